@@ -1,0 +1,264 @@
+// Package config turns a YAML file, the environment and secret files into a
+// validated Config. Every fault is reported at once, with line and path.
+package config
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Config is everything that can be configured: section 16 of the design. A
+// Config that Load returned is valid and has its defaults filled in.
+type Config struct {
+	Server         Server    `yaml:"server"`
+	Store          Store     `yaml:"store"`
+	Webex          Webex     `yaml:"webex"`
+	Zabbix         []Source  `yaml:"zabbix"`
+	Rooms          []Room    `yaml:"rooms"`
+	Routes         []Route   `yaml:"routes"`
+	DefaultRooms   []string  `yaml:"default_rooms"`
+	People         []Person  `yaml:"people"`
+	AllowedDomains []string  `yaml:"allowed_domains"`
+	Notify         []Notify  `yaml:"notify"`
+	Storm          Storm     `yaml:"storm"`
+	Command        Command   `yaml:"command"`
+	Reconcile      Reconcile `yaml:"reconcile"`
+	Retention      Retention `yaml:"retention"`
+	Delivery       Delivery  `yaml:"delivery"`
+	Templates      Templates `yaml:"templates"`
+	TimeZone       TimeZone  `yaml:"time_zone"` // of rooms that name none; UTC by default
+	Log            Log       `yaml:"log"`
+}
+
+// Server is the relay's two listeners.
+type Server struct {
+	Listen      string `yaml:"listen"`       // events, notices, Webex webhooks
+	AdminListen string `yaml:"admin_listen"` // /metrics /healthz /readyz
+	PublicURL   string `yaml:"public_url"`   // how Webex and browsers reach Listen; no trailing slash
+	TLS         TLS    `yaml:"tls"`          // of Listen
+}
+
+// TLS is a listener's certificate; both empty means plain HTTP.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// Store is where events are kept.
+type Store struct {
+	Driver string `yaml:"driver"` // sqlite
+	Path   string `yaml:"path"`   // of the SQLite file; relative to the config file
+}
+
+// HTTPClient is how a neighbour is reached.
+type HTTPClient struct {
+	ProxyURL string   `yaml:"proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
+	CAFile   string   `yaml:"ca_file"`   // PEM, added to the system's authorities
+	Timeout  Duration `yaml:"timeout"`   // of one call
+}
+
+// Webex is the chat.
+type Webex struct {
+	APIURL string     `yaml:"api_url"`
+	U2CURL string     `yaml:"u2c_url"`
+	HTTP   HTTPClient `yaml:",inline"`
+	Bots   []Bot      `yaml:"bots"`
+}
+
+// Listen is how a bot hears its rooms.
+type Listen string
+
+// The ways to hear a room.
+const (
+	ListenWebhook   Listen = "webhook"
+	ListenWebsocket Listen = "websocket"
+	ListenOff       Listen = "off"
+)
+
+// Bot is one Webex bot account.
+type Bot struct {
+	Name   string `yaml:"name"`
+	Token  Secret `yaml:",inline"` // token_file, token_env
+	Listen Listen `yaml:"listen"`
+}
+
+// Source is one Zabbix installation.
+type Source struct {
+	Name     string     `yaml:"name"`
+	URL      string     `yaml:"url"` // the frontend's base URL
+	APIToken Secret     // api_token_file, api_token_env
+	Secrets  []Secret   // secret_file, secret_env, and a list for rotation: secret_files
+	TimeZone TimeZone   `yaml:"time_zone"` // of the receiving Zabbix user; UTC by default
+	SendTo   SendTo     `yaml:"send_to"`
+	HTTP     HTTPClient `yaml:",inline"`
+}
+
+// SendTo is what {ALERT.SENDTO} does to the rooms that routes found.
+type SendTo string
+
+// What {ALERT.SENDTO} does: it adds its room, replaces the routes', or nothing.
+const (
+	SendToAdd    SendTo = "add"
+	SendToOnly   SendTo = "only"
+	SendToIgnore SendTo = "ignore"
+)
+
+// Presentation is how a problem looks in a room: section 9 of the design.
+type Presentation string
+
+// The presentations.
+const (
+	PresentThread Presentation = "thread"
+	PresentCard   Presentation = "card"
+	PresentLine   Presentation = "line"
+)
+
+// Room is one Webex space, or a direct chat with a person.
+type Room struct {
+	Name         string       `yaml:"name"`
+	ID           string       `yaml:"id"`
+	Bot          string       `yaml:"bot"` // the first bot by default
+	TimeZone     TimeZone     `yaml:"time_zone"`
+	Presentation Presentation `yaml:"presentation"`
+	Storm        *Storm       `yaml:"storm"`
+}
+
+// Match is what a route asks of a problem. An empty condition holds; every
+// condition given must hold; within a list one must.
+type Match struct {
+	Sources  []string       `yaml:"sources"`
+	Hosts    []string       `yaml:"hosts"`  // globs over the technical or the visible name
+	Groups   []string       `yaml:"groups"` // globs
+	Severity SeverityMatch  `yaml:"severity"`
+	Tags     []string       `yaml:"tags"`    // "tag", "tag=value", value a glob; "!tag" for absent
+	Trigger  string         `yaml:"trigger"` // regexp (RE2) over the problem's name
+	Origins  []alert.Origin `yaml:"origins"`
+	When     []When         `yaml:"when"`
+}
+
+// When is a span of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
+type When struct {
+	Days     []string `yaml:"days"`
+	Hours    string   `yaml:"hours"` // may cross midnight: 22:00-06:00 belongs to the day it begins
+	TimeZone TimeZone `yaml:"time_zone"`
+}
+
+// SeverityMatch is a set of severities, written ">=high", "high" or a list;
+// empty matches all.
+type SeverityMatch struct {
+	Set map[alert.Severity]bool
+}
+
+// Has says whether s is matched.
+func (m SeverityMatch) Has(s alert.Severity) bool { return len(m.Set) == 0 || m.Set[s] }
+
+// Route is one rule. The first that matches wins, unless it says continue.
+type Route struct {
+	Name         string       `yaml:"name"` // "route 1", … by default
+	Match        Match        `yaml:"match"`
+	Rooms        []string     `yaml:"rooms"`
+	Continue     bool         `yaml:"continue"`
+	Presentation Presentation `yaml:"presentation"` // the room's by default
+	Templates    string       `yaml:"templates"`    // a directory that overrides templates.dir
+	Tell         []string     `yaml:"tell"`         // timeline kinds told in the thread; all by default
+	Line         int          `yaml:"-"`            // in the file
+}
+
+// Role is what somebody may do: viewer < operator < admin.
+type Role string
+
+// The roles.
+const (
+	RoleViewer   Role = "viewer"
+	RoleOperator Role = "operator"
+	RoleAdmin    Role = "admin"
+)
+
+// AtLeast says whether r includes what other may do. The empty role is nobody's.
+func (r Role) AtLeast(other Role) bool { return r.rank() >= other.rank() && r.rank() > 0 }
+
+func (r Role) rank() int {
+	switch r {
+	case RoleViewer:
+		return 1
+	case RoleOperator:
+		return 2
+	case RoleAdmin:
+		return 3
+	}
+	return 0
+}
+
+// Person gives a role to an address or to everybody of a domain.
+type Person struct {
+	Email  string   `yaml:"email"`
+	Domain string   `yaml:"domain"`
+	Role   Role     `yaml:"role"`
+	Rooms  []string `yaml:"rooms"` // everywhere by default
+}
+
+// Notify is one sender of the notify API.
+type Notify struct {
+	Name    string   `yaml:"name"`
+	Token   Secret   `yaml:",inline"` // token_file, token_env
+	Rooms   []string `yaml:"rooms"`
+	Persons bool     `yaml:"persons"` // may write to people directly
+}
+
+// Storm is when a room's posts are gathered into a digest.
+type Storm struct {
+	Threshold  int            `yaml:"threshold"`  // posts behind
+	Window     Duration       `yaml:"window"`     // of sending time behind
+	Individual alert.Severity `yaml:"individual"` // from this severity on always posts of their own
+}
+
+// Command is how commands are done.
+type Command struct {
+	Expiry Duration `yaml:"expiry"` // how long a command is tried again while Zabbix is away
+}
+
+// Reconcile is how often Zabbix is asked what is open.
+type Reconcile struct {
+	Interval Duration `yaml:"interval"`
+	MaxAge   Duration `yaml:"max_age"` // an older problem isn't told as new
+}
+
+// Retention is how long things are kept.
+type Retention struct {
+	Journal  Duration `yaml:"journal"`  // applied entries
+	Problems Duration `yaml:"problems"` // resolved ones and their posts
+	Audit    Duration `yaml:"audit"`
+}
+
+// Delivery is how posts are sent.
+type Delivery struct {
+	Workers    int      `yaml:"workers"`     // calls in flight for each bot
+	RateLimit  float64  `yaml:"rate_limit"`  // calls a second for each bot to begin with; it adapts
+	Debounce   Duration `yaml:"debounce"`    // changes this close together share one edit
+	OrphanWait Duration `yaml:"orphan_wait"` // how long an update waits for its problem
+}
+
+// Templates is where messages come from.
+type Templates struct {
+	Dir string `yaml:"dir"` // files here override the built-in templates of the same name
+}
+
+// Log is what the relay writes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text or json
+}
+
+// Duration is a Go duration that also knows days: "90s", "1h30m", "7d".
+type Duration time.Duration
+
+// TimeZone is a time zone by its IANA name.
+type TimeZone struct{ *time.Location }
+
+// Secret is a value from a file or an environment variable. It prints as
+// "[secret]" wherever it is formatted, marshalled or logged.
+type Secret struct {
+	value string
+	from  string
+}
