@@ -1,0 +1,466 @@
+package zabbix
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// rpcError is a JSON-RPC error in Zabbix's words (all of them recorded).
+type rpcError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    string `json:"data"`
+}
+
+func invalid(format string, a ...any) *rpcError {
+	return &rpcError{-32602, "Invalid params.", fmt.Sprintf(format, a...)}
+}
+
+func application(text string) *rpcError { return &rpcError{-32500, "Application error.", text} }
+
+var errNoObject = application("No permissions to referred object or it does not exist!")
+
+type request struct {
+	Version string          `json:"jsonrpc"`
+	Method  string          `json:"method"`
+	Params  json.RawMessage `json:"params"`
+	ID      json.RawMessage `json:"id"`
+	Auth    *string         `json:"auth"`
+}
+
+// ServeHTTP answers /api_jsonrpc.php, and what links from a room open.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/api_jsonrpc.php":
+		s.serveAPI(w, r)
+	case "/tr_events.php", "/zabbix.php":
+		s.servePage(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	down := s.down
+	s.mu.Unlock()
+	if down {
+		http.Error(w, "Zabbix is down", http.StatusServiceUnavailable)
+		return
+	}
+	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if ct != "application/json-rpc" && ct != "application/json" && ct != "application/jsonrequest" {
+		w.WriteHeader(http.StatusPreconditionFailed)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 8<<20))
+	if err != nil {
+		return
+	}
+	answer := map[string]any{"jsonrpc": "2.0"}
+	var req request
+	if json.Unmarshal(body, &req) != nil {
+		answer["error"], answer["id"] = &rpcError{-32700, "Parse error", "Invalid JSON. An error occurred on the server while parsing the JSON text."}, nil
+	} else {
+		answer["id"] = req.ID
+		result, fault := s.call(req, r.Header.Get("Authorization"))
+		if fault != nil {
+			answer["error"] = fault
+		} else {
+			answer["result"] = result
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the client went away: nothing to do
+}
+
+func (s *Server) call(req request, header string) (any, *rpcError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[req.Method]++
+	if !s.forms.header {
+		header = "" // 6.0 and 6.2 don't look at it
+	}
+	if req.Auth != nil && !s.forms.property {
+		return nil, &rpcError{-32600, "Invalid Request.", `Invalid parameter "/": unexpected parameter "auth".`}
+	}
+	if req.Method == "apiinfo.version" {
+		if req.Auth != nil {
+			return nil, invalid(`The "apiinfo.version" method must be called without the "auth" parameter.`)
+		}
+		if header != "" {
+			return nil, invalid(`The "apiinfo.version" method must be called without authorization header.`)
+		}
+		return s.forms.version, nil
+	}
+	do, known := methods[req.Method]
+	token := strings.TrimPrefix(header, "Bearer ")
+	if req.Auth != nil {
+		token = *req.Auth
+	}
+	user, fault := s.authorise(token)
+	if fault != nil {
+		return nil, fault
+	}
+	if !known {
+		return nil, &rpcError{-32601, "Method not found.", fmt.Sprintf("Incorrect method %q.", req.Method)}
+	}
+	params := map[string]json.RawMessage{}
+	if len(req.Params) > 0 && !bytes.HasPrefix(bytes.TrimSpace(req.Params), []byte("[")) {
+		if json.Unmarshal(req.Params, &params) != nil {
+			return nil, invalid(`Invalid parameter "/": an array is expected.`)
+		}
+	}
+	if s.forms.strict {
+		allowed := do.params(s.forms)
+		for _, name := range slices.Sorted(maps.Keys(params)) {
+			if !slices.Contains(allowed, name) {
+				return nil, invalid(`Invalid parameter "/": unexpected parameter %q.`, name)
+			}
+		}
+	}
+	return do.call(s, user, args(params))
+}
+
+func (s *Server) authorise(token string) (User, *rpcError) {
+	if token == "" {
+		return User{}, invalid("Not authorized.")
+	}
+	for _, u := range s.users {
+		if u.Token != token {
+			continue
+		}
+		if u.Expired {
+			return User{}, application("API token expired.")
+		}
+		if u.Disabled {
+			return User{}, invalid("Not authorized.")
+		}
+		return u, nil
+	}
+	if len(token) != 64 {
+		return User{}, invalid("Session terminated, re-login, please.")
+	}
+	return User{}, invalid("Not authorized.")
+}
+
+type method struct {
+	params func(forms) []string
+	call   func(*Server, User, args) (any, *rpcError)
+}
+
+var methods = map[string]method{
+	"event.acknowledge": {func(forms) []string {
+		return []string{"eventids", "action", "message", "severity", "suppress_until", "cause_eventid"}
+	}, (*Server).eventAcknowledge},
+	"event.get": {func(f forms) []string {
+		return f.ackParams("eventids", "output", "selectHosts", "selectTags", "selectRelatedObject", "selectSuppressionData", "sortfield", "sortorder", "limit", "source", "object", "value", "objectids", "preservekeys")
+	}, (*Server).eventGet},
+	"problem.get": {func(f forms) []string {
+		return append(f.camelOnly("eventids", "output", "selectTags", "selectSuppressionData", "sortfield", "sortorder", "limit", "recent", "acknowledged", "suppressed", "severities", "tags", "eventid_from", "eventid_till", "objectids", "source", "object", "preservekeys"), "selectAcknowledges")
+	}, (*Server).problemGet},
+	"trigger.get": {func(f forms) []string {
+		return f.groupParams("triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit")
+	}, (*Server).triggerGet},
+	"host.get": {func(f forms) []string {
+		return f.groupParams("hostids", "output", "selectInterfaces", "selectTags", "filter", "search", "limit", "preservekeys", "sortfield")
+	}, (*Server).hostGet},
+	"user.get": {func(forms) []string {
+		return []string{"userids", "output", "selectMedias", "selectRole", "selectUsrgrps", "filter", "limit", "preservekeys"}
+	}, (*Server).userGet},
+}
+
+func (f forms) ackParams(names ...string) []string {
+	if f.camelAcks {
+		names = append(names, "selectAcknowledges")
+	}
+	if f.snakeAcks {
+		names = append(names, "select_acknowledges")
+	}
+	return names
+}
+
+func (f forms) camelOnly(names ...string) []string {
+	if f.version >= "7" {
+		names = append(names, "symptom", "cause_eventid")
+	}
+	return names
+}
+
+func (f forms) groupParams(names ...string) []string {
+	if f.hostGroups {
+		names = append(names, "selectHostGroups")
+	}
+	if f.groups {
+		names = append(names, "selectGroups")
+	}
+	return names
+}
+
+// args are a call's parameters.
+type args map[string]json.RawMessage
+
+// ids reads a parameter that is one id or a list of them, as strings or numbers.
+func (a args) ids(name string) []string {
+	raw, ok := a[name]
+	if !ok {
+		return nil
+	}
+	var list []any
+	if json.Unmarshal(raw, &list) != nil {
+		var one any
+		if json.Unmarshal(raw, &one) != nil {
+			return nil
+		}
+		list = []any{one}
+	}
+	ids := make([]string, 0, len(list))
+	for _, v := range list {
+		ids = append(ids, fmt.Sprint(v))
+	}
+	return ids
+}
+
+func (a args) number(name string) (int, bool) {
+	raw, ok := a[name]
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(strings.Trim(string(raw), `"`))
+	return n, err == nil
+}
+
+func (a args) text(name string) string {
+	var text string
+	_ = json.Unmarshal(a[name], &text) // absent or another type: empty
+	return text
+}
+
+func (a args) has(name string) bool { _, ok := a[name]; return ok }
+
+func (a args) truth(name string) bool { return string(a[name]) == "true" }
+
+func (s *Server) find(id string) *Problem {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return nil
+	}
+	return s.problems[n]
+}
+
+func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
+	action, _ := a.number("action")
+	known := bitClose | bitAck | bitMessage | bitSeverity | bitUnack
+	if s.forms.suppress {
+		known |= bitSuppress | bitUnsuppress
+	}
+	if action&^known != 0 {
+		return nil, invalid(`Incorrect value for field "action": unexpected value "%d".`, action)
+	}
+	if action&bitAck != 0 && action&bitUnack != 0 {
+		return nil, invalid(`Incorrect value for field "action": value must be one of 2, 16.`)
+	}
+	message := a.text("message")
+	if action&bitMessage != 0 && message == "" {
+		return nil, invalid(`Incorrect value for field "message": cannot be empty.`)
+	}
+	if utf8.RuneCountInString(message) > 2048 {
+		if s.forms.strict {
+			return nil, invalid(`Incorrect value for field "message": value is too long.`)
+		}
+		return nil, application(fmt.Sprintf(`Value %q is too long for field "message" - 2049 characters. Allowed length is 2048 characters.`, message))
+	}
+	severity, _ := a.number("severity")
+	if action&bitSeverity != 0 && !alert.Severity(severity).Valid() {
+		return nil, invalid(`Incorrect value for field "severity": unexpected value "%d".`, severity)
+	}
+	if u.Mute && action != 0 {
+		return nil, invalid(`Incorrect value for field "action": no permissions to acknowledge problems.`)
+	}
+	var found []*Problem
+	numbers := []int64{} // numbers here, strings everywhere else: as recorded
+	for _, id := range a.ids("eventids") {
+		if _, err := strconv.ParseInt(id, 10, 64); err != nil && s.forms.strict {
+			return nil, invalid(`Invalid parameter "/eventids/1": a number is expected.`)
+		}
+		p := s.find(id)
+		if p == nil || (u.ReadOnly && action&(bitClose|bitSeverity) != 0) {
+			return nil, errNoObject
+		}
+		found, numbers = append(found, p), append(numbers, p.ID)
+	}
+	for _, p := range found {
+		if action&bitClose != 0 && p.RecoveryID == 0 && !p.Trigger.ManualClose {
+			return nil, application("Cannot close problem: trigger does not allow manual closing.")
+		}
+	}
+	until, _ := a.number("suppress_until")
+	for _, p := range found {
+		s.acknowledge(p, u, action, message, alert.Severity(severity), int64(until))
+	}
+	return map[string]any{"eventids": numbers}, nil
+}
+
+func (s *Server) eventGet(_ User, a args) (any, *rpcError) {
+	if a.has("selectAcknowledges") && a.has("select_acknowledges") && s.forms.strict {
+		return nil, invalid(`Deprecated parameter "/select_acknowledges" cannot be used with "/selectAcknowledges".`)
+	}
+	acks := (a.has("selectAcknowledges") && s.forms.camelAcks) || (a.has("select_acknowledges") && s.forms.snakeAcks)
+	out := []any{}
+	for _, id := range a.ids("eventids") {
+		if p := s.find(id); p != nil {
+			out = append(out, s.event(p, a, acks))
+		} else if p := s.recovered(id); p != nil {
+			out = append(out, map[string]any{"eventid": id, "source": "0", "object": "0", "objectid": p.Trigger.ID,
+				"clock": itoa(p.Resolved.Unix()), "value": "0", "name": p.Trigger.Name, "severity": "0", "r_eventid": "0", "acknowledged": "0"})
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) recovered(id string) *Problem {
+	for _, p := range s.problems {
+		if p.RecoveryID != 0 && itoa(p.RecoveryID) == id {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
+	e := map[string]any{
+		"eventid": itoa(p.ID), "source": "0", "object": "0", "objectid": p.Trigger.ID, "clock": itoa(p.Opened.Unix()),
+		"ns": itoa(int64(p.Opened.Nanosecond())), "value": "1", "acknowledged": flag(p.Acked), "name": p.Trigger.Name,
+		"severity": itoa(int64(p.Severity)), "r_eventid": itoa(p.RecoveryID), "c_eventid": "0", "correlationid": "0", "userid": "0",
+		"opdata": p.Trigger.OpData, "suppressed": flag(p.Suppressed),
+	}
+	if s.forms.rank() {
+		e["cause_eventid"] = "0"
+	}
+	if a.has("selectHosts") {
+		h := p.Trigger.Host
+		e["hosts"] = []any{map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name}}
+	}
+	if a.has("selectTags") {
+		e["tags"] = json.RawMessage(s.tagsJSON(p))
+	}
+	if a.has("selectSuppressionData") {
+		e["suppression_data"] = []any{}
+	}
+	if a.has("selectRelatedObject") {
+		e["relatedObject"] = trigger(p.Trigger)
+	}
+	if acks {
+		list := []any{}
+		for _, k := range slices.Backward(p.Acks) { // in no order that one could rely on
+			m := map[string]any{"acknowledgeid": itoa(k.ID), "userid": k.User.ID, "clock": itoa(k.At.Unix()), "message": k.Message,
+				"action": itoa(int64(k.Action)), "old_severity": itoa(int64(k.Old)), "new_severity": itoa(int64(k.New)),
+				"username": k.User.Username, "name": k.User.Name, "surname": k.User.Surname}
+			if s.forms.suppress {
+				m["suppress_until"] = itoa(k.Until)
+			}
+			list = append(list, m)
+		}
+		e["acknowledges"] = list
+	}
+	return e
+}
+
+func (s *Server) problemGet(_ User, a args) (any, *rpcError) {
+	limit, limited := a.number("limit")
+	if a.has("limit") && !limited && s.forms.strict {
+		return nil, invalid(`Invalid parameter "/limit": an integer is expected.`)
+	}
+	from, _ := a.number("eventid_from")
+	ids := a.ids("eventids")
+	out := []any{}
+	for _, id := range s.order {
+		p := s.problems[id]
+		if (p.RecoveryID != 0 && !a.truth("recent")) || id < int64(from) || (ids != nil && !slices.Contains(ids, itoa(id))) {
+			continue
+		}
+		e := s.event(p, a, a.has("selectAcknowledges"))
+		e["r_clock"] = "0"
+		if p.RecoveryID != 0 {
+			e["r_clock"] = itoa(p.Resolved.Unix())
+		}
+		out = append(out, e)
+		if limited && len(out) == limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+func trigger(t Trigger) map[string]any {
+	return map[string]any{"triggerid": t.ID, "description": t.Name, "manual_close": flag(t.ManualClose), "url": t.URL,
+		"comments": t.Description, "priority": itoa(int64(t.Severity)), "opdata": t.OpData}
+}
+
+func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
+	known := map[string]Trigger{}
+	for _, t := range s.triggers {
+		known[t.ID] = t
+	}
+	for _, p := range s.problems {
+		known[p.Trigger.ID] = p.Trigger
+	}
+	out := []any{}
+	for _, id := range a.ids("triggerids") {
+		t, ok := known[id]
+		if !ok {
+			continue
+		}
+		m := trigger(t)
+		m["hosts"] = []any{map[string]any{"hostid": t.Host.ID, "host": t.Host.Host, "name": t.Host.Name}}
+		m["items"] = []any{map[string]any{"itemid": t.ItemID, "name": t.ItemName, "value_type": "0", "units": ""}}
+		groups := []any{}
+		for i, g := range t.Host.Groups {
+			groups = append(groups, map[string]any{"groupid": itoa(int64(20 + i)), "name": g})
+		}
+		if a.has("selectHostGroups") && s.forms.hostGroups {
+			m["hostgroups"] = groups
+		}
+		if a.has("selectGroups") && s.forms.groups {
+			m["groups"] = groups
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func (s *Server) hostGet(_ User, a args) (any, *rpcError) {
+	out, seen := []any{}, map[string]bool{}
+	for _, t := range s.triggers {
+		if h := t.Host; !seen[h.ID] && (!a.has("hostids") || slices.Contains(a.ids("hostids"), h.ID)) {
+			seen[h.ID] = true
+			out = append(out, map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name, "maintenance_status": "0"})
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) userGet(u User, _ args) (any, *rpcError) {
+	return []any{map[string]any{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname}}, nil
+}
+
+func (f forms) rank() bool { return f.version >= "6.4" }
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,42 @@
+package zabbix
+
+import (
+	"fmt"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// defaultTriggers is a small, ordinary network: what the demo's story happens to.
+func defaultTriggers() []Trigger {
+	site := func(name string) []alert.Tag { return []alert.Tag{{Tag: "site", Value: name}} }
+	core := Host{ID: "10501", Host: "sw-core-1", Name: "Core switch 1", IP: "10.0.0.2", Groups: []string{"Network", "Zürich"}, Tags: site("zürich")}
+	edge := Host{ID: "10502", Host: "fw-edge-1", Name: "Edge firewall", IP: "10.0.0.1", Groups: []string{"Network", "Zürich"}, Tags: site("zürich")}
+	db := Host{ID: "10503", Host: "db1", Name: "Database 1", IP: "10.0.2.11", Groups: []string{"Databases"}, Tags: site("geneva")}
+	web := Host{ID: "10504", Host: "web1", Name: "Web shop 1", IP: "10.0.3.21", Groups: []string{"Web"}, Tags: site("geneva")}
+	backup := Host{ID: "10505", Host: "backup1", Name: "Backup server", IP: "10.0.4.5", Groups: []string{"Linux servers"}, Tags: site("geneva")}
+	t := func(id string, h Host, s alert.Severity, name, opdata, recovered string, tags ...alert.Tag) Trigger {
+		return Trigger{ID: id, Host: h, Severity: s, Name: name, OpData: opdata, Recovered: recovered, ManualClose: true,
+			ItemID: "4" + id, ItemName: name, Tags: tags, URL: "https://wiki.example.com/runbook/" + id}
+	}
+	service := func(v string) alert.Tag { return alert.Tag{Tag: "service", Value: v} }
+	list := []Trigger{
+		t("23101", core, alert.High, "Interface Gi1/0/24: link down", "oper status: down (2)", "oper status: up (1)", service("switching")),
+		t("23102", core, alert.Average, "High CPU utilisation on Core switch 1", "CPU 94 %", "CPU 31 %", service("switching")),
+		t("23103", edge, alert.Disaster, "Edge firewall is unreachable by ICMP", "ping: no answer", "ping: 0.4 ms", service("internet")),
+		t("23104", db, alert.High, "PostgreSQL: replication lag over 60 s", "lag 84 s", "lag 0.2 s", service("db")),
+		t("23105", db, alert.Warning, "Disk space low on /var/lib/postgresql (used > 80 %)", "used 83.4 %", "used 61.0 %", service("db")),
+		t("23106", web, alert.Average, "Checkout answers slower than 2 s", "median 2.7 s", "median 0.3 s", service("shop")),
+		t("23107", backup, alert.Information, "Backup took longer than usual", "5 h 12 min", "2 h 58 min", service("backup")),
+		t("23108", web, alert.Warning, "TLS certificate expires in less than 14 days", "13 days left", "89 days left", service("shop")),
+	}
+	list[6].ManualClose = false
+	return list
+}
+
+// StormTrigger is one of the many triggers of a storm: access switch i is gone.
+func StormTrigger(i int) Trigger {
+	h := Host{ID: itoa(int64(20000 + i)), Host: fmt.Sprintf("sw-access-%04d", i), Name: fmt.Sprintf("Access switch %d", i),
+		IP: fmt.Sprintf("10.%d.%d.%d", 64+i/62500, i/250%250, 1+i%250), Groups: []string{"Network", "Access"}}
+	return Trigger{ID: itoa(int64(60000 + i)), Host: h, Name: "Unavailable by ICMP ping", Severity: alert.Average, OpData: "no answer", Recovered: "0.8 ms",
+		ManualClose: true, ItemID: itoa(int64(90000 + i)), ItemName: "ICMP ping", Tags: []alert.Tag{{Tag: "service", Value: "access"}}}
+}

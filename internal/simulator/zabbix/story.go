@@ -1,0 +1,93 @@
+package zabbix
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Story tells what the demo shows: a few problems at once, then people and
+// machines go on. It returns when it is told or ctx ends. pace is the pause between two
+// acts; the whole takes some twelve of them.
+func (s *Server) Story(ctx context.Context, pace time.Duration) {
+	t := s.triggers
+	var link, cpu, edge, lag, disk, shop int64
+	acts := []func(){
+		func() { disk = s.Raise(t[4]); s.Raise(t[7]) },
+		func() { link = s.Raise(t[0]) },
+		func() { lag = s.Raise(t[3]) },
+		func() { s.act("bob", lag, bitAck|bitMessage, "vacuum is running on the primary, watching it", 0) },
+		func() { shop = s.Raise(t[5]) },
+		func() { s.act("bob", shop, bitSeverity|bitMessage, "customers see it", alert.High) },
+		func() { edge = s.Raise(t[2]); cpu = s.Raise(t[1]) },
+		func() { s.Resolve(lag) },
+		func() { s.act("bob", link, bitMessage, "patch cable in rack 4 was loose", 0) },
+		func() { s.Resolve(link) },
+		func() { s.Resolve(cpu) },
+		func() { s.Resolve(edge) },
+		func() { s.act("bob", disk, bitAck, "", 0) },
+	}
+	for _, act := range acts {
+		act()
+		if !sleep(ctx, pace) {
+			return
+		}
+	}
+}
+
+func (s *Server) act(user string, id int64, action int, message string, severity alert.Severity) {
+	if err := s.Do(user, id, action, message, severity); err != nil {
+		s.opts.Log.Warn("the story can't go on as written", "error", err)
+	}
+}
+
+// Everyday opens and resolves problems for ever, one at a time, with pauses
+// around pace.
+func (s *Server) Everyday(ctx context.Context, pace time.Duration, rnd *rand.Rand) {
+	for {
+		id := s.Raise(s.triggers[rnd.IntN(len(s.triggers))])
+		if !sleep(ctx, pace/2+time.Duration(rnd.Int64N(int64(pace)))) {
+			return
+		}
+		s.Resolve(id)
+		if !sleep(ctx, pace/2+time.Duration(rnd.Int64N(int64(pace)))) {
+			return
+		}
+	}
+}
+
+// Storm opens n problems at once, each of a host of its own, and gives their event ids.
+func (s *Server) Storm(n int) []int64 {
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = s.Raise(StormTrigger(i))
+	}
+	return ids
+}
+
+// Flap opens and resolves a problem of the same trigger n times.
+func (s *Server) Flap(ctx context.Context, t Trigger, n int, every time.Duration) {
+	for range n {
+		id := s.Raise(t)
+		if !sleep(ctx, every) {
+			return
+		}
+		s.Resolve(id)
+		if !sleep(ctx, every) {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
