@@ -1,0 +1,111 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a Zabbix and a journal in one.
+type fake struct {
+	down    bool
+	calls   [][]string
+	at      []time.Time
+	entries []store.Entry
+	woken   int
+}
+
+func (f *fake) Observe(_ context.Context, ids []string) (map[string]alert.Observation, error) {
+	f.calls, f.at = append(f.calls, ids), append(f.at, time.Now())
+	if f.down {
+		return nil, errors.New("connection refused")
+	}
+	seen := map[string]alert.Observation{}
+	for _, id := range ids {
+		seen[id] = alert.Observation{At: time.Now(), Name: "problem " + id}
+	}
+	return seen, nil
+}
+
+func (f *fake) Append(_ context.Context, e store.Entry) (int64, error) {
+	f.entries = append(f.entries, e)
+	return int64(len(f.entries)), nil
+}
+
+func run(t *testing.T, f *fake) *Inquirer {
+	q := NewInquirer(Options{Sources: map[string]Observer{"main": f}, Journal: f, Wake: func() { f.woken++ },
+		Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"})})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = q.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	return q
+}
+
+// Problems that change together are asked about in one call, and what Zabbix says
+// is journalled once for each.
+func TestAsksOnceForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		q := run(t, f)
+		for i := range 150 {
+			q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(i)}, time.Second)
+			q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(i)}, time.Second) // twice is once
+		}
+		q.Ask(alert.Key{Source: "unknown", EventID: "1"}, 0) // a source without an API: nothing
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Len(t, f.calls, 2)
+		require.Len(t, f.entries, 150)
+		require.Positive(t, f.woken)
+		var e store.Envelope
+		require.NoError(t, json.Unmarshal(f.entries[0].Payload, &e))
+		require.Equal(t, "problem "+e.EventID, e.Observation.Name)
+		require.Equal(t, store.EntryObservation, f.entries[0].Kind)
+	})
+}
+
+// While Zabbix is away the question stays, and isn't asked more than once in a pause that grows.
+func TestAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{down: true}
+		q := run(t, f)
+		q.Ask(alert.Key{Source: "main", EventID: "1"}, 0)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Less(t, len(f.calls), 20)
+		f.down = false
+		time.Sleep(lastPause)
+		synctest.Wait()
+		require.Len(t, f.entries, 1)
+	})
+}
+
+// A look now doesn't take the place of a look later: closing takes a while.
+func TestLooksLaterToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		q := run(t, f)
+		key := alert.Key{Source: "main", EventID: "1"}
+		q.Ask(key, 0)
+		q.Ask(key, 3*time.Second)
+		q.Ask(key, 10*time.Second)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, f.at, 3)
+	})
+}
