@@ -1,0 +1,101 @@
+package internal
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "nms-alert-relay/"
+
+// may says which of our packages each package may import, besides the standard
+// library and modules of others. It is the layout of docs/architecture.md: imports point
+// down the flow, and only relay and cmd know everybody.
+var may = map[string][]string{
+	"internal/alert":      {},
+	"internal/httpclient": {},
+	"internal/testdata":   {},
+	"templates":           {},
+	"zabbix":              {},
+	"internal/config":     {"internal/alert"},
+	"internal/zabbix":     {"internal/alert"},
+	"internal/webex":      {"internal/alert"},
+	"internal/store":      {"internal/alert", "internal/store"},
+	"internal/route":      {"internal/alert", "internal/config"},
+	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
+	"internal/ledger":     {"internal/alert", "internal/store", "internal/route", "internal/zabbix"},
+	"internal/receiver":   {"internal/alert", "internal/store", "internal/zabbix"},
+	"internal/delivery":   {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/render"},
+	"internal/command":    {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
+	"internal/chat":       {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/command"},
+	"internal/reconcile":  {"internal/alert", "internal/store", "internal/zabbix"},
+	"internal/simulator":  {"internal/alert", "internal/webex", "internal/simulator", "internal/relay", "internal/config"},
+}
+
+// forbidden modules: who must not know what.
+var forbidden = map[string][]string{
+	"internal/alert":    {"net/http", "database/sql", "os"},
+	"internal/delivery": {"github.com/gin-gonic/gin", "database/sql"},
+	"internal/render":   {"net/http", "database/sql"},
+	"internal/route":    {"net/http", "database/sql", "os"},
+	"internal/ledger":   {"net/http", "database/sql"},
+}
+
+// Imports follow the layout. Tests may import what they like.
+func TestImportsPointDown(t *testing.T) {
+	root := ".."
+	checked := 0
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel := filepath.ToSlash(strings.TrimPrefix(name, root+string(filepath.Separator)))
+		dir := path.Dir(rel)
+		if strings.HasPrefix(dir, "cmd/") || strings.HasPrefix(dir, "e2e") || strings.HasPrefix(dir, "bench") || dir == "internal/relay" {
+			return nil
+		}
+		owner := ownerOf(dir)
+		require.NotEmpty(t, owner, "%s: no import rule for this package: add one to the table", rel)
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		checked++
+		for _, spec := range file.Imports {
+			imported := strings.Trim(spec.Path.Value, `"`)
+			require.NotContains(t, forbidden[owner], imported, "%s imports %s", rel, imported)
+			ours, ok := strings.CutPrefix(imported, module)
+			if !ok || ours == owner || strings.HasPrefix(ours, owner+"/") {
+				continue
+			}
+			if strings.HasPrefix(ours, "internal/store/") || strings.HasPrefix(ours, "internal/testdata") && owner != "internal/simulator" && owner != "internal/store" {
+				t.Errorf("%s imports %s: only the relay chooses a store, only tests read fixtures", rel, ours)
+			}
+			require.True(t, slices.Contains(may[owner], ours) || slices.Contains(may[owner], ownerOf(ours)), "%s imports %s: not below it in the layout", rel, ours)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Greater(t, checked, 20)
+}
+
+// ownerOf is the entry of the table that a folder falls under.
+func ownerOf(dir string) string {
+	for d := dir; d != "." && d != "/"; d = path.Dir(d) {
+		if _, ok := may[d]; ok {
+			return d
+		}
+	}
+	return ""
+}
