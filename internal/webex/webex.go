@@ -5,6 +5,7 @@ package webex
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func (p Person) Email() string {
 	if len(p.Emails) == 0 {
 		return ""
 	}
-	return lower(p.Emails[0])
+	return strings.ToLower(p.Emails[0])
 }
 
 // Room is one space.
@@ -168,7 +169,8 @@ const (
 	NotFound
 	// Conflict is 409: it is so already.
 	Conflict
-	// Refused is any other 4xx: the same call will never succeed.
+	// Refused is any other 4xx: the same call will never succeed. (A redirect and a
+	// proxy's 407 are Temporary: they aren't Webex's word.)
 	Refused
 )
 
@@ -178,9 +180,10 @@ type Error struct {
 	Status     int           // HTTP status; 0 where there was no answer
 	Message    string        // Webex's reason
 	TrackingID string        // what Webex's support asks for
-	RetryAfter time.Duration // of a 429 or 423
+	RetryAfter time.Duration // of a 429 (10 s where Webex doesn't say), or of a 423 or 503 that says so; at most a day
 	// Unanswered says that the request may have been taken: it was sent and the
-	// answer was lost. Doing it again may do it twice.
+	// answer was lost (a 502 or 504 is a gateway that lost it). Doing it again may
+	// do it twice.
 	Unanswered bool
 	Err        error // the fault beneath where there was no answer
 }
@@ -213,7 +216,7 @@ func (e *Error) Class() Class {
 		return NotFound
 	case e.Status == 409:
 		return Conflict
-	case e.Status == 0 || e.Status >= 500 || e.Status == 408 || e.Status == 423:
+	case e.Status < 400 || e.Status >= 500 || e.Status == 407 || e.Status == 408 || e.Status == 423:
 		return Temporary
 	}
 	return Refused

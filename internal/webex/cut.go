@@ -1,0 +1,200 @@
+package webex
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const ellipsis = "…"
+
+// CutMarkdown gives s if it has at most maxBytes bytes, else the beginning of it
+// and a paragraph "…", in at most maxBytes. It cuts after a whole line, or where
+// not even the first line fits, between two characters of that; never inside a
+// link, mention, code span, escape or entity. Emphasis and code fences that are
+// open there are closed.
+func CutMarkdown(s string, maxBytes int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= maxBytes {
+		return s
+	}
+	if maxBytes < len(ellipsis) {
+		return ""
+	}
+	best, whole := "", false
+	scan := scanner{}
+	for start := 0; start < len(s); {
+		end := len(s)
+		if i := strings.IndexByte(s[start:], '\n'); i >= 0 {
+			end = start + i
+		}
+		line := s[start:end]
+		fence := scan.fence(line)
+		if !fence && scan.fenced == "" {
+			scan.inline(line, func(offset int) {
+				if whole || offset == 0 {
+					return
+				}
+				if cut := scan.closed(s[:start+offset]) + " " + ellipsis; len(cut) <= maxBytes {
+					best = cut
+				}
+			})
+		}
+		if cut := scan.closed(s[:end]) + scan.fenceEnd() + "\n\n" + ellipsis; len(cut) <= maxBytes {
+			if scan.safe() && strings.TrimSpace(line) != "" {
+				best, whole = cut, true
+			}
+		} else if end > maxBytes {
+			break
+		}
+		start = end + 1
+	}
+	if best == "" {
+		return ellipsis
+	}
+	return best
+}
+
+// scanner follows just as much of markdown as cutting needs.
+type scanner struct {
+	fenced   string   // the fence that closes the open code block; "" outside one
+	emphasis []string // open emphasis of the paragraph, the innermost last
+	code     string   // the backticks of an open code span
+	depth    int      // open square brackets, and the parentheses of a link
+	angle    bool     // within <…>
+}
+
+// fence takes a line that opens or closes a fenced code block.
+func (c *scanner) fence(line string) bool {
+	trimmed := strings.TrimLeft(line, " >\t")
+	run := leading(trimmed, '`')
+	if run == "" {
+		run = leading(trimmed, '~')
+	}
+	if c.fenced != "" {
+		if len(run) >= len(c.fenced) && run[0] == c.fenced[0] && strings.TrimSpace(trimmed[len(run):]) == "" {
+			c.fenced = ""
+			return true
+		}
+		return false
+	}
+	if len(run) >= 3 && !(run[0] == '`' && strings.Contains(trimmed[len(run):], "`")) {
+		*c = scanner{fenced: run}
+		return true
+	}
+	return false
+}
+
+func leading(s string, b byte) string {
+	n := 0
+	for n < len(s) && s[n] == b {
+		n++
+	}
+	return s[:n]
+}
+
+func (c *scanner) safe() bool { return c.code == "" && c.depth == 0 && !c.angle }
+
+func (c *scanner) fenceEnd() string {
+	if c.fenced == "" {
+		return ""
+	}
+	return "\n" + c.fenced
+}
+
+// closed is the text with its open emphasis closed. Emphasis that would be
+// empty is taken away instead.
+func (c *scanner) closed(text string) string {
+	text = strings.TrimRight(text, " \t\r")
+	for i := len(c.emphasis) - 1; i >= 0; i-- {
+		if rest, ok := strings.CutSuffix(text, c.emphasis[i]); ok && !strings.HasSuffix(rest, `\`) {
+			text = strings.TrimRight(rest, " \t\r")
+		} else {
+			text += c.emphasis[i]
+		}
+	}
+	return text
+}
+
+// inline takes a line outside of code blocks and tells every offset at which it
+// could be cut.
+func (c *scanner) inline(line string, cut func(offset int)) {
+	if strings.TrimSpace(line) == "" { // a paragraph ends: what was open isn't markup
+		*c = scanner{}
+		return
+	}
+	for i := 0; i < len(line); {
+		n := c.step(line, i)
+		i += n
+		if c.safe() && i < len(line) && !strings.ContainsAny(line[i:i+1], "([") {
+			cut(i)
+		}
+	}
+}
+
+// step takes what begins at i and returns its length: a character, or a run or
+// sequence that belongs together.
+func (c *scanner) step(line string, i int) int {
+	if c.code != "" {
+		run := leading(line[i:], '`')
+		if run == c.code {
+			c.code = ""
+		}
+		return max(len(run), runeLen(line[i:]))
+	}
+	switch b := line[i]; b {
+	case '\\':
+		return 1 + runeLen(line[i+1:])
+	case '&':
+		if semicolon := strings.IndexByte(line[i:min(len(line), i+12)], ';'); semicolon > 0 {
+			return semicolon + 1
+		}
+	case '`':
+		run := leading(line[i:], '`')
+		if strings.Contains(line[i+len(run):], run) {
+			c.code = run
+		}
+		return len(run)
+	case '<':
+		c.angle = strings.IndexByte(line[i:], '>') > 0
+	case '>':
+		c.angle = false
+	case '[':
+		if strings.IndexByte(line[i:], ']') > 0 {
+			c.depth++
+		}
+	case ']':
+		if c.depth > 0 {
+			c.depth--
+			if strings.HasPrefix(line[i:], "](") && strings.IndexByte(line[i:], ')') > 0 {
+				c.depth++ // until the link's closing parenthesis
+				return 2
+			}
+		}
+	case ')':
+		c.depth = max(0, c.depth-1)
+	case '*', '_', '~':
+		run := leading(line[i:], b)
+		c.delimiter(run, line[:i], line[i+len(run):])
+		return len(run)
+	}
+	return runeLen(line[i:])
+}
+
+// delimiter opens or closes emphasis, by what stands beside the run.
+func (c *scanner) delimiter(run, before, after string) {
+	spaceBefore := before == "" || strings.HasSuffix(before, " ")
+	spaceAfter := after == "" || strings.HasPrefix(after, " ")
+	if n := len(c.emphasis); n > 0 && c.emphasis[n-1] == run && !spaceBefore {
+		c.emphasis = c.emphasis[:n-1]
+		return
+	}
+	if spaceAfter || (run[0] == '_' && !spaceBefore) || (run[0] == '~' && len(run) != 2) || c.angle || c.depth > 0 {
+		return
+	}
+	c.emphasis = append(c.emphasis, run)
+}
+
+func runeLen(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}

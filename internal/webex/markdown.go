@@ -1,0 +1,161 @@
+package webex
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What strangers write (alert texts, chat texts) goes through EscapeMarkdown or
+// EscapeCode before it gets into a message. The choices:
+//
+//   - The characters that the first Markdown knew how to escape get a backslash;
+//     < > & @ ~ | become HTML entities, which every dialect passes through. Webex
+//     doesn't say which dialect it speaks. "<@" is a mention wherever Webex finds
+//     it, and a backslash before it isn't known to help: with entities it is gone.
+//   - "://" gets a zero-width space after the colon: servers and apps make links of
+//     whatever has a scheme, and what an entity hides from the server the app sees
+//     again.
+//   - "www." and "@" get an entity, which hides them from a linkifier that reads
+//     the markdown. An app that makes links of bare names (example.com) shows the
+//     target in so many words; breaking those up would break every host's name for
+//     whoever copies or searches it.
+//   - Line breaks become " ⏎ ": the text stays in its line and loses no words.
+
+const (
+	zeroWidthSpace = "\u200B"
+	lineBreakSign  = " ⏎ "
+	// maxMarks is how many combining marks may follow each other. No script needs
+	// more; stacks of hundreds paint over the lines above.
+	maxMarks = 4
+)
+
+// dangerous says whether a rune is never shown: control characters, and
+// formatting characters, which reverse, hide or join text (bidi overrides and
+// isolates among them). The zero-width (non-)joiner stays: emoji and several
+// scripts need it.
+func dangerous(r rune) bool {
+	switch r {
+	case '\u200C', '\u200D':
+		return false
+	}
+	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || r == '\u2028' || r == '\u2029'
+}
+
+// oneLine makes s a line of visible text: valid UTF-8, no control or bidi
+// characters, white space collapsed, line breaks shown as ⏎.
+func oneLine(s string) string {
+	var out strings.Builder
+	out.Grow(len(s))
+	const none, space, line = 0, 1, 2
+	gap, marks := none, 0
+	for _, r := range s {
+		switch {
+		case r == utf8.RuneError: // of invalid UTF-8 too
+			r = '\uFFFD'
+		case r == '\n' || r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
+			gap = line
+			continue
+		case unicode.IsSpace(r):
+			gap = max(gap, space)
+			continue
+		case dangerous(r):
+			continue
+		}
+		if unicode.Is(unicode.M, r) {
+			if marks++; marks > maxMarks {
+				continue
+			}
+		} else {
+			marks = 0
+		}
+		if out.Len() > 0 && gap == line {
+			out.WriteString(lineBreakSign)
+		} else if out.Len() > 0 && gap == space {
+			out.WriteByte(' ')
+		}
+		gap = none
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+var (
+	wwwPattern = regexp.MustCompile(`(?i)\bwww\.`)
+	// What makes a heading, list, underline or rule of a line, at its start.
+	numberedPattern = regexp.MustCompile(`^[0-9]+[.)]`)
+)
+
+var inlineEscapes = strings.NewReplacer(
+	"://", `:`+zeroWidthSpace+`//`,
+	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `(`, `\(`, `)`, `\)`, `!`, `\!`,
+	`<`, `&lt;`, `>`, `&gt;`, `&`, `&amp;`, `@`, `&#64;`, `~`, `&#126;`, `|`, `&#124;`,
+)
+
+// EscapeMarkdown makes untrusted text a piece of one line of markdown that
+// shows as it is: no markup, mention, link or HTML comes of it, wherever in the
+// line it stands.
+func EscapeMarkdown(s string) string {
+	s = oneLine(s)
+	if s == "" {
+		return ""
+	}
+	var out strings.Builder
+	switch number := numberedPattern.FindString(s); {
+	case number != "":
+		out.WriteString(number[:len(number)-1] + `\` + number[len(number)-1:])
+		s = s[len(number):]
+	case strings.ContainsRune("#+-", rune(s[0])):
+		out.WriteString(`\` + s[:1])
+		s = s[1:]
+	case s[0] == '=': // would underline the line above, and has no backslash form everywhere
+		out.WriteString("&#61;")
+		s = s[1:]
+	}
+	last := 0
+	for _, at := range wwwPattern.FindAllStringIndex(s, -1) {
+		out.WriteString(inlineEscapes.Replace(s[last : at[1]-1]))
+		out.WriteString("&#46;")
+		last = at[1]
+	}
+	out.WriteString(inlineEscapes.Replace(s[last:]))
+	return out.String()
+}
+
+// EscapeCode makes untrusted text the inside of an inline code span (`…`),
+// where nothing can be escaped: a backtick becomes ', and "<@" is parted by a
+// zero-width space. It is never empty (an empty span is no span): "–" stands for
+// nothing.
+func EscapeCode(s string) string {
+	s = strings.NewReplacer("`", "'", "<@", "<"+zeroWidthSpace+"@").Replace(oneLine(s))
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+var emailPattern = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
+
+// Mention is the markdown that mentions a person; name is what is shown. Where
+// email isn't an address it is the escaped name (or address) and mentions nobody.
+func Mention(email, name string) string {
+	email = strings.TrimSpace(email)
+	if !emailPattern.MatchString(email) {
+		if strings.TrimSpace(name) == "" {
+			name = email
+		}
+		return EscapeMarkdown(name)
+	}
+	// Within the mention nothing can be escaped: what could end it or be markup is left out.
+	name = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("<>|&*_`[]()~\\@!#", r) {
+			return ' '
+		}
+		return r
+	}, oneLine(name))), " ")
+	if name == "" {
+		return "<@personEmail:" + email + ">"
+	}
+	return "<@personEmail:" + email + "|" + name + ">"
+}

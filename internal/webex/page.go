@@ -1,0 +1,105 @@
+package webex
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	pageSize = 100
+	// maxPages bounds a list: a server that never stops saying "next" is faulty.
+	maxPages = 1000
+)
+
+// list reads a list page by page until there is no next link, take says stop
+// (by returning false), or something fails. An empty page may have a next link.
+func list[T any](ctx context.Context, c *Client, op string, query url.Values, take func(T) bool, path ...string) error {
+	k := call{op: op, path: path, query: query}
+	for range maxPages {
+		var page struct {
+			Items []T `json:"items"`
+		}
+		k.into = &page
+		header, err := c.do(ctx, k)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if !take(item) {
+				return nil
+			}
+		}
+		next, err := c.next(header, k)
+		if err != nil {
+			return err
+		}
+		if next == "" {
+			return nil
+		}
+		if next == k.url {
+			return &Error{Op: op, Message: "the list's next page is the page itself"}
+		}
+		k = call{op: op, url: next}
+	}
+	return &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
+}
+
+// all is a take for list that keeps everything.
+func all[T any](into *[]T) func(T) bool {
+	return func(item T) bool { *into = append(*into, item); return true }
+}
+
+// next is the URL of the next page, "" where there is none. The token is sent
+// along, so a link to any other host is an error.
+func (c *Client) next(header http.Header, k call) (string, error) {
+	link := nextLink(header.Values("Link"))
+	if link == "" {
+		return "", nil
+	}
+	u, err := c.base.Parse(link)
+	if err != nil {
+		return "", &Error{Op: k.op, Message: "the link to the next page isn't a URL"}
+	}
+	if u.Scheme != c.base.Scheme || !strings.EqualFold(u.Host, c.base.Host) || u.User != nil {
+		return "", &Error{Op: k.op, Message: fmt.Sprintf(
+			"the next page is at %s://%s, not at webex.api_url (%s://%s): not followed, since the token would go there",
+			clean(u.Scheme), clean(u.Host), c.base.Scheme, c.base.Host)}
+	}
+	u.Fragment = ""
+	return u.String(), nil
+}
+
+// nextLink finds the target with rel="next" in Link headers (RFC 8288).
+func nextLink(values []string) string {
+	for _, value := range values {
+		for value != "" {
+			_, rest, ok := strings.Cut(value, "<")
+			if !ok {
+				break
+			}
+			target, params, ok := strings.Cut(rest, ">")
+			if !ok {
+				break
+			}
+			// The parameters end where the next link begins. A "<" or "," within a
+			// quoted parameter isn't used by Webex.
+			own, more, _ := strings.Cut(params, ",")
+			value = more
+			for param := range strings.SplitSeq(own, ";") {
+				name, v, _ := strings.Cut(param, "=")
+				if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+					continue
+				}
+				for rel := range strings.FieldsSeq(strings.Trim(strings.TrimSpace(v), `"`)) {
+					if strings.EqualFold(rel, "next") {
+						return strings.TrimSpace(target)
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
