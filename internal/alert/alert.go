@@ -37,6 +37,12 @@ func (s Severity) String() string {
 // Valid says whether s is one of the six.
 func (s Severity) Valid() bool { return s >= NotClassified && s <= Disaster }
 
+// Title is the severity as Zabbix's own page writes it: "Not classified", "High".
+func (s Severity) Title() string {
+	name := s.String()
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
 // ParseSeverity reads a severity's name (any case; "not_classified" and
 // "not-classified" too) or its number.
 func ParseSeverity(text string) (Severity, error) {
@@ -156,6 +162,8 @@ type Event struct {
 	Exact      bool      // At and Opened come from {…TIMESTAMP} or the API, not from a local date
 	Opened     time.Time // when its problem began; zero if not told
 
+	ResolvedAt time.Time // when its problem ended; zero if not told
+
 	Facts        Facts
 	Severity     *Severity // as it was at SentAt; nil if the event doesn't say
 	Acknowledged *bool     // likewise
@@ -215,16 +223,19 @@ type Observation struct {
 	Severity     Severity  `json:"severity"`
 	Acknowledged bool      `json:"acknowledged,omitempty"`
 	Suppressed   bool      `json:"suppressed,omitempty"` // by a maintenance or by hand
-	Resolved     bool      `json:"resolved,omitempty"`
-	ResolvedAt   time.Time `json:"resolved_at,omitzero"`
-	CauseEventID string    `json:"cause_event_id,omitempty"`
-	Hosts        []Host    `json:"hosts,omitempty"`
-	Groups       []string  `json:"groups,omitempty"`
-	Tags         []Tag     `json:"tags,omitempty"`
-	OpData       string    `json:"opdata,omitempty"`
-	TriggerID    string    `json:"trigger_id,omitempty"`
-	ItemID       string    `json:"item_id,omitempty"`
-	ItemName     string    `json:"item_name,omitempty"`
-	ManualClose  bool      `json:"manual_close,omitempty"` // the trigger allows closing by hand
-	Updates      []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
+	// ByHand says that nothing but a person's act suppresses it: no maintenance does.
+	ByHand          bool      `json:"by_hand,omitempty"`
+	SuppressedUntil time.Time `json:"suppressed_until,omitzero"` // zero with Suppressed: for good, or not told
+	Resolved        bool      `json:"resolved,omitempty"`
+	ResolvedAt      time.Time `json:"resolved_at,omitzero"`
+	CauseEventID    string    `json:"cause_event_id,omitempty"`
+	Hosts           []Host    `json:"hosts,omitempty"`
+	Groups          []string  `json:"groups,omitempty"`
+	Tags            []Tag     `json:"tags,omitempty"`
+	OpData          string    `json:"opdata,omitempty"`
+	TriggerID       string    `json:"trigger_id,omitempty"`
+	ItemID          string    `json:"item_id,omitempty"`
+	ItemName        string    `json:"item_name,omitempty"`
+	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows closing by hand
+	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }

@@ -78,7 +78,8 @@ type Problem struct {
 
 // Change says what one event did to its problem.
 type Change struct {
-	Duplicate bool // the event was known: nothing changed
+	Duplicate bool // the event was known, and brought nothing that a room could see
+	Changed   bool // the problem isn't what it was, if only in its bookkeeping: it must be written
 	Visible   bool // a room could see the difference: Revision went up
 	Opened    bool // the problem became known as open with this event
 	Resolved  bool // the problem became resolved with this event

@@ -1,0 +1,254 @@
+package alert
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// The facts of which Merge remembers where they are from. The order is part of
+// what is stored: add at the end.
+const (
+	factOrigin = iota
+	factName
+	factGroups
+	factTags
+	factOpData
+	factRecoveredOpData
+	factTriggerID
+	factTriggerName
+	factTriggerDescription
+	factTriggerURL
+	factTriggerURLName
+	factItemID
+	factItemName
+	factService
+	factObject
+	factToldHosts
+	factAskedHosts
+	factCount
+)
+
+// origins says where each fact is from: From holds the stamps, the best first;
+// Of holds for each fact one more than the stamp's index, 0 for none.
+type origins struct {
+	From []stamp `json:"f,omitempty"`
+	Of   []int   `json:"o,omitempty"`
+}
+
+func (o origins) expand() (stamps [factCount]stamp) {
+	for i, n := range o.Of {
+		if i < factCount && n > 0 && n <= len(o.From) {
+			stamps[i] = o.From[n-1]
+		}
+	}
+	return stamps
+}
+
+func collapse(stamps [factCount]stamp) origins {
+	o := origins{From: distinct(slices.Values(stamps[:])), Of: make([]int, factCount)}
+	for i, s := range stamps {
+		o.Of[i] = slices.Index(o.From, s) + 1
+	}
+	return o
+}
+
+// macroOrigins is the same for macros: those that aren't in Of are from the
+// first of From.
+type macroOrigins struct {
+	From []stamp        `json:"f,omitempty"`
+	Of   map[string]int `json:"o,omitempty"`
+}
+
+// distinct gives each stamp once, the best first, without the zero one.
+func distinct(all func(func(stamp) bool)) []stamp {
+	var from []stamp
+	for s := range all {
+		if s != (stamp{}) && !slices.Contains(from, s) {
+			from = append(from, s)
+		}
+	}
+	slices.SortFunc(from, func(a, b stamp) int { return b.compare(a) })
+	return from
+}
+
+// merger takes the facts of one event into a problem.
+type merger struct {
+	stamps  [factCount]stamp
+	changed bool
+}
+
+// fact takes a fact where its event is better than the one it is from; of two
+// equally good events the smaller value wins, so that the order doesn't matter.
+func fact[T any](m *merger, id int, s stamp, current *T, candidate T, nothing bool, compare func(a, b T) int) {
+	if nothing {
+		return
+	}
+	if m.stamps[id] != (stamp{}) {
+		if c := s.compare(m.stamps[id]); c < 0 || (c == 0 && compare(candidate, *current) >= 0) {
+			return
+		}
+	}
+	*current, m.stamps[id], m.changed = candidate, s, true
+}
+
+func text(m *merger, id int, s stamp, current *string, candidate string) {
+	fact(m, id, s, current, candidate, candidate == "", strings.Compare)
+}
+
+func list[T any](m *merger, id int, s stamp, current *[]T, candidate []T, compare func(a, b T) int) {
+	fact(m, id, s, current, candidate, len(candidate) == 0,
+		func(a, b []T) int { return slices.CompareFunc(a, b, compare) })
+}
+
+func compareTags(a, b Tag) int {
+	return cmp.Or(strings.Compare(a.Tag, b.Tag), strings.Compare(a.Value, b.Value))
+}
+
+func compareHosts(a, b Host) int {
+	return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Host, b.Host),
+		strings.Compare(a.Name, b.Name), strings.Compare(a.IP, b.IP))
+}
+
+// mergeFacts takes what an event says of the problem's facts, each by its
+// rank, and says whether anything changed.
+func (p *Problem) mergeFacts(e Event, f Facts) bool {
+	m := &merger{stamps: p.Merge.Facts.expand()}
+	s := stamp{Rank: rankOf(e), At: micro(e.ReceivedAt)}
+	if e.Kind == KindObservation {
+		s.At = micro(e.Observation.At)
+	} else {
+		// The API is asked for triggers' problems only: it can't tell.
+		origin := string(p.Origin)
+		text(m, factOrigin, s, &origin, string(e.Origin))
+		p.Origin = Origin(origin)
+	}
+	text(m, factName, s, &p.Name, f.Name)
+	list(m, factGroups, s, &p.Groups, f.Groups, strings.Compare)
+	list(m, factTags, s, &p.Tags, f.Tags, compareTags)
+	text(m, factTriggerID, s, &p.TriggerID, f.TriggerID)
+	text(m, factTriggerName, s, &p.TriggerName, f.TriggerName)
+	text(m, factTriggerDescription, s, &p.TriggerDescription, f.TriggerDescription)
+	text(m, factTriggerURL, s, &p.TriggerURL, f.TriggerURL)
+	text(m, factTriggerURLName, s, &p.TriggerURLName, f.TriggerURLName)
+	text(m, factItemID, s, &p.ItemID, f.ItemID)
+	text(m, factItemName, s, &p.ItemName, f.ItemName)
+	text(m, factService, s, &p.Service, f.Service)
+	text(m, factObject, s, &p.Object, f.Object)
+	p.mergeOpData(m, e, s, f.OpData)
+	p.mergeHosts(m, s, f.Hosts)
+	if m.changed {
+		p.Merge.Facts = collapse(m.stamps)
+	}
+	return p.mergeMacros(s, f.Macros) || m.changed
+}
+
+// mergeOpData keeps the value that the problem came with apart from the one
+// that it recovered with. Zabbix evaluates operational data when it sends or
+// answers, so the problem's own post is nearest to what happened, and the API
+// says nothing any more once it is over.
+func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
+	switch {
+	case e.Kind == KindObservation:
+		if !e.Observation.Resolved {
+			// Below the problem's and an update's; the later answer is the better one.
+			text(m, factOpData, stamp{Rank: rankRecovery, At: -s.At}, &p.OpData, value)
+		}
+	case e.Resolved || e.Kind == KindRecovery:
+		if e.Kind == KindRecovery {
+			s.Rank = rankProblem // before an update's that came after it
+		}
+		text(m, factRecoveredOpData, s, &p.RecoveredOpData, value)
+	default:
+		text(m, factOpData, s, &p.OpData, value)
+	}
+}
+
+// mergeHosts takes the hosts from the API where it told them, for a payload
+// holds five at most, and their addresses from the payload, for an event of
+// the API has none.
+func (p *Problem) mergeHosts(m *merger, s stamp, hosts []Host) {
+	told, asked := p.Merge.ToldHosts, p.Merge.AskedHosts
+	if m.stamps[factAskedHosts] == (stamp{}) {
+		told = p.Hosts // only one of them is known: it is kept once
+	} else if m.stamps[factToldHosts] == (stamp{}) {
+		asked = p.Hosts
+	}
+	if s.Rank == rankObservation {
+		list(m, factAskedHosts, s, &asked, hosts, compareHosts)
+	} else {
+		list(m, factToldHosts, s, &told, hosts, compareHosts)
+	}
+	switch {
+	case len(asked) == 0:
+		p.Hosts = told
+	case len(told) == 0:
+		p.Hosts = asked
+	default:
+		p.Merge.ToldHosts, p.Merge.AskedHosts = told, asked
+		p.Hosts = withAddresses(asked, told)
+	}
+}
+
+func withAddresses(hosts, known []Host) []Host {
+	out := slices.Clone(hosts)
+	for i, h := range out {
+		if h.IP != "" {
+			continue
+		}
+		for _, k := range known {
+			if (h.ID != "" && h.ID == k.ID) || (k.ID == "" && h.Host != "" && h.Host == k.Host) {
+				out[i].IP = k.IP
+				break
+			}
+		}
+	}
+	return out
+}
+
+// mergeMacros merges macro by macro.
+func (p *Problem) mergeMacros(s stamp, macros map[string]string) bool {
+	current := p.Merge.Macros
+	of := func(name string) stamp {
+		if i := current.Of[name]; i < len(current.From) {
+			return current.From[i]
+		}
+		return stamp{}
+	}
+	var better []string
+	for name, value := range macros {
+		have, ok := p.Macros[name]
+		if ok {
+			if c := s.compare(of(name)); c < 0 || (c == 0 && value >= have) {
+				continue
+			}
+		}
+		better = append(better, name)
+	}
+	if better == nil {
+		return false
+	}
+	stamps := make(map[string]stamp, len(p.Macros)+len(better))
+	for name := range p.Macros {
+		stamps[name] = of(name)
+	}
+	p.Macros = maps.Clone(p.Macros)
+	if p.Macros == nil {
+		p.Macros = make(map[string]string, len(better))
+	}
+	for _, name := range better {
+		p.Macros[name], stamps[name] = macros[name], s
+	}
+	merged := macroOrigins{From: distinct(maps.Values(stamps))}
+	for name, st := range stamps {
+		if i := slices.Index(merged.From, st); i > 0 {
+			if merged.Of == nil {
+				merged.Of = make(map[string]int)
+			}
+			merged.Of[name] = i
+		}
+	}
+	p.Merge.Macros = merged
+	return true
+}
