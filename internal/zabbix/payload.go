@@ -3,16 +3,34 @@
 package zabbix
 
 import (
-	"time"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"nms-alert-relay/internal/alert"
 )
 
 // Fault is one thing that is wrong with a payload.
 type Fault struct {
-	Field string `json:"field"` // the macro, in lower case with dots: "event.id"
+	Field string `json:"field"` // the macro, in lower case with dots: "event.id"; "" for the payload as a whole
 	What  string `json:"what"`
 	Hint  string `json:"hint,omitempty"`
+}
+
+// String is the fault in one line.
+func (f Fault) String() string {
+	s := f.What
+	if f.Field != "" {
+		s = f.Field + ": " + s
+	}
+	if f.Hint != "" {
+		s += " (" + f.Hint + ")"
+	}
+	return s
 }
 
 // Payload is one flat JSON object of macro values, its keys normalised
@@ -26,15 +44,213 @@ type Payload struct {
 	Test bool
 }
 
-// Parse reads a payload and names every fault that keeps it from being used.
-func Parse(body []byte) (Payload, []Fault) { return Payload{}, nil }
+// Zabbix cuts all parameters of a webhook together at this many characters
+// (measured on 6.0 and 7.0): what is as long and isn't JSON was cut.
+const parametersLimit = 65_535
 
-// DecodeOptions are what a payload doesn't say by itself.
-type DecodeOptions struct {
-	Source     string         // the source's configured name
-	Location   *time.Location // of the receiving Zabbix user, where the payload's own clock doesn't tell
-	ReceivedAt time.Time
+// Parse reads a payload and names every fault that keeps it from being used.
+// The payload of the Test button has none but what is wrong with its form.
+func Parse(body []byte) (Payload, []Fault) {
+	raw, fault := object(body)
+	if fault != nil {
+		return Payload{}, []Fault{*fault}
+	}
+	p := Payload{Macros: make(map[string]string, len(raw))}
+	var faults []Fault
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		key := normaliseKey(name)
+		value, ok := scalar(raw[name])
+		if !ok {
+			faults = append(faults, Fault{key, "not a string, number or true/false",
+				"every value is a macro's text: put lists and objects in as text"})
+			continue
+		}
+		if key == "event.id" && strings.EqualFold(strings.TrimSpace(value), "{EVENT.ID}") {
+			p.Test = true
+		}
+		if _, twice := p.Macros[key]; !twice && !absent(key, value) {
+			p.Macros[key] = value
+		}
+	}
+	p.Source = strings.TrimSpace(p.Macros["source"])
+	delete(p.Macros, "source")
+	if !p.Test {
+		faults = append(faults, p.faults()...)
+	}
+	return p, faults
 }
 
-// Event makes the domain event of a payload that Parse found no fault in.
-func (p Payload) Event(o DecodeOptions) (alert.Event, error) { return alert.Event{}, nil }
+func object(body []byte) (map[string]json.RawMessage, *Fault) {
+	var raw map[string]json.RawMessage
+	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	if err := json.Unmarshal(trimmed, &raw); err != nil || raw == nil {
+		if err == nil || json.Valid(trimmed) {
+			return nil, &Fault{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}
+		}
+		f := &Fault{What: "not JSON: " + err.Error()}
+		if len(trimmed) >= parametersLimit {
+			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in all: leave out those that hold item values or history", parametersLimit)
+		}
+		return nil, f
+	}
+	return raw, nil
+}
+
+// scalar is a JSON value as text; null is the empty text.
+func scalar(raw json.RawMessage) (string, bool) {
+	switch raw[0] {
+	case '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err == nil
+	case '{', '[':
+		return "", false
+	case 'n':
+		return "", true
+	default:
+		return string(raw), true
+	}
+}
+
+// normaliseKey makes one of the ways in which a macro's name can be written:
+// EVENT.NSEVERITY, event_nseverity and event.nseverity are one.
+func normaliseKey(name string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
+}
+
+// The numbers of {EVENT.SOURCE}.
+var origins = map[string]alert.Origin{
+	"0": alert.OriginTrigger,
+	"1": alert.OriginDiscovery,
+	"2": alert.OriginAutoregistration,
+	"3": alert.OriginInternal,
+	"4": alert.OriginService,
+}
+
+// maxEventID is the most digits of an event id: it is an unsigned 64-bit number.
+const maxEventID = 20
+
+func (p Payload) faults() (faults []Fault) {
+	switch id := p.Macros["event.id"]; {
+	case id == "":
+		faults = append(faults, Fault{"event.id", "missing", "the media type needs a parameter EVENT.ID with the value {EVENT.ID}"})
+	case !isEventID(id):
+		faults = append(faults, Fault{"event.id", fmt.Sprintf("%q is not an event id", shorten(id)), "want the number that {EVENT.ID} resolves to"})
+	}
+	for _, key := range []string{"event.nseverity", "event.update.nseverity"} {
+		if v, ok := p.Macros[key]; ok && severity(v) == nil {
+			faults = append(faults, Fault{key, fmt.Sprintf("%q is not a severity", shorten(v)), "want 0 (not classified) to 5 (disaster)"})
+		}
+	}
+	if v, ok := p.Macros["event.source"]; ok && origins[v] == "" {
+		faults = append(faults, Fault{"event.source", fmt.Sprintf("%q is not an event source", shorten(v)),
+			"want 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
+	}
+	if v, ok := p.Macros["event.value"]; ok && v != "0" && v != "1" {
+		faults = append(faults, Fault{"event.value", fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), "want 1 or 0, as {EVENT.VALUE} is"})
+	} else if p.Kind() == "" {
+		faults = append(faults, Fault{"event.value", "missing: it can't be told whether this is a problem or a recovery",
+			"the media type needs a parameter EVENT.VALUE with the value {EVENT.VALUE}"})
+	}
+	return faults
+}
+
+func isEventID(id string) bool {
+	n, err := strconv.ParseUint(id, 10, 64)
+	return err == nil && n > 0 && len(id) <= maxEventID && id[0] != '+'
+}
+
+func shorten(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+func severity(text string) *alert.Severity {
+	n, err := strconv.Atoi(text)
+	if s := alert.Severity(n); err == nil && s.Valid() {
+		return &s
+	}
+	return nil
+}
+
+// Origin is the payload's {EVENT.SOURCE}. Without one it is told by what only
+// one source has; a trigger otherwise.
+func (p Payload) Origin() alert.Origin {
+	if o, ok := origins[p.Macros["event.source"]]; ok {
+		return o
+	}
+	switch {
+	case p.has("service.name") || p.has("service.id"):
+		return alert.OriginService
+	case p.has("discovery.device.ipaddress"):
+		return alert.OriginDiscovery
+	default:
+		return alert.OriginTrigger
+	}
+}
+
+func (p Payload) has(key string) bool { return p.Macros[key] != "" }
+
+// Kind says what the payload tells, in the order that Zabbix needs (measured
+// on 6.0 and 7.0): an update is asked for first, for it has the problem's
+// {EVENT.VALUE} too, 0 after a recovery. "" where it can't be told.
+func (p Payload) Kind() alert.Kind {
+	switch origin := p.Origin(); {
+	case origin == alert.OriginDiscovery || origin == alert.OriginAutoregistration:
+		return alert.KindOccurrence
+	case p.updated() || p.Cancelled():
+		return alert.KindUpdate
+	}
+	switch p.value() {
+	case "1":
+		return alert.KindProblem
+	case "0":
+		return alert.KindRecovery
+	}
+	if p.salvaged() {
+		// Better told once too often: what it was the API tells right afterwards.
+		return alert.KindProblem
+	}
+	return ""
+}
+
+// updated says whether it is an update. A service's update is known by its
+// date alone: its status is literal on 6.0 and "0" on 7.0.
+func (p Payload) updated() bool {
+	return p.Macros["event.update.status"] == "1" || p.has("event.update.date") || p.has("event.update.timestamp")
+}
+
+// Cancelled says whether this is Zabbix's note that it cancelled an escalation
+// (its trigger, host or item was disabled). It looks like the problem come
+// again, but for the message.
+func (p Payload) Cancelled() bool {
+	const note = "NOTE: Escalation cancel" // "canceled" by 6.0 and 7.0
+	message := p.Macros["alert.message"]
+	return len(message) >= len(note) && strings.EqualFold(message[:len(note)], note)
+}
+
+// value is {EVENT.VALUE}, or what says the same.
+func (p Payload) value() string {
+	if v := p.Macros["event.value"]; v != "" {
+		return v
+	}
+	switch strings.ToUpper(p.Macros["event.status"]) {
+	case "PROBLEM":
+		return "1"
+	case "RESOLVED", "OK":
+		return "0"
+	}
+	if p.has("event.recovery.id") {
+		return "0"
+	}
+	return ""
+}
+
+// salvaged says that the media type couldn't parse what Zabbix gave it (it was
+// cut), and sent what it could read of it: the API gives the rest.
+func (p Payload) salvaged() bool {
+	return p.Macros["salvaged"] == "1" || p.Macros["salvaged"] == "true"
+}

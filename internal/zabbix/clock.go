@@ -1,0 +1,97 @@
+package zabbix
+
+import (
+	"strconv"
+	"time"
+)
+
+// zone turns a payload's dates into moments. They are in the time zone of the
+// user who receives it, and the payload doesn't say which that is.
+type zone struct{ *time.Location }
+
+// How far a payload's own clock may be from the time at which it was received
+// for its time zone to be told from that: what a message takes on its way and
+// two clocks differ.
+const zoneSlack = 150 * time.Second
+
+// believable is how long a message may have been on its way for the configured
+// time zone to be believed at once. Zones differ by half an hour at least.
+const believable = 20 * time.Minute
+
+// zoneOf finds the time zone: by {TIMESTAMP} where it resolves; the configured one
+// where it makes the payload's clock right; else by how far that clock is from
+// the time of reception; else the configured one, else UTC.
+func (p Payload) zoneOf(o DecodeOptions) zone {
+	configured := o.Location
+	if configured == nil {
+		configured = time.UTC
+	}
+	wall, ok := parseWall(p.Macros["date"], p.Macros["time"], time.UTC)
+	if !ok {
+		return zone{configured}
+	}
+	now := o.ReceivedAt
+	if exact, ok := parseStamp(p.Macros["timestamp"]); ok {
+		now = exact
+	}
+	if now.IsZero() {
+		return zone{configured}
+	}
+	local, _ := parseWall(p.Macros["date"], p.Macros["time"], configured)
+	if lag := now.Sub(local); o.Location != nil && lag >= -zoneSlack && lag <= believable {
+		return zone{configured}
+	}
+	off := wall.Sub(now)
+	rounded := off.Round(15 * time.Minute)
+	if (off-rounded).Abs() <= zoneSlack && isOffset(rounded) {
+		return zone{time.FixedZone("", int(rounded/time.Second))}
+	}
+	return zone{configured}
+}
+
+// isOffset says whether some place has this offset from UTC. A message that was on
+// its way for a quarter of an hour must not pass for one from another zone.
+func isOffset(offset time.Duration) bool {
+	hours, minutes := int(offset/time.Hour), int(offset%time.Hour/time.Minute)
+	switch minutes {
+	case 0:
+		return hours >= -12 && hours <= 14
+	case 30:
+		return (hours >= 3 && hours <= 6) || hours == 9 || hours == 10
+	case -30:
+		return hours == -2 || hours == -3 || hours == -9
+	case 45:
+		return hours == 5 || hours == 8 || hours == 12 || hours == 13
+	default:
+		return false
+	}
+}
+
+// moment is the time that three macros tell: exactly where the time stamp
+// resolves, else by date and time.
+func (p Payload) moment(z zone, prefix string) (at time.Time, exact bool) {
+	if t, ok := parseStamp(p.Macros[prefix+"timestamp"]); ok {
+		return t, true
+	}
+	t, _ := parseWall(p.Macros[prefix+"date"], p.Macros[prefix+"time"], z.Location)
+	return t, false
+}
+
+// parseWall reads a date and a time of day as Zabbix writes them.
+func parseWall(date, clock string, loc *time.Location) (time.Time, bool) {
+	t, err := time.ParseInLocation("2006.01.02 15:04:05", date+" "+clock, loc)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return t.UTC(), true
+}
+
+// parseStamp reads Unix seconds.
+func parseStamp(text string) (time.Time, bool) {
+	const year9999 = 253_402_300_799
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n > year9999 {
+		return time.Time{}, false
+	}
+	return time.Unix(n, 0).UTC(), true
+}

@@ -1,0 +1,235 @@
+package zabbix
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// DecodeOptions are what a payload doesn't say by itself.
+type DecodeOptions struct {
+	Source     string         // the source's configured name
+	Location   *time.Location // of the receiving Zabbix user, where the payload's own clock doesn't tell
+	ReceivedAt time.Time
+}
+
+// ErrTest is Event's answer to a payload of Zabbix's Test button: there is no event.
+var ErrTest = errors.New("a test of the media type: there is no event")
+
+// Event makes the domain event of a payload that Parse found no fault in.
+// ErrTest for a test.
+func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
+	if p.Test {
+		return alert.Event{}, ErrTest
+	}
+	if faults := p.faults(); len(faults) > 0 {
+		return alert.Event{}, fmt.Errorf("the payload can't be used: %s", faults[0])
+	}
+	e := alert.Event{
+		Key:          alert.Key{Source: o.Source, EventID: p.Macros["event.id"]},
+		Kind:         p.Kind(),
+		Origin:       p.Origin(),
+		ReceivedAt:   o.ReceivedAt.UTC(),
+		Acknowledged: yesNo(p.Macros["event.ack.status"]),
+		SendTo:       p.Macros["alert.sendto"],
+		ActionID:     p.Macros["action.id"],
+	}
+	p.times(&e, p.zoneOf(o))
+	p.severities(&e)
+	e.Facts = p.facts(e)
+	return e, nil
+}
+
+// times tells when things happened, and what an update did, which may hold a
+// time of its own.
+func (p Payload) times(e *alert.Event, z zone) {
+	e.SentAt, _ = p.moment(z, "")
+	if e.SentAt.IsZero() {
+		e.SentAt = e.ReceivedAt
+	}
+	var exact bool
+	e.Opened, exact = p.moment(z, "event.")
+	e.At, e.Exact = e.Opened, exact && !e.Opened.IsZero()
+	over := e.Kind == alert.KindRecovery || (e.Kind == alert.KindUpdate && p.value() == "0")
+	if over {
+		e.Resolved = true
+		e.ResolvedAt, exact = p.moment(z, "event.recovery.")
+		e.Exact = e.Exact && (exact || e.ResolvedAt.IsZero())
+	}
+	switch {
+	case p.Cancelled() && e.Kind == alert.KindUpdate && !p.updated():
+		e.Cancelled = true
+		e.At = e.SentAt
+	case e.Kind == alert.KindUpdate:
+		e.Update = p.update(z)
+		if e.Update.At.IsZero() {
+			e.Update.At = e.SentAt
+		}
+		e.At = e.Update.At
+		e.Exact = e.Exact && e.Update.Exact
+	case e.Kind == alert.KindRecovery:
+		e.At = e.ResolvedAt
+		if e.At.IsZero() {
+			e.At = e.SentAt
+		}
+	}
+	if e.At.IsZero() {
+		e.At = e.SentAt
+	}
+}
+
+func (p Payload) update(z zone) *alert.Update {
+	u := &alert.Update{Message: p.Macros["event.update.message"]}
+	u.At, u.Exact = p.moment(z, "event.update.")
+	if name := p.Macros["user.fullname"]; name != alert.HiddenAuthor {
+		u.Actor.Name = name
+	}
+	actions, at := p.actions(z)
+	u.Actions = actions
+	if !at.IsZero() {
+		u.At, u.Exact = at, true
+	}
+	return u
+}
+
+// severities tells what the severity is. Up to 7.0 {EVENT.NSEVERITY} of a
+// trigger's problem follows a change by hand; that of a service stays what the
+// problem began with, and {EVENT.UPDATE.NSEVERITY} is the new one.
+func (p Payload) severities(e *alert.Event) {
+	e.Severity = severity(p.Macros["event.nseverity"])
+	if e.Origin != alert.OriginService {
+		if e.Severity == nil && e.Kind == alert.KindUpdate {
+			e.Severity = severity(p.Macros["event.update.nseverity"])
+		}
+		return
+	}
+	began := e.Severity
+	if e.Kind != alert.KindProblem {
+		e.Severity = nil
+	}
+	if now := severity(p.Macros["event.update.nseverity"]); now != nil && e.Update != nil {
+		change := alert.SeverityChange{Old: *now, New: *now}
+		if began != nil {
+			change.Old = *began
+		}
+		e.Severity, e.Update.Actions.Severity = now, &change
+	}
+}
+
+func yesNo(text string) *bool {
+	yes := strings.EqualFold(text, "yes")
+	if !yes && !strings.EqualFold(text, "no") {
+		return nil
+	}
+	return &yes
+}
+
+// facts describes the problem.
+func (p Payload) facts(e alert.Event) alert.Facts {
+	m := p.Macros
+	f := alert.Facts{
+		Name:               m["event.name"],
+		Hosts:              p.hosts(),
+		Tags:               p.tags(),
+		OpData:             m["event.opdata"],
+		TriggerID:          m["trigger.id"],
+		TriggerName:        m["trigger.name"],
+		TriggerDescription: m["trigger.description"],
+		TriggerURL:         m["trigger.url"],
+		TriggerURLName:     m["trigger.url.name"],
+		ItemID:             m["item.id"],
+		ItemName:           m["item.name"],
+		Service:            m["service.name"],
+		RootCause:          m["service.rootcause"],
+		CauseEventID:       m["event.cause.id"],
+		Object:             m["event.object"],
+	}
+	if groups := m["trigger.hostgroup.name"]; groups != "" {
+		f.Groups = strings.Split(groups, ", ")
+	}
+	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin)} {
+		if f.Name == "" {
+			f.Name = name
+		}
+	}
+	for name, value := range m {
+		if !represented[name] {
+			if f.Macros == nil {
+				f.Macros = make(map[string]string)
+			}
+			f.Macros[name] = value
+		}
+	}
+	return f
+}
+
+// occurrence names a discovery or autoregistration event, which have no name.
+func (p Payload) occurrence(origin alert.Origin) string {
+	m := p.Macros
+	switch origin {
+	case alert.OriginDiscovery:
+		device := m["discovery.device.ipaddress"]
+		if device == "" {
+			device = "a device"
+		}
+		status := m["discovery.device.status"]
+		if p.has("discovery.service.name") {
+			device = strings.Join(strings.Fields(device+" "+m["discovery.service.name"]+" "+m["discovery.service.port"]), " ")
+			status = m["discovery.service.status"]
+		}
+		if status == "" {
+			return "Discovery: " + device
+		}
+		return "Discovery: " + device + " is " + status
+	case alert.OriginAutoregistration:
+		name := m["host.host"]
+		if name == "" {
+			name = m["host.ip"]
+		}
+		return strings.Join(strings.Fields("New host "+name+" registered itself"), " ")
+	default:
+		return ""
+	}
+}
+
+// hosts are those of the trigger: the first without a number, the others with
+// theirs. A discovered device stands for a host.
+func (p Payload) hosts() (hosts []alert.Host) {
+	m := p.Macros
+	for _, index := range []string{"", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
+		h := alert.Host{ID: m["host.id"+index], Host: m["host.host"+index], Name: m["host.name"+index], IP: m["host.ip"+index]}
+		if h != (alert.Host{}) && (index != "1" || hosts == nil) {
+			hosts = append(hosts, h)
+		}
+	}
+	if ip := m["discovery.device.ipaddress"]; hosts == nil && ip != "" {
+		h := alert.Host{Host: m["discovery.device.dns"], IP: ip}
+		if h.Host == "" {
+			h.Host = ip
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+// tags reads {EVENT.TAGSJSON}; where that isn't sent, or isn't whole, {EVENT.TAGS} as
+// well as it can be: "name:value" joined by ", ", both of which may hold either.
+func (p Payload) tags() []alert.Tag {
+	var tags []alert.Tag
+	if text := p.Macros["event.tagsjson"]; text != "" && json.Unmarshal([]byte(text), &tags) == nil {
+		return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
+	}
+	tags = nil
+	if text := p.Macros["event.tags"]; text != "" {
+		for part := range strings.SplitSeq(text, ", ") {
+			name, value, _ := strings.Cut(part, ":")
+			tags = append(tags, alert.Tag{Tag: name, Value: value})
+		}
+	}
+	return tags
+}

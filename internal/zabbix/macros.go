@@ -1,0 +1,73 @@
+package zabbix
+
+import (
+	"regexp"
+	"strings"
+)
+
+// unknown is what Zabbix puts for a macro that it knows but has no value for.
+const unknown = "*UNKNOWN*"
+
+// What Zabbix leaves where it doesn't know a macro (measured on 6.0 and 7.0):
+// the macro as it was written. Only a value that is one macro and nothing else
+// counts, and only in the forms that macros have: a person's text may hold
+// braces. "{EVENT.ID}" as a whole comment is taken for a macro, "{done}", "{x}" and
+// "{DONE}" aren't.
+var (
+	builtIn    = regexp.MustCompile(`^\{[A-Z][A-Z0-9]*(\.[A-Z0-9_]+)+\}$`)
+	single     = regexp.MustCompile(`^\{(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?\}$`)
+	byTag      = regexp.MustCompile(`^\{[A-Z]+(\.[A-Z]+)*\.TAGS\.[^{}]+\}$`)
+	userMacro  = regexp.MustCompile(`^\{[$#][A-Z0-9_.]+(:[^{}]*)?\}$`)
+	expression = regexp.MustCompile(`(?s)^\{\?.*\}$`)
+	function   = regexp.MustCompile(`(?s)^\{\{[$#?A-Z][^{}]*\}\.[a-z]+\(.*\)\}$`)
+)
+
+func isLiteral(value string) bool {
+	if len(value) < 3 || value[0] != '{' || value[len(value)-1] != '}' {
+		return false
+	}
+	for _, form := range []*regexp.Regexp{builtIn, single, byTag, userMacro, expression, function} {
+		if form.MatchString(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// absent says whether a macro has no value: it is empty, unknown, or stands
+// there as it was written.
+func absent(key, value string) bool {
+	v := strings.TrimSpace(value)
+	if v == "" || v == unknown || isLiteral(v) {
+		return true
+	}
+	// A name of the user's own, "{MY_MACRO}" sent as MY_MACRO: whatever its form.
+	return v[0] == '{' && v[len(v)-1] == '}' && normaliseKey(v[1:len(v)-1]) == key
+}
+
+// represented are the macros that an event has a field for, and those that
+// change with every message and say nothing. All others are kept as they are,
+// for templates.
+var represented = func() map[string]bool {
+	names := strings.Fields(`
+		event.id event.source event.object event.value event.status event.name event.opdata
+		event.nseverity event.date event.time event.timestamp event.age event.duration event.ack.status
+		event.tags event.tagsjson event.cause.id
+		event.recovery.date event.recovery.time event.recovery.timestamp event.recovery.status event.recovery.value
+		event.update.status event.update.action event.update.actionjson event.update.date event.update.time
+		event.update.timestamp event.update.message event.update.history event.update.nseverity event.update.severity
+		user.fullname alert.sendto action.id esc.history date time timestamp salvaged
+		trigger.id trigger.name trigger.description trigger.url trigger.url.name trigger.hostgroup.name
+		trigger.status trigger.value trigger.nseverity trigger.severity trigger.events.problem.unack
+		item.id item.name service.name service.rootcause`)
+	for _, part := range []string{"host.id", "host.host", "host.name", "host.ip"} {
+		for _, index := range strings.Split(",1,2,3,4,5,6,7,8,9", ",") {
+			names = append(names, part+index)
+		}
+	}
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}()
