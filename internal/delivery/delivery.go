@@ -1,3 +1,262 @@
-// Package delivery brings each room to what it should show, with as few calls
-// to Webex as it can. It is the only caller that posts to rooms.
+// Package delivery brings rooms up to date. It is level-triggered: it looks at
+// what a room should show (the problem's revision, its timeline) and does show
+// (store.Cursor), and closes the difference with as few calls as it can. It is
+// the only caller that posts to rooms.
+//
+// Next is the decision, a pure function; queue is the order; Rate and Breaker
+// are the pace. One bot loop for each Webex bot puts them together.
 package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Store is what delivery needs of store.Store. Its methods do as that says.
+type Store interface {
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	// PendingPosts with nil for rooms gives those of every room.
+	PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error)
+	SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	Notice(ctx context.Context, id int64) (store.Notice, error)
+	PendingNotices(ctx context.Context) ([]store.Notice, error)
+	SaveNotice(ctx context.Context, n store.Notice) error
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}
+
+// Webex is what delivery needs of webex.Client.
+type Webex interface {
+	CreateMessage(ctx context.Context, m webex.NewMessage) (webex.Message, error)
+	EditMessage(ctx context.Context, id, roomID, markdown string) (webex.Message, error)
+	DeleteMessage(ctx context.Context, id string) error
+}
+
+// Renderer is what delivery needs of render.Renderer.
+type Renderer interface {
+	Root(p alert.Problem, room render.Room, now time.Time) string
+	Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string
+	Actions(p alert.Problem) string
+	Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string)
+}
+
+// Bot is one Webex account that posts.
+type Bot struct {
+	Name   string
+	Client Webex
+}
+
+// Options make a Delivery.
+type Options struct {
+	Store  Store
+	Render Renderer
+	Bots   []Bot // one at least; the first serves what no other does
+	Rooms  Rooms
+	// Fallback says which room is told what another one refuses for good; nil,
+	// or false, for none.
+	Fallback func(room string) (string, bool)
+	// Reroute makes the problem known in another room, with a post of its own
+	// (the ledger's to write). Without it a notice with the problem as it is now
+	// goes there, which nobody edits later.
+	Reroute func(ctx context.Context, key alert.Key, toRoom string) error
+
+	Workers   int           // calls in flight for each bot; 4 by default
+	RateLimit float64       // calls a second for each bot to begin with; see NewRate
+	Rescan    time.Duration // how often the store is asked for what a lost wake missed; 30 s by default
+	Grace     time.Duration // how long calls in flight may go on after Run was told to end; 10 s by default
+
+	Metrics *Metrics // nil: counted nowhere
+	Log     *slog.Logger
+	Jitter  func() float64 // in [0,1); safe for concurrent use; random by default
+}
+
+// Delivery serves every room, each by its bot.
+type Delivery struct {
+	Options
+	bots   map[string]*bot
+	rescan chan struct{}
+	notice chan struct{}
+	// refusing are the rooms of which the default room was told that they refuse messages.
+	refusing sync.Map
+}
+
+// New makes a Delivery; Run starts it.
+func New(o Options) (*Delivery, error) {
+	switch {
+	case o.Store == nil || o.Render == nil || o.Rooms == nil:
+		return nil, errors.New("delivery: Store, Render and Rooms are needed")
+	case len(o.Bots) == 0:
+		return nil, errors.New("delivery: a bot is needed")
+	}
+	if o.Fallback == nil {
+		o.Fallback = func(string) (string, bool) { return "", false }
+	}
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	if o.Rescan <= 0 {
+		o.Rescan = 30 * time.Second
+	}
+	if o.Grace <= 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	d := &Delivery{Options: o, bots: map[string]*bot{}, rescan: make(chan struct{}, 1), notice: make(chan struct{}, 1)}
+	for _, b := range o.Bots {
+		if d.bots[b.Name] != nil {
+			return nil, fmt.Errorf("delivery: two bots are named %q", b.Name)
+		}
+		d.bots[b.Name] = newBot(d, b)
+	}
+	return d, nil
+}
+
+// Run delivers until ctx ends; then the calls in flight finish, for Options.Grace
+// at most, and their outcome is saved. It may be called once.
+func (d *Delivery) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, b := range d.bots {
+		g.Go(func() error { return b.run(ctx) })
+	}
+	g.Go(func() error { return d.watch(ctx) })
+	return g.Wait()
+}
+
+// Notify tells that these posts are behind, or that something else about them
+// changed. It doesn't block. What they say of delivery's own progress isn't
+// believed: the store is asked when it is their turn.
+func (d *Delivery) Notify(posts []store.Post) {
+	byBot := map[*bot][]*task{}
+	for _, p := range posts {
+		if p.Pending() {
+			b := d.botOf(p.Room, p.Route)
+			byBot[b] = append(byBot[b], newPostTask(p, time.Now()))
+		}
+	}
+	for b, tasks := range byBot {
+		b.take(tasks)
+	}
+}
+
+// WakeNotices tells that there are new notices, or new bodies of known ones. It doesn't block.
+func (d *Delivery) WakeNotices() { signal(d.notice) }
+
+// RescanNow asks the store at once for all that is behind: after a dead letter
+// was replayed, say. It doesn't block.
+func (d *Delivery) RescanNow() { signal(d.rescan) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // one is under way already
+	}
+}
+
+// watch reads what is behind: on start, when woken, and every Options.Rescan
+// in case that a wake was lost.
+func (d *Delivery) watch(ctx context.Context) error {
+	tick := time.NewTicker(d.Rescan)
+	defer tick.Stop()
+	posts := true
+	for {
+		if posts {
+			d.persist(ctx, "reading the posts that are behind", func(ctx context.Context) error {
+				pending, err := d.Store.PendingPosts(ctx, nil)
+				d.Notify(pending)
+				return err
+			})
+		}
+		d.persist(ctx, "reading the notices to be sent", func(ctx context.Context) error {
+			pending, err := d.Store.PendingNotices(ctx)
+			d.takeNotices(pending)
+			return err
+		})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.notice:
+			posts = false
+		case <-d.rescan:
+			posts = true
+		case <-tick.C:
+			posts = true
+		}
+	}
+}
+
+func (d *Delivery) takeNotices(notices []store.Notice) {
+	byBot := map[*bot][]*task{}
+	for _, n := range notices {
+		b := d.bots[n.Bot]
+		if b == nil {
+			b = d.botOf(n.Room, "")
+		}
+		byBot[b] = append(byBot[b], newNoticeTask(n))
+	}
+	for b, tasks := range byBot {
+		b.take(tasks)
+	}
+}
+
+// botOf is the bot that serves a room: the first where that can't be told.
+func (d *Delivery) botOf(room, route string) *bot {
+	if s, ok := d.Rooms(room, route); ok {
+		if b := d.bots[s.Bot]; b != nil {
+			return b
+		}
+	}
+	return d.bots[d.Bots[0].Name]
+}
+
+const (
+	storeBase = 100 * time.Millisecond
+	storeMost = 5 * time.Second
+)
+
+// persist reads or writes the store until that succeeds; false when ctx ended
+// or the thing isn't there (any more). Whoever waits in it makes no calls: while the store
+// is away no more is repeated by a crash than one message for each worker.
+func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context.Context) error) bool {
+	for n := 1; ; n++ {
+		err := do(ctx)
+		if err == nil {
+			return true
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return false
+		}
+		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+			return false
+		}
+		d.Metrics.StoreErrors.Inc()
+		d.Log.Error("the store failed; trying again", "doing", what, "attempt", n, "err", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(Backoff(n, storeBase, storeMost, d.Jitter())):
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/webex"
+)
+
+// bot is the loop of one Webex account: it picks what is most urgent, at the
+// pace that Webex allows, and gives it to a worker for one call.
+type bot struct {
+	*Delivery
+	name   string
+	client Webex
+	woken  chan struct{}
+	direct sync.Map // e-mail address → Webex room id of the direct chat
+
+	mu      sync.Mutex
+	queue   *queue
+	rate    *Rate
+	breaker Breaker
+	flying  int // workers at work
+}
+
+func newBot(d *Delivery, o Bot) *bot {
+	b := &bot{
+		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1),
+		queue: newQueue(), rate: NewRate(d.RateLimit, time.Now()),
+	}
+	d.Metrics.addBot(b.name, b.state)
+	return b
+}
+
+func (b *bot) state() botState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return botState{
+		perSecond: b.rate.PerSecond(),
+		paused:    max(0, time.Until(b.rate.PausedUntil())),
+		breaker:   b.breaker.State(),
+		behind:    b.queue.len(),
+	}
+}
+
+// take puts tasks into the queue; a known one is woken, since its problem may
+// have been resolved while it waited.
+func (b *bot) take(tasks []*task) {
+	b.mu.Lock()
+	for _, t := range tasks {
+		known := b.queue.get(t.id)
+		if known == nil {
+			b.queue.add(t)
+			continue
+		}
+		if known.post != nil {
+			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
+		}
+		b.queue.wakeUp(known)
+	}
+	b.mu.Unlock()
+	signal(b.woken)
+}
+
+// lives are the contexts of a step: what it may still begin, its call to
+// Webex, and saving its outcome.
+type lives struct{ begin, call, save context.Context }
+
+// run works until ctx ends, then waits for the calls in flight.
+func (b *bot) run(ctx context.Context) error {
+	call, endCalls := context.WithCancel(context.WithoutCancel(ctx))
+	defer endCalls()
+	save, endSaves := context.WithCancel(context.WithoutCancel(ctx))
+	defer endSaves()
+	var workers sync.WaitGroup
+	for ctx.Err() == nil {
+		next := b.dispatch(lives{ctx, call, save}, &workers)
+		var alarm <-chan time.Time
+		if !next.IsZero() {
+			alarm = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+		case <-b.woken:
+		case <-alarm:
+		}
+	}
+	// Half the grace is the calls', the rest is for saving how they ended.
+	defer time.AfterFunc(b.Grace/2, endCalls).Stop()
+	defer time.AfterFunc(b.Grace, endSaves).Stop()
+	workers.Wait()
+	return nil
+}
+
+// dispatch hands out all that may be done now, and says when there may be more
+// to hand out; zero when only a wake can tell.
+func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		now := time.Now()
+		slots := b.Workers
+		if b.breaker.Open() {
+			slots = 1
+		}
+		if b.flying >= slots {
+			return time.Time{}
+		}
+		if !b.queue.anyReady(now) {
+			wake, _ := b.queue.nextWake()
+			return wake
+		}
+		if at := b.callAt(now); at.After(now) {
+			return at
+		}
+		t := b.queue.pick(now)
+		b.rate.Take(now)
+		b.flying++
+		picked := t.class // read here: a wake may change it while the worker is at it
+		workers.Go(func() { b.serve(l, t, picked) })
+	}
+}
+
+// callAt is when the bot may make its next call.
+func (b *bot) callAt(now time.Time) time.Time {
+	at := b.rate.ReadyAt(now)
+	if b.breaker.Open() && b.breaker.At().After(at) {
+		at = b.breaker.At()
+	}
+	return at
+}
+
+// outcome is what a step leaves.
+type outcome struct {
+	called  bool // a call was made
+	done    bool // nothing is left to do; else
+	wake    time.Time
+	urgency *urgency // what is left is this urgent; nil for as before
+	aside   bool     // those behind it in its lane needn't wait for it
+}
+
+func (b *bot) serve(l lives, t *task, picked class) {
+	var out outcome
+	if t.post != nil {
+		out = b.servePost(l, t, picked)
+	} else {
+		out = b.serveNotice(l, t)
+	}
+	b.mu.Lock()
+	now := time.Now()
+	b.flying--
+	if !out.called {
+		b.rate.GiveBack(now)
+	}
+	if out.aside {
+		b.queue.leaveLane(t)
+	}
+	if out.urgency != nil {
+		b.queue.reorder(t, *out.urgency)
+	}
+	if out.done {
+		b.queue.done(t)
+	} else {
+		b.queue.back(t, out.wake, now)
+	}
+	b.mu.Unlock()
+	signal(b.woken)
+}
+
+// call makes one call to Webex; made is false when, since the task was picked,
+// Webex told the bot to wait.
+func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
+	started := time.Now()
+	b.mu.Lock()
+	wait := started.Before(b.rate.PausedUntil()) || b.breaker.Open() && started.Before(b.breaker.At())
+	b.mu.Unlock()
+	if wait || l.begin.Err() != nil {
+		return 0, false, nil
+	}
+	err = do(l.call)
+	now := time.Now()
+	took = now.Sub(started)
+	b.Metrics.called(b.name, op, err, took)
+	if attempts > 0 {
+		b.Metrics.Retries.WithLabelValues(b.name).Inc()
+	}
+	b.learn(t.id, err, started, now)
+	return took, true, err
+}
+
+// learn takes in how a call ended, for the pace of all others.
+func (b *bot) learn(id string, err error, started, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.breaker.State()
+	if err == nil {
+		b.rate.Succeeded(now)
+		b.breaker.Answered()
+	} else {
+		switch webex.ClassOf(err) {
+		case webex.RateLimited:
+			retryAfter := fault(err).RetryAfter
+			b.rate.Limited(started, now, retryAfter)
+			b.breaker.Answered()
+			b.Log.Warn("Webex told the bot to wait", "bot", b.name, "retry_after", retryAfter, "rate", b.rate.PerSecond())
+		case webex.Unauthorized:
+			b.breaker.Unauthorized(now)
+		case webex.Temporary:
+			b.breaker.Failed(id, started, now, b.Jitter())
+		default:
+			b.breaker.Answered()
+		}
+	}
+	if after := b.breaker.State(); after != before {
+		switch after {
+		case BreakerClosed:
+			b.Log.Info("Webex answers the bot again", "bot", b.name)
+		case BreakerUnauthorized:
+			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; trying once a minute", "bot", b.name, "err", err)
+		case BreakerAway:
+			b.Log.Error("Webex doesn't answer: nothing is lost; trying single calls", "bot", b.name, "err", err)
+		}
+	}
+}
+
+const (
+	retryBase = time.Second
+	retryMost = 2 * time.Minute
+)
+
+// delay is how long to wait after the nth failure in a row. While Webex doesn't
+// answer at all, the breaker is what paces the bot: nobody waits longer than
+// until its next try, so that nobody still waits when Webex is back.
+func (b *bot) delay(n int, err error, now time.Time) time.Duration {
+	d := max(Backoff(n, retryBase, retryMost, b.Jitter()), fault(err).RetryAfter)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.breaker.Open() {
+		d = min(d, b.breaker.At().Sub(now))
+	}
+	return d
+}

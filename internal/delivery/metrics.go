@@ -1,0 +1,173 @@
+package delivery
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/webex"
+)
+
+// Metrics tell what delivery does. What is still to be told is the store's to
+// say, since only that is exact.
+type Metrics struct {
+	Messages    *prometheus.CounterVec   // calls to Webex, by bot, op, result
+	Request     *prometheus.HistogramVec // their duration, by bot and op
+	Retries     *prometheus.CounterVec   // calls that repeat one that failed, by bot
+	DeadLetters *prometheus.CounterVec   // by kind: post, notice
+	Reroutes    prometheus.Counter       // problems told in the default room since their own refuses
+	Told        prometheus.Histogram     // from when a room was to be told of a problem until it was
+	StoreErrors prometheus.Counter       // failed reads and writes of the store
+	bots        *botCollector
+}
+
+// Results of calls: a label of Messages.
+const (
+	resultOK           = "ok"
+	resultLimited      = "rate_limited"
+	resultTemporary    = "temporary"
+	resultUnauthorized = "unauthorized"
+	resultGone         = "gone"
+	resultRefused      = "refused"
+)
+
+// NewMetrics makes and registers them.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_messages_total",
+			Help: "Calls to Webex that post, edit or delete a message, by result.",
+		}, []string{"bot", "op", "result"}),
+		Request: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "alert_relay_webex_request_seconds",
+			Help:    "How long those calls took.",
+			Buckets: []float64{.05, .1, .2, .4, .8, 1.5, 3, 6, 12, 30},
+		}, []string{"bot", "op"}),
+		Retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_message_retries_total",
+			Help: "Calls to Webex that repeat one that failed.",
+		}, []string{"bot"}),
+		DeadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_dead_letters_total",
+			Help: "Posts and notices that Webex refused for good.",
+		}, []string{"kind"}),
+		Reroutes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_reroutes_total",
+			Help: "Problems told in the default room because their own room refuses messages.",
+		}),
+		Told: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "alert_relay_delivery_seconds",
+			Help:    "From when a room was to be told of a problem until it was.",
+			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
+		}),
+		StoreErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_delivery_store_errors_total",
+			Help: "Reads and writes of the store that failed and were tried again.",
+		}),
+		bots: &botCollector{states: map[string]func() botState{}},
+	}
+	m.DeadLetters.WithLabelValues(kindPost)
+	m.DeadLetters.WithLabelValues(kindNotice)
+	reg.MustRegister(m.Messages, m.Request, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
+	return m
+}
+
+const (
+	kindPost   = "post"
+	kindNotice = "notice"
+)
+
+// addBot makes every label value of a bot present; state is asked at each scrape.
+func (m *Metrics) addBot(bot string, state func() botState) {
+	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit} {
+		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
+			m.Messages.WithLabelValues(bot, string(op), result)
+		}
+		m.Request.WithLabelValues(bot, string(op))
+	}
+	m.Retries.WithLabelValues(bot)
+	m.bots.mu.Lock()
+	defer m.bots.mu.Unlock()
+	m.bots.states[bot] = state
+}
+
+// botState is what a scrape shows of a bot.
+type botState struct {
+	perSecond float64
+	paused    time.Duration
+	breaker   BreakerState
+	behind    int
+}
+
+// botCollector asks each bot when it is scraped, so that its gauges are exact.
+type botCollector struct {
+	mu     sync.Mutex
+	states map[string]func() botState
+}
+
+var (
+	descRate         = botDesc("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.")
+	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait (429).")
+	descUnauthorized = botDesc("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.")
+	descAway         = botDesc("alert_relay_webex_away", "1 while Webex doesn't answer a bot.")
+	descQueue        = botDesc("alert_relay_delivery_queue", "Posts and notices that a bot holds in memory because their rooms are behind.")
+)
+
+func botDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, []string{"bot"}, nil)
+}
+
+func (c *botCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descRate, descPaused, descUnauthorized, descAway, descQueue} {
+		ch <- d
+	}
+}
+
+func (c *botCollector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	states := maps.Clone(c.states)
+	c.mu.Unlock()
+	for bot, state := range states {
+		s := state()
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, bot)
+		}
+		gauge(descRate, s.perSecond)
+		gauge(descPaused, s.paused.Seconds())
+		gauge(descUnauthorized, yes(s.breaker == BreakerUnauthorized))
+		gauge(descAway, yes(s.breaker == BreakerAway))
+		gauge(descQueue, float64(s.behind))
+	}
+}
+
+func yes(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// called counts one call.
+func (m *Metrics) called(bot string, op Op, err error, took time.Duration) {
+	m.Messages.WithLabelValues(bot, string(op), result(err)).Inc()
+	m.Request.WithLabelValues(bot, string(op)).Observe(took.Seconds())
+}
+
+func result(err error) string {
+	if err == nil {
+		return resultOK
+	}
+	switch webex.ClassOf(err) {
+	case webex.RateLimited:
+		return resultLimited
+	case webex.Unauthorized:
+		return resultUnauthorized
+	case webex.Temporary:
+		return resultTemporary
+	case webex.NotFound:
+		return resultGone
+	}
+	return resultRefused
+}

@@ -1,0 +1,225 @@
+package delivery
+
+import (
+	"strconv"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Op is what one step does in a room.
+type Op string
+
+// The steps. Each but OpNone and OpWait is one call to Webex.
+const (
+	OpNone   Op = "none"   // the room shows all that it will be shown
+	OpWait   Op = "wait"   // nothing before Step.Until
+	OpRoot   Op = "root"   // post the message that stands for the problem
+	OpEdit   Op = "edit"   // bring the root up to date
+	OpLines  Op = "line"   // tell Step.Entries in the root's thread
+	OpCard   Op = "card"   // post the card with the buttons in the root's thread
+	OpDelete Op = "delete" // take the card away
+)
+
+// Reason says why the planner chose a step, for tests and the log.
+type Reason string
+
+// The reasons.
+const (
+	ReasonCaughtUp   Reason = "caught up"
+	ReasonDead       Reason = "dead letter"
+	ReasonHeldBack   Reason = "held back by a maintenance"
+	ReasonHold       Reason = "waits for its problem"
+	ReasonBackoff    Reason = "backing off after a failure"
+	ReasonDebounce   Reason = "gathering changes"
+	ReasonUntold     Reason = "the room doesn't know of it"
+	ReasonChanged    Reason = "changed"
+	ReasonResolved   Reason = "resolved"
+	ReasonTimeline   Reason = "timeline entries untold"
+	ReasonNewButtons Reason = "the buttons changed"
+	ReasonNoButtons  Reason = "no buttons any more"
+)
+
+// Step is what to do next for one room and problem.
+type Step struct {
+	Op      Op
+	Reason  Reason
+	Until   time.Time     // of OpWait
+	AsCard  bool          // of OpRoot: the root is the card itself
+	Entries []alert.Entry // of OpLines, by Seq
+}
+
+// maxLines is how many timeline entries one reply tells at most, so that a
+// room that was long behind doesn't get a reply beyond Webex's limit.
+const maxLines = 20
+
+// Next says what to do next so that a room shows the problem as it is. It is
+// asked again after each step, with the cursor that Taken or Refused gave.
+// actions are the buttons that make sense now (Renderer.Actions).
+//
+// Within one room and problem: the root first, then its edits, the lines of
+// the thread, the card. A resolution and the first message wait for nothing;
+// other changes wait for room.Debounce so that what comes together costs one
+// edit. The last of Webex's edits is kept for the resolution: before that,
+// changes are told in the thread alone.
+//
+// Where the card is the root (PresentCard) it can't be edited. Comments go to
+// its thread; when its buttons or its severity change it is deleted and posted
+// anew, and tells in itself what was said. On resolution a plain root that says
+// so takes its place (in the room, since the thread goes with its parent), and
+// only then is the card deleted: the room is never without the outcome.
+//
+// A line (PresentLine) is edited and has neither card nor thread; only once its
+// edits are spent are changes told in its thread, for else the room wouldn't know.
+func Next(p alert.Problem, post store.Post, room RoomSettings, actions string, now time.Time) Step {
+	c := post.Cursor
+	switch {
+	case c.State == store.PostDead:
+		return Step{Op: OpNone, Reason: ReasonDead}
+	case post.Desired <= c.Delivered:
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	case p.HeldBack && !told(c):
+		return Step{Op: OpNone, Reason: ReasonHeldBack}
+	case now.Before(post.HoldUntil):
+		return Step{Op: OpWait, Reason: ReasonHold, Until: post.HoldUntil}
+	case now.Before(c.NotBefore):
+		return Step{Op: OpWait, Reason: ReasonBackoff, Until: c.NotBefore}
+	}
+
+	step := difference(p, c, room, actions)
+	// The rest of a first telling (its card) isn't a change: it waits for nothing.
+	change := step.Op == OpEdit || step.Op == OpLines || step.Op == OpDelete
+	if change && p.Open() && !post.DirtySince.IsZero() {
+		if until := post.DirtySince.Add(room.Debounce); now.Before(until) {
+			return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+		}
+	}
+	return step
+}
+
+// difference is the first of the steps between what a room shows and what it
+// should show.
+func difference(p alert.Problem, c store.Cursor, room RoomSettings, actions string) Step {
+	if c.RootID == "" {
+		asCard := room.Presentation == config.PresentCard && actions != "" && c.CardID == ""
+		return Step{Op: OpRoot, Reason: ReasonUntold, AsCard: asCard}
+	}
+	rootIsCard := c.CardID == c.RootID
+	if rootIsCard {
+		if actions == "" {
+			return Step{Op: OpRoot, Reason: ReasonNoButtons}
+		}
+		if c.CardActions != face(p, actions, true) {
+			return Step{Op: OpDelete, Reason: ReasonNewButtons}
+		}
+	} else if p.Revision > c.Shown && c.Edits < editLimit(p) {
+		reason := ReasonChanged
+		if !p.Open() {
+			reason = ReasonResolved
+		}
+		return Step{Op: OpEdit, Reason: reason}
+	}
+
+	if entries := untold(p, c); len(entries) > 0 {
+		return Step{Op: OpLines, Reason: ReasonTimeline, Entries: entries}
+	}
+
+	want := face(p, actions, rootIsCard)
+	if room.Presentation == config.PresentLine {
+		want = ""
+	}
+	switch {
+	case c.CardID != "" && want == "":
+		return Step{Op: OpDelete, Reason: ReasonNoButtons}
+	case want == "" || c.CardActions == want: // the latter also where Webex refused such a card
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	case c.CardID != "":
+		return Step{Op: OpDelete, Reason: ReasonNewButtons}
+	}
+	return Step{Op: OpCard, Reason: ReasonNewButtons}
+}
+
+// told says whether the room has been told of the problem, whatever became of
+// the message.
+func told(c store.Cursor) bool { return c.RootID != "" || c.ToldSeq > 0 }
+
+// editLimit is how many edits of the root may have been used up to now: the
+// last is for the resolution.
+func editLimit(p alert.Problem) int {
+	if p.Open() {
+		return webex.MaxEdits - 1
+	}
+	return webex.MaxEdits
+}
+
+// untold are the timeline entries that the room hasn't been told, the first
+// maxLines of them, by Seq.
+func untold(p alert.Problem, c store.Cursor) []alert.Entry {
+	var entries []alert.Entry
+	for _, e := range p.Timeline { // by Seq, as alert.Problem promises
+		if e.Seq > c.ToldSeq && len(entries) < maxLines {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// face is what Cursor.CardActions holds: what a card looks like as far as it
+// has to be replaced when that changes. A card that is the root also shows the
+// severity.
+func face(p alert.Problem, actions string, root bool) string {
+	if root && actions != "" {
+		return actions + ";severity=" + strconv.Itoa(int(p.Severity))
+	}
+	return actions
+}
+
+// Taken is the cursor after a step that Webex took. id is the new message's,
+// for steps that post one.
+func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, id string) store.Cursor {
+	c.Attempts, c.NotBefore, c.LastError, c.TrackingID = 0, time.Time{}, "", ""
+	switch s.Op {
+	case OpRoot:
+		// What was said before stands in the root, not as lines of the thread.
+		c.RootID, c.Shown, c.ToldSeq, c.Edits = id, p.Revision, p.LastSeq(), 0
+		if s.AsCard {
+			c.CardID, c.CardActions = id, face(p, actions, true)
+		}
+	case OpEdit:
+		c.Edits++
+		c.Shown = p.Revision
+		if room.Presentation == config.PresentLine {
+			c.ToldSeq = p.LastSeq()
+		}
+	case OpLines:
+		c.ToldSeq = s.Entries[len(s.Entries)-1].Seq
+	case OpCard:
+		c.CardID, c.CardActions = id, face(p, actions, false)
+	case OpDelete:
+		c = withoutCard(c)
+	}
+	return c
+}
+
+// withoutCard is the cursor once the card is gone, and with it the root where
+// that was the card.
+func withoutCard(c store.Cursor) store.Cursor {
+	if c.RootID == c.CardID {
+		c.RootID = ""
+	}
+	c.CardID, c.CardActions = "", ""
+	return c
+}
+
+// CaughtUp is the cursor of a room that shows all that it will be shown of the
+// problem as it is now. It is what ends a post's being pending, whether its
+// root shows the newest revision or the edits are spent.
+func CaughtUp(p alert.Problem, post store.Post, now time.Time) store.Cursor {
+	c := post.Cursor
+	c.Delivered = max(p.Revision, post.Desired)
+	c.DeliveredAt = now
+	return c
+}

@@ -1,0 +1,248 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// postTask is a post that is behind. It holds no cursor and no problem: both
+// are read when it is its turn, so that memory holds little and nothing stale
+// is sent.
+type postTask struct {
+	key    alert.Key
+	room   string
+	route  string
+	doubts Doubts
+}
+
+func newPostTask(p store.Post, now time.Time) *task {
+	since := p.DirtySince
+	if since.IsZero() {
+		since = now
+	}
+	u := urgency{class: classUpdate, rank: bySeverity(p.Severity), since: since}
+	if p.RootID == "" && p.Open {
+		u.class = classNew
+	}
+	return &task{
+		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u,
+		post: &postTask{key: p.Key, room: p.Room, route: p.Route},
+	}
+}
+
+// hint is the urgency of a known task when it is woken with another one.
+// Whoever woke it may not know how far delivery got, so the class only ever
+// goes up from a card to an update, or down from a new problem to one that is over.
+func (*postTask) hint(known, told urgency) urgency {
+	u := urgency{class: known.class, rank: told.rank, since: known.since}
+	if known.class == classCard || told.class == classUpdate {
+		u.class = classUpdate
+	}
+	return u
+}
+
+// view is all that a step looks at.
+type view struct {
+	post    store.Post
+	problem alert.Problem
+	room    RoomSettings
+	actions string
+}
+
+// plan is the next step of a view, and for OpLines their text. Entries that
+// the room wants untold are passed over on the way.
+func (b *bot) plan(v *view, now time.Time) (s Step, lines string) {
+	for {
+		s = Next(v.problem, v.post, v.room, v.actions, now)
+		if s.Op != OpLines {
+			return s, ""
+		}
+		lines = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+		for len(lines) > webex.MaxMessageBytes && len(s.Entries) > 1 {
+			s.Entries = s.Entries[:len(s.Entries)/2]
+			lines = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+		}
+		if lines != "" {
+			return s, lines
+		}
+		v.post.ToldSeq = s.Entries[len(s.Entries)-1].Seq
+	}
+}
+
+// message is what a step posts.
+func (b *bot) message(v *view, s Step, lines string, now time.Time) webex.NewMessage {
+	m := v.room.address()
+	m.Markdown = lines
+	if s.Op == OpLines || s.Op == OpCard {
+		m.ParentID = v.post.RootID
+	}
+	switch {
+	case s.Op == OpCard || s.AsCard:
+		content, fallback := b.Render.Card(v.problem, v.room.Room, now)
+		m.Markdown = fallback
+		m.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: content}}
+	case s.Op == OpRoot || s.Op == OpEdit:
+		m.Markdown = b.Render.Root(v.problem, v.room.Room, now)
+	}
+	return m
+}
+
+// left says what comes after a step: nothing, or how urgent it is.
+func (b *bot) left(v *view, now time.Time) outcome {
+	s, _ := b.plan(v, now)
+	switch s.Op {
+	case OpNone:
+		if s.Reason != ReasonDead && v.post.Desired > v.post.Delivered {
+			v.post.Cursor = CaughtUp(v.problem, v.post, now)
+		}
+		return outcome{done: true}
+	case OpWait:
+		return outcome{wake: s.Until}
+	}
+	u := stepUrgency(s, v)
+	return outcome{wake: now, urgency: &u}
+}
+
+func stepUrgency(s Step, v *view) urgency {
+	u := urgency{class: classUpdate, rank: bySeverity(v.problem.Severity), since: v.post.DirtySince}
+	switch {
+	case s.Op == OpRoot && v.problem.Open():
+		u.class = classNew
+	case s.Op == OpCard || s.Op == OpDelete:
+		u.class = classCard
+	}
+	return u
+}
+
+// servePost makes one call for a post, or finds that none is needed.
+func (b *bot) servePost(l lives, t *task, picked class) outcome {
+	v, gone := b.look(l, t)
+	if v == nil {
+		return outcome{done: gone, wake: time.Now().Add(storeMost)}
+	}
+	if v.problem.Revision == 0 {
+		return b.bury(l, t, v, VerdictDead, "the problem isn't kept any more", "", false)
+	}
+	if v.room.Name == "" {
+		return b.bury(l, t, v, VerdictGone, "the room isn't configured (any more)", "", false)
+	}
+	now := time.Now()
+	step, lines := b.plan(v, now)
+	switch step.Op {
+	case OpNone:
+		out := b.left(v, now)
+		b.savePost(l, v)
+		return out
+	case OpWait:
+		return outcome{wake: step.Until}
+	}
+	if u := stepUrgency(step, v); u.class > picked {
+		return outcome{wake: now, urgency: &u} // there may be more urgent work
+	}
+
+	if step.Op == OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
+		v.post.RootID, v.post.CardID, v.post.CardActions = "", "", ""
+		step = Next(v.problem, v.post, v.room, v.actions, now)
+	}
+
+	id, took, made, err := b.act(l, t, v, step, b.message(v, step, lines, now))
+	if !made {
+		return outcome{wake: now}
+	}
+	now = time.Now()
+	if err != nil {
+		return b.refused(l, t, v, step, err, now)
+	}
+	b.Log.Info("message sent", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", step.Op, "reason", step.Reason,
+		"message", id, "took", took)
+	if step.Op == OpRoot && !told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
+		b.Metrics.Told.Observe(now.Sub(v.post.DirtySince).Seconds())
+	}
+	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
+	out := b.left(v, now)
+	out.called = true
+	b.savePost(l, v)
+	return out
+}
+
+// look reads a post and its problem, in this order, so that the problem is at
+// least as new as what the post should show. nil with gone for a post that is
+// no longer behind, nil without when the bot is to end.
+func (b *bot) look(l lives, t *task) (v *view, gone bool) {
+	keys := []alert.Key{t.post.key}
+	var posts map[alert.Key][]store.Post
+	var problems map[alert.Key]alert.Problem
+	ok := b.persist(l.begin, "reading a post", func(ctx context.Context) (err error) {
+		posts, err = b.Store.PostsOf(ctx, keys)
+		return err
+	}) && b.persist(l.begin, "reading a problem", func(ctx context.Context) (err error) {
+		problems, err = b.Store.Problems(ctx, keys)
+		return err
+	})
+	if !ok {
+		return nil, false
+	}
+	for _, p := range posts[t.post.key] {
+		if p.Room != t.post.room || !p.Pending() {
+			continue
+		}
+		v = &view{post: p, problem: problems[t.post.key]}
+		v.room, _ = b.Rooms(p.Room, p.Route)
+		v.actions = b.Render.Actions(v.problem)
+		if v.room.Person != "" && v.room.ID == "" && told(p.Cursor) {
+			v.room.ID = b.directRoom(l.begin, v.room.Person)
+		}
+		return v, false
+	}
+	return nil, true
+}
+
+// act makes the call of a step; id is of the message that it posted or changed.
+func (b *bot) act(l lives, t *task, v *view, s Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
+	var got webex.Message
+	took, made, err = b.call(l, t, s.Op, v.post.Attempts, func(ctx context.Context) (err error) {
+		switch s.Op {
+		case OpEdit:
+			got, err = b.client.EditMessage(ctx, v.post.RootID, v.room.ID, m.Markdown)
+		case OpDelete:
+			got.ID = v.post.CardID
+			err = b.client.DeleteMessage(ctx, v.post.CardID)
+		default:
+			got, err = b.client.CreateMessage(ctx, m)
+		}
+		return err
+	})
+	if made && err == nil && m.ToPersonEmail != "" {
+		b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
+	}
+	return got.ID, took, made, err
+}
+
+// refused does what a failed call asks for.
+func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Time) outcome {
+	delay := b.delay(v.post.Attempts+1, err, now)
+	cursor, doubts, verdict := Refused(s, v.problem, v.post.Cursor, t.post.doubts, v.actions, err, delay, now)
+	b.Log.Warn("message not taken", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	changed := cursor != v.post.Cursor
+	v.post.Cursor, t.post.doubts = cursor, doubts
+	switch verdict {
+	case VerdictDead, VerdictGone:
+		return b.bury(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
+	}
+	out := b.left(v, now)
+	out.called = true
+	if changed {
+		b.savePost(l, v)
+	}
+	return out
+}
+
+func (b *bot) savePost(l lives, v *view) bool {
+	return b.persist(l.save, "saving a post's progress", func(ctx context.Context) error {
+		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, v.post.Cursor)
+	})
+}

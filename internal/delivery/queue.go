@@ -1,0 +1,360 @@
+package delivery
+
+import (
+	"container/heap"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// class is what kind of work waits, the most urgent first.
+type class int
+
+const (
+	classAnswer class = iota // answers to commands: somebody is looking at the room
+	classNew                 // problems that their room doesn't know of
+	classUpdate              // recoveries, changes
+	classCard                // buttons
+	classRest                // notices that answer nobody
+)
+
+// urgency orders what waits: by class, then rank (the lower the more urgent:
+// severity, or a notice's kind), then since when.
+type urgency struct {
+	class class
+	rank  int
+	since time.Time
+}
+
+func (u urgency) before(v urgency) bool {
+	switch {
+	case u.class != v.class:
+		return u.class < v.class
+	case u.rank != v.rank:
+		return u.rank < v.rank
+	}
+	return u.since.Before(v.since)
+}
+
+// bySeverity is the rank of a severity.
+func bySeverity(s alert.Severity) int { return int(alert.Disaster - s) }
+
+// task is one post or notice that is behind. Only the queue writes its
+// unexported scheduling fields; the worker that holds it may write the others.
+type task struct {
+	id   string // "post:main/4711@noc", "notice:12"
+	room string // for fairness: tasks of one room share its turns
+	lane string // one task of a lane at a time, in the order of order; "" for none
+	// order is the place in the lane.
+	order int64
+	urgency
+
+	post   *postTask   // one of these
+	notice *noticeTask // two is set
+
+	place   place
+	wake    time.Time // while placeWaiting
+	again   bool      // woken while it was held
+	index   [3]int    // in the heaps, by heapKind
+	arrival int64     // the last resort of every order, so that there is always one
+}
+
+type place int
+
+const (
+	placeReady   place = iota // may be picked
+	placeWaiting              // not before wake
+	placeHeld                 // a worker has it
+	placeBehind               // another one of its lane comes first
+)
+
+const (
+	// turnEvery: one pick in so many goes to what has waited long, whatever its
+	// urgency, the rooms in turn. So nothing starves, and a new disaster still
+	// goes with the next pick or the one after.
+	turnEvery = 4
+	// patience is how long a task waits before that.
+	patience = 30 * time.Second
+)
+
+// queue is a bot's work: what is behind, in the order in which it is to be
+// done. It is data; now is an argument. It isn't safe for concurrent use.
+type queue struct {
+	tasks   map[string]*task
+	rooms   map[string]*roomQueue // those with something ready
+	served  map[string]int64      // room → the pick that served it last; since the queue was empty
+	lanes   map[string][]*task    // lane → those behind its first, by order
+	first   map[string]*task      // lane → who is ready, waiting or held
+	waiting taskHeap
+	picks   int64
+	arrived int64
+}
+
+// roomQueue is what is ready for one room.
+type roomQueue struct {
+	urgent taskHeap // the most urgent first
+	oldest taskHeap // the longest waiting first
+}
+
+func newQueue() *queue {
+	return &queue{
+		tasks: map[string]*task{}, rooms: map[string]*roomQueue{}, served: map[string]int64{},
+		lanes: map[string][]*task{}, first: map[string]*task{}, waiting: taskHeap{kind: heapWaiting},
+	}
+}
+
+func (q *queue) get(id string) *task { return q.tasks[id] }
+
+func (q *queue) len() int { return len(q.tasks) }
+
+// add takes in a new task, ready at once.
+func (q *queue) add(t *task) {
+	q.arrived++
+	t.arrival = q.arrived
+	q.tasks[t.id] = t
+	if t.lane != "" {
+		if q.first[t.lane] != nil {
+			q.fallBehind(t)
+			return
+		}
+		q.first[t.lane] = t
+	}
+	q.ready(t)
+}
+
+func (q *queue) fallBehind(t *task) {
+	t.place = placeBehind
+	behind := q.lanes[t.lane]
+	i := len(behind)
+	for i > 0 && behind[i-1].order > t.order {
+		i--
+	}
+	behind = append(behind, nil)
+	copy(behind[i+1:], behind[i:])
+	behind[i] = t
+	q.lanes[t.lane] = behind
+}
+
+// wakeUp makes a task that waits ready; one that is held comes back at once.
+func (q *queue) wakeUp(t *task) {
+	switch t.place {
+	case placeWaiting:
+		q.lift(t)
+		q.ready(t)
+	case placeHeld:
+		t.again = true
+	}
+}
+
+// reorder gives a task another urgency.
+func (q *queue) reorder(t *task, u urgency) {
+	if t.place != placeReady {
+		t.urgency = u
+		return
+	}
+	q.lift(t)
+	t.urgency = u
+	q.ready(t)
+}
+
+// pick gives the task to do next, nil when there is none; it is held until
+// back or done. Answers first; else in turnEvery picks one for who has waited
+// longest, and the others for the most urgent. Rooms that are equally urgent
+// take turns.
+func (q *queue) pick(now time.Time) *task {
+	for q.waiting.Len() > 0 && !q.waiting.tasks[0].wake.After(now) {
+		t := q.waiting.tasks[0]
+		q.lift(t)
+		q.ready(t)
+	}
+	var urgent, oldest *task
+	for _, room := range q.rooms {
+		if t := room.urgent.tasks[0]; urgent == nil || q.moreUrgent(t, urgent) {
+			urgent = t
+		}
+		if t := room.oldest.tasks[0]; now.Sub(t.since) >= patience && (oldest == nil || q.longerUnserved(t, oldest)) {
+			oldest = t
+		}
+	}
+	if urgent == nil {
+		return nil
+	}
+	q.picks++
+	t := urgent
+	if oldest != nil && urgent.class != classAnswer && q.picks%turnEvery == 0 {
+		t = oldest
+	}
+	q.lift(t)
+	t.place = placeHeld
+	q.served[t.room] = q.picks
+	return t
+}
+
+// moreUrgent compares the heads of two rooms.
+func (q *queue) moreUrgent(a, b *task) bool {
+	if a.class != b.class || a.rank != b.rank {
+		return a.before(b.urgency)
+	}
+	return q.longerUnserved(a, b)
+}
+
+func (q *queue) longerUnserved(a, b *task) bool {
+	if sa, sb := q.served[a.room], q.served[b.room]; sa != sb {
+		return sa < sb
+	}
+	if !a.since.Equal(b.since) {
+		return a.since.Before(b.since)
+	}
+	return a.arrival < b.arrival
+}
+
+// back returns a held task, not to be picked before wake; one that was woken
+// meanwhile is ready at once.
+func (q *queue) back(t *task, wake time.Time, now time.Time) {
+	if t.again || !wake.After(now) {
+		t.again = false
+		q.ready(t)
+		return
+	}
+	t.place, t.wake = placeWaiting, wake
+	heap.Push(&q.waiting, t)
+}
+
+// leaveLane lets those behind a task go on without it: it fails and fails.
+func (q *queue) leaveLane(t *task) {
+	if t.lane == "" {
+		return
+	}
+	lane := t.lane
+	t.lane = ""
+	q.advance(lane)
+}
+
+// done drops a held task; one that was woken meanwhile stays, ready.
+func (q *queue) done(t *task) {
+	if t.again {
+		t.again = false
+		q.ready(t)
+		return
+	}
+	delete(q.tasks, t.id)
+	if len(q.tasks) == 0 {
+		clear(q.served)
+	}
+	if t.lane != "" {
+		q.advance(t.lane)
+	}
+}
+
+func (q *queue) advance(lane string) {
+	delete(q.first, lane)
+	behind := q.lanes[lane]
+	if len(behind) == 0 {
+		return
+	}
+	t := behind[0]
+	if q.lanes[lane] = behind[1:]; len(behind) == 1 {
+		delete(q.lanes, lane)
+	}
+	q.first[lane] = t
+	q.ready(t)
+}
+
+// nextWake is when the next waiting task gets ready; false when none waits.
+func (q *queue) nextWake() (time.Time, bool) {
+	if q.waiting.Len() == 0 {
+		return time.Time{}, false
+	}
+	return q.waiting.tasks[0].wake, true
+}
+
+// anyReady says whether pick would give a task.
+func (q *queue) anyReady(now time.Time) bool {
+	wake, ok := q.nextWake()
+	return len(q.rooms) > 0 || ok && !wake.After(now)
+}
+
+func (q *queue) ready(t *task) {
+	t.place = placeReady
+	room := q.rooms[t.room]
+	if room == nil {
+		room = &roomQueue{urgent: taskHeap{kind: heapUrgent}, oldest: taskHeap{kind: heapOldest}}
+		q.rooms[t.room] = room
+	}
+	heap.Push(&room.urgent, t)
+	heap.Push(&room.oldest, t)
+}
+
+// lift takes a task out of the heaps that it is in.
+func (q *queue) lift(t *task) {
+	switch t.place {
+	case placeReady:
+		room := q.rooms[t.room]
+		heap.Remove(&room.urgent, t.index[heapUrgent])
+		heap.Remove(&room.oldest, t.index[heapOldest])
+		if room.urgent.Len() == 0 {
+			delete(q.rooms, t.room)
+		}
+	case placeWaiting:
+		heap.Remove(&q.waiting, t.index[heapWaiting])
+	}
+}
+
+type heapKind int
+
+const (
+	heapUrgent heapKind = iota
+	heapOldest
+	heapWaiting
+)
+
+// taskHeap is a heap of tasks that knows where each one is.
+type taskHeap struct {
+	kind  heapKind
+	tasks []*task
+}
+
+func (h *taskHeap) Len() int { return len(h.tasks) }
+
+func (h *taskHeap) Less(i, j int) bool {
+	a, b := h.tasks[i], h.tasks[j]
+	switch {
+	case h.kind == heapUrgent && (a.before(b.urgency) || b.before(a.urgency)):
+		return a.before(b.urgency)
+	case h.kind == heapOldest && !a.since.Equal(b.since):
+		return a.since.Before(b.since)
+	case h.kind == heapWaiting && !a.wake.Equal(b.wake):
+		return a.wake.Before(b.wake)
+	}
+	return a.arrival < b.arrival
+}
+
+func (h *taskHeap) Swap(i, j int) {
+	h.tasks[i], h.tasks[j] = h.tasks[j], h.tasks[i]
+	h.tasks[i].index[h.kind], h.tasks[j].index[h.kind] = i, j
+}
+
+func (h *taskHeap) Push(x any) {
+	t := x.(*task)
+	t.index[h.kind] = len(h.tasks)
+	h.tasks = append(h.tasks, t)
+}
+
+func (h *taskHeap) Pop() any {
+	last := len(h.tasks) - 1
+	t := h.tasks[last]
+	h.tasks[last] = nil
+	h.tasks = h.tasks[:last]
+	return t
+}
+
+// noticeRank is the rank of a notice's kind.
+func noticeRank(kind store.NoticeKind) int {
+	for i, k := range []store.NoticeKind{store.NoticeAnswer, store.NoticeNotify, store.NoticeTest, store.NoticeSystem} {
+		if k == kind {
+			return i
+		}
+	}
+	return len(kind)
+}

@@ -1,0 +1,133 @@
+package delivery
+
+import (
+	"errors"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Verdict is what becomes of a post or notice after a call that failed.
+type Verdict string
+
+// The verdicts.
+const (
+	// VerdictRetry: the same again later (Cursor.NotBefore, or when the bot may).
+	VerdictRetry Verdict = "retry"
+	// VerdictReplan: the cursor changed; ask Next again at once.
+	VerdictReplan Verdict = "replan"
+	// VerdictDead: refused for good, for what it says: a dead letter.
+	VerdictDead Verdict = "dead"
+	// VerdictGone: the room takes nothing from this bot: a dead letter, and the
+	// default room is told instead.
+	VerdictGone Verdict = "gone"
+)
+
+// Doubts remember what was tried already for a post since its room last caught
+// up, so that no fault goes round in circles. They needn't outlive the process:
+// losing them repeats one message.
+type Doubts struct {
+	// ThreadProved: a reply was refused, and an edit then tried whether its root still lives.
+	ThreadProved bool
+	// PostedAnew: the root had been deleted by somebody and was posted again.
+	PostedAnew bool
+}
+
+// Refused is the cursor after a call that failed, and what to do. delay is the
+// backoff to wait where the same call is to be made again.
+func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, err error, delay time.Duration, now time.Time) (store.Cursor, Doubts, Verdict) {
+	f := fault(err)
+	class := webex.ClassOf(err)
+	if class == webex.RateLimited || class == webex.Unauthorized {
+		// The bot's trouble, not the post's: it keeps its turn.
+		return c, d, VerdictRetry
+	}
+	c.LastError, c.TrackingID = err.Error(), f.TrackingID
+	if class == webex.Temporary {
+		if s.Op == OpEdit && f.Unanswered && c.Attempts == 0 && c.Edits < webex.MaxEdits-1 {
+			// Webex may have taken it. Counting it once keeps the count honest without
+			// letting an outage eat the edit that is kept for the resolution.
+			c.Edits++
+		}
+		c.Attempts++
+		c.NotBefore = now.Add(delay)
+		return c, d, VerdictRetry
+	}
+	if f.Status == 403 && s.Op != OpDelete {
+		return c, d, VerdictGone
+	}
+
+	switch s.Op {
+	case OpRoot:
+		if class == webex.NotFound {
+			return c, d, VerdictGone
+		}
+		return c, d, VerdictDead
+	case OpEdit:
+		if class == webex.NotFound {
+			return postAnew(c, d)
+		}
+		// More edits than we knew of, or a message that can't be edited: what
+		// changed is told in the thread.
+		c.Edits = webex.MaxEdits
+		return c, d, VerdictReplan
+	case OpCard:
+		if class != webex.NotFound {
+			// A card is a convenience; the problem is told without it.
+			c.CardID, c.CardActions = "", face(p, actions, false)
+			return c, d, VerdictReplan
+		}
+		return proveThread(p, c, d)
+	case OpLines:
+		return proveThread(p, c, d)
+	case OpDelete:
+		// Not ours to delete any more: as good as gone.
+		return withoutCard(c), d, VerdictReplan
+	}
+	return c, d, VerdictDead
+}
+
+// proveThread answers a refused reply. Webex refuses replies to a root that
+// somebody deleted, with a status that it doesn't document; an edit tells a
+// deleted root from a reply that is refused for itself.
+func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
+	if d.ThreadProved {
+		return c, d, VerdictDead
+	}
+	if c.CardID == c.RootID || c.Edits >= editLimit(p) { // can't be edited
+		return postAnew(c, d)
+	}
+	d.ThreadProved = true
+	c.Shown = 0
+	return c, d, VerdictReplan
+}
+
+// postAnew forgets a root that somebody deleted, once.
+func postAnew(c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
+	if d.PostedAnew {
+		return c, d, VerdictDead
+	}
+	d.PostedAnew = true
+	if c.CardID == c.RootID {
+		c.CardID = ""
+	}
+	// A card in the old thread is replaced by one in the new.
+	c.RootID, c.CardActions = "", ""
+	return c, d, VerdictReplan
+}
+
+// Dead is the cursor of a dead letter.
+func Dead(c store.Cursor, reason, trackingID string, now time.Time) store.Cursor {
+	c.State, c.LastError, c.TrackingID, c.DeadAt = store.PostDead, reason, trackingID, now
+	return c
+}
+
+// fault is what Webex said; the zero value where it said nothing.
+func fault(err error) webex.Error {
+	if e := (*webex.Error)(nil); errors.As(err, &e) {
+		return *e
+	}
+	return webex.Error{}
+}

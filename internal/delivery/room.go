@@ -1,0 +1,100 @@
+package delivery
+
+import (
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+// PersonRoom begins the name of a room that is a direct chat:
+// "person:alice@example.com", as route makes it of {ALERT.SENDTO}.
+const PersonRoom = "person:"
+
+// RoomSettings is what delivery must know of a room: where it is, who serves
+// it, how it wants to see a problem.
+type RoomSettings struct {
+	render.Room
+	ID       string        // the Webex room; or
+	Person   string        // an e-mail address: a direct chat
+	Bot      string        // the configured name
+	Debounce time.Duration // changes this close together share one edit
+}
+
+// address begins a message to the room.
+func (s RoomSettings) address() webex.NewMessage {
+	if s.ID != "" {
+		return webex.NewMessage{RoomID: s.ID}
+	}
+	return webex.NewMessage{ToPersonEmail: s.Person}
+}
+
+// Rooms gives the settings of a room by its configured name (or PersonRoom and
+// an address) for what a route sent there; false when it isn't configured.
+type Rooms func(room, route string) (RoomSettings, bool)
+
+// RoomsOf reads them from a configuration that config.Load returned.
+func RoomsOf(cfg *config.Config) Rooms {
+	rooms := make(map[string]config.Room, len(cfg.Rooms))
+	for _, r := range cfg.Rooms {
+		rooms[r.Name] = r
+	}
+	routes := make(map[string]config.Route, len(cfg.Routes))
+	for _, r := range cfg.Routes {
+		routes[r.Name] = r
+	}
+	firstBot := ""
+	if len(cfg.Webex.Bots) > 0 {
+		firstBot = cfg.Webex.Bots[0].Name
+	}
+	return func(name, route string) (RoomSettings, bool) {
+		s := RoomSettings{
+			Room:     render.Room{Name: name, Location: cfg.TimeZone.Location, Presentation: config.PresentThread},
+			Bot:      firstBot,
+			Debounce: time.Duration(cfg.Delivery.Debounce),
+		}
+		if email, ok := strings.CutPrefix(name, PersonRoom); ok {
+			s.Person = email
+		} else {
+			room, ok := rooms[name]
+			if !ok {
+				return RoomSettings{}, false
+			}
+			s.ID = room.ID
+			if room.Bot != "" {
+				s.Bot = room.Bot
+			}
+			if room.TimeZone.Location != nil {
+				s.Location = room.TimeZone.Location
+			}
+			if room.Presentation != "" {
+				s.Presentation = room.Presentation
+			}
+		}
+		if s.Location == nil {
+			s.Location = time.UTC
+		}
+		if r, ok := routes[route]; ok {
+			if r.Presentation != "" {
+				s.Presentation = r.Presentation
+			}
+			s.Templates, s.Tell = r.Templates, r.Tell
+		}
+		return s, true
+	}
+}
+
+// FallbackOf says which room is told what another one refuses: the first of
+// the configuration's default rooms that isn't that one.
+func FallbackOf(cfg *config.Config) func(room string) (string, bool) {
+	return func(room string) (string, bool) {
+		for _, d := range cfg.DefaultRooms {
+			if d != room {
+				return d, true
+			}
+		}
+		return "", false
+	}
+}
