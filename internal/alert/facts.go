@@ -132,8 +132,12 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	text(m, factTriggerDescription, s, &p.TriggerDescription, f.TriggerDescription)
 	text(m, factTriggerURL, s, &p.TriggerURL, f.TriggerURL)
 	text(m, factTriggerURLName, s, &p.TriggerURLName, f.TriggerURLName)
-	text(m, factItemID, s, &p.ItemID, f.ItemID)
-	text(m, factItemName, s, &p.ItemName, f.ItemName)
+	item := s
+	if e.Kind == KindObservation {
+		item = below(s) // a payload's is the first of the expression; the API has them in no order
+	}
+	text(m, factItemID, item, &p.ItemID, f.ItemID)
+	text(m, factItemName, item, &p.ItemName, f.ItemName)
 	text(m, factService, s, &p.Service, f.Service)
 	text(m, factObject, s, &p.Object, f.Object)
 	p.mergeOpData(m, e, s, f.OpData)
@@ -144,6 +148,10 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	return p.mergeMacros(s, f.Macros) || m.changed
 }
 
+// below is the stamp of an answer of the API for a fact that it knows worse
+// than any payload. The later answer is the better one, as for all others.
+func below(s stamp) stamp { return stamp{Rank: rankNone, At: -s.At} }
+
 // mergeOpData keeps the value that the problem came with apart from the one
 // that it recovered with. Zabbix evaluates operational data when it sends or
 // answers, so the problem's own post is nearest to what happened, and the API
@@ -152,8 +160,7 @@ func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
 	switch {
 	case e.Kind == KindObservation:
 		if !e.Observation.Resolved {
-			// Below the problem's and an update's; the later answer is the better one.
-			text(m, factOpData, stamp{Rank: rankRecovery, At: -s.At}, &p.OpData, value)
+			text(m, factOpData, below(s), &p.OpData, value)
 		}
 	case e.Resolved || e.Kind == KindRecovery:
 		if e.Kind == KindRecovery {

@@ -86,15 +86,26 @@ func (p Payload) times(e *alert.Event, z zone) {
 func (p Payload) update(z zone) *alert.Update {
 	u := &alert.Update{Message: p.Macros["event.update.message"]}
 	u.At, u.Exact = p.moment(z, "event.update.")
-	if name := p.Macros["user.fullname"]; name != alert.HiddenAuthor {
-		u.Actor.Name = name
-	}
+	u.Actor.Name = author(p.Macros["user.fullname"])
 	actions, at := p.actions(z)
 	u.Actions = actions
 	if !at.IsZero() {
 		u.At, u.Exact = at, true
 	}
 	return u
+}
+
+// author is {USER.FULLNAME} as a name: "Bob Builder (bob)"; of a user with no
+// name but the one to log in with, that alone.
+func author(fullName string) string {
+	name := strings.TrimSpace(fullName)
+	if name == alert.HiddenAuthor {
+		return ""
+	}
+	if inner, ok := strings.CutPrefix(name, "("); ok {
+		return strings.TrimSuffix(inner, ")")
+	}
+	return name
 }
 
 // severities tells what the severity is. Up to 7.0 {EVENT.NSEVERITY} of a

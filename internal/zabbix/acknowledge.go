@@ -1,0 +1,125 @@
+package zabbix
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Acknowledge is one event.acknowledge for one event.
+type Acknowledge struct {
+	EventID  string
+	Ack      bool
+	Unack    bool
+	Close    bool
+	Message  string // "" for none; at most MaxMessage characters
+	Severity *alert.Severity
+
+	Suppress      bool      // from 6.2
+	SuppressUntil time.Time // zero with Suppress: for good
+	Unsuppress    bool
+}
+
+// MaxMessage is the longest message of an acknowledgement, in characters
+// (measured on 6.0 and 7.0).
+const MaxMessage = 2048
+
+// The bits of event.acknowledge's action.
+const (
+	bitClose      = 1
+	bitAck        = 2
+	bitMessage    = 4
+	bitSeverity   = 8
+	bitUnack      = 16
+	bitSuppress   = 32
+	bitUnsuppress = 64
+	bitToCause    = 128
+	bitToSymptom  = 256
+)
+
+// Acknowledge does it. Success says that Zabbix took it: closing is done later
+// by the server (look again with Observe before saying "closed"), and what is so already is
+// skipped silently. What no Zabbix would take is refused without a call, as Invalid.
+//
+// It is one event a call, for one bad id fails the whole call (measured).
+func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
+	const method = "event.acknowledge"
+	if what := a.fault(); what != "" {
+		return &Error{Method: method, Kind: Invalid, Message: what}
+	}
+	var result struct {
+		EventIDs []text `json:"eventids"` // numbers, other than everywhere else
+	}
+	err := c.call(ctx, method, func(v release) (any, error) {
+		if (a.Suppress || a.Unsuppress) && !v.suppresses() {
+			return nil, &Error{Method: method, Kind: Invalid, Message: "Zabbix " + v.text + " can't suppress problems by hand: that came with 6.2."}
+		}
+		return a.params(), nil
+	}, &result)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(result.EventIDs, text(a.EventID)) {
+		return &Error{Method: method, Kind: Other, Message: "Zabbix answered, but not for this event.", Unanswered: true}
+	}
+	return nil
+}
+
+func (a Acknowledge) fault() string {
+	switch n := utf8.RuneCountInString(a.Message); {
+	case !isEventID(a.EventID):
+		return fmt.Sprintf("%q is not an event id.", shorten(a.EventID))
+	case a.action() == 0:
+		return "There is nothing to do."
+	case a.Ack && a.Unack, a.Suppress && a.Unsuppress:
+		return "One call can't do a thing and undo it."
+	case n > MaxMessage:
+		return fmt.Sprintf("The message has %d characters; Zabbix takes %d.", n, MaxMessage)
+	case a.Severity != nil && !a.Severity.Valid():
+		return fmt.Sprintf("%d is not a severity.", int(*a.Severity))
+	default:
+		return ""
+	}
+}
+
+func (a Acknowledge) action() int {
+	action := 0
+	for _, b := range [...]struct {
+		bit int
+		set bool
+	}{
+		{bitClose, a.Close},
+		{bitAck, a.Ack},
+		{bitMessage, a.Message != ""},
+		{bitSeverity, a.Severity != nil},
+		{bitUnack, a.Unack},
+		{bitSuppress, a.Suppress},
+		{bitUnsuppress, a.Unsuppress},
+	} {
+		if b.set {
+			action |= b.bit
+		}
+	}
+	return action
+}
+
+func (a Acknowledge) params() map[string]any {
+	params := map[string]any{"eventids": []string{a.EventID}, "action": a.action()}
+	if a.Message != "" {
+		params["message"] = a.Message
+	}
+	if a.Severity != nil {
+		params["severity"] = int(*a.Severity)
+	}
+	if a.Suppress {
+		params["suppress_until"] = 0
+		if !a.SuppressUntil.IsZero() {
+			params["suppress_until"] = a.SuppressUntil.Unix()
+		}
+	}
+	return params
+}

@@ -1,0 +1,323 @@
+package zabbix
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// batch is how many events one call asks about.
+const batch = 200
+
+// text is what Zabbix answers as a string, and in a few places as a number.
+type text string
+
+// UnmarshalJSON takes a string, a number or null.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		return json.Unmarshal(raw, (*string)(t))
+	}
+	if string(raw) == "null" {
+		return nil
+	}
+	var n json.Number
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return err
+	}
+	*t = text(n)
+	return nil
+}
+
+// time is Unix seconds; zero for "0" and nonsense.
+func (t text) time() time.Time {
+	at, _ := parseStamp(string(t))
+	return at
+}
+
+func (t text) number() int {
+	n, _ := strconv.Atoi(string(t))
+	return n
+}
+
+// id is an id that "0" stands for none of.
+func (t text) id() string {
+	if t == "0" {
+		return ""
+	}
+	return string(t)
+}
+
+// apiEvent is an event as event.get answers it.
+type apiEvent struct {
+	EventID      text `json:"eventid"`
+	ObjectID     text `json:"objectid"`
+	Name         string
+	Clock        text
+	Value        text
+	Severity     text
+	Acknowledged text
+	Suppressed   text
+	RecoveryID   text `json:"r_eventid"`
+	CauseID      text `json:"cause_eventid"` // from 6.4
+	OpData       string
+	Hosts        []struct {
+		HostID text `json:"hostid"`
+		Host   string
+		Name   string
+	}
+	Tags         []alert.Tag
+	Acknowledges []acknowledgement
+	Suppression  []struct {
+		MaintenanceID text `json:"maintenanceid"`
+		Until         text `json:"suppress_until"`
+	} `json:"suppression_data"`
+}
+
+// acknowledgement is one update of an event. The author's names are missing
+// where the token's user may not see them.
+type acknowledgement struct {
+	ID            text `json:"acknowledgeid"`
+	Clock         text
+	Message       string
+	Action        text
+	OldSeverity   text `json:"old_severity"`
+	NewSeverity   text `json:"new_severity"`
+	SuppressUntil text `json:"suppress_until"`
+	Username      string
+	Name          string
+	Surname       string
+}
+
+// apiTrigger is a trigger as trigger.get answers it.
+type apiTrigger struct {
+	TriggerID   text `json:"triggerid"`
+	ManualClose text `json:"manual_close"`
+	Items       []struct {
+		ItemID text `json:"itemid"`
+		Name   string
+	}
+	Groups     []struct{ Name string } // up to 6.0
+	HostGroups []struct{ Name string } `json:"hostgroups"`
+}
+
+// Observe asks what the API knows of these events: severity, acknowledgements,
+// recovery, suppression, hosts, tags, cause, whether the trigger allows closing, the first item. An event that
+// Zabbix doesn't know (or doesn't show us) has Gone set.
+//
+// It is asked for problems of triggers only: those of services, internal and
+// other events are "gone" here.
+func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error) {
+	seen := make(map[string]alert.Observation, len(eventIDs))
+	var ids []string
+	for _, id := range eventIDs {
+		if _, twice := seen[id]; twice {
+			continue
+		}
+		seen[id] = alert.Observation{At: time.Now().UTC(), Gone: true}
+		if isEventID(id) { // one that isn't fails the whole call on 7.0
+			ids = append(ids, id)
+		}
+	}
+	for some := range slices.Chunk(ids, batch) {
+		if err := c.observe(ctx, some, seen); err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
+}
+
+func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
+	var events []apiEvent
+	err := c.call(ctx, "event.get", func(v release) (any, error) {
+		return map[string]any{
+			"eventids":              ids,
+			"output":                "extend",
+			"selectHosts":           []string{"hostid", "host", "name"},
+			"selectTags":            "extend",
+			"selectSuppressionData": "extend",
+			v.acknowledgesParam():   "extend",
+		}, nil
+	}, &events)
+	if err != nil {
+		return err
+	}
+	at := time.Now().UTC()
+	events = slices.DeleteFunc(events, func(e apiEvent) bool { return e.Value != "1" }) // a recovery's own event is no problem
+	triggers, err := c.triggers(ctx, events)
+	if err != nil {
+		return err
+	}
+	ends, err := c.ends(ctx, events)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		seen[id] = alert.Observation{At: at, Gone: true}
+	}
+	for _, e := range events {
+		o := e.observation(triggers[e.ObjectID])
+		o.At, o.ResolvedAt = at, ends[e.RecoveryID]
+		seen[string(e.EventID)] = o
+	}
+	return nil
+}
+
+// triggers asks for what an event doesn't say of its trigger.
+func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiTrigger, error) {
+	ids := make(map[text]bool)
+	for _, e := range events {
+		ids[e.ObjectID] = true
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var triggers []apiTrigger
+	err := c.call(ctx, "trigger.get", func(v release) (any, error) {
+		return map[string]any{
+			"triggerids":    slices.Sorted(maps.Keys(ids)),
+			"output":        []string{"triggerid", "manual_close"},
+			"selectItems":   []string{"itemid", "name"},
+			v.groupsParam(): []string{"name"},
+		}, nil
+	}, &triggers)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[text]apiTrigger, len(triggers))
+	for _, t := range triggers {
+		byID[t.TriggerID] = t
+	}
+	return byID, nil
+}
+
+// ends asks for when the recovery events were: an event has only their ids.
+func (c *Client) ends(ctx context.Context, events []apiEvent) (map[text]time.Time, error) {
+	ids := make(map[text]bool)
+	for _, e := range events {
+		if e.RecoveryID.id() != "" {
+			ids[e.RecoveryID] = true
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var recoveries []apiEvent
+	params := map[string]any{"eventids": slices.Sorted(maps.Keys(ids)), "output": []string{"eventid", "clock"}}
+	if err := c.Call(ctx, "event.get", params, &recoveries); err != nil {
+		return nil, err
+	}
+	ends := make(map[text]time.Time, len(recoveries))
+	for _, r := range recoveries {
+		ends[r.EventID] = r.Clock.time()
+	}
+	return ends, nil
+}
+
+func (e apiEvent) observation(t apiTrigger) alert.Observation {
+	o := alert.Observation{
+		Name:         e.Name,
+		Opened:       e.Clock.time(),
+		Severity:     alert.Severity(e.Severity.number()),
+		Acknowledged: e.Acknowledged == "1",
+		Suppressed:   e.Suppressed == "1",
+		Resolved:     e.RecoveryID.id() != "",
+		CauseEventID: e.CauseID.id(),
+		Tags:         e.Tags,
+		OpData:       e.OpData,
+		TriggerID:    e.ObjectID.id(),
+		ManualClose:  t.ManualClose == "1",
+	}
+	if o.OpData == unknown {
+		o.OpData = ""
+	}
+	for _, h := range e.Hosts {
+		o.Hosts = append(o.Hosts, alert.Host{ID: string(h.HostID), Host: h.Host, Name: h.Name})
+	}
+	for _, g := range slices.Concat(t.Groups, t.HostGroups) {
+		o.Groups = append(o.Groups, g.Name)
+	}
+	slices.Sort(o.Groups)
+	if len(t.Items) > 0 {
+		o.ItemID, o.ItemName = string(t.Items[0].ItemID), t.Items[0].Name
+	}
+	e.suppression(&o)
+	slices.SortFunc(e.Acknowledges, func(a, b acknowledgement) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	for _, a := range e.Acknowledges {
+		o.Updates = append(o.Updates, a.update())
+	}
+	return o
+}
+
+// suppression tells until when, and whether by hand alone: then maintenanceid is "0".
+func (e apiEvent) suppression(o *alert.Observation) {
+	if !o.Suppressed || len(e.Suppression) == 0 {
+		return
+	}
+	o.ByHand = true
+	for _, s := range e.Suppression {
+		if s.MaintenanceID.id() != "" {
+			o.ByHand = false
+		}
+		if until := s.Until.time(); until.After(o.SuppressedUntil) {
+			o.SuppressedUntil = until
+		}
+	}
+	for _, s := range e.Suppression {
+		if s.Until.time().IsZero() {
+			o.SuppressedUntil = time.Time{} // for good
+		}
+	}
+}
+
+func (a acknowledgement) update() alert.Update {
+	bits := a.Action.number()
+	u := alert.Update{
+		AckID:   string(a.ID),
+		At:      a.Clock.time(),
+		Exact:   true,
+		Actor:   alert.Actor{Name: fullName(a.Name, a.Surname, a.Username)},
+		Message: a.Message,
+		Actions: alert.Actions{
+			Close:      bits&bitClose != 0,
+			Ack:        bits&bitAck != 0,
+			Comment:    bits&bitMessage != 0,
+			Unack:      bits&bitUnack != 0,
+			Suppress:   bits&bitSuppress != 0,
+			Unsuppress: bits&bitUnsuppress != 0,
+			ToCause:    bits&bitToCause != 0,
+			ToSymptom:  bits&bitToSymptom != 0,
+		},
+	}
+	if bits&bitSeverity != 0 { // the fields are "0" otherwise
+		u.Actions.Severity = &alert.SeverityChange{
+			Old: alert.Severity(a.OldSeverity.number()), New: alert.Severity(a.NewSeverity.number()),
+		}
+	}
+	if u.Actions.Suppress {
+		u.Actions.SuppressUntil = a.SuppressUntil.time()
+	}
+	return u
+}
+
+// fullName is a user as {USER.FULLNAME} names them: "Bob Builder (bob)"; "" for
+// one whom the token's user may not see.
+func fullName(name, surname, username string) string {
+	full := strings.Join(strings.Fields(name+" "+surname), " ")
+	switch {
+	case full == "":
+		return username
+	case username == "":
+		return full
+	default:
+		return full + " (" + username + ")"
+	}
+}
