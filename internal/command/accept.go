@@ -1,0 +1,237 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// accept understands what was heard, asks whether the person may, and answers at
+// once or gives it to the lanes. After an error nothing was done or said.
+func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view View) error {
+	h := *d.Heard
+	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
+	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
+	s := scope{Dir: view.Directory, Email: h.Person.Email, Room: h.Room, Direct: h.Direct}
+	for _, r := range view.Rooms {
+		s.Rooms = append(s.Rooms, r.Name)
+	}
+	where := func() place { return e.placeOf(*c, h, view) }
+
+	var req Request
+	var fault *Misspelt
+	if h.Button != nil {
+		c.Text = fmt.Sprintf("pressed %s on %s", oneLine(cut(h.Button.Action, 40)), oneLine(cut(h.Button.Key, 100)))
+		if h.Button.Comment != "" {
+			c.Text += ": " + Clean(cut(h.Button.Comment, maxText))
+		}
+		var err error
+		if req, fault, err = e.press(ctx, c, s, *h.Button); err != nil {
+			return err
+		}
+	} else {
+		req, fault = Parse(h.Text)
+	}
+	c.Action = string(req.Verb)
+	if fault != nil {
+		c.Action = string(fault.Verb)
+	}
+
+	if ok, warn := e.limit.allow(h.Person.Email, time.Now()); !ok {
+		c.Outcome = "left out: too many commands"
+		if warn {
+			if err := e.answer(ctx, *c, where(), "", tooFast(perMinute)); err != nil {
+				return err
+			}
+		}
+		return e.close(ctx, *c, store.CommandDenied, "limited")
+	}
+	role := s.role()
+	switch {
+	case role == "":
+		return e.finish(ctx, *c, where(), "", store.CommandDenied, denied("", role, s.Direct))
+	case fault != nil:
+		return e.finish(ctx, *c, where(), "", store.CommandFailed, "❔ "+fault.What)
+	case !may(role, req.Verb):
+		return e.finish(ctx, *c, where(), "", store.CommandDenied, denied(req.Verb, role, s.Direct))
+	}
+	switch req.Verb {
+	case Help:
+		return e.finish(ctx, *c, where(), "", store.CommandDone, helpText(req.Topic, role, s.Direct))
+	case Problems:
+		text, err := e.list(ctx, s, req.Filter, where())
+		if err != nil {
+			return err
+		}
+		c.Outcome = "listed"
+		return e.finish(ctx, *c, where(), "", store.CommandDone, text)
+	}
+
+	targets, question, err := e.resolve(ctx, s, *c, req, h.Button != nil)
+	if err != nil {
+		return err
+	}
+	if question != "" {
+		return e.finish(ctx, *c, where(), "", store.CommandFailed, question)
+	}
+	for _, t := range targets {
+		c.Keys = append(c.Keys, t.Key.String())
+	}
+	for _, t := range targets {
+		if !may(t.Role, req.Verb) { // in a direct chat it differs by problem
+			return e.finish(ctx, *c, where(), "", store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
+		}
+	}
+	if req.Verb == Show {
+		c.Outcome = "shown"
+		return e.finish(ctx, *c, where(), "", store.CommandDone, e.show(targets, where()))
+	}
+	d.Request, d.Attempts = &req, nil
+	for _, t := range targets {
+		d.Attempts = append(d.Attempts, e.attempt(t, req, h, where()))
+	}
+	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
+	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// attempt prepares what is to be done with one problem. What needs no doing, or
+// can't be done, has its outcome already.
+func (e *Executor) attempt(t target, req Request, h Heard, p place) attempt {
+	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own}
+	a.Message, a.Words = sign(req.Text, h.Person)
+	if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, p.room.Location); earlier != "" {
+		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
+		e.o.Changed(t.Key, 0) // in case it isn't so any more
+	} else if t.Problem.Origin != "" && t.Problem.Origin != alert.OriginTrigger {
+		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, e.o.Several)
+	}
+	return a
+}
+
+// press reads a button as a command. Which problem it is about is checked by
+// resolve, as for what was said.
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *Misspelt, error) {
+	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
+	key := alert.ParseKey(b.Key)
+	ref, valid := parseRef(b.Key)
+	c.ParentID = b.MessageID
+	if !ok || !valid || ref.Source == "" {
+		return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
+	}
+	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: Clean(cut(b.Comment, maxText))}
+	if verb == Comment && req.Text == "" {
+		return req, misspelt(verb, "Write your comment into the card's field first."), nil
+	}
+	// The card is a reply in the problem's thread: the answer goes to its root.
+	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return Request{}, nil, err
+	}
+	for _, p := range posts[key] {
+		if s.hears(p.Room) && p.RootID != "" {
+			c.ParentID = p.RootID
+		}
+	}
+	return req, nil, nil
+}
+
+// resolve finds the problems that a command is about, among those that the
+// person may know of from here. question is what to ask back where they can't be told.
+func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Request, button bool) (found []target, question string, err error) {
+	own, err := e.ownProblem(ctx, s, c.ParentID)
+	if err != nil {
+		return nil, "", err
+	}
+	refs := req.Refs
+	if len(refs) == 0 {
+		if own == (alert.Key{}) {
+			return nil, whichProblem(req.Verb, c.ParentID != ""), nil
+		}
+		refs = []alert.Key{own}
+	}
+	candidates := make([][]alert.Key, len(refs))
+	var all []alert.Key
+	for i, ref := range refs {
+		keys, err := e.o.Store.KeysByEventID(ctx, ref.EventID)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, k := range keys {
+			if ref.Source == "" || strings.EqualFold(ref.Source, k.Source) {
+				candidates[i] = append(candidates[i], k)
+			}
+		}
+		all = append(all, candidates[i]...)
+	}
+	visible, err := e.visible(ctx, s, all)
+	if err != nil {
+		return nil, "", err
+	}
+	var missing []alert.Key
+	taken := make(map[alert.Key]bool)
+	for i, ref := range refs {
+		var here []target
+		for _, k := range candidates[i] {
+			if t, ok := visible[k]; ok {
+				here = append(here, t)
+			}
+		}
+		switch {
+		case len(here) == 0:
+			missing = append(missing, ref)
+		case len(here) > 1:
+			return nil, whichSource(req.Verb, ref.EventID, here), nil
+		case !taken[here[0].Key]:
+			taken[here[0].Key] = true
+			here[0].Own = here[0].Key == own
+			found = append(found, here[0])
+		}
+	}
+	if len(missing) > 0 {
+		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
+	}
+	return found, "", nil
+}
+
+// ownProblem is the problem in whose thread a command was said, if any.
+func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (alert.Key, error) {
+	if parentID == "" {
+		return alert.Key{}, nil
+	}
+	post, err := e.o.Store.PostByMessage(ctx, parentID)
+	if errors.Is(err, store.ErrNotFound) {
+		return alert.Key{}, nil
+	}
+	if err != nil || !s.hears(post.Room) {
+		return alert.Key{}, err
+	}
+	return post.Key, nil
+}
+
+// visible gives those of the problems that the person may know of from here.
+func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	problems, err := e.o.Store.Problems(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	posts, err := e.o.Store.PostsOf(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[alert.Key]target, len(keys))
+	for _, k := range keys {
+		p, ok := problems[k]
+		if role := s.roleFor(posts[k]); ok && may(role, Show) {
+			out[k] = target{Key: k, Problem: p, Role: role}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,104 @@
+package command
+
+import (
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+)
+
+// Directory says who people are to the relay and which rooms it serves:
+// *config.Config.
+type Directory interface {
+	// RoleOf is the role of an address in a room, by the room's configured name; "" for none.
+	// With no room it is the role that holds everywhere.
+	RoleOf(email, room string) config.Role
+	// Allowed says whether the address is of an allowed domain.
+	Allowed(email string) bool
+	// RoomByID finds a configured room by its Webex id.
+	RoomByID(id string) (config.Room, bool)
+}
+
+// needs is the least role for each verb.
+var needs = map[Verb]config.Role{
+	Show: config.RoleViewer, Problems: config.RoleViewer, Help: config.RoleViewer,
+	Ack: config.RoleOperator, Unack: config.RoleOperator, Comment: config.RoleOperator,
+	Severity: config.RoleOperator, Close: config.RoleOperator,
+}
+
+// may says whether the role is enough for the verb.
+func may(role config.Role, v Verb) bool { return role.AtLeast(needs[v]) }
+
+// personRoom is the room name of posts in a direct chat that {ALERT.SENDTO} named.
+func personRoom(email string) string { return "person:" + email }
+
+// scope is from where a person speaks.
+type scope struct {
+	Dir    Directory
+	Rooms  []string // configured
+	Email  string
+	Room   string // configured name; "" in a direct chat that isn't configured
+	Direct bool
+}
+
+// role is what the person may do here, leaving aside which problem: in a
+// direct chat the most that they may do anywhere.
+func (s scope) role() config.Role {
+	if !s.Direct {
+		return s.Dir.RoleOf(s.Email, s.Room)
+	}
+	best := s.Dir.RoleOf(s.Email, "")
+	for _, room := range s.Rooms {
+		best = higher(best, s.Dir.RoleOf(s.Email, room))
+	}
+	return best
+}
+
+// everywhere says whether the person sees every problem from here.
+func (s scope) everywhere() bool {
+	return s.Direct && s.Dir.RoleOf(s.Email, "").AtLeast(config.RoleViewer)
+}
+
+// roleFor is what the person may do from here with a problem of which these
+// posts told. "" is a problem that they aren't to know of: a room knows only what it
+// was told, and a direct chat what the person may see in any room.
+func (s scope) roleFor(posts []store.Post) config.Role {
+	if !s.Direct {
+		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
+			return s.Dir.RoleOf(s.Email, s.Room)
+		}
+		return ""
+	}
+	best := s.Dir.RoleOf(s.Email, "")
+	for _, p := range posts {
+		switch {
+		case s.hears(p.Room):
+			best = higher(best, higher(config.RoleViewer, s.Dir.RoleOf(s.Email, s.Room)))
+		case !strings.HasPrefix(p.Room, personRoom("")):
+			best = higher(best, s.Dir.RoleOf(s.Email, p.Room))
+		}
+	}
+	return best
+}
+
+func higher(a, b config.Role) config.Role {
+	if b.AtLeast(a) {
+		return b
+	}
+	return a
+}
+
+// target is one problem that a command may touch, and what it knows of it.
+type target struct {
+	Key     alert.Key
+	Problem alert.Problem
+	Role    config.Role
+	Own     bool // the command was said in the problem's own thread
+}
+
+// hears says whether a post's room is the one spoken in.
+func (s scope) hears(room string) bool {
+	return room != "" && (room == s.Room || s.Direct && room == personRoom(s.Email))
+}

@@ -1,0 +1,257 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Everything that the relay says in answer to a command is made here. The
+// texts are markdown; whatever strangers wrote is escaped.
+
+// phrase says what a verb does: done is before the problem and after, base the infinitive.
+type phrase struct{ base, done, after string }
+
+func phraseOf(r Request) phrase {
+	switch r.Verb {
+	case Ack:
+		return phrase{"acknowledge", "acknowledged", ""}
+	case Unack:
+		return phrase{"unacknowledge", "unacknowledged", ""}
+	case Comment:
+		return phrase{"comment on", "commented on", ""}
+	case Close:
+		return phrase{"close", "asked Zabbix to close", ": its message here changes when Zabbix has done so"}
+	case Severity:
+		to := ""
+		if r.Severity != nil {
+			to = fmt.Sprintf(" to **%s**", *r.Severity)
+		}
+		return phrase{"change the severity of", "changed the severity of", to}
+	}
+	return phrase{string(r.Verb), string(r.Verb), ""}
+}
+
+// nameIn is an event's id as people say it: with the source where there are several.
+func nameIn(key alert.Key, several bool) string {
+	if several {
+		return "`" + webex.EscapeCode(key.String()) + "`"
+	}
+	return "`" + webex.EscapeCode(key.EventID) + "`"
+}
+
+// titled is the problem's id and the beginning of its name.
+func titled(key alert.Key, name string, several bool) string {
+	if name == "" {
+		return nameIn(key, several)
+	}
+	short := cutRunes(name, 80)
+	if len(short) < len(name) {
+		short += "…"
+	}
+	return nameIn(key, several) + " " + webex.EscapeMarkdown(short)
+}
+
+func clock(t time.Time, loc *time.Location) string {
+	if loc == nil {
+		loc = time.UTC
+	}
+	return t.In(loc).Format("15:04 MST")
+}
+
+func doneWords(a attempt, r Request, several bool) string {
+	p := phraseOf(r)
+	return fmt.Sprintf("✅ %s %s%s", p.done, titled(a.Key, a.Name, several), p.after)
+}
+
+// doneEarlier is told where nothing needed doing. "" says that Zabbix is to be asked.
+func doneEarlier(p alert.Problem, r Request, button bool, several bool, loc *time.Location) string {
+	name := titled(p.Key, p.Name, several)
+	switch {
+	case button && p.State == alert.StateResolved:
+		text := fmt.Sprintf("ℹ️ %s is resolved: its buttons no longer do anything.", name)
+		if r.Text != "" {
+			text += fmt.Sprintf(" Your comment was not sent; to send it all the same: `comment %s …`", webex.EscapeCode(p.Key.String()))
+		}
+		return text
+	case r.Verb == Close && p.State == alert.StateResolved:
+		return fmt.Sprintf("ℹ️ %s is resolved already.", name)
+	case r.Verb == Ack && p.Acknowledged && r.Text == "":
+		by := p.AcknowledgedBy()
+		if by == nil {
+			return fmt.Sprintf("ℹ️ %s is acknowledged already.", name)
+		}
+		return fmt.Sprintf("ℹ️ %s is acknowledged already, by %s at %s.", name, actorName(by.Actor), clock(by.At, loc))
+	case r.Verb == Severity && r.Severity != nil && p.Severity == *r.Severity && r.Text == "":
+		return fmt.Sprintf("ℹ️ the severity of %s is **%s** already.", name, p.Severity)
+	}
+	return ""
+}
+
+func actorName(a alert.Actor) string {
+	for _, name := range []string{a.Name, a.Email} {
+		if name != "" {
+			return webex.EscapeMarkdown(cutRunes(name, 100))
+		}
+	}
+	return "somebody"
+}
+
+// notATrigger: Zabbix lets only events of triggers be updated (API documentation
+// of event.acknowledge).
+func notATrigger(p alert.Problem, several bool) string {
+	return fmt.Sprintf("🚫 %s is not a trigger's problem but of kind %s: Zabbix lets nobody act on those.", titled(p.Key, p.Name, several), p.Origin)
+}
+
+func noClient(a attempt, several bool) string {
+	return fmt.Sprintf("🚫 nothing was done to %s: the relay has no API token for the Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
+}
+
+// refused is what Zabbix's refusal means for the person, and what to do about it.
+func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
+	name, verb, source := titled(a.Key, a.Name, several), phraseOf(r).base, webex.EscapeCode(a.Key.Source)
+	said := ""
+	if e.Message != "" {
+		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(cutRunes(e.Message, 500)))
+	}
+	switch e.Kind {
+	case zabbix.NotAuthorised:
+		return fmt.Sprintf("🔑 couldn't %s %s: the Zabbix `%s` doesn't accept the relay's API token. Nothing was done; do it in Zabbix, and tell whoever runs the relay to renew the token.%s", verb, name, source, said)
+	case zabbix.RoleForbids:
+		return fmt.Sprintf("🚫 couldn't %s %s: in the Zabbix `%s`, the role of the relay's user doesn't allow it. A Zabbix administrator can allow it in the role's actions.%s", verb, name, source, said)
+	case zabbix.CloseForbidden:
+		return fmt.Sprintf("🚫 couldn't close %s: its trigger doesn't allow closing by hand. It ends when its trigger recovers, or with “Allow manual close” set in the trigger.%s", name, said)
+	case zabbix.NoObject:
+		needs := "read"
+		if r.Verb == Close || r.Verb == Severity {
+			needs = "write"
+		}
+		return fmt.Sprintf("🚫 couldn't %s %s: the Zabbix `%s` no longer has this event, or the relay's user has no %s permission on its host.%s", verb, name, source, needs, said)
+	case zabbix.Invalid:
+		return fmt.Sprintf("❌ couldn't %s %s: the Zabbix `%s` found a fault in what the relay asked.%s", verb, name, source, said)
+	}
+	return fmt.Sprintf("❌ couldn't %s %s: the Zabbix `%s` refused.%s", verb, name, source, said)
+}
+
+func eventGone(a attempt, r Request, several bool) string {
+	return refused(a, r, &zabbix.Error{Kind: zabbix.NoObject}, several)
+}
+
+// waiting is the first answer while Zabbix is away.
+func waiting(source string, until time.Time, unanswered bool, loc *time.Location) string {
+	what := "can't be reached"
+	if unanswered {
+		what = "took the request and gave no answer"
+	}
+	return fmt.Sprintf("⏳ the Zabbix `%s` %s. I keep trying until %s (it is done once at most) and tell you here how it ends.", webex.EscapeCode(source), what, clock(until, loc))
+}
+
+func expired(a attempt, r Request, until time.Time, several bool, loc *time.Location) string {
+	return fmt.Sprintf("⌛ couldn't %s %s: the Zabbix `%s` wasn't reached until %s, and I have given up. If it is still wanted, say it again.",
+		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), clock(until, loc))
+}
+
+func unknown(a attempt, r Request, v verdict, several bool) string {
+	why := "it gave no answer, and can't be asked what became of it"
+	if v == unclear {
+		why = "it has your words on record, but the problem doesn't show it: somebody may have undone it"
+	}
+	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I don't do it twice: look with `show %s` or in Zabbix, and say it again if need be.",
+		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
+}
+
+// outcome is the answer once every attempt has ended; "" where the thread of
+// the problem tells it all by itself.
+func outcome(attempts []attempt, waited bool) string {
+	told := waited || len(attempts) > 1
+	var lines []string
+	for _, a := range attempts {
+		told = told || a.Told || !a.Own || a.Stage != stageDone
+		lines = append(lines, a.Outcome)
+	}
+	if !told {
+		return ""
+	}
+	if len(lines) == 1 {
+		return lines[0]
+	}
+	return "- " + strings.Join(lines, "\n- ")
+}
+
+// plain is an answer for the audit: without the markup.
+func plain(markdown string) string {
+	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
+}
+
+// The answers to commands that couldn't be carried out as they were said.
+
+func denied(v Verb, have config.Role, direct bool) string {
+	where := "in this room"
+	if direct {
+		where = ""
+	}
+	if have == "" {
+		return strings.TrimSpace(fmt.Sprintf("🚫 you have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, in `people` of its configuration.", where))
+	}
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**; yours %s is **%s**. Whoever runs the relay can change that, in `people` of its configuration.", v, needs[v], cmp.Or(where, "for this"), have)
+}
+
+func tooFast(perMinute int) string {
+	return fmt.Sprintf("🐢 that is more than %d commands a minute: I leave out what you say until it is less. Nothing was done with this one.", perMinute)
+}
+
+func whichProblem(v Verb, inThread bool) string {
+	why := ""
+	if inThread {
+		why = "this thread isn't that of one problem. "
+	}
+	example := map[Verb]string{Comment: " waiting for the vendor", Severity: " high"}[v]
+	return fmt.Sprintf("❔ %swhich problem? Say its event id, as in `%s 4711%s`, or say it in the problem's thread.", why, v, example)
+}
+
+func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
+	where := "that this room was told of"
+	if direct {
+		where = "that you may see"
+	}
+	ids := make([]string, 0, len(keys))
+	for _, k := range keys {
+		id := k.EventID
+		if k.Source != "" {
+			id = k.String()
+		}
+		ids = append(ids, "`"+webex.EscapeCode(id)+"`")
+	}
+	text := fmt.Sprintf("❔ I know no problem %s %s.", strings.Join(ids, ", "), where)
+	if verb.Acts() {
+		text += " Nothing was done."
+		if inThread {
+			text += fmt.Sprintf(" If that number belongs to your words, put a colon before them: `%s: %s …`.", verb, webex.EscapeCode(keys[0].EventID))
+		}
+	}
+	return text
+}
+
+func whichSource(v Verb, eventID string, found []target) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "❔ `%s` is in more than one Zabbix. Which one?\n", webex.EscapeCode(eventID))
+	for _, t := range found {
+		fmt.Fprintf(&b, "\n- `%s %s`: %s", v, webex.EscapeCode(t.Key.String()), webex.EscapeMarkdown(cutRunes(t.Problem.Name, 80)))
+	}
+	return b.String()
+}
+
+func unknownButton() string {
+	return "❔ I don't know this button: the card is of another version of the relay. Say it in words, as in `ack on it`."
+}
+
+func lost(c store.Command, loc *time.Location) string {
+	return fmt.Sprintf("⌛ I couldn't read this from Webex within the time that commands have (it came at %s). Nothing was done: if it is still wanted, say it again.", clock(c.CreatedAt, loc))
+}

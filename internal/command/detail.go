@@ -1,0 +1,196 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// detail is what store.Command.Detail holds: what is needed to go on after a
+// restart. A command that was only received has just its envelope.
+type detail struct {
+	Envelope *webex.Envelope `json:"envelope,omitempty"`
+	Heard    *Heard          `json:"heard,omitempty"`
+	Request  *Request        `json:"request,omitempty"`
+	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
+	// Waiting says that the person was told that it takes longer.
+	Waiting bool `json:"waiting,omitempty"`
+}
+
+func (d detail) encode() []byte {
+	b, err := json.Marshal(d)
+	if err != nil { // nothing in it can fail
+		panic(fmt.Sprintf("command: detail: %v", err))
+	}
+	return b
+}
+
+func decodeDetail(b []byte) (detail, error) {
+	var d detail
+	if len(b) == 0 {
+		return d, fmt.Errorf("no detail is kept with it")
+	}
+	err := json.Unmarshal(b, &d)
+	return d, err
+}
+
+// stage is where an attempt stands.
+type stage string
+
+const (
+	stagePending   stage = ""          // Zabbix wasn't asked, or surely didn't get it
+	stageExecuting stage = "executing" // Zabbix is being asked, or may have got it
+	stageDone      stage = "done"
+	stageFailed    stage = "failed"
+	stageExpired   stage = "expired"
+	stageUnknown   stage = "unknown" // nobody can say whether it was done
+)
+
+func (s stage) final() bool { return s != stagePending && s != stageExecuting }
+
+// attempt is one problem of a command that acts.
+type attempt struct {
+	Key       alert.Key      `json:"key"`
+	Name      string         `json:"name,omitempty"` // the problem's, for the answer
+	Severity  alert.Severity `json:"severity"`       // the problem's, before
+	Own       bool           `json:"own,omitempty"`  // said in the problem's own thread
+	Stage     stage          `json:"stage,omitempty"`
+	StartedAt time.Time      `json:"started_at,omitzero"` // of the last call
+	Message   string         `json:"message,omitempty"`   // as sent to Zabbix
+	Words     string         `json:"words,omitempty"`     // the person's part of it
+	// Seen are the acknowledgement ids, known before the call, whose message is the
+	// same: they are not this one.
+	Seen []string `json:"seen,omitempty"`
+	// Outcome is one sentence of markdown for the person; Told says that no line of the
+	// thread tells it, so that an answer must.
+	Outcome string `json:"outcome,omitempty"`
+	Told    bool   `json:"told,omitempty"`
+}
+
+// call is the attempt as Zabbix is to be asked for it.
+func (a attempt) call(r Request) zabbix.Acknowledge {
+	call := zabbix.Acknowledge{EventID: a.Key.EventID, Message: a.Message}
+	switch r.Verb {
+	case Ack:
+		call.Ack = true
+	case Unack:
+		call.Unack = true
+	case Close:
+		call.Close = true
+	case Severity:
+		call.Severity = r.Severity
+	}
+	return call
+}
+
+// update is the attempt as the journal keeps it once it was done. It is the same
+// however often it is made, so that the ledger knows it again. Its time is that of
+// the call, which is what Zabbix has too.
+func (a attempt) update(r Request, p Person) alert.Update {
+	u := alert.Update{
+		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
+		Actions: alert.Actions{Ack: r.Verb == Ack, Unack: r.Verb == Unack, Close: r.Verb == Close, Comment: true}, // the signature is always a message
+	}
+	if r.Verb == Severity && r.Severity != nil {
+		u.Actions.Severity = &alert.SeverityChange{Old: a.Severity, New: *r.Severity}
+	}
+	return u
+}
+
+// seenBefore are the acknowledgement ids in a problem's timeline that have this message.
+func seenBefore(p alert.Problem, message string) []string {
+	var ids []string
+	for _, e := range p.Timeline {
+		if e.Update != nil && e.Update.AckID != "" && sameMessage(e.Update.Message, message) {
+			ids = append(ids, e.Update.AckID)
+		}
+	}
+	return ids
+}
+
+func sameMessage(a, b string) bool {
+	normal := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+	return normal(a) == normal(b)
+}
+
+// verdict is what Zabbix's own record says of an attempt whose answer was lost.
+type verdict string
+
+const (
+	happened verdict = "happened"
+	absent   verdict = "absent"  // Zabbix has no record of it
+	unclear  verdict = "unclear" // it has one, but the problem isn't so
+	gone     verdict = "gone"    // Zabbix doesn't know the event, or doesn't show it
+)
+
+// judge looks for the attempt in what Zabbix recorded: an acknowledgement with
+// exactly our message that wasn't there before. It is pure.
+func judge(a attempt, r Request, o alert.Observation) verdict {
+	if o.Gone {
+		return gone
+	}
+	recorded := slices.ContainsFunc(o.Updates, func(u alert.Update) bool {
+		return sameMessage(u.Message, a.Message) && !slices.Contains(a.Seen, u.AckID)
+	})
+	so := true
+	switch r.Verb {
+	case Ack:
+		so = o.Acknowledged
+	case Unack:
+		so = !o.Acknowledged
+	case Severity:
+		so = r.Severity != nil && o.Severity == *r.Severity
+	}
+	switch {
+	case recorded && so:
+		return happened
+	case recorded:
+		return unclear
+	}
+	return absent
+}
+
+// sign is the message that Zabbix keeps: the person's words, and who they are,
+// for Zabbix records everything under the relay's own user. Where it is too long the words
+// are cut, never the signature. kept is what is left of the words.
+func sign(words string, p Person) (message, kept string) {
+	name := strings.NewReplacer("<", "", ">", "").Replace(oneLine(p.Name))
+	signature := "— " + cutRunes(name, 100)
+	if name == "" {
+		signature = "—"
+	}
+	signature += " <" + cutRunes(p.Email, 254) + "> (Webex)"
+	kept = Clean(words)
+	if kept == "" {
+		return signature, ""
+	}
+	const note = " … (cut by the relay)"
+	room := zabbix.MaxMessage - len([]rune(signature)) - 1
+	if len([]rune(kept)) > room {
+		kept = strings.TrimSpace(cutRunes(kept, room-len([]rune(note)))) + note
+	}
+	return kept + "\n" + signature, kept
+}
+
+// over says how the command ends once every attempt has.
+func over(attempts []attempt) (store.CommandState, bool) {
+	state := store.CommandDone
+	for _, a := range attempts {
+		switch {
+		case !a.Stage.final():
+			return "", false
+		case a.Stage == stageFailed || a.Stage == stageUnknown:
+			state = store.CommandFailed
+		case a.Stage == stageExpired && state == store.CommandDone:
+			state = store.CommandExpired
+		}
+	}
+	return state, true
+}

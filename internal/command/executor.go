@@ -1,0 +1,325 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Zabbix is one source's API: zabbix.Client.
+type Zabbix interface {
+	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
+	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
+}
+
+// Renderer shows problems: render.Renderer.
+type Renderer interface {
+	Show(p alert.Problem, room render.Room, now time.Time) string
+	Problems(list []alert.Problem, total int, room render.Room, now time.Time) string
+}
+
+// Store is what commands need of store.Store.
+type Store interface {
+	Append(ctx context.Context, e store.Entry) (int64, error)
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
+	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
+	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	SaveCommand(ctx context.Context, c store.Command) error
+	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
+}
+
+// View is what commands need of the configuration as it is now.
+type View struct {
+	Directory
+	Rooms    []config.Room
+	Expiry   time.Duration  // how long a command is tried
+	Location *time.Location // of direct chats
+}
+
+// Options make an Executor. All but the callbacks are needed.
+type Options struct {
+	View     func() View // asked anew for each command
+	Hearer   Hearer
+	Store    Store
+	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
+	Several  bool              // more than one source is configured: ids are told with their source
+	Renderer Renderer
+	Wake     func()                                // tells the ledger of an append
+	Answered func()                                // tells delivery of a notice
+	Changed  func(key alert.Key, in time.Duration) // has Zabbix asked again about a problem: reconcile.Inquirer.Ask
+	Log      *slog.Logger
+	Metrics  *Metrics
+}
+
+// Executor carries commands out. What was claimed is worked on until it has
+// ended, across restarts: first read again from Webex (state received), then done in
+// Zabbix (executing, retrying), at most once.
+type Executor struct {
+	o     Options
+	limit limiter
+
+	mu    sync.Mutex
+	inbox []*arrival
+	full  bool // more are in the store than in the inbox
+	// known are the commands that were taken, the last few thousand: what is read
+	// again from the store may have ended meanwhile.
+	known map[string]bool
+	order []string
+	woken chan struct{}
+
+	lanes map[string]*lane // never changes
+}
+
+const (
+	// hearers is how many commands are read from Webex at once.
+	hearers = 4
+	// inboxSize bounds what waits in memory to be read; the rest waits in the store.
+	inboxSize = 1000
+	// settle is how long Zabbix may still be doing a call whose answer was lost: PHP
+	// goes on when the relay has hung up. Not before then is it done again.
+	settle = 30 * time.Second
+	// retryLeast and retryMost bound the backoff towards a neighbour that is away.
+	retryLeast, retryMost = time.Second, time.Minute
+	// lookSoon and lookLater are when a problem that Zabbix was asked to close is looked at.
+	lookSoon, lookLater = 3 * time.Second, 15 * time.Second
+)
+
+// New makes one.
+func New(o Options) *Executor {
+	e := &Executor{o: o, woken: make(chan struct{}, 1), known: make(map[string]bool), lanes: make(map[string]*lane, len(o.Sources))}
+	for name, client := range o.Sources {
+		e.lanes[name] = &lane{source: name, zabbix: client, woken: make(chan struct{}, 1)}
+	}
+	for _, f := range []*func(){&e.o.Wake, &e.o.Answered} {
+		if *f == nil {
+			*f = func() {}
+		}
+	}
+	if e.o.Changed == nil {
+		e.o.Changed = func(alert.Key, time.Duration) {}
+	}
+	return e
+}
+
+// Add takes a command that was claimed. It never waits: what finds no place
+// stays in the store and is taken up from there.
+func (e *Executor) Add(c store.Command) {
+	e.mu.Lock()
+	e.add(c)
+	e.mu.Unlock()
+	wake(e.woken)
+}
+
+func (e *Executor) add(c store.Command) {
+	switch {
+	case e.known[c.ID]:
+	case len(e.inbox) >= inboxSize:
+		e.full = true
+	default:
+		e.know(c.ID)
+		e.inbox = append(e.inbox, &arrival{c: c, due: c.NotBefore})
+	}
+}
+
+// know remembers that a command was taken.
+func (e *Executor) know(id string) {
+	e.known[id] = true
+	e.order = append(e.order, id)
+	if len(e.order) > 10*inboxSize {
+		delete(e.known, e.order[0])
+		e.order = e.order[1:]
+	}
+}
+
+func wake(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends: then it finishes the calls in flight, saves what
+// came of them and leaves the rest to the next start.
+func (e *Executor) Run(ctx context.Context) error {
+	if err := e.recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("going on with the commands of an earlier run: %w", err)
+	}
+	var loops sync.WaitGroup
+	for _, l := range e.lanes {
+		loops.Go(func() { e.work(ctx, l) })
+	}
+	loops.Go(func() { e.hear(ctx) })
+	loops.Wait()
+	return nil
+}
+
+// recover takes up what an earlier run didn't finish.
+func (e *Executor) recover(ctx context.Context) error {
+	var unfinished []store.Command
+	err := e.persist(ctx, "reading unfinished commands", func(ctx context.Context) (err error) {
+		unfinished, err = e.o.Store.UnfinishedCommands(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range unfinished {
+		if c.State == store.CommandReceived {
+			e.mu.Lock()
+			e.add(c)
+			e.mu.Unlock()
+			continue
+		}
+		d, err := decodeDetail(c.Detail)
+		if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
+			e.o.Log.Error("a command's detail can't be read: it is given up", "command", c.ID, "error", err)
+			c.State, c.Outcome, c.DoneAt = store.CommandFailed, "what was kept of it can't be read; whether it was done isn't known", time.Now()
+			if err := e.save(ctx, c); err != nil {
+				return err
+			}
+			continue
+		}
+		e.mu.Lock()
+		e.know(c.ID)
+		e.mu.Unlock()
+		e.o.Log.Info("going on with a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
+		if err := e.dispatch(ctx, &job{c: c, d: d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// persist does a write that must not be lost until it succeeds or ctx ends.
+// One that has begun isn't broken off.
+func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
+	for try := 0; ; try++ {
+		err := write(context.WithoutCancel(ctx))
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, store.ErrClosed) {
+			return err
+		}
+		e.o.Log.Error("the store failed: trying again", "doing", what, "error", err)
+		if !pause(ctx, backoff(try, 200*time.Millisecond, 10*time.Second), nil) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (e *Executor) save(ctx context.Context, c store.Command) error {
+	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
+}
+
+// pause waits for d, or less when woken; false when ctx ended.
+func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-woken:
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
+}
+
+// backoff doubles from least to most, with up to a fifth of jitter.
+func backoff(try int, least, most time.Duration) time.Duration {
+	d := most
+	if try < 20 {
+		d = min(least<<try, most)
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}
+
+// place is where a command is answered.
+type place struct {
+	room   render.Room
+	name   string // configured; "" for a direct chat that isn't
+	roomID string
+	bot    string
+	thread string
+}
+
+func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
+	p := place{name: h.Room, roomID: h.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
+	if p.thread == "" {
+		p.thread = c.ID // a message begins its own thread
+	}
+	for _, r := range v.Rooms {
+		if r.Name == h.Room && h.Room != "" {
+			p.room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
+		}
+	}
+	if p.room.Location == nil {
+		p.room.Location = cmp.Or(v.Location, time.UTC)
+	}
+	return p
+}
+
+// answer queues what is said to the person. A second answer with the same part
+// takes the place of the first: after a crash it isn't said twice.
+func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, markdown string) error {
+	if markdown == "" {
+		return nil
+	}
+	n := store.Notice{
+		Kind: store.NoticeAnswer, Room: p.name, Bot: p.bot, ParentID: p.thread,
+		Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes),
+		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
+	}
+	if n.Room == "" {
+		n.RoomID = p.roomID
+	}
+	err := e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
+		_, err := e.o.Store.AddNotice(ctx, n)
+		return err
+	})
+	if err == nil {
+		e.o.Answered()
+	}
+	return err
+}
+
+// finish ends a command: the answer, then the record of it.
+func (e *Executor) finish(ctx context.Context, c store.Command, p place, part string, state store.CommandState, markdown string) error {
+	if err := e.answer(ctx, c, p, part, markdown); err != nil {
+		return err
+	}
+	if c.Outcome == "" {
+		c.Outcome = plain(cutRunes(markdown, 2000))
+	}
+	return e.close(ctx, c, state, resultOf(state))
+}
+
+// close writes the end of a command, without a word to anybody.
+func (e *Executor) close(ctx context.Context, c store.Command, state store.CommandState, result string) error {
+	c.State, c.DoneAt, c.NotBefore = state, time.Now(), time.Time{}
+	if err := e.save(ctx, c); err != nil {
+		return err
+	}
+	e.o.Metrics.ended(c.Action, result, c.DoneAt.Sub(c.CreatedAt))
+	e.o.Log.Info("command ended", "command", c.ID, "bot", c.Bot, "room", cmp.Or(c.Room, c.RoomID), "person", c.Email,
+		"action", c.Action, "keys", c.Keys, "result", result, "outcome", c.Outcome)
+	return nil
+}

@@ -1,0 +1,77 @@
+package command
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Metrics of commands.
+type Metrics struct {
+	commands *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+}
+
+// unknownAction is the label of what couldn't be understood, or wasn't for us.
+const unknownAction = "unknown"
+
+// results are the values of the label result.
+var results = [...]string{"done", "failed", "denied", "expired", "limited", "ignored"}
+
+// NewMetrics registers them, each label value at zero.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_commands_total", Help: "Commands that people gave, by text or button, when they ended.",
+		}, []string{"action", "result"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_command_refusals_total", Help: "Calls for commands that Zabbix didn't carry out, by kind. not_authorised: the API token is bad.",
+		}, []string{"kind"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "alert_relay_command_duration_seconds", Help: "From hearing a command to its end.",
+			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
+		}, []string{"action"}),
+	}
+	actions := []string{unknownAction}
+	for _, v := range Verbs {
+		actions = append(actions, string(v))
+	}
+	for _, a := range actions {
+		m.took.WithLabelValues(a)
+		for _, r := range results {
+			m.commands.WithLabelValues(a, r)
+		}
+	}
+	for _, k := range zabbix.ErrorKinds {
+		m.refusals.WithLabelValues(string(k))
+	}
+	reg.MustRegister(m.commands, m.refusals, m.took)
+	return m
+}
+
+func (m *Metrics) ended(action, result string, took time.Duration) {
+	if _, known := needs[Verb(action)]; !known {
+		action = unknownAction
+	}
+	m.commands.WithLabelValues(action, result).Inc()
+	if result != "ignored" {
+		m.took.WithLabelValues(action).Observe(took.Seconds())
+	}
+}
+
+// resultOf is the label of a state.
+func resultOf(s store.CommandState) string {
+	switch s {
+	case store.CommandDone:
+		return "done"
+	case store.CommandDenied:
+		return "denied"
+	case store.CommandExpired:
+		return "expired"
+	}
+	return "failed"
+}
