@@ -186,6 +186,9 @@ func New(opts Options) (*Server, error) {
 	}, nil
 }
 
+// Version is the version that is played.
+func (s *Server) Version() string { return s.forms.version }
+
 // Triggers are those that the server began with.
 func (s *Server) Triggers() []Trigger { return s.triggers }
 
@@ -242,6 +245,14 @@ const (
 	bitUnack      = 16
 	bitSuppress   = 32
 	bitUnsuppress = 64
+)
+
+// The bits that people's doings are given by.
+const (
+	Acknowledge = bitAck
+	Comment     = bitMessage
+	Close       = bitClose
+	Severity    = bitSeverity
 )
 
 // Do is what a person does in Zabbix's own pages: bits as event.acknowledge has them.

@@ -1,0 +1,357 @@
+// Package demo is the whole relay between a simulated Webex and a simulated
+// Zabbix, with a page that shows both: nothing else is needed to see it work.
+package demo
+
+import (
+	"embed"
+	"encoding/json"
+	"html"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+//go:embed static
+var static embed.FS
+
+// Most that the page is given of anything: a storm would choke a browser.
+const (
+	maxRoots    = 150
+	maxProblems = 120
+	stormSize   = 300
+)
+
+// Person is one of those whom the page's visitor can be.
+type Person struct {
+	Email string `json:"email"`
+	Name  string `json:"name"`
+	Role  string `json:"role"`
+}
+
+// Meters are the relay's own figures.
+type Meters struct {
+	Events   int64   `json:"events"`
+	Messages int64   `json:"messages"`
+	Pending  int64   `json:"pending"`
+	Oldest   float64 `json:"oldest"` // seconds
+}
+
+// Page serves the demo's page and does what its buttons ask for.
+type Page struct {
+	Webex  *webexsim.Server
+	Zabbix *zabbixsim.Server
+	People []Person
+	Bot    string // the bot's address
+	Meters func() Meters
+
+	mu        sync.Mutex
+	api       bool // Zabbix's API is down
+	webexDown bool
+	random    int
+}
+
+type roomJSON struct {
+	ID       string        `json:"id"`
+	Title    string        `json:"title"`
+	Type     string        `json:"type"`
+	Members  []string      `json:"members"`
+	Messages []messageJSON `json:"messages"`
+}
+
+type messageJSON struct {
+	ID      string          `json:"id"`
+	Parent  string          `json:"parent,omitempty"`
+	Seq     int             `json:"seq"`
+	Name    string          `json:"name"`
+	Bot     bool            `json:"bot,omitempty"`
+	Text    string          `json:"text"`
+	HTML    string          `json:"html"`
+	Edits   int             `json:"edits"`
+	Card    json.RawMessage `json:"card,omitempty"`
+	File    *fileJSON       `json:"file,omitempty"`
+	Created time.Time       `json:"created"`
+}
+
+type fileJSON struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+type problemJSON struct {
+	ID           int64     `json:"id"`
+	Name         string    `json:"name"`
+	Host         string    `json:"host"`
+	Severity     int       `json:"severity"`
+	SeverityName string    `json:"severityName"`
+	Opened       time.Time `json:"opened"`
+	Resolved     bool      `json:"resolved"`
+	Acked        bool      `json:"acked"`
+	Acks         []ackJSON `json:"acks"`
+}
+
+type ackJSON struct {
+	User    string `json:"user"`
+	Words   string `json:"words"`
+	Message string `json:"message"`
+}
+
+type stateJSON struct {
+	People    []Person   `json:"people"`
+	Rooms     []roomJSON `json:"rooms"`
+	WebexDown bool       `json:"webexDown"`
+	Relay     Meters     `json:"relay"`
+	Zabbix    struct {
+		Version  string         `json:"version"`
+		Problems []problemJSON  `json:"problems"`
+		Open     int            `json:"open"`
+		Storm    int            `json:"storm"`
+		Down     bool           `json:"down"`
+		Alerts   map[string]int `json:"alerts"`
+	} `json:"zabbix"`
+}
+
+// Handler serves the page.
+func (p *Page) Handler() http.Handler {
+	files, err := fs.Sub(static, "static")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(files))
+	mux.HandleFunc("GET /state", p.state)
+	mux.HandleFunc("GET /events", p.events)
+	mux.HandleFunc("POST /say", p.say)
+	mux.HandleFunc("POST /press", p.press)
+	mux.HandleFunc("POST /zabbix", p.act)
+	return guard(mux)
+}
+
+// guard keeps other sites' pages from pressing the demo's buttons, and the
+// demo's page from loading anything of theirs.
+func guard(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	}))
+}
+
+func (p *Page) state(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(p.snapshot()) // the browser went away: nothing to do
+}
+
+func (p *Page) snapshot() stateJSON {
+	world := p.Webex.State()
+	s := stateJSON{People: p.People, Relay: p.Meters()}
+	for _, r := range world.Rooms {
+		s.Rooms = append(s.Rooms, room(r, p.Bot))
+	}
+	p.mu.Lock()
+	s.WebexDown, s.Zabbix.Down = p.webexDown, p.api
+	p.mu.Unlock()
+	s.Zabbix.Version, s.Zabbix.Storm = p.Zabbix.Version(), stormSize
+	waiting, sent, failed := p.Zabbix.AlertCounts()
+	s.Zabbix.Alerts = map[string]int{"waiting": waiting, "sent": sent, "failed": failed}
+	s.Zabbix.Problems = []problemJSON{}
+	for _, q := range p.Zabbix.Problems() {
+		if q.RecoveryID == 0 {
+			s.Zabbix.Open++
+		}
+		if len(s.Zabbix.Problems) == maxProblems {
+			continue
+		}
+		j := problemJSON{ID: q.ID, Name: q.Trigger.Name, Host: q.Trigger.Host.Name, Severity: int(q.Severity), SeverityName: q.Severity.String(),
+			Opened: q.Opened, Resolved: q.RecoveryID != 0, Acked: q.Acked, Acks: []ackJSON{}}
+		for _, a := range q.Acks {
+			j.Acks = append(j.Acks, ackJSON{User: a.User.Username, Words: a.Words(), Message: a.Message})
+		}
+		s.Zabbix.Problems = append(s.Zabbix.Problems, j)
+	}
+	return s
+}
+
+// room is what a chat client shows of a room: the newest roots with their threads.
+func room(r webexsim.RoomView, bot string) roomJSON {
+	j := roomJSON{ID: r.ID, Title: r.Title, Type: r.Type, Members: r.Members, Messages: []messageJSON{}}
+	roots := 0
+	for _, m := range r.Messages {
+		if m.ParentID == "" && !m.Deleted {
+			roots++
+		}
+	}
+	skip := max(0, roots-maxRoots)
+	shown := map[string]bool{}
+	for i, m := range r.Messages {
+		if m.Deleted {
+			continue
+		}
+		if m.ParentID == "" {
+			if skip > 0 {
+				skip--
+				continue
+			}
+			shown[m.ID] = true
+		} else if !shown[m.ParentID] {
+			continue
+		}
+		c := messageJSON{ID: m.ID, Parent: m.ParentID, Seq: i + 1, Name: m.From.Name, Bot: m.From.Bot, Text: m.Text, HTML: m.HTML,
+			Edits: m.Edits, Card: m.Card, Created: m.Created}
+		if c.HTML == "" {
+			c.HTML = html.EscapeString(m.Text)
+		}
+		if len(m.Files) > 0 {
+			c.File = &fileJSON{Name: m.Files[0].Name, URL: m.Files[0].URL}
+		}
+		j.Messages = append(j.Messages, c)
+	}
+	return j
+}
+
+// events tells the browser that something changed, a few times a second at most.
+func (p *Page) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	flush := http.NewResponseController(w)
+	chat, stopChat := p.Webex.Subscribe()
+	defer stopChat()
+	nms, stopNMS := p.Zabbix.Watch()
+	defer stopNMS()
+	// The meters change by themselves: the page looks at least this often.
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	pause := time.NewTicker(200 * time.Millisecond)
+	defer pause.Stop()
+	for n := 0; ; n++ {
+		if _, err := w.Write([]byte("data: " + strconv.Itoa(n) + "\n\n")); err != nil || flush.Flush() != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-pause.C:
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case _, ok := <-chat:
+			if !ok {
+				return
+			}
+			drain(chat)
+		case <-nms:
+		case <-tick.C:
+		}
+	}
+}
+
+func drain(ch <-chan webexsim.Event) {
+	for {
+		select {
+		case _, ok := <-ch:
+			if !ok {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
+	var v T
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&v); err != nil {
+		http.Error(w, "that isn't what the page sends: "+err.Error(), http.StatusBadRequest)
+		return v, false
+	}
+	return v, true
+}
+
+func (p *Page) say(w http.ResponseWriter, r *http.Request) {
+	in, ok := decode[struct{ Room, Person, Text, Parent string }](w, r)
+	if !ok {
+		return
+	}
+	group := false
+	for _, room := range p.Webex.State().Rooms {
+		group = group || room.ID == in.Room && room.Type == "group"
+	}
+	_, err := p.Webex.Say(webexsim.Line{Room: in.Room, From: in.Person, Text: in.Text, ParentID: in.Parent, MentionBot: group})
+	answer(w, err)
+}
+
+func (p *Page) press(w http.ResponseWriter, r *http.Request) {
+	in, ok := decode[struct {
+		Message, Person string
+		Inputs          map[string]any
+	}](w, r)
+	if !ok {
+		return
+	}
+	_, err := p.Webex.Press(in.Message, in.Person, in.Inputs)
+	answer(w, err)
+}
+
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// act does what a button of the Zabbix side asks for.
+func (p *Page) act(w http.ResponseWriter, r *http.Request) {
+	in, ok := decode[struct {
+		Do string
+		ID int64
+	}](w, r)
+	if !ok {
+		return
+	}
+	triggers := p.Zabbix.Triggers()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch in.Do {
+	case "resolve":
+		p.Zabbix.Resolve(in.ID)
+	case "ack":
+		answer(w, p.Zabbix.Do("bob", in.ID, zabbixsim.Acknowledge|zabbixsim.Comment, "taken from Zabbix's own page", alert.NotClassified))
+		return
+	case "raise":
+		p.Zabbix.Raise(triggers[p.random%len(triggers)])
+		p.random++
+	case "flap":
+		for range 3 {
+			p.Zabbix.Resolve(p.Zabbix.Raise(triggers[1]))
+		}
+	case "storm":
+		p.Zabbix.Storm(stormSize)
+	case "recover-all":
+		for _, q := range p.Zabbix.Problems() {
+			p.Zabbix.Resolve(q.ID)
+		}
+	case "down":
+		p.api = !p.api
+		p.Zabbix.SetDown(p.api)
+	case "webex-down":
+		p.webexDown = !p.webexDown
+		until := time.Now()
+		if p.webexDown {
+			until = until.Add(24 * time.Hour)
+		}
+		p.Webex.Outage(until)
+	default:
+		http.Error(w, "no such button", http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
