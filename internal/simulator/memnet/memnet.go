@@ -1,0 +1,76 @@
+// Package memnet is a network in memory: a listener and its dialler joined by
+// pipes. HTTP servers and clients over it run inside a testing/synctest bubble,
+// where a real socket would keep time from passing.
+package memnet
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Listener accepts the connections that Dial makes.
+type Listener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// Listen makes a listener. Its channels belong to the bubble it is made in.
+func Listen() *Listener {
+	return &Listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// Accept waits for a connection; net.ErrClosed after Close.
+func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close refuses all connections from now on; those made stay open.
+func (l *Listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr is a name, not an address.
+func (l *Listener) Addr() net.Addr { return addr{} }
+
+type addr struct{}
+
+func (addr) Network() string { return "memory" }
+func (addr) String() string  { return "memory" }
+
+// DialContext connects, whatever the address; a *net.OpError with Op "dial" if nobody listens.
+func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	var err error
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.closed:
+		err = net.ErrClosed
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	_ = ours.Close()
+	_ = theirs.Close()
+	return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: err}
+}
+
+// Transport makes an HTTP transport over a network in memory: hosts maps
+// "host:port" to who listens there. Any other host is refused.
+func Transport(hosts map[string]*Listener) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		l, ok := hosts[address]
+		if !ok {
+			return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: &net.AddrError{Err: "nobody listens", Addr: address}}
+		}
+		return l.DialContext(ctx, network, address)
+	}}
+}

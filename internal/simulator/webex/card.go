@@ -1,0 +1,268 @@
+package webexsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What Webex takes of Adaptive Cards ("Buttons and Cards Guide"): version 1.3,
+// these elements and actions.
+const (
+	cardContentType = "application/vnd.microsoft.card.adaptive"
+	maxActions      = 5
+)
+
+var cardVersion = regexp.MustCompile(`^1\.[0-3]$`)
+
+// elements by type, with the properties that each must have.
+var elements = map[string][]string{
+	"TextBlock": {"text"}, "RichTextBlock": {"inlines"}, "Image": {"url"}, "ImageSet": {"images"},
+	"Container": {"items"}, "ColumnSet": {}, "FactSet": {"facts"}, "ActionSet": {"actions"},
+	"Input.Text": {"id"}, "Input.Number": {"id"}, "Input.Date": {"id"}, "Input.Time": {"id"},
+	"Input.Toggle": {"id", "title"}, "Input.ChoiceSet": {"id", "choices"},
+}
+
+type cardCheck struct {
+	faults []string
+	inputs map[string]bool
+}
+
+// cardOf takes the "attachments" of a message: nil where there are none.
+func cardOf(field any) (json.RawMessage, error) {
+	if field == nil {
+		return nil, nil
+	}
+	list, ok := field.([]any)
+	if !ok || len(list) != 1 {
+		return nil, refuse(http.StatusBadRequest, "Only one attachment is allowed per message.")
+	}
+	attachment, _ := list[0].(map[string]any)
+	if attachment["contentType"] != cardContentType {
+		return nil, refuse(http.StatusBadRequest, "Attachment contentType must be "+cardContentType+".")
+	}
+	card, ok := attachment["content"].(map[string]any)
+	if !ok {
+		return nil, refuse(http.StatusBadRequest, "Attachment content must be a JSON object.")
+	}
+	if faults := checkCard(card); len(faults) > 0 {
+		return nil, refuse(http.StatusBadRequest, "Unable to process the card: "+strings.Join(faults, "; "))
+	}
+	raw, err := json.Marshal(card)
+	return raw, err
+}
+
+// CheckCard tells all that Webex wouldn't take of an Adaptive Card (a decoded
+// JSON object, or anything that encodes to one); nil if it is right.
+func CheckCard(card any) []string {
+	raw, err := json.Marshal(card)
+	var decoded map[string]any
+	if err == nil {
+		err = json.Unmarshal(raw, &decoded)
+	}
+	if err != nil {
+		return []string{"the card is no JSON object: " + err.Error()}
+	}
+	return checkCard(decoded)
+}
+
+func checkCard(card map[string]any) []string {
+	c := &cardCheck{inputs: map[string]bool{}}
+	version, _ := card["version"].(string)
+	if !cardVersion.MatchString(version) {
+		c.fault("card", "version %q: at most 1.3", version)
+	}
+	c.card("card", card)
+	return c.faults
+}
+
+func (c *cardCheck) fault(at, format string, args ...any) {
+	c.faults = append(c.faults, at+": "+fmt.Sprintf(format, args...))
+}
+
+// card checks a card, or the card within an Action.ShowCard.
+func (c *cardCheck) card(at string, card map[string]any) {
+	if card["type"] != "AdaptiveCard" {
+		c.fault(at, "type %v: want AdaptiveCard", card["type"])
+	}
+	c.each(at+".body", card["body"], c.element)
+	c.actions(at+".actions", card["actions"])
+	c.selectAction(at, card)
+}
+
+// each checks every object of a list; an absent list is empty.
+func (c *cardCheck) each(at string, list any, check func(at string, o map[string]any)) {
+	if list == nil {
+		return
+	}
+	items, ok := list.([]any)
+	if !ok {
+		c.fault(at, "want a list")
+	}
+	for i, item := range items {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		if o, ok := item.(map[string]any); ok {
+			check(here, o)
+		} else {
+			c.fault(here, "want an object")
+		}
+	}
+}
+
+func (c *cardCheck) element(at string, e map[string]any) {
+	kind, _ := e["type"].(string)
+	required, known := elements[kind]
+	if !known {
+		c.fault(at, "unknown element type %q", kind)
+		return
+	}
+	for _, name := range required {
+		if v, ok := e[name]; !ok || v == "" || v == nil {
+			c.fault(at, "%s needs %s", kind, name)
+		}
+	}
+	switch kind {
+	case "TextBlock":
+		if _, ok := e["text"].(string); !ok {
+			c.fault(at, "text must be a text")
+		}
+	case "Image":
+		c.webURL(at, e["url"])
+	case "ImageSet":
+		c.each(at+".images", e["images"], c.element)
+	case "Container":
+		c.each(at+".items", e["items"], c.element)
+	case "ColumnSet":
+		c.each(at+".columns", e["columns"], func(at string, column map[string]any) {
+			if t := column["type"]; t != nil && t != "Column" {
+				c.fault(at, "type %v: want Column", t)
+			}
+			c.each(at+".items", column["items"], c.element)
+			c.selectAction(at, column)
+		})
+	case "FactSet":
+		c.each(at+".facts", e["facts"], func(at string, fact map[string]any) { c.texts(at, fact, "title", "value") })
+	case "ActionSet":
+		c.actions(at+".actions", e["actions"])
+	case "Input.ChoiceSet":
+		c.each(at+".choices", e["choices"], func(at string, choice map[string]any) { c.texts(at, choice, "title", "value") })
+	}
+	if strings.HasPrefix(kind, "Input.") {
+		id, _ := e["id"].(string)
+		if c.inputs[id] {
+			c.fault(at, "two inputs have the id %q", id)
+		}
+		c.inputs[id] = true
+	}
+	c.selectAction(at, e)
+}
+
+func (c *cardCheck) texts(at string, o map[string]any, names ...string) {
+	for _, name := range names {
+		if _, ok := o[name].(string); !ok {
+			c.fault(at, "%s must be a text", name)
+		}
+	}
+}
+
+func (c *cardCheck) actions(at string, list any) {
+	if items, ok := list.([]any); ok && len(items) > maxActions {
+		c.fault(at, "%d actions: at most %d are shown", len(items), maxActions)
+	}
+	c.each(at, list, c.action)
+}
+
+func (c *cardCheck) selectAction(at string, e map[string]any) {
+	if a, ok := e["selectAction"].(map[string]any); ok {
+		c.action(at+".selectAction", a)
+	}
+}
+
+func (c *cardCheck) action(at string, a map[string]any) {
+	switch a["type"] {
+	case "Action.Submit":
+		switch a["data"].(type) {
+		case nil, string, map[string]any:
+		default:
+			c.fault(at, "data must be a text or an object")
+		}
+	case "Action.OpenUrl":
+		c.webURL(at, a["url"])
+	case "Action.ShowCard":
+		if card, ok := a["card"].(map[string]any); ok {
+			c.card(at+".card", card)
+		} else {
+			c.fault(at, "Action.ShowCard needs card")
+		}
+	default:
+		c.fault(at, "unknown action type %q", a["type"])
+	}
+}
+
+func (c *cardCheck) webURL(at string, v any) {
+	text, _ := v.(string)
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme) {
+		c.fault(at, "url %q: want http(s)://…", text)
+	}
+}
+
+// submit is one Action.Submit of a card, with the inputs that go with it.
+type submit struct {
+	title  string
+	data   map[string]any
+	inputs map[string]any // the defaults of every input on its card and the cards around it
+}
+
+// submits finds the buttons of a card that send something.
+func submits(card map[string]any) []submit {
+	var found []submit
+	var walk func(o any, inputs map[string]any)
+	walk = func(o any, inputs map[string]any) {
+		switch o := o.(type) {
+		case []any:
+			for _, item := range o {
+				walk(item, inputs)
+			}
+		case map[string]any:
+			kind, _ := o["type"].(string)
+			if kind == "Action.Submit" {
+				data, _ := o["data"].(map[string]any)
+				title, _ := o["title"].(string)
+				found = append(found, submit{title: title, data: data, inputs: inputs})
+				return
+			}
+			for _, name := range []string{"body", "items", "columns", "actions", "card", "selectAction"} {
+				walk(o[name], inputs)
+			}
+		}
+	}
+	inputs := map[string]any{}
+	collectInputs(card, inputs)
+	walk(card, inputs)
+	return found
+}
+
+func collectInputs(o any, into map[string]any) {
+	switch o := o.(type) {
+	case []any:
+		for _, item := range o {
+			collectInputs(item, into)
+		}
+	case map[string]any:
+		kind, _ := o["type"].(string)
+		if id, _ := o["id"].(string); id != "" && strings.HasPrefix(kind, "Input.") {
+			into[id] = ""
+			if v, ok := o["value"]; ok {
+				into[id] = v
+			}
+		}
+		for _, name := range []string{"body", "items", "columns", "actions", "card"} {
+			collectInputs(o[name], into)
+		}
+	}
+}

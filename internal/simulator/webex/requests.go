@@ -1,0 +1,172 @@
+package webexsim
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const maxJSONBytes = 1 << 20
+
+// readBody takes a body apart, JSON or multipart; what is wrong with it is told
+// after the token was checked.
+func (r *request) readBody(w http.ResponseWriter) error {
+	r.fields = map[string]any{}
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		return nil
+	}
+	ctype, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err == nil && ctype == "application/json":
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSONBytes))
+		if err != nil {
+			return tooLarge(err)
+		}
+		if json.Unmarshal(body, &r.fields) != nil || r.fields == nil {
+			r.fields = map[string]any{}
+			return refuse(http.StatusBadRequest, "The body is not a JSON object.")
+		}
+		return nil
+	case err == nil && ctype == "multipart/form-data":
+		return r.readForm(w)
+	}
+	return refuse(http.StatusUnsupportedMediaType, "Content-Type must be application/json or multipart/form-data.")
+}
+
+func tooLarge(err error) error {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return refuse(http.StatusRequestEntityTooLarge, "The request is too large.")
+	}
+	return refuse(http.StatusBadRequest, "The body can't be read: "+err.Error())
+}
+
+func (r *request) readForm(w http.ResponseWriter) error {
+	r.Body = http.MaxBytesReader(w, r.Body, MaxFileBytes+1<<20)
+	form, err := r.MultipartReader()
+	if err != nil {
+		return refuse(http.StatusBadRequest, "The multipart body can't be read: "+err.Error())
+	}
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return tooLarge(err)
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return tooLarge(err)
+		}
+		switch {
+		case part.FormName() != "files":
+			r.fields[part.FormName()] = string(content)
+		case r.upload != nil:
+			return refuse(http.StatusBadRequest, "Only one file is allowed per message.")
+		case part.FileName() == "":
+			return refuse(http.StatusBadRequest, "The file has no name.")
+		case len(content) > MaxFileBytes:
+			return refuse(http.StatusRequestEntityTooLarge, "The file is too large.")
+		default:
+			ctype := part.Header.Get("Content-Type")
+			if ctype == "" {
+				ctype = "application/octet-stream"
+			}
+			r.upload = &file{name: part.FileName(), ctype: ctype, content: content}
+		}
+	}
+}
+
+// self is a URL of this server, as the client reached it.
+func (r *request) self(pathAndQuery string) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + pathAndQuery
+}
+
+// page answers with a part of a list and the link to the next one.
+func page[T any](s *Server, req *request, all []T, size int, show func(T) any) (any, error) {
+	q := req.URL.Query()
+	if text := q.Get("max"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, refuse(http.StatusBadRequest, "max must be a number from 1 to 1000.")
+		}
+		size = n
+	}
+	offset := 0
+	if text := q.Get("cursor"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return nil, refuse(http.StatusBadRequest, "The cursor is invalid.")
+		}
+		offset = min(n, len(all))
+	}
+	end := min(offset+size, len(all))
+	link := func(cursor int, pause bool) {
+		next := url.Values{}
+		for name, values := range q {
+			if name != "cursor" && name != "pause" {
+				next[name] = values
+			}
+		}
+		next.Set("cursor", strconv.Itoa(cursor))
+		if pause {
+			next.Set("pause", "1")
+		}
+		req.reply.Set("Link", "<"+req.self(req.URL.Path+"?"+next.Encode())+`>; rel="next"`)
+	}
+	items := []any{}
+	if s.opts.EmptyPages && offset > 0 && q.Get("pause") == "" {
+		link(offset, true)
+	} else {
+		for _, item := range all[offset:end] {
+			items = append(items, show(item))
+		}
+		if end < len(all) {
+			link(end, false)
+		}
+	}
+	return map[string]any{"items": items}, nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // a client that is gone
+}
+
+func (s *Server) getContents(req *request) (any, error) {
+	f := s.files[req.id]
+	if f == nil || f.message.deleted || f.message.room.member(req.caller) == nil {
+		return nil, refuse(http.StatusNotFound, "Unable to find the content.")
+	}
+	return f, nil
+}
+
+// serveFile never lets a browser run what somebody uploaded.
+func serveFile(w http.ResponseWriter, f *file) {
+	h := w.Header()
+	disposition := "attachment"
+	if slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "text/plain"}, strings.ToLower(strings.Split(f.ctype, ";")[0])) {
+		disposition = "inline"
+	}
+	h.Set("Content-Type", f.ctype)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": f.name}))
+	h.Set("Content-Length", strconv.Itoa(len(f.content)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(f.content)
+}

@@ -1,0 +1,174 @@
+package webexsim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+func (p *person) json() map[string]any {
+	kind := "person"
+	if p.bot {
+		kind = "bot"
+	}
+	return map[string]any{
+		"id": p.id, "emails": []string{p.email}, "displayName": p.name, "nickName": strings.Fields(p.name + " ?")[0],
+		"orgId": publicID("ORGANIZATION", named("ORGANIZATION", "example.com")), "created": stamp(p.created), "type": kind, "status": "active",
+	}
+}
+
+func (s *Server) me(req *request) (any, error) { return req.caller.json(), nil }
+
+func (s *Server) getPerson(req *request) (any, error) {
+	if p := s.people[req.id]; p != nil {
+		return p.json(), nil
+	}
+	return nil, refuse(http.StatusNotFound, "Person not found.")
+}
+
+func (s *Server) listPeople(req *request) (any, error) {
+	q := req.URL.Query()
+	email, name, ids := q.Get("email"), q.Get("displayName"), q.Get("id")
+	if email == "" && name == "" && ids == "" {
+		return nil, refuse(http.StatusBadRequest, "Email, displayName, or id list should be specified.")
+	}
+	var found []*person
+	for _, p := range s.people {
+		if (email == "" || strings.EqualFold(p.email, email)) &&
+			(name == "" || strings.HasPrefix(strings.ToLower(p.name), strings.ToLower(name))) &&
+			(ids == "" || slices.Contains(strings.Split(ids, ","), p.id)) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b *person) int { return strings.Compare(a.email, b.email) })
+	return page(s, req, found, 100, func(p *person) any { return p.json() })
+}
+
+func (r *room) json(caller *person) map[string]any {
+	return map[string]any{
+		"id": r.id, "title": r.titleFor(caller), "type": r.kind(), "isLocked": false,
+		"lastActivity": stamp(r.active), "created": stamp(r.created),
+	}
+}
+
+func (s *Server) listRooms(req *request) (any, error) {
+	kind := req.URL.Query().Get("type")
+	if kind != "" && kind != "group" && kind != "direct" {
+		return nil, refuse(http.StatusBadRequest, "type must be group or direct.")
+	}
+	var found []*room
+	for _, r := range s.rooms {
+		if r.member(req.caller) != nil && (kind == "" || kind == r.kind()) {
+			found = append(found, r)
+		}
+	}
+	return page(s, req, found, 100, func(r *room) any { return r.json(req.caller) })
+}
+
+func (s *Server) getRoom(req *request) (any, error) {
+	if r := s.roomOf(req.id, req.caller); r != nil {
+		return r.json(req.caller), nil
+	}
+	return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+}
+
+func (s *Server) createRoom(req *request) (any, error) {
+	title := strings.TrimSpace(req.str("title"))
+	if title == "" {
+		return nil, refuse(http.StatusBadRequest, "The title is required.")
+	}
+	r := &room{id: publicID("ROOM", s.nextUUID()), title: title, created: s.now(), active: s.now()}
+	s.rooms = append(s.rooms, r)
+	s.join(r, req.caller, req.caller).mod = true
+	s.change(Event{Type: "room.created", Room: r.id})
+	return r.json(req.caller), nil
+}
+
+func (m *membership) json() map[string]any {
+	return map[string]any{
+		"id": m.id, "roomId": m.room.id, "roomType": m.room.kind(), "personId": m.person.id, "personEmail": m.person.email,
+		"personDisplayName": m.person.name, "isModerator": m.mod, "isMonitor": false, "created": stamp(m.created),
+	}
+}
+
+func (s *Server) listMemberships(req *request) (any, error) {
+	q := req.URL.Query()
+	var found []*membership
+	if id := q.Get("roomId"); id != "" {
+		r := s.roomOf(id, req.caller)
+		if r == nil {
+			return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		}
+		for _, m := range r.members {
+			if (q.Get("personEmail") == "" || strings.EqualFold(q.Get("personEmail"), m.person.email)) &&
+				(q.Get("personId") == "" || q.Get("personId") == m.person.id) {
+				found = append(found, m)
+			}
+		}
+	} else { // the caller's own, everywhere
+		for _, r := range s.rooms {
+			if m := r.member(req.caller); m != nil {
+				found = append(found, m)
+			}
+		}
+	}
+	return page(s, req, found, 100, func(m *membership) any { return m.json() })
+}
+
+func (s *Server) createMembership(req *request) (any, error) {
+	r := s.roomOf(req.str("roomId"), req.caller)
+	if r == nil {
+		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+	}
+	if r.direct {
+		return nil, refuse(http.StatusForbidden, "Nobody can be added to a direct room.")
+	}
+	email, id := req.str("personEmail"), req.str("personId")
+	if (email == "") == (id == "") {
+		return nil, refuse(http.StatusBadRequest, "Exactly one of personEmail and personId is required.")
+	}
+	p := s.people[id]
+	if email != "" {
+		p = s.byEmail(email)
+	}
+	if p == nil {
+		return nil, refuse(http.StatusNotFound, "Person not found.")
+	}
+	if r.member(p) != nil {
+		return nil, refuse(http.StatusConflict, "User is already a participant.")
+	}
+	m := s.join(r, p, req.caller)
+	m.mod, _ = req.fields["isModerator"].(bool)
+	return m.json(), nil
+}
+
+func (s *Server) membershipOf(req *request) (*membership, error) {
+	for _, r := range s.rooms {
+		for _, m := range r.members {
+			if m.id == req.id && r.member(req.caller) != nil {
+				return m, nil
+			}
+		}
+	}
+	return nil, refuse(http.StatusNotFound, "Unable to find the membership.")
+}
+
+func (s *Server) getMembership(req *request) (any, error) {
+	m, err := s.membershipOf(req)
+	if err != nil {
+		return nil, err
+	}
+	return m.json(), nil
+}
+
+func (s *Server) deleteMembership(req *request) (any, error) {
+	m, err := s.membershipOf(req)
+	if err != nil {
+		return nil, err
+	}
+	if m.room.direct {
+		return nil, refuse(http.StatusForbidden, "A direct room can't be left.")
+	}
+	s.leave(m, req.caller)
+	return noContent{}, nil
+}

@@ -1,0 +1,352 @@
+// Package webexsim is a Webex in memory: the part of its REST API that bots
+// use, with its limits and refusals, and the people at the other end. It is as
+// strict as what is known of Webex; where that isn't known, it does what harms a
+// careless client more, and says so.
+//
+// The API is under /v1/. What the people do and see is there as Go methods and,
+// for the demo's page and for tests in other processes, under /sim/ (control.go).
+package webexsim
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The limits, as Webex documents them.
+const (
+	MaxMessageBytes = 7439
+	MaxEdits        = 10
+	MaxFileBytes    = 100 << 20
+	// disableAfter failures within disableWindow switch a webhook off.
+	disableAfter  = 100
+	disableWindow = 5 * time.Minute
+)
+
+// Rate is a token bucket; its zero value lets everything through.
+type Rate struct {
+	PerSecond float64
+	Burst     int // at least 1
+}
+
+// Options make a Server.
+type Options struct {
+	Clock func() time.Time // time.Now by default
+	Log   *slog.Logger
+	Seed  uint64 // of the ids of messages; 0: random
+	// Transport carries webhook deliveries; nil: plain HTTP. Targets are loopback
+	// addresses in any case.
+	Transport http.RoundTripper
+	// PerAccount limits all requests of one account, PerRoom what one account
+	// posts, edits and deletes in one room.
+	PerAccount Rate
+	PerRoom    Rate
+	// ParentGoneStatus answers a reply to a root that was deleted; 404 by default (Webex
+	// documents "4xx").
+	ParentGoneStatus int
+	// EmptyPages puts an empty page with a next link before every list's last
+	// page, as Webex sometimes does.
+	EmptyPages bool
+	// MessageDelay is for how long GET /messages/{id} says 404 of a new message.
+	MessageDelay time.Duration
+	// RepeatDeliveries sends every webhook delivery so many times more.
+	RepeatDeliveries int
+}
+
+// Server is the simulated Webex. It is safe for concurrent use.
+type Server struct {
+	opts   Options
+	log    *slog.Logger
+	client *http.Client // of webhook deliveries
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup // deliveries
+
+	mu       sync.Mutex
+	random   *rand.Rand
+	revision int64
+	changed  chan struct{} // closed at the next change
+	subs     map[chan Event]struct{}
+	people   map[string]*person // by id
+	rooms    []*room
+	messages map[string]*message
+	actions  map[string]*action
+	webhooks []*webhook
+	files    map[string]*file
+	faults   []*fault
+	outage   time.Time
+	buckets  map[string]*bucket
+	waits    map[string]wait
+	stats    Stats
+}
+
+// New makes an empty world.
+func New(opts Options) *Server {
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Seed == 0 {
+		opts.Seed = rand.Uint64()
+	}
+	if opts.ParentGoneStatus == 0 {
+		opts.ParentGoneStatus = http.StatusNotFound
+	}
+	s := &Server{
+		opts: opts, log: opts.Log,
+		random:   rand.New(rand.NewPCG(opts.Seed, 1)),
+		changed:  make(chan struct{}),
+		subs:     map[chan Event]struct{}{},
+		people:   map[string]*person{},
+		messages: map[string]*message{},
+		actions:  map[string]*action{},
+		files:    map[string]*file{},
+		buckets:  map[string]*bucket{},
+		waits:    map[string]wait{},
+	}
+	s.stats.init()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.client = &http.Client{
+		Transport:     opts.Transport,
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if opts.Transport == nil { // connections of its own, that Close can close
+		s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
+	}
+	return s
+}
+
+// Close ends the deliveries that are under way and waits for them.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.cancel() // under the lock: no delivery begins after it
+	s.mu.Unlock()
+	s.work.Wait()
+	s.client.CloseIdleConnections()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ch := range s.subs {
+		delete(s.subs, ch)
+		close(ch)
+	}
+}
+
+func (s *Server) now() time.Time { return s.opts.Clock().UTC().Truncate(time.Millisecond) }
+
+// refusal is an answer that isn't 2xx.
+type refusal struct {
+	status     int
+	message    string
+	retryAfter string
+	body       string // instead of the JSON made of message
+}
+
+func refuse(status int, message string) *refusal { return &refusal{status: status, message: message} }
+
+func (r *refusal) Error() string { return r.message }
+
+// request is one call of the API.
+type request struct {
+	*http.Request
+	op     string // "PUT /messages/{id}"
+	id     string // the path's
+	caller *person
+	fields map[string]any // of a JSON or multipart body
+	upload *file          // of a multipart body
+	reply  http.Header
+}
+
+// str is a text field of the body; "" where it is absent or no text.
+func (r *request) str(name string) string {
+	s, _ := r.fields[name].(string)
+	return s
+}
+
+type handler func(*Server, *request) (any, error)
+
+// endpoints is all of the API that there is here.
+var endpoints = []struct {
+	op     string
+	handle handler
+}{
+	{"POST /messages", (*Server).createMessage},
+	{"GET /messages", (*Server).listMessages},
+	{"GET /messages/direct", (*Server).listDirectMessages},
+	{"GET /messages/{id}", (*Server).getMessage},
+	{"PUT /messages/{id}", (*Server).editMessage},
+	{"DELETE /messages/{id}", (*Server).deleteMessage},
+	{"GET /people/me", (*Server).me},
+	{"GET /people/{id}", (*Server).getPerson},
+	{"GET /people", (*Server).listPeople},
+	{"GET /rooms", (*Server).listRooms},
+	{"POST /rooms", (*Server).createRoom},
+	{"GET /rooms/{id}", (*Server).getRoom},
+	{"GET /memberships", (*Server).listMemberships},
+	{"POST /memberships", (*Server).createMembership},
+	{"GET /memberships/{id}", (*Server).getMembership},
+	{"DELETE /memberships/{id}", (*Server).deleteMembership},
+	{"GET /webhooks", (*Server).listWebhooks},
+	{"POST /webhooks", (*Server).createWebhook},
+	{"GET /webhooks/{id}", (*Server).getWebhook},
+	{"PUT /webhooks/{id}", (*Server).updateWebhook},
+	{"DELETE /webhooks/{id}", (*Server).deleteWebhook},
+	{"POST /attachment/actions", (*Server).createAction},
+	{"GET /attachment/actions/{id}", (*Server).getAction},
+	{"GET /contents/{id}", (*Server).getContents},
+}
+
+// match finds the endpoint of a path below /v1; the first of two that match wins.
+func match(method, path string) (op, id string, h handler, err *refusal) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	known := false
+	for _, e := range endpoints {
+		m, pattern, _ := strings.Cut(e.op, " ")
+		want := strings.Split(strings.Trim(pattern, "/"), "/")
+		if len(want) != len(parts) {
+			continue
+		}
+		found, ok := "", true
+		for i := range want {
+			if want[i] == "{id}" {
+				found = parts[i]
+			} else if want[i] != parts[i] {
+				ok = false
+			}
+		}
+		if !ok || strings.HasSuffix(pattern, "{id}") && found == "" {
+			continue
+		}
+		known = true
+		if m == method {
+			return e.op, found, e.handle, nil
+		}
+	}
+	if known {
+		return "", "", nil, refuse(http.StatusMethodNotAllowed, "Method "+method+" is not supported for this resource.")
+	}
+	return "", "", nil, refuse(http.StatusNotFound, "The requested resource could not be found.")
+}
+
+// ServeHTTP serves the API and the control API.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/sim/") {
+		s.control(w, r)
+		return
+	}
+	tracking := "SIM_" + s.uuid()
+	w.Header().Set("Trackingid", tracking)
+	path, ok := strings.CutPrefix(r.URL.Path, "/v1/")
+	if !ok {
+		s.answer(w, tracking, nil, nil, refuse(http.StatusNotFound, "The requested resource could not be found."))
+		return
+	}
+	op, id, handle, bad := match(r.Method, path)
+	if bad != nil {
+		s.answer(w, tracking, nil, nil, bad)
+		return
+	}
+	req := &request{Request: r, op: op, id: id, reply: http.Header{}}
+	bodyErr := req.readBody(w)
+	s.countEarly(req)
+	fault := s.faultFor(req)
+	if !s.before(r.Context(), fault) {
+		panic(http.ErrAbortHandler) // closes the connection with no answer
+	}
+	if fault != nil && fault.Status != 0 && !fault.Taken {
+		s.answer(w, tracking, req, nil, fault.refusal())
+		return
+	}
+	out, err := s.serve(req, handle, bodyErr)
+	if fault != nil && fault.Drop {
+		panic(http.ErrAbortHandler)
+	}
+	if fault != nil && fault.Status != 0 {
+		out, err = nil, fault.refusal()
+	}
+	s.answer(w, tracking, req, out, err)
+}
+
+// serve does what is asked, in one step that nobody sees half of.
+func (s *Server) serve(req *request, handle handler, bodyErr error) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Clock().Before(s.outage) {
+		return nil, &refusal{status: http.StatusServiceUnavailable, body: "<html><body><h1>503 Service Unavailable</h1></body></html>"}
+	}
+	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if ok {
+		req.caller = s.byToken(token)
+	}
+	if req.caller == nil {
+		return nil, refuse(http.StatusUnauthorized, "The request requires a valid access token set in the Authorization request header.")
+	}
+	if bad := s.limited(req); bad != nil {
+		return nil, bad
+	}
+	if bodyErr != nil {
+		return nil, bodyErr
+	}
+	return handle(s, req)
+}
+
+// noContent is the result of a handler that answers 204.
+type noContent struct{}
+
+func (s *Server) answer(w http.ResponseWriter, tracking string, req *request, out any, err error) {
+	status := http.StatusOK
+	if _, empty := out.(noContent); empty {
+		status = http.StatusNoContent
+	}
+	var bad *refusal
+	if err != nil && !errors.As(err, &bad) {
+		bad = refuse(http.StatusInternalServerError, err.Error())
+	}
+	if bad != nil {
+		status = bad.status
+		if bad.retryAfter != "" {
+			w.Header().Set("Retry-After", bad.retryAfter)
+		}
+	}
+	op := "?"
+	if req != nil {
+		op = req.op
+		if bad == nil {
+			for name, values := range req.reply {
+				w.Header()[name] = values
+			}
+		}
+	}
+	s.count(op, status)
+	s.log.Debug("webex simulator", "op", op, "status", status, "tracking_id", tracking)
+	switch {
+	case bad != nil && bad.body != "":
+		if strings.HasPrefix(bad.body, "<") {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(bad.body))
+	case bad != nil:
+		writeJSON(w, status, map[string]any{
+			"message":    bad.message,
+			"errors":     []map[string]string{{"description": bad.message}},
+			"trackingId": tracking,
+		})
+	case status == http.StatusNoContent:
+		w.WriteHeader(status)
+	default:
+		if f, ok := out.(*file); ok {
+			serveFile(w, f)
+			return
+		}
+		writeJSON(w, status, out)
+	}
+}
