@@ -3,18 +3,27 @@
 package render
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/webex"
 )
 
 // Options make a Renderer.
 type Options struct {
 	Dir string // files that override the built-in templates of the same name; "" for none
-	// Links to a problem in its Zabbix, by source: the frontend's base URL.
+	// RouteDirs are the routes' own directories. Each overrides Dir, and is asked
+	// for by Room.Templates.
+	RouteDirs []string
+	// Links to a problem in its Zabbix, by source: the frontend's base URL. A
+	// problem's id is shown with its source where there are several.
 	Sources map[string]string
-	// TemplateFailed is told of a custom template that failed at run time (the
+	// TemplateFailed is told of a custom template (its file's name) that failed at run time (the
 	// built-in one was used instead): for a metric and the log.
 	TemplateFailed func(template string, err error)
 }
@@ -22,37 +31,217 @@ type Options struct {
 // Room is how one room wants to see things.
 type Room struct {
 	Name         string
-	Location     *time.Location
+	Location     *time.Location // UTC where it is nil
 	Presentation config.Presentation
-	Templates    string   // a route's own directory
-	Tell         []string // timeline kinds told in the thread; empty for all
+	Templates    string   // a route's own directory, one of Options.RouteDirs
+	Tell         []string // timeline kinds told in the thread (TellKinds); empty for all
 }
 
 // Renderer renders. It is safe for concurrent use.
-type Renderer struct{}
+type Renderer struct {
+	sources map[string]string
+	failed  func(template string, err error)
+	builtin set
+	base    set            // with Options.Dir
+	routes  map[string]set // with a route's directory, by that
+}
 
 // New loads and parses the templates; a custom one that doesn't parse, or that
-// fails on the built-in samples, is an error that names its file and line.
-func New(opts Options) (*Renderer, error) { return &Renderer{}, nil }
+// fails on the built-in samples, is an error that names its file and line. All faults
+// are told at once (errors.Join).
+func New(opts Options) (*Renderer, error) {
+	r := &Renderer{sources: make(map[string]string, len(opts.Sources)), failed: opts.TemplateFailed, routes: make(map[string]set)}
+	if r.failed == nil {
+		r.failed = func(string, error) {}
+	}
+	for name, base := range opts.Sources {
+		r.sources[name] = linkTarget(strings.TrimRight(base, "/"))
+	}
+	var err error
+	if r.builtin, err = loadBuiltin(); err != nil {
+		return nil, err
+	}
+	r.base = r.builtin
+	var faults []error
+	if opts.Dir != "" {
+		if r.base, err = r.load(r.builtin, opts.Dir); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, dir := range opts.RouteDirs {
+		if _, loaded := r.routes[dir]; loaded || dir == "" {
+			continue
+		}
+		own, err := r.load(r.base, dir)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		r.routes[dir] = own
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return r, nil
+}
 
 // Root is the markdown of the problem as it is now: at most
 // webex.MaxMessageBytes, cut at a safe place. It also tells what was said before
-// (acknowledged by, the last comment).
-func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string { return "" }
+// (acknowledged by, the last comment). In presentation "line" it is one line.
+func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
+	name := fileRoot
+	if room.Presentation == config.PresentLine {
+		name = fileLine
+	}
+	return r.fit(name, p, room, now, nil)
+}
 
 // Lines is one threaded reply that tells these timeline entries, in order; ""
 // where the room wants none of them told.
 func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now time.Time) string {
-	return ""
+	var wanted []alert.Entry
+	for _, e := range entries {
+		if e.Kind == alert.EntryOpened || e.Kind == alert.EntryOccurred {
+			continue // the root tells it
+		}
+		if room.told(kindsOf(e)) {
+			wanted = append(wanted, e)
+		}
+	}
+	if len(wanted) == 0 {
+		return ""
+	}
+	return r.fit(fileLines, p, room, now, func(b *builder, v *View) {
+		b.comment = maxComment
+		for _, e := range wanted {
+			v.Lines = append(v.Lines, b.entry(e, v.Now))
+		}
+	})
 }
 
-// Actions are the buttons that make sense for a problem now, as a stable text
-// ("ack,close"); "" for no card at all: it is resolved, or nothing can be done about it.
-func (r *Renderer) Actions(p alert.Problem) string { return "" }
+// Show is the answer to the command "show": the root and all that is known
+// besides, with the timeline.
+func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
+	return r.fit(fileShow, p, room, now, func(b *builder, v *View) {
+		entries := p.Timeline
+		if len(entries) > maxTimeline {
+			entries = entries[len(entries)-maxTimeline:]
+		}
+		for _, e := range entries {
+			v.Timeline = append(v.Timeline, b.entry(e, v.OpenedAt))
+		}
+	})
+}
 
-// Card is the Adaptive Card (1.3) with the buttons of Actions, and the markdown
-// beside it. Its Action.Submit data is {"relay": 1, "action": "ack", "key": "main/4711"},
-// with the input "comment" beside it.
-func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (card any, fallback string) {
-	return nil, ""
+// Problems is the answer to the command "problems": a line for each of these,
+// in their order, and how many of total there are besides, those too that don't
+// fit into a message.
+func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time.Time) string {
+	total = max(total, len(list))
+	if total == 0 {
+		return "No problems."
+	}
+	const tail = 200 // room for the heading and for what the last line says
+	var body strings.Builder
+	shown := 0
+	for _, p := range list {
+		// However long a name is, the others are shown too.
+		line := webex.CutMarkdown(strings.Join(strings.Fields(r.fit(fileItem, p, room, now, nil)), " "), 700)
+		if body.Len()+len(line)+tail > webex.MaxMessageBytes {
+			break
+		}
+		body.WriteString("\n" + line)
+		shown++
+	}
+	heading := fmt.Sprintf("**%d problems**", total)
+	if total == 1 {
+		heading = "**1 problem**"
+	}
+	if more := total - shown; more > 0 {
+		fmt.Fprintf(&body, "\n\n… and %d more: filter them, for example `problems host=sw1*`", more)
+	}
+	out, _ := finish(heading + body.String())
+	return out
+}
+
+// Test is the message that Zabbix's Test button sends to a room.
+func (r *Renderer) Test(source string, room Room, now time.Time) string {
+	loc := room.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	out, _ := finish("🧪 Test message from Zabbix **" + text(source, maxLabel).String() + "**, " + formatTime(now.In(loc)) +
+		"\nIt reached the relay and this room: problems will come here. Nothing is wrong.")
+	return out
+}
+
+// fit renders with ever shorter fields until the message fits, so that the
+// links at its end stay; what is too long even then is cut.
+func (r *Renderer) fit(name string, p alert.Problem, room Room, now time.Time, add func(*builder, *View)) string {
+	var out string
+	for _, scale := range scales {
+		b := r.builder(&p, room, scale)
+		v := b.view(room, now)
+		if add != nil {
+			add(b, v)
+		}
+		markdown, fits := finish(r.execute(name, room, v))
+		if out = markdown; fits {
+			break
+		}
+	}
+	return out
+}
+
+// execute gives what a room's template makes of a view, or where it fails the
+// built-in one.
+func (r *Renderer) execute(name string, room Room, v *View) string {
+	use := r.base
+	if room.Templates != "" {
+		own, ok := r.routes[room.Templates]
+		if ok {
+			use = own
+		} else {
+			r.failed(name, fmt.Errorf("the templates of %s weren't loaded", room.Templates))
+		}
+	}
+	out, err := use.run(name, v)
+	if err == nil {
+		return out
+	}
+	r.failed(name, err)
+	if out, err = r.builtin.run(name, v); err == nil {
+		return out
+	}
+	// Unreachable as far as tests can tell; a problem is told all the same.
+	return v.Emoji + " " + v.Status + " · **" + v.Title.String() + "** · " + v.ID.String()
+}
+
+// maxOutput bounds what a template may write, in bytes: far more than a
+// message can hold.
+const maxOutput = 256 << 10
+
+var errTooLong = fmt.Errorf("wrote more than %d bytes", maxOutput)
+
+type limitedBuilder struct{ strings.Builder }
+
+func (w *limitedBuilder) Write(b []byte) (int, error) {
+	if w.Len()+len(b) > maxOutput {
+		return 0, errTooLong
+	}
+	return w.Builder.Write(b)
+}
+
+// set is the templates that belong together, by file name.
+type set struct{ all *template.Template }
+
+func (s set) run(name string, v *View) (string, error) {
+	var out limitedBuilder
+	out.Grow(1024)
+	if err := s.all.ExecuteTemplate(&out, name, v); err != nil {
+		return "", templateError(err)
+	}
+	if name != fileLines && strings.TrimSpace(out.String()) == "" {
+		return "", fmt.Errorf("%s: gave an empty message", name)
+	}
+	return out.String(), nil
 }

@@ -1,0 +1,142 @@
+package render
+
+import (
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// describe says what a problem is and where it stands, in an emoji, a few
+// words and a title.
+func (b *builder) describe(v *View) {
+	v.Title = firstText(v.Name, v.Trigger, v.Service)
+	switch b.p.Origin {
+	case alert.OriginInternal:
+		b.describeInternal(v)
+	case alert.OriginDiscovery:
+		b.describeDiscovery(v)
+	case alert.OriginAutoregistration:
+		b.describeAutoregistration(v)
+	case alert.OriginService:
+		v.Title = firstText(v.Service, v.Name) // the name tells the status that it began with
+		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" service problem"
+	default:
+		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" problem"
+		if !v.HasSeverity {
+			v.Emoji, v.Status = "❔", "problem"
+		}
+	}
+	if v.Title == "" {
+		v.Title = "problem " + v.ID
+	}
+	b.describeState(v)
+}
+
+func (b *builder) describeState(v *View) {
+	switch {
+	case v.Gone && !v.Open:
+		v.Emoji, v.Status = "☑️", "gone from Zabbix, taken as resolved"
+	case v.Resolved:
+		v.Emoji, v.Status = "✅", "resolved"
+	default:
+		if v.Acknowledged {
+			v.Status += ", acknowledged"
+		}
+		if v.Suppressed {
+			v.Status += ", suppressed"
+		}
+		if v.Gone {
+			v.Status += ", gone from Zabbix"
+		}
+		return
+	}
+	if v.HasSeverity {
+		v.Status += " · " + wordOf(v.Severity)
+	} else if v.Origin != Text(alert.OriginTrigger) {
+		v.Status += " · " + string(v.Origin)
+	}
+}
+
+// describeInternal: an item, trigger or discovery rule that Zabbix can't work
+// with. Object is Zabbix's number of what it is: 0, 4 and 5.
+func (b *builder) describeInternal(v *View) {
+	object, name := "item", v.Item
+	switch b.p.Object {
+	case "0":
+		object, name = "trigger", v.Trigger
+	case "5":
+		object, name = "discovery rule", firstText(text(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
+	}
+	v.Emoji, v.Status = "⚙️", "internal · "+object+" in trouble"
+	switch strings.ToLower(b.p.Macros["event.status"]) {
+	case "unknown":
+		v.Status = "internal · " + object + " unknown"
+	case "not supported":
+		v.Status = "internal · " + object + " not supported"
+	}
+	if v.Title == "" {
+		v.Title = name
+	} else if name != "" && name != v.Title {
+		v.Subject = Text(strings.ToUpper(object[:1])+object[1:]+": ") + name
+	}
+}
+
+// describeDiscovery: "found" and "up" differ in nothing, nor do "lost" and
+// "down". Object 2 is a service, 1 a host.
+func (b *builder) describeDiscovery(v *View) {
+	macro := func(name string) Text { return text(b.p.Macros[name], b.limit(maxHost)) }
+	v.Emoji, v.Status = "🔎", "discovery"
+	device := firstText(macro("discovery.device.dns"), macro("discovery.device.ipaddress"))
+	if len(v.Hosts) > 0 {
+		device = firstText(device, v.Hosts[0])
+	}
+	status, subject := macro("discovery.device.status"), device
+	if service := macro("discovery.service.name"); service != "" {
+		status, subject = macro("discovery.service.status"), service
+		if port := macro("discovery.service.port"); port != "" {
+			subject += " port " + port
+		}
+		if device != "" {
+			subject += " on " + device
+		}
+	}
+	if subject != "" {
+		v.Title = subject
+		if status != "" {
+			v.Title += " is " + Text(strings.ToLower(string(status)))
+		}
+	}
+	if rule := macro("discovery.rule.name"); rule != "" {
+		v.Subject = "Rule: " + rule
+	}
+	if v.Title == "" {
+		v.Title = "event " + v.ID
+	}
+}
+
+func (b *builder) describeAutoregistration(v *View) {
+	v.Emoji, v.Status = "🆕", "autoregistration"
+	if len(b.p.Hosts) > 0 {
+		h := b.p.Hosts[0]
+		v.Title = firstText(text(h.Label(), b.limit(maxHost)), v.Title)
+		v.Hosts = nil
+		if ip := text(h.IP, b.limit(maxHost)); ip != "" {
+			v.Subject = ip
+			if port := text(b.p.Macros["host.port"], maxLabel); port != "" {
+				v.Subject += " port " + port
+			}
+		}
+	}
+	if v.Title == "" {
+		v.Title = "event " + v.ID
+	}
+}
+
+func firstText(texts ...Text) Text {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,202 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// What Room.Tell, and a route's "tell", can name.
+const (
+	// TellOpened is the root itself: it is always told, and is no line of the thread.
+	TellOpened       = "opened"
+	TellAcknowledged = "acknowledged" // and unacknowledged
+	TellCommented    = "commented"
+	TellSeverity     = "severity"
+	TellSuppressed   = "suppressed" // and unsuppressed
+	TellClosed       = "closed"     // by hand
+	TellRanked       = "ranked"     // made a cause or a symptom
+	TellOther        = "other"      // in Zabbix's own words, which the relay doesn't know
+	TellResolved     = "resolved"
+	TellCancelled    = "cancelled" // Zabbix cancelled the escalation
+)
+
+// TellKinds is all of them.
+var TellKinds = []string{TellOpened, TellAcknowledged, TellCommented, TellSeverity, TellSuppressed, TellClosed,
+	TellRanked, TellOther, TellResolved, TellCancelled}
+
+// Entry is one line of the timeline as templates see it.
+type Entry struct {
+	Kinds    []string // what it tells, of TellKinds: an update may have done several things
+	Emoji    string
+	By       Text // who did it: "Alice Example (via Webex)"; "" where nobody did
+	Did      Text // what: "acknowledged"
+	Comment  Text // what they wrote, perhaps in several lines; "" for nothing
+	At       time.Time
+	When     string // At, short: without the date where it goes without saying
+	ViaWebex bool   // done by the relay for somebody in a room
+}
+
+func kindsOf(e alert.Entry) []string {
+	switch e.Kind {
+	case alert.EntryOpened, alert.EntryOccurred:
+		return []string{TellOpened}
+	case alert.EntryResolved:
+		return []string{TellResolved}
+	case alert.EntryCancelled:
+		return []string{TellCancelled}
+	}
+	if e.Update == nil {
+		return nil
+	}
+	var kinds []string
+	a := e.Update.Actions
+	for _, k := range [...]struct {
+		kind string
+		did  bool
+	}{
+		{TellAcknowledged, a.Ack || a.Unack},
+		{TellCommented, a.Comment || e.Update.Text() != ""},
+		{TellSeverity, a.Severity != nil},
+		{TellSuppressed, a.Suppress || a.Unsuppress},
+		{TellClosed, a.Close},
+		{TellRanked, a.ToCause || a.ToSymptom},
+	} {
+		if k.did {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	if len(kinds) == 0 || a.Other != "" {
+		kinds = append(kinds, TellOther)
+	}
+	return kinds
+}
+
+// told says whether a room wants an entry told in its thread.
+func (room Room) told(kinds []string) bool {
+	if len(room.Tell) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(room.Tell, k) })
+}
+
+// entry is a timeline entry for templates. day is the one whose date goes without saying.
+func (b *builder) entry(e alert.Entry, day time.Time) Entry {
+	out := Entry{Kinds: kindsOf(e), At: b.local(e.At)}
+	out.When = b.when(out.At, day)
+	switch e.Kind {
+	case alert.EntryOpened:
+		out.Emoji, out.Did = "🆕", "opened"
+	case alert.EntryOccurred:
+		out.Emoji, out.Did = "🆕", "occurred"
+	case alert.EntryResolved:
+		out.Emoji, out.Did = "✅", "resolved"
+		if d := formatDuration(b.p.OpenedAt, e.At); d != "" {
+			out.Did += Text(" after " + d)
+		}
+		if b.p.RecoveredOpData != "" {
+			out.Did += ", now " + text(b.p.RecoveredOpData, b.limit(maxOpData))
+		}
+	case alert.EntryCancelled:
+		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation: no recovery will be told"
+	default:
+		if e.Update != nil {
+			b.update(&out, *e.Update)
+		}
+	}
+	return out
+}
+
+func (b *builder) update(out *Entry, u alert.Update) {
+	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions know an address
+	out.Comment = text(strings.TrimSpace(u.Text()), b.limit(b.comment))
+	out.By = b.actor(u.Actor)
+	out.Emoji = updateEmoji(u.Actions)
+	out.Did = b.did(u.Actions, out.By != "", out.Comment != "")
+}
+
+func (b *builder) actor(a alert.Actor) Text {
+	name := a.Name
+	if name == "" || name == alert.HiddenAuthor {
+		name = a.Email
+	}
+	by := text(name, b.limit(maxActor))
+	switch {
+	case by == "" && b.p.Origin == alert.OriginService:
+		return "" // its parts changed it
+	case by == "":
+		return "Somebody" // whom Zabbix doesn't let us see
+	case a.Email != "":
+		return by + " (via Webex)"
+	}
+	return by
+}
+
+func updateEmoji(a alert.Actions) string {
+	switch {
+	case a.Close:
+		return "🔒"
+	case a.Ack:
+		return "✋"
+	case a.Unack:
+		return "↩️"
+	case a.Severity != nil && a.Severity.New < a.Severity.Old:
+		return "⬇️"
+	case a.Severity != nil:
+		return "⬆️"
+	case a.Suppress:
+		return "🔕"
+	case a.Unsuppress:
+		return "🔔"
+	case a.ToCause, a.ToSymptom:
+		return "🔗"
+	case a.Comment:
+		return "💬"
+	}
+	return "✏️"
+}
+
+// did is what an update did, in words.
+func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
+	var words []string
+	add := func(did bool, word string) {
+		if did {
+			words = append(words, word)
+		}
+	}
+	add(a.Close, "closed it")
+	add(a.Ack, "acknowledged")
+	add(a.Unack, "unacknowledged")
+	if s := a.Severity; s != nil {
+		change := "changed the severity from "
+		if !somebody {
+			change = "severity changed from "
+		}
+		words = append(words, change+wordOf(s.Old)+" to "+wordOf(s.New))
+	}
+	if a.Suppress {
+		until := "suppressed it indefinitely"
+		if !a.SuppressUntil.IsZero() {
+			until = "suppressed it until " + b.local(a.SuppressUntil).Format("2 Jan 15:04 MST")
+		}
+		words = append(words, until)
+	}
+	add(a.Unsuppress, "unsuppressed it")
+	add(a.ToCause, "made it a cause")
+	add(a.ToSymptom, "made it a symptom")
+	if a.Other != "" {
+		words = append(words, string(text(a.Other, b.limit(maxOther))))
+	}
+	if len(words) == 0 {
+		if a.Comment || commented {
+			return "commented"
+		}
+		return "updated it"
+	}
+	if n := len(words); n > 1 {
+		return Text(strings.Join(words[:n-1], ", ") + " and " + words[n-1])
+	}
+	return Text(words[0])
+}

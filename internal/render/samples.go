@@ -1,0 +1,169 @@
+package render
+
+import (
+	"fmt"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// SamplesNow is the moment at which the samples are as they are.
+var SamplesNow = time.Date(2026, 11, 24, 13, 30, 0, 0, time.UTC)
+
+// Samples are made-up problems, one of each kind, by name: to preview templates
+// with, and to try custom ones at start.
+func Samples() map[string]alert.Problem {
+	trigger := sampleTrigger()
+	alice := alert.Actor{Name: "Alice Example", Email: "alice@example.com"}
+	bob := alert.Actor{Name: "Bob Builder (bob)"}
+	ack := alert.Update{Actor: alice, Actions: alert.Actions{Ack: true, Comment: true}, Comment: "on it", Message: "on it (Alice Example <alice@example.com>)"}
+	closing := alert.Update{Actor: bob, Actions: alert.Actions{Close: true, Comment: true}, Message: "Fan replaced.\nWatching it until noon."}
+	severity := alert.Update{Actor: bob, Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.High, New: alert.Disaster}}}
+
+	samples := map[string]alert.Problem{"open": trigger}
+	with := func(name string, p alert.Problem, change func(*alert.Problem)) {
+		change(&p)
+		samples[name] = p
+	}
+	with("acknowledged", trigger, func(p *alert.Problem) {
+		p.Acknowledged = true
+		did(p, 4*time.Minute, ack)
+	})
+	with("severity-changed", trigger, func(p *alert.Problem) {
+		p.Severity, p.CanClose = alert.Disaster, true
+		did(p, 6*time.Minute, severity)
+	})
+	with("suppressed", trigger, func(p *alert.Problem) {
+		p.Suppressed, p.SuppressedUntil = true, SamplesNow.Add(2*time.Hour)
+		did(p, 7*time.Minute, alert.Update{Actor: bob, Actions: alert.Actions{Suppress: true, SuppressUntil: p.SuppressedUntil}})
+	})
+	with("resolved", trigger, func(p *alert.Problem) {
+		p.Acknowledged = true
+		did(p, 4*time.Minute, ack)
+		resolve(p, 10*time.Minute+19*time.Second, "12 °C")
+	})
+	with("closed", trigger, func(p *alert.Problem) {
+		did(p, 10*time.Minute, closing)
+		resolve(p, 10*time.Minute+2*time.Second, "")
+	})
+	with("cancelled", trigger, func(p *alert.Problem) {
+		p.Cancelled = true
+		entry(p, alert.EntryCancelled, 3*time.Minute, nil)
+	})
+	with("gone", trigger, func(p *alert.Problem) { p.State, p.Gone = alert.StateResolved, true })
+	with("symptom", trigger, func(p *alert.Problem) {
+		p.CauseEventID = "4700"
+		p.Macros = map[string]string{"event.cause.name": "Uplink of rack 4 is down"}
+	})
+	with("many-hosts", trigger, func(p *alert.Problem) {
+		p.Hosts = nil
+		for i := range 12 {
+			p.Hosts = append(p.Hosts, alert.Host{Host: fmt.Sprintf("sw%d", i), Name: fmt.Sprintf("Access switch %d", i)})
+		}
+	})
+	with("update-only", trigger, func(p *alert.Problem) {
+		*p = alert.Problem{Key: p.Key, Origin: alert.OriginTrigger, State: alert.StateUnknown, Acknowledged: true}
+		did(p, 0, alert.Update{Actor: alert.Actor{Name: alert.HiddenAuthor}, Actions: alert.Actions{Ack: true}})
+	})
+	with("hostile", trigger, func(p *alert.Problem) {
+		const text = "<@all> **bold** [click](https://evil.example.com) `code`\r\n# \u202egnp.exe <b>&amp;"
+		p.Name, p.OpData, p.Tags, p.Groups = text, text, []alert.Tag{{Tag: text, Value: text}}, []string{text}
+		p.Hosts, p.TriggerURL = []alert.Host{{Host: text}}, "javascript:alert(1)"
+		did(p, time.Minute, alert.Update{Actor: alert.Actor{Name: text}, Actions: alert.Actions{Comment: true}, Message: text})
+	})
+	service := sampleService()
+	samples["service"] = service
+	with("service-resolved", service, func(p *alert.Problem) { resolve(p, 90*time.Minute, "") })
+	samples["internal"] = sampleInternal()
+	samples["discovery"] = sampleDiscovery()
+	samples["autoregistration"] = sampleAutoregistration()
+	return samples
+}
+
+func sampleTrigger() alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4711"}, Origin: alert.OriginTrigger, State: alert.StateOpen, Announced: true,
+		Severity: alert.High, OpenedAt: SamplesNow.Add(-12 * time.Minute),
+		Facts: alert.Facts{
+			Name: "Temperature too high on Core switch 1", Hosts: []alert.Host{{ID: "10084", Host: "sw1", Name: "Core switch 1", IP: "192.0.2.1"}},
+			Groups: []string{"Network", "Rack 4"}, OpData: "68 °C", TriggerID: "23118", TriggerName: "Temperature too high on {HOST.NAME}",
+			Tags:               []alert.Tag{{Tag: "service", Value: "switching"}, {Tag: "site", Value: "Zürich"}},
+			TriggerDescription: "What to do:\n1. look\n2. fix", TriggerURL: "https://wiki.example.com/runbooks/temperature",
+			ItemID: "44601", ItemName: "Temperature", Object: "0",
+		},
+	}
+	entry(&p, alert.EntryOpened, 0, nil)
+	return p
+}
+
+func sampleService() alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4720"}, Origin: alert.OriginService, State: alert.StateOpen, Announced: true,
+		Severity: alert.High, OpenedAt: SamplesNow.Add(-2 * time.Hour),
+		Facts: alert.Facts{
+			Name: `Status of service "Orders" changed to Average`, Service: "Orders", Object: "6",
+			RootCause: `Host: "web1" Problem name: "Checkout is slow" Severity: "High"`, Tags: []alert.Tag{{Tag: "owner", Value: "shop"}},
+		},
+	}
+	entry(&p, alert.EntryOpened, 0, nil)
+	did(&p, time.Minute, alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.High}}})
+	return p
+}
+
+func sampleInternal() alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4730"}, Origin: alert.OriginInternal, State: alert.StateOpen, Announced: true,
+		OpenedAt: SamplesNow.Add(-time.Minute),
+		Facts: alert.Facts{
+			Name: `Value "n/a" is not suitable for value type "Numeric (unsigned)"`, ItemID: "44518", ItemName: "Fan speed", Object: "4",
+			Hosts: []alert.Host{{Host: "sw1", Name: "Core switch 1"}}, Macros: map[string]string{"event.status": "Not supported"},
+		},
+	}
+	entry(&p, alert.EntryOpened, 0, nil)
+	return p
+}
+
+func sampleDiscovery() alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4740"}, Origin: alert.OriginDiscovery, State: alert.StateOccurred,
+		OpenedAt: SamplesNow.Add(-time.Minute),
+		Facts: alert.Facts{Object: "2", Macros: map[string]string{
+			"discovery.rule.name": "Server room", "discovery.device.ipaddress": "192.0.2.44", "discovery.device.status": "UP",
+			"discovery.service.name": "SSH", "discovery.service.port": "22", "discovery.service.status": "UP",
+		}},
+	}
+	entry(&p, alert.EntryOccurred, 0, nil)
+	return p
+}
+
+func sampleAutoregistration() alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4750"}, Origin: alert.OriginAutoregistration, State: alert.StateOccurred,
+		OpenedAt: SamplesNow.Add(-time.Minute),
+		Facts: alert.Facts{Object: "3", Hosts: []alert.Host{{Host: "new-host", IP: "192.0.2.50"}},
+			Macros: map[string]string{"host.port": "10050"}},
+	}
+	entry(&p, alert.EntryOccurred, 0, nil)
+	return p
+}
+
+// entry adds to the timeline what happened that long after the problem began.
+func entry(p *alert.Problem, kind alert.EntryKind, after time.Duration, u *alert.Update) {
+	e := alert.Entry{Seq: len(p.Timeline) + 1, Kind: kind, At: p.OpenedAt.Add(after), Update: u}
+	if p.OpenedAt.IsZero() {
+		e.At = SamplesNow.Add(after)
+	}
+	if u != nil {
+		u.At = e.At
+	}
+	p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], e)
+}
+
+func did(p *alert.Problem, after time.Duration, u alert.Update) {
+	entry(p, alert.EntryUpdate, after, &u)
+}
+
+func resolve(p *alert.Problem, after time.Duration, opdata string) {
+	p.State, p.ResolvedAt, p.RecoveredOpData = alert.StateResolved, p.OpenedAt.Add(after), opdata
+	entry(p, alert.EntryResolved, after, nil)
+}

@@ -1,0 +1,365 @@
+package render
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// View is a problem as templates see it. It holds no secret. Times are in the
+// room's zone and zero where they aren't known.
+type View struct {
+	ID      Text // how people name it in commands: "4711", or "main/4711" where there are several sources
+	Source  Text
+	EventID Text
+	Origin  Text // "trigger", "service", "internal", "discovery", "autoregistration"
+	State   Text // "open", "resolved", "occurred", "unknown" (of which only updates came yet)
+
+	Emoji  string // of the severity, or of what became of it
+	Status string // "High problem, acknowledged"; "resolved · High"
+	Title  Text   // Name, or what else names it; never empty
+
+	Severity     alert.Severity
+	HasSeverity  bool // triggers and services have one, but for those of which only updates came
+	Open         bool
+	Resolved     bool
+	Acknowledged bool
+	Suppressed   bool
+	Cancelled    bool // Zabbix cancelled the escalation of an open problem
+	Gone         bool // Zabbix no longer knows it
+	CanClose     bool
+
+	Name            Text
+	Hosts           []Text
+	Groups          []Text
+	Tags            []Tag // without the relay's own
+	OpData          Text
+	RecoveredOpData Text // only where it differs from OpData
+	Trigger         Text // the trigger's name
+	Description     Text // the trigger's, perhaps of several lines
+	Item            Text
+	Service         Text
+	RootCause       Text // of a service
+	Subject         Text // what an internal, discovery or autoregistration event is about
+	Cause           Text // of a symptom: the ID of its cause
+	CauseName       Text
+
+	OpenedAt        time.Time
+	ResolvedAt      time.Time
+	Period          string // "since 24 Nov 14:18:00 CET", "24 Nov 14:18:00 – 14:28:19 CET (10m 19s)"
+	SuppressedUntil time.Time
+	Now             time.Time
+
+	Ack            *Entry // who acknowledged it
+	LastComment    *Entry
+	SeverityChange *Entry // the last one
+	ClosedBy       *Entry
+	Notes          []Entry // of these and the suppression, each once, by time: why it is as it is
+	Lines          []Entry // what is to be told now (lines.md.tmpl)
+	Timeline       []Entry // everything, the newest maxTimeline of it (show.md.tmpl)
+
+	ZabbixURL    URL // "" where the source has no address
+	RunbookURL   URL // the trigger's URL, where it is one of a web page
+	RunbookLabel Text
+
+	Room         Text
+	Presentation string // "thread", "card", "line"
+
+	macros map[string]string
+	facts  *alert.Facts
+	limit  func(int) int
+}
+
+// Tag is an event tag.
+type Tag struct{ Tag, Value Text }
+
+// String is "tag: value", escaped; the tag alone where it has no value.
+func (t Tag) String() string {
+	if t.Value == "" {
+		return t.Tag.String()
+	}
+	return t.Tag.String() + ": " + t.Value.String()
+}
+
+// The relay's own tag, which leads from Zabbix to the message.
+const ownTag = "relay_link"
+
+// Tag is the value of the first tag of that name; "" for none.
+func (v *View) Tag(name string) Text {
+	for _, t := range v.facts.Tags {
+		if t.Tag == name {
+			return text(t.Value, v.limit(maxOpData))
+		}
+	}
+	return ""
+}
+
+// Macro is the value of a macro that Zabbix sent, by its name in any case
+// ("event.opdata", "EVENT_OPDATA"); "" where it wasn't sent or had none.
+func (v *View) Macro(name string) Text {
+	name = strings.ReplaceAll(strings.ToLower(strings.Trim(name, "{}")), "_", ".")
+	value, ok := v.macros[name]
+	if !ok {
+		value = factMacro(v.facts, name)
+	}
+	return text(value, v.limit(maxOpData))
+}
+
+// Age is how long it has been open by now; "" for what isn't. It can't stay
+// true in a message that stays.
+func (v *View) Age() string {
+	if !v.Open {
+		return ""
+	}
+	return formatDuration(v.OpenedAt, v.Now)
+}
+
+// factMacro gives the macros that became facts.
+func factMacro(f *alert.Facts, name string) string {
+	host := func(of func(alert.Host) string) string {
+		if len(f.Hosts) == 0 {
+			return ""
+		}
+		return of(f.Hosts[0])
+	}
+	switch name {
+	case "event.name":
+		return f.Name
+	case "event.opdata":
+		return f.OpData
+	case "event.object":
+		return f.Object
+	case "event.cause.id":
+		return f.CauseEventID
+	case "host.id":
+		return host(func(h alert.Host) string { return h.ID })
+	case "host.host":
+		return host(func(h alert.Host) string { return h.Host })
+	case "host.name":
+		return host(func(h alert.Host) string { return h.Name })
+	case "host.ip":
+		return host(func(h alert.Host) string { return h.IP })
+	case "trigger.id":
+		return f.TriggerID
+	case "trigger.name":
+		return f.TriggerName
+	case "trigger.description":
+		return f.TriggerDescription
+	case "trigger.url":
+		return f.TriggerURL
+	case "trigger.url.name":
+		return f.TriggerURLName
+	case "item.id":
+		return f.ItemID
+	case "item.name":
+		return f.ItemName
+	case "service.name":
+		return f.Service
+	case "service.rootcause":
+		return f.RootCause
+	}
+	return ""
+}
+
+// The longest that each field may be, in runes.
+const (
+	maxName        = 300
+	maxOpData      = 500
+	maxHost        = 100
+	maxTag         = 80
+	maxActor       = 80
+	maxOther       = 200
+	maxLabel       = 80
+	maxDescription = 1500
+	maxRootCause   = 300
+	maxRootComment = 400  // in the root
+	maxComment     = 1500 // in the thread
+	maxTimeline    = 50   // entries
+)
+
+// builder makes views. scale shortens every field: a message that is too long
+// is made again with the next one.
+type builder struct {
+	r       *Renderer
+	p       *alert.Problem
+	loc     *time.Location
+	scale   int
+	comment int // the longest comment
+}
+
+var scales = [...]int{1, 3, 10}
+
+func (b *builder) limit(runes int) int { return max(runes/b.scale, 12) }
+
+func (b *builder) local(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.In(b.loc)
+}
+
+func (b *builder) when(t, day time.Time) string {
+	switch {
+	case t.IsZero():
+		return ""
+	case !day.IsZero() && sameDay(t, day):
+		return t.Format("15:04")
+	}
+	return t.Format("2 Jan 15:04")
+}
+
+func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
+	loc := room.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	return &builder{r: r, p: p, loc: loc, scale: scale, comment: maxRootComment}
+}
+
+func (b *builder) view(room Room, now time.Time) *View {
+	p := b.p
+	v := &View{
+		Source: text(p.Key.Source, maxLabel), EventID: text(p.Key.EventID, maxLabel), ID: b.id(p.Key),
+		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
+		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
+		Suppressed: p.Suppressed && p.Open(), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
+		Name: text(p.Name, b.limit(maxName)), OpData: text(p.OpData, b.limit(maxOpData)),
+		Trigger: text(p.TriggerName, b.limit(maxName)), Description: text(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
+		Item: text(p.ItemName, b.limit(maxName)), Service: text(p.Service, b.limit(maxName)),
+		RootCause: text(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
+		OpenedAt:  b.local(p.OpenedAt), ResolvedAt: b.local(p.ResolvedAt), SuppressedUntil: b.local(p.SuppressedUntil), Now: now.In(b.loc),
+		ZabbixURL: b.r.problemURL(p), Room: text(room.Name, maxLabel), Presentation: string(room.Presentation),
+		macros: p.Macros, facts: &p.Facts, limit: b.limit,
+	}
+	if p.RecoveredOpData != p.OpData && v.Resolved {
+		v.RecoveredOpData = text(p.RecoveredOpData, b.limit(maxOpData))
+	}
+	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
+	b.lists(v)
+	b.runbook(v)
+	if p.CauseEventID != "" {
+		v.Cause = b.id(alert.Key{Source: p.Key.Source, EventID: p.CauseEventID})
+		v.CauseName = text(p.Macros["event.cause.name"], b.limit(maxName))
+	}
+	b.describe(v)
+	b.notes(v)
+	return v
+}
+
+// hasSeverity says whether a problem's severity means anything. Of one of which
+// only updates came, "not classified" means that nobody has told it.
+func hasSeverity(p *alert.Problem) bool {
+	switch p.Origin {
+	case alert.OriginInternal, alert.OriginDiscovery, alert.OriginAutoregistration:
+		return false
+	}
+	return p.State != alert.StateUnknown || p.Severity != alert.NotClassified
+}
+
+func (b *builder) id(k alert.Key) Text {
+	if len(b.r.sources) > 1 && k.Source != "" {
+		return text(k.String(), maxLabel)
+	}
+	return text(k.EventID, maxLabel)
+}
+
+func (b *builder) lists(v *View) {
+	p := b.p
+	if len(p.Hosts) > 0 {
+		v.Hosts = make([]Text, 0, len(p.Hosts))
+	}
+	for _, h := range p.Hosts {
+		if label := text(h.Label(), b.limit(maxHost)); label != "" {
+			v.Hosts = append(v.Hosts, label)
+		}
+	}
+	for _, g := range p.Groups {
+		if label := text(g, b.limit(maxHost)); label != "" {
+			v.Groups = append(v.Groups, label)
+		}
+	}
+	if len(p.Tags) > 0 {
+		v.Tags = make([]Tag, 0, len(p.Tags))
+	}
+	for _, t := range p.Tags {
+		if t.Tag == ownTag {
+			continue
+		}
+		if name := text(t.Tag, b.limit(maxTag)); name != "" {
+			v.Tags = append(v.Tags, Tag{name, text(t.Value, b.limit(maxTag))})
+		}
+	}
+}
+
+func (b *builder) runbook(v *View) {
+	if b.p.TriggerURL == "" {
+		return
+	}
+	target, host := safeURL(b.p.TriggerURL)
+	if target == "" {
+		return
+	}
+	name := text(b.p.TriggerURLName, b.limit(maxLabel))
+	if name == "" {
+		name = "runbook"
+	}
+	v.RunbookURL, v.RunbookLabel = target, name+" ("+text(host, maxLabel)+")"
+}
+
+// problemURL is the page of a problem in its Zabbix; "" where its source has no address.
+func (r *Renderer) problemURL(p *alert.Problem) URL {
+	base := r.sources[p.Key.Source]
+	if base == "" {
+		return ""
+	}
+	if p.Origin == alert.OriginTrigger && p.TriggerID != "" {
+		return URL(base + "/tr_events.php?triggerid=" + linkTarget(url.QueryEscape(p.TriggerID)) + "&eventid=" + linkTarget(url.QueryEscape(p.Key.EventID)))
+	}
+	return URL(base + "/zabbix.php?action=problem.view")
+}
+
+// notes gathers the updates that explain why the problem is as it is.
+func (b *builder) notes(v *View) {
+	day := v.OpenedAt
+	var ack, comment, severity, suppress, closed *alert.Update
+	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
+	for i := range b.p.Timeline {
+		u := b.p.Timeline[i].Update
+		if u == nil {
+			continue
+		}
+		later := func(than *alert.Update) bool { return than == nil || !u.At.Before(than.At) }
+		if u.Actions.Severity != nil && later(severity) {
+			severity = u
+		}
+		if v.Suppressed && u.Actions.Suppress && later(suppress) {
+			suppress = u
+		}
+		if u.Actions.Close && later(closed) {
+			closed = u
+		}
+	}
+	var all []*alert.Update
+	take := func(u *alert.Update) *Entry {
+		if u == nil {
+			return nil
+		}
+		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: u}, day)
+		if !slices.Contains(all, u) {
+			all = append(all, u)
+			v.Notes = append(v.Notes, e)
+		}
+		return &e
+	}
+	v.Ack, v.SeverityChange = take(ack), take(severity)
+	take(suppress)
+	v.ClosedBy, v.LastComment = take(closed), take(comment)
+	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
+		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
+			Did: Text("suppressed until " + v.SuppressedUntil.Format("2 Jan 15:04 MST"))})
+	}
+	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
+}
