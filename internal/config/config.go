@@ -2,11 +2,7 @@
 // validated Config. Every fault is reported at once, with line and path.
 package config
 
-import (
-	"time"
-
-	"nms-alert-relay/internal/alert"
-)
+import "nms-alert-relay/internal/alert"
 
 // Config is everything that can be configured: section 16 of the design. A
 // Config that Load returned is valid and has its defaults filled in.
@@ -14,56 +10,62 @@ type Config struct {
 	Server         Server    `yaml:"server"`
 	Store          Store     `yaml:"store"`
 	Webex          Webex     `yaml:"webex"`
-	Zabbix         []Source  `yaml:"zabbix"`
-	Rooms          []Room    `yaml:"rooms"`
-	Routes         []Route   `yaml:"routes"`
-	DefaultRooms   []string  `yaml:"default_rooms"`
-	People         []Person  `yaml:"people"`
-	AllowedDomains []string  `yaml:"allowed_domains"`
-	Notify         []Notify  `yaml:"notify"`
+	Zabbix         []Source  `yaml:"zabbix" validate:"dive"`
+	Rooms          []Room    `yaml:"rooms" validate:"min=1,dive"`
+	Routes         []Route   `yaml:"routes" validate:"dive"`
+	DefaultRooms   []string  `yaml:"default_rooms" validate:"min=1"`
+	People         []Person  `yaml:"people" validate:"dive"`
+	AllowedDomains []string  `yaml:"allowed_domains" validate:"dive,domain"` // without it: the domains that people names
+	Notify         []Notify  `yaml:"notify" validate:"dive"`
 	Storm          Storm     `yaml:"storm"`
 	Command        Command   `yaml:"command"`
 	Reconcile      Reconcile `yaml:"reconcile"`
 	Retention      Retention `yaml:"retention"`
 	Delivery       Delivery  `yaml:"delivery"`
 	Templates      Templates `yaml:"templates"`
-	TimeZone       TimeZone  `yaml:"time_zone"` // of rooms that name none; UTC by default
+	TimeZone       TimeZone  `yaml:"time_zone"` // of rooms and routes that name none; UTC by default
 	Log            Log       `yaml:"log"`
+
+	// File is where the configuration was read from; relative paths in it are
+	// relative to its directory, and are resolved here already.
+	File string `yaml:"-"`
+	// Warnings are what is allowed and yet looks wrong.
+	Warnings Faults `yaml:"-"`
 }
 
 // Server is the relay's two listeners.
 type Server struct {
-	Listen      string `yaml:"listen"`       // events, notices, Webex webhooks
-	AdminListen string `yaml:"admin_listen"` // /metrics /healthz /readyz
-	PublicURL   string `yaml:"public_url"`   // how Webex and browsers reach Listen; no trailing slash
-	TLS         TLS    `yaml:"tls"`          // of Listen
+	Listen      string `yaml:"listen" validate:"address"`                   // events, notices, Webex webhooks
+	AdminListen string `yaml:"admin_listen" validate:"address"`             // /metrics /healthz /readyz
+	PublicURL   string `yaml:"public_url" validate:"omitempty,service_url"` // how Webex and browsers reach Listen; no trailing slash
+	TLS         TLS    `yaml:"tls"`                                         // of Listen
 }
 
 // TLS is a listener's certificate; both empty means plain HTTP.
 type TLS struct {
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	CertFile string `yaml:"cert_file" validate:"required_with=KeyFile"`
+	KeyFile  string `yaml:"key_file" validate:"required_with=CertFile"`
 }
 
 // Store is where events are kept.
 type Store struct {
-	Driver string `yaml:"driver"` // sqlite
-	Path   string `yaml:"path"`   // of the SQLite file; relative to the config file
+	Driver string `yaml:"driver" validate:"oneof=sqlite"`
+	Path   string `yaml:"path"` // of the SQLite file; relative to the config file
 }
 
 // HTTPClient is how a neighbour is reached.
 type HTTPClient struct {
-	ProxyURL string   `yaml:"proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
-	CAFile   string   `yaml:"ca_file"`   // PEM, added to the system's authorities
-	Timeout  Duration `yaml:"timeout"`   // of one call
+	ProxyURL string   `yaml:"proxy_url" validate:"omitempty,proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
+	CAFile   string   `yaml:"ca_file"`                                  // PEM, added to the system's authorities
+	Timeout  Duration `yaml:"timeout" validate:"least=100ms,most=10m"`  // of one call
 }
 
 // Webex is the chat.
 type Webex struct {
-	APIURL string     `yaml:"api_url"`
-	U2CURL string     `yaml:"u2c_url"`
+	APIURL string     `yaml:"api_url" validate:"service_url"`
+	U2CURL string     `yaml:"u2c_url" validate:"service_url"` // where the websocket's services are looked up
 	HTTP   HTTPClient `yaml:",inline"`
-	Bots   []Bot      `yaml:"bots"`
+	Bots   []Bot      `yaml:"bots" validate:"min=1,dive"`
 }
 
 // Listen is how a bot hears its rooms.
@@ -78,19 +80,19 @@ const (
 
 // Bot is one Webex bot account.
 type Bot struct {
-	Name   string `yaml:"name"`
-	Token  Secret `yaml:",inline"` // token_file, token_env
-	Listen Listen `yaml:"listen"`
+	Name   string `yaml:"name" validate:"required,name"`
+	Token  Secret `yaml:"token"`                                         // token_file, token_env
+	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"` // webhook where there is a public_url, else off
 }
 
 // Source is one Zabbix installation.
 type Source struct {
-	Name     string     `yaml:"name"`
-	URL      string     `yaml:"url"` // the frontend's base URL
-	APIToken Secret     // api_token_file, api_token_env
-	Secrets  []Secret   // secret_file, secret_env, and a list for rotation: secret_files
-	TimeZone TimeZone   `yaml:"time_zone"` // of the receiving Zabbix user; UTC by default
-	SendTo   SendTo     `yaml:"send_to"`
+	Name     string     `yaml:"name" validate:"required,name"`
+	URL      string     `yaml:"url" validate:"required,service_url"` // the frontend's base URL; no trailing slash
+	APIToken Secret     `yaml:"api_token"`                           // api_token_file, api_token_env; without it no commands
+	Secrets  []Secret   `yaml:"secret"`                              // secret_file, secret_env: one, or a list while they rotate
+	TimeZone TimeZone   `yaml:"time_zone"`                           // of the receiving Zabbix user; UTC by default
+	SendTo   SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
 	HTTP     HTTPClient `yaml:",inline"`
 }
 
@@ -116,32 +118,33 @@ const (
 
 // Room is one Webex space, or a direct chat with a person.
 type Room struct {
-	Name         string       `yaml:"name"`
-	ID           string       `yaml:"id"`
-	Bot          string       `yaml:"bot"` // the first bot by default
-	TimeZone     TimeZone     `yaml:"time_zone"`
-	Presentation Presentation `yaml:"presentation"`
-	Storm        *Storm       `yaml:"storm"`
+	Name         string       `yaml:"name" validate:"required,name"`
+	ID           string       `yaml:"id" validate:"required,room_id"`
+	Bot          string       `yaml:"bot"`       // the first bot by default
+	TimeZone     TimeZone     `yaml:"time_zone"` // Config.TimeZone by default
+	Presentation Presentation `yaml:"presentation" validate:"oneof=thread card line"`
+	Storm        *Storm       `yaml:"storm"` // Config.Storm where a key is absent; Load always sets it
 }
 
 // Match is what a route asks of a problem. An empty condition holds; every
-// condition given must hold; within a list one must.
+// condition given must hold; within a list one must (of tags, none of those with
+// an exclamation mark besides). Names and globs ignore case.
 type Match struct {
 	Sources  []string       `yaml:"sources"`
-	Hosts    []string       `yaml:"hosts"`  // globs over the technical or the visible name
-	Groups   []string       `yaml:"groups"` // globs
+	Hosts    []string       `yaml:"hosts" validate:"dive,glob"`  // globs over the technical or the visible name
+	Groups   []string       `yaml:"groups" validate:"dive,glob"` // globs
 	Severity SeverityMatch  `yaml:"severity"`
-	Tags     []string       `yaml:"tags"`    // "tag", "tag=value", value a glob; "!tag" for absent
-	Trigger  string         `yaml:"trigger"` // regexp (RE2) over the problem's name
-	Origins  []alert.Origin `yaml:"origins"`
-	When     []When         `yaml:"when"`
+	Tags     []string       `yaml:"tags" validate:"dive,tag"`             // "tag", "tag=value", value a glob; "!tag" for absent
+	Trigger  string         `yaml:"trigger" validate:"omitempty,pattern"` // regexp (RE2) over the problem's name
+	Origins  []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
+	When     []When         `yaml:"when" validate:"dive"`
 }
 
 // When is a span of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
 type When struct {
-	Days     []string `yaml:"days"`
-	Hours    string   `yaml:"hours"` // may cross midnight: 22:00-06:00 belongs to the day it begins
-	TimeZone TimeZone `yaml:"time_zone"`
+	Days     []string `yaml:"days" validate:"dive,days"`        // every day by default
+	Hours    string   `yaml:"hours" validate:"omitempty,hours"` // may cross midnight: 22:00-06:00 belongs to the day it begins
+	TimeZone TimeZone `yaml:"time_zone"`                        // Config.TimeZone by default
 }
 
 // SeverityMatch is a set of severities, written ">=high", "high" or a list;
@@ -155,14 +158,14 @@ func (m SeverityMatch) Has(s alert.Severity) bool { return len(m.Set) == 0 || m.
 
 // Route is one rule. The first that matches wins, unless it says continue.
 type Route struct {
-	Name         string       `yaml:"name"` // "route 1", … by default
+	Name         string       `yaml:"name" validate:"label"` // "route 1", … by default
 	Match        Match        `yaml:"match"`
-	Rooms        []string     `yaml:"rooms"`
+	Rooms        []string     `yaml:"rooms" validate:"min=1"`
 	Continue     bool         `yaml:"continue"`
-	Presentation Presentation `yaml:"presentation"` // the room's by default
-	Templates    string       `yaml:"templates"`    // a directory that overrides templates.dir
-	Tell         []string     `yaml:"tell"`         // timeline kinds told in the thread; all by default
-	Line         int          `yaml:"-"`            // in the file
+	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`             // the room's by default
+	Templates    string       `yaml:"templates"`                                                            // a directory that overrides templates.dir
+	Tell         []string     `yaml:"tell" validate:"dive,oneof=opened update resolved cancelled occurred"` // timeline kinds told in the thread; all by default
+	Line         int          `yaml:"-"`                                                                    // in the file
 }
 
 // Role is what somebody may do: viewer < operator < admin.
@@ -192,51 +195,51 @@ func (r Role) rank() int {
 
 // Person gives a role to an address or to everybody of a domain.
 type Person struct {
-	Email  string   `yaml:"email"`
-	Domain string   `yaml:"domain"`
-	Role   Role     `yaml:"role"`
+	Email  string   `yaml:"email" validate:"omitempty,email"`
+	Domain string   `yaml:"domain" validate:"omitempty,domain"` // exactly: example.com isn't mail.example.com
+	Role   Role     `yaml:"role" validate:"required,oneof=viewer operator admin"`
 	Rooms  []string `yaml:"rooms"` // everywhere by default
 }
 
 // Notify is one sender of the notify API.
 type Notify struct {
-	Name    string   `yaml:"name"`
-	Token   Secret   `yaml:",inline"` // token_file, token_env
+	Name    string   `yaml:"name" validate:"required,name"`
+	Token   Secret   `yaml:"token"` // token_file, token_env
 	Rooms   []string `yaml:"rooms"`
 	Persons bool     `yaml:"persons"` // may write to people directly
 }
 
 // Storm is when a room's posts are gathered into a digest.
 type Storm struct {
-	Threshold  int            `yaml:"threshold"`  // posts behind
-	Window     Duration       `yaml:"window"`     // of sending time behind
-	Individual alert.Severity `yaml:"individual"` // from this severity on always posts of their own
+	Threshold  int            `yaml:"threshold" validate:"min=1,max=100000"` // posts behind
+	Window     Duration       `yaml:"window" validate:"least=0s,most=1h"`    // of sending time behind
+	Individual alert.Severity `yaml:"individual"`                            // from this severity on always posts of their own
 }
 
 // Command is how commands are done.
 type Command struct {
-	Expiry Duration `yaml:"expiry"` // how long a command is tried again while Zabbix is away
+	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"` // how long a command is tried again while Zabbix is away
 }
 
 // Reconcile is how often Zabbix is asked what is open.
 type Reconcile struct {
-	Interval Duration `yaml:"interval"`
-	MaxAge   Duration `yaml:"max_age"` // an older problem isn't told as new
+	Interval Duration `yaml:"interval" validate:"least=1s,most=1d"`
+	MaxAge   Duration `yaml:"max_age" validate:"least=0s"` // an older problem isn't told as new
 }
 
 // Retention is how long things are kept.
 type Retention struct {
-	Journal  Duration `yaml:"journal"`  // applied entries
-	Problems Duration `yaml:"problems"` // resolved ones and their posts
-	Audit    Duration `yaml:"audit"`
+	Journal  Duration `yaml:"journal" validate:"least=1s"`  // applied entries
+	Problems Duration `yaml:"problems" validate:"least=1s"` // resolved ones and their posts
+	Audit    Duration `yaml:"audit" validate:"least=1s"`
 }
 
 // Delivery is how posts are sent.
 type Delivery struct {
-	Workers    int      `yaml:"workers"`     // calls in flight for each bot
-	RateLimit  float64  `yaml:"rate_limit"`  // calls a second for each bot to begin with; it adapts
-	Debounce   Duration `yaml:"debounce"`    // changes this close together share one edit
-	OrphanWait Duration `yaml:"orphan_wait"` // how long an update waits for its problem
+	Workers    int      `yaml:"workers" validate:"min=1,max=64"`         // calls in flight for each bot
+	RateLimit  float64  `yaml:"rate_limit" validate:"gt=0,max=1000"`     // calls a second for each bot to begin with; it adapts
+	Debounce   Duration `yaml:"debounce" validate:"least=0s,most=10m"`   // changes this close together share one edit
+	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d"` // how long an update waits for its problem
 }
 
 // Templates is where messages come from.
@@ -246,19 +249,6 @@ type Templates struct {
 
 // Log is what the relay writes to standard error.
 type Log struct {
-	Level  string `yaml:"level"`  // debug, info, warn, error
-	Format string `yaml:"format"` // text or json
-}
-
-// Duration is a Go duration that also knows days: "90s", "1h30m", "7d".
-type Duration time.Duration
-
-// TimeZone is a time zone by its IANA name.
-type TimeZone struct{ *time.Location }
-
-// Secret is a value from a file or an environment variable. It prints as
-// "[secret]" wherever it is formatted, marshalled or logged.
-type Secret struct {
-	value string
-	from  string
+	Level  string `yaml:"level" validate:"oneof=debug info warn error"` // debug, info, warn, error
+	Format string `yaml:"format" validate:"oneof=text json"`            // text or json
 }

@@ -1,0 +1,391 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// decoder fills a Config from YAML nodes. yaml.v3's own decoding stops at an
+// unknown key's first fault and forgets lines; this one reports all and remembers.
+type decoder struct {
+	file  string
+	found Faults
+	bad   map[string]bool      // keys that have a fault already
+	lines map[string]int       // where each key stands
+	refs  map[string]secretRef // by the secret's path
+}
+
+func (d *decoder) fault(path, what, hint string) {
+	d.bad[path] = true
+	d.found = append(d.found, Fault{File: d.file, Line: d.line(path), Key: path, What: what, Hint: hint})
+}
+
+// faultAt is a fault at a line of its own.
+func (d *decoder) faultAt(line int, path, what, hint string) {
+	d.bad[path] = true
+	d.found = append(d.found, Fault{File: d.file, Line: line, Key: path, What: what, Hint: hint})
+}
+
+// faulted says whether a key has a fault already: one is enough.
+func (d *decoder) faulted(path string) bool { return d.bad[path] }
+
+// given says whether the file has the key.
+func (d *decoder) given(path string) bool { _, ok := d.lines[path]; return ok }
+
+// line is where a key stands, or else the nearest thing around it.
+func (d *decoder) line(path string) int {
+	for path != "" {
+		if line, ok := d.lines[path]; ok {
+			return line
+		}
+		path = parent(path)
+	}
+	return d.lines[""]
+}
+
+// at is the path of a list's element.
+func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
+// parent is the path around a path: "a.b[0].c", "a.b[0]", "a.b", "a", "".
+func parent(path string) string {
+	i := strings.LastIndexAny(path, ".[")
+	if i < 0 {
+		return ""
+	}
+	return path[:i]
+}
+
+// last is a path's last key.
+func last(path string) string { return path[strings.LastIndex(path, ".")+1:] }
+
+// join is a key below a path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// decode fills v from the node at a path.
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return // "routes:" with nothing after it is an absent key
+	}
+	switch p := v.Addr().Interface().(type) {
+	case *SeverityMatch:
+		if texts, ok := d.texts(n, path); ok {
+			set(d, p, path, func() (SeverityMatch, error) { return ParseSeverityMatch(texts...) })
+		}
+		return
+	case *Duration:
+		if text, ok := d.scalar(n, path, "a duration"); ok {
+			set(d, p, path, func() (Duration, error) { return ParseDuration(text) })
+		}
+		return
+	case *TimeZone:
+		if text, ok := d.scalar(n, path, "a time zone"); ok {
+			set(d, p, path, func() (TimeZone, error) { return ParseTimeZone(text) })
+		}
+		return
+	case *alert.Severity:
+		if text, ok := d.scalar(n, path, "a severity"); ok {
+			set(d, p, path, func() (alert.Severity, error) {
+				s, err := alert.ParseSeverity(text)
+				if err != nil {
+					return s, unknownSeverity(text, "")
+				}
+				return s, nil
+			})
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.decode(n, v.Elem(), path)
+	case reflect.Struct:
+		d.mapping(n, v, path)
+	case reflect.Slice:
+		d.list(n, v, path)
+	default:
+		d.leaf(n, v, path)
+	}
+}
+
+// set stores a parsed value, or the fault that keeps it from being one.
+func set[T any](d *decoder, to *T, path string, parse func() (T, error)) {
+	value, err := parse()
+	if err != nil {
+		fault, ok := err.(*invalid) //nolint:errorlint // our own parsers return it bare
+		if !ok {
+			fault = &invalid{what: err.Error()}
+		}
+		d.fault(path, fault.what, fault.hint)
+		return
+	}
+	*to = value
+}
+
+// mapping fills a struct, key by key.
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.fault(path, "wants keys, not "+kindOf(n), "")
+		return
+	}
+	fields := fieldsOf(v)
+	seen := map[string]int{}
+	for _, pair := range d.pairs(n, path, nil) {
+		key, value := pair[0].Value, pair[1]
+		full := join(path, key)
+		if first, twice := seen[key]; twice {
+			if first > 0 && pair[0].Line != first {
+				d.faultAt(pair[0].Line, full, "is given twice", fmt.Sprintf("first on line %d", first))
+			}
+			continue
+		}
+		seen[key] = pair[0].Line
+		field, ok := fields[key]
+		if !ok {
+			d.unknown(pair[0], full, fields)
+			continue
+		}
+		if _, ok := d.lines[full]; !ok {
+			d.lines[full] = pair[0].Line
+		}
+		if field.secret {
+			d.reference(value, join(path, field.name), full, field)
+			continue
+		}
+		d.decode(value, field.value, full)
+	}
+}
+
+// pairs are a mapping's keys with their values, its own before those that "<<"
+// merges in; within are the mappings around it, which it can't merge in.
+func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*yaml.Node {
+	within = append(within, n)
+	var own, merged [][2]*yaml.Node
+	names := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Tag != "!!merge" {
+			own = append(own, [2]*yaml.Node{key, value})
+			names[key.Value] = true
+			continue
+		}
+		sources := []*yaml.Node{value}
+		if value.Kind == yaml.SequenceNode {
+			sources = value.Content
+		}
+		for _, source := range sources {
+			for source.Kind == yaml.AliasNode {
+				source = source.Alias
+			}
+			if source.Kind != yaml.MappingNode {
+				d.faultAt(key.Line, join(path, "<<"), "wants keys to merge in, not "+kindOf(source), "")
+				continue
+			}
+			if slices.Contains(within, source) {
+				d.faultAt(key.Line, join(path, "<<"), "merges itself in", "")
+				continue
+			}
+			merged = append(merged, d.pairs(source, path, within)...)
+		}
+	}
+	for _, pair := range merged {
+		if !names[pair[0].Value] { // what is written beats what is merged in
+			own = append(own, pair)
+			names[pair[0].Value] = true
+		}
+	}
+	return own
+}
+
+// unknown is the fault of a key that isn't one.
+func (d *decoder) unknown(key *yaml.Node, full string, fields map[string]field) {
+	if f, ok := fields[key.Value+"_file"]; ok && f.secret {
+		d.faultAt(key.Line, full, "a secret isn't written into this file", "use "+key.Value+"_file or "+key.Value+"_env")
+		return
+	}
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	hint := didYouMean(key.Value, names)
+	if hint == "" {
+		hint = "known here: " + strings.Join(names, ", ")
+	}
+	d.faultAt(key.Line, full, "unknown key", hint)
+}
+
+// list fills a slice; one value stands for a list of one.
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
+	for i, item := range items {
+		full := at(path, i)
+		d.lines[full] = item.Line
+		if item.Kind == yaml.ScalarNode && item.Tag == "!!null" {
+			d.fault(full, "is empty", "")
+			continue
+		}
+		d.decode(item, v.Index(i), full)
+	}
+}
+
+// leaf fills a text, a number or a switch.
+func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.String:
+		if text, ok := d.scalar(n, path, "a text"); ok {
+			v.SetString(text)
+		}
+	case reflect.Bool:
+		if text, ok := d.scalar(n, path, "true or false"); ok {
+			var b bool
+			if n.Decode(&b) != nil {
+				d.fault(path, fmt.Sprintf("%q is neither true nor false", text), "")
+				return
+			}
+			v.SetBool(b)
+		}
+	case reflect.Int:
+		if text, ok := d.scalar(n, path, "a number"); ok {
+			i, err := strconv.Atoi(text)
+			if err != nil {
+				d.fault(path, fmt.Sprintf("%q is no whole number", text), "")
+				return
+			}
+			v.SetInt(int64(i))
+		}
+	case reflect.Float64:
+		if text, ok := d.scalar(n, path, "a number"); ok {
+			f, err := strconv.ParseFloat(text, 64)
+			if err != nil || f != f {
+				d.fault(path, fmt.Sprintf("%q is no number", text), "")
+				return
+			}
+			v.SetFloat(f)
+		}
+	default:
+		panic("config: no way to read a " + v.Type().String()) // a field of a new kind: caught by any test
+	}
+}
+
+// reference notes where a secret is to be read from.
+func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
+	var texts []string
+	ok := true
+	if f.list {
+		texts, ok = d.texts(n, full)
+	} else if text, fine := d.scalar(n, full, "a text"); fine {
+		texts = []string{text}
+	}
+	if !ok {
+		return
+	}
+	ref := d.refs[path]
+	for i, text := range texts {
+		p := place{key: full, value: text}
+		if n.Kind == yaml.SequenceNode {
+			p.key = at(full, i)
+		}
+		if text == "" {
+			continue
+		}
+		if f.env {
+			ref.envs = append(ref.envs, p)
+		} else {
+			ref.files = append(ref.files, p)
+		}
+	}
+	d.refs[path] = ref
+}
+
+// texts reads a list of texts, or one.
+func (d *decoder) texts(n *yaml.Node, path string) ([]string, bool) {
+	var texts []string
+	v := reflect.ValueOf(&texts).Elem()
+	before := len(d.found)
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	d.list(n, v, path)
+	return texts, len(d.found) == before
+}
+
+// scalar is a node's text; anything but a scalar is a fault.
+func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode {
+		d.fault(path, "wants "+want+", not "+kindOf(n), "")
+		return "", false
+	}
+	if n.Tag == "!!null" {
+		return "", true
+	}
+	return n.Value, true
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+// field is one key of a struct.
+type field struct {
+	value  reflect.Value
+	name   string // the secret's name: "token" for token_file
+	secret bool
+	env    bool // …_env
+	list   bool // several secrets
+}
+
+var (
+	secretType  = reflect.TypeFor[Secret]()
+	secretsType = reflect.TypeFor[[]Secret]()
+)
+
+// fieldsOf are the keys of a struct. A Secret has two: NAME_file and NAME_env.
+func fieldsOf(v reflect.Value) map[string]field {
+	fields := map[string]field{}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case name == "-" || !f.IsExported():
+		case option == "inline":
+			for key, inner := range fieldsOf(v.Field(i)) {
+				fields[key] = inner
+			}
+		case f.Type == secretType || f.Type == secretsType:
+			list := f.Type == secretsType
+			fields[name+"_file"] = field{name: name, secret: true, list: list}
+			fields[name+"_env"] = field{name: name, secret: true, env: true, list: list}
+		default:
+			fields[name] = field{value: v.Field(i)}
+		}
+	}
+	return fields
+}

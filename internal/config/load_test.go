@@ -1,0 +1,390 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// small is the smallest useful configuration.
+const small = `webex:
+  bots: [{name: noc}]
+zabbix:
+  - {name: main, url: "https://zabbix.example.com/"}
+rooms: [{name: noc, id: ROOM1}, {name: db, id: ROOM2}]
+default_rooms: [noc]
+people: [{domain: example.com, role: operator}]
+`
+
+var smallEnv = map[string]string{
+	"ALERT_RELAY_WEBEX_NOC_TOKEN":       "webex-token-of-noc\n",
+	"ALERT_RELAY_ZABBIX_MAIN_API_TOKEN": "zabbix-token-of-main",
+	"ALERT_RELAY_ZABBIX_MAIN_SECRET":    "0123456789abcdef-secret",
+	"SHORT":                             "short",
+	"OTHER":                             "another-secret-0123456789",
+}
+
+func env(name string) string { return smallEnv[name] }
+
+func parse(t *testing.T, text string) (*Config, Faults) {
+	t.Helper()
+	cfg, err := Parse("relay.yaml", []byte(text), Options{Env: env})
+	if err == nil {
+		return cfg, nil
+	}
+	require.IsType(t, Faults{}, err)
+	require.Nil(t, cfg)
+	return nil, err.(Faults)
+}
+
+func valid(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, faults := parse(t, text)
+	require.Empty(t, faults, "%v", faults)
+	return cfg
+}
+
+// What isn't given has its documented default.
+func TestDefaults(t *testing.T) {
+	cfg := valid(t, small)
+	require.Empty(t, cfg.Warnings)
+	require.Equal(t, ":8080", cfg.Server.Listen)
+	require.Equal(t, ":9090", cfg.Server.AdminListen)
+	require.Equal(t, Store{Driver: "sqlite", Path: "relay.db"}, cfg.Store)
+	require.Equal(t, ListenOff, cfg.Webex.Bots[0].Listen)
+	require.Equal(t, Duration(30*time.Second), cfg.Webex.HTTP.Timeout)
+	require.Equal(t, Duration(10*time.Second), cfg.Zabbix[0].HTTP.Timeout)
+	require.Equal(t, "https://zabbix.example.com", cfg.Zabbix[0].URL)
+	require.Equal(t, SendToAdd, cfg.Zabbix[0].SendTo)
+	require.Equal(t, "UTC", cfg.Zabbix[0].TimeZone.String())
+	require.Equal(t, "webex-token-of-noc", cfg.Webex.Bots[0].Token.Reveal())
+	require.Equal(t, "zabbix-token-of-main", cfg.Zabbix[0].APIToken.Reveal())
+	require.Equal(t, "0123456789abcdef-secret", cfg.Zabbix[0].Secrets[0].Reveal())
+	require.Equal(t, "environment variable ALERT_RELAY_ZABBIX_MAIN_SECRET", cfg.Zabbix[0].Secrets[0].From())
+	require.Equal(t, "noc", cfg.Rooms[0].Bot)
+	require.Equal(t, PresentThread, cfg.Rooms[0].Presentation)
+	require.Equal(t, Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster}, *cfg.Rooms[0].Storm)
+	require.Equal(t, Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)}, cfg.Retention)
+}
+
+// A bot listens by webhook where the relay can be reached.
+func TestListenDefaultsToWebhookWithAPublicURL(t *testing.T) {
+	cfg := valid(t, small+"server: {public_url: 'https://relay.example.com/'}\n")
+	require.Equal(t, ListenWebhook, cfg.Webex.Bots[0].Listen)
+	require.Equal(t, "https://relay.example.com", cfg.Server.PublicURL)
+	require.Equal(t, ListenWebsocket, valid(t, strings.Replace(small, "{name: noc}", "{name: noc, listen: websocket}", 1)).Webex.Bots[0].Listen)
+}
+
+// A room takes from the general storm what it doesn't say itself, also when
+// what it says is a zero.
+func TestRoomStormInherits(t *testing.T) {
+	cfg := valid(t, strings.Replace(small, "id: ROOM1", "id: ROOM1, storm: {individual: not classified}", 1)+"storm: {threshold: 3}\n")
+	require.Equal(t, Storm{Threshold: 3, Window: Duration(5 * time.Second), Individual: alert.NotClassified}, *cfg.Rooms[0].Storm)
+	require.Equal(t, alert.Disaster, cfg.Rooms[1].Storm.Individual)
+}
+
+// One value stands for a list of one, anchors and merges work, keys without a
+// value are absent.
+func TestYAMLConveniences(t *testing.T) {
+	cfg := valid(t, small+`routes:
+  - match: &m {hosts: db*, severity: ">=high", tags: service=db, when: {days: mon-fri}, groups: }
+    rooms: db
+  - match: {<<: *m, hosts: [a, b]}
+    rooms: [noc]
+  - match: {severity: 4}
+    rooms: &r [noc, db]
+  - match: {severity: [warning, ">=High"]}
+    rooms: *r
+notify:
+`)
+	require.Equal(t, []string{"db*"}, cfg.Routes[0].Match.Hosts)
+	require.Equal(t, []string{"db"}, cfg.Routes[0].Rooms)
+	require.Equal(t, "route 1", cfg.Routes[0].Name)
+	require.Equal(t, 9, cfg.Routes[0].Line)
+	require.Equal(t, []string{"a", "b"}, cfg.Routes[1].Match.Hosts)
+	require.Equal(t, []string{"service=db"}, cfg.Routes[1].Match.Tags)
+	require.Equal(t, map[alert.Severity]bool{alert.High: true}, cfg.Routes[2].Match.Severity.Set)
+	require.Equal(t, map[alert.Severity]bool{alert.Warning: true, alert.High: true, alert.Disaster: true}, cfg.Routes[3].Match.Severity.Set)
+	require.Equal(t, "UTC", cfg.Routes[0].Match.When[0].TimeZone.String())
+	require.Empty(t, cfg.Notify)
+}
+
+// Each fault is told with its line, its key, what is wrong and a hint.
+func TestFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string // appended to small, or with an "=" replaced in it: "old=>new"
+		want string
+	}{
+		"unknown key":           {"strom: {threshold: 3}", `relay.yaml:8: strom: unknown key (did you mean storm?)`},
+		"unknown key deep":      {"delivery: {worker: 3}", `relay.yaml:8: delivery.worker: unknown key (did you mean workers?)`},
+		"key of another place":  {"log: {path: x}", `relay.yaml:8: log.path: unknown key (known here: format, level)`},
+		"key twice":             {"log: {level: info, level: debug}\ndefault_rooms: [noc]", `relay.yaml:9: default_rooms: is given twice (first on line 6)`},
+		"list for keys":         {"log: [info]", `relay.yaml:8: log: wants keys, not a list`},
+		"keys for text":         {"time_zone: {name: UTC}", `relay.yaml:8: time_zone: wants a time zone, not keys`},
+		"text for number":       {"delivery: {workers: many}", `relay.yaml:8: delivery.workers: "many" is no whole number`},
+		"text for switch":       {"notify: [{name: a, token_env: OTHER, persons: maybe, rooms: [noc]}]", `relay.yaml:8: notify[0].persons: "maybe" is neither true nor false`},
+		"number too small":      {"delivery: {workers: 0}", `relay.yaml:8: delivery.workers: 0 is too little: at least 1`},
+		"rate zero":             {"delivery: {rate_limit: 0}", `relay.yaml:8: delivery.rate_limit: 0 is too little: more than 0`},
+		"duration":              {"command: {expiry: 90}", `relay.yaml:8: command.expiry: "90" is no duration (a number with its unit: 500ms, 30s, 15m, 1h30m, 7d)`},
+		"duration too long":     {"command: {expiry: 8d}", `relay.yaml:8: command.expiry: 8d is too much: at most 7d`},
+		"duration negative":     {"reconcile: {interval: -1m}", `relay.yaml:8: reconcile.interval: "-1m" is no duration (a number with its unit: 500ms, 30s, 15m, 1h30m, 7d)`},
+		"zone":                  {"time_zone: Berlin", `relay.yaml:8: time_zone: "Berlin" is no time zone (an IANA name such as Europe/Berlin, or UTC)`},
+		"word":                  {"log: {level: inof}", `relay.yaml:8: log.level: unknown value "inof": want debug, info, warn or error (did you mean info?)`},
+		"postgres":              {"store: {driver: postgres}", `relay.yaml:8: store.driver: this version keeps its store in SQLite only (driver: sqlite)`},
+		"severity":              {"storm: {individual: desaster}", `relay.yaml:8: storm.individual: unknown severity "desaster": want one of not classified, information, warning, average, high, disaster, or 0 to 5 (did you mean disaster?)`},
+		"address":               {"server: {listen: 8080}", `relay.yaml:8: server.listen: "8080" is no address to listen on (host:port, or :port for every interface)`},
+		"one address for two":   {"server: {admin_listen: ':8080'}", `relay.yaml:8: server.admin_listen: :8080 is server.listen's already (metrics and console must not be public: give it a port of its own)`},
+		"public url":            {"server: {public_url: relay.example.com}", `relay.yaml:8: server.public_url: "relay.example.com" is no base URL (http:// or https://, a host, perhaps a path; no user, query or fragment)`},
+		"webhook without url":   {"{name: noc}=>{name: noc, listen: webhook}", `relay.yaml:2: webex.bots[0].listen: a webhook needs server.public_url (the https:// address at which Webex reaches server.listen)`},
+		"proxy":                 {"bots: [{name: noc}]=>bots: [{name: noc}]\n  proxy_url: socks5://u:pa55@x", `relay.yaml:3: webex.proxy_url: is no proxy's URL (http://proxy.example.com:3128)`},
+		"secret in the file":    {"{name: noc}=>{name: noc, token: abc}", `relay.yaml:2: webex.bots[0].token: a secret isn't written into this file (use token_file or token_env)`},
+		"no token":              {"{name: noc}=>{name: lab}", `relay.yaml:2: webex.bots[0].token: is missing (give token_file or token_env, or set ALERT_RELAY_WEBEX_LAB_TOKEN)`},
+		"no secret":             {"name: main=>name: m2", `relay.yaml:4: zabbix[0].secret: is missing (give secret_file or secret_env, or set ALERT_RELAY_ZABBIX_M2_SECRET)`},
+		"variable unset":        {"{name: noc}=>{name: noc, token_env: NOPE}", `relay.yaml:2: webex.bots[0].token_env: environment variable NOPE isn't set`},
+		"secret as variable":    {"{name: noc}=>{name: noc, token_env: 'MTk='}", `relay.yaml:2: webex.bots[0].token_env: "MTk=" is no name of an environment variable (the name, not the secret itself; token_file for a file)`},
+		"file missing":          {"{name: noc}=>{name: noc, token_file: /nowhere/token}", `relay.yaml:2: webex.bots[0].token_file: can't read /nowhere/token: no such file or directory`},
+		"file is a directory":   {"{name: noc}=>{name: noc, token_file: /}", `relay.yaml:2: webex.bots[0].token_file: can't read /: it is a directory`},
+		"token twice":           {"{name: noc}=>{name: noc, token_env: OTHER, token_file: /dev/null}", `relay.yaml:2: webex.bots[0].token: is given more than once (give token_file or token_env, not both)`},
+		"two bots, one token":   {"{name: noc}]=>{name: noc}, {name: lab, token_env: ALERT_RELAY_WEBEX_NOC_TOKEN}]", `relay.yaml:2: webex.bots[1].token_file: the bot's token is there already (webex.bots[0].token_file, line 2)`},
+		"bot twice":             {"{name: noc}]=>{name: noc}, {name: NOC, token_env: OTHER}]", `relay.yaml:2: webex.bots[1].name: the bot "NOC" is there already (webex.bots[0].name, line 2)`},
+		"bad name":              {"name: main=>name: 'main/1'", `relay.yaml:4: zabbix[0].name: "main/1" is no name (letters, digits, dots, dashes and underscores, at most 64, a letter or digit first)`},
+		"no url":                {`, url: "https://zabbix.example.com/"=>`, `relay.yaml:4: zabbix[0].url: is missing (the frontend's base URL, such as https://zabbix.example.com)`},
+		"url of a page":         {"example.com/=>example.com/zabbix/api_jsonrpc.php", `relay.yaml:4: zabbix[0].url: "https://zabbix.example.com/zabbix/api_jsonrpc.php" is a page (the frontend's base URL, https://zabbix.example.com/zabbix)`},
+		"send_to":               {"name: main,=>name: main, send_to: onyl,", `relay.yaml:4: zabbix[0].send_to: unknown value "onyl": want add, only or ignore (did you mean only?)`},
+		"room's bot":            {"id: ROOM1=>id: ROOM1, bot: nco", `relay.yaml:5: rooms[0].bot: no bot is called "nco" (did you mean noc?)`},
+		"room twice":            {"name: db=>name: noc", `relay.yaml:5: rooms[1].name: the room "noc" is there already (rooms[0].name, line 5)`},
+		"id twice":              {"ROOM2=>ROOM1", `relay.yaml:5: rooms[1].id: the room's id "db" is there already (rooms[0].id, line 5)`},
+		"no id":                 {", id: ROOM2=>", `relay.yaml:5: rooms[1].id: is missing (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
+		"id with a space":       {"ROOM2=>'ROOM 2'", `relay.yaml:5: rooms[1].id: "ROOM 2" is no Webex room id (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
+		"no default rooms":      {"default_rooms: [noc]\n=>", `relay.yaml:1: default_rooms: is missing (the rooms that take what no route matched: default_rooms: [noc])`},
+		"default room unknown":  {"default_rooms: [noc]=>default_rooms: [nocc]", `relay.yaml:6: default_rooms[0]: no room is called "nocc" (did you mean noc?)`},
+		"default room twice":    {"default_rooms: [noc]=>default_rooms: [noc, noc]", `relay.yaml:6: default_rooms[1]: the room "noc" is there already (default_rooms[0], line 6)`},
+		"no rooms":              {"rooms: [{name: noc, id: ROOM1}, {name: db, id: ROOM2}]\n=>rooms: []\n", `relay.yaml:5: rooms: is missing (name at least one room)`},
+		"route without rooms":   {"routes: [{match: {hosts: a}}]", `relay.yaml:8: routes[0].rooms: is missing (name at least one room)`},
+		"route's room":          {"routes:\n  - rooms: [db]\n    continue: true\n  - rooms:\n    - noc\n    - xyz", `relay.yaml:13: routes[1].rooms[1]: no room is called "xyz" (known: noc, db)`},
+		"route twice":           {"routes: [{name: a, rooms: [db], continue: true}, {name: A, rooms: [noc]}]", `relay.yaml:8: routes[1].name: the route "A" is there already (routes[0].name, line 8)`},
+		"route's reserved name": {"routes: [{name: send_to, rooms: [db]}]", `relay.yaml:8: routes[0].name: "send_to" is the relay's own (another name)`},
+		"route's source":        {"routes: [{match: {sources: [mian]}, rooms: [db]}]", `relay.yaml:8: routes[0].match.sources[0]: no source is called "mian" (did you mean main?)`},
+		"glob":                  {"routes: [{match: {hosts: ['db[1']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.hosts[0]: "db[1" has a [ without its ] (\[ is a bracket)`},
+		"glob empty":            {"routes: [{match: {groups: ['']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.groups[0]: is empty (* matches every name)`},
+		"tag":                   {"routes: [{match: {tags: ['=db']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.tags[0]: "=db" names no tag ("tag", "tag=value" or "!tag")`},
+		"regexp":                {"routes: [{match: {trigger: '(?=x)'}, rooms: [db]}]", "relay.yaml:8: routes[0].match.trigger: is no regular expression: invalid or unsupported Perl syntax: `(?=` (RE2 syntax: no look-around, no back-references)"},
+		"match severity":        {"routes: [{match: {severity: '>=hihg'}, rooms: [db]}]", `relay.yaml:8: routes[0].match.severity: unknown severity "hihg": want one of not classified, information, warning, average, high, disaster, or 0 to 5 (did you mean high?)`},
+		"match nothing":         {"routes: [{match: {severity: '>disaster'}, rooms: [db]}]", `relay.yaml:8: routes[0].match.severity: ">disaster" matches no severity`},
+		"origin":                {"routes: [{match: {origins: [triger]}, rooms: [db]}]", `relay.yaml:8: routes[0].match.origins[0]: unknown value "triger": want trigger, discovery, autoregistration, internal or service (did you mean trigger?)`},
+		"day":                   {"routes: [{match: {when: {days: [mo-fr]}}, rooms: [db]}]", `relay.yaml:8: routes[0].match.when[0].days[0]: "mo-fr" is no day (mon, tue, wed, thu, fri, sat, sun, or a span such as mon-fri)`},
+		"hours":                 {"routes: [{match: {when: {hours: 8-18}}, rooms: [db]}]", `relay.yaml:8: routes[0].match.when[0].hours: "8-18" is no span of hours (such as 08:00-18:00, or 22:00-06:00 across midnight)`},
+		"hours empty":           {"routes: [{match: {when: {hours: '08:00-08:00'}}, rooms: [db]}]", `relay.yaml:8: routes[0].match.when[0].hours: "08:00-08:00" is no time at all (leave hours out for the whole day)`},
+		"presentation":          {"routes: [{presentation: lines, rooms: [db]}]", `relay.yaml:8: routes[0].presentation: unknown value "lines": want thread, card or line (did you mean line?)`},
+		"later key":             {"routes: [{delay: 5m, rooms: [db]}]", `relay.yaml:8: routes[0].delay: unknown key (known here: continue, match, name, presentation, rooms, tell, templates)`},
+		"templates":             {"templates: {dir: nowhere}", `relay.yaml:8: templates.dir: can't read nowhere: no such file or directory`},
+		"person's e-mail":       {"domain: example.com=>email: alice", `relay.yaml:7: people[0].email: "alice" is no e-mail address (such as alice@example.com)`},
+		"person's domain":       {"domain: example.com=>domain: '@example.com'", `relay.yaml:7: people[0].domain: "@example.com" is no domain (such as example.com, without @ and *)`},
+		"nobody":                {"domain: example.com, =>", `relay.yaml:7: people[0]: names nobody (email: for a person, domain: for everybody of one)`},
+		"both":                  {"domain: example.com=>domain: example.com, email: a@example.com", `relay.yaml:7: people[0]: has both email and domain (one entry each)`},
+		"role":                  {"role: operator=>role: root", `relay.yaml:7: people[0].role: unknown value "root": want viewer, operator or admin`},
+		"no role":               {", role: operator=>", `relay.yaml:7: people[0].role: is missing (viewer, operator or admin)`},
+		"person's room":         {"role: operator=>role: operator, rooms: dbb", `relay.yaml:7: people[0].rooms[0]: no room is called "dbb" (did you mean db?)`},
+		"person twice":          {"role: operator}=>role: operator}, {domain: Example.com, role: viewer}", `relay.yaml:7: people[1]: the role everywhere "example.com" is there already (people[0], line 7)`},
+		"person not allowed":    {"allowed_domains: [example.org]", `relay.yaml:7: people[0]: example.com isn't in allowed_domains: the relay wouldn't listen (add it to allowed_domains)`},
+		"allowed domain":        {"allowed_domains: ['*', example.com]", `relay.yaml:8: allowed_domains[0]: "*" is no domain (such as example.com, without @ and *)`},
+		"sender to nobody":      {"notify: [{name: a, token_env: OTHER}]", `relay.yaml:8: notify[0]: may write to nobody (rooms: [noc], or persons: true)`},
+		"sender's room":         {"notify: [{name: a, token_env: OTHER, rooms: [nco]}]", `relay.yaml:8: notify[0].rooms[0]: no room is called "nco" (did you mean noc?)`},
+		"senders, one token":    {"notify: [{name: a, token_env: OTHER, rooms: [noc]}, {name: b, token_env: OTHER, rooms: [db]}]", `relay.yaml:8: notify[1].token_file: the sender's token is there already (notify[0].token_file, line 8)`},
+		"nothing to tell":       {"zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n=>", `relay.yaml:1: zabbix: is missing (at least one source, or a notify sender)`},
+		"half a certificate":    {"server: {tls: {cert_file: /dev/null}}", `relay.yaml:8: server.tls.key_file: is missing (cert_file and key_file go together)`},
+		"authority":             {"name: main,=>name: main, ca_file: /dev/null,", `relay.yaml:4: zabbix[0].ca_file: /dev/null holds no certificate (PEM: -----BEGIN CERTIFICATE-----)`},
+		"no such authority":     {"bots: [{name: noc}]=>bots: [{name: noc}]\n  ca_file: ca.pem", `relay.yaml:3: webex.ca_file: can't read ca.pem: no such file or directory`},
+		"empty item":            {"allowed_domains: [example.com, ]\nnotify: [{name: a, token_env: OTHER, rooms: [noc, ~]}]", `relay.yaml:9: notify[0].rooms[1]: is empty`},
+		"two documents":         {"---\nlog: {level: info}", `relay.yaml:8: a second YAML document begins here (one file is one configuration: take out the ---)`},
+		"tab":                   {"log:\n\tlevel: info", `relay.yaml:9: this isn't YAML: found character that cannot start any token (indent with spaces: there is a tab)`},
+		"endless":               {"routes: [&r {<<: [*r, *r], rooms: [noc]}]", "relay.yaml:8: routes[0].<<: merges itself in\nrelay.yaml:8: routes[0].<<: merges itself in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := small + c.text + "\n"
+			if before, after, ok := strings.Cut(c.text, "=>"); ok {
+				require.Contains(t, small, before)
+				text = strings.Replace(small, before, after, 1)
+			}
+			_, faults := parse(t, text)
+			require.NotEmpty(t, faults)
+			require.Equal(t, c.want, faults.Error())
+		})
+	}
+}
+
+// Everything that is wrong is told at once, in the order of the file.
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, faults := parse(t, `server: {listne: ":1"}
+webex:
+  bots:
+    - {name: noc, listen: webhook}
+zabbix:
+  - {name: main, url: zabbix}
+rooms:
+  - {name: noc, id: R, bot: x}
+routes:
+  - {match: {hosts: "[", trigger: "("}, rooms: [nope]}
+people:
+  - {email: bad, role: none}
+storm: {window: soon}
+`)
+	var got []string
+	for _, f := range faults {
+		got = append(got, fmt.Sprintf("%d %s", f.Line, f.Key))
+	}
+	require.Equal(t, []string{"1 default_rooms", "1 server.listne", "4 webex.bots[0].listen", "6 zabbix[0].url", "8 rooms[0].bot",
+		"10 routes[0].match.hosts[0]", "10 routes[0].match.trigger", "10 routes[0].rooms[0]", "12 people[0].email", "12 people[0].role", "13 storm.window"}, got)
+	data, err := json.Marshal(faults[:1])
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"file":"relay.yaml","line":1,"key":"default_rooms","what":"is missing","hint":"the rooms that take what no route matched: default_rooms: [noc]"}]`, string(data))
+}
+
+// An empty file is told what it lacks, and a missing one that it is.
+func TestEmptyAndMissing(t *testing.T) {
+	_, faults := parse(t, "# nothing\n")
+	require.Contains(t, faults.Error(), "relay.yaml:1: webex.bots: is missing")
+	_, err := Load(filepath.Join(t.TempDir(), "no.yaml"), env)
+	require.ErrorContains(t, err, "no.yaml: can't read it: no such file or directory")
+}
+
+// Secret files are read beside the configuration, without the newline that
+// editors leave, and one that everybody can read is warned about.
+func TestSecretFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode fs.FileMode) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), mode))
+		require.NoError(t, os.Chmod(filepath.Join(dir, name), mode))
+	}
+	write("token", "the-token\r\n", 0o600)
+	write("old", "old-secret-0123456789\n", 0o600)
+	write("new", "new-secret-0123456789", 0o644)
+	write("empty", " \n", 0o600)
+	write("two", "a\nb\n", 0o600)
+	text := strings.Replace(strings.Replace(small, "{name: noc}", "{name: noc, token_file: token}", 1), "name: main,", "name: main, secret_file: [old, new], secret_env: OTHER,", 1)
+	write("relay.yaml", text, 0o600)
+
+	cfg, err := Load(filepath.Join(dir, "relay.yaml"), env)
+	require.NoError(t, err)
+	require.Equal(t, "the-token", cfg.Webex.Bots[0].Token.Reveal())
+	var secrets []string
+	for _, s := range cfg.Zabbix[0].Secrets {
+		secrets = append(secrets, s.Reveal())
+	}
+	require.Equal(t, []string{"old-secret-0123456789", "new-secret-0123456789", "another-secret-0123456789"}, secrets)
+	require.Equal(t, filepath.Join(dir, "relay.db"), cfg.Store.Path)
+	require.Len(t, cfg.Warnings, 1)
+	require.Equal(t, fmt.Sprintf("%s:4: zabbix[0].secret_file[1]: %s can be read by everybody on this machine (chmod o-r %[2]s)",
+		filepath.Join(dir, "relay.yaml"), filepath.Join(dir, "new")), cfg.Warnings[0].String())
+
+	write("relay.yaml", strings.Replace(text, "[old, new]", "[empty, two]", 1), 0o600)
+	_, err = Load(filepath.Join(dir, "relay.yaml"), env)
+	require.ErrorContains(t, err, "zabbix[0].secret_file[0]: "+filepath.Join(dir, "empty")+" is empty")
+	require.ErrorContains(t, err, "zabbix[0].secret_file[1]: "+filepath.Join(dir, "two")+" holds more than one line")
+	require.NotContains(t, err.Error(), "a\nb")
+}
+
+// Somebody who checks a file elsewhere than where it will run is warned of
+// secrets that aren't there; where it runs they are faults.
+func TestElsewhere(t *testing.T) {
+	text := strings.Replace(small, "{name: noc}", "{name: noc, token_file: /nowhere/token}", 1)
+	cfg, err := Parse("relay.yaml", []byte(text), Options{Elsewhere: true})
+	require.NoError(t, err)
+	require.Len(t, cfg.Warnings, 3)
+	require.Contains(t, cfg.Warnings.Error(), "relay.yaml:2: webex.bots[0].token_file: can't read /nowhere/token: no such file or directory")
+	_, err = Parse("relay.yaml", []byte(text), Options{})
+	require.Error(t, err)
+}
+
+// What is allowed and yet looks wrong is a warning.
+func TestWarnings(t *testing.T) {
+	cfg := valid(t, `webex:
+  api_url: http://webex.example.com/v1
+  bots: [{name: noc}]
+zabbix:
+  - {name: lab, url: "http://10.0.0.1", secret_env: SHORT}
+  - {name: main, url: "http://10.0.0.1", secret_env: OTHER}
+rooms: [{name: noc, id: ROOM1}]
+routes:
+  - {rooms: [noc]}
+  - {rooms: [noc], match: {hosts: a}}
+default_rooms: [noc]
+`)
+	require.Equal(t, strings.TrimSpace(`
+relay.yaml:1: people: isn't given: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])
+relay.yaml:2: webex.api_url: sends its token in the clear (https://)
+relay.yaml:5: zabbix[0].api_token: isn't given: nobody can acknowledge from a room, and nothing is reconciled (api_token_file, api_token_env or ALERT_RELAY_ZABBIX_LAB_API_TOKEN)
+relay.yaml:5: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)
+relay.yaml:6: zabbix[1].url: is that of zabbix[0] too (one Zabbix under two names is told twice)
+relay.yaml:6: zabbix[1].url: sends its token in the clear (https://)
+relay.yaml:10: routes[1]: is never asked: route 1 above matches everything (move it up, or say continue: true there)`), cfg.Warnings.Error())
+}
+
+// A secret shows nowhere, however it is printed.
+func TestSecretsAreHidden(t *testing.T) {
+	cfg := valid(t, small)
+	s := cfg.Webex.Bots[0].Token
+	inner := struct{ hidden Secret }{s}
+	var logged strings.Builder
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "token", s, "bot", cfg.Webex.Bots[0], "cfg", cfg)
+	asJSON, err := json.Marshal(cfg.Webex.Bots)
+	require.NoError(t, err)
+	asYAML, err := yaml.Marshal(cfg)
+	require.NoError(t, err)
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%s %q %v %+v %#v %x", s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", inner, inner, inner),
+		fmt.Sprintf("%v %+v", cfg, cfg), fmt.Sprintf("%#v", *cfg), logged.String(), string(asJSON), string(asYAML), cfg.Redacted()} {
+		require.NotContains(t, text, "webex-token")
+		require.NotContains(t, text, fmt.Sprintf("%x", "webex-token"))
+	}
+	require.Equal(t, "[secret]", fmt.Sprint(s))
+	require.Contains(t, cfg.Redacted(), "[secret]")
+	require.Equal(t, "", fmt.Sprint(Secret{}))
+}
+
+// What is shown of a configuration is readable: durations, zones and
+// severities as they are written.
+func TestRedacted(t *testing.T) {
+	text := valid(t, small+"routes: [{match: {severity: '>=high'}, rooms: [db]}]\n").Redacted()
+	for _, want := range []string{"window: 5s", "audit: 365d", "time_zone: UTC", `severity: '>=high'`, "name: noc"} {
+		require.Contains(t, text, want)
+	}
+}
+
+// No input makes the parser panic, and each answer is either a configuration
+// or faults with a line in the file.
+func FuzzParse(f *testing.F) {
+	f.Add(small)
+	f.Add("a: &a [*a]")
+	f.Add("webex: {<<: {bots: 3}}")
+	f.Add("rooms: [[[]]]\n? [a]\n: b")
+	if data, err := os.ReadFile(examplePath); err == nil {
+		f.Add(string(data))
+	}
+	plain := regexp.MustCompile(`_file|templates|dir`) // no reading of files that a fuzzer names
+	f.Fuzz(func(t *testing.T, text string) {
+		if plain.MatchString(text) {
+			t.Skip()
+		}
+		cfg, err := Parse("f.yaml", []byte(text), Options{Env: env})
+		if err == nil {
+			require.NotEmpty(t, cfg.DefaultRooms)
+			return
+		}
+		for _, fault := range err.(Faults) {
+			require.NotEmpty(t, fault.What)
+			require.LessOrEqual(t, fault.Line, strings.Count(text, "\n")+2)
+		}
+	})
+}

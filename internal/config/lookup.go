@@ -1,0 +1,160 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Room finds a room by its configured name.
+func (c *Config) Room(name string) (Room, bool) {
+	return find(c.Rooms, func(r Room) bool { return r.Name == name })
+}
+
+// RoomByID finds a room by its Webex id.
+func (c *Config) RoomByID(id string) (Room, bool) {
+	return find(c.Rooms, func(r Room) bool { return r.ID == id })
+}
+
+// Bot finds a bot by its configured name.
+func (c *Config) Bot(name string) (Bot, bool) {
+	return find(c.Webex.Bots, func(b Bot) bool { return b.Name == name })
+}
+
+// Source finds a Zabbix installation by its configured name.
+func (c *Config) Source(name string) (Source, bool) {
+	return find(c.Zabbix, func(s Source) bool { return s.Name == name })
+}
+
+func find[T any](list []T, is func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i], true
+	}
+	var none T
+	return none, false
+}
+
+// BotOf is the name of the bot that serves a room: its own, or for a room that
+// isn't configured and for "person:ADDRESS" the first.
+func (c *Config) BotOf(room string) string {
+	if r, ok := c.Room(room); ok {
+		return r.Bot
+	}
+	if len(c.Webex.Bots) == 0 {
+		return ""
+	}
+	return c.Webex.Bots[0].Name
+}
+
+// RoleOf is what somebody may do in a room, "" for nothing. Entries for the
+// address come before those for its domain: so one person can be given less than
+// everybody else. Of several that apply in the room the highest counts. The empty room
+// is a direct chat: there only what is given everywhere applies.
+func (c *Config) RoleOf(email, room string) Role {
+	email = strings.ToLower(strings.TrimSpace(email))
+	domain := afterAt(email)
+	if domain == "" {
+		return ""
+	}
+	var byEmail, byDomain Role
+	for _, p := range c.People {
+		if len(p.Rooms) > 0 && !slices.Contains(p.Rooms, room) {
+			continue
+		}
+		if p.Email == email && p.Role.rank() > byEmail.rank() {
+			byEmail = p.Role
+		}
+		if p.Domain == domain && p.Role.rank() > byDomain.rank() {
+			byDomain = p.Role
+		}
+	}
+	if byEmail != "" {
+		return byEmail
+	}
+	return byDomain
+}
+
+// Allowed says whether the relay listens to somebody, and writes to them when
+// Zabbix's {ALERT.SENDTO} says so: by allowed_domains, or without it by the
+// domains that people names, those of its addresses too.
+func (c *Config) Allowed(email string) bool {
+	domain := afterAt(strings.ToLower(strings.TrimSpace(email)))
+	if domain == "" {
+		return false
+	}
+	if len(c.AllowedDomains) > 0 {
+		return c.allowedDomain(domain)
+	}
+	return slices.ContainsFunc(c.People, func(p Person) bool { return domainOf(p) == domain })
+}
+
+func (c *Config) allowedDomain(domain string) bool { return slices.Contains(c.AllowedDomains, domain) }
+
+func domainOf(p Person) string {
+	if p.Domain != "" {
+		return p.Domain
+	}
+	return afterAt(p.Email)
+}
+
+// afterAt is an address's domain; "" for what is no address.
+func afterAt(email string) string {
+	i := strings.LastIndexByte(email, '@')
+	if i <= 0 {
+		return ""
+	}
+	return email[i+1:]
+}
+
+// Redacted is the configuration in effect as YAML, defaults and all, secrets
+// hidden.
+func (c *Config) Redacted() string {
+	out, err := yaml.Marshal(c)
+	if err != nil {
+		return "# can't be shown: " + err.Error()
+	}
+	return string(out)
+}
+
+// Summary counts what a configuration holds: what `check` says of it.
+type Summary struct {
+	Sources      []string      `json:"sources"`
+	Bots         []string      `json:"bots"`
+	Rooms        []RoomSummary `json:"rooms"`
+	Routes       int           `json:"routes"`
+	DefaultRooms []string      `json:"default_rooms"`
+	People       int           `json:"people"`
+	Senders      []string      `json:"notify"`
+	Warnings     Faults        `json:"warnings"`
+}
+
+// RoomSummary is one room of a Summary.
+type RoomSummary struct {
+	Name string `json:"name"`
+	Bot  string `json:"bot"`
+}
+
+// Summary sums the configuration up.
+func (c *Config) Summary() Summary {
+	s := Summary{
+		Sources: names(c.Zabbix, func(s Source) string { return s.Name }), Bots: names(c.Webex.Bots, func(b Bot) string { return b.Name }),
+		Senders: names(c.Notify, func(n Notify) string { return n.Name }),
+		Rooms:   []RoomSummary{}, Routes: len(c.Routes), DefaultRooms: c.DefaultRooms, People: len(c.People), Warnings: c.Warnings,
+	}
+	if s.Warnings == nil {
+		s.Warnings = Faults{}
+	}
+	for _, r := range c.Rooms {
+		s.Rooms = append(s.Rooms, RoomSummary{Name: r.Name, Bot: r.Bot})
+	}
+	return s
+}
+
+func names[T any](list []T, name func(T) string) []string {
+	out := make([]string, 0, len(list))
+	for _, item := range list {
+		out = append(out, name(item))
+	}
+	return out
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Glob is a compiled pattern over a name: * stands for any text (a slash too),
+// ? for one character, [a-c] and [!a-c] for one of a set. It ignores case.
+type Glob struct {
+	pattern string
+	kind    globKind
+	text    string // of the simple kinds, in lower case
+	re      *regexp.Regexp
+}
+
+type globKind int
+
+// Most patterns are one of the first five, which need no regexp.
+const (
+	globEqual globKind = iota
+	globAll
+	globPrefix
+	globSuffix
+	globContains
+	globRegexp
+)
+
+// ParseGlob compiles a pattern.
+func ParseGlob(pattern string) (Glob, error) {
+	g := Glob{pattern: pattern}
+	p := strings.ToLower(pattern)
+	inner := strings.Trim(p, "*")
+	if !strings.ContainsAny(inner, `*?[]\`) {
+		front, back := strings.HasPrefix(p, "*"), strings.HasSuffix(p, "*")
+		g.text = inner
+		switch {
+		case inner == "" && p != "":
+			g.kind = globAll
+		case front && back:
+			g.kind = globContains
+		case front:
+			g.kind = globSuffix
+		case back:
+			g.kind = globPrefix
+		}
+		return g, nil
+	}
+	expr, err := globRegexpOf(p)
+	if err != nil {
+		return Glob{}, err
+	}
+	g.kind = globRegexp
+	if g.re, err = regexp.Compile(expr); err != nil {
+		return Glob{}, &invalid{fmt.Sprintf("%q is no pattern", pattern), "in [a-c] the letters go upwards"}
+	}
+	return g, nil
+}
+
+// globRegexpOf writes a pattern as a regular expression.
+func globRegexpOf(pattern string) (string, error) {
+	var out strings.Builder
+	out.WriteString(`(?is)\A`)
+	runes := []rune(pattern)
+	for i := 0; i < len(runes); i++ {
+		switch r := runes[i]; r {
+		case '*':
+			out.WriteString(".*")
+		case '?':
+			out.WriteString(".")
+		case '\\':
+			if i++; i == len(runes) {
+				return "", &invalid{fmt.Sprintf("%q ends with a backslash", pattern), `\\ is a backslash, \* a star`}
+			}
+			out.WriteString(regexp.QuoteMeta(string(runes[i])))
+		case '[':
+			end := i + 1
+			if end < len(runes) && (runes[end] == '!' || runes[end] == '^') {
+				end++
+			}
+			first := end
+			for end < len(runes) && (runes[end] != ']' || end == first) {
+				end++
+			}
+			if end >= len(runes) {
+				return "", &invalid{fmt.Sprintf("%q has a [ without its ]", pattern), `\[ is a bracket`}
+			}
+			set := string(runes[first:end])
+			out.WriteString("[")
+			if first > i+1 {
+				out.WriteString("^")
+			}
+			out.WriteString(strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`).Replace(set))
+			out.WriteString("]")
+			i = end
+		default:
+			out.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	out.WriteString(`\z`)
+	return out.String(), nil
+}
+
+// String is the pattern as it was written.
+func (g Glob) String() string { return g.pattern }
+
+// Match says whether a name matches; lower is the name in lower case.
+func (g Glob) Match(lower string) bool {
+	switch g.kind {
+	case globEqual:
+		return lower == g.text
+	case globAll:
+		return true
+	case globPrefix:
+		return strings.HasPrefix(lower, g.text)
+	case globSuffix:
+		return strings.HasSuffix(lower, g.text)
+	case globContains:
+		return strings.Contains(lower, g.text)
+	}
+	return g.re.MatchString(lower)
+}
+
+// TagRule is one entry of match.tags.
+type TagRule struct {
+	Text   string // as it was written
+	Tag    string // in lower case
+	Value  *Glob  // nil: any value
+	Absent bool   // "!tag": no such tag may be there
+}
+
+// ParseTagRule reads "tag", "tag=value" (value a glob), and either with an
+// exclamation mark before it.
+func ParseTagRule(text string) (TagRule, error) {
+	rest, absent := strings.CutPrefix(strings.TrimSpace(text), "!")
+	tag, value, hasValue := strings.Cut(rest, "=")
+	rule := TagRule{Text: text, Tag: strings.ToLower(strings.TrimSpace(tag)), Absent: absent}
+	if rule.Tag == "" {
+		return TagRule{}, &invalid{fmt.Sprintf("%q names no tag", text), `"tag", "tag=value" or "!tag"`}
+	}
+	if hasValue {
+		g, err := ParseGlob(strings.TrimSpace(value))
+		if err != nil {
+			return TagRule{}, err
+		}
+		rule.Value = &g
+	}
+	return rule, nil
+}
+
+// Span is a compiled When.
+type Span struct {
+	days     [7]bool // by time.Weekday
+	from, to int     // minutes of the day; to may be below from
+	zone     *time.Location
+}
+
+// ParseSpan compiles one entry of match.when.
+func ParseSpan(w When) (Span, error) {
+	s := Span{zone: w.TimeZone.Location, to: 24 * 60}
+	if s.zone == nil {
+		s.zone = time.UTC
+	}
+	if len(w.Days) == 0 {
+		s.days = [7]bool{true, true, true, true, true, true, true}
+	}
+	for _, text := range w.Days {
+		days, err := parseDays(text)
+		if err != nil {
+			return Span{}, err
+		}
+		for d, on := range days {
+			s.days[d] = s.days[d] || on
+		}
+	}
+	if w.Hours != "" {
+		var err error
+		if s.from, s.to, err = parseHours(w.Hours); err != nil {
+			return Span{}, err
+		}
+	}
+	return s, nil
+}
+
+// Contains says whether a moment lies in the span. It compares what clocks on
+// the wall show, so 08:00 is 08:00 on the days of a clock change too; a span that
+// crosses midnight belongs to the day it begins.
+func (s Span) Contains(now time.Time) bool {
+	local := now.In(s.zone)
+	minute, today := local.Hour()*60+local.Minute(), local.Weekday()
+	if s.from < s.to {
+		return s.days[today] && minute >= s.from && minute < s.to
+	}
+	yesterday := (today + 6) % 7
+	return s.days[today] && minute >= s.from || s.days[yesterday] && minute < s.to
+}
+
+// Local is the moment as the span's clock shows it.
+func (s Span) Local(now time.Time) time.Time { return now.In(s.zone) }
+
+var dayNames = [7]string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+
+// parseDays reads "mon", "Monday", "mon-fri", "fri-mon".
+func parseDays(text string) (days [7]bool, err error) {
+	fault := &invalid{fmt.Sprintf("%q is no day", text), "mon, tue, wed, thu, fri, sat, sun, or a span such as mon-fri"}
+	first, second, span := strings.Cut(strings.ToLower(text), "-")
+	from, ok := dayOf(first)
+	if !ok {
+		return days, fault
+	}
+	to := from
+	if span {
+		if to, ok = dayOf(second); !ok {
+			return days, fault
+		}
+	}
+	for d := from; ; d = (d + 1) % 7 {
+		days[d] = true
+		if d == to {
+			return days, nil
+		}
+	}
+}
+
+func dayOf(text string) (int, bool) {
+	text = strings.TrimSpace(text)
+	for i, name := range dayNames {
+		if text == name || len(text) >= 3 && text == name[:3] {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+var hoursPattern = regexp.MustCompile(`^(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})$`)
+
+// parseHours reads "08:00-18:00" into minutes of the day.
+func parseHours(text string) (from, to int, err error) {
+	fault := &invalid{fmt.Sprintf("%q is no span of hours", text), "such as 08:00-18:00, or 22:00-06:00 across midnight"}
+	m := hoursPattern.FindStringSubmatch(strings.TrimSpace(text))
+	if m == nil {
+		return 0, 0, fault
+	}
+	var n [4]int
+	for i := range n {
+		for _, c := range m[i+1] {
+			n[i] = n[i]*10 + int(c-'0')
+		}
+	}
+	from, to = n[0]*60+n[1], n[2]*60+n[3]
+	if n[1] > 59 || n[3] > 59 || from >= 24*60 || to > 24*60 {
+		return 0, 0, fault
+	}
+	if from == to {
+		return 0, 0, &invalid{fmt.Sprintf("%q is no time at all", text), "leave hours out for the whole day"}
+	}
+	return from, to, nil
+}

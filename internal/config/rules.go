@@ -1,0 +1,194 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// inlineName marks an inlined struct in the validator's paths: its keys stand
+// one level higher in the file.
+const inlineName = "(inline)"
+
+var (
+	namePattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	roomIDPattern = regexp.MustCompile(`^[!-~]{1,200}$`)
+	envPattern    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// fieldRules knows the rules in the struct tags of config.go; those that the
+// library lacks are ours.
+var fieldRules = sync.OnceValue(func() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if option == "inline" {
+			return inlineName
+		}
+		return name
+	})
+	text := func(ok func(string) bool) validator.Func {
+		return func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }
+	}
+	for tag, rule := range map[string]validator.Func{
+		"name":        text(namePattern.MatchString),
+		"label":       text(func(s string) bool { return len(s) <= 100 && strings.IndexFunc(s, unicode.IsControl) < 0 }),
+		"domain":      text(domainPattern.MatchString),
+		"room_id":     text(roomIDPattern.MatchString),
+		"address":     text(validAddress),
+		"service_url": text(func(s string) bool { return validURL(s, true) }),
+		"proxy_url":   text(func(s string) bool { return validURL(s, false) }),
+		"glob":        text(func(s string) bool { _, err := ParseGlob(s); return err == nil && s != "" }),
+		"tag":         text(func(s string) bool { _, err := ParseTagRule(s); return err == nil }),
+		"pattern":     text(func(s string) bool { _, err := regexp.Compile(s); return err == nil }),
+		"days":        text(func(s string) bool { _, err := parseDays(s); return err == nil }),
+		"hours":       text(func(s string) bool { _, _, err := parseHours(s); return err == nil }),
+		"least":       func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) >= mustDuration(fl.Param()) },
+		"most":        func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
+	} {
+		if err := v.RegisterValidation(tag, rule); err != nil {
+			panic(err) // a tag of ours that the library refuses: caught by any test
+		}
+	}
+	return v
+})
+
+func mustDuration(text string) Duration {
+	d, err := ParseDuration(text)
+	if err != nil {
+		panic(err) // a limit in a struct tag
+	}
+	return d
+}
+
+func validAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+func validURL(s string, path bool) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	if path {
+		return u.User == nil // credentials belong into secret files
+	}
+	return u.Path == "" || u.Path == "/"
+}
+
+// rules checks every field by itself.
+func (l *loader) rules(cfg *Config) {
+	err := fieldRules().Struct(cfg)
+	var broken validator.ValidationErrors
+	if !errors.As(err, &broken) {
+		return
+	}
+	for _, e := range broken {
+		path := strings.ReplaceAll(strings.TrimPrefix(e.Namespace(), "Config."), inlineName+".", "")
+		if l.faulted(path) {
+			continue // its type is wrong already
+		}
+		what, hint := sentence(e, path)
+		l.fault(path, what, hint)
+	}
+}
+
+// sentence says in words what a field's rule wants.
+func sentence(e validator.FieldError, path string) (what, hint string) {
+	value := fmt.Sprint(e.Value())
+	if e.Tag() == "required" || e.Kind() == reflect.Slice {
+		return "is missing", missingHints[last(path)]
+	}
+	switch e.Tag() {
+	case "required_with":
+		return "is missing", "cert_file and key_file go together"
+	case "oneof":
+		choices := strings.Fields(e.Param())
+		if e.StructNamespace() == "Config.Store.Driver" && value == "postgres" {
+			return "this version keeps its store in SQLite only", "driver: sqlite"
+		}
+		return fmt.Sprintf("unknown value %q: want %s", value, list(choices)), didYouMean(value, choices)
+	case "min", "gt", "least":
+		if e.Tag() == "gt" {
+			return fmt.Sprintf("%s is too little: more than %s", value, e.Param()), ""
+		}
+		return fmt.Sprintf("%s is too little: at least %s", value, e.Param()), ""
+	case "max", "most":
+		return fmt.Sprintf("%s is too much: at most %s", value, e.Param()), ""
+	case "name":
+		return fmt.Sprintf("%q is no name", value), "letters, digits, dots, dashes and underscores, at most 64, a letter or digit first"
+	case "label":
+		return "isn't one line of at most 100 characters", ""
+	case "email":
+		return fmt.Sprintf("%q is no e-mail address", value), "such as alice@example.com"
+	case "domain":
+		return fmt.Sprintf("%q is no domain", value), "such as example.com, without @ and *"
+	case "room_id":
+		return fmt.Sprintf("%q is no Webex room id", value), "alert-relay rooms lists the rooms that a bot is in, with their ids"
+	case "address":
+		return fmt.Sprintf("%q is no address to listen on", value), "host:port, or :port for every interface"
+	case "service_url":
+		return fmt.Sprintf("%q is no base URL", value), "http:// or https://, a host, perhaps a path; no user, query or fragment"
+	case "proxy_url":
+		return "is no proxy's URL", "http://proxy.example.com:3128" // may hold a password: not shown
+	}
+	return parserFault(e.Tag(), value)
+}
+
+// parserFault is what a pattern's own parser says about it.
+func parserFault(tag, value string) (what, hint string) {
+	var err error
+	switch tag {
+	case "glob":
+		if _, err = ParseGlob(value); err == nil {
+			return "is empty", "* matches every name"
+		}
+	case "tag":
+		_, err = ParseTagRule(value)
+	case "days":
+		_, err = parseDays(value)
+	case "hours":
+		_, _, err = parseHours(value)
+	case "pattern":
+		_, err = regexp.Compile(value)
+		return "is no regular expression: " + strings.TrimPrefix(fmt.Sprint(err), "error parsing regexp: "), "RE2 syntax: no look-around, no back-references"
+	}
+	var fault *invalid
+	if errors.As(err, &fault) {
+		return fault.what, fault.hint
+	}
+	return fmt.Sprintf("%q is against rule %s", value, tag), ""
+}
+
+// missingHints say how to give what is missing.
+var missingHints = map[string]string{
+	"default_rooms": "the rooms that take what no route matched: default_rooms: [noc]",
+	"rooms":         "name at least one room",
+	"bots":          "at least one: bots: [{name: noc, token_file: /run/secrets/webex-token}]",
+	"url":           "the frontend's base URL, such as https://zabbix.example.com",
+	"id":            "alert-relay rooms lists the rooms that a bot is in, with their ids",
+	"role":          "viewer, operator or admin",
+}
+
+// list is "a, b or c".
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+)
+
+// Secret is a value from a file or an environment variable. It prints as
+// "[secret]" wherever it is formatted, marshalled or logged.
+type Secret struct {
+	// A pointer, because fmt doesn't ask the methods of a field that isn't
+	// exported: it would print a string, but prints a pointer's address.
+	value *string
+	from  string // "file /run/secrets/x" or "environment variable X"
+}
+
+// NewSecret makes a secret that comes from nowhere in particular: for the demo
+// and for tests.
+func NewSecret(value string) Secret { return secretFrom(value, "program") }
+
+func secretFrom(value, from string) Secret { return Secret{value: &value, from: from} }
+
+const hidden = "[secret]"
+
+// Reveal is the value itself. Never log it, nor put it into an error.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// IsSet says whether there is a value.
+func (s Secret) IsSet() bool { return s.Reveal() != "" }
+
+// From says where the value comes from: a file or an environment variable.
+func (s Secret) From() string { return s.from }
+
+// String hides the value.
+func (s Secret) String() string {
+	if !s.IsSet() {
+		return ""
+	}
+	return hidden
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue hides the value from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText hides the value from JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// secretRef is what the file says about one secret: where to read it.
+type secretRef struct {
+	files []place
+	envs  []place
+}
+
+// place is a value with the key that it stands at.
+type place struct{ key, value string }
+
+// convention is the environment variable that a secret is read from when the
+// configuration names neither file nor variable: ALERT_RELAY_WEBEX_NOC_TOKEN.
+func convention(parts ...string) string {
+	name := strings.ToUpper(strings.Join(parts, "_"))
+	return "ALERT_RELAY_" + strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// secrets reads every secret that the configuration points to.
+func (l *loader) secrets(cfg *Config) {
+	for i := range cfg.Webex.Bots {
+		b := &cfg.Webex.Bots[i]
+		b.Token = l.secret(at("webex.bots", i)+".token", convention("webex", b.Name, "token"), b.Name, true)
+	}
+	for i := range cfg.Zabbix {
+		s := &cfg.Zabbix[i]
+		s.APIToken = l.secret(at("zabbix", i)+".api_token", convention("zabbix", s.Name, "api_token"), s.Name, false)
+		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
+	}
+	for i := range cfg.Notify {
+		n := &cfg.Notify[i]
+		n.Token = l.secret(at("notify", i)+".token", convention("notify", n.Name, "token"), n.Name, true)
+	}
+}
+
+// secret reads the one secret at a path; two are a fault.
+func (l *loader) secret(path, variable, owner string, required bool) Secret {
+	if ref := l.refs[path]; len(ref.files)+len(ref.envs) > 1 {
+		l.fault(path, "is given more than once", "give "+last(path)+"_file or "+last(path)+"_env, not both")
+		return Secret{}
+	}
+	found := l.secretList(path, variable, owner, required)
+	if len(found) == 0 {
+		return Secret{}
+	}
+	return found[0]
+}
+
+// secretList reads the secrets at a path: from files, from named variables, or
+// else from the conventional variable.
+func (l *loader) secretList(path, variable, owner string, required bool) []Secret {
+	ref := l.refs[path]
+	var found []Secret
+	for _, file := range ref.files {
+		if s, ok := l.secretFile(file); ok {
+			found = append(found, s)
+		}
+	}
+	for _, env := range ref.envs {
+		if !envPattern.MatchString(env.value) {
+			l.fault(env.key, fmt.Sprintf("%q is no name of an environment variable", env.value), "the name, not the secret itself; "+last(path)+"_file for a file")
+			continue
+		}
+		value := strings.TrimSpace(l.env(env.value))
+		if value == "" {
+			l.absent(env.key, "environment variable "+env.value+" isn't set", "")
+			continue
+		}
+		found = append(found, secretFrom(value, "environment variable "+env.value))
+	}
+	if len(ref.files)+len(ref.envs) > 0 || !namePattern.MatchString(owner) {
+		return found
+	}
+	if value := strings.TrimSpace(l.env(variable)); value != "" {
+		return []Secret{secretFrom(value, "environment variable "+variable)}
+	}
+	if required && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
+		l.absent(path, "is missing", "give "+last(path)+"_file or "+last(path)+"_env, or set "+variable)
+	}
+	return nil
+}
+
+// secretFile reads one file: one secret, without the white space around it.
+func (l *loader) secretFile(file place) (Secret, bool) {
+	name := l.resolve(file.value)
+	data, mode, ok := l.read(file.key, name)
+	if !ok {
+		return Secret{}, false
+	}
+	value := strings.TrimSpace(string(data))
+	switch {
+	case value == "":
+		l.fault(file.key, name+" is empty", "it must hold the secret and nothing else")
+		return Secret{}, false
+	case strings.ContainsAny(value, "\r\n"):
+		l.fault(file.key, name+" holds more than one line", "one secret a file; several secrets are several files: "+last(file.key)+": [old, new]")
+		return Secret{}, false
+	}
+	if mode.IsRegular() && mode.Perm()&0o004 != 0 {
+		l.warn(file.key, name+" can be read by everybody on this machine", "chmod o-r "+name)
+	}
+	return secretFrom(value, "file "+name), true
+}
+
+// absent is something outside the configuration file that isn't there: a fault,
+// but for those who check a file on another machine.
+func (l *loader) absent(key, what, hint string) {
+	if l.opts.Elsewhere {
+		l.warn(key, what, hint)
+		return
+	}
+	l.fault(key, what, hint)
+}
+
+// read reads a file that the configuration points to.
+func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
+	data, mode, err := l.opts.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.absent(key, "can't read "+name+": "+cause(err), "")
+	case err != nil:
+		l.fault(key, "can't read "+name+": "+cause(err), "")
+	}
+	return data, mode, err == nil
+}
+
+// resolve makes a path relative to the configuration file's directory.
+func (l *loader) resolve(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(l.file), name)
+}

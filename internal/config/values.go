@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // a minimal container has no time zones of its own
+
+	"nms-alert-relay/internal/alert"
+)
+
+// invalid is a value that can't be read, before it is known where it stands.
+type invalid struct{ what, hint string }
+
+func (e *invalid) Error() string {
+	if e.hint == "" {
+		return e.what
+	}
+	return e.what + " (" + e.hint + ")"
+}
+
+// Duration is a Go duration that also knows days: "90s", "1h30m", "7d".
+type Duration time.Duration
+
+const day = 24 * time.Hour
+
+var durationDays = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
+
+// ParseDuration reads what configuration and commands write: a Go duration
+// with days in front ("7d", "1d12h", "90s"). It isn't negative.
+func ParseDuration(text string) (Duration, error) {
+	fault := &invalid{fmt.Sprintf("%q is no duration", text), "a number with its unit: 500ms, 30s, 15m, 1h30m, 7d"}
+	rest := strings.TrimSpace(text)
+	if rest == "0" {
+		return 0, nil
+	}
+	var total time.Duration
+	if m := durationDays.FindStringSubmatch(rest); m != nil {
+		days, err := strconv.ParseFloat(m[1], 64)
+		if err != nil || days*float64(day) > math.MaxInt64/2 {
+			return 0, fault
+		}
+		total = time.Duration(days * float64(day))
+		if rest = rest[len(m[0]):]; rest == "" {
+			return Duration(total), nil
+		}
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 || d > math.MaxInt64/2 || strings.HasPrefix(rest, "+") {
+		return 0, fault
+	}
+	return Duration(total + d), nil
+}
+
+// String writes the duration as configuration does: "7d", "1d12h", "1h30m".
+func (d Duration) String() string {
+	t := time.Duration(d)
+	if t < day {
+		return short(t)
+	}
+	text := strconv.FormatInt(int64(t/day), 10) + "d"
+	if rest := t % day; rest != 0 {
+		text += short(rest)
+	}
+	return text
+}
+
+// short is a Go duration without its zero units: "1h" for "1h0m0s".
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// MarshalText writes what String does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// TimeZone is a time zone by its IANA name. After Load it is never nil.
+type TimeZone struct{ *time.Location }
+
+// ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".
+func ParseTimeZone(name string) (TimeZone, error) {
+	fault := &invalid{fmt.Sprintf("%q is no time zone", name), "an IANA name such as Europe/Berlin, or UTC"}
+	// "Local" would make the same file mean different things on two machines.
+	if name == "" || strings.EqualFold(name, "local") {
+		return TimeZone{}, fault
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return TimeZone{}, fault
+	}
+	return TimeZone{loc}, nil
+}
+
+// MarshalText writes the zone's name.
+func (z TimeZone) MarshalText() ([]byte, error) { return []byte(z.Location.String()), nil }
+
+// ParseSeverityMatch reads severities: names or numbers, each with ">=", ">",
+// "<=" or "<" before it where a span is meant.
+func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
+	set := map[alert.Severity]bool{}
+	for _, text := range texts {
+		rest := strings.TrimSpace(text)
+		op := ""
+		for _, o := range []string{">=", "<=", ">", "<", "="} {
+			if after, ok := strings.CutPrefix(rest, o); ok {
+				op, rest = o, after
+				break
+			}
+		}
+		bound, err := alert.ParseSeverity(rest)
+		if err != nil {
+			return SeverityMatch{}, unknownSeverity(rest, `a name or a span such as ">=high"`)
+		}
+		empty := true
+		for _, s := range alert.Severities {
+			if op == ">=" && s >= bound || op == "<=" && s <= bound || op == ">" && s > bound || op == "<" && s < bound || (op == "" || op == "=") && s == bound {
+				set[s], empty = true, false
+			}
+		}
+		if empty {
+			return SeverityMatch{}, &invalid{fmt.Sprintf("%q matches no severity", text), ""}
+		}
+	}
+	return SeverityMatch{Set: set}, nil
+}
+
+// unknownSeverity is the fault of a severity's name, with a suggestion.
+func unknownSeverity(text, hint string) *invalid {
+	names := make([]string, 0, len(alert.Severities))
+	for _, s := range alert.Severities {
+		names = append(names, s.String())
+	}
+	if meant := closest(strings.ToLower(strings.TrimSpace(text)), names); meant != "" {
+		hint = "did you mean " + meant + "?"
+	}
+	return &invalid{fmt.Sprintf("unknown severity %q: want one of %s, or 0 to 5", strings.TrimSpace(text), strings.Join(names, ", ")), hint}
+}
+
+// String writes the set as configuration can read it again: ">=high", "high", a
+// list with commas; "" for all.
+func (m SeverityMatch) String() string {
+	if len(m.Set) == 0 {
+		return ""
+	}
+	var names []string
+	lowest := alert.Severity(-1)
+	for _, s := range alert.Severities {
+		if !m.Set[s] {
+			continue
+		}
+		if lowest < 0 {
+			lowest = s
+		}
+		names = append(names, s.String())
+	}
+	if len(names) > 1 && int(lowest)+len(names) == len(alert.Severities) {
+		return ">=" + lowest.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// MarshalText writes what String does.
+func (m SeverityMatch) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
