@@ -1,0 +1,362 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/zabbix"
+)
+
+const secret = `s3cret-of "main" \ 'Zürich'`
+
+// receiver is the relay as the media type sees it: it checks the signature, keeps
+// what came and answers what the test says.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	events []map[string]string
+	raw    []string
+	status []int // of the next answers; then 202
+	answer string
+	came   chan struct{}
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{came: make(chan struct{}, 1000)}
+	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return // the sender will try again
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if req.URL.Path != "/v1/zabbix/events" {
+		http.NotFound(w, req)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	stamp := req.Header.Get("X-Relay-Timestamp")
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(stamp + "." + string(body)))
+	seconds, _ := strconv.ParseInt(stamp, 10, 64)
+	age := time.Since(time.Unix(seconds, 0))
+	if req.Header.Get("X-Relay-Signature") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || age.Abs() > time.Minute {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"error":"the signature does not fit"}`)
+		return
+	}
+	if len(r.status) > 0 {
+		status := r.status[0]
+		r.status = r.status[1:]
+		w.WriteHeader(status)
+		fmt.Fprint(w, r.answer)
+		return
+	}
+	var event map[string]string
+	if err := json.Unmarshal(body, &event); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"faults":[{"field":"body","what":%q}]}`, err.Error())
+		return
+	}
+	r.events, r.raw = append(r.events, event), append(r.raw, string(body))
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprintf(w, `{"problem":"main/%s","result":"kept","tags":{"relay_link":"https://relay.example.com/m/%s"}}`, event["EVENT.ID"], event["EVENT.ID"])
+	r.came <- struct{}{}
+}
+
+func (r *receiver) refuse(answer string, status ...int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer, r.status = answer, status
+}
+
+// wait gives the next event that match accepts; others are dropped.
+func (r *receiver) wait(t *testing.T, what string, match func(map[string]string) bool) map[string]string {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		r.mu.Lock()
+		for i, event := range r.events {
+			if match(event) {
+				r.events = r.events[i+1:]
+				r.mu.Unlock()
+				return event
+			}
+		}
+		r.events = nil
+		r.mu.Unlock()
+		select {
+		case <-r.came:
+		case <-deadline:
+			require.Fail(t, "did not come: "+what)
+		}
+	}
+}
+
+func of(trigger string, macros ...string) func(map[string]string) bool {
+	return func(event map[string]string) bool {
+		for i := 0; i < len(macros); i += 2 {
+			if event[macros[i]] != macros[i+1] {
+				return false
+			}
+		}
+		return event["TRIGGER.ID"] == trigger
+	}
+}
+
+const hostile = "Ünïcødé 磁盘 🔥 \"quoted\" \\back\\ <@all> \u202egnp.exe\x01 line\nbreak {\"a\":\"b\",\"c\":\"d\"}"
+
+// The media type, as it is shipped, on a real Zabbix: what it sends, how it signs, what
+// it does when the relay says no, and what people get to read.
+func TestMediaType(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		r := newReceiver(t)
+		w := z.build(t, zabbix.Settings{URL: r.URL + "/", Secret: secret, Source: "main"})
+		w.trigger(t, "plain", "Link down on {HOST.NAME}", nil)
+		w.trigger(t, "hostile", "Value: {ITEM.VALUE}", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
+		w.trigger(t, "long", "Long", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
+		w.trigger(t, "longer", "Longer", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
+		w.settle(t)
+
+		t.Run("a problem is told, signed, and gets its link", func(t *testing.T) {
+			w.set(t, hostName, "plain", "1")
+			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
+			require.Equal(t, "Link down on "+visibleName, e["EVENT.NAME"])
+			require.Equal(t, "main", e["SOURCE"])
+			require.Equal(t, "noc", e["ALERT.SENDTO"])
+			require.Equal(t, "3", e["EVENT.NSEVERITY"])
+			require.Equal(t, hostName, e["HOST.HOST"])
+			require.Equal(t, w.actionID, e["ACTION.ID"])
+			require.Equal(t, w.itemID["plain"], e["ITEM.ID"])
+			require.Equal(t, "{EVENT.UPDATE.ACTION}", e["EVENT.UPDATE.ACTION"], "unresolved out of its occasion")
+			for _, name := range []string{"URL", "SECRET", "HTTP_PROXY", "SALVAGED"} {
+				require.NotContains(t, e, name)
+			}
+			eventually(t, "the tag is kept with the problem", func() error {
+				for _, tag := range w.rows(t, "problem.get", object{"eventids": []string{e["EVENT.ID"]}, "selectTags": "extend"})[0]["tags"].([]any) {
+					if tag.(object)["tag"] == "relay_link" && tag.(object)["value"] == "https://relay.example.com/m/"+e["EVENT.ID"] {
+						return nil
+					}
+				}
+				return fmt.Errorf("no relay_link")
+			})
+
+			w.acknowledge(t, e["EVENT.ID"], bitAck|bitMessage|bitSeverity, object{"message": hostile, "severity": 5})
+			u := r.wait(t, "update", of(w.triggerID["plain"], "EVENT.UPDATE.STATUS", "1"))
+			require.Equal(t, e["EVENT.ID"], u["EVENT.ID"])
+			require.Equal(t, hostile, u["EVENT.UPDATE.MESSAGE"])
+			require.Equal(t, "acknowledged, commented and changed severity from Average to Disaster", u["EVENT.UPDATE.ACTION"])
+			require.Equal(t, "Bob Builder (bob)", u["USER.FULLNAME"])
+			require.Equal(t, "5", u["EVENT.NSEVERITY"])
+			require.Equal(t, "Yes", u["EVENT.ACK.STATUS"])
+			require.Contains(t, u["EVENT.TAGSJSON"], "relay_link")
+
+			w.set(t, hostName, "plain", "0")
+			v := r.wait(t, "recovery", of(w.triggerID["plain"], "EVENT.VALUE", "0"))
+			require.Equal(t, e["EVENT.ID"], v["EVENT.ID"])
+			require.Regexp(t, `^\d+$`, v["EVENT.RECOVERY.ID"])
+		})
+
+		t.Run("text arrives as it is", func(t *testing.T) {
+			w.set(t, hostName, "hostile", "1 "+hostile)
+			e := r.wait(t, "problem", of(w.triggerID["hostile"]))
+			require.Equal(t, "1 "+hostile, e["EVENT.OPDATA"])
+			require.Equal(t, "Value: 1 "+hostile, e["EVENT.NAME"])
+		})
+
+		t.Run("a relay that is away is tried again", func(t *testing.T) {
+			r.refuse(`{"error":"draining"}`, 503, 503, 429)
+			w.set(t, hostName, "plain", "1")
+			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
+			eventually(t, "sent in the end", func() error {
+				if a := w.alerts(t, e["EVENT.ID"])[0]; a["status"] != "1" {
+					return fmt.Errorf("status %v, error %q", a["status"], a["error"])
+				}
+				return nil
+			})
+			w.set(t, hostName, "plain", "0")
+			r.wait(t, "recovery", of(w.triggerID["plain"], "EVENT.VALUE", "0"))
+		})
+
+		t.Run("the relay's faults can be read in Zabbix", func(t *testing.T) {
+			var always []int
+			for range 200 {
+				always = append(always, 400)
+			}
+			r.refuse(`{"faults":[{"field":"event.id","what":"is no number","hint":"import the media type again"},{"field":"event.value","what":"is missing"}]}`, always...)
+			w.set(t, hostName, "plain", "1")
+			eventually(t, "the fault stands with the alert", func() error {
+				for _, a := range w.rows(t, "alert.get", object{"objectids": []string{w.triggerID["plain"]}, "output": "extend"}) {
+					if strings.Contains(a["error"].(string), "The relay cannot use this event: event.id: is no number (import the media type again); event.value: is missing") {
+						return nil
+					}
+				}
+				return fmt.Errorf("no alert with it")
+			})
+			r.refuse("")
+			r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
+		})
+
+		t.Run("the Test button says where the message went", func(t *testing.T) {
+			answer := w.pressTest(t, nil)
+			require.Equal(t, "success", answer["response"], answer)
+			e := r.wait(t, "test", func(e map[string]string) bool { return e["EVENT.ID"] == "{EVENT.ID}" })
+			require.Equal(t, "{ALERT.SENDTO}", e["ALERT.SENDTO"])
+			require.Contains(t, answer["data"], `"result":"kept"`)
+		})
+
+		t.Run("a setting that is missing or wrong is named", func(t *testing.T) {
+			for _, c := range []struct{ parameter, value, says string }{
+				{"URL", "<URL of the relay>", "The parameter URL of this media type is not set"},
+				{"URL", "", "The parameter URL of this media type is not set"},
+				{"URL", "relay.example.com", `must begin with http:// or https://, not be "relay.example.com"`},
+				{"URL", "http://127.0.0.1:1", "No answer from http://127.0.0.1:1/v1/zabbix/events"},
+				{"URL", r.URL + "/elsewhere", "There is no relay at " + r.URL + "/elsewhere/v1/zabbix/events (404)"},
+				{"SECRET", "{$RELAY.SECRET}", "The macro {$RELAY.SECRET} has no value here"},
+				{"SECRET", "wrong", "does not accept the signature. Compare SECRET"},
+				{"HTTP_PROXY", "127.0.0.1:1", "No answer from"},
+				{"EVENT.ID", "", "The parameter EVENT.ID is missing"},
+			} {
+				answer := w.pressTest(t, map[string]string{c.parameter: c.value})
+				require.Equal(t, "failed", answer["response"], c)
+				require.Contains(t, answer["error"].(string)+answer["info"].(string), c.says)
+				require.NotContains(t, fmt.Sprint(answer["error"], answer["info"]), secret)
+			}
+		})
+
+		t.Run("what Zabbix cuts is salvaged", func(t *testing.T) {
+			w.set(t, hostName, "long", "1"+strings.Repeat("x", 65000))
+			e := r.wait(t, "problem", of(w.triggerID["long"]))
+			require.Equal(t, "1", e["SALVAGED"])
+			require.Equal(t, "1", e["EVENT.VALUE"])
+			require.Equal(t, "Long", e["EVENT.NAME"])
+			require.NotContains(t, e, "EVENT.OPDATA")
+			w.set(t, hostName, "long", "0")
+			v := r.wait(t, "recovery", of(w.triggerID["long"], "EVENT.VALUE", "0"))
+			require.NotContains(t, v, "SALVAGED", "the recovered value is short")
+		})
+
+		t.Run("settings changed after the import are out of the salvage's reach, and it says so", func(t *testing.T) {
+			w.changeSecret(t, secret+" ")
+			w.changeSecret(t, secret)
+			w.set(t, hostName, "longer", "1"+strings.Repeat("x", 65000))
+			eventually(t, "the alert says what to do", func() error {
+				for _, a := range w.rows(t, "alert.get", object{"objectids": []string{w.triggerID["longer"]}, "output": "extend"}) {
+					if strings.Contains(a["error"].(string), "SECRET was cut off. Shorten the message of the action") {
+						return nil
+					}
+				}
+				return fmt.Errorf("no alert with it")
+			})
+		})
+	})
+}
+
+// The script in Zabbix's own interpreter: wherever the text is cut, what stands
+// before the cut is sent, and never a broken value.
+func TestMediaTypeSalvage(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		r := newReceiver(t)
+		pairs := [][2]string{{"URL", r.URL}, {"SECRET", secret}, {"SOURCE", ""}, {"EVENT.ID", "4711"}, {"EVENT.NAME", hostile},
+			{"ALERT.SENDTO", "noc"}, {"EVENT.OPDATA", `ends in a quote and a comma ",`}, {"ALERT.MESSAGE", `","EVENT.ID":"1`}, {"HOST.NAME", "sw1"}}
+		var parts []string
+		want := map[string]string{}
+		for _, p := range pairs {
+			name, err := json.Marshal(p[0])
+			require.NoError(t, err)
+			value, err := json.Marshal(p[1])
+			require.NoError(t, err)
+			parts, want[p[0]] = append(parts, string(name)+":"+string(value)), p[1]
+		}
+		text := "{" + strings.Join(parts, ",") + "}"
+		first := strings.Index(text, `,"EVENT.NAME"`) + 2
+		for cut := first; cut <= len(text); cut += 5 {
+			for !utf8.RuneStart((text + "x")[cut]) {
+				cut++
+			}
+			out, err := z.runScript(t, text[:cut])
+			require.NoError(t, err, "cut at %d: %s", cut, text[:cut])
+			require.Contains(t, out, "relay_link")
+			e := r.wait(t, "event", func(map[string]string) bool { return true })
+			for name, value := range e {
+				if name != "SALVAGED" {
+					require.Equal(t, want[name], value, "%s, cut at %d", name, cut)
+				}
+			}
+			require.Equal(t, "4711", e["EVENT.ID"])
+			require.Equal(t, cut < len(text), e["SALVAGED"] == "1", "cut at %d", cut)
+		}
+	})
+}
+
+// runScript runs the media type's script in this version's interpreter.
+func (z *server) runScript(t *testing.T, value string) (string, error) {
+	t.Helper()
+	var file struct {
+		Export struct {
+			MediaTypes []struct {
+				Script string `yaml:"script"`
+			} `yaml:"media_types"`
+		} `yaml:"zabbix_export"`
+	}
+	require.NoError(t, yaml.Unmarshal(zabbix.MediaType, &file))
+	// zabbix_js reads a script from its standard input, a value of any length from its arguments.
+	return tryScript(strings.NewReader(file.Export.MediaTypes[0].Script), z.version, "js", "-s", "-", "-p", value)
+}
+
+// pressTest does what the Test window of the media types' page does: it hands
+// the server the parameters as the form shows them, but for those that a person typed over.
+func (w *world) pressTest(t *testing.T, typed map[string]string) object {
+	t.Helper()
+	parameters := map[string]string{}
+	for _, p := range w.rows(t, "mediatype.get", object{"mediatypeids": []string{w.mediatype}, "output": "extend"})[0]["parameters"].([]any) {
+		name, value := p.(object)["name"].(string), p.(object)["value"].(string)
+		if v, ok := typed[name]; ok {
+			value = v
+		}
+		parameters[name] = value
+	}
+	answer, err := w.tell(object{"request": "alert.send", "sid": w.session,
+		"data": object{"mediatypeid": w.mediatype, "parameters": parameters}})
+	require.NoError(t, err)
+	for _, field := range []string{"error", "info"} {
+		if answer[field] == nil {
+			answer[field] = ""
+		}
+	}
+	return answer
+}
+
+// changeSecret does what saving the media type's form does.
+func (w *world) changeSecret(t *testing.T, value string) {
+	t.Helper()
+	parameters := w.rows(t, "mediatype.get", object{"mediatypeids": []string{w.mediatype}, "output": "extend"})[0]["parameters"].([]any)
+	for _, p := range parameters {
+		if p.(object)["name"] == "SECRET" {
+			p.(object)["value"] = value
+		}
+	}
+	w.call(t, "mediatype.update", object{"mediatypeid": w.mediatype, "parameters": parameters})
+}
