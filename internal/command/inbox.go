@@ -162,7 +162,8 @@ func (e *Executor) expire(ctx context.Context, c store.Command, view View) error
 	return e.finish(ctx, c, p, "", store.CommandExpired, lost(c, p.room.Location))
 }
 
-func isPress(e *webex.Envelope) bool { return e != nil && e.Data.MessageID != "" }
+// isPress says whether a button was pressed, rather than something said.
+func isPress(e *webex.Envelope) bool { return e != nil && e.Resource == "attachmentActions" && e.Data.MessageID != "" }
 
 // leave takes an arrival out of the inbox.
 func (e *Executor) leave(a *arrival) {

@@ -1,0 +1,248 @@
+// Package chat is what people say to the bots, and the buttons that they press:
+// heard by webhook, read again from Webex as the truth, and handed on as commands.
+package chat
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Webex is what chat needs of webex.Client.
+type Webex interface {
+	Me(ctx context.Context) (webex.Person, error)
+	GetMessage(ctx context.Context, id string) (webex.Message, error)
+	GetPerson(ctx context.Context, id string) (webex.Person, error)
+	GetAttachmentAction(ctx context.Context, id string) (webex.AttachmentAction, error)
+	Webhooks(ctx context.Context) ([]webex.Webhook, error)
+	CreateWebhook(ctx context.Context, w webex.Webhook) (webex.Webhook, error)
+	UpdateWebhook(ctx context.Context, w webex.Webhook) (webex.Webhook, error)
+	DeleteWebhook(ctx context.Context, id string) error
+}
+
+// Directory says who people are to the relay and which rooms it serves:
+// *config.Config.
+type Directory interface {
+	Allowed(email string) bool
+	RoomByID(id string) (config.Room, bool)
+}
+
+// Bot is one bot account.
+type Bot struct {
+	Name   string
+	Listen config.Listen
+	Webex  Webex
+}
+
+// The resources of Webex that the relay listens to.
+const (
+	resourceMessages = "messages"
+	resourceActions  = "attachmentActions"
+)
+
+// Why something heard is ignored: the values of the metric's label.
+const (
+	ignoredOwn      = "own"        // the bot's own message
+	ignoredBot      = "bot"        // another bot's
+	ignoredRoom     = "room"       // said in a room that isn't configured, or is another bot's
+	ignoredPerson   = "person"     // by somebody outside allowed_domains
+	ignoredGone     = "gone"       // deleted since
+	ignoredRefused  = "refused"    // Webex doesn't let the bot read it
+	ignoredCard     = "card"       // a button of a card that isn't the relay's
+	ignoredResource = "resource"   // not a thing to listen to
+	ignoredBroken   = "unreadable" // can't be understood
+)
+
+var ignoredReasons = [...]string{ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken}
+
+// moments is how often something that isn't there is asked for again: GET can
+// answer 404 for a moment after the webhook (reported by users).
+const moments = 5
+
+// Reader reads from Webex what an envelope only names. It is a command.Hearer.
+type Reader struct {
+	bots      map[string]Bot
+	directory func() Directory
+	metrics   *Metrics
+
+	people people
+	mu     sync.Mutex
+	me     map[string]webex.Person
+}
+
+// NewReader makes one. directory is asked anew each time.
+func NewReader(bots []Bot, directory func() Directory, metrics *Metrics) *Reader {
+	r := &Reader{bots: make(map[string]Bot, len(bots)), directory: directory, metrics: metrics, me: make(map[string]webex.Person)}
+	for _, b := range bots {
+		r.bots[b.Name] = b
+	}
+	return r
+}
+
+// Me is the bot's own account, asked once.
+func (r *Reader) Me(ctx context.Context, bot string) (webex.Person, error) {
+	if me, ok := r.ownAccount(bot); ok {
+		return me, nil
+	}
+	me, err := r.bots[bot].Webex.Me(ctx)
+	if err != nil {
+		return webex.Person{}, err
+	}
+	r.mu.Lock()
+	r.me[bot] = me
+	r.mu.Unlock()
+	return me, nil
+}
+
+func (r *Reader) ownAccount(bot string) (webex.Person, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	me, ok := r.me[bot]
+	return me, ok
+}
+
+// Hear reads again what was said or pressed, and leaves out what the bot doesn't
+// react to.
+func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (command.Heard, error) {
+	bot, ok := r.bots[c.Bot]
+	if !ok {
+		return command.Heard{}, r.ignore(c.Bot, ignoredBot, "the bot %q isn't configured any more", c.Bot)
+	}
+	me, err := r.Me(ctx, c.Bot)
+	if err != nil {
+		return command.Heard{}, r.failed(c, err)
+	}
+	switch e.Resource {
+	case resourceMessages:
+		return r.message(ctx, c, bot, me, e.Data.ID)
+	case resourceActions:
+		return r.press(ctx, c, bot, me, e.Data.ID)
+	}
+	return command.Heard{}, r.ignore(c.Bot, ignoredResource, "%.40q", e.Resource)
+}
+
+func (r *Reader) message(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Heard, error) {
+	m, err := bot.Webex.GetMessage(ctx, id)
+	if err != nil {
+		return command.Heard{}, r.failed(c, err)
+	}
+	room, direct, served := r.place(bot.Name, m.RoomID, m.RoomType)
+	if !served {
+		return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
+	}
+	who, err := r.person(ctx, c, bot, me, m.PersonID)
+	if err != nil {
+		return command.Heard{}, err
+	}
+	return command.Heard{
+		Text: said(m, me), Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who,
+	}, nil
+}
+
+func (r *Reader) press(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Heard, error) {
+	a, err := bot.Webex.GetAttachmentAction(ctx, id)
+	if err != nil {
+		return command.Heard{}, r.failed(c, err)
+	}
+	button, ours := buttonOf(a)
+	if !ours {
+		return command.Heard{}, r.ignore(bot.Name, ignoredCard, "message %s", a.MessageID)
+	}
+	// A press doesn't say what sort of room it is in.
+	room, direct, served := r.place(bot.Name, a.RoomID, "")
+	if !served {
+		m, err := bot.Webex.GetMessage(ctx, a.MessageID)
+		if err != nil {
+			return command.Heard{}, r.failed(c, err)
+		}
+		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || m.RoomID != a.RoomID {
+			return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
+		}
+	}
+	who, err := r.person(ctx, c, bot, me, a.PersonID)
+	if err != nil {
+		return command.Heard{}, err
+	}
+	return command.Heard{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
+}
+
+// place is the configured name of a room, and whether this bot serves it.
+func (r *Reader) place(bot, roomID, roomType string) (name string, direct, served bool) {
+	room, configured := r.directory().RoomByID(roomID)
+	direct = roomType == "direct"
+	switch {
+	case configured && (room.Bot == "" || room.Bot == bot):
+		return room.Name, direct, true
+	case configured:
+		return "", direct, false
+	}
+	return "", direct, direct
+}
+
+// person is who did it, from Webex's own record: never from the message.
+func (r *Reader) person(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Person, error) {
+	if samePerson(id, me.ID) {
+		return command.Person{}, r.ignore(bot.Name, ignoredOwn, "")
+	}
+	p, err := r.people.get(ctx, bot.Webex, id)
+	if err != nil {
+		return command.Person{}, r.failed(c, err)
+	}
+	email := p.Email()
+	switch {
+	case p.Type == "bot" || botAddress(email):
+		return command.Person{}, r.ignore(bot.Name, ignoredBot, "%s", email)
+	case email == "" || !r.directory().Allowed(email):
+		return command.Person{}, r.ignore(bot.Name, ignoredPerson, "%s", email)
+	}
+	return command.Person{ID: p.ID, Name: p.DisplayName, Email: email}, nil
+}
+
+// buttonOf reads the inputs of a press: what a card of the relay carries, plus
+// the fields beside it. They come from the client and prove nothing.
+func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
+	switch mark := a.Inputs["relay"].(type) {
+	case float64:
+		if mark != 1 {
+			return command.Button{}, false
+		}
+	case string:
+		if mark != "1" {
+			return command.Button{}, false
+		}
+	default:
+		return command.Button{}, false
+	}
+	text := func(name string) string {
+		s, _ := a.Inputs[name].(string)
+		return s
+	}
+	return command.Button{Action: text("action"), Key: text("key"), Comment: text("comment"), MessageID: a.MessageID}, true
+}
+
+func (r *Reader) ignore(bot, reason, format string, args ...any) error {
+	r.metrics.ignored.WithLabelValues(bot, reason).Inc()
+	return &command.Ignored{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// failed says what a failed call means for the command.
+func (r *Reader) failed(c store.Command, err error) error {
+	switch webex.ClassOf(err) {
+	case webex.NotFound:
+		if c.Attempts < moments {
+			return &command.Later{After: 500 * time.Millisecond << c.Attempts, Err: err}
+		}
+		return r.ignore(c.Bot, ignoredGone, "%v", err)
+	case webex.RateLimited:
+		return &command.Later{After: retryAfter(err), Err: err}
+	case webex.Refused, webex.Conflict:
+		return r.ignore(c.Bot, ignoredRefused, "%v", err)
+	}
+	return err
+}
