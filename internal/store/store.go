@@ -197,8 +197,11 @@ type Fold struct {
 	Applied  []int64          // journal entries that are done with
 	SetAside map[int64]string // journal entries that can't be applied, with the reason
 	Problems []alert.Problem  // to write whole
-	Posts    []Post           // the ledger's columns; the cursor is written for new posts only
-	Notices  []Notice         // new ones: test notices
+	// Posts are written in the ledger's columns; the cursor is written for new
+	// posts only. DirtySince counts only where the room isn't behind already: delivery
+	// may have caught up since the ledger read the post.
+	Posts   []Post
+	Notices []Notice // new ones: test notices
 }
 
 // Filter selects problems.
@@ -242,6 +245,8 @@ type DeadLetter struct {
 type Store interface {
 	// Append writes one entry to the journal and returns once it is on disk.
 	// Calls that come together share one commit. ErrBusy when too many wait.
+	// When ctx ends first, its error is returned, and the entry may be written
+	// all the same. The payload must not be changed afterwards, whatever is returned.
 	Append(ctx context.Context, e Entry) (id int64, err error)
 	// Pending gives entries neither applied nor set aside, the oldest first.
 	PendingEntries(ctx context.Context, limit int) ([]Entry, error)
@@ -266,7 +271,7 @@ type Store interface {
 	// PendingPosts gives the posts of these rooms that are behind (Post.Pending).
 	PendingPosts(ctx context.Context, rooms []string) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when
-	// Delivered reaches Desired as it stands in the store by then.
+	// Delivered reaches Desired as it stands in the store by then. ErrNotFound.
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error
 	// PostByMessage finds the post whose root or card has this Webex message id. ErrNotFound.
 	PostByMessage(ctx context.Context, messageID string) (Post, error)
@@ -301,6 +306,14 @@ type Store interface {
 	// newest message heard in a room.
 	Value(ctx context.Context, name string) (string, error) // ErrNotFound
 	SetValue(ctx context.Context, name, value string) error
+
+	// Prune removes what is past its retention, at most limit rows of each sort,
+	// and says how many rows went: 0 means that nothing is left to remove. Journal entries
+	// that are applied and were received before journalBefore; problems that don't go on and were last
+	// written before problemsBefore, with their posts, unless a room is still to be told, and
+	// notices sent before it; finished commands and entries set aside before
+	// auditBefore. Dead notices stay until somebody drops or replays them.
+	Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error)
 
 	Stats(ctx context.Context) (Stats, error)
 	// Ping says whether the store can be written to.

@@ -1,0 +1,249 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"nms-alert-relay/internal/store"
+)
+
+// What may wait for a commit. Beyond it store.ErrBusy says so at once: the
+// sender comes again, and memory is bounded.
+const (
+	maxWaiting      = 4096
+	maxWaitingBytes = 64 << 20
+	maxBatchBytes   = 8 << 20 // of one commit, so that one burst doesn't hold up fold and delivery
+)
+
+// intake gathers appends into shared commits: while one commit runs, the next batch
+// grows.
+type intake struct {
+	w     *writer
+	wrote func()
+
+	mu      sync.Mutex
+	waiting []*request
+	bytes   int
+	closed  bool
+
+	wake chan struct{}
+	done chan struct{} // closed when the committer has ended
+
+	insert journalInsert
+}
+
+// request is one Append that waits.
+type request struct {
+	entry store.Entry
+	id    int64
+	taken atomic.Int32 // see the states below
+	done  chan error   // of one
+}
+
+// A request belongs to its caller until the committer takes it. A caller that
+// gives up before that takes it back.
+const (
+	queued int32 = iota
+	taken
+	givenUp
+)
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
+
+func newIntake(w *writer, wrote func()) *intake {
+	q := &intake{w: w, wrote: wrote, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go q.run()
+	return q
+}
+
+// Append implements store.Store.
+func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
+	if e.ReceivedAt.IsZero() {
+		e.ReceivedAt = s.clock()
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	r := requests.Get().(*request)
+	r.entry = e
+	r.taken.Store(queued)
+	if err := s.intake.enqueue(r); err != nil {
+		r.entry = store.Entry{}
+		requests.Put(r)
+		return 0, err
+	}
+	var err error
+	select {
+	case err = <-r.done:
+	case <-ctx.Done():
+		// The request stays in the queue and isn't used again.
+		if r.taken.CompareAndSwap(queued, givenUp) {
+			return 0, fmt.Errorf("append to the journal: %w, and nothing was written", ctx.Err())
+		}
+		return 0, fmt.Errorf("append to the journal: %w, while the entry was being written", ctx.Err())
+	}
+	id := r.id
+	r.entry = store.Entry{}
+	requests.Put(r)
+	if err != nil {
+		return 0, fmt.Errorf("store %s: append to the journal: %w", s.path, err)
+	}
+	return id, nil
+}
+
+func (q *intake) enqueue(r *request) error {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return store.ErrClosed
+	}
+	if len(q.waiting) >= maxWaiting || len(q.waiting) > 0 && q.bytes+len(r.entry.Payload) > maxWaitingBytes {
+		q.mu.Unlock()
+		return store.ErrBusy
+	}
+	first := len(q.waiting) == 0
+	q.waiting = append(q.waiting, r)
+	q.bytes += len(r.entry.Payload)
+	q.mu.Unlock()
+	if first {
+		select {
+		case q.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// run commits until close. Its loop makes no garbage of its own: two slices
+// change places.
+func (q *intake) run() {
+	defer close(q.done)
+	var batch []*request
+	for range q.wake {
+		// Whoever is about to append may do so first: one commit for all of them.
+		// Nothing is waited for; with nobody else to run this returns at once.
+		runtime.Gosched()
+		for {
+			_ = q.w.take(context.Background())
+			batch = q.next(batch[:0])
+			if len(batch) == 0 {
+				q.w.give()
+				break
+			}
+			first, err := q.commit(batch)
+			q.w.give()
+			for i, r := range batch {
+				r.id = first + int64(i)
+				r.done <- err
+				batch[i] = nil
+			}
+			if err == nil {
+				q.wrote()
+			}
+			runtime.Gosched()
+		}
+	}
+}
+
+// next moves what waits into batch, but for what was given up.
+func (q *intake) next(batch []*request) []*request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size, n := 0, 0
+	for n < len(q.waiting) && (n == 0 || size < maxBatchBytes) {
+		r := q.waiting[n]
+		size += len(r.entry.Payload)
+		n++
+		if r.taken.CompareAndSwap(queued, taken) {
+			batch = append(batch, r)
+		}
+	}
+	rest := copy(q.waiting, q.waiting[n:])
+	clear(q.waiting[rest:])
+	q.waiting = q.waiting[:rest]
+	q.bytes -= size
+	return batch
+}
+
+// close lets what waits be written, and returns when it is.
+func (q *intake) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	close(q.wake)
+	<-q.done
+}
+
+// commit writes a batch in one transaction and gives the id of its first
+// entry. It has the writer's turn.
+func (q *intake) commit(batch []*request) (first int64, err error) {
+	first = q.w.lastID + 1
+	err = q.w.conn.Raw(func(c any) error { return q.insert.run(c, first, batch) })
+	if err == nil {
+		q.w.lastID += int64(len(batch))
+	}
+	return first, err
+}
+
+// journalInsert is the hot path: statements of the driver's own, without
+// database/sql between, with arguments that are used again and again.
+type journalInsert struct {
+	begin, insert, commit, rollback driver.StmtExecContext
+	args                            [5]driver.NamedValue
+}
+
+func (j *journalInsert) prepare(c driver.ConnPrepareContext) error {
+	if j.insert != nil {
+		return nil
+	}
+	for i := range j.args {
+		j.args[i].Ordinal = i + 1
+	}
+	for _, p := range []struct {
+		to  *driver.StmtExecContext
+		sql string
+	}{
+		{&j.begin, "BEGIN IMMEDIATE"}, {&j.commit, "COMMIT"}, {&j.rollback, "ROLLBACK"},
+		{&j.insert, "INSERT INTO journal (id, source, kind, received_at, payload) VALUES (?, ?, ?, ?, ?)"},
+	} {
+		st, err := c.PrepareContext(context.Background(), p.sql)
+		if err != nil {
+			return err
+		}
+		*p.to = st.(driver.StmtExecContext)
+	}
+	return nil
+}
+
+func (j *journalInsert) run(conn any, first int64, batch []*request) error {
+	if err := j.prepare(conn.(driver.ConnPrepareContext)); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if _, err := j.begin.ExecContext(ctx, nil); err != nil {
+		return err
+	}
+	a := j.args[:]
+	for i, r := range batch {
+		payload := r.entry.Payload
+		if payload == nil {
+			payload = []byte{} // nil would be NULL
+		}
+		a[0].Value, a[1].Value, a[2].Value = first+int64(i), r.entry.Source, string(r.entry.Kind)
+		a[3].Value, a[4].Value = r.entry.ReceivedAt.UnixMicro(), payload
+		if _, err := j.insert.ExecContext(ctx, a); err != nil {
+			_, _ = j.rollback.ExecContext(ctx, nil)
+			return err
+		}
+	}
+	a[4].Value = nil // don't keep the last payload alive
+	if _, err := j.commit.ExecContext(ctx, nil); err != nil {
+		_, _ = j.rollback.ExecContext(ctx, nil)
+		return err
+	}
+	return nil
+}

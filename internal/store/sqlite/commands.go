@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"nms-alert-relay/internal/store"
+)
+
+const commandColumns = `id, bot, room_id, room, parent_id, person_id, email, name, text, action, keys,
+	state, outcome, attempts, not_before, created_at, done_at, detail`
+
+func scanCommand(rows *sql.Rows) (store.Command, error) {
+	var c store.Command
+	var keys string
+	var notBefore, created, done int64
+	err := rows.Scan(&c.ID, &c.Bot, &c.RoomID, &c.Room, &c.ParentID, &c.PersonID, &c.Email, &c.Name, &c.Text, &c.Action, &keys,
+		&c.State, &c.Outcome, &c.Attempts, &notBefore, &created, &done, &c.Detail)
+	if err == nil {
+		err = json.Unmarshal([]byte(keys), &c.Keys)
+	}
+	c.NotBefore, c.CreatedAt, c.DoneAt = at(notBefore), at(created), at(done)
+	return c, err
+}
+
+func commandArgs(c store.Command) ([]any, error) {
+	keys, err := json.Marshal(c.Keys)
+	return []any{c.ID, c.Bot, c.RoomID, c.Room, c.ParentID, c.PersonID, c.Email, c.Name, c.Text, c.Action, string(keys),
+		string(c.State), c.Outcome, c.Attempts, micro(c.NotBefore), micro(c.CreatedAt), micro(c.DoneAt), c.Detail}, err
+}
+
+// ClaimCommand implements store.Store.
+func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool, err error) {
+	if c.ID == "" {
+		return false, errors.New("a command without an id can't be claimed: it couldn't be told from another")
+	}
+	if c.State == "" {
+		c.State = store.CommandReceived
+	}
+	if c.CreatedAt.IsZero() {
+		c.CreatedAt = s.clock()
+	}
+	args, err := commandArgs(c)
+	if err != nil {
+		return false, err
+	}
+	err = s.write(ctx, "claim a command", func(t *tx) error {
+		n, err := t.exec(`INSERT INTO commands (`+commandColumns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`, args...)
+		claimed = n == 1
+		return err
+	})
+	return claimed && err == nil, err
+}
+
+// SaveCommand implements store.Store.
+func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
+	args, err := commandArgs(c)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "save a command", func(t *tx) error {
+		n, err := t.exec(`
+			UPDATE commands SET bot = ?2, room_id = ?3, room = ?4, parent_id = ?5, person_id = ?6, email = ?7, name = ?8, text = ?9,
+				action = ?10, keys = ?11, state = ?12, outcome = ?13, attempts = ?14, not_before = ?15, created_at = ?16, done_at = ?17, detail = ?18
+			WHERE id = ?1`, args...)
+		if err == nil && n == 0 {
+			return fmt.Errorf("command %s: %w", c.ID, store.ErrNotFound)
+		}
+		return err
+	})
+}
+
+const unfinished = `state IN ('received', 'executing', 'retrying')`
+
+// UnfinishedCommands implements store.Store.
+func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
+	return query(ctx, s, "read unfinished commands", scanCommand,
+		`SELECT `+commandColumns+` FROM commands WHERE `+unfinished+` ORDER BY created_at, rowid`)
+}
+
+// Commands implements store.Store.
+func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
+	return query(ctx, s, "read the commands", scanCommand,
+		`SELECT `+commandColumns+` FROM commands ORDER BY created_at DESC, rowid DESC LIMIT ?`, limited(limit))
+}
+
+// Value implements store.Store.
+func (s *Store) Value(ctx context.Context, name string) (string, error) {
+	found, err := query(ctx, s, "read a value", func(rows *sql.Rows) (v string, err error) { return v, rows.Scan(&v) },
+		`SELECT value FROM kept_values WHERE name = ?`, name)
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("value %s: %w", name, store.ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// SetValue implements store.Store.
+func (s *Store) SetValue(ctx context.Context, name, value string) error {
+	return s.write(ctx, "keep a value", func(t *tx) error {
+		_, err := t.exec(`INSERT INTO kept_values (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		return err
+	})
+}
+
+// Ping implements store.Store: it writes, since a full disk can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.SetValue(ctx, "store.ping", s.clock().UTC().Format("2006-01-02T15:04:05Z"))
+}

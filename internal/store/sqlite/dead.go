@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// DeadLetters implements store.Store, the newest first.
+func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
+	return query(ctx, s, "read dead letters", func(rows *sql.Rows) (store.DeadLetter, error) {
+		var d store.DeadLetter
+		var when int64
+		err := rows.Scan(&d.NoticeID, &d.Key.Source, &d.Key.EventID, &d.Room, &d.Reason, &d.TrackingID, &when)
+		d.At = at(when)
+		if d.NoticeID != 0 {
+			d.ID = "notice:" + strconv.FormatInt(d.NoticeID, 10)
+		} else {
+			d.ID = "post:" + d.Key.String() + "@" + d.Room
+		}
+		return d, err
+	}, `
+		SELECT * FROM (
+			SELECT 0, source, event_id, room, last_error, tracking_id, dead_at AS gone FROM posts WHERE state = 'dead'
+			UNION ALL
+			SELECT id, '', '', CASE WHEN room <> '' THEN room WHEN person <> '' THEN person ELSE room_id END,
+				last_error, tracking_id, changed_at FROM notices WHERE state = 'dead')
+		ORDER BY gone DESC`)
+}
+
+// letter is a dead letter's id, read.
+type letter struct {
+	key    alert.Key
+	room   string
+	notice int64
+}
+
+func parseLetter(id string) (letter, bool) {
+	if text, ok := strings.CutPrefix(id, "notice:"); ok {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return letter{notice: n}, err == nil && n > 0
+	}
+	text, ok := strings.CutPrefix(id, "post:")
+	if !ok {
+		return letter{}, false
+	}
+	// A source's name has no slash and an event id no "@"; a room's name may have both.
+	key, room, ok := strings.Cut(text, "@")
+	return letter{key: alert.ParseKey(key), room: room}, ok
+}
+
+// onDead runs one statement for a post, or another for a notice.
+func (s *Store) onDead(ctx context.Context, id, what, post, notice string, args ...any) error {
+	l, ok := parseLetter(id)
+	if !ok {
+		return fmt.Errorf("dead letter %q: %w: ids are like post:main/4711@noc and notice:12", id, store.ErrNotFound)
+	}
+	return s.write(ctx, what, func(t *tx) error {
+		var n int64
+		var err error
+		if l.notice != 0 {
+			n, err = t.exec(notice, append(args, l.notice)...)
+		} else {
+			n, err = t.exec(post, append(args, l.key.EventID, l.key.Source, l.room)...)
+		}
+		if err == nil && n == 0 {
+			return fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// ReplayDead implements store.Store.
+func (s *Store) ReplayDead(ctx context.Context, id string) error {
+	return s.onDead(ctx, id, "replay a dead letter", `
+		UPDATE posts SET state = 'live', dirty_since = ?, delivered = min(delivered, desired - 1), attempts = 0, not_before = 0,
+			last_error = '', tracking_id = '', dead_at = 0
+		WHERE event_id = ? AND source = ? AND room = ? AND state = 'dead'`, `
+		UPDATE notices SET state = 'pending', changed_at = ?, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
+		WHERE id = ? AND state = 'dead'`, micro(s.clock()))
+}
+
+// DropDead implements store.Store.
+func (s *Store) DropDead(ctx context.Context, id string) error {
+	return s.onDead(ctx, id, "drop a dead letter",
+		`DELETE FROM posts WHERE event_id = ? AND source = ? AND room = ? AND state = 'dead'`,
+		`DELETE FROM notices WHERE id = ? AND state = 'dead'`)
+}

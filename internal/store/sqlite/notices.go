@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"nms-alert-relay/internal/store"
+)
+
+const noticeColumns = `id, kind, sender, room, room_id, person, bot, parent_id, markdown, text, card, dedup,
+	state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at`
+
+func scanNotice(rows *sql.Rows) (store.Notice, error) {
+	var n store.Notice
+	var notBefore, created, changed int64
+	err := rows.Scan(&n.ID, &n.Kind, &n.Sender, &n.Room, &n.RoomID, &n.Person, &n.Bot, &n.ParentID, &n.Markdown, &n.Text, &n.Card, &n.Dedup,
+		&n.State, &n.MessageID, &n.Version, &n.SentVersion, &n.Edits, &n.Attempts, &notBefore, &n.LastError, &n.TrackingID, &created, &changed)
+	n.NotBefore, n.CreatedAt, n.ChangedAt = at(notBefore), at(created), at(changed)
+	return n, err
+}
+
+// AddNotice implements store.Store.
+func (s *Store) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
+	err = s.write(ctx, "add a notice", func(t *tx) error {
+		id, err = t.addNotice(n, s.clock())
+		return err
+	})
+	return id, err
+}
+
+func (t *tx) addNotice(n store.Notice, now time.Time) (id int64, err error) {
+	if n.CreatedAt.IsZero() {
+		n.CreatedAt = now
+	}
+	if n.Dedup != "" {
+		// Another body is another message: earlier failures aren't its own.
+		known, err := t.one(`
+			UPDATE notices SET kind = ?, bot = ?, markdown = ?, text = ?, card = ?, version = version + 1,
+				state = 'pending', attempts = 0, not_before = 0, last_error = '', tracking_id = '', changed_at = ?
+			WHERE sender = ? AND room = ? AND room_id = ? AND person = ? AND dedup = ? AND dedup <> ''
+			RETURNING id`,
+			[]any{string(n.Kind), n.Bot, n.Markdown, n.Text, n.Card, micro(now), n.Sender, n.Room, n.RoomID, n.Person, n.Dedup}, &id)
+		if err != nil || known {
+			return id, err
+		}
+	}
+	_, err = t.one(`
+		INSERT INTO notices (kind, sender, room, room_id, person, bot, parent_id, markdown, text, card, dedup,
+			state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', '', 1, 0, 0, 0, ?, '', '', ?, ?)
+		RETURNING id`,
+		[]any{string(n.Kind), n.Sender, n.Room, n.RoomID, n.Person, n.Bot, n.ParentID, n.Markdown, n.Text, n.Card, n.Dedup,
+			micro(n.NotBefore), micro(n.CreatedAt), micro(now)}, &id)
+	return id, err
+}
+
+// Notice implements store.Store.
+func (s *Store) Notice(ctx context.Context, id int64) (store.Notice, error) {
+	found, err := query(ctx, s, "read a notice", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
+	if err != nil {
+		return store.Notice{}, err
+	}
+	if len(found) == 0 {
+		return store.Notice{}, fmt.Errorf("notice %d: %w", id, store.ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// PendingNotices implements store.Store.
+func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
+	return query(ctx, s, "read pending notices", scanNotice,
+		`SELECT `+noticeColumns+` FROM notices WHERE state = 'pending' ORDER BY id`)
+}
+
+// SaveNotice implements store.Store. n.Version is the body that was tried: what
+// became of it says nothing about a newer one.
+func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
+	return s.write(ctx, "save a notice", func(t *tx) error {
+		changed, err := t.exec(`
+			UPDATE notices SET
+				state = CASE WHEN version > ?1 OR ?2 = 'sent' AND version > ?3 THEN 'pending' ELSE ?2 END,
+				message_id = ?4, sent_version = ?3, edits = ?5, attempts = ?6, not_before = ?7, last_error = ?8, tracking_id = ?9,
+				changed_at = CASE WHEN version > ?1 THEN changed_at ELSE ?10 END
+			WHERE id = ?11`,
+			n.Version, string(n.State), n.SentVersion, n.MessageID, n.Edits, n.Attempts, micro(n.NotBefore), n.LastError, n.TrackingID,
+			micro(changedAt(n, s.clock())), n.ID)
+		if err == nil && changed == 0 {
+			return fmt.Errorf("notice %d: %w", n.ID, store.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// changedAt is when a notice came to where it stands. While it is pending that is
+// when it was asked for: a failed attempt doesn't make it younger.
+func changedAt(n store.Notice, now time.Time) time.Time {
+	if n.State == store.NoticePending && !n.ChangedAt.IsZero() {
+		return n.ChangedAt
+	}
+	return now
+}

@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// CommitFold implements store.Store.
+func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
+	// What costs time and needs no turn is done before it is asked for.
+	rows := make([]problemRow, 0, len(f.Problems))
+	for _, p := range f.Problems {
+		r, err := rowOf(p)
+		if err != nil {
+			return fmt.Errorf("problem %s can't be kept: %w", p.Key, err)
+		}
+		rows = append(rows, r)
+	}
+	return s.write(ctx, "commit a fold", func(t *tx) error {
+		now := micro(s.clock())
+		for _, r := range rows {
+			if err := t.putProblem(r, now); err != nil {
+				return err
+			}
+		}
+		for _, p := range f.Posts {
+			if err := t.putPost(p); err != nil {
+				return err
+			}
+		}
+		for _, n := range f.Notices {
+			if _, err := t.addNotice(n, s.clock()); err != nil {
+				return err
+			}
+		}
+		done, err := t.mark(f.Applied, f.SetAside)
+		if err != nil {
+			return err
+		}
+		t.then = func() { t.w.doneThrough = done }
+		return nil
+	})
+}
+
+// problemRow is a problem as the table wants it.
+type problemRow struct {
+	alert.Problem
+	name, hosts string
+	doc         []byte
+}
+
+func rowOf(p alert.Problem) (problemRow, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return problemRow{}, err
+	}
+	names := make([]string, 0, 2*len(p.Hosts))
+	for _, h := range p.Hosts {
+		for _, n := range []string{h.Host, h.Name} {
+			if n != "" {
+				names = append(names, strings.ToLower(n))
+			}
+		}
+	}
+	hosts, err := json.Marshal(names)
+	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
+}
+
+func (t *tx) putProblem(p problemRow, now int64) error {
+	_, err := t.exec(`
+		INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, doc)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
+			severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
+			written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts, doc = excluded.doc`,
+		p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int(p.Severity), p.Acknowledged,
+		micro(p.OpenedAt), now, p.name, p.hosts, p.doc)
+	return err
+}
+
+func scanProblem(rows *sql.Rows) (alert.Problem, error) {
+	var doc sql.RawBytes
+	if err := rows.Scan(&doc); err != nil {
+		return alert.Problem{}, err
+	}
+	var p alert.Problem
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return alert.Problem{}, fmt.Errorf("a problem's document can't be read: %w", err)
+	}
+	return p, nil
+}
+
+// keysJSON is keys as json_each takes them, so that any number is one
+// statement.
+func keysJSON(keys []alert.Key) (string, error) {
+	pairs := make([][2]string, len(keys))
+	for i, k := range keys {
+		pairs[i] = [2]string{k.EventID, k.Source}
+	}
+	b, err := json.Marshal(pairs)
+	return string(b), err
+}
+
+// CROSS JOIN keeps the order of the loops: the keys first, then the index.
+const fromKeys = ` FROM (SELECT DISTINCT value ->> 0 AS event_id, value ->> 1 AS source FROM json_each(?)) k CROSS JOIN `
+
+// Problems implements store.Store.
+func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	list, err := keysJSON(keys)
+	if err != nil {
+		return nil, err
+	}
+	found, err := query(ctx, s, "read problems", scanProblem,
+		`SELECT p.doc`+fromKeys+`problems p ON p.event_id = k.event_id AND p.source = k.source`, list)
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[alert.Key]alert.Problem, len(found))
+	for _, p := range found {
+		byKey[p.Key] = p
+	}
+	return byKey, nil
+}
+
+// KeysByEventID implements store.Store.
+func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error) {
+	return query(ctx, s, "find problems by event id", func(rows *sql.Rows) (alert.Key, error) {
+		k := alert.Key{EventID: eventID}
+		return k, rows.Scan(&k.Source)
+	}, `SELECT source FROM problems WHERE event_id = ? ORDER BY source`, eventID)
+}
+
+// FindProblems implements store.Store.
+func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
+	where, args := conditions(f)
+	return query(ctx, s, "find problems", scanProblem,
+		`SELECT p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+		append(args, limited(f.Limit))...)
+}
+
+// conditions is a filter as a WHERE clause with its arguments.
+func conditions(f store.Filter) (string, []any) {
+	var terms []string
+	var args []any
+	add := func(term string, values ...any) {
+		terms = append(terms, term)
+		args = append(args, values...)
+	}
+	if f.Open {
+		add(`p.open = 1`)
+	}
+	if f.Source != "" {
+		add(`p.source = ?`, f.Source)
+	}
+	if len(f.Severity) > 0 {
+		var wanted []string
+		for _, v := range alert.Severities {
+			if f.Severity[v] {
+				wanted = append(wanted, fmt.Sprint(int(v)))
+			}
+		}
+		add(`p.severity IN (` + strings.Join(wanted, ", ") + `)`)
+	}
+	if f.Acknowledged != nil {
+		add(`p.acknowledged = ?`, *f.Acknowledged)
+	}
+	if f.Search != "" {
+		add(`instr(p.name, ?) > 0`, strings.ToLower(f.Search))
+	}
+	if f.Host != "" {
+		add(`EXISTS (SELECT 1 FROM json_each(p.hosts) h WHERE h.value GLOB ?)`, f.Host)
+	}
+	if f.Room != "" {
+		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
+			AND t.room = ? AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0))`, f.Room)
+	}
+	if len(terms) == 0 {
+		return "", nil
+	}
+	return ` WHERE ` + strings.Join(slices.Clip(terms), ` AND `), args
+}

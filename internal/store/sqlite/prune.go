@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+)
+
+// Prune implements store.Store: one small transaction.
+func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error) {
+	removed := 0
+	var from int64
+	err := s.write(ctx, "prune", func(t *tx) error {
+		n, last, err := t.pruneJournal(s.pruned.Load(), micro(journalBefore), limit)
+		if err != nil {
+			return err
+		}
+		removed, from = n, last
+		for _, do := range []struct {
+			what   string
+			before time.Time
+		}{
+			// The entry goes first, while the table beside it still names it.
+			{`DELETE FROM journal WHERE id IN (
+				SELECT a.id FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
+				WHERE j.received_at < ? ORDER BY a.id LIMIT ?)`, auditBefore},
+			{`DELETE FROM notices WHERE id IN (
+				SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`, problemsBefore},
+			{`DELETE FROM commands WHERE id IN (
+				SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`, auditBefore},
+		} {
+			n, err := t.exec(do.what, micro(do.before), limited(limit))
+			if err != nil {
+				return err
+			}
+			removed += int(n)
+		}
+		if _, err := t.exec(`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`); err != nil {
+			return err
+		}
+		n, err = t.pruneProblems(micro(problemsBefore), limit)
+		removed += n
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.pruned.Store(from)
+	return removed, nil
+}
+
+// pruneJournal removes applied entries in the order of their ids, from where the
+// last call ended, up to the first that is too young or pending again: received_at
+// has no index, and needs none, since ids are given in the order of arrival.
+func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int64, err error) {
+	last = from
+	st, err := t.stmt(`
+		SELECT j.id, j.received_at < ? AND NOT EXISTS (SELECT 1 FROM journal_open o WHERE o.id = j.id)
+		FROM journal j
+		WHERE j.id > ? AND j.id <= (SELECT done_through FROM fold)
+			AND NOT EXISTS (SELECT 1 FROM journal_aside a WHERE a.id = j.id)
+		ORDER BY j.id LIMIT ?`)
+	if err != nil {
+		return 0, last, err
+	}
+	rows, err := st.QueryContext(context.Background(), before, from, limited(limit))
+	if err != nil {
+		return 0, last, err
+	}
+	var gone []int64
+	for rows.Next() {
+		var id int64
+		var may bool
+		if err := rows.Scan(&id, &may); err != nil {
+			_ = rows.Close()
+			return 0, last, err
+		}
+		if !may {
+			break
+		}
+		last = id
+		gone = append(gone, id)
+	}
+	if err := rows.Close(); err != nil {
+		return 0, last, err
+	}
+	for _, id := range gone {
+		if _, err := t.exec(`DELETE FROM journal WHERE id = ?`, id); err != nil {
+			return 0, last, err
+		}
+	}
+	return len(gone), last, rows.Err()
+}
+
+// pruneProblems removes problems that don't go on, with their posts. One that a
+// room is still to be told of stays.
+func (t *tx) pruneProblems(before int64, limit int) (int, error) {
+	ids, err := t.ids(`
+		SELECT p.id FROM problems p
+		WHERE p.state <> 'open' AND p.written_at < ?
+			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND `+behind+`)
+		ORDER BY p.written_at LIMIT ?`, before, limited(limit))
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	for _, id := range ids {
+		for _, what := range []string{
+			`DELETE FROM posts WHERE (event_id, source) = (SELECT event_id, source FROM problems WHERE id = ?)`,
+			`DELETE FROM problems WHERE id = ?`,
+		} {
+			n, err := t.exec(what, id)
+			if err != nil {
+				return 0, err
+			}
+			removed += int(n)
+		}
+	}
+	return removed, nil
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Stats implements store.Store. Every number comes from an index that holds
+// only what is counted, or from the journal's ends, and all from one snapshot.
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	if s.closed.Load() {
+		return store.Stats{}, store.ErrClosed
+	}
+	st, err := s.stats(ctx)
+	if err != nil {
+		return store.Stats{}, s.readError("count", err)
+	}
+	return st, nil
+}
+
+func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return st, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var oldest int64
+	// Ids have no gaps above the mark: only commits raise them.
+	err = tx.QueryRowContext(ctx, `
+		WITH mark(n) AS (SELECT done_through FROM fold)
+		SELECT
+			max(0, coalesce((SELECT max(id) FROM journal), 0) - (SELECT n FROM mark)) + (SELECT count(*) FROM journal_open),
+			(SELECT count(*) FROM journal_aside),
+			(SELECT count(*) FROM posts t WHERE `+behind+`),
+			(SELECT count(*) FROM notices WHERE state = 'pending'),
+			(SELECT count(*) FROM posts WHERE state = 'dead'),
+			(SELECT count(*) FROM notices WHERE state = 'dead'),
+			(SELECT count(*) FROM commands WHERE `+unfinished+`),
+			coalesce((SELECT min(at) FROM (
+				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
+				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
+				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE `+behind+`
+				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`).
+		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
+			&st.DeadPosts, &st.DeadNotices, &st.CommandsPending, &oldest)
+	if err != nil {
+		return st, err
+	}
+	st.OldestPending = at(oldest)
+
+	st.OpenProblems = make(map[alert.Severity]int64, len(alert.Severities))
+	for _, v := range alert.Severities {
+		st.OpenProblems[v] = 0
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`)
+	if err != nil {
+		return st, err
+	}
+	_, err = collect(rows, func(rows *sql.Rows) (none struct{}, err error) {
+		var v alert.Severity
+		var n int64
+		err = rows.Scan(&v, &n)
+		st.OpenProblems[v] = n
+		return none, err
+	})
+	return st, err
+}

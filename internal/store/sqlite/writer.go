@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"nms-alert-relay/internal/store"
+)
+
+// writer is the one connection that writes. Whoever holds its turn has it
+// alone; turns are given in the order in which they were asked for, so that intake,
+// fold and delivery don't starve each other.
+type writer struct {
+	turn chan struct{} // holds one token while the connection is in use
+	db   *sql.DB
+	conn *sql.Conn
+
+	// Prepared once: BEGIN IMMEDIATE so that a transaction never finds out
+	// half-way that it may not write.
+	begin, commit, rollback *sql.Stmt
+	prepared                map[string]*sql.Stmt
+
+	// What the journal's next id is and how far it is folded; of whoever has the turn.
+	lastID, doneThrough int64
+}
+
+// newWriter opens the connection and reads where the journal stands.
+func newWriter(ctx context.Context, path string) (_ *writer, err error) {
+	// Checkpoints are the checkpointer's; the log keeps its size, since
+	// overwriting a file is cheaper than making it grow.
+	db, err := open(path, "wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-32000)")
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{turn: make(chan struct{}, 1), db: db, prepared: map[string]*sql.Stmt{}}
+	defer func() {
+		if err != nil {
+			_ = w.close()
+		}
+	}()
+	db.SetMaxOpenConns(1)
+	if w.conn, err = db.Conn(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+		if *p.to, err = w.conn.PrepareContext(ctx, p.sql); err != nil {
+			return nil, err
+		}
+	}
+	// A journal that was pruned to nothing must not give an id twice.
+	err = w.conn.QueryRowContext(ctx, `
+		SELECT max(done_through, coalesce((SELECT max(id) FROM journal), 0)), done_through FROM fold`).
+		Scan(&w.lastID, &w.doneThrough)
+	return w, err
+}
+
+// take waits for the turn.
+func (w *writer) take(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) give() { <-w.turn }
+
+func (w *writer) close() error {
+	w.turn <- struct{}{} // for good: nobody writes after this
+	var errs []error
+	if w.conn != nil {
+		errs = append(errs, w.conn.Close())
+	}
+	return errors.Join(append(errs, w.db.Close())...)
+}
+
+// tx is a transaction of the writer's.
+type tx struct {
+	w    *writer
+	then func() // done once the transaction is committed
+}
+
+// write runs do in one transaction, whole or not at all. ctx counts while
+// waiting for the turn; a transaction that has begun isn't broken off, since
+// breaking off a statement costs more than ending it.
+func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	if err := s.writer.take(ctx); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer s.writer.give()
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	if err := s.writer.transaction(do); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return fmt.Errorf("store %s: %s: %w", s.path, what, err)
+	}
+	s.check.wrote()
+	return nil
+}
+
+func (w *writer) transaction(do func(t *tx) error) (err error) {
+	ctx := context.Background()
+	if _, err := w.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done { // also when do panics
+			_, _ = w.rollback.ExecContext(ctx) // fails where SQLite has rolled back already
+		}
+	}()
+	t := &tx{w: w}
+	if err := do(t); err != nil {
+		return err
+	}
+	if _, err := w.commit.ExecContext(ctx); err != nil {
+		return err
+	}
+	done = true
+	if t.then != nil {
+		t.then()
+	}
+	return nil
+}
+
+// stmt prepares a statement once and keeps it.
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if st, ok := t.w.prepared[query]; ok {
+		return st, nil
+	}
+	st, err := t.w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	t.w.prepared[query] = st
+	return st, nil
+}
+
+// exec runs a statement and says how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := st.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// one runs a query that gives one row at most and scans it; false if it gave none.
+func (t *tx) one(query string, args []any, into ...any) (bool, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return false, err
+	}
+	err = st.QueryRowContext(context.Background(), args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ids runs a query that gives whole numbers.
+func (t *tx) ids(query string, args ...any) ([]int64, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.QueryContext(context.Background(), args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) })
+}
