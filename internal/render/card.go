@@ -95,13 +95,15 @@ type openURL struct {
 // root and shows what Root tells; else it stands in the root's thread and shows just which problem it is for.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
 	whole := room.Presentation == config.PresentCard
-	b := r.builder(&p, room, scales[0])
-	if whole {
-		b.scale = scales[1] // a card has its limit too: a payload of some 20 KB
-	}
-	v := b.view(room, now)
 	c := card{Schema: "http://adaptivecards.io/schemas/adaptive-card.json", Type: "AdaptiveCard", Version: "1.3"}
-	c.Body = textBlocks(r.execute(fileCard, room, v))
+	var v *View
+	for _, scale := range scales {
+		var fits bool
+		v = r.builder(&p, room, scale).view(room, now)
+		if c.Body, fits = textBlocks(r.execute(fileCard, room, v)); fits {
+			break
+		}
+	}
 	list := actions(p)
 	if len(list) > 0 {
 		c.Body = append(c.Body, inputText{Type: "Input.Text", ID: "comment", Placeholder: "Comment", MaxLength: MaxCardComment, IsMultiline: true})
@@ -134,21 +136,26 @@ func buttonWords(list []string) string {
 	return "\nBy button or by mentioning me here: " + strings.Join(list, ", ")
 }
 
-// maxBlocks is how many lines a card has.
-const maxBlocks = 40
+// How much a card's text may be, in lines and bytes. Webex documents no limit
+// for cards; a message's is a safe one, also with what JSON makes of it.
+const (
+	maxBlocks     = 40
+	maxBlockBytes = 4000
+)
 
 // textBlocks makes a card's text of a message: a block a line, for not every
 // Webex app breaks lines within one. Block quotes, which cards don't know, become subtle text.
-func textBlocks(message string) []any {
-	var blocks []any
+// It says whether all of it fitted.
+func textBlocks(message string) (blocks []any, fits bool) {
+	bytes := 0
 	spacing := ""
 	for _, line := range tidy(message) {
 		if line == "" {
 			spacing = "Small"
 			continue
 		}
-		if len(blocks) == maxBlocks {
-			break
+		if bytes += len(line); bytes > maxBlockBytes || len(blocks) == maxBlocks {
+			return append(blocks, textBlock{Type: "TextBlock", Text: "…", Wrap: true, Spacing: "None"}), false
 		}
 		block := textBlock{Type: "TextBlock", Text: line, Wrap: true, Spacing: spacing}
 		if quoted, ok := strings.CutPrefix(line, "> "); ok {
@@ -160,5 +167,5 @@ func textBlocks(message string) []any {
 		blocks = append(blocks, block)
 		spacing = "None"
 	}
-	return blocks
+	return blocks, true
 }

@@ -89,6 +89,9 @@ func (b *builder) describeDiscovery(v *View) {
 	device := firstText(macro("discovery.device.dns"), macro("discovery.device.ipaddress"))
 	if len(v.Hosts) > 0 {
 		device = firstText(device, v.Hosts[0])
+		if v.Hosts[0] == device {
+			v.Hosts = nil // the title says it
+		}
 	}
 	status, subject := macro("discovery.device.status"), device
 	if service := macro("discovery.service.name"); service != "" {

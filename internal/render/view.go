@@ -1,7 +1,7 @@
 package render
 
 import (
-	"net/url"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +72,10 @@ type View struct {
 	facts  *alert.Facts
 	limit  func(int) int
 }
+
+// Format prints a view as its title: a template that prints the whole of it
+// gets nothing unescaped.
+func (v *View) Format(f fmt.State, _ rune) { v.Title.Format(f, 'v') }
 
 // Tag is an event tag.
 type Tag struct{ Tag, Value Text }
@@ -169,7 +173,7 @@ const (
 	maxName        = 300
 	maxOpData      = 500
 	maxHost        = 100
-	maxTag         = 80
+	maxTag         = 40
 	maxActor       = 80
 	maxOther       = 200
 	maxLabel       = 80
@@ -315,10 +319,15 @@ func (r *Renderer) problemURL(p *alert.Problem) URL {
 	if base == "" {
 		return ""
 	}
-	if p.Origin == alert.OriginTrigger && p.TriggerID != "" {
-		return URL(base + "/tr_events.php?triggerid=" + linkTarget(url.QueryEscape(p.TriggerID)) + "&eventid=" + linkTarget(url.QueryEscape(p.Key.EventID)))
+	if p.Origin == alert.OriginTrigger && isID(p.TriggerID) && isID(p.Key.EventID) {
+		return URL(base + "/tr_events.php?triggerid=" + p.TriggerID + "&eventid=" + p.Key.EventID)
 	}
 	return URL(base + "/zabbix.php?action=problem.view")
+}
+
+// isID says whether s can be one of Zabbix's ids: 64 bits, in digits.
+func isID(s string) bool {
+	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
 }
 
 // notes gathers the updates that explain why the problem is as it is.
