@@ -162,10 +162,10 @@ type Route struct {
 	Match        Match        `yaml:"match"`
 	Rooms        []string     `yaml:"rooms" validate:"min=1"`
 	Continue     bool         `yaml:"continue"`
-	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`             // the room's by default
-	Templates    string       `yaml:"templates"`                                                            // a directory that overrides templates.dir
-	Tell         []string     `yaml:"tell" validate:"dive,oneof=opened update resolved cancelled occurred"` // timeline kinds told in the thread; all by default
-	Line         int          `yaml:"-"`                                                                    // in the file
+	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`                                                            // the room's by default
+	Templates    string       `yaml:"templates"`                                                                                                           // a directory that overrides templates.dir
+	Tell         []string     `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed ranked other resolved cancelled"` // timeline kinds told in the thread; all by default
+	Line         int          `yaml:"-"`                                                                                                                   // in the file
 }
 
 // Role is what somebody may do: viewer < operator < admin.
