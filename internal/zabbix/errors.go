@@ -62,24 +62,30 @@ const (
 	codeApplication    = -32500
 )
 
-// meanings are the sentences by which errors are told apart: the code alone
-// doesn't do, and differs by version (measured on 6.0.14 and 7.0.22).
+// meanings are how the sentences begin by which errors are told apart: the
+// code alone doesn't do, and differs by version (measured on 6.0.14 and
+// 7.0.22). Further on in a sentence there may be a person's own text.
 var meanings = []struct {
-	kind ErrorKind
-	part string
+	kind   ErrorKind
+	begins string
 }{
-	{NotAuthorised, "Not authorized"},
-	{NotAuthorised, "Not authorised"},
-	{NotAuthorised, "re-login, please"},
+	{NotAuthorised, "Not authori"}, // "zed." or "sed."
+	{NotAuthorised, "Session terminated"},
 	{NotAuthorised, "API token expired"},
 	{NotAuthorised, "Incorrect user name or password"},
 	{RoleForbids, "No permissions to call"},
+	{RoleForbids, "No permissions to import"},
 	{RoleForbids, `Incorrect value for field "action": no permissions to`},
-	{CloseForbidden, "trigger does not allow manual closing"},
+	{CloseForbidden, "Cannot close problem: trigger does not allow manual closing"},
 	{NoObject, "No permissions to referred object or it does not exist"},
 	{Invalid, "Incorrect value for field"},
 	{Invalid, "Invalid parameter"},
+	{Invalid, "Invalid tag"}, // of an import
+	{Invalid, `Value "`},     // … is too long: 6.0, which repeats the whole value
 }
+
+// maxSentence is how much of Zabbix's sentence is kept, in characters.
+const maxSentence = 500
 
 // newError is an error that Zabbix answered.
 func newError(method string, code int, message, data string) *Error {
@@ -87,12 +93,15 @@ func newError(method string, code int, message, data string) *Error {
 	if e.Message == "" {
 		e.Message = message
 	}
+	if r := []rune(e.Message); len(r) > maxSentence {
+		e.Message = string(r[:maxSentence]) + "…"
+	}
 	return e
 }
 
 func kindOf(code int, data string) ErrorKind {
 	for _, m := range meanings {
-		if strings.Contains(data, m.part) {
+		if strings.HasPrefix(data, m.begins) {
 			return m.kind
 		}
 	}

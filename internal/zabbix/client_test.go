@@ -1,0 +1,667 @@
+package zabbix
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/zabbix/zabbixtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve is a client of a server that answers by handler.
+func serve(t testing.TB, token string, handler http.Handler) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	return New(Options{URL: server.URL + "/", Token: token, Transport: transport})
+}
+
+func load(t testing.TB, version string) map[string]zabbixtest.Call {
+	t.Helper()
+	calls, err := zabbixtest.Load(version)
+	require.NoError(t, err)
+	require.Greater(t, len(calls), 60)
+	return calls
+}
+
+// recordedKinds is what every recorded error means.
+var recordedKinds = map[string]ErrorKind{
+	"acknowledge-close-forbidden":      CloseForbidden,
+	"acknowledge-contradiction":        Invalid,
+	"acknowledge-message-2049":         Invalid,
+	"acknowledge-message-empty":        Invalid,
+	"acknowledge-message-missing":      Invalid,
+	"acknowledge-no-permission":        NoObject,
+	"acknowledge-no-such-event":        NoObject,
+	"acknowledge-not-a-number":         NoObject, // Invalid on 7.0
+	"acknowledge-one-bad-of-two":       NoObject,
+	"acknowledge-rank-cause":           Invalid,
+	"acknowledge-rank-symptom-missing": Invalid,
+	"acknowledge-reader-close":         NoObject,
+	"acknowledge-reader-severity":      NoObject,
+	"acknowledge-recovery-event":       NoObject,
+	"acknowledge-role-forbids":         RoleForbids,
+	"acknowledge-severity-9":           Invalid,
+	"acknowledge-suppress":             Invalid,
+	"acknowledge-suppress-in-the-past": Invalid,
+	"acknowledge-unsuppress":           Invalid,
+	"auth-bearer":                      NotAuthorised,
+	"auth-disabled":                    NotAuthorised,
+	"auth-expired":                     NotAuthorised,
+	"auth-garbage":                     NotAuthorised,
+	"auth-none":                        NotAuthorised,
+	"auth-on-version":                  Invalid,
+	"auth-on-version-header":           Invalid,
+	"auth-wrong-token":                 NotAuthorised,
+	"configuration.import-newer":       Invalid,
+	"configuration.import-not-admin":   RoleForbids,
+	"configuration.import-unknown-key": Invalid,
+	"error-bad-parameter":              Invalid,
+	"error-content-type":               Invalid,
+	"error-missing-permission":         RoleForbids,
+	"error-not-json":                   Invalid,
+	"error-unknown-method":             Invalid,
+	"error-unknown-parameter":          Invalid,
+	"event.get-both-names":             Invalid,
+	"maintenance.create-not-admin":     RoleForbids,
+	"user.login":                       NotAuthorised,
+	"user.login-user":                  NotAuthorised, // Invalid on 7.0
+}
+
+func TestEveryRecordedAnswerMeansWhatItMeant(t *testing.T) {
+	unused := maps.Clone(recordedKinds)
+	defer func() { require.Empty(t, unused, "no such error was recorded") }()
+	for _, v := range versions {
+		for name, call := range load(t, v) {
+			t.Run(v+"/"+name, func(t *testing.T) {
+				c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(call.Status)
+					_, _ = w.Write(call.Body())
+				}))
+				var result json.RawMessage
+				err := c.Call(t.Context(), "user.login", nil, &result) // whatever is asked
+				code, data, failed := call.Error()
+				if !failed && call.Status == http.StatusOK {
+					require.NoError(t, err)
+					var r struct{ Result json.RawMessage }
+					require.NoError(t, json.Unmarshal(call.Body(), &r))
+					require.JSONEq(t, string(r.Result), string(result))
+					return
+				}
+				want, ok := recordedKinds[name]
+				delete(unused, name)
+				require.True(t, ok, "no kind is given for %s: %v", name, err)
+				if v == "7.0" && (name == "acknowledge-not-a-number" || name == "user.login-user") {
+					want = Invalid
+				}
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, want, e.Kind, e.Message)
+				require.Equal(t, code, e.Code)
+				require.True(t, strings.HasPrefix(data, strings.TrimSuffix(e.Message, "…")) || data == "", "in Zabbix's own words: %s", e.Message)
+				require.False(t, e.Unanswered)
+			})
+		}
+	}
+}
+
+// otherForm are recorded requests that this client never makes: the form of
+// another version, or none.
+func otherForm(v string, call zabbixtest.Call) bool {
+	parts, isJSON := call.Parts()
+	switch {
+	case !isJSON || call.Status != http.StatusOK:
+		return true
+	case parts.Auth == "":
+		return !slices.Contains(open, parts.Method)
+	case slices.Contains(open, parts.Method):
+		return true
+	default:
+		return parts.Bearer != (v == "7.0")
+	}
+}
+
+func TestEveryRecordedRequestIsMadeAgain(t *testing.T) {
+	skipped := map[string][]string{
+		"6.0": {"auth-bearer", "auth-none", "auth-on-version", "error-content-type", "error-not-json"},
+		"7.0": {"auth-none", "auth-on-version", "auth-on-version-header", "auth-property", "error-content-type", "error-not-json"},
+	}
+	for _, v := range versions {
+		calls := load(t, v)
+		var left []string
+		for name, call := range calls {
+			if otherForm(v, call) {
+				left = append(left, name)
+				continue
+			}
+			t.Run(v+"/"+name, func(t *testing.T) {
+				parts, _ := call.Parts()
+				c := serve(t, parts.Auth, zabbixtest.Player{
+					Calls:      []zabbixtest.Call{call, calls["apiinfo.version"]},
+					Unexpected: func(body []byte, h http.Header) { t.Errorf("asked otherwise: %s\n%v", body, h) },
+				})
+				err := c.Call(t.Context(), parts.Method, parts.Params, nil)
+				_, _, failed := call.Error()
+				require.Equal(t, failed, err != nil, "%v", err)
+			})
+		}
+		slices.Sort(left)
+		require.Equal(t, skipped[v], left)
+	}
+}
+
+// acknowledgeOf is a recorded call in the client's words; false where the
+// client has none.
+func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
+	var p struct {
+		EventIDs []string `json:"eventids"`
+		Action   int
+		Message  *string
+		Severity *alert.Severity
+		Until    *int64 `json:"suppress_until"`
+	}
+	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) != 1 || p.Action&(bitToCause|bitToSymptom) != 0 {
+		return Acknowledge{}, false
+	}
+	a := Acknowledge{
+		EventID: p.EventIDs[0], Ack: p.Action&bitAck != 0, Unack: p.Action&bitUnack != 0, Close: p.Action&bitClose != 0,
+		Severity: p.Severity, Suppress: p.Action&bitSuppress != 0, Unsuppress: p.Action&bitUnsuppress != 0,
+	}
+	if p.Message != nil {
+		a.Message = *p.Message
+	}
+	if p.Until != nil && *p.Until > 0 {
+		a.SuppressUntil = time.Unix(*p.Until, 0)
+	}
+	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "") && p.Action&bitSuppress != 0 == (p.Until != nil)
+}
+
+func TestAcknowledgingAsksAsRecorded(t *testing.T) {
+	// What is refused without asking, since no version takes it.
+	never := map[string]bool{"acknowledge-contradiction": true, "acknowledge-message-2049": true, "acknowledge-severity-9": true,
+		"acknowledge-not-a-number": true}
+	for _, v := range versions {
+		calls := load(t, v)
+		tried := 0
+		for name, call := range calls {
+			parts, ok := call.Parts()
+			if !ok || parts.Method != "event.acknowledge" {
+				continue
+			}
+			a, ok := acknowledgeOf(parts.Params)
+			if !ok {
+				continue
+			}
+			tried++
+			t.Run(v+"/"+name, func(t *testing.T) {
+				asked := 0
+				player := zabbixtest.Player{
+					Calls:      []zabbixtest.Call{call, calls["apiinfo.version"]},
+					Unexpected: func(body []byte, h http.Header) { t.Errorf("asked otherwise: %s\n%v", body, h) },
+				}
+				c := serve(t, parts.Auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					asked++
+					player.ServeHTTP(w, r)
+				}))
+				err := c.Acknowledge(t.Context(), a)
+				want := recordedKinds[name]
+				if _, _, failed := call.Error(); !failed {
+					want = ""
+				}
+				if never[name] {
+					want = Invalid
+					require.Zero(t, asked)
+				} else if (a.Suppress || a.Unsuppress) && v == "6.0" {
+					require.Equal(t, 1, asked, "the version alone")
+				}
+				require.Equal(t, want, KindOf(err), "%v", err)
+			})
+		}
+		require.Greater(t, tried, 20)
+	}
+}
+
+// fake is a Zabbix of any version, that refuses what that version refuses.
+type fake struct {
+	mu      sync.Mutex
+	version string
+	token   string
+	asked   []asked
+	answers map[string]string // by method
+}
+
+type asked struct {
+	method string
+	params map[string]any
+	bearer string
+	auth   string
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var call struct {
+		Method string
+		Params json.RawMessage
+		Auth   string
+	}
+	body, _ := io.ReadAll(r.Body)
+	_ = json.Unmarshal(body, &call)
+	a := asked{method: call.Method, auth: call.Auth, bearer: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")}
+	_ = json.Unmarshal(call.Params, &a.params)
+	f.asked = append(f.asked, a)
+	v, _ := parseRelease(f.version)
+	refuse := func(code int, data string) {
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","error":{"code":%d,"message":"x","data":%q},"id":1}`, code, data)
+	}
+	_, oldName := a.params["select_acknowledges"]
+	_, oldGroups := a.params["selectGroups"]
+	_, newName := a.params["selectAcknowledges"]
+	switch {
+	case call.Method == "apiinfo.version" && (a.auth != "" || a.bearer != ""):
+		refuse(-32602, `The "apiinfo.version" method must be called without authorization header.`)
+	case call.Method == "apiinfo.version":
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","result":%q,"id":1}`, f.version)
+	case v.since(7, 2) && a.auth != "":
+		refuse(-32600, `Invalid parameter "/": unexpected parameter "auth".`)
+	case (v.since(6, 4) && cmpOr(a.bearer, a.auth) != f.token) || (!v.since(6, 4) && a.auth != f.token):
+		refuse(-32602, "Not authorized.")
+	case v.since(7, 2) && (oldName || oldGroups):
+		refuse(-32602, `Invalid parameter "/": unexpected parameter "select_acknowledges".`)
+	case !v.since(7, 0) && newName:
+		fmt.Fprint(w, `{"jsonrpc":"2.0","result":[],"id":1}`) // ignored: no acknowledgements
+	default:
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","result":%s,"id":1}`, cmpOr(f.answers[call.Method], "[]"))
+	}
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (f *fake) calls(method string) (out []asked) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.asked {
+		if a.method == method {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func TestEachVersionIsAskedInItsForm(t *testing.T) {
+	for _, tc := range []struct {
+		version                   string
+		bearer, suppress          bool
+		acknowledges, groups, not string
+	}{
+		{"6.0.14", false, false, "select_acknowledges", "selectGroups", "selectHostGroups"},
+		{"6.2.9", false, true, "select_acknowledges", "selectHostGroups", "selectGroups"},
+		{"6.4.21", true, true, "select_acknowledges", "selectHostGroups", "selectGroups"},
+		{"7.0.22", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"7.2.0rc1", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"7.4.5", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"8.0.0", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+	} {
+		t.Run(tc.version, func(t *testing.T) {
+			f := &fake{version: tc.version, token: "t", answers: map[string]string{
+				"event.get":         `[{"eventid":"6","objectid":"9","value":"1"}]`,
+				"event.acknowledge": `{"eventids":[6]}`,
+			}}
+			c := serve(t, "t", f)
+			_, err := c.Observe(t.Context(), []string{"6"})
+			require.NoError(t, err)
+			err = c.Acknowledge(t.Context(), Acknowledge{EventID: "6", Suppress: true, Message: "later"})
+			require.Equal(t, tc.suppress, err == nil, "%v", err)
+			require.Len(t, f.calls("apiinfo.version"), 1)
+			for _, a := range f.calls("event.get") {
+				require.Equal(t, tc.bearer, a.bearer == "t")
+				require.Equal(t, tc.bearer, a.auth == "", "never both")
+				require.Contains(t, a.params, tc.acknowledges)
+				require.NotContains(t, a.params, tc.not)
+			}
+			trigger := f.calls("trigger.get")[0]
+			require.Contains(t, trigger.params, tc.groups)
+			require.NotContains(t, trigger.params, tc.not)
+		})
+	}
+}
+
+func TestAnUpgradeUnderTheClientIsNoticed(t *testing.T) {
+	for _, to := range []string{"7.2.0", "8.0.0"} {
+		for _, from := range []string{"6.0.14", "6.2.0", "6.4.1"} {
+			t.Run(from+" to "+to, func(t *testing.T) {
+				f := &fake{version: from, token: "t", answers: map[string]string{"event.get": `[{"eventid":"6","objectid":"9","value":"1"}]`}}
+				c := serve(t, "t", f)
+				_, err := c.Observe(t.Context(), []string{"6"})
+				require.NoError(t, err)
+				f.mu.Lock()
+				f.version, f.asked = to, nil
+				f.mu.Unlock()
+				seen, err := c.Observe(t.Context(), []string{"6"})
+				require.NoError(t, err)
+				require.False(t, seen["6"].Gone)
+				require.Len(t, f.calls("apiinfo.version"), 1, "asked again, once")
+				v, err := c.Version(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, to, v)
+			})
+		}
+	}
+}
+
+func TestAWrongTokenIsNotTriedOverAndOver(t *testing.T) {
+	f := &fake{version: "7.0.22", token: "right"}
+	c := serve(t, "wrong", f)
+	for range 3 {
+		require.Equal(t, NotAuthorised, KindOf(c.Call(t.Context(), "user.get", map[string]any{}, nil)))
+	}
+	require.Len(t, f.calls("user.get"), 3, "the form was right: no call is made twice")
+	require.Len(t, f.calls("apiinfo.version"), 3)
+}
+
+// observed plays a recording's answers to what Observe asks, whatever the ids.
+func observed(t *testing.T, v, event string) alert.Observation {
+	t.Helper()
+	calls := load(t, v)
+	c := serve(t, "TOKEN-OF-RELAY", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case bytes.Contains(body, []byte("apiinfo.version")):
+			_, _ = w.Write(calls["apiinfo.version"].Body())
+		case bytes.Contains(body, []byte("trigger.get")):
+			_, _ = w.Write(calls["trigger.get"].Body())
+		case bytes.Contains(body, []byte(`"clock"`)):
+			fmt.Fprint(w, `{"result":[{"eventid":"67","clock":"1795527285"},{"eventid":"72","clock":"1795528885"}]}`)
+		default:
+			_, _ = w.Write(calls[event].Body())
+		}
+	}))
+	seen, err := c.Observe(t.Context(), []string{"6", "6", "99", "abc"})
+	require.NoError(t, err)
+	require.Len(t, seen, 3)
+	require.True(t, seen["99"].Gone)
+	require.True(t, seen["abc"].Gone)
+	o := seen["6"]
+	require.False(t, o.Gone)
+	require.WithinDuration(t, time.Now(), o.At, time.Minute)
+	return o
+}
+
+func TestObserveTellsWhatZabbixKnows(t *testing.T) {
+	for v, want := range map[string]alert.Observation{
+		"6.0": {
+			Opened: time.Unix(1795526744, 0).UTC(), TriggerID: "23138", ItemID: "44523",
+			Hosts:   []alert.Host{{ID: "10559", Host: "sw1", Name: "Core switch 1"}},
+			Updates: []alert.Update{{AckID: "12", At: time.Unix(1795527262, 0).UTC()}},
+		},
+		"7.0": {
+			Opened: time.Unix(1795528313, 0).UTC(), TriggerID: "25217", ItemID: "50673",
+			Hosts:   []alert.Host{{ID: "10680", Host: "sw1", Name: "Core switch 1"}},
+			Updates: []alert.Update{{AckID: "20", At: time.Unix(1795528868, 0).UTC()}},
+		},
+	} {
+		t.Run(v, func(t *testing.T) {
+			o := observed(t, v, "event.get")
+			want.At = o.At
+			want.Name, want.OpData = "Severity disaster on Core switch 1", "value 1"
+			want.Severity, want.Acknowledged, want.ManualClose, want.ItemName = alert.Disaster, true, true, "Item sev5"
+			want.Tags = []alert.Tag{{Tag: "service", Value: "switching"}, {Tag: "scope", Value: "availability"}, {Tag: "component", Value: "test"},
+				{Tag: "site", Value: "Zürich"}, {Tag: "relay_link", Value: "https://relay.example.com/m/1"}}
+			u := &want.Updates[0]
+			u.Exact, u.Message, u.Actor.Name = true, "on it\nsecond line", "Bob Builder (bob)"
+			u.Actions = alert.Actions{Ack: true, Comment: true}
+			require.Equal(t, want, o)
+		})
+	}
+}
+
+func TestObserveSortsAcknowledgementsAndFindsTheEnd(t *testing.T) {
+	for v, end := range map[string]int64{"6.0": 1795527285, "7.0": 1795528885} {
+		t.Run(v, func(t *testing.T) {
+			o := observed(t, v, "event.get-after-all")
+			require.True(t, o.Resolved)
+			require.Equal(t, time.Unix(end, 0).UTC(), o.ResolvedAt)
+			var ids []int
+			hidden, closed, changed := 0, 0, 0
+			for _, u := range o.Updates {
+				ids = append(ids, text(u.AckID).number())
+				if u.Actor.Name == "" {
+					hidden++
+				}
+				if u.Actions.Close {
+					closed++
+				}
+				if u.Actions.Severity != nil {
+					changed++
+					require.Equal(t, alert.SeverityChange{Old: alert.Disaster, New: alert.High}, *u.Actions.Severity)
+				}
+			}
+			require.True(t, slices.IsSorted(ids), ids)
+			require.Greater(t, len(ids), 6)
+			require.Equal(t, []int{1, 1, 1}, []int{hidden, closed, changed})
+		})
+	}
+}
+
+func TestWhoSuppressesIsTold(t *testing.T) {
+	hour := time.Unix(1795532063, 0).UTC()
+	for name, tc := range map[string]struct {
+		data   string
+		byHand bool
+		until  time.Time
+	}{
+		"by hand":           {`[{"maintenanceid":"0","suppress_until":"1795532063"}]`, true, hour},
+		"for good":          {`[{"maintenanceid":"0","suppress_until":"0"}]`, true, time.Time{}},
+		"by a maintenance":  {`[{"maintenanceid":"1","suppress_until":"1795532063"}]`, false, hour},
+		"by both, for good": {`[{"maintenanceid":"1","suppress_until":"1795532063"},{"maintenanceid":"0","suppress_until":"0"}]`, false, time.Time{}},
+		"not told":          {`[]`, false, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fake{version: "7.0.22", answers: map[string]string{
+				"event.get": `[{"eventid":"6","objectid":"9","value":"1","suppressed":"1","suppression_data":` + tc.data + `}]`,
+			}}
+			seen, err := serve(t, "", f).Observe(t.Context(), []string{"6"})
+			require.NoError(t, err)
+			require.True(t, seen["6"].Suppressed)
+			require.Equal(t, tc.byHand, seen["6"].ByHand)
+			require.Equal(t, tc.until, seen["6"].SuppressedUntil)
+		})
+	}
+}
+
+func TestManyEventsAreAskedInBatches(t *testing.T) {
+	f := &fake{version: "7.0.22"}
+	var ids []string
+	for i := range 2*batch + 1 {
+		ids = append(ids, fmt.Sprint(i+1))
+	}
+	seen, err := serve(t, "", f).Observe(t.Context(), ids)
+	require.NoError(t, err)
+	require.Len(t, seen, len(ids))
+	require.Len(t, f.calls("event.get"), 3)
+	require.Empty(t, f.calls("trigger.get"), "nothing was found")
+}
+
+func TestARecoverysOwnEventIsNoProblem(t *testing.T) {
+	f := &fake{version: "7.0.22", answers: map[string]string{"event.get": `[{"eventid":"72","objectid":"9","value":"0"}]`}}
+	seen, err := serve(t, "", f).Observe(t.Context(), []string{"72"})
+	require.NoError(t, err)
+	require.True(t, seen["72"].Gone)
+}
+
+func TestAnswersThatAreNotZabbixs(t *testing.T) {
+	answer := func(status int, contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.Header().Set("Location", "https://user:hunter2@elsewhere.example.com/api_jsonrpc.php?x=1")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	for name, tc := range map[string]struct {
+		handler    http.HandlerFunc
+		kind       ErrorKind
+		unanswered bool
+		says       string
+	}{
+		"a login page":           {answer(200, "text/html", "<html>log in"), Unreachable, true, "text/html"},
+		"a redirect":             {answer(302, "text/html", ""), Unreachable, false, "elsewhere.example.com"},
+		"a gateway":              {answer(502, "text/html", "bad gateway"), Unreachable, true, "502"},
+		"not there":              {answer(404, "text/html", "not found"), Unreachable, false, "base URL"},
+		"a proxy's refusal":      {answer(403, "", ""), Unreachable, false, "403"},
+		"another content type":   {answer(412, "", ""), Invalid, false, "412"},
+		"empty":                  {answer(200, "application/json", ""), Unreachable, true, "200"},
+		"JSON, but no JSON-RPC":  {answer(200, "application/json", `{"status":"ok"}`), Unreachable, true, "200"},
+		"a list":                 {answer(200, "application/json", `[]`), Unreachable, true, "200"},
+		"a result of other form": {answer(200, "application/json", `{"result":[1]}`), Other, true, "form"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, "secret-token", tc.handler)
+			var result string
+			err := c.Call(t.Context(), "user.login", nil, &result)
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, tc.kind, e.Kind)
+			require.Equal(t, tc.unanswered, e.Unanswered)
+			require.Contains(t, err.Error(), tc.says)
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+}
+
+func TestAnAnswerIsReadToALimit(t *testing.T) {
+	c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		chunk := bytes.Repeat([]byte{' '}, 1<<20)
+		for range maxAnswer>>20 + 2 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	err := c.Call(t.Context(), "user.login", nil, nil)
+	require.Equal(t, Other, KindOf(err))
+	require.Contains(t, err.Error(), "larger than")
+}
+
+func TestATimeOutAndARefusedConnection(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body) // so that the server sees the client go
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	c := New(Options{URL: server.URL, Timeout: 50 * time.Millisecond, Transport: transport})
+	var e *Error
+	require.ErrorAs(t, c.Call(t.Context(), "user.login", nil, nil), &e)
+	require.Equal(t, Unreachable, e.Kind)
+	require.True(t, e.Unanswered, "it was sent: nobody knows whether it was done")
+	require.ErrorIs(t, e, context.DeadlineExceeded)
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, c.Call(cancelled, "user.login", nil, nil), context.Canceled)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	c = New(Options{URL: "http://user:hunter2@" + address, Transport: transport})
+	err = c.Call(t.Context(), "user.login", nil, nil)
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, Unreachable, e.Kind)
+	require.False(t, e.Unanswered, "it was never sent: it can be tried again")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestNoTokenIsEverTold(t *testing.T) {
+	var log bytes.Buffer
+	const token = "0123456789abcdefSECRET"
+	for _, version := range []string{"6.0.14", "7.0.22"} {
+		f := &fake{version: version, token: "another"}
+		server := httptest.NewServer(f)
+		transport := &http.Transport{}
+		c := New(Options{URL: server.URL, Token: token, Transport: transport,
+			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		err := c.Acknowledge(t.Context(), Acknowledge{EventID: "6", Ack: true})
+		require.Equal(t, NotAuthorised, KindOf(err))
+		require.NotContains(t, fmt.Sprintf("%+v %v %#v", err, err, errors.Unwrap(err)), token)
+		transport.CloseIdleConnections()
+		server.Close()
+		err = c.Call(t.Context(), "user.get", nil, nil)
+		require.Equal(t, Unreachable, KindOf(err))
+		require.NotContains(t, fmt.Sprintf("%+v %v", err, err), token)
+	}
+	require.NotEmpty(t, log.String())
+	require.NotContains(t, log.String(), token)
+}
+
+func TestCallsAreCounted(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := NewMetrics(reg)
+	f := &fake{version: "7.0.22", token: "t"}
+	c := serve(t, "t", f)
+	c.opts.Observe = m.For("main")
+	require.NoError(t, c.Call(t.Context(), "event.get", map[string]any{}, nil))
+	require.NoError(t, c.Call(t.Context(), "user.get", map[string]any{}, nil))
+	f.token = "another"
+	require.Error(t, c.Call(t.Context(), "event.get", map[string]any{}, nil))
+
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	got := map[string]float64{}
+	series := 0
+	for _, family := range families {
+		if family.GetName() != "alert_relay_zabbix_calls_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			series++
+			labels := map[string]string{}
+			for _, l := range metric.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if n := metric.GetCounter().GetValue(); n > 0 {
+				got[labels["method"]+" "+labels["result"]] = n
+			}
+		}
+	}
+	require.Equal(t, len(methods)*(len(ErrorKinds)+1), series, "every label value is there from the start")
+	want := map[string]float64{"apiinfo.version ok": 2, "event.get ok": 1, "event.get not_authorised": 1, "other ok": 1}
+	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
+	require.Equal(t, want, got)
+}
