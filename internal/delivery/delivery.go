@@ -151,7 +151,7 @@ func (d *Delivery) Run(ctx context.Context) error {
 func (d *Delivery) Notify(posts []store.Post) {
 	byBot := map[*bot][]*task{}
 	for _, p := range posts {
-		if p.Pending() {
+		if p.State != store.PostDead && p.Desired > p.Delivered {
 			b := d.botOf(p.Room, p.Route)
 			byBot[b] = append(byBot[b], newPostTask(p, time.Now()))
 		}

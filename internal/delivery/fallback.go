@@ -93,20 +93,11 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 	return said
 }
 
-// code quotes text that isn't ours, so that it can neither mention anybody nor
-// break the layout.
+// code quotes text that isn't ours. What is longer than a reason should be is cut.
 func code(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '`' || r == '<' || r == '>':
-			return '\''
-		case r < ' ' || r == 0x7f:
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > webex.MaxMessageBytes/8 {
-		text = strings.ToValidUTF8(text[:webex.MaxMessageBytes/8], "") + "…"
+	const most = 500
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return "`" + text + "`"
+	return "`" + webex.EscapeCode(text) + "`"
 }

@@ -205,7 +205,7 @@ func (b *bot) actNotice(l lives, t *task, n store.Notice, s Step, m webex.NewMes
 		case OpNoticeEdit:
 			markdown := m.Markdown
 			if markdown == "" {
-				markdown = code(m.Text) // plain text is edited as markdown
+				markdown = webex.EscapeMarkdown(m.Text) // an edit is markdown
 			}
 			got, err = b.client.EditMessage(ctx, n.MessageID, m.RoomID, markdown)
 		default:

@@ -50,6 +50,7 @@ type view struct {
 	post    store.Post
 	problem alert.Problem
 	room    RoomSettings
+	known   bool // the room is configured
 	actions string
 }
 
@@ -127,7 +128,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	if v.problem.Revision == 0 {
 		return b.bury(l, t, v, VerdictDead, "the problem isn't kept any more", "", false)
 	}
-	if v.room.Name == "" {
+	if !v.known {
 		return b.bury(l, t, v, VerdictGone, "the room isn't configured (any more)", "", false)
 	}
 	now := time.Now()
@@ -191,7 +192,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 			continue
 		}
 		v = &view{post: p, problem: problems[t.post.key]}
-		v.room, _ = b.Rooms(p.Room, p.Route)
+		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if v.room.Person != "" && v.room.ID == "" && told(p.Cursor) {
 			v.room.ID = b.directRoom(l.begin, v.room.Person)

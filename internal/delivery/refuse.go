@@ -74,8 +74,8 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 		c.Edits = webex.MaxEdits
 		return c, d, VerdictReplan
 	case OpCard:
-		if class != webex.NotFound {
-			// A card is a convenience; the problem is told without it.
+		if d.ThreadProved || c.Edits >= editLimit(p) {
+			// A card is a convenience: the problem is told without it.
 			c.CardID, c.CardActions = "", face(p, actions, false)
 			return c, d, VerdictReplan
 		}

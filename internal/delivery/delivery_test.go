@@ -1,0 +1,626 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+func TestAProblemsLifeInARoom(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "card"}, w.ops(), "told at once")
+		require.Zero(t, w.store.pending())
+
+		w.fold(1, say("on it"))
+		w.pass(500 * time.Millisecond)
+		w.fold(1, ack)
+		w.pass(time.Second)
+		require.Len(t, w.ops(), 2, "changes are gathered")
+		require.Equal(t, 1, w.store.pending())
+		w.pass(2 * time.Second)
+		require.Equal(t, []string{"edit", "reply", "delete", "card"}, w.ops()[2:])
+		require.Equal(t, []string{
+			"main/1 open rev=3 sev=high said:acknowledged",
+			"main/1 line: on it; acknowledged",
+			"card unack,close main/1 open rev=3 sev=high said:acknowledged",
+		}, w.texts("noc"))
+
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Equal(t, []string{"edit", "reply", "delete"}, w.ops()[6:], "a resolution waits for nothing")
+		require.Equal(t, []string{
+			"main/1 resolved rev=4 sev=high said:acknowledged",
+			"main/1 line: on it; acknowledged",
+			"main/1 line: resolved",
+		}, w.texts("noc"))
+		require.Zero(t, w.store.pending())
+		require.Zero(t, w.metric("alert_relay_delivery_queue", "bot", "noc"))
+		require.EqualValues(t, 2, w.metric("alert_relay_messages_total", "op", "edit", "result", "ok"))
+		require.EqualValues(t, 1, w.metric("alert_relay_delivery_seconds"))
+	})
+}
+
+func TestCardPresentation(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "card")
+		w.pass(time.Second)
+		w.fold(1, say("looking"))
+		w.pass(3 * time.Second)
+		w.fold(1, ack)
+		w.pass(3 * time.Second)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Equal(t, []string{"card", "reply", "delete", "card", "post", "delete"}, w.ops())
+		require.Equal(t, []string{"main/1 line: looking", "main/1 resolved rev=4 sev=high said:acknowledged"}, w.texts("card"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestLinePresentation(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "line")
+		w.pass(time.Second)
+		w.fold(1, ack)
+		w.pass(3 * time.Second)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "edit", "edit"}, w.ops())
+		require.Equal(t, []string{"main/1 resolved rev=3 sev=high said:acknowledged"}, w.texts("line"))
+	})
+}
+
+func TestTheEditBudget(t *testing.T) {
+	for _, room := range []string{"noc", "line"} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			w.fold(1, nil, room)
+			for i := range 14 {
+				w.pass(5 * time.Second)
+				w.fold(1, say(fmt.Sprint("word ", i)))
+			}
+			w.pass(5 * time.Second)
+			root := w.webex.live("R-" + room)[0]
+			require.Equal(t, 9, root.edits, "one is kept")
+			require.Contains(t, strings.Join(w.texts(room), "\n"), "line: word 13", "what came then stands in the thread")
+			require.Zero(t, w.store.pending(), "a spent budget isn't pending")
+			w.fold(1, severity(alert.Disaster)) // no entry of the timeline: nothing can tell it
+			w.pass(5 * time.Second)
+			require.Zero(t, w.store.pending())
+			w.fold(1, resolve)
+			w.pass(time.Second)
+			root = w.webex.live("R-" + room)[0]
+			require.Equal(t, 10, root.edits)
+			require.Contains(t, root.markdown, "resolved")
+			require.Zero(t, w.store.pending())
+		})
+	}
+}
+
+func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		w.store.posts[key(1)][0].Route = "terse"
+		w.fold(1, say("chatter"))
+		w.pass(3 * time.Second)
+		require.Equal(t, []string{"post", "card", "edit"}, w.ops())
+		require.Zero(t, w.store.pending())
+		w.fold(1, resolve)
+		w.pass(3 * time.Second)
+		require.Equal(t, []string{"edit", "reply", "delete"}, w.ops()[3:])
+	})
+}
+
+func TestAHeldBackProblemIsNotToldAndNotPending(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, func(p *alert.Problem) { p.HeldBack = true }, "noc")
+		w.pass(time.Minute)
+		require.Empty(t, w.ops())
+		require.Zero(t, w.store.pending())
+		w.fold(1, func(p *alert.Problem) { p.HeldBack = false })
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "card"}, w.ops())
+	})
+}
+
+func TestAPostIsHeldUntilItsTimeOrItsRelease(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		for n := range 2 {
+			posts := w.store.fold(key(n), nil, "noc")
+			w.store.posts[key(n)][0].HoldUntil = time.Now().Add(2 * time.Minute)
+			w.d.Notify(posts)
+		}
+		w.pass(time.Minute)
+		require.Empty(t, w.ops())
+		w.store.posts[key(1)][0].HoldUntil = time.Time{}
+		w.fold(1, nil)
+		w.pass(time.Second)
+		require.Len(t, w.ops(), 2)
+		w.pass(time.Minute)
+		require.Len(t, w.ops(), 4)
+	})
+}
+
+// Not one request while Webex says to wait, and the next one at that very moment.
+func TestRetryAfterIsHonouredExactly(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		limited := false
+		w.webex.meet = func(c aCall) *trouble {
+			if !limited && len(w.webex.calls) >= 10 {
+				limited = true
+				return &trouble{status: 429, retryAfter: 37 * time.Second}
+			}
+			return nil
+		}
+		for n := range 50 {
+			w.fold(n, nil, "noc")
+		}
+		w.pass(time.Second)
+		require.EqualValues(t, 1, w.metric("alert_relay_messages_total", "op", "root", "result", "rate_limited"))
+		require.InDelta(t, 36.5, w.metric("alert_relay_paused_seconds"), 0.6)
+		rate := w.metric("alert_relay_rate_limit_per_second")
+		require.InDelta(t, 50, rate, 1, "half the speed")
+		w.pass(2 * time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Zero(t, w.metric("alert_relay_paused_seconds"))
+		var resumed time.Time
+		for _, c := range w.webex.seen() {
+			if c.at.After(w.webex.quietFrom) && resumed.IsZero() {
+				resumed = c.at
+			}
+		}
+		require.Equal(t, w.webex.quiet, resumed)
+		require.Len(t, w.webex.live("R-noc"), 100, "and nothing was told twice")
+	})
+}
+
+func TestAFaultBacksOffAndTheWaitOutlivesARestart(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(aCall) *trouble { return &trouble{status: 502} }
+		w.fold(1, nil, "noc")
+		w.pass(10 * time.Second)
+		post := w.store.post(key(1), "noc")
+		require.GreaterOrEqual(t, post.Attempts, 3)
+		require.Contains(t, post.LastError, "502")
+		require.Equal(t, "T1", post.TrackingID)
+		calls := len(w.ops())
+		require.LessOrEqual(t, calls, 5)
+		w.stop()
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.start()
+		w.pass(time.Until(post.NotBefore) - time.Millisecond)
+		require.Len(t, w.ops(), calls, "the wait goes on")
+		w.pass(time.Second)
+		require.Len(t, w.ops(), calls+2)
+		require.Zero(t, w.store.post(key(1), "noc").Attempts)
+	})
+}
+
+// An hour without Webex costs a call a minute or so, and when Webex is back the
+// worst is told first, within a minute.
+func TestAnOutageIsWaitedOut(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		away := func(aCall) *trouble { return &trouble{status: 503} }
+		w.webex.meet = away
+		for n := range 100 {
+			w.fold(n, severity(alert.Severity(n%6)), "noc")
+		}
+		w.pass(time.Hour)
+		require.EqualValues(t, 1, w.metric("alert_relay_webex_away"))
+		calls := len(w.ops())
+		require.Less(t, calls, 110)
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.pass(time.Minute)
+		require.Zero(t, w.metric("alert_relay_webex_away"))
+		require.Contains(t, w.webex.seen()[calls].markdown, "sev=disaster")
+		require.Zero(t, w.store.pending())
+		require.Len(t, w.webex.live("R-noc"), 200)
+	})
+}
+
+func TestABadTokenIsTriedOnceAMinuteAndNothingIsLost(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(aCall) *trouble { return &trouble{status: 401} }
+		for n := range 10 {
+			w.fold(n, nil, "noc")
+		}
+		w.pass(time.Second)
+		calls := len(w.ops())
+		require.LessOrEqual(t, calls, 4, "those in flight")
+		require.EqualValues(t, 1, w.metric("alert_relay_bot_unauthorized"))
+		w.pass(10 * time.Minute)
+		require.InDelta(t, calls+10, len(w.ops()), 1)
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.pass(2 * time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Zero(t, w.metric("alert_relay_bot_unauthorized"))
+		require.Len(t, w.webex.live("R-noc"), 20)
+	})
+}
+
+func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if strings.HasPrefix(c.markdown, "main/1 ") {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.fold(2, nil, "noc")
+		w.pass(time.Second)
+		post := w.store.post(key(1), "noc")
+		require.Equal(t, store.PostDead, post.State)
+		require.Contains(t, post.LastError, "400 as the test wants")
+		require.Equal(t, "T1", post.TrackingID)
+		require.False(t, post.DeadAt.IsZero())
+		require.Zero(t, w.store.pending(), "a dead letter isn't pending")
+		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "post"))
+		require.Len(t, w.webex.live("R-noc"), 2, "and holds up nobody")
+		require.Empty(t, w.texts("default"))
+
+		// Replayed by an operator, once what was wrong is right.
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		post.State = store.PostLive
+		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
+		w.d.RescanNow()
+		w.pass(time.Second)
+		require.Len(t, w.webex.live("R-noc"), 4)
+	})
+}
+
+func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "away")
+		w.fold(2, nil, "away", "default")
+		w.fold(3, nil, "nowhere") // not configured
+		w.pass(2 * time.Second)
+		require.Zero(t, w.store.pending())
+		all := "\n" + strings.Join(w.texts("default"), "\n")
+		require.Equal(t, 1, strings.Count(all, "**Room `away` refuses messages.**"), "said once")
+		require.Equal(t, 1, strings.Count(all, "**Room `nowhere` refuses messages.**"))
+		require.Equal(t, 1, strings.Count(all, "\nmain/1 open"), all)
+		require.Equal(t, 1, strings.Count(all, "\nmain/3 open"), all)
+		require.Equal(t, 1, strings.Count(all, "\nmain/2 open"), "it knew already: %s", all)
+		require.Equal(t, store.PostDead, w.store.post(key(1), "away").State)
+		require.Equal(t, store.PostDead, w.store.post(key(3), "nowhere").State)
+		require.EqualValues(t, 2, w.metric("alert_relay_reroutes_total"))
+		require.EqualValues(t, 3, w.metric("alert_relay_dead_letters_total", "kind", "post"))
+	})
+}
+
+func TestARoomThatIsGoneIsReroutedByTheLedgerWhereItCan(t *testing.T) {
+	var w *world
+	reroute := func(_ context.Context, k alert.Key, to string) error {
+		w.d.Notify(w.store.fold(k, nil, to))
+		return nil
+	}
+	inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
+		w = in
+		w.fold(1, nil, "away")
+		w.pass(time.Second)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		texts := w.texts("default")
+		require.Contains(t, texts[0]+texts[1], "refuses messages")
+		require.Contains(t, strings.Join(texts, "\n"), "main/1 resolved", "and stays true there")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestARootThatSomebodyDeletedIsPostedAnew(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		w.webex.deleteBySomebody(w.store.post(key(1), "noc").RootID)
+		w.fold(1, ack)
+		w.pass(3 * time.Second)
+		require.Equal(t, []string{"edit 404", "post", "delete", "card"}, w.ops()[2:])
+		require.Len(t, w.webex.live("R-noc"), 2, "no card is left in the old thread")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestAReplyToADeletedRootFindsOut(t *testing.T) {
+	for _, status := range []int{400, 404} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			w.webex.parentGone = status
+			first := true
+			w.webex.meet = func(c aCall) *trouble {
+				if c.op == "post" && c.card && first { // between the root and its card
+					first = false
+					w.webex.messages[c.parent].deleted = true
+				}
+				return nil
+			}
+			w.fold(1, nil, "noc")
+			w.pass(5 * time.Second)
+			require.Equal(t, []string{"post", fmt.Sprint("card ", status), "edit 404", "post", "card"}, w.ops())
+			require.Zero(t, w.store.pending())
+		})
+	}
+}
+
+func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if strings.Contains(c.markdown, "line:") {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		w.fold(1, ack)
+		w.pass(5 * time.Second)
+		require.Equal(t, []string{"edit", "reply 400", "edit", "reply 400"}, w.ops()[2:])
+		require.Equal(t, store.PostDead, w.store.post(key(1), "noc").State)
+	})
+}
+
+func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if c.card {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(5 * time.Second)
+		require.Zero(t, w.store.pending())
+		require.Equal(t, store.PostLive, w.store.post(key(1), "noc").State)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Contains(t, w.texts("noc")[0], "resolved")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// What Webex took and the store couldn't note isn't sent again, nor is
+// anything else by that worker.
+func TestAStoreThatFailsRepeatsNothing(t *testing.T) {
+	inWorld(t, func(o *Options) { o.Workers = 2 }, func(t *testing.T, w *world) {
+		full := true
+		w.store.fail = func(op string) error {
+			if op == "SavePost" && full {
+				return errors.New("disk full")
+			}
+			return nil
+		}
+		for n := range 10 {
+			w.fold(n, nil, "noc")
+		}
+		w.pass(time.Minute)
+		require.Len(t, w.ops(), 2, "one for each worker")
+		w.store.mu.Lock()
+		full = false
+		w.store.mu.Unlock()
+		w.pass(time.Minute)
+		require.Len(t, w.webex.live("R-noc"), 20)
+		require.Zero(t, w.store.pending())
+		require.NotZero(t, w.metric("alert_relay_delivery_store_errors_total"))
+	})
+}
+
+func TestAStoreThatCantBeReadIsWaitedFor(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		down := true
+		w.store.fail = func(string) error {
+			if down {
+				return store.ErrBusy
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(time.Minute)
+		require.Empty(t, w.ops())
+		w.store.mu.Lock()
+		down = false
+		w.store.mu.Unlock()
+		w.pass(10 * time.Second)
+		require.Equal(t, []string{"post", "card"}, w.ops())
+	})
+}
+
+func TestALostWakeIsFound(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.store.fold(key(1), nil, "noc")
+		_, err := w.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: "hello"})
+		require.NoError(t, err)
+		w.pass(29 * time.Second)
+		require.Empty(t, w.ops())
+		w.pass(2 * time.Second)
+		require.Len(t, w.ops(), 3)
+	})
+}
+
+func TestWhatIsBehindIsFoundOnStart(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.stop()
+		w.store.fold(key(1), nil, "noc")
+		w.start()
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "card"}, w.ops())
+	})
+}
+
+// A wake can come from a ledger that read the post before delivery saved it.
+func TestAStaleWakeRepeatsNothing(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		stale := w.store.fold(key(1), nil, "noc")
+		w.d.Notify(stale)
+		w.pass(time.Second)
+		w.d.Notify(stale)
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "card"}, w.ops())
+	})
+}
+
+func TestCallsInFlightFinishAndAreSavedOnTheWayOut(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.took = 3 * time.Second
+		for n := range 10 {
+			w.fold(n, nil, "noc")
+		}
+		w.pass(time.Second)
+		began := time.Now()
+		w.stop()
+		require.Equal(t, 2*time.Second, time.Since(began))
+		require.Len(t, w.ops(), 4, "nothing new was begun")
+		for n := range 4 {
+			require.NotEmpty(t, w.store.post(key(n), "noc").RootID)
+		}
+		w.webex.took = 100 * time.Millisecond
+		w.start()
+		w.pass(5 * time.Second)
+		require.Len(t, w.webex.live("R-noc"), 20, "and nothing was told twice")
+	})
+}
+
+func TestACallThatHangsEndsWithTheGrace(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.took = time.Hour
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		began := time.Now()
+		w.stop()
+		require.LessOrEqual(t, time.Since(began), 10*time.Second)
+		require.Equal(t, 1, w.store.post(key(1), "noc").Attempts, "and how it ended is saved")
+		w.webex.took = 0
+		w.start()
+		w.pass(10 * time.Second)
+	})
+}
+
+// The order of section 8 of the design, with one worker, after a pause in which
+// all of it gathered.
+func TestOrder(t *testing.T) {
+	inWorld(t, func(o *Options) { o.Workers = 1 }, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc") // will be recovered
+		w.fold(2, nil, "noc") // will be untouched but for its card
+		w.webex.meet = func(c aCall) *trouble {
+			if c.card {
+				return &trouble{status: 429, retryAfter: 20 * time.Second}
+			}
+			return nil
+		}
+		w.pass(time.Second)
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		before := len(w.ops())
+		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: "from ansible"})
+		w.fold(1, resolve)
+		for n, s := range []alert.Severity{alert.Warning, alert.Disaster, alert.High} {
+			w.fold(10+n, severity(s), "noc")
+		}
+		w.fold(20, severity(alert.High), "noc")
+		w.notice(store.Notice{Kind: store.NoticeAnswer, Room: "noc", Markdown: "answer"})
+		w.pass(25 * time.Second)
+		var got []string
+		for _, c := range w.webex.seen()[before:] {
+			words := strings.Fields(c.markdown + " (delete)")
+			if c.card {
+				words = []string{"card", words[2]}
+			} else if c.op == "edit" || c.parent != "" {
+				words[1] = c.op
+			}
+			got = append(got, strings.Join(words[:min(2, len(words))], " "))
+		}
+		require.Equal(t, []string{
+			"answer (delete)", "main/11 open", "main/12 open", "main/20 open", "main/10 open",
+			"main/1 edit", "main/1 post", "card main/11", "card main/2", "card main/12", "card main/20", "card main/10", "from ansible",
+		}, got)
+	})
+}
+
+// A storm in one room doesn't hold up another.
+func TestAQuietRoomIsntHeldUpByALoudOne(t *testing.T) {
+	inWorld(t, func(o *Options) { o.RateLimit = 5; o.Workers = 2 }, func(t *testing.T, w *world) {
+		for n := range 5000 {
+			w.fold(n, severity(alert.Disaster), "noc")
+		}
+		w.pass(10 * time.Second)
+		w.fold(9000, severity(alert.Disaster), "db")
+		w.fold(9001, severity(alert.Warning), "line")
+		w.pass(time.Second)
+		require.Contains(t, strings.Join(w.texts("db"), " "), "main/9000", "equally urgent: the next call but one")
+		w.pass(patience + 2*time.Second)
+		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: once it has waited")
+		w.webex.took = 0
+		w.d.bots["noc"].mu.Lock()
+		w.d.bots["noc"].rate = NewRate(100000, time.Now())
+		w.d.bots["noc"].mu.Unlock()
+		w.pass(time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Zero(t, w.metric("alert_relay_delivery_queue"))
+	})
+}
+
+func TestADirectChat(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		const room = "person:alice@example.com"
+		w.fold(1, nil, room)
+		w.pass(time.Second)
+		w.fold(1, ack)
+		w.pass(3 * time.Second)
+		w.stop() // a new process doesn't know the chat's id by heart
+		w.start()
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "card", "edit", "reply", "delete", "card", "edit", "reply", "delete"}, w.ops())
+		messages := w.webex.live("direct:alice@example.com")
+		require.Contains(t, messages[0].markdown, "resolved")
+
+		// Where the id was lost the room is still told.
+		w.fold(2, nil, room)
+		w.pass(time.Second)
+		w.stop()
+		w.store.mu.Lock()
+		clear(w.store.values)
+		w.store.mu.Unlock()
+		w.start()
+		w.fold(2, resolve)
+		w.pass(time.Second)
+		require.Zero(t, w.store.pending())
+		messages = w.webex.live("direct:alice@example.com")
+		require.Contains(t, messages[len(messages)-1].markdown, "main/2 resolved")
+	})
+}
+
+func TestALostAnswerIsRepeatedAndNothingElse(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		lost := false
+		w.webex.meet = func(c aCall) *trouble {
+			if !lost && c.op == "post" {
+				lost = true
+				return &trouble{lose: true}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(5 * time.Second)
+		require.Equal(t, []string{"post", "post", "card"}, w.ops())
+		require.EqualValues(t, 1, w.metric("alert_relay_message_retries_total"))
+	})
+}
+
+func TestEveryLabelValueIsThereFromTheStart(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit} {
+			for _, r := range []string{"ok", "rate_limited", "temporary", "unauthorized", "gone", "refused"} {
+				require.Zero(t, w.metric("alert_relay_messages_total", "bot", "noc", "op", string(op), "result", r))
+			}
+		}
+		require.EqualValues(t, 100, w.metric("alert_relay_rate_limit_per_second", "bot", "noc"))
+		require.Zero(t, w.metric("alert_relay_dead_letters_total", "kind", "notice"))
+	})
+}

@@ -1,0 +1,190 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+func (w *world) noticed(id int64) store.Notice {
+	n, err := w.store.Notice(context.Background(), id)
+	require.NoError(w.t, err)
+	return n
+}
+
+func TestNextNotice(t *testing.T) {
+	sent := store.Notice{State: store.NoticePending, MessageID: "m", Version: 2, SentVersion: 1}
+	with := func(change func(*store.Notice)) store.Notice { n := sent; change(&n); return n }
+	cases := []struct {
+		promise string
+		n       store.Notice
+		op      Op
+	}{
+		{"a new one is posted", store.Notice{State: store.NoticePending, Version: 1}, OpNotice},
+		{"a new body edits the message", sent, OpNoticeEdit},
+		{"the same body is sent once", with(func(n *store.Notice) { n.SentVersion = 2 }), OpNone},
+		{"beyond the tenth edit it is posted anew", with(func(n *store.Notice) { n.Edits = 10 }), OpNotice},
+		{"a card is replaced, its old buttons first", with(func(n *store.Notice) { n.Card = []byte("{}") }), OpDelete},
+		{"not before its time", with(func(n *store.Notice) { n.NotBefore = noon.Add(1) }), OpWait},
+		{"a dead letter stays unsent", with(func(n *store.Notice) { n.State = store.NoticeDead }), OpNone},
+		{"what was sent stays sent", with(func(n *store.Notice) { n.State = store.NoticeSent }), OpNone},
+	}
+	for _, tc := range cases {
+		require.Equal(t, tc.op, NextNotice(tc.n, noon).Op, tc.promise)
+	}
+}
+
+func TestRefusedNotice(t *testing.T) {
+	n := store.Notice{State: store.NoticePending, MessageID: "m", Version: 2, SentVersion: 1, Edits: 3}
+	for _, tc := range []struct {
+		promise string
+		op      Op
+		status  int
+		verdict Verdict
+	}{
+		{"429 is the bot's trouble", OpNotice, 429, VerdictRetry},
+		{"5xx passes", OpNotice, 503, VerdictRetry},
+		{"a refused post is a dead letter", OpNotice, 400, VerdictDead},
+		{"a refused edit is posted anew", OpNoticeEdit, 400, VerdictReplan},
+		{"a deleted message is posted anew", OpNoticeEdit, 404, VerdictReplan},
+		{"a card that can't be deleted is as good as gone", OpDelete, 403, VerdictReplan},
+	} {
+		after, verdict := RefusedNotice(Step{Op: tc.op}, n, refusal(tc.status), time.Minute, noon)
+		require.Equal(t, tc.verdict, verdict, tc.promise)
+		if verdict == VerdictReplan {
+			require.Contains(t, []Op{OpNotice}, NextNotice(after, noon).Op, tc.promise)
+		}
+	}
+}
+
+func TestANoticeIsSentAndItsNewBodyEditsIt(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "run 0", Dedup: "run"}
+		id := w.notice(n)
+		for i := range 11 {
+			w.pass(time.Second)
+			n.Markdown = fmt.Sprint("run ", i+1)
+			require.Equal(t, id, w.notice(n))
+		}
+		w.pass(time.Second)
+		require.Equal(t, []string{"run 10", "run 11"}, w.texts("noc"), "ten edits, then anew")
+		require.Zero(t, w.store.pending())
+		require.Equal(t, store.NoticeSent, w.noticed(id).State)
+		require.EqualValues(t, 12, w.noticed(id).SentVersion)
+	})
+}
+
+// The second message with a key comes while the first is still being sent.
+func TestANewBodyWhileTheOldIsBeingSent(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.took = 5 * time.Second
+		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "started", Dedup: "run"}
+		w.notice(n)
+		w.pass(time.Second)
+		n.Markdown = "done"
+		w.notice(n)
+		w.pass(20 * time.Second)
+		require.Equal(t, []string{"post", "edit"}, w.ops())
+		require.Equal(t, []string{"done"}, w.texts("noc"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestNoticesGoWhereTheyAreTold(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "db", Text: "plain <@all>"})
+		w.notice(store.Notice{Kind: store.NoticeAnswer, RoomID: "R-card", Markdown: "**yes**", Card: []byte(`{"type":"AdaptiveCard"}`)})
+		person := store.Notice{Kind: store.NoticeNotify, Sender: "x", Person: "bob@example.com", Text: "a <b>", Dedup: "k"}
+		w.notice(person)
+		w.pass(time.Second)
+		person.Text = "c <d>"
+		w.notice(person)
+		w.pass(time.Second)
+		require.Equal(t, []string{"plain <@all>"}, w.texts("db"), "text isn't markdown: it is sent as it is")
+		require.True(t, w.webex.live("R-card")[0].card)
+		direct := w.webex.live("direct:bob@example.com")
+		require.Len(t, direct, 1)
+		require.Equal(t, webex.EscapeMarkdown("c <d>"), direct[0].markdown, "but an edit is markdown")
+	})
+}
+
+func TestNoticesOfAThreadAreSaidInOrder(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		faults := 0
+		w.webex.meet = func(c aCall) *trouble {
+			if c.markdown == "1" && faults < 2 {
+				faults++
+				return &trouble{status: 503}
+			}
+			return nil
+		}
+		for i := range 5 {
+			w.notice(store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: fmt.Sprint(i)})
+		}
+		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "db", Markdown: "elsewhere"})
+		w.pass(500 * time.Millisecond)
+		require.Equal(t, []string{"elsewhere"}, w.texts("db"), "other rooms don't wait")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"0", "1", "2", "3", "4"}, w.texts("noc"))
+	})
+}
+
+func TestANoticeThatFailsAndFailsLetsTheOthersPass(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if c.markdown == "0" {
+				return &trouble{status: 500}
+			}
+			return nil
+		}
+		for i := range 3 {
+			w.notice(store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: fmt.Sprint(i)})
+		}
+		w.pass(time.Minute)
+		require.Equal(t, []string{"1", "2"}, w.texts("noc"))
+		require.Equal(t, 1, w.store.pending())
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.pass(2 * time.Minute)
+		require.Equal(t, []string{"1", "2", "0"}, w.texts("noc"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestAnAnswerWhoseThreadIsGoneIsSaidInTheRoom(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		id := w.notice(store.Notice{Kind: store.NoticeAnswer, RoomID: "R-noc", ParentID: "gone", Markdown: "done"})
+		w.pass(time.Second)
+		require.Equal(t, []string{"reply 404", "post"}, w.ops())
+		require.Equal(t, store.NoticeSent, w.noticed(id).State)
+	})
+}
+
+func TestANoticeThatIsRefusedIsADeadLetter(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		id := w.notice(store.Notice{Kind: store.NoticeNotify, Room: "away", Markdown: "x"})
+		nowhere := w.notice(store.Notice{Kind: store.NoticeNotify, Room: "nowhere", Markdown: "x"})
+		w.pass(time.Second)
+		n := w.noticed(id)
+		require.Equal(t, store.NoticeDead, n.State)
+		require.Contains(t, n.LastError, "404")
+		require.Equal(t, "T2", n.TrackingID)
+		require.Contains(t, w.noticed(nowhere).LastError, "isn't configured")
+		require.EqualValues(t, 2, w.metric("alert_relay_dead_letters_total", "kind", "notice"))
+		require.Zero(t, w.store.pending())
+		require.Equal(t, []string{"post 404"}, w.ops())
+	})
+}
+
+func TestTheReasonOfAnotherRoomCantMentionAnybody(t *testing.T) {
+	quoted := code("`**<@all>** \n" + strings.Repeat("x", 1000))
+	require.NotContains(t, quoted, "<@")
+	require.Equal(t, 2, strings.Count(quoted, "`"))
+	require.Less(t, len(quoted), 600)
+}

@@ -1,0 +1,353 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// aProblem is an open one of the given revision with so many timeline entries.
+func aProblem(revision int64, entries int) alert.Problem {
+	p := alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4711"}, State: alert.StateOpen, Severity: alert.High,
+		Revision: revision, OpenedAt: noon,
+	}
+	for i := range entries {
+		e := alert.Entry{Seq: i + 1, Key: fmt.Sprint("e", i), Kind: alert.EntryUpdate, At: noon, Update: &alert.Update{At: noon, Message: fmt.Sprint("word ", i)}}
+		if i == 0 {
+			e.Kind, e.Update = alert.EntryOpened, nil
+		}
+		p.Timeline = append(p.Timeline, e)
+	}
+	return p
+}
+
+func resolved(p alert.Problem) alert.Problem {
+	p.State, p.ResolvedAt = alert.StateResolved, noon
+	p.Revision++
+	p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryResolved, At: noon})
+	return p
+}
+
+func aRoom(p config.Presentation) RoomSettings {
+	return RoomSettings{Room: render.Room{Name: "noc", Location: time.UTC, Presentation: p}, ID: "R-noc", Bot: "noc", Debounce: 2 * time.Second}
+}
+
+func TestNext(t *testing.T) {
+	open := aProblem(1, 1)
+	acked := aProblem(2, 2)
+	over := resolved(acked)
+	heldBack := open
+	heldBack.HeldBack = true
+	live := func(c store.Cursor) store.Cursor { c.State = store.PostLive; return c }
+	shown := live(store.Cursor{RootID: "m1", Shown: 1, ToldSeq: 1})
+	withCard := shown
+	withCard.CardID, withCard.CardActions, withCard.Delivered = "m2", "ack", 1
+	edited := withCard
+	edited.Shown = 2
+	lined := edited
+	lined.ToldSeq = 2
+	cardRoot := live(store.Cursor{RootID: "m1", CardID: "m1", CardActions: "ack;severity=4", Shown: 1, ToldSeq: 1, Delivered: 1})
+	with := func(c store.Cursor, change func(*store.Cursor)) store.Cursor { change(&c); return c }
+
+	cases := []struct {
+		promise string
+		p       alert.Problem
+		c       store.Cursor
+		present config.Presentation
+		actions string
+		dirty   time.Time // how long ago: zero for long enough
+		hold    time.Time
+		op      Op
+		reason  Reason
+		check   func(t *testing.T, s Step)
+	}{
+		{promise: "an untold problem is posted at once, without gathering", p: open, c: live(store.Cursor{}), actions: "ack", dirty: noon, op: OpRoot, reason: ReasonUntold},
+		{promise: "the card follows the root at once", p: open, c: shown, actions: "ack", dirty: noon, op: OpCard, reason: ReasonNewButtons},
+		{promise: "without buttons there is no card", p: open, c: shown, op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a change waits for others to share its edit", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-time.Second), op: OpWait, reason: ReasonDebounce,
+			check: func(t *testing.T, s Step) { require.Equal(t, noon.Add(time.Second), s.Until) }},
+		{promise: "then the root comes first", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-2 * time.Second), op: OpEdit, reason: ReasonChanged},
+		{promise: "then the lines", p: acked, c: edited, actions: "unack", op: OpLines, reason: ReasonTimeline,
+			check: func(t *testing.T, s Step) { require.Len(t, s.Entries, 1); require.Equal(t, 2, s.Entries[0].Seq) }},
+		{promise: "then the old card goes", p: acked, c: lined, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "and the new one comes", p: acked, c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "unack", op: OpCard, reason: ReasonNewButtons},
+		{promise: "a card with the right buttons stays", p: acked, c: lined, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a resolution waits for nothing", p: over, c: withCard, dirty: noon, op: OpEdit, reason: ReasonResolved},
+		{promise: "a resolution answers in the thread", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 2 }), op: OpLines, reason: ReasonTimeline},
+		{promise: "after a resolution the card goes", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 3 }), op: OpDelete, reason: ReasonNoButtons},
+		{promise: "with one edit left a change is told in the thread alone", p: acked, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpLines, reason: ReasonTimeline},
+		{promise: "a change that is no entry isn't told once the edits are spent, and isn't pending", p: aProblem(5, 2), c: with(lined, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "the last edit is the resolution's", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), op: OpEdit, reason: ReasonResolved},
+		{promise: "there is no eleventh edit", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 10 }), op: OpLines, reason: ReasonTimeline},
+		{promise: "a problem held back by a maintenance isn't told", p: heldBack, c: live(store.Cursor{}), actions: "ack", op: OpNone, reason: ReasonHeldBack},
+		{promise: "a post isn't told before HoldUntil", p: open, c: live(store.Cursor{}), hold: noon.Add(time.Minute), op: OpWait, reason: ReasonHold,
+			check: func(t *testing.T, s Step) { require.Equal(t, noon.Add(time.Minute), s.Until) }},
+		{promise: "a post isn't told before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
+		{promise: "a dead letter stays untold", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
+		{promise: "a room that is up to date is left alone", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a refused card isn't tried again until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a card whose root was posted anew is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+
+		{promise: "card: the card is the root", p: open, c: live(store.Cursor{}), present: config.PresentCard, actions: "ack", op: OpRoot, reason: ReasonUntold,
+			check: func(t *testing.T, s Step) { require.True(t, s.AsCard) }},
+		{promise: "card: with no buttons the root is plain", p: over, c: live(store.Cursor{}), present: config.PresentCard, op: OpRoot, reason: ReasonUntold,
+			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
+		{promise: "card: it can't be edited, so comments are told in its thread", p: acked, c: cardRoot, present: config.PresentCard, actions: "ack", op: OpLines, reason: ReasonTimeline},
+		{promise: "card: it is replaced when its buttons change", p: acked, c: cardRoot, present: config.PresentCard, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "card: it is replaced when its severity changes", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: cardRoot, present: config.PresentCard, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "card: a resolution posts a plain root first", p: over, c: cardRoot, present: config.PresentCard, op: OpRoot, reason: ReasonNoButtons,
+			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
+		{promise: "card: and takes the card away then", p: over, c: with(cardRoot, func(c *store.Cursor) { c.RootID, c.Shown, c.ToldSeq = "m9", 3, 3 }), present: config.PresentCard, op: OpDelete, reason: ReasonNoButtons},
+
+		{promise: "line: has no card", p: open, c: shown, present: config.PresentLine, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "line: is edited", p: acked, c: shown, present: config.PresentLine, actions: "ack", op: OpEdit, reason: ReasonChanged},
+		{promise: "line: speaks in its thread only once its edits are spent", p: acked, c: with(shown, func(c *store.Cursor) { c.Edits = 9 }), present: config.PresentLine, op: OpLines, reason: ReasonTimeline},
+	}
+	for _, tc := range cases {
+		t.Run(tc.promise, func(t *testing.T) {
+			present := tc.present
+			if present == "" {
+				present = config.PresentThread
+			}
+			post := store.Post{Key: tc.p.Key, Room: "noc", Desired: tc.p.Revision, DirtySince: noon.Add(-time.Hour), HoldUntil: tc.hold, Cursor: tc.c}
+			if !tc.dirty.IsZero() {
+				post.DirtySince = tc.dirty
+			}
+			s := Next(tc.p, post, aRoom(present), tc.actions, noon)
+			require.Equal(t, tc.op, s.Op)
+			require.Equal(t, tc.reason, s.Reason)
+			if tc.check != nil {
+				tc.check(t, s)
+			}
+		})
+	}
+}
+
+func TestALongSilenceIsToldInSeveralReplies(t *testing.T) {
+	p := aProblem(2, 50)
+	post := store.Post{Desired: 2, Cursor: store.Cursor{State: store.PostLive, RootID: "m", Shown: 2, ToldSeq: 1}}
+	told := 1
+	for range 3 {
+		s := Next(p, post, aRoom(config.PresentThread), "", noon)
+		require.Equal(t, OpLines, s.Op)
+		require.LessOrEqual(t, len(s.Entries), maxLines)
+		require.Equal(t, told+1, s.Entries[0].Seq)
+		post.Cursor = Taken(s, p, post.Cursor, aRoom(config.PresentThread), "", "x")
+		told = post.ToldSeq
+	}
+	require.Equal(t, 50, told)
+}
+
+func TestTaken(t *testing.T) {
+	p := aProblem(7, 3)
+	room := aRoom(config.PresentThread)
+	failed := store.Cursor{Attempts: 3, NotBefore: noon, LastError: "x", TrackingID: "y", Edits: 4, RootID: "old", Shown: 2, ToldSeq: 1}
+
+	t.Run("a root tells all that was said before", func(t *testing.T) {
+		c := Taken(Step{Op: OpRoot}, p, failed, room, "ack", "m1")
+		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3}, c)
+	})
+	t.Run("a root that is a card is both", func(t *testing.T) {
+		c := Taken(Step{Op: OpRoot, AsCard: true}, p, failed, room, "ack", "m1")
+		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3, CardID: "m1", CardActions: "ack;severity=4"}, c)
+	})
+	t.Run("an edit is counted and tells no line", func(t *testing.T) {
+		c := Taken(Step{Op: OpEdit}, p, failed, room, "ack", "old")
+		require.Equal(t, store.Cursor{RootID: "old", Shown: 7, ToldSeq: 1, Edits: 5}, c)
+	})
+	t.Run("an edited line tells all", func(t *testing.T) {
+		require.Equal(t, 3, Taken(Step{Op: OpEdit}, p, failed, aRoom(config.PresentLine), "", "old").ToldSeq)
+	})
+	t.Run("lines are told up to the last", func(t *testing.T) {
+		c := Taken(Step{Op: OpLines, Entries: p.Timeline[1:2]}, p, failed, room, "", "m5")
+		require.Equal(t, 2, c.ToldSeq)
+		require.Equal(t, "old", c.RootID)
+	})
+	t.Run("deleting a card that is the root leaves no root", func(t *testing.T) {
+		c := Taken(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m1", CardActions: "ack;severity=4", ToldSeq: 2}, room, "", "")
+		require.Equal(t, store.Cursor{ToldSeq: 2}, c)
+	})
+	t.Run("deleting a card in the thread leaves the root", func(t *testing.T) {
+		c := Taken(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, room, "", "")
+		require.Equal(t, store.Cursor{RootID: "m1"}, c)
+	})
+}
+
+func refusal(status int) error {
+	return &webex.Error{Op: "POST /messages", Status: status, Message: "no", TrackingID: "T"}
+}
+
+func TestRefused(t *testing.T) {
+	p := aProblem(7, 3)
+	root := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 6, ToldSeq: 3}
+	lost := &webex.Error{Op: "PUT", Err: errors.New("timeout"), Unanswered: true}
+	cases := []struct {
+		promise string
+		op      Op
+		c       store.Cursor
+		d       Doubts
+		err     error
+		verdict Verdict
+		check   func(t *testing.T, c store.Cursor, d Doubts)
+	}{
+		{promise: "429 is the bot's trouble: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, root, c) }},
+		{promise: "401 too", op: OpRoot, err: refusal(401), verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, root, c) }},
+		{promise: "5xx backs off, and the wait outlives a restart", op: OpRoot, err: refusal(503), verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+				require.Equal(t, 1, c.Attempts)
+				require.Equal(t, noon.Add(time.Minute), c.NotBefore)
+				require.Contains(t, c.LastError, "503")
+				require.Equal(t, "T", c.TrackingID)
+			}},
+		{promise: "an edit whose answer was lost is counted as one", op: OpEdit, err: lost, verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 1, c.Edits) }},
+		{promise: "but an outage doesn't eat the edits", op: OpEdit, c: store.Cursor{RootID: "m1", Attempts: 1, Edits: 3}, err: lost, verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 3, c.Edits) }},
+		{promise: "nor the resolution's", op: OpEdit, c: store.Cursor{RootID: "m1", Edits: 9}, err: lost, verdict: VerdictRetry,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 9, c.Edits) }},
+		{promise: "a refused root is a dead letter", op: OpRoot, err: refusal(400), verdict: VerdictDead},
+		{promise: "a room that isn't there is gone", op: OpRoot, err: refusal(404), verdict: VerdictGone},
+		{promise: "a room that lets nobody in is gone", op: OpRoot, err: refusal(403), verdict: VerdictGone},
+		{promise: "also for an edit", op: OpEdit, err: refusal(403), verdict: VerdictGone},
+		{promise: "a deleted root is posted anew", op: OpEdit, err: refusal(404), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, d Doubts) {
+				require.Empty(t, c.RootID)
+				require.True(t, d.PostedAnew)
+			}},
+		{promise: "once", op: OpEdit, d: Doubts{PostedAnew: true}, err: refusal(404), verdict: VerdictDead},
+		{promise: "a refused edit means that they are spent", op: OpEdit, err: refusal(400), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, webex.MaxEdits, c.Edits) }},
+		{promise: "a refused reply has the root proved by an edit", op: OpLines, err: refusal(400), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, d Doubts) {
+				require.Zero(t, c.Shown)
+				require.True(t, d.ThreadProved)
+			}},
+		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictDead},
+		{promise: "where no edit is left the root is posted anew", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9}, err: refusal(404), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Empty(t, c.RootID) }},
+		{promise: "a card refused though its root lives is left out", op: OpCard, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+				require.Equal(t, "m1", c.RootID)
+				require.Equal(t, "ack", c.CardActions)
+			}},
+		{promise: "a card that can't be deleted is as good as gone", op: OpDelete, c: store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, err: refusal(403), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+				require.Empty(t, c.CardID)
+				require.Equal(t, "m1", c.RootID)
+			}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.promise, func(t *testing.T) {
+			c := tc.c
+			if c == (store.Cursor{}) {
+				c = root
+			}
+			got, d, verdict := Refused(Step{Op: tc.op}, p, c, tc.d, "ack", tc.err, time.Minute, noon)
+			require.Equal(t, tc.verdict, verdict)
+			if tc.check != nil {
+				tc.check(t, got, d)
+			}
+		})
+	}
+}
+
+// Whatever happens to a problem, in whatever presentation, planning comes to
+// an end within a few calls; the room then shows the present, or its edits are
+// spent and the thread tells.
+func TestPlanningConverges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		room := aRoom(rapid.SampledFrom([]config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine}).Draw(t, "presentation"))
+		p := aProblem(1, 1)
+		actions := "ack"
+		post := store.Post{Key: p.Key, Desired: 1, Cursor: store.Cursor{State: store.PostLive}}
+		now := noon
+		ids := 0
+		edits := map[string]int{}
+		for range rapid.IntRange(1, 40).Draw(t, "rounds") {
+			switch rapid.IntRange(0, 4).Draw(t, "change") {
+			case 0:
+				p.Revision++
+				p.Timeline = append(p.Timeline, alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryUpdate, Update: &alert.Update{Message: "x"}})
+			case 1:
+				p.Revision++
+				p.Severity = alert.Severity(rapid.IntRange(0, 5).Draw(t, "severity"))
+			case 2:
+				if p.Open() {
+					p.Revision++
+					actions = rapid.SampledFrom([]string{"ack", "unack", ""}).Draw(t, "actions")
+				}
+			case 3:
+				if p.Open() && rapid.IntRange(0, 9).Draw(t, "end") == 0 {
+					p, actions = resolved(p), ""
+				}
+			case 4:
+				p.Revision++
+			}
+			post.Desired = p.Revision
+			post.DirtySince = now
+			for calls := 0; ; calls++ {
+				if calls > 6+len(p.Timeline)/maxLines {
+					t.Fatalf("no end: %+v", post.Cursor)
+				}
+				s := Next(p, post, room, actions, now)
+				if s.Op == OpWait {
+					now = s.Until
+					continue
+				}
+				if s.Op == OpNone {
+					break
+				}
+				if s.Op == OpEdit {
+					if edits[post.RootID]++; edits[post.RootID] > webex.MaxEdits {
+						t.Fatal("an eleventh edit")
+					}
+					if post.RootID == post.CardID {
+						t.Fatal("a card was edited")
+					}
+				}
+				ids++
+				post.Cursor = Taken(s, p, post.Cursor, room, actions, fmt.Sprint("m", ids))
+			}
+			post.Cursor = CaughtUp(p, post, now)
+			if post.Pending() {
+				t.Fatal("still pending")
+			}
+			if post.RootID == "" || post.ToldSeq != p.LastSeq() {
+				t.Fatalf("not all was told: %+v", post.Cursor)
+			}
+			if plain := post.RootID != post.CardID; plain && post.Shown < p.Revision && post.Edits < editLimit(p) {
+				t.Fatalf("the root is stale: %+v", post.Cursor)
+			}
+			if !p.Open() && post.CardID != "" {
+				t.Fatal("a resolved problem has buttons")
+			}
+			now = now.Add(time.Minute)
+		}
+	})
+}
+
+func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) {
+	for _, present := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
+		p := resolved(aProblem(6, 5))
+		post := store.Post{Key: p.Key, Desired: p.Revision, Cursor: store.Cursor{State: store.PostLive}}
+		s := Next(p, post, aRoom(present), "", noon)
+		require.Equal(t, OpRoot, s.Op)
+		post.Cursor = Taken(s, p, post.Cursor, aRoom(present), "", "m1")
+		require.Equal(t, OpNone, Next(p, post, aRoom(present), "", noon).Op)
+	}
+}
