@@ -73,6 +73,7 @@ func (b *bot) run(ctx context.Context) error {
 	defer endCalls()
 	save, endSaves := context.WithCancel(context.WithoutCancel(ctx))
 	defer endSaves()
+	b.rememberPause(ctx)
 	var workers sync.WaitGroup
 	for ctx.Err() == nil {
 		next := b.dispatch(lives{ctx, call, save}, &workers)
@@ -186,7 +187,37 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
 	b.learn(t.id, err, started, now)
+	if webex.ClassOf(err) == webex.RateLimited {
+		b.keepPause(l.save)
+	}
 	return took, true, err
+}
+
+func (b *bot) pauseName() string { return "delivery/paused/" + b.name }
+
+// keepPause saves until when Webex told the bot to wait: that may be an hour,
+// and a restart doesn't end it.
+func (b *bot) keepPause(ctx context.Context) {
+	b.mu.Lock()
+	until := b.rate.PausedUntil()
+	b.mu.Unlock()
+	b.persist(ctx, "saving until when a bot was told to wait", func(ctx context.Context) error {
+		return b.Store.SetValue(ctx, b.pauseName(), until.UTC().Format(time.RFC3339Nano))
+	})
+}
+
+// rememberPause goes on with the wait that an earlier process was told.
+func (b *bot) rememberPause(ctx context.Context) {
+	var text string
+	b.persist(ctx, "reading until when a bot was told to wait", func(ctx context.Context) (err error) {
+		text, err = b.Store.Value(ctx, b.pauseName())
+		return err
+	})
+	if until, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		b.mu.Lock()
+		b.rate.PauseUntil(until, time.Now())
+		b.mu.Unlock()
+	}
 }
 
 // learn takes in how a call ended, for the pace of all others.

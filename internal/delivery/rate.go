@@ -22,6 +22,9 @@ const (
 	rateGrowth = 0.1 // calls a second, gained in each second of full use
 	rateRoom   = 4   // how far above the configured speed the rate may grow
 	pauseLeast = time.Second
+	// pauseMost bounds what a clock that was set back makes of a saved pause. An
+	// hour is the most that users have been told.
+	pauseMost = 24 * time.Hour
 )
 
 // NewRate starts at perSecond calls a second; 0 or less means 5, which is what
@@ -91,12 +94,24 @@ func (r *Rate) Succeeded(now time.Time) {
 // retryAfter is over, exactly, and half the speed after that. Calls that were
 // under way together halve it once.
 func (r *Rate) Limited(started, now time.Time, retryAfter time.Duration) {
-	if until := now.Add(max(retryAfter, pauseLeast)); until.After(r.until) {
-		r.until = until
-	}
+	until := now.Add(max(retryAfter, pauseLeast))
 	if r.cut.IsZero() || started.After(r.cut) {
 		r.perSecond = max(r.floor, r.perSecond/2)
 		r.cut = now
+	}
+	r.PauseUntil(until, now)
+}
+
+// PauseUntil allows no call before until; a longer pause that goes on already stays.
+func (r *Rate) PauseUntil(until, now time.Time) {
+	if until.After(now.Add(pauseMost)) {
+		until = now.Add(pauseMost)
+	}
+	if !until.After(now) {
+		return
+	}
+	if until.After(r.until) {
+		r.until = until
 	}
 	// One call feels its way after the pause; no burst was saved up.
 	r.tokens, r.filled = 1, r.until

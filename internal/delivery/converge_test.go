@@ -1,0 +1,278 @@
+package delivery
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// aDeed is one thing that happens in a random history.
+type aDeed struct {
+	kind    string
+	problem int
+	rooms   []string
+	after   time.Duration
+}
+
+// history is a random history, drawn whole before it is lived through.
+type history struct {
+	deeds  []aDeed
+	faults []int // what the nth call meets; 0 is nothing
+}
+
+func drawHistory(t *rapid.T) history {
+	var h history
+	rooms := []string{"noc", "card", "line", "db", "person:alice@example.com"}
+	n := rapid.IntRange(1, 60).Draw(t, "deeds")
+	for range n {
+		h.deeds = append(h.deeds, aDeed{
+			kind: rapid.SampledFrom([]string{
+				"change", "change", "change", "ack", "severity", "resolve", "notice", "restart", "crash", "lost wake", "root deleted", "store fails",
+			}).Draw(t, "kind"),
+			problem: rapid.IntRange(0, 5).Draw(t, "problem"),
+			rooms:   rooms[:rapid.IntRange(1, len(rooms)).Draw(t, "rooms")],
+			after:   time.Duration(rapid.SampledFrom([]int{0, 50, 100, 700, 2500, 30000, 120000}).Draw(t, "after")) * time.Millisecond,
+		})
+	}
+	h.faults = rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, 2, 3, 4}), 0, 80).Draw(t, "faults")
+	return h
+}
+
+// Whatever happens to problems, to Webex, to the store and to the process,
+// rooms end up showing the present; each problem is told; nothing is repeated
+// but what Webex took without its answer being noted; no message is edited
+// more than ten times; no request is made while Webex says to wait.
+func TestRoomsConverge(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := drawHistory(rt)
+		var faults []string
+		synctest.Test(t, func(t *testing.T) { faults = live(t, h) })
+		for _, f := range faults {
+			rt.Error(f)
+		}
+	})
+}
+
+// live lives through a history and says what is wrong at its end.
+func live(t *testing.T, h history) []string {
+	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
+	w.opts = Options{
+		Store: w.store, Render: plainRenderer{}, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 20,
+	}
+	crashed := false
+	lastSeq := map[alert.Key]map[int64]int{} // revision → the newest entry then
+	call := 0
+	w.webex.meet = func(c aCall) *trouble {
+		if crashed {
+			return &trouble{lose: true} // taken, but nobody noted it
+		}
+		call++
+		if call > len(h.faults) {
+			return nil
+		}
+		switch h.faults[call-1] {
+		case 1:
+			return &trouble{status: 429, retryAfter: 3 * time.Second}
+		case 2:
+			return &trouble{status: 503}
+		case 3:
+			return &trouble{lose: true}
+		case 4:
+			return &trouble{} // never arrived
+		}
+		return nil
+	}
+	fold := func(n int, change func(*alert.Problem), wake bool, rooms ...string) {
+		posts := w.store.fold(key(n), change, rooms...)
+		p := w.store.problems[key(n)]
+		if lastSeq[p.Key] == nil {
+			lastSeq[p.Key] = map[int64]int{}
+		}
+		lastSeq[p.Key][p.Revision] = p.LastSeq()
+		if wake {
+			w.d.Notify(posts)
+		}
+	}
+	w.start()
+	words := 0
+	for _, d := range h.deeds {
+		words++
+		switch d.kind {
+		case "change", "lost wake":
+			fold(d.problem, say(fmt.Sprintf("word-%d", words)), d.kind == "change", d.rooms...)
+		case "ack":
+			fold(d.problem, ack, true, d.rooms...)
+		case "severity":
+			fold(d.problem, severity(alert.Severity(words%6)), true, d.rooms...)
+		case "resolve":
+			if w.store.problems[key(d.problem)].State == alert.StateOpen {
+				fold(d.problem, resolve, true)
+			}
+		case "notice":
+			w.notice(store.Notice{Kind: store.NoticeNotify, Sender: "x", Room: d.rooms[0], Markdown: fmt.Sprintf("notice-%d", words), Dedup: fmt.Sprint(d.problem)})
+		case "restart":
+			w.stop()
+			w.start()
+		case "crash":
+			w.store.mu.Lock()
+			w.webex.mu.Lock()
+			crashed = true
+			w.store.fail = func(string) error { return store.ErrClosed }
+			w.webex.mu.Unlock()
+			w.store.mu.Unlock()
+			w.stop()
+			crashed = false
+			w.webex.quiet = time.Time{} // a crash may forget it
+			w.store.fail = nil
+			w.start()
+		case "root deleted":
+			if id := w.store.post(key(d.problem), d.rooms[0]).RootID; id != "" {
+				w.webex.deleteBySomebody(id)
+				fold(d.problem, say(fmt.Sprintf("word-%d", words)), true)
+			}
+		case "store fails":
+			until := time.Now().Add(d.after / 2)
+			w.store.mu.Lock()
+			w.store.fail = func(string) error {
+				if time.Now().Before(until) {
+					return store.ErrBusy
+				}
+				return nil
+			}
+			w.store.mu.Unlock()
+		}
+		w.pass(d.after)
+	}
+	w.webex.set(func(f *fakeWebex) { f.meet = nil })
+	w.pass(time.Hour)
+	w.stop()
+	return append(w.webex.violations, wrong(w, lastSeq)...)
+}
+
+var revisionIn = regexp.MustCompile(`rev=(\d+)`)
+
+// wrong compares what rooms show with what they should.
+func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if n := w.store.pending(); n != 0 {
+		fault("%d are still pending", n)
+	}
+	for k, posts := range w.store.posts {
+		p := w.store.problems[k]
+		for _, post := range posts {
+			where := k.String() + "@" + post.Room
+			settings, _ := someRooms(post.Room, "")
+			room := settings.ID
+			if room == "" {
+				room = "direct:" + settings.Person
+			}
+			if post.State == store.PostDead {
+				// Only a root that somebody deleted twice while the room was behind.
+				if !strings.Contains(post.LastError, "404") {
+					fault("%s: dead: %s", where, post.LastError)
+				}
+				continue
+			}
+
+			root := w.webex.messages[post.RootID]
+			card := w.webex.messages[post.CardID]
+			switch {
+			case root == nil:
+				fault("%s: not told: %+v", where, post.Cursor)
+				continue
+			case root.room != room:
+				fault("%s: told in %s", where, root.room)
+			}
+			current := strings.Contains(root.markdown, fmt.Sprintf("rev=%d ", p.Revision))
+			limit := webex.MaxEdits - 1
+			if !p.Open() {
+				limit = webex.MaxEdits
+			}
+			if !root.deleted && !root.card && !current && post.Edits < limit {
+				fault("%s: revision %d shows as %q after %d edits", where, p.Revision, root.markdown, post.Edits)
+			}
+			if p.Open() && settings.Presentation != config.PresentLine && card == nil {
+				fault("%s: no buttons", where)
+			}
+			if card != nil && !root.deleted && (card.deleted || !strings.HasPrefix(card.markdown, "card "+plainRenderer{}.Actions(p)+" ")) {
+				fault("%s: stale buttons: %+v", where, *card)
+			}
+			if !p.Open() && card != nil {
+				fault("%s: a resolved problem has buttons", where)
+			}
+
+			// Everything posted for it, and how often an answer to such a post was lost.
+			lost, roots, cards, told := 0, 0, 0, 0
+			lines := map[string]int{}
+			for _, c := range w.webex.calls {
+				if c.room != room || !strings.Contains(c.markdown+" ", k.String()+" ") || c.op != "post" || c.status >= 300 {
+					continue
+				}
+				if c.lost {
+					lost++
+				}
+				if c.id == "" {
+					continue // never arrived
+				}
+				m := w.webex.messages[c.id]
+				_, line, isLine := strings.Cut(c.markdown, " line: ")
+				switch {
+				case isLine:
+					for said := range strings.SplitSeq(line, "; ") {
+						lines[said]++
+					}
+				case c.parent != "":
+					if !m.deleted {
+						cards++
+					}
+				default:
+					rev, _ := strconv.ParseInt(revisionIn.FindStringSubmatch(c.markdown)[1], 10, 64)
+					told = max(told, lastSeq[k][rev])
+					if !m.deleted {
+						roots++
+					}
+				}
+			}
+			if roots > 1+lost {
+				fault("%s: %d roots, though %d answers were lost", where, roots, lost)
+			}
+			if cards > 1+lost {
+				fault("%s: %d cards, though %d answers were lost", where, cards, lost)
+			}
+			for said, times := range lines {
+				if times > 1+lost && strings.HasPrefix(said, "word-") {
+					fault("%s: %q told %d times, though %d answers were lost", where, said, times, lost)
+				}
+			}
+			for _, e := range p.Timeline {
+				said := string(e.Kind)
+				if e.Update != nil {
+					said = e.Update.Message
+				}
+				if e.Seq > told && lines[said] == 0 && settings.Presentation != config.PresentLine {
+					fault("%s: %q was never told", where, said)
+				}
+			}
+		}
+	}
+	for _, n := range w.store.notices {
+		shown := slices.ContainsFunc(w.webex.order, func(m *aMessage) bool { return m.id == n.MessageID && m.markdown == n.Markdown })
+		if n.State != store.NoticeSent || !shown {
+			fault("notice %d (%s) isn't said: %+v", n.ID, n.Markdown, n)
+		}
+	}
+	return faults
+}
