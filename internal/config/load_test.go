@@ -177,7 +177,7 @@ func TestFaults(t *testing.T) {
 		"route twice":           {"routes: [{name: a, rooms: [db], continue: true}, {name: A, rooms: [noc]}]", `relay.yaml:8: routes[1].name: the route "A" is there already (routes[0].name, line 8)`},
 		"route's reserved name": {"routes: [{name: send_to, rooms: [db]}]", `relay.yaml:8: routes[0].name: "send_to" is the relay's own (another name)`},
 		"route's source":        {"routes: [{match: {sources: [mian]}, rooms: [db]}]", `relay.yaml:8: routes[0].match.sources[0]: no source is called "mian" (did you mean main?)`},
-		"glob":                  {"routes: [{match: {hosts: ['db[1']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.hosts[0]: "db[1" has a [ without its ] (\[ is a bracket)`},
+		"glob":                  {"routes: [{match: {hosts: ['db[1']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.hosts[0]: "[1" has a [ without its ] (\[ is a bracket)`},
 		"glob empty":            {"routes: [{match: {groups: ['']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.groups[0]: is empty (* matches every name)`},
 		"tag":                   {"routes: [{match: {tags: ['=db']}, rooms: [db]}]", `relay.yaml:8: routes[0].match.tags[0]: "=db" names no tag ("tag", "tag=value" or "!tag")`},
 		"regexp":                {"routes: [{match: {trigger: '(?=x)'}, rooms: [db]}]", "relay.yaml:8: routes[0].match.trigger: is no regular expression: invalid or unsupported Perl syntax: `(?=` (RE2 syntax: no look-around, no back-references)"},

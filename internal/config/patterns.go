@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Glob is a compiled pattern over a name: * stands for any text (a slash too),
@@ -13,94 +14,123 @@ type Glob struct {
 	pattern string
 	kind    globKind
 	text    string // of the simple kinds, in lower case
-	re      *regexp.Regexp
+	pieces  []piece
 }
 
 type globKind int
 
-// Most patterns are one of the first five, which need no regexp.
+// Most patterns are one of the first five, which need no walk through pieces.
 const (
 	globEqual globKind = iota
 	globAll
 	globPrefix
 	globSuffix
 	globContains
-	globRegexp
+	globPieces
 )
+
+// piece is one part of a pattern that isn't simple: a star, or what one
+// character must be.
+type piece struct {
+	star    bool
+	any     bool
+	char    rune
+	ranges  []rune // pairs: from, to
+	outside bool   // none of ranges
+}
+
+func (p piece) takes(r rune) bool {
+	switch {
+	case p.any:
+		return true
+	case p.ranges == nil:
+		return r == p.char
+	}
+	for i := 0; i < len(p.ranges); i += 2 {
+		if r >= p.ranges[i] && r <= p.ranges[i+1] {
+			return !p.outside
+		}
+	}
+	return p.outside
+}
 
 // ParseGlob compiles a pattern.
 func ParseGlob(pattern string) (Glob, error) {
 	g := Glob{pattern: pattern}
 	p := strings.ToLower(pattern)
 	inner := strings.Trim(p, "*")
-	if !strings.ContainsAny(inner, `*?[]\`) {
-		front, back := strings.HasPrefix(p, "*"), strings.HasSuffix(p, "*")
-		g.text = inner
-		switch {
-		case inner == "" && p != "":
-			g.kind = globAll
-		case front && back:
-			g.kind = globContains
-		case front:
-			g.kind = globSuffix
-		case back:
-			g.kind = globPrefix
-		}
-		return g, nil
+	if strings.ContainsAny(inner, `*?[]\`) {
+		g.kind = globPieces
+		var err error
+		g.pieces, err = piecesOf([]rune(p))
+		return g, err
 	}
-	expr, err := globRegexpOf(p)
-	if err != nil {
-		return Glob{}, err
-	}
-	g.kind = globRegexp
-	if g.re, err = regexp.Compile(expr); err != nil {
-		return Glob{}, &invalid{fmt.Sprintf("%q is no pattern", pattern), "in [a-c] the letters go upwards"}
+	front, back := strings.HasPrefix(p, "*"), strings.HasSuffix(p, "*")
+	g.text = inner
+	switch {
+	case inner == "" && p != "":
+		g.kind = globAll
+	case front && back:
+		g.kind = globContains
+	case front:
+		g.kind = globSuffix
+	case back:
+		g.kind = globPrefix
 	}
 	return g, nil
 }
 
-// globRegexpOf writes a pattern as a regular expression.
-func globRegexpOf(pattern string) (string, error) {
-	var out strings.Builder
-	out.WriteString(`(?is)\A`)
-	runes := []rune(pattern)
-	for i := 0; i < len(runes); i++ {
-		switch r := runes[i]; r {
+func piecesOf(pattern []rune) ([]piece, error) {
+	var out []piece
+	for i := 0; i < len(pattern); i++ {
+		switch r := pattern[i]; r {
 		case '*':
-			out.WriteString(".*")
+			if n := len(out); n == 0 || !out[n-1].star {
+				out = append(out, piece{star: true})
+			}
 		case '?':
-			out.WriteString(".")
+			out = append(out, piece{any: true})
 		case '\\':
-			if i++; i == len(runes) {
-				return "", &invalid{fmt.Sprintf("%q ends with a backslash", pattern), `\\ is a backslash, \* a star`}
+			if i++; i == len(pattern) {
+				return nil, &invalid{fmt.Sprintf("%q ends with a backslash", string(pattern)), `\\ is a backslash, \* a star`}
 			}
-			out.WriteString(regexp.QuoteMeta(string(runes[i])))
+			out = append(out, piece{char: pattern[i]})
 		case '[':
-			end := i + 1
-			if end < len(runes) && (runes[end] == '!' || runes[end] == '^') {
-				end++
+			set, length, err := setOf(pattern[i:])
+			if err != nil {
+				return nil, err
 			}
-			first := end
-			for end < len(runes) && (runes[end] != ']' || end == first) {
-				end++
-			}
-			if end >= len(runes) {
-				return "", &invalid{fmt.Sprintf("%q has a [ without its ]", pattern), `\[ is a bracket`}
-			}
-			set := string(runes[first:end])
-			out.WriteString("[")
-			if first > i+1 {
-				out.WriteString("^")
-			}
-			out.WriteString(strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`).Replace(set))
-			out.WriteString("]")
-			i = end
+			out = append(out, set)
+			i += length - 1
 		default:
-			out.WriteString(regexp.QuoteMeta(string(r)))
+			out = append(out, piece{char: r})
 		}
 	}
-	out.WriteString(`\z`)
-	return out.String(), nil
+	return out, nil
+}
+
+// setOf reads "[a-c]" or "[!a-c]"; a ] that comes first is one of the set.
+func setOf(pattern []rune) (set piece, length int, err error) {
+	i := 1
+	if i < len(pattern) && (pattern[i] == '!' || pattern[i] == '^') {
+		set.outside = true
+		i++
+	}
+	for first := i; i < len(pattern) && (pattern[i] != ']' || i == first); i++ {
+		from, to := pattern[i], pattern[i]
+		if i+2 < len(pattern) && pattern[i+1] == '-' && pattern[i+2] != ']' {
+			to = pattern[i+2]
+			i += 2
+		}
+		if to < from {
+			return piece{}, 0, &invalid{fmt.Sprintf("%c-%c goes downwards", from, to), fmt.Sprintf("[%c-%c]", to, from)}
+		}
+		set.ranges = append(set.ranges, from, to)
+	}
+	if i >= len(pattern) {
+		return piece{}, 0, &invalid{fmt.Sprintf("%q has a [ without its ]", string(pattern)), `\[ is a bracket`}
+	}
+	return set, i + 1, nil
 }
 
 // String is the pattern as it was written.
@@ -120,7 +150,36 @@ func (g Glob) Match(lower string) bool {
 	case globContains:
 		return strings.Contains(lower, g.text)
 	}
-	return g.re.MatchString(lower)
+	return g.walk(lower)
+}
+
+// walk matches piece by piece. Where it gets stuck, the last star takes one
+// character more: earlier stars need not be tried again, so the time is at most the
+// product of both lengths.
+func (g Glob) walk(name string) bool {
+	star, resume := -1, 0
+	at, i := 0, 0
+	for i < len(name) {
+		r, size := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case at < len(g.pieces) && g.pieces[at].star:
+			star, resume = at, i
+			at++
+		case at < len(g.pieces) && g.pieces[at].takes(r):
+			at++
+			i += size
+		case star >= 0:
+			_, size := utf8.DecodeRuneInString(name[resume:])
+			resume += size
+			at, i = star+1, resume
+		default:
+			return false
+		}
+	}
+	for at < len(g.pieces) && g.pieces[at].star {
+		at++
+	}
+	return at == len(g.pieces)
 }
 
 // TagRule is one entry of match.tags.

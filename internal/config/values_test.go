@@ -73,6 +73,8 @@ func TestGlobs(t *testing.T) {
 		{pattern: "sw[!1-3]", yes: []string{"sw4"}, no: []string{"sw1"}},
 		{pattern: "[]]", yes: []string{"]"}, no: []string{"[", ""}},
 		{pattern: `a\*`, yes: []string{"a*"}, no: []string{"ab"}},
+		{pattern: "[a-c-]x", yes: []string{"-x", "bx"}, no: []string{"dx"}},
+		{pattern: "[^]]*ä?", yes: []string{"aÄb", "xyzäb"}, no: []string{"]äb", "aä"}},
 		{pattern: "a.b", yes: []string{"a.b"}, no: []string{"axb"}},
 		{pattern: "a*c*e", yes: []string{"ace", "abcde"}, no: []string{"aec"}},
 		{pattern: "[", isInvalid: true},
@@ -97,11 +99,11 @@ func TestGlobs(t *testing.T) {
 // The quick ways of matching say what a regular expression would.
 func TestGlobsAgreeWithRegexps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pattern := rapid.StringMatching(`[ab*?]{0,6}`).Draw(t, "pattern")
+		pattern := rapid.StringMatching(`([ab*?]|\[!a\]|\[a-b\]){0,6}`).Draw(t, "pattern")
 		name := rapid.StringMatching(`[ab]{0,8}`).Draw(t, "name")
 		g, err := ParseGlob(pattern)
 		require.NoError(t, err)
-		expr := `\A` + strings.NewReplacer("*", ".*", "?", ".").Replace(pattern) + `\z`
+		expr := `\A` + strings.NewReplacer("*", ".*", "?", ".", "[!", "[^").Replace(pattern) + `\z`
 		require.Equal(t, regexp.MustCompile(expr).MatchString(name), g.Match(name))
 	})
 }

@@ -2,34 +2,93 @@
 package route
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 )
 
+// What Target.Route and Step.Route say where no configured route is meant.
+const (
+	// SendTo is the rule of {ALERT.SENDTO}.
+	SendTo = "send_to"
+	// DefaultRooms is the rule that takes what no route matched. In a Target it is "".
+	DefaultRooms = "default_rooms"
+)
+
+// PersonPrefix begins the room of a direct chat that isn't configured:
+// "person:alice@example.com".
+const PersonPrefix = "person:"
+
 // Target is one room that a problem goes to.
 type Target struct {
-	Room  string // configured name
+	Room  string // configured name, or PersonPrefix with an e-mail address
 	Route string // the route's name; "" for the default rooms; "send_to" for {ALERT.SENDTO}
 }
 
 // Router holds the compiled routes of one configuration. It is safe for
 // concurrent use: it never changes.
-type Router struct{}
+type Router struct {
+	rules    []rule
+	defaults []string
+	sources  map[string]config.SendTo
+	byName   map[string]string // by the name in lower case
+	byID     map[string]string
+	allowed  func(email string) bool
+}
+
+// rule is one compiled route.
+type rule struct {
+	name       string
+	line       int
+	rooms      []string
+	proceed    bool // ask the rules below too
+	conditions []condition
+}
 
 // New compiles the routes. A Config that config.Load returned never fails.
-func New(cfg *config.Config) (*Router, error) { return &Router{}, nil }
+func New(cfg *config.Config) (*Router, error) {
+	r := &Router{
+		defaults: slices.Clone(cfg.DefaultRooms),
+		sources:  map[string]config.SendTo{},
+		byName:   map[string]string{},
+		byID:     map[string]string{},
+		allowed:  cfg.Allowed,
+	}
+	if len(r.defaults) == 0 {
+		return nil, fmt.Errorf("route: no default rooms: a problem that no route matches would be told nobody")
+	}
+	for _, s := range cfg.Zabbix {
+		r.sources[s.Name] = s.SendTo
+	}
+	for _, room := range cfg.Rooms {
+		r.byName[strings.ToLower(room.Name)] = room.Name
+		r.byID[room.ID] = room.Name
+	}
+	for _, route := range cfg.Routes {
+		conditions, err := compile(route.Match)
+		if err != nil {
+			return nil, fmt.Errorf("route: %s: %w", route.Name, err)
+		}
+		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: conditions})
+	}
+	return r, nil
+}
 
 // Rooms gives the targets of a problem, without doubles, in the order found.
 // sendTo is the event's {ALERT.SENDTO}, "" for none: a room's name or id, or an
 // e-mail address (a direct chat with that person, Target.Room "person:alice@example.com"; only
-// where the address's domain is allowed).
-func (r *Router) Rooms(p alert.Problem, sendTo string, now time.Time) []Target { return nil }
+// where the address's domain is allowed). There is always one target at least.
+func (r *Router) Rooms(p alert.Problem, sendTo string, now time.Time) []Target {
+	return r.decide(p, sendTo, now, nil)
+}
 
 // Step is one rule of an explanation.
 type Step struct {
-	Route   string   `json:"route"`
+	Route   string   `json:"route"` // the route's name, "default_rooms" or "send_to"
 	Line    int      `json:"line,omitempty"`
 	Matched bool     `json:"matched"`
 	Reason  string   `json:"reason"` // why it did or didn't match, in words
@@ -37,7 +96,179 @@ type Step struct {
 	Skipped bool     `json:"skipped,omitempty"` // not asked: an earlier rule won
 }
 
-// Explain says for every rule whether it matched and why, and the targets.
+// Explain says for every rule whether it matched and why, and the targets:
+// those that Rooms gives.
 func (r *Router) Explain(p alert.Problem, sendTo string, now time.Time) ([]Step, []Target) {
-	return nil, nil
+	steps := make([]Step, 0, len(r.rules)+2)
+	targets := r.decide(p, sendTo, now, &steps)
+	return steps, targets
+}
+
+// decide finds the targets, and notes each step where somebody wants to know.
+func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]Step) []Target {
+	note := func(s Step) {
+		if steps != nil {
+			*steps = append(*steps, s)
+		}
+	}
+	var extra *Target
+	mode, known := r.sources[p.Key.Source]
+	if !known || mode == "" {
+		mode = config.SendToAdd
+	}
+	target, why := r.resolve(sendTo, mode)
+	if target != "" {
+		extra = &Target{Room: target, Route: SendTo}
+	}
+	var targets []Target
+	if extra != nil && mode == config.SendToOnly {
+		if steps != nil {
+			r.skipAll(steps, fmt.Sprintf("not asked: source %s says send_to: only", p.Key.Source))
+		}
+		targets = add(targets, *extra)
+	} else {
+		targets = r.match(p, now, steps)
+		if extra != nil {
+			targets = add(targets, *extra)
+		}
+	}
+	if steps != nil && strings.TrimSpace(sendTo) != "" {
+		s := Step{Route: SendTo, Matched: extra != nil, Reason: why}
+		if extra != nil {
+			s.Rooms = []string{extra.Room}
+		}
+		note(s)
+	}
+	return targets
+}
+
+// match asks the rules, and the default rooms where none matched.
+func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
+	s := subject{problem: &p, now: now}
+	var targets []Target
+	matched, winner := 0, ""
+	for i := range r.rules {
+		rule := &r.rules[i]
+		if winner != "" {
+			if steps == nil {
+				break
+			}
+			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not asked: " + winner + " won"})
+			continue
+		}
+		failed := rule.failing(&s)
+		if steps != nil {
+			*steps = append(*steps, rule.step(&s, failed))
+		}
+		if failed != nil {
+			continue
+		}
+		matched++
+		for _, room := range rule.rooms {
+			targets = add(targets, Target{Room: room, Route: rule.name})
+		}
+		if !rule.proceed {
+			winner = rule.name
+		}
+	}
+	if matched == 0 {
+		for _, room := range r.defaults {
+			targets = add(targets, Target{Room: room})
+		}
+	}
+	if steps != nil {
+		step := Step{Route: DefaultRooms, Matched: matched == 0, Rooms: r.defaults, Reason: "no route matched"}
+		if matched > 0 {
+			step.Skipped, step.Rooms, step.Reason = true, nil, "not asked: a route matched"
+		}
+		*steps = append(*steps, step)
+	}
+	return targets
+}
+
+// skipAll notes every rule as not asked.
+func (r *Router) skipAll(steps *[]Step, why string) {
+	for _, rule := range r.rules {
+		*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: why})
+	}
+	*steps = append(*steps, Step{Route: DefaultRooms, Skipped: true, Reason: why})
+}
+
+// failing is the first condition that doesn't hold; nil where all do.
+func (r *rule) failing(s *subject) condition {
+	for _, c := range r.conditions {
+		if !c.holds(s) {
+			return c
+		}
+	}
+	return nil
+}
+
+// step explains a rule that was asked.
+func (r *rule) step(s *subject, failed condition) Step {
+	step := Step{Route: r.name, Line: r.line, Matched: failed == nil}
+	if failed != nil {
+		step.Reason = failed.why(s, false)
+		return step
+	}
+	step.Rooms = r.rooms
+	reasons := make([]string, 0, len(r.conditions))
+	for _, c := range r.conditions {
+		reasons = append(reasons, c.why(s, true))
+	}
+	step.Reason = strings.Join(reasons, "; ")
+	if len(reasons) == 0 {
+		step.Reason = "it asks for nothing: it matches everything"
+	}
+	if r.proceed {
+		step.Reason += "; continue: the routes below are asked too"
+	}
+	return step
+}
+
+// resolve finds the room that {ALERT.SENDTO} names, and says why or why not.
+func (r *Router) resolve(sendTo string, mode config.SendTo) (room, why string) {
+	text := strings.TrimSpace(sendTo)
+	switch {
+	case text == "":
+		return "", ""
+	case mode == config.SendToIgnore:
+		return "", "the source says send_to: ignore"
+	}
+	did := "its room is added"
+	if mode == config.SendToOnly {
+		did = "only its room is told"
+	}
+	if name, ok := r.byName[strings.ToLower(text)]; ok {
+		return name, fmt.Sprintf("%s names a room: %s", quoted(text), did)
+	}
+	if name, ok := r.byID[text]; ok {
+		return name, fmt.Sprintf("%s is the id of room %s: %s", quoted(text), name, did)
+	}
+	if !isAddress(text) {
+		return "", fmt.Sprintf("%s is neither a configured room's name or id nor an e-mail address", quoted(text))
+	}
+	if !r.allowed(text) {
+		return "", fmt.Sprintf("%s is an address outside the allowed domains", quoted(text))
+	}
+	return PersonPrefix + strings.ToLower(text), fmt.Sprintf("%s is a person's address: %s", quoted(text), did)
+}
+
+// isAddress says whether a text can be one person's e-mail address; Webex has
+// the last word.
+func isAddress(text string) bool {
+	local, domain, ok := strings.Cut(text, "@")
+	return ok && local != "" && domain != "" && len(text) <= 254 && !strings.ContainsFunc(text, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`<>()[]"\,;:|`, r)
+	}) && !strings.Contains(domain, "@")
+}
+
+// add appends a target whose room isn't there yet.
+func add(targets []Target, t Target) []Target {
+	for _, known := range targets {
+		if known.Room == t.Room {
+			return targets
+		}
+	}
+	return append(targets, t)
 }

@@ -1,0 +1,338 @@
+package route
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+)
+
+// condition is one thing that a route asks of a problem.
+type condition interface {
+	// holds decides.
+	holds(s *subject) bool
+	// why says in words why it holds, or why it doesn't.
+	why(s *subject, held bool) string
+}
+
+// subject is the problem that is asked about. What conditions compare is put
+// into lower case once for all routes, and only when one asks.
+type subject struct {
+	problem *alert.Problem
+	now     time.Time
+
+	hosts  []string
+	groups []string
+	tags   []alert.Tag
+}
+
+func (s *subject) hostNames() []string {
+	if s.hosts == nil {
+		s.hosts = make([]string, 0, 2*len(s.problem.Hosts))
+		for _, h := range s.problem.Hosts {
+			for _, name := range [2]string{h.Host, h.Name} {
+				if name != "" {
+					s.hosts = append(s.hosts, strings.ToLower(name))
+				}
+			}
+		}
+	}
+	return s.hosts
+}
+
+func (s *subject) groupNames() []string {
+	if s.groups == nil {
+		s.groups = make([]string, 0, len(s.problem.Groups))
+		for _, g := range s.problem.Groups {
+			s.groups = append(s.groups, strings.ToLower(g))
+		}
+	}
+	return s.groups
+}
+
+func (s *subject) tagPairs() []alert.Tag {
+	if s.tags == nil {
+		s.tags = make([]alert.Tag, 0, len(s.problem.Tags))
+		for _, t := range s.problem.Tags {
+			s.tags = append(s.tags, alert.Tag{Tag: strings.ToLower(t.Tag), Value: strings.ToLower(t.Value)})
+		}
+	}
+	return s.tags
+}
+
+// compile makes the conditions of a match, the cheapest first.
+func compile(m config.Match) ([]condition, error) {
+	var out []condition
+	if len(m.Severity.Set) > 0 {
+		out = append(out, severityIs{m.Severity})
+	}
+	if len(m.Sources) > 0 {
+		out = append(out, sourceIs{m.Sources})
+	}
+	if len(m.Origins) > 0 {
+		out = append(out, originIs{m.Origins})
+	}
+	if len(m.When) > 0 {
+		c := timeIs{}
+		for _, w := range m.When {
+			span, err := config.ParseSpan(w)
+			if err != nil {
+				return nil, err
+			}
+			c.spans, c.texts = append(c.spans, span), append(c.texts, spanText(w))
+		}
+		out = append(out, c)
+	}
+	if len(m.Hosts) > 0 {
+		globs, err := compileGlobs(m.Hosts)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hostIs{globs})
+	}
+	if len(m.Groups) > 0 {
+		globs, err := compileGlobs(m.Groups)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, groupIs{globs})
+	}
+	if len(m.Tags) > 0 {
+		c := tagIs{}
+		for _, text := range m.Tags {
+			rule, err := config.ParseTagRule(text)
+			if err != nil {
+				return nil, err
+			}
+			if rule.Absent {
+				c.without = append(c.without, rule)
+			} else {
+				c.with = append(c.with, rule)
+			}
+		}
+		out = append(out, c)
+	}
+	if m.Trigger != "" {
+		re, err := regexp.Compile(m.Trigger)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, nameIs{re})
+	}
+	return out, nil
+}
+
+func compileGlobs(patterns []string) ([]config.Glob, error) {
+	globs := make([]config.Glob, 0, len(patterns))
+	for _, p := range patterns {
+		g, err := config.ParseGlob(p)
+		if err != nil {
+			return nil, err
+		}
+		globs = append(globs, g)
+	}
+	return globs, nil
+}
+
+type severityIs struct{ match config.SeverityMatch }
+
+func (c severityIs) holds(s *subject) bool { return c.match.Has(s.problem.Severity) }
+
+func (c severityIs) why(s *subject, held bool) string {
+	wanted := c.match.String()
+	have := s.problem.Severity.String()
+	if held {
+		return fmt.Sprintf("severity is %s (%s)", have, wanted)
+	}
+	if bound, ok := strings.CutPrefix(wanted, ">="); ok {
+		return fmt.Sprintf("severity %s is below %s", have, bound)
+	}
+	return fmt.Sprintf("severity is %s, not %s", have, wanted)
+}
+
+type sourceIs struct{ names []string }
+
+func (c sourceIs) holds(s *subject) bool { return slices.Contains(c.names, s.problem.Key.Source) }
+
+func (c sourceIs) why(s *subject, held bool) string {
+	if held {
+		return "source is " + s.problem.Key.Source
+	}
+	return fmt.Sprintf("source is %s, not %s", s.problem.Key.Source, oneOf(c.names))
+}
+
+type originIs struct{ origins []alert.Origin }
+
+func (c originIs) holds(s *subject) bool { return slices.Contains(c.origins, s.problem.Origin) }
+
+func (c originIs) why(s *subject, held bool) string {
+	if held {
+		return "origin is " + string(s.problem.Origin)
+	}
+	names := make([]string, 0, len(c.origins))
+	for _, o := range c.origins {
+		names = append(names, string(o))
+	}
+	return fmt.Sprintf("origin is %s, not %s", s.problem.Origin, oneOf(names))
+}
+
+type timeIs struct {
+	spans []config.Span
+	texts []string
+}
+
+func (c timeIs) holds(s *subject) bool {
+	return slices.ContainsFunc(c.spans, func(span config.Span) bool { return span.Contains(s.now) })
+}
+
+func (c timeIs) why(s *subject, held bool) string {
+	for i, span := range c.spans {
+		if span.Contains(s.now) {
+			return fmt.Sprintf("it is %s: in %s", span.Local(s.now).Format("Mon 15:04 MST"), c.texts[i])
+		}
+	}
+	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), oneOf(c.texts))
+}
+
+// spanText writes a span in words: "mon-fri 08:00-18:00".
+func spanText(w config.When) string {
+	text := strings.Join(w.Days, ",")
+	if text == "" {
+		text = "every day"
+	}
+	if w.Hours != "" {
+		text += " " + w.Hours
+	}
+	if w.TimeZone.Location != nil {
+		text += " " + w.TimeZone.Location.String()
+	}
+	return text
+}
+
+type hostIs struct{ globs []config.Glob }
+
+func (c hostIs) holds(s *subject) bool { _, ok := anyGlob(c.globs, s.hostNames()); return ok }
+
+func (c hostIs) why(s *subject, held bool) string {
+	if g, ok := anyGlob(c.globs, s.hostNames()); ok {
+		return "a host matches " + g.String()
+	}
+	if len(s.problem.Hosts) == 0 {
+		return fmt.Sprintf("no host matches %s: it has no hosts", globTexts(c.globs))
+	}
+	labels := make([]string, 0, len(s.problem.Hosts))
+	for _, h := range s.problem.Hosts {
+		label := quoted(h.Label())
+		if h.Host != "" && h.Name != "" && h.Host != h.Name {
+			label = fmt.Sprintf("%s (%s)", quoted(h.Host), quoted(h.Name))
+		}
+		labels = append(labels, label)
+	}
+	return fmt.Sprintf("no host matches %s: hosts are %s", globTexts(c.globs), shortList(labels))
+}
+
+type groupIs struct{ globs []config.Glob }
+
+func (c groupIs) holds(s *subject) bool { _, ok := anyGlob(c.globs, s.groupNames()); return ok }
+
+func (c groupIs) why(s *subject, held bool) string {
+	if g, ok := anyGlob(c.globs, s.groupNames()); ok {
+		return "a host group matches " + g.String()
+	}
+	if len(s.problem.Groups) == 0 {
+		return fmt.Sprintf("no host group matches %s: its groups aren't known", globTexts(c.globs))
+	}
+	return fmt.Sprintf("no host group matches %s: groups are %s", globTexts(c.globs), shortList(quotedAll(s.problem.Groups)))
+}
+
+// tagIs wants one of with, where there are any, and none of without.
+type tagIs struct{ with, without []config.TagRule }
+
+func (c tagIs) holds(s *subject) bool {
+	tags := s.tagPairs()
+	for _, rule := range c.without {
+		if hasTag(tags, rule) {
+			return false
+		}
+	}
+	return len(c.with) == 0 || slices.ContainsFunc(c.with, func(rule config.TagRule) bool { return hasTag(tags, rule) })
+}
+
+func (c tagIs) why(s *subject, held bool) string {
+	tags := s.tagPairs()
+	for _, rule := range c.without {
+		if hasTag(tags, rule) {
+			return fmt.Sprintf("a tag is there that %s forbids", rule.Text)
+		}
+	}
+	for _, rule := range c.with {
+		if hasTag(tags, rule) {
+			return "a tag matches " + rule.Text
+		}
+	}
+	if len(c.with) == 0 {
+		return "no tag is there that " + oneOf(ruleTexts(c.without)) + " forbids"
+	}
+	have := make([]string, 0, len(s.problem.Tags))
+	for _, t := range s.problem.Tags {
+		have = append(have, quoted(t.Tag+"="+t.Value))
+	}
+	if len(have) == 0 {
+		return fmt.Sprintf("no tag matches %s: it has no tags", oneOf(ruleTexts(c.with)))
+	}
+	return fmt.Sprintf("no tag matches %s: tags are %s", oneOf(ruleTexts(c.with)), shortList(have))
+}
+
+// hasTag asks whether a tag with the rule's name, and value, is there; of the
+// exclamation mark it knows nothing.
+func hasTag(lower []alert.Tag, rule config.TagRule) bool {
+	for _, t := range lower {
+		if t.Tag == rule.Tag && (rule.Value == nil || rule.Value.Match(t.Value)) {
+			return true
+		}
+	}
+	return false
+}
+
+func ruleTexts(rules []config.TagRule) []string {
+	out := make([]string, 0, len(rules))
+	for _, r := range rules {
+		out = append(out, r.Text)
+	}
+	return out
+}
+
+type nameIs struct{ re *regexp.Regexp }
+
+func (c nameIs) holds(s *subject) bool { return c.re.MatchString(s.problem.Name) }
+
+func (c nameIs) why(s *subject, held bool) string {
+	if held {
+		return fmt.Sprintf("its name matches %s", c.re)
+	}
+	return fmt.Sprintf("its name %s doesn't match %s", quoted(s.problem.Name), c.re)
+}
+
+// anyGlob is the first pattern that one of the names matches.
+func anyGlob(globs []config.Glob, lower []string) (config.Glob, bool) {
+	for _, g := range globs {
+		for _, name := range lower {
+			if g.Match(name) {
+				return g, true
+			}
+		}
+	}
+	return config.Glob{}, false
+}
+
+func globTexts(globs []config.Glob) string {
+	texts := make([]string, 0, len(globs))
+	for _, g := range globs {
+		texts = append(texts, g.String())
+	}
+	return oneOf(texts)
+}
