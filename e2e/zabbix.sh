@@ -83,7 +83,7 @@ within() {
 
 postgres_bin() { echo "${ROOT%/}"/usr/lib/postgresql/*/bin | awk -v root="${ROOT%/}" '{print substr($NF, length(root) + 1)}'; }
 
-psql_as_owner() { (PGPASSWORD=$PASSWORD within root "$(postgres_bin)/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$DB_PORT" -U zabbix "$@"); }
+psql_as_owner() { (PGPASSWORD=$PASSWORD PGOPTIONS="-c client_min_messages=warning" within root "$(postgres_bin)/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$DB_PORT" -U zabbix "$@"); }
 
 # A daemon is known by its pid and the time at which that process began, so that a
 # pid which the kernel has given to somebody else is left alone.
@@ -99,7 +99,6 @@ daemon() {
 	local name=$1 user=$2 pid; shift 2
 	(
 		cd /
-		export -n PGPASSWORD 2>/dev/null || true
 		setsid --fork bash -c 'echo $$ >"$1"; shift; exec "$@"' daemon "$HOME_DIR/$name.new" \
 			bash "$REPOSITORY/e2e/zabbix.sh" "$VERSION" within "$user" "$@"
 	) >>"$HOME_DIR/log/$name" 2>&1 </dev/null

@@ -1,0 +1,155 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+// No API token: all that the relay knows is what was posted to it.
+const killConfig = `
+webex:
+  api_url: %s
+  bots: [{name: noc, token_env: E2E_BOT, listen: off}]
+zabbix:
+  - {name: main, url: "http://127.0.0.1:9", secret_env: E2E_SECRET}
+rooms:
+  - {name: noc, id: %s, bot: noc}
+default_rooms: [noc]
+people: [{domain: example.com, role: viewer}]
+storm: %s
+delivery: {workers: %d, rate_limit: 200, debounce: 50ms}
+log: {level: warn}
+`
+
+const (
+	kills   = 6
+	workers = 4 // calls in flight
+	senders = 4
+	each    = 60 // events of one sender
+)
+
+// kill -9 at any moment: what was answered 202 is told, and no more is told
+// twice than was in flight when the relay died.
+func TestKilled(t *testing.T) {
+	for _, c := range []struct{ name, storm string }{
+		{"one by one", "{threshold: 100000, window: 1000h, individual: disaster}"},
+		{"in digests", "{threshold: 10, window: 5s, individual: disaster}"},
+	} {
+		t.Run(c.name, func(t *testing.T) { killed(t, c.storm, c.name == "one by one") })
+	}
+}
+
+func killed(t *testing.T, storm string, individually bool) {
+	seed := uint64(1)
+	if text := os.Getenv("E2E_SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+		seed = n
+	}
+	t.Logf("E2E_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	sim, api := webexWorld(t, webexsim.Options{Seed: seed + 1})
+	// So that some calls are in flight whenever the relay dies.
+	sim.AddFault(webexsim.Fault{Op: "POST /messages", Delay: 10 * time.Millisecond})
+	r := startRelay(t, fmt.Sprintf(killConfig, api, webexsim.RoomID("noc"), storm, workers),
+		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_SECRET="+secret)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	defer client.CloseIdleConnections()
+	var posting sync.WaitGroup
+	for sender := range senders {
+		pause := time.Duration(random.Int64N(int64(10 * time.Millisecond)))
+		posting.Go(func() {
+			for i := range each {
+				post(ctx, client, r.public, sender*each+i)
+				time.Sleep(pause + 5*time.Millisecond) // to spread the posts over the kills
+			}
+		})
+	}
+	for range kills {
+		time.Sleep(time.Duration(random.Int64N(int64(300 * time.Millisecond)))) // the moment is what is random here
+		r.kill(t)
+		r.start(t)
+	}
+	posting.Wait()
+	require.NoError(t, ctx.Err(), "not all events were taken in time")
+	r.idle(t)
+
+	told, repeats := tally(sim.Timeline("noc"))
+	for n := range senders * each {
+		require.Contains(t, told, name(n), "answered 202, and told nobody")
+	}
+	if individually {
+		require.LessOrEqual(t, repeats, kills*workers, "at most one message a worker for each kill")
+	}
+	t.Logf("%d events, %d kills, %d repeats", senders*each, kills, repeats)
+}
+
+func name(n int) string { return fmt.Sprintf("Problem number %05d is there", n) }
+
+// post sends one event until it is answered 202.
+func post(ctx context.Context, client *http.Client, address string, n int) {
+	body, err := json.Marshal(map[string]string{
+		"EVENT.ID": strconv.Itoa(1000 + n), "EVENT.NAME": name(n), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0", "EVENT.VALUE": "1",
+		"EVENT.NSEVERITY": strconv.Itoa(n % 5), "EVENT.DATE": time.Now().UTC().Format("2006.01.02"), "EVENT.TIME": time.Now().UTC().Format("15:04:05"),
+		"EVENT.UPDATE.STATUS": "0", "HOST.ID": "10", "HOST.HOST": "sw1", "HOST.NAME": "Core switch 1", "TRIGGER.ID": strconv.Itoa(n), "TRIGGER.NAME": name(n),
+	})
+	if err != nil {
+		panic(err) // a map of strings
+	}
+	for ctx.Err() == nil {
+		if _, err := zabbixsim.Post(ctx, client, "http://"+address+"/v1/zabbix/events", secret, body, time.Now()); err == nil {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// tally says which problems a room was told of, and how many messages were said
+// more than once: roots about the same problem, and cards below one root.
+func tally(messages []webexsim.MessageView) (told map[string]bool, repeats int) {
+	told = map[string]bool{}
+	cards := map[string]int{}
+	for _, m := range messages {
+		text := m.Text
+		for _, f := range m.Files {
+			text += string(f.Content)
+		}
+		if m.Card != nil && !m.Deleted {
+			if cards[m.ParentID]++; cards[m.ParentID] > 1 {
+				repeats++
+			}
+		}
+		for n := range senders * each {
+			if !strings.Contains(text, name(n)) {
+				continue
+			}
+			if told[name(n)] && m.ParentID == "" {
+				repeats++
+			}
+			told[name(n)] = told[name(n)] || m.ParentID == "" || len(m.Files) > 0
+		}
+	}
+	return told, repeats
+}

@@ -1,0 +1,240 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+)
+
+var program struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if program.path != "" {
+		_ = os.RemoveAll(filepath.Dir(program.path)) // what is left of it hurts nobody
+	}
+	os.Exit(code)
+}
+
+// buildRelay builds the program once, as it is released.
+func buildRelay(t *testing.T) string {
+	t.Helper()
+	program.once.Do(func() {
+		dir, err := os.MkdirTemp("", "alert-relay-e2e-")
+		if err != nil {
+			program.err = err
+			return
+		}
+		program.path = filepath.Join(dir, "alert-relay")
+		out, err := exec.Command("go", "build", "-o", program.path, "../cmd/alert-relay").CombinedOutput()
+		if err != nil {
+			program.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	require.NoError(t, program.err)
+	return program.path
+}
+
+// webexWorld starts a simulated Webex with its default people and rooms, and says
+// where its API is.
+func webexWorld(t *testing.T, opts webexsim.Options) (*webexsim.Server, string) {
+	t.Helper()
+	sim := webexsim.NewDefault(opts)
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		sim.Close()
+		server.Close()
+	})
+	return sim, server.URL + "/v1"
+}
+
+// freeAddress is a loopback address that nobody listens on. A relay that is
+// killed and started again must have the same.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// relayProcess is the real program, run with a configuration.
+type relayProcess struct {
+	public, admin string // addresses
+	config        string // the file
+	env           []string
+	log           syncBuffer
+	cmd           *exec.Cmd
+	ended         chan struct{} // closed when the process is gone
+	err           error         // how it ended, once ended is closed
+}
+
+// newRelay finds a place for a relay. It is stopped when the test ends, and what it
+// logged is shown if that failed.
+func newRelay(t *testing.T) *relayProcess {
+	t.Helper()
+	r := &relayProcess{public: freeAddress(t), admin: freeAddress(t), config: filepath.Join(t.TempDir(), "config.yaml")}
+	t.Cleanup(func() {
+		r.stop(t)
+		if t.Failed() {
+			t.Logf("what the relay logged:\n%s", r.log.String())
+		}
+	})
+	return r
+}
+
+// configure writes the configuration but for "server" and "store", which the
+// place decides. env are the secrets: "NAME=value".
+func (r *relayProcess) configure(t *testing.T, yaml string, env ...string) {
+	t.Helper()
+	head := fmt.Sprintf("server: {listen: %q, admin_listen: %q, public_url: %q}\nstore: {path: relay.db}\n", r.public, r.admin, "http://"+r.public)
+	require.NoError(t, os.WriteFile(r.config, []byte(head+yaml), 0o600))
+	r.env = env
+}
+
+// startRelay runs the program with a configuration until the test ends.
+func startRelay(t *testing.T, yaml string, env ...string) *relayProcess {
+	t.Helper()
+	r := newRelay(t)
+	r.configure(t, yaml, env...)
+	r.start(t)
+	return r
+}
+
+// start runs the program and waits until it is ready.
+func (r *relayProcess) start(t *testing.T) {
+	t.Helper()
+	r.cmd = exec.Command(buildRelay(t), "serve", "--config", r.config)
+	r.cmd.Env = append(os.Environ(), r.env...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.log, &r.log
+	require.NoError(t, r.cmd.Start())
+	cmd, ended := r.cmd, make(chan struct{})
+	r.ended = ended
+	go func() {
+		r.err = cmd.Wait()
+		close(ended)
+	}()
+	eventually(t, "the relay is ready", func() error {
+		select {
+		case <-ended:
+			require.FailNow(t, "the relay ended at once", "%v\n%s", r.err, r.log.String())
+		default:
+		}
+		resp, err := http.Get("http://" + r.admin + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz: %s", resp.Status)
+		}
+		return nil
+	})
+}
+
+// kill ends the process as a power cut would.
+func (r *relayProcess) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, r.cmd.Process.Kill())
+	<-r.ended
+}
+
+// stop asks the process to end, and requires that it does, in peace.
+func (r *relayProcess) stop(t *testing.T) {
+	t.Helper()
+	if r.cmd == nil {
+		return
+	}
+	select {
+	case <-r.ended:
+		return
+	default:
+	}
+	require.NoError(t, r.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-r.ended:
+		require.NoError(t, r.err, "how the relay ended")
+	case <-time.After(patience):
+		_ = r.cmd.Process.Kill() // it is the failure below that matters
+		require.Fail(t, "the relay doesn't end when asked to")
+	}
+}
+
+// metric reads one gauge or counter by its name, with labels as Prometheus writes them.
+func (r *relayProcess) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	resp, err := http.Get("http://" + r.admin + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
+	require.NotNil(t, found, "no metric %s", name)
+	value, err := strconv.ParseFloat(string(found[1]), 64)
+	require.NoError(t, err)
+	return value
+}
+
+// idle waits until the relay has nothing more to fold or to tell.
+func (r *relayProcess) idle(t *testing.T) {
+	t.Helper()
+	eventually(t, "nothing is left to tell", func() error {
+		for _, name := range []string{"alert_relay_journal_pending", "alert_relay_posts_pending"} {
+			if v := r.metric(t, name); v != 0 {
+				return fmt.Errorf("%s is %v", name, v)
+			}
+		}
+		return nil
+	})
+}
+
+// sees waits until a room's messages are as ok wants them.
+func sees(t *testing.T, sim *webexsim.Server, what, room string, ok func([]webexsim.MessageView) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New(what))
+	defer cancel()
+	require.NoError(t, sim.Wait(ctx, func(s webexsim.State) bool { return ok(s.Room(room).Messages) }))
+}
+
+// syncBuffer is a buffer that a process writes while a test reads.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

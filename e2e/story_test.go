@@ -1,0 +1,290 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/zabbix"
+)
+
+const storyConfig = `
+webex:
+  api_url: %s
+  bots: [{name: noc, token_env: E2E_BOT, listen: webhook}]
+zabbix:
+  - {name: main, url: %q, api_token_env: E2E_API, secret_env: E2E_SECRET}
+rooms:
+  - {name: noc, id: %s, bot: noc}
+  - {name: db, id: %s, bot: noc}
+  - {name: network, id: %s, bot: noc}
+routes:
+  - {match: {tags: ["service=db"]}, rooms: [db]}
+default_rooms: [noc]
+people:
+  - {email: alice@example.com, role: operator}
+  - {email: bob@example.com, role: operator}
+  - {email: carol@example.com, role: viewer}
+allowed_domains: [example.com]
+delivery: {debounce: 200ms, rate_limit: 50}
+reconcile: {interval: 5s}
+log: {level: debug}
+`
+
+// story is a Zabbix, a relay and a Webex that know each other.
+type story struct {
+	*world
+	relay *relayProcess
+	webex *webexsim.Server
+	t     *testing.T
+}
+
+func begin(t *testing.T, z *server) *story {
+	sim, api := webexWorld(t, webexsim.Options{})
+	s := &story{webex: sim, t: t, relay: newRelay(t)}
+	s.world = z.build(t, zabbix.Settings{URL: "http://" + s.relay.public, Secret: secret})
+	for key, name := range map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "power": "Power lost", "later": "Told later", "cut": "Cut"} {
+		more := object{}
+		if key == "cut" {
+			more = object{"text": true, "opdata": "{ITEM.LASTVALUE1}"}
+		}
+		s.trigger(t, key, name, more)
+	}
+	s.trigger(t, "table", "Table full", object{"priority": 4, "tags": []object{{"tag": "service", "value": "db"}}})
+	s.settle(t)
+	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
+		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret)
+	s.relay.start(t)
+	return s
+}
+
+// raise makes a trigger's problem and gives its event id.
+func (s *story) raise(key, value string) string {
+	s.t.Helper()
+	s.set(s.t, hostName, key, value)
+	var event string
+	eventually(s.t, "the problem of "+key, func() error {
+		rows := s.rows(s.t, "problem.get", object{"objectids": []string{s.triggerID[key]}})
+		if len(rows) == 0 {
+			return fmt.Errorf("no problem")
+		}
+		event = rows[0]["eventid"].(string)
+		return nil
+	})
+	return event
+}
+
+// root waits for the message that stands for a problem in a room and says all
+// of the words; it must be the only one.
+func (s *story) root(room, event string, words ...string) webexsim.MessageView {
+	s.t.Helper()
+	var found webexsim.MessageView
+	sees(s.t, s.webex, fmt.Sprintf("%s shows %s as %q", room, event, words), room, func(messages []webexsim.MessageView) bool {
+		var roots []webexsim.MessageView
+		for _, m := range messages {
+			if m.ParentID == "" && !m.Deleted && m.From.Bot && says(m, event) {
+				roots = append(roots, m)
+			}
+		}
+		require.LessOrEqual(s.t, len(roots), 1, "a problem has one message in a room")
+		if len(roots) == 1 && says(roots[0], words...) {
+			found = roots[0]
+			return true
+		}
+		return false
+	})
+	return found
+}
+
+// thread waits for a message below root that says all of the words.
+func (s *story) thread(room, root string, words ...string) webexsim.MessageView {
+	s.t.Helper()
+	var found webexsim.MessageView
+	sees(s.t, s.webex, fmt.Sprintf("the thread says %q", words), room, func(messages []webexsim.MessageView) bool {
+		for _, m := range messages {
+			if m.ParentID == root && !m.Deleted && m.From.Bot && says(m, words...) {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// card waits for the card below root.
+func (s *story) card(room, root string) webexsim.MessageView {
+	s.t.Helper()
+	var found webexsim.MessageView
+	sees(s.t, s.webex, "a card", room, func(messages []webexsim.MessageView) bool {
+		for _, m := range messages {
+			if m.ParentID == root && !m.Deleted && m.Card != nil {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func says(m webexsim.MessageView, words ...string) bool {
+	for _, word := range words {
+		if !strings.Contains(strings.ToLower(m.Text), strings.ToLower(word)) {
+			return false
+		}
+	}
+	return true
+}
+
+// acknowledgements waits until Zabbix has recorded n acts on an event, and gives
+// the last.
+func (s *story) acknowledgements(event string, n int) object {
+	s.t.Helper()
+	var last object
+	eventually(s.t, fmt.Sprintf("Zabbix records act %d on %s", n, event), func() error {
+		row := s.rows(s.t, "event.get", object{"eventids": []string{event}, "select_acknowledges": "extend"})[0]
+		acks := row["acknowledges"].([]any)
+		if len(acks) != n {
+			return fmt.Errorf("there are %d", len(acks))
+		}
+		for _, a := range acks { // they come in no order
+			if last == nil || len(a.(object)["acknowledgeid"].(string)) > len(last["acknowledgeid"].(string)) ||
+				a.(object)["acknowledgeid"].(string) > last["acknowledgeid"].(string) {
+				last = a.(object)
+			}
+		}
+		return nil
+	})
+	return last
+}
+
+// The whole way and back: Zabbix tells, the rooms show, people act from the
+// rooms, Zabbix has it.
+func TestStory(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		s := begin(t, z)
+
+		// A problem comes up in the room that the route, or its absence, says.
+		link := s.raise("link", "1")
+		root := s.root("noc", link, "Link down on "+visibleName, "Average", visibleName)
+		table := s.raise("table", "1")
+		s.root("db", table, "Table full", "High")
+
+		// Zabbix links to it.
+		eventually(t, "the link to the message", func() error {
+			for _, tag := range s.rows(t, "problem.get", object{"eventids": []string{link}, "selectTags": "extend"})[0]["tags"].([]any) {
+				if tag.(object)["tag"] == "relay_link" {
+					return nil
+				}
+			}
+			return fmt.Errorf("no relay_link")
+		})
+
+		// What is done in Zabbix's own page is told, with who did it.
+		s.acknowledge(t, link, bitMessage|bitSeverity, object{"message": "looking <@all> at it", "severity": 5})
+		s.root("noc", link, "Disaster")
+		line := s.thread("noc", root.ID, "Bob Builder", "looking", "at it")
+		require.Empty(t, line.Mentions, "nobody is mentioned by a comment")
+
+		// From the room: by mention, in the thread.
+		_, err := s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "ack on it", ParentID: root.ID, MentionBot: true})
+		require.NoError(t, err)
+		ack := s.acknowledgements(link, 2)
+		require.Equal(t, "6", ack["action"], "acknowledged, with a message")
+		require.Contains(t, ack["message"], "on it")
+		require.Contains(t, ack["message"], "Alice Archer")
+		require.Contains(t, ack["message"], "alice@example.com")
+		s.root("noc", link, "acknowledged", "Alice Archer")
+
+		// A viewer may not, a stranger isn't answered, and neither reaches Zabbix.
+		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "mallory@example.org", Text: "close", ParentID: root.ID, MentionBot: true})
+		require.NoError(t, err)
+		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "carol@example.com", Text: "close", ParentID: root.ID, MentionBot: true})
+		require.NoError(t, err)
+		s.thread("noc", root.ID, "operator")
+		s.acknowledgements(link, 2)
+
+		// By button: a second problem is closed with a comment.
+		fan := s.raise("fan", "1")
+		fanRoot := s.root("noc", fan, "Fan broken")
+		_, err = s.webex.PressButton(s.card("noc", fanRoot.ID).ID, "bob@example.com", "Acknowledge", map[string]any{"comment": "spare is here"})
+		require.NoError(t, err)
+		ack = s.acknowledgements(fan, 1)
+		require.Contains(t, ack["message"], "spare is here")
+		require.Contains(t, ack["message"], "Bob Baker")
+		s.root("noc", fan, "acknowledged", "Bob Baker")
+		// The card of an acknowledged problem has other buttons: it is a new one.
+		eventually(t, "the card is pressed", func() error {
+			_, err := s.webex.PressButton(s.card("noc", fanRoot.ID).ID, "bob@example.com", "Close problem", map[string]any{"comment": "replaced"})
+			return err
+		})
+		s.acknowledgements(fan, 2)
+		s.root("noc", fan, "resolved")
+		require.NotEqual(t, "0", s.rows(t, "event.get", object{"eventids": []string{fan}, "output": "extend"})[0]["r_eventid"], "closed in Zabbix")
+
+		// A recovery resolves it, and takes the buttons away.
+		s.set(t, hostName, "link", "0")
+		s.root("noc", link, "resolved")
+		sees(t, s.webex, "no card is left", "noc", func(messages []webexsim.MessageView) bool {
+			for _, m := range messages {
+				if m.Card != nil && !m.Deleted {
+					return false
+				}
+			}
+			return true
+		})
+
+		// While the relay is away Zabbix keeps what it has to tell.
+		s.relay.stop(t)
+		later := s.raise("later", "1")
+		s.relay.start(t)
+		s.root("noc", later, "Told later")
+
+		// What Zabbix cut is told nonetheless.
+		cut := s.raise("cut", "1"+strings.Repeat("x", 65000))
+		s.root("noc", cut, "Cut")
+
+		// The Test button tells the room, and Zabbix's page where it went.
+		before := len(s.webex.Timeline("noc"))
+		answer := s.pressTest(t, nil)
+		require.Equal(t, "success", answer["response"], answer)
+		require.Contains(t, answer["data"], "noc")
+		sees(t, s.webex, "the test message", "noc", func(messages []webexsim.MessageView) bool {
+			return len(messages) > before && says(messages[len(messages)-1], "test")
+		})
+
+		s.relay.idle(t)
+		s.nothingElse()
+	})
+}
+
+// nothingElse: no macro, no mention and no second message for anything in any
+// room, and Webex has refused nothing.
+func (s *story) nothingElse() {
+	s.t.Helper()
+	for _, room := range s.webex.State().Rooms {
+		for _, m := range room.Messages {
+			if !m.From.Bot {
+				continue
+			}
+			require.NotContains(s.t, m.Text, "{EVENT.", "a macro that didn't resolve")
+			require.NotContains(s.t, m.Text, "*UNKNOWN*")
+			require.NotContains(s.t, m.Mentions, "all")
+		}
+	}
+	require.Empty(s.t, s.webex.State().Room("network").Messages, "nothing is routed there")
+	resp, err := http.Get("http://" + s.relay.public + "/metrics")
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	require.NotContains(s.t, string(body), "alert_relay_", "metrics are for the admin listener")
+}
