@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -159,12 +161,13 @@ func editLimit(p alert.Problem) int {
 // maxLines of them, by Seq.
 func untold(p alert.Problem, c store.Cursor) []alert.Entry {
 	var entries []alert.Entry
-	for _, e := range p.Timeline { // by Seq, as alert.Problem promises
-		if e.Seq > c.ToldSeq && len(entries) < maxLines {
+	for _, e := range p.Timeline {
+		if e.Seq > c.ToldSeq {
 			entries = append(entries, e)
 		}
 	}
-	return entries
+	slices.SortFunc(entries, func(a, b alert.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries[:min(maxLines, len(entries))]
 }
 
 // face is what Cursor.CardActions holds: what a card looks like as far as it

@@ -1,0 +1,303 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/simulator/memnet"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/webex"
+)
+
+const botEmail = "relay@webex.bot"
+
+// real is delivery between its real neighbours: the SQLite store, the renderer,
+// the REST client and, over a network in memory, the simulated Webex.
+type real struct {
+	t      *testing.T
+	path   string
+	sim    *webexsim.Server
+	client *webex.Client
+	render *render.Renderer
+	cfg    *config.Config
+
+	store *sqlite.Store
+	d     *Delivery
+	stop  func()
+}
+
+func inReality(t *testing.T, simOpts webexsim.Options, story func(t *testing.T, r *real)) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	synctest.Test(t, func(t *testing.T) {
+		r := &real{t: t, path: path, sim: webexsim.New(simOpts)}
+		r.sim.AddBot(botEmail, "Relay", "token-of-relay")
+		r.sim.AddPerson("alice@example.com", "Alice")
+		for _, room := range []string{"noc", "db", "line"} {
+			r.sim.AddRoom(room, room, botEmail, "alice@example.com")
+		}
+		net := memnet.Listen()
+		server := &http.Server{Handler: r.sim}
+		go func() { _ = server.Serve(net) }()
+		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
+		t.Cleanup(func() {
+			transport.CloseIdleConnections()
+			_ = server.Close()
+			r.sim.Close()
+		})
+		r.client = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: transport})
+		var err error
+		r.render, err = render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
+		require.NoError(t, err)
+		r.cfg = &config.Config{
+			Webex: config.Webex{Bots: []config.Bot{{Name: "noc"}}},
+			Rooms: []config.Room{
+				{Name: "noc", ID: webexsim.RoomID("noc")}, {Name: "db", ID: webexsim.RoomID("db"), Presentation: config.PresentCard},
+				{Name: "line", ID: webexsim.RoomID("line"), Presentation: config.PresentLine},
+			},
+			DefaultRooms: []string{"noc"},
+			Delivery:     config.Delivery{Debounce: config.Duration(2 * time.Second)},
+		}
+		r.start()
+		t.Cleanup(func() { r.stop() })
+		story(t, r)
+		require.Zero(t, r.sim.Stats().TooEarly, "no request while Webex says to wait")
+	})
+}
+
+// everyRoom gives the pending posts of every room where none is named.
+type everyRoom struct{ *sqlite.Store }
+
+func (s everyRoom) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
+	if rooms == nil {
+		rooms = []string{"noc", "db", "line", "person:alice@example.com"}
+	}
+	return s.Store.PendingPosts(ctx, rooms)
+}
+
+func (r *real) start() {
+	var err error
+	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
+	require.NoError(r.t, err)
+	r.d, err = New(Options{
+		Store: everyRoom{r.store}, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
+		RateLimit: 20, Metrics: NewMetrics(prometheus.NewRegistry()),
+	})
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.d.Run(ctx) }()
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		require.NoError(r.t, <-ended)
+		require.NoError(r.t, r.store.Close())
+	}
+}
+
+// event folds one event as the ledger does.
+func (r *real) event(e alert.Event, rooms ...string) {
+	ctx := context.Background()
+	keys := []alert.Key{e.Key}
+	problems, err := r.store.Problems(ctx, keys)
+	require.NoError(r.t, err)
+	posts, err := r.store.PostsOf(ctx, keys)
+	require.NoError(r.t, err)
+	e.ReceivedAt, e.SentAt, e.At = time.Now(), time.Now(), time.Now()
+	p, _ := alert.Apply(problems[e.Key], e)
+	told := posts[e.Key]
+	for _, room := range rooms {
+		told = append(told, store.Post{Key: e.Key, Room: room, Cursor: store.Cursor{State: store.PostLive}})
+	}
+	for i := range told {
+		told[i].Desired, told[i].Severity, told[i].Open, told[i].OpenedAt = p.Revision, p.Severity, p.Open(), p.OpenedAt
+		if told[i].DirtySince.IsZero() {
+			told[i].DirtySince = time.Now()
+		}
+	}
+	require.NoError(r.t, r.store.CommitFold(ctx, store.Fold{Problems: []alert.Problem{p}, Posts: told}))
+	r.d.Notify(told)
+}
+
+func (r *real) open(n int, rooms ...string) {
+	high := alert.High
+	r.event(alert.Event{
+		Key: key(n), Kind: alert.KindProblem, Origin: alert.OriginTrigger, Severity: &high, Exact: true,
+		Facts: alert.Facts{Name: fmt.Sprintf("problem number %d", n), Hosts: []alert.Host{{Host: fmt.Sprintf("sw%d", n)}}},
+	}, rooms...)
+}
+
+func (r *real) comment(n int, words string) {
+	r.event(alert.Event{Key: key(n), Kind: alert.KindUpdate, Origin: alert.OriginTrigger, Update: &alert.Update{
+		At: time.Now(), Exact: true, Message: words, Actions: alert.Actions{Comment: true}, Actor: alert.Actor{Name: "Alice"},
+	}})
+}
+
+func (r *real) resolve(n int) {
+	r.event(alert.Event{Key: key(n), Kind: alert.KindRecovery, Origin: alert.OriginTrigger, Resolved: true, Exact: true})
+}
+
+// settle waits until nothing is behind.
+func (r *real) settle(within time.Duration) {
+	r.t.Helper()
+	for range int(within / time.Second) {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		s, err := r.store.Stats(context.Background())
+		require.NoError(r.t, err)
+		if s.PostsPending+s.NoticesPending == 0 {
+			return
+		}
+	}
+	posts, _ := everyRoom{r.store}.PendingPosts(context.Background(), nil)
+	r.t.Fatalf("still behind after %v: %+v", within, posts)
+}
+
+// roots are the live messages of a room that begin threads, and replies those in threads.
+func (r *real) said(room string) (roots, replies []webexsim.MessageView) {
+	for _, m := range r.sim.Timeline(room) {
+		switch {
+		case m.Deleted:
+		case m.ParentID == "":
+			roots = append(roots, m)
+		default:
+			replies = append(replies, m)
+		}
+	}
+	return roots, replies
+}
+
+// A storm against a Webex that allows less than the bot begins with, an outage
+// and a restart in its middle: every problem is told once and true in the end.
+func TestAStormWithRealNeighbours(t *testing.T) {
+	const problems = 60
+	inReality(t, webexsim.Options{PerAccount: webexsim.Rate{PerSecond: 4, Burst: 8}}, func(t *testing.T, r *real) {
+		for n := range problems {
+			r.open(n, "noc", "line")
+		}
+		time.Sleep(10 * time.Second)
+		for n := range problems / 2 {
+			r.resolve(n)
+		}
+		r.sim.Outage(time.Now().Add(2 * time.Minute))
+		time.Sleep(30 * time.Second)
+		r.stop()
+		r.start()
+		for n := problems / 2; n < problems; n++ {
+			r.comment(n, fmt.Sprintf("looking at %d", n))
+		}
+		r.settle(20 * time.Minute)
+		require.NotZero(t, r.sim.Stats().Limited, "the limit was met")
+
+		for _, room := range []string{"noc", "line"} {
+			roots, replies := r.said(room)
+			require.Len(t, roots, problems)
+			for _, m := range roots {
+				require.LessOrEqual(t, m.Edits, webex.MaxEdits)
+			}
+			for n := range problems {
+				name := fmt.Sprintf("problem number %d\n", n)
+				found := 0
+				for _, m := range roots {
+					if strings.Contains(m.Text+"\n", name) || strings.Contains(m.Text, strings.TrimSpace(name)+" ") {
+						found++
+						require.Equal(t, n < problems/2, strings.Contains(strings.ToLower(m.Text), "resolved"), m.Text)
+					}
+				}
+				require.Equal(t, 1, found, "problem %d in %s", n, room)
+			}
+			cards := 0
+			for _, m := range replies {
+				if m.Card != nil {
+					cards++
+				}
+			}
+			if room == "noc" {
+				require.Equal(t, problems/2, cards, "buttons for what is open, and for nothing else")
+			} else {
+				require.Empty(t, replies)
+			}
+		}
+	})
+}
+
+func TestALifeWithRealNeighbours(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.open(1, "noc", "db", "person:alice@example.com")
+		r.settle(time.Minute)
+		r.comment(1, "on it")
+		r.settle(time.Minute)
+		alices := "direct:" + min(botEmail, "alice@example.com") + ":" + max(botEmail, "alice@example.com")
+		for _, room := range []string{"noc", alices} {
+			roots, replies := r.said(room)
+			require.Len(t, roots, 1, room)
+			require.Contains(t, roots[0].Text, "on it")
+			require.Equal(t, 1, roots[0].Edits)
+			require.Len(t, replies, 2, "a card and a line")
+		}
+		roots, replies := r.said("db")
+		require.Len(t, roots, 1)
+		require.NotNil(t, roots[0].Card)
+		require.Len(t, replies, 1)
+
+		// Somebody deletes the root; the room is told again.
+		roots, _ = r.said("noc")
+		require.NoError(t, r.sim.Delete(roots[0].ID, botEmail))
+		r.comment(1, "still on it")
+		r.settle(time.Minute)
+		roots, _ = r.said("noc")
+		require.Len(t, roots, 1)
+		require.Contains(t, roots[0].Text, "still on it")
+
+		// The bot is put out of a room; the default room is told.
+		require.NoError(t, r.sim.RemoveFromRoom("db", botEmail))
+		r.open(2, "db")
+		r.settle(time.Minute)
+		roots, _ = r.said("noc")
+		require.Len(t, roots, 3)
+		require.Contains(t, roots[1].Text+roots[2].Text, "Room db refuses messages.")
+		require.Contains(t, roots[1].Text+roots[2].Text, "problem number 2")
+		dead, err := r.store.DeadLetters(context.Background())
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+
+		// It comes back, and an operator replays what is dead.
+		require.NoError(t, r.sim.AddToRoom("db", botEmail))
+		require.NoError(t, r.store.ReplayDead(context.Background(), dead[0].ID))
+		r.d.RescanNow()
+		r.settle(time.Minute)
+		roots, _ = r.said("db")
+		require.Len(t, roots, 2)
+
+		r.resolve(1)
+		r.settle(time.Minute)
+		for _, room := range []string{"noc", "db", alices} {
+			roots, replies := r.said(room)
+			text := ""
+			for _, m := range roots {
+				text += m.Text
+			}
+			require.Contains(t, strings.ToLower(text), "resolved", room)
+			for _, m := range replies {
+				require.Nil(t, m.Card, "no buttons are left in %s", room)
+			}
+		}
+	})
+}
