@@ -20,7 +20,7 @@ const believable = 20 * time.Minute
 
 // zoneOf finds the time zone: by {TIMESTAMP} where it resolves; the configured one
 // where it makes the payload's clock right; else by how far that clock is from
-// the time of reception; else the configured one, else UTC.
+// the time of reception; else the configured one, or UTC where none is.
 func (p Payload) zoneOf(o DecodeOptions) zone {
 	configured := o.Location
 	if configured == nil {
@@ -45,6 +45,12 @@ func (p Payload) zoneOf(o DecodeOptions) zone {
 	rounded := off.Round(15 * time.Minute)
 	if (off-rounded).Abs() <= zoneSlack && isOffset(rounded) {
 		return zone{time.FixedZone("", int(rounded/time.Second))}
+	}
+	// A clock that shows the future is in a zone ahead, and the message was on its way for a while.
+	for ahead := off.Truncate(15*time.Minute) + 15*time.Minute; off > 0 && ahead <= off+believable; ahead += 15 * time.Minute {
+		if isOffset(ahead) {
+			return zone{time.FixedZone("", int(ahead/time.Second))}
+		}
 	}
 	return zone{configured}
 }

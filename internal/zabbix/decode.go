@@ -49,7 +49,9 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 // time of its own.
 func (p Payload) times(e *alert.Event, z zone) {
 	e.SentAt, _ = p.moment(z, "")
-	if e.SentAt.IsZero() {
+	if e.SentAt.IsZero() || e.SentAt.After(e.ReceivedAt.Add(zoneSlack)) {
+		// Not told, or in a time zone that couldn't be found: a state that is seen in
+		// the future would outlive all later ones.
 		e.SentAt = e.ReceivedAt
 	}
 	var exact bool

@@ -14,24 +14,30 @@ const unknown = "*UNKNOWN*"
 // braces. "{EVENT.ID}" as a whole comment is taken for a macro, "{done}", "{x}" and
 // "{DONE}" aren't.
 var (
-	builtIn    = regexp.MustCompile(`^\{[A-Z][A-Z0-9]*(\.[A-Z0-9_]+)+\}$`)
-	single     = regexp.MustCompile(`^\{(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?\}$`)
-	byTag      = regexp.MustCompile(`^\{[A-Z]+(\.[A-Z]+)*\.TAGS\.[^{}]+\}$`)
-	userMacro  = regexp.MustCompile(`^\{[$#][A-Z0-9_.]+(:[^{}]*)?\}$`)
-	expression = regexp.MustCompile(`(?s)^\{\?.*\}$`)
-	function   = regexp.MustCompile(`(?s)^\{\{[$#?A-Z][^{}]*\}\.[a-z]+\(.*\)\}$`)
+	builtIn    = regexp.MustCompile(`^[A-Z][A-Z0-9]*(\.[A-Z0-9_]+)+$`)
+	single     = regexp.MustCompile(`^(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?$`)
+	byTag      = regexp.MustCompile(`^[A-Z]+(\.[A-Z]+)*\.TAGS\.[^{}]+$`)
+	userMacro  = regexp.MustCompile(`^[$#][A-Z0-9_.]+(:[^{}]*)?$`)
+	expression = regexp.MustCompile(`(?s)^\?.*$`)
+	function   = regexp.MustCompile(`(?s)^\{[$#?A-Z][^{}]*\}\.[a-z]+\(.*\)$`)
 )
 
+// isLiteral says whether a value is one macro as it was written.
 func isLiteral(value string) bool {
 	if len(value) < 3 || value[0] != '{' || value[len(value)-1] != '}' {
 		return false
 	}
-	for _, form := range []*regexp.Regexp{builtIn, single, byTag, userMacro, expression, function} {
-		if form.MatchString(value) {
-			return true
-		}
+	inner := value[1 : len(value)-1]
+	switch inner[0] {
+	case '$', '#':
+		return userMacro.MatchString(inner)
+	case '?':
+		return expression.MatchString(inner)
+	case '{':
+		return function.MatchString(inner)
+	default:
+		return builtIn.MatchString(inner) || single.MatchString(inner) || byTag.MatchString(inner)
 	}
-	return false
 }
 
 // absent says whether a macro has no value: it is empty, unknown, or stands

@@ -51,15 +51,15 @@ const parametersLimit = 65_535
 // Parse reads a payload and names every fault that keeps it from being used.
 // The payload of the Test button has none but what is wrong with its form.
 func Parse(body []byte) (Payload, []Fault) {
-	raw, fault := object(body)
+	fields, fault := object(body)
 	if fault != nil {
 		return Payload{}, []Fault{*fault}
 	}
-	p := Payload{Macros: make(map[string]string, len(raw))}
+	p := Payload{Macros: make(map[string]string, len(fields))}
 	var faults []Fault
-	for _, name := range slices.Sorted(maps.Keys(raw)) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		key := normaliseKey(name)
-		value, ok := scalar(raw[name])
+		value, ok := scalar(fields[name])
 		if !ok {
 			faults = append(faults, Fault{key, "not a string, number or true/false",
 				"every value is a macro's text: put lists and objects in as text"})
@@ -80,35 +80,42 @@ func Parse(body []byte) (Payload, []Fault) {
 	return p, faults
 }
 
-func object(body []byte) (map[string]json.RawMessage, *Fault) {
-	var raw map[string]json.RawMessage
-	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
-	if err := json.Unmarshal(trimmed, &raw); err != nil || raw == nil {
-		if err == nil || json.Valid(trimmed) {
-			return nil, &Fault{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}
-		}
+func object(body []byte) (map[string]any, *Fault) {
+	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	var value any
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // an event id can be larger than what a float holds
+	err := dec.Decode(&value)
+	if err == nil && dec.InputOffset() != int64(len(text)) {
+		err = fmt.Errorf("something follows the object, at byte %d", dec.InputOffset())
+	}
+	if err != nil {
 		f := &Fault{What: "not JSON: " + err.Error()}
-		if len(trimmed) >= parametersLimit {
+		if len(text) >= parametersLimit {
 			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in all: leave out those that hold item values or history", parametersLimit)
 		}
 		return nil, f
 	}
-	return raw, nil
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return nil, &Fault{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}
+	}
+	return fields, nil
 }
 
 // scalar is a JSON value as text; null is the empty text.
-func scalar(raw json.RawMessage) (string, bool) {
-	switch raw[0] {
-	case '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err == nil
-	case '{', '[':
-		return "", false
-	case 'n':
+func scalar(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		return strconv.FormatBool(v), true
+	case nil:
 		return "", true
 	default:
-		return string(raw), true
+		return "", false
 	}
 }
 
