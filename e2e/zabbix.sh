@@ -43,12 +43,14 @@ case $VERSION in
 6.0)
 	ROOT=/ PORT=${ZABBIX_PORT:-26000} PHP=php8.2
 	PACKAGES=(postgresql-15 zabbix-server-pgsql zabbix-frontend-php zabbix-agent
-		php8.2-cli php8.2-cgi php-pgsql php-curl curl)
+		php8.2-cli php8.2-cgi php-pgsql php-curl)
+	TOOLS=(curl mount)
 	;;
 7.0)
 	ROOT=$HOME_DIR/root PORT=${ZABBIX_PORT:-27000} PHP=php8.4 SUITE=trixie
 	PACKAGES=(postgresql-17 zabbix-server-pgsql zabbix-frontend-php zabbix-sender
 		php8.4-cli php8.4-cgi php-pgsql php-curl tzdata)
+	TOOLS=(curl mount mmdebstrap)
 	POLLERS+=(StartAgentPollers StartHTTPAgentPollers StartSNMPPollers)
 	;;
 *) fail "no Zabbix $VERSION here: say 6.0 or 7.0" ;;
@@ -138,16 +140,16 @@ halt() {
 
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >&2; }
 
-install_on_host() {
-	local package missing=() policy=/usr/sbin/policy-rc.d ours=
-	for package in "${PACKAGES[@]}"; do
+# on_host PACKAGE…: installs those that are missing on this machine.
+on_host() {
+	local package missing=() policy=/usr/sbin/policy-rc.d ours= result=0
+	for package in "$@"; do
 		[ "$(dpkg-query -f '${db:Status-Status}' -W "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	note "installing ${missing[*]}"
 	# No daemon is to start by itself.
 	if [ ! -e $policy ]; then ours=$policy; install -m 755 /dev/stdin $policy <<<$'#!/bin/sh\nexit 101'; fi
-	local result=0
 	{ apt update && apt install --yes --no-install-recommends "${missing[@]}"; } || result=$?
 	[ -z "$ours" ] || rm "$ours"
 	[ $result = 0 ] || fail "apt-get could not install them"
@@ -157,7 +159,6 @@ install_on_host() {
 # the packages' own scripts would do is needed here; it follows the unpacking.
 install_in_root() {
 	[ ! -e "$ROOT/.complete" ] || return 0
-	command -v mmdebstrap >/dev/null || { apt update; apt install --yes --no-install-recommends mmdebstrap; }
 	purge_files
 	mkdir -p "$HOME_DIR"
 	local mirror=${ZABBIX_MIRROR:-} settings include
@@ -297,7 +298,11 @@ purge_files() {
 }
 
 case $VERB in
-install) need_root; if [ "$ROOT" = / ]; then install_on_host; else install_in_root; fi ;;
+install)
+	need_root
+	on_host "${TOOLS[@]}"
+	if [ "$ROOT" = / ]; then on_host "${PACKAGES[@]}"; else install_in_root; fi
+	;;
 start) start ;;
 stop) need_root; stop ;;
 reset)
