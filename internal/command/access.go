@@ -62,8 +62,9 @@ func (s scope) everywhere() bool {
 }
 
 // roleFor is what the person may do from here with a problem of which these
-// posts told. "" is a problem that they aren't to know of: a room knows only what it
-// was told, and a direct chat what the person may see in any room.
+// posts told. "" is a problem that they aren't to know of. A room knows only what it
+// was told. In a direct chat it is the most that they may do in one of the rooms that
+// were told, so that a direct chat gives nobody more than the rooms do.
 func (s scope) roleFor(posts []store.Post) config.Role {
 	if !s.Direct {
 		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
@@ -71,14 +72,19 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 		}
 		return ""
 	}
-	best := s.Dir.RoleOf(s.Email, "")
+	var best config.Role
+	told := false // to a configured room: there the role of that room counts, be it more or less
 	for _, p := range posts {
 		switch {
 		case s.hears(p.Room):
 			best = higher(best, higher(config.RoleViewer, s.Dir.RoleOf(s.Email, s.Room)))
 		case !strings.HasPrefix(p.Room, personRoom("")):
 			best = higher(best, s.Dir.RoleOf(s.Email, p.Room))
+			told = true
 		}
+	}
+	if !told {
+		best = higher(best, s.Dir.RoleOf(s.Email, ""))
 	}
 	return best
 }

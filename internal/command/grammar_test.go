@@ -1,0 +1,183 @@
+package command
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+func ids(keys ...string) []alert.Key {
+	out := make([]alert.Key, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, alert.ParseKey(k))
+	}
+	return out
+}
+
+func severities(s ...alert.Severity) map[alert.Severity]bool {
+	out := make(map[alert.Severity]bool)
+	for _, one := range s {
+		out[one] = true
+	}
+	return out
+}
+
+// What people write is understood.
+func TestParse(t *testing.T) {
+	for said, want := range map[string]Request{
+		"":                               {Verb: Help},
+		"  \n ":                          {Verb: Help},
+		"?":                              {Verb: Help},
+		"help":                           {Verb: Help},
+		"help ack":                       {Verb: Help, Topic: Ack},
+		"HELP Acknowledge":               {Verb: Help, Topic: Ack},
+		"ack ?":                          {Verb: Help, Topic: Ack},
+		"close --help":                   {Verb: Help, Topic: Close},
+		"ack":                            {Verb: Ack},
+		"Ack":                            {Verb: Ack},
+		"/ack 4711":                      {Verb: Ack, Refs: ids("4711")},
+		", ack 4711":                     {Verb: Ack, Refs: ids("4711")},
+		"ack on it":                      {Verb: Ack, Text: "on it"},
+		"ACK 4711 On It":                 {Verb: Ack, Refs: ids("4711"), Text: "On It"},
+		`ack 4711 "on it"`:               {Verb: Ack, Refs: ids("4711"), Text: "on it"},
+		`ack 4711 said "no" twice`:       {Verb: Ack, Refs: ids("4711"), Text: `said "no" twice`},
+		"ack main/4711 on it":            {Verb: Ack, Refs: ids("main/4711"), Text: "on it"},
+		"ack #4711":                      {Verb: Ack, Refs: ids("4711")},
+		"ack 4711 4712 text":             {Verb: Ack, Refs: ids("4711", "4712"), Text: "text"},
+		"ack 4711, 4712, main/7: on it":  {Verb: Ack, Refs: ids("4711", "4712", "main/7"), Text: "on it"},
+		"ack 4711 4711":                  {Verb: Ack, Refs: ids("4711")},
+		"ack: 5 minutes":                 {Verb: Ack, Text: "5 minutes"},
+		"ack 4711: 5 minutes":            {Verb: Ack, Refs: ids("4711"), Text: "5 minutes"},
+		"ack 4711\nline one\nline two":   {Verb: Ack, Refs: ids("4711"), Text: "line one\nline two"},
+		"ack 10.0.0.1 is down":           {Verb: Ack, Text: "10.0.0.1 is down"},
+		"ack 3rd time":                   {Verb: Ack, Text: "3rd time"},
+		"ack help is coming":             {Verb: Ack, Text: "help is coming"},
+		"acknowledge 1":                  {Verb: Ack, Refs: ids("1")},
+		"unack 4711":                     {Verb: Unack, Refs: ids("4711")},
+		"comment 4711 waiting":           {Verb: Comment, Refs: ids("4711"), Text: "waiting"},
+		"comment waiting":                {Verb: Comment, Text: "waiting"},
+		"resolve 4711 done":              {Verb: Close, Refs: ids("4711"), Text: "done"},
+		"show":                           {Verb: Show},
+		"show 4711 lab/3":                {Verb: Show, Refs: ids("4711", "lab/3")},
+		"severity 4711 high":             {Verb: Severity, Refs: ids("4711"), Severity: new(alert.High)},
+		"sev 4711 to HIGH customers":     {Verb: Severity, Refs: ids("4711"), Severity: new(alert.High), Text: "customers"},
+		"severity high":                  {Verb: Severity, Severity: new(alert.High)},
+		"severity 4":                     {Verb: Severity, Severity: new(alert.High)},
+		"severity 4711 4":                {Verb: Severity, Refs: ids("4711"), Severity: new(alert.High)},
+		"severity 4711 4 disk":           {Verb: Severity, Refs: ids("4711"), Severity: new(alert.High), Text: "disk"},
+		"severity 4711 not classified x": {Verb: Severity, Refs: ids("4711"), Severity: new(alert.NotClassified), Text: "x"},
+		"severity not-classified":        {Verb: Severity, Severity: new(alert.NotClassified)},
+		"severity high: 3 customers":     {Verb: Severity, Severity: new(alert.High), Text: "3 customers"},
+		"problems":                       {Verb: Problems},
+		"list all":                       {Verb: Problems},
+		"problems high":                  {Verb: Problems, Filter: Filter{Severity: severities(alert.High)}},
+		"problems >=high unacked":        {Verb: Problems, Filter: Filter{Severity: severities(alert.High, alert.Disaster), Acknowledged: new(false)}},
+		"problems high+":                 {Verb: Problems, Filter: Filter{Severity: severities(alert.High, alert.Disaster)}},
+		"problems severity<warning":      {Verb: Problems, Filter: Filter{Severity: severities(alert.NotClassified, alert.Information)}},
+		"problems severity=4,5":          {Verb: Problems, Filter: Filter{Severity: severities(alert.High, alert.Disaster)}},
+		"problems high,disaster acked":   {Verb: Problems, Filter: Filter{Severity: severities(alert.High, alert.Disaster), Acknowledged: new(true)}},
+		"ls host=SW1* link down":         {Verb: Problems, Filter: Filter{Host: "sw1*", Text: "link down"}},
+		`problems text="disk full" high`: {Verb: Problems, Filter: Filter{Severity: severities(alert.High), Text: "disk full"}},
+		"problems text=hgih":             {Verb: Problems, Filter: Filter{Text: "hgih"}},
+		"problems 4":                     {Verb: Problems, Filter: Filter{Text: "4"}},
+	} {
+		got, fault := Parse(said)
+		require.Nil(t, fault, "%q", said)
+		require.Empty(t, cmp.Diff(want, got, cmpopts.EquateEmpty()), "%q", said)
+	}
+}
+
+// What can't be understood is answered with what was probably meant.
+func TestMisspelt(t *testing.T) {
+	for said, want := range map[string]string{
+		"akc 4711":                   "Did you mean `ack`?",
+		"acknowlege 4711":            "Did you mean `ack`?",
+		"cloes 4711":                 "Did you mean `close`?",
+		"severty high":               "Did you mean `severity`?",
+		"problms":                    "Did you mean `problems`?",
+		"hepl":                       "Did you mean `help`?",
+		"help akc":                   "Did you mean `ack`?",
+		"frobnicate":                 "I don't know the command `frobnicate`. Say `help` for those that I know.",
+		"4711":                       "What should I do with `4711`?",
+		"comment":                    "What should I write?",
+		"comment 4711":               "What should I write?",
+		"show 4711 now":              "`problems now`",
+		"severity":                   "Which severity? One of `not-classified`, `information`",
+		"severity 4711":              "Which severity?",
+		"severity 4711 hihg":         "Did you mean `high`?",
+		"severity 4711 purple":       "I don't know the severity `purple`",
+		"severity 9":                 "A severity is 0 to 5",
+		"severity high 4711 because": "Put the event id first: `severity 4711 high`",
+		"problems hgih":              "Did you mean `high`?",
+		"problems unakced":           "Did you mean `unacked`?",
+		"problems hsot=sw1":          "Did you mean `host=`?",
+		"problems room=noc":          "I don't know the filter `room=`",
+		"problems severity=purple":   "I don't know the severity `purple`",
+		"problems >disaster":         "No severity is `>disaster`",
+		"problems host=":             "Which host?",
+		"<@all>":                     "I don't know the command",
+		"ack " + strings.Repeat("1 2 3 4 5 6 7 8 9 10 ", 1) + "11 12 13 14 15 16 17 18 19 20 21": "more than 20 problems",
+	} {
+		_, fault := Parse(said)
+		require.NotNil(t, fault, "%q", said)
+		require.Contains(t, fault.What, want, "%q", said)
+	}
+}
+
+// Whatever strangers say, the parser neither fails nor lets through what could
+// harm a room or Zabbix.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"ack 4711 on it", "ack main/4711, #12: x", "severity 4711 not classified x", "problems >=high host=sw* text=\"a b", "help ack", "::::", "ack\u202e4711 \x00\x1b[31m",
+		"severity high 4711", "comment `<@all>` [x](http://y)", "\xff\xfe", "problems severity=,,", "ack 99999999999999999999999", "“quoted”", "list high+ <=5 =",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, said string) {
+		r, fault := Parse(said)
+		if fault != nil {
+			require.NotEmpty(t, fault.What)
+			require.True(t, utf8.ValidString(fault.What))
+			require.NotContains(t, fault.What, "<@")
+			require.Zero(t, strings.Count(fault.What, "`")%2, "%q: an open code span lets markup out: %q", said, fault.What)
+			require.LessOrEqual(t, len(fault.What), 2000)
+			return
+		}
+		require.Contains(t, Verbs, r.Verb)
+		require.LessOrEqual(t, len(r.Refs), maxRefs)
+		for _, ref := range r.Refs {
+			require.Regexp(t, `^[0-9]{1,20}$`, ref.EventID)
+			require.Regexp(t, `^[A-Za-z0-9._-]*$`, ref.Source)
+		}
+		for _, text := range []string{r.Text, r.Filter.Text, r.Filter.Host} {
+			require.True(t, utf8.ValidString(text))
+			for _, c := range text {
+				require.False(t, c != '\n' && unicode.IsControl(c), "%q: %U", said, c)
+				require.False(t, c != '\u200d' && unicode.Is(unicode.Cf, c), "%q: %U", said, c)
+			}
+		}
+		require.Equal(t, r.Verb == Severity, r.Severity != nil)
+		if r.Verb == Comment {
+			require.NotEmpty(t, r.Text)
+		}
+	})
+}
+
+// Every verb is explained, with examples that are understood.
+func TestEveryVerbHasHelpAndARole(t *testing.T) {
+	for _, v := range Verbs {
+		require.NotEmpty(t, topics[v].does, v)
+		require.NotEmpty(t, needs[v], v)
+		for _, example := range topics[v].examples {
+			_, fault := Parse(example)
+			require.Nil(t, fault, "the example %q of help isn't understood", example)
+		}
+	}
+}
