@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -193,14 +192,18 @@ func plain(markdown string) string {
 // The answers to commands that couldn't be carried out as they were said.
 
 func denied(v Verb, have config.Role, direct bool) string {
+	if have == "" {
+		where := "in this room"
+		if direct {
+			where = "in any room"
+		}
+		return fmt.Sprintf("🚫 you have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, in `people` of its configuration.", where)
+	}
 	where := "in this room"
 	if direct {
-		where = ""
+		where = "for this"
 	}
-	if have == "" {
-		return strings.TrimSpace(fmt.Sprintf("🚫 you have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, in `people` of its configuration.", where))
-	}
-	return fmt.Sprintf("🚫 `%s` needs the role **%s**; yours %s is **%s**. Whoever runs the relay can change that, in `people` of its configuration.", v, needs[v], cmp.Or(where, "for this"), have)
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**; yours %s is **%s**. Whoever runs the relay can change that, in `people` of its configuration.", v, needs[v], where, have)
 }
 
 func tooFast(perMinute int) string {
@@ -208,12 +211,12 @@ func tooFast(perMinute int) string {
 }
 
 func whichProblem(v Verb, inThread bool) string {
-	why := ""
+	why := "which problem?"
 	if inThread {
-		why = "this thread isn't that of one problem. "
+		why = "this thread isn't that of one problem. Which one?"
 	}
 	example := map[Verb]string{Comment: " waiting for the vendor", Severity: " high"}[v]
-	return fmt.Sprintf("❔ %swhich problem? Say its event id, as in `%s 4711%s`, or say it in the problem's thread.", why, v, example)
+	return fmt.Sprintf("❔ %s Say its event id, as in `%s 4711%s`, or say it in the problem's thread.", why, v, example)
 }
 
 func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {

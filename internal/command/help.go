@@ -33,7 +33,7 @@ func helpText(topic Verb, role config.Role, direct bool) string {
 		}
 		if topic.Acts() || topic == Show {
 			b.WriteString("\n\nIn a problem's thread the id can be left out.")
-			if topic != Show && topic != Comment {
+			if topic == Ack || topic == Unack || topic == Close {
 				b.WriteString(" A colon says that no id follows: what comes is your words.")
 			}
 		}

@@ -1,0 +1,89 @@
+package command
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+)
+
+func people() *config.Config {
+	return &config.Config{
+		Rooms: []config.Room{{Name: "noc", ID: "ROOM-noc", Bot: "relay"}, {Name: "db", ID: "ROOM-db", Bot: "relay"}, {Name: "lan", ID: "ROOM-lan", Bot: "relay"}},
+		People: []config.Person{
+			{Email: "alice@example.com", Role: config.RoleOperator},
+			{Email: "bob@example.com", Role: config.RoleAdmin, Rooms: []string{"db"}},
+			{Email: "carol@example.com", Role: config.RoleViewer},
+			{Email: "dave@example.com", Role: config.RoleViewer, Rooms: []string{"noc"}}, // an operator elsewhere, by domain
+			{Domain: "ops.example.com", Role: config.RoleOperator},
+			{Email: "erin@ops.example.com", Role: config.RoleViewer, Rooms: []string{"noc"}},
+		},
+		AllowedDomains: []string{"example.com", "ops.example.com"},
+	}
+}
+
+func postsIn(rooms ...string) []store.Post {
+	var posts []store.Post
+	for _, r := range rooms {
+		posts = append(posts, store.Post{Room: r})
+	}
+	return posts
+}
+
+// Who may do what: by the role in the room that is spoken in, for problems that
+// this room was told of.
+func TestRoleForAProblem(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		email  string
+		room   string
+		direct bool
+		posts  []store.Post
+		want   config.Role
+	}{
+		{"an operator everywhere, in a room that was told", "alice@example.com", "noc", false, postsIn("noc"), config.RoleOperator},
+		{"a room doesn't know what only another was told", "alice@example.com", "noc", false, postsIn("db"), ""},
+		{"a room doesn't know what nobody was told", "alice@example.com", "noc", false, nil, ""},
+		{"an admin of one room", "bob@example.com", "db", false, postsIn("noc", "db"), config.RoleAdmin},
+		{"is nobody in another", "bob@example.com", "noc", false, postsIn("noc", "db"), ""},
+		{"a viewer", "carol@example.com", "noc", false, postsIn("noc"), config.RoleViewer},
+		{"nobody", "mallory@example.com", "noc", false, postsIn("noc"), ""},
+		{"no address", "", "noc", false, postsIn("noc"), ""},
+		{"a room's own entry counts for less too", "erin@ops.example.com", "noc", false, postsIn("noc"), config.RoleViewer},
+
+		{"direct: what may be done in a room that was told", "bob@example.com", "", true, postsIn("noc", "db"), config.RoleAdmin},
+		{"direct: not what other rooms were told", "bob@example.com", "", true, postsIn("noc"), ""},
+		{"direct: an operator everywhere sees all", "alice@example.com", "", true, nil, config.RoleOperator},
+		{"direct: no more than in the room that was told", "erin@ops.example.com", "", true, postsIn("noc"), config.RoleViewer},
+		{"direct: the most of several rooms", "erin@ops.example.com", "", true, postsIn("noc", "db"), config.RoleOperator},
+		{"direct: what the person was told themselves may be seen", "mallory@example.com", "", true, postsIn("person:mallory@example.com"), config.RoleViewer},
+		{"direct: not what somebody else was told", "mallory@example.com", "", true, postsIn("person:alice@example.com"), ""},
+		{"direct: another's being told gives an operator no less", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
+		{"a group room named like nothing isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
+	} {
+		s := scope{Dir: people(), Email: c.email, Room: c.room, Direct: c.direct}
+		require.Equal(t, c.want, s.roleFor(c.posts), c.why)
+	}
+}
+
+// Each verb needs its role, and nobody without one may do anything.
+func TestVerbsNeedRoles(t *testing.T) {
+	for _, v := range Verbs {
+		require.False(t, may("", v), v)
+		require.True(t, may(config.RoleOperator, v), v)
+		require.True(t, may(config.RoleAdmin, v), v)
+		require.Equal(t, !v.Acts(), may(config.RoleViewer, v), v)
+	}
+}
+
+// In a direct chat a person has a role as soon as any room gives one.
+func TestRoleInDirectChat(t *testing.T) {
+	role := func(email string) config.Role {
+		return scope{Dir: people(), Rooms: []string{"noc", "db", "lan"}, Email: email, Direct: true}.role()
+	}
+	require.Equal(t, config.RoleAdmin, role("bob@example.com"))
+	require.Equal(t, config.RoleOperator, role("erin@ops.example.com"))
+	require.Equal(t, config.Role(""), role("mallory@example.com"))
+}

@@ -1,0 +1,115 @@
+package command
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// Every answer in words, as people see it. The problem's name, Zabbix's
+// sentence and the person's name try to break out.
+func TestAnswers(t *testing.T) {
+	var out bytes.Buffer
+	say := func(title, text string) { fmt.Fprintf(&out, "== %s\n%s\n\n", title, text) }
+	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	a := attempt{Key: alert.Key{Source: "main", EventID: "4711"}, Name: "sw1: <@all> **link** down [x](http://evil)"}
+	high := alert.High
+	for _, v := range []Verb{Ack, Unack, Comment, Close, Severity} {
+		r := Request{Verb: v, Severity: &high}
+		say("done "+string(v), doneWords(a, r, false))
+		for _, kind := range zabbix.ErrorKinds {
+			if v != Ack && kind != zabbix.NoObject && (v != Close || kind != zabbix.CloseForbidden) {
+				continue // as for ack
+			}
+			say(fmt.Sprintf("refused %s %s", v, kind), refused(a, r, &zabbix.Error{Kind: kind, Message: "No `permissions` <@all>!"}, false))
+		}
+		say("expired "+string(v), expired(a, r, at, true, berlin))
+		say("unknown "+string(v), unknown(a, r, absent, true))
+	}
+	say("unknown, undone since", unknown(a, Request{Verb: Ack}, unclear, false))
+	say("event gone", eventGone(a, Request{Verb: Close}, false))
+	say("waiting", waiting("main", at, false, berlin))
+	say("waiting, unanswered", waiting("main", at, true, nil))
+	say("no client", noClient(a, true))
+
+	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}
+	say("acknowledged already, by whom isn't known", doneEarlier(p, Request{Verb: Ack}, false, false, nil))
+	p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "<@all> Bob"}, Actions: alert.Actions{Ack: true}}}}
+	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, false, berlin))
+	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, false, nil))
+	p.State = alert.StateResolved
+	say("resolved already", doneEarlier(p, Request{Verb: Close}, false, false, nil))
+	say("button of a resolved problem", doneEarlier(p, Request{Verb: Ack}, true, false, nil))
+	say("button of a resolved problem, with a comment", doneEarlier(p, Request{Verb: Ack, Text: "x"}, true, false, nil))
+	p.Origin = alert.OriginService
+	say("a service", notATrigger(p, false))
+
+	say("no role", denied("", "", false))
+	say("no role, direct", denied("", "", true))
+	say("role too low", denied(Ack, config.RoleViewer, false))
+	say("role too low, direct", denied(Ack, config.RoleViewer, true))
+	say("too fast", tooFast(perMinute))
+	for _, v := range []Verb{Ack, Comment, Severity, Show} {
+		say("which problem "+string(v), whichProblem(v, false))
+	}
+	say("which problem, in a thread of something else", whichProblem(Ack, true))
+	say("no such problem", noSuchProblem(ids("4711", "lab/4712"), Ack, false, false))
+	say("no such problem, show, direct", noSuchProblem(ids("4711"), Show, true, false))
+	say("no such problem, in a thread", noSuchProblem(ids("5"), Ack, false, true))
+	say("which source", whichSource(Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
+	say("unknown button", unknownButton())
+	say("lost", lost(store.Command{CreatedAt: at}, berlin))
+	say("help, viewer", helpText("", config.RoleViewer, false))
+	say("help, operator, direct", helpText("", config.RoleOperator, true))
+	for _, v := range Verbs {
+		say("help "+string(v), helpText(v, config.RoleViewer, false))
+	}
+	say("several outcomes", outcome([]attempt{{Stage: stageDone, Outcome: "✅ one"}, {Stage: stageFailed, Outcome: "🚫 two"}}, false))
+
+	text := out.String()
+	require.NotContains(t, text, "<@")
+	require.NotContains(t, text, "](http")
+	require.NotContains(t, text, "**link**")
+	const golden = "testdata/answers.golden"
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
+}
+
+// The thread of a problem tells by itself what was done in it; everything else is answered.
+func TestWhenTheThreadIsTheAnswer(t *testing.T) {
+	done := attempt{Stage: stageDone, Outcome: "✅ done"}
+	own := done
+	own.Own = true
+	require.Empty(t, outcome([]attempt{own}, false))
+	require.Equal(t, "✅ done", outcome([]attempt{done}, false), "said elsewhere")
+	require.Equal(t, "✅ done", outcome([]attempt{own}, true), "the person was told to wait")
+	require.Equal(t, "- ✅ done\n- ✅ done", outcome([]attempt{own, done}, false), "several")
+	for _, s := range []stage{stageFailed, stageExpired, stageUnknown} {
+		bad := own
+		bad.Stage = s
+		require.Equal(t, "✅ done", outcome([]attempt{bad}, false), s)
+	}
+	told := own
+	told.Told = true
+	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "no line tells it")
+}
