@@ -59,15 +59,15 @@ func (e *Executor) hear(ctx context.Context) {
 		refill := e.full && len(e.inbox) < inboxSize/2
 		e.mu.Unlock()
 
-		if refill {
-			e.refill(ctx)
-			continue
-		}
 		for _, a := range ready {
 			workers.Go(func() {
 				e.hearOne(ctx, a)
 				wake(e.woken)
 			})
+		}
+		if refill {
+			e.refill(ctx)
+			continue
 		}
 		if wait == 0 {
 			wait = time.Hour
@@ -163,7 +163,9 @@ func (e *Executor) expire(ctx context.Context, c store.Command, view View) error
 }
 
 // isPress says whether a button was pressed, rather than something said.
-func isPress(e *webex.Envelope) bool { return e != nil && e.Resource == "attachmentActions" && e.Data.MessageID != "" }
+func isPress(e *webex.Envelope) bool {
+	return e != nil && e.Resource == "attachmentActions" && e.Data.MessageID != ""
+}
 
 // leave takes an arrival out of the inbox.
 func (e *Executor) leave(a *arrival) {

@@ -1,0 +1,516 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// story runs a test with a relay whose time is the test's.
+func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.problem("main/4712", "noc", "db")
+		w.problem("main/5000", "db")
+		w.problem("lab/4711", "lan")
+		r := w.start(t)
+		defer r.stop()
+		tell(t, w, r)
+	})
+}
+
+// An acknowledgement said in the problem's thread reaches Zabbix with the
+// person's name, and the room's timeline is the answer.
+func TestAckInTheThread(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		require.Equal(t, []zabbix.Acknowledge{{EventID: "4711", Ack: true, Message: "on it\n— Alice Example <alice@example.com> (Webex)"}}, w.calls("main"))
+		require.Empty(t, w.answers())
+		c := w.command("M1")
+		require.Equal(t, store.CommandDone, c.State)
+		require.Equal(t, []string{"main/4711"}, c.Keys)
+		require.Equal(t, "ack", c.Action)
+		require.Equal(t, "alice@example.com", c.Email)
+		require.Equal(t, "noc", c.Room)
+		require.Equal(t, "✅ acknowledged main/4711 problem 4711", c.Outcome)
+		u := w.updates(t)
+		require.Len(t, u, 1)
+		require.Equal(t, alert.Actor{Name: "Alice Example", Email: "alice@example.com"}, u[0].Actor)
+		require.Equal(t, "on it", u[0].Comment)
+		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", u[0].Message)
+		require.True(t, u[0].Actions.Ack)
+		require.Equal(t, []alert.Key{{Source: "main", EventID: "4711"}}, w.changed)
+		require.InDelta(t, 1, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "done")), 0)
+	})
+}
+
+// Said elsewhere, the answer says what was done; it goes into the thread that
+// the message began.
+func TestAckElsewhere(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2)
+		require.Equal(t, []string{"- ✅ acknowledged `main/4711` problem 4711\n- ✅ acknowledged `main/4712` problem 4712"}, w.answers())
+		require.Equal(t, "M1", w.notices[0].ParentID)
+		require.Equal(t, "noc", w.notices[0].Room)
+		require.Equal(t, "relay", w.notices[0].Bot)
+		require.Equal(t, store.NoticeAnswer, w.notices[0].Kind)
+	})
+}
+
+// Webex redelivers; the command is done once.
+func TestHeardAgain(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		for range 3 {
+			r.hears("M1", Heard{Text: "ack 4711 on it", Room: "noc"})
+			c := w.command("M1")
+			r.Add(c) // even when it is handed over twice
+			synctest.Wait()
+		}
+		require.Len(t, w.calls("main"), 1)
+		require.Len(t, w.answers(), 1)
+	})
+}
+
+// What is said in a row is done in a row.
+func TestOrder(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		for i, text := range []string{"ack one", "unack two", "ack three", "unack four", "comment five"} {
+			r.hears(fmt.Sprint("M", i), Heard{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		}
+		synctest.Wait()
+		var words []string
+		for _, c := range w.calls("main") {
+			words = append(words, strings.Fields(c.Message)[0])
+		}
+		require.Equal(t, []string{"one", "two", "three", "four", "five"}, words)
+	})
+}
+
+// Everything that isn't carried out is answered with the reason, and nothing is
+// done.
+func TestAnsweredWithAReason(t *testing.T) {
+	bob, carol, mallory := Person{Email: "bob@example.com"}, Person{Email: "carol@example.com"}, Person{Email: "mallory@example.com"}
+	for _, c := range []struct {
+		why   string
+		heard Heard
+		want  string
+		state store.CommandState
+	}{
+		{"misspelt", Heard{Text: "akc 4711", Room: "noc"}, "❔ I don't know the command `akc`. Did you mean `ack`?", store.CommandFailed},
+		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ which problem? Say its event id", store.CommandFailed},
+		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ this thread isn't that of one problem", store.CommandFailed},
+		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ this thread isn't that of one problem", store.CommandFailed},
+		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of.", store.CommandFailed},
+		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ I know no problem `1` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
+		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**; yours in this room is **viewer**.", store.CommandDenied},
+		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 you have no role in this room", store.CommandDenied},
+		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 you have no role in this room", store.CommandDenied},
+		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 you have no role in this room", store.CommandDenied},
+		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 you have no role in any room", store.CommandDenied},
+		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ I know no problem `main/4711` that you may see. Nothing was done.", store.CommandFailed},
+		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` is in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
+		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
+		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
+		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
+		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4711 main/4712", store.CommandDone},
+		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/4711 main/4712 main/5000", store.CommandDone},
+		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/4712 main/5000", store.CommandDone},
+		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I don't know this button", store.CommandFailed},
+		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I don't know this button", store.CommandFailed},
+		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 `close` needs the role **operator**", store.CommandDenied},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			r.hears("M1", c.heard)
+			synctest.Wait()
+			require.Len(t, w.answers(), 1, c.why)
+			require.Contains(t, w.answers()[0], c.want, c.why)
+			require.Equal(t, c.state, w.command("M1").State, c.why)
+			require.NotEmpty(t, w.command("M1").Outcome, c.why)
+			require.Empty(t, w.calls("main"), c.why)
+			require.Empty(t, w.journal, c.why)
+			require.LessOrEqual(t, len(w.answers()[0]), webex.MaxMessageBytes)
+		})
+	}
+}
+
+// An answer in a direct chat goes to the chat by its id.
+func TestDirectAnswer(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
+		synctest.Wait()
+		require.Equal(t, []string{"✅ acknowledged `main/4711` problem 4711"}, w.answers())
+		require.Empty(t, w.notices[0].Room)
+		require.Equal(t, "ROOM-", w.notices[0].RoomID)
+	})
+}
+
+// A button acts as the command does; its answer, if any, goes into the problem's thread.
+func TestButtons(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		synctest.Wait()
+		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", w.calls("main")[0].Message)
+		require.True(t, w.calls("main")[1].Close)
+		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
+		require.Equal(t, []string{"✅ asked Zabbix to close `main/4711` problem 4711: its message here changes when Zabbix has done so"}, w.answers())
+		require.Equal(t, "ROOT-main/4711@noc", w.notices[0].ParentID)
+		require.Len(t, w.changed, 4, "asked again at once, and after a while for the closing")
+	})
+}
+
+// What is so already isn't done again, unless there is something to say.
+func TestSoAlready(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		k := alert.Key{Source: "main", EventID: "4711"}
+		p := w.problems[k]
+		p.Acknowledged = true
+		p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC), Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}
+		w.problems[k] = p
+		r.hears("M1", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.hears("M2", Heard{Text: "sev average", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Equal(t, []string{
+			"ℹ️ `main/4711` problem 4711 is acknowledged already, by Bob at 14:03 UTC.",
+			"ℹ️ the severity of `main/4711` problem 4711 is **average** already.",
+		}, w.answers())
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+
+		r.hears("M3", Heard{Text: "ack me too", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1)
+
+		p.State = alert.StateResolved
+		w.problems[k] = p
+		r.hears("M4", Heard{Text: "close 4711", Room: "noc"})
+		r.hears("A5", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "x", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1)
+		require.Contains(t, w.answers()[2], "is resolved already")
+		require.Contains(t, w.answers()[3], "its buttons no longer do anything. Your comment was not sent")
+	})
+}
+
+// What Zabbix refuses is final, told, and not tried again.
+func TestRefused(t *testing.T) {
+	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Invalid, zabbix.Other} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "Zabbix's words"}}}
+			r.hears("M1", Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			synctest.Wait()
+			require.Empty(t, w.calls("main"))
+			require.Len(t, w.answers(), 1)
+			require.Contains(t, w.answers()[0], "Zabbix says: “Zabbix's words”")
+			require.Equal(t, store.CommandFailed, w.command("M1").State)
+			require.InDelta(t, 1, testutil.ToFloat64(r.o.Metrics.refusals.WithLabelValues(string(kind))), 0)
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			require.Empty(t, w.calls("main"))
+			require.Empty(t, w.journal)
+		})
+	}
+}
+
+// With Zabbix away the person hears so at once; the command is done when Zabbix
+// is back, and the note that it takes longer becomes the good news.
+func TestZabbixAway(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		w.setDown("main", true)
+		began := time.Now()
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		until := began.Add(time.Hour).UTC().Format("15:04")
+		require.Equal(t, []string{"⏳ the Zabbix `main` can't be reached. I keep trying until " + until + " UTC (it is done once at most) and tell you here how it ends."}, w.answers())
+		require.Equal(t, store.CommandRetrying, w.command("M1").State)
+
+		time.Sleep(time.Minute)
+		r.hears("M2", Heard{Text: "unack 4711", Room: "noc"}) // waits behind the first
+		r.hears("M3", Heard{Text: "ack lab/4711", Room: "lan"})
+		time.Sleep(20 * time.Second)
+		require.Len(t, w.answers(), 3, "another command learns it too; another Zabbix isn't held up")
+		require.Len(t, w.calls("lab"), 1)
+
+		w.setDown("main", false)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		calls := w.calls("main")
+		require.Len(t, calls, 2)
+		require.True(t, calls[0].Ack, "in the order in which they were said")
+		require.True(t, calls[1].Unack)
+		require.Equal(t, "✅ acknowledged `main/4711` problem 4711", w.answers()[0])
+		require.Len(t, w.answers(), 3)
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+	})
+}
+
+// A Zabbix that stays away ends a command, with a new message: an edit would
+// wake nobody.
+func TestExpired(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		w.setDown("main", true)
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		time.Sleep(time.Hour + time.Second)
+		synctest.Wait()
+		require.Len(t, w.answers(), 2)
+		require.Contains(t, w.answers()[1], "⌛ couldn't acknowledge `main/4711` problem 4711: the Zabbix `main` wasn't reached until")
+		require.Equal(t, store.CommandExpired, w.command("M1").State)
+		w.setDown("main", false)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+	})
+}
+
+// A lost answer is looked into before anything is done again.
+func TestLostAnswer(t *testing.T) {
+	unanswered := &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Message: "time-out"}
+	t.Run("it was done", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			synctest.Wait()
+			require.Contains(t, w.answers()[0], "took the request and gave no answer")
+			require.Equal(t, store.CommandExecuting, w.command("M1").State)
+			time.Sleep(10 * time.Minute)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 1)
+			require.Equal(t, []string{"✅ commented on `main/4711` problem 4711"}, w.answers())
+			require.Len(t, w.updates(t), 1)
+		})
+	})
+	t.Run("it wasn't, and is done once that is settled", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: unanswered}}
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			time.Sleep(settle - time.Second)
+			require.Empty(t, w.calls("main"), "Zabbix may still be doing it")
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 1)
+			require.Equal(t, store.CommandDone, w.command("M1").State)
+		})
+	})
+	t.Run("an error that nobody knows counts as a lost answer", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: errors.New("what?"), done: true}}
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 1)
+			require.Equal(t, store.CommandDone, w.command("M1").State)
+		})
+	})
+	t.Run("nobody can say", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			synctest.Wait()
+			w.setDown("main", true)
+			time.Sleep(time.Hour + time.Minute)
+			synctest.Wait()
+			require.Contains(t, w.answers()[1], "❓ I can't say whether I could comment on `main/4711`")
+			require.Equal(t, store.CommandFailed, w.command("M1").State)
+			require.Len(t, w.calls("main"), 1)
+		})
+	})
+	t.Run("Zabbix refuses to say", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
+			w.zabbixes["main"].observeFail = []error{&zabbix.Error{Kind: zabbix.NotAuthorised}}
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Contains(t, w.answers()[1], "❓ I can't say whether")
+		})
+	})
+	t.Run("the event is gone", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: unanswered}}
+			delete(w.zabbixes["main"].events, "4711")
+			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Contains(t, w.answers()[1], "no longer has this event")
+		})
+	})
+}
+
+// A crash at any moment: in the end the command was done exactly once, it is
+// closed, and the journal tells of it.
+func TestCrashAnywhere(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for crash := range 16 {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.problem("main/4711", "noc")
+				w.problem("lab/7", "noc")
+				w.crash, w.lost = crash, lost
+				r := w.start(t)
+				r.hears("M1", Heard{Text: "ack main/4711 lab/7 on it", Room: "noc"})
+				r.hears("M2", Heard{Text: "help", Room: "noc"})
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				r.stop()
+
+				w.crash = -1 // the next one lives
+				w.hearErr["M2"] = []error{&Later{After: time.Second, Err: errors.New("Webex is slow")}}
+				r = w.start(t)
+				defer r.stop()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				for _, source := range []string{"main", "lab"} {
+					require.Len(t, w.calls(source), 1, "crash %d, lost %v", crash, lost)
+				}
+				require.Equal(t, store.CommandDone, w.command("M1").State)
+				require.Equal(t, store.CommandDone, w.command("M2").State)
+				told := map[string]int{}
+				for _, u := range w.updates(t) {
+					told[fmt.Sprint(u.At, u.Message)]++
+				}
+				require.NotEmpty(t, w.updates(t))
+				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is the same")
+				answers := w.answers()
+				require.LessOrEqual(t, len(answers), 2)
+				require.Contains(t, strings.Join(answers, "\n"), "- ✅ acknowledged `main/4711` problem 4711\n- ✅ acknowledged `lab/7` problem 7")
+			})
+		}
+	}
+}
+
+// What was asked for before a long sleep isn't done after it.
+func TestExpiredWhileAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.setDown("main", true)
+		r := w.start(t)
+		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		synctest.Wait()
+		w.hearErr["M2"] = []error{errors.New("Webex is away")}
+		r.hears("M2", Heard{Text: "ack 4711", Room: "noc"})
+		r.hears("M3", Heard{Text: "ack 4711", Direct: true})
+		synctest.Wait()
+		r.stop()
+		w.setDown("main", false)
+		time.Sleep(2 * time.Hour)
+		r = w.start(t)
+		defer r.stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Equal(t, store.CommandExpired, w.command("M1").State)
+		require.Equal(t, store.CommandExpired, w.command("M2").State)
+		answers := strings.Join(w.answers(), "\n")
+		require.Contains(t, answers, "⌛ couldn't acknowledge `main/4711`")
+		require.Contains(t, answers, "⌛ I couldn't read this from Webex within the time")
+	})
+}
+
+// What isn't for the bot is closed without a word.
+func TestIgnored(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		w.hearErr["M1"] = []error{&Ignored{Reason: "person", Detail: "x@elsewhere.org"}}
+		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		synctest.Wait()
+		require.Empty(t, w.answers())
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+		require.Equal(t, "ignored: person (x@elsewhere.org)", w.command("M1").Outcome)
+	})
+}
+
+// A Webex that fails is asked again; what comes after isn't held up for long.
+func TestHearingIsRetried(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		away := errors.New("502")
+		w.hearErr["M1"] = []error{away, away, &Later{After: time.Minute, Err: away}}
+		r.hears("M1", Heard{Text: "ack one", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.hears("M2", Heard{Text: "ack two", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1, "the second passes the first")
+		time.Sleep(30 * time.Second)
+		require.Len(t, w.calls("main"), 1, "not before Retry-After is over")
+		time.Sleep(time.Minute)
+		require.Len(t, w.calls("main"), 2)
+		require.Equal(t, 0, len(r.inbox))
+	})
+}
+
+// One person can't keep the relay busy: they are warned once, then left out.
+func TestTooManyCommands(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		for i := range perMinute + 10 {
+			r.hears(fmt.Sprint("M", i), Heard{Text: "help", Room: "noc"})
+		}
+		r.hears("N", Heard{Text: "help", Room: "noc", Person: Person{Email: "carol@example.com"}})
+		synctest.Wait()
+		answers := w.answers()
+		require.Len(t, answers, perMinute+2, "thirty answers, one warning, and another person's answer")
+		require.Contains(t, strings.Join(answers, "\n"), "🐢 that is more than 30 commands a minute")
+		require.Equal(t, store.CommandDenied, w.command(fmt.Sprint("M", perMinute+5)).State)
+		time.Sleep(time.Minute)
+		r.hears("M", Heard{Text: "help", Room: "noc"})
+		synctest.Wait()
+		require.Len(t, w.answers(), perMinute+3)
+	})
+}
+
+// More commands than fit into memory wait in the store, and none is forgotten.
+func TestMoreThanFit(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		const n = inboxSize + 300
+		w.mu.Lock() // nothing is read meanwhile
+		for i := range n {
+			id := fmt.Sprint("M", i)
+			w.heard[id] = Heard{Text: "help", Room: "noc", RoomID: fmt.Sprint("R", i%7), Person: Person{Email: fmt.Sprintf("p%d@ops.example.com", i)}}
+			c := Claim("relay", webex.Envelope{Data: webex.EnvelopeData{ID: id, RoomID: fmt.Sprint("R", i%7)}}, time.Now())
+			w.commands[id], w.order = c, append(w.order, id)
+			r.Add(c)
+		}
+		w.mu.Unlock()
+		synctest.Wait()
+		states := map[store.CommandState]int{}
+		for id := range w.heard {
+			states[w.command(id).State]++
+		}
+		require.Equal(t, map[store.CommandState]int{store.CommandDone: n}, states)
+		require.Equal(t, n, len(w.answers()))
+	})
+}
+
+// The order of reading: by room, and nothing is blocked by what failed.
+func TestRunnable(t *testing.T) {
+	now := time.Now()
+	at := func(room string, attempts int, in time.Duration, running bool) *arrival {
+		return &arrival{c: store.Command{RoomID: room, Attempts: attempts}, due: now.Add(in), running: running}
+	}
+	inbox := []*arrival{at("a", 0, 0, true), at("a", 0, 0, false), at("b", 2, time.Minute, false), at("b", 0, 0, false), at("b", 0, 0, false), at("c", 1, time.Second, false), at("d", 0, 0, false)}
+	ready, wait := runnable(inbox, 4, now)
+	require.Equal(t, []*arrival{inbox[3], inbox[6]}, ready)
+	require.Equal(t, time.Second, wait)
+	ready, _ = runnable(inbox, 1, now)
+	require.Equal(t, []*arrival{inbox[3]}, ready)
+	ready, wait = runnable(nil, 4, now)
+	require.Empty(t, ready)
+	require.Zero(t, wait)
+}
