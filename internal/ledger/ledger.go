@@ -1,3 +1,231 @@
 // Package ledger folds the journal into problems and posts. It is the only
 // writer of problems.
 package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+// Store is what the ledger needs of store.Store.
+type Store interface {
+	PendingEntries(ctx context.Context, limit int) ([]store.Entry, error)
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	CommitFold(ctx context.Context, f store.Fold) error
+}
+
+// Router says where problems go: route.Router.
+type Router interface {
+	Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target
+}
+
+// Options make a Ledger. All but Changed and Learned are needed.
+type Options struct {
+	Store  Store
+	Router Router
+	// Decode reads a payload (EntryEvent); the relay's own entries need none.
+	Decode func(e store.Entry) (Decoded, error)
+	// Test makes the messages of Zabbix's Test button.
+	Test func(source, sendTo string, now time.Time) []store.Notice
+	// Changed is told, after a commit, of posts that changed and whether there are new notices.
+	Changed func(posts []store.Post, notices bool)
+	// Learned is told, after a commit, of problems that a payload told something new of.
+	Learned    func(keys []alert.Key)
+	OrphanWait time.Duration // how long an update waits for its problem
+	Log        *slog.Logger
+	Metrics    *Metrics
+}
+
+const (
+	// batchSize bounds one transaction, so that intake never waits long for it.
+	batchSize = 256
+	// lookAgain is how often the journal is looked at without having been woken.
+	lookAgain = 2 * time.Second
+	// firstPause and lastPause bound the backoff while the store fails.
+	firstPause, lastPause = 50 * time.Millisecond, 5 * time.Second
+)
+
+// Ledger is the fold.
+type Ledger struct {
+	opts  Options
+	wake  chan struct{}
+	rules Rules
+}
+
+// New makes a Ledger; Run starts it.
+func New(o Options) *Ledger {
+	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait}}
+}
+
+// Wake tells that there are new entries. It doesn't block.
+func (l *Ledger) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run folds until ctx ends. A batch that has begun is finished.
+func (l *Ledger) Run(ctx context.Context) error {
+	pause, size := firstPause, batchSize
+	for ctx.Err() == nil {
+		n, err := l.fold(ctx, size)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			l.opts.Log.Error("folding the journal failed; trying again", "entries", n, "in", pause, "error", err)
+			l.opts.Metrics.Failures.Inc()
+			// One by one, an entry that can't be committed is found and set aside.
+			if size > 1 {
+				size = 1
+			} else if n == 1 {
+				l.giveUp(ctx, err)
+			}
+			l.rest(ctx, pause, nil)
+			pause = min(2*pause, lastPause)
+		case err != nil:
+		case n < size:
+			pause, size = firstPause, batchSize
+			if n == 0 {
+				l.rest(ctx, lookAgain, l.wake)
+			}
+		default:
+			pause = firstPause
+			if size == 1 {
+				size = batchSize
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+}
+
+// fold takes one batch and says how many entries it held.
+func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
+	entries, err := l.opts.Store.PendingEntries(ctx, size)
+	if err != nil || len(entries) == 0 {
+		return 0, err
+	}
+	began := time.Now()
+	items := make([]Item, len(entries))
+	keys := make([]alert.Key, 0, len(entries))
+	for i, e := range entries {
+		items[i] = l.item(e)
+		if key := items[i].Decoded.Event.Key; key.EventID != "" {
+			keys = append(keys, key)
+		}
+	}
+	var known Known
+	if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
+		return len(entries), fmt.Errorf("reading problems: %w", err)
+	}
+	if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
+		return len(entries), fmt.Errorf("reading posts: %w", err)
+	}
+	out := Plan(items, known, l.rules, began)
+	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
+		return len(entries), err
+	}
+	l.opts.Metrics.Batch.Observe(float64(len(entries)))
+	l.opts.Metrics.Seconds.Observe(time.Since(began).Seconds())
+	for _, r := range out.Results {
+		l.note(r)
+	}
+	if l.opts.Changed != nil && (len(out.Fold.Posts) > 0 || len(out.Fold.Notices) > 0) {
+		l.opts.Changed(out.Fold.Posts, len(out.Fold.Notices) > 0)
+	}
+	if l.opts.Learned != nil && len(out.Learned) > 0 {
+		l.opts.Learned(out.Learned)
+	}
+	return len(entries), nil
+}
+
+// giveUp sets aside an entry that the store takes in no transaction, where it
+// takes others: as long as the store fails altogether nothing is set aside.
+func (l *Ledger) giveUp(ctx context.Context, cause error) {
+	if errors.Is(cause, store.ErrClosed) {
+		return
+	}
+	entries, err := l.opts.Store.PendingEntries(ctx, 1)
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	e := entries[0]
+	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: "it can't be committed: " + cause.Error()}}); err == nil {
+		l.note(Result{Entry: e, SetAside: cause.Error()})
+	}
+}
+
+// item decodes one entry. Whatever is wrong with it, a panic too, is its own fault.
+func (l *Ledger) item(e store.Entry) (item Item) {
+	item = Item{Entry: e}
+	defer func() {
+		if fault := recover(); fault != nil {
+			item.Err = fmt.Errorf("decoding it failed, which is a fault of the relay's: %v", fault)
+		}
+	}()
+	if e.Kind == store.EntryEvent {
+		item.Decoded, item.Err = l.opts.Decode(e)
+		return item
+	}
+	item.Decoded.Event, item.Err = own(e)
+	return item
+}
+
+// own makes the event of an entry that the relay wrote itself.
+func own(e store.Entry) (alert.Event, error) {
+	var env store.Envelope
+	if err := json.Unmarshal(e.Payload, &env); err != nil {
+		return alert.Event{}, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
+	}
+	event := alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
+	switch {
+	case env.EventID == "":
+		return event, errors.New("the relay's own entry names no event")
+	case e.Kind == store.EntryObservation && env.Observation != nil:
+		event.Kind, event.Observation = alert.KindObservation, env.Observation
+		event.At, event.SentAt, event.Opened = env.Observation.At, env.Observation.At, env.Observation.Opened
+	case e.Kind == store.EntryAction && env.Update != nil:
+		event.Kind, event.Update, event.At, event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
+	default:
+		return event, fmt.Errorf("unknown entry kind %q", e.Kind)
+	}
+	return event, nil
+}
+
+// note counts and logs what became of an entry.
+func (l *Ledger) note(r Result) {
+	switch {
+	case r.SetAside != "":
+		l.opts.Metrics.SetAside.Inc()
+		l.opts.Log.Error("a journal entry can't be applied and is set aside", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
+	case r.Test:
+		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
+	default:
+		if r.Entry.Kind == store.EntryEvent {
+			l.opts.Metrics.count(r)
+		}
+		level := slog.LevelInfo
+		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
+			level = slog.LevelDebug
+		}
+		l.opts.Log.Log(context.Background(), level, "event", "key", r.Key.String(), "kind", r.Kind, "entry", r.Entry.ID, "duplicate", r.Duplicate, "opened", r.Change.Opened, "resolved", r.Change.Resolved)
+	}
+}

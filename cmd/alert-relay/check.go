@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/relay"
+)
+
+func newCheck(g *globals) *cobra.Command {
+	var secrets bool
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration and tell every fault at once",
+		Long: `Check a configuration file. Each fault is told as FILE:LINE: key: what (hint), all of them
+at once, and the exit code is 1. Custom templates are tried on sample problems.
+
+Files that a configuration points to (secrets, certificates) may be missing where it is
+checked, in CI for example: that is a warning. With --secrets it is a fault, as in serve.`,
+		Example: "  alert-relay check config.yaml\n  alert-relay check --secrets /etc/alert-relay/config.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			result := struct {
+				OK      bool            `json:"ok"`
+				Faults  config.Faults   `json:"faults"`
+				Summary *config.Summary `json:"summary,omitempty"`
+			}{Faults: config.Faults{}}
+			cfg, err := config.Read(args[0], config.Options{Env: os.Getenv, Elsewhere: !secrets})
+			if err == nil {
+				err = relay.CheckTemplates(cfg)
+			}
+			var faults config.Faults
+			switch {
+			case errors.As(err, &faults):
+				result.Faults = faults
+			case err != nil:
+				result.Faults = config.Faults{{File: args[0], Key: "templates", What: err.Error()}}
+			default:
+				summary := cfg.Summary()
+				result.OK, result.Summary = true, &summary
+			}
+			err = g.print(cmd, result, func(w io.Writer) {
+				for _, f := range result.Faults {
+					fmt.Fprintln(cmd.ErrOrStderr(), f)
+				}
+				if s := result.Summary; s != nil {
+					for _, f := range s.Warnings {
+						fmt.Fprintln(cmd.ErrOrStderr(), "warning:", f)
+					}
+					fmt.Fprintf(w, "%s: ok: %d sources, %d bots, %d rooms, %d routes, default rooms %s\n", args[0],
+						len(s.Sources), len(s.Bots), len(s.Rooms), s.Routes, strings.Join(s.DefaultRooms, ", "))
+				}
+			})
+			if err == nil && !result.OK {
+				return &exitError{code: 1}
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there, as for serve")
+	return cmd
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/simulator/demo"
+)
+
+func newDemo() *cobra.Command {
+	o := demo.Options{Version: version}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work: the relay between a simulated Zabbix and a simulated Webex",
+		Long: `Run the real relay between a simulated Zabbix and a simulated Webex, all in this process,
+and show both on one page: rooms as a chat client shows them, beside what Zabbix holds. It
+needs no account and leaves nothing behind.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out, o.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return failed(demo.Run(cmd.Context(), o))
+		},
+	}
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8088", "where the page is shown: a loopback address")
+	cmd.Flags().StringVar(&o.Zabbix, "zabbix", "7.0.22", "the version of Zabbix that is played, 6.0.x to 8.0.x")
+	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "the pause between two acts of the story; 0 for no story")
+	cmd.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "show the relay's log")
+	return cmd
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/relay"
+)
+
+func newRoute(g *globals) *cobra.Command {
+	var now string
+	cmd := &cobra.Command{
+		Use:   "route PAYLOAD...",
+		Short: "Explain which rooms a payload goes to, and why",
+		Long: `Explain rule by rule whether a payload matches, and why not. PAYLOAD is a file with what
+Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem.`,
+		Example: "  alert-relay route --config config.yaml problem.json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := parseNow(now)
+			if err != nil {
+				return err
+			}
+			cfg, err := g.elsewhere(cmd)
+			if err != nil {
+				return err
+			}
+			e, err := relay.ExplainRoute(relay.PreviewOptions{Config: cfg, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
+			if err != nil {
+				return failed(err)
+			}
+			return g.print(cmd, e, func(w io.Writer) {
+				fmt.Fprintf(w, "%s, %s, severity %s\n", e.Problem, e.Name, e.Severity)
+				for _, s := range e.Steps {
+					mark := "no "
+					switch {
+					case s.Skipped:
+						mark = "-  "
+					case s.Matched:
+						mark = "yes"
+					}
+					where := ""
+					if s.Line > 0 {
+						where = fmt.Sprintf(" (line %d)", s.Line)
+					}
+					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, s.Reason)
+					if s.Matched && len(s.Rooms) > 0 {
+						fmt.Fprintf(w, " → %s", strings.Join(s.Rooms, ", "))
+					}
+					fmt.Fprintln(w)
+				}
+				fmt.Fprintf(w, "rooms: %s\n", strings.Join(e.Rooms, ", "))
+			})
+		},
+	}
+	g.configFlag(cmd, true)
+	cmd.Flags().StringVar(&now, "now", "", "the time to route at, RFC 3339 (now by default)")
+	return cmd
+}

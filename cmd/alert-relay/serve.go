@@ -1,0 +1,31 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/relay"
+)
+
+func newServe(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the relay",
+		Long: `Run the relay until SIGTERM or SIGINT: then it takes nothing more in, lets the calls in
+flight finish, and closes its store.`,
+		Example: "  alert-relay serve --config /etc/alert-relay/config.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := g.load(cmd)
+			if err != nil {
+				return err
+			}
+			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: version, Log: logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)})
+			if err != nil {
+				return failed(err)
+			}
+			return failed(r.Run(cmd.Context()))
+		},
+	}
+	g.configFlag(cmd, true)
+	return cmd
+}

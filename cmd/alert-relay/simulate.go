@@ -1,0 +1,59 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/simulator/demo"
+)
+
+func newSimulate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Run a simulated Webex or Zabbix on its own",
+		Long:  "Run a simulated neighbour on a loopback address, to try a relay against it without an account.",
+	}
+	cmd.AddCommand(newSimulateWebex(), newSimulateZabbix())
+	return cmd
+}
+
+func newSimulateWebex() *cobra.Command {
+	var o demo.WebexOptions
+	cmd := &cobra.Command{
+		Use:   "webex",
+		Short: "Run a simulated Webex",
+		Long: `Run a simulated Webex: its REST API under /v1, as strict as the real one, with a bot, some
+people and rooms. What people say and press is under /sim/ (GET /sim/state shows all).`,
+		Example: "  alert-relay simulate webex --listen 127.0.0.1:9001 --rate 5",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out = cmd.OutOrStdout()
+			return failed(demo.RunWebex(cmd.Context(), o))
+		},
+	}
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9001", "a loopback address")
+	cmd.Flags().Float64Var(&o.Rate, "rate", 0, "messages a second that a room takes before it answers 429; 0 for no limit")
+	return cmd
+}
+
+func newSimulateZabbix() *cobra.Command {
+	var o demo.ZabbixOptions
+	cmd := &cobra.Command{
+		Use:   "zabbix",
+		Short: "Run a simulated Zabbix",
+		Long: `Run a simulated Zabbix: its JSON-RPC API in the form of the version asked for, and problems
+that open, change and resolve, told to a relay as the media type would.`,
+		Example: "  alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret --storm 500",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out = cmd.OutOrStdout()
+			return failed(demo.RunZabbix(cmd.Context(), o))
+		},
+	}
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9002", "a loopback address")
+	cmd.Flags().StringVar(&o.Version, "version", "7.0.22", "the version that is played, 6.0.x to 8.0.x")
+	cmd.Flags().StringVar(&o.Relay, "relay", "", "where events go: http://…/v1/zabbix/events; a loopback address")
+	cmd.Flags().StringVar(&o.SecretFile, "secret-file", "", "the source's secret, that signs them")
+	cmd.Flags().IntVar(&o.Storm, "storm", 0, "begin with this many problems at once, 20000 at most")
+	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "the pause between two acts of the story; 0 for no story")
+	return cmd
+}

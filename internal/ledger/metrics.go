@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Metrics of the fold.
+type Metrics struct {
+	Events   *prometheus.CounterVec // source, kind, result
+	SetAside prometheus.Counter
+	Failures prometheus.Counter
+	Batch    prometheus.Histogram
+	Seconds  prometheus.Histogram
+
+	sources []string
+}
+
+// eventKinds are the values of the label kind.
+var eventKinds = []alert.Kind{alert.KindProblem, alert.KindUpdate, alert.KindRecovery, alert.KindOccurrence}
+
+// unknown stands for a source or kind that can't be told: of a refused event.
+const unknown = "unknown"
+
+// NewMetrics registers them for these sources, each label value at zero.
+func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
+	m := &Metrics{
+		Events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_events_total",
+			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate (known already), refused (never taken in).",
+		}, []string{"source", "kind", "result"}),
+		SetAside: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_entries_set_aside_total",
+			Help: "Journal entries that couldn't be applied and were set aside.",
+		}),
+		Failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_fold_failures_total",
+			Help: "Batches of the journal that couldn't be folded and were tried again.",
+		}),
+		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "alert_relay_fold_entries",
+			Help:    "Journal entries folded in one transaction.",
+			Buckets: []float64{1, 4, 16, 64, 256},
+		}),
+		Seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "alert_relay_fold_seconds",
+			Help:    "Duration of one batch of the fold.",
+			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+		}),
+		sources: sources,
+	}
+	for _, source := range append(slices.Clone(sources), unknown) {
+		for _, kind := range eventKinds {
+			for _, result := range []string{"accepted", "duplicate", "refused"} {
+				m.Events.WithLabelValues(source, string(kind), result)
+			}
+		}
+		m.Events.WithLabelValues(source, unknown, "refused")
+	}
+	reg.MustRegister(m.Events, m.SetAside, m.Failures, m.Batch, m.Seconds)
+	return m
+}
+
+// Refused counts an event that the receiver didn't take; source and kind are ""
+// where they can't be told.
+func (m *Metrics) Refused(source, kind string) {
+	if !slices.Contains(m.sources, source) {
+		source = unknown
+	}
+	if !slices.Contains(eventKinds, alert.Kind(kind)) {
+		kind = unknown
+	}
+	m.Events.WithLabelValues(source, kind, "refused").Inc()
+}
+
+func (m *Metrics) count(r Result) {
+	result := "accepted"
+	if r.Duplicate {
+		result = "duplicate"
+	}
+	m.Events.WithLabelValues(r.Entry.Source, string(r.Kind), result).Inc()
+}

@@ -1,0 +1,222 @@
+package ledger
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+// Decoded is a journal entry as the fold takes it.
+type Decoded struct {
+	Event  alert.Event
+	Test   bool   // Zabbix's Test button: no problem
+	SendTo string // {ALERT.SENDTO}
+}
+
+// Item is one journal entry of a batch, decoded; Err says why it couldn't be.
+type Item struct {
+	Entry   store.Entry
+	Decoded Decoded
+	Err     error
+}
+
+// Known is what the store holds of the problems of a batch.
+type Known struct {
+	Problems map[alert.Key]alert.Problem
+	Posts    map[alert.Key][]store.Post
+}
+
+// Rules are what a plan asks besides.
+type Rules struct {
+	// Rooms says where a problem goes: route.Router.Rooms.
+	Rooms func(p alert.Problem, sendTo string, now time.Time) []route.Target
+	// Test makes the messages of a test.
+	Test func(source, sendTo string, now time.Time) []store.Notice
+	// OrphanWait is how long an update waits for its problem.
+	OrphanWait time.Duration
+}
+
+// Result is what became of one entry, for the metrics and the log.
+type Result struct {
+	Entry     store.Entry
+	Key       alert.Key
+	Kind      alert.Kind
+	Duplicate bool
+	Change    alert.Change
+	SetAside  string
+	Test      bool
+}
+
+// Outcome is the plan of a batch.
+type Outcome struct {
+	Fold    store.Fold
+	Results []Result
+	// Learned are the problems that a payload told something new of: worth asking
+	// the API about.
+	Learned []alert.Key
+}
+
+// Plan applies a batch of entries, in order, to what is known. It is pure: the
+// same batch gives the same plan.
+func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
+	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[string]bool{}}
+	b.out.Fold.SetAside = map[int64]string{}
+	for _, item := range items {
+		b.add(item)
+	}
+	for _, key := range b.order {
+		b.out.Fold.Problems = append(b.out.Fold.Problems, b.problems[key])
+	}
+	for _, key := range b.postOrder {
+		for _, p := range b.posts[key] {
+			if b.touched[id(p)] {
+				b.out.Fold.Posts = append(b.out.Fold.Posts, p)
+			}
+		}
+	}
+	return b.out
+}
+
+type batch struct {
+	known     Known
+	rules     Rules
+	now       time.Time
+	problems  map[alert.Key]alert.Problem // as changed by the batch
+	posts     map[alert.Key][]store.Post
+	order     []alert.Key // of problems, as first changed
+	postOrder []alert.Key
+	touched   map[string]bool // posts to write
+	out       Outcome
+}
+
+func id(p store.Post) string { return p.Key.String() + "\x00" + p.Room }
+
+// add applies one entry. A panic in what is applied sets the entry aside: one
+// bad entry holds up nobody.
+func (b *batch) add(item Item) {
+	r := Result{Entry: item.Entry, Key: item.Decoded.Event.Key, Kind: item.Decoded.Event.Kind, Test: item.Decoded.Test}
+	var next alert.Problem
+	err := item.Err
+	if err == nil && !item.Decoded.Test {
+		next, r.Change, err = apply(b.problem(r.Key), item.Decoded.Event)
+		r.Duplicate = r.Change.Duplicate
+	}
+	if err != nil {
+		r.SetAside = err.Error()
+		b.out.Fold.SetAside[item.Entry.ID] = r.SetAside
+		b.out.Results = append(b.out.Results, r)
+		return
+	}
+	b.out.Fold.Applied = append(b.out.Fold.Applied, item.Entry.ID)
+	b.out.Results = append(b.out.Results, r)
+	if item.Decoded.Test {
+		b.out.Fold.Notices = append(b.out.Fold.Notices, b.rules.Test(item.Entry.Source, item.Decoded.SendTo, b.now)...)
+		return
+	}
+	if !r.Duplicate {
+		b.put(next)
+		if item.Entry.Kind == store.EntryEvent && !slices.Contains(b.out.Learned, r.Key) {
+			b.out.Learned = append(b.out.Learned, r.Key)
+		}
+	}
+	b.tell(next, item.Decoded, r.Change)
+}
+
+func apply(p alert.Problem, e alert.Event) (next alert.Problem, change alert.Change, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("applying it failed, which is a fault of the relay's: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	next, change = alert.Apply(p, e)
+	return next, change, nil
+}
+
+func (b *batch) problem(key alert.Key) alert.Problem {
+	if p, ok := b.problems[key]; ok {
+		return p
+	}
+	return b.known.Problems[key]
+}
+
+func (b *batch) put(p alert.Problem) {
+	if _, ok := b.problems[p.Key]; !ok {
+		b.order = append(b.order, p.Key)
+	}
+	b.problems[p.Key] = p
+}
+
+func (b *batch) postsOf(key alert.Key) []store.Post {
+	if posts, ok := b.posts[key]; ok {
+		return posts
+	}
+	b.postOrder = append(b.postOrder, key)
+	b.posts[key] = slices.Clone(b.known.Posts[key])
+	return b.posts[key]
+}
+
+// tell brings the problem's posts to what rooms should show now.
+func (b *batch) tell(p alert.Problem, d Decoded, change alert.Change) {
+	posts := b.postsOf(p.Key)
+	if change.Visible {
+		for i := range posts {
+			b.desire(&posts[i], p, d)
+		}
+	}
+	if b.tellable(p, d, change, len(posts) > 0) {
+		for _, t := range b.rules.Rooms(p, d.SendTo, b.now) {
+			if slices.ContainsFunc(posts, func(post store.Post) bool { return post.Room == t.Room }) {
+				continue
+			}
+			post := store.Post{Key: p.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
+			b.desire(&post, p, d)
+			posts = append(posts, post)
+		}
+	}
+	b.posts[p.Key] = posts
+}
+
+// tellable says whether rooms are to hear of the problem by this event.
+func (b *batch) tellable(p alert.Problem, d Decoded, change alert.Change, told bool) bool {
+	switch {
+	case p.HeldBack || p.Gone:
+		return false
+	case d.Event.Kind == alert.KindProblem || d.Event.Kind == alert.KindOccurrence:
+		return true // also a duplicate: the same event to another address is news for another room
+	case d.Event.Kind == alert.KindUpdate && p.Open():
+		return change.Visible || change.Duplicate
+	case p.Open():
+		// A change may make another rule match; what was only a rumour may be confirmed.
+		return change.Visible
+	case d.Event.Kind == alert.KindObservation && p.Announced && !told:
+		return change.Opened // the API has confirmed what an update told of, and it is over already
+	}
+	return false // a recovery alone is told nobody
+}
+
+// desire is what the ledger says of one post.
+func (b *batch) desire(post *store.Post, p alert.Problem, d Decoded) {
+	b.touched[id(*post)] = true
+	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt
+	if p.HeldBack {
+		// A maintenance holds it back: the room isn't behind. The problem event, once it
+		// comes, makes it so.
+		post.Desired = post.Delivered
+		return
+	}
+	if post.Desired <= post.Delivered || post.DirtySince.IsZero() {
+		post.DirtySince = b.now
+	}
+	post.Desired = p.Revision
+	switch {
+	case p.Announced:
+		post.HoldUntil = time.Time{}
+	case post.HoldUntil.IsZero() && post.RootID == "":
+		post.HoldUntil = d.Event.ReceivedAt.Add(b.rules.OrphanWait)
+	}
+}

@@ -1,0 +1,134 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// receiverParts are what the public listener hands on to.
+type receiverParts struct {
+	router   *route.Router
+	fold     *ledger.Ledger
+	deliver  *delivery.Delivery
+	listener *chat.Listener
+	events   *ledger.Metrics
+}
+
+func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
+	cfg := r.cfg
+	o := receiver.Options{
+		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg},
+		TestRooms: func(source string, payload zabbix.Payload) []string {
+			return testRooms(p.router, source, payload.Macros["alert.sendto"], time.Now())
+		},
+		BotOf:    cfg.BotOf,
+		Appended: p.fold.Wake, Noticed: p.deliver.WakeNotices,
+		Refused: p.events.Refused,
+		Log:     r.log, Metrics: receiver.NewMetrics(r.registry),
+	}
+	if cfg.Server.PublicURL != "" {
+		o.Link = func(key alert.Key) string { return cfg.Server.PublicURL + receiver.LinkPath(key) }
+	}
+	for _, s := range cfg.Zabbix {
+		src := receiver.Source{Name: s.Name}
+		for _, secret := range s.Secrets {
+			src.Secrets = append(src.Secrets, secret.Reveal())
+		}
+		o.Sources = append(o.Sources, src)
+	}
+	for _, n := range cfg.Notify {
+		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Token: n.Token.Reveal(), Rooms: n.Rooms, Persons: n.Persons})
+	}
+	return receiver.New(o)
+}
+
+// testRooms is where the Test button's message goes: where {ALERT.SENDTO} says
+// (somebody may have typed it), and the default rooms.
+func testRooms(router *route.Router, source, sendTo string, now time.Time) []string {
+	var rooms []string
+	for _, t := range router.Rooms(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
+		rooms = append(rooms, t.Room)
+	}
+	return rooms
+}
+
+// testNotices are the messages that the Test button makes.
+func (r *Relay) testNotices(router *route.Router, renderer *render.Renderer) func(source, sendTo string, now time.Time) []store.Notice {
+	settings := delivery.RoomsOf(r.cfg)
+	return func(source, sendTo string, now time.Time) []store.Notice {
+		var notices []store.Notice
+		for _, name := range testRooms(router, source, sendTo, now) {
+			room, ok := settings(name, "")
+			if !ok {
+				continue
+			}
+			n := store.Notice{Kind: store.NoticeTest, Room: name, Bot: room.Bot, Markdown: renderer.Test(source, room.Room, now)}
+			if room.Person != "" {
+				n.Room, n.Person = "", room.Person
+			}
+			notices = append(notices, n)
+		}
+		return notices
+	}
+}
+
+// decode reads a payload out of the journal, by its source's time zone.
+func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
+	payload, faults := zabbix.Parse(e.Payload)
+	if len(faults) > 0 {
+		var all []string
+		for _, f := range faults {
+			all = append(all, f.Field+": "+f.What)
+		}
+		return ledger.Decoded{}, fmt.Errorf("the payload can't be used: %s", strings.Join(all, "; "))
+	}
+	if payload.Test {
+		return ledger.Decoded{Test: true, SendTo: payload.Macros["alert.sendto"]}, nil
+	}
+	d := zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt}
+	if s, ok := r.cfg.Source(e.Source); ok && s.TimeZone.Location != nil {
+		d.Location = s.TimeZone.Location
+	}
+	event, err := payload.Event(d)
+	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+}
+
+// locator finds a problem's message for the event menu of Zabbix.
+type locator struct {
+	posts interface {
+		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	}
+	cfg *config.Config
+}
+
+// Locate gives the address of the first room's message that there is.
+func (l locator) Locate(ctx context.Context, key alert.Key) (string, bool) {
+	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return "", false
+	}
+	for _, p := range posts[key] {
+		room, ok := l.cfg.Room(p.Room)
+		if !ok || p.RootID == "" {
+			continue
+		}
+		if link, ok := webex.MessageLink(room.ID, p.RootID); ok {
+			return link, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,213 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// PreviewOptions say what to look at.
+type PreviewOptions struct {
+	Config    *config.Config // nil: the defaults
+	Templates string         // a directory that overrides the configuration's
+	Room      string         // configured name; the one that routing gives first by default
+	Now       time.Time
+	Payloads  []string // files, "-", or "sample:NAME"
+	Stdin     io.Reader
+}
+
+// Preview is what a room would see.
+type Preview struct {
+	Problem string   `json:"problem,omitempty"`
+	State   string   `json:"state,omitempty"`
+	Room    string   `json:"room,omitempty"`
+	Root    string   `json:"root,omitempty"`
+	Thread  string   `json:"thread,omitempty"`
+	Buttons string   `json:"buttons,omitempty"`
+	Card    any      `json:"card,omitempty"`
+	Samples []string `json:"samples,omitempty"`
+}
+
+// samplePrefix begins the name of a built-in problem; "sample:list" asks for all.
+const samplePrefix = "sample:"
+
+// NewPreview renders payloads as a room would see them. Nothing is sent or kept.
+func NewPreview(o PreviewOptions) (*Preview, error) {
+	if len(o.Payloads) == 1 && o.Payloads[0] == samplePrefix+"list" {
+		return &Preview{Samples: slices.Sorted(maps.Keys(render.Samples()))}, nil
+	}
+	p, sendTo, err := readProblem(o)
+	if err != nil {
+		return nil, err
+	}
+	cfg := o.Config
+	if cfg == nil {
+		cfg = &config.Config{Zabbix: []config.Source{{Name: p.Key.Source, URL: "https://zabbix.example.com"}}}
+	}
+	if o.Templates != "" {
+		c := *cfg
+		c.Templates.Dir = o.Templates
+		// The directory that is tried counts everywhere, also where a route has its own.
+		c.Routes = slices.Clone(cfg.Routes)
+		for i := range c.Routes {
+			c.Routes[i].Templates = ""
+		}
+		cfg = &c
+	}
+	var failed error
+	renderer, err := newRenderer(cfg, func(template string, err error) { failed = fmt.Errorf("template %s: %w", template, err) })
+	if err != nil {
+		return nil, err
+	}
+	room, err := previewRoom(cfg, p, sendTo, o)
+	if err != nil {
+		return nil, err
+	}
+	v := &Preview{Problem: p.Key.String(), State: string(p.State), Room: room.Name}
+	v.Root = renderer.Root(p, room, o.Now)
+	v.Thread = renderer.Lines(p, p.Timeline, room, o.Now)
+	if v.Buttons = renderer.Actions(p); v.Buttons != "" {
+		v.Card, _ = renderer.Card(p, room, o.Now)
+	}
+	return v, failed
+}
+
+// previewRoom is the room that the preview is for.
+func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o PreviewOptions) (render.Room, error) {
+	room := render.Room{Name: "preview", Location: time.UTC, Presentation: config.PresentThread}
+	if o.Config == nil {
+		return room, nil
+	}
+	router, err := route.New(cfg)
+	if err != nil {
+		return room, err
+	}
+	name, rule := o.Room, ""
+	for _, t := range router.Rooms(p, sendTo, o.Now) {
+		if name == "" || t.Room == name {
+			name, rule = t.Room, t.Route
+			break
+		}
+	}
+	settings, ok := delivery.RoomsOf(cfg)(name, rule)
+	if !ok {
+		return room, fmt.Errorf("no room %q is configured", name)
+	}
+	return settings.Room, nil
+}
+
+// readProblem folds payloads into the problem they are about.
+func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
+	for _, name := range o.Payloads {
+		if sample, ok := strings.CutPrefix(name, samplePrefix); ok {
+			known := render.Samples()
+			s, ok := known[sample]
+			if !ok {
+				return p, "", fmt.Errorf("no sample %q: there are %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			}
+			p = s
+			continue
+		}
+		body, err := readPayload(name, o.Stdin)
+		if err != nil {
+			return p, "", err
+		}
+		payload, faults := zabbix.Parse(body)
+		if len(faults) > 0 {
+			var all []error
+			for _, f := range faults {
+				all = append(all, fmt.Errorf("%s: %s: %s", name, f.Field, f.What))
+			}
+			return p, "", errors.Join(all...)
+		}
+		if payload.Test {
+			return p, "", fmt.Errorf("%s: the macros aren't resolved: that is Zabbix's Test button, not a problem", name)
+		}
+		e, err := payload.Event(decodeOptions(o.Config, payload.Source, o.Now))
+		if err != nil {
+			return p, "", fmt.Errorf("%s: %w", name, err)
+		}
+		if p.Key != (alert.Key{}) && p.Key != e.Key {
+			return p, "", fmt.Errorf("%s is about %s, and the one before about %s: give the payloads of one problem", name, e.Key, p.Key)
+		}
+		p, _ = alert.Apply(p, e)
+		sendTo = e.SendTo
+	}
+	return p, sendTo, nil
+}
+
+func readPayload(name string, stdin io.Reader) ([]byte, error) {
+	const most = 1 << 20
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(stdin, most))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
+// decodeOptions are those of the payload's source: the named one, or the first.
+func decodeOptions(cfg *config.Config, source string, now time.Time) zabbix.DecodeOptions {
+	d := zabbix.DecodeOptions{Source: source, Location: time.UTC, ReceivedAt: now}
+	if cfg != nil && len(cfg.Zabbix) > 0 {
+		s := cfg.Zabbix[0]
+		if named, ok := cfg.Source(source); ok {
+			s = named
+		}
+		d.Source, d.Location = s.Name, s.TimeZone.Location
+	}
+	if d.Source == "" {
+		d.Source = "main"
+	}
+	return d
+}
+
+// RouteExplanation says where a problem goes, and why.
+type RouteExplanation struct {
+	Problem  string       `json:"problem"`
+	Name     string       `json:"name"`
+	Severity string       `json:"severity"`
+	Steps    []route.Step `json:"steps"`
+	Rooms    []string     `json:"rooms"`
+}
+
+// ExplainRoute routes payloads as the relay would.
+func ExplainRoute(o PreviewOptions) (*RouteExplanation, error) {
+	p, sendTo, err := readProblem(o)
+	if err != nil {
+		return nil, err
+	}
+	router, err := route.New(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	e := &RouteExplanation{Problem: p.Key.String(), Name: p.Name, Severity: p.Severity.String(), Rooms: []string{}}
+	var targets []route.Target
+	e.Steps, targets = router.Explain(p, sendTo, o.Now)
+	for _, t := range targets {
+		e.Rooms = append(e.Rooms, t.Room)
+	}
+	return e, nil
+}
+
+// CheckTemplates loads every template that a configuration names and tries it
+// on the built-in samples.
+func CheckTemplates(cfg *config.Config) error {
+	_, err := newRenderer(cfg, nil)
+	return err
+}

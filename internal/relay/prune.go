@@ -1,0 +1,43 @@
+package relay
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	pruneEvery = 10 * time.Minute
+	pruneRows  = 500 // a batch: small enough to hold up nobody
+	prunePause = 50 * time.Millisecond
+)
+
+// prune removes what is past its retention, in small batches with pauses
+// between them, so that intake never waits for it.
+func (r *Relay) prune(ctx context.Context) error {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		now, keep := time.Now(), r.cfg.Retention
+		pause := time.NewTimer(0)
+		for ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-pause.C:
+			}
+			n, err := r.store.Prune(ctx, now.Add(-time.Duration(keep.Journal)), now.Add(-time.Duration(keep.Problems)), now.Add(-time.Duration(keep.Audit)), pruneRows)
+			if err != nil && ctx.Err() == nil {
+				r.log.Warn("can't remove what is past its retention; trying again later", "error", err)
+			}
+			if err != nil || n == 0 {
+				break
+			}
+			pause.Reset(prunePause)
+		}
+		pause.Stop()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,385 @@
+// Package relay puts the parts together: it opens the store, connects what
+// takes in, folds, delivers and listens, and starts and stops them in order.
+package relay
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Options make a Relay.
+type Options struct {
+	Config  *config.Config // as config.Load returned it
+	Version string
+	Log     *slog.Logger
+	// Public and Admin are listened on instead of the configuration's addresses.
+	Public, Admin net.Listener
+}
+
+// Relay is the whole program.
+type Relay struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	store    *sqlite.Store
+	registry *prometheus.Registry
+	public   net.Listener
+	private  net.Listener
+	stages   []stage
+	draining atomic.Bool
+}
+
+// New opens the store and the listeners and connects the parts. Nothing runs
+// yet; Run must be called, or Close.
+func New(ctx context.Context, o Options) (_ *Relay, err error) {
+	r := &Relay{cfg: o.Config, log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	for _, w := range o.Config.Warnings {
+		r.log.Warn(w.String())
+	}
+	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
+	r.store, err = sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	if err := r.listen(); err != nil {
+		return nil, err
+	}
+	return r, r.connect()
+}
+
+// Close gives back what New took, where Run was never called.
+func (r *Relay) Close() error {
+	var faults []error
+	for _, l := range []net.Listener{r.public, r.private} {
+		if l != nil {
+			faults = append(faults, l.Close())
+		}
+	}
+	return errors.Join(append(faults, r.store.Close())...)
+}
+
+// Addr is where the public listener listens.
+func (r *Relay) Addr() string { return r.public.Addr().String() }
+
+// AdminAddr is where the admin listener listens.
+func (r *Relay) AdminAddr() string { return r.private.Addr().String() }
+
+// Gatherer is the relay's metrics.
+func (r *Relay) Gatherer() prometheus.Gatherer { return r.registry }
+
+// Run runs the relay until ctx ends, then drains it and closes the store.
+func (r *Relay) Run(ctx context.Context) error {
+	context.AfterFunc(ctx, func() { r.draining.Store(true) })
+	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.cfg.Store.Path)
+	err := runStages(ctx, r.log, stopTime, r.stages...)
+	err = errors.Join(err, r.store.Close())
+	r.log.Info("the relay has stopped")
+	return err
+}
+
+// stopTime is how long one stage may take to stop: longer than its calls in
+// flight may last.
+const stopTime = 20 * time.Second
+
+func (r *Relay) listen() error {
+	for _, l := range []struct {
+		to   *net.Listener
+		addr string
+		key  string
+	}{{&r.public, r.cfg.Server.Listen, "server.listen"}, {&r.private, r.cfg.Server.AdminListen, "server.admin_listen"}} {
+		if *l.to != nil {
+			continue
+		}
+		listener, err := net.Listen("tcp", l.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w (is another relay running?)", l.key, err)
+		}
+		*l.to = listener
+	}
+	if cert := r.cfg.Server.TLS.CertFile; cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, r.cfg.Server.TLS.KeyFile)
+		if err != nil {
+			return fmt.Errorf("server.tls: %w", err)
+		}
+		r.public = tls.NewListener(r.public, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	}
+	return nil
+}
+
+// connect makes the parts and says who wakes whom.
+func (r *Relay) connect() error {
+	cfg, log := r.cfg, r.log
+	sourceNames := names(cfg.Zabbix, func(s config.Source) string { return s.Name })
+	router, err := route.New(cfg)
+	if err != nil {
+		return err
+	}
+	renderer, err := r.renderer()
+	if err != nil {
+		return err
+	}
+	bots, err := r.bots()
+	if err != nil {
+		return err
+	}
+	sources, err := r.sources()
+	if err != nil {
+		return err
+	}
+	r.registry.MustRegister(store.NewCollector(r.store, time.Now))
+
+	var (
+		fold     *ledger.Ledger
+		inquirer *reconcile.Inquirer
+	)
+	deliver, err := delivery.New(delivery.Options{
+		Store: r.store, Render: renderer, Bots: bots.delivering(), Rooms: delivery.RoomsOf(cfg), Fallback: delivery.FallbackOf(cfg),
+		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: delivery.NewMetrics(r.registry), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	inquirer = reconcile.NewInquirer(reconcile.Options{
+		Sources: observers(sources), Journal: r.store, Wake: func() { fold.Wake() }, Log: log,
+		Metrics: reconcile.NewMetrics(r.registry, sortedKeys(sources)),
+	})
+	events := ledger.NewMetrics(r.registry, sourceNames)
+	fold = ledger.New(ledger.Options{
+		Store: r.store, Router: router, Decode: r.decode, Test: r.testNotices(router, renderer),
+		Changed: func(posts []store.Post, notices bool) {
+			deliver.Notify(posts)
+			if notices {
+				deliver.WakeNotices()
+			}
+		},
+		Learned:    func(keys []alert.Key) { askSoon(inquirer, keys) },
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Log: log, Metrics: events,
+	})
+	directory := func() chat.Directory { return cfg }
+	heardMetrics := chat.NewMetrics(r.registry, names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
+	reader := chat.NewReader(bots.hearing(), directory, heardMetrics)
+	executor := command.New(command.Options{
+		View: func() command.View {
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location}
+		},
+		Hearer: reader, Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: renderer,
+		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),
+	})
+	listener := chat.New(chat.Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
+	intake := r.receiver(receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events})
+
+	public := receiver.NewServer("", intake.Handler())
+	admin := receiver.NewServer("", r.admin(r.registry))
+	r.stages = []stage{
+		{[]part{{"admin listener", serving(admin, r.private)}}},
+		{[]part{{"delivery", deliver.Run}}},
+		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"retention", r.prune}}},
+		{[]part{{"commands", executor.Run}}},
+		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
+	}
+	return r.catchUp(inquirer, sources)
+}
+
+func serving(server *http.Server, l net.Listener) func(context.Context) error {
+	return func(ctx context.Context) error { return serveHTTP(ctx, server, l) }
+}
+
+// askSoon has Zabbix asked about problems that just changed: a second later, since what
+// happened together is then asked in one call.
+func askSoon(q *reconcile.Inquirer, keys []alert.Key) {
+	for _, key := range keys {
+		q.Ask(key, time.Second)
+	}
+}
+
+// catchUp asks again about open problems that the API never answered about: the
+// relay may have been stopped before it could ask.
+func (r *Relay) catchUp(q *reconcile.Inquirer, sources map[string]*zabbix.Client) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	open, err := r.store.FindProblems(context.Background(), store.Filter{Open: true, Limit: catchUpLimit})
+	if err != nil {
+		return fmt.Errorf("reading open problems: %w", err)
+	}
+	for _, p := range open {
+		if !p.Observed {
+			q.Ask(p.Key, time.Second)
+		}
+	}
+	return nil
+}
+
+// catchUpLimit bounds what a start asks about: the worst and newest problems.
+const catchUpLimit = 2000
+
+func (r *Relay) renderer() (*render.Renderer, error) {
+	failed := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "alert_relay_template_failures_total",
+		Help: "Custom templates that failed while rendering; the built-in one was used instead.",
+	})
+	r.registry.MustRegister(failed)
+	return newRenderer(r.cfg, func(template string, err error) {
+		failed.Inc()
+		r.log.Error("a template failed; the built-in one was used: mend it and try it with 'alert-relay preview'", "template", template, "error", err)
+	})
+}
+
+// newRenderer loads the templates that a configuration names.
+func newRenderer(cfg *config.Config, failed func(string, error)) (*render.Renderer, error) {
+	o := render.Options{Dir: cfg.Templates.Dir, Sources: map[string]string{}, TemplateFailed: failed}
+	for _, s := range cfg.Zabbix {
+		o.Sources[s.Name] = s.URL
+	}
+	for _, rule := range cfg.Routes {
+		if rule.Templates != "" && !slices.Contains(o.RouteDirs, rule.Templates) {
+			o.RouteDirs = append(o.RouteDirs, rule.Templates)
+		}
+	}
+	return render.New(o)
+}
+
+// bot is one account with its client.
+type bot struct {
+	config.Bot
+	client *webex.Client
+}
+
+type bots []bot
+
+func (r *Relay) bots() (bots, error) {
+	transport, err := httpclient.NewTransport(r.cfg.Webex.HTTP.ProxyURL, r.cfg.Webex.HTTP.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("webex: %w", err)
+	}
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "alert_relay_webex_request_seconds",
+		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
+		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"bot", "op", "status"})
+	r.registry.MustRegister(requests)
+	var list bots
+	for _, b := range r.cfg.Webex.Bots {
+		list = append(list, bot{b, webex.New(webex.Options{
+			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Log: r.log,
+			Observe: func(op string, status int, took time.Duration) {
+				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
+			},
+		})})
+	}
+	return list, nil
+}
+
+func (b bots) delivering() []delivery.Bot {
+	var list []delivery.Bot
+	for _, one := range b {
+		list = append(list, delivery.Bot{Name: one.Name, Client: one.client})
+	}
+	return list
+}
+
+func (b bots) hearing() []chat.Bot {
+	var list []chat.Bot
+	for _, one := range b {
+		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: one.client})
+	}
+	return list
+}
+
+// sources are the clients of those Zabbixes that have an API token.
+func (r *Relay) sources() (map[string]*zabbix.Client, error) {
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "alert_relay_zabbix_request_seconds",
+		Help:    "Calls to a Zabbix API by source, method and result.",
+		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"source", "method", "result"})
+	r.registry.MustRegister(requests)
+	clients := map[string]*zabbix.Client{}
+	for _, s := range r.cfg.Zabbix {
+		if !s.APIToken.IsSet() {
+			continue
+		}
+		transport, err := httpclient.NewTransport(s.HTTP.ProxyURL, s.HTTP.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("zabbix %q: %w", s.Name, err)
+		}
+		clients[s.Name] = zabbix.New(zabbix.Options{
+			URL: s.URL, Token: s.APIToken.Reveal(), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
+			Observe: func(method, result string, took time.Duration) {
+				requests.WithLabelValues(s.Name, method, result).Observe(took.Seconds())
+			},
+		})
+	}
+	return clients, nil
+}
+
+func observers(sources map[string]*zabbix.Client) map[string]reconcile.Observer {
+	m := make(map[string]reconcile.Observer, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}
+
+func commanded(sources map[string]*zabbix.Client) map[string]command.Zabbix {
+	m := make(map[string]command.Zabbix, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func names[T any](list []T, name func(T) string) []string {
+	out := make([]string, 0, len(list))
+	for _, v := range list {
+		out = append(out, name(v))
+	}
+	return out
+}
+
+func buildInfo(version string) prometheus.Collector {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1, with the version as a label."}, []string{"version"})
+	g.WithLabelValues(cmp.Or(version, "dev")).Set(1)
+	return g
+}

@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/webex"
+)
+
+// The states of a listed room.
+const (
+	RoomConfigured = "configured" // in the configuration, and the bot is in it
+	RoomUnused     = "unused"     // the bot is in it, the configuration doesn't name it
+	RoomMissing    = "missing"    // in the configuration, and the bot isn't in it
+)
+
+// ListedRoom is one room of `rooms`.
+type ListedRoom struct {
+	Name  string `json:"name,omitempty"` // configured
+	Bot   string `json:"bot"`
+	State string `json:"state"`
+	Type  string `json:"type,omitempty"`
+	Title string `json:"title,omitempty"`
+	ID    string `json:"id"`
+}
+
+// Rooms asks Webex for the rooms that each configured bot is in.
+func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
+	transport, err := httpclient.NewTransport(cfg.Webex.HTTP.ProxyURL, cfg.Webex.HTTP.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("webex: %w", err)
+	}
+	var list []ListedRoom
+	for _, b := range cfg.Webex.Bots {
+		client := webex.New(webex.Options{BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout)})
+		rooms, err := client.Rooms(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("bot %q: %w", b.Name, err)
+		}
+		list = append(list, listRooms(cfg, b.Name, rooms)...)
+	}
+	return list, nil
+}
+
+// listRooms holds what a bot is in against what is configured for it.
+func listRooms(cfg *config.Config, bot string, rooms []webex.Room) []ListedRoom {
+	var list []ListedRoom
+	in := map[string]bool{}
+	for _, r := range rooms {
+		in[r.ID] = true
+		l := ListedRoom{Bot: bot, State: RoomUnused, Type: r.Type, Title: r.Title, ID: r.ID}
+		if c, ok := cfg.RoomByID(r.ID); ok && cfg.BotOf(c.Name) == bot {
+			l.Name, l.State = c.Name, RoomConfigured
+		}
+		list = append(list, l)
+	}
+	for _, c := range cfg.Rooms {
+		if cfg.BotOf(c.Name) == bot && !in[c.ID] {
+			list = append(list, ListedRoom{Name: c.Name, Bot: bot, State: RoomMissing, ID: c.ID})
+		}
+	}
+	order := map[string]int{RoomMissing: 0, RoomConfigured: 1, RoomUnused: 2}
+	slices.SortStableFunc(list, func(a, b ListedRoom) int {
+		return cmp.Or(cmp.Compare(order[a.State], order[b.State]), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Title, b.Title))
+	})
+	return list
+}

@@ -1,0 +1,116 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+// WebexOptions make a simulated Webex that runs alone.
+type WebexOptions struct {
+	Listen string
+	Rate   float64 // messages a second that a room takes; 0 for no limit
+	Out    io.Writer
+}
+
+// RunWebex runs it until ctx ends.
+func RunWebex(ctx context.Context, o WebexOptions) error {
+	l, err := listen(o.Listen)
+	if err != nil {
+		return err
+	}
+	opts := webexsim.Options{Log: slog.New(slog.NewTextHandler(o.Out, nil))}
+	if o.Rate > 0 {
+		opts.PerRoom = webexsim.Rate{PerSecond: o.Rate, Burst: max(1, int(o.Rate))}
+	}
+	sim := webexsim.NewDefault(opts)
+	defer sim.Close()
+	base := "http://" + l.Addr().String()
+	fmt.Fprintf(o.Out, "simulated Webex: api_url %s/v1\n  bot    %s, token %s\n", base, webexsim.DefaultBot, webexsim.DefaultBotToken)
+	for _, room := range webexsim.DefaultRooms {
+		fmt.Fprintf(o.Out, "  room   %s, id %s\n", room, webexsim.RoomID(room))
+	}
+	fmt.Fprintf(o.Out, "  state  %s/sim/state\n", base)
+	return serve(ctx, l, sim)
+}
+
+// ZabbixOptions make a simulated Zabbix that runs alone.
+type ZabbixOptions struct {
+	Listen     string
+	Version    string
+	Relay      string // a loopback address
+	SecretFile string
+	Storm      int
+	Pace       time.Duration
+	Out        io.Writer
+}
+
+// maxStorm bounds what RunZabbix sends at once.
+const maxStorm = 20000
+
+// RunZabbix runs it until ctx ends.
+func RunZabbix(ctx context.Context, o ZabbixOptions) error {
+	if o.Storm < 0 || o.Storm > maxStorm {
+		return fmt.Errorf("storm: %d: want 0 to %d problems", o.Storm, maxStorm)
+	}
+	var key string
+	if o.Relay != "" {
+		u, err := url.Parse(o.Relay)
+		if err != nil {
+			return fmt.Errorf("relay: %w", err)
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return fmt.Errorf("relay: %q: a simulation talks to a loopback address only", o.Relay)
+		}
+		if o.SecretFile == "" {
+			return errors.New("relay: its events are signed: give the source's secret with --secret-file")
+		}
+		raw, err := os.ReadFile(o.SecretFile)
+		if err != nil {
+			return err
+		}
+		key = strings.TrimSpace(string(raw))
+	}
+	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
+	if err != nil {
+		return err
+	}
+	l, err := listen(o.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Out, "simulated Zabbix %s: url http://%s\n  API token %s\n", o.Version, l.Addr(), zabbixsim.RelayToken)
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = sim.Run(ctx) }() // it only ends with ctx
+	defer func() { stop(); <-done }()
+	sim.Storm(o.Storm)
+	if o.Pace > 0 {
+		story := make(chan struct{})
+		go func() { defer close(story); sim.Story(ctx, o.Pace) }()
+		defer func() { stop(); <-story }()
+	}
+	return serve(ctx, l, sim)
+}
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	end := context.AfterFunc(ctx, func() { _ = server.Close() }) // a simulation has nothing to drain
+	defer end()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

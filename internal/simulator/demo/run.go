@@ -1,0 +1,242 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/relay"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+// Pace is the pause between two acts of the story.
+const Pace = 6 * time.Second
+
+// Options make a demo.
+type Options struct {
+	Listen  string // a loopback address
+	Zabbix  string // the version that is played
+	Pace    time.Duration
+	Version string
+	Verbose bool
+	Out     io.Writer
+	Log     io.Writer
+	// Ready is told the page's address once it can be looked at; nil for nobody.
+	Ready func(url string)
+}
+
+// secret signs the simulated Zabbix's events. It guards nothing.
+const secret = "simulated-secret-of-the-demo"
+
+// people of the demo, and what they may do.
+var people = []Person{
+	{Email: "alice@example.com", Name: "Alice Example", Role: "operator"},
+	{Email: "bob@example.com", Name: "Bob Builder", Role: "admin"},
+	{Email: "carol@example.com", Name: "Carol Reader", Role: "viewer"},
+}
+
+// Run runs the demo until ctx ends. It leaves nothing behind.
+func Run(ctx context.Context, o Options) (err error) {
+	page, err := listen(o.Listen)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	dir, err := os.MkdirTemp("", "alert-relay-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	log := slog.New(slog.DiscardHandler)
+	if o.Verbose {
+		log = slog.New(slog.NewTextHandler(o.Log, nil))
+	}
+	w, err := newWorld(ctx, dir, o, log)
+	if err != nil {
+		return err
+	}
+	shown := "http://" + page.Addr().String() + "/"
+	fmt.Fprintf(o.Out, "The demo runs: open %s\n\n  Webex   %s/v1 (simulated)\n  Zabbix  %s (simulated, %s)\n  relay   events at http://%s/v1/zabbix/events, metrics at http://%s/metrics\n\nCtrl-C ends it. Nothing is left behind.\n",
+		shown, w.webexURL, w.zabbixURL, o.Zabbix, w.relay.Addr(), w.relay.AdminAddr())
+	if o.Ready != nil {
+		o.Ready(shown)
+	}
+	return w.run(ctx, page, o)
+}
+
+// listen refuses addresses that others could reach: a simulation has no locks.
+func listen(addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %q: want an address such as 127.0.0.1:8088", addr)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("listen: %q: a simulation listens on a loopback address only, such as 127.0.0.1", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w (another demo? choose another port with --listen)", err)
+	}
+	return l, nil
+}
+
+// world is both simulators and the relay between them.
+type world struct {
+	webex     *webexsim.Server
+	zabbix    *zabbixsim.Server
+	relay     *relay.Relay
+	webexURL  string
+	zabbixURL string
+	listeners [2]net.Listener // of the simulators
+}
+
+func newWorld(ctx context.Context, dir string, o Options, log *slog.Logger) (_ *world, err error) {
+	var ls [4]net.Listener
+	for i := range ls {
+		if ls[i], err = listen("127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			for _, l := range ls {
+				_ = l.Close() // the first error counts
+			}
+		}
+	}()
+	w := &world{webexURL: "http://" + ls[0].Addr().String(), zabbixURL: "http://" + ls[1].Addr().String(), listeners: [2]net.Listener{ls[0], ls[1]}}
+	public := "http://" + ls[2].Addr().String()
+	w.webex = webexsim.NewDefault(webexsim.Options{Log: log, PerRoom: webexsim.Rate{PerSecond: 20, Burst: 40}})
+	w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: o.Zabbix, Log: log, Relay: public + "/v1/zabbix/events", Secret: secret})
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
+		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": "simulated-notify-token"}[name]
+	}})
+	if err != nil {
+		return nil, err
+	}
+	w.relay, err = relay.New(ctx, relay.Options{Config: cfg, Version: o.Version, Log: log, Public: ls[2], Admin: ls[3]})
+	return w, err
+}
+
+// config is the demo's own, as somebody would write it.
+func (w *world) config(public, db string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `server: {public_url: %q}
+store: {path: %q}
+webex:
+  api_url: %s/v1
+  bots: [{name: relay, token_env: DEMO_WEBEX, listen: webhook}]
+zabbix:
+  - {name: main, url: %q, api_token_env: DEMO_ZABBIX, secret_env: DEMO_SECRET}
+rooms:
+`, public, db, w.webexURL, w.zabbixURL)
+	for _, room := range webexsim.DefaultRooms {
+		fmt.Fprintf(&b, "  - {name: %s, id: %q}\n", room, webexsim.RoomID(room))
+	}
+	b.WriteString(`routes:
+  - {name: databases, match: {tags: ["service=db"]}, rooms: [db]}
+  - {name: the network's own, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
+  - {name: the network on fire, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
+default_rooms: [noc]
+delivery: {debounce: 1s, rate_limit: 10}
+notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
+people:
+`)
+	for _, p := range people {
+		fmt.Fprintf(&b, "  - {email: %s, role: %s}\n", p.Email, p.Role)
+	}
+	return b.String()
+}
+
+func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Bot: webexsim.DefaultBot, Meters: w.meters}
+	servers := []struct {
+		l net.Listener
+		h http.Handler
+	}{{w.listeners[0], w.webex}, {w.listeners[1], w.zabbix}, {page, p.Handler()}}
+	var wg sync.WaitGroup
+	faults := make(chan error, len(servers)+1)
+	for _, s := range servers {
+		server := &http.Server{Handler: s.h, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		wg.Go(func() {
+			if err := server.Serve(s.l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				faults <- err
+				stop()
+			}
+		})
+		defer server.Close()
+	}
+	wg.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
+	if o.Pace > 0 {
+		wg.Go(func() {
+			w.zabbix.Story(ctx, o.Pace)
+			w.zabbix.Everyday(ctx, 5*o.Pace, rand.New(rand.NewPCG(1, 2)))
+		})
+	}
+	if err := w.relay.Run(ctx); err != nil {
+		faults <- err
+	}
+	stop()
+	w.webex.Close()
+	for _, s := range servers {
+		_ = s.l.Close() // its server has ended, or ends with it
+	}
+	wg.Wait()
+	close(faults)
+	var all []error
+	for err := range faults {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// meters reads the relay's own metrics, as Prometheus would.
+func (w *world) meters() Meters {
+	var m Meters
+	families, err := w.relay.Gatherer().Gather()
+	if err != nil {
+		return m
+	}
+	for _, f := range families {
+		for _, metric := range f.GetMetric() {
+			value := metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+			label := map[string]string{}
+			for _, l := range metric.GetLabel() {
+				label[l.GetName()] = l.GetValue()
+			}
+			switch f.GetName() {
+			case "alert_relay_events_total":
+				if label["result"] != "refused" {
+					m.Events += int64(value)
+				}
+			case "alert_relay_messages_total":
+				if label["result"] == "ok" {
+					m.Messages += int64(value)
+				}
+			case "alert_relay_posts_pending":
+				m.Pending = int64(value)
+			case "alert_relay_oldest_pending_seconds":
+				m.Oldest = value
+			}
+		}
+	}
+	return m
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Collector tells, when scraped, what the store holds at that moment: its
+// gauges are exact.
+type Collector struct {
+	stats func(ctx context.Context) (Stats, error)
+	clock func() time.Time
+
+	journal, setAside, posts, oldest, dead, open, commands, up *prometheus.Desc
+}
+
+// NewCollector makes one over Store.Stats.
+func NewCollector(s interface {
+	Stats(ctx context.Context) (Stats, error)
+}, clock func() time.Time) *Collector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("alert_relay_"+name, help, labels, nil)
+	}
+	return &Collector{
+		stats: s.Stats, clock: clock,
+		journal:  d("journal_pending", "Journal entries that aren't folded yet."),
+		setAside: d("journal_set_aside", "Journal entries that couldn't be applied and wait for somebody to look at them."),
+		posts:    d("posts_pending", "What rooms are still to be told: posts, with their cards and threads, and notices. 0: nothing more until something happens."),
+		oldest:   d("oldest_pending_seconds", "Age of the oldest thing that a room is still to be told; 0 for none."),
+		dead:     d("dead_letters", "Posts and notices that Webex refused for good, by kind.", "kind"),
+		open:     d("problems_open", "Open problems by severity.", "severity"),
+		commands: d("commands_pending", "Commands that aren't finished."),
+		up:       d("store_up", "1 if the store could be read when scraped."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.journal, c.setAside, c.posts, c.oldest, c.dead, c.open, c.commands, c.up} {
+		ch <- d
+	}
+}
+
+// scrapeTime bounds what a scrape waits for the store.
+const scrapeTime = 5 * time.Second
+
+// Collect implements prometheus.Collector. Where the store can't be read it
+// tells just that.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s, err := c.stats(ctx)
+	if err != nil {
+		gauge(c.up, 0)
+		return
+	}
+	gauge(c.up, 1)
+	gauge(c.journal, float64(s.JournalPending))
+	gauge(c.setAside, float64(s.SetAside))
+	gauge(c.posts, float64(s.PostsPending+s.NoticesPending))
+	age := 0.0
+	if !s.OldestPending.IsZero() {
+		age = max(0, c.clock().Sub(s.OldestPending).Seconds())
+	}
+	gauge(c.oldest, age)
+	gauge(c.dead, float64(s.DeadPosts), "post")
+	gauge(c.dead, float64(s.DeadNotices), "notice")
+	for _, severity := range alert.Severities {
+		gauge(c.open, float64(s.OpenProblems[severity]), severity.String())
+	}
+	gauge(c.commands, float64(s.CommandsPending))
+}
