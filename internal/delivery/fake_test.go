@@ -24,7 +24,7 @@ type memStore struct {
 	notices  map[int64]store.Notice
 	values   map[string]string
 	nextID   int64
-	saves    int
+	slow     time.Duration // of each call
 	// fail is asked before each call: an error is what the store answers.
 	fail func(op string) error
 }
@@ -34,6 +34,7 @@ func newMemStore() *memStore {
 }
 
 func (s *memStore) enter(op string) (func(), error) {
+	time.Sleep(s.slow)
 	s.mu.Lock()
 	if s.fail != nil {
 		if err := s.fail(op); err != nil {
@@ -99,7 +100,6 @@ func (s *memStore) SavePost(_ context.Context, key alert.Key, room string, c sto
 		return err
 	}
 	defer leave()
-	s.saves++
 	for i, p := range s.posts[key] {
 		if p.Room == room {
 			p.Cursor = c
@@ -169,7 +169,6 @@ func (s *memStore) SaveNotice(_ context.Context, n store.Notice) error {
 		return err
 	}
 	defer leave()
-	s.saves++
 	old, ok := s.notices[n.ID]
 	if !ok {
 		return store.ErrNotFound
