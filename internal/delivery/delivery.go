@@ -4,7 +4,8 @@
 // the only caller that posts to rooms.
 //
 // Next is the decision, a pure function; queue is the order; Rate and Breaker
-// are the pace. One bot loop for each Webex bot puts them together.
+// are the pace. One bot loop for each Webex bot puts them together: it picks a
+// task (a post, a notice), and a worker makes one call for it.
 package delivery
 
 import (
