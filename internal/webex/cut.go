@@ -30,8 +30,8 @@ func CutMarkdown(s string, maxBytes int) string {
 		line := s[start:end]
 		fence := scan.fence(line)
 		if !fence && scan.fenced == "" {
-			scan.inline(line, func(offset int) {
-				if whole || offset == 0 {
+			scan.inline(line, maxBytes-start, func(offset int) {
+				if whole {
 					return
 				}
 				if cut := scan.closed(s[:start+offset]) + " " + ellipsis; len(cut) <= maxBytes {
@@ -116,13 +116,13 @@ func (c *scanner) closed(text string) string {
 }
 
 // inline takes a line outside of code blocks and tells every offset at which it
-// could be cut.
-func (c *scanner) inline(line string, cut func(offset int)) {
+// could be cut; not beyond limit, where nothing fits any more.
+func (c *scanner) inline(line string, limit int, cut func(offset int)) {
 	if strings.TrimSpace(line) == "" { // a paragraph ends: what was open isn't markup
 		*c = scanner{}
 		return
 	}
-	for i := 0; i < len(line); {
+	for i := 0; i < len(line) && i <= limit; {
 		n := c.step(line, i)
 		i += n
 		if c.safe() && i < len(line) && !strings.ContainsAny(line[i:i+1], "([") {

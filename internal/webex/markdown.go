@@ -2,6 +2,7 @@ package webex
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -88,7 +89,6 @@ var (
 )
 
 var inlineEscapes = strings.NewReplacer(
-	"://", `:`+zeroWidthSpace+`//`,
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `(`, `\(`, `)`, `\)`, `!`, `\!`,
 	`<`, `&lt;`, `>`, `&gt;`, `&`, `&amp;`, `@`, `&#64;`, `~`, `&#126;`, `|`, `&#124;`,
 )
@@ -97,7 +97,7 @@ var inlineEscapes = strings.NewReplacer(
 // shows as it is: no markup, mention, link or HTML comes of it, wherever in the
 // line it stands.
 func EscapeMarkdown(s string) string {
-	s = oneLine(s)
+	s = strings.ReplaceAll(oneLine(s), "://", ":"+zeroWidthSpace+"//")
 	if s == "" {
 		return ""
 	}
@@ -109,8 +109,8 @@ func EscapeMarkdown(s string) string {
 	case strings.ContainsRune("#+-", rune(s[0])):
 		out.WriteString(`\` + s[:1])
 		s = s[1:]
-	case s[0] == '=': // would underline the line above, and has no backslash form everywhere
-		out.WriteString("&#61;")
+	case s[0] == '=' || s[0] == ':': // would underline the line above or make a table of it; not every dialect has \= and \:
+		out.WriteString("&#" + strconv.Itoa(int(s[0])) + ";")
 		s = s[1:]
 	}
 	last := 0
@@ -149,7 +149,7 @@ func Mention(email, name string) string {
 	}
 	// Within the mention nothing can be escaped: what could end it or be markup is left out.
 	name = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if strings.ContainsRune("<>|&*_`[]()~\\@!#", r) {
+		if strings.ContainsRune("<>|&*_`[]()~\\@!#⏎", r) {
 			return ' '
 		}
 		return r

@@ -1,0 +1,422 @@
+package webex
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const token = "a-token-that-nobody-may-see"
+
+// seen is a request as the server got it.
+type seen struct {
+	method, uri, body string
+	header            http.Header
+}
+
+// serve answers every request with h and keeps what came.
+func serve(t *testing.T, h http.HandlerFunc) (*Client, func() []seen) {
+	t.Helper()
+	var mu sync.Mutex
+	var all []seen
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		all = append(all, seen{r.Method, r.URL.RequestURI(), string(body), r.Header.Clone()})
+		mu.Unlock()
+		h(w, r)
+	}))
+	t.Cleanup(server.Close)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c := New(Options{BaseURL: server.URL + "/v1/", Token: token, Version: "1.2.3", Transport: transport})
+	return c, func() []seen {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]seen(nil), all...)
+	}
+}
+
+func status(code int, header map[string]string, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for k, v := range header {
+			w.Header().Set(k, v)
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func asError(t *testing.T, err error) *Error {
+	t.Helper()
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.NotContains(t, err.Error(), token)
+	return e
+}
+
+// Every method calls what it should, with what it should, and is known to Ops.
+func TestEveryCall(t *testing.T) {
+	ctx := t.Context()
+	for _, tc := range []struct {
+		op, uri, body string
+		call          func(c *Client) error
+	}{
+		{"POST /messages", "/v1/messages", `{"roomId":"R","markdown":"**x**"}`, func(c *Client) error {
+			_, err := c.CreateMessage(ctx, NewMessage{RoomID: "R", Markdown: "**x**"})
+			return err
+		}},
+		{"PUT /messages/{id}", "/v1/messages/M%2F1", `{"markdown":"m","roomId":"R"}`, func(c *Client) error {
+			_, err := c.EditMessage(ctx, "M/1", "R", "m")
+			return err
+		}},
+		{"DELETE /messages/{id}", "/v1/messages/M", "", func(c *Client) error { return c.DeleteMessage(ctx, "M") }},
+		{"GET /messages/{id}", "/v1/messages/M", "", func(c *Client) error { _, err := c.GetMessage(ctx, "M"); return err }},
+		{"GET /messages", "/v1/messages?max=7&mentionedPeople=me&parentId=P&roomId=R", "", func(c *Client) error {
+			_, err := c.ListMessages(ctx, MessageQuery{RoomID: "R", MentionedMe: true, ParentID: "P", Max: 7})
+			return err
+		}},
+		{"GET /people/me", "/v1/people/me", "", func(c *Client) error { _, err := c.Me(ctx); return err }},
+		{"GET /people/{id}", "/v1/people/P", "", func(c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
+		{"GET /people", "/v1/people?email=a%2Bb%40example.com", "", func(c *Client) error { _, err := c.PeopleByEmail(ctx, "a+b@example.com"); return err }},
+		{"GET /rooms", "/v1/rooms?max=100", "", func(c *Client) error { _, err := c.Rooms(ctx); return err }},
+		{"GET /rooms/{id}", "/v1/rooms/R", "", func(c *Client) error { _, err := c.GetRoom(ctx, "R"); return err }},
+		{"POST /rooms", "/v1/rooms", `{"title":"T"}`, func(c *Client) error { _, err := c.CreateRoom(ctx, "T"); return err }},
+		{"GET /memberships", "/v1/memberships?max=100&roomId=R", "", func(c *Client) error { _, err := c.Memberships(ctx, "R"); return err }},
+		{"POST /memberships", "/v1/memberships", `{"personEmail":"a@example.com","roomId":"R"}`, func(c *Client) error {
+			_, err := c.AddMember(ctx, "R", "a@example.com")
+			return err
+		}},
+		{"DELETE /memberships/{id}", "/v1/memberships/M", "", func(c *Client) error { return c.RemoveMember(ctx, "M") }},
+		{"GET /webhooks", "/v1/webhooks?max=100", "", func(c *Client) error { _, err := c.Webhooks(ctx); return err }},
+		{"POST /webhooks", "/v1/webhooks", `{"name":"N","targetUrl":"http://t","resource":"messages","event":"created","filter":"roomType=direct","secret":"s"}`, func(c *Client) error {
+			_, err := c.CreateWebhook(ctx, Webhook{ID: "x", Status: "active", Name: "N", TargetURL: "http://t", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s"})
+			return err
+		}},
+		{"PUT /webhooks/{id}", "/v1/webhooks/W", `{"name":"N","targetUrl":"http://t","status":"active"}`, func(c *Client) error {
+			_, err := c.UpdateWebhook(ctx, Webhook{ID: "W", Name: "N", TargetURL: "http://t", Resource: "messages", Status: "active"})
+			return err
+		}},
+		{"DELETE /webhooks/{id}", "/v1/webhooks/W", "", func(c *Client) error { return c.DeleteWebhook(ctx, "W") }},
+		{"GET /attachment/actions/{id}", "/v1/attachment/actions/A", "", func(c *Client) error { _, err := c.GetAttachmentAction(ctx, "A"); return err }},
+	} {
+		t.Run(tc.op, func(t *testing.T) {
+			c, all := serve(t, status(200, nil, `{"items":[]}`))
+			var op string
+			var code int
+			c.opts.Observe = func(o string, s int, _ time.Duration) { op, code = o, s }
+			require.NoError(t, tc.call(c))
+			require.Len(t, all(), 1)
+			got := all()[0]
+			require.Equal(t, tc.uri, got.uri)
+			require.Equal(t, tc.body, got.body)
+			require.Equal(t, strings.Fields(tc.op)[0], got.method)
+			require.Equal(t, "Bearer "+token, got.header.Get("Authorization"))
+			require.Equal(t, "nms-alert-relay/1.2.3", got.header.Get("User-Agent"))
+			require.Equal(t, tc.op, op)
+			require.Equal(t, 200, code)
+			require.Contains(t, Ops, tc.op)
+		})
+	}
+}
+
+// An empty id would be another resource: it is never asked for.
+func TestEmptyIDIsNotSent(t *testing.T) {
+	c, all := serve(t, status(200, nil, "{}"))
+	for _, id := range []string{"", ".", ".."} {
+		_, err := c.GetMessage(t.Context(), id)
+		require.Equal(t, NotFound, asError(t, err).Class())
+		require.NoError(t, c.DeleteMessage(t.Context(), id))
+	}
+	require.Empty(t, all())
+}
+
+func TestFileIsSentAsAForm(t *testing.T) {
+	var name, ctype, content, room string
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		room = r.FormValue("roomId")
+		f, h, err := r.FormFile("files")
+		if err == nil {
+			b, _ := io.ReadAll(f)
+			name, ctype, content = h.Filename, h.Header.Get("Content-Type"), string(b)
+		}
+		_, _ = io.WriteString(w, `{"id":"M"}`)
+	}))
+	defer server.Close()
+	c = New(Options{BaseURL: server.URL, Token: token, Transport: c.opts.Transport})
+	m, err := c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Markdown: "list", File: &File{Name: "a \"b\"\r\n.txt", ContentType: "text/plain", Content: []byte("hosts")}})
+	require.NoError(t, err)
+	require.Equal(t, "M", m.ID)
+	require.Equal(t, "R", room)
+	require.Equal(t, "hosts", content)
+	require.Equal(t, "text/plain", ctype)
+	require.NotContains(t, name, "\n")
+
+	_, err = c.CreateMessage(t.Context(), NewMessage{RoomID: "R", File: &File{Name: "x"}, Attachments: []Attachment{{}}})
+	require.Equal(t, Refused, asError(t, err).Class())
+	_, err = c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Attachments: []Attachment{{Content: make(chan int)}}})
+	require.Equal(t, Refused, asError(t, err).Class(), "what can't be written will never be taken")
+}
+
+func TestRefusals(t *testing.T) {
+	html := `<html><head><title>429 Too Many Requests</title><style>p{}</style></head><body><p>Slow <b>down</b>&#33;</p></body></html>`
+	for _, tc := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    Error
+		class   Class
+	}{
+		{"JSON, with the tracking id of the header", status(400, map[string]string{"TrackingID": "T1"}, `{"message":"no","errors":[{"description":"no"},{"description":"too\u202e long\n"}],"trackingId":"T0"}`),
+			Error{Status: 400, Message: "no; too long", TrackingID: "T1"}, Refused},
+		{"tracking id of the body", status(403, nil, `{"message":"no","trackingId":"T0"}`), Error{Status: 403, Message: "no", TrackingID: "T0"}, Refused},
+		{"HTML", status(429, map[string]string{"Retry-After": "7"}, html), Error{Status: 429, Message: "429 Too Many Requests Slow down !", RetryAfter: 7 * time.Second}, RateLimited},
+		{"no Retry-After", status(429, nil, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
+		{"garbled Retry-After", status(429, map[string]string{"Retry-After": "soon"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
+		{"an hour", status(429, map[string]string{"Retry-After": "3600"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: time.Hour}, RateLimited},
+		{"centuries", status(429, map[string]string{"Retry-After": "99999999999999999999"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 24 * time.Hour}, RateLimited},
+		{"zero", status(429, map[string]string{"Retry-After": "0"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: time.Second}, RateLimited},
+		{"negative", status(429, map[string]string{"Retry-After": "-5"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
+		{"a date, by the server's clock", status(429, map[string]string{"Date": "Mon, 02 Jan 2006 15:04:05 GMT", "Retry-After": "Mon, 02 Jan 2006 15:04:35 GMT"}, ""),
+			Error{Status: 429, Message: "Too Many Requests", RetryAfter: 30 * time.Second}, RateLimited},
+		{"scanning", status(423, map[string]string{"Retry-After": "3"}, "{}"), Error{Status: 423, Message: "Locked", RetryAfter: 3 * time.Second}, Temporary},
+		{"bad token", status(401, nil, "{}"), Error{Status: 401, Message: "Unauthorized"}, Unauthorized},
+		{"gone", status(410, nil, "{}"), Error{Status: 410, Message: "Gone"}, NotFound},
+		{"conflict", status(409, nil, "{}"), Error{Status: 409, Message: "Conflict"}, Conflict},
+		{"down", status(503, nil, "not JSON"), Error{Status: 503, Message: "not JSON"}, Temporary},
+		{"a gateway that lost the answer", status(502, nil, ""), Error{Status: 502, Message: "Bad Gateway", Unanswered: true}, Temporary},
+		{"a gateway that waited in vain", status(504, nil, ""), Error{Status: 504, Message: "Gateway Timeout", Unanswered: true}, Temporary},
+		{"a proxy's login", status(407, nil, ""), Error{Status: 407, Message: "Proxy Authentication Required"}, Temporary},
+		{"a server that echoes the token", status(400, nil, `{"message":"bad token `+token+`"}`), Error{Status: 400, Message: "bad token [token]"}, Refused},
+		{"cut", status(400, nil, strings.Repeat("ä", 400)), Error{Status: 400, Message: strings.Repeat("ä", 198) + "…"}, Refused},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, _ := serve(t, tc.handler)
+			_, err := c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Text: "x"})
+			e := asError(t, err)
+			tc.want.Op = "POST /messages"
+			require.Equal(t, tc.want, *e)
+			require.Equal(t, tc.class, e.Class())
+			require.Equal(t, tc.class, ClassOf(fmt.Errorf("wrapped: %w", err)))
+		})
+	}
+}
+
+func TestDeletingWhatIsGoneIsDone(t *testing.T) {
+	c, _ := serve(t, status(404, nil, "{}"))
+	require.NoError(t, c.DeleteMessage(t.Context(), "M"))
+	require.Equal(t, NotFound, ClassOf(c.RemoveMember(t.Context(), "M")))
+}
+
+// The token goes to the configured host alone: a redirect isn't followed.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	other, others := serve(t, status(200, nil, "{}"))
+	c, all := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.opts.BaseURL, http.StatusFound)
+	})
+	_, err := c.Me(t.Context())
+	e := asError(t, err)
+	require.Equal(t, Temporary, e.Class())
+	require.Contains(t, e.Message, "webex.api_url")
+	require.Len(t, all(), 1)
+	require.Empty(t, others())
+}
+
+// Unanswered is true only if the request may have been taken.
+func TestUnanswered(t *testing.T) {
+	post := func(c *Client) *Error {
+		_, err := c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Text: "x"})
+		return asError(t, err)
+	}
+	t.Run("nobody listens", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		address := l.Addr().String()
+		require.NoError(t, l.Close())
+		e := post(New(Options{BaseURL: "http://" + address, Token: token}))
+		require.False(t, e.Unanswered)
+		require.Equal(t, Temporary, e.Class())
+	})
+	t.Run("TLS fails", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(status(200, nil, "{}"))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		defer server.Close()
+		require.False(t, post(New(Options{BaseURL: server.URL, Token: token, Transport: &http.Transport{}})).Unanswered)
+	})
+	t.Run("closed with no answer", func(t *testing.T) {
+		c, _ := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		e := post(c)
+		require.True(t, e.Unanswered)
+		require.Zero(t, e.Status)
+	})
+	t.Run("the answer breaks off", func(t *testing.T) {
+		c, _ := serve(t, status(200, map[string]string{"Content-Length": "100"}, `{"id":`))
+		e := post(c)
+		require.True(t, e.Unanswered)
+		require.Equal(t, Temporary, e.Class())
+	})
+	t.Run("the answer is no JSON", func(t *testing.T) {
+		c, _ := serve(t, status(200, map[string]string{"Trackingid": "T"}, "<html>log in</html>"))
+		e := post(c)
+		require.True(t, e.Unanswered)
+		require.Equal(t, "T", e.TrackingID)
+		require.Equal(t, Temporary, e.Class())
+	})
+	t.Run("time runs out", func(t *testing.T) {
+		release := make(chan struct{})
+		c, _ := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
+		defer close(release)
+		c.opts.Timeout = time.Millisecond
+		e := post(c)
+		require.ErrorIs(t, e, context.DeadlineExceeded)
+		require.Equal(t, Temporary, e.Class())
+	})
+	t.Run("a transport that tells nothing", func(t *testing.T) {
+		fail := func(err error) http.RoundTripper {
+			return roundTripper(func(*http.Request) (*http.Response, error) { return nil, err })
+		}
+		require.True(t, post(New(Options{BaseURL: "http://x", Transport: fail(io.ErrUnexpectedEOF)})).Unanswered)
+		require.False(t, post(New(Options{BaseURL: "http://x", Transport: fail(&net.OpError{Op: "dial", Err: errors.New("refused")})})).Unanswered)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestABadBaseURLIsToldByEveryCall(t *testing.T) {
+	for _, base := range []string{"", "webexapis.com/v1", "ftp://x", "http://"} {
+		_, err := New(Options{BaseURL: base, Token: token}).Me(t.Context())
+		require.ErrorContains(t, err, "webex.api_url")
+	}
+}
+
+func TestAnswerHasALimit(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		chunk := []byte(strings.Repeat("x", 1<<20))
+		_, _ = io.WriteString(w, `{"id":"`)
+		for range 17 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	_, err := c.Me(t.Context())
+	require.ErrorContains(t, err, "longer than")
+}
+
+// pages serves n pages of two rooms each, where the second is empty.
+func pages(n int, link func(r *http.Request, page int) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		items := []map[string]string{{"id": fmt.Sprint(page, "a")}, {"id": fmt.Sprint(page, "b")}}
+		if page == 1 {
+			items = nil
+		}
+		if page < n-1 {
+			w.Header().Set("Link", link(r, page+1))
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"items": items})
+	}
+}
+
+func TestPagesAreFollowedThroughAnEmptyOne(t *testing.T) {
+	c, all := serve(t, pages(4, func(r *http.Request, page int) string {
+		return fmt.Sprintf(`<http://%s/v1/rooms?page=0>; rel="first", <http://%s/v1/rooms?page=%d>; foo=bar; REL=next`, r.Host, r.Host, page)
+	}))
+	rooms, err := c.Rooms(t.Context())
+	require.NoError(t, err)
+	require.Len(t, rooms, 6)
+	require.Len(t, all(), 4)
+}
+
+func TestPagesOfAnotherHostAreRefused(t *testing.T) {
+	other, others := serve(t, status(200, nil, `{"items":[]}`))
+	for _, link := range []string{other.opts.BaseURL + "rooms", "https://user@{host}/v1/rooms", "//evil.example/rooms", "https://{host}/v1/rooms"} {
+		c, all := serve(t, pages(3, func(r *http.Request, _ int) string {
+			return "<" + strings.ReplaceAll(link, "{host}", r.Host) + `>; rel="next"`
+		}))
+		_, err := c.Rooms(t.Context())
+		require.ErrorContains(t, err, "not followed", link)
+		require.Len(t, all(), 1)
+	}
+	require.Empty(t, others())
+}
+
+func TestEndlessPagesEnd(t *testing.T) {
+	c, _ := serve(t, pages(1<<30, func(r *http.Request, page int) string { return fmt.Sprintf(`</v1/rooms?page=%d>; rel="next"`, page) }))
+	_, err := c.Rooms(t.Context())
+	require.ErrorContains(t, err, "pages")
+	c, _ = serve(t, pages(1<<30, func(*http.Request, int) string { return `</v1/rooms?page=1>; rel="next"` }))
+	_, err = c.Rooms(t.Context())
+	require.ErrorContains(t, err, "the page itself")
+}
+
+func TestListMessagesStops(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		var items []map[string]any
+		for i := range 3 {
+			items = append(items, map[string]any{"id": fmt.Sprint(page*3 + i), "created": at.Add(-time.Duration(page*3+i) * time.Minute)})
+		}
+		w.Header().Set("Link", fmt.Sprintf(`</v1/messages?page=%d>; rel="next"`, page+1))
+		_ = json.NewEncoder(w).Encode(map[string]any{"items": items})
+	}
+	c, all := serve(t, handler)
+	found, err := c.ListMessages(t.Context(), MessageQuery{RoomID: "R", Max: 4})
+	require.NoError(t, err)
+	require.Len(t, found, 4)
+	require.Len(t, all(), 2)
+
+	c, all = serve(t, handler)
+	found, err = c.ListMessages(t.Context(), MessageQuery{RoomID: "R", Since: at.Add(-6 * time.Minute)})
+	require.NoError(t, err)
+	require.Len(t, found, 7, "one that is exactly as old counts")
+	require.Len(t, all(), 3)
+}
+
+func TestSignature(t *testing.T) {
+	// RFC 2202, test case 2.
+	require.Equal(t, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", Sign("Jefe", []byte("what do ya want for nothing?")))
+	body := []byte(`{"id":"x"}`)
+	require.True(t, CheckSignature("s", body, Sign("s", body)))
+	require.True(t, CheckSignature("s", body, strings.ToUpper(Sign("s", body))))
+	require.False(t, CheckSignature("s", body, ""))
+	require.False(t, CheckSignature("s", append(body, ' '), Sign("s", body)))
+	require.False(t, CheckSignature("t", body, Sign("s", body)))
+	require.False(t, CheckSignature("", body, Sign("", body)), "no secret signs nothing")
+}
+
+func TestLinks(t *testing.T) {
+	// The example of the API's own documentation.
+	const room = "Y2lzY29zcGFyazovL3VzL1JPT00vYmJjZWIxYWQtNDNmMS0zYjU4LTkxNDctZjE0YmIwYzRkMTU0"
+	const message = "Y2lzY29zcGFyazovL3VzL01FU1NBR0UvOTJkYjNiZTAtNDNiZC0xMWU2LThhZTktZGQ1YjNkZmM1NjVk"
+	link, ok := SpaceLink(room)
+	require.True(t, ok)
+	require.Equal(t, "webexteams://im?space=bbceb1ad-43f1-3b58-9147-f14bb0c4d154", link)
+	link, ok = MessageLink(room, message)
+	require.True(t, ok)
+	require.Equal(t, "webexteams://im?space=bbceb1ad-43f1-3b58-9147-f14bb0c4d154&message=92db3be0-43bd-11e6-8ae9-dd5b3dfc565d", link)
+	link, ok = MessageLink(room, "?")
+	require.True(t, ok)
+	require.Equal(t, "webexteams://im?space=bbceb1ad-43f1-3b58-9147-f14bb0c4d154", link)
+	for _, id := range []string{"", "noc", "!", message, room[:len(room)-4]} {
+		_, ok := SpaceLink(id)
+		require.False(t, ok, id)
+	}
+}
