@@ -1,0 +1,121 @@
+package receiver
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"nms-alert-relay/internal/zabbix"
+)
+
+// problem is the body of an answer that says no.
+type problem struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Time  int64  `json:"time,omitempty"` // the relay's clock, Unix seconds: for a signature that is too old or too new
+}
+
+// faults is the body of a 400.
+type faults struct {
+	Faults []zabbix.Fault `json:"faults"`
+}
+
+// refusal is an answer that ends a request before it was taken.
+type refusal struct {
+	status     int
+	body       any // problem or faults
+	retryAfter time.Duration
+	cause      error // for the log alone
+}
+
+func refuse(status int, text, hint string) *refusal {
+	return &refusal{status: status, body: problem{Error: text, Hint: hint}}
+}
+
+func (r *refusal) answer(c *gin.Context) {
+	switch {
+	case r.retryAfter > 0:
+		c.Header("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
+	case r.status == http.StatusUnauthorized:
+		c.Header("WWW-Authenticate", "Bearer")
+	case r.status == http.StatusRequestEntityTooLarge:
+		c.Header("Connection", "close") // the rest of the body isn't read
+	}
+	answer(c, r.status, r.body)
+}
+
+// answer writes a body as JSON.
+func answer(c *gin.Context, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // our own types of texts and numbers
+	}
+	write(c, status, data)
+}
+
+var jsonType = []string{"application/json; charset=utf-8"}
+
+func write(c *gin.Context, status int, data []byte) {
+	c.Writer.Header()["Content-Type"] = jsonType
+	c.Writer.WriteHeader(status)
+	_, _ = c.Writer.Write(data) // a client that is gone can't be told
+}
+
+// redirect sends a browser on, with a link for those that don't follow to an
+// address of an app by themselves.
+func redirect(c *gin.Context, address string) {
+	c.Header("Location", address)
+	c.Data(http.StatusFound, "text/html; charset=utf-8", fmt.Appendf(nil,
+		"<!doctype html><title>To Webex</title><p><a href=\"%s\">Open the message in Webex</a>\n", html.EscapeString(address)))
+}
+
+// appendJSON appends a text as a JSON string.
+func appendJSON(b []byte, text string) []byte {
+	for i := range len(text) {
+		if ch := text[i]; ch < ' ' || ch > '~' || ch == '"' || ch == '\\' {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				panic(err) // no string fails
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
+
+// serve wraps a handler with what all have: metrics, the access log, and an answer
+// when it panics.
+func (r *Receiver) serve(e Endpoint, handle gin.HandlerFunc) gin.HandlerFunc {
+	requests := r.opts.Metrics.requests[e]
+	return func(c *gin.Context) {
+		defer func() {
+			if fault := recover(); fault != nil {
+				if fault == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity, as net/http does
+					panic(fault)
+				}
+				r.opts.Metrics.panics.Inc()
+				r.opts.Log.Error("a request made the relay panic: please report this", "endpoint", e, "fault", fault, "stack", string(debug.Stack()))
+				if !c.Writer.Written() {
+					answer(c, http.StatusInternalServerError, problem{Error: "the relay failed to handle this: its log says more"})
+				}
+			}
+			status := c.Writer.Status()
+			if class := status/100 - 1; class >= 0 && class < len(requests) {
+				requests[class].Inc()
+			}
+			if r.opts.Log.Enabled(c.Request.Context(), levelAccess) {
+				r.opts.Log.Log(c.Request.Context(), levelAccess, "request", "method", c.Request.Method, "path", c.Request.URL.Path,
+					"status", status, "from", c.Request.RemoteAddr)
+			}
+		}()
+		handle(c)
+	}
+}

@@ -1,0 +1,151 @@
+package receiver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// event takes one payload of Zabbix's webhook: 202 once it is in the journal
+// and on disk.
+func (r *Receiver) event(c *gin.Context) {
+	now := r.opts.Now()
+	proof, refused := r.keys.credentials(c.Request.Header, now)
+	if refused != nil {
+		r.refuseEvent(c, refused, "", "")
+		return
+	}
+	body, release, refused := r.body(c.Request)
+	defer release()
+	if refused != nil {
+		r.refuseEvent(c, refused, "", "")
+		return
+	}
+	key, refused := r.keys.check(&proof, body)
+	if refused != nil {
+		r.refuseEvent(c, refused, "", "")
+		return
+	}
+	payload, found := zabbix.Parse(body)
+	source, fault := sourceOf(key, payload.Source)
+	if fault != nil {
+		found = append(found, *fault)
+	}
+	if len(found) > 0 {
+		r.refuseEvent(c, &refusal{status: http.StatusBadRequest, body: faults{found}}, source, payload.Kind())
+		return
+	}
+	start := r.opts.Now()
+	_, err := r.opts.Journal.Append(c.Request.Context(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now})
+	if err != nil {
+		r.refuseEvent(c, unkept(err), source, payload.Kind())
+		return
+	}
+	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
+	r.opts.Metrics.bodySize.Observe(float64(len(body)))
+	r.opts.Appended()
+	if payload.Test {
+		r.testAnswer(c, source, payload)
+		return
+	}
+	r.eventAnswer(c, alert.Key{Source: source, EventID: payload.Macros["event.id"]})
+}
+
+// sourceOf finds the source of a payload: its secret's, or where the secret
+// serves several, the one that the payload names.
+func sourceOf(k *key, named string) (string, *zabbix.Fault) {
+	switch {
+	case named == "" && len(k.owners) == 1:
+		return k.owners[0], nil
+	case named == "":
+		return "", &zabbix.Fault{Field: "source", What: "missing: the secret serves several sources",
+			Hint: "the media type needs a parameter source, one of " + strings.Join(k.owners, ", ")}
+	case !slices.Contains(k.owners, named):
+		return "", &zabbix.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", shorten(named)),
+			Hint: "want " + strings.Join(k.owners, ", ")}
+	}
+	return named, nil
+}
+
+// shorten bounds what is repeated of a stranger's text.
+func shorten(text string) string {
+	if r := []rune(text); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return text
+}
+
+// unkept is the answer where the store doesn't take something.
+func unkept(err error) *refusal {
+	if errors.Is(err, store.ErrBusy) {
+		return busy("the store can't keep up")
+	}
+	return &refusal{status: http.StatusServiceUnavailable, body: problem{Error: "it can't be stored", Hint: "try again; the relay's log says more"}, retryAfter: 10 * time.Second, cause: err}
+}
+
+// refuseEvent answers, counts and logs an event that isn't taken.
+func (r *Receiver) refuseEvent(c *gin.Context, refused *refusal, source string, kind alert.Kind) {
+	r.opts.Refused(source, string(kind))
+	r.logRefusal(c, "event refused", refused, "source", source)
+	refused.answer(c)
+}
+
+func (r *Receiver) logRefusal(c *gin.Context, text string, refused *refusal, ids ...any) {
+	ids = append(ids, "status", refused.status, "from", c.Request.RemoteAddr)
+	switch body := refused.body.(type) {
+	case problem:
+		ids = append(ids, "reason", body.Error)
+		if refused.cause != nil {
+			ids = append(ids, "error", refused.cause)
+		}
+	case faults:
+		reasons := make([]string, 0, len(body.Faults))
+		for _, f := range body.Faults[:min(len(body.Faults), 5)] {
+			reasons = append(reasons, f.String())
+		}
+		ids = append(ids, "reason", strings.Join(reasons, "; "))
+	}
+	r.opts.Log.Warn(text, ids...)
+}
+
+// eventAnswer says which problem it was, with the tags that Zabbix sets.
+func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
+	b := make([]byte, 0, 192)
+	b = append(b, `{"problem":`...)
+	b = appendJSON(b, key.String())
+	if link := r.opts.Link(key); link != "" {
+		b = append(b, `,"tags":{"relay_link":`...)
+		b = appendJSON(b, link)
+		b = append(b, '}')
+	}
+	write(c, http.StatusAccepted, append(b, '}'))
+}
+
+// tested is the answer to Zabbix's Test button.
+type tested struct {
+	Problem *string  `json:"problem"` // null
+	Test    bool     `json:"test"`
+	Rooms   []string `json:"rooms"`
+	Message string   `json:"message"`
+}
+
+func (r *Receiver) testAnswer(c *gin.Context, source string, payload zabbix.Payload) {
+	rooms := r.opts.TestRooms(source, payload)
+	t := tested{Test: true, Rooms: rooms, Message: fmt.Sprintf("The relay took this test of source %s.", source)}
+	if len(rooms) > 0 {
+		t.Message = fmt.Sprintf("The relay took this test of source %s: a test message goes to %s.", source, strings.Join(rooms, ", "))
+	} else {
+		t.Rooms = []string{}
+	}
+	r.opts.Log.Info("test taken", "source", source, "rooms", rooms)
+	answer(c, http.StatusAccepted, t)
+}

@@ -1,0 +1,68 @@
+package receiver
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// levelAccess is the level of the access log.
+const levelAccess = slog.LevelDebug
+
+// Endpoint is one thing that the public listener serves.
+type Endpoint int
+
+// The endpoints, by their label in metrics.
+const (
+	EndpointEvents Endpoint = iota
+	EndpointNotify
+	EndpointWebex
+	EndpointMessage
+	EndpointOther
+)
+
+var endpointNames = [...]string{"events", "notify", "webex", "message", "other"}
+
+func (e Endpoint) String() string { return endpointNames[e] }
+
+var classNames = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// Metrics are the receiver's. They outlive a Receiver: a new configuration
+// goes on counting.
+type Metrics struct {
+	requests   [len(endpointNames)][len(classNames)]prometheus.Counter // resolved once: a look-up for each request costs
+	panics     prometheus.Counter
+	appendTime prometheus.Histogram
+	bodySize   prometheus.Histogram
+}
+
+// NewMetrics registers the receiver's metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_http_requests_total",
+		Help: "Requests to the public listener, by endpoint and class of the answer's status.",
+	}, []string{"endpoint", "code"})
+	m := &Metrics{
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_http_panics_total",
+			Help: "Requests that made the relay panic; they were answered 500.",
+		}),
+		appendTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "alert_relay_journal_append_seconds",
+			Help:    "Time until an event was in the journal and on disk.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		bodySize: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "alert_relay_event_body_bytes",
+			Help:    "Size of the events that were taken in.",
+			Buckets: prometheus.ExponentialBuckets(512, 4, 7), // to 2 MiB
+		}),
+	}
+	for e := range endpointNames {
+		for class := range classNames {
+			m.requests[e][class] = requests.WithLabelValues(endpointNames[e], classNames[class])
+		}
+	}
+	reg.MustRegister(requests, m.panics, m.appendTime, m.bodySize)
+	return m
+}

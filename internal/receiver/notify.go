@@ -1,0 +1,225 @@
+package receiver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-playground/validator/v10"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// maxMessage is Webex's limit of text and markdown each, in bytes.
+const maxMessage = 7439
+
+// notification is the body of POST /v1/notify.
+type notification struct {
+	Room     string `json:"room" validate:"required_without=Person,omitempty,max=64"`
+	Person   string `json:"person" validate:"excluded_with=Room,omitempty,max=254,email"`
+	Markdown string `json:"markdown" validate:"required_without=Text,omitempty,words,bytes"`
+	Text     string `json:"text" validate:"excluded_with=Markdown,omitempty,words,bytes"`
+	Key      string `json:"key" validate:"omitempty,max=200,line"`
+}
+
+var notificationFields = []string{"room", "person", "markdown", "text", "key"}
+
+func (n *notification) field(name string) *string {
+	switch name {
+	case "room":
+		return &n.Room
+	case "person":
+		return &n.Person
+	case "markdown":
+		return &n.Markdown
+	case "text":
+		return &n.Text
+	case "key":
+		return &n.Key
+	}
+	return nil
+}
+
+var notificationRules = sync.OnceValue(func() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	for tag, ok := range map[string]func(string) bool{
+		"words": func(s string) bool { return strings.TrimSpace(s) != "" },
+		"bytes": func(s string) bool { return len(s) <= maxMessage },
+		"line":  func(s string) bool { return strings.IndexFunc(s, unicode.IsControl) < 0 },
+	} {
+		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
+			panic(err) // a tag of ours that the library refuses: caught by any test
+		}
+	}
+	return v
+})
+
+// parseNotification reads a body and names everything that is wrong with it.
+func parseNotification(body []byte) (notification, []zabbix.Fault) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+		what := "not a JSON object"
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			what = "not JSON: " + syntax.Error()
+		}
+		return notification{}, []zabbix.Fault{{What: what, Hint: `{"room": "noc", "markdown": "**done**"}`}}
+	}
+	var n notification
+	var found []zabbix.Fault
+	for _, name := range notificationFields {
+		raw, ok := fields[name]
+		if !ok || bytes.Equal(raw, []byte("null")) {
+			continue
+		}
+		if err := json.Unmarshal(raw, n.field(name)); err != nil {
+			found = append(found, zabbix.Fault{Field: name, What: "not a text"})
+		}
+	}
+	var unknown []string
+	for name := range fields {
+		if n.field(name) == nil {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		found = append(found, zabbix.Fault{Field: shorten(name), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
+	}
+	if len(found) > 0 {
+		return n, found // what is wrong in form would only be told twice
+	}
+	n.Markdown, n.Text = withoutAll(n.Markdown), withoutAll(n.Text)
+	return n, n.faults()
+}
+
+func (n notification) faults() []zabbix.Fault {
+	var broken validator.ValidationErrors
+	if !errors.As(notificationRules().Struct(n), &broken) {
+		return nil
+	}
+	var found []zabbix.Fault
+	for _, e := range broken {
+		f := zabbix.Fault{Field: strings.ToLower(e.Field())}
+		switch e.Tag() {
+		case "required_without":
+			f.What, f.Hint = "missing", "room or person, and markdown or text"
+		case "excluded_with":
+			f.What = "given beside " + strings.ToLower(e.Param())
+			f.Hint = "one of them"
+		case "max":
+			f.What = fmt.Sprintf("longer than %s characters", e.Param())
+		case "bytes":
+			f.What = fmt.Sprintf("%d bytes: Webex takes %d", len(fmt.Sprint(e.Value())), maxMessage)
+			f.Hint = "split it, or send the head and a link"
+		case "words":
+			f.What = "empty"
+		case "line":
+			f.What = "holds control characters"
+		case "email":
+			f.What = "not an e-mail address"
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// everybody matches what mentions a whole room: the markdown, and the element that it
+// becomes, which Webex takes from markdown too.
+var everybody = regexp.MustCompile(`(?i)<\s*@\s*all\b(?:\s*(?:\|[^<>\n]*)?>)?|<\s*/?\s*spark-mention\b(?:[^<>]*>)?`)
+
+// withoutAll takes the power to mention everybody out of a text: a token that
+// may write to a room isn't one that may wake all of it. Mentions of single people stay.
+func withoutAll(text string) string {
+	for everybody.MatchString(text) { // again, for what taking one out puts together
+		text = everybody.ReplaceAllStringFunc(text, func(m string) string {
+			if strings.Contains(strings.ToLower(m), "spark-mention") {
+				return ""
+			}
+			return "@all"
+		})
+	}
+	return text
+}
+
+// sender is one sender, ready to be asked.
+type sender struct {
+	Sender
+	rooms map[string]bool
+}
+
+func newSender(s Sender) sender {
+	rooms := make(map[string]bool, len(s.Rooms))
+	for _, room := range s.Rooms {
+		rooms[room] = true
+	}
+	return sender{s, rooms}
+}
+
+// may says whether the sender may write there.
+func (s sender) may(n notification) *refusal {
+	switch {
+	case n.Person != "" && !s.Persons:
+		return refuse(http.StatusForbidden, "this token may not write to people", "persons: true in the relay's configuration")
+	case n.Room != "" && !s.rooms[n.Room]:
+		hint := "it may write to no room"
+		if len(s.Rooms) > 0 {
+			hint = "it may write to " + strings.Join(s.Rooms, ", ")
+		}
+		return refuse(http.StatusForbidden, fmt.Sprintf("this token may not write to room %q", n.Room), hint)
+	}
+	return nil
+}
+
+// notify takes one message of the notify API.
+func (r *Receiver) notify(c *gin.Context) {
+	key, refused := r.tokens.authorise(c.Request.Header)
+	if refused != nil {
+		refused.body = problem{Error: refused.body.(problem).Error, Hint: "send Authorization: Bearer TOKEN"}
+		r.refuseNotice(c, refused, "")
+		return
+	}
+	name := key.owners[0]
+	from := r.senders[slices.IndexFunc(r.senders, func(s sender) bool { return s.Name == name })]
+	body, release, refused := r.body(c.Request)
+	defer release()
+	if refused != nil {
+		r.refuseNotice(c, refused, name)
+		return
+	}
+	n, found := parseNotification(body)
+	if len(found) > 0 {
+		r.refuseNotice(c, &refusal{status: http.StatusBadRequest, body: faults{found}}, name)
+		return
+	}
+	if refused := from.may(n); refused != nil {
+		r.refuseNotice(c, refused, name)
+		return
+	}
+	id, err := r.opts.Notices.AddNotice(c.Request.Context(), store.Notice{
+		Kind: store.NoticeNotify, Sender: name, Room: n.Room, Person: strings.ToLower(n.Person), Bot: r.opts.BotOf(n.Room),
+		Markdown: n.Markdown, Text: n.Text, Dedup: n.Key, State: store.NoticePending, CreatedAt: r.opts.Now(), ChangedAt: r.opts.Now(),
+	})
+	if err != nil {
+		r.refuseNotice(c, unkept(err), name)
+		return
+	}
+	r.opts.Noticed()
+	r.opts.Log.Info("notice taken", "notice", id, "sender", name, "room", n.Room, "person", n.Person, "key", n.Key)
+	write(c, http.StatusAccepted, append(strconv.AppendInt([]byte(`{"id":`), id, 10), '}'))
+}
+
+func (r *Receiver) refuseNotice(c *gin.Context, refused *refusal, sender string) {
+	r.logRefusal(c, "notice refused", refused, "sender", sender)
+	refused.answer(c)
+}

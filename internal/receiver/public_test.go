@@ -1,0 +1,177 @@
+package receiver
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Every status of the notify API, and what is kept with it.
+func TestNotify(t *testing.T) {
+	long := strings.Repeat("ü", maxMessage/2)
+	for name, c := range map[string]struct {
+		body   string
+		token  string
+		err    error
+		status int
+		answer string
+		notice store.Notice
+	}{
+		"markdown to a room": {body: `{"room":"noc","markdown":"**done**"}`, status: 202, answer: `{"id":1}`, notice: store.Notice{Room: "noc", Markdown: "**done**", Bot: "bot-of-noc"}},
+		"text with a key":    {body: `{"room":"db","text":"done <b>","key":"deploy/7"}`, status: 202, notice: store.Notice{Room: "db", Text: "done <b>", Dedup: "deploy/7", Bot: "bot-of-db"}},
+		"to a person":        {body: `{"person":"Alice@Example.com","text":"hi","room":null}`, token: "ci-token", status: 202, notice: store.Notice{Person: "alice@example.com", Text: "hi", Bot: "bot-of-"}},
+		"a person mentioned": {body: `{"room":"noc","markdown":"<@personEmail:alice@example.com|Alice> look"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "<@personEmail:alice@example.com|Alice> look", Bot: "bot-of-noc"}},
+		"all mentioned":      {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "@all and @all @all@all> @all the rest stays, <@allison> too All", Bot: "bot-of-noc"}},
+		"the longest":        {body: `{"room":"noc","text":"` + long + `x"}`, status: 202, notice: store.Notice{Room: "noc", Text: long + "x", Bot: "bot-of-noc"}},
+		"too long":           {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes: Webex takes 7439","hint":"split it, or send the head and a link"}]}`},
+		"too long markdown":  {body: `{"room":"noc","markdown":"` + long + `ü"}`, status: 400},
+		"no target, no body": {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"room or person, and markdown or text"}]}`},
+		"two targets":        {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"given beside room","hint":"one of them"},{"field":"text","what":"given beside markdown","hint":"one of them"}]}`},
+		"blank":              {body: `{"room":"noc","text":" \n"}`, status: 400, answer: `{"faults":[{"field":"text","what":"empty"}]}`},
+		"unknown keys":       {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"known are room, person, markdown, text, key"},{"field":"rooom","what":"unknown","hint":"known are room, person, markdown, text, key"}]}`},
+		"wrong types":        {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a text"},{"field":"text","what":"not a text"}]}`},
+		"no address":         {body: `{"person":"alice","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"not an e-mail address"}]}`},
+		"key too long":       {body: `{"room":"noc","text":"x","key":"` + strings.Repeat("k", 201) + `"}`, status: 400, answer: `{"faults":[{"field":"key","what":"longer than 200 characters"}]}`},
+		"key of two lines":   {body: `{"room":"noc","text":"x","key":"a\nb"}`, status: 400, answer: `{"faults":[{"field":"key","what":"holds control characters"}]}`},
+		"not JSON":           {body: `room=noc`, status: 400},
+		"a list":             {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"{\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
+		"null":               {body: `null`, status: 400},
+		"nothing":            {body: ``, status: 400},
+		"no token":           {body: `{}`, token: "-", status: 401, answer: `{"error":"there is no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
+		"wrong token":        {body: `{}`, token: "wrong", status: 401},
+		"a source's secret":  {body: `{}`, token: secret, status: 401},
+		"another room":       {body: `{"room":"lab","text":"x"}`, status: 403, answer: `{"error":"this token may not write to room \"lab\"","hint":"it may write to noc, db"}`},
+		"no rooms":           {body: `{"room":"noc","text":"x"}`, token: "ci-token", status: 403, answer: `{"error":"this token may not write to room \"noc\"","hint":"it may write to no room"}`},
+		"no persons":         {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"persons: true in the relay's configuration"}`},
+		"too large":          {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, status: 413},
+		"store busy":         {body: `{"room":"noc","text":"x"}`, err: store.ErrBusy, status: 429},
+		"store broken":       {body: `{"room":"noc","text":"x"}`, err: errors.New("disk full"), status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.err = c.err
+			header := bearer(token)
+			if c.token == "-" {
+				header = nil
+			} else if c.token != "" {
+				header = bearer(c.token)
+			}
+			rec := f.do(request{path: "/v1/notify", body: c.body, header: header})
+			require.Equal(t, c.status, rec.Code, rec.Body)
+			if c.answer != "" {
+				require.JSONEq(t, c.answer, rec.Body.String())
+			}
+			require.True(t, json.Valid(rec.Body.Bytes()))
+			require.NotContains(t, rec.Body.String()+f.log.String(), token)
+			if c.status != 202 {
+				require.Empty(t, f.notices)
+				require.Zero(t, f.wakes)
+				require.Equal(t, c.status == 429 || c.status == 503, rec.Header().Get("Retry-After") != "")
+				return
+			}
+			want := c.notice
+			want.Kind, want.State, want.Sender, want.CreatedAt, want.ChangedAt = store.NoticeNotify, store.NoticePending, "ansible", now, now
+			if c.token == "ci-token" {
+				want.Sender = "ci"
+			}
+			require.Equal(t, []store.Notice{want}, f.notices)
+			require.Equal(t, 1, f.wakes)
+		})
+	}
+}
+
+// What Webex delivers goes to its bot's listener as it came, and the answer is
+// the listener's.
+func TestWebhooks(t *testing.T) {
+	f := newFixture(t)
+	good := map[string]string{"X-Spark-Signature": "good"}
+	require.Equal(t, 200, f.do(request{path: "/v1/webex/noc", body: " {raw} ", header: good}).Code)
+	require.Equal(t, [][]byte{[]byte(" {raw} ")}, f.hooked)
+	require.Equal(t, 401, f.do(request{path: "/v1/webex/noc", body: "x"}).Code)
+	require.Equal(t, 404, f.do(request{path: "/v1/webex/other", body: "x", header: good}).Code)
+	require.Equal(t, 413, f.do(request{path: "/v1/webex/noc", body: strings.Repeat("x", MaxBody+1), header: good}).Code)
+	require.Equal(t, 404, f.do(request{path: "/v1/webex/noc/x", body: "x", header: good}).Code)
+}
+
+// The link in Zabbix's event menu leads into Webex, and nowhere else.
+func TestMessageLinks(t *testing.T) {
+	f := newFixture(t)
+	rec := f.do(request{method: "GET", path: LinkPath(alert.Key{Source: "main", EventID: "4711"})})
+	require.Equal(t, 302, rec.Code)
+	require.Equal(t, "webexteams://im?space=X&y=<z>", rec.Header().Get("Location"))
+	require.Contains(t, rec.Body.String(), `<a href="webexteams://im?space=X&amp;y=&lt;z&gt;">`)
+	require.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
+	for _, path := range []string{"/m/main/4712", "/m/main/1", "/m/other/4711", "/m/main/x", "/m/main/%0d%0a", "/m/main/" + strings.Repeat("9", 30), "/m/<script>/1"} {
+		rec := f.do(request{method: "GET", path: path})
+		require.Equal(t, 404, rec.Code, path)
+		require.NotContains(t, rec.Body.String(), "script")
+	}
+	require.Equal(t, "/m/a%2Fb/1", LinkPath(alert.Key{Source: "a/b", EventID: "1"}))
+}
+
+// What isn't there is told as JSON, with what is.
+func TestUnknownPaths(t *testing.T) {
+	f := newFixture(t)
+	rec := f.do(request{method: "GET", path: "/"})
+	require.Equal(t, 200, rec.Code)
+	require.Contains(t, rec.Body.String(), "nms-alert-relay")
+	rec = f.do(request{path: "/v1/zabbix/event"})
+	require.Equal(t, 404, rec.Code)
+	require.Equal(t, `{"error":"no such path","hint":"events go to POST /v1/zabbix/events, messages to POST /v1/notify"}`, rec.Body.String())
+	rec = f.do(request{method: "GET", path: "/v1/zabbix/events"})
+	require.Equal(t, 405, rec.Code)
+	require.Equal(t, `{"error":"this path doesn't know method GET","hint":"it knows POST"}`, rec.Body.String())
+	require.Equal(t, 404, f.do(request{path: "/v1/zabbix/events/"}).Code, "a redirect would lose the body")
+	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "metrics aren't public")
+}
+
+// A panic is one request's: it is answered 500, logged and counted.
+func TestPanics(t *testing.T) {
+	f := newFixture(t)
+	rec := f.do(request{path: "/v1/webex/panic", body: "x"})
+	require.Equal(t, 500, rec.Code)
+	require.True(t, json.Valid(rec.Body.Bytes()))
+	require.NotContains(t, rec.Body.String(), "out of order")
+	require.Contains(t, f.log.String(), "out of order")
+	require.Equal(t, 1.0, testutil.ToFloat64(f.opts.Metrics.panics))
+	require.True(t, f.bodies.TryAcquire(maxInFlight), "its memory was given back")
+}
+
+// Requests are counted by endpoint and class, and every combination is there
+// from the start.
+func TestMetrics(t *testing.T) {
+	f := newFixture(t)
+	count, err := testutil.GatherAndCount(f.registry, "alert_relay_http_requests_total")
+	require.NoError(t, err)
+	require.Equal(t, len(endpointNames)*len(classNames), count)
+	f.do(request{path: "/v1/zabbix/events", body: event, header: bearer(secret)})
+	f.do(request{path: "/v1/zabbix/events", body: event})
+	f.do(request{path: "/v1/webex/panic", body: "x"})
+	f.do(request{method: "GET", path: "/m/main/4711"})
+	m := f.opts.Metrics
+	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointEvents][1]))
+	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointEvents][3]))
+	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointWebex][4]))
+	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointMessage][2]))
+	problems, err := testutil.GatherAndLint(f.registry)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+// The server lets nobody hold a connection or a header for ever.
+func TestServerHasLimits(t *testing.T) {
+	s := NewServer("127.0.0.1:0", http.NotFoundHandler())
+	require.NotZero(t, s.ReadHeaderTimeout)
+	require.NotZero(t, s.ReadTimeout)
+	require.NotZero(t, s.WriteTimeout)
+	require.NotZero(t, s.IdleTimeout)
+	require.NotZero(t, s.MaxHeaderBytes)
+}
