@@ -61,6 +61,9 @@ func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 
 // take waits for the turn.
 func (w *writer) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case w.turn <- struct{}{}:
 		return nil

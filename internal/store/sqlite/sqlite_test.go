@@ -1,0 +1,80 @@
+package sqlite_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	// database/sql opens connections on a goroutine that ends after Close has returned.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
+}
+
+func open(t testing.TB, dir string) store.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(dir, "relay.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// SQLite keeps every promise of the contract.
+func TestStore(t *testing.T) { storetest.Run(t, open) }
+
+// Two relays never share a file, and the second is told which and what to do.
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "relay.db")
+	first := open(t, dir)
+	_, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
+	require.ErrorIs(t, err, store.ErrLocked)
+	require.ErrorContains(t, err, path+".lock")
+	require.ErrorContains(t, err, "Stop the other relay")
+	require.NoError(t, first.Close())
+	require.NoError(t, open(t, dir).Ping(t.Context()))
+}
+
+// Nobody but its owner reads what the relay keeps.
+func TestMode(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	require.NoError(t, s.Ping(t.Context()))
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 3, "the database, its log and the lock")
+	for _, f := range files {
+		info, err := f.Info()
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), f.Name())
+	}
+}
+
+// A path that can't be used is an error that names it.
+func TestUnusablePaths(t *testing.T) {
+	dir := t.TempDir()
+	_, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "missing", "relay.db")})
+	require.ErrorContains(t, err, filepath.Join(dir, "missing", "relay.db"))
+
+	text := filepath.Join(dir, "text.db")
+	require.NoError(t, os.WriteFile(text, []byte("this is no database, and long enough to be read as one"), 0o600))
+	_, err = sqlite.Open(t.Context(), sqlite.Options{Path: text})
+	require.ErrorContains(t, err, "isn't a store")
+	require.ErrorContains(t, err, text)
+}
+
+// Characters that mean something in a URL mean nothing in a path.
+func TestOddPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b%20?#&ü")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, open(t, dir).SetValue(t.Context(), "a", "b"))
+	require.FileExists(t, filepath.Join(dir, "relay.db"))
+}

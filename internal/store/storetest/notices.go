@@ -1,0 +1,163 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+)
+
+// A notice is kept as it was given, is pending until it is sent, and stays so
+// across a restart.
+func testNotices(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := store.Notice{Kind: store.NoticeAnswer, Sender: "x", Room: "noc", RoomID: "R1", Person: "alice@example.com", Bot: "noc", ParentID: "P1",
+		Markdown: "**done**", Text: "done", Card: []byte(`{"type":"AdaptiveCard"}`), NotBefore: t0, CreatedAt: t0}
+	first := must(s.AddNotice(t.Context(), want))(t)
+	second := must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Text: "next"}))(t)
+	require.NotEqual(t, first, second)
+	require.NoError(t, s.Close())
+
+	s = open(t, dir)
+	got := must(s.Notice(t.Context(), first))(t)
+	require.NotZero(t, got.ChangedAt)
+	want.ID, want.State, want.Version, want.ChangedAt = first, store.NoticePending, 1, got.ChangedAt
+	same(t, want, got)
+	pending := must(s.PendingNotices(t.Context()))(t)
+	require.Len(t, pending, 2)
+	require.Equal(t, first, pending[0].ID, "the oldest first")
+
+	got.Attempts, got.NotBefore, got.LastError, got.TrackingID = 1, t0.Add(time.Minute), "503", "T1"
+	require.NoError(t, s.SaveNotice(t.Context(), got))
+	same(t, got, must(s.Notice(t.Context(), first))(t))
+	got.State, got.SentVersion, got.MessageID, got.Edits = store.NoticeSent, 1, "M1", 0
+	require.NoError(t, s.SaveNotice(t.Context(), got))
+	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
+	require.Equal(t, "M1", must(s.Notice(t.Context(), first))(t).MessageID)
+
+	_, err := s.Notice(t.Context(), 99)
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.ErrorIs(t, s.SaveNotice(t.Context(), store.Notice{ID: 99}), store.ErrNotFound)
+}
+
+// A second notice with the same key is the first one with another body; a key
+// counts for its sender and its room or person only.
+func testNoticeDedup(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	add := func(n store.Notice) int64 { t.Helper(); return must(s.AddNotice(t.Context(), n))(t) }
+	n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "running", Dedup: "deploy-7", CreatedAt: t0}
+	id := add(n)
+	sent := must(s.Notice(t.Context(), id))(t)
+	sent.State, sent.SentVersion, sent.MessageID, sent.Edits = store.NoticeSent, 1, "M1", 2
+	require.NoError(t, s.SaveNotice(t.Context(), sent))
+
+	n.Text, n.Markdown, n.CreatedAt = "", "**done**", t0.Add(time.Hour)
+	require.Equal(t, id, add(n))
+	got := must(s.Notice(t.Context(), id))(t)
+	require.Equal(t, store.NoticePending, got.State)
+	require.EqualValues(t, 2, got.Version)
+	require.EqualValues(t, 1, got.SentVersion)
+	require.Equal(t, "**done**", got.Markdown)
+	require.Empty(t, got.Text)
+	require.Equal(t, "M1", got.MessageID, "the message that is to be edited")
+	require.Equal(t, 2, got.Edits)
+	require.Equal(t, t0, got.CreatedAt)
+
+	seen := map[int64]bool{id: true}
+	for _, change := range []func(*store.Notice){
+		func(n *store.Notice) { n.Sender = "cron" },
+		func(n *store.Notice) { n.Room = "db" },
+		func(n *store.Notice) { n.Room, n.Person = "", "alice@example.com" },
+		func(n *store.Notice) { n.Dedup = "deploy-8" },
+		func(n *store.Notice) { n.Dedup = "" },
+		func(n *store.Notice) { n.Dedup = "" },
+	} {
+		other := n
+		change(&other)
+		id := add(other)
+		require.False(t, seen[id], "%+v", other)
+		seen[id] = true
+	}
+}
+
+// A body that is replaced while the one before it is being sent is sent as well.
+func testNoticeReplaced(t *testing.T, open Opener) {
+	for _, end := range []store.NoticeState{store.NoticeSent, store.NoticeDead} {
+		s := open(t, t.TempDir())
+		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "one", Dedup: "k"}
+		id := must(s.AddNotice(t.Context(), n))(t)
+		sending := must(s.Notice(t.Context(), id))(t)
+		n.Text = "two"
+		require.Equal(t, id, must(s.AddNotice(t.Context(), n))(t))
+
+		sending.State = end
+		if end == store.NoticeSent {
+			sending.SentVersion, sending.MessageID = sending.Version, "M1"
+		}
+		require.NoError(t, s.SaveNotice(t.Context(), sending))
+		got := must(s.Notice(t.Context(), id))(t)
+		require.Equal(t, store.NoticePending, got.State)
+		require.Equal(t, "two", got.Text)
+		require.Greater(t, got.Version, got.SentVersion)
+		require.EqualValues(t, 1, stats(t, s).NoticesPending)
+
+		got.State, got.SentVersion = store.NoticeSent, got.Version
+		require.NoError(t, s.SaveNotice(t.Context(), got))
+		require.Zero(t, stats(t, s).NoticesPending)
+	}
+}
+
+// A command is claimed once, whoever brings it how often.
+func testCommands(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := store.Command{ID: "MSG1", Bot: "noc", RoomID: "R1", Room: "noc", ParentID: "P1", PersonID: "U1", Email: "alice@example.com", Name: "Alice",
+		Text: "ack 4711 on it", Action: "ack", Keys: []string{"main/4711", "main/4712"}, State: store.CommandReceived,
+		NotBefore: t0.Add(time.Second), CreatedAt: t0, Detail: []byte(`{"message":"on it"}`)}
+	require.True(t, must(s.ClaimCommand(t.Context(), want))(t))
+	again := want
+	again.Text, again.State = "something else", store.CommandDone
+	require.False(t, must(s.ClaimCommand(t.Context(), again))(t))
+	later := store.Command{ID: "MSG2", State: store.CommandReceived, CreatedAt: t0.Add(time.Second)}
+	require.True(t, must(s.ClaimCommand(t.Context(), later))(t))
+	require.NoError(t, s.Close())
+
+	s = open(t, dir)
+	require.False(t, must(s.ClaimCommand(t.Context(), want))(t))
+	same(t, []store.Command{want, later}, must(s.UnfinishedCommands(t.Context()))(t))
+	same(t, []store.Command{later, want}, must(s.Commands(t.Context(), 0))(t))
+	same(t, []store.Command{later}, must(s.Commands(t.Context(), 1))(t))
+	require.EqualValues(t, 2, stats(t, s).CommandsPending)
+
+	for state, finished := range map[store.CommandState]bool{
+		store.CommandExecuting: false, store.CommandRetrying: false, store.CommandDone: true,
+		store.CommandFailed: true, store.CommandDenied: true, store.CommandExpired: true,
+	} {
+		want.State, want.Outcome, want.Attempts = state, "acknowledged", want.Attempts+1
+		require.NoError(t, s.SaveCommand(t.Context(), want))
+		same(t, want, must(s.Commands(t.Context(), 0))(t)[1])
+		unfinished := len(must(s.UnfinishedCommands(t.Context()))(t))
+		require.Equal(t, finished, unfinished == 1, state)
+	}
+	require.ErrorIs(t, s.SaveCommand(t.Context(), store.Command{ID: "MSG9"}), store.ErrNotFound)
+	_, err := s.ClaimCommand(t.Context(), store.Command{})
+	require.Error(t, err, "without an id")
+}
+
+// Small things are kept by name.
+func testValues(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	_, err := s.Value(t.Context(), "webhook.noc")
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.NoError(t, s.SetValue(t.Context(), "webhook.noc", "one"))
+	require.NoError(t, s.SetValue(t.Context(), "webhook.noc", "two"))
+	require.NoError(t, s.SetValue(t.Context(), "empty", ""))
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	require.Equal(t, "two", must(s.Value(t.Context(), "webhook.noc"))(t))
+	require.Equal(t, "", must(s.Value(t.Context(), "empty"))(t))
+}

@@ -1,0 +1,127 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// A problem comes back as it was committed, to the last field.
+func testProblems(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	p := problem("4711", alert.StateOpen)
+	p.Facts.Name = "<@all> \x00\n\u202e ü 🔥"
+	p.Macros = map[string]string{"host.ip": "192.0.2.1"}
+	p.Tags = []alert.Tag{{Tag: "service", Value: "db"}, {Tag: "service"}}
+	p.SuppressedUntil = t0.Add(time.Hour)
+	p.Timeline = append(p.Timeline, alert.Entry{Seq: 2, Key: "ack", Kind: alert.EntryUpdate, At: t0,
+		Update: &alert.Update{AckID: "7", At: t0, Actor: alert.Actor{Name: "Alice"}, Message: "on it",
+			Actions: alert.Actions{Ack: true, Severity: &alert.SeverityChange{Old: alert.High, New: alert.Disaster}}}})
+	fold(t, s, store.Fold{Problems: []alert.Problem{p, problem("4712", alert.StateOpen)}})
+
+	keys := []alert.Key{p.Key, {Source: "other", EventID: "4711"}, key("nobody knows"), p.Key}
+	got := must(s.Problems(t.Context(), keys))(t)
+	require.Len(t, got, 1)
+	same(t, p.Timeline, got[p.Key].Timeline)
+	same(t, p.Facts, got[p.Key].Facts)
+	require.True(t, p.SuppressedUntil.Equal(got[p.Key].SuppressedUntil))
+	require.Empty(t, must(s.Problems(t.Context(), nil))(t))
+
+	// Committed again it is replaced, not doubled.
+	p.Revision, p.Severity = 2, alert.Disaster
+	fold(t, s, store.Fold{Problems: []alert.Problem{p}})
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	require.EqualValues(t, 2, must(s.Problems(t.Context(), keys))(t)[p.Key].Revision)
+	require.Len(t, must(s.FindProblems(t.Context(), store.Filter{}))(t), 2)
+
+	other := problem("4711", alert.StateOpen)
+	other.Key.Source = "other"
+	fold(t, s, store.Fold{Problems: []alert.Problem{other}})
+	require.ElementsMatch(t, []alert.Key{p.Key, other.Key}, must(s.KeysByEventID(t.Context(), "4711"))(t))
+	require.Empty(t, must(s.KeysByEventID(t.Context(), "47"))(t))
+	require.Len(t, must(s.Problems(t.Context(), []alert.Key{p.Key, other.Key}))(t), 2)
+}
+
+// Problems are found by what the filter says, the worst first, then the newest.
+func testFind(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	make := func(id string, change func(*alert.Problem)) alert.Problem {
+		p := problem(id, alert.StateOpen)
+		change(&p)
+		return p
+	}
+	fold(t, s, store.Fold{
+		Problems: []alert.Problem{
+			make("1", func(p *alert.Problem) { p.Severity = alert.Warning; p.Acknowledged = true }),
+			make("2", func(p *alert.Problem) { p.Severity = alert.Disaster; p.State = alert.StateResolved }),
+			make("3", func(p *alert.Problem) { p.OpenedAt = t0.Add(time.Minute); p.Name = "ÜBERLAUF 100%" }),
+			make("4", func(p *alert.Problem) { p.Hosts = append(p.Hosts, alert.Host{Host: "db1", Name: "Datenbank Süd"}) }),
+			make("5", func(p *alert.Problem) { p.Key.Source = "lab"; p.Severity = alert.Information }),
+			make("6", func(p *alert.Problem) { p.State = alert.StateOccurred; p.Severity = alert.NotClassified }),
+		},
+		Posts: []store.Post{post("1", "noc", 1), post("2", "noc", 1), post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1)},
+	})
+	shown := store.Cursor{State: store.PostLive, Shown: 1, RootID: "M1"}
+	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", shown))
+	require.NoError(t, s.SavePost(t.Context(), key("2"), "noc", store.Cursor{State: store.PostLive, Delivered: 1, Digest: 3}))
+	require.NoError(t, s.SavePost(t.Context(), key("4"), "db", shown))
+
+	yes, no := true, false
+	for _, c := range []struct {
+		name   string
+		filter store.Filter
+		want   []string
+	}{
+		{"all", store.Filter{}, []string{"2", "3", "4", "1", "5", "6"}},
+		{"at most", store.Filter{Limit: 2}, []string{"2", "3"}},
+		{"open", store.Filter{Open: true}, []string{"3", "4", "1", "5"}},
+		{"source", store.Filter{Source: "lab"}, []string{"5"}},
+		{"severity", store.Filter{Severity: map[alert.Severity]bool{alert.Warning: true, alert.Disaster: true}}, []string{"2", "1"}},
+		{"acknowledged", store.Filter{Acknowledged: &yes}, []string{"1"}},
+		{"not acknowledged", store.Filter{Acknowledged: &no, Open: true}, []string{"3", "4", "5"}},
+		{"search in any case", store.Filter{Search: "überlauf"}, []string{"3"}},
+		{"search is no pattern", store.Filter{Search: "0%"}, []string{"3"}},
+		{"search finds nothing", store.Filter{Search: "1%"}, nil},
+		{"technical name", store.Filter{Host: "db*"}, []string{"4"}},
+		{"visible name", store.Filter{Host: "datenbank s?d"}, []string{"4"}},
+		{"a glob matches the whole name", store.Filter{Host: "db"}, nil},
+		{"told in the room", store.Filter{Room: "noc"}, []string{"2", "1"}},
+		{"together", store.Filter{Room: "noc", Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
+	} {
+		var got []string
+		for _, p := range must(s.FindProblems(t.Context(), c.filter))(t) {
+			got = append(got, p.Key.EventID)
+		}
+		require.Equal(t, c.want, got, c.name)
+	}
+}
+
+// A batch of the ledger is written whole or not at all.
+func testFoldAtomic(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	id := appendOne(t, s, "a")
+	bad := store.Fold{
+		Applied:  []int64{id, id + 1}, // there is no such entry
+		Problems: []alert.Problem{problem("1", alert.StateOpen)},
+		Posts:    []store.Post{post("1", "noc", 1)},
+		Notices:  []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "test"}},
+	}
+	require.Error(t, s.CommitFold(t.Context(), bad))
+	require.Empty(t, must(s.FindProblems(t.Context(), store.Filter{}))(t))
+	require.Empty(t, must(s.PendingPosts(t.Context(), []string{"noc"}))(t))
+	require.Empty(t, must(s.PendingNotices(t.Context()))(t))
+	require.EqualValues(t, 1, stats(t, s).JournalPending)
+
+	bad.Applied = []int64{id}
+	fold(t, s, bad)
+	require.Len(t, must(s.FindProblems(t.Context(), store.Filter{}))(t), 1)
+	require.Len(t, must(s.PendingPosts(t.Context(), []string{"noc"}))(t), 1)
+	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
+	require.Zero(t, stats(t, s).JournalPending)
+}

@@ -1,0 +1,114 @@
+// Package storetest is the conformance suite of the store's contract: every
+// implementation must pass it.
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Opener opens the store that lives at a place: a directory of the test's own,
+// empty at first. Opened again after Close, it is the same store. It closes what
+// the test leaves open.
+type Opener func(t testing.TB, dir string) store.Store
+
+// Run holds a store to its contract.
+func Run(t *testing.T, open Opener) {
+	for name, test := range map[string]func(*testing.T, Opener){
+		"journal/append":            testAppend,
+		"journal/set aside":         testSetAside,
+		"journal/any order":         testFoldAnyOrder,
+		"journal/concurrent":        testConcurrentAppend,
+		"journal/after a crash":     testCrash,
+		"journal/context":           testAppendContext,
+		"problems/kept whole":       testProblems,
+		"problems/find":             testFind,
+		"fold/whole or not at all":  testFoldAtomic,
+		"posts/cursor and ledger":   testPosts,
+		"posts/dirty since":         testDirtySince,
+		"posts/pending":             testPendingPosts,
+		"posts/by message":          testPostByMessage,
+		"notices/life":              testNotices,
+		"notices/dedup":             testNoticeDedup,
+		"notices/replaced meantime": testNoticeReplaced,
+		"commands":                  testCommands,
+		"dead letters":              testDeadLetters,
+		"values":                    testValues,
+		"stats":                     testStats,
+		"prune/journal":             testPruneJournal,
+		"prune/the rest":            testPruneRest,
+		"close":                     testClose,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open) })
+	}
+}
+
+// t0 is a time with a fraction that microseconds hold.
+var t0 = time.Date(2026, 11, 24, 13, 51, 51, 123456000, time.UTC)
+
+func key(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
+
+func problem(id string, state alert.State) alert.Problem {
+	return alert.Problem{
+		Key: key(id), Origin: alert.OriginTrigger, State: state, Revision: 1, Severity: alert.High,
+		Facts:    alert.Facts{Name: "Disk full on " + id, Hosts: []alert.Host{{Host: "sw-" + id, Name: "Switch " + id}}},
+		OpenedAt: t0, ChangedAt: t0, Announced: true,
+		Timeline: []alert.Entry{{Seq: 1, Key: "opened", Kind: alert.EntryOpened, At: t0}},
+	}
+}
+
+func post(id, room string, desired int64) store.Post {
+	return store.Post{Key: key(id), Room: room, Route: "route 1", Desired: desired, Severity: alert.High, Open: true,
+		OpenedAt: t0, DirtySince: t0, Cursor: store.Cursor{State: store.PostLive}}
+}
+
+func fold(t testing.TB, s store.Store, f store.Fold) {
+	t.Helper()
+	require.NoError(t, s.CommitFold(t.Context(), f))
+}
+
+func appendOne(t testing.TB, s store.Store, payload string) int64 {
+	t.Helper()
+	id, err := s.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: t0})
+	require.NoError(t, err)
+	return id
+}
+
+func stats(t testing.TB, s store.Store) store.Stats {
+	t.Helper()
+	st, err := s.Stats(t.Context())
+	require.NoError(t, err)
+	return st
+}
+
+// same compares values, and takes nil and empty for the same.
+func same(t testing.TB, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("want (-), got (+):\n%s", diff)
+	}
+}
+
+func ids(entries []store.Entry) []int64 {
+	var all []int64
+	for _, e := range entries {
+		all = append(all, e.ID)
+	}
+	return all
+}
+
+// must takes a result apart from an error that mustn't be.
+func must[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		require.NoError(t, err)
+		return v
+	}
+}
