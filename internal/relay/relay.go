@@ -285,7 +285,7 @@ func (r *Relay) bots() (bots, error) {
 		return nil, fmt.Errorf("webex: %w", err)
 	}
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "alert_relay_webex_request_seconds",
+		Name:    "alert_relay_webex_api_seconds",
 		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
 		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"bot", "op", "status"})
@@ -321,7 +321,7 @@ func (b bots) hearing() []chat.Bot {
 // sources are the clients of those Zabbixes that have an API token.
 func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "alert_relay_zabbix_request_seconds",
+		Name:    "alert_relay_zabbix_api_seconds",
 		Help:    "Calls to a Zabbix API by source, method and result.",
 		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"source", "method", "result"})

@@ -3,11 +3,13 @@
 package demo
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"html"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -153,8 +155,12 @@ func (p *Page) state(w http.ResponseWriter, _ *http.Request) {
 func (p *Page) snapshot() stateJSON {
 	world := p.Webex.State()
 	s := stateJSON{People: p.People, Relay: p.Meters()}
+	names := map[string]string{}
+	for _, person := range world.People {
+		names[person.Email] = person.Name
+	}
 	for _, r := range world.Rooms {
-		s.Rooms = append(s.Rooms, room(r, p.Bot))
+		s.Rooms = append(s.Rooms, room(r, names, p.Bot))
 	}
 	p.mu.Lock()
 	s.WebexDown, s.Zabbix.Down = p.webexDown, p.api
@@ -163,7 +169,9 @@ func (p *Page) snapshot() stateJSON {
 	waiting, sent, failed := p.Zabbix.AlertCounts()
 	s.Zabbix.Alerts = map[string]int{"waiting": waiting, "sent": sent, "failed": failed}
 	s.Zabbix.Problems = []problemJSON{}
-	for _, q := range p.Zabbix.Problems() {
+	problems := p.Zabbix.Problems()
+	slices.SortStableFunc(problems, func(a, b zabbixsim.Problem) int { return cmp.Compare(min(a.RecoveryID, 1), min(b.RecoveryID, 1)) }) // open ones first
+	for _, q := range problems {
 		if q.RecoveryID == 0 {
 			s.Zabbix.Open++
 		}
@@ -180,9 +188,16 @@ func (p *Page) snapshot() stateJSON {
 	return s
 }
 
-// room is what a chat client shows of a room: the newest roots with their threads.
-func room(r webexsim.RoomView, bot string) roomJSON {
-	j := roomJSON{ID: r.ID, Title: r.Title, Type: r.Type, Members: r.Members, Messages: []messageJSON{}}
+// room is what a chat client shows of a room: the newest roots with their
+// threads. A direct chat has the other one's name.
+func room(r webexsim.RoomView, names map[string]string, bot string) roomJSON {
+	j := roomJSON{ID: r.ID, Title: r.Title, Type: r.Type, Members: []string{}, Messages: []messageJSON{}}
+	for _, email := range r.Members {
+		j.Members = append(j.Members, names[email])
+		if r.Type == "direct" && email != bot {
+			j.Title = names[email] + " and the bot"
+		}
+	}
 	roots := 0
 	for _, m := range r.Messages {
 		if m.ParentID == "" && !m.Deleted {

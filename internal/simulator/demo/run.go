@@ -42,9 +42,9 @@ const secret = "simulated-secret-of-the-demo"
 
 // people of the demo, and what they may do.
 var people = []Person{
-	{Email: "alice@example.com", Name: "Alice Example", Role: "operator"},
-	{Email: "bob@example.com", Name: "Bob Builder", Role: "admin"},
-	{Email: "carol@example.com", Name: "Carol Reader", Role: "viewer"},
+	{Email: "alice@example.com", Name: "Alice Archer", Role: "operator"},
+	{Email: "bob@example.com", Name: "Bob Baker", Role: "admin"},
+	{Email: "carol@example.com", Name: "Carol Carter", Role: "viewer"},
 }
 
 // Run runs the demo until ctx ends. It leaves nothing behind.

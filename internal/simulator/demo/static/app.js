@@ -22,7 +22,7 @@ const post = async (path, body) => {
   const r = await fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
   if (!r.ok) alert(await r.text());
 };
-const clock = t => new Date(t).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
+const clock = t => new Date(t).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'});
 const hue = s => [...s].reduce((h, c) => (h * 31 + c.charCodeAt(0)) % 360, 7);
 const avatar = (name, cls = '') => {
   const a = el('span', {class: 'avatar ' + cls, 'aria-hidden': 'true'}, name.split(/\s+/).map(w => w[0]).join('').slice(0, 2).toUpperCase());
