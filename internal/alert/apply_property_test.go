@@ -87,7 +87,7 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 type generator struct{ *rapid.T }
 
 func (g generator) seconds(label string) time.Duration {
-	return time.Duration(rapid.IntRange(0, 400).Draw(g.T, label)) * time.Second
+	return time.Duration(pick(g, label, 0, 1, 37, 74, 74, 130, 200)) * time.Second // 37 and 74: when ids 1 and 2 were
 }
 
 func pick[T any](g generator, label string, values ...T) T {
@@ -97,26 +97,19 @@ func pick[T any](g generator, label string, values ...T) T {
 func (g generator) maybe(label string) bool { return rapid.Bool().Draw(g.T, label) }
 
 func (g generator) actions() Actions {
-	a := Actions{Ack: g.maybe("ack"), Close: g.maybe("close"), Suppress: g.maybe("suppress"), Unack: g.maybe("unack")}
-	if g.maybe("severity") {
-		a.Severity = &SeverityChange{Old: pick(g, "old", Average, High), New: pick(g, "new", Average, High)}
-	}
-	if a.Suppress && g.maybe("until") {
-		a.SuppressUntil = epoch.Add(time.Hour + g.seconds("until"))
-	}
-	if g.maybe("other") {
-		a.Other = "did something new"
-	}
-	return a
+	return pick(g, "actions",
+		Actions{}, Actions{Ack: true}, Actions{Ack: true}, Actions{Close: true}, Actions{Unack: true}, Actions{Other: "did something new"},
+		Actions{Ack: true, Severity: &SeverityChange{Old: Average, New: High}}, Actions{Severity: &SeverityChange{Old: High, New: Average}},
+		Actions{Suppress: true}, Actions{Suppress: true, SuppressUntil: epoch.Add(time.Hour + g.seconds("until"))})
 }
 
 func (g generator) update() Update {
 	u := Update{
 		At:      epoch.Add(g.seconds("at")),
-		Message: pick(g, "message", "", "on it", "alice: on it "),
+		Message: pick(g, "message", "", "on it", "on it "),
 		Actions: g.actions(),
 	}
-	u.Actions.Comment = u.Message != ""
+	u.Actions.Comment = u.Message != "" && g.maybe("comment")
 	return u
 }
 
@@ -140,7 +133,7 @@ func (g generator) event() Event {
 	kinds := []Kind{KindProblem, KindUpdate, KindUpdate, KindRecovery, KindObservation, KindObservation, KindAction, KindAction}
 	e := Event{Key: Key{"main", "4711"}, Kind: pick(g, "kind", kinds...)}
 	e.ReceivedAt = epoch.Add(g.seconds("received"))
-	e.SentAt = e.ReceivedAt.Add(-time.Duration(rapid.IntRange(0, 20).Draw(g.T, "age")) * time.Second)
+	e.SentAt = e.ReceivedAt.Add(-time.Duration(pick(g, "age", 0, 0, 2)) * time.Second)
 	zone := time.Duration(pick(g, "zone", 0, 0, 1, 36, -17)) * 15 * time.Minute
 	e.At = epoch.Add(g.seconds("at"))
 	switch e.Kind {

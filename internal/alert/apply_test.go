@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -323,6 +322,11 @@ func TestASalvagedUpdateIsFilledInByTheAPI(t *testing.T) {
 	require.Len(t, alone.Timeline, 2, "told all the same where nobody can say more")
 }
 
+func TestAMediaTypeWithFewerMacrosTellsTheSameUpdate(t *testing.T) {
+	lean := updateEvent(19, 24, Update{Message: signed, Actions: Actions{Comment: true}}) // it has no {EVENT.UPDATE.ACTION}
+	require.Len(t, story(t, problemEvent(), echo, lean, api).Timeline, 2)
+}
+
 func TestRankingIsKnownByTheAPIAlone(t *testing.T) {
 	e := asked4711(30, Observation{Opened: epoch, CauseEventID: "42", Updates: []Update{{AckID: "5", At: at(20), Actions: Actions{ToSymptom: true}}}})
 	p := story(t, problemEvent(), e)
@@ -485,50 +489,4 @@ func TestSeverityTitles(t *testing.T) {
 		titles = append(titles, s.Title())
 	}
 	require.Equal(t, []string{"Not classified", "Information", "Warning", "Average", "High", "Disaster"}, titles)
-}
-
-// benchmarkEvents are a usual problem's: told, acknowledged, looked up, over.
-func benchmarkEvents() []Event {
-	problem := problemEvent()
-	problem.Facts.Macros = map[string]string{}
-	for i := range 40 {
-		problem.Facts.Macros[fmt.Sprintf("macro.number.%d", i)] = "some value of the usual length"
-	}
-	problem.Facts.TriggerDescription = "What to do:\n1. look\n2. fix"
-	return []Event{problem, own, echo, api, recoveryEvent(60, 63)}
-}
-
-func BenchmarkApply(b *testing.B) {
-	events := benchmarkEvents()
-	var before Problem
-	for _, e := range events {
-		b.Run(string(e.Kind), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				Apply(before, e)
-			}
-		})
-		before, _ = Apply(before, e)
-	}
-}
-
-// As the ledger does it: read the problem, apply, write it. A second on one
-// core should do for 5,000 of these.
-func BenchmarkFoldOneEvent(b *testing.B) {
-	events := benchmarkEvents()
-	b.ReportAllocs()
-	var raw []byte
-	i := 0
-	for b.Loop() {
-		var p Problem
-		if i%len(events) > 0 {
-			if err := json.Unmarshal(raw, &p); err != nil {
-				b.Fatal(err)
-			}
-		}
-		p, _ = Apply(p, events[i%len(events)])
-		raw, _ = json.Marshal(p)
-		i++
-	}
-	b.ReportMetric(float64(len(raw)), "bytes/problem")
 }

@@ -1,0 +1,53 @@
+package alert
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+)
+
+// benchmarkEvents are a usual problem's: told, acknowledged, looked up, over.
+func benchmarkEvents() []Event {
+	problem := problemEvent()
+	problem.Facts.Macros = map[string]string{}
+	for i := range 40 {
+		problem.Facts.Macros[fmt.Sprintf("macro.number.%d", i)] = "some value of the usual length"
+	}
+	problem.Facts.TriggerDescription = "What to do:\n1. look\n2. fix"
+	return []Event{problem, own, echo, api, recoveryEvent(60, 63)}
+}
+
+func BenchmarkApply(b *testing.B) {
+	events := benchmarkEvents()
+	var before Problem
+	for _, e := range events {
+		b.Run(string(e.Kind), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Apply(before, e)
+			}
+		})
+		before, _ = Apply(before, e)
+	}
+}
+
+// As the ledger does it: read the problem, apply, write it. A second on one
+// core should do for 5,000 of these.
+func BenchmarkFoldOneEvent(b *testing.B) {
+	events := benchmarkEvents()
+	b.ReportAllocs()
+	var raw []byte
+	i := 0
+	for b.Loop() {
+		var p Problem
+		if i%len(events) > 0 {
+			if err := json.Unmarshal(raw, &p); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p, _ = Apply(p, events[i%len(events)])
+		raw, _ = json.Marshal(p)
+		i++
+	}
+	b.ReportMetric(float64(len(raw)), "bytes/problem")
+}
