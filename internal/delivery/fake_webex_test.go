@@ -1,0 +1,263 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+// aMessage is one message of the fake Webex.
+type aMessage struct {
+	id, room, parent, markdown string
+	card                       bool
+	edits                      int
+	deleted                    bool
+}
+
+// aCall is one request that the fake Webex got.
+type aCall struct {
+	at, end      time.Time
+	op           string // "post", "edit", "delete"
+	room, parent string
+	id           string
+	markdown     string
+	card         bool
+	status       int
+	lost         bool // taken, but the answer was lost
+}
+
+// fakeWebex is as strict as Webex is documented to be.
+type fakeWebex struct {
+	mu         sync.Mutex
+	messages   map[string]*aMessage
+	order      []*aMessage
+	calls      []aCall
+	rooms      map[string]bool // that the bot is in
+	took       time.Duration   // of each call
+	parentGone int             // status of a reply to a deleted root
+	inFlight   map[string]int  // by room and problem
+	violations []string
+	quiet      time.Time // told to wait until
+	quietFrom  time.Time
+	// meet is asked before each call is taken: nil takes it.
+	meet func(c aCall) *trouble
+}
+
+// trouble is what the fake does instead of answering well.
+type trouble struct {
+	status     int // 0: no answer at all
+	lose       bool
+	retryAfter time.Duration
+}
+
+func newFakeWebex(rooms ...string) *fakeWebex {
+	f := &fakeWebex{messages: map[string]*aMessage{}, rooms: map[string]bool{}, took: 100 * time.Millisecond, parentGone: 404, inFlight: map[string]int{}}
+	for _, r := range rooms {
+		f.rooms[r] = true
+	}
+	return f
+}
+
+func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) (aMessage, error) {
+	f.mu.Lock()
+	c.at = time.Now()
+	if c.at.After(f.quietFrom) && c.at.Before(f.quiet) {
+		f.violations = append(f.violations, fmt.Sprintf("%s at %v though told to wait until %v", c.op, c.at, f.quiet))
+	}
+	about := c.room + " " + strings.SplitN(c.markdown, " ", 2)[0]
+	if c.op != "delete" {
+		if f.inFlight[about]++; f.inFlight[about] > 1 && strings.Contains(about, "/") {
+			f.violations = append(f.violations, "two calls in flight for "+about)
+		}
+	}
+	took := f.took
+	f.mu.Unlock()
+	var cut error
+	select {
+	case <-time.After(took):
+	case <-ctx.Done():
+		cut = ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.op != "delete" {
+		f.inFlight[about]--
+	}
+	c.end = time.Now()
+	if cut != nil {
+		f.calls = append(f.calls, c)
+		return aMessage{}, &webex.Error{Op: c.op, Message: "cut off", Unanswered: true, Err: cut}
+	}
+	var ft *trouble
+	if f.meet != nil {
+		ft = f.meet(c)
+	}
+	if ft != nil && !ft.lose {
+		c.status = ft.status
+		f.calls = append(f.calls, c)
+		if ft.status == 429 {
+			f.quietFrom, f.quiet = c.end, c.end.Add(ft.retryAfter)
+		}
+		return aMessage{}, &webex.Error{Op: c.op, Status: ft.status, Message: "as the test wants", TrackingID: "T1", RetryAfter: ft.retryAfter}
+	}
+	c.status = take(&c)
+	if ft != nil {
+		c.lost = c.status < 300
+		f.calls = append(f.calls, c)
+		return aMessage{}, &webex.Error{Op: c.op, Message: "the answer was lost", Unanswered: true, Err: errors.New("connection reset")}
+	}
+	f.calls = append(f.calls, c)
+	if c.status >= 300 {
+		return aMessage{}, &webex.Error{Op: c.op, Status: c.status, Message: "refused", TrackingID: "T2"}
+	}
+	if m := f.messages[c.id]; m != nil {
+		return *m, nil
+	}
+	return aMessage{}, nil
+}
+
+func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webex.Message, error) {
+	room := m.RoomID
+	if m.ToPersonEmail != "" {
+		room = "direct:" + m.ToPersonEmail
+	}
+	got, err := f.handle(ctx, aCall{op: "post", room: room, parent: m.ParentID, markdown: m.Markdown + m.Text, card: len(m.Attachments) > 0}, func(c *aCall) int {
+		switch {
+		case !f.rooms[room] && m.ToPersonEmail == "":
+			return 404
+		case len(m.Markdown) > webex.MaxMessageBytes || m.Markdown+m.Text == "":
+			return 400
+		case m.RoomID != "" && m.ToPersonEmail != "":
+			return 400
+		}
+		if m.ParentID != "" {
+			parent := f.messages[m.ParentID]
+			if parent == nil || parent.deleted || parent.room != room {
+				return f.parentGone
+			}
+		}
+		c.id = fmt.Sprint("m", len(f.order)+1)
+		msg := &aMessage{id: c.id, room: room, parent: m.ParentID, markdown: c.markdown, card: c.card}
+		f.rooms[room] = true
+		f.messages[c.id] = msg
+		f.order = append(f.order, msg)
+		return 200
+	})
+	return webex.Message{ID: got.id, RoomID: got.room}, err
+}
+
+func (f *fakeWebex) EditMessage(ctx context.Context, id, roomID, markdown string) (webex.Message, error) {
+	got, err := f.handle(ctx, aCall{op: "edit", room: roomID, id: id, markdown: markdown}, func(*aCall) int {
+		m := f.messages[id]
+		switch {
+		case !f.rooms[roomID] || m == nil || m.deleted:
+			return 404
+		case m.room != roomID || m.card || m.edits >= webex.MaxEdits || markdown == "":
+			return 400
+		}
+		m.edits++
+		m.markdown = markdown
+		return 200
+	})
+	return webex.Message{ID: got.id, RoomID: got.room}, err
+}
+
+func (f *fakeWebex) DeleteMessage(ctx context.Context, id string) error {
+	_, err := f.handle(ctx, aCall{op: "delete", id: id}, func(*aCall) int {
+		m := f.messages[id]
+		if m == nil {
+			return 204
+		}
+		if !f.rooms[m.room] {
+			return 403
+		}
+		m.deleted = true
+		return 204
+	})
+	return err
+}
+
+// live are the messages of a room that weren't deleted, in order.
+func (f *fakeWebex) live(room string) []aMessage {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []aMessage
+	for _, m := range f.order {
+		if m.room == room && !m.deleted {
+			out = append(out, *m)
+		}
+	}
+	return out
+}
+
+func (f *fakeWebex) seen() []aCall {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+// deleteBySomebody is a person deleting a message.
+func (f *fakeWebex) deleteBySomebody(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.messages[id].deleted = true
+}
+
+func (f *fakeWebex) set(change func(*fakeWebex)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+// plainRenderer writes what a test wants to read.
+type plainRenderer struct{}
+
+func (plainRenderer) Root(p alert.Problem, room render.Room, _ time.Time) string {
+	said := ""
+	for _, e := range p.Timeline {
+		if e.Update != nil {
+			said = " said:" + e.Update.Message
+		}
+	}
+	return fmt.Sprintf("%s %s rev=%d sev=%s%s", p.Key, p.State, p.Revision, p.Severity, said)
+}
+
+func (plainRenderer) Lines(p alert.Problem, entries []alert.Entry, room render.Room, _ time.Time) string {
+	var lines []string
+	for _, e := range entries {
+		words := string(e.Kind)
+		if e.Update != nil {
+			words = e.Update.Message
+		}
+		if len(room.Tell) > 0 && !slices.Contains(room.Tell, string(e.Kind)) {
+			continue
+		}
+		lines = append(lines, words)
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return p.Key.String() + " line: " + strings.Join(lines, "; ")
+}
+
+func (plainRenderer) Actions(p alert.Problem) string {
+	switch {
+	case !p.Open():
+		return ""
+	case p.Acknowledged:
+		return "unack,close"
+	}
+	return "ack,close"
+}
+
+func (r plainRenderer) Card(p alert.Problem, room render.Room, now time.Time) (any, string) {
+	return map[string]string{"type": "AdaptiveCard"}, "card " + r.Actions(p) + " " + r.Root(p, room, now)
+}

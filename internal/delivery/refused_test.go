@@ -1,0 +1,153 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if strings.HasPrefix(c.markdown, "main/1 ") {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.fold(2, nil, "noc")
+		w.pass(time.Second)
+		post := w.store.post(key(1), "noc")
+		require.Equal(t, store.PostDead, post.State)
+		require.Contains(t, post.LastError, "400 as the test wants")
+		require.Equal(t, "T1", post.TrackingID)
+		require.False(t, post.DeadAt.IsZero())
+		require.Zero(t, w.store.pending(), "a dead letter isn't pending")
+		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "post"))
+		require.Len(t, w.webex.live("R-noc"), 2, "and holds up nobody")
+		require.Empty(t, w.texts("default"))
+
+		// Replayed by an operator, once what was wrong is right.
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		post.State = store.PostLive
+		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
+		w.d.RescanNow()
+		w.pass(time.Second)
+		require.Len(t, w.webex.live("R-noc"), 4)
+	})
+}
+
+func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "away")
+		w.fold(2, nil, "away", "default")
+		w.fold(3, nil, "nowhere") // not configured
+		w.pass(2 * time.Second)
+		require.Zero(t, w.store.pending())
+		all := "\n" + strings.Join(w.texts("default"), "\n")
+		require.Equal(t, 1, strings.Count(all, "**Room `away` refuses messages.**"), "said once")
+		require.Equal(t, 1, strings.Count(all, "**Room `nowhere` refuses messages.**"))
+		require.Equal(t, 1, strings.Count(all, "\nmain/1 open"), all)
+		require.Equal(t, 1, strings.Count(all, "\nmain/3 open"), all)
+		require.Equal(t, 1, strings.Count(all, "\nmain/2 open"), "it knew already: %s", all)
+		require.Equal(t, store.PostDead, w.store.post(key(1), "away").State)
+		require.Equal(t, store.PostDead, w.store.post(key(3), "nowhere").State)
+		require.EqualValues(t, 2, w.metric("alert_relay_reroutes_total"))
+		require.EqualValues(t, 3, w.metric("alert_relay_dead_letters_total", "kind", "post"))
+	})
+}
+
+func TestARoomThatIsGoneIsReroutedByTheLedgerWhereItCan(t *testing.T) {
+	var w *world
+	reroute := func(_ context.Context, k alert.Key, to string) error {
+		w.d.Notify(w.store.fold(k, nil, to))
+		return nil
+	}
+	inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
+		w = in
+		w.fold(1, nil, "away")
+		w.pass(time.Second)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		texts := w.texts("default")
+		require.Contains(t, texts[0]+texts[1], "refuses messages")
+		require.Contains(t, strings.Join(texts, "\n"), "main/1 resolved", "and stays true there")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestARootThatSomebodyDeletedIsPostedAnew(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		w.webex.deleteBySomebody(w.store.post(key(1), "noc").RootID)
+		w.fold(1, say("still there"))
+		w.pass(3 * time.Second)
+		require.Equal(t, []string{"edit 404", "post", "delete", "card"}, w.ops()[2:])
+		require.Len(t, w.webex.live("R-noc"), 2, "no card is left in the old thread")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+func TestAReplyToADeletedRootFindsOut(t *testing.T) {
+	for _, status := range []int{400, 404} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			w.webex.parentGone = status
+			first := true
+			w.webex.meet = func(c aCall) *trouble {
+				if c.op == "post" && c.card && first { // between the root and its card
+					first = false
+					w.webex.messages[c.parent].deleted = true
+				}
+				return nil
+			}
+			w.fold(1, nil, "noc")
+			w.pass(5 * time.Second)
+			require.Equal(t, []string{"post", fmt.Sprint("card ", status), "edit 404", "post", "card"}, w.ops())
+			require.Zero(t, w.store.pending())
+		})
+	}
+}
+
+func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if strings.Contains(c.markdown, "line:") {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		w.fold(1, ack)
+		w.pass(5 * time.Second)
+		require.Equal(t, []string{"edit", "reply 400", "edit", "reply 400"}, w.ops()[2:])
+		require.Equal(t, store.PostDead, w.store.post(key(1), "noc").State)
+	})
+}
+
+func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if c.card {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(5 * time.Second)
+		require.Zero(t, w.store.pending())
+		require.Equal(t, store.PostLive, w.store.post(key(1), "noc").State)
+		w.fold(1, resolve)
+		w.pass(time.Second)
+		require.Contains(t, w.texts("noc")[0], "resolved")
+		require.Zero(t, w.store.pending())
+	})
+}
