@@ -118,11 +118,12 @@ func (b *batch) add(item Item) {
 		b.out.Fold.Notices = append(b.out.Fold.Notices, b.rules.Test(item.Entry.Source, item.Decoded.SendTo, b.now)...)
 		return
 	}
-	if !r.Duplicate {
+	if r.Change.Changed {
 		b.put(next)
-		if item.Entry.Kind == store.EntryEvent && !slices.Contains(b.out.Learned, r.Key) {
-			b.out.Learned = append(b.out.Learned, r.Key)
-		}
+	}
+	// The API knows more of trigger problems alone.
+	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && next.Origin == alert.OriginTrigger && !slices.Contains(b.out.Learned, r.Key) {
+		b.out.Learned = append(b.out.Learned, r.Key)
 	}
 	b.tell(next, item.Decoded, r.Change)
 }

@@ -184,6 +184,13 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 	}
 	var faults []error
 	for id, o := range seen {
+		if o.Gone {
+			// One such answer proves nothing: without permission on the host an event
+			// looks gone too.
+			q.opts.Metrics.Asked.WithLabelValues(source, "gone").Inc()
+			q.opts.Log.Debug("Zabbix doesn't know the event, or doesn't show it to us", "key", source+"/"+id)
+			continue
+		}
 		payload, err := json.Marshal(store.Envelope{EventID: id, Observation: &o})
 		if err == nil {
 			_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})

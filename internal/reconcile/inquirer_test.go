@@ -36,7 +36,7 @@ func (f *fake) Observe(_ context.Context, ids []string) (map[string]alert.Observ
 	}
 	seen := map[string]alert.Observation{}
 	for _, id := range ids {
-		seen[id] = alert.Observation{At: time.Now(), Name: "problem " + id}
+		seen[id] = alert.Observation{At: time.Now(), Name: "problem " + id, Gone: id == "gone"}
 	}
 	return seen, nil
 }
@@ -76,6 +76,19 @@ func TestAsksOnceForMany(t *testing.T) {
 		require.NoError(t, json.Unmarshal(f.entries[0].Payload, &e))
 		require.Equal(t, "problem "+e.EventID, e.Observation.Name)
 		require.Equal(t, store.EntryObservation, f.entries[0].Kind)
+	})
+}
+
+// That Zabbix shows us nothing of an event proves nothing about it.
+func TestOneAnswerDoesNotMakeItGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		q := run(t, f)
+		q.Ask(alert.Key{Source: "main", EventID: "gone"}, 0)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, f.calls, 1)
+		require.Empty(t, f.entries)
 	})
 }
 

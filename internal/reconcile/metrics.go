@@ -11,10 +11,10 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 	m := &Metrics{Asked: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "alert_relay_observations_total",
-		Help: "Problems that the Zabbix API was asked about, by source and result (ok, failed).",
+		Help: "Problems that the Zabbix API was asked about, by source and result (ok, failed, gone: not known, or not shown to us).",
 	}, []string{"source", "result"})}
 	for _, source := range sources {
-		for _, result := range []string{"ok", "failed"} {
+		for _, result := range []string{"ok", "failed", "gone"} {
 			m.Asked.WithLabelValues(source, result)
 		}
 	}
