@@ -83,7 +83,8 @@ func oneLine(s string) string {
 }
 
 var (
-	wwwPattern = regexp.MustCompile(`(?i)\bwww\.`)
+	wwwPattern   = regexp.MustCompile(`(?i)\bwww\.`)
+	mentionStart = regexp.MustCompile(`(?i)<(@|/?spark-)`)
 	// What makes a heading, list, underline or rule of a line, at its start.
 	numberedPattern = regexp.MustCompile(`^[0-9]+[.)]`)
 )
@@ -124,11 +125,11 @@ func EscapeMarkdown(s string) string {
 }
 
 // EscapeCode makes untrusted text the inside of an inline code span (`…`),
-// where nothing can be escaped: a backtick becomes ', and "<@" is parted by a
-// zero-width space. It is never empty (an empty span is no span): "–" stands for
+// where nothing can be escaped: a backtick becomes ', and "<@" and Webex's own
+// element for mentions are parted by a zero-width space. It is never empty (an empty span is no span): "–" stands for
 // nothing.
 func EscapeCode(s string) string {
-	s = strings.NewReplacer("`", "'", "<@", "<"+zeroWidthSpace+"@").Replace(oneLine(s))
+	s = mentionStart.ReplaceAllString(strings.ReplaceAll(oneLine(s), "`", "'"), "<"+zeroWidthSpace+"$1")
 	if s == "" {
 		return "–"
 	}

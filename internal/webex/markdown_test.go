@@ -137,6 +137,7 @@ func checkCode(t require.TestingT, in string) {
 	code := EscapeCode(in)
 	require.True(t, utf8.ValidString(code))
 	require.NotContains(t, code, "<@")
+	require.NotContains(t, strings.ToLower(code), "<spark-")
 	for _, frame := range []string{"`%s`", "x `%s` y", "- `%s`", "`%[1]s` `%[1]s`", "**`%s`**"} {
 		md := fmt.Sprintf(frame, code)
 		found := kinds(parse(md))

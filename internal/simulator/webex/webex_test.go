@@ -1,0 +1,531 @@
+package webexsim
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/simulator/memnet"
+	"nms-alert-relay/internal/webex"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	alice   = "alice@example.com"
+	bob     = "bob@example.com"
+	mallory = "mallory@example.org"
+)
+
+var noc, db = RoomID("noc"), RoomID("db")
+
+// world is the default one, reached over a network in memory.
+type world struct {
+	*Server
+	bot       *webex.Client
+	listener  *memnet.Listener
+	transport *http.Transport
+	targets   map[string]*memnet.Listener // webhook targets, "127.0.0.1:PORT"
+}
+
+const api = "http://webex.test/v1"
+
+// in runs a story in a bubble, where waiting costs nothing.
+func in(t *testing.T, opts Options, story func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{listener: memnet.Listen(), targets: map[string]*memnet.Listener{}}
+		w.transport = memnet.Transport(map[string]*memnet.Listener{"webex.test:80": w.listener})
+		targets := memnet.Transport(w.targets)
+		opts.Transport = targets
+		w.Server = NewDefault(opts)
+		server := &http.Server{Handler: w.Server, ErrorLog: nil}
+		go func() { _ = server.Serve(w.listener) }()
+		w.bot = webex.New(webex.Options{BaseURL: api, Token: DefaultBotToken, Transport: w.transport})
+		defer func() {
+			w.Close()
+			w.transport.CloseIdleConnections()
+			targets.CloseIdleConnections()
+			_ = server.Close()
+			time.Sleep(time.Second) // the server lingers half a second over a request that it refused to read
+		}()
+		story(t, w)
+	})
+}
+
+func (w *world) say(t *testing.T, markdown string) webex.Message {
+	t.Helper()
+	m, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Markdown: markdown})
+	require.NoError(t, err)
+	return m
+}
+
+// refused says that err is Webex's refusal with this status, and that it has a reason and a tracking id.
+func refused(t *testing.T, status int, err error) *webex.Error {
+	t.Helper()
+	var e *webex.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, status, e.Status, e.Error())
+	require.NotEmpty(t, e.Message)
+	require.NotEmpty(t, e.TrackingID)
+	return e
+}
+
+func TestMessagesAndThreads(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		root := w.say(t, "**disk full** on db1")
+		require.Equal(t, "group", root.RoomType)
+		require.Equal(t, DefaultBot, root.PersonEmail)
+		require.Equal(t, "disk full on db1", root.Text)
+		require.Equal(t, "<p><strong>disk full</strong> on db1</p>", root.HTML)
+
+		reply, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, ParentID: root.ID, Text: "one"})
+		require.NoError(t, err)
+		again, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, ParentID: reply.ID, Text: "two"})
+		require.NoError(t, err)
+		require.Equal(t, root.ID, again.ParentID, "a reply's id stands for its root's")
+
+		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: db, ParentID: root.ID, Text: "x"})
+		refused(t, 400, err)
+		require.NoError(t, w.bot.DeleteMessage(ctx, root.ID))
+		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, ParentID: reply.ID, Text: "x"})
+		refused(t, 404, err)
+		_, err = w.bot.GetMessage(ctx, root.ID)
+		refused(t, 404, err)
+		require.NoError(t, w.bot.DeleteMessage(ctx, root.ID), "deleting twice is done once")
+
+		timeline := w.Timeline("noc")
+		require.Len(t, timeline, 3)
+		require.True(t, timeline[0].Deleted)
+		require.False(t, timeline[1].Deleted, "replies stay when their root goes")
+	})
+}
+
+func TestWhereAMessageMayGo(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		for name, m := range map[string]webex.NewMessage{
+			"nowhere":        {Text: "x"},
+			"two places":     {RoomID: noc, ToPersonEmail: alice, Text: "x"},
+			"nothing to say": {RoomID: noc},
+		} {
+			_, err := w.bot.CreateMessage(ctx, m)
+			require.Equal(t, 400, refused(t, 400, err).Status, name)
+		}
+		_, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: RoomID("nowhere"), Text: "x"})
+		refused(t, 404, err)
+		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{ToPersonEmail: "nobody@example.com", Text: "x"})
+		refused(t, 404, err)
+		m, err := w.bot.CreateMessage(ctx, webex.NewMessage{ToPersonEmail: "Mallory@Example.org", Text: "hi"})
+		require.NoError(t, err)
+		require.Equal(t, "direct", m.RoomType)
+		require.Equal(t, DirectRoomID(DefaultBot, mallory), m.RoomID, "the direct chat is made if need be")
+
+		require.NoError(t, w.RemoveFromRoom("noc", DefaultBot))
+		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Text: "x"})
+		refused(t, 404, err)
+		_, err = w.bot.GetRoom(ctx, noc)
+		refused(t, 404, err)
+	})
+}
+
+func TestByteLimit(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		fits := strings.Repeat("ä", MaxMessageBytes/2) + "x"
+		require.Len(t, fits, webex.MaxMessageBytes)
+		m := w.say(t, fits)
+		for _, over := range []webex.NewMessage{{RoomID: noc, Markdown: fits + "x"}, {RoomID: noc, Text: fits + "x", Markdown: "x"}} {
+			_, err := w.bot.CreateMessage(t.Context(), over)
+			refused(t, 400, err)
+		}
+		_, err := w.bot.EditMessage(t.Context(), m.ID, noc, fits+"x")
+		refused(t, 400, err)
+	})
+}
+
+func TestTenEdits(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		m := w.say(t, "open")
+		for range webex.MaxEdits {
+			time.Sleep(time.Second)
+			edited, err := w.bot.EditMessage(t.Context(), m.ID, noc, "**edited**")
+			require.NoError(t, err)
+			require.Equal(t, m.Created, edited.Created)
+			require.True(t, edited.Updated.After(m.Created))
+		}
+		_, err := w.bot.EditMessage(t.Context(), m.ID, noc, "eleventh")
+		refused(t, 400, err)
+		view, ok := w.Message(m.ID)
+		require.True(t, ok)
+		require.Equal(t, 10, view.Edits)
+		require.Equal(t, "edited", view.Text)
+		require.Len(t, view.History, 10)
+
+		_, err = w.bot.EditMessage(t.Context(), m.ID, db, "x")
+		refused(t, 400, err)
+		_, err = w.bot.EditMessage(t.Context(), w.say(t, "x").ID, noc, "")
+		refused(t, 400, err)
+	})
+}
+
+func card(mutate func(map[string]any)) []webex.Attachment {
+	c := map[string]any{
+		"type": "AdaptiveCard", "version": "1.3",
+		"body": []any{
+			map[string]any{"type": "TextBlock", "text": "disk full"},
+			map[string]any{"type": "Input.Text", "id": "comment", "value": "on it"},
+		},
+		"actions": []any{
+			map[string]any{"type": "Action.Submit", "title": "Acknowledge", "data": map[string]any{"relay": 1, "action": "ack"}},
+			map[string]any{"type": "Action.ShowCard", "title": "Suppress", "card": map[string]any{"type": "AdaptiveCard", "actions": []any{
+				map[string]any{"type": "Action.Submit", "title": "Two hours", "data": map[string]any{"action": "suppress"}},
+			}}},
+		},
+	}
+	if mutate != nil {
+		mutate(c)
+	}
+	return []webex.Attachment{{ContentType: webex.CardContentType, Content: c}}
+}
+
+// What has a file or a card can't be edited; what another one wrote can't be
+// edited or deleted.
+func TestWhatCantBeEdited(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		withCard, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Markdown: "fallback", Attachments: card(nil)})
+		require.NoError(t, err)
+		require.Len(t, withCard.Attachments, 1)
+		_, err = w.bot.EditMessage(ctx, withCard.ID, noc, "x")
+		refused(t, 400, err)
+
+		withFile, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Markdown: "list", File: &webex.File{Name: "hosts.txt", ContentType: "text/plain", Content: []byte("db1\n")}})
+		require.NoError(t, err)
+		_, err = w.bot.EditMessage(ctx, withFile.ID, noc, "x")
+		refused(t, 400, err)
+		view, _ := w.Message(withFile.ID)
+		require.Equal(t, "db1\n", string(view.Files[0].Content))
+		require.Equal(t, "text/plain", view.Files[0].ContentType)
+
+		said, err := w.Say(Line{Room: "noc", From: alice, Text: "hi", MentionBot: true})
+		require.NoError(t, err)
+		_, err = w.bot.EditMessage(ctx, said.ID, noc, "x")
+		refused(t, 403, err)
+		refused(t, 403, w.bot.DeleteMessage(ctx, said.ID))
+	})
+}
+
+func TestCardsThatAreRefused(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		body := func(elements ...any) func(map[string]any) {
+			return func(c map[string]any) { c["body"] = elements }
+		}
+		actions := func(n int, kind string) func(map[string]any) {
+			return func(c map[string]any) {
+				list := []any{}
+				for range n {
+					list = append(list, map[string]any{"type": kind, "title": "x", "url": "https://zabbix.example"})
+				}
+				c["actions"] = list
+			}
+		}
+		type object = map[string]any
+		for name, bad := range map[string][]webex.Attachment{
+			"version 1.4":        card(func(c map[string]any) { c["version"] = "1.4" }),
+			"no version":         card(func(c map[string]any) { delete(c, "version") }),
+			"another type":       card(func(c map[string]any) { c["type"] = "Card" }),
+			"a table":            card(body(object{"type": "Table"})),
+			"text without text":  card(body(object{"type": "TextBlock"})),
+			"text of a number":   card(body(object{"type": "TextBlock", "text": 5})),
+			"input without id":   card(body(object{"type": "Input.Text"})),
+			"two inputs, one id": card(body(object{"type": "Input.Text", "id": "a"}, object{"type": "Container", "items": []any{object{"type": "Input.Date", "id": "a"}}})),
+			"choice":             card(body(object{"type": "Input.ChoiceSet", "id": "a", "choices": []any{object{"title": "x", "value": 1}}})),
+			"fact":               card(body(object{"type": "FactSet", "facts": []any{object{"title": "x"}}})),
+			"column":             card(body(object{"type": "ColumnSet", "columns": []any{object{"type": "Container"}}})),
+			"picture":            card(body(object{"type": "Image", "url": "file:///etc/passwd"})),
+			"body of a text":     card(func(c map[string]any) { c["body"] = "x" }),
+			"element of a text":  card(body("x")),
+			"six actions":        card(actions(6, "Action.Submit")),
+			"execute":            card(actions(1, "Action.Execute")),
+			"toggle":             card(actions(1, "Action.ToggleVisibility")),
+			"a script's URL": card(func(c map[string]any) {
+				c["actions"] = []any{object{"type": "Action.OpenUrl", "url": "javascript:alert(1)"}}
+			}),
+			"a list as data": card(func(c map[string]any) {
+				c["actions"] = []any{object{"type": "Action.Submit", "data": []any{}}}
+			}),
+			"two cards":    append(card(nil), card(nil)...),
+			"content type": {{ContentType: "application/json", Content: object{}}},
+			"no content":   {{ContentType: webex.CardContentType}},
+		} {
+			_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Markdown: "x", Attachments: bad})
+			require.Error(t, err, name)
+			refused(t, 400, err)
+		}
+		_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Attachments: card(actions(5, "Action.OpenUrl"))})
+		require.NoError(t, err)
+		require.Empty(t, CheckCard(card(nil)[0].Content))
+		require.NotEmpty(t, CheckCard("x"))
+	})
+}
+
+func TestMarkdownAsPeopleSeeIt(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		mention := `<spark-mention data-object-type="person" data-object-id="` + PersonID(alice) + `">Al</spark-mention>`
+		all := `<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>`
+		for _, tc := range []struct{ md, html, text string }{
+			{"a  \nb\n\nc", "<p>a<br>\nb</p>\n<p>c</p>", "a\nb\nc"},
+			{"- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>", "- a\n- b"},
+			{"```sh\nls | wc\n```", "<pre><code class=\"language-sh\">ls | wc\n</code></pre>", "ls | wc"},
+			{"[z](https://z.example/?a=1&b=2)", `<p><a href="https://z.example/?a=1&amp;b=2">z</a></p>`, "z"},
+			{"[z](javascript:alert)", "<p>z</p>", "z"},
+			{"![i](http://x.example/i.png)", "<p></p>", ""},
+			{"see http://x.example now", `<p>see <a href="http://x.example">http://x.example</a> now</p>`, "see http://x.example now"},
+			{"<b>x</b> &amp; <script>alert(1)</script>", "<p>&lt;b&gt;x&lt;/b&gt; &amp; &lt;script&gt;alert(1)&lt;/script&gt;</p>", "<b>x</b> & <script>alert(1)</script>"},
+			{"<div onclick=x>\nhi", "<p>&lt;div onclick=x&gt;\nhi</p>", "<div onclick=x>\nhi"},
+			{"hi <@personEmail:Alice@example.com|Al>", "<p>hi " + mention + "</p>", "hi Al"},
+			{"hi <@personId:" + PersonID(alice) + "|Al>", "<p>hi " + mention + "</p>", "hi Al"},
+			{"hi <@personEmail:bob@example.com>", `<p>hi <spark-mention data-object-type="person" data-object-id="` + PersonID(bob) + `">Bob Baker</spark-mention></p>`, "hi Bob Baker"},
+			{"hi <@personEmail:eve@example.com|<b>>", "<p>hi &lt;b&gt;</p>", "hi <b>"},
+			{"hi <@personEmail:eve@example.com>", "<p>hi eve@example.com</p>", "hi eve@example.com"},
+			{"<@all> `<@all>` \\<@all>", "<p>" + all + " <code>" + all + "</code> \\" + all + "</p>", "All All \\All"},
+			{mention + " x", "<p>" + mention + " x</p>", "Al x"},
+			{"&lt;@all&gt;", "<p>&lt;@all&gt;</p>", "<@all>"},
+			{"\uE0000\uE001", "<p>0</p>", "0"},
+		} {
+			m := w.say(t, tc.md)
+			require.Equal(t, tc.html, m.HTML, tc.md)
+			require.Equal(t, tc.text, m.Text, tc.md)
+		}
+		m := w.say(t, "<@personEmail:alice@example.com|A> <@personId:"+PersonID(alice)+"> <@all>")
+		require.Equal(t, []string{PersonID(alice)}, m.MentionedPeople)
+		view, _ := w.Message(m.ID)
+		require.Equal(t, []string{"all", alice}, view.Mentions)
+		m, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Text: "<@all> **x**"})
+		require.NoError(t, err)
+		require.Empty(t, m.HTML, "a text is no markdown")
+	})
+}
+
+// What EscapeMarkdown made of anything mentions nobody and opens nothing.
+func TestEscapedTextIsHarmless(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		nasty := "<@all> <@personEmail:alice@example.com|A> [x](http://evil.example) http://evil.example www.evil.example a@evil.example <a href=x>y</a> **b** `c` <spark-mention data-object-type=\"groupMention\" data-group-type=\"all\">All</spark-mention>"
+		m := w.say(t, webex.EscapeMarkdown(nasty)+" `"+webex.EscapeCode(nasty)+"`")
+		require.Equal(t, []string{"<p>", "<code>", "</code>", "</p>"}, regexp.MustCompile(`<[^>]*>`).FindAllString(m.HTML, -1))
+		view, _ := w.Message(m.ID)
+		require.Empty(t, view.Mentions)
+	})
+}
+
+// In a group room a bot hears what mentions it; in a direct chat everything.
+func TestWhatABotHears(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		say := func(l Line) MessageView {
+			time.Sleep(time.Second)
+			m, err := w.Say(l)
+			require.NoError(t, err)
+			return m
+		}
+		chatter := say(Line{Room: "noc", From: alice, Text: "lunch?"})
+		everybody := say(Line{Room: "noc", From: alice, Markdown: "<@all> lunch?"})
+		toBot := say(Line{Room: "noc", From: alice, Text: "ack 4711 <b>&", MentionBot: true})
+		inThread := say(Line{Room: "noc", From: bob, Markdown: "and **unack**", MentionBot: true, ParentID: toBot.ID})
+		private := say(Line{Room: DirectRoomID(DefaultBot, alice), From: alice, Text: "my problems"})
+
+		for _, m := range []MessageView{chatter, everybody} {
+			_, err := w.bot.GetMessage(ctx, m.ID)
+			refused(t, 404, err)
+		}
+		heard, err := w.bot.GetMessage(ctx, toBot.ID)
+		require.NoError(t, err)
+		require.Equal(t, "Relay ack 4711 <b>&", heard.Text)
+		require.Equal(t, `<p><spark-mention data-object-type="person" data-object-id="`+PersonID(DefaultBot)+`">Relay</spark-mention> ack 4711 &lt;b&gt;&amp;</p>`, heard.HTML)
+		require.Equal(t, []string{PersonID(DefaultBot)}, heard.MentionedPeople)
+
+		_, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc})
+		refused(t, 403, err)
+		found, err := w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc, MentionedMe: true})
+		require.NoError(t, err)
+		require.Equal(t, []string{inThread.ID, toBot.ID}, []string{found[0].ID, found[1].ID}, "the newest first")
+		require.Len(t, found, 2)
+		found, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc, MentionedMe: true, ParentID: toBot.ID})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		found, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: DirectRoomID(DefaultBot, alice)})
+		require.NoError(t, err)
+		require.Equal(t, private.ID, found[0].ID)
+		_, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: RoomID("nowhere"), MentionedMe: true})
+		refused(t, 404, err)
+
+		_, err = w.Say(Line{Room: "db", From: mallory, Text: "x"})
+		require.Error(t, err, "who isn't in a room can't speak there")
+	})
+}
+
+func TestListsArePaged(t *testing.T) {
+	for _, empty := range []bool{false, true} {
+		in(t, Options{EmptyPages: empty}, func(t *testing.T, w *world) {
+			room := DirectRoomID(DefaultBot, alice)
+			for range 230 {
+				_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: room, Text: "x"})
+				require.NoError(t, err)
+			}
+			before := w.Stats().Calls["GET /messages"]
+			found, err := w.bot.ListMessages(t.Context(), webex.MessageQuery{RoomID: room})
+			require.NoError(t, err)
+			require.Len(t, found, 230)
+			ids := map[string]bool{}
+			for _, m := range found {
+				ids[m.ID] = true
+			}
+			require.Len(t, ids, 230)
+			require.Equal(t, map[bool]int{false: 3, true: 5}[empty], w.Stats().Calls["GET /messages"]-before)
+		})
+	}
+}
+
+func TestPeopleRoomsAndMemberships(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		me, err := w.bot.Me(ctx)
+		require.NoError(t, err)
+		require.Equal(t, webex.Person{ID: PersonID(DefaultBot), Emails: []string{DefaultBot}, DisplayName: "Relay", NickName: "Relay", OrgID: me.OrgID, Type: "bot"}, me)
+		found, err := w.bot.PeopleByEmail(ctx, "ALICE@example.com")
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		person, err := w.bot.GetPerson(ctx, found[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, "person", person.Type)
+		require.Equal(t, alice, person.Email())
+		found, err = w.bot.PeopleByEmail(ctx, "nobody@example.com")
+		require.NoError(t, err)
+		require.Empty(t, found)
+		_, err = w.bot.PeopleByEmail(ctx, "")
+		refused(t, 400, err)
+		_, err = w.bot.GetPerson(ctx, "x")
+		refused(t, 404, err)
+
+		rooms, err := w.bot.Rooms(ctx)
+		require.NoError(t, err)
+		require.Len(t, rooms, 6)
+		require.Equal(t, "Alice Archer", rooms[3].Title, "a direct chat is called by the other's name")
+		room, err := w.bot.CreateRoom(ctx, "db1: disk full")
+		require.NoError(t, err)
+		require.Equal(t, "group", room.Type)
+		_, err = w.bot.CreateRoom(ctx, " ")
+		refused(t, 400, err)
+		_, ok := webex.SpaceLink(room.ID)
+		require.True(t, ok, "ids have Webex's form")
+
+		_, err = w.bot.AddMember(ctx, room.ID, alice)
+		require.NoError(t, err)
+		_, err = w.bot.AddMember(ctx, room.ID, alice)
+		refused(t, 409, err)
+		_, err = w.bot.AddMember(ctx, room.ID, "nobody@example.com")
+		refused(t, 404, err)
+		_, err = w.bot.AddMember(ctx, DirectRoomID(DefaultBot, alice), bob)
+		refused(t, 403, err)
+		members, err := w.bot.Memberships(ctx, room.ID)
+		require.NoError(t, err)
+		require.Len(t, members, 2)
+		require.True(t, members[0].IsModerator)
+		require.NoError(t, w.bot.RemoveMember(ctx, members[1].ID))
+		refused(t, 404, w.bot.RemoveMember(ctx, members[1].ID))
+		_, err = w.bot.Memberships(ctx, RoomID("nowhere"))
+		refused(t, 404, err)
+	})
+}
+
+func TestTokens(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		require.NoError(t, w.RevokeToken(DefaultBot))
+		_, err := w.bot.Me(t.Context())
+		require.Equal(t, webex.Unauthorized, refused(t, 401, err).Class())
+		require.NoError(t, w.SetToken(DefaultBot, DefaultBotToken))
+		_, err = w.bot.Me(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+// raw makes a request that the client wouldn't.
+func (w *world) raw(t *testing.T, method, path, ctype, body string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://webex.test"+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+DefaultBotToken)
+	if ctype != "" {
+		req.Header.Set("Content-Type", ctype)
+	}
+	resp, err := (&http.Client{Transport: w.transport}).Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp
+}
+
+func TestRequestsThatMakeNoSense(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		for _, tc := range []struct {
+			method, path, ctype, body string
+			status                    int
+		}{
+			{"PATCH", "/v1/messages", "application/json", "{}", 405},
+			{"DELETE", "/v1/rooms", "", "", 405},
+			{"GET", "/v1/teams", "", "", 404},
+			{"GET", "/v2/messages", "", "", 404},
+			{"POST", "/v1/messages", "text/plain", "x", 415},
+			{"POST", "/v1/messages", "application/json", "[]", 400},
+			{"POST", "/v1/messages", "application/json", "{", 400},
+			{"POST", "/v1/messages", "application/json", `"` + strings.Repeat("x", 2<<20) + `"`, 413},
+			{"POST", "/v1/messages", "multipart/form-data; boundary=b", "--b\r\nx", 400},
+			{"GET", "/v1/messages", "", "", 400},
+			{"GET", "/v1/rooms?max=0", "", "", 400},
+			{"GET", "/v1/rooms?max=1001", "", "", 400},
+			{"GET", "/v1/rooms?cursor=x", "", "", 400},
+			{"GET", "/v1/rooms?type=x", "", "", 400},
+		} {
+			resp := w.raw(t, tc.method, tc.path, tc.ctype, tc.body)
+			require.Equal(t, tc.status, resp.StatusCode, tc.method+" "+tc.path)
+			require.NotEmpty(t, resp.Header.Get("TrackingID"))
+			require.Contains(t, resp.Header.Get("Content-Type"), "application/json")
+		}
+	})
+}
+
+// The same world behind a real socket.
+func TestOverTCP(t *testing.T) {
+	s := NewDefault(Options{})
+	defer s.Close()
+	server := httptest.NewServer(s)
+	defer server.Close()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	bot := webex.New(webex.Options{BaseURL: server.URL + "/v1", Token: DefaultBotToken, Transport: transport})
+
+	// A webhook's target is on this machine.
+	got := make(chan string, 1)
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got <- r.Header.Get("X-Spark-Signature") }))
+	defer target.Close()
+	_, err := bot.CreateWebhook(t.Context(), webex.Webhook{Name: "n", TargetURL: target.URL, Resource: "messages", Event: "created", Secret: "s"})
+	require.NoError(t, err)
+	_, err = s.Say(Line{Room: "noc", From: alice, Text: "help", MentionBot: true})
+	require.NoError(t, err)
+	require.NotEmpty(t, <-got)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, s.Wait(ctx, func(st State) bool { return len(st.Room("noc").Messages) == 1 }))
+	_, _, err = net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+}
