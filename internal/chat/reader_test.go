@@ -1,0 +1,316 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeWebex answers from maps, and with an error where there is one.
+type fakeWebex struct {
+	mu       sync.Mutex
+	messages map[string]webex.Message
+	actions  map[string]webex.AttachmentAction
+	people   map[string]webex.Person
+	err      error
+	asked    int // GetPerson calls
+	hooks    []webex.Webhook
+}
+
+func (f *fakeWebex) Me(context.Context) (webex.Person, error) { return relayBot, f.err }
+
+func lookup[T any](f *fakeWebex, m map[string]T, id string) (T, error) {
+	v, ok := m[id]
+	switch {
+	case f.err != nil:
+		var none T
+		return none, f.err
+	case !ok:
+		return v, &webex.Error{Status: 404, Message: "not found"}
+	}
+	return v, nil
+}
+
+func (f *fakeWebex) GetMessage(_ context.Context, id string) (webex.Message, error) {
+	return lookup(f, f.messages, id)
+}
+
+func (f *fakeWebex) GetAttachmentAction(_ context.Context, id string) (webex.AttachmentAction, error) {
+	return lookup(f, f.actions, id)
+}
+
+func (f *fakeWebex) GetPerson(_ context.Context, id string) (webex.Person, error) {
+	f.asked++
+	return lookup(f, f.people, id)
+}
+
+func (f *fakeWebex) Webhooks(context.Context) ([]webex.Webhook, error) { return f.hooks, f.err }
+
+func (f *fakeWebex) CreateWebhook(_ context.Context, w webex.Webhook) (webex.Webhook, error) {
+	return w, f.err
+}
+
+func (f *fakeWebex) UpdateWebhook(_ context.Context, w webex.Webhook) (webex.Webhook, error) {
+	return w, f.err
+}
+func (f *fakeWebex) DeleteWebhook(context.Context, string) error { return f.err }
+
+func person(id, email, name string) webex.Person {
+	return webex.Person{ID: personID(id), Emails: []string{email}, DisplayName: name, Type: "person"}
+}
+
+func settings() *config.Config {
+	return &config.Config{
+		Rooms:          []config.Room{{Name: "noc", ID: "ROOM-noc", Bot: "noc"}, {Name: "other", ID: "ROOM-other", Bot: "otherbot"}, {Name: "dm", ID: "ROOM-dm", Bot: "noc"}},
+		People:         []config.Person{{Domain: "example.com", Role: config.RoleOperator}},
+		AllowedDomains: []string{"example.com"},
+	}
+}
+
+func newReader(f *fakeWebex) (*Reader, *Metrics) {
+	m := NewMetrics(prometheus.NewRegistry(), []string{"noc"})
+	cfg := settings()
+	return NewReader([]Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: f}, {Name: "deaf", Listen: config.ListenOff, Webex: f}}, func() Directory { return cfg }, m), m
+}
+
+func envelope(resource, id string) webex.Envelope {
+	return webex.Envelope{Resource: resource, Event: "created", Data: webex.EnvelopeData{ID: id}}
+}
+
+func newFake() *fakeWebex {
+	alice, bot2 := person("a11ce", "Alice@Example.com", "Alice Example"), person("b2", "other@webex.bot", "Other")
+	typed := person("b3", "robot@example.com", "Robot")
+	typed.Type = "bot"
+	return &fakeWebex{
+		people: map[string]webex.Person{alice.ID: alice, bot2.ID: bot2, typed.ID: typed, personID("e"): person("e", "eve@elsewhere.org", "Eve"), personID("n"): {ID: personID("n"), Type: "person"}},
+		messages: map[string]webex.Message{
+			"M1":     {ID: "M1", RoomID: "ROOM-noc", RoomType: "group", PersonID: alice.ID, PersonEmail: "eve@elsewhere.org", ParentID: "ROOT", HTML: mention(relayBot.ID, "Alert") + " ack 4711"},
+			"DIRECT": {ID: "DIRECT", RoomID: "ROOM-x", RoomType: "direct", PersonID: alice.ID, Text: "help"},
+			"DM":     {ID: "DM", RoomID: "ROOM-dm", RoomType: "direct", PersonID: alice.ID, Text: "help"},
+			"OWN":    {ID: "OWN", RoomID: "ROOM-x", RoomType: "direct", PersonID: relayBot.ID, Text: "an answer"},
+			"BOT":    {ID: "BOT", RoomID: "ROOM-noc", RoomType: "group", PersonID: bot2.ID},
+			"TYPED":  {ID: "TYPED", RoomID: "ROOM-noc", RoomType: "group", PersonID: typed.ID},
+			"EVE":    {ID: "EVE", RoomID: "ROOM-noc", RoomType: "group", PersonID: personID("e"), PersonEmail: "alice@example.com"},
+			"NOBODY": {ID: "NOBODY", RoomID: "ROOM-noc", RoomType: "group", PersonID: personID("n"), PersonEmail: "alice@example.com"},
+			"ROOM":   {ID: "ROOM", RoomID: "ROOM-unknown", RoomType: "group", PersonID: alice.ID},
+			"OTHERS": {ID: "OTHERS", RoomID: "ROOM-other", RoomType: "group", PersonID: alice.ID},
+			"CARD-x": {ID: "CARD-x", RoomID: "ROOM-x", RoomType: "direct", PersonID: relayBot.ID},
+			"CARD-u": {ID: "CARD-u", RoomID: "ROOM-unknown", RoomType: "group", PersonID: relayBot.ID},
+		},
+		actions: map[string]webex.AttachmentAction{
+			"A1":      {ID: "A1", MessageID: "CARD", RoomID: "ROOM-noc", PersonID: alice.ID, Inputs: map[string]any{"relay": 1.0, "action": "ack", "key": "main/4711", "comment": "on it"}},
+			"ADIRECT": {ID: "ADIRECT", MessageID: "CARD-x", RoomID: "ROOM-x", PersonID: alice.ID, Inputs: map[string]any{"relay": "1", "action": "ack", "key": "main/4711"}},
+			"AROOM":   {ID: "AROOM", MessageID: "CARD-u", RoomID: "ROOM-unknown", PersonID: alice.ID, Inputs: map[string]any{"relay": 1.0}},
+			"ALIAR":   {ID: "ALIAR", MessageID: "CARD-x", RoomID: "ROOM-unknown", PersonID: alice.ID, Inputs: map[string]any{"relay": 1.0}},
+			"AFOREIN": {ID: "AFOREIN", MessageID: "CARD", RoomID: "ROOM-noc", PersonID: alice.ID, Inputs: map[string]any{"action": "ack"}},
+			"AODD":    {ID: "AODD", MessageID: "CARD", RoomID: "ROOM-noc", PersonID: alice.ID, Inputs: map[string]any{"relay": 1.0, "action": []any{1}, "key": 7.0}},
+			"AEVE":    {ID: "AEVE", MessageID: "CARD", RoomID: "ROOM-noc", PersonID: personID("e"), Inputs: map[string]any{"relay": 1.0}},
+		},
+	}
+}
+
+var heardAlice = command.Person{ID: personID("a11ce"), Name: "Alice Example", Email: "alice@example.com"}
+
+// What was said is what Webex says was said, by whom Webex's record names.
+func TestHear(t *testing.T) {
+	r, _ := newReader(newFake())
+	for id, want := range map[string]command.Heard{
+		"M1":      {Text: "ack 4711", Room: "noc", RoomID: "ROOM-noc", ParentID: "ROOT", Person: heardAlice},
+		"DIRECT":  {Text: "help", RoomID: "ROOM-x", Direct: true, Person: heardAlice},
+		"DM":      {Text: "help", Room: "dm", RoomID: "ROOM-dm", Direct: true, Person: heardAlice},
+		"A1":      {Button: &command.Button{Action: "ack", Key: "main/4711", Comment: "on it", MessageID: "CARD"}, Room: "noc", RoomID: "ROOM-noc", ParentID: "CARD", Person: heardAlice},
+		"ADIRECT": {Button: &command.Button{Action: "ack", Key: "main/4711", MessageID: "CARD-x"}, RoomID: "ROOM-x", Direct: true, ParentID: "CARD-x", Person: heardAlice},
+		"AODD":    {Button: &command.Button{MessageID: "CARD"}, Room: "noc", RoomID: "ROOM-noc", ParentID: "CARD", Person: heardAlice},
+	} {
+		resource := "messages"
+		if id[0] == 'A' {
+			resource = "attachmentActions"
+		}
+		got, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
+		require.NoError(t, err, id)
+		require.Equal(t, want, got, id)
+	}
+}
+
+// What the bot doesn't react to, and why.
+func TestIgnores(t *testing.T) {
+	f := newFake()
+	r, m := newReader(f)
+	for id, reason := range map[string]string{
+		"OWN": ignoredOwn, "BOT": ignoredBot, "TYPED": ignoredBot, "EVE": ignoredPerson, "NOBODY": ignoredPerson, "ROOM": ignoredRoom, "OTHERS": ignoredRoom,
+		"AROOM": ignoredRoom, "ALIAR": ignoredRoom, "AFOREIN": ignoredCard, "AEVE": ignoredPerson,
+	} {
+		resource := "messages"
+		if id[0] == 'A' {
+			resource = "attachmentActions"
+		}
+		before := testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason))
+		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
+		var ignored *command.Ignored
+		require.ErrorAs(t, err, &ignored, id)
+		require.Equal(t, reason, ignored.Reason, id)
+		require.InDelta(t, before+1, testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason)), 0)
+	}
+	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("rooms", "R"))
+	require.ErrorContains(t, err, "resource")
+	_, err = r.Hear(t.Context(), store.Command{Bot: "gone"}, envelope("messages", "M1"))
+	require.ErrorContains(t, err, "isn't configured any more")
+}
+
+// What a failure of Webex means: wait a moment, wait as long as Webex says, try
+// again, or give up.
+func TestFailures(t *testing.T) {
+	f := newFake()
+	r, _ := newReader(f)
+	hear := func(id string, attempts int) error {
+		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc", Attempts: attempts}, envelope("messages", id))
+		return err
+	}
+	var later *command.Later
+	var ignored *command.Ignored
+	require.ErrorAs(t, hear("NEW", 0), &later)
+	require.Equal(t, 500*time.Millisecond, later.After)
+	require.ErrorAs(t, hear("NEW", 3), &later)
+	require.Equal(t, 4*time.Second, later.After)
+	require.ErrorAs(t, hear("NEW", moments), &ignored)
+	require.Equal(t, ignoredGone, ignored.Reason)
+
+	require.NoError(t, hear("M1", 0)) // knows itself from now on
+	f.err = &webex.Error{Status: 429, RetryAfter: 7 * time.Second}
+	require.ErrorAs(t, hear("M1", 0), &later)
+	require.Equal(t, 7*time.Second, later.After)
+	f.err = &webex.Error{Status: 403}
+	require.ErrorAs(t, hear("M1", 0), &ignored)
+	require.Equal(t, ignoredRefused, ignored.Reason)
+	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 401}, errors.New("network")} {
+		f.err = temporary
+		require.Equal(t, temporary, hear("M1", 99))
+	}
+}
+
+// A person's record is asked for once in a while, not for each word.
+func TestPeopleAreRemembered(t *testing.T) {
+	f := newFake()
+	r, _ := newReader(f)
+	for range 3 {
+		_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, f.asked)
+	r.people.known[personID("a11ce")] = record{f.people[personID("a11ce")], time.Now().Add(-remember)}
+	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
+	require.NoError(t, err)
+	require.Equal(t, 2, f.asked)
+}
+
+// claims is a store of claims and values.
+type claims struct {
+	mu     sync.Mutex
+	ids    map[string]store.Command
+	values map[string]string
+	err    error
+	added  []string
+}
+
+func (c *claims) ClaimCommand(_ context.Context, cmd store.Command) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false, c.err
+	}
+	if _, known := c.ids[cmd.ID]; known {
+		return false, nil
+	}
+	c.ids[cmd.ID] = cmd
+	return true, nil
+}
+
+func (c *claims) Value(_ context.Context, name string) (string, error) {
+	if v, ok := c.values[name]; ok {
+		return v, nil
+	}
+	return "", store.ErrNotFound
+}
+
+func (c *claims) SetValue(_ context.Context, name, value string) error {
+	c.values[name] = value
+	return c.err
+}
+
+func (c *claims) Add(cmd store.Command) { c.added = append(c.added, cmd.ID) }
+
+// A delivery is checked, kept, and only then answered with a 2xx.
+func TestDeliver(t *testing.T) {
+	f := newFake()
+	r, m := newReader(f)
+	_, err := r.Me(t.Context(), "noc")
+	require.NoError(t, err)
+	c := &claims{ids: map[string]store.Command{}, values: map[string]string{secretName("noc"): "s3cret"}}
+	l := New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m})
+	deliver := func(bot, body, secret string) int {
+		h := http.Header{}
+		if secret != "" {
+			h.Set("X-Spark-Signature", webex.Sign(secret, []byte(body)))
+		}
+		return l.Deliver(t.Context(), bot, h, []byte(body))
+	}
+	const alice = `{"id":"W","resource":"messages","event":"created","data":{"id":"M1","roomId":"ROOM-noc","roomType":"group","personId":"P","personEmail":"alice@example.com"}}`
+	require.Equal(t, 404, deliver("nobody", alice, "s3cret"))
+	require.Equal(t, 404, deliver("deaf", alice, "s3cret"))
+	require.Equal(t, 401, deliver("noc", alice, ""))
+	require.Equal(t, 401, deliver("noc", alice, "wrong"))
+	require.True(t, l.suspect("noc"), "the next repair sets the secret again")
+	require.Equal(t, 400, deliver("noc", "{", "s3cret"))
+	require.Equal(t, 400, deliver("noc", `{"data":{}}`, "s3cret"))
+	require.Empty(t, c.ids)
+
+	require.Equal(t, 200, deliver("noc", alice, "s3cret"))
+	require.Equal(t, 200, deliver("noc", alice, "s3cret"), "Webex redelivers")
+	require.Equal(t, []string{"M1"}, c.added, "it is carried out once")
+	kept := c.ids["M1"]
+	require.Equal(t, store.CommandReceived, kept.State)
+	require.Contains(t, string(kept.Detail), `"roomId":"ROOM-noc"`)
+	require.InDelta(t, 1, testutil.ToFloat64(m.webhooks.WithLabelValues("noc", resultDuplicate)), 0)
+
+	for _, ignored := range []string{
+		`{"resource":"memberships","event":"created","data":{"id":"X"}}`,
+		`{"resource":"messages","event":"deleted","data":{"id":"X"}}`,
+		`{"resource":"messages","event":"created","data":{"id":"X","personId":"` + relayBot.ID + `"}}`,
+		`{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personEmail":"other@webex.bot"}}`,
+		`{"resource":"messages","event":"created","data":{"id":"X","roomId":"R","roomType":"group","personEmail":"alice@example.com"}}`,
+		`{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personEmail":"eve@elsewhere.org"}}`,
+	} {
+		require.Equal(t, 200, deliver("noc", ignored, "s3cret"), ignored)
+	}
+	require.Len(t, c.ids, 1)
+
+	c.err = store.ErrBusy
+	require.Equal(t, 503, deliver("noc", `{"resource":"messages","event":"created","data":{"id":"M2","roomType":"direct"}}`, "s3cret"))
+	require.Equal(t, []string{"M1"}, c.added, "what isn't on disk isn't carried out")
+}
+
+// Before there is a secret nobody can sign.
+func TestDeliverWithoutASecret(t *testing.T) {
+	r, m := newReader(newFake())
+	c := &claims{ids: map[string]store.Command{}, values: map[string]string{}}
+	l := New(Options{Reader: r, Commands: c, Store: c, Log: slog.New(slog.DiscardHandler), Metrics: m})
+	h := http.Header{"X-Spark-Signature": {webex.Sign("", []byte("{}"))}}
+	require.Equal(t, 401, l.Deliver(t.Context(), "noc", h, []byte("{}")))
+}

@@ -1,0 +1,122 @@
+package chat
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/webex"
+)
+
+const public = "https://relay.example.com"
+
+// existing is a webhook as Webex lists it.
+func existing(id string, w webex.Webhook, change func(*webex.Webhook)) webex.Webhook {
+	w.ID = id
+	if change != nil {
+		change(&w)
+	}
+	return w
+}
+
+// A bot hears mentions in groups, everything in direct chats and its buttons,
+// always with a filter where it would hear itself.
+func TestWanted(t *testing.T) {
+	want := wanted("noc", public+"/", "s3cret")
+	require.Equal(t, []webex.Webhook{
+		{Name: "nms-alert-relay: noc messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
+		{Name: "nms-alert-relay: noc direct messages", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s3cret", Status: "active"},
+		{Name: "nms-alert-relay: noc buttons of cards", TargetURL: public + "/v1/webex/noc", Resource: "attachmentActions", Event: "created", Secret: "s3cret", Status: "active"},
+	}, want)
+}
+
+// Each way in which webhooks can be wrong, and what is done about it.
+func TestPlan(t *testing.T) {
+	want := wanted("noc", public, "s3cret")
+	good := func() []webex.Webhook {
+		return []webex.Webhook{existing("A", want[0], nil), existing("B", want[1], nil), existing("C", want[2], nil)}
+	}
+	foreign := webex.Webhook{ID: "F", Name: "somebody's", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Status: "inactive"}
+	for _, c := range []struct {
+		why  string
+		have []webex.Webhook
+		want []string
+	}{
+		{"none", nil, []string{"create  missing", "create  missing", "create  missing"}},
+		{"all well", good(), nil},
+		{"others' are left alone", append(good(), foreign), nil},
+		{"disabled", []webex.Webhook{good()[0], good()[1], existing("C", want[2], func(w *webex.Webhook) { w.Status = "inactive" })}, []string{"update C is inactive"}},
+		{"another target", []webex.Webhook{good()[0], existing("B", want[1], func(w *webex.Webhook) { w.TargetURL = "https://old.example.com" }), good()[2]}, []string{"update B has another target"}},
+		{"another secret", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "other" }), good()[1], good()[2]}, []string{"update A has another secret"}},
+		{"a secret that isn't told is taken to be right", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "" }), good()[1], good()[2]}, nil},
+		{"a filter in another order is the same", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "mentionedPeople=me&roomType=group" }), good()[1], good()[2]}, nil},
+		{"another filter can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "" }), good()[1], good()[2]}, []string{"delete A has the filter ", "create  missing"}},
+		{"another event can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Event = "all" }), good()[1], good()[2]}, []string{"delete A listens to messages/all", "create  missing"}},
+		{"doubles", append(good(), existing("A2", want[0], nil), existing("A3", want[0], nil)), []string{"delete A2 a double", "delete A3 a double"}},
+		{"of doubles the good one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 a double"}},
+		{"ours of old", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name = "nms-alert-relay: oldname messages" })), []string{"delete O no longer wanted"}},
+	} {
+		var got []string
+		for _, s := range plan(c.have, want) {
+			got = append(got, fmt.Sprintf("%s %s %s", s.op, s.hook.ID, s.why))
+			if s.op != opDelete {
+				require.Equal(t, "s3cret", s.hook.Secret, c.why)
+				require.Equal(t, "active", s.hook.Status, c.why)
+			}
+		}
+		require.Equal(t, c.want, got, c.why)
+	}
+}
+
+// Whatever is there, one round of repairs leaves nothing to do, and others'
+// webhooks as they were.
+func TestPlanConverges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := wanted("noc", public, "s3cret")
+		pick := func(what string, values ...string) string { return rapid.SampledFrom(values).Draw(t, what) }
+		var have []webex.Webhook
+		for i := range rapid.IntRange(0, 8).Draw(t, "n") {
+			have = append(have, webex.Webhook{
+				ID:        fmt.Sprint("W", i),
+				Name:      pick("name", want[0].Name, want[1].Name, want[2].Name, "nms-alert-relay: x", "another's"),
+				TargetURL: pick("target", want[0].TargetURL, "https://old.example.com"), Resource: pick("resource", "messages", "attachmentActions"),
+				Event: pick("event", "created", "all"), Filter: pick("filter", "", want[0].Filter, want[1].Filter),
+				Secret: pick("secret", "", "s3cret", "other"), Status: pick("status", "active", "inactive"),
+			})
+		}
+		var foreign []webex.Webhook
+		for _, w := range have {
+			if w.Name == "another's" {
+				foreign = append(foreign, w)
+			}
+		}
+		after := map[string]webex.Webhook{}
+		for _, w := range have {
+			after[w.ID] = w
+		}
+		for i, s := range plan(have, want) {
+			switch s.op {
+			case opDelete:
+				delete(after, s.hook.ID)
+			case opUpdate: // Webex changes these and nothing else
+				w := after[s.hook.ID]
+				w.Name, w.TargetURL, w.Secret, w.Status = s.hook.Name, s.hook.TargetURL, s.hook.Secret, s.hook.Status
+				after[s.hook.ID] = w
+			case opCreate:
+				s.hook.ID = fmt.Sprint("N", i)
+				after[s.hook.ID] = s.hook
+			}
+		}
+		var list []webex.Webhook
+		for _, w := range after {
+			list = append(list, w)
+		}
+		require.Empty(t, plan(list, want))
+		require.Len(t, list, len(want)+len(foreign))
+		for _, w := range foreign {
+			require.Equal(t, w, after[w.ID])
+		}
+	})
+}
