@@ -37,8 +37,9 @@ func harmless(t *testing.T, what, markdown string) {
 	require.True(t, utf8.ValidString(markdown), what)
 	require.NotContains(t, markdown, "<@", what)
 	for _, r := range markdown {
-		require.False(t, r != '\n' && unicode.IsControl(r), "%s: control character %U in %q", what, r, markdown)
-		require.False(t, r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069', "%s: bidi control %U in %q", what, r, markdown)
+		if r != '\n' && unicode.IsControl(r) || r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' {
+			t.Fatalf("%s: control character %U in %q", what, r, markdown)
+		}
 	}
 	source := []byte(markdown)
 	err := ast.Walk(dialect.Parser().Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -48,11 +49,14 @@ func harmless(t *testing.T, what, markdown string) {
 		switch n := n.(type) {
 		case *ast.Link:
 			target := string(n.Destination)
-			ours := strings.HasPrefix(target, zabbixBase) || target == runbook
-			require.True(t, ours, "%s: a stranger's link to %q in %q", what, target, markdown)
+			if !strings.HasPrefix(target, zabbixBase) && target != runbook {
+				t.Fatalf("%s: a stranger's link to %q in %q", what, target, markdown)
+			}
 		case *ast.Document, *ast.Paragraph, *ast.Text, *ast.String, *ast.Emphasis, *ast.Blockquote:
 		case *ast.CodeSpan: // of the hint below a list
-			require.True(t, strings.HasPrefix(what, "problems"), "%s: code in %q", what, markdown)
+			if what != "problems" {
+				t.Fatalf("%s: code in %q", what, markdown)
+			}
 		case *ast.AutoLink, *ast.RawHTML, *ast.HTMLBlock, *ast.Image, *extast.Table, *extast.Strikethrough:
 			t.Fatalf("%s: %s in %q", what, n.Kind(), markdown)
 		default: // headings, lists, rules, code blocks: strangers' too
@@ -159,7 +163,7 @@ func FuzzStrangersTextIsHarmless(f *testing.F) {
 		"https://evil.example.com www.evil.example.com mailto:a@example.com a@example.com ftp://evil.example.com",
 		"<@all", "@all>", `\`, `\\\`, "**", "__a__", "~~gone~~", "| a | b |\n| - | - |\n| 1 | 2 |", "![x](https://evil.example.com/x.png)",
 		"](https://evil.example.com)", "[a]: https://evil.example.com", "&lt;@all&gt;", "\xff\xfe", "<!-- -->", "&#60;@all>",
-		strings.Repeat("nx", 5000), strings.Repeat("<@all>", 3000), strings.Repeat("磁", 4000), strings.Repeat("line\n", 3000), strings.Repeat("*", 2000),
+		strings.Repeat("nx", 2000), strings.Repeat("<@all>", 500), strings.Repeat("磁", 2000), strings.Repeat("line\n", 300), strings.Repeat("*", 2000),
 	} {
 		f.Add(s, s, s, runbook, "4711")
 		f.Add("Disk full", s, "on it", s, s)
@@ -172,6 +176,9 @@ func FuzzStrangersTextIsHarmless(f *testing.F) {
 	require.NoError(f, err)
 	now := time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, name, value, comment, address, id string) {
+		if len(name)+len(value)+len(comment)+len(address)+len(id) > 40_000 {
+			t.Skip("longer texts are cut to the same")
+		}
 		if address != runbook && strings.Contains(address, "://") {
 			address = "javascript:" + address // any other web address would be a link by right: TestRunbookLinks
 		}
