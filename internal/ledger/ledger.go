@@ -80,28 +80,22 @@ func (l *Ledger) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		n, err := l.fold(ctx, size)
 		switch {
-		case err != nil && ctx.Err() == nil:
-			l.opts.Log.Error("folding the journal failed; trying again", "entries", n, "in", pause, "error", err)
-			l.opts.Metrics.Failures.Inc()
-			// One by one, an entry that can't be committed is found and set aside.
-			if size > 1 {
-				size = 1
-			} else if n == 1 {
-				l.giveUp(ctx, err)
-			}
-			l.rest(ctx, pause, nil)
-			pause = min(2*pause, lastPause)
-		case err != nil:
-		case n < size:
-			pause, size = firstPause, batchSize
+		case err == nil:
+			pause, size = firstPause, min(2*size, batchSize)
 			if n == 0 {
 				l.rest(ctx, lookAgain, l.wake)
 			}
+		case ctx.Err() != nil:
+		case errors.Is(err, store.ErrRejected) && n > 1:
+			// Halved until it is alone, the entry that is at fault is found.
+			size = max(1, min(size, n)/2)
+		case errors.Is(err, store.ErrRejected) && n == 1 && l.giveUp(ctx, err):
+			// Set aside; go on with the next.
 		default:
-			pause = firstPause
-			if size == 1 {
-				size = batchSize
-			}
+			l.opts.Log.Error("folding the journal failed; trying again", "entries", n, "in", pause, "error", err)
+			l.opts.Metrics.Failures.Inc()
+			l.rest(ctx, pause, nil)
+			pause = min(2*pause, lastPause)
 		}
 	}
 	return nil
@@ -157,20 +151,18 @@ func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
 	return len(entries), nil
 }
 
-// giveUp sets aside an entry that the store takes in no transaction, where it
-// takes others: as long as the store fails altogether nothing is set aside.
-func (l *Ledger) giveUp(ctx context.Context, cause error) {
-	if errors.Is(cause, store.ErrClosed) {
-		return
-	}
+// giveUp sets aside the oldest entry, which the store takes in no transaction.
+func (l *Ledger) giveUp(ctx context.Context, cause error) bool {
 	entries, err := l.opts.Store.PendingEntries(ctx, 1)
 	if err != nil || len(entries) == 0 {
-		return
+		return false
 	}
 	e := entries[0]
-	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: "it can't be committed: " + cause.Error()}}); err == nil {
-		l.note(Result{Entry: e, SetAside: cause.Error()})
+	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: cause.Error()}}); err != nil {
+		return false
 	}
+	l.note(Result{Entry: e, SetAside: cause.Error()})
+	return true
 }
 
 // item decodes one entry. Whatever is wrong with it, a panic too, is its own fault.

@@ -64,7 +64,7 @@ type Outcome struct {
 // Plan applies a batch of entries, in order, to what is known. It is pure: the
 // same batch gives the same plan.
 func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
-	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[string]bool{}}
+	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}}
 	b.out.Fold.SetAside = map[int64]string{}
 	for _, item := range items {
 		b.add(item)
@@ -74,7 +74,7 @@ func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
 	}
 	for _, key := range b.postOrder {
 		for _, p := range b.posts[key] {
-			if b.touched[id(p)] {
+			if b.touched[postID{p.Key, p.Room}] {
 				b.out.Fold.Posts = append(b.out.Fold.Posts, p)
 			}
 		}
@@ -90,21 +90,23 @@ type batch struct {
 	posts     map[alert.Key][]store.Post
 	order     []alert.Key // of problems, as first changed
 	postOrder []alert.Key
-	touched   map[string]bool // posts to write
+	touched   map[postID]bool // posts to write
 	out       Outcome
 }
 
-func id(p store.Post) string { return p.Key.String() + "\x00" + p.Room }
+type postID struct {
+	key  alert.Key
+	room string
+}
 
-// add applies one entry. A panic in what is applied sets the entry aside: one
-// bad entry holds up nobody.
+// add applies one entry. Whatever goes wrong with it, a panic too, sets the
+// entry aside and leaves the batch as it was: one bad entry holds up nobody.
 func (b *batch) add(item Item) {
 	r := Result{Entry: item.Entry, Key: item.Decoded.Event.Key, Kind: item.Decoded.Event.Kind, Test: item.Decoded.Test}
-	var next alert.Problem
+	var e effect
 	err := item.Err
-	if err == nil && !item.Decoded.Test {
-		next, r.Change, err = apply(b.problem(r.Key), item.Decoded.Event)
-		r.Duplicate = r.Change.Duplicate
+	if err == nil {
+		e, err = b.effect(item)
 	}
 	if err != nil {
 		r.SetAside = err.Error()
@@ -112,30 +114,55 @@ func (b *batch) add(item Item) {
 		b.out.Results = append(b.out.Results, r)
 		return
 	}
+	r.Change, r.Duplicate = e.change, e.change.Duplicate
 	b.out.Fold.Applied = append(b.out.Fold.Applied, item.Entry.ID)
+	b.out.Fold.Notices = append(b.out.Fold.Notices, e.notices...)
 	b.out.Results = append(b.out.Results, r)
 	if item.Decoded.Test {
-		b.out.Fold.Notices = append(b.out.Fold.Notices, b.rules.Test(item.Entry.Source, item.Decoded.SendTo, b.now)...)
 		return
 	}
-	if r.Change.Changed {
-		b.put(next)
+	if e.change.Changed {
+		b.put(e.problem)
 	}
-	// The API knows more of trigger problems alone.
-	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && next.Origin == alert.OriginTrigger && !slices.Contains(b.out.Learned, r.Key) {
+	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && !slices.Contains(b.out.Learned, r.Key) {
 		b.out.Learned = append(b.out.Learned, r.Key)
 	}
-	b.tell(next, item.Decoded, r.Change)
+	if _, ok := b.posts[r.Key]; !ok {
+		b.postOrder = append(b.postOrder, r.Key)
+	}
+	b.posts[r.Key] = e.posts
+	for _, room := range e.touched {
+		b.touched[postID{r.Key, room}] = true
+	}
 }
 
-func apply(p alert.Problem, e alert.Event) (next alert.Problem, change alert.Change, err error) {
+// effect is what one entry does.
+type effect struct {
+	problem alert.Problem
+	change  alert.Change
+	posts   []store.Post // all of the problem's
+	touched []string     // rooms whose posts are to be written
+	notices []store.Notice
+}
+
+func (b *batch) effect(item Item) (e effect, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("applying it failed, which is a fault of the relay's: %v\n%s", fault, debug.Stack())
 		}
 	}()
-	next, change = alert.Apply(p, e)
-	return next, change, nil
+	if item.Decoded.Test {
+		e.notices = b.rules.Test(item.Entry.Source, item.Decoded.SendTo, b.now)
+		return e, nil
+	}
+	key := item.Decoded.Event.Key
+	if key.Source == "" || key.EventID == "" {
+		return e, fmt.Errorf("it names no event (source %q, event id %q)", key.Source, key.EventID)
+	}
+	e.problem, e.change = alert.Apply(b.problem(key), item.Decoded.Event)
+	e.posts = b.postsOf(key)
+	b.tell(&e, item.Decoded)
+	return e, nil
 }
 
 func (b *batch) problem(key alert.Key) alert.Problem {
@@ -152,38 +179,38 @@ func (b *batch) put(p alert.Problem) {
 	b.problems[p.Key] = p
 }
 
+// postsOf gives a copy: an entry that fails half-way must leave no trace.
 func (b *batch) postsOf(key alert.Key) []store.Post {
 	if posts, ok := b.posts[key]; ok {
-		return posts
+		return slices.Clone(posts)
 	}
-	b.postOrder = append(b.postOrder, key)
-	b.posts[key] = slices.Clone(b.known.Posts[key])
-	return b.posts[key]
+	return slices.Clone(b.known.Posts[key])
 }
 
 // tell brings the problem's posts to what rooms should show now.
-func (b *batch) tell(p alert.Problem, d Decoded, change alert.Change) {
-	posts := b.postsOf(p.Key)
-	if change.Visible {
-		for i := range posts {
-			b.desire(&posts[i], p, d)
+func (b *batch) tell(e *effect, d Decoded) {
+	if e.change.Visible {
+		for i := range e.posts {
+			b.desire(&e.posts[i], e.problem, d)
+			e.touched = append(e.touched, e.posts[i].Room)
 		}
 	}
-	if b.tellable(p, d, change, len(posts) > 0) {
-		for _, t := range b.rules.Rooms(p, d.SendTo, b.now) {
-			if slices.ContainsFunc(posts, func(post store.Post) bool { return post.Room == t.Room }) {
-				continue
-			}
-			post := store.Post{Key: p.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
-			b.desire(&post, p, d)
-			posts = append(posts, post)
-		}
+	if !tellable(e.problem, d, e.change) {
+		return
 	}
-	b.posts[p.Key] = posts
+	for _, t := range b.rules.Rooms(e.problem, d.SendTo, b.now) {
+		if slices.ContainsFunc(e.posts, func(post store.Post) bool { return post.Room == t.Room }) {
+			continue
+		}
+		post := store.Post{Key: e.problem.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
+		b.desire(&post, e.problem, d)
+		e.posts = append(e.posts, post)
+		e.touched = append(e.touched, post.Room)
+	}
 }
 
 // tellable says whether rooms are to hear of the problem by this event.
-func (b *batch) tellable(p alert.Problem, d Decoded, change alert.Change, told bool) bool {
+func tellable(p alert.Problem, d Decoded, change alert.Change) bool {
 	switch {
 	case p.HeldBack || p.Gone:
 		return false
@@ -194,15 +221,12 @@ func (b *batch) tellable(p alert.Problem, d Decoded, change alert.Change, told b
 	case p.Open():
 		// A change may make another rule match; what was only a rumour may be confirmed.
 		return change.Visible
-	case d.Event.Kind == alert.KindObservation && p.Announced && !told:
-		return change.Opened // the API has confirmed what an update told of, and it is over already
 	}
 	return false // a recovery alone is told nobody
 }
 
 // desire is what the ledger says of one post.
 func (b *batch) desire(post *store.Post, p alert.Problem, d Decoded) {
-	b.touched[id(*post)] = true
 	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt
 	if p.HeldBack {
 		// A maintenance holds it back: the room isn't behind. The problem event, once it

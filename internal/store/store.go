@@ -19,6 +19,9 @@ var (
 	ErrBusy = errors.New("the store can't keep up")
 	// ErrClosed is a store that was closed.
 	ErrClosed = errors.New("the store is closed")
+	// ErrRejected is something that the store takes in no state: the fault is in
+	// what was to be written (or in what was once), and trying again is no use.
+	ErrRejected = errors.New("the store can't take this")
 	// ErrLocked is a store that another relay holds.
 	ErrLocked = errors.New("another relay uses this store")
 )
@@ -92,6 +95,7 @@ type Cursor struct {
 	Shown       int64     // the revision that the root shows
 	ToldSeq     int       // the last timeline entry told (in the root or in the thread)
 	RootID      string    // Webex message id; "" before the first message
+	RootHash    string    // of the text that the root shows; "" where it is a card or isn\'t known
 	CardID      string    // of the card in the thread; "" for none
 	CardActions string    // which buttons that card has, as delivery writes it
 	Edits       int       // of the root
@@ -258,17 +262,20 @@ type Store interface {
 	RetryEntry(ctx context.Context, id int64) error
 
 	// Problems gives the problems with these keys; unknown ones are left out.
+	// ErrRejected when one of them can't be read any more.
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	// FindProblems gives problems by filter, the worst first, then the newest.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
 	// KeysByEventID gives the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
-	// CommitFold writes one batch of the ledger, whole or not at all.
+	// CommitFold writes one batch of the ledger, whole or not at all. ErrRejected
+	// when something in the batch can't be kept.
 	CommitFold(ctx context.Context, f Fold) error
 
 	// PostsOf gives every post of these problems.
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]Post, error)
-	// PendingPosts gives the posts of these rooms that are behind (Post.Pending).
+	// PendingPosts gives the posts of these rooms that are behind (Post.Pending); nil
+	// for every room, also such as aren't configured.
 	PendingPosts(ctx context.Context, rooms []string) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when
 	// Delivered reaches Desired as it stands in the store by then. ErrNotFound.

@@ -130,7 +130,7 @@ func (t *tx) mark(applied []int64, aside map[int64]string) (doneThrough int64, e
 	ids = slices.Compact(ids)
 	for _, id := range ids {
 		if id > t.w.lastID {
-			return 0, fmt.Errorf("entry %d isn't in the journal: its last is %d", id, t.w.lastID)
+			return 0, fmt.Errorf("%w: entry %d isn't in the journal: its last is %d", store.ErrRejected, id, t.w.lastID)
 		}
 		if id <= was {
 			if _, err := t.exec(`DELETE FROM journal_open WHERE id = ?`, id); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 const postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.dirty_since, t.hold_until,
-	t.state, t.delivered, t.shown, t.told_seq, t.root_id, t.card_id, t.card_actions, t.edits, t.digest, t.attempts,
+	t.state, t.delivered, t.shown, t.told_seq, t.root_id, t.root_hash, t.card_id, t.card_actions, t.edits, t.digest, t.attempts,
 	t.not_before, t.last_error, t.tracking_id, t.dead_at, t.delivered_at`
 
 // behind is Post.Pending in SQL, word for word as the partial index has it.
@@ -21,7 +21,7 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
 	var opened, dirty, hold, notBefore, dead, delivered int64
 	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open, &opened, &dirty, &hold,
-		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.CardID, &p.CardActions, &p.Edits, &p.Digest, &p.Attempts,
+		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash, &p.CardID, &p.CardActions, &p.Edits, &p.Digest, &p.Attempts,
 		&notBefore, &p.LastError, &p.TrackingID, &dead, &delivered)
 	p.OpenedAt, p.DirtySince, p.HoldUntil = at(opened), at(dirty), at(hold)
 	p.NotBefore, p.DeadAt, p.DeliveredAt = at(notBefore), at(dead), at(delivered)
@@ -39,17 +39,17 @@ func (t *tx) putPost(p store.Post) error {
 	_, err := t.exec(`
 		INSERT INTO posts AS t (event_id, source, room, route, desired, severity, open, opened_at, dirty_since, hold_until,
 			state, delivered, shown, told_seq, root_id, card_id, card_actions, edits, digest, attempts,
-			not_before, last_error, tracking_id, dead_at, delivered_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)
+			not_before, last_error, tracking_id, dead_at, delivered_at, root_hash)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?27)
 		ON CONFLICT (event_id, source, room) DO UPDATE SET
 			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?10,
 			dirty_since = CASE
 				WHEN ?5 <= t.delivered THEN 0
 				WHEN t.desired > t.delivered AND t.dirty_since > 0 THEN t.dirty_since
-				ELSE ?26 END`,
+				ELSE max(?26, t.delivered_at) END`,
 		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int(p.Severity), p.Open, micro(p.OpenedAt), dirty, micro(p.HoldUntil),
 		string(p.State), p.Delivered, p.Shown, p.ToldSeq, p.RootID, p.CardID, p.CardActions, p.Edits, p.Digest, p.Attempts,
-		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt), micro(p.DirtySince))
+		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt), micro(p.DirtySince), p.RootHash)
 	return err
 }
 
@@ -74,6 +74,10 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 // PendingPosts implements store.Store. The partial index holds nothing but what
 // is behind.
 func (s *Store) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
+	if rooms == nil {
+		return query(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
+			FROM posts t WHERE `+behind+` ORDER BY t.dirty_since, t.event_id, t.source, t.room`)
+	}
 	list, err := json.Marshal(rooms)
 	if err != nil {
 		return nil, err
@@ -90,11 +94,11 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 	}
 	return s.write(ctx, "save a post", func(t *tx) error {
 		n, err := t.exec(`
-			UPDATE posts SET state = ?, delivered = ?, shown = ?, told_seq = ?, root_id = ?, card_id = ?, card_actions = ?,
+			UPDATE posts SET state = ?, delivered = ?, shown = ?, told_seq = ?, root_id = ?, root_hash = ?, card_id = ?, card_actions = ?,
 				edits = ?, digest = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?, delivered_at = ?,
 				dirty_since = CASE WHEN ? >= desired THEN 0 ELSE dirty_since END
 			WHERE event_id = ? AND source = ? AND room = ?`,
-			string(c.State), c.Delivered, c.Shown, c.ToldSeq, c.RootID, c.CardID, c.CardActions,
+			string(c.State), c.Delivered, c.Shown, c.ToldSeq, c.RootID, c.RootHash, c.CardID, c.CardActions,
 			c.Edits, c.Digest, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.DeliveredAt),
 			c.Delivered, key.EventID, key.Source, room)
 		if err == nil && n == 0 {

@@ -19,7 +19,7 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	for _, p := range f.Problems {
 		r, err := rowOf(p)
 		if err != nil {
-			return fmt.Errorf("problem %s can't be kept: %w", p.Key, err)
+			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, p.Key, err)
 		}
 		rows = append(rows, r)
 	}
@@ -87,12 +87,13 @@ func (t *tx) putProblem(p problemRow, now int64) error {
 
 func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	var doc sql.RawBytes
-	if err := rows.Scan(&doc); err != nil {
+	var key alert.Key
+	if err := rows.Scan(&key.Source, &key.EventID, &doc); err != nil {
 		return alert.Problem{}, err
 	}
 	var p alert.Problem
 	if err := json.Unmarshal(doc, &p); err != nil {
-		return alert.Problem{}, fmt.Errorf("a problem's document can't be read: %w", err)
+		return alert.Problem{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, key, err)
 	}
 	return p, nil
 }
@@ -118,7 +119,7 @@ func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]a
 		return nil, err
 	}
 	found, err := query(ctx, s, "read problems", scanProblem,
-		`SELECT p.doc`+fromKeys+`problems p ON p.event_id = k.event_id AND p.source = k.source`, list)
+		`SELECT p.source, p.event_id, p.doc`+fromKeys+`problems p ON p.event_id = k.event_id AND p.source = k.source`, list)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key,
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	where, args := conditions(f)
 	return query(ctx, s, "find problems", scanProblem,
-		`SELECT p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+		`SELECT p.source, p.event_id, p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 		append(args, limited(f.Limit))...)
 }
 

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+
 	"nms-alert-relay/internal/store"
 )
 
@@ -107,10 +110,23 @@ func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) er
 		if errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return fmt.Errorf("store %s: %s: %w", s.path, what, err)
+		return fmt.Errorf("store %s: %s: %w", s.path, what, judged(err))
 	}
 	s.check.wrote()
 	return nil
+}
+
+// judged marks errors that are the data's fault, by SQLite's result codes.
+func judged(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case codes.SQLITE_TOOBIG, codes.SQLITE_CONSTRAINT, codes.SQLITE_MISMATCH:
+		return fmt.Errorf("%w: %w", store.ErrRejected, err)
+	}
+	return err
 }
 
 func (w *writer) transaction(do func(t *tx) error) (err error) {

@@ -11,7 +11,7 @@ import (
 )
 
 var cursor = store.Cursor{
-	State: store.PostLive, Delivered: 2, Shown: 3, ToldSeq: 4, RootID: "ROOT", CardID: "CARD", CardActions: "ack close", Edits: 5, Digest: 6,
+	State: store.PostLive, Delivered: 2, Shown: 3, ToldSeq: 4, RootID: "ROOT", RootHash: "HASH", CardID: "CARD", CardActions: "ack close", Edits: 5, Digest: 6,
 	Attempts: 7, NotBefore: t0.Add(time.Second), LastError: "429 Too Many Requests", TrackingID: "T1", DeliveredAt: t0.Add(time.Minute),
 }
 

@@ -64,6 +64,7 @@ CREATE TABLE posts (
     shown        INTEGER NOT NULL,
     told_seq     INTEGER NOT NULL,
     root_id      TEXT    NOT NULL,
+    root_hash    TEXT    NOT NULL,
     card_id      TEXT    NOT NULL,
     card_actions TEXT    NOT NULL,
     edits        INTEGER NOT NULL,
