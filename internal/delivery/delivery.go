@@ -76,6 +76,10 @@ type Options struct {
 	// goes there, which nobody edits later.
 	Reroute func(ctx context.Context, key alert.Key, toRoom string) error
 
+	// Asks says whether the API of a source is asked about its problems. Their cards
+	// wait for the answer, CardWait at most, since it says which buttons make sense. nil: none is.
+	Asks func(source string) bool
+
 	Workers   int           // calls in flight for each bot; 4 by default
 	RateLimit float64       // calls a second for each bot to begin with; see NewRate
 	Rescan    time.Duration // how often the store is asked for what a lost wake missed; 30 s by default

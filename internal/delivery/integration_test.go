@@ -78,22 +78,12 @@ func inReality(t *testing.T, simOpts webexsim.Options, story func(t *testing.T, 
 	})
 }
 
-// everyRoom gives the pending posts of every room where none is named.
-type everyRoom struct{ *sqlite.Store }
-
-func (s everyRoom) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
-	if rooms == nil {
-		rooms = []string{"noc", "db", "line", "person:alice@example.com"}
-	}
-	return s.Store.PendingPosts(ctx, rooms)
-}
-
 func (r *real) start() {
 	var err error
 	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
 	require.NoError(r.t, err)
 	r.d, err = New(Options{
-		Store: everyRoom{r.store}, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
+		Store: r.store, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
 		RateLimit: 20, Metrics: NewMetrics(prometheus.NewRegistry()),
 	})
 	require.NoError(r.t, err)
@@ -166,7 +156,7 @@ func (r *real) settle(within time.Duration) {
 			return
 		}
 	}
-	posts, _ := everyRoom{r.store}.PendingPosts(context.Background(), nil)
+	posts, _ := r.store.PendingPosts(context.Background(), nil)
 	r.t.Fatalf("still behind after %v: %+v", within, posts)
 }
 

@@ -37,6 +37,7 @@ const (
 	ReasonHold       Reason = "waits for its problem"
 	ReasonBackoff    Reason = "backing off after a failure"
 	ReasonDebounce   Reason = "gathering changes"
+	ReasonUnobserved Reason = "what can be done isn't known yet"
 	ReasonUntold     Reason = "the room doesn't know of it"
 	ReasonChanged    Reason = "changed"
 	ReasonResolved   Reason = "resolved"
@@ -52,6 +53,7 @@ type Step struct {
 	Until   time.Time     // of OpWait
 	AsCard  bool          // of OpRoot: the root is the card itself
 	Entries []alert.Entry // of OpLines, by Seq
+	Hash    string        // of OpRoot and OpEdit: of the text that the root will show
 }
 
 // maxLines is how many timeline entries one reply tells at most, so that a
@@ -92,15 +94,39 @@ func Next(p alert.Problem, post store.Post, room RoomSettings, actions string, n
 	}
 
 	step := difference(p, c, room, actions)
-	// The rest of a first telling (its card) isn't a change: it waits for nothing.
-	change := step.Op == OpEdit || step.Op == OpLines || step.Op == OpDelete
-	if change && p.Open() && !post.DirtySince.IsZero() {
-		if until := post.DirtySince.Add(room.Debounce); now.Before(until) {
+	if !p.Open() || post.DirtySince.IsZero() {
+		return step
+	}
+	switch step.Op {
+	case OpEdit, OpLines, OpDelete:
+		if until := settled(p, post, room.Debounce); now.Before(until) {
 			return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+		}
+	case OpCard:
+		// The rest of a first telling isn't a change: it waits for the API's answer alone,
+		// or the card would have to be replaced a second later.
+		if until := post.DirtySince.Add(room.CardWait); !p.Observed && now.Before(until) {
+			return Step{Op: OpWait, Reason: ReasonUnobserved, Until: until}
 		}
 	}
 	return step
 }
+
+// settled is when the changes that come together have come: debounce after the
+// last one, and maxDebounces of it after the first at most.
+func settled(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
+	until, most := post.DirtySince.Add(debounce), post.DirtySince.Add(maxDebounces*debounce)
+	if last := p.ChangedAt.Add(debounce); last.After(until) {
+		until = last
+	}
+	if until.After(most) {
+		return most
+	}
+	return until
+}
+
+// maxDebounces bounds how long changes that keep coming put off their edit.
+const maxDebounces = 4
 
 // difference is the first of the steps between what a room shows and what it
 // should show.
@@ -188,10 +214,12 @@ func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, 
 	case OpRoot:
 		// What was said before stands in the root, not as lines of the thread.
 		c.RootID, c.Shown, c.ToldSeq, c.Edits = id, p.Revision, p.LastSeq(), 0
+		c.RootHash = s.Hash
 		if s.AsCard {
 			c.CardID, c.CardActions = id, face(p, actions, true)
 		}
 	case OpEdit:
+		c.RootHash = s.Hash
 		c.Edits++
 		c.Shown = p.Revision
 		if room.Presentation == config.PresentLine {
@@ -214,6 +242,16 @@ func withoutCard(c store.Cursor) store.Cursor {
 		c.RootID = ""
 	}
 	c.CardID, c.CardActions = "", ""
+	return c
+}
+
+// Unchanged is the cursor where an edit would show what the root shows already:
+// it needs no call, and costs none of the edits that Webex allows.
+func Unchanged(p alert.Problem, c store.Cursor, room RoomSettings) store.Cursor {
+	c.Shown = p.Revision
+	if room.Presentation == config.PresentLine {
+		c.ToldSeq = p.LastSeq()
+	}
 	return c
 }
 

@@ -351,3 +351,25 @@ func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) 
 		require.Equal(t, OpNone, Next(p, post, aRoom(present), "", noon).Op)
 	}
 }
+
+// A card waits for what the API says of its problem, and not longer than CardWait.
+func TestACardWaitsForTheAPI(t *testing.T) {
+	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen, Revision: 1, Announced: true}
+	post := store.Post{Key: p.Key, Room: "noc", Desired: 1, DirtySince: noon, Cursor: store.Cursor{State: store.PostLive, RootID: "M1", Shown: 1}}
+	room := RoomSettings{CardWait: CardWait}
+	s := Next(p, post, room, "ack", noon.Add(time.Second))
+	require.Equal(t, Step{Op: OpWait, Reason: ReasonUnobserved, Until: noon.Add(CardWait)}, s)
+	require.Equal(t, OpCard, Next(p, post, room, "ack", noon.Add(CardWait)).Op, "Zabbix is away: the buttons come all the same")
+	p.Observed = true
+	require.Equal(t, OpCard, Next(p, post, room, "ack", noon.Add(time.Second)).Op)
+}
+
+// Changes that keep coming share an edit until they pause, and are told after a while even so.
+func TestChangesThatKeepComingAreToldEvenSo(t *testing.T) {
+	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	post := store.Post{DirtySince: noon}
+	require.Equal(t, noon.Add(2*time.Second), settled(alert.Problem{}, post, 2*time.Second))
+	require.Equal(t, noon.Add(5*time.Second), settled(alert.Problem{ChangedAt: noon.Add(3 * time.Second)}, post, 2*time.Second))
+	require.Equal(t, noon.Add(8*time.Second), settled(alert.Problem{ChangedAt: noon.Add(time.Hour)}, post, 2*time.Second))
+}

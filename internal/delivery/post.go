@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -54,40 +56,52 @@ type view struct {
 	actions string
 }
 
-// plan is the next step of a view, and for OpLines their text. Entries that
-// the room wants untold are passed over on the way.
-func (b *bot) plan(v *view, now time.Time) (s Step, lines string) {
+// plan is the next step of a view, and the text of a root or of lines. Entries
+// that the room wants untold, and edits that would change nothing, are passed over on the way.
+func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
 	for {
 		s = Next(v.problem, v.post, v.room, v.actions, now)
-		if s.Op != OpLines {
+		switch {
+		case s.Op == OpEdit || s.Op == OpRoot && !s.AsCard:
+			text = b.Render.Root(v.problem, v.room.Room, now)
+			s.Hash = hash(text)
+			if s.Op == OpRoot || s.Hash != v.post.RootHash {
+				return s, text
+			}
+			v.post.Cursor = Unchanged(v.problem, v.post.Cursor, v.room)
+		case s.Op == OpLines:
+			text = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+			for len(text) > webex.MaxMessageBytes && len(s.Entries) > 1 {
+				s.Entries = s.Entries[:len(s.Entries)/2]
+				text = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+			}
+			if text != "" {
+				return s, text
+			}
+			v.post.ToldSeq = s.Entries[len(s.Entries)-1].Seq
+		default:
 			return s, ""
 		}
-		lines = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
-		for len(lines) > webex.MaxMessageBytes && len(s.Entries) > 1 {
-			s.Entries = s.Entries[:len(s.Entries)/2]
-			lines = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
-		}
-		if lines != "" {
-			return s, lines
-		}
-		v.post.ToldSeq = s.Entries[len(s.Entries)-1].Seq
 	}
 }
 
+// hash names a text: whether two are the same is all that is asked.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:12])
+}
+
 // message is what a step posts.
-func (b *bot) message(v *view, s Step, lines string, now time.Time) webex.NewMessage {
+func (b *bot) message(v *view, s Step, text string, now time.Time) webex.NewMessage {
 	m := v.room.address()
-	m.Markdown = lines
+	m.Markdown = text
 	if s.Op == OpLines || s.Op == OpCard {
 		m.ParentID = v.post.RootID
 	}
-	switch {
-	case s.Op == OpCard || s.AsCard:
+	if s.Op == OpCard || s.AsCard {
 		content, fallback := b.Render.Card(v.problem, v.room.Room, now)
 		m.Markdown = fallback
 		m.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: content}}
-	case s.Op == OpRoot || s.Op == OpEdit:
-		m.Markdown = b.Render.Root(v.problem, v.room.Room, now)
 	}
 	return m
 }
@@ -132,7 +146,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		return b.bury(l, t, v, VerdictGone, "the room isn't configured (any more)", "", false)
 	}
 	now := time.Now()
-	step, lines := b.plan(v, now)
+	step, text := b.plan(v, now)
 	switch step.Op {
 	case OpNone:
 		out := b.left(v, now)
@@ -147,10 +161,10 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 
 	if step.Op == OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
 		v.post.RootID, v.post.CardID, v.post.CardActions = "", "", ""
-		step = Next(v.problem, v.post, v.room, v.actions, now)
+		step, text = b.plan(v, now)
 	}
 
-	id, took, made, err := b.act(l, t, v, step, b.message(v, step, lines, now))
+	id, took, made, err := b.act(l, t, v, step, b.message(v, step, text, now))
 	if !made {
 		return outcome{wake: now}
 	}
@@ -194,6 +208,9 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		v = &view{post: p, problem: problems[t.post.key]}
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
+		if b.Asks != nil && b.Asks(p.Key.Source) {
+			v.room.CardWait = CardWait
+		}
 		if v.room.Person != "" && v.room.ID == "" && told(p.Cursor) {
 			v.room.ID = b.directRoom(l.begin, v.room.Person)
 		}

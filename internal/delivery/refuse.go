@@ -100,7 +100,7 @@ func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubt
 		return postAnew(c, d)
 	}
 	d.ThreadProved = true
-	c.Shown = 0
+	c.Shown, c.RootHash = 0, "" // the same text again: an edit that tells whether the root lives
 	return c, d, VerdictReplan
 }
 

@@ -13,6 +13,10 @@ import (
 // "person:alice@example.com", as route makes it of {ALERT.SENDTO}.
 const PersonRoom = "person:"
 
+// CardWait is how long a first card waits for what the API says of its
+// problem, where it is asked: that comes a second after the event, as a rule.
+const CardWait = 3 * time.Second
+
 // RoomSettings is what delivery must know of a room: where it is, who serves
 // it, how it wants to see a problem.
 type RoomSettings struct {
@@ -21,6 +25,7 @@ type RoomSettings struct {
 	Person   string        // an e-mail address: a direct chat
 	Bot      string        // the configured name
 	Debounce time.Duration // changes this close together share one edit
+	CardWait time.Duration // how long a first card waits until the API has answered about the problem
 }
 
 // address begins a message to the room.

@@ -166,6 +166,7 @@ func (r *Relay) connect() error {
 	)
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: renderer, Bots: bots.delivering(), Rooms: delivery.RoomsOf(cfg), Fallback: delivery.FallbackOf(cfg),
+		Asks:    func(source string) bool { return sources[source] != nil },
 		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: delivery.NewMetrics(r.registry), Log: log,
 	})
 	if err != nil {
