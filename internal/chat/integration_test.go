@@ -1,0 +1,372 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/simulator/memnet"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+const (
+	botAddr   = "relay@webex.bot"
+	aliceAddr = "alice@example.com"
+	bobAddr   = "bob@example.com"
+	eveAddr   = "eve@elsewhere.org"
+)
+
+// real is chat and commands between their real neighbours: the SQLite store,
+// delivery, the REST clients and, over a network in memory, the simulated Webex and Zabbix.
+type real struct {
+	t      *testing.T
+	webex  *webexsim.Server
+	zabbix *zabbixsim.Server
+	store  *sqlite.Store
+	path   string
+
+	hosts     map[string]*memnet.Listener
+	transport *http.Transport
+	stop      func()
+	event     int64 // the problem that the room noc was told of
+}
+
+func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "relay.db")
+	// The store keeps channels in a sync.Pool; one of another test's bubble can't
+	// be used in this one's. Two collections empty a pool.
+	runtime.GC()
+	runtime.GC()
+	synctest.Test(t, func(t *testing.T) {
+		r := &real{t: t, path: path}
+		webexNet, zabbixNet := memnet.Listen(), memnet.Listen()
+		r.hosts = map[string]*memnet.Listener{"webex.test:80": webexNet, "zabbix.test:80": zabbixNet}
+		r.transport = memnet.Transport(r.hosts)
+		o.Transport = r.transport
+		r.webex = webexsim.New(o)
+		r.webex.AddBot(botAddr, "Alert Relay", "token-of-relay")
+		r.webex.AddBot("other@webex.bot", "Other", "token-of-other")
+		for email, name := range map[string]string{aliceAddr: "Alice Example", bobAddr: "Bob", eveAddr: "Eve"} {
+			r.webex.AddPerson(email, name)
+		}
+		r.webex.AddRoom("noc", "NOC", botAddr, aliceAddr, bobAddr, eveAddr)
+		r.webex.AddRoom("lobby", "Lobby", botAddr, aliceAddr)
+		r.webex.Direct(botAddr, aliceAddr)
+		r.webex.Direct(botAddr, eveAddr)
+		var err error
+		r.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true})
+		require.NoError(t, err)
+		r.event = r.zabbix.Raise(r.zabbix.Triggers()[0])
+		servers := []*http.Server{{Handler: r.webex}, {Handler: r.zabbix}}
+		for i, l := range []*memnet.Listener{webexNet, zabbixNet} {
+			go func() { _ = servers[i].Serve(l) }()
+		}
+		t.Cleanup(func() {
+			r.transport.CloseIdleConnections()
+			for _, s := range servers {
+				_ = s.Close()
+			}
+			r.webex.Close()
+		})
+		r.start()
+		t.Cleanup(func() { r.stop() })
+		r.told()
+		story(t, r)
+	})
+}
+
+// start runs the part of the relay that listens, acts and answers.
+func (r *real) start() {
+	t := r.t
+	var err error
+	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
+	require.NoError(t, err)
+	cfg := &config.Config{
+		Rooms:          []config.Room{{Name: "noc", ID: webexsim.RoomID("noc"), Bot: "noc"}},
+		Webex:          config.Webex{Bots: []config.Bot{{Name: "noc", Listen: config.ListenWebhook}}},
+		People:         []config.Person{{Email: aliceAddr, Role: config.RoleOperator}, {Email: bobAddr, Role: config.RoleViewer}},
+		AllowedDomains: []string{"example.com"}, DefaultRooms: []string{"noc"},
+	}
+	client := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
+	source := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: r.transport})
+	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
+	require.NoError(t, err)
+	deliver, err := delivery.New(delivery.Options{
+		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20,
+	})
+	require.NoError(t, err)
+	reg := prometheus.NewRegistry()
+	metrics := NewMetrics(reg, []string{"noc"})
+	reader := NewReader([]Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: client}}, func() Directory { return cfg }, metrics)
+	log := slog.New(slog.DiscardHandler)
+	executor := command.New(command.Options{
+		View: func() command.View {
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
+		},
+		Hearer: reader, Store: r.store, Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Answered: deliver.WakeNotices, Log: log, Metrics: command.NewMetrics(reg),
+	})
+	listener := New(Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: "http://127.0.0.1:8080", Log: log, Metrics: metrics})
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		w.WriteHeader(listener.Deliver(req.Context(), strings.TrimPrefix(req.URL.Path, "/v1/webex/"), req.Header, body))
+	})}
+	ctx, cancel := context.WithCancel(context.Background())
+	parts := []func(context.Context) error{listener.Run, executor.Run, deliver.Run}
+	ended := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() { ended <- run(ctx) }()
+	}
+	port := memnet.Listen()
+	r.hosts["127.0.0.1:8080"] = port
+	go func() { _ = server.Serve(port) }()
+	synctest.Wait()
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		for range parts {
+			require.NoError(t, <-ended)
+		}
+		_ = server.Close()
+		require.NoError(t, r.store.Close())
+	}
+}
+
+// told makes the room noc know of the problem, as the ledger does.
+func (r *real) told() {
+	k := r.key()
+	high, now := alert.High, time.Now()
+	p, _ := alert.Apply(alert.Problem{}, alert.Event{
+		Key: k, Kind: alert.KindProblem, Origin: alert.OriginTrigger, Severity: &high, Exact: true, At: now, SentAt: now, ReceivedAt: now,
+		Facts: alert.Facts{Name: "Link down", Hosts: []alert.Host{{Host: "sw1"}}},
+	})
+	p.CanClose = true
+	post := store.Post{Key: k, Room: "noc", Desired: p.Revision, Severity: p.Severity, Open: true, OpenedAt: now, DirtySince: now, Cursor: store.Cursor{State: store.PostLive}}
+	require.NoError(r.t, r.store.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{post}}))
+	r.pass(time.Minute)
+	require.NotEmpty(r.t, r.post().RootID)
+}
+
+func (r *real) key() alert.Key {
+	return alert.Key{Source: "main", EventID: strconv.FormatInt(r.event, 10)}
+}
+
+func (r *real) post() store.Post {
+	posts, err := r.store.PostsOf(context.Background(), []alert.Key{r.key()})
+	require.NoError(r.t, err)
+	return posts[r.key()][0]
+}
+
+// pass lets time pass, and everything come to rest.
+func (r *real) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *real) say(l webexsim.Line) webexsim.MessageView {
+	m, err := r.webex.Say(l)
+	require.NoError(r.t, err)
+	return m
+}
+
+func (r *real) acks() []zabbixsim.Ack {
+	p, ok := r.zabbix.Problem(r.event)
+	require.True(r.t, ok)
+	return p.Acks
+}
+
+// answersTo are the replies of the bot in the thread of a message.
+func (r *real) answersTo(room, root string) (texts []string) {
+	for _, m := range r.webex.Timeline(room) {
+		if m.ParentID == root && m.From.Email == botAddr && m.Card == nil && !m.Deleted {
+			texts = append(texts, m.Text)
+		}
+	}
+	return texts
+}
+
+func (r *real) commands() map[string]store.Command {
+	list, err := r.store.Commands(context.Background(), 100)
+	require.NoError(r.t, err)
+	out := map[string]store.Command{}
+	for _, c := range list {
+		out[c.Text] = c
+	}
+	return out
+}
+
+// From the mention in the room to the acknowledgement in Zabbix, and back: with
+// a Webex that delivers each webhook three times and can't find a message for a moment.
+func TestFromTheRoomToZabbix(t *testing.T) {
+	inReality(t, webexsim.Options{RepeatDeliveries: 2, MessageDelay: time.Second}, func(t *testing.T, r *real) {
+		id := r.key().EventID
+		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + id + " on it", MentionBot: true})
+		r.pass(20 * time.Second)
+		require.Len(t, r.acks(), 1)
+		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", r.acks()[0].Message)
+		require.Len(t, r.answersTo("noc", said.ID), 1)
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged "+id)
+		c := r.commands()["ack "+id+" on it"]
+		require.Equal(t, store.CommandDone, c.State)
+		require.Equal(t, []string{"main/" + id}, c.Keys)
+
+		entries, err := r.store.PendingEntries(t.Context(), 10)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		var env store.Envelope
+		require.NoError(t, json.Unmarshal(entries[0].Payload, &env))
+		require.Equal(t, id, env.EventID)
+		require.Equal(t, "on it", env.Update.Comment)
+
+		// In the problem's thread no id is needed, and no answer is given.
+		root := r.post().RootID
+		before := len(r.answersTo("noc", root))
+		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment vendor called", ParentID: root, MentionBot: true})
+		r.pass(20 * time.Second)
+		require.Len(t, r.acks(), 2)
+		require.Equal(t, "vendor called\n— Alice Example <alice@example.com> (Webex)", r.acks()[1].Message)
+		require.Len(t, r.answersTo("noc", root), before)
+
+		// A card's button.
+		card := r.post().CardID
+		require.NotEmpty(t, card)
+		_, err = r.webex.Press(card, aliceAddr, map[string]any{"relay": 1, "action": "close", "key": "main/" + id, "comment": "done"})
+		require.NoError(t, err)
+		r.pass(20 * time.Second)
+		require.Len(t, r.acks(), 3)
+		require.Equal(t, 1, r.acks()[2].Action&1)
+		require.Contains(t, strings.Join(r.answersTo("noc", root), "\n"), "✅ asked Zabbix to close "+id)
+
+		// Direct, without a mention.
+		direct := webexsim.DirectRoomID(botAddr, aliceAddr)
+		hello := r.say(webexsim.Line{Room: direct, From: aliceAddr, Text: "show " + id})
+		r.pass(20 * time.Second)
+		require.Len(t, r.answersTo(direct, hello.ID), 1)
+		require.Contains(t, r.answersTo(direct, hello.ID)[0], "Link down")
+	})
+}
+
+// Who may not is told so; strangers, other rooms and other bots get no word.
+func TestWhoIsAnswered(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		id := r.key().EventID
+		viewer := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "ack " + id, MentionBot: true})
+		stranger := r.say(webexsim.Line{Room: "noc", From: eveAddr, Text: "ack " + id, MentionBot: true})
+		lobby := r.say(webexsim.Line{Room: "lobby", From: aliceAddr, Text: "ack " + id, MentionBot: true})
+		direct := webexsim.DirectRoomID(botAddr, eveAddr)
+		whisper := r.say(webexsim.Line{Room: direct, From: eveAddr, Text: "show " + id})
+		_, err := r.webex.Press(r.post().CardID, eveAddr, map[string]any{"relay": 1, "action": "ack", "key": "main/" + id})
+		require.NoError(t, err)
+		r.pass(time.Minute)
+		require.Empty(t, r.acks())
+		require.Len(t, r.answersTo("noc", viewer.ID), 1)
+		require.Contains(t, r.answersTo("noc", viewer.ID)[0], "needs the role operator; yours in this room is viewer")
+		require.Empty(t, r.answersTo("noc", stranger.ID))
+		require.Empty(t, r.answersTo("lobby", lobby.ID))
+		require.Empty(t, r.answersTo(direct, whisper.ID))
+		// The bot's own messages in direct chats come back to it, and are left alone.
+		hello := r.say(webexsim.Line{Room: webexsim.DirectRoomID(botAddr, aliceAddr), From: aliceAddr, Text: "hepl"})
+		r.pass(time.Minute)
+		require.Len(t, r.answersTo(webexsim.DirectRoomID(botAddr, aliceAddr), hello.ID), 1)
+	})
+}
+
+// The webhooks are made, revived when Webex switched them off, and not made
+// twice by a restart.
+func TestWebhooksAreKept(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		other := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
+		_, err := other.CreateWebhook(t.Context(), webex.Webhook{Name: "another program's", TargetURL: "http://127.0.0.1:9/x", Resource: "rooms", Event: "created"})
+		require.NoError(t, err)
+		r.webex.DisableWebhooks(botAddr)
+		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
+		r.pass(repairEvery + time.Minute)
+		require.Empty(t, r.answersTo("noc", said.ID), "nobody heard it")
+		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
+		r.pass(time.Minute)
+		require.Len(t, r.answersTo("noc", said.ID), 1)
+
+		secret := func() (found string) {
+			hooks, err := other.Webhooks(t.Context())
+			require.NoError(t, err)
+			require.Len(t, hooks, 4)
+			for _, h := range hooks {
+				if !strings.HasPrefix(h.Name, ours) {
+					require.Equal(t, "inactive", h.Status, "another's is left as it is")
+					continue
+				}
+				require.Equal(t, "active", h.Status)
+				require.Len(t, h.Secret, 64)
+				found = h.Secret
+			}
+			return found
+		}
+		first := secret()
+		r.stop()
+		r.start()
+		r.pass(time.Minute)
+		require.Equal(t, first, secret(), "the same webhooks, with the secret that is kept")
+		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
+		r.pass(time.Minute)
+		require.Len(t, r.answersTo("noc", said.ID), 1)
+	})
+}
+
+// What was asked for before a restart is done after it.
+func TestRestart(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.zabbix.SetDown(true)
+		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID + " on it", MentionBot: true})
+		r.pass(10 * time.Second)
+		r.stop()
+		r.zabbix.SetDown(false)
+		r.start()
+		r.pass(3 * time.Minute)
+		require.Len(t, r.acks(), 1)
+		require.Len(t, r.answersTo("noc", said.ID), 1)
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged")
+	})
+}
+
+// A Zabbix that is away: the person hears so at once, and of the end.
+func TestZabbixAwayAndBack(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.zabbix.SetDown(true)
+		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
+		r.pass(10 * time.Second)
+		require.Len(t, r.answersTo("noc", said.ID), 1)
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ the Zabbix main")
+		r.zabbix.SetDown(false)
+		r.pass(3 * time.Minute)
+		require.Len(t, r.acks(), 1)
+		require.Len(t, r.answersTo("noc", said.ID), 1, "the note became the good news")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged")
+	})
+}
