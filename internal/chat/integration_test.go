@@ -101,6 +101,8 @@ func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *rea
 // start runs the part of the relay that listens, acts and answers.
 func (r *real) start() {
 	t := r.t
+	port := memnet.Listen()
+	r.hosts["127.0.0.1:8080"] = port // before anybody dials
 	var err error
 	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
 	require.NoError(t, err)
@@ -140,8 +142,6 @@ func (r *real) start() {
 	for _, run := range parts {
 		go func() { ended <- run(ctx) }()
 	}
-	port := memnet.Listen()
-	r.hosts["127.0.0.1:8080"] = port
 	go func() { _ = server.Serve(port) }()
 	synctest.Wait()
 	stopped := false

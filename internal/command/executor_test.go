@@ -452,7 +452,8 @@ func TestHearingIsRetried(t *testing.T) {
 		require.Len(t, w.calls("main"), 1, "not before Retry-After is over")
 		time.Sleep(time.Minute)
 		require.Len(t, w.calls("main"), 2)
-		require.Equal(t, 0, len(r.inbox))
+		synctest.Wait()
+		require.Empty(t, r.inbox)
 	})
 }
 

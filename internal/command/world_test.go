@@ -115,8 +115,12 @@ func (w *world) effect(do func()) error {
 	return nil
 }
 
-func (w *world) Append(_ context.Context, e store.Entry) (int64, error) {
-	return int64(len(w.journal)), w.effect(func() { w.journal = append(w.journal, e) })
+func (w *world) Append(_ context.Context, e store.Entry) (id int64, err error) {
+	err = w.effect(func() {
+		w.journal = append(w.journal, e)
+		id = int64(len(w.journal))
+	})
+	return id, err
 }
 
 func (w *world) AddNotice(_ context.Context, n store.Notice) (id int64, err error) {
