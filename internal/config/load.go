@@ -138,12 +138,15 @@ func syntax(name string, data []byte, err error) *Fault {
 	return fault
 }
 
+// DefaultWebexURL is Webex's REST API.
+const DefaultWebexURL = "https://webexapis.com/v1"
+
 // defaults is a Config in which nothing was given.
 func defaults() *Config {
 	return &Config{
 		Server:    Server{Listen: ":8080", AdminListen: ":9090"},
 		Store:     Store{Driver: "sqlite", Path: "relay.db"},
-		Webex:     Webex{APIURL: "https://webexapis.com/v1", U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
+		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
 		Command:   Command{Expiry: Duration(time.Hour)},
 		Reconcile: Reconcile{Interval: Duration(time.Minute), MaxAge: Duration(day)},
