@@ -43,21 +43,27 @@ type story struct {
 	*world
 	relay *relayProcess
 	webex *webexsim.Server
+	title map[string]string // by event id
 	t     *testing.T
 }
 
+// titles are the names of the triggers' problems, by the item's key.
+var titles = map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "later": "Told later", "cut": "Cut off", "table": "Table full"}
+
 func begin(t *testing.T, z *server) *story {
 	sim, api := webexWorld(t, webexsim.Options{})
-	s := &story{webex: sim, t: t, relay: newRelay(t)}
+	s := &story{webex: sim, t: t, relay: newRelay(t), title: map[string]string{}}
 	s.world = z.build(t, zabbix.Settings{URL: "http://" + s.relay.public, Secret: secret})
-	for key, name := range map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "power": "Power lost", "later": "Told later", "cut": "Cut"} {
+	for key, title := range titles {
 		more := object{}
-		if key == "cut" {
+		switch key {
+		case "cut":
 			more = object{"text": true, "opdata": "{ITEM.LASTVALUE1}"}
+		case "table":
+			more = object{"priority": 4, "tags": []object{{"tag": "service", "value": "db"}}}
 		}
-		s.trigger(t, key, name, more)
+		s.trigger(t, key, title, more)
 	}
-	s.trigger(t, "table", "Table full", object{"priority": 4, "tags": []object{{"tag": "service", "value": "db"}}})
 	s.settle(t)
 	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
 		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret)
@@ -78,6 +84,7 @@ func (s *story) raise(key, value string) string {
 		event = rows[0]["eventid"].(string)
 		return nil
 	})
+	s.title[event] = strings.ReplaceAll(titles[key], "{HOST.NAME}", visibleName)
 	return event
 }
 
@@ -89,7 +96,7 @@ func (s *story) root(room, event string, words ...string) webexsim.MessageView {
 	sees(s.t, s.webex, fmt.Sprintf("%s shows %s as %q", room, event, words), room, func(messages []webexsim.MessageView) bool {
 		var roots []webexsim.MessageView
 		for _, m := range messages {
-			if m.ParentID == "" && !m.Deleted && m.From.Bot && says(m, event) {
+			if m.ParentID == "" && !m.Deleted && m.From.Bot && says(m, s.title[event]) {
 				roots = append(roots, m)
 			}
 		}
@@ -233,9 +240,9 @@ func TestStory(t *testing.T) {
 		// A recovery resolves it, and takes the buttons away.
 		s.set(t, hostName, "link", "0")
 		s.root("noc", link, "resolved")
-		sees(t, s.webex, "no card is left", "noc", func(messages []webexsim.MessageView) bool {
+		sees(t, s.webex, "resolved problems have no buttons", "noc", func(messages []webexsim.MessageView) bool {
 			for _, m := range messages {
-				if m.Card != nil && !m.Deleted {
+				if m.Card != nil && !m.Deleted && (m.ParentID == root.ID || m.ParentID == fanRoot.ID) {
 					return false
 				}
 			}
