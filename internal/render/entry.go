@@ -109,6 +109,15 @@ func (b *builder) entry(e alert.Entry, day time.Time) Entry {
 	return out
 }
 
+// newest makes the last maxTimeline of these, and says how many came before.
+func (b *builder) newest(list []alert.Entry, day time.Time) (entries []Entry, earlier int) {
+	earlier = max(0, len(list)-maxTimeline)
+	for _, e := range list[earlier:] {
+		entries = append(entries, b.entry(e, day))
+	}
+	return entries, earlier
+}
+
 func (b *builder) update(out *Entry, u alert.Update) {
 	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions know an address
 	out.Comment = text(strings.TrimSpace(u.Text()), b.limit(b.comment))

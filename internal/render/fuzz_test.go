@@ -27,7 +27,7 @@ var dialect = goldmark.New(goldmark.WithExtensions(extension.GFM))
 
 const (
 	zabbixBase = "https://zabbix.example.com/"
-	runbook    = "https://wiki.example.com/runbook"
+	runbook    = "https://wiki.example.com/runbooks/temperature"
 )
 
 // harmless fails where a message holds anything but the relay's own markup.

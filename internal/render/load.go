@@ -1,7 +1,6 @@
 package render
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"text/template/parse"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/templates"
 )
@@ -106,29 +106,39 @@ func parseFile(all *template.Template, dir, name string) error {
 // at start and not when the first problem of its kind comes.
 func (r *Renderer) try(s set, dir string) []error {
 	samples := Samples()
+	names := slices.Sorted(maps.Keys(samples))
 	told := make(map[string]bool) // the same fault comes with many samples
 	var faults []error
-	for _, sample := range slices.Sorted(maps.Keys(samples)) {
-		p := samples[sample]
-		for _, file := range fileNames {
-			if file == fileParts {
-				continue
+	for _, file := range fileNames {
+		if file == fileParts {
+			continue
+		}
+		for _, sample := range names {
+			err := r.tryOne(s, file, samples[sample])
+			if err != nil && !told[err.Error()] {
+				told[err.Error()] = true
+				faults = append(faults, fmt.Errorf("%w (with the sample problem %q)", inDir(err, dir), sample))
 			}
-			for _, presentation := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
-				b := r.builder(&p, Room{Name: "noc", Presentation: presentation, Location: time.UTC}, scales[0])
-				v := b.view(Room{Name: "noc", Presentation: presentation, Location: time.UTC}, SamplesNow)
-				for _, e := range p.Timeline {
-					v.Lines = append(v.Lines, b.entry(e, v.Now))
-				}
-				v.Timeline = v.Lines
-				if _, err := s.run(file, v); err != nil && !told[err.Error()] {
-					told[err.Error()] = true
-					faults = append(faults, fmt.Errorf("%w (with the sample problem %q)", inDir(err, dir), sample))
-				}
+			if errors.Is(err, errTooLong) {
+				break // it takes its time, and tells no more with other samples
 			}
 		}
 	}
 	return faults
+}
+
+func (r *Renderer) tryOne(s set, file string, p alert.Problem) error {
+	for _, presentation := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
+		room := Room{Name: "noc", Presentation: presentation, Location: time.UTC}
+		b := r.builder(&p, room, scales[0])
+		v := b.view(room, SamplesNow)
+		v.Lines, v.Earlier = b.newest(p.Timeline, v.Now)
+		v.Timeline = v.Lines
+		if _, err := s.run(file, v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inDir makes sure that a fault names its directory.
@@ -142,9 +152,5 @@ func inDir(err error, dir string) error {
 // templateError is an error of text/template without that package's prefix: it
 // begins with "FILE:LINE:" then.
 func templateError(err error) error {
-	var exec template.ExecError
-	if errors.As(err, &exec) && errors.Is(err, errTooLong) {
-		return fmt.Errorf("%s: %w", cmp.Or(exec.Name, "template"), errTooLong)
-	}
 	return errors.New(strings.TrimPrefix(err.Error(), "template: "))
 }

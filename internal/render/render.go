@@ -112,9 +112,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 	}
 	return r.fit(fileLines, p, room, now, func(b *builder, v *View) {
 		b.comment = maxComment
-		for _, e := range wanted {
-			v.Lines = append(v.Lines, b.entry(e, v.Now))
-		}
+		v.Lines, v.Earlier = b.newest(wanted, v.Now)
 	})
 }
 
@@ -122,13 +120,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 // besides, with the timeline.
 func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(fileShow, p, room, now, func(b *builder, v *View) {
-		entries := p.Timeline
-		if len(entries) > maxTimeline {
-			entries = entries[len(entries)-maxTimeline:]
-		}
-		for _, e := range entries {
-			v.Timeline = append(v.Timeline, b.entry(e, v.OpenedAt))
-		}
+		v.Timeline, v.Earlier = b.newest(p.Timeline, v.OpenedAt)
 	})
 }
 
@@ -218,7 +210,7 @@ func (r *Renderer) execute(name string, room Room, v *View) string {
 
 // maxOutput bounds what a template may write, in bytes: far more than a
 // message can hold.
-const maxOutput = 256 << 10
+const maxOutput = 1 << 20
 
 var errTooLong = fmt.Errorf("wrote more than %d bytes", maxOutput)
 
@@ -237,7 +229,11 @@ type set struct{ all *template.Template }
 func (s set) run(name string, v *View) (string, error) {
 	var out limitedBuilder
 	out.Grow(1024)
-	if err := s.all.ExecuteTemplate(&out, name, v); err != nil {
+	err := s.all.ExecuteTemplate(&out, name, v)
+	if errors.Is(err, errTooLong) {
+		return "", fmt.Errorf("%s: %w", name, errTooLong)
+	}
+	if err != nil {
 		return "", templateError(err)
 	}
 	if name != fileLines && strings.TrimSpace(out.String()) == "" {

@@ -59,7 +59,8 @@ type View struct {
 	ClosedBy       *Entry
 	Notes          []Entry // of these and the suppression, each once, by time: why it is as it is
 	Lines          []Entry // what is to be told now (lines.md.tmpl)
-	Timeline       []Entry // everything, the newest maxTimeline of it (show.md.tmpl)
+	Timeline       []Entry // everything that happened (show.md.tmpl)
+	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are there
 
 	ZabbixURL    URL // "" where the source has no address
 	RunbookURL   URL // the trigger's URL, where it is one of a web page
@@ -73,9 +74,11 @@ type View struct {
 	limit  func(int) int
 }
 
-// Format prints a view as its title: a template that prints the whole of it
-// gets nothing unescaped.
-func (v *View) Format(f fmt.State, _ rune) { v.Title.Format(f, 'v') }
+// String is the title: a template that prints the whole view gets nothing unescaped.
+func (v *View) String() string { return v.Title.String() }
+
+// Format makes every verb of printf print the same.
+func (v *View) Format(f fmt.State, verb rune) { v.Title.Format(f, verb) }
 
 // Tag is an event tag.
 type Tag struct{ Tag, Value Text }

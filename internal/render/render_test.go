@@ -1,0 +1,254 @@
+package render_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+func sample(t *testing.T, name string) alert.Problem {
+	t.Helper()
+	p, ok := render.Samples()[name]
+	require.True(t, ok, name)
+	return p
+}
+
+// Pieces of markup, in any combination, are as harmless as whole ones.
+func TestPiecesOfMarkupAreHarmless(t *testing.T) {
+	r := newRenderer(t)
+	pieces := []string{"<", "@", "all", ">", "[", "]", "(", ")", "!", "*", "**", "_", "`", "~~", "|", "#", "\n", "\r", "\t", " ", "  ", "-", "1.", "+", "=", "---",
+		"http", ":", "//", "www", ".", "evil.example.com", "mailto:", "\\", "&", "lt;", "#60;", "x", "\u202e", "\u200d", "\x00", "\xff", "{{", "}}", "é"}
+	now := time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(rt *rapid.T) {
+		strange := func(label string) string {
+			return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 25).Draw(rt, label), "")
+		}
+		for _, p := range variants(strange("name"), strange("value"), strange("comment"), runbook, "4711") {
+			harmless(t, "root", r.Root(p, render.Room{}, now))
+			harmless(t, "line", r.Root(p, render.Room{Presentation: config.PresentLine}, now))
+			harmless(t, "lines", r.Lines(p, p.Timeline, render.Room{}, now))
+			card, fallback := r.Card(p, render.Room{Presentation: config.PresentCard}, now)
+			harmless(t, "fallback", fallback)
+			harmlessCard(t, p, card)
+		}
+	})
+}
+
+// A resolved problem's message says so in a word, however it is presented.
+func TestResolvedIsAWord(t *testing.T) {
+	r := newRenderer(t)
+	for _, name := range []string{"resolved", "closed", "gone", "service-resolved"} {
+		for _, presentation := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
+			p := sample(t, name)
+			require.Regexp(t, `\bresolved\b`, r.Root(p, render.Room{Presentation: presentation}, render.SamplesNow), name)
+			_, fallback := r.Card(p, render.Room{Presentation: config.PresentCard}, render.SamplesNow)
+			require.Regexp(t, `\bresolved\b`, fallback, name)
+			require.Empty(t, r.Actions(p), name)
+		}
+	}
+	require.NotRegexp(t, `resolved`, r.Root(sample(t, "open"), render.Room{}, render.SamplesNow))
+}
+
+// Each severity shows as a colour of its own and as a word.
+func TestSeverityIsNeverColourAlone(t *testing.T) {
+	r := newRenderer(t)
+	seen := make(map[string]bool)
+	for _, s := range alert.Severities {
+		p := sample(t, "open")
+		p.Severity = s
+		first, _, _ := strings.Cut(r.Root(p, render.Room{}, render.SamplesNow), "\n")
+		emoji, rest, _ := strings.Cut(first, " ")
+		require.False(t, seen[emoji], "%s twice", emoji)
+		seen[emoji] = true
+		require.Contains(t, strings.ToLower(rest), s.String())
+	}
+}
+
+// Times are the room's; where there are several sources an id says which.
+func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
+	p := sample(t, "open")
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	require.NoError(t, err)
+	one := newRenderer(t)
+	root := one.Root(p, render.Room{Location: tokyo}, render.SamplesNow)
+	require.Contains(t, root, "since 24 Nov 22:18:00 JST · 4711 ·")
+	require.Contains(t, one.Root(p, render.Room{}, render.SamplesNow), "13:18:00 UTC")
+
+	two, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com", "lab": "https://lab.example.com/zabbix/"}})
+	require.NoError(t, err)
+	require.Contains(t, two.Root(p, render.Room{}, render.SamplesNow), "· main/4711 ·")
+	p.Key.Source = "lab"
+	require.Contains(t, two.Root(p, render.Room{}, render.SamplesNow), "(https://lab.example.com/zabbix/tr_events.php?triggerid=23118&eventid=4711)")
+	p.Key.Source = "unknown"
+	require.NotContains(t, two.Root(p, render.Room{}, render.SamplesNow), "[Zabbix]")
+}
+
+// An open root tells nothing that time alone makes false.
+func TestOpenRootDependsOnNoClock(t *testing.T) {
+	r := newRenderer(t)
+	for name, p := range render.Samples() {
+		at := r.Root(p, render.Room{}, render.SamplesNow)
+		require.Equal(t, at, r.Root(p, render.Room{}, render.SamplesNow.Add(400*24*time.Hour)), name)
+	}
+	require.Contains(t, r.Show(sample(t, "open"), render.Room{}, render.SamplesNow), "Open for 12m")
+	require.NotContains(t, r.Show(sample(t, "resolved"), render.Room{}, render.SamplesNow), "Open for")
+}
+
+// However long its texts are, a message keeps its end: the id and the links.
+func TestLongTextsLeaveTheLinks(t *testing.T) {
+	r := newRenderer(t)
+	long := strings.Repeat("<@all> *x* ", 2000)
+	p := sample(t, "acknowledged")
+	p.Name, p.OpData, p.Hosts = long, long, nil
+	for range 60 {
+		p.Hosts = append(p.Hosts, alert.Host{Name: long})
+		p.Tags = append(p.Tags, alert.Tag{Tag: long, Value: long})
+	}
+	p.Timeline = slices.Clone(p.Timeline)
+	for i := range 200 {
+		p.Timeline = append(p.Timeline, alert.Entry{Seq: 10 + i, Kind: alert.EntryUpdate, At: p.OpenedAt,
+			Update: &alert.Update{At: p.OpenedAt, Actor: alert.Actor{Name: long}, Actions: alert.Actions{Comment: true}, Message: long}})
+	}
+	root := r.Root(p, render.Room{}, render.SamplesNow)
+	harmless(t, "root", root)
+	require.Contains(t, root, "· 4711 · [Zabbix](https://zabbix.example.com/")
+	require.Contains(t, root, "[runbook")
+	harmless(t, "lines", r.Lines(p, p.Timeline, render.Room{}, render.SamplesNow))
+	harmless(t, "show", r.Show(p, render.Room{}, render.SamplesNow))
+}
+
+// The address of a runbook is a link only where it plainly is one of a web
+// page, and says where it leads.
+func TestRunbookLinks(t *testing.T) {
+	r := newRenderer(t)
+	for address, want := range map[string]string{
+		"https://wiki.example.com/a":                            `[runbook \(wiki.example.com\)](https://wiki.example.com/a)`,
+		" http://wiki.example.com:8080/?a=b&c ":                 `[runbook \(wiki.example.com:8080\)](http://wiki.example.com:8080/?a=b&c)`,
+		"https://wiki.example.com/a)[x](y":                      `(https://wiki.example.com/a%29[x]%28y)`,
+		"https://wiki.example.com/<@all>":                       `(https://wiki.example.com/%3C%40all%3E)`,
+		"javascript:alert(1)":                                   "",
+		"ftp://wiki.example.com/":                               "",
+		"https://user:pw@wiki.example.com/":                     "",
+		"https://wiki.exаmple.com/":                             "", // a Cyrillic а
+		"//wiki.example.com/":                                   "",
+		"https:///nowhere":                                      "",
+		"https://wiki.example.com/" + strings.Repeat("x", 2000): "",
+	} {
+		p := sample(t, "open")
+		p.TriggerURL = address
+		root := r.Root(p, render.Room{}, render.SamplesNow)
+		if want == "" {
+			require.NotContains(t, root, "runbook", address)
+			require.Equal(t, 1, strings.Count(root, "]("), address)
+			continue
+		}
+		require.Contains(t, root, want, address)
+	}
+	p := sample(t, "open")
+	p.TriggerURLName = "How to <b>cool</b>"
+	require.Contains(t, r.Root(p, render.Room{}, render.SamplesNow), `[How to &lt;b&gt;cool&lt;/b&gt; \(wiki.example.com\)](`)
+	p.TriggerID = "1) [x](https://evil.example.com"
+	require.Contains(t, r.Root(p, render.Room{}, render.SamplesNow), "[Zabbix](https://zabbix.example.com/zabbix.php?action=problem.view)")
+}
+
+func entries(kinds ...any) []alert.Entry {
+	at := render.SamplesNow
+	var list []alert.Entry
+	for i, k := range kinds {
+		e := alert.Entry{Seq: i + 1, At: at}
+		switch k := k.(type) {
+		case alert.EntryKind:
+			e.Kind = k
+		case alert.Actions:
+			e.Kind, e.Update = alert.EntryUpdate, &alert.Update{At: at, Actor: alert.Actor{Name: "Bob"}, Actions: k}
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// A room is told the kinds it wants; an update that did several things is one
+// line and told where any of them is wanted; the opening is the root's.
+func TestRoomsAreToldWhatTheyWant(t *testing.T) {
+	r := newRenderer(t)
+	p := sample(t, "open")
+	all := entries(alert.EntryOpened, alert.Actions{Ack: true, Comment: true}, alert.Actions{Unack: true},
+		alert.Actions{Severity: &alert.SeverityChange{Old: alert.High, New: alert.Warning}}, alert.Actions{Suppress: true}, alert.Actions{Unsuppress: true},
+		alert.Actions{ToSymptom: true}, alert.Actions{Other: "did <@all> something"}, alert.Actions{}, alert.Actions{Close: true}, alert.EntryResolved, alert.EntryCancelled, alert.EntryOccurred)
+	for tell, want := range map[string]int{
+		"": 11, "opened": 0, "acknowledged": 2, "commented": 1, "severity": 1, "suppressed": 2, "ranked": 1, "other": 2, "closed": 1, "resolved": 1, "cancelled": 1,
+		"commented acknowledged resolved": 3,
+	} {
+		lines := r.Lines(p, all, render.Room{Tell: strings.Fields(tell)}, render.SamplesNow)
+		got := 0
+		if lines != "" {
+			got = 1 + strings.Count(lines, "\n")
+		}
+		require.Equal(t, want, got, "%q: %s", tell, lines)
+	}
+	require.Empty(t, r.Lines(p, nil, render.Room{}, render.SamplesNow))
+	require.Equal(t, "⬇️ **Bob** changed the severity from High to Warning (13:30)",
+		r.Lines(p, all[3:4], render.Room{}, render.SamplesNow))
+	require.Equal(t, "🔒 **Bob** closed it, acknowledged and unsuppressed it (24 Nov 13:30)",
+		r.Lines(p, entries(alert.Actions{Close: true, Ack: true, Unsuppress: true}), render.Room{}, render.SamplesNow.Add(24*time.Hour)))
+}
+
+// The buttons are those that make sense: Zabbix acknowledges only triggers'
+// open problems, and closes what its trigger allows.
+func TestButtonsMakeSense(t *testing.T) {
+	r := newRenderer(t)
+	for name, want := range map[string]string{
+		"open": "ack,comment", "acknowledged": "unack,comment", "severity-changed": "ack,comment,close", "cancelled": "ack,comment", "suppressed": "ack,comment",
+		"update-only": "unack,comment", "resolved": "", "closed": "", "gone": "", "service": "", "internal": "", "discovery": "", "autoregistration": "",
+	} {
+		require.Equal(t, want, r.Actions(sample(t, name)), name)
+	}
+	card, fallback := r.Card(sample(t, "severity-changed"), render.Room{Presentation: config.PresentThread}, render.SamplesNow)
+	raw, err := json.Marshal(card)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
+		"body": [
+			{"type": "TextBlock", "text": "🟥 **Temperature too high on Core switch 1** · 4711", "wrap": true, "size": "Medium"},
+			{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": 1500, "isMultiline": true}],
+		"actions": [
+			{"type": "Action.Submit", "title": "Acknowledge", "style": "positive", "data": {"relay": 1, "action": "ack", "key": "main/4711"}},
+			{"type": "Action.Submit", "title": "Comment", "data": {"relay": 1, "action": "comment", "key": "main/4711"}},
+			{"type": "Action.Submit", "title": "Close problem", "style": "destructive", "data": {"relay": 1, "action": "close", "key": "main/4711"}},
+			{"type": "Action.OpenUrl", "title": "Zabbix", "url": "https://zabbix.example.com/tr_events.php?triggerid=23118&eventid=4711"}]}`, string(raw))
+	require.Contains(t, fallback, "ack, comment, close")
+}
+
+// A list accounts for every problem: those it shows and those it doesn't.
+func TestListsAccountForEveryProblem(t *testing.T) {
+	r := newRenderer(t)
+	require.Equal(t, "No problems.", r.Problems(nil, 0, render.Room{}, render.SamplesNow))
+	p := sample(t, "open")
+	p.Name = strings.Repeat("long name ", 20)
+	var list []alert.Problem
+	for i := range 100 {
+		p.Key.EventID = fmt.Sprint(5000 + i)
+		list = append(list, p)
+	}
+	for total, n := range map[int]int{1: 1, 3: 3, 250: 100, 40: 5} {
+		out := r.Problems(list[:n], total, render.Room{}, render.SamplesNow)
+		require.LessOrEqual(t, len(out), webex.MaxMessageBytes)
+		shown, more := strings.Count(out, "[50"), 0
+		if i := strings.Index(out, "… and "); i >= 0 {
+			_, err := fmt.Sscanf(out[i:], "… and %d more", &more)
+			require.NoError(t, err)
+		}
+		require.Equal(t, total, shown+more, out)
+		require.Positive(t, shown)
+	}
+}
