@@ -1,6 +1,8 @@
 package command
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -178,6 +180,23 @@ func TestEveryVerbHasHelpAndARole(t *testing.T) {
 		for _, example := range topics[v].examples {
 			_, fault := Parse(example)
 			require.Nil(t, fault, "the example %q of help isn't understood", example)
+		}
+	}
+}
+
+// What the documentation shows is understood.
+func TestDocumentedExamples(t *testing.T) {
+	page, err := os.ReadFile("../../docs/commands.md")
+	require.NoError(t, err)
+	examples := regexp.MustCompile(`(?m)^    @relay (.*)$`).FindAllStringSubmatch(string(page), -1)
+	require.Greater(t, len(examples), len(Verbs))
+	for _, e := range examples {
+		_, fault := Parse(e[1])
+		require.Nil(t, fault, e[1])
+	}
+	for alias := range aliases {
+		if len(alias) > 1 && alias != "un-ack" && alias != "acked" && alias != "problem" && alias != "commands" {
+			require.Contains(t, string(page), "`"+alias+"`")
 		}
 	}
 }

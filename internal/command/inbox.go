@@ -134,7 +134,11 @@ func (e *Executor) read(ctx context.Context, c *store.Command, view View) error 
 	if err != nil || d.Envelope == nil {
 		return &Ignored{Reason: "unreadable", Detail: "what was kept of it can't be read"}
 	}
-	if time.Now().After(c.CreatedAt.Add(view.Expiry)) {
+	said := c.CreatedAt
+	if created := d.Envelope.Data.Created; !created.IsZero() && created.Before(said) { // Webex may deliver hours later
+		said = created
+	}
+	if time.Now().After(said.Add(view.Expiry)) {
 		return e.expire(ctx, *c, view)
 	}
 	h, err := e.o.Hearer.Hear(ctx, *c, *d.Envelope)

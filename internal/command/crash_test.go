@@ -1,0 +1,100 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// A crash at any moment: in the end the command was done exactly once, it is
+// closed, and the journal tells of it.
+func TestCrashAnywhere(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for crash := range 16 {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.problem("main/4711", "noc")
+				w.problem("lab/7", "noc")
+				w.crash, w.lost = crash, lost
+				r := w.start(t)
+				r.hears("M1", Heard{Text: "ack main/4711 lab/7 on it", Room: "noc"})
+				r.hears("M2", Heard{Text: "help", Room: "noc"})
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				r.stop()
+
+				w.crash = -1 // the next one lives
+				w.hearErr["M2"] = []error{&Later{After: time.Second, Err: errors.New("Webex is slow")}}
+				r = w.start(t)
+				defer r.stop()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				for _, source := range []string{"main", "lab"} {
+					require.Len(t, w.calls(source), 1, "crash %d, lost %v", crash, lost)
+				}
+				require.Equal(t, store.CommandDone, w.command("M1").State)
+				require.Equal(t, store.CommandDone, w.command("M2").State)
+				told := map[string]int{}
+				for _, u := range w.updates(t) {
+					told[fmt.Sprint(u.At, u.Message)]++
+				}
+				require.NotEmpty(t, w.updates(t))
+				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is the same")
+				answers := w.answers()
+				require.LessOrEqual(t, len(answers), 2)
+				require.Contains(t, strings.Join(answers, "\n"), "- ✅ acknowledged `main/4711` problem 4711\n- ✅ acknowledged `lab/7` problem 7")
+			})
+		}
+	}
+}
+
+// What was asked for before a long sleep isn't done after it.
+func TestExpiredWhileAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.setDown("main", true)
+		r := w.start(t)
+		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		synctest.Wait()
+		w.hearErr["M2"] = []error{errors.New("Webex is away")}
+		r.hears("M2", Heard{Text: "ack 4711", Room: "noc"})
+		r.hears("M3", Heard{Text: "ack 4711", Direct: true})
+		synctest.Wait()
+		r.stop()
+		w.setDown("main", false)
+		time.Sleep(2 * time.Hour)
+		r = w.start(t)
+		defer r.stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Equal(t, store.CommandExpired, w.command("M1").State)
+		require.Equal(t, store.CommandExpired, w.command("M2").State)
+		answers := strings.Join(w.answers(), "\n")
+		require.Contains(t, answers, "⌛ couldn't acknowledge `main/4711`")
+		require.Contains(t, answers, "⌛ I couldn't read this from Webex within the time")
+	})
+}
+
+// What Webex delivers long after it was said isn't done either.
+func TestDeliveredLate(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		w.heard["M1"] = Heard{Text: "ack 4711", Room: "noc", Person: alice}
+		c := Claim("relay", webex.Envelope{Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: time.Now().Add(-2 * time.Hour)}}, time.Now())
+		require.True(t, w.claim(c))
+		r.Add(c)
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Equal(t, store.CommandExpired, w.command("M1").State)
+		require.Contains(t, w.answers()[0], "Nothing was done: if it is still wanted, say it again.")
+	})
+}
