@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+// patience is how long one message or acknowledgement is waited for.
+const patience = 10 * time.Second
+
+// latency measures the way of an event into the room, and of an `ack` out of it,
+// while nothing else goes on.
+func (b *bench) latency(ctx context.Context) (err error) {
+	w, err := newWorld()
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	// One event each 50 ms is 40 calls a second, root and card: more than the 5 that the relay
+	// allows itself to begin with, so that it would gather them in a digest.
+	ours, err := b.startRelay(ctx, "latency", w.webexURL, w.zabbixURL, "delivery: {rate_limit: 1000}\n", "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+	seen := watchRooms(w.webex)
+	defer seen.stop()
+	ids, err := b.toRoom(ctx, w, ours, seen)
+	if err != nil {
+		return err
+	}
+	return b.fromRoom(ctx, w, ids)
+}
+
+// toRoom posts events, and between them messages straight to Webex.
+func (b *bench) toRoom(ctx context.Context, w *world, ours *process, seen *watcher) ([]int64, error) {
+	m, err := macros()
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	var events, messages []time.Duration
+	tick := time.NewTicker(b.every / 2)
+	defer tick.Stop()
+	for i := range b.events {
+		t := zabbixsim.StormTrigger(i)
+		mark := fmt.Sprintf("bench-event-%05d", i)
+		t.Name = "No answer to ping, " + mark
+		id := w.zabbix.Raise(t) // Zabbix knows it, and leaves the telling to us
+		ids = append(ids, id)
+		body, err := eventBody(m, t, id)
+		if err != nil {
+			return nil, err
+		}
+		took, err := seen.timed(ctx, mark, func() error {
+			_, err := zabbixsim.Post(ctx, http.DefaultClient, "http://"+ours.public+"/v1/zabbix/events", secret, body, time.Now())
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("event %d: %w", i, err)
+		}
+		events = append(events, took)
+		<-tick.C
+		mark = fmt.Sprintf("bench-direct-%05d", i)
+		if took, err = seen.timed(ctx, mark, func() error { return direct(ctx, w.webexURL, mark) }); err != nil {
+			return nil, fmt.Errorf("message %d: %w", i, err)
+		}
+		messages = append(messages, took)
+		<-tick.C
+	}
+	const against = "a message posted to Webex directly"
+	b.report.add(fmt.Sprintf("event to room, idle (median of %d)", b.events), "ms", milliseconds(quantile(events, .5)), milliseconds(quantile(messages, .5)), against)
+	b.report.add("  99 %", "ms", milliseconds(quantile(events, .99)), milliseconds(quantile(messages, .99)), against)
+	return ids, nil
+}
+
+func eventBody(m map[string]string, t zabbixsim.Trigger, id int64) ([]byte, error) {
+	stamped(m, time.Now())
+	tags, err := json.Marshal(t.Tags)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range map[string]string{
+		"EVENT.ID": strconv.FormatInt(id, 10), "EVENT.NAME": t.Name, "ALERT.SUBJECT": t.Name, "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.OPDATA": t.OpData,
+		"EVENT.TAGSJSON": string(tags), "HOST.ID": t.Host.ID, "HOST.HOST": t.Host.Host, "HOST.NAME": t.Host.Name, "HOST.IP": t.Host.IP,
+		"TRIGGER.ID": t.ID, "TRIGGER.NAME": t.Name, "TRIGGER.DESCRIPTION": t.Description, "TRIGGER.URL": t.URL, "TRIGGER.HOSTGROUP.NAME": strings.Join(t.Host.Groups, ", "),
+		"ITEM.ID": t.ItemID, "ITEM.NAME": t.ItemName,
+	} {
+		m[k] = v
+	}
+	return json.Marshal(m)
+}
+
+// direct posts a message as the simplest of scripts would.
+func direct(ctx context.Context, webex, text string) error {
+	body, err := json.Marshal(map[string]string{"roomId": webexsim.RoomID("db"), "markdown": "**" + text + "**"})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, webex+"/v1/messages", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+webexsim.DefaultBotToken)
+	req.Header.Set("Content-Type", "application/json")
+	return call(req)
+}
+
+func call(req *http.Request) error {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answered %s: %.300s", resp.Status, answer)
+	}
+	return err
+}
+
+// watcher tells when the root message that holds a mark appears.
+type watcher struct {
+	cancel func()
+	mu     sync.Mutex
+	marks  map[string]chan time.Time
+}
+
+func watchRooms(s *webexsim.Server) *watcher {
+	events, cancel := s.Subscribe()
+	w := &watcher{cancel: cancel, marks: map[string]chan time.Time{}}
+	go func() {
+		for e := range events {
+			now := time.Now()
+			if e.Type == "message.created" && e.View != nil && e.View.ParentID == "" {
+				w.appeared(e.View.Text, now)
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watcher) appeared(text string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for mark, ch := range w.marks {
+		if strings.Contains(text, mark) {
+			ch <- at // it has room for one, and is deleted with it
+			delete(w.marks, mark)
+		}
+	}
+}
+
+func (w *watcher) stop() { w.cancel() }
+
+// timed does what makes a message with a mark appear, and gives the time from
+// then until it does.
+func (w *watcher) timed(ctx context.Context, mark string, do func() error) (time.Duration, error) {
+	ch := make(chan time.Time, 1)
+	w.mu.Lock()
+	w.marks[mark] = ch
+	w.mu.Unlock()
+	began := time.Now()
+	if err := do(); err != nil {
+		return 0, err
+	}
+	select {
+	case at := <-ch:
+		return at.Sub(began), nil
+	case <-time.After(patience):
+		return 0, fmt.Errorf("%s isn't in a room after %s", mark, patience)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// fromRoom has people acknowledge problems in the room, and asks Zabbix's API
+// directly between.
+func (b *bench) fromRoom(ctx context.Context, w *world, ids []int64) error {
+	n := min(b.acks, len(ids)/2)
+	if n == 0 {
+		return nil
+	}
+	changed, stop := w.zabbix.Watch()
+	defer stop()
+	var said, asked []time.Duration
+	for i := range n {
+		person := people[i%len(people)]
+		took, err := acked(ctx, w.zabbix, changed, ids[2*i], func() error {
+			_, err := w.webex.Say(webexsim.Line{Room: "noc", From: person, Text: fmt.Sprintf("ack %d", ids[2*i]), MentionBot: true})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("ack %d: %w", ids[2*i], err)
+		}
+		said = append(said, took)
+		if took, err = acked(ctx, w.zabbix, changed, ids[2*i+1], func() error { return acknowledge(ctx, w.zabbixURL, ids[2*i+1]) }); err != nil {
+			return fmt.Errorf("event.acknowledge of %d: %w", ids[2*i+1], err)
+		}
+		asked = append(asked, took)
+	}
+	b.report.add(fmt.Sprintf("ack in the room to Zabbix (median of %d)", n), "ms", milliseconds(quantile(said, .5)), milliseconds(quantile(asked, .5)), "event.acknowledge asked of Zabbix directly")
+	return nil
+}
+
+// acked does what acknowledges a problem, and gives the time until Zabbix holds it.
+func acked(ctx context.Context, z *zabbixsim.Server, changed <-chan struct{}, id int64, do func() error) (time.Duration, error) {
+	began := time.Now()
+	if err := do(); err != nil {
+		return 0, err
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		if p, ok := z.Problem(id); ok && p.Acked {
+			return time.Since(began), nil
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return 0, fmt.Errorf("Zabbix doesn't have it after %s", patience)
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+func acknowledge(ctx context.Context, zabbix string, id int64) error {
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"event.acknowledge","params":{"eventids":["%d"],"action":2}}`, id)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, zabbix+"/api_jsonrpc.php", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+zabbixsim.RelayToken)
+	req.Header.Set("Content-Type", "application/json-rpc")
+	return call(req)
+}

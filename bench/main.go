@@ -1,0 +1,159 @@
+// Command bench measures the relay beside a reference in the same run, on this
+// machine and its loopback interface alone: go run ./bench. How to read what it
+// prints: docs/performance.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	json        bool
+	dir         string
+	only        string
+	binary      string
+	profile     string
+	connections int
+	rounds      int
+	round       time.Duration
+	drain       time.Duration
+	events      int
+	every       time.Duration
+	acks        int
+}
+
+func parse(args []string, errs io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.StringVar(&o.dir, "dir", "", "where the relay's store is put: on a disk, not in memory (the system's temporary directory by default)")
+	f.StringVar(&o.only, "only", "", "measure these alone, of: "+strings.Join(partNames, ","))
+	f.StringVar(&o.binary, "relay", "", "a built alert-relay to measure; built from this module by default")
+	f.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of the relay under intake here; the relay then runs in this binary (a process of its own all the same)")
+	f.IntVar(&o.connections, "connections", 64, "connections of the intake")
+	f.IntVar(&o.rounds, "rounds", 5, "rounds of the intake; relay and reference take turns")
+	f.DurationVar(&o.round, "round", 3*time.Second, "length of a round")
+	f.DurationVar(&o.drain, "drain", 20*time.Second, "how long to wait for the fold after the last round")
+	f.IntVar(&o.events, "events", 200, "events whose way to the room is timed")
+	f.DurationVar(&o.every, "every", 50*time.Millisecond, "pause between two of them")
+	f.IntVar(&o.acks, "acks", 40, "acknowledgements that are timed, 50 at most: the relay takes 30 commands a minute of a person, and two people speak")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	for _, name := range o.names() {
+		if parts[name] == nil {
+			return o, fmt.Errorf("-only %s: want some of %s", name, strings.Join(partNames, ","))
+		}
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("what is %q? there are only flags", f.Arg(0))
+	case o.connections < 1 || o.connections > 1024, o.rounds < 1 || o.rounds > 20, o.round < 100*time.Millisecond || o.round > time.Minute,
+		o.events < 1 || o.events > 5000, o.every < 10*time.Millisecond || o.every > time.Second, o.acks < 1 || o.acks > 50, o.drain < 0 || o.drain > 10*time.Minute:
+		return o, errors.New("a flag is out of its bounds: this is a small bounded load (connections 1-1024, rounds 1-20, round 100ms-1m, drain to 10m, events 1-5000, every 10ms-1s, acks 1-50)")
+	}
+	return o, nil
+}
+
+// names are the parts that were asked for, in their order.
+func (o options) names() []string {
+	if o.only == "" {
+		return partNames
+	}
+	return strings.Split(o.only, ",")
+}
+
+// The parts of a run, in order.
+var (
+	partNames = []string{"rest", "intake", "latency"}
+	parts     = map[string]func(*bench, context.Context) error{"rest": (*bench).rest, "intake": (*bench).intake, "latency": (*bench).latency}
+)
+
+func main() {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench", os.Args[1]+":", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, out, errs io.Writer) int {
+	o, err := parse(args, errs)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "bench:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+time.Duration(o.rounds)*2*o.round)
+	defer cancel()
+	report, err := measure(ctx, o, errs)
+	if err != nil {
+		fmt.Fprintln(errs, "bench:", err)
+		return 1
+	}
+	if o.json {
+		err = report.json(out)
+	} else {
+		report.text(out)
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+// measure makes a place for the relay's stores, runs the parts and cleans up.
+func measure(ctx context.Context, o options, log io.Writer) (r *report, err error) {
+	dir, err := os.MkdirTemp(o.dir, "alert-relay-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if inMemory(dir) {
+		return nil, fmt.Errorf("%s is in memory, where synchronous writes cost nothing: name a directory on a disk with -dir", dir)
+	}
+	b := &bench{options: o, dir: dir, log: log, report: &report{Machine: machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}}}
+	if err := b.build(ctx); err != nil {
+		return nil, err
+	}
+	b.report.Machine.LoadBefore = load()
+	began := time.Now()
+	for _, name := range o.names() {
+		if err := parts[name](b, ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	b.report.Machine.LoadAfter, b.report.Seconds = load(), time.Since(began).Seconds()
+	return b.report, nil
+}
+
+// bench is one run.
+type bench struct {
+	options
+	dir    string
+	log    io.Writer
+	relay  string // the binary
+	report *report
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.log, format+"\n", args...) }

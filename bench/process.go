@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/relay"
+)
+
+// roles are what this binary is as a process of its own.
+var roles = map[string]func(args []string) error{"reference": reference, "profiled-relay": profiled}
+
+// secret signs the events, and guards nothing.
+const secret = "simulated-secret-of-the-bench"
+
+// build builds the relay as it is released.
+func (b *bench) build(ctx context.Context) error {
+	if b.relay = b.binary; b.relay != "" {
+		return nil
+	}
+	b.relay = filepath.Join(b.dir, "alert-relay")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.relay, "nms-alert-relay/cmd/alert-relay").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("building the relay (run this within its module, or name a binary with -relay): %w\n%s", err, out)
+	}
+	return nil
+}
+
+// process is a relay or a reference that was started.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	public string // host:port
+	admin  string
+	start  time.Duration // until it could be asked
+	ended  chan struct{} // closed when it has
+	logs   bytes.Buffer  // to be read once it has ended
+	log    string        // the relay's file of it
+}
+
+// pollEvery is how often a starting process is tried.
+const pollEvery = time.Millisecond
+
+// startReference starts the reference.
+func (b *bench) startReference(ctx context.Context) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.CommandContext(ctx, self, "reference"), ended: make(chan struct{})}
+	p.cmd.Stderr = &p.logs
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	go p.wait()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the reference didn't start: %w", err), p.stop())
+	}
+	p.public = strings.TrimSpace(addr)
+	if err := p.answers(ctx, began, "http://"+p.public+"/usage"); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
+}
+
+// startRelay starts the relay as `serve` runs it, with a configuration whose
+// addresses and store are filled in.
+func (b *bench) startRelay(ctx context.Context, name, webex, zabbix, more, profile string) (*process, error) {
+	public, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(b.dir, name+".yaml")
+	text := fmt.Sprintf("server: {listen: %q, admin_listen: %q, public_url: %q}\nstore: {path: %q}\n", public, admin, "http://"+public, filepath.Join(b.dir, name+".db")) +
+		neighbours(webex, zabbix) + more
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	p := &process{public: public, admin: admin, ended: make(chan struct{}), log: filepath.Join(b.dir, name+".log")}
+	if profile == "" {
+		p.cmd = exec.CommandContext(ctx, b.relay, "serve", "--config", file)
+	} else {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		p.cmd = exec.CommandContext(ctx, self, "profiled-relay", file, profile)
+	}
+	p.cmd.Env = append(os.Environ(), environment()...)
+	// Its log goes to a file, as with a service manager: not to a pipe that this process
+	// would have to read.
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go p.wait()
+	if err := p.answers(ctx, began, "http://"+p.admin+"/readyz"); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
+}
+
+func (p *process) wait() {
+	_ = p.cmd.Wait() // stop tells of the exit code
+	close(p.ended)
+}
+
+// answers waits until a GET is answered 200.
+func (p *process) answers(ctx context.Context, began time.Time, url string) error {
+	for {
+		resp, err := http.Get(url)
+		if err == nil {
+			_ = resp.Body.Close() // its status is all that counts
+			if resp.StatusCode == http.StatusOK {
+				p.start = time.Since(began)
+				return nil
+			}
+		}
+		select {
+		case <-p.ended:
+			return errors.New("it ended before it was ready")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollEvery):
+		}
+		if time.Since(began) > 30*time.Second {
+			return fmt.Errorf("it isn't ready after 30 s: %w", err)
+		}
+	}
+}
+
+// stop ends the process and says what its log says, where it failed.
+func (p *process) stop() error {
+	if p.stdin != nil {
+		_ = p.stdin.Close() // the reference ends with it
+	} else {
+		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have ended by itself
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill() // or has just ended
+		<-p.ended
+		return errors.New("it didn't end within 30 s and was killed")
+	}
+	if p.cmd.ProcessState.Success() {
+		return nil
+	}
+	tail := p.logs.Bytes()
+	if p.log != "" {
+		tail, _ = os.ReadFile(p.log) // without it there is still the exit code
+	}
+	return fmt.Errorf("it ended with %s:\n%s", p.cmd.ProcessState, tail[max(0, len(tail)-2000):])
+}
+
+// pause stops the process from running, so that it takes nothing from whoever is
+// measured meanwhile; resume lets it go on.
+func (p *process) pause() error  { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+func (p *process) resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// metrics reads the relay's own, as Prometheus would: those without labels by
+// their name, those with by name and labels.
+func (p *process) metrics() (map[string]float64, error) {
+	resp, err := http.Get("http://" + p.admin + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	values := map[string]float64{}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		i := strings.LastIndexByte(lines.Text(), ' ')
+		if i < 0 || strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(lines.Text()[i+1:], 64); err == nil {
+			values[lines.Text()[:i]] = v
+		}
+	}
+	return values, lines.Err()
+}
+
+// freeAddr is a loopback address that nobody listens on just now.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// profiled is the relay as `serve` runs it, with a CPU profile.
+func profiled(args []string) error {
+	if len(args) != 2 {
+		return errors.New("want a configuration and a file for the profile")
+	}
+	cfg, err := config.Read(args[0], config.Options{Env: os.Getenv})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	r, err := relay.New(ctx, relay.Options{Config: cfg, Version: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(args[1])
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close(), r.Close())
+	}
+	err = r.Run(ctx)
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
+}

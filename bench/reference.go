@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// bare is what the reference decodes a body into and validates: what a relay
+// that forwards an event would look at.
+type bare struct {
+	EventID   string `json:"EVENT.ID" binding:"required,numeric,max=20"`
+	Value     string `json:"EVENT.VALUE" binding:"required,oneof=0 1"`
+	Source    string `json:"EVENT.SOURCE" binding:"required,oneof=0 1 2 3 4"`
+	Severity  string `json:"EVENT.NSEVERITY" binding:"omitempty,oneof=0 1 2 3 4 5"`
+	Name      string `json:"EVENT.NAME" binding:"required"`
+	Date      string `json:"EVENT.DATE" binding:"required"`
+	Time      string `json:"EVENT.TIME" binding:"required"`
+	Tags      string `json:"EVENT.TAGSJSON"`
+	OpData    string `json:"EVENT.OPDATA"`
+	Host      string `json:"HOST.HOST"`
+	HostName  string `json:"HOST.NAME"`
+	SendTo    string `json:"ALERT.SENDTO"`
+	Message   string `json:"ALERT.MESSAGE"`
+	TriggerID string `json:"TRIGGER.ID"`
+}
+
+// usage is the processor time that a process has used, and the memory it holds.
+type usage struct {
+	CPU float64 `json:"cpu"` // seconds
+	RSS float64 `json:"rss"` // bytes
+}
+
+// reference is the process that is compared with: a gin handler that decodes,
+// validates and answers 202, with nothing signed and nothing kept. It ends with its
+// standard input.
+func reference([]string) error {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.POST("/v1/zabbix/events", func(c *gin.Context) {
+		var b bare
+		if err := c.ShouldBindJSON(&b); err != nil {
+			c.JSON(http.StatusBadRequest, gin.H{"error": err.Error()})
+			return
+		}
+		c.JSON(http.StatusAccepted, gin.H{"problem": "main/" + b.EventID})
+	})
+	e.GET("/usage", func(c *gin.Context) {
+		var r syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+			c.JSON(http.StatusInternalServerError, gin.H{"error": err.Error()})
+			return
+		}
+		c.JSON(http.StatusOK, usage{CPU: seconds(r.Utime) + seconds(r.Stime), RSS: resident()})
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with whoever started this
+		_ = server.Close()
+	}()
+	fmt.Println(l.Addr())
+	if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve gives it as it is
+		return err
+	}
+	return nil
+}
+
+func seconds(t syscall.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
+
+// resident is this process's memory in bytes, as Linux tells it; 0 elsewhere.
+func resident() float64 {
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages float64
+	if _, err := fmt.Sscan(string(raw), &size, &pages); err != nil {
+		return 0
+	}
+	return pages * float64(os.Getpagesize())
+}
+
+func (p *process) usage() (u usage, err error) {
+	resp, err := http.Get("http://" + p.public + "/usage")
+	if err != nil {
+		return u, err
+	}
+	defer resp.Body.Close()
+	return u, json.NewDecoder(resp.Body).Decode(&u)
+}
