@@ -24,7 +24,7 @@ at once, and the exit code is 1. Custom templates are tried on sample problems.
 Files that a configuration points to (secrets, certificates) may be missing where it is
 checked, in CI for example: that is a warning. With --secrets it is a fault, as in serve.`,
 		Example: "  alert-relay check config.yaml\n  alert-relay check --secrets /etc/alert-relay/config.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    want("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			result := struct {
 				OK      bool            `json:"ok"`
@@ -53,16 +53,25 @@ checked, in CI for example: that is a warning. With --secrets it is a fault, as 
 					for _, f := range s.Warnings {
 						fmt.Fprintln(cmd.ErrOrStderr(), "warning:", f)
 					}
-					fmt.Fprintf(w, "%s: ok: %d sources, %d bots, %d rooms, %d routes, default rooms %s\n", args[0],
-						len(s.Sources), len(s.Bots), len(s.Rooms), s.Routes, strings.Join(s.DefaultRooms, ", "))
+					fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", args[0], count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
+						count(len(s.Rooms), "room"), count(s.Routes, "route"), strings.Join(s.DefaultRooms, ", "))
 				}
 			})
 			if err == nil && !result.OK {
-				return &exitError{code: 1}
+				return &exitError{}
 			}
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there, as for serve")
+	g.outputFlag(cmd)
 	return cmd
+}
+
+// count is a number with its noun: "1 bot", "2 bots".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -14,7 +14,10 @@ func newDemo() *cobra.Command {
 		Long: `Run the real relay between a simulated Zabbix and a simulated Webex, all in this process,
 and show both on one page: rooms as a chat client shows them, beside what Zabbix holds. It
 needs no account and leaves nothing behind.`,
-		Args: cobra.NoArgs,
+		Example: `  alert-relay demo
+  alert-relay demo --zabbix 6.0.14 --listen 127.0.0.1:0    # another Zabbix, any free port
+  alert-relay demo --pace 0                                # no story: open problems yourself`,
+		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out, o.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return failed(demo.Run(cmd.Context(), o))

@@ -4,32 +4,65 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// run is main with an exit code: 0 done, 1 failed or faults found, 2 a wrong
-// command line.
-func run() int {
+// The exit codes.
+const (
+	exitFailed = 1 // it didn't succeed, or faults were found
+	exitUsage  = 2 // a wrong command line
+)
+
+// run is main: it gives the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	root := newRoot()
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
 	var exit *exitError
-	if asExit(err, &exit) {
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
 		if exit.err != nil {
-			fmt.Fprintln(root.ErrOrStderr(), "alert-relay:", exit.err)
+			fmt.Fprintln(stderr, "alert-relay:", exit.err)
 		}
-		return exit.code
+		return exitFailed
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "alert-relay:", err)
-	fmt.Fprintln(root.ErrOrStderr(), "Try 'alert-relay --help'.")
-	return 2
+	fmt.Fprintf(stderr, "alert-relay: %v\nTry '%s --help'.\n", err, cmd.CommandPath())
+	return exitUsage
+}
+
+// exitError says that the command line was right and the work didn't succeed;
+// err, if there is one, is printed.
+type exitError struct{ err error }
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return "faults were found"
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// failed is what a command returns when the command line was right and the
+// work didn't succeed.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{err}
 }

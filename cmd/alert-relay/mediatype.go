@@ -1,8 +1,8 @@
 package main
 
 import (
-	"os"
-	"strings"
+	"fmt"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -17,17 +17,21 @@ func newMediaType() *cobra.Command {
 		Short: "Print the Zabbix media type (YAML) to import",
 		Long: `Print the media type that Zabbix 6.0 and later import under
 Alerts > Media types > Import (Administration > Media types on 6.0). What the flags give is
-filled in: setting it before the import keeps a later import from undoing it. With --secret-file the
-secret stands in the output.`,
-		Example: "  alert-relay mediatype --url https://relay.example.com --source main > mediatype.yaml",
-		Args:    cobra.NoArgs,
+filled in: setting it before the import keeps a later import from undoing it. With --secret-file
+the secret stands in the output: keep it from others' eyes.`,
+		Example: `  alert-relay mediatype --url https://relay.example.com --secret-file /run/secrets/relay-secret > mediatype.yaml`,
+		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if secretFile != "" {
-				secret, err := os.ReadFile(secretFile)
-				if err != nil {
-					return failed(err)
+			for flag, address := range map[string]string{"url": s.URL, "http-proxy": s.HTTPProxy} {
+				if err := webAddress(flag, address); err != nil {
+					return err
 				}
-				s.Secret = strings.TrimSpace(string(secret))
+			}
+			if secretFile != "" {
+				var err error
+				if s.Secret, err = readSecret("secret-file", secretFile); err != nil {
+					return err
+				}
 			}
 			_, err := cmd.OutOrStdout().Write(zabbix.Filled(s))
 			return failed(err)
@@ -38,4 +42,13 @@ secret stands in the output.`,
 	cmd.Flags().StringVar(&s.HTTPProxy, "http-proxy", "", "a proxy between the Zabbix server and the relay")
 	cmd.Flags().StringVar(&secretFile, "secret-file", "", "a file with the source's secret")
 	return cmd
+}
+
+// webAddress says whether a flag's value is an address that can be called; an
+// empty one is fine.
+func webAddress(flag, address string) error {
+	if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return fmt.Errorf("--%s %q: want http:// or https:// and a host, as https://relay.example.com", flag, address)
+	}
+	return nil
 }

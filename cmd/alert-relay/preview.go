@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +19,11 @@ func newPreview(g *globals) *cobra.Command {
 		Long: `Show the message, the thread and the card that a payload makes. Several payloads of one
 problem are applied in order. PAYLOAD is a file with what Zabbix posts, "-" for standard input, or
 "sample:NAME" for a built-in problem ("sample:list" lists them).`,
-		Example: "  alert-relay preview sample:open\n  alert-relay preview problem.json update.json --template ./templates",
-		Args:    cobra.MinimumNArgs(1),
+		Example: `  alert-relay preview sample:open
+  alert-relay preview problem.json update.json recovery.json
+  alert-relay preview sample:hostile --template ./templates    # templates of your own
+  alert-relay preview problem.json -c config.yaml --room db    # as that room would see it`,
+		Args: want("PAYLOAD..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parseNow(now)
 			if err != nil {
@@ -29,6 +32,9 @@ problem are applied in order. PAYLOAD is a file with what Zabbix posts, "-" for 
 			cfg, err := g.optional(cmd)
 			if err != nil {
 				return err
+			}
+			if room != "" && cfg == nil {
+				return fmt.Errorf("--room %s: rooms stand in the configuration: give it with --config FILE", room)
 			}
 			p, err := relay.NewPreview(relay.PreviewOptions{Config: cfg, Templates: templates, Room: room, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
 			if err != nil {
@@ -41,18 +47,19 @@ problem are applied in order. PAYLOAD is a file with what Zabbix posts, "-" for 
 				if len(p.Samples) > 0 {
 					return
 				}
-				fmt.Fprintf(w, "--- %s, %s, %d bytes ---\n%s\n", p.Problem, p.State, len(p.Root), p.Root)
+				fmt.Fprintf(w, "--- %s, %s, in room %s (%s), %d bytes ---\n%s\n", p.Problem, p.State, p.Room, p.Presentation, len(p.Root), p.Root)
 				if p.Thread != "" {
 					fmt.Fprintf(w, "--- in its thread ---\n%s\n", p.Thread)
 				}
 				if p.Card != nil {
-					card, _ := json.MarshalIndent(p.Card, "", "  ") // it was made of JSON values
-					fmt.Fprintf(w, "--- card, buttons: %s ---\n%s\n", p.Buttons, card)
+					fmt.Fprintf(w, "--- card, buttons: %s ---\n", strings.ReplaceAll(p.Buttons, ",", ", "))
+					_ = encode(w, p.Card) // it was made of JSON values, and w is a buffer
 				}
 			})
 		},
 	}
-	g.configFlag(cmd, false)
+	g.configFlag(cmd)
+	g.outputFlag(cmd)
 	cmd.Flags().StringVarP(&templates, "template", "t", "", "a directory of templates to try")
 	cmd.Flags().StringVar(&room, "room", "", "show it as this configured room would")
 	cmd.Flags().StringVar(&now, "now", "", "the time to show it at, RFC 3339 (now by default)")

@@ -1,59 +1,87 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
 )
 
 func newRooms(g *globals) *cobra.Command {
+	var tokenFile, apiURL string
 	cmd := &cobra.Command{
 		Use:   "rooms",
 		Short: "List the rooms that the bots are in, with their ids, and the configured ones",
 		Long: `List every Webex room that the configured bots are in, with its id to put into the
-configuration, and configured rooms that their bot isn't in (exit code 1).`,
-		Example: "  alert-relay rooms --config config.yaml",
-		Args:    cobra.NoArgs,
+configuration, and configured rooms that their bot isn't in (state "missing", exit code 1).
+
+Before there is a configuration, --token-file lists the rooms of the bot whose token it holds.`,
+		Example: `  alert-relay rooms --config config.yaml
+  alert-relay rooms --token-file /run/secrets/webex-token`,
+		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := g.load(cmd)
-			if err != nil {
+			if g.config == "" && tokenFile == "" {
+				return errors.New("whose rooms? Give --config FILE, or --token-file FILE with a bot's token")
+			}
+			if err := webAddress("api-url", apiURL); err != nil {
 				return err
 			}
+			var cfg *config.Config
+			if tokenFile != "" {
+				token, err := readSecret("token-file", tokenFile)
+				if err != nil {
+					return err
+				}
+				cfg = relay.JustBot(apiURL, token)
+			} else {
+				var err error
+				if cfg, err = g.elsewhere(cmd); err != nil {
+					return err
+				}
+			}
 			rooms, err := relay.Rooms(cmd.Context(), cfg)
-			if err != nil {
+			if len(rooms) == 0 && err != nil {
+				return failed(err)
+			}
+			if err := errors.Join(err, g.print(cmd, rooms, func(w io.Writer) { writeRooms(w, rooms) })); err != nil {
 				return failed(err)
 			}
 			missing := 0
-			err = g.print(cmd, rooms, func(w io.Writer) {
-				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "NAME\tBOT\tSTATE\tTYPE\tTITLE\tID")
-				for _, r := range rooms {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", or(r.Name, "-"), r.Bot, r.State, or(r.Type, "-"), or(r.Title, "-"), r.ID)
-				}
-				_ = t.Flush() // standard output: nobody to tell
-			})
 			for _, r := range rooms {
 				if r.State == relay.RoomMissing {
 					missing++
 				}
 			}
-			if err == nil && missing > 0 {
-				return failed(fmt.Errorf("%d configured rooms that their bot isn't in: add the bot to the space, or mend the id", missing))
+			if missing > 0 {
+				return failed(fmt.Errorf("%s missing: add its bot to the space, or mend its id in %s", count(missing, "configured room"), cfg.File))
 			}
-			return err
+			return nil
 		},
 	}
-	g.configFlag(cmd, true)
+	g.configFlag(cmd)
+	g.outputFlag(cmd)
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a `FILE` with a bot's token, instead of --config")
+	cmd.Flags().StringVar(&apiURL, "api-url", relay.WebexAPI, "the Webex API, with --token-file")
+	cmd.MarkFlagsMutuallyExclusive("config", "token-file")
+	cmd.MarkFlagsMutuallyExclusive("config", "api-url")
 	return cmd
 }
 
-func or(a, b string) string {
-	if a == "" {
-		return b
+func writeRooms(w io.Writer, rooms []relay.ListedRoom) {
+	if len(rooms) == 0 {
+		fmt.Fprintln(w, "The bot is in no room yet: add it to a space as you would a person.")
+		return
 	}
-	return a
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tBOT\tSTATE\tTYPE\tTITLE\tID")
+	for _, r := range rooms {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Name, "-"), r.Bot, r.State, cmp.Or(r.Type, "-"), cmp.Or(printable(r.Title), "-"), r.ID)
+	}
+	_ = t.Flush() // w is a buffer
 }

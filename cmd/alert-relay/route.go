@@ -16,9 +16,11 @@ func newRoute(g *globals) *cobra.Command {
 		Use:   "route PAYLOAD...",
 		Short: "Explain which rooms a payload goes to, and why",
 		Long: `Explain rule by rule whether a payload matches, and why not. PAYLOAD is a file with what
-Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem.`,
-		Example: "  alert-relay route --config config.yaml problem.json",
-		Args:    cobra.MinimumNArgs(1),
+Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
+("alert-relay preview sample:list" lists them).`,
+		Example: `  alert-relay route -c config.yaml problem.json
+  alert-relay route -c config.yaml sample:open --now 2026-11-28T03:00:00+01:00    # who is told on Saturday night?`,
+		Args: want("PAYLOAD..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parseNow(now)
 			if err != nil {
@@ -33,7 +35,7 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem.`,
 				return failed(err)
 			}
 			return g.print(cmd, e, func(w io.Writer) {
-				fmt.Fprintf(w, "%s, %s, severity %s\n", e.Problem, e.Name, e.Severity)
+				fmt.Fprintf(w, "%s, %s, severity %s\n", e.Problem, printable(e.Name), e.Severity)
 				for _, s := range e.Steps {
 					mark := "no "
 					switch {
@@ -46,7 +48,7 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem.`,
 					if s.Line > 0 {
 						where = fmt.Sprintf(" (line %d)", s.Line)
 					}
-					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, s.Reason)
+					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, printable(s.Reason))
 					if s.Matched && len(s.Rooms) > 0 {
 						fmt.Fprintf(w, " → %s", strings.Join(s.Rooms, ", "))
 					}
@@ -56,7 +58,8 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem.`,
 			})
 		},
 	}
-	g.configFlag(cmd, true)
+	g.configFlag(cmd)
+	g.outputFlag(cmd)
 	cmd.Flags().StringVar(&now, "now", "", "the time to route at, RFC 3339 (now by default)")
 	return cmd
 }

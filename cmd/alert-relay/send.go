@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/relay"
+)
+
+// The environment variables that send takes its defaults from.
+const (
+	envURL   = "ALERT_RELAY_URL"
+	envToken = "ALERT_RELAY_TOKEN"
 )
 
 func newSend(g *globals) *cobra.Command {
@@ -23,10 +30,11 @@ delivered as all else. TEXT is markdown; "-" reads it from standard input. ROOM 
 room, or with --person an e-mail address.
 
 The relay is found by --url (or ALERT_RELAY_URL) with the token in --token-file (or
-ALERT_RELAY_TOKEN); or by --config on the relay's own machine.`,
+ALERT_RELAY_TOKEN). What of these isn't given comes from --config, on the relay's own machine.`,
 		Example: `  alert-relay send noc "Backup of **db1** finished" --config config.yaml
-  ALERT_RELAY_TOKEN=… alert-relay send noc - --url https://relay.example.com --key backup-db1 < report.md`,
-		Args: cobra.ExactArgs(2),
+  alert-relay send alice@example.com "Your run is done" --person --config config.yaml
+  alert-relay send noc - --key backup-db1 --url https://relay.example.com --token-file token < report.md`,
+		Args: want("ROOM", "TEXT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.To, o.Markdown = args[0], args[1]
 			if o.Markdown == "-" {
@@ -34,21 +42,26 @@ ALERT_RELAY_TOKEN); or by --config on the relay's own machine.`,
 				if err != nil {
 					return failed(fmt.Errorf("standard input: %w", err))
 				}
-				o.Markdown = strings.TrimSpace(string(text))
+				o.Markdown = string(text)
+			}
+			if o.Markdown = strings.TrimSpace(o.Markdown); o.Markdown == "" {
+				return errors.New("TEXT is empty: there is nothing to send")
 			}
 			if tokenFile != "" {
-				token, err := os.ReadFile(tokenFile)
-				if err != nil {
-					return failed(err)
+				var err error
+				if o.Token, err = readSecret("token-file", tokenFile); err != nil {
+					return err
 				}
-				o.Token = strings.TrimSpace(string(token))
 			}
-			o.URL, o.Token = cmp.Or(o.URL, os.Getenv("ALERT_RELAY_URL")), cmp.Or(o.Token, os.Getenv("ALERT_RELAY_TOKEN"))
+			o.URL, o.Token = cmp.Or(o.URL, os.Getenv(envURL)), cmp.Or(o.Token, strings.TrimSpace(os.Getenv(envToken)))
+			if err := webAddress("url", o.URL); err != nil {
+				return err
+			}
 			if o.URL == "" || o.Token == "" {
 				if g.config == "" {
-					return fmt.Errorf("which relay? Give --url with a token, or --config")
+					return fmt.Errorf("which relay? Give %s, or --config FILE on the relay's own machine", strings.Join(missing(o), " and "))
 				}
-				cfg, err := g.load(cmd)
+				cfg, err := g.elsewhere(cmd)
 				if err != nil {
 					return err
 				}
@@ -63,10 +76,23 @@ ALERT_RELAY_TOKEN); or by --config on the relay's own machine.`,
 			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintf(w, "taken, notice %s\n", id) })
 		},
 	}
-	g.configFlag(cmd, false)
+	g.configFlag(cmd)
+	g.outputFlag(cmd)
 	cmd.Flags().StringVar(&o.URL, "url", "", "the relay's public address")
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a file with a notify token")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a `FILE` with a notify token")
 	cmd.Flags().StringVar(&o.Key, "key", "", "a later message with the same key edits this one")
 	cmd.Flags().BoolVar(&o.Person, "person", false, "ROOM is an e-mail address: a direct message")
 	return cmd
+}
+
+// missing says what to give of a relay that isn't known yet.
+func missing(o relay.SendOptions) []string {
+	var list []string
+	if o.URL == "" {
+		list = append(list, "--url (or "+envURL+")")
+	}
+	if o.Token == "" {
+		list = append(list, "--token-file (or "+envToken+")")
+	}
+	return list
 }

@@ -11,9 +11,10 @@ func newServe(g *globals) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the relay",
 		Long: `Run the relay until SIGTERM or SIGINT: then it takes nothing more in, lets the calls in
-flight finish, and closes its store.`,
+flight finish, and closes its store (exit code 0). A second signal ends it at once; nothing is
+lost by that either. What it does is told on standard error, as the configuration's log says.`,
 		Example: "  alert-relay serve --config /etc/alert-relay/config.yaml",
-		Args:    cobra.NoArgs,
+		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := g.load(cmd)
 			if err != nil {
@@ -26,6 +27,6 @@ flight finish, and closes its store.`,
 			return failed(r.Run(cmd.Context()))
 		},
 	}
-	g.configFlag(cmd, true)
+	g.configFlag(cmd)
 	return cmd
 }

@@ -11,6 +11,8 @@ func newSimulate() *cobra.Command {
 		Use:   "simulate",
 		Short: "Run a simulated Webex or Zabbix on its own",
 		Long:  "Run a simulated neighbour on a loopback address, to try a relay against it without an account.",
+		Example: `  alert-relay simulate webex
+  alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret`,
 	}
 	cmd.AddCommand(newSimulateWebex(), newSimulateZabbix())
 	return cmd
@@ -23,8 +25,9 @@ func newSimulateWebex() *cobra.Command {
 		Short: "Run a simulated Webex",
 		Long: `Run a simulated Webex: its REST API under /v1, as strict as the real one, with a bot, some
 people and rooms. What people say and press is under /sim/ (GET /sim/state shows all).`,
-		Example: "  alert-relay simulate webex --listen 127.0.0.1:9001 --rate 5",
-		Args:    cobra.NoArgs,
+		Example: `  alert-relay simulate webex
+  alert-relay simulate webex --listen 127.0.0.1:0 --rate 5    # any free port; 429 beyond five a second`,
+		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
 			return failed(demo.RunWebex(cmd.Context(), o))
@@ -42,8 +45,9 @@ func newSimulateZabbix() *cobra.Command {
 		Short: "Run a simulated Zabbix",
 		Long: `Run a simulated Zabbix: its JSON-RPC API in the form of the version asked for, and problems
 that open, change and resolve, told to a relay as the media type would.`,
-		Example: "  alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret --storm 500",
-		Args:    cobra.NoArgs,
+		Example: `  alert-relay simulate zabbix
+  alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret --storm 500`,
+		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
 			return failed(demo.RunZabbix(cmd.Context(), o))

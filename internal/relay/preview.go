@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,14 +31,17 @@ type PreviewOptions struct {
 
 // Preview is what a room would see.
 type Preview struct {
-	Problem string   `json:"problem,omitempty"`
-	State   string   `json:"state,omitempty"`
-	Room    string   `json:"room,omitempty"`
-	Root    string   `json:"root,omitempty"`
-	Thread  string   `json:"thread,omitempty"`
-	Buttons string   `json:"buttons,omitempty"`
-	Card    any      `json:"card,omitempty"`
-	Samples []string `json:"samples,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	State   string `json:"state,omitempty"`
+	Room    string `json:"room,omitempty"`
+	// Presentation is the room's: of a "line" there is neither thread nor card, of a
+	// "card" Root is what clients show that can't show the card.
+	Presentation string   `json:"presentation,omitempty"`
+	Root         string   `json:"root,omitempty"`
+	Thread       string   `json:"thread,omitempty"`
+	Buttons      string   `json:"buttons,omitempty"`
+	Card         any      `json:"card,omitempty"`
+	Samples      []string `json:"samples,omitempty"`
 }
 
 // samplePrefix begins the name of a built-in problem; "sample:list" asks for all.
@@ -75,8 +79,11 @@ func NewPreview(o PreviewOptions) (*Preview, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Preview{Problem: p.Key.String(), State: string(p.State), Room: room.Name}
+	v := &Preview{Problem: p.Key.String(), State: string(p.State), Room: room.Name, Presentation: string(room.Presentation)}
 	v.Root = renderer.Root(p, room, o.Now)
+	if room.Presentation == config.PresentLine {
+		return v, failed
+	}
 	v.Thread = renderer.Lines(p, p.Timeline, room, o.Now)
 	if v.Buttons = renderer.Actions(p); v.Buttons != "" {
 		v.Card, _ = renderer.Card(p, room, o.Now)
@@ -103,7 +110,7 @@ func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o PreviewOp
 	}
 	settings, ok := delivery.RoomsOf(cfg)(name, rule)
 	if !ok {
-		return room, fmt.Errorf("no room %q is configured", name)
+		return room, fmt.Errorf("no room %q is configured: there are %s", name, strings.Join(names(o.Config.Rooms, func(r config.Room) string { return r.Name }), ", "))
 	}
 	return settings.Room, nil
 }
@@ -115,7 +122,10 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 			known := render.Samples()
 			s, ok := known[sample]
 			if !ok {
-				return p, "", fmt.Errorf("no sample %q: there are %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+				return p, "", fmt.Errorf("no sample %q: there are\n  %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			}
+			if p.Key != (alert.Key{}) {
+				return p, "", fmt.Errorf("%s is a problem of its own: give it first", name)
 			}
 			p = s
 			continue
@@ -124,23 +134,26 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 		if err != nil {
 			return p, "", err
 		}
+		if name == "-" {
+			name = "standard input"
+		}
 		payload, faults := zabbix.Parse(body)
 		if len(faults) > 0 {
 			var all []error
 			for _, f := range faults {
-				all = append(all, fmt.Errorf("%s: %s: %s", name, f.Field, f.What))
+				all = append(all, fmt.Errorf("%s: %s", name, f))
 			}
 			return p, "", errors.Join(all...)
 		}
 		if payload.Test {
-			return p, "", fmt.Errorf("%s: the macros aren't resolved: that is Zabbix's Test button, not a problem", name)
+			return p, "", fmt.Errorf("%s: the macros aren't resolved: that is Zabbix's Test button, not a problem. Take a payload of a real event", name)
 		}
 		e, err := payload.Event(decodeOptions(o.Config, payload.Source, o.Now))
 		if err != nil {
 			return p, "", fmt.Errorf("%s: %w", name, err)
 		}
 		if p.Key != (alert.Key{}) && p.Key != e.Key {
-			return p, "", fmt.Errorf("%s is about %s, and the one before about %s: give the payloads of one problem", name, e.Key, p.Key)
+			return p, "", fmt.Errorf("%s is about %s, and the one before it about %s: give the payloads of one problem", name, e.Key, p.Key)
 		}
 		p, _ = alert.Apply(p, e)
 		sendTo = e.SendTo
@@ -148,17 +161,30 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 	return p, sendTo, nil
 }
 
+// maxPayload is what the receiver takes of one event.
+const maxPayload = 1 << 20
+
 func readPayload(name string, stdin io.Reader) ([]byte, error) {
-	const most = 1 << 20
-	if name == "-" {
-		return io.ReadAll(io.LimitReader(stdin, most))
+	from := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("payload: %w", err)
+		}
+		defer f.Close()
+		from = f
 	}
-	f, err := os.Open(name)
+	body, err := io.ReadAll(io.LimitReader(from, maxPayload+1))
+	switch {
+	case err == nil && len(bytes.TrimSpace(body)) == 0:
+		err = errors.New("nothing in it: want what Zabbix posts, a JSON object")
+	case err == nil && len(body) > maxPayload:
+		err = errors.New("longer than 1 MiB, which the relay would refuse")
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("payload %s: %w", name, err)
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most))
+	return body, nil
 }
 
 // decodeOptions are those of the payload's source: the named one, or the first.

@@ -3,8 +3,11 @@ package relay
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -29,22 +32,65 @@ type ListedRoom struct {
 	ID    string `json:"id"`
 }
 
-// Rooms asks Webex for the rooms that each configured bot is in.
+// WebexAPI is Webex's own.
+const WebexAPI = "https://webexapis.com/v1"
+
+// JustBot is a configuration of one bot alone: for those who are about to write theirs.
+func JustBot(apiURL, token string) *config.Config {
+	return &config.Config{Webex: config.Webex{
+		APIURL: apiURL, Bots: []config.Bot{{Name: "bot", Token: config.NewSecret(token)}},
+		HTTP: config.HTTPClient{Timeout: config.Duration(30 * time.Second)},
+	}}
+}
+
+// Rooms asks Webex for the rooms that each configured bot is in. What can't be
+// asked is in the error; the other bots' rooms are listed all the same.
 func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 	transport, err := httpclient.NewTransport(cfg.Webex.HTTP.ProxyURL, cfg.Webex.HTTP.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("webex: %w", err)
 	}
-	var list []ListedRoom
-	for _, b := range cfg.Webex.Bots {
+	list := []ListedRoom{}
+	var faults []error
+	for i, b := range cfg.Webex.Bots {
+		if !b.Token.IsSet() {
+			faults = append(faults, fmt.Errorf("bot %q: its token isn't here%s", b.Name, whyAbsent(cfg, fmt.Sprintf("webex.bots[%d].token", i))))
+			continue
+		}
 		client := webex.New(webex.Options{BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout)})
 		rooms, err := client.Rooms(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("bot %q: %w", b.Name, err)
+			faults = append(faults, fmt.Errorf("bot %q: %w%s", b.Name, err, webexHint(err)))
+			continue
 		}
 		list = append(list, listRooms(cfg, b.Name, rooms)...)
 	}
-	return list, nil
+	return list, errors.Join(faults...)
+}
+
+// whyAbsent is the warning about a secret that a configuration points to, and
+// that isn't there.
+func whyAbsent(cfg *config.Config, key string) string {
+	for _, w := range cfg.Warnings {
+		if strings.HasPrefix(w.Key, key) {
+			return ": " + w.String()
+		}
+	}
+	return ""
+}
+
+// webexHint says what to do about what Webex answered.
+func webexHint(err error) string {
+	var refused *webex.Error
+	switch {
+	case !errors.As(err, &refused):
+		return ""
+	case refused.Status == http.StatusUnauthorized:
+		return " (the token isn't valid: make a new one on Webex's developer site)"
+	case refused.Status == 0:
+		return " (is webex.api_url right? Does the way out need webex.proxy_url?)"
+	}
+	return ""
 }
 
 // listRooms holds what a bot is in against what is configured for it.

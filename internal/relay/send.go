@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // SendOptions say what to send, and to which relay.
@@ -26,34 +28,65 @@ type SendOptions struct {
 	Key      string
 }
 
-// FromConfig fills in the address and the token that a configuration gives:
-// the relay on this machine, and the first sender that may write there.
+// FromConfig fills in what o leaves out: as the address the relay on this
+// machine, as the token that of the first sender that may write there.
 func (o SendOptions) FromConfig(cfg *config.Config) (SendOptions, error) {
-	i := slices.IndexFunc(cfg.Notify, func(n config.Notify) bool {
-		return o.Person && n.Persons || !o.Person && slices.Contains(n.Rooms, o.To)
-	})
-	if i < 0 {
-		return o, fmt.Errorf("no notify sender in %s may write to %q: add one under notify", cfg.File, o.To)
-	}
+	var err error
 	if o.Token == "" {
-		o.Token = cfg.Notify[i].Token.Reveal()
+		if o.Token, err = o.tokenIn(cfg); err != nil {
+			return o, err
+		}
 	}
 	if o.URL == "" {
-		host, port, err := net.SplitHostPort(cfg.Server.Listen)
-		if err != nil {
-			return o, fmt.Errorf("server.listen: %w", err)
-		}
-		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-			host = "127.0.0.1"
-		}
-		scheme := "http"
-		if cfg.Server.TLS.CertFile != "" {
-			return o, errors.New("the relay's listener has TLS: name its address with --url, so that its certificate can be checked")
-		}
-		o.URL = scheme + "://" + net.JoinHostPort(host, port)
+		o.URL, err = localURL(cfg)
 	}
-	return o, nil
+	return o, err
 }
+
+func (o SendOptions) tokenIn(cfg *config.Config) (string, error) {
+	absent := ""
+	for i, n := range cfg.Notify {
+		switch {
+		case o.Person && !n.Persons || !o.Person && !slices.Contains(n.Rooms, o.To):
+		case n.Token.IsSet():
+			return n.Token.Reveal(), nil
+		default:
+			absent = fmt.Sprintf("the token of notify sender %q isn't here%s", n.Name, whyAbsent(cfg, fmt.Sprintf("notify[%d].token", i)))
+		}
+	}
+	if absent != "" {
+		return "", errors.New(absent)
+	}
+	if o.Person {
+		return "", fmt.Errorf("no notify sender in %s may write to people: give one persons: true", cfg.File)
+	}
+	if _, ok := cfg.Room(o.To); !ok {
+		known := strings.Join(names(cfg.Rooms, func(r config.Room) string { return r.Name }), ", ")
+		return "", fmt.Errorf("no room in %s is called %q: there are %s (an e-mail address needs --person)", cfg.File, o.To, known)
+	}
+	return "", fmt.Errorf("no notify sender in %s may write to room %q: name the room in one's rooms, under notify", cfg.File, o.To)
+}
+
+// localURL is where the relay of a configuration is reached from its own machine.
+func localURL(cfg *config.Config) (string, error) {
+	if cfg.Server.TLS.CertFile != "" {
+		return "", errors.New("the relay's listener has TLS: name its address with --url, so that its certificate can be checked")
+	}
+	host, port, err := net.SplitHostPort(cfg.Server.Listen)
+	if err != nil {
+		return "", fmt.Errorf("server.listen: %w", err)
+	}
+	if port == "0" {
+		return "", fmt.Errorf("server.listen is %s, any free port: name the relay's address with --url (it is in its log)", cfg.Server.Listen)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// sendTime is how long a relay may take to say that it has a message.
+const sendTime = 30 * time.Second
 
 // Send hands a message to a running relay's notify API and gives the notice's id.
 func Send(ctx context.Context, o SendOptions) (string, error) {
@@ -69,17 +102,24 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+"/v1/notify", bytes.NewReader(raw))
+	base := strings.TrimRight(o.URL, "/")
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/notify", bytes.NewReader(raw))
 	if err != nil {
 		return "", err
 	}
 	req.Header.Set("Authorization", "Bearer "+o.Token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	// A redirect isn't followed: the token is for the address that was named.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("the relay can't be reached: %w", err)
+		var fault *url.Error
+		if errors.As(err, &fault) {
+			err = fault.Err
+		}
+		return "", fmt.Errorf("no relay answers at %s: %w (does it run? is that its public address?)", base, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -87,13 +127,33 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		return "", fmt.Errorf("the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("the relay answered %s: %s", resp.Status, bytes.TrimSpace(answer))
+		return "", fmt.Errorf("%s answered %s%s", base, resp.Status, reason(answer))
 	}
 	var taken struct {
 		ID json.RawMessage `json:"id"`
 	}
-	if err := json.Unmarshal(answer, &taken); err != nil {
-		return "", fmt.Errorf("the relay's answer isn't JSON: %w", err)
+	if err := json.Unmarshal(answer, &taken); err != nil || len(taken.ID) == 0 {
+		return "", fmt.Errorf("%s answered 202 without an id: that is no alert-relay", base)
 	}
 	return strings.Trim(string(taken.ID), `"`), nil
+}
+
+// reason is what an answer that says no gives as its reasons, for people.
+func reason(answer []byte) string {
+	var refused struct {
+		Error  string         `json:"error"`
+		Hint   string         `json:"hint"`
+		Faults []zabbix.Fault `json:"faults"`
+	}
+	if err := json.Unmarshal(answer, &refused); err != nil || refused.Error == "" && len(refused.Faults) == 0 {
+		return ": that is no alert-relay's answer (is the address right?)"
+	}
+	var all []string
+	if refused.Error != "" {
+		all = append(all, zabbix.Fault{What: refused.Error, Hint: refused.Hint}.String())
+	}
+	for _, f := range refused.Faults {
+		all = append(all, f.String())
+	}
+	return ": " + strings.Join(all, "; ")
 }
