@@ -30,14 +30,8 @@ var Verbs = [...]Verb{Ack, Unack, Comment, Close, Severity, Show, Problems, Help
 
 // aliases are other words for a verb. Each verb is its own alias too.
 var aliases = map[string]Verb{
-	"acknowledge": Ack, "acked": Ack,
-	"unacknowledge": Unack, "un-ack": Unack,
-	"note": Comment, "say": Comment,
-	"resolve": Close,
-	"sev":     Severity,
-	"status":  Show,
-	"list":    Problems, "ls": Problems, "problem": Problems,
-	"?": Help, "h": Help, "commands": Help,
+	"acknowledge": Ack, "unacknowledge": Unack, "note": Comment, "say": Comment, "resolve": Close,
+	"sev": Severity, "status": Show, "list": Problems, "ls": Problems, "?": Help,
 }
 
 // Limits of one command.

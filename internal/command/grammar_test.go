@@ -195,8 +195,6 @@ func TestDocumentedExamples(t *testing.T) {
 		require.Nil(t, fault, e[1])
 	}
 	for alias := range aliases {
-		if len(alias) > 1 && alias != "un-ack" && alias != "acked" && alias != "problem" && alias != "commands" {
-			require.Contains(t, string(page), "`"+alias+"`")
-		}
+		require.Contains(t, string(page), "`"+alias+"`")
 	}
 }
