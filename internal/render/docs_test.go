@@ -1,0 +1,69 @@
+package render
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/webex"
+)
+
+const page = "../../docs/templates.md"
+
+var examplePattern = regexp.MustCompile("(?s)\n`([a-z]+\\.md\\.tmpl)`\n```gotemplate\n(.*?)```\n")
+
+// docs/templates.md tells of every file, field and function, and its examples load.
+func TestThePageTellsEverything(t *testing.T) {
+	raw, err := os.ReadFile(page)
+	require.NoError(t, err)
+	text := string(raw)
+	for name := range functions {
+		require.Regexp(t, "`"+name+` [."0-9]`, text, "function %s", name)
+	}
+	for _, name := range fileNames {
+		require.Contains(t, text, "`"+name+"`")
+	}
+	for _, kind := range TellKinds {
+		require.Contains(t, text, "`"+kind+"`")
+	}
+	for _, of := range []reflect.Type{reflect.TypeFor[View](), reflect.TypeFor[Entry](), reflect.TypeFor[Tag]()} {
+		for i := range of.NumField() {
+			if f := of.Field(i); f.IsExported() {
+				require.Contains(t, text, "`."+f.Name+"`", "field of %s", of.Name())
+			}
+		}
+	}
+	examples := examplePattern.FindAllStringSubmatch(text, -1)
+	require.GreaterOrEqual(t, len(examples), 4)
+	for _, e := range examples {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, e[1]), []byte(e[2]), 0o600))
+		_, err := New(Options{Dir: dir})
+		require.NoError(t, err, e[2])
+	}
+}
+
+// What needs no escaping is what escaping leaves as it is.
+func FuzzPlainTextIsWhatEscapingLeavesAlone(f *testing.F) {
+	for _, s := range []string{"", "Core switch 1", "w.x", "www.example.com", "WWW.x", "a  b", " a", "a ", "a-b/c, 5%", "http://x", "1. x", "- x", "é", "a\n", "w.ww.", "a+b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if plain(s) {
+			require.Equal(t, webex.EscapeMarkdown(s), s)
+		}
+	})
+}
+
+// Texts are cut between characters, and no longer than they may be.
+func TestCut(t *testing.T) {
+	require.Equal(t, "磁盘", cut("磁盘", 2))
+	require.Equal(t, "磁…", cut("磁盘满", 2))
+	require.Equal(t, "a…", cut("a  bcd", 4), "no space before the mark")
+	require.Equal(t, "…", cut("abc", 1))
+	require.Empty(t, text("\u202e\x07 \u200b", 10), "what doesn't show isn't there")
+}
