@@ -31,6 +31,7 @@ func want(names ...string) cobra.PositionalArgs {
 // a word that is no subcommand is a wrong command line.
 func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()

@@ -26,8 +26,11 @@ Before there is a configuration, --token-file lists the rooms of the bot whose t
   alert-relay rooms --token-file /run/secrets/webex-token`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if g.config == "" && tokenFile == "" {
+			switch {
+			case g.config == "" && tokenFile == "":
 				return errors.New("whose rooms? Give --config FILE, or --token-file FILE with a bot's token")
+			case g.config != "" && (tokenFile != "" || cmd.Flags().Changed("api-url")):
+				return errors.New("--config says whose rooms and where: give it without --token-file and --api-url")
 			}
 			if err := webAddress("api-url", apiURL); err != nil {
 				return err
@@ -68,8 +71,6 @@ Before there is a configuration, --token-file lists the rooms of the bot whose t
 	g.outputFlag(cmd)
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a `FILE` with a bot's token, instead of --config")
 	cmd.Flags().StringVar(&apiURL, "api-url", relay.WebexAPI, "the Webex API, with --token-file")
-	cmd.MarkFlagsMutuallyExclusive("config", "token-file")
-	cmd.MarkFlagsMutuallyExclusive("config", "api-url")
 	return cmd
 }
 

@@ -89,6 +89,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 				return unknownCommand(topic, rest[0])
 			}
 			topic.InitDefaultHelpFlag()
+			topic.InitDefaultVersionFlag()
 			return topic.Help()
 		},
 	}
