@@ -1,0 +1,434 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+var (
+	epoch = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	k4711 = alert.Key{Source: "main", EventID: "4711"}
+)
+
+// world plays the store around Plan: what a plan writes, the next one finds.
+type world struct {
+	t     *testing.T
+	now   time.Time
+	id    int64
+	known Known
+	rules Rules
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, now: epoch, known: Known{Problems: map[alert.Key]alert.Problem{}, Posts: map[alert.Key][]store.Post{}}}
+	w.rules = Rules{
+		OrphanWait: 2 * time.Minute,
+		// Disasters go to db as well; an address is a room.
+		Rooms: func(p alert.Problem, sendTo string, _ time.Time) []route.Target {
+			targets := []route.Target{{Room: "noc"}}
+			if p.Severity == alert.Disaster {
+				targets = append(targets, route.Target{Room: "db", Route: "databases"})
+			}
+			if sendTo != "" {
+				targets = append(targets, route.Target{Room: sendTo, Route: "send_to"})
+			}
+			return targets
+		},
+		Test: func(source, sendTo string, now time.Time) []store.Notice {
+			return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: source + " " + sendTo}}
+		},
+	}
+	return w
+}
+
+func (w *world) item(e alert.Event, sendTo string) Item {
+	w.id++
+	e.SendTo = sendTo
+	kind := store.EntryEvent
+	switch e.Kind {
+	case alert.KindObservation:
+		kind = store.EntryObservation
+	case alert.KindAction:
+		kind = store.EntryAction
+	}
+	return Item{Entry: store.Entry{ID: w.id, Source: e.Key.Source, Kind: kind}, Decoded: Decoded{Event: e, SendTo: sendTo}}
+}
+
+// plan folds events as one batch.
+func (w *world) plan(events ...alert.Event) Outcome {
+	items := make([]Item, len(events))
+	for i, e := range events {
+		items[i] = w.item(e, "")
+	}
+	return w.planItems(items...)
+}
+
+func (w *world) planItems(items ...Item) Outcome {
+	w.t.Helper()
+	out := Plan(items, w.known, w.rules, w.now)
+	for _, p := range out.Fold.Problems {
+		w.known.Problems[p.Key] = p
+	}
+	for _, p := range out.Fold.Posts {
+		posts := w.known.Posts[p.Key]
+		found := false
+		for i := range posts {
+			if posts[i].Room == p.Room {
+				posts[i], found = p, true
+			}
+		}
+		if !found {
+			posts = append(posts, p)
+		}
+		w.known.Posts[p.Key] = posts
+	}
+	require.Len(w.t, out.Results, len(items))
+	require.Len(w.t, out.Fold.Applied, len(items)-len(out.Fold.SetAside))
+	return out
+}
+
+func (w *world) post(room string) store.Post {
+	w.t.Helper()
+	for _, p := range w.known.Posts[k4711] {
+		if p.Room == room {
+			return p
+		}
+	}
+	w.t.Fatalf("no post in %s: %+v", room, w.known.Posts)
+	return store.Post{}
+}
+
+// deliver plays delivery: the room shows all.
+func (w *world) deliver(room string) {
+	w.t.Helper()
+	w.post(room)
+	for i, p := range w.known.Posts[k4711] {
+		if p.Room == room {
+			p.Delivered, p.Shown, p.RootID, p.DirtySince = p.Desired, p.Desired, "ROOT", time.Time{}
+			w.known.Posts[k4711][i] = p
+		}
+	}
+}
+
+func event(kind alert.Kind, after time.Duration) alert.Event {
+	at := epoch.Add(after)
+	severity := alert.High
+	return alert.Event{Key: k4711, Kind: kind, Origin: alert.OriginTrigger, ReceivedAt: at, SentAt: at, At: at, Opened: epoch, Severity: &severity,
+		Facts: alert.Facts{Name: "Disk full"}}
+}
+
+func opened() alert.Event { return event(alert.KindProblem, 0) }
+
+func recovered(after time.Duration) alert.Event {
+	e := event(alert.KindRecovery, after)
+	e.Resolved, e.ResolvedAt = true, e.At
+	return e
+}
+
+func commented(after time.Duration, text string) alert.Event {
+	e := event(alert.KindUpdate, after)
+	e.Update = &alert.Update{At: e.At, Actor: alert.Actor{Name: "Alice"}, Actions: alert.Actions{Comment: true}, Message: text}
+	return e
+}
+
+func observed(after time.Duration, o alert.Observation) alert.Event {
+	e := event(alert.KindObservation, after)
+	o.At, o.Opened = e.At, epoch
+	e.Observation, e.Severity = &o, nil
+	return e
+}
+
+// A problem opens a post in each room that routing names, wanted at the
+// problem's revision, and the API is asked about it.
+func TestProblemOpensPosts(t *testing.T) {
+	w := newWorld(t)
+	e := opened()
+	*e.Severity = alert.Disaster
+	out := w.plan(e)
+	p := w.known.Problems[k4711]
+	require.Equal(t, alert.StateOpen, p.State)
+	require.Equal(t, []alert.Key{k4711}, out.Learned)
+	require.Len(t, out.Fold.Posts, 2)
+	for room, name := range map[string]string{"noc": "", "db": "databases"} {
+		post := w.post(room)
+		require.True(t, post.Pending())
+		require.Equal(t, p.Revision, post.Desired)
+		require.Equal(t, name, post.Route)
+		require.Equal(t, alert.Disaster, post.Severity)
+		require.True(t, post.Open)
+		require.Equal(t, p.OpenedAt, post.OpenedAt)
+		require.Equal(t, epoch, post.DirtySince)
+		require.Zero(t, post.HoldUntil)
+		require.Equal(t, store.PostLive, post.State)
+	}
+}
+
+// A duplicate changes nothing, is marked applied, and nobody is asked.
+func TestDuplicate(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	out := w.plan(opened())
+	require.True(t, out.Results[0].Duplicate)
+	require.Empty(t, out.Fold.Problems)
+	require.Empty(t, out.Fold.Posts)
+	require.Empty(t, out.Learned)
+	require.Equal(t, []int64{2}, out.Fold.Applied)
+}
+
+// A duplicate may say how things stood at a later moment: that is kept, and no
+// room hears of it.
+func TestDuplicateWithLaterKnowledge(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.deliver("noc")
+	step := opened()
+	step.ReceivedAt, step.SentAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
+	out := w.plan(step)
+	require.True(t, out.Results[0].Duplicate)
+	require.Len(t, out.Fold.Problems, 1)
+	require.Empty(t, out.Fold.Posts)
+	require.False(t, w.post("noc").Pending())
+
+	stale := event(alert.KindUpdate, time.Minute) // overtaken by the step, and wrong by now
+	low := alert.Warning
+	stale.Severity = &low
+	stale.Update = &alert.Update{At: stale.At, Actions: alert.Actions{Comment: true}, Message: "late"}
+	w.plan(stale)
+	require.Equal(t, alert.High, w.known.Problems[k4711].Severity)
+}
+
+// The same event to another address is a duplicate for the problem and news for
+// that room; rooms are only ever added.
+func TestUnionOfRooms(t *testing.T) {
+	w := newWorld(t)
+	w.planItems(w.item(opened(), "noc"), w.item(opened(), "db"))
+	require.Len(t, w.known.Posts[k4711], 2)
+	w.deliver("noc")
+	w.deliver("db")
+	out := w.planItems(w.item(opened(), "storage"))
+	require.True(t, out.Results[0].Duplicate)
+	require.Len(t, out.Fold.Posts, 1, "the rooms that know it hear nothing")
+	require.Equal(t, "storage", out.Fold.Posts[0].Room)
+	require.Equal(t, "send_to", out.Fold.Posts[0].Route)
+
+	w.plan(recovered(time.Minute))
+	require.Len(t, w.known.Posts[k4711], 3)
+	for _, p := range w.known.Posts[k4711] {
+		require.True(t, p.Pending(), p.Room)
+		require.False(t, p.Open)
+	}
+}
+
+// A raise of severity may be news for more rooms; a lower one takes none away.
+func TestSeverityAddsRooms(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.deliver("noc")
+	raised := func(after time.Duration, s alert.Severity) alert.Event {
+		e := event(alert.KindUpdate, after)
+		e.Severity = &s
+		e.Update = &alert.Update{At: e.At, Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.High, New: s}}}
+		return e
+	}
+	w.now = epoch.Add(time.Minute)
+	w.plan(raised(time.Minute, alert.Disaster))
+	require.True(t, w.post("db").Pending())
+	require.True(t, w.post("noc").Pending())
+	require.Equal(t, w.now, w.post("noc").DirtySince)
+	w.plan(raised(2*time.Minute, alert.Warning))
+	require.Len(t, w.known.Posts[k4711], 2)
+	require.Equal(t, alert.Warning, w.post("db").Severity)
+}
+
+// DirtySince is when the room fell behind, not when it last did.
+func TestDirtySince(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.now = epoch.Add(time.Minute)
+	w.plan(commented(time.Minute, "one"))
+	require.Equal(t, epoch, w.post("noc").DirtySince)
+	w.deliver("noc")
+	w.now = epoch.Add(time.Hour)
+	w.plan(commented(time.Hour, "two"))
+	require.Equal(t, w.now, w.post("noc").DirtySince)
+}
+
+// A problem that opened and ended in one batch is told, once; so is one whose
+// recovery overtook it.
+func TestOpenedAndResolvedTogether(t *testing.T) {
+	for name, events := range map[string][]alert.Event{
+		"in order":  {opened(), recovered(time.Minute)},
+		"overtaken": {recovered(time.Minute), opened()},
+	} {
+		w := newWorld(t)
+		out := w.plan(events...)
+		require.Len(t, out.Fold.Posts, 1, name)
+		require.Len(t, out.Fold.Problems, 1, name)
+		require.Equal(t, alert.StateResolved, out.Fold.Problems[0].State, name)
+		post := w.post("noc")
+		require.True(t, post.Pending(), name)
+		require.Equal(t, out.Fold.Problems[0].Revision, post.Desired, name)
+		require.False(t, post.Open, name)
+		require.Zero(t, post.HoldUntil, name)
+	}
+}
+
+// A recovery alone is kept and told nobody, whatever the API says of it later.
+func TestRecoveryAlone(t *testing.T) {
+	w := newWorld(t)
+	w.plan(recovered(time.Minute))
+	require.Equal(t, alert.StateResolved, w.known.Problems[k4711].State)
+	require.Empty(t, w.known.Posts[k4711])
+	w.plan(observed(2*time.Minute, alert.Observation{Severity: alert.High, Resolved: true, ResolvedAt: epoch.Add(time.Minute)}))
+	require.Empty(t, w.known.Posts[k4711])
+	w.plan(opened())
+	require.True(t, w.post("noc").Pending(), "until its problem comes, late")
+}
+
+// An update without its problem waits for it, and is told after two minutes.
+func TestOrphanWaits(t *testing.T) {
+	w := newWorld(t)
+	out := w.plan(commented(time.Minute, "on it"))
+	require.Equal(t, []alert.Key{k4711}, out.Learned)
+	require.True(t, w.post("noc").Pending())
+	require.Equal(t, epoch.Add(time.Minute+2*time.Minute), w.post("noc").HoldUntil)
+	w.plan(commented(90*time.Second, "still on it"))
+	require.Equal(t, epoch.Add(3*time.Minute), w.post("noc").HoldUntil, "another update doesn't make it wait longer")
+
+	w.plan(opened())
+	require.Zero(t, w.post("noc").HoldUntil)
+	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
+}
+
+// The API's word that the problem is open ends the wait as well.
+func TestOrphanConfirmed(t *testing.T) {
+	w := newWorld(t)
+	w.plan(commented(time.Minute, "on it"))
+	w.plan(observed(61*time.Second, alert.Observation{Name: "Disk full", Severity: alert.High}))
+	require.Zero(t, w.post("noc").HoldUntil)
+	require.True(t, w.post("noc").Pending())
+}
+
+// What a maintenance holds back is told nobody until its problem comes, even if
+// it was updated or ended meanwhile.
+func TestHeldBack(t *testing.T) {
+	w := newWorld(t)
+	w.plan(commented(time.Minute, "on it"))
+	w.plan(observed(61*time.Second, alert.Observation{Name: "Disk full", Severity: alert.High, Suppressed: true}))
+	require.True(t, w.known.Problems[k4711].HeldBack)
+	require.False(t, w.post("noc").Pending())
+	w.plan(commented(2*time.Minute, "waiting for the maintenance's end"))
+	require.False(t, w.post("noc").Pending())
+	w.planItems(w.item(commented(2*time.Minute, "waiting for the maintenance's end"), "storage"))
+	require.Len(t, w.known.Posts[k4711], 1, "nor is another room told")
+
+	late := opened()
+	late.ReceivedAt, late.SentAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
+	w.now = epoch.Add(time.Hour)
+	w.plan(late)
+	require.True(t, w.post("noc").Pending())
+	require.Equal(t, w.now, w.post("noc").DirtySince)
+	require.Zero(t, w.post("noc").HoldUntil)
+}
+
+// What the reconciler finds open is told as any problem; what Zabbix no longer
+// knows ends where it was told, and is told nobody else.
+func TestFoundByReconciliation(t *testing.T) {
+	w := newWorld(t)
+	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High}))
+	require.True(t, w.post("noc").Pending())
+	require.Zero(t, w.post("noc").HoldUntil)
+	w.deliver("noc")
+	out := w.plan(observed(time.Hour, alert.Observation{Gone: true}))
+	require.Empty(t, out.Learned, "the API has just told it")
+	require.True(t, w.post("noc").Pending())
+	require.Len(t, w.known.Posts[k4711], 1)
+}
+
+// The relay's own act changes the post, and nobody is asked about it here.
+func TestOwnAction(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.deliver("noc")
+	e := event(alert.KindAction, time.Minute)
+	e.Update = &alert.Update{At: e.At, Actor: alert.Actor{Name: "Alice", Email: "alice@example.com"}, Actions: alert.Actions{Ack: true}}
+	out := w.plan(e)
+	require.True(t, w.known.Problems[k4711].Acknowledged)
+	require.True(t, w.post("noc").Pending())
+	require.Empty(t, out.Learned)
+}
+
+// A dead letter stays one while its problem goes on.
+func TestDeadPost(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.known.Posts[k4711][0].State = store.PostDead
+	w.plan(commented(time.Minute, "on it"))
+	require.Equal(t, store.PostDead, w.post("noc").State)
+	require.False(t, w.post("noc").Pending())
+}
+
+// The Test button makes a message and no problem.
+func TestTestButton(t *testing.T) {
+	w := newWorld(t)
+	out := w.planItems(Item{Entry: store.Entry{ID: 1, Source: "main", Kind: store.EntryEvent}, Decoded: Decoded{Test: true, SendTo: "noc"}})
+	require.Equal(t, []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "main noc"}}, out.Fold.Notices)
+	require.Empty(t, out.Fold.Problems)
+	require.Empty(t, out.Fold.Posts)
+	require.True(t, out.Results[0].Test)
+}
+
+// An entry that can't be decoded, names no event or makes routing panic is set
+// aside with the reason, and leaves no trace in the rest of its batch.
+func TestBadEntriesHoldUpNobody(t *testing.T) {
+	w := newWorld(t)
+	rooms := w.rules.Rooms
+	w.rules.Rooms = func(p alert.Problem, sendTo string, now time.Time) []route.Target {
+		if sendTo == "panic" {
+			panic("a broken route")
+		}
+		return rooms(p, sendTo, now)
+	}
+	nameless := opened()
+	nameless.Key.EventID = ""
+	undecodable := w.item(opened(), "")
+	undecodable.Err = errors.New("no event id")
+	raise := commented(time.Minute, "never seen")
+	out := w.planItems(
+		undecodable,
+		w.item(opened(), ""),
+		w.item(nameless, ""),
+		w.item(raise, "panic"),
+		w.item(commented(2*time.Minute, "seen"), ""),
+	)
+	require.Equal(t, []int64{2, 5}, out.Fold.Applied)
+	require.Len(t, out.Fold.SetAside, 3)
+	require.Equal(t, "no event id", out.Fold.SetAside[1])
+	require.Contains(t, out.Fold.SetAside[3], "names no event")
+	require.Contains(t, out.Fold.SetAside[4], "a broken route")
+	require.Equal(t, "seen", w.known.Problems[k4711].LastComment().Message)
+	require.Len(t, w.known.Problems[k4711].Timeline, 2)
+	require.Len(t, out.Fold.Posts, 1)
+	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
+}
+
+// However a history is cut into batches, and whatever comes twice, the same
+// problem and the same rooms result.
+func TestBatchesDontMatter(t *testing.T) {
+	events := []alert.Event{commented(time.Second, "first"), opened(), opened(), commented(time.Minute, "two"), recovered(time.Hour), commented(time.Hour, "over")}
+	whole := newWorld(t)
+	whole.plan(events...)
+	single := newWorld(t)
+	for _, e := range events {
+		single.plan(e)
+	}
+	require.Equal(t, whole.known.Problems[k4711], single.known.Problems[k4711])
+	require.Equal(t, whole.post("noc"), single.post("noc"))
+}
