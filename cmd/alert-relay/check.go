@@ -40,7 +40,7 @@ checked, in CI for example: that is a warning. With --secrets it is a fault, as 
 			case errors.As(err, &faults):
 				result.Faults = faults
 			case err != nil:
-				result.Faults = config.Faults{{File: args[0], Key: "templates", What: err.Error()}}
+				result.Faults = templateFaults(args[0], err)
 			default:
 				summary := cfg.Summary()
 				result.OK, result.Summary = true, &summary
@@ -66,6 +66,19 @@ checked, in CI for example: that is a warning. With --secrets it is a fault, as 
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there, as for serve")
 	g.outputFlag(cmd)
 	return cmd
+}
+
+// templateFaults is each template's fault on a line of its own.
+func templateFaults(file string, err error) config.Faults {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return config.Faults{{File: file, Key: "templates", What: err.Error()}}
+	}
+	var all config.Faults
+	for _, one := range joined.Unwrap() {
+		all = append(all, templateFaults(file, one)...)
+	}
+	return all
 }
 
 // count is a number with its noun: "1 bot", "2 bots".

@@ -36,7 +36,7 @@ const patience = time.Minute
 //	await NAME REGEXP          waits for a line of its output; named groups become variables
 //	stop NAME                  SIGTERM: it must exit with 0; stdout and stderr are its own
 //	post URL SECRET FILE       posts an event as the media type does
-//	get URL                    wants 200; stdout is the body
+//	get URL [REGEXP]           waits for a 200 whose body says so; stdout is the body
 //	room URL NAME REGEXP       waits until a room of the simulated Webex at URL says so; stdout is the room
 //	expand FILE…               puts variables into files
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -220,9 +220,20 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	body, err := fetch(ctx, args[0])
+	pattern, err := regexp.Compile(append(args, "")[1])
 	ts.Check(err)
-	_, _ = ts.Stdout().Write(body) // a buffer
+	for {
+		body, err := fetch(ctx, args[0])
+		if err == nil && pattern.Match(body) {
+			_, _ = ts.Stdout().Write(body) // a buffer
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s never answered %s, but (%v)\n%s", args[0], pattern, err, body)
+		case <-time.After(10 * time.Millisecond): // metrics and readiness are there to be polled
+		}
+	}
 }
 
 func fetch(ctx context.Context, url string) ([]byte, error) {
