@@ -131,6 +131,7 @@ func (q *Inquirer) Run(ctx context.Context) error {
 		loops.Go(func() { q.loop(ctx, source, observer) })
 	}
 	loops.Wait()
+	<-ctx.Done() // without any source too
 	return nil
 }
 

@@ -92,6 +92,21 @@ func TestOneAnswerDoesNotMakeItGone(t *testing.T) {
 	})
 }
 
+// Without any API token there is nobody to ask, and that is no reason to end.
+func TestRunsWithoutSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewInquirer(Options{})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := false
+		go func() { _ = q.Run(ctx); ended = true }()
+		synctest.Wait()
+		require.False(t, ended)
+		stop()
+		synctest.Wait()
+		require.True(t, ended)
+	})
+}
+
 // While Zabbix is away the question stays, and isn't asked more than once in a pause that grows.
 func TestAsksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

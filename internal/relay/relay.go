@@ -47,6 +47,7 @@ type Options struct {
 // Relay is the whole program.
 type Relay struct {
 	cfg      *config.Config
+	version  string
 	log      *slog.Logger
 	store    *sqlite.Store
 	registry *prometheus.Registry
@@ -59,11 +60,11 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs
 // yet; Run must be called, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
-	r := &Relay{cfg: o.Config, log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	r := &Relay{cfg: o.Config, version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.String())
 	}
-	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(o.Version))
+	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(r.version))
 	r.store, err = sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -203,6 +204,9 @@ func (r *Relay) connect() error {
 
 	public := receiver.NewServer("", intake.Handler())
 	admin := receiver.NewServer("", r.admin(r.registry))
+	for _, s := range []*http.Server{public, admin} {
+		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // what clients did wrong
+	}
 	r.stages = []stage{
 		{[]part{{"admin listener", serving(admin, r.private)}}},
 		{[]part{{"delivery", deliver.Run}}},
@@ -294,7 +298,7 @@ func (r *Relay) bots() (bots, error) {
 	var list bots
 	for _, b := range r.cfg.Webex.Bots {
 		list = append(list, bot{b, webex.New(webex.Options{
-			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Log: r.log,
+			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
 			Observe: func(op string, status int, took time.Duration) {
 				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
 			},
@@ -321,12 +325,7 @@ func (b bots) hearing() []chat.Bot {
 
 // sources are the clients of those Zabbixes that have an API token.
 func (r *Relay) sources() (map[string]*zabbix.Client, error) {
-	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "alert_relay_zabbix_api_seconds",
-		Help:    "Calls to a Zabbix API by source, method and result.",
-		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	}, []string{"source", "method", "result"})
-	r.registry.MustRegister(requests)
+	metrics := zabbix.NewMetrics(r.registry)
 	clients := map[string]*zabbix.Client{}
 	for _, s := range r.cfg.Zabbix {
 		if !s.APIToken.IsSet() {
@@ -338,9 +337,7 @@ func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 		}
 		clients[s.Name] = zabbix.New(zabbix.Options{
 			URL: s.URL, Token: s.APIToken.Reveal(), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
-			Observe: func(method, result string, took time.Duration) {
-				requests.WithLabelValues(s.Name, method, result).Observe(took.Seconds())
-			},
+			Observe: metrics.For(s.Name),
 		})
 	}
 	return clients, nil
@@ -381,6 +378,6 @@ func names[T any](list []T, name func(T) string) []string {
 
 func buildInfo(version string) prometheus.Collector {
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1, with the version as a label."}, []string{"version"})
-	g.WithLabelValues(cmp.Or(version, "dev")).Set(1)
+	g.WithLabelValues(version).Set(1)
 	return g
 }

@@ -14,7 +14,6 @@ const unknown = "*UNKNOWN*"
 // braces. "{EVENT.ID}" as a whole comment is taken for a macro, "{done}", "{x}" and
 // "{DONE}" aren't.
 var (
-	builtIn    = regexp.MustCompile(`^[A-Z][A-Z0-9]*(\.[A-Z0-9_]+)+$`)
 	single     = regexp.MustCompile(`^(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?$`)
 	byTag      = regexp.MustCompile(`^[A-Z]+(\.[A-Z]+)*\.TAGS\.[^{}]+$`)
 	userMacro  = regexp.MustCompile(`^[$#][A-Z0-9_.]+(:[^{}]*)?$`)
@@ -28,6 +27,9 @@ func isLiteral(value string) bool {
 		return false
 	}
 	inner := value[1 : len(value)-1]
+	if isBuiltIn(inner) {
+		return true
+	}
 	switch inner[0] {
 	case '$', '#':
 		return userMacro.MatchString(inner)
@@ -36,8 +38,31 @@ func isLiteral(value string) bool {
 	case '{':
 		return function.MatchString(inner)
 	default:
-		return builtIn.MatchString(inner) || single.MatchString(inner) || byTag.MatchString(inner)
+		return single.MatchString(inner) || byTag.MatchString(inner)
 	}
+}
+
+// isBuiltIn says whether a text is the name of one of Zabbix's macros: words of
+// capitals and digits with dots between them. By hand, because half of the values that
+// come are such names.
+func isBuiltIn(text string) bool {
+	word, dots := 0, 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '.':
+			if word == 0 {
+				return false
+			}
+			word = 0
+			dots++
+			continue
+		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9' && i > 0, c == '_' && dots > 0:
+			word++
+		default:
+			return false
+		}
+	}
+	return dots > 0 && word > 0
 }
 
 // absent says whether a macro has no value: it is empty, unknown, or stands
@@ -76,4 +101,17 @@ var represented = func() map[string]bool {
 		set[name] = true
 	}
 	return set
+}()
+
+// knownKeys are the names that are met again and again, by themselves.
+var knownKeys = func() map[string]string {
+	names := map[string]string{}
+	for name := range represented {
+		names[name] = name
+	}
+	for _, name := range strings.Fields("alert.message alert.subject action.name event.severity event.recovery.id event.recovery.name event.recovery.tagsjson " +
+		"event.cause.name event.symptoms host.dns host.conn host.port host.description item.key item.value item.lastvalue item.state source") {
+		names[name] = name
+	}
+	return names
 }()

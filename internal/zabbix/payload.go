@@ -49,27 +49,28 @@ type Payload struct {
 const parametersLimit = 65_535
 
 // Parse reads a payload and names every fault that keeps it from being used.
-// The payload of the Test button has none but what is wrong with its form.
+// The payload of the Test button has none but what is wrong with its form. Of a key that is
+// given in several ways the first that has a value counts.
 func Parse(body []byte) (Payload, []Fault) {
-	fields, fault := object(body)
-	if fault != nil {
-		return Payload{}, []Fault{*fault}
-	}
-	p := Payload{Macros: make(map[string]string, len(fields))}
+	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	pairs, ok := flat(string(text))
 	var faults []Fault
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		key := normaliseKey(name)
-		value, ok := scalar(fields[name])
-		if !ok {
-			faults = append(faults, Fault{key, "not a string, number or true/false",
-				"every value is a macro's text: put lists and objects in as text"})
-			continue
+	if !ok {
+		if pairs, faults = general(text); pairs == nil {
+			return Payload{}, faults
 		}
-		if key == "event.id" && strings.EqualFold(strings.TrimSpace(value), "{EVENT.ID}") {
+	}
+	p := Payload{Macros: make(map[string]string, len(pairs)/2)}
+	for _, field := range pairs {
+		key := normaliseKey(field.name)
+		if key == "event.id" && strings.EqualFold(strings.TrimSpace(field.value), "{EVENT.ID}") {
 			p.Test = true
 		}
-		if _, twice := p.Macros[key]; !twice && !absent(key, value) {
-			p.Macros[key] = value
+		if absent(key, field.value) {
+			continue
+		}
+		if _, twice := p.Macros[key]; !twice {
+			p.Macros[key] = field.value
 		}
 	}
 	p.Source = strings.TrimSpace(p.Macros["source"])
@@ -80,8 +81,9 @@ func Parse(body []byte) (Payload, []Fault) {
 	return p, faults
 }
 
-func object(body []byte) (map[string]any, *Fault) {
-	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+// general reads what flat doesn't: it finds what is wrong, and what can be used
+// in spite of it; nil where nothing can.
+func general(text []byte) ([]pair, []Fault) {
 	var value any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber() // an event id can be larger than what a float holds
@@ -90,17 +92,27 @@ func object(body []byte) (map[string]any, *Fault) {
 		err = fmt.Errorf("something follows the object, at byte %d", dec.InputOffset())
 	}
 	if err != nil {
-		f := &Fault{What: "not JSON: " + err.Error()}
+		f := Fault{What: "not JSON: " + err.Error()}
 		if len(text) >= parametersLimit {
 			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in all: leave out those that hold item values or history", parametersLimit)
 		}
-		return nil, f
+		return nil, []Fault{f}
 	}
 	fields, ok := value.(map[string]any)
 	if !ok {
-		return nil, &Fault{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}
+		return nil, []Fault{{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}}
 	}
-	return fields, nil
+	pairs, faults := make([]pair, 0, len(fields)), []Fault(nil)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text, ok := scalar(fields[name])
+		if !ok {
+			faults = append(faults, Fault{normaliseKey(name), "not a string, number or true/false",
+				"every value is a macro's text: put lists and objects in as text"})
+			continue
+		}
+		pairs = append(pairs, pair{name, text})
+	}
+	return pairs, faults
 }
 
 // scalar is a JSON value as text; null is the empty text.
@@ -122,7 +134,31 @@ func scalar(value any) (string, bool) {
 // normaliseKey makes one of the ways in which a macro's name can be written:
 // EVENT.NSEVERITY, event_nseverity and event.nseverity are one.
 func normaliseKey(name string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
+	name = strings.TrimSpace(name)
+	var buf [48]byte
+	if len(name) > len(buf) {
+		return strings.ReplaceAll(strings.ToLower(name), "_", ".")
+	}
+	same := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 0x80:
+			return strings.ReplaceAll(strings.ToLower(name), "_", ".")
+		case c >= 'A' && c <= 'Z':
+			c, same = c+'a'-'A', false
+		case c == '_':
+			c, same = '.', false
+		}
+		buf[i] = c
+	}
+	if same {
+		return name
+	}
+	if known, ok := knownKeys[string(buf[:len(name)])]; ok { // no allocation for what comes every time
+		return known
+	}
+	return string(buf[:len(name)])
 }
 
 // The numbers of {EVENT.SOURCE}.

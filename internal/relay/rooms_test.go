@@ -1,0 +1,59 @@
+package relay
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/webex"
+)
+
+// The missing come first, then the configured by name, then the rest by title. A room that
+// another bot serves is none of this one's.
+func TestListRooms(t *testing.T) {
+	cfg := &config.Config{
+		Webex: config.Webex{Bots: []config.Bot{{Name: "noc"}, {Name: "lab"}}},
+		Rooms: []config.Room{{Name: "noc", ID: "1", Bot: "noc"}, {Name: "db", ID: "2", Bot: "noc"}, {Name: "gone", ID: "3", Bot: "noc"}, {Name: "lab", ID: "4", Bot: "lab"}},
+	}
+	got := listRooms(cfg, "noc", []webex.Room{
+		{ID: "9", Title: "Zoo", Type: "group"}, {ID: "1", Title: "NOC", Type: "group"}, {ID: "4", Title: "Lab", Type: "group"}, {ID: "2", Title: "Databases", Type: "group"},
+	})
+	require.Equal(t, []ListedRoom{
+		{Name: "gone", Bot: "noc", State: RoomMissing, ID: "3"},
+		{Name: "db", Bot: "noc", State: RoomConfigured, Type: "group", Title: "Databases", ID: "2"},
+		{Name: "noc", Bot: "noc", State: RoomConfigured, Type: "group", Title: "NOC", ID: "1"},
+		{Bot: "noc", State: RoomUnused, Type: "group", Title: "Lab", ID: "4"},
+		{Bot: "noc", State: RoomUnused, Type: "group", Title: "Zoo", ID: "9"},
+	}, got)
+}
+
+// One bot that can't be asked hides no other's rooms, and says what to do.
+func TestRoomsOfSeveralBots(t *testing.T) {
+	sim := webexsim.NewDefault(webexsim.Options{})
+	defer sim.Close()
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	cfg := JustBot(server.URL+"/v1", webexsim.DefaultBotToken)
+	cfg.Webex.Bots = append(cfg.Webex.Bots, config.Bot{Name: "revoked", Token: config.NewSecret("s3cr3t-of-nobody")}, config.Bot{Name: "absent"})
+	list, err := Rooms(t.Context(), cfg)
+	require.ErrorContains(t, err, `bot "revoked": webex: GET /rooms: 401`)
+	require.ErrorContains(t, err, "make a new one on Webex's developer site")
+	require.ErrorContains(t, err, `bot "absent": its token isn't here`)
+	require.NotContains(t, err.Error(), "s3cr3t")
+	found := map[string]string{}
+	for _, r := range list {
+		require.Equal(t, "bot", r.Bot)
+		require.Equal(t, RoomUnused, r.State)
+		found[r.Title] = r.ID
+	}
+	require.Equal(t, webexsim.RoomID("noc"), found["NOC"])
+
+	server.Close()
+	list, err = Rooms(t.Context(), JustBot(server.URL+"/v1", webexsim.DefaultBotToken))
+	require.ErrorContains(t, err, "is webex.api_url right?")
+	require.NotNil(t, list, "an empty list in JSON too")
+	require.Empty(t, list)
+}

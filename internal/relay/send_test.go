@@ -1,0 +1,131 @@
+package relay
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+)
+
+// What is sent is the notify API's body, with the token as bearer; the id may be
+// a number or a text.
+func TestSend(t *testing.T) {
+	var got map[string]string
+	answer := `{"id":17}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = nil
+		require.Equal(t, "POST /v1/notify", r.Method+" "+r.URL.Path)
+		require.Equal(t, "Bearer s3cr3t", r.Header.Get("Authorization"))
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&got))
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	for _, c := range []struct {
+		name, answer, id string
+		o                SendOptions
+		want             map[string]string
+	}{
+		{"to a room", `{"id":17}`, "17", SendOptions{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
+		{"to a person, with a key", `{"id":"n-18"}`, "n-18", SendOptions{To: "alice@example.com", Person: true, Key: "k"},
+			map[string]string{"person": "alice@example.com", "markdown": "**done**", "key": "k"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			answer = c.answer
+			c.o.URL, c.o.Token, c.o.Markdown = server.URL+"/", "s3cr3t", "**done**"
+			id, err := Send(t.Context(), c.o)
+			require.NoError(t, err)
+			require.Equal(t, c.id, id)
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+// Whatever is answered instead of a relay's 202 is told in words, without the token.
+func TestSendRefused(t *testing.T) {
+	for _, c := range []struct {
+		status       int
+		answer, want string
+	}{
+		{403, `{"error":"this token may not write to people","hint":"persons: true"}`, `answered 403 Forbidden: this token may not write to people (persons: true)`},
+		{400, `{"faults":[{"field":"room","what":"missing"},{"field":"key","what":"empty","hint":"leave it out"}]}`, `answered 400 Bad Request: room: missing; key: empty (leave it out)`},
+		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: that is no alert-relay's answer (is the address right?)`},
+		{200, `{}`, `answered 200 OK: that is no alert-relay's answer (is the address right?)`},
+		{202, `{}`, `answered 202 without an id: that is no alert-relay`},
+		{202, `thanks`, `answered 202 without an id: that is no alert-relay`},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.answer)
+		}))
+		_, err := Send(t.Context(), SendOptions{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+		server.Close()
+		require.EqualError(t, err, server.URL+" "+c.want)
+	}
+}
+
+// A redirect isn't followed: the token is for the named address alone.
+func TestSendFollowsNobody(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	_, err := Send(t.Context(), SendOptions{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+	require.ErrorContains(t, err, "answered 307 Temporary Redirect: that is no alert-relay's answer")
+}
+
+// A configuration gives what wasn't said, and no more: the relay of this machine, and the
+// first sender that may write there and whose token is here.
+func TestSendFromConfig(t *testing.T) {
+	sender := func(name, token string, persons bool, rooms ...string) config.Notify {
+		n := config.Notify{Name: name, Rooms: rooms, Persons: persons}
+		if token != "" {
+			n.Token = config.NewSecret(token)
+		}
+		return n
+	}
+	cfg := &config.Config{
+		File: "relay.yaml", Server: config.Server{Listen: ":8080"}, Rooms: []config.Room{{Name: "noc"}, {Name: "db"}},
+		Notify: []config.Notify{sender("absent", "", false, "noc"), sender("ci", "of-ci", false, "noc"), sender("people", "of-people", true)},
+	}
+	for _, c := range []struct {
+		listen     string
+		o          SendOptions
+		url, token string
+		fault      string
+	}{
+		{":8080", SendOptions{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"[::]:8080", SendOptions{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"10.0.0.7:80", SendOptions{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
+		{"[::1]:80", SendOptions{To: "anything", Token: "mine"}, "http://[::1]:80", "mine", ""},
+		{":8080", SendOptions{To: "noc", URL: "https://relay.example.com"}, "https://relay.example.com", "of-ci", ""},
+		{":0", SendOptions{To: "noc"}, "", "", "any free port: name the relay's address with --url"},
+		{":8080", SendOptions{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
+		{":8080", SendOptions{To: "nowhere"}, "", "", `no room in relay.yaml is called "nowhere": there are noc, db`},
+	} {
+		cfg.Server.Listen = c.listen
+		got, err := c.o.FromConfig(cfg)
+		if c.fault != "" {
+			require.ErrorContains(t, err, c.fault)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.url, got.URL)
+		require.Equal(t, c.token, got.Token)
+	}
+
+	cfg.Server.TLS.CertFile = "cert"
+	_, err := SendOptions{To: "noc"}.FromConfig(cfg)
+	require.ErrorContains(t, err, "name its address with --url")
+	cfg.Notify = cfg.Notify[:1]
+	cfg.Warnings = config.Faults{{File: "relay.yaml", Line: 3, Key: "notify[0].token_file", What: "can't read it"}}
+	_, err = SendOptions{To: "noc"}.FromConfig(cfg)
+	require.EqualError(t, err, `the token of notify sender "absent" isn't here: relay.yaml:3: notify[0].token_file: can't read it`)
+	_, err = SendOptions{To: "a@example.com", Person: true}.FromConfig(cfg)
+	require.ErrorContains(t, err, "may write to people: give one persons: true")
+}
