@@ -92,8 +92,6 @@ type seen struct {
 	Until int64 `json:"u,omitempty"` // of a suppression; 0 for good
 }
 
-func (s seen) known() bool { return s.Seen != 0 }
-
 func (s seen) compare(o seen) int {
 	return cmp.Or(cmp.Compare(s.Seen, o.Seen), cmp.Compare(s.At, o.At), cmp.Compare(s.Rank, o.Rank),
 		cmp.Compare(s.Value, o.Value), cmp.Compare(s.Until, o.Until))

@@ -25,7 +25,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeWebex answers from maps, and with an error where there is one.
 type fakeWebex struct {
-	mu       sync.Mutex
 	messages map[string]webex.Message
 	actions  map[string]webex.AttachmentAction
 	people   map[string]webex.Person
