@@ -29,18 +29,18 @@ import (
 // machine doesn't matter.
 const patience = time.Minute
 
-// commands are what scripts can say besides testscript's own.
+// commands are what scripts can say besides testscript's own, whose names go first.
 //
 //	exits CODE ARGS…           runs alert-relay and wants that exit code
-//	start NAME ARGS…           starts alert-relay; "stop" or the script's end ends it
+//	start NAME ARGS…           starts alert-relay; "terminate" or the script's end ends it
 //	await NAME REGEXP          waits for a line of its output; named groups become variables
-//	stop NAME                  SIGTERM: it must exit with 0; stdout and stderr are its own
+//	terminate NAME             SIGTERM: it must exit with 0; stdout and stderr are its own
 //	post URL SECRET FILE       posts an event as the media type does
 //	get URL [REGEXP]           waits for a 200 whose body says so; stdout is the body
 //	room URL NAME REGEXP       waits until a room of the simulated Webex at URL says so; stdout is the room
 //	expand FILE…               puts variables into files
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exits": exits, "start": start, "await": await, "stop": stop, "post": post, "get": get, "room": room, "expand": expand,
+	"exits": exits, "start": start, "await": await, "terminate": terminate, "post": post, "get": get, "room": room, "expand": expand,
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
@@ -189,7 +189,7 @@ func setGroups(ts *testscript.TestScript, pattern *regexp.Regexp, groups []strin
 	}
 }
 
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	p := programs(ts)[args[0]]
 	delete(programs(ts), args[0])
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))

@@ -173,6 +173,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 		h http.Handler
 	}{{w.listeners[0], w.webex}, {w.listeners[1], w.zabbix}, {page, p.Handler()}}
 	var wg sync.WaitGroup
+	var running []*http.Server
 	faults := make(chan error, len(servers)+1)
 	for _, s := range servers {
 		server := &http.Server{Handler: s.h, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -182,7 +183,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 				stop()
 			}
 		})
-		defer server.Close()
+		running = append(running, server)
 	}
 	wg.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
 	if o.Pace > 0 {
@@ -196,8 +197,8 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	}
 	stop()
 	w.webex.Close()
-	for _, s := range servers {
-		_ = s.l.Close() // its server has ended, or ends with it
+	for _, server := range running {
+		_ = server.Close() // a simulation has nothing to drain
 	}
 	wg.Wait()
 	close(faults)
