@@ -116,11 +116,10 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 	for ctx.Err() == nil {
 		i := int(v.next.Add(1) - 1)
 		v.name(request, i)
-		if i < len(v.signs) {
-			copy(request[v.sign:], v.signs[i][:])
-		} else {
-			return nil, fmt.Errorf("all %d requests of the round are sent: a shorter -round keeps this in memory", len(v.signs))
+		if i >= len(v.signs) {
+			return nil, fmt.Errorf("all %d requests of the round are sent: the rate more than doubled between two rounds; run this again", len(v.signs))
 		}
+		copy(request[v.sign:], v.signs[i][:])
 		sent := time.Now()
 		if _, err := c.Write(request); err != nil {
 			return nil, err

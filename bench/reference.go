@@ -42,6 +42,23 @@ type usage struct {
 // validates and answers 202, with nothing signed and nothing kept. It ends with its
 // standard input.
 func reference([]string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: bareHandler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with whoever started this
+		_ = server.Close()
+	}()
+	fmt.Println(l.Addr())
+	if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve gives it as it is
+		return err
+	}
+	return nil
+}
+
+func bareHandler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.POST("/v1/zabbix/events", func(c *gin.Context) {
@@ -60,20 +77,7 @@ func reference([]string) error {
 		}
 		c.JSON(http.StatusOK, usage{CPU: seconds(r.Utime) + seconds(r.Stime), RSS: resident()})
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with whoever started this
-		_ = server.Close()
-	}()
-	fmt.Println(l.Addr())
-	if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve gives it as it is
-		return err
-	}
-	return nil
+	return e
 }
 
 func seconds(t syscall.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/zabbix"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Each request of a volley is whole, signed, and about an event of its own.
+func TestVolleyIsSignedAndDistinct(t *testing.T) {
+	v, err := newVolley(firstID, 300, 2)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		payload, faults := zabbix.Parse(body)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil || len(faults) > 0 || r.Header.Get(receiver.HeaderSignature) != receiver.Sign(secret, r.Header.Get(receiver.HeaderTimestamp), body) ||
+			payload.Source != "main" || seen[payload.Macros["event.id"]] {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		seen[payload.Macros["event.id"]] = true
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer server.Close()
+	// All are sent long before the round is over: that they are used up ends it.
+	out, err := v.fire(t.Context(), server.Listener.Addr().String(), 4, time.Minute)
+	require.ErrorContains(t, err, "all 300 requests of the round are sent")
+	require.NotContains(t, err.Error(), "answered")
+	require.Len(t, seen, 300)
+	require.Zero(t, out.taken, "a connection that ran out of requests measured nothing")
+}
+
+// What the reference decodes and validates is what our media type sends.
+func TestReferenceTakesThePayload(t *testing.T) {
+	tpl, err := newTemplate(time.Now())
+	require.NoError(t, err)
+	body := tpl.request[tpl.body:]
+	rec := httptest.NewRecorder()
+	bareHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/v1/zabbix/events", bytes.NewReader(body)))
+	require.Equal(t, http.StatusAccepted, rec.Code, rec.Body)
+	require.JSONEq(t, `{"problem":"main/`+sampleID+`"}`, rec.Body.String())
+	rec = httptest.NewRecorder()
+	bareHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/v1/zabbix/events", strings.NewReader(`{"EVENT.ID":"x"}`)))
+	require.Equal(t, http.StatusBadRequest, rec.Code)
+}
+
+// The generator goes from one answer to the next, and tells what isn't a 202.
+func TestAccepted(t *testing.T) {
+	in := bufio.NewReader(strings.NewReader("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nX: y\r\n\r\n{}" +
+		"HTTP/1.1 202 Accepted\r\n\r\n" + "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy"))
+	require.NoError(t, accepted(in))
+	require.NoError(t, accepted(in))
+	require.EqualError(t, accepted(in), "answered HTTP/1.1 429 Too Many Requests: busy")
+	require.ErrorIs(t, accepted(in), io.EOF)
+}
+
+func TestQuantile(t *testing.T) {
+	require.Zero(t, quantile([]float64{}, .5))
+	require.Equal(t, 3.0, quantile([]float64{5, 1, 3, 2, 4}, .5))
+	require.Equal(t, 5.0, quantile([]float64{5, 1, 3, 2, 4}, .99))
+	require.Equal(t, 5.0, quantile([]float64{5, 1, 3, 2, 4}, 1))
+}
+
+// The load stays small: flags out of bounds are refused.
+func TestFlagsAreBounded(t *testing.T) {
+	for _, args := range [][]string{{"-connections", "0"}, {"-rounds", "21"}, {"-round", "2m"}, {"-events", "0"}, {"-every", "1ms"}, {"-acks", "51"}, {"-only", "nothing"}, {"stray"}} {
+		_, err := parse(args, io.Discard)
+		require.Error(t, err, args)
+	}
+	o, err := parse([]string{"-only", "latency,rest"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, []string{"latency", "rest"}, o.names())
+}
+
+// Text and JSON tell the same.
+func TestReport(t *testing.T) {
+	r := &report{Machine: machine{CPUs: 2, Go: "go1", OS: "linux/amd64"}, Seconds: 61}
+	r.add("intake", "events/s", 600, 1000, "bare gin")
+	r.alone("pending", "events", 0)
+	var text, raw bytes.Buffer
+	r.text(&text)
+	require.Equal(t, `2 CPUs, linux/amd64, go1; load average unknown before, unknown after; 61 s
+
+WHAT     UNIT      RELAY  REFERENCE  RATIO  AGAINST
+intake   events/s  600    1000       0.60   bare gin
+pending  events    0      -          -      
+`, text.String())
+	require.NoError(t, r.json(&raw))
+	var back report
+	require.NoError(t, json.Unmarshal(raw.Bytes(), &back))
+	require.Equal(t, r, &back)
+}
