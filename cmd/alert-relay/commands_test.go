@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,13 +35,16 @@ const patience = time.Minute
 //	exits CODE ARGS…           runs alert-relay and wants that exit code
 //	start NAME ARGS…           starts alert-relay; "terminate" or the script's end ends it
 //	await NAME REGEXP          waits for a line of its output; named groups become variables
-//	terminate NAME             SIGTERM: it must exit with 0; stdout and stderr are its own
+//	signal NAME                SIGTERM
+//	terminate NAME             SIGTERM: it must exit with 0; stdout and stderr are its own. With !: again and again, until
+//	                           it dies of it
 //	post URL SECRET FILE       posts an event as the media type does
-//	get URL [REGEXP]           waits for a 200 whose body says so; stdout is the body
+//	get URL [REGEXP]           waits for a 200 whose body says so; stdout is the body. With !: for another status
+//	hold ADDRESS SECRET        begins a request there and never ends it
 //	room URL NAME REGEXP       waits until a room of the simulated Webex at URL says so; stdout is the room
 //	expand FILE…               puts variables into files
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exits": exits, "start": start, "await": await, "terminate": terminate, "post": post, "get": get, "room": room, "expand": expand,
+	"exits": exits, "start": start, "await": await, "terminate": terminate, "post": post, "get": get, "hold": hold, "signal": sendSignal, "room": room, "expand": expand,
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
@@ -189,14 +193,36 @@ func setGroups(ts *testscript.TestScript, pattern *regexp.Regexp, groups []strin
 	}
 }
 
-func terminate(ts *testscript.TestScript, _ bool, args []string) {
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(programs(ts)[args[0]].cmd.Process.Signal(syscall.SIGTERM))
+}
+
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	p := programs(ts)[args[0]]
 	delete(programs(ts), args[0])
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	timer := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
-	err := <-p.ended
+	var err error
+	for ended := false; !ended; {
+		var again <-chan time.Time
+		if neg {
+			again = time.After(10 * time.Millisecond)
+		}
+		select {
+		case err = <-p.ended:
+			ended = true
+		case <-again:
+			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
+		}
+	}
 	if !timer.Stop() {
 		err = fmt.Errorf("didn't end within %s", patience)
+	}
+	if neg {
+		if err == nil || err.Error() != "signal: terminated" {
+			ts.Fatalf("%s ended with %v", args[0], err)
+		}
+		return
 	}
 	_, _ = ts.Stdout().Write(p.stdout.Bytes()) // a buffer
 	_, _ = ts.Stderr().Write(p.stderr.Bytes())
@@ -217,14 +243,28 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func get(ts *testscript.TestScript, _ bool, args []string) {
+// hold leaves a connection in the middle of a request until the script ends.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.Dial("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = conn.Close() }) // it held, or the script failed before
+	_, err = io.WriteString(conn, "POST /v1/zabbix/events HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer "+args[1]+"\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	ts.Check(err)
+	ts.Check(conn.SetReadDeadline(time.Now().Add(patience)))
+	first, err := bufio.NewReader(conn).ReadString('\n') // asked for the rest: the request is in flight
+	if err != nil || !strings.Contains(first, "100 Continue") {
+		ts.Fatalf("%s isn't held: %q, %v", args[0], first, err)
+	}
+}
+
+func get(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	pattern, err := regexp.Compile(append(args, "")[1])
 	ts.Check(err)
 	for {
 		body, err := fetch(ctx, args[0])
-		if err == nil && pattern.Match(body) {
+		if neg == (err != nil) && body != nil && pattern.Match(body) {
 			_, _ = ts.Stdout().Write(body) // a buffer
 			return
 		}

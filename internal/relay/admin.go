@@ -39,8 +39,10 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n")) // the prober went away: nothing to do
 }
 
-// drainTime is how long requests in flight may take once the relay stops.
-const drainTime = 5 * time.Second
+// drainTime is how long requests in flight may take once the relay stops. A connection
+// that was opened and has said nothing yet, as clients keep in reserve, counts as in
+// flight for Shutdown until it is five to six seconds old.
+const drainTime = 8 * time.Second
 
 // serveHTTP serves until ctx ends; then it takes no more connections and lets
 // the requests in flight finish.

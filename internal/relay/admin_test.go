@@ -1,0 +1,28 @@
+package relay
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/memnet"
+)
+
+// A connection that a client opened and hasn't used yet doesn't make a stop a failure.
+func TestStopsBesideSilentConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- serveHTTP(ctx, &http.Server{Handler: http.NotFoundHandler()}, l) }()
+		conn, err := l.DialContext(ctx, "", "")
+		require.NoError(t, err)
+		defer conn.Close()
+		synctest.Wait()
+		stop()
+		require.NoError(t, <-done)
+	})
+}
