@@ -1,0 +1,469 @@
+package convergence
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/route"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// patience is how long a relay may take to be quiet after the last trouble: it
+// may be told three times in a row to wait an hour, by each of two faults.
+const patience = 12 * time.Hour
+
+// settle waits until the relay says that nothing is to be sent any more, and
+// then that it speaks the truth.
+func (w *world) settle() bool {
+	pause := time.Second
+	for waited := time.Duration(0); waited < patience; waited += pause {
+		time.Sleep(pause)
+		synctest.Wait()
+		if s := w.stats(); s.JournalPending+s.PostsPending+s.NoticesPending == 0 {
+			made := w.ears.callsMade()
+			time.Sleep(40 * time.Second) // longer than delivery takes to look again by itself
+			synctest.Wait()
+			if s := w.stats(); s.JournalPending+s.PostsPending+s.NoticesPending != 0 {
+				w.fault("nothing was pending, and with no event it is: %+v", s)
+			}
+			if n := w.ears.callsMade() - made; n > 0 {
+				w.fault("nothing was pending, and %d more calls were made", n)
+			}
+			return true
+		}
+		if waited > 5*time.Minute {
+			pause = 20 * time.Second
+		}
+	}
+	posts, _ := w.life.db.PendingPosts(context.Background(), nil)
+	w.fault("not quiet %v after the last trouble: %+v, posts %+v", patience, w.stats(), posts)
+	return false
+}
+
+func (w *world) stats() store.Stats {
+	s, err := w.life.db.Stats(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// held is what the relay holds in the end, read from its store.
+type held struct {
+	problems map[alert.Key]alert.Problem
+	posts    map[alert.Key][]store.Post
+	dead     []store.DeadLetter
+	notices  map[string]store.Notice // by message id
+	pending  []store.Notice          // dead ones and such as have no message
+}
+
+// told is what a problem's events ask for, worked out without the ledger.
+type told struct {
+	problem   alert.Problem
+	must, may map[string]bool // rooms
+}
+
+func (w *world) check() {
+	folded := w.checkJournal()
+	h := w.read(folded)
+	w.checkFold(folded, h)
+	for key, posts := range h.posts {
+		for _, p := range posts {
+			w.checkPost(h, h.problems[key], p)
+		}
+	}
+	w.checkRepeats(h)
+	w.checkManners(h)
+}
+
+func key(problem int) alert.Key { return alert.Key{Source: source, EventID: eventID(problem)} }
+
+// checkJournal holds that what was accepted is in the journal, as it came, and
+// folds it anew.
+func (w *world) checkJournal() map[alert.Key]*told {
+	entries, err := w.life.db.Entries(context.Background(), 0, 1<<20)
+	if err != nil {
+		panic(err)
+	}
+	byID := map[int64]store.Entry{}
+	folded := map[alert.Key]*told{}
+	for _, e := range entries {
+		byID[e.ID] = e
+		if e.SetAside != "" || !e.Applied {
+			w.fault("journal entry %d isn't applied: %q, %s", e.ID, e.SetAside, e.Payload)
+		}
+		d, err := w.decodeAny(e)
+		if err != nil {
+			panic(err)
+		}
+		t := folded[d.Event.Key]
+		if t == nil {
+			t = &told{must: map[string]bool{}, may: map[string]bool{}}
+			folded[d.Event.Key] = t
+		}
+		var change alert.Change
+		t.problem, change = alert.Apply(t.problem, d.Event)
+		t.route(w.router, d.Event, d.SendTo, change, e.ReceivedAt)
+	}
+	for _, a := range w.accepted {
+		if e, ok := byID[a.id]; !ok || string(e.Payload) != a.payload {
+			w.fault("accepted as entry %d and not in the journal: %s", a.id, a.payload)
+		}
+	}
+	return folded
+}
+
+// route says which rooms are to hear of a problem by one event.
+func (t *told) route(r *route.Router, e alert.Event, sendTo string, change alert.Change, at time.Time) {
+	p := t.problem
+	for _, target := range r.Rooms(p, sendTo, at) {
+		t.may[target.Room] = true
+		switch {
+		case p.HeldBack || p.Gone:
+		case e.Kind == alert.KindProblem, e.Kind == alert.KindUpdate && p.Open() && change.Visible:
+			t.must[target.Room] = true
+		}
+	}
+}
+
+func (w *world) decodeAny(e store.Entry) (d struct {
+	Event  alert.Event
+	SendTo string
+}, err error) {
+	if e.Kind == store.EntryEvent {
+		got, err := decode(e)
+		d.Event, d.SendTo = got.Event, got.SendTo
+		return d, err
+	}
+	var env store.Envelope
+	if err := json.Unmarshal(e.Payload, &env); err != nil {
+		return d, err
+	}
+	o := env.Observation
+	d.Event = alert.Event{
+		Key: alert.Key{Source: e.Source, EventID: env.EventID}, Kind: alert.KindObservation, Origin: alert.OriginTrigger, Observation: o,
+		ReceivedAt: e.ReceivedAt, SentAt: o.At, At: o.At, Opened: o.Opened, Exact: true,
+	}
+	return d, nil
+}
+
+// read takes everything out of the store.
+func (w *world) read(folded map[alert.Key]*told) held {
+	h := held{notices: map[string]store.Notice{}}
+	ctx := context.Background()
+	var keys []alert.Key
+	for key := range folded {
+		keys = append(keys, key)
+	}
+	var err error
+	if h.problems, err = w.life.db.Problems(ctx, keys); err != nil {
+		panic(err)
+	}
+	if h.posts, err = w.life.db.PostsOf(ctx, keys); err != nil {
+		panic(err)
+	}
+	if h.dead, err = w.life.db.DeadLetters(ctx); err != nil {
+		panic(err)
+	}
+	for id := int64(1); ; id++ {
+		n, err := w.life.db.Notice(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return h
+		}
+		if err != nil {
+			panic(err)
+		}
+		if n.State == store.NoticeSent {
+			h.notices[n.MessageID] = n
+		} else {
+			h.pending = append(h.pending, n)
+		}
+	}
+}
+
+// checkFold holds that each entry counted once, whatever crashed, and that every
+// room that is to know has a post.
+func (w *world) checkFold(folded map[alert.Key]*told, h held) {
+	for key, t := range folded {
+		want, _ := json.Marshal(t.problem)
+		got, _ := json.Marshal(h.problems[key])
+		if !bytes.Equal(want, got) {
+			w.fault("%s isn't what its entries make, each once:\nwant %s\ngot  %s", key, want, got)
+		}
+		have := map[string]bool{}
+		for _, p := range h.posts[key] {
+			have[p.Room] = true
+			if !t.may[p.Room] {
+				w.fault("%s has a post in %s, where no route sends it", key, p.Room)
+			}
+		}
+		for room := range t.must {
+			if !have[room] {
+				w.fault("%s has no post in %s", key, room)
+			}
+		}
+	}
+}
+
+// simRoom is the simulator's name of a post's room.
+func simRoom(room string) string {
+	if room == delivery.PersonRoom+person {
+		return "direct:" + min(botEmail(0), person) + ":" + max(botEmail(0), person)
+	}
+	return room
+}
+
+// checkPost holds that a room shows the problem as it is, or that the dead
+// letter says why it doesn't.
+func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
+	where := post.Key.String() + " in " + post.Room
+	if post.State == store.PostDead {
+		if !slices.ContainsFunc(h.dead, func(d store.DeadLetter) bool { return d.Key == post.Key && d.Room == post.Room && d.Reason != "" }) {
+			w.fault("%s is dead, and no dead letter says why", where)
+		}
+		w.checkFallback(h, p, post)
+		return
+	}
+	if post.Pending() {
+		w.fault("%s is pending still: %+v", where, post)
+	}
+	if post.RootID == "" {
+		if !p.HeldBack && post.CardID == "" {
+			w.fault("%s was never told: %+v", where, post)
+		}
+		return
+	}
+	root, ok := w.sim.Message(post.RootID)
+	switch {
+	case !ok:
+		w.fault("%s: its root isn't a message", where)
+		return
+	case w.erased[root.ID]:
+		return // nothing has changed since somebody deleted it
+	case root.Deleted:
+		w.fault("%s: its root is deleted, and nobody did", where)
+		return
+	case !slices.Contains(standsFor(root), problemOf(post.Key)):
+		w.fault("%s: its root tells of something else: %s", where, root.Text)
+	}
+	w.checkRoot(p, post, root, where)
+	w.checkThread(p, post, root, where)
+}
+
+// checkRoot compares a root with what the renderer makes of the problem.
+func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.MessageView, where string) {
+	settings, _ := delivery.RoomsOf(w.cfg)(post.Room, post.Route)
+	said := root.Text + string(root.Card)
+	if post.CardID == post.RootID {
+		if !p.Open() || root.Card == nil {
+			w.fault("%s: the card is the root of what isn't open, or no card: %s", where, said)
+		}
+		if p.Severity != alert.NotClassified && !strings.Contains(said, p.Severity.Title()) {
+			w.fault("%s: the card doesn't say %q: %s", where, p.Severity.Title(), said)
+		}
+		return
+	}
+	limit := webex.MaxEdits
+	if p.Open() {
+		limit--
+	}
+	exact := slices.ContainsFunc([]time.Time{root.Created, root.Updated, post.DeliveredAt}, func(at time.Time) bool {
+		return w.render.Root(p, settings.Room, at) == root.Markdown
+	})
+	if !exact && post.Edits < limit {
+		w.fault("%s: the root isn't the problem as it is (%d edits, %d counted):\nwant %s\ngot  %s", where, root.Edits, post.Edits, w.render.Root(p, settings.Room, root.Updated), root.Markdown)
+	}
+	for _, reply := range w.thread(root) {
+		said += "\n" + reply.Text // where the edits are spent, the thread tells
+	}
+	if p.State == alert.StateResolved && !strings.Contains(strings.ToLower(said), "resolved") {
+		w.fault("%s is resolved and doesn't say so: %s", where, said)
+	}
+	by := "acknowledged" // one line has no room for who
+	if u := p.AcknowledgedBy(); u != nil && u.Actor.Name != "" && settings.Presentation != config.PresentLine {
+		by = u.Actor.Name
+	}
+	if p.Acknowledged && !strings.Contains(said, by) && p.Open() {
+		w.fault("%s is acknowledged (%s) and doesn't say so: %s", where, by, said)
+	}
+}
+
+// thread is what stands under a root and isn't deleted.
+func (w *world) thread(root webexsim.MessageView) (replies []webexsim.MessageView) {
+	for _, m := range w.sim.Timeline(root.RoomID) {
+		if m.ParentID == root.ID && !m.Deleted {
+			replies = append(replies, m)
+		}
+	}
+	return replies
+}
+
+// checkThread holds that there are buttons where they make sense, and that all
+// was told.
+func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.MessageView, where string) {
+	if post.ToldSeq != p.LastSeq() {
+		w.fault("%s: told up to entry %d of %d", where, post.ToldSeq, p.LastSeq())
+	}
+	if post.CardID == "" || post.CardID == post.RootID {
+		return
+	}
+	card, ok := w.sim.Message(post.CardID)
+	if !ok || card.Deleted || card.ParentID != root.ID || !p.Open() {
+		w.fault("%s: its card isn't a live reply to its root, or the problem is over: %+v", where, card)
+	}
+}
+
+// checkFallback holds that what a room refuses for good is told in the default room.
+func (w *world) checkFallback(h held, p alert.Problem, post store.Post) {
+	to, ok := delivery.FallbackOf(w.cfg)(post.Room)
+	if !ok || w.member(post.Room) || post.Room == delivery.PersonRoom+person || !w.member(to) {
+		return
+	}
+	for _, m := range w.sim.Timeline(to) {
+		if slices.Contains(standsFor(m), problemOf(post.Key)) {
+			return
+		}
+	}
+	refused := func(n store.Notice) bool { return strings.Contains(n.Markdown, post.Key.EventID) }
+	if slices.ContainsFunc(h.pending, refused) || slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == to && o.State == store.PostDead }) {
+		return // refused there as well
+	}
+	w.fault("%s was refused in %s, and %s knows nothing of it", p.Key, post.Room, to)
+}
+
+// member says whether a room's bot is in it.
+func (w *world) member(room string) bool {
+	for _, r := range w.sim.State().Rooms {
+		if r.Name == room {
+			return slices.Contains(r.Members, w.botIn(room))
+		}
+	}
+	return true
+}
+
+var problemNames = regexp.MustCompile(`trouble-(7\d{4})`)
+
+// standsFor are the problems that a message is about. Today each message has
+// one; a digest will have many, and every check here goes by this.
+func standsFor(m webexsim.MessageView) []int {
+	var all []int
+	for _, found := range problemNames.FindAllStringSubmatch(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
+		id, _ := strconv.Atoi(found[1])
+		if n := id - 70001; !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func problemOf(key alert.Key) int {
+	id, _ := strconv.Atoi(key.EventID)
+	return id - 70001
+}
+
+// checkRepeats holds that each problem stands in one live root message of a
+// room, and has one card there. Another one is within the promise where Webex took a
+// message and its answer never came, or came in the last moment before a kill.
+func (w *world) checkRepeats(h held) {
+	mine := map[string]bool{}
+	for _, posts := range h.posts {
+		for _, p := range posts {
+			mine[p.RootID], mine[p.CardID] = true, true
+		}
+	}
+	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
+	for _, room := range append(slices.Clone(rooms), simRoom(delivery.PersonRoom+person)) {
+		words := map[string][]string{}
+		for _, m := range w.sim.Timeline(room) {
+			if _, notice := h.notices[m.ID]; m.Deleted || mine[m.ID] || notice || w.ears.stays[m.ID] {
+				continue
+			}
+			if m.ParentID != "" && m.Card == nil {
+				for _, said := range comments.FindAllString(m.Text, -1) {
+					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
+				}
+				continue
+			}
+			if excuse := w.excused(m.ID, inHand); !excuse {
+				w.fault("%s holds a message that nobody answers for (of %v, card %v): %s %q", room, standsFor(m), m.Card != nil, m.ID, m.Text)
+			}
+		}
+		for said, ids := range words {
+			excused := 0
+			for _, id := range ids {
+				if w.excused(id, map[string]int{}) {
+					excused++
+				}
+			}
+			if len(ids)-1 > excused {
+				w.fault("%s is told %d times in %s and %d of that had reason", said, len(ids), room, excused)
+			}
+		}
+	}
+	for where, n := range inHand {
+		if n > w.Workers {
+			w.fault("%d messages were repeated for one kill (%s) with %d workers", n, where, w.Workers)
+		}
+	}
+}
+
+var comments = regexp.MustCompile(`(comment|on it,) \d+`)
+
+// lastMoment is how long before a kill an answer may have come that wasn't kept:
+// as long as a write takes, or is tried again.
+const lastMoment = 2 * time.Minute
+
+// excused says whether a message may be one that was posted again.
+func (w *world) excused(id string, inHand map[string]int) bool {
+	a, heard := w.ears.known[id]
+	if !heard {
+		return true // its answer was lost
+	}
+	for _, k := range w.kills {
+		if k.life == a.life && k.at.Sub(a.at) < lastMoment {
+			inHand[fmt.Sprintf("life %d, bot %d", a.life, a.bot)]++
+			return true
+		}
+	}
+	return false
+}
+
+// checkManners holds how the relay behaved towards Webex.
+func (w *world) checkManners(h held) {
+	for _, early := range w.ears.early {
+		w.fault("a request was made while told to wait: %s", early)
+	}
+	// Webex counts by what it said; that is what the relay heard where nothing was lost or late.
+	if s := w.sim.Stats(); w.Network == 0 && !w.forgot && !w.has(lose, slow, fail, crash) && s.TooEarly > 0 {
+		w.fault("Webex counts %d requests that came too early", s.TooEarly)
+	}
+	for _, room := range w.sim.State().Rooms {
+		for _, m := range room.Messages {
+			if m.Edits > webex.MaxEdits {
+				w.fault("%s was edited %d times", m.ID, m.Edits)
+			}
+		}
+	}
+	if !w.has(refuse, expel, erase) && len(h.dead) > 0 {
+		w.fault("dead letters, and nothing was refused: %+v", h.dead)
+	}
+	if !w.has(refuse, expel, erase, lose, slow, fail, crash, diskFull) {
+		if n := w.ears.refused[400] + w.ears.refused[403] + w.ears.refused[404]; n > 0 {
+			w.fault("%d requests were refused, and no step did it: %v", n, w.ears.refused)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+// Package convergence runs the real ledger, store, delivery, renderer and Webex
+// client against the simulated Webex through random schedules of events,
+// refusals, lost answers, outages and crashes, and checks what the relay promises: that the
+// rooms show the truth in the end, that nothing is lost, and that nothing is said more often
+// than docs/guarantees.md allows. Time is virtual; the disk is real.
+package convergence
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	seedFlag      = flag.Uint64("seed", 0, "run the schedule of this seed alone, and print it")
+	firstFlag     = flag.Uint64("first", 1, "the first seed")
+	schedulesFlag = flag.Int("schedules", 200, "how many schedules to run")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Whatever happens, in any order: the rooms end up showing the problems as they
+// are, nothing is lost, and nothing is repeated but what may be.
+func TestRoomsConverge(t *testing.T) {
+	first, n := *firstFlag, *schedulesFlag
+	if *seedFlag > 0 {
+		first, n = *seedFlag, 1
+		t.Log(of(first))
+	} else if testing.Short() {
+		n = min(n, 20)
+	}
+	inMemory(t)
+	for seed := first; seed < first+uint64(n); seed++ {
+		s := of(seed)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			faults := play(t, s)
+			if len(faults) == 0 {
+				return
+			}
+			s, faults = shrink(t, s, faults)
+			t.Errorf("run it again with: go test ./internal/convergence -run TestRoomsConverge -seed %d\n%vends with:", seed, s)
+			for _, f := range faults {
+				t.Error(f)
+			}
+		})
+	}
+}
+
+// inMemory puts the stores on a file system in memory where there is one: what a
+// killed process leaves is the same there, and waiting for a disk proves nothing here.
+func inMemory(t *testing.T) {
+	if dir, err := os.MkdirTemp("/dev/shm", "convergence"); err == nil {
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		t.Setenv("TMPDIR", dir)
+	}
+}
+
+// play runs a schedule in a bubble of its own and gives what broke a promise.
+func play(t *testing.T, s schedule) (faults []string) {
+	dir := t.TempDir()
+	defer func() { _ = os.RemoveAll(filepath.Join(dir, "relay.db")) }()
+	// A channel of one bubble must not turn up in another: internal/store/sqlite
+	// keeps some in a pool, which two collections empty.
+	runtime.GC()
+	runtime.GC()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(s, dir)
+		w.start()
+		defer func() { faults = w.faults }()
+		defer w.close()
+		for _, st := range s.Steps {
+			time.Sleep(time.Until(epoch.Add(st.At)))
+			w.do(st)
+		}
+		time.Sleep(time.Until(epoch.Add(s.end())))
+		w.sending.Wait()
+		if w.settle() {
+			w.check()
+		}
+	})
+	return faults
+}
+
+// shrink leaves out steps for as long as promises stay broken.
+func shrink(t *testing.T, s schedule, faults []string) (schedule, []string) {
+	tries := 60
+	for size := max(1, len(s.Steps)/2); size > 0 && tries > 0; size /= 2 {
+		for at := 0; at+size <= len(s.Steps) && tries > 0; tries-- {
+			less := s
+			less.Steps = slices.Delete(slices.Clone(s.Steps), at, at+size)
+			if f := play(t, less); len(f) > 0 {
+				s, faults = less, f
+			} else {
+				at += size
+			}
+		}
+	}
+	return s, faults
+}

@@ -1,0 +1,200 @@
+package convergence
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// eventID is the id of a problem, and nameOf its name: no other text of a run
+// holds it, so that a message tells which problems it stands for.
+func eventID(problem int) string { return strconv.Itoa(70001 + problem) }
+func nameOf(problem int) string  { return "trouble-" + eventID(problem) }
+
+// truth is what Zabbix holds of one problem at one moment.
+type truth struct {
+	Severity     alert.Severity
+	Acknowledged bool
+	Suppressed   bool
+	Maintenance  bool
+	Resolved     bool
+	Gone         bool
+	Opened       time.Duration // all times are since the beginning
+	ResolvedAt   time.Duration
+	Seen         time.Duration // when the API answered so
+	Updates      []update
+}
+
+// update is one thing that somebody did to a problem.
+type update struct {
+	ID       int
+	At       time.Duration
+	Who      string
+	Words    string // as Zabbix writes them: {EVENT.UPDATE.ACTION}
+	Message  string
+	Severity *alert.SeverityChange
+	Ack      bool
+	Unack    bool
+	Suppress bool
+}
+
+// epoch is when a synctest bubble begins.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// lifeOf is what becomes of one problem in Zabbix, and what the relay is sent of
+// that: late, twice, in another order, to several addresses, not at all.
+func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
+	at := within(r, span/2).Truncate(time.Second) + time.Second
+	t := truth{Severity: alert.Severity(r.IntN(6)), Opened: at, Maintenance: r.IntN(15) == 0}
+	t.Suppressed = t.Maintenance
+	l := &telling{r: r, problem: n, host: pick(r, "sw1", "db1", "line1"), late: r.IntN(3) == 0}
+	if !t.Maintenance {
+		l.tell(t, alert.KindProblem, update{}, at)
+		for range r.IntN(3) { // steps of an escalation
+			l.tell(t, alert.KindProblem, update{}, at+within(r, span/2))
+		}
+	}
+	updates := r.IntN(5)
+	if r.IntN(10) == 0 {
+		updates = 14 // more than Webex lets a message be edited
+	}
+	step := max(span/2/time.Duration(updates+2), 2*time.Second)
+	for i := range updates {
+		at += time.Second + within(r, step).Truncate(time.Second)
+		u := happen(r, &t, n*100+i, at)
+		l.tell(t, alert.KindUpdate, u, at)
+		if r.IntN(4) == 0 {
+			l.see(t, at+time.Second)
+		}
+	}
+	if r.IntN(4) > 0 {
+		at += time.Second + within(r, step).Truncate(time.Second)
+		t.Resolved, t.ResolvedAt = true, at
+		l.tell(t, alert.KindRecovery, update{}, at)
+	} else if r.IntN(8) == 0 {
+		t.Gone = true
+		l.see(t, at+2*time.Second)
+	}
+	if r.IntN(3) == 0 {
+		l.see(t, at+within(r, span/2))
+	}
+	return l.steps
+}
+
+// happen does something to a problem.
+func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
+	u := update{ID: id, At: at, Who: pick(r, "Alice", "Bob", "Carol")}
+	switch r.IntN(5) {
+	case 0, 1:
+		u.Ack, u.Words, t.Acknowledged = true, "acknowledged", true
+		if r.IntN(2) == 0 {
+			u.Words, u.Message = "acknowledged and commented", fmt.Sprintf("on it, %d", id)
+		}
+	case 2:
+		now := alert.Severity(r.IntN(6))
+		if now == t.Severity {
+			now = (now + 1) % 6
+		}
+		u.Severity = &alert.SeverityChange{Old: t.Severity, New: now}
+		u.Words = fmt.Sprintf("changed severity from %s to %s", t.Severity.Title(), now.Title())
+		t.Severity = now
+	case 3:
+		if t.Acknowledged {
+			u.Unack, u.Words, t.Acknowledged = true, "unacknowledged", false
+			break
+		}
+		fallthrough
+	default:
+		u.Words, u.Message = "commented", fmt.Sprintf("comment %d", id)
+	}
+	t.Updates = append(t.Updates[:len(t.Updates):len(t.Updates)], u)
+	return u
+}
+
+// telling makes the payloads of one problem.
+type telling struct {
+	r       *rand.Rand
+	problem int
+	host    string
+	late    bool // messages overtake each other
+	steps   []step
+}
+
+// tell sends what happened: once as a rule, to several addresses or twice at times.
+func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
+	if l.r.IntN(25) == 0 {
+		return // Zabbix gave up, or an action's condition left it out
+	}
+	times := 1
+	if l.r.IntN(4) == 0 {
+		times = 2 + l.r.IntN(2)
+	}
+	for i := range times {
+		arrives := at + within(l.r, 3*time.Second)
+		if l.late {
+			arrives += within(l.r, 40*time.Second)
+		}
+		to := ""
+		if i > 0 || l.r.IntN(6) == 0 {
+			to = pick(l.r, "", "", "db", "ops", person)
+		}
+		l.steps = append(l.steps, step{At: arrives, Kind: send, Problem: l.problem, Payload: l.payload(t, k, u, to, at)})
+	}
+}
+
+func (l *telling) see(t truth, at time.Duration) {
+	t.Seen = at
+	l.steps = append(l.steps, step{At: at + within(l.r, 2*time.Second), Kind: observe, Problem: l.problem, Truth: t})
+}
+
+func stamp(d time.Duration) string { return strconv.FormatInt(epoch.Add(d).Unix(), 10) }
+
+// payload is what the relay's media type sends, with the macros that matter here.
+func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Duration) string {
+	m := map[string]string{
+		"EVENT.ID": eventID(l.problem), "EVENT.NAME": nameOf(l.problem), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0",
+		"EVENT.VALUE": "1", "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.TIMESTAMP": stamp(t.Opened), "TIMESTAMP": stamp(at),
+		"EVENT.ACK.STATUS": "No", "HOST.HOST": l.host, "ALERT.SENDTO": to,
+	}
+	if t.Acknowledged {
+		m["EVENT.ACK.STATUS"] = "Yes"
+	}
+	switch k {
+	case alert.KindUpdate:
+		m["EVENT.UPDATE.STATUS"], m["EVENT.UPDATE.ACTION"], m["EVENT.UPDATE.MESSAGE"] = "1", u.Words, u.Message
+		m["EVENT.UPDATE.TIMESTAMP"], m["USER.FULLNAME"] = stamp(u.At), u.Who
+	case alert.KindRecovery:
+		m["EVENT.VALUE"], m["EVENT.RECOVERY.ID"], m["EVENT.RECOVERY.TIMESTAMP"] = "0", "9"+eventID(l.problem), stamp(t.ResolvedAt)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// observation is the API's answer, as internal/zabbix makes it.
+func (t truth) observation(problem int) *alert.Observation {
+	at := epoch.Add(t.Seen)
+	o := &alert.Observation{
+		At: at, Gone: t.Gone, Name: nameOf(problem), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
+		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0,
+	}
+	if t.Gone {
+		return &alert.Observation{At: at, Gone: true}
+	}
+	if t.Resolved {
+		o.ResolvedAt = epoch.Add(t.ResolvedAt)
+	}
+	for _, u := range t.Updates {
+		o.Updates = append(o.Updates, alert.Update{
+			AckID: strconv.Itoa(1 + u.ID), At: epoch.Add(u.At), Exact: true, Actor: alert.Actor{Name: u.Who}, Message: u.Message,
+			Actions: alert.Actions{Ack: u.Ack, Unack: u.Unack, Comment: u.Message != "", Severity: u.Severity},
+		})
+	}
+	return o
+}

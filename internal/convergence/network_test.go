@@ -1,0 +1,182 @@
+package convergence
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"path"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// chance gives the same number in [0,1) for the same words: how long a call
+// takes depends on what it is, not on what else happens to run.
+type chance struct {
+	seed uint64
+
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (c *chance) of(words string) float64 {
+	c.mu.Lock()
+	if c.seen == nil {
+		c.seen = map[string]int{}
+	}
+	n := c.seen[words]
+	c.seen[words]++
+	c.mu.Unlock()
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %d %s", c.seed, n, words)
+	x := h.Sum64() // the low bits of FNV are poor
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return float64(x>>11) / (1 << 53)
+}
+
+// answer is one message that Webex took and said so.
+type answer struct {
+	life int
+	at   time.Time
+	bot  int
+}
+
+// wait is what a bot was told by a 429.
+type wait struct{ told, until time.Time }
+
+// ears hear what goes over the wire on the relay's side: which messages it was
+// told of, and when it was told to wait.
+type ears struct {
+	mu      sync.Mutex
+	known   map[string]answer // message id → who heard of it
+	waits   map[int]wait      // by bot
+	early   []string          // requests that began though the bot knew to wait
+	calls   int
+	refused map[int]int     // status → answers
+	stays   map[string]bool // messages that Webex refused to delete
+	lost    int             // requests without an answer, or 5xx: nobody knows what came of them
+}
+
+func newEars() *ears {
+	return &ears{known: map[string]answer{}, waits: map[int]wait{}, refused: map[int]int{}, stays: map[string]bool{}}
+}
+
+// line is one bot's way to Webex in one life of the process. When that is
+// killed the line is dead: nothing goes out any more.
+type line struct {
+	ears *ears
+	bot  int
+	life *life
+	next http.RoundTripper
+}
+
+var errKilled = errors.New("the process is gone")
+
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.ears.begin(l.bot, r)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(l.life.alive, func() { cancel(errKilled) })()
+	if l.life.alive.Err() != nil {
+		return nil, errKilled
+	}
+	resp, err := l.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		l.ears.nothing()
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body) // the answer is here only once all of it is
+	_ = resp.Body.Close()
+	if err != nil {
+		l.ears.nothing()
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	l.ears.hear(l, r, resp, body)
+	return resp, nil
+}
+
+func (e *ears) begin(bot int, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls++
+	// What begins at the very moment of the 429 couldn't know.
+	if now, w := time.Now(), e.waits[bot]; now.After(w.told) && now.Before(w.until) {
+		e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, told to wait until %v", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch)))
+	}
+}
+
+func (e *ears) nothing() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost++
+}
+
+func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		if until := now.Add(time.Duration(seconds) * time.Second); until.After(e.waits[l.bot].until) {
+			e.waits[l.bot] = wait{now, until}
+		}
+	case resp.StatusCode >= 500:
+		e.lost++
+	case resp.StatusCode < 300 && r.Method == http.MethodPost:
+		var m struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(body, &m) == nil {
+			e.known[m.ID] = answer{l.life.number, now, l.bot}
+		}
+	}
+	if resp.StatusCode == http.StatusBadRequest && r.Method == http.MethodDelete {
+		e.stays[path.Base(r.URL.Path)] = true
+	}
+	if resp.StatusCode >= 400 {
+		e.refused[resp.StatusCode]++
+	}
+}
+
+// forget shortens a wait to what the process still knows after a crash: one
+// that it was told in its very last moment may not have reached the disk.
+func (e *ears) forget(bot int, known time.Time) (shortened bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w := e.waits[bot]; known.Before(w.until) && time.Now().Before(w.until) {
+		e.waits[bot] = wait{w.told, known}
+		return true
+	}
+	return false
+}
+
+func (e *ears) callsMade() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls
+}
+
+// far puts a distance between Webex and whoever calls it: requests and answers
+// take their time, and a request that is under way arrives whatever becomes of its sender.
+func far(h http.Handler, most time.Duration, c *chance) http.Handler {
+	if most == 0 {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		words := r.Method + r.URL.Path + string(body)
+		time.Sleep(time.Duration(c.of("there "+words) * float64(most)))
+		h.ServeHTTP(w, r)
+		time.Sleep(time.Duration(c.of("back "+words) * float64(most)))
+	})
+}

@@ -1,0 +1,196 @@
+package convergence
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind says what a step of a schedule does.
+type kind string
+
+const (
+	send     kind = "send"     // a source sends a payload, and again until it is accepted or has no patience left
+	observe  kind = "observe"  // the API's answer about a problem, as the relay journals it
+	limit    kind = "limit"    // Webex says 429
+	fail     kind = "fail"     // Webex says 5xx
+	lose     kind = "lose"     // the connection is closed instead of an answer
+	slow     kind = "slow"     // Webex answers late, or too late
+	refuse   kind = "refuse"   // Webex says 400 of one request
+	outage   kind = "outage"   // Webex answers nothing but 503
+	revoke   kind = "revoke"   // a bot's token is refused, until restore
+	restore  kind = "restore"  //
+	expel    kind = "expel"    // a bot is put out of a room
+	readmit  kind = "readmit"  // it is back, and an operator replays the dead letters
+	erase    kind = "erase"    // a person with the right to deletes the root of a problem
+	diskFull kind = "diskfull" // the store refuses to write, for a while
+	crash    kind = "crash"    // kill -9, and a start later
+	restart  kind = "restart"  // a stop that drains, and a start later
+)
+
+// step is one thing that happens. Which fields count depends on Kind.
+type step struct {
+	At   time.Duration // after the beginning
+	Kind kind
+
+	Problem int    // send, observe, erase
+	Payload string // send: JSON
+	Truth   truth  // observe
+
+	Op         string // of Webex's API; "" for any
+	Room       string // "" for any
+	Bot        int
+	Skip       int
+	Count      int
+	Status     int
+	RetryAfter int // seconds
+	Taken      bool
+	For        time.Duration
+}
+
+func (s step) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%9.3fs %-8s", s.At.Seconds(), s.Kind)
+	switch s.Kind {
+	case send:
+		fmt.Fprintf(&b, " %s", s.Payload)
+	case observe:
+		fmt.Fprintf(&b, " %s %+v", eventID(s.Problem), s.Truth)
+	case erase:
+		fmt.Fprintf(&b, " the root of %s in %s", eventID(s.Problem), s.Room)
+	case limit, fail, lose, slow, refuse:
+		fmt.Fprintf(&b, " %d times after %d, op=%q room=%q status=%d retry-after=%d taken=%v delay=%v", s.Count, s.Skip, s.Op, s.Room, s.Status, s.RetryAfter, s.Taken, s.For)
+	case outage, crash, restart, diskFull:
+		fmt.Fprintf(&b, " for %v", s.For)
+	case revoke, restore:
+		fmt.Fprintf(&b, " bot %d", s.Bot)
+	case expel, readmit:
+		fmt.Fprintf(&b, " room %s", s.Room)
+	}
+	return b.String()
+}
+
+// schedule is a whole run: what the world is like, and what happens in it.
+type schedule struct {
+	Seed    uint64
+	Workers int
+	Rate    float64 // calls a second that delivery begins with
+
+	PerAccount, PerRoom float64       // what Webex allows a second; 0 for no limit
+	Network, Disk       time.Duration // how long a request, an answer, a read or a write takes at most
+	Steps               []step
+}
+
+func (s schedule) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %d workers, %.3g calls/s; Webex allows %.3g/s an account, %.3g/s a room; network ≤ %v, disk ≤ %v\n",
+		s.Seed, s.Workers, s.Rate, s.PerAccount, s.PerRoom, s.Network, s.Disk)
+	for _, step := range s.Steps {
+		fmt.Fprintf(&b, "  %v\n", step)
+	}
+	return b.String()
+}
+
+// has says whether any step is of one of these kinds.
+func (s schedule) has(kinds ...kind) bool {
+	return slices.ContainsFunc(s.Steps, func(st step) bool { return slices.Contains(kinds, st.Kind) })
+}
+
+// end is when the last step has happened, and what it began is over.
+func (s schedule) end() time.Duration {
+	var end time.Duration
+	for _, st := range s.Steps {
+		end = max(end, st.At+st.For)
+	}
+	return end
+}
+
+// of is the schedule of a seed. The same seed gives the same schedule for ever
+// only with the same version of this file.
+func of(seed uint64) schedule {
+	r := rand.New(rand.NewPCG(seed, 7))
+	s := schedule{Seed: seed, Workers: 1 + r.IntN(4), Rate: pick(r, 2.0, 10, 20)}
+	if r.IntN(3) > 0 {
+		s.Network = pick(r, 5*time.Millisecond, 80*time.Millisecond, 900*time.Millisecond)
+	}
+	if r.IntN(2) > 0 {
+		s.Disk = pick(r, time.Millisecond, 20*time.Millisecond, 300*time.Millisecond)
+	}
+	if r.IntN(4) == 0 {
+		s.PerAccount = pick(r, 0.5, 2, 8)
+	}
+	if r.IntN(4) == 0 {
+		s.PerRoom = pick(r, 0.3, 1, 4)
+	}
+
+	span := pick(r, 10*time.Second, time.Minute, 10*time.Minute)
+	problems := 1 + r.IntN(6)
+	if r.IntN(12) == 0 {
+		problems = 20 // a small storm
+	}
+	for n := range problems {
+		s.Steps = append(s.Steps, lifeOf(r, n, span)...)
+	}
+	for range r.IntN(7) {
+		s.Steps = append(s.Steps, trouble(r, problems, span)...)
+	}
+	slices.SortStableFunc(s.Steps, func(a, b step) int { return cmp.Compare(a.At, b.At) })
+	return s
+}
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// within is a random moment, with a remainder that nothing else shares.
+func within(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+
+// trouble is one thing that goes wrong, and where it must be put right by
+// somebody, that too.
+func trouble(r *rand.Rand, problems int, span time.Duration) []step {
+	s := step{At: within(r, span+span/4)}
+	any := func() string { return pick(r, "", "POST /messages", "PUT /messages/{id}", "DELETE /messages/{id}") }
+	somewhere := func() string { return pick(r, append([]string{"", ""}, rooms...)...) }
+	switch r.IntN(12) {
+	case 0, 1:
+		s.Kind = crash
+		s.For = 2*time.Second + within(r, pick(r, time.Second, time.Minute))
+	case 2:
+		s.Kind = restart
+		s.For = within(r, time.Minute)
+	case 3:
+		s.Kind, s.Op, s.Room, s.Skip, s.Count = limit, any(), somewhere(), r.IntN(4), 1+r.IntN(3)
+		s.Status, s.RetryAfter = 429, pick(r, 1, 5, 30, 300, 3600)
+	case 4:
+		s.Kind, s.Op, s.Room, s.Skip, s.Count = fail, any(), somewhere(), r.IntN(4), 1+r.IntN(6)
+		s.Status, s.Taken = pick(r, 500, 502, 503, 504), r.IntN(3) == 0
+	case 5, 6:
+		s.Kind, s.Op, s.Room, s.Skip, s.Count, s.Taken = lose, any(), somewhere(), r.IntN(4), 1+r.IntN(3), r.IntN(3) > 0
+	case 7:
+		s.Kind, s.Op, s.Skip, s.Count, s.Taken = slow, any(), r.IntN(4), 1+r.IntN(3), r.IntN(2) == 0
+		s.For = pick(r, 3*time.Second, 20*time.Second, 45*time.Second)
+	case 8:
+		s.Kind, s.Op, s.Room, s.Skip, s.Count, s.Status = refuse, any(), somewhere(), r.IntN(6), 1, 400
+	case 9:
+		s.Kind, s.For = outage, time.Second+within(r, pick(r, 10*time.Second, 10*time.Minute, time.Hour))
+	case 10:
+		switch r.IntN(3) {
+		case 0:
+			s.Kind, s.Bot = revoke, r.IntN(len(bots))
+			back := step{Kind: restore, Bot: s.Bot, At: s.At + time.Second + within(r, 20*time.Minute)}
+			return []step{s, back}
+		case 1:
+			s.Kind, s.Room = expel, pick(r, rooms...)
+			if r.IntN(2) == 0 {
+				return []step{s}
+			}
+			return []step{s, {Kind: readmit, Room: s.Room, At: s.At + time.Second + within(r, span)}}
+		default:
+			s.Kind, s.Problem, s.Room = erase, r.IntN(problems), pick(r, rooms...)
+		}
+	case 11:
+		s.Kind, s.For = diskFull, time.Second+within(r, time.Minute)
+	}
+	return []step{s}
+}

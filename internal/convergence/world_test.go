@@ -1,0 +1,415 @@
+package convergence
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/simulator/memnet"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+const (
+	source = "main"
+	person = "alice@example.com"
+	human  = "operator@example.com" // puts bots out of rooms, deletes messages
+)
+
+var (
+	bots  = []string{"first", "second"}
+	rooms = []string{"noc", "db", "line", "ops"}
+)
+
+func botEmail(i int) string { return bots[i] + "@webex.bot" }
+func botToken(i int) string { return "token-of-the-" + bots[i] + "-bot" }
+
+// settings is the configuration of every run: the three presentations, two
+// bots, routes that overlap, a direct chat by {ALERT.SENDTO}.
+var settings = sync.OnceValue(func() *config.Config {
+	var ids strings.Builder
+	for _, room := range []struct{ name, rest string }{
+		{"noc", "bot: first"}, {"db", "bot: first, presentation: card"}, {"line", "bot: second, presentation: line"}, {"ops", "bot: second"},
+	} {
+		fmt.Fprintf(&ids, "  - {name: %s, id: %s, %s}\n", room.name, webexsim.RoomID(room.name), room.rest)
+	}
+	cfg, err := config.Parse("relay.yaml", []byte(`
+webex:
+  bots: [{name: first, token_env: FIRST}, {name: second, token_env: SECOND}]
+zabbix: [{name: main, url: "https://zabbix.example.com", secret_env: SECRET, send_to: add}]
+rooms:
+`+ids.String()+`routes:
+  - {match: {severity: ">=high"}, rooms: [ops], continue: true}
+  - {match: {hosts: ["db*"]}, rooms: [db, line]}
+  - {match: {hosts: ["line*"]}, rooms: [line]}
+default_rooms: [noc, ops]
+allowed_domains: [example.com]
+`), config.Options{Env: func(name string) string { return strings.Repeat("not-a-secret-of-"+name, 2) }})
+	if err != nil {
+		panic(err)
+	}
+	return cfg
+})
+
+// world is Webex, the network, the disk, and the process in its present life.
+type world struct {
+	schedule
+	dir    string
+	cfg    *config.Config
+	router *route.Router
+	render *render.Renderer
+	sim    *webexsim.Server
+	net    *memnet.Listener
+	server *http.Server
+	ears   *ears
+	chance *chance
+	full   atomic.Bool
+
+	life  *life
+	lives int
+	kills []kill
+
+	mu       sync.Mutex
+	accepted []accepted
+	sending  sync.WaitGroup
+	erased   map[string]bool // messages that a person deleted
+	faults   []string        // what broke a promise
+	forgot   bool            // a crash lost a wait that was told in the last moment
+}
+
+// kill is one kill -9, and what the bots' workers may have had in their hands.
+type kill struct {
+	life int
+	at   time.Time
+}
+
+// accepted is one 202.
+type accepted struct {
+	id      int64
+	payload string
+}
+
+func (w *world) fault(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, fmt.Sprintf(format, args...))
+}
+
+func newWorld(s schedule, dir string) *world {
+	w := &world{schedule: s, dir: dir, cfg: settings(), ears: newEars(), chance: &chance{seed: s.Seed}, erased: map[string]bool{}}
+	var err error
+	if w.router, err = route.New(w.cfg); err != nil {
+		panic(err)
+	}
+	if w.render, err = render.New(render.Options{Sources: map[string]string{source: "https://zabbix.example.com"}}); err != nil {
+		panic(err)
+	}
+	w.sim = webexsim.New(webexsim.Options{
+		Seed:       s.Seed + 1,
+		PerAccount: webexsim.Rate{PerSecond: s.PerAccount, Burst: 2}, PerRoom: webexsim.Rate{PerSecond: s.PerRoom, Burst: 2},
+	})
+	w.sim.AddPerson(human, "Operator")
+	w.sim.AddPerson(person, "Alice")
+	for i := range bots {
+		w.sim.AddBot(botEmail(i), bots[i], botToken(i))
+	}
+	for _, name := range rooms {
+		w.sim.AddRoom(name, name, human, w.botIn(name))
+	}
+	w.net = memnet.Listen()
+	w.server = &http.Server{Handler: far(w.sim, s.Network, w.chance), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	go func() { _ = w.server.Serve(w.net) }()
+	return w
+}
+
+func (w *world) close() {
+	w.life.stop()
+	_ = w.server.Close()
+	w.sim.Close()
+	w.sending.Wait()
+	synctest.Wait()
+}
+
+// botIn is the address of a room's bot.
+func (w *world) botIn(room string) string {
+	for i, name := range bots {
+		if w.cfg.BotOf(room) == name {
+			return botEmail(i)
+		}
+	}
+	panic(room + " has no bot")
+}
+
+// life is the process between a start and its end.
+type life struct {
+	*world
+	number  int
+	path    string
+	db      *sqlite.Store
+	disk    *disk
+	fold    *ledger.Ledger
+	deliver *delivery.Delivery
+	alive   context.Context // until it is killed
+	die     context.CancelFunc
+	quit    [2]func() error // the fold, delivery; in this order
+	lines   []*http.Transport
+	over    bool
+}
+
+// start begins a life with the store as it is.
+func (w *world) start() {
+	w.lives++
+	l := &life{world: w, number: w.lives, path: filepath.Join(w.dir, "relay.db")}
+	if w.life != nil {
+		l.path = w.life.path
+	}
+	if len(w.kills) > 0 && w.kills[len(w.kills)-1].life == w.lives-1 {
+		l.path = filepath.Join(w.dir, fmt.Sprint("after-", w.lives-1), "relay.db")
+	}
+	var err error
+	if l.db, err = sqlite.Open(context.Background(), sqlite.Options{Path: l.path}); err != nil {
+		panic(err)
+	}
+	l.alive, l.die = context.WithCancel(context.Background())
+	l.disk = &disk{Store: l.db, life: l, most: w.Disk, c: w.chance, full: &w.full}
+	l.connect()
+	// What is committed counts, also where the process was killed before it heard so.
+	for i, name := range bots {
+		text, _ := l.db.Value(context.Background(), "delivery/paused/"+name)
+		until, _ := time.Parse(time.RFC3339Nano, text)
+		if w.ears.forget(i, until) {
+			w.forgot = true
+		}
+	}
+	l.quit = [2]func() error{run(l.fold.Run), run(l.deliver.Run)}
+	w.mu.Lock()
+	w.life = l
+	w.mu.Unlock()
+}
+
+// run starts a part; what it gives ends it and waits.
+func run(part func(context.Context) error) func() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	var g errgroup.Group
+	g.Go(func() error { return part(ctx) })
+	return func() error {
+		cancel()
+		return g.Wait()
+	}
+}
+
+// connect makes the parts and says who wakes whom, as internal/relay does.
+func (l *life) connect() {
+	o := delivery.Options{
+		Store: l.disk, Render: l.render, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
+		Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
+	}
+	for i, name := range bots {
+		t := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": l.net})
+		l.lines = append(l.lines, t)
+		o.Bots = append(o.Bots, delivery.Bot{Name: name, Client: webex.New(webex.Options{
+			BaseURL: "http://webex.test/v1", Token: botToken(i), Transport: &line{ears: l.ears, bot: i, life: l, next: t},
+		})})
+	}
+	var err error
+	if l.deliver, err = delivery.New(o); err != nil {
+		panic(err)
+	}
+	l.fold = ledger.New(ledger.Options{
+		Store: l.disk, Router: l.router, Decode: decode,
+		Test: func(string, string, time.Time) []store.Notice { return nil },
+		Changed: func(posts []store.Post, notices bool) {
+			l.deliver.Notify(posts)
+			if notices {
+				l.deliver.WakeNotices()
+			}
+		},
+		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Log: slog.New(slog.DiscardHandler),
+		Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
+	})
+}
+
+// decode reads a payload, as internal/relay does.
+func decode(e store.Entry) (ledger.Decoded, error) {
+	payload, faults := zabbix.Parse(e.Payload)
+	if len(faults) > 0 {
+		return ledger.Decoded{}, fmt.Errorf("faults: %v", faults)
+	}
+	event, err := payload.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
+	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+}
+
+// stop drains: what is under way is finished.
+func (l *life) stop() {
+	if l.over {
+		return
+	}
+	l.over = true
+	if l.full.Load() {
+		// What can't be written isn't: as if it had been killed.
+		l.kills = append(l.kills, kill{l.number, time.Now()})
+		defer func() { l.rename() }()
+	}
+	for _, quit := range l.quit {
+		if err := quit(); err != nil {
+			l.fault("a part ended with %v", err)
+		}
+	}
+	l.release()
+}
+
+// rename leaves the store where the life after a kill looks for it.
+func (l *life) rename() {
+	if err := asItIs(l.path, filepath.Join(l.dir, fmt.Sprint("after-", l.number), "relay.db")); err != nil {
+		panic(err)
+	}
+}
+
+// kill ends the process in the middle of whatever it does. What it had asked
+// the system to write is written, what it had sent is under way; nothing else happens.
+func (l *life) kill() {
+	if l.over {
+		return
+	}
+	l.over = true
+	synctest.Wait() // nobody is inside a system call
+	l.rename()
+	l.kills = append(l.kills, kill{l.number, time.Now()})
+	l.die()
+	for _, quit := range l.quit {
+		_ = quit()
+	}
+	l.release()
+}
+
+func (l *life) release() {
+	l.die()
+	for _, t := range l.lines {
+		t.CloseIdleConnections()
+	}
+	if err := l.db.Close(); err != nil {
+		panic(err)
+	}
+}
+
+// take is what the receiver and the inquirer do: a 202 only once the journal has it.
+func (w *world) take(e store.Entry) error {
+	w.mu.Lock()
+	l := w.life
+	w.mu.Unlock()
+	e.ReceivedAt = time.Now()
+	id, err := l.disk.Append(context.Background(), e)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.accepted = append(w.accepted, accepted{id, string(e.Payload)})
+	w.mu.Unlock()
+	l.fold.Wake()
+	return nil
+}
+
+// sendUntilTaken is what Zabbix does: three times, as its media types do by default.
+func (w *world) sendUntilTaken(e store.Entry) {
+	w.sending.Go(func() {
+		for range 3 {
+			if w.take(e) == nil {
+				return
+			}
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// do makes a step happen.
+func (w *world) do(s step) {
+	switch s.Kind {
+	case send:
+		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryEvent, Payload: []byte(s.Payload)})
+	case observe:
+		payload, err := json.Marshal(store.Envelope{EventID: eventID(s.Problem), Observation: s.Truth.observation(s.Problem)})
+		if err != nil {
+			panic(err)
+		}
+		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload})
+	case limit, fail, lose, slow, refuse:
+		f := webexsim.Fault{Op: s.Op, Room: s.Room, Skip: s.Skip, Count: s.Count, Status: s.Status, Taken: s.Taken, Drop: s.Kind == lose}
+		if s.Kind == slow {
+			f.Delay = s.For
+		}
+		if s.RetryAfter > 0 {
+			f.RetryAfter = fmt.Sprint(s.RetryAfter)
+		}
+		w.sim.AddFault(f)
+	case outage:
+		w.sim.Outage(time.Now().Add(s.For))
+	case revoke:
+		_ = w.sim.SetToken(botEmail(s.Bot), "")
+	case restore:
+		_ = w.sim.SetToken(botEmail(s.Bot), botToken(s.Bot))
+	case expel:
+		_ = w.sim.RemoveFromRoom(s.Room, w.botIn(s.Room)) // it may be out already
+	case readmit:
+		w.readmit(s.Room)
+	case erase:
+		w.erase(s.Problem, s.Room)
+	case diskFull:
+		w.full.Store(true)
+		w.sending.Go(func() { time.Sleep(s.For); w.full.Store(false) })
+	case crash:
+		w.life.kill()
+		time.Sleep(s.For)
+		w.start()
+	case restart:
+		w.life.stop()
+		time.Sleep(s.For)
+		w.start()
+	}
+}
+
+// readmit is what an operator does: the bot is put back, the dead letters replayed.
+func (w *world) readmit(room string) {
+	_ = w.sim.AddToRoom(room, w.botIn(room))
+	dead, err := w.life.db.DeadLetters(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	for _, d := range dead {
+		if err := w.life.db.ReplayDead(context.Background(), d.ID); err != nil {
+			panic(err)
+		}
+	}
+	w.life.deliver.RescanNow()
+}
+
+// erase is a person who deletes a message, as moderators may.
+func (w *world) erase(problem int, room string) {
+	for _, m := range w.sim.Timeline(room) {
+		if m.ParentID == "" && !m.Deleted && slices.Contains(standsFor(m), problem) {
+			if err := w.sim.Delete(m.ID, human); err == nil {
+				w.erased[m.ID] = true
+			}
+			return
+		}
+	}
+}
