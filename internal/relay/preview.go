@@ -148,7 +148,7 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 		if payload.Test {
 			return p, "", fmt.Errorf("%s: the macros aren't resolved: that is Zabbix's Test button, not a problem. Take a payload of a real event", name)
 		}
-		e, err := payload.Event(decodeOptions(o.Config, payload.Source, o.Now))
+		e, err := payload.Event(decodeOptions(o.Config, payload, o.Now))
 		if err != nil {
 			return p, "", fmt.Errorf("%s: %w", name, err)
 		}
@@ -188,17 +188,22 @@ func readPayload(name string, stdin io.Reader) ([]byte, error) {
 }
 
 // decodeOptions are those of the payload's source: the named one, or the first.
-func decodeOptions(cfg *config.Config, source string, now time.Time) zabbix.DecodeOptions {
-	d := zabbix.DecodeOptions{Source: source, Location: time.UTC, ReceivedAt: now}
+// A payload out of a file was received when Zabbix's own clock in it says, not now:
+// against another clock its time zone would come out wrong.
+func decodeOptions(cfg *config.Config, payload zabbix.Payload, now time.Time) zabbix.DecodeOptions {
+	d := zabbix.DecodeOptions{Source: payload.Source, Location: time.UTC, ReceivedAt: now}
 	if cfg != nil && len(cfg.Zabbix) > 0 {
 		s := cfg.Zabbix[0]
-		if named, ok := cfg.Source(source); ok {
+		if named, ok := cfg.Source(payload.Source); ok {
 			s = named
 		}
 		d.Source, d.Location = s.Name, s.TimeZone.Location
 	}
 	if d.Source == "" {
 		d.Source = "main"
+	}
+	if sent, err := time.ParseInLocation("2006.01.02 15:04:05", payload.Macros["date"]+" "+payload.Macros["time"], d.Location); err == nil {
+		d.ReceivedAt = sent
 	}
 	return d
 }
