@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -47,7 +48,12 @@ type Options struct {
 
 const (
 	// batchSize bounds one transaction, so that intake never waits long for it.
-	batchSize = 256
+	batchSize = 64
+	// yield is how many times as long as a batch took the fold rests while entries
+	// come faster than it folds them. In a burst intake is what matters: Zabbix waits for
+	// its 202, and rooms can't be told as fast as this anyway.
+	yield    = 4
+	maxYield = 250 * time.Millisecond
 	// lookAgain is how often the journal is looked at without having been woken.
 	lookAgain = 2 * time.Second
 	// firstPause and lastPause bound the backoff while the store fails.
@@ -58,6 +64,7 @@ const (
 type Ledger struct {
 	opts  Options
 	wake  chan struct{}
+	woken atomic.Int64 // how many entries were announced
 	rules Rules
 }
 
@@ -68,6 +75,7 @@ func New(o Options) *Ledger {
 
 // Wake tells that there are new entries. It doesn't block.
 func (l *Ledger) Wake() {
+	l.woken.Add(1)
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -78,12 +86,15 @@ func (l *Ledger) Wake() {
 func (l *Ledger) Run(ctx context.Context) error {
 	pause, size := firstPause, batchSize
 	for ctx.Err() == nil {
+		began, announced := time.Now(), l.woken.Load()
 		n, err := l.fold(ctx, size)
 		switch {
 		case err == nil:
 			pause, size = firstPause, min(2*size, batchSize)
 			if n == 0 {
 				l.rest(ctx, lookAgain, l.wake)
+			} else if l.woken.Load()-announced > int64(n) {
+				l.rest(ctx, min(yield*time.Since(began), maxYield), nil)
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, store.ErrRejected) && n > 1:

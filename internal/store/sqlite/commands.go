@@ -74,18 +74,20 @@ func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
 	})
 }
 
-const unfinished = `state IN ('received', 'executing', 'retrying')`
+const (
+	unfinished         = `state IN ('received', 'executing', 'retrying')`
+	unfinishedCommands = `SELECT ` + commandColumns + ` FROM commands WHERE ` + unfinished + ` ORDER BY created_at, rowid`
+	commandLog         = `SELECT ` + commandColumns + ` FROM commands ORDER BY created_at DESC, rowid DESC LIMIT ?`
+)
 
 // UnfinishedCommands implements store.Store.
 func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
-	return query(ctx, s, "read unfinished commands", scanCommand,
-		`SELECT `+commandColumns+` FROM commands WHERE `+unfinished+` ORDER BY created_at, rowid`)
+	return query(ctx, s, "read unfinished commands", scanCommand, unfinishedCommands)
 }
 
 // Commands implements store.Store.
 func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
-	return query(ctx, s, "read the commands", scanCommand,
-		`SELECT `+commandColumns+` FROM commands ORDER BY created_at DESC, rowid DESC LIMIT ?`, limited(limit))
+	return query(ctx, s, "read the commands", scanCommand, commandLog, limited(limit))
 }
 
 // Value implements store.Store.

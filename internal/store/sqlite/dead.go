@@ -11,6 +11,14 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
+const deadLetters = `
+		SELECT * FROM (
+			SELECT 0, source, event_id, room, last_error, tracking_id, dead_at AS gone FROM posts WHERE state = 'dead'
+			UNION ALL
+			SELECT id, '', '', CASE WHEN room <> '' THEN room WHEN person <> '' THEN person ELSE room_id END,
+				last_error, tracking_id, changed_at FROM notices WHERE state = 'dead')
+		ORDER BY gone DESC`
+
 // DeadLetters implements store.Store, the newest first.
 func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 	return query(ctx, s, "read dead letters", func(rows *sql.Rows) (store.DeadLetter, error) {
@@ -24,13 +32,7 @@ func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 			d.ID = "post:" + d.Key.String() + "@" + d.Room
 		}
 		return d, err
-	}, `
-		SELECT * FROM (
-			SELECT 0, source, event_id, room, last_error, tracking_id, dead_at AS gone FROM posts WHERE state = 'dead'
-			UNION ALL
-			SELECT id, '', '', CASE WHEN room <> '' THEN room WHEN person <> '' THEN person ELSE room_id END,
-				last_error, tracking_id, changed_at FROM notices WHERE state = 'dead')
-		ORDER BY gone DESC`)
+	}, deadLetters)
 }
 
 // letter is a dead letter's id, read.

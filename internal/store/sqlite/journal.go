@@ -64,18 +64,20 @@ func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	return e, err
 }
 
-// PendingEntries implements store.Store. Both halves are found by id, whatever
-// the journal's length.
-func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, error) {
-	return query(ctx, s, "read pending entries", scanEntry, `
+// Both halves are found by id, whatever the journal's length.
+const pendingEntries = `
 		SELECT * FROM (
-			SELECT `+entryColumns+`, '', 0 FROM journal_open o CROSS JOIN journal j ON j.id = o.id
+			SELECT ` + entryColumns + `, '', 0 FROM journal_open o CROSS JOIN journal j ON j.id = o.id
 			ORDER BY o.id LIMIT ?1)
 		UNION ALL
 		SELECT * FROM (
-			SELECT `+entryColumns+`, '', 0 FROM journal j
+			SELECT ` + entryColumns + `, '', 0 FROM journal j
 			WHERE j.id > (SELECT done_through FROM fold) ORDER BY j.id LIMIT ?1)
-		LIMIT ?1`, limited(limit))
+		LIMIT ?1`
+
+// PendingEntries implements store.Store.
+func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, error) {
+	return query(ctx, s, "read pending entries", scanEntry, pendingEntries, limited(limit))
 }
 
 // Entries implements store.Store.

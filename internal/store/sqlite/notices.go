@@ -68,10 +68,11 @@ func (s *Store) Notice(ctx context.Context, id int64) (store.Notice, error) {
 	return found[0], nil
 }
 
+const pendingNotices = `SELECT ` + noticeColumns + ` FROM notices WHERE state = 'pending' ORDER BY id`
+
 // PendingNotices implements store.Store.
 func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
-	return query(ctx, s, "read pending notices", scanNotice,
-		`SELECT `+noticeColumns+` FROM notices WHERE state = 'pending' ORDER BY id`)
+	return query(ctx, s, "read pending notices", scanNotice, pendingNotices)
 }
 
 // SaveNotice implements store.Store. n.Version is the body that was tried: what

@@ -53,14 +53,16 @@ func (t *tx) putPost(p store.Post) error {
 	return err
 }
 
+const postsByKey = `SELECT ` + postColumns + fromKeys +
+	`posts t ON t.event_id = k.event_id AND t.source = k.source ORDER BY t.event_id, t.source, t.room`
+
 // PostsOf implements store.Store.
 func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
 	list, err := keysJSON(keys)
 	if err != nil {
 		return nil, err
 	}
-	found, err := query(ctx, s, "read posts", scanPost, `SELECT `+postColumns+fromKeys+
-		`posts t ON t.event_id = k.event_id AND t.source = k.source ORDER BY t.event_id, t.source, t.room`, list)
+	found, err := query(ctx, s, "read posts", scanPost, postsByKey, list)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +73,12 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	return byKey, nil
 }
 
-// PendingPosts implements store.Store. The partial index holds nothing but what
-// is behind.
+// The partial index holds nothing but what is behind.
+const pendingPosts = `SELECT ` + postColumns + `
+	FROM (SELECT DISTINCT value AS room FROM json_each(?)) r CROSS JOIN posts t ON t.room = r.room
+	WHERE ` + behind + ` ORDER BY t.dirty_since, t.event_id, t.source, t.room`
+
+// PendingPosts implements store.Store.
 func (s *Store) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
 	if rooms == nil {
 		return query(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
@@ -82,9 +88,7 @@ func (s *Store) PendingPosts(ctx context.Context, rooms []string) ([]store.Post,
 	if err != nil {
 		return nil, err
 	}
-	return query(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
-		FROM (SELECT DISTINCT value AS room FROM json_each(?)) r CROSS JOIN posts t ON t.room = r.room
-		WHERE `+behind+` ORDER BY t.dirty_since, t.event_id, t.source, t.room`, string(list))
+	return query(ctx, s, "read pending posts", scanPost, pendingPosts, string(list))
 }
 
 // SavePost implements store.Store.
@@ -108,16 +112,18 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 	})
 }
 
+const postByMessage = `
+	SELECT ` + postColumns + ` FROM posts t WHERE t.root_id <> '' AND t.root_id = ?1
+	UNION ALL
+	SELECT ` + postColumns + ` FROM posts t WHERE t.card_id <> '' AND t.card_id = ?1
+	LIMIT 1`
+
 // PostByMessage implements store.Store.
 func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post, error) {
 	if messageID == "" {
 		return store.Post{}, fmt.Errorf("post without a message: %w", store.ErrNotFound)
 	}
-	found, err := query(ctx, s, "find a post by its message", scanPost, `
-		SELECT `+postColumns+` FROM posts t WHERE t.root_id <> '' AND t.root_id = ?1
-		UNION ALL
-		SELECT `+postColumns+` FROM posts t WHERE t.card_id <> '' AND t.card_id = ?1
-		LIMIT 1`, messageID)
+	found, err := query(ctx, s, "find a post by its message", scanPost, postByMessage, messageID)
 	if err != nil {
 		return store.Post{}, err
 	}

@@ -112,14 +112,15 @@ func keysJSON(keys []alert.Key) (string, error) {
 // CROSS JOIN keeps the order of the loops: the keys first, then the index.
 const fromKeys = ` FROM (SELECT DISTINCT value ->> 0 AS event_id, value ->> 1 AS source FROM json_each(?)) k CROSS JOIN `
 
+const problemsByKey = `SELECT p.source, p.event_id, p.doc` + fromKeys + `problems p ON p.event_id = k.event_id AND p.source = k.source`
+
 // Problems implements store.Store.
 func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
 	list, err := keysJSON(keys)
 	if err != nil {
 		return nil, err
 	}
-	found, err := query(ctx, s, "read problems", scanProblem,
-		`SELECT p.source, p.event_id, p.doc`+fromKeys+`problems p ON p.event_id = k.event_id AND p.source = k.source`, list)
+	found, err := query(ctx, s, "read problems", scanProblem, problemsByKey, list)
 	if err != nil {
 		return nil, err
 	}

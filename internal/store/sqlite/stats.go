@@ -8,6 +8,25 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
+// Ids have no gaps above the mark: only commits raise them.
+const counts = `
+		WITH mark(n) AS (SELECT done_through FROM fold)
+		SELECT
+			max(0, coalesce((SELECT max(id) FROM journal), 0) - (SELECT n FROM mark)) + (SELECT count(*) FROM journal_open),
+			(SELECT count(*) FROM journal_aside),
+			(SELECT count(*) FROM posts t WHERE ` + behind + `),
+			(SELECT count(*) FROM notices WHERE state = 'pending'),
+			(SELECT count(*) FROM posts WHERE state = 'dead'),
+			(SELECT count(*) FROM notices WHERE state = 'dead'),
+			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
+			coalesce((SELECT min(at) FROM (
+				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
+				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
+				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behind + `
+				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`
+
+const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`
+
 // Stats implements store.Store. Every number comes from an index that holds
 // only what is counted, or from the journal's ends, and all from one snapshot.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
@@ -28,22 +47,7 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	var oldest int64
-	// Ids have no gaps above the mark: only commits raise them.
-	err = tx.QueryRowContext(ctx, `
-		WITH mark(n) AS (SELECT done_through FROM fold)
-		SELECT
-			max(0, coalesce((SELECT max(id) FROM journal), 0) - (SELECT n FROM mark)) + (SELECT count(*) FROM journal_open),
-			(SELECT count(*) FROM journal_aside),
-			(SELECT count(*) FROM posts t WHERE `+behind+`),
-			(SELECT count(*) FROM notices WHERE state = 'pending'),
-			(SELECT count(*) FROM posts WHERE state = 'dead'),
-			(SELECT count(*) FROM notices WHERE state = 'dead'),
-			(SELECT count(*) FROM commands WHERE `+unfinished+`),
-			coalesce((SELECT min(at) FROM (
-				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
-				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
-				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE `+behind+`
-				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`).
+	err = tx.QueryRowContext(ctx, counts).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
 			&st.DeadPosts, &st.DeadNotices, &st.CommandsPending, &oldest)
 	if err != nil {
@@ -55,7 +59,7 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 	for _, v := range alert.Severities {
 		st.OpenProblems[v] = 0
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`)
+	rows, err := tx.QueryContext(ctx, openProblems)
 	if err != nil {
 		return st, err
 	}

@@ -69,6 +69,12 @@ func testDirtySince(t *testing.T, open Opener) {
 	require.Equal(t, latest, dirty())
 	desire(2, latest) // held back: nothing more to tell
 	require.Zero(t, dirty())
+
+	// The ledger read the post while the room was behind; by the time it commits the
+	// room has caught up.
+	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, Delivered: 2, DeliveredAt: latest}))
+	desire(3, t0)
+	require.Equal(t, latest, dirty())
 }
 
 // Pending are the posts that are behind and will be told, of the rooms asked for.

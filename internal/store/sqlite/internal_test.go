@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+func openHere(t testing.TB) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), Options{Path: filepath.Join(t.TempDir(), "relay.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func entry(payload string) store.Entry {
+	return store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: time.Unix(1, 0)}
+}
+
+// waitFor returns once so many appends wait.
+func (q *intake) waitFor(t testing.TB, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.waiting) == n
+	}, time.Minute, 100*time.Microsecond)
+}
+
+// Appends that wait for the same commit share it, and so do those that a slow
+// commit kept waiting.
+func TestGroupCommit(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	var wg sync.WaitGroup
+	ids := make([]int64, 100)
+	for i := range ids {
+		wg.Go(func() {
+			id, err := s.Append(context.Background(), entry(fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = id
+		})
+	}
+	s.intake.waitFor(t, len(ids))
+	before := commits(t, s)
+	s.writer.give()
+	wg.Wait()
+	require.Equal(t, before+1, commits(t, s), "one transaction for all")
+	seen := map[int64]bool{}
+	for _, id := range ids {
+		require.False(t, seen[id])
+		seen[id] = true
+	}
+}
+
+// commits counts the transactions in the log: the last frame of each says how
+// long the database is (https://www.sqlite.org/fileformat2.html#walformat).
+func commits(t testing.TB, s *Store) (n int) {
+	t.Helper()
+	const header, frame = 32, 24 + 4096
+	log, err := os.ReadFile(s.path + "-wal")
+	require.NoError(t, err)
+	for at := header; at+frame <= len(log); at += frame {
+		if binary.BigEndian.Uint32(log[at+4:]) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// More than so many waiting is told at once, and what waits is written all the same.
+func TestBusy(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	var wg sync.WaitGroup
+	for range maxWaiting {
+		wg.Go(func() {
+			if _, err := s.Append(context.Background(), entry("x")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	s.intake.waitFor(t, maxWaiting)
+	_, err := s.Append(t.Context(), entry("one too many"))
+	require.ErrorIs(t, err, store.ErrBusy)
+	s.writer.give()
+	wg.Wait()
+	_, err = s.Append(t.Context(), entry("welcome again"))
+	require.NoError(t, err)
+	st, err := s.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, maxWaiting+1, st.JournalPending)
+}
+
+// What waits is bounded in bytes too, and one large entry is never too large by itself.
+func TestBusyByBytes(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	large := entry("")
+	large.Payload = bytes.Repeat([]byte("x"), maxWaitingBytes/2+1)
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), large)
+		done <- err
+	}()
+	s.intake.waitFor(t, 1)
+	_, err := s.Append(t.Context(), large)
+	require.ErrorIs(t, err, store.ErrBusy)
+	s.writer.give()
+	require.NoError(t, <-done)
+}
+
+// Who gives up while waiting writes nothing and holds up nobody.
+func TestGiveUp(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	gone, stays := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := s.Append(ctx, entry("given up"))
+		gone <- err
+	}()
+	s.intake.waitFor(t, 1)
+	cancel()
+	require.ErrorIs(t, <-gone, context.Canceled)
+	go func() {
+		_, err := s.Append(context.Background(), entry("kept"))
+		stays <- err
+	}()
+	s.intake.waitFor(t, 2)
+	s.writer.give()
+	require.NoError(t, <-stays)
+	entries, err := s.Entries(t.Context(), 0, 0)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Equal(t, "kept", string(entries[0].Payload))
+}
+
+// Close writes what waits before it closes.
+func TestCloseDrains(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	appended, closed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), entry("x"))
+		appended <- err
+	}()
+	s.intake.waitFor(t, 1)
+	go func() { closed <- s.Close() }()
+	s.writer.give()
+	require.NoError(t, <-appended)
+	require.NoError(t, <-closed)
+}
+
+// A full disk is an error of everything that was to be written, and nothing of
+// it is there afterwards. Once there is room again, writing goes on.
+func TestFullDisk(t *testing.T) {
+	s := openHere(t)
+	_, err := s.Append(t.Context(), entry("before"))
+	require.NoError(t, err)
+	limit := func(pages int) {
+		require.NoError(t, s.writer.take(t.Context()))
+		defer s.writer.give()
+		_, err := s.writer.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		require.NoError(t, err)
+	}
+	limit(1) // SQLite makes that what there is
+	big := strings.Repeat("x", 100_000)
+	_, err = s.Append(t.Context(), entry(big))
+	require.ErrorContains(t, err, "full")
+	require.ErrorContains(t, err, s.path)
+	require.NotErrorIs(t, err, store.ErrRejected)
+	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen, Facts: alert.Facts{Name: big}}
+	err = s.CommitFold(t.Context(), store.Fold{Applied: []int64{1}, Problems: []alert.Problem{p}})
+	require.ErrorContains(t, err, "full")
+	require.NotErrorIs(t, err, store.ErrRejected, "no entry is to blame for it")
+	st, err := s.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, st.JournalPending)
+
+	limit(1 << 30)
+	id, err := s.Append(t.Context(), entry("after"))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, id, "the failed one took no id")
+	require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{1, 2}, Problems: []alert.Problem{p}}))
+}
+
+// A relay refuses a store that a newer one has changed, and leaves it as it is.
+func TestNewerSchema(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.writer.take(t.Context()))
+	_, err := s.writer.conn.ExecContext(t.Context(), "INSERT INTO schema_version (version_id, is_applied) VALUES (99, 1)")
+	require.NoError(t, err)
+	s.writer.give()
+	path := s.path
+	require.NoError(t, s.Close())
+	_, err = Open(t.Context(), Options{Path: path})
+	require.ErrorContains(t, err, "newer relay")
+	require.ErrorContains(t, err, path)
+}
+
+// What is asked all the time costs the same however much is stored: nothing
+// walks through a table, only through indexes that hold no more than what is asked for.
+func TestPlans(t *testing.T) {
+	s := openHere(t)
+	small := []string{"json_each", "CONSTANT ROW", "fold", "mark", "k", "r", "(subquery", "journal_open", "o", "journal_aside", "a", // lists, one row, exceptions
+		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
+		"INDEX commands_log", "INDEX problems_worst"} // read from an end, up to a limit
+	for name, text := range map[string]string{
+		"pending entries": pendingEntries, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
+		"post by message": postByMessage, "pending notices": pendingNotices, "unfinished commands": unfinishedCommands,
+		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
+		"worst problems": `SELECT p.doc FROM problems p ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+	} {
+		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)
+		require.NoError(t, err, name)
+		steps, err := collect(rows, func(rows *sql.Rows) (step string, err error) {
+			var n int
+			return step, rows.Scan(&n, &n, &n, &step)
+		})
+		require.NoError(t, err, name)
+		for _, step := range steps {
+			if what, ok := strings.CutPrefix(step, "SCAN "); ok {
+				fine := false
+				for _, table := range small {
+					fine = fine || what == table || strings.HasPrefix(what, table+" ") || strings.Contains(what, table) && strings.HasPrefix(table, "INDEX") || strings.HasPrefix(what, table) && strings.HasPrefix(table, "(")
+				}
+				require.True(t, fine, "%s: %s\n%s", name, step, strings.Join(steps, "\n"))
+			}
+		}
+	}
+}
