@@ -338,6 +338,17 @@ func TestHeldBack(t *testing.T) {
 	require.Zero(t, w.post("noc").HoldUntil)
 }
 
+// A room that was told of an update before the maintenance was known isn't left
+// with what it was told then.
+func TestHeldBackTooLate(t *testing.T) {
+	w := newWorld(t)
+	w.plan(commented(time.Minute, "on it"))
+	w.deliver("noc")
+	w.plan(observed(10*time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High, Suppressed: true, Resolved: true}))
+	require.True(t, w.known.Problems[k4711].HeldBack)
+	require.True(t, w.post("noc").Pending())
+}
+
 // What the reconciler finds open is told as any problem; what Zabbix no longer
 // knows ends where it was told, and is told nobody else.
 func TestFoundByReconciliation(t *testing.T) {
