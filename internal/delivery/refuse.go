@@ -33,6 +33,32 @@ type Doubts struct {
 	ThreadProved bool
 	// PostedAnew: the root had been deleted by somebody and was posted again.
 	PostedAnew bool
+	// RootID, CardID and CardActions are of messages that were taken for deleted. Where it
+	// turns out that the room takes nothing at all, they are there still.
+	RootID, CardID, CardActions string
+}
+
+// lost remembers the messages of a cursor that is about to forget them.
+func (d Doubts) lost(c store.Cursor) Doubts {
+	if d.RootID == "" {
+		d.RootID = c.RootID
+	}
+	if d.CardID == "" {
+		d.CardID, d.CardActions = c.CardID, c.CardActions
+	}
+	return d
+}
+
+// found gives a cursor its messages back: once its room takes messages again, they
+// are edited, and none is posted beside them.
+func (d Doubts) found(c store.Cursor) store.Cursor {
+	if c.RootID == "" {
+		c.RootID = d.RootID
+	}
+	if c.CardID == "" && d.CardID != "" {
+		c.CardID, c.CardActions = d.CardID, d.CardActions
+	}
+	return c
 }
 
 // Refused is the cursor after a call that failed, and what to do. delay is the
@@ -56,13 +82,13 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 		return c, d, VerdictRetry
 	}
 	if f.Status == 403 && s.Op != OpDelete {
-		return c, d, VerdictGone
+		return d.found(c), d, VerdictGone
 	}
 
 	switch s.Op {
 	case OpRoot:
 		if class == webex.NotFound {
-			return c, d, VerdictGone
+			return d.found(c), d, VerdictGone
 		}
 		return c, d, VerdictDead
 	case OpEdit:
@@ -84,7 +110,7 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 		return proveThread(p, c, d)
 	case OpDelete:
 		// Not ours to delete any more: as good as gone.
-		return withoutCard(c), d, VerdictReplan
+		return withoutCard(c), d.lost(c), VerdictReplan
 	}
 	return c, d, VerdictDead
 }
@@ -110,6 +136,7 @@ func postAnew(c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
 		return c, d, VerdictDead
 	}
 	d.PostedAnew = true
+	d = d.lost(c)
 	if c.CardID == c.RootID {
 		c.CardID = ""
 	}

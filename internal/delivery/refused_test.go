@@ -96,6 +96,38 @@ func TestARootThatSomebodyDeletedIsPostedAnew(t *testing.T) {
 	})
 }
 
+// Webex says 404 of a message in a room that the bot isn't in any more, as it does of
+// one that somebody deleted. Once the bot is back and the dead letter replayed, the room has one root still.
+func TestARoomThatTheBotComesBackToHasOneRoot(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(time.Second)
+		before := w.store.post(key(1), "noc")
+		w.webex.set(func(f *fakeWebex) { f.meet = func(aCall) *trouble { return &trouble{status: 404} } })
+		w.fold(1, resolve)
+		w.pass(3 * time.Second)
+		post := w.store.post(key(1), "noc")
+		require.Equal(t, store.PostDead, post.State)
+		require.Equal(t, before.RootID, post.RootID)
+		require.Equal(t, before.CardID, post.CardID)
+
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		post.State = store.PostLive
+		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
+		w.d.RescanNow()
+		w.pass(3 * time.Second)
+		var roots []string
+		for _, m := range w.webex.live("R-noc") {
+			require.False(t, m.card, "no buttons are left")
+			if m.parent == "" {
+				roots = append(roots, m.markdown)
+			}
+		}
+		require.Len(t, roots, 1)
+		require.Contains(t, roots[0], "resolved")
+	})
+}
+
 func TestAReplyToADeletedRootFindsOut(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
