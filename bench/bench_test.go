@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -23,7 +24,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Each request of a volley is whole, signed, and about an event of its own.
 func TestVolleyIsSignedAndDistinct(t *testing.T) {
-	v, err := newVolley(firstID, 300, 2)
+	const n = 300
+	v, err := newVolley(firstID, n/2, 2) // the others are signed as they are sent
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
 	require.NoError(t, err)
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -37,16 +41,17 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		seen[payload.Macros["event.id"]] = true
+		if seen[payload.Macros["event.id"]] = true; len(seen) == n {
+			enough()
+		}
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer server.Close()
-	// All are sent long before the round is over: that they are used up ends it.
-	out, err := v.fire(t.Context(), server.Listener.Addr().String(), 4, time.Minute)
-	require.ErrorContains(t, err, "all 300 requests of the round are sent")
-	require.NotContains(t, err.Error(), "answered")
-	require.Len(t, seen, 300)
-	require.Zero(t, out.taken, "a connection that ran out of requests measured nothing")
+	out, err := v.fire(ctx, server.Listener.Addr().String(), 4, time.Minute)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(seen), n)
+	require.Equal(t, len(seen), out.taken)
+	require.Len(t, out.waits, out.taken)
 }
 
 // What the reference decodes and validates is what our media type sends.

@@ -67,7 +67,7 @@ func (b *bench) intake(ctx context.Context) (err error) {
 	relay, reference := &side{process: ours}, &side{process: theirs}
 	relayCPU := func() (float64, error) { m, err := ours.metrics(); return m["process_cpu_seconds_total"], err }
 	referenceCPU := func() (float64, error) { u, err := theirs.usage(); return u.CPU, err }
-	next, most := int64(firstID), 20000.0
+	next, most := int64(firstID), 10000.0
 	turn := func(d time.Duration) error {
 		v, err := newVolley(next, int(most*d.Seconds()*2)+10*b.connections, runtime.NumCPU())
 		if err != nil {
@@ -86,12 +86,12 @@ func (b *bench) intake(ctx context.Context) (err error) {
 			return fmt.Errorf("the relay: %w", err)
 		}
 		next += v.next.Load()
+		most = max(most, slices.Max(relay.rates), slices.Max(reference.rates))
 		return nil
 	}
 	if err := turn(warmUp); err != nil {
 		return err
 	}
-	most = max(relay.rates[0], reference.rates[0])
 	warm := relay.taken
 	*relay, *reference = side{process: ours}, side{process: theirs}
 	began, err := relayCPU()

@@ -77,8 +77,8 @@ func (o options) names() []string {
 
 // The parts of a run, in order.
 var (
-	partNames = []string{"rest", "intake", "latency"}
-	parts     = map[string]func(*bench, context.Context) error{"rest": (*bench).rest, "intake": (*bench).intake, "latency": (*bench).latency}
+	partNames = []string{"rest", "disk", "intake", "latency"}
+	parts     = map[string]func(*bench, context.Context) error{"rest": (*bench).rest, "disk": (*bench).disk, "intake": (*bench).intake, "latency": (*bench).latency}
 )
 
 func main() {

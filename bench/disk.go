@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// writes and writeSize are what the disk is tried with: about what one commit of
+// 64 events writes.
+const writes, writeSize = 100, 128 << 10
+
+// disk measures what one synchronous write costs on the store's disk: no event is
+// answered before one has ended.
+func (b *bench) disk(ctx context.Context) (err error) {
+	f, err := os.Create(filepath.Join(b.dir, "disk"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	block := make([]byte, writeSize)
+	var took []time.Duration
+	for range writes {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		began := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		took = append(took, time.Since(began))
+	}
+	b.report.alone("the disk: a synchronous write of 128 KiB (median of 100)", "ms", milliseconds(quantile(took, .5)))
+	b.report.alone("  99 %", "ms", milliseconds(quantile(took, .99)))
+	return nil
+}
