@@ -58,7 +58,7 @@ Exit codes: 0 done, 1 failed or faults found, 2 a wrong command line.`,
 	for id, list := range map[string][]*cobra.Command{
 		groupRun:  {newServe(g), newDemo(), newSimulate()},
 		groupLook: {newCheck(g), newRoute(g), newPreview(g), newRooms(g)},
-		groupUse:  {newSend(g), newMediaType()},
+		groupUse:  {newSend(g), newMediaType(), newDeadLetter(g), newSetAside(g)},
 		"":        {newVersion(g), newHelp(root)},
 	} {
 		for _, cmd := range list {

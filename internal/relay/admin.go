@@ -12,8 +12,9 @@ import (
 )
 
 // admin is the second listener's handler: what operators and probes ask.
-func (r *Relay) admin(gatherer prometheus.Gatherer) http.Handler {
+func (r *Relay) admin(gatherer prometheus.Gatherer, api *adminAPI) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/v1/", api.handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {

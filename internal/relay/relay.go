@@ -203,7 +203,9 @@ func (r *Relay) connect() error {
 	intake := r.receiver(receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events})
 
 	public := receiver.NewServer("", intake.Handler())
-	admin := receiver.NewServer("", r.admin(r.registry))
+	admin := receiver.NewServer("", r.admin(r.registry, &adminAPI{
+		store: r.store, rescan: deliver.RescanNow, wake: fold.Wake, log: log, metrics: NewMetrics(r.registry), now: time.Now,
+	}))
 	for _, s := range []*http.Server{public, admin} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // what clients did wrong
 	}

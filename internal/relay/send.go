@@ -72,12 +72,18 @@ func localURL(cfg *config.Config) (string, error) {
 	if cfg.Server.TLS.CertFile != "" {
 		return "", errors.New("the relay's listener has TLS: name its address with --url, so that its certificate can be checked")
 	}
-	host, port, err := net.SplitHostPort(cfg.Server.Listen)
+	return localAddress("server.listen", cfg.Server.Listen, "--url")
+}
+
+// localAddress is where a listener is reached from its own machine; flag is what
+// names it otherwise.
+func localAddress(key, address, flag string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", fmt.Errorf("server.listen: %w", err)
+		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	if port == "0" {
-		return "", fmt.Errorf("server.listen is %s, any free port: name the relay's address with --url (it is in its log)", cfg.Server.Listen)
+		return "", fmt.Errorf("%s is %s, any free port: name the relay's address with %s (it is in its log)", key, address, flag)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/relay"
+)
+
+func newSetAside(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "setaside",
+		Short: "List, show or retry events that couldn't be applied",
+		Long: `An event that was taken in and can't be applied is set aside with the reason, and holds up nobody.
+Retry it once the cause is mended, by an upgrade as a rule; what can't be applied then is set
+aside again.` + whichRelay,
+		Example: `  alert-relay setaside list --config config.yaml
+  alert-relay setaside show 7 --config config.yaml > payload.json
+  alert-relay setaside retry 7 --config config.yaml`,
+	}
+	cmd.AddCommand(newSetAsideList(g), newSetAsideShow(g), newSetAsideRetry(g))
+	return cmd
+}
+
+const nothingAside = "no event is set aside"
+
+func newSetAsideList(g *globals) *cobra.Command {
+	a := adminFlags{globals: g}
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List what is set aside, the newest first",
+		Example: `  alert-relay setaside list --config config.yaml`,
+		Args:    want(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return errors.New("--limit must not be negative")
+			}
+			client, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			list, err := client.SetAside(cmd.Context(), limit)
+			if err != nil {
+				return failed(err)
+			}
+			return a.print(cmd, list, func(w io.Writer) { writeSetAside(w, list) })
+		},
+	}
+	a.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 200, "list so many; 0 for all")
+	return cmd
+}
+
+func writeSetAside(w io.Writer, list relay.SetAsideList) {
+	if list.Total == 0 {
+		fmt.Fprintln(w, "nothing to do:", nothingAside)
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tRECEIVED\tSOURCE\tKIND\tBYTES\tREASON")
+	for _, e := range list.Entries {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", e.ID, listTime(e.ReceivedAt), e.Source, e.Kind, e.Bytes, printable(e.Reason))
+	}
+	_ = t.Flush() // w is a buffer
+	if more := list.Total - len(list.Entries); more > 0 {
+		fmt.Fprintf(w, "and %d more (--limit 0 lists all)\n", more)
+	}
+}
+
+func newSetAsideShow(g *globals) *cobra.Command {
+	a := adminFlags{globals: g}
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Print the payload of one, as it came",
+		Example: `  alert-relay setaside show 7 --config config.yaml > payload.json
+  alert-relay preview payload.json --config config.yaml`,
+		Args: want("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			e, err := client.SetAsideEntry(cmd.Context(), args[0])
+			if err != nil {
+				return failed(err)
+			}
+			return a.print(cmd, e, func(w io.Writer) {
+				var text string
+				if json.Unmarshal(e.Payload, &text) != nil {
+					text = string(e.Payload)
+				}
+				fmt.Fprintln(w, text)
+			})
+		},
+	}
+	a.add(cmd)
+	return cmd
+}
+
+func newSetAsideRetry(g *globals) *cobra.Command {
+	a := adminFlags{globals: g}
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "retry ID...|--all",
+		Short: "Have events that were set aside applied again",
+		Example: `  alert-relay setaside retry 7 8 --config config.yaml
+  alert-relay setaside retry --all --config config.yaml    # after an upgrade that can read them`,
+		Args: chosen(&all),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			if !all {
+				return a.oneByOne(cmd, args, "retried", client.Retry)
+			}
+			done, err := client.Retry(cmd.Context(), relay.Choice{All: true})
+			if err != nil {
+				return failed(err)
+			}
+			return a.allAtOnce(cmd, "retried", "event", nothingAside, done)
+		},
+	}
+	a.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all that is set aside")
+	return cmd
+}

@@ -1,0 +1,347 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+)
+
+var t0 = time.Date(2026, 11, 24, 13, 51, 52, 0, time.UTC)
+
+// world is an adminAPI over a real store, with who is woken and what is logged.
+type world struct {
+	*adminAPI
+	store    *sqlite.Store
+	registry *prometheus.Registry
+	rescans  int
+	wakes    int
+	logged   bytes.Buffer
+}
+
+func newWorld(t *testing.T) *world {
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "relay.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	w := &world{store: s, registry: prometheus.NewRegistry()}
+	w.adminAPI = &adminAPI{
+		store: s, rescan: func() { w.rescans++ }, wake: func() { w.wakes++ },
+		log: slog.New(slog.NewTextHandler(&w.logged, nil)), metrics: NewMetrics(w.registry), now: func() time.Time { return t0 },
+	}
+	return w
+}
+
+// deadPost gives a post of main/ID in a room that Webex refused.
+func (w *world) deadPost(t *testing.T, id, room string, at time.Time) {
+	key := alert.Key{Source: "main", EventID: id}
+	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{
+		Problems: []alert.Problem{{Key: key, Facts: alert.Facts{Name: "Disk full on db" + id}, Severity: alert.High, State: alert.StateOpen, OpenedAt: t0, Revision: 1}},
+		Posts:    []store.Post{{Key: key, Room: room, Desired: 1, DirtySince: t0, Cursor: store.Cursor{State: store.PostLive}}},
+	}))
+	require.NoError(t, w.store.SavePost(t.Context(), key, room, store.Cursor{
+		State: store.PostDead, LastError: "webex: POST /messages: 400 bad (tracking id T" + id + ")", TrackingID: "T" + id, DeadAt: at,
+	}))
+}
+
+func (w *world) deadNotice(t *testing.T, markdown string) {
+	n := store.Notice{Kind: store.NoticeNotify, Sender: "ci", Room: "noc", Bot: "relay", Markdown: markdown}
+	id, err := w.store.AddNotice(t.Context(), n)
+	require.NoError(t, err)
+	n, err = w.store.Notice(t.Context(), id)
+	require.NoError(t, err)
+	n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
+	require.NoError(t, w.store.SaveNotice(t.Context(), n))
+}
+
+// aside gives a journal entry that was set aside.
+func (w *world) aside(t *testing.T, payload string) {
+	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: t0})
+	require.NoError(t, err)
+	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{SetAside: map[int64]string{id: "it can't be used"}}))
+}
+
+// do makes one request as curl on this machine would, unless change says otherwise.
+func (w *world) do(t *testing.T, method, path, body string, change func(*http.Request)) (int, string) {
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:9090"+path, strings.NewReader(body))
+	r.RemoteAddr = "127.0.0.1:5555"
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if change != nil {
+		change(r)
+	}
+	rec := httptest.NewRecorder()
+	w.handler().ServeHTTP(rec, r)
+	return rec.Code, rec.Body.String()
+}
+
+func read[T any](t *testing.T, text string) (v T) {
+	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
+	return v
+}
+
+// A dead letter is listed with what it was about, Webex's reason and tracking id,
+// the newest first.
+func TestDeadLettersAreListed(t *testing.T) {
+	w := newWorld(t)
+	status, body := w.do(t, "GET", "/v1/deadletters", "", nil)
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"dead_letters": [], "total": 0}`, body)
+
+	w.deadPost(t, "1", "noc", t0)
+	w.deadPost(t, "2", "db", t0.Add(time.Second))
+	w.deadNotice(t, "Backup of **db1** failed\nlog follows")
+	_, body = w.do(t, "GET", "/v1/deadletters", "", nil)
+	list := read[DeadLetterList](t, body)
+	require.Equal(t, 3, list.Total)
+	require.Equal(t, "notice:1", list.DeadLetters[0].ID, "it died by the wall clock, long after t0")
+	require.Equal(t, "Backup of **db1** failed …", list.DeadLetters[0].About)
+	require.Equal(t, "notice", list.DeadLetters[0].Kind)
+	require.Equal(t, []DeadLetter{
+		{ID: "post:main/2@db", Kind: "post", Room: "db", Problem: "main/2", About: "Disk full on db2", Reason: "webex: POST /messages: 400 bad (tracking id T2)", TrackingID: "T2", At: t0.Add(time.Second)},
+		{ID: "post:main/1@noc", Kind: "post", Room: "noc", Problem: "main/1", About: "Disk full on db1", Reason: "webex: POST /messages: 400 bad (tracking id T1)", TrackingID: "T1", At: t0},
+	}, list.DeadLetters[1:])
+
+	_, body = w.do(t, "GET", "/v1/deadletters?limit=1", "", nil)
+	list = read[DeadLetterList](t, body)
+	require.Len(t, list.DeadLetters, 1)
+	require.Equal(t, 3, list.Total)
+	_, body = w.do(t, "GET", "/v1/deadletters?room=db&limit=0", "", nil)
+	list = read[DeadLetterList](t, body)
+	require.Len(t, list.DeadLetters, 1)
+	require.Equal(t, "post:main/2@db", list.DeadLetters[0].ID)
+}
+
+// Whatever is asked for wrongly is refused with what to do, and changes nothing.
+func TestAdminRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.deadPost(t, "1", "noc", t0)
+	w.aside(t, `{}`)
+	const id = `{"id": "post:main/1@noc"}`
+	header := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
+	for _, c := range []struct {
+		name, method, path, body string
+		change                   func(*http.Request)
+		status                   int
+		says                     string
+	}{
+		{"a page of another site", "POST", "/v1/deadletters/drop", id, header("Sec-Fetch-Site", "cross-site"), 403, "cross-origin"},
+		{"an older browser's", "POST", "/v1/deadletters/drop", id, header("Origin", "https://evil.example.com"), 403, "cross-origin"},
+		{"a form", "POST", "/v1/deadletters/drop", id, header("Content-Type", "text/plain"), 415, "application/json"},
+		{"no type", "POST", "/v1/deadletters/replay", id, header("Content-Type", ""), 415, "application/json"},
+		{"a stranger's name for this machine", "POST", "/v1/deadletters/drop", id, func(r *http.Request) { r.Host = "evil.example.com:9090" }, 403, "localhost"},
+		{"which is shown nothing either", "GET", "/v1/deadletters", "", func(r *http.Request) { r.Host = "evil.example.com" }, 403, "localhost"},
+		{"a look for a change", "GET", "/v1/deadletters/drop", "", nil, 405, "Method Not Allowed"},
+		{"no JSON", "POST", "/v1/deadletters/drop", "id=1", nil, 400, "can't be used"},
+		{"an unknown key", "POST", "/v1/deadletters/drop", `{"ids": ["1"]}`, nil, 400, "unknown field"},
+		{"too much", "POST", "/v1/deadletters/drop", `{"id": "` + strings.Repeat("x", maxChoice) + `"}`, nil, 400, "too large"},
+		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "id is missing"},
+		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id stands alone"},
+		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id stands alone"},
+		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "name each one"},
+		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' shows"},
+		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' shows"},
+		{"what is no id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "there is no dead letter"},
+		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "is no number"},
+		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "is no number"},
+		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' shows"},
+		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' shows"},
+		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "has no room"},
+		{"an unknown entry to show", "GET", "/v1/setaside/99", "", nil, 404, "'alert-relay setaside list' shows"},
+		{"no such path", "GET", "/v1/nothing", "", nil, 404, "not found"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, body := w.do(t, c.method, c.path, c.body, c.change)
+			require.Equal(t, c.status, status, body)
+			require.Contains(t, body, c.says)
+		})
+	}
+	letters, err := w.store.DeadLetters(t.Context())
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	entries, err := w.store.SetAsideEntries(t.Context(), 0)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+}
+
+// From another machine the listener may have any name.
+func TestAdminIsAskedByName(t *testing.T) {
+	w := newWorld(t)
+	status, _ := w.do(t, "GET", "/v1/deadletters", "", func(r *http.Request) { r.RemoteAddr, r.Host = "10.0.0.7:1", "alert-relay.monitoring.svc" })
+	require.Equal(t, 200, status)
+}
+
+// A replayed dead letter is pending again, delivery is woken, and who asked is
+// counted and logged.
+func TestReplay(t *testing.T) {
+	w := newWorld(t)
+	w.deadPost(t, "1", "noc", t0)
+	status, body := w.do(t, "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc"}`, nil)
+	require.Equal(t, 200, status, body)
+	require.JSONEq(t, `{"replayed": ["post:main/1@noc"]}`, body)
+	require.Equal(t, 1, w.rescans)
+	pending, err := w.store.PendingPosts(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, pending, 1)
+	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("post")))
+	require.Contains(t, w.logged.String(), `msg="dead letter replayed" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
+}
+
+// All are replayed, or all of a room, in the order in which they died; then
+// there is nothing to do.
+func TestReplayAll(t *testing.T) {
+	w := newWorld(t)
+	w.deadPost(t, "2", "noc", t0)
+	w.deadPost(t, "1", "noc", t0.Add(time.Second))
+	w.deadPost(t, "1", "db", t0)
+	w.deadNotice(t, "hello")
+	_, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true, "room": "db"}`, nil)
+	require.JSONEq(t, `{"replayed": ["post:main/1@db"]}`, body)
+	_, body = w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
+	require.JSONEq(t, `{"replayed": ["post:main/2@noc", "post:main/1@noc", "notice:1"]}`, body)
+	require.Equal(t, 3.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("post")))
+	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("notice")))
+	status, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{}`, body)
+}
+
+// One request works at all of them for so long and then says what is left.
+func TestReplayAllStopsInTime(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"1", "2", "3"} {
+		w.deadPost(t, id, "noc", t0)
+	}
+	now := t0
+	w.now = func() time.Time { now = now.Add(allTime / 2); return now }
+	_, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
+	done := read[Done](t, body)
+	require.Len(t, done.Replayed, 1)
+	require.Equal(t, 2, done.Left)
+	require.Equal(t, 1, w.rescans, "those done are sent")
+}
+
+// A dropped dead letter is gone, its problem isn't, and who asked is counted and logged.
+func TestDrop(t *testing.T) {
+	w := newWorld(t)
+	w.deadPost(t, "1", "noc", t0)
+	status, body := w.do(t, "POST", "/v1/deadletters/drop", `{"id": "post:main/1@noc"}`, nil)
+	require.Equal(t, 200, status, body)
+	require.JSONEq(t, `{"dropped": ["post:main/1@noc"]}`, body)
+	letters, err := w.store.DeadLetters(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, letters)
+	key := alert.Key{Source: "main", EventID: "1"}
+	problems, err := w.store.Problems(t.Context(), []alert.Key{key})
+	require.NoError(t, err)
+	require.Contains(t, problems, key)
+	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Dropped.WithLabelValues("post")))
+	require.Contains(t, w.logged.String(), `msg="dead letter dropped" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
+}
+
+// Entries set aside are listed without their payloads, shown with them, and
+// retried one or all; the ledger is woken.
+func TestSetAside(t *testing.T) {
+	w := newWorld(t)
+	w.aside(t, `{"event": 1}`)
+	w.aside(t, "no\x00JSON")
+	w.aside(t, `{"event": 3}`)
+	_, body := w.do(t, "GET", "/v1/setaside?limit=2", "", nil)
+	list := read[SetAsideList](t, body)
+	require.Equal(t, 3, list.Total)
+	require.Equal(t, []SetAsideEntry{
+		{ID: "3", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 12},
+		{ID: "2", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 7},
+	}, list.Entries)
+	_, body = w.do(t, "GET", "/v1/setaside/1", "", nil)
+	require.JSONEq(t, `{"event": 1}`, string(read[SetAsideEntry](t, body).Payload))
+	_, body = w.do(t, "GET", "/v1/setaside/2", "", nil)
+	require.Equal(t, `"no\u0000JSON"`, string(read[SetAsideEntry](t, body).Payload))
+
+	status, body := w.do(t, "POST", "/v1/setaside/retry", `{"id": "2"}`, nil)
+	require.Equal(t, 200, status, body)
+	require.JSONEq(t, `{"retried": ["2"]}`, body)
+	require.Equal(t, 1, w.wakes)
+	require.Contains(t, w.logged.String(), `msg="journal entry retried" entry=2 by=127.0.0.1:5555`)
+	_, body = w.do(t, "POST", "/v1/setaside/retry", `{"all": true}`, nil)
+	require.JSONEq(t, `{"retried": ["1", "3"]}`, body)
+	require.Equal(t, 3.0, testutil.ToFloat64(w.metrics.Retried))
+	entries, err := w.store.PendingEntries(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, entries, 3)
+	status, _ = w.do(t, "GET", "/v1/setaside/1", "", nil)
+	require.Equal(t, 404, status, "it isn't set aside any more")
+}
+
+// brokenStore can't be read.
+type brokenStore struct{ adminStore }
+
+func (brokenStore) DeadLetters(context.Context) ([]store.DeadLetter, error) {
+	return nil, errors.New("disk I/O error at /var/lib/alert-relay/relay.db")
+}
+
+// A fault of the store is 503, and its details are in the log alone.
+func TestAdminBesideABrokenStore(t *testing.T) {
+	w := newWorld(t)
+	w.adminAPI.store = brokenStore{w.store}
+	for _, c := range [][2]string{{"GET", "/v1/deadletters"}, {"POST", "/v1/deadletters/replay"}} {
+		status, body := w.do(t, c[0], c[1], `{"all": true}`, nil)
+		require.Equal(t, 503, status)
+		require.Contains(t, body, "the relay's log says why")
+		require.NotContains(t, body, "disk")
+	}
+	require.Contains(t, w.logged.String(), "disk I/O error")
+}
+
+// The client tells the relay's words, and tells a relay from what is none.
+func TestAdminClient(t *testing.T) {
+	w := newWorld(t)
+	w.deadPost(t, "1", "noc", t0)
+	server := httptest.NewServer(w.handler())
+	defer server.Close()
+	client := AdminClient{URL: server.URL + "/"}
+	list, err := client.DeadLetters(t.Context(), "noc", 0)
+	require.NoError(t, err)
+	require.Len(t, list.DeadLetters, 1)
+	_, err = client.Replay(t.Context(), Choice{ID: "notice:9"})
+	require.EqualError(t, err, `there is no dead letter "notice:9" ('alert-relay deadletter list' shows those that there are; it may have been replayed or dropped already)`)
+	_, err = client.SetAsideEntry(t.Context(), "a/b")
+	require.EqualError(t, err, `no journal entry "a/b" is set aside ('alert-relay setaside list' shows those that are; it may have been retried already)`)
+	done, err := client.Replay(t.Context(), Choice{All: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"post:main/1@noc"}, done.IDs())
+
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	_, err = AdminClient{URL: other.URL}.Drop(t.Context(), Choice{ID: "notice:9"})
+	require.ErrorContains(t, err, "answered 404 Not Found: that is no alert-relay's answer (is the address right?)")
+	other.Close()
+	_, err = AdminClient{URL: other.URL}.SetAside(t.Context(), 1)
+	require.ErrorIs(t, err, ErrNoRelay)
+}
+
+// What operators did is counted from zero, before anybody did it.
+func TestOperatorsMetricsBeginAtZero(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewMetrics(registry)
+	n, err := testutil.GatherAndCount(registry)
+	require.NoError(t, err)
+	require.Equal(t, 5, n)
+}

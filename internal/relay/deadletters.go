@@ -1,0 +1,166 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// DeadLetter is a post or notice that Webex refused for good, as it is listed.
+type DeadLetter struct {
+	ID         string    `json:"id"`                // "post:main/4711@noc", "notice:12"
+	Kind       string    `json:"kind"`              // "post", "notice"
+	Room       string    `json:"room"`              // configured name, or a person's address
+	Problem    string    `json:"problem,omitempty"` // "main/4711"
+	About      string    `json:"about,omitempty"`   // the problem's name; or how the notice begins
+	Reason     string    `json:"reason"`
+	TrackingID string    `json:"tracking_id,omitempty"` // what Webex's support asks for
+	At         time.Time `json:"at"`
+}
+
+// DeadLetterList is the newest ones, of Total.
+type DeadLetterList struct {
+	DeadLetters []DeadLetter `json:"dead_letters"`
+	Total       int          `json:"total"`
+}
+
+const (
+	kindPost   = "post"
+	kindNotice = "notice"
+)
+
+func kindOf(id string) string {
+	if strings.HasPrefix(id, kindPost+":") {
+		return kindPost
+	}
+	return kindNotice
+}
+
+func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
+	limit, err := limitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.lettersOf(r.Context(), r.URL.Query().Get("room"))
+	if err != nil {
+		return nil, err
+	}
+	list := DeadLetterList{DeadLetters: []DeadLetter{}, Total: len(all)}
+	if limit > 0 && len(all) > limit {
+		all = all[:limit]
+	}
+	about := a.names(r.Context(), all)
+	for _, d := range all {
+		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
+		if d.NoticeID == 0 {
+			l.Problem, l.About = d.Key.String(), about[d.Key]
+		} else if n, err := a.store.Notice(r.Context(), d.NoticeID); err == nil {
+			l.About = opening(cmp.Or(n.Markdown, n.Text))
+		}
+		list.DeadLetters = append(list.DeadLetters, l)
+	}
+	return list, nil
+}
+
+// lettersOf are all dead letters, or one room's.
+func (a *adminAPI) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, error) {
+	all, err := a.store.DeadLetters(ctx)
+	if err != nil || room == "" {
+		return all, err
+	}
+	var in []store.DeadLetter
+	for _, d := range all {
+		if d.Room == room {
+			in = append(in, d)
+		}
+	}
+	return in, nil
+}
+
+// names are the problems' names, where they can be read: a list without them is
+// better than none.
+func (a *adminAPI) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
+	var keys []alert.Key
+	for _, d := range letters {
+		if d.NoticeID == 0 {
+			keys = append(keys, d.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	problems, err := a.store.Problems(ctx, keys)
+	if err != nil {
+		a.log.Warn("dead letters are listed without their problems' names", "error", err)
+	}
+	about := make(map[alert.Key]string, len(problems))
+	for key, p := range problems {
+		about[key] = p.Name
+	}
+	return about
+}
+
+// opening is how a text begins: its first line, cut.
+func opening(text string) string {
+	const most = 80
+	line, _, more := strings.Cut(strings.TrimSpace(text), "\n")
+	if runes := []rune(line); len(runes) > most {
+		line, more = string(runes[:most]), true
+	}
+	if line = strings.TrimSpace(line); more {
+		line += " …"
+	}
+	return line
+}
+
+func (a *adminAPI) replay(r *http.Request, c Choice) (Done, error) {
+	defer a.rescan()
+	one := func(ctx context.Context, id string) error {
+		if err := a.store.ReplayDead(ctx, id); err != nil {
+			return err
+		}
+		a.metrics.Replayed.WithLabelValues(kindOf(id)).Inc()
+		a.log.Info("dead letter replayed", "dead_letter", id, "by", r.RemoteAddr)
+		return nil
+	}
+	if c.ID != "" {
+		return Done{Replayed: []string{c.ID}}, unknownLetter(c.ID, one(r.Context(), c.ID))
+	}
+	letters, err := a.lettersOf(r.Context(), c.Room)
+	if err != nil {
+		return Done{}, err
+	}
+	ids := make([]string, 0, len(letters))
+	for i := len(letters) - 1; i >= 0; i-- { // in the order in which they died
+		ids = append(ids, letters[i].ID)
+	}
+	done, left, err := a.each(r.Context(), ids, one)
+	return Done{Replayed: done, Left: left}, err
+}
+
+func (a *adminAPI) drop(r *http.Request, c Choice) (Done, error) {
+	if c.ID == "" {
+		return Done{}, &refusal{http.StatusBadRequest, "id is missing", "what is dropped is gone: name each one"}
+	}
+	if err := a.store.DropDead(r.Context(), c.ID); err != nil {
+		return Done{}, unknownLetter(c.ID, err)
+	}
+	a.metrics.Dropped.WithLabelValues(kindOf(c.ID)).Inc()
+	a.log.Warn("dead letter dropped", "dead_letter", c.ID, "by", r.RemoteAddr)
+	return Done{Dropped: []string{c.ID}}, nil
+}
+
+func unknownLetter(id string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return &refusal{http.StatusNotFound, fmt.Sprintf("there is no dead letter %q", id),
+			"'alert-relay deadletter list' shows those that there are; it may have been replayed or dropped already"}
+	}
+	return err
+}

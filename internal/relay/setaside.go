@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"nms-alert-relay/internal/store"
+)
+
+// SetAsideEntry is a journal entry that couldn't be applied, as it is listed.
+type SetAsideEntry struct {
+	ID         string          `json:"id"`
+	Source     string          `json:"source"`
+	Kind       string          `json:"kind"` // "event", as it came from Zabbix; "observation", "action": the relay's own
+	ReceivedAt time.Time       `json:"received_at"`
+	Reason     string          `json:"reason"`
+	Bytes      int             `json:"bytes"`             // of the payload
+	Payload    json.RawMessage `json:"payload,omitempty"` // of one entry alone; as a string where it isn't JSON
+}
+
+// SetAsideList is the newest ones, of Total.
+type SetAsideList struct {
+	Entries []SetAsideEntry `json:"entries"`
+	Total   int             `json:"total"`
+}
+
+func listEntry(e store.Entry) SetAsideEntry {
+	return SetAsideEntry{
+		ID: strconv.FormatInt(e.ID, 10), Source: e.Source, Kind: string(e.Kind),
+		ReceivedAt: e.ReceivedAt, Reason: e.SetAside, Bytes: len(e.Payload),
+	}
+}
+
+func (a *adminAPI) setAside(r *http.Request) (any, error) {
+	limit, err := limitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := a.store.Stats(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	entries, err := a.store.SetAsideEntries(r.Context(), limit)
+	if err != nil {
+		return nil, err
+	}
+	list := SetAsideList{Entries: []SetAsideEntry{}, Total: max(int(stats.SetAside), len(entries))}
+	for _, e := range entries {
+		list.Entries = append(list.Entries, listEntry(e))
+	}
+	return list, nil
+}
+
+func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
+	id, err := entryID(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	entries, err := a.store.Entries(r.Context(), id-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 || entries[0].ID != id || entries[0].SetAside == "" {
+		return nil, unknownEntry(r.PathValue("id"), store.ErrNotFound)
+	}
+	e := listEntry(entries[0])
+	if e.Payload = entries[0].Payload; !json.Valid(e.Payload) {
+		if e.Payload, err = json.Marshal(string(entries[0].Payload)); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func (a *adminAPI) retry(r *http.Request, c Choice) (Done, error) {
+	if c.Room != "" {
+		return Done{}, &refusal{http.StatusBadRequest, "an entry that was set aside has no room", "give all alone"}
+	}
+	defer a.wake()
+	one := func(ctx context.Context, text string) error {
+		id, err := entryID(text)
+		if err != nil {
+			return err
+		}
+		if err := a.store.RetryEntry(ctx, id); err != nil {
+			return err
+		}
+		a.metrics.Retried.Inc()
+		a.log.Info("journal entry retried", "entry", id, "by", r.RemoteAddr)
+		return nil
+	}
+	if c.ID != "" {
+		return Done{Retried: []string{c.ID}}, unknownEntry(c.ID, one(r.Context(), c.ID))
+	}
+	stats, err := a.store.Stats(r.Context())
+	if err != nil {
+		return Done{}, err
+	}
+	entries, err := a.store.SetAsideEntries(r.Context(), retryLimit)
+	if err != nil {
+		return Done{}, err
+	}
+	ids := make([]string, 0, len(entries))
+	for i := len(entries) - 1; i >= 0; i-- { // in the order in which they came
+		ids = append(ids, strconv.FormatInt(entries[i].ID, 10))
+	}
+	done, left, err := a.each(r.Context(), ids, one)
+	return Done{Retried: done, Left: left + max(0, int(stats.SetAside)-len(entries))}, err
+}
+
+func entryID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, unknownEntry(text, store.ErrNotFound)
+	}
+	return id, nil
+}
+
+func unknownEntry(id string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return &refusal{http.StatusNotFound, fmt.Sprintf("no journal entry %q is set aside", id),
+			"'alert-relay setaside list' shows those that are; it may have been retried already"}
+	}
+	return err
+}
