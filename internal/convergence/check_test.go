@@ -23,8 +23,8 @@ import (
 )
 
 // patience is how long a relay may take to be quiet after the last trouble: it
-// may be told three times in a row to wait an hour, by each of two faults.
-const patience = 12 * time.Hour
+// may be told three times in a row to wait five minutes, by each of several faults.
+const patience = 3 * time.Hour
 
 // settle waits until the relay says that nothing is to be sent any more, and
 // then that it speaks the truth.
@@ -318,12 +318,38 @@ func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.Mess
 	if post.ToldSeq != p.LastSeq() {
 		w.fault("%s: told up to entry %d of %d", where, post.ToldSeq, p.LastSeq())
 	}
+	w.checkOrder(p, root, where)
 	if post.CardID == "" || post.CardID == post.RootID {
 		return
 	}
 	card, ok := w.sim.Message(post.CardID)
 	if !ok || card.Deleted || card.ParentID != root.ID || !p.Open() {
 		w.fault("%s: its card isn't a live reply to its root, or the problem is over: %+v", where, card)
+	}
+}
+
+// checkOrder holds that a thread tells things in the order in which the relay
+// learned of them.
+func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where string) {
+	at := map[string]int{} // what somebody wrote → the first reply that tells it
+	for i, reply := range w.thread(root) {
+		for _, said := range comments.FindAllString(reply.Text, -1) {
+			if _, before := at[said]; !before {
+				at[said] = i
+			}
+		}
+	}
+	entries := slices.SortedFunc(slices.Values(p.Timeline), func(a, b alert.Entry) int { return a.Seq - b.Seq })
+	last := 0
+	for _, e := range entries {
+		if e.Update == nil {
+			continue
+		}
+		if i, told := at[e.Update.Message]; told && i < last {
+			w.fault("%s: %q is told before what came before it", where, e.Update.Message)
+		} else if told {
+			last = i
+		}
 	}
 }
 
@@ -423,10 +449,6 @@ func (w *world) checkRepeats(h held) {
 
 var comments = regexp.MustCompile(`(comment|on it,) \d+`)
 
-// lastMoment is how long before a kill an answer may have come that wasn't kept:
-// as long as a write takes, or is tried again.
-const lastMoment = 2 * time.Minute
-
 // excused says whether a message may be one that was posted again.
 func (w *world) excused(id string, inHand map[string]int) bool {
 	a, heard := w.ears.known[id]
@@ -434,7 +456,7 @@ func (w *world) excused(id string, inHand map[string]int) bool {
 		return true // its answer was lost
 	}
 	for _, k := range w.kills {
-		if k.life == a.life && k.at.Sub(a.at) < lastMoment {
+		if k.life == a.life && k.at.Sub(a.at) < w.moment() {
 			inHand[fmt.Sprintf("life %d, bot %d", a.life, a.bot)]++
 			return true
 		}

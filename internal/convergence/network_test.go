@@ -147,16 +147,17 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	}
 }
 
-// forget shortens a wait to what the process still knows after a crash: one
-// that it was told in its very last moment may not have reached the disk.
-func (e *ears) forget(bot int, known time.Time) (shortened bool) {
+// forget shortens a wait to what the process still knows after a kill, where it
+// was told in the last moment before that and may not have reached the disk.
+func (e *ears) forget(bot int, known, lastMoment time.Time) (shortened bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if w := e.waits[bot]; known.Before(w.until) && time.Now().Before(w.until) {
-		e.waits[bot] = wait{w.told, known}
-		return true
+	w := e.waits[bot]
+	if !known.Before(w.until) || !time.Now().Before(w.until) || w.told.Before(lastMoment) {
+		return false
 	}
-	return false
+	e.waits[bot] = wait{w.told, known}
+	return true
 }
 
 func (e *ears) callsMade() int {

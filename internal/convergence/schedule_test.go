@@ -126,7 +126,7 @@ func of(seed uint64) schedule {
 		s.PerRoom = pick(r, 0.3, 1, 4)
 	}
 
-	span := pick(r, 10*time.Second, time.Minute, 10*time.Minute)
+	span := pick(r, 10*time.Second, time.Minute, 5*time.Minute)
 	problems := 1 + r.IntN(6)
 	if r.IntN(12) == 0 {
 		problems = 20 // a small storm
@@ -137,8 +137,12 @@ func of(seed uint64) schedule {
 	for range r.IntN(7) {
 		s.Steps = append(s.Steps, trouble(r, problems, span)...)
 	}
-	slices.SortStableFunc(s.Steps, func(a, b step) int { return cmp.Compare(a.At, b.At) })
+	s.sort()
 	return s
+}
+
+func (s *schedule) sort() {
+	slices.SortStableFunc(s.Steps, func(a, b step) int { return cmp.Compare(a.At, b.At) })
 }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -161,7 +165,7 @@ func trouble(r *rand.Rand, problems int, span time.Duration) []step {
 		s.For = within(r, time.Minute)
 	case 3:
 		s.Kind, s.Op, s.Room, s.Skip, s.Count = limit, any(), somewhere(), r.IntN(4), 1+r.IntN(3)
-		s.Status, s.RetryAfter = 429, pick(r, 1, 5, 30, 300, 3600)
+		s.Status, s.RetryAfter = 429, pick(r, 1, 5, 30, 300)
 	case 4:
 		s.Kind, s.Op, s.Room, s.Skip, s.Count = fail, any(), somewhere(), r.IntN(4), 1+r.IntN(6)
 		s.Status, s.Taken = pick(r, 500, 502, 503, 504), r.IntN(3) == 0
@@ -173,7 +177,7 @@ func trouble(r *rand.Rand, problems int, span time.Duration) []step {
 	case 8:
 		s.Kind, s.Op, s.Room, s.Skip, s.Count, s.Status = refuse, any(), somewhere(), r.IntN(6), 1, 400
 	case 9:
-		s.Kind, s.For = outage, time.Second+within(r, pick(r, 10*time.Second, 10*time.Minute, time.Hour))
+		s.Kind, s.For = outage, time.Second+within(r, pick(r, 10*time.Second, 5*time.Minute))
 	case 10:
 		switch r.IntN(3) {
 		case 0:

@@ -103,10 +103,20 @@ type kill struct {
 	at   time.Time
 }
 
+// moment is how long it takes at most to save what an answer said: two waits for
+// the disk, or as long as that is full.
+func (s schedule) moment() time.Duration {
+	if s.has(diskFull) {
+		return 2 * time.Minute
+	}
+	return 4*s.Disk + time.Second
+}
+
 // accepted is one 202.
 type accepted struct {
 	id      int64
 	payload string
+	took    time.Duration
 }
 
 func (w *world) fault(format string, args ...any) {
@@ -193,11 +203,13 @@ func (w *world) start() {
 	l.alive, l.die = context.WithCancel(context.Background())
 	l.disk = &disk{Store: l.db, life: l, most: w.Disk, c: w.chance, full: &w.full}
 	l.connect()
-	// What is committed counts, also where the process was killed before it heard so.
 	for i, name := range bots {
+		if len(w.kills) == 0 {
+			break
+		}
 		text, _ := l.db.Value(context.Background(), "delivery/paused/"+name)
 		until, _ := time.Parse(time.RFC3339Nano, text)
-		if w.ears.forget(i, until) {
+		if w.ears.forget(i, until, w.kills[len(w.kills)-1].at.Add(-w.moment())) {
 			w.forgot = true
 		}
 	}
@@ -323,7 +335,7 @@ func (w *world) take(e store.Entry) error {
 		return err
 	}
 	w.mu.Lock()
-	w.accepted = append(w.accepted, accepted{id, string(e.Payload)})
+	w.accepted = append(w.accepted, accepted{id, string(e.Payload), time.Since(e.ReceivedAt)})
 	w.mu.Unlock()
 	l.fold.Wake()
 	return nil

@@ -1,0 +1,158 @@
+package convergence
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// The schedules of this file are written by hand: one trouble each, met while
+// problems open, change and end. What TestRoomsConverge checks is checked here too.
+
+// tell plays troubles around three problems in the rooms that a host of this
+// name goes to: the first ends, the second is acknowledged, the third goes on.
+func tell(t *testing.T, host string, then func(*world), troubles ...step) {
+	t.Helper()
+	inMemory(t)
+	s := schedule{Seed: 1, Workers: 2, Rate: 10, Network: 80 * time.Millisecond, Disk: 20 * time.Millisecond, Steps: troubles}
+	for n := range 3 {
+		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: host}
+		opened := truth{Severity: alert.Average, Opened: time.Duration(1+n) * time.Second}
+		say := func(at time.Duration, k alert.Kind, tr truth, u update) {
+			s.Steps = append(s.Steps, step{At: at, Kind: send, Problem: n, Payload: l.payload(tr, k, u, "", at)})
+		}
+		say(opened.Opened, alert.KindProblem, opened, update{})
+		switch n {
+		case 0:
+			opened.Resolved, opened.ResolvedAt = true, 30*time.Second
+			say(opened.ResolvedAt, alert.KindRecovery, opened, update{})
+		case 1:
+			opened.Acknowledged = true
+			say(20*time.Second, alert.KindUpdate, opened, update{At: 20 * time.Second, Who: "Alice", Words: "acknowledged", Ack: true})
+		}
+	}
+	s.sort()
+	faults := play(t, s, then)
+	require.Empty(t, faults, "%v", s)
+}
+
+// roots are the texts of a room's live roots, the card's where it has one.
+func (w *world) roots(room string) (texts []string) {
+	for _, m := range w.sim.Timeline(room) {
+		if m.ParentID == "" && !m.Deleted {
+			texts = append(texts, m.Text)
+		}
+	}
+	return texts
+}
+
+// shows says that a room has exactly the three problems of tell, as they are.
+func (w *world) shows(t *testing.T, room string) {
+	t.Helper()
+	texts := w.roots(room)
+	require.Len(t, texts, 3)
+	for _, text := range texts {
+		require.Equal(t, strings.Contains(text, nameOf(0)), strings.Contains(text, "resolved"), text)
+		require.Equal(t, strings.Contains(text, nameOf(1)), strings.Contains(text, "acknowledged"), text)
+	}
+}
+
+// An hour without Webex delays what was to be said, and that is all.
+func TestAnHourOfOutage(t *testing.T) {
+	tell(t, "sw1", func(w *world) {
+		w.shows(t, "noc")
+		require.Empty(t, w.ears.early)
+	}, step{At: 2 * time.Second, Kind: outage, For: time.Hour})
+}
+
+// A 429 stops the bot for exactly as long as it says, across a kill -9 as well.
+func TestToldToWaitAnHour(t *testing.T) {
+	tell(t, "sw1", func(w *world) {
+		w.shows(t, "noc")
+		require.False(t, w.forgot, "the wait outlived the kill")
+		require.Equal(t, 1, w.ears.refused[429], "and nobody asked before it was over")
+	},
+		step{At: 2500 * time.Millisecond, Kind: limit, Count: 1, Status: 429, RetryAfter: 3600},
+		step{At: time.Minute, Kind: crash, For: 5 * time.Second})
+}
+
+// A bot whose token was revoked says all of it once it has a token again.
+func TestARevokedToken(t *testing.T) {
+	tell(t, "sw1", func(w *world) {
+		w.shows(t, "noc")
+		require.Less(t, w.ears.refused[401], 70, "one try a minute, for an hour")
+		require.NotZero(t, w.ears.refused[401])
+	}, step{At: 2 * time.Second, Kind: revoke}, step{At: time.Hour, Kind: restore})
+}
+
+// What a room that the bot was put out of isn't told, the default room is; and
+// once the bot is back and the dead letters replayed, the room knows it all.
+func TestARoomIsGoneAndComesBack(t *testing.T) {
+	out := step{At: 2500 * time.Millisecond, Kind: expel, Room: "line"}
+	tell(t, "line1", func(w *world) {
+		require.NotEmpty(t, w.roots("noc"))
+		require.Contains(t, strings.Join(w.roots("noc"), "\n"), "Room line refuses messages.")
+	}, out)
+	tell(t, "line1", func(w *world) {
+		w.shows(t, "line")
+		require.Zero(t, w.stats().DeadPosts)
+	}, out, step{At: 50 * time.Second, Kind: readmit, Room: "line"})
+}
+
+// One message that Webex refuses is a dead letter and holds up no other.
+func TestOneMessageIsRefused(t *testing.T) {
+	tell(t, "line1", func(w *world) {
+		require.EqualValues(t, 1, w.stats().DeadPosts)
+		require.Len(t, w.roots("line"), 2)
+	}, step{At: 0, Kind: refuse, Op: "POST /messages", Room: "line", Count: 1, Status: 400})
+}
+
+// A Webex that answers after 20 s, or not before the client gives up, is said
+// everything; whatever it took is repeated no more often than an answer was lost.
+func TestASlowWebex(t *testing.T) {
+	for _, delay := range []time.Duration{20 * time.Second, 45 * time.Second} {
+		tell(t, "sw1", func(w *world) {
+			require.Len(t, w.accepted, 5, "Zabbix waits for none of it")
+			for _, a := range w.accepted {
+				require.Less(t, a.took, time.Second)
+			}
+		}, step{Kind: slow, Count: 12, For: delay, Taken: true})
+	}
+}
+
+// A disk that takes nothing for a while: events are refused, come again and are
+// told; the messages that were under way when it filled up aren't said twice.
+func TestAFullDisk(t *testing.T) {
+	tell(t, "sw1", func(w *world) {
+		w.shows(t, "noc")
+		require.Len(t, w.accepted, 5)
+	}, step{At: 1200 * time.Millisecond, Kind: diskFull, For: 15 * time.Second})
+}
+
+// A stop drains and repeats nothing.
+func TestARestartRepeatsNothing(t *testing.T) {
+	var stops []step
+	for at := time.Second; at < 40*time.Second; at += 2500 * time.Millisecond {
+		stops = append(stops, step{At: at, Kind: restart, For: 100 * time.Millisecond})
+	}
+	tell(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
+}
+
+// kill -9 at every tenth of a second of a problem's first words, and of its last:
+// at each it goes on as if nothing had happened, but for one message a worker at most.
+func TestKilledAtAnyMoment(t *testing.T) {
+	for _, from := range []time.Duration{time.Second, 30 * time.Second} {
+		for n := range 12 {
+			at := from + time.Duration(n)*53*time.Millisecond
+			t.Run(fmt.Sprint(at), func(t *testing.T) {
+				tell(t, "sw1", func(*world) {}, step{At: at, Kind: crash, For: 2 * time.Second})
+			})
+		}
+	}
+}
