@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,13 +89,7 @@ func newSetAsideShow(g *globals) *cobra.Command {
 			if err != nil {
 				return failed(err)
 			}
-			return a.print(cmd, e, func(w io.Writer) {
-				var text string
-				if json.Unmarshal(e.Payload, &text) != nil {
-					text = string(e.Payload)
-				}
-				fmt.Fprintln(w, text)
-			})
+			return a.print(cmd, e, func(w io.Writer) { _, _ = io.WriteString(w, e.Payload) }) // a buffer
 		},
 	}
 	a.add(cmd)

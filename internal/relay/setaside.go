@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,13 +13,14 @@ import (
 
 // SetAsideEntry is a journal entry that couldn't be applied, as it is listed.
 type SetAsideEntry struct {
-	ID         string          `json:"id"`
-	Source     string          `json:"source"`
-	Kind       string          `json:"kind"` // "event", as it came from Zabbix; "observation", "action": the relay's own
-	ReceivedAt time.Time       `json:"received_at"`
-	Reason     string          `json:"reason"`
-	Bytes      int             `json:"bytes"`             // of the payload
-	Payload    json.RawMessage `json:"payload,omitempty"` // of one entry alone; as a string where it isn't JSON
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`
+	Kind       string    `json:"kind"` // "event", as it came from Zabbix; "observation", "action": the relay's own
+	ReceivedAt time.Time `json:"received_at"`
+	Reason     string    `json:"reason"`
+	Bytes      int       `json:"bytes"` // of the payload
+	// Payload is given for one entry alone: its text as it came, white space and all.
+	Payload string `json:"payload,omitempty"`
 }
 
 // SetAsideList is the newest ones, of Total.
@@ -69,11 +69,7 @@ func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
 		return nil, unknownEntry(r.PathValue("id"), store.ErrNotFound)
 	}
 	e := listEntry(entries[0])
-	if e.Payload = entries[0].Payload; !json.Valid(e.Payload) {
-		if e.Payload, err = json.Marshal(string(entries[0].Payload)); err != nil {
-			return nil, err
-		}
-	}
+	e.Payload = string(entries[0].Payload)
 	return e, nil
 }
 
