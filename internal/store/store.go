@@ -36,6 +36,8 @@ const (
 	EntryObservation EntryKind = "observation"
 	// EntryAction is a JSON alert.Update, in an Envelope: what the relay did in Zabbix.
 	EntryAction EntryKind = "action"
+	// EntryReroute names another room for a problem, in an Envelope: its own refuses it.
+	EntryReroute EntryKind = "reroute"
 )
 
 // Envelope is the payload of the journal entries that the relay writes itself.
@@ -43,6 +45,7 @@ type Envelope struct {
 	EventID     string             `json:"event_id"`
 	Observation *alert.Observation `json:"observation,omitempty"`
 	Update      *alert.Update      `json:"update,omitempty"`
+	Room        string             `json:"room,omitempty"` // of a reroute
 }
 
 // Entry is one line of the journal.

@@ -11,10 +11,10 @@ import (
 // written twice while it goes on, and before the log is too long to read quickly
 // after a crash. In pages of 4 KiB.
 const (
-	checkpointPages = 4096             // this much to copy: copy it
+	checkpointPages = 8192             // this much to copy: copy it
 	checkpointAfter = 10 * time.Second // less than that: copy it once it is this old
 	checkpointLook  = 500 * time.Millisecond
-	longLog         = 16384 // longer than this: copy the rest while nobody writes
+	longLog         = 32768 // longer than this: copy the rest while nobody writes
 )
 
 // checkpointer copies the write-ahead log into the database on a connection of
