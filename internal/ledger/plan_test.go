@@ -226,6 +226,16 @@ func TestUnionOfRooms(t *testing.T) {
 	}
 }
 
+// So is an update that was told before, once it comes for another address.
+func TestUnionOfRoomsByUpdate(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened(), commented(time.Minute, "on it"))
+	out := w.planItems(w.item(commented(time.Minute, "on it"), "storage"))
+	require.True(t, out.Results[0].Duplicate)
+	require.True(t, w.post("storage").Pending())
+	require.Equal(t, w.known.Problems[k4711].Revision, w.post("storage").Desired)
+}
+
 // A raise of severity may be news for more rooms; a lower one takes none away.
 func TestSeverityAddsRooms(t *testing.T) {
 	w := newWorld(t)
@@ -418,9 +428,10 @@ func TestBadEntriesHoldUpNobody(t *testing.T) {
 		w.item(nameless, ""),
 		w.item(raise, "panic"),
 		w.item(commented(2*time.Minute, "seen"), ""),
+		w.item(commented(3*time.Minute, "never seen either"), "panic"),
 	)
 	require.Equal(t, []int64{2, 5}, out.Fold.Applied)
-	require.Len(t, out.Fold.SetAside, 3)
+	require.Len(t, out.Fold.SetAside, 4)
 	require.Equal(t, "no event id", out.Fold.SetAside[1])
 	require.Contains(t, out.Fold.SetAside[3], "names no event")
 	require.Contains(t, out.Fold.SetAside[4], "a broken route")
