@@ -129,7 +129,7 @@ func of(seed uint64) schedule {
 	span := pick(r, 10*time.Second, time.Minute, 5*time.Minute)
 	problems := 1 + r.IntN(6)
 	if r.IntN(12) == 0 {
-		problems = 20 // a small storm
+		problems = 15 // a small storm
 	}
 	for n := range problems {
 		s.Steps = append(s.Steps, lifeOf(r, n, span)...)
