@@ -188,29 +188,31 @@ func (l *Ledger) item(e store.Entry) (item Item) {
 		item.Decoded, item.Err = l.opts.Decode(e)
 		return item
 	}
-	item.Decoded.Event, item.Err = own(e)
+	item.Decoded, item.Err = own(e)
 	return item
 }
 
-// own makes the event of an entry that the relay wrote itself.
-func own(e store.Entry) (alert.Event, error) {
+// own reads an entry that the relay wrote itself.
+func own(e store.Entry) (d Decoded, err error) {
 	var env store.Envelope
 	if err := json.Unmarshal(e.Payload, &env); err != nil {
-		return alert.Event{}, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
+		return d, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
 	}
-	event := alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
+	d.Event = alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
 	switch {
 	case env.EventID == "":
-		return event, errors.New("the relay's own entry names no event")
+		return d, errors.New("the relay's own entry names no event")
 	case e.Kind == store.EntryObservation && env.Observation != nil:
-		event.Kind, event.Observation = alert.KindObservation, env.Observation
-		event.At, event.SentAt, event.Opened = env.Observation.At, env.Observation.At, env.Observation.Opened
+		d.Event.Kind, d.Event.Observation = alert.KindObservation, env.Observation
+		d.Event.At, d.Event.SentAt, d.Event.Opened = env.Observation.At, env.Observation.At, env.Observation.Opened
 	case e.Kind == store.EntryAction && env.Update != nil:
-		event.Kind, event.Update, event.At, event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
+		d.Event.Kind, d.Event.Update, d.Event.At, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
+	case e.Kind == store.EntryReroute && env.Room != "":
+		d.Reroute = env.Room
 	default:
-		return event, fmt.Errorf("unknown entry kind %q", e.Kind)
+		return d, fmt.Errorf("unknown entry kind %q", e.Kind)
 	}
-	return event, nil
+	return d, nil
 }
 
 // note counts and logs what became of an entry.
@@ -221,6 +223,8 @@ func (l *Ledger) note(r Result) {
 		l.opts.Log.Error("a journal entry can't be applied and is set aside", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
 	case r.Test:
 		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
+	case r.Entry.Kind == store.EntryReroute:
+		l.opts.Log.Info("problem rerouted", "key", r.Key.String(), "entry", r.Entry.ID)
 	default:
 		if r.Entry.Kind == store.EntryEvent {
 			l.opts.Metrics.count(r)

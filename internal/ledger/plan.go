@@ -16,6 +16,8 @@ type Decoded struct {
 	Event  alert.Event
 	Test   bool   // Zabbix's Test button: no problem
 	SendTo string // {ALERT.SENDTO}
+	// Reroute is another room that is to be told of the problem; no event.
+	Reroute string
 }
 
 // Item is one journal entry of a batch, decoded; Err says why it couldn't be.
@@ -124,7 +126,8 @@ func (b *batch) add(item Item) {
 	if e.change.Changed {
 		b.put(e.problem)
 	}
-	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && !slices.Contains(b.out.Learned, r.Key) {
+	// The API knows more of trigger problems alone.
+	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && e.problem.Origin == alert.OriginTrigger && !slices.Contains(b.out.Learned, r.Key) {
 		b.out.Learned = append(b.out.Learned, r.Key)
 	}
 	if _, ok := b.posts[r.Key]; !ok {
@@ -159,10 +162,28 @@ func (b *batch) effect(item Item) (e effect, err error) {
 	if key.Source == "" || key.EventID == "" {
 		return e, fmt.Errorf("it names no event (source %q, event id %q)", key.Source, key.EventID)
 	}
-	e.problem, e.change = alert.Apply(b.problem(key), item.Decoded.Event)
 	e.posts = b.postsOf(key)
+	if room := item.Decoded.Reroute; room != "" {
+		if e.problem = b.problem(key); e.problem.Revision == 0 {
+			return e, fmt.Errorf("problem %s isn't kept (any more)", key)
+		}
+		b.join(&e, route.Target{Room: room}, item.Decoded)
+		return e, nil
+	}
+	e.problem, e.change = alert.Apply(b.problem(key), item.Decoded.Event)
 	b.tell(&e, item.Decoded)
 	return e, nil
+}
+
+// join gives the problem a post in a room that has none of it yet.
+func (b *batch) join(e *effect, t route.Target, d Decoded) {
+	if slices.ContainsFunc(e.posts, func(post store.Post) bool { return post.Room == t.Room }) {
+		return
+	}
+	post := store.Post{Key: e.problem.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
+	b.desire(&post, e.problem, d)
+	e.posts = append(e.posts, post)
+	e.touched = append(e.touched, post.Room)
 }
 
 func (b *batch) problem(key alert.Key) alert.Problem {
@@ -199,13 +220,7 @@ func (b *batch) tell(e *effect, d Decoded) {
 		return
 	}
 	for _, t := range b.rules.Rooms(e.problem, d.SendTo, b.now) {
-		if slices.ContainsFunc(e.posts, func(post store.Post) bool { return post.Room == t.Room }) {
-			continue
-		}
-		post := store.Post{Key: e.problem.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
-		b.desire(&post, e.problem, d)
-		e.posts = append(e.posts, post)
-		e.touched = append(e.touched, post.Room)
+		b.join(e, t, d)
 	}
 }
 

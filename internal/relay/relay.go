@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -167,7 +168,15 @@ func (r *Relay) connect() error {
 	)
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: renderer, Bots: bots.delivering(), Rooms: delivery.RoomsOf(cfg), Fallback: delivery.FallbackOf(cfg),
-		Asks:    func(source string) bool { return sources[source] != nil },
+		Asks: func(source string) bool { return sources[source] != nil },
+		Reroute: func(ctx context.Context, key alert.Key, toRoom string) error {
+			payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: toRoom})
+			if err == nil {
+				_, err = r.store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
+			}
+			fold.Wake()
+			return err
+		},
 		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: delivery.NewMetrics(r.registry), Log: log,
 	})
 	if err != nil {
