@@ -345,3 +345,17 @@ func TestOperatorsMetricsBeginAtZero(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 5, n)
 }
+
+// An entry that is gone isn't shown as the one after it.
+func TestAnEntryThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(`{}`), ReceivedAt: t0})
+	require.NoError(t, err)
+	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Applied: []int64{id}}))
+	w.aside(t, `{"event": 2}`)
+	n, err := w.store.Prune(t.Context(), t0.Add(time.Hour), time.Time{}, time.Time{}, 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	status, body := w.do(t, "GET", "/v1/setaside/1", "", nil)
+	require.Equal(t, 404, status, body)
+}

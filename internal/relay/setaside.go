@@ -15,7 +15,7 @@ import (
 type SetAsideEntry struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
-	Kind       string    `json:"kind"` // "event", as it came from Zabbix; "observation", "action": the relay's own
+	Kind       string    `json:"kind"` // "event", as it came from Zabbix; all others are the relay's own
 	ReceivedAt time.Time `json:"received_at"`
 	Reason     string    `json:"reason"`
 	Bytes      int       `json:"bytes"` // of the payload
