@@ -72,6 +72,9 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 	}
 	c.LastError, c.TrackingID = err.Error(), f.TrackingID
 	if class == webex.Temporary {
+		if s.Op == OpEdit {
+			c.RootHash = "" // taken or not: what the root shows isn't known any more
+		}
 		if s.Op == OpEdit && f.Unanswered && c.Attempts == 0 && c.Edits < webex.MaxEdits-1 {
 			// Webex may have taken it. Counting it once keeps the count honest without
 			// letting an outage eat the edit that is kept for the resolution.
@@ -122,7 +125,14 @@ func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubt
 	if d.ThreadProved {
 		return c, d, VerdictDead
 	}
-	if c.CardID == c.RootID || c.Edits >= editLimit(p) { // can't be edited
+	if c.CardID == c.RootID { // can't be edited; replaced by another, it goes if it is there still
+		if d.PostedAnew {
+			return c, d, VerdictDead
+		}
+		d.PostedAnew, c.CardActions = true, ""
+		return c, d, VerdictReplan
+	}
+	if c.Edits >= editLimit(p) { // likewise
 		return postAnew(c, d)
 	}
 	d.ThreadProved = true

@@ -11,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
 func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
@@ -163,6 +164,37 @@ func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
 		require.Equal(t, []string{"edit", "reply 400", "edit", "reply 400"}, w.ops()[2:])
 		require.Equal(t, store.PostDead, w.store.post(key(1), "noc").State)
 	})
+}
+
+// A card that is the root can't be edited to find out whether it lives: it is
+// replaced, and never stands beside its successor.
+func TestAReplyThatIsRefusedUnderACardReplacesIt(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.meet = func(c aCall) *trouble {
+			if strings.Contains(c.markdown, "line:") {
+				return &trouble{status: 400}
+			}
+			return nil
+		}
+		w.fold(1, nil, "card")
+		w.pass(time.Second)
+		w.fold(1, say("looking"))
+		w.pass(5 * time.Second)
+		require.Equal(t, []string{"card", "reply 400", "delete", "card"}, w.ops())
+		require.Len(t, w.webex.live("R-card"), 1)
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// What the root shows isn't known once an edit's answer was lost: what it
+// showed before may have to be said again.
+func TestALostEditLeavesNothingKnownOfTheRoot(t *testing.T) {
+	for _, err := range []error{&webex.Error{Unanswered: true, Message: "lost"}, &webex.Error{Status: 503, Message: "away"}} {
+		c, _, verdict := Refused(Step{Op: OpEdit}, alert.Problem{}, store.Cursor{RootID: "m1", RootHash: "known"}, Doubts{}, "", err, time.Second, time.Now())
+		require.Equal(t, VerdictRetry, verdict)
+		require.Empty(t, c.RootHash)
+		require.Equal(t, "m1", c.RootID)
+	}
 }
 
 func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
