@@ -144,6 +144,25 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	tell(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
 }
 
+// An edit that was taken though its answer was lost, of a change that is taken
+// back at once: the room shows the end of it.
+func TestALostEditIsTakenBack(t *testing.T) {
+	inMemory(t)
+	for n := range 10 {
+		l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "line1"}
+		s := schedule{Seed: 1, Workers: 2, Rate: 10, Steps: []step{{Kind: lose, Op: "PUT /messages/{id}", Count: 1, Taken: true}}}
+		say := func(at time.Duration, k alert.Kind, acked bool, u update) {
+			tr := truth{Severity: alert.Average, Opened: time.Second, Acknowledged: acked}
+			s.Steps = append(s.Steps, step{At: at, Kind: send, Payload: l.payload(tr, k, u, "", at.Truncate(time.Second))})
+		}
+		say(time.Second, alert.KindProblem, false, update{})
+		say(10*time.Second, alert.KindUpdate, true, update{At: 10 * time.Second, Who: "Alice", Words: "acknowledged", Ack: true})
+		back := 12*time.Second + time.Duration(n)*150*time.Millisecond
+		say(back, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
+		require.Empty(t, play(t, s), "taken back after %v", back)
+	}
+}
+
 // kill -9 at every tenth of a second of a problem's first words, and of its last:
 // at each it goes on as if nothing had happened, but for one message a worker at most.
 func TestKilledAtAnyMoment(t *testing.T) {
