@@ -98,6 +98,7 @@ type Delivery struct {
 	notice chan struct{}
 	// refusing are the rooms of which the default room was told that they refuse messages.
 	refusing sync.Map
+	started  time.Time
 }
 
 // New makes a Delivery; Run starts it.
@@ -129,7 +130,7 @@ func New(o Options) (*Delivery, error) {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	d := &Delivery{Options: o, bots: map[string]*bot{}, rescan: make(chan struct{}, 1), notice: make(chan struct{}, 1)}
+	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}, rescan: make(chan struct{}, 1), notice: make(chan struct{}, 1)}
 	for _, b := range o.Bots {
 		if d.bots[b.Name] != nil {
 			return nil, fmt.Errorf("delivery: two bots are named %q", b.Name)

@@ -65,7 +65,7 @@ func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
 		case s.Op == OpEdit || s.Op == OpRoot && !s.AsCard:
 			text = b.Render.Root(v.problem, v.room.Room, now)
 			s.Hash = hash(text)
-			if s.Op == OpRoot || s.Hash != v.post.RootHash {
+			if s.Op == OpRoot || s.Hash != v.post.RootHash || b.inDoubt(v.post) {
 				return s, text
 			}
 			v.post.Cursor = Unchanged(v.problem, v.post.Cursor, v.room)
@@ -83,6 +83,13 @@ func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
 			return s, ""
 		}
 	}
+}
+
+// inDoubt says whether the root may show something else than its post says: the
+// room was behind already when the relay started, and an earlier process may have been killed
+// while an edit was under way.
+func (b *bot) inDoubt(p store.Post) bool {
+	return !p.DirtySince.IsZero() && p.DirtySince.Before(b.started)
 }
 
 // hash names a text: whether two are the same is all that is asked.
