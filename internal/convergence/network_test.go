@@ -60,7 +60,7 @@ type ears struct {
 	early   []string          // requests that began though the bot knew to wait
 	calls   int
 	refused map[int]int     // status → answers
-	stays   map[string]bool // messages that Webex refused to delete, or didn't find: the bot had been put out
+	stays   map[string]bool // messages that Webex refused to delete, or didn't find while the bot was out
 	lost    int             // requests without an answer, or 5xx: nobody knows what came of them
 }
 
@@ -139,7 +139,8 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 			e.known[m.ID] = answer{l.life.number, now, l.bot}
 		}
 	}
-	if resp.StatusCode >= 400 && resp.StatusCode < 429 && r.Method == http.MethodDelete {
+	gone := resp.StatusCode == http.StatusNotFound && r.Method == http.MethodPut && l.life.has(readmit)
+	if resp.StatusCode >= 400 && resp.StatusCode < 429 && r.Method == http.MethodDelete || gone {
 		e.stays[path.Base(r.URL.Path)] = true
 	}
 	if resp.StatusCode >= 400 {

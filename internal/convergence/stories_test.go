@@ -160,6 +160,13 @@ func TestALostEditIsTakenBack(t *testing.T) {
 		back := 12*time.Second + time.Duration(n)*150*time.Millisecond
 		say(back, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
 		require.Empty(t, play(t, s), "taken back after %v", back)
+
+		// Likewise where the relay was killed before it heard that the edit was taken.
+		s.Steps = append(s.Steps[1:3:3], step{At: back - 100*time.Millisecond, Kind: crash, For: 2 * time.Second})
+		s.Network = 500 * time.Millisecond
+		say(back-150*time.Millisecond, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
+		s.sort()
+		require.Empty(t, play(t, s), "killed at %v", back)
 	}
 }
 
