@@ -22,7 +22,7 @@ import (
 var (
 	seedFlag      = flag.Uint64("seed", 0, "run the schedule of this seed alone, and print it")
 	firstFlag     = flag.Uint64("first", 1, "the first seed")
-	schedulesFlag = flag.Int("schedules", 60, "how many schedules to run")
+	schedulesFlag = flag.Int("schedules", schedules, "how many schedules to run")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a Zabbix and a journal in one.
 type fake struct {
+	mu      sync.Mutex
 	down    bool
 	calls   [][]string
 	at      []time.Time
@@ -30,6 +32,8 @@ type fake struct {
 }
 
 func (f *fake) Observe(_ context.Context, ids []string) (map[string]alert.Observation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.calls, f.at = append(f.calls, ids), append(f.at, time.Now())
 	if f.down {
 		return nil, errors.New("connection refused")
@@ -115,8 +119,10 @@ func TestAsksAgain(t *testing.T) {
 		q.Ask(alert.Key{Source: "main", EventID: "1"}, 0)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
+		f.mu.Lock()
 		require.Less(t, len(f.calls), 20)
 		f.down = false
+		f.mu.Unlock()
 		time.Sleep(lastPause)
 		synctest.Wait()
 		require.Len(t, f.entries, 1)

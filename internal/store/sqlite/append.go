@@ -108,13 +108,13 @@ func (q *intake) enqueue(r *request) error {
 	first := len(q.waiting) == 0
 	q.waiting = append(q.waiting, r)
 	q.bytes += len(r.entry.Payload)
-	q.mu.Unlock()
-	if first {
+	if first { // under the lock, since close closes the channel
 		select {
 		case q.wake <- struct{}{}:
 		default:
 		}
 	}
+	q.mu.Unlock()
 	return nil
 }
 
@@ -173,8 +173,8 @@ func (q *intake) next(batch []*request) []*request {
 func (q *intake) close() {
 	q.mu.Lock()
 	q.closed = true
-	q.mu.Unlock()
 	close(q.wake)
+	q.mu.Unlock()
 	<-q.done
 }
 

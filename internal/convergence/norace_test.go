@@ -1,0 +1,5 @@
+//go:build !race
+
+package convergence
+
+const schedules = 60

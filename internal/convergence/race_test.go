@@ -1,0 +1,6 @@
+//go:build race
+
+package convergence
+
+// The race detector makes a schedule some ten times slower.
+const schedules = 12
