@@ -287,6 +287,9 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 	if !exact && post.Edits < limit {
 		w.fault("%s: the root isn't the problem as it is (%d edits, %d counted):\nwant %s\ngot  %s", where, root.Edits, post.Edits, w.render.Root(p, settings.Room, root.Updated), root.Markdown)
 	}
+	if p.State == alert.StateResolved && !strings.Contains(strings.ToLower(said), "resolved") && !w.has(refuse, lose, slow, fail, crash, diskFull) {
+		w.fault("%s is resolved and its root doesn't say so, though every edit was counted: %s", where, said)
+	}
 	for _, reply := range w.thread(root) {
 		said += "\n" + reply.Text // where the edits are spent, the thread tells
 	}

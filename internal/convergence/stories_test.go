@@ -144,6 +144,30 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	tell(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
 }
 
+// Fourteen changes, each an edit of its own for as long as there are any, and then
+// the end: the last edit was kept for it.
+func TestTheLastEditIsForTheResolution(t *testing.T) {
+	inMemory(t)
+	l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "sw1"}
+	s := schedule{Seed: 1, Workers: 2, Rate: 10}
+	tr := truth{Severity: alert.Average, Opened: time.Second}
+	at := time.Second
+	say := func(k alert.Kind, u update) {
+		s.Steps = append(s.Steps, step{At: at, Kind: send, Payload: l.payload(tr, k, u, "", at)})
+		at += 15 * time.Second
+	}
+	say(alert.KindProblem, update{})
+	for n := range 14 {
+		say(alert.KindUpdate, update{At: at, Who: "Alice", Words: "commented", Message: fmt.Sprint("comment ", n)})
+	}
+	tr.Resolved, tr.ResolvedAt = true, at
+	say(alert.KindRecovery, update{})
+	require.Empty(t, play(t, s, func(w *world) {
+		require.Len(t, w.roots("noc"), 1)
+		require.Contains(t, w.roots("noc")[0], "resolved")
+	}))
+}
+
 // An edit that was taken though its answer was lost, of a change that is taken
 // back at once: the room shows the end of it.
 func TestALostEditIsTakenBack(t *testing.T) {
