@@ -230,7 +230,7 @@ func acked(ctx context.Context, z *zabbixsim.Server, changed <-chan struct{}, id
 		select {
 		case <-changed:
 		case <-late.C:
-			return 0, fmt.Errorf("Zabbix doesn't have it after %s", patience)
+			return 0, fmt.Errorf("the simulated Zabbix doesn't have it after %s", patience)
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}

@@ -90,8 +90,6 @@ func (w *world) check() {
 	w.checkManners(h)
 }
 
-func key(problem int) alert.Key { return alert.Key{Source: source, EventID: eventID(problem)} }
-
 // checkJournal holds that what was accepted is in the journal, as it came, and
 // folds it anew.
 func (w *world) checkJournal() map[alert.Key]*told {
