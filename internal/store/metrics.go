@@ -29,7 +29,7 @@ func NewCollector(s interface {
 		stats: s.Stats, clock: clock,
 		journal:  d("journal_pending", "Journal entries that aren't folded yet."),
 		setAside: d("journal_set_aside", "Journal entries that couldn't be applied and wait for somebody to look at them."),
-		posts:    d("posts_pending", "What rooms are still to be told: posts, with their cards and threads, and notices. 0: nothing more until something happens."),
+		posts:    d("posts_pending", "What rooms are still to be told: posts, with their cards and threads, digests and notices. 0: nothing more until something happens."),
 		oldest:   d("oldest_pending_seconds", "Age of the oldest thing that a room is still to be told; 0 for none."),
 		dead:     d("dead_letters", "Posts and notices that Webex refused for good, by kind.", "kind"),
 		open:     d("problems_open", "Open problems by severity.", "severity"),

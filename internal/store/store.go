@@ -78,8 +78,9 @@ type Post struct {
 	Cursor
 }
 
-// Pending says whether the room is behind and will be told.
-func (p Post) Pending() bool { return p.State == PostLive && p.Desired > p.Delivered }
+// Pending says whether the room is behind and will be told by a message of the
+// post's own. What is in a digest is the digest's to tell.
+func (p Post) Pending() bool { return p.State == PostLive && p.Digest == 0 && p.Desired > p.Delivered }
 
 // PostState says whether a post is still served.
 type PostState string
@@ -227,21 +228,22 @@ type Filter struct {
 type Stats struct {
 	JournalPending  int64
 	SetAside        int64
-	PostsPending    int64 // posts that are behind and will be told
+	PostsPending    int64 // posts that are behind and will be told, and digests
 	NoticesPending  int64
-	DeadPosts       int64
+	DeadPosts       int64 // and digests
 	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64
-	OldestPending   time.Time // of journal entries, posts and notices; zero for none
+	OldestPending   time.Time // of journal entries, posts, digests and notices; zero for none
 }
 
-// DeadLetter is a post or notice that Webex refused for good.
+// DeadLetter is a post, digest or notice that Webex refused for good.
 type DeadLetter struct {
-	ID         string // "post:main/4711@noc" or "notice:12"
+	ID         string // "post:main/4711@noc", "digest:3" or "notice:12"
 	Room       string
 	Key        alert.Key
 	NoticeID   int64
+	DigestID   int64
 	Reason     string
 	TrackingID string
 	At         time.Time
@@ -285,6 +287,8 @@ type Store interface {
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error
 	// PostByMessage finds the post whose root or card has this Webex message id. ErrNotFound.
 	PostByMessage(ctx context.Context, messageID string) (Post, error)
+
+	Digests
 
 	// AddNotice queues a notice and returns once it is on disk. With a Dedup that
 	// is known already it replaces that notice's body (raising Version, making it

@@ -13,9 +13,11 @@ import (
 
 const deadLetters = `
 		SELECT * FROM (
-			SELECT 0, source, event_id, room, last_error, tracking_id, dead_at AS gone FROM posts WHERE state = 'dead'
+			SELECT 0, 0, source, event_id, room, last_error, tracking_id, dead_at AS gone FROM posts WHERE state = 'dead'
 			UNION ALL
-			SELECT id, '', '', CASE WHEN room <> '' THEN room WHEN person <> '' THEN person ELSE room_id END,
+			SELECT 0, id, '', '', room, last_error, tracking_id, dead_at FROM digests WHERE state = 'dead'
+			UNION ALL
+			SELECT id, 0, '', '', CASE WHEN room <> '' THEN room WHEN person <> '' THEN person ELSE room_id END,
 				last_error, tracking_id, changed_at FROM notices WHERE state = 'dead')
 		ORDER BY gone DESC`
 
@@ -24,11 +26,14 @@ func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 	return query(ctx, s, "read dead letters", func(rows *sql.Rows) (store.DeadLetter, error) {
 		var d store.DeadLetter
 		var when int64
-		err := rows.Scan(&d.NoticeID, &d.Key.Source, &d.Key.EventID, &d.Room, &d.Reason, &d.TrackingID, &when)
+		err := rows.Scan(&d.NoticeID, &d.DigestID, &d.Key.Source, &d.Key.EventID, &d.Room, &d.Reason, &d.TrackingID, &when)
 		d.At = at(when)
-		if d.NoticeID != 0 {
+		switch {
+		case d.NoticeID != 0:
 			d.ID = "notice:" + strconv.FormatInt(d.NoticeID, 10)
-		} else {
+		case d.DigestID != 0:
+			d.ID = "digest:" + strconv.FormatInt(d.DigestID, 10)
+		default:
 			d.ID = "post:" + d.Key.String() + "@" + d.Room
 		}
 		return d, err
@@ -40,12 +45,17 @@ type letter struct {
 	key    alert.Key
 	room   string
 	notice int64
+	digest int64
 }
 
 func parseLetter(id string) (letter, bool) {
 	if text, ok := strings.CutPrefix(id, "notice:"); ok {
 		n, err := strconv.ParseInt(text, 10, 64)
 		return letter{notice: n}, err == nil && n > 0
+	}
+	if text, ok := strings.CutPrefix(id, "digest:"); ok {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return letter{digest: n}, err == nil && n > 0
 	}
 	text, ok := strings.CutPrefix(id, "post:")
 	if !ok {
@@ -56,18 +66,26 @@ func parseLetter(id string) (letter, bool) {
 	return letter{key: alert.ParseKey(key), room: room}, ok
 }
 
-// onDead runs one statement for a post, or another for a notice.
-func (s *Store) onDead(ctx context.Context, id, what, post, notice string, args ...any) error {
+// onDead runs one statement for a post, another for a notice, or those for a digest.
+func (s *Store) onDead(ctx context.Context, id, what, post, notice string, digest []string, args ...any) error {
 	l, ok := parseLetter(id)
 	if !ok {
-		return fmt.Errorf("dead letter %q: %w: ids are like post:main/4711@noc and notice:12", id, store.ErrNotFound)
+		return fmt.Errorf("dead letter %q: %w: ids are like post:main/4711@noc, digest:3 and notice:12", id, store.ErrNotFound)
 	}
 	return s.write(ctx, what, func(t *tx) error {
 		var n int64
 		var err error
-		if l.notice != 0 {
+		switch {
+		case l.notice != 0:
 			n, err = t.exec(notice, append(args, l.notice)...)
-		} else {
+		case l.digest != 0:
+			for i, statement := range digest {
+				if n, err = t.exec(statement, append(args, l.digest)...); err != nil || n == 0 && i == 0 {
+					break
+				}
+				n = 1 // a digest may have lost all its posts
+			}
+		default:
 			n, err = t.exec(post, append(args, l.key.EventID, l.key.Source, l.room)...)
 		}
 		if err == nil && n == 0 {
@@ -84,12 +102,16 @@ func (s *Store) ReplayDead(ctx context.Context, id string) error {
 			last_error = '', tracking_id = '', dead_at = 0
 		WHERE event_id = ? AND source = ? AND room = ? AND state = 'dead'`, `
 		UPDATE notices SET state = 'pending', changed_at = ?, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
-		WHERE id = ? AND state = 'dead'`, micro(s.clock()))
+		WHERE id = ? AND state = 'dead'`, []string{`
+		UPDATE digests SET state = 'live', pending = 1, created_at = max(created_at, ?), attempts = 0, not_before = 0,
+			last_error = '', tracking_id = '', dead_at = 0
+		WHERE id = ? AND state = 'dead'`}, micro(s.clock()))
 }
 
 // DropDead implements store.Store.
 func (s *Store) DropDead(ctx context.Context, id string) error {
 	return s.onDead(ctx, id, "drop a dead letter",
 		`DELETE FROM posts WHERE event_id = ? AND source = ? AND room = ? AND state = 'dead'`,
-		`DELETE FROM notices WHERE id = ? AND state = 'dead'`)
+		`DELETE FROM notices WHERE id = ? AND state = 'dead'`,
+		[]string{`DELETE FROM digests WHERE id = ? AND state = 'dead'`, `DELETE FROM posts WHERE digest = ? AND digest > 0`})
 }

@@ -15,7 +15,7 @@ const postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severit
 	t.not_before, t.last_error, t.tracking_id, t.dead_at, t.delivered_at`
 
 // behind is Post.Pending in SQL, word for word as the partial index has it.
-const behind = `t.state = 'live' AND t.desired > t.delivered`
+const behind = `t.state = 'live' AND t.desired > t.delivered AND t.digest = 0`
 
 func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post

@@ -37,8 +37,15 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		if _, err := t.exec(`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`); err != nil {
 			return err
 		}
-		n, err = t.pruneProblems(micro(problemsBefore), limit)
+		if n, err = t.pruneProblems(micro(problemsBefore), limit); err != nil {
+			return err
+		}
 		removed += n
+		// A digest goes with the last of its posts.
+		gone, err := t.exec(`DELETE FROM digests WHERE id IN (
+			SELECT id FROM digests d WHERE d.created_at < ? AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
+			ORDER BY d.created_at LIMIT ?)`, micro(problemsBefore), limited(limit))
+		removed += int(gone)
 		return err
 	})
 	if err != nil {
@@ -97,7 +104,8 @@ func (t *tx) pruneProblems(before int64, limit int) (int, error) {
 	ids, err := t.ids(`
 		SELECT p.id FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
-			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND `+behind+`)
+			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (`+behind+`
+				OR `+behindInDigest+` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')))
 		ORDER BY p.written_at LIMIT ?`, before, limited(limit))
 	if err != nil {
 		return 0, err

@@ -14,15 +14,18 @@ const counts = `
 		SELECT
 			max(0, coalesce((SELECT max(id) FROM journal), 0) - (SELECT n FROM mark)) + (SELECT count(*) FROM journal_open),
 			(SELECT count(*) FROM journal_aside),
-			(SELECT count(*) FROM posts t WHERE ` + behind + `),
+			(SELECT count(*) FROM posts t WHERE ` + behind + `) + (SELECT count(*) FROM (` + pendingDigests + `)),
 			(SELECT count(*) FROM notices WHERE state = 'pending'),
-			(SELECT count(*) FROM posts WHERE state = 'dead'),
+			(SELECT count(*) FROM posts WHERE state = 'dead') + (SELECT count(*) FROM digests WHERE state = 'dead'),
 			(SELECT count(*) FROM notices WHERE state = 'dead'),
 			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
 			coalesce((SELECT min(at) FROM (
 				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
 				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
 				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behind + `
+				UNION ALL SELECT min(CASE d.message_id WHEN '' THEN d.created_at ELSE max(d.spoke_at, d.created_at) END)
+					FROM digests d WHERE d.state = 'live' AND d.pending = 1
+				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behindInDigest + ` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')
 				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`
 
 const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`

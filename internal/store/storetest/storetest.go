@@ -35,6 +35,8 @@ func Run(t *testing.T, open Opener) {
 		"posts/dirty since":         testDirtySince,
 		"posts/pending":             testPendingPosts,
 		"posts/by message":          testPostByMessage,
+		"digests":                   testDigests,
+		"digests/dead":              testDeadDigests,
 		"notices/life":              testNotices,
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,

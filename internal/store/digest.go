@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Digest is one message that stands for the posts whose Cursor.Digest is its id.
+type Digest struct {
+	ID        int64
+	Room      string
+	State     PostState
+	CreatedAt time.Time
+
+	MessageID string    // Webex message id; "" before it is posted
+	Hash      string    // of the text that the message shows; "" where it isn't known
+	Complete  bool      // that text names every host and event id
+	Edits     int       // of the message
+	Shown     int       // of Joined, when the message was written last
+	Listed    int       // of Joined, when the list was attached last; 0 for never
+	Said      int       // how many the thread says are resolved
+	SpokeAt   time.Time // when the message was posted, edited or its thread told last
+	Pending   bool      // something is to be sent besides what changes of its posts ask for
+
+	Attempts   int // failures in a row
+	NotBefore  time.Time
+	LastError  string
+	TrackingID string
+	DeadAt     time.Time
+
+	// Counted by the store.
+	Joined      int       // posts that ever joined
+	Left        int       // of them, those that left for a message of their own
+	Open        int       // posts in it now whose problem goes on
+	Behind      int       // posts in it now that changed since they were shown
+	BehindSince time.Time // since when; zero for none
+}
+
+// Shown is what a digest's message shows of one post.
+type Shown struct {
+	Key      alert.Key
+	Revision int64 // of the problem
+	Seq      int   // the newest timeline entry
+}
+
+// Digests keeps digests. It is part of Store.
+type Digests interface {
+	// JoinDigest puts posts of d.Room into a digest, which it opens where d.ID is 0, all in one
+	// transaction, and gives the digest and the posts that joined: those that are
+	// behind, that the room was never told of, and that are not held (HoldUntil) at now.
+	// Where none can join, nothing is written and the digest is as it was.
+	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
+	// LeaveDigest takes posts out of a digest: each is told by itself from now on.
+	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
+	// SaveDigest writes what delivery knows of a digest, and of its posts what its
+	// message shows now. ErrNotFound.
+	SaveDigest(ctx context.Context, d Digest, shown []Shown) error
+	Digest(ctx context.Context, id int64) (Digest, error) // ErrNotFound
+	// DigestByMessage finds the digest with this Webex message id. ErrNotFound.
+	DigestByMessage(ctx context.Context, messageID string) (Digest, error)
+	// NewestDigest is the live digest that was opened last in a room. ErrNotFound.
+	NewestDigest(ctx context.Context, room string) (Digest, error)
+	// PendingDigests gives the live digests that are to be posted or edited, or whose
+	// thread is to be told something, the oldest first; of one room, or with "" of all.
+	PendingDigests(ctx context.Context, room string) ([]Digest, error)
+	// DigestPosts gives the posts in a digest, those that changed since they were
+	// shown alone where behind is true.
+	DigestPosts(ctx context.Context, id int64, behind bool) ([]Post, error)
+}

@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// A post is pending by itself, or in one digest: joining, being shown, changing
+// and leaving keep the counts exact, also for a store that was opened again.
+func testDigests(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	held, told, resolved := post("4", "noc", 1), post("5", "noc", 2), post("3", "noc", 2)
+	held.HoldUntil, resolved.Open = t0.Add(time.Hour), false
+	told.RootID, told.Delivered = "ROOT5", 1
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1), resolved, held, told}})
+	_, err := s.NewestDigest(t.Context(), "noc")
+	require.ErrorIs(t, err, store.ErrNotFound)
+
+	// Only what the room was never told of joins, and none of another room.
+	d, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2"), key("3"), key("4"), key("5"), key("9")}, t0)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("3")}, joined)
+	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, Pending: true, Joined: 3, Open: 2, Behind: 3, BehindSince: t0}, d)
+	st := stats(t, s)
+	require.EqualValues(t, 4, st.PostsPending, "1 in db, what is held, 5, and the digest")
+	require.Equal(t, t0, st.OldestPending)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 3)
+	again, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("5")}, t0)
+	require.NoError(t, err)
+	require.Empty(t, joined)
+	require.Zero(t, again.ID, "nothing was opened for nothing")
+
+	// Posted: it isn't pending any more, nor are its posts.
+	shown := func(d store.Digest, revision int64, ids ...string) {
+		d.MessageID, d.Hash, d.Pending, d.Shown, d.SpokeAt = "DIGEST", "H", false, d.Joined, t0.Add(time.Minute)
+		var all []store.Shown
+		for _, id := range ids {
+			all = append(all, store.Shown{Key: key(id), Revision: revision, Seq: 7})
+		}
+		require.NoError(t, s.SaveDigest(t.Context(), d, all))
+	}
+	shown(d, 2, "1", "2", "3")
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	require.EqualValues(t, 3, stats(t, s).PostsPending)
+	require.Empty(t, must(s.PendingDigests(t.Context(), ""))(t))
+	found := must(s.DigestByMessage(t.Context(), "DIGEST"))(t)
+	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, MessageID: "DIGEST", Hash: "H", Shown: 3, Joined: 3, Open: 2, SpokeAt: t0.Add(time.Minute)}, found)
+	same(t, found, must(s.NewestDigest(t.Context(), "noc"))(t))
+
+	// A problem goes on: its digest is behind, not its post.
+	goneOn := post("1", "noc", 3)
+	goneOn.Open, goneOn.DirtySince = false, t0.Add(2*time.Minute)
+	fold(t, s, store.Fold{Posts: []store.Post{goneOn}})
+	pending := must(s.PendingDigests(t.Context(), "noc"))(t)
+	require.Len(t, pending, 1)
+	require.Equal(t, 1, pending[0].Open)
+	require.Equal(t, 1, pending[0].Behind)
+	require.NotZero(t, pending[0].BehindSince)
+	require.Empty(t, must(s.PendingDigests(t.Context(), "db"))(t))
+	changed := must(s.DigestPosts(t.Context(), d.ID, true))(t)
+	require.Len(t, changed, 1)
+	require.Equal(t, key("1"), changed[0].Key)
+	require.Equal(t, 7, changed[0].ToldSeq)
+	require.False(t, changed[0].Pending())
+	require.Len(t, must(s.DigestPosts(t.Context(), d.ID, false))(t), 3)
+	require.EqualValues(t, 4, stats(t, s).PostsPending)
+
+	// Somebody acts on one: it leaves, to be told by itself, and can't join again.
+	require.NoError(t, s.LeaveDigest(t.Context(), d.ID, []alert.Key{key("1"), key("9")}))
+	left := must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t)[key("1")]
+	for _, p := range left {
+		if p.Room == "noc" {
+			require.True(t, p.Pending())
+			require.Zero(t, p.Digest)
+			require.NotZero(t, p.ToldSeq)
+		}
+	}
+	_, joined, err = s.JoinDigest(t.Context(), found, []alert.Key{key("1")}, t0)
+	require.NoError(t, err)
+	require.Empty(t, joined)
+	now := must(s.Digest(t.Context(), d.ID))(t)
+	require.Equal(t, 1, now.Left)
+	require.True(t, now.Pending)
+	require.Zero(t, now.Behind)
+	require.EqualValues(t, 5, stats(t, s).PostsPending, "the post by itself, and the digest that has one less")
+	shown(now, 2, "2", "3")
+	require.EqualValues(t, 4, stats(t, s).PostsPending)
+
+	for _, id := range []string{"", "OTHER"} {
+		_, err := s.DigestByMessage(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrNotFound)
+	}
+	require.ErrorIs(t, s.SaveDigest(t.Context(), store.Digest{ID: 99}, nil), store.ErrNotFound)
+}
+
+// A digest that Webex refused is a dead letter with all of its posts; it is
+// replayed or dropped as one. It goes with the last of its posts.
+func testDeadDigests(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	a, b := post("1", "noc", 1), post("2", "noc", 1)
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateResolved), problem("2", alert.StateResolved)}, Posts: []store.Post{a, b}})
+	d, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2")}, t0)
+	require.NoError(t, err)
+	d.State, d.LastError, d.TrackingID, d.DeadAt = store.PostDead, "404 Not Found", "T1", t0
+	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	require.Zero(t, stats(t, s).PostsPending)
+	require.Zero(t, stats(t, s).OldestPending)
+	require.EqualValues(t, 1, stats(t, s).DeadPosts)
+	letters := must(s.DeadLetters(t.Context()))(t)
+	require.Len(t, letters, 1)
+	same(t, store.DeadLetter{ID: "digest:1", DigestID: d.ID, Room: "noc", Reason: "404 Not Found", TrackingID: "T1", At: t0}, letters[0])
+
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	future := time.Now().Add(time.Hour)
+	require.Zero(t, must(s.Prune(t.Context(), t0, future, t0, 10))(t), "it is still to be told")
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it is live")
+
+	d = must(s.Digest(t.Context(), d.ID))(t)
+	d.MessageID, d.Pending = "M", false
+	require.NoError(t, s.SaveDigest(t.Context(), d, []store.Shown{{Key: key("1"), Revision: 1}, {Key: key("2"), Revision: 1}}))
+	require.Equal(t, 5, must(s.Prune(t.Context(), t0, future, t0, 10))(t), "problems, posts, and the digest that is over")
+
+	fold(t, s, store.Fold{Posts: []store.Post{a}})
+	d, _, err = s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1")}, t0)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, d.ID, "no number is given twice")
+	d.State = store.PostDead
+	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	require.NoError(t, s.DropDead(t.Context(), "digest:2"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t))
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:2"), store.ErrNotFound)
+}
