@@ -1,0 +1,413 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/webex"
+)
+
+// DigestItem is what a digest tells of one problem: no more than that is held of
+// each, since there may be thousands.
+type DigestItem struct {
+	Key         alert.Key
+	Title       string
+	Hosts       []alert.Host
+	Severity    alert.Severity
+	HasSeverity bool
+	Open        bool
+	Acked       bool
+	OpenedAt    time.Time
+	ResolvedAt  time.Time
+}
+
+// Digest is what one message tells of many problems.
+type Digest struct {
+	Items []DigestItem
+	Left  int // how many were in it and are told by themselves now
+}
+
+// DigestItem makes one of a problem.
+func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
+	title := p.Name
+	if title == "" || p.Origin != alert.OriginTrigger {
+		title = string(r.builder(&p, Room{}, 1).view(Room{}, time.Time{}).Title)
+	}
+	hosts := make([]alert.Host, 0, len(p.Hosts))
+	for _, h := range p.Hosts {
+		hosts = append(hosts, alert.Host{Host: h.Host, Name: h.Name})
+	}
+	return DigestItem{
+		Key: p.Key, Title: title, Hosts: hosts, Severity: p.Severity, HasSeverity: hasSeverity(&p), Open: p.Open(),
+		Acked: p.Acknowledged && p.Open(), OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt,
+	}
+}
+
+// The longest that a digest shows of a group's name, in runes.
+const maxGroupName = 100
+
+// Digest is the message that stands for many problems: counts, then a line for
+// each trigger name with its hosts and event ids, the worst first, cut at a line
+// where it would be too long. complete says that it names every host and event id.
+// It tells no running ages, since it is edited only when something changes.
+func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) {
+	if out, fits := r.digest(d, 0); fits {
+		return out, true
+	}
+	groups := len(groupsOf(d.Items))
+	// Few groups have room for many hosts each; with many groups each still has some.
+	out, _ := r.digest(d, min(max(6200/max(groups, 1), 180), 3000))
+	return out, false
+}
+
+// digest renders with so many bytes for each group's line; 0 for no limit.
+func (r *Renderer) digest(d Digest, perGroup int) (out string, fits bool) {
+	var b strings.Builder
+	b.WriteString(heading(d))
+	foot := "\n\n" + footOf(d, perGroup > 0)
+	groups := groupsOf(d.Items)
+	const more = 120 // room for "… and so many more"
+	b.WriteString("\n")
+	for i, g := range groups {
+		limit := perGroup
+		if limit == 0 {
+			limit = webex.MaxMessageBytes
+		}
+		line, whole := r.groupLine(g, limit)
+		if perGroup == 0 && !whole {
+			return "", false
+		}
+		line = "\n" + line
+		// Three bytes a line are what finish adds.
+		if perGroup > 0 && b.Len()+len(line)+len(foot)+more+3*(i+12) > webex.MaxMessageBytes {
+			left := 0
+			for _, g := range groups[i:] {
+				left += len(g.items)
+			}
+			fmt.Fprintf(&b, "\n… and %s more with %s", count(left, "problem"), count(len(groups)-i, "other name"))
+			break
+		}
+		b.WriteString(line)
+		if b.Len() > webex.MaxMessageBytes {
+			return "", false
+		}
+	}
+	b.WriteString(foot)
+	return finish(b.String())
+}
+
+// heading is the counts.
+func heading(d Digest) string {
+	open, acked, left := 0, 0, ""
+	bySeverity := map[alert.Severity]int{}
+	other := 0
+	for _, i := range d.Items {
+		if !i.Open {
+			continue
+		}
+		open++
+		if i.Acked {
+			acked++
+		}
+		if i.HasSeverity {
+			bySeverity[i.Severity]++
+		} else {
+			other++
+		}
+	}
+	if d.Left > 0 {
+		left = fmt.Sprintf("\n%s on top of these: told by %s own", number(d.Left), possessive(d.Left))
+	}
+	over := len(d.Items) - open
+	if open == 0 {
+		return fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "🌩️ **%s at once** · %s open", count(len(d.Items), "problem"), number(open))
+	if over > 0 {
+		fmt.Fprintf(&b, ", %s resolved", number(over))
+	}
+	if acked > 0 {
+		fmt.Fprintf(&b, ", %s acknowledged", number(acked))
+	}
+	b.WriteString("\n")
+	var parts []string
+	for _, s := range slices.Backward(alert.Severities[:]) {
+		if n := bySeverity[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s %s", emojiOf(s), number(n), wordOf(s)))
+		}
+	}
+	if other > 0 {
+		parts = append(parts, number(other)+" other")
+	}
+	b.WriteString(strings.Join(parts, " · "))
+	b.WriteString(left)
+	return b.String()
+}
+
+func possessive(n int) string {
+	if n == 1 {
+		return "its"
+	}
+	return "their"
+}
+
+func footOf(d Digest, cut bool) string {
+	var b strings.Builder
+	if cut {
+		b.WriteString("📎 Every host and event id is in the list attached in this thread.\n")
+	}
+	open := slices.ContainsFunc(d.Items, func(i DigestItem) bool { return i.Open })
+	if open {
+		b.WriteString("One of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
+	} else {
+		b.WriteString("One of them: `show ID`.")
+	}
+	return b.String()
+}
+
+// group is the problems of one name.
+type group struct {
+	title string
+	worst alert.Severity // of the open ones; of all where none is open
+	known bool           // worst means anything
+	open  int
+	items []DigestItem // the open ones first, the worst first
+}
+
+// groupsOf gathers by name; the worst comes first, what is over last.
+func groupsOf(items []DigestItem) []*group {
+	byTitle := map[string]*group{}
+	var groups []*group
+	for _, i := range items {
+		g := byTitle[i.Title]
+		if g == nil {
+			g = &group{title: i.Title}
+			byTitle[i.Title] = g
+			groups = append(groups, g)
+		}
+		g.items = append(g.items, i)
+		if i.Open {
+			g.open++
+		}
+	}
+	for _, g := range groups {
+		slices.SortFunc(g.items, worstFirst)
+		g.worst, g.known = g.items[0].Severity, g.items[0].HasSeverity
+	}
+	slices.SortFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(min(b.open, 1), min(a.open, 1)), cmp.Compare(b.rank(), a.rank()), cmp.Compare(len(b.items), len(a.items)), strings.Compare(a.title, b.title))
+	})
+	return groups
+}
+
+func (g *group) rank() int {
+	if !g.known {
+		return -1
+	}
+	return int(g.worst)
+}
+
+func worstFirst(a, b DigestItem) int {
+	rank := func(i DigestItem) int {
+		switch {
+		case !i.Open:
+			return -2
+		case !i.HasSeverity:
+			return -1
+		}
+		return int(i.Severity)
+	}
+	return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(b.Severity, a.Severity), strings.Compare(hostsOf(a), hostsOf(b)),
+		cmp.Compare(len(a.Key.EventID), len(b.Key.EventID)), strings.Compare(a.Key.String(), b.Key.String()))
+}
+
+func hostsOf(i DigestItem) string {
+	labels := make([]string, 0, len(i.Hosts))
+	for _, h := range i.Hosts {
+		labels = append(labels, h.Label())
+	}
+	return strings.Join(labels, "+")
+}
+
+// groupLine is one group with its hosts, as many as fit into limit bytes; whole says that all do.
+func (r *Renderer) groupLine(g *group, limit int) (line string, whole bool) {
+	var b strings.Builder
+	switch {
+	case g.open == 0:
+		b.WriteString("✅")
+	case g.known:
+		b.WriteString(emojiOf(g.worst))
+	default:
+		b.WriteString("⚙️")
+	}
+	title := text(g.title, maxGroupName)
+	if title == "" {
+		title = "without a name"
+	}
+	fmt.Fprintf(&b, " **%s** · ", title)
+	over := len(g.items) - g.open
+	switch {
+	case g.open == 0:
+		fmt.Fprintf(&b, "%s resolved", number(over))
+	case over == 0:
+		fmt.Fprintf(&b, "%s", number(g.open))
+	default:
+		fmt.Fprintf(&b, "%s open, %s resolved", number(g.open), number(over))
+	}
+	b.WriteString(": ")
+	const more = 24
+	for i, item := range g.items {
+		piece := r.itemLabel(item)
+		if !item.Open && g.open > 0 {
+			piece = "✅ " + piece
+		}
+		if i > 0 {
+			piece = ", " + piece
+		}
+		if b.Len()+len(piece)+more > limit {
+			if i == 0 {
+				return strings.TrimSuffix(b.String(), ": "), false
+			}
+			fmt.Fprintf(&b, ", … and %s more", number(len(g.items)-i))
+			return b.String(), false
+		}
+		b.WriteString(piece)
+	}
+	return b.String(), true
+}
+
+// itemLabel is "sw1 (4711)", escaped and whole.
+func (r *Renderer) itemLabel(i DigestItem) string {
+	id := text(i.Key.EventID, maxLabel)
+	if len(r.sources) > 1 {
+		id = text(i.Key.String(), maxLabel)
+	}
+	var hosts []string
+	for _, h := range i.Hosts {
+		if label := (Text(h.Label())).String(); label != "" {
+			hosts = append(hosts, label)
+		}
+	}
+	if len(hosts) == 0 {
+		return id.String()
+	}
+	return strings.Join(hosts, " + ") + " (" + id.String() + ")"
+}
+
+// DigestLine tells in a digest's thread what can't be edited into it any more,
+// and how many problems it says are resolved.
+func (r *Renderer) DigestLine(d Digest) (markdown string, resolved int) {
+	for _, i := range d.Items {
+		if !i.Open {
+			resolved++
+		}
+	}
+	if resolved == len(d.Items) {
+		return fmt.Sprintf("✅ all %s resolved", number(resolved)), resolved
+	}
+	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(d.Items))), resolved
+}
+
+// DigestFile is the complete list, a line for each problem, as plain text: what
+// strangers wrote is shown as it is, without line breaks and control characters.
+func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
+	loc := room.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	items := slices.Clone(d.Items)
+	slices.SortFunc(items, func(a, b DigestItem) int {
+		return cmp.Or(cmp.Compare(boolInt(b.Open), boolInt(a.Open)), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Title, b.Title), worstFirst(a, b))
+	})
+	open := 0
+	for _, i := range items {
+		open += boolInt(i.Open)
+	}
+	var b strings.Builder
+	b.Grow(128 * (len(items) + 2))
+	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), plainLine(room.Name), number(open), now.In(loc).Format("2006-01-02 15:04:05 MST"))
+	for _, i := range items {
+		state := "open"
+		switch {
+		case !i.Open:
+			state = "resolved"
+		case i.Acked:
+			state = "acknowledged"
+		}
+		severity := "-"
+		if i.HasSeverity {
+			severity = wordOf(i.Severity)
+		}
+		opened := "-"
+		if !i.OpenedAt.IsZero() {
+			opened = i.OpenedAt.In(loc).Format("2006-01-02 15:04:05")
+		}
+		fmt.Fprintf(&b, "%-12s  %-14s  %-19s  %s  %s  %s\r\n", state, severity, opened, plainLine(i.Key.String()), cmp.Or(fileHosts(i.Hosts), "-"), plainLine(i.Title))
+	}
+	return []byte(b.String())
+}
+
+// fileHosts names each host in both ways where they differ.
+func fileHosts(hosts []alert.Host) string {
+	var all []string
+	for _, h := range hosts {
+		label := plainLine(h.Label())
+		if h.Name != "" && h.Host != "" && h.Host != h.Name {
+			label += " [" + plainLine(h.Host) + "]"
+		}
+		if label != "" {
+			all = append(all, label)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// plainLine keeps a stranger's text in its line: no control characters, none
+// that turn the direction of writing.
+func plainLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return '\uFFFD'
+		case unicode.IsSpace(r) || r == '\u2028' || r == '\u2029':
+			return ' '
+		case r == '\u200C' || r == '\u200D': // emoji and several scripts need them
+			return r
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
+			return -1
+		}
+		return r
+	}, s))
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// count is "1 problem", "5,000 problems".
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return number(n) + " " + what
+}
+
+// number is a whole number as people read it: "5,000".
+func number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+package render_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+var stormAt = time.Date(2026, 11, 24, 13, 51, 51, 0, time.UTC)
+
+func stormItem(n int, name string, s alert.Severity, open bool) render.DigestItem {
+	return render.DigestItem{
+		Key: alert.Key{Source: "main", EventID: fmt.Sprint(4700 + n)}, Title: name, Severity: s, HasSeverity: true, Open: open,
+		Hosts: []alert.Host{{Host: fmt.Sprintf("sw%04d", n)}}, OpenedAt: stormAt.Add(time.Duration(n) * time.Second),
+	}
+}
+
+func storm(n int, names int, open func(int) bool) render.Digest {
+	var d render.Digest
+	for i := range n {
+		d.Items = append(d.Items, stormItem(i, fmt.Sprintf("Link down on uplink %d", i%names), alert.Severity(1+i%names%4), open(i)))
+	}
+	return d
+}
+
+func all(int) bool  { return true }
+func none(int) bool { return false }
+
+func TestDigestGolden(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc", Location: berlin(t)}
+	small := storm(14, 3, func(i int) bool { return i%5 != 0 })
+	small.Items[1].Acked, small.Left = true, 2
+	small.Items = append(small.Items,
+		render.DigestItem{Key: alert.Key{Source: "main", EventID: "9001"}, Title: "Item not supported", Open: true},
+		render.DigestItem{Key: alert.Key{Source: "main", EventID: "9002"}, Title: "Two hosts", Severity: alert.High, HasSeverity: true, Open: true,
+			Hosts: []alert.Host{{Host: "db1", Name: "Database 1"}, {Host: "db2"}}})
+	for name, d := range map[string]render.Digest{
+		"small": small, "large": storm(5000, 4, all), "many names": storm(5000, 400, all), "all resolved": storm(5000, 4, none),
+	} {
+		markdown, complete := r.Digest(d, room)
+		require.Equal(t, name == "small", complete, name)
+		line, resolved := r.DigestLine(d)
+		file := string(r.DigestFile(d, room, stormAt))
+		lines := strings.SplitAfter(file, "\r\n")
+		golden(t, "digest/"+name+".txt", fmt.Sprintf("%s\n--- line, %d resolved ---\n%s\n--- file, its first lines ---\n%s", markdown, resolved, line,
+			strings.ReplaceAll(strings.Join(lines[:min(20, len(lines))], ""), "\r\n", "\n")))
+	}
+}
+
+// The counts are right and nothing is left out: a message that says it is
+// complete names all; the file always does, a line for each.
+func TestDigestAccountsForAll(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	for _, n := range []int{1, 2, 11, 60, 500, 5000} {
+		for _, names := range []int{1, 3, 50, n} {
+			d := storm(n, names, func(i int) bool { return i%3 != 0 })
+			markdown, complete := r.Digest(d, room)
+			require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes)
+			file := string(r.DigestFile(d, room, stormAt))
+			require.Equal(t, n+2, strings.Count(file, "\r\n"))
+			named := map[string]bool{}
+			for line := range strings.SplitSeq(file, "\r\n") {
+				named[strings.Join(strings.Fields(line)[min(4, len(strings.Fields(line))):min(6, len(strings.Fields(line)))], " ")] = true
+			}
+			for _, i := range d.Items {
+				require.True(t, named[i.Key.String()+" "+i.Hosts[0].Host], i.Key)
+				if complete {
+					require.Contains(t, markdown, i.Hosts[0].Host+" ("+i.Key.EventID+")")
+				}
+			}
+			if !complete {
+				require.Contains(t, markdown, "attached in this thread")
+				require.Greater(t, len(markdown), webex.MaxMessageBytes/3, "%d of %d names: the room is used", n, names)
+			}
+		}
+	}
+}
+
+// A digest all of whose problems are resolved says so, and none else does.
+func TestDigestResolved(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	over, _ := r.Digest(storm(5000, 4, none), room)
+	require.Contains(t, over, "all resolved")
+	open, _ := r.Digest(storm(5000, 4, func(i int) bool { return i == 0 }), room)
+	require.NotContains(t, open, "all resolved")
+	require.Contains(t, open, "1 open, 4,999 resolved")
+}
+
+// Whatever hosts, triggers and ids are called, a digest holds no markup of
+// theirs, fits, and its list has a line for each problem.
+func FuzzDigest(f *testing.F) {
+	f.Add("sw1", "Link down", "4711", 3)
+	f.Add("<@all>", "**bold** [x](http://evil.example)\n# heading", "1\n2", 200)
+	f.Add("`sw`\u202egnp", strings.Repeat("&", 400), "", 40)
+	f.Add("a\r\nb", "- list\n- more\n\n> quote", "99999999999999999999", 2)
+	f.Fuzz(func(t *testing.T, host, title, id string, n int) {
+		r, room := newRenderer(t), render.Room{Name: "noc"}
+		n = 1 + max(n, -n)%300
+		if n < 0 {
+			n = 1
+		}
+		var d render.Digest
+		for i := range n {
+			item := stormItem(i, title, alert.High, i%2 == 0)
+			item.Hosts = []alert.Host{{Host: host + fmt.Sprint(i)}, {Host: title}}
+			if i%3 == 0 {
+				item.Title = fmt.Sprint(title, i)
+				item.Key.EventID = id
+			}
+			d.Items = append(d.Items, item)
+		}
+		markdown, _ := r.Digest(d, room)
+		harmless(t, "problems", markdown)
+		line, _ := r.DigestLine(d)
+		harmless(t, "line", line)
+		file := string(r.DigestFile(d, room, stormAt))
+		require.Equal(t, n+2, strings.Count(file, "\n"))
+		require.Equal(t, n+2, strings.Count(file, "\r"))
+	})
+}
