@@ -185,6 +185,7 @@ type Update struct {
 	Actions Actions   `json:"actions"`
 	Message string    `json:"message,omitempty"` // exactly as Zabbix holds it
 	Comment string    `json:"comment,omitempty"` // of an action: what the person wrote, without the relay's signature
+	Wide    bool      `json:"wide,omitempty"`    // of an action: done to many problems at once, not to this one in particular
 }
 
 // Actor is who did something. Name is what Zabbix or Webex calls them.

@@ -49,6 +49,7 @@ type piece struct {
 	Other   string          `json:"w,omitempty"`
 	Blank   bool            `json:"z,omitempty"` // it doesn't say what was done
 	Seen    int64           `json:"sn,omitempty"`
+	Wide    bool            `json:"wd,omitempty"`
 
 	message string
 }
@@ -116,7 +117,7 @@ func newPiece(origin string, u Update, seenAt time.Time) piece {
 	}
 	switch origin {
 	case did:
-		c.AckID, c.Email, c.Comment = "", u.Actor.Email, u.Comment
+		c.AckID, c.Email, c.Comment, c.Wide = "", u.Actor.Email, u.Comment, u.Wide
 	case told:
 		c.AckID = ""
 		c.Seen = micro(seenAt)
@@ -185,6 +186,7 @@ func (c *piece) merge(o piece) bool {
 	c.Bits |= o.Bits
 	c.Until = firstKnown(c.Until, o.Until)
 	c.Seen = firstKnown(c.Seen, o.Seen)
+	c.Wide = c.Wide || o.Wide
 	if o.Change != nil && (c.Change == nil || compareChange(*o.Change, *c.Change) < 0) {
 		c.Change = o.Change
 	}

@@ -185,7 +185,7 @@ func newEntry(pieces []piece, g []int) Entry {
 		u.Actor.Name = name
 	}
 	if own != nil {
-		u.Comment = own.Comment
+		u.Comment, u.Wide = own.Comment, own.Wide
 		if own.Name != "" || own.Email != "" {
 			u.Actor = Actor{Name: own.Name, Email: own.Email}
 		}

@@ -19,6 +19,7 @@ type bot struct {
 
 	mu      sync.Mutex
 	queue   *queue
+	gather  map[string]*gathering // room → what it doesn't know of
 	rate    *Rate
 	breaker Breaker
 	flying  int // workers at work
@@ -27,7 +28,7 @@ type bot struct {
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1),
-		queue: newQueue(), rate: NewRate(d.RateLimit, time.Now()),
+		queue: newQueue(), gather: map[string]*gathering{}, rate: NewRate(d.RateLimit, time.Now()),
 	}
 	d.Metrics.addBot(b.name, b.state)
 	return b
@@ -48,16 +49,24 @@ func (b *bot) state() botState {
 // have been resolved while it waited.
 func (b *bot) take(tasks []*task) {
 	b.mu.Lock()
+	arrived := map[string][]*task{}
 	for _, t := range tasks {
 		known := b.queue.get(t.id)
 		if known == nil {
 			b.queue.add(t)
+			if t.post != nil && t.post.untold {
+				arrived[t.room] = append(arrived[t.room], t)
+			}
 			continue
 		}
 		if known.post != nil {
 			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
+			b.reconsider(known)
 		}
 		b.queue.wakeUp(known)
+	}
+	for room, tasks := range arrived {
+		b.arrived(room, tasks, time.Now())
 	}
 	b.mu.Unlock()
 	signal(b.woken)
@@ -143,14 +152,23 @@ type outcome struct {
 
 func (b *bot) serve(l lives, t *task, picked class) {
 	var out outcome
-	if t.post != nil {
+	switch {
+	case t.post != nil:
 		out = b.servePost(l, t, picked)
-	} else {
+	case t.digest != nil:
+		out = b.serveDigests(l, t)
+	default:
 		out = b.serveNotice(l, t)
 	}
 	b.mu.Lock()
 	now := time.Now()
 	b.flying--
+	switch {
+	case t.digest != nil:
+		b.regather(t, &out, now)
+	case t.post != nil && (t.post.told || out.done):
+		b.known(t)
+	}
 	if !out.called {
 		b.rate.GiveBack(now)
 	}
@@ -234,6 +252,7 @@ func (b *bot) learn(id string, err error, started, now time.Time) {
 			retryAfter := fault(err).RetryAfter
 			b.rate.Limited(started, now, retryAfter)
 			b.breaker.Answered()
+			b.slowed(now)
 			b.Log.Warn("Webex told the bot to wait", "bot", b.name, "retry_after", retryAfter, "rate", b.rate.PerSecond())
 		case webex.Unauthorized:
 			b.breaker.Unauthorized(now)

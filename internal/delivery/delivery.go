@@ -33,6 +33,12 @@ type Store interface {
 	// PendingPosts with nil for rooms gives those of every room.
 	PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error)
 	SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error
+	JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error)
+	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
+	SaveDigest(ctx context.Context, d store.Digest, shown []store.Shown) error
+	NewestDigest(ctx context.Context, room string) (store.Digest, error)
+	PendingDigests(ctx context.Context, room string) ([]store.Digest, error)
+	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Notice(ctx context.Context, id int64) (store.Notice, error)
 	PendingNotices(ctx context.Context) ([]store.Notice, error)
@@ -54,6 +60,10 @@ type Renderer interface {
 	Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string
 	Actions(p alert.Problem) string
 	Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string)
+	DigestItem(p alert.Problem) render.DigestItem
+	Digest(d render.Digest, room render.Room) (markdown string, complete bool)
+	DigestLine(d render.Digest) (markdown string, resolved int)
+	DigestFile(d render.Digest, room render.Room, now time.Time) []byte
 }
 
 // Bot is one Webex account that posts.
@@ -156,11 +166,19 @@ func (d *Delivery) Run(ctx context.Context) error {
 // believed: the store is asked when it is their turn.
 func (d *Delivery) Notify(posts []store.Post) {
 	byBot := map[*bot][]*task{}
+	inDigests := map[string][]alert.Key{}
 	for _, p := range posts {
-		if p.State != store.PostDead && p.Desired > p.Delivered {
+		switch {
+		case p.State == store.PostDead || p.Desired <= p.Delivered:
+		case p.Digest != 0:
+			inDigests[p.Room] = append(inDigests[p.Room], p.Key)
+		default:
 			b := d.botOf(p.Room, p.Route)
 			byBot[b] = append(byBot[b], newPostTask(p, time.Now()))
 		}
+	}
+	for room, keys := range inDigests {
+		d.botOf(room, "").changed(room, keys)
 	}
 	for b, tasks := range byBot {
 		b.take(tasks)
@@ -192,6 +210,13 @@ func (d *Delivery) watch(ctx context.Context) error {
 			d.persist(ctx, "reading the posts that are behind", func(ctx context.Context) error {
 				pending, err := d.Store.PendingPosts(ctx, nil)
 				d.Notify(pending)
+				return err
+			})
+			d.persist(ctx, "reading the digests that are behind", func(ctx context.Context) error {
+				pending, err := d.Store.PendingDigests(ctx, "")
+				for _, one := range pending {
+					d.botOf(one.Room, "").changed(one.Room, nil)
+				}
 				return err
 			})
 		}

@@ -17,6 +17,7 @@ type memStore struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
 	notices  map[int64]store.Notice
+	digests  map[int64]store.Digest
 	values   map[string]string
 	nextID   int64
 	slow     time.Duration // of each call
@@ -25,7 +26,7 @@ type memStore struct {
 }
 
 func newMemStore() *memStore {
-	return &memStore{problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, notices: map[int64]store.Notice{}, values: map[string]string{}}
+	return &memStore{problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, notices: map[int64]store.Notice{}, digests: map[int64]store.Digest{}, values: map[string]string{}}
 }
 
 func (s *memStore) enter(op string) (func(), error) {
@@ -278,5 +279,6 @@ func (s *memStore) post(key alert.Key, room string) store.Post {
 func (s *memStore) pending() int {
 	posts, _ := s.PendingPosts(context.Background(), nil)
 	notices, _ := s.PendingNotices(context.Background())
-	return len(posts) + len(notices)
+	digests, _ := s.PendingDigests(context.Background(), "")
+	return len(posts) + len(notices) + len(digests)
 }

@@ -18,6 +18,7 @@ import (
 type aMessage struct {
 	id, room, parent, markdown string
 	card                       bool
+	file                       string
 	edits                      int
 	deleted                    bool
 }
@@ -146,6 +147,9 @@ func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webe
 		}
 		c.id = fmt.Sprint("m", len(f.order)+1)
 		msg := &aMessage{id: c.id, room: room, parent: m.ParentID, markdown: c.markdown, card: c.card}
+		if m.File != nil {
+			msg.file = string(m.File.Content)
+		}
 		f.rooms[room] = true
 		f.messages[c.id] = msg
 		f.order = append(f.order, msg)
@@ -256,6 +260,45 @@ func (plainRenderer) Actions(p alert.Problem) string {
 		return "unack,close"
 	}
 	return "ack,close"
+}
+
+func (plainRenderer) DigestItem(p alert.Problem) render.DigestItem {
+	return render.DigestItem{Key: p.Key, Title: "problem", Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
+}
+
+// Digest names every problem, up to three of them.
+func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
+	names := []string{"digest"}
+	for _, i := range d.Items {
+		state := "open"
+		if !i.Open {
+			state = "resolved"
+		}
+		if i.Acked {
+			state += "+ack"
+		}
+		names = append(names, i.Key.String()+"="+state)
+	}
+	slices.Sort(names[1:])
+	return strings.Join(names, " ") + fmt.Sprint(" left=", d.Left), len(d.Items) <= 3
+}
+
+func (plainRenderer) DigestLine(d render.Digest) (string, int) {
+	n := 0
+	for _, i := range d.Items {
+		if !i.Open {
+			n++
+		}
+	}
+	return fmt.Sprintf("digest-line: %d of %d resolved", n, len(d.Items)), n
+}
+
+func (plainRenderer) DigestFile(d render.Digest, _ render.Room, _ time.Time) []byte {
+	var b strings.Builder
+	for _, i := range d.Items {
+		b.WriteString(i.Key.String() + "\n")
+	}
+	return []byte(b.String())
 }
 
 func (r plainRenderer) Card(p alert.Problem, room render.Room, now time.Time) (any, string) {

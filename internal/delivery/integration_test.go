@@ -34,6 +34,7 @@ type real struct {
 	client *webex.Client
 	render *render.Renderer
 	cfg    *config.Config
+	rate   float64
 
 	store *sqlite.Store
 	d     *Delivery
@@ -43,7 +44,7 @@ type real struct {
 func inReality(t *testing.T, simOpts webexsim.Options, story func(t *testing.T, r *real)) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
-		r := &real{t: t, path: path, sim: webexsim.New(simOpts)}
+		r := &real{t: t, path: path, rate: 20, sim: webexsim.New(simOpts)}
 		r.sim.AddBot(botEmail, "Relay", "token-of-relay")
 		r.sim.AddPerson("alice@example.com", "Alice")
 		for _, room := range []string{"noc", "db", "line"} {
@@ -84,7 +85,7 @@ func (r *real) start() {
 	require.NoError(r.t, err)
 	r.d, err = New(Options{
 		Store: r.store, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
-		RateLimit: 20, Metrics: NewMetrics(prometheus.NewRegistry()),
+		RateLimit: r.rate, Metrics: NewMetrics(prometheus.NewRegistry()),
 	})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())

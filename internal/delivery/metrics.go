@@ -16,7 +16,8 @@ type Metrics struct {
 	Messages    *prometheus.CounterVec   // calls to Webex, by bot, op, result
 	Request     *prometheus.HistogramVec // their duration, by bot and op
 	Retries     *prometheus.CounterVec   // calls that repeat one that failed, by bot
-	DeadLetters *prometheus.CounterVec   // by kind: post, notice
+	DeadLetters *prometheus.CounterVec   // by kind: post, digest, notice
+	Digested    prometheus.Counter       // posts that joined a digest
 	Reroutes    prometheus.Counter       // problems told in the default room since their own refuses
 	Told        prometheus.Histogram     // from when a room was to be told of a problem until it was
 	StoreErrors prometheus.Counter       // failed reads and writes of the store
@@ -51,8 +52,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"bot"}),
 		DeadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_dead_letters_total",
-			Help: "Posts and notices that Webex refused for good.",
+			Help: "Posts, digests and notices that Webex refused for good.",
 		}, []string{"kind"}),
+		Digested: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_digested_posts_total",
+			Help: "Problems that a room in a storm was told of in a digest.",
+		}),
 		Reroutes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_reroutes_total",
 			Help: "Problems told in the default room because their own room refuses messages.",
@@ -70,18 +75,20 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.DeadLetters.WithLabelValues(kindPost)
 	m.DeadLetters.WithLabelValues(kindNotice)
-	reg.MustRegister(m.Messages, m.Request, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
+	m.DeadLetters.WithLabelValues(kindDigest)
+	reg.MustRegister(m.Digested, m.Messages, m.Request, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
 	return m
 }
 
 const (
 	kindPost   = "post"
 	kindNotice = "notice"
+	kindDigest = "digest"
 )
 
 // addBot makes every label value of a bot present; state is asked at each scrape.
 func (m *Metrics) addBot(bot string, state func() botState) {
-	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit} {
+	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit, OpDigest, OpDigestEdit, OpDigestLine, OpDigestFile} {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
 			m.Messages.WithLabelValues(bot, string(op), result)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -19,6 +20,17 @@ type postTask struct {
 	room   string
 	route  string
 	doubts Doubts
+
+	// For gathering; of the bot, under its lock.
+	untold bool      // the room doesn't know of it, as far as anybody said
+	hold   time.Time // Post.HoldUntil
+	waited bool      // it was held back once to see whether a storm begins
+	told   bool      // of the worker: the room knows of it
+}
+
+// gatherable says whether a digest may take the post.
+func (t *task) gatherable(s config.Storm, now time.Time) bool {
+	return (t.place == placeReady || t.place == placeWaiting) && !t.post.hold.After(now) && alert.Disaster-alert.Severity(t.rank) < s.Individual
 }
 
 func newPostTask(p store.Post, now time.Time) *task {
@@ -32,7 +44,7 @@ func newPostTask(p store.Post, now time.Time) *task {
 	}
 	return &task{
 		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u,
-		post: &postTask{key: p.Key, room: p.Room, route: p.Route},
+		post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: p.HoldUntil},
 	}
 }
 
@@ -185,6 +197,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		b.Metrics.Told.Observe(now.Sub(v.post.DirtySince).Seconds())
 	}
 	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
+	t.post.told = true
 	out := b.left(v, now)
 	out.called = true
 	b.savePost(l, v)
@@ -209,9 +222,13 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		return nil, false
 	}
 	for _, p := range posts[t.post.key] {
+		if p.Room == t.post.room && p.Digest != 0 && p.Desired > p.Delivered {
+			b.changed(p.Room, []alert.Key{p.Key}) // it has joined since this task began
+		}
 		if p.Room != t.post.room || !p.Pending() {
 			continue
 		}
+		t.post.told = told(p.Cursor)
 		v = &view{post: p, problem: problems[t.post.key]}
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)

@@ -40,10 +40,10 @@ func (u urgency) before(v urgency) bool {
 // bySeverity is the rank of a severity.
 func bySeverity(s alert.Severity) int { return int(alert.Disaster - s) }
 
-// task is one post or notice that is behind. Only the queue writes its
+// task is one post or notice that is behind, or the digests of a room. Only the queue writes its
 // unexported scheduling fields; the worker that holds it may write the others.
 type task struct {
-	id   string // "post:main/4711@noc", "notice:12"
+	id   string // "post:main/4711@noc", "notice:12", "digest:noc"
 	room string // for fairness: tasks of one room share its turns
 	lane string // one task of a lane at a time, in the order of order; "" for none
 	// order is the place in the lane.
@@ -51,7 +51,8 @@ type task struct {
 	urgency
 
 	post   *postTask   // one of these
-	notice *noticeTask // two is set
+	notice *noticeTask // three is set
+	digest *digestTask
 
 	place   place
 	wake    time.Time // while placeWaiting
@@ -67,6 +68,7 @@ const (
 	placeWaiting              // not before wake
 	placeHeld                 // a worker has it
 	placeBehind               // another one of its lane comes first
+	placeParked               // gathered: the room's digest may take it
 )
 
 const (
@@ -207,6 +209,31 @@ func (q *queue) longerUnserved(a, b *task) bool {
 		return a.since.Before(b.since)
 	}
 	return a.arrival < b.arrival
+}
+
+// park takes a task that is ready or waiting out of the order.
+func (q *queue) park(t *task) {
+	q.lift(t)
+	t.place = placeParked
+}
+
+// unpark makes a parked task ready.
+func (q *queue) unpark(t *task) { q.ready(t) }
+
+// drop forgets a parked task.
+func (q *queue) drop(t *task) { delete(q.tasks, t.id) }
+
+// sleep lets a ready or waiting task wait until at, or less where it would be ready earlier.
+func (q *queue) sleep(t *task, at time.Time, fresh bool) {
+	if t.place == placeReady && !fresh || t.place == placeWaiting && !at.Before(t.wake) {
+		return
+	}
+	if t.place != placeReady && t.place != placeWaiting {
+		return
+	}
+	q.lift(t)
+	t.place, t.wake = placeWaiting, at
+	heap.Push(&q.waiting, t)
 }
 
 // back returns a held task, not to be picked before wake; one that was woken

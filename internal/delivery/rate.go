@@ -21,6 +21,7 @@ const (
 	rateFloor  = 0.2 // calls a second: one each 5 s still finds out when more is allowed
 	rateGrowth = 0.1 // calls a second, gained in each second of full use
 	rateRoom   = 4   // how far above the configured speed the rate may grow
+	rateBurst  = 0.8 // seconds
 	pauseLeast = time.Second
 	// pauseMost bounds what a clock that was set back makes of a saved pause. An
 	// hour is the most that users have been told.
@@ -38,8 +39,10 @@ func NewRate(perSecond float64, now time.Time) *Rate {
 	return r
 }
 
-// burst is what may be sent at once after a quiet while: one second's worth.
-func (r *Rate) burst() float64 { return max(1, r.perSecond) }
+// burst is what may be sent at once after a quiet while: most of a second's
+// worth. Whoever takes a burst of exactly a second's worth at exactly this pace
+// refuses the first call that comes a moment early.
+func (r *Rate) burst() float64 { return max(1, r.perSecond*rateBurst) }
 
 // PerSecond is the speed now.
 func (r *Rate) PerSecond() float64 { return r.perSecond }

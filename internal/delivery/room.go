@@ -26,6 +26,7 @@ type RoomSettings struct {
 	Bot      string        // the configured name
 	Debounce time.Duration // changes this close together share one edit
 	CardWait time.Duration // how long a first card waits until the API has answered about the problem
+	Storm    config.Storm  // when the room gets digests; no threshold: never
 }
 
 // address begins a message to the room.
@@ -59,6 +60,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			Room:     render.Room{Name: name, Location: cfg.TimeZone.Location, Presentation: config.PresentThread},
 			Bot:      firstBot,
 			Debounce: time.Duration(cfg.Delivery.Debounce),
+			Storm:    cfg.Storm,
 		}
 		if email, ok := strings.CutPrefix(name, PersonRoom); ok {
 			s.Person = email
@@ -70,6 +72,9 @@ func RoomsOf(cfg *config.Config) Rooms {
 			s.ID = room.ID
 			if room.Bot != "" {
 				s.Bot = room.Bot
+			}
+			if room.Storm != nil {
+				s.Storm = *room.Storm
 			}
 			if room.TimeZone.Location != nil {
 				s.Location = room.TimeZone.Location

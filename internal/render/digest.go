@@ -126,6 +126,9 @@ func heading(d Digest) string {
 		left = fmt.Sprintf("\n%s on top of these: told by %s own", number(d.Left), possessive(d.Left))
 	}
 	over := len(d.Items) - open
+	if len(d.Items) == 0 {
+		return "☑️ **Nothing is left of this digest**" + left
+	}
 	if open == 0 {
 		return fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
 	}
@@ -165,6 +168,9 @@ func footOf(d Digest, cut bool) string {
 		b.WriteString("📎 Every host and event id is in the list attached in this thread.\n")
 	}
 	open := slices.ContainsFunc(d.Items, func(i DigestItem) bool { return i.Open })
+	if len(d.Items) == 0 {
+		return ""
+	}
 	if open {
 		b.WriteString("One of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
 	} else {

@@ -1,0 +1,333 @@
+package delivery
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// The steps of digests, besides OpNone and OpWait.
+const (
+	OpDigest     Op = "digest"      // post the message that stands for many
+	OpDigestEdit Op = "digest_edit" // bring it up to date; in the thread, where its edits are spent
+	OpDigestFile Op = "digest_file" // attach the complete list in its thread
+	OpDigestLine Op = "digest_line" // what OpDigestEdit becomes in the thread
+)
+
+const (
+	// gatherQuiet is how long nothing new may come before what was gathered is told,
+	// gatherMost how long it is gathered at most.
+	gatherQuiet = time.Second
+	gatherMost  = 3 * time.Second
+	// More than burst new problems within burstTime wait for burstTime to see
+	// whether a storm begins: it costs a moment, and saves the room a message and a card for each.
+	burst     = 3
+	burstTime = 500 * time.Millisecond
+	// calm is over how long more than the threshold of new problems keep a storm going.
+	calm = 10 * time.Second
+	// A digest takes in more while it has been edited less than joinEdits times and
+	// is younger than joinAge: nobody is alarmed by the edit of an old message.
+	joinEdits = 5
+	joinAge   = 10 * time.Minute
+)
+
+// Storm says whether a room that is so many new problems behind gets them in a
+// digest: more than the threshold, or more than its bot sends in the window at
+// its present pace. No threshold: never.
+func Storm(s config.Storm, behind int, perSecond float64) bool {
+	if s.Threshold <= 0 || behind < 2 {
+		return false
+	}
+	window := time.Duration(s.Window).Seconds()
+	return behind > s.Threshold || window > 0 && float64(behind) > window*perSecond
+}
+
+// Inflow is how new problems come to one room, and whether it is in a storm.
+type Inflow struct {
+	Settings config.Storm
+	Storm    bool
+	First    time.Time // when the first of those gathered came; zero for none
+	Last     time.Time // when a new problem came last
+	recent   []time.Time
+}
+
+// Arrived takes in new problems.
+func (f *Inflow) Arrived(n int, now time.Time) {
+	f.Last = now
+	most := max(min(f.Settings.Threshold, 1000), burst) + 1
+	for range min(n, most) {
+		f.recent = append(f.recent, now)
+	}
+	if extra := len(f.recent) - most; extra > 0 {
+		f.recent = append(f.recent[:0], f.recent[extra:]...)
+	}
+}
+
+// more says whether more than n problems came within d.
+func (f *Inflow) more(n int, d time.Duration, now time.Time) bool {
+	i := len(f.recent) - 1 - n
+	return i >= 0 && now.Sub(f.recent[i]) <= d
+}
+
+// Judge says whether the room is in a storm, with behind problems that it
+// doesn't know of. A storm goes on while it rains as hard as it takes to begin one.
+func (f *Inflow) Judge(behind int, perSecond float64, now time.Time) bool {
+	f.Storm = Storm(f.Settings, behind, perSecond) || f.Storm && f.more(min(f.Settings.Threshold, 1000), calm, now)
+	return f.Storm
+}
+
+// Burst says whether a storm may be about to begin.
+func (f *Inflow) Burst(now time.Time) bool { return f.more(burst, burstTime, now) }
+
+// Gathered is what becomes of the problems that were gathered for a room.
+type Gathered string
+
+// What becomes of them.
+const (
+	GatherHold    Gathered = "hold"    // more may come
+	GatherJoin    Gathered = "join"    // into a digest
+	GatherRelease Gathered = "release" // it was no storm: each is told by itself
+)
+
+// Gather says what to do with what was gathered, and with GatherHold until when.
+func (f *Inflow) Gather(now time.Time) (Gathered, time.Time) {
+	until, then := f.First.Add(burstTime), GatherRelease
+	if f.Storm {
+		then = GatherJoin
+		until = f.First.Add(gatherMost)
+		if quiet := f.Last.Add(gatherQuiet); quiet.Before(until) {
+			until = quiet
+		}
+	}
+	if now.Before(until) {
+		return GatherHold, until
+	}
+	return then, time.Time{}
+}
+
+// Takes says whether a digest may take in more problems.
+func Takes(d store.Digest, now time.Time) bool {
+	switch {
+	case d.State != store.PostLive:
+		return false
+	case d.MessageID == "":
+		return true
+	}
+	return d.Open > 0 && d.Edits < joinEdits && now.Sub(d.CreatedAt) < joinAge
+}
+
+// Seen is what delivery saw of a room's digests and needn't outlive the process:
+// a restart tells at once what it might have gathered.
+type Seen struct {
+	Changed time.Time // when the last change of a problem in a digest came
+	Arrived time.Time // when the last new problem came
+	Looked  time.Time // when the problems of a digest were read last
+	Parked  bool      // there are problems gathered that may join
+}
+
+const (
+	changeQuiet   = time.Second // changes closer than this are gathered
+	changeMost    = 6 * time.Second
+	resolvedMost  = 3 * time.Second // what is all resolved waits no longer
+	lookLeast     = 2 * time.Second // between two readings of all problems
+	spacingLeast  = 2 * time.Second // between a digest's message and its first edit; it doubles
+	spacingMost   = 10 * time.Minute
+	joinSpacing   = 3 * time.Second // the same for what the room doesn't know of yet
+	fileQuiet     = 1500 * time.Millisecond
+	fileAgain     = 3 * time.Second
+	fileAtMost    = time.Minute // a list isn't put off longer, however long it rains
+	digestBatch   = 500         // problems read at once
+	sortAfter     = 300 * time.Millisecond
+	keptForTheEnd = 1 // edit
+)
+
+// NextDigest says what to do next for a digest. Gathering makes one edit of many
+// changes, and the longer the more edits were used, since Webex allows ten: the last is kept for when
+// all is resolved. That, and a first message, wait for little. The list is attached
+// once the digest has settled, and once more where it grew since.
+func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
+	switch {
+	case d.State == store.PostDead:
+		return Step{Op: OpNone, Reason: ReasonDead}
+	case now.Before(d.NotBefore):
+		return Step{Op: OpWait, Reason: ReasonBackoff, Until: d.NotBefore}
+	case d.MessageID == "":
+		return Step{Op: OpDigest, Reason: ReasonUntold}
+	}
+	var until time.Time
+	if d.Behind > 0 || d.Shown < d.Joined+d.Left {
+		at := editAt(d, seen)
+		if !now.Before(at) {
+			return Step{Op: OpDigestEdit, Reason: ReasonChanged}
+		}
+		until = at
+	}
+	if owesFile(d) {
+		at := fileAt(d, seen, now)
+		if !now.Before(at) {
+			return Step{Op: OpDigestFile, Reason: ReasonUntold}
+		}
+		if until.IsZero() || at.Before(until) {
+			until = at
+		}
+	}
+	if until.IsZero() {
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	}
+	return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+}
+
+// owesFile says whether the list is still to be attached: the message doesn't
+// name all, and no list does.
+func owesFile(d store.Digest) bool { return !d.Complete && d.Listed < d.Joined }
+
+func editAt(d store.Digest, seen Seen) time.Time {
+	first := d.BehindSince
+	if first.IsZero() {
+		first = d.SpokeAt
+	}
+	at, most := seen.Changed.Add(changeQuiet), first.Add(changeMost)
+	if d.Open == 0 {
+		most = first.Add(resolvedMost)
+	}
+	if most.Before(at) {
+		at = most
+	}
+	if d.Open > 0 {
+		spacing := min(spacingMost, spacingLeast<<min(d.Edits, 20))
+		if d.Shown < d.Joined+d.Left {
+			spacing = min(spacing, joinSpacing)
+		}
+		if spaced := d.SpokeAt.Add(spacing); spaced.After(at) {
+			at = spaced
+		}
+	}
+	if again := seen.Looked.Add(lookLeast); again.After(at) {
+		at = again
+	}
+	return at
+}
+
+func fileAt(d store.Digest, seen Seen, now time.Time) time.Time {
+	quiet := fileQuiet
+	if d.Listed > 0 {
+		quiet = fileAgain
+	}
+	at := seen.Arrived.Add(quiet)
+	if seen.Parked {
+		at = now.Add(quiet)
+	}
+	if most := d.CreatedAt.Add(fileAtMost); d.Listed == 0 && most.Before(at) {
+		return most
+	}
+	return at
+}
+
+// digestEdits is how many edits may have been used up to now.
+func digestEdits(open bool) int {
+	if open {
+		return webex.MaxEdits - keptForTheEnd
+	}
+	return webex.MaxEdits
+}
+
+// Leavers are the posts of a digest that are to be told by themselves from now on,
+// since their problems became as severe as that takes, or since somebody acted on
+// them. Where somebody acted on more than the threshold of them at once they stay: the digest tells.
+func Leavers(posts []store.Post, problems map[alert.Key]alert.Problem, s config.Storm) []store.Post {
+	var severe, acted []store.Post
+	for _, post := range posts {
+		p := problems[post.Key]
+		if post.Digest == 0 || p.Revision == 0 || !p.Open() {
+			continue
+		}
+		if p.Severity >= s.Individual {
+			severe = append(severe, post)
+			continue
+		}
+		for _, e := range p.Timeline {
+			if e.Seq > post.ToldSeq && e.Update != nil && !e.Update.Wide {
+				acted = append(acted, post)
+				break
+			}
+		}
+	}
+	if len(acted) > s.Threshold {
+		acted = nil
+	}
+	return append(severe, acted...)
+}
+
+// TakenDigest is a digest after a step that Webex took; hash and complete are of
+// the text that its message shows now, resolved is what its thread says.
+func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, resolved int, now time.Time) store.Digest {
+	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
+	switch s.Op {
+	case OpDigest:
+		d.MessageID, d.Hash, d.Complete, d.Edits, d.Listed = id, hash, complete, 0, 0
+	case OpDigestEdit:
+		d.Hash, d.Complete = hash, complete
+		d.Edits++
+	case OpDigestLine:
+		d.Said = resolved
+	case OpDigestFile:
+		d.Listed = d.Joined
+		d.Pending = d.Shown < d.Joined+d.Left
+		return d
+	}
+	d.SpokeAt = now
+	return ShownDigest(d)
+}
+
+// ShownDigest is a digest whose message, with its thread, tells all that it will.
+func ShownDigest(d store.Digest) store.Digest {
+	d.Shown = d.Joined + d.Left
+	d.Pending = owesFile(d)
+	return d
+}
+
+// RefusedDigest is a digest after a call that failed, and what to do.
+func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.Duration, now time.Time) (store.Digest, Doubts, Verdict) {
+	f, class := fault(err), webex.ClassOf(err)
+	if class == webex.RateLimited || class == webex.Unauthorized {
+		return d, doubts, VerdictRetry
+	}
+	d.LastError, d.TrackingID = err.Error(), f.TrackingID
+	if class == webex.Temporary {
+		if s.Op == OpDigestEdit && f.Unanswered && d.Attempts == 0 && d.Edits < webex.MaxEdits-1 {
+			d.Edits++ // as with posts: Webex may have taken it
+		}
+		d.Attempts++
+		d.NotBefore = now.Add(delay)
+		return d, doubts, VerdictRetry
+	}
+	switch {
+	case f.Status == 403, s.Op == OpDigest && class == webex.NotFound:
+		return d, doubts, VerdictGone
+	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
+		return d, doubts, VerdictDead
+	case class == webex.NotFound: // somebody deleted it
+		doubts.PostedAnew = true
+		d.MessageID, d.Hash, d.Pending = "", "", true
+		return d, doubts, VerdictReplan
+	case s.Op == OpDigestEdit:
+		d.Edits = webex.MaxEdits // more than we knew of: the thread tells
+		return d, doubts, VerdictReplan
+	}
+	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which.
+	if !doubts.ThreadProved && d.Edits < webex.MaxEdits {
+		doubts.ThreadProved = true
+		d.Hash, d.Shown, d.Pending = "", -1, true
+		return d, doubts, VerdictReplan
+	}
+	return d, doubts, VerdictDead
+}
+
+// DeadDigest is a digest that Webex refused for good, with all of its posts.
+func DeadDigest(d store.Digest, reason, trackingID string, now time.Time) store.Digest {
+	d.State, d.LastError, d.TrackingID, d.DeadAt = store.PostDead, reason, trackingID, now
+	return d
+}

@@ -1,0 +1,399 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// serveDigests puts what was gathered into a digest, lets go who acted-on
+// problems are, and makes one call for the room's digests, or finds that none is needed.
+func (b *bot) serveDigests(l lives, t *task) outcome {
+	later := outcome{wake: time.Now().Add(storeMost)}
+	if !b.join(l, t.room) || !b.sort(l, t) {
+		return later
+	}
+	var pending []store.Digest
+	if !b.persist(l.begin, "reading the digests of a room", func(ctx context.Context) (err error) {
+		pending, err = b.Store.PendingDigests(ctx, t.room)
+		return err
+	}) {
+		return later
+	}
+	now := time.Now()
+	b.mu.Lock()
+	seen := t.digest.seen
+	if g := b.gather[t.room]; g != nil {
+		seen.Arrived, seen.Parked = g.Last, len(g.parked) > 0
+	}
+	b.mu.Unlock()
+	out := outcome{done: true}
+	for _, d := range pending {
+		step := NextDigest(d, seen, now)
+		switch step.Op {
+		case OpNone:
+			if d.Pending {
+				d.Pending = false
+				b.saveDigest(l, d, nil)
+			}
+		case OpWait:
+			if out.done || step.Until.Before(out.wake) {
+				out = outcome{wake: step.Until}
+			}
+		default:
+			return b.serveDigest(l, t, d, step)
+		}
+	}
+	return out
+}
+
+// join puts what was gathered into the room's newest digest, or a new one. It is
+// on disk before anything is said, so that a crash repeats one message at most.
+func (b *bot) join(l lives, room string) bool {
+	now := time.Now()
+	tasks := b.gathered(room, now)
+	if len(tasks) == 0 {
+		return true
+	}
+	var keys []alert.Key
+	ok := b.persist(l.begin, "gathering posts into a digest", func(ctx context.Context) error {
+		d, err := b.Store.NewestDigest(ctx, room)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err != nil || !Takes(d, now) {
+			d = store.Digest{Room: room}
+		}
+		d, keys, err = b.Store.JoinDigest(ctx, d, slices.Collect(maps.Keys(tasks)), now)
+		if err == nil {
+			b.Log.Info("problems gathered into a digest", "digest", d.ID, "room", room, "bot", b.name, "gathered", len(keys), "problems", d.Joined)
+		}
+		return err
+	})
+	b.Metrics.Digested.Add(float64(len(keys)))
+	b.joined(room, tasks, keys)
+	return ok
+}
+
+// sort lets the posts go that are told by themselves from now on.
+func (b *bot) sort(l lives, t *task) bool {
+	b.mu.Lock()
+	all, due := !t.digest.sorted, !time.Now().Before(t.digest.changedAt.Add(sortAfter))
+	var keys []alert.Key
+	if all || due {
+		keys = slices.Collect(maps.Keys(t.digest.changed))
+		t.digest.sorted, t.digest.changed = true, map[alert.Key]bool{}
+	}
+	b.mu.Unlock()
+	settings, _ := b.Rooms(t.room, "")
+	again := func() bool {
+		b.mu.Lock()
+		t.digest.sorted = false
+		b.mu.Unlock()
+		return false
+	}
+	var changed []store.Post
+	if all {
+		ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
+			changed = nil
+			pending, err := b.Store.PendingDigests(ctx, t.room)
+			for _, d := range pending {
+				posts, err := b.Store.DigestPosts(ctx, d.ID, true)
+				if err != nil {
+					return err
+				}
+				changed = append(changed, posts...)
+			}
+			return err
+		})
+		if !ok {
+			return again()
+		}
+	}
+	for batch := range slices.Chunk(keys, digestBatch) {
+		ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
+			posts, err := b.Store.PostsOf(ctx, batch)
+			for _, of := range posts {
+				for _, p := range of {
+					if p.Room == t.room && p.Digest != 0 && !all {
+						changed = append(changed, p)
+					}
+				}
+			}
+			return err
+		})
+		if !ok {
+			return again()
+		}
+	}
+	byDigest := map[int64][]store.Post{}
+	for _, p := range changed {
+		byDigest[p.Digest] = append(byDigest[p.Digest], p)
+	}
+	for id, posts := range byDigest {
+		problems := map[alert.Key]alert.Problem{}
+		for batch := range slices.Chunk(posts, digestBatch) {
+			ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
+				found, err := b.Store.Problems(ctx, keysOf(batch))
+				for k, p := range found {
+					if p.Open() {
+						problems[k] = p
+					}
+				}
+				return err
+			})
+			if !ok {
+				return again()
+			}
+		}
+		leavers := Leavers(posts, problems, settings.Storm)
+		if len(leavers) == 0 {
+			continue
+		}
+		if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
+			return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
+		}) {
+			return again()
+		}
+		tasks := make([]*task, 0, len(leavers))
+		for _, p := range leavers {
+			b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", p.Room, "digest", id)
+			p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
+			tasks = append(tasks, newPostTask(p, time.Now()))
+		}
+		b.take(tasks)
+	}
+	return true
+}
+
+func keysOf(posts []store.Post) []alert.Key {
+	keys := make([]alert.Key, 0, len(posts))
+	for _, p := range posts {
+		keys = append(keys, p.Key)
+	}
+	return keys
+}
+
+// members is all that a step for a digest looks at.
+type members struct {
+	render.Digest
+	shown []store.Shown // what is to be marked as shown
+	dirty []time.Time   // since when the room was to be told of those that it wasn't
+}
+
+func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
+	m.Left = d.Left
+	var posts []store.Post
+	if !b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
+		posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		return err
+	}) {
+		return m, false
+	}
+	m.Items = make([]render.DigestItem, 0, len(posts))
+	// In batches, and of each problem only what is told: there may be thousands.
+	for batch := range slices.Chunk(posts, digestBatch) {
+		var problems map[alert.Key]alert.Problem
+		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
+			problems, err = b.Store.Problems(ctx, keysOf(batch))
+			return err
+		}) {
+			return m, false
+		}
+		for _, post := range batch {
+			p := problems[post.Key]
+			p.Key = post.Key
+			m.Items = append(m.Items, b.Render.DigestItem(p))
+			if revision := max(p.Revision, post.Desired); revision > post.Delivered {
+				m.shown = append(m.shown, store.Shown{Key: post.Key, Revision: revision, Seq: p.LastSeq()})
+			}
+			if post.Shown == 0 && !post.DirtySince.IsZero() {
+				m.dirty = append(m.dirty, post.DirtySince)
+			}
+		}
+	}
+	return m, true
+}
+
+// serveDigest makes one call for a digest.
+func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
+	room, known := b.Rooms(t.room, "")
+	if !known {
+		return b.buryDigest(l, t, d, VerdictDead, "the room isn't configured (any more)", "", false)
+	}
+	if room.Person != "" && room.ID == "" && d.MessageID != "" {
+		if room.ID = b.directRoom(l.begin, room.Person); room.ID == "" && step.Op == OpDigestEdit {
+			d.MessageID, step.Op = "", OpDigest // its messages can't be edited
+		}
+	}
+	m, ok := b.members(l, d)
+	if !ok {
+		return outcome{wake: time.Now().Add(storeMost)}
+	}
+	now := time.Now()
+	b.mu.Lock()
+	t.digest.seen.Looked = now
+	b.mu.Unlock()
+
+	text, complete := b.Render.Digest(m.Digest, room.Room)
+	message, resolved := room.address(), 0
+	message.Markdown = text
+	switch step.Op {
+	case OpDigestEdit:
+		open := slices.ContainsFunc(m.Items, func(i render.DigestItem) bool { return i.Open })
+		if d.Hash == hash(text) {
+			return b.shown(l, ShownDigest(d), m)
+		}
+		if d.Edits < digestEdits(open) {
+			break
+		}
+		step.Op = OpDigestLine
+		message.ParentID = d.MessageID
+		message.Markdown, resolved = b.Render.DigestLine(m.Digest)
+		if resolved == d.Said {
+			return b.shown(l, ShownDigest(d), m)
+		}
+	case OpDigestFile:
+		message.ParentID = d.MessageID
+		message.Markdown = fmt.Sprintf("📎 the complete list: %d problems", len(m.Items))
+		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", d.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render.DigestFile(m.Digest, room.Room, now)}
+	}
+	var got webex.Message
+	took, made, err := b.call(l, t, step.Op, d.Attempts, func(ctx context.Context) (err error) {
+		if step.Op == OpDigestEdit {
+			got, err = b.client.EditMessage(ctx, d.MessageID, room.ID, text)
+		} else {
+			got, err = b.client.CreateMessage(ctx, message)
+		}
+		return err
+	})
+	now = time.Now()
+	if !made {
+		return outcome{wake: now}
+	}
+	if err != nil {
+		out := b.refusedDigest(l, t, d, step, err, now)
+		if step.Op == OpDigest {
+			out.urgency = &urgency{class: classNew, rank: rankOfDigests, since: now}
+		}
+		return out
+	}
+	if message.ToPersonEmail != "" && step.Op == OpDigest {
+		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
+	}
+	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
+	d = TakenDigest(step, d, got.ID, hash(text), complete, resolved, now)
+	if step.Op == OpDigestFile {
+		m.shown, m.dirty = nil, nil
+	}
+	for _, since := range m.dirty {
+		b.Metrics.Told.Observe(now.Sub(since).Seconds())
+	}
+	out := b.shown(l, d, m)
+	out.called = true
+	return out
+}
+
+// shown saves what the digest's message shows, in pieces that hold up nobody:
+// the message first, so that a crash in between only has it looked at again.
+func (b *bot) shown(l lives, d store.Digest, m members) outcome {
+	first := m.shown[:min(len(m.shown), digestBatch)]
+	b.saveDigest(l, d, first)
+	for batch := range slices.Chunk(m.shown[len(first):], digestBatch) {
+		b.saveDigest(l, d, batch)
+	}
+	return outcome{wake: time.Now()}
+}
+
+func (b *bot) saveDigest(l lives, d store.Digest, shown []store.Shown) bool {
+	return b.persist(l.save, "saving a digest's progress", func(ctx context.Context) error { return b.Store.SaveDigest(ctx, d, shown) })
+}
+
+// refusedDigest does what a failed call asks for.
+func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error, now time.Time) outcome {
+	b.mu.Lock()
+	doubts := t.digest.doubts[d.ID]
+	b.mu.Unlock()
+	after, doubts, verdict := RefusedDigest(s, d, doubts, err, b.delay(d.Attempts+1, err, now), now)
+	b.Log.Warn("message not taken", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.mu.Lock()
+	t.digest.doubts[d.ID] = doubts
+	b.mu.Unlock()
+	switch verdict {
+	case VerdictDead, VerdictGone:
+		if s.Op == OpDigestFile || s.Op == OpDigestLine {
+			// The digest itself stands; what its thread doesn't take is given up.
+			after.Listed, after.Shown, after.Pending = d.Joined, d.Joined+d.Left, false
+			b.saveDigest(l, after, nil)
+			b.Log.Error("the thread of a digest refuses its list", "digest", d.ID, "room", t.room, "err", err)
+			return outcome{called: true, wake: now}
+		}
+		return b.buryDigest(l, t, after, verdict, after.LastError, after.TrackingID, true)
+	}
+	if after != d {
+		b.saveDigest(l, after, nil)
+	}
+	return outcome{called: true, wake: now}
+}
+
+// buryDigest makes a dead letter of a digest, with all of its posts. Where the
+// room takes nothing, the default room is told first.
+func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reason, trackingID string, called bool) outcome {
+	if to, ok := b.Fallback(t.room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t.room, d, to, reason) {
+		return outcome{called: called, wake: time.Now().Add(storeMost)}
+	}
+	if b.saveDigest(l, DeadDigest(d, reason, trackingID, time.Now()), nil) {
+		b.Metrics.DeadLetters.WithLabelValues(kindDigest).Inc()
+		b.Log.Error("dead letter: Webex refused it for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+	}
+	return outcome{called: called, wake: time.Now()}
+}
+
+// rerouteDigest tells the default room of all that a digest stands for.
+func (b *bot) rerouteDigest(l lives, from string, d store.Digest, to, reason string) bool {
+	m, ok := b.members(l, d)
+	if !ok || !b.sayRefused(l, from, to, reason) {
+		return false
+	}
+	room, known := b.Rooms(to, "")
+	if !known {
+		return true // config.Load doesn't let this be
+	}
+	if b.Reroute != nil {
+		for _, i := range m.Items {
+			if !b.persist(l.save, "telling the default room", func(ctx context.Context) error { return b.Reroute(ctx, i.Key, to) }) {
+				return false
+			}
+		}
+	} else {
+		// A notice carries no file: what one message doesn't name, the next ones do.
+		for n, rest := 0, m.Items; len(rest) > 0; n++ {
+			take := len(rest)
+			text, complete := b.Render.Digest(render.Digest{Items: rest[:take], Left: m.Left}, room.Room)
+			for !complete && take > 1 {
+				take = (take + 1) / 2
+				text, complete = b.Render.Digest(render.Digest{Items: rest[:take]}, room.Room)
+			}
+			if !b.persist(l.save, "telling the default room", func(ctx context.Context) error {
+				_, err := b.Store.AddNotice(ctx, store.Notice{
+					Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: room.Bot, Markdown: text, Dedup: fmt.Sprintf("reroute/digest/%d/%d", d.ID, n),
+				})
+				return err
+			}) {
+				return false
+			}
+			rest = rest[take:]
+		}
+	}
+	b.Metrics.Reroutes.Add(float64(len(m.Items)))
+	b.WakeNotices()
+	return true
+}

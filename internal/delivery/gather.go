@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// gathering is what a room doesn't know of yet. The bot's lock guards it.
+type gathering struct {
+	Inflow
+	untold map[*task]bool // tasks of new problems that aren't parked
+	parked map[*task]bool
+}
+
+// digestTask serves the digests of a room, and what is gathered for them. The
+// bot's lock guards it.
+type digestTask struct {
+	changed   map[alert.Key]bool // posts in digests that changed and weren't looked at
+	changedAt time.Time          // when the first of them did
+	sorted    bool               // those that changed before this task began were looked at
+	seen      Seen
+	doubts    map[int64]Doubts // of digests
+}
+
+// rankOfDigests lets a digest of new problems go right after a new disaster.
+var rankOfDigests = bySeverity(alert.High)
+
+// gatheringOf is the room's; nil where it gets no digests.
+func (b *bot) gatheringOf(room string) *gathering {
+	s, ok := b.Rooms(room, "")
+	if !ok || s.Storm.Threshold <= 0 {
+		return nil
+	}
+	g := b.gather[room]
+	if g == nil {
+		g = &gathering{untold: map[*task]bool{}, parked: map[*task]bool{}}
+		b.gather[room] = g
+	}
+	g.Settings = s.Storm
+	return g
+}
+
+// arrived takes in new problems of a room, which are in the queue already.
+func (b *bot) arrived(room string, tasks []*task, now time.Time) {
+	g := b.gatheringOf(room)
+	if g == nil {
+		return
+	}
+	for _, t := range tasks {
+		g.untold[t] = true
+	}
+	g.Arrived(len(tasks), now)
+	b.park(room, g, now)
+}
+
+// park gathers what may join a digest, if it rains or is about to.
+func (b *bot) park(room string, g *gathering, now time.Time) {
+	may := make([]*task, 0, len(g.untold))
+	for t := range g.untold {
+		if t.gatherable(g.Settings, now) {
+			may = append(may, t)
+		}
+	}
+	storm := g.Judge(len(may)+len(g.parked), b.rate.PerSecond(), now)
+	if !storm && !g.Burst(now) {
+		return
+	}
+	for _, t := range may {
+		if !storm && t.post.waited {
+			continue
+		}
+		t.post.waited = true
+		b.queue.park(t)
+		delete(g.untold, t)
+		g.parked[t] = true
+	}
+	if len(g.parked) == 0 {
+		return
+	}
+	if g.First.IsZero() {
+		g.First = now
+	}
+	_, until := g.Gather(now)
+	b.digestsOf(room, until, now)
+}
+
+// digestsOf is the task of a room's digests; it is served at the time given, or earlier.
+func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
+	id := "digest:" + room
+	t := b.queue.get(id)
+	if t == nil {
+		t = &task{
+			id: id, room: room, urgency: urgency{class: classNew, rank: rankOfDigests, since: now},
+			digest: &digestTask{changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}},
+		}
+		b.queue.add(t)
+		b.queue.sleep(t, at, true)
+		return t.digest
+	}
+	b.queue.sleep(t, at, false)
+	return t.digest
+}
+
+// changed tells that posts in digests of a room changed; with no keys, that
+// something is to be done for its digests.
+func (b *bot) changed(room string, keys []alert.Key) {
+	b.mu.Lock()
+	now := time.Now()
+	t := b.digestsOf(room, now.Add(sortAfter), now)
+	if len(keys) > 0 {
+		if len(t.changed) == 0 {
+			t.changedAt = now
+		}
+		for _, k := range keys {
+			t.changed[k] = true
+		}
+		t.seen.Changed = now
+	} else {
+		t.sorted = false
+		b.queue.wakeUp(b.queue.get("digest:" + room))
+	}
+	b.mu.Unlock()
+	signal(b.woken)
+}
+
+// reconsider lets a parked post go that became too severe for a digest.
+func (b *bot) reconsider(t *task) {
+	g := b.gather[t.room]
+	if g == nil || !g.parked[t] || alert.Disaster-alert.Severity(t.rank) < g.Settings.Individual {
+		return
+	}
+	delete(g.parked, t)
+	g.untold[t] = true
+	b.queue.unpark(t)
+}
+
+// known forgets a post whose room knows of it.
+func (b *bot) known(t *task) {
+	if g := b.gather[t.room]; g != nil {
+		delete(g.untold, t)
+	}
+}
+
+// regather says when the task of a room's digests is to be served again, with
+// what came while it was served.
+func (b *bot) regather(t *task, out *outcome, now time.Time) {
+	sooner := func(at time.Time) {
+		if out.done || at.Before(out.wake) {
+			out.done, out.wake = false, at
+		}
+	}
+	u := urgency{class: classUpdate, rank: rankOfDigests, since: now}
+	if out.urgency != nil {
+		u = *out.urgency
+	}
+	if g := b.gatheringOf(t.room); g != nil {
+		b.park(t.room, g, now)
+		if len(g.parked) > 0 {
+			u.class = classNew
+			_, until := g.Gather(now)
+			sooner(until)
+		}
+	}
+	if len(t.digest.changed) > 0 {
+		sooner(t.digest.changedAt.Add(sortAfter))
+	}
+	out.urgency = &u
+}
+
+// gathered takes out what is to join a digest now. What was gathered for no
+// storm is told by itself.
+func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.gatheringOf(room)
+	if g == nil {
+		g = b.gather[room] // digests were switched off meanwhile
+		if g == nil {
+			return nil
+		}
+		g.Storm = false
+	}
+	if len(g.parked) == 0 {
+		return nil
+	}
+	op, _ := g.Gather(now)
+	if op == GatherHold {
+		return nil
+	}
+	parked := g.parked
+	g.parked, g.First = map[*task]bool{}, time.Time{}
+	if op == GatherRelease {
+		for t := range parked {
+			g.untold[t] = true
+			b.queue.unpark(t)
+		}
+		return nil
+	}
+	tasks := make(map[alert.Key]*task, len(parked))
+	for t := range parked {
+		tasks[t.post.key] = t
+	}
+	return tasks
+}
+
+// joined forgets the tasks of posts that joined; the others are told by themselves.
+func (b *bot) joined(room string, tasks map[alert.Key]*task, keys []alert.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range keys {
+		if t := tasks[k]; t != nil {
+			b.queue.drop(t)
+			delete(tasks, k)
+		}
+	}
+	g := b.gather[room]
+	for _, t := range tasks {
+		g.untold[t] = true
+		b.queue.unpark(t)
+	}
+}
+
+// slowed looks again at every room: what is behind may take too long now.
+func (b *bot) slowed(now time.Time) {
+	for room := range b.gather {
+		if g := b.gatheringOf(room); g != nil {
+			b.park(room, g, now)
+		}
+	}
+}

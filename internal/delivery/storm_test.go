@@ -1,0 +1,181 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+)
+
+// batch folds one batch of events as the ledger does.
+func (r *real) batch(keys []int, event func(n int) alert.Event, rooms ...string) {
+	ctx := context.Background()
+	all := make([]alert.Key, 0, len(keys))
+	for _, n := range keys {
+		all = append(all, key(n))
+	}
+	problems, err := r.store.Problems(ctx, all)
+	require.NoError(r.t, err)
+	known, err := r.store.PostsOf(ctx, all)
+	require.NoError(r.t, err)
+	var fold store.Fold
+	for _, n := range keys {
+		e := event(n)
+		e.ReceivedAt, e.SentAt, e.At = time.Now(), time.Now(), time.Now()
+		p, _ := alert.Apply(problems[e.Key], e)
+		posts := known[e.Key]
+		for _, room := range rooms {
+			posts = append(posts, store.Post{Key: e.Key, Room: room, Cursor: store.Cursor{State: store.PostLive}})
+		}
+		for i := range posts {
+			posts[i].Desired, posts[i].Severity, posts[i].Open, posts[i].OpenedAt = p.Revision, p.Severity, p.Open(), p.OpenedAt
+			if posts[i].DirtySince.IsZero() {
+				posts[i].DirtySince = time.Now()
+			}
+		}
+		fold.Problems, fold.Posts = append(fold.Problems, p), append(fold.Posts, posts...)
+	}
+	require.NoError(r.t, r.store.CommitFold(ctx, fold))
+	r.d.Notify(fold.Posts)
+}
+
+func stormProblem(severity alert.Severity) func(n int) alert.Event {
+	return func(n int) alert.Event {
+		return alert.Event{
+			Key: key(n), Kind: alert.KindProblem, Origin: alert.OriginTrigger, Severity: &severity, Exact: true,
+			Facts: alert.Facts{Name: fmt.Sprintf("Link down on uplink %d", n%4), Hosts: []alert.Host{{Host: fmt.Sprintf("host-%05d", n)}}},
+		}
+	}
+}
+
+func stormRecovery(n int) alert.Event {
+	return alert.Event{Key: key(n), Kind: alert.KindRecovery, Origin: alert.OriginTrigger, Resolved: true, Exact: true}
+}
+
+func numbers(from, to int) (all []int) {
+	for n := from; n < to; n++ {
+		all = append(all, n)
+	}
+	return all
+}
+
+// A storm of 5,000 problems into a room that takes five messages a second is told
+// within 5 s of its last event in at most 12 messages, which name all; a disaster
+// in its middle, and an answer, within 2 s; its recovery likewise in a few edits.
+func TestAStormOfFiveThousand(t *testing.T) {
+	const problems, perBatch = 5000, 250
+	opts := webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}}
+	inReality(t, opts, func(t *testing.T, r *real) {
+		r.stop()
+		r.cfg.Storm = config.Storm{Threshold: 10, Window: config.Duration(5 * time.Second), Individual: alert.Disaster}
+		r.rate = 5
+		r.start()
+		first := 8 // one by one, so that the storm begins as a drizzle
+		for n := range first {
+			r.batch([]int{n}, stormProblem(alert.High), "noc")
+			time.Sleep(10 * time.Millisecond)
+		}
+		for from := first; from < problems; from += perBatch {
+			r.batch(numbers(from, min(problems, from+perBatch)), stormProblem(alert.High), "noc")
+			time.Sleep(200 * time.Millisecond)
+			if from < problems/2 && from+perBatch >= problems/2 {
+				began := time.Now()
+				r.batch([]int{90000}, stormProblem(alert.Disaster), "noc")
+				_, err := r.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeAnswer, Room: "noc", Bot: "noc", Markdown: "the answer"})
+				require.NoError(t, err)
+				r.d.WakeNotices()
+				for !r.says("noc", "host-90000") || !r.says("noc", "the answer") {
+					time.Sleep(20 * time.Millisecond)
+					synctest.Wait()
+					require.Less(t, time.Since(began), 2*time.Second)
+				}
+			}
+		}
+		time.Sleep(5*time.Second - 200*time.Millisecond) // since the last event
+		synctest.Wait()
+		roots, replies := r.said("noc")
+		require.LessOrEqual(t, len(roots)+len(replies)-3, 12, "beside the disaster, its card and the answer") // it has no Asks, so its card came at once
+		r.accounted("noc", problems)
+		r.settle(time.Minute)
+		roots, replies = r.said("noc")
+		require.LessOrEqual(t, len(roots)+len(replies)-3, 12)
+		edits := 0
+		for _, m := range roots {
+			edits += m.Edits
+		}
+
+		// Recovery, as fast.
+		for from := 0; from < problems; from += perBatch {
+			r.batch(numbers(from, min(problems, from+perBatch)), stormRecovery)
+			time.Sleep(200 * time.Millisecond)
+		}
+		time.Sleep(5*time.Second - 200*time.Millisecond)
+		synctest.Wait()
+		s, err := r.store.Stats(context.Background())
+		require.NoError(t, err)
+		require.Zero(t, s.PostsPending, "all is told 5 s after the last recovery")
+		roots, _ = r.said("noc")
+		after := 0
+		for _, m := range roots {
+			after += m.Edits
+			if !strings.Contains(m.Text, "host-90000") && m.Text != "the answer" {
+				require.Contains(t, strings.ToLower(m.Text), "resolved")
+			}
+		}
+		require.LessOrEqual(t, after-edits, 12)
+		require.Zero(t, r.sim.Stats().Limited, "the pace was kept")
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		require.Less(t, memory.HeapAlloc, uint64(200<<20))
+	})
+}
+
+func (r *real) says(room, words string) bool {
+	roots, _ := r.said(room)
+	for _, m := range roots {
+		if strings.Contains(m.Text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// accounted fails unless each problem is named by exactly one message, or the
+// list in its thread.
+func (r *real) accounted(room string, problems int) {
+	r.t.Helper()
+	roots, replies := r.said(room)
+	named := map[string]int{}
+	for _, m := range roots {
+		text := m.Text
+		digest := strings.Contains(text, "problems at once")
+		if digest {
+			for _, reply := range replies {
+				if reply.ParentID == m.ID && len(reply.Files) > 0 {
+					text = string(reply.Files[0].Content)
+				}
+			}
+		}
+		seen := map[string]bool{}
+		for _, word := range strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" ,\r\n()", c) }) {
+			if strings.HasPrefix(word, "host-") && !seen[word] {
+				seen[word] = true
+				named[word]++
+			}
+		}
+	}
+	for n := range problems {
+		require.Equal(r.t, 1, named[fmt.Sprintf("host-%05d", n)], "problem %d", n)
+	}
+}
