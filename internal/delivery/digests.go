@@ -79,7 +79,7 @@ func (b *bot) join(l lives, room string) bool {
 		return err
 	})
 	b.Metrics.Digested.Add(float64(len(keys)))
-	b.joined(room, tasks, keys)
+	b.joined(tasks, keys)
 	return ok
 }
 

@@ -205,7 +205,7 @@ func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
 }
 
 // joined forgets the tasks of posts that joined; the others are told by themselves.
-func (b *bot) joined(room string, tasks map[alert.Key]*task, keys []alert.Key) {
+func (b *bot) joined(tasks map[alert.Key]*task, keys []alert.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, k := range keys {
@@ -214,10 +214,8 @@ func (b *bot) joined(room string, tasks map[alert.Key]*task, keys []alert.Key) {
 			delete(tasks, k)
 		}
 	}
-	g := b.gather[room]
 	for _, t := range tasks {
-		g.untold[t] = true
-		b.queue.unpark(t)
+		b.queue.unpark(t) // for good: its turn finds out what is the matter with it
 	}
 }
 

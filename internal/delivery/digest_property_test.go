@@ -1,0 +1,258 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// stormy gives every room digests from the fourth new problem on.
+func stormy(room, route string) (RoomSettings, bool) {
+	s, ok := someRooms(room, route)
+	s.Storm = config.Storm{Threshold: 3, Window: config.Duration(5 * time.Second), Individual: alert.Disaster}
+	return s, ok
+}
+
+// aGust is one thing that happens in a storm.
+type aGust struct {
+	kind     string
+	from, to int // problems
+	after    time.Duration
+}
+
+type stormHistory struct {
+	gusts  []aGust
+	faults []int
+}
+
+const stormProblems = 24
+
+func drawStorm(t *rapid.T) stormHistory {
+	var h stormHistory
+	for range rapid.IntRange(1, 40).Draw(t, "gusts") {
+		from := rapid.IntRange(0, stormProblems-1).Draw(t, "from")
+		h.gusts = append(h.gusts, aGust{
+			kind: rapid.SampledFrom([]string{
+				"open", "open", "open", "resolve", "resolve", "ack", "wide", "comment", "disaster", "restart", "crash", "lost wake", "deleted", "store fails",
+			}).Draw(t, "kind"),
+			from: from, to: min(stormProblems, from+rapid.IntRange(1, 12).Draw(t, "many")),
+			after: time.Duration(rapid.SampledFrom([]int{0, 10, 100, 700, 2500, 30000, 700000}).Draw(t, "after")) * time.Millisecond,
+		})
+	}
+	h.faults = rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, 2, 3, 4}), 0, 60).Draw(t, "faults")
+	return h
+}
+
+// Whatever happens in a storm, to Webex, to the store and to the process, every
+// problem is in exactly one message at any time, and rooms end up showing the present.
+func TestEveryProblemIsInOneMessage(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := drawStorm(rt)
+		var faults []string
+		synctest.Test(t, func(t *testing.T) { faults = weather(t, h) })
+		for _, f := range faults {
+			rt.Error(f)
+		}
+	})
+}
+
+func weather(t *testing.T, h stormHistory) (faults []string) {
+	rooms := []string{"noc", "person:alice@example.com"}
+	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc")}
+	w.opts = Options{
+		Store: w.store, Render: plainRenderer{}, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Rooms: stormy, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
+	}
+	crashed, call := false, 0
+	w.webex.meet = func(aCall) *trouble {
+		if crashed {
+			return &trouble{lose: true} // taken, but nobody noted it
+		}
+		if call++; call > len(h.faults) {
+			return nil
+		}
+		switch h.faults[call-1] {
+		case 1:
+			return &trouble{status: 429, retryAfter: 3 * time.Second}
+		case 2:
+			return &trouble{status: 503}
+		case 3:
+			return &trouble{lose: true}
+		case 4:
+			return &trouble{}
+		}
+		return nil
+	}
+	w.start()
+	for n, g := range h.gusts {
+		var told []store.Post
+		each := func(change func(*alert.Problem), open bool, rooms ...string) {
+			for i := g.from; i < g.to; i++ {
+				if p, known := w.store.problems[key(i)]; known == (len(rooms) > 0) || known && open && !p.Open() {
+					continue
+				}
+				told = append(told, w.store.fold(key(i), change, rooms...)...)
+			}
+		}
+		switch g.kind {
+		case "open", "lost wake":
+			each(nil, false, rooms...)
+		case "resolve":
+			each(resolve, true)
+		case "ack":
+			g.to = g.from + 1
+			each(ack, true)
+		case "wide":
+			each(func(p *alert.Problem) { ack(p); p.Timeline[len(p.Timeline)-1].Update.Wide = true }, true)
+		case "comment":
+			each(say(fmt.Sprint("word-", n)), true)
+		case "disaster":
+			g.to = g.from + 1
+			each(severity(alert.Disaster), true)
+		case "restart":
+			w.stop()
+			w.start()
+		case "crash":
+			w.store.mu.Lock()
+			w.webex.mu.Lock()
+			crashed = true
+			w.store.fail = func(string) error { return store.ErrClosed }
+			w.webex.mu.Unlock()
+			w.store.mu.Unlock()
+			w.stop()
+			crashed = false
+			w.webex.quiet = time.Time{}
+			w.store.fail = nil
+			w.start()
+		case "deleted":
+			for _, m := range w.webex.live("R-noc") {
+				if m.parent == "" && strings.HasPrefix(m.markdown, "digest ") {
+					w.webex.deleteBySomebody(m.id)
+					break
+				}
+			}
+			each(say(fmt.Sprint("word-", n)), true)
+		case "store fails":
+			until := time.Now().Add(g.after / 2)
+			w.store.mu.Lock()
+			w.store.fail = func(string) error {
+				if time.Now().Before(until) {
+					return store.ErrBusy
+				}
+				return nil
+			}
+			w.store.mu.Unlock()
+		}
+		if g.kind != "lost wake" {
+			w.d.Notify(told)
+		}
+		w.pass(g.after)
+		faults = append(faults, twice(w)...)
+	}
+	w.webex.set(func(f *fakeWebex) { f.meet = nil })
+	w.pass(3 * time.Hour)
+	w.stop()
+	faults = append(append(faults, twice(w)...), w.webex.violations...)
+	return append(faults, stale(w)...)
+}
+
+// twice finds posts that are in two messages of the store's, or in a digest
+// that isn't there.
+func twice(w *world) (faults []string) {
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	for k, posts := range w.store.posts {
+		for _, p := range posts {
+			if p.Digest == 0 {
+				continue
+			}
+			if d, ok := w.store.digests[p.Digest]; !ok || d.Room != p.Room || p.RootID != "" || p.CardID != "" {
+				faults = append(faults, fmt.Sprintf("%s@%s is in digest %d (%+v) and has a message of its own: %+v", k, p.Room, p.Digest, d, p.Cursor))
+			}
+		}
+	}
+	return faults
+}
+
+// stale compares what rooms show in the end with what they should.
+func stale(w *world) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if n := w.store.pending(); n != 0 {
+		fault("%d are still pending", n)
+	}
+	lost := 0
+	for _, c := range w.webex.calls {
+		if c.lost && c.op == "post" {
+			lost++
+		}
+	}
+	for k, posts := range w.store.posts {
+		p := w.store.problems[k]
+		for _, post := range posts {
+			room := map[bool]string{true: "R-noc", false: "direct:alice@example.com"}[post.Room == "noc"]
+			where := k.String() + "@" + post.Room
+			if post.State != store.PostLive {
+				continue // its message was deleted twice
+			}
+			own, digests := 0, 0
+			for _, m := range w.webex.live(room) {
+				switch {
+				case m.parent != "":
+				case strings.HasPrefix(m.markdown, k.String()+" "):
+					own++
+				case strings.HasPrefix(m.markdown, "digest ") && strings.Contains(m.markdown, " "+k.String()+"="):
+					digests++
+				}
+			}
+			if own+digests < 1 {
+				d := w.store.digests[post.Digest]
+				if d.State == store.PostDead || w.webex.messages[d.MessageID] != nil && w.webex.messages[d.MessageID].deleted {
+					continue // somebody deleted it, and nothing has changed since
+				}
+			}
+			if own+digests < 1 || own+digests > 1+lost {
+				fault("%s is in %d messages of its own and %d digests, though %d answers were lost: %+v", where, own, digests, lost, post.Cursor)
+			}
+			if post.Digest == 0 {
+				continue
+			}
+			d := w.store.digests[post.Digest]
+			if d.State != store.PostLive {
+				continue
+			}
+			m := w.webex.messages[d.MessageID]
+			if m == nil || m.deleted {
+				continue
+			}
+			want := k.String() + "=open"
+			if !p.Open() {
+				want = k.String() + "=resolved"
+			}
+			over := w.store.counted(d).Open == 0
+			if !strings.Contains(m.markdown+" ", " "+want) && d.Edits < digestEdits(!over) {
+				fault("%s: its digest shows %q after %d edits, not %s", where, m.markdown, d.Edits, want)
+			}
+			if m.edits > webex.MaxEdits {
+				fault("digest %d was edited %d times", d.ID, m.edits)
+			}
+			// What the message doesn't name, or names beyond what it can hold, a list does.
+			listed := slices.ContainsFunc(w.webex.live(room), func(r aMessage) bool {
+				return r.parent == m.id && strings.Contains(r.file, k.String()+"\n")
+			})
+			if !d.Complete && !listed {
+				fault("%s: no list of digest %d names it", where, d.ID)
+			}
+		}
+	}
+	return faults
+}
