@@ -17,10 +17,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	h := *d.Heard
 	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
-	s := scope{Dir: view.Directory, Email: h.Person.Email, Room: h.Room, Direct: h.Direct}
-	for _, r := range view.Rooms {
-		s.Rooms = append(s.Rooms, r.Name)
-	}
+	s := scopeOf(h, view)
 	where := func() place { return e.placeOf(*c, h, view) }
 
 	var req Request
@@ -72,6 +69,12 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 		return e.finish(ctx, *c, where(), "", store.CommandDone, text)
 	}
 
+	if req.All {
+		if done, err := e.ackAll(ctx, c, d, s, req, where()); done || err != nil {
+			return err
+		}
+		req.All = false // words of the person's own
+	}
 	targets, question, err := e.resolve(ctx, s, *c, req, h.Button != nil)
 	if err != nil {
 		return err
@@ -97,6 +100,15 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// scopeOf is from where something was heard.
+func scopeOf(h Heard, view View) scope {
+	s := scope{Dir: view.Directory, Email: h.Person.Email, Room: h.Room, Direct: h.Direct}
+	for _, r := range view.Rooms {
+		s.Rooms = append(s.Rooms, r.Name)
+	}
+	return s
 }
 
 // attempt prepares what is to be done with one problem. What needs no doing, or

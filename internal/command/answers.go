@@ -189,6 +189,42 @@ func plain(markdown string) string {
 	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
 }
 
+// confirmAll asks whether all of a digest's problems are really meant.
+func confirmAll(n int) string {
+	if n == 0 {
+		return "ℹ️ there is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
+	}
+	what := fmt.Sprintf("%d problems", n)
+	if n == 1 {
+		what = "1 problem"
+	}
+	return fmt.Sprintf("❔ That acknowledges **%s** of this digest. If you mean it, reply `ack all yes` in this thread; words may follow: `ack all yes on it`.", what)
+}
+
+// summary answers once all of a digest's problems were dealt with.
+func summary(w wide) string {
+	var b strings.Builder
+	failed := w.Failed + w.Expired
+	switch {
+	case w.Done == 0 && failed == 0:
+		return confirmAll(0)
+	case failed == 0:
+		fmt.Fprintf(&b, "✅ acknowledged all %d open problems of this digest", w.Done)
+	default:
+		fmt.Fprintf(&b, "⚠️ acknowledged %d of %d problems of this digest", w.Done, w.Done+failed)
+	}
+	if failed > 0 {
+		b.WriteString(":\n")
+		for _, line := range w.Lines {
+			b.WriteString("\n- " + line)
+		}
+		if more := failed - len(w.Lines); more > 0 {
+			fmt.Fprintf(&b, "\n- … and %d more. What is left can be seen with `problems unacked`", more)
+		}
+	}
+	return b.String()
+}
+
 // The answers to commands that couldn't be carried out as they were said.
 
 func denied(v Verb, have config.Role, direct bool) string {

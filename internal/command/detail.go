@@ -22,6 +22,8 @@ type detail struct {
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting says that the person was told that it takes longer.
 	Waiting bool `json:"waiting,omitempty"`
+	// Wide is set where the command is about a whole digest: Attempts are a part of it.
+	Wide *wide `json:"wide,omitempty"`
 }
 
 func (d detail) encode() []byte {
@@ -97,6 +99,7 @@ func (a attempt) update(r Request, p Person) alert.Update {
 	u := alert.Update{
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
 		Actions: alert.Actions{Ack: r.Verb == Ack, Unack: r.Verb == Unack, Close: r.Verb == Close, Comment: true}, // the signature is always a message
+		Wide:    r.All,
 	}
 	if r.Verb == Severity && r.Severity != nil {
 		u.Actions.Severity = &alert.SeverityChange{Old: a.Severity, New: *r.Severity}

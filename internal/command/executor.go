@@ -38,6 +38,8 @@ type Store interface {
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
+	DigestByMessage(ctx context.Context, messageID string) (store.Digest, error)
+	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)

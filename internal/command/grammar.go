@@ -58,6 +58,9 @@ type Request struct {
 	Severity *alert.Severity `json:"severity,omitempty"`
 	Filter   Filter          `json:"filter,omitzero"`
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
+	// All is "ack all …": in a digest's thread, all of its problems. Text has the
+	// word too, for elsewhere it is one of the person's own.
+	All bool `json:"all,omitempty"`
 }
 
 // Filter is what the command problems was narrowed to.
@@ -113,6 +116,9 @@ func Parse(said string) (Request, *Misspelt) {
 		return Request{}, fault
 	}
 	r := Request{Verb: verb, Refs: refs, Text: unquote(text)}
+	if first, _ := firstWord(text); verb == Ack && len(refs) == 0 && strings.EqualFold(first, "all") && !strings.HasPrefix(strings.TrimSpace(rest), ":") {
+		r.All = true
+	}
 	switch {
 	case verb == Comment && r.Text == "":
 		return Request{}, misspelt(verb, "What should I write? For example: `comment 4711 waiting for the vendor`.")

@@ -12,7 +12,7 @@ var topics = map[Verb]struct {
 	usage, does string
 	examples    []string
 }{
-	Ack:      {"ack [ID …] [WORDS]", "acknowledges problems in Zabbix, with your name and your words", []string{"ack 4711 on it", "ack 4711 4712 main/4713 network team is on it", "ack: 5 minutes more"}},
+	Ack:      {"ack [ID …] [WORDS]", "acknowledges problems in Zabbix, with your name and your words", []string{"ack 4711 on it", "ack 4711 4712 main/4713 network team is on it", "ack: 5 minutes more", "ack all"}},
 	Unack:    {"unack [ID …] [WORDS]", "takes an acknowledgement back", []string{"unack 4711 not mine after all"}},
 	Comment:  {"comment [ID …] WORDS", "writes a comment into the problem in Zabbix", []string{"comment 4711 waiting for the vendor"}},
 	Close:    {"close [ID …] [WORDS]", "asks Zabbix to close problems whose trigger allows it", []string{"close 4711 disk replaced"}},
@@ -33,6 +33,9 @@ func helpText(topic Verb, role config.Role, direct bool) string {
 		}
 		if topic.Acts() || topic == Show {
 			b.WriteString("\n\nIn a problem's thread the id can be left out.")
+			if topic == Ack {
+				b.WriteString(" In the thread of a digest `ack all` acknowledges all of its problems; it asks first.")
+			}
 			if topic == Ack || topic == Unack || topic == Close {
 				b.WriteString(" A colon says that no id follows: what comes is your words.")
 			}

@@ -287,6 +287,9 @@ func (e *Executor) settle(ctx context.Context, t task, s stage, words string) er
 
 // end answers and closes a command of which every attempt has ended. The caller holds j.mu.
 func (e *Executor) end(ctx context.Context, j *job) error {
+	if j.d.Wide != nil {
+		return e.nextPart(ctx, j)
+	}
 	state, _ := over(j.d.Attempts)
 	text := outcome(j.d.Attempts, j.d.Waiting)
 	p := e.placeOf(j.c, *j.d.Heard, e.o.View())

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// wide is a command about a whole digest. Thousands of problems are done in
+// parts, so that what is saved at each step stays small; where it stands is saved with each part.
+type wide struct {
+	Digest  int64     `json:"digest"`
+	After   alert.Key `json:"after,omitzero"` // the last problem of the parts so far, in the order of orderKeys
+	Done    int       `json:"done,omitempty"`
+	Failed  int       `json:"failed,omitempty"`
+	Expired int       `json:"expired,omitempty"`
+	Lines   []string  `json:"lines,omitempty"` // of the first failures
+}
+
+const (
+	// wideParts is how many problems are one part. Other commands get their turn between parts.
+	wideParts = 20
+	wideLines = 5
+	wideBatch = 200 // problems read at once
+	// wideSlack is how far Zabbix's clock may be ahead: what opened after the person
+	// spoke isn't meant.
+	wideSlack = time.Minute
+)
+
+func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
+
+// ackAll takes up "ack all" where it was said in a digest's thread; done is
+// false elsewhere. It asks first: "ack all yes" confirms.
+func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, p place) (done bool, err error) {
+	if c.ParentID == "" {
+		return false, nil
+	}
+	digest, err := e.o.Store.DigestByMessage(ctx, c.ParentID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, words := firstWord(req.Text)
+	yes, words := firstWord(words)
+	d.Wide = &wide{Digest: digest.ID}
+	if !strings.EqualFold(strings.Trim(yes, ",.!:"), "yes") {
+		all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
+		if err != nil {
+			return false, err
+		}
+		c.Outcome = "asked for a confirmation"
+		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
+	}
+	req.Text = unquote(words)
+	d.Request = &req
+	if d.Attempts, err = e.part(ctx, *c, *d.Heard, s, d.Wide, wideParts); err != nil {
+		return false, err
+	}
+	if len(d.Attempts) == 0 {
+		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(0))
+	}
+	e.sign(d, *d.Heard)
+	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
+	return true, e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+func (e *Executor) sign(d detail, h Heard) {
+	for i := range d.Attempts {
+		d.Attempts[i].Message, d.Attempts[i].Words = sign(d.Request.Text, h.Person)
+	}
+}
+
+// part is the next problems of the digest to be acknowledged, as many as most (0 for
+// all): open, not acknowledged yet, and such as the person may act on. It moves w.After on.
+func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, w *wide, most int) ([]attempt, error) {
+	posts, err := e.o.Store.DigestPosts(ctx, w.Digest, false)
+	if err != nil {
+		return nil, err
+	}
+	var keys []alert.Key
+	for _, p := range posts {
+		if p.Open && orderKeys(p.Key, w.After) > 0 {
+			keys = append(keys, p.Key)
+		}
+	}
+	slices.SortFunc(keys, orderKeys)
+	var out []attempt
+	for batch := range slices.Chunk(keys, wideBatch) {
+		targets, err := e.visible(ctx, s, batch)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range batch {
+			t, ok := targets[k]
+			p := t.Problem
+			if most > 0 && len(out) == most {
+				return out, nil
+			}
+			if most > 0 {
+				w.After = k
+			}
+			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || p.Origin != "" && p.Origin != alert.OriginTrigger || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
+				continue
+			}
+			out = append(out, attempt{Key: k, Name: p.Name, Severity: p.Severity})
+		}
+	}
+	return out, nil
+}
+
+// nextPart goes on with a wide command once every attempt of its part has ended;
+// after the last one it answers. The caller holds j.mu.
+func (e *Executor) nextPart(ctx context.Context, j *job) error {
+	w := *j.d.Wide
+	attempts := j.d.Attempts
+	for {
+		for _, a := range attempts {
+			switch a.Stage {
+			case stageDone:
+				w.Done++
+				continue
+			case stageExpired:
+				w.Expired++
+			default:
+				w.Failed++
+			}
+			if len(w.Lines) < wideLines {
+				w.Lines = append(w.Lines, a.Outcome)
+			}
+		}
+		view := e.o.View()
+		h := *j.d.Heard
+		before := w.After
+		err := e.persist(ctx, "reading the rest of a digest", func(ctx context.Context) (err error) {
+			w.After = before
+			attempts, err = e.part(ctx, j.c, h, scopeOf(h, view), &w, wideParts)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		j.d.Wide, j.d.Attempts = &w, attempts
+		if len(attempts) == 0 {
+			break
+		}
+		e.sign(j.d, h)
+		open := false
+		for i := range attempts {
+			if e.lanes[attempts[i].Key.Source] == nil {
+				attempts[i].Stage, attempts[i].Outcome = stageFailed, noClient(attempts[i], e.o.Several)
+			} else {
+				open = true
+			}
+		}
+		if !open {
+			continue
+		}
+		j.c.Detail = j.d.encode()
+		if err := e.save(ctx, j.c); err != nil {
+			return err
+		}
+		for i, a := range attempts {
+			if !a.Stage.final() {
+				e.lanes[a.Key.Source].add(task{j, i})
+			}
+		}
+		return nil
+	}
+	state := store.CommandDone
+	switch {
+	case w.Failed > 0:
+		state = store.CommandFailed
+	case w.Expired > 0:
+		state = store.CommandExpired
+	}
+	text, part := summary(w), ""
+	if j.d.Waiting && state == store.CommandDone {
+		part = waitingPart
+	}
+	j.c.Outcome, j.c.Detail = plain(cutRunes(text, 2000)), j.d.encode()
+	return e.finish(ctx, j.c, e.placeOf(j.c, *j.d.Heard, e.o.View()), part, state, text)
+}
