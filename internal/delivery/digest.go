@@ -297,8 +297,11 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 	}
 	d.LastError, d.TrackingID = err.Error(), f.TrackingID
 	if class == webex.Temporary {
-		if s.Op == OpDigestEdit && f.Unanswered && d.Attempts == 0 && d.Edits < webex.MaxEdits-1 {
-			d.Edits++ // as with posts: Webex may have taken it
+		if s.Op == OpDigestEdit && f.Unanswered {
+			d.Hash = "" // Webex may have taken it, or not: nobody knows what it shows
+			if d.Attempts == 0 && d.Edits < webex.MaxEdits-1 {
+				d.Edits++ // as with posts
+			}
 		}
 		d.Attempts++
 		d.NotBefore = now.Add(delay)

@@ -220,13 +220,16 @@ func TestNewerSchema(t *testing.T) {
 func TestPlans(t *testing.T) {
 	s := openHere(t)
 	small := []string{"json_each", "CONSTANT ROW", "fold", "mark", "k", "r", "(subquery", "journal_open", "o", "journal_aside", "a", // lists, one row, exceptions
+		"INDEX digests_pending", "INDEX digests_dead", "INDEX posts_digest_behind", "b", "p", // the ids of pending digests
 		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
 		"INDEX commands_log", "INDEX problems_worst"} // read from an end, up to a limit
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"post by message": postByMessage, "pending notices": pendingNotices, "unfinished commands": unfinishedCommands,
 		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
-		"worst problems": `SELECT p.doc FROM problems p ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+		"pending digests": `SELECT ` + digestColumns + ` FROM (` + pendingDigests + `) p CROSS JOIN digests d ON d.id = p.id`,
+		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? ORDER BY d.id DESC LIMIT 1`,
+		"worst problems":  `SELECT p.doc FROM problems p ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)
 		require.NoError(t, err, name)
