@@ -15,8 +15,8 @@ import (
 
 // DeadLetter is a post or notice that Webex refused for good, as it is listed.
 type DeadLetter struct {
-	ID         string    `json:"id"`                // "post:main/4711@noc", "notice:12"
-	Kind       string    `json:"kind"`              // "post", "notice"
+	ID         string    `json:"id"`                // "post:main/4711@noc", "digest:3", "notice:12"
+	Kind       string    `json:"kind"`              // "post", "digest", "notice"
 	Room       string    `json:"room"`              // configured name, or a person's address
 	Problem    string    `json:"problem,omitempty"` // "main/4711"
 	About      string    `json:"about,omitempty"`   // the problem's name; or how the notice begins
@@ -33,12 +33,15 @@ type DeadLetterList struct {
 
 const (
 	kindPost   = "post"
+	kindDigest = "digest"
 	kindNotice = "notice"
 )
 
 func kindOf(id string) string {
-	if strings.HasPrefix(id, kindPost+":") {
-		return kindPost
+	for _, kind := range []string{kindPost, kindDigest} {
+		if strings.HasPrefix(id, kind+":") {
+			return kind
+		}
 	}
 	return kindNotice
 }
@@ -59,7 +62,9 @@ func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
 	about := a.names(r.Context(), all)
 	for _, d := range all {
 		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
-		if d.NoticeID == 0 {
+		if d.DigestID != 0 {
+			l.About = "a digest, with all of its problems"
+		} else if d.NoticeID == 0 {
 			l.Problem, l.About = d.Key.String(), about[d.Key]
 		} else if n, err := a.store.Notice(r.Context(), d.NoticeID); err == nil {
 			l.About = opening(cmp.Or(n.Markdown, n.Text))
@@ -89,7 +94,7 @@ func (a *adminAPI) lettersOf(ctx context.Context, room string) ([]store.DeadLett
 func (a *adminAPI) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
 	var keys []alert.Key
 	for _, d := range letters {
-		if d.NoticeID == 0 {
+		if d.NoticeID == 0 && d.DigestID == 0 {
 			keys = append(keys, d.Key)
 		}
 	}

@@ -1,0 +1,184 @@
+package delivery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+var someStorm = config.Storm{Threshold: 10, Window: config.Duration(5 * time.Second), Individual: alert.Disaster}
+
+// A room is in a storm by the number of posts or by the time that sending takes.
+func TestStorm(t *testing.T) {
+	for name, c := range map[string]struct {
+		storm     config.Storm
+		behind    int
+		perSecond float64
+		want      bool
+	}{
+		"quiet":              {someStorm, 1, 5, false},
+		"the threshold":      {someStorm, 10, 5, false},
+		"above it":           {someStorm, 11, 5, true},
+		"slow":               {someStorm, 6, 1, true},
+		"slow, and one":      {someStorm, 1, 0.1, false},
+		"no window":          {config.Storm{Threshold: 10}, 6, 0.2, false},
+		"not configured":     {config.Storm{}, 10000, 5, false},
+		"fast, in the limit": {config.Storm{Threshold: 1000, Window: config.Duration(5 * time.Second)}, 500, 100, false},
+	} {
+		require.Equal(t, c.want, Storm(c.storm, c.behind, c.perSecond), name)
+	}
+}
+
+// What came is gathered until it is quiet, or for gatherMost; a burst that was
+// none is let go; a storm ends when it rains less.
+func TestGather(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	f := Inflow{Settings: someStorm}
+	f.Arrived(2, now)
+	require.False(t, f.Burst(now))
+	f.Arrived(2, now.Add(burstTime))
+	require.True(t, f.Burst(now.Add(burstTime)), "four within half a second")
+	f.First = now
+	op, _ := f.Gather(now.Add(burstTime))
+	require.Equal(t, GatherRelease, op)
+	require.False(t, f.Judge(4, 5, now))
+	require.True(t, f.Judge(11, 5, now))
+
+	at := now
+	for at.Sub(now) < gatherMost {
+		f.Arrived(1, at)
+		op, until := f.Gather(at)
+		require.Equal(t, GatherHold, op)
+		require.LessOrEqual(t, until.Sub(now), gatherMost)
+		at = at.Add(gatherQuiet / 5)
+	}
+	op, _ = f.Gather(at)
+	require.Equal(t, GatherJoin, op)
+	f.First = at
+	f.Arrived(1, at)
+	op, until := f.Gather(at)
+	require.Equal(t, GatherHold, op)
+	require.Equal(t, at.Add(gatherQuiet), until)
+	require.True(t, f.Judge(1, 5, at), "it still rains")
+	require.False(t, f.Judge(1, 5, at.Add(calm)))
+}
+
+// Digests step by step.
+func TestNextDigest(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	live := store.Digest{ID: 1, State: store.PostLive, MessageID: "M", Joined: 20, Shown: 20, Open: 20, Complete: true, CreatedAt: now.Add(-time.Hour), SpokeAt: now.Add(-time.Hour)}
+	for name, c := range map[string]struct {
+		change func(d *store.Digest)
+		seen   Seen
+		want   Op
+		in     time.Duration
+	}{
+		"caught up":           {func(*store.Digest) {}, Seen{}, OpNone, 0},
+		"dead":                {func(d *store.Digest) { d.State = store.PostDead; d.MessageID = "" }, Seen{}, OpNone, 0},
+		"new":                 {func(d *store.Digest) { d.MessageID = "" }, Seen{Changed: now}, OpDigest, 0},
+		"backs off":           {func(d *store.Digest) { d.MessageID, d.NotBefore = "", now.Add(time.Second) }, Seen{}, OpWait, time.Second},
+		"changed":             {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-time.Second) }, Seen{}, OpDigestEdit, 0},
+		"changing":            {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now }, Seen{Changed: now}, OpWait, changeQuiet},
+		"changing for long":   {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-changeMost) }, Seen{Changed: now}, OpDigestEdit, 0},
+		"edited a moment ago": {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = 1, now, 3, now }, Seen{}, OpWait, 16 * time.Second},
+		"all resolved": {func(d *store.Digest) {
+			d.Behind, d.BehindSince, d.Open, d.Edits, d.SpokeAt = 1, now.Add(-time.Second), 0, 8, now
+		}, Seen{}, OpDigestEdit, 0},
+		"one left":             {func(d *store.Digest) { d.Left = 1 }, Seen{}, OpDigestEdit, 0},
+		"its list":             {func(d *store.Digest) { d.Complete = false }, Seen{}, OpDigestFile, 0},
+		"its list, in a storm": {func(d *store.Digest) { d.Complete = false; d.CreatedAt = now }, Seen{Arrived: now}, OpWait, fileQuiet},
+		"rain without end":     {func(d *store.Digest) { d.Complete = false }, Seen{Arrived: now, Parked: true}, OpDigestFile, 0},
+		"the list grew":        {func(d *store.Digest) { d.Complete, d.Listed = false, 15 }, Seen{Arrived: now}, OpWait, fileAgain},
+		"listed":               {func(d *store.Digest) { d.Complete, d.Listed = false, 20 }, Seen{}, OpNone, 0},
+	} {
+		d := live
+		c.change(&d)
+		s := NextDigest(d, c.seen, now)
+		require.Equal(t, c.want, s.Op, name)
+		if c.want == OpWait {
+			require.Equal(t, c.in, s.Until.Sub(now), name)
+		}
+	}
+}
+
+// A digest takes in more while it is young, has edits left, and isn't over.
+func TestTakes(t *testing.T) {
+	now := time.Now()
+	require.True(t, Takes(store.Digest{State: store.PostLive, CreatedAt: now.Add(-time.Hour)}, now), "not posted yet")
+	posted := store.Digest{State: store.PostLive, MessageID: "M", Open: 1, CreatedAt: now}
+	require.True(t, Takes(posted, now))
+	require.False(t, Takes(posted, now.Add(joinAge)))
+	for name, change := range map[string]func(*store.Digest){
+		"edits": func(d *store.Digest) { d.Edits = joinEdits }, "over": func(d *store.Digest) { d.Open = 0 }, "dead": func(d *store.Digest) { d.State = store.PostDead },
+	} {
+		d := posted
+		change(&d)
+		require.False(t, Takes(d, now), name)
+	}
+	require.Less(t, joinEdits, webex.MaxEdits-keptForTheEnd, "what joined can be shown")
+}
+
+// Who leaves: what somebody acted on by itself, what became severe; not what is
+// over, what was done to all, or more at once than the room can take.
+func TestLeavers(t *testing.T) {
+	problems := map[alert.Key]alert.Problem{}
+	post := func(n int, change func(*alert.Problem)) store.Post {
+		p := alert.Problem{Key: key(n), State: alert.StateOpen, Severity: alert.High, Revision: 1}
+		addEntry(&p, alert.EntryOpened, "")
+		change(&p)
+		problems[key(n)] = p
+		return store.Post{Key: key(n), Cursor: store.Cursor{Digest: 1, ToldSeq: 1}}
+	}
+	posts := []store.Post{
+		post(1, func(*alert.Problem) {}), post(2, ack), post(3, say("on it")), post(4, severity(alert.Disaster)), post(5, resolve),
+		post(6, func(p *alert.Problem) { ack(p); resolve(p) }),
+		post(7, func(p *alert.Problem) { ack(p); p.Timeline[1].Update.Wide = true }),
+	}
+	told := post(8, ack)
+	told.ToldSeq = 2
+	posts = append(posts, told)
+	require.ElementsMatch(t, []alert.Key{key(2), key(3), key(4)}, keysOf(Leavers(posts, problems, someStorm)))
+	for n := range 11 {
+		posts = append(posts, post(100+n, ack))
+	}
+	require.Equal(t, []alert.Key{key(4)}, keysOf(Leavers(posts, problems, someStorm)))
+}
+
+// What a refusal does to a digest.
+func TestRefusedDigest(t *testing.T) {
+	now := time.Now()
+	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Edits: 2}
+	refuse := func(op Op, status int, doubts Doubts) (store.Digest, Verdict) {
+		after, _, v := RefusedDigest(Step{Op: op}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
+		return after, v
+	}
+	after, v := refuse(OpDigestEdit, 429, Doubts{})
+	require.Equal(t, d, after)
+	require.Equal(t, VerdictRetry, v)
+	after, v = refuse(OpDigestEdit, 503, Doubts{})
+	require.Equal(t, VerdictRetry, v)
+	require.Equal(t, now.Add(time.Minute), after.NotBefore)
+	after, v = refuse(OpDigestEdit, 404, Doubts{})
+	require.Equal(t, VerdictReplan, v)
+	require.Empty(t, after.MessageID, "somebody deleted it: it is posted anew")
+	_, v = refuse(OpDigestEdit, 404, Doubts{PostedAnew: true})
+	require.Equal(t, VerdictDead, v, "once")
+	after, v = refuse(OpDigestEdit, 400, Doubts{})
+	require.Equal(t, VerdictReplan, v)
+	require.Equal(t, webex.MaxEdits, after.Edits)
+	_, v = refuse(OpDigest, 404, Doubts{})
+	require.Equal(t, VerdictGone, v)
+	_, v = refuse(OpDigest, 400, Doubts{})
+	require.Equal(t, VerdictDead, v)
+	after, v = refuse(OpDigestFile, 400, Doubts{})
+	require.Equal(t, VerdictReplan, v)
+	require.Empty(t, after.Hash, "an edit finds out whether it still lives")
+	_, v = refuse(OpDigestFile, 400, Doubts{ThreadProved: true})
+	require.Equal(t, VerdictDead, v)
+}
