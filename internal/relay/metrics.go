@@ -28,6 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, v := range []*prometheus.CounterVec{m.Replayed, m.Dropped} {
 		v.WithLabelValues(kindPost)
 		v.WithLabelValues(kindNotice)
+		v.WithLabelValues(kindDigest)
 	}
 	reg.MustRegister(m.Replayed, m.Dropped, m.Retried)
 	return m
