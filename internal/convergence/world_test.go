@@ -64,6 +64,8 @@ rooms:
   - {match: {hosts: ["line*"]}, rooms: [line]}
 default_rooms: [noc, ops]
 allowed_domains: [example.com]
+# What is checked here is each problem's own message.
+storm: {threshold: 100000, window: 0s}
 `), config.Options{Env: func(name string) string { return strings.Repeat("not-a-secret-of-"+name, 2) }})
 	if err != nil {
 		panic(err)

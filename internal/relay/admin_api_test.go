@@ -343,7 +343,7 @@ func TestOperatorsMetricsBeginAtZero(t *testing.T) {
 	NewMetrics(registry)
 	n, err := testutil.GatherAndCount(registry)
 	require.NoError(t, err)
-	require.Equal(t, 5, n)
+	require.Equal(t, 7, n)
 }
 
 // An entry that is gone isn't shown as the one after it.
