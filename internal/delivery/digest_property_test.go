@@ -204,7 +204,7 @@ func stale(w *world) (faults []string) {
 			if post.State != store.PostLive {
 				continue // its message was deleted twice
 			}
-			own, digests := 0, 0
+			own, digests, spent := 0, 0, 0
 			for _, m := range w.webex.live(room) {
 				switch {
 				case m.parent != "":
@@ -212,7 +212,13 @@ func stale(w *world) (faults []string) {
 					own++
 				case strings.HasPrefix(m.markdown, "digest ") && strings.Contains(m.markdown, " "+k.String()+"="):
 					digests++
+					if m.edits >= digestEdits(true) {
+						spent++
+					}
 				}
+			}
+			if own > 0 {
+				digests -= spent // what left a digest that can't be edited any more still stands in its text
 			}
 			if own+digests < 1 {
 				d := w.store.digests[post.Digest]
