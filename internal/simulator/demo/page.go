@@ -50,6 +50,7 @@ type Page struct {
 	Zabbix *zabbixsim.Server
 	People []Person
 	Bot    string // the bot's address
+	Chat   string // where the simulated Webex is: "http://127.0.0.1:1234"
 	Meters func() Meters
 
 	mu        sync.Mutex
@@ -160,7 +161,7 @@ func (p *Page) snapshot() stateJSON {
 		names[person.Email] = person.Name
 	}
 	for _, r := range world.Rooms {
-		s.Rooms = append(s.Rooms, room(r, names, p.Bot))
+		s.Rooms = append(s.Rooms, p.room(r, names))
 	}
 	p.mu.Lock()
 	s.WebexDown, s.Zabbix.Down = p.webexDown, p.api
@@ -190,11 +191,11 @@ func (p *Page) snapshot() stateJSON {
 
 // room is what a chat client shows of a room: the newest roots with their
 // threads. A direct chat has the other one's name.
-func room(r webexsim.RoomView, names map[string]string, bot string) roomJSON {
+func (p *Page) room(r webexsim.RoomView, names map[string]string) roomJSON {
 	j := roomJSON{ID: r.ID, Title: r.Title, Type: r.Type, Members: []string{}, Messages: []messageJSON{}}
 	for _, email := range r.Members {
 		j.Members = append(j.Members, names[email])
-		if r.Type == "direct" && email != bot {
+		if r.Type == "direct" && email != p.Bot {
 			j.Title = names[email] + " and the bot"
 		}
 	}
@@ -225,7 +226,7 @@ func room(r webexsim.RoomView, names map[string]string, bot string) roomJSON {
 			c.HTML = html.EscapeString(m.Text)
 		}
 		if len(m.Files) > 0 {
-			c.File = &fileJSON{Name: m.Files[0].Name, URL: m.Files[0].URL}
+			c.File = &fileJSON{Name: m.Files[0].Name, URL: p.Chat + m.Files[0].URL}
 		}
 		j.Messages = append(j.Messages, c)
 	}
