@@ -28,7 +28,7 @@ func (b *bench) latency(ctx context.Context) (err error) {
 		return err
 	}
 	defer w.close()
-	// One event each 50 ms is 40 calls a second, root and card: more than the 5 that the relay
+	// Four events a second are eight calls, root and card: more than the 5 that the relay
 	// allows itself to begin with, so that it would gather them in a digest.
 	ours, err := b.startRelay(ctx, "latency", w.webexURL, w.zabbixURL, "delivery: {rate_limit: 1000}\n", "")
 	if err != nil {

@@ -47,7 +47,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.DurationVar(&o.round, "round", 2*time.Second, "length of a round")
 	f.DurationVar(&o.drain, "drain", 15*time.Second, "how long to wait for the fold after the last round")
 	f.IntVar(&o.events, "events", 200, "events whose way to the room is timed")
-	f.DurationVar(&o.every, "every", 50*time.Millisecond, "pause between two of them")
+	f.DurationVar(&o.every, "every", 250*time.Millisecond, "pause between two of them; where more than three come in half a second they are a burst, and held back for as long")
 	f.IntVar(&o.acks, "acks", 40, "acknowledgements that are timed, 50 at most: the relay takes 30 commands a minute of a person, and two people speak")
 	if err := f.Parse(args); err != nil {
 		return o, err
