@@ -32,7 +32,7 @@ var needs = map[Verb]config.Role{
 func may(role config.Role, v Verb) bool { return role.AtLeast(needs[v]) }
 
 // personRoom is the room name of posts in a direct chat that {ALERT.SENDTO} named.
-func personRoom(email string) string { return "person:" + email }
+func personRoom(email string) string { return config.PersonRoom + email }
 
 // scope is from where a person speaks.
 type scope struct {

@@ -116,6 +116,10 @@ const (
 	PresentLine   Presentation = "line"
 )
 
+// PersonRoom begins the name of a room that isn't configured: the direct chat
+// with a person whom {ALERT.SENDTO} names, "person:alice@example.com". Posts are kept under it.
+const PersonRoom = "person:"
+
 // Room is one Webex space, or a direct chat with a person.
 type Room struct {
 	Name         string       `yaml:"name" validate:"required,name"`

@@ -219,7 +219,7 @@ func (w *world) checkFold(folded map[alert.Key]*told, h held) {
 
 // simRoom is the simulator's name of a post's room.
 func simRoom(room string) string {
-	if room == delivery.PersonRoom+person {
+	if room == config.PersonRoom+person {
 		return "direct:" + min(botEmail(0), person) + ":" + max(botEmail(0), person)
 	}
 	return room
@@ -357,7 +357,7 @@ func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where str
 // checkFallback holds that what a room refuses for good is told in the default room.
 func (w *world) checkFallback(h held, p alert.Problem, post store.Post) {
 	to, ok := delivery.FallbackOf(w.cfg)(post.Room)
-	if !ok || w.member(post.Room) || post.Room == delivery.PersonRoom+person || !w.member(to) {
+	if !ok || w.member(post.Room) || post.Room == config.PersonRoom+person || !w.member(to) {
 		return
 	}
 	for _, m := range w.sim.Timeline(to) {
@@ -413,7 +413,7 @@ func (w *world) checkRepeats(h held) {
 		}
 	}
 	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
-	for _, room := range append(slices.Clone(rooms), simRoom(delivery.PersonRoom+person)) {
+	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
 		words := map[string][]string{}
 		for _, m := range w.sim.Timeline(room) {
 			if _, notice := h.notices[m.ID]; m.Deleted || mine[m.ID] || notice || w.ears.stays[m.ID] {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -26,7 +27,7 @@ type noticeTask struct {
 func newNoticeTask(n store.Notice) *task {
 	to := n.Room
 	if to == "" {
-		to = n.RoomID + PersonRoom + n.Person
+		to = n.RoomID + config.PersonRoom + n.Person
 	}
 	u := urgency{class: classRest, rank: noticeRank(n.Kind), since: n.ChangedAt}
 	if n.Kind == store.NoticeAnswer {

@@ -9,10 +9,6 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// PersonRoom begins the name of a room that is a direct chat:
-// "person:alice@example.com", as route makes it of {ALERT.SENDTO}.
-const PersonRoom = "person:"
-
 // CardWait is how long a first card waits for what the API says of its
 // problem, where it is asked: that comes a second after the event, as a rule.
 const CardWait = 3 * time.Second
@@ -37,7 +33,7 @@ func (s RoomSettings) address() webex.NewMessage {
 	return webex.NewMessage{ToPersonEmail: s.Person}
 }
 
-// Rooms gives the settings of a room by its configured name (or PersonRoom and
+// Rooms gives the settings of a room by its configured name (or config.PersonRoom and
 // an address) for what a route sent there; false when it isn't configured.
 type Rooms func(room, route string) (RoomSettings, bool)
 
@@ -62,7 +58,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			Debounce: time.Duration(cfg.Delivery.Debounce),
 			Storm:    cfg.Storm,
 		}
-		if email, ok := strings.CutPrefix(name, PersonRoom); ok {
+		if email, ok := strings.CutPrefix(name, config.PersonRoom); ok {
 			s.Person = email
 		} else {
 			room, ok := rooms[name]

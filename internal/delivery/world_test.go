@@ -67,7 +67,7 @@ func someRooms(room, route string) (RoomSettings, bool) {
 		s.Presentation = config.PresentLine
 	case "noc", "db", "default", "away":
 	default:
-		email, ok := strings.CutPrefix(room, PersonRoom)
+		email, ok := strings.CutPrefix(room, config.PersonRoom)
 		s.ID, s.Person = "", email
 		return s, ok
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -184,7 +185,7 @@ func (r *Relay) connect() error {
 	}
 	inquirer = reconcile.NewInquirer(reconcile.Options{
 		Sources: observers(sources), Journal: r.store, Wake: func() { fold.Wake() }, Log: log,
-		Metrics: reconcile.NewMetrics(r.registry, sortedKeys(sources)),
+		Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
 	events := ledger.NewMetrics(r.registry, sourceNames)
 	fold = ledger.New(ledger.Options{
@@ -368,15 +369,6 @@ func commanded(sources map[string]*zabbix.Client) map[string]command.Zabbix {
 		m[name] = c
 	}
 	return m
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func names[T any](list []T, name func(T) string) []string {

@@ -19,13 +19,9 @@ const (
 	DefaultRooms = "default_rooms"
 )
 
-// PersonPrefix begins the room of a direct chat that isn't configured:
-// "person:alice@example.com".
-const PersonPrefix = "person:"
-
 // Target is one room that a problem goes to.
 type Target struct {
-	Room  string // configured name, or PersonPrefix with an e-mail address
+	Room  string // configured name, or config.PersonRoom with an e-mail address
 	Route string // the route's name; "" for the default rooms; "send_to" for {ALERT.SENDTO}
 }
 
@@ -251,7 +247,7 @@ func (r *Router) resolve(sendTo string, mode config.SendTo) (room, why string) {
 	if !r.allowed(text) {
 		return "", fmt.Sprintf("%s is an address outside the allowed domains", quoted(text))
 	}
-	return PersonPrefix + strings.ToLower(text), fmt.Sprintf("%s is a person's address: %s", quoted(text), did)
+	return config.PersonRoom + strings.ToLower(text), fmt.Sprintf("%s is a person's address: %s", quoted(text), did)
 }
 
 // isAddress says whether a text can be one person's e-mail address; Webex has

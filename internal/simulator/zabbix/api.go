@@ -462,5 +462,3 @@ func flag(b bool) string {
 	}
 	return "0"
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

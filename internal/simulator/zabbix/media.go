@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -241,7 +242,7 @@ func yesNo(b bool) string {
 
 func (s *Server) tagsJSON(p *Problem) string {
 	tags := slices.Concat(p.Trigger.Tags, p.Trigger.Host.Tags)
-	for _, k := range sortedKeys(p.Tags) {
+	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
 		tags = append(tags, alert.Tag{Tag: k, Value: p.Tags[k]})
 	}
 	b, err := json.Marshal(tags)
