@@ -36,7 +36,7 @@ type Store interface {
 	JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error)
 	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
 	SaveDigest(ctx context.Context, d store.Digest, shown []store.Shown) error
-	NewestDigest(ctx context.Context, room string) (store.Digest, error)
+	NewestDigest(ctx context.Context, room, flap string) (store.Digest, error)
 	PendingDigests(ctx context.Context, room string) ([]store.Digest, error)
 	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)

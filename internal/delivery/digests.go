@@ -65,7 +65,7 @@ func (b *bot) join(l lives, room string) bool {
 	}
 	var keys []alert.Key
 	ok := b.persist(l.begin, "gathering posts into a digest", func(ctx context.Context) error {
-		d, err := b.Store.NewestDigest(ctx, room)
+		d, err := b.Store.NewestDigest(ctx, room, "")
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}

@@ -49,7 +49,7 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 	}
 	for _, k := range keys {
 		for i, p := range s.posts[k] {
-			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HoldUntil.After(now) {
+			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HeldUntil().After(now) {
 				s.posts[k][i].Digest, s.posts[k][i].Attempts, s.posts[k][i].NotBefore = id, 0, time.Time{}
 				joined = append(joined, k)
 			}
@@ -115,14 +115,14 @@ func (s *memStore) SaveDigest(_ context.Context, d store.Digest, shown []store.S
 	return nil
 }
 
-func (s *memStore) NewestDigest(_ context.Context, room string) (store.Digest, error) {
+func (s *memStore) NewestDigest(_ context.Context, room, flap string) (store.Digest, error) {
 	leave, err := s.enter("NewestDigest")
 	if err != nil {
 		return store.Digest{}, err
 	}
 	defer leave()
 	for id := int64(len(s.digests)); id > 0; id-- {
-		if d := s.digests[id]; d.Room == room && d.State == store.PostLive {
+		if d := s.digests[id]; d.Room == room && d.Flap == flap && d.State == store.PostLive {
 			return s.counted(d), nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 type Digest struct {
 	ID        int64
 	Room      string
+	Flap      string // the Post.Flap that it is for; "" for a storm's
 	State     PostState
 	CreatedAt time.Time
 
@@ -49,7 +50,7 @@ type Shown struct {
 type Digests interface {
 	// JoinDigest puts posts of d.Room into a digest, which it opens where d.ID is 0, all in one
 	// transaction, and gives the digest and the posts that joined: those that are
-	// behind, that the room was never told of, and that are not held (HoldUntil) at now.
+	// behind, that the room was never told of, and that are not held (HeldUntil) at now.
 	// Where none can join, nothing is written and the digest is as it was.
 	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
 	// LeaveDigest takes posts out of a digest: each is told by itself from now on.
@@ -60,8 +61,9 @@ type Digests interface {
 	Digest(ctx context.Context, id int64) (Digest, error) // ErrNotFound
 	// DigestByMessage finds the digest with this Webex message id. ErrNotFound.
 	DigestByMessage(ctx context.Context, messageID string) (Digest, error)
-	// NewestDigest is the live digest that was opened last in a room. ErrNotFound.
-	NewestDigest(ctx context.Context, room string) (Digest, error)
+	// NewestDigest is the live digest that was opened last in a room for this Flap
+	// ("" for a storm's). ErrNotFound.
+	NewestDigest(ctx context.Context, room, flap string) (Digest, error)
 	// PendingDigests gives the live digests that are to be posted or edited, or whose
 	// thread is to be told something, the oldest first; of one room, or with "" of all.
 	PendingDigests(ctx context.Context, room string) ([]Digest, error)

@@ -73,6 +73,15 @@ type Post struct {
 	OpenedAt   time.Time      // likewise
 	DirtySince time.Time      // since when the room is behind; zero when it isn't
 	HoldUntil  time.Time      // not told before; zero as a rule (an update that waits for its problem)
+	JoinedAt   time.Time      // when the room was first to be told of it
+	// TellAfter is a delay of the route's, or the end of the room's quiet hours: not told
+	// before, and not at all where the problem is over sooner. Zero as a rule.
+	TellAfter  time.Time
+	RemindAt   time.Time // when the ledger looks whether to remind; zero for never
+	EscalateAt time.Time // when it looks whether to escalate; zero for never
+	// Flap names what opens again and again, where this is one of many openings in a short
+	// while: they are told in one digest. "" as a rule.
+	Flap string
 
 	// Of delivery.
 	Cursor
@@ -81,6 +90,22 @@ type Post struct {
 // Pending says whether the room is behind and will be told by a message of the
 // post's own. What is in a digest is the digest's to tell.
 func (p Post) Pending() bool { return p.State == PostLive && p.Digest == 0 && p.Desired > p.Delivered }
+
+// DueAt is when the ledger looks at the post again; zero for never.
+func (p Post) DueAt() time.Time {
+	if p.RemindAt.IsZero() || !p.EscalateAt.IsZero() && p.EscalateAt.Before(p.RemindAt) {
+		return p.EscalateAt
+	}
+	return p.RemindAt
+}
+
+// HeldUntil is when the room may be told of a problem that it doesn't know of yet.
+func (p Post) HeldUntil() time.Time {
+	if p.TellAfter.After(p.HoldUntil) {
+		return p.TellAfter
+	}
+	return p.HoldUntil
+}
 
 // PostState says whether a post is still served.
 type PostState string
@@ -234,7 +259,9 @@ type Stats struct {
 	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64
-	OldestPending   time.Time // of journal entries, posts, digests and notices; zero for none
+	// OldestPending is the oldest of journal entries, posts, digests and notices; zero for
+	// none. A post that is held counts from the end of that, and not before.
+	OldestPending time.Time
 }
 
 // DeadLetter is a post, digest or notice that Webex refused for good.
@@ -282,6 +309,8 @@ type Store interface {
 	// PendingPosts gives the posts of these rooms that are behind (Post.Pending); nil
 	// for every room, also such as aren't configured.
 	PendingPosts(ctx context.Context, rooms []string) ([]Post, error)
+	// DuePosts gives the posts whose RemindAt or EscalateAt isn't after now, the longest due first.
+	DuePosts(ctx context.Context, now time.Time, limit int) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when
 	// Delivered reaches Desired as it stands in the store by then. ErrNotFound.
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error

@@ -21,7 +21,7 @@ const pendingDigests = `
 	UNION SELECT d.id FROM (SELECT DISTINCT digest AS id FROM posts t WHERE ` + behindInDigest + `) b
 		CROSS JOIN digests d ON d.id = b.id WHERE d.state = 'live'`
 
-const digestColumns = `d.id, d.room, d.state, d.created_at, d.message_id, d.hash, d.complete, d.edits, d.shown, d.listed, d.said, d.spoke_at,
+const digestColumns = `d.id, d.room, d.flap, d.state, d.created_at, d.message_id, d.hash, d.complete, d.edits, d.shown, d.listed, d.said, d.spoke_at,
 	d.pending, d.joined, d.left_for, d.attempts, d.not_before, d.last_error, d.tracking_id, d.dead_at,
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND t.digest > 0 AND t.open = 1),
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND ` + behindInDigest + `),
@@ -30,7 +30,7 @@ const digestColumns = `d.id, d.room, d.state, d.created_at, d.message_id, d.hash
 func scanDigest(rows *sql.Rows) (store.Digest, error) {
 	var d store.Digest
 	var created, spoke, notBefore, dead, behind int64
-	err := rows.Scan(&d.ID, &d.Room, &d.State, &created, &d.MessageID, &d.Hash, &d.Complete, &d.Edits, &d.Shown, &d.Listed, &d.Said, &spoke,
+	err := rows.Scan(&d.ID, &d.Room, &d.Flap, &d.State, &created, &d.MessageID, &d.Hash, &d.Complete, &d.Edits, &d.Shown, &d.Listed, &d.Said, &spoke,
 		&d.Pending, &d.Joined, &d.Left, &d.Attempts, &notBefore, &d.LastError, &d.TrackingID, &dead, &d.Open, &d.Behind, &behind)
 	d.CreatedAt, d.SpokeAt, d.NotBefore, d.DeadAt, d.BehindSince = at(created), at(spoke), at(notBefore), at(dead), at(behind)
 	return d, err
@@ -49,16 +49,16 @@ func (s *Store) JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key
 		if id == 0 {
 			// Numbers are given once: an id that somebody remembers never means another digest.
 			if _, err := t.one(`
-				INSERT INTO digests (room, state, created_at, message_id, hash, complete, edits, shown, listed, said, spoke_at, pending, joined, left_for,
+				INSERT INTO digests (room, flap, state, created_at, message_id, hash, complete, edits, shown, listed, said, spoke_at, pending, joined, left_for,
 					attempts, not_before, last_error, tracking_id, dead_at)
-				VALUES (?, 'live', ?, '', '', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, '', '', 0) RETURNING id`, []any{d.Room, micro(now)}, &id); err != nil {
+				VALUES (?, ?, 'live', ?, '', '', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, '', '', 0) RETURNING id`, []any{d.Room, d.Flap, micro(now)}, &id); err != nil {
 				return err
 			}
 		}
 		st, err := t.stmt(`
 			UPDATE posts AS t SET digest = ?, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
 			WHERE (event_id, source, room) IN (SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?3))
-				AND ` + behind + ` AND t.root_id = '' AND t.told_seq = 0 AND t.hold_until <= ?4
+				AND ` + behind + ` AND t.root_id = '' AND t.told_seq = 0 AND max(t.hold_until, t.tell_after) <= ?4
 			RETURNING source, event_id`)
 		if err != nil {
 			return err
@@ -151,8 +151,8 @@ func (s *Store) DigestByMessage(ctx context.Context, messageID string) (store.Di
 }
 
 // NewestDigest implements store.Store.
-func (s *Store) NewestDigest(ctx context.Context, room string) (store.Digest, error) {
-	return s.oneDigest(ctx, "digest in "+room, `WHERE d.state = 'live' AND d.room = ? ORDER BY d.id DESC`, room)
+func (s *Store) NewestDigest(ctx context.Context, room, flap string) (store.Digest, error) {
+	return s.oneDigest(ctx, "digest in "+room, `WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC`, room, flap)
 }
 
 func (s *Store) oneDigest(ctx context.Context, what, where string, args ...any) (store.Digest, error) {

@@ -22,7 +22,7 @@ const counts = `
 			coalesce((SELECT min(at) FROM (
 				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
 				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
-				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behind + `
+				UNION ALL SELECT min(max(t.dirty_since, t.hold_until, t.tell_after)) FROM posts t WHERE ` + behind + ` AND max(t.hold_until, t.tell_after) <= ?1
 				UNION ALL SELECT min(CASE d.message_id WHEN '' THEN d.created_at ELSE max(d.spoke_at, d.created_at) END)
 					FROM digests d WHERE d.state = 'live' AND d.pending = 1
 				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behindInDigest + ` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')
@@ -50,7 +50,7 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	var oldest int64
-	err = tx.QueryRowContext(ctx, counts).
+	err = tx.QueryRowContext(ctx, counts, micro(s.clock())).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
 			&st.DeadPosts, &st.DeadNotices, &st.CommandsPending, &oldest)
 	if err != nil {

@@ -15,22 +15,22 @@ import (
 func testDigests(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	held, told, resolved := post("4", "noc", 1), post("5", "noc", 2), post("3", "noc", 2)
-	held.HoldUntil, resolved.Open = t0.Add(time.Hour), false
+	held, delayed, told, resolved := post("4", "noc", 1), post("6", "noc", 1), post("5", "noc", 2), post("3", "noc", 2)
+	held.HoldUntil, delayed.TellAfter, resolved.Open = t0.Add(time.Hour), t0.Add(time.Minute), false
 	told.RootID, told.Delivered = "ROOT5", 1
-	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1), resolved, held, told}})
-	_, err := s.NewestDigest(t.Context(), "noc")
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1), resolved, held, delayed, told}})
+	_, err := s.NewestDigest(t.Context(), "noc", "")
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	// Only what the room was never told of joins, and none of another room.
-	d, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2"), key("3"), key("4"), key("5"), key("9")}, t0)
+	d, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2"), key("3"), key("4"), key("5"), key("6"), key("9")}, t0)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("3")}, joined)
 	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, Pending: true, Joined: 3, Open: 2, Behind: 3, BehindSince: t0}, d)
 	st := stats(t, s)
-	require.EqualValues(t, 4, st.PostsPending, "1 in db, what is held, 5, and the digest")
+	require.EqualValues(t, 5, st.PostsPending, "1 in db, what is held, 5, and the digest")
 	require.Equal(t, t0, st.OldestPending)
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 3)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 4)
 	again, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("5")}, t0)
 	require.NoError(t, err)
 	require.Empty(t, joined)
@@ -48,11 +48,11 @@ func testDigests(t *testing.T, open Opener) {
 	shown(d, 2, "1", "2", "3")
 	require.NoError(t, s.Close())
 	s = open(t, dir)
-	require.EqualValues(t, 3, stats(t, s).PostsPending)
+	require.EqualValues(t, 4, stats(t, s).PostsPending)
 	require.Empty(t, must(s.PendingDigests(t.Context(), ""))(t))
 	found := must(s.DigestByMessage(t.Context(), "DIGEST"))(t)
 	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, MessageID: "DIGEST", Hash: "H", Shown: 3, Joined: 3, Open: 2, SpokeAt: t0.Add(time.Minute)}, found)
-	same(t, found, must(s.NewestDigest(t.Context(), "noc"))(t))
+	same(t, found, must(s.NewestDigest(t.Context(), "noc", ""))(t))
 
 	// A problem goes on: its digest is behind, not its post.
 	goneOn := post("1", "noc", 3)
@@ -70,7 +70,7 @@ func testDigests(t *testing.T, open Opener) {
 	require.Equal(t, 7, changed[0].ToldSeq)
 	require.False(t, changed[0].Pending())
 	require.Len(t, must(s.DigestPosts(t.Context(), d.ID, false))(t), 3)
-	require.EqualValues(t, 4, stats(t, s).PostsPending)
+	require.EqualValues(t, 5, stats(t, s).PostsPending)
 
 	// Somebody acts on one: it leaves, to be told by itself, and can't join again.
 	require.NoError(t, s.LeaveDigest(t.Context(), d.ID, []alert.Key{key("1"), key("9")}))
@@ -89,9 +89,17 @@ func testDigests(t *testing.T, open Opener) {
 	require.Equal(t, 1, now.Left)
 	require.True(t, now.Pending)
 	require.Zero(t, now.Behind)
-	require.EqualValues(t, 5, stats(t, s).PostsPending, "the post by itself, and the digest that has one less")
+	require.EqualValues(t, 6, stats(t, s).PostsPending, "the post by itself, and the digest that has one less")
 	shown(now, 2, "2", "3")
-	require.EqualValues(t, 4, stats(t, s).PostsPending)
+	require.EqualValues(t, 5, stats(t, s).PostsPending)
+
+	// What opens again and again has a digest of its own; a delay that is over holds nobody.
+	flap, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc", Flap: "main/13579"}, []alert.Key{key("6")}, t0.Add(time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, []alert.Key{key("6")}, joined)
+	require.Equal(t, "main/13579", flap.Flap)
+	require.Equal(t, flap.ID, must(s.NewestDigest(t.Context(), "noc", "main/13579"))(t).ID)
+	require.Equal(t, d.ID, must(s.NewestDigest(t.Context(), "noc", ""))(t).ID)
 
 	for _, id := range []string{"", "OTHER"} {
 		_, err := s.DigestByMessage(t.Context(), id)

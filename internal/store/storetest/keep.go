@@ -49,6 +49,15 @@ func testStats(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.PostsPending)
 	require.EqualValues(t, 1, st.OpenProblems[alert.High])
 	require.Equal(t, t0, st.OldestPending)
+
+	// What is held isn't late: it counts as pending, and its age from when it may be told.
+	held, delayed, delayedStill := post("2", "noc", 1), post("3", "noc", 1), post("4", "noc", 1)
+	held.HoldUntil, delayed.TellAfter = t0.Add(time.Minute), t0.Add(2*time.Minute)
+	delayedStill.TellAfter = time.Now().AddDate(10, 0, 0)
+	fold(t, s, store.Fold{Posts: []store.Post{held, delayed, delayedStill}})
+	st = stats(t, s)
+	require.EqualValues(t, 3, st.PostsPending)
+	require.Equal(t, held.HoldUntil, st.OldestPending)
 }
 
 // Applied entries go after their retention, in small batches; what is pending or

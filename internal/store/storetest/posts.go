@@ -27,6 +27,7 @@ func testPosts(t *testing.T, open Opener) {
 
 	// What the ledger read before that, it writes now: the cursor stays.
 	p.Desired, p.Severity, p.Open, p.Route, p.HoldUntil, p.OpenedAt = 5, alert.Disaster, false, "route 2", time.Time{}, t0.Add(-time.Hour)
+	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.Flap = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), "main/13579"
 	fold(t, s, store.Fold{Posts: []store.Post{p}})
 	require.NoError(t, s.Close())
 	s = open(t, dir)
@@ -40,6 +41,34 @@ func testPosts(t *testing.T, open Opener) {
 		}
 	}
 	require.Empty(t, must(s.PostsOf(t.Context(), nil))(t))
+}
+
+// The ledger finds the posts that it wants to look at again, the longest due first.
+func testDuePosts(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	due := func(id string, remind, escalate time.Time) store.Post {
+		p := post(id, "noc", 1)
+		p.RemindAt, p.EscalateAt = remind, escalate
+		return p
+	}
+	never, second, third := time.Time{}, t0.Add(2*time.Second), t0.Add(3*time.Second)
+	fold(t, s, store.Fold{Posts: []store.Post{
+		due("1", third, never), due("2", t0.Add(time.Hour), second), due("3", never, never), due("4", t0.Add(time.Hour), never), due("5", t0, third),
+	}})
+	ids := func(now time.Time, limit int) (ids []string) {
+		for _, p := range must(s.DuePosts(t.Context(), now, limit))(t) {
+			ids = append(ids, p.Key.EventID)
+		}
+		return ids
+	}
+	require.Empty(t, ids(t0.Add(-time.Second), 10))
+	require.Equal(t, []string{"5", "2"}, ids(second, 10))
+	require.Equal(t, []string{"5", "2", "1"}, ids(third, 10))
+	require.Equal(t, []string{"5"}, ids(third, 1))
+
+	// What the ledger has looked at isn't due any more.
+	fold(t, s, store.Fold{Posts: []store.Post{due("5", never, never), due("2", t0.Add(time.Hour), never)}})
+	require.Equal(t, []string{"1"}, ids(third, 10))
 }
 
 // DirtySince says since when the room is behind, whoever wrote last.

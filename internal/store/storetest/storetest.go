@@ -32,6 +32,7 @@ func Run(t *testing.T, open Opener) {
 		"problems/find":             testFind,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,
+		"posts/due":                 testDuePosts,
 		"posts/dirty since":         testDirtySince,
 		"posts/pending":             testPendingPosts,
 		"posts/by message":          testPostByMessage,
