@@ -18,6 +18,7 @@ type Config struct {
 	AllowedDomains []string  `yaml:"allowed_domains" validate:"dive,domain"` // without it: the domains that people names
 	Notify         []Notify  `yaml:"notify" validate:"dive"`
 	Storm          Storm     `yaml:"storm"`
+	Flapping       Flapping  `yaml:"flapping"`
 	Command        Command   `yaml:"command"`
 	Reconcile      Reconcile `yaml:"reconcile"`
 	Retention      Retention `yaml:"retention"`
@@ -127,7 +128,8 @@ type Room struct {
 	Bot          string       `yaml:"bot"`       // the first bot by default
 	TimeZone     TimeZone     `yaml:"time_zone"` // Config.TimeZone by default
 	Presentation Presentation `yaml:"presentation" validate:"oneof=thread card line"`
-	Storm        *Storm       `yaml:"storm"` // Config.Storm where a key is absent; Load always sets it
+	Storm        *Storm       `yaml:"storm"`    // Config.Storm where a key is absent; Load always sets it
+	Flapping     *Flapping    `yaml:"flapping"` // likewise
 }
 
 // Match is what a route asks of a problem. An empty condition holds; every
@@ -218,6 +220,12 @@ type Storm struct {
 	Threshold  int            `yaml:"threshold" validate:"min=1,max=100000"` // posts behind
 	Window     Duration       `yaml:"window" validate:"least=0s,most=1h"`    // of sending time behind
 	Individual alert.Severity `yaml:"individual"`                            // from this severity on always posts of their own
+}
+
+// Flapping is when the openings of one trigger are told in one message.
+type Flapping struct {
+	Count  Times    `yaml:"count"`                              // the how-manieth opening within the window is the first that is; 0: never
+	Window Duration `yaml:"window" validate:"least=1s,most=1d"` // and how long the trigger must be quiet to be told as usual again
 }
 
 // Command is how commands are done.

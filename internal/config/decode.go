@@ -92,6 +92,11 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			set(d, p, path, func() (Duration, error) { return ParseDuration(text) })
 		}
 		return
+	case *Times:
+		if text, ok := d.scalar(n, path, "a number"); ok {
+			set(d, p, path, func() (Times, error) { return ParseTimes(text) })
+		}
+		return
 	case *TimeZone:
 		if text, ok := d.scalar(n, path, "a time zone"); ok {
 			set(d, p, path, func() (TimeZone, error) { return ParseTimeZone(text) })

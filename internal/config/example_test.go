@@ -45,6 +45,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	require.NoError(t, err)
 	want := defaults()
 	require.Equal(t, want.Storm, cfg.Storm)
+	require.Equal(t, want.Flapping, cfg.Flapping)
 	require.Equal(t, want.Command, cfg.Command)
 	require.Equal(t, want.Reconcile, cfg.Reconcile)
 	require.Equal(t, want.Retention, cfg.Retention)

@@ -148,6 +148,7 @@ func defaults() *Config {
 		Store:     Store{Driver: "sqlite", Path: "relay.db"},
 		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
+		Flapping:  Flapping{Count: 3, Window: Duration(15 * time.Minute)},
 		Command:   Command{Expiry: Duration(time.Hour)},
 		Reconcile: Reconcile{Interval: Duration(time.Minute), MaxAge: Duration(day)},
 		Retention: Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)},
@@ -230,6 +231,16 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 		}
 	}
 	r.Storm = &storm
+	flapping := cfg.Flapping
+	if r.Flapping != nil {
+		if l.given(path + ".flapping.count") {
+			flapping.Count = r.Flapping.Count
+		}
+		if l.given(path + ".flapping.window") {
+			flapping.Window = r.Flapping.Window
+		}
+	}
+	r.Flapping = &flapping
 }
 
 func orZone(z, fallback TimeZone) TimeZone {

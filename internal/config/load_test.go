@@ -95,6 +95,18 @@ func TestRoomStormInherits(t *testing.T) {
 	require.Equal(t, alert.Disaster, cfg.Rooms[1].Storm.Individual)
 }
 
+// The same holds for flapping, and off is a number of times.
+func TestRoomFlappingInherits(t *testing.T) {
+	cfg := valid(t, strings.Replace(small, "id: ROOM1", "id: ROOM1, flapping: {count: off}", 1)+"flapping: {window: 5m}\n")
+	require.Equal(t, Flapping{Count: 3, Window: Duration(5 * time.Minute)}, cfg.Flapping)
+	require.Equal(t, Flapping{Count: 0, Window: Duration(5 * time.Minute)}, *cfg.Rooms[0].Flapping)
+	require.Equal(t, cfg.Flapping, *cfg.Rooms[1].Flapping)
+	require.Zero(t, valid(t, small+"flapping: {count: 0}\n").Flapping.Count)
+	text, err := cfg.Rooms[0].Flapping.Count.MarshalText()
+	require.NoError(t, err)
+	require.Equal(t, "off", string(text))
+}
+
 // One value stands for a list of one, anchors and merges work, keys without a
 // value are absent.
 func TestYAMLConveniences(t *testing.T) {
@@ -143,6 +155,9 @@ func TestFaults(t *testing.T) {
 		"zone":                  {"time_zone: Berlin", `relay.yaml:8: time_zone: "Berlin" is no time zone (an IANA name such as Europe/Berlin, or UTC)`},
 		"word":                  {"log: {level: inof}", `relay.yaml:8: log.level: unknown value "inof": want debug, info, warn or error (did you mean info?)`},
 		"postgres":              {"store: {driver: postgres}", `relay.yaml:8: store.driver: this version keeps its store in SQLite only (driver: sqlite)`},
+		"flapping once":         {"flapping: {count: 1}", `relay.yaml:8: flapping.count: 1 is too little: at least 2 (off for never)`},
+		"flapping often":        {"flapping: {count: many}", `relay.yaml:8: flapping.count: "many" is no whole number (2 or more, or off)`},
+		"flapping at once":      {"flapping: {window: 0s}", `relay.yaml:8: flapping.window: 0s is too little: at least 1s`},
 		"severity":              {"storm: {individual: desaster}", `relay.yaml:8: storm.individual: unknown severity "desaster": want one of not classified, information, warning, average, high, disaster, or 0 to 5 (did you mean disaster?)`},
 		"address":               {"server: {listen: 8080}", `relay.yaml:8: server.listen: "8080" is no address to listen on (host:port, or :port for every interface)`},
 		"one address for two":   {"server: {admin_listen: ':8080'}", `relay.yaml:8: server.admin_listen: :8080 is server.listen's already (metrics and console must not be public: give it a port of its own)`},

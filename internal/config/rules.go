@@ -23,6 +23,7 @@ var (
 	namePattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	roomIDPattern = regexp.MustCompile(`^[!-~]{1,200}$`)
+	inherited     = regexp.MustCompile(`^rooms\[\d+\]\.(storm|flapping)\.`)
 	envPattern    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
@@ -100,8 +101,8 @@ func (l *loader) rules(cfg *Config) {
 	}
 	for _, e := range broken {
 		path := strings.ReplaceAll(strings.TrimPrefix(e.Namespace(), "Config."), inlineName+".", "")
-		if l.faulted(path) {
-			continue // its type is wrong already
+		if l.faulted(path) || inherited.MatchString(path) && !l.given(path) {
+			continue // its type is wrong already, or the key that it is taken from has the fault
 		}
 		what, hint := sentence(e, path)
 		l.fault(path, what, hint)

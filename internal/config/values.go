@@ -83,6 +83,40 @@ func short(d time.Duration) string {
 // MarshalText writes what String does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// Times is how often something must happen, 2 times at least; 0 is never, "off".
+type Times int
+
+const maxTimes = 1000
+
+// ParseTimes reads a number of times, or "off".
+func ParseTimes(text string) (Times, error) {
+	text = strings.TrimSpace(text)
+	if strings.EqualFold(text, "off") {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return 0, &invalid{fmt.Sprintf("%q is no whole number", text), "2 or more, or off"}
+	case n == 1 || n < 0:
+		return 0, &invalid{text + " is too little: at least 2", "off for never"}
+	case n > maxTimes:
+		return 0, &invalid{fmt.Sprintf("%s is too much: at most %d", text, maxTimes), "off for never"}
+	}
+	return Times(n), nil
+}
+
+// String writes it as configuration does.
+func (t Times) String() string {
+	if t == 0 {
+		return "off"
+	}
+	return strconv.Itoa(int(t))
+}
+
+// MarshalText writes what String does.
+func (t Times) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
 // TimeZone is a time zone by its IANA name. After Load it is never nil.
 type TimeZone struct{ *time.Location }
 
