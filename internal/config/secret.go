@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -16,6 +17,7 @@ type Secret struct {
 	// exported: it would print a string, but prints a pointer's address.
 	value *string
 	from  string // "file /run/secrets/x" or "environment variable X"
+	file  string // its name; "" where it isn't from one
 }
 
 // NewSecret makes a secret that comes from nowhere in particular: for the demo
@@ -39,6 +41,56 @@ func (s Secret) IsSet() bool { return s.Reveal() != "" }
 
 // From says where the value comes from: a file or an environment variable.
 func (s Secret) From() string { return s.from }
+
+// FromFile says whether the value comes from a file, so that Reread may give another.
+func (s Secret) FromFile() bool { return s.file != "" }
+
+// Reread is the value as its file has it now. Errors name the file and never
+// what it holds. A secret that isn't from a file stays what it is.
+func (s Secret) Reread() (string, error) {
+	if s.file == "" {
+		return s.Reveal(), nil
+	}
+	data, err := os.ReadFile(s.file)
+	if err != nil {
+		return "", fmt.Errorf("can't read %s: %s%s", s.file, cause(err), because(mayRead(err, s.file)))
+	}
+	value, wrong, hint := oneSecret(data, "")
+	if wrong != "" {
+		return "", fmt.Errorf("%s %s%s", s.file, wrong, because(hint))
+	}
+	return value, nil
+}
+
+func because(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return " (" + hint + ")"
+}
+
+// oneSecret is the secret in a file, without the white space around it, or what
+// is wrong with the file. key is of the configuration's.
+func oneSecret(data []byte, key string) (value, wrong, hint string) {
+	value = strings.TrimSpace(string(data))
+	switch {
+	case value == "":
+		return "", "is empty", "it must hold the secret and nothing else"
+	case strings.ContainsAny(value, "\r\n") && key != "":
+		return "", "holds more than one line", "one secret a file; several secrets are several files: " + key + ": [old, new]"
+	case strings.ContainsAny(value, "\r\n"):
+		return "", "holds more than one line", "one secret a file"
+	}
+	return value, "", ""
+}
+
+// mayRead is what to do about a file that isn't readable; "" where it isn't about that.
+func mayRead(err error, name string) string {
+	if !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return fmt.Sprintf("this runs as user %d: let it read the file (chown or chmod %s) and enter its directories", os.Getuid(), name)
+}
 
 // String hides the value.
 func (s Secret) String() string {
@@ -149,19 +201,17 @@ func (l *loader) secretFile(file place) (Secret, bool) {
 	if !ok {
 		return Secret{}, false
 	}
-	value := strings.TrimSpace(string(data))
-	switch {
-	case value == "":
-		l.fault(file.key, name+" is empty", "it must hold the secret and nothing else")
-		return Secret{}, false
-	case strings.ContainsAny(value, "\r\n"):
-		l.fault(file.key, name+" holds more than one line", "one secret a file; several secrets are several files: "+last(file.key)+": [old, new]")
+	value, wrong, hint := oneSecret(data, last(file.key))
+	if wrong != "" {
+		l.fault(file.key, name+" "+wrong, hint)
 		return Secret{}, false
 	}
 	if mode.IsRegular() && mode.Perm()&0o004 != 0 {
 		l.warn(file.key, name+" can be read by everybody on this machine", "chmod o-r "+name)
 	}
-	return secretFrom(value, "file "+name), true
+	found := secretFrom(value, "file "+name)
+	found.file = name
+	return found, true
 }
 
 // absent is something outside the configuration file that isn't there: a fault,
@@ -181,7 +231,7 @@ func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
 	case errors.Is(err, fs.ErrNotExist):
 		l.absent(key, "can't read "+name+": "+cause(err), "")
 	case err != nil:
-		l.fault(key, "can't read "+name+": "+cause(err), "")
+		l.fault(key, "can't read "+name+": "+cause(err), mayRead(err, name))
 	}
 	return data, mode, err == nil
 }

@@ -24,7 +24,7 @@ func TestCAFile(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 
-	transport, err := NewTransport("", ca)
+	transport, err := New(Options{CAFile: ca})
 	require.NoError(t, err)
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Get(server.URL)
@@ -32,7 +32,7 @@ func TestCAFile(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, 2, resp.ProtoMajor)
 
-	strangers, err := NewTransport("", "")
+	strangers, err := New(Options{})
 	require.NoError(t, err)
 	defer strangers.CloseIdleConnections()
 	_, err = (&http.Client{Transport: strangers}).Get(server.URL)
@@ -45,7 +45,7 @@ func TestProxyIsUsed(t *testing.T) {
 		asked, login = r.RequestURI, r.Header.Get("Proxy-Authorization")
 	}))
 	defer proxy.Close()
-	transport, err := NewTransport("http://user:secret@"+proxy.Listener.Addr().String(), "")
+	transport, err := New(Options{ProxyURL: "http://user:secret@" + proxy.Listener.Addr().String()})
 	require.NoError(t, err)
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Get("http://webex.example/v1/people/me")
@@ -67,7 +67,7 @@ func TestFaults(t *testing.T) {
 		{"", "/does/not/exist.pem", "/does/not/exist.pem"},
 		{"", empty, empty},
 	} {
-		_, err := NewTransport(tc.proxy, tc.ca)
+		_, err := New(Options{ProxyURL: tc.proxy, CAFile: tc.ca})
 		require.ErrorContains(t, err, tc.want)
 		require.NotContains(t, err.Error(), "secret")
 	}

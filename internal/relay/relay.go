@@ -296,10 +296,19 @@ type bot struct {
 
 type bots []bot
 
-func (r *Relay) bots() (bots, error) {
-	transport, err := httpclient.NewTransport(r.cfg.Webex.HTTP.ProxyURL, r.cfg.Webex.HTTP.CAFile)
+// webexTransport is the way to Webex that a configuration names.
+func webexTransport(cfg *config.Config) (*httpclient.Transport, error) {
+	t, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL, CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
 		return nil, fmt.Errorf("webex: %w", err)
+	}
+	return t, nil
+}
+
+func (r *Relay) bots() (bots, error) {
+	transport, err := webexTransport(r.cfg)
+	if err != nil {
+		return nil, err
 	}
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "alert_relay_webex_api_seconds",
@@ -310,13 +319,21 @@ func (r *Relay) bots() (bots, error) {
 	var list bots
 	for _, b := range r.cfg.Webex.Bots {
 		list = append(list, bot{b, webex.New(webex.Options{
-			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
+			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
 			Observe: func(op string, status int, took time.Duration) {
 				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
 			},
 		})})
 	}
 	return list, nil
+}
+
+// renewed reads a token again while it is refused; nil where it isn't from a file.
+func renewed(s config.Secret) func() (string, error) {
+	if !s.FromFile() {
+		return nil
+	}
+	return s.Reread
 }
 
 func (b bots) delivering() []delivery.Bot {
@@ -339,16 +356,16 @@ func (b bots) hearing() []chat.Bot {
 func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 	metrics := zabbix.NewMetrics(r.registry)
 	clients := map[string]*zabbix.Client{}
-	for _, s := range r.cfg.Zabbix {
+	for i, s := range r.cfg.Zabbix {
 		if !s.APIToken.IsSet() {
 			continue
 		}
-		transport, err := httpclient.NewTransport(s.HTTP.ProxyURL, s.HTTP.CAFile)
+		transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL, CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
 		if err != nil {
 			return nil, fmt.Errorf("zabbix %q: %w", s.Name, err)
 		}
 		clients[s.Name] = zabbix.New(zabbix.Options{
-			URL: s.URL, Token: s.APIToken.Reveal(), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
+			URL: s.URL, Token: s.APIToken.Reveal(), TokenFrom: s.APIToken.From(), Renew: renewed(s.APIToken), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
 			Observe: metrics.For(s.Name),
 		})
 	}

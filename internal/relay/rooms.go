@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -46,9 +44,9 @@ func JustBot(apiURL, token string) *config.Config {
 // Rooms asks Webex for the rooms that each configured bot is in. What can't be
 // asked is in the error; the other bots' rooms are listed all the same.
 func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
-	transport, err := httpclient.NewTransport(cfg.Webex.HTTP.ProxyURL, cfg.Webex.HTTP.CAFile)
+	transport, err := webexTransport(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("webex: %w", err)
+		return nil, err
 	}
 	list := []ListedRoom{}
 	var faults []error
@@ -60,7 +58,7 @@ func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 		client := webex.New(webex.Options{BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout)})
 		rooms, err := client.Rooms(ctx)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("bot %q: %w%s", b.Name, err, webexHint(err)))
+			faults = append(faults, fmt.Errorf("bot %q: %w", b.Name, err))
 			continue
 		}
 		list = append(list, listRooms(cfg, b.Name, rooms)...)
@@ -75,20 +73,6 @@ func whyAbsent(cfg *config.Config, key string) string {
 		if strings.HasPrefix(w.Key, key) {
 			return ": " + w.String()
 		}
-	}
-	return ""
-}
-
-// webexHint says what to do about what Webex answered.
-func webexHint(err error) string {
-	var refused *webex.Error
-	switch {
-	case !errors.As(err, &refused):
-		return ""
-	case refused.Status == http.StatusUnauthorized:
-		return " (the token isn't valid: make a new one on Webex's developer site)"
-	case refused.Status == 0:
-		return " (is webex.api_url right? Does the way out need webex.proxy_url?)"
 	}
 	return ""
 }

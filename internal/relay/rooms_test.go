@@ -40,7 +40,7 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 	cfg.Webex.Bots = append(cfg.Webex.Bots, config.Bot{Name: "revoked", Token: config.NewSecret("s3cr3t-of-nobody")}, config.Bot{Name: "absent"})
 	list, err := Rooms(t.Context(), cfg)
 	require.ErrorContains(t, err, `bot "revoked": webex: GET /rooms: 401`)
-	require.ErrorContains(t, err, "make a new one on Webex's developer site")
+	require.ErrorContains(t, err, "make a new one for the same bot on Webex's developer site")
 	require.ErrorContains(t, err, `bot "absent": its token isn't here`)
 	require.NotContains(t, err.Error(), "s3cr3t")
 	found := map[string]string{}

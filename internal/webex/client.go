@@ -29,8 +29,13 @@ const (
 
 // Options make a Client.
 type Options struct {
-	BaseURL   string // "https://webexapis.com/v1"
-	Token     string
+	BaseURL string // "https://webexapis.com/v1"
+	Token   string
+	// TokenFrom says where the token is kept, for errors: "file /run/secrets/webex-token".
+	TokenFrom string
+	// Renew reads the token again from there. It is asked before each call for as long
+	// as Webex refuses the one in use; nil where a token doesn't change.
+	Renew     func() (string, error)
 	Version   string            // of the relay, for User-Agent; "dev" by default
 	Transport http.RoundTripper // proxy and CA; nil for the default
 	Timeout   time.Duration     // of one call, 30 s by default; an upload gets a second more for each 256 KiB
@@ -55,9 +60,10 @@ var Ops = []string{
 // where Webex, or the way to it, failed. It follows no redirects: the token goes
 // to the configured host and nowhere else. It is safe for concurrent use.
 type Client struct {
-	opts Options
-	base *url.URL // nil where BaseURL is no URL: every call says so
-	http *http.Client
+	opts  Options
+	base  *url.URL // nil where BaseURL is no URL: every call says so
+	http  *http.Client
+	token bearer
 }
 
 // New makes a client. A BaseURL that isn't one is told by every call.
@@ -74,7 +80,7 @@ func New(opts Options) *Client {
 	if opts.Observe == nil {
 		opts.Observe = func(string, int, time.Duration) {}
 	}
-	c := &Client{opts: opts, http: &http.Client{
+	c := &Client{opts: opts, token: bearer{now: opts.Token}, http: &http.Client{
 		Transport:     opts.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -136,7 +142,8 @@ func (c *Client) exchange(ctx context.Context, k call) (http.Header, int, error)
 	if err != nil {
 		return nil, 0, &Error{Op: k.op, Message: "the request can't be made", Err: bare(err)}
 	}
-	req.Header.Set("Authorization", "Bearer "+c.opts.Token)
+	token := c.tokenNow(ctx)
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "nms-alert-relay/"+c.opts.Version)
 	if k.ctype != "" {
@@ -144,9 +151,14 @@ func (c *Client) exchange(ctx context.Context, k call) (http.Header, int, error)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, &Error{Op: k.op, Message: "no answer", Unanswered: sent.maybe(err), Err: c.redacted(bare(err))}
+		message := "no answer"
+		if errors.Is(err, context.DeadlineExceeded) {
+			message = "no answer in time"
+		}
+		return nil, 0, &Error{Op: k.op, Message: message, Unanswered: sent.maybe(err), Err: c.redacted(bare(err))}
 	}
 	defer resp.Body.Close()
+	c.tokenJudged(token, resp.StatusCode)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return resp.Header, resp.StatusCode, c.refusal(k.op, resp)
 	}

@@ -193,7 +193,7 @@ func TestRefusals(t *testing.T) {
 		{"a date, by the server's clock", status(429, map[string]string{"Date": "Mon, 02 Jan 2006 15:04:05 GMT", "Retry-After": "Mon, 02 Jan 2006 15:04:35 GMT"}, ""),
 			Error{Status: 429, Message: "Too Many Requests", RetryAfter: 30 * time.Second}, RateLimited},
 		{"scanning", status(423, map[string]string{"Retry-After": "3"}, "{}"), Error{Status: 423, Message: "Locked", RetryAfter: 3 * time.Second}, Temporary},
-		{"bad token", status(401, nil, "{}"), Error{Status: 401, Message: "Unauthorized"}, Unauthorized},
+		{"bad token", status(401, nil, "{}"), Error{Status: 401, Message: "Unauthorized", Hint: "the token isn't valid: make a new one for the same bot on Webex's developer site"}, Unauthorized},
 		{"gone", status(410, nil, "{}"), Error{Status: 410, Message: "Gone"}, NotFound},
 		{"conflict", status(409, nil, "{}"), Error{Status: 409, Message: "Conflict"}, Conflict},
 		{"down", status(503, nil, "not JSON"), Error{Status: 503, Message: "not JSON"}, Temporary},

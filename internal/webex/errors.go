@@ -35,10 +35,15 @@ func (c *Client) refusal(op string, resp *http.Response) error {
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
 		reason = "redirected, which isn't followed (is webex.api_url right, or does a proxy want a login?): " + reason
 	}
+	hint := ""
+	if resp.StatusCode == http.StatusUnauthorized {
+		hint = c.tokenHint()
+	}
 	return &Error{
 		Op:         op,
 		Status:     resp.StatusCode,
 		Message:    c.redact(reason),
+		Hint:       hint,
 		TrackingID: c.redact(clean(id)),
 		RetryAfter: retryAfter(resp, time.Now()),
 		// A gateway that lost its upstream can't say whether that took the request.
@@ -144,14 +149,6 @@ func short(s string) string {
 		cut--
 	}
 	return s[:cut] + "…"
-}
-
-// redact keeps the token out of whatever the other side echoes.
-func (c *Client) redact(s string) string {
-	if len(c.opts.Token) < 8 { // a test's; replacing it would garble the words
-		return s
-	}
-	return strings.ReplaceAll(s, c.opts.Token, "[token]")
 }
 
 func (c *Client) redacted(err error) error {

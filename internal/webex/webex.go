@@ -179,6 +179,7 @@ type Error struct {
 	Op         string        // "POST /messages"
 	Status     int           // HTTP status; 0 where there was no answer
 	Message    string        // Webex's reason
+	Hint       string        // what to do about it, where that is known
 	TrackingID string        // what Webex's support asks for
 	RetryAfter time.Duration // of a 429 (10 s where Webex doesn't say), or of a 423 or 503 that says so; at most a day
 	// Unanswered says that the request may have been taken: it was sent and the
@@ -196,6 +197,9 @@ func (e *Error) Error() string {
 	text += e.Message
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
 	}
 	if e.TrackingID != "" {
 		text += " (tracking id " + e.TrackingID + ")"

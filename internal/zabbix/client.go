@@ -21,8 +21,13 @@ import (
 
 // Options make a Client.
 type Options struct {
-	URL       string // the frontend's base URL; the API is at /api_jsonrpc.php below it
-	Token     string
+	URL   string // the frontend's base URL; the API is at /api_jsonrpc.php below it
+	Token string
+	// TokenFrom says where the token is kept, for the log: "file /run/secrets/zabbix-token".
+	TokenFrom string
+	// Renew reads the token again from there. It is asked before each call for as long
+	// as Zabbix refuses the one in use; nil where a token doesn't change.
+	Renew     func() (string, error)
 	Transport http.RoundTripper // proxy and CA; nil for the default
 	Timeout   time.Duration     // of one call; 10 s by default
 	Log       *slog.Logger
@@ -48,6 +53,8 @@ type Client struct {
 
 	mu      sync.Mutex
 	version release // zero until asked
+
+	token bearer
 }
 
 // New makes a client. It doesn't call Zabbix: the version is asked by the first call that needs it.
@@ -63,6 +70,7 @@ func New(opts Options) *Client {
 	}
 	return &Client{
 		opts:     opts,
+		token:    bearer{now: opts.Token},
 		endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php",
 		http: &http.Client{
 			Transport: opts.Transport,
@@ -196,8 +204,12 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 		return &Error{Method: method, Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 	}
 	r := request{Version: "2.0", Method: method, Params: params, ID: 1}
-	if v.text != "" && !v.bearer() {
-		r.Auth = c.opts.Token
+	token := ""
+	if v.text != "" {
+		token = c.tokenNow()
+	}
+	if !v.bearer() {
+		r.Auth = token
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -215,8 +227,8 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 	}
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Accept", "application/json")
-	if v.bearer() && c.opts.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.opts.Token)
+	if v.bearer() && token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -234,7 +246,11 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 	if len(answer) > maxAnswer {
 		return fail(Other, nil, "the answer is larger than %d MiB", maxAnswer>>20)
 	}
-	return c.read(method, resp, answer, result)
+	failed := c.read(method, resp, answer, result)
+	if token != "" {
+		c.tokenJudged(token, failed)
+	}
+	return failed
 }
 
 // read makes sense of an answer. The status is 200 for errors too.

@@ -5,6 +5,7 @@ package memnet
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -61,6 +62,25 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 	_ = ours.Close()
 	_ = theirs.Close()
 	return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: err}
+}
+
+// DialBuffered is DialContext with room on the way, as a real network has it: with
+// both ends of a pipe writing at the same time, neither would go on. TLS needs that where
+// a handshake fails.
+func (l *Listener) DialBuffered(ctx context.Context, network, address string) (net.Conn, error) {
+	far, err := l.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	ours, near := net.Pipe()
+	carry := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from) // until either end is closed
+		_ = to.Close()
+		_ = from.Close()
+	}
+	go carry(far, near)
+	go carry(near, far)
+	return ours, nil
 }
 
 // Transport makes an HTTP transport over a network in memory: hosts maps

@@ -1,0 +1,301 @@
+package httpclient
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/memnet"
+)
+
+// far is a server in memory behind TLS, whose certificate can be changed.
+type far struct {
+	*memnet.Listener
+	cert atomic.Pointer[tls.Certificate]
+}
+
+func (f *far) use(c tls.Certificate) { f.cert.Store(&c) }
+
+// serve answers in a bubble until the test ends.
+func serve(t *testing.T, wrap func(net.Listener) net.Listener) *memnet.Listener {
+	l := memnet.Listen()
+	server := &http.Server{
+		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }),
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	go func() { _ = server.Serve(wrap(l)) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return l
+}
+
+func behindTLS(t *testing.T, cert tls.Certificate, versions ...uint16) *far {
+	f := &far{}
+	f.use(cert)
+	f.Listener = serve(t, func(l net.Listener) net.Listener {
+		c := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.cert.Load(), nil }}
+		for _, v := range versions {
+			c.MinVersion, c.MaxVersion = v, v
+		}
+		return tls.NewListener(l, c)
+	})
+	return f
+}
+
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// to sends every connection to one listener.
+func to(l *memnet.Listener) dial { return l.DialBuffered }
+
+func transport(t *testing.T, o Options) *Transport {
+	t.Helper()
+	o.Key = "webex.api_url"
+	tr, err := New(o)
+	require.NoError(t, err)
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
+}
+
+func get(tr *Transport) error {
+	resp, err := (&http.Client{Transport: tr}).Get("https://webex.test/v1/people/me")
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		err = errors.Join(err, resp.Body.Close())
+	}
+	tr.CloseIdleConnections() // the next one shakes hands anew
+	return err
+}
+
+func file(t *testing.T, content []byte) string {
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(name, content, 0o600))
+	return name
+}
+
+// Each way in which TLS can fail says what is wrong with whom, and what to do about it.
+func TestTLSFaults(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		cert func(ours, theirs *memnet.Authority) tls.Certificate
+		old  bool
+		want []string
+	}{
+		{name: "an authority that isn't known", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("webex.test") },
+			want: []string{"unknown authority", `signed webex.test's certificate ("CN=Company Proxy CA") is to be trusted, put its own into the file that webex.ca_file names`}},
+		{name: "expired", cert: func(ours, _ *memnet.Authority) tls.Certificate {
+			return ours.Certificate("webex.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
+		}, want: []string{"has expired or is not yet valid", "this machine's clock", "who runs webex.test must renew"}},
+		{name: "not valid yet", cert: func(ours, _ *memnet.Authority) tls.Certificate {
+			return ours.Certificate("webex.test", time.Now().Add(time.Minute), time.Now().Add(time.Hour))
+		}, want: []string{"has expired or is not yet valid", "this machine's clock"}},
+		{name: "another name", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("other.test") },
+			want: []string{"valid for other.test, not webex.test", "webex.api_url must have a name that is in the certificate"}},
+		{name: "TLS 1.1", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("webex.test") }, old: true,
+			want: []string{"protocol version", "TLS 1.2 or later"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := memnet.NewAuthority("Ours"), memnet.NewAuthority("Company Proxy CA")
+				var versions []uint16
+				if tc.old {
+					versions = []uint16{tls.VersionTLS11}
+				}
+				there := behindTLS(t, tc.cert(ours, theirs), versions...)
+				tr := transport(t, Options{CAFile: file(t, ours.PEM), Dial: to(there.Listener)})
+				err := get(tr)
+				for _, want := range tc.want {
+					require.ErrorContains(t, err, want)
+				}
+				require.ErrorAs(t, err, new(*Fault))
+				there.use(ours.Valid("webex.test"))
+				if !tc.old {
+					require.NoError(t, get(tr), "once the certificate is mended, nothing has to be done here")
+				}
+			})
+		})
+	}
+}
+
+// A ca_file that is mended counts without a restart; one that is broken meanwhile changes nothing.
+func TestACAFileThatIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, renewed := memnet.NewAuthority("Old"), memnet.NewAuthority("New")
+		there := behindTLS(t, old.Valid("webex.test"))
+		name := file(t, old.PEM)
+		tr := transport(t, Options{CAFile: name, Dial: to(there.Listener)})
+		require.NoError(t, get(tr))
+
+		there.use(renewed.Valid("webex.test"))
+		require.ErrorContains(t, get(tr), "unknown authority")
+		require.NoError(t, os.WriteFile(name, []byte("half a file"), 0o600))
+		require.ErrorContains(t, get(tr), "unknown authority")
+		require.NoError(t, os.WriteFile(name, renewed.PEM, 0o600))
+		require.ErrorContains(t, get(tr), "unknown authority", "what has failed isn't repeated here: who called may")
+		require.NoError(t, get(tr))
+	})
+}
+
+// A server that speaks no TLS, or nothing at all.
+func TestNoTLSAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plain := serve(t, func(l net.Listener) net.Listener { return l })
+		require.ErrorContains(t, get(transport(t, Options{Dial: to(plain)})), "are scheme and port in webex.api_url right?")
+
+		silent := memnet.Listen()
+		defer silent.Close()
+		go func() {
+			conn, err := silent.Accept()
+			if err == nil {
+				_, _ = io.Copy(io.Discard, conn)
+			}
+		}()
+		start := time.Now()
+		require.ErrorContains(t, get(transport(t, Options{Dial: to(silent)})), "takes connections and says nothing")
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
+}
+
+// A resolver that says no, or nothing, is told with the name that it was asked, and
+// once it answers there is nothing to do.
+func TestDNSFaults(t *testing.T) {
+	_, err := (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("network is unreachable")
+	}}}).DialContext(t.Context(), "tcp", "webex.test:443")
+	require.ErrorAs(t, err, new(*net.DNSError))
+	for _, fault := range []error{
+		err, // as the resolver says it
+		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "webex.test", Server: "192.0.2.53:53", IsNotFound: true}},
+		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "webex.test", Server: "192.0.2.53:53", IsTimeout: true, IsTemporary: true}},
+		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Name: "webex.test", IsTemporary: true}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ours := memnet.NewAuthority("Ours")
+			there := behindTLS(t, ours.Valid("webex.test"))
+			mended := time.Now().Add(time.Hour)
+			tr := transport(t, Options{CAFile: file(t, ours.PEM), Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if time.Now().Before(mended) {
+					return nil, fault
+				}
+				return there.DialBuffered(ctx, network, address)
+			}})
+			for range 2 {
+				err := get(tr)
+				require.ErrorContains(t, err, "the name webex.test can't be looked up: is webex.api_url right, does this machine's DNS answer, or does the way out need webex.proxy_url or HTTPS_PROXY?")
+				require.ErrorAs(t, err, new(*net.DNSError))
+			}
+			time.Sleep(time.Hour)
+			require.NoError(t, get(tr))
+		})
+	}
+}
+
+// Nobody listens, or a firewall swallows what is sent.
+func TestNoWay(t *testing.T) {
+	refused := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errors.New("connection refused"))}
+	}
+	require.ErrorContains(t, get(transport(t, Options{Dial: refused})), "connection refused (is webex.api_url right? Does the way out need webex.proxy_url or HTTPS_PROXY?)")
+	swallowed := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	}
+	require.ErrorContains(t, get(transport(t, Options{Dial: swallowed})), "a firewall may be in the way")
+}
+
+// proxy answers CONNECT with a status; 200 leads on to there.
+func proxy(t *testing.T, status string, there *memnet.Listener) *memnet.Listener {
+	l := memnet.Listen()
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\n\r\n")
+				if there == nil {
+					return
+				}
+				on, err := there.DialBuffered(context.Background(), "", "")
+				if err != nil {
+					return
+				}
+				defer on.Close()
+				go func() { _, _ = io.Copy(on, conn); _ = on.Close() }()
+				_, _ = io.Copy(conn, on)
+			}()
+		}
+	}()
+	return l
+}
+
+// A proxy that fails says which proxy and what to do, and never its password.
+func TestProxyFaults(t *testing.T) {
+	const url = "http://user:s3cr3t-s3cr3t@proxy.test:3128"
+	for _, tc := range []struct {
+		name string
+		dial func(t *testing.T) dial
+		want string
+	}{
+		{"a login is wanted", func(t *testing.T) dial { return to(proxy(t, "407 Whatever", nil)) },
+			"the proxy proxy.test:3128 answered 407 Proxy Authentication Required (give the proxy's user and password in webex.proxy_url or HTTPS_PROXY)"},
+		{"not to there", func(t *testing.T) dial { return to(proxy(t, "403 Forbidden", nil)) },
+			"the proxy proxy.test:3128 answered 403 Forbidden (the proxy must let CONNECT to webex.test through"},
+		{"it has no way itself", func(t *testing.T) dial { return to(proxy(t, "502 Bad Gateway", nil)) }, "answered 502 Bad Gateway"},
+		{"it isn't there", func(*testing.T) dial {
+			return func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+			}
+		}, "connection refused (the proxy can't be reached: is webex.proxy_url or HTTPS_PROXY right, and does it run?)"},
+		{"its name isn't known", func(*testing.T) dial {
+			return func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "proxy.test", IsNotFound: true}}
+			}
+		}, "lookup proxy.test: no such host (the proxy can't be reached: is webex.proxy_url"},
+		{"it opens what is sealed", func(t *testing.T) dial {
+			return to(proxy(t, "200 OK", behindTLS(t, memnet.NewAuthority("Company Proxy CA").Valid("webex.test")).Listener))
+		}, `signed webex.test's certificate ("CN=Company Proxy CA") is to be trusted, put its own into the file that webex.ca_file names`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				err := get(transport(t, Options{ProxyURL: url, Dial: tc.dial(t)}))
+				require.ErrorContains(t, err, tc.want)
+				require.NotContains(t, err.Error(), "s3cr3t")
+			})
+		})
+	}
+	t.Run("and one that works", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ours := memnet.NewAuthority("Ours")
+			there := behindTLS(t, ours.Valid("webex.test"))
+			require.NoError(t, get(transport(t, Options{ProxyURL: url, CAFile: file(t, ours.PEM), Dial: to(proxy(t, "200 OK", there.Listener))})))
+		})
+	})
+}
+
+// Giving up ourselves is nobody's fault.
+func TestGivingUpIsNoFault(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://webex.test", nil)
+	require.NoError(t, err)
+	_, err = transport(t, Options{}).RoundTrip(req)
+	require.ErrorIs(t, err, context.Canceled)
+	require.False(t, errors.As(err, new(*Fault)))
+}

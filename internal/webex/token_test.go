@@ -1,0 +1,72 @@
+package webex
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A token that Webex refuses is read again before each call until there is another:
+// a good one that was put into its file is used without a restart. One that isn't refused is
+// never read again.
+func TestARefusedTokenIsReadAgain(t *testing.T) {
+	var good atomic.Value
+	good.Store("the-first-token")
+	c, all := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+good.Load().(string) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"message":"bad token `+r.Header.Get("Authorization")+`"}`)
+			return
+		}
+		_, _ = io.WriteString(w, "{}")
+	})
+	var log bytes.Buffer
+	kept, reads := "the-first-token", 0
+	var broken error
+	c = New(Options{BaseURL: c.opts.BaseURL, Token: kept, TokenFrom: "file /run/secrets/webex-token", Transport: c.opts.Transport,
+		Log:   slog.New(slog.NewTextHandler(&log, nil)),
+		Renew: func() (string, error) { reads++; return kept, broken }})
+	call := func() error { _, err := c.Me(t.Context()); return err }
+
+	require.NoError(t, call())
+	require.NoError(t, call())
+	require.Zero(t, reads)
+
+	good.Store("the-second-token")
+	err := call()
+	require.Equal(t, Unauthorized, ClassOf(err))
+	require.ErrorContains(t, err, "make a new one for the same bot on Webex's developer site and put it into file /run/secrets/webex-token; it is read again by itself")
+	require.NotContains(t, err.Error(), "the-first-token")
+	require.Zero(t, reads, "it wasn't known to be bad")
+	require.Error(t, call(), "the file still holds the old one")
+	require.Equal(t, 1, reads)
+
+	broken = errors.New("can't read /run/secrets/webex-token: permission denied")
+	require.Error(t, call())
+	require.Contains(t, log.String(), "permission denied")
+
+	kept, broken = "the-second-token", nil
+	require.NoError(t, call())
+	require.NoError(t, call())
+	require.Equal(t, 3, reads)
+	require.Contains(t, log.String(), "the bot's token was replaced")
+	require.NotContains(t, log.String(), "-second-token")
+	require.Len(t, all(), 7)
+}
+
+// A call that was under way when the token was replaced says nothing of the new one.
+func TestALateRefusalIsOfTheOldToken(t *testing.T) {
+	c := New(Options{Token: "the-first-token", Renew: func() (string, error) { return "the-second-token", nil }})
+	c.tokenJudged("the-first-token", http.StatusUnauthorized)
+	require.Equal(t, "the-second-token", c.tokenNow(t.Context()))
+	c.tokenJudged("the-first-token", http.StatusUnauthorized)
+	require.False(t, c.token.refused)
+	c.tokenJudged("the-second-token", http.StatusUnauthorized)
+	require.True(t, c.token.refused)
+}
