@@ -79,6 +79,7 @@ type Post struct {
 	TellAfter  time.Time
 	RemindAt   time.Time // when the ledger looks whether to remind; zero for never
 	EscalateAt time.Time // when it looks whether to escalate; zero for never
+	Escalated  int       // steps of the route's escalation taken since the clock was last set
 	// Flap names what opens again and again, where this is one of many openings in a short
 	// while: they are told in one digest. "" as a rule.
 	Flap string
@@ -296,6 +297,9 @@ type Store interface {
 	// Problems gives the problems with these keys; unknown ones are left out.
 	// ErrRejected when one of them can't be read any more.
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	// RecentProblems gives those of the limit problems that the relay learned of last of
+	// which a room was to be told since then (Post.JoinedAt), the newest first.
+	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 	// FindProblems gives problems by filter, the worst first, then the newest.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
 	// KeysByEventID gives the problems with this event id in any source.

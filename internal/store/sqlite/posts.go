@@ -13,7 +13,7 @@ import (
 
 const postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.dirty_since, t.hold_until,
 	t.state, t.delivered, t.shown, t.told_seq, t.root_id, t.root_hash, t.card_id, t.card_actions, t.edits, t.digest, t.attempts,
-	t.not_before, t.last_error, t.tracking_id, t.dead_at, t.delivered_at, t.joined_at, t.tell_after, t.remind_at, t.escalate_at, t.flap`
+	t.not_before, t.last_error, t.tracking_id, t.dead_at, t.delivered_at, t.joined_at, t.tell_after, t.remind_at, t.escalate_at, t.flap, t.escalated`
 
 // behind is Post.Pending in SQL, word for word as the partial index has it.
 const behind = `t.state = 'live' AND t.desired > t.delivered AND t.digest = 0`
@@ -23,7 +23,7 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	var opened, dirty, hold, notBefore, dead, delivered, joined, tell, remind, escalate int64
 	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open, &opened, &dirty, &hold,
 		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash, &p.CardID, &p.CardActions, &p.Edits, &p.Digest, &p.Attempts,
-		&notBefore, &p.LastError, &p.TrackingID, &dead, &delivered, &joined, &tell, &remind, &escalate, &p.Flap)
+		&notBefore, &p.LastError, &p.TrackingID, &dead, &delivered, &joined, &tell, &remind, &escalate, &p.Flap, &p.Escalated)
 	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt = at(joined), at(tell), at(remind), at(escalate)
 	p.OpenedAt, p.DirtySince, p.HoldUntil = at(opened), at(dirty), at(hold)
 	p.NotBefore, p.DeadAt, p.DeliveredAt = at(notBefore), at(dead), at(delivered)
@@ -41,12 +41,12 @@ func (t *tx) putPost(p store.Post) error {
 	_, err := t.exec(`
 		INSERT INTO posts AS t (event_id, source, room, route, desired, severity, open, opened_at, dirty_since, hold_until,
 			state, delivered, shown, told_seq, root_id, card_id, card_actions, edits, digest, attempts,
-			not_before, last_error, tracking_id, dead_at, delivered_at, root_hash, joined_at, tell_after, remind_at, escalate_at, due_at, flap)
+			not_before, last_error, tracking_id, dead_at, delivered_at, root_hash, joined_at, tell_after, remind_at, escalate_at, due_at, flap, escalated)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?27,
-			?28, ?29, ?30, ?31, ?32, ?33)
+			?28, ?29, ?30, ?31, ?32, ?33, ?34)
 		ON CONFLICT (event_id, source, room) DO UPDATE SET
 			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?10,
-			joined_at = ?28, tell_after = ?29, remind_at = ?30, escalate_at = ?31, due_at = ?32, flap = ?33,
+			joined_at = ?28, tell_after = ?29, remind_at = ?30, escalate_at = ?31, due_at = ?32, flap = ?33, escalated = ?34,
 			dirty_since = CASE
 				WHEN ?5 <= t.delivered THEN 0
 				WHEN t.desired > t.delivered AND t.dirty_since > 0 THEN t.dirty_since
@@ -54,7 +54,7 @@ func (t *tx) putPost(p store.Post) error {
 		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int(p.Severity), p.Open, micro(p.OpenedAt), dirty, micro(p.HoldUntil),
 		string(p.State), p.Delivered, p.Shown, p.ToldSeq, p.RootID, p.CardID, p.CardActions, p.Edits, p.Digest, p.Attempts,
 		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt), micro(p.DirtySince), p.RootHash,
-		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap)
+		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, p.Escalated)
 	return err
 }
 

@@ -27,7 +27,7 @@ func testPosts(t *testing.T, open Opener) {
 
 	// What the ledger read before that, it writes now: the cursor stays.
 	p.Desired, p.Severity, p.Open, p.Route, p.HoldUntil, p.OpenedAt = 5, alert.Disaster, false, "route 2", time.Time{}, t0.Add(-time.Hour)
-	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.Flap = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), "main/13579"
+	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.Flap, p.Escalated = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), "main/13579", 2
 	fold(t, s, store.Fold{Posts: []store.Post{p}})
 	require.NoError(t, s.Close())
 	s = open(t, dir)
