@@ -318,6 +318,9 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		return d, doubts, VerdictReplan
 	case s.Op == OpDigestEdit:
 		d.Edits = webex.MaxEdits // more than we knew of: the thread tells
+		if d.Shown < d.Joined+d.Left {
+			d.Complete = false // of who joined since, the list
+		}
 		return d, doubts, VerdictReplan
 	}
 	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which.
