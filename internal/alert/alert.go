@@ -104,6 +104,8 @@ const (
 	KindObservation Kind = "observation"
 	// KindAction is what the relay itself did in Zabbix for somebody.
 	KindAction Kind = "action"
+	// KindNudge is the relay's own word about a problem that nobody has acknowledged.
+	KindNudge Kind = "nudge"
 )
 
 // Host is one host of a problem.
@@ -171,6 +173,7 @@ type Event struct {
 	Cancelled    bool      // an "Escalation canceled" note: Zabbix will tell no recovery
 	Update       *Update   // for updates and actions
 	Observation  *Observation
+	Nudge        *Nudge
 
 	SendTo   string // {ALERT.SENDTO}
 	ActionID string // {ACTION.ID}, of the Zabbix action that sent it

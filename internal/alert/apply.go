@@ -30,6 +30,7 @@ func Apply(p Problem, e Event) (Problem, Change) {
 	bookkeeping = p.takeTimes(e) || bookkeeping
 	bookkeeping = p.takeFacts(e) || bookkeeping
 	changed := p.takePieces(tellings(e))
+	changed = p.takeNudge(e) || changed
 	p.derive()
 	if changed || p.timelineStale(was) {
 		p.retell()
@@ -205,7 +206,7 @@ func (p *Problem) takeTimes(e Event) bool {
 // takeFacts takes what describes the problem.
 func (p *Problem) takeFacts(e Event) bool {
 	switch {
-	case e.Kind == KindAction:
+	case e.Kind == KindAction || e.Kind == KindNudge:
 		return false // the relay knew them already
 	case e.Kind != KindObservation:
 		return p.mergeFacts(e, e.Facts)
@@ -332,8 +333,11 @@ func sameTags(a, b []Tag) bool {
 }
 
 func (e Entry) looksLike(o Entry) bool {
-	if e.Seq != o.Seq || e.Kind != o.Kind || !e.At.Equal(o.At) || (e.Update == nil) != (o.Update == nil) {
+	if e.Seq != o.Seq || e.Kind != o.Kind || !e.At.Equal(o.At) || (e.Update == nil) != (o.Update == nil) || (e.Nudge == nil) != (o.Nudge == nil) {
 		return false
+	}
+	if e.Nudge != nil {
+		return e.Nudge.compare(*o.Nudge) == 0
 	}
 	if e.Update == nil {
 		return true

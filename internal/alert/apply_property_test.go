@@ -130,7 +130,7 @@ func (g generator) facts() Facts {
 }
 
 func (g generator) event() Event {
-	kinds := []Kind{KindProblem, KindUpdate, KindUpdate, KindRecovery, KindObservation, KindObservation, KindAction, KindAction}
+	kinds := []Kind{KindProblem, KindUpdate, KindUpdate, KindRecovery, KindObservation, KindObservation, KindAction, KindAction, KindNudge}
 	e := Event{Key: Key{"main", "4711"}, Kind: pick(g, "kind", kinds...)}
 	e.ReceivedAt = epoch.Add(g.seconds("received"))
 	e.SentAt = e.ReceivedAt.Add(-time.Duration(pick(g, "age", 0, 0, 2)) * time.Second)
@@ -151,6 +151,15 @@ func (g generator) event() Event {
 			o.Updates = append(o.Updates, g.acknowledgement(id))
 		}
 		e.Observation = &o
+		return e
+	case KindNudge:
+		e.Nudge = &Nudge{
+			Kind: pick(g, "nudge", EntryEscalated, EntryReminded), Room: pick(g, "room", "noc", "db"), Step: pick(g, "step", 0, 1),
+			At: e.At, After: time.Duration(pick(g, "after", 1, 2)) * time.Minute, Mention: pick(g, "mention", nil, []string{MentionAll}),
+		}
+		if e.Nudge.Kind == EntryEscalated {
+			e.Nudge.Rooms = pick(g, "to", nil, []string{"leads"}, []string{"leads", "boss"})
+		}
 		return e
 	case KindAction:
 		u := g.update()

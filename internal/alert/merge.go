@@ -35,6 +35,7 @@ type Merge struct {
 	AskedHosts []Host `json:"ah,omitempty"`
 
 	Pieces []piece `json:"t,omitempty"`
+	Nudges []Nudge `json:"nu,omitempty"` // the newest of each key, by key
 	// Seq is the highest Entry.Seq ever given: one that went with a merged entry
 	// isn't given again, since a room may have been told it.
 	Seq int `json:"n,omitempty"`

@@ -27,6 +27,8 @@ const (
 	EntryResolved  EntryKind = "resolved"
 	EntryCancelled EntryKind = "cancelled" // Zabbix cancelled the escalation: no recovery will be told
 	EntryOccurred  EntryKind = "occurred"
+	EntryEscalated EntryKind = "escalated" // nobody acknowledged it in time: others were told
+	EntryReminded  EntryKind = "reminded"  // it goes on, and nobody has acknowledged it
 )
 
 // Entry is one line of a problem's timeline.
@@ -40,6 +42,8 @@ type Entry struct {
 	At   time.Time `json:"at"`
 	// Update is set for EntryUpdate.
 	Update *Update `json:"update,omitempty"`
+	// Nudge is set for EntryEscalated and EntryReminded.
+	Nudge *Nudge `json:"nudge,omitempty"`
 }
 
 // Problem is the state of one Zabbix problem. Apply makes it from events; its

@@ -81,6 +81,10 @@ func (p *Problem) retell() {
 	if p.Cancelled {
 		add(keyCancelled, EntryCancelled, fromMicro(p.Merge.Cancelled))
 	}
+	for _, n := range p.Merge.Nudges {
+		add(n.entry(), n.Kind, n.At)
+		entries[len(entries)-1].Nudge = &n
+	}
 
 	pieces := p.pieces()
 	for i := range pieces {
