@@ -22,6 +22,7 @@ type Store interface {
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	CommitFold(ctx context.Context, f store.Fold) error
+	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 }
 
 // Router says where problems go: route.Router.
@@ -29,7 +30,7 @@ type Router interface {
 	Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target
 }
 
-// Options make a Ledger. All but Changed and Learned are needed.
+// Options make a Ledger. All but Changed, Learned and Flapping are needed.
 type Options struct {
 	Store  Store
 	Router Router
@@ -42,6 +43,8 @@ type Options struct {
 	// Learned is told, after a commit, of problems that a payload told something new of.
 	Learned    func(keys []alert.Key)
 	OrphanWait time.Duration // how long an update waits for its problem
+	Flapping   func(room string) Flapping
+	FlapWindow time.Duration // the longest of all rooms'
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
@@ -66,11 +69,15 @@ type Ledger struct {
 	wake  chan struct{}
 	woken atomic.Int64 // how many entries were announced
 	rules Rules
+
+	// Of Run.
+	openings   openings
+	remembered bool // openings are what the store has
 }
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
-	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait}}
+	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping}}
 }
 
 // Wake tells that there are new entries. It doesn't block.
@@ -128,6 +135,12 @@ func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
 	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
+	if !l.remembered {
+		if err := l.remember(ctx); err != nil {
+			return 0, err
+		}
+		l.remembered = true
+	}
 	began := time.Now()
 	items := make([]Item, len(entries))
 	keys := make([]alert.Key, 0, len(entries))
@@ -137,7 +150,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
 			keys = append(keys, key)
 		}
 	}
-	var known Known
+	known := Known{Openings: &l.openings}
 	if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return len(entries), fmt.Errorf("reading problems: %w", err)
 	}
@@ -146,8 +159,11 @@ func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
 	}
 	out := Plan(items, known, l.rules, began)
 	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
+		l.remembered = false // it may be committed all the same
 		return len(entries), err
 	}
+	l.openings.add(out.Opened, l.rules.Flapping)
+	l.opts.Metrics.opened(out.Opened)
 	l.opts.Metrics.Batch.Observe(float64(len(entries)))
 	l.opts.Metrics.Seconds.Observe(time.Since(began).Seconds())
 	for _, r := range out.Results {

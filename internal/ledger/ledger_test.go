@@ -417,3 +417,47 @@ func fixtures(t *testing.T, version string) (all []string) {
 	require.NotEmpty(t, all)
 	return all
 }
+
+// A trigger that flaps is known as flapping by the next process too, which reads it from the
+// store; a commit whose answer was lost, or a problem that can't be read, doesn't stop the fold.
+func TestFlappingSurvivesARestart(t *testing.T) {
+	b := newBench(t)
+	begin := func(s ledger.Store) {
+		b.ledger = ledger.New(ledger.Options{
+			Store: s, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }), Decode: decode,
+			Flapping:   func(string) ledger.Flapping { return ledger.Flapping{Count: 3, Window: time.Hour} },
+			FlapWindow: time.Hour, Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
+		})
+	}
+	flaps := func(id string) string {
+		b.append(payload(id, "1", "TRIGGER.ID", "17"))
+		b.run()
+		return b.posts(id)[0].Flap
+	}
+	begin(b.store)
+	require.Empty(t, flaps("1"))
+	begin(b.store)
+	lost := true
+	b.store.fail = func(store.Fold) (before, after error) {
+		if lost {
+			lost = false
+			return nil, errors.New("its answer was lost")
+		}
+		return nil, nil
+	}
+	require.Empty(t, flaps("2"))
+	require.False(t, lost)
+	require.Equal(t, "main/trigger/17", flaps("3"))
+	begin(b.store)
+	require.Equal(t, "main/trigger/17", flaps("4"))
+	require.InDelta(t, 2, testutil.ToFloat64(b.metrics.Flapping), 0)
+	begin(&unreadable{b.store})
+	require.Empty(t, flaps("5"), "found out anew")
+}
+
+// unreadable is a store in which a recent problem is damaged.
+type unreadable struct{ ledger.Store }
+
+func (unreadable) RecentProblems(context.Context, time.Time, int) ([]alert.Problem, error) {
+	return nil, store.ErrRejected
+}

@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	Events   *prometheus.CounterVec // source, kind, result
 	SetAside prometheus.Counter
+	Flapping prometheus.Counter // openings of flapping triggers
 	Failures prometheus.Counter
 	Batch    prometheus.Histogram
 	Seconds  prometheus.Histogram
@@ -35,6 +36,10 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		SetAside: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_entries_set_aside_total",
 			Help: "Journal entries that couldn't be applied and were set aside.",
+		}),
+		Flapping: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_flapping_total",
+			Help: "Openings of triggers that opened again and again, by room told: they share a message.",
 		}),
 		Failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_fold_failures_total",
@@ -60,7 +65,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}
 		m.Events.WithLabelValues(source, unknown, "refused")
 	}
-	reg.MustRegister(m.Events, m.SetAside, m.Failures, m.Batch, m.Seconds)
+	reg.MustRegister(m.Events, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds)
 	return m
 }
 
@@ -82,4 +87,12 @@ func (m *Metrics) count(r Result) {
 		result = "duplicate"
 	}
 	m.Events.WithLabelValues(r.Entry.Source, string(r.Kind), result).Inc()
+}
+
+func (m *Metrics) opened(all []Opening) {
+	for _, o := range all {
+		if o.Flap {
+			m.Flapping.Inc()
+		}
+	}
 }

@@ -31,6 +31,7 @@ type Item struct {
 type Known struct {
 	Problems map[alert.Key]alert.Problem
 	Posts    map[alert.Key][]store.Post
+	Openings *openings // what opened lately; nil for nothing
 }
 
 // Rules are what a plan asks besides.
@@ -41,6 +42,8 @@ type Rules struct {
 	Test func(source, sendTo string, now time.Time) []store.Notice
 	// OrphanWait is how long an update waits for its problem.
 	OrphanWait time.Duration
+	// Flapping says when a trigger is told as flapping in a room; nil: never.
+	Flapping func(room string) Flapping
 }
 
 // Result is what became of one entry, for the metrics and the log.
@@ -61,12 +64,13 @@ type Outcome struct {
 	// Learned are the problems that a payload told something new of: worth asking
 	// the API about.
 	Learned []alert.Key
+	Opened  []Opening // what joined rooms, for Known.Openings
 }
 
 // Plan applies a batch of entries, in order, to what is known. It is pure: the
 // same batch gives the same plan.
 func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
-	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}}
+	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}}
 	b.out.Fold.SetAside = map[int64]string{}
 	for _, item := range items {
 		b.add(item)
@@ -93,6 +97,7 @@ type batch struct {
 	order     []alert.Key // of problems, as first changed
 	postOrder []alert.Key
 	touched   map[postID]bool // posts to write
+	opened    map[openingID]history
 	out       Outcome
 }
 
@@ -134,6 +139,7 @@ func (b *batch) add(item Item) {
 		b.postOrder = append(b.postOrder, r.Key)
 	}
 	b.posts[r.Key] = e.posts
+	b.open(e.opened)
 	for _, room := range e.touched {
 		b.touched[postID{r.Key, room}] = true
 	}
@@ -146,6 +152,7 @@ type effect struct {
 	posts   []store.Post // all of the problem's
 	touched []string     // rooms whose posts are to be written
 	notices []store.Notice
+	opened  []Opening
 }
 
 func (b *batch) effect(item Item) (e effect, err error) {
@@ -180,7 +187,9 @@ func (b *batch) join(e *effect, t route.Target, d Decoded) {
 	if slices.ContainsFunc(e.posts, func(post store.Post) bool { return post.Room == t.Room }) {
 		return
 	}
-	post := store.Post{Key: e.problem.Key, Room: t.Room, Route: t.Route, Cursor: store.Cursor{State: store.PostLive}}
+	post := store.Post{
+		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: b.now, Flap: b.flaps(e, t.Room), Cursor: store.Cursor{State: store.PostLive},
+	}
 	b.desire(&post, e.problem, d)
 	e.posts = append(e.posts, post)
 	e.touched = append(e.touched, post.Room)

@@ -24,6 +24,8 @@ type world struct {
 	id    int64
 	known Known
 	rules Rules
+
+	openings openings
 }
 
 func newWorld(t *testing.T) *world {

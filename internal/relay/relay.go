@@ -188,6 +188,7 @@ func (r *Relay) connect() error {
 		Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
 	events := ledger.NewMetrics(r.registry, sourceNames)
+	flapping, flapWindow := flappingOf(cfg)
 	fold = ledger.New(ledger.Options{
 		Store: r.store, Router: router, Decode: r.decode, Test: r.testNotices(router, renderer),
 		Changed: func(posts []store.Post, notices bool) {
@@ -197,7 +198,7 @@ func (r *Relay) connect() error {
 			}
 		},
 		Learned:    func(keys []alert.Key) { askSoon(inquirer, keys) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Log: log, Metrics: events,
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Log: log, Metrics: events,
 	})
 	directory := func() chat.Directory { return cfg }
 	heardMetrics := chat.NewMetrics(r.registry, names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
@@ -137,6 +138,14 @@ func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key,
 		k := alert.Key{EventID: eventID}
 		return k, rows.Scan(&k.Source)
 	}, `SELECT source FROM problems WHERE event_id = ? ORDER BY source`, eventID)
+}
+
+const recentProblems = `SELECT p.source, p.event_id, p.doc FROM (SELECT id FROM problems ORDER BY id DESC LIMIT ?2) r CROSS JOIN problems p ON p.id = r.id
+	WHERE EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND t.joined_at >= ?1) ORDER BY p.id DESC`
+
+// RecentProblems implements store.Store.
+func (s *Store) RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error) {
+	return query(ctx, s, "read recent problems", scanProblem, recentProblems, micro(since), limited(limit))
 }
 
 // FindProblems implements store.Store.

@@ -125,3 +125,27 @@ func testFoldAtomic(t *testing.T, open Opener) {
 	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
 	require.Zero(t, stats(t, s).JournalPending)
 }
+
+// Recent problems are those that a room was lately to be told of, the newest first.
+func testRecent(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	joined := func(id string, room string, at time.Time) store.Post {
+		p := post(id, room, 1)
+		p.JoinedAt = at
+		return p
+	}
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen), problem("2", alert.StateOpen)},
+		Posts: []store.Post{joined("1", "noc", t0), joined("2", "noc", t0.Add(-time.Hour)), joined("2", "db", t0.Add(time.Minute))}})
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("3", alert.StateResolved), problem("4", alert.StateOpen), problem("5", alert.StateOpen)},
+		Posts: []store.Post{joined("3", "noc", t0.Add(-time.Second)), joined("4", "noc", t0)}})
+	recent := func(since time.Time, limit int) (ids []string) {
+		for _, p := range must(s.RecentProblems(t.Context(), since, limit))(t) {
+			ids = append(ids, p.Key.EventID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{"4", "2", "1"}, recent(t0, 100))
+	require.Equal(t, []string{"4", "3", "2", "1"}, recent(t0.Add(-time.Hour), 5))
+	require.Equal(t, []string{"4"}, recent(t0, 2), "5 is the newest, though no room was told")
+	require.Empty(t, recent(t0.Add(time.Hour), 100))
+}
