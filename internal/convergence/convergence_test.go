@@ -66,11 +66,17 @@ func inMemory(t *testing.T) {
 // play runs a schedule in a bubble of its own and gives what broke a promise; then
 // looks at the world once it is quiet.
 func play(t *testing.T, s schedule, then ...func(*world)) (faults []string) {
+	return playIn(t, s, func(*world) {}, then...)
+}
+
+// playIn is play in a world that is changed before anything happens in it.
+func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world)) (faults []string) {
 	dir := t.TempDir()
 	defer func() { _ = os.RemoveAll(filepath.Join(dir, "relay.db")) }()
 	emptyPools()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(s, dir)
+		before(w)
 		w.start()
 		defer func() { faults = w.faults }()
 		defer w.close()
@@ -80,6 +86,9 @@ func play(t *testing.T, s schedule, then ...func(*world)) (faults []string) {
 		}
 		time.Sleep(time.Until(epoch.Add(s.end())))
 		w.sending.Wait()
+		for i := range bots {
+			w.do(step{Kind: restore, Bot: i}) // where shrink left that out
+		}
 		if w.settle() {
 			w.check()
 			for _, look := range then {

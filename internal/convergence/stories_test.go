@@ -19,6 +19,12 @@ import (
 // name goes to: the first ends, the second is acknowledged, the third goes on.
 func tell(t *testing.T, host string, then func(*world), troubles ...step) {
 	t.Helper()
+	tellIn(t, host, func(*world) {}, then, troubles...)
+}
+
+// tellIn is tell in a world that is changed before anything happens in it.
+func tellIn(t *testing.T, host string, before, then func(*world), troubles ...step) {
+	t.Helper()
 	inMemory(t)
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Network: 80 * time.Millisecond, Disk: 20 * time.Millisecond, Steps: troubles}
 	for n := range 3 {
@@ -38,7 +44,7 @@ func tell(t *testing.T, host string, then func(*world), troubles ...step) {
 		}
 	}
 	s.sort()
-	faults := play(t, s, then)
+	faults := playIn(t, s, before, then)
 	require.Empty(t, faults, "%v", s)
 }
 

@@ -30,6 +30,7 @@ func newBot(d *Delivery, o Bot) *bot {
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1),
 		queue: newQueue(), gather: map[string]*gathering{}, rate: NewRate(d.RateLimit, time.Now()),
 	}
+	b.queue.perRoom = max(1, d.Workers-1) // one is left for the other rooms
 	d.Metrics.addBot(b.name, b.state)
 	return b
 }

@@ -88,6 +88,8 @@ type queue struct {
 	served  map[string]int64      // room → the pick that served it last; since the queue was empty
 	lanes   map[string][]*task    // lane → those behind its first, by order
 	first   map[string]*task      // lane → who is ready, waiting or held
+	held    map[string]int        // room → how many of its tasks are held
+	perRoom int                   // how many may be; 0 for any number
 	waiting taskHeap
 	picks   int64
 	arrived int64
@@ -102,7 +104,7 @@ type roomQueue struct {
 func newQueue() *queue {
 	return &queue{
 		tasks: map[string]*task{}, rooms: map[string]*roomQueue{}, served: map[string]int64{},
-		lanes: map[string][]*task{}, first: map[string]*task{}, waiting: taskHeap{kind: heapWaiting},
+		lanes: map[string][]*task{}, first: map[string]*task{}, held: map[string]int{}, waiting: taskHeap{kind: heapWaiting},
 	}
 }
 
@@ -165,13 +167,12 @@ func (q *queue) reorder(t *task, u urgency) {
 // longest, and the others for the most urgent. Rooms that are equally urgent
 // take turns.
 func (q *queue) pick(now time.Time) *task {
-	for q.waiting.Len() > 0 && !q.waiting.tasks[0].wake.After(now) {
-		t := q.waiting.tasks[0]
-		q.lift(t)
-		q.ready(t)
-	}
+	q.rouse(now)
 	var urgent, oldest *task
-	for _, room := range q.rooms {
+	for name, room := range q.rooms {
+		if q.full(name) {
+			continue
+		}
 		if t := room.urgent.tasks[0]; urgent == nil || q.moreUrgent(t, urgent) {
 			urgent = t
 		}
@@ -189,8 +190,29 @@ func (q *queue) pick(now time.Time) *task {
 	}
 	q.lift(t)
 	t.place = placeHeld
+	q.held[t.room]++
 	q.served[t.room] = q.picks
 	return t
+}
+
+// rouse makes ready what has waited long enough.
+func (q *queue) rouse(now time.Time) {
+	for q.waiting.Len() > 0 && !q.waiting.tasks[0].wake.After(now) {
+		t := q.waiting.tasks[0]
+		q.lift(t)
+		q.ready(t)
+	}
+}
+
+// full says whether a room has as many workers as it may have: one whose answers are
+// slow must not keep all of them from the others.
+func (q *queue) full(room string) bool { return q.perRoom > 0 && q.held[room] >= q.perRoom }
+
+// letGo counts a task that isn't held any more.
+func (q *queue) letGo(t *task) {
+	if q.held[t.room]--; q.held[t.room] <= 0 {
+		delete(q.held, t.room)
+	}
 }
 
 // moreUrgent compares the heads of two rooms.
@@ -239,6 +261,7 @@ func (q *queue) sleep(t *task, at time.Time, fresh bool) {
 // back returns a held task, not to be picked before wake; one that was woken
 // meanwhile is ready at once.
 func (q *queue) back(t *task, wake time.Time, now time.Time) {
+	q.letGo(t)
 	if t.again || !wake.After(now) {
 		t.again = false
 		q.ready(t)
@@ -260,6 +283,7 @@ func (q *queue) leaveLane(t *task) {
 
 // done drops a held task; one that was woken meanwhile stays, ready.
 func (q *queue) done(t *task) {
+	q.letGo(t)
 	if t.again {
 		t.again = false
 		q.ready(t)
@@ -298,8 +322,13 @@ func (q *queue) nextWake() (time.Time, bool) {
 
 // anyReady says whether pick would give a task.
 func (q *queue) anyReady(now time.Time) bool {
-	wake, ok := q.nextWake()
-	return len(q.rooms) > 0 || ok && !wake.After(now)
+	q.rouse(now)
+	for room := range q.rooms {
+		if !q.full(room) {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *queue) ready(t *task) {

@@ -251,3 +251,29 @@ func BenchmarkQueueWith5000InOneRoom(b *testing.B) {
 		q.back(q.pick(now), now, now)
 	}
 }
+
+// A room never holds all workers: one is left for the others, however urgent its tasks are.
+func TestARoomLeavesAWorkerForTheOthers(t *testing.T) {
+	now := time.Now()
+	q := newQueue()
+	q.perRoom = 2
+	for n := range 3 {
+		q.add(&task{id: fmt.Sprint("slow ", n), room: "slow", urgency: urgency{class: classAnswer, since: now}})
+	}
+	q.add(&task{id: "other", room: "other", urgency: urgency{class: classRest, since: now}})
+	first, second := q.pick(now), q.pick(now)
+	require.Equal(t, []string{"slow", "slow"}, []string{first.room, second.room})
+	third := q.pick(now)
+	require.Equal(t, "other", third.id)
+	require.False(t, q.anyReady(now))
+	require.Nil(t, q.pick(now))
+
+	q.back(first, now.Add(time.Minute), now)
+	require.Equal(t, "slow 2", q.pick(now).id)
+	later := now.Add(2 * time.Minute)
+	require.False(t, q.anyReady(later), "what has waited long enough has to wait for its room")
+	_, waits := q.nextWake()
+	require.False(t, waits, "and wakes nobody")
+	q.done(second)
+	require.Equal(t, first, q.pick(later))
+}

@@ -199,8 +199,12 @@ func (c *Client) decode(k call, resp *http.Response) error {
 		return lost("the answer broke off", c.redacted(bare(err)))
 	case len(body) > maxAnswerBytes:
 		return lost(fmt.Sprintf("the answer is longer than %d bytes", maxAnswerBytes), nil)
-	case k.into == nil:
+	case k.into == nil && len(body) == 0: // a deletion's
 		return nil
+	case k.into == nil && json.Valid(body):
+		return nil
+	case k.into == nil:
+		return lost("the answer isn't Webex's (a proxy's page?)", nil)
 	}
 	if err := json.Unmarshal(body, k.into); err != nil {
 		return lost("the answer isn't the JSON that was expected (a proxy's page?)", err)

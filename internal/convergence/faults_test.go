@@ -1,0 +1,139 @@
+package convergence
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// between puts something between the relay and Webex that garbles the first n
+// answers to calls of a method. The requests arrive, unless taken is false.
+func between(w *world, method string, n int, taken bool, garble func(w http.ResponseWriter, real *httptest.ResponseRecorder)) {
+	var mu sync.Mutex
+	next := w.server.Handler
+	w.server.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		garbled := r.Method == method && n > 0
+		if garbled {
+			n--
+		}
+		mu.Unlock()
+		if !garbled {
+			next.ServeHTTP(out, r)
+			return
+		}
+		real := httptest.NewRecorder()
+		if taken {
+			next.ServeHTTP(real, r)
+		}
+		garble(out, real)
+	})
+}
+
+// Whatever comes instead of Webex's answer (a proxy's page, half an answer, none), of
+// posts, edits and deletions, whether Webex took them or not: it is tried again, all is told in the
+// end, nothing becomes a dead letter for it, and no more is said twice than what Webex took.
+func TestGarbledAnswers(t *testing.T) {
+	const nothing, half = "nothing in a 200", "half the JSON, as if it were all"
+	page := func(status int) func(http.ResponseWriter, *httptest.ResponseRecorder) {
+		return func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, "<html><head><title>%d</title></head><body>the proxy says no</body></html>", status)
+		}
+	}
+	lost := step{Kind: lose, Op: "no such call", Count: 1} // says that answers get lost
+	for name, garble := range map[string]func(http.ResponseWriter, *httptest.ResponseRecorder){
+		"500 as a page": page(500), "502 as a page": page(502), "503 as a page": page(503), "504 as a page": page(504), "a proxy's login, 407": page(407),
+		"200 with a login page": page(200),
+		"a redirect": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
+			w.Header().Set("Location", "http://portal.example.com/login")
+			w.WriteHeader(http.StatusFound)
+		},
+		nothing: func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(http.StatusOK) },
+		half: func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(bytes.TrimRight(real.Body.Bytes(), "}\n"))
+		},
+		"cut in the middle": func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
+			w.Header().Set("Content-Length", fmt.Sprint(real.Body.Len()+1000))
+			_, _ = w.Write(real.Body.Bytes()[:real.Body.Len()/2])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"cut before it begins": func(http.ResponseWriter, *httptest.ResponseRecorder) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+				for _, taken := range []bool{true, false} {
+					if (name == nothing || name == half) && method == http.MethodDelete && !taken {
+						continue // an answer to a deletion is empty
+					}
+					n := 0
+					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n++; garble(w, real) }
+					tellIn(t, "sw1", func(w *world) { between(w, method, 4, taken, count) }, func(w *world) {
+						require.NotZero(t, n, "%s was met", method)
+						require.Zero(t, w.stats().DeadPosts)
+						if !taken || method != http.MethodPost {
+							w.shows(t, "noc")
+						}
+					}, lost)
+				}
+			}
+		})
+	}
+}
+
+// A Webex that takes 25 s for each answer, and one that takes longer than the client
+// waits for half an hour: nothing is lost, nobody waits who needn't, and what was taken is
+// repeated only where its answer was given up.
+func TestEachAnswerIsSlow(t *testing.T) {
+	tell(t, "sw1", func(w *world) {
+		w.shows(t, "noc")
+		require.Empty(t, w.ears.lost, "25 s are within the time-out: nothing is given up")
+		for _, a := range w.accepted {
+			require.Less(t, a.took, time.Second, "Zabbix waits for none of it")
+		}
+	}, step{Kind: slow, Count: 1000, For: 25 * time.Second, Taken: true})
+	tell(t, "sw1", func(w *world) {
+		require.NotZero(t, w.ears.lost)
+		for _, a := range w.accepted {
+			require.Less(t, a.took, time.Second)
+		}
+	}, step{Kind: slow, Count: 40, For: 45 * time.Second})
+}
+
+// One room whose answers take 25 s doesn't keep the bot's other rooms waiting.
+func TestOneRoomIsSlow(t *testing.T) {
+	inMemory(t)
+	s := schedule{Seed: 1, Workers: 4, Rate: 10, Steps: []step{{Kind: slow, Room: "db", Count: 1000, For: 25 * time.Second, Taken: true}}}
+	at := func(n int) time.Duration { return time.Duration(1+n) * time.Second }
+	for n := range 30 {
+		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "db1"}
+		if n >= 20 {
+			l.host = "sw1"
+		}
+		s.Steps = append(s.Steps, step{At: at(n), Kind: send, Problem: n, Payload: l.payload(truth{Severity: alert.Average, Opened: at(n)}, alert.KindProblem, update{}, "", at(n))})
+	}
+	s.sort()
+	require.Empty(t, play(t, s, func(w *world) {
+		told := 0
+		for _, m := range w.sim.Timeline("noc") {
+			if m.ParentID == "" {
+				told++
+				require.Less(t, m.Created.Sub(epoch)-at(standsFor(m)[0]), 2*time.Second, m.Text)
+			}
+		}
+		require.Equal(t, 10, told)
+		require.Len(t, w.roots("db"), 20)
+	}))
+}
