@@ -55,6 +55,9 @@ checked, in CI for example: that is a warning. With --secrets it is a fault, as 
 					}
 					fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", args[0], count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
 						count(len(s.Rooms), "room"), count(s.Routes, "route"), strings.Join(s.DefaultRooms, ", "))
+					for _, t := range s.Timing {
+						fmt.Fprintln(w, "  "+t)
+					}
 				}
 			})
 			if err == nil && !result.OK {

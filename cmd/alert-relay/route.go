@@ -15,7 +15,8 @@ func newRoute(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route PAYLOAD...",
 		Short: "Explain which rooms a payload goes to, and why",
-		Long: `Explain rule by rule whether a payload matches, and why not. PAYLOAD is a file with what
+		Long: `Explain rule by rule whether a payload matches, and why not; then when a room is told later
+than at once, or again (delay, quiet hours, escalation, reminders). PAYLOAD is a file with what
 Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
 ("alert-relay preview sample:list" lists them).`,
 		Example: `  alert-relay route -c config.yaml problem.json
@@ -55,6 +56,9 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
 					fmt.Fprintln(w)
 				}
 				fmt.Fprintf(w, "rooms: %s\n", strings.Join(e.Rooms, ", "))
+				for _, r := range e.When {
+					fmt.Fprintf(w, "  %s: %s\n", r.Room, r.When)
+				}
 			})
 		},
 	}

@@ -106,6 +106,7 @@ func (l *loader) checkRooms(cfg *Config) {
 		if l.given(path + ".bot") {
 			l.exists(path+".bot", r.Bot, "bot", bots)
 		}
+		l.checkQuiet(path+".quiet", r.Quiet)
 	}
 	l.roomsExist(cfg, "default_rooms", cfg.DefaultRooms)
 }
@@ -128,6 +129,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 			l.exists(at(path+".match.sources", j), s, "source", sources)
 		}
 		l.directory(path+".templates", r.Templates)
+		l.checkEscalation(cfg, path, r)
 		if all >= 0 {
 			l.warn(path, fmt.Sprintf("is never asked: %s above matches everything", cfg.Routes[all].Name), "move it up, or say continue: true there")
 		} else if !r.Continue && r.Match.empty() {

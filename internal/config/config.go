@@ -130,6 +130,14 @@ type Room struct {
 	Presentation Presentation `yaml:"presentation" validate:"oneof=thread card line"`
 	Storm        *Storm       `yaml:"storm"`    // Config.Storm where a key is absent; Load always sets it
 	Flapping     *Flapping    `yaml:"flapping"` // likewise
+	Quiet        *Quiet       `yaml:"quiet"`    // nil: it has no quiet hours
+}
+
+// Quiet is when a room hears of no new problems but severe ones. What still
+// burns is told when the hours end.
+type Quiet struct {
+	When  []When         `yaml:"when" validate:"min=1,dive"` // in the room's time zone by default
+	Below alert.Severity `yaml:"below"`                      // disaster by default: disasters are always told
 }
 
 // Match is what a route asks of a problem. An empty condition holds; every
@@ -171,7 +179,18 @@ type Route struct {
 	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`                                                            // the room's by default
 	Templates    string       `yaml:"templates"`                                                                                                           // a directory that overrides templates.dir
 	Tell         []string     `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed ranked other resolved cancelled"` // timeline kinds told in the thread; all by default
+	Delay        Duration     `yaml:"delay" validate:"least=0s,most=1d"`                                                                                   // what is over sooner isn't told
+	Remind       Duration     `yaml:"remind" validate:"omitempty,least=1m,most=30d"`                                                                       // every so often, unless acknowledged, suppressed or over; 0: never
+	Escalate     []Escalation `yaml:"escalate" validate:"dive"`                                                                                            // by After
 	Line         int          `yaml:"-"`                                                                                                                   // in the file
+}
+
+// Escalation is one step: what is done about a problem that nobody acknowledged,
+// counted from when the route's rooms were told.
+type Escalation struct {
+	After   Duration `yaml:"after" validate:"required,least=1s,most=7d"`
+	Rooms   []string `yaml:"rooms"`   // they get the problem too
+	Mention []string `yaml:"mention"` // e-mail addresses, or "all": mentioned in every room that is told of the step
 }
 
 // Role is what somebody may do: viewer < operator < admin.

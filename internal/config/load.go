@@ -200,6 +200,11 @@ func (l *loader) complete(cfg *Config) {
 			w := &r.Match.When[j]
 			w.TimeZone = orZone(w.TimeZone, cfg.TimeZone)
 		}
+		for _, step := range r.Escalate {
+			for j := range step.Mention {
+				step.Mention[j] = strings.ToLower(step.Mention[j])
+			}
+		}
 	}
 	for i := range cfg.People {
 		p := &cfg.People[i]
@@ -241,6 +246,14 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 		}
 	}
 	r.Flapping = &flapping
+	if q := r.Quiet; q != nil {
+		if !l.given(path + ".quiet.below") {
+			q.Below = alert.Disaster
+		}
+		for i := range q.When {
+			q.When[i].TimeZone = orZone(q.When[i].TimeZone, r.TimeZone)
+		}
+	}
 }
 
 func orZone(z, fallback TimeZone) TimeZone {

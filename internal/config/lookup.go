@@ -126,6 +126,7 @@ type Summary struct {
 	DefaultRooms []string      `json:"default_rooms"`
 	People       int           `json:"people"`
 	Senders      []string      `json:"notify"`
+	Timing       []string      `json:"timing,omitempty"` // what is told later, or again, in words
 	Warnings     Faults        `json:"warnings"`
 }
 
@@ -147,6 +148,14 @@ func (c *Config) Summary() Summary {
 	}
 	for _, r := range c.Rooms {
 		s.Rooms = append(s.Rooms, RoomSummary{Name: r.Name, Bot: r.Bot})
+		if r.Quiet != nil {
+			s.Timing = append(s.Timing, "room "+r.Name+": "+r.Quiet.String())
+		}
+	}
+	for _, r := range c.Routes {
+		if words := r.Timing(); words != "" {
+			s.Timing = append(s.Timing, "route "+r.Name+": "+words)
+		}
 	}
 	return s
 }

@@ -256,6 +256,20 @@ func (s Span) Contains(now time.Time) bool {
 	return s.days[today] && minute >= s.from || s.days[yesterday] && minute < s.to
 }
 
+// End is when the span ends that a moment lies in.
+func (s Span) End(now time.Time) time.Time {
+	local := now.In(s.zone)
+	minute, day := local.Hour()*60+local.Minute(), local.Day()
+	if s.from >= s.to && minute >= s.from && s.days[local.Weekday()] {
+		day++
+	}
+	end := time.Date(local.Year(), local.Month(), day, 0, s.to, 0, 0, s.zone)
+	for !end.After(now) { // on the day on which clocks are put back, an hour comes twice
+		end = end.Add(time.Hour)
+	}
+	return end
+}
+
 // Local is the moment as the span's clock shows it.
 func (s Span) Local(now time.Time) time.Time { return now.In(s.zone) }
 

@@ -184,6 +184,8 @@ var missingHints = map[string]string{
 	"url":           "the frontend's base URL, such as https://zabbix.example.com",
 	"id":            "alert-relay rooms lists the rooms that a bot is in, with their ids",
 	"role":          "viewer, operator or admin",
+	"when":          `the hours: when: [{days: [mon-fri], hours: "22:00-07:00"}]`,
+	"after":         "how long nobody has acknowledged it by then: after: 15m",
 }
 
 // list is "a, b or c".

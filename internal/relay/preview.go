@@ -215,6 +215,14 @@ type RouteExplanation struct {
 	Severity string       `json:"severity"`
 	Steps    []route.Step `json:"steps"`
 	Rooms    []string     `json:"rooms"`
+	When     []RoomTiming `json:"when,omitempty"` // rooms that are told later than at once, or again
+}
+
+// RoomTiming is when a room hears of a problem, in words.
+type RoomTiming struct {
+	Room  string `json:"room"`
+	Route string `json:"route,omitempty"`
+	When  string `json:"when"`
 }
 
 // ExplainRoute routes payloads as the relay would.
@@ -232,6 +240,9 @@ func ExplainRoute(o PreviewOptions) (*RouteExplanation, error) {
 	e.Steps, targets = router.Explain(p, sendTo, o.Now)
 	for _, t := range targets {
 		e.Rooms = append(e.Rooms, t.Room)
+		if when := router.When(t, p, o.Now); when != "" {
+			e.When = append(e.When, RoomTiming{Room: t.Room, Route: t.Route, When: when})
+		}
 	}
 	return e, nil
 }

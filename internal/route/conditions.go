@@ -83,7 +83,7 @@ func compile(m config.Match) ([]condition, error) {
 			if err != nil {
 				return nil, err
 			}
-			c.spans, c.texts = append(c.spans, span), append(c.texts, spanText(w))
+			c.spans, c.texts = append(c.spans, span), append(c.texts, w.String())
 		}
 		out = append(out, c)
 	}
@@ -196,21 +196,6 @@ func (c timeIs) why(s *subject, held bool) string {
 		}
 	}
 	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), oneOf(c.texts))
-}
-
-// spanText writes a span in words: "mon-fri 08:00-18:00".
-func spanText(w config.When) string {
-	text := strings.Join(w.Days, ",")
-	if text == "" {
-		text = "every day"
-	}
-	if w.Hours != "" {
-		text += " " + w.Hours
-	}
-	if w.TimeZone.Location != nil {
-		text += " " + w.TimeZone.Location.String()
-	}
-	return text
 }
 
 type hostIs struct{ globs []config.Glob }

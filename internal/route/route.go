@@ -34,6 +34,8 @@ type Router struct {
 	byName   map[string]string // by the name in lower case
 	byID     map[string]string
 	allowed  func(email string) bool
+	quiet    map[string]config.QuietHours // by room
+	zones    map[string]*time.Location    // likewise
 }
 
 // rule is one compiled route.
@@ -43,6 +45,7 @@ type rule struct {
 	rooms      []string
 	proceed    bool // ask the rules below too
 	conditions []condition
+	timing     Timing // but for quiet hours, which are the room's
 }
 
 // New compiles the routes. A Config that config.Load returned never fails.
@@ -71,7 +74,7 @@ func New(cfg *config.Config) (*Router, error) {
 		}
 		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: conditions})
 	}
-	return r, nil
+	return r, r.timings(cfg)
 }
 
 // Rooms gives the targets of a problem, without doubles, in the order found.

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// String is the span in words: "mon-fri 08:00-18:00 Europe/Berlin".
+func (w When) String() string {
+	text := strings.Join(w.Days, ",")
+	if text == "" {
+		text = "every day"
+	}
+	if w.Hours != "" {
+		text += " " + w.Hours
+	}
+	if w.TimeZone.Location != nil {
+		text += " " + w.TimeZone.Location.String()
+	}
+	return text
+}
+
+// String is the quiet hours in words.
+func (q Quiet) String() string {
+	spans := make([]string, 0, len(q.When))
+	for _, w := range q.When {
+		spans = append(spans, w.String())
+	}
+	return "quiet " + list(spans) + " for what is below " + q.Below.String()
+}
+
+// Timing is in words when the route tells later than at once, or again; "" where
+// it doesn't.
+func (r Route) Timing() string {
+	var words []string
+	if r.Delay > 0 {
+		words = append(words, "delay "+r.Delay.String())
+	}
+	if r.Remind > 0 {
+		words = append(words, "reminds every "+r.Remind.String())
+	}
+	for _, e := range r.Escalate {
+		words = append(words, e.String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// String is the step in words: "escalates after 15m to leads, mentioning all".
+func (e Escalation) String() string {
+	text := "escalates after " + e.After.String()
+	if len(e.Rooms) > 0 {
+		text += " to " + strings.Join(e.Rooms, " and ")
+	}
+	if len(e.Mention) > 0 {
+		text += " mentioning " + strings.Join(e.Mention, " and ")
+	}
+	return text
+}
+
+// QuietHours are compiled quiet hours. The zero value is never quiet.
+type QuietHours struct {
+	spans []Span
+	below alert.Severity
+}
+
+// longestQuiet is how long quiet hours may last at a stretch.
+const longestQuiet = 7 * day
+
+// ParseQuiet compiles quiet hours; nil for none.
+func ParseQuiet(q *Quiet) (QuietHours, error) {
+	if q == nil {
+		return QuietHours{}, nil
+	}
+	h := QuietHours{below: q.Below}
+	for _, w := range q.When {
+		span, err := ParseSpan(w)
+		if err != nil {
+			return QuietHours{}, err
+		}
+		h.spans = append(h.spans, span)
+	}
+	return h, nil
+}
+
+// Until is when the room hears again of problems of a severity; zero where it
+// does at that moment. Spans that follow each other are one quiet time.
+func (h QuietHours) Until(s alert.Severity, now time.Time) time.Time {
+	if s >= h.below {
+		return time.Time{}
+	}
+	until := now
+	for until.Sub(now) <= longestQuiet {
+		i := slices.IndexFunc(h.spans, func(span Span) bool { return span.Contains(until) })
+		if i < 0 {
+			break
+		}
+		until = h.spans[i].End(until)
+	}
+	if until.Equal(now) {
+		return time.Time{}
+	}
+	return until
+}
+
+func (l *loader) checkQuiet(path string, q *Quiet) {
+	if q == nil || l.faultedBelow(path) {
+		return
+	}
+	if q.Below == alert.NotClassified {
+		l.fault(path+".below", "nothing is below not classified", "the lowest severity that is told at any hour; disaster by default")
+		return
+	}
+	hours, err := ParseQuiet(q)
+	if err != nil {
+		return
+	}
+	// One of a week's hours must be loud.
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if hours.Until(q.Below-1, at).Sub(at) > longestQuiet {
+		l.fault(path+".when", fmt.Sprintf("never ends: nothing below %s would ever be told", q.Below), "leave an hour of the week out; a route can send less severe problems to another room")
+	}
+}
+
+// faultedBelow says whether a key, or one below it, has a fault already.
+func (l *loader) faultedBelow(path string) bool {
+	for key := range l.bad {
+		if key == path || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
+	before := Duration(0)
+	for i, step := range r.Escalate {
+		path := at(path+".escalate", i)
+		l.roomsExist(cfg, path+".rooms", step.Rooms)
+		for j, room := range step.Rooms {
+			if slices.Contains(r.Rooms, room) {
+				l.fault(at(path+".rooms", j), fmt.Sprintf("%s is a room of the route's own: it knows already", room), "another room, or mention")
+			}
+		}
+		for j, who := range step.Mention {
+			l.checkMention(cfg, at(path+".mention", j), who)
+		}
+		if len(step.Rooms) == 0 && len(step.Mention) == 0 && !l.faultedBelow(path) {
+			l.fault(path, "does nothing", "rooms: [leads], mention: [alice@example.com], or both")
+		}
+		if step.After > 0 && step.After <= before && !l.faulted(path+".after") {
+			l.fault(path+".after", fmt.Sprintf("%s isn't later than the step before it, %s", step.After, before), "steps go by time, each counted from when the problem was told")
+		}
+		before = max(before, step.After)
+	}
+}
+
+// checkMention checks somebody who is to be mentioned: what is no address would be
+// shown as text, and reach nobody.
+func (l *loader) checkMention(cfg *Config, path, who string) {
+	if l.faulted(path) || who == alert.MentionAll {
+		return
+	}
+	if fieldRules().Var(who, "email") != nil {
+		l.fault(path, fmt.Sprintf("%q is neither an e-mail address nor all", who), "such as alice@example.com; all is everybody in the room")
+		return
+	}
+	if !cfg.Allowed(who) {
+		l.fault(path, fmt.Sprintf("%s isn't of an allowed domain", who), "allowed_domains, or people, names those that the relay speaks to")
+	}
+}

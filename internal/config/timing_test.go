@@ -1,0 +1,98 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+)
+
+func berlin(t *testing.T, text string) time.Time {
+	t.Helper()
+	zone, err := ParseTimeZone("Europe/Berlin")
+	require.NoError(t, err)
+	at, err := time.ParseInLocation("2006-01-02 15:04:05", text, zone.Location)
+	require.NoError(t, err)
+	return at
+}
+
+// Quiet hours end when the clock on the wall says so, spans that follow each other
+// are one, and what is severe enough is never quiet.
+func TestQuietHours(t *testing.T) {
+	cfg := valid(t, strings.Replace(small, "id: ROOM1", `id: ROOM1, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
+	q := cfg.Rooms[0].Quiet
+	require.Equal(t, alert.Disaster, q.Below)
+	require.Equal(t, "quiet mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC for what is below disaster", q.String())
+	require.Nil(t, cfg.Rooms[1].Quiet)
+	hours, err := ParseQuiet(q)
+	require.NoError(t, err)
+	for _, c := range []struct{ at, until string }{
+		{"2026-11-24 21:59:59", ""},
+		{"2026-11-24 22:00:00", "2026-11-25 07:00:00"}, // a Tuesday
+		{"2026-11-25 06:59:59", "2026-11-25 07:00:00"},
+		{"2026-11-25 07:00:00", ""},
+		{"2026-11-27 23:00:00", "2026-11-30 00:00:00"}, // Friday night to Monday
+		{"2026-11-28 12:00:00", "2026-11-30 00:00:00"},
+		{"2026-11-30 03:00:00", ""}, // the night before belongs to Sunday
+		{"2026-11-30 13:45:00", "2026-11-30 14:00:00"},
+		{"2026-03-27 22:00:00", "2026-03-30 00:00:00"}, // over the night in which clocks are put forward
+		{"2026-10-23 22:00:00", "2026-10-26 00:00:00"}, // and back
+	} {
+		until := hours.Until(alert.High, berlin(t, c.at))
+		want := time.Time{}
+		if c.until != "" {
+			want = berlin(t, c.until)
+		}
+		require.True(t, want.Equal(until), "%s: %s", c.at, until)
+		require.Zero(t, hours.Until(alert.Disaster, berlin(t, c.at)))
+	}
+	require.Zero(t, QuietHours{}.Until(alert.NotClassified, time.Now()))
+}
+
+// Quiet hours end, at a moment that isn't in them and until which all are, also
+// where clocks are put forward and back.
+func TestQuietHoursEnd(t *testing.T) {
+	zone, err := ParseTimeZone("Europe/Berlin")
+	require.NoError(t, err)
+	rapid.Check(t, func(t *rapid.T) {
+		q := Quiet{Below: alert.High}
+		for range rapid.IntRange(1, 3).Draw(t, "spans") {
+			w := When{TimeZone: zone, Hours: rapid.SampledFrom([]string{"", "22:00-07:00", "02:30-03:15", "00:00-02:00", "02:00-24:00", "01:30-02:30"}).Draw(t, "hours")}
+			w.Days = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"mon", "tue", "wed", "fri", "sat", "sun"}), 1, 6, rapid.ID).Draw(t, "days")
+			q.When = append(q.When, w)
+		}
+		hours, err := ParseQuiet(&q)
+		require.NoError(t, err)
+		begin := rapid.SampledFrom([]time.Time{time.Date(2026, 3, 27, 12, 0, 0, 0, time.UTC), time.Date(2026, 10, 23, 12, 0, 0, 0, time.UTC)}).Draw(t, "begin")
+		now := begin.Add(time.Duration(rapid.IntRange(0, 3*24*60).Draw(t, "minutes")) * time.Minute)
+		until := hours.Until(alert.Average, now)
+		if until.IsZero() {
+			return
+		}
+		require.True(t, until.After(now))
+		require.LessOrEqual(t, until.Sub(now), 6*day+26*time.Hour)
+		require.Zero(t, hours.Until(alert.Average, until))
+	})
+}
+
+// A route's times, as they are told by check and route.
+func TestTimingInWords(t *testing.T) {
+	cfg := valid(t, strings.Replace(small, "id: ROOM1", `id: ROOM1, quiet: {when: {hours: "22:00-07:00"}, below: high}`, 1)+`routes:
+  - rooms: [db]
+    delay: 5m
+    remind: 1h
+    escalate: [{after: 15m, rooms: [noc], mention: [Alice@Example.com]}, {after: 1h, mention: all}]
+    continue: true
+  - {name: plain, rooms: [db], escalate: {after: 90m, rooms: noc}}
+`)
+	require.Equal(t, []Escalation{{Duration(15 * time.Minute), []string{"noc"}, []string{"alice@example.com"}}, {Duration(time.Hour), nil, []string{"all"}}}, cfg.Routes[0].Escalate)
+	require.Equal(t, []string{
+		"room noc: quiet every day 22:00-07:00 UTC for what is below high",
+		"route route 1: delay 5m, reminds every 1h, escalates after 15m to noc mentioning alice@example.com, escalates after 1h mentioning all",
+		"route plain: escalates after 1h30m to noc",
+	}, cfg.Summary().Timing)
+}

@@ -1,0 +1,80 @@
+package route
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+)
+
+// Timing is when a room hears of a problem, besides at once. Its zero value is
+// at once, and never again.
+type Timing struct {
+	Delay    time.Duration
+	Remind   time.Duration // 0: never
+	Escalate []Escalation  // by After
+	Quiet    config.QuietHours
+}
+
+// Escalation is one step of a route's.
+type Escalation struct {
+	After   time.Duration
+	Rooms   []string
+	Mention []string // e-mail addresses, alert.MentionAll
+}
+
+// Timing is that of a room for what a rule, Target.Route, sends there. A room that
+// isn't one of the rule's own was told by its escalation: that ends there.
+func (r *Router) Timing(room, rule string) Timing {
+	t := Timing{Quiet: r.quiet[room]}
+	for i := range r.rules {
+		if c := &r.rules[i]; c.name == rule && slices.Contains(c.rooms, room) {
+			t.Delay, t.Remind, t.Escalate = c.timing.Delay, c.timing.Remind, c.timing.Escalate
+		}
+	}
+	return t
+}
+
+// When says in words when the room of a target hears of a problem that began
+// now, besides at once; "" for at once, and never again.
+func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
+	timing := r.Timing(t.Room, t.Route)
+	var words []string
+	if timing.Delay > 0 {
+		words = append(words, "delay "+config.Duration(timing.Delay).String())
+	}
+	if until := timing.Quiet.Until(p.Severity, now.Add(timing.Delay)); !until.IsZero() {
+		words = append(words, "quiet until "+until.In(r.zones[t.Room]).Format("Mon 15:04 MST"))
+	}
+	for _, e := range timing.Escalate {
+		words = append(words, config.Escalation{After: config.Duration(e.After), Rooms: e.Rooms, Mention: e.Mention}.String())
+	}
+	if timing.Remind > 0 {
+		words = append(words, "reminds every "+config.Duration(timing.Remind).String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// timings compiles what rooms and routes say of time.
+func (r *Router) timings(cfg *config.Config) error {
+	r.quiet, r.zones = map[string]config.QuietHours{}, map[string]*time.Location{}
+	for _, room := range cfg.Rooms {
+		hours, err := config.ParseQuiet(room.Quiet)
+		if err != nil {
+			return fmt.Errorf("route: room %s: %w", room.Name, err)
+		}
+		r.quiet[room.Name], r.zones[room.Name] = hours, cmp.Or(room.TimeZone.Location, time.UTC)
+	}
+	for i, route := range cfg.Routes {
+		t := Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind)}
+		for _, e := range route.Escalate {
+			t.Escalate = append(t.Escalate, Escalation{After: time.Duration(e.After), Rooms: e.Rooms, Mention: e.Mention})
+		}
+		r.rules[i].timing = t
+	}
+	return nil
+}

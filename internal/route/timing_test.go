@@ -1,0 +1,52 @@
+package route
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+)
+
+// A route's times are those of its own rooms: who was told by its escalation, by
+// the default rooms or by {ALERT.SENDTO} has the room's quiet hours alone.
+func TestTiming(t *testing.T) {
+	r := router(t, `routes:
+  - {rooms: [db], match: {hosts: db7}, delay: 5m, continue: true}
+  - name: all
+    rooms: [db, night]
+    remind: 1h
+    escalate: [{after: 15m, rooms: [noc], mention: [all]}, {after: 30m, rooms: [Lab]}]
+`)
+	steps := []Escalation{{15 * time.Minute, []string{"noc"}, []string{"all"}}, {After: 30 * time.Minute, Rooms: []string{"Lab"}}}
+	require.Equal(t, Timing{Delay: 5 * time.Minute}, r.Timing("db", "route 1"))
+	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("db", "all"))
+	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("night", "all"))
+	require.Zero(t, r.Timing("noc", "all"), "it was told by the escalation")
+	require.Zero(t, r.Timing("db", ""))
+	require.Zero(t, r.Timing("db", SendTo))
+	require.Zero(t, r.Timing("db", "a route that is gone"))
+	require.Equal(t, "escalates after 15m to noc mentioning all, escalates after 30m to Lab, reminds every 1h",
+		r.When(Target{Room: "night", Route: "all"}, problem(), noon))
+	require.Empty(t, r.When(Target{Room: "noc", Route: "all"}, problem(), noon))
+}
+
+// A room's quiet hours hold by whatever way a problem comes, from the end of its delay on.
+func TestTimingInQuietHours(t *testing.T) {
+	cfg := load(t, "routes: [{rooms: [db], delay: 5m}]\n")
+	for i := range cfg.Rooms {
+		cfg.Rooms[i].Quiet = &config.Quiet{When: []config.When{{Hours: "22:00-07:00"}}, Below: alert.High}
+	}
+	r, err := New(cfg)
+	require.NoError(t, err)
+	p := problem()
+	p.Severity = alert.Average
+	evening := time.Date(2026, 11, 24, 21, 56, 0, 0, time.UTC)
+	require.Equal(t, "delay 5m, quiet until Wed 07:00 UTC", r.When(Target{Room: "db", Route: "route 1"}, p, evening))
+	require.Empty(t, r.When(Target{Room: "noc"}, p, evening))
+	require.Equal(t, "quiet until Wed 07:00 UTC", r.When(Target{Room: "noc"}, p, evening.Add(10*time.Minute)))
+	p.Severity = alert.High
+	require.Empty(t, r.When(Target{Room: "noc"}, p, evening.Add(10*time.Minute)))
+}
