@@ -18,7 +18,7 @@ import (
 // problems are, and makes one call for the room's digests, or finds that none is needed.
 func (b *bot) serveDigests(l lives, t *task) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
-	if !b.join(l, t.room) || !b.sort(l, t) {
+	if !b.join(l, t) || !b.sort(l, t) {
 		return later
 	}
 	var pending []store.Digest
@@ -57,8 +57,8 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 
 // join puts what was gathered into the room's newest digest, or a new one. It is
 // on disk before anything is said, so that a crash repeats one message at most.
-func (b *bot) join(l lives, room string) bool {
-	now := time.Now()
+func (b *bot) join(l lives, t *task) bool {
+	room, now := t.room, time.Now()
 	tasks := b.gathered(room, now)
 	if len(tasks) == 0 {
 		return true
@@ -79,7 +79,7 @@ func (b *bot) join(l lives, room string) bool {
 		return err
 	})
 	b.Metrics.Digested.Add(float64(len(keys)))
-	b.joined(tasks, keys)
+	b.joined(t, tasks, keys)
 	return ok
 }
 

@@ -205,9 +205,13 @@ func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
 }
 
 // joined forgets the tasks of posts that joined; the others are told by themselves.
-func (b *bot) joined(tasks map[alert.Key]*task, keys []alert.Key) {
+// Somebody may have acted on one that joined while it was gathered: all are looked at again.
+func (b *bot) joined(digests *task, tasks map[alert.Key]*task, keys []alert.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(keys) > 0 {
+		digests.digest.sorted = false
+	}
 	for _, k := range keys {
 		if t := tasks[k]; t != nil {
 			b.queue.drop(t)
