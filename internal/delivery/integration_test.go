@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,8 @@ type real struct {
 	render *render.Renderer
 	cfg    *config.Config
 	rate   float64
+	log    *slog.Logger
+	reg    *prometheus.Registry // of the present life
 
 	store *sqlite.Store
 	d     *Delivery
@@ -83,9 +86,10 @@ func (r *real) start() {
 	var err error
 	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
 	require.NoError(r.t, err)
+	r.reg = prometheus.NewRegistry()
 	r.d, err = New(Options{
 		Store: r.store, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
-		RateLimit: r.rate, Metrics: NewMetrics(prometheus.NewRegistry()),
+		RateLimit: r.rate, Metrics: NewMetrics(r.reg), Log: r.log,
 	})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())

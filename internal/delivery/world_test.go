@@ -141,8 +141,13 @@ func (w *world) texts(room string) []string {
 
 func (w *world) metric(name string, labels ...string) float64 {
 	w.t.Helper()
-	families, err := w.reg.Gather()
-	require.NoError(w.t, err)
+	return metric(w.t, w.reg, name, labels...)
+}
+
+func metric(t *testing.T, reg *prometheus.Registry, name string, labels ...string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
 	for _, f := range families {
 		if f.GetName() != name {
 			continue
@@ -161,6 +166,6 @@ func (w *world) metric(name string, labels ...string) float64 {
 			}
 		}
 	}
-	w.t.Fatalf("no metric %s %v", name, labels)
+	t.Fatalf("no metric %s %v", name, labels)
 	return 0
 }
