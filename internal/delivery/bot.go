@@ -20,16 +20,19 @@ type bot struct {
 	mu      sync.Mutex
 	queue   *queue
 	gather  map[string]*gathering // room → what it doesn't know of
-	rate    *Rate
+	rate    *Limits
 	breaker Breaker
-	flying  int // workers at work
+	flying  int    // workers at work
+	trial   string // the Webex room that is to be called with nothing else said before; "" for none
+	trialAt time.Time
 }
 
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1),
-		queue: newQueue(), gather: map[string]*gathering{}, rate: NewRate(d.RateLimit, time.Now()),
+		queue: newQueue(), gather: map[string]*gathering{}, rate: NewLimits(d.RateLimit, time.Now()),
 	}
+	b.queue.opens = b.opens
 	b.queue.perRoom = max(1, d.Workers-1) // one is left for the other rooms
 	d.Metrics.addBot(b.name, b.state)
 	return b
@@ -40,6 +43,7 @@ func (b *bot) state() botState {
 	defer b.mu.Unlock()
 	return botState{
 		perSecond: b.rate.PerSecond(),
+		rooms:     len(b.rate.PausedRooms(time.Now())),
 		paused:    max(0, time.Until(b.rate.PausedUntil())),
 		breaker:   b.breaker.State(),
 		behind:    b.queue.len(),
@@ -83,7 +87,7 @@ func (b *bot) run(ctx context.Context) error {
 	defer endCalls()
 	save, endSaves := context.WithCancel(context.WithoutCancel(ctx))
 	defer endSaves()
-	b.rememberPause(ctx)
+	b.rememberPauses(ctx)
 	var workers sync.WaitGroup
 	for ctx.Err() == nil {
 		next := b.dispatch(lives{ctx, call, save}, &workers)
@@ -118,15 +122,15 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 		if b.flying >= slots {
 			return time.Time{}
 		}
-		if !b.queue.anyReady(now) {
-			wake, _ := b.queue.nextWake()
-			return wake
+		b.nextTrial(now)
+		if at, ok := b.queue.readyAt(now); !ok || at.After(now) {
+			return at
 		}
 		if at := b.callAt(now); at.After(now) {
 			return at
 		}
 		t := b.queue.pick(now)
-		b.rate.Take(now)
+		b.rate.TakeIn(b.webexRoom(t.room), now)
 		b.flying++
 		picked := t.class // read here: a wake may change it while the worker is at it
 		workers.Go(func() { b.serve(l, t, picked) })
@@ -171,7 +175,7 @@ func (b *bot) serve(l lives, t *task, picked class) {
 		b.known(t)
 	}
 	if !out.called {
-		b.rate.GiveBack(now)
+		b.rate.GiveBackIn(b.webexRoom(t.room), now)
 	}
 	if out.aside {
 		b.queue.leaveLane(t)
@@ -189,84 +193,69 @@ func (b *bot) serve(l lives, t *task, picked class) {
 }
 
 // call makes one call to Webex; made is false when, since the task was picked,
-// Webex told the bot to wait.
+// Webex told the bot or the room to wait.
 func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
-	started := time.Now()
+	room := b.webexRoom(t.room)
 	b.mu.Lock()
-	wait := started.Before(b.rate.PausedUntil()) || b.breaker.Open() && started.Before(b.breaker.At())
+	started := time.Now()
+	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.Begin(room, started)
 	b.mu.Unlock()
-	if wait || l.begin.Err() != nil {
+	if wait {
 		return 0, false, nil
 	}
 	err = do(l.call)
 	now := time.Now()
 	took = now.Sub(started)
-	b.Metrics.called(b.name, op, err, took)
+	b.Metrics.called(b.name, op, err)
 	if attempts > 0 {
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
-	b.learn(t.id, err, started, now)
+	b.learn(t.id, room, err, started, now)
 	if webex.ClassOf(err) == webex.RateLimited {
-		b.keepPause(l.save)
+		b.keepPauses(l.save)
 	}
 	return took, true, err
 }
 
-func (b *bot) pauseName() string { return "delivery/paused/" + b.name }
-
-// keepPause saves until when Webex told the bot to wait: that may be an hour,
-// and a restart doesn't end it.
-func (b *bot) keepPause(ctx context.Context) {
-	b.mu.Lock()
-	until := b.rate.PausedUntil()
-	b.mu.Unlock()
-	b.persist(ctx, "saving until when a bot was told to wait", func(ctx context.Context) error {
-		return b.Store.SetValue(ctx, b.pauseName(), until.UTC().Format(time.RFC3339Nano))
-	})
-}
-
-// rememberPause goes on with the wait that an earlier process was told.
-func (b *bot) rememberPause(ctx context.Context) {
-	var text string
-	b.persist(ctx, "reading until when a bot was told to wait", func(ctx context.Context) (err error) {
-		text, err = b.Store.Value(ctx, b.pauseName())
-		return err
-	})
-	if until, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		b.mu.Lock()
-		b.rate.PauseUntil(until, time.Now())
-		b.mu.Unlock()
-	}
-}
-
 // learn takes in how a call ended, for the pace of all others.
-func (b *bot) learn(id string, err error, started, now time.Time) {
+func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.breaker.State()
-	if err == nil {
-		b.rate.Succeeded(now)
+	class := webex.ClassOf(err)
+	if answered := err == nil || class != webex.Unauthorized && class != webex.Temporary; answered {
+		if b.breaker.Open() {
+			b.rate.Resume(now.Sub(b.breaker.Opened()), now)
+		}
 		b.breaker.Answered()
-	} else {
-		switch webex.ClassOf(err) {
-		case webex.RateLimited:
-			retryAfter := fault(err).RetryAfter
-			b.rate.Limited(started, now, retryAfter)
-			b.breaker.Answered()
-			b.slowed(now)
-			b.Log.Warn("Webex told the bot to wait", "bot", b.name, "retry_after", retryAfter, "rate", b.rate.PerSecond())
-		case webex.Unauthorized:
-			b.breaker.Unauthorized(now)
-		case webex.Temporary:
+	}
+	switch {
+	case err == nil:
+		b.rate.Answered(room, started, now)
+	case class == webex.RateLimited:
+		retryAfter := fault(err).RetryAfter
+		alone := b.rate.LimitedIn(room, started, now, retryAfter)
+		b.slowed(now)
+		who := "bot"
+		if alone {
+			who = "room"
+		}
+		b.Log.Warn("Webex told the "+who+" to wait", "bot", b.name, "webex_room", room, "retry_after", retryAfter, "rate", b.rate.SpeedIn(room))
+	default:
+		b.rate.Ended(room, class != webex.Unauthorized && class != webex.Temporary)
+	}
+	switch class {
+	case webex.Unauthorized:
+		b.breaker.Unauthorized(now)
+	case webex.Temporary:
+		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
-		default:
-			b.breaker.Answered()
 		}
 	}
 	if after := b.breaker.State(); after != before {
 		switch after {
 		case BreakerClosed:
-			b.Log.Info("Webex answers the bot again", "bot", b.name)
+			b.Log.Info("Webex answers the bot again", "bot", b.name, "rate", b.rate.PerSecond())
 		case BreakerUnauthorized:
 			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; trying once a minute", "bot", b.name, "err", err)
 		case BreakerAway:

@@ -11,6 +11,7 @@ type Breaker struct {
 	opened int             // how often in a row it opened
 	state  BreakerState
 	since  time.Time // when it opened last
+	first  time.Time // when it opened first in this row
 	until  time.Time
 }
 
@@ -48,6 +49,9 @@ func (b *Breaker) Open() bool { return b.State() != BreakerClosed }
 // At is when the next call may try.
 func (b *Breaker) At() time.Time { return b.until }
 
+// Opened is since when it is open.
+func (b *Breaker) Opened() time.Time { return b.first }
+
 // Answered closes it: Webex answered, and knows the bot.
 func (b *Breaker) Answered() { *b = Breaker{} }
 
@@ -65,10 +69,16 @@ func (b *Breaker) Failed(id string, started, now time.Time, r float64) {
 		return
 	}
 	b.opened++
+	if !b.Open() {
+		b.first = now
+	}
 	b.state, b.since, b.until = BreakerAway, now, now.Add(Backoff(b.opened, breakerBase, breakerMost, r))
 }
 
 // Unauthorized takes in a 401.
 func (b *Breaker) Unauthorized(now time.Time) {
+	if !b.Open() {
+		b.first = now
+	}
 	b.state, b.since, b.until = BreakerUnauthorized, now, now.Add(unauthorizedIn)
 }

@@ -13,14 +13,13 @@ import (
 // Metrics tell what delivery does. What is still to be told is the store's to
 // say, since only that is exact.
 type Metrics struct {
-	Messages    *prometheus.CounterVec   // calls to Webex, by bot, op, result
-	Request     *prometheus.HistogramVec // their duration, by bot and op
-	Retries     *prometheus.CounterVec   // calls that repeat one that failed, by bot
-	DeadLetters *prometheus.CounterVec   // by kind: post, digest, notice
-	Digested    prometheus.Counter       // posts that joined a digest
-	Reroutes    prometheus.Counter       // problems told in the default room since their own refuses
-	Told        prometheus.Histogram     // from when a room was to be told of a problem until it was
-	StoreErrors prometheus.Counter       // failed reads and writes of the store
+	Messages    *prometheus.CounterVec // calls to Webex, by bot, op, result
+	Retries     *prometheus.CounterVec // calls that repeat one that failed, by bot
+	DeadLetters *prometheus.CounterVec // by kind: post, digest, notice
+	Digested    prometheus.Counter     // posts that joined a digest
+	Reroutes    prometheus.Counter     // problems told in the default room since their own refuses
+	Told        prometheus.Histogram   // from when a room was to be told of a problem until it was
+	StoreErrors prometheus.Counter     // failed reads and writes of the store
 	bots        *botCollector
 }
 
@@ -41,11 +40,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "alert_relay_messages_total",
 			Help: "Calls to Webex that post, edit or delete a message, by result.",
 		}, []string{"bot", "op", "result"}),
-		Request: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "alert_relay_webex_request_seconds",
-			Help:    "How long those calls took.",
-			Buckets: []float64{.05, .1, .2, .4, .8, 1.5, 3, 6, 12, 30},
-		}, []string{"bot", "op"}),
 		Retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_message_retries_total",
 			Help: "Calls to Webex that repeat one that failed.",
@@ -76,7 +70,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.DeadLetters.WithLabelValues(kindPost)
 	m.DeadLetters.WithLabelValues(kindNotice)
 	m.DeadLetters.WithLabelValues(kindDigest)
-	reg.MustRegister(m.Digested, m.Messages, m.Request, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
+	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
 	return m
 }
 
@@ -92,7 +86,6 @@ func (m *Metrics) addBot(bot string, state func() botState) {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
 			m.Messages.WithLabelValues(bot, string(op), result)
 		}
-		m.Request.WithLabelValues(bot, string(op))
 	}
 	m.Retries.WithLabelValues(bot)
 	m.bots.mu.Lock()
@@ -104,6 +97,7 @@ func (m *Metrics) addBot(bot string, state func() botState) {
 type botState struct {
 	perSecond float64
 	paused    time.Duration
+	rooms     int // paused though the bot isn't
 	breaker   BreakerState
 	behind    int
 }
@@ -116,7 +110,8 @@ type botCollector struct {
 
 var (
 	descRate         = botDesc("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.")
-	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait (429).")
+	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429).")
+	descRooms        = botDesc("alert_relay_paused_rooms", "Rooms that Webex told a bot to leave alone for longer than the others (429).")
 	descUnauthorized = botDesc("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.")
 	descAway         = botDesc("alert_relay_webex_away", "1 while Webex doesn't answer a bot.")
 	descQueue        = botDesc("alert_relay_delivery_queue", "Posts and notices that a bot holds in memory because their rooms are behind.")
@@ -127,7 +122,7 @@ func botDesc(name, help string) *prometheus.Desc {
 }
 
 func (c *botCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRate, descPaused, descUnauthorized, descAway, descQueue} {
+	for _, d := range []*prometheus.Desc{descRate, descPaused, descRooms, descUnauthorized, descAway, descQueue} {
 		ch <- d
 	}
 }
@@ -143,6 +138,7 @@ func (c *botCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(descRate, s.perSecond)
 		gauge(descPaused, s.paused.Seconds())
+		gauge(descRooms, float64(s.rooms))
 		gauge(descUnauthorized, yes(s.breaker == BreakerUnauthorized))
 		gauge(descAway, yes(s.breaker == BreakerAway))
 		gauge(descQueue, float64(s.behind))
@@ -157,9 +153,8 @@ func yes(b bool) float64 {
 }
 
 // called counts one call.
-func (m *Metrics) called(bot string, op Op, err error, took time.Duration) {
+func (m *Metrics) called(bot string, op Op, err error) {
 	m.Messages.WithLabelValues(bot, string(op), result(err)).Inc()
-	m.Request.WithLabelValues(bot, string(op)).Observe(took.Seconds())
 }
 
 func result(err error) string {

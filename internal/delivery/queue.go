@@ -76,6 +76,8 @@ const (
 	// urgency, the rooms in turn. So nothing starves, and a new disaster still
 	// goes with the next pick or the one after.
 	turnEvery = 4
+	// answerTurnEvery is the same while answers to commands are ready, which else go first.
+	answerTurnEvery = 10
 	// patience is how long a task waits before that.
 	patience = 30 * time.Second
 )
@@ -93,6 +95,8 @@ type queue struct {
 	waiting taskHeap
 	picks   int64
 	arrived int64
+	// opens says from when on a room takes calls, where that isn't now; nil for always.
+	opens func(room string, now time.Time) time.Time
 }
 
 // roomQueue is what is ready for one room.
@@ -165,12 +169,12 @@ func (q *queue) reorder(t *task, u urgency) {
 // pick gives the task to do next, nil when there is none; it is held until
 // back or done. Answers first; else in turnEvery picks one for who has waited
 // longest, and the others for the most urgent. Rooms that are equally urgent
-// take turns.
+// take turns; one that doesn't take calls now is left out.
 func (q *queue) pick(now time.Time) *task {
 	q.rouse(now)
 	var urgent, oldest *task
 	for name, room := range q.rooms {
-		if q.full(name) {
+		if q.full(name) || q.opensAt(name, now).After(now) {
 			continue
 		}
 		if t := room.urgent.tasks[0]; urgent == nil || q.moreUrgent(t, urgent) {
@@ -184,8 +188,11 @@ func (q *queue) pick(now time.Time) *task {
 		return nil
 	}
 	q.picks++
-	t := urgent
-	if oldest != nil && urgent.class != classAnswer && q.picks%turnEvery == 0 {
+	t, every := urgent, int64(turnEvery)
+	if urgent.class == classAnswer {
+		every = answerTurnEvery
+	}
+	if oldest != nil && q.picks%every == 0 {
 		t = oldest
 	}
 	q.lift(t)
@@ -312,23 +319,29 @@ func (q *queue) advance(lane string) {
 	q.ready(t)
 }
 
-// nextWake is when the next waiting task gets ready; false when none waits.
-func (q *queue) nextWake() (time.Time, bool) {
-	if q.waiting.Len() == 0 {
-		return time.Time{}, false
+func (q *queue) opensAt(room string, now time.Time) time.Time {
+	if q.opens == nil {
+		return time.Time{}
 	}
-	return q.waiting.tasks[0].wake, true
+	return q.opens(room, now)
 }
 
-// anyReady says whether pick would give a task.
-func (q *queue) anyReady(now time.Time) bool {
+// readyAt is when pick gives a task: now or earlier, or later; false where only
+// a new one, or a wake, can tell.
+func (q *queue) readyAt(now time.Time) (at time.Time, ok bool) {
 	q.rouse(now)
-	for room := range q.rooms {
-		if !q.full(room) {
-			return true
+	if q.waiting.Len() > 0 {
+		at, ok = q.waiting.tasks[0].wake, true
+	}
+	for name := range q.rooms {
+		if q.full(name) {
+			continue
+		}
+		if opens := q.opensAt(name, now); !ok || opens.Before(at) {
+			at, ok = opens, true
 		}
 	}
-	return false
+	return at, ok
 }
 
 func (q *queue) ready(t *task) {

@@ -5,27 +5,41 @@ import (
 	"time"
 )
 
-// Rate is how fast one bot may call: a token bucket whose speed grows by a
-// fixed step while calls succeed and is halved when Webex says 429. Webex
-// publishes no number for messages ("dynamically adjusted"), so it is found.
+// Rate is how fast one bot may call, or how fast it may call in one room: a
+// token bucket whose speed grows while calls succeed and is halved when Webex
+// says 429. Webex publishes no number for messages ("dynamically adjusted"), so
+// it is found. What was refused is remembered: the speed grows quickly up to near
+// that, slowly past it, and quickly again once it is left behind (as TCP's
+// CUBIC does), so that a bot that has much to say for hours is refused once in minutes.
 // The zero value isn't usable. It isn't safe for concurrent use.
 type Rate struct {
 	perSecond, floor, ceiling float64
+	slow                      float64 // growth is divided by it
+	known                     float64 // the speed that was refused last, or was in use before an outage; 0 for none
 	tokens                    float64
 	filled                    time.Time // when tokens was right
 	cut                       time.Time // of the last halving
 	until                     time.Time // no call before
+	begun                     int       // calls since then
 }
 
 const (
 	rateFloor  = 0.2 // calls a second: one each 5 s still finds out when more is allowed
-	rateGrowth = 0.1 // calls a second, gained in each second of full use
+	rateGrowth = 0.1 // calls a second, gained in each second of full use while nothing is known
 	rateRoom   = 4   // how far above the configured speed the rate may grow
 	rateBurst  = 0.8 // seconds
 	pauseLeast = time.Second
 	// pauseMost bounds what a clock that was set back makes of a saved pause. An
 	// hour is the most that users have been told.
 	pauseMost = 24 * time.Hour
+
+	// Around the known speed: from half of it to rateNear in rateBack, from there to
+	// ratePast in rateProbe, both in seconds of full use.
+	rateNear, ratePast  = 0.9, 1.1
+	rateBack, rateProbe = 30, 300
+	// rateAfter, in calls a second, is the least that is left of the speed after a long pause or outage: what
+	// was known of the limit is old, and all that waited wants to be told at once.
+	rateAfter = 0.5
 )
 
 // NewRate starts at perSecond calls a second; 0 or less means 5, which is what
@@ -34,7 +48,7 @@ func NewRate(perSecond float64, now time.Time) *Rate {
 	if perSecond <= 0 {
 		perSecond = 5
 	}
-	r := &Rate{perSecond: perSecond, floor: min(rateFloor, perSecond), ceiling: perSecond * rateRoom, filled: now}
+	r := &Rate{perSecond: perSecond, floor: min(rateFloor, perSecond), ceiling: perSecond * rateRoom, slow: 1, filled: now}
 	r.tokens = r.burst()
 	return r
 }
@@ -75,6 +89,7 @@ func (r *Rate) ReadyAt(now time.Time) time.Time {
 func (r *Rate) Take(now time.Time) {
 	r.fill(now)
 	r.tokens--
+	r.begun++
 }
 
 // GiveBack takes back a Take: no call was made after all. A pause that began
@@ -82,6 +97,7 @@ func (r *Rate) Take(now time.Time) {
 func (r *Rate) GiveBack(now time.Time) {
 	if !now.Before(r.until) {
 		r.tokens = min(r.burst(), r.tokens+1)
+		r.begun = max(0, r.begun-1)
 	}
 }
 
@@ -89,8 +105,19 @@ func (r *Rate) GiveBack(now time.Time) {
 func (r *Rate) Succeeded(now time.Time) {
 	r.fill(now)
 	if r.tokens < 1 {
-		r.perSecond = min(r.ceiling, r.perSecond+rateGrowth/r.perSecond)
+		r.perSecond = min(r.ceiling, r.perSecond+r.growth()/r.perSecond)
 	}
+}
+
+// growth is what a second of full use gains, in calls a second.
+func (r *Rate) growth() float64 {
+	switch {
+	case r.known == 0 || r.perSecond >= r.known*ratePast:
+		return rateGrowth / r.slow
+	case r.perSecond < r.known*rateNear:
+		return min(r.known*(rateNear-0.5)/rateBack, r.perSecond/10) / r.slow
+	}
+	return r.known * (ratePast - rateNear) / rateProbe / r.slow
 }
 
 // Limited takes in a 429 for a call that began at started: no call until
@@ -99,6 +126,9 @@ func (r *Rate) Succeeded(now time.Time) {
 func (r *Rate) Limited(started, now time.Time, retryAfter time.Duration) {
 	until := now.Add(max(retryAfter, pauseLeast))
 	if r.cut.IsZero() || started.After(r.cut) {
+		if r.begun > 1 { // a first call after a pause was too early, not too fast
+			r.known = r.perSecond
+		}
 		r.perSecond = max(r.floor, r.perSecond/2)
 		r.cut = now
 	}
@@ -115,9 +145,24 @@ func (r *Rate) PauseUntil(until, now time.Time) {
 	}
 	if until.After(r.until) {
 		r.until = until
+		r.aged(int(until.Sub(now) / time.Minute))
 	}
 	// One call feels its way after the pause; no burst was saved up.
-	r.tokens, r.filled = 1, r.until
+	r.tokens, r.filled, r.begun = 1, r.until, 0
+}
+
+// Resume goes on after an outage: Webex has just answered the first call. All
+// that waited is told at a pace that begins low, since the limit may be another one.
+func (r *Rate) Resume(away time.Duration, now time.Time) {
+	r.known = max(r.known, r.perSecond)
+	r.aged(1 + int(away/time.Minute))
+	r.tokens, r.filled = min(0, r.tokens), now
+	r.begun = max(1, r.begun)
+}
+
+// aged lowers the speed for what is known of it is minutes old: by half for each, down to rateAfter.
+func (r *Rate) aged(minutes int) {
+	r.perSecond = min(r.perSecond, max(rateAfter, r.perSecond/math.Exp2(float64(minutes))))
 }
 
 // Backoff is how long to wait after the nth failure in a row (from 1): it

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -71,6 +72,123 @@ func TestRatePausesExactly(t *testing.T) {
 	require.Equal(t, at, r.ReadyAt(at))
 	r.Take(at)
 	require.True(t, r.ReadyAt(at).After(at), "no burst was saved up in the pause")
+}
+
+// bucket is what may be called at most: a token bucket, as the simulated Webex has it.
+type bucket struct {
+	perSecond, burst, tokens float64
+	at                       time.Time
+}
+
+func newBucket(perSecond, burst float64, now time.Time) *bucket {
+	return &bucket{perSecond: perSecond, burst: burst, tokens: burst, at: now}
+}
+
+// take gives 0 where it takes a call, else after how many seconds it takes one again.
+func (b *bucket) take(now time.Time) time.Duration {
+	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.perSecond)
+	b.at = now
+	if b.tokens >= 1 {
+		b.tokens--
+		return 0
+	}
+	return time.Duration(math.Ceil((1-b.tokens)/b.perSecond)) * time.Second
+}
+
+// against calls as fast as it may for d, and gives how often it was refused and how many calls were taken.
+func against(r *Rate, b *bucket, now time.Time, d time.Duration) (refused, taken int, end time.Time) {
+	for end = now.Add(d); now.Before(end); {
+		if at := r.ReadyAt(now); at.After(now) {
+			now = at
+			continue
+		}
+		r.Take(now)
+		if wait := b.take(now); wait > 0 {
+			refused++
+			r.Limited(now, now, wait)
+			continue
+		}
+		taken++
+		r.Succeeded(now)
+	}
+	return refused, taken, end
+}
+
+// Whoever has something to say for hours is refused once in some minutes, and uses nine tenths of what is allowed.
+func TestRateSettlesBelowTheLimit(t *testing.T) {
+	for _, limit := range []float64{0.5, 1, 2, 5, 10} {
+		for _, burst := range []float64{1, 5, 60} {
+			r, b := NewRate(5, noon), newBucket(limit, burst, noon)
+			refused, _, now := against(r, b, noon, 5*time.Minute)
+			require.LessOrEqual(t, refused, 8, "while it looks for a limit of %v with a burst of %v", limit, burst)
+			refused, taken, _ := against(r, b, now, time.Hour)
+			require.LessOrEqual(t, refused, 27, "in an hour at a limit of %v with a burst of %v", limit, burst)
+			require.GreaterOrEqual(t, refused, 10, "it goes on asking for more")
+			require.Greater(t, float64(taken), 0.88*limit*3600, "at a limit of %v with a burst of %v", limit, burst)
+		}
+	}
+}
+
+// After an outage, or a long wait, the limit may be another one. It is found with
+// two refusals in the first minute at most, and nothing was saved up.
+func TestRateFindsTheLimitAgain(t *testing.T) {
+	again := map[string]func(perSecond float64) (*Rate, time.Time){
+		"an outage": func(perSecond float64) (*Rate, time.Time) {
+			r := NewRate(perSecond, noon)
+			now := noon.Add(time.Hour)
+			r.Take(now) // the call that finds out
+			r.Resume(time.Hour, now)
+			require.True(t, r.ReadyAt(now).After(now), "no burst")
+			return r, now
+		},
+		"a wait": func(perSecond float64) (*Rate, time.Time) {
+			r := NewRate(perSecond, noon)
+			_, now := spend(r, noon, 10*time.Second)
+			r.Limited(now, now, time.Hour)
+			return r, now.Add(time.Hour)
+		},
+	}
+	for name, after := range again {
+		for _, before := range []float64{5, 20} {
+			for _, limit := range []float64{1, 2, 3, 4} {
+				for _, burst := range []float64{1, 2, 5} {
+					r, now := after(before)
+					refused, _, now := against(r, newBucket(limit, burst, now), now, time.Minute)
+					require.LessOrEqual(t, refused, 2, "after %s, from %v to %v with a burst of %v", name, before, limit, burst)
+					_, taken, _ := against(r, newBucket(limit, burst, now), now, 10*time.Minute)
+					require.Greater(t, float64(taken), 0.8*limit*600)
+				}
+			}
+		}
+	}
+}
+
+// A speed that Webex allowed before an outage is reached again soon.
+func TestRateComesBackAfterAnOutage(t *testing.T) {
+	for _, away := range []time.Duration{10 * time.Second, time.Hour} {
+		r := NewRate(5, noon)
+		_, now := spend(r, noon, 50*time.Second) // 10 a second
+		was := r.PerSecond()
+		r.Resume(away, now)
+		require.LessOrEqual(t, r.PerSecond(), was/2)
+		_, _ = spend(r, now, 90*time.Second)
+		require.Greater(t, r.PerSecond(), 0.9*was)
+	}
+}
+
+// Refused again and again with its first call after each wait, a bot was early and not
+// fast: how fast it may call isn't forgotten.
+func TestRateRemembersWhatItKnewThroughAWhileOfRefusals(t *testing.T) {
+	r := NewRate(5, noon)
+	_, now := spend(r, noon, 10*time.Second)
+	for range 10 {
+		r.Take(now)
+		r.Limited(now, now, 5*time.Second)
+		now = now.Add(5 * time.Second)
+	}
+	require.Equal(t, rateFloor, r.PerSecond())
+	_, _ = spend(r, now, 2*time.Minute)
+	require.Greater(t, r.PerSecond(), 5.)
 }
 
 func TestRateNeverExceedsItsPace(t *testing.T) {

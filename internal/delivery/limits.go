@@ -1,0 +1,296 @@
+package delivery
+
+import "time"
+
+// Limits is what one bot knows of what Webex allows it: its pace (the Rate),
+// and which rooms were told to wait. Webex limits an account, and an account in
+// one room, and its 429 doesn't say which it was. So a 429 is taken for the
+// account's, which is never wrong towards Webex: the whole bot waits. Only where
+// there is evidence that the account may call (RoomsOwn) it is the room's alone. Rooms
+// are named by what Webex calls them. It isn't safe for concurrent use.
+type Limits struct {
+	*Rate
+	rooms map[string]*roomLimit // those that were refused lately
+	begun time.Time             // when the last call began
+
+	// Since the bot was refused last:
+	refused string         // in which room that was
+	chance  float64        // how likely it is that the last refusals hit that room only by chance
+	calls   map[string]int // answered since, by room
+}
+
+// roomLimit is one room that was refused.
+type roomLimit struct {
+	until time.Time // no call before
+	last  time.Time // when it was refused last
+	alone bool      // it is limited by itself
+	pace  *Rate     // then its own
+
+	// While it isn't known to be limited by itself, its first call after a pause is a trial.
+	trial    bool
+	trying   bool // that call is under way
+	others   int  // calls in other rooms that began and were answered since the bot may call again
+	from, to time.Time
+	evidence Evidence // of the trial
+}
+
+// Evidence is what tells whether a 429 is the room's alone.
+type Evidence struct {
+	Others int           // calls in other rooms that Webex answered since the last 429 was over
+	Every  time.Duration // how far apart these were
+	Quiet  time.Duration // how long no call had begun when the refused one did
+	// Chance is how likely it is that the last refusals in a row hit this room by
+	// chance, given its share of the calls; 0 for not known.
+	Chance float64
+}
+
+const (
+	othersProve = 5                // answers elsewhere tell how fast the account may call
+	quietProves = 5 * time.Second  // an account that may call at all may call after so long: 1/rateFloor
+	trialMost   = 30 * time.Second // a trial is put off no longer than this for its evidence
+	chanceMost  = 1. / 500
+	// roomRemembered is for how long after its pause a room counts as one that was refused.
+	roomRemembered = 10 * time.Minute
+	roomSlow       = 3. // the pace of a room grows by so much more slowly than a bot's
+)
+
+// quiet is how long the bot must be quiet before a call in a room, so that the
+// account can't be why that is refused: 0 where it always can.
+func (e Evidence) quiet() time.Duration {
+	switch {
+	case e.Others == 0:
+		return 0
+	case e.Others < othersProve:
+		return quietProves
+	}
+	return min(quietProves, 2*e.Every)
+}
+
+// RoomsOwn says whether a 429 is the room's and not the account's. It is where,
+// after the bot was told to wait because of this room, Webex answered in other
+// rooms, and then refused this one again after a longer silence than it had just
+// allowed: whatever was left to the account before, it was more then. It is
+// also where the refusals in a row that hit this room, and no other, are too
+// many for its share of the calls.
+func RoomsOwn(e Evidence) bool {
+	if e.Chance > 0 && e.Chance <= chanceMost {
+		return true
+	}
+	need := e.quiet()
+	return need > 0 && e.Quiet >= need
+}
+
+// NewLimits starts at perSecond calls a second, as NewRate does.
+func NewLimits(perSecond float64, now time.Time) *Limits {
+	return &Limits{Rate: NewRate(perSecond, now), rooms: map[string]*roomLimit{}, calls: map[string]int{}}
+}
+
+// SpeedIn is how fast the bot may call in a room, in calls a second.
+func (l *Limits) SpeedIn(room string) float64 {
+	if x := l.rooms[room]; x != nil && x.alone {
+		return min(l.perSecond, x.pace.perSecond)
+	}
+	return l.perSecond
+}
+
+// OpensAt is when the next call in a room may be made, as far as that room is
+// concerned: now or earlier, or later. busy says that something can be said in a
+// room that isn't on trial: one that is lets the others go first.
+func (l *Limits) OpensAt(room string, busy bool, now time.Time) time.Time {
+	x := l.rooms[room]
+	switch {
+	case x == nil:
+		return time.Time{}
+	case now.Before(x.until):
+		return x.until
+	case x.alone:
+		return x.pace.ReadyAt(now)
+	case !x.trial:
+		return time.Time{}
+	case x.trying:
+		return now.Add(quietProves) // its end comes first
+	}
+	most := x.until.Add(trialMost)
+	if quiet := l.evidence(x, now).quiet(); quiet > 0 && l.begun.Add(quiet).Before(most) {
+		return l.begun.Add(quiet)
+	}
+	if busy {
+		return most // as a rule one of them is answered before
+	}
+	return time.Time{}
+}
+
+// Free says whether a room takes calls now and isn't on trial.
+func (l *Limits) Free(room string, now time.Time) bool {
+	x := l.rooms[room]
+	return x == nil || !x.trial && !l.OpensAt(room, false, now).After(now)
+}
+
+func (l *Limits) evidence(x *roomLimit, now time.Time) Evidence {
+	e := Evidence{Others: x.others, Quiet: now.Sub(l.begun)}
+	if x.others > 1 {
+		e.Every = x.to.Sub(x.from) / time.Duration(x.others-1)
+	}
+	return e
+}
+
+// Trial says whether a room is to be tried now with nothing else said before, and from when on.
+func (l *Limits) Trial(room string, now time.Time) (at time.Time, ok bool) {
+	x := l.rooms[room]
+	if x == nil || !x.trial || x.trying || x.alone || x.others < othersProve || now.Before(x.until) {
+		return time.Time{}, false
+	}
+	return l.begun.Add(l.evidence(x, now).quiet()), true
+}
+
+// TakeIn counts a call in a room that is about to begin.
+func (l *Limits) TakeIn(room string, now time.Time) {
+	l.Take(now)
+	if x := l.rooms[room]; x != nil {
+		if x.alone {
+			x.pace.Take(now)
+		}
+		x.trying = x.trial
+	}
+}
+
+// GiveBackIn takes back a TakeIn: no call was made after all.
+func (l *Limits) GiveBackIn(room string, now time.Time) {
+	l.GiveBack(now)
+	if x := l.rooms[room]; x != nil {
+		if x.alone {
+			x.pace.GiveBack(now)
+		}
+		x.trying = false
+	}
+}
+
+// Begin says whether a call in a room may begin now. It may not where Webex
+// told the bot, or the room, to wait since it was planned.
+func (l *Limits) Begin(room string, now time.Time) bool {
+	x := l.rooms[room]
+	if now.Before(l.until) || x != nil && now.Before(x.until) {
+		return false
+	}
+	if x != nil && x.trial {
+		x.evidence = l.evidence(x, now)
+	}
+	l.begun = now
+	return true
+}
+
+// Ended takes in that a call in a room ended in neither of the ways that tell
+// about limits. letIn says that Webex refused it for what it says: the room takes calls.
+func (l *Limits) Ended(room string, letIn bool) {
+	if x := l.rooms[room]; x != nil {
+		x.trial = x.trial && !(letIn && x.trying)
+		x.trying = false
+	}
+}
+
+// Answered takes in that Webex took a call in a room that began at started.
+func (l *Limits) Answered(room string, started, now time.Time) {
+	l.Succeeded(now)
+	l.calls[room]++
+	for name, x := range l.rooms {
+		switch {
+		case name != room:
+			if x.trial && !started.Before(l.until) {
+				if x.others == 0 {
+					x.from = started
+				}
+				x.others, x.to = x.others+1, started
+			}
+		case x.alone:
+			x.pace.Succeeded(now)
+		case x.trial && x.trying:
+			// It is let in: from now on its share of the calls counts.
+			x.trial, x.trying = false, false
+			clear(l.calls)
+		}
+		if now.Sub(x.until) > roomRemembered {
+			delete(l.rooms, name)
+		}
+	}
+}
+
+// LimitedIn takes in a 429 for a call in a room that began at started. It says
+// whether that was the room's alone; else the whole bot waits.
+func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.Duration) (alone bool) {
+	x := l.rooms[room]
+	if x == nil {
+		x = &roomLimit{}
+		l.rooms[room] = x
+	}
+	e := Evidence{Chance: l.chanceOf(room)}
+	if x.trying {
+		e.Others, e.Every, e.Quiet = x.evidence.Others, x.evidence.Every, x.evidence.Quiet
+	}
+	x.last, x.trying = now, false
+	if !x.alone && RoomsOwn(e) {
+		x.alone, x.trial = true, false
+		x.pace = NewRate(l.perSecond, now)
+		x.pace.floor, x.pace.ceiling, x.pace.slow = l.floor, l.ceiling, roomSlow
+	}
+	if x.alone {
+		x.pace.Limited(started, now, retryAfter)
+		x.until = x.pace.until
+		return true
+	}
+	if l.cut.IsZero() || started.After(l.cut) {
+		l.chance, l.refused = 1, room
+		if e.Chance > 0 {
+			l.chance = e.Chance
+		}
+		clear(l.calls)
+	}
+	l.Limited(started, now, retryAfter)
+	x.until, x.trial = l.until, true
+	for _, y := range l.rooms {
+		// It may be that the account is limited as well: what is known of rooms is to be proved again.
+		if y.alone {
+			y.alone, y.pace = false, nil
+			y.trial = true
+		}
+		y.others, y.trying = 0, false
+	}
+	return false
+}
+
+// chanceOf is Evidence.Chance of a room that is refused.
+func (l *Limits) chanceOf(room string) float64 {
+	if l.refused != room {
+		return 0
+	}
+	all := 1 // the refused call itself
+	for _, n := range l.calls {
+		all += n
+	}
+	return l.chance * float64(l.calls[room]+1) / float64(all)
+}
+
+// PauseRoom goes on with a wait that an earlier process was told for a room. A
+// room that waits longer than its bot was limited by itself.
+func (l *Limits) PauseRoom(room string, until, now time.Time) {
+	if most := now.Add(pauseMost); until.After(most) {
+		until = most
+	}
+	if !until.After(now) || !until.After(l.until) {
+		return
+	}
+	x := &roomLimit{until: until, last: now, alone: true, pace: NewRate(l.perSecond, now)}
+	x.pace.floor, x.pace.ceiling, x.pace.slow = l.floor, l.ceiling, roomSlow
+	x.pace.PauseUntil(until, now)
+	l.rooms[room] = x
+}
+
+// PausedRooms are the rooms that wait though the bot needn't, and until when.
+func (l *Limits) PausedRooms(now time.Time) map[string]time.Time {
+	paused := map[string]time.Time{}
+	for room, x := range l.rooms {
+		if now.Before(x.until) && x.until.After(l.until) {
+			paused[room] = x.until
+		}
+	}
+	return paused
+}

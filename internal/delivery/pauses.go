@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+)
+
+// webexRoom is what Webex knows a task's room by, as far as we know: its id, or
+// whose direct chat it is.
+func (b *bot) webexRoom(room string) string {
+	id, person, direct := strings.Cut(room, config.PersonRoom)
+	if !direct {
+		s, ok := b.Rooms(room, "")
+		if !ok {
+			return room
+		}
+		id, person = s.ID, s.Person
+	}
+	if id != "" {
+		return id
+	}
+	if known, ok := b.direct.Load(person); ok {
+		return known.(string)
+	}
+	return config.PersonRoom + person
+}
+
+// opens says when the queue may give a task of a room.
+func (b *bot) opens(room string, now time.Time) time.Time {
+	webexRoom := b.webexRoom(room)
+	if b.trial != "" && b.trial != webexRoom {
+		return b.trialAt
+	}
+	return b.rate.OpensAt(webexRoom, b.busyBeside(webexRoom, now), now)
+}
+
+// busyBeside says whether something can be said in other rooms than this, that aren't on trial.
+func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
+	for room := range b.queue.rooms {
+		if other := b.webexRoom(room); other != webexRoom && b.rate.Free(other, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// nextTrial finds the room that is to be called next with nothing else said before.
+func (b *bot) nextTrial(now time.Time) {
+	b.trial = ""
+	for room := range b.queue.rooms {
+		webexRoom := b.webexRoom(room)
+		if at, ok := b.rate.Trial(webexRoom, now); ok && (b.trial == "" || at.Before(b.trialAt)) {
+			b.trial, b.trialAt = webexRoom, at
+		}
+	}
+}
+
+func (b *bot) pauseName() string      { return "delivery/paused/" + b.name }
+func (b *bot) roomPausesName() string { return "delivery/paused-rooms/" + b.name }
+
+// keepPauses saves until when Webex told the bot and its rooms to wait: that may
+// be an hour, and a restart doesn't end it.
+func (b *bot) keepPauses(ctx context.Context) {
+	b.mu.Lock()
+	now := time.Now()
+	until, rooms := b.rate.PausedUntil(), b.rate.PausedRooms(now)
+	b.mu.Unlock()
+	for room, t := range rooms {
+		rooms[room] = t.UTC()
+	}
+	text, _ := json.Marshal(rooms) // of strings and times: it doesn't fail
+	b.persist(ctx, "saving until when a bot was told to wait", func(ctx context.Context) error {
+		if err := b.Store.SetValue(ctx, b.roomPausesName(), string(text)); err != nil {
+			return err
+		}
+		return b.Store.SetValue(ctx, b.pauseName(), until.UTC().Format(time.RFC3339Nano))
+	})
+}
+
+// rememberPauses goes on with the waits that an earlier process was told.
+func (b *bot) rememberPauses(ctx context.Context) {
+	read := func(name string) (text string) {
+		b.persist(ctx, "reading until when a bot was told to wait", func(ctx context.Context) (err error) {
+			text, err = b.Store.Value(ctx, name)
+			return err
+		})
+		return text
+	}
+	text, rooms := read(b.pauseName()), read(b.roomPausesName())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if until, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		b.rate.PauseUntil(until, now)
+	}
+	paused := map[string]time.Time{}
+	if json.Unmarshal([]byte(rooms), &paused) == nil {
+		for room, until := range paused {
+			b.rate.PauseRoom(room, until, now)
+		}
+	}
+}
