@@ -22,6 +22,7 @@ type Store interface {
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	CommitFold(ctx context.Context, f store.Fold) error
+	DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error)
 	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 }
 
@@ -41,7 +42,9 @@ type Options struct {
 	// Changed is told, after a commit, of posts that changed and whether there are new notices.
 	Changed func(posts []store.Post, notices bool)
 	// Learned is told, after a commit, of problems that a payload told something new of.
-	Learned    func(keys []alert.Key)
+	Learned func(keys []alert.Key)
+	// Timing says when a room hears of what a route sends there: route.Router.Timing; nil: at once.
+	Timing     func(room, rule string) route.Timing
 	OrphanWait time.Duration // how long an update waits for its problem
 	Flapping   func(room string) Flapping
 	FlapWindow time.Duration // the longest of all rooms'
@@ -69,6 +72,8 @@ type Ledger struct {
 	wake  chan struct{}
 	woken atomic.Int64 // how many entries were announced
 	rules Rules
+	// nagged is when all that was due had been done; of Run.
+	nagged time.Time
 
 	// Of Run.
 	openings   openings
@@ -77,7 +82,7 @@ type Ledger struct {
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
-	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping}}
+	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
 }
 
 // Wake tells that there are new entries. It doesn't block.
@@ -93,12 +98,13 @@ func (l *Ledger) Wake() {
 func (l *Ledger) Run(ctx context.Context) error {
 	pause, size := firstPause, batchSize
 	for ctx.Err() == nil {
+		more := l.nag(ctx)
 		began, announced := time.Now(), l.woken.Load()
 		n, err := l.fold(ctx, size)
 		switch {
 		case err == nil:
 			pause, size = firstPause, min(2*size, batchSize)
-			if n == 0 {
+			if n == 0 && !more {
 				l.rest(ctx, lookAgain, l.wake)
 			} else if l.woken.Load()-announced > int64(n) {
 				l.rest(ctx, min(yield*time.Since(began), maxYield), nil)

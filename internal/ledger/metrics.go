@@ -17,6 +17,9 @@ type Metrics struct {
 	Batch    prometheus.Histogram
 	Seconds  prometheus.Histogram
 
+	Escalations prometheus.Counter
+	Reminders   prometheus.Counter
+
 	sources []string
 }
 
@@ -55,6 +58,14 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Help:    "Duration of one batch of the fold.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5},
 		}),
+		Escalations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_escalations_total",
+			Help: "Steps of escalations that were taken: nobody had acknowledged the problem in time.",
+		}),
+		Reminders: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_reminders_total",
+			Help: "Reminders of open problems that nobody had acknowledged.",
+		}),
 		sources: sources,
 	}
 	for _, source := range append(slices.Clone(sources), unknown) {
@@ -65,7 +76,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}
 		m.Events.WithLabelValues(source, unknown, "refused")
 	}
-	reg.MustRegister(m.Events, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds)
+	reg.MustRegister(m.Events, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders)
 	return m
 }
 

@@ -44,6 +44,8 @@ type Rules struct {
 	OrphanWait time.Duration
 	// Flapping says when a trigger is told as flapping in a room; nil: never.
 	Flapping func(room string) Flapping
+	// Timing says when a room hears of what a route sends there: route.Router.Timing; nil: at once.
+	Timing func(room, rule string) route.Timing
 }
 
 // Result is what became of one entry, for the metrics and the log.
@@ -70,11 +72,22 @@ type Outcome struct {
 // Plan applies a batch of entries, in order, to what is known. It is pure: the
 // same batch gives the same plan.
 func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
-	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}}
-	b.out.Fold.SetAside = map[int64]string{}
+	b := newBatch(known, rules, now)
 	for _, item := range items {
 		b.add(item)
 	}
+	b.finish()
+	return b.out
+}
+
+func newBatch(known Known, rules Rules, now time.Time) *batch {
+	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}}
+	b.out.Fold.SetAside = map[int64]string{}
+	return b
+}
+
+// finish writes what changed into the fold.
+func (b *batch) finish() {
 	for _, key := range b.order {
 		b.out.Fold.Problems = append(b.out.Fold.Problems, b.problems[key])
 	}
@@ -85,7 +98,6 @@ func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
 			}
 		}
 	}
-	return b.out
 }
 
 type batch struct {
@@ -128,20 +140,25 @@ func (b *batch) add(item Item) {
 	if item.Decoded.Test {
 		return
 	}
-	if e.change.Changed {
-		b.put(e.problem)
-	}
 	// The API knows more of trigger problems alone.
 	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && e.problem.Origin == alert.OriginTrigger && !slices.Contains(b.out.Learned, r.Key) {
 		b.out.Learned = append(b.out.Learned, r.Key)
 	}
-	if _, ok := b.posts[r.Key]; !ok {
-		b.postOrder = append(b.postOrder, r.Key)
-	}
-	b.posts[r.Key] = e.posts
+	b.take(r.Key, e)
 	b.open(e.opened)
+}
+
+// take takes in what one entry, or one clock, did.
+func (b *batch) take(key alert.Key, e effect) {
+	if e.change.Changed {
+		b.put(e.problem)
+	}
+	if _, ok := b.posts[key]; !ok {
+		b.postOrder = append(b.postOrder, key)
+	}
+	b.posts[key] = e.posts
 	for _, room := range e.touched {
-		b.touched[postID{r.Key, room}] = true
+		b.touched[postID{key, room}] = true
 	}
 }
 
@@ -177,8 +194,9 @@ func (b *batch) effect(item Item) (e effect, err error) {
 		b.join(&e, route.Target{Room: room}, item.Decoded)
 		return e, nil
 	}
-	e.problem, e.change = alert.Apply(b.problem(key), item.Decoded.Event)
-	b.tell(&e, item.Decoded)
+	was := b.problem(key)
+	e.problem, e.change = alert.Apply(was, item.Decoded.Event)
+	b.tell(&e, was, item.Decoded)
 	return e, nil
 }
 
@@ -191,6 +209,7 @@ func (b *batch) join(e *effect, t route.Target, d Decoded) {
 		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: b.now, Flap: b.flaps(e, t.Room), Cursor: store.Cursor{State: store.PostLive},
 	}
 	b.desire(&post, e.problem, d)
+	b.schedule(&post, alert.Problem{}, e.problem)
 	e.posts = append(e.posts, post)
 	e.touched = append(e.touched, post.Room)
 }
@@ -218,10 +237,11 @@ func (b *batch) postsOf(key alert.Key) []store.Post {
 }
 
 // tell brings the problem's posts to what rooms should show now.
-func (b *batch) tell(e *effect, d Decoded) {
+func (b *batch) tell(e *effect, was alert.Problem, d Decoded) {
 	if e.change.Visible {
 		for i := range e.posts {
 			b.desire(&e.posts[i], e.problem, d)
+			b.schedule(&e.posts[i], was, e.problem)
 			e.touched = append(e.touched, e.posts[i].Room)
 		}
 	}

@@ -43,6 +43,8 @@ func (e *endless) PostsOf(context.Context, []alert.Key) (map[alert.Key][]store.P
 	return nil, nil
 }
 
+func (e *endless) DuePosts(context.Context, time.Time, int) ([]store.Post, error) { return nil, nil }
+
 func (e *endless) CommitFold(_ context.Context, f store.Fold) error {
 	e.commits, e.sizes = append(e.commits, time.Now()), append(e.sizes, len(f.Applied))
 	for range e.arrive {
