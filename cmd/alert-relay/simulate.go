@@ -35,6 +35,7 @@ people and rooms. What people say and press is under /sim/ (GET /sim/state shows
 	}
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9001", "a loopback address")
 	cmd.Flags().Float64Var(&o.Rate, "rate", 0, "messages a second that a room takes before it answers 429; 0 for no limit")
+	cmd.Flags().Float64Var(&o.AccountRate, "account-rate", 0, "requests a second that an account may make before it is answered 429; 0 for no limit")
 	return cmd
 }
 

@@ -10,9 +10,12 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
 )
 
 // chance gives the same number in [0,1) for the same words: how long a call
@@ -48,15 +51,22 @@ type answer struct {
 	bot  int
 }
 
-// wait is what a bot was told by a 429.
+// wait is what a bot was told by a 429, everywhere or in one room.
 type wait struct{ told, until time.Time }
+
+// limited is who waits: a bot, in one room or ("") everywhere.
+type limited struct {
+	bot  int
+	room string
+}
 
 // ears hear what goes over the wire on the relay's side: which messages it was
 // told of, and when it was told to wait.
 type ears struct {
 	mu      sync.Mutex
 	known   map[string]answer // message id → who heard of it
-	waits   map[int]wait      // by bot
+	waits   map[limited]wait
+	rooms   map[string]string // message id → its room
 	early   []string          // requests that began though the bot knew to wait
 	calls   int
 	refused map[int]int     // status → answers
@@ -65,7 +75,7 @@ type ears struct {
 }
 
 func newEars() *ears {
-	return &ears{known: map[string]answer{}, waits: map[int]wait{}, refused: map[int]int{}, stays: map[string]bool{}}
+	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}}
 }
 
 // line is one bot's way to Webex in one life of the process. When that is
@@ -108,9 +118,34 @@ func (e *ears) begin(bot int, r *http.Request) {
 	defer e.mu.Unlock()
 	e.calls++
 	// What begins at the very moment of the 429 couldn't know.
-	if now, w := time.Now(), e.waits[bot]; now.After(w.told) && now.Before(w.until) {
-		e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, told to wait until %v", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch)))
+	for _, who := range []limited{{bot, ""}, {bot, e.roomOf(r)}} {
+		if now, w := time.Now(), e.waits[who]; now.After(w.told) && now.Before(w.until) {
+			e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, told to wait until %v (room %q)", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch), who.room))
+			break
+		}
 	}
+}
+
+var roomInForm = regexp.MustCompile(`name="roomId"\r\n\r\n([^\r]+)\r\n`)
+
+// roomOf is the room that a request writes to; "" for a direct chat, and where it only reads.
+func (e *ears) roomOf(r *http.Request) string {
+	if r.GetBody == nil {
+		return e.rooms[path.Base(r.URL.Path)]
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return ""
+	}
+	all, _ := io.ReadAll(body)
+	if found := roomInForm.FindSubmatch(all); found != nil {
+		return string(found[1])
+	}
+	var m struct {
+		RoomID string `json:"roomId"`
+	}
+	_ = json.Unmarshal(all, &m)
+	return m.RoomID
 }
 
 func (e *ears) nothing() {
@@ -126,17 +161,23 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		if until := now.Add(time.Duration(seconds) * time.Second); until.After(e.waits[l.bot].until) {
-			e.waits[l.bot] = wait{now, until}
+		who := limited{bot: l.bot}
+		if resp.Header.Get(webexsim.LimitHeader) == "room" {
+			who.room = e.roomOf(r)
+		}
+		if until := now.Add(time.Duration(seconds) * time.Second); until.After(e.waits[who].until) {
+			e.waits[who] = wait{now, until}
 		}
 	case resp.StatusCode >= 500:
 		e.lost++
 	case resp.StatusCode < 300 && r.Method == http.MethodPost:
 		var m struct {
-			ID string `json:"id"`
+			ID     string `json:"id"`
+			RoomID string `json:"roomId"`
 		}
 		if json.Unmarshal(body, &m) == nil {
 			e.known[m.ID] = answer{l.life.number, now, l.bot}
+			e.rooms[m.ID] = m.RoomID
 		}
 	}
 	gone := resp.StatusCode == http.StatusNotFound && r.Method == http.MethodPut && l.life.has(readmit)
@@ -148,17 +189,19 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	}
 }
 
-// forget shortens a wait to what the process still knows after a kill, where it
+// forget shortens waits to what the process still knows after a kill, where it
 // was told in the last moment before that and may not have reached the disk.
 func (e *ears) forget(bot int, known, lastMoment time.Time) (shortened bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := e.waits[bot]
-	if !known.Before(w.until) || !time.Now().Before(w.until) || w.told.Before(lastMoment) {
-		return false
+	for who, w := range e.waits {
+		if who.bot != bot || !known.Before(w.until) || !time.Now().Before(w.until) || w.told.Before(lastMoment) {
+			continue
+		}
+		e.waits[who] = wait{w.told, known}
+		shortened = true
 	}
-	e.waits[bot] = wait{w.told, known}
-	return true
+	return shortened
 }
 
 func (e *ears) callsMade() int {

@@ -19,9 +19,10 @@ import (
 
 // WebexOptions make a simulated Webex that runs alone.
 type WebexOptions struct {
-	Listen string
-	Rate   float64 // messages a second that a room takes; 0 for no limit
-	Out    io.Writer
+	Listen      string
+	Rate        float64 // messages a second that a room takes; 0 for no limit
+	AccountRate float64 // requests a second that an account may make; 0 for no limit
+	Out         io.Writer
 }
 
 // RunWebex runs it until ctx ends.
@@ -30,11 +31,10 @@ func RunWebex(ctx context.Context, o WebexOptions) error {
 	if err != nil {
 		return err
 	}
-	opts := webexsim.Options{Log: slog.New(slog.NewTextHandler(o.Out, nil))}
-	if o.Rate > 0 {
-		opts.PerRoom = webexsim.Rate{PerSecond: o.Rate, Burst: max(1, int(o.Rate))}
-	}
-	sim := webexsim.NewDefault(opts)
+	sim := webexsim.NewDefault(webexsim.Options{
+		Log:        slog.New(slog.NewTextHandler(o.Out, nil)),
+		PerAccount: webexsim.PerSecond(o.AccountRate), PerRoom: webexsim.PerSecond(o.Rate),
+	})
 	defer sim.Close()
 	base := "http://" + l.Addr().String()
 	fmt.Fprintf(o.Out, "simulated Webex: api_url %s/v1\n  bot    %s, token %s\n", base, webexsim.DefaultBot, webexsim.DefaultBotToken)

@@ -23,6 +23,7 @@ import (
 //	POST /sim/members, DELETE           {room, person}: into a room, out of it
 //	POST /sim/faults                    Fault → {id}; DELETE /sim/faults/{id}
 //	POST /sim/outage                    {seconds}: 503 for so long; 0 ends it
+//	POST /sim/limits                    {account, room}: requests a second, and as many at once; 0 for no limit
 //	POST /sim/token                     {person, token}: "" revokes it
 var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any, error){
 	"GET /sim/state":      func(s *Server, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.State(), nil },
@@ -37,6 +38,7 @@ var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any
 	"POST /sim/faults":    asks((*Server).askFault),
 	"DELETE /sim/faults/": (*Server).dropFault,
 	"POST /sim/outage":    asks((*Server).askOutage),
+	"POST /sim/limits":    asks((*Server).askLimits),
 	"POST /sim/token":     asks((*Server).askToken),
 }
 
@@ -141,6 +143,17 @@ func (s *Server) askOutage(o struct {
 	Seconds float64 `json:"seconds"`
 }) (ok, error) {
 	s.Outage(s.opts.Clock().Add(time.Duration(o.Seconds * float64(time.Second))))
+	return ok{}, nil
+}
+
+func (s *Server) askLimits(l struct {
+	Account float64 `json:"account"`
+	Room    float64 `json:"room"`
+}) (ok, error) {
+	if l.Account < 0 || l.Room < 0 {
+		return ok{}, errors.New("a limit is 0 or more requests a second")
+	}
+	s.SetLimits(PerSecond(l.Account), PerSecond(l.Room))
 	return ok{}, nil
 }
 

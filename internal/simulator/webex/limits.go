@@ -69,13 +69,35 @@ func (s *Server) limitKeys(req *request, account *person) (whole, inRoom string)
 	return account.id, inRoom
 }
 
+// SetLimits changes what accounts may do from now on: Options.PerAccount and PerRoom.
+// What was saved up of a burst counts as far as the new limits allow.
+func (s *Server) SetLimits(perAccount, perRoom Rate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.PerAccount, s.opts.PerRoom = perAccount, perRoom
+}
+
+// LimitHeader says in a 429 whose limit it is: limitAccount or limitRoom. The real Webex doesn't
+// say; it is for tests, and no relay may look at it.
+const LimitHeader = "X-Simulated-Limit"
+
+const (
+	limitAccount = "account"
+	limitRoom    = "room"
+)
+
 // limited takes a token from every bucket that the request draws on, or says 429.
 func (s *Server) limited(req *request) *refusal {
 	whole, inRoom := s.limitKeys(req, req.caller)
 	if r := s.draw(whole, s.opts.PerAccount); r != nil {
+		r.limit = limitAccount
 		return r
 	}
-	return s.draw(inRoom, s.opts.PerRoom)
+	r := s.draw(inRoom, s.opts.PerRoom)
+	if r != nil {
+		r.limit = limitRoom
+	}
+	return r
 }
 
 func (s *Server) draw(key string, rate Rate) *refusal {
@@ -184,7 +206,14 @@ type fault struct {
 }
 
 func (f *fault) refusal() *refusal {
-	return &refusal{status: f.Status, message: "Injected fault: " + http.StatusText(f.Status) + ".", retryAfter: f.RetryAfter, body: f.Body}
+	r := &refusal{status: f.Status, message: "Injected fault: " + http.StatusText(f.Status) + ".", retryAfter: f.RetryAfter, body: f.Body}
+	if f.Status == http.StatusTooManyRequests {
+		r.limit = limitAccount
+		if f.Room != "" {
+			r.limit = limitRoom
+		}
+	}
+	return r
 }
 
 // AddFault adds a fault; the first of the list that matches a request counts.
@@ -251,6 +280,9 @@ func (s *Server) faultMatches(f *fault, req *request) bool {
 // faultTold remembers that a 429 told the account to wait: TooEarly counts who doesn't.
 func (s *Server) faultTold(f *fault, req *request) {
 	seconds, err := strconv.Atoi(f.RetryAfter)
+	if at, bad := http.ParseTime(f.RetryAfter); bad == nil {
+		seconds, err = int(math.Ceil(at.Sub(s.opts.Clock()).Seconds())), nil
+	}
 	caller := s.tokenOwner(req)
 	if f.Status != http.StatusTooManyRequests || err != nil || caller == nil {
 		return

@@ -49,6 +49,45 @@ func TestRateOfARoom(t *testing.T) {
 	})
 }
 
+// Webex limits an account, and an account in one room: both count at once, and each is told to wait for itself.
+func TestRatesOfAccountAndRoom(t *testing.T) {
+	in(t, Options{PerAccount: Rate{PerSecond: 1, Burst: 4}, PerRoom: Rate{PerSecond: 0.1, Burst: 2}}, func(t *testing.T, w *world) {
+		require.NoError(t, w.post(t, noc))
+		require.NoError(t, w.post(t, noc))
+		e := refused(t, 429, w.post(t, noc))
+		require.Equal(t, 10*time.Second, e.RetryAfter, "the room's")
+		time.Sleep(time.Millisecond)
+		require.NoError(t, w.post(t, db))
+		require.Zero(t, w.Stats().TooEarly, "another room wasn't told to wait")
+		e = refused(t, 429, w.post(t, db))
+		require.Equal(t, time.Second, e.RetryAfter, "the account's")
+		time.Sleep(time.Second)
+		require.NoError(t, w.post(t, db))
+		refused(t, 429, w.post(t, noc))
+		require.Equal(t, 1, w.Stats().TooEarly)
+
+		w.SetLimits(Rate{}, Rate{})
+		for range 20 {
+			require.NoError(t, w.post(t, noc))
+		}
+		require.Equal(t, 20+1, w.Stats().TooEarly, "that it would be taken makes it no less early")
+	})
+}
+
+func TestAFaultTellsToWaitUntilADate(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		until := time.Now().Add(time.Minute).UTC()
+		w.AddFault(Fault{Room: "noc", Count: 1, Status: 429, RetryAfter: until.Format(http.TimeFormat)})
+		e := refused(t, 429, w.post(t, noc))
+		require.Equal(t, time.Minute, e.RetryAfter)
+		time.Sleep(time.Second)
+		require.NoError(t, w.post(t, db))
+		require.Zero(t, w.Stats().TooEarly, "a fault of one room tells that room to wait")
+		require.NoError(t, w.post(t, noc))
+		require.Equal(t, 1, w.Stats().TooEarly)
+	})
+}
+
 func TestFaults(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()

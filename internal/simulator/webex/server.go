@@ -34,6 +34,9 @@ type Rate struct {
 	Burst     int // at least 1
 }
 
+// PerSecond takes so many a second, and a second's worth at once; 0 for everything.
+func PerSecond(n float64) Rate { return Rate{PerSecond: n, Burst: max(1, int(n))} }
+
 // Options make a Server.
 type Options struct {
 	Clock func() time.Time // time.Now by default
@@ -148,6 +151,7 @@ type refusal struct {
 	message    string
 	retryAfter string
 	body       string // instead of the JSON made of message
+	limit      string // of LimitHeader
 }
 
 func refuse(status int, message string) *refusal { return &refusal{status: status, message: message} }
@@ -314,6 +318,9 @@ func (s *Server) answer(w http.ResponseWriter, tracking string, req *request, ou
 		status = bad.status
 		if bad.retryAfter != "" {
 			w.Header().Set("Retry-After", bad.retryAfter)
+		}
+		if bad.limit != "" {
+			w.Header().Set(LimitHeader, bad.limit)
 		}
 	}
 	op := "?"
