@@ -54,24 +54,31 @@ func (b *bot) state() botState {
 // have been resolved while it waited.
 func (b *bot) take(tasks []*task) {
 	b.mu.Lock()
-	arrived := map[string][]*task{}
+	arrived, now := map[string][]*task{}, time.Now()
 	for _, t := range tasks {
 		known := b.queue.get(t.id)
 		if known == nil {
 			b.queue.add(t)
-			if t.post != nil && t.post.untold {
+			if !b.hold(t, true, now) && t.post != nil && t.post.untold {
 				arrived[t.room] = append(arrived[t.room], t)
 			}
 			continue
 		}
 		if known.post != nil {
 			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
+			waits, comes := b.rehold(known, t.post.hold, t.class == classNew, now)
+			if waits {
+				continue
+			}
+			if comes {
+				arrived[t.room] = append(arrived[t.room], known)
+			}
 			b.reconsider(known)
 		}
 		b.queue.wakeUp(known)
 	}
 	for room, tasks := range arrived {
-		b.arrived(room, tasks, time.Now())
+		b.arrived(room, tasks, now)
 	}
 	b.mu.Unlock()
 	signal(b.woken)
@@ -115,6 +122,7 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 	defer b.mu.Unlock()
 	for {
 		now := time.Now()
+		b.release(now)
 		slots := b.Workers
 		if b.breaker.Open() {
 			slots = 1
@@ -187,6 +195,9 @@ func (b *bot) serve(l lives, t *task, picked class) {
 		b.queue.done(t)
 	} else {
 		b.queue.back(t, out.wake, now)
+		if t.post != nil && !t.post.told {
+			b.hold(t, false, now)
+		}
 	}
 	b.mu.Unlock()
 	signal(b.woken)

@@ -11,6 +11,9 @@ type gathering struct {
 	Inflow
 	untold map[*task]bool // tasks of new problems that aren't parked
 	parked map[*task]bool
+	held   map[*task]bool // tasks of new problems that the room may not be told of yet
+	// nextHeld is when the first of them may be; zero for none.
+	nextHeld time.Time
 }
 
 // digestTask serves the digests of a room, and what is gathered for them. The
@@ -34,7 +37,7 @@ func (b *bot) gatheringOf(room string) *gathering {
 	}
 	g := b.gather[room]
 	if g == nil {
-		g = &gathering{untold: map[*task]bool{}, parked: map[*task]bool{}}
+		g = &gathering{untold: map[*task]bool{}, parked: map[*task]bool{}, held: map[*task]bool{}}
 		b.gather[room] = g
 	}
 	g.Settings = s.Storm
@@ -139,6 +142,7 @@ func (b *bot) reconsider(t *task) {
 func (b *bot) known(t *task) {
 	if g := b.gather[t.room]; g != nil {
 		delete(g.untold, t)
+		delete(g.held, t)
 	}
 }
 

@@ -35,6 +35,8 @@ const (
 	ReasonDead       Reason = "dead letter"
 	ReasonHeldBack   Reason = "held back by a maintenance"
 	ReasonHold       Reason = "waits for its problem"
+	ReasonDelay      Reason = "not to be told yet"
+	ReasonSooner     Reason = "over sooner than it was to be told"
 	ReasonBackoff    Reason = "backing off after a failure"
 	ReasonDebounce   Reason = "gathering changes"
 	ReasonUnobserved Reason = "what can be done isn't known yet"
@@ -78,6 +80,11 @@ const maxLines = 20
 //
 // A line (PresentLine) is edited and has neither card nor thread; only once its
 // edits are spent are changes told in its thread, for else the room wouldn't know.
+//
+// A room that doesn't know of a problem isn't told before post.TellAfter, and not
+// at all where the problem was over by then. Nudges (alert.Nudge) are told in the thread
+// of each room that they are for, under a line too; one that mentions somebody is never
+// taken for told by a root.
 func Next(p alert.Problem, post store.Post, room RoomSettings, actions string, now time.Time) Step {
 	c := post.Cursor
 	switch {
@@ -89,6 +96,10 @@ func Next(p alert.Problem, post store.Post, room RoomSettings, actions string, n
 		return Step{Op: OpNone, Reason: ReasonHeldBack}
 	case now.Before(post.HoldUntil):
 		return Step{Op: OpWait, Reason: ReasonHold, Until: post.HoldUntil}
+	case !told(c) && overSooner(p, post, now):
+		return Step{Op: OpNone, Reason: ReasonSooner}
+	case !told(c) && now.Before(post.TellAfter):
+		return Step{Op: OpWait, Reason: ReasonDelay, Until: post.TellAfter}
 	case now.Before(c.NotBefore):
 		return Step{Op: OpWait, Reason: ReasonBackoff, Until: c.NotBefore}
 	}
@@ -110,6 +121,11 @@ func Next(p alert.Problem, post store.Post, room RoomSettings, actions string, n
 		}
 	}
 	return step
+}
+
+// overSooner says whether a problem was over before its room was to be told of it.
+func overSooner(p alert.Problem, post store.Post, now time.Time) bool {
+	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
 }
 
 // settled is when the changes that come together have come: debounce after the
@@ -151,7 +167,7 @@ func difference(p alert.Problem, c store.Cursor, room RoomSettings, actions stri
 		return Step{Op: OpEdit, Reason: reason}
 	}
 
-	if entries := untold(p, c); len(entries) > 0 {
+	if entries := untold(p, c, room); len(entries) > 0 {
 		return Step{Op: OpLines, Reason: ReasonTimeline, Entries: entries}
 	}
 
@@ -184,16 +200,39 @@ func editLimit(p alert.Problem) int {
 }
 
 // untold are the timeline entries that the room hasn't been told, the first
-// maxLines of them, by Seq.
-func untold(p alert.Problem, c store.Cursor) []alert.Entry {
+// maxLines of them, by Seq. A line tells all but nudges in itself while it can be edited.
+func untold(p alert.Problem, c store.Cursor, room RoomSettings) []alert.Entry {
+	inRoot := room.Presentation == config.PresentLine && c.Shown >= p.Revision
 	var entries []alert.Entry
 	for _, e := range p.Timeline {
-		if e.Seq > c.ToldSeq {
+		if e.Seq > c.ToldSeq && !(inRoot && e.Nudge == nil) {
 			entries = append(entries, e)
 		}
 	}
 	slices.SortFunc(entries, func(a, b alert.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
 	return entries[:min(maxLines, len(entries))]
+}
+
+// toldByRoot is the last entry up to which the room was told all once its root shows
+// the problem as it is. A nudge in the room's thread that mentions somebody isn't told by a
+// root; none is by an edit, which nobody notices.
+func toldByRoot(p alert.Problem, c store.Cursor, room RoomSettings, edited bool) int {
+	last := p.LastSeq()
+	for _, e := range p.Timeline {
+		if e.Seq > c.ToldSeq && e.Nudge != nil && e.Nudge.For(room.Name) && (edited || len(e.Nudge.Mention) > 0) {
+			last = min(last, e.Seq-1)
+		}
+	}
+	return max(last, c.ToldSeq)
+}
+
+// toldLines is the cursor once entries were told, or passed over.
+func toldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room RoomSettings) store.Cursor {
+	c.ToldSeq = entries[len(entries)-1].Seq
+	if room.Presentation == config.PresentLine && c.Shown >= p.Revision {
+		c.ToldSeq = toldByRoot(p, c, room, true)
+	}
+	return c
 }
 
 // face is what Cursor.CardActions holds: what a card looks like as far as it
@@ -213,7 +252,7 @@ func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, 
 	switch s.Op {
 	case OpRoot:
 		// What was said before stands in the root, not as lines of the thread.
-		c.RootID, c.Shown, c.ToldSeq, c.Edits = id, p.Revision, p.LastSeq(), 0
+		c.RootID, c.Shown, c.ToldSeq, c.Edits = id, p.Revision, toldByRoot(p, c, room, false), 0
 		c.RootHash = s.Hash
 		if s.AsCard {
 			c.CardID, c.CardActions = id, face(p, actions, true)
@@ -223,10 +262,10 @@ func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, 
 		c.Edits++
 		c.Shown = p.Revision
 		if room.Presentation == config.PresentLine {
-			c.ToldSeq = p.LastSeq()
+			c.ToldSeq = toldByRoot(p, c, room, true)
 		}
 	case OpLines:
-		c.ToldSeq = s.Entries[len(s.Entries)-1].Seq
+		c = toldLines(s.Entries, p, c, room)
 	case OpCard:
 		c.CardID, c.CardActions = id, face(p, actions, false)
 	case OpDelete:
@@ -250,7 +289,7 @@ func withoutCard(c store.Cursor) store.Cursor {
 func Unchanged(p alert.Problem, c store.Cursor, room RoomSettings) store.Cursor {
 	c.Shown = p.Revision
 	if room.Presentation == config.PresentLine {
-		c.ToldSeq = p.LastSeq()
+		c.ToldSeq = toldByRoot(p, c, room, true)
 	}
 	return c
 }

@@ -23,7 +23,7 @@ type postTask struct {
 
 	// For gathering; of the bot, under its lock.
 	untold bool      // the room doesn't know of it, as far as anybody said
-	hold   time.Time // Post.HoldUntil
+	hold   time.Time // heldUntil
 	waited bool      // it was held back once to see whether a storm begins
 	told   bool      // of the worker: the room knows of it
 }
@@ -34,7 +34,7 @@ func (t *task) gatherable(s config.Storm, now time.Time) bool {
 }
 
 func newPostTask(p store.Post, now time.Time) *task {
-	since := p.DirtySince
+	since := dueSince(p)
 	if since.IsZero() {
 		since = now
 	}
@@ -44,7 +44,7 @@ func newPostTask(p store.Post, now time.Time) *task {
 	}
 	return &task{
 		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u,
-		post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: p.HoldUntil},
+		post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: heldUntil(p)},
 	}
 }
 
@@ -90,7 +90,7 @@ func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
 			if text != "" {
 				return s, text
 			}
-			v.post.ToldSeq = s.Entries[len(s.Entries)-1].Seq
+			v.post.Cursor = toldLines(s.Entries, v.problem, v.post.Cursor, v.room)
 		default:
 			return s, ""
 		}
@@ -142,7 +142,7 @@ func (b *bot) left(v *view, now time.Time) outcome {
 }
 
 func stepUrgency(s Step, v *view) urgency {
-	u := urgency{class: classUpdate, rank: bySeverity(v.problem.Severity), since: v.post.DirtySince}
+	u := urgency{class: classUpdate, rank: bySeverity(v.problem.Severity), since: dueSince(v.post)}
 	switch {
 	case s.Op == OpRoot && v.problem.Open():
 		u.class = classNew
@@ -194,7 +194,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	b.Log.Info("message sent", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", step.Op, "reason", step.Reason,
 		"message", id, "took", took)
 	if step.Op == OpRoot && !told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
-		b.Metrics.Told.Observe(now.Sub(v.post.DirtySince).Seconds())
+		b.Metrics.Told.Observe(now.Sub(dueSince(v.post)).Seconds())
 	}
 	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
 	t.post.told = true
