@@ -22,8 +22,8 @@ const (
 // intake gathers appends into shared commits: while one commit runs, the next batch
 // grows.
 type intake struct {
-	w     *writer
-	wrote func()
+	w *writer
+	s *Store
 
 	mu      sync.Mutex
 	waiting []*request
@@ -54,8 +54,8 @@ const (
 
 var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
 
-func newIntake(w *writer, wrote func()) *intake {
-	q := &intake{w: w, wrote: wrote, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newIntake(w *writer, s *Store) *intake {
+	q := &intake{w: w, s: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -90,7 +90,7 @@ func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
 	r.entry = store.Entry{}
 	requests.Put(r)
 	if err != nil {
-		return 0, fmt.Errorf("store %s: append to the journal: %w", s.path, err)
+		return 0, fmt.Errorf("store %s: append to the journal: %w", s.path, explained(err, s.path))
 	}
 	return id, nil
 }
@@ -135,6 +135,9 @@ func (q *intake) run() {
 				break
 			}
 			first, err := q.commit(batch)
+			if err == nil {
+				err = q.s.guard.after(q.s.rescue)
+			}
 			q.w.give()
 			for i, r := range batch {
 				r.id = first + int64(i)
@@ -142,7 +145,7 @@ func (q *intake) run() {
 				batch[i] = nil
 			}
 			if err == nil {
-				q.wrote()
+				q.s.check.wrote()
 			}
 			runtime.Gosched()
 		}
@@ -182,6 +185,9 @@ func (q *intake) close() {
 // entry. It has the writer's turn.
 func (q *intake) commit(batch []*request) (first int64, err error) {
 	first = q.w.lastID + 1
+	if err := q.s.guard.before(q.s.rescue); err != nil {
+		return first, err
+	}
 	err = q.w.conn.Raw(func(c any) error { return q.insert.run(c, first, batch) })
 	if err == nil {
 		q.w.lastID += int64(len(batch))

@@ -81,7 +81,8 @@ func (c *checkpointer) run() {
 			err = c.copy()
 		}
 		if err != nil {
-			c.log.Error("checkpoint failed, trying again; the log grows until one succeeds", "store", c.path, "error", err)
+			c.log.Error("checkpoint failed, trying again; the log grows until one succeeds", "store", c.path, "error", explained(err, c.path))
+			look.Reset(checkpointAfter)
 			continue
 		}
 		since = time.Time{}

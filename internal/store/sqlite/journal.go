@@ -43,7 +43,7 @@ func (s *Store) readError(what string, err error) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
-	return fmt.Errorf("store %s: %s: %w", s.path, what, err)
+	return fmt.Errorf("store %s: %s: %w", s.path, what, explained(err, s.path))
 }
 
 // limited is a limit as SQL wants it: none for 0.

@@ -49,6 +49,7 @@ type Store struct {
 	writer *writer
 	intake *intake
 	check  *checkpointer
+	guard  *guard
 
 	pruned atomic.Int64 // every entry up to this id is gone or set aside
 
@@ -91,14 +92,17 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
+	if err := lookForRescued(path, o.Log); err != nil {
+		return nil, err
+	}
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, path, o.Log); err != nil {
-		return nil, fmt.Errorf("store %s: %w", path, err)
+		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
 	if s.writer, err = newWriter(ctx, path); err != nil {
-		return nil, fmt.Errorf("store %s: %w", path, err)
+		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
 	if s.read, err = open(path, "query_only(1)", "cache_size(-8000)"); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
@@ -112,7 +116,10 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
-	s.intake = newIntake(s.writer, s.check.wrote)
+	if s.guard, err = newGuard(path, o.Log); err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	s.intake = newIntake(s.writer, s)
 	return s, nil
 }
 
@@ -122,7 +129,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closed.Store(true)
 		s.intake.close()
-		s.err = s.release()
+		s.err = errors.Join(s.guard.end(s.rescue), s.release())
 	})
 	return s.err
 }
@@ -200,6 +207,7 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 	}, pragmas...) {
 		q.Add("_pragma", p)
 	}
+	q.Set("mode", "rw") // makeFile makes the file; one that goes away isn't made again
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	return sql.Open("sqlite", u.String())
 }

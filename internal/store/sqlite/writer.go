@@ -106,11 +106,18 @@ func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) er
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
-	if err := s.writer.transaction(do); err != nil {
+	err := s.guard.before(s.rescue)
+	if err == nil {
+		err = s.writer.transaction(do)
+	}
+	if err == nil {
+		err = s.guard.after(s.rescue)
+	}
+	if err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return fmt.Errorf("store %s: %s: %w", s.path, what, judged(err))
+		return fmt.Errorf("store %s: %s: %w", s.path, what, explained(judged(err), s.path))
 	}
 	s.check.wrote()
 	return nil

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+)
+
+// advised is an error with what to do about it.
+type advised struct {
+	error
+	hint string
+}
+
+func (a *advised) Error() string { return a.error.Error() + " (" + a.hint + ")" }
+func (a *advised) Unwrap() error { return a.error }
+
+// explained adds to SQLite's errors what an operator can do about them, by their
+// result codes (https://www.sqlite.org/rescode.html).
+func explained(err error, path string) error {
+	var (
+		e    *driver.Error
+		done *advised
+	)
+	if !errors.As(err, &e) || errors.As(err, &done) {
+		return err
+	}
+	hint := ""
+	switch e.Code() & 0xff {
+	case codes.SQLITE_FULL:
+		hint = "make room on its disk; it goes on by itself"
+	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
+		hint = "another program holds the database: a backup, or somebody with sqlite3; it goes on once that has ended"
+	case codes.SQLITE_READONLY, codes.SQLITE_PERM:
+		hint = "the file, its directory or its file system can't be written to: see who owns them, and how it is mounted"
+	case codes.SQLITE_CANTOPEN:
+		hint = "the file or its directory is gone, or the relay's user may not open it"
+	case codes.SQLITE_IOERR:
+		hint = "the disk or its file system fails: the system's log says more"
+	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
+		hint = fmt.Sprintf("the file is damaged: stop the relay, keep %s and its -wal, and restore a backup", path)
+	default:
+		return err
+	}
+	return &advised{err, hint}
+}
