@@ -161,6 +161,7 @@ type outcome struct {
 	wake    time.Time
 	urgency *urgency // what is left is this urgent; nil for as before
 	aside   bool     // those behind it in its lane needn't wait for it
+	joins   bool     // the room's digests take it
 }
 
 func (b *bot) serve(l lives, t *task, picked class) {
@@ -191,7 +192,9 @@ func (b *bot) serve(l lives, t *task, picked class) {
 	if out.urgency != nil {
 		b.queue.reorder(t, *out.urgency)
 	}
-	if out.done {
+	if out.joins {
+		b.openedAgain(t, now)
+	} else if out.done {
 		b.queue.done(t)
 	} else {
 		b.queue.back(t, out.wake, now)

@@ -36,6 +36,7 @@ type Store interface {
 	JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error)
 	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
 	SaveDigest(ctx context.Context, d store.Digest, shown []store.Shown) error
+	Digest(ctx context.Context, id int64) (store.Digest, error)
 	NewestDigest(ctx context.Context, room, flap string) (store.Digest, error)
 	PendingDigests(ctx context.Context, room string) ([]store.Digest, error)
 	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
@@ -62,7 +63,7 @@ type Renderer interface {
 	Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string)
 	DigestItem(p alert.Problem) render.DigestItem
 	Digest(d render.Digest, room render.Room) (markdown string, complete bool)
-	DigestLine(d render.Digest) (markdown string, resolved int)
+	FlapLine(d render.Digest, room render.Room) string
 	DigestFile(d render.Digest, room render.Room, now time.Time) []byte
 }
 

@@ -14,7 +14,9 @@ const (
 	OpDigest     Op = "digest"      // post the message that stands for many
 	OpDigestEdit Op = "digest_edit" // bring it up to date; in the thread, where its edits are spent
 	OpDigestFile Op = "digest_file" // attach the complete list in its thread
-	OpDigestLine Op = "digest_line" // what OpDigestEdit becomes in the thread
+	OpDigestLine Op = "digest_line" // what OpDigestEdit becomes in the thread: how it is now
+	// OpDigestAgain tells in the thread that a severe problem opened again.
+	OpDigestAgain Op = "digest_again"
 )
 
 const (
@@ -126,6 +128,7 @@ type Seen struct {
 	Arrived time.Time // when the last new problem came
 	Looked  time.Time // when the problems of a digest were read last
 	Parked  bool      // there are problems gathered that may join
+	Again   time.Time // when OpDigestAgain is due; zero for never
 }
 
 const (
@@ -136,6 +139,7 @@ const (
 	spacingLeast  = 2 * time.Second // between a digest's message and its first edit; it doubles
 	spacingMost   = 10 * time.Minute
 	joinSpacing   = 3 * time.Second // the same for what the room doesn't know of yet
+	leftSpacing   = time.Minute     // the same for who left, where no edit is left
 	fileQuiet     = 1500 * time.Millisecond
 	fileAgain     = 3 * time.Second
 	fileAtMost    = time.Minute // a list isn't put off longer, however long it rains
@@ -157,13 +161,18 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 	case d.MessageID == "":
 		return Step{Op: OpDigest, Reason: ReasonUntold}
 	}
-	var until time.Time
+	until := seen.Again
+	if !until.IsZero() && !now.Before(until) {
+		return Step{Op: OpDigestAgain, Reason: ReasonUntold}
+	}
 	if d.Behind > 0 || d.Shown < d.Joined+d.Left {
 		at := editAt(d, seen)
 		if !now.Before(at) {
 			return Step{Op: OpDigestEdit, Reason: ReasonChanged}
 		}
-		until = at
+		if until.IsZero() || at.Before(until) {
+			until = at
+		}
 	}
 	if owesFile(d) {
 		at := fileAt(d, seen, now)
@@ -196,10 +205,16 @@ func editAt(d store.Digest, seen Seen) time.Time {
 	if most.Before(at) {
 		at = most
 	}
-	if d.Open > 0 {
+	if d.Flap != "" {
+		at = flapEditAt(d, seen, at)
+	} else if d.Open > 0 {
 		spacing := min(spacingMost, spacingLeast<<min(d.Edits, 20))
-		if d.Shown < d.Joined+d.Left {
+		switch {
+		case d.Shown >= d.Joined+d.Left:
+		case d.Edits < digestEdits(true):
 			spacing = min(spacing, joinSpacing)
+		default:
+			spacing = min(spacing, leftSpacing)
 		}
 		if spaced := d.SpokeAt.Add(spacing); spaced.After(at) {
 			at = spaced
@@ -235,16 +250,17 @@ func digestEdits(open bool) int {
 }
 
 // Leavers are the posts of a digest that are to be told by themselves from now on,
-// since their problems became as severe as that takes, or since somebody acted on
+// since their problems became as severe as that takes (which openings of a flapping
+// trigger don't: the room knows it), or since somebody acted on
 // them. Where somebody acted on more than the threshold of them at once they stay: the digest tells.
-func Leavers(posts []store.Post, problems map[alert.Key]alert.Problem, s config.Storm) []store.Post {
+func Leavers(posts []store.Post, problems map[alert.Key]alert.Problem, s config.Storm, flap bool) []store.Post {
 	var severe, acted []store.Post
 	for _, post := range posts {
 		p := problems[post.Key]
 		if post.Digest == 0 || p.Revision == 0 || !p.Open() {
 			continue
 		}
-		if p.Severity >= s.Individual {
+		if p.Severity >= s.Individual && !flap {
 			severe = append(severe, post)
 			continue
 		}
@@ -255,24 +271,27 @@ func Leavers(posts []store.Post, problems map[alert.Key]alert.Problem, s config.
 			}
 		}
 	}
-	if len(acted) > s.Threshold {
+	if len(acted) > s.Threshold && !flap {
 		acted = nil
 	}
 	return append(severe, acted...)
 }
 
 // TakenDigest is a digest after a step that Webex took; hash and complete are of
-// the text that its message shows now, resolved is what its thread says.
-func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, resolved int, now time.Time) store.Digest {
+// the text that its message shows now, or its thread.
+func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, now time.Time) store.Digest {
 	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
 	switch s.Op {
 	case OpDigest:
-		d.MessageID, d.Hash, d.Complete, d.Edits, d.Listed = id, hash, complete, 0, 0
+		d.MessageID, d.Hash, d.Complete, d.Edits, d.Listed, d.Said = id, hash, complete, 0, 0, d.Joined
 	case OpDigestEdit:
 		d.Hash, d.Complete = hash, complete
 		d.Edits++
 	case OpDigestLine:
-		d.Said = resolved
+		d.Hash, d.Complete = hash, d.Complete || complete
+	case OpDigestAgain:
+		d.Said = d.Joined
+		return d
 	case OpDigestFile:
 		d.Listed = d.Joined
 		d.Pending = d.Shown < d.Joined+d.Left
@@ -284,7 +303,7 @@ func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, resolve
 
 // ShownDigest is a digest whose message, with its thread, tells all that it will.
 func ShownDigest(d store.Digest) store.Digest {
-	d.Shown = d.Joined + d.Left
+	d.Shown, d.Gone = d.Joined+d.Left, ""
 	d.Pending = owesFile(d)
 	return d
 }

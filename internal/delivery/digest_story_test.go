@@ -89,7 +89,7 @@ func TestADigestsEditBudget(t *testing.T) {
 		}
 		w.pass(20 * time.Minute)
 		require.Zero(t, w.store.pending())
-		require.Contains(t, strings.Join(w.texts("noc"), "\n"), "digest-line: ")
+		require.Contains(t, strings.Join(w.texts("noc"), "\n"), "account main/0=resolved")
 		w.rain(59, 60, resolve)
 		w.pass(5 * time.Second)
 		require.NotContains(t, w.digestTexts("noc")[0], "=open")

@@ -143,11 +143,11 @@ func TestLeavers(t *testing.T) {
 	told := post(8, ack)
 	told.ToldSeq = 2
 	posts = append(posts, told)
-	require.ElementsMatch(t, []alert.Key{key(2), key(3), key(4)}, keysOf(Leavers(posts, problems, someStorm)))
+	require.ElementsMatch(t, []alert.Key{key(2), key(3), key(4)}, keysOf(Leavers(posts, problems, someStorm, false)))
 	for n := range 11 {
 		posts = append(posts, post(100+n, ack))
 	}
-	require.Equal(t, []alert.Key{key(4)}, keysOf(Leavers(posts, problems, someStorm)))
+	require.Equal(t, []alert.Key{key(4)}, keysOf(Leavers(posts, problems, someStorm, false)))
 }
 
 // What a refusal does to a digest.

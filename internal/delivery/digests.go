@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -18,7 +19,7 @@ import (
 // problems are, and makes one call for the room's digests, or finds that none is needed.
 func (b *bot) serveDigests(l lives, t *task) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
-	if !b.join(l, t) || !b.sort(l, t) {
+	if !b.joinOpenings(l, t) || !b.join(l, t) || !b.sort(l, t) {
 		return later
 	}
 	var pending []store.Digest
@@ -36,7 +37,14 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 	}
 	b.mu.Unlock()
 	out := outcome{done: true}
+	settings, _ := b.Rooms(t.room, "")
 	for _, d := range pending {
+		if d.Flap != "" {
+			var ok bool
+			if seen.Again, ok = b.againAt(l, d, settings.Storm.Individual); !ok {
+				return later
+			}
+		}
 		step := NextDigest(d, seen, now)
 		switch step.Op {
 		case OpNone:
@@ -154,7 +162,14 @@ func (b *bot) sort(l lives, t *task) bool {
 				return again()
 			}
 		}
-		leavers := Leavers(posts, problems, settings.Storm)
+		var d store.Digest
+		if !b.persist(l.begin, "reading a digest", func(ctx context.Context) (err error) {
+			d, err = b.Store.Digest(ctx, id)
+			return err
+		}) {
+			return again()
+		}
+		leavers := Leavers(posts, problems, settings.Storm, d.Flap != "")
 		if len(leavers) == 0 {
 			continue
 		}
@@ -185,22 +200,22 @@ func keysOf(posts []store.Post) []alert.Key {
 // members is all that a step for a digest looks at.
 type members struct {
 	render.Digest
+	posts []store.Post
 	shown []store.Shown // what is to be marked as shown
 	dirty []time.Time   // since when the room was to be told of those that it wasn't
 }
 
 func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
-	m.Left = d.Left
-	var posts []store.Post
+	m.Left, m.Flap = d.Left, d.Flap != ""
 	if !b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
-		posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		m.posts, err = b.Store.DigestPosts(ctx, d.ID, false)
 		return err
 	}) {
 		return m, false
 	}
-	m.Items = make([]render.DigestItem, 0, len(posts))
+	m.Items = make([]render.DigestItem, 0, len(m.posts))
 	// In batches, and of each problem only what is told: there may be thousands.
-	for batch := range slices.Chunk(posts, digestBatch) {
+	for batch := range slices.Chunk(m.posts, digestBatch) {
 		var problems map[alert.Key]alert.Problem
 		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
 			problems, err = b.Store.Problems(ctx, keysOf(batch))
@@ -223,6 +238,40 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 	return m, true
 }
 
+// gone are those that left a digest since its message was written.
+func (b *bot) gone(l lives, d store.Digest) (items []render.DigestItem, ok bool) {
+	var keys []alert.Key
+	for line := range strings.Lines(d.Gone) {
+		keys = append(keys, alert.ParseKey(strings.TrimSuffix(line, "\n")))
+	}
+	var problems map[alert.Key]alert.Problem
+	if !b.persist(l.begin, "reading who left a digest", func(ctx context.Context) (err error) {
+		problems, err = b.Store.Problems(ctx, keys)
+		return err
+	}) {
+		return nil, false
+	}
+	for _, k := range keys {
+		p := problems[k]
+		p.Key = k
+		items = append(items, b.Render.DigestItem(p))
+	}
+	return items, true
+}
+
+// againAt is AgainAt, which needs the posts only where there was something new.
+func (b *bot) againAt(l lives, d store.Digest, individual alert.Severity) (at time.Time, ok bool) {
+	if d.MessageID == "" || d.Said >= d.Joined {
+		return time.Time{}, true
+	}
+	var posts []store.Post
+	ok = b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
+		posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		return err
+	})
+	return AgainAt(d, posts, individual), ok
+}
+
 // serveDigest makes one call for a digest.
 func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	room, known := b.Rooms(t.room, "")
@@ -243,24 +292,46 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	t.digest.seen.Looked = now
 	b.mu.Unlock()
 
+	// settled is the digest once all is shown; a thread may owe people a word all the same.
+	settled := func(d store.Digest) store.Digest {
+		if !AgainAt(d, m.posts, room.Storm.Individual).IsZero() {
+			d.Pending = true
+		}
+		return d
+	}
 	text, complete := b.Render.Digest(m.Digest, room.Room)
-	message, resolved := room.address(), 0
+	shows := hash(text)
+	message := room.address()
 	message.Markdown = text
 	switch step.Op {
 	case OpDigestEdit:
 		open := slices.ContainsFunc(m.Items, func(i render.DigestItem) bool { return i.Open })
-		if d.Hash == hash(text) {
-			return b.shown(l, ShownDigest(d), m)
+		last := m.Digest
+		last.Last = open
+		lastText, lastComplete := b.Render.Digest(last, room.Room)
+		if d.Hash == shows || d.Hash == hash(lastText) {
+			return b.shown(l, settled(ShownDigest(d)), m)
 		}
 		if d.Edits < digestEdits(open) {
+			if open && d.Edits == digestEdits(open)-1 {
+				text, complete, shows = lastText, lastComplete, hash(lastText)
+			}
 			break
 		}
 		step.Op = OpDigestLine
 		message.ParentID = d.MessageID
-		message.Markdown, resolved = b.Render.DigestLine(m.Digest)
-		if resolved == d.Said {
-			return b.shown(l, ShownDigest(d), m)
+		m.Account = true
+		text, complete = b.Render.Digest(m.Digest, room.Room)
+		if shows = hash(text); d.Hash == shows && d.Gone == "" {
+			return b.shown(l, settled(ShownDigest(d)), m)
 		}
+		if m.Gone, ok = b.gone(l, d); !ok {
+			return outcome{wake: time.Now().Add(storeMost)}
+		}
+		message.Markdown, complete = b.Render.Digest(m.Digest, room.Room)
+	case OpDigestAgain:
+		message.ParentID = d.MessageID
+		message.Markdown = b.Render.FlapLine(m.Digest, room.Room)
 	case OpDigestFile:
 		message.ParentID = d.MessageID
 		message.Markdown = fmt.Sprintf("📎 the complete list: %d problems", len(m.Items))
@@ -290,8 +361,8 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
 	}
 	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
-	d = TakenDigest(step, d, got.ID, hash(text), complete, resolved, now)
-	if step.Op == OpDigestFile {
+	d = settled(TakenDigest(step, d, got.ID, shows, complete, now))
+	if step.Op == OpDigestFile || step.Op == OpDigestAgain {
 		m.shown, m.dirty = nil, nil
 	}
 	for _, since := range m.dirty {
@@ -329,9 +400,9 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error,
 	b.mu.Unlock()
 	switch verdict {
 	case VerdictDead, VerdictGone:
-		if s.Op == OpDigestFile || s.Op == OpDigestLine {
+		if s.Op == OpDigestFile || s.Op == OpDigestLine || s.Op == OpDigestAgain {
 			// The digest itself stands; what its thread doesn't take is given up.
-			after.Listed, after.Shown, after.Pending = d.Joined, d.Joined+d.Left, false
+			after.Listed, after.Shown, after.Said, after.Pending = d.Joined, d.Joined+d.Left, d.Joined, false
 			b.saveDigest(l, after, nil)
 			b.Log.Error("the thread of a digest refuses its list", "digest", d.ID, "room", t.room, "err", err)
 			return outcome{called: true, wake: now}
@@ -377,10 +448,10 @@ func (b *bot) rerouteDigest(l lives, from string, d store.Digest, to, reason str
 		// A notice carries no file: what one message doesn't name, the next ones do.
 		for n, rest := 0, m.Items; len(rest) > 0; n++ {
 			take := len(rest)
-			text, complete := b.Render.Digest(render.Digest{Items: rest[:take], Left: m.Left}, room.Room)
+			text, complete := b.Render.Digest(render.Digest{Items: rest[:take], Left: m.Left, Flap: m.Flap}, room.Room)
 			for !complete && take > 1 {
 				take = (take + 1) / 2
-				text, complete = b.Render.Digest(render.Digest{Items: rest[:take]}, room.Room)
+				text, complete = b.Render.Digest(render.Digest{Items: rest[:take], Flap: m.Flap}, room.Room)
 			}
 			if !b.persist(l.save, "telling the default room", func(ctx context.Context) error {
 				_, err := b.Store.AddNotice(ctx, store.Notice{

@@ -59,7 +59,7 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 		return d, nil, nil
 	}
 	if d.ID == 0 {
-		s.digests[id] = store.Digest{ID: id, Room: d.Room, State: store.PostLive, CreatedAt: now}
+		s.digests[id] = store.Digest{ID: id, Room: d.Room, Flap: d.Flap, State: store.PostLive, CreatedAt: now}
 	}
 	kept := s.digests[id]
 	kept.Joined += len(joined)
@@ -83,6 +83,7 @@ func (s *memStore) LeaveDigest(_ context.Context, id int64, keys []alert.Key) er
 			d := s.digests[id]
 			d.Left++
 			d.Pending = true
+			d.Gone += p.Key.String() + "\n"
 			s.digests[id] = d
 		}
 	})
@@ -113,6 +114,19 @@ func (s *memStore) SaveDigest(_ context.Context, d store.Digest, shown []store.S
 		}
 	}
 	return nil
+}
+
+func (s *memStore) Digest(_ context.Context, id int64) (store.Digest, error) {
+	leave, err := s.enter("Digest")
+	if err != nil {
+		return store.Digest{}, err
+	}
+	defer leave()
+	d, ok := s.digests[id]
+	if !ok {
+		return d, store.ErrNotFound
+	}
+	return s.counted(d), nil
 }
 
 func (s *memStore) NewestDigest(_ context.Context, room, flap string) (store.Digest, error) {

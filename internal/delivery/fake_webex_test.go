@@ -266,9 +266,15 @@ func (plainRenderer) DigestItem(p alert.Problem) render.DigestItem {
 	return render.DigestItem{Key: p.Key, Title: "problem", Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
 }
 
-// Digest names every problem, up to three of them.
+// Digest names every problem, and says that it does up to three of them.
 func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 	names := []string{"digest"}
+	switch {
+	case d.Account:
+		names[0] = "account"
+	case d.Flap:
+		names[0] = "flapping"
+	}
 	for _, i := range d.Items {
 		state := "open"
 		if !i.Open {
@@ -280,17 +286,18 @@ func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 		names = append(names, i.Key.String()+"="+state)
 	}
 	slices.Sort(names[1:])
-	return strings.Join(names, " ") + fmt.Sprint(" left=", d.Left), len(d.Items) <= 3
+	text := strings.Join(names, " ") + fmt.Sprint(" left=", d.Left)
+	for _, i := range d.Gone {
+		text += " gone:" + i.Key.String()
+	}
+	if d.Last {
+		text += " last"
+	}
+	return text, len(d.Items) <= 3
 }
 
-func (plainRenderer) DigestLine(d render.Digest) (string, int) {
-	n := 0
-	for _, i := range d.Items {
-		if !i.Open {
-			n++
-		}
-	}
-	return fmt.Sprintf("digest-line: %d of %d resolved", n, len(d.Items)), n
+func (plainRenderer) FlapLine(d render.Digest, _ render.Room) string {
+	return fmt.Sprintf("again: %d", len(d.Items))
 }
 
 func (plainRenderer) DigestFile(d render.Digest, _ render.Room, _ time.Time) []byte {

@@ -24,6 +24,7 @@ type digestTask struct {
 	sorted    bool               // those that changed before this task began were looked at
 	seen      Seen
 	doubts    map[int64]Doubts // of digests
+	openings  []*task          // parked: what opened again and is to join the message of its trigger
 }
 
 // rankOfDigests lets a digest of new problems go right after a new disaster.
@@ -166,6 +167,10 @@ func (b *bot) regather(t *task, out *outcome, now time.Time) {
 			sooner(until)
 		}
 	}
+	if len(t.digest.openings) > 0 {
+		u.class = classNew
+		sooner(now)
+	}
 	if len(t.digest.changed) > 0 {
 		sooner(t.digest.changedAt.Add(sortAfter))
 	}
@@ -223,6 +228,7 @@ func (b *bot) joined(digests *task, tasks map[alert.Key]*task, keys []alert.Key)
 		}
 	}
 	for _, t := range tasks {
+		t.post.single = true
 		b.queue.unpark(t) // for good: its turn finds out what is the matter with it
 	}
 }

@@ -26,6 +26,8 @@ type postTask struct {
 	hold   time.Time // heldUntil
 	waited bool      // it was held back once to see whether a storm begins
 	told   bool      // of the worker: the room knows of it
+	flap   string    // of the worker: Post.Flap
+	single bool      // no digest took it
 }
 
 // gatherable says whether a digest may take the post.
@@ -173,6 +175,10 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		return out
 	case OpWait:
 		return outcome{wake: step.Until}
+	}
+	if step.Op == OpRoot && flapping(v.post) && !t.post.single {
+		t.post.flap = v.post.Flap
+		return outcome{joins: true}
 	}
 	if u := stepUrgency(step, v); u.class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work

@@ -23,6 +23,7 @@ type RoomSettings struct {
 	Debounce time.Duration // changes this close together share one edit
 	CardWait time.Duration // how long a first card waits until the API has answered about the problem
 	Storm    config.Storm  // when the room gets digests; no threshold: never
+	Flapping config.Flapping
 }
 
 // address begins a message to the room.
@@ -57,6 +58,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			Bot:      firstBot,
 			Debounce: time.Duration(cfg.Delivery.Debounce),
 			Storm:    cfg.Storm,
+			Flapping: cfg.Flapping,
 		}
 		if email, ok := strings.CutPrefix(name, config.PersonRoom); ok {
 			s.Person = email
@@ -71,6 +73,9 @@ func RoomsOf(cfg *config.Config) Rooms {
 			}
 			if room.Storm != nil {
 				s.Storm = *room.Storm
+			}
+			if room.Flapping != nil {
+				s.Flapping = *room.Flapping
 			}
 			if room.TimeZone.Location != nil {
 				s.Location = room.TimeZone.Location

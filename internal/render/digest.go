@@ -24,14 +24,22 @@ type DigestItem struct {
 	HasSeverity bool
 	Open        bool
 	Acked       bool
+	AckedBy     string // "" where nobody told
 	OpenedAt    time.Time
 	ResolvedAt  time.Time
+	Link        URL // to the problem in Zabbix
 }
 
 // Digest is what one message tells of many problems.
 type Digest struct {
 	Items []DigestItem
-	Left  int // how many were in it and are told by themselves now
+	Left  int  // how many were in it and are told by themselves now
+	Flap  bool // they are openings of one trigger
+	Last  bool // the message can't be edited any more before all are resolved
+	// Account is not the message but what its thread says instead, since it can't be
+	// edited any more: how it is now, and who left since the message was written (Gone).
+	Account bool
+	Gone    []DigestItem
 }
 
 // DigestItem makes one of a problem.
@@ -44,67 +52,91 @@ func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	for _, h := range p.Hosts {
 		hosts = append(hosts, alert.Host{Host: h.Host, Name: h.Name})
 	}
-	return DigestItem{
+	i := DigestItem{
 		Key: p.Key, Title: title, Hosts: hosts, Severity: p.Severity, HasSeverity: hasSeverity(&p), Open: p.Open(),
-		Acked: p.Acknowledged && p.Open(), OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt,
+		Acked: p.Acknowledged && p.Open(), OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Link: r.problemURL(&p),
 	}
+	if by := p.AcknowledgedBy(); by != nil && i.Acked {
+		i.AckedBy = string(r.builder(&p, Room{}, 1).actor(by.Actor))
+	}
+	return i
 }
 
-// The longest that a digest shows of a group's name, in runes.
-const maxGroupName = 100
+const (
+	// maxGroupName is the longest that a digest shows of a group's name, in runes.
+	maxGroupName = 100
+	// A digest is read on a phone: up to wholeItems problems are all named; else at
+	// most maxGroups groups, and of them all about allItems problems, at least leastItems and at most mostItems each.
+	wholeItems = 25
+	maxGroups  = 15
+	allItems   = 60
+	leastItems = 3
+	mostItems  = 10
+)
+
+const (
+	accountHead = "**The message above can't be edited any more.** How it is now:"
+	lastEdit    = "This message can't be edited again before all are resolved: what changes is told in this thread."
+)
 
 // Digest is the message that stands for many problems: counts, then a line for
-// each trigger name with its hosts and event ids, the worst first, cut at a line
-// where it would be too long. complete says that it names every host and event id.
-// It tells no running ages, since it is edited only when something changes.
+// each trigger name with its hosts and event ids, the worst first; about ten of each where there are
+// many. complete says that it names every host and event id. It tells no running
+// ages, since it is edited only when something changes.
 func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) {
-	if out, fits := r.digest(d, 0); fits {
-		return out, true
+	if d.Flap {
+		return r.flapping(d, room)
 	}
-	groups := len(groupsOf(d.Items))
-	// Few groups have room for many hosts each; with many groups each still has some.
-	out, _ := r.digest(d, min(max(6200/max(groups, 1), 180), 3000))
+	groups := groupsOf(d.Items)
+	if len(d.Items) <= wholeItems {
+		if out, fits := r.digest(d, groups, len(d.Items), webex.MaxMessageBytes); fits {
+			return out, true
+		}
+	}
+	items := min(max(allItems/max(len(groups), 1), leastItems), mostItems)
+	// However long names are, each group has its place.
+	limit := max(6000/max(min(len(groups), maxGroups), 1), 180)
+	out, _ := r.digest(d, groups, items, limit)
 	return out, false
 }
 
-// digest renders with so many bytes for each group's line; 0 for no limit.
-func (r *Renderer) digest(d Digest, perGroup int) (out string, fits bool) {
-	var b strings.Builder
-	b.WriteString(heading(d))
-	foot := "\n\n" + footOf(d, perGroup > 0)
-	groups := groupsOf(d.Items)
-	const more = 120 // room for "… and so many more"
-	b.WriteString("\n")
+// digest renders with so many problems and bytes for each group; whole says that nothing is left out.
+func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out string, whole bool) {
+	whole = true
+	head, foot := r.heading(d)+"\n", "\n\n"+footOf(d, true)
+	var body strings.Builder
+	shown := 0
 	for i, g := range groups {
-		limit := perGroup
-		if limit == 0 {
-			limit = webex.MaxMessageBytes
-		}
-		line, whole := r.groupLine(g, limit)
-		if perGroup == 0 && !whole {
-			return "", false
-		}
-		line = "\n" + line
-		// Three bytes a line are what finish adds.
-		if perGroup > 0 && b.Len()+len(line)+len(foot)+more+3*(i+12) > webex.MaxMessageBytes {
-			left := 0
-			for _, g := range groups[i:] {
-				left += len(g.items)
-			}
-			fmt.Fprintf(&b, "\n… and %s more with %s", count(left, "problem"), count(len(groups)-i, "other name"))
+		line, all := r.groupLine(g, items, limit)
+		if i == maxGroups && len(d.Items) > wholeItems ||
+			len(head)+body.Len()+len(line)+len(foot)+200 > webex.MaxMessageBytes { // and room for "… and so many more"
+			whole = false
 			break
 		}
-		b.WriteString(line)
-		if b.Len() > webex.MaxMessageBytes {
-			return "", false
+		whole = whole && all
+		body.WriteString("\n" + line)
+		shown++
+	}
+	if rest := groups[shown:]; len(rest) > 0 {
+		problems, open := 0, 0
+		for _, g := range rest {
+			problems += len(g.items)
+			open += g.open
+		}
+		fmt.Fprintf(&body, "\n… and %s more with %s", count(problems, "problem"), count(len(rest), "other name"))
+		if open < problems {
+			fmt.Fprintf(&body, ", %s open", number(open))
 		}
 	}
-	b.WriteString(foot)
-	return finish(b.String())
+	if whole {
+		foot = "\n\n" + footOf(d, false)
+	}
+	out, fits := finish(head + body.String() + foot)
+	return out, whole && fits
 }
 
 // heading is the counts.
-func heading(d Digest) string {
+func (r *Renderer) heading(d Digest) string {
 	open, acked, left := 0, 0, ""
 	bySeverity := map[alert.Severity]int{}
 	other := 0
@@ -122,17 +154,19 @@ func heading(d Digest) string {
 			other++
 		}
 	}
-	if d.Left > 0 {
-		left = fmt.Sprintf("\n%s on top of these: told by %s own", number(d.Left), possessive(d.Left))
-	}
+	left = before("\n", leftOf(d.Left))
 	over := len(d.Items) - open
+	var b strings.Builder
+	if d.Account {
+		line, _ := r.DigestLine(d)
+		b.WriteString(accountHead + " " + line + "\n" + r.goneOf(d.Gone))
+	}
 	if len(d.Items) == 0 {
-		return "☑️ **Nothing is left of this digest**" + left
+		return b.String() + "☑️ **Nothing is left of this digest**" + left
 	}
 	if open == 0 {
-		return fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
+		return b.String() + fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
 	}
-	var b strings.Builder
 	fmt.Fprintf(&b, "🌩️ **%s at once** · %s open", count(len(d.Items), "problem"), number(open))
 	if over > 0 {
 		fmt.Fprintf(&b, ", %s resolved", number(over))
@@ -155,11 +189,43 @@ func heading(d Digest) string {
 	return b.String()
 }
 
-func possessive(n int) string {
-	if n == 1 {
-		return "its"
+// leftOf says how many have messages of their own; "" for none.
+func leftOf(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 on top of these: told by its own"
 	}
-	return "their"
+	return number(n) + " on top of these: told by their own"
+}
+
+// goneOf names who left, a line; "" for nobody.
+func (r *Renderer) goneOf(gone []DigestItem) string {
+	if len(gone) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("No longer told here, but by their own: ")
+	for n, i := range gone {
+		label := r.itemLabel(i)
+		if b.Len()+len(label) > 2000 {
+			fmt.Fprintf(&b, ", … and %s more", number(len(gone)-n))
+			break
+		}
+		if n > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(label)
+	}
+	return b.String() + "\n"
+}
+
+func ackedBy(i DigestItem) string {
+	if i.AckedBy != "" {
+		return "acknowledged by " + Text(i.AckedBy).String()
+	}
+	return "acknowledged"
 }
 
 func footOf(d Digest, cut bool) string {
@@ -170,6 +236,9 @@ func footOf(d Digest, cut bool) string {
 	open := slices.ContainsFunc(d.Items, func(i DigestItem) bool { return i.Open })
 	if len(d.Items) == 0 {
 		return ""
+	}
+	if d.Last && open {
+		b.WriteString(lastEdit + "\n")
 	}
 	if open {
 		b.WriteString("One of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
@@ -243,8 +312,9 @@ func hostsOf(i DigestItem) string {
 	return strings.Join(labels, "+")
 }
 
-// groupLine is one group with its hosts, as many as fit into limit bytes; whole says that all do.
-func (r *Renderer) groupLine(g *group, limit int) (line string, whole bool) {
+// groupLine is one group with so many of its hosts at most, and as fit into limit
+// bytes; whole says that all are there.
+func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole bool) {
 	var b strings.Builder
 	switch {
 	case g.open == 0:
@@ -278,11 +348,11 @@ func (r *Renderer) groupLine(g *group, limit int) (line string, whole bool) {
 		if i > 0 {
 			piece = ", " + piece
 		}
-		if b.Len()+len(piece)+more > limit {
+		if i == items || b.Len()+len(piece)+more > limit {
 			if i == 0 {
 				return strings.TrimSuffix(b.String(), ": "), false
 			}
-			fmt.Fprintf(&b, ", … and %s more", number(len(g.items)-i))
+			fmt.Fprintf(&b, " and %s more", number(len(g.items)-i))
 			return b.String(), false
 		}
 		b.WriteString(piece)
@@ -292,10 +362,7 @@ func (r *Renderer) groupLine(g *group, limit int) (line string, whole bool) {
 
 // itemLabel is "sw1 (4711)", escaped and whole.
 func (r *Renderer) itemLabel(i DigestItem) string {
-	id := text(i.Key.EventID, maxLabel)
-	if len(r.sources) > 1 {
-		id = text(i.Key.String(), maxLabel)
-	}
+	id := r.idOf(i.Key)
 	var hosts []string
 	for _, h := range i.Hosts {
 		if label := (Text(h.Label())).String(); label != "" {

@@ -21,7 +21,8 @@ type Digest struct {
 	Edits     int       // of the message
 	Shown     int       // of Joined, when the message was written last
 	Listed    int       // of Joined, when the list was attached last; 0 for never
-	Said      int       // how many the thread says are resolved
+	Said      int       // of Joined, when the room was last notified of them: by the message, or its thread
+	Gone      string    // keys of those that left since the message was written last, one a line
 	SpokeAt   time.Time // when the message was posted, edited or its thread told last
 	Pending   bool      // something is to be sent besides what changes of its posts ask for
 

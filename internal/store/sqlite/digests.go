@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -21,7 +22,7 @@ const pendingDigests = `
 	UNION SELECT d.id FROM (SELECT DISTINCT digest AS id FROM posts t WHERE ` + behindInDigest + `) b
 		CROSS JOIN digests d ON d.id = b.id WHERE d.state = 'live'`
 
-const digestColumns = `d.id, d.room, d.flap, d.state, d.created_at, d.message_id, d.hash, d.complete, d.edits, d.shown, d.listed, d.said, d.spoke_at,
+const digestColumns = `d.id, d.room, d.flap, d.state, d.created_at, d.message_id, d.hash, d.complete, d.edits, d.shown, d.listed, d.said, d.gone, d.spoke_at,
 	d.pending, d.joined, d.left_for, d.attempts, d.not_before, d.last_error, d.tracking_id, d.dead_at,
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND t.digest > 0 AND t.open = 1),
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND ` + behindInDigest + `),
@@ -30,7 +31,7 @@ const digestColumns = `d.id, d.room, d.flap, d.state, d.created_at, d.message_id
 func scanDigest(rows *sql.Rows) (store.Digest, error) {
 	var d store.Digest
 	var created, spoke, notBefore, dead, behind int64
-	err := rows.Scan(&d.ID, &d.Room, &d.Flap, &d.State, &created, &d.MessageID, &d.Hash, &d.Complete, &d.Edits, &d.Shown, &d.Listed, &d.Said, &spoke,
+	err := rows.Scan(&d.ID, &d.Room, &d.Flap, &d.State, &created, &d.MessageID, &d.Hash, &d.Complete, &d.Edits, &d.Shown, &d.Listed, &d.Said, &d.Gone, &spoke,
 		&d.Pending, &d.Joined, &d.Left, &d.Attempts, &notBefore, &d.LastError, &d.TrackingID, &dead, &d.Open, &d.Behind, &behind)
 	d.CreatedAt, d.SpokeAt, d.NotBefore, d.DeadAt, d.BehindSince = at(created), at(spoke), at(notBefore), at(dead), at(behind)
 	return d, err
@@ -98,15 +99,23 @@ func (s *Store) LeaveDigest(ctx context.Context, id int64, keys []alert.Key) err
 	}
 	return s.write(ctx, "take posts out of a digest", func(t *tx) error {
 		// told_seq says that the room knew of it: it isn't gathered again.
-		n, err := t.exec(`
+		st, err := t.stmt(`
 			UPDATE posts SET digest = 0, delivered = min(delivered, desired - 1), shown = 0, told_seq = max(told_seq, 1),
 				dirty_since = CASE WHEN dirty_since > 0 THEN dirty_since ELSE ? END
-			WHERE digest = ? AND digest > 0 AND (event_id, source) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`,
-			micro(s.clock()), id, list)
-		if err != nil || n == 0 {
+			WHERE digest = ? AND digest > 0 AND (event_id, source) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+			RETURNING source || '/' || event_id || char(10)`)
+		if err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE digests SET left_for = left_for + ?, pending = 1 WHERE id = ?`, n, id)
+		rows, err := st.QueryContext(context.Background(), micro(s.clock()), id, list)
+		if err != nil {
+			return err
+		}
+		gone, err := collect(rows, func(rows *sql.Rows) (line string, err error) { return line, rows.Scan(&line) })
+		if err != nil || len(gone) == 0 {
+			return err
+		}
+		_, err = t.exec(`UPDATE digests SET left_for = left_for + ?, pending = 1, gone = gone || ? WHERE id = ?`, len(gone), strings.Join(gone, ""), id)
 		return err
 	})
 }
@@ -116,10 +125,10 @@ func (s *Store) SaveDigest(ctx context.Context, d store.Digest, shown []store.Sh
 	now := micro(s.clock())
 	return s.write(ctx, "save a digest", func(t *tx) error {
 		n, err := t.exec(`
-			UPDATE digests SET state = ?, message_id = ?, hash = ?, complete = ?, edits = ?, shown = ?, listed = ?, said = ?, spoke_at = ?,
+			UPDATE digests SET state = ?, message_id = ?, hash = ?, complete = ?, edits = ?, shown = ?, listed = ?, said = ?, gone = ?, spoke_at = ?,
 				pending = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?
 			WHERE id = ?`,
-			string(d.State), d.MessageID, d.Hash, d.Complete, d.Edits, d.Shown, d.Listed, d.Said, micro(d.SpokeAt),
+			string(d.State), d.MessageID, d.Hash, d.Complete, d.Edits, d.Shown, d.Listed, d.Said, d.Gone, micro(d.SpokeAt),
 			d.Pending, d.Attempts, micro(d.NotBefore), d.LastError, d.TrackingID, micro(d.DeadAt), d.ID)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("digest %d: %w", d.ID, store.ErrNotFound)

@@ -87,10 +87,13 @@ func testDigests(t *testing.T, open Opener) {
 	require.Empty(t, joined)
 	now := must(s.Digest(t.Context(), d.ID))(t)
 	require.Equal(t, 1, now.Left)
+	require.Equal(t, "main/1\n", now.Gone)
 	require.True(t, now.Pending)
 	require.Zero(t, now.Behind)
 	require.EqualValues(t, 6, stats(t, s).PostsPending, "the post by itself, and the digest that has one less")
+	now.Gone = ""
 	shown(now, 2, "2", "3")
+	require.Empty(t, must(s.Digest(t.Context(), d.ID))(t).Gone)
 	require.EqualValues(t, 5, stats(t, s).PostsPending)
 
 	// What opens again and again has a digest of its own; a delay that is over holds nobody.

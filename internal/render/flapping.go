@@ -1,0 +1,222 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/webex"
+)
+
+const (
+	flapsTold = 8  // openings told with their times, the newest; the others by id alone
+	flapHosts = 20 // hosts named
+)
+
+// flapping is the message that stands for openings of one trigger: how often it
+// opened, how it is now, and every event id. complete says that it names all, and every host.
+func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool) {
+	items := newestFirst(d.Items)
+	for _, ids := range []int{len(items), 100, 20} {
+		out, whole := r.flaps(d, items, room, ids)
+		if out, fits := finish(out); fits {
+			return out, whole
+		}
+	}
+	out, _ := finish("🔁 **Flapping**\n📎 Every host and event id is in the list attached in this thread.")
+	return out, false
+}
+
+// flaps names so many event ids.
+func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out string, whole bool) {
+	var b strings.Builder
+	if d.Account {
+		b.WriteString(accountHead + "\n" + r.goneOf(d.Gone))
+	}
+	if len(items) == 0 {
+		fmt.Fprintf(&b, "🔁 **Nothing is left of this message**\n%s", leftOf(d.Left))
+		return b.String(), true
+	}
+	newest, open := current(items)
+	what := title(newest)
+	if newest.HasSeverity {
+		what = wordOf(newest.Severity) + " · " + what
+		if open > 0 {
+			what = emojiOf(newest.Severity) + " " + what
+		}
+	}
+	if open > 0 {
+		fmt.Fprintf(&b, "🔁 **Flapping** · %s", what)
+	} else {
+		fmt.Fprintf(&b, "✅ **Flapping, now resolved** · %s", what)
+	}
+	hosts, all := flapHostsOf(items)
+	if hosts != "" {
+		b.WriteString("\n" + hosts)
+	}
+	at := clockIn(room.Location, newest.OpenedAt)
+	b.WriteString("\n" + howOften(d, items))
+	id, _ := link(r.idOf(newest.Key), newest.Link)
+	switch {
+	case open > 1:
+		fmt.Fprintf(&b, " · %s open", number(open))
+	case open == 1:
+		fmt.Fprintf(&b, " · open%s (%s)", before(" since ", at(newest.OpenedAt)), id)
+	default:
+		fmt.Fprintf(&b, " · resolved%s (%s)", before(" at ", at(newest.ResolvedAt)), id)
+	}
+	if d.Left > 0 {
+		b.WriteString("\n" + leftOf(d.Left))
+	}
+	b.WriteString("\n")
+	for _, i := range items[:min(flapsTold, len(items))] {
+		b.WriteString("\n" + r.flapLine(i, at))
+	}
+	if rest := items[min(flapsTold, len(items)):]; len(rest) > 0 {
+		b.WriteString("\nbefore these: ")
+		shown := min(len(rest), max(ids-flapsTold, 0))
+		for n, i := range rest[:shown] {
+			if n > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(r.idOf(i.Key).String())
+		}
+		if shown < len(rest) {
+			all = false
+			fmt.Fprintf(&b, ", … and %s more", number(len(rest)-shown))
+		}
+	}
+	b.WriteString("\n")
+	if !all {
+		b.WriteString("\n📎 Every host and event id is in the list attached in this thread.")
+	}
+	if d.Last {
+		b.WriteString("\n" + lastEdit)
+	}
+	switch open {
+	case 0:
+		b.WriteString("\nOne of them: `show ID`.")
+	case 1:
+		b.WriteString("\nThe open one: `ack` in this thread. Another: `show ID`.")
+	default:
+		b.WriteString("\nOne of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
+	}
+	return b.String(), all
+}
+
+// howOften is "opened again 6 times in 14m": what the message stands for, and how
+// far its first and last opening are apart.
+func howOften(d Digest, items []DigestItem) string {
+	n := len(items) + d.Left
+	if n == 1 {
+		return "opened again"
+	}
+	span := formatDuration(items[len(items)-1].OpenedAt, items[0].OpenedAt)
+	return fmt.Sprintf("opened again **%s times**", number(n)) + before(" in ", span)
+}
+
+func before(words, text string) string {
+	if text == "" {
+		return ""
+	}
+	return words + text
+}
+
+// flapLine is one opening.
+func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
+	id, _ := link(r.idOf(i.Key), i.Link)
+	line := "- " + before("", at(i.OpenedAt)) + " " + string(id)
+	switch {
+	case !i.Open:
+		return line + " · ✅ resolved" + before(" after ", formatDuration(i.OpenedAt, i.ResolvedAt))
+	case i.Acked:
+		return line + " · open, " + ackedBy(i)
+	}
+	return line + " · open"
+}
+
+// current is the opening that says how it is now, and how many are open.
+func current(items []DigestItem) (now DigestItem, open int) {
+	now = items[0]
+	for _, i := range items {
+		if i.Open {
+			if open++; open == 1 {
+				now = i
+			}
+		}
+	}
+	return now, open
+}
+
+// newestFirst sorts a copy by when they opened; Zabbix gives later events higher ids.
+func newestFirst(items []DigestItem) []DigestItem {
+	items = slices.Clone(items)
+	slices.SortFunc(items, func(a, b DigestItem) int {
+		return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(len(b.Key.EventID), len(a.Key.EventID)), strings.Compare(b.Key.String(), a.Key.String()))
+	})
+	return items
+}
+
+// flapHostsOf are the hosts of all openings: as a rule the same ones.
+func flapHostsOf(items []DigestItem) (hosts string, all bool) {
+	var labels []string
+	for _, i := range items {
+		for _, h := range i.Hosts {
+			if label := Text(h.Label()).String(); label != "" && !slices.Contains(labels, label) {
+				labels = append(labels, label)
+			}
+		}
+	}
+	if more := len(labels) - flapHosts; more > 0 {
+		return strings.Join(labels[:flapHosts], ", ") + fmt.Sprintf(", … and %s more", number(more)), false
+	}
+	return strings.Join(labels, ", "), true
+}
+
+// clockIn writes times of day in a room's zone, with the date where that isn't of the day given.
+func clockIn(loc *time.Location, day time.Time) func(time.Time) string {
+	if loc == nil {
+		loc = time.UTC
+	}
+	day = day.In(loc)
+	return func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		if t = t.In(loc); sameDay(t, day) {
+			return t.Format("15:04:05")
+		}
+		return t.Format("2 Jan 15:04:05")
+	}
+}
+
+func title(i DigestItem) string {
+	if t := text(i.Title, maxGroupName); t != "" {
+		return "**" + t.String() + "**"
+	}
+	return "**without a name**"
+}
+
+// FlapLine tells in the thread of a flapping trigger's message that it opened again:
+// an edit notifies nobody.
+func (r *Renderer) FlapLine(d Digest, room Room) string {
+	items := newestFirst(d.Items)
+	if len(items) == 0 {
+		return ""
+	}
+	newest, _ := current(items)
+	out, _ := finish(fmt.Sprintf("%s **%s** opened again%s (%s) · %s", emojiOf(newest.Severity), wordOf(newest.Severity),
+		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), title(newest)))
+	return webex.CutMarkdown(out, webex.MaxMessageBytes)
+}
+
+// idOf is an event's id, with its source where there are several.
+func (r *Renderer) idOf(k alert.Key) Text {
+	if len(r.sources) > 1 {
+		return text(k.String(), maxLabel)
+	}
+	return text(k.EventID, maxLabel)
+}

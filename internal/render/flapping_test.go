@@ -1,0 +1,86 @@
+package render_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+// flaps are so many openings, three minutes apart, each open for 40 s; the last is open or not.
+func flaps(n int, open bool) render.Digest {
+	d := render.Digest{Flap: true}
+	for i := range n {
+		item := stormItem(i, "Link <b>down</b> on uplink 1", alert.High, open && i == n-1)
+		item.Hosts = []alert.Host{{Host: "sw1", Name: "Switch 1"}}
+		item.OpenedAt = stormAt.Add(time.Duration(i) * 3 * time.Minute)
+		item.Link = render.URL("https://zabbix.example.com/tr_events.php?triggerid=17&eventid=" + item.Key.EventID)
+		if !item.Open {
+			item.ResolvedAt = item.OpenedAt.Add(40 * time.Second)
+		}
+		d.Items = append(d.Items, item)
+	}
+	return d
+}
+
+func TestFlappingGolden(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc", Location: berlin(t)}
+	acked, left, account := flaps(4, true), flaps(3, true), flaps(2, true)
+	acked.Items[3].Acked, acked.Items[3].AckedBy = true, "Alice *Example* (via Webex)"
+	left.Items, left.Left = left.Items[1:], 1
+	account.Account, account.Gone = true, flaps(3, true).Items[2:]
+	for name, d := range map[string]render.Digest{
+		"first": flaps(1, true), "goes on": flaps(4, true), "resolved": flaps(4, false), "for hours": flaps(40, true),
+		"acknowledged": acked, "one left": left, "account": account, "nothing left": {Flap: true, Left: 2},
+	} {
+		markdown, complete := r.Digest(d, room)
+		require.True(t, complete, name)
+		golden(t, "flapping/"+name+".txt", fmt.Sprintf("%s\n--- when a severe one opens again ---\n%s", markdown, r.FlapLine(d, room)))
+	}
+	markdown, _ := r.Digest(render.Digest{Items: storm(14, 3, all).Items[3:], Left: 3, Account: true, Gone: storm(14, 3, all).Items[:3]}, room)
+	golden(t, "digest/account.txt", markdown)
+	last := storm(14, 3, all)
+	last.Last = true
+	markdown, _ = r.Digest(last, room)
+	golden(t, "digest/last edit.txt", markdown)
+}
+
+// However often it opens, and whatever names are like: the count is right, every
+// event id is named or the message says that a list does, and "resolved" is told of what is.
+func TestFlappingAccountsForAll(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	for _, n := range []int{1, 2, 8, 9, 100, 3000} {
+		for _, open := range []bool{true, false} {
+			d := flaps(n, open)
+			d.Left = 2
+			for i := range d.Items {
+				d.Items[i].Hosts = append(d.Items[i].Hosts, alert.Host{Host: strings.Repeat("x", n%7)})
+			}
+			markdown, complete := r.Digest(d, room)
+			require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes)
+			require.Contains(t, markdown, fmt.Sprintf("opened again **%s times**", comma(n+2)))
+			require.Equal(t, !open, strings.Contains(strings.SplitN(markdown, "\n", 2)[0], "now resolved"))
+			require.Equal(t, n <= 100, complete)
+			require.Equal(t, !complete, strings.Contains(markdown, "list attached in this thread"))
+			for _, i := range d.Items {
+				if complete {
+					require.Contains(t, markdown, i.Key.EventID)
+				}
+			}
+			require.Equal(t, n, strings.Count(string(r.DigestFile(d, room, stormAt)), "Link <b>down"))
+		}
+	}
+}
+
+func comma(n int) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+	}
+	return fmt.Sprint(n)
+}
