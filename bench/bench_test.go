@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,12 +22,24 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// This binary is also what the bench starts of itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // Each request of a volley is whole, signed, and about an event of its own.
 func TestVolleyIsSignedAndDistinct(t *testing.T) {
 	const n = 300
-	v, err := newVolley(firstID, n/2, 2) // the others are signed as they are sent
+	tpl, err := newTemplate(time.Now())
+	require.NoError(t, err)
+	v := newVolley(tpl, firstID, n/2, 2) // the others are signed as they are sent
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
 	require.NoError(t, err)
@@ -72,10 +86,10 @@ func TestReferenceTakesThePayload(t *testing.T) {
 func TestAccepted(t *testing.T) {
 	in := bufio.NewReader(strings.NewReader("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nX: y\r\n\r\n{}" +
 		"HTTP/1.1 202 Accepted\r\n\r\n" + "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy"))
-	require.NoError(t, accepted(in))
-	require.NoError(t, accepted(in))
-	require.EqualError(t, accepted(in), "answered HTTP/1.1 429 Too Many Requests: busy")
-	require.ErrorIs(t, accepted(in), io.EOF)
+	require.NoError(t, accepted(in, status202))
+	require.NoError(t, accepted(in, status202))
+	require.EqualError(t, accepted(in, status202), "answered HTTP/1.1 429 Too Many Requests: busy")
+	require.ErrorIs(t, accepted(in, status202), io.EOF)
 }
 
 func TestQuantile(t *testing.T) {
@@ -87,7 +101,7 @@ func TestQuantile(t *testing.T) {
 
 // The load stays small: flags out of bounds are refused.
 func TestFlagsAreBounded(t *testing.T) {
-	for _, args := range [][]string{{"-connections", "0"}, {"-rounds", "21"}, {"-round", "2m"}, {"-events", "0"}, {"-every", "1ms"}, {"-acks", "51"}, {"-only", "nothing"}, {"stray"}} {
+	for _, args := range [][]string{{"-connections", "0"}, {"-rounds", "21"}, {"-round", "2m"}, {"-events", "0"}, {"-every", "1ms"}, {"-acks", "51"}, {"-problems", "19"}, {"-storm-rate", "-1"}, {"-wait", "1h"}, {"-open", "1"}, {"-stored", "1"}, {"-fold-rounds", "0"}, {"-fold-events", "1"}, {"-only", "nothing"}, {"stray"}} {
 		_, err := parse(args, io.Discard)
 		require.Error(t, err, args)
 	}
@@ -98,16 +112,22 @@ func TestFlagsAreBounded(t *testing.T) {
 
 // Text and JSON tell the same.
 func TestReport(t *testing.T) {
-	r := &report{Machine: machine{CPUs: 2, Go: "go1", OS: "linux/amd64"}, Seconds: 61}
-	r.add("intake", "events/s", 600, 1000, "bare gin")
-	r.alone("pending", "events", 0)
+	r := &report{Machine: machine{CPUs: 2, Go: "go1", OS: "linux/amd64", Alertmanager: "0.25.0"}, Seconds: 61}
+	r.add("intake", "events/s", 600, 1000, "bare gin").ratioAtLeast(0.6)
+	r.turns("fold", "µs", []float64{100, 120, 110}, []float64{100, 100, 100}, "with none").ratioAtMost(1.05)
+	r.alone("pending", "events", 0).atMost(0)
+	r.add("refused", "calls", 1, 0, "Alertmanager").atMost(0)
+	r.without("beside", "events/s", 600, notInstalled, "Alertmanager")
 	var text, raw bytes.Buffer
 	r.text(&text)
-	require.Equal(t, `2 CPUs, linux/amd64, go1; load average unknown before, unknown after; 61 s
+	require.Equal(t, `2 CPUs, linux/amd64, go1; Alertmanager: 0.25.0; load average unknown before, unknown after; 61 s
 
-WHAT     UNIT      RELAY  REFERENCE  RATIO  AGAINST
-intake   events/s  600    1000       0.60   bare gin
-pending  events    0      -          -      
+WHAT     UNIT      RELAY  REFERENCE      RATIO                TARGET                AGAINST
+intake   events/s  600    1000           0.60                 ratio ≥ 0.6: met      bare gin
+fold     µs        110    100            1.10 (1.00 to 1.20)  ratio ≤ 1.05: MISSED  with none
+pending  events    0      -              -                    ≤ 0: met              
+refused  calls     1.00   0              -                    ≤ 0: MISSED           Alertmanager
+beside   events/s  600    not installed  -                    -                     Alertmanager
 `, text.String())
 	require.NoError(t, r.json(&raw))
 	var back report

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
 )
 
 // warmUp is how long both are driven before they are measured.
@@ -45,10 +47,10 @@ func (s *side) drive(ctx context.Context, b *bench, v *volley, cpu func() (float
 }
 
 // intake measures how many signed events a second the whole relay takes in, each on disk before
-// its answer, beside the reference. The same generator drives both in turns; the
-// relay is paused while the reference is measured, for it would go on folding.
+// its answer, beside the reference, and beside an Alertmanager's intake. The same generator drives them in
+// turns; who isn't measured is paused, for it would go on working.
 func (b *bench) intake(ctx context.Context) (err error) {
-	w, err := newWorld()
+	w, err := newWorld(webexsim.Options{})
 	if err != nil {
 		return err
 	}
@@ -63,54 +65,100 @@ func (b *bench) intake(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ours.stop()) }()
-
-	relay, reference := &side{process: ours}, &side{process: theirs}
-	relayCPU := func() (float64, error) { m, err := ours.metrics(); return m["process_cpu_seconds_total"], err }
-	referenceCPU := func() (float64, error) { u, err := theirs.usage(); return u.CPU, err }
-	next, most := int64(firstID), 10000.0
-	turn := func(d time.Duration) error {
-		v, err := newVolley(next, int(most*d.Seconds()*2)+10*b.connections, runtime.NumCPU())
+	t := &turns{bench: b, relay: &side{process: ours}, reference: &side{process: theirs}, next: firstID, most: 10000}
+	if b.rival != "" {
+		rival, err := b.startAlertmanager(ctx, "rival-intake", keepsAlone)
 		if err != nil {
 			return err
 		}
-		// The reference keeps nothing: the same ids serve it.
-		if err := ours.pause(); err != nil {
+		defer func() { err = errors.Join(err, rival.resume(), rival.stop()) }()
+		t.rival = &side{process: rival}
+		if err := rival.pause(); err != nil {
 			return err
 		}
-		err = reference.drive(ctx, b, v, referenceCPU, d)
-		if err := errors.Join(err, ours.resume()); err != nil {
-			return fmt.Errorf("the reference: %w", err)
-		}
-		v.next.Store(0)
-		if err := relay.drive(ctx, b, v, relayCPU, d); err != nil {
-			return fmt.Errorf("the relay: %w", err)
-		}
-		next += v.next.Load()
-		most = max(most, slices.Max(relay.rates), slices.Max(reference.rates))
-		return nil
 	}
-	if err := turn(warmUp); err != nil {
+	if err := t.turn(ctx, warmUp); err != nil {
 		return err
 	}
-	warm := relay.taken
-	*relay, *reference = side{process: ours}, side{process: theirs}
-	began, err := relayCPU()
+	warm := t.relay.taken
+	for _, s := range []*side{t.relay, t.reference, t.rival} {
+		if s != nil {
+			*s = side{process: s.process}
+		}
+	}
+	began, err := t.relayCPU()
 	if err != nil {
 		return err
 	}
 	for i := range b.rounds {
-		if err := turn(b.round); err != nil {
+		if err := t.turn(ctx, b.round); err != nil {
 			return err
 		}
 		b.say("intake, round %d of %d: relay %.0f/s, reference %.0f/s, ratio %.2f, load average %s",
-			i+1, b.rounds, relay.rates[i], reference.rates[i], relay.rates[i]/reference.rates[i], load())
+			i+1, b.rounds, t.relay.rates[i], t.reference.rates[i], t.relay.rates[i]/t.reference.rates[i], load())
 	}
-	return b.tellIntake(ctx, relay, reference, warm, began)
+	return b.tellIntake(ctx, t, warm, began)
 }
+
+// turns are the sides, and where the next round begins.
+type turns struct {
+	*bench
+	relay, reference, rival *side // rival may be nil
+	next                    int64 // event id
+	most                    float64
+}
+
+func (t *turns) relayCPU() (float64, error) {
+	m, err := t.relay.metrics()
+	return m["process_cpu_seconds_total"], err
+}
+
+// turn drives each for d.
+func (t *turns) turn(ctx context.Context, d time.Duration) error {
+	event, err := newTemplate(time.Now())
+	if err != nil {
+		return err
+	}
+	v := newVolley(event, t.next, int(t.most*d.Seconds()*2)+10*t.connections, runtime.NumCPU())
+	// The others keep nothing, or their own: the same ids serve them.
+	if err := t.relay.pause(); err != nil {
+		return err
+	}
+	err = t.reference.drive(ctx, t.bench, v, func() (float64, error) { u, err := t.reference.usage(); return u.CPU, err }, d)
+	if err == nil && t.rival != nil {
+		err = t.rivalTurn(ctx, d)
+	}
+	if err := errors.Join(err, t.relay.resume()); err != nil {
+		return fmt.Errorf("the references: %w", err)
+	}
+	v.next.Store(0)
+	if err := t.relay.drive(ctx, t.bench, v, t.relayCPU, d); err != nil {
+		return fmt.Errorf("the relay: %w", err)
+	}
+	t.next += v.next.Load()
+	t.most = max(t.most, slices.Max(t.relay.rates), slices.Max(t.reference.rates))
+	return nil
+}
+
+func (t *turns) rivalTurn(ctx context.Context, d time.Duration) error {
+	alert, err := newAlertTemplate()
+	if err != nil {
+		return err
+	}
+	if err := t.rival.resume(); err != nil {
+		return err
+	}
+	v := newVolley(alert, t.next, 0, 1)
+	err = t.rival.drive(ctx, t.bench, v, func() (float64, error) { return 0, nil }, d)
+	return errors.Join(err, t.rival.pause())
+}
+
+const bareAlerts = "Alertmanager's POST /api/v2/alerts, which keeps nothing on disk before it answers"
 
 // tellIntake waits for the fold, and reports. The relay had used began seconds of
 // processor time before the first round, and taken warm events.
-func (b *bench) tellIntake(ctx context.Context, relay, reference *side, warm int, began float64) error {
+func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float64) error {
+	relay, reference := t.relay, t.reference
 	m, err := relay.metrics()
 	if err != nil {
 		return err
@@ -123,24 +171,21 @@ func (b *bench) tellIntake(ctx context.Context, relay, reference *side, warm int
 	if m, err = relay.metrics(); err != nil {
 		return err
 	}
-	var ratios []float64
-	for i := range relay.rates {
-		ratios = append(ratios, relay.rates[i]/reference.rates[i])
+	b.report.turns(fmt.Sprintf("durable intake, %d connections (median of %d rounds)", b.connections, b.rounds), "events/s", relay.rates, reference.rates, bareGin).ratioAtLeast(0.6)
+	if t.rival != nil {
+		b.report.turns("  beside Alertmanager's", "events/s", relay.rates, t.rival.rates, bareAlerts)
+	} else {
+		b.report.without("  beside Alertmanager's", "events/s", quantile(slices.Clone(relay.rates), .5), notInstalled, bareAlerts)
 	}
-	rounds := slices.Clone(ratios)
-	median := quantile(ratios, .5)
-	mine, other := quantile(relay.rates, .5), quantile(reference.rates, .5)
-	b.report.Rows = append(b.report.Rows, row{Name: fmt.Sprintf("durable intake, %d connections (median of %d rounds)", b.connections, b.rounds),
-		Unit: "events/s", Relay: mine, Reference: &other, Ratio: &median, Against: bareGin, Rounds: rounds})
 	theirs := 1e6 * reference.cpu / float64(reference.taken)
 	b.report.add("  processor time for each event, within the rounds", "µs", 1e6*relay.cpu/float64(relay.taken), theirs, bareGin)
 	b.report.add("  processor time for each event, and for folding it", "µs", 1e6*(m["process_cpu_seconds_total"]-began)/float64(relay.taken), theirs, bareGin)
 	b.report.add("  answer within, 99 % of events", "ms", quantile(relay.p99, .5), quantile(reference.p99, .5), bareGin)
 	b.report.alone("  not folded yet after the last round, of "+fmt.Sprint(relay.taken+warm), "events", pending)
 	if drained < 0 {
-		b.report.alone("  not folded yet after "+b.drain.String(), "events", m["alert_relay_journal_pending"])
+		b.report.alone("  not folded yet after "+b.drain.String(), "events", m["alert_relay_journal_pending"]).atMost(0)
 	} else {
-		b.report.alone("  until all were folded", "s", drained.Seconds())
+		b.report.alone("  until all were folded", "s", drained.Seconds()).atMost(1)
 	}
 	b.report.alone("  resident memory after the last round", "MiB", rss/(1<<20))
 	refused := m[`alert_relay_events_total{kind="problem",result="refused",source="main"}`]

@@ -21,18 +21,20 @@ import (
 // the generator shares the processors with whom it measures.
 type volley struct {
 	*template
-	first int64 // event id
+	first int64  // event id
+	want  []byte // how the answer begins
 	signs [][signLength]byte
 	next  atomic.Int64
 }
 
-// newVolley signs n requests.
-func newVolley(first int64, n int, workers int) (*volley, error) {
-	t, err := newTemplate(time.Now())
-	if err != nil {
-		return nil, err
+// newVolley signs n requests; a template without a place for a signature needs none.
+func newVolley(t *template, first int64, n int, workers int) *volley {
+	v := &volley{template: t, first: first, want: status202}
+	if t.sign == 0 {
+		v.want = status200
+		return v
 	}
-	v := &volley{template: t, first: first, signs: make([][signLength]byte, n)}
+	v.signs = make([][signLength]byte, n)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
@@ -45,7 +47,7 @@ func newVolley(first int64, n int, workers int) (*volley, error) {
 		})
 	}
 	wg.Wait()
-	return v, nil
+	return v
 }
 
 // name writes the event id of the i-th request.
@@ -70,27 +72,35 @@ type shot struct {
 
 func (s shot) rate() float64 { return float64(s.taken) / s.took.Seconds() }
 
-// fire sends the volley over so many connections, each with one request at a time,
-// until d is over. Any answer but 202 is an error.
-func (v *volley) fire(ctx context.Context, addr string, connections int, d time.Duration) (shot, error) {
-	conns := make([]net.Conn, connections)
-	defer func() {
+// dial opens so many connections, which are good for so long.
+func dial(addr string, connections int, d time.Duration) (conns []net.Conn, hangUp func(), err error) {
+	hangUp = func() {
 		for _, c := range conns {
-			if c != nil {
-				_ = c.Close() // nothing is left to be sent
-			}
-		}
-	}()
-	for i := range conns {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return shot{}, err
-		}
-		conns[i] = c
-		if err := c.SetDeadline(time.Now().Add(d + 30*time.Second)); err != nil {
-			return shot{}, err
+			_ = c.Close() // nothing is left to be sent
 		}
 	}
+	for range connections {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			conns = append(conns, c)
+			err = c.SetDeadline(time.Now().Add(d))
+		}
+		if err != nil {
+			hangUp()
+			return nil, nil, err
+		}
+	}
+	return conns, hangUp, nil
+}
+
+// fire sends the volley over so many connections, each with one request at a time,
+// until d is over. Any other answer than what is wanted is an error.
+func (v *volley) fire(ctx context.Context, addr string, connections int, d time.Duration) (shot, error) {
+	conns, hangUp, err := dial(addr, connections, d+30*time.Second)
+	if err != nil {
+		return shot{}, err
+	}
+	defer hangUp()
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	waits, faults := make([][]time.Duration, connections), make([]error, connections)
@@ -122,9 +132,11 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 	for ctx.Err() == nil {
 		i := int(v.next.Add(1) - 1)
 		v.name(request, i)
-		if i < len(v.signs) {
+		switch {
+		case v.sign == 0:
+		case i < len(v.signs):
 			copy(request[v.sign:], v.signs[i][:])
-		} else { // faster than was foreseen
+		default: // faster than was foreseen
 			var s [signLength]byte
 			v.signature(mac, request, &s)
 			copy(request[v.sign:], s[:])
@@ -133,7 +145,7 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 		if _, err := c.Write(request); err != nil {
 			return nil, err
 		}
-		if err := accepted(in); err != nil {
+		if err := accepted(in, v.want); err != nil {
 			return nil, err
 		}
 		waits = append(waits, time.Since(sent))
@@ -141,20 +153,67 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 	return waits, nil
 }
 
+// barrage is requests that are sent once each.
+type barrage struct {
+	requests  [][]byte
+	want      []byte
+	perSecond float64 // 0: as fast as they are answered
+	next      atomic.Int64
+}
+
+// fire sends all of them over so many connections, each with one request at a time.
+func (b *barrage) fire(ctx context.Context, addr string, connections int) error {
+	conns, hangUp, err := dial(addr, connections, 5*time.Minute)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	faults := make(chan error, connections)
+	began := time.Now()
+	for _, c := range conns {
+		go func() { faults <- b.talk(ctx, c, began) }()
+	}
+	for range conns {
+		err = errors.Join(err, <-faults)
+	}
+	return err
+}
+
+func (b *barrage) talk(ctx context.Context, c net.Conn, began time.Time) error {
+	in := bufio.NewReaderSize(c, 2048)
+	for ctx.Err() == nil {
+		i := int(b.next.Add(1) - 1)
+		if i >= len(b.requests) {
+			return nil
+		}
+		if b.perSecond > 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(float64(i) / b.perSecond * float64(time.Second)))))
+		}
+		if _, err := c.Write(b.requests[i]); err != nil {
+			return err
+		}
+		if err := accepted(in, b.want); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 var (
+	status200     = []byte("HTTP/1.1 200 ")
 	status202     = []byte("HTTP/1.1 202 ")
 	contentLength = []byte("Content-Length: ")
 )
 
-// accepted reads an answer that should be a 202. It knows no more of HTTP than Go's
+// accepted reads an answer that should begin like this. It knows no more of HTTP than Go's
 // server needs.
-func accepted(in *bufio.Reader) error {
+func accepted(in *bufio.Reader, want []byte) error {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
 	status, size := "", 0
-	if !bytes.HasPrefix(line, status202) {
+	if !bytes.HasPrefix(line, want) {
 		status = string(bytes.TrimSpace(line))
 	}
 	for {

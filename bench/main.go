@@ -31,6 +31,16 @@ type options struct {
 	events      int
 	every       time.Duration
 	acks        int
+
+	problems     int
+	stormRate    float64
+	alertmanager string
+	wait         time.Duration
+	open         int
+	stored       int
+	big          bool
+	foldRounds   int
+	foldEvents   int
 }
 
 func parse(args []string, errs io.Writer) (options, error) {
@@ -41,7 +51,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.dir, "dir", "", "where the relay's store is put: on a disk, not in memory (the system's temporary directory by default)")
 	f.StringVar(&o.only, "only", "", "measure these alone, of: "+strings.Join(partNames, ","))
 	f.StringVar(&o.binary, "relay", "", "a built alert-relay to measure; built from this module by default")
-	f.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of the relay under intake here; the relay then runs in this binary (a process of its own all the same)")
+	f.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of the relay under intake here, and of that in the storm with .storm after the name; the relay then runs in this binary (a process of its own all the same)")
 	f.IntVar(&o.connections, "connections", 64, "connections of the intake")
 	f.IntVar(&o.rounds, "rounds", 8, "rounds of the intake; relay and reference take turns")
 	f.DurationVar(&o.round, "round", 2*time.Second, "length of a round")
@@ -49,6 +59,15 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.IntVar(&o.events, "events", 200, "events whose way to the room is timed")
 	f.DurationVar(&o.every, "every", 250*time.Millisecond, "pause between two of them; where more than three come in half a second they are a burst, and held back for as long")
 	f.IntVar(&o.acks, "acks", 40, "acknowledgements that are timed, 50 at most: the relay takes 30 commands a minute of a person, and two people speak")
+	f.IntVar(&o.problems, "problems", 5000, "problems of a storm")
+	f.Float64Var(&o.stormRate, "storm-rate", 0, "events a second of a storm; 0: as fast as they are taken, and the second storm within five seconds")
+	f.StringVar(&o.alertmanager, "alertmanager", "", "an Alertmanager to measure beside; where it is installed by default, none with \"none\"")
+	f.DurationVar(&o.wait, "wait", 40*time.Second, "how long an Alertmanager has for telling the same storm")
+	f.IntVar(&o.open, "open", 100_000, "open problems that a start and its memory are measured with")
+	f.BoolVar(&o.big, "big", true, "measure the fold beside a million stored problems: that takes two or three minutes, and 7 GB of disk for the while")
+	f.IntVar(&o.stored, "stored", 1_000_000, "how many those are")
+	f.IntVar(&o.foldRounds, "fold-rounds", 7, "rounds of that; both databases take turns")
+	f.IntVar(&o.foldEvents, "fold-events", 4000, "events that are folded in each")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -63,6 +82,9 @@ func parse(args []string, errs io.Writer) (options, error) {
 	case o.connections < 1 || o.connections > 1024, o.rounds < 1 || o.rounds > 20, o.round < 100*time.Millisecond || o.round > time.Minute,
 		o.events < 1 || o.events > 5000, o.every < 10*time.Millisecond || o.every > time.Second, o.acks < 1 || o.acks > 50, o.drain < 0 || o.drain > 10*time.Minute:
 		return o, errors.New("a flag is out of its bounds: this is a small bounded load (connections 1-1024, rounds 1-20, round 100ms-1m, drain to 10m, events 1-5000, every 10ms-1s, acks 1-50)")
+	case o.problems < 20 || o.problems > 20_000, o.stormRate < 0 || o.stormRate > 50_000, o.wait < time.Second || o.wait > 10*time.Minute,
+		o.open < 100 || o.open > 1_000_000, o.stored < 1000 || o.stored > 5_000_000, o.foldRounds < 1 || o.foldRounds > 50, o.foldEvents < 2 || o.foldEvents > 50_000:
+		return o, errors.New("a flag is out of its bounds (problems 20-20000, storm-rate 0-50000, wait 1s-10m, open 100-1000000, stored 1000-5000000, fold-rounds 1-50, fold-events 2-50000)")
 	}
 	return o, nil
 }
@@ -77,8 +99,10 @@ func (o options) names() []string {
 
 // The parts of a run, in order.
 var (
-	partNames = []string{"rest", "disk", "intake", "latency"}
-	parts     = map[string]func(*bench, context.Context) error{"rest": (*bench).rest, "disk": (*bench).disk, "intake": (*bench).intake, "latency": (*bench).latency}
+	partNames = []string{"rest", "disk", "intake", "latency", "storm", "memory"}
+	parts     = map[string]func(*bench, context.Context) error{
+		"rest": (*bench).rest, "disk": (*bench).disk, "intake": (*bench).intake, "latency": (*bench).latency, "storm": (*bench).storm, "memory": (*bench).memory,
+	}
 )
 
 func main() {
@@ -103,7 +127,7 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+time.Duration(o.rounds)*2*o.round)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute+time.Duration(o.rounds)*3*o.round+o.wait)
 	defer cancel()
 	report, err := measure(ctx, o, errs)
 	if err != nil {
@@ -136,6 +160,9 @@ func measure(ctx context.Context, o options, log io.Writer) (r *report, err erro
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.findAlertmanager(ctx); err != nil {
+		return nil, err
+	}
 	b.report.Machine.LoadBefore = load()
 	began := time.Now()
 	for _, name := range o.names() {
@@ -153,6 +180,7 @@ type bench struct {
 	dir    string
 	log    io.Writer
 	relay  string // the binary
+	rival  string // the Alertmanager's; "" where none is measured
 	report *report
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,17 +34,23 @@ func environment() []string {
 	return []string{"BENCH_WEBEX=" + webexsim.DefaultBotToken, "BENCH_ZABBIX=" + zabbixsim.RelayToken, "BENCH_SECRET=" + secret}
 }
 
+// strict is a Webex whose rooms take five messages a second: what comes too early is
+// answered 429 with Retry-After.
+var strict = webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}}
+
 // world is a simulated Webex and a simulated Zabbix, in this process.
 type world struct {
 	webex               *webexsim.Server
 	zabbix              *zabbixsim.Server
 	webexURL, zabbixURL string
+	seen                *witness // of the Webex
 	close               func()
 }
 
-// newWorld starts both on loopback addresses. The Webex limits nobody.
-func newWorld() (_ *world, err error) {
-	w := &world{webex: webexsim.NewDefault(webexsim.Options{})}
+// newWorld starts both on loopback addresses.
+func newWorld(webex webexsim.Options) (_ *world, err error) {
+	w := &world{webex: webexsim.NewDefault(webex)}
+	w.seen = &witness{next: w.webex}
 	if w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true}); err != nil {
 		return nil, err
 	}
@@ -61,7 +68,7 @@ func newWorld() (_ *world, err error) {
 	for _, s := range []struct {
 		h   http.Handler
 		url *string
-	}{{w.webex, &w.webexURL}, {w.zabbix, &w.zabbixURL}} {
+	}{{w.seen, &w.webexURL}, {w.zabbix, &w.zabbixURL}} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			w.close()
@@ -75,3 +82,80 @@ func newWorld() (_ *world, err error) {
 	running.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
 	return w, nil
 }
+
+// witness stands before a simulated Webex, and remembers the calls that post, edit
+// or delete a message.
+type witness struct {
+	next  http.Handler
+	mu    sync.Mutex
+	calls []write
+}
+
+// write is one of them.
+type write struct {
+	at     time.Time // when it came
+	method string
+	status int
+}
+
+func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	c := write{at: time.Now(), method: r.Method}
+	told := &statusWriter{ResponseWriter: out, status: http.StatusOK}
+	w.next.ServeHTTP(told, r)
+	if c.status = told.status; r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/messages") {
+		w.mu.Lock()
+		w.calls = append(w.calls, c)
+		w.mu.Unlock()
+	}
+}
+
+// since gives the calls that came from then on, in the order of their answers.
+func (w *witness) since(then time.Time) (calls []write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		if !c.at.Before(then) {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// count is how many there were.
+func (w *witness) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls)
+}
+
+// refusals are the calls that were answered 429, and those of them that came more than
+// a second after the first call.
+func refusals(calls []write) (all, late int) {
+	first := time.Time{}
+	for _, c := range calls {
+		if first.IsZero() || c.at.Before(first) {
+			first = c.at
+		}
+	}
+	for _, c := range calls {
+		if c.status == http.StatusTooManyRequests {
+			all++
+			if c.at.Sub(first) > time.Second {
+				late++
+			}
+		}
+	}
+	return all, late
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
+	"strconv"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"nms-alert-relay/internal/receiver"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
 	"nms-alert-relay/internal/testdata"
 	"nms-alert-relay/zabbix"
 )
@@ -61,19 +64,24 @@ func macros() (map[string]string, error) {
 	return m, nil
 }
 
+const (
+	dateForm = "2006.01.02"
+	timeForm = "15:04:05"
+)
+
 // stamped sets the times of a payload: events of another day would be told
 // differently.
 func stamped(m map[string]string, now time.Time) {
 	now = now.UTC()
 	for _, prefix := range []string{"", "EVENT."} {
-		m[prefix+"DATE"], m[prefix+"TIME"] = now.Format("2006.01.02"), now.Format("15:04:05")
+		m[prefix+"DATE"], m[prefix+"TIME"] = now.Format(dateForm), now.Format(timeForm)
 	}
 }
 
 // template is one request of which only event id and signature change.
 type template struct {
 	request  []byte
-	id, sign int // where they stand
+	id, sign int // where they stand; no sign: 0
 	stamp    string
 	body     int // where the body begins
 }
@@ -93,14 +101,62 @@ func newTemplate(now time.Time) (*template, error) {
 		return nil, err
 	}
 	t := &template{stamp: fmt.Sprint(now.Unix())}
-	head := fmt.Sprintf("POST /v1/zabbix/events HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Zabbix 7.0.22\r\nAccept: */*\r\nContent-Type: application/json\r\n"+
-		"%s: %s\r\n%s: sha256=%s\r\nContent-Length: %d\r\n\r\n", receiver.HeaderTimestamp, t.stamp, receiver.HeaderSignature, strings.Repeat("0", signLength), len(body))
+	head := eventHead(t.stamp, strings.Repeat("0", signLength), len(body))
+	t.sign = strings.Index(head, "sha256=") + len("sha256=")
+	return t, t.of(head, body)
+}
+
+// of puts the request together.
+func (t *template) of(head string, body []byte) error {
 	t.request = append([]byte(head), body...)
 	t.body = len(head)
-	t.sign = strings.Index(head, "sha256=") + len("sha256=")
-	t.id = bytes.Index(t.request, []byte(sampleID))
+	t.id = t.body + bytes.Index(body, []byte(sampleID))
 	if t.id < t.body {
-		return nil, fmt.Errorf("the payload has no place for an event id")
+		return fmt.Errorf("the payload has no place for an event id")
 	}
-	return t, nil
+	return nil
+}
+
+func eventHead(stamp, signature string, length int) string {
+	return fmt.Sprintf("POST /v1/zabbix/events HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Zabbix 7.0.22\r\nAccept: */*\r\nContent-Type: application/json\r\n"+
+		"%s: %s\r\n%s: sha256=%s\r\nContent-Length: %d\r\n\r\n", receiver.HeaderTimestamp, stamp, receiver.HeaderSignature, signature, length)
+}
+
+// signed is a whole request with an event.
+func signed(body []byte, now time.Time) []byte {
+	stamp := fmt.Sprint(now.Unix())
+	signature := strings.TrimPrefix(receiver.Sign(secret, stamp, body), "sha256=")
+	return append([]byte(eventHead(stamp, signature, len(body))), body...)
+}
+
+// eventBody is what our media type sends as a problem opens.
+func eventBody(m map[string]string, t zabbixsim.Trigger, id int64, now time.Time) ([]byte, error) {
+	stamped(m, now)
+	tags, err := json.Marshal(t.Tags)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range map[string]string{
+		"EVENT.ID": strconv.FormatInt(id, 10), "EVENT.NAME": t.Name, "ALERT.SUBJECT": t.Name, "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.OPDATA": t.OpData,
+		"EVENT.TAGSJSON": string(tags), "HOST.ID": t.Host.ID, "HOST.HOST": t.Host.Host, "HOST.NAME": t.Host.Name, "HOST.IP": t.Host.IP,
+		"TRIGGER.ID": t.ID, "TRIGGER.NAME": t.Name, "TRIGGER.DESCRIPTION": t.Description, "TRIGGER.URL": t.URL, "TRIGGER.HOSTGROUP.NAME": strings.Join(t.Host.Groups, ", "),
+		"ITEM.ID": t.ItemID, "ITEM.NAME": t.ItemName,
+	} {
+		m[k] = v
+	}
+	return json.Marshal(m)
+}
+
+// recoveryBody is what it sends as the problem that eventBody told is over.
+func recoveryBody(m map[string]string, p zabbixsim.Problem) ([]byte, error) {
+	m = maps.Clone(m)
+	if _, err := eventBody(m, p.Trigger, p.ID, p.Resolved); err != nil {
+		return nil, err
+	}
+	opened, over := p.Opened.UTC(), p.Resolved.UTC()
+	m["EVENT.VALUE"], m["EVENT.STATUS"], m["EVENT.OPDATA"] = "0", "RESOLVED", p.Trigger.Recovered
+	m["EVENT.DATE"], m["EVENT.TIME"] = opened.Format(dateForm), opened.Format(timeForm)
+	m["EVENT.RECOVERY.ID"] = strconv.FormatInt(p.RecoveryID, 10)
+	m["EVENT.RECOVERY.DATE"], m["EVENT.RECOVERY.TIME"] = over.Format(dateForm), over.Format(timeForm)
+	return json.Marshal(m)
 }

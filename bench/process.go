@@ -25,7 +25,7 @@ import (
 )
 
 // roles are what this binary is as a process of its own.
-var roles = map[string]func(args []string) error{"reference": reference, "profiled-relay": profiled}
+var roles = map[string]func(args []string) error{"reference": reference, "profiled-relay": profiled, "fold": fold}
 
 // secret signs the events, and guards nothing.
 const secret = "simulated-secret-of-the-bench"
@@ -117,23 +117,30 @@ func (b *bench) startRelay(ctx context.Context, name, webex, zabbix, more, profi
 		p.cmd = exec.CommandContext(ctx, self, "profiled-relay", file, profile)
 	}
 	p.cmd.Env = append(os.Environ(), environment()...)
-	// Its log goes to a file, as with a service manager: not to a pipe that this process
-	// would have to read.
-	log, err := os.Create(p.log)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	p.cmd.Stdout, p.cmd.Stderr = log, log
 	began := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := p.logged(); err != nil {
 		return nil, err
 	}
-	go p.wait()
 	if err := p.answers(ctx, began, "http://"+p.admin+"/readyz"); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
+}
+
+// logged starts the process. Its log goes to a file, as with a service manager: not
+// to a pipe that this process would have to read.
+func (p *process) logged() error {
+	log, err := os.Create(p.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go p.wait()
+	return nil
 }
 
 func (p *process) wait() {
@@ -195,10 +202,15 @@ func (p *process) stop() error {
 func (p *process) pause() error  { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 func (p *process) resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// metrics reads the relay's own, as Prometheus would: those without labels by
-// their name, those with by name and labels.
+// metrics reads the relay's own.
 func (p *process) metrics() (map[string]float64, error) {
-	resp, err := http.Get("http://" + p.admin + "/metrics")
+	return metricsOf("http://" + p.admin + "/metrics")
+}
+
+// metricsOf reads metrics as Prometheus would: those without labels by their
+// name, those with by name and labels.
+func metricsOf(url string) (map[string]float64, error) {
+	resp, err := http.Get(url)
 	if err != nil {
 		return nil, err
 	}

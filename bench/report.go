@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,11 +20,12 @@ type report struct {
 }
 
 type machine struct {
-	CPUs       int    `json:"cpus"`
-	Go         string `json:"go"`
-	OS         string `json:"os"`
-	LoadBefore string `json:"load_before,omitempty"` // averages of 1, 5 and 15 minutes
-	LoadAfter  string `json:"load_after,omitempty"`
+	CPUs         int    `json:"cpus"`
+	Go           string `json:"go"`
+	OS           string `json:"os"`
+	Alertmanager string `json:"alertmanager"`          // its version
+	LoadBefore   string `json:"load_before,omitempty"` // averages of 1, 5 and 15 minutes
+	LoadAfter    string `json:"load_after,omitempty"`
 }
 
 // row is one figure beside its reference. Reference and Ratio are nil where
@@ -35,18 +37,90 @@ type row struct {
 	Reference *float64  `json:"reference,omitempty"`
 	Ratio     *float64  `json:"ratio,omitempty"`
 	Against   string    `json:"against,omitempty"` // what the reference is
+	Note      string    `json:"note,omitempty"`    // why there is no reference
 	Rounds    []float64 `json:"rounds,omitempty"`  // the ratio of each round
+	Target    *target   `json:"target,omitempty"`
+}
+
+// target is what a figure is to reach.
+type target struct {
+	Limit float64 `json:"limit"`
+	Of    string  `json:"of"` // "relay" or "ratio"
+	Least bool    `json:"least,omitempty"`
+	Met   bool    `json:"met"`
+}
+
+func (t *target) String() string {
+	out := "≤ "
+	if t.Least {
+		out = "≥ "
+	}
+	if out += strconv.FormatFloat(t.Limit, 'g', -1, 64); t.Of == "ratio" {
+		out = "ratio " + out
+	}
+	if t.Met {
+		return out + ": met"
+	}
+	return out + ": MISSED"
+}
+
+func (r *row) aim(of string, figure, limit float64, least bool) {
+	met := figure <= limit
+	if least {
+		met = figure >= limit
+	}
+	r.Target = &target{Limit: limit, Of: of, Least: least, Met: met}
+}
+
+// What the last row is to reach: in its own figure, or in its ratio where it has one.
+func (r *row) atMost(limit float64) { r.aim("relay", r.Relay, limit, false) }
+
+func (r *row) ratioAtMost(limit float64) {
+	if r.Ratio != nil {
+		r.aim("ratio", *r.Ratio, limit, false)
+	}
+}
+
+func (r *row) ratioAtLeast(limit float64) {
+	if r.Ratio != nil {
+		r.aim("ratio", *r.Ratio, limit, true)
+	}
+}
+
+func (r *report) put(new row) *row {
+	r.Rows = append(r.Rows, new)
+	return &r.Rows[len(r.Rows)-1]
 }
 
 // add adds a row whose ratio is that of its two figures.
-func (r *report) add(name, unit string, relay, reference float64, against string) {
-	ratio := relay / reference
-	r.Rows = append(r.Rows, row{Name: name, Unit: unit, Relay: relay, Reference: &reference, Ratio: &ratio, Against: against})
+func (r *report) add(name, unit string, relay, reference float64, against string) *row {
+	new := row{Name: name, Unit: unit, Relay: relay, Reference: &reference, Against: against}
+	if reference != 0 {
+		ratio := relay / reference
+		new.Ratio = &ratio
+	}
+	return r.put(new)
+}
+
+// turns adds a row whose ratio is the median of those of rounds in turns.
+func (r *report) turns(name, unit string, relay, reference []float64, against string) *row {
+	var ratios []float64
+	for i := range relay {
+		ratios = append(ratios, relay[i]/reference[i])
+	}
+	rounds := slices.Clone(ratios)
+	other, ratio := quantile(slices.Clone(reference), .5), quantile(ratios, .5)
+	return r.put(row{Name: name, Unit: unit, Relay: quantile(slices.Clone(relay), .5), Reference: &other, Ratio: &ratio, Against: against, Rounds: rounds})
 }
 
 // alone adds a row without a reference.
-func (r *report) alone(name, unit string, relay float64) {
-	r.Rows = append(r.Rows, row{Name: name, Unit: unit, Relay: relay})
+func (r *report) alone(name, unit string, relay float64) *row {
+	return r.put(row{Name: name, Unit: unit, Relay: relay})
+}
+
+// without adds a row that says why it has no reference.
+func (r *report) without(name, unit string, relay float64, note, against string) *row {
+	return r.put(row{Name: name, Unit: unit, Relay: relay, Note: note, Against: against})
 }
 
 func (r *report) json(w io.Writer) error {
@@ -56,19 +130,25 @@ func (r *report) json(w io.Writer) error {
 }
 
 func (r *report) text(w io.Writer) {
-	fmt.Fprintf(w, "%d CPUs, %s, %s; load average %s before, %s after; %.0f s\n\n", r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
-		or(r.Machine.LoadBefore, "unknown"), or(r.Machine.LoadAfter, "unknown"), r.Seconds)
+	fmt.Fprintf(w, "%d CPUs, %s, %s; Alertmanager: %s; load average %s before, %s after; %.0f s\n\n", r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
+		or(r.Machine.Alertmanager, "not asked for"), or(r.Machine.LoadBefore, "unknown"), or(r.Machine.LoadAfter, "unknown"), r.Seconds)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "WHAT\tUNIT\tRELAY\tREFERENCE\tRATIO\tAGAINST")
+	fmt.Fprintln(t, "WHAT\tUNIT\tRELAY\tREFERENCE\tRATIO\tTARGET\tAGAINST")
 	for _, row := range r.Rows {
-		reference, ratio := "-", "-"
+		reference, ratio, aim := or(row.Note, "-"), "-", "-"
 		if row.Reference != nil {
-			reference, ratio = number(*row.Reference), fmt.Sprintf("%.2f", *row.Ratio)
+			reference = number(*row.Reference)
+		}
+		if row.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f", *row.Ratio)
 		}
 		if len(row.Rounds) > 0 {
 			ratio += fmt.Sprintf(" (%.2f to %.2f)", slices.Min(row.Rounds), slices.Max(row.Rounds))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.Unit, number(row.Relay), reference, ratio, row.Against)
+		if row.Target != nil {
+			aim = row.Target.String()
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.Unit, number(row.Relay), reference, ratio, aim, row.Against)
 	}
 	_ = t.Flush() // standard output: nobody to tell
 }

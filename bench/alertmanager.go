@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+)
+
+// Names that an Alertmanager is installed by: Debian's package, and its own archive.
+var rivals = []string{"prometheus-alertmanager", "alertmanager"}
+
+const notInstalled = "not installed"
+
+// findAlertmanager looks for one to measure beside. Without one the run goes on.
+func (b *bench) findAlertmanager(ctx context.Context) error {
+	b.report.Machine.Alertmanager = notInstalled
+	switch b.alertmanager {
+	case "none":
+		return nil
+	case "":
+		for _, name := range rivals {
+			if path, err := exec.LookPath(name); err == nil {
+				b.rival = path
+				break
+			}
+		}
+	default:
+		b.rival = b.alertmanager
+	}
+	if b.rival == "" {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, b.rival, "--version").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s --version: %w\n%s", b.rival, err, out)
+	}
+	b.report.Machine.Alertmanager = versionIn(string(out))
+	return nil
+}
+
+// versionIn is the version in "alertmanager, version 0.25.0 (branch: …".
+func versionIn(text string) string {
+	_, rest, ok := strings.Cut(text, "version ")
+	if fields := strings.Fields(rest); ok && len(fields) > 0 {
+		return fields[0]
+	}
+	return "of an unknown version"
+}
+
+// Configurations of an Alertmanager. It waits as short as it may (group_wait) and
+// otherwise has its own defaults.
+const (
+	// keepsAlone takes alerts and tells nobody.
+	keepsAlone = "route: {receiver: nobody, group_wait: 10m}\nreceivers: [{name: nobody}]\n"
+	// tellsTwice tells the same alerts to two Webexes: in a message for each host, so that each
+	// is told; and grouped as it does by itself, which is by nothing.
+	tellsTwice = `route:
+  receiver: grouped
+  group_wait: 1s
+  routes:
+    - {receiver: each, group_by: [alertname, host], group_wait: 1s, matchers: ['host=~".+"'], continue: true}
+    - {receiver: grouped, group_wait: 1s, matchers: ['host=~".+"']}
+receivers:
+  - name: each
+    webex_configs: [{api_url: "%[1]s/v1/messages", room_id: %[3]q, http_config: {authorization: {credentials: %[4]q}}}]
+  - name: grouped
+    webex_configs: [{api_url: "%[2]s/v1/messages", room_id: %[3]q, http_config: {authorization: {credentials: %[4]q}}}]
+`
+)
+
+// startAlertmanager starts one of its own, on loopback addresses, without a cluster.
+func (b *bench) startAlertmanager(ctx context.Context, name, config string) (*process, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(b.dir, name+".yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	p := &process{public: addr, ended: make(chan struct{}), log: filepath.Join(b.dir, name+".log")}
+	p.cmd = exec.CommandContext(ctx, b.rival, "--config.file="+file, "--storage.path="+filepath.Join(b.dir, name), "--web.listen-address="+addr, "--cluster.listen-address=")
+	if err := p.logged(); err != nil {
+		return nil, err
+	}
+	if err := p.answers(ctx, time.Now(), "http://"+addr+"/-/ready"); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
+}
+
+func alertHead(length int) string {
+	return fmt.Sprintf("POST /api/v2/alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Prometheus/2.53\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", length)
+}
+
+// alertBody is a problem as Prometheus would tell it.
+func alertBody(t zabbixsim.Trigger, id string) ([]byte, error) {
+	return json.Marshal([]map[string]any{{
+		"labels": map[string]string{"alertname": t.Name, "host": t.Host.Host, "severity": t.Severity.String(), "event_id": id},
+		"annotations": map[string]string{
+			"summary": t.Name + " on " + t.Host.Name, "description": t.OpData,
+		},
+		"generatorURL": "http://prometheus.example.com/graph?g0.expr=up",
+	}})
+}
+
+// newAlertTemplate is an alert of which the id changes.
+func newAlertTemplate() (*template, error) {
+	body, err := alertBody(stormTrigger(0), sampleID)
+	if err != nil {
+		return nil, err
+	}
+	t := &template{}
+	return t, t.of(alertHead(len(body)), body)
+}
+
+// rivalry is what an Alertmanager made of a storm.
+type rivalry struct {
+	told     int // hosts that a message in the room names
+	messages int
+	refused  int // 429s
+	late     int // of them, after the first second
+	early    int // requests while told to wait
+	failed   int // notifications that it gave up, until the group's next interval
+	peak     float64
+}
+
+// rivalStorm has an Alertmanager tell the same problems, in two rooms at once: a message for
+// each host, and with its own grouping.
+func (b *bench) rivalStorm(ctx context.Context) (each, grouped rivalry, err error) {
+	var worlds [2]*world
+	for i := range worlds {
+		if worlds[i], err = newWorld(strict); err != nil {
+			return each, grouped, err
+		}
+		defer worlds[i].close()
+	}
+	am, err := b.startAlertmanager(ctx, "rival", fmt.Sprintf(tellsTwice, worlds[0].webexURL, worlds[1].webexURL, webexsim.RoomID("noc"), webexsim.DefaultBotToken))
+	if err != nil {
+		return each, grouped, err
+	}
+	defer func() { err = errors.Join(err, am.stop()) }()
+	fire := &barrage{want: status200, perSecond: b.stormRate}
+	for i := range b.problems {
+		body, err := alertBody(stormTrigger(i), strconv.Itoa(firstID+i))
+		if err != nil {
+			return each, grouped, err
+		}
+		fire.requests = append(fire.requests, append([]byte(alertHead(len(body))), body...))
+	}
+	began := time.Now()
+	top := watchMemory(am)
+	if err := fire.fire(ctx, am.public, b.connections); err != nil {
+		return each, grouped, errors.Join(err, top.stop())
+	}
+	select {
+	case <-time.After(b.wait):
+	case <-ctx.Done():
+	}
+	err = errors.Join(top.stop(), ctx.Err())
+	failed, merr := am.labelled("alertmanager_notifications_failed_total", `integration="webex"`)
+	err = errors.Join(err, merr)
+	for i, r := range []*rivalry{&each, &grouped} {
+		said := worlds[i].webex.Timeline("noc")
+		r.messages = len(said)
+		words := wordsOf(said)
+		for n := range b.problems {
+			if words[stormTrigger(n).Host.Host] {
+				r.told++
+			}
+		}
+		calls := worlds[i].seen.since(began)
+		r.refused, r.late = refusals(calls)
+		r.early, r.failed, r.peak = worlds[i].webex.Stats().TooEarly, int(failed), top.peak
+	}
+	b.say("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
+		b.wait, each.told, b.problems, each.messages, grouped.told, grouped.messages, failed)
+	return each, grouped, err
+}
+
+// labelled adds up a metric's values over those of its series that have these labels.
+func (p *process) labelled(name, labels string) (sum float64, err error) {
+	all, err := metricsOf("http://" + p.public + "/metrics")
+	for series, value := range all {
+		if strings.HasPrefix(series, name+"{") && strings.Contains(series, labels) {
+			sum += value
+		}
+	}
+	return sum, err
+}

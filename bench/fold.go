@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/route"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+)
+
+// firstFolded is the first event id of what is folded beside what is filled in.
+const firstFolded = 1_500_000_001
+
+// folded is what a round cost.
+type folded struct {
+	Events  int     `json:"events"`
+	CPU     float64 `json:"cpu"`     // seconds
+	Seconds float64 `json:"seconds"` // of the clock
+}
+
+func (f folded) plus(g folded) folded {
+	return folded{f.Events + g.Events, f.CPU + g.CPU, f.Seconds + g.Seconds}
+}
+
+// each is the microseconds of processor time that one event took.
+func (f folded) each() float64 { return 1e6 * f.CPU / float64(f.Events) }
+
+// rate is how many were folded in a second of the clock.
+func (f folded) rate() float64 { return float64(f.Events) / f.Seconds }
+
+// fold is a process that folds: the relay's own ledger and store, and nothing
+// else that takes processor time. It is given a configuration, and for each line of
+// its standard input folds so many events and says what that cost.
+func fold(args []string) (err error) {
+	if len(args) != 1 {
+		return errors.New("want a configuration")
+	}
+	cfg, err := config.Read(args[0], config.Options{Env: os.Getenv})
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.Store.Path})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	router, err := route.New(cfg)
+	if err != nil {
+		return err
+	}
+	f := &folder{Store: s, committed: make(chan int, 1), next: firstFolded}
+	if f.macros, err = macros(); err != nil {
+		return err
+	}
+	f.ledger = ledger.New(ledger.Options{
+		Store: f, Router: router, OrphanWait: time.Duration(cfg.Delivery.OrphanWait),
+		Decode: func(e store.Entry) (ledger.Decoded, error) {
+			event, err := decoded(e)
+			return ledger.Decoded{Event: event}, err
+		},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+	})
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var n int
+		if err := json.Unmarshal(lines.Bytes(), &n); err != nil {
+			return err
+		}
+		cost, err := f.round(ctx, n)
+		if err != nil {
+			return err
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(cost); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// folder counts what a ledger commits.
+type folder struct {
+	store.Store
+	ledger    *ledger.Ledger
+	committed chan int
+	macros    map[string]string
+	next      int64
+}
+
+func (f *folder) CommitFold(ctx context.Context, batch store.Fold) error {
+	if len(batch.SetAside) > 0 {
+		return fmt.Errorf("an event of the bench can't be folded: %v", batch.SetAside)
+	}
+	err := f.Store.CommitFold(ctx, batch)
+	if err == nil {
+		f.committed <- len(batch.Applied)
+	}
+	return err
+}
+
+// round appends n events, half of them problems and half their recoveries, and folds them.
+func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
+	problems := n / 2
+	bodies := make([][]byte, 0, 2*problems)
+	now := time.Now()
+	for _, over := range []bool{false, true} {
+		for i := range problems {
+			p := zabbixProblem(int(f.next)+i, now)
+			body, err := eventBody(f.macros, p.Trigger, p.ID, now)
+			if over {
+				body, err = recoveryBody(f.macros, p)
+			}
+			if err != nil {
+				return cost, err
+			}
+			bodies = append(bodies, body)
+		}
+	}
+	f.next += int64(problems)
+	const writers = 64
+	faults := make([]error, writers)
+	for _, half := range [][][]byte{bodies[:problems], bodies[problems:]} { // all problems come before their recoveries
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for i := w; i < len(half); i += writers {
+					if _, err := f.Append(ctx, store.Entry{Source: "main", Kind: store.EntryEvent, Payload: half[i], ReceivedAt: now}); err != nil {
+						faults[w] = err
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if err := errors.Join(faults...); err != nil {
+		return cost, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	time.Sleep(time.Second) // the store copies its log beside
+	before, began := processorTime(), time.Now()
+	done := make(chan error, 1)
+	go func() { done <- f.ledger.Run(ctx) }()
+	for cost.Events < len(bodies) {
+		cost.Events += <-f.committed
+	}
+	cost.Seconds = time.Since(began).Seconds()
+	stop()
+	err = <-done
+	time.Sleep(time.Second) // likewise: that is a part of what folding costs
+	cost.CPU = processorTime() - before
+	return cost, err
+}
+
+// processorTime is what this process has used, in seconds; 0 where that isn't known.
+func processorTime() float64 {
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
+		return 0
+	}
+	return seconds(r.Utime) + seconds(r.Stime)
+}
+
+// foldProcess is such a process.
+type foldProcess struct {
+	*process
+	in  io.Writer
+	out *json.Decoder
+	log string
+}
+
+// startFold starts one beside a database.
+func (b *bench) startFold(ctx context.Context, name string) (*foldProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(b.dir, name+"-fold.yaml")
+	text := fmt.Sprintf("server: {public_url: %q}\nstore: {path: %q}\n", "http://127.0.0.1:1", filepath.Join(b.dir, name+".db")) + neighbours("http://127.0.0.1:1", "http://127.0.0.1:1")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	p := &foldProcess{process: &process{cmd: exec.CommandContext(ctx, self, "fold", file), ended: make(chan struct{})}}
+	p.cmd.Env = append(os.Environ(), environment()...)
+	p.cmd.Stderr = &p.logs
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.stdin, p.in = in, in
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = json.NewDecoder(out)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go p.wait()
+	return p, nil
+}
+
+// round has it fold so many events.
+func (p *foldProcess) round(events int) (cost folded, err error) {
+	if _, err = fmt.Fprintln(p.in, events); err == nil {
+		err = p.out.Decode(&cost)
+	}
+	if err != nil {
+		return cost, fmt.Errorf("folding: %w", err)
+	}
+	return cost, nil
+}
+
+// zabbixProblem is a problem that opens and is over in the same second.
+func zabbixProblem(id int, now time.Time) zabbixsim.Problem {
+	t := stormTrigger(id % 100_000)
+	return zabbixsim.Problem{ID: int64(id), Trigger: t, Severity: t.Severity, Opened: now, RecoveryID: int64(id) + 1_000_000_000, Resolved: now}
+}

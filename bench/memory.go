@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	webexsim "nms-alert-relay/internal/simulator/webex"
+)
+
+// memory measures what many stored problems cost: how long a start takes with them, what it
+// holds, and what an event costs beside them.
+func (b *bench) memory(ctx context.Context) error {
+	if err := b.manyOpen(ctx); err != nil {
+		return err
+	}
+	if !b.big {
+		b.say("without -big nothing is folded beside a million problems")
+		return nil
+	}
+	return b.manyStored(ctx)
+}
+
+// manyOpen is a start with many open problems.
+func (b *bench) manyOpen(ctx context.Context) error {
+	took, err := b.fill(ctx, "open", b.open, false)
+	if err != nil {
+		return err
+	}
+	if err := b.startsWith(ctx, "open", fmt.Sprintf("%d open problems", b.open)); err != nil {
+		return err
+	}
+	b.report.alone("  filling that store", "s", took.Seconds())
+	return nil
+}
+
+// startsWith starts the relay with a filled store and with an empty one, in turns.
+func (b *bench) startsWith(ctx context.Context, filled, what string) error {
+	w, err := newWorld(webexsim.Options{})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	start, held := map[string][]float64{}, map[string][]float64{}
+	for range starts {
+		for _, name := range []string{"empty", filled} {
+			ours, err := b.startRelay(ctx, name, w.webexURL, w.zabbixURL, "", "")
+			if err != nil {
+				return err
+			}
+			select {
+			case <-time.After(time.Second): // what a start does afterwards is done by then
+			case <-ctx.Done():
+			}
+			m, err := ours.metrics()
+			if err := errors.Join(err, ours.stop()); err != nil {
+				return err
+			}
+			if n := m[`alert_relay_posts_pending`]; n > 0 {
+				return fmt.Errorf("%.0f posts of what was filled in are pending", n)
+			}
+			start[name] = append(start[name], milliseconds(ours.start))
+			held[name] = append(held[name], m["process_resident_memory_bytes"]/(1<<20))
+		}
+	}
+	const empty = "the relay with an empty store"
+	b.report.add("start until ready, "+what, "ms", quantile(start[filled], .5), quantile(start["empty"], .5), empty)
+	b.report.add("  resident memory, a second later", "MiB", quantile(held[filled], .5), quantile(held["empty"], .5), empty)
+	return nil
+}
+
+// spaceFor is how much disk a stored problem takes at most, with its share of the log, in bytes.
+const spaceFor = 8 << 10
+
+// manyStored folds beside many stored problems, and beside none, in turns.
+func (b *bench) manyStored(ctx context.Context) (err error) {
+	name := fmt.Sprintf("folding an event, %d problems stored: processor time (%d rounds)", b.stored, b.foldRounds)
+	const empty = "with an empty store"
+	if free, need := freeSpace(b.dir), float64(b.stored)*spaceFor; free >= 0 && free < need {
+		b.report.without(name, "µs", 0, fmt.Sprintf("not measured: %.0f GiB are free on the disk, it takes %.0f", free/(1<<30), need/(1<<30)), empty)
+		return nil
+	}
+	b.say("filling a store with %d problems", b.stored)
+	took, err := b.fill(ctx, "stored", b.stored, true)
+	if err != nil {
+		return err
+	}
+	b.say("filled in %s", took.Round(time.Second))
+	if err := b.startsWith(ctx, "stored", fmt.Sprintf("%d problems stored", b.stored)); err != nil {
+		return err
+	}
+	var sides [2]*foldProcess
+	for i, name := range []string{"stored", "none"} {
+		if sides[i], err = b.startFold(ctx, name); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, sides[i].stop()) }()
+	}
+	var sum [2]folded
+	var ratios []float64
+	for n := range b.foldRounds + 1 {
+		var cost [2]folded
+		for i := range sides {
+			// Who comes first changes, so that neither has the better half of what is uneven.
+			i = (i + n) % 2
+			if cost[i], err = sides[i].round(b.foldEvents); err != nil {
+				return err
+			}
+		}
+		if n == 0 { // to warm up
+			continue
+		}
+		for i := range sum {
+			sum[i] = sum[i].plus(cost[i])
+		}
+		ratios = append(ratios, cost[0].each()/cost[1].each())
+		b.say("fold, round %d of %d: %.1f µs an event with %d problems stored, %.1f with none; load average %s", n, b.foldRounds, cost[0].each(), b.stored, cost[1].each(), load())
+	}
+	// The sums, and not the median round: now and then a round pays for copying the
+	// store's log, also for the others.
+	r := b.report.add(name, "µs", sum[0].each(), sum[1].each(), empty)
+	r.Rounds = ratios
+	r.ratioAtMost(1.1)
+	b.report.add("  events folded in a second of the clock, alone", "events/s", sum[0].rate(), sum[1].rate(), empty)
+	b.report.alone("  filling that store", "s", took.Seconds())
+	return nil
+}
