@@ -210,13 +210,22 @@ func (p Payload) occurrence(origin alert.Origin) string {
 	}
 }
 
+// hostMacros are the names of a trigger's hosts' macros: the first without a
+// number, then 1 to 9.
+var hostMacros = func() (all [10]struct{ id, host, name, ip string }) {
+	for i, index := range strings.Split(",1,2,3,4,5,6,7,8,9", ",") {
+		all[i].id, all[i].host, all[i].name, all[i].ip = "host.id"+index, "host.host"+index, "host.name"+index, "host.ip"+index
+	}
+	return all
+}()
+
 // hosts are those of the trigger: the first without a number, the others with
 // theirs. A discovered device stands for a host.
 func (p Payload) hosts() (hosts []alert.Host) {
 	m := p.Macros
-	for _, index := range []string{"", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
-		h := alert.Host{ID: m["host.id"+index], Host: m["host.host"+index], Name: m["host.name"+index], IP: m["host.ip"+index]}
-		if h != (alert.Host{}) && (index != "1" || hosts == nil) {
+	for i, of := range hostMacros {
+		h := alert.Host{ID: m[of.id], Host: m[of.host], Name: m[of.name], IP: m[of.ip]}
+		if h != (alert.Host{}) && (i != 1 || hosts == nil) {
 			hosts = append(hosts, h)
 		}
 	}
@@ -233,7 +242,10 @@ func (p Payload) hosts() (hosts []alert.Host) {
 // tags reads {EVENT.TAGSJSON}; where that isn't sent, or isn't whole, {EVENT.TAGS} as
 // well as it can be: "name:value" joined by ", ", both of which may hold either.
 func (p Payload) tags() []alert.Tag {
-	var tags []alert.Tag
+	tags, ok := flatTags(p.Macros["event.tagsjson"])
+	if ok {
+		return tags
+	}
 	if text := p.Macros["event.tagsjson"]; text != "" && json.Unmarshal([]byte(text), &tags) == nil {
 		return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
 	}

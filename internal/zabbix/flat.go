@@ -3,6 +3,9 @@ package zabbix
 import (
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
 )
 
 // pair is one key of a payload with its value as text.
@@ -17,7 +20,7 @@ func flat(text string) ([]pair, bool) {
 	if !s.take('{') {
 		return nil, false
 	}
-	pairs := make([]pair, 0, 1+strings.Count(text, `":`))
+	pairs := make([]pair, 0, 8+len(text)/32)
 	if s.take('}') {
 		return pairs, s.end()
 	}
@@ -36,6 +39,43 @@ func flat(text string) ([]pair, bool) {
 		}
 		return pairs, s.take('}') && s.end()
 	}
+}
+
+// flatTags reads a list of tags as Zabbix writes it, without those that are
+// empty. It gives false for everything else: that is left to encoding/json.
+func flatTags(text string) (tags []alert.Tag, ok bool) {
+	s := scan{text: text}
+	if !s.take('[') {
+		return nil, false
+	}
+	for first := true; !s.take(']'); first = false {
+		if !first && !s.take(',') {
+			return nil, false
+		}
+		var t alert.Tag
+		for _, part := range []struct {
+			before byte
+			name   string
+			to     *string
+		}{{'{', "tag", &t.Tag}, {',', "value", &t.Value}} {
+			if !s.take(part.before) {
+				return nil, false
+			}
+			if name, ok := s.string(); !ok || name != part.name || !s.take(':') {
+				return nil, false
+			}
+			if *part.to, ok = s.string(); !ok {
+				return nil, false
+			}
+		}
+		if !s.take('}') {
+			return nil, false
+		}
+		if t != (alert.Tag{}) {
+			tags = append(tags, t)
+		}
+	}
+	return tags, s.end()
 }
 
 // scan is a place in a JSON text.
@@ -57,7 +97,9 @@ func (s *scan) space() {
 
 // take goes past a character, and the white space before it.
 func (s *scan) take(c byte) bool {
-	s.space()
+	if s.at < len(s.text) && s.text[s.at] <= ' ' {
+		s.space()
+	}
 	if s.at < len(s.text) && s.text[s.at] == c {
 		s.at++
 		return true
@@ -70,31 +112,46 @@ func (s *scan) end() bool {
 	return s.at == len(s.text)
 }
 
-// string reads a string. One of plain ASCII is a part of the text; any other
-// is left to encoding/json, with its escapes and what isn't UTF-8.
+// plain are the characters that a JSON string holds as they are: ASCII but for
+// quotes, backslashes and what must be escaped.
+var plain = func() (plain [256]bool) {
+	for c := byte(' '); c <= '~'; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
+// string reads a string. One without escapes is a part of the text; any other,
+// and what isn't UTF-8, is left to encoding/json.
 func (s *scan) string() (string, bool) {
 	if !s.take('"') {
 		return "", false
 	}
-	begin, plain := s.at, true
-	for ; s.at < len(s.text); s.at++ {
-		switch c := s.text[s.at]; {
+	text, begin := s.text, s.at
+	i := begin
+	for i < len(text) && plain[text[i]] {
+		i++
+	}
+	if i < len(text) && text[i] == '"' {
+		s.at = i + 1
+		return text[begin:i], true
+	}
+	escaped := false
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
 		case c == '"':
-			raw := s.text[begin:s.at]
-			s.at++
-			if plain {
+			s.at = i + 1
+			if raw := text[begin:i]; !escaped && utf8.ValidString(raw) {
 				return raw, true
 			}
 			var value string
-			err := json.Unmarshal([]byte(s.text[begin-1:s.at]), &value)
+			err := json.Unmarshal([]byte(text[begin-1:s.at]), &value)
 			return value, err == nil
 		case c == '\\':
-			plain = false
-			s.at++
+			escaped = true
+			i++
 		case c < ' ':
 			return "", false
-		case c > '~':
-			plain = false
 		}
 	}
 	return "", false

@@ -2,11 +2,14 @@ package zabbix
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
 )
 
 // The quick way of reading a payload reads what the general one does: it takes
@@ -38,5 +41,28 @@ func FuzzFlatReadsAsEncodingJSON(f *testing.F) {
 			want[p.name] = p.value
 		}
 		require.Equal(t, want, last, "%v", slices.Sorted(maps.Keys(last)))
+	})
+}
+
+// So does the quick way of reading tags.
+func FuzzFlatTagsReadsAsEncodingJSON(f *testing.F) {
+	for _, seed := range []string{
+		`[]`, `[{"tag":"a","value":"b"}]`, ` [ {"tag" : "a", "value":""} , {"tag":"","value":""}, {"tag":"\u00e4","value":"ü"} ] `, `[{"tag":"a"}]`, `[{"value":"a","tag":"b"}]`,
+		`[{"TAG":"a","value":"b"}]`, `[{"tag":"a","value":"b"},]`, `[,{"tag":"a","value":"b"}]`, `[{"tag":1,"value":"b"}]`, `[{"tag":"a","value":"b"`, `null`, ``,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		quick, ok := flatTags(text)
+		if !ok {
+			return
+		}
+		var slow []alert.Tag
+		require.NoError(t, json.Unmarshal([]byte(text), &slow))
+		slow = slices.DeleteFunc(slow, func(t alert.Tag) bool { return t == alert.Tag{} })
+		require.Len(t, quick, len(slow))
+		for i := range slow {
+			require.Equal(t, slow[i], quick[i])
+		}
 	})
 }

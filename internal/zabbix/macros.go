@@ -65,15 +65,15 @@ func isBuiltIn(text string) bool {
 	return dots > 0 && word > 0
 }
 
-// absent says whether a macro has no value: it is empty, unknown, or stands
-// there as it was written.
-func absent(key, value string) bool {
-	v := strings.TrimSpace(value)
-	if v == "" || v == unknown || isLiteral(v) {
-		return true
-	}
-	// A name of the user's own, "{MY_MACRO}" sent as MY_MACRO: whatever its form.
-	return v[0] == '{' && v[len(v)-1] == '}' && normaliseKey(v[1:len(v)-1]) == key
+// isAbsent says whether a trimmed value is none: it is empty, unknown, or a
+// macro as it was written.
+func isAbsent(value string) bool { return value == "" || value == unknown || isLiteral(value) }
+
+// isOwnMacro says whether a value is none since it names a macro of the user's own,
+// whatever its form: "{MY_MACRO}" sent as MY_MACRO.
+func isOwnMacro(key, value string) bool {
+	last := len(value) - 1
+	return last > 0 && value[0] == '{' && value[last] == '}' && normaliseKey(value[1:last]) == key
 }
 
 // represented are the macros that an event has a field for, and those that

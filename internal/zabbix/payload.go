@@ -62,11 +62,15 @@ func Parse(body []byte) (Payload, []Fault) {
 	}
 	p := Payload{Macros: make(map[string]string, len(pairs)/2)}
 	for _, field := range pairs {
-		key := normaliseKey(field.name)
-		if key == "event.id" && strings.EqualFold(strings.TrimSpace(field.value), "{EVENT.ID}") {
+		value := strings.TrimSpace(field.value)
+		if strings.EqualFold(value, "{EVENT.ID}") && normaliseKey(field.name) == "event.id" {
 			p.Test = true
 		}
-		if absent(key, field.value) {
+		if isAbsent(value) { // half of what comes: its name needn't be looked at
+			continue
+		}
+		key := normaliseKey(field.name)
+		if isOwnMacro(key, value) {
 			continue
 		}
 		if _, twice := p.Macros[key]; !twice {

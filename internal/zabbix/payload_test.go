@@ -453,3 +453,9 @@ func BenchmarkPayloadToProblem(b *testing.B) {
 		}
 	}
 }
+
+// absent says whether Parse leaves a macro out.
+func absent(key, value string) bool {
+	value = strings.TrimSpace(value)
+	return isAbsent(value) || isOwnMacro(key, value)
+}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"runtime"
 	"sync"
@@ -52,8 +51,6 @@ const (
 	givenUp
 )
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
-
 func newIntake(w *writer, s *Store) *intake {
 	q := &intake{w: w, s: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
@@ -68,31 +65,23 @@ func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	r := requests.Get().(*request)
-	r.entry = e
-	r.taken.Store(queued)
+	r := &request{entry: e, done: make(chan error, 1)}
 	if err := s.intake.enqueue(r); err != nil {
-		r.entry = store.Entry{}
-		requests.Put(r)
 		return 0, err
 	}
 	var err error
 	select {
 	case err = <-r.done:
 	case <-ctx.Done():
-		// The request stays in the queue and isn't used again.
 		if r.taken.CompareAndSwap(queued, givenUp) {
 			return 0, fmt.Errorf("append to the journal: %w, and nothing was written", ctx.Err())
 		}
 		return 0, fmt.Errorf("append to the journal: %w, while the entry was being written", ctx.Err())
 	}
-	id := r.id
-	r.entry = store.Entry{}
-	requests.Put(r)
 	if err != nil {
 		return 0, fmt.Errorf("store %s: append to the journal: %w", s.path, explained(err, s.path))
 	}
-	return id, nil
+	return r.id, nil
 }
 
 func (q *intake) enqueue(r *request) error {
@@ -195,60 +184,46 @@ func (q *intake) commit(batch []*request) (first int64, err error) {
 	return first, err
 }
 
-// journalInsert is the hot path: statements of the driver's own, without
-// database/sql between, with arguments that are used again and again.
-type journalInsert struct {
-	begin, insert, commit, rollback driver.StmtExecContext
-	args                            [5]driver.NamedValue
-}
+// journalInsert writes what was gathered.
+type journalInsert struct{ begin, insert, commit, rollback *hot }
 
-func (j *journalInsert) prepare(c driver.ConnPrepareContext) error {
+func (j *journalInsert) prepare(conn any) (err error) {
 	if j.insert != nil {
 		return nil
 	}
-	for i := range j.args {
-		j.args[i].Ordinal = i + 1
-	}
 	for _, p := range []struct {
-		to  *driver.StmtExecContext
+		to  **hot
 		sql string
 	}{
 		{&j.begin, "BEGIN IMMEDIATE"}, {&j.commit, "COMMIT"}, {&j.rollback, "ROLLBACK"},
 		{&j.insert, "INSERT INTO journal (id, source, kind, received_at, payload) VALUES (?, ?, ?, ?, ?)"},
 	} {
-		st, err := c.PrepareContext(context.Background(), p.sql)
-		if err != nil {
+		if *p.to, err = prepareHot(conn, p.sql); err != nil {
 			return err
 		}
-		*p.to = st.(driver.StmtExecContext)
 	}
 	return nil
 }
 
 func (j *journalInsert) run(conn any, first int64, batch []*request) error {
-	if err := j.prepare(conn.(driver.ConnPrepareContext)); err != nil {
+	if err := j.prepare(conn); err != nil {
 		return err
 	}
-	ctx := context.Background()
-	if _, err := j.begin.ExecContext(ctx, nil); err != nil {
+	if err := j.begin.exec(); err != nil {
 		return err
 	}
-	a := j.args[:]
 	for i, r := range batch {
 		payload := r.entry.Payload
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
 		}
-		a[0].Value, a[1].Value, a[2].Value = first+int64(i), r.entry.Source, string(r.entry.Kind)
-		a[3].Value, a[4].Value = r.entry.ReceivedAt.UnixMicro(), payload
-		if _, err := j.insert.ExecContext(ctx, a); err != nil {
-			_, _ = j.rollback.ExecContext(ctx, nil)
+		if err := j.insert.exec(first+int64(i), r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload); err != nil {
+			_ = j.rollback.exec()
 			return err
 		}
 	}
-	a[4].Value = nil // don't keep the last payload alive
-	if _, err := j.commit.ExecContext(ctx, nil); err != nil {
-		_, _ = j.rollback.ExecContext(ctx, nil)
+	if err := j.commit.exec(); err != nil {
+		_ = j.rollback.exec()
 		return err
 	}
 	return nil

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -30,32 +31,47 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	return p, err
 }
 
-func (t *tx) putPost(p store.Post) error {
-	if p.State == "" {
-		p.State = store.PostLive
-	}
-	dirty := int64(0)
-	if p.Desired > p.Delivered {
-		dirty = micro(p.DirtySince)
-	}
-	_, err := t.exec(`
-		INSERT INTO posts AS t (event_id, source, room, route, desired, severity, open, opened_at, dirty_since, hold_until,
-			state, delivered, shown, told_seq, root_id, card_id, card_actions, edits, digest, attempts,
-			not_before, last_error, tracking_id, dead_at, delivered_at, root_hash, joined_at, tell_after, remind_at, escalate_at, due_at, flap, escalated)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?27,
-			?28, ?29, ?30, ?31, ?32, ?33, ?34)
+// The ledger's columns of a post, and what becomes of one that is there.
+const (
+	ledgerColumns = `event_id, source, room, route, desired, severity, open, opened_at, hold_until,
+		joined_at, tell_after, remind_at, escalate_at, due_at, flap, escalated, dirty_since`
+	ledgerValues = `?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16`
+	onConflict   = `
 		ON CONFLICT (event_id, source, room) DO UPDATE SET
-			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?10,
-			joined_at = ?28, tell_after = ?29, remind_at = ?30, escalate_at = ?31, due_at = ?32, flap = ?33, escalated = ?34,
+			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?9,
+			joined_at = ?10, tell_after = ?11, remind_at = ?12, escalate_at = ?13, due_at = ?14, flap = ?15, escalated = ?16,
 			dirty_since = CASE
 				WHEN ?5 <= t.delivered THEN 0
 				WHEN t.desired > t.delivered AND t.dirty_since > 0 THEN t.dirty_since
-				ELSE max(?26, t.delivered_at) END`,
-		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int(p.Severity), p.Open, micro(p.OpenedAt), dirty, micro(p.HoldUntil),
-		string(p.State), p.Delivered, p.Shown, p.ToldSeq, p.RootID, p.CardID, p.CardActions, p.Edits, p.Digest, p.Attempts,
-		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt), micro(p.DirtySince), p.RootHash,
-		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, p.Escalated)
-	return err
+				ELSE max(?17, t.delivered_at) END`
+	cursorColumns = `state, delivered, shown, told_seq, root_id, root_hash, card_id, card_actions, edits, digest, attempts,
+		not_before, last_error, tracking_id, dead_at, delivered_at`
+
+	// Nearly all posts are new, with nothing delivered: their cursor needs no arguments.
+	putNewPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
+		VALUES (` + ledgerValues + `, CASE WHEN ?5 > 0 THEN ?17 ELSE 0 END,
+			'live', 0, 0, 0, '', '', '', '', 0, 0, 0, 0, '', '', 0, 0)` + onConflict
+	putPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
+		VALUES (` + ledgerValues + `, CASE WHEN ?5 > ?19 THEN ?17 ELSE 0 END,
+			?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)` + onConflict
+)
+
+func (f *foldInsert) putPost(p store.Post) error {
+	if p.State == "" {
+		p.State = store.PostLive
+	}
+	values := [33]driver.Value{
+		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
+		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince),
+	}
+	if p.Cursor == (store.Cursor{State: store.PostLive}) {
+		return f.newPost.exec(values[:17]...)
+	}
+	copy(values[17:], []driver.Value{
+		string(p.State), p.Delivered, p.Shown, int64(p.ToldSeq), p.RootID, p.RootHash, p.CardID, p.CardActions, int64(p.Edits), p.Digest, int64(p.Attempts),
+		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt),
+	})
+	return f.post.exec(values[:]...)
 }
 
 const postsByKey = `SELECT ` + postColumns + fromKeys +

@@ -25,16 +25,8 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		rows = append(rows, r)
 	}
 	return s.write(ctx, "commit a fold", func(t *tx) error {
-		now := micro(s.clock())
-		for _, r := range rows {
-			if err := t.putProblem(r, now); err != nil {
-				return err
-			}
-		}
-		for _, p := range f.Posts {
-			if err := t.putPost(p); err != nil {
-				return err
-			}
+		if err := t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
+			return err
 		}
 		for _, n := range f.Notices {
 			if _, err := t.addNotice(n, s.clock()); err != nil {
@@ -46,6 +38,40 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 			return err
 		}
 		t.then = func() { t.w.doneThrough = done }
+		return nil
+	})
+}
+
+// foldInsert writes problems and posts.
+type foldInsert struct{ problem, newPost, post *hot }
+
+func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) error {
+	if len(problems)+len(posts) == 0 {
+		return nil
+	}
+	return t.w.conn.Raw(func(conn any) (err error) {
+		f := &t.w.fold
+		for _, p := range []struct {
+			to  **hot
+			sql string
+		}{{&f.problem, putProblem}, {&f.newPost, putNewPost}, {&f.post, putPost}} {
+			if *p.to != nil {
+				continue
+			}
+			if *p.to, err = prepareHot(conn, p.sql); err != nil {
+				return err
+			}
+		}
+		for _, p := range problems {
+			if err := f.putProblem(p, now); err != nil {
+				return err
+			}
+		}
+		for _, p := range posts {
+			if err := f.putPost(p); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }
@@ -74,16 +100,16 @@ func rowOf(p alert.Problem) (problemRow, error) {
 	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
 }
 
-func (t *tx) putProblem(p problemRow, now int64) error {
-	_, err := t.exec(`
-		INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, doc)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
-			severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
-			written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts, doc = excluded.doc`,
-		p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int(p.Severity), p.Acknowledged,
+const putProblem = `
+	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, doc)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
+		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
+		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts, doc = excluded.doc`
+
+func (f *foldInsert) putProblem(p problemRow, now int64) error {
+	return f.problem.exec(p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
 		micro(p.OpenedAt), now, p.name, p.hosts, p.doc)
-	return err
 }
 
 func scanProblem(rows *sql.Rows) (alert.Problem, error) {

@@ -24,6 +24,7 @@ type writer struct {
 	// half-way that it may not write.
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
+	fold                    foldInsert
 
 	// What the journal's next id is and how far it is folded; of whoever has the turn.
 	lastID, doneThrough int64

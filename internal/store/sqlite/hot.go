@@ -1,0 +1,42 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+)
+
+// hot is a statement that runs for every event: the driver's own, without
+// database/sql between, with arguments that are used again and again.
+type hot struct {
+	st   driver.StmtExecContext
+	args []driver.NamedValue
+}
+
+// prepareHot prepares a statement on the writer's connection, as sql.Conn.Raw gives it.
+func prepareHot(conn any, query string) (*hot, error) {
+	c, ok := conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, fmt.Errorf("the driver's connection is a %T", conn)
+	}
+	st, err := c.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	return &hot{st: st.(driver.StmtExecContext)}, nil
+}
+
+// exec runs the statement with values of the driver's types: int64, bool, string, []byte.
+func (h *hot) exec(values ...driver.Value) error {
+	for i, v := range values {
+		if i == len(h.args) {
+			h.args = append(h.args, driver.NamedValue{Ordinal: i + 1})
+		}
+		h.args[i].Value = v
+	}
+	_, err := h.st.ExecContext(context.Background(), h.args)
+	for i := range h.args {
+		h.args[i].Value = nil // it may be large
+	}
+	return err
+}

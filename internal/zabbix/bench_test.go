@@ -1,0 +1,36 @@
+package zabbix
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/testdata"
+)
+
+// What every event costs: reading its payload before the 202, and the event of it afterwards.
+func BenchmarkPayload(b *testing.B) {
+	data, err := testdata.Fixtures.ReadFile("fixtures/zabbix-7.0/events/problem-severity-4.json")
+	require.NoError(b, err)
+	var line bytes.Buffer
+	require.NoError(b, json.Compact(&line, data))
+	body := line.Bytes()
+	p, faults := Parse(body)
+	require.Empty(b, faults)
+	b.Run("Parse", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p, faults = Parse(body)
+		}
+	})
+	b.Run("Event", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err = p.Event(DecodeOptions{Source: "main", Location: time.UTC, ReceivedAt: received})
+		}
+	})
+	require.NoError(b, err)
+}
