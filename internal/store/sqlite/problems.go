@@ -17,10 +17,10 @@ import (
 func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	// What costs time and needs no turn is done before it is asked for.
 	rows := make([]problemRow, 0, len(f.Problems))
-	for _, p := range f.Problems {
-		r, err := rowOf(p)
+	for i := range f.Problems {
+		r, err := rowOf(&f.Problems[i])
 		if err != nil {
-			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, p.Key, err)
+			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
 		}
 		rows = append(rows, r)
 	}
@@ -76,15 +76,18 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) error
 	})
 }
 
+// usualDoc is what a usual problem takes as JSON, in bytes.
+const usualDoc = 2048
+
 // problemRow is a problem as the table wants it.
 type problemRow struct {
-	alert.Problem
+	*alert.Problem
 	name, hosts string
 	doc         []byte
 }
 
-func rowOf(p alert.Problem) (problemRow, error) {
-	doc, err := json.Marshal(p)
+func rowOf(p *alert.Problem) (problemRow, error) {
+	doc, err := p.AppendJSON(make([]byte, 0, usualDoc))
 	if err != nil {
 		return problemRow{}, err
 	}
