@@ -28,7 +28,7 @@ func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Row
 	if s.closed.Load() {
 		return nil, store.ErrClosed
 	}
-	rows, err := s.read.QueryContext(ctx, text, args...)
+	rows, err := s.rows(ctx, text, args...)
 	if err != nil {
 		return nil, s.readError(what, err)
 	}
@@ -37,6 +37,29 @@ func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Row
 		return nil, s.readError(what, err)
 	}
 	return all, nil
+}
+
+// keptStatements bounds how many texts are kept prepared. The store's own are some
+// dozens; filters make more.
+const keptStatements = 200
+
+// rows runs a reading statement, which is prepared once and kept: SQLite takes
+// longer to parse one than to find a few rows by key.
+func (s *Store) rows(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, ok := s.prepared.Load(text)
+	if !ok {
+		if s.prepares.Add(1) > keptStatements {
+			return s.read.QueryContext(ctx, text, args...)
+		}
+		made, err := s.read.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		if st, ok = s.prepared.LoadOrStore(text, made); ok {
+			_ = made.Close()
+		}
+	}
+	return st.(*sql.Stmt).QueryContext(ctx, args...)
 }
 
 func (s *Store) readError(what string, err error) error {

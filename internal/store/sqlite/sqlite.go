@@ -51,6 +51,9 @@ type Store struct {
 	check  *checkpointer
 	guard  *guard
 
+	prepared sync.Map // text → *sql.Stmt of read
+	prepares atomic.Int64
+
 	pruned atomic.Int64 // every entry up to this id is gone or set aside
 
 	closing sync.Once
