@@ -61,3 +61,16 @@ func (p *Problem) takeNudge(e Event) bool {
 	p.Merge.Nudges = nudges
 	return true
 }
+
+// Unattended says whether the problem is one of which people are reminded and
+// which escalates, and from when on: it is open, nobody has acknowledged it, and
+// nothing suppresses it, or for a time alone. from is now, or when that time ends.
+func (p Problem) Unattended(now time.Time) (from time.Time, ok bool) {
+	switch {
+	case p.State != StateOpen || p.HeldBack || p.Acknowledged:
+		return time.Time{}, false
+	case !p.Suppressed || !p.SuppressedUntil.IsZero() && !now.Before(p.SuppressedUntil):
+		return now, true
+	}
+	return p.SuppressedUntil, !p.SuppressedUntil.IsZero()
+}

@@ -72,7 +72,7 @@ func (b *batch) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	}()
 	t := b.rules.timing(*post)
 	e.problem = b.problem(stale.Key)
-	if from, runs := nagging(e.problem, b.now); !runs {
+	if from, runs := e.problem.Unattended(b.now); !runs {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	} else if from.After(b.now) {
 		b.wind(post, t, from)

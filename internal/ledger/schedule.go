@@ -19,19 +19,6 @@ func (r Rules) timing(post store.Post) route.Timing {
 // told by a digest.
 func untold(post store.Post) bool { return post.RootID == "" && post.ToldSeq == 0 && post.Digest == 0 }
 
-// nagging says whether the clocks of reminders and escalation run, and since or
-// from when at the earliest: nobody has acknowledged the problem, and nothing
-// suppresses it but for a time that ends.
-func nagging(p alert.Problem, now time.Time) (from time.Time, runs bool) {
-	switch {
-	case p.State != alert.StateOpen || p.HeldBack || p.Acknowledged:
-		return time.Time{}, false
-	case !p.Suppressed || !p.SuppressedUntil.IsZero() && !now.Before(p.SuppressedUntil):
-		return now, true
-	}
-	return p.SuppressedUntil, !p.SuppressedUntil.IsZero()
-}
-
 // schedule sets when the room may be told, and when the ledger looks again, by
 // what the problem was and is now.
 func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
@@ -43,8 +30,8 @@ func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
 		moved = !tell.Equal(post.TellAfter)
 		post.TellAfter = tell
 	}
-	from, runs := nagging(p, b.now)
-	before, ran := nagging(was, b.now)
+	from, runs := p.Unattended(b.now)
+	before, ran := was.Unattended(b.now)
 	switch {
 	case !runs:
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0

@@ -198,7 +198,7 @@ func (r *Relay) connect() error {
 			}
 		},
 		Learned:    func(keys []alert.Key) { askSoon(inquirer, keys) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Log: log, Metrics: events,
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, Log: log, Metrics: events,
 	})
 	directory := func() chat.Directory { return cfg }
 	heardMetrics := chat.NewMetrics(r.registry, names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))

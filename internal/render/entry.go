@@ -37,6 +37,8 @@ type Entry struct {
 	At       time.Time
 	When     string // At, short: without the date where it goes without saying
 	ViaWebex bool   // done by the relay for somebody in a room
+	// Mention mentions those that an escalation is to; only in lines.md.tmpl.
+	Mention Markdown
 }
 
 func kindsOf(e alert.Entry) []string {
@@ -47,6 +49,10 @@ func kindsOf(e alert.Entry) []string {
 		return []string{TellResolved}
 	case alert.EntryCancelled:
 		return []string{TellCancelled}
+	case alert.EntryEscalated:
+		return []string{TellEscalated}
+	case alert.EntryReminded:
+		return []string{TellReminded}
 	}
 	if e.Update == nil {
 		return nil
@@ -102,8 +108,11 @@ func (b *builder) entry(e alert.Entry, day time.Time) Entry {
 	case alert.EntryCancelled:
 		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation: no recovery will be told"
 	default:
-		if e.Update != nil {
+		switch {
+		case e.Update != nil:
 			b.update(&out, *e.Update)
+		case e.Nudge != nil:
+			b.nudge(&out, *e.Nudge)
 		}
 	}
 	return out

@@ -96,24 +96,33 @@ func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
 }
 
 // Lines is one threaded reply that tells these timeline entries, in order; ""
-// where the room wants none of them told.
+// where the room wants none of them told. Nudges are told in their rooms alone, and
+// while nobody has done anything about the problem.
 func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now time.Time) string {
 	var wanted []alert.Entry
 	for _, e := range entries {
 		if e.Kind == alert.EntryOpened || e.Kind == alert.EntryOccurred {
 			continue // the root tells it
 		}
-		if room.told(kindsOf(e)) {
+		if e.Nudge != nil && timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.told(kindsOf(e)) {
 			wanted = append(wanted, e)
 		}
 	}
 	if len(wanted) == 0 {
 		return ""
 	}
-	return r.fit(fileLines, p, room, now, func(b *builder, v *View) {
+	var lines []Entry
+	out := r.fit(fileLines, p, room, now, func(b *builder, v *View) {
 		b.comment = maxComment
 		v.Lines, v.Earlier = b.newest(wanted, v.Now)
+		for i := range v.Lines {
+			if n := wanted[v.Earlier+i].Nudge; n != nil {
+				v.Lines[i].Mention = mentions(*n)
+			}
+		}
+		lines = v.Lines
 	})
+	return mentioned(out, lines)
 }
 
 // Show is the answer to the command "show": the root and all that is known

@@ -50,6 +50,14 @@ func Samples() map[string]alert.Problem {
 		p.Cancelled = true
 		entry(p, alert.EntryCancelled, 3*time.Minute, nil)
 	})
+	with("escalated", trigger, func(p *alert.Problem) {
+		nudge(p, 5*time.Minute, alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Rooms: []string{"leads"}, Mention: []string{"alice@example.com", alert.MentionAll}, After: 5 * time.Minute})
+		nudge(p, 10*time.Minute, alert.Nudge{Kind: alert.EntryReminded, Room: "noc"})
+	})
+	with("escalated-here", trigger, func(p *alert.Problem) {
+		nudge(p, 5*time.Minute, alert.Nudge{Kind: alert.EntryEscalated, Room: "first line", Rooms: []string{"noc"}, After: 5 * time.Minute})
+		nudge(p, 10*time.Minute, alert.Nudge{Kind: alert.EntryReminded, Room: "first line"})
+	})
 	with("gone", trigger, func(p *alert.Problem) { p.State, p.Gone = alert.StateResolved, true })
 	with("symptom", trigger, func(p *alert.Problem) {
 		p.CauseEventID = "4700"
@@ -157,6 +165,12 @@ func entry(p *alert.Problem, kind alert.EntryKind, after time.Duration, u *alert
 		u.At = e.At
 	}
 	p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], e)
+}
+
+func nudge(p *alert.Problem, after time.Duration, n alert.Nudge) {
+	entry(p, n.Kind, after, nil)
+	n.At = p.OpenedAt.Add(after)
+	p.Timeline[len(p.Timeline)-1].Nudge = &n
 }
 
 func did(p *alert.Problem, after time.Duration, u alert.Update) {

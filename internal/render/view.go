@@ -57,7 +57,7 @@ type View struct {
 	LastComment    *Entry
 	SeverityChange *Entry // the last one
 	ClosedBy       *Entry
-	Notes          []Entry // of these and the suppression, each once, by time: why it is as it is
+	Notes          []Entry // of these, the suppression and what escalated it to this room, each once, by time: why it is as it is
 	Lines          []Entry // what is to be told now (lines.md.tmpl)
 	Timeline       []Entry // everything that happened (show.md.tmpl)
 	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are there
@@ -193,6 +193,7 @@ type builder struct {
 	r       *Renderer
 	p       *alert.Problem
 	loc     *time.Location
+	room    string
 	scale   int
 	comment int // the longest comment
 }
@@ -223,7 +224,7 @@ func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
 	if loc == nil {
 		loc = time.UTC
 	}
-	return &builder{r: r, p: p, loc: loc, scale: scale, comment: maxRootComment}
+	return &builder{r: r, p: p, loc: loc, room: room.Name, scale: scale, comment: maxRootComment}
 }
 
 func (b *builder) view(room Room, now time.Time) *View {
@@ -372,6 +373,9 @@ func (b *builder) notes(v *View) {
 	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
 			Did: Text("suppressed until " + v.SuppressedUntil.Format("2 Jan 15:04 MST"))})
+	}
+	if e := b.escalation(day); e != nil {
+		v.Notes = append(v.Notes, *e)
 	}
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
 }

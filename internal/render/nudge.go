@@ -1,0 +1,92 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/webex"
+)
+
+// What Entry.Kinds says of nudges besides TellKinds. They are told whatever a
+// route's "tell" says: it is the route that asks for them.
+const (
+	TellEscalated = "escalated"
+	TellReminded  = "reminded"
+)
+
+// nudge is an escalation or a reminder for templates.
+func (b *builder) nudge(out *Entry, n alert.Nudge) {
+	if n.Kind == alert.EntryReminded {
+		out.Emoji, out.Did = "⏰", "still open, and nobody has acknowledged it"
+		if d := formatDuration(b.p.OpenedAt, n.At); d != "" {
+			out.Did = Text("still open after " + d + ", and nobody has acknowledged it")
+		}
+		return
+	}
+	out.Emoji = "⏫"
+	why := Text("nobody acknowledged it for " + formatDuration(n.At.Add(-n.After), n.At))
+	switch {
+	case n.Room != b.room && slices.Contains(n.Rooms, b.room):
+		out.Did = "escalated from " + text(n.Room, b.limit(maxLabel)) + ": " + why
+	case len(n.Rooms) > 0:
+		out.Did = "escalated to " + text(strings.Join(n.Rooms, ", "), b.limit(maxLabel)) + ": " + why
+	default:
+		out.Did = why
+	}
+}
+
+// mentions is the markdown that mentions whom the configuration names. No stranger's
+// text is in it.
+func mentions(n alert.Nudge) Markdown {
+	all := make([]string, 0, len(n.Mention))
+	for _, who := range n.Mention {
+		if who == alert.MentionAll {
+			all = append(all, "<@all>")
+		} else {
+			all = append(all, webex.Mention(who, ""))
+		}
+	}
+	return Markdown(strings.Join(all, " "))
+}
+
+// timely says whether a nudge is still to be told: it is for this room, and nobody
+// has done anything about the problem meanwhile.
+func timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
+	from, unattended := p.Unattended(now)
+	return n.For(room.Name) && unattended && !from.After(now)
+}
+
+// mentioned makes sure that a reply mentions whom its nudges are to: a template
+// of somebody's own may not know of that, and a long reply was cut.
+func mentioned(reply string, lines []Entry) string {
+	for _, e := range lines {
+		m := string(e.Mention)
+		if m == "" || strings.Contains(reply, m) {
+			continue
+		}
+		if reply == "" {
+			reply = e.Emoji + " " + e.Did.String()
+		}
+		reply = webex.CutMarkdown(reply, webex.MaxMessageBytes-len(m)-1) + "\n" + m
+	}
+	return reply
+}
+
+// escalation is the note of why a room knows of the problem that another one was
+// told of; nil where it doesn't by an escalation.
+func (b *builder) escalation(day time.Time) *Entry {
+	var last *alert.Entry
+	for i := range b.p.Timeline {
+		e := &b.p.Timeline[i]
+		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && (last == nil || !e.At.Before(last.At)) {
+			last = e
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	out := b.entry(*last, day)
+	return &out
+}

@@ -1,0 +1,69 @@
+package render_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/webex"
+)
+
+// Nudges are told in the rooms that they are for, whatever lines a route tells, and
+// not any more once somebody did something about the problem.
+func TestNudgesAreTimely(t *testing.T) {
+	r, p, now := newRenderer(t), render.Samples()["escalated"], render.SamplesNow
+	nudges := p.Timeline[1:]
+	noc := render.Room{Name: "noc", Tell: []string{"resolved"}}
+	require.Contains(t, r.Lines(p, nudges, noc, now), "⏫ escalated to leads: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
+	require.Contains(t, r.Lines(p, nudges, noc, now), "⏰ still open after 10m, and nobody has acknowledged it")
+	leads := r.Lines(p, nudges, render.Room{Name: "leads"}, now)
+	require.Contains(t, leads, "⏫ escalated from noc: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
+	require.NotContains(t, leads, "⏰")
+	require.Empty(t, r.Lines(p, nudges, render.Room{Name: "db"}, now))
+
+	for name, change := range map[string]func(p *alert.Problem){
+		"acknowledged": func(p *alert.Problem) { p.Acknowledged = true },
+		"resolved":     func(p *alert.Problem) { p.State = alert.StateResolved },
+		"suppressed":   func(p *alert.Problem) { p.Suppressed = true },
+		"for a while":  func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, now.Add(time.Second) },
+	} {
+		done := p
+		change(&done)
+		require.Empty(t, r.Lines(done, nudges, noc, now), name)
+		require.Contains(t, r.Show(done, noc, now), "⏫ escalated to leads", name)
+		require.NotContains(t, r.Show(done, noc, now), "<@", name)
+	}
+	awake := p
+	awake.Suppressed, awake.SuppressedUntil = true, now
+	require.NotEmpty(t, r.Lines(awake, nudges, noc, now))
+}
+
+// Templates that know nothing of mentions, and replies that are cut, mention all the same.
+func TestMentionsAreNeverLost(t *testing.T) {
+	const all = "<@personEmail:alice@example.com> <@all>"
+	p := render.Samples()["escalated"]
+	for name, c := range map[string]struct{ template, want string }{
+		"without":  {"{{range .Lines}}- {{.Did}}\n{{end}}", "- escalated to leads: nobody acknowledged it for 5m\n" + all},
+		"with":     {"{{range .Lines}}{{with .Mention}}{{.}}: {{end}}{{.Did}}\n{{end}}", all + ": escalated to leads: nobody acknowledged it for 5m"},
+		"nothing":  {"{{if false}}x{{end}}", "⏫ escalated to leads: nobody acknowledged it for 5m\n" + all},
+		"too long": {"{{range .Lines}}{{range $.Tags}}{{printf \"%7000s\" \"x\"}}{{end}}{{.Mention}}{{end}}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "lines.md.tmpl"), []byte(c.template), 0o600))
+			r, err := render.New(render.Options{Dir: dir})
+			require.NoError(t, err)
+			got := r.Lines(p, p.Timeline[1:2], render.Room{Name: "noc"}, render.SamplesNow)
+			if c.want != "" {
+				require.Equal(t, c.want, got)
+			}
+			require.Contains(t, got, all)
+			require.LessOrEqual(t, len(got), webex.MaxMessageBytes)
+		})
+	}
+}
