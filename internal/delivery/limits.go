@@ -13,6 +13,11 @@ type Limits struct {
 	rooms map[string]*roomLimit // those that were refused lately
 	begun time.Time             // when the last call began
 
+	// While a call is under way whose refusal would be evidence nothing else begins, for
+	// it could reach Webex first.
+	tried string // the room that it is in; "" for none
+	hold  time.Time
+
 	// Since the bot was refused last:
 	refused string         // in which room that was
 	chance  float64        // how likely it is that the last refusals hit that room only by chance
@@ -22,7 +27,6 @@ type Limits struct {
 // roomLimit is one room that was refused.
 type roomLimit struct {
 	until time.Time // no call before
-	last  time.Time // when it was refused last
 	alone bool      // it is limited by itself
 	pace  *Rate     // then its own
 
@@ -47,6 +51,7 @@ type Evidence struct {
 const (
 	othersProve = 5                // answers elsewhere tell how fast the account may call
 	quietProves = 5 * time.Second  // an account that may call at all may call after so long: 1/rateFloor
+	trialHold   = 2 * time.Second  // nobody waits longer for the answer to a trial
 	trialMost   = 30 * time.Second // a trial is put off no longer than this for its evidence
 	chanceMost  = 1. / 500
 	// roomRemembered is for how long after its pause a room counts as one that was refused.
@@ -97,6 +102,9 @@ func (l *Limits) SpeedIn(room string) float64 {
 // concerned: now or earlier, or later. busy says that something can be said in a
 // room that isn't on trial: one that is lets the others go first.
 func (l *Limits) OpensAt(room string, busy bool, now time.Time) time.Time {
+	if l.tried != "" && l.tried != room && now.Before(l.hold) {
+		return l.hold
+	}
 	x := l.rooms[room]
 	switch {
 	case x == nil:
@@ -123,7 +131,7 @@ func (l *Limits) OpensAt(room string, busy bool, now time.Time) time.Time {
 // Free says whether a room takes calls now and isn't on trial.
 func (l *Limits) Free(room string, now time.Time) bool {
 	x := l.rooms[room]
-	return x == nil || !x.trial && !l.OpensAt(room, false, now).After(now)
+	return (x == nil || !x.trial) && !l.OpensAt(room, false, now).After(now)
 }
 
 func (l *Limits) evidence(x *roomLimit, now time.Time) Evidence {
@@ -150,18 +158,31 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 		if x.alone {
 			x.pace.Take(now)
 		}
-		x.trying = x.trial
+		if x.trying = x.trial; x.trial && RoomsOwn(l.evidence(x, now)) {
+			l.tried, l.hold = room, now.Add(trialHold)
+		}
 	}
+}
+
+// tryEnds ends a trial's being under way.
+func (l *Limits) tryEnds(room string) (wasTrying bool) {
+	if l.tried == room {
+		l.tried = ""
+	}
+	x := l.rooms[room]
+	if x == nil || !x.trying {
+		return false
+	}
+	x.trying = false
+	return true
 }
 
 // GiveBackIn takes back a TakeIn: no call was made after all.
 func (l *Limits) GiveBackIn(room string, now time.Time) {
 	l.GiveBack(now)
-	if x := l.rooms[room]; x != nil {
-		if x.alone {
-			x.pace.GiveBack(now)
-		}
-		x.trying = false
+	l.tryEnds(room)
+	if x := l.rooms[room]; x != nil && x.alone {
+		x.pace.GiveBack(now)
 	}
 }
 
@@ -182,9 +203,8 @@ func (l *Limits) Begin(room string, now time.Time) bool {
 // Ended takes in that a call in a room ended in neither of the ways that tell
 // about limits. letIn says that Webex refused it for what it says: the room takes calls.
 func (l *Limits) Ended(room string, letIn bool) {
-	if x := l.rooms[room]; x != nil {
-		x.trial = x.trial && !(letIn && x.trying)
-		x.trying = false
+	if l.tryEnds(room) && letIn {
+		l.rooms[room].trial = false
 	}
 }
 
@@ -192,6 +212,7 @@ func (l *Limits) Ended(room string, letIn bool) {
 func (l *Limits) Answered(room string, started, now time.Time) {
 	l.Succeeded(now)
 	l.calls[room]++
+	tried := l.tryEnds(room)
 	for name, x := range l.rooms {
 		switch {
 		case name != room:
@@ -203,9 +224,9 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 			}
 		case x.alone:
 			x.pace.Succeeded(now)
-		case x.trial && x.trying:
+		case tried:
 			// It is let in: from now on its share of the calls counts.
-			x.trial, x.trying = false, false
+			x.trial = false
 			clear(l.calls)
 		}
 		if now.Sub(x.until) > roomRemembered {
@@ -223,10 +244,9 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		l.rooms[room] = x
 	}
 	e := Evidence{Chance: l.chanceOf(room)}
-	if x.trying {
+	if l.tryEnds(room) && !l.begun.After(started) {
 		e.Others, e.Every, e.Quiet = x.evidence.Others, x.evidence.Every, x.evidence.Quiet
 	}
-	x.last, x.trying = now, false
 	if !x.alone && RoomsOwn(e) {
 		x.alone, x.trial = true, false
 		x.pace = NewRate(l.perSecond, now)
@@ -278,7 +298,7 @@ func (l *Limits) PauseRoom(room string, until, now time.Time) {
 	if !until.After(now) || !until.After(l.until) {
 		return
 	}
-	x := &roomLimit{until: until, last: now, alone: true, pace: NewRate(l.perSecond, now)}
+	x := &roomLimit{until: until, alone: true, pace: NewRate(l.perSecond, now)}
 	x.pace.floor, x.pace.ceiling, x.pace.slow = l.floor, l.ceiling, roomSlow
 	x.pace.PauseUntil(until, now)
 	l.rooms[room] = x
