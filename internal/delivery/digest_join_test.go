@@ -25,3 +25,28 @@ func TestActedOnWhileGathered(t *testing.T) {
 		require.NotEmpty(t, w.store.post(key(11), "noc").RootID)
 	})
 }
+
+// What somebody acts on between the moment when the digest's posts were looked at and
+// the moment when its text is made isn't taken for told by that: it leaves, too.
+func TestActedOnAtTheLastMoment(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		reads := 0
+		w.store.fail = func(op string) error {
+			if op == "DigestPosts" {
+				if reads++; reads == 2 { // the first read sorts, the second is for the text
+					p := w.store.problems[key(1)]
+					ack(&p)
+					p.Revision++
+					w.store.problems[key(1)] = p
+					w.store.posts[key(1)][0].Desired++
+				}
+			}
+			return nil
+		}
+		w.rain(0, 8, nil)
+		w.pass(5 * time.Second)
+		require.Len(t, w.digestTexts("noc"), 1)
+		require.NotContains(t, w.digestTexts("noc")[0], "main/1=")
+		require.NotEmpty(t, w.store.post(key(1), "noc").RootID)
+	})
+}

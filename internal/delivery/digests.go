@@ -173,19 +173,27 @@ func (b *bot) sort(l lives, t *task) bool {
 		if len(leavers) == 0 {
 			continue
 		}
-		if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
-			return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
-		}) {
+		if !b.leave(l, t.room, id, leavers) {
 			return again()
 		}
-		tasks := make([]*task, 0, len(leavers))
-		for _, p := range leavers {
-			b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", p.Room, "digest", id)
-			p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
-			tasks = append(tasks, newPostTask(p, time.Now()))
-		}
-		b.take(tasks)
 	}
+	return true
+}
+
+// leave takes posts out of a digest: each is told by itself from now on.
+func (b *bot) leave(l lives, room string, id int64, leavers []store.Post) bool {
+	if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
+		return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
+	}) {
+		return false
+	}
+	tasks := make([]*task, 0, len(leavers))
+	for _, p := range leavers {
+		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", room, "digest", id)
+		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
+		tasks = append(tasks, newPostTask(p, time.Now()))
+	}
+	b.take(tasks)
 	return true
 }
 
@@ -203,6 +211,9 @@ type members struct {
 	posts []store.Post
 	shown []store.Shown // what is to be marked as shown
 	dirty []time.Time   // since when the room was to be told of those that it wasn't
+	// leavers are to be told by themselves since a moment ago: what they were acted on for must
+	// not be taken for told because the digest's text is rendered after it.
+	leavers []store.Post
 }
 
 func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
@@ -214,6 +225,10 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 		return m, false
 	}
 	m.Items = make([]render.DigestItem, 0, len(m.posts))
+	settings, _ := b.Rooms(d.Room, "")
+	any := settings.Storm
+	any.Threshold = len(m.posts)
+	may := map[alert.Key]alert.Problem{}
 	// In batches, and of each problem only what is told: there may be thousands.
 	for batch := range slices.Chunk(m.posts, digestBatch) {
 		var problems map[alert.Key]alert.Problem
@@ -222,6 +237,10 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 			return err
 		}) {
 			return m, false
+		}
+		for _, post := range Leavers(batch, problems, any, m.Flap) {
+			m.leavers = append(m.leavers, post)
+			may[post.Key] = problems[post.Key]
 		}
 		for _, post := range batch {
 			p := problems[post.Key]
@@ -235,6 +254,7 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 			}
 		}
 	}
+	m.leavers = Leavers(m.leavers, may, settings.Storm, m.Flap)
 	return m, true
 }
 
@@ -288,6 +308,12 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		return outcome{wake: time.Now().Add(storeMost)}
 	}
 	now := time.Now()
+	if len(m.leavers) > 0 {
+		if !b.leave(l, t.room, d.ID, m.leavers) {
+			now = now.Add(storeMost)
+		}
+		return outcome{wake: now}
+	}
 	b.mu.Lock()
 	t.digest.seen.Looked = now
 	b.mu.Unlock()
