@@ -129,6 +129,9 @@ pending  events    0      -              -                    ≤ 0: met
 refused  calls     1.00   0              -                    ≤ 0: MISSED           Alertmanager
 beside   events/s  600    not installed  -                    -                     Alertmanager
 `, text.String())
+	text.Reset()
+	r.markdown(&text)
+	require.Contains(t, text.String(), "| intake | events/s | 600 | 1000 | 0.60 | ratio ≥ 0.6: met | bare gin |\n")
 	require.NoError(t, r.json(&raw))
 	var back report
 	require.NoError(t, json.Unmarshal(raw.Bytes(), &back))

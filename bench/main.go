@@ -20,6 +20,7 @@ import (
 // options are the flags.
 type options struct {
 	json        bool
+	markdown    bool
 	dir         string
 	only        string
 	binary      string
@@ -48,6 +49,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.BoolVar(&o.markdown, "markdown", false, "print Markdown, as docs/performance.md has it")
 	f.StringVar(&o.dir, "dir", "", "where the relay's store is put: on a disk, not in memory (the system's temporary directory by default)")
 	f.StringVar(&o.only, "only", "", "measure these alone, of: "+strings.Join(partNames, ","))
 	f.StringVar(&o.binary, "relay", "", "a built alert-relay to measure; built from this module by default")
@@ -134,9 +136,12 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "bench:", err)
 		return 1
 	}
-	if o.json {
+	switch {
+	case o.json:
 		err = report.json(out)
-	} else {
+	case o.markdown:
+		report.markdown(out)
+	default:
 		report.text(out)
 	}
 	if err != nil {

@@ -129,28 +129,51 @@ func (r *report) json(w io.Writer) error {
 	return e.Encode(r)
 }
 
+// cells are what a row shows.
+func (row row) cells() []string {
+	reference, ratio, aim := or(row.Note, "-"), "-", "-"
+	if row.Reference != nil {
+		reference = number(*row.Reference)
+	}
+	if row.Ratio != nil {
+		ratio = fmt.Sprintf("%.2f", *row.Ratio)
+	}
+	if len(row.Rounds) > 0 {
+		ratio += fmt.Sprintf(" (%.2f to %.2f)", slices.Min(row.Rounds), slices.Max(row.Rounds))
+	}
+	if row.Target != nil {
+		aim = row.Target.String()
+	}
+	return []string{row.Name, row.Unit, number(row.Relay), reference, ratio, aim, row.Against}
+}
+
+var columns = []string{"what", "unit", "relay", "reference", "ratio", "target", "against"}
+
+func (r *report) heading() string {
+	return fmt.Sprintf("%d CPUs, %s, %s; Alertmanager: %s; load average %s before, %s after; %.0f s", r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
+		r.Machine.Alertmanager, or(r.Machine.LoadBefore, "unknown"), or(r.Machine.LoadAfter, "unknown"), r.Seconds)
+}
+
 func (r *report) text(w io.Writer) {
-	fmt.Fprintf(w, "%d CPUs, %s, %s; Alertmanager: %s; load average %s before, %s after; %.0f s\n\n", r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
-		or(r.Machine.Alertmanager, "not asked for"), or(r.Machine.LoadBefore, "unknown"), or(r.Machine.LoadAfter, "unknown"), r.Seconds)
+	fmt.Fprintf(w, "%s\n\n", r.heading())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "WHAT\tUNIT\tRELAY\tREFERENCE\tRATIO\tTARGET\tAGAINST")
+	fmt.Fprintln(t, strings.ToUpper(strings.Join(columns, "\t")))
 	for _, row := range r.Rows {
-		reference, ratio, aim := or(row.Note, "-"), "-", "-"
-		if row.Reference != nil {
-			reference = number(*row.Reference)
-		}
-		if row.Ratio != nil {
-			ratio = fmt.Sprintf("%.2f", *row.Ratio)
-		}
-		if len(row.Rounds) > 0 {
-			ratio += fmt.Sprintf(" (%.2f to %.2f)", slices.Min(row.Rounds), slices.Max(row.Rounds))
-		}
-		if row.Target != nil {
-			aim = row.Target.String()
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.Unit, number(row.Relay), reference, ratio, aim, row.Against)
+		fmt.Fprintln(t, strings.Join(row.cells(), "\t"))
 	}
 	_ = t.Flush() // standard output: nobody to tell
+}
+
+// markdown is the table as docs/performance.md has it.
+func (r *report) markdown(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\n| %s |\n|%s\n", r.heading(), strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
+	for _, row := range r.Rows {
+		cells := row.cells()
+		if name, part := strings.CutPrefix(cells[0], "  "); part {
+			cells[0] = "… " + name
+		}
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+	}
 }
 
 // number writes a figure with three digits that count.

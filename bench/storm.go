@@ -24,7 +24,7 @@ const (
 	// relay learns of Zabbix's API a second later can still change a message.
 	calmFor = 3 * time.Second
 	// look is how often it is asked whether all is told.
-	look = 50 * time.Millisecond
+	look = 100 * time.Millisecond
 	// urgent is how many disasters come in the middle of the second storm, and commands.
 	urgent = 3
 	// stormHost begins the name of every host of a storm.
