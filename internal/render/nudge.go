@@ -55,7 +55,23 @@ func mentions(n alert.Nudge) Markdown {
 // has done anything about the problem meanwhile.
 func timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
 	from, unattended := p.Unattended(now)
-	return n.For(room.Name) && unattended && !from.After(now)
+	return n.For(room.Name) && unattended && !from.After(now) && !told(n, p, room.Name)
+}
+
+// told says whether the same step of another room of the route has told a room
+// already: two of them escalate at the same moment, or nearly.
+func told(n alert.Nudge, p alert.Problem, room string) bool {
+	if n.Room == room {
+		return false
+	}
+	return slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool {
+		o := e.Nudge
+		if o == nil || o.Kind != n.Kind || o.Step != n.Step || o.After != n.After || !slices.Equal(o.Rooms, n.Rooms) {
+			return false
+		}
+		before := n.At.Sub(o.At)
+		return before >= 0 && before < time.Minute && (before > 0 || o.Room < n.Room)
+	})
 }
 
 // mentioned makes sure that a reply mentions whom its nudges are to: a template
@@ -80,7 +96,7 @@ func (b *builder) escalation(day time.Time) *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
 		e := &b.p.Timeline[i]
-		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && (last == nil || !e.At.Before(last.At)) {
+		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && !told(*n, *b.p, b.room) && (last == nil || !e.At.Before(last.At)) {
 			last = e
 		}
 	}

@@ -1,0 +1,404 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/simulator/memnet"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/webex"
+)
+
+// nights is a relay whose clock passes at once: the real ledger, store, router,
+// delivery, renderer and client, and a simulated Webex over a network in memory.
+type nights struct {
+	t       *testing.T
+	path    string
+	cfg     *config.Config
+	sim     *webexsim.Server
+	webex   *webex.Client
+	metrics *ledger.Metrics
+
+	store *sqlite.Store
+	fold  *ledger.Ledger
+	stop  func()
+}
+
+const nightBot = "relay@webex.bot"
+
+// inNights runs a story, which begins with its first at. The clock begins on a Saturday at 00:00 UTC.
+// There are the rooms noc (with the keys given), leads and terse (a line for each problem).
+func inNights(t *testing.T, quiet, routes string, story func(n *nights)) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	synctest.Test(t, func(t *testing.T) {
+		n := &nights{t: t, path: path, sim: webexsim.New(webexsim.Options{})}
+		var rooms strings.Builder
+		for name, keys := range map[string]string{"noc": quiet, "leads": "", "terse": "presentation: line"} {
+			fmt.Fprintf(&rooms, "  - {name: %s, id: %s, %s}\n", name, webexsim.RoomID(name), keys)
+		}
+		var err error
+		n.cfg, err = config.Parse("relay.yaml", []byte(`
+webex: {bots: [{name: noc, token_env: TOKEN}]}
+zabbix: [{name: main, url: "https://zabbix.example.com", secret_env: SECRET}]
+default_rooms: [noc]
+allowed_domains: [example.com]
+rooms:
+`+rooms.String()+routes), config.Options{Env: func(name string) string { return strings.Repeat("not-a-secret-of-"+name, 2) }})
+		require.NoError(t, err)
+		n.sim.AddBot(nightBot, "Relay", "token-of-relay")
+		n.sim.AddPerson("alice@example.com", "Alice")
+		for _, room := range []string{"noc", "leads", "terse"} {
+			n.sim.AddRoom(room, room, nightBot, "alice@example.com")
+		}
+		net := memnet.Listen()
+		server := &http.Server{Handler: n.sim}
+		go func() { _ = server.Serve(net) }()
+		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
+		t.Cleanup(func() {
+			transport.CloseIdleConnections()
+			_ = server.Close()
+			n.sim.Close()
+		})
+		n.webex = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: transport})
+		t.Cleanup(func() { n.stop() })
+		story(n)
+	})
+}
+
+// start begins a life with the store as it is.
+func (n *nights) start() {
+	var err error
+	n.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: n.path})
+	require.NoError(n.t, err)
+	router, err := route.New(n.cfg)
+	require.NoError(n.t, err)
+	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
+	require.NoError(n.t, err)
+	deliver, err := delivery.New(delivery.Options{
+		Store: n.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: n.webex}}, Rooms: delivery.RoomsOf(n.cfg), RateLimit: 20,
+	})
+	require.NoError(n.t, err)
+	n.metrics = ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
+	n.fold = ledger.New(ledger.Options{
+		Store: n.store, Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
+		Decode:  func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
+		Changed: func(posts []store.Post, _ bool) { deliver.Notify(posts) },
+		Log:     slog.New(slog.DiscardHandler), Metrics: n.metrics,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- n.fold.Run(ctx) }()
+	go func() { ended <- deliver.Run(ctx) }()
+	over := false
+	n.stop = func() {
+		if over {
+			return
+		}
+		over = true
+		cancel()
+		require.NoError(n.t, <-ended)
+		require.NoError(n.t, <-ended)
+		require.NoError(n.t, n.store.Close())
+	}
+}
+
+// restart stops the relay, lets time pass and starts it.
+func (n *nights) restart(away time.Duration) {
+	n.stop()
+	time.Sleep(away)
+	n.start()
+}
+
+// at waits for a moment of the clock, "day 15:04:05", the first day being 0.
+func (n *nights) at(text string) {
+	n.t.Helper()
+	var day int
+	var clock string
+	_, err := fmt.Sscanf(text, "%d %s", &day, &clock)
+	require.NoError(n.t, err)
+	of, err := time.Parse("15:04:05", clock)
+	require.NoError(n.t, err)
+	then := time.Date(2000, 1, 1+day, of.Hour(), of.Minute(), of.Second(), 0, time.UTC)
+	require.False(n.t, time.Now().After(then), "it is %s already", time.Now())
+	time.Sleep(time.Until(then))
+	if n.stop == nil {
+		n.start()
+	}
+	synctest.Wait()
+}
+
+func (n *nights) event(id int, e alert.Event) {
+	n.t.Helper()
+	now := time.Now()
+	e.Key, e.ReceivedAt, e.SentAt, e.At, e.Exact = alert.Key{Source: "main", EventID: fmt.Sprint(id)}, now, now, now, true
+	e.Origin = alert.OriginTrigger
+	payload, err := json.Marshal(e)
+	require.NoError(n.t, err)
+	_, err = n.store.Append(context.Background(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: payload, ReceivedAt: now})
+	require.NoError(n.t, err)
+	n.fold.Wake()
+}
+
+func (n *nights) open(id int, s alert.Severity) {
+	n.event(id, alert.Event{Kind: alert.KindProblem, Severity: &s, Facts: alert.Facts{Name: fmt.Sprintf("problem number %d", id), Hosts: []alert.Host{{Host: fmt.Sprintf("sw%d", id)}}}})
+}
+
+func (n *nights) did(id int, a alert.Actions) {
+	n.event(id, alert.Event{Kind: alert.KindUpdate, Update: &alert.Update{Actor: alert.Actor{Name: "Bob"}, Actions: a}})
+}
+
+func (n *nights) resolve(id int) { n.event(id, alert.Event{Kind: alert.KindRecovery, Resolved: true}) }
+
+// said is what a room shows, each message in a line: roots, and replies with "  " before
+// them, without cards.
+func (n *nights) said(room string) []string {
+	synctest.Wait()
+	var all []string
+	for _, m := range n.sim.Timeline(room) {
+		text := strings.ReplaceAll(m.Markdown, "  \n", " | ")
+		switch {
+		case m.Deleted || m.Card != nil:
+		case m.ParentID != "":
+			all = append(all, "  "+text)
+		default:
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// hears wants a room to show just so many messages, each with this in it, in this order.
+func (n *nights) hears(room string, want ...string) {
+	n.t.Helper()
+	said := n.said(room)
+	require.Len(n.t, said, len(want), "%s", strings.Join(said, "\n"))
+	for i := range want {
+		require.Contains(n.t, said[i], want[i])
+	}
+}
+
+func (n *nights) pending() int64 {
+	s, err := n.store.Stats(context.Background())
+	require.NoError(n.t, err)
+	return s.PostsPending
+}
+
+const atNight = `quiet: {when: [{hours: "22:00-07:00"}], below: high}`
+
+// In quiet hours a room hears of what is severe, and when they end of what still
+// burns; never of what came and went.
+func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
+	inNights(t, atNight, "", func(n *nights) {
+		n.at("0 21:59:00")
+		n.open(1, alert.Average)
+		n.at("0 22:30:00")
+		n.open(2, alert.Average) // burns all night
+		n.open(3, alert.Warning) // comes and goes
+		n.open(4, alert.High)    // severe
+		n.open(5, alert.Average) // becomes severe
+		n.at("0 23:00:00")
+		n.hears("noc", "problem number 1", "problem number 4")
+		require.EqualValues(t, 3, n.pending())
+		n.resolve(3)
+		n.resolve(1)
+		n.did(5, alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.Disaster}})
+		n.at("0 23:01:00")
+		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ resolved after 1h 1m")
+		require.EqualValues(t, 1, n.pending(), "what came and went is no debt")
+		n.restart(7*time.Hour + 55*time.Minute)
+		n.at("1 06:59:59")
+		require.Len(t, n.said("noc"), 4)
+		n.at("1 07:00:10")
+		n.hears("noc", "number 1", "number 4", "number 5", "resolved", "Average problem · **problem number 2**")
+		require.Zero(t, n.pending())
+		n.did(3, alert.Actions{Comment: true})
+		n.at("1 07:01:00")
+		require.Len(t, n.said("noc"), 5, "it was over in the night: nobody hears of it")
+		require.Zero(t, n.pending())
+	})
+}
+
+// What still burns at the end of quiet hours comes at once: much of it in a digest.
+func TestQuietHoursEndInADigest(t *testing.T) {
+	inNights(t, atNight, "", func(n *nights) {
+		n.at("0 22:30:00")
+		for id := range 40 {
+			n.open(id+1, alert.Average)
+			time.Sleep(time.Minute)
+		}
+		n.resolve(7)
+		require.Empty(t, n.said("noc"))
+		n.restart(7 * time.Hour)
+		n.at("1 07:00:20")
+		said := n.said("noc")
+		require.LessOrEqual(t, len(said), 2, "a digest, and its list perhaps: %s", strings.Join(said, "\n"))
+		require.Contains(t, said[0], "**39 problems at once** · 39 open")
+		require.NotContains(t, said[0], "problem number 7 ")
+		require.Zero(t, n.pending())
+	})
+}
+
+const delayed = `routes:
+  - {rooms: [noc], delay: 5m}
+`
+
+// What is over sooner than its delay isn't told, the rest is when it has passed.
+func TestDelay(t *testing.T) {
+	inNights(t, "", delayed, func(n *nights) {
+		n.at("0 12:00:00")
+		n.open(1, alert.Disaster)
+		n.open(2, alert.High)
+		n.at("0 12:02:00")
+		n.resolve(1)
+		n.did(2, alert.Actions{Comment: true})
+		n.at("0 12:04:59")
+		require.Empty(t, n.said("noc"))
+		require.EqualValues(t, 1, n.pending())
+		n.at("0 12:05:02")
+		n.hears("noc", "problem number 2")
+		n.resolve(2)
+		n.at("0 12:06:00")
+		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ resolved")
+		require.Zero(t, n.pending())
+	})
+}
+
+// A relay that was away while the delay passed tells what goes on, and not what was
+// over sooner.
+func TestDelayAcrossARestart(t *testing.T) {
+	inNights(t, "", delayed, func(n *nights) {
+		n.at("0 12:00:00")
+		n.open(1, alert.High)
+		n.open(2, alert.High)
+		n.open(3, alert.High)
+		n.at("0 12:01:00")
+		n.sim.Outage(time.Now().Add(time.Hour))
+		n.resolve(1)
+		n.restart(2 * time.Minute)
+		n.at("0 12:30:00")
+		n.resolve(3)
+		n.restart(time.Minute)
+		n.at("0 13:10:00")
+		require.Len(t, n.said("noc"), 2, "%s", strings.Join(n.said("noc"), "\n"))
+		require.NotContains(t, strings.Join(n.said("noc"), "\n"), "problem number 1")
+		require.Contains(t, strings.Join(n.said("noc"), "\n"), "resolved · High · **problem number 3**")
+		require.Zero(t, n.pending())
+	})
+}
+
+const escalating = `routes:
+  - {rooms: [noc, terse], escalate: [{after: 15m, rooms: [leads], mention: [alice@example.com]}, {after: 1h, mention: [all]}], remind: 2h}
+`
+
+// What nobody acknowledges escalates, step by step, and is reminded of: in the
+// thread of each room that was told, with a message of its own in those that weren't.
+func TestEscalation(t *testing.T) {
+	inNights(t, "", escalating, func(n *nights) {
+		n.at("0 12:00:00")
+		n.open(1, alert.High)
+		n.at("0 12:14:58")
+		n.hears("noc", "problem number 1")
+		require.Empty(t, n.said("leads"))
+		n.restart(time.Second)
+		const to = "  ⏫ escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
+		n.at("0 12:15:10")
+		n.hears("noc", "problem number 1", to)
+		n.hears("terse", "problem number 1", to)
+		n.hears("leads", "⏫ escalated from noc: nobody acknowledged it for 15m (12:15)", "  ⏫ escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
+		mentioned := 0
+		for _, room := range []string{"noc", "terse", "leads"} {
+			for _, m := range n.sim.Timeline(room) {
+				mentioned += len(m.Mentions)
+			}
+		}
+		require.Equal(t, 3, mentioned, "once in each room, though two of the route's have told leads")
+		n.at("0 13:00:10")
+		n.hears("noc", "problem number 1", to, "  ⏫ nobody acknowledged it for 1h (13:00) <@all>")
+		n.hears("leads", "problem number 1", "  ⏫")
+		n.at("0 14:00:10")
+		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h, and nobody has acknowledged it (14:00)")
+		n.at("0 18:00:10")
+		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h", "  ⏰ still open after 4h", "  ⏰ still open after 6h")
+		n.hears("leads", "problem number 1", "  ⏫")
+		n.did(1, alert.Actions{Ack: true})
+		n.at("0 21:00:00")
+		n.hears("leads", "acknowledged", "  ⏫", "  ✋ **Bob** acknowledged")
+		require.Len(t, n.said("noc"), 7)
+		require.Zero(t, n.sim.Timeline("leads")[0].Edits-1, "reminders edit nothing")
+	})
+}
+
+// Who acknowledges in time is left alone; who takes it back starts the clock again.
+func TestAcknowledgedInTime(t *testing.T) {
+	inNights(t, "", escalating, func(n *nights) {
+		n.at("0 12:00:00")
+		n.open(1, alert.High)
+		n.at("0 12:14:00")
+		n.did(1, alert.Actions{Ack: true})
+		n.at("0 16:00:00")
+		require.Empty(t, n.said("leads"))
+		n.hears("noc", "acknowledged", "  ✋")
+		n.did(1, alert.Actions{Unack: true})
+		n.at("0 16:14:58")
+		require.Empty(t, n.said("leads"))
+		n.at("0 16:15:10")
+		require.NotEmpty(t, n.said("leads"))
+	})
+}
+
+// A suppression for a time puts the clocks off to its end, one for good stops them.
+func TestSuppressedIsLeftAlone(t *testing.T) {
+	inNights(t, "", escalating, func(n *nights) {
+		n.at("0 12:00:00")
+		n.open(1, alert.High)
+		n.open(2, alert.High)
+		n.at("0 12:10:00")
+		n.did(1, alert.Actions{Suppress: true, SuppressUntil: time.Now().Add(time.Hour)})
+		n.did(2, alert.Actions{Suppress: true})
+		n.at("0 13:24:58")
+		require.Empty(t, n.said("leads"))
+		n.at("0 13:25:10")
+		require.Contains(t, n.said("leads")[0], "problem number 1")
+		n.at("0 20:00:00")
+		require.NotContains(t, strings.Join(n.said("leads"), "\n"), "problem number 2")
+	})
+}
+
+// Nothing escalates and nobody is reminded in quiet hours, but of what is severe.
+func TestQuietHoursPutOffReminders(t *testing.T) {
+	inNights(t, atNight, `routes:
+  - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}, remind: 1h}
+`, func(n *nights) {
+		n.at("0 21:45:00")
+		n.open(1, alert.Average)
+		n.open(2, alert.High)
+		n.at("0 22:30:00")
+		require.Len(t, n.said("leads"), 1)
+		require.Contains(t, n.said("leads")[0], "problem number 2")
+		n.restart(8 * time.Hour)
+		n.at("1 06:59:59")
+		require.Len(t, n.said("leads"), 1)
+		n.at("1 07:00:10")
+		require.Len(t, n.said("leads"), 2)
+		require.Contains(t, n.said("leads")[1], "problem number 1")
+	})
+}
