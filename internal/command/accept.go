@@ -128,6 +128,18 @@ func (e *Executor) attempt(t target, req Request, h Heard, p place) attempt {
 // press reads a button as a command. Which problem it is about is checked by
 // resolve, as for what was said.
 func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *Misspelt, error) {
+	if b.Action == buttonAckAll {
+		digest, err := e.o.Store.DigestByMessage(ctx, b.Key)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
+			c.ParentID = b.MessageID
+			return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
+		}
+		if err != nil {
+			return Request{}, nil, err
+		}
+		c.ParentID = b.Key
+		return Request{Verb: Ack, All: true, Text: "all yes " + Clean(cut(b.Comment, maxText))}, nil, nil
+	}
 	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
 	key := alert.ParseKey(b.Key)
 	ref, valid := parseRef(b.Key)
@@ -155,7 +167,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 // resolve finds the problems that a command is about, among those that the
 // person may know of from here. question is what to ask back where they can't be told.
 func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Request, button bool) (found []target, question string, err error) {
-	own, err := e.ownProblem(ctx, s, c.ParentID)
+	own, shared, err := e.ownProblem(ctx, s, c.ParentID)
 	if err != nil {
 		return nil, "", err
 	}
@@ -200,7 +212,7 @@ func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Re
 			return nil, whichSource(req.Verb, ref.EventID, here), nil
 		case !taken[here[0].Key]:
 			taken[here[0].Key] = true
-			here[0].Own = here[0].Key == own
+			here[0].Own = here[0].Key == own && !shared
 			found = append(found, here[0])
 		}
 	}
@@ -210,19 +222,49 @@ func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Re
 	return found, "", nil
 }
 
-// ownProblem is the problem in whose thread a command was said, if any.
-func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (alert.Key, error) {
+// ownProblem is the problem in whose thread a command was said, if any. In the thread of
+// a flapping trigger, which its openings share, it is the one that is open, or where none
+// is the newest.
+func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (key alert.Key, shared bool, err error) {
 	if parentID == "" {
-		return alert.Key{}, nil
+		return alert.Key{}, false, nil
 	}
 	post, err := e.o.Store.PostByMessage(ctx, parentID)
-	if errors.Is(err, store.ErrNotFound) {
-		return alert.Key{}, nil
+	if err == nil && s.hears(post.Room) {
+		return post.Key, false, nil
 	}
-	if err != nil || !s.hears(post.Room) {
-		return alert.Key{}, err
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return alert.Key{}, false, err
 	}
-	return post.Key, nil
+	digest, err := e.o.Store.DigestByMessage(ctx, parentID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Flap == "" || !s.hears(digest.Room)) {
+		return alert.Key{}, false, nil
+	}
+	if err != nil {
+		return alert.Key{}, false, err
+	}
+	posts, err := e.o.Store.DigestPosts(ctx, digest.ID, false)
+	return present(posts), true, err
+}
+
+// present is the opening of a flapping trigger that a person means who names none;
+// none where several are open.
+func present(posts []store.Post) alert.Key {
+	var newest store.Post
+	open := 0
+	for _, p := range posts {
+		switch {
+		case p.Open:
+			open++
+			newest = p
+		case open == 0 && !p.JoinedAt.Before(newest.JoinedAt):
+			newest = p
+		}
+	}
+	if open > 1 {
+		return alert.Key{}
+	}
+	return newest.Key
 }
 
 // visible gives those of the problems that the person may know of from here.

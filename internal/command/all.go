@@ -2,12 +2,14 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -56,6 +58,9 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 			return false, err
 		}
 		c.Outcome = "asked for a confirmation"
+		if len(all) > 0 {
+			p.card = confirmCard(len(all), digest.MessageID)
+		}
 		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
 	}
 	req.Text = unquote(words)
@@ -69,6 +74,29 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	e.sign(d, *d.Heard)
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// buttonAckAll is the action of the button that confirms, beside those of problems' cards.
+const buttonAckAll = "ack_all"
+
+// confirmCard is the question with a button; key is the digest's message, so
+// that the press is taken as said in its thread.
+func confirmCard(n int, key string) []byte {
+	type object map[string]any
+	content, err := json.Marshal(object{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
+		"body": []object{
+			{"type": "TextBlock", "text": "❔ That acknowledges **" + problemsInAll(n) + "** of this digest.", "wrap": true},
+			{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true},
+		},
+		"actions": []object{{
+			"type": "Action.Submit", "title": "Acknowledge all", "style": "positive", "data": object{"relay": 1, "action": buttonAckAll, "key": key},
+		}},
+	})
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	return content
 }
 
 func (e *Executor) sign(d detail, h Heard) {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,10 +17,13 @@ import (
 )
 
 func (w *world) DigestByMessage(_ context.Context, id string) (store.Digest, error) {
-	if id != "DIGEST" {
-		return store.Digest{}, store.ErrNotFound
+	switch id {
+	case "DIGEST":
+		return store.Digest{ID: 12, Room: "noc", State: store.PostLive, MessageID: id}, nil
+	case "FLAP":
+		return store.Digest{ID: 13, Room: "noc", Flap: "main/trigger/17", State: store.PostLive, MessageID: id}, nil
 	}
-	return store.Digest{ID: 12, Room: "noc", State: store.PostLive, MessageID: id}, nil
+	return store.Digest{}, store.ErrNotFound
 }
 
 func (w *world) DigestPosts(_ context.Context, id int64, _ bool) (out []store.Post, _ error) {
@@ -95,6 +99,77 @@ func TestAckAll(t *testing.T) {
 		for _, u := range w.updates(t) {
 			require.True(t, u.Wide, "it isn't about one of them")
 		}
+	})
+}
+
+// The question has a button too: it does the same, once, and only where the digest is.
+func TestAckAllByButton(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.digested(30)
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+		synctest.Wait()
+		var card struct {
+			Actions []struct {
+				Type string
+				Data map[string]any
+			}
+		}
+		require.NoError(t, json.Unmarshal(w.notices[0].Card, &card))
+		require.Contains(t, w.notices[0].Markdown, "`ack all yes`", "for who sees no cards")
+		data := card.Actions[0].Data
+		require.EqualValues(t, 1, data["relay"])
+		press := &Button{Action: data["action"].(string), Key: data["key"].(string), Comment: "on it", MessageID: "CARD-OF-M1"}
+
+		r.hears("M2", Heard{Button: press, Room: "db", ParentID: "CARD-OF-M1"})
+		synctest.Wait()
+		require.Empty(t, append(w.calls("main"), w.calls("lab")...), "another room's digest")
+		r.hears("M3", Heard{Button: press, Room: "noc", ParentID: "CARD-OF-M1"})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, append(w.calls("main"), w.calls("lab")...), 30)
+		for _, c := range w.calls("main") {
+			require.True(t, strings.HasPrefix(c.Message, "on it\n— Alice"), c.Message)
+		}
+		require.Equal(t, "✅ acknowledged all 30 open problems of this digest", w.answers()[2])
+		require.Equal(t, "DIGEST", w.notices[2].ParentID)
+		require.Equal(t, store.CommandDone, w.command("M3").State)
+	})
+}
+
+// In the thread of a flapping trigger a command without an id is about the
+// opening that goes on, or the newest; it is answered there, since that problem's own
+// message is another one.
+func TestAFlappingTriggersThread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		at := time.Now()
+		for n, open := range []bool{false, true, false} {
+			k := w.problem(fmt.Sprintf("main/%d", 6000+n))
+			w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: open, JoinedAt: at.Add(time.Duration(n) * time.Minute), Cursor: store.Cursor{Digest: 13}})
+		}
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "FLAP"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1)
+		require.Equal(t, "6001", w.calls("main")[0].EventID)
+		require.Equal(t, []string{"✅ acknowledged `main/6001` problem 6001"}, w.answers())
+		require.False(t, w.updates(t)[0].Wide, "it is about this one")
+
+		w.posts[len(w.posts)-2].Open = false
+		r.hears("M2", Heard{Text: "comment what was it", Room: "noc", ParentID: "FLAP"})
+		r.hears("M3", Heard{Text: "comment not here", Room: "db", ParentID: "FLAP"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2)
+		require.Equal(t, "6002", w.calls("main")[1].EventID)
+		w.posts[len(w.posts)-1].Open, w.posts[len(w.posts)-2].Open = true, true
+		r.hears("M4", Heard{Text: "ack", Room: "noc", ParentID: "FLAP"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2, "which of two it asks")
+		require.Equal(t, store.CommandFailed, w.command("M4").State)
 	})
 }
 

@@ -194,11 +194,14 @@ func confirmAll(n int) string {
 	if n == 0 {
 		return "ℹ️ there is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
 	}
-	what := fmt.Sprintf("%d problems", n)
+	return fmt.Sprintf("❔ That acknowledges **%s** of this digest. If you mean it, reply `ack all yes` in this thread; words may follow: `ack all yes on it`.", problemsInAll(n))
+}
+
+func problemsInAll(n int) string {
 	if n == 1 {
-		what = "1 problem"
+		return "1 problem"
 	}
-	return fmt.Sprintf("❔ That acknowledges **%s** of this digest. If you mean it, reply `ack all yes` in this thread; words may follow: `ack all yes on it`.", what)
+	return fmt.Sprintf("%d problems", n)
 }
 
 // summary answers once all of a digest's problems were dealt with.

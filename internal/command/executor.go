@@ -261,6 +261,7 @@ type place struct {
 	roomID string
 	bot    string
 	thread string
+	card   []byte // that the answer is shown as
 }
 
 func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
@@ -288,6 +289,7 @@ func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, m
 	n := store.Notice{
 		Kind: store.NoticeAnswer, Room: p.name, Bot: p.bot, ParentID: p.thread,
 		Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes),
+		Card:     p.card,
 		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.Room == "" {
