@@ -2,17 +2,23 @@ package convergence
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
 )
 
 // between puts something between the relay and Webex that garbles the first n
@@ -136,4 +142,64 @@ func TestOneRoomIsSlow(t *testing.T) {
 		require.Equal(t, 10, told)
 		require.Len(t, w.roots("db"), 20)
 	}))
+}
+
+// holds has another program hold a database for a while.
+func holds(t *testing.T, path string, d time.Duration) {
+	other, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	conn, err := other.Conn(context.Background())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	_, err = conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	time.Sleep(d)
+	_, err = conn.ExecContext(context.Background(), "ROLLBACK")
+	require.NoError(t, err)
+}
+
+// A database that stays locked for longer than a write waits is a store that can't be
+// written to: whoever sends is told after ten seconds, with the reason, and nothing of it is kept;
+// what was taken before stays, and once the lock is gone it goes on.
+func TestTheDatabaseStaysLocked(t *testing.T) {
+	inMemory(t)
+	emptyPools()
+	path := filepath.Join(t.TempDir(), "relay.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		take := func(payload string) error {
+			_, err := s.Append(context.Background(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: []byte(payload)})
+			return err
+		}
+		require.NoError(t, take("before"))
+		var held sync.WaitGroup
+		held.Go(func() { holds(t, path, time.Minute) })
+		synctest.Wait()
+		start := time.Now()
+		err = take("refused")
+		require.ErrorContains(t, err, "database is locked")
+		require.ErrorContains(t, err, "another program holds the database")
+		require.NotErrorIs(t, err, store.ErrRejected)
+		require.Equal(t, 10*time.Second, time.Since(start))
+		held.Wait()
+		require.NoError(t, take("after"))
+		entries, err := s.Entries(t.Context(), 0, 0)
+		require.NoError(t, err)
+		require.Len(t, entries, 2)
+		require.Equal(t, "after", string(entries[1].Payload))
+	})
+
+	// And the whole way: events come again, and what was under way isn't said twice.
+	tellIn(t, "sw1", func(w *world) {
+		w.sending.Go(func() {
+			time.Sleep(1200 * time.Millisecond)
+			holds(t, w.life.path, 25*time.Second)
+		})
+	}, func(w *world) {
+		w.shows(t, "noc")
+		require.Len(t, w.accepted, 5)
+	})
 }

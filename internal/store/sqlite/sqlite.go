@@ -76,6 +76,10 @@ var process = sync.OnceFunc(func() {
 // tables up to date. store.ErrLocked when another relay has it open.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	process()
+	// With a context that can end, the driver waits for locks by Go's clock; else it
+	// keeps a thread asleep in the kernel, now and in every later call.
+	ctx, opened := context.WithCancel(ctx)
+	defer opened()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
