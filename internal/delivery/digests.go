@@ -39,6 +39,7 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 	out := outcome{done: true}
 	settings, _ := b.Rooms(t.room, "")
 	for _, d := range pending {
+		seen.Again = time.Time{}
 		if d.Flap != "" {
 			var ok bool
 			if seen.Again, ok = b.againAt(l, d, settings.Storm.Individual); !ok {

@@ -21,6 +21,7 @@ type memStore struct {
 	values   map[string]string
 	nextID   int64
 	slow     time.Duration // of each call
+	flap     string        // Post.Flap of those that join
 	// fail is asked before each call: an error is what the store answers.
 	fail func(op string) error
 }
@@ -219,7 +220,7 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 	s.problems[key] = p
 	for _, room := range rooms {
 		if !slices.ContainsFunc(s.posts[key], func(p store.Post) bool { return p.Room == room }) {
-			s.posts[key] = append(s.posts[key], store.Post{Key: key, Room: room, Cursor: store.Cursor{State: store.PostLive}})
+			s.posts[key] = append(s.posts[key], store.Post{Key: key, Room: room, JoinedAt: time.Now(), Flap: s.flap, Cursor: store.Cursor{State: store.PostLive}})
 		}
 	}
 	var told []store.Post

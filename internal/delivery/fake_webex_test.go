@@ -21,6 +21,7 @@ type aMessage struct {
 	file                       string
 	edits                      int
 	deleted                    bool
+	written                    int // the number of the call that wrote it last
 }
 
 // aCall is one request that the fake Webex got.
@@ -48,19 +49,24 @@ type fakeWebex struct {
 	violations []string
 	quiet      time.Time // told to wait until
 	quietFrom  time.Time
+	told       map[string]aWait // likewise, by room
 	// meet is asked before each call is taken: nil takes it.
 	meet func(c aCall) *trouble
 }
+
+// aWait is what a 429 said.
+type aWait struct{ from, until time.Time }
 
 // trouble is what the fake does instead of answering well.
 type trouble struct {
 	status     int // 0: no answer at all
 	lose       bool
 	retryAfter time.Duration
+	room       bool // a 429 is the room's, not the account's
 }
 
 func newFakeWebex(rooms ...string) *fakeWebex {
-	f := &fakeWebex{messages: map[string]*aMessage{}, rooms: map[string]bool{}, took: 100 * time.Millisecond, parentGone: 404, inFlight: map[string]int{}}
+	f := &fakeWebex{messages: map[string]*aMessage{}, rooms: map[string]bool{}, took: 100 * time.Millisecond, parentGone: 404, inFlight: map[string]int{}, told: map[string]aWait{}}
 	for _, r := range rooms {
 		f.rooms[r] = true
 	}
@@ -70,8 +76,13 @@ func newFakeWebex(rooms ...string) *fakeWebex {
 func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) (aMessage, error) {
 	f.mu.Lock()
 	c.at = time.Now()
-	if c.at.After(f.quietFrom) && c.at.Before(f.quiet) {
-		f.violations = append(f.violations, fmt.Sprintf("%s at %v though told to wait until %v", c.op, c.at, f.quiet))
+	if m := f.messages[c.id]; c.op == "delete" && m != nil {
+		c.room = m.room
+	}
+	for _, w := range []aWait{{f.quietFrom, f.quiet}, f.told[c.room]} {
+		if c.at.After(w.from) && c.at.Before(w.until) {
+			f.violations = append(f.violations, fmt.Sprintf("%s in %s at %v though told to wait until %v", c.op, c.room, c.at, w.until))
+		}
 	}
 	about := c.room + " " + strings.SplitN(c.markdown, " ", 2)[0]
 	if c.op != "delete" {
@@ -105,7 +116,11 @@ func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) 
 		c.status = ft.status
 		f.calls = append(f.calls, c)
 		if ft.status == 429 {
-			f.quietFrom, f.quiet = c.end, c.end.Add(ft.retryAfter)
+			if until := c.end.Add(ft.retryAfter); ft.room {
+				f.told[c.room] = aWait{c.end, until}
+			} else {
+				f.quietFrom, f.quiet = c.end, until
+			}
 		}
 		return aMessage{}, &webex.Error{Op: c.op, Status: ft.status, Message: "as the test wants", TrackingID: "T1", RetryAfter: ft.retryAfter}
 	}
@@ -146,7 +161,7 @@ func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webe
 			}
 		}
 		c.id = fmt.Sprint("m", len(f.order)+1)
-		msg := &aMessage{id: c.id, room: room, parent: m.ParentID, markdown: c.markdown, card: c.card}
+		msg := &aMessage{id: c.id, room: room, parent: m.ParentID, markdown: c.markdown, card: c.card, written: len(f.calls)}
 		if m.File != nil {
 			msg.file = string(m.File.Content)
 		}
@@ -168,7 +183,7 @@ func (f *fakeWebex) EditMessage(ctx context.Context, id, roomID, markdown string
 			return 400
 		}
 		m.edits++
-		m.markdown = markdown
+		m.markdown, m.written = markdown, len(f.calls)
 		return 200
 	})
 	return webex.Message{ID: got.id, RoomID: got.room}, err

@@ -37,7 +37,11 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString(accountHead + "\n" + r.goneOf(d.Gone))
 	}
 	if len(items) == 0 {
-		fmt.Fprintf(&b, "🔁 **Nothing is left of this message**\n%s", leftOf(d.Left))
+		if d.Left == 1 {
+			b.WriteString("🔁 **Flapping** · the opening told here has a message of its own now")
+		} else {
+			fmt.Fprintf(&b, "🔁 **Flapping** · the %s openings told here have messages of their own now", number(d.Left))
+		}
 		return b.String(), true
 	}
 	newest, open := current(items)
