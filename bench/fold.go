@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,7 +67,7 @@ func fold(args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	f := &folder{Store: s, committed: make(chan int, 1), next: firstFolded}
+	f := &folder{Store: s, committed: make(chan struct{}, 1), next: firstFolded}
 	if f.macros, err = macros(); err != nil {
 		return err
 	}
@@ -99,7 +100,8 @@ func fold(args []string) (err error) {
 type folder struct {
 	store.Store
 	ledger    *ledger.Ledger
-	committed chan int
+	applied   atomic.Int64
+	committed chan struct{} // tells that applied has grown
 	macros    map[string]string
 	next      int64
 }
@@ -110,7 +112,11 @@ func (f *folder) CommitFold(ctx context.Context, batch store.Fold) error {
 	}
 	err := f.Store.CommitFold(ctx, batch)
 	if err == nil {
-		f.committed <- len(batch.Applied)
+		f.applied.Add(int64(len(batch.Applied)))
+		select {
+		case f.committed <- struct{}{}:
+		default:
+		}
 	}
 	return err
 }
@@ -155,11 +161,17 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	time.Sleep(time.Second) // the store copies its log beside
+	already := f.applied.Load()
 	before, began := processorTime(), time.Now()
 	done := make(chan error, 1)
 	go func() { done <- f.ledger.Run(ctx) }()
 	for cost.Events < len(bodies) {
-		cost.Events += <-f.committed
+		select {
+		case <-f.committed:
+			cost.Events = int(f.applied.Load() - already)
+		case err := <-done: // only where something is wrong
+			return cost, errors.Join(errors.New("the ledger ended by itself"), err)
+		}
 	}
 	cost.Seconds = time.Since(began).Seconds()
 	stop()
