@@ -256,7 +256,8 @@ type Stats struct {
 	SetAside        int64
 	PostsPending    int64 // posts that are behind and will be told, and digests
 	NoticesPending  int64
-	DeadPosts       int64 // and digests
+	DeadPosts       int64
+	DeadDigests     int64
 	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64

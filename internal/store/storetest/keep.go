@@ -15,7 +15,7 @@ import (
 func testStats(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	st := stats(t, s)
-	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.DeadPosts+st.DeadNotices+st.CommandsPending)
+	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.DeadPosts+st.DeadDigests+st.DeadNotices+st.CommandsPending)
 	require.Zero(t, st.OldestPending)
 	for _, v := range alert.Severities {
 		n, ok := st.OpenProblems[v]
