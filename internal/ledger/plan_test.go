@@ -75,10 +75,17 @@ func (w *world) plan(events ...alert.Event) Outcome {
 func (w *world) planItems(items ...Item) Outcome {
 	w.t.Helper()
 	out := Plan(items, w.known, w.rules, w.now)
-	for _, p := range out.Fold.Problems {
+	w.keep(out.Fold)
+	require.Len(w.t, out.Results, len(items))
+	require.Len(w.t, out.Fold.Applied, len(items)-len(out.Fold.SetAside))
+	return out
+}
+
+func (w *world) keep(f store.Fold) {
+	for _, p := range f.Problems {
 		w.known.Problems[p.Key] = p
 	}
-	for _, p := range out.Fold.Posts {
+	for _, p := range f.Posts {
 		posts := w.known.Posts[p.Key]
 		found := false
 		for i := range posts {
@@ -91,9 +98,6 @@ func (w *world) planItems(items ...Item) Outcome {
 		}
 		w.known.Posts[p.Key] = posts
 	}
-	require.Len(w.t, out.Results, len(items))
-	require.Len(w.t, out.Fold.Applied, len(items)-len(out.Fold.SetAside))
-	return out
 }
 
 func (w *world) post(room string) store.Post {

@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+)
+
+// A room that doesn't know of a problem is told when its time has come, and not at
+// all of one that was over by then.
+func TestNextBeforeItsTime(t *testing.T) {
+	open := aProblem(2, 2)
+	over := func(at time.Time) alert.Problem {
+		p := resolved(open)
+		p.ResolvedAt = at
+		return p
+	}
+	untold := store.Cursor{State: store.PostLive}
+	told := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 1, ToldSeq: 1}
+	for promise, c := range map[string]struct {
+		p      alert.Problem
+		c      store.Cursor
+		tell   time.Duration // after noon
+		op     Op
+		reason Reason
+	}{
+		"it waits":                                          {open, untold, time.Minute, OpWait, ReasonDelay},
+		"until its time":                                    {open, untold, 0, OpRoot, ReasonUntold},
+		"what is over meanwhile isn't told":                 {over(noon), untold, time.Minute, OpNone, ReasonSooner},
+		"whatever its end's clock says":                     {over(noon.Add(time.Hour)), untold, time.Minute, OpNone, ReasonSooner},
+		"nor later, where nobody looked in time":            {over(noon.Add(-time.Hour)), untold, -time.Minute, OpNone, ReasonSooner},
+		"what was over after its time is told":              {over(noon.Add(-time.Minute)), untold, -time.Minute, OpRoot, ReasonUntold},
+		"a room that knows of it is told the rest":          {open, told, time.Minute, OpEdit, ReasonChanged},
+		"and its end":                                       {over(noon), told, time.Minute, OpEdit, ReasonResolved},
+		"also where its root is gone":                       {open, store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonUntold},
+		"and where a digest told it that is left":           {over(noon), store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonUntold},
+		"what neither lasts nor recovers isn't over sooner": {func() alert.Problem { p := open; p.State = alert.StateOccurred; return p }(), untold, -time.Minute, OpRoot, ReasonUntold},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			post := store.Post{Key: c.p.Key, Room: "noc", Desired: c.p.Revision, DirtySince: noon.Add(-time.Hour), TellAfter: noon.Add(c.tell), Cursor: c.c}
+			s := Next(c.p, post, aRoom(config.PresentThread), "", noon)
+			require.Equal(t, c.op, s.Op)
+			require.Equal(t, c.reason, s.Reason)
+			if s.Op == OpWait {
+				require.Equal(t, post.TellAfter, s.Until)
+			}
+		})
+	}
+	post := store.Post{Desired: 2, TellAfter: noon.Add(time.Minute), HoldUntil: noon.Add(time.Hour), Cursor: untold}
+	require.Equal(t, noon.Add(time.Hour), Next(open, post, aRoom(config.PresentThread), "", noon).Until, "both count")
+	require.Zero(t, CaughtUp(over(noon), post, noon).RootID)
+	require.EqualValues(t, 3, CaughtUp(over(noon), post, noon).Delivered, "what isn't told is no debt")
+}
+
+// nudged is a problem with a nudge as its newest entry.
+func nudged(p alert.Problem, n alert.Nudge) alert.Problem {
+	n.At = noon
+	p.Revision++
+	p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], alert.Entry{Seq: p.LastSeq() + 1, Key: fmt.Sprint("nudge", p.LastSeq()), Kind: n.Kind, At: noon, Nudge: &n})
+	return p
+}
+
+// told plays a room to the end, and says which entries were told as lines.
+func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room RoomSettings) (seqs []int, last store.Cursor) {
+	t.Helper()
+	post := store.Post{Key: p.Key, Room: room.Name, Desired: p.Revision, DirtySince: noon.Add(-time.Hour), Cursor: c}
+	for range 20 {
+		s := Next(p, post, room, "", noon)
+		switch s.Op {
+		case OpNone:
+			return seqs, post.Cursor
+		case OpLines:
+			for _, e := range s.Entries {
+				seqs = append(seqs, e.Seq)
+			}
+		}
+		post.Cursor = Taken(s, p, post.Cursor, room, "", "m")
+	}
+	t.Fatal("it doesn't come to an end")
+	return nil, c
+}
+
+// A nudge that mentions somebody is a message of its own, whatever the room was told
+// by a root; one that doesn't is where people notice it.
+func TestNudgesAreToldAsLines(t *testing.T) {
+	escalated := alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Rooms: []string{"leads"}, Mention: []string{"all"}}
+	plain := alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Rooms: []string{"leads"}}
+	reminded := alert.Nudge{Kind: alert.EntryReminded, Room: "noc"}
+	commented := func(p alert.Problem) alert.Problem {
+		p.Revision++
+		p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryUpdate, At: noon, Update: &alert.Update{Message: "hm"}})
+		return p
+	}
+	untold := store.Cursor{State: store.PostLive}
+	shown := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 1, ToldSeq: 1, Delivered: 1}
+	spent := shown
+	spent.Edits = 9
+	room := func(name string, p config.Presentation) RoomSettings {
+		r := aRoom(p)
+		r.Name = name
+		return r
+	}
+	noc, line := room("noc", config.PresentThread), room("noc", config.PresentLine)
+	first := aProblem(1, 1)
+	for promise, c := range map[string]struct {
+		p    alert.Problem
+		c    store.Cursor
+		room RoomSettings
+		want []int
+	}{
+		"in the thread":                               {nudged(first, reminded), shown, noc, []int{2}},
+		"with what happened besides":                  {commented(nudged(first, reminded)), shown, noc, []int{2, 3}},
+		"a root tells what mentions nobody":           {nudged(first, plain), untold, room("leads", config.PresentThread), nil},
+		"and not what does":                           {nudged(first, escalated), untold, room("leads", config.PresentThread), []int{2}},
+		"nor what happened after it":                  {commented(nudged(first, escalated)), untold, noc, []int{2, 3}},
+		"what mentions others is theirs":              {nudged(first, escalated), untold, room("db", config.PresentThread), nil},
+		"a card is a root":                            {nudged(first, escalated), untold, room("leads", config.PresentCard), []int{2}},
+		"a line that is edited tells nobody of it":    {nudged(first, reminded), shown, line, []int{2}},
+		"but all else":                                {commented(nudged(commented(first), reminded)), shown, line, []int{3}},
+		"not even two of them":                        {commented(nudged(commented(nudged(first, escalated)), reminded)), shown, line, []int{2, 4}},
+		"a line that is new tells what mentions none": {nudged(first, reminded), untold, line, nil},
+		"a line with no edit left tells all":          {commented(nudged(first, reminded)), spent, line, []int{2, 3}},
+		"another room's nudge is no line's":           {nudged(first, alert.Nudge{Kind: alert.EntryReminded, Room: "db"}), shown, line, nil},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			seqs, last := linesOf(t, c.p, c.c, c.room)
+			require.Equal(t, c.want, seqs)
+			require.Equal(t, c.p.LastSeq(), last.ToldSeq, "nothing is told later that was told")
+		})
+	}
+	// A root that was posted anew mentions nobody again.
+	gone := shown
+	gone.RootID, gone.ToldSeq = "", 2
+	seqs, _ := linesOf(t, nudged(first, escalated), gone, noc)
+	require.Empty(t, seqs)
+}
