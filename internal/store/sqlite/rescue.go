@@ -12,7 +12,7 @@ import (
 )
 
 // errGone says that what is written wouldn't be there after a restart.
-var errGone = errors.New("the file was deleted, moved or replaced while the relay has it open, so nothing is taken in")
+var errGone = errors.New("the file was deleted, moved or replaced")
 
 // guard sees to it that the files are those that were opened. SQLite goes on with a
 // file that has no name any more, and all that it wrote is gone with the process.
