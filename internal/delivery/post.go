@@ -189,6 +189,14 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		step, text = b.plan(v, now)
 	}
 
+	if step.Op == OpDelete && v.post.CardActions != "" {
+		// Until Webex answers nobody knows whether the card is there still: not after a lost
+		// answer, not after a crash, and not when what it was to go for is taken back meanwhile.
+		v.post.CardActions = ""
+		if !b.savePost(l, v) {
+			return outcome{wake: now.Add(storeMost)}
+		}
+	}
 	id, took, made, err := b.act(l, t, v, step, b.message(v, step, text, now))
 	if !made {
 		return outcome{wake: now}

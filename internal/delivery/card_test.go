@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// A card whose deletion was taken though the answer was lost is posted anew, also
+// where its buttons make sense again by the time of the next try, and where the
+// relay was killed before it heard of it.
+func TestADeletionThatIsTakenBack(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			lost := false
+			w.webex.meet = func(c aCall) *trouble {
+				if c.op == "delete" && !lost {
+					lost = true
+					return &trouble{lose: true}
+				}
+				return nil
+			}
+			w.fold(1, nil, "noc")
+			w.pass(10 * time.Second)
+			card := w.store.post(key(1), "noc").CardID
+			require.NotEmpty(t, card)
+			w.fold(1, ack)
+			for w.pass(50 * time.Millisecond); !lost; w.pass(50 * time.Millisecond) {
+			}
+			if killed {
+				w.stop()
+			}
+			w.fold(1, func(p *alert.Problem) { p.Acknowledged = false })
+			if killed {
+				w.start()
+			}
+			w.pass(time.Minute)
+			require.Zero(t, w.store.pending())
+			now := w.store.post(key(1), "noc").CardID
+			require.NotEqual(t, card, now)
+			require.False(t, w.webex.messages[now].deleted)
+		})
+	}
+}
