@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
 	webexsim "nms-alert-relay/internal/simulator/webex"
 	"nms-alert-relay/internal/store"
@@ -66,6 +67,7 @@ func (w *world) stats() store.Stats {
 type held struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
+	digests  map[int64]store.Digest
 	dead     []store.DeadLetter
 	notices  map[string]store.Notice // by message id
 	pending  []store.Notice          // dead ones and such as have no message
@@ -86,6 +88,9 @@ func (w *world) check() {
 			w.checkPost(h, h.problems[key], p)
 		}
 	}
+	for _, d := range h.digests {
+		w.checkDigest(h, d)
+	}
 	w.checkRepeats(h)
 	w.checkManners(h)
 }
@@ -104,7 +109,7 @@ func (w *world) checkJournal() map[alert.Key]*told {
 		if e.SetAside != "" || !e.Applied {
 			w.fault("journal entry %d isn't applied: %q, %s", e.ID, e.SetAside, e.Payload)
 		}
-		d, err := w.decodeAny(e)
+		d, err := decodeAny(e)
 		if err != nil {
 			panic(err)
 		}
@@ -112,6 +117,10 @@ func (w *world) checkJournal() map[alert.Key]*told {
 		if t == nil {
 			t = &told{must: map[string]bool{}, may: map[string]bool{}}
 			folded[d.Event.Key] = t
+		}
+		if e.Kind == store.EntryReroute {
+			t.may[d.Reroute], t.must[d.Reroute] = true, true
+			continue
 		}
 		var change alert.Change
 		t.problem, change = alert.Apply(t.problem, d.Event)
@@ -138,30 +147,30 @@ func (t *told) route(r *route.Router, e alert.Event, sendTo string, change alert
 	}
 }
 
-func (w *world) decodeAny(e store.Entry) (d struct {
-	Event  alert.Event
-	SendTo string
-}, err error) {
+// decodeAny reads an entry of any kind.
+func decodeAny(e store.Entry) (ledger.Decoded, error) {
 	if e.Kind == store.EntryEvent {
-		got, err := decode(e)
-		d.Event, d.SendTo = got.Event, got.SendTo
-		return d, err
+		return decode(e)
 	}
 	var env store.Envelope
 	if err := json.Unmarshal(e.Payload, &env); err != nil {
-		return d, err
+		return ledger.Decoded{}, err
 	}
-	o := env.Observation
-	d.Event = alert.Event{
-		Key: alert.Key{Source: e.Source, EventID: env.EventID}, Kind: alert.KindObservation, Origin: alert.OriginTrigger, Observation: o,
-		ReceivedAt: e.ReceivedAt, SentAt: o.At, At: o.At, Opened: o.Opened, Exact: true,
+	d := ledger.Decoded{Reroute: env.Room, Event: alert.Event{
+		Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, Exact: true,
+	}}
+	switch o, u := env.Observation, env.Update; {
+	case o != nil:
+		d.Event.Kind, d.Event.Observation, d.Event.SentAt, d.Event.At, d.Event.Opened = alert.KindObservation, o, o.At, o.At, o.Opened
+	case u != nil:
+		d.Event.Kind, d.Event.Update, d.Event.SentAt, d.Event.At = alert.KindAction, u, u.At, u.At
 	}
 	return d, nil
 }
 
 // read takes everything out of the store.
 func (w *world) read(folded map[alert.Key]*told) held {
-	h := held{notices: map[string]store.Notice{}}
+	h := held{notices: map[string]store.Notice{}, digests: map[int64]store.Digest{}}
 	ctx := context.Background()
 	var keys []alert.Key
 	for key := range folded {
@@ -176,6 +185,14 @@ func (w *world) read(folded map[alert.Key]*told) held {
 	}
 	if h.dead, err = w.life.db.DeadLetters(ctx); err != nil {
 		panic(err)
+	}
+	for id, gap := int64(1), 0; gap < 100; id++ { // numbers are left out
+		d, err := w.life.db.Digest(ctx, id)
+		if gap++; err == nil {
+			h.digests[id], gap = d, 0
+		} else if !errors.Is(err, store.ErrNotFound) {
+			panic(err)
+		}
 	}
 	for id := int64(1); ; id++ {
 		n, err := w.life.db.Notice(ctx, id)
@@ -238,6 +255,10 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	}
 	if post.Pending() {
 		w.fault("%s is pending still: %+v", where, post)
+	}
+	if post.Digest != 0 {
+		w.checkMember(h, p, post, where)
+		return
 	}
 	if post.RootID == "" {
 		if !p.HeldBack && post.CardID == "" {
@@ -325,7 +346,7 @@ func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.Mess
 	}
 	card, ok := w.sim.Message(post.CardID)
 	if !ok || card.Deleted || card.ParentID != root.ID || !p.Open() {
-		w.fault("%s: its card isn't a live reply to its root, or the problem is over: %+v", where, card)
+		w.fault("%s: its card isn't a live reply to its root, or the problem is over: deleted %v, open %v, %+v", where, card.Deleted, p.Open(), post)
 	}
 }
 
@@ -357,19 +378,14 @@ func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where str
 // checkFallback holds that what a room refuses for good is told in the default room.
 func (w *world) checkFallback(h held, p alert.Problem, post store.Post) {
 	to, ok := delivery.FallbackOf(w.cfg)(post.Room)
-	if !ok || w.member(post.Room) || post.Room == config.PersonRoom+person || !w.member(to) {
+	if !ok || strings.Contains(post.LastError, " 400 ") || // refused for itself
+		w.member(post.Room) || post.Room == config.PersonRoom+person || !w.member(to) {
 		return
 	}
-	for _, m := range w.sim.Timeline(to) {
-		if slices.Contains(standsFor(m), problemOf(post.Key)) {
-			return
-		}
+	// What becomes of a post there is checked as that of any other.
+	if !slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == to }) {
+		w.fault("%s was refused in %s (%s), and %s isn't told of it", p.Key, post.Room, post.LastError, to)
 	}
-	refused := func(n store.Notice) bool { return strings.Contains(n.Markdown, post.Key.EventID) }
-	if slices.ContainsFunc(h.pending, refused) || slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == to && o.State == store.PostDead }) {
-		return // refused there as well
-	}
-	w.fault("%s was refused in %s, and %s knows nothing of it", p.Key, post.Room, to)
 }
 
 // member says whether a room's bot is in it.
@@ -382,14 +398,13 @@ func (w *world) member(room string) bool {
 	return true
 }
 
-var problemNames = regexp.MustCompile(`trouble-(7\d{4})`)
+var problemIDs = regexp.MustCompile(`\b7\d{4}\b`)
 
-// standsFor are the problems that a message is about. Today each message has
-// one; a digest will have many, and every check here goes by this.
+// standsFor are the problems that a message is about: one, or those of a digest.
 func standsFor(m webexsim.MessageView) []int {
 	var all []int
-	for _, found := range problemNames.FindAllStringSubmatch(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
-		id, _ := strconv.Atoi(found[1])
+	for _, found := range problemIDs.FindAllString(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
+		id, _ := strconv.Atoi(found)
 		if n := id - 70001; !slices.Contains(all, n) {
 			all = append(all, n)
 		}
@@ -412,6 +427,10 @@ func (w *world) checkRepeats(h held) {
 			mine[p.RootID], mine[p.CardID] = true, true
 		}
 	}
+	digest := map[string]bool{}
+	for _, d := range h.digests {
+		mine[d.MessageID], digest[d.MessageID] = true, true
+	}
 	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
 	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
 		words := map[string][]string{}
@@ -420,7 +439,7 @@ func (w *world) checkRepeats(h held) {
 				continue
 			}
 			if m.ParentID != "" && m.Card == nil {
-				for _, said := range comments.FindAllString(m.Text, -1) {
+				for _, said := range sayings(m, digest[m.ParentID]) {
 					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
 				}
 				continue
@@ -449,6 +468,19 @@ func (w *world) checkRepeats(h held) {
 }
 
 var comments = regexp.MustCompile(`(comment|on it,) \d+`)
+
+// sayings are what a reply says, each to be said once: in a digest's thread all of it.
+func sayings(m webexsim.MessageView, digest bool) []string {
+	switch {
+	case len(m.Files) > 0: // but for when it was made
+		return []string{untimed.ReplaceAllString(string(m.Files[0].Content), "")}
+	case digest:
+		return []string{m.Text}
+	}
+	return comments.FindAllString(m.Text, -1)
+}
+
+var untimed = regexp.MustCompile(`as of [^\r\n]*`)
 
 // excused says whether a message may be one that was posted again.
 func (w *world) excused(id string, inHand map[string]int) bool {

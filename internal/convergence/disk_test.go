@@ -94,6 +94,36 @@ func (d *disk) SavePost(ctx context.Context, key alert.Key, room string, c store
 	return err
 }
 
+func (d *disk) JoinDigest(ctx context.Context, in store.Digest, keys []alert.Key, now time.Time) (got store.Digest, joined []alert.Key, err error) {
+	got, err = on(d, ctx, "join "+in.Room, true, func() (out store.Digest, err error) {
+		out, joined, err = d.Store.JoinDigest(ctx, in, keys, now)
+		return out, err
+	})
+	return got, joined, err
+}
+
+func (d *disk) LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error {
+	_, err := on(d, ctx, fmt.Sprint("leave ", id), true, func() (nothing, error) { return just(d.Store.LeaveDigest(ctx, id, keys)) })
+	return err
+}
+
+func (d *disk) SaveDigest(ctx context.Context, in store.Digest, shown []store.Shown) error {
+	_, err := on(d, ctx, fmt.Sprint("save digest ", in.ID), true, func() (nothing, error) { return just(d.Store.SaveDigest(ctx, in, shown)) })
+	return err
+}
+
+func (d *disk) NewestDigest(ctx context.Context, room, flap string) (store.Digest, error) {
+	return on(d, ctx, "newest digest "+room, false, func() (store.Digest, error) { return d.Store.NewestDigest(ctx, room, flap) })
+}
+
+func (d *disk) PendingDigests(ctx context.Context, room string) ([]store.Digest, error) {
+	return on(d, ctx, "pending digests "+room, false, func() ([]store.Digest, error) { return d.Store.PendingDigests(ctx, room) })
+}
+
+func (d *disk) DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error) {
+	return on(d, ctx, fmt.Sprint("digest posts ", id), false, func() ([]store.Post, error) { return d.Store.DigestPosts(ctx, id, behind) })
+}
+
 func (d *disk) AddNotice(ctx context.Context, n store.Notice) (int64, error) {
 	return on(d, ctx, "add notice "+n.Dedup, true, func() (int64, error) { return d.Store.AddNotice(ctx, n) })
 }

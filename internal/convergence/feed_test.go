@@ -1,6 +1,7 @@
 package convergence
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -10,8 +11,8 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// eventID is the id of a problem, and nameOf its name: no other text of a run
-// holds it, so that a message tells which problems it stands for.
+// eventID is the id of a problem, and nameOf its name: no other number of a run
+// is like it, so that a message tells which problems it stands for.
 func eventID(problem int) string { return strconv.Itoa(70001 + problem) }
 func nameOf(problem int) string  { return "trouble-" + eventID(problem) }
 
@@ -85,6 +86,47 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	return l.steps
 }
 
+// gust is many problems that open within a while, as when a switch goes down.
+type gust struct {
+	first, many int // problems
+	at, lasts   time.Duration
+	worst       alert.Severity
+	host        string
+	over        int // which of them end: 0 for none, 1 for most, 2 for all at about the same time
+}
+
+func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
+	wide := r.IntN(4) == 0 // somebody says `ack all`
+	end := g.at + g.lasts + time.Second + within(r, span/2)
+	for n := g.first; n < g.first+g.many; n++ {
+		at := (g.at + within(r, g.lasts)).Truncate(time.Second) + time.Second
+		t := truth{Severity: g.worst, Opened: at}
+		if r.IntN(4) == 0 {
+			t.Severity = alert.Severity(r.IntN(6))
+		}
+		l := &telling{r: r, problem: n, host: g.host, late: r.IntN(8) == 0, most: g.lasts}
+		l.tell(t, alert.KindProblem, update{}, at)
+		changed := at
+		for i := range max(0, r.IntN(6)-3) {
+			changed += time.Second + within(r, span/4).Truncate(time.Second)
+			l.tell(t, alert.KindUpdate, happen(r, &t, n*100+i, changed), changed)
+		}
+		if changed < end && (wide || r.IntN(12) == 0) {
+			t.Acknowledged = true
+			steps = append(steps, step{At: end - within(r, time.Second), Kind: act, Problem: n, Wide: wide})
+		}
+		if g.over == 2 || g.over == 1 && r.IntN(4) > 0 {
+			t.Resolved, t.ResolvedAt = true, max(changed, end)+time.Second+within(r, 3*time.Second).Truncate(time.Second)
+			l.tell(t, alert.KindRecovery, update{}, t.ResolvedAt)
+		}
+		if r.IntN(8) == 0 {
+			l.see(t, at+within(r, span))
+		}
+		steps = append(steps, l.steps...)
+	}
+	return steps
+}
+
 // happen does something to a problem.
 func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
 	u := update{ID: id, At: at, Who: pick(r, "Alice", "Bob", "Carol")}
@@ -120,7 +162,8 @@ type telling struct {
 	r       *rand.Rand
 	problem int
 	host    string
-	late    bool // messages overtake each other
+	late    bool          // messages overtake each other
+	most    time.Duration // how long a message takes, if it isn't late; 0 for 3 s
 	steps   []step
 }
 
@@ -134,7 +177,7 @@ func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
 		times = 2 + l.r.IntN(2)
 	}
 	for i := range times {
-		arrives := at + within(l.r, 3*time.Second)
+		arrives := at + within(l.r, cmp.Or(l.most, 3*time.Second))
 		if l.late {
 			arrives += within(l.r, 40*time.Second)
 		}
@@ -175,6 +218,11 @@ func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Du
 		panic(err)
 	}
 	return string(text)
+}
+
+// action is what somebody did by the relay, as internal/command journals it.
+func action(wide bool, at time.Time) *alert.Update {
+	return &alert.Update{At: at, Exact: true, Actor: alert.Actor{Name: "Dora", Email: "dora@example.com"}, Actions: alert.Actions{Ack: true}, Wide: wide}
 }
 
 // observation is the API's answer, as internal/zabbix makes it.

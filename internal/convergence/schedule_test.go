@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 )
 
 // kind says what a step of a schedule does.
@@ -15,6 +18,7 @@ type kind string
 const (
 	send     kind = "send"     // a source sends a payload, and again until it is accepted or has no patience left
 	observe  kind = "observe"  // the API's answer about a problem, as the relay journals it
+	act      kind = "act"      // somebody acknowledged by a button, or with others by `ack all`, as the relay journals it
 	limit    kind = "limit"    // Webex says 429
 	fail     kind = "fail"     // Webex says 5xx
 	lose     kind = "lose"     // the connection is closed instead of an answer
@@ -36,9 +40,10 @@ type step struct {
 	At   time.Duration // after the beginning
 	Kind kind
 
-	Problem int    // send, observe, erase
+	Problem int    // send, observe, act, erase
 	Payload string // send: JSON
 	Truth   truth  // observe
+	Wide    bool   // act: with others
 
 	Op         string // of Webex's API; "" for any
 	Room       string // "" for any
@@ -59,6 +64,8 @@ func (s step) String() string {
 		fmt.Fprintf(&b, " %s", s.Payload)
 	case observe:
 		fmt.Fprintf(&b, " %s %+v", eventID(s.Problem), s.Truth)
+	case act:
+		fmt.Fprintf(&b, " %s wide=%v", eventID(s.Problem), s.Wide)
 	case erase:
 		fmt.Fprintf(&b, " the root of %s in %s", eventID(s.Problem), s.Room)
 	case limit, fail, lose, slow, refuse:
@@ -78,6 +85,7 @@ type schedule struct {
 	Seed    uint64
 	Workers int
 	Rate    float64 // calls a second that delivery begins with
+	Storm   config.Storm
 
 	PerAccount, PerRoom float64       // what Webex allows a second; 0 for no limit
 	Network, Disk       time.Duration // how long a request, an answer, a read or a write takes at most
@@ -86,8 +94,8 @@ type schedule struct {
 
 func (s schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d workers, %.3g calls/s; Webex allows %.3g/s an account, %.3g/s a room; network ≤ %v, disk ≤ %v\n",
-		s.Seed, s.Workers, s.Rate, s.PerAccount, s.PerRoom, s.Network, s.Disk)
+	fmt.Fprintf(&b, "seed %d: %d workers, %.3g calls/s, storm %+v; Webex allows %.3g/s an account, %.3g/s a room; network ≤ %v, disk ≤ %v\n",
+		s.Seed, s.Workers, s.Rate, s.Storm, s.PerAccount, s.PerRoom, s.Network, s.Disk)
 	for _, step := range s.Steps {
 		fmt.Fprintf(&b, "  %v\n", step)
 	}
@@ -134,11 +142,37 @@ func of(seed uint64) schedule {
 	for n := range problems {
 		s.Steps = append(s.Steps, lifeOf(r, n, span)...)
 	}
+	if r.IntN(3) > 0 {
+		problems += s.storm(r, problems, span)
+	}
 	for range r.IntN(7) {
 		s.Steps = append(s.Steps, trouble(r, problems, span)...)
 	}
 	s.sort()
 	return s
+}
+
+// storm switches digests on and gives rooms some: gusts of problems, at a pace
+// that may be too slow for them. It says how many problems there are.
+func (s *schedule) storm(r *rand.Rand, first int, span time.Duration) (problems int) {
+	s.Storm = config.Storm{
+		Threshold:  3 + r.IntN(4),
+		Window:     config.Duration(pick(r, 0, time.Second, 5*time.Second)),
+		Individual: pick(r, alert.Average, alert.High, alert.Disaster, alert.Disaster),
+	}
+	s.Rate = pick(r, 0.5, 2.0, 10, 20)
+	for range 1 + r.IntN(2) {
+		g := gust{
+			first: first + problems, many: 4 + r.IntN(12), at: within(r, span/2), lasts: pick(r, 200*time.Millisecond, 3*time.Second, 20*time.Second),
+			worst: alert.Severity(r.IntN(6)), host: pick(r, "sw1", "db1", "line1"), over: r.IntN(3),
+		}
+		if r.IntN(6) == 0 {
+			g.many, g.host = 30, g.host+strings.Repeat("-long", 50) // more than one message holds
+		}
+		s.Steps = append(s.Steps, g.steps(r, span)...)
+		problems += g.many
+	}
+	return problems
 }
 
 func (s *schedule) sort() {

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
@@ -64,8 +65,6 @@ rooms:
   - {match: {hosts: ["line*"]}, rooms: [line]}
 default_rooms: [noc, ops]
 allowed_domains: [example.com]
-# What is checked here is each problem's own message.
-storm: {threshold: 100000, window: 0s}
 `), config.Options{Env: func(name string) string { return strings.Repeat("not-a-secret-of-"+name, 2) }})
 	if err != nil {
 		panic(err)
@@ -128,7 +127,12 @@ func (w *world) fault(format string, args ...any) {
 }
 
 func newWorld(s schedule, dir string) *world {
-	w := &world{schedule: s, dir: dir, cfg: settings(), ears: newEars(), chance: &chance{seed: s.Seed}, erased: map[string]bool{}}
+	cfg := *settings()
+	cfg.Storm, cfg.Rooms = s.Storm, slices.Clone(cfg.Rooms)
+	for i := range cfg.Rooms {
+		cfg.Rooms[i].Storm = &cfg.Storm
+	}
+	w := &world{schedule: s, dir: dir, cfg: &cfg, ears: newEars(), chance: &chance{seed: s.Seed}, erased: map[string]bool{}}
 	var err error
 	if w.router, err = route.New(w.cfg); err != nil {
 		panic(err)
@@ -236,7 +240,7 @@ func run(part func(context.Context) error) func() error {
 func (l *life) connect() {
 	o := delivery.Options{
 		Store: l.disk, Render: l.render, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
-		Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
+		Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
 	}
 	for i, name := range bots {
 		t := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": l.net})
@@ -261,6 +265,16 @@ func (l *life) connect() {
 		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Log: slog.New(slog.DiscardHandler),
 		Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
 	})
+}
+
+// reroute makes a problem known in another room, as internal/relay does.
+func (l *life) reroute(ctx context.Context, key alert.Key, room string) error {
+	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: room})
+	if err == nil {
+		_, err = l.disk.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
+	}
+	l.fold.Wake()
+	return err
 }
 
 // decode reads a payload, as internal/relay does.
@@ -366,6 +380,12 @@ func (w *world) do(s step) {
 			panic(err)
 		}
 		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload})
+	case act:
+		payload, err := json.Marshal(store.Envelope{EventID: eventID(s.Problem), Update: action(s.Wide, time.Now())})
+		if err != nil {
+			panic(err)
+		}
+		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryAction, Payload: payload})
 	case limit, fail, lose, slow, refuse:
 		f := webexsim.Fault{Op: s.Op, Room: s.Room, Skip: s.Skip, Count: s.Count, Status: s.Status, Taken: s.Taken, Drop: s.Kind == lose}
 		if s.Kind == slow {

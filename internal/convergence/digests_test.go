@@ -1,0 +1,207 @@
+package convergence
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/render"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// membersOf are the posts that a digest stands for, and their problems.
+func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem) {
+	for key, all := range h.posts {
+		for _, p := range all {
+			if p.Digest == id {
+				posts, problems = append(posts, p), append(problems, h.problems[key])
+			}
+		}
+	}
+	return posts, problems
+}
+
+// checkMember holds of one post in a digest that it belongs there, and that the
+// digest is alive, or a dead letter that says why.
+func (w *world) checkMember(h held, p alert.Problem, post store.Post, where string) {
+	d, ok := h.digests[post.Digest]
+	switch {
+	case !ok || d.Room != post.Room:
+		w.fault("%s is in digest %d, which isn't one of that room: %+v", where, post.Digest, d)
+	case post.RootID != "" || post.CardID != "":
+		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Digest, post)
+	case d.State == store.PostDead:
+		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.DigestID == d.ID && l.Room == d.Room && l.Reason != "" }) {
+			w.fault("digest %d is dead, and no dead letter says why", d.ID)
+		}
+		post.LastError = d.LastError
+		w.checkFallback(h, p, post)
+	case post.Desired > post.Delivered:
+		w.fault("%s is behind its digest still: %+v", where, post)
+	case p.Open() && p.Severity >= w.Storm.Individual:
+		w.fault("%s is in digest %d, though it is %s", where, d.ID, p.Severity.Title())
+	}
+}
+
+// checkDigest holds that a digest's message, with its thread, tells of each of its
+// problems as it is, and of no others.
+func (w *world) checkDigest(h held, d store.Digest) {
+	if d.State == store.PostDead {
+		return
+	}
+	where := fmt.Sprintf("digest %d in %s", d.ID, d.Room)
+	posts, problems := h.membersOf(d.ID)
+	if len(posts)+d.Left != d.Joined {
+		w.fault("%s: %d joined, %d left and %d are in it", where, d.Joined, d.Left, len(posts))
+	}
+	m, ok := w.sim.Message(d.MessageID)
+	switch {
+	case !ok || m.ParentID != "":
+		w.fault("%s has no message: %+v", where, d)
+		return
+	case w.erased[m.ID]:
+		return // nothing has changed since somebody deleted it
+	case m.Deleted:
+		w.fault("%s: its message is deleted, and nobody did", where)
+		return
+	}
+	w.checkNames(h, d, posts, m, where)
+	w.checkCounts(d, problems, m, where)
+	w.checkActedOn(h, d, where)
+}
+
+// checkNames holds that a digest names each of its problems, and none that has a
+// message of its own: where no edit is left to take that out, its thread says so.
+func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsim.MessageView, where string) {
+	thread := w.thread(m)
+	named := func(id, host string) bool {
+		label := host + " (" + id + ")"
+		if host == "" {
+			label, host = ": "+id, "-"
+		}
+		if strings.Contains(m.Text, label) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
+			return true
+		}
+		return slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
+			return strings.Contains(r.Text, label) || len(r.Files) > 0 && slices.ContainsFunc(strings.Split(string(r.Files[0].Content), "\r\n"), func(line string) bool {
+				return strings.Contains(line, "  "+source+"/"+id+"  "+host+"  ")
+			})
+		})
+	}
+	mine := map[string]bool{}
+	for _, p := range posts {
+		mine[p.Key.EventID] = true
+		if host := h.hostOf(p.Key); !named(p.Key.EventID, host) {
+			w.fault("%s names neither %s nor %q, and neither does a list in its thread (%+v): %s", where, p.Key, host, d, m.Text)
+		}
+	}
+	for _, found := range memberIDs.FindAllStringSubmatch(m.Text, -1) {
+		id := found[1]
+		if mine[id] {
+			continue
+		}
+		said := slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
+			_, gone, _ := strings.Cut(r.Text, "No longer told here")
+			gone, _, _ = strings.Cut(gone, "\n")
+			return strings.Contains(gone, id)
+		})
+		if d.Edits < webex.MaxEdits-1 || !said {
+			w.fault("%s names %s, which left it, after %d edits (%d counted), and its thread doesn't say so: %s", where, id, m.Edits, d.Edits, m.Text)
+		}
+	}
+}
+
+var (
+	noLonger  = regexp.MustCompile(`(?m)^No longer told here.*\n`)
+	memberIDs = regexp.MustCompile(`\((7\d{4})\)`)
+	atOnce    = regexp.MustCompile(`([\d,]+) problems? at once`)
+	openOnes  = regexp.MustCompile(`· ([\d,]+) open`)
+	ackedOnes = regexp.MustCompile(`, ([\d,]+) acknowledged`)
+)
+
+// checkCounts holds that a digest counts right and looks as it should. Where its
+// edits are spent, its thread tells.
+func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim.MessageView, where string) {
+	settings, _ := delivery.RoomsOf(w.cfg)(d.Room, "")
+	all := render.Digest{Left: d.Left}
+	open, acked := 0, 0
+	for _, p := range problems {
+		all.Items = append(all.Items, w.render.DigestItem(p))
+		if p.Open() {
+			open++
+			if p.Acknowledged {
+				acked++
+			}
+		}
+	}
+	over := len(problems) > 0 && open == 0
+	limit := webex.MaxEdits
+	if !over {
+		limit--
+	}
+	newest := "" // account in its thread, but for who has left
+	for _, r := range w.thread(m) {
+		if len(r.Files) == 0 {
+			newest = noLonger.ReplaceAllString(r.Markdown, "")
+		}
+	}
+	if over && !strings.Contains(strings.ToLower(m.Text+newest), "resolved") {
+		w.fault("all of %s is resolved and it doesn't say so: %s\n%s", where, m.Text, newest)
+	}
+	want, _ := w.render.Digest(all, settings.Room)
+	all.Last = !over // what it says where it is edited for the last time before that
+	last, _ := w.render.Digest(all, settings.Room)
+	if m.Markdown != want && (m.Markdown != last || d.Edits < limit) {
+		all.Last, all.Account = false, true
+		account, _ := w.render.Digest(all, settings.Room)
+		if head, _, _ := strings.Cut(account, "\n\n"); d.Edits < limit || !strings.Contains(newest, head) {
+			w.fault("%s isn't as it should be (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, d.Edits, want, m.Markdown, newest)
+		}
+		return
+	}
+	said := func(of *regexp.Regexp) int {
+		n := 0
+		if found := of.FindStringSubmatch(m.Text); found != nil {
+			n, _ = strconv.Atoi(strings.ReplaceAll(found[1], ",", ""))
+		}
+		return n
+	}
+	if got, want := [3]int{said(atOnce), said(openOnes), said(ackedOnes)}, [3]int{len(problems), open, acked}; got != want {
+		w.fault("%s says that of all, open, acknowledged there are %v, and it is %v: %s", where, got, want, m.Text)
+	}
+}
+
+// checkActedOn holds that what people act on, one by one, isn't in a digest any
+// more, so that its thread can tell of it.
+func (w *world) checkActedOn(h held, d store.Digest, where string) {
+	var acted []alert.Key
+	for key, p := range h.problems {
+		if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && !e.Update.Wide }) {
+			acted = append(acted, key)
+		}
+	}
+	if len(acted) > w.Storm.Threshold {
+		return // so many at once stay
+	}
+	for _, key := range acted {
+		for _, p := range h.posts[key] {
+			if p.Digest == d.ID && h.problems[key].Open() {
+				w.fault("somebody acted on %s, and it is in %s still", key, where)
+			}
+		}
+	}
+}
+
+// hostOf is the host that a problem's payloads name; "" where none was told.
+func (h held) hostOf(key alert.Key) string {
+	if hosts := h.problems[key].Hosts; len(hosts) > 0 {
+		return hosts[0].Host
+	}
+	return ""
+}
