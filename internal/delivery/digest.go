@@ -11,10 +11,11 @@ import (
 
 // The steps of digests, besides OpNone and OpWait.
 const (
-	OpDigest     Op = "digest"      // post the message that stands for many
-	OpDigestEdit Op = "digest_edit" // bring it up to date; in the thread, where its edits are spent
-	OpDigestFile Op = "digest_file" // attach the complete list in its thread
-	OpDigestLine Op = "digest_line" // what OpDigestEdit becomes in the thread: how it is now
+	OpDigest      Op = "digest"       // post the message that stands for many
+	OpDigestEdit  Op = "digest_edit"  // bring it up to date; in the thread, where its edits are spent
+	OpDigestFile  Op = "digest_file"  // attach the complete list in its thread
+	OpDigestNudge Op = "digest_nudge" // remind of its problems, or say that they escalated, in its thread
+	OpDigestLine  Op = "digest_line"  // what OpDigestEdit becomes in the thread: how it is now
 	// OpDigestAgain tells in the thread that a severe problem opened again.
 	OpDigestAgain Op = "digest_again"
 )

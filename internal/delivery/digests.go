@@ -212,6 +212,9 @@ type members struct {
 	posts []store.Post
 	shown []store.Shown // what is to be marked as shown
 	dirty []time.Time   // since when the room was to be told of those that it wasn't
+	// nudges are to be said in the thread, nudged is what is to be marked as told then.
+	nudges []alert.Nudge
+	nudged []store.Shown
 	// leavers are to be told by themselves since a moment ago: what they were acted on for must
 	// not be taken for told because the digest's text is rendered after it.
 	leavers []store.Post
@@ -227,6 +230,7 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 	}
 	m.Items = make([]render.DigestItem, 0, len(m.posts))
 	settings, _ := b.Rooms(d.Room, "")
+	now := time.Now()
 	any := settings.Storm
 	any.Threshold = len(m.posts)
 	may := map[alert.Key]alert.Problem{}
@@ -248,7 +252,8 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 			p.Key = post.Key
 			m.Items = append(m.Items, b.Render.DigestItem(p))
 			if revision := max(p.Revision, post.Desired); revision > post.Delivered {
-				m.shown = append(m.shown, store.Shown{Key: post.Key, Revision: revision, Seq: p.LastSeq()})
+				m.shown = append(m.shown, shownBy(d, p, post, settings, revision))
+				m.nudge(p, post, settings, now)
 			}
 			if post.Shown == 0 && !post.DirtySince.IsZero() {
 				m.dirty = append(m.dirty, post.DirtySince)
@@ -332,6 +337,9 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	message.Markdown = text
 	switch step.Op {
 	case OpDigestEdit:
+		if len(m.nudges) > 0 {
+			return b.nudgeDigest(l, t, d, m, room)
+		}
 		open := slices.ContainsFunc(m.Items, func(i render.DigestItem) bool { return i.Open })
 		last := m.Digest
 		last.Last = open

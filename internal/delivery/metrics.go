@@ -82,7 +82,7 @@ const (
 
 // addBot makes every label value of a bot present; state is asked at each scrape.
 func (m *Metrics) addBot(bot string, state func() botState) {
-	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit, OpDigest, OpDigestEdit, OpDigestLine, OpDigestAgain, OpDigestFile} {
+	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit, OpDigest, OpDigestEdit, OpDigestNudge, OpDigestLine, OpDigestAgain, OpDigestFile} {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
 			m.Messages.WithLabelValues(bot, string(op), result)
 		}

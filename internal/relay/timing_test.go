@@ -402,3 +402,32 @@ func TestQuietHoursPutOffReminders(t *testing.T) {
 		require.Contains(t, n.said("leads")[1], "problem number 1")
 	})
 }
+
+// A storm that nobody acknowledges is reminded of, and escalates, in one line of its
+// digest's thread; the room that it escalates to gets a digest too.
+func TestAStormEscalatesAsOne(t *testing.T) {
+	inNights(t, "", `routes:
+  - {rooms: [noc], escalate: {after: 15m, rooms: [leads], mention: [alice@example.com]}, remind: 1h}
+`, func(n *nights) {
+		n.at("0 12:00:00")
+		for id := range 200 {
+			n.open(id+1, alert.Average)
+		}
+		n.at("0 12:10:00")
+		for id := range 20 {
+			n.resolve(id + 1)
+		}
+		n.did(21, alert.Actions{Ack: true})
+		n.at("0 12:14:00")
+		before := n.said("noc")
+		n.at("0 12:16:00")
+		require.Equal(t, append(before, "  ⏫ 179 problems escalated to leads: nobody acknowledged them for 15m <@personEmail:alice@example.com>"), n.said("noc"))
+		n.hears("leads", "**179 problems at once** · 179 open", "  📎 the complete list: 179 problems", "  ⏫ 179 problems escalated from noc: nobody acknowledged them for 15m <@personEmail:alice@example.com>")
+		require.Zero(t, n.pending())
+		n.at("0 13:05:00")
+		require.Equal(t, "  ⏰ 179 problems still open, and nobody has acknowledged them", n.said("noc")[len(before)+1])
+		require.Len(t, n.said("noc"), len(before)+2)
+		require.Len(t, n.said("leads"), 3)
+		require.Zero(t, n.pending())
+	})
+}

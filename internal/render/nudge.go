@@ -51,9 +51,9 @@ func mentions(n alert.Nudge) Markdown {
 	return Markdown(strings.Join(all, " "))
 }
 
-// timely says whether a nudge is still to be told: it is for this room, and nobody
+// Timely says whether a nudge is still to be told: it is for this room, and nobody
 // has done anything about the problem meanwhile.
-func timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
+func Timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
 	from, unattended := p.Unattended(now)
 	return n.For(room.Name) && unattended && !from.After(now) && !told(n, p, room.Name)
 }
@@ -105,4 +105,52 @@ func (b *builder) escalation(day time.Time) *Entry {
 	}
 	out := b.entry(*last, day)
 	return &out
+}
+
+// DigestNudges is the reply in a digest's thread that reminds of its problems, or says
+// that they escalated: a line for each reminder and step, however many they are of.
+func DigestNudges(nudges []alert.Nudge, room Room) string {
+	type of struct {
+		line string
+		n    int
+		m    Markdown
+	}
+	var lines []*of
+	for _, n := range nudges {
+		words := digestNudge(n, room.Name)
+		i := slices.IndexFunc(lines, func(l *of) bool { return l.line == words })
+		if i < 0 {
+			lines = append(lines, &of{line: words, m: mentions(n)})
+			i = len(lines) - 1
+		}
+		lines[i].n++
+	}
+	var out strings.Builder
+	for _, l := range lines {
+		them := "them"
+		if l.n == 1 {
+			them = "it"
+		}
+		out.WriteString(strings.NewReplacer("{n}", count(l.n, "problem"), "{them}", them).Replace(l.line))
+		if l.m != "" {
+			out.WriteString(" " + string(l.m))
+		}
+		out.WriteString("\n")
+	}
+	markdown, _ := finish(out.String())
+	return markdown
+}
+
+// digestNudge is a nudge in words, for {n}, of whom nobody acknowledged {them}.
+func digestNudge(n alert.Nudge, room string) string {
+	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
+	switch {
+	case n.Kind == alert.EntryReminded:
+		return "⏰ {n} still open, and nobody has acknowledged {them}"
+	case n.Room != room && slices.Contains(n.Rooms, room):
+		return "⏫ {n} escalated from " + text(n.Room, maxLabel).String() + ": " + why
+	case len(n.Rooms) > 0:
+		return "⏫ {n} escalated to " + text(strings.Join(n.Rooms, ", "), maxLabel).String() + ": " + why
+	}
+	return "⏫ {n} open, and " + why
 }

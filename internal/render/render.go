@@ -104,7 +104,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 		if e.Kind == alert.EntryOpened || e.Kind == alert.EntryOccurred {
 			continue // the root tells it
 		}
-		if e.Nudge != nil && timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.told(kindsOf(e)) {
+		if e.Nudge != nil && Timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.told(kindsOf(e)) {
 			wanted = append(wanted, e)
 		}
 	}

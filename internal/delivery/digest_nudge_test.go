@@ -1,0 +1,100 @@
+package delivery
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// reminded adds a reminder to a problem.
+func reminded(p *alert.Problem) {
+	addEntry(p, alert.EntryReminded, "")
+	p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryReminded, Room: "noc", At: time.Now()}
+}
+
+// mentioned escalates a problem in noc, and mentions all.
+func mentioned(p *alert.Problem) {
+	addEntry(p, alert.EntryEscalated, "")
+	p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Mention: []string{"all"}, After: 15 * time.Minute, At: time.Now()}
+}
+
+// saidIn are a room's live messages that begin so.
+func (w *world) saidIn(room, prefix string) (out []string) {
+	for _, text := range w.texts(room) {
+		if strings.HasPrefix(text, prefix) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// The problems of a digest are reminded of in one line, those that still are to be, and
+// the line costs no edit; what changes besides is shown too.
+func TestADigestRemindsInOneLine(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 30, nil)
+		w.pass(time.Hour)
+		edits := strings.Count(strings.Join(w.ops(), " "), "edit")
+		w.rain(0, 30, reminded)
+		w.rain(0, 4, resolve)
+		w.pass(time.Minute)
+		require.Equal(t, []string{"⏰ 26 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Equal(t, edits+1, strings.Count(strings.Join(w.ops(), " "), "edit"))
+		require.Contains(t, w.digestTexts("noc")[0], "main/3=resolved")
+		require.Zero(t, w.store.pending())
+
+		w.rain(4, 5, reminded)
+		w.pass(time.Minute)
+		require.Len(t, w.saidIn("noc", "⏰ 1 problem still open, and nobody has acknowledged it"), 1)
+		require.Equal(t, edits+1, strings.Count(strings.Join(w.ops(), " "), "edit"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// Whom an escalation mentions before the digest is posted is mentioned after it.
+func TestADigestMentionsAfterItsMessage(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, mentioned)
+		w.pass(time.Minute)
+		require.Equal(t, []string{"⏫ 20 problems open, and nobody acknowledged them for 15m <@all>"}, w.saidIn("noc", "⏫"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// A crash between Webex's answer and the commit repeats one line at most; a thread that
+// refuses the line for good loses it, and nothing else.
+func TestADigestsLineThatIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		trouble trouble
+		times   int
+		said    int
+	}{
+		"for good":     {trouble{status: 400}, 1, 0},
+		"for a moment": {trouble{status: 503}, 2, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inStorm(t, func(t *testing.T, w *world) {
+				w.rain(0, 20, nil)
+				w.pass(time.Minute)
+				met := 0
+				w.webex.meet = func(c0 aCall) *trouble {
+					if !strings.HasPrefix(c0.markdown, "⏰") || met == c.times {
+						return nil
+					}
+					met++
+					return &c.trouble
+				}
+				w.rain(0, 20, reminded)
+				w.rain(0, 1, resolve)
+				w.pass(2 * time.Minute)
+				require.Len(t, w.saidIn("noc", "⏰"), c.said)
+				require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
+				require.Zero(t, w.store.pending())
+			})
+		})
+	}
+}
