@@ -20,7 +20,7 @@ needs no account and leaves nothing behind.`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out, o.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			return failed(demo.Run(cmd.Context(), o))
+			return ran(demo.Run(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8088", "where the page is shown: a loopback address")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/simulator/demo"
@@ -30,7 +32,7 @@ people and rooms. What people say and press is under /sim/ (GET /sim/state shows
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
-			return failed(demo.RunWebex(cmd.Context(), o))
+			return ran(demo.RunWebex(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9001", "a loopback address")
@@ -51,7 +53,7 @@ that open, change and resolve, told to a relay as the media type would.`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
-			return failed(demo.RunZabbix(cmd.Context(), o))
+			return ran(demo.RunZabbix(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9002", "a loopback address")
@@ -61,4 +63,12 @@ that open, change and resolve, told to a relay as the media type would.`,
 	cmd.Flags().IntVar(&o.Storm, "storm", 0, "begin with this many problems at once, 20000 at most")
 	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "the pause between two acts of the story; 0 for no story")
 	return cmd
+}
+
+// ran is how a simulation ended: a flag with a wrong value is a wrong command line.
+func ran(err error) error {
+	if wrong := (*demo.WrongOption)(nil); errors.As(err, &wrong) {
+		return err
+	}
+	return failed(err)
 }

@@ -104,7 +104,10 @@ func (r *Relay) Gatherer() prometheus.Gatherer { return r.registry }
 
 // Run runs the relay until ctx ends, then drains it and closes the store.
 func (r *Relay) Run(ctx context.Context) error {
-	context.AfterFunc(ctx, func() { r.draining.Store(true) })
+	context.AfterFunc(ctx, func() {
+		r.draining.Store(true)
+		r.log.Info("stopping: nothing more is taken in, what is under way may finish", "at_most", stopTime*time.Duration(len(r.stages)))
+	})
 	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.stages...)
 	err = errors.Join(err, r.store.Close())

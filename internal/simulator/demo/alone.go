@@ -62,19 +62,19 @@ const maxStorm = 20000
 // RunZabbix runs it until ctx ends.
 func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	if o.Storm < 0 || o.Storm > maxStorm {
-		return fmt.Errorf("storm: %d: want 0 to %d problems", o.Storm, maxStorm)
+		return wrong("storm: %d: want 0 to %d problems", o.Storm, maxStorm)
 	}
 	var key string
 	if o.Relay != "" {
 		u, err := url.Parse(o.Relay)
 		if err != nil {
-			return fmt.Errorf("relay: %w", err)
+			return wrong("relay: %w", err)
 		}
 		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return fmt.Errorf("relay: %q: a simulation talks to a loopback address only", o.Relay)
+			return wrong("relay: %q: a simulation talks to a loopback address only", o.Relay)
 		}
 		if o.SecretFile == "" {
-			return errors.New("relay: its events are signed: give the source's secret with --secret-file")
+			return wrong("relay: its events are signed: give the source's secret with --secret-file")
 		}
 		raw, err := os.ReadFile(o.SecretFile)
 		if err != nil {
@@ -84,7 +84,7 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	}
 	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
 	if err != nil {
-		return err
+		return &WrongOption{err} // of its options, only the version can be wrong
 	}
 	l, err := listen(o.Listen)
 	if err != nil {

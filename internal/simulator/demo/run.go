@@ -77,14 +77,22 @@ func Run(ctx context.Context, o Options) (err error) {
 	return w.run(ctx, page, o)
 }
 
+// WrongOption says that an option can't be what it is: whoever gave it is to give another.
+type WrongOption struct{ error }
+
+// Unwrap is what is wrong with it.
+func (w *WrongOption) Unwrap() error { return w.error }
+
+func wrong(format string, args ...any) error { return &WrongOption{fmt.Errorf(format, args...)} }
+
 // listen refuses addresses that others could reach: a simulation has no locks.
 func listen(addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %q: want an address such as 127.0.0.1:8088", addr)
+		return nil, wrong("listen: %q: want an address such as 127.0.0.1:8088", addr)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listen: %q: a simulation listens on a loopback address only, such as 127.0.0.1", addr)
+		return nil, wrong("listen: %q: a simulation listens on a loopback address only, such as 127.0.0.1", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -122,7 +130,7 @@ func newWorld(ctx context.Context, dir string, o Options, log *slog.Logger) (_ *
 	w.webex = webexsim.NewDefault(webexsim.Options{Log: log, PerRoom: webexsim.Rate{PerSecond: 20, Burst: 40}})
 	w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: o.Zabbix, Log: log, Relay: public + "/v1/zabbix/events", Secret: secret})
 	if err != nil {
-		return nil, err
+		return nil, &WrongOption{err} // of its options, only the version can be wrong
 	}
 	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
 		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": "simulated-notify-token"}[name]
