@@ -139,7 +139,7 @@ func (l *Ledger) nag(ctx context.Context) (more bool) {
 	if now.Sub(l.nagged) < lookAgain {
 		return false
 	}
-	due, err := l.opts.Store.DuePosts(ctx, now, batchSize)
+	due, err := l.opts.Store.DuePosts(ctx, now, leastBatch)
 	if err == nil && len(due) > 0 {
 		err = l.settle(ctx, due, now)
 	}
@@ -147,7 +147,7 @@ func (l *Ledger) nag(ctx context.Context) (more bool) {
 		l.opts.Log.Error("looking for reminders and escalations failed; trying again", "due", len(due), "in", lookAgain, "error", err)
 		l.opts.Metrics.Failures.Inc()
 	}
-	more = err == nil && len(due) == batchSize
+	more = err == nil && len(due) == leastBatch
 	if !more {
 		l.nagged = now
 	}

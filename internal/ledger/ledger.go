@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -53,13 +55,17 @@ type Options struct {
 }
 
 const (
-	// batchSize bounds one transaction, so that intake never waits long for it.
-	batchSize = 64
-	// yield is how many times as long as a batch took the fold rests while entries
-	// come faster than it folds them. In a burst intake is what matters: Zabbix waits for
-	// its 202, and rooms can't be told as fast as this anyway.
-	yield    = 4
-	maxYield = 250 * time.Millisecond
+	// leastBatch and mostBatch bound one transaction. Between them it is as large as
+	// shortCommit and longCommit let it be: a large one costs less for each entry, but
+	// intake waits while it is written.
+	leastBatch, mostBatch   = 64, 1024
+	shortCommit, longCommit = 10 * time.Millisecond, 20 * time.Millisecond
+	// In a burst, which is more than burst entries in a batch, what comes is gathered for a
+	// moment: a commit costs the same for one as for many.
+	burst  = 4
+	gather = 10 * time.Millisecond
+	// settle is how long an entry is waited for that others overtook on their way here.
+	settle = 2 * time.Millisecond
 	// lookAgain is how often the journal is looked at without having been woken.
 	lookAgain = 2 * time.Second
 	// firstPause and lastPause bound the backoff while the store fails.
@@ -70,7 +76,8 @@ const (
 type Ledger struct {
 	opts  Options
 	wake  chan struct{}
-	woken atomic.Int64 // how many entries were announced
+	look  atomic.Bool // the journal may hold more than the inbox
+	inbox inbox
 	rules Rules
 	// nagged is when all that was due had been done; of Run.
 	nagged time.Time
@@ -82,12 +89,32 @@ type Ledger struct {
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
-	return &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
+	l := &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
+	l.look.Store(true) // for what an earlier process left
+	return l
 }
 
-// Wake tells that there are new entries. It doesn't block.
+// Wake tells that the journal holds entries to be folded that nobody handed over. It
+// doesn't block.
 func (l *Ledger) Wake() {
-	l.woken.Add(1)
+	l.look.Store(true)
+	l.signal()
+}
+
+// Take hands over an entry that was just appended, and decodes it: by decode where the
+// caller has read it already, nil otherwise. It doesn't block, and nothing is lost
+// by not calling it: then Wake must be.
+func (l *Ledger) Take(e store.Entry, decode func(e store.Entry) (Decoded, error)) {
+	if decode == nil {
+		decode = l.decode
+	}
+	if !l.inbox.put(itemOf(e, decode)) {
+		l.look.Store(true)
+	}
+	l.signal()
+}
+
+func (l *Ledger) signal() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -96,18 +123,22 @@ func (l *Ledger) Wake() {
 
 // Run folds until ctx ends. A batch that has begun is finished.
 func (l *Ledger) Run(ctx context.Context) error {
-	pause, size := firstPause, batchSize
+	pause, size, most := firstPause, leastBatch, leastBatch
 	for ctx.Err() == nil {
 		more := l.nag(ctx)
-		began, announced := time.Now(), l.woken.Load()
-		n, err := l.fold(ctx, size)
+		n, took, err := l.fold(ctx, size)
 		switch {
 		case err == nil:
-			pause, size = firstPause, min(2*size, batchSize)
+			if took > longCommit {
+				most = max(most/2, leastBatch)
+			} else if took < shortCommit && n == most {
+				most = min(2*most, mostBatch)
+			}
+			pause, size = firstPause, min(2*size, most)
 			if n == 0 && !more {
-				l.rest(ctx, lookAgain, l.wake)
-			} else if l.woken.Load()-announced > int64(n) {
-				l.rest(ctx, min(yield*time.Since(began), maxYield), nil)
+				l.await(ctx)
+			} else if n > burst && n < most && l.inbox.len() < most {
+				l.rest(ctx, gather, nil)
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, store.ErrRejected) && n > 1:
@@ -125,6 +156,19 @@ func (l *Ledger) Run(ctx context.Context) error {
 	return nil
 }
 
+// await waits for something to do. After lookAgain it looks into the journal itself,
+// in case that somebody didn't tell.
+func (l *Ledger) await(ctx context.Context) {
+	timer := time.NewTimer(lookAgain)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.wake:
+	case <-timer.C:
+		l.look.Store(true)
+	}
+}
+
 func (l *Ledger) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -135,42 +179,65 @@ func (l *Ledger) rest(ctx context.Context, d time.Duration, wake <-chan struct{}
 	}
 }
 
-// fold takes one batch and says how many entries it held.
-func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
-	entries, err := l.opts.Store.PendingEntries(ctx, size)
-	if err != nil || len(entries) == 0 {
-		return 0, err
+// next gives what is to be folded next: what was handed over, or what the journal
+// holds where that isn't all.
+func (l *Ledger) next(ctx context.Context, size int) ([]Item, error) {
+	items, gap := []Item(nil), false
+	if !l.look.Load() {
+		if items, gap = l.inbox.run(size); gap {
+			l.rest(ctx, settle, nil)
+			items, gap = l.inbox.run(size)
+		}
+		if !gap {
+			return items, nil
+		}
 	}
+	l.look.Store(false) // whoever wakes from now on is looked for again
+	entries, err := l.opts.Store.PendingEntries(ctx, size)
+	if err != nil {
+		l.look.Store(true)
+		return nil, err
+	}
+	items, here := l.inbox.read(entries, func(e store.Entry) Item { return itemOf(e, l.decode) })
+	if len(entries) == size && !here {
+		l.look.Store(true) // there may be more
+	}
+	return items, nil
+}
+
+// fold takes one batch and says how many entries it held, and how long it took to
+// write it.
+func (l *Ledger) fold(ctx context.Context, size int) (n int, took time.Duration, err error) {
+	items, err := l.next(ctx, size)
+	if err != nil || len(items) == 0 {
+		return 0, 0, err
+	}
+	defer func() {
+		if err != nil {
+			l.look.Store(true) // what was handed over is still in the journal
+		}
+	}()
 	if !l.remembered {
 		if err := l.remember(ctx); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		l.remembered = true
 	}
 	began := time.Now()
-	items := make([]Item, len(entries))
-	keys := make([]alert.Key, 0, len(entries))
-	for i, e := range entries {
-		items[i] = l.item(e)
-		if key := items[i].Decoded.Event.Key; key.EventID != "" {
-			keys = append(keys, key)
-		}
-	}
-	known := Known{Openings: &l.openings}
-	if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
-		return len(entries), fmt.Errorf("reading problems: %w", err)
-	}
-	if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
-		return len(entries), fmt.Errorf("reading posts: %w", err)
+	known, err := l.known(ctx, items)
+	if err != nil {
+		return len(items), 0, err
 	}
 	out := Plan(items, known, l.rules, began)
+	writing := time.Now()
 	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
 		l.remembered = false // it may be committed all the same
-		return len(entries), err
+		return len(items), 0, err
 	}
+	took = time.Since(writing)
 	l.openings.add(out.Opened, l.rules.Flapping)
 	l.opts.Metrics.opened(out.Opened)
-	l.opts.Metrics.Batch.Observe(float64(len(entries)))
+	l.opts.Metrics.Batch.Observe(float64(len(items)))
 	l.opts.Metrics.Seconds.Observe(time.Since(began).Seconds())
 	for _, r := range out.Results {
 		l.note(r)
@@ -181,7 +248,26 @@ func (l *Ledger) fold(ctx context.Context, size int) (int, error) {
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)
 	}
-	return len(entries), nil
+	return len(items), took, nil
+}
+
+// known reads what the store holds of the problems of a batch.
+func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
+	keys := make([]alert.Key, 0, len(items))
+	for i := range items {
+		if key := items[i].Decoded.Event.Key; key.EventID != "" {
+			keys = append(keys, key)
+		}
+	}
+	k.Openings = &l.openings
+	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
+		return k, fmt.Errorf("reading problems: %w", err)
+	}
+	// In a storm nearly all are new, and have no posts.
+	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {
+		return k, fmt.Errorf("reading posts: %w", err)
+	}
+	return k, nil
 }
 
 // giveUp sets aside the oldest entry, which the store takes in no transaction.
@@ -198,20 +284,23 @@ func (l *Ledger) giveUp(ctx context.Context, cause error) bool {
 	return true
 }
 
-// item decodes one entry. Whatever is wrong with it, a panic too, is its own fault.
-func (l *Ledger) item(e store.Entry) (item Item) {
+// itemOf decodes one entry. Whatever is wrong with it, a panic too, is its own fault.
+func itemOf(e store.Entry, decode func(store.Entry) (Decoded, error)) (item Item) {
 	item = Item{Entry: e}
 	defer func() {
 		if fault := recover(); fault != nil {
 			item.Err = fmt.Errorf("decoding it failed, which is a fault of the relay's: %v", fault)
 		}
 	}()
-	if e.Kind == store.EntryEvent {
-		item.Decoded, item.Err = l.opts.Decode(e)
-		return item
-	}
-	item.Decoded, item.Err = own(e)
+	item.Decoded, item.Err = decode(e)
 	return item
+}
+
+func (l *Ledger) decode(e store.Entry) (Decoded, error) {
+	if e.Kind == store.EntryEvent {
+		return l.opts.Decode(e)
+	}
+	return own(e)
 }
 
 // own reads an entry that the relay wrote itself.

@@ -45,14 +45,15 @@ func (r *Receiver) event(c *gin.Context) {
 		return
 	}
 	start := r.opts.Now()
-	_, err := r.opts.Journal.Append(c.Request.Context(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now})
-	if err != nil {
+	entry := store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now}
+	var err error
+	if entry.ID, err = r.opts.Journal.Append(c.Request.Context(), entry); err != nil {
 		r.refuseEvent(c, unkept(err), source, payload.Kind())
 		return
 	}
 	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
 	r.opts.Metrics.bodySize.Observe(float64(len(body)))
-	r.opts.Appended()
+	r.opts.Appended(entry, payload)
 	if payload.Test {
 		r.testAnswer(c, source, payload)
 		return

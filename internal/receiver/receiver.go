@@ -84,9 +84,10 @@ type Options struct {
 	TestRooms func(source string, p zabbix.Payload) []string
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
-	// Appended is called after an event is in the journal, Noticed after a notice
-	// is kept: to wake those who go on from there.
-	Appended, Noticed func()
+	// Appended is called after an event is in the journal, with the entry and what was
+	// read of it; Noticed after a notice is kept: to wake those who go on from there.
+	Appended func(e store.Entry, p zabbix.Payload)
+	Noticed  func()
 	// Refused is told of each event that wasn't taken; source and kind (an
 	// alert.Kind) are "" where they can't be told.
 	Refused func(source, kind string)
@@ -126,7 +127,7 @@ func New(o Options) *Receiver {
 		o.BotOf = func(string) string { return "" }
 	}
 	if o.Appended == nil {
-		o.Appended = func() {}
+		o.Appended = func(store.Entry, zabbix.Payload) {}
 	}
 	if o.Noticed == nil {
 		o.Noticed = func() {}

@@ -117,7 +117,7 @@ func newFixture(t testing.TB) *fixture {
 		Link:      func(key alert.Key) string { return "https://relay.example.com" + LinkPath(key) },
 		TestRooms: func(_ string, p zabbix.Payload) []string { return []string{"noc"} },
 		BotOf:     func(room string) string { return "bot-of-" + room },
-		Appended:  func() { f.wakes++ }, Noticed: func() { f.wakes++ },
+		Appended:  func(store.Entry, zabbix.Payload) { f.wakes++ }, Noticed: func() { f.wakes++ },
 		Refused: func(source, kind string) { f.refused = append(f.refused, source+"/"+kind) },
 		Now:     func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),
 	})

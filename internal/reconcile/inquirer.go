@@ -6,12 +6,12 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
@@ -22,7 +22,7 @@ type Observer interface {
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 }
 
-// Journal takes what was learned: store.Store.
+// Journal takes what was learned, and tells the ledger of it.
 type Journal interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 }
@@ -30,6 +30,8 @@ type Journal interface {
 const (
 	// batch is how many events one call asks about.
 	batch = 100
+	// atOnce is how many answers are journalled at once: they share commits.
+	atOnce = 32
 	// settle is how close together two looks at the same problem are one look.
 	settle = 500 * time.Millisecond
 	// firstPause and lastPause bound the backoff while a Zabbix doesn't answer.
@@ -40,7 +42,6 @@ const (
 type Options struct {
 	Sources map[string]Observer // by the source's name; a source without an API isn't asked
 	Journal Journal
-	Wake    func() // tells the ledger of an append
 	Log     *slog.Logger
 	Metrics *Metrics
 }
@@ -51,77 +52,39 @@ type Options struct {
 type Inquirer struct {
 	opts Options
 	mu   sync.Mutex
-	due  map[string]map[alert.Key][]time.Time // by source
+	due  map[string]*agenda // by source
 	wake map[string]chan struct{}
 }
 
 // NewInquirer makes one.
 func NewInquirer(opts Options) *Inquirer {
-	q := &Inquirer{opts: opts, due: map[string]map[alert.Key][]time.Time{}, wake: map[string]chan struct{}{}}
+	q := &Inquirer{opts: opts, due: map[string]*agenda{}, wake: map[string]chan struct{}{}}
 	for name := range opts.Sources {
-		q.due[name] = map[alert.Key][]time.Time{}
+		q.due[name] = newAgenda()
 		q.wake[name] = make(chan struct{}, 1)
 	}
 	return q
 }
 
 // Ask has the problem looked at when in is over. Looks that fall together are one.
-func (q *Inquirer) Ask(key alert.Key, in time.Duration) {
+func (q *Inquirer) Ask(key alert.Key, in time.Duration) { q.AskAll([]alert.Key{key}, in) }
+
+// AskAll asks about many.
+func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	keys, ok := q.due[key.Source]
-	if !ok {
-		return
-	}
 	at := time.Now().Add(in)
-	keys[key] = merge(keys[key], at)
-	select {
-	case q.wake[key.Source] <- struct{}{}:
-	default:
-	}
-}
-
-// merge adds a look, unless one stands within settle of it.
-func merge(looks []time.Time, at time.Time) []time.Time {
-	for _, t := range looks {
-		if d := t.Sub(at); d > -settle && d < settle {
-			return looks
-		}
-	}
-	looks = append(looks, at)
-	slices.SortFunc(looks, time.Time.Compare)
-	return looks
-}
-
-// take gives the keys that are due, batch at most, the oldest look first; with
-// none due it says how long to wait.
-func take(keys map[alert.Key][]time.Time, now time.Time) ([]alert.Key, time.Duration) {
-	type look struct {
-		key alert.Key
-		at  time.Time
-	}
-	var ready []look
-	wait := time.Hour
-	for key, looks := range keys {
-		if d := looks[0].Sub(now); d > 0 {
-			wait = min(wait, d)
+	for _, key := range keys {
+		due, ok := q.due[key.Source]
+		if !ok {
 			continue
 		}
-		ready = append(ready, look{key, looks[0]})
-	}
-	slices.SortFunc(ready, func(a, b look) int { return a.at.Compare(b.at) })
-	ready = ready[:min(len(ready), batch)]
-	taken := make([]alert.Key, 0, len(ready))
-	for _, r := range ready {
-		rest := slices.DeleteFunc(keys[r.key], func(t time.Time) bool { return !t.After(now) })
-		if len(rest) == 0 {
-			delete(keys, r.key)
-		} else {
-			keys[r.key] = rest
+		due.add(key, at)
+		select {
+		case q.wake[key.Source] <- struct{}{}:
+		default:
 		}
-		taken = append(taken, r.key)
 	}
-	return taken, wait
 }
 
 // Run asks until ctx ends.
@@ -139,7 +102,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 	pause := firstPause
 	for ctx.Err() == nil {
 		q.mu.Lock()
-		keys, wait := take(q.due[source], time.Now())
+		keys, wait := q.due[source].take(time.Now())
 		q.mu.Unlock()
 		if len(keys) == 0 {
 			q.rest(ctx, wait, q.wake[source])
@@ -154,9 +117,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			return
 		}
 		q.opts.Log.Warn("can't ask Zabbix about problems; trying again", "source", source, "problems", len(keys), "in", pause, "error", err)
-		for _, key := range keys {
-			q.Ask(key, pause)
-		}
+		q.AskAll(keys, pause)
 		q.rest(ctx, pause, nil)
 		pause = min(2*pause, lastPause)
 	}
@@ -183,7 +144,8 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 		q.opts.Metrics.Asked.WithLabelValues(source, "failed").Add(float64(len(keys)))
 		return err
 	}
-	var faults []error
+	var appends errgroup.Group
+	appends.SetLimit(atOnce)
 	for id, o := range seen {
 		if o.Gone {
 			// One such answer proves nothing: without permission on the host an event
@@ -192,16 +154,17 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 			q.opts.Log.Debug("Zabbix doesn't know the event, or doesn't show it to us", "key", source+"/"+id)
 			continue
 		}
-		payload, err := json.Marshal(store.Envelope{EventID: id, Observation: &o})
-		if err == nil {
-			_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("observation of %s/%s: %w", source, id, err))
-			continue
-		}
-		q.opts.Metrics.Asked.WithLabelValues(source, "ok").Inc()
+		appends.Go(func() error {
+			payload, err := json.Marshal(store.Envelope{EventID: id, Observation: &o})
+			if err == nil {
+				_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
+			}
+			if err != nil {
+				return fmt.Errorf("observation of %s/%s: %w", source, id, err)
+			}
+			q.opts.Metrics.Asked.WithLabelValues(source, "ok").Inc()
+			return nil
+		})
 	}
-	q.opts.Wake()
-	return errors.Join(faults...)
+	return appends.Wait()
 }

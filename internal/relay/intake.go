@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -35,8 +36,11 @@ func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
 		TestRooms: func(source string, payload zabbix.Payload) []string {
 			return testRooms(p.router, source, payload.Macros["alert.sendto"], time.Now())
 		},
-		BotOf:    cfg.BotOf,
-		Appended: p.fold.Wake, Noticed: p.deliver.WakeNotices,
+		BotOf: cfg.BotOf,
+		Appended: func(e store.Entry, payload zabbix.Payload) {
+			p.fold.Take(e, func(e store.Entry) (ledger.Decoded, error) { return r.decoded(e, payload) })
+		},
+		Noticed: p.deliver.WakeNotices,
 		Refused: p.events.Refused,
 		Log:     r.log, Metrics: receiver.NewMetrics(r.registry),
 	}
@@ -96,6 +100,11 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 		}
 		return ledger.Decoded{}, fmt.Errorf("the payload can't be used: %s", strings.Join(all, "; "))
 	}
+	return r.decoded(e, payload)
+}
+
+// decoded is what the ledger needs of a payload that was read already.
+func (r *Relay) decoded(e store.Entry, payload zabbix.Payload) (ledger.Decoded, error) {
 	if payload.Test {
 		return ledger.Decoded{Test: true, SendTo: payload.Macros["alert.sendto"]}, nil
 	}
@@ -105,6 +114,20 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 	}
 	event, err := payload.Event(d)
 	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+}
+
+// journal hands over what it keeps.
+type journal struct {
+	store *sqlite.Store
+	take  func(e store.Entry)
+}
+
+// Append implements reconcile.Journal.
+func (j journal) Append(ctx context.Context, e store.Entry) (id int64, err error) {
+	if e.ID, err = j.store.Append(ctx, e); err == nil {
+		j.take(e)
+	}
+	return e.ID, err
 }
 
 // locator finds a problem's message for the event menu of Zabbix.

@@ -187,7 +187,7 @@ func (r *Relay) connect() error {
 		return err
 	}
 	inquirer = reconcile.NewInquirer(reconcile.Options{
-		Sources: observers(sources), Journal: r.store, Wake: func() { fold.Wake() }, Log: log,
+		Sources: observers(sources), Journal: journal{r.store, func(e store.Entry) { fold.Take(e, nil) }}, Log: log,
 		Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
 	events := ledger.NewMetrics(r.registry, sourceNames)
@@ -200,7 +200,7 @@ func (r *Relay) connect() error {
 				deliver.WakeNotices()
 			}
 		},
-		Learned:    func(keys []alert.Key) { askSoon(inquirer, keys) },
+		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
 		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, Log: log, Metrics: events,
 	})
 	directory := func() chat.Directory { return cfg }
@@ -237,13 +237,9 @@ func serving(server *http.Server, l net.Listener) func(context.Context) error {
 	return func(ctx context.Context) error { return serveHTTP(ctx, server, l) }
 }
 
-// askSoon has Zabbix asked about problems that just changed: a second later, since what
+// askAfter is when Zabbix is asked about problems that just changed: what
 // happened together is then asked in one call.
-func askSoon(q *reconcile.Inquirer, keys []alert.Key) {
-	for _, key := range keys {
-		q.Ask(key, time.Second)
-	}
-}
+const askAfter = time.Second
 
 // catchUp asks again about open problems that the API never answered about: the
 // relay may have been stopped before it could ask.
@@ -257,7 +253,7 @@ func (r *Relay) catchUp(q *reconcile.Inquirer, sources map[string]*zabbix.Client
 	}
 	for _, p := range open {
 		if !p.Observed {
-			q.Ask(p.Key, time.Second)
+			q.Ask(p.Key, askAfter)
 		}
 	}
 	return nil
