@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"io"
-	"text/tabwriter"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -29,47 +28,18 @@ aside again.` + whichRelay,
 const nothingAside = "no event is set aside"
 
 func newSetAsideList(g *globals) *cobra.Command {
-	a := adminFlags{globals: g}
-	var limit int
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List what is set aside, the newest first",
-		Example: `  alert-relay setaside list --config config.yaml`,
-		Args:    want(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return errors.New("--limit must not be negative")
+	return newList(g, listing{
+		short:   "List what is set aside, the newest first",
+		example: `  alert-relay setaside list --config config.yaml`,
+		ask: func(ctx context.Context, client relay.AdminClient, limit int) (any, table, error) {
+			list, err := client.SetAside(ctx, limit)
+			t := table{head: "ID\tRECEIVED\tSOURCE\tKIND\tBYTES\tREASON", total: list.Total, nothing: nothingAside}
+			for _, e := range list.Entries {
+				t.rows = append(t.rows, []string{e.ID, listTime(e.ReceivedAt), e.Source, e.Kind, strconv.Itoa(e.Bytes), e.Reason})
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			list, err := client.SetAside(cmd.Context(), limit)
-			if err != nil {
-				return failed(err)
-			}
-			return a.print(cmd, list, func(w io.Writer) { writeSetAside(w, list) })
+			return list, t, err
 		},
-	}
-	a.add(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 200, "list so many; 0 for all")
-	return cmd
-}
-
-func writeSetAside(w io.Writer, list relay.SetAsideList) {
-	if list.Total == 0 {
-		fmt.Fprintln(w, "nothing to do:", nothingAside)
-		return
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tRECEIVED\tSOURCE\tKIND\tBYTES\tREASON")
-	for _, e := range list.Entries {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", e.ID, listTime(e.ReceivedAt), e.Source, e.Kind, e.Bytes, printable(e.Reason))
-	}
-	_ = t.Flush() // w is a buffer
-	if more := list.Total - len(list.Entries); more > 0 {
-		fmt.Fprintf(w, "and %d more (--limit 0 lists all)\n", more)
-	}
+	})
 }
 
 func newSetAsideShow(g *globals) *cobra.Command {
