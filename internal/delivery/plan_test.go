@@ -277,9 +277,9 @@ func TestPlanningConverges(t *testing.T) {
 		post := store.Post{Key: p.Key, Desired: 1, Cursor: store.Cursor{State: store.PostLive}}
 		now := noon
 		ids := 0
-		edits := map[string]int{}
+		edits, lines := map[string]int{}, map[int]int{}
 		for range rapid.IntRange(1, 40).Draw(t, "rounds") {
-			switch rapid.IntRange(0, 4).Draw(t, "change") {
+			switch rapid.IntRange(0, 5).Draw(t, "change") {
 			case 0:
 				p.Revision++
 				p.Timeline = append(p.Timeline, alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryUpdate, Update: &alert.Update{Message: "x"}})
@@ -297,6 +297,8 @@ func TestPlanningConverges(t *testing.T) {
 				}
 			case 4:
 				p.Revision++
+			case 5:
+				p = nudged(p, alert.Nudge{Kind: alert.EntryEscalated, Room: rapid.SampledFrom([]string{"noc", "db"}).Draw(t, "room"), Mention: rapid.SampledFrom([][]string{nil, {"all"}}).Draw(t, "mention")})
 			}
 			post.Desired = p.Revision
 			post.DirtySince = now
@@ -320,6 +322,9 @@ func TestPlanningConverges(t *testing.T) {
 						t.Fatal("a card was edited")
 					}
 				}
+				for _, e := range s.Entries {
+					lines[e.Seq]++
+				}
 				ids++
 				post.Cursor = Taken(s, p, post.Cursor, room, actions, fmt.Sprint("m", ids))
 			}
@@ -335,6 +340,11 @@ func TestPlanningConverges(t *testing.T) {
 			}
 			if !p.Open() && post.CardID != "" {
 				t.Fatal("a resolved problem has buttons")
+			}
+			for _, e := range p.Timeline {
+				if lines[e.Seq] > 1 || lines[e.Seq] == 0 && e.Nudge != nil && e.Nudge.For(room.Name) && len(e.Nudge.Mention) > 0 {
+					t.Fatalf("entry %d was told in %d lines", e.Seq, lines[e.Seq])
+				}
 			}
 			now = now.Add(time.Minute)
 		}

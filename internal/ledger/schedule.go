@@ -68,7 +68,7 @@ func (b *batch) wind(post *store.Post, t route.Timing, from time.Time) {
 // tellAfter is when a room that doesn't know of the problem may be told; zero for now.
 func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) time.Time {
 	at := time.Time{}
-	if t.Delay > 0 && p.State != alert.StateOccurred { // that neither lasts nor is over
+	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // that neither lasts nor is over
 		at = post.JoinedAt.Add(t.Delay)
 	}
 	if until := t.Quiet.Until(p.Severity, later(now, at)); !until.IsZero() {
