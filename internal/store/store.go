@@ -242,7 +242,7 @@ type Fold struct {
 type Filter struct {
 	Source       string
 	Open         bool   // open ones only
-	Room         string // that this room was told of
+	Room         string // that this room was told of, or will be after a delay
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case
 	Acknowledged *bool

@@ -219,7 +219,7 @@ func conditions(f store.Filter) (string, []any) {
 	}
 	if f.Room != "" {
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
-			AND t.room = ? AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0))`, f.Room)
+			AND t.room = ? AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0 OR t.tell_after > 0 AND t.desired > t.delivered))`, f.Room)
 	}
 	if len(terms) == 0 {
 		return "", nil

@@ -56,6 +56,8 @@ func testFind(t *testing.T, open Opener) {
 		change(&p)
 		return p
 	}
+	delayed := post("3", "later", 1)
+	delayed.TellAfter = t0
 	fold(t, s, store.Fold{
 		Problems: []alert.Problem{
 			make("1", func(p *alert.Problem) { p.Severity = alert.Warning; p.Acknowledged = true }),
@@ -65,7 +67,7 @@ func testFind(t *testing.T, open Opener) {
 			make("5", func(p *alert.Problem) { p.Key.Source = "lab"; p.Severity = alert.Information }),
 			make("6", func(p *alert.Problem) { p.State = alert.StateOccurred; p.Severity = alert.NotClassified }),
 		},
-		Posts: []store.Post{post("1", "noc", 1), post("2", "noc", 1), post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1)},
+		Posts: []store.Post{post("1", "noc", 1), post("2", "noc", 1), post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1), delayed},
 	})
 	shown := store.Cursor{State: store.PostLive, Shown: 1, RootID: "M1"}
 	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", shown))
@@ -91,6 +93,7 @@ func testFind(t *testing.T, open Opener) {
 		{"technical name", store.Filter{Host: "db*"}, []string{"4"}},
 		{"visible name", store.Filter{Host: "datenbank s?d"}, []string{"4"}},
 		{"a glob matches the whole name", store.Filter{Host: "db"}, nil},
+		{"to be told in the room, later", store.Filter{Room: "later"}, []string{"3"}},
 		{"told in the room", store.Filter{Room: "noc"}, []string{"2", "1"}},
 		{"together", store.Filter{Room: "noc", Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
 	} {
