@@ -142,8 +142,22 @@ func TestTheFileComesBack(t *testing.T) {
 	require.Contains(t, payloads(t, s), "after")
 }
 
-// A file that goes away while nothing happens is noticed when the store is closed:
-// what it held doesn't go with the process.
+// A file that goes away while nothing happens is noticed by whoever counts what there is,
+// for metrics say.
+func TestTheFileGoesAwayUnnoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s, _ := logging(t, path)
+	_, err := s.Stats(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	_, err = s.Stats(t.Context())
+	require.ErrorIs(t, err, errGone)
+	s.guard.work.Wait()
+	require.FileExists(t, rescued(path))
+}
+
+// One that goes away while nobody looks is noticed when the store is closed: what it
+// held doesn't go with the process.
 func TestTheFileIsGoneAtTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s, _ := logging(t, path)

@@ -37,7 +37,12 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if s.closed.Load() {
 		return store.Stats{}, store.ErrClosed
 	}
-	st, err := s.stats(ctx)
+	// Whoever watches the store is to notice also where nothing is written.
+	err := s.guard.after(s.rescue)
+	var st store.Stats
+	if err == nil {
+		st, err = s.stats(ctx)
+	}
 	if err != nil {
 		return store.Stats{}, s.readError("count", err)
 	}
