@@ -46,9 +46,7 @@ func (w *world) settle() bool {
 			}
 			return true
 		}
-		if waited > 5*time.Minute {
-			pause = 20 * time.Second
-		}
+		pause = min(20*time.Second, max(time.Second, waited/8))
 	}
 	posts, _ := w.life.db.PendingPosts(context.Background(), nil)
 	w.fault("not quiet %v after the last trouble: %+v, posts %+v", patience, w.stats(), posts)

@@ -120,7 +120,6 @@ func TestEachAnswerIsSlow(t *testing.T) {
 
 // One room whose answers take 25 s doesn't keep the bot's other rooms waiting.
 func TestOneRoomIsSlow(t *testing.T) {
-	inMemory(t)
 	s := schedule{Seed: 1, Workers: 4, Rate: 10, Steps: []step{{Kind: slow, Room: "db", Count: 1000, For: 25 * time.Second, Taken: true}}}
 	at := func(n int) time.Duration { return time.Duration(1+n) * time.Second }
 	for n := range 30 {
@@ -163,8 +162,6 @@ func holds(t *testing.T, path string, d time.Duration) {
 // written to: whoever sends is told after ten seconds, with the reason, and nothing of it is kept;
 // what was taken before stays, and once the lock is gone it goes on.
 func TestTheDatabaseStaysLocked(t *testing.T) {
-	inMemory(t)
-	emptyPools()
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})

@@ -15,7 +15,6 @@ import (
 // Another program that holds the database for a moment (a backup, somebody with
 // sqlite3) delays an answer: nothing is refused for it, and nothing lost.
 func TestAnotherProgramLocksTheDatabase(t *testing.T) {
-	emptyPools()
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	require.NoError(t, err)

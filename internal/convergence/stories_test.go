@@ -25,7 +25,6 @@ func tell(t *testing.T, host string, then func(*world), troubles ...step) {
 // tellIn is tell in a world that is changed before anything happens in it.
 func tellIn(t *testing.T, host string, before, then func(*world), troubles ...step) {
 	t.Helper()
-	inMemory(t)
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Network: 80 * time.Millisecond, Disk: 20 * time.Millisecond, Steps: troubles}
 	for n := range 3 {
 		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: host}
@@ -153,7 +152,6 @@ func TestARestartRepeatsNothing(t *testing.T) {
 // Fourteen changes, each an edit of its own for as long as there are any, and then
 // the end: the last edit was kept for it.
 func TestTheLastEditIsForTheResolution(t *testing.T) {
-	inMemory(t)
 	l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "sw1"}
 	s := schedule{Seed: 1, Workers: 2, Rate: 10}
 	tr := truth{Severity: alert.Average, Opened: time.Second}
@@ -177,7 +175,6 @@ func TestTheLastEditIsForTheResolution(t *testing.T) {
 // An edit that was taken though its answer was lost, of a change that is taken
 // back at once: the room shows the end of it.
 func TestALostEditIsTakenBack(t *testing.T) {
-	inMemory(t)
 	for n := range 10 {
 		l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "line1"}
 		s := schedule{Seed: 1, Workers: 2, Rate: 10, Steps: []step{{Kind: lose, Op: "PUT /messages/{id}", Count: 1, Taken: true}}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,7 +127,7 @@ func (w *world) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-func newWorld(s schedule, dir string) *world {
+func newWorld(s schedule, dir string, empty []byte) *world {
 	cfg := *settings()
 	cfg.Storm, cfg.Rooms = s.Storm, slices.Clone(cfg.Rooms)
 	for i := range cfg.Rooms {
@@ -152,11 +153,37 @@ func newWorld(s schedule, dir string) *world {
 	for _, name := range rooms {
 		w.sim.AddRoom(name, name, human, w.botIn(name))
 	}
+	if err := os.WriteFile(filepath.Join(dir, "relay.db"), empty, 0o600); err != nil {
+		panic(err)
+	}
 	w.net = memnet.Listen()
 	w.server = &http.Server{Handler: far(w.sim, s.Network, w.chance), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func() { _ = w.server.Serve(w.net) }()
 	return w
 }
+
+// emptyStore is the file of a store that was never used. Making one takes as long
+// as a small schedule.
+var emptyStore = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "empty")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "relay.db")
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: path})
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return file
+})
 
 func (w *world) close() {
 	w.life.stop()
