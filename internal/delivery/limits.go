@@ -20,67 +20,60 @@ type Limits struct {
 
 	// Since the bot was refused last:
 	refused string         // in which room that was
-	chance  float64        // how likely it is that the last refusals hit that room only by chance
 	calls   map[string]int // answered since, by room
 }
 
 // roomLimit is one room that was refused.
 type roomLimit struct {
 	until time.Time // no call before
-	alone bool      // it is limited by itself
-	pace  *Rate     // then its own
+	alone bool      // it is limited by itself, as far as we know: its 429 is its own
+	pace  *Rate     // its own, if it had to be slowed; nil for none
 
-	// While it isn't known to be limited by itself, its first call after a pause is a trial.
+	// Its first call after a pause is a trial.
 	trial    bool
-	trying   bool // that call is under way
-	others   int  // calls in other rooms that began and were answered since the bot may call again
-	from, to time.Time
+	trying   bool     // that call is under way
+	others   int      // calls in other rooms that began and were answered since it was refused
 	evidence Evidence // of the trial
 }
 
 // Evidence is what tells whether a 429 is the room's alone.
 type Evidence struct {
-	Others int           // calls in other rooms that Webex answered since the last 429 was over
-	Every  time.Duration // how far apart these were
+	Others int           // calls in other rooms that Webex answered since the last 429
 	Quiet  time.Duration // how long no call had begun when the refused one did
-	// Chance is how likely it is that the last refusals in a row hit this room by
-	// chance, given its share of the calls; 0 for not known.
-	Chance float64
+	Known  bool          // that the room is limited by itself was proved before
 }
 
 const (
-	othersProve = 5                // answers elsewhere tell how fast the account may call
-	quietProves = 5 * time.Second  // an account that may call at all may call after so long: 1/rateFloor
+	othersProve = 5                // after so many answers elsewhere the others are made to wait for a trial
+	quietProves = 3 * time.Second  // an account that was answered may call again after so long, whatever its limit
+	quietKnown  = time.Second      // the same, where the room is known already
 	trialHold   = 2 * time.Second  // nobody waits longer for the answer to a trial
 	trialMost   = 30 * time.Second // a trial is put off no longer than this for its evidence
-	chanceMost  = 1. / 500
+	// shareMost is how large a share of the calls a room may have that is slowed since it was refused twice.
+	shareMost = 0.8
 	// roomRemembered is for how long after its pause a room counts as one that was refused.
 	roomRemembered = 10 * time.Minute
 	roomSlow       = 3. // the pace of a room grows by so much more slowly than a bot's
 )
 
 // quiet is how long the bot must be quiet before a call in a room, so that the
-// account can't be why that is refused: 0 where it always can.
+// account can't be why that is refused: 0 where it always can. That needs no guess
+// of the account's limit, or of what of it was saved up.
 func (e Evidence) quiet() time.Duration {
 	switch {
 	case e.Others == 0:
 		return 0
-	case e.Others < othersProve:
-		return quietProves
+	case e.Known:
+		return quietKnown
 	}
-	return min(quietProves, 2*e.Every)
+	return quietProves
 }
 
 // RoomsOwn says whether a 429 is the room's and not the account's. It is where,
-// after the bot was told to wait because of this room, Webex answered in other
-// rooms, and then refused this one again after a longer silence than it had just
-// allowed: whatever was left to the account before, it was more then. It is
-// also where the refusals in a row that hit this room, and no other, are too
-// many for its share of the calls.
+// after everybody was told to wait because of this room, Webex answered in other
+// rooms, and then refused this one again after a silence in which any account
+// may call again.
 func RoomsOwn(e Evidence) bool {
-	if e.Chance > 0 && e.Chance <= chanceMost {
-		return true
-	}
 	need := e.quiet()
 	return need > 0 && e.Quiet >= need
 }
@@ -92,7 +85,7 @@ func NewLimits(perSecond float64, now time.Time) *Limits {
 
 // SpeedIn is how fast the bot may call in a room, in calls a second.
 func (l *Limits) SpeedIn(room string) float64 {
-	if x := l.rooms[room]; x != nil && x.alone {
+	if x := l.rooms[room]; x != nil && x.pace != nil {
 		return min(l.perSecond, x.pace.perSecond)
 	}
 	return l.perSecond
@@ -111,7 +104,7 @@ func (l *Limits) OpensAt(room string, busy bool, now time.Time) time.Time {
 		return time.Time{}
 	case now.Before(x.until):
 		return x.until
-	case x.alone:
+	case !x.trial && x.pace != nil:
 		return x.pace.ReadyAt(now)
 	case !x.trial:
 		return time.Time{}
@@ -135,17 +128,13 @@ func (l *Limits) Free(room string, now time.Time) bool {
 }
 
 func (l *Limits) evidence(x *roomLimit, now time.Time) Evidence {
-	e := Evidence{Others: x.others, Quiet: now.Sub(l.begun)}
-	if x.others > 1 {
-		e.Every = x.to.Sub(x.from) / time.Duration(x.others-1)
-	}
-	return e
+	return Evidence{Others: x.others, Quiet: now.Sub(l.begun), Known: x.alone}
 }
 
 // Trial says whether a room is to be tried now with nothing else said before, and from when on.
 func (l *Limits) Trial(room string, now time.Time) (at time.Time, ok bool) {
 	x := l.rooms[room]
-	if x == nil || !x.trial || x.trying || x.alone || x.others < othersProve || now.Before(x.until) {
+	if x == nil || !x.trial || x.trying || x.others < othersProve || now.Before(x.until) {
 		return time.Time{}, false
 	}
 	return l.begun.Add(l.evidence(x, now).quiet()), true
@@ -155,7 +144,7 @@ func (l *Limits) Trial(room string, now time.Time) (at time.Time, ok bool) {
 func (l *Limits) TakeIn(room string, now time.Time) {
 	l.Take(now)
 	if x := l.rooms[room]; x != nil {
-		if x.alone {
+		if x.pace != nil {
 			x.pace.Take(now)
 		}
 		if x.trying = x.trial; x.trial && RoomsOwn(l.evidence(x, now)) {
@@ -181,7 +170,7 @@ func (l *Limits) tryEnds(room string) (wasTrying bool) {
 func (l *Limits) GiveBackIn(room string, now time.Time) {
 	l.GiveBack(now)
 	l.tryEnds(room)
-	if x := l.rooms[room]; x != nil && x.alone {
+	if x := l.rooms[room]; x != nil && x.pace != nil {
 		x.pace.GiveBack(now)
 	}
 }
@@ -217,17 +206,13 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 		switch {
 		case name != room:
 			if x.trial && !started.Before(l.until) {
-				if x.others == 0 {
-					x.from = started
-				}
-				x.others, x.to = x.others+1, started
+				x.others++
 			}
-		case x.alone:
-			x.pace.Succeeded(now)
 		case tried:
-			// It is let in: from now on its share of the calls counts.
-			x.trial = false
-			clear(l.calls)
+			x.trial, x.alone = false, false // what kept it out is over
+		}
+		if name == room && x.pace != nil {
+			x.pace.Succeeded(now)
 		}
 		if now.Sub(x.until) > roomRemembered {
 			delete(l.rooms, name)
@@ -243,25 +228,28 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		x = &roomLimit{}
 		l.rooms[room] = x
 	}
-	e := Evidence{Chance: l.chanceOf(room)}
-	if l.tryEnds(room) && !l.begun.After(started) {
-		e.Others, e.Every, e.Quiet = x.evidence.Others, x.evidence.Every, x.evidence.Quiet
-	}
-	if !x.alone && RoomsOwn(e) {
-		x.alone, x.trial = true, false
-		x.pace = NewRate(l.perSecond, now)
-		x.pace.floor, x.pace.ceiling, x.pace.slow = l.floor, l.ceiling, roomSlow
-	}
-	if x.alone {
+	tried := l.tryEnds(room)
+	proof := tried && !l.begun.After(started) && RoomsOwn(x.evidence)
+	if x.pace != nil {
 		x.pace.Limited(started, now, retryAfter)
-		x.until = x.pace.until
+	}
+	// What is known holds where nothing can contradict it: calls that were under way together,
+	// and nobody else that called.
+	if proof || x.alone && (!tried || x.evidence.Others == 0) {
+		if x.pace == nil {
+			x.pace = l.paceIn(l.perSecond, now)
+			x.pace.Limited(started, now, retryAfter)
+		}
+		x.alone, x.trial, x.others, x.until = true, true, 0, x.pace.until
 		return true
 	}
 	if l.cut.IsZero() || started.After(l.cut) {
-		l.chance, l.refused = 1, room
-		if e.Chance > 0 {
-			l.chance = e.Chance
+		if perSecond, ok := l.slows(room, now); ok && x.pace == nil {
+			x.pace = l.paceIn(perSecond, now)
+			x.pace.known = perSecond
+			x.pace.Limited(started, now, retryAfter)
 		}
+		l.refused = room
 		clear(l.calls)
 	}
 	l.Limited(started, now, retryAfter)
@@ -269,24 +257,32 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 	for _, y := range l.rooms {
 		// It may be that the account is limited as well: what is known of rooms is to be proved again.
 		if y.alone {
-			y.alone, y.pace = false, nil
-			y.trial = true
+			y.alone, y.trial = false, true
 		}
 		y.others, y.trying = 0, false
 	}
 	return false
 }
 
-// chanceOf is Evidence.Chance of a room that is refused.
-func (l *Limits) chanceOf(room string) float64 {
-	if l.refused != room {
-		return 0
-	}
-	all := 1 // the refused call itself
+// slows says whether a room gets a pace of its own, so that it doesn't slow the others for
+// ever: it was refused twice in a row while others were answered. If that was by chance, it has a smaller
+// share for some minutes. perSecond is how fast it was.
+func (l *Limits) slows(room string, now time.Time) (perSecond float64, ok bool) {
+	calls, all := l.calls[room]+1, 1
 	for _, n := range l.calls {
 		all += n
 	}
-	return l.chance * float64(l.calls[room]+1) / float64(all)
+	if l.refused != room || float64(calls) > shareMost*float64(all) {
+		return 0, false
+	}
+	return max(l.floor, min(l.perSecond, float64(calls)/max(1, now.Sub(l.cut).Seconds()))), true
+}
+
+// paceIn is a pace in a room, that begins with perSecond.
+func (l *Limits) paceIn(perSecond float64, now time.Time) *Rate {
+	r := NewRate(perSecond, now)
+	r.floor, r.ceiling, r.slow = l.floor, l.ceiling, roomSlow
+	return r
 }
 
 // PauseRoom goes on with a wait that an earlier process was told for a room. A
@@ -298,8 +294,7 @@ func (l *Limits) PauseRoom(room string, until, now time.Time) {
 	if !until.After(now) || !until.After(l.until) {
 		return
 	}
-	x := &roomLimit{until: until, alone: true, pace: NewRate(l.perSecond, now)}
-	x.pace.floor, x.pace.ceiling, x.pace.slow = l.floor, l.ceiling, roomSlow
+	x := &roomLimit{until: until, alone: true, trial: true, pace: l.paceIn(l.perSecond, now)}
 	x.pace.PauseUntil(until, now)
 	l.rooms[room] = x
 }

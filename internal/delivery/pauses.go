@@ -32,10 +32,18 @@ func (b *bot) webexRoom(room string) string {
 // opens says when the queue may give a task of a room.
 func (b *bot) opens(room string, now time.Time) time.Time {
 	webexRoom := b.webexRoom(room)
-	if b.trial != "" && b.trial != webexRoom {
-		return b.trialAt
+	at := b.rate.OpensAt(webexRoom, b.busyBeside(webexRoom, now), now)
+	if b.trial == "" || b.trial == webexRoom || b.queue.rooms[room].urgent.tasks[0].pressing() {
+		return at
 	}
-	return b.rate.OpensAt(webexRoom, b.busyBeside(webexRoom, now), now)
+	after := b.trialAt
+	if !after.After(now) {
+		after = now.Add(time.Millisecond) // it goes now
+	}
+	if at.After(after) {
+		return at
+	}
+	return after
 }
 
 // busyBeside says whether something can be said in other rooms than this, that aren't on trial.
@@ -53,7 +61,7 @@ func (b *bot) nextTrial(now time.Time) {
 	b.trial = ""
 	for room := range b.queue.rooms {
 		webexRoom := b.webexRoom(room)
-		if at, ok := b.rate.Trial(webexRoom, now); ok && (b.trial == "" || at.Before(b.trialAt)) {
+		if at, ok := b.rate.Trial(webexRoom, now); ok && !b.queue.full(room) && (b.trial == "" || at.Before(b.trialAt)) {
 			b.trial, b.trialAt = webexRoom, at
 		}
 	}

@@ -40,6 +40,11 @@ func (u urgency) before(v urgency) bool {
 // bySeverity is the rank of a severity.
 func bySeverity(s alert.Severity) int { return int(alert.Disaster - s) }
 
+// pressing is what waits for nothing that can be helped: answers to commands, and new disasters.
+func (u urgency) pressing() bool {
+	return u.class == classAnswer || u.class == classNew && u.rank == bySeverity(alert.Disaster)
+}
+
 // task is one post or notice that is behind, or the digests of a room. Only the queue writes its
 // unexported scheduling fields; the worker that holds it may write the others.
 type task struct {

@@ -1,0 +1,219 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+)
+
+// blockRoom has Webex refuse everything in a room until a time, with waits of a length.
+func (w *world) blockRoom(room string, until time.Time, wait time.Duration) {
+	w.webex.set(func(f *fakeWebex) {
+		f.meet = func(c aCall) *trouble {
+			if c.room == "R-"+room && time.Now().Before(until) {
+				return &trouble{status: 429, retryAfter: wait, room: true}
+			}
+			return nil
+		}
+	})
+}
+
+// A room that refuses everything, posts, edits, cards, digests and notices alike, is left alone for
+// exactly as long as it says; the others go on, and it goes on at once when it is over, also across a restart.
+func TestARoomIsLeftAlone(t *testing.T) {
+	inWorld(t, func(o *Options) { o.RateLimit = 20 }, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.fold(2, nil, "noc", "db")
+		w.pass(5 * time.Second)
+		began := time.Now()
+		w.blockRoom("noc", began.Add(25*time.Minute), 10*time.Minute)
+		w.fold(1, resolve)
+		w.fold(3, nil, "noc")
+		w.fold(2, say("on it"))
+		w.notice(store.Notice{Kind: store.NoticeAnswer, Room: "noc", Markdown: "an answer"})
+		w.pass(time.Second)
+		require.InDelta(t, 600, w.metric("alert_relay_paused_seconds"), 3, "the first one may be the account's")
+		require.Zero(t, w.metric("alert_relay_paused_rooms"))
+		w.pass(10*time.Minute + 20*time.Second)
+		require.Contains(t, strings.Join(w.texts("db"), "|"), "said:on it", "the others were told first")
+		require.Zero(t, w.metric("alert_relay_paused_seconds"), "the second one is the room's own")
+		require.EqualValues(t, 1, w.metric("alert_relay_paused_rooms"))
+
+		for n := range 5 {
+			w.fold(10+n, severity(alert.Warning), "db", "noc")
+			w.pass(4 * time.Second)
+			require.Contains(t, strings.Join(w.texts("db"), "|"), fmt.Sprintf("main/%d ", 10+n), "nobody else waits")
+		}
+		w.stop()
+		w.start()
+		require.EqualValues(t, 1, w.metric("alert_relay_paused_rooms"), "a restart doesn't end it")
+		w.fold(20, severity(alert.Disaster), "db")
+		w.pass(2 * time.Second)
+		require.Contains(t, strings.Join(w.texts("db"), "|"), "main/20 ")
+		refused := map[time.Time]bool{}
+		for _, c := range w.webex.seen() {
+			if c.status == 429 {
+				require.Equal(t, "R-noc", c.room)
+				refused[c.end] = true // some were under way together
+			}
+		}
+		require.Len(t, refused, 2)
+
+		w.pass(20 * time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Zero(t, w.metric("alert_relay_paused_rooms"))
+		said := strings.Join(w.texts("noc"), "|")
+		for _, words := range []string{"main/1 resolved", "main/3 ", "an answer", "said:on it", "main/14 "} {
+			require.Contains(t, said, words)
+		}
+	})
+}
+
+// A direct chat is one room, whether it is addressed by its person or by its id.
+func TestADirectChatWaitsUnderBothNames(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		b := w.d.bots["noc"]
+		require.Equal(t, "person:alice@example.com", b.webexRoom("person:alice@example.com"))
+		w.fold(1, nil, "person:alice@example.com")
+		w.pass(2 * time.Second)
+		id := w.webex.seen()[0].room
+		require.Equal(t, id, b.webexRoom("person:alice@example.com"))
+		answer := newNoticeTask(store.Notice{Kind: store.NoticeAnswer, RoomID: id})
+		require.Equal(t, id, b.webexRoom(answer.room))
+		require.Equal(t, "R-noc", b.webexRoom(newNoticeTask(store.Notice{Room: "noc"}).room))
+	})
+}
+
+// rooms gives a real delivery more rooms, and no digests.
+func (r *real) withRooms(names ...string) {
+	r.stop()
+	for _, name := range names {
+		r.sim.AddRoom(name, name, botEmail, "alice@example.com")
+		r.cfg.Rooms = append(r.cfg.Rooms, config.Room{Name: name, ID: webexsim.RoomID(name), Presentation: config.PresentLine})
+	}
+	r.start()
+}
+
+// told fails unless each of the problems from one number to another has one message in its room.
+func (r *real) toldOnce(from, to int, rooms ...string) {
+	r.t.Helper()
+	for _, room := range rooms {
+		roots, _ := r.said(room)
+		var all strings.Builder
+		for _, m := range roots {
+			all.WriteString(m.Text + "\n")
+		}
+		for n := from; n < to; n++ {
+			require.Equal(r.t, 1, strings.Count(all.String(), fmt.Sprintf("problem number %d ", n))+strings.Count(all.String(), fmt.Sprintf("problem number %d\n", n)), "problem %d in %s", n, room)
+		}
+	}
+}
+
+// After an hour's outage, or an hour that Webex told it to wait, 300 posts of several rooms wait for a
+// Webex that now allows less than before. The limit is found again with two refusals
+// at most in the first minute, and nothing is asked while told to wait.
+func TestTheLimitIsFoundAgain(t *testing.T) {
+	for name, trouble := range map[string]func(*real){
+		"after an outage": func(r *real) { r.sim.Outage(time.Now().Add(time.Hour)) },
+		"after a wait": func(r *real) {
+			r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: "3600"})
+		},
+		"after a wait until a date": func(r *real) {
+			until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+			r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: until.Format("Mon, 02 Jan 2006 15:04:05 GMT")})
+		},
+	} {
+		for _, limit := range []float64{1, 3} {
+			t.Run(fmt.Sprint(name, ", ", limit, " a second"), func(t *testing.T) {
+				inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+					rooms := []string{"line", "a", "b", "c"}
+					r.rate = 5
+					r.withRooms(rooms[1:]...)
+					for n := range 25 {
+						r.open(n, rooms...)
+					}
+					r.settle(time.Minute) // at some ten calls a second
+					trouble(r)
+					began := time.Now()
+					for n := 25; n < 100; n++ {
+						r.open(n, rooms...)
+						time.Sleep(10 * time.Second)
+					}
+					r.sim.SetLimits(webexsim.PerSecond(limit), webexsim.Rate{})
+					time.Sleep(time.Until(began.Add(time.Hour)))
+					before := r.sim.Stats().Limited
+					time.Sleep(2 * time.Minute) // the breaker tries once a minute
+					synctest.Wait()
+					require.LessOrEqual(t, r.sim.Stats().Limited-before, 2, "refusals since it is back")
+					r.settle(20 * time.Minute)
+					require.LessOrEqual(t, r.sim.Stats().Limited-before, 8)
+					require.Zero(t, r.sim.Stats().TooEarly)
+					r.toldOnce(0, 100, rooms...)
+				})
+			})
+		}
+	}
+}
+
+// A backlog that takes many minutes is worked off near the limit, with a refusal once in some minutes.
+func TestABacklogIsToldNearTheLimit(t *testing.T) {
+	inReality(t, webexsim.Options{PerAccount: webexsim.PerSecond(5)}, func(t *testing.T, r *real) {
+		r.rate = 5
+		r.withRooms("a", "b", "c")
+		rooms := []string{"line", "a", "b", "c"}
+		began := time.Now()
+		for n := range 500 {
+			r.open(n, rooms...)
+		}
+		time.Sleep(2 * time.Minute)
+		found := r.sim.Stats().Limited
+		require.LessOrEqual(t, found, 4, "while it looks for the limit")
+		r.settle(15 * time.Minute)
+		took := time.Since(began)
+		t.Logf("2000 posts at 5 a second took %v: %d refusals in the first two minutes, %d after that", took, found, r.sim.Stats().Limited-found)
+		require.Less(t, took, 460*time.Second, "400 s are the least")
+		require.LessOrEqual(t, r.sim.Stats().Limited-found, 3, "one in two minutes at most")
+		r.toldOnce(0, 500, rooms...)
+	})
+}
+
+// Whoever has 5,000 problems waiting still hears of a disaster, and gets an answer, within two seconds
+// at five calls a second: in a room that is deep in it, in another, and with digests off.
+func TestInAStormADisasterAndAnAnswerTakeTwoSeconds(t *testing.T) {
+	inReality(t, webexsim.Options{PerAccount: webexsim.Rate{PerSecond: 5, Burst: 5}}, func(t *testing.T, r *real) {
+		r.rate = 5
+		r.withRooms("a")
+		for from := 0; from < 5000; from += 500 {
+			r.batch(numbers(from, from+500), stormProblem(alert.High), "noc")
+		}
+		time.Sleep(patience + 10*time.Second) // so that what waits long has its turns
+		for n, room := range []string{"noc", "a", "db", "noc", "line"} {
+			key := 90000 + n
+			began := time.Now()
+			r.batch([]int{key}, stormProblem(alert.Disaster), room)
+			_, err := r.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeAnswer, Room: room, Bot: "noc", Markdown: fmt.Sprint("the answer ", n)})
+			require.NoError(t, err)
+			r.d.WakeNotices()
+			for !r.says(room, fmt.Sprint("host-", key)) || !r.says(room, fmt.Sprint("the answer ", n)) {
+				time.Sleep(50 * time.Millisecond)
+				synctest.Wait()
+				require.Less(t, time.Since(began), 2*time.Second)
+			}
+			time.Sleep(3 * time.Second)
+		}
+		s, err := r.store.Stats(context.Background())
+		require.NoError(t, err)
+		require.Greater(t, int(s.PostsPending), 4000, "the storm isn't over")
+		r.stop() // the rest would take an hour
+	})
+}
