@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,10 +55,6 @@ type real struct {
 func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "relay.db")
-	// The store keeps channels in a sync.Pool; one of another test's bubble can't
-	// be used in this one's. Two collections empty a pool.
-	runtime.GC()
-	runtime.GC()
 	synctest.Test(t, func(t *testing.T) {
 		r := &real{t: t, path: path}
 		webexNet, zabbixNet := memnet.Listen(), memnet.Listen()

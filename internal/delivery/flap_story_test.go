@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,9 +37,6 @@ func (everywhere) Rooms(alert.Problem, string, time.Time) []route.Target {
 }
 
 func inFlapping(t *testing.T, story func(t *testing.T, f *flappy)) {
-	// A channel that the store keeps for use again must not come from another test's bubble.
-	runtime.GC()
-	runtime.GC()
 	opts := webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}}
 	inReality(t, opts, func(t *testing.T, r *real) {
 		r.stop()

@@ -177,7 +177,7 @@ func (q *intake) commit(batch []*request) (first int64, err error) {
 	if err := q.s.guard.before(q.s.rescue); err != nil {
 		return first, err
 	}
-	err = q.w.conn.Raw(func(c any) error { return q.insert.run(c, first, batch) })
+	err = q.w.conn.Raw(func(c any) error { return q.insert.run(q.w, c, first, batch) })
 	if err == nil {
 		q.w.lastID += int64(len(batch))
 	}
@@ -187,7 +187,7 @@ func (q *intake) commit(batch []*request) (first int64, err error) {
 // journalInsert writes what was gathered.
 type journalInsert struct{ begin, insert, commit, rollback *hot }
 
-func (j *journalInsert) prepare(conn any) (err error) {
+func (j *journalInsert) prepare(w *writer, conn any) (err error) {
 	if j.insert != nil {
 		return nil
 	}
@@ -198,15 +198,15 @@ func (j *journalInsert) prepare(conn any) (err error) {
 		{&j.begin, "BEGIN IMMEDIATE"}, {&j.commit, "COMMIT"}, {&j.rollback, "ROLLBACK"},
 		{&j.insert, "INSERT INTO journal (id, source, kind, received_at, payload) VALUES (?, ?, ?, ?, ?)"},
 	} {
-		if *p.to, err = prepareHot(conn, p.sql); err != nil {
+		if *p.to, err = w.prepareHot(conn, p.sql); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *journalInsert) run(conn any, first int64, batch []*request) error {
-	if err := j.prepare(conn); err != nil {
+func (j *journalInsert) run(w *writer, conn any, first int64, batch []*request) error {
+	if err := j.prepare(w, conn); err != nil {
 		return err
 	}
 	if err := j.begin.exec(); err != nil {

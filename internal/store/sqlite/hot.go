@@ -9,12 +9,16 @@ import (
 // hot is a statement that runs for every event: the driver's own, without
 // database/sql between, with arguments that are used again and again.
 type hot struct {
-	st   driver.StmtExecContext
+	st interface {
+		driver.Stmt
+		driver.StmtExecContext
+	}
 	args []driver.NamedValue
 }
 
-// prepareHot prepares a statement on the writer's connection, as sql.Conn.Raw gives it.
-func prepareHot(conn any, query string) (*hot, error) {
+// prepareHot prepares a statement on the writer's connection, as sql.Conn.Raw gives
+// it, until the writer is closed.
+func (w *writer) prepareHot(conn any, query string) (*hot, error) {
 	c, ok := conn.(driver.ConnPrepareContext)
 	if !ok {
 		return nil, fmt.Errorf("the driver's connection is a %T", conn)
@@ -23,7 +27,15 @@ func prepareHot(conn any, query string) (*hot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hot{st: st.(driver.StmtExecContext)}, nil
+	h := &hot{}
+	if h.st, ok = st.(interface {
+		driver.Stmt
+		driver.StmtExecContext
+	}); !ok {
+		return nil, fmt.Errorf("the driver's statement is a %T", st)
+	}
+	w.hot = append(w.hot, h)
+	return h, nil
 }
 
 // exec runs the statement with values of the driver's types: int64, bool, string, []byte.

@@ -58,7 +58,7 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) error
 			if *p.to != nil {
 				continue
 			}
-			if *p.to, err = prepareHot(conn, p.sql); err != nil {
+			if *p.to, err = t.w.prepareHot(conn, p.sql); err != nil {
 				return err
 			}
 		}

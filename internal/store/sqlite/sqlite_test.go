@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/store/storetest"
@@ -56,6 +57,30 @@ func TestMode(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), f.Name())
 	}
+}
+
+// A clean stop leaves one file, and the lock's: all that was written is in it.
+func TestCloseLeavesOneFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	id, err := s.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte("kept")})
+	require.NoError(t, err)
+	require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{id}, Problems: []alert.Problem{{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen}}}))
+	_, err = s.Problems(t.Context(), []alert.Key{{Source: "main", EventID: "1"}})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	names := make([]string, 0, len(files))
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	require.ElementsMatch(t, []string{"relay.db", "relay.db.lock"}, names)
+	moved := t.TempDir()
+	require.NoError(t, os.Rename(filepath.Join(dir, "relay.db"), filepath.Join(moved, "relay.db")))
+	entries, err := open(t, moved).Entries(t.Context(), 0, 0)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
 }
 
 // A path that can't be used is an error that names it.

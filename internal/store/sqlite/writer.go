@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -25,6 +27,7 @@ type writer struct {
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
 	fold                    foldInsert
+	hot                     []*hot // to be closed
 
 	// What the journal's next id is and how far it is folded; of whoever has the turn.
 	lastID, doneThrough int64
@@ -81,6 +84,16 @@ func (w *writer) give() { <-w.turn }
 func (w *writer) close() error {
 	w.turn <- struct{}{} // for good: nobody writes after this
 	var errs []error
+	// The last connection copies the log into the database and removes it, unless a
+	// statement of it is still open. database/sql closes none of those of a sql.Conn.
+	for _, st := range slices.AppendSeq([]*sql.Stmt{w.begin, w.commit, w.rollback}, maps.Values(w.prepared)) {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	for _, h := range w.hot {
+		errs = append(errs, h.st.Close())
+	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())
 	}
