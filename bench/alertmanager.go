@@ -135,9 +135,9 @@ type rivalry struct {
 	peak     float64
 }
 
-// rivalStorm has an Alertmanager tell the same problems, in two rooms at once: a message for
-// each host, and with its own grouping.
-func (b *bench) rivalStorm(ctx context.Context) (each, grouped rivalry, err error) {
+// rivalStorm has an Alertmanager tell the same problems, in two Webexes at once: a message for
+// each host, and with its own grouping. It is looked at once wait returns.
+func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*world) error) (each, grouped rivalry, err error) {
 	var worlds [2]*world
 	for i := range worlds {
 		if worlds[i], err = newWorld(strict); err != nil {
@@ -163,11 +163,7 @@ func (b *bench) rivalStorm(ctx context.Context) (each, grouped rivalry, err erro
 	if err := fire.fire(ctx, am.public, b.connections); err != nil {
 		return each, grouped, errors.Join(err, top.stop())
 	}
-	select {
-	case <-time.After(b.wait):
-	case <-ctx.Done():
-	}
-	err = errors.Join(top.stop(), ctx.Err())
+	err = errors.Join(wait(ctx, worlds), top.stop())
 	failed, merr := am.labelled("alertmanager_notifications_failed_total", `integration="webex"`)
 	err = errors.Join(err, merr)
 	for i, r := range []*rivalry{&each, &grouped} {
@@ -186,6 +182,15 @@ func (b *bench) rivalStorm(ctx context.Context) (each, grouped rivalry, err erro
 	b.say("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
 		b.wait, each.told, b.problems, each.messages, grouped.told, grouped.messages, failed)
 	return each, grouped, err
+}
+
+// pass waits for as long as an Alertmanager has.
+func (b *bench) pass(ctx context.Context, _ [2]*world) error {
+	select {
+	case <-time.After(b.wait):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // labelled adds up a metric's values over those of its series that have these labels.

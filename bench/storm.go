@@ -134,7 +134,7 @@ func (b *bench) storm(ctx context.Context) (err error) {
 	if b.rival == "" {
 		b.tellStorm(opened, nil, nil)
 	} else {
-		each, grouped, err := b.rivalStorm(ctx)
+		each, grouped, err := b.rivalStorm(ctx, b.pass)
 		if err != nil {
 			return fmt.Errorf("the Alertmanager: %w", err)
 		}
