@@ -16,7 +16,7 @@ func shownBy(d store.Digest, p alert.Problem, post store.Post, room RoomSettings
 	s := store.Shown{Key: post.Key, Revision: revision, Seq: p.LastSeq()}
 	if d.MessageID == "" {
 		if seq := toldByRoot(p, post.Cursor, room, false); seq < s.Seq {
-			s.Revision, s.Seq = revision-1, seq
+			s.Revision, s.Seq = min(revision, post.Desired)-1, seq // the room stays behind
 		}
 	}
 	return s

@@ -65,6 +65,26 @@ func TestADigestMentionsAfterItsMessage(t *testing.T) {
 	})
 }
 
+// Also where another room's nudge, of which this one hears nothing, made the problem newer still.
+func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, mentioned)
+		w.store.mu.Lock()
+		for n := range 20 {
+			p := w.store.problems[key(n)]
+			addEntry(&p, alert.EntryReminded, "")
+			p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryReminded, Room: "db", At: time.Now()}
+			p.Revision += 2
+			w.store.problems[key(n)] = p
+		}
+		w.store.mu.Unlock()
+		w.pass(time.Minute)
+		require.Len(t, w.saidIn("noc", "⏫ 20 problems"), 1)
+		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
 // A crash between Webex's answer and the commit repeats one line at most; a thread that
 // refuses the line for good loses it, and nothing else.
 func TestADigestsLineThatIsRefused(t *testing.T) {

@@ -223,6 +223,20 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Len(t, w.due().Nudged, 1)
 }
 
+// What was over before its room could be told of it is never told, in whatever order
+// its events come.
+func TestScheduleOfWhatIsOver(t *testing.T) {
+	for name, events := range map[string][]alert.Event{
+		"in order":  {opened(), recovered(minute)},
+		"overtaken": {recovered(minute), opened()},
+	} {
+		w := timed(t, route.Timing{Delay: 5 * minute, Remind: 60 * minute}, epoch)
+		w.plan(events...)
+		require.Equal(t, epoch.Add(5*minute), w.post("noc").TellAfter, name)
+		require.Zero(t, w.post("noc").DueAt(), name)
+	}
+}
+
 // What is done for posts whose clocks ran out.
 func TestPlanDue(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}

@@ -25,7 +25,7 @@ func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
 	t := b.rules.timing(*post)
 	moved := false
 	// Of what is over the end of the delay stays: it says whether it was over sooner.
-	if untold(*post) && p.State != alert.StateResolved {
+	if untold(*post) && (p.State != alert.StateResolved || was.Revision == 0) {
 		tell := tellAfter(t, *post, p, b.now)
 		moved = !tell.Equal(post.TellAfter)
 		post.TellAfter = tell
