@@ -15,7 +15,9 @@ type bot struct {
 	name   string
 	client Webex
 	woken  chan struct{}
-	direct sync.Map // e-mail address → Webex room id of the direct chat
+	// remembered is closed once it is known what an earlier process was told to wait for.
+	remembered chan struct{}
+	direct     sync.Map // e-mail address → Webex room id of the direct chat
 
 	mu      sync.Mutex
 	queue   *queue
@@ -29,7 +31,7 @@ type bot struct {
 
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
-		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1),
+		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
 		queue: newQueue(), gather: map[string]*gathering{}, rate: NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.opens = b.opens

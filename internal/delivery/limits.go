@@ -285,6 +285,26 @@ func (l *Limits) paceIn(perSecond float64, now time.Time) *Rate {
 	return r
 }
 
+// BeginBeside says whether a call that isn't delivery's, in no room, may begin now;
+// where it does, delivery calls the later for it.
+func (l *Limits) BeginBeside(now time.Time) bool {
+	if now.Before(l.until) {
+		return false
+	}
+	l.Take(now)
+	l.begun = now
+	return true
+}
+
+// LimitedBeside takes in a 429 for such a call: that is the account's.
+func (l *Limits) LimitedBeside(started, now time.Time, retryAfter time.Duration) {
+	l.refused = ""
+	l.Limited(started, now, retryAfter)
+	for _, x := range l.rooms {
+		x.others = 0
+	}
+}
+
 // PauseRoom goes on with a wait that an earlier process was told for a room. A
 // room that waits longer than its bot was limited by itself.
 func (l *Limits) PauseRoom(room string, until, now time.Time) {

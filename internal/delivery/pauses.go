@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/webex"
 )
 
 // webexRoom is what Webex knows a task's room by, as far as we know: its id, or
@@ -91,6 +92,7 @@ func (b *bot) keepPauses(ctx context.Context) {
 
 // rememberPauses goes on with the waits that an earlier process was told.
 func (b *bot) rememberPauses(ctx context.Context) {
+	defer close(b.remembered)
 	read := func(name string) (text string) {
 		b.persist(ctx, "reading until when a bot was told to wait", func(ctx context.Context) (err error) {
 			text, err = b.Store.Value(ctx, name)
@@ -111,4 +113,44 @@ func (b *bot) rememberPauses(ctx context.Context) {
 			b.rate.PauseRoom(room, until, now)
 		}
 	}
+}
+
+// Beside makes a call with a bot's account that isn't delivery's own and that somebody
+// waits for: reading a command, say. It is made at once, but not while Webex tells the
+// account to wait: then the error is what Webex would say, with the rest of that
+// wait, and nothing was sent. What Webex says of waiting counts for delivery too. op
+// names the call. It waits until Run has begun.
+func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() error) error {
+	b := d.bots[botName]
+	if b == nil {
+		return call()
+	}
+	select {
+	case <-b.remembered:
+	case <-ctx.Done():
+		return &webex.Error{Op: op, Message: "not sent", Err: ctx.Err()}
+	}
+	b.mu.Lock()
+	started := time.Now()
+	begins := b.rate.BeginBeside(started)
+	rest := b.rate.PausedUntil().Sub(started)
+	b.mu.Unlock()
+	if !begins {
+		return &webex.Error{Op: op, Status: 429, Message: "not sent: Webex told the bot to wait", RetryAfter: rest}
+	}
+	err := call()
+	if err == nil || webex.ClassOf(err) != webex.RateLimited {
+		return err
+	}
+	b.mu.Lock()
+	now := time.Now()
+	b.rate.LimitedBeside(started, now, fault(err).RetryAfter)
+	b.slowed(now)
+	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", fault(err).RetryAfter, "rate", b.rate.PerSecond())
+	b.mu.Unlock()
+	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)
+	defer cancel()
+	b.keepPauses(save)
+	signal(b.woken)
+	return err
 }

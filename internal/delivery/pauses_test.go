@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/config"
 	webexsim "nms-alert-relay/internal/simulator/webex"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
 // blockRoom has Webex refuse everything in a room until a time, with waits of a length.
@@ -94,7 +95,50 @@ func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 	})
 }
 
-// rooms gives a real delivery more rooms, and no digests.
+// What else calls with the bot's account, to read a command say, keeps to what Webex told it, and
+// tells delivery what it was told; its calls count.
+func TestCallsBesideDelivery(t *testing.T) {
+	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
+		ctx, calls := context.Background(), 0
+		beside := func(answer error) error {
+			return w.d.Beside(ctx, "noc", "GET /messages/{id}", func() error {
+				calls++
+				return answer
+			})
+		}
+		require.NoError(t, beside(nil))
+		gone := &webex.Error{Status: 404}
+		require.Equal(t, gone, beside(gone))
+		told := &webex.Error{Status: 429, RetryAfter: time.Minute}
+		require.Equal(t, told, beside(told))
+		require.Equal(t, 3, calls)
+		w.fold(1, nil, "noc")
+		w.pass(20 * time.Second)
+		require.Empty(t, w.ops(), "delivery waits as well")
+		w.stop()
+		w.start()
+		err := beside(nil)
+		require.Equal(t, webex.RateLimited, webex.ClassOf(err))
+		require.Equal(t, 40*time.Second, fault(err).RetryAfter, "the rest of it, also after a restart")
+		require.Equal(t, 3, calls, "and nothing was sent")
+		w.pass(41 * time.Second)
+		require.NotEmpty(t, w.ops())
+		require.NoError(t, beside(nil))
+
+		w.pass(time.Minute)
+		for range 20 {
+			require.NoError(t, beside(nil), "somebody waits: they don't queue")
+		}
+		before := len(w.ops())
+		w.fold(2, nil, "noc")
+		w.pass(2 * time.Second)
+		require.Len(t, w.ops(), before, "but delivery calls the later for them")
+		w.pass(10 * time.Second)
+		require.Greater(t, len(w.ops()), before)
+	})
+}
+
+// withRooms gives a real delivery more rooms, and no digests.
 func (r *real) withRooms(names ...string) {
 	r.stop()
 	for _, name := range names {
@@ -104,7 +148,7 @@ func (r *real) withRooms(names ...string) {
 	r.start()
 }
 
-// told fails unless each of the problems from one number to another has one message in its room.
+// toldOnce fails unless each of the problems from one number to another has one message in its room.
 func (r *real) toldOnce(from, to int, rooms ...string) {
 	r.t.Helper()
 	for _, room := range rooms {

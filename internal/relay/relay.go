@@ -205,7 +205,7 @@ func (r *Relay) connect() error {
 	})
 	directory := func() chat.Directory { return cfg }
 	heardMetrics := chat.NewMetrics(r.registry, names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
-	reader := chat.NewReader(bots.hearing(), directory, heardMetrics)
+	reader := chat.NewReader(bots.hearing(deliver), directory, heardMetrics)
 	executor := command.New(command.Options{
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location}
@@ -344,10 +344,10 @@ func (b bots) delivering() []delivery.Bot {
 	return list
 }
 
-func (b bots) hearing() []chat.Bot {
+func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
 	var list []chat.Bot
 	for _, one := range b {
-		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: one.client})
+		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: beside{bot: one.Name, client: one.client, call: d.Beside}})
 	}
 	return list
 }
