@@ -242,3 +242,34 @@ func TestAckAllLostAnswer(t *testing.T) {
 		require.Contains(t, answers[len(answers)-1], "acknowledged all 30 open problems")
 	})
 }
+
+// A problem in a digest is acted on and shown by its id like any other, and
+// that is about this one: it leaves the digest.
+func TestByIDInADigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.digested(5)
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "ack 1001 on it", Room: "noc", ParentID: "DIGEST"})
+		r.hears("M2", Heard{Text: "close 1002", Room: "noc"})
+		r.hears("M3", Heard{Text: "show 1004", Room: "noc", ParentID: "DIGEST"})
+		synctest.Wait()
+		calls := w.calls("main")
+		require.Len(t, calls, 2)
+		require.Equal(t, "1001", calls[0].EventID)
+		require.True(t, calls[0].Ack)
+		require.Equal(t, "1002", calls[1].EventID)
+		require.True(t, calls[1].Close)
+		answers := w.answers()
+		require.Len(t, answers, 3)
+		require.Contains(t, strings.Join(answers, "\n"), "✅ acknowledged `main/1001`")
+		require.Contains(t, strings.Join(answers, "\n"), "1004")
+		for _, u := range w.updates(t) {
+			require.False(t, u.Wide)
+		}
+		r.hears("M4", Heard{Text: "ack 1001", Room: "db"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2, "another room doesn't know it")
+	})
+}

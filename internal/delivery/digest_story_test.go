@@ -149,3 +149,30 @@ func TestARoomRefusesItsDigest(t *testing.T) {
 		require.Len(t, w.digestTexts("noc"), 1)
 	})
 }
+
+// Each room has its own threshold: what is a storm to one is told to the other one by one.
+func TestAStormIsTheRooms(t *testing.T) {
+	inWorld(t, func(o *Options) {
+		o.Rooms = func(room, route string) (RoomSettings, bool) {
+			s, ok := stormy(room, route)
+			if room == "db" {
+				s.Storm.Threshold, s.Storm.Window = 100, 0
+			}
+			return s, ok
+		}
+	}, func(t *testing.T, w *world) {
+		var told []store.Post
+		for n := range 20 {
+			told = append(told, w.store.fold(key(n), nil, "noc", "db")...)
+		}
+		w.d.Notify(told)
+		w.pass(time.Minute)
+		require.Len(t, w.digestTexts("noc"), 1)
+		require.Empty(t, w.digestTexts("db"))
+		for n := range 20 {
+			require.Empty(t, w.store.post(key(n), "noc").RootID)
+			require.NotEmpty(t, w.store.post(key(n), "db").RootID)
+		}
+		require.Zero(t, w.store.pending())
+	})
+}

@@ -125,3 +125,38 @@ func FuzzDigest(f *testing.F) {
 		require.Equal(t, n+2, strings.Count(file, "\r"))
 	})
 }
+
+// The worst name comes first, and in it the worst problem that is open; what is over comes
+// last. The counts are of what is in it, by severity and of each name.
+func TestDigestOrderAndCounts(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	d := render.Digest{Left: 3, Items: []render.DigestItem{
+		stormItem(1, "over", alert.High, false),
+		stormItem(2, "mild", alert.Warning, true), stormItem(3, "mild", alert.Warning, false), stormItem(4, "mild", alert.Average, false),
+		stormItem(5, "bad", alert.Warning, true), stormItem(6, "bad", alert.High, true), stormItem(7, "bad", alert.High, true),
+		stormItem(8, "unknown", alert.NotClassified, true),
+	}}
+	d.Items[4].Acked, d.Items[7].HasSeverity = true, false
+	markdown, complete := r.Digest(d, room)
+	require.True(t, complete)
+	lines := strings.Split(strings.ReplaceAll(markdown, "  \n", "\n"), "\n")
+	require.Equal(t, []string{
+		"🌩️ **8 problems at once** · 5 open, 3 resolved, 1 acknowledged",
+		"🟧 2 High · 🟫 2 Warning · 1 other",
+		"3 on top of these: told by their own",
+		"",
+		"🟧 **bad** · 3: sw0006 (4706), sw0007 (4707), sw0005 (4705)",
+		"🟫 **mild** · 1 open, 2 resolved: sw0002 (4702), ✅ sw0004 (4704), ✅ sw0003 (4703)",
+		"⚙️ **unknown** · 1: sw0008 (4708)",
+		"✅ **over** · 1 resolved: sw0001 (4701)",
+	}, lines[:8])
+
+	// Of many, the rest is counted: what is shown and what is left out is all.
+	big := storm(5000, 40, func(i int) bool { return i%4 != 0 })
+	markdown, complete = r.Digest(big, room)
+	require.False(t, complete)
+	require.Contains(t, markdown, "**5,000 problems at once** · 3,750 open, 1,250 resolved")
+	require.Contains(t, markdown, "more with 25 other names")
+	require.Equal(t, 15, strings.Count(markdown, "**Link down"))
+	require.Less(t, len(markdown), 3500, "it is read on a phone")
+}
