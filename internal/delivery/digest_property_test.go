@@ -84,7 +84,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		}
 		switch h.faults[call-1] {
 		case 1:
-			return &trouble{status: 429, retryAfter: 3 * time.Second}
+			return &trouble{status: 429, retryAfter: 3 * time.Second, room: true}
 		case 2:
 			return &trouble{status: 503}
 		case 3:
@@ -143,7 +143,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 				}
 			}
 			crashed = false
-			w.webex.quiet = time.Time{}
+			clear(w.webex.told)
 			w.store.fail = nil
 			w.start()
 		case "deleted":

@@ -183,3 +183,16 @@ func (b *bot) joinFlap(ctx context.Context, room, flap string, keys []alert.Key,
 	}
 	return joined, err
 }
+
+// againAt is AgainAt, which needs the posts only where there was something new.
+func (b *bot) againAt(l lives, d store.Digest, individual alert.Severity) (at time.Time, ok bool) {
+	if d.MessageID == "" || d.Said >= d.Joined {
+		return time.Time{}, true
+	}
+	var posts []store.Post
+	ok = b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
+		posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		return err
+	})
+	return AgainAt(d, posts, individual), ok
+}

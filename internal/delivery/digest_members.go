@@ -1,0 +1,91 @@
+package delivery
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+)
+
+// members is all that a step for a digest looks at.
+type members struct {
+	render.Digest
+	posts []store.Post
+	shown []store.Shown // what is to be marked as shown
+	dirty []time.Time   // since when the room was to be told of those that it wasn't
+	// nudges are to be said in the thread, nudged is what is to be marked as told then.
+	nudges []alert.Nudge
+	nudged []store.Shown
+	// leavers are to be told by themselves since a moment ago: what they were acted on for must
+	// not be taken for told because the digest's text is rendered after it.
+	leavers []store.Post
+}
+
+func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
+	m.Left, m.Flap = d.Left, d.Flap != ""
+	if !b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
+		m.posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		return err
+	}) {
+		return m, false
+	}
+	m.Items = make([]render.DigestItem, 0, len(m.posts))
+	settings, _ := b.Rooms(d.Room, "")
+	now := time.Now()
+	any := settings.Storm
+	any.Threshold = len(m.posts)
+	may := map[alert.Key]alert.Problem{}
+	// In batches, and of each problem only what is told: there may be thousands.
+	for batch := range slices.Chunk(m.posts, digestBatch) {
+		var problems map[alert.Key]alert.Problem
+		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
+			problems, err = b.Store.Problems(ctx, keysOf(batch))
+			return err
+		}) {
+			return m, false
+		}
+		for _, post := range Leavers(batch, problems, any, m.Flap) {
+			m.leavers = append(m.leavers, post)
+			may[post.Key] = problems[post.Key]
+		}
+		for _, post := range batch {
+			p := problems[post.Key]
+			p.Key = post.Key
+			m.Items = append(m.Items, b.Render.DigestItem(p))
+			if revision := max(p.Revision, post.Desired); revision > post.Delivered {
+				m.shown = append(m.shown, shownBy(d, p, post, settings, revision))
+				m.nudge(p, post, settings, now)
+			}
+			if post.Shown == 0 && !post.DirtySince.IsZero() {
+				m.dirty = append(m.dirty, post.DirtySince)
+			}
+		}
+	}
+	m.leavers = Leavers(m.leavers, may, settings.Storm, m.Flap)
+	return m, true
+}
+
+// gone are those that left a digest since its message was written.
+func (b *bot) gone(l lives, d store.Digest) (items []render.DigestItem, ok bool) {
+	var keys []alert.Key
+	for line := range strings.Lines(d.Gone) {
+		keys = append(keys, alert.ParseKey(strings.TrimSuffix(line, "\n")))
+	}
+	var problems map[alert.Key]alert.Problem
+	if !b.persist(l.begin, "reading who left a digest", func(ctx context.Context) (err error) {
+		problems, err = b.Store.Problems(ctx, keys)
+		return err
+	}) {
+		return nil, false
+	}
+	for _, k := range keys {
+		p := problems[k]
+		p.Key = k
+		items = append(items, b.Render.DigestItem(p))
+	}
+	return items, true
+}
