@@ -193,7 +193,10 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 	tellIn(t, "sw1", func(w *world) {
 		w.sending.Go(func() {
 			time.Sleep(1200 * time.Millisecond)
-			holds(t, w.life.path, 25*time.Second)
+			w.mu.Lock()
+			path := w.life.path
+			w.mu.Unlock()
+			holds(t, path, 25*time.Second)
 		})
 	}, func(w *world) {
 		w.shows(t, "noc")
