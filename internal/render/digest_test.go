@@ -151,6 +151,14 @@ func TestDigestOrderAndCounts(t *testing.T) {
 		"✅ **over** · 1 resolved: sw0001 (4701)",
 	}, lines[:8])
 
+	// Hosts are sorted as people sort them.
+	numbered := storm(5, 1, all)
+	for i, n := range []string{"10", "9", "2", "02", "1b"} {
+		numbered.Items[i].Hosts[0].Host = "access " + n
+	}
+	markdown, _ = r.Digest(numbered, room)
+	require.Contains(t, markdown, "access 1b (4704), access 2 (4702), access 02 (4703), access 9 (4701), access 10 (4700)")
+
 	// Of many, the rest is counted: what is shown and what is left out is all.
 	big := storm(5000, 40, func(i int) bool { return i%4 != 0 })
 	markdown, complete = r.Digest(big, room)

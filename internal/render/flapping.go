@@ -133,9 +133,11 @@ func before(words, text string) string {
 func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
 	line := "- " + before("", at(i.OpenedAt)) + " " + string(id)
-	switch {
+	switch lasted := formatDuration(i.OpenedAt, i.ResolvedAt); {
+	case !i.Open && !i.ResolvedAt.IsZero() && i.ResolvedAt.Sub(i.OpenedAt) < time.Second:
+		return line + " · ✅ resolved at once"
 	case !i.Open:
-		return line + " · ✅ resolved" + before(" after ", formatDuration(i.OpenedAt, i.ResolvedAt))
+		return line + " · ✅ resolved" + before(" after ", lasted)
 	case i.Acked:
 		return line + " · open, " + ackedBy(i)
 	}
