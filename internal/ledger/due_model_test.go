@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+// model is what a route's clocks mean, minute by minute, told without any clock of
+// the ledger's: what a person with a watch and the configuration would do.
+type model struct {
+	timing     route.Timing
+	joined     time.Time
+	told       bool
+	never      bool      // over sooner than it was to be told
+	since      time.Time // when it was last told, or became unattended
+	step       int
+	stepped    time.Time // when the last step was taken
+	said       time.Time // when people were last reminded, or would have been
+	unattended bool
+}
+
+// minute gives what is to be said at this minute, after what happened in it.
+func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) {
+	over := p.State == alert.StateResolved
+	quiet := !m.timing.Quiet.Until(p.Severity, now).IsZero()
+	if !m.told && !m.never {
+		switch may := !quiet && !now.Before(m.joined.Add(m.timing.Delay)); {
+		case over:
+			m.never = true
+		case may:
+			m.told = true
+			m.unattended = false // the clocks begin
+		}
+	}
+	_, unattended := p.Unattended(now)
+	from, _ := p.Unattended(now)
+	unattended = unattended && !from.After(now)
+	if unattended && !m.unattended {
+		m.since, m.step, m.stepped, m.said = now, 0, now, now
+	}
+	m.unattended = unattended
+	if !unattended || !m.told || quiet {
+		return nil
+	}
+	if m.step < len(m.timing.Escalate) {
+		wait := m.timing.Escalate[m.step].After
+		if m.step > 0 {
+			wait -= m.timing.Escalate[m.step-1].After
+		}
+		if now.Sub(m.stepped) >= wait {
+			m.step, m.stepped = m.step+1, now
+			says = append(says, alert.EntryEscalated)
+		}
+	}
+	if m.timing.Remind > 0 && now.Sub(m.said) >= m.timing.Remind {
+		m.said = now
+		if len(says) == 0 {
+			says = append(says, alert.EntryReminded)
+		}
+	}
+	return says
+}
+
+// The ledger says what the model says, at the same minute, whatever is done to the
+// problem, in and out of quiet hours.
+func TestClocksMeanWhatTheySay(t *testing.T) {
+	quiet := quietAtNight(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		minutes := func(label string, of ...int) time.Duration {
+			return time.Duration(rapid.SampledFrom(of).Draw(rt, label)) * minute
+		}
+		timing := route.Timing{Delay: minutes("delay", 0, 0, 5), Remind: minutes("remind", 0, 20, 60), Escalate: twoSteps[:rapid.IntRange(0, 2).Draw(rt, "steps")]}
+		if rapid.Bool().Draw(rt, "quiet") {
+			timing.Quiet = quiet
+		}
+		begin := epoch.Add(minutes("begin", 0, 9*60+45, 9*60+58, 10*60+15, 18*60+50))
+		w := timed(t, timing, begin)
+		severity := rapid.SampledFrom([]alert.Severity{alert.Average, alert.High}).Draw(rt, "severity")
+		first := opened()
+		first.Severity = &severity
+		w.plan(first)
+		m := &model{timing: timing, joined: begin}
+		for n := range rapid.IntRange(30, 200).Draw(rt, "minutes") {
+			w.now = begin.Add(time.Duration(n) * minute)
+			if n > 0 && rapid.IntRange(0, 14).Draw(rt, "happens") == 0 {
+				acts := []func(*alert.Event){
+					does(alert.Actions{Ack: true}), does(alert.Actions{Unack: true}), does(alert.Actions{Comment: true}), does(alert.Actions{Suppress: true}),
+					does(alert.Actions{Unsuppress: true}), does(alert.Actions{Suppress: true, SuppressUntil: w.now.Add(minutes("until", 1, 10, 30))}), ends,
+				}
+				if !m.told && timing.Quiet.Until(alert.Average, w.now) == timing.Quiet.Until(alert.Average, begin.Add(timing.Delay)) {
+					acts = append(acts, becomes(alert.Average), becomes(alert.High))
+				}
+				w.later(0, rapid.SampledFrom(acts).Draw(rt, "act"))
+			}
+			p := w.known.Problems[k4711]
+			want := m.minute(p, w.now)
+			// Delivery, as it would.
+			post := &w.known.Posts[k4711][0]
+			require.Equal(rt, "noc", post.Room)
+			if untold(*post) && !m.never && !w.now.Before(post.HeldUntil()) {
+				require.True(rt, m.told, "minute %d: told too early", n)
+				post.RootID, post.Delivered = "ROOT", post.Desired
+			}
+			require.Equal(rt, m.told, post.RootID != "", "minute %d: told at %s", n, post.TellAfter)
+			var got []alert.EntryKind
+			for _, said := range w.due().Nudged {
+				got = append(got, said.Nudge.Kind)
+			}
+			require.Equal(rt, want, got, "minute %d: %+v", n, w.known.Posts[k4711][0])
+			posts := w.known.Posts[k4711]
+			require.LessOrEqual(rt, len(posts), 2)
+			require.Equal(rt, store.PostLive, posts[0].State)
+		}
+	})
+}
