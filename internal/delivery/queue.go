@@ -93,12 +93,14 @@ type queue struct {
 	tasks   map[string]*task
 	rooms   map[string]*roomQueue // those with something ready
 	served  map[string]int64      // room → the pick that served it last; since the queue was empty
+	turned  map[string]int64      // likewise, of those picks that went to what had waited long
 	lanes   map[string][]*task    // lane → those behind its first, by order
 	first   map[string]*task      // lane → who is ready, waiting or held
 	held    map[string]int        // room → how many of its tasks are held
 	perRoom int                   // how many may be; 0 for any number
 	waiting taskHeap
 	picks   int64
+	turn    int64 // the last pick that went to what had waited long
 	arrived int64
 	// opens says from when on a room takes calls, where that isn't now; nil for always.
 	opens func(room string, now time.Time) time.Time
@@ -112,7 +114,7 @@ type roomQueue struct {
 
 func newQueue() *queue {
 	return &queue{
-		tasks: map[string]*task{}, rooms: map[string]*roomQueue{}, served: map[string]int64{},
+		tasks: map[string]*task{}, rooms: map[string]*roomQueue{}, served: map[string]int64{}, turned: map[string]int64{},
 		lanes: map[string][]*task{}, first: map[string]*task{}, held: map[string]int{}, waiting: taskHeap{kind: heapWaiting},
 	}
 }
@@ -185,7 +187,7 @@ func (q *queue) pick(now time.Time) *task {
 		if t := room.urgent.tasks[0]; urgent == nil || q.moreUrgent(t, urgent) {
 			urgent = t
 		}
-		if t := room.oldest.tasks[0]; now.Sub(t.since) >= patience && (oldest == nil || q.longerUnserved(t, oldest)) {
+		if t := room.oldest.tasks[0]; now.Sub(t.since) >= patience && (oldest == nil || q.longerSince(q.turned, t, oldest)) {
 			oldest = t
 		}
 	}
@@ -197,8 +199,9 @@ func (q *queue) pick(now time.Time) *task {
 	if urgent.class == classAnswer {
 		every = answerTurnEvery
 	}
-	if oldest != nil && q.picks%every == 0 {
-		t = oldest
+	if oldest != nil && q.picks-q.turn >= every {
+		t, q.turn = oldest, q.picks
+		q.turned[t.room] = q.picks
 	}
 	q.lift(t)
 	t.place = placeHeld
@@ -232,12 +235,14 @@ func (q *queue) moreUrgent(a, b *task) bool {
 	if a.class != b.class || a.rank != b.rank {
 		return a.before(b.urgency)
 	}
-	return q.longerUnserved(a, b)
+	return q.longerSince(q.served, a, b)
 }
 
-func (q *queue) longerUnserved(a, b *task) bool {
-	if sa, sb := q.served[a.room], q.served[b.room]; sa != sb {
-		return sa < sb
+// longerSince compares by which of two tasks' rooms had its pick longer ago. The turns of what has waited long are
+// counted by themselves: rooms that alternate would else get each fourth pick always, or never.
+func (q *queue) longerSince(picks map[string]int64, a, b *task) bool {
+	if pa, pb := picks[a.room], picks[b.room]; pa != pb {
+		return pa < pb
 	}
 	if !a.since.Equal(b.since) {
 		return a.since.Before(b.since)
@@ -304,6 +309,7 @@ func (q *queue) done(t *task) {
 	delete(q.tasks, t.id)
 	if len(q.tasks) == 0 {
 		clear(q.served)
+		clear(q.turned)
 	}
 	if t.lane != "" {
 		q.advance(t.lane)
