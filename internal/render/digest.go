@@ -101,7 +101,7 @@ func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) 
 // digest renders with so many problems and bytes for each group; whole says that nothing is left out.
 func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out string, whole bool) {
 	whole = true
-	head, foot := r.heading(d)+"\n", "\n\n"+footOf(d, true)
+	head, foot := r.heading(d)+"\n", "\n\n"+r.footOf(d, true)
 	var body strings.Builder
 	shown := 0
 	for i, g := range groups {
@@ -127,7 +127,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 		}
 	}
 	if whole {
-		foot = "\n\n" + footOf(d, false)
+		foot = "\n\n" + r.footOf(d, false)
 	}
 	out, fits := finish(head + body.String() + foot)
 	return out, whole && fits
@@ -226,7 +226,7 @@ func ackedBy(i DigestItem) string {
 	return "acknowledged"
 }
 
-func footOf(d Digest, cut bool) string {
+func (r *Renderer) footOf(d Digest, cut bool) string {
 	var b strings.Builder
 	if cut {
 		b.WriteString("📎 Every host and event id is in the list attached in this thread.\n")
@@ -243,7 +243,32 @@ func footOf(d Digest, cut bool) string {
 	} else {
 		b.WriteString("One of them: `show ID`.")
 	}
+	for _, link := range r.zabbixesOf(d.Items) {
+		b.WriteString(" · " + string(link))
+	}
 	return b.String()
+}
+
+// zabbixesOf are links to the problems' page of each Zabbix that these are from.
+func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
+	var sources []string
+	for _, i := range items {
+		if i.Key.Source != "" && !slices.Contains(sources, i.Key.Source) {
+			sources = append(sources, i.Key.Source)
+		}
+	}
+	slices.Sort(sources)
+	for _, source := range sources {
+		label := "Zabbix"
+		if len(r.sources) > 1 {
+			label += " " + source
+		}
+		if base := r.sources[source]; base != "" {
+			to, _ := link(label, URL(base+"/zabbix.php?action=problem.view"))
+			links = append(links, to)
+		}
+	}
+	return links
 }
 
 // group is the problems of one name.
