@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -174,7 +175,7 @@ func (q *intake) close() {
 // entry. It has the writer's turn.
 func (q *intake) commit(batch []*request) (first int64, err error) {
 	first = q.w.lastID + 1
-	if err := q.s.guard.before(q.s.rescue); err != nil {
+	if err := cmp.Or(q.s.damage.refuses(), q.s.guard.before(q.s.rescue)); err != nil {
 		return first, err
 	}
 	err = q.w.conn.Raw(func(c any) error { return q.insert.run(q.w, c, first, batch) })

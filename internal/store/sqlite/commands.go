@@ -114,5 +114,8 @@ func (s *Store) SetValue(ctx context.Context, name, value string) error {
 
 // Ping implements store.Store: it writes, since a full disk can be read.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.damage.refuses(); err != nil {
+		return err
+	}
 	return s.SetValue(ctx, "store.ping", s.clock().UTC().Format("2006-01-02T15:04:05Z"))
 }

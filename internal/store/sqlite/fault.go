@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -45,4 +47,34 @@ func explained(err error, path string) error {
 		return err
 	}
 	return &advised{err, hint}
+}
+
+// health remembers that the fold met a damaged page. For as long as it does nothing is
+// taken in: what it can't read again isn't kept, whatever a commit says.
+type health struct {
+	met atomic.Pointer[error] // what it met; nil for nothing
+	log *slog.Logger
+}
+
+// meet takes in how an operation that every event needs has ended.
+func (d *health) meet(err error) {
+	var e *driver.Error
+	switch {
+	case err == nil:
+		if d.met.Load() != nil && d.met.Swap(nil) != nil {
+			d.log.Warn("the store is read again: going on")
+		}
+	case errors.As(err, &e) && (e.Code()&0xff == codes.SQLITE_CORRUPT || e.Code()&0xff == codes.SQLITE_NOTADB):
+		if d.met.Swap(&err) == nil {
+			d.log.Error("the store is damaged: nothing is taken in", "error", err)
+		}
+	}
+}
+
+// refuses is why nothing is taken in; nil where it is.
+func (d *health) refuses() error {
+	if err := d.met.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

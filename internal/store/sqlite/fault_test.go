@@ -77,6 +77,10 @@ func TestDamaged(t *testing.T) {
 	_, err := s.PendingEntries(t.Context(), 1)
 	require.ErrorContains(t, err, "malformed")
 	require.ErrorContains(t, err, "the file is damaged: stop the relay, keep "+path+" and its -wal, and restore a backup")
+	_, err = s.Append(t.Context(), entry("refused"))
+	require.ErrorContains(t, err, "the file is damaged")
+	require.NotErrorIs(t, err, store.ErrRejected)
+	require.ErrorContains(t, s.Ping(t.Context()), "the file is damaged", "not ready")
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen}
 	err = s.CommitFold(t.Context(), store.Fold{Applied: []int64{1}, Problems: []alert.Problem{p}})
 	require.ErrorContains(t, err, "the file is damaged")
@@ -97,6 +101,30 @@ func TestDamaged(t *testing.T) {
 	damage(t, path, 0)
 	_, err = Open(t.Context(), Options{Path: path})
 	require.ErrorContains(t, err, "restore a backup")
+}
+
+// Nothing is taken in for as long as the fold meets damage, and no longer: a page that
+// nothing needs keeps nobody out.
+func TestDamageThatPasses(t *testing.T) {
+	s := openHere(t)
+	require.NoError(t, s.damage.refuses())
+	s.damage.meet(errors.New("context canceled"))
+	require.NoError(t, s.damage.refuses())
+
+	other := filepath.Join(t.TempDir(), "text.db")
+	require.NoError(t, os.WriteFile(other, []byte(strings.Repeat("no database ", 1000)), 0o600))
+	db, err := open(other)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), "CREATE TABLE x (y)")
+	require.Error(t, err)
+	s.damage.meet(fmt.Errorf("wrapped: %w", err))
+	_, err = s.Append(t.Context(), entry("refused"))
+	require.ErrorContains(t, err, "not a database")
+	require.Error(t, s.Ping(t.Context()))
+	require.NoError(t, s.CommitFold(t.Context(), store.Fold{}), "it is what finds out")
+	_, err = s.Append(t.Context(), entry("taken"))
+	require.NoError(t, err)
 }
 
 // A path that isn't a file that may be opened is told with what to do.

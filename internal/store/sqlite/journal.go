@@ -100,7 +100,11 @@ const pendingEntries = `
 
 // PendingEntries implements store.Store.
 func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, error) {
-	return query(ctx, s, "read pending entries", scanEntry, pendingEntries, limited(limit))
+	entries, err := query(ctx, s, "read pending entries", scanEntry, pendingEntries, limited(limit))
+	if err != nil {
+		s.damage.meet(err)
+	}
+	return entries, err
 }
 
 // Entries implements store.Store.

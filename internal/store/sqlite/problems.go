@@ -24,7 +24,7 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		}
 		rows = append(rows, r)
 	}
-	return s.write(ctx, "commit a fold", func(t *tx) error {
+	err := s.write(ctx, "commit a fold", func(t *tx) error {
 		if err := t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
 			return err
 		}
@@ -40,6 +40,8 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		t.then = func() { t.w.doneThrough = done }
 		return nil
 	})
+	s.damage.meet(err)
+	return err
 }
 
 // foldInsert writes problems and posts.

@@ -50,6 +50,7 @@ type Store struct {
 	intake *intake
 	check  *checkpointer
 	guard  *guard
+	damage health
 
 	prepared sync.Map // text → *sql.Stmt of read
 	prepares atomic.Int64
@@ -90,7 +91,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", o.Path, err)
 	}
-	s := &Store{path: path, log: o.Log, clock: o.Clock}
+	s := &Store{path: path, log: o.Log, clock: o.Clock, damage: health{log: o.Log}}
 	defer func() {
 		if err != nil {
 			s.release()
