@@ -66,7 +66,7 @@ func (b *bot) park(room string, g *gathering, now time.Time) {
 			may = append(may, t)
 		}
 	}
-	storm := g.Judge(len(may)+len(g.parked), b.rate.PerSecond(), now)
+	storm := g.Judge(len(may)+len(g.parked), b.rate.SpeedIn(b.webexRoom(room)), now)
 	if !storm && !g.Burst(now) {
 		return
 	}

@@ -80,6 +80,31 @@ func TestARoomIsLeftAlone(t *testing.T) {
 	})
 }
 
+// A room that takes little is further behind with the same number of problems: it gets a digest of them.
+func TestASlowRoomGetsADigestEarlier(t *testing.T) {
+	rooms := func(room, route string) (RoomSettings, bool) {
+		s, ok := someRooms(room, route)
+		s.Storm = config.Storm{Threshold: 10, Window: config.Duration(5 * time.Second), Individual: alert.Disaster}
+		return s, ok
+	}
+	inWorld(t, func(o *Options) { o.RateLimit = 5; o.Rooms = rooms }, func(t *testing.T, w *world) {
+		w.blockRoom("noc", time.Now().Add(3*time.Minute), 2*time.Minute)
+		w.fold(1, nil, "noc", "db")
+		w.pass(time.Minute)
+		w.fold(2, nil, "db")
+		w.pass(time.Minute + 10*time.Second)
+		require.EqualValues(t, 1, w.metric("alert_relay_paused_rooms"))
+		for n := range 4 {
+			w.fold(10+n, severity(alert.Warning), "noc", "db")
+			w.pass(10 * time.Second)
+		}
+		w.pass(5 * time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Contains(t, strings.Join(w.texts("noc"), "|"), "digest")
+		require.NotContains(t, strings.Join(w.texts("db"), "|"), "digest")
+	})
+}
+
 // A direct chat is one room, whether it is addressed by its person or by its id.
 func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
