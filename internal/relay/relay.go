@@ -226,11 +226,11 @@ func (r *Relay) connect() error {
 	r.stages = []stage{
 		{[]part{{"admin listener", serving(admin, r.private)}}},
 		{[]part{{"delivery", deliver.Run}}},
-		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"retention", r.prune}}},
+		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"questions left", func(ctx context.Context) error { return r.catchUp(ctx, inquirer) }}, {"retention", r.prune}}},
 		{[]part{{"commands", executor.Run}}},
 		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
 	}
-	return r.catchUp(inquirer, sources)
+	return nil
 }
 
 func serving(server *http.Server, l net.Listener) func(context.Context) error {
@@ -243,24 +243,18 @@ const askAfter = time.Second
 
 // catchUp asks again about open problems that the API never answered about: the
 // relay may have been stopped before it could ask.
-func (r *Relay) catchUp(q *reconcile.Inquirer, sources map[string]*zabbix.Client) error {
-	if len(sources) == 0 {
-		return nil
+func (r *Relay) catchUp(ctx context.Context, q *reconcile.Inquirer) error {
+	keys, err := r.store.UnobservedProblems(ctx, catchUpLimit)
+	if err != nil && ctx.Err() == nil {
+		r.log.Error("what Zabbix wasn't asked about before the last stop isn't asked now either", "error", err)
 	}
-	open, err := r.store.FindProblems(context.Background(), store.Filter{Open: true, Limit: catchUpLimit})
-	if err != nil {
-		return fmt.Errorf("reading open problems: %w", err)
-	}
-	for _, p := range open {
-		if !p.Observed {
-			q.Ask(p.Key, askAfter)
-		}
-	}
+	q.AskAll(keys, askAfter)
+	<-ctx.Done()
 	return nil
 }
 
 // catchUpLimit bounds what a start asks about: the worst and newest problems.
-const catchUpLimit = 2000
+const catchUpLimit = 20_000
 
 func (r *Relay) renderer() (*render.Renderer, error) {
 	failed := prometheus.NewCounter(prometheus.CounterOpts{

@@ -303,6 +303,9 @@ type Store interface {
 	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 	// FindProblems gives problems by filter, the worst first, then the newest.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
+	// UnobservedProblems gives the keys of open problems of triggers that the API never
+	// answered about (Problem.Observed), the worst first.
+	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
 	// KeysByEventID gives the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	// CommitFold writes one batch of the ledger, whole or not at all. ErrRejected

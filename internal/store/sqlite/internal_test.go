@@ -230,6 +230,7 @@ func TestPlans(t *testing.T) {
 		"pending digests": `SELECT ` + digestColumns + ` FROM (` + pendingDigests + `) p CROSS JOIN digests d ON d.id = p.id`,
 		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC LIMIT 1`,
 		"due posts":       duePosts,
+		"to ask about":    unobservedProblems,
 		"worst problems":  `SELECT p.doc FROM problems p ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)

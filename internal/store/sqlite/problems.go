@@ -187,6 +187,18 @@ func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Probl
 		append(args, limited(f.Limit))...)
 }
 
+// The documents are looked into by SQLite: after a storm there may be thousands that are fine.
+const unobservedProblems = `SELECT p.source, p.event_id FROM problems p
+	WHERE p.open = 1 AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0
+	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`
+
+// UnobservedProblems implements store.Store.
+func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error) {
+	return query(ctx, s, "find problems to ask about", func(rows *sql.Rows) (k alert.Key, err error) {
+		return k, rows.Scan(&k.Source, &k.EventID)
+	}, unobservedProblems, limited(limit))
+}
+
 // conditions is a filter as a WHERE clause with its arguments.
 func conditions(f store.Filter) (string, []any) {
 	var terms []string

@@ -48,6 +48,25 @@ func testProblems(t *testing.T, open Opener) {
 	require.Len(t, must(s.Problems(t.Context(), []alert.Key{p.Key, other.Key}))(t), 2)
 }
 
+// What Zabbix wasn't asked about before a stop is found again.
+func testUnobserved(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	make := func(id string, change func(*alert.Problem)) alert.Problem {
+		p := problem(id, alert.StateOpen)
+		change(&p)
+		return p
+	}
+	fold(t, s, store.Fold{Problems: []alert.Problem{
+		make("1", func(p *alert.Problem) {}),
+		make("2", func(p *alert.Problem) { p.Observed = true }),
+		make("3", func(p *alert.Problem) { p.State = alert.StateResolved }),
+		make("4", func(p *alert.Problem) { p.Origin = alert.OriginService }),
+		make("5", func(p *alert.Problem) { p.Severity = alert.Disaster }),
+	}})
+	require.Equal(t, []alert.Key{key("5"), key("1")}, must(s.UnobservedProblems(t.Context(), 0))(t))
+	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
+}
+
 // Problems are found by what the filter says, the worst first, then the newest.
 func testFind(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

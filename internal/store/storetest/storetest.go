@@ -30,6 +30,7 @@ func Run(t *testing.T, open Opener) {
 		"journal/context":           testAppendContext,
 		"problems/kept whole":       testProblems,
 		"problems/find":             testFind,
+		"problems/unobserved":       testUnobserved,
 		"problems/recent":           testRecent,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,
