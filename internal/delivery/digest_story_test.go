@@ -176,3 +176,39 @@ func TestAStormIsTheRooms(t *testing.T) {
 		require.Zero(t, w.store.pending())
 	})
 }
+
+// Who leaves a digest that can't be edited any more is named in its thread as gone, with
+// how all the others are now; a crash in between loses neither. Its last edit before the end says that there is none.
+func TestWhoLeavesADigestThatCannotBeEdited(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.pass(5 * time.Second)
+		for n := range 9 {
+			w.rain(n, n+1, resolve)
+			w.pass(20 * time.Minute)
+		}
+		require.Contains(t, w.digestTexts("noc")[0], " last")
+		w.rain(15, 16, ack)
+		w.pass(sortAfter + 10*time.Millisecond)
+		w.stop()
+		require.Zero(t, w.store.post(key(15), "noc").Digest, "it has left")
+		w.start()
+		w.pass(20 * time.Minute)
+		require.Zero(t, w.store.pending())
+		texts := w.texts("noc")
+		account := ""
+		for _, text := range texts {
+			if strings.HasPrefix(text, "account ") {
+				account = text
+			}
+		}
+		require.Contains(t, account, "gone:main/15")
+		require.NotContains(t, account, "main/15=")
+		require.Contains(t, account, "main/8=resolved main/9=open left=1")
+		require.NotEmpty(t, w.store.post(key(15), "noc").RootID)
+
+		before := len(w.ops())
+		w.pass(time.Hour)
+		require.Len(t, w.ops(), before, "it is said once")
+	})
+}
