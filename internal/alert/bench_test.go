@@ -51,3 +51,30 @@ func BenchmarkFoldOneEvent(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(raw)), "bytes/problem")
 }
+
+// A problem as the store keeps it: written, and read back.
+func BenchmarkDocument(b *testing.B) {
+	p, _ := Apply(Problem{}, benchmarkEvents()[0])
+	doc, err := p.AppendJSON(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("AppendJSON", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			doc, _ = p.AppendJSON(doc[:0])
+		}
+	})
+	b.Run("ParseProblem", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = ParseProblem(doc)
+		}
+	})
+	b.Run("json.Unmarshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = json.Unmarshal(doc, &p)
+		}
+	})
+}

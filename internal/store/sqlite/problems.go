@@ -123,8 +123,8 @@ func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	if err := rows.Scan(&key.Source, &key.EventID, &doc); err != nil {
 		return alert.Problem{}, err
 	}
-	var p alert.Problem
-	if err := json.Unmarshal(doc, &p); err != nil {
+	p, err := alert.ParseProblem(doc)
+	if err != nil {
 		return alert.Problem{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, key, err)
 	}
 	return p, nil

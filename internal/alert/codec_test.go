@@ -23,6 +23,42 @@ func TestAppendJSONWritesAsEncodingJSON(t *testing.T) {
 		got, err := p.AppendJSON([]byte("before"))
 		require.NoError(t, err)
 		require.Equal(t, "before"+string(want), string(got))
+
+		var back Problem
+		require.NoError(t, json.Unmarshal(want, &back))
+		quick, ok := parseProblem(want)
+		require.True(t, ok, "%s", want)
+		require.Equal(t, back, quick)
+	})
+}
+
+// What is read the quick way is read as encoding/json reads it, and what isn't is left
+// to that.
+func FuzzParseProblemReadsAsEncodingJSON(f *testing.F) {
+	var p Problem
+	for _, e := range benchmarkEvents() {
+		p, _ = Apply(p, e)
+		doc, err := p.AppendJSON(nil)
+		require.NoError(f, err)
+		f.Add(doc)
+	}
+	for _, doc := range []string{
+		`{}`, `null`, ``, `{"key":{"source":"\`, `{"key":{"source":"\n","event_id":"\u00e4"},"origin`, `{"key":{"source":"main","event_id":"1"}`, `{"key":{"source":"main","event_id":"1"},"origin":"","state":"","revision":01,"severity":0,"acknowledged":false,"merge":{}}`,
+		`{"key":{"source":"main","event_id":"1"},"origin":"","state":"","revision":1,"hosts":[],"severity":0,"acknowledged":false,"merge":{}}`,
+		`{"key":{"source":"main","event_id":"1"},"origin":"","state":"","revision":1,"severity":0,"acknowledged":false,"merge":{"t":[{"o":"}"}],"nu":[]}} `,
+	} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var want Problem
+		wrong := json.Unmarshal(doc, &want)
+		got, err := ParseProblem(doc)
+		if wrong != nil {
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, want, got)
 	})
 }
 
