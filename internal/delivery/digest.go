@@ -329,11 +329,14 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 	}
 	switch {
 	case f.Status == 403, s.Op == OpDigest && class == webex.NotFound:
+		if d.MessageID == "" { // it wasn't deleted: it is there still
+			d.MessageID = doubts.RootID
+		}
 		return d, doubts, VerdictGone
 	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
 		return d, doubts, VerdictDead
 	case class == webex.NotFound: // somebody deleted it
-		doubts.PostedAnew = true
+		doubts.PostedAnew, doubts.RootID = true, d.MessageID
 		d.MessageID, d.Hash, d.Pending = "", "", true
 		return d, doubts, VerdictReplan
 	case s.Op == OpDigestEdit:

@@ -26,3 +26,31 @@ func TestARefusedEditOwesTheList(t *testing.T) {
 	d.Shown = 8
 	require.Equal(t, OpNone, refused(d).Op)
 }
+
+// A digest of a room that the bot was put out of looks as if somebody had deleted it.
+// Once the room turns out to take nothing at all its message isn't forgotten:
+// when the bot is back it is edited, and none is posted beside it.
+func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 8, nil)
+		w.pass(5 * time.Second)
+		require.Len(t, w.digestTexts("noc"), 1)
+
+		w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
+		w.rain(0, 1, resolve)
+		w.pass(5 * time.Minute)
+		require.InDelta(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"), 0)
+
+		w.webex.set(func(f *fakeWebex) { f.rooms["R-noc"] = true })
+		w.store.mu.Lock()
+		d := w.store.digests[1]
+		require.NotEmpty(t, d.MessageID)
+		d.State, d.Pending = store.PostLive, true
+		w.store.digests[1] = d
+		w.store.mu.Unlock()
+		w.d.RescanNow()
+		w.pass(5 * time.Minute)
+		require.Len(t, w.digestTexts("noc"), 1)
+		require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
+	})
+}
