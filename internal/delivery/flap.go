@@ -31,15 +31,16 @@ const (
 func flapping(p store.Post) bool { return p.Flap != "" && !told(p.Cursor) }
 
 // TakesOpening says whether the message of a flapping trigger takes in one more
-// opening: last is when the newest of those in it came to the room.
-func TakesOpening(d store.Digest, last time.Time, f config.Flapping, now time.Time) bool {
+// opening, which came to the room at the time given (a delay may have held it since);
+// last is when the newest of those in it did.
+func TakesOpening(d store.Digest, last time.Time, f config.Flapping, came time.Time) bool {
 	switch {
 	case d.State != store.PostLive:
 		return false
 	case d.MessageID == "":
 		return d.Joined < flapOpenings
 	}
-	return d.Edits < flapJoinEdits && d.Joined < flapOpenings && now.Sub(last) < time.Duration(f.Window)
+	return d.Edits < flapJoinEdits && d.Joined < flapOpenings && came.Sub(last) < time.Duration(f.Window)
 }
 
 // lastOpening is when the newest of these came to the room; zero for none.
@@ -129,7 +130,7 @@ func (b *bot) joinOpenings(l lives, t *task) bool {
 	for n, flap := range flaps {
 		var keys []alert.Key
 		ok := b.persist(l.begin, "joining a flapping trigger's message", func(ctx context.Context) (err error) {
-			keys, err = b.joinFlap(ctx, t.room, flap, keysIn(byFlap[flap]), settings.Flapping)
+			keys, err = b.joinFlap(ctx, t.room, flap, byFlap[flap], settings.Flapping)
 			return err
 		})
 		if !ok {
@@ -147,17 +148,16 @@ func (b *bot) joinOpenings(l lives, t *task) bool {
 	return true
 }
 
-func keysIn(tasks map[alert.Key]*task) []alert.Key {
-	keys := make([]alert.Key, 0, len(tasks))
-	for k := range tasks {
-		keys = append(keys, k)
-	}
-	return keys
-}
-
 // joinFlap is one transaction: into the newest message of the trigger, or a new one.
-func (b *bot) joinFlap(ctx context.Context, room, flap string, keys []alert.Key, f config.Flapping) ([]alert.Key, error) {
+func (b *bot) joinFlap(ctx context.Context, room, flap string, tasks map[alert.Key]*task, f config.Flapping) ([]alert.Key, error) {
 	now := time.Now()
+	keys, came := make([]alert.Key, 0, len(tasks)), now
+	for k, t := range tasks {
+		keys = append(keys, k)
+		if opened := t.post.opened; !opened.IsZero() && opened.Before(came) {
+			came = opened
+		}
+	}
 	d, err := b.Store.NewestDigest(ctx, room, flap)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -173,7 +173,7 @@ func (b *bot) joinFlap(ctx context.Context, room, flap string, keys []alert.Key,
 		if last.IsZero() {
 			last = d.CreatedAt // all have left
 		}
-		if !TakesOpening(d, last, f, now) {
+		if !TakesOpening(d, last, f, came) {
 			d = store.Digest{Room: room, Flap: flap}
 		}
 	}

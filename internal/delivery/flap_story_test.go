@@ -28,6 +28,8 @@ type flappy struct {
 	fold *ledger.Ledger
 	next int // event id
 	end  func()
+
+	delay time.Duration // of every route
 }
 
 type everywhere struct{}
@@ -60,6 +62,7 @@ func (f *flappy) begin() {
 			deliver.Notify(posts)
 		},
 		Flapping:   func(string) ledger.Flapping { return ledger.Flapping{Count: 3, Window: 15 * time.Minute} },
+		Timing:     func(string, string) route.Timing { return route.Timing{Delay: f.delay} },
 		FlapWindow: 15 * time.Minute, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -262,5 +265,30 @@ func TestAnOpeningIsActedOn(t *testing.T) {
 		require.Contains(t, flaps[0].Text, "opened again 2 times")
 		require.Contains(t, flaps[0].Text, fmt.Sprintf("(%d)", ids[3]))
 		require.NotContains(t, flaps[0].Text, fmt.Sprintf(" %d ", ids[2]))
+	})
+}
+
+// A delay longer than the window holds each opening back: those that last it are told in one
+// message all the same, and what is over sooner isn't told at all.
+func TestFlappingWithADelay(t *testing.T) {
+	inFlapping(t, func(t *testing.T, f *flappy) {
+		f.end()
+		f.delay = 20 * time.Minute
+		f.begin()
+		for n := range 12 {
+			id := f.opens("sw1", alert.High)
+			if n%3 == 0 {
+				time.Sleep(30 * time.Second)
+				f.closes(id)
+			}
+			time.Sleep(6 * time.Minute)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Zero(t, f.pending())
+		flaps, singles, _ := f.messages()
+		require.Len(t, singles, 1, "the second opening; the first was over")
+		require.Len(t, flaps, 1)
+		require.Contains(t, flaps[0].Text, "opened again 7 times")
 	})
 }

@@ -27,6 +27,7 @@ type postTask struct {
 	waited bool      // it was held back once to see whether a storm begins
 	told   bool      // of the worker: the room knows of it
 	flap   string    // of the worker: Post.Flap
+	opened time.Time // of the worker: Post.JoinedAt
 	single bool      // no digest took it
 }
 
@@ -177,7 +178,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		return outcome{wake: step.Until}
 	}
 	if step.Op == OpRoot && flapping(v.post) && !t.post.single {
-		t.post.flap = v.post.Flap
+		t.post.flap, t.post.opened = v.post.Flap, v.post.JoinedAt
 		return outcome{joins: true}
 	}
 	if u := stepUrgency(step, v); u.class > picked {
