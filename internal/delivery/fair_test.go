@@ -174,3 +174,21 @@ func TestAQueueWithOnlyAClosedRoomSleepsUntilItOpens(t *testing.T) {
 	_, ok = c.q.readyAt(noon)
 	require.False(t, ok, "nothing is left that time could bring")
 }
+
+// What a pick costs with many rooms, one of them on trial.
+func BenchmarkPickWith300Rooms(b *testing.B) {
+	l := NewLimits(5, noon)
+	refuseIn(b, l, "R-room 0", noon, time.Second)
+	q := newQueue()
+	of := &bot{rate: l, queue: q, Delivery: &Delivery{Options: Options{Rooms: func(room, _ string) (RoomSettings, bool) { return RoomSettings{ID: "R-" + room}, true }}}}
+	q.opens = of.opens
+	for n := range 300 {
+		q.add(aTask(fmt.Sprint(n), fmt.Sprint("room ", n), classNew, 1, noon))
+	}
+	now := noon.Add(time.Minute)
+	for b.Loop() {
+		of.nextTrial(now)
+		q.readyAt(now)
+		q.back(q.pick(now), now, now)
+	}
+}

@@ -121,6 +121,12 @@ func (l *Limits) OpensAt(room string, busy bool, now time.Time) time.Time {
 	return time.Time{}
 }
 
+// Unlimited says that no room was refused lately.
+func (l *Limits) Unlimited() bool { return len(l.rooms) == 0 }
+
+// OnTrial says whether a room's next call is a trial.
+func (l *Limits) OnTrial(room string) bool { return l.rooms[room] != nil && l.rooms[room].trial }
+
 // Free says whether a room takes calls now and isn't on trial.
 func (l *Limits) Free(room string, now time.Time) bool {
 	x := l.rooms[room]

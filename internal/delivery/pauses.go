@@ -32,8 +32,11 @@ func (b *bot) webexRoom(room string) string {
 
 // opens says when the queue may give a task of a room.
 func (b *bot) opens(room string, now time.Time) time.Time {
+	if b.rate.Unlimited() {
+		return time.Time{}
+	}
 	webexRoom := b.webexRoom(room)
-	at := b.rate.OpensAt(webexRoom, b.busyBeside(webexRoom, now), now)
+	at := b.rate.OpensAt(webexRoom, b.rate.OnTrial(webexRoom) && b.busyBeside(webexRoom, now), now)
 	if b.trial == "" || b.trial == webexRoom || b.queue.rooms[room].urgent.tasks[0].pressing() {
 		return at
 	}
@@ -60,6 +63,9 @@ func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
 // nextTrial finds the room that is to be called next with nothing else said before.
 func (b *bot) nextTrial(now time.Time) {
 	b.trial = ""
+	if b.rate.Unlimited() {
+		return
+	}
 	for room := range b.queue.rooms {
 		webexRoom := b.webexRoom(room)
 		if at, ok := b.rate.Trial(webexRoom, now); ok && !b.queue.full(room) && (b.trial == "" || at.Before(b.trialAt)) {
