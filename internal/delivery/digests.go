@@ -303,8 +303,10 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
 	}
 	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
+	// All problems were read for the list: where the message needs no edit, that is what it was to be looked at for.
+	needsNone := step.Op == OpDigestFile && d.Hash == shows && len(m.nudges) == 0
 	d = settled(TakenDigest(step, d, got.ID, shows, complete, now))
-	if step.Op == OpDigestFile || step.Op == OpDigestAgain {
+	if !needsNone && (step.Op == OpDigestFile || step.Op == OpDigestAgain) {
 		m.shown, m.dirty = nil, nil
 	}
 	for _, since := range m.dirty {
