@@ -21,8 +21,11 @@ type guard struct {
 	log   *slog.Logger
 	files []opened
 
+	every time.Duration // how often to look
+
 	mu     sync.Mutex
 	gone   bool // at the last look
+	looked time.Time
 	saving bool
 	saved  bool      // since it went away
 	again  time.Time // not to be saved before
@@ -35,12 +38,16 @@ type opened struct {
 	info os.FileInfo
 }
 
+// lookEvery is how often the files are looked at: often enough that next to nothing is
+// taken in after they went away (it is rescued as well), and too seldom to cost anything.
+const lookEvery = 10 * time.Millisecond
+
 // saveAgain is how long after a rescue that failed another is tried.
 const saveAgain = time.Minute
 
 // newGuard remembers the database and its log as they are.
 func newGuard(path string, log *slog.Logger) (*guard, error) {
-	g := &guard{path: path, log: log}
+	g := &guard{path: path, log: log, every: lookEvery}
 	for _, name := range []string{path, path + "-wal"} {
 		info, err := os.Stat(name)
 		if err != nil {
@@ -83,9 +90,14 @@ func (g *guard) before(rescue func() error) error {
 // after is asked after a commit, before anybody is told that something is kept.
 // Where it isn't, the content is saved, in the background.
 func (g *guard) after(rescue func() error) error {
-	err := g.look()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := time.Now()
+	if !g.gone && now.Sub(g.looked) < g.every {
+		return nil
+	}
+	err := g.look()
+	g.looked = now
 	switch {
 	case err == nil && g.gone:
 		g.gone, g.saved = false, false
@@ -98,7 +110,7 @@ func (g *guard) after(rescue func() error) error {
 	if err == nil {
 		return nil
 	}
-	if !g.saving && !g.saved && !time.Now().Before(g.again) {
+	if !g.saving && !g.saved && !now.Before(g.again) {
 		g.saving = true
 		g.work.Go(func() { _ = g.save(rescue) })
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,6 +43,7 @@ func logging(t *testing.T, path string) (*Store, *pages) {
 	s, err := Open(t.Context(), Options{Path: path, Log: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
+	s.guard.every = 0 // nobody else uses it yet
 	for _, payload := range []string{"first", "second"} {
 		_, err = s.Append(t.Context(), entry(payload))
 		require.NoError(t, err)
@@ -166,6 +168,23 @@ func TestTheFileIsGoneAtTheEnd(t *testing.T) {
 	require.NoError(t, exec.Command("sh", "-c", restore(path)).Run())
 	s, _ = reopen(t, path)
 	require.Equal(t, []string{"first", "second"}, payloads(t, s))
+}
+
+// What is taken in between two looks is saved as well, and the next look is soon.
+func TestBetweenTwoLooks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s, _ := logging(t, path)
+	require.LessOrEqual(t, lookEvery, 10*time.Millisecond)
+	s.guard.mu.Lock()
+	s.guard.every, s.guard.looked = time.Hour, time.Now()
+	s.guard.mu.Unlock()
+	require.NoError(t, os.Remove(path))
+	_, err := s.Append(t.Context(), entry("third"))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.NoError(t, exec.Command("sh", "-c", restore(path)).Run())
+	s, _ = reopen(t, path)
+	require.Equal(t, []string{"first", "second", "third"}, payloads(t, s))
 }
 
 // Where it can't be saved either, the log says what depends on the process, and the end
