@@ -216,6 +216,10 @@ func withAddresses(hosts, known []Host) []Host {
 
 // mergeMacros merges macro by macro.
 func (p *Problem) mergeMacros(s stamp, macros map[string]string) bool {
+	if len(p.Macros) == 0 && len(macros) > 0 && s != (stamp{}) { // of nearly every problem's first event
+		p.Macros, p.Merge.Macros = maps.Clone(macros), macroOrigins{From: []stamp{s}}
+		return true
+	}
 	current := p.Merge.Macros
 	of := func(name string) stamp {
 		if i := current.Of[name]; i < len(current.From) {

@@ -344,6 +344,9 @@ func (l *Ledger) note(r Result) {
 		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
 			level = slog.LevelDebug
 		}
-		l.opts.Log.Log(context.Background(), level, "event", "key", r.Key.String(), "kind", r.Kind, "entry", r.Entry.ID, "duplicate", r.Duplicate, "opened", r.Change.Opened, "resolved", r.Change.Resolved)
+		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
+			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Key.String()), slog.String("kind", string(r.Kind)), slog.Int64("entry", r.Entry.ID),
+				slog.Bool("duplicate", r.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
+		}
 	}
 }

@@ -81,13 +81,15 @@ func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
 }
 
 func newBatch(known Known, rules Rules, now time.Time) *batch {
-	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}}
+	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}, learned: map[alert.Key]bool{}}
 	b.out.Fold.SetAside = map[int64]string{}
 	return b
 }
 
 // finish writes what changed into the fold.
 func (b *batch) finish() {
+	b.out.Fold.Problems = make([]alert.Problem, 0, len(b.order))
+	b.out.Fold.Posts = make([]store.Post, 0, len(b.touched))
 	for _, key := range b.order {
 		b.out.Fold.Problems = append(b.out.Fold.Problems, b.problems[key])
 	}
@@ -109,6 +111,7 @@ type batch struct {
 	order     []alert.Key // of problems, as first changed
 	postOrder []alert.Key
 	touched   map[postID]bool // posts to write
+	learned   map[alert.Key]bool
 	opened    map[openingID]history
 	out       Outcome
 }
@@ -141,7 +144,8 @@ func (b *batch) add(item Item) {
 		return
 	}
 	// The API knows more of trigger problems alone.
-	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && e.problem.Origin == alert.OriginTrigger && !slices.Contains(b.out.Learned, r.Key) {
+	if !r.Duplicate && item.Entry.Kind == store.EntryEvent && e.problem.Origin == alert.OriginTrigger && !b.learned[r.Key] {
+		b.learned[r.Key] = true
 		b.out.Learned = append(b.out.Learned, r.Key)
 	}
 	b.take(r.Key, e)
