@@ -71,21 +71,28 @@ func (b *bot) join(l lives, t *task) bool {
 	if len(tasks) == 0 {
 		return true
 	}
-	var keys []alert.Key
-	ok := b.persist(l.begin, "gathering posts into a digest", func(ctx context.Context) error {
-		d, err := b.Store.NewestDigest(ctx, room, "")
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if err != nil || !Takes(d, now) {
+	var d store.Digest
+	ok := b.persist(l.begin, "finding the digest that gathers", func(ctx context.Context) (err error) {
+		if d, err = b.Store.NewestDigest(ctx, room, ""); err != nil || !Takes(d, now) {
 			d = store.Digest{Room: room}
 		}
-		d, keys, err = b.Store.JoinDigest(ctx, d, slices.Collect(maps.Keys(tasks)), now)
-		if err == nil {
-			b.Log.Info("problems gathered into a digest", "digest", d.ID, "room", room, "bot", b.name, "gathered", len(keys), "problems", d.Joined)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
 		}
 		return err
 	})
+	// In pieces, for intake waits while one is written. Nothing is said before all are in.
+	var keys []alert.Key
+	for batch := range slices.Chunk(slices.Collect(maps.Keys(tasks)), digestBatch) {
+		ok = ok && b.persist(l.begin, "gathering posts into a digest", func(ctx context.Context) error {
+			grown, joined, err := b.Store.JoinDigest(ctx, d, batch, now)
+			if err == nil {
+				d, keys = grown, append(keys, joined...)
+			}
+			return err
+		})
+	}
+	b.Log.Info("problems gathered into a digest", "digest", d.ID, "room", room, "bot", b.name, "gathered", len(keys), "problems", d.Joined)
 	b.Metrics.Digested.Add(float64(len(keys)))
 	b.joined(t, tasks, keys)
 	return ok
