@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -312,6 +313,13 @@ func (r *Relay) bots() (bots, error) {
 	r.registry.MustRegister(requests)
 	var list bots
 	for _, b := range r.cfg.Webex.Bots {
+		for _, op := range webex.Ops { // so that each is there from the start
+			status := "200"
+			if strings.HasPrefix(op, http.MethodDelete) {
+				status = "204"
+			}
+			requests.WithLabelValues(b.Name, op, status)
+		}
 		list = append(list, bot{b, webex.New(webex.Options{
 			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
 			Observe: func(op string, status int, took time.Duration) {
