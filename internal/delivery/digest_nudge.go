@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -22,6 +23,15 @@ func shownBy(d store.Digest, p alert.Problem, post store.Post, room RoomSettings
 	return s
 }
 
+// without leaves out what is to be marked otherwise: those posts stay behind.
+func without(shown, nudged []store.Shown) []store.Shown {
+	later := make(map[alert.Key]bool, len(nudged))
+	for _, n := range nudged {
+		later[n.Key] = true
+	}
+	return slices.DeleteFunc(shown, func(s store.Shown) bool { return later[s.Key] })
+}
+
 // nudge notes what the thread is to say about one post.
 func (m *members) nudge(p alert.Problem, post store.Post, room RoomSettings, now time.Time) {
 	told := post.ToldSeq
@@ -36,9 +46,41 @@ func (m *members) nudge(p alert.Problem, post store.Post, room RoomSettings, now
 	}
 }
 
+const (
+	// A storm's clocks run out as its problems came: what nudges follow each other
+	// closer than nudgeQuiet are one line, for nudgeMost at most.
+	nudgeQuiet = 5 * time.Second
+	nudgeMost  = time.Minute
+)
+
+// gathersNudges says whether a digest's edits wait for its nudges: not while it has
+// something to tell that the room doesn't know.
+func gathersNudges(d store.Digest) bool { return d.Open > 0 && d.Shown >= d.Joined+d.Left }
+
+// nudgesAt is when nudges are said: once no more come, as far as anybody can tell.
+func nudgesAt(nudges []alert.Nudge) time.Time {
+	if len(nudges) == 0 {
+		return time.Time{}
+	}
+	first, last := nudges[0].At, nudges[0].At
+	for _, n := range nudges {
+		if n.At.Before(first) {
+			first = n.At
+		}
+		if n.At.After(last) {
+			last = n.At
+		}
+	}
+	if at, most := last.Add(nudgeQuiet), first.Add(nudgeMost); at.Before(most) {
+		return at
+	}
+	return first.Add(nudgeMost)
+}
+
 // nudgeDigest says in one reply what there is to say of all that a digest stands
 // for: so a storm's problems are reminded of together. What else changed is shown next.
 func (b *bot) nudgeDigest(l lives, t *task, d store.Digest, m members, room RoomSettings) outcome {
+	delete(t.digest.nudgeAt, d.ID)
 	message := room.address()
 	message.ParentID, message.Markdown = d.MessageID, render.DigestNudges(m.nudges, room.Room)
 	var got webex.Message

@@ -118,3 +118,32 @@ func TestADigestsLineThatIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// A storm's reminders come as its problems did: those that follow each other are one
+// line; and what the room doesn't know yet doesn't wait for them.
+func TestADigestGathersItsReminders(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 40, nil)
+		w.pass(time.Minute)
+		for n := 0; n < 30; n += 5 {
+			w.rain(n, n+5, reminded)
+			w.pass(2 * time.Second)
+		}
+		require.Empty(t, w.saidIn("noc", "⏰"))
+		w.rain(40, 60, nil)
+		w.rain(30, 35, reminded)
+		w.pass(4 * time.Second)
+		require.Contains(t, w.digestTexts("noc")[0], "main/59=open")
+		require.Empty(t, w.saidIn("noc", "⏰"))
+		w.pass(10 * time.Second)
+		require.Equal(t, []string{"⏰ 35 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Zero(t, w.store.pending())
+
+		// They aren't gathered for ever.
+		for range 35 {
+			w.rain(0, 5, reminded)
+			w.pass(2 * time.Second)
+		}
+		require.GreaterOrEqual(t, len(w.saidIn("noc", "⏰")), 2)
+	})
+}

@@ -46,6 +46,9 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 			}
 		}
 		step := NextDigest(d, seen, now)
+		if until := t.digest.nudgeAt[d.ID]; step.Op == OpDigestEdit && gathersNudges(d) && now.Before(until) {
+			step = Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+		}
 		switch step.Op {
 		case OpNone:
 			if d.Pending {
@@ -251,8 +254,14 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	message.Markdown = text
 	switch step.Op {
 	case OpDigestEdit:
-		if len(m.nudges) > 0 {
+		if at := nudgesAt(m.nudges); len(m.nudges) > 0 && !now.Before(at) {
 			return b.nudgeDigest(l, t, d, m, room)
+		} else if len(m.nudges) > 0 {
+			t.digest.nudgeAt[d.ID] = at
+			if gathersNudges(d) {
+				return outcome{wake: now} // there may be other digests
+			}
+			m.shown = without(m.shown, m.nudged)
 		}
 		open := slices.ContainsFunc(m.Items, func(i render.DigestItem) bool { return i.Open })
 		last := m.Digest

@@ -24,7 +24,9 @@ type digestTask struct {
 	sorted    bool               // those that changed before this task began were looked at
 	seen      Seen
 	doubts    map[int64]Doubts // of digests
-	openings  []*task          // parked: what opened again and is to join the message of its trigger
+	// nudgeAt is until when a digest's nudges are gathered; of the worker.
+	nudgeAt  map[int64]time.Time
+	openings []*task // parked: what opened again and is to join the message of its trigger
 }
 
 // rankOfDigests lets a digest of new problems go right after a new disaster.
@@ -96,7 +98,7 @@ func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 	if t == nil {
 		t = &task{
 			id: id, room: room, urgency: urgency{class: classNew, rank: rankOfDigests, since: now},
-			digest: &digestTask{changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}},
+			digest: &digestTask{changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{}},
 		}
 		b.queue.add(t)
 		b.queue.sleep(t, at, true)
