@@ -97,7 +97,7 @@ func TestAnswersGoFirst(t *testing.T) {
 				if answers--; answers == 0 {
 					return
 				}
-			} else if n > 0 && c.q.turn != c.q.picks {
+			} else if n > 0 && c.q.turned[x.room] != c.q.picks {
 				t.Fatalf("%s went first", x.id)
 			}
 		}

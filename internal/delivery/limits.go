@@ -26,6 +26,7 @@ type Limits struct {
 // roomLimit is one room that was refused.
 type roomLimit struct {
 	until time.Time // no call before
+	since time.Time // when it was refused last
 	alone bool      // it is limited by itself, as far as we know: its 429 is its own
 	pace  *Rate     // its own, if it had to be slowed; nil for none
 
@@ -211,7 +212,7 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 	for name, x := range l.rooms {
 		switch {
 		case name != room:
-			if x.trial && !started.Before(l.until) {
+			if x.trial && started.After(x.since) && !started.Before(l.until) {
 				x.others++
 			}
 		case tried:
@@ -234,6 +235,7 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		x = &roomLimit{}
 		l.rooms[room] = x
 	}
+	x.since = now
 	tried := l.tryEnds(room)
 	proof := tried && !l.begun.After(started) && RoomsOwn(x.evidence)
 	if x.pace != nil {

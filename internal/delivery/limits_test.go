@@ -114,6 +114,15 @@ func TestATrialThatSomebodyMayHaveOvertakenProvesNothing(t *testing.T) {
 	require.False(t, l.LimitedIn("noc", now, now.Add(50*time.Millisecond), time.Second))
 }
 
+// A call that was under way when a room was refused says nothing about what came after.
+func TestWhatWasUnderWayIsNoEvidence(t *testing.T) {
+	l, until := blocked(t)
+	require.True(t, l.Begin("db", until))
+	require.True(t, refuseIn(t, l, "noc", until.Add(quietKnown), 10*time.Second), "nobody else was answered since")
+	l.Answered("db", until, until.Add(2*time.Second))
+	require.False(t, l.evidence(l.rooms["noc"], until).Others > 0)
+}
+
 // That another room is refused too may mean that the account is limited as well.
 func TestWhatIsKnownOfARoomIsProvedAgainAfterAnothersRefusal(t *testing.T) {
 	l, until := blocked(t)

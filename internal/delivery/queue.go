@@ -100,7 +100,7 @@ type queue struct {
 	perRoom int                   // how many may be; 0 for any number
 	waiting taskHeap
 	picks   int64
-	turn    int64 // the last pick that went to what had waited long
+	passed  int // picks in a row that passed over what has waited long
 	arrived int64
 	// opens says from when on a room takes calls, where that isn't now; nil for always.
 	opens func(room string, now time.Time) time.Time
@@ -195,12 +195,17 @@ func (q *queue) pick(now time.Time) *task {
 		return nil
 	}
 	q.picks++
-	t, every := urgent, int64(turnEvery)
+	t, every := urgent, turnEvery
 	if urgent.class == classAnswer {
 		every = answerTurnEvery
 	}
-	if oldest != nil && q.picks-q.turn >= every {
-		t, q.turn = oldest, q.picks
+	switch {
+	case oldest == nil:
+		q.passed = 0
+	case q.passed+1 < every:
+		q.passed++
+	default:
+		t, q.passed = oldest, 0
 		q.turned[t.room] = q.picks
 	}
 	q.lift(t)
