@@ -8,8 +8,8 @@ import (
 
 // What may wait decoded. What comes beyond it is read out of the journal when it is its turn.
 const (
-	inboxMost  = 16384
-	inboxBytes = 24 << 20 // of payloads, which what was decoded still holds
+	inboxMost  = 8192
+	inboxBytes = 16 << 20 // of payloads, which what was decoded still holds
 )
 
 // inbox holds entries that were handed over as they were appended, decoded: as long

@@ -202,7 +202,7 @@ func TestHandedOverIsBounded(t *testing.T) {
 		time.Sleep(time.Minute)
 		m.once(t)
 		require.NotZero(t, m.decoded)
-		require.Less(t, m.decoded, 10_000, "most of it was here")
+		require.Less(t, m.decoded, 15_000, "some of it was here")
 	})
 }
 
@@ -213,8 +213,8 @@ func TestBatches(t *testing.T) {
 		takes       time.Duration
 		least, most int
 	}{
-		"quick": {takes: time.Millisecond, least: 100, most: 1024},
-		"slow":  {takes: 50 * time.Millisecond, least: 64, most: 64},
+		"quick": {takes: time.Millisecond, least: 100, most: 512},
+		"slow":  {takes: 50 * time.Millisecond, least: 128, most: 128},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -57,9 +57,9 @@ type Options struct {
 const (
 	// leastBatch and mostBatch bound one transaction. Between them it is as large as
 	// shortCommit and longCommit let it be: a large one costs less for each entry, but
-	// intake waits while it is written.
-	leastBatch, mostBatch   = 64, 1024
-	shortCommit, longCommit = 10 * time.Millisecond, 20 * time.Millisecond
+	// while it is written intake waits, and a sender's next event with it.
+	leastBatch, mostBatch   = 128, 512
+	shortCommit, longCommit = 4 * time.Millisecond, 8 * time.Millisecond
 	// In a burst, which is more than burst entries in a batch, what comes is gathered for a
 	// moment: a commit costs the same for one as for many.
 	burst  = 4

@@ -215,6 +215,26 @@ func TestNewerSchema(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
+// Pruning takes turns with others: what it removes at once is little.
+func TestPruneInPieces(t *testing.T) {
+	s := openHere(t)
+	var f store.Fold
+	for i := range 100 {
+		p := alert.Problem{Key: alert.Key{Source: "main", EventID: fmt.Sprint(i + 1)}, State: alert.StateResolved}
+		f.Problems = append(f.Problems, p)
+		f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc"})
+	}
+	require.NoError(t, s.CommitFold(t.Context(), f))
+	before, later := commits(t, s), time.Now().Add(time.Hour)
+	n, err := s.Prune(t.Context(), later, later, later, 90)
+	require.NoError(t, err)
+	require.Equal(t, 180, n, "as many problems as may go at most, with their posts")
+	require.Equal(t, before+3, commits(t, s))
+	n, err = s.Prune(t.Context(), later, later, later, 0)
+	require.NoError(t, err)
+	require.Equal(t, 20, n)
+}
+
 // What is asked all the time costs the same however much is stored: nothing
 // walks through a table, only through indexes that hold no more than what is asked for.
 func TestPlans(t *testing.T) {
@@ -222,7 +242,7 @@ func TestPlans(t *testing.T) {
 	small := []string{"json_each", "CONSTANT ROW", "fold", "mark", "k", "r", "(subquery", "journal_open", "o", "journal_aside", "a", // lists, one row, exceptions
 		"INDEX digests_pending", "INDEX digests_dead", "INDEX posts_digest_behind", "b", "p", // the ids of pending digests
 		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
-		"INDEX commands_log", "INDEX problems_worst"} // read from an end, up to a limit
+		"INDEX commands_log"} // read from an end, up to a limit
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"post by message": postByMessage, "pending notices": pendingNotices, "unfinished commands": unfinishedCommands,
@@ -231,7 +251,7 @@ func TestPlans(t *testing.T) {
 		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC LIMIT 1`,
 		"due posts":       duePosts,
 		"to ask about":    unobservedProblems,
-		"worst problems":  `SELECT p.doc FROM problems p ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+		"worst problems":  `SELECT p.doc FROM problems p WHERE p.open = 1 ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)
 		require.NoError(t, err, name)

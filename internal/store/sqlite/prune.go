@@ -5,54 +5,70 @@ import (
 	"time"
 )
 
-// Prune implements store.Store: one small transaction.
+// prunePiece is how many rows one transaction of Prune removes: few enough for
+// intake not to notice that it waits.
+const prunePiece = 32
+
+// Prune implements store.Store: many small transactions, between which others have
+// their turn.
 func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error) {
 	removed := 0
-	var from int64
-	err := s.write(ctx, "prune", func(t *tx) error {
-		n, last, err := t.pruneJournal(s.pruned.Load(), micro(journalBefore), limit)
-		if err != nil {
-			return err
-		}
-		removed, from = n, last
-		for _, do := range []struct {
-			what   string
-			before time.Time
-		}{
-			// The entry goes first, while the table beside it still names it.
-			{`DELETE FROM journal WHERE id IN (
-				SELECT a.id FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
-				WHERE j.received_at < ? ORDER BY a.id LIMIT ?)`, auditBefore},
-			{`DELETE FROM notices WHERE id IN (
-				SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`, problemsBefore},
-			{`DELETE FROM commands WHERE id IN (
-				SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`, auditBefore},
-		} {
-			n, err := t.exec(do.what, micro(do.before), limited(limit))
-			if err != nil {
-				return err
-			}
-			removed += int(n)
-		}
-		if _, err := t.exec(`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`); err != nil {
-			return err
-		}
-		if n, err = t.pruneProblems(micro(problemsBefore), limit); err != nil {
-			return err
-		}
-		removed += n
+	for _, one := range []struct {
+		before time.Time
+		remove func(t *tx, before int64, limit int) (found, removed int, err error)
+	}{
+		{journalBefore, func(t *tx, before int64, limit int) (int, int, error) {
+			n, last, err := t.pruneJournal(s.pruned.Load(), before, limit)
+			t.then = func() { s.pruned.Store(last) }
+			return n, n, err
+		}},
+		// The entry goes first, while the table beside it still names it.
+		{auditBefore, removing(`DELETE FROM journal WHERE id IN (
+			SELECT a.id FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
+			WHERE j.received_at < ? ORDER BY a.id LIMIT ?)`,
+			`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`)},
+		{problemsBefore, removing(`DELETE FROM notices WHERE id IN (
+			SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`)},
+		{auditBefore, removing(`DELETE FROM commands WHERE id IN (
+			SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`)},
+		{problemsBefore, (*tx).pruneProblems},
 		// A digest goes with the last of its posts.
-		gone, err := t.exec(`DELETE FROM digests WHERE id IN (
+		{problemsBefore, removing(`DELETE FROM digests WHERE id IN (
 			SELECT id FROM digests d WHERE d.created_at < ? AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
-			ORDER BY d.created_at LIMIT ?)`, micro(problemsBefore), limited(limit))
-		removed += int(gone)
-		return err
-	})
-	if err != nil {
-		return 0, err
+			ORDER BY d.created_at LIMIT ?)`)},
+	} {
+		for left := limit; left > 0 || limit <= 0; {
+			piece, found, gone := prunePiece, 0, 0
+			if limit > 0 {
+				piece = min(left, prunePiece)
+			}
+			err := s.write(ctx, "prune", func(t *tx) (err error) {
+				found, gone, err = one.remove(t, micro(one.before), piece)
+				return err
+			})
+			if err != nil {
+				return removed, err
+			}
+			removed += gone
+			if left -= found; found < piece {
+				break
+			}
+		}
 	}
-	s.pruned.Store(from)
 	return removed, nil
+}
+
+// removing runs statements; the first one removes, by a time and a limit.
+func removing(what string, also ...string) func(t *tx, before int64, limit int) (int, int, error) {
+	return func(t *tx, before int64, limit int) (int, int, error) {
+		n, err := t.exec(what, before, limit)
+		for _, what := range also {
+			if err == nil && n > 0 {
+				_, err = t.exec(what)
+			}
+		}
+		return int(n), int(n), err
+	}
 }
 
 // pruneJournal removes applied entries in the order of their ids, from where the
@@ -69,7 +85,7 @@ func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int6
 	if err != nil {
 		return 0, last, err
 	}
-	rows, err := st.QueryContext(context.Background(), before, from, limited(limit))
+	rows, err := st.QueryContext(context.Background(), before, from, limit)
 	if err != nil {
 		return 0, last, err
 	}
@@ -100,17 +116,16 @@ func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int6
 
 // pruneProblems removes problems that don't go on, with their posts. One that a
 // room is still to be told of stays.
-func (t *tx) pruneProblems(before int64, limit int) (int, error) {
+func (t *tx) pruneProblems(before int64, limit int) (found, removed int, err error) {
 	ids, err := t.ids(`
 		SELECT p.id FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
 			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (`+behind+`
 				OR `+behindInDigest+` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')))
-		ORDER BY p.written_at LIMIT ?`, before, limited(limit))
+		ORDER BY p.written_at LIMIT ?`, before, limit)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	removed := 0
 	for _, id := range ids {
 		for _, what := range []string{
 			`DELETE FROM posts WHERE (event_id, source) = (SELECT event_id, source FROM problems WHERE id = ?)`,
@@ -118,10 +133,10 @@ func (t *tx) pruneProblems(before int64, limit int) (int, error) {
 		} {
 			n, err := t.exec(what, id)
 			if err != nil {
-				return 0, err
+				return 0, 0, err
 			}
 			removed += int(n)
 		}
 	}
-	return removed, nil
+	return len(ids), removed, nil
 }
