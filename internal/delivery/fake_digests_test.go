@@ -49,7 +49,7 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 	}
 	for _, k := range keys {
 		for i, p := range s.posts[k] {
-			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HeldUntil().After(now) {
+			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HeldUntil().After(now) && (p.Open || p.TellAfter.IsZero()) {
 				s.posts[k][i].Digest, s.posts[k][i].Attempts, s.posts[k][i].NotBefore = id, 0, time.Time{}
 				joined = append(joined, k)
 			}

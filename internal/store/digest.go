@@ -51,7 +51,8 @@ type Shown struct {
 type Digests interface {
 	// JoinDigest puts posts of d.Room into a digest, which it opens where d.ID is 0, all in one
 	// transaction, and gives the digest and the posts that joined: those that are
-	// behind, that the room was never told of, and that are not held (HeldUntil) at now.
+	// behind, that the room was never told of, and that are not held (HeldUntil) at now. A post
+	// with a TellAfter whose problem is over isn't among them: it may not be told at all.
 	// Where none can join, nothing is written and the digest is as it was.
 	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
 	// LeaveDigest takes posts out of a digest: each is told by itself from now on.

@@ -60,6 +60,7 @@ func (s *Store) JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key
 			UPDATE posts AS t SET digest = ?, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
 			WHERE (event_id, source, room) IN (SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?3))
 				AND ` + behind + ` AND t.root_id = '' AND t.told_seq = 0 AND max(t.hold_until, t.tell_after) <= ?4
+				AND (t.open = 1 OR t.tell_after = 0)
 			RETURNING source, event_id`)
 		if err != nil {
 			return err

@@ -10,6 +10,19 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
+// What was over before its room was to be told of it isn't told by a digest
+// either: whether it was is for who looks at the problem.
+func testDigestOver(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	late, over := post("1", "noc", 1), post("2", "noc", 2)
+	late.TellAfter, over.TellAfter, over.Open = t0.Add(-time.Minute), t0.Add(-time.Minute), false
+	fold(t, s, store.Fold{Posts: []store.Post{late, over}})
+	_, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2")}, t0)
+	require.NoError(t, err)
+	require.Equal(t, []alert.Key{key("1")}, joined)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 1)
+}
+
 // A post is pending by itself, or in one digest: joining, being shown, changing
 // and leaving keep the counts exact, also for a store that was opened again.
 func testDigests(t *testing.T, open Opener) {

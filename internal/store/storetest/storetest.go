@@ -39,6 +39,7 @@ func Run(t *testing.T, open Opener) {
 		"posts/pending":             testPendingPosts,
 		"posts/by message":          testPostByMessage,
 		"digests":                   testDigests,
+		"digests and what is over":  testDigestOver,
 		"digests/dead":              testDeadDigests,
 		"notices/life":              testNotices,
 		"notices/dedup":             testNoticeDedup,
