@@ -195,7 +195,6 @@ type foldProcess struct {
 	*process
 	in  io.Writer
 	out *json.Decoder
-	log string
 }
 
 // startFold starts one beside a database.

@@ -279,7 +279,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		step.Op = OpDigestLine
 		message.ParentID = d.MessageID
 		m.Account = true
-		text, complete = b.Render.Digest(m.Digest, room.Room)
+		text, _ = b.Render.Digest(m.Digest, room.Room)
 		if shows = hash(text); d.Hash == shows && d.Gone == "" {
 			return b.shown(l, settled(ShownDigest(d)), m)
 		}
