@@ -15,7 +15,8 @@ func (p *Problem) AppendJSON(b []byte) ([]byte, error) {
 }
 
 // ParseProblem reads what AppendJSON wrote, in a fraction of the time that
-// json.Unmarshal takes; everything else is left to that.
+// json.Unmarshal takes; everything else is left to that. The problem's texts are parts of
+// one copy of the document: who holds one holds all.
 func ParseProblem(doc []byte) (Problem, error) {
 	if p, ok := parseProblem(doc); ok {
 		return p, nil

@@ -40,7 +40,8 @@ type Digest struct {
 	Gone    []DigestItem
 }
 
-// DigestItem makes one of a problem.
+// DigestItem makes one of a problem. It holds copies: a problem's texts are parts of
+// its whole document, which thousands of items mustn't hold.
 func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	title := p.Name
 	if title == "" || p.Origin != alert.OriginTrigger {
@@ -48,10 +49,10 @@ func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	}
 	hosts := make([]alert.Host, 0, len(p.Hosts))
 	for _, h := range p.Hosts {
-		hosts = append(hosts, alert.Host{Host: h.Host, Name: h.Name})
+		hosts = append(hosts, alert.Host{Host: strings.Clone(h.Host), Name: strings.Clone(h.Name)})
 	}
 	i := DigestItem{
-		Key: p.Key, Title: title, Hosts: hosts, Severity: p.Severity, HasSeverity: hasSeverity(&p), Open: p.Open(),
+		Key: p.Key, Title: strings.Clone(title), Hosts: hosts, Severity: p.Severity, HasSeverity: hasSeverity(&p), Open: p.Open(),
 		Acked: p.Acknowledged && p.Open(), OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Link: r.problemURL(&p),
 	}
 	if by := p.AcknowledgedBy(); by != nil && i.Acked {

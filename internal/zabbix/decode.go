@@ -31,7 +31,8 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 		return alert.Event{}, fmt.Errorf("the payload can't be used: %s", faults[0])
 	}
 	e := alert.Event{
-		Key:          alert.Key{Source: o.Source, EventID: p.Macros["event.id"]},
+		// A copy: keys are held for long, and mustn't hold the payload that they are a part of.
+		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.Macros["event.id"])},
 		Kind:         p.Kind(),
 		Origin:       p.Origin(),
 		ReceivedAt:   o.ReceivedAt.UTC(),

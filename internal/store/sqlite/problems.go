@@ -127,6 +127,7 @@ func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	if err != nil {
 		return alert.Problem{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, key, err)
 	}
+	p.Key = key // which isn't a part of the document, as all of its texts are
 	return p, nil
 }
 
