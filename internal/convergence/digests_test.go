@@ -44,7 +44,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 		w.checkFallback(h, p, post)
 	case post.Desired > post.Delivered:
 		w.fault("%s is behind its digest still: %+v", where, post)
-	case p.Open() && p.Severity >= w.Storm.Individual:
+	case p.Open() && p.Severity >= w.Storm.Individual && d.Flap == "":
 		w.fault("%s is in digest %d, though it is %s", where, d.ID, p.Severity.Title())
 	}
 }
@@ -85,7 +85,7 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 		if host == "" {
 			label, host = ": "+id, "-"
 		}
-		if strings.Contains(m.Text, label) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
+		if strings.Contains(m.Text, label) || d.Flap != "" && strings.Contains(m.Text, id) && strings.Contains(m.Text, host) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
 			return true
 		}
 		return slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
@@ -101,8 +101,7 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 			w.fault("%s names neither %s nor %q, and neither does a list in its thread (%+v): %s", where, p.Key, host, d, m.Text)
 		}
 	}
-	for _, found := range memberIDs.FindAllStringSubmatch(m.Text, -1) {
-		id := found[1]
+	for _, id := range problemIDs.FindAllString(m.Text, -1) {
 		if mine[id] {
 			continue
 		}
@@ -119,9 +118,9 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 
 var (
 	noLonger  = regexp.MustCompile(`(?m)^No longer told here.*\n`)
-	memberIDs = regexp.MustCompile(`\((7\d{4})\)`)
 	atOnce    = regexp.MustCompile(`([\d,]+) problems? at once`)
 	openOnes  = regexp.MustCompile(`· ([\d,]+) open`)
+	opened    = regexp.MustCompile(`opened again (\d+) times`)
 	ackedOnes = regexp.MustCompile(`, ([\d,]+) acknowledged`)
 )
 
@@ -129,7 +128,7 @@ var (
 // edits are spent, its thread tells.
 func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim.MessageView, where string) {
 	settings, _ := delivery.RoomsOf(w.cfg)(d.Room, "")
-	all := render.Digest{Left: d.Left}
+	all := render.Digest{Left: d.Left, Flap: d.Flap != ""}
 	open, acked := 0, 0
 	for _, p := range problems {
 		all.Items = append(all.Items, w.render.DigestItem(p))
@@ -147,7 +146,7 @@ func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim
 	}
 	newest := "" // account in its thread, but for who has left
 	for _, r := range w.thread(m) {
-		if len(r.Files) == 0 {
+		if len(r.Files) == 0 && !strings.ContainsAny(r.Text, nudgeSigns) {
 			newest = noLonger.ReplaceAllString(r.Markdown, "")
 		}
 	}
@@ -162,6 +161,12 @@ func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim
 		account, _ := w.render.Digest(all, settings.Room)
 		if head, _, _ := strings.Cut(account, "\n\n"); d.Edits < limit || !strings.Contains(newest, head) {
 			w.fault("%s isn't as it should be (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, d.Edits, want, m.Markdown, newest)
+		}
+		return
+	}
+	if d.Flap != "" {
+		if found := opened.FindStringSubmatch(m.Text); len(problems)+d.Left > 1 && len(problems) > 0 && (found == nil || found[1] != strconv.Itoa(len(problems)+d.Left)) {
+			w.fault("%s opened %d times and says otherwise: %s", where, len(problems)+d.Left, m.Text)
 		}
 		return
 	}

@@ -89,6 +89,14 @@ func (d *disk) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, 
 	return on(d, ctx, "pending posts", false, func() ([]store.Post, error) { return d.Store.PendingPosts(ctx, rooms) })
 }
 
+func (d *disk) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {
+	return on(d, ctx, "due posts", false, func() ([]store.Post, error) { return d.Store.DuePosts(ctx, now, limit) })
+}
+
+func (d *disk) RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error) {
+	return on(d, ctx, "recent problems", false, func() ([]alert.Problem, error) { return d.Store.RecentProblems(ctx, since, limit) })
+}
+
 func (d *disk) SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error {
 	_, err := on(d, ctx, fmt.Sprint("save ", key, room), true, func() (nothing, error) { return just(d.Store.SavePost(ctx, key, room, c)) })
 	return err

@@ -120,7 +120,7 @@ func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
 			l.tell(t, alert.KindRecovery, update{}, t.ResolvedAt)
 		}
 		if r.IntN(8) == 0 {
-			l.see(t, at+within(r, span))
+			l.see(t, max(changed, t.ResolvedAt)+within(r, span/2))
 		}
 		steps = append(steps, l.steps...)
 	}
@@ -162,6 +162,7 @@ type telling struct {
 	r       *rand.Rand
 	problem int
 	host    string
+	trigger string
 	late    bool          // messages overtake each other
 	most    time.Duration // how long a message takes, if it isn't late; 0 for 3 s
 	steps   []step
@@ -202,6 +203,9 @@ func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Du
 		"EVENT.ID": eventID(l.problem), "EVENT.NAME": nameOf(l.problem), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0",
 		"EVENT.VALUE": "1", "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.TIMESTAMP": stamp(t.Opened), "TIMESTAMP": stamp(at),
 		"EVENT.ACK.STATUS": "No", "HOST.HOST": l.host, "ALERT.SENDTO": to,
+	}
+	if l.trigger != "" {
+		m["TRIGGER.ID"] = l.trigger
 	}
 	if t.Acknowledged {
 		m["EVENT.ACK.STATUS"] = "Yes"

@@ -162,7 +162,7 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	case resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		who := limited{bot: l.bot}
-		if resp.Header.Get(webexsim.LimitHeader) == "room" {
+		if resp.Header.Get(webexsim.LimitHeader) != "account" { // a step of the schedule: it says so of one operation, and others are answered
 			who.room = e.roomOf(r)
 		}
 		if until := now.Add(time.Duration(seconds) * time.Second); until.After(e.waits[who].until) {

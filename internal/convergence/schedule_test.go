@@ -80,12 +80,22 @@ func (s step) String() string {
 	return b.String()
 }
 
+// rules are what the routes of hosts db* and line* and their rooms ask for besides.
+type rules struct {
+	Delay    time.Duration // what is over sooner isn't told
+	Escalate time.Duration // to the room ops, and Alice is mentioned; 0 for never
+	Remind   time.Duration // 0 for never
+	Quiet    time.Duration // until when the room line wants to hear of nothing below high; in minutes
+	Flapping config.Flapping
+}
+
 // schedule is a whole run: what the world is like, and what happens in it.
 type schedule struct {
 	Seed    uint64
 	Workers int
 	Rate    float64 // calls a second that delivery begins with
 	Storm   config.Storm
+	Rules   rules
 
 	PerAccount, PerRoom float64       // what Webex allows a second; 0 for no limit
 	Network, Disk       time.Duration // how long a request, an answer, a read or a write takes at most
@@ -94,8 +104,8 @@ type schedule struct {
 
 func (s schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d workers, %.3g calls/s, storm %+v; Webex allows %.3g/s an account, %.3g/s a room; network ≤ %v, disk ≤ %v\n",
-		s.Seed, s.Workers, s.Rate, s.Storm, s.PerAccount, s.PerRoom, s.Network, s.Disk)
+	fmt.Fprintf(&b, "seed %d: %d workers, %.3g calls/s, storm %+v, rules %+v; Webex allows %.3g/s an account, %.3g/s a room; network ≤ %v, disk ≤ %v\n",
+		s.Seed, s.Workers, s.Rate, s.Storm, s.Rules, s.PerAccount, s.PerRoom, s.Network, s.Disk)
 	for _, step := range s.Steps {
 		fmt.Fprintf(&b, "  %v\n", step)
 	}
@@ -145,6 +155,9 @@ func of(seed uint64) schedule {
 	if r.IntN(3) > 0 {
 		problems += s.storm(r, problems, span)
 	}
+	if r.IntN(3) == 0 {
+		problems += s.rule(r, problems, span)
+	}
 	for range r.IntN(7) {
 		s.Steps = append(s.Steps, trouble(r, problems, span)...)
 	}
@@ -173,6 +186,42 @@ func (s *schedule) storm(r *rand.Rand, first int, span time.Duration) (problems 
 		problems += g.many
 	}
 	return problems
+}
+
+// rule makes some rules, and triggers that flap. It says how many problems those have.
+func (s *schedule) rule(r *rand.Rand, first int, span time.Duration) (problems int) {
+	if r.IntN(2) == 0 {
+		s.Rules.Delay = pick(r, 3*time.Second, 20*time.Second)
+	}
+	if r.IntN(2) == 0 {
+		s.Rules.Escalate = pick(r, 10*time.Second, time.Minute, 5*time.Minute)
+	}
+	if r.IntN(3) == 0 {
+		s.Rules.Remind = pick(r, 15*time.Minute, 40*time.Minute)
+	}
+	if r.IntN(3) == 0 {
+		s.Rules.Quiet = time.Duration(1+r.IntN(5)) * time.Minute
+	}
+	if r.IntN(2) > 0 {
+		return 0
+	}
+	s.Rules.Flapping = config.Flapping{Count: config.Times(3 + r.IntN(2)), Window: config.Duration(pick(r, time.Minute, 10*time.Minute))}
+	host := pick(r, "sw1", "db1", "line1")
+	at := within(r, span/2)
+	t := truth{Severity: alert.Severity(r.IntN(6))}
+	for problems = range 4 + r.IntN(8) {
+		at = at.Truncate(time.Second) + time.Second + within(r, span/8)
+		t.Opened, t.Resolved = at, false
+		l := &telling{r: r, problem: first + problems, host: host, trigger: "4711", most: time.Second}
+		l.tell(t, alert.KindProblem, update{}, at)
+		at = at.Truncate(time.Second) + time.Second + within(r, span/8)
+		if r.IntN(8) > 0 {
+			t.Resolved, t.ResolvedAt = true, at
+			l.tell(t, alert.KindRecovery, update{}, at)
+		}
+		s.Steps = append(s.Steps, l.steps...)
+	}
+	return problems + 1
 }
 
 func (s *schedule) sort() {

@@ -128,12 +128,8 @@ func (w *world) fault(format string, args ...any) {
 }
 
 func newWorld(s schedule, dir string, empty []byte) *world {
-	cfg := *settings()
-	cfg.Storm, cfg.Rooms = s.Storm, slices.Clone(cfg.Rooms)
-	for i := range cfg.Rooms {
-		cfg.Rooms[i].Storm = &cfg.Storm
-	}
-	w := &world{schedule: s, dir: dir, cfg: &cfg, ears: newEars(), chance: &chance{seed: s.Seed}, erased: map[string]bool{}}
+	cfg := s.config()
+	w := &world{schedule: s, dir: dir, cfg: cfg, ears: newEars(), chance: &chance{seed: s.Seed}, erased: map[string]bool{}}
 	var err error
 	if w.router, err = route.New(w.cfg); err != nil {
 		panic(err)
@@ -160,6 +156,28 @@ func newWorld(s schedule, dir string, empty []byte) *world {
 	w.server = &http.Server{Handler: far(w.sim, s.Network, w.chance), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func() { _ = w.server.Serve(w.net) }()
 	return w
+}
+
+// config is settings with what the schedule asks for.
+func (s schedule) config() *config.Config {
+	cfg := *settings()
+	cfg.Storm, cfg.Flapping = s.Storm, s.Rules.Flapping
+	cfg.Rooms, cfg.Routes = slices.Clone(cfg.Rooms), slices.Clone(cfg.Routes)
+	for i := range cfg.Rooms {
+		room := &cfg.Rooms[i]
+		room.Storm, room.Flapping = &cfg.Storm, &cfg.Flapping
+		if s.Rules.Quiet > 0 && room.Name == "line" {
+			room.Quiet = &config.Quiet{When: []config.When{{Hours: "00:00-" + epoch.Add(s.Rules.Quiet).Format("15:04")}}, Below: alert.High}
+		}
+	}
+	for i := range cfg.Routes[1:] {
+		route := &cfg.Routes[1+i]
+		route.Delay, route.Remind = config.Duration(s.Rules.Delay), config.Duration(s.Rules.Remind)
+		if s.Rules.Escalate > 0 {
+			route.Escalate = []config.Escalation{{After: config.Duration(s.Rules.Escalate), Rooms: []string{"ops"}, Mention: []string{person}}}
+		}
+	}
+	return &cfg
 }
 
 // emptyStore is the file of a store that was never used. Making one takes as long
@@ -289,7 +307,11 @@ func (l *life) connect() {
 				l.deliver.WakeNotices()
 			}
 		},
-		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Log: slog.New(slog.DiscardHandler),
+		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Timing: l.router.Timing,
+		Flapping: func(string) ledger.Flapping {
+			return ledger.Flapping{Count: int(l.Rules.Flapping.Count), Window: time.Duration(l.Rules.Flapping.Window)}
+		},
+		FlapWindow: time.Duration(l.Rules.Flapping.Window), Log: slog.New(slog.DiscardHandler),
 		Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
 	})
 }
@@ -380,7 +402,11 @@ func (w *world) take(e store.Entry) error {
 	w.mu.Lock()
 	w.accepted = append(w.accepted, accepted{id, string(e.Payload), time.Since(e.ReceivedAt)})
 	w.mu.Unlock()
-	l.fold.Wake()
+	if e.ID = id; e.Kind == store.EntryEvent {
+		l.fold.Take(e, decode)
+	} else {
+		l.fold.Take(e, nil)
+	}
 	return nil
 }
 

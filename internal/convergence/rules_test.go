@@ -1,0 +1,168 @@
+package convergence
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+)
+
+// overSooner says whether a problem was over before its room was to be told of it.
+func overSooner(p alert.Problem, post store.Post) bool {
+	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && p.ResolvedAt.Before(post.TellAfter)
+}
+
+// checkRules holds what rooms and routes ask for.
+func (w *world) checkRules(folded map[alert.Key]*told, h held) {
+	for key, posts := range h.posts {
+		for _, post := range posts {
+			w.checkUntold(h, folded[key], post)
+			w.checkEscalation(h, folded[key], post)
+		}
+	}
+	w.checkFlapping(h)
+	w.checkNudges(h)
+}
+
+// nudgeSigns begin what is said of a problem that nobody acknowledged: a reminder, an escalation.
+const nudgeSigns = "⏰⏫"
+
+// checkNudges holds that a room isn't told of an escalation more often than there was
+// one. Of those of a problem that was acknowledged in between only the newest is kept.
+func (w *world) checkNudges(h held) {
+	for _, p := range h.problems {
+		if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && e.Update.Actions.Unack }) {
+			return
+		}
+	}
+	for _, room := range rooms {
+		steps, said := 0, 0
+		for _, p := range h.problems {
+			for _, e := range p.Timeline {
+				if e.Kind == alert.EntryEscalated && e.Nudge.For(room) {
+					steps++
+				}
+			}
+		}
+		for _, m := range w.sim.Timeline(room) {
+			if m.ParentID != "" && !m.Deleted && m.Card == nil && !w.excused(m.ID, map[string]int{}) {
+				said += strings.Count(m.Text, "⏫")
+			}
+		}
+		if said > steps {
+			w.fault("%s is told of %d escalations, and there were %d", room, said, steps)
+		}
+	}
+}
+
+// late is how long the relay may take at most to learn of what it was sent, and to
+// act on it; 0 where it was away, or couldn't write.
+func (w *world) late() time.Duration {
+	if w.has(crash, restart, diskFull) {
+		return 0
+	}
+	return 3*time.Second + 20*w.Disk
+}
+
+// checkUntold holds that a room isn't told of what was over before it was to be.
+func (w *world) checkUntold(h held, t *told, post store.Post) {
+	p := h.problems[post.Key]
+	if w.late() == 0 || !overSooner(p, post) || w.has(erase) {
+		return
+	}
+	m, told := w.sim.Message(cmp.Or(post.RootID, h.digests[post.Digest].MessageID))
+	if told && slices.ContainsFunc(t.states, func(s state) bool {
+		return s.problem.State == alert.StateResolved && s.at.Add(w.late()).Before(post.TellAfter)
+	}) {
+		w.fault("%s was over at %v, before %s was to be told at %v, and it was told at %v", post.Key, p.ResolvedAt, post.Room, post.TellAfter, m.Created)
+	}
+}
+
+// checkEscalation holds that what nobody acknowledged in time has a post where it
+// escalates to, and that what somebody did doesn't escalate.
+func (w *world) checkEscalation(h held, t *told, post store.Post) {
+	p := h.problems[post.Key]
+	steps := w.router.Timing(post.Room, post.Route).Escalate
+	ignored := !slices.ContainsFunc(t.states, func(s state) bool {
+		_, unattended := s.problem.Unattended(s.at)
+		return s.problem.Announced && !unattended
+	})
+	for _, step := range steps {
+		for _, room := range step.Rooms {
+			if p.Open() && p.Announced && ignored && !slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == room }) {
+				w.fault("nobody acknowledged %s in %s, and %s isn't told of it: %+v", p.Key, post.Room, room, post)
+			}
+		}
+	}
+	for _, e := range p.Timeline {
+		if e.Nudge == nil || w.late() == 0 {
+			continue
+		}
+		before := e.At.Add(-w.late())
+		runs, known := false, false
+		for _, s := range t.states {
+			if s.at.Before(before) { // the newest of these, and all that came since
+				runs = false
+			}
+			if s.at.Before(e.At) {
+				_, unattended := s.problem.Unattended(e.At)
+				runs, known = runs || unattended, true
+			}
+		}
+		if known && !runs {
+			w.fault("%s isn't one to speak of at %v, and the relay did: %+v", p.Key, e.At, e.Nudge)
+		}
+	}
+}
+
+// escalatedTo says whether a room has a post since the problem escalated to it: that opens nothing.
+func (w *world) escalatedTo(p store.Post) bool {
+	return slices.ContainsFunc(w.cfg.Routes, func(r config.Route) bool { return r.Name == p.Route && !slices.Contains(r.Rooms, p.Room) })
+}
+
+// checkFlapping holds that a trigger that opens again and again is told in one
+// message that counts, after the first few.
+func (w *world) checkFlapping(h held) {
+	f := w.Rules.Flapping
+	if f.Count == 0 {
+		return
+	}
+	usual := map[string][]time.Time{} // room → when it was told of an opening as of any other problem
+	live := map[string]int{}          // room and trigger → messages
+	for key, posts := range h.posts {
+		for _, p := range posts {
+			if h.problems[key].TriggerID != "" && !w.escalatedTo(p) && p.Flap == "" && !p.JoinedAt.IsZero() {
+				usual[p.Room] = append(usual[p.Room], p.JoinedAt)
+			}
+		}
+	}
+	for room, times := range usual {
+		slices.SortFunc(times, time.Time.Compare)
+		for i := int(f.Count) - 1; i < len(times); i++ {
+			if times[i].Sub(times[i-int(f.Count)+1]) < time.Duration(f.Window) {
+				w.fault("%s is told of %d openings within %v, each by itself", room, f.Count, f.Window)
+			}
+		}
+	}
+	for _, d := range h.digests {
+		if d.Flap == "" || d.State != store.PostLive {
+			continue
+		}
+		// Another begins where the first has few edits left, or the trigger was quiet meanwhile.
+		if live[d.Room+d.Flap]++; live[d.Room+d.Flap] > 1 && time.Duration(f.Window) >= 10*time.Minute && !w.has(refuse, erase, expel, lose, fail, slow, crash) {
+			most := 0
+			for _, o := range h.digests {
+				if o.Room == d.Room && o.Flap == d.Flap {
+					most = max(most, o.Edits)
+				}
+			}
+			if most < 8 {
+				w.fault("%s has %d messages of one trigger", d.Room, live[d.Room+d.Flap])
+			}
+		}
+	}
+}
