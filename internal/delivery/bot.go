@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -214,7 +215,7 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	room := b.webexRoom(t.room)
 	b.mu.Lock()
 	started := time.Now()
-	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.Begin(room, started)
+	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.Begin(room, kindOf(op), started)
 	b.mu.Unlock()
 	if wait {
 		return 0, false, nil
@@ -226,15 +227,25 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	if attempts > 0 {
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
-	b.learn(t.id, room, err, started, now)
-	if webex.ClassOf(err) == webex.RateLimited {
+	b.learn(t.id, room, kindOf(op), err, started, now)
+	if fault(err).RetryAfter > 0 {
 		b.keepPauses(l.save)
 	}
 	return took, true, err
 }
 
+func kindOf(op Op) callKind {
+	switch op {
+	case OpDelete:
+		return callRemove
+	case OpEdit, OpNoticeEdit, OpDigestEdit:
+		return callChange
+	}
+	return callCreate
+}
+
 // learn takes in how a call ended, for the pace of all others.
-func (b *bot) learn(id, room string, err error, started, now time.Time) {
+func (b *bot) learn(id, room string, k callKind, err error, started, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.breaker.State()
@@ -247,7 +258,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	}
 	switch {
 	case err == nil:
-		b.rate.Answered(room, started, now)
+		b.rate.Answered(room, k, started, now)
 	case class == webex.RateLimited:
 		retryAfter := fault(err).RetryAfter
 		alone := b.rate.LimitedIn(room, started, now, retryAfter)
@@ -266,6 +277,9 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case webex.Temporary:
 		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
+			if f := fault(err); f.Status == http.StatusServiceUnavailable && f.RetryAfter > 0 {
+				b.rate.PauseUntil(now.Add(f.RetryAfter), now) // all of Webex, and it says until when
+			}
 		}
 	}
 	if after := b.breaker.State(); after != before {

@@ -34,12 +34,23 @@ type roomLimit struct {
 	trial    bool
 	trying   bool     // that call is under way
 	others   int      // calls in other rooms that began and were answered since it was refused
+	alike    [3]int   // those, by kind
 	evidence Evidence // of the trial
 }
+
+// callKind is what a call does to a message: an account may have a limit for each.
+type callKind int
+
+const (
+	callCreate callKind = iota
+	callChange
+	callRemove
+)
 
 // Evidence is what tells whether a 429 is the room's alone.
 type Evidence struct {
 	Others int           // calls in other rooms that Webex answered since the last 429
+	Alike  int           // of those, that were of the same kind as the refused one
 	Quiet  time.Duration // how long no call had begun when the refused one did
 	Known  bool          // that the room is limited by itself was proved before
 }
@@ -72,12 +83,11 @@ func (e Evidence) quiet() time.Duration {
 
 // RoomsOwn says whether a 429 is the room's and not the account's. It is where,
 // after everybody was told to wait because of this room, Webex answered in other
-// rooms, and then refused this one again after a silence in which any account
-// may call again.
-func RoomsOwn(e Evidence) bool {
-	need := e.quiet()
-	return need > 0 && e.Quiet >= need
-}
+// rooms, and then refused this one again, the same kind of call, after a silence
+// in which any account may call again.
+func RoomsOwn(e Evidence) bool { return e.silent() && (e.Alike > 0 || e.Known) }
+
+func (e Evidence) silent() bool { return e.quiet() > 0 && e.Quiet >= e.quiet() }
 
 // NewLimits starts at perSecond calls a second, as NewRate does.
 func NewLimits(perSecond float64, now time.Time) *Limits {
@@ -154,7 +164,7 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 		if x.pace != nil {
 			x.pace.Take(now)
 		}
-		if x.trying = x.trial; x.trial && RoomsOwn(l.evidence(x, now)) {
+		if x.trying = x.trial; x.trial && l.evidence(x, now).silent() {
 			l.tried, l.hold = room, now.Add(trialHold)
 		}
 	}
@@ -184,13 +194,14 @@ func (l *Limits) GiveBackIn(room string, now time.Time) {
 
 // Begin says whether a call in a room may begin now. It may not where Webex
 // told the bot, or the room, to wait since it was planned.
-func (l *Limits) Begin(room string, now time.Time) bool {
+func (l *Limits) Begin(room string, k callKind, now time.Time) bool {
 	x := l.rooms[room]
 	if now.Before(l.until) || x != nil && now.Before(x.until) {
 		return false
 	}
 	if x != nil && x.trial {
 		x.evidence = l.evidence(x, now)
+		x.evidence.Alike = x.alike[k]
 	}
 	l.begun = now
 	return true
@@ -205,7 +216,7 @@ func (l *Limits) Ended(room string, letIn bool) {
 }
 
 // Answered takes in that Webex took a call in a room that began at started.
-func (l *Limits) Answered(room string, started, now time.Time) {
+func (l *Limits) Answered(room string, k callKind, started, now time.Time) {
 	l.Succeeded(now)
 	l.calls[room]++
 	tried := l.tryEnds(room)
@@ -214,6 +225,7 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 		case name != room:
 			if x.trial && started.After(x.since) && !started.Before(l.until) {
 				x.others++
+				x.alike[k]++
 			}
 		case tried:
 			x.trial, x.alone = false, false // what kept it out is over
@@ -248,7 +260,8 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 			x.pace = l.paceIn(l.perSecond, now)
 			x.pace.Limited(started, now, retryAfter)
 		}
-		x.alone, x.trial, x.others, x.until = true, true, 0, x.pace.until
+		x.alone, x.trial, x.until = true, true, x.pace.until
+		x.others, x.alike = 0, [3]int{}
 		return true
 	}
 	if l.cut.IsZero() || started.After(l.cut) {
@@ -267,7 +280,7 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		if y.alone {
 			y.alone, y.trial = false, true
 		}
-		y.others, y.trying = 0, false
+		y.others, y.alike, y.trying = 0, [3]int{}, false
 	}
 	return false
 }
@@ -309,7 +322,7 @@ func (l *Limits) LimitedBeside(started, now time.Time, retryAfter time.Duration)
 	l.refused = ""
 	l.Limited(started, now, retryAfter)
 	for _, x := range l.rooms {
-		x.others = 0
+		x.others, x.alike = 0, [3]int{}
 	}
 }
 

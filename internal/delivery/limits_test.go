@@ -13,12 +13,13 @@ func TestWhose429ItIs(t *testing.T) {
 		e    Evidence
 		room bool
 	}{
-		"the first of all":                               {Evidence{Quiet: time.Hour}, false},
-		"again, and nobody else was heard":               {Evidence{Others: 0, Quiet: time.Minute, Known: true}, false},
-		"again, though another was heard, and a silence": {Evidence{Others: 1, Quiet: quietProves}, true},
-		"too soon after others":                          {Evidence{Others: 50, Quiet: quietProves - 1}, false},
-		"known, and a silence":                           {Evidence{Others: 1, Quiet: quietKnown, Known: true}, true},
-		"known, but too soon after others":               {Evidence{Others: 50, Quiet: quietKnown - 1, Known: true}, false},
+		"the first of all":                                 {Evidence{Quiet: time.Hour}, false},
+		"again, and nobody else was heard":                 {Evidence{Others: 0, Alike: 0, Quiet: time.Minute, Known: true}, false},
+		"again, though another was heard, and a silence":   {Evidence{Others: 1, Alike: 1, Quiet: quietProves}, true},
+		"too soon after others":                            {Evidence{Others: 50, Alike: 50, Quiet: quietProves - 1}, false},
+		"again, but the others were calls of another kind": {Evidence{Others: 5, Quiet: quietProves}, false},
+		"known, and a silence":                             {Evidence{Others: 1, Alike: 1, Quiet: quietKnown, Known: true}, true},
+		"known, but too soon after others":                 {Evidence{Others: 50, Alike: 50, Quiet: quietKnown - 1, Known: true}, false},
 	} {
 		require.Equal(t, c.room, RoomsOwn(c.e), name)
 	}
@@ -27,14 +28,14 @@ func TestWhose429ItIs(t *testing.T) {
 // callIn makes one call that Webex takes.
 func callIn(l *Limits, room string, now time.Time) {
 	l.TakeIn(room, now)
-	if l.Begin(room, now) {
-		l.Answered(room, now, now)
+	if l.Begin(room, callCreate, now) {
+		l.Answered(room, callCreate, now, now)
 	}
 }
 
 func refuseIn(t interface{ Fatal(...any) }, l *Limits, room string, now time.Time, wait time.Duration) bool {
 	l.TakeIn(room, now)
-	if !l.Begin(room, now) {
+	if !l.Begin(room, callCreate, now) {
 		t.Fatal("told to wait")
 	}
 	return l.LimitedIn(room, now, now, wait)
@@ -55,7 +56,7 @@ func TestTheFirst429OfARoomStopsTheBot(t *testing.T) {
 	l := NewLimits(5, noon)
 	require.False(t, refuseIn(t, l, "noc", noon, 17*time.Second))
 	require.Equal(t, noon.Add(17*time.Second), l.ReadyAt(noon))
-	require.False(t, l.Begin("db", noon.Add(16*time.Second)))
+	require.False(t, l.Begin("db", callCreate, noon.Add(16*time.Second)))
 	require.GreaterOrEqual(t, l.PerSecond(), 2.5)
 	require.Empty(t, l.PausedRooms(noon), "no room waits by itself")
 }
@@ -66,10 +67,10 @@ func TestARoomThatIsRefusedThoughOthersAreNotWaitsAlone(t *testing.T) {
 	require.GreaterOrEqual(t, l.PerSecond(), 2.5, "its 429 slows nobody else")
 	require.False(t, l.ReadyAt(now).After(now.Add(time.Second)), "nor stops them")
 	require.True(t, l.OpensAt("db", false, now).IsZero())
-	require.True(t, l.Begin("db", now))
+	require.True(t, l.Begin("db", callCreate, now))
 	require.Equal(t, map[string]time.Time{"noc": until}, l.PausedRooms(now))
 	require.Equal(t, until, l.OpensAt("noc", true, now))
-	require.False(t, l.Begin("noc", until.Add(-time.Nanosecond)))
+	require.False(t, l.Begin("noc", callCreate, until.Add(-time.Nanosecond)))
 	require.False(t, l.OpensAt("noc", false, until).After(until), "at that very moment it may")
 	require.Less(t, l.SpeedIn("noc"), l.PerSecond())
 	require.True(t, refuseIn(t, l, "noc", until, time.Hour), "and its next one is its own at once")
@@ -94,10 +95,10 @@ func TestATrial(t *testing.T) {
 	require.Equal(t, now.Add(quietProves-400*time.Millisecond), at)
 	require.Equal(t, at, l.OpensAt("noc", true, now))
 	l.TakeIn("noc", at)
-	require.True(t, l.Begin("noc", at))
+	require.True(t, l.Begin("noc", callCreate, at))
 	require.True(t, l.OpensAt("db", false, at).After(at), "nobody overtakes it")
 	require.False(t, l.OpensAt("db", false, at.Add(trialHold)).After(at.Add(trialHold)), "but nobody waits long")
-	l.Answered("noc", at, at)
+	l.Answered("noc", callCreate, at, at)
 	require.True(t, l.OpensAt("db", false, at).IsZero())
 	require.True(t, l.OpensAt("noc", true, at).IsZero(), "it is let in")
 }
@@ -109,17 +110,17 @@ func TestATrialThatSomebodyMayHaveOvertakenProvesNothing(t *testing.T) {
 	callIn(l, "db", now)
 	now = now.Add(quietProves)
 	l.TakeIn("noc", now)
-	require.True(t, l.Begin("noc", now))
-	require.True(t, l.Begin("db", now.Add(time.Millisecond))) // was picked before
+	require.True(t, l.Begin("noc", callCreate, now))
+	require.True(t, l.Begin("db", callCreate, now.Add(time.Millisecond))) // was picked before
 	require.False(t, l.LimitedIn("noc", now, now.Add(50*time.Millisecond), time.Second))
 }
 
 // A call that was under way when a room was refused says nothing about what came after.
 func TestWhatWasUnderWayIsNoEvidence(t *testing.T) {
 	l, until := blocked(t)
-	require.True(t, l.Begin("db", until))
+	require.True(t, l.Begin("db", callCreate, until))
 	require.True(t, refuseIn(t, l, "noc", until.Add(quietKnown), 10*time.Second), "nobody else was answered since")
-	l.Answered("db", until, until.Add(2*time.Second))
+	l.Answered("db", callCreate, until, until.Add(2*time.Second))
 	require.False(t, l.evidence(l.rooms["noc"], until).Others > 0)
 }
 
@@ -233,7 +234,7 @@ func simulate(t rapid.TB, w *aWebex, wants map[string]func(now time.Time) bool, 
 		}
 		x := q.pick(now)
 		l.TakeIn(x.room, now)
-		if !l.Begin(x.room, now) {
+		if !l.Begin(x.room, callCreate, now) {
 			t.Fatal("picked though told to wait")
 		}
 		if wait := w.take(x.room, now); wait > 0 {
@@ -241,7 +242,7 @@ func simulate(t rapid.TB, w *aWebex, wants map[string]func(now time.Time) bool, 
 			q.back(x, now, now)
 			continue
 		}
-		l.Answered(x.room, now, now)
+		l.Answered(x.room, callCreate, now, now)
 		said[x.room]++
 		waited[x.room] = max(waited[x.room], now.Sub(x.since))
 		q.done(x)

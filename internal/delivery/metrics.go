@@ -110,7 +110,7 @@ type botCollector struct {
 
 var (
 	descRate         = botDesc("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.")
-	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429).")
+	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429, or 503 with Retry-After).")
 	descRooms        = botDesc("alert_relay_paused_rooms", "Rooms that Webex told a bot to leave alone for longer than the others (429).")
 	descUnauthorized = botDesc("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.")
 	descAway         = botDesc("alert_relay_webex_away", "1 while Webex doesn't answer a bot.")

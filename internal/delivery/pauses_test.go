@@ -106,6 +106,31 @@ func TestASlowRoomGetsADigestEarlier(t *testing.T) {
 	})
 }
 
+// A 503 that says until when is kept to as well, by all and across a restart; one that doesn't is tried again soon.
+func TestAnOutageThatSaysUntilWhen(t *testing.T) {
+	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
+		began, until := time.Now(), time.Now().Add(20*time.Minute)
+		w.webex.meet = func(c aCall) *trouble {
+			if time.Now().Before(until) {
+				return &trouble{status: 503, retryAfter: time.Until(until)}
+			}
+			return nil
+		}
+		w.fold(1, nil, "noc")
+		w.pass(time.Minute)
+		w.fold(2, nil, "db")
+		w.pass(time.Minute)
+		require.InDelta(t, 18*60, w.metric("alert_relay_paused_seconds"), 1)
+		w.stop()
+		w.start()
+		w.pass(19 * time.Minute)
+		require.Zero(t, w.store.pending())
+		for n, c := range w.webex.seen() {
+			require.True(t, n == 0 || !c.at.Before(until), "a call after %v", c.at.Sub(began))
+		}
+	})
+}
+
 // A direct chat is one room, whether it is addressed by its person or by its id.
 func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
