@@ -157,6 +157,8 @@ func (b *bot) sort(l lives, t *task) bool {
 		byDigest[p.Digest] = append(byDigest[p.Digest], p)
 	}
 	for id, posts := range byDigest {
+		// In a storm there are thousands that nothing happened to yet: they aren't even read.
+		posts = slices.DeleteFunc(posts, func(p store.Post) bool { return p.Desired <= 1 && p.Severity < settings.Storm.Individual })
 		problems := map[alert.Key]alert.Problem{}
 		for batch := range slices.Chunk(posts, digestBatch) {
 			ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
