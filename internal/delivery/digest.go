@@ -125,11 +125,12 @@ func Takes(d store.Digest, now time.Time) bool {
 // Seen is what delivery saw of a room's digests and needn't outlive the process:
 // a restart tells at once what it might have gathered.
 type Seen struct {
-	Changed time.Time // when the last change of a problem in a digest came
-	Arrived time.Time // when the last new problem came
-	Looked  time.Time // when the problems of a digest were read last
-	Parked  bool      // there are problems gathered that may join
-	Again   time.Time // when OpDigestAgain is due; zero for never
+	Changed time.Time     // when the last change of a problem in a digest came
+	Arrived time.Time     // when the last new problem came
+	Looked  time.Time     // when the problems of a digest were read last
+	Took    time.Duration // and how long that took
+	Parked  bool          // there are problems gathered that may join
+	Again   time.Time     // when OpDigestAgain is due; zero for never
 }
 
 const (
@@ -137,6 +138,7 @@ const (
 	changeMost    = 6 * time.Second
 	resolvedMost  = 3 * time.Second // what is all resolved waits no longer
 	lookLeast     = 2 * time.Second // between two readings of all problems
+	lookRest      = 8               // or so many times as long as one took: of a hundred thousand it takes seconds
 	spacingLeast  = 2 * time.Second // between a digest's message and its first edit; it doubles
 	spacingMost   = 10 * time.Minute
 	joinSpacing   = 3 * time.Second // the same for what the room doesn't know of yet
@@ -221,7 +223,7 @@ func editAt(d store.Digest, seen Seen) time.Time {
 			at = spaced
 		}
 	}
-	if again := seen.Looked.Add(lookLeast); again.After(at) {
+	if again := seen.Looked.Add(max(lookLeast, lookRest*seen.Took)); again.After(at) {
 		at = again
 	}
 	return at

@@ -85,6 +85,7 @@ func TestNextDigest(t *testing.T) {
 		"backs off":           {func(d *store.Digest) { d.MessageID, d.NotBefore = "", now.Add(time.Second) }, Seen{}, OpWait, time.Second},
 		"changed":             {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-time.Second) }, Seen{}, OpDigestEdit, 0},
 		"changing":            {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now }, Seen{Changed: now}, OpWait, changeQuiet},
+		"looking takes long":  {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-changeMost) }, Seen{Looked: now, Took: time.Second}, OpWait, lookRest * time.Second},
 		"changing for long":   {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-changeMost) }, Seen{Changed: now}, OpDigestEdit, 0},
 		"edited a moment ago": {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = 1, now, 3, now }, Seen{}, OpWait, 16 * time.Second},
 		"all resolved": {func(d *store.Digest) {

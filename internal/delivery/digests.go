@@ -228,6 +228,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 			d.MessageID, step.Op = "", OpDigest // its messages can't be edited
 		}
 	}
+	looked := time.Now()
 	m, ok := b.members(l, d)
 	if !ok {
 		return outcome{wake: time.Now().Add(storeMost)}
@@ -240,7 +241,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		return outcome{wake: now}
 	}
 	b.mu.Lock()
-	t.digest.seen.Looked = now
+	t.digest.seen.Looked, t.digest.seen.Took = now, now.Sub(looked)
 	b.mu.Unlock()
 
 	// settled is the digest once all is shown; a thread may owe people a word all the same.
