@@ -163,7 +163,9 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		who := limited{bot: l.bot}
 		if resp.Header.Get(webexsim.LimitHeader) != "account" { // a step of the schedule: it says so of one operation, and others are answered
-			who.room = e.roomOf(r)
+			if who.room = e.roomOf(r); who.room == "" {
+				break
+			}
 		}
 		if until := now.Add(time.Duration(seconds) * time.Second); until.After(e.waits[who].until) {
 			e.waits[who] = wait{now, until}

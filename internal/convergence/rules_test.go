@@ -76,7 +76,7 @@ func (w *world) checkUntold(h held, t *told, post store.Post) {
 	}
 	m, told := w.sim.Message(cmp.Or(post.RootID, h.digests[post.Digest].MessageID))
 	if told && slices.ContainsFunc(t.states, func(s state) bool {
-		return s.problem.State == alert.StateResolved && s.at.Add(w.late()).Before(post.TellAfter)
+		return s.problem.State == alert.StateResolved && s.at.Add(w.late()).Before(post.TellAfter) && s.at.Before(m.Created)
 	}) {
 		w.fault("%s was over at %v, before %s was to be told at %v, and it was told at %v", post.Key, p.ResolvedAt, post.Room, post.TellAfter, m.Created)
 	}

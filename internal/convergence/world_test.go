@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/synctest"
@@ -45,33 +44,6 @@ var (
 
 func botEmail(i int) string { return bots[i] + "@webex.bot" }
 func botToken(i int) string { return "token-of-the-" + bots[i] + "-bot" }
-
-// settings is the configuration of every run: the three presentations, two
-// bots, routes that overlap, a direct chat by {ALERT.SENDTO}.
-var settings = sync.OnceValue(func() *config.Config {
-	var ids strings.Builder
-	for _, room := range []struct{ name, rest string }{
-		{"noc", "bot: first"}, {"db", "bot: first, presentation: card"}, {"line", "bot: second, presentation: line"}, {"ops", "bot: second"},
-	} {
-		fmt.Fprintf(&ids, "  - {name: %s, id: %s, %s}\n", room.name, webexsim.RoomID(room.name), room.rest)
-	}
-	cfg, err := config.Parse("relay.yaml", []byte(`
-webex:
-  bots: [{name: first, token_env: FIRST}, {name: second, token_env: SECOND}]
-zabbix: [{name: main, url: "https://zabbix.example.com", secret_env: SECRET, send_to: add}]
-rooms:
-`+ids.String()+`routes:
-  - {match: {severity: ">=high"}, rooms: [ops], continue: true}
-  - {match: {hosts: ["db*"]}, rooms: [db, line]}
-  - {match: {hosts: ["line*"]}, rooms: [line]}
-default_rooms: [noc, ops]
-allowed_domains: [example.com]
-`), config.Options{Env: func(name string) string { return strings.Repeat("not-a-secret-of-"+name, 2) }})
-	if err != nil {
-		panic(err)
-	}
-	return cfg
-})
 
 // world is Webex, the network, the disk, and the process in its present life.
 type world struct {
@@ -157,51 +129,6 @@ func newWorld(s schedule, dir string, empty []byte) *world {
 	go func() { _ = w.server.Serve(w.net) }()
 	return w
 }
-
-// config is settings with what the schedule asks for.
-func (s schedule) config() *config.Config {
-	cfg := *settings()
-	cfg.Storm, cfg.Flapping = s.Storm, s.Rules.Flapping
-	cfg.Rooms, cfg.Routes = slices.Clone(cfg.Rooms), slices.Clone(cfg.Routes)
-	for i := range cfg.Rooms {
-		room := &cfg.Rooms[i]
-		room.Storm, room.Flapping = &cfg.Storm, &cfg.Flapping
-		if s.Rules.Quiet > 0 && room.Name == "line" {
-			room.Quiet = &config.Quiet{When: []config.When{{Hours: "00:00-" + epoch.Add(s.Rules.Quiet).Format("15:04")}}, Below: alert.High}
-		}
-	}
-	for i := range cfg.Routes[1:] {
-		route := &cfg.Routes[1+i]
-		route.Delay, route.Remind = config.Duration(s.Rules.Delay), config.Duration(s.Rules.Remind)
-		if s.Rules.Escalate > 0 {
-			route.Escalate = []config.Escalation{{After: config.Duration(s.Rules.Escalate), Rooms: []string{"ops"}, Mention: []string{person}}}
-		}
-	}
-	return &cfg
-}
-
-// emptyStore is the file of a store that was never used. Making one takes as long
-// as a small schedule.
-var emptyStore = sync.OnceValue(func() []byte {
-	dir, err := os.MkdirTemp("", "empty")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "relay.db")
-	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: path})
-	if err == nil {
-		err = s.Close()
-	}
-	if err != nil {
-		panic(err)
-	}
-	file, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return file
-})
 
 func (w *world) close() {
 	w.life.stop()

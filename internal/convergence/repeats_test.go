@@ -1,0 +1,143 @@
+package convergence
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+var problemIDs = regexp.MustCompile(`\b7\d{4}\b`)
+
+// standsFor are the problems that a message is about: one, or those of a digest.
+func standsFor(m webexsim.MessageView) []int {
+	var all []int
+	for _, found := range problemIDs.FindAllString(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
+		id, _ := strconv.Atoi(found)
+		if n := id - 70001; !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func problemOf(key alert.Key) int {
+	id, _ := strconv.Atoi(key.EventID)
+	return id - 70001
+}
+
+// checkRepeats holds that each problem stands in one live root message of a
+// room, and has one card there. Another one is within the promise where Webex took a
+// message and its answer never came, or came in the last moment before a kill.
+func (w *world) checkRepeats(h held) {
+	mine := map[string]bool{}
+	for _, posts := range h.posts {
+		for _, p := range posts {
+			mine[p.RootID], mine[p.CardID] = true, true
+		}
+	}
+	digests := map[string]store.Digest{}
+	for _, d := range h.digests {
+		mine[d.MessageID], digests[d.MessageID] = true, d
+	}
+	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
+	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
+		words := map[string][]string{}
+		for _, m := range w.sim.Timeline(room) {
+			if _, notice := h.notices[m.ID]; m.Deleted || mine[m.ID] || notice || w.ears.stays[m.ID] {
+				continue
+			}
+			if m.ParentID != "" && m.Card == nil {
+				for _, said := range sayings(m, digests[m.ParentID]) {
+					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
+				}
+				continue
+			}
+			if excuse := w.excused(m.ID, inHand); !excuse {
+				w.fault("%s holds a message that nobody answers for (of %v, card %v): %s %q", room, standsFor(m), m.Card != nil, m.ID, m.Text)
+			}
+		}
+		for said, ids := range words {
+			excused := 0
+			for _, id := range ids {
+				if w.excused(id, map[string]int{}) {
+					excused++
+				}
+			}
+			if len(ids)-1 > excused {
+				w.fault("%s is told %d times in %s and %d of that had reason", said, len(ids), room, excused)
+			}
+		}
+	}
+	for where, n := range inHand {
+		if n > w.Workers {
+			w.fault("%d messages were repeated for one kill (%s) with %d workers", n, where, w.Workers)
+		}
+	}
+}
+
+var comments = regexp.MustCompile(`(comment|on it,) \d+`)
+
+// sayings are what a reply says, each to be said once: in a digest's thread all of
+// it, but for what may be said alike of different problems.
+func sayings(m webexsim.MessageView, of store.Digest) []string {
+	switch {
+	case len(m.Files) > 0 && of.Left > 0: // who joined since the list before may have left again
+		return nil
+	case len(m.Files) > 0: // but for when it was made
+		return []string{untimed.ReplaceAllString(string(m.Files[0].Content), "")}
+	case of.ID != 0 && !strings.ContainsAny(m.Text, nudgeSigns) && !strings.Contains(m.Text, "opened again"):
+		return []string{m.Text}
+	}
+	return comments.FindAllString(m.Text, -1)
+}
+
+var untimed = regexp.MustCompile(`as of [^\r\n]*`)
+
+// excused says whether a message may be one that was posted again.
+func (w *world) excused(id string, inHand map[string]int) bool {
+	a, heard := w.ears.known[id]
+	if !heard {
+		return true // its answer was lost
+	}
+	for _, k := range w.kills {
+		if k.life == a.life && k.at.Sub(a.at) < w.moment() {
+			inHand[fmt.Sprintf("life %d, bot %d", a.life, a.bot)]++
+			return true
+		}
+	}
+	return false
+}
+
+// checkManners holds how the relay behaved towards Webex.
+func (w *world) checkManners(h held) {
+	for _, early := range w.ears.early {
+		w.fault("a request was made while told to wait: %s", early)
+	}
+	// Webex counts by what it said; that is what the relay heard where nothing was lost or late.
+	if s := w.sim.Stats(); w.Network == 0 && !w.forgot && !w.has(lose, slow, fail, crash) && s.TooEarly > 0 {
+		w.fault("Webex counts %d requests that came too early", s.TooEarly)
+	}
+	for _, room := range w.sim.State().Rooms {
+		for _, m := range room.Messages {
+			if m.Edits > webex.MaxEdits {
+				w.fault("%s was edited %d times", m.ID, m.Edits)
+			}
+		}
+	}
+	if !w.has(refuse, expel, erase) && len(h.dead) > 0 {
+		w.fault("dead letters, and nothing was refused: %+v", h.dead)
+	}
+	if !w.has(refuse, expel, erase, lose, slow, fail, crash, diskFull) {
+		if n := w.ears.refused[400] + w.ears.refused[403] + w.ears.refused[404]; n > 0 {
+			w.fault("%d requests were refused, and no step did it: %v", n, w.ears.refused)
+		}
+	}
+}
