@@ -35,6 +35,7 @@ type roomLimit struct {
 	trying   bool     // that call is under way
 	others   int      // calls in other rooms that began and were answered since it was refused
 	alike    [3]int   // those, by kind
+	chance   float64  // of the trials in a row that were refused; 0 for none
 	evidence Evidence // of the trial
 }
 
@@ -53,14 +54,18 @@ type Evidence struct {
 	Alike  int           // of those, that were of the same kind as the refused one
 	Quiet  time.Duration // how long no call had begun when the refused one did
 	Known  bool          // that the room is limited by itself was proved before
+	// Chance is how likely it is that the trials before were all refused by chance; 0 for none before.
+	Chance float64
 }
 
 const (
-	othersProve = 5                // after so many answers elsewhere the others are made to wait for a trial
-	quietProves = 3 * time.Second  // an account that was answered may call again after so long, whatever its limit
-	quietKnown  = time.Second      // the same, where the room is known already
-	trialHold   = 2 * time.Second  // nobody waits longer for the answer to a trial
-	trialMost   = 30 * time.Second // a trial is put off no longer than this for its evidence
+	chanceMost  = 1. / 300        // of a proof
+	othersProve = 25              // after so many answers elsewhere the others are made to wait for a trial; two of those are a proof
+	othersKnown = 5               // the same, where the room is known already
+	quietProves = 3 * time.Second // an account that was answered may call again after so long, whatever its limit
+	quietKnown  = time.Second     // the same, where the room is known already
+	trialHold   = 2 * time.Second // nobody waits longer for the answer to a trial
+	trialMost   = time.Minute     // a trial is put off no longer than this for its evidence
 	// shareMost is how large a share of the calls a room may have that is slowed since it was refused twice.
 	shareMost = 0.8
 	// roomRemembered is for how long after its pause a room counts as one that was refused.
@@ -84,8 +89,22 @@ func (e Evidence) quiet() time.Duration {
 // RoomsOwn says whether a 429 is the room's and not the account's. It is where,
 // after everybody was told to wait because of this room, Webex answered in other
 // rooms, and then refused this one again, the same kind of call, after a silence
-// in which any account may call again.
-func RoomsOwn(e Evidence) bool { return e.silent() && (e.Alike > 0 || e.Known) }
+// in which any account may call again. An account may also refuse for no reason
+// that can be seen: the fewer the answers elsewhere, the more such trials it takes.
+func RoomsOwn(e Evidence) bool { return e.silent() && (e.Known || e.chance() <= chanceMost) }
+
+// chance is how likely it is that this refusal, and those of the trials before, are by chance,
+// where it is one in so many as were answered elsewhere meanwhile.
+func (e Evidence) chance() float64 {
+	before := e.Chance
+	if before == 0 {
+		before = 1
+	}
+	if e.Alike == 0 || !e.silent() {
+		return before
+	}
+	return before / float64(e.Alike+2)
+}
 
 func (e Evidence) silent() bool { return e.quiet() > 0 && e.Quiet >= e.quiet() }
 
@@ -145,13 +164,13 @@ func (l *Limits) Free(room string, now time.Time) bool {
 }
 
 func (l *Limits) evidence(x *roomLimit, now time.Time) Evidence {
-	return Evidence{Others: x.others, Quiet: now.Sub(l.begun), Known: x.alone}
+	return Evidence{Others: x.others, Quiet: now.Sub(l.begun), Known: x.alone, Chance: x.chance}
 }
 
 // Trial says whether a room is to be tried now with nothing else said before, and from when on.
 func (l *Limits) Trial(room string, now time.Time) (at time.Time, ok bool) {
 	x := l.rooms[room]
-	if x == nil || !x.trial || x.trying || x.others < othersProve || now.Before(x.until) {
+	if x == nil || !x.trial || x.trying || now.Before(x.until) || x.others < othersProve && !(x.alone && x.others >= othersKnown) {
 		return time.Time{}, false
 	}
 	return l.begun.Add(l.evidence(x, now).quiet()), true
@@ -211,7 +230,8 @@ func (l *Limits) Begin(room string, k callKind, now time.Time) bool {
 // about limits. letIn says that Webex refused it for what it says: the room takes calls.
 func (l *Limits) Ended(room string, letIn bool) {
 	if l.tryEnds(room) && letIn {
-		l.rooms[room].trial = false
+		x := l.rooms[room]
+		x.trial, x.alone, x.chance = false, false, 0
 	}
 }
 
@@ -228,7 +248,7 @@ func (l *Limits) Answered(room string, k callKind, started, now time.Time) {
 				x.alike[k]++
 			}
 		case tried:
-			x.trial, x.alone = false, false // what kept it out is over
+			x.trial, x.alone, x.chance = false, false, 0 // what kept it out is over
 		}
 		if name == room && x.pace != nil {
 			x.pace.Succeeded(now)
@@ -249,7 +269,12 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 	}
 	x.since = now
 	tried := l.tryEnds(room)
-	proof := tried && !l.begun.After(started) && RoomsOwn(x.evidence)
+	undisturbed := tried && !l.begun.After(started) // nobody can have overtaken it
+	proof := undisturbed && RoomsOwn(x.evidence)
+	chance := 1.
+	if undisturbed {
+		chance = x.evidence.chance()
+	}
 	if x.pace != nil {
 		x.pace.Limited(started, now, retryAfter)
 	}
@@ -280,8 +305,9 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		if y.alone {
 			y.alone, y.trial = false, true
 		}
-		y.others, y.alike, y.trying = 0, [3]int{}, false
+		y.others, y.alike, y.trying, y.chance = 0, [3]int{}, false, 0
 	}
+	x.chance = chance
 	return false
 }
 

@@ -77,7 +77,7 @@ func (r *Rate) ReadyAt(now time.Time) time.Time {
 		return r.until
 	}
 	r.fill(now)
-	if r.tokens >= 1 {
+	if r.tokens >= 1-1e-6 { // a sum of parts may miss the whole
 		return now
 	}
 	// Rounded up, so that there is a whole token then.
