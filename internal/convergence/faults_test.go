@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,10 +85,10 @@ func TestGarbledAnswers(t *testing.T) {
 					if (name == nothing || name == half) && method == http.MethodDelete && !taken {
 						continue // an answer to a deletion is empty
 					}
-					n := 0
-					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n++; garble(w, real) }
+					var n atomic.Int64
+					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n.Add(1); garble(w, real) }
 					tellIn(t, "sw1", func(w *world) { between(w, method, 4, taken, count) }, func(w *world) {
-						require.NotZero(t, n, "%s was met", method)
+						require.NotZero(t, n.Load(), "%s was met", method)
 						require.Zero(t, w.stats().DeadPosts)
 						if !taken || method != http.MethodPost {
 							w.shows(t, "noc")
