@@ -152,7 +152,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.read.Close())
 	}
 	if s.writer != nil {
-		errs = append(errs, s.writer.close())
+		errs = append(errs, s.writer.close(s.guard != nil && s.guard.look() != nil))
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

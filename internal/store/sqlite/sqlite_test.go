@@ -83,6 +83,21 @@ func TestCloseLeavesOneFile(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
+// Another store that was put in the place of a running relay's keeps its log.
+func TestCloseLeavesTheLogOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	path := filepath.Join(dir, "relay.db")
+	for _, end := range []string{"", "-wal"} {
+		require.NoError(t, os.WriteFile(path+".new", []byte("of another"), 0o600))
+		require.NoError(t, os.Rename(path+".new", path+end))
+	}
+	require.NoError(t, s.Close())
+	log, err := os.ReadFile(path + "-wal")
+	require.NoError(t, err)
+	require.Equal(t, "of another", string(log))
+}
+
 // A path that can't be used is an error that names it.
 func TestUnusablePaths(t *testing.T) {
 	dir := t.TempDir()

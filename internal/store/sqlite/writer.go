@@ -44,7 +44,7 @@ func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 	w := &writer{turn: make(chan struct{}, 1), db: db, prepared: map[string]*sql.Stmt{}}
 	defer func() {
 		if err != nil {
-			_ = w.close()
+			_ = w.close(false)
 		}
 	}()
 	db.SetMaxOpenConns(1)
@@ -81,18 +81,28 @@ func (w *writer) take(ctx context.Context) error {
 
 func (w *writer) give() { <-w.turn }
 
-func (w *writer) close() error {
-	w.turn <- struct{}{} // for good: nobody writes after this
-	var errs []error
-	// The last connection copies the log into the database and removes it, unless a
-	// statement of it is still open. database/sql closes none of those of a sql.Conn.
+// finish closes the statements. The last connection copies the log into the database
+// as it is closed, and removes it by its name, unless a statement of it is still
+// open. database/sql closes none of those of a sql.Conn by itself.
+func (w *writer) finish() (err error) {
 	for _, st := range slices.AppendSeq([]*sql.Stmt{w.begin, w.commit, w.rollback}, maps.Values(w.prepared)) {
 		if st != nil {
-			errs = append(errs, st.Close())
+			err = errors.Join(err, st.Close())
 		}
 	}
 	for _, h := range w.hot {
-		errs = append(errs, h.st.Close())
+		err = errors.Join(err, h.st.Close())
+	}
+	return err
+}
+
+// close closes the connection; theirs says that what stands under the log's name isn't
+// ours any more, and mustn't be removed.
+func (w *writer) close(theirs bool) error {
+	w.turn <- struct{}{} // for good: nobody writes after this
+	var errs []error
+	if !theirs {
+		errs = append(errs, w.finish())
 	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())
