@@ -25,17 +25,20 @@ func (w *world) checkRules(folded map[alert.Key]*told, h held) {
 		}
 	}
 	w.checkFlapping(h)
-	w.checkNudges(h)
+	w.checkNudges(folded, h)
 }
 
 // nudgeSigns begin what is said of a problem that nobody acknowledged: a reminder, an escalation.
 const nudgeSigns = "⏰⏫"
 
 // checkNudges holds that a room isn't told of an escalation more often than there was
-// one. Of those of a problem that was acknowledged in between only the newest is kept.
-func (w *world) checkNudges(h held) {
-	for _, p := range h.problems {
-		if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && e.Update.Actions.Unack }) {
+// one. Of those of a problem that somebody had taken on in between only the newest is kept.
+func (w *world) checkNudges(folded map[alert.Key]*told, h held) {
+	for _, t := range folded {
+		if slices.ContainsFunc(t.states, func(s state) bool {
+			_, unattended := s.problem.Unattended(s.at)
+			return s.problem.Announced && s.problem.Open() && !unattended
+		}) {
 			return
 		}
 	}
