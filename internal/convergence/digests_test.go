@@ -85,11 +85,14 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 		if host == "" {
 			label, host = ": "+id, "-"
 		}
-		if strings.Contains(m.Text, label) || d.Flap != "" && strings.Contains(m.Text, id) && strings.Contains(m.Text, host) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
+		says := func(text string) bool { // a flapping trigger's message names its host once
+			return strings.Contains(text, label) || d.Flap != "" && strings.Contains(text, id) && (host == "-" || strings.Contains(text, host))
+		}
+		if says(m.Text) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
 			return true
 		}
 		return slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
-			return strings.Contains(r.Text, label) || len(r.Files) > 0 && slices.ContainsFunc(strings.Split(string(r.Files[0].Content), "\r\n"), func(line string) bool {
+			return says(r.Text) || len(r.Files) > 0 && slices.ContainsFunc(strings.Split(string(r.Files[0].Content), "\r\n"), func(line string) bool {
 				return strings.Contains(line, "  "+source+"/"+id+"  "+host+"  ")
 			})
 		})
