@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,10 +16,9 @@ import (
 func TestADeletionThatIsTakenBack(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
-			lost := false
+			var lost atomic.Bool
 			w.webex.meet = func(c aCall) *trouble {
-				if c.op == "delete" && !lost {
-					lost = true
+				if c.op == "delete" && lost.CompareAndSwap(false, true) {
 					return &trouble{lose: true}
 				}
 				return nil
@@ -28,7 +28,7 @@ func TestADeletionThatIsTakenBack(t *testing.T) {
 			card := w.store.post(key(1), "noc").CardID
 			require.NotEmpty(t, card)
 			w.fold(1, ack)
-			for w.pass(50 * time.Millisecond); !lost; w.pass(50 * time.Millisecond) {
+			for w.pass(50 * time.Millisecond); !lost.Load(); w.pass(50 * time.Millisecond) {
 			}
 			if killed {
 				w.stop()

@@ -1,9 +1,7 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/simulator/memnet"
 	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/testlog"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -24,14 +23,14 @@ func TestATokenThatIsReplaced(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.stop()
 		var mu sync.Mutex
-		file, log := "token-of-relay", &bytes.Buffer{}
+		file, log := "token-of-relay", &testlog.Lines{}
 		net := memnet.Listen()
 		server := &http.Server{Handler: r.sim}
 		go func() { _ = server.Serve(net) }()
 		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
 		defer server.Close()
 		defer transport.CloseIdleConnections()
-		r.log = slog.New(slog.NewTextHandler(log, nil))
+		r.log = log.Logger()
 		r.client = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: file, TokenFrom: "file /run/secrets/webex-token", Transport: transport,
 			Renew: func() (string, error) { mu.Lock(); defer mu.Unlock(); return file, nil }, Log: r.log})
 		r.start()

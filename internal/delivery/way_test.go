@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/simulator/memnet"
 	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/testlog"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -83,7 +83,7 @@ func (w *way) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 }
 
 // onTheWay runs a story whose bot goes to Webex by a way that can be broken.
-func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *way, log *bytes.Buffer)) {
+func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *way, log *testlog.Lines)) {
 	caFile := filepath.Join(t.TempDir(), "ca.pem")
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.stop()
@@ -98,8 +98,8 @@ func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *w
 		require.NoError(t, err)
 		defer server.Close()
 		defer transport.CloseIdleConnections()
-		var log bytes.Buffer
-		r.log = slog.New(slog.NewTextHandler(&log, nil))
+		var log testlog.Lines
+		r.log = log.Logger()
 		r.client = webex.New(webex.Options{BaseURL: "https://webex.test/v1", Token: "token-of-relay", Transport: transport})
 		r.start()
 		story(t, r, w, &log)
@@ -119,8 +119,9 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 				case <-time.After(10 * time.Second):
 				}
 			}
-			e.Name = "webex.test"
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &e}
+			fault := e // each caller's own, as a resolver's is
+			fault.Name = "webex.test"
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &fault}
 		}
 	}
 	for _, tc := range []struct {
@@ -185,7 +186,7 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 			log:  "the proxy can't be reached"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			onTheWay(t, tc.proxy, func(t *testing.T, r *real, w *way, log *bytes.Buffer) {
+			onTheWay(t, tc.proxy, func(t *testing.T, r *real, w *way, log *testlog.Lines) {
 				away := func() float64 { return metric(t, r.reg, "alert_relay_webex_away", "bot", "noc") }
 				r.open(1, "noc")
 				r.settle(time.Minute)

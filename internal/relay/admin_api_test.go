@@ -1,11 +1,9 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -20,6 +18,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/testlog"
 )
 
 var t0 = time.Date(2026, 11, 24, 13, 51, 52, 0, time.UTC)
@@ -31,7 +30,7 @@ type world struct {
 	registry *prometheus.Registry
 	rescans  int
 	wakes    int
-	logged   bytes.Buffer
+	logged   testlog.Lines
 }
 
 func newWorld(t *testing.T) *world {
@@ -41,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{store: s, registry: prometheus.NewRegistry()}
 	w.adminAPI = &adminAPI{
 		store: s, rescan: func() { w.rescans++ }, wake: func() { w.wakes++ },
-		log: slog.New(slog.NewTextHandler(&w.logged, nil)), metrics: NewMetrics(w.registry), now: func() time.Time { return t0 },
+		log: w.logged.Logger(), metrics: NewMetrics(w.registry), now: func() time.Time { return t0 },
 	}
 	return w
 }

@@ -1,14 +1,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,31 +13,14 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/testlog"
 )
 
-// pages are the lines that a store logs.
-type pages struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (p *pages) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.Write(b)
-}
-
-func (p *pages) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.String()
-}
-
 // logging opens a store of two entries, the first of which is folded.
-func logging(t *testing.T, path string) (*Store, *pages) {
+func logging(t *testing.T, path string) (*Store, *testlog.Lines) {
 	t.Helper()
-	log := &pages{}
-	s, err := Open(t.Context(), Options{Path: path, Log: slog.New(slog.NewTextHandler(log, nil))})
+	log := &testlog.Lines{}
+	s, err := Open(t.Context(), Options{Path: path, Log: log.Logger()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	s.guard.every = 0 // nobody else uses it yet
@@ -117,10 +97,10 @@ func TestTheFileGoesAway(t *testing.T) {
 	}
 }
 
-func reopen(t *testing.T, path string) (*Store, *pages) {
+func reopen(t *testing.T, path string) (*Store, *testlog.Lines) {
 	t.Helper()
-	log := &pages{}
-	s, err := Open(t.Context(), Options{Path: path, Log: slog.New(slog.NewTextHandler(log, nil))})
+	log := &testlog.Lines{}
+	s, err := Open(t.Context(), Options{Path: path, Log: log.Logger()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s, log
