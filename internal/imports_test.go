@@ -22,6 +22,7 @@ var may = map[string][]string{
 	"internal/alert":      {},
 	"internal/httpclient": {},
 	"internal/testdata":   {},
+	"internal/testlog":    {},
 	"templates":           {},
 	"zabbix":              {},
 	"internal/config":     {"internal/alert"},
