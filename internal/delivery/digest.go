@@ -314,6 +314,10 @@ func ShownDigest(d store.Digest) store.Digest {
 // RefusedDigest is a digest after a call that failed, and what to do.
 func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.Duration, now time.Time) (store.Digest, Doubts, Verdict) {
 	f, class := fault(err), webex.ClassOf(err)
+	if s.Op == OpDigest && again(class) && doubts.RootID != "" {
+		d = doubts.keptOf(d) // as with posts
+		doubts.RootID, doubts.PostedAnew = "", false
+	}
 	if class == webex.RateLimited || class == webex.Unauthorized {
 		return d, doubts, VerdictRetry
 	}
@@ -331,16 +335,12 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 	}
 	switch {
 	case f.Status == 403, s.Op == OpDigest && class == webex.NotFound:
-		if d.MessageID == "" { // it wasn't deleted: it is there still
-			d.MessageID = doubts.RootID
-		}
-		return d, doubts, VerdictGone
+		return doubts.keptOf(d), doubts, VerdictGone // it wasn't deleted: it is there still
 	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
 		return d, doubts, VerdictDead
 	case class == webex.NotFound: // somebody deleted it
 		doubts.PostedAnew, doubts.RootID = true, d.MessageID
-		d.MessageID, d.Hash, d.Pending = "", "", true
-		return d, doubts, VerdictReplan
+		return doubts.believedOf(d), doubts, VerdictReplan
 	case s.Op == OpDigestEdit:
 		d.Edits = webex.MaxEdits // more than we knew of: the thread tells
 		if d.Shown < d.Joined+d.Left {
@@ -355,6 +355,22 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		return d, doubts, VerdictReplan
 	}
 	return d, doubts, VerdictDead
+}
+
+// keptOf is kept of a digest.
+func (d Doubts) keptOf(of store.Digest) store.Digest {
+	if of.MessageID == "" {
+		of.MessageID = d.RootID
+	}
+	return of
+}
+
+// believedOf is believed of a digest.
+func (d Doubts) believedOf(of store.Digest) store.Digest {
+	if d.RootID != "" && of.MessageID == d.RootID {
+		of.MessageID, of.Hash, of.Pending = "", "", true
+	}
+	return of
 }
 
 // DeadDigest is a digest that Webex refused for good, with all of its posts.

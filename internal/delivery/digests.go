@@ -30,6 +30,9 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 	}
 	now := time.Now()
 	b.mu.Lock()
+	for i, d := range pending {
+		pending[i] = t.digest.doubts[d.ID].believedOf(d)
+	}
 	seen := t.digest.seen
 	if g := b.gather[t.room]; g != nil {
 		seen.Arrived, seen.Parked = g.Last, len(g.parked) > 0
@@ -373,7 +376,7 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error,
 		return b.buryDigest(l, t, after, verdict, after.LastError, after.TrackingID, true)
 	}
 	if after != d {
-		b.saveDigest(l, after, nil)
+		b.saveDigest(l, doubts.keptOf(after), nil)
 	}
 	return outcome{called: true, wake: now}
 }
@@ -384,6 +387,10 @@ func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reas
 	if to, ok := b.Fallback(t.room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t.room, d, to, reason) {
 		return outcome{called: called, wake: time.Now().Add(storeMost)}
 	}
+	b.mu.Lock()
+	d = t.digest.doubts[d.ID].keptOf(d)
+	delete(t.digest.doubts, d.ID) // whoever replays it asks anew
+	b.mu.Unlock()
 	if b.saveDigest(l, DeadDigest(d, reason, trackingID, time.Now()), nil) {
 		b.Metrics.DeadLetters.WithLabelValues(kindDigest).Inc()
 		b.Log.Error("dead letter: Webex refused it for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)

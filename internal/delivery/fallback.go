@@ -23,7 +23,8 @@ func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingI
 		}
 	}
 	v.post.Cursor = Dead(v.post.Cursor, reason, trackingID, time.Now())
-	if b.savePost(l, v) {
+	if b.savePost(l, t, v) {
+		t.post.doubts = Doubts{} // whoever replays it asks anew
 		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
 		b.Log.Error("dead letter: Webex refused it for good", "key", t.post.key.String(), "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
 	}

@@ -172,7 +172,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	switch step.Op {
 	case OpNone:
 		out := b.left(v, now)
-		b.savePost(l, v)
+		b.savePost(l, t, v)
 		return out
 	case OpWait:
 		return outcome{wake: step.Until}
@@ -194,7 +194,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		// Until Webex answers nobody knows whether the card is there still: not after a lost
 		// answer, not after a crash, and not when what it was to go for is taken back meanwhile.
 		v.post.CardActions = ""
-		if !b.savePost(l, v) {
+		if !b.savePost(l, t, v) {
 			return outcome{wake: now.Add(storeMost)}
 		}
 	}
@@ -212,10 +212,13 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 		b.Metrics.Told.Observe(now.Sub(dueSince(v.post)).Seconds())
 	}
 	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
+	if step.Op == OpRoot {
+		t.post.doubts.RootID = "" // another stands in its place
+	}
 	t.post.told = true
 	out := b.left(v, now)
 	out.called = true
-	b.savePost(l, v)
+	b.savePost(l, t, v)
 	return out
 }
 
@@ -245,6 +248,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		}
 		t.post.told = told(p.Cursor)
 		v = &view{post: p, problem: problems[t.post.key]}
+		v.post.Cursor = t.post.doubts.believed(p.Cursor)
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
@@ -293,13 +297,13 @@ func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Tim
 	out := b.left(v, now)
 	out.called = true
 	if changed {
-		b.savePost(l, v)
+		b.savePost(l, t, v)
 	}
 	return out
 }
 
-func (b *bot) savePost(l lives, v *view) bool {
+func (b *bot) savePost(l lives, t *task, v *view) bool {
 	return b.persist(l.save, "saving a post's progress", func(ctx context.Context) error {
-		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, v.post.Cursor)
+		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.post.doubts.kept(v.post.Cursor))
 	})
 }

@@ -34,17 +34,18 @@ type Doubts struct {
 	// PostedAnew: the root had been deleted by somebody and was posted again.
 	PostedAnew bool
 	// RootID, CardID and CardActions are of messages that were taken for deleted. Where it
-	// turns out that the room takes nothing at all, they are there still.
+	// turns out that the room takes nothing at all, they are there still. So the store keeps the root
+	// until another is posted in its place: a process that knows nothing of these doubts asks again.
 	RootID, CardID, CardActions string
 }
 
-// lost remembers the messages of a cursor that is about to forget them.
-func (d Doubts) lost(c store.Cursor) Doubts {
-	if d.RootID == "" {
-		d.RootID = c.RootID
+// lost remembers the messages that a cursor has and is about to forget.
+func (d Doubts) lost(before, after store.Cursor) Doubts {
+	if before.RootID != "" && after.RootID == "" {
+		d.RootID = before.RootID
 	}
-	if d.CardID == "" {
-		d.CardID, d.CardActions = c.CardID, c.CardActions
+	if before.CardID != "" && after.CardID == "" && before.CardID != d.CardID {
+		d.CardID, d.CardActions = before.CardID, before.CardActions
 	}
 	return d
 }
@@ -61,11 +62,39 @@ func (d Doubts) found(c store.Cursor) store.Cursor {
 	return c
 }
 
+// kept is what the store is to have of a cursor.
+func (d Doubts) kept(c store.Cursor) store.Cursor {
+	if c.RootID == "" && d.RootID != "" {
+		c.RootID = d.RootID
+		if d.CardID == d.RootID { // the root is the card
+			c.CardID = d.CardID
+		}
+	}
+	return c
+}
+
+// believed is a cursor of the store's without the root that was taken for deleted.
+func (d Doubts) believed(c store.Cursor) store.Cursor {
+	if c.RootID == "" || c.RootID != d.RootID {
+		return c
+	}
+	if c.CardID == c.RootID {
+		c.CardID = ""
+	}
+	c.RootID, c.CardActions = "", ""
+	return c
+}
+
 // Refused is the cursor after a call that failed, and what to do. delay is the
 // backoff to wait where the same call is to be made again.
 func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, err error, delay time.Duration, now time.Time) (store.Cursor, Doubts, Verdict) {
 	f := fault(err)
 	class := webex.ClassOf(err)
+	if s.Op == OpRoot && again(class) && d.RootID != "" {
+		// What was taken for deleted is asked again after the wait: the bot may be back in the room by then.
+		c = d.kept(c)
+		d.RootID, d.PostedAnew = "", false
+	}
 	if class == webex.RateLimited || class == webex.Unauthorized {
 		// The bot's trouble, not the post's: it keeps its turn.
 		return c, d, VerdictRetry
@@ -113,7 +142,7 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 		return proveThread(p, c, d)
 	case OpDelete:
 		// Not ours to delete any more: as good as gone.
-		return withoutCard(c), d.lost(c), VerdictReplan
+		return withoutCard(c), d.lost(c, withoutCard(c)), VerdictReplan
 	}
 	return c, d, VerdictDead
 }
@@ -145,14 +174,14 @@ func postAnew(c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
 	if d.PostedAnew {
 		return c, d, VerdictDead
 	}
-	d.PostedAnew = true
-	d = d.lost(c)
-	if c.CardID == c.RootID {
-		c.CardID = ""
-	}
+	d.PostedAnew, d.RootID, d.CardID, d.CardActions = true, c.RootID, c.CardID, c.CardActions
 	// A card in the old thread is replaced by one in the new.
-	c.RootID, c.CardActions = "", ""
-	return c, d, VerdictReplan
+	return d.believed(c), d, VerdictReplan
+}
+
+// again says whether a call that failed so is to be made again.
+func again(c webex.Class) bool {
+	return c == webex.RateLimited || c == webex.Unauthorized || c == webex.Temporary
 }
 
 // Dead is the cursor of a dead letter.

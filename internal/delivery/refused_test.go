@@ -129,6 +129,74 @@ func TestARoomThatTheBotComesBackToHasOneRoot(t *testing.T) {
 	})
 }
 
+// The same, where a restart comes between the refused edit and the refused post: Webex was away meanwhile.
+func TestARoomThatTheBotComesBackToAfterARestartHasOneRoot(t *testing.T) {
+	for room, change := range map[string]func(*alert.Problem){"noc": resolve, "card": severity(alert.Disaster)} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			w.fold(1, nil, room)
+			w.pass(5 * time.Second)
+			before := w.store.post(key(1), room)
+			refuse := func(created int) {
+				w.webex.set(func(f *fakeWebex) {
+					f.meet = func(c aCall) *trouble {
+						if c.op == "post" {
+							return &trouble{status: created}
+						}
+						return &trouble{status: 404}
+					}
+				})
+			}
+			refuse(503)
+			w.fold(1, change)
+			w.pass(time.Minute)
+			require.Equal(t, map[string]string{"noc": "post 503", "card": "card 503"}[room], w.ops()[len(w.ops())-1], "the root was taken for deleted")
+			w.stop()
+			refuse(404)
+			w.start()
+			w.pass(time.Minute)
+			post := w.store.post(key(1), room)
+			require.Equal(t, store.PostDead, post.State)
+			require.Equal(t, before.RootID, post.RootID)
+			require.Equal(t, before.CardID, post.CardID)
+
+			w.webex.set(func(f *fakeWebex) { f.meet = nil })
+			post.State = store.PostLive
+			require.NoError(t, w.store.SavePost(context.Background(), key(1), room, post.Cursor))
+			w.d.RescanNow()
+			w.pass(10 * time.Second)
+			roots := 0
+			for _, m := range w.webex.live("R-" + room) {
+				if m.parent == "" {
+					roots++
+				}
+			}
+			require.Equal(t, 1, roots, room)
+			require.Zero(t, w.store.pending())
+		})
+	}
+}
+
+// The same, where the bot is back by the time that Webex, which was away, answers again: what was
+// taken for deleted is asked for once more.
+func TestARoomThatTheBotIsBackInHasOneRoot(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.fold(1, nil, "noc")
+		w.pass(5 * time.Second)
+		troubles := []*trouble{{status: 404}, {status: 503}}
+		w.webex.meet = func(aCall) (met *trouble) {
+			if len(troubles) > 0 {
+				met, troubles = troubles[0], troubles[1:]
+			}
+			return met
+		}
+		w.fold(1, say("still there"))
+		w.pass(time.Minute)
+		require.Equal(t, []string{"edit 404", "post 503", "edit"}, w.ops()[2:5])
+		require.Zero(t, w.store.pending())
+		require.Len(t, w.webex.live("R-noc"), 3, "a root, a card and a line")
+	})
+}
+
 func TestAReplyToADeletedRootFindsOut(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
