@@ -27,6 +27,7 @@ type truth struct {
 	Opened       time.Duration // all times are since the beginning
 	ResolvedAt   time.Duration
 	Seen         time.Duration // when the API answered so
+	Host         string
 	Updates      []update
 }
 
@@ -191,7 +192,7 @@ func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
 }
 
 func (l *telling) see(t truth, at time.Duration) {
-	t.Seen = at
+	t.Seen, t.Host = at, l.host
 	l.steps = append(l.steps, step{At: at + within(l.r, 2*time.Second), Kind: observe, Problem: l.problem, Truth: t})
 }
 
@@ -235,6 +236,7 @@ func (t truth) observation(problem int) *alert.Observation {
 	o := &alert.Observation{
 		At: at, Gone: t.Gone, Name: nameOf(problem), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
 		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0,
+		Hosts: []alert.Host{{Host: t.Host}},
 	}
 	if t.Gone {
 		return &alert.Observation{At: at, Gone: true}
