@@ -318,8 +318,6 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	}
 	root, ok := w.sim.Message(post.RootID)
 	switch {
-	case p.HeldBack && post.Shown > post.Desired:
-		return // that a maintenance holds it back became known while it was being told: docs/guarantees.md
 	case !ok:
 		w.fault("%s: its root isn't a message", where)
 		return

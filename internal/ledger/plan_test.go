@@ -363,6 +363,13 @@ func TestHeldBackTooLate(t *testing.T) {
 	w.plan(observed(10*time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High, Suppressed: true, Resolved: true}))
 	require.True(t, w.known.Problems[k4711].HeldBack)
 	require.True(t, w.post("noc").Pending())
+
+	w = newWorld(t)
+	w.plan(commented(time.Minute, "on it"))
+	w.known.Posts[k4711][0].Digest = 3 // which tells of it in a moment
+	w.plan(observed(61*time.Second, alert.Observation{Name: "Disk full", Severity: alert.High, Suppressed: true}))
+	require.True(t, w.known.Problems[k4711].HeldBack)
+	require.Greater(t, w.post("noc").Desired, w.post("noc").Delivered)
 }
 
 // What the reconciler finds open is told as any problem; what Zabbix no longer

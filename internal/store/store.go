@@ -233,7 +233,8 @@ type Fold struct {
 	Problems []alert.Problem  // to write whole
 	// Posts are written in the ledger's columns; the cursor is written for new
 	// posts only. DirtySince counts only where the room isn't behind already: delivery
-	// may have caught up since the ledger read the post.
+	// may have caught up since the ledger read the post. Desired counts as the problem's revision where
+	// it asks for nothing to be told (Delivered, as the ledger read it) and the room has been told meanwhile.
 	Posts   []Post
 	Notices []Notice // new ones: test notices
 }
@@ -320,7 +321,8 @@ type Store interface {
 	// DuePosts gives the posts whose RemindAt or EscalateAt isn't after now, the longest due first.
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when
-	// Delivered reaches Desired as it stands in the store by then. ErrNotFound.
+	// Delivered reaches Desired as it stands in the store by then. With its first RootID
+	// Desired is the problem's revision: what was told isn't held back any more. ErrNotFound.
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error
 	// PostByMessage finds the post whose root or card has this Webex message id. ErrNotFound.
 	PostByMessage(ctx context.Context, messageID string) (Post, error)
