@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"nms-alert-relay/internal/httpclient"
 )
 
 const (
@@ -63,7 +65,7 @@ type Client struct {
 	opts  Options
 	base  *url.URL // nil where BaseURL is no URL: every call says so
 	http  *http.Client
-	token bearer
+	token *httpclient.Token
 }
 
 // New makes a client. A BaseURL that isn't one is told by every call.
@@ -80,7 +82,7 @@ func New(opts Options) *Client {
 	if opts.Observe == nil {
 		opts.Observe = func(string, int, time.Duration) {}
 	}
-	c := &Client{opts: opts, token: bearer{now: opts.Token}, http: &http.Client{
+	c := &Client{opts: opts, token: httpclient.NewToken("the bot's token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log), http: &http.Client{
 		Transport:     opts.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -142,7 +144,7 @@ func (c *Client) exchange(ctx context.Context, k call) (http.Header, int, error)
 	if err != nil {
 		return nil, 0, &Error{Op: k.op, Message: "the request can't be made", Err: bare(err)}
 	}
-	token := c.tokenNow(ctx)
+	token := c.token.Now()
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "nms-alert-relay/"+c.opts.Version)
@@ -158,7 +160,7 @@ func (c *Client) exchange(ctx context.Context, k call) (http.Header, int, error)
 		return nil, 0, &Error{Op: k.op, Message: message, Unanswered: sent.maybe(err), Err: c.redacted(bare(err))}
 	}
 	defer resp.Body.Close()
-	c.tokenJudged(token, resp.StatusCode)
+	c.token.Judged(token, resp.StatusCode == http.StatusUnauthorized)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return resp.Header, resp.StatusCode, c.refusal(k.op, resp)
 	}

@@ -59,14 +59,3 @@ func TestARefusedTokenIsReadAgain(t *testing.T) {
 	require.NotContains(t, log.String(), "-second-token")
 	require.Len(t, all(), 7)
 }
-
-// A call that was under way when the token was replaced says nothing of the new one.
-func TestALateRefusalIsOfTheOldToken(t *testing.T) {
-	c := New(Options{Token: "the-first-token", Renew: func() (string, error) { return "the-second-token", nil }})
-	c.tokenJudged("the-first-token", http.StatusUnauthorized)
-	require.Equal(t, "the-second-token", c.tokenNow(t.Context()))
-	c.tokenJudged("the-first-token", http.StatusUnauthorized)
-	require.False(t, c.token.refused)
-	c.tokenJudged("the-second-token", http.StatusUnauthorized)
-	require.True(t, c.token.refused)
-}

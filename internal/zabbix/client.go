@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"nms-alert-relay/internal/httpclient"
 )
 
 // Options make a Client.
@@ -54,7 +56,7 @@ type Client struct {
 	mu      sync.Mutex
 	version release // zero until asked
 
-	token bearer
+	token *httpclient.Token
 }
 
 // New makes a client. It doesn't call Zabbix: the version is asked by the first call that needs it.
@@ -68,9 +70,8 @@ func New(opts Options) *Client {
 	if opts.Observe == nil {
 		opts.Observe = func(string, string, time.Duration) {}
 	}
-	return &Client{
+	c := &Client{
 		opts:     opts,
-		token:    bearer{now: opts.Token},
 		endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php",
 		http: &http.Client{
 			Transport: opts.Transport,
@@ -78,6 +79,8 @@ func New(opts Options) *Client {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	c.token = httpclient.NewToken("the API token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log.With("url", c.display()))
+	return c
 }
 
 // CloseIdleConnections closes the connections that no call uses.
@@ -206,7 +209,7 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 	r := request{Version: "2.0", Method: method, Params: params, ID: 1}
 	token := ""
 	if v.text != "" {
-		token = c.tokenNow()
+		token = c.token.Now()
 	}
 	if !v.bearer() {
 		r.Auth = token

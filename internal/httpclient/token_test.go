@@ -1,0 +1,47 @@
+package httpclient
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/testlog"
+)
+
+// A token is read again only while it is refused, and a call that was under way
+// when it was replaced says nothing of the new one.
+func TestToken(t *testing.T) {
+	kept, broken, reads := "the-second-token", errors.New("permission denied"), 0
+	var log testlog.Lines
+	token := NewToken("the bot's token", "the-first-token", "file /run/secrets/token", func() (string, error) { reads++; return kept, broken }, log.Logger())
+	require.Equal(t, "the-first-token", token.Now())
+	require.Zero(t, reads)
+
+	require.True(t, token.Judged("the-first-token", true))
+	require.False(t, token.Judged("the-first-token", true), "that is known")
+	require.Equal(t, "the-first-token", token.Now())
+	require.Contains(t, log.String(), `the bot's token can't be read again" from="file /run/secrets/token" error="permission denied"`)
+
+	broken = nil
+	require.Equal(t, "the-second-token", token.Now())
+	require.Equal(t, "the-second-token", token.Last())
+	require.Contains(t, log.String(), "the bot's token was replaced")
+	require.False(t, token.Judged("the-first-token", true))
+	require.Equal(t, "the-second-token", token.Now())
+	require.Equal(t, 2, reads, "nobody refuses the new one")
+
+	require.True(t, token.Judged("the-second-token", true))
+	require.False(t, token.Judged("the-second-token", false))
+	require.Equal(t, "the-second-token", token.Now())
+	require.Equal(t, 2, reads)
+	require.NotContains(t, log.String(), "second-token")
+}
+
+// A token that nobody can replace is kept, whatever is said of it.
+func TestTokenThatDoesNotChange(t *testing.T) {
+	token := NewToken("the API token", "the-token", "", nil, nil)
+	require.True(t, token.Judged("the-token", true))
+	require.Equal(t, "the-token", token.Now())
+	require.Empty(t, token.Hint())
+}
