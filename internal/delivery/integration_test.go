@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,13 +52,9 @@ func inReality(t *testing.T, simOpts webexsim.Options, story func(t *testing.T, 
 		for _, room := range []string{"noc", "db", "line"} {
 			r.sim.AddRoom(room, room, botEmail, "alice@example.com")
 		}
-		net := memnet.Listen()
-		server := &http.Server{Handler: r.sim}
-		go func() { _ = server.Serve(net) }()
-		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
+		transport, hangUp := memnet.Serve("webex.test:80", r.sim)
 		t.Cleanup(func() {
-			transport.CloseIdleConnections()
-			_ = server.Close()
+			hangUp()
 			r.sim.Close()
 		})
 		r.client = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: transport})

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -24,12 +23,8 @@ func TestATokenThatIsReplaced(t *testing.T) {
 		r.stop()
 		var mu sync.Mutex
 		file, log := "token-of-relay", &testlog.Lines{}
-		net := memnet.Listen()
-		server := &http.Server{Handler: r.sim}
-		go func() { _ = server.Serve(net) }()
-		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
-		defer server.Close()
-		defer transport.CloseIdleConnections()
+		transport, hangUp := memnet.Serve("webex.test:80", r.sim)
+		defer hangUp()
 		r.log = log.Logger()
 		r.client = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: file, TokenFrom: "file /run/secrets/webex-token", Transport: transport,
 			Renew: func() (string, error) { mu.Lock(); defer mu.Unlock(); return file, nil }, Log: r.log})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,13 +68,9 @@ rooms:
 		for _, room := range []string{"noc", "leads", "terse"} {
 			n.sim.AddRoom(room, room, nightBot, "alice@example.com")
 		}
-		net := memnet.Listen()
-		server := &http.Server{Handler: n.sim}
-		go func() { _ = server.Serve(net) }()
-		transport := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": net})
+		transport, hangUp := memnet.Serve("webex.test:80", n.sim)
 		t.Cleanup(func() {
-			transport.CloseIdleConnections()
-			_ = server.Close()
+			hangUp()
 			n.sim.Close()
 		})
 		n.webex = webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: transport})

@@ -94,3 +94,16 @@ func Transport(hosts map[string]*Listener) *http.Transport {
 		return l.DialContext(ctx, network, address)
 	}}
 }
+
+// Serve serves address ("webex.test:80") and returns a transport that knows nobody
+// else, and what ends both.
+func Serve(address string, h http.Handler) (*http.Transport, func()) {
+	l := Listen()
+	server := &http.Server{Handler: h}
+	go func() { _ = server.Serve(l) }()
+	transport := Transport(map[string]*Listener{address: l})
+	return transport, func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+	}
+}
