@@ -238,8 +238,13 @@ func TestRefused(t *testing.T) {
 				require.True(t, d.ThreadProved)
 			}},
 		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictDead},
-		{promise: "where no edit is left the root is posted anew", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9}, err: refusal(404), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Empty(t, c.RootID) }},
+		{promise: "also where none is left", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: VerdictReplan,
+			check: func(t *testing.T, c store.Cursor, d Doubts) {
+				require.Equal(t, "m1", c.RootID)
+				require.Zero(t, c.Shown)
+				require.Less(t, c.Edits, 9)
+				require.True(t, d.ThreadProved)
+			}},
 		{promise: "a card refused though its root lives is left out", op: OpCard, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictReplan,
 			check: func(t *testing.T, c store.Cursor, _ Doubts) {
 				require.Equal(t, "m1", c.RootID)

@@ -149,7 +149,8 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 
 // proveThread answers a refused reply. Webex refuses replies to a root that
 // somebody deleted, with a status that it doesn't document; an edit tells a
-// deleted root from a reply that is refused for itself.
+// deleted root from a reply that is refused for itself. So does an edit that is
+// one too many: a root that lives refuses it otherwise than one that is gone.
 func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
 	if d.ThreadProved {
 		return c, d, VerdictDead
@@ -161,11 +162,9 @@ func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubt
 		d.PostedAnew, c.CardActions = true, ""
 		return c, d, VerdictReplan
 	}
-	if c.Edits >= editLimit(p) { // likewise
-		return postAnew(c, d)
-	}
 	d.ThreadProved = true
 	c.Shown, c.RootHash = 0, "" // the same text again: an edit that tells whether the root lives
+	c.Edits = min(c.Edits, editLimit(p)-1)
 	return c, d, VerdictReplan
 }
 

@@ -234,6 +234,53 @@ func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
 	})
 }
 
+// Likewise where the root's edits are spent, or all but the one that is kept for the
+// resolution: one that is too many tells a root that lives from one that somebody deleted.
+func TestARefusedReplyWhereNoEditIsLeft(t *testing.T) {
+	for _, open := range []bool{true, false} {
+		for _, deleted := range []bool{true, false} {
+			inWorld(t, nil, func(t *testing.T, w *world) {
+				w.fold(1, nil, "noc")
+				for i := range 10 {
+					w.pass(10 * time.Second)
+					w.fold(1, say(fmt.Sprint("word ", i)))
+				}
+				w.pass(10 * time.Second)
+				if !open {
+					w.fold(1, resolve)
+					w.pass(10 * time.Second)
+				}
+				root, before := w.webex.live("R-noc")[0], len(w.ops())
+				require.Equal(t, map[bool]int{true: 9, false: 10}[open], root.edits)
+				if w.webex.parentGone = 400; deleted {
+					w.webex.deleteBySomebody(root.id)
+				} else {
+					w.webex.set(func(f *fakeWebex) {
+						f.meet = func(c aCall) *trouble {
+							if c.op == "post" && c.parent != "" {
+								return &trouble{status: 400}
+							}
+							return nil
+						}
+					})
+				}
+				w.fold(1, say("the last word"))
+				w.pass(10 * time.Second)
+				post, ops := w.store.post(key(1), "noc"), w.ops()[before:]
+				if deleted {
+					require.Equal(t, []string{"reply 400", "edit 404", "post"}, ops[:3])
+					require.NotEqual(t, root.id, post.RootID)
+					require.Zero(t, w.store.pending())
+					return
+				}
+				require.Equal(t, []string{"reply 400", map[bool]string{true: "edit", false: "edit 400"}[open], "reply 400"}, ops)
+				require.Equal(t, store.PostDead, post.State)
+				require.Equal(t, root.id, post.RootID, "it isn't told a second time beside it")
+			})
+		}
+	}
+}
+
 // A card that is the root can't be edited to find out whether it lives: it is
 // replaced, and never stands beside its successor.
 func TestAReplyThatIsRefusedUnderACardReplacesIt(t *testing.T) {
