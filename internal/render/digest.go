@@ -199,6 +199,11 @@ func leftOf(n int) string {
 	return number(n) + " on top of these: told by their own"
 }
 
+const (
+	goneMost = 2000 // bytes of those who left, with their hosts; from there on
+	idsMost  = 2800 // their event ids alone, up to here
+)
+
 // goneOf names who left, a line; "" for nobody.
 func (r *Renderer) goneOf(gone []DigestItem) string {
 	if len(gone) == 0 {
@@ -208,7 +213,10 @@ func (r *Renderer) goneOf(gone []DigestItem) string {
 	b.WriteString("No longer told here, but by their own: ")
 	for n, i := range gone {
 		label := r.itemLabel(i)
-		if b.Len()+len(label) > 2000 {
+		if b.Len()+len(label) > goneMost {
+			label = r.idOf(i.Key).String()
+		}
+		if b.Len()+len(label) > idsMost {
 			fmt.Fprintf(&b, ", … and %s more", number(len(gone)-n))
 			break
 		}

@@ -84,3 +84,25 @@ func comma(n int) string {
 	}
 	return fmt.Sprint(n)
 }
+
+// However long hosts' names are, who left a digest is named by its event id at least; of many
+// hundreds it is said how many more there are.
+func TestWhoLeftIsNamed(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	gone := storm(400, 400, all).Items
+	for n := range gone {
+		gone[n].Hosts = []alert.Host{{Host: strings.Repeat("long-", 50) + "name"}}
+	}
+	of := func(n int) string {
+		markdown, _ := r.Digest(render.Digest{Items: storm(14, 3, all).Items, Left: n, Account: true, Gone: gone[:n]}, room)
+		require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes)
+		_, line, _ := strings.Cut(markdown, "No longer told here")
+		line, _, _ = strings.Cut(line, "\n")
+		return line
+	}
+	for _, i := range gone[:40] {
+		require.Contains(t, of(40), i.Key.EventID)
+	}
+	require.NotContains(t, of(40), " more")
+	require.Contains(t, of(400), " more")
+}
