@@ -51,11 +51,11 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil || len(faults) > 0 || r.Header.Get(receiver.HeaderSignature) != receiver.Sign(secret, r.Header.Get(receiver.HeaderTimestamp), body) ||
-			payload.Source != "main" || seen[payload.Macros["event.id"]] {
+			payload.Source != "main" || seen[payload.Macro("event.id")] {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if seen[payload.Macros["event.id"]] = true; len(seen) == n {
+		if seen[payload.Macro("event.id")] = true; len(seen) == n {
 			enough()
 		}
 		w.WriteHeader(http.StatusAccepted)

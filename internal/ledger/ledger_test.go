@@ -123,7 +123,7 @@ func decode(e store.Entry) (ledger.Decoded, error) {
 		return ledger.Decoded{}, errors.New(faults[0].String())
 	}
 	if p.Test {
-		return ledger.Decoded{Test: true, SendTo: p.Macros["alert.sendto"]}, nil
+		return ledger.Decoded{Test: true, SendTo: p.Macro("alert.sendto")}, nil
 	}
 	event, err := p.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
 	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err

@@ -42,8 +42,9 @@ type key struct {
 }
 
 type signer struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
+	mac     hash.Hash
+	sum     [sha256.Size]byte
+	stamped []byte // the timestamp and a dot
 }
 
 // add puts a secret on the ring. An empty one would let everybody in.
@@ -77,11 +78,12 @@ func (k *keyring) bearer(token string) (found *key) {
 
 // signature finds the key that signed a body. Every key is tried, in constant
 // time.
-func (k *keyring) signature(stamped, body []byte, want *[sha256.Size]byte) (found *key) {
+func (k *keyring) signature(timestamp string, body []byte, want *[sha256.Size]byte) (found *key) {
 	for _, known := range k.keys {
 		s := known.macs.Get().(*signer)
+		s.stamped = append(append(s.stamped[:0], timestamp...), '.')
 		s.mac.Reset()
-		s.mac.Write(stamped)
+		s.mac.Write(s.stamped)
 		s.mac.Write(body)
 		if subtle.ConstantTimeCompare(s.mac.Sum(s.sum[:0]), want[:]) == 1 {
 			found = known
@@ -93,9 +95,9 @@ func (k *keyring) signature(stamped, body []byte, want *[sha256.Size]byte) (foun
 
 // credentials are what a request shows for itself.
 type credentials struct {
-	key     *key   // of a bearer token
-	stamped []byte // of a signature: the timestamp and a dot
-	want    [sha256.Size]byte
+	key       *key   // of a bearer token
+	timestamp string // of a signature
+	want      [sha256.Size]byte
 }
 
 const authHint = "sign with " + HeaderTimestamp + " and " + HeaderSignature + ", or send Authorization: Bearer SECRET"
@@ -116,7 +118,7 @@ func (k *keyring) credentials(h http.Header, now time.Time) (credentials, *refus
 	if off := now.Unix() - seconds; off > int64(MaxSkew/time.Second) || off < -int64(MaxSkew/time.Second) {
 		return credentials{}, skewed(off, now)
 	}
-	c := credentials{stamped: []byte(timestamp + ".")}
+	c := credentials{timestamp: timestamp}
 	text, ok := strings.CutPrefix(signature, signaturePrefix)
 	if n, err := hex.Decode(c.want[:], firstBytes(text, 2*sha256.Size)); !ok || err != nil || n != sha256.Size || len(text) != 2*sha256.Size {
 		return credentials{}, refuse(http.StatusUnauthorized, HeaderSignature+" isn't sha256= and 64 hexadecimal digits", authHint)
@@ -157,7 +159,7 @@ func (k *keyring) check(c *credentials, body []byte) (*key, *refusal) {
 	if c.key != nil {
 		return c.key, nil
 	}
-	if key := k.signature(c.stamped, body, &c.want); key != nil {
+	if key := k.signature(c.timestamp, body, &c.want); key != nil {
 		return key, nil
 	}
 	return nil, refuse(http.StatusUnauthorized, "the signature is wrong", "the secret differs, or the body was changed on its way")

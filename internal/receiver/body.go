@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -13,45 +14,49 @@ import (
 // only announces a large one must not hold memory.
 const firstRead = 64 << 10
 
-// body reads a request's body. release must be called when it isn't needed any
-// more; it is never nil.
-func (r *Receiver) body(req *http.Request) (body []byte, release func(), refused *refusal) {
-	held := int64(0)
-	release = func() {
-		if held > 0 {
-			r.bodies.Release(held)
-		}
-	}
+// scratchSize is what most events fit into: they are read into memory that is used again.
+const scratchSize = 4 << 10
+
+var scratches = sync.Pool{New: func() any { return new([scratchSize]byte) }}
+
+// body reads a request's body, into scratch where it fits. held is to be given back to
+// r.bodies when the body isn't needed any more, whatever became of it.
+func (r *Receiver) body(req *http.Request, scratch []byte) (body []byte, held int64, refused *refusal) {
 	if req.ContentLength > MaxBody {
-		return nil, release, tooLarge()
+		return nil, held, tooLarge()
 	}
 	size := int64(firstRead)
 	if req.ContentLength >= 0 {
 		size = min(size, req.ContentLength+1) // one more, to see the end without growing
 	}
+	if size <= int64(cap(scratch)) {
+		size = int64(cap(scratch))
+	}
 	for {
 		if !r.bodies.TryAcquire(size - held) {
-			return nil, release, busy("too many requests at once")
+			return nil, held, busy("too many requests at once")
 		}
 		held = size
-		grown := make([]byte, len(body), size)
-		copy(grown, body)
-		body = grown
+		grown := scratch
+		if size != int64(cap(scratch)) {
+			grown = make([]byte, 0, size)
+		}
+		body = append(grown[:0], body...)
 		for len(body) < cap(body) {
 			n, err := req.Body.Read(body[len(body):cap(body)])
 			body = body[:len(body)+n]
 			if errors.Is(err, io.EOF) {
 				if len(body) > MaxBody {
-					return nil, release, tooLarge()
+					return nil, held, tooLarge()
 				}
-				return body, release, nil
+				return body, held, nil
 			}
 			if err != nil {
-				return nil, release, broken(err)
+				return nil, held, broken(err)
 			}
 		}
 		if len(body) > MaxBody {
-			return nil, release, tooLarge()
+			return nil, held, tooLarge()
 		}
 		size = min(2*size, MaxBody+1)
 	}

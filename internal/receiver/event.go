@@ -24,8 +24,9 @@ func (r *Receiver) event(c *gin.Context) {
 		r.refuseEvent(c, refused, "", "")
 		return
 	}
-	body, release, refused := r.body(c.Request)
-	defer release()
+	scratch := scratches.Get().(*[scratchSize]byte)
+	body, held, refused := r.body(c.Request, scratch[:0])
+	defer r.bodies.Release(held)
 	if refused != nil {
 		r.refuseEvent(c, refused, "", "")
 		return
@@ -54,27 +55,32 @@ func (r *Receiver) event(c *gin.Context) {
 	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
 	r.opts.Metrics.bodySize.Observe(float64(len(body)))
 	r.opts.Appended(entry, payload)
+	// Nobody holds the body any more. Where it wasn't taken somebody may: an append that was given up
+	// can still be under way.
+	scratches.Put(scratch)
 	if payload.Test {
 		r.testAnswer(c, source, payload)
 		return
 	}
-	r.eventAnswer(c, alert.Key{Source: source, EventID: payload.Macros["event.id"]})
+	r.eventAnswer(c, alert.Key{Source: source, EventID: payload.Macro("event.id")})
 }
 
 // sourceOf finds the source of a payload: its secret's, or where the secret
-// serves several, the one that the payload names.
+// serves several, the one that the payload names. It is the configuration's text: the name is in
+// every key, and keys are held for long.
 func sourceOf(k *key, named string) (string, *zabbix.Fault) {
+	i := slices.Index(k.owners, named)
 	switch {
 	case named == "" && len(k.owners) == 1:
 		return k.owners[0], nil
 	case named == "":
 		return "", &zabbix.Fault{Field: "source", What: "missing: the secret serves several sources",
 			Hint: "the media type needs a parameter source, one of " + strings.Join(k.owners, ", ")}
-	case !slices.Contains(k.owners, named):
+	case i < 0:
 		return "", &zabbix.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", shorten(named)),
 			Hint: "want " + strings.Join(k.owners, ", ")}
 	}
-	return named, nil
+	return k.owners[i], nil
 }
 
 // shorten bounds what is repeated of a stranger's text.

@@ -191,8 +191,8 @@ func (r *Receiver) notify(c *gin.Context) {
 	}
 	name := key.owners[0]
 	from := r.senders[slices.IndexFunc(r.senders, func(s sender) bool { return s.Name == name })]
-	body, release, refused := r.body(c.Request)
-	defer release()
+	body, held, refused := r.body(c.Request, nil)
+	defer r.bodies.Release(held)
 	if refused != nil {
 		r.refuseNotice(c, refused, name)
 		return

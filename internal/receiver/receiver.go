@@ -45,7 +45,8 @@ type Sender struct {
 
 // Journal is where events are kept before they are answered.
 type Journal interface {
-	// Append returns once the entry is on disk; store.ErrBusy where too many wait.
+	// Append returns once the entry is on disk; store.ErrBusy where too many wait. Where it
+	// returns no error the payload is the caller's again.
 	Append(ctx context.Context, e store.Entry) (id int64, err error)
 }
 
@@ -85,7 +86,8 @@ type Options struct {
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
 	// Appended is called after an event is in the journal, with the entry and what was
-	// read of it; Noticed after a notice is kept: to wake those who go on from there.
+	// read of it; Noticed after a notice is kept: to wake those who go on from there. The entry's
+	// payload isn't to be kept: its memory is used again.
 	Appended func(e store.Entry, p zabbix.Payload)
 	Noticed  func()
 	// Refused is told of each event that wasn't taken; source and kind (an
@@ -204,8 +206,8 @@ func (r *Receiver) webex(c *gin.Context) {
 		answer(c, http.StatusNotFound, problem{Error: "no bot listens here"})
 		return
 	}
-	body, release, refused := r.body(c.Request)
-	defer release()
+	body, held, refused := r.body(c.Request, nil)
+	defer r.bodies.Release(held)
 	if refused != nil {
 		refused.answer(c)
 		return

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -59,6 +60,7 @@ func (k *kept) Append(_ context.Context, e store.Entry) (int64, error) {
 	if k.err != nil {
 		return 0, k.err
 	}
+	e.Payload = bytes.Clone(e.Payload) // the caller uses its memory again
 	k.entries = append(k.entries, e)
 	return int64(len(k.entries)), nil
 }
@@ -306,6 +308,38 @@ func (s slow) Append(context.Context, store.Entry) (int64, error) {
 	close(s.reached)
 	<-s.gate
 	return 1, nil
+}
+
+// abandoned is a journal whose entries may still be under way when it gives up.
+type abandoned struct{ held [][]byte }
+
+func (a *abandoned) Append(_ context.Context, e store.Entry) (int64, error) {
+	a.held = append(a.held, e.Payload)
+	return 0, context.Canceled
+}
+
+// A body's memory is used again only when nobody can hold it any more.
+func TestABodyThatMayStillBeWrittenIsLeftAlone(t *testing.T) {
+	f := newFixture(t)
+	journal := &abandoned{}
+	f.opts.Journal = journal
+	var sent []string
+	for i := range 20 {
+		body := strings.Replace(event, "4711", strconv.Itoa(1000+i), 1)
+		sent = append(sent, body)
+		require.Equal(t, 503, f.do(request{path: "/v1/zabbix/events", body: body, header: bearer(secret)}).Code)
+	}
+	for i, body := range journal.held {
+		require.Equal(t, sent[i], string(body))
+	}
+}
+
+// What is held for long holds no payload: the source's name is in every key.
+func TestASourceIsTheConfigurationsText(t *testing.T) {
+	f := newFixture(t)
+	f.do(request{path: "/v1/zabbix/events", body: strings.Replace(event, "{", `{"source":"main",`, 1), header: bearer(secret)})
+	require.Len(t, f.entries, 1)
+	require.Same(t, unsafe.StringData(f.opts.Sources[0].Name), unsafe.StringData(f.entries[0].Source))
 }
 
 // Bodies that are held at once are bounded: one more is told to come again, and

@@ -34,7 +34,7 @@ func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
 	o := receiver.Options{
 		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg},
 		TestRooms: func(source string, payload zabbix.Payload) []string {
-			return testRooms(p.router, source, payload.Macros["alert.sendto"], time.Now())
+			return testRooms(p.router, source, payload.Macro("alert.sendto"), time.Now())
 		},
 		BotOf: cfg.BotOf,
 		Appended: func(e store.Entry, payload zabbix.Payload) {
@@ -106,7 +106,7 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 // decoded is what the ledger needs of a payload that was read already.
 func (r *Relay) decoded(e store.Entry, payload zabbix.Payload) (ledger.Decoded, error) {
 	if payload.Test {
-		return ledger.Decoded{Test: true, SendTo: payload.Macros["alert.sendto"]}, nil
+		return ledger.Decoded{Test: true, SendTo: payload.Macro("alert.sendto")}, nil
 	}
 	d := zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt}
 	if s, ok := r.cfg.Source(e.Source); ok && s.TimeZone.Location != nil {

@@ -202,7 +202,7 @@ func decodeOptions(cfg *config.Config, payload zabbix.Payload, now time.Time) za
 	if d.Source == "" {
 		d.Source = "main"
 	}
-	if sent, err := time.ParseInLocation("2006.01.02 15:04:05", payload.Macros["date"]+" "+payload.Macros["time"], d.Location); err == nil {
+	if sent, err := time.ParseInLocation("2006.01.02 15:04:05", payload.Macro("date")+" "+payload.Macro("time"), d.Location); err == nil {
 		d.ReceivedAt = sent
 	}
 	return d

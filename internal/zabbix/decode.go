@@ -32,13 +32,13 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	}
 	e := alert.Event{
 		// A copy: keys are held for long, and mustn't hold the payload that they are a part of.
-		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.Macros["event.id"])},
+		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.macros.get(mEventID))},
 		Kind:         p.Kind(),
 		Origin:       p.Origin(),
 		ReceivedAt:   o.ReceivedAt.UTC(),
-		Acknowledged: yesNo(p.Macros["event.ack.status"]),
-		SendTo:       p.Macros["alert.sendto"],
-		ActionID:     p.Macros["action.id"],
+		Acknowledged: yesNo(p.macros.get(mEventAckStatus)),
+		SendTo:       p.macros.get(mAlertSendTo),
+		ActionID:     p.macros.get(mActionID),
 	}
 	p.times(&e, p.zoneOf(o))
 	p.severities(&e)
@@ -49,19 +49,19 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 // times tells when things happened, and what an update did, which may hold a
 // time of its own.
 func (p Payload) times(e *alert.Event, z zone) {
-	e.SentAt, _ = p.moment(z, "")
+	e.SentAt, _ = p.moment(z, whenSent)
 	if e.SentAt.IsZero() || e.SentAt.After(e.ReceivedAt.Add(zoneSlack)) {
 		// Not told, or in a time zone that couldn't be found: a state that is seen in
 		// the future would outlive all later ones.
 		e.SentAt = e.ReceivedAt
 	}
 	var exact bool
-	e.Opened, exact = p.moment(z, "event.")
+	e.Opened, exact = p.moment(z, whenOpened)
 	e.At, e.Exact = e.Opened, exact && !e.Opened.IsZero()
 	over := e.Kind == alert.KindRecovery || (e.Kind == alert.KindUpdate && p.value() == "0")
 	if over {
 		e.Resolved = true
-		e.ResolvedAt, exact = p.moment(z, "event.recovery.")
+		e.ResolvedAt, exact = p.moment(z, whenRecovered)
 		e.Exact = e.Exact && (exact || e.ResolvedAt.IsZero())
 	}
 	switch {
@@ -87,9 +87,9 @@ func (p Payload) times(e *alert.Event, z zone) {
 }
 
 func (p Payload) update(z zone) *alert.Update {
-	u := &alert.Update{Message: p.Macros["event.update.message"]}
-	u.At, u.Exact = p.moment(z, "event.update.")
-	u.Actor.Name = author(p.Macros["user.fullname"])
+	u := &alert.Update{Message: p.macros.get(mUpdateMessage)}
+	u.At, u.Exact = p.moment(z, whenUpdated)
+	u.Actor.Name = author(p.macros.get(mUserFullName))
 	actions, at := p.actions(z)
 	u.Actions = actions
 	if !at.IsZero() {
@@ -115,10 +115,10 @@ func author(fullName string) string {
 // trigger's problem follows a change by hand; that of a service stays what the
 // problem began with, and {EVENT.UPDATE.NSEVERITY} is the new one.
 func (p Payload) severities(e *alert.Event) {
-	e.Severity = severity(p.Macros["event.nseverity"])
+	e.Severity = severity(p.macros.get(mEventNSeverity))
 	if e.Origin != alert.OriginService {
 		if e.Severity == nil && e.Kind == alert.KindUpdate {
-			e.Severity = severity(p.Macros["event.update.nseverity"])
+			e.Severity = severity(p.macros.get(mUpdateNSeverity))
 		}
 		return
 	}
@@ -126,7 +126,7 @@ func (p Payload) severities(e *alert.Event) {
 	if e.Kind != alert.KindProblem {
 		e.Severity = nil
 	}
-	if now := severity(p.Macros["event.update.nseverity"]); now != nil && e.Update != nil {
+	if now := severity(p.macros.get(mUpdateNSeverity)); now != nil && e.Update != nil {
 		change := alert.SeverityChange{Old: *now, New: *now}
 		if began != nil {
 			change.Old = *began
@@ -136,34 +136,36 @@ func (p Payload) severities(e *alert.Event) {
 }
 
 func yesNo(text string) *bool {
-	yes := strings.EqualFold(text, "yes")
-	if !yes && !strings.EqualFold(text, "no") {
+	switch {
+	case strings.EqualFold(text, "yes"):
+		return new(true)
+	case strings.EqualFold(text, "no"):
+		return new(false)
+	default:
 		return nil
 	}
-	return &yes
 }
 
 // facts describes the problem.
 func (p Payload) facts(e alert.Event) alert.Facts {
-	m := p.Macros
 	f := alert.Facts{
-		Name:               m["event.name"],
+		Name:               p.macros.get(mEventName),
 		Hosts:              p.hosts(),
 		Tags:               p.tags(),
-		OpData:             m["event.opdata"],
-		TriggerID:          m["trigger.id"],
-		TriggerName:        m["trigger.name"],
-		TriggerDescription: m["trigger.description"],
-		TriggerURL:         m["trigger.url"],
-		TriggerURLName:     m["trigger.url.name"],
-		ItemID:             m["item.id"],
-		ItemName:           m["item.name"],
-		Service:            m["service.name"],
-		RootCause:          m["service.rootcause"],
-		CauseEventID:       m["event.cause.id"],
-		Object:             m["event.object"],
+		OpData:             p.macros.get(mEventOpData),
+		TriggerID:          p.macros.get(mTriggerID),
+		TriggerName:        p.macros.get(mTriggerName),
+		TriggerDescription: p.macros.get(mTriggerDescription),
+		TriggerURL:         p.macros.get(mTriggerURL),
+		TriggerURLName:     p.macros.get(mTriggerURLName),
+		ItemID:             p.macros.get(mItemID),
+		ItemName:           p.macros.get(mItemName),
+		Service:            p.macros.get(mServiceName),
+		RootCause:          p.macros.get(mServiceRootCause),
+		CauseEventID:       p.macros.get(mEventCauseID),
+		Object:             p.macros.get(mEventObject),
 	}
-	if groups := m["trigger.hostgroup.name"]; groups != "" {
+	if groups := p.macros.get(mTriggerGroups); groups != "" {
 		f.Groups = strings.Split(groups, ", ")
 	}
 	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin)} {
@@ -171,39 +173,31 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 			f.Name = name
 		}
 	}
-	for name, value := range m {
-		if !represented[name] {
-			if f.Macros == nil {
-				f.Macros = make(map[string]string)
-			}
-			f.Macros[name] = value
-		}
-	}
+	f.Macros = p.macros.rest()
 	return f
 }
 
 // occurrence names a discovery or autoregistration event, which have no name.
 func (p Payload) occurrence(origin alert.Origin) string {
-	m := p.Macros
 	switch origin {
 	case alert.OriginDiscovery:
-		device := m["discovery.device.ipaddress"]
+		device := p.macros.get(mDeviceAddress)
 		if device == "" {
 			device = "a device"
 		}
-		status := m["discovery.device.status"]
-		if p.has("discovery.service.name") {
-			device = strings.Join(strings.Fields(device+" "+m["discovery.service.name"]+" "+m["discovery.service.port"]), " ")
-			status = m["discovery.service.status"]
+		status := p.Macro("discovery.device.status")
+		if p.Macro("discovery.service.name") != "" {
+			device = strings.Join(strings.Fields(device+" "+p.Macro("discovery.service.name")+" "+p.Macro("discovery.service.port")), " ")
+			status = p.Macro("discovery.service.status")
 		}
 		if status == "" {
 			return "Discovery: " + device
 		}
 		return "Discovery: " + device + " is " + status
 	case alert.OriginAutoregistration:
-		name := m["host.host"]
+		name := p.macros.get(hostMacro(0, hostHost))
 		if name == "" {
-			name = m["host.ip"]
+			name = p.macros.get(hostMacro(0, hostIP))
 		}
 		return strings.Join(strings.Fields("New host "+name+" registered itself"), " ")
 	default:
@@ -211,27 +205,18 @@ func (p Payload) occurrence(origin alert.Origin) string {
 	}
 }
 
-// hostMacros are the names of a trigger's hosts' macros: the first without a
-// number, then 1 to 9.
-var hostMacros = func() (all [10]struct{ id, host, name, ip string }) {
-	for i, index := range strings.Split(",1,2,3,4,5,6,7,8,9", ",") {
-		all[i].id, all[i].host, all[i].name, all[i].ip = "host.id"+index, "host.host"+index, "host.name"+index, "host.ip"+index
-	}
-	return all
-}()
-
 // hosts are those of the trigger: the first without a number, the others with
 // theirs. A discovered device stands for a host.
 func (p Payload) hosts() (hosts []alert.Host) {
-	m := p.Macros
-	for i, of := range hostMacros {
-		h := alert.Host{ID: m[of.id], Host: m[of.host], Name: m[of.name], IP: m[of.ip]}
+	for i := range hostCount {
+		part := func(of int) string { return p.macros.get(hostMacro(i, of)) }
+		h := alert.Host{ID: part(hostID), Host: part(hostHost), Name: part(hostName), IP: part(hostIP)}
 		if h != (alert.Host{}) && (i != 1 || hosts == nil) {
 			hosts = append(hosts, h)
 		}
 	}
-	if ip := m["discovery.device.ipaddress"]; hosts == nil && ip != "" {
-		h := alert.Host{Host: m["discovery.device.dns"], IP: ip}
+	if ip := p.macros.get(mDeviceAddress); hosts == nil && ip != "" {
+		h := alert.Host{Host: p.Macro("discovery.device.dns"), IP: ip}
 		if h.Host == "" {
 			h.Host = ip
 		}
@@ -243,15 +228,15 @@ func (p Payload) hosts() (hosts []alert.Host) {
 // tags reads {EVENT.TAGSJSON}; where that isn't sent, or isn't whole, {EVENT.TAGS} as
 // well as it can be: "name:value" joined by ", ", both of which may hold either.
 func (p Payload) tags() []alert.Tag {
-	tags, ok := flatTags(p.Macros["event.tagsjson"])
+	tags, ok := flatTags(p.macros.get(mEventTagsJSON))
 	if ok {
 		return tags
 	}
-	if text := p.Macros["event.tagsjson"]; text != "" && json.Unmarshal([]byte(text), &tags) == nil {
+	if text := p.macros.get(mEventTagsJSON); text != "" && json.Unmarshal([]byte(text), &tags) == nil {
 		return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
 	}
 	tags = nil
-	if text := p.Macros["event.tags"]; text != "" {
+	if text := p.macros.get(mEventTags); text != "" {
 		for part := range strings.SplitSeq(text, ", ") {
 			name, value, _ := strings.Cut(part, ":")
 			tags = append(tags, alert.Tag{Tag: name, Value: value})

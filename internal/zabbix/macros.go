@@ -1,9 +1,6 @@
 package zabbix
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // unknown is what Zabbix puts for a macro that it knows but has no value for.
 const unknown = "*UNKNOWN*"
@@ -75,43 +72,3 @@ func isOwnMacro(key, value string) bool {
 	last := len(value) - 1
 	return last > 0 && value[0] == '{' && value[last] == '}' && normaliseKey(value[1:last]) == key
 }
-
-// represented are the macros that an event has a field for, and those that
-// change with every message and say nothing. All others are kept as they are,
-// for templates.
-var represented = func() map[string]bool {
-	names := strings.Fields(`
-		event.id event.source event.object event.value event.status event.name event.opdata
-		event.nseverity event.date event.time event.timestamp event.age event.duration event.ack.status
-		event.tags event.tagsjson event.cause.id
-		event.recovery.date event.recovery.time event.recovery.timestamp event.recovery.status event.recovery.value
-		event.update.status event.update.action event.update.actionjson event.update.date event.update.time
-		event.update.timestamp event.update.message event.update.history event.update.nseverity event.update.severity
-		user.fullname alert.sendto action.id esc.history date time timestamp salvaged
-		trigger.id trigger.name trigger.description trigger.url trigger.url.name trigger.hostgroup.name
-		trigger.status trigger.value trigger.nseverity trigger.severity trigger.events.problem.unack
-		item.id item.name service.name service.rootcause`)
-	for _, part := range []string{"host.id", "host.host", "host.name", "host.ip"} {
-		for _, index := range strings.Split(",1,2,3,4,5,6,7,8,9", ",") {
-			names = append(names, part+index)
-		}
-	}
-	set := make(map[string]bool, len(names))
-	for _, name := range names {
-		set[name] = true
-	}
-	return set
-}()
-
-// knownKeys are the names that are met again and again, by themselves.
-var knownKeys = func() map[string]string {
-	names := map[string]string{}
-	for name := range represented {
-		names[name] = name
-	}
-	for _, name := range strings.Fields("alert.message alert.subject action.name event.severity event.recovery.id event.recovery.name event.recovery.tagsjson " +
-		"event.cause.name event.symptoms host.dns host.conn host.port host.description item.key item.value item.lastvalue item.state source") {
-		names[name] = name
-	}
-	return names
-}()

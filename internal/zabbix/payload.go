@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"nms-alert-relay/internal/alert"
 )
@@ -33,15 +34,27 @@ func (f Fault) String() string {
 	return s
 }
 
-// Payload is one flat JSON object of macro values, its keys normalised
-// (lower case, "_" as "."), absent macros left out.
+// Payload is what Parse read: one flat JSON object of macro values, without those that are
+// absent. It holds their texts alone, nothing of the body.
 type Payload struct {
-	Macros map[string]string
+	macros *macros // nil for none
 	// Source names the Zabbix installation, where the payload does.
 	Source string
 	// Test says that the macros came as they stand ({EVENT.ID} is "{EVENT.ID}"): somebody
 	// pressed Zabbix's Test button.
 	Test bool
+}
+
+// Macro gives a macro's value by its normalised name (lower case, "_" as "."); "" where it
+// is absent.
+func (p Payload) Macro(name string) string {
+	if of, ok := knownMacros[name]; ok {
+		return p.macros.get(of)
+	}
+	if p.macros == nil {
+		return ""
+	}
+	return p.macros.others[name]
 }
 
 // Zabbix cuts all parameters of a webhook together at this many characters
@@ -50,39 +63,41 @@ const parametersLimit = 65_535
 
 // Parse reads a payload and names every fault that keeps it from being used.
 // The payload of the Test button has none but what is wrong with its form. Of a key that is
-// given in several ways the first that has a value counts.
+// given in several ways the first that has a value counts. The body is the caller's again
+// afterwards.
 func Parse(body []byte) (Payload, []Fault) {
-	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
-	pairs, ok := flat(string(text))
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	// Read in place: a copy would cost as much memory as all else that an event takes here. Nothing
+	// writes to the body meanwhile, and settle leaves nothing behind that is a part of it.
+	text := unsafe.String(unsafe.SliceData(body), len(body))
+	p := Payload{macros: &macros{values: make([]string, 0, 8+len(text)/64)}}
 	var faults []Fault
-	if !ok {
-		if pairs, faults = general(text); pairs == nil {
-			return Payload{}, faults
+	if !flat(text, p.take) {
+		pairs, found := general(body)
+		if pairs == nil {
+			return Payload{}, found
+		}
+		p, faults = Payload{macros: &macros{}}, found
+		for _, field := range pairs {
+			p.take(field.name, field.value)
 		}
 	}
-	p := Payload{Macros: make(map[string]string, len(pairs)/2)}
-	for _, field := range pairs {
-		value := strings.TrimSpace(field.value)
-		if strings.EqualFold(value, "{EVENT.ID}") && normaliseKey(field.name) == "event.id" {
-			p.Test = true
-		}
-		if isAbsent(value) { // half of what comes: its name needn't be looked at
-			continue
-		}
-		key := normaliseKey(field.name)
-		if isOwnMacro(key, value) {
-			continue
-		}
-		if _, twice := p.Macros[key]; !twice {
-			p.Macros[key] = field.value
-		}
-	}
-	p.Source = strings.TrimSpace(p.Macros["source"])
-	delete(p.Macros, "source")
+	p.macros.settle()
+	p.Source = strings.TrimSpace(p.macros.get(mSource))
 	if !p.Test {
 		faults = append(faults, p.faults()...)
 	}
 	return p, faults
+}
+
+// take takes one key of the object.
+func (p *Payload) take(name, value string) {
+	trimmed := strings.TrimSpace(value)
+	if !isAbsent(trimmed) {
+		p.macros.add(name, value, trimmed)
+	} else if strings.EqualFold(trimmed, "{EVENT.ID}") && normaliseKey(name) == macroNames[mEventID] {
+		p.Test = true // half of what comes is absent: its name needn't be looked at
+	}
 }
 
 // general reads what flat doesn't: it finds what is wrong, and what can be used
@@ -159,8 +174,8 @@ func normaliseKey(name string) string {
 	if same {
 		return name
 	}
-	if known, ok := knownKeys[string(buf[:len(name)])]; ok { // no allocation for what comes every time
-		return known
+	if of, ok := knownMacros[string(buf[:len(name)])]; ok { // no allocation for what comes every time
+		return macroNames[of]
 	}
 	return string(buf[:len(name)])
 }
@@ -178,22 +193,22 @@ var origins = map[string]alert.Origin{
 const maxEventID = 20
 
 func (p Payload) faults() (faults []Fault) {
-	switch id := p.Macros["event.id"]; {
+	switch id := p.macros.get(mEventID); {
 	case id == "":
 		faults = append(faults, Fault{"event.id", "missing", "the media type needs a parameter EVENT.ID with the value {EVENT.ID}"})
 	case !isEventID(id):
 		faults = append(faults, Fault{"event.id", fmt.Sprintf("%q is not an event id", shorten(id)), "want the number that {EVENT.ID} resolves to"})
 	}
-	for _, key := range []string{"event.nseverity", "event.update.nseverity"} {
-		if v, ok := p.Macros[key]; ok && severity(v) == nil {
-			faults = append(faults, Fault{key, fmt.Sprintf("%q is not a severity", shorten(v)), "want 0 (not classified) to 5 (disaster)"})
+	for _, of := range [...]macro{mEventNSeverity, mUpdateNSeverity} {
+		if v, ok := p.macros.look(of); ok && !isSeverity(v) {
+			faults = append(faults, Fault{macroNames[of], fmt.Sprintf("%q is not a severity", shorten(v)), "want 0 (not classified) to 5 (disaster)"})
 		}
 	}
-	if v, ok := p.Macros["event.source"]; ok && origins[v] == "" {
+	if v, ok := p.macros.look(mEventSource); ok && origins[v] == "" {
 		faults = append(faults, Fault{"event.source", fmt.Sprintf("%q is not an event source", shorten(v)),
 			"want 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
 	}
-	if v, ok := p.Macros["event.value"]; ok && v != "0" && v != "1" {
+	if v, ok := p.macros.look(mEventValue); ok && v != "0" && v != "1" {
 		faults = append(faults, Fault{"event.value", fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), "want 1 or 0, as {EVENT.VALUE} is"})
 	} else if p.Kind() == "" {
 		faults = append(faults, Fault{"event.value", "missing: it can't be told whether this is a problem or a recovery",
@@ -216,30 +231,35 @@ func shorten(s string) string {
 }
 
 func severity(text string) *alert.Severity {
-	n, err := strconv.Atoi(text)
-	if s := alert.Severity(n); err == nil && s.Valid() {
+	if n, err := strconv.Atoi(text); err == nil && alert.Severity(n).Valid() {
+		s := alert.Severity(n)
 		return &s
 	}
 	return nil
 }
 
+func isSeverity(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && alert.Severity(n).Valid()
+}
+
 // Origin is the payload's {EVENT.SOURCE}. Without one it is told by what only
 // one source has; a trigger otherwise.
 func (p Payload) Origin() alert.Origin {
-	if o, ok := origins[p.Macros["event.source"]]; ok {
+	if o, ok := origins[p.macros.get(mEventSource)]; ok {
 		return o
 	}
 	switch {
-	case p.has("service.name") || p.has("service.id"):
+	case p.has(mServiceName) || p.Macro("service.id") != "":
 		return alert.OriginService
-	case p.has("discovery.device.ipaddress"):
+	case p.has(mDeviceAddress):
 		return alert.OriginDiscovery
 	default:
 		return alert.OriginTrigger
 	}
 }
 
-func (p Payload) has(key string) bool { return p.Macros[key] != "" }
+func (p Payload) has(of macro) bool { return p.macros.get(of) != "" }
 
 // Kind says what the payload tells, in the order that Zabbix needs (measured
 // on 6.0 and 7.0): an update is asked for first, for it has the problem's
@@ -267,7 +287,7 @@ func (p Payload) Kind() alert.Kind {
 // updated says whether it is an update. A service's update is known by its
 // date alone: its status is literal on 6.0 and "0" on 7.0.
 func (p Payload) updated() bool {
-	return p.Macros["event.update.status"] == "1" || p.has("event.update.date") || p.has("event.update.timestamp")
+	return p.macros.get(mUpdateStatus) == "1" || p.has(mUpdateDate) || p.has(mUpdateTimestamp)
 }
 
 // Cancelled says whether this is Zabbix's note that it cancelled an escalation
@@ -275,22 +295,22 @@ func (p Payload) updated() bool {
 // again, but for the message.
 func (p Payload) Cancelled() bool {
 	const note = "NOTE: Escalation cancel" // "canceled" by 6.0 and 7.0
-	message := p.Macros["alert.message"]
+	message := p.macros.get(mAlertMessage)
 	return len(message) >= len(note) && strings.EqualFold(message[:len(note)], note)
 }
 
 // value is {EVENT.VALUE}, or what says the same.
 func (p Payload) value() string {
-	if v := p.Macros["event.value"]; v != "" {
+	if v := p.macros.get(mEventValue); v != "" {
 		return v
 	}
-	switch strings.ToUpper(p.Macros["event.status"]) {
+	switch strings.ToUpper(p.macros.get(mEventStatus)) {
 	case "PROBLEM":
 		return "1"
 	case "RESOLVED", "OK":
 		return "0"
 	}
-	if p.has("event.recovery.id") {
+	if p.has(mRecoveryID) {
 		return "0"
 	}
 	return ""
@@ -299,5 +319,5 @@ func (p Payload) value() string {
 // salvaged says that the media type couldn't parse what Zabbix gave it (it was
 // cut), and sent what it could read of it: the API gives the rest.
 func (p Payload) salvaged() bool {
-	return p.Macros["salvaged"] == "1" || p.Macros["salvaged"] == "true"
+	return p.macros.get(mSalvaged) == "1" || p.macros.get(mSalvaged) == "true"
 }
