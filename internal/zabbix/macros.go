@@ -66,6 +66,12 @@ func isBuiltIn(text string) bool {
 // macro as it was written.
 func isAbsent(value string) bool { return value == "" || value == unknown || isLiteral(value) }
 
+// isOf says whether a value is the macro that its key names, written alike: as our media type sends
+// what wasn't resolved.
+func isOf(value, name string) bool {
+	return len(value) == len(name)+2 && value[0] == '{' && value[len(value)-1] == '}' && value[1:len(value)-1] == name
+}
+
 // isOwnMacro says whether a value is none since it names a macro of the user's own,
 // whatever its form: "{MY_MACRO}" sent as MY_MACRO.
 func isOwnMacro(key, value string) bool {

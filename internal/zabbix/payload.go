@@ -93,7 +93,7 @@ func Parse(body []byte) (Payload, []Fault) {
 // take takes one key of the object.
 func (p *Payload) take(name, value string) {
 	trimmed := strings.TrimSpace(value)
-	if !isAbsent(trimmed) {
+	if !isOf(trimmed, name) && !isAbsent(trimmed) {
 		p.macros.add(name, value, trimmed)
 	} else if strings.EqualFold(trimmed, "{EVENT.ID}") && normaliseKey(name) == macroNames[mEventID] {
 		p.Test = true // half of what comes is absent: its name needn't be looked at
