@@ -37,7 +37,9 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 	case post.RootID != "" || post.CardID != "":
 		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Digest, post)
 	case d.State == store.PostDead:
-		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.DigestID == d.ID && l.Room == d.Room && l.Reason != "" }) {
+		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool {
+			return l.DigestID == d.ID && !l.List && l.Room == d.Room && l.Reason != ""
+		}) {
 			w.fault("digest %d is dead, and no dead letter says why", d.ID)
 		}
 		post.LastError = d.LastError
@@ -80,6 +82,7 @@ func (w *world) checkDigest(h held, d store.Digest) {
 // message of its own: where no edit is left to take that out, its thread says so.
 func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsim.MessageView, where string) {
 	thread := w.thread(m)
+	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.List && l.DigestID == d.ID && l.Reason != "" })
 	named := func(id, host string) bool {
 		label := host + " (" + id + ")"
 		if host == "" {
@@ -100,7 +103,7 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 	mine := map[string]bool{}
 	for _, p := range posts {
 		mine[p.Key.EventID] = true
-		if host := h.hostOf(p.Key); !named(p.Key.EventID, host) {
+		if host := h.hostOf(p.Key); !named(p.Key.EventID, host) && !listDead {
 			w.fault("%s names neither %s nor %q, and neither does a list in its thread (%+v): %s", where, p.Key, host, d, m.Text)
 		}
 	}

@@ -163,6 +163,8 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 		return Step{Op: OpWait, Reason: ReasonBackoff, Until: d.NotBefore}
 	case d.MessageID == "":
 		return Step{Op: OpDigest, Reason: ReasonUntold}
+	case d.Shown < 0:
+		return Step{Op: OpDigestEdit, Reason: ReasonProof}
 	}
 	until := seen.Again
 	if !until.IsZero() && !now.Before(until) {
@@ -297,11 +299,30 @@ func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, now tim
 		return d
 	case OpDigestFile:
 		d.Listed = d.Joined
+		d = listLives(d)
 		d.Pending = d.Shown < d.Joined+d.Left
 		return d
 	}
+	if d.Complete || s.Op == OpDigest { // it needs no list, or the new message has none yet
+		d = listLives(d)
+	}
 	d.SpokeAt = now
 	return ShownDigest(d)
+}
+
+// listLives is a digest whose list isn't a dead letter (any more).
+func listLives(d store.Digest) store.Digest {
+	d.ListDeadAt, d.ListError, d.ListTrackingID = time.Time{}, "", ""
+	return d
+}
+
+// DeadList is a digest whose thread refused its list for good: that is a dead letter
+// of its own. The digest stands, and owes no list until it takes in more.
+func DeadList(d store.Digest, now time.Time) store.Digest {
+	d.ListDeadAt, d.ListError, d.ListTrackingID = now, d.LastError, d.TrackingID
+	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
+	d.Listed, d.Pending = d.Joined, true // whatever else it owes is found out next
+	return d
 }
 
 // ShownDigest is a digest whose message, with its thread, tells all that it will.
@@ -334,7 +355,8 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		return d, doubts, VerdictRetry
 	}
 	switch {
-	case f.Status == 403, s.Op == OpDigest && class == webex.NotFound:
+	// A list may be refused so though the room takes messages: files aren't welcome everywhere.
+	case f.Status == 403 && s.Op != OpDigestFile, s.Op == OpDigest && class == webex.NotFound:
 		return doubts.keptOf(d), doubts, VerdictGone // it wasn't deleted: it is there still
 	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
 		return d, doubts, VerdictDead
@@ -343,17 +365,23 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		return doubts.believedOf(d), doubts, VerdictReplan
 	case s.Op == OpDigestEdit:
 		d.Edits = webex.MaxEdits // more than we knew of: the thread tells
+		if d.Shown < 0 {
+			// The message lives, which was all that was asked.
+			d.Shown = doubts.Shown
+			return d, doubts, VerdictReplan
+		}
 		if d.Shown < d.Joined+d.Left {
 			d.Complete = false // of who joined since, the list
 		}
 		return d, doubts, VerdictReplan
 	}
-	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which.
-	if !doubts.ThreadProved && d.Edits < webex.MaxEdits {
-		doubts.ThreadProved = true
-		d.Hash, d.Shown, d.Pending = "", -1, true
+	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which, also one too many.
+	if !doubts.ThreadProved {
+		doubts.ThreadProved, doubts.Shown = true, d.Shown
+		d.Hash, d.Shown, d.Pending, d.Edits = "", -1, true, min(d.Edits, digestEdits(d.Open > 0)-1)
 		return d, doubts, VerdictReplan
 	}
+	doubts.ThreadProved = s.Op == OpDigestAgain // whoever replays the others asks anew
 	return d, doubts, VerdictDead
 }
 
@@ -375,6 +403,7 @@ func (d Doubts) believedOf(of store.Digest) store.Digest {
 
 // DeadDigest is a digest that Webex refused for good, with all of its posts.
 func DeadDigest(d store.Digest, reason, trackingID string, now time.Time) store.Digest {
+	d = listLives(d) // one letter stands for all
 	d.State, d.LastError, d.TrackingID, d.DeadAt = store.PostDead, reason, trackingID, now
 	return d
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -89,4 +90,109 @@ func TestADigestThatWasTakenForDeletedIsAskedForAgain(t *testing.T) {
 		require.Equal(t, "M", d.MessageID)
 		require.Equal(t, Doubts{}, doubts)
 	}
+}
+
+// A list that its thread refuses for itself is a dead letter of its own, once an edit has proved that the
+// message is there: the digest stands, and goes on. Replayed, the list is attached. Also where files
+// aren't welcome in the room, and where no edit is left to prove it with.
+func TestAListThatIsRefused(t *testing.T) {
+	for name, c := range map[string]struct{ status, edits int }{"refused": {400, 0}, "forbidden": {403, 0}, "all edits but one are used": {400, 9}, "no edit is left": {400, 10}} {
+		t.Run(name, func(t *testing.T) {
+			inStorm(t, func(t *testing.T, w *world) {
+				w.webex.set(func(f *fakeWebex) {
+					f.meet = func(call aCall) *trouble {
+						if call.op == "post" && call.parent != "" {
+							return &trouble{status: c.status}
+						}
+						if m := f.messages[call.id]; m != nil && m.edits < c.edits {
+							m.edits = c.edits
+						}
+						return nil
+					}
+				})
+				w.rain(0, 8, nil)
+				for len(w.ops()) == 0 {
+					w.pass(100 * time.Millisecond)
+				}
+				digest := func(change func(d *store.Digest)) store.Digest {
+					w.store.mu.Lock()
+					defer w.store.mu.Unlock()
+					d := w.store.digests[1]
+					change(&d)
+					w.store.digests[1] = d
+					return d
+				}
+				digest(func(d *store.Digest) { d.Edits = c.edits })
+				w.pass(time.Minute)
+				edit := map[bool]string{false: "edit", true: "edit 400"}[c.edits == webex.MaxEdits]
+				require.Equal(t, []string{"post", fmt.Sprint("reply ", c.status), edit, fmt.Sprint("reply ", c.status)}, w.ops())
+				require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "list"))
+				require.Zero(t, w.store.pending())
+				d := digest(func(*store.Digest) {})
+				require.Equal(t, store.PostLive, d.State)
+				require.False(t, d.ListDeadAt.IsZero())
+				require.Contains(t, d.ListError, fmt.Sprint(c.status))
+				require.NotEmpty(t, d.ListTrackingID)
+				require.Empty(t, d.LastError)
+
+				w.webex.set(func(f *fakeWebex) { f.meet = nil })
+				w.rain(0, 8, resolve)
+				w.pass(time.Minute)
+				require.Contains(t, shows(w.webex.live("R-noc")[0], w.webex.live("R-noc")), "main/0=resolved", "the digest goes on")
+				for _, m := range w.webex.live("R-noc") {
+					require.Empty(t, m.file, "and isn't listed by itself")
+				}
+				digest(func(d *store.Digest) { *d = listLives(*d); d.Listed, d.Pending = 0, true }) // as store.ReplayDead does
+				w.d.RescanNow()
+				w.pass(time.Minute)
+				require.NotEmpty(t, w.webex.live("R-noc")[len(w.webex.live("R-noc"))-1].file)
+				require.Zero(t, w.store.pending())
+			})
+		})
+	}
+}
+
+// A list that is attached later, a message that needs none, and one that was posted anew: the letter is no more.
+func TestADeadListIsForgotten(t *testing.T) {
+	now := time.Now()
+	d := DeadList(store.Digest{State: store.PostLive, MessageID: "M", Joined: 8, Shown: 8, LastError: "400", TrackingID: "T"}, now)
+	require.Equal(t, now, d.ListDeadAt)
+	require.Equal(t, "T", d.ListTrackingID)
+	require.Equal(t, OpNone, NextDigest(d, Seen{}, now).Op)
+	d.Joined++ // one more: the list is tried again
+	require.Equal(t, OpDigestFile, NextDigest(ShownDigest(d), Seen{}, now).Op)
+	require.True(t, TakenDigest(Step{Op: OpDigestFile}, d, "F", "", false, now).ListDeadAt.IsZero())
+	require.False(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", false, now).ListDeadAt.IsZero())
+	require.True(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", true, now).ListDeadAt.IsZero())
+	require.True(t, TakenDigest(Step{Op: OpDigest}, d, "N", "H", false, now).ListDeadAt.IsZero())
+	require.True(t, DeadDigest(d, "404", "T", now).ListDeadAt.IsZero(), "one letter stands for both")
+}
+
+// What its thread refuses of how a digest is now, where no edit is left to say so, makes
+// the digest a dead letter: a room isn't to be left with what was.
+func TestAnAccountThatIsRefused(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 8, nil)
+		w.pass(10 * time.Second)
+		w.store.mu.Lock()
+		d := w.store.digests[1]
+		d.Edits = webex.MaxEdits
+		w.store.digests[1] = d
+		w.webex.messages[d.MessageID].edits = webex.MaxEdits
+		w.store.mu.Unlock()
+		w.webex.set(func(f *fakeWebex) {
+			f.meet = func(call aCall) *trouble {
+				if call.op == "post" && call.parent != "" {
+					return &trouble{status: 400}
+				}
+				return nil
+			}
+		})
+		before := len(w.ops())
+		w.rain(0, 2, resolve)
+		w.pass(time.Hour)
+		require.Equal(t, []string{"reply 400", "edit 400", "reply 400"}, w.ops()[before:])
+		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"))
+		require.Zero(t, w.store.pending())
+	})
 }

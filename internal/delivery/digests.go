@@ -327,6 +327,9 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
 	// All problems were read for the list: where the message needs no edit, that is what it was to be looked at for.
 	needsNone := step.Op == OpDigestFile && d.Hash == shows && len(m.nudges) == 0
+	if message.ParentID != "" {
+		b.threadTakes(t, d.ID)
+	}
 	d = settled(TakenDigest(step, d, got.ID, shows, complete, now))
 	if !needsNone && (step.Op == OpDigestFile || step.Op == OpDigestAgain) {
 		m.shown, m.dirty = nil, nil
@@ -354,6 +357,16 @@ func (b *bot) saveDigest(l lives, d store.Digest, shown []store.Shown) bool {
 	return b.persist(l.save, "saving a digest's progress", func(ctx context.Context) error { return b.Store.SaveDigest(ctx, d, shown) })
 }
 
+// threadTakes forgets that the thread of a digest refused a reply.
+func (b *bot) threadTakes(t *task, id int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if doubts := t.digest.doubts[id]; doubts.ThreadProved {
+		doubts.ThreadProved = false
+		t.digest.doubts[id] = doubts
+	}
+}
+
 // refusedDigest does what a failed call asks for.
 func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error, now time.Time) outcome {
 	b.mu.Lock()
@@ -366,11 +379,17 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error,
 	b.mu.Unlock()
 	switch verdict {
 	case VerdictDead, VerdictGone:
-		if s.Op == OpDigestFile || s.Op == OpDigestLine || s.Op == OpDigestAgain {
-			// The digest itself stands; what its thread doesn't take is given up.
-			after.Listed, after.Shown, after.Said, after.Pending = d.Joined, d.Joined+d.Left, d.Joined, false
+		switch s.Op {
+		case OpDigestFile:
+			if after = DeadList(after, now); b.saveDigest(l, after, nil) {
+				b.Metrics.DeadLetters.WithLabelValues(kindList).Inc()
+				b.Log.Error("dead letter: the thread of a digest refuses its list for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
+			}
+			return outcome{called: true, wake: now}
+		case OpDigestAgain: // the message itself says so
+			after.Said = d.Joined
 			b.saveDigest(l, after, nil)
-			b.Log.Error("the thread of a digest refuses its list", "digest", d.ID, "room", t.room, "err", err)
+			b.Log.Error("the thread of a digest refuses that it opened again", "digest", d.ID, "room", t.room, "err", err)
 			return outcome{called: true, wake: now}
 		}
 		return b.buryDigest(l, t, after, verdict, after.LastError, after.TrackingID, true)

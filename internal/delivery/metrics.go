@@ -15,7 +15,7 @@ import (
 type Metrics struct {
 	Messages    *prometheus.CounterVec // calls to Webex, by bot, op, result
 	Retries     *prometheus.CounterVec // calls that repeat one that failed, by bot
-	DeadLetters *prometheus.CounterVec // by kind: post, digest, notice
+	DeadLetters *prometheus.CounterVec // by kind: post, digest, list, notice
 	Digested    prometheus.Counter     // posts that joined a digest
 	Reroutes    prometheus.Counter     // problems told in the default room since their own refuses
 	Told        prometheus.Histogram   // from when a room was to be told of a problem until it was
@@ -46,7 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"bot"}),
 		DeadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_dead_letters_total",
-			Help: "Posts, digests and notices that Webex refused for good.",
+			Help: "Posts, digests, lists of digests and notices that Webex refused for good.",
 		}, []string{"kind"}),
 		Digested: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_digested_posts_total",
@@ -70,6 +70,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.DeadLetters.WithLabelValues(kindPost)
 	m.DeadLetters.WithLabelValues(kindNotice)
 	m.DeadLetters.WithLabelValues(kindDigest)
+	m.DeadLetters.WithLabelValues(kindList)
 	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
 	return m
 }
@@ -78,6 +79,7 @@ const (
 	kindPost   = "post"
 	kindNotice = "notice"
 	kindDigest = "digest"
+	kindList   = "list"
 )
 
 // addBot makes every label value of a bot present; state is asked at each scrape.

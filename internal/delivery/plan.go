@@ -43,6 +43,7 @@ const (
 	ReasonUntold     Reason = "the room doesn't know of it"
 	ReasonChanged    Reason = "changed"
 	ReasonResolved   Reason = "resolved"
+	ReasonProof      Reason = "a reply was refused: whether the message is there"
 	ReasonTimeline   Reason = "timeline entries untold"
 	ReasonNewButtons Reason = "the buttons changed"
 	ReasonNoButtons  Reason = "no buttons any more"

@@ -31,6 +31,7 @@ const (
 type Doubts struct {
 	// ThreadProved: a reply was refused, and an edit then tried whether its root still lives.
 	ThreadProved bool
+	Shown        int // Digest.Shown before that
 	// PostedAnew: the root had been deleted by somebody and was posted again.
 	PostedAnew bool
 	// RootID, CardID and CardActions are of messages that were taken for deleted. Where it

@@ -126,6 +126,30 @@ func TestDeadLettersAreListed(t *testing.T) {
 	require.Equal(t, "post:main/2@db", list.DeadLetters[0].ID)
 }
 
+// A digest's list that its thread refused is listed, replayed and dropped by an id of its own.
+func TestADeadListIsListed(t *testing.T) {
+	w := newWorld(t)
+	p := store.Post{Key: alert.Key{Source: "main", EventID: "1"}, Room: "noc", Desired: 1, Open: true}
+	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Posts: []store.Post{p}}))
+	d, _, err := w.store.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{p.Key}, t0)
+	require.NoError(t, err)
+	die := func() {
+		d.ListDeadAt, d.ListError, d.ListTrackingID = t0, "webex: POST /messages: 400 bad", "T1"
+		require.NoError(t, w.store.SaveDigest(t.Context(), d, nil))
+	}
+	die()
+	_, body := w.do(t, "GET", "/v1/deadletters", "", nil)
+	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread; the digest stands", Reason: d.ListError, TrackingID: "T1", At: t0}},
+		read[DeadLetterList](t, body).DeadLetters)
+	for _, do := range []string{"replay", "drop"} {
+		status, _ := w.do(t, "POST", "/v1/deadletters/"+do, `{"id": "list:1"}`, nil)
+		require.Equal(t, 200, status)
+		status, _ = w.do(t, "POST", "/v1/deadletters/"+do, `{"id": "list:1"}`, nil)
+		require.Equal(t, 404, status)
+		die()
+	}
+}
+
 // Whatever is asked for wrongly is refused with what to do, and changes nothing.
 func TestAdminRefuses(t *testing.T) {
 	w := newWorld(t)
@@ -342,7 +366,7 @@ func TestOperatorsMetricsBeginAtZero(t *testing.T) {
 	NewMetrics(registry)
 	n, err := testutil.GatherAndCount(registry)
 	require.NoError(t, err)
-	require.Equal(t, 7, n)
+	require.Equal(t, 9, n)
 }
 
 // An entry that is gone isn't shown as the one after it.

@@ -15,8 +15,8 @@ import (
 
 // DeadLetter is a post or notice that Webex refused for good, as it is listed.
 type DeadLetter struct {
-	ID         string    `json:"id"`                // "post:main/4711@noc", "digest:3", "notice:12"
-	Kind       string    `json:"kind"`              // "post", "digest", "notice"
+	ID         string    `json:"id"`                // "post:main/4711@noc", "digest:3", "list:3", "notice:12"
+	Kind       string    `json:"kind"`              // "post", "digest", "list", "notice"
 	Room       string    `json:"room"`              // configured name, or a person's address
 	Problem    string    `json:"problem,omitempty"` // "main/4711"
 	About      string    `json:"about,omitempty"`   // the problem's name; or how the notice begins
@@ -34,11 +34,12 @@ type DeadLetterList struct {
 const (
 	kindPost   = "post"
 	kindDigest = "digest"
+	kindList   = "list"
 	kindNotice = "notice"
 )
 
 func kindOf(id string) string {
-	for _, kind := range []string{kindPost, kindDigest} {
+	for _, kind := range []string{kindPost, kindDigest, kindList} {
 		if strings.HasPrefix(id, kind+":") {
 			return kind
 		}
@@ -62,7 +63,9 @@ func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
 	about := a.names(r.Context(), all)
 	for _, d := range all {
 		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
-		if d.DigestID != 0 {
+		if d.List {
+			l.About = "the list in a digest's thread; the digest stands"
+		} else if d.DigestID != 0 {
 			l.About = "a digest, with all of its problems"
 		} else if d.NoticeID == 0 {
 			l.Problem, l.About = d.Key.String(), about[d.Key]

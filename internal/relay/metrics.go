@@ -4,7 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics count what operators ask of the admin listener.
 type Metrics struct {
-	Replayed *prometheus.CounterVec // dead letters, by kind: post, notice
+	Replayed *prometheus.CounterVec // dead letters, by kind: post, digest, list, notice
 	Dropped  *prometheus.CounterVec // likewise
 	Retried  prometheus.Counter     // journal entries
 }
@@ -29,6 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		v.WithLabelValues(kindPost)
 		v.WithLabelValues(kindNotice)
 		v.WithLabelValues(kindDigest)
+		v.WithLabelValues(kindList)
 	}
 	reg.MustRegister(m.Replayed, m.Dropped, m.Retried)
 	return m

@@ -32,6 +32,11 @@ type Digest struct {
 	TrackingID string
 	DeadAt     time.Time
 
+	// The list is a dead letter of its own where the thread refused it for good: the digest stands.
+	ListDeadAt     time.Time // zero for none
+	ListError      string
+	ListTrackingID string
+
 	// Counted by the store.
 	Joined      int       // posts that ever joined
 	Left        int       // of them, those that left for a message of their own

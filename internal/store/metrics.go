@@ -31,7 +31,7 @@ func NewCollector(s interface {
 		setAside: d("journal_set_aside", "Journal entries that couldn't be applied and wait for somebody to look at them."),
 		posts:    d("posts_pending", "What rooms are still to be told: posts, with their cards and threads, digests and notices. 0: nothing more until something happens."),
 		oldest:   d("oldest_pending_seconds", "Age of the oldest thing that a room is still to be told; 0 for none."),
-		dead:     d("dead_letters", "Posts, digests and notices that Webex refused for good, by kind: post, digest, notice.", "kind"),
+		dead:     d("dead_letters", "Posts, digests, lists and notices that Webex refused for good, by kind: post, digest, list (of a digest), notice.", "kind"),
 		open:     d("problems_open", "Open problems by severity.", "severity"),
 		commands: d("commands_pending", "Commands that aren't finished."),
 		up:       d("store_up", "1 if the store could be read when scraped."),
@@ -72,6 +72,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.oldest, age)
 	gauge(c.dead, float64(s.DeadPosts), "post")
 	gauge(c.dead, float64(s.DeadDigests), "digest")
+	gauge(c.dead, float64(s.DeadLists), "list")
 	gauge(c.dead, float64(s.DeadNotices), "notice")
 	for _, severity := range alert.Severities {
 		gauge(c.open, float64(s.OpenProblems[severity]), severity.String())

@@ -39,12 +39,12 @@ func TestCollector(t *testing.T) {
 alert_relay_oldest_pending_seconds 0
 `, "alert_relay_oldest_pending_seconds")
 
-	c.stats = store.Stats{JournalPending: 3, PostsPending: 2, NoticesPending: 5, DeadPosts: 1, DeadDigests: 2, DeadNotices: 4, SetAside: 6, CommandsPending: 7,
+	c.stats = store.Stats{JournalPending: 3, PostsPending: 2, NoticesPending: 5, DeadPosts: 1, DeadDigests: 2, DeadLists: 9, DeadNotices: 4, SetAside: 6, CommandsPending: 7,
 		OpenProblems: map[alert.Severity]int64{alert.High: 8}, OldestPending: now.Add(-90 * time.Second)}
 	want := map[string]float64{
 		"alert_relay_journal_pending": 3, "alert_relay_posts_pending": 7, "alert_relay_oldest_pending_seconds": 90,
 		"alert_relay_journal_set_aside": 6, "alert_relay_commands_pending": 7, "alert_relay_store_up": 1,
-		"alert_relay_dead_letters/post": 1, "alert_relay_dead_letters/digest": 2, "alert_relay_dead_letters/notice": 4,
+		"alert_relay_dead_letters/post": 1, "alert_relay_dead_letters/digest": 2, "alert_relay_dead_letters/list": 9, "alert_relay_dead_letters/notice": 4,
 		"alert_relay_problems_open/high": 8, "alert_relay_problems_open/disaster": 0, "alert_relay_problems_open/not classified": 0,
 		"alert_relay_problems_open/information": 0, "alert_relay_problems_open/warning": 0, "alert_relay_problems_open/average": 0,
 	}

@@ -259,6 +259,7 @@ type Stats struct {
 	NoticesPending  int64
 	DeadPosts       int64
 	DeadDigests     int64
+	DeadLists       int64 // of digests that live
 	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64
@@ -267,13 +268,14 @@ type Stats struct {
 	OldestPending time.Time
 }
 
-// DeadLetter is a post, digest or notice that Webex refused for good.
+// DeadLetter is a post, digest, a digest's list, or notice that Webex refused for good.
 type DeadLetter struct {
-	ID         string // "post:main/4711@noc", "digest:3" or "notice:12"
+	ID         string // "post:main/4711@noc", "digest:3", "list:3" or "notice:12"
 	Room       string
 	Key        alert.Key
 	NoticeID   int64
 	DigestID   int64
+	List       bool // of DigestID the list alone
 	Reason     string
 	TrackingID string
 	At         time.Time

@@ -24,16 +24,18 @@ const pendingDigests = `
 
 const digestColumns = `d.id, d.room, d.flap, d.state, d.created_at, d.message_id, d.hash, d.complete, d.edits, d.shown, d.listed, d.said, d.gone, d.spoke_at,
 	d.pending, d.joined, d.left_for, d.attempts, d.not_before, d.last_error, d.tracking_id, d.dead_at,
+	d.list_dead_at, d.list_error, d.list_tracking_id,
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND t.digest > 0 AND t.open = 1),
 	(SELECT count(*) FROM posts t WHERE t.digest = d.id AND ` + behindInDigest + `),
 	coalesce((SELECT min(t.dirty_since) FROM posts t WHERE t.digest = d.id AND ` + behindInDigest + `), 0)`
 
 func scanDigest(rows *sql.Rows) (store.Digest, error) {
 	var d store.Digest
-	var created, spoke, notBefore, dead, behind int64
+	var created, spoke, notBefore, dead, listDead, behind int64
 	err := rows.Scan(&d.ID, &d.Room, &d.Flap, &d.State, &created, &d.MessageID, &d.Hash, &d.Complete, &d.Edits, &d.Shown, &d.Listed, &d.Said, &d.Gone, &spoke,
-		&d.Pending, &d.Joined, &d.Left, &d.Attempts, &notBefore, &d.LastError, &d.TrackingID, &dead, &d.Open, &d.Behind, &behind)
-	d.CreatedAt, d.SpokeAt, d.NotBefore, d.DeadAt, d.BehindSince = at(created), at(spoke), at(notBefore), at(dead), at(behind)
+		&d.Pending, &d.Joined, &d.Left, &d.Attempts, &notBefore, &d.LastError, &d.TrackingID, &dead,
+		&listDead, &d.ListError, &d.ListTrackingID, &d.Open, &d.Behind, &behind)
+	d.CreatedAt, d.SpokeAt, d.NotBefore, d.DeadAt, d.ListDeadAt, d.BehindSince = at(created), at(spoke), at(notBefore), at(dead), at(listDead), at(behind)
 	return d, err
 }
 
@@ -127,10 +129,12 @@ func (s *Store) SaveDigest(ctx context.Context, d store.Digest, shown []store.Sh
 	return s.write(ctx, "save a digest", func(t *tx) error {
 		n, err := t.exec(`
 			UPDATE digests SET state = ?, message_id = ?, hash = ?, complete = ?, edits = ?, shown = ?, listed = ?, said = ?, gone = ?, spoke_at = ?,
-				pending = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?
+				pending = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?,
+				list_dead_at = ?, list_error = ?, list_tracking_id = ?
 			WHERE id = ?`,
 			string(d.State), d.MessageID, d.Hash, d.Complete, d.Edits, d.Shown, d.Listed, d.Said, d.Gone, micro(d.SpokeAt),
-			d.Pending, d.Attempts, micro(d.NotBefore), d.LastError, d.TrackingID, micro(d.DeadAt), d.ID)
+			d.Pending, d.Attempts, micro(d.NotBefore), d.LastError, d.TrackingID, micro(d.DeadAt),
+			micro(d.ListDeadAt), d.ListError, d.ListTrackingID, d.ID)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("digest %d: %w", d.ID, store.ErrNotFound)
 		}

@@ -240,7 +240,7 @@ func TestPruneInPieces(t *testing.T) {
 func TestPlans(t *testing.T) {
 	s := openHere(t)
 	small := []string{"json_each", "CONSTANT ROW", "fold", "mark", "k", "r", "(subquery", "journal_open", "o", "journal_aside", "a", // lists, one row, exceptions
-		"INDEX digests_pending", "INDEX digests_dead", "INDEX posts_digest_behind", "b", "p", // the ids of pending digests
+		"INDEX digests_pending", "INDEX digests_dead", "INDEX digests_list_dead", "INDEX posts_digest_behind", "b", "p", // the ids of pending digests
 		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
 		"INDEX commands_log"} // read from an end, up to a limit
 	for name, text := range map[string]string{

@@ -18,6 +18,7 @@ const counts = `
 			(SELECT count(*) FROM notices WHERE state = 'pending'),
 			(SELECT count(*) FROM posts WHERE state = 'dead'),
 			(SELECT count(*) FROM digests WHERE state = 'dead'),
+			(SELECT count(*) FROM digests WHERE list_dead_at > 0),
 			(SELECT count(*) FROM notices WHERE state = 'dead'),
 			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
 			coalesce((SELECT min(at) FROM (
@@ -58,7 +59,7 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 	var oldest int64
 	err = tx.QueryRowContext(ctx, counts, micro(s.clock())).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
-			&st.DeadPosts, &st.DeadDigests, &st.DeadNotices, &st.CommandsPending, &oldest)
+			&st.DeadPosts, &st.DeadDigests, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, &oldest)
 	if err != nil {
 		return st, err
 	}

@@ -164,3 +164,41 @@ func testDeadDigests(t *testing.T, open Opener) {
 	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t))
 	require.ErrorIs(t, s.DropDead(t.Context(), "digest:2"), store.ErrNotFound)
 }
+
+// A list that a digest's thread refused is a dead letter, and the digest lives: replayed, the list
+// is owed again; dropped, or with the digest's own letter, it is no more.
+func testDeadLists(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen)}, Posts: []store.Post{post("1", "noc", 1)}})
+	d, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1")}, t0)
+	require.NoError(t, err)
+	die := func() {
+		d.MessageID, d.Pending, d.Shown, d.Listed, d.SpokeAt = "M", false, 1, 1, t0
+		d.ListDeadAt, d.ListError, d.ListTrackingID = t0.Add(time.Minute), "400 Bad Request", "T1"
+		require.NoError(t, s.SaveDigest(t.Context(), d, []store.Shown{{Key: key("1"), Revision: 1}}))
+	}
+	die()
+	letter := store.DeadLetter{ID: "list:1", DigestID: d.ID, List: true, Room: "noc", Reason: "400 Bad Request", TrackingID: "T1", At: d.ListDeadAt}
+	require.Equal(t, []store.DeadLetter{letter}, must(s.DeadLetters(t.Context()))(t))
+	require.EqualValues(t, 1, stats(t, s).DeadLists)
+	require.Zero(t, stats(t, s).DeadDigests)
+	require.Zero(t, stats(t, s).PostsPending)
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it lives")
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:1"), store.ErrNotFound)
+	require.ErrorIs(t, s.DropDead(t.Context(), "list:2"), store.ErrNotFound)
+
+	require.NoError(t, s.ReplayDead(t.Context(), "list:1"))
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "list:1"), store.ErrNotFound)
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	require.WithinDuration(t, time.Now(), stats(t, s).OldestPending, time.Hour)
+	got := must(s.Digest(t.Context(), d.ID))(t)
+	require.Zero(t, got.Listed)
+	require.True(t, got.Pending)
+	require.True(t, got.ListDeadAt.IsZero() && got.ListError == "" && got.ListTrackingID == "")
+
+	die()
+	require.NoError(t, s.DropDead(t.Context(), "list:1"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Equal(t, 1, must(s.Digest(t.Context(), d.ID))(t).Listed, "it isn't owed any more")
+	require.Zero(t, stats(t, s).PostsPending)
+}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Opener) {
 		"digests":                   testDigests,
 		"digests and what is over":  testDigestOver,
 		"digests/dead":              testDeadDigests,
+		"digests/dead list":         testDeadLists,
 		"notices/life":              testNotices,
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,
