@@ -59,8 +59,10 @@ type Evidence struct {
 }
 
 const (
-	chanceMost  = 1. / 300        // of a proof
-	othersProve = 25              // after so many answers elsewhere the others are made to wait for a trial; two of those are a proof
+	chanceLeast = 1. / 300 // of a proof, of a wait of chanceWait at most; it may be the larger the longer
+	chanceWait  = 10 * time.Second
+	chanceMost  = 1. / 25         // the wait is, up to this
+	othersProve = 25              // after so many answers elsewhere the others are made to wait for a trial; two of those are a proof, one where it is of minutes
 	othersKnown = 5               // the same, where the room is known already
 	quietProves = 3 * time.Second // an account that was answered may call again after so long, whatever its limit
 	quietKnown  = time.Second     // the same, where the room is known already
@@ -91,7 +93,14 @@ func (e Evidence) quiet() time.Duration {
 // rooms, and then refused this one again, the same kind of call, after a silence
 // in which any account may call again. An account may also refuse for no reason
 // that can be seen: the fewer the answers elsewhere, the more such trials it takes.
-func RoomsOwn(e Evidence) bool { return e.silent() && (e.Known || e.chance() <= chanceMost) }
+//
+// Each trial that proves nothing has everybody wait as long as Webex says, wait, while a wrong
+// guess costs a request or two that come too early, however long that is. So the longer
+// the wait the less it takes: of an hour, one trial after two dozen answers elsewhere.
+func RoomsOwn(e Evidence, wait time.Duration) bool {
+	most := min(chanceMost, max(1, wait.Seconds()/chanceWait.Seconds())*chanceLeast)
+	return e.silent() && (e.Known || e.chance() <= most)
+}
 
 // chance is how likely it is that this refusal, and those of the trials before, are by chance,
 // where it is one in so many as were answered elsewhere meanwhile.
@@ -270,7 +279,7 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 	x.since = now
 	tried := l.tryEnds(room)
 	undisturbed := tried && !l.begun.After(started) // nobody can have overtaken it
-	proof := undisturbed && RoomsOwn(x.evidence)
+	proof := undisturbed && RoomsOwn(x.evidence, retryAfter)
 	chance := 1.
 	if undisturbed {
 		chance = x.evidence.chance()

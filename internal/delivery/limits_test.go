@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -9,23 +10,30 @@ import (
 )
 
 func TestWhose429ItIs(t *testing.T) {
+	const short, minutes = 10 * time.Second, 5 * time.Minute
 	for name, c := range map[string]struct {
 		e    Evidence
 		room bool
+		wait time.Duration
 	}{
-		"the first of all":                             {Evidence{Quiet: time.Hour}, false},
-		"again, and nobody else was heard":             {Evidence{Quiet: time.Minute, Known: true}, false},
-		"again, though many were heard, and a silence": {Evidence{Others: 25, Alike: 25, Quiet: quietProves}, false},
-		"and again":                                 {Evidence{Others: 25, Alike: 25, Quiet: quietProves, Chance: 1. / 27}, true},
-		"and again, but too soon":                   {Evidence{Others: 25, Alike: 25, Quiet: quietProves - 1, Chance: 1. / 27}, false},
-		"too soon after others":                     {Evidence{Others: 50, Alike: 50, Quiet: quietProves - 1}, false},
-		"few were heard: it may be by chance":       {Evidence{Others: 3, Alike: 3, Quiet: quietProves, Chance: 1. / 25}, false},
-		"again with few":                            {Evidence{Others: 3, Alike: 3, Quiet: quietProves, Chance: 1. / 125}, true},
-		"but the others were calls of another kind": {Evidence{Others: 50, Quiet: quietProves}, false},
-		"known, and a silence":                      {Evidence{Others: 1, Alike: 1, Quiet: quietKnown, Known: true}, true},
-		"known, but too soon after others":          {Evidence{Others: 50, Alike: 50, Quiet: quietKnown - 1, Known: true}, false},
+		"the first of all":                             {Evidence{Quiet: time.Hour}, false, 0},
+		"again, and nobody else was heard":             {Evidence{Quiet: time.Minute, Known: true}, false, 0},
+		"again, though many were heard, and a silence": {Evidence{Others: 25, Alike: 25, Quiet: quietProves}, false, 0},
+		"and again":                                   {Evidence{Others: 25, Alike: 25, Quiet: quietProves, Chance: 1. / 27}, true, 0},
+		"and again, but too soon":                     {Evidence{Others: 25, Alike: 25, Quiet: quietProves - 1, Chance: 1. / 27}, false, 0},
+		"too soon after others":                       {Evidence{Others: 50, Alike: 50, Quiet: quietProves - 1}, false, 0},
+		"few were heard: it may be by chance":         {Evidence{Others: 3, Alike: 3, Quiet: quietProves, Chance: 1. / 25}, false, 0},
+		"again with few":                              {Evidence{Others: 3, Alike: 3, Quiet: quietProves, Chance: 1. / 125}, true, 0},
+		"but the others were calls of another kind":   {Evidence{Others: 50, Quiet: quietProves}, false, 0},
+		"many were heard, and the wait is of minutes": {Evidence{Others: 25, Alike: 25, Quiet: quietProves}, true, minutes},
+		"few were, though it is":                      {Evidence{Others: 20, Alike: 20, Quiet: quietProves}, false, minutes},
+		"again with few, and it is":                   {Evidence{Others: 3, Alike: 3, Quiet: quietProves, Chance: 1. / 5}, true, minutes},
+		"or a minute: not after one trial":            {Evidence{Others: 40, Alike: 40, Quiet: quietProves}, false, time.Minute},
+		"but after 50":                                {Evidence{Others: 50, Alike: 50, Quiet: quietProves}, true, time.Minute},
+		"known, and a silence":                        {Evidence{Others: 1, Alike: 1, Quiet: quietKnown, Known: true}, true, 0},
+		"known, but too soon after others":            {Evidence{Others: 50, Alike: 50, Quiet: quietKnown - 1, Known: true}, false, 0},
 	} {
-		require.Equal(t, c.room, RoomsOwn(c.e), name)
+		require.Equal(t, c.room, RoomsOwn(c.e, cmp.Or(c.wait, short)), name)
 	}
 }
 
