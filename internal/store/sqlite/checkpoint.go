@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -29,12 +30,16 @@ type checkpointer struct {
 	done chan struct{}
 }
 
-func newCheckpointer(path string, w *writer, log *slog.Logger) (*checkpointer, error) {
+func newCheckpointer(ctx context.Context, path string, w *writer, log *slog.Logger) (*checkpointer, error) {
 	db, err := open(path, "wal_autocheckpoint(0)")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
+	// Opened here and now: by the first checkpoint another file may stand under the name, or none.
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	c := &checkpointer{w: w, db: db, path: path, log: log,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go c.run()

@@ -117,8 +117,8 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	if s.check, err = newCheckpointer(path, s.writer, o.Log); err != nil {
-		return nil, fmt.Errorf("store %s: %w", path, err)
+	if s.check, err = newCheckpointer(ctx, path, s.writer, o.Log); err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
 	// The log file is there by now: its name must survive a crash as well.
 	if err := syncDir(filepath.Dir(path)); err != nil {
