@@ -67,6 +67,14 @@ func TestTheFileGoesAway(t *testing.T) {
 			away(t, path)
 			_, _, err := s.check.pragma("NOOP")
 			require.NoError(t, err, "the log is copied into the file that was opened, and no other")
+			for range readers { // at once: each has its own connection
+				conn, err := s.read.Conn(t.Context())
+				require.NoError(t, err)
+				defer conn.Close()
+				var n int
+				require.NoError(t, conn.QueryRowContext(t.Context(), "SELECT count(*) FROM journal").Scan(&n), "nor is another one read")
+				require.Equal(t, 2, n)
+			}
 			_, err = s.Append(t.Context(), entry("refused"))
 			require.ErrorIs(t, err, errGone)
 			require.ErrorContains(t, err, path)

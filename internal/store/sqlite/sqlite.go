@@ -112,11 +112,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.writer, err = newWriter(ctx, path); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
-	if s.read, err = open(path, "query_only(1)", "cache_size(-8000)"); err != nil {
-		return nil, fmt.Errorf("store %s: %w", path, err)
+	if s.read, err = openReaders(ctx, path); err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
 	if s.check, err = newCheckpointer(ctx, path, s.writer, o.Log); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
@@ -218,6 +216,25 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 	q.Set("mode", "rw") // makeFile makes the file; one that goes away isn't made again
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	return sql.Open("sqlite", u.String())
+}
+
+// openReaders opens all of them at the start: one that is opened later may read another
+// file, that stands in the place of this one by then.
+func openReaders(ctx context.Context, path string) (*sql.DB, error) {
+	db, err := open(path, "query_only(1)", "cache_size(-8000)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	for range readers {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		defer conn.Close() // given back once all are open
+	}
+	return db, nil
 }
 
 // migrate brings the tables up to date, on a connection of its own.
