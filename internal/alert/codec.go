@@ -127,17 +127,20 @@ func (c *codec) object(name string, fields func()) {
 	}
 }
 
-// elements is a list, unless it is empty.
-func elements[T any](c *codec, name string, list *[]T, element func(*T)) {
+// elements is a list, unless it is empty; between is what stands between two of them.
+func elements[T any](c *codec, name, between string, list *[]T, element func(*T)) {
 	if !c.field(name, len(*list) > 0) {
 		return
 	}
 	c.literal("[")
 	if c.reading {
+		var none T
 		for !c.next("]") {
-			var one T
-			element(&one)
-			*list = append(*list, one)
+			if *list == nil {
+				*list = make([]T, 0, c.expected(between, "]"))
+			}
+			*list = append(*list, none)
+			element(&(*list)[len(*list)-1])
 		}
 		if *list == nil {
 			c.fail(errOther)
@@ -151,8 +154,16 @@ func elements[T any](c *codec, name string, list *[]T, element func(*T)) {
 	c.literal("]")
 }
 
+// expected is how many elements a list or a map seems to have that is about to be read: it is made
+// as large at once.
+func (c *codec) expected(between, end string) int {
+	const most = 64
+	list, _, _ := strings.Cut(c.in[c.at:], end)
+	return min(1+strings.Count(list, between), most)
+}
+
 func objects[T any](c *codec, name string, list *[]T, fields func(*T)) {
-	elements(c, name, list, func(one *T) {
+	elements(c, name, "},{", list, func(one *T) {
 		c.literal("{")
 		fields(one)
 		c.literal("}")

@@ -73,7 +73,7 @@ func (c *codec) problem(p *Problem) {
 func (c *codec) facts(f *Facts) {
 	c.text("name", &f.Name)
 	c.hosts("hosts", &f.Hosts)
-	elements(c, "groups", &f.Groups, c.string)
+	elements(c, "groups", `","`, &f.Groups, c.string)
 	objects(c, "tags", &f.Tags, func(t *Tag) {
 		always(c, "tag", &t.Tag)
 		always(c, "value", &t.Value)
@@ -100,7 +100,7 @@ func (c *codec) texts(name string, m *map[string]string) {
 	}
 	c.literal("{")
 	if c.reading {
-		*m = map[string]string{}
+		*m = make(map[string]string, c.expected(`","`, "}"))
 		for !c.next("}") {
 			var key, value string
 			c.string(&key)
@@ -154,7 +154,7 @@ func (c *codec) merge(m *Merge) {
 	if f := &m.Facts; c.present("f", f.From != nil || f.Of != nil) {
 		c.object("f", func() {
 			c.stamps("f", &f.From)
-			elements(c, "o", &f.Of, func(n *int) { integer(c, n) })
+			elements(c, "o", ",", &f.Of, func(n *int) { integer(c, n) })
 		})
 	}
 	if f := &m.Macros; c.present("m", f.From != nil || f.Of != nil) {

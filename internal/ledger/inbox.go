@@ -52,17 +52,13 @@ func (b *inbox) put(item Item) bool {
 func (b *inbox) run(limit int) (items []Item, gap bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := 0
-	for n < limit {
-		if _, ok := b.items[b.done+1+int64(n)]; !ok {
+	items = make([]Item, 0, min(limit, len(b.items)))
+	for len(items) < limit {
+		one, ok := b.items[b.done+1]
+		if !ok {
 			break
 		}
-		n++
-	}
-	items = make([]Item, 0, n) // they are large: growing would copy each once more
-	for range n {
 		b.done++
-		one := b.items[b.done]
 		b.drop(b.done, one)
 		items = append(items, one.Item)
 	}

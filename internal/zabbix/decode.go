@@ -3,7 +3,6 @@ package zabbix
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +20,16 @@ type DecodeOptions struct {
 // ErrTest is Event's answer to a payload of Zabbix's Test button: there is no event.
 var ErrTest = errors.New("a test of the media type: there is no event")
 
+var errUnsound = errors.New("the payload can't be used: Parse says why")
+
 // Event makes the domain event of a payload that Parse found no fault in.
 // ErrTest for a test.
 func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	if p.Test {
 		return alert.Event{}, ErrTest
 	}
-	if faults := p.faults(); len(faults) > 0 {
-		return alert.Event{}, fmt.Errorf("the payload can't be used: %s", faults[0])
+	if !p.sound {
+		return alert.Event{}, errUnsound
 	}
 	e := alert.Event{
 		// A copy: keys are held for long, and mustn't hold the payload that they are a part of.

@@ -38,6 +38,7 @@ func (f Fault) String() string {
 // absent. It holds their texts alone, nothing of the body.
 type Payload struct {
 	macros *macros // nil for none
+	sound  bool    // Parse found that an event can be made of it
 	// Source names the Zabbix installation, where the payload does.
 	Source string
 	// Test says that the macros came as they stand ({EVENT.ID} is "{EVENT.ID}"): somebody
@@ -85,7 +86,8 @@ func Parse(body []byte) (Payload, []Fault) {
 	p.macros.settle()
 	p.Source = strings.TrimSpace(p.macros.get(mSource))
 	if !p.Test {
-		faults = append(faults, p.faults()...)
+		found := p.faults()
+		p.sound, faults = len(found) == 0, append(faults, found...)
 	}
 	return p, faults
 }
