@@ -144,7 +144,7 @@ func fixtureEvents(t *testing.T, version string, c fixtureCase) []alert.Event {
 		}
 		payload, faults := zabbix.Parse(body)
 		require.Empty(t, faults, file)
-		sent, err := time.Parse("2006.01.02 15:04:05", payload.Macros["date"]+" "+payload.Macros["time"])
+		sent, err := time.Parse("2006.01.02 15:04:05", payload.Macro("date")+" "+payload.Macro("time"))
 		require.NoError(t, err, file)
 		if first.IsZero() {
 			first = sent
