@@ -16,7 +16,7 @@ const (
 	// busyFrom is how much is allocated between two looks when there is much to do, in bytes.
 	busyFrom = 16 << 20
 	// garbage is how much may gather then, in bytes, where less is alive.
-	garbage = 48 << 20
+	garbage = 32 << 20
 	// most bounds all memory of Go's then, in bytes: what is alive can double until the next look.
 	most = 128 << 20
 	// plainPercent is Go's own measure: as much garbage as is alive. mostPercent bounds ours.

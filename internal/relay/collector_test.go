@@ -26,18 +26,18 @@ func TestGarbageMayGatherUnderLoad(t *testing.T) {
 		}
 	}
 	expect(100, false, false)(look(mib, 7*mib))
-	expect(480, true, false)(look(100*mib, 10*mib))
-	expect(480, false, false)(look(100*mib, 10*mib+mib/4)) // too little a difference
+	expect(320, true, false)(look(100*mib, 10*mib))
+	expect(320, false, false)(look(100*mib, 10*mib+mib/4)) // too little a difference
 	expect(800, true, false)(look(100*mib, 0))
-	expect(240, true, false)(look(busyFrom, 20*mib))
+	expect(160, true, false)(look(busyFrom, 20*mib))
 	expect(100, true, false)(look(100*mib, 60*mib)) // as much as is alive, whatever that is
-	expect(120, false, false)(func() (int, bool, bool) { tuned.percent = 120; return look(100*mib, 40*mib) }())
+	expect(120, false, false)(func() (int, bool, bool) { tuned.percent = 120; return look(100*mib, 30*mib) }())
 	for range quietLooks - 1 {
 		expect(120, false, false)(look(mib, 7*mib))
 	}
 	expect(100, true, true)(look(mib, 7*mib))
 	expect(100, false, false)(look(mib, 7*mib)) // once
-	expect(480, true, false)(look(100*mib, 10*mib))
+	expect(320, true, false)(look(100*mib, 10*mib))
 }
 
 var garbageOfTest []byte
