@@ -381,7 +381,8 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		d.Hash, d.Shown, d.Pending, d.Edits = "", -1, true, min(d.Edits, digestEdits(d.Open > 0)-1)
 		return d, doubts, VerdictReplan
 	}
-	doubts.ThreadProved = s.Op == OpDigestAgain // whoever replays the others asks anew
+	// Whoever replays a dead letter asks anew; of a word that is lost there is none.
+	doubts.ThreadProved = s.Op == OpDigestAgain || s.Op == OpDigestNudge
 	return d, doubts, VerdictDead
 }
 

@@ -89,16 +89,14 @@ func (b *bot) nudgeDigest(l lives, t *task, d store.Digest, m members, room Room
 		return err
 	})
 	now := time.Now()
-	switch class := webex.ClassOf(err); {
+	switch {
 	case !made:
 		return outcome{wake: now}
-	case err == nil:
-		b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", OpDigestNudge, "problems", len(m.nudged), "message", got.ID, "took", took)
-	case class == webex.RateLimited || class == webex.Unauthorized || class == webex.Temporary:
-		return b.refusedDigest(l, t, d, Step{Op: OpDigestNudge}, err, now)
-	default: // the message itself is looked after by its edits
-		b.Log.Error("the thread of a digest refuses a reminder", "digest", d.ID, "room", t.room, "err", err)
+	case err != nil:
+		return b.refusedDigest(l, t, d, Step{Op: OpDigestNudge}, m, err, now)
 	}
+	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", OpDigestNudge, "problems", len(m.nudged), "message", got.ID, "took", took)
+	b.threadTakes(t, d.ID)
 	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
 	m.shown = m.nudged
 	out := b.shown(l, d, m)

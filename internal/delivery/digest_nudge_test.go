@@ -85,15 +85,16 @@ func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
 	})
 }
 
-// A crash between Webex's answer and the commit repeats one line at most; a thread that
-// refuses the line for good loses it, and nothing else.
+// A line that the thread refuses is said again once an edit has proved that the message is there; one that
+// is refused for good is lost, and nothing else.
 func TestADigestsLineThatIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		trouble trouble
 		times   int
 		said    int
 	}{
-		"for good":     {trouble{status: 400}, 1, 0},
+		"once":         {trouble{status: 400}, 1, 1},
+		"for good":     {trouble{status: 400}, 2, 0},
 		"for a moment": {trouble{status: 503}, 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,11 +111,29 @@ func TestADigestsLineThatIsRefused(t *testing.T) {
 				}
 				w.rain(0, 20, reminded)
 				w.rain(0, 1, resolve)
-				w.pass(2 * time.Minute)
+				w.pass(5 * time.Minute)
 				require.Len(t, w.saidIn("noc", "⏰"), c.said)
 				require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
 				require.Zero(t, w.store.pending())
 			})
+		})
+	}
+}
+
+// Whom an escalation mentions is mentioned where somebody deleted the digest meanwhile, too: under
+// the one that is posted in its place.
+func TestADeletedDigestStillMentions(t *testing.T) {
+	for _, status := range []int{400, 404} {
+		inStorm(t, func(t *testing.T, w *world) {
+			w.rain(0, 20, nil)
+			w.pass(time.Minute)
+			w.webex.parentGone = status
+			w.webex.deleteBySomebody(w.store.digests[1].MessageID)
+			w.rain(0, 20, mentioned)
+			w.pass(15 * time.Minute)
+			require.Len(t, w.digestTexts("noc"), 1)
+			require.Len(t, w.saidIn("noc", "⏫ 20 problems"), 1)
+			require.Zero(t, w.store.pending())
 		})
 	}
 }

@@ -260,7 +260,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	message.Markdown = text
 	switch step.Op {
 	case OpDigestEdit:
-		if at := nudgesAt(m.nudges); len(m.nudges) > 0 && !now.Before(at) {
+		if at := nudgesAt(m.nudges); len(m.nudges) > 0 && d.Shown >= 0 && !now.Before(at) {
 			return b.nudgeDigest(l, t, d, m, room)
 		} else if len(m.nudges) > 0 {
 			t.digest.nudgeAt[d.ID] = at
@@ -315,7 +315,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		return outcome{wake: now}
 	}
 	if err != nil {
-		out := b.refusedDigest(l, t, d, step, err, now)
+		out := b.refusedDigest(l, t, d, step, m, err, now)
 		if step.Op == OpDigest {
 			out.urgency = &urgency{class: classNew, rank: rankOfDigests, since: now}
 		}
@@ -368,7 +368,7 @@ func (b *bot) threadTakes(t *task, id int64) {
 }
 
 // refusedDigest does what a failed call asks for.
-func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error, now time.Time) outcome {
+func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members, err error, now time.Time) outcome {
 	b.mu.Lock()
 	doubts := t.digest.doubts[d.ID]
 	b.mu.Unlock()
@@ -386,10 +386,13 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, err error,
 				b.Log.Error("dead letter: the thread of a digest refuses its list for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
 			}
 			return outcome{called: true, wake: now}
-		case OpDigestAgain: // the message itself says so
-			after.Said = d.Joined
-			b.saveDigest(l, after, nil)
-			b.Log.Error("the thread of a digest refuses that it opened again", "digest", d.ID, "room", t.room, "err", err)
+		case OpDigestAgain, OpDigestNudge: // the message itself says how it is
+			var told []store.Shown
+			if after.Said = d.Joined; s.Op == OpDigestNudge {
+				after.Said, told = d.Said, m.nudged
+			}
+			b.shown(l, after, members{shown: told})
+			b.Log.Error("the thread of a digest refuses a word", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "err", err)
 			return outcome{called: true, wake: now}
 		}
 		return b.buryDigest(l, t, after, verdict, after.LastError, after.TrackingID, true)
