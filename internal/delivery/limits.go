@@ -61,7 +61,7 @@ type Evidence struct {
 const (
 	chanceLeast = 1. / 300 // of a proof, of a wait of chanceWait at most; it may be the larger the longer
 	chanceWait  = 10 * time.Second
-	chanceMost  = 1. / 25         // the wait is, up to this
+	chanceMost  = 1. / 10         // the wait is, up to this
 	othersProve = 25              // after so many answers elsewhere the others are made to wait for a trial; two of those are a proof, one where it is of minutes
 	othersKnown = 5               // the same, where the room is known already
 	quietProves = 3 * time.Second // an account that was answered may call again after so long, whatever its limit
@@ -96,7 +96,7 @@ func (e Evidence) quiet() time.Duration {
 //
 // Each trial that proves nothing has everybody wait as long as Webex says, wait, while a wrong
 // guess costs a request or two that come too early, however long that is. So the longer
-// the wait the less it takes: of an hour, one trial after two dozen answers elsewhere.
+// the wait the less it takes: of an hour, one trial after eight answers elsewhere.
 func RoomsOwn(e Evidence, wait time.Duration) bool {
 	most := min(chanceMost, max(1, wait.Seconds()/chanceWait.Seconds())*chanceLeast)
 	return e.silent() && (e.Known || e.chance() <= most)

@@ -84,6 +84,26 @@ func TestARoomIsLeftAlone(t *testing.T) {
 	})
 }
 
+// A room that is refused for hours, an hour at a time, holds up the others once, though they
+// say little.
+func TestARoomIsRefusedForHours(t *testing.T) {
+	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
+		began := time.Now()
+		w.blockRoom("noc", began.Add(5*time.Hour), time.Hour)
+		w.fold(1, nil, "noc")
+		for n := range 48 {
+			w.fold(10+n, nil, "db")
+			w.pass(5 * time.Minute)
+			if time.Since(began) > 70*time.Minute {
+				require.Contains(t, strings.Join(w.texts("db"), "|"), fmt.Sprintf("main/%d ", 10+n), "after %v", time.Since(began))
+			}
+		}
+		w.pass(3 * time.Hour)
+		require.Zero(t, w.store.pending())
+		require.Contains(t, strings.Join(w.texts("noc"), "|"), "main/1 ")
+	})
+}
+
 // A room that takes little is further behind with the same number of problems: it gets a digest of them.
 func TestASlowRoomGetsADigestEarlier(t *testing.T) {
 	rooms := func(room, route string) (RoomSettings, bool) {
