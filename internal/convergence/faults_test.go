@@ -5,10 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 )
@@ -203,4 +206,58 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 		w.shows(t, "noc")
 		require.Len(t, w.accepted, 5)
 	})
+}
+
+// A Webex that takes messages and no files: what a digest has no room for is in a list that is a dead
+// letter, and the digest goes on. Once files are welcome, and the letter is replayed, its thread has the list.
+func TestNoFilesAreWelcome(t *testing.T) {
+	s := schedule{Seed: 1, Workers: 2, Rate: 10, Storm: config.Storm{Threshold: 5, Individual: alert.Disaster},
+		Steps: []step{{Kind: refuse, Op: "no such call", Count: 1, Status: 400}}} // says that messages are refused
+	for n := range 30 {
+		at := time.Second + time.Duration(n)*20*time.Millisecond
+		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "sw1" + strings.Repeat("-long", 50)}
+		tr := truth{Severity: alert.Average, Opened: time.Second}
+		say := func(at time.Duration, k alert.Kind) {
+			s.Steps = append(s.Steps, step{At: at, Kind: send, Problem: n, Payload: l.payload(tr, k, update{}, "", at)})
+		}
+		say(at, alert.KindProblem)
+		if tr.Resolved, tr.ResolvedAt = true, 5*time.Minute; n < 5 {
+			say(tr.ResolvedAt+at, alert.KindRecovery)
+		}
+	}
+	s.sort()
+	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
+		var welcome atomic.Bool
+		faults := playIn(t, s, func(w *world) {
+			next := w.server.Handler
+			w.server.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+				if welcome.Load() || r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+					next.ServeHTTP(out, r)
+					return
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				out.Header().Set("Content-Type", "application/json")
+				out.WriteHeader(status)
+				_, _ = fmt.Fprint(out, `{"message": "no files here", "trackingId": "T"}`)
+			})
+		}, func(w *world) {
+			st := w.stats()
+			require.EqualValues(t, 2, st.DeadLists, "in noc and ops")
+			require.Zero(t, st.DeadDigests+st.DeadPosts)
+			require.Zero(t, w.ears.refused[http.StatusNotFound])
+			welcome.Store(true)
+			w.readmit("noc") // replays all letters
+			require.True(t, w.settle())
+			w.check()
+			require.Zero(t, w.stats().DeadLists)
+			for _, room := range []string{"noc", "ops"} {
+				files := 0
+				for _, m := range w.sim.Timeline(room) {
+					files += len(m.Files)
+				}
+				require.Equal(t, 1, files, room)
+			}
+		})
+		require.Empty(t, faults)
+	}
 }
