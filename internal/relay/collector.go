@@ -18,7 +18,7 @@ const (
 	// garbage is how much may gather then, in bytes, where less is alive.
 	garbage = 32 << 20
 	// most bounds all memory of Go's then, in bytes: what is alive can double until the next look.
-	most = 128 << 20
+	most = 80 << 20
 	// plainPercent is Go's own measure: as much garbage as is alive. mostPercent bounds ours.
 	plainPercent, mostPercent = 100, 800
 	// quietLooks is for how many looks nothing much is done before memory is given back.
@@ -61,11 +61,19 @@ func Tune(ctx context.Context, getenv func(string) string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return
 	}
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	tune(ctx, func() (allocated, alive uint64) {
+		metrics.Read(sample)
+		return sample[0].Value.Uint64(), sample[1].Value.Uint64()
+	}, apply, debug.FreeOSMemory)
+}
+
+// tune looks until ctx ends, and leaves the collector as Go has it. read gives what was allocated
+// since the program began, and what is alive, in bytes.
+func tune(ctx context.Context, read func() (allocated, alive uint64), apply func(percent int), giveBack func()) {
 	defer apply(plainPercent)
 	t := tuner{percent: plainPercent, quiet: quietLooks}
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
+	before, _ := read()
 	every := time.NewTicker(lookEvery)
 	defer every.Stop()
 	for {
@@ -74,15 +82,14 @@ func Tune(ctx context.Context, getenv func(string) string) {
 			return
 		case <-every.C:
 		}
-		metrics.Read(sample)
-		now := sample[0].Value.Uint64()
-		changed, giveBack := t.look(now-before, sample[1].Value.Uint64())
-		before = now
+		allocated, alive := read()
+		changed, over := t.look(allocated-before, alive)
+		before = allocated
 		if changed {
 			apply(t.percent)
 		}
-		if giveBack {
-			debug.FreeOSMemory()
+		if over {
+			giveBack()
 		}
 	}
 }

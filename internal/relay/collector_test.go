@@ -3,8 +3,8 @@ package relay
 import (
 	"context"
 	"math"
-	"runtime"
 	"runtime/debug"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,31 +40,49 @@ func TestGarbageMayGatherUnderLoad(t *testing.T) {
 	expect(320, true, false)(look(100*mib, 10*mib))
 }
 
-var garbageOfTest []byte
-
-// The collector is as it was when the relay has ended, and left alone where somebody tuned it.
-func TestTuneLeavesNothingBehind(t *testing.T) {
-	before := debug.SetGCPercent(plainPercent)
-	defer debug.SetGCPercent(before)
+// The collector is told what the looks say, memory is given back once it is quiet, and in the end all
+// is as it was.
+func TestTheCollectorFollowsTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
+		var told []string
+		var allocated uint64
 		done := make(chan struct{})
-		go func() { Tune(ctx, func(string) string { return "" }); close(done) }()
-		runtime.GC()  // of what other tests left
-		for range 3 { // two looks that follow upon much that was allocated
-			for range 2 * busyFrom >> 20 {
-				garbageOfTest = make([]byte, 1<<20)
-			}
+		go func() {
+			defer close(done)
+			tune(ctx, func() (uint64, uint64) { return allocated, 16 << 20 },
+				func(percent int) { told = append(told, strconv.Itoa(percent)) }, func() { told = append(told, "given back") })
+		}()
+		synctest.Wait()
+		for _, size := range []uint64{busyFrom - 1, busyFrom, busyFrom} {
+			allocated += size
 			time.Sleep(lookEvery)
 		}
-		synctest.Wait()
-		require.Greater(t, debug.SetGCPercent(plainPercent), plainPercent)
-		require.Equal(t, int64(most), debug.SetMemoryLimit(-1))
+		time.Sleep(3 * quietLooks * lookEvery)
+		allocated += busyFrom
+		time.Sleep(lookEvery)
 		stop()
 		<-done
-		require.Equal(t, plainPercent, debug.SetGCPercent(plainPercent))
-		require.Equal(t, int64(math.MaxInt64), debug.SetMemoryLimit(-1))
+		require.Equal(t, []string{"200", "100", "given back", "200", "100"}, told)
 	})
+}
+
+// Memory is bounded where more garbage may gather than Go allows.
+func TestApply(t *testing.T) {
+	percent, limit := debug.SetGCPercent(plainPercent), debug.SetMemoryLimit(-1)
+	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
+	for _, c := range []struct {
+		percent int
+		limit   int64
+	}{{200, most}, {plainPercent, math.MaxInt64}} {
+		apply(c.percent)
+		require.Equal(t, c.limit, debug.SetMemoryLimit(-1))
+		require.Equal(t, c.percent, debug.SetGCPercent(c.percent))
+	}
+}
+
+// Whoever tuned the collector is left alone.
+func TestTuneLeavesWhatSomebodyTuned(t *testing.T) {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		Tune(t.Context(), func(n string) string { return map[string]string{name: "100"}[n] }) // returns at once
 	}
