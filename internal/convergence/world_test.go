@@ -228,9 +228,9 @@ func (l *life) connect() {
 	l.fold = ledger.New(ledger.Options{
 		Store: l.disk, Router: l.router, Decode: decode,
 		Test: func(string, string, time.Time) []store.Notice { return nil },
-		Changed: func(posts []store.Post, notices bool) {
-			l.deliver.Notify(posts)
-			if notices {
+		Changed: func(written store.Fold) {
+			l.deliver.Notify(written.Posts, written.Problems...)
+			if len(written.Notices) > 0 {
 				l.deliver.WakeNotices()
 			}
 		},

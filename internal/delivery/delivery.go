@@ -40,6 +40,7 @@ type Store interface {
 	NewestDigest(ctx context.Context, room, flap string) (store.Digest, error)
 	PendingDigests(ctx context.Context, room string) ([]store.Digest, error)
 	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
+	DigestKeys(ctx context.Context, id int64) ([]alert.Key, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Notice(ctx context.Context, id int64) (store.Notice, error)
 	PendingNotices(ctx context.Context) ([]store.Notice, error)
@@ -164,12 +165,15 @@ func (d *Delivery) Run(ctx context.Context) error {
 
 // Notify tells that these posts are behind, or that something else about them
 // changed. It doesn't block. What they say of delivery's own progress isn't
-// believed: the store is asked when it is their turn.
-func (d *Delivery) Notify(posts []store.Post) {
+// believed: the store is asked when it is their turn. problems are those of the posts, as
+// they were written with them; of who isn't among them the store is asked.
+func (d *Delivery) Notify(posts []store.Post, problems ...alert.Problem) {
 	byBot := map[*bot][]*task{}
-	inDigests := map[string][]alert.Key{}
+	inDigests, took := map[string][]alert.Key{}, map[string][]store.Post{}
 	for _, p := range posts {
 		switch {
+		case p.Digest != 0 && p.Desired == p.Delivered && !p.DirtySince.IsZero(): // the store took it in
+			took[p.Room] = append(took[p.Room], p)
 		case p.State == store.PostDead || p.Desired <= p.Delivered:
 		case p.Digest != 0:
 			inDigests[p.Room] = append(inDigests[p.Room], p.Key)
@@ -180,6 +184,9 @@ func (d *Delivery) Notify(posts []store.Post) {
 	}
 	for room, keys := range inDigests {
 		d.botOf(room, "").changed(room, keys)
+	}
+	for room, posts := range took {
+		d.botOf(room, "").took(room, posts, d.items(posts, problems))
 	}
 	for b, tasks := range byBot {
 		b.take(tasks)

@@ -35,6 +35,11 @@ const (
 	// is younger than joinAge: nobody is alarmed by the edit of an old message.
 	joinEdits = 5
 	joinAge   = 10 * time.Minute
+	// joinMost bounds what is held of one digest in memory, and its list.
+	joinMost = 50_000
+	// gatherLease is how long the fold puts new problems into a digest by itself, without hearing
+	// again that it rains.
+	gatherLease = 4 * time.Second
 )
 
 // Storm says whether a room that is so many new problems behind gets them in a
@@ -52,7 +57,7 @@ func Storm(s config.Storm, behind int, perSecond float64) bool {
 type Inflow struct {
 	Settings config.Storm
 	Storm    bool
-	First    time.Time // when the first of those gathered came; zero for none
+	First    time.Time // when the first of those that the room isn't told of came; zero for none
 	Last     time.Time // when a new problem came last
 	recent   []time.Time
 }
@@ -97,29 +102,46 @@ const (
 
 // Gather says what to do with what was gathered, and with GatherHold until when.
 func (f *Inflow) Gather(now time.Time) (Gathered, time.Time) {
-	until, then := f.First.Add(burstTime), GatherRelease
 	if f.Storm {
-		then = GatherJoin
-		until = f.First.Add(gatherMost)
-		if quiet := f.Last.Add(gatherQuiet); quiet.Before(until) {
-			until = quiet
-		}
+		return GatherJoin, time.Time{}
 	}
-	if now.Before(until) {
+	if until := f.First.Add(burstTime); now.Before(until) {
 		return GatherHold, until
 	}
-	return then, time.Time{}
+	return GatherRelease, time.Time{}
+}
+
+// Until is until when a digest gathers before it tells of new problems.
+func (f *Inflow) Until() time.Time {
+	if f.First.IsZero() {
+		return time.Time{}
+	}
+	if quiet, most := f.Last.Add(gatherQuiet), f.First.Add(gatherMost); quiet.Before(most) {
+		return quiet
+	}
+	return f.First.Add(gatherMost)
+}
+
+// Gathers says until when the fold is to put new problems into a digest by itself.
+func Gathers(d store.Digest, storm bool, now time.Time) time.Time {
+	switch {
+	case d.Flap != "" || !Takes(d, now):
+		return time.Time{}
+	case storm && d.GathersUntil.Before(now.Add(gatherLease/2)):
+		return now.Add(gatherLease).Truncate(time.Microsecond)
+	}
+	return d.GathersUntil
 }
 
 // Takes says whether a digest may take in more problems.
 func Takes(d store.Digest, now time.Time) bool {
 	switch {
-	case d.State != store.PostLive:
+	case d.State != store.PostLive || d.Joined >= joinMost:
 		return false
 	case d.MessageID == "":
 		return true
 	}
-	return d.Open > 0 && d.Edits < joinEdits && now.Sub(d.CreatedAt) < joinAge
+	return d.Open && d.Edits < joinEdits && now.Sub(d.CreatedAt) < joinAge
 }
 
 // Seen is what delivery saw of a room's digests and needn't outlive the process:
@@ -130,6 +152,7 @@ type Seen struct {
 	Looked  time.Time     // when the problems of a digest were read last
 	Took    time.Duration // and how long that took
 	Parked  bool          // there are problems gathered that may join
+	Gathers time.Time     // until when more are gathered before they are told; zero for not
 	Again   time.Time     // when OpDigestAgain is due; zero for never
 }
 
@@ -161,6 +184,8 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 		return Step{Op: OpNone, Reason: ReasonDead}
 	case now.Before(d.NotBefore):
 		return Step{Op: OpWait, Reason: ReasonBackoff, Until: d.NotBefore}
+	case d.MessageID == "" && d.Flap == "" && now.Before(seen.Gathers):
+		return Step{Op: OpWait, Reason: ReasonDebounce, Until: seen.Gathers}
 	case d.MessageID == "":
 		return Step{Op: OpDigest, Reason: ReasonUntold}
 	case d.Shown < 0:
@@ -170,7 +195,7 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 	if !until.IsZero() && !now.Before(until) {
 		return Step{Op: OpDigestAgain, Reason: ReasonUntold}
 	}
-	if d.Behind > 0 || d.Shown < d.Joined+d.Left {
+	if d.Behind || d.Shown < d.Joined+d.Left {
 		at := editAt(d, seen)
 		if !now.Before(at) {
 			return Step{Op: OpDigestEdit, Reason: ReasonChanged}
@@ -204,7 +229,7 @@ func editAt(d store.Digest, seen Seen) time.Time {
 		first = d.SpokeAt
 	}
 	at, most := seen.Changed.Add(changeQuiet), first.Add(changeMost)
-	if d.Open == 0 {
+	if !d.Open {
 		most = first.Add(resolvedMost)
 	}
 	if most.Before(at) {
@@ -212,7 +237,7 @@ func editAt(d store.Digest, seen Seen) time.Time {
 	}
 	if d.Flap != "" {
 		at = flapEditAt(d, seen, at)
-	} else if d.Open > 0 {
+	} else if d.Open {
 		spacing := min(spacingMost, spacingLeast<<min(d.Edits, 20))
 		switch {
 		case d.Shown >= d.Joined+d.Left:
@@ -225,6 +250,9 @@ func editAt(d store.Digest, seen Seen) time.Time {
 			at = spaced
 		}
 	}
+	if d.Flap == "" && d.Shown < d.Joined && seen.Gathers.After(at) {
+		at = seen.Gathers
+	}
 	if again := seen.Looked.Add(max(lookLeast, lookRest*seen.Took)); again.After(at) {
 		at = again
 	}
@@ -235,6 +263,9 @@ func fileAt(d store.Digest, seen Seen, now time.Time) time.Time {
 	quiet := fileQuiet
 	if d.Listed > 0 {
 		quiet = fileAgain
+	}
+	if !Takes(d, now) && d.Shown >= d.Joined {
+		return d.SpokeAt.Add(quiet) // however it rains: into another one
 	}
 	at := seen.Arrived.Add(quiet)
 	if seen.Parked {
@@ -307,6 +338,9 @@ func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, now tim
 		d = listLives(d)
 	}
 	d.SpokeAt = now
+	if !Takes(d, now) {
+		d.GathersUntil = time.Time{}
+	}
 	return ShownDigest(d)
 }
 
@@ -378,7 +412,7 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which, also one too many.
 	if !doubts.ThreadProved {
 		doubts.ThreadProved, doubts.Shown = true, d.Shown
-		d.Hash, d.Shown, d.Pending, d.Edits = "", -1, true, min(d.Edits, digestEdits(d.Open > 0)-1)
+		d.Hash, d.Shown, d.Pending, d.Edits = "", -1, true, min(d.Edits, digestEdits(d.Open)-1)
 		return d, doubts, VerdictReplan
 	}
 	// Whoever replays a dead letter asks anew; of a word that is lost there is none.

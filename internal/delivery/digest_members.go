@@ -14,9 +14,10 @@ import (
 // members is all that a step for a digest looks at.
 type members struct {
 	render.Digest
-	posts []store.Post
-	shown []store.Shown // what is to be marked as shown
-	dirty []time.Time   // since when the room was to be told of those that it wasn't
+	account *account
+	posts   []store.Post  // all that are in it, of a flapping trigger's
+	shown   []store.Shown // what is to be marked as shown
+	waiting []waiting     // of those that changed before the room was told of them
 	// nudges are to be said in the thread, nudged is what is to be marked as told then.
 	nudges []alert.Nudge
 	nudged []store.Shown
@@ -25,22 +26,27 @@ type members struct {
 	leavers []store.Post
 }
 
-func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
+func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 	m.Left, m.Flap = d.Left, d.Flap != ""
-	if !b.persist(l.begin, "reading a digest's posts", func(ctx context.Context) (err error) {
-		m.posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+	a, ok := b.accountOf(l, t, d)
+	if !ok {
+		return m, false
+	}
+	var changed []store.Post
+	if !b.persist(l.begin, "reading what changed in a digest", func(ctx context.Context) (err error) {
+		if changed, err = b.Store.DigestPosts(ctx, d.ID, true); err == nil && m.Flap {
+			m.posts, err = b.Store.DigestPosts(ctx, d.ID, false)
+		}
 		return err
 	}) {
 		return m, false
 	}
-	m.Items = make([]render.DigestItem, 0, len(m.posts))
 	settings, _ := b.Rooms(d.Room, "")
 	now := time.Now()
 	any := settings.Storm
-	any.Threshold = len(m.posts)
+	any.Threshold = len(changed)
 	may := map[alert.Key]alert.Problem{}
-	// In batches, and of each problem only what is told: there may be thousands.
-	for batch := range slices.Chunk(m.posts, digestBatch) {
+	for batch := range slices.Chunk(changed, digestBatch) {
 		var problems map[alert.Key]alert.Problem
 		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
 			problems, err = b.Store.Problems(ctx, keysOf(batch))
@@ -55,17 +61,18 @@ func (b *bot) members(l lives, d store.Digest) (m members, ok bool) {
 		for _, post := range batch {
 			p := problems[post.Key]
 			p.Key = post.Key
-			m.Items = append(m.Items, b.Render.DigestItem(p))
+			a.put(b.Render.DigestItem(p))
 			if revision := max(p.Revision, post.Desired); revision > post.Delivered {
 				m.shown = append(m.shown, shownBy(d, p, post, settings, revision))
 				m.nudge(p, post, settings, now)
 			}
 			if post.Shown == 0 && !post.DirtySince.IsZero() {
-				m.dirty = append(m.dirty, post.DirtySince)
+				m.waiting = append(m.waiting, waiting{1, post.DirtySince})
 			}
 		}
 	}
 	m.leavers = Leavers(m.leavers, may, settings.Storm, m.Flap)
+	m.Items, m.account = a.items, a
 	return m, true
 }
 

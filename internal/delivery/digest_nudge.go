@@ -55,7 +55,7 @@ const (
 
 // gathersNudges says whether a digest's edits wait for its nudges: not while it has
 // something to tell that the room doesn't know.
-func gathersNudges(d store.Digest) bool { return d.Open > 0 && d.Shown >= d.Joined+d.Left }
+func gathersNudges(d store.Digest) bool { return d.Open && d.Shown >= d.Joined+d.Left }
 
 // nudgesAt is when nudges are said: once no more come, as far as anybody can tell.
 func nudgesAt(nudges []alert.Nudge) time.Time {

@@ -15,7 +15,7 @@ import (
 // doesn't name gets a list that does. Where none joined, its message names all as it is.
 func TestARefusedEditOwesTheList(t *testing.T) {
 	now := time.Now()
-	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Complete: true, Open: 8, Joined: 8, Shown: 5, Edits: 1, Pending: true}
+	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Complete: true, Open: true, Joined: 8, Shown: 5, Edits: 1, Pending: true}
 	refused := func(d store.Digest) Step {
 		after, _, v := RefusedDigest(Step{Op: OpDigestEdit}, d, Doubts{}, &webex.Error{Status: 400}, time.Minute, now)
 		require.Equal(t, VerdictReplan, v)
@@ -80,7 +80,7 @@ func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
 // posted at once.
 func TestADigestThatWasTakenForDeletedIsAskedForAgain(t *testing.T) {
 	now := time.Now()
-	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Open: 8, Joined: 8, Shown: 5}
+	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Open: true, Joined: 8, Shown: 5}
 	d, doubts, v := RefusedDigest(Step{Op: OpDigestEdit}, d, Doubts{}, &webex.Error{Status: 404}, time.Minute, now)
 	require.Equal(t, VerdictReplan, v)
 	require.Equal(t, OpDigest, NextDigest(d, Seen{}, now).Op)

@@ -50,29 +50,49 @@ func TestGather(t *testing.T) {
 	require.False(t, f.Judge(4, 5, now))
 	require.True(t, f.Judge(11, 5, now))
 
-	at := now
-	for at.Sub(now) < gatherMost {
+	op, _ = f.Gather(now)
+	require.Equal(t, GatherJoin, op, "at once: the digest gathers")
+
+	for at := now; at.Sub(now) < gatherMost; at = at.Add(gatherQuiet / 5) {
 		f.Arrived(1, at)
-		op, until := f.Gather(at)
-		require.Equal(t, GatherHold, op)
-		require.LessOrEqual(t, until.Sub(now), gatherMost)
-		at = at.Add(gatherQuiet / 5)
+		require.True(t, f.Until().After(at))
+		require.LessOrEqual(t, f.Until().Sub(now), gatherMost)
 	}
-	op, _ = f.Gather(at)
-	require.Equal(t, GatherJoin, op)
+	at := now.Add(gatherMost)
 	f.First = at
 	f.Arrived(1, at)
-	op, until := f.Gather(at)
-	require.Equal(t, GatherHold, op)
-	require.Equal(t, at.Add(gatherQuiet), until)
+	require.Equal(t, at.Add(gatherQuiet), f.Until())
 	require.True(t, f.Judge(1, 5, at), "it still rains")
 	require.False(t, f.Judge(1, 5, at.Add(calm)))
+	f.First = time.Time{}
+	require.Zero(t, f.Until(), "all is told")
+}
+
+// While it rains a digest that may takes in what comes; the fold is told so now and then.
+func TestGathers(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	d := store.Digest{State: store.PostLive, MessageID: "M", Open: true, CreatedAt: now}
+	require.Zero(t, Gathers(d, false, now))
+	d.GathersUntil = Gathers(d, true, now)
+	require.Equal(t, now.Add(gatherLease), d.GathersUntil)
+	require.Equal(t, d.GathersUntil, Gathers(d, true, now.Add(gatherLease/2)), "it is told already")
+	require.Equal(t, now.Add(gatherLease/2+gatherLease+time.Second), Gathers(d, true, now.Add(gatherLease/2+time.Second)))
+	require.Equal(t, d.GathersUntil, Gathers(d, false, now.Add(time.Second)), "it ends by itself")
+	for name, change := range map[string]func(*store.Digest){
+		"edits": func(d *store.Digest) { d.Edits = joinEdits }, "large": func(d *store.Digest) { d.Joined = joinMost }, "flapping": func(d *store.Digest) { d.Flap = "main/13579" },
+	} {
+		full := d
+		change(&full)
+		require.Zero(t, Gathers(full, true, now), name)
+	}
+	d.Edits = joinEdits - 1
+	require.Zero(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", true, now).GathersUntil, "closed with its last edit for that")
 }
 
 // Digests step by step.
 func TestNextDigest(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	live := store.Digest{ID: 1, State: store.PostLive, MessageID: "M", Joined: 20, Shown: 20, Open: 20, Complete: true, CreatedAt: now.Add(-time.Hour), SpokeAt: now.Add(-time.Hour)}
+	live := store.Digest{ID: 1, State: store.PostLive, MessageID: "M", Joined: 20, Shown: 20, Open: true, Complete: true, CreatedAt: now.Add(-time.Hour), SpokeAt: now.Add(-time.Hour)}
 	for name, c := range map[string]struct {
 		change func(d *store.Digest)
 		seen   Seen
@@ -82,21 +102,28 @@ func TestNextDigest(t *testing.T) {
 		"caught up":           {func(*store.Digest) {}, Seen{}, OpNone, 0},
 		"dead":                {func(d *store.Digest) { d.State = store.PostDead; d.MessageID = "" }, Seen{}, OpNone, 0},
 		"new":                 {func(d *store.Digest) { d.MessageID = "" }, Seen{Changed: now}, OpDigest, 0},
+		"new, gathering":      {func(d *store.Digest) { d.MessageID = "" }, Seen{Gathers: now.Add(time.Second)}, OpWait, time.Second},
+		"new, flapping":       {func(d *store.Digest) { d.MessageID, d.Flap = "", "main/13579" }, Seen{Gathers: now.Add(time.Second)}, OpDigest, 0},
+		"gathering again":     {func(d *store.Digest) { d.Joined++ }, Seen{Gathers: now.Add(time.Second)}, OpWait, time.Second},
+		"gathered again":      {func(d *store.Digest) { d.Joined++ }, Seen{Gathers: now}, OpDigestEdit, 0},
 		"backs off":           {func(d *store.Digest) { d.MessageID, d.NotBefore = "", now.Add(time.Second) }, Seen{}, OpWait, time.Second},
-		"changed":             {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-time.Second) }, Seen{}, OpDigestEdit, 0},
-		"changing":            {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now }, Seen{Changed: now}, OpWait, changeQuiet},
-		"looking takes long":  {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-changeMost) }, Seen{Looked: now, Took: time.Second}, OpWait, lookRest * time.Second},
-		"changing for long":   {func(d *store.Digest) { d.Behind, d.BehindSince = 1, now.Add(-changeMost) }, Seen{Changed: now}, OpDigestEdit, 0},
-		"edited a moment ago": {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = 1, now, 3, now }, Seen{}, OpWait, 16 * time.Second},
+		"changed":             {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-time.Second) }, Seen{}, OpDigestEdit, 0},
+		"changing":            {func(d *store.Digest) { d.Behind, d.BehindSince = true, now }, Seen{Changed: now}, OpWait, changeQuiet},
+		"looking takes long":  {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-changeMost) }, Seen{Looked: now, Took: time.Second}, OpWait, lookRest * time.Second},
+		"changing for long":   {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-changeMost) }, Seen{Changed: now}, OpDigestEdit, 0},
+		"edited a moment ago": {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{}, OpWait, 16 * time.Second},
 		"all resolved": {func(d *store.Digest) {
-			d.Behind, d.BehindSince, d.Open, d.Edits, d.SpokeAt = 1, now.Add(-time.Second), 0, 8, now
+			d.Behind, d.BehindSince, d.Open, d.Edits, d.SpokeAt = true, now.Add(-time.Second), false, 8, now
 		}, Seen{}, OpDigestEdit, 0},
 		"one left":             {func(d *store.Digest) { d.Left = 1 }, Seen{}, OpDigestEdit, 0},
 		"its list":             {func(d *store.Digest) { d.Complete = false }, Seen{}, OpDigestFile, 0},
 		"its list, in a storm": {func(d *store.Digest) { d.Complete = false; d.CreatedAt = now }, Seen{Arrived: now}, OpWait, fileQuiet},
 		"rain without end":     {func(d *store.Digest) { d.Complete = false }, Seen{Arrived: now, Parked: true}, OpDigestFile, 0},
-		"the list grew":        {func(d *store.Digest) { d.Complete, d.Listed = false, 15 }, Seen{Arrived: now}, OpWait, fileAgain},
-		"listed":               {func(d *store.Digest) { d.Complete, d.Listed = false, 20 }, Seen{}, OpNone, 0},
+		"the list grew": {func(d *store.Digest) {
+			d.Complete, d.Listed, d.CreatedAt = false, 15, now.Add(-joinAge/2)
+		}, Seen{Arrived: now}, OpWait, fileAgain},
+		"it takes in no more": {func(d *store.Digest) { d.Complete, d.SpokeAt, d.Edits = false, now, joinEdits }, Seen{Arrived: now.Add(-time.Hour)}, OpWait, fileQuiet},
+		"listed":              {func(d *store.Digest) { d.Complete, d.Listed = false, 20 }, Seen{}, OpNone, 0},
 	} {
 		d := live
 		c.change(&d)
@@ -112,11 +139,11 @@ func TestNextDigest(t *testing.T) {
 func TestTakes(t *testing.T) {
 	now := time.Now()
 	require.True(t, Takes(store.Digest{State: store.PostLive, CreatedAt: now.Add(-time.Hour)}, now), "not posted yet")
-	posted := store.Digest{State: store.PostLive, MessageID: "M", Open: 1, CreatedAt: now}
+	posted := store.Digest{State: store.PostLive, MessageID: "M", Open: true, CreatedAt: now}
 	require.True(t, Takes(posted, now))
 	require.False(t, Takes(posted, now.Add(joinAge)))
 	for name, change := range map[string]func(*store.Digest){
-		"edits": func(d *store.Digest) { d.Edits = joinEdits }, "over": func(d *store.Digest) { d.Open = 0 }, "dead": func(d *store.Digest) { d.State = store.PostDead },
+		"edits": func(d *store.Digest) { d.Edits = joinEdits }, "over": func(d *store.Digest) { d.Open = false }, "dead": func(d *store.Digest) { d.State = store.PostDead },
 	} {
 		d := posted
 		change(&d)

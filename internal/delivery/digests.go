@@ -18,6 +18,10 @@ import (
 // problems are, and makes one call for the room's digests, or finds that none is needed.
 func (b *bot) serveDigests(l lives, t *task) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
+	b.mu.Lock()
+	t.digest.came = false
+	joined := slices.Collect(maps.Keys(t.digest.joined))
+	b.mu.Unlock()
 	if !b.joinOpenings(l, t) || !b.join(l, t) || !b.sort(l, t) {
 		return later
 	}
@@ -29,18 +33,37 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 		return later
 	}
 	now := time.Now()
+	isPending := func(id int64) bool {
+		return slices.ContainsFunc(pending, func(d store.Digest) bool { return d.ID == id })
+	}
+	settings, _ := b.Rooms(t.room, "")
 	b.mu.Lock()
-	for i, d := range pending {
-		pending[i] = t.digest.doubts[d.ID].believedOf(d)
+	for _, id := range joined {
+		if !isPending(id) {
+			delete(t.digest.joined, id) // it tells of them already, or is a dead letter
+		}
 	}
 	seen := t.digest.seen
+	storm := false
 	if g := b.gather[t.room]; g != nil {
-		seen.Arrived, seen.Parked = g.Last, len(g.parked) > 0
+		if !t.digest.came && !slices.ContainsFunc(pending, func(d store.Digest) bool { return d.Flap == "" && d.Shown < d.Joined }) {
+			g.toldAll()
+		}
+		seen.Arrived, seen.Parked, seen.Gathers, storm = g.Last, len(g.parked) > 0, g.Until(), g.Storm
 	}
 	b.mu.Unlock()
+	maps.DeleteFunc(t.digest.accounts, func(id int64, _ *account) bool { return !isPending(id) })
 	out := outcome{done: true}
-	settings, _ := b.Rooms(t.room, "")
 	for _, d := range pending {
+		if until := Gathers(d, storm, now); !until.Equal(d.GathersUntil) {
+			d.GathersUntil, d.GathersBelow = until, settings.Storm.Individual
+			if !b.saveDigest(l, d, nil) {
+				return later
+			}
+		}
+		b.mu.Lock()
+		d = t.digest.doubts[d.ID].believedOf(d)
+		b.mu.Unlock()
 		seen.Again = time.Time{}
 		if d.Flap != "" {
 			var ok bool
@@ -87,6 +110,8 @@ func (b *bot) join(l lives, t *task) bool {
 		}
 		return err
 	})
+	settings, _ := b.Rooms(room, "")
+	d.GathersUntil, d.GathersBelow = now.Add(gatherLease), settings.Storm.Individual
 	// In pieces, for intake waits while one is written. Nothing is said before all are in.
 	var keys []alert.Key
 	for batch := range slices.Chunk(slices.Collect(maps.Keys(tasks)), digestBatch) {
@@ -100,7 +125,7 @@ func (b *bot) join(l lives, t *task) bool {
 	}
 	b.Log.Info("problems gathered into a digest", "digest", d.ID, "room", room, "bot", b.name, "gathered", len(keys), "problems", d.Joined)
 	b.Metrics.Digested.Add(float64(len(keys)))
-	b.joined(t, tasks, keys)
+	b.joined(t, d, tasks, keys)
 	return ok
 }
 
@@ -188,7 +213,7 @@ func (b *bot) sort(l lives, t *task) bool {
 		if len(leavers) == 0 {
 			continue
 		}
-		if !b.leave(l, t.room, id, leavers) {
+		if !b.leave(l, t, id, leavers) {
 			return again()
 		}
 	}
@@ -196,15 +221,16 @@ func (b *bot) sort(l lives, t *task) bool {
 }
 
 // leave takes posts out of a digest: each is told by itself from now on.
-func (b *bot) leave(l lives, room string, id int64, leavers []store.Post) bool {
+func (b *bot) leave(l lives, t *task, id int64, leavers []store.Post) bool {
 	if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
 		return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
 	}) {
 		return false
 	}
+	b.forget(t, id, leavers)
 	tasks := make([]*task, 0, len(leavers))
 	for _, p := range leavers {
-		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", room, "digest", id)
+		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", t.room, "digest", id)
 		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
 		tasks = append(tasks, newPostTask(p, time.Now()))
 	}
@@ -232,21 +258,17 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		}
 	}
 	looked := time.Now()
-	m, ok := b.members(l, d)
+	m, ok := b.members(l, t, d)
 	if !ok {
 		return outcome{wake: time.Now().Add(storeMost)}
 	}
 	now := time.Now()
 	if len(m.leavers) > 0 {
-		if !b.leave(l, t.room, d.ID, m.leavers) {
+		if !b.leave(l, t, d.ID, m.leavers) {
 			now = now.Add(storeMost)
 		}
 		return outcome{wake: now}
 	}
-	b.mu.Lock()
-	t.digest.seen.Looked, t.digest.seen.Took = now, now.Sub(looked)
-	b.mu.Unlock()
-
 	// settled is the digest once all is shown; a thread may owe people a word all the same.
 	settled := func(d store.Digest) store.Digest {
 		if !AgainAt(d, m.posts, room.Storm.Individual).IsZero() {
@@ -256,6 +278,9 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	}
 	text, complete := b.Render.Digest(m.Digest, room.Room)
 	shows := hash(text)
+	b.mu.Lock()
+	t.digest.seen.Looked, t.digest.seen.Took = now, time.Since(looked)
+	b.mu.Unlock()
 	message := room.address()
 	message.Markdown = text
 	switch step.Op {
@@ -270,16 +295,18 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 			m.shown = without(m.shown, m.nudged)
 		}
 		open := slices.ContainsFunc(m.Items, func(i render.DigestItem) bool { return i.Open })
-		last := m.Digest
-		last.Last = open
-		lastText, lastComplete := b.Render.Digest(last, room.Room)
-		if d.Hash == shows || d.Hash == hash(lastText) {
+		if d.Hash == shows {
 			return b.shown(l, settled(ShownDigest(d)), m)
 		}
-		if d.Edits < digestEdits(open) {
-			if open && d.Edits == digestEdits(open)-1 {
-				text, complete, shows = lastText, lastComplete, hash(lastText)
+		if open && d.Edits >= digestEdits(open)-1 {
+			last := m.Digest
+			last.Last = true
+			if text, complete = b.Render.Digest(last, room.Room); d.Hash == hash(text) {
+				return b.shown(l, settled(ShownDigest(d)), m)
 			}
+			shows = hash(text)
+		}
+		if d.Edits < digestEdits(open) {
 			break
 		}
 		step.Op = OpDigestLine
@@ -332,10 +359,14 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	}
 	d = settled(TakenDigest(step, d, got.ID, shows, complete, now))
 	if !needsNone && (step.Op == OpDigestFile || step.Op == OpDigestAgain) {
-		m.shown, m.dirty = nil, nil
-	}
-	for _, since := range m.dirty {
-		b.Metrics.Told.Observe(now.Sub(since).Seconds())
+		m.shown = nil
+	} else {
+		for _, w := range append(m.waiting, m.account.waiting...) {
+			for range w.posts {
+				b.Metrics.Told.Observe(now.Sub(w.since).Seconds())
+			}
+		}
+		m.account.waiting = nil
 	}
 	out := b.shown(l, d, m)
 	out.called = true
@@ -406,7 +437,7 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members,
 // buryDigest makes a dead letter of a digest, with all of its posts. Where the
 // room takes nothing, the default room is told first.
 func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reason, trackingID string, called bool) outcome {
-	if to, ok := b.Fallback(t.room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t.room, d, to, reason) {
+	if to, ok := b.Fallback(t.room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t, d, to, reason) {
 		return outcome{called: called, wake: time.Now().Add(storeMost)}
 	}
 	b.mu.Lock()
@@ -421,9 +452,9 @@ func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reas
 }
 
 // rerouteDigest tells the default room of all that a digest stands for.
-func (b *bot) rerouteDigest(l lives, from string, d store.Digest, to, reason string) bool {
-	m, ok := b.members(l, d)
-	if !ok || !b.sayRefused(l, from, to, reason) {
+func (b *bot) rerouteDigest(l lives, t *task, d store.Digest, to, reason string) bool {
+	m, ok := b.members(l, t, d)
+	if !ok || !b.sayRefused(l, t.room, to, reason) {
 		return false
 	}
 	room, known := b.Rooms(to, "")

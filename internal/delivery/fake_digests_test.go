@@ -21,13 +21,13 @@ func (s *memStore) inDigest(id int64, change func(p *store.Post)) {
 }
 
 func (s *memStore) counted(d store.Digest) store.Digest {
-	d.Open, d.Behind, d.BehindSince = 0, 0, time.Time{}
+	d.Open, d.Behind, d.BehindSince = false, false, time.Time{}
 	s.inDigest(d.ID, func(p *store.Post) {
 		if p.Open {
-			d.Open++
+			d.Open = true
 		}
 		if p.State == store.PostLive && p.Desired > p.Delivered {
-			d.Behind++
+			d.Behind = true
 			if d.BehindSince.IsZero() || p.DirtySince.Before(d.BehindSince) {
 				d.BehindSince = p.DirtySince
 			}
@@ -51,6 +51,9 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 		for i, p := range s.posts[k] {
 			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HeldUntil().After(now) && (p.Open || p.TellAfter.IsZero()) {
 				s.posts[k][i].Digest, s.posts[k][i].Attempts, s.posts[k][i].NotBefore = id, 0, time.Time{}
+				if p.Desired == 1 && p.HoldUntil.IsZero() {
+					joins(&s.posts[k][i], id)
+				}
 				joined = append(joined, k)
 			}
 		}
@@ -63,9 +66,31 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 	}
 	kept := s.digests[id]
 	kept.Joined += len(joined)
-	kept.Pending = true
+	kept.Pending, kept.GathersUntil, kept.GathersBelow = true, d.GathersUntil, d.GathersBelow
 	s.digests[id] = kept
 	return s.counted(kept), joined, nil
+}
+
+// joins is a post to whose problem nothing has happened yet, as it joins a digest.
+func joins(p *store.Post, id int64) {
+	p.Digest, p.Delivered, p.ToldSeq, p.DirtySince = id, p.Desired, 1, time.Time{}
+}
+
+// gathers puts a new post into the digest that gathers for its room; the caller holds the lock.
+func (s *memStore) gathers(p *store.Post) {
+	for id := int64(len(s.digests)); id > 0 && p.Gathers(); id-- {
+		d := s.digests[id]
+		if d.Room != p.Room || d.Flap != "" || d.State != store.PostLive {
+			continue
+		}
+		if time.Now().Before(d.GathersUntil) && p.Severity < d.GathersBelow {
+			joins(p, id)
+			d.Joined++
+			d.Pending = true
+			s.digests[id] = d
+		}
+		return
+	}
 }
 
 func (s *memStore) LeaveDigest(_ context.Context, id int64, keys []alert.Key) error {
@@ -100,6 +125,7 @@ func (s *memStore) SaveDigest(_ context.Context, d store.Digest, shown []store.S
 	if !ok {
 		return store.ErrNotFound
 	}
+	d.Pending = d.Pending || old.Joined > d.Joined
 	d.Joined, d.Left = old.Joined, old.Left
 	s.digests[d.ID] = d
 	for _, one := range shown {
@@ -152,7 +178,7 @@ func (s *memStore) PendingDigests(_ context.Context, room string) ([]store.Diges
 	var out []store.Digest
 	for id := int64(1); id <= int64(len(s.digests)); id++ {
 		d := s.counted(s.digests[id])
-		if d.State == store.PostLive && (room == "" || d.Room == room) && (d.Pending || d.Behind > 0) {
+		if d.State == store.PostLive && (room == "" || d.Room == room) && (d.Pending || d.Behind) {
 			out = append(out, d)
 		}
 	}
@@ -171,5 +197,16 @@ func (s *memStore) DigestPosts(_ context.Context, id int64, behind bool) ([]stor
 			out = append(out, *p)
 		}
 	})
+	return out, nil
+}
+
+func (s *memStore) DigestKeys(_ context.Context, id int64) ([]alert.Key, error) {
+	leave, err := s.enter("DigestKeys")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var out []alert.Key
+	s.inDigest(id, func(p *store.Post) { out = append(out, p.Key) })
 	return out, nil
 }

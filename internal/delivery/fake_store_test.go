@@ -209,7 +209,8 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 	defer s.mu.Unlock()
 	p := s.problems[key]
 	p.Timeline = slices.Clone(p.Timeline)
-	if p.Revision == 0 {
+	opens := p.Revision == 0
+	if opens {
 		p.Key, p.State, p.Severity, p.OpenedAt = key, alert.StateOpen, alert.High, time.Now()
 		addEntry(&p, alert.EntryOpened, "")
 	}
@@ -217,6 +218,9 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 		change(&p)
 	}
 	p.Revision++
+	if opens && len(p.Timeline) > 1 {
+		p.Revision++ // it opened, and something happened to it
+	}
 	s.problems[key] = p
 	for _, room := range rooms {
 		if !slices.ContainsFunc(s.posts[key], func(p store.Post) bool { return p.Room == room }) {
@@ -230,8 +234,11 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 		if post.DirtySince.IsZero() {
 			post.DirtySince = time.Now()
 		}
+		dirty := post.DirtySince
+		s.gathers(post)
 		stale := *post
-		if stale.State != store.PostDead {
+		stale.DirtySince = dirty
+		if stale.State != store.PostDead && stale.Desired > stale.Delivered {
 			stale.Cursor = store.Cursor{State: store.PostLive}
 		}
 		told = append(told, stale)

@@ -84,7 +84,7 @@ func flapEditAt(d store.Digest, seen Seen, at time.Time) time.Time {
 		spacing = leftSpacing
 	}
 	spaced := d.SpokeAt.Add(spacing)
-	if d.Open == 0 {
+	if !d.Open {
 		changed := d.BehindSince
 		if seen.Changed.After(changed) {
 			changed = seen.Changed
@@ -143,7 +143,7 @@ func (b *bot) joinOpenings(l lives, t *task) bool {
 			b.mu.Unlock()
 			return false
 		}
-		b.joined(t, byFlap[flap], keys)
+		b.joined(t, store.Digest{}, byFlap[flap], keys)
 	}
 	return true
 }

@@ -58,8 +58,8 @@ func (f *flappy) begin() {
 	f.fold = ledger.New(ledger.Options{
 		Store: f.store, Router: everywhere{},
 		Decode: func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
-		Changed: func(posts []store.Post, _ bool) {
-			deliver.Notify(posts)
+		Changed: func(written store.Fold) {
+			deliver.Notify(written.Posts, written.Problems...)
 		},
 		Flapping:   func(string) ledger.Flapping { return ledger.Flapping{Count: 3, Window: 15 * time.Minute} },
 		Timing:     func(string, string) route.Timing { return route.Timing{Delay: f.delay} },

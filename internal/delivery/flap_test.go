@@ -24,7 +24,7 @@ func TestTakesOpening(t *testing.T) {
 		want   bool
 	}{
 		"goes on":         {func(*store.Digest) {}, time.Minute, true},
-		"closed meantime": {func(d *store.Digest) { d.Open = 0 }, time.Minute, true},
+		"closed meantime": {func(d *store.Digest) { d.Open = false }, time.Minute, true},
 		"quiet":           {func(*store.Digest) {}, 15 * time.Minute, false},
 		"not posted yet":  {func(d *store.Digest) { d.MessageID = "" }, time.Hour, true},
 		"dead":            {func(d *store.Digest) { d.State = store.PostDead }, 0, false},
@@ -58,8 +58,8 @@ func TestFlappingIsEditedSeldom(t *testing.T) {
 		"closed a moment ago":    {0, 0, time.Minute, 0, changeQuiet},
 		"closed, a moment later": {6, 0, 4 * time.Minute, time.Minute - time.Second, time.Second},
 	} {
-		d := store.Digest{State: store.PostLive, Flap: "F", MessageID: "M", Joined: 5, Said: 5, Shown: 4, Complete: true, Edits: c.edits, Open: c.open,
-			SpokeAt: now.Add(-c.spoke), Behind: 1, BehindSince: now.Add(-c.change)}
+		d := store.Digest{State: store.PostLive, Flap: "F", MessageID: "M", Joined: 5, Said: 5, Shown: 4, Complete: true, Edits: c.edits, Open: c.open > 0,
+			SpokeAt: now.Add(-c.spoke), Behind: true, BehindSince: now.Add(-c.change)}
 		s := NextDigest(d, Seen{Changed: d.BehindSince}, now)
 		if c.want == 0 {
 			require.Equal(t, OpDigestEdit, s.Op, name)

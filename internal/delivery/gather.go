@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
 )
 
 // gathering is what a room doesn't know of yet. The bot's lock guards it.
@@ -12,8 +14,17 @@ type gathering struct {
 	untold map[*task]bool // tasks of new problems that aren't parked
 	parked map[*task]bool
 	held   map[*task]bool // tasks of new problems that the room may not be told of yet
+	joined int            // new problems that are in a digest whose message doesn't tell of them yet
 	// nextHeld is when the first of them may be; zero for none.
 	nextHeld time.Time
+}
+
+// toldAll begins anew: what was gathered up to now is told, or about to be.
+func (g *gathering) toldAll() {
+	g.joined = 0
+	if len(g.parked) == 0 {
+		g.First = time.Time{}
+	}
 }
 
 // digestTask serves the digests of a room, and what is gathered for them. The
@@ -27,6 +38,9 @@ type digestTask struct {
 	// nudgeAt is until when a digest's nudges are gathered; of the worker.
 	nudgeAt  map[int64]time.Time
 	openings []*task // parked: what opened again and is to join the message of its trigger
+	joined   map[int64]joinedDigest
+	came     bool               // some of them since the worker began
+	accounts map[int64]*account // of the worker
 }
 
 // rankOfDigests lets a digest of new problems go right after a new disaster.
@@ -68,7 +82,7 @@ func (b *bot) park(room string, g *gathering, now time.Time) {
 			may = append(may, t)
 		}
 	}
-	storm := g.Judge(len(may)+len(g.parked), b.rate.SpeedIn(b.webexRoom(room)), now)
+	storm := g.Judge(len(may)+len(g.parked)+g.joined, b.rate.SpeedIn(b.webexRoom(room)), now)
 	if !storm && !g.Burst(now) {
 		return
 	}
@@ -98,7 +112,10 @@ func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 	if t == nil {
 		t = &task{
 			id: id, room: room, urgency: urgency{class: classNew, rank: rankOfDigests, since: now},
-			digest: &digestTask{changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{}},
+			digest: &digestTask{
+				changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{},
+				joined: map[int64]joinedDigest{}, accounts: map[int64]*account{},
+			},
 		}
 		b.queue.add(t)
 		b.queue.sleep(t, at, true)
@@ -106,6 +123,47 @@ func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 	}
 	b.queue.sleep(t, at, false)
 	return t.digest
+}
+
+// took tells that the digest that gathers for a room took in new problems as they became
+// known: so one of a storm costs no task, and no statement of its own.
+func (b *bot) took(room string, posts []store.Post, items map[alert.Key]render.DigestItem) {
+	b.mu.Lock()
+	now := time.Now()
+	until := now
+	if g := b.gatheringOf(room); g != nil {
+		g.joined += len(posts)
+		g.Arrived(len(posts), now)
+		g.Judge(len(g.parked)+g.joined, b.rate.SpeedIn(b.webexRoom(room)), now)
+		if g.First.IsZero() {
+			g.First = now
+		}
+		until = g.Until()
+	}
+	t := b.digestsOf(room, until, now)
+	t.came = true
+	for _, p := range posts {
+		if i, ok := items[p.Key]; ok {
+			t.join(p.Digest, now, joining{item: i, known: true})
+		} else {
+			t.join(p.Digest, now, joining{item: render.DigestItem{Key: p.Key}})
+		}
+	}
+	b.mu.Unlock()
+	b.Metrics.Digested.Add(float64(len(posts)))
+	signal(b.woken)
+}
+
+// join notes that a post joined a digest.
+func (t *digestTask) join(id int64, since time.Time, one joining) {
+	j := t.joined[id]
+	j.posts = append(j.posts, one)
+	if n := len(j.waiting); n > 0 && j.waiting[n-1].since.Equal(since) {
+		j.waiting[n-1].posts++
+	} else {
+		j.waiting = append(j.waiting, waiting{1, since})
+	}
+	t.joined[id] = j
 }
 
 // changed tells that posts in digests of a room changed; with no keys, that
@@ -163,11 +221,20 @@ func (b *bot) regather(t *task, out *outcome, now time.Time) {
 	}
 	if g := b.gatheringOf(t.room); g != nil {
 		b.park(t.room, g, now)
-		if len(g.parked) > 0 {
+		if len(g.parked)+g.joined > 0 {
 			u.class = classNew
+		}
+		if len(g.parked) > 0 {
 			_, until := g.Gather(now)
 			sooner(until)
 		}
+	}
+	if t.digest.came {
+		until := now
+		if g := b.gather[t.room]; g != nil {
+			until = g.Until()
+		}
+		sooner(until)
 	}
 	if len(t.digest.openings) > 0 {
 		u.class = classNew
@@ -200,8 +267,9 @@ func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
 		return nil
 	}
 	parked := g.parked
-	g.parked, g.First = map[*task]bool{}, time.Time{}
+	g.parked = map[*task]bool{}
 	if op == GatherRelease {
+		g.First = time.Time{}
 		for t := range parked {
 			g.untold[t] = true
 			b.queue.unpark(t)
@@ -217,14 +285,20 @@ func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
 
 // joined forgets the tasks of posts that joined; the others are told by themselves.
 // Somebody may have acted on one that joined while it was gathered: all are looked at again.
-func (b *bot) joined(digests *task, tasks map[alert.Key]*task, keys []alert.Key) {
+func (b *bot) joined(digests *task, d store.Digest, tasks map[alert.Key]*task, keys []alert.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(keys) > 0 {
 		digests.digest.sorted = false
 	}
+	if g := b.gather[digests.room]; g != nil && d.ID != 0 {
+		g.joined += len(keys)
+	}
 	for _, k := range keys {
 		if t := tasks[k]; t != nil {
+			if d.ID != 0 {
+				digests.digest.join(d.ID, t.since, joining{item: render.DigestItem{Key: k}})
+			}
 			b.queue.drop(t)
 			delete(tasks, k)
 		}

@@ -46,7 +46,7 @@ func (r *real) batch(keys []int, event func(n int) alert.Event, rooms ...string)
 		fold.Problems, fold.Posts = append(fold.Problems, p), append(fold.Posts, posts...)
 	}
 	require.NoError(r.t, r.store.CommitFold(ctx, fold))
-	r.d.Notify(fold.Posts)
+	r.d.Notify(fold.Posts, fold.Problems...)
 }
 
 func stormProblem(severity alert.Severity) func(n int) alert.Event {

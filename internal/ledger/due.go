@@ -204,7 +204,7 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, now time.Time)
 		}
 	}
 	if l.opts.Changed != nil && len(out.Nudged) > 0 {
-		l.opts.Changed(out.Fold.Posts, false)
+		l.opts.Changed(out.Fold)
 	}
 	return nil
 }

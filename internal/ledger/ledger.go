@@ -41,8 +41,8 @@ type Options struct {
 	Decode func(e store.Entry) (Decoded, error)
 	// Test makes the messages of Zabbix's Test button.
 	Test func(source, sendTo string, now time.Time) []store.Notice
-	// Changed is told, after a commit, of posts that changed and whether there are new notices.
-	Changed func(posts []store.Post, notices bool)
+	// Changed is told, after a commit, what was written, where that is posts or notices.
+	Changed func(written store.Fold)
 	// Learned is told, after a commit, of problems that a payload told something new of.
 	Learned func(keys []alert.Key)
 	// Timing says when a room hears of what a route sends there: route.Router.Timing; nil: at once.
@@ -243,7 +243,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (n int, took time.Duration,
 		l.note(r)
 	}
 	if l.opts.Changed != nil && (len(out.Fold.Posts) > 0 || len(out.Fold.Notices) > 0) {
-		l.opts.Changed(out.Fold.Posts, len(out.Fold.Notices) > 0)
+		l.opts.Changed(out.Fold)
 	}
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)

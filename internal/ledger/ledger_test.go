@@ -95,11 +95,11 @@ func newBench(t *testing.T) *bench {
 		Test: func(source, sendTo string, _ time.Time) []store.Notice {
 			return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "a test of " + source}}
 		},
-		Changed: func(posts []store.Post, notices bool) {
+		Changed: func(written store.Fold) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.changed = append(b.changed, posts...)
-			if notices {
+			b.changed = append(b.changed, written.Posts...)
+			if len(written.Notices) > 0 {
 				b.notices++
 			}
 		},

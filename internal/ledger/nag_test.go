@@ -39,10 +39,10 @@ func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 			}
 			return route.Timing{Escalate: []route.Escalation{{After: time.Minute, Rooms: []string{"leads"}}}}
 		},
-		Changed: func(posts []store.Post, _ bool) {
+		Changed: func(written store.Fold) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.changed = append(b.changed, posts...)
+			b.changed = append(b.changed, written.Posts...)
 		},
 	}
 }

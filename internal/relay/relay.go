@@ -195,9 +195,9 @@ func (r *Relay) connect() error {
 	flapping, flapWindow := flappingOf(cfg)
 	fold = ledger.New(ledger.Options{
 		Store: r.store, Router: router, Decode: r.decode, Test: r.testNotices(router, renderer),
-		Changed: func(posts []store.Post, notices bool) {
-			deliver.Notify(posts)
-			if notices {
+		Changed: func(written store.Fold) {
+			deliver.Notify(written.Posts, written.Problems...)
+			if len(written.Notices) > 0 {
 				deliver.WakeNotices()
 			}
 		},

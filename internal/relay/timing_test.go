@@ -96,7 +96,7 @@ func (n *nights) start() {
 	n.fold = ledger.New(ledger.Options{
 		Store: n.store, Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
 		Decode:  func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
-		Changed: func(posts []store.Post, _ bool) { deliver.Notify(posts) },
+		Changed: func(f store.Fold) { deliver.Notify(f.Posts, f.Problems...) },
 		Log:     slog.New(slog.DiscardHandler), Metrics: n.metrics,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -119,7 +119,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 	if rest := groups[shown:]; len(rest) > 0 {
 		problems, open := 0, 0
 		for _, g := range rest {
-			problems += len(g.items)
+			problems += g.n
 			open += g.open
 		}
 		fmt.Fprintf(&body, "\n… and %s more with %s", count(problems, "problem"), count(len(rest), "other name"))
@@ -285,32 +285,46 @@ type group struct {
 	title string
 	worst alert.Severity // of the open ones; of all where none is open
 	known bool           // worst means anything
+	n     int
 	open  int
-	items []DigestItem // the open ones first, the worst first
+	items []*DigestItem // those that may be named: the open ones first, the worst first
+}
+
+// add takes in one more. Of tens of thousands no more are kept in order than are named.
+func (g *group) add(i *DigestItem) {
+	g.n++
+	if i.Open {
+		g.open++
+	}
+	if n := len(g.items); n == wholeItems {
+		if worstFirst(i, g.items[n-1]) >= 0 {
+			return
+		}
+		g.items = g.items[:n-1]
+	}
+	at, _ := slices.BinarySearchFunc(g.items, i, worstFirst)
+	g.items = slices.Insert(g.items, at, i)
 }
 
 // groupsOf gathers by name; the worst comes first, what is over last.
 func groupsOf(items []DigestItem) []*group {
 	byTitle := map[string]*group{}
 	var groups []*group
-	for _, i := range items {
+	for n := range items {
+		i := &items[n]
 		g := byTitle[i.Title]
 		if g == nil {
 			g = &group{title: i.Title}
 			byTitle[i.Title] = g
 			groups = append(groups, g)
 		}
-		g.items = append(g.items, i)
-		if i.Open {
-			g.open++
-		}
+		g.add(i)
 	}
 	for _, g := range groups {
-		slices.SortFunc(g.items, worstFirst)
 		g.worst, g.known = g.items[0].Severity, g.items[0].HasSeverity
 	}
 	slices.SortFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(min(b.open, 1), min(a.open, 1)), cmp.Compare(b.rank(), a.rank()), cmp.Compare(len(b.items), len(a.items)), strings.Compare(a.title, b.title))
+		return cmp.Or(cmp.Compare(min(b.open, 1), min(a.open, 1)), cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.n, a.n), strings.Compare(a.title, b.title))
 	})
 	return groups
 }
@@ -322,8 +336,8 @@ func (g *group) rank() int {
 	return int(g.worst)
 }
 
-func worstFirst(a, b DigestItem) int {
-	rank := func(i DigestItem) int {
+func worstFirst(a, b *DigestItem) int {
+	rank := func(i *DigestItem) int {
 		switch {
 		case !i.Open:
 			return -2
@@ -332,11 +346,17 @@ func worstFirst(a, b DigestItem) int {
 		}
 		return int(i.Severity)
 	}
-	return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(b.Severity, a.Severity), natural(hostsOf(a), hostsOf(b)),
-		cmp.Compare(len(a.Key.EventID), len(b.Key.EventID)), strings.Compare(a.Key.String(), b.Key.String()))
+	if c := cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(b.Severity, a.Severity)); c != 0 {
+		return c
+	}
+	return cmp.Or(natural(hostsOf(a), hostsOf(b)), cmp.Compare(len(a.Key.EventID), len(b.Key.EventID)),
+		strings.Compare(a.Key.Source, b.Key.Source), strings.Compare(a.Key.EventID, b.Key.EventID))
 }
 
-func hostsOf(i DigestItem) string {
+func hostsOf(i *DigestItem) string {
+	if len(i.Hosts) == 1 {
+		return i.Hosts[0].Label()
+	}
 	labels := make([]string, 0, len(i.Hosts))
 	for _, h := range i.Hosts {
 		labels = append(labels, h.Label())
@@ -381,7 +401,7 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 		title = "without a name"
 	}
 	fmt.Fprintf(&b, " **%s** · ", title)
-	over := len(g.items) - g.open
+	over := g.n - g.open
 	switch {
 	case g.open == 0:
 		fmt.Fprintf(&b, "%s resolved", number(over))
@@ -393,7 +413,7 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 	b.WriteString(": ")
 	const more = 24
 	for i, item := range g.items {
-		piece := r.itemLabel(item)
+		piece := r.itemLabel(*item)
 		if !item.Open && g.open > 0 {
 			piece = "✅ " + piece
 		}
@@ -404,12 +424,12 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 			if i == 0 {
 				return strings.TrimSuffix(b.String(), ": "), false
 			}
-			fmt.Fprintf(&b, " and %s more", number(len(g.items)-i))
+			fmt.Fprintf(&b, " and %s more", number(g.n-i))
 			return b.String(), false
 		}
 		b.WriteString(piece)
 	}
-	return b.String(), true
+	return b.String(), len(g.items) == g.n
 }
 
 // itemLabel is "sw1 (4711)", escaped and whole.

@@ -19,9 +19,15 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 	if loc == nil {
 		loc = time.UTC
 	}
-	items := slices.Clone(d.Items)
-	slices.SortFunc(items, func(a, b DigestItem) int {
-		return cmp.Or(cmp.Compare(boolInt(b.Open), boolInt(a.Open)), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Title, b.Title), worstFirst(a, b))
+	items := make([]*DigestItem, len(d.Items))
+	for n := range d.Items {
+		items[n] = &d.Items[n]
+	}
+	slices.SortFunc(items, func(a, b *DigestItem) int {
+		if c := cmp.Or(cmp.Compare(boolInt(b.Open), boolInt(a.Open)), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Title, b.Title)); c != 0 {
+			return c
+		}
+		return worstFirst(a, b)
 	})
 	open := 0
 	for _, i := range items {

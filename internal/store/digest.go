@@ -26,6 +26,11 @@ type Digest struct {
 	SpokeAt   time.Time // when the message was posted, edited or its thread told last
 	Pending   bool      // something is to be sent besides what changes of its posts ask for
 
+	// Until GathersUntil CommitFold puts new posts of the room that are less severe than
+	// GathersBelow into it, where it is the newest of the room for no Flap.
+	GathersUntil time.Time
+	GathersBelow alert.Severity
+
 	Attempts   int // failures in a row
 	NotBefore  time.Time
 	LastError  string
@@ -37,12 +42,21 @@ type Digest struct {
 	ListError      string
 	ListTrackingID string
 
-	// Counted by the store.
+	// Of the store.
 	Joined      int       // posts that ever joined
 	Left        int       // of them, those that left for a message of their own
-	Open        int       // posts in it now whose problem goes on
-	Behind      int       // posts in it now that changed since they were shown
+	Open        bool      // the problem of a post that is in it now goes on
+	Behind      bool      // a post that is in it now changed since it was shown
 	BehindSince time.Time // since when; zero for none
+}
+
+// Gathers says whether CommitFold may put a new post into a digest without anybody
+// looking at it: nothing has happened to its problem since it opened, and it may be told at once.
+func (p Post) Gathers() bool {
+	if p.State == PostLive {
+		p.State = ""
+	}
+	return p.Open && p.Desired == 1 && p.HoldUntil.IsZero() && p.TellAfter.IsZero() && p.Cursor == Cursor{}
 }
 
 // Shown is what a digest's message shows of one post.
@@ -59,11 +73,15 @@ type Digests interface {
 	// behind, that the room was never told of, and that are not held (HeldUntil) at now. A post
 	// with a TellAfter whose problem is over isn't among them: it may not be told at all.
 	// Where none can join, nothing is written and the digest is as it was.
+	//
+	// A post to which nothing happened since its problem opened (Desired is 1, and it wasn't held
+	// for want of its problem) isn't behind from then on: that Joined is more than was Shown says
+	// that it is to be told, without a word about each. GathersUntil and GathersBelow are written.
 	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
 	// LeaveDigest takes posts out of a digest: each is told by itself from now on.
 	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
 	// SaveDigest writes what delivery knows of a digest, and of its posts what its
-	// message shows now. ErrNotFound.
+	// message shows now. It stays pending where posts joined since it was read. ErrNotFound.
 	SaveDigest(ctx context.Context, d Digest, shown []Shown) error
 	Digest(ctx context.Context, id int64) (Digest, error) // ErrNotFound
 	// DigestByMessage finds the digest with this Webex message id. ErrNotFound.
@@ -77,4 +95,6 @@ type Digests interface {
 	// DigestPosts gives the posts in a digest, those that changed since they were
 	// shown alone where behind is true.
 	DigestPosts(ctx context.Context, id int64, behind bool) ([]Post, error)
+	// DigestKeys gives the keys of the posts in a digest, for less than DigestPosts takes.
+	DigestKeys(ctx context.Context, id int64) ([]alert.Key, error)
 }

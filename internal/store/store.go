@@ -235,6 +235,7 @@ type Fold struct {
 	// posts only. DirtySince counts only where the room isn't behind already: delivery
 	// may have caught up since the ledger read the post. Desired counts as the problem's revision where
 	// it asks for nothing to be told (Delivered, as the ledger read it) and the room has been told meanwhile.
+	// CommitFold sets Digest, Delivered and ToldSeq of those that a digest took in (Digest.GathersUntil).
 	Posts   []Post
 	Notices []Notice // new ones: test notices
 }

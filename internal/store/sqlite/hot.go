@@ -40,15 +40,24 @@ func (w *writer) prepareHot(conn any, query string) (*hot, error) {
 
 // exec runs the statement with values of the driver's types: int64, bool, string, []byte.
 func (h *hot) exec(values ...driver.Value) error {
+	_, err := h.change(values...)
+	return err
+}
+
+// change is exec, and says how many rows changed.
+func (h *hot) change(values ...driver.Value) (int64, error) {
 	for i, v := range values {
 		if i == len(h.args) {
 			h.args = append(h.args, driver.NamedValue{Ordinal: i + 1})
 		}
 		h.args[i].Value = v
 	}
-	_, err := h.st.ExecContext(context.Background(), h.args)
+	r, err := h.st.ExecContext(context.Background(), h.args)
 	for i := range h.args {
 		h.args[i].Value = nil // it may be large
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
 }

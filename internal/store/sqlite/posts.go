@@ -56,10 +56,91 @@ const (
 	putNewPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
 		VALUES (` + ledgerValues + `, CASE WHEN ?5 > 0 THEN ?17 ELSE 0 END,
 			'live', 0, 0, 0, '', '', '', '', 0, 0, 0, 0, '', '', 0, 0)` + onConflict
+	// One that the room's digest takes in (store.Post.Gathers) is nobody else's to tell.
+	putGathered = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
+		VALUES (` + ledgerValues + `, 0,
+			'live', ?5, 0, 1, '', '', '', '', 0, ?18, 0, 0, '', '', 0, ?17) ON CONFLICT DO NOTHING`
 	putPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
 		VALUES (` + ledgerValues + `, CASE WHEN ?5 > ?19 THEN ?17 ELSE 0 END,
 			?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)` + onConflict
 )
+
+// gathering is the digest that takes in what comes to a room; id is 0 for none.
+type gathering struct {
+	id     int64
+	below  alert.Severity
+	joined []int // of the posts that are written, which it took
+}
+
+// gatherings are those of the rooms that new posts come to.
+func (t *tx) gatherings(posts []store.Post, now int64) (map[string]*gathering, error) {
+	rooms := map[string]*gathering{}
+	for i := range posts {
+		room := posts[i].Room
+		if _, known := rooms[room]; known || !posts[i].Gathers() {
+			continue
+		}
+		g := &gathering{}
+		rooms[room] = g
+		var until int64
+		found, err := t.one(`SELECT id, gathers_below, gathers_until FROM digests WHERE state = 'live' AND room = ? AND flap = '' ORDER BY id DESC LIMIT 1`,
+			[]any{room}, &g.id, &g.below, &until)
+		if err != nil {
+			return nil, err
+		}
+		if !found || until <= now {
+			g.id = 0
+		}
+	}
+	return rooms, nil
+}
+
+// joined counts what was put into the digests that gather.
+func (t *tx) joined(rooms map[string]*gathering) error {
+	for _, g := range rooms {
+		if len(g.joined) == 0 {
+			continue
+		}
+		if _, err := t.exec(`UPDATE digests SET joined = joined + ?, pending = 1 WHERE id = ?`, len(g.joined), g.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putPosts writes posts, into the digests that gather where they may be.
+func (f *foldInsert) putPosts(posts []store.Post, rooms map[string]*gathering) error {
+	for i, p := range posts {
+		if g := rooms[p.Room]; g != nil && g.id != 0 && p.Severity < g.below && p.Gathers() {
+			if took, err := f.putGathered(p, g.id); err != nil {
+				return err
+			} else if took {
+				g.joined = append(g.joined, i)
+				continue
+			}
+		}
+		if err := f.putPost(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// say tells whoever wrote posts which were put into digests.
+func say(posts []store.Post, rooms map[string]*gathering) {
+	for _, g := range rooms {
+		for _, i := range g.joined {
+			posts[i].Digest, posts[i].Delivered, posts[i].ToldSeq = g.id, posts[i].Desired, 1
+		}
+	}
+}
+
+// putGathered is false where the post is there already.
+func (f *foldInsert) putGathered(p store.Post, digest int64) (bool, error) {
+	n, err := f.gathered.change(p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
+		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince), digest)
+	return n > 0, err
+}
 
 func (f *foldInsert) putPost(p store.Post) error {
 	if p.State == "" {

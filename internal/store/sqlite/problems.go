@@ -24,8 +24,9 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		}
 		rows = append(rows, r)
 	}
-	err := s.write(ctx, "commit a fold", func(t *tx) error {
-		if err := t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
+	var rooms map[string]*gathering
+	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
+		if rooms, err = t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
 			return err
 		}
 		for _, n := range f.Notices {
@@ -41,22 +42,29 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		return nil
 	})
 	s.damage.meet(err)
+	if err == nil {
+		say(f.Posts, rooms)
+	}
 	return err
 }
 
 // foldInsert writes problems and posts.
-type foldInsert struct{ problem, newPost, post *hot }
+type foldInsert struct{ problem, newPost, gathered, post *hot }
 
-func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) error {
+func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[string]*gathering, error) {
 	if len(problems)+len(posts) == 0 {
-		return nil
+		return nil, nil
 	}
-	return t.w.conn.Raw(func(conn any) (err error) {
+	rooms, err := t.gatherings(posts, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.w.conn.Raw(func(conn any) (err error) {
 		f := &t.w.fold
 		for _, p := range []struct {
 			to  **hot
 			sql string
-		}{{&f.problem, putProblem}, {&f.newPost, putNewPost}, {&f.post, putPost}} {
+		}{{&f.problem, putProblem}, {&f.newPost, putNewPost}, {&f.gathered, putGathered}, {&f.post, putPost}} {
 			if *p.to != nil {
 				continue
 			}
@@ -69,13 +77,11 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) error
 				return err
 			}
 		}
-		for _, p := range posts {
-			if err := f.putPost(p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+		return f.putPosts(posts, rooms)
+	}); err != nil {
+		return nil, err
+	}
+	return rooms, t.joined(rooms)
 }
 
 // usualDoc is what a usual problem takes as JSON, in bytes.

@@ -121,7 +121,7 @@ func (t *tx) pruneProblems(before int64, limit int) (found, removed int, err err
 		SELECT p.id FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
 			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (`+behind+`
-				OR `+behindInDigest+` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')))
+				OR t.digest > 0 AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live' AND (d.pending = 1 OR `+behindInDigest+`))))
 		ORDER BY p.written_at LIMIT ?`, before, limit)
 	if err != nil {
 		return 0, 0, err

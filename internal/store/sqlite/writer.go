@@ -27,6 +27,7 @@ type writer struct {
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
 	fold                    foldInsert
+	shown                   *hot
 	hot                     []*hot // to be closed
 
 	// What the journal's next id is and how far it is folded; of whoever has the turn.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func testDigests(t *testing.T, open Opener) {
 	d, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2"), key("3"), key("4"), key("5"), key("6"), key("9")}, t0)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("3")}, joined)
-	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, Pending: true, Joined: 3, Open: 2, Behind: 3, BehindSince: t0}, d)
+	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, Pending: true, Joined: 3, Open: true, Behind: true, BehindSince: t0}, d)
 	st := stats(t, s)
 	require.EqualValues(t, 5, st.PostsPending, "1 in db, what is held, 5, and the digest")
 	require.Equal(t, t0, st.OldestPending)
@@ -64,7 +65,7 @@ func testDigests(t *testing.T, open Opener) {
 	require.EqualValues(t, 4, stats(t, s).PostsPending)
 	require.Empty(t, must(s.PendingDigests(t.Context(), ""))(t))
 	found := must(s.DigestByMessage(t.Context(), "DIGEST"))(t)
-	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, MessageID: "DIGEST", Hash: "H", Shown: 3, Joined: 3, Open: 2, SpokeAt: t0.Add(time.Minute)}, found)
+	same(t, store.Digest{ID: d.ID, Room: "noc", State: store.PostLive, CreatedAt: t0, MessageID: "DIGEST", Hash: "H", Shown: 3, Joined: 3, Open: true, SpokeAt: t0.Add(time.Minute)}, found)
 	same(t, found, must(s.NewestDigest(t.Context(), "noc", ""))(t))
 
 	// A problem goes on: its digest is behind, not its post.
@@ -73,8 +74,8 @@ func testDigests(t *testing.T, open Opener) {
 	fold(t, s, store.Fold{Posts: []store.Post{goneOn}})
 	pending := must(s.PendingDigests(t.Context(), "noc"))(t)
 	require.Len(t, pending, 1)
-	require.Equal(t, 1, pending[0].Open)
-	require.Equal(t, 1, pending[0].Behind)
+	require.True(t, pending[0].Open)
+	require.True(t, pending[0].Behind)
 	require.NotZero(t, pending[0].BehindSince)
 	require.Empty(t, must(s.PendingDigests(t.Context(), "db"))(t))
 	changed := must(s.DigestPosts(t.Context(), d.ID, true))(t)
@@ -83,6 +84,7 @@ func testDigests(t *testing.T, open Opener) {
 	require.Equal(t, 7, changed[0].ToldSeq)
 	require.False(t, changed[0].Pending())
 	require.Len(t, must(s.DigestPosts(t.Context(), d.ID, false))(t), 3)
+	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("3")}, must(s.DigestKeys(t.Context(), d.ID))(t))
 	require.EqualValues(t, 5, stats(t, s).PostsPending)
 
 	// Somebody acts on one: it leaves, to be told by itself, and can't join again.
@@ -102,7 +104,7 @@ func testDigests(t *testing.T, open Opener) {
 	require.Equal(t, 1, now.Left)
 	require.Equal(t, "main/1\n", now.Gone)
 	require.True(t, now.Pending)
-	require.Zero(t, now.Behind)
+	require.False(t, now.Behind)
 	require.EqualValues(t, 6, stats(t, s).PostsPending, "the post by itself, and the digest that has one less")
 	now.Gone = ""
 	shown(now, 2, "2", "3")
@@ -122,6 +124,82 @@ func testDigests(t *testing.T, open Opener) {
 		require.ErrorIs(t, err, store.ErrNotFound)
 	}
 	require.ErrorIs(t, s.SaveDigest(t.Context(), store.Digest{ID: 99}, nil), store.ErrNotFound)
+}
+
+// What comes to a room whose newest digest gathers is in it from the start, and it is
+// the digest that is behind; what is severe, held, or more than just opened is told by itself.
+func testGathering(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	now := time.Now()
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1)}})
+	older, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc", GathersUntil: now.Add(time.Hour), GathersBelow: alert.Disaster}, []alert.Key{key("1")}, now)
+	require.NoError(t, err)
+	fold(t, s, store.Fold{Posts: []store.Post{post("2", "noc", 1)}})
+	d := must(s.Digest(t.Context(), older.ID))(t)
+	same(t, store.Digest{ID: older.ID, Room: "noc", State: store.PostLive, CreatedAt: d.CreatedAt, Pending: true, GathersUntil: d.GathersUntil, GathersBelow: alert.Disaster, Joined: 2, Open: true}, d)
+	require.WithinDuration(t, now.Add(time.Hour), d.GathersUntil, time.Millisecond)
+
+	severe, held, changed, over, late := post("3", "noc", 1), post("4", "noc", 1), post("6", "noc", 2), post("7", "noc", 1), post("8", "noc", 1)
+	severe.Severity, held.HoldUntil, over.Open, late.TellAfter = alert.Disaster, now, false, now
+	posts := []store.Post{severe, post("9", "noc", 1), held, changed, over, late, post("9", "db", 1), post("1", "noc", 1)}
+	fold(t, s, store.Fold{Posts: posts})
+	for i, p := range posts {
+		took := i == 1
+		require.Equal(t, took, p.Digest == d.ID, "%+v", p)
+		require.Equal(t, took, p.Delivered == 1, "%+v", p)
+	}
+	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("9")}, must(s.DigestKeys(t.Context(), d.ID))(t))
+	require.Equal(t, 3, must(s.Digest(t.Context(), d.ID))(t).Joined, "who was there already isn't counted again")
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 6)
+	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1)
+	for _, p := range must(s.DigestPosts(t.Context(), d.ID, false))(t) {
+		require.Equal(t, 1, p.ToldSeq)
+		require.Equal(t, p.Desired, p.Delivered)
+		require.Zero(t, p.DirtySince)
+	}
+
+	// Shown, it is quiet, until one of them changes: the digest is behind again.
+	d = must(s.Digest(t.Context(), d.ID))(t)
+	d.MessageID, d.Pending, d.Shown = "M", false, d.Joined
+	fold(t, s, store.Fold{Posts: []store.Post{post("meanwhile", "noc", 1)}})
+	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1, "of one that joined since it was read it doesn't tell")
+	d = must(s.Digest(t.Context(), d.ID))(t)
+	d.Pending, d.Shown = false, d.Joined
+	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	require.Empty(t, must(s.PendingDigests(t.Context(), "noc"))(t))
+	fold(t, s, store.Fold{Posts: []store.Post{post("2", "noc", 2)}})
+	require.Len(t, must(s.DigestPosts(t.Context(), d.ID, true))(t), 1)
+	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1)
+
+	// A newer digest gathers instead, or nobody; and what was over is over.
+	_, _, err = s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("6")}, now)
+	require.NoError(t, err)
+	fold(t, s, store.Fold{Posts: []store.Post{post("10", "noc", 1)}})
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 6)
+	newest := must(s.NewestDigest(t.Context(), "noc", ""))(t)
+	for until, took := range map[time.Time]int{now.Add(-time.Second): 0, now.Add(time.Hour): 1} {
+		newest.GathersUntil, newest.GathersBelow = until, alert.Disaster
+		require.NoError(t, s.SaveDigest(t.Context(), newest, nil))
+		before := must(s.Digest(t.Context(), newest.ID))(t).Joined
+		fold(t, s, store.Fold{Posts: []store.Post{post(fmt.Sprint("until-", took), "noc", 1)}})
+		require.Equal(t, before+took, must(s.Digest(t.Context(), newest.ID))(t).Joined)
+	}
+	newest.State = store.PostDead
+	require.NoError(t, s.SaveDigest(t.Context(), newest, nil))
+	posts = []store.Post{post("11", "noc", 1)}
+	fold(t, s, store.Fold{Posts: posts})
+	require.Equal(t, d.ID, posts[0].Digest, "the newest that lives")
+
+	// What a digest is still to tell isn't pruned, nor is the digest.
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("12", alert.StateOpen)}, Posts: []store.Post{post("12", "noc", 1)}})
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("12", alert.StateResolved)}})
+	future := time.Now().Add(time.Hour)
+	require.Zero(t, must(s.Prune(t.Context(), t0, future, t0, 10))(t))
+	d = must(s.Digest(t.Context(), d.ID))(t)
+	d.Pending = false
+	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	require.Equal(t, 2, must(s.Prune(t.Context(), t0, future, t0, 10))(t), "a problem and its post")
 }
 
 // A digest that Webex refused is a dead letter with all of its posts; it is

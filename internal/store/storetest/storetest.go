@@ -43,6 +43,7 @@ func Run(t *testing.T, open Opener) {
 		"digests and what is over":  testDigestOver,
 		"digests/dead":              testDeadDigests,
 		"digests/dead list":         testDeadLists,
+		"digests/gathering":         testGathering,
 		"notices/life":              testNotices,
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,
