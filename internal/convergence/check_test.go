@@ -86,7 +86,6 @@ type held struct {
 	digests  map[int64]store.Digest
 	dead     []store.DeadLetter
 	notices  map[string]store.Notice // by message id
-	pending  []store.Notice          // dead ones and such as have no message
 }
 
 // told is what a problem's events ask for, worked out without the ledger.
@@ -248,10 +247,8 @@ func (w *world) read(folded map[alert.Key]*told) held {
 		if err != nil {
 			panic(err)
 		}
-		if n.State == store.NoticeSent {
+		if n.MessageID != "" {
 			h.notices[n.MessageID] = n
-		} else {
-			h.pending = append(h.pending, n)
 		}
 	}
 }

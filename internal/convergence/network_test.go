@@ -71,11 +71,12 @@ type ears struct {
 	calls   int
 	refused map[int]int     // status → answers
 	stays   map[string]bool // messages that Webex refused to delete, or didn't find while the bot was out
+	kept    map[string]bool // messages that Webex refused to edit, though they are there
 	lost    int             // requests without an answer, or 5xx: nobody knows what came of them
 }
 
 func newEars() *ears {
-	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}}
+	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}, kept: map[string]bool{}}
 }
 
 // line is one bot's way to Webex in one life of the process. When that is
@@ -185,6 +186,9 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	gone := resp.StatusCode == http.StatusNotFound && r.Method == http.MethodPut && l.life.has(readmit)
 	if resp.StatusCode >= 400 && resp.StatusCode < 429 && r.Method == http.MethodDelete || gone {
 		e.stays[path.Base(r.URL.Path)] = true
+	}
+	if resp.StatusCode == http.StatusBadRequest && r.Method == http.MethodPut {
+		e.kept[path.Base(r.URL.Path)] = true
 	}
 	if resp.StatusCode >= 400 {
 		e.refused[resp.StatusCode]++

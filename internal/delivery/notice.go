@@ -22,6 +22,31 @@ type noticeTask struct {
 	id int64
 	// rootless: its thread's root is gone, so it is said in the room itself.
 	rootless bool
+	// gone is a message of it that was taken for deleted. As with posts (Doubts) the store keeps it until another
+	// is posted in its place.
+	gone string
+}
+
+// believed is a notice of the store's without the message that was taken for deleted.
+func (t *noticeTask) believed(n store.Notice) store.Notice {
+	if t.gone != "" && n.MessageID == t.gone {
+		n.MessageID, n.Edits = "", 0
+	}
+	return n
+}
+
+// doubt takes in what a call that failed made of a notice, and gives what the store is to have of it.
+func (t *noticeTask) doubt(s Step, after, stored store.Notice, err error) store.Notice {
+	switch {
+	case s.Op != OpNotice && after.MessageID == "":
+		t.gone = stored.MessageID
+	case s.Op == OpNotice && again(webex.ClassOf(err)):
+		t.gone = "" // it is asked for again after the wait
+	}
+	if after.MessageID == "" {
+		after.MessageID, after.Edits = stored.MessageID, stored.Edits
+	}
+	return after
 }
 
 func newNoticeTask(n store.Notice) *task {
@@ -119,7 +144,8 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	if !found {
 		return outcome{done: l.begin.Err() == nil, wake: time.Now().Add(storeMost)}
 	}
-	now := time.Now()
+	now, stored := time.Now(), n
+	n = t.notice.believed(n)
 	message, known := b.addressNotice(l, n)
 	if !known {
 		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
@@ -165,11 +191,12 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 		verdict, after = VerdictReplan, n
 	}
 	b.Log.Warn("message not taken", "notice", n.ID, "room", t.room, "bot", b.name, "op", step.Op, "verdict", verdict, "err", err)
+	kept := t.notice.doubt(step, after, stored, err)
 	switch {
 	case verdict == VerdictDead:
-		return b.buryNotice(l, after, true)
+		return b.buryNotice(l, kept, true)
 	case after.LastError != n.LastError || after.Attempts != n.Attempts || verdict == VerdictReplan:
-		b.saveNotice(l, after)
+		b.saveNotice(l, kept)
 	}
 	return outcome{called: true, wake: after.NotBefore, aside: after.Attempts >= laneFailures}
 }

@@ -182,6 +182,68 @@ func TestANoticeThatIsRefusedIsADeadLetter(t *testing.T) {
 	})
 }
 
+// A notice whose message seems to be gone may be of a room that the bot was put out of: once it is back, and
+// the dead letter replayed, that message is edited and no other stands beside it. Also across a restart.
+func TestANoticeOfARoomThatTheBotComesBackTo(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			n := store.Notice{Kind: store.NoticeNotify, Sender: "x", Room: "noc", Markdown: "first", Dedup: "k"}
+			id := w.notice(n)
+			w.pass(time.Second)
+			before := w.noticed(id)
+			refuse := func(created int) {
+				w.webex.set(func(f *fakeWebex) {
+					f.meet = func(c aCall) *trouble {
+						if c.op == "post" {
+							return &trouble{status: created}
+						}
+						return &trouble{status: 404}
+					}
+				})
+			}
+			refuse(404)
+			if restart {
+				refuse(503)
+			}
+			n.Markdown = "second"
+			w.notice(n)
+			w.pass(time.Minute)
+			if restart {
+				w.stop()
+				refuse(404)
+				w.start()
+				w.pass(time.Minute)
+			}
+			require.Equal(t, store.NoticeDead, w.noticed(id).State)
+			require.Equal(t, before.MessageID, w.noticed(id).MessageID)
+
+			w.webex.set(func(f *fakeWebex) { f.meet = nil })
+			n = w.noticed(id)
+			n.State = store.NoticePending
+			require.NoError(t, w.store.SaveNotice(context.Background(), n))
+			w.d.RescanNow()
+			w.pass(time.Minute)
+			require.Equal(t, []string{"second"}, w.texts("noc"))
+			require.Zero(t, w.store.pending())
+		})
+	}
+}
+
+// One that somebody deleted is posted anew.
+func TestANoticeThatSomebodyDeleted(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		n := store.Notice{Kind: store.NoticeNotify, Sender: "x", Room: "noc", Markdown: "first", Dedup: "k"}
+		id := w.notice(n)
+		w.pass(time.Second)
+		w.webex.deleteBySomebody(w.noticed(id).MessageID)
+		n.Markdown = "second"
+		w.notice(n)
+		w.pass(time.Second)
+		require.Equal(t, []string{"post", "edit 404", "post"}, w.ops())
+		require.Equal(t, []string{"second"}, w.texts("noc"))
+	})
+}
+
 func TestTheReasonOfAnotherRoomCantMentionAnybody(t *testing.T) {
 	quoted := code("`**<@all>** \n" + strings.Repeat("x", 1000))
 	require.NotContains(t, quoted, "<@")

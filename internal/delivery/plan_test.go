@@ -237,6 +237,7 @@ func TestRefused(t *testing.T) {
 				require.Zero(t, c.Shown)
 				require.True(t, d.ThreadProved)
 			}},
+		{promise: "a reply that isn't found though its root lives: it is the room", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(404), verdict: VerdictGone},
 		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictDead},
 		{promise: "also where none is left", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: VerdictReplan,
 			check: func(t *testing.T, c store.Cursor, d Doubts) {

@@ -138,9 +138,9 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 			c.CardID, c.CardActions = "", face(p, actions, false)
 			return c, d, VerdictReplan
 		}
-		return proveThread(p, c, d)
+		return proveThread(p, c, d, class)
 	case OpLines:
-		return proveThread(p, c, d)
+		return proveThread(p, c, d, class)
 	case OpDelete:
 		// Not ours to delete any more: as good as gone.
 		return withoutCard(c), d.lost(c, withoutCard(c)), VerdictReplan
@@ -152,7 +152,10 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 // somebody deleted, with a status that it doesn't document; an edit tells a
 // deleted root from a reply that is refused for itself. So does an edit that is
 // one too many: a root that lives refuses it otherwise than one that is gone.
-func proveThread(p alert.Problem, c store.Cursor, d Doubts) (store.Cursor, Doubts, Verdict) {
+func proveThread(p alert.Problem, c store.Cursor, d Doubts, class webex.Class) (store.Cursor, Doubts, Verdict) {
+	if d.ThreadProved && class == webex.NotFound {
+		return d.found(c), d, VerdictGone // it isn't the root that is missing
+	}
 	if d.ThreadProved {
 		return c, d, VerdictDead
 	}
