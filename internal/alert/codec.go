@@ -273,22 +273,31 @@ func (c *codec) string(text *string) {
 		*text = c.read()
 		return
 	}
-	begin := len(c.out)
+	begin, done := len(c.out), 0
 	c.out = append(c.out, '"')
 	for i := range len(*text) {
-		switch ch := (*text)[i]; {
-		case ch == '\n':
-			c.out = append(c.out, '\\', 'n')
-		case ch < ' ' || ch > '~' || ch == '"' || ch == '\\' || ch == '<' || ch == '>' || ch == '&':
+		ch := (*text)[i]
+		if plain[ch] {
+			continue
+		}
+		if ch != '\n' {
 			c.out = c.out[:begin]
 			c.marshal(*text)
 			return
-		default:
-			c.out = append(c.out, ch)
 		}
+		c.out = append(append(c.out, (*text)[done:i]...), '\\', 'n')
+		done = i + 1
 	}
-	c.out = append(c.out, '"')
+	c.out = append(append(c.out, (*text)[done:]...), '"')
 }
+
+// plain are the characters that stand for themselves, as encoding/json has it.
+var plain = func() (plain [256]bool) {
+	for ch := ' '; ch <= '~'; ch++ {
+		plain[ch] = ch != '"' && ch != '\\' && ch != '<' && ch != '>' && ch != '&'
+	}
+	return plain
+}()
 
 func (c *codec) read() string {
 	c.literal(`"`)

@@ -109,7 +109,9 @@ func (c *codec) texts(name string, m *map[string]string) {
 			(*m)[key] = value
 		}
 	} else {
-		for _, key := range slices.Sorted(maps.Keys(*m)) {
+		keys := slices.AppendSeq(make([]string, 0, len(*m)), maps.Keys(*m))
+		slices.Sort(keys)
+		for _, key := range keys {
 			value := (*m)[key]
 			c.comma()
 			c.string(&key)

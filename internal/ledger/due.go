@@ -37,7 +37,7 @@ type Due struct {
 // known holds the posts with all others of their problems.
 func PlanDue(due []store.Post, known Known, rules Rules, now time.Time) Due {
 	rules.Flapping = nil // an escalation opens nothing
-	b := newBatch(known, rules, now)
+	b := newBatch(known, rules, now, len(due))
 	var out Due
 	for _, post := range due {
 		nudge, err := b.due(post)

@@ -72,17 +72,26 @@ type Outcome struct {
 // Plan applies a batch of entries, in order, to what is known. It is pure: the
 // same batch gives the same plan.
 func Plan(items []Item, known Known, rules Rules, now time.Time) Outcome {
-	b := newBatch(known, rules, now)
-	for _, item := range items {
-		b.add(item)
+	b := newBatch(known, rules, now, len(items))
+	for i := range items {
+		b.add(&items[i])
 	}
 	b.finish()
 	return b.out
 }
 
-func newBatch(known Known, rules Rules, now time.Time) *batch {
-	b := &batch{known: known, rules: rules, now: now, problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, touched: map[postID]bool{}, opened: map[openingID]history{}, learned: map[alert.Key]bool{}}
+// newBatch begins a batch of about so many entries.
+func newBatch(known Known, rules Rules, now time.Time, entries int) *batch {
+	b := &batch{
+		known: known, rules: rules, now: now,
+		problems: make(map[alert.Key]alert.Problem, entries), posts: make(map[alert.Key][]store.Post, entries),
+		order: make([]alert.Key, 0, entries), postOrder: make([]alert.Key, 0, entries),
+		touched: make(map[postID]bool, entries), learned: make(map[alert.Key]bool, entries), opened: map[openingID]history{},
+	}
 	b.out.Fold.SetAside = map[int64]string{}
+	b.out.Fold.Applied = make([]int64, 0, entries)
+	b.out.Results = make([]Result, 0, entries)
+	b.out.Learned = make([]alert.Key, 0, entries)
 	return b
 }
 
@@ -123,7 +132,7 @@ type postID struct {
 
 // add applies one entry. Whatever goes wrong with it, a panic too, sets the
 // entry aside and leaves the batch as it was: one bad entry holds up nobody.
-func (b *batch) add(item Item) {
+func (b *batch) add(item *Item) {
 	r := Result{Entry: item.Entry, Key: item.Decoded.Event.Key, Kind: item.Decoded.Event.Kind, Test: item.Decoded.Test}
 	var e effect
 	err := item.Err
@@ -176,7 +185,7 @@ type effect struct {
 	opened  []Opening
 }
 
-func (b *batch) effect(item Item) (e effect, err error) {
+func (b *batch) effect(item *Item) (e effect, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("applying it failed, which is a fault of the relay's: %v\n%s", fault, debug.Stack())
