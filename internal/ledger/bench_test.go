@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -98,3 +100,67 @@ func (s *signalling) CommitFold(ctx context.Context, f store.Fold) error {
 	}
 	return err
 }
+
+// Events taken in by 64 callers, each of which waits for its entry to be on disk, and folded
+// beside: what the store and the ledger cost an event, without HTTP and delivery.
+func BenchmarkIntakeAndFold(b *testing.B) {
+	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
+	require.NoError(b, err)
+	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
+	l := ledger.New(ledger.Options{
+		Store:  signal,
+		Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }),
+		Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+	})
+	body := recorded(b)
+	ctx, stop := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	b.ReportAllocs()
+	before, written := processorTime(b), written(b)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for c := range 64 {
+		wg.Go(func() {
+			for i := c; i < b.N; i += 64 {
+				e := store.Entry{Source: "main", Kind: store.EntryEvent, ReceivedAt: t0, Payload: body(i)}
+				var err error
+				if e.ID, err = s.Append(context.Background(), e); err != nil {
+					b.Error(err)
+				}
+				l.Take(e, nil)
+			}
+		})
+	}
+	wg.Wait()
+	appended := b.Elapsed()
+	for folded := 0; folded < b.N; {
+		folded += <-signal.committed
+	}
+	stop()
+	require.NoError(b, <-done)
+	require.NoError(b, s.Close())
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/appended.Seconds(), "appended/s")
+	b.ReportMetric((b.Elapsed() - appended).Seconds(), "s-later")
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/entry")
+	b.ReportMetric(float64(writtenSince(b, written))/4096/float64(b.N), "pages/entry")
+}
+
+// written is what this process has written, in bytes; 0 where the system doesn't say.
+func written(b *testing.B) int64 {
+	raw, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if n, ok := strings.CutPrefix(line, "wchar: "); ok {
+			total, err := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+			require.NoError(b, err)
+			return total
+		}
+	}
+	return 0
+}
+
+func writtenSince(b *testing.B, before int64) int64 { return written(b) - before }

@@ -63,7 +63,7 @@ const (
 	// In a burst, which is more than burst entries in a batch, what comes is gathered for a
 	// moment: a commit costs the same for one as for many.
 	burst  = 4
-	gather = 10 * time.Millisecond
+	gather = 25 * time.Millisecond
 	// settle is how long an entry is waited for that others overtook on their way here.
 	settle = 2 * time.Millisecond
 	// lookAgain is how often the journal is looked at without having been woken.

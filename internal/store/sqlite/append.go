@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -33,12 +34,14 @@ type intake struct {
 	wake chan struct{}
 	done chan struct{} // closed when the committer has ended
 
-	insert journalInsert
+	row *hot // insertEntry
 }
 
 // request is one Append that waits.
 type request struct {
-	entry store.Entry
+	entry store.Entry // its payload as it is kept
+	how   int64       // see pack
+	size  int         // of the payload as it came, which the caller holds
 	id    int64
 	taken atomic.Int32 // see the states below
 	done  chan error   // of one
@@ -66,7 +69,8 @@ func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	r := &request{entry: e, done: make(chan error, 1)}
+	r := &request{entry: e, size: len(e.Payload), done: make(chan error, 1)}
+	r.entry.Payload, r.how = pack(e.Payload) // before the writer's turn, and by many at once
 	if err := s.intake.enqueue(r); err != nil {
 		return 0, err
 	}
@@ -91,13 +95,13 @@ func (q *intake) enqueue(r *request) error {
 		q.mu.Unlock()
 		return store.ErrClosed
 	}
-	if len(q.waiting) >= maxWaiting || len(q.waiting) > 0 && q.bytes+len(r.entry.Payload) > maxWaitingBytes {
+	if len(q.waiting) >= maxWaiting || len(q.waiting) > 0 && q.bytes+r.size > maxWaitingBytes {
 		q.mu.Unlock()
 		return store.ErrBusy
 	}
 	first := len(q.waiting) == 0
 	q.waiting = append(q.waiting, r)
-	q.bytes += len(r.entry.Payload)
+	q.bytes += r.size
 	if first { // under the lock, since close closes the channel
 		select {
 		case q.wake <- struct{}{}:
@@ -108,32 +112,30 @@ func (q *intake) enqueue(r *request) error {
 	return nil
 }
 
-// run commits until close. Its loop makes no garbage of its own: two slices
-// change places.
+// run commits what waits until close, in the writer's turn, and then waits for the disk, while
+// others have their turns and the next batch grows.
 func (q *intake) run() {
 	defer close(q.done)
-	var batch []*request
 	for range q.wake {
 		// Whoever is about to append may do so first: one commit for all of them.
 		// Nothing is waited for; with nobody else to run this returns at once.
 		runtime.Gosched()
 		for {
-			_ = q.w.take(context.Background())
-			batch = q.next(batch[:0])
+			_ = q.w.take(background)
+			batch := q.next()
 			if len(batch) == 0 {
 				q.w.give()
 				break
 			}
-			first, err := q.commit(batch)
-			if err == nil {
-				err = q.s.guard.after(q.s.rescue)
-			}
+			err := q.commit(batch)
 			q.w.give()
-			for i, r := range batch {
-				r.id = first + int64(i)
-				r.done <- err
-				batch[i] = nil
+			if err == nil {
+				err = cmp.Or(q.w.log.sync(), q.s.guard.after(q.s.rescue))
 			}
+			for _, r := range batch {
+				r.done <- err
+			}
+			clear(batch) // the next ones are in the same array
 			if err == nil {
 				q.s.check.wrote()
 			}
@@ -142,24 +144,19 @@ func (q *intake) run() {
 	}
 }
 
-// next moves what waits into batch, but for what was given up.
-func (q *intake) next(batch []*request) []*request {
+// next takes what waits, but for what was given up.
+func (q *intake) next() []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size, n := 0, 0
 	for n < len(q.waiting) && (n == 0 || size < maxBatchBytes) {
-		r := q.waiting[n]
-		size += len(r.entry.Payload)
+		size += q.waiting[n].size
 		n++
-		if r.taken.CompareAndSwap(queued, taken) {
-			batch = append(batch, r)
-		}
 	}
-	rest := copy(q.waiting, q.waiting[n:])
-	clear(q.waiting[rest:])
-	q.waiting = q.waiting[:rest]
+	batch := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
 	q.bytes -= size
-	return batch
+	return slices.DeleteFunc(batch, func(r *request) bool { return !r.taken.CompareAndSwap(queued, taken) })
 }
 
 // close lets what waits be written, and returns when it is.
@@ -171,61 +168,38 @@ func (q *intake) close() {
 	<-q.done
 }
 
-// commit writes a batch in one transaction and gives the id of its first
-// entry. It has the writer's turn.
-func (q *intake) commit(batch []*request) (first int64, err error) {
-	first = q.w.lastID + 1
+// commit writes a batch in a transaction of its own. It has the writer's turn.
+func (q *intake) commit(batch []*request) error {
 	if err := cmp.Or(q.s.damage.refuses(), q.s.guard.before(q.s.rescue)); err != nil {
-		return first, err
+		return err
 	}
-	err = q.w.conn.Raw(func(c any) error { return q.insert.run(q.w, c, first, batch) })
-	if err == nil {
-		q.w.lastID += int64(len(batch))
-	}
-	return first, err
+	return q.w.transaction(func(t *tx) error { return q.insert(t, batch) })
 }
 
-// journalInsert writes what was gathered.
-type journalInsert struct{ begin, insert, commit, rollback *hot }
-
-func (j *journalInsert) prepare(w *writer, conn any) (err error) {
-	if j.insert != nil {
+// insert writes a batch into the journal.
+func (q *intake) insert(t *tx, batch []*request) error {
+	next := t.w.lastID
+	err := t.w.conn.Raw(func(conn any) (err error) {
+		if q.row == nil {
+			if q.row, err = t.w.prepareHot(conn, insertEntry); err != nil {
+				return err
+			}
+		}
+		for _, r := range batch {
+			payload := r.entry.Payload
+			if payload == nil {
+				payload = []byte{} // nil would be NULL
+			}
+			next++
+			r.id = next
+			if err := q.row.exec(r.id, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload, r.how); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	for _, p := range []struct {
-		to  **hot
-		sql string
-	}{
-		{&j.begin, "BEGIN IMMEDIATE"}, {&j.commit, "COMMIT"}, {&j.rollback, "ROLLBACK"},
-		{&j.insert, "INSERT INTO journal (id, source, kind, received_at, payload) VALUES (?, ?, ?, ?, ?)"},
-	} {
-		if *p.to, err = w.prepareHot(conn, p.sql); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
+	t.then = func() { t.w.lastID = next }
+	return err
 }
 
-func (j *journalInsert) run(w *writer, conn any, first int64, batch []*request) error {
-	if err := j.prepare(w, conn); err != nil {
-		return err
-	}
-	if err := j.begin.exec(); err != nil {
-		return err
-	}
-	for i, r := range batch {
-		payload := r.entry.Payload
-		if payload == nil {
-			payload = []byte{} // nil would be NULL
-		}
-		if err := j.insert.exec(first+int64(i), r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload); err != nil {
-			_ = j.rollback.exec()
-			return err
-		}
-	}
-	if err := j.commit.exec(); err != nil {
-		_ = j.rollback.exec()
-		return err
-	}
-	return nil
-}
+const insertEntry = `INSERT INTO journal (id, source, kind, received_at, payload, packed) VALUES (?, ?, ?, ?, ?, ?)`

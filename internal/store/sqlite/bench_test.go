@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
@@ -41,6 +43,36 @@ func BenchmarkAppend(b *testing.B) {
 			}
 			wg.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// What one new problem with one post costs the fold's transaction, with batches of so many.
+func BenchmarkCommitFold(b *testing.B) {
+	for _, size := range []int{32, 128, 512} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s, err := Open(b.Context(), Options{Path: filepath.Join(b.TempDir(), "relay.db")})
+			require.NoError(b, err)
+			defer s.Close()
+			now := time.Now()
+			b.ReportAllocs()
+			for at := 0; at < b.N; at += size {
+				b.StopTimer()
+				var f store.Fold
+				for i := range size {
+					p := alert.Problem{
+						Key: alert.Key{Source: "main", EventID: fmt.Sprint(1_000_000_000 + at + i)}, State: alert.StateOpen, Revision: 1, OpenedAt: now,
+						Facts: alert.Facts{Name: "High CPU utilization", Hosts: []alert.Host{{ID: "20100", Host: "sw-storm-00100", Name: "sw-storm-00100", IP: "10.64.0.101"}},
+							Macros: map[string]string{"trigger.expression": strings.Repeat("x", 700)}},
+					}
+					f.Problems = append(f.Problems, p)
+					f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, Open: true, OpenedAt: now, JoinedAt: now, DirtySince: now})
+				}
+				b.StartTimer()
+				if err := s.CommitFold(b.Context(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

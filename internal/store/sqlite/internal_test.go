@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/binary"
 	"fmt"
@@ -182,7 +183,10 @@ func TestFullDisk(t *testing.T) {
 	}
 	limit(1) // SQLite makes that what there is
 	big := strings.Repeat("x", 100_000)
-	_, err = s.Append(t.Context(), entry(big))
+	random := make([]byte, 100_000) // which doesn't get smaller by packing
+	_, err = rand.Read(random)
+	require.NoError(t, err)
+	_, err = s.Append(t.Context(), entry(string(random)))
 	require.ErrorContains(t, err, "full")
 	require.ErrorContains(t, err, s.path)
 	require.NotErrorIs(t, err, store.ErrRejected)

@@ -77,14 +77,22 @@ func limited(limit int) int {
 	return limit
 }
 
-const entryColumns = `j.id, j.source, j.kind, j.received_at, j.payload`
+const entryColumns = `j.id, j.source, j.kind, j.received_at, j.payload, j.packed`
 
 func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	var e store.Entry
-	var received int64
-	err := rows.Scan(&e.ID, &e.Source, &e.Kind, &received, &e.Payload, &e.SetAside, &e.Applied)
+	var received, how int64
+	err := rows.Scan(&e.ID, &e.Source, &e.Kind, &received, &e.Payload, &how, &e.SetAside, &e.Applied)
 	e.ReceivedAt = at(received)
-	return e, err
+	if err != nil {
+		return e, err
+	}
+	// One that can't be unpacked any more is given as it is kept: the fold can't read it, sets
+	// it aside and goes on.
+	if payload, err := unpack(e.Payload, how); err == nil {
+		e.Payload = payload
+	}
+	return e, nil
 }
 
 // Both halves are found by id, whatever the journal's length.

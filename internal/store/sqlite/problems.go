@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -17,15 +18,24 @@ import (
 func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	// What costs time and needs no turn is done before it is asked for.
 	rows := make([]problemRow, 0, len(f.Problems))
+	docs := documents.Get().(*[]byte)
+	defer func() {
+		if cap(*docs) <= keptDocuments {
+			documents.Put(docs)
+		}
+	}()
+	*docs = (*docs)[:0]
 	for i := range f.Problems {
-		r, err := rowOf(&f.Problems[i])
+		var r problemRow
+		var err error
+		r, *docs, err = rowOf(&f.Problems[i], *docs)
 		if err != nil {
 			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
 		}
 		rows = append(rows, r)
 	}
 	var rooms map[string]*gathering
-	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
+	err := s.commit(ctx, "commit a fold", func(t *tx) (err error) {
 		if rooms, err = t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
 			return err
 		}
@@ -40,13 +50,17 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		}
 		t.then = func() { t.w.doneThrough = done }
 		return nil
-	})
+	}, whenever)
 	s.damage.meet(err)
 	if err == nil {
 		say(f.Posts, rooms)
 	}
 	return err
 }
+
+// whenever is for what is derived from the journal, and is again where it gets lost with the
+// power. It is on disk as soon as anything is that follows from it.
+func whenever() error { return nil }
 
 // foldInsert writes problems and posts.
 type foldInsert struct{ problem, newPost, gathered, post *hot }
@@ -84,8 +98,10 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[
 	return rooms, t.joined(rooms)
 }
 
-// usualDoc is what a usual problem takes as JSON, in bytes.
-const usualDoc = 2048
+// documents are buffers for the documents of a fold; what one that is kept may hold.
+var documents = sync.Pool{New: func() any { return new([]byte) }}
+
+const keptDocuments = 4 << 20
 
 // problemRow is a problem as the table wants it.
 type problemRow struct {
@@ -94,10 +110,12 @@ type problemRow struct {
 	doc         []byte
 }
 
-func rowOf(p *alert.Problem) (problemRow, error) {
-	doc, err := p.AppendJSON(make([]byte, 0, usualDoc))
+// rowOf appends the problem's document to docs, and gives its row.
+func rowOf(p *alert.Problem, docs []byte) (problemRow, []byte, error) {
+	from := len(docs)
+	docs, err := p.AppendJSON(docs)
 	if err != nil {
-		return problemRow{}, err
+		return problemRow{}, docs, err
 	}
 	names := make([]string, 0, 2*len(p.Hosts))
 	for _, h := range p.Hosts {
@@ -108,7 +126,7 @@ func rowOf(p *alert.Problem) (problemRow, error) {
 		}
 	}
 	hosts, err := json.Marshal(names)
-	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
+	return problemRow{p, strings.ToLower(p.Name), string(hosts), docs[from:]}, docs, err
 }
 
 const putProblem = `

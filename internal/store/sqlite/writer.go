@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,6 +31,8 @@ type writer struct {
 	shown                   *hot
 	hot                     []*hot // to be closed
 
+	log *wal
+
 	// What the journal's next id is and how far it is folded; of whoever has the turn.
 	lastID, doneThrough int64
 }
@@ -38,7 +41,7 @@ type writer struct {
 func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 	// Checkpoints are the checkpointer's; the log keeps its size, since
 	// overwriting a file is cheaper than making it grow.
-	db, err := open(path, "wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-32000)")
+	db, err := open(path, "wal_autocheckpoint(0)", "synchronous(normal)", "journal_size_limit(67108864)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +108,9 @@ func (w *writer) close(theirs bool) error {
 	if !theirs {
 		errs = append(errs, w.finish())
 	}
+	if w.log != nil {
+		errs = append(errs, w.log.close())
+	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())
 	}
@@ -117,29 +123,29 @@ type tx struct {
 	then func() // done once the transaction is committed
 }
 
-// write runs do in one transaction, whole or not at all. ctx counts while
-// waiting for the turn; a transaction that has begun isn't broken off, since
-// breaking off a statement costs more than ending it.
+// write runs do in one transaction, whole or not at all, and returns once it is on disk. ctx
+// counts while waiting for the turn; a transaction that has begun isn't broken off,
+// since breaking off a statement costs more than ending it.
 func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) error {
+	return s.commit(ctx, what, do, s.writer.log.sync)
+}
+
+// commit is write that waits for the disk as it is told to.
+func (s *Store) commit(ctx context.Context, what string, do func(t *tx) error, kept func() error) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
 	if err := s.writer.take(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer s.writer.give()
-	if s.closed.Load() {
-		return store.ErrClosed
-	}
-	err := s.guard.before(s.rescue)
+	s.writer.log.using.Add(1)
+	defer s.writer.log.using.Done()
+	err := s.inTurn(do)
 	if err == nil {
-		err = s.writer.transaction(do)
-	}
-	if err == nil {
-		err = s.guard.after(s.rescue)
+		err = cmp.Or(kept(), s.guard.after(s.rescue))
 	}
 	if err != nil {
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrClosed) {
 			return err
 		}
 		return fmt.Errorf("store %s: %s: %w", s.path, what, explained(judged(err), s.path))
@@ -147,6 +153,21 @@ func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) er
 	s.check.wrote()
 	return nil
 }
+
+// inTurn writes in the writer's turn, and gives it back.
+func (s *Store) inTurn(do func(t *tx) error) error {
+	defer s.writer.give()
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	if err := s.guard.before(s.rescue); err != nil {
+		return err
+	}
+	return s.writer.transaction(do)
+}
+
+// background is for what isn't broken off.
+var background = context.Background()
 
 // judged marks errors that are the data's fault, by SQLite's result codes.
 func judged(err error) error {
@@ -162,7 +183,10 @@ func judged(err error) error {
 }
 
 func (w *writer) transaction(do func(t *tx) error) (err error) {
-	ctx := context.Background()
+	if err := w.mend(); err != nil {
+		return err
+	}
+	ctx := background
 	if _, err := w.begin.ExecContext(ctx); err != nil {
 		return err
 	}
