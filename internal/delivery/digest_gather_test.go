@@ -163,3 +163,41 @@ func TestAJoiningThatNobodyTells(t *testing.T) {
 		require.Zero(t, w.store.pending())
 	})
 }
+
+// What comes to a room while it turns out that the room takes nothing, and the default room is told of all
+// that its digest stands for, is told there as well.
+func TestWhatComesWhileADigestIsGivenUp(t *testing.T) {
+	var w *world
+	told, poured := map[alert.Key]bool{}, false
+	reroute := func(_ context.Context, k alert.Key, _ string) error {
+		if told[k] = true; !poured {
+			poured = true
+			w.d.Notify(w.store.fold(key(100), nil, "away"))
+		}
+		return nil
+	}
+	inWorld(t, func(o *Options) { o.Rooms, o.Reroute = stormy, reroute }, func(t *testing.T, in *world) {
+		w = in
+		w.rainIn("away", 0, 8)
+		w.pass(300 * time.Millisecond)
+		w.store.mu.Lock()
+		gathers := w.store.digests[1].GathersUntil
+		w.store.mu.Unlock()
+		require.False(t, gathers.IsZero())
+		w.pass(time.Minute)
+		for n := range 8 {
+			require.True(t, told[key(n)], n)
+		}
+		require.True(t, told[key(100)])
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// rainIn opens problems in one room.
+func (w *world) rainIn(room string, from, to int) {
+	var told []store.Post
+	for n := from; n < to; n++ {
+		told = append(told, w.store.fold(key(n), nil, room)...)
+	}
+	w.d.Notify(told)
+}
