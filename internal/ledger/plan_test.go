@@ -386,6 +386,23 @@ func TestFoundByReconciliation(t *testing.T) {
 	require.Len(t, w.known.Posts[k4711], 1)
 }
 
+// What is first heard of a problem may say that somebody has acted on it: its post isn't one of a problem to
+// which nothing has happened, though it is told at once.
+func TestFirstHeardWithItsHistory(t *testing.T) {
+	w := newWorld(t)
+	ack := alert.Update{AckID: "1", At: epoch.Add(30 * time.Second), Exact: true, Actor: alert.Actor{Name: "Alice"}, Actions: alert.Actions{Ack: true}}
+	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High, Acknowledged: true, Updates: []alert.Update{ack}}))
+	post := w.post("noc")
+	require.EqualValues(t, 1, post.Desired)
+	require.True(t, post.Pending())
+	require.False(t, post.Gathers())
+	require.False(t, post.HeldUntil().After(w.now))
+
+	w = newWorld(t)
+	w.plan(opened())
+	require.True(t, w.post("noc").Gathers())
+}
+
 // The relay's own act changes the post, and nobody is asked about it here.
 func TestOwnAction(t *testing.T) {
 	w := newWorld(t)
