@@ -16,6 +16,8 @@ const (
 	OpDigestFile  Op = "digest_file"  // attach the complete list in its thread
 	OpDigestNudge Op = "digest_nudge" // remind of its problems, or say that they escalated, in its thread
 	OpDigestLine  Op = "digest_line"  // what OpDigestEdit becomes in the thread: how it is now
+	// OpDigestLook finds out whether what changed is anything that the message says, before an edit may be made.
+	OpDigestLook Op = "digest_look"
 	// OpDigestAgain tells in the thread that a severe problem opened again.
 	OpDigestAgain Op = "digest_again"
 )
@@ -154,6 +156,7 @@ type Seen struct {
 	Parked  bool          // there are problems gathered that may join
 	Gathers time.Time     // until when more are gathered before they are told; zero for not
 	Again   time.Time     // when OpDigestAgain is due; zero for never
+	Differs bool          // what changed is to be said, in the next edit
 }
 
 const (
@@ -200,6 +203,12 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 		if !now.Before(at) {
 			return Step{Op: OpDigestEdit, Reason: ReasonChanged}
 		}
+		if look := lookAt(d, seen); d.Flap == "" && !seen.Differs && d.Shown >= d.Joined+d.Left && look.Before(at) {
+			if !now.Before(look) {
+				return Step{Op: OpDigestLook, Reason: ReasonChanged}
+			}
+			at = look
+		}
 		if until.IsZero() || at.Before(until) {
 			until = at
 		}
@@ -223,7 +232,16 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 // name all, and no list does.
 func owesFile(d store.Digest) bool { return !d.Complete && d.Listed < d.Joined }
 
-func editAt(d store.Digest, seen Seen) time.Time {
+// lookAt is when what changed may be read: once no more comes, as far as anybody can tell.
+func lookAt(d store.Digest, seen Seen) time.Time {
+	at := changedAt(d, seen)
+	if again := seen.Looked.Add(max(lookLeast, lookRest*seen.Took)); again.After(at) {
+		at = again
+	}
+	return at
+}
+
+func changedAt(d store.Digest, seen Seen) time.Time {
 	first := d.BehindSince
 	if first.IsZero() {
 		first = d.SpokeAt
@@ -233,8 +251,13 @@ func editAt(d store.Digest, seen Seen) time.Time {
 		most = first.Add(resolvedMost)
 	}
 	if most.Before(at) {
-		at = most
+		return most
 	}
+	return at
+}
+
+func editAt(d store.Digest, seen Seen) time.Time {
+	at := changedAt(d, seen)
 	if d.Flap != "" {
 		at = flapEditAt(d, seen, at)
 	} else if d.Open {
@@ -253,8 +276,8 @@ func editAt(d store.Digest, seen Seen) time.Time {
 	if d.Flap == "" && d.Shown < d.Joined && seen.Gathers.After(at) {
 		at = seen.Gathers
 	}
-	if again := seen.Looked.Add(max(lookLeast, lookRest*seen.Took)); again.After(at) {
-		at = again
+	if look := lookAt(d, seen); look.After(at) {
+		return look
 	}
 	return at
 }

@@ -130,6 +130,42 @@ func TestAccount(t *testing.T) {
 	require.Equal(t, []render.DigestItem{{Key: key(4)}, {Key: key(2), Open: true}}, a.items)
 }
 
+// What changed and says nothing new in a digest is soon done with, however long its next edit waits;
+// what says something waits for that, and isn't looked at again and again.
+func TestWhatADigestDoesNotSay(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 8, nil)
+		w.pass(5 * time.Second)
+		for n := range 3 {
+			w.rain(n, n+1, resolve)
+			w.pass(20 * time.Second)
+		}
+		ops := len(w.ops())
+		w.rain(4, 5, resolve)
+		w.pass(20 * time.Second)
+		require.Len(t, w.ops(), ops+1)
+		w.rain(5, 7, func(p *alert.Problem) { p.CanClose = true })
+		w.pass(2 * time.Second)
+		require.Zero(t, w.store.pending())
+		looks := 0
+		w.store.fail = func(op string) error {
+			if op == "DigestPosts" {
+				looks++
+			}
+			return nil
+		}
+		w.rain(5, 6, resolve)
+		w.pass(10 * time.Second)
+		require.Len(t, w.ops(), ops+1)
+		require.NotZero(t, w.store.pending())
+		require.LessOrEqual(t, looks, 3)
+		w.pass(time.Minute)
+		require.Len(t, w.ops(), ops+2)
+		require.Contains(t, w.digestTexts("noc")[0], " main/5=resolved")
+		require.Zero(t, w.store.pending())
+	})
+}
+
 // A digest that Webex refuses for good leaves no storm behind: what comes next is told by itself.
 func TestAStormEndsWithItsDigest(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {

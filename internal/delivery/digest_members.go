@@ -76,6 +76,32 @@ func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 	return m, true
 }
 
+// leave takes posts out of a digest: each is told by itself from now on.
+func (b *bot) leave(l lives, t *task, id int64, leavers []store.Post) bool {
+	if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
+		return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
+	}) {
+		return false
+	}
+	b.forget(t, id, leavers)
+	tasks := make([]*task, 0, len(leavers))
+	for _, p := range leavers {
+		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", t.room, "digest", id)
+		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
+		tasks = append(tasks, newPostTask(p, time.Now()))
+	}
+	b.take(tasks)
+	return true
+}
+
+func keysOf(posts []store.Post) []alert.Key {
+	keys := make([]alert.Key, 0, len(posts))
+	for _, p := range posts {
+		keys = append(keys, p.Key)
+	}
+	return keys
+}
+
 // gone are those that left a digest since its message was written.
 func (b *bot) gone(l lives, d store.Digest) (items []render.DigestItem, ok bool) {
 	var keys []alert.Key

@@ -64,7 +64,7 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 		b.mu.Lock()
 		d = t.digest.doubts[d.ID].believedOf(d)
 		b.mu.Unlock()
-		seen.Again = time.Time{}
+		seen.Again, seen.Differs = time.Time{}, t.digest.differs[d.ID]
 		if d.Flap != "" {
 			var ok bool
 			if seen.Again, ok = b.againAt(l, d, settings.Storm.Individual); !ok {
@@ -220,32 +220,6 @@ func (b *bot) sort(l lives, t *task) bool {
 	return true
 }
 
-// leave takes posts out of a digest: each is told by itself from now on.
-func (b *bot) leave(l lives, t *task, id int64, leavers []store.Post) bool {
-	if !b.persist(l.begin, "taking posts out of a digest", func(ctx context.Context) error {
-		return b.Store.LeaveDigest(ctx, id, keysOf(leavers))
-	}) {
-		return false
-	}
-	b.forget(t, id, leavers)
-	tasks := make([]*task, 0, len(leavers))
-	for _, p := range leavers {
-		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", t.room, "digest", id)
-		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
-		tasks = append(tasks, newPostTask(p, time.Now()))
-	}
-	b.take(tasks)
-	return true
-}
-
-func keysOf(posts []store.Post) []alert.Key {
-	keys := make([]alert.Key, 0, len(posts))
-	for _, p := range posts {
-		keys = append(keys, p.Key)
-	}
-	return keys
-}
-
 // serveDigest makes one call for a digest.
 func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	room, known := b.Rooms(t.room, "")
@@ -283,7 +257,14 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	b.mu.Unlock()
 	message := room.address()
 	message.Markdown = text
+	delete(t.digest.differs, d.ID)
 	switch step.Op {
+	case OpDigestLook:
+		if len(m.nudges) > 0 || d.Hash != shows {
+			t.digest.differs[d.ID] = true
+			return outcome{wake: now}
+		}
+		return b.shown(l, settled(ShownDigest(d)), m)
 	case OpDigestEdit:
 		if at := nudgesAt(m.nudges); len(m.nudges) > 0 && d.Shown >= 0 && !now.Before(at) {
 			return b.nudgeDigest(l, t, d, m, room)

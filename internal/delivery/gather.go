@@ -37,7 +37,8 @@ type digestTask struct {
 	doubts    map[int64]Doubts // of digests
 	// nudgeAt is until when a digest's nudges are gathered; of the worker.
 	nudgeAt  map[int64]time.Time
-	openings []*task // parked: what opened again and is to join the message of its trigger
+	differs  map[int64]bool // Seen.Differs, of the worker
+	openings []*task        // parked: what opened again and is to join the message of its trigger
 	joined   map[int64]joinedDigest
 	came     bool               // some of them since the worker began
 	accounts map[int64]*account // of the worker
@@ -113,7 +114,7 @@ func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 		t = &task{
 			id: id, room: room, urgency: urgency{class: classNew, rank: rankOfDigests, since: now},
 			digest: &digestTask{
-				changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{},
+				changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{}, differs: map[int64]bool{},
 				joined: map[int64]joinedDigest{}, accounts: map[int64]*account{},
 			},
 		}
