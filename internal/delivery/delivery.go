@@ -169,24 +169,31 @@ func (d *Delivery) Run(ctx context.Context) error {
 // they were written with them; of who isn't among them the store is asked.
 func (d *Delivery) Notify(posts []store.Post, problems ...alert.Problem) {
 	byBot := map[*bot][]*task{}
-	inDigests, took := map[string][]alert.Key{}, map[string][]store.Post{}
+	inDigests, took := map[string][]store.Post{}, map[string][]store.Post{}
 	for _, p := range posts {
 		switch {
 		case p.Digest != 0 && p.Desired == p.Delivered && !p.DirtySince.IsZero(): // the store took it in
 			took[p.Room] = append(took[p.Room], p)
 		case p.State == store.PostDead || p.Desired <= p.Delivered:
 		case p.Digest != 0:
-			inDigests[p.Room] = append(inDigests[p.Room], p.Key)
+			inDigests[p.Room] = append(inDigests[p.Room], p)
 		default:
 			b := d.botOf(p.Room, p.Route)
 			byBot[b] = append(byBot[b], newPostTask(p, time.Now()))
 		}
 	}
-	for room, keys := range inDigests {
-		d.botOf(room, "").changed(room, keys)
+	of := map[alert.Key]*alert.Problem{}
+	if len(inDigests)+len(took) > 0 {
+		for n := range problems {
+			of[problems[n].Key] = &problems[n]
+		}
+	}
+	for room, posts := range inDigests {
+		settings, _ := d.Rooms(room, "")
+		d.botOf(room, "").changed(room, keysOf(posts), stay(posts, of, settings.Storm))
 	}
 	for room, posts := range took {
-		d.botOf(room, "").took(room, posts, d.items(posts, problems))
+		d.botOf(room, "").took(room, posts, d.items(posts, of))
 	}
 	for b, tasks := range byBot {
 		b.take(tasks)
@@ -223,7 +230,7 @@ func (d *Delivery) watch(ctx context.Context) error {
 			d.persist(ctx, "reading the digests that are behind", func(ctx context.Context) error {
 				pending, err := d.Store.PendingDigests(ctx, "")
 				for _, one := range pending {
-					d.botOf(one.Room, "").changed(one.Room, nil)
+					d.botOf(one.Room, "").changed(one.Room, nil, nil)
 				}
 				return err
 			})

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -323,17 +324,30 @@ func Leavers(posts []store.Post, problems map[alert.Key]alert.Problem, s config.
 			severe = append(severe, post)
 			continue
 		}
-		for _, e := range p.Timeline {
-			if e.Seq > post.ToldSeq && e.Update != nil && !e.Update.Wide {
-				acted = append(acted, post)
-				break
-			}
+		if actedOn(p, post.ToldSeq) {
+			acted = append(acted, post)
 		}
 	}
 	if len(acted) > s.Threshold && !flap {
 		acted = nil
 	}
 	return append(severe, acted...)
+}
+
+// actedOn says whether somebody did something to a problem that wasn't told up to an entry.
+func actedOn(p alert.Problem, told int) bool {
+	return slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Seq > told && e.Update != nil && !e.Update.Wide })
+}
+
+// stay are those of the posts that no Leavers are among, of whatever digest, as far as that is known.
+func stay(posts []store.Post, problems map[alert.Key]*alert.Problem, s config.Storm) map[alert.Key]bool {
+	of := map[alert.Key]bool{}
+	for _, post := range posts {
+		if p := problems[post.Key]; p != nil && p.Severity < s.Individual && !actedOn(*p, post.ToldSeq) {
+			of[post.Key] = true
+		}
+	}
+	return of
 }
 
 // TakenDigest is a digest after a step that Webex took; hash and complete are of

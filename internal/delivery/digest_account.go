@@ -41,11 +41,7 @@ type joining struct {
 }
 
 // items are what digests tell of those problems that were told with their posts.
-func (d *Delivery) items(posts []store.Post, problems []alert.Problem) map[alert.Key]render.DigestItem {
-	of := make(map[alert.Key]*alert.Problem, len(problems))
-	for n := range problems {
-		of[problems[n].Key] = &problems[n]
-	}
+func (d *Delivery) items(posts []store.Post, of map[alert.Key]*alert.Problem) map[alert.Key]render.DigestItem {
 	items := make(map[alert.Key]render.DigestItem, len(posts))
 	for _, post := range posts {
 		if p := of[post.Key]; p != nil {
@@ -116,7 +112,8 @@ func (b *bot) forget(t *task, id int64, left []store.Post) {
 // lacks says how many posts the store counts that the account doesn't hold.
 func (a *account) lacks(d store.Digest) int { return d.Joined - d.Left - a.pruned - len(a.items) }
 
-// accountOf brings a digest's account up to date with who joined; not with what changed.
+// accountOf takes a digest's account out of the worker's, with who joined by the fold. What
+// changed is to be put in, and then it is to be kept.
 func (b *bot) accountOf(l lives, t *task, d store.Digest) (*account, bool) {
 	b.mu.Lock()
 	joined := t.digest.joined[d.ID]
@@ -130,9 +127,12 @@ func (b *bot) accountOf(l lives, t *task, d store.Digest) (*account, bool) {
 	if a == nil {
 		a = &account{at: map[alert.Key]int{}, flap: d.Flap != ""}
 	}
-	if !b.fill(l, a, a.take(joined.posts)) {
-		return nil, false
-	}
+	a.waiting = append(a.waiting, joined.waiting...)
+	return a, b.fill(l, a, a.take(joined.posts))
+}
+
+// keep puts an account back, made anew where it lacks any.
+func (b *bot) keep(l lives, t *task, d store.Digest, a *account) (*account, bool) {
 	if a.lacks(d) > 0 {
 		var keys []alert.Key
 		if !b.persist(l.begin, "reading who is in a digest", func(ctx context.Context) (err error) {
@@ -147,7 +147,6 @@ func (b *bot) accountOf(l lives, t *task, d store.Digest) (*account, bool) {
 		}
 		a.pruned = max(0, a.lacks(d))
 	}
-	a.waiting = append(a.waiting, joined.waiting...)
 	t.digest.accounts[d.ID] = a
 	return a, true
 }

@@ -53,6 +53,20 @@ func TestTheFoldGathers(t *testing.T) {
 		require.EqualValues(t, 200, w.metric("alert_relay_digested_posts_total"))
 		require.EqualValues(t, 200, w.metric("alert_relay_delivery_seconds"))
 
+		// What happens to them is read once, by who tells it, unless it may make them leave.
+		clear(calls)
+		var posts []store.Post
+		var problems []alert.Problem
+		for n := range 10 {
+			posts = append(posts, w.store.fold(key(n), resolve, "noc")...)
+			posts[n].Digest, posts[n].ToldSeq = 1, 1
+			problems = append(problems, w.store.problems[key(n)])
+		}
+		w.d.Notify(posts, problems...)
+		w.pass(20 * time.Second)
+		require.Zero(t, calls["PostsOf"])
+		require.Equal(t, 10, strings.Count(w.digestTexts("noc")[0], "=resolved"))
+
 		// It rains on: at most joinEdits edits, then another one; and what comes later is told by itself.
 		for n := 200; n < 1000; n += 4 {
 			pour(n, n+4)

@@ -72,6 +72,9 @@ func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 		}
 	}
 	m.leavers = Leavers(m.leavers, may, settings.Storm, m.Flap)
+	if a, ok = b.keep(l, t, d, a); !ok {
+		return m, false
+	}
 	m.Items, m.account = a.items, a
 	return m, true
 }

@@ -175,6 +175,12 @@ func TestLeavers(t *testing.T) {
 	told.ToldSeq = 2
 	posts = append(posts, told)
 	require.ElementsMatch(t, []alert.Key{key(2), key(3), key(4)}, keysOf(Leavers(posts, problems, someStorm, false)))
+	of := map[alert.Key]*alert.Problem{}
+	for k, p := range problems {
+		of[k] = &p
+	}
+	delete(of, key(1))
+	require.Equal(t, map[alert.Key]bool{key(5): true, key(7): true, key(8): true}, stay(posts, of, someStorm), "those that aren't worth a look, as far as is known")
 	for n := range 11 {
 		posts = append(posts, post(100+n, ack))
 	}

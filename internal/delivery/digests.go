@@ -135,7 +135,11 @@ func (b *bot) sort(l lives, t *task) bool {
 	all, due := !t.digest.sorted, !time.Now().Before(t.digest.changedAt.Add(sortAfter))
 	var keys []alert.Key
 	if all || due {
-		keys = slices.Collect(maps.Keys(t.digest.changed))
+		for k, mayLeave := range t.digest.changed {
+			if mayLeave {
+				keys = append(keys, k)
+			}
+		}
 		t.digest.sorted, t.digest.changed = true, map[alert.Key]bool{}
 	}
 	b.mu.Unlock()

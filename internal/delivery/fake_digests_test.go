@@ -51,9 +51,6 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 		for i, p := range s.posts[k] {
 			if p.Room == d.Room && p.Pending() && p.RootID == "" && p.ToldSeq == 0 && !p.HeldUntil().After(now) && (p.Open || p.TellAfter.IsZero()) {
 				s.posts[k][i].Digest, s.posts[k][i].Attempts, s.posts[k][i].NotBefore = id, 0, time.Time{}
-				if p.Desired == 1 && p.HoldUntil.IsZero() {
-					joins(&s.posts[k][i], id)
-				}
 				joined = append(joined, k)
 			}
 		}
@@ -71,20 +68,15 @@ func (s *memStore) JoinDigest(_ context.Context, d store.Digest, keys []alert.Ke
 	return s.counted(kept), joined, nil
 }
 
-// joins is a post to whose problem nothing has happened yet, as it joins a digest.
-func joins(p *store.Post, id int64) {
-	p.Digest, p.Delivered, p.ToldSeq, p.DirtySince = id, p.Desired, 1, time.Time{}
-}
-
 // gathers puts a new post into the digest that gathers for its room; the caller holds the lock.
 func (s *memStore) gathers(p *store.Post) {
-	for id := int64(len(s.digests)); id > 0 && p.Gathers(); id-- {
+	for id := int64(len(s.digests)); id > 0 && p.Gathers(s.problems[p.Key]); id-- {
 		d := s.digests[id]
 		if d.Room != p.Room || d.Flap != "" || d.State != store.PostLive {
 			continue
 		}
 		if time.Now().Before(d.GathersUntil) && p.Severity < d.GathersBelow {
-			joins(p, id)
+			p.Digest, p.Delivered, p.ToldSeq, p.DirtySince, p.DeliveredAt = id, p.Desired, 1, time.Time{}, time.Now()
 			d.Joined++
 			d.Pending = true
 			s.digests[id] = d

@@ -30,7 +30,7 @@ func (g *gathering) toldAll() {
 // digestTask serves the digests of a room, and what is gathered for them. The
 // bot's lock guards it.
 type digestTask struct {
-	changed   map[alert.Key]bool // posts in digests that changed and weren't looked at
+	changed   map[alert.Key]bool // posts in digests that changed and weren't looked at; whether they may leave
 	changedAt time.Time          // when the first of them did
 	sorted    bool               // those that changed before this task began were looked at
 	seen      Seen
@@ -168,8 +168,8 @@ func (t *digestTask) join(id int64, since time.Time, one joining) {
 }
 
 // changed tells that posts in digests of a room changed; with no keys, that
-// something is to be done for its digests.
-func (b *bot) changed(room string, keys []alert.Key) {
+// something is to be done for its digests. Those that stay needn't be read to see whether they leave.
+func (b *bot) changed(room string, keys []alert.Key, stay map[alert.Key]bool) {
 	b.mu.Lock()
 	now := time.Now()
 	t := b.digestsOf(room, now.Add(sortAfter), now)
@@ -178,7 +178,7 @@ func (b *bot) changed(room string, keys []alert.Key) {
 			t.changedAt = now
 		}
 		for _, k := range keys {
-			t.changed[k] = true
+			t.changed[k] = t.changed[k] || !stay[k]
 		}
 		t.seen.Changed = now
 	} else {
@@ -297,9 +297,6 @@ func (b *bot) joined(digests *task, d store.Digest, tasks map[alert.Key]*task, k
 	}
 	for _, k := range keys {
 		if t := tasks[k]; t != nil {
-			if d.ID != 0 {
-				digests.digest.join(d.ID, t.since, joining{item: render.DigestItem{Key: k}})
-			}
 			b.queue.drop(t)
 			delete(tasks, k)
 		}

@@ -241,7 +241,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	}
 	for _, p := range posts[t.post.key] {
 		if p.Room == t.post.room && p.Digest != 0 && p.Desired > p.Delivered {
-			b.changed(p.Room, []alert.Key{p.Key}) // it has joined since this task began
+			b.changed(p.Room, []alert.Key{p.Key}, nil) // it has joined since this task began
 		}
 		if p.Room != t.post.room || !p.Pending() {
 			continue

@@ -27,7 +27,8 @@ type Digest struct {
 	Pending   bool      // something is to be sent besides what changes of its posts ask for
 
 	// Until GathersUntil CommitFold puts new posts of the room that are less severe than
-	// GathersBelow into it, where it is the newest of the room for no Flap.
+	// GathersBelow into it, where it is the newest of the room for no Flap (Post.Gathers). They
+	// aren't behind: that Joined is more than Shown says that they are to be told, and no mark of each.
 	GathersUntil time.Time
 	GathersBelow alert.Severity
 
@@ -51,12 +52,14 @@ type Digest struct {
 }
 
 // Gathers says whether CommitFold may put a new post into a digest without anybody
-// looking at it: nothing has happened to its problem since it opened, and it may be told at once.
-func (p Post) Gathers() bool {
+// looking at it: nothing has happened to its problem, which is written with it, since that
+// opened, and it may be told at once.
+func (p Post) Gathers(of alert.Problem) bool {
 	if p.State == PostLive {
 		p.State = ""
 	}
-	return p.Open && p.Desired == 1 && p.HoldUntil.IsZero() && p.TellAfter.IsZero() && p.Cursor == Cursor{}
+	return p.Open && p.Desired == 1 && p.HoldUntil.IsZero() && p.TellAfter.IsZero() && p.Cursor == Cursor{} &&
+		p.Key == of.Key && of.Revision == 1 && len(of.Timeline) == 1 && of.Timeline[0].Kind == alert.EntryOpened
 }
 
 // Shown is what a digest's message shows of one post.
@@ -72,11 +75,8 @@ type Digests interface {
 	// transaction, and gives the digest and the posts that joined: those that are
 	// behind, that the room was never told of, and that are not held (HeldUntil) at now. A post
 	// with a TellAfter whose problem is over isn't among them: it may not be told at all.
-	// Where none can join, nothing is written and the digest is as it was.
-	//
-	// A post to which nothing happened since its problem opened (Desired is 1, and it wasn't held
-	// for want of its problem) isn't behind from then on: that Joined is more than was Shown says
-	// that it is to be told, without a word about each. GathersUntil and GathersBelow are written.
+	// Where none can join, nothing is written and the digest is as it was. GathersUntil and
+	// GathersBelow are written.
 	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
 	// LeaveDigest takes posts out of a digest: each is told by itself from now on.
 	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error

@@ -40,9 +40,6 @@ func scanDigest(rows *sql.Rows) (store.Digest, error) {
 	return d, err
 }
 
-// justOpened are the posts to whose problems nothing has happened since they opened.
-const justOpened = `t.desired = 1 AND t.hold_until = 0`
-
 // JoinDigest implements store.Store.
 func (s *Store) JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error) {
 	list, err := keysJSON(keys)
@@ -63,11 +60,7 @@ func (s *Store) JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key
 			}
 		}
 		st, err := t.stmt(`
-			UPDATE posts AS t SET digest = ?1, attempts = 0, not_before = 0, last_error = '', tracking_id = '',
-				delivered = CASE WHEN ` + justOpened + ` THEN desired ELSE delivered END,
-				told_seq = CASE WHEN ` + justOpened + ` THEN 1 ELSE told_seq END,
-				delivered_at = CASE WHEN ` + justOpened + ` THEN ?4 ELSE delivered_at END,
-				dirty_since = CASE WHEN ` + justOpened + ` THEN 0 ELSE dirty_since END
+			UPDATE posts AS t SET digest = ?1, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
 			WHERE (event_id, source, room) IN (SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?3))
 				AND ` + behind + ` AND t.root_id = '' AND t.told_seq = 0 AND max(t.hold_until, t.tell_after) <= ?4
 				AND (t.open = 1 OR t.tell_after = 0)

@@ -65,19 +65,19 @@ const (
 			?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)` + onConflict
 )
 
-// gathering is the digest that takes in what comes to a room; id is 0 for none.
+// gathering is the digest that takes in what comes to a room.
 type gathering struct {
 	id     int64
 	below  alert.Severity
 	joined []int // of the posts that are written, which it took
 }
 
-// gatherings are those of the rooms that new posts come to.
+// gatherings are those of the rooms that new posts come to, by room.
 func (t *tx) gatherings(posts []store.Post, now int64) (map[string]*gathering, error) {
-	rooms := map[string]*gathering{}
+	rooms, none := map[string]*gathering{}, map[string]bool{}
 	for i := range posts {
 		room := posts[i].Room
-		if _, known := rooms[room]; known || !posts[i].Gathers() {
+		if rooms[room] != nil || none[room] || posts[i].Desired != 1 {
 			continue
 		}
 		g := &gathering{}
@@ -89,7 +89,8 @@ func (t *tx) gatherings(posts []store.Post, now int64) (map[string]*gathering, e
 			return nil, err
 		}
 		if !found || until <= now {
-			g.id = 0
+			none[room] = true
+			delete(rooms, room)
 		}
 	}
 	return rooms, nil
@@ -109,9 +110,15 @@ func (t *tx) joined(rooms map[string]*gathering) error {
 }
 
 // putPosts writes posts, into the digests that gather where they may be.
-func (f *foldInsert) putPosts(posts []store.Post, rooms map[string]*gathering) error {
+func (f *foldInsert) putPosts(posts []store.Post, problems []problemRow, rooms map[string]*gathering) error {
+	of := map[alert.Key]*alert.Problem{}
+	for i := range problems {
+		if len(rooms) > 0 {
+			of[problems[i].Key] = problems[i].Problem
+		}
+	}
 	for i, p := range posts {
-		if g := rooms[p.Room]; g != nil && g.id != 0 && p.Severity < g.below && p.Gathers() {
+		if g, problem := rooms[p.Room], of[p.Key]; g != nil && problem != nil && p.Severity < g.below && p.Gathers(*problem) {
 			if took, err := f.putGathered(p, g.id); err != nil {
 				return err
 			} else if took {

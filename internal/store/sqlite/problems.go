@@ -91,7 +91,7 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[
 				return err
 			}
 		}
-		return f.putPosts(posts, rooms)
+		return f.putPosts(posts, problems, rooms)
 	}); err != nil {
 		return nil, err
 	}

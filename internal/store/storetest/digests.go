@@ -131,18 +131,25 @@ func testDigests(t *testing.T, open Opener) {
 func testGathering(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	now := time.Now()
-	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1)}})
+	comes := func(posts ...store.Post) []store.Post {
+		var problems []alert.Problem
+		for _, p := range posts {
+			problems = append(problems, problem(p.Key.EventID, alert.StateOpen))
+		}
+		fold(t, s, store.Fold{Problems: problems, Posts: posts})
+		return posts
+	}
+	comes(post("1", "noc", 1))
 	older, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc", GathersUntil: now.Add(time.Hour), GathersBelow: alert.Disaster}, []alert.Key{key("1")}, now)
 	require.NoError(t, err)
-	fold(t, s, store.Fold{Posts: []store.Post{post("2", "noc", 1)}})
+	comes(post("2", "noc", 1))
 	d := must(s.Digest(t.Context(), older.ID))(t)
-	same(t, store.Digest{ID: older.ID, Room: "noc", State: store.PostLive, CreatedAt: d.CreatedAt, Pending: true, GathersUntil: d.GathersUntil, GathersBelow: alert.Disaster, Joined: 2, Open: true}, d)
+	same(t, store.Digest{ID: older.ID, Room: "noc", State: store.PostLive, CreatedAt: d.CreatedAt, Pending: true, GathersUntil: d.GathersUntil, GathersBelow: alert.Disaster, Joined: 2, Open: true, Behind: true, BehindSince: t0}, d)
 	require.WithinDuration(t, now.Add(time.Hour), d.GathersUntil, time.Millisecond)
 
 	severe, held, changed, over, late := post("3", "noc", 1), post("4", "noc", 1), post("6", "noc", 2), post("7", "noc", 1), post("8", "noc", 1)
 	severe.Severity, held.HoldUntil, over.Open, late.TellAfter = alert.Disaster, now, false, now
-	posts := []store.Post{severe, post("9", "noc", 1), held, changed, over, late, post("9", "db", 1), post("1", "noc", 1)}
-	fold(t, s, store.Fold{Posts: posts})
+	posts := comes(severe, post("9", "noc", 1), held, changed, over, late, post("9", "db", 1), post("1", "noc", 1))
 	for i, p := range posts {
 		took := i == 1
 		require.Equal(t, took, p.Digest == d.ID, "%+v", p)
@@ -153,16 +160,27 @@ func testGathering(t *testing.T, open Opener) {
 	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 6)
 	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1)
 	for _, p := range must(s.DigestPosts(t.Context(), d.ID, false))(t) {
+		if p.Key == key("1") {
+			continue // which somebody put there
+		}
 		require.Equal(t, 1, p.ToldSeq)
 		require.Equal(t, p.Desired, p.Delivered)
 		require.Zero(t, p.DirtySince)
 	}
 
+	// Nor is what somebody acted on as it became known, nor one whose problem was known before.
+	acted := problem("13", alert.StateOpen)
+	acted.Timeline = append(acted.Timeline, alert.Entry{Seq: 2, Kind: alert.EntryUpdate, At: t0, Update: &alert.Update{Message: "on it"}})
+	posts = []store.Post{post("13", "noc", 1), post("14", "noc", 1)}
+	fold(t, s, store.Fold{Problems: []alert.Problem{acted}, Posts: posts})
+	require.Zero(t, posts[0].Digest)
+	require.Zero(t, posts[1].Digest)
+
 	// Shown, it is quiet, until one of them changes: the digest is behind again.
 	d = must(s.Digest(t.Context(), d.ID))(t)
 	d.MessageID, d.Pending, d.Shown = "M", false, d.Joined
-	fold(t, s, store.Fold{Posts: []store.Post{post("meanwhile", "noc", 1)}})
-	require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+	comes(post("meanwhile", "noc", 1))
+	require.NoError(t, s.SaveDigest(t.Context(), d, []store.Shown{{Key: key("1"), Revision: 1, Seq: 1}}))
 	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1, "of one that joined since it was read it doesn't tell")
 	d = must(s.Digest(t.Context(), d.ID))(t)
 	d.Pending, d.Shown = false, d.Joined
@@ -175,20 +193,19 @@ func testGathering(t *testing.T, open Opener) {
 	// A newer digest gathers instead, or nobody; and what was over is over.
 	_, _, err = s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("6")}, now)
 	require.NoError(t, err)
-	fold(t, s, store.Fold{Posts: []store.Post{post("10", "noc", 1)}})
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 6)
+	comes(post("10", "noc", 1))
+	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 8)
 	newest := must(s.NewestDigest(t.Context(), "noc", ""))(t)
 	for until, took := range map[time.Time]int{now.Add(-time.Second): 0, now.Add(time.Hour): 1} {
 		newest.GathersUntil, newest.GathersBelow = until, alert.Disaster
 		require.NoError(t, s.SaveDigest(t.Context(), newest, nil))
 		before := must(s.Digest(t.Context(), newest.ID))(t).Joined
-		fold(t, s, store.Fold{Posts: []store.Post{post(fmt.Sprint("until-", took), "noc", 1)}})
+		comes(post(fmt.Sprint("until-", took), "noc", 1))
 		require.Equal(t, before+took, must(s.Digest(t.Context(), newest.ID))(t).Joined)
 	}
 	newest.State = store.PostDead
 	require.NoError(t, s.SaveDigest(t.Context(), newest, nil))
-	posts = []store.Post{post("11", "noc", 1)}
-	fold(t, s, store.Fold{Posts: posts})
+	posts = comes(post("11", "noc", 1))
 	require.Equal(t, d.ID, posts[0].Digest, "the newest that lives")
 
 	// What a digest is still to tell isn't pruned, nor is the digest.
