@@ -222,11 +222,6 @@ func (b *batch) join(e *effect, t route.Target, d Decoded) {
 		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: b.now, Flap: b.flaps(e, t.Room), Cursor: store.Cursor{State: store.PostLive},
 	}
 	b.desire(&post, e.problem, d)
-	if post.Desired == 1 && post.HoldUntil.IsZero() && len(e.problem.Timeline) > 1 {
-		// What is first heard of a problem may tell more than that it opened. A hold that is over already
-		// keeps the post from being taken for one to whose problem nothing has happened (store.Post.Gathers).
-		post.HoldUntil = b.now
-	}
 	b.schedule(&post, alert.Problem{}, e.problem)
 	e.posts = append(e.posts, post)
 	e.touched = append(e.touched, post.Room)

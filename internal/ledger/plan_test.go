@@ -395,12 +395,11 @@ func TestFirstHeardWithItsHistory(t *testing.T) {
 	post := w.post("noc")
 	require.EqualValues(t, 1, post.Desired)
 	require.True(t, post.Pending())
-	require.False(t, post.Gathers())
-	require.False(t, post.HeldUntil().After(w.now))
+	require.False(t, post.Gathers(w.known.Problems[k4711]))
 
 	w = newWorld(t)
 	w.plan(opened())
-	require.True(t, w.post("noc").Gathers())
+	require.True(t, w.post("noc").Gathers(w.known.Problems[k4711]))
 }
 
 // The relay's own act changes the post, and nobody is asked about it here.
