@@ -366,9 +366,14 @@ func hostsOf(i *DigestItem) string {
 
 // natural compares names as people sort them: "sw2" before "sw10".
 func natural(a, b string) int {
+	if a == b {
+		return 0
+	}
+	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
 	digits := func(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
 	for a != "" && b != "" {
-		if n, m := digits(a), digits(b); n > 0 && m > 0 {
+		if isDigit(a[0]) && isDigit(b[0]) {
+			n, m := digits(a), digits(b)
 			x, y := strings.TrimLeft(a[:n], "0"), strings.TrimLeft(b[:m], "0")
 			if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y), cmp.Compare(n, m)); c != 0 {
 				return c
