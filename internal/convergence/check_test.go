@@ -366,8 +366,9 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 	if u := p.AcknowledgedBy(); u != nil && u.Actor.Name != "" && settings.Presentation != config.PresentLine {
 		by = u.Actor.Name
 	}
-	// Where no edit is left the thread tells what people did, not what the API's answer alone says.
-	told := post.Edits < limit || !w.has(observe)
+	// Where no edit is left the thread tells what people did, not what the API's answer alone says, or
+	// the status that came with something else.
+	told := post.Edits < limit || !w.has(observe) && p.AcknowledgedBy() != nil
 	if p.Acknowledged && told && !strings.Contains(said, by) && p.Open() {
 		w.fault("%s is acknowledged (%s) and doesn't say so: %s", where, by, said)
 	}
