@@ -260,7 +260,6 @@ func profiled(args []string) error {
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return errors.Join(err, file.Close(), r.Close())
 	}
-	go relay.Tune(ctx, os.Getenv) // as serve does
 	err = r.Run(ctx)
 	pprof.StopCPUProfile()
 	return errors.Join(err, file.Close())

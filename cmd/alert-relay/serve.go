@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/relay"
@@ -27,9 +24,6 @@ lost by that either. What it does is told on standard error, as the configuratio
 			if err != nil {
 				return failed(err)
 			}
-			tuned, stop := context.WithCancel(cmd.Context())
-			defer stop()
-			go relay.Tune(tuned, os.Getenv)
 			return failed(r.Run(cmd.Context()))
 		},
 	}

@@ -112,8 +112,7 @@ func (q *intake) enqueue(r *request) error {
 	return nil
 }
 
-// run commits what waits until close, in the writer's turn, and then waits for the disk, while
-// others have their turns and the next batch grows.
+// run commits what waits until close.
 func (q *intake) run() {
 	defer close(q.done)
 	for range q.wake {
@@ -129,9 +128,6 @@ func (q *intake) run() {
 			}
 			err := q.commit(batch)
 			q.w.give()
-			if err == nil {
-				err = cmp.Or(q.w.log.sync(), q.s.guard.after(q.s.rescue))
-			}
 			for _, r := range batch {
 				r.done <- err
 			}
@@ -173,7 +169,10 @@ func (q *intake) commit(batch []*request) error {
 	if err := cmp.Or(q.s.damage.refuses(), q.s.guard.before(q.s.rescue)); err != nil {
 		return err
 	}
-	return q.w.transaction(func(t *tx) error { return q.insert(t, batch) })
+	if err := q.w.transaction(func(t *tx) error { return q.insert(t, batch) }); err != nil {
+		return err
+	}
+	return q.s.guard.after(q.s.rescue)
 }
 
 // insert writes a batch into the journal.

@@ -35,7 +35,7 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		rows = append(rows, r)
 	}
 	var rooms map[string]*gathering
-	err := s.commit(ctx, "commit a fold", func(t *tx) (err error) {
+	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
 		if rooms, err = t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
 			return err
 		}
@@ -50,17 +50,13 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		}
 		t.then = func() { t.w.doneThrough = done }
 		return nil
-	}, whenever)
+	})
 	s.damage.meet(err)
 	if err == nil {
 		say(f.Posts, rooms)
 	}
 	return err
 }
-
-// whenever is for what is derived from the journal, and is again where it gets lost with the
-// power. It is on disk as soon as anything is that follows from it.
-func whenever() error { return nil }
 
 // foldInsert writes problems and posts.
 type foldInsert struct{ problem, newPost, gathered, post *hot }

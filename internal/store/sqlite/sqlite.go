@@ -1,4 +1,4 @@
-// Package sqlite keeps the store in one SQLite file: WAL, on disk before anybody is told, one
+// Package sqlite keeps the store in one SQLite file: WAL, synchronous=FULL, one
 // writer whose appends share commits, a few readers, and a lock beside the file
 // so that two relays never share it.
 package sqlite
@@ -117,9 +117,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	if s.check, err = newCheckpointer(ctx, path, s.writer, o.Log); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
-	}
-	if s.writer.log, err = openWAL(path + "-wal"); err != nil {
-		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	// The log file is there by now: its name must survive a crash as well.
 	if err := syncDir(filepath.Dir(path)); err != nil {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -31,8 +30,6 @@ type writer struct {
 	shown                   *hot
 	hot                     []*hot // to be closed
 
-	log *wal
-
 	// What the journal's next id is and how far it is folded; of whoever has the turn.
 	lastID, doneThrough int64
 }
@@ -41,7 +38,7 @@ type writer struct {
 func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 	// Checkpoints are the checkpointer's; the log keeps its size, since
 	// overwriting a file is cheaper than making it grow.
-	db, err := open(path, "wal_autocheckpoint(0)", "synchronous(normal)", "journal_size_limit(67108864)", "cache_size(-32000)")
+	db, err := open(path, "wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +105,6 @@ func (w *writer) close(theirs bool) error {
 	if !theirs {
 		errs = append(errs, w.finish())
 	}
-	if w.log != nil {
-		errs = append(errs, w.log.close())
-	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())
 	}
@@ -127,24 +121,13 @@ type tx struct {
 // counts while waiting for the turn; a transaction that has begun isn't broken off,
 // since breaking off a statement costs more than ending it.
 func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) error {
-	return s.commit(ctx, what, do, s.writer.log.sync)
-}
-
-// commit is write that waits for the disk as it is told to.
-func (s *Store) commit(ctx context.Context, what string, do func(t *tx) error, kept func() error) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
 	if err := s.writer.take(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	s.writer.log.using.Add(1)
-	defer s.writer.log.using.Done()
-	err := s.inTurn(do)
-	if err == nil {
-		err = cmp.Or(kept(), s.guard.after(s.rescue))
-	}
-	if err != nil {
+	if err := s.inTurn(do); err != nil {
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrClosed) {
 			return err
 		}
@@ -163,7 +146,10 @@ func (s *Store) inTurn(do func(t *tx) error) error {
 	if err := s.guard.before(s.rescue); err != nil {
 		return err
 	}
-	return s.writer.transaction(do)
+	if err := s.writer.transaction(do); err != nil {
+		return err
+	}
+	return s.guard.after(s.rescue)
 }
 
 // background is for what isn't broken off.
@@ -183,9 +169,6 @@ func judged(err error) error {
 }
 
 func (w *writer) transaction(do func(t *tx) error) (err error) {
-	if err := w.mend(); err != nil {
-		return err
-	}
 	ctx := background
 	if _, err := w.begin.ExecContext(ctx); err != nil {
 		return err
