@@ -162,6 +162,7 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 	defer stop()
 	time.Sleep(time.Second) // the store copies its log beside
 	already := f.applied.Load()
+	f.ledger.Wake() // nobody handed the entries over
 	before, began := processorTime(), time.Now()
 	done := make(chan error, 1)
 	go func() { done <- f.ledger.Run(ctx) }()
