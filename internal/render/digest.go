@@ -194,9 +194,9 @@ func leftOf(n int) string {
 	case 0:
 		return ""
 	case 1:
-		return "1 on top of these: told by its own"
+		return "1 more has a message of its own"
 	}
-	return number(n) + " on top of these: told by their own"
+	return number(n) + " more have messages of their own"
 }
 
 const (

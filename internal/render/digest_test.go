@@ -143,7 +143,7 @@ func TestDigestOrderAndCounts(t *testing.T) {
 	require.Equal(t, []string{
 		"🌩️ **8 problems at once** · 5 open, 3 resolved, 1 acknowledged",
 		"🟧 2 High · 🟫 2 Warning · 1 other",
-		"3 on top of these: told by their own",
+		"3 more have messages of their own",
 		"",
 		"🟧 **bad** · 3: sw0006 (4706), sw0007 (4707), sw0005 (4705)",
 		"🟫 **mild** · 1 open, 2 resolved: sw0002 (4702), ✅ sw0004 (4704), ✅ sw0003 (4703)",
