@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +162,10 @@ func TestWhatADigestDoesNotSay(t *testing.T) {
 		w.rain(5, 7, func(p *alert.Problem) { p.CanClose = true })
 		w.pass(2 * time.Second)
 		require.Zero(t, w.store.pending())
-		looks := 0
+		var looks atomic.Int32
 		w.store.fail = func(op string) error {
 			if op == "DigestPosts" {
-				looks++
+				looks.Add(1)
 			}
 			return nil
 		}
@@ -172,7 +173,7 @@ func TestWhatADigestDoesNotSay(t *testing.T) {
 		w.pass(10 * time.Second)
 		require.Len(t, w.ops(), ops+1)
 		require.NotZero(t, w.store.pending())
-		require.LessOrEqual(t, looks, 3)
+		require.LessOrEqual(t, looks.Load(), int32(3))
 		w.pass(time.Minute)
 		require.Len(t, w.ops(), ops+2)
 		require.Contains(t, w.digestTexts("noc")[0], " main/5=resolved")
