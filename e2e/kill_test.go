@@ -22,8 +22,9 @@ import (
 	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
 )
 
-// No API token: all that the relay knows is what was posted to it.
-const killConfig = `
+// oneRoom is a configuration of one room; its arguments are the API, the room, storm and delivery. No API
+// token: all that the relay knows is what was posted to it.
+const oneRoom = `
 webex:
   api_url: %s
   bots: [{name: noc, token_env: E2E_BOT, listen: off}]
@@ -34,7 +35,7 @@ rooms:
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
 storm: %s
-delivery: {workers: %d, rate_limit: 200, debounce: 50ms}
+delivery: %s
 log: {level: warn}
 `
 
@@ -67,7 +68,7 @@ func killed(t *testing.T, storm string, individually bool) {
 	sim, api := webexWorld(t, webexsim.Options{Seed: seed + 1})
 	// So that some calls are in flight whenever the relay dies.
 	sim.AddFault(webexsim.Fault{Op: "POST /messages", Delay: 10 * time.Millisecond})
-	r := startRelay(t, fmt.Sprintf(killConfig, api, webexsim.RoomID("noc"), storm, workers),
+	r := startRelay(t, fmt.Sprintf(oneRoom, api, webexsim.RoomID("noc"), storm, fmt.Sprintf("{workers: %d, rate_limit: 200, debounce: 50ms}", workers)),
 		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_SECRET="+secret)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
