@@ -80,10 +80,11 @@ receivers:
 
 // startAlertmanager starts one of its own, on loopback addresses, without a cluster.
 func (b *bench) startAlertmanager(ctx context.Context, name, config string) (*process, error) {
-	addr, err := freeAddr()
+	addrs, err := freeAddrs(1)
 	if err != nil {
 		return nil, err
 	}
+	addr := addrs[0]
 	file := filepath.Join(b.dir, name+".yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err

@@ -92,14 +92,11 @@ func (b *bench) startReference(ctx context.Context) (*process, error) {
 // startRelay starts the relay as `serve` runs it, with a configuration whose
 // addresses and store are filled in.
 func (b *bench) startRelay(ctx context.Context, name, webex, zabbix, more, profile string) (*process, error) {
-	public, err := freeAddr()
+	addrs, err := freeAddrs(2)
 	if err != nil {
 		return nil, err
 	}
-	admin, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
+	public, admin := addrs[0], addrs[1]
 	file := filepath.Join(b.dir, name+".yaml")
 	text := fmt.Sprintf("server: {listen: %q, admin_listen: %q, public_url: %q}\nstore: {path: %q}\n", public, admin, "http://"+public, filepath.Join(b.dir, name+".db")) +
 		neighbours(webex, zabbix) + more
@@ -229,13 +226,18 @@ func metricsOf(url string) (map[string]float64, error) {
 	return values, lines.Err()
 }
 
-// freeAddr is a loopback address that nobody listens on just now.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddrs are n loopback addresses that nobody listens on just now.
+func freeAddrs(n int) ([]string, error) {
+	addrs := make([]string, n)
+	for i := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // when all are known: else two may be the same
+		addrs[i] = l.Addr().String()
 	}
-	return l.Addr().String(), l.Close()
+	return addrs, nil
 }
 
 // profiled is the relay as `serve` runs it, with a CPU profile.

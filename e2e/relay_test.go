@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/testlog"
 )
 
 var program struct {
@@ -73,14 +73,18 @@ func webexWorld(t *testing.T, opts webexsim.Options) (*webexsim.Server, string) 
 	return sim, server.URL + "/v1"
 }
 
-// freeAddress is a loopback address that nobody listens on. A relay that is
+// freeAddresses are two loopback addresses that nobody listens on. A relay that is
 // killed and started again must have the same.
-func freeAddress(t *testing.T) string {
+func freeAddresses(t *testing.T) (one, other string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	var addresses [2]string
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close() // when both are known: else they may be one
+		addresses[i] = l.Addr().String()
+	}
+	return addresses[0], addresses[1]
 }
 
 // relayProcess is the real program, run with a configuration.
@@ -88,7 +92,7 @@ type relayProcess struct {
 	public, admin string // addresses
 	config        string // the file
 	env           []string
-	log           syncBuffer
+	log           testlog.Lines
 	cmd           *exec.Cmd
 	ended         chan struct{} // closed when the process is gone
 	err           error         // how it ended, once ended is closed
@@ -98,7 +102,8 @@ type relayProcess struct {
 // logged is shown if that failed.
 func newRelay(t *testing.T) *relayProcess {
 	t.Helper()
-	r := &relayProcess{public: freeAddress(t), admin: freeAddress(t), config: filepath.Join(t.TempDir(), "config.yaml")}
+	r := &relayProcess{config: filepath.Join(t.TempDir(), "config.yaml")}
+	r.public, r.admin = freeAddresses(t)
 	t.Cleanup(func() {
 		r.stop(t)
 		if t.Failed() {
@@ -219,22 +224,4 @@ func sees(t *testing.T, sim *webexsim.Server, what, room string, ok func([]webex
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New(what))
 	defer cancel()
 	require.NoError(t, sim.Wait(ctx, func(s webexsim.State) bool { return ok(s.Room(room).Messages) }))
-}
-
-// syncBuffer is a buffer that a process writes while a test reads.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
