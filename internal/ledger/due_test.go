@@ -237,6 +237,24 @@ func TestScheduleOfWhatIsOver(t *testing.T) {
 	}
 }
 
+// Nor is it where quiet hours have ended before the relay hears that it was over in them, and of
+// what went before.
+func TestScheduleOfWhatWasOverAtNight(t *testing.T) {
+	night := time.Date(2026, 11, 24, 22, 30, 0, 0, time.UTC)
+	w := timed(t, route.Timing{Quiet: quietAtNight(t)}, night)
+	average := alert.Average
+	e := opened()
+	e.Severity = &average
+	w.plan(e)
+	morning := w.post("noc").TellAfter
+	require.Equal(t, night.Add(510*minute), morning)
+
+	w.later(600*minute, becomes(alert.Disaster))
+	require.Equal(t, morning, w.post("noc").TellAfter)
+	w.later(minute, ends)
+	require.Equal(t, morning, w.post("noc").TellAfter)
+}
+
 // What is done for posts whose clocks ran out.
 func TestPlanDue(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}

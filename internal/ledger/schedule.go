@@ -27,6 +27,10 @@ func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
 	// Of what is over the end of the delay stays: it says whether it was over sooner.
 	if untold(*post) && (p.State != alert.StateResolved || was.Revision == 0) {
 		tell := tellAfter(t, *post, p, b.now)
+		if !post.TellAfter.After(b.now) {
+			// It has come, and stays: events that come late don't undo that the problem was over sooner.
+			tell = later(tell, post.TellAfter)
+		}
 		moved = !tell.Equal(post.TellAfter)
 		post.TellAfter = tell
 	}
