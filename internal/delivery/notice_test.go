@@ -191,26 +191,16 @@ func TestANoticeOfARoomThatTheBotComesBackTo(t *testing.T) {
 			id := w.notice(n)
 			w.pass(time.Second)
 			before := w.noticed(id)
-			refuse := func(created int) {
-				w.webex.set(func(f *fakeWebex) {
-					f.meet = func(c aCall) *trouble {
-						if c.op == "post" {
-							return &trouble{status: created}
-						}
-						return &trouble{status: 404}
-					}
-				})
-			}
-			refuse(404)
+			w.refuse(404)
 			if restart {
-				refuse(503)
+				w.refuse(503)
 			}
 			n.Markdown = "second"
 			w.notice(n)
 			w.pass(time.Minute)
 			if restart {
 				w.stop()
-				refuse(404)
+				w.refuse(404)
 				w.start()
 				w.pass(time.Minute)
 			}

@@ -136,22 +136,12 @@ func TestARoomThatTheBotComesBackToAfterARestartHasOneRoot(t *testing.T) {
 			w.fold(1, nil, room)
 			w.pass(5 * time.Second)
 			before := w.store.post(key(1), room)
-			refuse := func(created int) {
-				w.webex.set(func(f *fakeWebex) {
-					f.meet = func(c aCall) *trouble {
-						if c.op == "post" {
-							return &trouble{status: created}
-						}
-						return &trouble{status: 404}
-					}
-				})
-			}
-			refuse(503)
+			w.refuse(503)
 			w.fold(1, change)
 			w.pass(time.Minute)
 			require.Equal(t, map[string]string{"noc": "post 503", "card": "card 503"}[room], w.ops()[len(w.ops())-1], "the root was taken for deleted")
 			w.stop()
-			refuse(404)
+			w.refuse(404)
 			w.start()
 			w.pass(time.Minute)
 			post := w.store.post(key(1), room)

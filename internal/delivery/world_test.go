@@ -97,6 +97,18 @@ func (w *world) pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// refuse has Webex answer 404 to all calls but those that post, which get created.
+func (w *world) refuse(created int) {
+	w.webex.set(func(f *fakeWebex) {
+		f.meet = func(c aCall) *trouble {
+			if c.op == "post" {
+				return &trouble{status: created}
+			}
+			return &trouble{status: 404}
+		}
+	})
+}
+
 func key(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
 
 // fold is a change by the ledger, which wakes delivery.

@@ -32,12 +32,7 @@ func BenchmarkFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)
 	defer s.Close()
-	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
-	l := ledger.New(ledger.Options{
-		Store:  signal,
-		Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }),
-		Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
-	})
+	signal, l := ledgerOver(s)
 	body := recorded(b)
 	var wg sync.WaitGroup
 	for c := range 64 {
@@ -101,17 +96,22 @@ func (s *signalling) CommitFold(ctx context.Context, f store.Fold) error {
 	return err
 }
 
+// ledgerOver is a ledger that sends every problem to one room, and the store that tells what it commits.
+func ledgerOver(s store.Store) (*signalling, *ledger.Ledger) {
+	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
+	return signal, ledger.New(ledger.Options{
+		Store:  signal,
+		Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }),
+		Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+	})
+}
+
 // Events taken in by 64 callers, each of which waits for its entry to be on disk, and folded
 // beside: what the store and the ledger cost an event, without HTTP and delivery.
 func BenchmarkIntakeAndFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)
-	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
-	l := ledger.New(ledger.Options{
-		Store:  signal,
-		Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }),
-		Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
-	})
+	signal, l := ledgerOver(s)
 	body := recorded(b)
 	ctx, stop := context.WithCancel(b.Context())
 	done := make(chan error, 1)

@@ -142,10 +142,19 @@ func say(posts []store.Post, rooms map[string]*gathering) {
 	}
 }
 
+// ledgerArgs are the ledger's columns of a post, ?1 to ?17, with room for those that follow.
+func ledgerArgs(p store.Post) [33]driver.Value {
+	return [33]driver.Value{
+		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
+		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince),
+	}
+}
+
 // putGathered is false where the post is there already.
 func (f *foldInsert) putGathered(p store.Post, digest int64) (bool, error) {
-	n, err := f.gathered.change(p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
-		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince), digest)
+	values := ledgerArgs(p)
+	values[17] = digest
+	n, err := f.gathered.change(values[:18]...)
 	return n > 0, err
 }
 
@@ -153,10 +162,7 @@ func (f *foldInsert) putPost(p store.Post) error {
 	if p.State == "" {
 		p.State = store.PostLive
 	}
-	values := [33]driver.Value{
-		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
-		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince),
-	}
+	values := ledgerArgs(p)
 	if p.Cursor == (store.Cursor{State: store.PostLive}) {
 		return f.newPost.exec(values[:17]...)
 	}
