@@ -21,6 +21,7 @@ const module = "nms-alert-relay/"
 var may = map[string][]string{
 	"internal/alert":      {},
 	"internal/httpclient": {},
+	"internal/logging":    {},
 	"internal/testdata":   {},
 	"internal/testlog":    {},
 	"templates":           {},
@@ -32,10 +33,10 @@ var may = map[string][]string{
 	"internal/route":      {"internal/alert", "internal/config"},
 	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
 	"internal/ledger":     {"internal/alert", "internal/store", "internal/route", "internal/zabbix"},
-	"internal/receiver":   {"internal/alert", "internal/store", "internal/zabbix"},
+	"internal/receiver":   {"internal/alert", "internal/logging", "internal/store", "internal/zabbix"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/render"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
-	"internal/chat":       {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/command"},
+	"internal/chat":       {"internal/alert", "internal/config", "internal/logging", "internal/store", "internal/webex", "internal/command"},
 	"internal/reconcile":  {"internal/alert", "internal/store", "internal/zabbix"},
 	"internal/simulator":  {"internal/alert", "internal/webex", "internal/simulator", "internal/relay", "internal/config"},
 }
