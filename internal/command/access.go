@@ -61,6 +61,26 @@ func (s scope) everywhere() bool {
 	return s.Direct && s.Dir.RoleOf(s.Email, "").AtLeast(config.RoleViewer)
 }
 
+// listed gives the rooms whose problems the person may list from here; nil for all problems.
+func (s scope) listed() []string {
+	switch {
+	case !s.Direct:
+		return []string{s.Room}
+	case s.everywhere():
+		return nil
+	}
+	rooms := []string{personRoom(s.Email)}
+	if s.Room != "" {
+		rooms = append(rooms, s.Room)
+	}
+	for _, room := range s.Rooms {
+		if room != s.Room && may(s.Dir.RoleOf(s.Email, room), Problems) {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
 // roleFor is what the person may do from here with a problem of which these
 // posts told. "" is a problem that they aren't to know of. A room knows only what it
 // was told. In a direct chat it is the most that they may do in one of the rooms that

@@ -35,6 +35,7 @@ type Store interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
+	CountProblems(ctx context.Context, f store.Filter) (int, error)
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
@@ -43,6 +44,7 @@ type Store interface {
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
+	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error)
 }
 
 // View is what commands need of the configuration as it is now.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -17,33 +16,18 @@ const mostListed = 50
 // list answers the command problems: the open ones that the person may know of
 // from here, the worst first.
 func (e *Executor) list(ctx context.Context, s scope, f Filter, p place) (string, error) {
-	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text}
-	if !s.Direct {
-		filter.Room = s.Room
-	}
+	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: mostListed}
 	found, err := e.o.Store.FindProblems(ctx, filter)
 	if err != nil {
 		return "", err
 	}
-	if s.Direct && !s.everywhere() {
-		keys := make([]alert.Key, 0, len(found))
-		for _, problem := range found {
-			keys = append(keys, problem.Key)
-		}
-		posts, err := e.o.Store.PostsOf(ctx, keys)
-		if err != nil {
+	total := len(found)
+	if total == mostListed {
+		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {
 			return "", err
 		}
-		seen := found[:0]
-		for _, problem := range found {
-			if may(s.roleFor(posts[problem.Key]), Problems) {
-				seen = append(seen, problem)
-			}
-		}
-		found = seen
 	}
-	total := len(found)
-	return e.o.Renderer.Problems(found[:min(total, mostListed)], total, p.room, time.Now()), nil
+	return e.o.Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), nil
 }
 
 // show answers the command show: whole problems, as many as fit into one message.

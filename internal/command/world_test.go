@@ -41,6 +41,8 @@ type world struct {
 	heard    map[string]Heard
 	hearErr  map[string][]error // answered one by one, before what was heard
 
+	read int // documents of problems that a list has read
+
 	zabbixes map[string]*fakeZabbix
 
 	// crash is how many more effects the relay survives; -1 for all. lost says
@@ -162,6 +164,19 @@ func (w *world) UnfinishedCommands(context.Context) (out []store.Command, _ erro
 	return out, nil
 }
 
+func (w *world) RecentCommands(_ context.Context, since, claimedSince time.Time) (out []store.Command, _ error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.order {
+		c := w.commands[id]
+		unfinished := c.State == store.CommandReceived || c.State == store.CommandExecuting || c.State == store.CommandRetrying
+		if !c.CreatedAt.Before(claimedSince) && (unfinished || !c.DoneAt.Before(since)) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
 func (w *world) Problems(_ context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,12 +193,28 @@ func (w *world) FindProblems(_ context.Context, f store.Filter) (out []alert.Pro
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range slices.SortedFunc(maps.Keys(w.problems), func(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }) {
-		told := slices.ContainsFunc(w.posts, func(p store.Post) bool { return p.Key == k && p.Room == f.Room })
-		if (f.Room == "" || told) && (!f.Open || w.problems[k].Open()) && strings.Contains(w.problems[k].Name, f.Search) {
+		told := slices.ContainsFunc(w.posts, func(p store.Post) bool { return p.Key == k && slices.Contains(f.Rooms, p.Room) })
+		if (f.Rooms == nil || told) && (!f.Open || w.problems[k].Open()) && strings.Contains(w.problems[k].Name, f.Search) {
 			out = append(out, w.problems[k])
 		}
 	}
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[:f.Limit]
+	}
+	w.read += len(out)
 	return out, nil
+}
+
+func (w *world) CountProblems(ctx context.Context, f store.Filter) (int, error) {
+	f.Limit = 0
+	w.mu.Lock()
+	read := w.read
+	w.mu.Unlock()
+	found, err := w.FindProblems(ctx, f)
+	w.mu.Lock()
+	w.read = read // counting reads no document
+	w.mu.Unlock()
+	return len(found), err
 }
 
 func (w *world) KeysByEventID(_ context.Context, id string) (out []alert.Key, _ error) {

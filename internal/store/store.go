@@ -243,8 +243,8 @@ type Fold struct {
 // Filter selects problems.
 type Filter struct {
 	Source       string
-	Open         bool   // open ones only
-	Room         string // that this room was told of, or will be after a delay
+	Open         bool     // open ones only
+	Rooms        []string // that one of these rooms was told of, or will be after a delay; nil for all
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case
 	Acknowledged *bool
@@ -307,6 +307,8 @@ type Store interface {
 	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 	// FindProblems gives problems by filter, the worst first, then the newest.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
+	// CountProblems counts what FindProblems would return without a limit.
+	CountProblems(ctx context.Context, f Filter) (int, error)
 	// UnobservedProblems gives the keys of open problems of triggers that the API never
 	// answered about (Problem.Observed), the worst first.
 	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
@@ -349,6 +351,9 @@ type Store interface {
 	SaveCommand(ctx context.Context, c Command) error
 	// UnfinishedCommands gives those received, executing or retrying, the oldest first.
 	UnfinishedCommands(ctx context.Context) ([]Command, error)
+	// RecentCommands gives the commands that are unfinished or ended at or after since, the oldest
+	// first. Commands claimed before claimedSince are left out.
+	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]Command, error)
 	// Commands is the audit log, the newest first.
 	Commands(ctx context.Context, limit int) ([]Command, error)
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"nms-alert-relay/internal/store"
 )
@@ -77,12 +78,18 @@ func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
 const (
 	unfinished         = `state IN ('received', 'executing', 'retrying')`
 	unfinishedCommands = `SELECT ` + commandColumns + ` FROM commands WHERE ` + unfinished + ` ORDER BY created_at, rowid`
+	recentCommands     = `SELECT ` + commandColumns + ` FROM commands WHERE created_at >= ?2 AND (` + unfinished + ` OR done_at >= ?1) ORDER BY created_at, rowid`
 	commandLog         = `SELECT ` + commandColumns + ` FROM commands ORDER BY created_at DESC, rowid DESC LIMIT ?`
 )
 
 // UnfinishedCommands implements store.Store.
 func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
 	return query(ctx, s, "read unfinished commands", scanCommand, unfinishedCommands)
+}
+
+// RecentCommands implements store.Store.
+func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
+	return query(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(claimedSince))
 }
 
 // Commands implements store.Store.

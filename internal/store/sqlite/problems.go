@@ -208,6 +208,17 @@ func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Probl
 		append(args, limited(f.Limit))...)
 }
 
+// CountProblems implements store.Store.
+func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) {
+	where, args := conditions(f)
+	counts, err := query(ctx, s, "count problems", func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) },
+		`SELECT count(*) FROM problems p`+where, args...)
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
 // The documents are looked into by SQLite: after a storm there may be thousands that are fine.
 const unobservedProblems = `SELECT p.source, p.event_id FROM problems p
 	WHERE p.open = 1 AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0
@@ -252,9 +263,14 @@ func conditions(f store.Filter) (string, []any) {
 	if f.Host != "" {
 		add(`EXISTS (SELECT 1 FROM json_each(p.hosts) h WHERE h.value GLOB ?)`, f.Host)
 	}
-	if f.Room != "" {
+	if f.Rooms != nil {
+		marks := strings.TrimSuffix(strings.Repeat("?, ", len(f.Rooms)), ", ")
+		rooms := make([]any, 0, len(f.Rooms))
+		for _, room := range f.Rooms {
+			rooms = append(rooms, room)
+		}
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
-			AND t.room = ? AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0 OR t.tell_after > 0 AND t.desired > t.delivered))`, f.Room)
+			AND t.room IN (`+marks+`) AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0 OR t.tell_after > 0 AND t.desired > t.delivered))`, rooms...)
 	}
 	if len(terms) == 0 {
 		return "", nil

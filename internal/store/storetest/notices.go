@@ -142,6 +142,18 @@ func testCommands(t *testing.T, open Opener) {
 		unfinished := len(must(s.UnfinishedCommands(t.Context()))(t))
 		require.Equal(t, finished, unfinished == 1, state)
 	}
+	recent := func(since, claimed time.Time) (ids []string) {
+		for _, c := range must(s.RecentCommands(t.Context(), since, claimed))(t) {
+			ids = append(ids, c.ID)
+		}
+		return ids
+	}
+	want.State, want.DoneAt = store.CommandDone, t0.Add(time.Minute)
+	require.NoError(t, s.SaveCommand(t.Context(), want))
+	require.Equal(t, []string{"MSG1", "MSG2"}, recent(t0.Add(time.Minute), time.Time{}))
+	require.Equal(t, []string{"MSG2"}, recent(t0.Add(time.Minute+time.Microsecond), time.Time{}), "what is unfinished counts however old it is")
+	require.Equal(t, []string{"MSG2"}, recent(t0, t0.Add(time.Millisecond)))
+	require.Empty(t, recent(time.Time{}, t0.Add(time.Hour)))
 	require.ErrorIs(t, s.SaveCommand(t.Context(), store.Command{ID: "MSG9"}), store.ErrNotFound)
 	_, err := s.ClaimCommand(t.Context(), store.Command{})
 	require.Error(t, err, "without an id")

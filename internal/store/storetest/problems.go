@@ -112,15 +112,21 @@ func testFind(t *testing.T, open Opener) {
 		{"technical name", store.Filter{Host: "db*"}, []string{"4"}},
 		{"visible name", store.Filter{Host: "datenbank s?d"}, []string{"4"}},
 		{"a glob matches the whole name", store.Filter{Host: "db"}, nil},
-		{"to be told in the room, later", store.Filter{Room: "later"}, []string{"3"}},
-		{"told in the room", store.Filter{Room: "noc"}, []string{"2", "1"}},
-		{"together", store.Filter{Room: "noc", Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
+		{"to be told in the room, later", store.Filter{Rooms: []string{"later"}}, []string{"3"}},
+		{"told in the room", store.Filter{Rooms: []string{"noc"}}, []string{"2", "1"}},
+		{"told in one of several rooms", store.Filter{Rooms: []string{"db", "noc", "elsewhere"}}, []string{"2", "4", "1"}},
+		{"told in several rooms is once", store.Filter{Rooms: []string{"noc", "later"}, Open: true}, []string{"3", "1"}},
+		{"told in no room", store.Filter{Rooms: []string{}}, nil},
+		{"together", store.Filter{Rooms: []string{"noc"}, Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
 	} {
 		var got []string
 		for _, p := range must(s.FindProblems(t.Context(), c.filter))(t) {
 			got = append(got, p.Key.EventID)
 		}
 		require.Equal(t, c.want, got, c.name)
+		all := c.filter
+		all.Limit = 0
+		require.Len(t, must(s.FindProblems(t.Context(), all))(t), must(s.CountProblems(t.Context(), c.filter))(t), c.name)
 	}
 }
 
