@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/text"
 )
 
 // envAdmin is the environment variable for --admin.
@@ -127,7 +128,7 @@ func (t table) write(w io.Writer) {
 	fmt.Fprintln(columns, t.head)
 	for _, row := range t.rows {
 		for i := range row {
-			row[i] = printable(row[i])
+			row[i] = text.Line(row[i])
 		}
 		fmt.Fprintln(columns, strings.Join(row, "\t"))
 	}

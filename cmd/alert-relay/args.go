@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"nms-alert-relay/internal/text"
 )
 
 // want is a check of a command's arguments: there must be as many as names
@@ -31,7 +34,6 @@ func want(names ...string) cobra.PositionalArgs {
 // a word that is no subcommand is a wrong command line.
 func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
@@ -41,14 +43,19 @@ func group(cmd *cobra.Command) {
 }
 
 func unknownCommand(cmd *cobra.Command, word string) error {
-	return fmt.Errorf("unknown command %q for %q%s", word, cmd.CommandPath(), didYouMean("", cmd.SuggestionsFor(word)))
+	return fmt.Errorf("unknown command %q for %q%s", word, cmd.CommandPath(), didYouMean(word, "", text.Names(subcommands(cmd), (*cobra.Command).Name)))
 }
 
-func didYouMean(prefix string, words []string) string {
-	if len(words) == 0 {
-		return ""
+// subcommands lists those that help shows.
+func subcommands(cmd *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(c *cobra.Command) bool { return !c.IsAvailableCommand() })
+}
+
+func didYouMean(word, prefix string, names []string) string {
+	if near := text.Nearest(word, names); near != "" {
+		return " (did you mean " + prefix + near + "?)"
 	}
-	return " (did you mean " + prefix + strings.Join(words, " or "+prefix) + "?)"
+	return ""
 }
 
 var unknownFlag = regexp.MustCompile(`^unknown flag: --(.+)$`)
@@ -59,12 +66,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	if match == nil {
 		return err
 	}
-	// Cobra knows how to find near names of commands alone.
-	near := &cobra.Command{SuggestionsMinimumDistance: 2}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		near.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
-	})
-	return errors.New(err.Error() + didYouMean("--", near.SuggestionsFor(match[1])))
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return errors.New(err.Error() + didYouMean(match[1], "--", names))
 }
 
 // format is the value of --output.

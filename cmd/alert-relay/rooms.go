@@ -11,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/text"
 )
 
 func newRooms(g *globals) *cobra.Command {
@@ -82,7 +83,7 @@ func writeRooms(w io.Writer, rooms []relay.ListedRoom) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tBOT\tSTATE\tTYPE\tTITLE\tID")
 	for _, r := range rooms {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Name, "-"), r.Bot, r.State, cmp.Or(r.Type, "-"), cmp.Or(printable(r.Title), "-"), r.ID)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Name, "-"), r.Bot, r.State, cmp.Or(r.Type, "-"), cmp.Or(text.Line(r.Title), "-"), r.ID)
 	}
 	_ = t.Flush() // w is a buffer
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/text"
 )
 
 func newRoute(g *globals) *cobra.Command {
@@ -36,7 +37,7 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
 				return failed(err)
 			}
 			return g.print(cmd, e, func(w io.Writer) {
-				fmt.Fprintf(w, "%s, %s, severity %s\n", e.Problem, printable(e.Name), e.Severity)
+				fmt.Fprintf(w, "%s, %s, severity %s\n", e.Problem, text.Line(e.Name), e.Severity)
 				for _, s := range e.Steps {
 					mark := "no "
 					switch {
@@ -49,7 +50,7 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
 					if s.Line > 0 {
 						where = fmt.Sprintf(" (line %d)", s.Line)
 					}
-					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, printable(s.Reason))
+					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, text.Line(s.Reason))
 					if s.Matched && len(s.Rooms) > 0 {
 						fmt.Fprintf(w, " → %s", strings.Join(s.Rooms, ", "))
 					}

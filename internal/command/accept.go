@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 )
 
 // accept understands what was heard, asks whether the person may, and answers at
@@ -23,9 +24,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	var req Request
 	var fault *Misspelt
 	if h.Button != nil {
-		c.Text = fmt.Sprintf("pressed %s on %s", oneLine(cut(h.Button.Action, 40)), oneLine(cut(h.Button.Key, 100)))
+		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(h.Button.Action, 40)), text.Line(text.CutBytes(h.Button.Key, 100)))
 		if h.Button.Comment != "" {
-			c.Text += ": " + Clean(cut(h.Button.Comment, maxText))
+			c.Text += ": " + text.Block(text.CutBytes(h.Button.Comment, maxText))
 		}
 		var err error
 		if req, fault, err = e.press(ctx, c, s, *h.Button); err != nil {
@@ -138,7 +139,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 			return Request{}, nil, err
 		}
 		c.ParentID = b.Key
-		return Request{Verb: Ack, All: true, Text: "all yes " + Clean(cut(b.Comment, maxText))}, nil, nil
+		return Request{Verb: Ack, All: true, Text: "all yes " + text.Block(text.CutBytes(b.Comment, maxText))}, nil, nil
 	}
 	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
 	key := alert.ParseKey(b.Key)
@@ -147,7 +148,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	if !ok || !valid || ref.Source == "" {
 		return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
 	}
-	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: Clean(cut(b.Comment, maxText))}
+	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: text.Block(text.CutBytes(b.Comment, maxText))}
 	if verb == Comment && req.Text == "" {
 		return req, misspelt(verb, "Write your comment into the card's field first."), nil
 	}

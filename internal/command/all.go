@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 )
 
 // wide is a command about a whole digest. Thousands of problems are done in
@@ -208,10 +209,10 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	case w.Expired > 0:
 		state = store.CommandExpired
 	}
-	text, part := summary(w), ""
+	said, part := summary(w), ""
 	if j.d.Waiting && state == store.CommandDone {
 		part = waitingPart
 	}
-	j.c.Outcome, j.c.Detail = plain(cutRunes(text, 2000)), j.d.encode()
-	return e.finish(ctx, j.c, e.placeOf(j.c, *j.d.Heard, e.o.View()), part, state, text)
+	j.c.Outcome, j.c.Detail = plain(text.Cut(said, 2000)), j.d.encode()
+	return e.finish(ctx, j.c, e.placeOf(j.c, *j.d.Heard, e.o.View()), part, state, said)
 }

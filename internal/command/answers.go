@@ -8,6 +8,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -51,7 +52,7 @@ func titled(key alert.Key, name string, several bool) string {
 	if name == "" {
 		return nameIn(key, several)
 	}
-	short := cutRunes(name, 80)
+	short := text.Cut(name, 80)
 	if len(short) < len(name) {
 		short += "…"
 	}
@@ -97,7 +98,7 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, loc *tim
 func actorName(a alert.Actor) string {
 	for _, name := range []string{a.Name, a.Email} {
 		if name != "" {
-			return webex.EscapeMarkdown(cutRunes(name, 100))
+			return webex.EscapeMarkdown(text.Cut(name, 100))
 		}
 	}
 	return "somebody"
@@ -118,7 +119,7 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	name, verb, source := titled(a.Key, a.Name, several), phraseOf(r).base, webex.EscapeCode(a.Key.Source)
 	said := ""
 	if e.Message != "" {
-		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(cutRunes(e.Message, 500)))
+		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
 	}
 	switch e.Kind {
 	case zabbix.NotAuthorised:
@@ -285,7 +286,7 @@ func whichSource(v Verb, eventID string, found []target) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "❔ `%s` is in more than one Zabbix. Which one?\n", webex.EscapeCode(eventID))
 	for _, t := range found {
-		fmt.Fprintf(&b, "\n- `%s %s`: %s", v, webex.EscapeCode(t.Key.String()), webex.EscapeMarkdown(cutRunes(t.Problem.Name, 80)))
+		fmt.Fprintf(&b, "\n- `%s %s`: %s", v, webex.EscapeCode(t.Key.String()), webex.EscapeMarkdown(text.Cut(t.Problem.Name, 80)))
 	}
 	return b.String()
 }

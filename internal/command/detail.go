@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -164,20 +165,20 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 // for Zabbix records everything under the relay's own user. Where it is too long the words
 // are cut, never the signature. kept is what is left of the words.
 func sign(words string, p Person) (message, kept string) {
-	name := strings.NewReplacer("<", "", ">", "").Replace(oneLine(p.Name))
-	signature := "— " + cutRunes(name, 100)
+	name := strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name))
+	signature := "— " + text.Cut(name, 100)
 	if name == "" {
 		signature = "—"
 	}
-	signature += " <" + cutRunes(p.Email, 254) + "> (Webex)"
-	kept = Clean(words)
+	signature += " <" + text.Cut(p.Email, 254) + "> (Webex)"
+	kept = text.Block(words)
 	if kept == "" {
 		return signature, ""
 	}
 	const note = " … (cut by the relay)"
 	room := zabbix.MaxMessage - len([]rune(signature)) - 1
 	if len([]rune(kept)) > room {
-		kept = strings.TrimSpace(cutRunes(kept, room-len([]rune(note)))) + note
+		kept = strings.TrimSpace(text.Cut(kept, room-len([]rune(note)))) + note
 	}
 	return kept + "\n" + signature, kept
 }

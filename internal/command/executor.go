@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -313,7 +314,7 @@ func (e *Executor) finish(ctx context.Context, c store.Command, p place, part st
 		return err
 	}
 	if c.Outcome == "" {
-		c.Outcome = plain(cutRunes(markdown, 2000))
+		c.Outcome = plain(text.Cut(markdown, 2000))
 	}
 	return e.close(ctx, c, state, resultOf(state))
 }

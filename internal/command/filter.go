@@ -4,13 +4,14 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // parseProblems reads what narrows a list: a severity (high, >=high,
 // high,disaster), acked or unacked, host=GLOB, and words that the problem's name holds.
 func parseProblems(rest string) (Request, *Misspelt) {
 	r := Request{Verb: Problems}
-	var text []string
+	var words []string
 	for word, after := firstWord(rest); word != ""; word, after = firstWord(after) {
 		name, value, isPair := strings.Cut(word, "=")
 		lower := strings.ToLower(word)
@@ -29,10 +30,10 @@ func parseProblems(rest string) (Request, *Misspelt) {
 				}
 				r.Filter.Host = strings.ToLower(value)
 			case "text", "name":
-				text = append(text, value)
+				words = append(words, value)
 			default:
 				names := []string{"host", "text", "severity"}
-				if best, near := nearest(strings.ToLower(name), names); near {
+				if best := text.Nearest(strings.ToLower(name), names); best != "" {
 					return Request{}, misspelt(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(name), best)
 				}
 				return Request{}, misspelt(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(name))
@@ -46,14 +47,13 @@ func parseProblems(rest string) (Request, *Misspelt) {
 			r.Filter.Acknowledged = new(false)
 		case "all", "open", "and":
 		default:
-			words := append(severityWords(), "acked", "unacked")
-			if best, near := nearest(lower, words); near {
+			if best := text.Nearest(lower, append(severityWords(), "acked", "unacked")); best != "" {
 				return Request{}, misspelt(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(word), best)
 			}
-			text = append(text, unquote(word))
+			words = append(words, unquote(word))
 		}
 	}
-	r.Filter.Text = strings.TrimSpace(strings.Join(text, " "))
+	r.Filter.Text = strings.TrimSpace(strings.Join(words, " "))
 	return r, nil
 }
 
@@ -82,7 +82,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 			if !named {
 				return nil, false, nil
 			}
-			if best, near := nearest(name, severityWords()); near {
+			if best := text.Nearest(name, severityWords()); best != "" {
 				return nil, false, misspelt(Problems, "I don't know the severity `%s`. Did you mean `%s`?", echo(name), best)
 			}
 			return nil, false, misspelt(Problems, "I don't know the severity `%s`. It is one of %s.", echo(name), severityList())

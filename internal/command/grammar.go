@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // Verb is what a command does, by its full name.
@@ -87,7 +88,7 @@ func misspelt(v Verb, format string, args ...any) *Misspelt {
 // Parse understands what somebody said to the bot, without the mention. It is
 // pure. No words at all ask for help.
 func Parse(said string) (Request, *Misspelt) {
-	said = strings.TrimLeft(Clean(cut(said, maxText)), " \n,:;/!")
+	said = strings.TrimLeft(text.Block(text.CutBytes(said, maxText)), " \n,:;/!")
 	word, rest := firstWord(said)
 	if word == "" {
 		return Request{Verb: Help}, nil
@@ -146,7 +147,7 @@ func unknownVerb(word string) *Misspelt {
 	for alias := range aliases {
 		names = append(names, alias)
 	}
-	if best, ok := nearest(word, names); ok {
+	if best := text.Nearest(word, names); best != "" {
 		verb, _ := lookup(best)
 		return misspelt("", "I don't know the command `%s`. Did you mean `%s`?", echo(word), verb)
 	}
@@ -172,12 +173,12 @@ func parseHelp(rest string) (Request, *Misspelt) {
 // where nothing else could be.
 func parseSeverity(rest string) (Request, *Misspelt) {
 	const usage = "For example: `severity 4711 high`, or in a problem's thread `severity high`."
-	refs, text, fault := takeRefs(Severity, rest)
+	refs, rest, fault := takeRefs(Severity, rest)
 	if fault != nil {
 		return Request{}, fault
 	}
 	r := Request{Verb: Severity}
-	words := strings.TrimLeft(text, ":= ")
+	words := strings.TrimLeft(rest, ":= ")
 	if first, after := firstWord(words); strings.EqualFold(first, "to") {
 		words = after
 	}
@@ -190,13 +191,13 @@ func parseSeverity(rest string) (Request, *Misspelt) {
 		if err != nil {
 			return Request{}, misspelt(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
 		}
-		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], text
+		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], rest
 	default:
 		word, _ := firstWord(words)
 		if word == "" {
 			return Request{}, misspelt(Severity, "Which severity? One of %s. %s", severityList(), usage)
 		}
-		if best, near := nearest(strings.ToLower(word), severityWords()); near {
+		if best := text.Nearest(strings.ToLower(word), severityWords()); best != "" {
 			return Request{}, misspelt(Severity, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
 		}
 		return Request{}, misspelt(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)

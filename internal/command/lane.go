@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -291,14 +292,14 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 		return e.nextPart(ctx, j)
 	}
 	state, _ := over(j.d.Attempts)
-	text := outcome(j.d.Attempts, j.d.Waiting)
+	said := outcome(j.d.Attempts, j.d.Waiting)
 	p := e.placeOf(j.c, *j.d.Heard, e.o.View())
 	part := ""
 	if j.d.Waiting && state == store.CommandDone {
 		part = waitingPart // the note that it takes longer becomes the good news
 	}
-	j.c.Outcome, j.c.Detail = plain(cutRunes(outcome(j.d.Attempts, true), 2000)), j.d.encode()
-	return e.finish(ctx, j.c, p, part, state, text)
+	j.c.Outcome, j.c.Detail = plain(text.Cut(outcome(j.d.Attempts, true), 2000)), j.d.encode()
+	return e.finish(ctx, j.c, p, part, state, said)
 }
 
 // waitingPart is the part of an answer that tells that it takes longer.

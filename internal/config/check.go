@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"nms-alert-relay/internal/text"
 )
 
 // minSecret is the length below which a signing secret is worth a warning.
@@ -220,7 +222,7 @@ func (l *loader) exists(path, name, what string, names []string) {
 	if l.faulted(path) {
 		return
 	}
-	hint := didYouMean(name, names)
+	hint := text.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
 		hint = "known: " + strings.Join(names, ", ")
 	}

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // decoder fills a Config from YAML nodes. yaml.v3's own decoding stops at an
@@ -227,7 +228,7 @@ func (d *decoder) unknown(key *yaml.Node, full string, fields map[string]field) 
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	hint := didYouMean(key.Value, names)
+	hint := text.DidYouMean(key.Value, names)
 	if hint == "" {
 		hint = "known here: " + strings.Join(names, ", ")
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/internal/text"
 )
 
 // Room finds a room by its configured name.
@@ -139,8 +141,8 @@ type RoomSummary struct {
 // Summary sums the configuration up.
 func (c *Config) Summary() Summary {
 	s := Summary{
-		Sources: names(c.Zabbix, func(s Source) string { return s.Name }), Bots: names(c.Webex.Bots, func(b Bot) string { return b.Name }),
-		Senders: names(c.Notify, func(n Notify) string { return n.Name }),
+		Sources: text.Names(c.Zabbix, func(s Source) string { return s.Name }), Bots: text.Names(c.Webex.Bots, func(b Bot) string { return b.Name }),
+		Senders: text.Names(c.Notify, func(n Notify) string { return n.Name }),
 		Rooms:   []RoomSummary{}, Routes: len(c.Routes), DefaultRooms: c.DefaultRooms, People: len(c.People), Warnings: c.Warnings,
 	}
 	if s.Warnings == nil {
@@ -158,12 +160,4 @@ func (c *Config) Summary() Summary {
 		}
 	}
 	return s
-}
-
-func names[T any](list []T, name func(T) string) []string {
-	out := make([]string, 0, len(list))
-	for _, item := range list {
-		out = append(out, name(item))
-	}
-	return out
 }

@@ -10,9 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/go-playground/validator/v10"
+
+	"nms-alert-relay/internal/text"
 )
 
 // inlineName marks an inlined struct in the validator's paths: its keys stand
@@ -38,22 +39,22 @@ var fieldRules = sync.OnceValue(func() *validator.Validate {
 		}
 		return name
 	})
-	text := func(ok func(string) bool) validator.Func {
+	field := func(ok func(string) bool) validator.Func {
 		return func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }
 	}
 	for tag, rule := range map[string]validator.Func{
-		"name":        text(namePattern.MatchString),
-		"label":       text(func(s string) bool { return len(s) <= 100 && strings.IndexFunc(s, unicode.IsControl) < 0 }),
-		"domain":      text(domainPattern.MatchString),
-		"room_id":     text(roomIDPattern.MatchString),
-		"address":     text(validAddress),
-		"service_url": text(func(s string) bool { return validURL(s, true) }),
-		"proxy_url":   text(func(s string) bool { return validURL(s, false) }),
-		"glob":        text(func(s string) bool { _, err := ParseGlob(s); return err == nil && s != "" }),
-		"tag":         text(func(s string) bool { _, err := ParseTagRule(s); return err == nil }),
-		"pattern":     text(func(s string) bool { _, err := regexp.Compile(s); return err == nil }),
-		"days":        text(func(s string) bool { _, err := parseDays(s); return err == nil }),
-		"hours":       text(func(s string) bool { _, _, err := parseHours(s); return err == nil }),
+		"name":        field(namePattern.MatchString),
+		"label":       field(func(s string) bool { return len(s) <= 100 && !strings.ContainsFunc(s, text.Dangerous) }),
+		"domain":      field(domainPattern.MatchString),
+		"room_id":     field(roomIDPattern.MatchString),
+		"address":     field(validAddress),
+		"service_url": field(func(s string) bool { return validURL(s, true) }),
+		"proxy_url":   field(func(s string) bool { return validURL(s, false) }),
+		"glob":        field(func(s string) bool { _, err := ParseGlob(s); return err == nil && s != "" }),
+		"tag":         field(func(s string) bool { _, err := ParseTagRule(s); return err == nil }),
+		"pattern":     field(func(s string) bool { _, err := regexp.Compile(s); return err == nil }),
+		"days":        field(func(s string) bool { _, err := parseDays(s); return err == nil }),
+		"hours":       field(func(s string) bool { _, _, err := parseHours(s); return err == nil }),
 		"least":       func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) >= mustDuration(fl.Param()) },
 		"most":        func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
 	} {
@@ -123,7 +124,7 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 		if e.StructNamespace() == "Config.Store.Driver" && value == "postgres" {
 			return "this version keeps its store in SQLite only", "driver: sqlite"
 		}
-		return fmt.Sprintf("unknown value %q: want %s", value, list(choices)), didYouMean(value, choices)
+		return fmt.Sprintf("unknown value %q: want %s", value, text.Or(choices)), text.DidYouMean(value, choices)
 	case "min", "gt", "least":
 		if e.Tag() == "gt" {
 			return fmt.Sprintf("%s is too little: more than %s", value, e.Param()), ""
@@ -186,12 +187,4 @@ var missingHints = map[string]string{
 	"role":          "viewer, operator or admin",
 	"when":          `the hours: when: [{days: [mon-fri], hours: "22:00-07:00"}]`,
 	"after":         "how long nobody has acknowledged it by then: after: 15m",
-}
-
-// list is "a, b or c".
-func list(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // String is the span in words: "mon-fri 08:00-18:00 Europe/Berlin".
@@ -30,7 +31,7 @@ func (q Quiet) String() string {
 	for _, w := range q.When {
 		spans = append(spans, w.String())
 	}
-	return "quiet " + list(spans) + " for what is below " + q.Below.String()
+	return "quiet " + text.Or(spans) + " for what is below " + q.Below.String()
 }
 
 // Timing is in words when the route tells later than at once, or again; "" where

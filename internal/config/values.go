@@ -10,6 +10,7 @@ import (
 	_ "time/tzdata" // a minimal container has no time zones of its own
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // invalid is a value that can't be read, before it is known where it stands.
@@ -168,15 +169,15 @@ func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 }
 
 // unknownSeverity is the fault of a severity's name, with a suggestion.
-func unknownSeverity(text, hint string) *invalid {
+func unknownSeverity(word, hint string) *invalid {
 	names := make([]string, 0, len(alert.Severities))
 	for _, s := range alert.Severities {
 		names = append(names, s.String())
 	}
-	if meant := closest(strings.ToLower(strings.TrimSpace(text)), names); meant != "" {
+	if meant := text.Nearest(strings.ToLower(strings.TrimSpace(word)), names); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}
-	return &invalid{fmt.Sprintf("unknown severity %q: want one of %s, or 0 to 5", strings.TrimSpace(text), strings.Join(names, ", ")), hint}
+	return &invalid{fmt.Sprintf("unknown severity %q: want one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint}
 }
 
 // String writes the set as configuration can read it again: ">=high", "high", a

@@ -2,11 +2,11 @@ package delivery
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -95,10 +95,7 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 }
 
 // code quotes text that isn't ours. What is longer than a reason should be is cut.
-func code(text string) string {
+func code(s string) string {
 	const most = 500
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return "`" + webex.EscapeCode(text) + "`"
+	return "`" + webex.EscapeCode(text.ShortenBytes(s, most)) + "`"
 }

@@ -12,6 +12,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -77,18 +78,10 @@ func sourceOf(k *key, named string) (string, *zabbix.Fault) {
 		return "", &zabbix.Fault{Field: "source", What: "missing: the secret serves several sources",
 			Hint: "the media type needs a parameter source, one of " + strings.Join(k.owners, ", ")}
 	case i < 0:
-		return "", &zabbix.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", shorten(named)),
+		return "", &zabbix.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", text.Shorten(named, 40)),
 			Hint: "want " + strings.Join(k.owners, ", ")}
 	}
 	return k.owners[i], nil
-}
-
-// shorten bounds what is repeated of a stranger's text.
-func shorten(text string) string {
-	if r := []rune(text); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return text
 }
 
 // unkept is the answer where the store doesn't take something.

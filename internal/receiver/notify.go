@@ -11,12 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-playground/validator/v10"
 
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -55,7 +55,7 @@ var notificationRules = sync.OnceValue(func() *validator.Validate {
 	for tag, ok := range map[string]func(string) bool{
 		"words": func(s string) bool { return strings.TrimSpace(s) != "" },
 		"bytes": func(s string) bool { return len(s) <= maxMessage },
-		"line":  func(s string) bool { return strings.IndexFunc(s, unicode.IsControl) < 0 },
+		"line":  func(s string) bool { return !strings.ContainsFunc(s, text.Dangerous) },
 	} {
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
 			panic(err) // a tag of ours that the library refuses: caught by any test
@@ -94,7 +94,7 @@ func parseNotification(body []byte) (notification, []zabbix.Fault) {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		found = append(found, zabbix.Fault{Field: shorten(name), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
+		found = append(found, zabbix.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
 	}
 	if len(found) > 0 {
 		return n, found // what is wrong in form would only be told twice

@@ -11,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 )
 
 // DeadLetter is a post or notice that Webex refused for good, as it is listed.
@@ -116,11 +117,11 @@ func (a *adminAPI) names(ctx context.Context, letters []store.DeadLetter) map[al
 }
 
 // opening is how a text begins: its first line, cut.
-func opening(text string) string {
+func opening(s string) string {
 	const most = 80
-	line, _, more := strings.Cut(strings.TrimSpace(text), "\n")
-	if runes := []rune(line); len(runes) > most {
-		line, more = string(runes[:most]), true
+	line, _, more := strings.Cut(strings.TrimSpace(s), "\n")
+	if head := text.Cut(line, most); head != line {
+		line, more = head, true
 	}
 	if line = strings.TrimSpace(line); more {
 		line += " …"

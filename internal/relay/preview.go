@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -110,7 +111,7 @@ func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o PreviewOp
 	}
 	settings, ok := delivery.RoomsOf(cfg)(name, rule)
 	if !ok {
-		return room, fmt.Errorf("no room %q is configured: there are %s", name, strings.Join(names(o.Config.Rooms, func(r config.Room) string { return r.Name }), ", "))
+		return room, fmt.Errorf("no room %q is configured: there are %s", name, strings.Join(text.Names(o.Config.Rooms, func(r config.Room) string { return r.Name }), ", "))
 	}
 	return settings.Room, nil
 }

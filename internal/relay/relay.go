@@ -34,6 +34,7 @@ import (
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -148,7 +149,7 @@ func (r *Relay) listen() error {
 // connect makes the parts and says who wakes whom.
 func (r *Relay) connect() error {
 	cfg, log := r.cfg, r.log
-	sourceNames := names(cfg.Zabbix, func(s config.Source) string { return s.Name })
+	sourceNames := text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name })
 	router, err := route.New(cfg)
 	if err != nil {
 		return err
@@ -205,7 +206,7 @@ func (r *Relay) connect() error {
 		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, Log: log, Metrics: events,
 	})
 	directory := func() chat.Directory { return cfg }
-	heardMetrics := chat.NewMetrics(r.registry, names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
+	heardMetrics := chat.NewMetrics(r.registry, text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
 	reader := chat.NewReader(bots.hearing(deliver), directory, heardMetrics)
 	executor := command.New(command.Options{
 		View: func() command.View {
@@ -388,14 +389,6 @@ func commanded(sources map[string]*zabbix.Client) map[string]command.Zabbix {
 		m[name] = c
 	}
 	return m
-}
-
-func names[T any](list []T, name func(T) string) []string {
-	out := make([]string, 0, len(list))
-	for _, v := range list {
-		out = append(out, name(v))
-	}
-	return out
 }
 
 func buildInfo(version string) prometheus.Collector {

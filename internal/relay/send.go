@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -61,7 +62,7 @@ func (o SendOptions) tokenIn(cfg *config.Config) (string, error) {
 		return "", fmt.Errorf("no notify sender in %s may write to people: give one persons: true", cfg.File)
 	}
 	if _, ok := cfg.Room(o.To); !ok {
-		known := strings.Join(names(cfg.Rooms, func(r config.Room) string { return r.Name }), ", ")
+		known := strings.Join(text.Names(cfg.Rooms, func(r config.Room) string { return r.Name }), ", ")
 		return "", fmt.Errorf("no room in %s is called %q: there are %s (an e-mail address needs --person)", cfg.File, o.To, known)
 	}
 	return "", fmt.Errorf("no notify sender in %s may write to room %q: name the room in one's rooms, under notify", cfg.File, o.To)

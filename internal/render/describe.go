@@ -65,7 +65,7 @@ func (b *builder) describeInternal(v *View) {
 	case "0":
 		object, name = "trigger", v.Trigger
 	case "5":
-		object, name = "discovery rule", firstText(text(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
+		object, name = "discovery rule", firstText(limited(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
 	}
 	v.Emoji, v.Status = "⚙️", "internal · "+object+" in trouble"
 	switch strings.ToLower(b.p.Macros["event.status"]) {
@@ -84,7 +84,7 @@ func (b *builder) describeInternal(v *View) {
 // describeDiscovery: "found" and "up" differ in nothing, nor do "lost" and
 // "down". Object 2 is a service, 1 a host.
 func (b *builder) describeDiscovery(v *View) {
-	macro := func(name string) Text { return text(b.p.Macros[name], b.limit(maxHost)) }
+	macro := func(name string) Text { return limited(b.p.Macros[name], b.limit(maxHost)) }
 	v.Emoji, v.Status = "🔎", "discovery"
 	device := firstText(macro("discovery.device.dns"), macro("discovery.device.ipaddress"))
 	if len(v.Hosts) > 0 {
@@ -121,11 +121,11 @@ func (b *builder) describeAutoregistration(v *View) {
 	v.Emoji, v.Status = "🆕", "autoregistration"
 	if len(b.p.Hosts) > 0 {
 		h := b.p.Hosts[0]
-		v.Title = firstText(text(h.Label(), b.limit(maxHost)), v.Title)
+		v.Title = firstText(limited(h.Label(), b.limit(maxHost)), v.Title)
 		v.Hosts = nil
-		if ip := text(h.IP, b.limit(maxHost)); ip != "" {
+		if ip := limited(h.IP, b.limit(maxHost)); ip != "" {
 			v.Subject = ip
-			if port := text(b.p.Macros["host.port"], maxLabel); port != "" {
+			if port := limited(b.p.Macros["host.port"], maxLabel); port != "" {
 				v.Subject += " port " + port
 			}
 		}

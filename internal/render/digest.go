@@ -401,7 +401,7 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 	default:
 		b.WriteString("⚙️")
 	}
-	title := text(g.title, maxGroupName)
+	title := limited(g.title, maxGroupName)
 	if title == "" {
 		title = "without a name"
 	}

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // DigestFile is the complete list, a line for each problem, as plain text: what
@@ -35,7 +34,7 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 	}
 	var b strings.Builder
 	b.Grow(128 * (len(items) + 2))
-	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), plainLine(room.Name), number(open), now.In(loc).Format("2006-01-02 15:04:05 MST"))
+	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), text.Line(room.Name), number(open), now.In(loc).Format("2006-01-02 15:04:05 MST"))
 	for _, i := range items {
 		state := "open"
 		switch {
@@ -52,7 +51,7 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 		if !i.OpenedAt.IsZero() {
 			opened = i.OpenedAt.In(loc).Format("2006-01-02 15:04:05")
 		}
-		fmt.Fprintf(&b, "%-12s  %-14s  %-19s  %s  %s  %s\r\n", state, severity, opened, plainLine(i.Key.String()), cmp.Or(fileHosts(i.Hosts), "-"), plainLine(i.Title))
+		fmt.Fprintf(&b, "%-12s  %-14s  %-19s  %s  %s  %s\r\n", state, severity, opened, text.Line(i.Key.String()), cmp.Or(fileHosts(i.Hosts), "-"), text.Line(i.Title))
 	}
 	return []byte(b.String())
 }
@@ -61,33 +60,15 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 func fileHosts(hosts []alert.Host) string {
 	var all []string
 	for _, h := range hosts {
-		label := plainLine(h.Label())
+		label := text.Line(h.Label())
 		if h.Name != "" && h.Host != "" && h.Host != h.Name {
-			label += " [" + plainLine(h.Host) + "]"
+			label += " [" + text.Line(h.Host) + "]"
 		}
 		if label != "" {
 			all = append(all, label)
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// plainLine keeps a stranger's text in its line: no control characters, none
-// that turn the direction of writing.
-func plainLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return '\uFFFD'
-		case unicode.IsSpace(r) || r == '\u2028' || r == '\u2029':
-			return ' '
-		case r == '\u200C' || r == '\u200D': // emoji and several scripts need them
-			return r
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
-			return -1
-		}
-		return r
-	}, s))
 }
 
 func boolInt(b bool) int {

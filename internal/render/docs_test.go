@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -61,9 +62,9 @@ func FuzzPlainTextIsWhatEscapingLeavesAlone(f *testing.F) {
 
 // Texts are cut between characters, and no longer than they may be.
 func TestCut(t *testing.T) {
-	require.Equal(t, "磁盘", cut("磁盘", 2))
-	require.Equal(t, "磁…", cut("磁盘满", 2))
-	require.Equal(t, "a…", cut("a  bcd", 4), "no space before the mark")
-	require.Equal(t, "…", cut("abc", 1))
-	require.Empty(t, text("\u202e\x07 \u200b", 10), "what doesn't show isn't there")
+	require.Equal(t, "磁盘", text.Shorten("磁盘", 2))
+	require.Equal(t, "磁…", text.Shorten("磁盘满", 2))
+	require.Equal(t, "a…", text.Shorten("a  bcd", 4), "no space before the mark")
+	require.Equal(t, "…", text.Shorten("abc", 1))
+	require.Empty(t, limited("\u202e\x07 \u200b", 10), "what doesn't show isn't there")
 }

@@ -103,7 +103,7 @@ func (b *builder) entry(e alert.Entry, day time.Time) Entry {
 			out.Did += Text(" after " + d)
 		}
 		if b.p.RecoveredOpData != "" {
-			out.Did += ", now " + text(b.p.RecoveredOpData, b.limit(maxOpData))
+			out.Did += ", now " + limited(b.p.RecoveredOpData, b.limit(maxOpData))
 		}
 	case alert.EntryCancelled:
 		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation: no recovery will be told"
@@ -129,7 +129,7 @@ func (b *builder) newest(list []alert.Entry, day time.Time) (entries []Entry, ea
 
 func (b *builder) update(out *Entry, u alert.Update) {
 	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions know an address
-	out.Comment = text(strings.TrimSpace(u.Text()), b.limit(b.comment))
+	out.Comment = limited(strings.TrimSpace(u.Text()), b.limit(b.comment))
 	out.By = b.actor(u.Actor)
 	out.Emoji = updateEmoji(u.Actions)
 	out.Did = b.did(u.Actions, out.By != "", out.Comment != "")
@@ -140,7 +140,7 @@ func (b *builder) actor(a alert.Actor) Text {
 	if name == "" || name == alert.HiddenAuthor {
 		name = a.Email
 	}
-	by := text(name, b.limit(maxActor))
+	by := limited(name, b.limit(maxActor))
 	switch {
 	case by == "" && b.p.Origin == alert.OriginService:
 		return "" // its parts changed it
@@ -205,7 +205,7 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	add(a.ToCause, "made it a cause")
 	add(a.ToSymptom, "made it a symptom")
 	if a.Other != "" {
-		words = append(words, string(text(a.Other, b.limit(maxOther))))
+		words = append(words, string(limited(a.Other, b.limit(maxOther))))
 	}
 	if len(words) == 0 {
 		if a.Comment || commented {

@@ -200,7 +200,7 @@ func clockIn(loc *time.Location, day time.Time) func(time.Time) string {
 }
 
 func title(i DigestItem) string {
-	if t := text(i.Title, maxGroupName); t != "" {
+	if t := limited(i.Title, maxGroupName); t != "" {
 		return "**" + t.String() + "**"
 	}
 	return "**without a name**"
@@ -222,7 +222,7 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 // idOf is an event's id, with its source where there are several.
 func (r *Renderer) idOf(k alert.Key) Text {
 	if len(r.sources) > 1 {
-		return text(k.String(), maxLabel)
+		return limited(k.String(), maxLabel)
 	}
-	return text(k.EventID, maxLabel)
+	return limited(k.EventID, maxLabel)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -22,7 +23,7 @@ var functions = template.FuncMap{
 	"duration": formatDuration,
 	"join":     join,
 	"some":     some,
-	"limit":    func(runes int, t Text) Text { return Text(cut(string(t), max(runes, 1))) },
+	"limit":    func(runes int, t Text) Text { return Text(text.Shorten(string(t), max(runes, 1))) },
 	"upper":    func(t Text) Text { return Text(strings.ToUpper(string(t))) },
 	"lower":    func(t Text) Text { return Text(strings.ToLower(string(t))) },
 	"code":     func(t Text) Markdown { return Markdown("`" + webex.EscapeCode(string(t)) + "`") },

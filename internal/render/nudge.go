@@ -29,9 +29,9 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	why := Text("nobody acknowledged it for " + formatDuration(n.At.Add(-n.After), n.At))
 	switch {
 	case n.Room != b.room && slices.Contains(n.Rooms, b.room):
-		out.Did = "escalated from " + text(n.Room, b.limit(maxLabel)) + ": " + why
+		out.Did = "escalated from " + limited(n.Room, b.limit(maxLabel)) + ": " + why
 	case len(n.Rooms) > 0:
-		out.Did = "escalated to " + text(strings.Join(n.Rooms, ", "), b.limit(maxLabel)) + ": " + why
+		out.Did = "escalated to " + limited(strings.Join(n.Rooms, ", "), b.limit(maxLabel)) + ": " + why
 	default:
 		out.Did = why
 	}
@@ -148,9 +148,9 @@ func digestNudge(n alert.Nudge, room string) string {
 	case n.Kind == alert.EntryReminded:
 		return "⏰ {n} still open, and nobody has acknowledged {them}"
 	case n.Room != room && slices.Contains(n.Rooms, room):
-		return "⏫ {n} escalated from " + text(n.Room, maxLabel).String() + ": " + why
+		return "⏫ {n} escalated from " + limited(n.Room, maxLabel).String() + ": " + why
 	case len(n.Rooms) > 0:
-		return "⏫ {n} escalated to " + text(strings.Join(n.Rooms, ", "), maxLabel).String() + ": " + why
+		return "⏫ {n} escalated to " + limited(strings.Join(n.Rooms, ", "), maxLabel).String() + ": " + why
 	}
 	return "⏫ {n} open, and " + why
 }

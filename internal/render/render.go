@@ -170,7 +170,7 @@ func (r *Renderer) Test(source string, room Room, now time.Time) string {
 	if loc == nil {
 		loc = time.UTC
 	}
-	out, _ := finish("🧪 Test message from Zabbix **" + text(source, maxLabel).String() + "**, " + formatTime(now.In(loc)) +
+	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(loc)) +
 		"\nIt reached the relay and this room: problems will come here. Nothing is wrong.")
 	return out
 }

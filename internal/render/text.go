@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -65,8 +64,8 @@ const maxURL = 1000
 // safeURL takes an address that came with an alert and gives it as a link's
 // target, with the host that it leads to; "" where it isn't plainly one of a web
 // page.
-func safeURL(text string) (target URL, host string) {
-	u, err := url.Parse(strings.TrimSpace(text))
+func safeURL(address string) (target URL, host string) {
+	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return "", ""
 	}
@@ -99,42 +98,13 @@ func linkTarget(address string) string {
 	return out.String()
 }
 
-// text makes a Text of at most limit runes; "" where nothing of it would show.
-func text(s string, limit int) Text {
-	s = cut(s, limit)
-	if visible(s) {
+// limited is a Text of at most limit characters, or "" if nothing of it would show.
+func limited(s string, limit int) Text {
+	s = text.Shorten(s, limit)
+	if text.Visible(s) {
 		return Text(s)
 	}
 	return ""
-}
-
-// visible says whether anything of s is left once it is escaped.
-func visible(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] > ' ' && s[i] < 0x7f {
-			return true
-		}
-	}
-	return s != "" && webex.EscapeMarkdown(s) != ""
-}
-
-// cut shortens s to limit runes, the last of them "…".
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	n := 0
-	last := 0 // where the rune before the limit begins
-	for i := range s {
-		if n == limit-1 {
-			last = i
-		}
-		if n == limit {
-			return strings.TrimRightFunc(s[:last], unicode.IsSpace) + "…"
-		}
-		n++
-	}
-	return s
 }
 
 // finish makes a message of what a template gave: each line a line of its own,
@@ -156,20 +126,21 @@ func finish(s string) (markdown string, fits bool) {
 	return webex.CutMarkdown(out.String(), webex.MaxMessageBytes), out.Len() <= webex.MaxMessageBytes
 }
 
-// tidy splits into lines: without trailing spaces, with no two blank ones in a
+// zeroWidthSpace is what webex.EscapeMarkdown puts into addresses.
+const zeroWidthSpace = '\u200B'
+
+// tidy splits into lines: without dangerous characters, without trailing spaces, with no two blank ones in a
 // row, none at either end.
 func tidy(s string) []string {
-	if !clean(s) {
-		s = strings.Map(func(r rune) rune {
-			if r == '\t' {
-				return ' '
-			}
-			if r != '\n' && unicode.IsControl(r) {
-				return -1
-			}
-			return r
-		}, strings.ToValidUTF8(s, "\uFFFD"))
-	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r != '\n' && r != zeroWidthSpace && text.Dangerous(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 	lines := make([]string, 0, 1+strings.Count(s, "\n"))
 	for line := range strings.SplitSeq(s, "\n") {
 		line = strings.TrimRight(line, " ")
@@ -182,15 +153,4 @@ func tidy(s string) []string {
 		lines = lines[:n-1]
 	}
 	return lines
-}
-
-// clean says that s is valid UTF-8 without control characters but newlines.
-func clean(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < ' ' && c != '\n' || c == 0x7f || c == 0xC2 && i+1 < len(s) && s[i+1] < 0xA0 {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
 }

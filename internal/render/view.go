@@ -98,7 +98,7 @@ const ownTag = "relay_link"
 func (v *View) Tag(name string) Text {
 	for _, t := range v.facts.Tags {
 		if t.Tag == name {
-			return text(t.Value, v.limit(maxOpData))
+			return limited(t.Value, v.limit(maxOpData))
 		}
 	}
 	return ""
@@ -112,7 +112,7 @@ func (v *View) Macro(name string) Text {
 	if !ok {
 		value = factMacro(v.facts, name)
 	}
-	return text(value, v.limit(maxOpData))
+	return limited(value, v.limit(maxOpData))
 }
 
 // Age is how long it has been open by now; "" for what isn't. It can't stay
@@ -230,27 +230,27 @@ func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
 func (b *builder) view(room Room, now time.Time) *View {
 	p := b.p
 	v := &View{
-		Source: text(p.Key.Source, maxLabel), EventID: text(p.Key.EventID, maxLabel), ID: b.id(p.Key),
+		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.EventID, maxLabel), ID: b.id(p.Key),
 		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
 		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
 		Suppressed: p.Suppressed && p.Open(), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
-		Name: text(p.Name, b.limit(maxName)), OpData: text(p.OpData, b.limit(maxOpData)),
-		Trigger: text(p.TriggerName, b.limit(maxName)), Description: text(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
-		Item: text(p.ItemName, b.limit(maxName)), Service: text(p.Service, b.limit(maxName)),
-		RootCause: text(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
+		Name: limited(p.Name, b.limit(maxName)), OpData: limited(p.OpData, b.limit(maxOpData)),
+		Trigger: limited(p.TriggerName, b.limit(maxName)), Description: limited(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
+		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),
+		RootCause: limited(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
 		OpenedAt:  b.local(p.OpenedAt), ResolvedAt: b.local(p.ResolvedAt), SuppressedUntil: b.local(p.SuppressedUntil), Now: now.In(b.loc),
-		ZabbixURL: b.r.problemURL(p), Room: text(room.Name, maxLabel), Presentation: string(room.Presentation),
+		ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
 		macros: p.Macros, facts: &p.Facts, limit: b.limit,
 	}
 	if p.RecoveredOpData != p.OpData && v.Resolved {
-		v.RecoveredOpData = text(p.RecoveredOpData, b.limit(maxOpData))
+		v.RecoveredOpData = limited(p.RecoveredOpData, b.limit(maxOpData))
 	}
 	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
 	b.lists(v)
 	b.runbook(v)
 	if p.CauseEventID != "" {
 		v.Cause = b.id(alert.Key{Source: p.Key.Source, EventID: p.CauseEventID})
-		v.CauseName = text(p.Macros["event.cause.name"], b.limit(maxName))
+		v.CauseName = limited(p.Macros["event.cause.name"], b.limit(maxName))
 	}
 	b.describe(v)
 	b.notes(v)
@@ -269,9 +269,9 @@ func hasSeverity(p *alert.Problem) bool {
 
 func (b *builder) id(k alert.Key) Text {
 	if len(b.r.sources) > 1 && k.Source != "" {
-		return text(k.String(), maxLabel)
+		return limited(k.String(), maxLabel)
 	}
-	return text(k.EventID, maxLabel)
+	return limited(k.EventID, maxLabel)
 }
 
 func (b *builder) lists(v *View) {
@@ -280,12 +280,12 @@ func (b *builder) lists(v *View) {
 		v.Hosts = make([]Text, 0, len(p.Hosts))
 	}
 	for _, h := range p.Hosts {
-		if label := text(h.Label(), b.limit(maxHost)); label != "" {
+		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
 			v.Hosts = append(v.Hosts, label)
 		}
 	}
 	for _, g := range p.Groups {
-		if label := text(g, b.limit(maxHost)); label != "" {
+		if label := limited(g, b.limit(maxHost)); label != "" {
 			v.Groups = append(v.Groups, label)
 		}
 	}
@@ -296,8 +296,8 @@ func (b *builder) lists(v *View) {
 		if t.Tag == ownTag {
 			continue
 		}
-		if name := text(t.Tag, b.limit(maxTag)); name != "" {
-			v.Tags = append(v.Tags, Tag{name, text(t.Value, b.limit(maxTag))})
+		if name := limited(t.Tag, b.limit(maxTag)); name != "" {
+			v.Tags = append(v.Tags, Tag{name, limited(t.Value, b.limit(maxTag))})
 		}
 	}
 }
@@ -310,11 +310,11 @@ func (b *builder) runbook(v *View) {
 	if target == "" {
 		return
 	}
-	name := text(b.p.TriggerURLName, b.limit(maxLabel))
+	name := limited(b.p.TriggerURLName, b.limit(maxLabel))
 	if name == "" {
 		name = "runbook"
 	}
-	v.RunbookURL, v.RunbookLabel = target, name+" ("+text(host, maxLabel)+")"
+	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
 }
 
 // problemURL is the page of a problem in its Zabbix; "" where its source has no address.

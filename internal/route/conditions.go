@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/text"
 )
 
 // condition is one thing that a route asks of a problem.
@@ -162,7 +163,7 @@ func (c sourceIs) why(s *subject, held bool) string {
 	if held {
 		return "source is " + s.problem.Key.Source
 	}
-	return fmt.Sprintf("source is %s, not %s", s.problem.Key.Source, oneOf(c.names))
+	return fmt.Sprintf("source is %s, not %s", s.problem.Key.Source, text.Or(c.names))
 }
 
 type originIs struct{ origins []alert.Origin }
@@ -177,7 +178,7 @@ func (c originIs) why(s *subject, held bool) string {
 	for _, o := range c.origins {
 		names = append(names, string(o))
 	}
-	return fmt.Sprintf("origin is %s, not %s", s.problem.Origin, oneOf(names))
+	return fmt.Sprintf("origin is %s, not %s", s.problem.Origin, text.Or(names))
 }
 
 type timeIs struct {
@@ -195,7 +196,7 @@ func (c timeIs) why(s *subject, held bool) string {
 			return fmt.Sprintf("it is %s: in %s", span.Local(s.now).Format("Mon 15:04 MST"), c.texts[i])
 		}
 	}
-	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), oneOf(c.texts))
+	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), text.Or(c.texts))
 }
 
 type hostIs struct{ globs []config.Glob }
@@ -260,16 +261,16 @@ func (c tagIs) why(s *subject, held bool) string {
 		}
 	}
 	if len(c.with) == 0 {
-		return "no tag is there that " + oneOf(ruleTexts(c.without)) + " forbids"
+		return "no tag is there that " + text.Or(ruleTexts(c.without)) + " forbids"
 	}
 	have := make([]string, 0, len(s.problem.Tags))
 	for _, t := range s.problem.Tags {
 		have = append(have, quoted(t.Tag+"="+t.Value))
 	}
 	if len(have) == 0 {
-		return fmt.Sprintf("no tag matches %s: it has no tags", oneOf(ruleTexts(c.with)))
+		return fmt.Sprintf("no tag matches %s: it has no tags", text.Or(ruleTexts(c.with)))
 	}
-	return fmt.Sprintf("no tag matches %s: tags are %s", oneOf(ruleTexts(c.with)), shortList(have))
+	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(ruleTexts(c.with)), shortList(have))
 }
 
 // hasTag asks whether a tag with the rule's name, and value, is there; of the
@@ -319,5 +320,5 @@ func globTexts(globs []config.Glob) string {
 	for _, g := range globs {
 		texts = append(texts, g.String())
 	}
-	return oneOf(texts)
+	return text.Or(texts)
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"nms-alert-relay/internal/text"
 )
 
 // CreateMessage posts a message; with a File as multipart/form-data, which
@@ -53,7 +55,7 @@ func fileCall(op string, m NewMessage, into any) (call, error) {
 	}
 	header := textproto.MIMEHeader{}
 	header.Set("Content-Disposition", multipart.FileContentDisposition("files", m.File.Name))
-	header.Set("Content-Type", clean(ctype))
+	header.Set("Content-Type", text.Line(ctype))
 	part, _ := form.CreatePart(header)
 	_, _ = part.Write(m.File.Content)
 	_ = form.Close()

@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/net/html"
+
+	"nms-alert-relay/internal/text"
 )
 
 const (
@@ -44,14 +45,14 @@ func (c *Client) refusal(op string, resp *http.Response) error {
 		Status:     resp.StatusCode,
 		Message:    c.redact(reason),
 		Hint:       hint,
-		TrackingID: c.redact(clean(id)),
+		TrackingID: c.redact(text.Line(id)),
 		RetryAfter: retryAfter(resp, time.Now()),
 		// A gateway that lost its upstream can't say whether that took the request.
 		Unanswered: resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout,
 	}
 }
 
-func trackingID(h http.Header) string { return clean(h.Get("Trackingid")) } // Get ignores case
+func trackingID(h http.Header) string { return text.Line(h.Get("Trackingid")) } // Get ignores case
 
 // retryAfter is what the answer says, in either of the header's two forms; 0
 // where the status asks for no waiting.
@@ -92,20 +93,20 @@ func reasonIn(body []byte) (reason, trackingID string) {
 	}
 	if err := json.Unmarshal(body, &answer); err == nil {
 		parts := []string{}
-		if m := clean(answer.Message); m != "" {
+		if m := text.Line(answer.Message); m != "" {
 			parts = append(parts, m)
 		}
 		for _, e := range answer.Errors {
-			if d := clean(e.Description); d != "" && (len(parts) == 0 || d != parts[0]) {
+			if d := text.Line(e.Description); d != "" && (len(parts) == 0 || d != parts[0]) {
 				parts = append(parts, d)
 			}
 		}
-		return short(strings.Join(parts, "; ")), answer.TrackingID
+		return text.ShortenBytes(strings.Join(parts, "; "), maxReasonBytes), answer.TrackingID
 	}
-	if text := strings.TrimSpace(string(body)); strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
-		return short(clean(text)), ""
+	if raw := strings.TrimSpace(string(body)); strings.HasPrefix(raw, "{") || strings.HasPrefix(raw, "[") {
+		return text.ShortenBytes(text.Line(raw), maxReasonBytes), ""
 	}
-	return short(clean(textOfHTML(string(body)))), ""
+	return text.ShortenBytes(text.Line(textOfHTML(string(body))), maxReasonBytes), ""
 }
 
 func textOfHTML(page string) string {
@@ -128,27 +129,6 @@ func textOfHTML(page string) string {
 			hidden = false
 		}
 	}
-}
-
-// clean makes foreign text one printable line.
-func clean(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if dangerous(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))), " ")
-}
-
-func short(s string) string {
-	if len(s) <= maxReasonBytes {
-		return s
-	}
-	cut := maxReasonBytes - len("…")
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }
 
 func (c *Client) redacted(err error) error {

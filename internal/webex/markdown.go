@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"nms-alert-relay/internal/text"
 )
 
 // What strangers write (alert texts, chat texts) goes through EscapeMarkdown or
@@ -27,60 +27,7 @@ import (
 const (
 	zeroWidthSpace = "\u200B"
 	lineBreakSign  = " ⏎ "
-	// maxMarks is how many combining marks may follow each other. No script needs
-	// more; stacks of hundreds paint over the lines above.
-	maxMarks = 4
 )
-
-// dangerous says whether a rune is never shown: control characters, and
-// formatting characters, which reverse, hide or join text (bidi overrides and
-// isolates among them). The zero-width (non-)joiner stays: emoji and several
-// scripts need it.
-func dangerous(r rune) bool {
-	switch r {
-	case '\u200C', '\u200D':
-		return false
-	}
-	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || r == '\u2028' || r == '\u2029'
-}
-
-// oneLine makes s a line of visible text: valid UTF-8, no control or bidi
-// characters, white space collapsed, line breaks shown as ⏎.
-func oneLine(s string) string {
-	var out strings.Builder
-	out.Grow(len(s))
-	const none, space, line = 0, 1, 2
-	gap, marks := none, 0
-	for _, r := range s {
-		switch {
-		case r == utf8.RuneError: // of invalid UTF-8 too
-			r = '\uFFFD'
-		case r == '\n' || r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
-			gap = line
-			continue
-		case unicode.IsSpace(r):
-			gap = max(gap, space)
-			continue
-		case dangerous(r):
-			continue
-		}
-		if unicode.Is(unicode.M, r) {
-			if marks++; marks > maxMarks {
-				continue
-			}
-		} else {
-			marks = 0
-		}
-		if out.Len() > 0 && gap == line {
-			out.WriteString(lineBreakSign)
-		} else if out.Len() > 0 && gap == space {
-			out.WriteByte(' ')
-		}
-		gap = none
-		out.WriteRune(r)
-	}
-	return out.String()
-}
 
 var (
 	wwwPattern   = regexp.MustCompile(`(?i)\bwww\.`)
@@ -98,7 +45,7 @@ var inlineEscapes = strings.NewReplacer(
 // shows as it is: no markup, mention, link or HTML comes of it, wherever in the
 // line it stands.
 func EscapeMarkdown(s string) string {
-	s = strings.ReplaceAll(oneLine(s), "://", ":"+zeroWidthSpace+"//")
+	s = strings.ReplaceAll(text.LineWith(s, lineBreakSign), "://", ":"+zeroWidthSpace+"//")
 	if s == "" {
 		return ""
 	}
@@ -129,7 +76,7 @@ func EscapeMarkdown(s string) string {
 // element for mentions are parted by a zero-width space. It is never empty (an empty span is no span): "–" stands for
 // nothing.
 func EscapeCode(s string) string {
-	s = mentionStart.ReplaceAllString(strings.ReplaceAll(oneLine(s), "`", "'"), "<"+zeroWidthSpace+"$1")
+	s = mentionStart.ReplaceAllString(strings.ReplaceAll(text.LineWith(s, lineBreakSign), "`", "'"), "<"+zeroWidthSpace+"$1")
 	if s == "" {
 		return "–"
 	}
@@ -154,7 +101,7 @@ func Mention(email, name string) string {
 			return ' '
 		}
 		return r
-	}, oneLine(name))), " ")
+	}, text.LineWith(name, lineBreakSign))), " ")
 	if name == "" {
 		return "<@personEmail:" + email + ">"
 	}

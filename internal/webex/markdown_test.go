@@ -6,7 +6,6 @@ import (
 	"html"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -15,8 +14,10 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/renderer"
 	goldhtml "github.com/yuin/goldmark/renderer/html"
-	"github.com/yuin/goldmark/text"
+	goldtext "github.com/yuin/goldmark/text"
 	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/text"
 )
 
 // parser knows more markup than Webex: what it finds none in has none.
@@ -25,7 +26,7 @@ var parser = goldmark.New(
 	goldmark.WithRendererOptions(goldhtml.WithUnsafe(), renderer.WithNodeRenderers()),
 )
 
-func parse(md string) ast.Node { return parser.Parser().Parse(text.NewReader([]byte(md))) }
+func parse(md string) ast.Node { return parser.Parser().Parse(goldtext.NewReader([]byte(md))) }
 
 // allowed are the nodes that a plain line of text, bold text and a list item are made of.
 func kinds(n ast.Node) map[ast.NodeKind]int {
@@ -55,7 +56,7 @@ var nasty = []string{
 
 // shows is what EscapeMarkdown promises to show of s.
 func shows(s string) string {
-	return strings.ReplaceAll(oneLine(s), "://", ":\u200b//")
+	return strings.ReplaceAll(text.LineWith(s, lineBreakSign), "://", ":\u200b//")
 }
 
 func checkEscaped(t require.TestingT, in string) {
@@ -65,11 +66,11 @@ func checkEscaped(t require.TestingT, in string) {
 	require.NotContains(t, out, "@")
 	require.NotContains(t, out, "\n")
 	for _, r := range out {
-		require.False(t, unicode.Is(unicode.Cc, r) || strings.ContainsRune("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", r), "%q", out)
+		require.False(t, text.Dangerous(r) && r != '\u200B', "%q", out) // "://" gets U+200B
 	}
 	// Wherever in a line it stands, it is text and nothing else, and the text is what came in.
 	if out == "" {
-		require.Empty(t, oneLine(in))
+		require.Empty(t, text.Line(in))
 		return
 	}
 	for frame, want := range map[string]map[ast.NodeKind]int{

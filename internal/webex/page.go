@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"nms-alert-relay/internal/text"
 )
 
 const (
@@ -66,7 +68,7 @@ func (c *Client) next(header http.Header, k call) (string, error) {
 	if u.Scheme != c.base.Scheme || !strings.EqualFold(u.Host, c.base.Host) || u.User != nil {
 		return "", &Error{Op: k.op, Message: fmt.Sprintf(
 			"the next page is at %s://%s, not at webex.api_url (%s://%s): not followed, since the token would go there",
-			clean(u.Scheme), clean(u.Host), c.base.Scheme, c.base.Host)}
+			text.Line(u.Scheme), text.Line(u.Host), c.base.Scheme, c.base.Host)}
 	}
 	u.Fragment = ""
 	return u.String(), nil

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"nms-alert-relay/internal/alert"
+	untrusted "nms-alert-relay/internal/text"
 )
 
 // Fault is one thing that is wrong with a payload.
@@ -224,13 +225,8 @@ func isEventID(id string) bool {
 	return err == nil && n > 0 && len(id) <= maxEventID && id[0] != '+'
 }
 
-func shorten(s string) string {
-	const most = 40
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
+// shorten bounds what an error repeats of a value.
+func shorten(s string) string { return untrusted.Shorten(s, 40) }
 
 func severity(text string) *alert.Severity {
 	if n, err := strconv.Atoi(text); err == nil && alert.Severity(n).Valid() {
