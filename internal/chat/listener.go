@@ -68,12 +68,18 @@ func (l *Listener) Run(ctx context.Context) error {
 // maxID is the longest id that a delivery may carry.
 const maxID = 512
 
+// Listens says whether the bot listens by webhook: if not, there is nothing to read.
+func (l *Listener) Listens(bot string) bool {
+	b, ok := l.o.Reader.bots[bot]
+	return ok && b.Listen == config.ListenWebhook
+}
+
 // Deliver takes one delivery of Webex for a bot: the request's header and its
 // raw body. It gives the HTTP status to answer with. A 2xx says that what was heard is on
 // disk; it is read and carried out afterwards. 401: the signature is wrong. 404: no such
 // bot, or it doesn't listen by webhook. 503: the store can't take it.
 func (l *Listener) Deliver(ctx context.Context, bot string, header http.Header, body []byte) int {
-	if b, ok := l.o.Reader.bots[bot]; !ok || b.Listen != config.ListenWebhook {
+	if !l.Listens(bot) {
 		return http.StatusNotFound
 	}
 	result, status := l.deliver(ctx, bot, header, body)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -31,21 +32,30 @@ type refusal struct {
 	status     int
 	body       any // problem or faults
 	retryAfter time.Duration
-	cause      error // for the log alone
+	cause      error  // for the log alone
+	reason     string // a fixed word for the log's limit: the error's text if it is fixed
+	hangUp     bool   // the rest of the request isn't read
 }
 
 func refuse(status int, text, hint string) *refusal {
-	return &refusal{status: status, body: problem{Error: text, Hint: hint}}
+	return &refusal{status: status, body: problem{Error: text, Hint: hint}, reason: text}
+}
+
+// hangUp makes a refusal end the connection: the server would otherwise wait for a body that nobody wants.
+func hangUp(r *refusal) *refusal {
+	r.hangUp = true
+	return r
 }
 
 func (r *refusal) answer(c *gin.Context) {
-	switch {
-	case r.retryAfter > 0:
+	if r.retryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
-	case r.status == http.StatusUnauthorized:
+	}
+	if r.status == http.StatusUnauthorized {
 		c.Header("WWW-Authenticate", "Bearer")
-	case r.status == http.StatusRequestEntityTooLarge:
-		c.Header("Connection", "close") // the rest of the body isn't read
+	}
+	if r.hangUp {
+		c.Header("Connection", "close")
 	}
 	answer(c, r.status, r.body)
 }
@@ -102,7 +112,7 @@ func (r *Receiver) serve(e Endpoint, handle gin.HandlerFunc) gin.HandlerFunc {
 					panic(fault)
 				}
 				r.opts.Metrics.panics.Inc()
-				r.opts.Log.Error("a request made the relay panic: please report this", "endpoint", e, "fault", fault, "stack", string(debug.Stack()))
+				r.refused.Log(slog.LevelError, "panic "+e.String(), "a request made the relay panic: please report this", "endpoint", e, "fault", fault, "stack", string(debug.Stack()))
 				if !c.Writer.Written() {
 					answer(c, http.StatusInternalServerError, problem{Error: "the relay failed to handle this: its log says more"})
 				}

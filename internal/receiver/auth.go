@@ -134,7 +134,7 @@ func skewed(off int64, now time.Time) *refusal {
 	if off < 0 {
 		direction, off = "ahead of", -off
 	}
-	return &refusal{status: http.StatusUnauthorized, body: problem{
+	return &refusal{status: http.StatusUnauthorized, reason: "clock", body: problem{
 		Error: fmt.Sprintf("the signature's time is %d s %s the relay's", off, direction),
 		Hint:  fmt.Sprintf("at most %d s: set both clocks by NTP", int64(MaxSkew/time.Second)),
 		Time:  now.Unix(),

@@ -81,7 +81,7 @@ func BenchmarkEvent(b *testing.B) {
 	var event alert.Event
 	r := New(Options{
 		Sources: []Source{{"main", []string{secret}}}, Journal: &counting{}, Now: func() time.Time { return now }, Metrics: NewMetrics(prometheus.NewRegistry()),
-		Link: func(key alert.Key) string { return "https://relay.example.com" + LinkPath(key) },
+		PublicURL: "https://relay.example.com",
 		Appended: func(e store.Entry, p zabbix.Payload) {
 			event, _ = p.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
 		},

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"io"
@@ -10,70 +11,126 @@ import (
 	"time"
 )
 
-// firstRead is what is set aside for a body before any of it has come: whoever
-// only announces a large one must not hold memory.
-const firstRead = 64 << 10
+// The most that the bodies of one kind of request may hold while they arrive, and the largest body of a webhook: Webex
+// sends some hundred bytes.
+const (
+	eventBudget = 32 << 20
+	otherBudget = 8 << 20
+	maxWebhook  = 64 << 10
+	firstRead   = 4 << 10 // most events fit
+)
 
-// scratchSize is what most events fit into: they are read into memory that is used again.
-const scratchSize = 4 << 10
+// budget bounds the bytes of bodies that are still arriving. When it is spent, the body that began first is given up:
+// whoever trickles bodies into the relay pushes out their own, and a sender that sends at once always gets through.
+// Bytes count as they arrive, not as they are announced.
+type budget struct {
+	limit int64  // of all bodies together
+	large string // what to do about a body that is too large
 
-var scratches = sync.Pool{New: func() any { return new([scratchSize]byte) }}
+	mu       sync.Mutex
+	used     int64
+	arriving list.List // of *arrival, the first that began in front
+}
 
-// body reads a request's body, into scratch where it fits. held is to be given back to
-// r.bodies when the body isn't needed any more, whatever became of it.
-func (r *Receiver) body(req *http.Request, scratch []byte) (body []byte, held int64, refused *refusal) {
-	if req.ContentLength > MaxBody {
-		return nil, held, tooLarge()
+// arrival is one body that is being read.
+type arrival struct {
+	size    int64
+	evicted bool
+	abort   func() // ends a read that is waiting
+	place   *list.Element
+}
+
+func newBudget(limit int64, large string) *budget { return &budget{limit: limit, large: large} }
+
+func (b *budget) begin(abort func()) *arrival {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := &arrival{abort: abort}
+	a.place = b.arriving.PushBack(a)
+	return a
+}
+
+// grow counts n more bytes for a body; false where the body was given up for others.
+func (b *budget) grow(a *arrival, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.evicted {
+		return false
 	}
+	a.size += n
+	b.used += n
+	for b.used > b.limit {
+		oldest := b.arriving.Front().Value.(*arrival)
+		b.remove(oldest)
+		oldest.evicted = true
+		oldest.abort()
+	}
+	return !a.evicted
+}
+
+// end gives back what a body held.
+func (b *budget) end(a *arrival) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !a.evicted {
+		b.remove(a)
+	}
+}
+
+func (b *budget) remove(a *arrival) {
+	b.used -= a.size
+	b.arriving.Remove(a.place)
+}
+
+// read reads a request's body of at most limit bytes.
+func (b *budget) read(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *refusal) {
+	if req.ContentLength > limit {
+		return nil, b.tooLarge(limit)
+	}
+	a := b.begin(func() {
+		// A writer that can't do it, as a test's recorder, leaves the read waiting for its own deadline.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	})
+	defer b.end(a)
+	from := http.MaxBytesReader(w, req.Body, limit)
 	size := int64(firstRead)
 	if req.ContentLength >= 0 {
 		size = min(size, req.ContentLength+1) // one more, to see the end without growing
 	}
-	if size <= int64(cap(scratch)) {
-		size = int64(cap(scratch))
-	}
+	body := make([]byte, 0, size)
 	for {
-		if !r.bodies.TryAcquire(size - held) {
-			return nil, held, busy("too many requests at once")
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
 		}
-		held = size
-		grown := scratch
-		if size != int64(cap(scratch)) {
-			grown = make([]byte, 0, size)
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if !b.grow(a, int64(n)) {
+			return nil, hangUp(busy("too many requests at once"))
 		}
-		body = append(grown[:0], body...)
-		for len(body) < cap(body) {
-			n, err := req.Body.Read(body[len(body):cap(body)])
-			body = body[:len(body)+n]
-			if errors.Is(err, io.EOF) {
-				if len(body) > MaxBody {
-					return nil, held, tooLarge()
-				}
-				return body, held, nil
-			}
-			if err != nil {
-				return nil, held, broken(err)
-			}
+		if errors.Is(err, io.EOF) {
+			return body, nil
 		}
-		if len(body) > MaxBody {
-			return nil, held, tooLarge()
+		if err != nil {
+			return nil, b.broken(err, limit)
 		}
-		size = min(2*size, MaxBody+1)
 	}
 }
 
-func tooLarge() *refusal {
-	return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxBody), "leave out macros that hold item values or history")
+func (b *budget) tooLarge(limit int64) *refusal {
+	return hangUp(refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit), b.large))
 }
 
 // busy asks to try again soon: Zabbix does after ten seconds by itself.
 func busy(text string) *refusal {
-	return &refusal{status: http.StatusTooManyRequests, body: problem{Error: text, Hint: "try again"}, retryAfter: 2 * time.Second}
+	return &refusal{status: http.StatusTooManyRequests, body: problem{Error: text, Hint: "try again"}, retryAfter: 2 * time.Second, reason: text}
 }
 
-func broken(err error) *refusal {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return refuse(http.StatusRequestTimeout, "the body didn't come in time", "")
+func (b *budget) broken(err error, limit int64) *refusal {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return b.tooLarge(limit)
 	}
-	return refuse(http.StatusBadRequest, "the body ended early", "")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return hangUp(refuse(http.StatusRequestTimeout, "the body didn't arrive in time", ""))
+	}
+	return hangUp(refuse(http.StatusBadRequest, "the body ended early", ""))
 }

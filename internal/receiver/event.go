@@ -22,12 +22,10 @@ func (r *Receiver) event(c *gin.Context) {
 	now := r.opts.Now()
 	proof, refused := r.keys.credentials(c.Request.Header, now)
 	if refused != nil {
-		r.refuseEvent(c, refused, "", "")
+		r.refuseEvent(c, hangUp(refused), "", "")
 		return
 	}
-	scratch := scratches.Get().(*[scratchSize]byte)
-	body, held, refused := r.body(c.Request, scratch[:0])
-	defer r.bodies.Release(held)
+	body, refused := r.eventBodies.read(c.Writer, c.Request, MaxBody)
 	if refused != nil {
 		r.refuseEvent(c, refused, "", "")
 		return
@@ -43,7 +41,7 @@ func (r *Receiver) event(c *gin.Context) {
 		found = append(found, *fault)
 	}
 	if len(found) > 0 {
-		r.refuseEvent(c, &refusal{status: http.StatusBadRequest, body: faults{found}}, source, payload.Kind())
+		r.refuseEvent(c, &refusal{status: http.StatusBadRequest, body: faults{found}, reason: "faults"}, source, payload.Kind())
 		return
 	}
 	start := r.opts.Now()
@@ -56,9 +54,6 @@ func (r *Receiver) event(c *gin.Context) {
 	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
 	r.opts.Metrics.bodySize.Observe(float64(len(body)))
 	r.opts.Appended(entry, payload)
-	// Nobody holds the body any more. Where it wasn't taken somebody may: an append that was given up
-	// can still be under way.
-	scratches.Put(scratch)
 	if payload.Test {
 		r.testAnswer(c, source, payload)
 		return
@@ -89,17 +84,18 @@ func unkept(err error) *refusal {
 	if errors.Is(err, store.ErrBusy) {
 		return busy("the store can't keep up")
 	}
-	return &refusal{status: http.StatusServiceUnavailable, body: problem{Error: "it can't be stored", Hint: "try again; the relay's log says more"}, retryAfter: 10 * time.Second, cause: err}
+	return &refusal{status: http.StatusServiceUnavailable, body: problem{Error: "it can't be stored", Hint: "try again; the relay's log says more"}, retryAfter: 10 * time.Second, cause: err, reason: "store"}
 }
 
 // refuseEvent answers, counts and logs an event that isn't taken.
 func (r *Receiver) refuseEvent(c *gin.Context, refused *refusal, source string, kind alert.Kind) {
 	r.opts.Refused(source, string(kind))
-	r.logRefusal(c, "event refused", refused, "source", source)
+	r.logRefusal(c, "event refused", refused, source, "source", source)
 	refused.answer(c)
 }
 
-func (r *Receiver) logRefusal(c *gin.Context, text string, refused *refusal, ids ...any) {
+// logRefusal logs a refusal, once a minute for each reason and whose it is: strangers can cause as many as they like.
+func (r *Receiver) logRefusal(c *gin.Context, text string, refused *refusal, owner string, ids ...any) {
 	ids = append(ids, "status", refused.status, "from", c.Request.RemoteAddr)
 	switch body := refused.body.(type) {
 	case problem:
@@ -114,7 +110,7 @@ func (r *Receiver) logRefusal(c *gin.Context, text string, refused *refusal, ids
 		}
 		ids = append(ids, "reason", strings.Join(reasons, "; "))
 	}
-	r.opts.Log.Warn(text, ids...)
+	r.refused.Warn(text+" "+owner+" "+refused.reason, text, ids...)
 }
 
 // eventAnswer says which problem it was, with the tags that Zabbix sets.
@@ -122,7 +118,7 @@ func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
 	b := make([]byte, 0, 192)
 	b = append(b, `{"problem":`...)
 	b = appendJSON(b, key.String())
-	if link := r.opts.Link(key); link != "" {
+	if link := r.link(key); link != "" {
 		b = append(b, `,"tags":{"relay_link":`...)
 		b = appendJSON(b, link)
 		b = append(b, '}')

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,9 @@ import (
 
 // maxMessage is Webex's limit of text and markdown each, in bytes.
 const maxMessage = 7439
+
+// maxUnknown bounds how many unknown fields an answer names.
+const maxUnknown = 20
 
 // notification is the body of POST /v1/notify.
 type notification struct {
@@ -93,14 +95,17 @@ func parseNotification(body []byte) (notification, []zabbix.Fault) {
 		}
 	}
 	slices.Sort(unknown)
-	for _, name := range unknown {
+	for _, name := range unknown[:min(len(unknown), maxUnknown)] {
 		found = append(found, zabbix.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
 	}
 	if len(found) > 0 {
 		return n, found // what is wrong in form would only be told twice
 	}
+	if found := n.faults(); len(found) > 0 {
+		return n, found // its size too: what is too long isn't looked at any further
+	}
 	n.Markdown, n.Text = withoutAll(n.Markdown), withoutAll(n.Text)
-	return n, n.faults()
+	return n, n.faults() // again, since it may have grown
 }
 
 func (n notification) faults() []zabbix.Fault {
@@ -134,24 +139,6 @@ func (n notification) faults() []zabbix.Fault {
 	return found
 }
 
-// everybody matches what mentions a whole room: the markdown, and the element that it
-// becomes, which Webex takes from markdown too.
-var everybody = regexp.MustCompile(`(?i)<\s*@\s*all\b(?:\s*(?:\|[^<>\n]*)?>)?|<\s*/?\s*spark-mention\b(?:[^<>]*>)?`)
-
-// withoutAll takes the power to mention everybody out of a text: a token that
-// may write to a room isn't one that may wake all of it. Mentions of single people stay.
-func withoutAll(text string) string {
-	for everybody.MatchString(text) { // again, for what taking one out puts together
-		text = everybody.ReplaceAllStringFunc(text, func(m string) string {
-			if strings.Contains(strings.ToLower(m), "spark-mention") {
-				return ""
-			}
-			return "@all"
-		})
-	}
-	return text
-}
-
 // sender is one sender, ready to be asked.
 type sender struct {
 	Sender
@@ -176,7 +163,9 @@ func (s sender) may(n notification) *refusal {
 		if len(s.Rooms) > 0 {
 			hint = "it may write to " + strings.Join(s.Rooms, ", ")
 		}
-		return refuse(http.StatusForbidden, fmt.Sprintf("this token may not write to room %q", n.Room), hint)
+		refused := refuse(http.StatusForbidden, fmt.Sprintf("this token may not write to room %q", n.Room), hint)
+		refused.reason = "room"
+		return refused
 	}
 	return nil
 }
@@ -186,20 +175,19 @@ func (r *Receiver) notify(c *gin.Context) {
 	key, refused := r.tokens.authorise(c.Request.Header)
 	if refused != nil {
 		refused.body = problem{Error: refused.body.(problem).Error, Hint: "send Authorization: Bearer TOKEN"}
-		r.refuseNotice(c, refused, "")
+		r.refuseNotice(c, hangUp(refused), "")
 		return
 	}
 	name := key.owners[0]
 	from := r.senders[slices.IndexFunc(r.senders, func(s sender) bool { return s.Name == name })]
-	body, held, refused := r.body(c.Request, nil)
-	defer r.bodies.Release(held)
+	body, refused := r.noticeBodies.read(c.Writer, c.Request, MaxBody)
 	if refused != nil {
 		r.refuseNotice(c, refused, name)
 		return
 	}
 	n, found := parseNotification(body)
 	if len(found) > 0 {
-		r.refuseNotice(c, &refusal{status: http.StatusBadRequest, body: faults{found}}, name)
+		r.refuseNotice(c, &refusal{status: http.StatusBadRequest, body: faults{found}, reason: "faults"}, name)
 		return
 	}
 	if refused := from.may(n); refused != nil {
@@ -220,6 +208,6 @@ func (r *Receiver) notify(c *gin.Context) {
 }
 
 func (r *Receiver) refuseNotice(c *gin.Context, refused *refusal, sender string) {
-	r.logRefusal(c, "notice refused", refused, "sender", sender)
+	r.logRefusal(c, "notice refused", refused, sender, "sender", sender)
 	refused.answer(c)
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -29,7 +32,7 @@ func TestNotify(t *testing.T) {
 		"text with a key":    {body: `{"room":"db","text":"done <b>","key":"deploy/7"}`, status: 202, notice: store.Notice{Room: "db", Text: "done <b>", Dedup: "deploy/7", Bot: "bot-of-db"}},
 		"to a person":        {body: `{"person":"Alice@Example.com","text":"hi","room":null}`, token: "ci-token", status: 202, notice: store.Notice{Person: "alice@example.com", Text: "hi", Bot: "bot-of-"}},
 		"a person mentioned": {body: `{"room":"noc","markdown":"<@personEmail:alice@example.com|Alice> look"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "<@personEmail:alice@example.com|Alice> look", Bot: "bot-of-noc"}},
-		"all mentioned":      {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "@all and @all @all@all> @all the rest stays, <@allison> too All", Bot: "bot-of-noc"}},
+		"all mentioned":      {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "‹@all> and ‹ @ALL|x> <‹@all>@all> ‹@all the rest stays, ‹@allison> too ‹spark-mention data-group-type=\"all\">All‹/spark-mention>", Bot: "bot-of-noc"}},
 		"the longest":        {body: `{"room":"noc","text":"` + long + `x"}`, status: 202, notice: store.Notice{Room: "noc", Text: long + "x", Bot: "bot-of-noc"}},
 		"too long":           {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes: Webex takes 7439","hint":"split it, or send the head and a link"}]}`},
 		"too long markdown":  {body: `{"room":"noc","markdown":"` + long + `ü"}`, status: 400},
@@ -101,28 +104,12 @@ func TestWebhooks(t *testing.T) {
 	require.Equal(t, 404, f.do(request{path: "/v1/webex/noc/x", body: "x", header: good}).Code)
 }
 
-// The link in Zabbix's event menu leads into Webex, and nowhere else.
-func TestMessageLinks(t *testing.T) {
-	f := newFixture(t)
-	rec := f.do(request{method: "GET", path: LinkPath(alert.Key{Source: "main", EventID: "4711"})})
-	require.Equal(t, 302, rec.Code)
-	require.Equal(t, "webexteams://im?space=X&y=<z>", rec.Header().Get("Location"))
-	require.Contains(t, rec.Body.String(), `<a href="webexteams://im?space=X&amp;y=&lt;z&gt;">`)
-	require.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
-	for _, path := range []string{"/m/main/4712", "/m/main/1", "/m/other/4711", "/m/main/x", "/m/main/%0d%0a", "/m/main/" + strings.Repeat("9", 30), "/m/<script>/1"} {
-		rec := f.do(request{method: "GET", path: path})
-		require.Equal(t, 404, rec.Code, path)
-		require.NotContains(t, rec.Body.String(), "script")
-	}
-	require.Equal(t, "/m/a%2Fb/1", LinkPath(alert.Key{Source: "a/b", EventID: "1"}))
-}
-
 // What isn't there is told as JSON, with what is.
 func TestUnknownPaths(t *testing.T) {
 	f := newFixture(t)
 	rec := f.do(request{method: "GET", path: "/"})
 	require.Equal(t, 200, rec.Code)
-	require.Contains(t, rec.Body.String(), "nms-alert-relay")
+	require.Contains(t, rec.Body.String(), "alert-relay")
 	rec = f.do(request{path: "/v1/zabbix/event"})
 	require.Equal(t, 404, rec.Code)
 	require.Equal(t, `{"error":"no such path","hint":"events go to POST /v1/zabbix/events, messages to POST /v1/notify"}`, rec.Body.String())
@@ -142,7 +129,7 @@ func TestPanics(t *testing.T) {
 	require.NotContains(t, rec.Body.String(), "out of order")
 	require.Contains(t, f.log.String(), "out of order")
 	require.Equal(t, 1.0, testutil.ToFloat64(f.opts.Metrics.panics))
-	require.True(t, f.bodies.TryAcquire(maxInFlight), "its memory was given back")
+	require.Zero(t, f.hookBodies.used, "its memory was given back")
 }
 
 // Requests are counted by endpoint and class, and every combination is there
@@ -155,7 +142,7 @@ func TestMetrics(t *testing.T) {
 	f.do(request{path: "/v1/zabbix/events", body: event, header: bearer(secret)})
 	f.do(request{path: "/v1/zabbix/events", body: event})
 	f.do(request{path: "/v1/webex/panic", body: "x"})
-	f.do(request{method: "GET", path: "/m/main/4711"})
+	f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: "4711"})})
 	m := f.opts.Metrics
 	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointEvents][1]))
 	require.Equal(t, 1.0, testutil.ToFloat64(m.requests[EndpointEvents][3]))
@@ -174,4 +161,34 @@ func TestServerHasLimits(t *testing.T) {
 	require.NotZero(t, s.WriteTimeout)
 	require.NotZero(t, s.IdleTimeout)
 	require.NotZero(t, s.MaxHeaderBytes)
+}
+
+// Whatever strangers send, the log has one line a minute for each reason, with the count.
+func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ask := func() {
+			for i := range 50 {
+				f.do(request{path: "/v1/zabbix/events", body: event})
+				f.do(request{path: "/v1/zabbix/events", body: event, header: bearer(strconv.Itoa(i))})
+				f.do(request{path: "/v1/zabbix/events", body: event, header: signed(secret, event, now.Add(time.Duration(i+400)*time.Second))})
+				f.do(request{path: "/v1/zabbix/events", body: event, header: map[string]string{HeaderTimestamp: strconv.Itoa(i), HeaderSignature: "x"}})
+				f.do(request{path: "/v1/zabbix/events", body: strings.Repeat("x", i), header: signed(secret, event, now)})
+				f.do(request{path: "/v1/notify", body: strconv.Itoa(i)})
+				f.do(request{path: "/v1/webex/panic", body: strconv.Itoa(i)})
+				f.do(request{path: "/v1/webex/" + strconv.Itoa(i), body: "x"})
+				f.do(request{path: "/" + strconv.Itoa(i), body: "x"})
+			}
+		}
+		reasons := 6 // no proof, wrong token, clock, signature, no notify token, panic
+		ask()
+		require.Equal(t, reasons, strings.Count(f.log.String(), "\n"), f.log)
+		ask()
+		require.Equal(t, reasons, strings.Count(f.log.String(), "\n"))
+		time.Sleep(time.Minute + time.Second)
+		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"))
+		require.Contains(t, f.log.String(), "count=")
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"), "nothing more happened")
+	})
 }

@@ -5,15 +5,15 @@ package receiver
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/semaphore"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -24,9 +24,6 @@ const (
 	MaxBody = 1 << 20
 	// MaxSkew is how far a signature's time may be from the relay's clock.
 	MaxSkew = 5 * time.Minute
-	// maxInFlight bounds the bodies that are held at once, in bytes: what comes
-	// beyond it is answered 429.
-	maxInFlight = 64 << 20
 )
 
 // Source is one Zabbix installation that may send events.
@@ -59,6 +56,8 @@ type Notices interface {
 // Hook takes what Webex delivers to /v1/webex/BOT: the raw body, whose
 // signature it checks. It gives the HTTP status of the answer.
 type Hook interface {
+	// Listens says whether the bot takes deliveries: nothing is read for one that doesn't.
+	Listens(bot string) bool
 	Deliver(ctx context.Context, bot string, header http.Header, body []byte) (status int)
 }
 
@@ -79,15 +78,16 @@ type Options struct {
 	Hook    Hook
 	Locator Locator
 
-	// Link is the address that Zabbix shows in its event menu for a problem; "" for none.
-	Link func(key alert.Key) string
+	// PublicURL is the address of the links that Zabbix shows in its event menu; "" for no links.
+	PublicURL string
+	// LinkKey signs those links. Without one a new key is made, and links end with the process.
+	LinkKey []byte
 	// TestRooms says where the test message of Zabbix's Test button goes.
 	TestRooms func(source string, p zabbix.Payload) []string
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
 	// Appended is called after an event is in the journal, with the entry and what was
-	// read of it; Noticed after a notice is kept: to wake those who go on from there. The entry's
-	// payload isn't to be kept: its memory is used again.
+	// read of it; Noticed after a notice is kept: to wake those who go on from there.
 	Appended func(e store.Entry, p zabbix.Payload)
 	Noticed  func()
 	// Refused is told of each event that wasn't taken; source and kind (an
@@ -102,13 +102,16 @@ type Options struct {
 // Receiver answers requests. It holds no state but its configuration: a new
 // configuration is a new Receiver (with the same Metrics).
 type Receiver struct {
-	opts    Options
-	sources map[string]bool
-	keys    keyring // of sources
-	tokens  keyring // of senders
-	senders []sender
-	bodies  *semaphore.Weighted
-	handler http.Handler
+	opts         Options
+	sources      map[string]bool
+	keys         keyring // of sources
+	tokens       keyring // of senders
+	senders      []sender
+	eventBodies  *budget // of bodies that are arriving, by endpoint
+	noticeBodies *budget
+	hookBodies   *budget
+	refused      *logging.Limited
+	handler      http.Handler
 }
 
 // New makes a receiver.
@@ -119,8 +122,8 @@ func New(o Options) *Receiver {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Link == nil {
-		o.Link = func(alert.Key) string { return "" }
+	if len(o.LinkKey) == 0 {
+		o.LinkKey = []byte(NewLinkKey())
 	}
 	if o.TestRooms == nil {
 		o.TestRooms = func(string, zabbix.Payload) []string { return nil }
@@ -137,7 +140,11 @@ func New(o Options) *Receiver {
 	if o.Refused == nil {
 		o.Refused = func(string, string) {}
 	}
-	r := &Receiver{opts: o, sources: map[string]bool{}, bodies: semaphore.NewWeighted(maxInFlight)}
+	r := &Receiver{
+		opts: o, sources: map[string]bool{}, refused: logging.NewLimited(o.Log, time.Minute),
+		eventBodies:  newBudget(eventBudget, "leave out macros that hold item values or history"),
+		noticeBodies: newBudget(otherBudget, fmt.Sprintf("Webex takes %d bytes in a message", maxMessage)), hookBodies: newBudget(otherBudget, ""),
+	}
 	for _, s := range o.Sources {
 		r.sources[s.Name] = true
 		for _, secret := range s.Secrets {
@@ -155,11 +162,6 @@ func New(o Options) *Receiver {
 // Handler serves the public listener.
 func (r *Receiver) Handler() http.Handler { return r.handler }
 
-// LinkPath is the path below the public URL that leads to a problem's message.
-func LinkPath(key alert.Key) string {
-	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID)
-}
-
 func (r *Receiver) routes() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
@@ -170,8 +172,11 @@ func (r *Receiver) routes() http.Handler {
 	e.POST("/v1/zabbix/events", r.serve(EndpointEvents, r.event))
 	e.POST("/v1/notify", r.serve(EndpointNotify, r.notify))
 	e.POST("/v1/webex/:bot", r.serve(EndpointWebex, r.webex))
-	e.GET("/m/:source/:eventid", r.serve(EndpointMessage, r.message))
-	e.GET("/", r.serve(EndpointOther, r.root))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Handle(method, "/m/:source/:eventid/:signature", r.serve(EndpointMessage, r.message))
+		e.Handle(method, "/m/:source/:eventid", r.serve(EndpointMessage, r.message)) // of a relay before links were signed
+		e.Handle(method, "/", r.serve(EndpointOther, r.root))
+	}
 	e.NoRoute(r.serve(EndpointOther, func(c *gin.Context) {
 		answer(c, http.StatusNotFound, problem{Error: "no such path", Hint: "events go to POST /v1/zabbix/events, messages to POST /v1/notify"})
 	}))
@@ -192,56 +197,27 @@ func NewServer(addr string, h http.Handler) *http.Server {
 		WriteTimeout:      60 * time.Second, // an append may wait for a slow disk
 		IdleTimeout:       2 * time.Minute,  // longer than Zabbix's and Prometheus's pauses
 		MaxHeaderBytes:    16 << 10,
+		ConnState:         connState,
 	}
 }
 
 // root tells a person, or a load balancer, what they have found.
 func (r *Receiver) root(c *gin.Context) {
-	c.String(http.StatusOK, "nms-alert-relay: this is the listener for Zabbix and Webex.\n")
+	c.String(http.StatusOK, "alert-relay: this is the listener for Zabbix and Webex.\n")
 }
 
 // webex hands a delivery to whoever listens for the bot.
 func (r *Receiver) webex(c *gin.Context) {
-	if r.opts.Hook == nil {
-		answer(c, http.StatusNotFound, problem{Error: "no bot listens here"})
+	bot := c.Param("bot")
+	if r.opts.Hook == nil || !r.opts.Hook.Listens(bot) {
+		hangUp(refuse(http.StatusNotFound, "no bot listens here", "")).answer(c)
 		return
 	}
-	body, held, refused := r.body(c.Request, nil)
-	defer r.bodies.Release(held)
+	body, refused := r.hookBodies.read(c.Writer, c.Request, maxWebhook)
 	if refused != nil {
 		refused.answer(c)
 		return
 	}
-	status := r.opts.Hook.Deliver(c.Request.Context(), c.Param("bot"), c.Request.Header, body)
+	status := r.opts.Hook.Deliver(c.Request.Context(), bot, c.Request.Header, body)
 	write(c, cmp.Or(status, http.StatusInternalServerError), []byte("{}"))
-}
-
-// message leads from Zabbix's event menu to the message in Webex.
-func (r *Receiver) message(c *gin.Context) {
-	key := alert.Key{Source: c.Param("source"), EventID: c.Param("eventid")}
-	c.Header("Cache-Control", "no-store") // the message may come yet
-	c.Header("X-Content-Type-Options", "nosniff")
-	if r.opts.Locator != nil && r.sources[key.Source] && isNumber(key.EventID) {
-		if address, ok := r.opts.Locator.Locate(c.Request.Context(), key); ok && isLink(address) {
-			redirect(c, address)
-			return
-		}
-	}
-	c.String(http.StatusNotFound, "No room has been told of this problem.\n")
-}
-
-// isNumber says whether a text can be an event id.
-func isNumber(text string) bool {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return text != "" && len(text) <= 20
-}
-
-// isLink says whether a browser may be sent there.
-func isLink(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "webexteams" || u.Scheme == "https" || u.Scheme == "http")
 }

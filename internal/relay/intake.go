@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,9 +30,14 @@ type receiverParts struct {
 	events   *ledger.Metrics
 }
 
-func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
+func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiver, error) {
 	cfg := r.cfg
+	key, err := linkKey(ctx, r.store)
+	if err != nil {
+		return nil, err
+	}
 	o := receiver.Options{
+		PublicURL: cfg.Server.PublicURL, LinkKey: key,
 		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg},
 		TestRooms: func(source string, payload zabbix.Payload) []string {
 			return testRooms(p.router, source, payload.Macro("alert.sendto"), time.Now())
@@ -44,9 +50,6 @@ func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
 		Refused: p.events.Refused,
 		Log:     r.log, Metrics: receiver.NewMetrics(r.registry),
 	}
-	if cfg.Server.PublicURL != "" {
-		o.Link = func(key alert.Key) string { return cfg.Server.PublicURL + receiver.LinkPath(key) }
-	}
 	for _, s := range cfg.Zabbix {
 		src := receiver.Source{Name: s.Name}
 		for _, secret := range s.Secrets {
@@ -57,7 +60,27 @@ func (r *Relay) receiver(p receiverParts) *receiver.Receiver {
 	for _, n := range cfg.Notify {
 		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Token: n.Token.Reveal(), Rooms: n.Rooms, Persons: n.Persons})
 	}
-	return receiver.New(o)
+	return receiver.New(o), nil
+}
+
+// linkKeyName is the key that signs links, among the store's values.
+const linkKeyName = "link key"
+
+// linkKey is the key that signs the links in Zabbix's event menu. It is made at the first start and kept, so that the links
+// of older problems go on working.
+func linkKey(ctx context.Context, values interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}) ([]byte, error) {
+	key, err := values.Value(ctx, linkKeyName)
+	if errors.Is(err, store.ErrNotFound) {
+		key = receiver.NewLinkKey()
+		err = values.SetValue(ctx, linkKeyName, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key for signing links: %w", err)
+	}
+	return []byte(key), nil
 }
 
 // testRooms is where the Test button's message goes: where {ALERT.SENDTO} says

@@ -81,7 +81,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	if err := r.listen(); err != nil {
 		return nil, err
 	}
-	return r, r.connect()
+	return r, r.connect(ctx)
 }
 
 // Close gives back what New took, where Run was never called.
@@ -136,6 +136,7 @@ func (r *Relay) listen() error {
 		}
 		*l.to = listener
 	}
+	r.public = receiver.Limit(r.public)
 	if cert := r.cfg.Server.TLS.CertFile; cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, r.cfg.Server.TLS.KeyFile)
 		if err != nil {
@@ -147,7 +148,7 @@ func (r *Relay) listen() error {
 }
 
 // connect makes the parts and says who wakes whom.
-func (r *Relay) connect() error {
+func (r *Relay) connect(ctx context.Context) error {
 	cfg, log := r.cfg, r.log
 	sourceNames := text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name })
 	router, err := route.New(cfg)
@@ -216,7 +217,10 @@ func (r *Relay) connect() error {
 		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),
 	})
 	listener := chat.New(chat.Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
-	intake := r.receiver(receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events})
+	intake, err := r.receiver(ctx, receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events})
+	if err != nil {
+		return err
+	}
 
 	public := receiver.NewServer("", intake.Handler())
 	admin := receiver.NewServer("", r.admin(r.registry, &adminAPI{

@@ -1,0 +1,72 @@
+package receiver
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// linkSize is how many bytes of the HMAC a link carries: few enough for a short link, too many to guess.
+const linkSize = 12
+
+// NewLinkKey makes a key for signing links.
+func NewLinkKey() string { return rand.Text() }
+
+// LinkPath is the path below the public URL that leads to a problem's message. Its last part is signed: otherwise whoever
+// reaches the public listener could find out which problems there are, and in which space each was told.
+func (r *Receiver) LinkPath(key alert.Key) string {
+	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID) + "/" + r.linkSignature(key)
+}
+
+// link is the address for Zabbix's event menu; "" where there is no public URL.
+func (r *Receiver) link(key alert.Key) string {
+	if r.opts.PublicURL == "" {
+		return ""
+	}
+	return r.opts.PublicURL + r.LinkPath(key)
+}
+
+func (r *Receiver) linkSignature(key alert.Key) string {
+	mac := hmac.New(sha256.New, r.opts.LinkKey)
+	fmt.Fprintf(mac, "%q %q", key.Source, key.EventID)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:linkSize])
+}
+
+// message leads from Zabbix's event menu to the message in Webex.
+func (r *Receiver) message(c *gin.Context) {
+	key := alert.Key{Source: c.Param("source"), EventID: c.Param("eventid")}
+	c.Header("Cache-Control", "no-store") // the message may come yet
+	c.Header("X-Content-Type-Options", "nosniff")
+	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
+	if signed && r.opts.Locator != nil && r.sources[key.Source] && isNumber(key.EventID) {
+		if address, ok := r.opts.Locator.Locate(c.Request.Context(), key); ok && isLink(address) {
+			redirect(c, address)
+			return
+		}
+	}
+	c.String(http.StatusNotFound, "There is no message at this link: no room was told of the problem, or the link is not one of this relay's.\n")
+}
+
+// isNumber says whether a text can be an event id.
+func isNumber(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 20
+}
+
+// isLink says whether a browser may be sent there.
+func isLink(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "webexteams" || u.Scheme == "https" || u.Scheme == "http")
+}

@@ -1,0 +1,81 @@
+package receiver
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// The link in Zabbix's event menu leads into Webex and nowhere else, and works for GET and HEAD.
+func TestMessageLinks(t *testing.T) {
+	f := newFixture(t)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		rec := f.do(request{method: method, path: f.LinkPath(alert.Key{Source: "main", EventID: "4711"})})
+		require.Equal(t, 302, rec.Code)
+		require.Equal(t, "webexteams://im?space=X&y=<z>", rec.Header().Get("Location"))
+		require.Contains(t, rec.Body.String(), `<a href="webexteams://im?space=X&amp;y=&lt;z&gt;">`)
+		require.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
+	}
+	require.True(t, strings.HasPrefix(f.LinkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
+}
+
+// Whoever can't sign a link learns nothing from one: every other answer is the same 404, whether the problem is known or not.
+func TestOnlySignedLinksLeadAnywhere(t *testing.T) {
+	f := newFixture(t)
+	known := alert.Key{Source: "main", EventID: "4711"}
+	good := f.LinkPath(known)
+	signature := good[strings.LastIndexByte(good, '/')+1:]
+	require.Len(t, signature, 16)
+	missing := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: "4712"})})
+	for name, path := range map[string]string{
+		"unsigned":               "/m/main/4711",
+		"unsigned, with a slash": "/m/main/4711/",
+		"another signature":      "/m/main/4711/AAAAAAAAAAAAAAAA",
+		"cut short":              strings.TrimSuffix(good, signature[12:]),
+		"one character more":     good + "A",
+		"in another case":        "/m/main/4711/" + swapCase(signature),
+		"of another problem":     "/m/main/4712/" + signature,
+		"of another source":      "/m/east/4711/" + signature,
+		"of an unknown source":   f.LinkPath(alert.Key{Source: "other", EventID: "4711"}),
+		"of no number":           f.LinkPath(alert.Key{Source: "main", EventID: "x"}),
+		"of a number too long":   f.LinkPath(alert.Key{Source: "main", EventID: strings.Repeat("9", 30)}),
+		"of a line break":        f.LinkPath(alert.Key{Source: "main", EventID: "\r\n"}),
+		"of markup":              f.LinkPath(alert.Key{Source: "<script>", EventID: "1"}),
+		"to a script":            f.LinkPath(alert.Key{Source: "main", EventID: "1"}),
+		"signed with no key":     New(Options{Metrics: f.opts.Metrics}).LinkPath(known),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := f.do(request{method: "GET", path: path})
+			require.Equal(t, 404, rec.Code)
+			require.NotContains(t, rec.Body.String(), "script")
+			require.Empty(t, rec.Header().Get("Location"))
+			if strings.Count(path, "/") == 4 && !strings.HasSuffix(path, "/") {
+				require.Equal(t, missing.Body.String(), rec.Body.String())
+			}
+		})
+	}
+}
+
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, s)
+}
+
+// Load balancers and link previews ask with HEAD.
+func TestHead(t *testing.T) {
+	f := newFixture(t)
+	for path, status := range map[string]int{"/": 200, "/m/main/4711": 404, "/m/main/4711/x": 404, "/nothing": 404, "/v1/zabbix/events": 405} {
+		require.Equal(t, status, f.do(request{method: http.MethodHead, path: path}).Code, path)
+	}
+}
