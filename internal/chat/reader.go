@@ -241,7 +241,7 @@ func (r *Reader) failed(c store.Command, err error) error {
 		return r.ignore(c.Bot, ignoredGone, "%v", err)
 	case webex.RateLimited:
 		return &command.Later{After: retryAfter(err), Err: err}
-	case webex.Refused, webex.Conflict:
+	case webex.Refused, webex.Forbidden, webex.Conflict:
 		return r.ignore(c.Bot, ignoredRefused, "%v", err)
 	}
 	return err

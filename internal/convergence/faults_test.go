@@ -49,28 +49,36 @@ func between(w *world, method string, n int, taken bool, garble func(w http.Resp
 	})
 }
 
-// Whatever comes instead of Webex's answer (a proxy's page, half an answer, none), of
-// posts, edits and deletions, whether Webex took them or not: it is tried again, all is told in the
-// end, nothing becomes a dead letter for it, and no more is said twice than what Webex took.
+// Whatever comes instead of Webex's answer (the page or the JSON of something on the way, with any
+// status, half an answer, none), of posts, edits and deletions, whether Webex took them or not: it is
+// tried again, all is told in the end, nothing becomes a dead letter for it, and no more is said twice
+// than what Webex took.
 func TestGarbledAnswers(t *testing.T) {
-	const nothing, half = "nothing in a 200", "half the JSON, as if it were all"
-	page := func(status int) func(http.ResponseWriter, *httptest.ResponseRecorder) {
+	says := func(status int, kind, body string, header ...string) func(http.ResponseWriter, *httptest.ResponseRecorder) {
 		return func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
-			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Type", kind)
+			for n := 0; n < len(header); n += 2 {
+				w.Header().Set(header[n], header[n+1])
+			}
 			w.WriteHeader(status)
-			_, _ = fmt.Fprintf(w, "<html><head><title>%d</title></head><body>the proxy says no</body></html>", status)
+			_, _ = io.WriteString(w, body)
 		}
 	}
 	lost := step{Kind: lose, Op: "no such call", Count: 1} // says that answers get lost
-	for name, garble := range map[string]func(http.ResponseWriter, *httptest.ResponseRecorder){
-		"500 as a page": page(500), "502 as a page": page(502), "503 as a page": page(503), "504 as a page": page(504), "a proxy's login, 407": page(407),
-		"200 with a login page": page(200),
-		"a redirect": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
-			w.Header().Set("Location", "http://portal.example.com/login")
-			w.WriteHeader(http.StatusFound)
-		},
-		nothing: func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(http.StatusOK) },
-		half: func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
+	garbles := map[string]func(http.ResponseWriter, *httptest.ResponseRecorder){
+		"a redirect":                       says(302, "text/html", "", "Location", "http://portal.example.com/login"),
+		"a permanent redirect":             says(308, "text/html", "", "Location", "http://portal.example.com/login"),
+		"200 with a login page":            says(200, "text/html", "<h1>Log in</h1>"),
+		"200 with JSON of another program": says(200, "application/json", `{"status":"ok"}`),
+		"200 with an error":                says(200, "application/json", `{"error":"denied"}`),
+		"200 with an empty object":         says(200, "application/json", `{}`),
+		"200 without a body":               says(200, "application/json", ""),
+		"202 without a body":               says(202, "text/plain", ""),
+		"403 of an API gateway":            says(403, "application/json", `{"message":"Forbidden"}`),
+		"404 of another program":           says(404, "application/json", `{"error":"not found"}`),
+		"401 with Basic":                   says(401, "text/html", "<h1>Log in</h1>", "WWW-Authenticate", `Basic realm="proxy"`),
+		"403 without a body":               says(403, "text/plain", ""),
+		"half the JSON, as if it were all": func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(bytes.TrimRight(real.Body.Bytes(), "}\n"))
 		},
@@ -81,13 +89,14 @@ func TestGarbledAnswers(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 		"cut before it begins": func(http.ResponseWriter, *httptest.ResponseRecorder) { panic(http.ErrAbortHandler) },
-	} {
+	}
+	for _, status := range []int{400, 401, 403, 404, 405, 407, 409, 410, 413, 418, 451, 500, 502, 503, 504, 511} {
+		garbles[fmt.Sprintf("%d as a page", status)] = says(status, "text/html", "<html><body>the proxy says no</body></html>")
+	}
+	for name, garble := range garbles {
 		t.Run(name, func(t *testing.T) {
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 				for _, taken := range []bool{true, false} {
-					if (name == nothing || name == half) && method == http.MethodDelete && !taken {
-						continue // an answer to a deletion is empty
-					}
 					var n atomic.Int64
 					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n.Add(1); garble(w, real) }
 					tellIn(t, "sw1", func(w *world) { between(w, method, 4, taken, count) }, func(w *world) {

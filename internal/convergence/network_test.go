@@ -159,6 +159,10 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
+	if resp.Header.Get("Trackingid") == "" { // something on the way answered: nobody knows what Webex did
+		e.lost++
+		return
+	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))

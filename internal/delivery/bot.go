@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -277,8 +276,8 @@ func (b *bot) learn(id, room string, k callKind, err error, started, now time.Ti
 	case webex.Temporary:
 		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
-			if f := fault(err); f.Status == http.StatusServiceUnavailable && f.RetryAfter > 0 {
-				b.rate.PauseUntil(now.Add(f.RetryAfter), now) // all of Webex, and it says until when
+			if wait := fault(err).RetryAfter; wait > 0 {
+				b.rate.PauseUntil(now.Add(wait), now) // all of Webex is away, and it says until when
 			}
 		}
 	}

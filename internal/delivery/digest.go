@@ -427,7 +427,7 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 	}
 	switch {
 	// A list may be refused so though the room takes messages: files aren't welcome everywhere.
-	case f.Status == 403 && s.Op != OpDigestFile, s.Op == OpDigest && class == webex.NotFound:
+	case class == webex.Forbidden && s.Op != OpDigestFile, s.Op == OpDigest && class == webex.NotFound:
 		return doubts.keptOf(d), doubts, VerdictGone // it wasn't deleted: it is there still
 	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
 		return d, doubts, VerdictDead

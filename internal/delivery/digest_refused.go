@@ -25,7 +25,7 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members,
 	doubts := t.digest.doubts[d.ID]
 	b.mu.Unlock()
 	after, doubts, verdict := RefusedDigest(s, d, doubts, err, b.delay(d.Attempts+1, err, now), now)
-	b.Log.Warn("message not taken", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	b.mu.Lock()
 	t.digest.doubts[d.ID] = doubts
 	b.mu.Unlock()

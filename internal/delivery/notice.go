@@ -185,12 +185,12 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 		return outcome{called: true, done: n.State == store.NoticeSent, wake: now}
 	}
 	after, verdict := RefusedNotice(step, n, err, b.delay(n.Attempts+1, err, now), now)
-	if class := webex.ClassOf(err); verdict == VerdictDead && message.ParentID != "" && (class == webex.NotFound || class == webex.Refused) {
+	if verdict == VerdictDead && message.ParentID != "" {
 		// The thread may be gone, but what was to be said in it is still to be said.
 		t.notice.rootless = true
 		verdict, after = VerdictReplan, n
 	}
-	b.Log.Warn("message not taken", "notice", n.ID, "room", t.room, "bot", b.name, "op", step.Op, "verdict", verdict, "err", err)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "notice", n.ID, "room", t.room, "bot", b.name, "op", step.Op, "verdict", verdict, "err", err)
 	kept := t.notice.doubt(step, after, stored, err)
 	switch {
 	case verdict == VerdictDead:

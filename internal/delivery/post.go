@@ -287,7 +287,7 @@ func (b *bot) act(l lives, t *task, v *view, s Step, m webex.NewMessage) (id str
 func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Time) outcome {
 	delay := b.delay(v.post.Attempts+1, err, now)
 	cursor, doubts, verdict := Refused(s, v.problem, v.post.Cursor, t.post.doubts, v.actions, err, delay, now)
-	b.Log.Warn("message not taken", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	changed := cursor != v.post.Cursor
 	v.post.Cursor, t.post.doubts = cursor, doubts
 	switch verdict {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -114,7 +115,7 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 		c.NotBefore = now.Add(delay)
 		return c, d, VerdictRetry
 	}
-	if f.Status == 403 && s.Op != OpDelete {
+	if class == webex.Forbidden && s.Op != OpDelete {
 		return d.found(c), d, VerdictGone
 	}
 
@@ -199,4 +200,13 @@ func fault(err error) webex.Error {
 		return *e
 	}
 	return webex.Error{}
+}
+
+// notTaken is the log level of a call that failed. The client of Webex logs an outage in which
+// something else answers for Webex, once; here it would be a line for each message.
+func notTaken(err error) slog.Level {
+	if fault(err).Foreign {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

@@ -315,7 +315,11 @@ func (r *Relay) bots() (bots, error) {
 		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
 		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"bot", "op", "status"})
-	r.registry.MustRegister(requests)
+	foreign := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_webex_foreign_answers_total",
+		Help: "Answers to calls of the Webex API that weren't Webex's own: a proxy, gateway or login page gave them.",
+	}, []string{"bot", "op"})
+	r.registry.MustRegister(requests, foreign)
 	var list bots
 	for _, b := range r.cfg.Webex.Bots {
 		for _, op := range webex.Ops { // so that each is there from the start
@@ -324,12 +328,14 @@ func (r *Relay) bots() (bots, error) {
 				status = "204"
 			}
 			requests.WithLabelValues(b.Name, op, status)
+			foreign.WithLabelValues(b.Name, op)
 		}
 		list = append(list, bot{b, webex.New(webex.Options{
 			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
 			Observe: func(op string, status int, took time.Duration) {
 				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
 			},
+			Foreign: func(op string) { foreign.WithLabelValues(b.Name, op).Inc() },
 		})})
 	}
 	return list, nil

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -56,4 +57,34 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 	require.ErrorContains(t, err, "is webex.api_url right?")
 	require.NotNil(t, list, "an empty list in JSON too")
 	require.Empty(t, list)
+}
+
+// Where a proxy answers instead of Webex, the error says so, with the first words of its page.
+func TestRoomsBehindAProxy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		kind   string
+		body   string
+		says   string
+	}{
+		"a block page":  {403, "text/html", "<h1>Access Denied</h1>", `403 a proxy, gateway or login page answered instead of Webex: text/html "Access Denied"`},
+		"a login":       {401, "text/html", "<h1>Log in</h1>", `401 a proxy, gateway or login page answered instead of Webex: text/html "Log in"`},
+		"a login page":  {200, "text/html", "<h1>Log in</h1>", `200 a proxy, gateway or login page answered instead of Webex: text/html "Log in"`},
+		"other JSON":    {200, "application/json", `{"status":"ok"}`, `200 a proxy, gateway or login page answered instead of Webex: application/json`},
+		"an empty body": {404, "text/plain", "", `404 a proxy, gateway or login page answered instead of Webex: text/plain without a body`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tc.kind)
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			defer server.Close()
+			list, err := Rooms(t.Context(), JustBot(server.URL+"/v1", webexsim.DefaultBotToken))
+			require.ErrorContains(t, err, tc.says)
+			require.ErrorContains(t, err, "check webex.api_url, and the proxy or firewall")
+			require.NotContains(t, err.Error(), "make a new one")
+			require.Empty(t, list)
+		})
+	}
 }

@@ -76,7 +76,7 @@ func (c *Client) EditMessage(ctx context.Context, id, roomID, markdown string) (
 
 // DeleteMessage deletes a message of the bot's own; nil where it is gone already.
 func (c *Client) DeleteMessage(ctx context.Context, id string) error {
-	_, err := c.do(ctx, call{op: "DELETE /messages/{id}", path: []string{"messages", id}})
+	_, err := c.do(ctx, call{op: "DELETE /messages/{id}", path: []string{"messages", id}, want: shapeNothing})
 	if err != nil && ClassOf(err) == NotFound {
 		return nil
 	}
@@ -171,7 +171,7 @@ func (c *Client) AddMember(ctx context.Context, roomID, email string) (Membershi
 
 // RemoveMember ends a membership.
 func (c *Client) RemoveMember(ctx context.Context, membershipID string) error {
-	_, err := c.do(ctx, call{op: "DELETE /memberships/{id}", path: []string{"memberships", membershipID}})
+	_, err := c.do(ctx, call{op: "DELETE /memberships/{id}", path: []string{"memberships", membershipID}, want: shapeNothing})
 	return err
 }
 
@@ -197,7 +197,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 
 // DeleteWebhook removes a webhook; NotFound where it is gone already.
 func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
-	_, err := c.do(ctx, call{op: "DELETE /webhooks/{id}", path: []string{"webhooks", id}})
+	_, err := c.do(ctx, call{op: "DELETE /webhooks/{id}", path: []string{"webhooks", id}, want: shapeNothing})
 	return err
 }
 

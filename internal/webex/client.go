@@ -45,6 +45,8 @@ type Options struct {
 	// Observe is told of every call when it ends: for metrics. status is 0 where there was no answer.
 	// op is one of Ops.
 	Observe func(op string, status int, took time.Duration)
+	// Foreign is told of every answer that wasn't Webex's own (Error.Foreign): for metrics.
+	Foreign func(op string)
 }
 
 // Ops are the names of all calls that a Client makes, as Error.Op and Observe have them.
@@ -66,6 +68,7 @@ type Client struct {
 	base  *url.URL // nil where BaseURL is no URL: every call says so
 	http  *http.Client
 	token *httpclient.Token
+	way   way
 }
 
 // New makes a client. A BaseURL that isn't one is told by every call.
@@ -81,6 +84,9 @@ func New(opts Options) *Client {
 	}
 	if opts.Observe == nil {
 		opts.Observe = func(string, int, time.Duration) {}
+	}
+	if opts.Foreign == nil {
+		opts.Foreign = func(string) {}
 	}
 	c := &Client{opts: opts, token: httpclient.NewToken("the bot's token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log), http: &http.Client{
 		Transport:     opts.Transport,
@@ -101,7 +107,8 @@ type call struct {
 	url   string // a page's next link, instead of path and query
 	body  []byte
 	ctype string // of body
-	into  any    // decoded from JSON; nil where the answer doesn't matter
+	want  shape
+	into  any // decoded from JSON; nil for shapeNothing
 }
 
 func jsonCall(op string, in, into any, path ...string) (call, error) {
@@ -121,11 +128,12 @@ func (c *Client) do(ctx context.Context, k call) (http.Header, error) {
 	header, status, err := c.exchange(ctx, k)
 	took := time.Since(start)
 	c.opts.Observe(k.op, status, took)
+	c.judge(ctx, k.op, status, err)
 	if err != nil {
 		c.opts.Log.DebugContext(ctx, "webex call failed", "op", k.op, "status", status, "took", took, "error", err)
 		return header, err
 	}
-	c.opts.Log.DebugContext(ctx, "webex call", "op", k.op, "status", status, "took", took, "tracking_id", trackingID(header))
+	c.opts.Log.DebugContext(ctx, "webex call", "op", k.op, "status", status, "took", took, "tracking_id", c.trackingID(header))
 	return header, nil
 }
 
@@ -160,11 +168,15 @@ func (c *Client) exchange(ctx context.Context, k call) (http.Header, int, error)
 		return nil, 0, &Error{Op: k.op, Message: message, Unanswered: sent.maybe(err), Err: c.redacted(bare(err))}
 	}
 	defer resp.Body.Close()
-	c.token.Judged(token, resp.StatusCode == http.StatusUnauthorized)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.Header, resp.StatusCode, c.refusal(k.op, resp)
+		err = c.refusal(k.op, resp)
+	} else {
+		err = c.decode(k, resp)
 	}
-	return resp.Header, resp.StatusCode, c.decode(k, resp)
+	if !isForeign(err) {
+		c.token.Judged(token, err != nil && ClassOf(err) == Unauthorized)
+	}
+	return resp.Header, resp.StatusCode, err
 }
 
 // target is the URL of a call. An empty part of the path would be another
@@ -189,11 +201,12 @@ func (c *Client) target(k call) (string, error) {
 	return target, nil
 }
 
-// decode reads a 2xx answer. One that is cut off or isn't JSON is as good as
-// none: the request was taken and we don't know what came of it.
+// decode reads a 2xx answer. One that broke off or isn't Webex's is as good as none: Webex
+// may have done what was asked, or may never have heard of it.
 func (c *Client) decode(k call, resp *http.Response) error {
-	lost := func(what string, err error) error {
-		return &Error{Op: k.op, Message: what, TrackingID: trackingID(resp.Header), Unanswered: true, Err: err}
+	tracking := c.trackingID(resp.Header)
+	lost := func(what string, err error) *Error {
+		return &Error{Op: k.op, Message: what, TrackingID: tracking, Unanswered: true, Err: err}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	switch {
@@ -201,15 +214,15 @@ func (c *Client) decode(k call, resp *http.Response) error {
 		return lost("the answer broke off", c.redacted(bare(err)))
 	case len(body) > maxAnswerBytes:
 		return lost(fmt.Sprintf("the answer is longer than %d bytes", maxAnswerBytes), nil)
-	case k.into == nil && len(body) == 0: // a deletion's
+	case !ownSuccess(k.want, resp.StatusCode, tracking != "", body):
+		e := lost(c.looksLike(resp, body), nil)
+		e.Status, e.Hint, e.Foreign = resp.StatusCode, foreignHint, true
+		return e
+	case k.want == shapeNothing:
 		return nil
-	case k.into == nil && json.Valid(body):
-		return nil
-	case k.into == nil:
-		return lost("the answer isn't Webex's (a proxy's page?)", nil)
 	}
 	if err := json.Unmarshal(body, k.into); err != nil {
-		return lost("the answer isn't the JSON that was expected (a proxy's page?)", err)
+		return lost("the answer isn't the JSON that was expected", err)
 	}
 	return nil
 }

@@ -68,57 +68,78 @@ func asError(t *testing.T, err error) *Error {
 	return e
 }
 
+// aCall is one method of the client, with the request that it makes.
+type aCall struct {
+	op, uri, body string
+	call          func(ctx context.Context, c *Client) error
+}
+
+// answer is what Webex answers to it, in short.
+func (a aCall) answer() (code int, body string) {
+	method, path, _ := strings.Cut(a.op, " ")
+	switch {
+	case method == http.MethodDelete:
+		return http.StatusNoContent, ""
+	case method == http.MethodGet && !strings.Contains(path, "{") && path != "/people/me":
+		return http.StatusOK, `{"items":[]}`
+	}
+	return http.StatusOK, `{"id":"I","created":"2026-01-02T03:04:05.000Z"}`
+}
+
+var everyCall = []aCall{
+	{"POST /messages", "/v1/messages", `{"roomId":"R","markdown":"**x**"}`, func(ctx context.Context, c *Client) error {
+		_, err := c.CreateMessage(ctx, NewMessage{RoomID: "R", Markdown: "**x**"})
+		return err
+	}},
+	{"PUT /messages/{id}", "/v1/messages/M%2F1", `{"markdown":"m","roomId":"R"}`, func(ctx context.Context, c *Client) error {
+		_, err := c.EditMessage(ctx, "M/1", "R", "m")
+		return err
+	}},
+	{"DELETE /messages/{id}", "/v1/messages/M", "", func(ctx context.Context, c *Client) error { return c.DeleteMessage(ctx, "M") }},
+	{"GET /messages/{id}", "/v1/messages/M", "", func(ctx context.Context, c *Client) error { _, err := c.GetMessage(ctx, "M"); return err }},
+	{"GET /messages", "/v1/messages?max=7&mentionedPeople=me&parentId=P&roomId=R", "", func(ctx context.Context, c *Client) error {
+		_, err := c.ListMessages(ctx, MessageQuery{RoomID: "R", MentionedMe: true, ParentID: "P", Max: 7})
+		return err
+	}},
+	{"GET /people/me", "/v1/people/me", "", func(ctx context.Context, c *Client) error { _, err := c.Me(ctx); return err }},
+	{"GET /people/{id}", "/v1/people/P", "", func(ctx context.Context, c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
+	{"GET /people", "/v1/people?email=a%2Bb%40example.com", "", func(ctx context.Context, c *Client) error {
+		_, err := c.PeopleByEmail(ctx, "a+b@example.com")
+		return err
+	}},
+	{"GET /rooms", "/v1/rooms?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Rooms(ctx); return err }},
+	{"GET /rooms/{id}", "/v1/rooms/R", "", func(ctx context.Context, c *Client) error { _, err := c.GetRoom(ctx, "R"); return err }},
+	{"POST /rooms", "/v1/rooms", `{"title":"T"}`, func(ctx context.Context, c *Client) error { _, err := c.CreateRoom(ctx, "T"); return err }},
+	{"GET /memberships", "/v1/memberships?max=100&roomId=R", "", func(ctx context.Context, c *Client) error { _, err := c.Memberships(ctx, "R"); return err }},
+	{"POST /memberships", "/v1/memberships", `{"personEmail":"a@example.com","roomId":"R"}`, func(ctx context.Context, c *Client) error {
+		_, err := c.AddMember(ctx, "R", "a@example.com")
+		return err
+	}},
+	{"DELETE /memberships/{id}", "/v1/memberships/M", "", func(ctx context.Context, c *Client) error { return c.RemoveMember(ctx, "M") }},
+	{"GET /webhooks", "/v1/webhooks?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Webhooks(ctx); return err }},
+	{"POST /webhooks", "/v1/webhooks", `{"name":"N","targetUrl":"http://t","resource":"messages","event":"created","filter":"roomType=direct","secret":"s"}`, func(ctx context.Context, c *Client) error {
+		_, err := c.CreateWebhook(ctx, Webhook{ID: "x", Status: "active", Name: "N", TargetURL: "http://t", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s"})
+		return err
+	}},
+	{"PUT /webhooks/{id}", "/v1/webhooks/W", `{"name":"N","targetUrl":"http://t","status":"active"}`, func(ctx context.Context, c *Client) error {
+		_, err := c.UpdateWebhook(ctx, Webhook{ID: "W", Name: "N", TargetURL: "http://t", Resource: "messages", Status: "active"})
+		return err
+	}},
+	{"DELETE /webhooks/{id}", "/v1/webhooks/W", "", func(ctx context.Context, c *Client) error { return c.DeleteWebhook(ctx, "W") }},
+	{"GET /attachment/actions/{id}", "/v1/attachment/actions/A", "", func(ctx context.Context, c *Client) error { _, err := c.GetAttachmentAction(ctx, "A"); return err }},
+}
+
 // Every method calls what it should, with what it should, and is known to Ops.
 func TestEveryCall(t *testing.T) {
-	ctx := t.Context()
-	for _, tc := range []struct {
-		op, uri, body string
-		call          func(c *Client) error
-	}{
-		{"POST /messages", "/v1/messages", `{"roomId":"R","markdown":"**x**"}`, func(c *Client) error {
-			_, err := c.CreateMessage(ctx, NewMessage{RoomID: "R", Markdown: "**x**"})
-			return err
-		}},
-		{"PUT /messages/{id}", "/v1/messages/M%2F1", `{"markdown":"m","roomId":"R"}`, func(c *Client) error {
-			_, err := c.EditMessage(ctx, "M/1", "R", "m")
-			return err
-		}},
-		{"DELETE /messages/{id}", "/v1/messages/M", "", func(c *Client) error { return c.DeleteMessage(ctx, "M") }},
-		{"GET /messages/{id}", "/v1/messages/M", "", func(c *Client) error { _, err := c.GetMessage(ctx, "M"); return err }},
-		{"GET /messages", "/v1/messages?max=7&mentionedPeople=me&parentId=P&roomId=R", "", func(c *Client) error {
-			_, err := c.ListMessages(ctx, MessageQuery{RoomID: "R", MentionedMe: true, ParentID: "P", Max: 7})
-			return err
-		}},
-		{"GET /people/me", "/v1/people/me", "", func(c *Client) error { _, err := c.Me(ctx); return err }},
-		{"GET /people/{id}", "/v1/people/P", "", func(c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
-		{"GET /people", "/v1/people?email=a%2Bb%40example.com", "", func(c *Client) error { _, err := c.PeopleByEmail(ctx, "a+b@example.com"); return err }},
-		{"GET /rooms", "/v1/rooms?max=100", "", func(c *Client) error { _, err := c.Rooms(ctx); return err }},
-		{"GET /rooms/{id}", "/v1/rooms/R", "", func(c *Client) error { _, err := c.GetRoom(ctx, "R"); return err }},
-		{"POST /rooms", "/v1/rooms", `{"title":"T"}`, func(c *Client) error { _, err := c.CreateRoom(ctx, "T"); return err }},
-		{"GET /memberships", "/v1/memberships?max=100&roomId=R", "", func(c *Client) error { _, err := c.Memberships(ctx, "R"); return err }},
-		{"POST /memberships", "/v1/memberships", `{"personEmail":"a@example.com","roomId":"R"}`, func(c *Client) error {
-			_, err := c.AddMember(ctx, "R", "a@example.com")
-			return err
-		}},
-		{"DELETE /memberships/{id}", "/v1/memberships/M", "", func(c *Client) error { return c.RemoveMember(ctx, "M") }},
-		{"GET /webhooks", "/v1/webhooks?max=100", "", func(c *Client) error { _, err := c.Webhooks(ctx); return err }},
-		{"POST /webhooks", "/v1/webhooks", `{"name":"N","targetUrl":"http://t","resource":"messages","event":"created","filter":"roomType=direct","secret":"s"}`, func(c *Client) error {
-			_, err := c.CreateWebhook(ctx, Webhook{ID: "x", Status: "active", Name: "N", TargetURL: "http://t", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s"})
-			return err
-		}},
-		{"PUT /webhooks/{id}", "/v1/webhooks/W", `{"name":"N","targetUrl":"http://t","status":"active"}`, func(c *Client) error {
-			_, err := c.UpdateWebhook(ctx, Webhook{ID: "W", Name: "N", TargetURL: "http://t", Resource: "messages", Status: "active"})
-			return err
-		}},
-		{"DELETE /webhooks/{id}", "/v1/webhooks/W", "", func(c *Client) error { return c.DeleteWebhook(ctx, "W") }},
-		{"GET /attachment/actions/{id}", "/v1/attachment/actions/A", "", func(c *Client) error { _, err := c.GetAttachmentAction(ctx, "A"); return err }},
-	} {
+	require.Len(t, everyCall, len(Ops))
+	for _, tc := range everyCall {
 		t.Run(tc.op, func(t *testing.T) {
-			c, all := serve(t, status(200, nil, `{"items":[]}`))
+			want, body := tc.answer()
+			c, all := serve(t, status(want, nil, body))
 			var op string
 			var code int
 			c.opts.Observe = func(o string, s int, _ time.Duration) { op, code = o, s }
-			require.NoError(t, tc.call(c))
+			require.NoError(t, tc.call(t.Context(), c))
 			require.Len(t, all(), 1)
 			got := all()[0]
 			require.Equal(t, tc.uri, got.uri)
@@ -127,7 +148,7 @@ func TestEveryCall(t *testing.T) {
 			require.Equal(t, "Bearer "+token, got.header.Get("Authorization"))
 			require.Equal(t, "nms-alert-relay/1.2.3", got.header.Get("User-Agent"))
 			require.Equal(t, tc.op, op)
-			require.Equal(t, 200, code)
+			require.Equal(t, want, code)
 			require.Contains(t, Ops, tc.op)
 		})
 	}
@@ -182,7 +203,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"JSON, with the tracking id of the header", status(400, map[string]string{"TrackingID": "T1"}, `{"message":"no","errors":[{"description":"no"},{"description":"too\u202e long\n"}],"trackingId":"T0"}`),
 			Error{Status: 400, Message: "no; too long", TrackingID: "T1"}, Refused},
-		{"tracking id of the body", status(403, nil, `{"message":"no","trackingId":"T0"}`), Error{Status: 403, Message: "no", TrackingID: "T0"}, Refused},
+		{"tracking id of the body", status(403, nil, `{"message":"no","trackingId":"T0"}`), Error{Status: 403, Message: "no", TrackingID: "T0"}, Forbidden},
 		{"HTML", status(429, map[string]string{"Retry-After": "7"}, html), Error{Status: 429, Message: "429 Too Many Requests Slow down !", RetryAfter: 7 * time.Second}, RateLimited},
 		{"no Retry-After", status(429, nil, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
 		{"garbled Retry-After", status(429, map[string]string{"Retry-After": "soon"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
@@ -192,16 +213,16 @@ func TestRefusals(t *testing.T) {
 		{"negative", status(429, map[string]string{"Retry-After": "-5"}, ""), Error{Status: 429, Message: "Too Many Requests", RetryAfter: 10 * time.Second}, RateLimited},
 		{"a date, by the server's clock", status(429, map[string]string{"Date": "Mon, 02 Jan 2006 15:04:05 GMT", "Retry-After": "Mon, 02 Jan 2006 15:04:35 GMT"}, ""),
 			Error{Status: 429, Message: "Too Many Requests", RetryAfter: 30 * time.Second}, RateLimited},
-		{"scanning", status(423, map[string]string{"Retry-After": "3"}, "{}"), Error{Status: 423, Message: "Locked", RetryAfter: 3 * time.Second}, Temporary},
-		{"bad token", status(401, nil, "{}"), Error{Status: 401, Message: "Unauthorized", Hint: "the token isn't valid: make a new one for the same bot on Webex's developer site"}, Unauthorized},
-		{"gone", status(410, nil, "{}"), Error{Status: 410, Message: "Gone"}, NotFound},
-		{"conflict", status(409, nil, "{}"), Error{Status: 409, Message: "Conflict"}, Conflict},
-		{"down", status(503, nil, "not JSON"), Error{Status: 503, Message: "not JSON"}, Temporary},
-		{"a gateway that lost the answer", status(502, nil, ""), Error{Status: 502, Message: "Bad Gateway", Unanswered: true}, Temporary},
-		{"a gateway that waited in vain", status(504, nil, ""), Error{Status: 504, Message: "Gateway Timeout", Unanswered: true}, Temporary},
-		{"a proxy's login", status(407, nil, ""), Error{Status: 407, Message: "Proxy Authentication Required"}, Temporary},
-		{"a server that echoes the token", status(400, nil, `{"message":"bad token `+token+`"}`), Error{Status: 400, Message: "bad token [token]"}, Refused},
-		{"cut", status(400, nil, strings.Repeat("ä", 400)), Error{Status: 400, Message: strings.Repeat("ä", 198) + "…"}, Refused},
+		{"scanning", status(423, map[string]string{"Retry-After": "3", "Trackingid": "T"}, "{}"), Error{Status: 423, Message: "Locked", TrackingID: "T", RetryAfter: 3 * time.Second}, Temporary},
+		{"bad token", status(401, map[string]string{"Trackingid": "T"}, "{}"),
+			Error{Status: 401, Message: "Unauthorized", TrackingID: "T", Hint: "the token isn't valid: make a new one for the same bot on Webex's developer site"}, Unauthorized},
+		{"gone", status(410, map[string]string{"Trackingid": "T"}, "{}"), Error{Status: 410, Message: "Gone", TrackingID: "T"}, NotFound},
+		{"conflict", status(409, map[string]string{"Trackingid": "T"}, ""), Error{Status: 409, Message: "Conflict", TrackingID: "T"}, Conflict},
+		{"down", status(503, map[string]string{"Trackingid": "T"}, "not JSON"), Error{Status: 503, Message: "not JSON", TrackingID: "T"}, Temporary},
+		{"a gateway that lost the answer", status(502, map[string]string{"Trackingid": "T"}, ""), Error{Status: 502, Message: "Bad Gateway", TrackingID: "T", Unanswered: true}, Temporary},
+		{"a gateway that waited in vain", status(504, map[string]string{"Trackingid": "T"}, ""), Error{Status: 504, Message: "Gateway Timeout", TrackingID: "T", Unanswered: true}, Temporary},
+		{"a server that echoes the token", status(400, map[string]string{"Trackingid": "T"}, `{"message":"bad token `+token+`"}`), Error{Status: 400, Message: "bad token [token]", TrackingID: "T"}, Refused},
+		{"a long reason", status(400, map[string]string{"Trackingid": "T"}, `{"message":"`+strings.Repeat("ä", 400)+`"}`), Error{Status: 400, Message: strings.Repeat("ä", 198) + "…", TrackingID: "T"}, Refused},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, _ := serve(t, tc.handler)
@@ -216,7 +237,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestDeletingWhatIsGoneIsDone(t *testing.T) {
-	c, _ := serve(t, status(404, nil, "{}"))
+	c, _ := serve(t, status(404, map[string]string{"Trackingid": "T"}, ""))
 	require.NoError(t, c.DeleteMessage(t.Context(), "M"))
 	require.Equal(t, NotFound, ClassOf(c.RemoveMember(t.Context(), "M")))
 }
@@ -230,7 +251,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	_, err := c.Me(t.Context())
 	e := asError(t, err)
 	require.Equal(t, Temporary, e.Class())
-	require.Contains(t, e.Message, "webex.api_url")
+	require.ErrorContains(t, err, "webex.api_url")
 	require.Len(t, all(), 1)
 	require.Empty(t, others())
 }
@@ -419,4 +440,9 @@ func TestLinks(t *testing.T) {
 		_, ok := SpaceLink(id)
 		require.False(t, ok, id)
 	}
+}
+
+// answer makes an answer without a server.
+func answer(r *http.Request, code int, kind, body string) *http.Response {
+	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
 }

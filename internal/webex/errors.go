@@ -1,7 +1,7 @@
 package webex
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -25,34 +25,36 @@ const (
 
 // refusal makes the error of an answer that isn't 2xx.
 func (c *Client) refusal(op string, resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what came of it will do
-	reason, id := reasonIn(body)
-	if header := trackingID(resp.Header); header != "" {
-		id = header
-	}
-	if reason == "" {
-		reason = http.StatusText(resp.StatusCode)
-	}
-	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		reason = "redirected, which isn't followed (is webex.api_url right, or does a proxy want a login?): " + reason
-	}
-	hint := ""
-	if resp.StatusCode == http.StatusUnauthorized {
-		hint = c.tokenHint()
-	}
-	return &Error{
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // a part of it is enough
+	answer := parseError(body)
+	header := c.trackingID(resp.Header)
+	e := &Error{
 		Op:         op,
 		Status:     resp.StatusCode,
-		Message:    c.redact(reason),
-		Hint:       hint,
-		TrackingID: c.redact(text.Line(id)),
+		Message:    bounded(c.redact(answer.reason())),
+		TrackingID: cmp.Or(header, bounded(c.redact(text.Line(answer.TrackingID)))),
 		RetryAfter: retryAfter(resp, time.Now()),
-		// A gateway that lost its upstream can't say whether that took the request.
-		Unanswered: resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout,
+		Foreign:    !ownError(resp.StatusCode, header != "", answer),
 	}
+	// A gateway that lost its upstream can't say whether Webex got the request, and neither
+	// can anything else on the way: a filter may block the answer instead of the request.
+	e.Unanswered = e.Foreign || resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
+	switch {
+	case e.Foreign:
+		e.Message, e.Hint = c.looksLike(resp, body), foreignHint
+	case e.Message == "":
+		e.Message = http.StatusText(resp.StatusCode)
+	}
+	if e.Class() == Unauthorized {
+		e.Hint = c.tokenHint()
+	}
+	return e
 }
 
-func trackingID(h http.Header) string { return text.Line(h.Get("Trackingid")) } // Get ignores case
+// trackingID is the answer's header; Get ignores case.
+func (c *Client) trackingID(h http.Header) string {
+	return bounded(c.redact(text.Line(h.Get("Trackingid"))))
+}
 
 // retryAfter is what the answer says, in either of the header's two forms; 0
 // where the status asks for no waiting.
@@ -82,45 +84,20 @@ func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	return 0
 }
 
-// reasonIn finds Webex's words in the body of an error: JSON, HTML or text.
-func reasonIn(body []byte) (reason, trackingID string) {
-	var answer struct {
-		Message string `json:"message"`
-		Errors  []struct {
-			Description string `json:"description"`
-		} `json:"errors"`
-		TrackingID string `json:"trackingId"`
-	}
-	if err := json.Unmarshal(body, &answer); err == nil {
-		parts := []string{}
-		if m := text.Line(answer.Message); m != "" {
-			parts = append(parts, m)
-		}
-		for _, e := range answer.Errors {
-			if d := text.Line(e.Description); d != "" && (len(parts) == 0 || d != parts[0]) {
-				parts = append(parts, d)
-			}
-		}
-		return text.ShortenBytes(strings.Join(parts, "; "), maxReasonBytes), answer.TrackingID
-	}
-	if raw := strings.TrimSpace(string(body)); strings.HasPrefix(raw, "{") || strings.HasPrefix(raw, "[") {
-		return text.ShortenBytes(text.Line(raw), maxReasonBytes), ""
-	}
-	return text.ShortenBytes(text.Line(textOfHTML(string(body))), maxReasonBytes), ""
-}
+func bounded(s string) string { return text.ShortenBytes(s, maxReasonBytes) }
 
 func textOfHTML(page string) string {
-	var text strings.Builder
+	var words strings.Builder
 	tokens := html.NewTokenizer(strings.NewReader(page))
 	hidden := false
 	for {
 		switch tokens.Next() {
 		case html.ErrorToken:
-			return text.String()
+			return words.String()
 		case html.TextToken:
 			if !hidden {
-				text.Write(tokens.Text())
-				text.WriteByte(' ')
+				words.Write(tokens.Text())
+				words.WriteByte(' ')
 			}
 		case html.StartTagToken:
 			name, _ := tokens.TagName()

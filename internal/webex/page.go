@@ -19,7 +19,7 @@ const (
 // list reads a list page by page until there is no next link, take says stop
 // (by returning false), or something fails. An empty page may have a next link.
 func list[T any](ctx context.Context, c *Client, op string, query url.Values, take func(T) bool, path ...string) error {
-	k := call{op: op, path: path, query: query}
+	k := call{op: op, path: path, query: query, want: shapeList}
 	for range maxPages {
 		var page struct {
 			Items []T `json:"items"`
@@ -44,7 +44,7 @@ func list[T any](ctx context.Context, c *Client, op string, query url.Values, ta
 		if next == k.url {
 			return &Error{Op: op, Message: "the list's next page is the page itself"}
 		}
-		k = call{op: op, url: next}
+		k = call{op: op, url: next, want: shapeList}
 	}
 	return &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }

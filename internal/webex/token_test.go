@@ -19,12 +19,13 @@ func TestARefusedTokenIsReadAgain(t *testing.T) {
 	var good atomic.Value
 	good.Store("the-first-token")
 	c, all := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trackingid", "T")
 		if r.Header.Get("Authorization") != "Bearer "+good.Load().(string) {
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, `{"message":"bad token `+r.Header.Get("Authorization")+`"}`)
 			return
 		}
-		_, _ = io.WriteString(w, "{}")
+		_, _ = io.WriteString(w, `{"id":"B"}`)
 	})
 	var log bytes.Buffer
 	kept, reads := "the-first-token", 0

@@ -159,7 +159,8 @@ type AttachmentAction struct {
 type Class int
 
 const (
-	// Temporary faults pass: the network, a time-out, 5xx, 423. Try again with backoff.
+	// Temporary faults pass: the network, a time-out, 5xx, 423, and any answer that isn't
+	// Webex's own (Error.Foreign). Try again with backoff.
 	Temporary Class = iota + 1
 	// RateLimited is 429: not one call before Error.RetryAfter is over.
 	RateLimited
@@ -169,24 +170,27 @@ const (
 	NotFound
 	// Conflict is 409: it is so already.
 	Conflict
-	// Refused is any other 4xx: the same call will never succeed. (A redirect and a
-	// proxy's 407 are Temporary: they aren't Webex's word.)
+	// Forbidden is 403: the bot may not do this in this room.
+	Forbidden
+	// Refused is any other 4xx: the same call will never succeed.
 	Refused
 )
 
-// Error is a call that failed, in Webex's own words.
+// Error is a call that failed.
 type Error struct {
 	Op         string        // "POST /messages"
-	Status     int           // HTTP status; 0 where there was no answer
-	Message    string        // Webex's reason
+	Status     int           // HTTP status; 0 if there was no answer. Decide by Class, not by this.
+	Message    string        // Webex's reason, or what went wrong on the way
 	Hint       string        // what to do about it, where that is known
 	TrackingID string        // what Webex's support asks for
 	RetryAfter time.Duration // of a 429 (10 s where Webex doesn't say), or of a 423 or 503 that says so; at most a day
-	// Unanswered says that the request may have been taken: it was sent and the
-	// answer was lost (a 502 or 504 is a gateway that lost it). Doing it again may
-	// do it twice.
+	// Unanswered says that Webex may have done what was asked: the request was sent, and
+	// Webex's answer didn't arrive. Repeating the call may do it twice.
 	Unanswered bool
-	Err        error // the fault beneath where there was no answer
+	// Foreign says that something between the relay and Webex answered instead of Webex: a
+	// proxy, a firewall, a login page. Such an answer is never final, whatever its status.
+	Foreign bool
+	Err     error // the fault beneath where there was no answer
 }
 
 func (e *Error) Error() string {
@@ -212,14 +216,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // Class says what to do about it.
 func (e *Error) Class() Class {
 	switch {
-	case e.Status == 429:
+	case e.Status == 429: // whoever says so: waiting does no harm
 		return RateLimited
+	case e.Foreign:
+		return Temporary
 	case e.Status == 401:
 		return Unauthorized
 	case e.Status == 404 || e.Status == 410:
 		return NotFound
 	case e.Status == 409:
 		return Conflict
+	case e.Status == 403:
+		return Forbidden
 	case e.Status < 400 || e.Status >= 500 || e.Status == 407 || e.Status == 408 || e.Status == 423:
 		return Temporary
 	}

@@ -1,0 +1,149 @@
+package webex
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+
+	"nms-alert-relay/internal/text"
+)
+
+// This file decides whether an answer is Webex's own; the record with the reasons is
+// docs/adr/001-only-webex-is-final.md.
+
+const foreignHint = "check webex.api_url, and the proxy or firewall between the relay and Webex"
+
+// shape is what Webex answers to a call that succeeds.
+type shape int
+
+const (
+	shapeResource shape = iota // one object with an id
+	shapeList                  // an object with items
+	shapeNothing               // 204 without a body
+)
+
+// errorAnswer is the body of an error as far as it is in Webex's form, or its text.
+type errorAnswer struct {
+	Message    string
+	Errors     []string // descriptions
+	TrackingID string
+	page       string // the text of a body that isn't a JSON object
+}
+
+// parseError reads the body of an error. Fields of an unexpected type are left out.
+func parseError(body []byte) errorAnswer {
+	var fields struct {
+		Message    any `json:"message"`
+		Errors     any `json:"errors"`
+		TrackingID any `json:"trackingId"`
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return errorAnswer{page: textOf(body)}
+	}
+	var a errorAnswer
+	a.Message, _ = fields.Message.(string)
+	a.TrackingID, _ = fields.TrackingID.(string)
+	list, _ := fields.Errors.([]any)
+	for _, one := range list {
+		fields, _ := one.(map[string]any)
+		if description, ok := fields["description"].(string); ok {
+			a.Errors = append(a.Errors, description)
+		}
+	}
+	return a
+}
+
+// reason is what the body says, in one line.
+func (a errorAnswer) reason() string {
+	parts := []string{}
+	for _, part := range append([]string{a.Message}, a.Errors...) {
+		if part = text.Line(part); part != "" && (len(parts) == 0 || part != parts[0]) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return a.page
+	}
+	return strings.Join(parts, "; ")
+}
+
+// webexForm says whether the body is an error as Webex writes it: a reason with a tracking
+// id or with a list of descriptions. Other programs say {"message": …} or {"error": …}.
+func (a errorAnswer) webexForm() bool {
+	return a.Message != "" && (a.TrackingID != "" || len(a.Errors) > 0) || a.TrackingID != "" && len(a.Errors) > 0
+}
+
+// ownError says whether Webex itself gave an answer that isn't 2xx. tracked says that the
+// answer has Webex's tracking id header.
+func ownError(status int, tracked bool, a errorAnswer) bool {
+	switch {
+	case a.webexForm(), status == http.StatusTooManyRequests: // a wait is kept, whoever asks for it
+		return true
+	case !tracked:
+		return false
+	case status >= 400 && status < 500:
+		// A filter can replace the body and keep the header. Webex refuses in JSON, so a
+		// page is no refusal of its own.
+		return a.page == ""
+	}
+	return true // never final, and Webex's own edge answers 5xx with pages
+}
+
+// ownSuccess says whether Webex itself gave a 2xx answer, and whether it is complete. An
+// answer without the body that the call needs isn't, whoever sent it.
+func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
+	empty := len(strings.TrimSpace(string(body))) == 0
+	if want == shapeNothing {
+		return empty && (tracked || status == http.StatusNoContent) || tracked && json.Valid(body)
+	}
+	var fields map[string]json.RawMessage
+	if empty || json.Unmarshal(body, &fields) != nil {
+		return false
+	}
+	if want == shapeList {
+		items, ok := fields["items"]
+		return ok && (string(items) == "null" || strings.HasPrefix(string(items), "["))
+	}
+	var id string
+	if json.Unmarshal(fields["id"], &id) != nil || id == "" {
+		return false
+	}
+	if tracked || len(fields) == 1 { // an id alone is no sign of another program
+		return true
+	}
+	for _, name := range []string{"roomId", "personId", "created", "emails", "displayName", "title", "targetUrl", "messageId"} {
+		if fields[name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// looksLike describes a foreign answer in a few words, for the log and for errors.
+func (c *Client) looksLike(resp *http.Response, body []byte) string {
+	said := "a proxy, gateway or login page answered instead of Webex: "
+	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
+		said = "redirected, which isn't followed: " + said
+	}
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
+		said += text.ShortenBytes(text.Line(kind), maxWordsBytes) + " "
+	}
+	if words := text.ShortenBytes(c.redact(textOf(body[:min(len(body), maxErrorBytes)])), maxWordsBytes); words != "" {
+		return said + fmt.Sprintf("%q", words)
+	}
+	return said + "without a body"
+}
+
+// textOf is the text of a body: HTML without its markup, anything else as it is.
+func textOf(body []byte) string {
+	raw := strings.TrimSpace(string(body))
+	if strings.HasPrefix(raw, "{") || strings.HasPrefix(raw, "[") {
+		return text.Line(raw)
+	}
+	return text.Line(textOfHTML(raw))
+}
+
+// maxWordsBytes bounds what is quoted of a foreign answer.
+const maxWordsBytes = 120
