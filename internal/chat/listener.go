@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
 )
 
 // Store is what chat needs of store.Store.
@@ -147,7 +148,7 @@ func (l *Listener) ignorable(bot string, e webex.Envelope) string {
 	directory := l.o.Reader.directory()
 	_, configured := directory.RoomByID(e.Data.RoomID)
 	switch {
-	case known && samePerson(e.Data.PersonID, me.ID):
+	case known && webexid.Same(e.Data.PersonID, me.ID):
 		return ignoredOwn
 	case botAddress(e.Data.PersonEmail):
 		return ignoredBot

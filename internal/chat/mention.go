@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
 )
 
 // said is the text of a message without the mentions of the bot. Where Webex
@@ -22,7 +22,7 @@ func said(m webex.Message, me webex.Person) string {
 			return text
 		}
 	}
-	if slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return samePerson(id, me.ID) }) {
+	if slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return webexid.Same(id, me.ID) }) {
 		return withoutName(m.Text, me)
 	}
 	return m.Text
@@ -55,7 +55,7 @@ func within(n *html.Node, person string) bool {
 		if n.Type != html.ElementNode {
 			continue
 		}
-		if n.DataAtom == atom.Script || n.DataAtom == atom.Style || n.Data == "spark-mention" && samePerson(attribute(n, "data-object-id"), person) {
+		if n.DataAtom == atom.Script || n.DataAtom == atom.Style || n.Data == "spark-mention" && webexid.Same(attribute(n, "data-object-id"), person) {
 			return true
 		}
 	}
@@ -78,24 +78,6 @@ func breaks(a atom.Atom) bool {
 		return true
 	}
 	return false
-}
-
-// samePerson compares ids as the REST API writes them, and the UUID within,
-// which some clients write into the html.
-func samePerson(a, b string) bool {
-	if a == "" || b == "" {
-		return false
-	}
-	return a == b || bareID(a) == bareID(b)
-}
-
-// bareID is the UUID in "ciscospark://us/PEOPLE/UUID", which a REST id is in base64.
-func bareID(id string) string {
-	decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(id, "="))
-	if err != nil || !strings.HasPrefix(string(decoded), "ciscospark://") {
-		return id
-	}
-	return string(decoded[strings.LastIndexByte(string(decoded), '/')+1:])
 }
 
 // withoutName takes the bot's name off the start of a text: the longest form

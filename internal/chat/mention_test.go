@@ -53,15 +53,6 @@ func TestSaid(t *testing.T) {
 	}
 }
 
-// Ids are the same in base64 and bare.
-func TestSamePerson(t *testing.T) {
-	require.True(t, samePerson(personID("x"), personID("x")))
-	require.True(t, samePerson(personID("x"), "x"))
-	require.True(t, samePerson(personID("x")+"=", personID("x")))
-	require.False(t, samePerson(personID("x"), personID("y")))
-	require.False(t, samePerson("", ""))
-}
-
 // Html from strangers is read without harm, and without markup in the result.
 func FuzzTextOf(f *testing.F) {
 	for _, seed := range []string{

@@ -12,6 +12,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
 )
 
 // Webex is what chat needs of webex.Client.
@@ -161,7 +162,7 @@ func (r *Reader) press(ctx context.Context, c store.Command, bot Bot, me webex.P
 		if err != nil {
 			return command.Heard{}, r.failed(c, err)
 		}
-		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || m.RoomID != a.RoomID {
+		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || !webexid.Same(m.RoomID, a.RoomID) {
 			return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 		}
 	}
@@ -187,7 +188,7 @@ func (r *Reader) place(bot, roomID, roomType string) (name string, direct, serve
 
 // person is who did it, from Webex's own record: never from the message.
 func (r *Reader) person(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Person, error) {
-	if samePerson(id, me.ID) {
+	if webexid.Same(id, me.ID) {
 		return command.Person{}, r.ignore(bot.Name, ignoredOwn, "")
 	}
 	p, err := r.people.get(ctx, bot.Webex, id)

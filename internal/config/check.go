@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webexid"
 )
 
 // minSecret is the length below which a signing secret is worth a warning.
@@ -104,13 +105,39 @@ func (l *loader) checkRooms(cfg *Config) {
 	for i, r := range cfg.Rooms {
 		path := at("rooms", i)
 		l.unique(names, path+".name", strings.ToLower(r.Name), "room", r.Name)
-		l.unique(ids, path+".id", r.ID, "room's id", r.Name)
+		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
+		l.unique(ids, path+".id", webexid.Key(r.ID), "room's id", r.Name)
 		if l.given(path + ".bot") {
 			l.exists(path+".bot", r.Bot, "bot", bots)
 		}
 		l.checkQuiet(path+".quiet", r.Quiet)
 	}
 	l.roomsExist(cfg, "default_rooms", cfg.DefaultRooms)
+}
+
+// checkRoomID looks at the form of a room's id and gives the id to use in calls. A link isn't
+// one that Webex takes; a bare UUID is, and stays, for it doesn't tell the room's cluster.
+func (l *loader) checkRoomID(path, text string) string {
+	if text == "" || l.faulted(path) {
+		return text
+	}
+	id, ok := webexid.Parse(text)
+	const list = "alert-relay rooms lists the rooms that a bot is in, with their ids"
+	switch {
+	case !ok:
+		l.warn(path, fmt.Sprintf("%q isn't an id of Webex's REST API", text), list)
+	case id.Kind != "" && id.Kind != webexid.Room:
+		l.fault(path, fmt.Sprintf("%q is an id of the kind %s, not of a room", text, strings.ToLower(id.Kind)), list)
+	case !id.IsREST:
+		l.warn(path, fmt.Sprintf("%q isn't an id of Webex's REST API", text), "write "+id.REST(webexid.Room)+", or what alert-relay rooms lists")
+		if id.Kind != "" && id.Cluster == "" {
+			return id.UUID
+		}
+		if id.Cluster != "" {
+			return id.REST(webexid.Room)
+		}
+	}
+	return text
 }
 
 func (l *loader) checkRoutes(cfg *Config) {

@@ -23,7 +23,7 @@ const small = `webex:
   bots: [{name: noc}]
 zabbix:
   - {name: main, url: "https://zabbix.example.com/"}
-rooms: [{name: noc, id: ROOM1}, {name: db, id: ROOM2}]
+rooms: [{name: noc, id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ}, {name: db, id: Y2lzY29zcGFyazovL3VzL1JPT00vMg}]
 default_rooms: [noc]
 people: [{domain: example.com, role: operator}]
 `
@@ -90,14 +90,14 @@ func TestListenDefaultsToWebhookWithAPublicURL(t *testing.T) {
 // A room takes from the general storm what it doesn't say itself, also when
 // what it says is a zero.
 func TestRoomStormInherits(t *testing.T) {
-	cfg := valid(t, strings.Replace(small, "id: ROOM1", "id: ROOM1, storm: {individual: not classified}", 1)+"storm: {threshold: 3}\n")
+	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, storm: {individual: not classified}", 1)+"storm: {threshold: 3}\n")
 	require.Equal(t, Storm{Threshold: 3, Window: Duration(5 * time.Second), Individual: alert.NotClassified}, *cfg.Rooms[0].Storm)
 	require.Equal(t, alert.Disaster, cfg.Rooms[1].Storm.Individual)
 }
 
 // The same holds for flapping, and off is a number of times.
 func TestRoomFlappingInherits(t *testing.T) {
-	cfg := valid(t, strings.Replace(small, "id: ROOM1", "id: ROOM1, flapping: {count: off}", 1)+"flapping: {window: 5m}\n")
+	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, flapping: {count: off}", 1)+"flapping: {window: 5m}\n")
 	require.Equal(t, Flapping{Count: 3, Window: Duration(5 * time.Minute)}, cfg.Flapping)
 	require.Equal(t, Flapping{Count: 0, Window: Duration(5 * time.Minute)}, *cfg.Rooms[0].Flapping)
 	require.Equal(t, cfg.Flapping, *cfg.Rooms[1].Flapping)
@@ -178,15 +178,15 @@ func TestFaults(t *testing.T) {
 		"no url":                {`, url: "https://zabbix.example.com/"=>`, `relay.yaml:4: zabbix[0].url: is missing (the frontend's base URL, such as https://zabbix.example.com)`},
 		"url of a page":         {"example.com/=>example.com/zabbix/api_jsonrpc.php", `relay.yaml:4: zabbix[0].url: "https://zabbix.example.com/zabbix/api_jsonrpc.php" is a page (the frontend's base URL, https://zabbix.example.com/zabbix)`},
 		"send_to":               {"name: main,=>name: main, send_to: onyl,", `relay.yaml:4: zabbix[0].send_to: unknown value "onyl": want add, only or ignore (did you mean only?)`},
-		"room's bot":            {"id: ROOM1=>id: ROOM1, bot: nco", `relay.yaml:5: rooms[0].bot: no bot is called "nco" (did you mean noc?)`},
+		"room's bot":            {"id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ=>id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, bot: nco", `relay.yaml:5: rooms[0].bot: no bot is called "nco" (did you mean noc?)`},
 		"room twice":            {"name: db=>name: noc", `relay.yaml:5: rooms[1].name: the room "noc" is there already (rooms[0].name, line 5)`},
-		"id twice":              {"ROOM2=>ROOM1", `relay.yaml:5: rooms[1].id: the room's id "db" is there already (rooms[0].id, line 5)`},
-		"no id":                 {", id: ROOM2=>", `relay.yaml:5: rooms[1].id: is missing (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
-		"id with a space":       {"ROOM2=>'ROOM 2'", `relay.yaml:5: rooms[1].id: "ROOM 2" is no Webex room id (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
+		"id twice":              {"Y2lzY29zcGFyazovL3VzL1JPT00vMg=>Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `relay.yaml:5: rooms[1].id: the room's id "db" is there already (rooms[0].id, line 5)`},
+		"no id":                 {", id: Y2lzY29zcGFyazovL3VzL1JPT00vMg=>", `relay.yaml:5: rooms[1].id: is missing (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
+		"id with a space":       {"Y2lzY29zcGFyazovL3VzL1JPT00vMg=>'ROOM 2'", `relay.yaml:5: rooms[1].id: "ROOM 2" is no Webex room id (alert-relay rooms lists the rooms that a bot is in, with their ids)`},
 		"no default rooms":      {"default_rooms: [noc]\n=>", `relay.yaml:1: default_rooms: is missing (the rooms that take what no route matched: default_rooms: [noc])`},
 		"default room unknown":  {"default_rooms: [noc]=>default_rooms: [nocc]", `relay.yaml:6: default_rooms[0]: no room is called "nocc" (did you mean noc?)`},
 		"default room twice":    {"default_rooms: [noc]=>default_rooms: [noc, noc]", `relay.yaml:6: default_rooms[1]: the room "noc" is there already (default_rooms[0], line 6)`},
-		"no rooms":              {"rooms: [{name: noc, id: ROOM1}, {name: db, id: ROOM2}]\n=>rooms: []\n", `relay.yaml:5: rooms: is missing (name at least one room)`},
+		"no rooms":              {"rooms: [{name: noc, id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ}, {name: db, id: Y2lzY29zcGFyazovL3VzL1JPT00vMg}]\n=>rooms: []\n", `relay.yaml:5: rooms: is missing (name at least one room)`},
 		"route without rooms":   {"routes: [{match: {hosts: a}}]", `relay.yaml:8: routes[0].rooms: is missing (name at least one room)`},
 		"route's room":          {"routes:\n  - rooms: [db]\n    continue: true\n  - rooms:\n    - noc\n    - xyz", `relay.yaml:13: routes[1].rooms[1]: no room is called "xyz" (known: noc, db)`},
 		"route twice":           {"routes: [{name: a, rooms: [db], continue: true}, {name: A, rooms: [noc]}]", `relay.yaml:8: routes[1].name: the route "A" is there already (routes[0].name, line 8)`},
@@ -213,10 +213,10 @@ func TestFaults(t *testing.T) {
 		"escalation's order":    {"routes:\n  - rooms: [db]\n    escalate:\n      - {after: 15m, mention: all}\n      - {after: 15m, rooms: noc}", `relay.yaml:12: routes[0].escalate[1].after: 15m isn't later than the step before it, 15m (steps go by time, each counted from when the problem was told)`},
 		"mention of a word":     {"routes: [{escalate: {after: 15m, mention: [everybody]}, rooms: [db]}]", `relay.yaml:8: routes[0].escalate[0].mention[0]: "everybody" is neither an e-mail address nor all (such as alice@example.com; all is everybody in the room)`},
 		"mention of a stranger": {"routes: [{escalate: {after: 15m, mention: [all, eve@evil.org]}, rooms: [db]}]", `relay.yaml:8: routes[0].escalate[0].mention[1]: eve@evil.org isn't of an allowed domain (allowed_domains, or people, names those that the relay speaks to)`},
-		"quiet, when":           {"id: ROOM1=>id: ROOM1, quiet: {below: high}", `relay.yaml:5: rooms[0].quiet.when: is missing (the hours: when: [{days: [mon-fri], hours: "22:00-07:00"}])`},
-		"quiet hours":           {"id: ROOM1=>id: ROOM1, quiet: {when: {hours: 22-7}}", `relay.yaml:5: rooms[0].quiet.when[0].hours: "22-7" is no span of hours (such as 08:00-18:00, or 22:00-06:00 across midnight)`},
-		"quiet below nothing":   {"id: ROOM1=>id: ROOM1, quiet: {when: {hours: '22:00-07:00'}, below: 0}", `relay.yaml:5: rooms[0].quiet.below: nothing is below not classified (the lowest severity that is told at any hour; disaster by default)`},
-		"quiet for good":        {"id: ROOM1=>id: ROOM1, quiet: {when: [{days: mon-fri}, {days: [sat, sun]}], below: high}", `relay.yaml:5: rooms[0].quiet.when: never ends: nothing below high would ever be told (leave an hour of the week out; a route can send less severe problems to another room)`},
+		"quiet, when":           {"id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ=>id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {below: high}", `relay.yaml:5: rooms[0].quiet.when: is missing (the hours: when: [{days: [mon-fri], hours: "22:00-07:00"}])`},
+		"quiet hours":           {"id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ=>id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {when: {hours: 22-7}}", `relay.yaml:5: rooms[0].quiet.when[0].hours: "22-7" is no span of hours (such as 08:00-18:00, or 22:00-06:00 across midnight)`},
+		"quiet below nothing":   {"id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ=>id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {when: {hours: '22:00-07:00'}, below: 0}", `relay.yaml:5: rooms[0].quiet.below: nothing is below not classified (the lowest severity that is told at any hour; disaster by default)`},
+		"quiet for good":        {"id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ=>id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {when: [{days: mon-fri}, {days: [sat, sun]}], below: high}", `relay.yaml:5: rooms[0].quiet.when: never ends: nothing below high would ever be told (leave an hour of the week out; a route can send less severe problems to another room)`},
 		"templates":             {"templates: {dir: nowhere}", `relay.yaml:8: templates.dir: can't read nowhere: no such file or directory`},
 		"person's e-mail":       {"domain: example.com=>email: alice", `relay.yaml:7: people[0].email: "alice" is no e-mail address (such as alice@example.com)`},
 		"person's domain":       {"domain: example.com=>domain: '@example.com'", `relay.yaml:7: people[0].domain: "@example.com" is no domain (such as example.com, without @ and *)`},
@@ -344,7 +344,7 @@ func TestWarnings(t *testing.T) {
 zabbix:
   - {name: lab, url: "http://10.0.0.1", secret_env: SHORT}
   - {name: main, url: "http://10.0.0.1", secret_env: OTHER}
-rooms: [{name: noc, id: ROOM1}]
+rooms: [{name: noc, id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ}]
 routes:
   - {rooms: [noc]}
   - {rooms: [noc], match: {hosts: a}}

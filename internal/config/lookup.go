@@ -7,6 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webexid"
 )
 
 // Room finds a room by its configured name.
@@ -14,9 +15,9 @@ func (c *Config) Room(name string) (Room, bool) {
 	return find(c.Rooms, func(r Room) bool { return r.Name == name })
 }
 
-// RoomByID finds a room by its Webex id.
+// RoomByID finds a room by its Webex id, in whichever of its spellings.
 func (c *Config) RoomByID(id string) (Room, bool) {
-	return find(c.Rooms, func(r Room) bool { return r.ID == id })
+	return find(c.Rooms, func(r Room) bool { return webexid.Same(r.ID, id) })
 }
 
 // Bot finds a bot by its configured name.

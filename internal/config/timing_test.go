@@ -23,7 +23,7 @@ func berlin(t *testing.T, text string) time.Time {
 // Quiet hours end when the clock on the wall says so, spans that follow each other
 // are one, and what is severe enough is never quiet.
 func TestQuietHours(t *testing.T) {
-	cfg := valid(t, strings.Replace(small, "id: ROOM1", `id: ROOM1, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
+	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
 	q := cfg.Rooms[0].Quiet
 	require.Equal(t, alert.Disaster, q.Below)
 	require.Equal(t, "quiet mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC for what is below disaster", q.String())
@@ -81,7 +81,7 @@ func TestQuietHoursEnd(t *testing.T) {
 
 // A route's times, as they are told by check and route.
 func TestTimingInWords(t *testing.T) {
-	cfg := valid(t, strings.Replace(small, "id: ROOM1", `id: ROOM1, quiet: {when: {hours: "22:00-07:00"}, below: high}`, 1)+`routes:
+	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {when: {hours: "22:00-07:00"}, below: high}`, 1)+`routes:
   - rooms: [db]
     delay: 5m
     remind: 1h

@@ -230,8 +230,8 @@ func TestAllowed(t *testing.T) {
 // Rooms, bots and sources are found; what isn't configured is served by the
 // first bot.
 func TestLookups(t *testing.T) {
-	cfg := valid(t, strings.Replace(strings.Replace(small, "{name: noc}", "{name: noc}, {name: lab, token_env: OTHER}", 1), "id: ROOM2", "id: ROOM2, bot: lab", 1))
-	r, ok := cfg.RoomByID("ROOM2")
+	cfg := valid(t, strings.Replace(strings.Replace(small, "{name: noc}", "{name: noc}, {name: lab, token_env: OTHER}", 1), "id: Y2lzY29zcGFyazovL3VzL1JPT00vMg", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMg, bot: lab", 1))
+	r, ok := cfg.RoomByID("Y2lzY29zcGFyazovL3VzL1JPT00vMg")
 	require.True(t, ok)
 	require.Equal(t, "db", r.Name)
 	_, ok = cfg.RoomByID("ROOM3")

@@ -11,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
 )
 
 // The states of a listed room.
@@ -82,7 +83,7 @@ func listRooms(cfg *config.Config, bot string, rooms []webex.Room) []ListedRoom 
 	var list []ListedRoom
 	in := map[string]bool{}
 	for _, r := range rooms {
-		in[r.ID] = true
+		in[webexid.Key(r.ID)] = true
 		l := ListedRoom{Bot: bot, State: RoomUnused, Type: r.Type, Title: r.Title, ID: r.ID}
 		if c, ok := cfg.RoomByID(r.ID); ok && cfg.BotOf(c.Name) == bot {
 			l.Name, l.State = c.Name, RoomConfigured
@@ -90,7 +91,7 @@ func listRooms(cfg *config.Config, bot string, rooms []webex.Room) []ListedRoom 
 		list = append(list, l)
 	}
 	for _, c := range cfg.Rooms {
-		if cfg.BotOf(c.Name) == bot && !in[c.ID] {
+		if cfg.BotOf(c.Name) == bot && !in[webexid.Key(c.ID)] {
 			list = append(list, ListedRoom{Name: c.Name, Bot: bot, State: RoomMissing, ID: c.ID})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/webexid"
 )
 
 // What Target.Route and Step.Route say where no configured route is meant.
@@ -32,7 +33,7 @@ type Router struct {
 	defaults []string
 	sources  map[string]config.SendTo
 	byName   map[string]string // by the name in lower case
-	byID     map[string]string
+	byID     map[string]string // by webexid.Key
 	allowed  func(email string) bool
 	quiet    map[string]config.QuietHours // by room
 	zones    map[string]*time.Location    // likewise
@@ -65,7 +66,7 @@ func New(cfg *config.Config) (*Router, error) {
 	}
 	for _, room := range cfg.Rooms {
 		r.byName[strings.ToLower(room.Name)] = room.Name
-		r.byID[room.ID] = room.Name
+		r.byID[webexid.Key(room.ID)] = room.Name
 	}
 	for _, route := range cfg.Routes {
 		conditions, err := compile(route.Match)
@@ -241,7 +242,7 @@ func (r *Router) resolve(sendTo string, mode config.SendTo) (room, why string) {
 	if name, ok := r.byName[strings.ToLower(text)]; ok {
 		return name, fmt.Sprintf("%s names a room: %s", quoted(text), did)
 	}
-	if name, ok := r.byID[text]; ok {
+	if name, ok := r.byID[webexid.Key(text)]; ok {
 		return name, fmt.Sprintf("%s is the id of room %s: %s", quoted(text), name, did)
 	}
 	if !isAddress(text) {

@@ -1,13 +1,10 @@
 package webex
 
 import (
-	"encoding/base64"
 	"net/url"
-	"regexp"
-	"strings"
-)
 
-var uuidPattern = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	"nms-alert-relay/internal/webexid"
+)
 
 // SpaceLink is the link that opens a room in the Webex app, made from the
 // room's id; false where the id isn't one from which a link can be made.
@@ -31,20 +28,8 @@ func MessageLink(roomID, messageID string) (string, bool) {
 	return link + "&" + url.Values{"message": {message}}.Encode(), true
 }
 
-// uuidOf takes the UUID out of a public id: base64url of
-// "ciscospark://CLUSTER/KIND/UUID", padded or not.
+// uuidOf is the UUID of an id of this kind, in whichever spelling.
 func uuidOf(id, kind string) (string, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(id), "="))
-	if err != nil {
-		return "", false
-	}
-	rest, ok := strings.CutPrefix(string(raw), "ciscospark://")
-	if !ok {
-		return "", false
-	}
-	parts := strings.Split(rest, "/")
-	if len(parts) != 3 || parts[1] != kind || !uuidPattern.MatchString(parts[2]) {
-		return "", false
-	}
-	return parts[2], true
+	parsed, ok := webexid.Parse(id)
+	return parsed.UUID, ok && (parsed.Kind == kind || parsed.Kind == "") && parsed.HasUUID()
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"nms-alert-relay/internal/webexid"
 )
 
 // Stats counts what clients did.
@@ -156,10 +158,15 @@ func (s *Server) roomTouched(req *request) string {
 }
 
 func (s *Server) roomIn(req *request) string {
-	if id := req.str("roomId"); id != "" {
-		return id
-	}
-	if id := req.URL.Query().Get("roomId"); id != "" {
+	for _, id := range []string{req.str("roomId"), req.URL.Query().Get("roomId")} {
+		if id == "" {
+			continue
+		}
+		for _, r := range s.rooms { // however the id is spelt, the room has one limit
+			if webexid.Same(r.id, id) {
+				return r.id
+			}
+		}
 		return id
 	}
 	if m := s.messages[req.id]; m != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/webexid"
 )
 
 // messageJSON is a message as the API gives it.
@@ -236,7 +238,7 @@ func (s *Server) editMessage(req *request) (any, error) {
 	switch {
 	case m.author != req.caller:
 		return nil, refuse(http.StatusForbidden, "You can only edit your own messages.")
-	case req.str("roomId") != m.room.id:
+	case !webexid.Same(req.str("roomId"), m.room.id):
 		return nil, refuse(http.StatusBadRequest, "The roomId of the message is required.")
 	case text == "" && md == "":
 		return nil, refuse(http.StatusBadRequest, "An edit needs text or markdown.")

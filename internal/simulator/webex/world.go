@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/webexid"
 )
 
 type person struct {
@@ -276,10 +278,11 @@ func (s *Server) roomBy(name string) *room {
 	return nil
 }
 
-// roomOf is the room with this id that p is in: for everybody else it doesn't exist.
+// roomOf is the room with this id that p is in: for everybody else it doesn't exist. Like
+// Webex (by reports of users) it takes the bare UUID too.
 func (s *Server) roomOf(id string, p *person) *room {
 	for _, r := range s.rooms {
-		if r.id == id && r.member(p) != nil {
+		if webexid.Same(r.id, id) && r.member(p) != nil {
 			return r
 		}
 	}

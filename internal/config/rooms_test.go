@@ -1,0 +1,87 @@
+package config
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const roomUUID = "52bcf5df-1f44-5574-b5a3-0696bd09baaa"
+
+func restID(clear string) string { return base64.RawURLEncoding.EncodeToString([]byte(clear)) }
+
+// withRoomIDs is a configuration whose rooms have these ids.
+func withRoomIDs(ids ...string) string {
+	var rooms []string
+	for i, id := range ids {
+		rooms = append(rooms, fmt.Sprintf("{name: r%d, id: %q}", i, id))
+	}
+	head, _, _ := strings.Cut(small, "rooms:")
+	return head + "rooms: [" + strings.Join(rooms, ", ") + "]\ndefault_rooms: [r0]\npeople: [{domain: example.com, role: operator}]\n"
+}
+
+// A room is the same however its id is spelt: in the configuration, and in what Webex says.
+func TestRoomIDsInAllSpellings(t *testing.T) {
+	us, west := restID("ciscospark://us/ROOM/"+roomUUID), restID("ciscospark://urn:TEAM:us-west-2_r/ROOM/"+roomUUID)
+	spellings := map[string]struct {
+		id, used string // used is the id for calls
+		warning  string
+	}{
+		"REST":              {us, us, ""},
+		"REST, padded":      {us + "=", us + "=", ""},
+		"REST, by cluster":  {west, west, ""},
+		"bare UUID":         {roomUUID, roomUUID, "write " + us + ", or what alert-relay rooms lists"},
+		"upper case":        {strings.ToUpper(roomUUID), strings.ToUpper(roomUUID), "write " + us},
+		"link of the app":   {"webexteams://im?space=" + roomUUID, roomUUID, "write " + us},
+		"newer link":        {"webex://im?space=" + roomUUID, roomUUID, "write " + us},
+		"web app":           {"https://web.webex.com/spaces/" + roomUUID + "/chat", roomUUID, "write " + us},
+		"clear text":        {"ciscospark://us/ROOM/" + roomUUID, us, "write " + us},
+		"clear, by cluster": {"ciscospark://urn:TEAM:us-west-2_r/ROOM/" + roomUUID, west, "write " + west},
+		"no id at all":      {"NOC-ROOM", "NOC-ROOM", `"NOC-ROOM" isn't an id of Webex's REST API (alert-relay rooms lists`},
+	}
+	for name, c := range spellings {
+		t.Run(name, func(t *testing.T) {
+			cfg := valid(t, withRoomIDs(c.id))
+			require.Equal(t, c.used, cfg.Rooms[0].ID)
+			if c.warning == "" {
+				require.Empty(t, cfg.Warnings)
+			} else {
+				require.Len(t, cfg.Warnings, 1)
+				require.Contains(t, cfg.Warnings[0].String(), "rooms[0].id: ")
+				require.Contains(t, cfg.Warnings[0].String(), c.warning)
+			}
+			if name == "no id at all" {
+				return
+			}
+			for other, o := range spellings {
+				if other == "no id at all" {
+					continue
+				}
+				room, ok := cfg.RoomByID(o.id)
+				require.True(t, ok, other)
+				require.Equal(t, "r0", room.Name)
+				_, faults := parse(t, withRoomIDs(c.id, o.id))
+				require.Len(t, faults, 1, "two spellings of one room are a duplicate: %s", other)
+				require.Contains(t, faults[0].String(), `rooms[1].id: the room's id "r1" is there already (rooms[0].id, line 5)`)
+			}
+			for _, other := range []string{"", "noc", restID("ciscospark://us/ROOM/" + roomUUID[:35] + "b")} {
+				_, ok := cfg.RoomByID(other)
+				require.False(t, ok, other)
+			}
+		})
+	}
+}
+
+// The id of something else than a room is a fault, not a room that stays silent.
+func TestIDsOfOtherThingsThanRooms(t *testing.T) {
+	for kind, word := range map[string]string{"PEOPLE": "people", "MESSAGE": "message", "MEMBERSHIP": "membership", "TEAM": "team"} {
+		for _, id := range []string{restID("ciscospark://us/" + kind + "/" + roomUUID), "ciscospark://us/" + kind + "/" + roomUUID} {
+			_, faults := parse(t, withRoomIDs(id))
+			require.Len(t, faults, 1, kind)
+			require.Contains(t, faults[0].String(), fmt.Sprintf("rooms[0].id: %q is an id of the kind %s, not of a room (alert-relay rooms lists", id, word))
+		}
+	}
+}
