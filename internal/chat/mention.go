@@ -3,59 +3,152 @@ package chat
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
+	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
 )
 
-// said is the text of a message without the mentions of the bot. Where Webex
-// gives the message's html, those are its spark-mention elements with the bot's
-// id; without html (a client that sent plain text) it is the bot's name at the start,
-// of which people see the first word only, and which counts only where Webex says that
-// the bot was mentioned.
-func said(m webex.Message, me webex.Person) string {
-	if m.HTML != "" {
-		if text, ok := textOf(m.HTML, me.ID); ok {
-			return text
-		}
-	}
-	if slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return webexid.Same(id, me.ID) }) {
-		return withoutName(m.Text, me)
-	}
-	return m.Text
+// saying is what a message says to the bot.
+type saying struct {
+	text      string // the person's own words: without quotes, without the mentions of the bot
+	quotes    bool   // a part of the message is a quote
+	mentioned bool   // the bot is mentioned outside of quotes
+	// unclear says that the message has formatting that isn't known, so that its own words
+	// can't be told from quoted ones.
+	unclear bool
 }
 
-// textOf is what a message's html says, without the mentions of one person. It
-// is false for html that can't be read.
-func textOf(source, without string) (string, bool) {
+// read separates what a person says from what they quote and from the mention of the bot. The
+// html of Webex is the truth where there is any: mentions are elements of it. Without html (a
+// client that sent plain text) lines that begin with ">" are quotes, and the bot's name at the
+// start is its mention.
+func read(m webex.Message, me webex.Person) saying {
+	listed := slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return webexid.Same(id, me.ID) })
+	if m.HTML == "" {
+		s := unquoted(m.Text)
+		var named bool
+		s.text, named = withoutName(s.text, me, listed)
+		s.mentioned = named || containsName(s.text, me)
+		return s
+	}
+	marked, known, mentions := textOf(m.HTML, me.ID)
+	s := unquoted(marked)
+	s.quotes = s.quotes || mentions.quoted || mentions.quotes
+	s.mentioned = strings.ContainsRune(s.text, mark)
+	s.text = strings.TrimSpace(strings.ReplaceAll(s.text, string(mark), ""))
+	if !s.mentioned && !mentions.quoted && !strings.ContainsRune(marked, mark) {
+		s.text, s.mentioned = withoutName(s.text, me, false)
+	}
+	s.unclear = !known
+	return s
+}
+
+// mark stands for a mention of the bot while a message is taken apart. Text can't hold it:
+// it is no character.
+const mark = '\uFFFE'
+
+// found is what a message's html holds besides text.
+type found struct {
+	quotes bool // an element that quotes
+	quoted bool // a mention of the bot within one
+}
+
+// textOf is what a message's html says outside of its quotes, with a mark for each mention of
+// the person. known is false where the html can't be read, or has text in elements that aren't
+// known.
+func textOf(source, person string) (text string, known bool, f found) {
 	root, err := html.Parse(strings.NewReader(source))
 	if err != nil {
-		return "", false
+		return "", false, f
 	}
+	known = true
 	var b strings.Builder
-	for n := range root.Descendants() {
-		switch {
-		case within(n, without):
-		case n.Type == html.TextNode:
-			b.WriteString(n.Data)
-		case n.Type == html.ElementNode && breaks(n.DataAtom) && b.Len() > 0:
+	var walk func(n *html.Node, quoted bool)
+	walk = func(n *html.Node, quoted bool) {
+		switch n.Type {
+		case html.TextNode:
+			if !quoted {
+				b.WriteString(strings.ReplaceAll(n.Data, string(mark), ""))
+			}
+			return
+		case html.ElementNode:
+			switch {
+			case n.DataAtom == atom.Script || n.DataAtom == atom.Style:
+				return
+			case isQuote(n):
+				f.quotes, quoted = true, true
+				b.WriteByte('\n')
+			case n.Data == "spark-mention" && webexid.Same(attribute(n, "data-object-id"), person):
+				if quoted {
+					f.quoted = true
+				} else {
+					b.WriteRune(mark)
+				}
+				return
+			case !plain(n) && !quoted && hasText(n):
+				known = false
+			}
+			if breaks(n.DataAtom) && !quoted && b.Len() > 0 {
+				b.WriteByte('\n')
+			}
+		}
+		for c := range n.ChildNodes() {
+			walk(c, quoted)
+		}
+		if isQuote(n) && n.Type == html.ElementNode {
 			b.WriteByte('\n')
 		}
 	}
-	return strings.TrimSpace(b.String()), true
+	walk(root, false)
+	return strings.TrimSpace(b.String()), known, f
 }
 
-// within says whether a node belongs to a mention of the person, or to what
-// isn't shown.
-func within(n *html.Node, person string) bool {
-	for ; n != nil; n = n.Parent {
-		if n.Type != html.ElementNode {
-			continue
+// isQuote says whether an element holds words that aren't the sender's: a quote, or a
+// forwarded message. Clients differ in how they mark them.
+func isQuote(n *html.Node) bool {
+	if n.Type != html.ElementNode {
+		return false
+	}
+	if n.DataAtom == atom.Q || n.DataAtom == atom.Cite || speaksOfQuotes(n.Data) {
+		return true
+	}
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool {
+		switch a.Key {
+		case "class", "role", "data-object-type", "data-type":
+			return speaksOfQuotes(a.Val)
 		}
-		if n.DataAtom == atom.Script || n.DataAtom == atom.Style || n.Data == "spark-mention" && webexid.Same(attribute(n, "data-object-id"), person) {
+		return strings.HasPrefix(a.Key, "data-") && speaksOfQuotes(a.Key)
+	})
+}
+
+func speaksOfQuotes(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "quot") || strings.Contains(name, "forward") || strings.Contains(name, "replied")
+}
+
+// plain says whether an element is one that formats the sender's own words.
+func plain(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.Html, atom.Head, atom.Body, atom.P, atom.Br, atom.Div, atom.Span, atom.Strong, atom.B, atom.Em, atom.I, atom.U, atom.S,
+		atom.Del, atom.Ins, atom.Strike, atom.Code, atom.Pre, atom.Tt, atom.Kbd, atom.Samp, atom.A, atom.Ul, atom.Ol, atom.Li, atom.Hr,
+		atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Sub, atom.Sup, atom.Small, atom.Big, atom.Mark, atom.Font,
+		atom.Center, atom.Table, atom.Thead, atom.Tbody, atom.Tfoot, atom.Tr, atom.Td, atom.Th, atom.Dl, atom.Dt, atom.Dd,
+		atom.Section, atom.Abbr, atom.Time:
+		return true
+	}
+	return n.Data == "spark-mention"
+}
+
+// hasText says whether any words stand within an element.
+func hasText(n *html.Node) bool {
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
 			return true
 		}
 	}
@@ -74,24 +167,147 @@ func attribute(n *html.Node, name string) string {
 // breaks says whether an element begins a new line.
 func breaks(a atom.Atom) bool {
 	switch a {
-	case atom.Br, atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Blockquote, atom.Pre, atom.Hr, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+	case atom.Br, atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Blockquote, atom.Pre, atom.Hr, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
+		atom.Tr, atom.Table, atom.Dt, atom.Dd, atom.Section:
 		return true
 	}
 	return false
 }
 
-// withoutName takes the bot's name off the start of a text: the longest form
-// of it that stands there as whole words.
-func withoutName(text string, me webex.Person) string {
-	text = strings.TrimLeft(text, " \n\t@")
-	first, _, _ := strings.Cut(strings.TrimSpace(me.DisplayName), " ")
-	for _, name := range []string{strings.TrimSpace(me.DisplayName), strings.TrimSpace(me.NickName), first} {
-		if name == "" || len(text) < len(name) || !strings.EqualFold(text[:len(name)], name) {
+// unquoted takes the quoted lines out of a text: those that begin with ">".
+func unquoted(text string) saying {
+	var s saying
+	var own []string
+	for line := range strings.Lines(text) {
+		start := strings.TrimLeftFunc(line, isGap)
+		if (strings.HasPrefix(start, ">") || strings.HasPrefix(start, "＞")) && !strings.HasPrefix(start, ">=") {
+			s.quotes = true
 			continue
 		}
-		if rest := text[len(name):]; rest == "" || strings.IndexAny(rest, " \n\t,:") == 0 {
-			return strings.TrimSpace(rest)
+		own = append(own, line)
+	}
+	s.text = strings.TrimSpace(strings.Join(own, ""))
+	return s
+}
+
+// isGap says whether a rune separates words, seen or unseen.
+func isGap(r rune) bool {
+	switch r {
+	case '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u00ad', '\u200e', '\u200f':
+		return true
+	}
+	return unicode.IsSpace(r)
+}
+
+// names are the forms in which people write a bot's name, the longest first: people see
+// its first word in a mention.
+func names(me webex.Person) [][]string {
+	var all [][]string
+	for _, name := range []string{me.DisplayName, me.NickName} {
+		if words := strings.FieldsFunc(name, isGap); len(words) > 0 {
+			all = append(all, words)
 		}
 	}
-	return text
+	if len(all) > 0 {
+		all = append(all, all[0][:1])
+	}
+	return all
+}
+
+// withoutName takes the bot's name off the start of a text, with or without an @, where it
+// stands there as whole words. A name that is a verb too is taken for the verb, unless it has
+// an @ or Webex says that the bot is mentioned. named says whether a name was taken off.
+func withoutName(text string, me webex.Person, listed bool) (rest string, named bool) {
+	rest = text
+	for range 3 { // "@Relay @Relay ack"
+		start := strings.TrimLeftFunc(rest, isGap)
+		bare := strings.TrimLeft(start, "@＠")
+		at := len(bare) < len(start)
+		if named && !at {
+			break
+		}
+		took := false
+		for _, name := range names(me) {
+			after, ok := cutName(bare, name)
+			if !ok || !at && !listed && len(name) == 1 && command.IsVerb(name[0]) {
+				continue
+			}
+			rest, named, took = after, true, true
+			break
+		}
+		if !took {
+			break
+		}
+	}
+	return rest, named
+}
+
+// cutName takes the words of a name off the start of a text, whatever separates them.
+func cutName(text string, name []string) (rest string, ok bool) {
+	for i, word := range name {
+		if i > 0 {
+			after := strings.TrimLeftFunc(text, isGap)
+			if len(after) == len(text) {
+				return "", false
+			}
+			text = after
+		}
+		n, same := foldedPrefix(text, word)
+		if !same {
+			return "", false
+		}
+		text = text[n:]
+	}
+	if text == "" {
+		return "", true
+	}
+	r, size := utf8.DecodeRuneInString(text)
+	switch {
+	case isGap(r) || strings.ContainsRune(",:;", r):
+	case strings.ContainsRune(".!?-–—", r): // "relay.example.com" and "relay-2" are other names
+		if next, _ := utf8.DecodeRuneInString(text[size:]); len(text) > size && !isGap(next) {
+			return "", false
+		}
+		text = text[size:]
+	default:
+		return "", false
+	}
+	separates := func(r rune) bool { return isGap(r) || strings.ContainsRune(",:;", r) }
+	text = strings.TrimLeftFunc(text, separates)
+	if r, size := utf8.DecodeRuneInString(text); strings.ContainsRune("-–—", r) { // "Relay – ack", but not "Relay --help"
+		if next, _ := utf8.DecodeRuneInString(text[size:]); isGap(next) {
+			text = strings.TrimLeftFunc(text[size:], separates)
+		}
+	}
+	return strings.TrimSpace(text), true
+}
+
+// foldedPrefix is how many bytes of a text are the word, in whichever case.
+func foldedPrefix(text, word string) (n int, ok bool) {
+	for range word {
+		if n >= len(text) {
+			return 0, false
+		}
+		_, size := utf8.DecodeRuneInString(text[n:])
+		n += size
+	}
+	return n, strings.EqualFold(text[:n], word)
+}
+
+// containsName says whether the bot's name stands anywhere in a text as whole words.
+func containsName(text string, me webex.Person) bool {
+	rest := text
+	for rest != "" {
+		for _, name := range names(me) {
+			if _, ok := cutName(strings.TrimLeft(rest, "@＠"), name); ok {
+				return true
+			}
+		}
+		i := strings.IndexFunc(rest, isGap)
+		if i < 0 {
+			return false
+		}
+		rest = strings.TrimLeftFunc(rest[i:], isGap)
+	}
+	return false
 }

@@ -2,12 +2,15 @@ package chat
 
 import (
 	"encoding/base64"
+	"html"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -41,15 +44,160 @@ func TestSaid(t *testing.T) {
 		{"a script isn't words", webex.Message{HTML: mention(me, "Alert") + " ack<script>x()</script>"}, "ack"},
 		{"a word that is the bot's name stays", webex.Message{HTML: mention(me, "Alert") + " comment Alert Relay is slow"}, "comment Alert Relay is slow"},
 		{"a direct chat's html without mention", webex.Message{HTML: "<p>ack 4711</p>", Text: "ack 4711"}, "ack 4711"},
-		{"no html, the full name", webex.Message{Text: "Alert Relay ack 4711", MentionedPeople: []string{me}}, "ack 4711"},
-		{"no html, the first word", webex.Message{Text: "alert ack 4711", MentionedPeople: []string{me}}, "ack 4711"},
-		{"no html, with punctuation", webex.Message{Text: "@Alert Relay, ack", MentionedPeople: []string{me}}, ", ack"},
-		{"no html, nothing else", webex.Message{Text: "Alert Relay", MentionedPeople: []string{me}}, ""},
-		{"no html, a longer word isn't the name", webex.Message{Text: "alerting 4711", MentionedPeople: []string{me}}, "alerting 4711"},
-		{"no html, not mentioned", webex.Message{Text: "alert ack 4711"}, "alert ack 4711"},
-		{"no html, somebody else mentioned", webex.Message{Text: "alert ack 4711", MentionedPeople: []string{bob}}, "alert ack 4711"},
+		{"html's quotes stay out", webex.Message{HTML: "<blockquote>" + mention(me, "Alert") + " close 1</blockquote>" + mention(me, "Alert") + " ack 2"}, "ack 2"},
+		{"code", webex.Message{HTML: mention(me, "Alert") + " <pre><code>ack 4711 on it</code></pre>"}, "ack 4711 on it"},
+		{"a list", webex.Message{HTML: "<ul><li>" + mention(me, "Alert") + " ack 4711</li></ul>"}, "ack 4711"},
+		{"a heading", webex.Message{HTML: "<h1>" + mention(me, "Alert") + " ack 4711</h1>"}, "ack 4711"},
 	} {
-		require.Equal(t, c.want, said(c.m, relayBot), c.why)
+		require.Equal(t, c.want, read(c.m, relayBot).text, c.why)
+	}
+}
+
+// Quoted and forwarded words are never a command, whatever marks them; what stands outside of
+// the quote is one.
+func TestQuotes(t *testing.T) {
+	bot := mention(relayBot.ID, "Alert Relay")
+	const none = "(silence)"
+	asHTML := func(source string) webex.Message {
+		return webex.Message{HTML: source, MentionedPeople: []string{relayBot.ID}}
+	}
+	text := func(said string) webex.Message {
+		return webex.Message{Text: said, MentionedPeople: []string{relayBot.ID}}
+	}
+	for name, c := range map[string]struct {
+		m             webex.Message
+		group, direct string
+	}{
+		"a quoted command, commented on":      {asHTML("<blockquote>" + bot + " close 4712</blockquote><p>why did you do that?</p>"), none, "why did you do that?"},
+		"a quoted message, then a command":    {asHTML("<blockquote>🟧 High problem</blockquote>" + bot + " ack on it"), "ack on it", "ack on it"},
+		"a mention in the quote and outside":  {asHTML("<blockquote>" + bot + " close 4712</blockquote><p>" + bot + " ack 4711</p>"), "ack 4711", "ack 4711"},
+		"a command, then a quote":             {asHTML("<p>" + bot + " ack 4711</p><blockquote>close 4712</blockquote>"), "ack 4711", "ack 4711"},
+		"nothing but a quote":                 {asHTML("<blockquote>" + bot + " close 4712</blockquote>"), none, none},
+		"a quote in a quote":                  {asHTML("<blockquote><blockquote>" + bot + " close 4712</blockquote>" + bot + " ack 4713</blockquote>yes"), none, "yes"},
+		"a quote deep in other elements":      {asHTML("<div><ul><li><span><blockquote><b>" + bot + "</b> close 4712</blockquote></span></li></ul></div>thanks"), none, "thanks"},
+		"a list in a quote":                   {asHTML("<blockquote><ul><li>" + bot + " close 4712</li></ul></blockquote>no"), none, "no"},
+		"a quote that never ends":             {asHTML("<blockquote>" + bot + " close 4712<p>why?</p>"), none, none},
+		"a quote that ends early":             {asHTML("<p>" + bot + " ack 4711</blockquote></p>"), "ack 4711", "ack 4711"},
+		"upper case":                          {asHTML("<BLOCKQUOTE>" + bot + " close 4712</BLOCKQUOTE>why?"), none, "why?"},
+		"an element of a client's own":        {asHTML("<spark-quote>" + bot + " close 4712</spark-quote>why?"), none, "why?"},
+		"a quote by its type":                 {asHTML(`<div data-object-type="quote">` + bot + ` close 4712</div>why?`), none, "why?"},
+		"a quote by its class":                {asHTML(`<div class="md quoted-message">` + bot + ` close 4712</div>why?`), none, "why?"},
+		"a quote by a name of an attribute":   {asHTML(`<p data-quoted-message-id="x">` + bot + ` close 4712</p>why?`), none, "why?"},
+		"a forwarded message":                 {asHTML(`<div data-object-type="forwardedMessage">` + bot + ` close 4712</div>`), none, none},
+		"a forwarded message by its element":  {asHTML(`<spark-forward>` + bot + ` close 4712</spark-forward>FYI`), none, "FYI"},
+		"q":                                   {asHTML("<q>" + bot + " close 4712</q> why?"), none, "why?"},
+		"a typed quote in html":               {asHTML("<p>&gt; " + bot + " close 4712<br/>why?</p>"), none, "why?"},
+		"markdown quote, no html":             {text("> Alert Relay close 4712\nwhy did you do that?"), none, "why did you do that?"},
+		"markdown quote, then a command":      {text("> 🟧 High problem\n\nAlert Relay ack on it"), "ack on it", "ack on it"},
+		"markdown quote in a quote":           {text("> > Alert Relay close 4712\n> no\nAlert ack 4711"), "ack 4711", "ack 4711"},
+		"markdown quote, indented":            {text("   >Alert Relay close 4712\nreally?"), none, "really?"},
+		"markdown quote after a no-break gap": {text("\u00a0> Alert Relay close 4712\nreally?"), none, "really?"},
+		"markdown quote with \\r\\n":          {text("> Alert Relay close 4712\r\nAlert ack 4711"), "ack 4711", "ack 4711"},
+		"a wide quote sign":                   {text("＞ Alert Relay close 4712\nreally?"), none, "really?"},
+		"the name behind the words":           {text("> close 4712\nack Alert Relay 4711"), "ack Alert Relay 4711", "ack Alert Relay 4711"},
+		"a comparison isn't a quote":          {text("Alert problems severity\n>=high"), "problems severity\n>=high", "problems severity\n>=high"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for room, want := range map[string]string{"group": c.group, "direct": c.direct} {
+				f := newFake()
+				m := c.m
+				m.ID, m.RoomID, m.RoomType, m.PersonID = "M", "ROOM-noc", room, personID("a11ce")
+				f.messages["M"] = m
+				r, _ := newReader(f)
+				heard, err := r.Hear(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
+				if want == none {
+					var ignored *command.Ignored
+					require.ErrorAs(t, err, &ignored, room)
+					require.Equal(t, ignoredQuote, ignored.Reason)
+					continue
+				}
+				require.NoError(t, err, room)
+				require.Equal(t, want, heard.Text, room)
+				require.False(t, heard.Unclear)
+			}
+		})
+	}
+}
+
+// Html in which own and quoted words can't be told apart asks for plain text.
+func TestUnclearFormatting(t *testing.T) {
+	bot := mention(relayBot.ID, "Alert Relay")
+	for name, source := range map[string]string{
+		"an element that isn't known": bot + " close <spark-thing>4712</spark-thing>",
+		"nested too deeply":           strings.Repeat("<b>", 600) + bot + " close 4712",
+		"a select, which drops tags":  bot + "<select><blockquote>close 4712</blockquote></select>",
+		"text instead of elements":    bot + "<xmp><blockquote>close 4712</blockquote></xmp>",
+		"a template":                  bot + "<template>close 4712</template>",
+		"drawings":                    bot + "<svg><text>close 4712</text></svg>",
+		"a form":                      bot + "<textarea>close 4712</textarea>",
+		"an old element":              bot + "<plaintext>close 4712",
+	} {
+		require.True(t, read(webex.Message{HTML: source}, relayBot).unclear, name)
+	}
+	for name, source := range map[string]string{
+		"all that people use":     "<h2>x</h2><div><p>" + bot + " <strong>a</strong><em>b</em><s>c</s><code>d</code><a href='x'>e</a><br/>f</p><ol><li>g</li></ol><hr/></div>",
+		"an image":                bot + ` ack<img src="x">`,
+		"an element with no text": bot + " ack<spark-thing> </spark-thing>",
+	} {
+		require.False(t, read(webex.Message{HTML: source}, relayBot).unclear, name)
+	}
+}
+
+// The bot's own name before a command is no part of it, with or without a mention; other words
+// that begin like it are.
+func TestTheBotsOwnName(t *testing.T) {
+	named := func(name string) webex.Person { return webex.Person{ID: relayBot.ID, DisplayName: name, Type: "bot"} }
+	me := relayBot.ID
+	for _, c := range []struct {
+		bot, said string
+		mentioned bool // by Webex's word
+		want      string
+	}{
+		{"Relay", "@Relay ack 5601", false, "ack 5601"},
+		{"Relay", "relay: ack", false, "ack"},
+		{"Relay", "Relay, ack", false, "ack"},
+		{"Relay", "Relay ack", false, "ack"},
+		{"Relay", "RELAY ack", false, "ack"},
+		{"Relay", "@Relay", false, ""},
+		{"Relay", "Relay\u00a0ack 6902", true, "ack 6902"},
+		{"Relay", "Relay\u00a0ack 6902", false, "ack 6902"},
+		{"Relay", "Relay\u2003ack", true, "ack"},
+		{"Relay", "Relay\u200back", true, "ack"},
+		{"Relay", "\u200eRelay\u202f: ack", true, "ack"},
+		{"Relay", "Relay\nack", true, "ack"},
+		{"Relay", "@Relay @Relay ack", false, "ack"},
+		{"Relay", "Relay – ack", false, "ack"},
+		{"Relay", "Relay --help", false, "--help"},
+		{"Relay", "Relayed ack", false, "Relayed ack"},
+		{"Relay", "relay-2 ack", false, "relay-2 ack"},
+		{"Relay", "relay.example.com is down", false, "relay.example.com is down"},
+		{"Relay", "Relay's ack", false, "Relay's ack"},
+		{"Relay", "comment Relay is slow", false, "comment Relay is slow"},
+		{"Relay", "ack 4711", false, "ack 4711"},
+		{"Alert Relay", "@Alert Relay, ack", true, "ack"},
+		{"Alert Relay", "Alert\u00a0Relay ack", false, "ack"},
+		{"Alert Relay", "alert  relay: ack", false, "ack"},
+		{"Alert Relay", "Alert ack", true, "ack"},
+		{"Alert Relay", "alerting 4711", true, "alerting 4711"},
+		{"Relay für Störungen", "@relay FÜR störungen ack", false, "ack"},
+		{"Ack", "ack 4711", false, "ack 4711"},
+		{"Ack", "ack: 4711", false, "ack: 4711"},
+		{"Ack", "@Ack ack 4711", false, "ack 4711"},
+		{"Ack", "Ack ack 4711", true, "ack 4711"},
+		{"Close", "close 4712", false, "close 4712"},
+		{"Problems Bot", "problems host=sw1", false, "problems host=sw1"},
+		{"Problems Bot", "Problems Bot problems", false, "problems"},
+		{"", "ack", true, "ack"},
+	} {
+		m := webex.Message{Text: c.said}
+		if c.mentioned {
+			m.MentionedPeople = []string{me}
+		}
+		require.Equal(t, c.want, read(m, named(c.bot)).text, "%s: %q", c.bot, c.said)
+		if !c.mentioned { // a direct chat's html says the same
+			m.HTML = "<p>" + strings.ReplaceAll(html.EscapeString(c.said), "\n", "<br/>") + "</p>"
+			require.Equal(t, c.want, read(m, named(c.bot)).text, "html, %s: %q", c.bot, c.said)
+		}
 	}
 }
 
@@ -62,15 +210,31 @@ func FuzzTextOf(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
-		text, ok := textOf(source, relayBot.ID)
-		if !ok {
-			require.Empty(t, text)
-			return
-		}
-		require.Equal(t, strings.TrimSpace(text), text)
+		s := read(webex.Message{HTML: source}, relayBot)
+		require.Equal(t, strings.TrimSpace(s.text), s.text)
 		if utf8.ValidString(source) {
-			require.True(t, utf8.ValidString(text))
+			require.True(t, utf8.ValidString(s.text))
 		}
-		require.LessOrEqual(t, len(text), 4*len(source)+100)
+		require.LessOrEqual(t, len(s.text), 4*len(source)+100)
+		require.NotContains(t, s.text, string(mark))
+		quoted := read(webex.Message{HTML: "<blockquote>" + source}, relayBot)
+		if !quoted.unclear && !strings.Contains(strings.ToLower(source), "<") {
+			require.Empty(t, quoted.text, "all of it is quoted")
+			require.False(t, quoted.mentioned)
+		}
+	})
+}
+
+// Plain text from strangers is read without harm.
+func FuzzPlainText(f *testing.F) {
+	for _, seed := range []string{"Alert Relay ack", "@alert: ack", "> Alert ack\nAlert close", "\u00a0>\u200b", "Alert Relay", "\xffAlert ack"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := read(webex.Message{Text: text, MentionedPeople: []string{relayBot.ID}}, relayBot)
+		require.LessOrEqual(t, len(s.text), len(text))
+		if quoted := read(webex.Message{Text: "> " + strings.ReplaceAll(text, "\n", "\n> ")}, relayBot); quoted.text != "" {
+			t.Fatalf("all of it is quoted: %q", quoted.text)
+		}
 	})
 }

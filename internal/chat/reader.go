@@ -58,9 +58,10 @@ const (
 	ignoredCard     = "card"       // a button of a card that isn't the relay's
 	ignoredResource = "resource"   // not a thing to listen to
 	ignoredBroken   = "unreadable" // can't be understood
+	ignoredQuote    = "quote"      // the bot is mentioned in a quote only
 )
 
-var ignoredReasons = [...]string{ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken}
+var ignoredReasons = [...]string{ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken, ignoredQuote}
 
 // moments is how often something that isn't there is asked for again: GET can
 // answer 404 for a moment after the webhook (reported by users).
@@ -141,8 +142,12 @@ func (r *Reader) message(ctx context.Context, c store.Command, bot Bot, me webex
 	if err != nil {
 		return command.Heard{}, err
 	}
+	s := read(m, me)
+	if s.quotes && !s.mentioned && (!direct || s.text == "") {
+		return command.Heard{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
+	}
 	return command.Heard{
-		Text: said(m, me), Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who,
+		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who,
 	}, nil
 }
 

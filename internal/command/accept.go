@@ -32,6 +32,8 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 		if req, fault, err = e.press(ctx, c, s, *h.Button); err != nil {
 			return err
 		}
+	} else if h.Unclear {
+		fault = &Misspelt{What: "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes."}
 	} else {
 		req, fault = Parse(h.Text)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/store"
@@ -35,6 +36,15 @@ type Heard struct {
 	Direct   bool
 	ParentID string // the thread it was said in; "" for none
 	Person   Person
+	// Unclear says that the message has formatting that the relay doesn't know: what was
+	// quoted and what was said can't be told apart. It is asked to be sent as plain text.
+	Unclear bool `json:",omitempty"`
+}
+
+// IsVerb says whether a word is a verb or another word for one.
+func IsVerb(word string) bool {
+	_, ok := lookup(strings.ToLower(word))
+	return ok
 }
 
 // Hearer reads again from Webex what a command's envelope only names: chat.Listener.

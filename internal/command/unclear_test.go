@@ -1,0 +1,23 @@
+package command
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+)
+
+// A message whose quotes can't be told from its sender's words does nothing, whatever its text
+// says, and its sender hears why.
+func TestUnclearFormattingIsAsked(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("M1", Heard{Text: "close 4711", Unclear: true, Room: "noc", ParentID: "ROOT-main/4712@noc"})
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Len(t, w.answers(), 1)
+		require.Contains(t, w.answers()[0], "Send the command again as plain text")
+		require.Equal(t, store.CommandFailed, w.command("M1").State)
+	})
+}
