@@ -329,7 +329,9 @@ type Store interface {
 	// Delivered reaches Desired as it stands in the store by then. With its first RootID
 	// Desired is the problem's revision: what was told isn't held back any more. ErrNotFound.
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error
-	// PostByMessage finds the post whose root or card has this Webex message id. ErrNotFound.
+	// PostByMessage finds the post that the message with this Webex id shows or showed: as its
+	// root or card, also one that was replaced since, or a notice in the thread of one. It is
+	// found until the post is pruned. ErrNotFound.
 	PostByMessage(ctx context.Context, messageID string) (Post, error)
 
 	Digests

@@ -175,11 +175,6 @@ func (s *Store) Digest(ctx context.Context, id int64) (store.Digest, error) {
 	return s.oneDigest(ctx, fmt.Sprintf("digest %d", id), `WHERE d.id = ?`, id)
 }
 
-// DigestByMessage implements store.Store.
-func (s *Store) DigestByMessage(ctx context.Context, messageID string) (store.Digest, error) {
-	return s.oneDigest(ctx, "digest with message "+messageID, `WHERE d.message_id <> '' AND d.message_id = ?`, messageID)
-}
-
 // NewestDigest implements store.Store.
 func (s *Store) NewestDigest(ctx context.Context, room, flap string) (store.Digest, error) {
 	return s.oneDigest(ctx, "digest in "+room, `WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC`, room, flap)

@@ -249,7 +249,11 @@ func TestPlans(t *testing.T) {
 		"INDEX commands_log"} // read from an end, up to a limit
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
-		"post by message": postByMessage, "pending notices": pendingNotices, "unfinished commands": unfinishedCommands,
+		"by message":          messageByID,
+		"a post's messages":   `DELETE FROM messages WHERE event_id <> '' AND event_id = ? AND source = ? AND room = ?`, // as the triggers have them
+		"a digest's messages": `DELETE FROM messages WHERE digest > 0 AND digest = ?`,
+		"a notice's messages": `DELETE FROM messages WHERE notice > 0 AND notice = ?`,
+		"pending notices":     pendingNotices, "unfinished commands": unfinishedCommands,
 		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
 		"pending digests": `SELECT ` + digestColumns + ` FROM (` + pendingDigests + `) p CROSS JOIN digests d ON d.id = p.id`,
 		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC LIMIT 1`,

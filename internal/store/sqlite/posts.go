@@ -249,24 +249,3 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 		return err
 	})
 }
-
-const postByMessage = `
-	SELECT ` + postColumns + ` FROM posts t WHERE t.root_id <> '' AND t.root_id = ?1
-	UNION ALL
-	SELECT ` + postColumns + ` FROM posts t WHERE t.card_id <> '' AND t.card_id = ?1
-	LIMIT 1`
-
-// PostByMessage implements store.Store.
-func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post, error) {
-	if messageID == "" {
-		return store.Post{}, fmt.Errorf("post without a message: %w", store.ErrNotFound)
-	}
-	found, err := query(ctx, s, "find a post by its message", scanPost, postByMessage, messageID)
-	if err != nil {
-		return store.Post{}, err
-	}
-	if len(found) == 0 {
-		return store.Post{}, fmt.Errorf("post with message %s: %w", messageID, store.ErrNotFound)
-	}
-	return found[0], nil
-}

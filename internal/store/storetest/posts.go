@@ -171,22 +171,6 @@ func testPendingPosts(t *testing.T, open Opener) {
 	require.Equal(t, []string{"2", "1"}, pending("noc"))
 }
 
-// A message leads to its post: the root and the card.
-func testPostByMessage(t *testing.T, open Opener) {
-	s := open(t, t.TempDir())
-	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), post("2", "noc", 1)}})
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", cursor))
-	for _, id := range []string{"ROOT", "CARD"} {
-		p := must(s.PostByMessage(t.Context(), id))(t)
-		require.Equal(t, key("1"), p.Key)
-		require.Equal(t, "noc", p.Room)
-	}
-	for _, id := range []string{"", "OTHER"} {
-		_, err := s.PostByMessage(t.Context(), id)
-		require.ErrorIs(t, err, store.ErrNotFound, id)
-	}
-}
-
 // A dead letter is shown, and can be replayed or dropped.
 func testDeadLetters(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webexid"
+)
+
+// shownBy is what a message shows or showed: the post of a problem in a room, or a digest.
+type shownBy struct {
+	key    alert.Key // Source is "" for a digest
+	room   string
+	digest int64
+	parent string // of a notice: the thread that it is in
+}
+
+const messageByID = `SELECT m.event_id, m.source, m.room, m.digest, coalesce((SELECT n.parent_id FROM notices n WHERE n.id = m.notice), '')
+	FROM messages m WHERE m.id IN (?, ?) LIMIT 1`
+
+// maxParents bounds how far a reply to a notice is followed to what that was a reply to.
+const maxParents = 3
+
+// shown finds what a message shows or showed. A notice that is a reply leads to what it was
+// said to, for where Webex lets nobody reply there any more it is a message of its own.
+func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
+	id := messageID
+	for range maxParents {
+		if id == "" {
+			break
+		}
+		found, err := query(ctx, s, "find what a message shows", func(rows *sql.Rows) (m shownBy, err error) {
+			return m, rows.Scan(&m.key.EventID, &m.key.Source, &m.room, &m.digest, &m.parent)
+		}, messageByID, id, canonicalMessage(id))
+		if err != nil {
+			return shownBy{}, err
+		}
+		if len(found) == 0 {
+			break
+		}
+		if m := found[0]; m.key != (alert.Key{}) || m.digest > 0 {
+			return m, nil
+		}
+		id = found[0].parent
+	}
+	return shownBy{}, fmt.Errorf("message %s: %w", messageID, store.ErrNotFound)
+}
+
+// canonicalMessage is a message's id as the REST API writes it, whatever its spelling.
+func canonicalMessage(id string) string {
+	if parsed, ok := webexid.Parse(id); ok && (parsed.Kind == webexid.Message || parsed.Kind == "") {
+		return parsed.REST(webexid.Message)
+	}
+	return id
+}
+
+// PostByMessage implements store.Store.
+func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post, error) {
+	m, err := s.shown(ctx, messageID)
+	if err != nil {
+		return store.Post{}, err
+	}
+	found, err := query(ctx, s, "find a post by its message", scanPost, `SELECT `+postColumns+`
+		FROM posts t WHERE t.event_id = ? AND t.source = ? AND t.room = ?`, m.key.EventID, m.key.Source, m.room)
+	if err != nil {
+		return store.Post{}, err
+	}
+	if len(found) == 0 {
+		return store.Post{}, fmt.Errorf("post with message %s: %w", messageID, store.ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// DigestByMessage implements store.Store.
+func (s *Store) DigestByMessage(ctx context.Context, messageID string) (store.Digest, error) {
+	m, err := s.shown(ctx, messageID)
+	if err != nil {
+		return store.Digest{}, err
+	}
+	return s.oneDigest(ctx, "digest with message "+messageID, `WHERE d.id = ?`, m.digest)
+}
