@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/zabbix"
 )
 
@@ -32,6 +34,9 @@ the secret stands in the output: keep it from others' eyes.`,
 				if s.Secret, err = readSecret("secret-file", secretFile); err != nil {
 					return err
 				}
+				if wrong, hint := config.SigningSecret(s.Secret); wrong != "" {
+					return failed(fmt.Errorf("--secret-file: the secret in %s %s (%s)", secretFile, wrong, hint))
+				}
 			}
 			_, err := cmd.OutOrStdout().Write(zabbix.Filled(s))
 			return failed(err)
@@ -48,7 +53,7 @@ the secret stands in the output: keep it from others' eyes.`,
 // empty one is fine.
 func webAddress(flag, address string) error {
 	if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return fmt.Errorf("--%s %q: want http:// or https:// and a host, as https://relay.example.com", flag, address)
+		return fmt.Errorf("--%s %q: want http:// or https:// and a host, as https://relay.example.com", flag, text.RedactURL(address))
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func readSecret(flag, name string) (string, error) {
 		}
 		return "", failed(fmt.Errorf("--%s: can't read %s: %w", flag, name, err))
 	}
-	secret := strings.TrimSpace(string(raw))
+	secret := strings.TrimSpace(strings.TrimPrefix(string(raw), "\uFEFF")) // with which editors on Windows begin a file
 	if secret == "" || strings.ContainsAny(secret, "\r\n") {
 		return "", failed(fmt.Errorf("--%s: %s must hold the secret in one line, and nothing else", flag, name))
 	}

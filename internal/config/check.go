@@ -27,13 +27,12 @@ func (l *loader) check(cfg *Config) {
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
 	l.directory("templates.dir", cfg.Templates.Dir)
+	l.checkUnread()
 }
 
 func (l *loader) checkServer(cfg *Config) {
 	s := cfg.Server
-	if _, port, err := net.SplitHostPort(s.Listen); err == nil && port != "0" && s.Listen == s.AdminListen {
-		l.fault("server.admin_listen", s.AdminListen+" is server.listen's already", "metrics and console must not be public: give it a port of its own")
-	}
+	l.checkAdmin(s)
 	if s.TLS.CertFile != "" && s.TLS.KeyFile != "" {
 		cert, _, ok1 := l.read("server.tls.cert_file", s.TLS.CertFile)
 		key, _, ok2 := l.read("server.tls.key_file", s.TLS.KeyFile)
@@ -48,6 +47,40 @@ func (l *loader) checkServer(cfg *Config) {
 	}
 }
 
+// checkAdmin looks at the admin listener, which asks for no password.
+func (l *loader) checkAdmin(s Server) {
+	host, port, err := net.SplitHostPort(s.Listen)
+	adminHost, adminPort, adminErr := net.SplitHostPort(s.AdminListen)
+	if err != nil || adminErr != nil {
+		return // faults already
+	}
+	if port == adminPort && port != "0" && (host == adminHost || everyInterface(host) || everyInterface(adminHost)) {
+		l.fault("server.admin_listen", "port "+port+" is server.listen's already", "metrics and the admin API must not be public: give it a port of its own")
+		return
+	}
+	if adminHost == "" {
+		l.warn("server.admin_listen", s.AdminListen+" is open on every interface, and asks for no password",
+			"127.0.0.1:"+adminPort+" for this machine alone; 0.0.0.0:"+adminPort+" if every interface is meant")
+	}
+}
+
+func everyInterface(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+// unread are keys that nothing reads in this version.
+var unread = []string{"webex.u2c_url", "reconcile.interval", "reconcile.max_age"}
+
+// checkUnread says of keys that were given that they do nothing: whoever sets one counts on it.
+func (l *loader) checkUnread() {
+	for _, key := range unread {
+		if l.given(key) && !l.faulted(key) {
+			l.warn(key, "has no effect: nothing reads it in this version", "leave it out")
+		}
+	}
+}
+
 func (l *loader) checkWebex(cfg *Config) {
 	l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
 	l.clearText("webex.api_url", cfg.Webex.APIURL)
@@ -57,6 +90,10 @@ func (l *loader) checkWebex(cfg *Config) {
 		l.unique(names, path+".name", strings.ToLower(b.Name), "bot", b.Name)
 		if b.Token.IsSet() {
 			l.unique(tokens, path+".token_file", b.Token.Reveal(), "bot's token", "")
+		}
+		if b.Listen == ListenWebsocket {
+			l.fault(path+".listen", "websocket doesn't work in this version: the bot would hear nothing",
+				"webhook, with server.public_url; or off, for a bot that only writes")
 		}
 		if b.Listen == ListenWebhook && cfg.Server.PublicURL == "" && !l.faulted("server.public_url") {
 			l.fault(path+".listen", "a webhook needs server.public_url", "the https:// address at which Webex reaches server.listen")
@@ -73,7 +110,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 		path := at("zabbix", i)
 		l.unique(names, path+".name", strings.ToLower(s.Name), "source", s.Name)
 		l.authority(path+".ca_file", s.HTTP.CAFile)
-		if s.URL != "" && urls[s.URL] != "" {
+		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
 			l.warn(path+".url", "is that of "+urls[s.URL]+" too", "one Zabbix under two names is told twice")
 		}
 		urls[s.URL] = at("zabbix", i)
@@ -82,14 +119,16 @@ func (l *loader) checkZabbix(cfg *Config) {
 		}
 		if !s.APIToken.IsSet() {
 			if ref := l.refs[path+".api_token"]; len(ref.files)+len(ref.envs) == 0 {
-				l.warn(path+".api_token", "isn't given: nobody can acknowledge from a room, and nothing is reconciled",
+				l.warn(path+".api_token", "isn't given: nobody can acknowledge from a room, and what a payload can't say stays unknown",
 					"api_token_file, api_token_env or "+convention("zabbix", s.Name, "api_token"))
 			}
 		} else {
 			l.clearText(path+".url", s.URL)
 		}
 		for j, secret := range s.Secrets {
-			if len(secret.Reveal()) < minSecret {
+			if wrong, hint := SigningSecret(secret.Reveal()); wrong != "" {
+				l.fault(path+".secret_file", fmt.Sprintf("secret %d (%s) %s", j+1, secret.From(), wrong), hint)
+			} else if len(secret.Reveal()) < minSecret {
 				l.warn(path+".secret_file", fmt.Sprintf("secret %d is short", j+1), fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
 			}
 		}

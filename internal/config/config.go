@@ -37,7 +37,7 @@ type Config struct {
 // Server is the relay's two listeners.
 type Server struct {
 	Listen      string `yaml:"listen" validate:"address"`                   // events, notices, Webex webhooks
-	AdminListen string `yaml:"admin_listen" validate:"address"`             // /metrics /healthz /readyz
+	AdminListen string `yaml:"admin_listen" validate:"address"`             // /metrics /healthz /readyz, the admin API: on loopback by default
 	PublicURL   string `yaml:"public_url" validate:"omitempty,service_url"` // how Webex and browsers reach Listen; no trailing slash
 	TLS         TLS    `yaml:"tls"`                                         // of Listen
 }
@@ -56,7 +56,7 @@ type Store struct {
 
 // HTTPClient is how a neighbour is reached.
 type HTTPClient struct {
-	ProxyURL string   `yaml:"proxy_url" validate:"omitempty,proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
+	ProxyURL ProxyURL `yaml:"proxy_url" validate:"omitempty,proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
 	CAFile   string   `yaml:"ca_file"`                                  // PEM, added to the system's authorities
 	Timeout  Duration `yaml:"timeout" validate:"least=100ms,most=10m"`  // of one call
 }
@@ -64,7 +64,7 @@ type HTTPClient struct {
 // Webex is the chat.
 type Webex struct {
 	APIURL string     `yaml:"api_url" validate:"service_url"`
-	U2CURL string     `yaml:"u2c_url" validate:"service_url"` // where the websocket's services are looked up
+	U2CURL string     `yaml:"u2c_url" validate:"service_url"` // where the websocket's services will be looked up: nothing reads it yet
 	HTTP   HTTPClient `yaml:",inline"`
 	Bots   []Bot      `yaml:"bots" validate:"min=1,dive"`
 }
@@ -83,7 +83,7 @@ const (
 type Bot struct {
 	Name   string `yaml:"name" validate:"required,name"`
 	Token  Secret `yaml:"token"`                                         // token_file, token_env
-	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"` // webhook where there is a public_url, else off
+	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"` // webhook where there is a public_url, else off; websocket doesn't work yet
 }
 
 // Source is one Zabbix installation.
@@ -252,7 +252,7 @@ type Command struct {
 	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"` // how long a command is tried again while Zabbix is away
 }
 
-// Reconcile is how often Zabbix is asked what is open.
+// Reconcile is how often Zabbix will be asked what is open: nothing reads it yet.
 type Reconcile struct {
 	Interval Duration `yaml:"interval" validate:"least=1s,most=1d"`
 	MaxAge   Duration `yaml:"max_age" validate:"least=0s"` // an older problem isn't told as new

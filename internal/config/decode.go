@@ -23,15 +23,12 @@ type decoder struct {
 	refs  map[string]secretRef // by the secret's path
 }
 
-func (d *decoder) fault(path, what, hint string) {
-	d.bad[path] = true
-	d.found = append(d.found, Fault{File: d.file, Line: d.line(path), Key: path, What: what, Hint: hint})
-}
+func (d *decoder) fault(path, what, hint string) { d.faultAt(d.line(path), path, what, hint) }
 
 // faultAt is a fault at a line of its own.
 func (d *decoder) faultAt(line int, path, what, hint string) {
 	d.bad[path] = true
-	d.found = append(d.found, Fault{File: d.file, Line: line, Key: path, What: what, Hint: hint})
+	d.found = append(d.found, newFault(d.file, line, path, what, hint))
 }
 
 // faulted says whether a key has a fault already: one is enough.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"nms-alert-relay/internal/text"
 )
 
 // Fault is one thing that is wrong with a configuration, or with what it
@@ -14,6 +16,11 @@ type Fault struct {
 	Key  string `json:"key,omitempty"`  // "webex.bots[0].listen"
 	What string `json:"what"`
 	Hint string `json:"hint,omitempty"` // what to do about it
+}
+
+// newFault makes a fault. What it quotes may be an address with a password in it, under any key: that isn't repeated.
+func newFault(file string, line int, key, what, hint string) Fault {
+	return Fault{File: file, Line: line, Key: key, What: text.RedactURLs(what), Hint: text.RedactURLs(hint)}
 }
 
 // String is the fault on one line: FILE:LINE: key: what (hint).

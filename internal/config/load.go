@@ -83,7 +83,7 @@ type loader struct {
 }
 
 func (l *loader) warn(path, what, hint string) {
-	l.warnings = append(l.warnings, Fault{File: l.file, Line: l.line(path), Key: path, What: what, Hint: hint})
+	l.warnings = append(l.warnings, newFault(l.file, l.line(path), path, what, hint))
 }
 
 func (l *loader) env(name string) string {
@@ -144,7 +144,7 @@ const DefaultWebexURL = "https://webexapis.com/v1"
 // defaults is a Config in which nothing was given.
 func defaults() *Config {
 	return &Config{
-		Server:    Server{Listen: ":8080", AdminListen: ":9090"},
+		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},
 		Store:     Store{Driver: "sqlite", Path: "relay.db"},
 		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},

@@ -61,7 +61,7 @@ func TestDefaults(t *testing.T) {
 	cfg := valid(t, small)
 	require.Empty(t, cfg.Warnings)
 	require.Equal(t, ":8080", cfg.Server.Listen)
-	require.Equal(t, ":9090", cfg.Server.AdminListen)
+	require.Equal(t, "127.0.0.1:9090", cfg.Server.AdminListen)
 	require.Equal(t, Store{Driver: "sqlite", Path: "relay.db"}, cfg.Store)
 	require.Equal(t, ListenOff, cfg.Webex.Bots[0].Listen)
 	require.Equal(t, Duration(30*time.Second), cfg.Webex.HTTP.Timeout)
@@ -84,7 +84,6 @@ func TestListenDefaultsToWebhookWithAPublicURL(t *testing.T) {
 	cfg := valid(t, small+"server: {public_url: 'https://relay.example.com/'}\n")
 	require.Equal(t, ListenWebhook, cfg.Webex.Bots[0].Listen)
 	require.Equal(t, "https://relay.example.com", cfg.Server.PublicURL)
-	require.Equal(t, ListenWebsocket, valid(t, strings.Replace(small, "{name: noc}", "{name: noc, listen: websocket}", 1)).Webex.Bots[0].Listen)
 }
 
 // A room takes from the general storm what it doesn't say itself, also when
@@ -160,7 +159,9 @@ func TestFaults(t *testing.T) {
 		"flapping at once":      {"flapping: {window: 0s}", `relay.yaml:8: flapping.window: 0s is too little: at least 1s`},
 		"severity":              {"storm: {individual: desaster}", `relay.yaml:8: storm.individual: unknown severity "desaster": want one of not classified, information, warning, average, high, disaster, or 0 to 5 (did you mean disaster?)`},
 		"address":               {"server: {listen: 8080}", `relay.yaml:8: server.listen: "8080" is no address to listen on (host:port, or :port for every interface)`},
-		"one address for two":   {"server: {admin_listen: ':8080'}", `relay.yaml:8: server.admin_listen: :8080 is server.listen's already (metrics and console must not be public: give it a port of its own)`},
+		"one address for two":   {"server: {admin_listen: ':8080'}", `relay.yaml:8: server.admin_listen: port 8080 is server.listen's already (metrics and the admin API must not be public: give it a port of its own)`},
+		"one port for two":      {"server: {listen: ':9090'}", `relay.yaml:8: server.admin_listen: port 9090 is server.listen's already (metrics and the admin API must not be public: give it a port of its own)`},
+		"websocket":             {"{name: noc}=>{name: noc, listen: websocket}", `relay.yaml:2: webex.bots[0].listen: websocket doesn't work in this version: the bot would hear nothing (webhook, with server.public_url; or off, for a bot that only writes)`},
 		"public url":            {"server: {public_url: relay.example.com}", `relay.yaml:8: server.public_url: "relay.example.com" is no base URL (http:// or https://, a host, perhaps a path; no user, query or fragment)`},
 		"webhook without url":   {"{name: noc}=>{name: noc, listen: webhook}", `relay.yaml:2: webex.bots[0].listen: a webhook needs server.public_url (the https:// address at which Webex reaches server.listen)`},
 		"proxy":                 {"bots: [{name: noc}]=>bots: [{name: noc}]\n  proxy_url: socks5://u:pa55@x", `relay.yaml:3: webex.proxy_url: is no proxy's URL (http://proxy.example.com:3128)`},
@@ -168,7 +169,7 @@ func TestFaults(t *testing.T) {
 		"no token":              {"{name: noc}=>{name: lab}", `relay.yaml:2: webex.bots[0].token: is missing (give token_file or token_env, or set ALERT_RELAY_WEBEX_LAB_TOKEN)`},
 		"no secret":             {"name: main=>name: m2", `relay.yaml:4: zabbix[0].secret: is missing (give secret_file or secret_env, or set ALERT_RELAY_ZABBIX_M2_SECRET)`},
 		"variable unset":        {"{name: noc}=>{name: noc, token_env: NOPE}", `relay.yaml:2: webex.bots[0].token_env: environment variable NOPE isn't set`},
-		"secret as variable":    {"{name: noc}=>{name: noc, token_env: 'MTk='}", `relay.yaml:2: webex.bots[0].token_env: "MTk=" is no name of an environment variable (the name, not the secret itself; token_file for a file)`},
+		"secret as variable":    {"{name: noc}=>{name: noc, token_env: 'MTk='}", `relay.yaml:2: webex.bots[0].token_env: isn't the name of an environment variable (the name, not the secret itself; token_file for a file)`},
 		"file missing":          {"{name: noc}=>{name: noc, token_file: /nowhere/token}", `relay.yaml:2: webex.bots[0].token_file: can't read /nowhere/token: no such file or directory`},
 		"file is a directory":   {"{name: noc}=>{name: noc, token_file: /}", `relay.yaml:2: webex.bots[0].token_file: can't read /: it is a directory`},
 		"token twice":           {"{name: noc}=>{name: noc, token_env: OTHER, token_file: /dev/null}", `relay.yaml:2: webex.bots[0].token: is given more than once (give token_file or token_env, not both)`},
@@ -353,7 +354,7 @@ default_rooms: [noc]
 	require.Equal(t, strings.TrimSpace(`
 relay.yaml:1: people: isn't given: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])
 relay.yaml:2: webex.api_url: sends its token in the clear (https://)
-relay.yaml:5: zabbix[0].api_token: isn't given: nobody can acknowledge from a room, and nothing is reconciled (api_token_file, api_token_env or ALERT_RELAY_ZABBIX_LAB_API_TOKEN)
+relay.yaml:5: zabbix[0].api_token: isn't given: nobody can acknowledge from a room, and what a payload can't say stays unknown (api_token_file, api_token_env or ALERT_RELAY_ZABBIX_LAB_API_TOKEN)
 relay.yaml:5: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)
 relay.yaml:6: zabbix[1].url: is that of zabbix[0] too (one Zabbix under two names is told twice)
 relay.yaml:6: zabbix[1].url: sends its token in the clear (https://)

@@ -264,11 +264,20 @@ func (s Span) End(now time.Time) time.Time {
 		day++
 	}
 	end := time.Date(local.Year(), local.Month(), day, 0, s.to, 0, 0, s.zone)
-	for !end.After(now) { // on the day on which clocks are put back, an hour comes twice
+	// Where clocks are put back, an hour comes twice (half an hour on Lord Howe), and either may be meant: the first one that
+	// is still to come ends the span.
+	for shift := -time.Hour; shift <= time.Hour; shift += 30 * time.Minute {
+		if t := end.Add(shift); t.After(now) && wallMinute(t) == wallMinute(end) {
+			return t
+		}
+	}
+	for !end.After(now) { // it lies in an hour that doesn't come
 		end = end.Add(time.Hour)
 	}
 	return end
 }
+
+func wallMinute(t time.Time) int { return t.Hour()*60 + t.Minute() }
 
 // Local is the moment as the span's clock shows it.
 func (s Span) Local(now time.Time) time.Time { return now.In(s.zone) }

@@ -88,7 +88,7 @@ func validURL(s string, path bool) bool {
 		return false
 	}
 	if path {
-		return u.User == nil // credentials belong into secret files
+		return u.User == nil && !strings.Contains(u.Path, "@") // credentials belong into secret files; one with a / ends up in the path
 	}
 	return u.Path == "" || u.Path == "/"
 }
@@ -145,7 +145,7 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 	case "address":
 		return fmt.Sprintf("%q is no address to listen on", value), "host:port, or :port for every interface"
 	case "service_url":
-		return fmt.Sprintf("%q is no base URL", value), "http:// or https://, a host, perhaps a path; no user, query or fragment"
+		return fmt.Sprintf("%q is no base URL", text.RedactURL(value)), "http:// or https://, a host, perhaps a path; no user, query or fragment"
 	case "proxy_url":
 		return "is no proxy's URL", "http://proxy.example.com:3128" // may hold a password: not shown
 	}

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Secret is a value from a file or an environment variable. It prints as
@@ -72,7 +75,7 @@ func because(hint string) string {
 // oneSecret is the secret in a file, without the white space around it, or what
 // is wrong with the file. key is of the configuration's.
 func oneSecret(data []byte, key string) (value, wrong, hint string) {
-	value = strings.TrimSpace(string(data))
+	value = strings.TrimSpace(strings.TrimPrefix(string(data), string(bom)))
 	switch {
 	case value == "":
 		return "", "is empty", "it must hold the secret and nothing else"
@@ -83,6 +86,38 @@ func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	}
 	return value, "", ""
 }
+
+// maxSigning is how many characters Zabbix keeps of a parameter of a media type.
+const maxSigning = 2048
+
+// macroPattern is what Zabbix resolves wherever it stands in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
+var macroPattern = regexp.MustCompile(`\{([$#]?[A-Z0-9_.]*[A-Z][A-Z0-9_.]*(:[^}]*)?|\?[^}]*)\}`)
+
+// SigningSecret says what is wrong with a source's secret, "" for nothing. Events are signed with it by a media type of
+// Zabbix, where some texts don't stay what they are; the signatures would never fit.
+func SigningSecret(value string) (wrong, hint string) {
+	hint = "openssl rand -hex 32 makes a good one"
+	switch {
+	case !utf8.ValidString(value):
+		return "isn't text (UTF-8)", hint
+	case utf8.RuneCountInString(value) > maxSigning:
+		return fmt.Sprintf("has more than %d characters: Zabbix cuts it", maxSigning), hint
+	case strings.IndexFunc(value, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }) >= 0:
+		return "holds control or invisible characters, which get lost on the way into Zabbix", hint
+	case strings.IndexFunc(value, func(r rune) bool { return r > 0xFFFF }) >= 0:
+		return "holds characters such as emoji, which not every Zabbix database can store", hint
+	case macroPattern.MatchString(value):
+		return "holds what Zabbix would take for a macro, in braces, and resolve", hint
+	case value == placeholder:
+		return "is the placeholder of the media type", hint
+	}
+	return "", ""
+}
+
+// placeholder is what the shipped media type has for its secret.
+const placeholder = "<secret of this source>"
+
+const bom = '\uFEFF' // editors on Windows begin a file with it
 
 // mayRead is what to do about a file that isn't readable; "" where it isn't about that.
 func mayRead(err error, name string) string {
@@ -172,7 +207,8 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	}
 	for _, env := range ref.envs {
 		if !envPattern.MatchString(env.value) {
-			l.fault(env.key, fmt.Sprintf("%q is no name of an environment variable", env.value), "the name, not the secret itself; "+last(path)+"_file for a file")
+			// Its value isn't shown: it may be the secret itself.
+			l.fault(env.key, "isn't the name of an environment variable", "the name, not the secret itself; "+last(path)+"_file for a file")
 			continue
 		}
 		value := strings.TrimSpace(l.env(env.value))

@@ -96,3 +96,28 @@ func TestTimingInWords(t *testing.T) {
 		"route plain: escalates after 1h30m to noc",
 	}, cfg.Summary().Timing)
 }
+
+// The end of a span lies after every moment of it, also in the hour that comes twice when clocks are put back.
+func TestSpanEndsInTheHourThatComesTwice(t *testing.T) {
+	zone, err := ParseTimeZone("Europe/Berlin")
+	require.NoError(t, err)
+	utc := func(hour, minute int) time.Time { return time.Date(2026, 10, 25, hour, minute, 0, 0, time.UTC) }
+	for name, c := range map[string]struct {
+		hours     string
+		now, want time.Time
+	}{
+		"the first time":             {"01:00-02:30", utc(0, 10), utc(0, 30)},
+		"the second time":            {"01:00-02:30", utc(1, 10), utc(1, 30)},
+		"before both":                {"01:00-02:30", time.Date(2026, 10, 24, 23, 30, 0, 0, time.UTC), utc(0, 30)},
+		"across midnight, 2nd time":  {"22:00-02:15", utc(1, 5), utc(1, 15)},
+		"the whole hour, 2nd time":   {"02:00-03:00", utc(1, 59), utc(2, 0)},
+		"a day without such an hour": {"01:00-02:30", time.Date(2026, 10, 26, 0, 10, 0, 0, time.UTC), time.Date(2026, 10, 26, 1, 30, 0, 0, time.UTC)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			span, err := ParseSpan(When{Hours: c.hours, TimeZone: zone})
+			require.NoError(t, err)
+			require.True(t, span.Contains(c.now))
+			require.Equal(t, c.want, span.End(c.now).UTC())
+		})
+	}
+}

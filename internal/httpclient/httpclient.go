@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"nms-alert-relay/internal/text"
 )
 
 // Options make a Transport.
@@ -117,7 +119,7 @@ func (t *Transport) renew(used *http.Transport) {
 
 func proxyOf(proxyURL string) (func(*http.Request) (*url.URL, error), error) {
 	if proxyURL == "" {
-		return http.ProxyFromEnvironment, nil
+		return withoutAddress(http.ProxyFromEnvironment), nil
 	}
 	u, err := url.Parse(proxyURL)
 	if err != nil {
@@ -125,9 +127,20 @@ func proxyOf(proxyURL string) (func(*http.Request) (*url.URL, error), error) {
 		return nil, fmt.Errorf("proxy_url isn't a URL: want http://HOST:PORT or https://HOST:PORT")
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("proxy_url %s: want http://HOST:PORT or https://HOST:PORT", u.Redacted())
+		return nil, fmt.Errorf("proxy_url %s: want http://HOST:PORT or https://HOST:PORT", text.RedactURL(proxyURL))
 	}
 	return http.ProxyURL(u), nil
+}
+
+// withoutAddress takes out of an error the address, and the password in it, that http.ProxyFromEnvironment repeats.
+func withoutAddress(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if err != nil {
+			return nil, errors.New("HTTPS_PROXY or HTTP_PROXY isn't a URL: want http://HOST:PORT or https://HOST:PORT")
+		}
+		return u, nil
+	}
 }
 
 // proxyRefusal is a proxy that doesn't let us through.

@@ -2,8 +2,10 @@ package httpclient
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -71,4 +73,19 @@ func TestFaults(t *testing.T) {
 		require.ErrorContains(t, err, tc.want)
 		require.NotContains(t, err.Error(), "secret")
 	}
+}
+
+// A proxy of the environment that can't be used is told without its password.
+func TestProxyOfTheEnvironment(t *testing.T) {
+	for _, address := range []string{"http://admin:hunter2%zz@proxy", "http://admin:hun ter2@proxy:x", "socks9://admin:hunter2@proxy:port"} {
+		_, err := withoutAddress(func(*http.Request) (*url.URL, error) {
+			return nil, fmt.Errorf("invalid proxy address %q", address)
+		})(nil)
+		require.ErrorContains(t, err, "HTTPS_PROXY")
+		require.NotContains(t, err.Error(), "ter2")
+	}
+	want := &url.URL{Scheme: "http", Host: "proxy:3128"}
+	got, err := withoutAddress(func(*http.Request) (*url.URL, error) { return want, nil })(nil)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }

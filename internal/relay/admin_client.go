@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/text"
 )
 
 // AdminClient asks a running relay's admin listener.
@@ -80,7 +81,7 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 	base := strings.TrimRight(c.URL, "/")
 	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
 	if err != nil {
-		return out, err
+		return out, fmt.Errorf("%s is not a URL", text.RedactURL(base))
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -91,7 +92,7 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 		if errors.As(err, &fault) {
 			err = fault.Err
 		}
-		return out, fmt.Errorf("%w at %s: %w (does it run? is that its server.admin_listen?)", ErrNoRelay, base, err)
+		return out, fmt.Errorf("%w at %s: %w (does it run? is that its server.admin_listen?)", ErrNoRelay, text.RedactURL(base), err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
@@ -102,7 +103,7 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 		return out, adminRefusal(base, resp, answer)
 	}
 	if err := json.Unmarshal(answer, &out); err != nil {
-		return out, fmt.Errorf("%s answered what is no alert-relay's answer (is the address right?): %w", base, err)
+		return out, fmt.Errorf("%s answered what is no alert-relay's answer (is the address right?): %w", text.RedactURL(base), err)
 	}
 	return out, nil
 }
@@ -114,5 +115,5 @@ func adminRefusal(base string, resp *http.Response, answer []byte) error {
 	if resp.StatusCode == http.StatusNotFound && json.Unmarshal(answer, &said) == nil && said.Error != "" {
 		return &refusal{resp.StatusCode, said.Error, said.Hint}
 	}
-	return fmt.Errorf("%s answered %s%s", base, resp.Status, reason(answer))
+	return fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, reason(answer))
 }

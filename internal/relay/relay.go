@@ -298,7 +298,7 @@ type bots []bot
 
 // webexTransport is the way to Webex that a configuration names.
 func webexTransport(cfg *config.Config) (*httpclient.Transport, error) {
-	t, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL, CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+	t, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
 		return nil, fmt.Errorf("webex: %w", err)
 	}
@@ -373,7 +373,7 @@ func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 		if !s.APIToken.IsSet() {
 			continue
 		}
-		transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL, CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
+		transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
 		if err != nil {
 			return nil, fmt.Errorf("zabbix %q: %w", s.Name, err)
 		}

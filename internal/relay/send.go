@@ -114,7 +114,7 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 	base := strings.TrimRight(o.URL, "/")
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/notify", bytes.NewReader(raw))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s is not a URL", text.RedactURL(base))
 	}
 	req.Header.Set("Authorization", "Bearer "+o.Token)
 	req.Header.Set("Content-Type", "application/json")
@@ -126,7 +126,7 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		if errors.As(err, &fault) {
 			err = fault.Err
 		}
-		return "", fmt.Errorf("no relay answers at %s: %w (does it run? is that its public address?)", base, err)
+		return "", fmt.Errorf("no relay answers at %s: %w (does it run? is that its public address?)", text.RedactURL(base), err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -134,13 +134,13 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		return "", fmt.Errorf("the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("%s answered %s%s", base, resp.Status, reason(answer))
+		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, reason(answer))
 	}
 	var taken struct {
 		ID json.RawMessage `json:"id"`
 	}
 	if err := json.Unmarshal(answer, &taken); err != nil || len(taken.ID) == 0 {
-		return "", fmt.Errorf("%s answered 202 without an id: that is no alert-relay", base)
+		return "", fmt.Errorf("%s answered 202 without an id: that is no alert-relay", text.RedactURL(base))
 	}
 	return strings.Trim(string(taken.ID), `"`), nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/httpclient"
+	untrusted "nms-alert-relay/internal/text"
 )
 
 // Options make a Client.
@@ -265,7 +266,7 @@ func (c *Client) read(method string, resp *http.Response, answer []byte, result 
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		return fail(Invalid, false, "HTTP 412: Zabbix wants the content type %s, and a proxy may have changed it", contentType)
 	case resp.StatusCode/100 == 3:
-		return fail(Unreachable, false, "%s redirects to %s: set the source's url to where the frontend really is", c.display(), redact(resp.Header.Get("Location")))
+		return fail(Unreachable, false, "%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(resp.Header.Get("Location")))
 	}
 	var r response
 	if err := json.Unmarshal(answer, &r); err != nil || (r.Error == nil && r.Result == nil) {
@@ -297,16 +298,7 @@ func mediaType(resp *http.Response) string {
 }
 
 // display is the API's address as logs and errors may show it.
-func (c *Client) display() string { return redact(c.endpoint) }
-
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an unreadable address"
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u.Redacted()
-}
+func (c *Client) display() string { return untrusted.RedactURL(c.endpoint) }
 
 // withoutAddress takes the address, which may hold a password, off an HTTP error.
 func withoutAddress(err error) error {

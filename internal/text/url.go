@@ -1,0 +1,70 @@
+package text
+
+import (
+	"regexp"
+	"strings"
+)
+
+// hiddenPart stands for what an address hides.
+const hiddenPart = "***"
+
+// schemePattern is how an address begins. Backslashes are how some people type slashes.
+var schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}`)
+
+// RedactURL is an address as logs, errors and other output may show it: without user and password, query and fragment, each
+// of which may hold a secret. It doesn't rely on the address being valid: a password with an unescaped character is what
+// makes it invalid. Where that can't be told it hides too much rather than too little.
+func RedactURL(address string) string {
+	scheme := schemePattern.FindString(address)
+	rest := address[len(scheme):]
+	if scheme == "" && strings.ContainsAny(rest, "@?#=") {
+		return hiddenPart
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 { // the last one: a password may hold others
+		if strings.ContainsAny(rest[:i], "?#") { // in a password, or does a query hold the @?
+			return scheme + hiddenPart
+		}
+		scheme, rest = scheme+hiddenPart+"@", rest[i+1:]
+	}
+	mark := ""
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest, mark = rest[:i], rest[i:i+1]+hiddenPart
+	}
+	host, path := rest, ""
+	if i := strings.IndexAny(rest, `/\`); i >= 0 {
+		host, path = rest[:i], rest[i:]
+	}
+	if !plainHost(host) {
+		host, path = hiddenPart, ""
+	}
+	return scheme + host + path + mark
+}
+
+// hostPattern is a host with a port, perhaps. Anything else between scheme and path could be a login whose @ is missing.
+var hostPattern = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]*\]|[^:%\s"'<>]*)(:[0-9]{0,5})?$`)
+
+func plainHost(host string) bool { return hostPattern.MatchString(host) }
+
+// RedactURLs is a sentence that may quote one address, as in `"https://…" is no base URL`, with that address redacted.
+func RedactURLs(sentence string) string {
+	i := strings.Index(sentence, "://")
+	if i < 0 {
+		return sentence
+	}
+	start := i
+	for start > 0 && isSchemeByte(sentence[start-1]) {
+		start--
+	}
+	end, quoted := len(sentence), start > 0 && sentence[start-1] == '"'
+	if j := strings.LastIndexByte(sentence, '"'); quoted && j > i {
+		end = j
+	}
+	if !quoted && !strings.ContainsRune(sentence[i:], '@') {
+		return sentence // an example, such as "want https:// and a host"
+	}
+	return sentence[:start] + RedactURL(sentence[start:end]) + sentence[end:]
+}
+
+func isSchemeByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '.' || c == '-'
+}
