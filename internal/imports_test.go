@@ -20,7 +20,7 @@ const module = "nms-alert-relay/"
 // down the flow, and only relay and cmd know everybody.
 var may = map[string][]string{
 	"internal/alert":      {},
-	"internal/httpclient": {},
+	"internal/httpclient": {"internal/text"},
 	"internal/logging":    {},
 	"internal/webexid":    {},
 	"internal/testdata":   {},
