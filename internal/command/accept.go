@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	} else if h.Unclear {
 		fault = &Misspelt{What: "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes."}
 	} else {
-		req, fault = Parse(h.Text)
+		req, fault = view.Names.Parse(h.Text)
 	}
 	c.Action = string(req.Verb)
 	if fault != nil {
@@ -76,7 +77,15 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 		if done, err := e.ackAll(ctx, c, d, s, req, where()); done || err != nil {
 			return err
 		}
+		if req.Yes || req.AllText == "" {
+			return e.finish(ctx, *c, where(), "", store.CommandFailed, allOfWhat(c.ParentID != ""))
+		}
 		req.All = false // words of the person's own
+	}
+	if doubt, err := e.doubt(ctx, s, *c, req); err != nil {
+		return err
+	} else if doubt != "" {
+		return e.finish(ctx, *c, where(), "", store.CommandFailed, "❔ "+unsure(req.Verb, doubt, req.Refs, req.Text))
 	}
 	targets, question, err := e.resolve(ctx, s, *c, req, h.Button != nil)
 	if err != nil {
@@ -141,11 +150,11 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 			return Request{}, nil, err
 		}
 		c.ParentID = b.Key
-		return Request{Verb: Ack, All: true, Text: "all yes " + text.Block(text.CutBytes(b.Comment, maxText))}, nil, nil
+		return Request{Verb: Ack, All: true, Yes: true, AllText: text.Block(text.CutBytes(b.Comment, maxText))}, nil, nil
 	}
 	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
 	key := alert.ParseKey(b.Key)
-	ref, valid := parseRef(b.Key)
+	ref, valid := e.o.View().Names.parseRef(b.Key)
 	c.ParentID = b.MessageID
 	if !ok || !valid || ref.Source == "" {
 		return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
@@ -223,6 +232,33 @@ func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Re
 		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
 	}
 	return found, "", nil
+}
+
+// doubt is a number in the person's words that is the id of a problem that they may know of from
+// here, other than the one in whose thread they speak; "" for none.
+func (e *Executor) doubt(ctx context.Context, s scope, c store.Command, req Request) (string, error) {
+	if len(req.Suspects) == 0 {
+		return "", nil
+	}
+	own, _, err := e.ownProblem(ctx, s, c.ParentID)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range req.Suspects {
+		keys, err := e.o.Store.KeysByEventID(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		keys = slices.DeleteFunc(keys, func(k alert.Key) bool { return k == own })
+		known, err := e.visible(ctx, s, keys)
+		if err != nil {
+			return "", err
+		}
+		if len(known) > 0 {
+			return id, nil
+		}
+	}
+	return "", nil
 }
 
 // ownProblem is the problem in whose thread a command was said, if any. In the thread of

@@ -50,10 +50,8 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if err != nil {
 		return false, err
 	}
-	_, words := firstWord(req.Text)
-	yes, words := firstWord(words)
 	d.Wide = &wide{Digest: digest.ID}
-	if !strings.EqualFold(strings.Trim(yes, ",.!:"), "yes") {
+	if !req.Yes {
 		all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
 		if err != nil {
 			return false, err
@@ -64,7 +62,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 		}
 		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
 	}
-	req.Text = unquote(words)
+	req.Text = req.AllText
 	d.Request = &req
 	if d.Attempts, err = e.part(ctx, *c, *d.Heard, s, d.Wide, wideParts); err != nil {
 		return false, err

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -250,6 +251,49 @@ func tooFast(perMinute int) string {
 	return fmt.Sprintf("🐢 that is more than %d commands a minute: I leave out what you say until it is less. Nothing was done with this one.", perMinute)
 }
 
+// idOf is a reference as a person types it.
+func idOf(k alert.Key) string {
+	if k.Source == "" {
+		return k.EventID
+	}
+	return k.String()
+}
+
+// unsure asks what a word means that may be an event id. refs are the ids before it, which were
+// understood; words are the person's own, if that is what they are.
+func unsure(v Verb, word string, refs []alert.Key, words string) string {
+	named := string(v)
+	for _, ref := range refs {
+		named += " " + webex.EscapeCode(idOf(ref))
+	}
+	ids := strings.Join(numbersIn(word), " ")
+	if ids == "" {
+		ids = "4711"
+	}
+	example := map[Verb]string{Comment: " …", Severity: " high"}[v]
+	text := fmt.Sprintf("I'm not sure whether `%s` is an event id or part of your words, so I did nothing. If you mean a problem, give its id alone: `%s %s%s`.", echo(word), named, ids, example)
+	if v == Severity {
+		named += " high"
+	}
+	if v != Show {
+		text += fmt.Sprintf(" If these are your own words, put a colon and quotes: `%s: \"%s\"`.", named, echo(words))
+	}
+	return text
+}
+
+// numbersIn are the numbers in a word that may be event ids, a few at most. Letters that look like digits count.
+func numbersIn(word string) (ids []string) {
+	if _, size := linkIn(word); size > 0 {
+		if ids = linkedIDs(word); len(ids) == 0 {
+			return nil
+		}
+	} else {
+		ids = strings.FieldsFunc(lookalike.Replace(word), func(r rune) bool { return r < '0' || r > '9' })
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return len(id) > maxDigits })
+	return ids[:min(len(ids), 3)]
+}
+
 func whichProblem(v Verb, inThread bool) string {
 	why := "which problem?"
 	if inThread {
@@ -257,6 +301,13 @@ func whichProblem(v Verb, inThread bool) string {
 	}
 	example := map[Verb]string{Comment: " waiting for the vendor", Severity: " high"}[v]
 	return fmt.Sprintf("❔ %s Say its event id, as in `%s 4711%s`, or say it in the problem's thread.", why, v, example)
+}
+
+func allOfWhat(inThread bool) string {
+	if inThread {
+		return "❔ `ack all` works in the thread of a digest, and this thread is of one problem. Nothing was done. To acknowledge this one, say `ack` without `all`."
+	}
+	return "❔ `ack all` works in the thread of a digest: reply there. Nothing was done."
 }
 
 func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {

@@ -54,6 +54,7 @@ type View struct {
 	Rooms    []config.Room
 	Expiry   time.Duration  // how long a command is tried
 	Location *time.Location // of direct chats
+	Names    Names          // what ids and links can refer to
 }
 
 // Options make an Executor. All but the callbacks are needed.

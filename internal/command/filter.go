@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
@@ -9,52 +10,96 @@ import (
 
 // parseProblems reads what narrows a list: a severity (high, >=high,
 // high,disaster), acked or unacked, host=GLOB, and words that the problem's name holds.
-func parseProblems(rest string) (Request, *Misspelt) {
+func parseProblems(said spoken, rest string) (Request, *Misspelt) {
 	r := Request{Verb: Problems}
-	var words []string
-	for word, after := firstWord(rest); word != ""; word, after = firstWord(after) {
-		name, value, isPair := strings.Cut(word, "=")
-		lower := strings.ToLower(word)
-		if set, ok, fault := parseSeverities(lower); fault != nil {
+	var texts, plains []string
+	for rest = strings.TrimLeft(rest, " \n"); rest != ""; rest = strings.TrimLeft(rest, " \n") {
+		f := nextFilter(rest)
+		search := func() {
+			texts = append(texts, unquote(said.part(rest, f.from, f.to)))
+			plains = append(plains, unquote(rest[f.from:f.to]))
+		}
+		keyword := strings.ToLower(strings.TrimRight(f.word, ".,;!"))
+		set, ok, fault := parseSeverities(keyword)
+		switch {
+		case f.name == "" && f.quoted:
+			search()
+		case fault != nil:
 			return Request{}, fault
-		} else if ok {
+		case ok:
 			r.Filter.Severity = set
-			continue
-		}
-		if isPair {
-			value, after = quotedValue(value, after)
-			switch strings.ToLower(name) {
-			case "host":
-				if value == "" {
-					return Request{}, misspelt(Problems, "Which host? For example: `problems host=sw1*`.")
-				}
-				r.Filter.Host = strings.ToLower(value)
-			case "text", "name":
-				words = append(words, value)
-			default:
-				names := []string{"host", "text", "severity"}
-				if best := text.Nearest(strings.ToLower(name), names); best != "" {
-					return Request{}, misspelt(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(name), best)
-				}
-				return Request{}, misspelt(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(name))
+		case f.name == "host":
+			if r.Filter.Host = strings.ToLower(unquote(rest[f.from:f.to])); r.Filter.Host == "" {
+				return Request{}, misspelt(Problems, "Which host? For example: `problems host=sw1*`.")
 			}
-			continue
-		}
-		switch lower {
-		case "acked", "ack", "acknowledged":
+		case f.name == "text" || f.name == "name":
+			search()
+		case f.name != "":
+			if best := text.Nearest(f.name, []string{"host", "text", "severity"}); best != "" {
+				return Request{}, misspelt(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
+			}
+			return Request{}, misspelt(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
+		case keyword == "acked" || keyword == "ack" || keyword == "acknowledged":
 			r.Filter.Acknowledged = new(true)
-		case "unacked", "unack", "unacknowledged":
+		case keyword == "unacked" || keyword == "unack" || keyword == "unacknowledged":
 			r.Filter.Acknowledged = new(false)
-		case "all", "open", "and":
+		case keyword == "all" || keyword == "open" || keyword == "and" || keyword == "":
 		default:
-			if best := text.Nearest(lower, append(severityWords(), "acked", "unacked")); best != "" {
-				return Request{}, misspelt(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(word), best)
+			words := append(severityWords(), "acked", "unacked")
+			if best := text.Nearest(keyword, words); best != "" {
+				return Request{}, misspelt(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(keyword), best)
 			}
-			words = append(words, unquote(word))
+			search()
 		}
+		rest = rest[f.end:]
 	}
-	r.Filter.Text = strings.TrimSpace(strings.Join(words, " "))
+	r.Filter.Text = strings.TrimSpace(strings.Join(texts, " "))
+	if plain := strings.TrimSpace(strings.Join(plains, " ")); plain != r.Filter.Text {
+		r.Filter.Plain = plain
+	}
 	return r, nil
+}
+
+// filterPart is one filter at the beginning of plain words, by places in them.
+type filterPart struct {
+	word     string // without spaces around its operator
+	name     string // before a "=", in lower case
+	quoted   bool   // the value, or the whole, is in quotes
+	from, to int    // the value, quotes included
+	end      int
+}
+
+// nextFilter finds the first filter of plain words: a word, a quotation, or a name and its value, with
+// spaces around the operator or not.
+func nextFilter(rest string) filterPart {
+	word, _ := firstWord(rest)
+	f := filterPart{to: len(word), end: len(word)}
+	for {
+		next := strings.TrimLeft(rest[f.end:], " ")
+		operator := strings.IndexAny(next, "=<>") == 0 && slices.Contains([]string{"severity", "sev", "host", "text", "name"}, strings.ToLower(rest[:f.end]))
+		if next == "" || !operator && !strings.ContainsAny(rest[f.end-1:f.end], "=<>") {
+			break
+		}
+		word, _ := firstWord(next)
+		f.end = len(rest) - len(next) + len(word)
+	}
+	f.word, f.to = strings.ReplaceAll(rest[:f.end], " ", ""), f.end
+	if name, _, isPair := strings.Cut(rest[:f.end], "="); isPair && strings.Trim(name, "<> ") != "" {
+		f.name = strings.ToLower(strings.TrimSpace(name))
+		f.from = len(name) + 1
+		f.from += len(rest[f.from:]) - len(strings.TrimLeft(rest[f.from:], " "))
+		f.from = min(f.from, f.end)
+	}
+	if f.from < f.end && strings.IndexByte("\"'", rest[f.from]) >= 0 {
+		if i := strings.IndexByte(rest[f.from+1:], rest[f.from]); i >= 0 {
+			f.to, f.quoted = f.from+i+2, true
+			f.end = max(f.to, f.to+strings.IndexAny(rest[f.to:]+" ", " \n"))
+			return f
+		}
+		f.from++ // a quote that isn't closed
+	}
+	f.to = max(f.from, len(strings.TrimRight(rest[:f.end], ",;\"")))
+	return f
 }
 
 // parseSeverities reads "high", ">=high", "severity=high,disaster",
@@ -98,16 +143,4 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 		return nil, false, misspelt(Problems, "No severity is `%s`.", echo(word))
 	}
 	return set, true, nil
-}
-
-// quotedValue takes the rest of a value that begins with a quote: text="link down".
-func quotedValue(value, after string) (string, string) {
-	if value == "" || value[0] != '"' {
-		return value, after
-	}
-	all := value[1:] + " " + after
-	if inside, rest, ok := strings.Cut(all, `"`); ok {
-		return strings.TrimSpace(inside), rest
-	}
-	return strings.Trim(value, `"`), after
 }

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,8 +61,13 @@ type Request struct {
 	Filter   Filter          `json:"filter,omitzero"`
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
 	// All is "ack all …": in a digest's thread, all of its problems. Text has the
-	// word too, for elsewhere it is one of the person's own.
-	All bool `json:"all,omitempty"`
+	// word too, for elsewhere it is one of the person's own. Yes is "ack all yes …", AllText what follows.
+	All     bool   `json:"all,omitempty"`
+	Yes     bool   `json:"yes,omitempty"`
+	AllText string `json:"-"`
+	// Suspects are numbers in the person's words. If one is the id of a problem that this room knows, the
+	// person is asked which they mean, and nothing is done.
+	Suspects []string `json:"-"`
 }
 
 // Filter is what the command problems was narrowed to.
@@ -70,6 +76,8 @@ type Filter struct {
 	Acknowledged *bool                   `json:"acknowledged,omitempty"`
 	Host         string                  `json:"host,omitempty"` // a glob, in lower case
 	Text         string                  `json:"text,omitempty"`
+	// Plain is Text with ASCII punctuation, where that differs: it is searched for if Text isn't found.
+	Plain string `json:"-"`
 }
 
 // Misspelt is a command that can't be understood. What is one sentence for the person,
@@ -87,38 +95,39 @@ func misspelt(v Verb, format string, args ...any) *Misspelt {
 
 // Parse understands what somebody said to the bot, without the mention. It is
 // pure. No words at all ask for help.
-func Parse(said string) (Request, *Misspelt) {
-	said = strings.TrimLeft(text.Block(text.CutBytes(said, maxText)), " \n,:;/!")
-	word, rest := firstWord(said)
-	if word == "" {
+func (n Names) Parse(words string) (Request, *Misspelt) {
+	said := unwrapped(speak(text.CutBytes(words, maxText)))
+	word, rest := firstWord(said.plain)
+	if word == "" || strings.Trim(word, "?") == "" {
 		return Request{Verb: Help}, nil
 	}
-	name, colon := strings.CutSuffix(strings.ToLower(word), ":")
-	verb, ok := lookup(name)
-	if !ok {
-		return Request{}, unknownVerb(name)
+	verb, rest, fault := takeVerb(word, said)
+	if fault != nil {
+		return Request{}, fault
 	}
-	if colon { // "ack: 5 minutes" says that no ids follow
-		rest = ": " + rest
-	}
-	if r := strings.TrimSpace(rest); r == "?" || r == "--help" || r == "-h" {
+	if asksHelp(rest) {
 		return Request{Verb: Help, Topic: verb}, nil
 	}
 	switch verb {
 	case Help:
 		return parseHelp(rest)
 	case Problems:
-		return parseProblems(strings.TrimPrefix(rest, ": "))
-	case Severity:
-		return parseSeverity(rest)
+		return parseProblems(said, strings.TrimLeft(rest, ":,; "))
 	}
-	refs, text, fault := takeRefs(verb, rest)
-	if fault != nil {
-		return Request{}, fault
+	t := n.take(verb, rest)
+	switch {
+	case !t.words && asksHelp(t.rest):
+		return Request{Verb: Help, Topic: verb}, nil
+	case t.doubt != "":
+		return Request{}, misspelt(verb, "%s", unsure(verb, t.doubt, t.refs, said.words(t.rest)))
+	case len(t.refs) > maxRefs:
+		return Request{}, misspelt(verb, "That is more than %d problems at once. Please split the command.", maxRefs)
+	case verb == Severity:
+		return n.parseSeverity(said, t)
 	}
-	r := Request{Verb: verb, Refs: refs, Text: unquote(text)}
-	if first, _ := firstWord(text); verb == Ack && len(refs) == 0 && strings.EqualFold(first, "all") && !strings.HasPrefix(strings.TrimSpace(rest), ":") {
-		r.All = true
+	r := Request{Verb: verb, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(verb, t)}
+	if verb == Ack && len(t.refs) == 0 && !t.words {
+		r.All, r.Yes, r.AllText = takeAll(said, t.rest)
 	}
 	switch {
 	case verb == Comment && r.Text == "":
@@ -127,6 +136,114 @@ func Parse(said string) (Request, *Misspelt) {
 		return Request{}, misspelt(verb, "`show` takes event ids and nothing else: `show 4711`. To search: `problems %s`.", echo(r.Text))
 	}
 	return r, nil
+}
+
+// unwrapped leaves out what people put before a command, and backticks around all of it, as
+// in the examples of help.
+func unwrapped(s spoken) spoken {
+	from := len(s.plain) - len(strings.TrimLeft(s.plain, " \n,:;/!.*_~`-•"))
+	to := len(s.plain)
+	if from < to && strings.Contains(s.plain[:from], "`") && strings.Count(s.plain, "`")%2 == 0 {
+		to = len(strings.TrimRight(s.plain, "`"))
+	}
+	return s.trimmed(from, max(from, to))
+}
+
+// takeVerb takes the verb off what was said, whatever punctuation ends it. A colon stays: it says
+// that no ids follow.
+func takeVerb(word string, said spoken) (Verb, string, *Misspelt) {
+	end := strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || !isLetter(byte(r)) })
+	if end < 0 {
+		end = len(word)
+	}
+	name, behind := strings.ToLower(word[:end]), word[end:]
+	verb, ok := lookup(name)
+	if !ok {
+		const around = ".,:;!?*_~`"
+		written := said.part(said.plain, 0, len(word))
+		return "", "", unknownVerb(strings.ToLower(cmp.Or(strings.Trim(word, around), word)), strings.ToLower(cmp.Or(strings.Trim(written, around), written)))
+	}
+	trimmed := strings.TrimLeft(behind, ".!,;*_~`'\")?")
+	switch {
+	case strings.Contains(behind[:len(behind)-len(trimmed)], "?"): // "close?"
+		return verb, "?", nil
+	case trimmed == "" || trimmed[0] == ':' || strings.HasPrefix(behind, ","), strings.HasPrefix(behind, ";"):
+		return verb, said.plain[len(word)-len(trimmed):], nil
+	}
+	return "", "", misspelt("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), verb, echo(strings.TrimLeft(trimmed, "-#/=.")))
+}
+
+// asksHelp says whether the words after a verb ask what it does: "?", "--help" first or last, or
+// "help" with hardly anything behind it. "ack help is on the way" doesn't.
+func asksHelp(rest string) bool {
+	words := strings.Fields(strings.ToLower(strings.TrimLeft(rest, ":,; ")))
+	if len(words) > 1 && strings.Trim(words[0], "-") == "" { // "close — help"
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return false
+	}
+	if strings.Trim(words[0], "?!.") == "" && strings.Contains(words[0], "?") {
+		return true
+	}
+	switch bare := strings.Trim(words[0], ".,!?:;\"'`()"); bare {
+	case "help":
+		if len(words) == 1 || len(words) == 2 && slices.Contains([]string{"me", "please", "pls", "plz"}, strings.Trim(words[1], ".,!?")) {
+			return true
+		}
+	case "-h", "--h", "-help", "--help", "/help", "/h", "-", "/":
+		return strings.TrimLeft(bare, "-/") != "" || strings.Contains(words[0], "?")
+	}
+	last := words[len(words)-1]
+	return last == "--help" || last == "-help"
+}
+
+// takeAll reads "all", "all, yes: on it". words are what follows.
+func takeAll(said spoken, rest string) (all, yes bool, words string) {
+	const around = ".,:;!-*_~`'\"()"
+	next := func() string {
+		rest = strings.TrimLeft(rest, " \n"+around)
+		word, after := firstWord(rest)
+		if i := strings.IndexAny(word, ",:;"); i >= 0 { // "all,yes"
+			word, after = word[:i], rest[i:]
+		}
+		rest = after
+		return strings.ToLower(strings.TrimRight(word, around))
+	}
+	if next() != "all" {
+		return false, false, ""
+	}
+	after := rest
+	if next() != "yes" {
+		return true, false, said.words(after)
+	}
+	return true, true, said.words(strings.TrimLeft(rest, " \n"+around))
+}
+
+// suspectsAfter are the numbers in the words that would be a doubt if this room knows a problem
+// of that id.
+func (n Names) suspectsAfter(verb Verb, t named) []string {
+	if t.sure && len(t.refs) == 0 {
+		return nil
+	}
+	found := n.suspects(t.rest, len(t.refs) == 0 && !t.words && verb.Acts() && verb != Comment)
+	return slices.DeleteFunc(found, func(id string) bool {
+		return slices.ContainsFunc(t.refs, func(k alert.Key) bool { return k.EventID == id })
+	})
+}
+
+// words are the person's own, as they wrote them, where the plain form ends in rest: without the
+// punctuation that only sets them off from the command.
+func (s spoken) words(rest string) string {
+	rest = strings.TrimLeft(rest, " \n")
+	for {
+		word, after := firstWord(rest)
+		if word == "" || strings.Trim(word, "-,;:") != "" {
+			break
+		}
+		rest = strings.TrimLeft(after, " \n")
+	}
+	return unquote(s.written(rest))
 }
 
 func lookup(word string) (Verb, bool) {
@@ -139,7 +256,8 @@ func lookup(word string) (Verb, bool) {
 	return v, ok
 }
 
-func unknownVerb(word string) *Misspelt {
+// unknownVerb asks what a word means that is no verb, as the person wrote it.
+func unknownVerb(word, written string) *Misspelt {
 	names := make([]string, 0, len(Verbs)+len(aliases))
 	for _, v := range Verbs {
 		names = append(names, string(v))
@@ -149,36 +267,32 @@ func unknownVerb(word string) *Misspelt {
 	}
 	if best := text.Nearest(word, names); best != "" {
 		verb, _ := lookup(best)
-		return misspelt("", "I don't know the command `%s`. Did you mean `%s`?", echo(word), verb)
+		return misspelt("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), verb)
 	}
-	if _, isRef := parseRef(word); isRef {
-		return misspelt("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(word))
+	if keys, used, _ := (Names{}).read(word, false); used == len(word) && len(keys) == 1 {
+		return misspelt("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
 	}
-	return misspelt("", "I don't know the command `%s`. Say `help` for those that I know.", echo(word))
+	return misspelt("", "I don't know the command `%s`. Say `help` for those that I know.", echo(written))
 }
 
 func parseHelp(rest string) (Request, *Misspelt) {
-	word, _ := firstWord(strings.TrimPrefix(rest, ": "))
-	if word == "" {
+	word, _ := firstWord(strings.TrimLeft(rest, ": "))
+	if word = strings.Trim(word, ".,!?:;\"'`()"); word == "" {
 		return Request{Verb: Help}, nil
 	}
 	topic, ok := lookup(strings.ToLower(word))
 	if !ok {
-		return Request{}, unknownVerb(strings.ToLower(word))
+		return Request{}, unknownVerb(strings.ToLower(word), strings.ToLower(word))
 	}
 	return Request{Verb: Help, Topic: topic}, nil
 }
 
 // parseSeverity reads "[ids] SEVERITY [text]". A lone digit is the severity,
 // where nothing else could be.
-func parseSeverity(rest string) (Request, *Misspelt) {
+func (n Names) parseSeverity(said spoken, t named) (Request, *Misspelt) {
 	const usage = "For example: `severity 4711 high`, or in a problem's thread `severity high`."
-	refs, rest, fault := takeRefs(Severity, rest)
-	if fault != nil {
-		return Request{}, fault
-	}
-	r := Request{Verb: Severity}
-	words := strings.TrimLeft(rest, ":= ")
+	refs, r := t.refs, Request{Verb: Severity}
+	words := strings.TrimLeft(t.rest, ":=>- ")
 	if first, after := firstWord(words); strings.EqualFold(first, "to") {
 		words = after
 	}
@@ -191,7 +305,11 @@ func parseSeverity(rest string) (Request, *Misspelt) {
 		if err != nil {
 			return Request{}, misspelt(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
 		}
-		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], rest
+		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], t.rest
+		if t.words {
+			r.Text = said.words(after)
+			return r, nil
+		}
 	default:
 		word, _ := firstWord(words)
 		if word == "" {
@@ -202,85 +320,48 @@ func parseSeverity(rest string) (Request, *Misspelt) {
 		}
 		return Request{}, misspelt(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)
 	}
-	after = strings.TrimLeft(after, " ")
-	if first, _ := firstWord(after); len(refs) == 0 && first != "" {
-		// "severity high 4711" would change the thread's problem, and not 4711.
-		if _, isRef := parseRef(first); isRef {
-			return Request{}, misspelt(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(first), hyphened(*r.Severity))
-		}
+	// "severity high 4711" would change the thread's problem, and not 4711.
+	behind := n.take(Severity, after)
+	switch {
+	case behind.doubt != "":
+		return Request{}, misspelt(Severity, "%s", unsure(Severity, behind.doubt, r.Refs, said.words(behind.rest)))
+	case len(r.Refs) == 0 && len(behind.refs) > 0:
+		return Request{}, misspelt(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(idOf(behind.refs[0])), hyphened(*r.Severity))
 	}
-	r.Text = unquote(strings.TrimLeft(after, ": "))
+	r.Text = said.words(strings.TrimLeft(after, ": "))
+	behind.refs = append(behind.refs, r.Refs...)
+	if len(behind.refs) == len(r.Refs) {
+		r.Suspects = n.suspectsAfter(Severity, named{refs: r.Refs, rest: behind.rest, words: behind.words, sure: behind.sure})
+	} else { // "severity 4711 high 3 customers"
+		r.Suspects = n.suspectsAfter(Severity, named{refs: r.Refs, rest: after})
+	}
 	return r, nil
 }
 
 // takeSeverity takes a severity's name (of one word or two) or digit off the words.
 func takeSeverity(words string) (alert.Severity, string, bool) {
+	const around = ".,:;!*_~`'\"()[]"
 	first, after := firstWord(words)
 	second, afterSecond := firstWord(after)
-	if s, err := alert.ParseSeverity(strings.TrimRight(first+" "+second, ":,")); err == nil && second != "" {
-		return s, tail(second, afterSecond), true
+	if s, err := alert.ParseSeverity(strings.Trim(first+" "+second, around)); err == nil && second != "" {
+		return s, tail(words, second, afterSecond), true
 	}
-	if s, err := alert.ParseSeverity(strings.TrimRight(first, ":,")); err == nil && first != "" {
-		return s, tail(first, after), true
+	if s, err := alert.ParseSeverity(strings.Trim(first, around)); err == nil && first != "" {
+		return s, tail(words, first, after), true
 	}
 	return 0, words, false
 }
 
 // tail keeps the colon that a word ended in: it says that no ids follow.
-func tail(word, after string) string {
-	if strings.HasSuffix(word, ":") {
-		return ": " + after
+func tail(words, word, after string) string {
+	if !strings.HasSuffix(word, ":") {
+		return after
 	}
-	return after
-}
-
-// takeRefs takes event ids off the beginning: "4711", "main/4711", "#4711",
-// with commas or without. A colon ends them.
-func takeRefs(verb Verb, rest string) (refs []alert.Key, text string, fault *Misspelt) {
-	text = strings.TrimLeft(rest, " \n")
-	for {
-		if after, ok := strings.CutPrefix(text, ":"); ok {
-			return refs, strings.TrimSpace(after), nil
-		}
-		word, after := firstWord(text)
-		key, ok := parseRef(strings.TrimRight(word, ",;:"))
-		if !ok {
-			return refs, strings.TrimSpace(text), nil
-		}
-		if !slices.Contains(refs, key) {
-			refs = append(refs, key)
-		}
-		if len(refs) > maxRefs {
-			return nil, "", misspelt(verb, "That is more than %d problems at once: say it in parts.", maxRefs)
-		}
-		text = strings.TrimLeft(after, " \n")
-		if strings.HasSuffix(word, ":") {
-			return refs, strings.TrimSpace(text), nil
-		}
+	end := len(words) - len(after)
+	if after != "" { // the space between them
+		end--
 	}
-}
-
-// parseRef reads "4711", "#4711" and "main/4711".
-func parseRef(word string) (alert.Key, bool) {
-	source, id, ok := strings.Cut(word, "/")
-	if !ok {
-		source, id = "", word
-	}
-	id = strings.TrimPrefix(id, "#")
-	if id == "" || len(id) > maxDigits || strings.Trim(id, "0123456789") != "" || (ok && !validSource(source)) {
-		return alert.Key{}, false
-	}
-	return alert.Key{Source: source, EventID: id}, true
-}
-
-// validSource says whether the text can be a source's configured name.
-func validSource(s string) bool {
-	for _, c := range s {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
+	return words[end-1:]
 }
 
 func severityWords() []string {

@@ -21,6 +21,12 @@ func (e *Executor) list(ctx context.Context, s scope, f Filter, p place) (string
 	if err != nil {
 		return "", err
 	}
+	if len(found) == 0 && f.Plain != "" {
+		filter.Search = f.Plain
+		if found, err = e.o.Store.FindProblems(ctx, filter); err != nil {
+			return "", err
+		}
+	}
 	total := len(found)
 	if total == mostListed {
 		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {

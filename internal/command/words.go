@@ -17,12 +17,17 @@ func firstWord(s string) (word, after string) {
 	return s[:i], s[i+1:]
 }
 
+// quotations are the pairs of quotes that surround a text.
+var quotations = [...][2]string{
+	{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"„", "“"}, {"„", "”"}, {"”", "”"}, {"«", "»"}, {"»", "«"}, {"‘", "’"}, {"‚", "‘"}, {"’", "’"}, {"‹", "›"}, {"›", "‹"}, {"「", "」"}, {"『", "』"},
+}
+
 // unquote takes quotes off that surround the whole text.
 func unquote(s string) string {
 	s = strings.TrimSpace(s)
-	for _, q := range [...][2]string{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"„", "“"}, {"«", "»"}} {
+	for _, q := range quotations {
 		if inside, ok := strings.CutPrefix(s, q[0]); ok {
-			if inside, ok = strings.CutSuffix(inside, q[1]); ok && !strings.Contains(inside, q[0]) {
+			if inside, ok = strings.CutSuffix(inside, q[1]); ok && !strings.Contains(inside, q[0]) && !strings.Contains(inside, q[1]) {
 				return strings.TrimSpace(inside)
 			}
 		}

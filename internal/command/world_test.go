@@ -41,7 +41,8 @@ type world struct {
 	heard    map[string]Heard
 	hearErr  map[string][]error // answered one by one, before what was heard
 
-	read int // documents of problems that a list has read
+	names Names
+	read  int // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
 
@@ -364,7 +365,7 @@ func (w *world) start(t *testing.T) *relay {
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
+			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names}
 		},
 		Hearer: w, Store: w, Renderer: worldRenderer{w}, Several: true,
 		Sources: map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]},

@@ -209,9 +209,13 @@ func (r *Relay) connect(ctx context.Context) error {
 	directory := func() chat.Directory { return cfg }
 	heardMetrics := chat.NewMetrics(r.registry, text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
 	reader := chat.NewReader(bots.hearing(deliver), directory, heardMetrics)
+	called := command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
+	for _, s := range cfg.Zabbix {
+		called.Sources[s.Name] = s.URL
+	}
 	executor := command.New(command.Options{
 		View: func() command.View {
-			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location}
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location, Names: called}
 		},
 		Hearer: reader, Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: renderer,
 		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),

@@ -66,12 +66,12 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 			return err.Error()
 		},
 		"a comment": func(s string) string {
-			req, fault := command.Parse("comment 4711 x" + s + "x")
+			req, fault := command.Names{}.Parse("comment 4711 x" + s + "x")
 			require.Nil(t, fault)
 			return req.Text
 		},
 		"a misspelt command": func(s string) string {
-			_, fault := command.Parse("zzzz" + s + "zzzz")
+			_, fault := command.Names{}.Parse("zzzz" + s + "zzzz")
 			if fault == nil {
 				return ""
 			}

@@ -1,0 +1,126 @@
+package command
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Names is what ids and links in commands can refer to.
+type Names struct {
+	Sources map[string]string // the address of each Zabbix frontend, by the source's name
+	Relay   string            // the relay's own public address
+}
+
+var (
+	markdownLink = regexp.MustCompile(`^\[[^\]\n]*\]\(([^)\s]+)\)[.,;:!]*`)
+	plainLink    = regexp.MustCompile("^[(\\[{<\"'`*_]*((?i:[a-z][a-z0-9+.-]*://|www\\.)[^\\s<>\"'`]+)[^\\s]*")
+	bareLink     = regexp.MustCompile(`^[^\s/]+\.[^\s]*/[^\s]*(?i:eventids?(\[\]|%5B%5D)?=|/m/)[^\s]*`)
+)
+
+// linkIn is the link that text begins with, and how many bytes it takes; 0 for none.
+func linkIn(text string) (target string, size int) {
+	for _, form := range []*regexp.Regexp{markdownLink, plainLink} {
+		if m := form.FindStringSubmatch(text); m != nil {
+			return strings.TrimRight(m[1], ".,;:!?)]}*_"), len(m[0])
+		}
+	}
+	if m := bareLink.FindString(text); m != "" {
+		return "https://" + strings.TrimRight(m, ".,;:!?)]}*_"), len(m)
+	}
+	return "", 0
+}
+
+// namesEvent says whether a link, wherever it leads, has an event id in it.
+func namesEvent(link string) bool {
+	lower := strings.ToLower(link)
+	return strings.Contains(lower, "eventid") || strings.Contains(lower, "/m/")
+}
+
+// follow is the problem that a link leads to: in a configured Zabbix or in the relay, and
+// exactly one.
+func (n Names) follow(link string) (alert.Key, bool) {
+	u, err := url.Parse(link)
+	if err != nil || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return alert.Key{}, false
+	}
+	var found []alert.Key
+	for source, base := range n.Sources {
+		if _, below := under(u, base); below {
+			for _, id := range eventIDs(u) {
+				found = append(found, alert.Key{Source: source, EventID: id})
+			}
+		}
+	}
+	if path, below := under(u, n.Relay); below && strings.HasPrefix(path, "/m/") {
+		if source, id, ok := strings.Cut(strings.TrimPrefix(path, "/m/"), "/"); ok {
+			rest := strings.TrimLeft(id, digits)
+			id = id[:len(id)-len(rest)]
+			if key, ok := n.parseRef(source + "/" + id); ok && (rest == "" || !isLetter(rest[0])) {
+				found = append(found, key)
+			}
+			for _, id := range eventIDs(u) {
+				found = append(found, alert.Key{Source: source, EventID: id})
+			}
+		}
+	}
+	slices.SortFunc(found, orderKeys)
+	found = slices.Compact(found)
+	if len(found) == 0 {
+		return alert.Key{}, false
+	}
+	for _, key := range found {
+		if key.EventID != found[0].EventID || strings.Trim(key.EventID, digits) != "" || key.EventID == "" || len(key.EventID) > maxDigits {
+			return alert.Key{}, false
+		}
+	}
+	if len(found) > 1 { // two sources at one address
+		return alert.Key{EventID: found[0].EventID}, true
+	}
+	return found[0], true
+}
+
+// linkedIDs are the event ids that stand in a link, wherever it leads.
+func linkedIDs(link string) (ids []string) {
+	target, _ := linkIn(link)
+	if u, err := url.Parse(target); err == nil {
+		for _, id := range eventIDs(u) {
+			if id != "" && strings.Trim(id, digits) == "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// under says whether an address is at or below a base, and what its path is from there.
+func under(u *url.URL, base string) (path string, below bool) {
+	b, err := url.Parse(base)
+	if err != nil || b.Host == "" || !strings.EqualFold(hostPort(u), hostPort(b)) {
+		return "", false
+	}
+	prefix := strings.TrimRight(b.Path, "/")
+	path, below = strings.CutPrefix(u.Path, prefix)
+	return path, below && (path == "" || path[0] == '/')
+}
+
+// hostPort leaves out the usual ports: people paste http for https.
+func hostPort(u *url.URL) string {
+	if port := u.Port(); port != "" && port != "80" && port != "443" {
+		return u.Hostname() + ":" + port
+	}
+	return u.Hostname()
+}
+
+// eventIDs are the values of every parameter that holds event ids.
+func eventIDs(u *url.URL) (ids []string) {
+	for name, values := range u.Query() {
+		if name, _, _ := strings.Cut(strings.ToLower(name), "["); name == "eventid" || name == "eventids" {
+			ids = append(ids, values...)
+		}
+	}
+	return ids
+}

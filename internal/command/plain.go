@@ -1,0 +1,132 @@
+package command
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/text"
+)
+
+// spoken is what a person wrote, beside its plain form. Everything is parsed in the plain form;
+// what the person wants kept is taken from what they wrote, so their typography survives.
+type spoken struct {
+	said  string
+	plain string
+	at    []int // for each byte of plain its place in said, and one more for the end
+}
+
+// speak makes the plain form: ASCII quotes, dashes, spaces, digits and punctuation, and
+// nothing invisible. Phones, input methods and word processors write the other forms.
+func speak(said string) spoken {
+	said = text.Block(said)
+	s := spoken{said: said}
+	var b strings.Builder
+	for i, r := range said {
+		p := plainOf(r)
+		b.WriteString(p)
+		for range len(p) {
+			s.at = append(s.at, i)
+		}
+	}
+	s.at = append(s.at, len(said))
+	s.plain = b.String()
+	return s.trimmed(0, len(s.plain))
+}
+
+// trimmed is the part of it from one byte of plain to another, without spaces around it.
+func (s spoken) trimmed(from, to int) spoken {
+	for from < to && (s.plain[from] == ' ' || s.plain[from] == '\n') {
+		from++
+	}
+	for from < to && (s.plain[to-1] == ' ' || s.plain[to-1] == '\n') {
+		to--
+	}
+	return spoken{said: s.said[:s.at[to]], plain: s.plain[from:to], at: s.at[from : to+1]}
+}
+
+// written is what the person wrote where the plain form ends in rest.
+func (s spoken) written(rest string) string {
+	return strings.TrimSpace(s.said[s.at[len(s.plain)-len(rest)]:])
+}
+
+// part is what the person wrote for a piece of rest, in which the plain form ends.
+func (s spoken) part(rest string, from, to int) string {
+	start := len(s.plain) - len(rest)
+	return strings.TrimSpace(s.said[s.at[start+from]:s.at[start+to]])
+}
+
+// alike are characters that people write for an ASCII one, or that their devices do.
+// Spaces, dashes, digits and the full-width forms are found by their class.
+var alike = map[string]string{
+	"“”„‟″‶〝〞〟«»《》「」『』｢｣❝❞":          `"`,
+	"‘’‚‛′‵´ʼʹ‹›❛❜":                  "'",
+	"−⁃˗➖":                           "-",
+	"。․":                             ".",
+	"…⋯":                             "...",
+	"‥":                              "..",
+	"、،﹐﹑":                           ",",
+	"؛﹔":                             ";",
+	"﹕∶":                             ":",
+	"？؟❓❔":                           "?",
+	"！❗❕":                            "!",
+	"‼":                              "!!",
+	"⁄∕":                             "/",
+	"【〔〖":                            "[",
+	"】〕〗":                            "]",
+	"〈⟨":                             "<",
+	"〉⟩":                             ">",
+	"№":                              "No.",
+	"≥":                              ">=",
+	"≤":                              "<=",
+	"→⇒➡":                            "->",
+	"\u2800\u3164\uffa0\u115f\u1160": " ", // blank in every font, letters to Unicode
+	"\u20e3\u034f":                   "",  // the box around a keycap digit, and an invisible joiner
+}
+
+var plainForms = func() map[rune]string {
+	forms := make(map[rune]string)
+	for from, to := range alike {
+		for _, r := range from {
+			forms[r] = to
+		}
+	}
+	return forms
+}()
+
+func plainOf(r rune) string {
+	if r < utf8.RuneSelf {
+		return string(r)
+	}
+	if form, ok := plainForms[r]; ok {
+		return form
+	}
+	switch {
+	case 0xff01 <= r && r <= 0xff5e: // full-width ASCII
+		return string(r - 0xff01 + '!')
+	case unicode.Is(unicode.Zs, r):
+		return " "
+	case unicode.Is(unicode.Pd, r):
+		return "-"
+	case unicode.Is(unicode.Nd, r):
+		return string('0' + digitOf(r))
+	case unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r):
+		return ""
+	}
+	return string(r)
+}
+
+// digitOf is the value of a decimal digit: each script has its ten in a row, from zero.
+func digitOf(r rune) rune {
+	for _, of := range unicode.Nd.R16 {
+		if rune(of.Lo) <= r && r <= rune(of.Hi) {
+			return (r - rune(of.Lo)) % 10
+		}
+	}
+	for _, of := range unicode.Nd.R32 {
+		if rune(of.Lo) <= r && r <= rune(of.Hi) {
+			return (r - rune(of.Lo)) % 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,348 @@
+package command
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Which problems a command names. An id that can be read beyond doubt is read, however it is
+// punctuated. What may be meant as an id but can't be read is a doubt: then the person is asked, and
+// nothing is done. Neither becomes words for the thread's own problem.
+
+// named is what the beginning of somebody's words says about the problems they mean.
+type named struct {
+	refs []alert.Key
+	rest string // what follows: the end of the plain text that was scanned
+	// doubt is the word that may be an id; "" for none.
+	doubt string
+	// words says that a colon or "--" marked rest as the person's own words; sure, that it can't be a slip:
+	// it was "--", or a colon and quotes. (Phones make a long dash of "--".)
+	words, sure bool
+}
+
+const (
+	openers = "([{<\"'`*_~"
+	closers = ")]}>\"'`*_~.,;!"
+)
+
+// labels are words that may stand before an id.
+var labels = map[string]bool{
+	"event": true, "events": true, "eventid": true, "eventids": true, "event-id": true, "event_id": true, "id": true, "ids": true,
+	"problem": true, "problems": true, "alert": true, "alerts": true, "no": true, "nr": true, "number": true, "num": true,
+	"the": true, "please": true, "pls": true, "both": true, "#": true,
+}
+
+// mostLabels is how many of them may: "please the event id 4711".
+const mostLabels = 4
+
+// joiners stand between two ids.
+var joiners = map[string]bool{"and": true, "&": true, "+": true, "plus": true, "und": true, "et": true, "y": true}
+
+// betweens stand between two ids too, but what is meant isn't sure: "4711 or 4712", "4711 to 4715".
+var betweens = map[string]bool{
+	"or": true, "oder": true, "to": true, "till": true, "until": true, "through": true, "thru": true, "bis": true, "also": true, "then": true, "without": true, "except": true, "but": true, "not": true,
+}
+
+// take reads ids off the beginning of plain words.
+func (n Names) take(verb Verb, text string) named {
+	t := named{rest: strings.TrimLeft(text, " \n")}
+	var open nesting
+	for {
+		if after, ok := strings.CutPrefix(t.rest, ":"); ok {
+			t.rest, t.words = after, true
+			break
+		}
+		word, after := firstWord(t.rest)
+		if word == "--" {
+			t.rest, t.words, t.sure = after, true, true
+			break
+		}
+		keys, used, ends := n.readLabelled(t.rest, len(t.refs) > 0)
+		if used == 0 && len(t.refs) > 0 && joiners[strings.ToLower(word)] {
+			if keys, used, ends = n.readLabelled(after, true); used > 0 {
+				used += len(t.rest) - len(after)
+			}
+		}
+		if used == 0 {
+			t.doubt = n.doubtIn(verb, t.rest, len(t.refs) > 0)
+			break
+		}
+		open.count(t.rest[:used])
+		for _, key := range keys {
+			if !slices.Contains(t.refs, key) {
+				t.refs = append(t.refs, key)
+			}
+		}
+		t.rest = strings.TrimLeft(t.rest[used:], " \n")
+		if ends {
+			t.words = true
+			break
+		}
+	}
+	t.rest = strings.TrimLeft(t.rest, " \n")
+	t.sure = t.sure || t.words && len(t.rest) > 2 && t.rest[0] == '"' && strings.IndexByte(t.rest[1:], '"') == len(t.rest)-2
+	if t.doubt == "" && len(t.refs) > 0 && open.any() { // `"4711 on it"` may be an id or a quotation
+		t.doubt, _ = firstWord(strings.TrimLeft(text, " \n"))
+	}
+	if t.doubt == "" && t.words && t.rest != "" && n.onlyIDs(t.rest) {
+		t.doubt, _ = firstWord(t.rest) // "ack: 4712" says that no id follows, and then just one
+	}
+	return t
+}
+
+// readLabelled reads one word of ids, with labels before it. used is how many bytes of text
+// it took, 0 where there is no id; ends says that it ended in a colon.
+func (n Names) readLabelled(text string, more bool) (keys []alert.Key, used int, ends bool) {
+	rest := text
+	for range mostLabels {
+		if keys, size, ends := n.read(rest, more); size > 0 {
+			return keys, len(text) - len(rest) + size, ends
+		}
+		word, after := firstWord(rest)
+		if !isLabel(word) {
+			return nil, 0, false
+		}
+		rest = strings.TrimLeft(after, " \n")
+	}
+	keys, size, ends := n.read(rest, more)
+	if size == 0 {
+		return nil, 0, false
+	}
+	return keys, len(text) - len(rest) + size, ends
+}
+
+var labelled = regexp.MustCompile(`^(?i:events?|event[-_]?ids?|ids?|problems?|alerts?|no|nr|num|number)[.:=#]+(#?[0-9])`)
+
+// thousands is one number with separators, or several ids: nobody can tell.
+var thousands = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
+
+// read reads the first word, or the link, as ids. more says that ids came before it.
+func (n Names) read(text string, more bool) (keys []alert.Key, used int, ends bool) {
+	if target, size := linkIn(text); size > 0 {
+		key, ok := n.follow(target)
+		if !ok {
+			return nil, 0, false
+		}
+		return []alert.Key{key}, size, strings.HasSuffix(text[:size], ":")
+	}
+	word, _ := firstWord(text)
+	used = len(word)
+	core := strings.TrimLeft(word, openers)
+	if m := labelled.FindStringSubmatchIndex(core); m != nil {
+		core = core[m[2]:]
+	}
+	// "4711:on it"
+	if i := strings.IndexByte(core, ':'); i >= 0 && i+1 < len(core) && isLetter(core[i+1]) {
+		used -= len(core) - i - 1
+		core = core[:i+1]
+	}
+	trimmed := strings.TrimRight(core, closers+":")
+	ends = strings.Contains(core[len(trimmed):], ":")
+	if core = trimmed; thousands.MatchString(core) {
+		return nil, 0, false
+	}
+	if more {
+		core = strings.TrimLeft(core, ",;&+")
+	}
+	for part := range strings.FieldsFuncSeq(core, func(r rune) bool { return r == ',' || r == ';' || r == '&' || r == '+' }) {
+		key, ok := n.parseRef(strings.Trim(part, openers+closers))
+		if !ok {
+			return nil, 0, false
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 || strings.ContainsAny(core[:1], ",;&+") {
+		return nil, 0, false
+	}
+	return keys, used, ends
+}
+
+// parseRef reads "4711", "#4711" and "main/4711".
+func (n Names) parseRef(word string) (alert.Key, bool) {
+	source, id, ok := strings.Cut(word, "/")
+	if !ok {
+		source, id = "", word
+	}
+	id = strings.TrimPrefix(id, "#")
+	if id == "" || len(id) > maxDigits || strings.Trim(id, digits) != "" || ok && !n.validSource(source) {
+		return alert.Key{}, false
+	}
+	return alert.Key{Source: source, EventID: id}, true
+}
+
+const digits = "0123456789"
+
+// validSource says whether the text can be a source's configured name. Of digits alone it is one
+// only where there is such a source: "4711/4712" may be two ids.
+func (n Names) validSource(s string) bool {
+	for _, c := range s {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64 && (strings.ContainsFunc(s, func(r rune) bool { return isLetter(byte(r)) }) || n.isSource(s))
+}
+
+func (n Names) isSource(s string) bool {
+	for name := range n.Sources {
+		if strings.EqualFold(s, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// doubtIn is the word that may be meant as an id where text begins; "" for none. more says that
+// ids came before it.
+func (n Names) doubtIn(verb Verb, text string, more bool) string {
+	start, skipped := skip(text, func(word string) bool { return isLabel(word) || joiners[word] || isPunctuation(word) })
+	if target, size := linkIn(start); size > 0 {
+		// A link that leads to no problem of ours. In a comment it is what people write about, unless it
+		// has an event id.
+		if verb != Comment || namesEvent(target) {
+			return start[:size]
+		}
+		return ""
+	}
+	word, after := firstWord(start)
+	if _, size, _ := n.read(start, false); n.almost(word) || skipped && size > 0 {
+		return word
+	}
+	next, _ := firstWord(after)
+	_, size, _ := n.readLabelled(strings.TrimLeft(after, " \n"), false)
+	between := more && betweens[strings.ToLower(word)] && (verb != Severity || !strings.EqualFold(word, "to"))
+	if (between || n.isSource(word)) && (size > 0 || n.almost(next)) {
+		return next
+	}
+	return ""
+}
+
+// skip leaves out leading words of a sort, a few at most.
+func skip(text string, sort func(lower string) bool) (rest string, skipped bool) {
+	rest = strings.TrimLeft(text, " \n")
+	for range mostLabels + 2 {
+		word, after := firstWord(rest)
+		if word == "" || !sort(strings.ToLower(word)) {
+			break
+		}
+		rest, skipped = strings.TrimLeft(after, " \n"), true
+	}
+	return rest, skipped
+}
+
+func isLabel(word string) bool {
+	return labels[strings.ToLower(strings.TrimRight(word, ".:=#,"))] || word == "#"
+}
+
+// longRun is how many digits a word must begin with to be taken for an id with something behind it.
+const longRun = 4
+
+// almost says whether a word looks like an id but isn't exactly one.
+func (n Names) almost(word string) bool {
+	if !strings.ContainsAny(word, digits) {
+		return false
+	}
+	letters := strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 || isLetter(byte(r)) })
+	if !letters { // digits and punctuation: a range, a date, a number with separators
+		return true
+	}
+	if len(word)-len(strings.TrimLeft(word, digits)) >= longRun {
+		return true
+	}
+	if source, id, ok := strings.Cut(word, ":"); ok && n.isSource(source) && id != "" && strings.ContainsAny(id[:1], digits) {
+		return true
+	}
+	// Letters that look like digits: 47l2, 47O1. Numbers of other sorts, as in 47², are no ids either.
+	folded := strings.Trim(lookalike.Replace(word), openers+closers+":#")
+	return len(folded) >= 3 && strings.Trim(folded, digits+".,;:/-") == ""
+}
+
+var lookalike = strings.NewReplacer("l", "1", "I", "1", "i", "1", "|", "1", "O", "0", "o", "0", "B", "8", "S", "5", "Z", "2", "²", "2", "³", "3", "¹", "1")
+
+func isPunctuation(word string) bool {
+	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 || isLetter(byte(r)) || '0' <= r && r <= '9' })
+}
+
+// onlyIDs says whether text names ids and says nothing else.
+func (n Names) onlyIDs(text string) bool {
+	for text = strings.TrimSpace(text); text != ""; text = strings.TrimLeft(text, " \n") {
+		_, used, _ := n.readLabelled(text, true)
+		if used == 0 {
+			word, _ := firstWord(text)
+			if !joiners[strings.ToLower(word)] {
+				return false
+			}
+			used = len(word)
+		}
+		text = text[used:]
+	}
+	return true
+}
+
+// suspects are the numbers in somebody's words that could be meant as ids: those of the first
+// word, alone and together, and with all those of every later word that is a number by itself.
+func (n Names) suspects(text string, all bool) []string {
+	var found []string
+	add := func(id string) {
+		if id != "" && len(id) <= maxDigits && len(found) < mostSuspects && !slices.Contains(found, id) {
+			found = append(found, id)
+		}
+	}
+	text, _ = skip(text, func(word string) bool {
+		return isLabel(word) || joiners[word] || betweens[word] || isPunctuation(word)
+	})
+	word, after := firstWord(text)
+	if _, size := linkIn(text); size > 0 {
+		word, after = text[:size], text[size:]
+	}
+	runs := strings.FieldsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
+	for _, run := range runs {
+		add(run)
+	}
+	add(strings.Join(runs, ""))
+	if !all {
+		return found
+	}
+	for after = strings.TrimLeft(after, " \n"); after != ""; after = strings.TrimLeft(after, " \n") {
+		keys, used, _ := n.read(after, true)
+		if used == 0 {
+			word, _ := firstWord(after)
+			used = len(word)
+		}
+		for _, key := range keys {
+			add(key.EventID)
+		}
+		after = after[used:]
+	}
+	return found
+}
+
+// mostSuspects bounds what one command has looked up.
+const mostSuspects = 50
+
+// nesting counts brackets and quotes that are open.
+type nesting struct{ brackets, double, single, back int }
+
+func (o *nesting) count(s string) {
+	for _, c := range s {
+		switch c {
+		case '(', '[', '{', '<':
+			o.brackets++
+		case ')', ']', '}', '>':
+			o.brackets--
+		case '"':
+			o.double++
+		case '\'':
+			o.single++
+		case '`':
+			o.back++
+		}
+	}
+}
+
+func (o *nesting) any() bool { return o.brackets > 0 || o.double%2+o.single%2+o.back%2 > 0 }

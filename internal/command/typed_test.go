@@ -1,0 +1,216 @@
+package command
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Punctuation around a verb changes nothing; a question mark asks for help.
+func TestVerbsHoweverTheyArePunctuated(t *testing.T) {
+	for _, said := range []string{"ack", "ack.", "Ack!", "ACK:", "ack…", "ack ,", "/ack", "!ack", "- ack", "• ack", "– ack", "*ack*", "`ack`", "ａｃｋ", "ack！", "ack。", "ack\u00a0", "\u200back", "ack\ufeff", "ack;", "ack -", "..ack"} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		require.Empty(t, cmp.Diff(Request{Verb: Ack}, r, cmpopts.EquateEmpty()), "%q", said)
+	}
+	for said, want := range map[string]string{
+		"ack4712": "Did you mean `ack 4712`?", "ack-4712": "Did you mean `ack 4712`?", "ack#4712": "Did you mean `ack 4712`?", "ack/4712": "Did you mean `ack 4712`?", "close.4712": "Did you mean `close 4712`?",
+		"akc!": "Did you mean `ack`?", "“ack 4712”": "Did you mean `ack`?", "4712.": "What should I do with `4712`?", "(4712)": "What should I do with `4712`?", "> close 4712": "I don't know the command",
+	} {
+		r, fault := Names{}.Parse(said)
+		require.NotNil(t, fault, "%q was taken for %+v", said, r)
+		require.Contains(t, fault.What, want, said)
+	}
+}
+
+// Asking what a command does never does it.
+func TestAskingForHelpDoesNothing(t *testing.T) {
+	for _, words := range []string{
+		"help", "Help!", "help?", "help.", "--help", "—help", "–help", "-help", "−−help", "－－help", "-h", "—h", "--h", "/?", "/help", "?", "??", "？", "-?", "help me", "help please", "“help”", "--help 4712",
+		"4712 --help", "4712 —help", "4712 help", "4712 ?", ": help", "- help", "— help", ", help", "rebooted it --help",
+	} {
+		r, fault := Names{}.Parse("close " + words)
+		require.Nil(t, fault, "%q: %v", words, fault)
+		require.Equal(t, Request{Verb: Help, Topic: Close}, r, words)
+	}
+	for _, said := range []string{"help close", "help: close", "help “close”", "? close", "HELP Close.", "help resolve", "close?", "close?!", "close ? 4712"} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		require.Equal(t, Verb("help"), r.Verb, said)
+	}
+	for _, words := range []string{"help is on the way", "help: is coming", "helpdesk knows", "4712 help is on the way"} {
+		r, fault := Names{}.Parse("ack " + words)
+		require.Nil(t, fault, "%q: %v", words, fault)
+		require.Equal(t, Ack, r.Verb, words)
+	}
+}
+
+// Filters mean the same in whatever quotes, dashes and spaces a keyboard makes of them.
+func TestFiltersHoweverTheyAreTyped(t *testing.T) {
+	high := severities(alert.High)
+	above := severities(alert.High, alert.Disaster)
+	for said, want := range map[string]Filter{
+		"problems text=“Link down”":             {Text: "Link down"},
+		"problems text=„Link down“":             {Text: "Link down"},
+		"problems text=«Link down» high":        {Text: "Link down", Severity: high},
+		"problems text='Link down'":             {Text: "Link down"},
+		"problems text=‘Link down’":             {Text: "Link down"},
+		"problems text = “Link down”":           {Text: "Link down"},
+		"problems “Link down”":                  {Text: "Link down"},
+		`problems "Link down", high`:            {Text: "Link down", Severity: high},
+		"problems host=“sw1”":                   {Host: "sw1"},
+		"problems host=“SW 1*” unacked":         {Host: "sw 1*", Acknowledged: new(false)},
+		"problems host = sw1":                   {Host: "sw1"},
+		"problems host=sw1.":                    {Host: "sw1."},
+		"problems host=core—sw1":                {Host: "core-sw1"},
+		"problems: high":                        {Severity: high},
+		"problems, high.":                       {Severity: high},
+		"problems high, unacked":                {Severity: high, Acknowledged: new(false)},
+		"problems ≥high":                        {Severity: above},
+		"problems ≥ high":                       {Severity: above},
+		"problems severity >= high":             {Severity: above},
+		"problems severity＝４":                   {Severity: high},
+		"problems high\u00a0acked":              {Severity: high, Acknowledged: new(true)},
+		"problems high,disaster":                {Severity: above},
+		"problems text=it’s down":               {Text: "it’s down", Plain: "it's down"},
+		"problems 磁盘空间不足，剩余":                    {Text: "磁盘空间不足，剩余", Plain: "磁盘空间不足,剩余"},
+		"problems text=\"link":                  {Text: "link"},
+		"problems text=“link":                   {Text: "link"},
+		"problems host=https://db1.example.com": {Host: "https://db1.example.com"},
+	} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		require.Empty(t, cmp.Diff(Request{Verb: Problems, Filter: want}, r, cmpopts.EquateEmpty()), "%q", said)
+	}
+	for _, said := range []string{"problems help", "problems --help", "problems —help", "problems ?"} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, said)
+		require.Equal(t, Request{Verb: Help, Topic: Problems}, r, said)
+	}
+}
+
+// A search that finds nothing as it was typed is made with plain punctuation too: "No problems" is never said
+// because of a keyboard.
+func TestASearchIsMadeInPlainPunctuationToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.problem("main/4711", "noc")
+		p := w.problems[k]
+		p.Name = "it's down"
+		w.problems[k] = p
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "problems text=“it’s down”", Room: "noc"})
+		r.hears("M2", Heard{Text: "problems text=“it’s up”", Room: "noc"})
+		synctest.Wait()
+		require.Equal(t, []string{"LIST 1: main/4711", "LIST 0: "}, w.answers())
+	})
+}
+
+// "ack all" means the same with whatever punctuation, and nothing but a plain yes confirms it.
+func TestAckAllHoweverItIsPunctuated(t *testing.T) {
+	type want struct {
+		all, yes bool
+		text     string
+	}
+	for said, want := range map[string]want{
+		"ack all":              {all: true},
+		"ack all.":             {all: true},
+		"ack “all”":            {all: true},
+		"Ack ALL!":             {all: true},
+		"ack all, yes":         {all: true, yes: true},
+		"ack all,yes":          {all: true, yes: true},
+		"ack all: yes":         {all: true, yes: true},
+		"ack ALL yes!":         {all: true, yes: true},
+		"ack all - yes.":       {all: true, yes: true},
+		"ack all — Yes":        {all: true, yes: true},
+		"ack all “yes”":        {all: true, yes: true},
+		"`ack all yes`":        {all: true, yes: true},
+		"ack all yes, on it":   {all: true, yes: true, text: "on it"},
+		"ack all yes: it’s us": {all: true, yes: true, text: "it’s us"},
+		"ack all yes?":         {all: true, text: "yes?"},
+		"ack all yess":         {all: true, text: "yess"},
+		"ack all ok":           {all: true, text: "ok"},
+		"ack all but not yes":  {all: true, text: "but not yes"},
+		"ack: all yes":         {},
+		"ack allright yes":     {},
+	} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		require.Equal(t, want.all, r.All, said)
+		require.Equal(t, want.yes, r.Yes, said)
+		if want.all {
+			require.Equal(t, want.text, r.AllText, said)
+		}
+	}
+	for _, c := range []struct {
+		said, thread string
+		calls        int
+	}{
+		{"ack all.", "DIGEST", 0},
+		{"ack all, yes", "DIGEST", 6},
+		{"ack ALL: yes! on it", "DIGEST", 6},
+		{"ack all, yes", "ROOT-main/4711@noc", 0}, // it isn't the thread of a digest
+		{"ack all.", "ROOT-main/4711@noc", 0},
+		{"ack all, yes", "", 0},
+		{"ack all good again", "ROOT-main/4711@noc", 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.problem("main/4711", "noc")
+			w.digested(6)
+			r := w.start(t)
+			defer r.stop()
+			r.hears("M1", Heard{Text: c.said, Room: "noc", ParentID: c.thread})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Len(t, append(w.calls("main"), w.calls("lab")...), c.calls, c.said)
+			if c.calls == 0 {
+				require.Contains(t, w.answers()[0], "❔", c.said)
+			}
+		})
+	}
+}
+
+// What a person writes keeps its typography; only the parsing is done in plain characters.
+func TestWordsStayAsTheyWereWritten(t *testing.T) {
+	for said, want := range map[string]string{
+		"comment 4711 it’s “done” – really…":    "it’s “done” – really…",
+		"comment ４７１１：ａｂｃ 完了。":                  "ａｂｃ 完了。",
+		"comment 4711 “all of it”":              "all of it",
+		"comment 4711: №5 is next, ≥3 are left": "№5 is next, ≥3 are left",
+		"comment 4711 naïve → fixed 👍🏽":         "naïve → fixed 👍🏽",
+		"comment 4711 one\ntwo":                 "one\ntwo",
+		"comment 4711 — line":                   "line",
+	} {
+		r, fault := Names{}.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		require.Equal(t, want, r.Text, said)
+	}
+}
+
+// The plain form fits what was written, piece by piece.
+func FuzzPlain(f *testing.F) {
+	for _, seed := range []string{"“a…” № 4７", "\u200b x\u00a0", "４️⃣ – ≥", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, said string) {
+		s := speak(said)
+		require.Len(t, s.at, len(s.plain)+1)
+		require.True(t, utf8.ValidString(s.plain))
+		for i := range len(s.plain) {
+			require.LessOrEqual(t, s.at[i], s.at[i+1])
+		}
+		for rest := s.plain; rest != ""; _, rest = firstWord(rest) {
+			require.True(t, strings.HasSuffix(strings.TrimSpace(s.said), s.written(rest)), "%q", said)
+		}
+	})
+}
