@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"nms-alert-relay/internal/store"
 )
@@ -22,13 +21,16 @@ const (
 
 // intake gathers appends into shared commits: while one commit runs, the next batch
 // grows.
+//
+// A request is in waiting exactly as long as its caller waits for it and no commit has
+// taken it, so that senders who give up leave nothing behind that others have to wait for.
 type intake struct {
 	w *writer
 	s *Store
 
 	mu      sync.Mutex
 	waiting []*request
-	bytes   int
+	bytes   int // of the payloads in waiting
 	closed  bool
 
 	wake chan struct{}
@@ -43,17 +45,8 @@ type request struct {
 	how   int64       // see pack
 	size  int         // of the payload as it came, which the caller holds
 	id    int64
-	taken atomic.Int32 // see the states below
-	done  chan error   // of one
+	done  chan error // of one
 }
-
-// A request belongs to its caller until the committer takes it. A caller that
-// gives up before that takes it back.
-const (
-	queued int32 = iota
-	taken
-	givenUp
-)
 
 func newIntake(w *writer, s *Store) *intake {
 	q := &intake{w: w, s: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -78,7 +71,7 @@ func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
 	select {
 	case err = <-r.done:
 	case <-ctx.Done():
-		if r.taken.CompareAndSwap(queued, givenUp) {
+		if s.intake.withdraw(r) {
 			return 0, fmt.Errorf("append to the journal: %w, and nothing was written", ctx.Err())
 		}
 		return 0, fmt.Errorf("append to the journal: %w, while the entry was being written", ctx.Err())
@@ -140,7 +133,7 @@ func (q *intake) run() {
 	}
 }
 
-// next takes what waits, but for what was given up.
+// next dequeues a batch for one commit. It is empty only when nothing waits.
 func (q *intake) next() []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -152,7 +145,20 @@ func (q *intake) next() []*request {
 	batch := q.waiting[:n:n]
 	q.waiting = q.waiting[n:]
 	q.bytes -= size
-	return slices.DeleteFunc(batch, func(r *request) bool { return !r.taken.CompareAndSwap(queued, taken) })
+	return batch
+}
+
+// withdraw removes a request whose caller gave up; false when a commit has taken it.
+func (q *intake) withdraw(r *request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, r)
+	if i < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	q.bytes -= r.size
+	return true
 }
 
 // close lets what waits be written, and returns when it is.

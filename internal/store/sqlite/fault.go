@@ -1,10 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -49,32 +50,61 @@ func explained(err error, path string) error {
 	return &advised{err, hint}
 }
 
-// health remembers that the fold met a damaged page. For as long as it does nothing is
-// taken in: what it can't read again isn't kept, whatever a commit says.
+// health remembers which operation that every event needs met a damaged page. While one
+// is remembered nothing is taken in: an entry that can't be read or folded again isn't kept,
+// whatever a commit says.
+//
+// Whatever is remembered must be cleared by something that happens without new events,
+// since none are taken in.
 type health struct {
-	met atomic.Pointer[error] // what it met; nil for nothing
-	log *slog.Logger
+	mu      sync.Mutex
+	damaged map[operation]error
+	log     *slog.Logger
 }
 
-// meet takes in how an operation that every event needs has ended.
-func (d *health) meet(err error) {
+// operation is what every event needs.
+type operation string
+
+const (
+	readJournal operation = "reading the journal"
+	commitFold  operation = "committing a fold"
+)
+
+// met notes how an operation ended.
+func (d *health) met(o operation, err error) {
 	var e *driver.Error
 	switch {
 	case err == nil:
-		if d.met.Load() != nil && d.met.Swap(nil) != nil {
-			d.log.Warn("the store is read again: going on")
-		}
+		d.works(o)
 	case errors.As(err, &e) && (e.Code()&0xff == codes.SQLITE_CORRUPT || e.Code()&0xff == codes.SQLITE_NOTADB):
-		if d.met.Swap(&err) == nil {
-			d.log.Error("the store is damaged: nothing is taken in", "error", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.damaged) == 0 {
+			d.log.Error("the store is damaged: nothing is taken in", "operation", o, "error", err)
 		}
+		if d.damaged == nil {
+			d.damaged = map[operation]error{}
+		}
+		d.damaged[o] = err
+	}
+}
+
+// works forgets the damage that these operations met.
+func (d *health) works(operations ...operation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := len(d.damaged)
+	for _, o := range operations {
+		delete(d.damaged, o)
+	}
+	if before > 0 && len(d.damaged) == 0 {
+		d.log.Warn("the damaged part of the store can be used again: going on", "operations", operations)
 	}
 }
 
 // refuses is why nothing is taken in; nil where it is.
 func (d *health) refuses() error {
-	if err := d.met.Load(); err != nil {
-		return *err
-	}
-	return nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return cmp.Or(d.damaged[readJournal], d.damaged[commitFold])
 }

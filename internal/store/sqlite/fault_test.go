@@ -2,11 +2,14 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,14 +106,9 @@ func TestDamaged(t *testing.T) {
 	require.ErrorContains(t, err, "restore a backup")
 }
 
-// Nothing is taken in for as long as the fold meets damage, and no longer: a page that
-// nothing needs keeps nobody out.
-func TestDamageThatPasses(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.damage.refuses())
-	s.damage.meet(errors.New("context canceled"))
-	require.NoError(t, s.damage.refuses())
-
+// damaged is what SQLite says of a file that is no database.
+func damaged(t *testing.T) error {
+	t.Helper()
 	other := filepath.Join(t.TempDir(), "text.db")
 	require.NoError(t, os.WriteFile(other, []byte(strings.Repeat("no database ", 1000)), 0o600))
 	db, err := open(other)
@@ -118,13 +116,116 @@ func TestDamageThatPasses(t *testing.T) {
 	defer db.Close()
 	_, err = db.ExecContext(t.Context(), "CREATE TABLE x (y)")
 	require.Error(t, err)
-	s.damage.meet(fmt.Errorf("wrapped: %w", err))
-	_, err = s.Append(t.Context(), entry("refused"))
-	require.ErrorContains(t, err, "not a database")
-	require.Error(t, s.Ping(t.Context()))
-	require.NoError(t, s.CommitFold(t.Context(), store.Fold{}), "it is what finds out")
-	_, err = s.Append(t.Context(), entry("taken"))
-	require.NoError(t, err)
+	return fmt.Errorf("wrapped: %w", err)
+}
+
+// Nothing is taken in while the fold meets damage, and everything once it no longer does:
+// no new event is needed to find that out, since none is taken in.
+func TestDamageThatPasses(t *testing.T) {
+	type step func(t *testing.T, s *Store)
+	read := func(t *testing.T, s *Store) {
+		_, err := s.PendingEntries(t.Context(), 1)
+		require.NoError(t, err)
+	}
+	commit := func(ids ...int64) step {
+		return func(t *testing.T, s *Store) { require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: ids})) }
+	}
+	for name, c := range map[string]struct {
+		pending bool // an entry waits to be folded
+		met     []operation
+		then    []step
+		taken   bool
+	}{
+		"another error":                         {taken: true},
+		"the journal, not yet read":             {met: []operation{readJournal}},
+		"the journal, read, nothing pending":    {met: []operation{readJournal}, then: []step{read}, taken: true},
+		"the journal, read, an entry pending":   {pending: true, met: []operation{readJournal}, then: []step{read}, taken: true},
+		"the journal, a commit alone":           {pending: true, met: []operation{readJournal}, then: []step{commit(1)}},
+		"a commit, not yet again":               {met: []operation{commitFold}},
+		"a commit, its entry still pending":     {pending: true, met: []operation{commitFold}, then: []step{read}},
+		"a commit, its entry folded":            {pending: true, met: []operation{commitFold}, then: []step{read, commit(1)}, taken: true},
+		"a commit of what is no entry's":        {met: []operation{commitFold}, then: []step{read}, taken: true},
+		"both, and the journal is read":         {pending: true, met: []operation{readJournal, commitFold}, then: []step{read}},
+		"both, and all of it works":             {pending: true, met: []operation{readJournal, commitFold}, then: []step{read, commit(1)}, taken: true},
+		"both, and nothing is pending any more": {met: []operation{readJournal, commitFold}, then: []step{read}, taken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, log := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
+			if c.pending {
+				_, err := s.Append(t.Context(), entry("pending"))
+				require.NoError(t, err)
+			}
+			s.damage.met(readJournal, errors.New("context canceled"))
+			for _, o := range c.met {
+				s.damage.met(o, damaged(t))
+				s.damage.met(o, damaged(t))
+			}
+			for _, do := range c.then {
+				do(t, s)
+			}
+			_, err := s.Append(t.Context(), entry("new"))
+			if c.taken {
+				require.NoError(t, err)
+				require.NoError(t, s.Ping(t.Context()))
+			} else {
+				require.ErrorContains(t, err, "not a database")
+				require.ErrorContains(t, err, "restore a backup")
+				require.Error(t, s.Ping(t.Context()), "not ready")
+			}
+			require.Equal(t, min(1, len(c.met)), strings.Count(log.String(), "level=ERROR"), log.String())
+			require.Equal(t, c.taken && len(c.met) > 0, strings.Contains(log.String(), "going on"), log.String())
+		})
+	}
+}
+
+// Only texts that stay prepared count against how many are kept.
+func TestPreparedStatements(t *testing.T) {
+	const good = `SELECT name, value FROM kept_values WHERE name = `
+	run := func(t *testing.T, s *Store, ctx context.Context, text string) error {
+		rows, err := s.rows(ctx, text)
+		if err == nil {
+			_, err = collect(rows, func(rows *sql.Rows) (none struct{}, err error) {
+				var name, value string
+				return none, rows.Scan(&name, &value)
+			})
+		}
+		return err
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, c := range map[string]struct {
+		trouble func(t *testing.T, s *Store, i int)
+		kept    int64
+	}{
+		"that can't be prepared": {func(t *testing.T, s *Store, i int) {
+			require.Error(t, run(t, s, t.Context(), fmt.Sprint("SELECT nothing FROM nowhere ", i)))
+		}, 1},
+		"whose caller is gone": {func(t *testing.T, s *Store, i int) { require.Error(t, run(t, s, ended, fmt.Sprint(good, i))) }, 1},
+		"asked for by many at once": {func(t *testing.T, s *Store, i int) {
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					if err := run(t, s, t.Context(), fmt.Sprint(good, i%2)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}, 3},
+		"more than are kept": {func(t *testing.T, s *Store, i int) { require.NoError(t, run(t, s, t.Context(), fmt.Sprint(good, i))) }, keptStatements},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openHere(t)
+			for i := range 2 * keptStatements {
+				c.trouble(t, s, i)
+			}
+			require.NoError(t, run(t, s, t.Context(), good+"'last'"))
+			var kept int64
+			s.prepared.Range(func(any, any) bool { kept++; return true })
+			require.Equal(t, c.kept, kept)
+			require.Equal(t, kept, s.prepares.Load())
+		})
+	}
 }
 
 // A path that isn't a file that may be opened is told with what to do.

@@ -28,6 +28,15 @@ func openHere(t testing.TB) *Store {
 	return s
 }
 
+// random is a payload that packing doesn't make smaller.
+func random(t *testing.T, size int) []byte {
+	t.Helper()
+	b := make([]byte, size)
+	_, err := rand.Read(b)
+	require.NoError(t, err)
+	return b
+}
+
 func entry(payload string) store.Entry {
 	return store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: time.Unix(1, 0)}
 }
@@ -144,7 +153,7 @@ func TestGiveUp(t *testing.T) {
 		_, err := s.Append(context.Background(), entry("kept"))
 		stays <- err
 	}()
-	s.intake.waitFor(t, 2)
+	s.intake.waitFor(t, 1)
 	s.writer.give()
 	require.NoError(t, <-stays)
 	entries, err := s.Entries(t.Context(), 0, 0)
@@ -183,10 +192,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	limit(1) // SQLite makes that what there is
 	big := strings.Repeat("x", 100_000)
-	random := make([]byte, 100_000) // which doesn't get smaller by packing
-	_, err = rand.Read(random)
-	require.NoError(t, err)
-	_, err = s.Append(t.Context(), entry(string(random)))
+	_, err = s.Append(t.Context(), entry(string(random(t, 100_000))))
 	require.ErrorContains(t, err, "full")
 	require.ErrorContains(t, err, s.path)
 	require.NotErrorIs(t, err, store.ErrRejected)

@@ -49,13 +49,16 @@ func (s *Store) rows(ctx context.Context, text string, args ...any) (*sql.Rows, 
 	st, ok := s.prepared.Load(text)
 	if !ok {
 		if s.prepares.Add(1) > keptStatements {
+			s.prepares.Add(-1)
 			return s.read.QueryContext(ctx, text, args...)
 		}
 		made, err := s.read.PrepareContext(ctx, text)
 		if err != nil {
+			s.prepares.Add(-1)
 			return nil, err
 		}
-		if st, ok = s.prepared.LoadOrStore(text, made); ok {
+		if st, ok = s.prepared.LoadOrStore(text, made); ok { // another caller was faster
+			s.prepares.Add(-1)
 			_ = made.Close()
 		}
 	}
@@ -109,8 +112,8 @@ const pendingEntries = `
 // PendingEntries implements store.Store.
 func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, error) {
 	entries, err := query(ctx, s, "read pending entries", scanEntry, pendingEntries, limited(limit))
-	if err != nil {
-		s.damage.meet(err)
+	if s.damage.met(readJournal, err); err == nil && len(entries) == 0 {
+		s.damage.works(commitFold) // no entry is left to commit, and no commit to clear it
 	}
 	return entries, err
 }

@@ -51,7 +51,7 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		t.then = func() { t.w.doneThrough = done }
 		return nil
 	})
-	s.damage.meet(err)
+	s.damage.met(commitFold, err)
 	if err == nil {
 		say(f.Posts, rooms)
 	}

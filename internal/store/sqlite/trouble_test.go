@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+)
+
+// largePayload is what the tests send while there is trouble: 1 MiB, the most that the
+// receiver accepts.
+var largePayload = bytes.Repeat([]byte("x"), 1<<20)
+
+// giveUp has n senders append large payloads while another holds the writer's turn, and
+// give up before they get theirs.
+func giveUp(t *testing.T, s *Store, n int) {
+	t.Helper()
+	require.NoError(t, s.writer.take(t.Context()))
+	defer s.writer.give()
+	leave(t, s, n)
+}
+
+// leave is giveUp for whoever has the writer's turn already.
+func leave(t *testing.T, s *Store, n int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var senders sync.WaitGroup
+	for range n {
+		senders.Go(func() {
+			e := entry("")
+			e.Payload = largePayload
+			if _, err := s.Append(ctx, e); err == nil {
+				t.Error("an append returned although the writer was busy")
+			}
+		})
+	}
+	s.intake.waitFor(t, n)
+	cancel()
+	senders.Wait()
+}
+
+// refused appends while nothing can be written.
+func refused(t *testing.T, s *Store) {
+	t.Helper()
+	e := entry("")
+	e.Payload = largePayload
+	_, err := s.Append(t.Context(), e)
+	require.Error(t, err)
+}
+
+// pragma switches something on the writer's connection.
+func pragma(t *testing.T, s *Store, text string) {
+	t.Helper()
+	require.NoError(t, s.writer.take(t.Context()))
+	defer s.writer.give()
+	_, err := s.writer.conn.ExecContext(t.Context(), "PRAGMA "+text)
+	require.NoError(t, err)
+}
+
+// After any trouble, however often, appends go on at once, and nothing that waited in it
+// is counted any more.
+func TestAppendsGoOnAfterTrouble(t *testing.T) {
+	for name, c := range map[string]struct {
+		rounds  int
+		trouble func(t *testing.T, s *Store)
+	}{
+		"senders give up": {100, func(t *testing.T, s *Store) { giveUp(t, s, 1) }},
+		"more senders give up than one commit takes": {5, func(t *testing.T, s *Store) { giveUp(t, s, 20) }},
+		"as many give up as may wait, in bytes":      {2, func(t *testing.T, s *Store) { giveUp(t, s, maxWaitingBytes>>20) }},
+		"more give up in one long turn than may ever wait": {2, func(t *testing.T, s *Store) {
+			require.NoError(t, s.writer.take(t.Context()))
+			defer s.writer.give()
+			for range 3 {
+				leave(t, s, maxWaitingBytes>>21)
+			}
+		}},
+		"some give up and some stay": {20, func(t *testing.T, s *Store) {
+			require.NoError(t, s.writer.take(t.Context()))
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.Append(t.Context(), entry("stays"))
+				done <- err
+			}()
+			s.intake.waitFor(t, 1)
+			func() {
+				ctx, cancel := context.WithCancel(t.Context())
+				gone := make(chan error, 1)
+				go func() {
+					e := entry("")
+					e.Payload = largePayload
+					_, err := s.Append(ctx, e)
+					gone <- err
+				}()
+				s.intake.waitFor(t, 2)
+				cancel()
+				require.ErrorContains(t, <-gone, "nothing was written")
+			}()
+			s.writer.give()
+			require.NoError(t, <-done)
+		}},
+		"the disk is full": {80, func(t *testing.T, s *Store) {
+			pragma(t, s, "max_page_count = 1")
+			e := entry("")
+			e.Payload = random(t, 1<<20)
+			_, err := s.Append(t.Context(), e)
+			require.ErrorContains(t, err, "full")
+			pragma(t, s, "max_page_count = 1073741823")
+		}},
+		"the file system is read-only": {80, func(t *testing.T, s *Store) {
+			pragma(t, s, "query_only = 1")
+			refused(t, s)
+			pragma(t, s, "query_only = 0")
+		}},
+		"the file is moved away and back": {10, func(t *testing.T, s *Store) {
+			require.NoError(t, os.Rename(s.path, s.path+".old"))
+			for range 8 {
+				refused(t, s)
+			}
+			s.guard.work.Wait()
+			require.NoError(t, os.Rename(s.path+".old", s.path))
+		}},
+		"the journal is damaged for a while": {80, func(t *testing.T, s *Store) {
+			s.damage.met(readJournal, damaged(t))
+			refused(t, s)
+			_, err := s.PendingEntries(t.Context(), 1)
+			require.NoError(t, err)
+		}},
+		"somebody else panics in a transaction": {10, func(t *testing.T, s *Store) {
+			require.Panics(t, func() {
+				_ = s.write(t.Context(), "panic", func(tx *tx) error {
+					_, _ = tx.exec(`INSERT INTO kept_values (name, value) VALUES ('half', 'done')`)
+					panic("a fault of the relay's")
+				})
+			})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
+			s.guard.every = 0
+			var want []string
+			for i := range c.rounds {
+				c.trouble(t, s)
+				s.intake.waitFor(t, 0)
+				id, err := s.Append(t.Context(), entry(fmt.Sprint("after ", i)))
+				require.NoError(t, err)
+				require.NotZero(t, id)
+				require.NoError(t, s.Ping(t.Context()))
+				want = append(want, fmt.Sprint("after ", i))
+			}
+			s.intake.mu.Lock()
+			require.Zero(t, s.intake.bytes, "bytes that are counted as waiting")
+			s.intake.mu.Unlock()
+			require.Subset(t, payloads(t, s), want)
+			require.ErrorIs(t, func() error { _, err := s.Value(t.Context(), "half"); return err }(), store.ErrNotFound)
+		})
+	}
+}
