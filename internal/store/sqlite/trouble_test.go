@@ -148,17 +148,22 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 			for i := range c.rounds {
 				c.trouble(t, s)
 				s.intake.waitFor(t, 0)
+				require.Zero(t, s.intake.counted(), "bytes that count as waiting")
 				id, err := s.Append(t.Context(), entry(fmt.Sprint("after ", i)))
 				require.NoError(t, err)
 				require.NotZero(t, id)
 				require.NoError(t, s.Ping(t.Context()))
 				want = append(want, fmt.Sprint("after ", i))
 			}
-			s.intake.mu.Lock()
-			require.Zero(t, s.intake.bytes, "bytes that are counted as waiting")
-			s.intake.mu.Unlock()
 			require.Subset(t, payloads(t, s), want)
 			require.ErrorIs(t, func() error { _, err := s.Value(t.Context(), "half"); return err }(), store.ErrNotFound)
 		})
 	}
+}
+
+// counted is how many bytes count as waiting.
+func (q *intake) counted() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
 }
