@@ -47,7 +47,9 @@ func newSimulateZabbix() *cobra.Command {
 		Use:   "zabbix",
 		Short: "Run a simulated Zabbix",
 		Long: `Run a simulated Zabbix: its JSON-RPC API in the form of the version asked for, and problems
-that open, change and resolve, told to a relay as the media type would.`,
+that open, change and resolve, told to a relay as the media type would. --break makes it fail
+from the start; while it runs, POST /sim/break?what=NAME and POST /sim/mend do, and
+POST /sim/delete?id=ID removes a problem without a word.`,
 		Example: `  alert-relay simulate zabbix
   alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret --storm 500`,
 		Args: want(),
@@ -61,6 +63,7 @@ that open, change and resolve, told to a relay as the media type would.`,
 	cmd.Flags().StringVar(&o.Relay, "relay", "", "where events go: http://…/v1/zabbix/events; a loopback address")
 	cmd.Flags().StringVar(&o.SecretFile, "secret-file", "", "the source's secret, that signs them")
 	cmd.Flags().IntVar(&o.Storm, "storm", 0, "begin with this many problems at once, 20000 at most")
+	cmd.Flags().StringArrayVar(&o.Break, "break", nil, "what fails, such as database-away, page-502, forbid:trigger.get or text:cut; a wrong name lists all. Several are possible")
 	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "the pause between two acts of the story; 0 for no story")
 	return cmd
 }

@@ -53,6 +53,7 @@ type ZabbixOptions struct {
 	SecretFile string
 	Storm      int
 	Pace       time.Duration
+	Break      []string // what fails from the start: zabbixsim.Breakdowns
 	Out        io.Writer
 }
 
@@ -85,6 +86,11 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
 	if err != nil {
 		return &WrongOption{err} // of its options, only the version can be wrong
+	}
+	for _, what := range o.Break {
+		if err := sim.Break(what); err != nil {
+			return &WrongOption{err}
+		}
 	}
 	l, err := listen(o.Listen)
 	if err != nil {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
@@ -46,6 +48,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/tr_events.php", "/zabbix.php":
 		s.servePage(w, r)
 	default:
+		if strings.HasPrefix(r.URL.Path, "/sim/") {
+			s.serveBreak(w, r)
+			return
+		}
 		http.NotFound(w, r)
 	}
 }
@@ -67,21 +73,78 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	answer := map[string]any{"jsonrpc": "2.0"}
 	var req request
-	if json.Unmarshal(body, &req) != nil {
+	readable := json.Unmarshal(body, &req) == nil
+	s.mu.Lock()
+	b := s.broken
+	s.mu.Unlock()
+	failing := breakdowns[b.answer]
+	if !b.concerns(req.Method) {
+		failing = breakdown{}
+	}
+	if failing.before != nil {
+		s.count(req.Method)
+		failing.before(w, req.Method)
+		return
+	}
+	if b.concerns(req.Method) && !b.survives(w, r, req) {
+		s.count(req.Method)
+		return
+	}
+	header := r.Header.Get("Authorization")
+	if b.stripHeader {
+		header = ""
+	}
+	answer := map[string]any{"jsonrpc": "2.0"}
+	if !readable {
 		answer["error"], answer["id"] = &rpcError{-32700, "Parse error", "Invalid JSON. An error occurred on the server while parsing the JSON text."}, nil
 	} else {
 		answer["id"] = req.ID
-		result, fault := s.call(req, r.Header.Get("Authorization"))
+		result, fault := s.call(req, header)
 		if fault != nil {
 			answer["error"] = fault
 		} else {
 			answer["result"] = result
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // the client went away: nothing to do
+	if failing.after != nil {
+		text, _ := json.Marshal(answer)
+		failing.after(w, text)
+		return
+	}
+	writeJSON(w, answer)
+}
+
+func (s *Server) count(method string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[method]++
+}
+
+// survives plays what depends on the events that are asked about: it answers
+// itself, or waits.
+func (b broken) survives(w http.ResponseWriter, r *http.Request, req request) bool {
+	var params map[string]json.RawMessage
+	if json.Unmarshal(req.Params, &params) != nil {
+		return true
+	}
+	ids := args(params).ids("eventids")
+	for _, id := range ids {
+		if slices.Contains(b.failing, id) {
+			w.WriteHeader(http.StatusInternalServerError)
+			return false
+		}
+	}
+	if b.perEvent > 0 && req.Method == "event.get" {
+		timer := time.NewTimer(b.perEvent * time.Duration(len(ids)))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Server) call(req request, header string) (any, *rpcError) {
@@ -114,6 +177,13 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 	}
 	if !known {
 		return nil, &rpcError{-32601, "Method not found.", fmt.Sprintf("Incorrect method %q.", req.Method)}
+	}
+	if slices.Contains(s.broken.forbidden, req.Method) {
+		text := fmt.Sprintf("No permissions to call %q.", req.Method)
+		if s.forms.strict {
+			return nil, application(text)
+		}
+		return nil, invalid("%s", text)
 	}
 	params := map[string]json.RawMessage{}
 	if len(req.Params) > 0 && !bytes.HasPrefix(bytes.TrimSpace(req.Params), []byte("[")) {
@@ -294,7 +364,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 			return nil, invalid(`Invalid parameter "/eventids/1": a number is expected.`)
 		}
 		p := s.find(id)
-		if p == nil || (u.ReadOnly && action&(bitClose|bitSeverity) != 0) {
+		if p == nil || s.broken.showNothing || (u.ReadOnly && action&(bitClose|bitSeverity) != 0) {
 			return nil, errNoObject
 		}
 		found, numbers = append(found, p), append(numbers, p.ID)
@@ -305,6 +375,10 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 		}
 	}
 	until, _ := a.number("suppress_until")
+	message, storable := s.broken.stored(message)
+	if !storable {
+		return nil, application(sqlFailed)
+	}
 	for _, p := range found {
 		s.acknowledge(p, u, action, message, alert.Severity(severity), int64(until))
 	}
@@ -317,9 +391,24 @@ func (s *Server) eventGet(_ User, a args) (any, *rpcError) {
 	}
 	acks := (a.has("selectAcknowledges") && s.forms.camelAcks) || (a.has("select_acknowledges") && s.forms.snakeAcks)
 	out := []any{}
+	if s.broken.showNothing {
+		return out, nil
+	}
+	if limit, _ := a.number("limit"); !a.has("eventids") && limit > 0 {
+		for _, id := range s.order[:min(limit, len(s.order))] {
+			out = append(out, s.event(s.problems[id], a, acks))
+		}
+	}
 	for _, id := range a.ids("eventids") {
+		if n, err := strconv.ParseUint(id, 10, 64); s.forms.strict && (err != nil || n > math.MaxInt64) {
+			return nil, invalid(`Invalid parameter "/eventids/1": a number is too large.`)
+		}
 		if p := s.find(id); p != nil {
-			out = append(out, s.event(p, a, acks))
+			e := s.event(p, a, acks)
+			if slices.Contains(s.broken.odd, id) {
+				e["acknowledges"] = map[string]any{"1": "odd"}
+			}
+			out = append(out, e)
 		} else if p := s.recovered(id); p != nil {
 			out = append(out, map[string]any{"eventid": id, "source": "0", "object": "0", "objectid": p.Trigger.ID,
 				"clock": itoa(p.Resolved.Unix()), "value": "0", "name": p.Trigger.Name, "severity": "0", "r_eventid": "0", "acknowledged": "0"})

@@ -132,6 +132,7 @@ type Server struct {
 	nextTask int
 	calls    map[string]int
 	down     bool
+	broken   broken
 	changed  map[chan struct{}]bool
 	wake     chan struct{}
 }
