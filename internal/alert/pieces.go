@@ -141,7 +141,7 @@ func (c piece) key() string {
 		return "ack:" + c.AckID
 	}
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, c.message)
+	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, messageKey(c.message))
 	sum := strconv.FormatUint(h.Sum64(), 16)
 	switch {
 	case c.Origin == did:
@@ -162,7 +162,7 @@ func (c piece) same(o piece) bool {
 	case c.Origin == asked:
 		return c.AckID == o.AckID
 	case c.Blank != o.Blank || c.Bits != o.Bits || c.newSeverity() != o.newSeverity() ||
-		c.Until%zoneStep != o.Until%zoneStep || c.Other != o.Other || c.message != o.message:
+		c.Until%zoneStep != o.Until%zoneStep || c.Other != o.Other || !SameMessage(c.message, o.message):
 		return false
 	case c.Origin == did:
 		return c.At == o.At && c.Email == o.Email
@@ -314,7 +314,8 @@ func candidates(pieces []piece, a, b string, home []int) []pair {
 	var blankable []int
 	for j, o := range pieces {
 		if o.Origin == b && home[j] < 0 {
-			byMessage[o.message] = append(byMessage[o.message], j)
+			key := messageKey(o.message)
+			byMessage[key] = append(byMessage[key], j)
 			blankable = append(blankable, j)
 		}
 	}
@@ -323,7 +324,7 @@ func candidates(pieces []piece, a, b string, home []int) []pair {
 		if c.Origin != a || home[i] >= 0 {
 			continue
 		}
-		others := byMessage[c.message]
+		others := byMessage[messageKey(c.message)]
 		if c.Blank {
 			others = blankable
 		}

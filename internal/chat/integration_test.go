@@ -225,7 +225,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + id + " on it", MentionBot: true})
 		r.pass(20 * time.Second)
 		require.Len(t, r.acks(), 1)
-		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", r.acks()[0].Message)
+		require.Regexp(t, `^Alice Example <alice@example\.com> \(Webex #[a-z2-7]{8}\): on it$`, r.acks()[0].Message)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
 		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged "+id)
 		c := r.commands()["ack "+id+" on it"]
@@ -246,7 +246,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment vendor called", ParentID: root, MentionBot: true})
 		r.pass(20 * time.Second)
 		require.Len(t, r.acks(), 2)
-		require.Equal(t, "vendor called\n— Alice Example <alice@example.com> (Webex)", r.acks()[1].Message)
+		require.Regexp(t, `^Alice Example <alice@example\.com> \(Webex #[a-z2-7]{8}\): vendor called$`, r.acks()[1].Message)
 		require.Len(t, r.answersTo("noc", root), before)
 
 		// A card's button.
@@ -357,7 +357,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 		r.pass(10 * time.Second)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ the Zabbix main")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ The Zabbix main")
 		r.zabbix.SetDown(false)
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)

@@ -108,7 +108,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 	d.Request, d.Attempts = &req, nil
 	for _, t := range targets {
-		d.Attempts = append(d.Attempts, e.attempt(t, req, h, where()))
+		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, h, where()))
 	}
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return e.dispatch(ctx, &job{c: *c, d: d})
@@ -125,9 +125,9 @@ func scopeOf(h Heard, view View) scope {
 
 // attempt prepares what is to be done with one problem. What needs no doing, or
 // can't be done, has its outcome already.
-func (e *Executor) attempt(t target, req Request, h Heard, p place) attempt {
+func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own}
-	a.Message, a.Words = sign(req.Text, h.Person)
+	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
 	if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case it isn't so any more

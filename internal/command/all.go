@@ -70,7 +70,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if len(d.Attempts) == 0 {
 		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(0))
 	}
-	e.sign(d, *d.Heard)
+	e.sign(c.ID, d)
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
@@ -98,9 +98,10 @@ func confirmCard(n int, key string) []byte {
 	return content
 }
 
-func (e *Executor) sign(d detail, h Heard) {
+func (e *Executor) sign(command string, d detail) {
 	for i := range d.Attempts {
-		d.Attempts[i].Message, d.Attempts[i].Words = sign(d.Request.Text, h.Person)
+		a := &d.Attempts[i]
+		a.Message, a.Words = sign(d.Request.Text, d.Heard.Person, markOf(command, a.Key))
 	}
 }
 
@@ -177,7 +178,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		if len(attempts) == 0 {
 			break
 		}
-		e.sign(j.d, h)
+		e.sign(j.c.ID, j.d)
 		open := false
 		for i := range attempts {
 			if e.lanes[attempts[i].Key.Source] == nil {

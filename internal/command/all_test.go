@@ -84,7 +84,7 @@ func TestAckAll(t *testing.T) {
 		for _, source := range []string{"main", "lab"} {
 			for _, c := range w.calls(source) {
 				require.True(t, c.Ack)
-				require.True(t, strings.HasPrefix(c.Message, "on it\n— Alice"), c.Message)
+				require.True(t, strings.HasSuffix(c.Message, "): on it"), c.Message)
 				seen[source+"/"+c.EventID]++
 			}
 		}
@@ -131,7 +131,7 @@ func TestAckAllByButton(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, append(w.calls("main"), w.calls("lab")...), 30)
 		for _, c := range w.calls("main") {
-			require.True(t, strings.HasPrefix(c.Message, "on it\n— Alice"), c.Message)
+			require.True(t, strings.HasSuffix(c.Message, "): on it"), c.Message)
 		}
 		require.Equal(t, "✅ acknowledged all 30 open problems of this digest", w.answers()[2])
 		require.Equal(t, "DIGEST", w.notices[2].ParentID)
@@ -180,7 +180,7 @@ func TestAckAllElsewhere(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack all good again", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
-		require.True(t, strings.HasPrefix(w.calls("main")[0].Message, "all good again\n"))
+		require.True(t, strings.HasSuffix(w.calls("main")[0].Message, "): all good again"))
 		require.False(t, w.updates(t)[0].Wide)
 		r.hears("M2", Heard{Text: "ack all yes", Room: "db", ParentID: "DIGEST"})
 		synctest.Wait()

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,12 +41,16 @@ func phraseOf(r Request) phrase {
 	return phrase{string(r.Verb), string(r.Verb), ""}
 }
 
-// nameIn is an event's id as people say it: with the source where there are several.
-func nameIn(key alert.Key, several bool) string {
+// idIn is an event's id as people say it: with the source where there are several.
+func idIn(key alert.Key, several bool) string {
 	if several {
-		return "`" + webex.EscapeCode(key.String()) + "`"
+		return key.String()
 	}
-	return "`" + webex.EscapeCode(key.EventID) + "`"
+	return key.EventID
+}
+
+func nameIn(key alert.Key, several bool) string {
+	return "`" + webex.EscapeCode(idIn(key, several)) + "`"
 }
 
 // titled is the problem's id and the beginning of its name.
@@ -124,38 +129,66 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	}
 	switch e.Kind {
 	case zabbix.NotAuthorised:
-		return fmt.Sprintf("🔑 couldn't %s %s: the Zabbix `%s` doesn't accept the relay's API token. Nothing was done; do it in Zabbix, and tell whoever runs the relay to renew the token.%s", verb, name, source, said)
+		return fmt.Sprintf("🔑 Couldn't %s %s: the Zabbix `%s` doesn't accept the relay's API token. Nothing was done; do it in Zabbix, and tell whoever runs the relay to look into its log: the token must be renewed, or something before Zabbix drops the Authorization header.%s", verb, name, source, said)
 	case zabbix.RoleForbids:
-		return fmt.Sprintf("🚫 couldn't %s %s: in the Zabbix `%s`, the role of the relay's user doesn't allow it. A Zabbix administrator can allow it in the role's actions.%s", verb, name, source, said)
+		return fmt.Sprintf("🚫 Couldn't %s %s: in the Zabbix `%s`, the role of the relay's user doesn't allow it. A Zabbix administrator can allow it in the role: the API method event.acknowledge, and the action.%s", verb, name, source, said)
 	case zabbix.CloseForbidden:
-		return fmt.Sprintf("🚫 couldn't close %s: its trigger doesn't allow closing by hand. It ends when its trigger recovers, or with “Allow manual close” set in the trigger.%s", name, said)
+		return fmt.Sprintf("🚫 Couldn't close %s: its trigger doesn't allow closing by hand. It ends when its trigger recovers, or with “Allow manual close” set in the trigger.%s", name, said)
 	case zabbix.NoObject:
-		needs := "read"
+		needs, way := "read", fmt.Sprintf(" If its trigger was deleted, `close %s` ends it here.", webex.EscapeCode(idIn(a.Key, several)))
 		if r.Verb == Close || r.Verb == Severity {
 			needs = "write"
 		}
-		return fmt.Sprintf("🚫 couldn't %s %s: the Zabbix `%s` no longer has this event, or the relay's user has no %s permission on its host.%s", verb, name, source, needs, said)
+		if r.Verb == Close {
+			way = ""
+		}
+		return fmt.Sprintf("🚫 Couldn't %s %s: the Zabbix `%s` no longer has this event, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
 	case zabbix.Invalid:
-		return fmt.Sprintf("❌ couldn't %s %s: the Zabbix `%s` found a fault in what the relay asked.%s", verb, name, source, said)
+		return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` found a fault in what the relay asked.%s", verb, name, source, said)
 	}
-	return fmt.Sprintf("❌ couldn't %s %s: the Zabbix `%s` refused.%s", verb, name, source, said)
+	return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` refused.%s", verb, name, source, said)
 }
 
 func eventGone(a attempt, r Request, several bool) string {
 	return refused(a, r, &zabbix.Error{Kind: zabbix.NoObject}, several)
 }
 
-// waiting is the first answer while Zabbix is away.
-func waiting(source string, until time.Time, unanswered bool, loc *time.Location) string {
-	what := "can't be reached"
-	if unanswered {
-		what = "took the request and gave no answer"
+// closedGone is the answer to a close of what Zabbix no longer has.
+func closedGone(a attempt, several bool) string {
+	return fmt.Sprintf("✅ The Zabbix `%s` no longer has %s: its trigger or host may have been deleted, or the relay's user may no longer see it. I closed it here as gone from Zabbix; should Zabbix show it again, it opens again.",
+		webex.EscapeCode(a.Key.Source), titled(a.Key, a.Name, several))
+}
+
+// showsNothing is the answer to a close in a Zabbix that doesn't show other
+// problems either.
+func showsNothing(a attempt, several bool) string {
+	return fmt.Sprintf("🚫 Couldn't close %s: the Zabbix `%s` shows the relay's user no event at all, this one or any other. Its user may have lost its permissions, or Zabbix its database. I changed nothing; tell whoever runs the relay.",
+		titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source))
+}
+
+// reason is what an error of Zabbix's means, after "the Zabbix main".
+func reason(err error) string {
+	var e *zabbix.Error
+	switch {
+	case !errors.As(err, &e):
+		return "took the request and gave no answer"
+	case e.Kind == zabbix.Broken:
+		return "is itself broken (" + e.Message + ")"
+	case e.Status != 0:
+		return fmt.Sprintf("answers with something else than its API (HTTP %d)", e.Status)
+	case e.Unanswered:
+		return "took the request and gave no answer"
 	}
-	return fmt.Sprintf("⏳ the Zabbix `%s` %s. I keep trying until %s (it is done once at most) and tell you here how it ends.", webex.EscapeCode(source), what, clock(until, loc))
+	return "can't be reached"
+}
+
+// waiting is the first answer while Zabbix is away or broken.
+func waiting(source string, until time.Time, why string, loc *time.Location) string {
+	return fmt.Sprintf("⏳ The Zabbix `%s` %s. I keep trying until %s (it is done once at most) and tell you here how it ends.", webex.EscapeCode(source), webex.EscapeMarkdown(why), clock(until, loc))
 }
 
 func expired(a attempt, r Request, until time.Time, several bool, loc *time.Location) string {
-	return fmt.Sprintf("⌛ couldn't %s %s: the Zabbix `%s` wasn't reached until %s, and I have given up. If it is still wanted, say it again.",
+	return fmt.Sprintf("⌛ Couldn't %s %s: the Zabbix `%s` couldn't be reached or was itself broken until %s, and I have given up. If it is still wanted, say it again.",
 		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), clock(until, loc))
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -43,8 +44,12 @@ func TestAnswers(t *testing.T) {
 	}
 	say("unknown, undone since", unknown(a, Request{Verb: Ack}, unclear, false))
 	say("event gone", eventGone(a, Request{Verb: Close}, false))
-	say("waiting", waiting("main", at, false, berlin))
-	say("waiting, unanswered", waiting("main", at, true, nil))
+	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
+		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {
+		say("waiting", waiting("main", at, reason(err), berlin))
+	}
+	say("closed as gone", closedGone(a, false))
+	say("nothing is shown", showsNothing(a, false))
 	say("no client", noClient(a, true))
 
 	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}

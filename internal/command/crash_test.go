@@ -80,7 +80,7 @@ func TestExpiredWhileAway(t *testing.T) {
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
 		require.Equal(t, store.CommandExpired, w.command("M2").State)
 		answers := strings.Join(w.answers(), "\n")
-		require.Contains(t, answers, "⌛ couldn't acknowledge `main/4711`")
+		require.Contains(t, answers, "⌛ Couldn't acknowledge `main/4711`")
 		require.Contains(t, answers, "⌛ I couldn't read this from Webex within the time")
 	})
 }

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -68,9 +70,12 @@ type attempt struct {
 	StartedAt time.Time      `json:"started_at,omitzero"` // of the last call
 	Message   string         `json:"message,omitempty"`   // as sent to Zabbix
 	Words     string         `json:"words,omitempty"`     // the person's part of it
-	// Seen are the acknowledgement ids, known before the call, whose message is the
-	// same: they are not this one.
-	Seen []string `json:"seen,omitempty"`
+	// Plain says that the database may not take characters of more than three bytes, so
+	// that the message is sent without them.
+	Plain bool `json:"plain,omitempty"`
+	// Ended says that Zabbix answered the last call with a failure of its own: nothing
+	// is under way any more.
+	Ended bool `json:"ended,omitempty"`
 	// Outcome is one sentence of markdown for the person; Told says that no line of the
 	// thread tells it, so that an answer must.
 	Outcome string `json:"outcome,omitempty"`
@@ -80,6 +85,9 @@ type attempt struct {
 // call is the attempt as Zabbix is to be asked for it.
 func (a attempt) call(r Request) zabbix.Acknowledge {
 	call := zabbix.Acknowledge{EventID: a.Key.EventID, Message: a.Message}
+	if a.Plain {
+		call.Message = withoutWide(a.Message)
+	}
 	switch r.Verb {
 	case Ack:
 		call.Ack = true
@@ -108,22 +116,6 @@ func (a attempt) update(r Request, p Person) alert.Update {
 	return u
 }
 
-// seenBefore are the acknowledgement ids in a problem's timeline that have this message.
-func seenBefore(p alert.Problem, message string) []string {
-	var ids []string
-	for _, e := range p.Timeline {
-		if e.Update != nil && e.Update.AckID != "" && sameMessage(e.Update.Message, message) {
-			ids = append(ids, e.Update.AckID)
-		}
-	}
-	return ids
-}
-
-func sameMessage(a, b string) bool {
-	normal := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
-	return normal(a) == normal(b)
-}
-
 // verdict is what Zabbix's own record says of an attempt whose answer was lost.
 type verdict string
 
@@ -135,14 +127,12 @@ const (
 )
 
 // judge looks for the attempt in what Zabbix recorded: an acknowledgement with
-// exactly our message that wasn't there before. It is pure.
+// the attempt's mark. It is pure.
 func judge(a attempt, r Request, o alert.Observation) verdict {
 	if o.Gone {
 		return gone
 	}
-	recorded := slices.ContainsFunc(o.Updates, func(u alert.Update) bool {
-		return sameMessage(u.Message, a.Message) && !slices.Contains(a.Seen, u.AckID)
-	})
+	recorded := slices.ContainsFunc(o.Updates, func(u alert.Update) bool { return alert.SameMessage(u.Message, a.Message) })
 	so := true
 	switch r.Verb {
 	case Ack:
@@ -161,26 +151,58 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 	return absent
 }
 
-// sign is the message that Zabbix keeps: the person's words, and who they are,
-// for Zabbix records everything under the relay's own user. Where it is too long the words
-// are cut, never the signature. kept is what is left of the words.
-func sign(words string, p Person) (message, kept string) {
-	name := strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name))
-	signature := "— " + text.Cut(name, 100)
-	if name == "" {
-		signature = "—"
-	}
-	signature += " <" + text.Cut(p.Email, 254) + "> (Webex)"
+// markOf is the mark of one problem's part of a command. It is the same however
+// often the command is tried.
+func markOf(command string, key alert.Key) string {
+	sum := sha256.Sum256([]byte(command + "\x00" + key.String()))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
+}
+
+// sign is the message that Zabbix keeps: who the person is, since Zabbix records
+// everything under the relay's own user, the attempt's mark, and the person's words.
+// The signature comes first and has no character of more than three bytes, so that it
+// survives a database that cuts the text. kept is what is left of the words.
+func sign(words string, p Person, mark string) (message, kept string) {
+	name := withoutWide(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
+	signature := strings.TrimSpace(text.Cut(name, 60) + " <" + text.Cut(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Email)), 254) + "> " + alert.MarkPrefix + mark + ")")
 	kept = text.Block(words)
 	if kept == "" {
 		return signature, ""
 	}
 	const note = " … (cut by the relay)"
-	room := zabbix.MaxMessage - len([]rune(signature)) - 1
+	room := zabbix.MaxMessage - len([]rune(signature)) - 2
 	if len([]rune(kept)) > room {
 		kept = strings.TrimSpace(text.Cut(kept, room-len([]rune(note)))) + note
 	}
-	return kept + "\n" + signature, kept
+	return signature + ": " + kept, kept
+}
+
+// withoutWide is s without characters of four bytes in UTF-8, and without the spaces
+// and joiners that they leave behind.
+func withoutWide(s string) string {
+	if !hasWide(s) {
+		return s
+	}
+	var out []rune
+	wide := false // the last character was left out
+	for _, r := range s {
+		switch {
+		case r > 0xFFFF:
+			wide = true
+			continue
+		case wide && (r == '\u200d' || r == '\ufe0f'):
+			continue
+		case wide && r == ' ' && (len(out) == 0 || out[len(out)-1] == ' '):
+			continue
+		}
+		wide = false
+		out = append(out, r)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func hasWide(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 0xFFFF }) >= 0
 }
 
 // over says how the command ends once every attempt has.

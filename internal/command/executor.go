@@ -23,6 +23,8 @@ import (
 type Zabbix interface {
 	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
+	// ShowsAny reports whether any event is shown at all.
+	ShowsAny(ctx context.Context) (bool, error)
 }
 
 // Renderer shows problems: render.Renderer.

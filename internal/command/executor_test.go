@@ -32,13 +32,20 @@ func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 	})
 }
 
+// signed is Alice's message for a problem of the first command.
+func signed(t *testing.T, w *world, key, words string) string {
+	t.Helper()
+	message, _ := sign(words, alice, markOf(w.order[0], alert.ParseKey(key)))
+	return message
+}
+
 // An acknowledgement said in the problem's thread reaches Zabbix with the
 // person's name, and the room's timeline is the answer.
 func TestAckInTheThread(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
-		require.Equal(t, []zabbix.Acknowledge{{EventID: "4711", Ack: true, Message: "on it\n— Alice Example <alice@example.com> (Webex)"}}, w.calls("main"))
+		require.Equal(t, []zabbix.Acknowledge{{EventID: "4711", Ack: true, Message: signed(t, w, "main/4711", "on it")}}, w.calls("main"))
 		require.Empty(t, w.answers())
 		c := w.command("M1")
 		require.Equal(t, store.CommandDone, c.State)
@@ -51,7 +58,7 @@ func TestAckInTheThread(t *testing.T) {
 		require.Len(t, u, 1)
 		require.Equal(t, alert.Actor{Name: "Alice Example", Email: "alice@example.com"}, u[0].Actor)
 		require.Equal(t, "on it", u[0].Comment)
-		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", u[0].Message)
+		require.Equal(t, signed(t, w, "main/4711", "on it"), u[0].Message)
 		require.True(t, u[0].Actions.Ack)
 		require.Equal(t, []alert.Key{{Source: "main", EventID: "4711"}}, w.changed)
 		require.InDelta(t, 1, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "done")), 0)
@@ -96,7 +103,8 @@ func TestOrder(t *testing.T) {
 		synctest.Wait()
 		var words []string
 		for _, c := range w.calls("main") {
-			words = append(words, strings.Fields(c.Message)[0])
+			_, said, _ := strings.Cut(c.Message, "): ")
+			words = append(words, said)
 		}
 		require.Equal(t, []string{"one", "two", "three", "four", "five"}, words)
 	})
@@ -170,7 +178,7 @@ func TestButtons(t *testing.T) {
 		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
-		require.Equal(t, "on it\n— Alice Example <alice@example.com> (Webex)", w.calls("main")[0].Message)
+		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
 		require.True(t, w.calls("main")[1].Close)
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
 		require.Equal(t, []string{"✅ asked Zabbix to close `main/4711` problem 4711: its message here changes when Zabbix has done so"}, w.answers())
@@ -241,7 +249,7 @@ func TestZabbixAway(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		until := began.Add(time.Hour).UTC().Format("15:04")
-		require.Equal(t, []string{"⏳ the Zabbix `main` can't be reached. I keep trying until " + until + " UTC (it is done once at most) and tell you here how it ends."}, w.answers())
+		require.Equal(t, []string{"⏳ The Zabbix `main` can't be reached. I keep trying until " + until + " UTC (it is done once at most) and tell you here how it ends."}, w.answers())
 		require.Equal(t, store.CommandRetrying, w.command("M1").State)
 
 		time.Sleep(time.Minute)
@@ -273,7 +281,7 @@ func TestExpired(t *testing.T) {
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		require.Len(t, w.answers(), 2)
-		require.Contains(t, w.answers()[1], "⌛ couldn't acknowledge `main/4711` problem 4711: the Zabbix `main` wasn't reached until")
+		require.Contains(t, w.answers()[1], "⌛ Couldn't acknowledge `main/4711` problem 4711: the Zabbix `main` couldn't be reached or was itself broken until")
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
 		w.setDown("main", false)
 		time.Sleep(time.Hour)

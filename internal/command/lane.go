@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
@@ -34,6 +33,11 @@ type lane struct {
 	source string
 	zabbix Zabbix
 	woken  chan struct{}
+
+	// Both are used by work alone: why the queue stands still, and until when Zabbix
+	// or a proxy before it wants to be left alone.
+	why       string
+	notBefore time.Time
 
 	mu    sync.Mutex
 	queue []task
@@ -108,7 +112,7 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		e.tellQueue(ctx, l)
 		if pause(ctx, again, l.woken) {
 			e.tellQueue(ctx, l) // what came meanwhile is told before Zabbix is asked again
-			pause(ctx, retryLeast-time.Since(asked), nil)
+			pause(ctx, max(retryLeast-time.Since(asked), time.Until(l.notBefore)), nil)
 		}
 	}
 }
@@ -116,7 +120,7 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 // tellQueue tells everybody in a lane that stands still.
 func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	for _, t := range l.tasks() {
-		if e.tellWaiting(ctx, t, false) != nil {
+		if e.tellWaiting(ctx, t, l.why) != nil {
 			return
 		}
 	}
@@ -145,82 +149,151 @@ func (e *Executor) step(ctx context.Context, l *lane, t task, try int) (time.Dur
 	late := time.Now().After(until)
 
 	if a.Stage == stageExecuting {
-		found, err := l.zabbix.Observe(calm, []string{a.Key.EventID})
-		if e.isAway(err) && !late {
-			return rest(retryLeast), nil
-		}
-		if err != nil {
-			e.count(err)
-			e.o.Log.Warn("Zabbix can't say what became of a command", "command", j.c.ID, "key", a.Key, "error", err)
-			return 0, e.settle(ctx, t, stageUnknown, unknown(a, req, absent, e.o.Several))
-		}
-		observation, known := found[a.Key.EventID]
-		observation.Gone = observation.Gone || !known
-		switch judge(a, req, observation) {
-		case happened:
-			return 0, e.succeed(ctx, t)
-		case gone:
-			return 0, e.settle(ctx, t, stageFailed, eventGone(a, req, e.o.Several))
-		case unclear:
-			return 0, e.settle(ctx, t, stageUnknown, unknown(a, req, unclear, e.o.Several))
-		}
-		if left := time.Until(a.StartedAt.Add(settle)); left > 0 {
-			return min(left, max(rest(retryLeast), time.Second)), nil
-		}
-		if late {
-			return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, e.location(j, view)))
-		}
-		// It is settled that it wasn't done: do it.
-		return atOnce, e.change(ctx, t, func(a *attempt, c *store.Command) { a.Stage = stagePending })
+		return e.look(ctx, l, t, doubt{a: a, req: req, until: until, late: late, view: view, rest: rest})
 	}
-
 	if late {
 		return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, e.location(j, view)))
 	}
-	problems, err := e.o.Store.Problems(calm, []alert.Key{a.Key})
-	if err != nil {
-		e.o.Log.Error("the store failed: trying again", "doing", "looking up a problem", "key", a.Key, "error", err)
-		return rest(retryLeast), nil
-	}
 	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
-	err = e.change(ctx, t, func(a *attempt, c *store.Command) {
-		a.Stage, a.StartedAt, a.Seen = stageExecuting, time.Now().UTC().Truncate(time.Microsecond), seenBefore(problems[a.Key], a.Message)
+	err := e.change(ctx, t, func(a *attempt, c *store.Command) {
+		a.Stage, a.StartedAt, a.Ended = stageExecuting, time.Now().UTC().Truncate(time.Microsecond), false
 		c.State, c.Attempts, c.NotBefore = store.CommandExecuting, c.Attempts+1, time.Time{}
 	})
 	if err != nil {
 		return 0, err
 	}
 	err = l.zabbix.Acknowledge(calm, a.call(req))
-	var refusal *zabbix.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0, e.succeed(ctx, t)
-	case !errors.As(err, &refusal) || refusal.Unanswered:
-		e.count(err)
-		e.o.Log.Warn("Zabbix didn't answer to a command: asking what became of it", "command", j.c.ID, "key", a.Key, "error", err)
-		return min(rest(retryLeast), 2*time.Second), e.tellWaiting(ctx, t, true)
-	case refusal.Kind == zabbix.Unreachable:
-		e.count(err)
+	}
+	e.count(err)
+	l.why = reason(err)
+	var ze *zabbix.Error
+	errors.As(err, &ze)
+	switch next := meaningOf(err); next {
+	case doubtful, failed:
+		plain := ze != nil && ze.MayBeText() && hasWide(a.Message) && !a.Plain
+		e.o.Log.Warn("Zabbix didn't say whether it did a command: asking what became of it", "command", j.c.ID, "key", a.Key, "error", err)
+		saved := e.change(ctx, t, func(a *attempt, _ *store.Command) { a.Ended = next == failed })
+		if saved != nil || plain {
+			return atOnce, saved
+		}
 		in := rest(retryLeast)
-		e.o.Log.Warn("Zabbix can't be reached: the command is tried again", "command", j.c.ID, "key", a.Key, "in", in.Round(time.Millisecond), "error", err)
+		if next == doubtful {
+			in = min(in, 2*time.Second)
+		}
+		return l.leave(err, in, until), e.tellWaiting(ctx, t, l.why)
+	case again:
+		in := l.leave(err, rest(retryLeast), until)
+		e.o.Log.Warn("Zabbix can't be reached or is broken: the command is tried again", "command", j.c.ID, "key", a.Key, "in", in.Round(time.Millisecond), "error", err)
 		return in, e.change(ctx, t, func(a *attempt, c *store.Command) {
 			a.Stage = stagePending
 			c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
 		})
 	}
-	e.count(err)
+	if ze.Kind == zabbix.NoObject && req.Verb == Close {
+		in, err := e.closeGone(ctx, l, t, a, req, ze)
+		if in < 0 { // it can't be said now
+			in = rest(retryLeast)
+		}
+		return in, err
+	}
 	level := e.o.Log.Info
-	if refusal.Kind == zabbix.NotAuthorised {
+	if ze.Kind == zabbix.NotAuthorised {
 		level = e.o.Log.Error
 	}
-	level("Zabbix refused a command", "command", j.c.ID, "key", a.Key, "kind", refusal.Kind, "error", err)
-	return 0, e.settle(ctx, t, stageFailed, refused(a, req, refusal, e.o.Several))
+	level("Zabbix refused a command", "command", j.c.ID, "key", a.Key, "kind", ze.Kind, "error", err)
+	return 0, e.settle(ctx, t, stageFailed, refused(a, req, ze, e.o.Several))
 }
 
-// isAway says whether a question should simply be asked again later.
-func (e *Executor) isAway(err error) bool {
+// doubt is what is known when Zabbix is asked what became of an attempt.
+type doubt struct {
+	a     attempt
+	req   Request
+	until time.Time
+	late  bool
+	view  View
+	rest  func(least time.Duration) time.Duration
+}
+
+// look asks Zabbix what became of an attempt whose answer didn't say.
+func (e *Executor) look(ctx context.Context, l *lane, t task, k doubt) (time.Duration, error) {
+	a, id := k.a, t.job.c.ID
+	found, err := l.zabbix.Observe(context.WithoutCancel(ctx), []string{a.Key.EventID})
+	observation, known := found[a.Key.EventID]
+	if err == nil && !known {
+		err = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
+	}
+	if meaningOf(err) != refuses && !k.late {
+		l.why = reason(err)
+		return l.leave(err, k.rest(retryLeast), k.until), nil
+	}
+	if err != nil && !(a.Ended && k.late) {
+		e.count(err)
+		e.o.Log.Warn("Zabbix can't say what became of a command", "command", id, "key", a.Key, "error", err)
+		return 0, e.settle(ctx, t, stageUnknown, unknown(a, k.req, absent, e.o.Several))
+	}
+	if err == nil {
+		switch judge(a, k.req, observation) {
+		case happened:
+			return 0, e.succeed(ctx, t)
+		case gone:
+			if k.req.Verb == Close && !k.late {
+				break // asked again, Zabbix says itself that it doesn't know the event
+			}
+			return 0, e.settle(ctx, t, stageFailed, eventGone(a, k.req, e.o.Several))
+		case unclear:
+			return 0, e.settle(ctx, t, stageUnknown, unknown(a, k.req, unclear, e.o.Several))
+		}
+	}
+	if left := time.Until(a.StartedAt.Add(settle)); left > 0 && !a.Ended {
+		return min(left, max(k.rest(retryLeast), time.Second)), nil
+	}
+	if k.late {
+		return 0, e.settle(ctx, t, stageExpired, expired(a, k.req, k.until, e.o.Several, e.location(t.job, k.view)))
+	}
+	// It wasn't done, and isn't being done: do it. What failed for an unknown reason may
+	// have failed because of its text.
+	return atOnce, e.change(ctx, t, func(a *attempt, c *store.Command) { a.Stage, a.Plain = stagePending, hasWide(a.Message) })
+}
+
+// leave is in, or longer where the error says when to come again, but not beyond
+// until.
+func (l *lane) leave(err error, in time.Duration, until time.Time) time.Duration {
 	var ze *zabbix.Error
-	return err != nil && (!errors.As(err, &ze) || ze.Kind == zabbix.Unreachable || ze.Unanswered)
+	if !errors.As(err, &ze) || ze.RetryAfter <= 0 {
+		return in
+	}
+	in = max(in, min(ze.RetryAfter, time.Until(until)+time.Millisecond))
+	l.notBefore = time.Now().Add(in)
+	return in
+}
+
+// meaning is what an error of a call means for the command.
+type meaning int
+
+const (
+	refuses  meaning = iota // Zabbix refuses what is asked: final
+	again                   // nothing was done: ask again
+	failed                  // Zabbix has ended the call with a failure of its own: see what it did
+	doubtful                // it may still be doing it: see once that is settled
+)
+
+// meaningOf is the one place that says which errors end a command. An error that
+// isn't a client's says nothing about what Zabbix did.
+func meaningOf(err error) meaning {
+	var ze *zabbix.Error
+	switch {
+	case err == nil:
+		return refuses
+	case !errors.As(err, &ze), ze.Unanswered:
+		return doubtful
+	case ze.Interrupted:
+		return failed
+	case ze.Kind.Temporary():
+		return again
+	}
+	return refuses
 }
 
 func (e *Executor) count(err error) {
@@ -306,7 +379,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 const waitingPart = ":waiting"
 
 // tellWaiting tells the person, once, that their command takes longer.
-func (e *Executor) tellWaiting(ctx context.Context, t task, unanswered bool) error {
+func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
 	view := e.o.View()
 	j := t.job
 	j.mu.Lock()
@@ -315,7 +388,7 @@ func (e *Executor) tellWaiting(ctx context.Context, t task, unanswered bool) err
 		return nil
 	}
 	p := e.placeOf(j.c, *j.d.Heard, view)
-	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), unanswered, p.room.Location)
+	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), why, p.room.Location)
 	if err := e.answer(ctx, j.c, p, waitingPart, text); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type world struct {
 	read  int // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
+	clients  map[string]Zabbix // in place of those
 
 	// crash is how many more effects the relay survives; -1 for all. lost says
 	// that the effect at which it dies still happens.
@@ -345,6 +346,12 @@ func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.
 	return out, nil
 }
 
+func (z *fakeZabbix) ShowsAny(context.Context) (bool, error) {
+	z.w.mu.Lock()
+	defer z.w.mu.Unlock()
+	return len(z.events) > 0, nil
+}
+
 func (w *world) setDown(source string, down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -362,13 +369,15 @@ type relay struct {
 // start runs the relay. Within synctest.Test its time is the bubble's.
 func (w *world) start(t *testing.T) *relay {
 	cfg := people()
+	sources := map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]}
+	maps.Copy(sources, w.clients)
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
 			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names}
 		},
 		Hearer: w, Store: w, Renderer: worldRenderer{w}, Several: true,
-		Sources: map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]},
+		Sources: sources,
 		Changed: func(k alert.Key, _ time.Duration) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -424,6 +433,21 @@ func (w *world) calls(source string) []zabbix.Acknowledge {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.zabbixes[source].calls)
+}
+
+// observations are what was journalled about problems, by event id.
+func (w *world) observations(t *testing.T) map[string]alert.Observation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[string]alert.Observation{}
+	for _, e := range w.journal {
+		if e.Kind == store.EntryObservation {
+			var env store.Envelope
+			require.NoError(t, json.Unmarshal(e.Payload, &env))
+			out[env.EventID] = *env.Observation
+		}
+	}
+	return out
 }
 
 func (w *world) updates(t *testing.T) []alert.Update {

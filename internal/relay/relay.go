@@ -383,7 +383,7 @@ func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 		}
 		clients[s.Name] = zabbix.New(zabbix.Options{
 			URL: s.URL, Token: s.APIToken.Reveal(), TokenFrom: s.APIToken.From(), Renew: renewed(s.APIToken), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
-			Observe: metrics.For(s.Name),
+			Version: r.version, Observe: metrics.For(s.Name), HeaderStripped: metrics.HeaderFor(s.Name),
 		})
 	}
 	return clients, nil

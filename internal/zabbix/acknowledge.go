@@ -51,6 +51,9 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 	if what := a.fault(); what != "" {
 		return &Error{Method: method, Kind: Invalid, Message: what}
 	}
+	if !askableID(a.EventID) {
+		return &Error{Method: method, Kind: NoObject, Message: "Zabbix has no event with an id as large as that."}
+	}
 	var result struct {
 		EventIDs []text `json:"eventids"` // numbers, other than everywhere else
 	}
@@ -61,10 +64,11 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 		return a.params(), nil
 	}, &result)
 	if err != nil {
-		return err
+		return c.permitted(method, err)
 	}
+	_ = c.permitted(method, nil)
 	if !slices.Contains(result.EventIDs, text(a.EventID)) {
-		return &Error{Method: method, Kind: Other, Message: "Zabbix answered, but not for this event.", Unanswered: true}
+		return &Error{Method: method, Kind: Unreachable, Message: "Zabbix answered, but not for this event.", Unanswered: true}
 	}
 	return nil
 }

@@ -36,11 +36,11 @@ func TestAnswersThatAreNotZabbixs(t *testing.T) {
 		"a gateway":              {answer(502, "text/html", "bad gateway"), Unreachable, true, "502"},
 		"not there":              {answer(404, "text/html", "not found"), Unreachable, false, "base URL"},
 		"a proxy's refusal":      {answer(403, "", ""), Unreachable, false, "403"},
-		"another content type":   {answer(412, "", ""), Invalid, false, "412"},
+		"another content type":   {answer(412, "", ""), Unreachable, false, "412"},
 		"empty":                  {answer(200, "application/json", ""), Unreachable, true, "200"},
 		"JSON, but no JSON-RPC":  {answer(200, "application/json", `{"status":"ok"}`), Unreachable, true, "200"},
 		"a list":                 {answer(200, "application/json", `[]`), Unreachable, true, "200"},
-		"a result of other form": {answer(200, "application/json", `{"result":[1]}`), Other, true, "form"},
+		"a result of other form": {answer(200, "application/json", `{"id":1,"result":[1]}`), Unreachable, true, "form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, "secret-token", tc.handler)
@@ -66,7 +66,7 @@ func TestAnAnswerIsReadToALimit(t *testing.T) {
 		}
 	}))
 	err := c.Call(t.Context(), "user.login", nil, nil)
-	require.Equal(t, Other, KindOf(err))
+	require.Equal(t, Unreachable, KindOf(err))
 	require.Contains(t, err.Error(), "larger than")
 }
 

@@ -2,13 +2,13 @@ package zabbix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -34,6 +34,10 @@ type Options struct {
 	Transport http.RoundTripper // proxy and CA; nil for the default
 	Timeout   time.Duration     // of one call; 10 s by default
 	Log       *slog.Logger
+	Version   string // of the relay, for User-Agent; "dev" by default
+	// HeaderStripped is told when the Authorization header turns out not to reach Zabbix,
+	// and when it does again: for a metric.
+	HeaderStripped func(stripped bool)
 	// Observe is told of every call when it ends: for metrics. result is "ok" or an ErrorKind.
 	Observe func(method, result string, took time.Duration)
 }
@@ -57,7 +61,10 @@ type Client struct {
 	mu      sync.Mutex
 	version release // zero until asked
 
-	token *httpclient.Token
+	token   *httpclient.Token
+	body    bool        // the token goes into the body where the version allows it; guarded by mu
+	printed atomic.Bool // it was logged that the frontend prints around its answers
+	denied  denials
 }
 
 // New makes a client. It doesn't call Zabbix: the version is asked by the first call that needs it.
@@ -71,6 +78,10 @@ func New(opts Options) *Client {
 	if opts.Observe == nil {
 		opts.Observe = func(string, string, time.Duration) {}
 	}
+	if opts.HeaderStripped == nil {
+		opts.HeaderStripped = func(bool) {}
+	}
+	opts.Version = cmp.Or(opts.Version, "dev")
 	c := &Client{
 		opts:     opts,
 		endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php",
@@ -115,7 +126,7 @@ func (c *Client) call(ctx context.Context, method string, params func(release) (
 	}
 	v, fresh, err := c.release(ctx)
 	if err != nil {
-		return err
+		return preparation(err)
 	}
 	for {
 		p, err := params(v)
@@ -158,10 +169,14 @@ func (c *Client) ask(ctx context.Context) (release, error) {
 		return release{}, &Error{Method: method, Kind: Unreachable, Message: err.Error()}
 	}
 	c.mu.Lock()
-	was := c.version
+	was, stripped := c.version, c.body
 	c.version = v
+	c.body = c.body && was == v // another version is tried with the header first
 	c.mu.Unlock()
 	if was != v {
+		if stripped {
+			c.opts.HeaderStripped(false)
+		}
 		c.opts.Log.Info("zabbix API", "url", c.display(), "version", v.text, "was", was.text)
 	}
 	return v, nil
@@ -176,43 +191,55 @@ type request struct {
 	Auth    string `json:"auth,omitempty"`
 }
 
-// response is its answer.
-type response struct {
-	Result json.RawMessage `json:"result"`
-	Error  *struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-		Data    string `json:"data"`
-	} `json:"error"`
+// do makes a call. A zero release means: without authentication. Where Zabbix
+// says that it got no token, and its version reads one in another place too, that is tried.
+func (c *Client) do(ctx context.Context, v release, method string, params, result any) error {
+	if v.text == "" {
+		return asError(c.observed(ctx, nowhere, "", method, params, result))
+	}
+	token, place := c.token.Now(), c.place(v)
+	failed := c.observed(ctx, place, token, method, params, result)
+	if other, ok := v.otherPlace(place); ok && failed.noToken() {
+		again := c.observed(ctx, other, token, method, params, result)
+		if again == nil || again.Kind != NotAuthorised {
+			failed = again
+		}
+		if again == nil || again.Code != 0 && again.Kind != NotAuthorised {
+			c.usePlace(other)
+		}
+	}
+	c.tokenJudged(v, token, failed)
+	return asError(failed)
 }
 
-// do makes one HTTP call. A zero release means: without authentication.
-func (c *Client) do(ctx context.Context, v release, method string, params, result any) error {
+// asError keeps a nil *Error from becoming an error that isn't nil.
+func asError(e *Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+// observed makes one HTTP call, logs that it failed and counts it.
+func (c *Client) observed(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
 	start := time.Now()
-	err := c.post(ctx, v, method, params, result)
+	err := c.post(ctx, place, token, method, params, result)
 	took := time.Since(start)
 	outcome := "ok"
 	if err != nil {
 		outcome = string(err.Kind)
-		c.opts.Log.Debug("zabbix call failed", "method", method, "kind", outcome, "error", err.Message, "took", took)
+		c.opts.Log.Debug("zabbix call failed", "method", method, "kind", outcome, "error", err, "took", took)
 	}
 	c.opts.Observe(method, outcome, took)
-	if err != nil {
-		return err
-	}
-	return nil
+	return err
 }
 
-func (c *Client) post(ctx context.Context, v release, method string, params, result any) *Error {
+func (c *Client) post(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
 	fail := func(kind ErrorKind, err error, format string, args ...any) *Error {
 		return &Error{Method: method, Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 	}
-	r := request{Version: "2.0", Method: method, Params: params, ID: 1}
-	token := ""
-	if v.text != "" {
-		token = c.token.Now()
-	}
-	if !v.bearer() {
+	r := request{Version: "2.0", Method: method, Params: params, ID: callID}
+	if place == inBody {
 		r.Auth = token
 	}
 	body, err := json.Marshal(r)
@@ -231,7 +258,8 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 	}
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Accept", "application/json")
-	if v.bearer() && token != "" {
+	req.Header.Set("User-Agent", "alert-relay/"+c.opts.Version)
+	if place == inHeader && token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := c.http.Do(req)
@@ -248,53 +276,11 @@ func (c *Client) post(ctx context.Context, v release, method string, params, res
 		return e
 	}
 	if len(answer) > maxAnswer {
-		return fail(Other, nil, "the answer is larger than %d MiB", maxAnswer>>20)
-	}
-	failed := c.read(method, resp, answer, result)
-	if token != "" {
-		c.tokenJudged(token, failed)
-	}
-	return failed
-}
-
-// read makes sense of an answer. The status is 200 for errors too.
-func (c *Client) read(method string, resp *http.Response, answer []byte, result any) *Error {
-	fail := func(kind ErrorKind, unanswered bool, format string, args ...any) *Error {
-		return &Error{Method: method, Kind: kind, Message: fmt.Sprintf(format, args...), Unanswered: unanswered}
-	}
-	switch {
-	case resp.StatusCode == http.StatusPreconditionFailed:
-		return fail(Invalid, false, "HTTP 412: Zabbix wants the content type %s, and a proxy may have changed it", contentType)
-	case resp.StatusCode/100 == 3:
-		return fail(Unreachable, false, "%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(resp.Header.Get("Location")))
-	}
-	var r response
-	if err := json.Unmarshal(answer, &r); err != nil || (r.Error == nil && r.Result == nil) {
-		// What did the work may still have failed to say so.
-		unanswered := resp.StatusCode == http.StatusOK || resp.StatusCode >= 500
-		return fail(Unreachable, unanswered, "HTTP %d from %s with %s, and no answer of Zabbix's API: is the source's url the frontend's base URL?",
-			resp.StatusCode, c.display(), mediaType(resp))
-	}
-	if r.Error != nil {
-		return newError(method, r.Error.Code, r.Error.Message, r.Error.Data)
-	}
-	if result == nil {
-		return nil
-	}
-	if err := json.Unmarshal(r.Result, result); err != nil {
-		e := fail(Other, true, "the result isn't of the expected form: %v", err)
-		e.Err = err
+		e := fail(Unreachable, nil, "the answer is larger than %d MiB", maxAnswer>>20)
+		e.Unanswered, e.Status = true, resp.StatusCode
 		return e
 	}
-	return nil
-}
-
-func mediaType(resp *http.Response) string {
-	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		return "no content type"
-	}
-	return t
+	return c.read(method, resp, answer, token, result)
 }
 
 // display is the API's address as logs and errors may show it.

@@ -2,7 +2,10 @@ package zabbix
 
 import (
 	"errors"
+	"regexp"
 	"strings"
+	"time"
+	"unicode"
 )
 
 // ErrorKind is what a failed call means.
@@ -15,30 +18,72 @@ const (
 	NoObject       ErrorKind = "no_object"       // no such object, or no permission on it: Zabbix doesn't say which
 	CloseForbidden ErrorKind = "close_forbidden" // the trigger doesn't allow closing by hand
 	Invalid        ErrorKind = "invalid"         // a parameter is wrong: a bug of ours, or a limit
-	Unreachable    ErrorKind = "unreachable"     // no answer, or none of Zabbix's: try again
-	Other          ErrorKind = "other"
+	Unreachable    ErrorKind = "unreachable"     // no answer, or one that isn't the API's: try again
+	Broken         ErrorKind = "broken"          // Zabbix says that it is itself broken, its database for instance: try again
+	Other          ErrorKind = "other"           // Zabbix refused in words that are not known here
 )
 
 // ErrorKinds holds every kind.
-var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Invalid, Unreachable, Other}
+var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Invalid, Unreachable, Broken, Other}
 
-// Error is a call that failed, in Zabbix's own words.
+// Temporary reports whether the same call may succeed later without a change
+// of the call, the token or the permissions.
+func (k ErrorKind) Temporary() bool { return k == Unreachable || k == Broken }
+
+// Error is a failed call.
 type Error struct {
-	Method  string
-	Kind    ErrorKind
-	Code    int    // JSON-RPC error code; 0 where there was none
-	Message string // the sentence that can be shown to people
-	// Unanswered says that the call may have been done: it was sent and the
-	// answer was lost.
+	Method string
+	Kind   ErrorKind
+	Code   int // JSON-RPC error code; 0 where there was none
+	// Message is one sentence for people: Zabbix's own where it refused, without SQL, file
+	// names or stack traces.
+	Message string
+	// Detail is what Zabbix really said, for the log.
+	Detail string
+	// Status is the HTTP status of an answer that wasn't the API's; 0 otherwise.
+	Status int
+	// RetryAfter is how long the other side asked us to wait; 0 for not.
+	RetryAfter time.Duration
+	// Unanswered says that the call may have been carried out, or may still be: it was
+	// sent and its answer was lost.
 	Unanswered bool
-	Err        error
+	// Interrupted says that Zabbix broke down in the middle of the call and has ended it.
+	// It rolls back then; look before calling again all the same.
+	Interrupted bool
+	Err         error
 }
 
 // Error is the call and what went wrong with it.
-func (e *Error) Error() string { return "zabbix: " + e.Method + ": " + e.Message }
+func (e *Error) Error() string {
+	text := "zabbix: " + e.Method + ": " + e.Message
+	if e.Detail != "" {
+		text += " (" + e.Detail + ")"
+	}
+	return text
+}
 
 // Unwrap is the fault below, of the network for instance.
 func (e *Error) Unwrap() error { return e.Err }
+
+// MayBeText reports whether the call may have failed because the database
+// can't store a character of its text. MySQL's utf8mb3 in strict mode does that, and
+// Zabbix says no more than that a statement failed.
+func (e *Error) MayBeText() bool { return e.Kind == Broken && e.Interrupted }
+
+// MayBeBatch reports whether a smaller batch, or one without a particular
+// object, may succeed: the request reached Zabbix, which failed while it worked on it.
+func (e *Error) MayBeBatch() bool {
+	switch e.Kind {
+	case Unreachable:
+		return e.Unanswered || e.Status >= 500 || e.Status == 413 || e.Status == 414
+	case Broken:
+		return e.Interrupted
+	case NotAuthorised, RoleForbids:
+		return false
+	default:
+		return true
+	}
+}
 
 // KindOf is the kind of an error; Other for one that isn't a Client's, "" for none.
 func KindOf(err error) ErrorKind {
@@ -84,37 +129,123 @@ var meanings = []struct {
 	{Invalid, `Value "`},     // … is too long: 6.0, which repeats the whole value
 }
 
-// maxSentence is how much of Zabbix's sentence is kept, in characters.
-const maxSentence = 500
+// breakdowns are how the sentences begin in which Zabbix reports its own
+// failure. The first group comes before any work on the call was begun.
+var breakdowns = []struct {
+	begins      *regexp.Regexp
+	interrupted bool
+	says        string
+}{
+	{regexp.MustCompile(`(?i)^(zabbix server .*(is not running|can.?t be reached)|connection to zabbix server|unable to connect to the zabbix server)`), false, "its server isn't running"},
+	{regexp.MustCompile(`(?i)^(error connecting to (the )?database|database error: .*connect|cannot connect to|unable to connect to|could not connect to|can't connect to|dbconnect|database is not available|the zabbix database version|the frontend does not match|unsupported (charset|database)|incorrect default charset|configuration file error|unable to (find|read|load)|vault|too many connections)`), false, "its database can't be reached"},
+	{regexp.MustCompile(`(?i)^(sql |error in query|db ?execute|database error|deadlock|lock wait timeout|cannot (begin|commit|start)|(mysql )?server (has gone away|closed the connection)|pg_|mysqli|oci_|(error|fatal): )`), true, "its database failed"},
+	{regexp.MustCompile(`(?i)^(system error occurred|internal error|allowed memory size|maximum execution time|(php )?(fatal error|parse error|uncaught \S+|warning|notice|deprecated):|(undefined|uninitialized) (variable|index|array key|property|offset)|call to (a member|undefined)|trying to access)`), true, "it reports an internal error"},
+}
+
+// maxDetail is how much of Zabbix's own words is kept, in characters.
+const maxDetail = 500
 
 // newError is an error that Zabbix answered.
+//
+// Which side an unknown error falls on: with a code that the API gives for a refusal
+// (-32500 and a sentence, -32602, -32600, -32601, -32700) it is final. The sentence is
+// meant for people and hardly changes by waiting, so that a person reads it at once rather
+// than after command.expiry. Every other code (1 for an exception, -32603, -32400,
+// -32300, whatever a plug-in or gateway adds), and a refusal without a reason, is a breakdown.
 func newError(method string, code int, message, data string) *Error {
-	e := &Error{Method: method, Kind: kindOf(code, data), Code: code, Message: data}
-	if e.Message == "" {
-		e.Message = message
+	said := data
+	if said == "" {
+		said = message
 	}
-	if r := []rune(e.Message); len(r) > maxSentence {
-		e.Message = string(r[:maxSentence]) + "…"
+	e := &Error{Method: method, Code: code, Message: sentence(said)}
+	if e.Kind = refusal(code, data); e.Kind == "" {
+		e.Kind, e.Interrupted, e.Message = Broken, true, "it reports an internal error"
+		for _, b := range breakdowns {
+			if b.begins.MatchString(said) {
+				e.Interrupted, e.Message = b.interrupted, b.says
+				break
+			}
+		}
+	}
+	if e.Message != said {
+		e.Detail = cut(printable(said), maxDetail)
 	}
 	return e
 }
 
-func kindOf(code int, data string) ErrorKind {
+// refusal is the kind of an error with which Zabbix refuses what was asked; ""
+// for one of its own breakdowns.
+func refusal(code int, data string) ErrorKind {
 	for _, m := range meanings {
 		if strings.HasPrefix(data, m.begins) {
 			return m.kind
 		}
 	}
+	for _, b := range breakdowns {
+		if b.begins.MatchString(data) {
+			return ""
+		}
+	}
 	switch code {
 	case codeParse, codeInvalidRequest, codeNoMethod, codeInvalidParams:
 		return Invalid
-	default:
-		return Other
+	case codeApplication:
+		if strings.TrimSpace(data) != "" {
+			return Other
+		}
 	}
+	return ""
+}
+
+// machinery is where a sentence stops being of use to a person: SQL, a call
+// stack, a file, a notice of PHP, markup, a second line.
+var machinery = regexp.MustCompile(`(?i)[\r\n]` +
+	`|\s*["“'(]?\b(insert\s+into|replace\s+into|delete\s+from|update\s+\S+\s+set|select\s.{1,300}?\sfrom|alter\s+table|(commit|rollback|begin)\s*;)\b` +
+	`|\s*\[[^\[\]]{0,200}\.(php|inc)\b` +
+	`|\s*\b(stack trace:|#0 )` +
+	`|\s*\b(php )?(notice|warning|deprecated|fatal error|parse error):\s` +
+	`|\s*(\bin\s+|\bat\s+)?/(usr|var|opt|srv|etc|home|www|app|tmp|data|mnt|root|lib)(/[\w.-]+)+` +
+	`|\s*(\bin\s+|\bat\s+)?\b[a-z]:\\\S*` +
+	`|\s*\b[\w/-]+\.php\b` +
+	`|\s*\b(sqlstate|errno)\b` +
+	`|<(br|b|p|html|table|font)\b`)
+
+// sentence is what a person can use of Zabbix's own words.
+func sentence(said string) string {
+	said = strings.TrimSpace(said)
+	if at := machinery.FindStringIndex(said); at != nil {
+		said = said[:at[0]]
+	}
+	said = strings.TrimRight(printable(said), " \t\"“'([{:;,-")
+	return cut(said, maxDetail)
+}
+
+// printable is text without control characters, on one line.
+func printable(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
+}
+
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
 }
 
 // mayBeForm says whether Zabbix may have refused the call's form, so that
 // nothing was done and another form may do: it was upgraded.
 func (e *Error) mayBeForm() bool {
 	return e.Code == codeInvalidRequest || e.Code == codeInvalidParams || e.Code == codeNoMethod || e.Kind == NotAuthorised
+}
+
+// preparation is the error of a call that only prepares another one: whatever
+// became of it, that other call was not sent.
+func preparation(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	p := *e
+	p.Unanswered, p.Interrupted = false, false
+	return &p
 }

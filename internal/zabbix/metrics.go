@@ -15,8 +15,9 @@ var methods = []string{
 
 // Metrics are those of the calls to Zabbix's API.
 type Metrics struct {
-	calls   *prometheus.CounterVec
-	seconds *prometheus.HistogramVec
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	stripped *prometheus.GaugeVec
 }
 
 // NewMetrics registers them.
@@ -32,8 +33,24 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"source"}),
 	}
-	reg.MustRegister(m.calls, m.seconds)
+	m.stripped = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_relay_zabbix_header_stripped",
+		Help: "1 while the Authorization header doesn't reach Zabbix's API and the token is sent in the body, by source.",
+	}, []string{"source"})
+	reg.MustRegister(m.calls, m.seconds, m.stripped)
 	return m
+}
+
+// HeaderFor gives what Options.HeaderStripped of a source's client wants.
+func (m *Metrics) HeaderFor(source string) func(bool) {
+	gauge := m.stripped.WithLabelValues(source)
+	return func(stripped bool) {
+		if stripped {
+			gauge.Set(1)
+		} else {
+			gauge.Set(0)
+		}
+	}
 }
 
 // For gives what Options.Observe of a source's client wants. Every label value

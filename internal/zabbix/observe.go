@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -52,6 +53,13 @@ func (t text) id() string {
 		return ""
 	}
 	return string(t)
+}
+
+// askableID is an id that can be an event's in Zabbix: its API refuses a call with
+// a larger one.
+func askableID(id string) bool {
+	n, err := strconv.ParseInt(id, 10, 64)
+	return err == nil && n > 0 && id[0] != '+'
 }
 
 // apiEvent is an event as event.get answers it.
@@ -109,21 +117,24 @@ type apiTrigger struct {
 
 // Observe asks what the API knows of these events: severity, acknowledgements,
 // recovery, suppression, hosts, tags, cause, whether the trigger allows closing, the first item. An event that
-// Zabbix doesn't know (or doesn't show us) has Gone set.
+// Zabbix doesn't know (or doesn't show us) has Gone set. One whose answer can't be read
+// is left out: nothing is known about it.
 //
 // It is asked for problems of triggers only: those of services, internal and
 // other events are "gone" here.
 func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error) {
 	seen := make(map[string]alert.Observation, len(eventIDs))
+	asked := make(map[string]bool, len(eventIDs))
 	var ids []string
 	for _, id := range eventIDs {
-		if _, twice := seen[id]; twice {
-			continue
-		}
-		seen[id] = alert.Observation{At: time.Now().UTC(), Gone: true}
-		if isEventID(id) { // one that isn't fails the whole call on 7.0
+		switch {
+		case asked[id]:
+		case askableID(id): // one that isn't fails the whole call on 7.0
 			ids = append(ids, id)
+		default:
+			seen[id] = alert.Observation{At: time.Now().UTC(), Gone: true}
 		}
+		asked[id] = true
 	}
 	for some := range slices.Chunk(ids, batch) {
 		if err := c.observe(ctx, some, seen); err != nil {
@@ -133,8 +144,16 @@ func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]ale
 	return seen, nil
 }
 
+// ShowsAny reports whether Zabbix shows the relay's user any event at all. One that
+// shows none has lost its database, or the user its permissions.
+func (c *Client) ShowsAny(ctx context.Context) (bool, error) {
+	var events []struct{}
+	err := c.Call(ctx, "event.get", map[string]any{"output": []string{"eventid"}, "limit": 1}, &events)
+	return len(events) > 0, err
+}
+
 func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
-	var events []apiEvent
+	var raw []json.RawMessage
 	err := c.call(ctx, "event.get", func(v release) (any, error) {
 		return map[string]any{
 			"eventids":              ids,
@@ -144,11 +163,13 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 			"selectSuppressionData": "extend",
 			v.acknowledgesParam():   "extend",
 		}, nil
-	}, &events)
+	}, &raw)
 	if err != nil {
-		return err
+		return c.permitted("event.get", err)
 	}
+	_ = c.permitted("event.get", nil)
 	at := time.Now().UTC()
+	events, odd, nameless := c.readEvents(raw)
 	events = slices.DeleteFunc(events, func(e apiEvent) bool { return e.Value != "1" }) // a recovery's own event is no problem
 	triggers, err := c.triggers(ctx, events)
 	if err != nil {
@@ -159,7 +180,9 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 		return err
 	}
 	for _, id := range ids {
-		seen[id] = alert.Observation{At: at, Gone: true}
+		if !odd[id] && !nameless { // without its id, an odd event may be any of those that are missing
+			seen[id] = alert.Observation{At: at, Gone: true}
+		}
 	}
 	for _, e := range events {
 		o := e.observation(triggers[e.ObjectID])
@@ -169,7 +192,33 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 	return nil
 }
 
-// triggers asks for what an event doesn't say of its trigger.
+// readEvents reads each event by itself, so that one of an odd form costs only
+// that one. odd are those whose form can't be read; nameless says that for one of
+// them not even the id can.
+func (c *Client) readEvents(raw []json.RawMessage) (events []apiEvent, odd map[string]bool, nameless bool) {
+	odd = map[string]bool{}
+	for _, r := range raw {
+		var e apiEvent
+		err := json.Unmarshal(r, &e)
+		if err == nil && e.EventID != "" && e.Value != "" {
+			events = append(events, e)
+			continue
+		}
+		var name struct {
+			EventID text `json:"eventid"`
+		}
+		if json.Unmarshal(r, &name) != nil || name.EventID == "" {
+			nameless = true
+		}
+		odd[string(name.EventID)] = true
+		c.opts.Log.Warn("Zabbix describes an event in a form that can't be read; nothing is learned of that event",
+			"url", c.display(), "event", cmp.Or(string(name.EventID), "unknown"), "error", err)
+	}
+	return events, odd, nameless
+}
+
+// triggers asks for what an event doesn't say of its trigger. A role that forbids
+// it costs that and nothing else.
 func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiTrigger, error) {
 	ids := make(map[text]bool)
 	for _, e := range events {
@@ -187,8 +236,8 @@ func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiT
 			v.groupsParam(): []string{"name"},
 		}, nil
 	}, &triggers)
-	if err != nil {
-		return nil, err
+	if err = c.permitted("trigger.get", err); err != nil {
+		return nil, dispensable(err)
 	}
 	byID := make(map[text]apiTrigger, len(triggers))
 	for _, t := range triggers {
@@ -201,7 +250,7 @@ func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiT
 func (c *Client) ends(ctx context.Context, events []apiEvent) (map[text]time.Time, error) {
 	ids := make(map[text]bool)
 	for _, e := range events {
-		if e.RecoveryID.id() != "" {
+		if askableID(e.RecoveryID.id()) {
 			ids[e.RecoveryID] = true
 		}
 	}
@@ -211,13 +260,23 @@ func (c *Client) ends(ctx context.Context, events []apiEvent) (map[text]time.Tim
 	var recoveries []apiEvent
 	params := map[string]any{"eventids": slices.Sorted(maps.Keys(ids)), "output": []string{"eventid", "clock"}}
 	if err := c.Call(ctx, "event.get", params, &recoveries); err != nil {
-		return nil, err
+		return nil, dispensable(err)
 	}
 	ends := make(map[text]time.Time, len(recoveries))
 	for _, r := range recoveries {
 		ends[r.EventID] = r.Clock.time()
 	}
 	return ends, nil
+}
+
+// dispensable is the error of a question whose answer only adds to what is
+// known: nil where Zabbix refuses it, since asking again gets the same refusal.
+func dispensable(err error) error {
+	var e *Error
+	if errors.As(err, &e) && !e.Kind.Temporary() && e.Kind != NotAuthorised {
+		return nil
+	}
+	return err
 }
 
 func (e apiEvent) observation(t apiTrigger) alert.Observation {

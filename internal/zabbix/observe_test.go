@@ -26,7 +26,7 @@ func observed(t *testing.T, v, event string) alert.Observation {
 		case bytes.Contains(body, []byte("trigger.get")):
 			_, _ = w.Write(calls["trigger.get"].Body())
 		case bytes.Contains(body, []byte(`"clock"`)):
-			fmt.Fprint(w, `{"result":[{"eventid":"67","clock":"1795527285"},{"eventid":"72","clock":"1795528885"}]}`)
+			fmt.Fprint(w, `{"id":1,"result":[{"eventid":"67","clock":"1795527285"},{"eventid":"72","clock":"1795528885"}]}`)
 		default:
 			_, _ = w.Write(calls[event].Body())
 		}

@@ -30,9 +30,35 @@ func (r release) since(major, minor int) bool {
 	return r.major > major || (r.major == major && r.minor >= minor)
 }
 
-// bearer: the token goes into the Authorization header, from 6.4 on; 7.2 takes
-// it nowhere else, 6.0 and 6.2 take only the property "auth".
-func (r release) bearer() bool { return r.since(6, 4) }
+// tokenPlace is where a call carries the API token.
+type tokenPlace int
+
+const (
+	nowhere tokenPlace = iota
+	inHeader
+	inBody
+)
+
+// tokenPlace is the place that should be used: the Authorization header from
+// 6.4 on; 6.0 and 6.2 read only the property "auth".
+func (r release) tokenPlace() tokenPlace {
+	if r.since(6, 4) {
+		return inHeader
+	}
+	return inBody
+}
+
+// otherPlace is a second place that the version reads: 6.4 and 7.0 take both
+// (measured on 7.0), 7.2 and later only the header.
+func (r release) otherPlace(p tokenPlace) (tokenPlace, bool) {
+	if !r.since(6, 4) || r.since(7, 2) {
+		return p, false
+	}
+	if p == inHeader {
+		return inBody, true
+	}
+	return inHeader, true
+}
 
 // acknowledgesParam selects an event's acknowledgements. 7.0 takes either name
 // but not both, 7.2 the new one only.
@@ -56,6 +82,6 @@ func (r release) suppresses() bool { return r.since(6, 2) }
 
 // sameForm says whether calls have the same form in both.
 func (r release) sameForm(o release) bool {
-	return r.bearer() == o.bearer() && r.acknowledgesParam() == o.acknowledgesParam() &&
+	return r.tokenPlace() == o.tokenPlace() && r.since(7, 2) == o.since(7, 2) && r.acknowledgesParam() == o.acknowledgesParam() &&
 		r.groupsParam() == o.groupsParam() && r.suppresses() == o.suppresses()
 }

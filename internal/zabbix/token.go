@@ -1,14 +1,69 @@
 package zabbix
 
+import "strings"
+
+// passHeader is how to make the header arrive.
+const passHeader = "let the web server and proxies before Zabbix pass it on: Apache with PHP-FPM or CGI needs `CGIPassAuth On`" +
+	" or `SetEnvIf Authorization \"(.*)\" HTTP_AUTHORIZATION=$1`, nginx as a proxy `proxy_set_header Authorization $http_authorization;`"
+
+// noToken reports whether Zabbix may have seen no token at all. Of one that has
+// expired or is garbage it says so in other words.
+func (e *Error) noToken() bool {
+	return e != nil && e.Kind == NotAuthorised && strings.HasPrefix(e.Message, "Not authori")
+}
+
+// place is where calls to a version carry the token now.
+func (c *Client) place(v release) tokenPlace {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	best := v.tokenPlace()
+	if other, ok := v.otherPlace(best); ok && c.body {
+		return other
+	}
+	return best
+}
+
+// usePlace remembers that calls with the token there are answered.
+func (c *Client) usePlace(p tokenPlace) {
+	c.mu.Lock()
+	was := c.body
+	c.body = p == inBody
+	c.mu.Unlock()
+	switch {
+	case p == inBody && !was:
+		c.opts.Log.Warn("the Authorization header doesn't reach Zabbix: the API token is sent in the request's body instead, which Zabbix 7.2 and later don't accept; "+passHeader, "url", c.display())
+		c.opts.HeaderStripped(true)
+	case p == inHeader && was:
+		c.opts.Log.Info("the Authorization header reaches Zabbix again", "url", c.display())
+		c.opts.HeaderStripped(false)
+	}
+}
+
+// HeaderStripped reports whether something before Zabbix drops the Authorization
+// header, so that the token is sent in the body.
+func (c *Client) HeaderStripped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.body && !c.version.since(7, 2)
+}
+
 // tokenJudged takes in what Zabbix says of a token that was used, and tells the
 // operator when that changes.
-func (c *Client) tokenJudged(used string, failed *Error) {
+func (c *Client) tokenJudged(v release, used string, failed *Error) {
+	if used == "" {
+		return
+	}
 	refused := failed != nil && failed.Kind == NotAuthorised
 	if failed != nil && !refused {
 		return
 	}
-	if c.token.Judged(used, refused) {
-		c.opts.Log.Error("Zabbix refuses the API token: nobody can act from a room, and nothing is asked about problems, until there is a new one (make one for the same user"+c.token.Hint()+")",
-			"url", c.display(), "error", failed.Message)
+	if !c.token.Judged(used, refused) {
+		return
 	}
+	hint := "make a new one for the same user" + c.token.Hint()
+	if v.tokenPlace() == inHeader && failed.noToken() {
+		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
+	}
+	c.opts.Log.Error("Zabbix refuses the API token: nobody can act from a room, and nothing is asked about problems, until this is fixed ("+hint+")",
+		"url", c.display(), "error", failed.Message)
 }

@@ -24,11 +24,11 @@ func TestARefusedTokenIsReadAgain(t *testing.T) {
 				token := in.Auth + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 				switch {
 				case in.Method == "apiinfo.version":
-					_, _ = io.WriteString(w, `{"result":"`+version+`"}`)
+					_, _ = io.WriteString(w, `{"id":1,"result":"`+version+`"}`)
 				case token == good:
-					_, _ = io.WriteString(w, `{"result":[]}`)
+					_, _ = io.WriteString(w, `{"id":1,"result":[]}`)
 				default:
-					_, _ = io.WriteString(w, `{"error":{"code":-32602,"message":"Invalid params.","data":"Not authorised."}}`)
+					_, _ = io.WriteString(w, `{"jsonrpc":"2.0","error":{"code":-32602,"message":"Invalid params.","data":"Not authorised."}}`)
 				}
 			}))
 			var log bytes.Buffer

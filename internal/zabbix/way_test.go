@@ -54,7 +54,7 @@ func TestAWayThatFails(t *testing.T) {
 				}
 				listener := memnet.Listen()
 				server := &http.Server{
-					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"result":"7.0.22"}`) }),
+					Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":1,"result":"7.0.22"}`) }),
 					ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 				}
 				go func() {

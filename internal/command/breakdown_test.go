@@ -1,0 +1,272 @@
+package command
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// simulated is a story in which the source main is the simulated Zabbix with an
+// open problem, which the room noc was told of.
+func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		z, err := zabbixsim.New(zabbixsim.Options{Version: version, Quick: true})
+		require.NoError(t, err)
+		id := strconv.FormatInt(z.Raise(z.Triggers()[0]), 10)
+		w := newWorld()
+		w.problem("main/"+id, "noc")
+		w.clients = map[string]Zabbix{"main": zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport()})}
+		r := w.start(t)
+		defer r.stop()
+		tell(t, w, r, z, id)
+	})
+}
+
+func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	p, _ := z.Problem(n)
+	return p.Acks
+}
+
+// What a command does for each thing that may come in place of Zabbix's answer: only
+// a refusal of Zabbix's own ends it. Everything else delays it, the person is told so, and
+// it is done exactly once when Zabbix is well again.
+func TestBreakdowns(t *testing.T) {
+	const (
+		broken  = "is itself broken"
+		another = "answers with something else than its API"
+		lost    = "took the request and gave no answer"
+		at      = "" // done without a delay
+	)
+	refused := map[string]string{"refuse-unknown": "Cannot change the moon.”"}
+	says := map[string]string{
+		"database-away": broken + ` \(its database can't be reached\)`, "database-away-old": broken + ` \(its database can't be reached\)`,
+		"database-charset": broken, "system-error": broken + ` \(it reports an internal error\)`, "internal-error": broken,
+		"sql-failed": broken + ` \(its database failed\)`, "sql-failed-code": broken + ` \(its database failed\)`, "no-reason": broken,
+		"server-away": broken + ` \(its server isn't running\)`, "unknown-code": broken, "error-in-data": broken,
+		"login-page": another + ` \(HTTP 200\)`, "page-502": another + ` \(HTTP 502\)`, "page-500": another, "page-504": another, "page-503": another,
+		"page-429": another, "page-401": another + ` \(HTTP 401\)`, "page-403": another, "page-404": another, "page-412": another, "page-413": another,
+		"page-414": another, "redirect": another, "php-fatal": another, "other-json": another, "gateway-json": another, "gateway-text": another,
+		"list": another, "empty": another, "truncated": another, "wrong-id": another, "wrong-type": another, "null-result": another, "lost-502": another,
+		"lost-cut":   lost,
+		"php-notice": at, "bom": at, "php-shutdown": at, "text-around": at,
+	}
+	for _, name := range slices.Sorted(maps.Keys(zabbixsim.Breakdowns())) {
+		if strings.Contains(name, ":") || name == "strip-header" || name == "show-nothing" {
+			continue // played in tests of their own
+		}
+		for _, only := range []string{"", "only:event.acknowledge"} {
+			t.Run(name+" "+only, func(t *testing.T) {
+				simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+					require.NoError(t, z.Break(name))
+					if only != "" {
+						require.NoError(t, z.Break(only))
+					} else if refused[name] != "" {
+						return // apiinfo.version refuses nobody
+					}
+					r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+					time.Sleep(20 * time.Second)
+					synctest.Wait()
+					want, known := says[name]
+					if only == "" && want == lost {
+						want = "can't be reached" // the version was asked, not the act
+					}
+					if reason := refused[name]; reason != "" {
+						require.Equal(t, store.CommandFailed, w.command("M1").State)
+						require.Contains(t, w.answers()[0], reason)
+						return
+					}
+					require.True(t, known, "say what a command does")
+					for _, a := range w.answers() {
+						for _, no := range []string{"INSERT", "SQL", ".php", "zabbix'@", "hunter2", "secret words", "<"} {
+							require.NotContains(t, a, no)
+						}
+					}
+					if want == at {
+						require.Equal(t, store.CommandDone, w.command("M1").State)
+					} else if done := len(acksOf(z, id)) > 0 && w.command("M1").State == store.CommandDone; !done { // the record may have told it already
+						require.Len(t, w.answers(), 1)
+						require.Contains(t, w.answers()[0], "⏳ The Zabbix `main` "+want)
+						require.NotContains(t, []store.CommandState{store.CommandDone, store.CommandFailed}, w.command("M1").State)
+					}
+					time.Sleep(5 * time.Minute)
+					z.Mend()
+					time.Sleep(3 * time.Minute)
+					synctest.Wait()
+					require.Equal(t, store.CommandDone, w.command("M1").State, "%v", w.answers())
+					require.Len(t, acksOf(z, id), 1, "exactly once")
+					require.Len(t, w.updates(t), 1)
+				})
+			})
+		}
+	}
+}
+
+// What stays broken until the command's end is given up, and the person hears it. A
+// call that only prepares the act is never taken for the act.
+func TestBrokenUntilTheEnd(t *testing.T) {
+	for name, says := range map[string]string{
+		"database-away": "⌛ Couldn't acknowledge", "page-502": "⌛ Couldn't acknowledge", "login-page": "⌛ Couldn't acknowledge",
+		"sql-failed": "⌛ Couldn't acknowledge", "page-429": "⌛ Couldn't acknowledge", "lost-cut": "⌛ Couldn't acknowledge",
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+				require.NoError(t, z.Break(name))
+				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				time.Sleep(2 * time.Minute)
+				require.NotContains(t, w.answers()[0], "took the request")
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				require.Zero(t, z.Calls()["event.acknowledge"], "the version isn't known: nothing else was asked")
+				require.Len(t, w.answers(), 2)
+				require.Contains(t, w.answers()[1], says)
+				require.Contains(t, w.answers()[1], "given up")
+				require.Equal(t, store.CommandExpired, w.command("M1").State)
+			})
+		})
+	}
+}
+
+// A proxy that says when to come again isn't asked before.
+func TestRetryAfter(t *testing.T) {
+	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+		require.NoError(t, z.Break("page-429")) // in 90 s
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+		time.Sleep(30 * time.Second)
+		r.hears("M2", Heard{Text: "comment " + id + " more", Room: "noc"}) // no reason to ask earlier
+		time.Sleep(55 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, z.Calls()["apiinfo.version"])
+		z.Mend()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Len(t, acksOf(z, id), 2)
+	})
+}
+
+// An act is done once and keeps the person's name, whatever the database does to
+// characters of four bytes and to long texts, and also where the answer is lost.
+func TestTextsThatTheDatabaseChanges(t *testing.T) {
+	people := map[string]Person{"alice": alice, "a name with an emoji": {ID: "PERSON-alice", Name: "Alice 🚀", Email: "alice@example.com"}}
+	words := map[string]string{"an emoji": "done 👍 all fine", "only emoji": "👍👍", "a long text": strings.Repeat("wörter und mehr ", 30), "plain": "on it", "an emoji first": "🔥 two\nlines"}
+	for _, kind := range []string{"", "text:question", "text:questions", "text:cut", "text:strict", "text:short", "text:trimmed", "text:crlf"} {
+		for _, lost := range []string{"", "lost-502", "lost-cut"} {
+			for who, person := range people {
+				for what, text := range words {
+					t.Run(strings.Join([]string{kind, lost, who, what}, "/"), func(t *testing.T) {
+						simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+							if kind != "" {
+								require.NoError(t, z.Break(kind))
+							}
+							if lost != "" {
+								require.NoError(t, z.Break("only:event.acknowledge"))
+								require.NoError(t, z.Break(lost))
+							}
+							r.hears("M1", Heard{Person: person, Text: "comment " + text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+							time.Sleep(time.Minute)
+							synctest.Wait()
+							acks := acksOf(z, id)
+							require.Len(t, acks, 1, "%v", w.answers())
+							require.True(t, strings.HasPrefix(acks[0].Message, "Alice"), acks[0].Message)
+							require.Contains(t, acks[0].Message, "<alice@example.com>")
+							require.Equal(t, store.CommandDone, w.command("M1").State)
+							require.Len(t, w.updates(t), 1)
+							require.Equal(t, strings.TrimSpace(text), w.updates(t)[0].Comment, "the room has the words as they were said")
+							require.True(t, alert.SameMessage(w.updates(t)[0].Message, acks[0].Message), "known again when it comes back")
+							if kind == "text:strict" && what == "an emoji" && lost == "" {
+								require.True(t, strings.HasSuffix(acks[0].Message, ": done all fine"), acks[0].Message)
+								require.Empty(t, w.answers(), "nobody had to wait")
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// An explicit close ends a problem that Zabbix no longer has, and nothing else does.
+func TestCloseWhatIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		text    string
+		others  bool // a second open problem that Zabbix still has
+		prepare func(t *testing.T, z *zabbixsim.Server, id int64)
+		gone    bool
+		says    string
+	}{
+		"close, deleted":               {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
+		"close with words":             {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
+		"close, deleted, the only one": {"close", false, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
+		"close, deleted, later ones only": {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			z.Delete(id + 1)
+			z.Raise(z.Triggers()[1])
+		}, true, "I closed it here"},
+		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` ends it here."},
+		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
+		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
+		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no event at all"},
+		"close, the database is away": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("database-away"))
+		}, false, "⏳"},
+		"close, a page for everything": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("login-page"))
+		}, false, "⏳"},
+		"close, event.get fails": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("only:event.get"))
+			require.NoError(t, z.Break("page-500"))
+		}, false, "⏳"},
+		"close, event.get is forbidden": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("forbid:event.get"))
+		}, false, "no longer has this event, or"},
+		"close, no permission to close it": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { z.LimitRelay() }, false, "no write permission"},
+		"close, nothing for everything":    {"close", false, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("list")) }, false, "⏳"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+				if c.others {
+					w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
+				} else {
+					for k := range w.problems {
+						if k.EventID != id && k.Source == "main" {
+							delete(w.problems, k)
+						}
+					}
+				}
+				c.prepare(t, z, 4701)
+				r.hears("M1", Heard{Text: c.text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				require.Len(t, w.answers(), 1)
+				require.Contains(t, w.answers()[0], c.says)
+				seen := w.observations(t)
+				if !c.gone {
+					time.Sleep(2 * time.Hour)
+					synctest.Wait()
+					require.Empty(t, w.observations(t))
+					return
+				}
+				require.Equal(t, []string{id}, slices.Collect(maps.Keys(seen)))
+				require.True(t, seen[id].Gone)
+				require.WithinDuration(t, time.Now(), seen[id].At, time.Minute)
+				require.Equal(t, store.CommandDone, w.command("M1").State)
+			})
+		})
+	}
+}

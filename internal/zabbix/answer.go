@@ -1,0 +1,201 @@
+package zabbix
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"mime"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	untrusted "nms-alert-relay/internal/text"
+)
+
+// callID is the id of every call. HTTP pairs requests with answers; the id only
+// tells our answer from other JSON.
+const callID = 1
+
+// envelope is a JSON-RPC answer.
+type envelope struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  json.RawMessage `json:"result"`
+	Error   json.RawMessage `json:"error"`
+}
+
+// fault is its error. Zabbix sends an integer and two strings; a gateway may
+// send anything.
+type fault struct {
+	Code    json.RawMessage `json:"code"`
+	Message json.RawMessage `json:"message"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// ours reports whether this is the API's answer to our call, and not other JSON
+// that a proxy or another program sent. An error may lack the id: Zabbix has none
+// for a request that it couldn't parse.
+func (e envelope) ours() bool {
+	id := strings.Trim(string(e.ID), `"`)
+	named := id == strconv.Itoa(callID)
+	switch {
+	case e.Version != "" && e.Version != "2.0":
+		return false
+	case e.Error != nil && string(e.Error) != "null":
+		_, _, _, ok := e.fault()
+		return ok && (named || e.Version == "2.0" && (id == "" || id == "null"))
+	default:
+		return (named || e.Version != "" && id == "") && e.Result != nil && string(e.Result) != "null"
+	}
+}
+
+func (e envelope) fault() (code int, message, data string, ok bool) {
+	var f fault
+	if json.Unmarshal(e.Error, &f) != nil || f.Code == nil {
+		return 0, "", "", false
+	}
+	code, err := strconv.Atoi(strings.Trim(string(f.Code), `"`))
+	return code, plainText(f.Message), plainText(f.Data), err == nil
+}
+
+// plainText is a JSON string's text, or any other JSON as it stands.
+func plainText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil { // also null and nothing
+		return s
+	}
+	return string(raw)
+}
+
+// maxEnvelopes bounds how often the answer is looked for in a body.
+const maxEnvelopes = 8
+
+var envelopeStart = regexp.MustCompile(`\{\s*"(jsonrpc|id|result|error)"\s*:`)
+
+// find looks for the API's answer in a body. PHP may print notices or a byte
+// order mark before it, or something after it: clean says that it didn't.
+func find(body []byte) (e envelope, clean, ok bool) {
+	if json.Unmarshal(body, &e) == nil {
+		return e, true, e.ours()
+	}
+	for _, at := range envelopeStart.FindAllIndex(body, maxEnvelopes) {
+		e = envelope{}
+		if json.NewDecoder(bytes.NewReader(body[at[0]:])).Decode(&e) == nil && e.ours() {
+			return e, false, true
+		}
+	}
+	return envelope{}, false, false
+}
+
+// read makes sense of an answer. The status is 200 for errors too, so that
+// only the body says whether it is Zabbix's.
+func (c *Client) read(method string, resp *http.Response, answer []byte, token string, result any) *Error {
+	if resp.StatusCode/100 == 3 {
+		e := c.foreign(method, resp, answer, token)
+		e.Message = fmt.Sprintf("%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(resp.Header.Get("Location")))
+		return e
+	}
+	e, clean, ok := find(answer)
+	if !ok {
+		return c.foreign(method, resp, answer, token)
+	}
+	if !clean && c.printed.CompareAndSwap(false, true) {
+		c.opts.Log.Warn("the Zabbix frontend prints something around the API's answers; set display_errors=Off in its PHP configuration, and look into PHP's log",
+			"url", c.display(), "method", method, "prints", glimpse(answer, token))
+	}
+	if e.Error != nil && string(e.Error) != "null" {
+		code, message, data, _ := e.fault()
+		return newError(method, code, message, data)
+	}
+	if result == nil {
+		return nil
+	}
+	if err := json.Unmarshal(e.Result, result); err != nil {
+		return &Error{Method: method, Kind: Unreachable, Unanswered: true, Err: err, Status: resp.StatusCode,
+			Message: fmt.Sprintf("the result isn't of the expected form: %v", err)}
+	}
+	return nil
+}
+
+// foreign is an answer that isn't the API's.
+func (c *Client) foreign(method string, resp *http.Response, answer []byte, token string) *Error {
+	e := &Error{
+		Method: method, Kind: Unreachable, Status: resp.StatusCode,
+		// What did the work may still have failed to say so.
+		Unanswered: resp.StatusCode/100 == 2 || resp.StatusCode >= 500,
+		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+	came := ""
+	if g := glimpse(answer, token); g != "" {
+		came = fmt.Sprintf(" (%q)", g)
+	}
+	e.Message = fmt.Sprintf("HTTP %d from %s with %s%s, and no answer of Zabbix's API: %s", resp.StatusCode, c.display(), mediaType(resp), came, statusHint(resp.StatusCode))
+	return e
+}
+
+func statusHint(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
+		return "a proxy or the web server wants a login before Zabbix is asked; let the relay pass without one"
+	case status == http.StatusForbidden, status == http.StatusMethodNotAllowed, status == http.StatusUnavailableForLegalReasons:
+		return "a proxy or the web server doesn't let the relay through to api_jsonrpc.php"
+	case status == http.StatusPreconditionFailed:
+		return "Zabbix wants the content type " + contentType + ", and a proxy may have changed it"
+	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestURITooLong:
+		return "a proxy or the web server doesn't let a request of this size through"
+	case status == http.StatusTooManyRequests:
+		return "a proxy or the web server limits how often the API is called"
+	case status >= 500:
+		return "the frontend, or a proxy before it, is failing; look into the web server's and PHP's log"
+	default:
+		return "is the source's url the frontend's base URL?"
+	}
+}
+
+func mediaType(resp *http.Response) string {
+	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return "no content type"
+	}
+	return t
+}
+
+var (
+	title  = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	hidden = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>`)
+	markup = regexp.MustCompile(`<[^<>]*>`)
+)
+
+// glimpse is what a body looks like, for the log: a page's title, or the first
+// words without markup. A page may repeat the token: it is left out.
+func glimpse(body []byte, token string) string {
+	text := string(bytes.ToValidUTF8(bytes.TrimPrefix(body[:min(len(body), 16<<10)], []byte("\uFEFF")), []byte("\uFFFD")))
+	if m := title.FindStringSubmatch(text); m != nil && strings.TrimSpace(m[1]) != "" {
+		text = m[1]
+	} else if strings.Contains(text, "<") {
+		text = markup.ReplaceAllString(hidden.ReplaceAllString(text, " "), " ")
+	}
+	text = html.UnescapeString(text)
+	if token != "" {
+		text = strings.ReplaceAll(text, token, "[token]")
+	}
+	return cut(printable(text), 100)
+}
+
+// maxRetryAfter bounds a wait that the other side asks for.
+const maxRetryAfter = 10 * time.Minute
+
+// retryAfter reads the header, seconds or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if n, err := strconv.Atoi(value); err == nil {
+		return min(max(time.Duration(n), 0), maxRetryAfter/time.Second) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(now), 0), maxRetryAfter)
+	}
+	return 0
+}
