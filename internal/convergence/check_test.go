@@ -50,7 +50,7 @@ func (w *world) settle() bool {
 		}
 		pause = min(20*time.Second, max(time.Second, waited/8))
 	}
-	posts, _ := w.life.db.PendingPosts(context.Background(), nil)
+	posts, _ := w.life.db.PendingPosts(context.Background(), nil, time.Time{})
 	w.fault("not quiet %v after the last trouble: %+v, posts %+v", patience, w.stats(), posts)
 	return false
 }

@@ -85,8 +85,8 @@ func (d *disk) CommitFold(ctx context.Context, f store.Fold) error {
 	return err
 }
 
-func (d *disk) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
-	return on(d, ctx, "pending posts", false, func() ([]store.Post, error) { return d.Store.PendingPosts(ctx, rooms) })
+func (d *disk) PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
+	return on(d, ctx, "pending posts", false, func() ([]store.Post, error) { return d.Store.PendingPosts(ctx, rooms, dueBefore) })
 }
 
 func (d *disk) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {

@@ -17,7 +17,8 @@ type bot struct {
 	woken  chan struct{}
 	// remembered is closed once it is known what an earlier process was told to wait for.
 	remembered chan struct{}
-	direct     sync.Map // e-mail address → Webex room id of the direct chat
+	direct     sync.Map   // e-mail address → Webex room id of the direct chat
+	keeping    sync.Mutex // while refusing is saved
 
 	mu      sync.Mutex
 	queue   *queue
@@ -27,12 +28,14 @@ type bot struct {
 	flying  int    // workers at work
 	trial   string // the Webex room that is to be called with nothing else said before; "" for none
 	trialAt time.Time
+	// refusing are the Webex rooms of which the default room was told that they refuse messages.
+	refusing map[string]bool
 }
 
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
-		queue: newQueue(), gather: map[string]*gathering{}, rate: NewLimits(d.RateLimit, time.Now()),
+		queue: newQueue(), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.opens = b.opens
 	b.queue.perRoom = max(1, d.Workers-1) // one is left for the other rooms
@@ -53,12 +56,16 @@ func (b *bot) state() botState {
 }
 
 // take puts tasks into the queue; a known one is woken, since its problem may
-// have been resolved while it waited.
-func (b *bot) take(tasks []*task) {
+// have been resolved while it waited. found says that the tasks were found by reading what is
+// behind: then only those are woken that there is news of.
+func (b *bot) take(tasks []*task, found bool) {
 	b.mu.Lock()
 	arrived, now := map[string][]*task{}, time.Now()
 	for _, t := range tasks {
 		known := b.queue.get(t.id)
+		if known == nil && b.skips(t.id) {
+			continue
+		}
 		if known == nil {
 			b.queue.add(t)
 			if !b.hold(t, true, now) && t.post != nil && t.post.untold {
@@ -66,6 +73,8 @@ func (b *bot) take(tasks []*task) {
 			}
 			continue
 		}
+		news := !found || t.version > known.version
+		known.version = max(known.version, t.version)
 		if known.post != nil {
 			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
 			waits, comes := b.rehold(known, t.post.hold, t.class == classNew, now)
@@ -75,9 +84,12 @@ func (b *bot) take(tasks []*task) {
 			if comes {
 				arrived[t.room] = append(arrived[t.room], known)
 			}
+			news = news || comes
 			b.reconsider(known)
 		}
-		b.queue.wakeUp(known)
+		if news {
+			b.queue.wakeUp(known)
+		}
 	}
 	for room, tasks := range arrived {
 		b.arrived(room, tasks, now)
@@ -169,12 +181,17 @@ type outcome struct {
 func (b *bot) serve(l lives, t *task, picked class) {
 	var out outcome
 	switch {
+	case b.skips(t.id):
+		out.done = true
 	case t.post != nil:
 		out = b.servePost(l, t, picked)
 	case t.digest != nil:
 		out = b.serveDigests(l, t)
 	default:
 		out = b.serveNotice(l, t)
+	}
+	if b.skips(t.id) {
+		out = outcome{called: out.called, done: true}
 	}
 	b.mu.Lock()
 	now := time.Now()
@@ -227,6 +244,9 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
 	b.learn(t.id, room, kindOf(op), err, started, now)
+	if err == nil && kindOf(op) == callCreate {
+		b.takesAgain(l, t.room)
+	}
 	if fault(err).RetryAfter > 0 {
 		b.keepPauses(l.save)
 	}

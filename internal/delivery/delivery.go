@@ -31,7 +31,7 @@ type Store interface {
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	// PendingPosts with nil for rooms gives those of every room.
-	PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error)
+	PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error)
 	SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error
 	JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error)
 	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
@@ -108,9 +108,9 @@ type Delivery struct {
 	bots   map[string]*bot
 	rescan chan struct{}
 	notice chan struct{}
-	// refusing are the rooms of which the default room was told that they refuse messages.
-	refusing sync.Map
-	started  time.Time
+	// skipped are the tasks and digests whose progress the store rejects; see save.
+	skipped sync.Map
+	started time.Time
 }
 
 // New makes a Delivery; Run starts it.
@@ -168,6 +168,10 @@ func (d *Delivery) Run(ctx context.Context) error {
 // believed: the store is asked when it is their turn. problems are those of the posts, as
 // they were written with them; of who isn't among them the store is asked.
 func (d *Delivery) Notify(posts []store.Post, problems ...alert.Problem) {
+	d.notify(posts, problems, false)
+}
+
+func (d *Delivery) notify(posts []store.Post, problems []alert.Problem, found bool) {
 	byBot := map[*bot][]*task{}
 	inDigests, took := map[string][]store.Post{}, map[string][]store.Post{}
 	for _, p := range posts {
@@ -196,7 +200,7 @@ func (d *Delivery) Notify(posts []store.Post, problems ...alert.Problem) {
 		d.botOf(room, "").took(room, posts, d.items(posts, of))
 	}
 	for b, tasks := range byBot {
-		b.take(tasks)
+		b.take(tasks, found)
 	}
 }
 
@@ -217,14 +221,18 @@ func signal(c chan struct{}) {
 // watch reads what is behind: on start, when woken, and every Options.Rescan
 // in case that a wake was lost.
 func (d *Delivery) watch(ctx context.Context) error {
-	tick := time.NewTicker(d.Rescan)
-	defer tick.Stop()
+	every := d.Rescan
+	timer := time.NewTimer(every)
+	defer timer.Stop()
 	posts := true
 	for {
 		if posts {
+			start := time.Now()
+			// What is due later is found by the next read, or the one after.
+			dueBefore := start.Add(2 * every)
 			d.persist(ctx, "reading the posts that are behind", func(ctx context.Context) error {
-				pending, err := d.Store.PendingPosts(ctx, nil)
-				d.Notify(pending)
+				pending, err := d.Store.PendingPosts(ctx, nil, dueBefore)
+				d.notify(pending, nil, true)
 				return err
 			})
 			d.persist(ctx, "reading the digests that are behind", func(ctx context.Context) error {
@@ -234,6 +242,8 @@ func (d *Delivery) watch(ctx context.Context) error {
 				}
 				return err
 			})
+			every = rescanAfter(time.Since(start), every, d.Rescan)
+			timer.Reset(every)
 		}
 		d.persist(ctx, "reading the notices to be sent", func(ctx context.Context) error {
 			pending, err := d.Store.PendingNotices(ctx)
@@ -247,10 +257,17 @@ func (d *Delivery) watch(ctx context.Context) error {
 			posts = false
 		case <-d.rescan:
 			posts = true
-		case <-tick.C:
+		case <-timer.C:
 			posts = true
 		}
 	}
+}
+
+// rescanAfter is when to read again what is behind, after a read that took so long: where a
+// great deal is behind that is seldom, so that reading costs a hundredth of the time at most. It grows
+// step by step, for each read looks two steps ahead.
+func rescanAfter(took, last, least time.Duration) time.Duration {
+	return max(least, min(100*took, 2*last))
 }
 
 func (d *Delivery) takeNotices(notices []store.Notice) {
@@ -263,7 +280,7 @@ func (d *Delivery) takeNotices(notices []store.Notice) {
 		byBot[b] = append(byBot[b], newNoticeTask(n))
 	}
 	for b, tasks := range byBot {
-		b.take(tasks)
+		b.take(tasks, true)
 	}
 }
 
@@ -275,34 +292,4 @@ func (d *Delivery) botOf(room, route string) *bot {
 		}
 	}
 	return d.bots[d.Bots[0].Name]
-}
-
-const (
-	storeBase = 100 * time.Millisecond
-	storeMost = 5 * time.Second
-)
-
-// persist reads or writes the store until that succeeds; false when ctx ended
-// or the thing isn't there (any more). Whoever waits in it makes no calls: while the store
-// is away no more is repeated by a crash than one message for each worker.
-func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context.Context) error) bool {
-	for n := 1; ; n++ {
-		err := do(ctx)
-		if err == nil {
-			return true
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return false
-		}
-		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
-			return false
-		}
-		d.Metrics.StoreErrors.Inc()
-		d.Log.Error("the store failed; trying again", "doing", what, "attempt", n, "err", err)
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(Backoff(n, storeBase, storeMost, d.Jitter())):
-		}
-	}
 }

@@ -154,11 +154,8 @@ func (b *bot) keep(l lives, t *task, d store.Digest, a *account) (*account, bool
 // fill reads problems in batches, and keeps of each only what is told.
 func (b *bot) fill(l lives, a *account, keys []alert.Key) bool {
 	for batch := range slices.Chunk(keys, digestBatch) {
-		var problems map[alert.Key]alert.Problem
-		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
-			problems, err = b.Store.Problems(ctx, batch)
-			return err
-		}) {
+		problems, _, ok := b.problems(l.begin, "reading a digest's problems", batch)
+		if !ok {
 			return false
 		}
 		for _, k := range batch {

@@ -47,11 +47,8 @@ func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 	any.Threshold = len(changed)
 	may := map[alert.Key]alert.Problem{}
 	for batch := range slices.Chunk(changed, digestBatch) {
-		var problems map[alert.Key]alert.Problem
-		if !b.persist(l.begin, "reading a digest's problems", func(ctx context.Context) (err error) {
-			problems, err = b.Store.Problems(ctx, keysOf(batch))
-			return err
-		}) {
+		problems, _, ok := b.problems(l.begin, "reading a digest's problems", keysOf(batch))
+		if !ok {
 			return m, false
 		}
 		for _, post := range Leavers(batch, problems, any, m.Flap) {
@@ -93,7 +90,7 @@ func (b *bot) leave(l lives, t *task, id int64, leavers []store.Post) bool {
 		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
 		tasks = append(tasks, newPostTask(p, time.Now()))
 	}
-	b.take(tasks)
+	b.take(tasks, false)
 	return true
 }
 
@@ -111,11 +108,8 @@ func (b *bot) gone(l lives, d store.Digest) (items []render.DigestItem, ok bool)
 	for line := range strings.Lines(d.Gone) {
 		keys = append(keys, alert.ParseKey(strings.TrimSuffix(line, "\n")))
 	}
-	var problems map[alert.Key]alert.Problem
-	if !b.persist(l.begin, "reading who left a digest", func(ctx context.Context) (err error) {
-		problems, err = b.Store.Problems(ctx, keys)
-		return err
-	}) {
+	problems, _, ok := b.problems(l.begin, "reading who left a digest", keys)
+	if !ok {
 		return nil, false
 	}
 	for _, k := range keys {

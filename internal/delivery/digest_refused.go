@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
@@ -98,10 +100,19 @@ func (b *bot) rerouteDigest(l lives, t *task, d store.Digest, to, reason string)
 		return true // config.Load doesn't let this be
 	}
 	if b.Reroute != nil {
+		// All at once, so that they share a few commits.
+		var told errgroup.Group
+		told.SetLimit(digestBatch)
 		for _, i := range m.Items {
-			if !b.persist(l.save, "telling the default room", func(ctx context.Context) error { return b.Reroute(ctx, i.Key, to) }) {
-				return false
-			}
+			told.Go(func() error {
+				if !b.tell(l, "telling the default room", func(ctx context.Context) error { return b.Reroute(ctx, i.Key, to) }) {
+					return store.ErrClosed
+				}
+				return nil
+			})
+		}
+		if told.Wait() != nil {
+			return false
 		}
 	} else {
 		// A notice carries no file: what one message doesn't name, the next ones do.
@@ -112,7 +123,7 @@ func (b *bot) rerouteDigest(l lives, t *task, d store.Digest, to, reason string)
 				take = (take + 1) / 2
 				text, complete = b.Render.Digest(render.Digest{Items: rest[:take], Flap: m.Flap}, room.Room)
 			}
-			if !b.persist(l.save, "telling the default room", func(ctx context.Context) error {
+			if !b.tell(l, "telling the default room", func(ctx context.Context) error {
 				_, err := b.Store.AddNotice(ctx, store.Notice{
 					Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: room.Bot, Markdown: text, Dedup: fmt.Sprintf("reroute/digest/%d/%d", d.ID, n),
 				})

@@ -55,6 +55,9 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 	maps.DeleteFunc(t.digest.accounts, func(id int64, _ *account) bool { return !isPending(id) })
 	out := outcome{done: true}
 	for _, d := range pending {
+		if b.skips(digestID(d.ID)) {
+			continue
+		}
 		if until := Gathers(d, storm, now); !until.Equal(d.GathersUntil) {
 			d.GathersUntil, d.GathersBelow = until, settings.Storm.Individual
 			if !b.saveDigest(l, d, nil) {
@@ -193,17 +196,14 @@ func (b *bot) sort(l lives, t *task) bool {
 		posts = slices.DeleteFunc(posts, func(p store.Post) bool { return p.Desired <= 1 && p.Severity < settings.Storm.Individual })
 		problems := map[alert.Key]alert.Problem{}
 		for batch := range slices.Chunk(posts, digestBatch) {
-			ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
-				found, err := b.Store.Problems(ctx, keysOf(batch))
-				for k, p := range found {
-					if p.Open() {
-						problems[k] = p
-					}
-				}
-				return err
-			})
+			found, _, ok := b.problems(l.begin, "reading what changed in digests", keysOf(batch))
 			if !ok {
 				return again()
+			}
+			for k, p := range found {
+				if p.Open() {
+					problems[k] = p
+				}
 			}
 		}
 		var d store.Digest
@@ -370,5 +370,8 @@ func (b *bot) shown(l lives, d store.Digest, m members) outcome {
 }
 
 func (b *bot) saveDigest(l lives, d store.Digest, shown []store.Shown) bool {
-	return b.persist(l.save, "saving a digest's progress", func(ctx context.Context) error { return b.Store.SaveDigest(ctx, d, shown) })
+	return b.save(l, digestID(d.ID), "saving a digest's progress", func(ctx context.Context) error { return b.Store.SaveDigest(ctx, d, shown) })
 }
+
+// digestID names a digest among the skipped.
+func digestID(id int64) string { return fmt.Sprintf("digest %d", id) }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ type memStore struct {
 	flap     string        // Post.Flap of those that join
 	// fail is asked before each call: an error is what the store answers.
 	fail func(op string) error
+	// damaged are problems whose documents can't be read.
+	damaged map[alert.Key]bool
 }
 
 func newMemStore() *memStore {
@@ -50,6 +53,9 @@ func (s *memStore) Problems(_ context.Context, keys []alert.Key) (map[alert.Key]
 	defer leave()
 	out := map[alert.Key]alert.Problem{}
 	for _, k := range keys {
+		if s.damaged[k] {
+			return nil, fmt.Errorf("%w: problem %s can't be read", store.ErrRejected, k)
+		}
 		if p, ok := s.problems[k]; ok {
 			p.Timeline = slices.Clone(p.Timeline)
 			out[k] = p
@@ -71,7 +77,7 @@ func (s *memStore) PostsOf(_ context.Context, keys []alert.Key) (map[alert.Key][
 	return out, nil
 }
 
-func (s *memStore) PendingPosts(context.Context, []string) ([]store.Post, error) {
+func (s *memStore) PendingPosts(_ context.Context, _ []string, dueBefore time.Time) ([]store.Post, error) {
 	leave, err := s.enter("PendingPosts")
 	if err != nil {
 		return nil, err
@@ -80,7 +86,11 @@ func (s *memStore) PendingPosts(context.Context, []string) ([]store.Post, error)
 	var out []store.Post
 	for _, posts := range s.posts {
 		for _, p := range posts {
-			if p.Pending() {
+			due := p.NotBefore
+			if held := heldUntil(p); held.After(due) {
+				due = held
+			}
+			if p.Pending() && (dueBefore.IsZero() || !due.After(dueBefore)) {
 				out = append(out, p)
 			}
 		}
@@ -99,6 +109,12 @@ func (s *memStore) SavePost(_ context.Context, key alert.Key, room string, c sto
 	defer leave()
 	for i, p := range s.posts[key] {
 		if p.Room == room {
+			if problem := s.problems[key]; c.RootID != "" && p.RootID == "" && p.Desired < problem.Revision {
+				p.Desired = problem.Revision // what was told isn't held back any more
+				if p.DirtySince.IsZero() {
+					p.DirtySince = time.Now()
+				}
+			}
 			p.Cursor = c
 			if c.Delivered >= p.Desired {
 				p.DirtySince = time.Time{}
@@ -118,7 +134,8 @@ func (s *memStore) AddNotice(_ context.Context, n store.Notice) (int64, error) {
 	defer leave()
 	for id, old := range s.notices {
 		if n.Dedup != "" && old.Dedup == n.Dedup && old.Sender == n.Sender && old.Room == n.Room && old.Person == n.Person {
-			old.Markdown, old.Text, old.Card, old.State = n.Markdown, n.Text, n.Card, store.NoticePending
+			old.Kind, old.Bot, old.Markdown, old.Text, old.Card, old.State = n.Kind, n.Bot, n.Markdown, n.Text, n.Card, store.NoticePending
+			old.Attempts, old.NotBefore, old.LastError, old.TrackingID = 0, time.Time{}, "", ""
 			old.Version++
 			old.ChangedAt = time.Now()
 			s.notices[id] = old
@@ -172,8 +189,10 @@ func (s *memStore) SaveNotice(_ context.Context, n store.Notice) error {
 	}
 	old.State, old.MessageID, old.SentVersion, old.Edits, old.Attempts = n.State, n.MessageID, n.SentVersion, n.Edits, n.Attempts
 	old.NotBefore, old.LastError, old.TrackingID = n.NotBefore, n.LastError, n.TrackingID
-	if old.State == store.NoticeSent && old.Version > old.SentVersion {
-		old.State = store.NoticePending
+	if old.Version > n.Version || old.State == store.NoticeSent && old.Version > old.SentVersion {
+		old.State = store.NoticePending // what became of a body says nothing about a newer one
+	} else if old.State != store.NoticePending {
+		old.ChangedAt = time.Now()
 	}
 	s.notices[n.ID] = old
 	return nil
@@ -239,7 +258,7 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 		stale := *post
 		stale.DirtySince = dirty
 		if stale.State != store.PostDead && stale.Desired > stale.Delivered {
-			stale.Cursor = store.Cursor{State: store.PostLive}
+			stale.Cursor = store.Cursor{State: store.PostLive, Digest: stale.Digest}
 		}
 		told = append(told, stale)
 	}
@@ -285,7 +304,7 @@ func (s *memStore) post(key alert.Key, room string) store.Post {
 
 // pending is what alert_relay_posts_pending counts.
 func (s *memStore) pending() int {
-	posts, _ := s.PendingPosts(context.Background(), nil)
+	posts, _ := s.PendingPosts(context.Background(), nil, time.Time{})
 	notices, _ := s.PendingNotices(context.Background())
 	digests, _ := s.PendingDigests(context.Background(), "")
 	return len(posts) + len(notices) + len(digests)

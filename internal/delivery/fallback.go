@@ -2,6 +2,10 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -31,18 +35,14 @@ func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingI
 	return outcome{called: called, done: true}
 }
 
-// reroute tells the default room of a problem, unless it knows, and once for
-// each room that it refuses messages.
+// reroute tells the default room of a problem, unless it knows, and that its own room refuses.
 func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	var posts []store.Post
-	if !b.persist(l.save, "reading who knows of a problem", func(ctx context.Context) error {
+	if !b.tell(l, "reading who knows of a problem", func(ctx context.Context) error {
 		all, err := b.Store.PostsOf(ctx, []alert.Key{t.post.key})
 		posts = all[t.post.key]
 		return err
-	}) {
-		return false
-	}
-	if !b.sayRefused(l, t.room, to, reason) {
+	}) || !b.sayRefused(l, t.room, to, reason) {
 		return false
 	}
 	for _, p := range posts {
@@ -54,7 +54,7 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	if !ok {
 		return true // config.Load doesn't let this be
 	}
-	told := b.persist(l.save, "telling the default room", func(ctx context.Context) error {
+	told := b.tell(l, "telling the default room", func(ctx context.Context) error {
 		if b.Reroute != nil {
 			return b.Reroute(ctx, t.post.key, to)
 		}
@@ -71,27 +71,83 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	return told
 }
 
-// sayRefused tells the default room, once for each room while the relay runs.
+// tell does what the default room is to be told by; false when the bot is to end. What can't be done
+// at all (store.ErrNotFound, store.ErrRejected) is logged and left: it stops no dead letter.
+func (b *bot) tell(l lives, what string, do func(ctx context.Context) error) bool {
+	err := b.attempt(l.save, what, do)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRejected) {
+		b.Log.Error("the default room can't be told; everything else goes on", "bot", b.name, "doing", what, "err", err)
+		return true
+	}
+	return err == nil
+}
+
+// sayRefused tells the default room that another one refuses messages, once until that takes a message
+// again. It is a new message each time: an edit of the last one would notify nobody.
 func (b *bot) sayRefused(l lives, from, to, reason string) bool {
-	if _, said := b.refusing.LoadOrStore(from, true); said {
-		return true
-	}
 	settings, ok := b.Rooms(to, "")
-	if !ok {
+	room := b.webexRoom(from)
+	b.mu.Lock()
+	said := b.refusing[room] || !ok
+	if !said {
+		b.refusing[room] = true
+	}
+	b.mu.Unlock()
+	if said {
 		return true
 	}
-	said := b.persist(l.save, "telling the default room that another one refuses", func(ctx context.Context) error {
+	if !b.tell(l, "telling the default room that another one refuses", func(ctx context.Context) error {
 		_, err := b.Store.AddNotice(ctx, store.Notice{
-			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: settings.Bot, Dedup: "refuses/" + from,
-			Markdown: "**Room " + code(from) + " refuses messages.** What it isn't told is told here, until it is right again. Is the bot still in it?  \n" + code(reason),
+			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: settings.Bot,
+			Markdown: "**Room " + code(from) + " refuses messages.** Its problems are shown here until it takes messages again. Is the bot still in it?  \n" + code(reason),
 		})
 		return err
-	})
-	if !said {
-		b.refusing.Delete(from)
+	}) {
+		b.mu.Lock()
+		delete(b.refusing, room)
+		b.mu.Unlock()
+		return false
 	}
+	b.keepRefusing(l.save)
 	b.WakeNotices()
-	return said
+	return true
+}
+
+// takesAgain takes in that a message was posted in a room: if the room refuses again, the default room is told again.
+func (b *bot) takesAgain(l lives, room string) {
+	webexRoom := b.webexRoom(room)
+	b.mu.Lock()
+	refused := b.refusing[webexRoom]
+	delete(b.refusing, webexRoom)
+	b.mu.Unlock()
+	if refused {
+		b.Log.Info("a room takes messages again", "room", room, "bot", b.name)
+		b.keepRefusing(l.save)
+	}
+}
+
+func (b *bot) refusingName() string { return "delivery/refusing/" + b.name }
+
+// keepRefusing saves which rooms the default room knows to refuse messages: a restart isn't news.
+func (b *bot) keepRefusing(ctx context.Context) {
+	b.keeping.Lock()
+	defer b.keeping.Unlock()
+	b.mu.Lock()
+	rooms := slices.Sorted(maps.Keys(b.refusing))
+	b.mu.Unlock()
+	text, _ := json.Marshal(rooms) // of strings: it doesn't fail
+	b.persist(ctx, "saving which rooms refuse messages", func(ctx context.Context) error {
+		return b.Store.SetValue(ctx, b.refusingName(), string(text))
+	})
+}
+
+// rememberRefusing reads which rooms the default room was told about by an earlier process.
+func (b *bot) rememberRefusing(text string) {
+	var rooms []string
+	_ = json.Unmarshal([]byte(text), &rooms) // nothing was saved yet
+	for _, room := range rooms {
+		b.refusing[room] = true
+	}
 }
 
 // code quotes text that isn't ours. What is longer than a reason should be is cut.

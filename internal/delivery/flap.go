@@ -160,7 +160,7 @@ func (b *bot) joinFlap(ctx context.Context, room, flap string, tasks map[alert.K
 	}
 	d, err := b.Store.NewestDigest(ctx, room, flap)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrRejected):
 		d = store.Digest{Room: room, Flap: flap}
 	case err != nil:
 		return nil, err

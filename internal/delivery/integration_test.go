@@ -156,7 +156,7 @@ func (r *real) settle(within time.Duration) {
 			return
 		}
 	}
-	posts, _ := r.store.PendingPosts(context.Background(), nil)
+	posts, _ := r.store.PendingPosts(context.Background(), nil, time.Time{})
 	r.t.Fatalf("still behind after %v: %+v", within, posts)
 }
 

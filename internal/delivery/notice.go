@@ -62,7 +62,7 @@ func newNoticeTask(n store.Notice) *task {
 		u.since = n.CreatedAt
 	}
 	return &task{
-		id: "notice:" + strconv.FormatInt(n.ID, 10), room: to, urgency: u, order: n.ID,
+		id: "notice:" + strconv.FormatInt(n.ID, 10), room: to, urgency: u, order: n.ID, version: n.Version,
 		lane:   string(n.Kind) + " " + to + " " + n.ParentID,
 		notice: &noticeTask{id: n.ID},
 	}
@@ -149,7 +149,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	message, known := b.addressNotice(l, n)
 	if !known {
 		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
-		return b.buryNotice(l, n, false)
+		return b.buryNotice(l, t, n, false)
 	}
 	step := NextNotice(n, now)
 	if step.Op == OpNoticeEdit && message.RoomID == "" { // a direct chat whose room id was lost
@@ -159,7 +159,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	case OpNone:
 		if n.State == store.NoticePending {
 			n.State = store.NoticeSent
-			b.saveNotice(l, n)
+			b.saveNotice(l, t, n)
 		}
 		return outcome{done: true}
 	case OpWait:
@@ -181,7 +181,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	if err == nil {
 		b.Log.Info("message sent", "notice", n.ID, "kind", n.Kind, "room", t.room, "bot", b.name, "op", step.Op, "message", id, "took", took)
 		n = TakenNotice(step, n, id)
-		b.saveNotice(l, n)
+		b.saveNotice(l, t, n)
 		return outcome{called: true, done: n.State == store.NoticeSent, wake: now}
 	}
 	after, verdict := RefusedNotice(step, n, err, b.delay(n.Attempts+1, err, now), now)
@@ -194,9 +194,9 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	kept := t.notice.doubt(step, after, stored, err)
 	switch {
 	case verdict == VerdictDead:
-		return b.buryNotice(l, kept, true)
+		return b.buryNotice(l, t, kept, true)
 	case after.LastError != n.LastError || after.Attempts != n.Attempts || verdict == VerdictReplan:
-		b.saveNotice(l, kept)
+		b.saveNotice(l, t, kept)
 	}
 	return outcome{called: true, wake: after.NotBefore, aside: after.Attempts >= laneFailures}
 }
@@ -247,16 +247,16 @@ func (b *bot) actNotice(l lives, t *task, n store.Notice, s Step, m webex.NewMes
 	return got.ID, took, made, err
 }
 
-func (b *bot) buryNotice(l lives, n store.Notice, called bool) outcome {
-	if b.saveNotice(l, n) {
+func (b *bot) buryNotice(l lives, t *task, n store.Notice, called bool) outcome {
+	if b.saveNotice(l, t, n) {
 		b.Metrics.DeadLetters.WithLabelValues(kindNotice).Inc()
 		b.Log.Error("dead letter: a notice can't be sent", "notice", n.ID, "kind", n.Kind, "room", n.Room, "bot", b.name, "err", n.LastError, "tracking_id", n.TrackingID)
 	}
 	return outcome{called: called, done: true}
 }
 
-func (b *bot) saveNotice(l lives, n store.Notice) bool {
-	return b.persist(l.save, "saving a notice's progress", func(ctx context.Context) error { return b.Store.SaveNotice(ctx, n) })
+func (b *bot) saveNotice(l lives, t *task, n store.Notice) bool {
+	return b.save(l, t.id, "saving a notice's progress", func(ctx context.Context) error { return b.Store.SaveNotice(ctx, n) })
 }
 
 // directRoom is the Webex room of a direct chat, which editing a message there

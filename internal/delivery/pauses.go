@@ -96,19 +96,20 @@ func (b *bot) keepPauses(ctx context.Context) {
 	})
 }
 
-// rememberPauses goes on with the waits that an earlier process was told.
+// rememberPauses goes on with the waits that an earlier process was told, and with the rooms that refused it.
 func (b *bot) rememberPauses(ctx context.Context) {
 	defer close(b.remembered)
 	read := func(name string) (text string) {
-		b.persist(ctx, "reading until when a bot was told to wait", func(ctx context.Context) (err error) {
+		b.persist(ctx, "reading what a bot knew of its rooms", func(ctx context.Context) (err error) {
 			text, err = b.Store.Value(ctx, name)
 			return err
 		})
 		return text
 	}
-	text, rooms := read(b.pauseName()), read(b.roomPausesName())
+	text, rooms, refusing := read(b.pauseName()), read(b.roomPausesName()), read(b.refusingName())
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.rememberRefusing(refusing)
 	now := time.Now()
 	if until, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		b.rate.PauseUntil(until, now)

@@ -46,7 +46,7 @@ func newPostTask(p store.Post, now time.Time) *task {
 		u.class = classNew
 	}
 	return &task{
-		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u,
+		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u, version: p.Desired,
 		post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: heldUntil(p)},
 	}
 }
@@ -66,6 +66,7 @@ func (*postTask) hint(known, told urgency) urgency {
 type view struct {
 	post    store.Post
 	problem alert.Problem
+	broken  error // why the problem can't be read; nil if it can
 	room    RoomSettings
 	known   bool // the room is configured
 	actions string
@@ -161,6 +162,9 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	if v == nil {
 		return outcome{done: gone, wake: time.Now().Add(storeMost)}
 	}
+	if v.broken != nil {
+		return b.bury(l, t, v, VerdictDead, v.broken.Error(), "", false)
+	}
 	if v.problem.Revision == 0 {
 		return b.bury(l, t, v, VerdictDead, "the problem isn't kept any more", "", false)
 	}
@@ -228,14 +232,13 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	keys := []alert.Key{t.post.key}
 	var posts map[alert.Key][]store.Post
-	var problems map[alert.Key]alert.Problem
-	ok := b.persist(l.begin, "reading a post", func(ctx context.Context) (err error) {
+	if !b.persist(l.begin, "reading a post", func(ctx context.Context) (err error) {
 		posts, err = b.Store.PostsOf(ctx, keys)
 		return err
-	}) && b.persist(l.begin, "reading a problem", func(ctx context.Context) (err error) {
-		problems, err = b.Store.Problems(ctx, keys)
-		return err
-	})
+	}) {
+		return nil, l.begin.Err() == nil
+	}
+	problems, broken, ok := b.problems(l.begin, "reading a problem", keys)
 	if !ok {
 		return nil, false
 	}
@@ -247,7 +250,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 			continue
 		}
 		t.post.told = told(p.Cursor)
-		v = &view{post: p, problem: problems[t.post.key]}
+		v = &view{post: p, problem: problems[t.post.key], broken: broken}
 		v.post.Cursor = t.post.doubts.believed(p.Cursor)
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
@@ -303,7 +306,7 @@ func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Tim
 }
 
 func (b *bot) savePost(l lives, t *task, v *view) bool {
-	return b.persist(l.save, "saving a post's progress", func(ctx context.Context) error {
+	return b.save(l, t.id, "saving a post's progress", func(ctx context.Context) error {
 		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.post.doubts.kept(v.post.Cursor))
 	})
 }

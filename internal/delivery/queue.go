@@ -55,6 +55,9 @@ type task struct {
 	order int64
 	urgency
 
+	// version is the newest that is known of what to tell: Post.Desired, Notice.Version.
+	version int64
+
 	post   *postTask   // one of these
 	notice *noticeTask // three is set
 	digest *digestTask

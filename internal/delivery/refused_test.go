@@ -320,3 +320,72 @@ func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
 		require.Zero(t, w.store.pending())
 	})
 }
+
+// The default room is told each time that a room begins to refuse messages, with a new message, and not
+// again while it goes on refusing, also across a restart.
+func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
+	type step func(w *world)
+	n := 0
+	problem := func(w *world) { n++; w.fold(n, nil, "db"); w.pass(5 * time.Second) }
+	refuses := func(w *world) { w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-db") }) }
+	takes := func(w *world) { w.webex.set(func(f *fakeWebex) { f.rooms["R-db"] = true }) }
+	restart := func(w *world) { w.stop(); w.start() }
+	notice := func(w *world) {
+		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "db", Markdown: "a notice"})
+		w.pass(time.Second)
+	}
+	answer := func(w *world) {
+		w.notice(store.Notice{Kind: store.NoticeAnswer, RoomID: "R-db", Bot: "noc", Markdown: "an answer"})
+		w.pass(time.Second)
+	}
+	storm := func(w *world) {
+		var told []store.Post
+		for range 20 {
+			n++
+			told = append(told, w.store.fold(key(n), nil, "db")...)
+		}
+		w.d.Notify(told)
+		w.pass(time.Minute)
+	}
+	for name, tc := range map[string]struct {
+		steps []step
+		want  int
+	}{
+		"it never takes one again":            {[]step{refuses, problem, problem, problem}, 1},
+		"a problem in between":                {[]step{refuses, problem, problem, takes, problem, refuses, problem, problem}, 2},
+		"thrice":                              {[]step{refuses, problem, takes, problem, refuses, problem, takes, problem, refuses, problem}, 3},
+		"a notice in between":                 {[]step{refuses, problem, takes, notice, refuses, problem}, 2},
+		"the answer to a command in between":  {[]step{refuses, problem, takes, answer, refuses, problem}, 2},
+		"a restart in between":                {[]step{refuses, problem, restart, problem, restart, problem}, 1},
+		"a restart before it takes one again": {[]step{refuses, problem, restart, takes, problem, refuses, problem}, 2},
+		"a restart before it refuses again":   {[]step{refuses, problem, takes, problem, restart, refuses, problem}, 2},
+		"nothing is said to it in between":    {[]step{refuses, problem, takes, refuses, problem}, 1},
+		"a storm":                             {[]step{refuses, storm, takes, problem, refuses, storm}, 2},
+		"a digest in between":                 {[]step{refuses, problem, takes, storm, refuses, storm}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n = 0
+			inWorld(t, func(o *Options) {
+				o.Rooms = func(room, route string) (RoomSettings, bool) {
+					if room == "db" {
+						return stormy(room, route)
+					}
+					return someRooms(room, route)
+				}
+			}, func(t *testing.T, w *world) {
+				for _, do := range tc.steps {
+					do(w)
+				}
+				said := 0
+				for _, m := range w.webex.live("R-default") {
+					if strings.Contains(m.markdown, "**Room `db` refuses messages.**") {
+						require.Zero(t, m.edits, "an edit notifies nobody")
+						said++
+					}
+				}
+				require.Equal(t, tc.want, said)
+				require.Zero(t, w.store.pending())
+			})
+		})
+	}
+}

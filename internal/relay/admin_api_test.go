@@ -220,7 +220,7 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, 200, status, body)
 	require.JSONEq(t, `{"replayed": ["post:main/1@noc"]}`, body)
 	require.Equal(t, 1, w.rescans)
-	pending, err := w.store.PendingPosts(t.Context(), nil)
+	pending, err := w.store.PendingPosts(t.Context(), nil, time.Time{})
 	require.NoError(t, err)
 	require.Len(t, pending, 1)
 	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("post")))

@@ -321,8 +321,9 @@ type Store interface {
 	// PostsOf gives every post of these problems.
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]Post, error)
 	// PendingPosts gives the posts of these rooms that are behind (Post.Pending); nil
-	// for every room, also such as aren't configured.
-	PendingPosts(ctx context.Context, rooms []string) ([]Post, error)
+	// for every room, also such as aren't configured. Unless dueBefore is zero, posts are left out whose
+	// NotBefore is later, or HeldUntil if the problem is open and the room doesn't know of it.
+	PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]Post, error)
 	// DuePosts gives the posts whose RemindAt or EscalateAt isn't after now, the longest due first.
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when

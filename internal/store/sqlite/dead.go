@@ -25,7 +25,7 @@ const deadLetters = `
 
 // DeadLetters implements store.Store, the newest first.
 func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
-	return query(ctx, s, "read dead letters", func(rows *sql.Rows) (store.DeadLetter, error) {
+	return queryReadable(ctx, s, "read dead letters", func(rows *sql.Rows) (store.DeadLetter, error) {
 		var d store.DeadLetter
 		var when int64
 		err := rows.Scan(&d.NoticeID, &d.DigestID, &d.List, &d.Key.Source, &d.Key.EventID, &d.Room, &d.Reason, &d.TrackingID, &when)
@@ -39,6 +39,9 @@ func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 			d.ID = "digest:" + strconv.FormatInt(d.DigestID, 10)
 		default:
 			d.ID = "post:" + d.Key.String() + "@" + d.Room
+		}
+		if err != nil {
+			err = unreadable("dead letter "+d.ID, err)
 		}
 		return d, err
 	}, deadLetters)

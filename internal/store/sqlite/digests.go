@@ -37,6 +37,9 @@ func scanDigest(rows *sql.Rows) (store.Digest, error) {
 		&listDead, &d.ListError, &d.ListTrackingID, &d.Open, &d.Behind, &behind)
 	d.CreatedAt, d.SpokeAt, d.GathersUntil, d.NotBefore = at(created), at(spoke), at(gathers), at(notBefore)
 	d.DeadAt, d.ListDeadAt, d.BehindSince = at(dead), at(listDead), at(behind)
+	if err != nil {
+		err = unreadable(fmt.Sprintf("digest %d", d.ID), err)
+	}
 	return d, err
 }
 
@@ -193,7 +196,7 @@ func (s *Store) oneDigest(ctx context.Context, what, where string, args ...any) 
 
 // PendingDigests implements store.Store.
 func (s *Store) PendingDigests(ctx context.Context, room string) ([]store.Digest, error) {
-	return query(ctx, s, "read pending digests", scanDigest, `SELECT `+digestColumns+` FROM (`+pendingDigests+`) p CROSS JOIN digests d ON d.id = p.id
+	return queryReadable(ctx, s, "read pending digests", scanDigest, `SELECT `+digestColumns+` FROM (`+pendingDigests+`) p CROSS JOIN digests d ON d.id = p.id
 		WHERE ?1 = '' OR d.room = ?1 ORDER BY d.id`, room)
 }
 
@@ -206,7 +209,7 @@ func (s *Store) DigestPosts(ctx context.Context, id int64, changed bool) ([]stor
 	if changed { // few of many as a rule, which the planner can't know
 		which = `INDEXED BY posts_digest_behind WHERE t.digest = ? AND ` + behindInDigest
 	}
-	return query(ctx, s, "read a digest's posts", scanPost, `SELECT `+postColumns+` FROM posts t `+which, id)
+	return queryReadable(ctx, s, "read a digest's posts", scanPost, `SELECT `+postColumns+` FROM posts t `+which, id)
 }
 
 // DigestKeys implements store.Store. The index holds all that is asked for.

@@ -15,6 +15,9 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (all []T, e
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		v, err := scan(rows)
+		if err == errSkip {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

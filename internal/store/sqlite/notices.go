@@ -18,6 +18,9 @@ func scanNotice(rows *sql.Rows) (store.Notice, error) {
 	err := rows.Scan(&n.ID, &n.Kind, &n.Sender, &n.Room, &n.RoomID, &n.Person, &n.Bot, &n.ParentID, &n.Markdown, &n.Text, &n.Card, &n.Dedup,
 		&n.State, &n.MessageID, &n.Version, &n.SentVersion, &n.Edits, &n.Attempts, &notBefore, &n.LastError, &n.TrackingID, &created, &changed)
 	n.NotBefore, n.CreatedAt, n.ChangedAt = at(notBefore), at(created), at(changed)
+	if err != nil {
+		err = unreadable(fmt.Sprintf("notice %d", n.ID), err)
+	}
 	return n, err
 }
 
@@ -72,7 +75,7 @@ const pendingNotices = `SELECT ` + noticeColumns + ` FROM notices WHERE state = 
 
 // PendingNotices implements store.Store.
 func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
-	return query(ctx, s, "read pending notices", scanNotice, pendingNotices)
+	return queryReadable(ctx, s, "read pending notices", scanNotice, pendingNotices)
 }
 
 // SaveNotice implements store.Store. n.Version is the body that was tried: what

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -28,6 +29,9 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt = at(joined), at(tell), at(remind), at(escalate)
 	p.OpenedAt, p.DirtySince, p.HoldUntil = at(opened), at(dirty), at(hold)
 	p.NotBefore, p.DeadAt, p.DeliveredAt = at(notBefore), at(dead), at(delivered)
+	if err != nil {
+		err = unreadable(fmt.Sprintf("post of %s in %s", p.Key, p.Room), err)
+	}
 	return p, err
 }
 
@@ -182,7 +186,7 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	if err != nil {
 		return nil, err
 	}
-	found, err := query(ctx, s, "read posts", scanPost, postsByKey, list)
+	found, err := queryReadable(ctx, s, "read posts", scanPost, postsByKey, list)
 	if err != nil {
 		return nil, err
 	}
@@ -193,29 +197,37 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	return byKey, nil
 }
 
+// dueBy leaves out posts whose room isn't told of them before a time: their problem is held back from
+// a room that doesn't know of it, or an attempt failed.
+const dueBy = ` AND max(t.not_before, CASE WHEN t.open = 1 AND t.root_id = '' AND t.told_seq = 0 THEN max(t.hold_until, t.tell_after) ELSE 0 END) <= ?`
+
 // The partial index holds nothing but what is behind.
 const pendingPosts = `SELECT ` + postColumns + `
 	FROM (SELECT DISTINCT value AS room FROM json_each(?)) r CROSS JOIN posts t ON t.room = r.room
-	WHERE ` + behind + ` ORDER BY t.dirty_since, t.event_id, t.source, t.room`
+	WHERE ` + behind + dueBy + ` ORDER BY t.dirty_since, t.event_id, t.source, t.room`
 
 // PendingPosts implements store.Store.
-func (s *Store) PendingPosts(ctx context.Context, rooms []string) ([]store.Post, error) {
+func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
+	until := int64(math.MaxInt64)
+	if !dueBefore.IsZero() {
+		until = micro(dueBefore)
+	}
 	if rooms == nil {
-		return query(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
-			FROM posts t WHERE `+behind+` ORDER BY t.dirty_since, t.event_id, t.source, t.room`)
+		return queryReadable(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
+			FROM posts t WHERE `+behind+dueBy+` ORDER BY t.dirty_since, t.event_id, t.source, t.room`, until)
 	}
 	list, err := json.Marshal(rooms)
 	if err != nil {
 		return nil, err
 	}
-	return query(ctx, s, "read pending posts", scanPost, pendingPosts, string(list))
+	return queryReadable(ctx, s, "read pending posts", scanPost, pendingPosts, string(list), until)
 }
 
 const duePosts = `SELECT ` + postColumns + ` FROM posts t WHERE t.due_at > 0 AND t.due_at <= ? ORDER BY t.due_at LIMIT ?`
 
 // DuePosts implements store.Store.
 func (s *Store) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {
-	return query(ctx, s, "read due posts", scanPost, duePosts, micro(now), limited(limit))
+	return queryReadable(ctx, s, "read due posts", scanPost, duePosts, micro(now), limited(limit))
 }
 
 // toldAllTheSame: while the room was being told it became known that a maintenance holds

@@ -55,6 +55,8 @@ type Store struct {
 	prepared sync.Map // text → *sql.Stmt of read
 	prepares atomic.Int64
 
+	unreadable sync.Map // why a row can't be read → true, once the log has said so
+
 	pruned atomic.Int64 // every entry up to this id is gone or set aside
 
 	closing sync.Once

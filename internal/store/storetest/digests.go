@@ -21,7 +21,7 @@ func testDigestOver(t *testing.T, open Opener) {
 	_, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("2")}, t0)
 	require.NoError(t, err)
 	require.Equal(t, []alert.Key{key("1")}, joined)
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 1)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t), 1)
 }
 
 // A post is pending by itself, or in one digest: joining, being shown, changing
@@ -44,7 +44,7 @@ func testDigests(t *testing.T, open Opener) {
 	st := stats(t, s)
 	require.EqualValues(t, 5, st.PostsPending, "1 in db, what is held, 5, and the digest")
 	require.Equal(t, t0, st.OldestPending)
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 4)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t), 4)
 	again, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("5")}, t0)
 	require.NoError(t, err)
 	require.Empty(t, joined)
@@ -157,7 +157,7 @@ func testGathering(t *testing.T, open Opener) {
 	}
 	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("9")}, must(s.DigestKeys(t.Context(), d.ID))(t))
 	require.Equal(t, 3, must(s.Digest(t.Context(), d.ID))(t).Joined, "who was there already isn't counted again")
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 6)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t), 6)
 	require.Len(t, must(s.PendingDigests(t.Context(), "noc"))(t), 1)
 	for _, p := range must(s.DigestPosts(t.Context(), d.ID, false))(t) {
 		if p.Key == key("1") {
@@ -194,7 +194,7 @@ func testGathering(t *testing.T, open Opener) {
 	_, _, err = s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("6")}, now)
 	require.NoError(t, err)
 	comes(post("10", "noc", 1))
-	require.Len(t, must(s.PendingPosts(t.Context(), nil))(t), 8)
+	require.Len(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t), 8)
 	newest := must(s.NewestDigest(t.Context(), "noc", ""))(t)
 	for until, took := range map[time.Time]int{now.Add(-time.Second): 0, now.Add(time.Hour): 1} {
 		newest.GathersUntil, newest.GathersBelow = until, alert.Disaster

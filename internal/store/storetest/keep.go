@@ -155,7 +155,7 @@ func testClose(t *testing.T, open Opener) {
 		"KeysByEventID":      func() error { _, err := s.KeysByEventID(ctx, "1"); return err },
 		"CommitFold":         func() error { return s.CommitFold(ctx, store.Fold{}) },
 		"PostsOf":            func() error { _, err := s.PostsOf(ctx, nil); return err },
-		"PendingPosts":       func() error { _, err := s.PendingPosts(ctx, nil); return err },
+		"PendingPosts":       func() error { _, err := s.PendingPosts(ctx, nil, time.Time{}); return err },
 		"SavePost":           func() error { return s.SavePost(ctx, key("1"), "noc", store.Cursor{}) },
 		"PostByMessage":      func() error { _, err := s.PostByMessage(ctx, "M"); return err },
 		"AddNotice":          func() error { _, err := s.AddNotice(ctx, store.Notice{}); return err },

@@ -153,7 +153,7 @@ func testPendingPosts(t *testing.T, open Opener) {
 	require.NoError(t, s.SavePost(t.Context(), key("5"), "noc", store.Cursor{State: store.PostDead, DeadAt: t0}))
 
 	pending := func(rooms ...string) (all []string) {
-		for _, p := range must(s.PendingPosts(t.Context(), rooms))(t) {
+		for _, p := range must(s.PendingPosts(t.Context(), rooms, time.Time{}))(t) {
 			require.True(t, p.Pending())
 			all = append(all, p.Key.EventID)
 		}
@@ -162,13 +162,43 @@ func testPendingPosts(t *testing.T, open Opener) {
 	require.Equal(t, []string{"2", "1"}, pending("noc"))
 	require.ElementsMatch(t, []string{"2", "1", "3"}, pending("noc", "db", "noc"))
 	require.ElementsMatch(t, []string{"2", "1", "3"}, pending()) // nil: every room
-	require.Empty(t, must(s.PendingPosts(t.Context(), []string{}))(t))
+	require.Empty(t, must(s.PendingPosts(t.Context(), []string{}, time.Time{}))(t))
 	require.Empty(t, pending("nowhere"))
 	require.EqualValues(t, 3, stats(t, s).PostsPending)
 
 	// A dead letter stays dead when its problem goes on.
 	fold(t, s, store.Fold{Posts: []store.Post{post("5", "noc", 2)}})
 	require.Equal(t, []string{"2", "1"}, pending("noc"))
+
+	// What isn't due yet can be left out.
+	later := t0.Add(time.Hour)
+	waits := func(id string, change func(*store.Post)) {
+		p := post(id, "ops", 2)
+		p.Open = true
+		change(&p)
+		fold(t, s, store.Fold{Posts: []store.Post{p}})
+		require.NoError(t, s.SavePost(t.Context(), p.Key, p.Room, p.Cursor))
+	}
+	waits("held", func(p *store.Post) { p.HoldUntil = later })
+	waits("quiet", func(p *store.Post) { p.TellAfter = later })
+	waits("failed", func(p *store.Post) { p.NotBefore = later })
+	waits("held, over", func(p *store.Post) { p.HoldUntil, p.Open = later, false })
+	waits("held, known", func(p *store.Post) { p.HoldUntil, p.RootID = later, "M" })
+	waits("quiet, told", func(p *store.Post) { p.TellAfter, p.ToldSeq = later, 1 })
+	due := func(before time.Time) (all []string) {
+		for _, rooms := range [][]string{{"ops"}, nil} {
+			all = nil
+			for _, p := range must(s.PendingPosts(t.Context(), rooms, before))(t) {
+				if p.Room == "ops" {
+					all = append(all, p.Key.EventID)
+				}
+			}
+		}
+		return all
+	}
+	require.ElementsMatch(t, []string{"held, over", "held, known", "quiet, told"}, due(later.Add(-time.Microsecond)))
+	require.Len(t, due(later), 6)
+	require.Len(t, due(time.Time{}), 6)
 }
 
 // A dead letter is shown, and can be replayed or dropped.
@@ -200,7 +230,7 @@ func testDeadLetters(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.DeadNotices)
 
 	require.NoError(t, s.ReplayDead(t.Context(), "post:main/1@"+room))
-	pending := must(s.PendingPosts(t.Context(), []string{room}))(t)
+	pending := must(s.PendingPosts(t.Context(), []string{room}, time.Time{}))(t)
 	require.Len(t, pending, 1)
 	require.Zero(t, pending[0].Attempts)
 	require.Zero(t, pending[0].NotBefore)

@@ -142,14 +142,14 @@ func testFoldAtomic(t *testing.T, open Opener) {
 	}
 	require.Error(t, s.CommitFold(t.Context(), bad))
 	require.Empty(t, must(s.FindProblems(t.Context(), store.Filter{}))(t))
-	require.Empty(t, must(s.PendingPosts(t.Context(), []string{"noc"}))(t))
+	require.Empty(t, must(s.PendingPosts(t.Context(), []string{"noc"}, time.Time{}))(t))
 	require.Empty(t, must(s.PendingNotices(t.Context()))(t))
 	require.EqualValues(t, 1, stats(t, s).JournalPending)
 
 	bad.Applied = []int64{id}
 	fold(t, s, bad)
 	require.Len(t, must(s.FindProblems(t.Context(), store.Filter{}))(t), 1)
-	require.Len(t, must(s.PendingPosts(t.Context(), []string{"noc"}))(t), 1)
+	require.Len(t, must(s.PendingPosts(t.Context(), []string{"noc"}, time.Time{}))(t), 1)
 	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
 	require.Zero(t, stats(t, s).JournalPending)
 }

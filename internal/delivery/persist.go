@@ -1,0 +1,98 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+const (
+	storeBase = 100 * time.Millisecond
+	storeMost = 5 * time.Second
+)
+
+// persist is attempt for callers that needn't know why it failed.
+func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context.Context) error) bool {
+	err := d.attempt(ctx, what, do)
+	if errors.Is(err, store.ErrRejected) {
+		d.Log.Error("the store can't take or read this; everything else goes on", "doing", what, "err", err)
+	}
+	return err == nil
+}
+
+// attempt reads or writes the store until that succeeds. It gives up when ctx ends, and where
+// another attempt can't succeed: what is asked for isn't there (store.ErrNotFound), or the store can't
+// take or read it (store.ErrRejected). Whoever waits in it makes no calls: while the store
+// is away no more is repeated by a crash than one message for each worker.
+func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context.Context) error) error {
+	for n := 1; ; n++ {
+		err := do(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrClosed):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		d.Metrics.StoreErrors.Inc()
+		if errors.Is(err, store.ErrRejected) {
+			return err
+		}
+		d.Log.Error("the store failed; trying again", "doing", what, "attempt", n, "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(Backoff(n, storeBase, storeMost, d.Jitter())):
+		}
+	}
+}
+
+// problems reads problems. Those that can't be read are left out, as those are that the store
+// doesn't have, so that one damaged document stops neither its bot nor its digest. broken is
+// why one couldn't be read; false when ctx ended.
+func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (found map[alert.Key]alert.Problem, broken error, ok bool) {
+	err := b.attempt(ctx, what, func(ctx context.Context) (err error) {
+		found, err = b.Store.Problems(ctx, keys)
+		return err
+	})
+	switch {
+	case err == nil:
+		return found, nil, true
+	case !errors.Is(err, store.ErrRejected):
+		return nil, nil, false
+	case len(keys) == 1:
+		b.Log.Error("a problem can't be read; everything else goes on", "key", keys[0].String(), "bot", b.name, "err", err)
+		return map[alert.Key]alert.Problem{}, err, true
+	}
+	// Which one it is, is found by halving.
+	found, broken, ok = b.problems(ctx, what, keys[:len(keys)/2])
+	if !ok {
+		return nil, nil, false
+	}
+	rest, other, ok := b.problems(ctx, what, keys[len(keys)/2:])
+	for k, p := range rest {
+		found[k] = p
+	}
+	return found, errors.Join(broken, other), ok
+}
+
+// save writes how far a task, or a digest, got. Where the store rejects that, the task is skipped
+// until the relay starts again: each further attempt would say once more what the room was told already.
+func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {
+	err := b.attempt(l.save, what, do)
+	if errors.Is(err, store.ErrRejected) {
+		b.skipped.Store(id, true)
+		b.Log.Error("its progress can't be saved: skipped until the relay starts again", "task", id, "bot", b.name, "doing", what, "err", err)
+	}
+	return err == nil
+}
+
+// skips says whether a task, or a digest, is skipped.
+func (b *bot) skips(id string) bool {
+	_, skipped := b.skipped.Load(id)
+	return skipped
+}

@@ -1,0 +1,96 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Reading what is behind, in case that a wake was lost, wakes nobody who waits and of whom there is
+// no news. It finds what nobody was woken for, in time.
+func TestARescanWakesOnlyForNews(t *testing.T) {
+	reads := func(w *world) (read *int) {
+		read = new(int)
+		w.store.mu.Lock()
+		defer w.store.mu.Unlock()
+		w.store.fail = func(op string) error {
+			if op == "Problems" || op == "Notice" {
+				*read++
+			}
+			return nil
+		}
+		return read
+	}
+	inWorld(t, func(o *Options) { o.Rescan = time.Second }, func(t *testing.T, w *world) {
+		w.webex.set(func(f *fakeWebex) { f.meet = func(aCall) *trouble { return &trouble{status: 500} } })
+		for n := range 20 {
+			w.fold(n, nil, "noc")
+		}
+		w.notice(store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
+		w.pass(10 * time.Minute)
+		read, before := reads(w), len(w.ops())
+		w.pass(10 * time.Minute)
+		tries := len(w.ops()) - before
+		require.NotZero(t, tries)
+		require.LessOrEqual(t, *read, 8*tries, "%d rescans woke nobody: what waits was looked at for %d tries", 600, tries)
+
+		// News of one that waits, for which nobody was woken.
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.pass(5 * time.Minute)
+		require.Zero(t, w.store.pending())
+		w.store.fold(key(1), resolve)
+		w.pass(3 * time.Second)
+		require.Zero(t, w.store.pending(), "found by the rescan")
+	})
+}
+
+// What is held back isn't read until it is nearly due, and is told in time, across a restart too.
+func TestWhatIsHeldIsReadWhenItIsDue(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		until := time.Now().Add(8*time.Hour + 7*time.Second)
+		for n := range 50 {
+			w.store.fold(key(n), nil, "noc")
+			w.store.mu.Lock()
+			w.store.posts[key(n)][0].TellAfter = until
+			w.store.mu.Unlock()
+		}
+		w.stop()
+		w.start()
+		w.pass(4 * time.Hour)
+		require.Zero(t, w.metric("alert_relay_delivery_queue", "bot", "noc"), "nothing is held in memory for hours")
+		w.store.fold(key(7), severity(alert.Disaster))
+		w.store.mu.Lock()
+		w.store.posts[key(7)][0].TellAfter = time.Time{}
+		w.store.mu.Unlock()
+		w.pass(w.d.Rescan + time.Second)
+		require.NotEmpty(t, w.store.post(key(7), "noc").RootID, "what may be told sooner is found")
+		w.pass(time.Until(until) - time.Second)
+		require.Empty(t, w.store.post(key(8), "noc").RootID)
+		require.Equal(t, 49, w.store.pending())
+		w.pass(30 * time.Second)
+		require.Zero(t, w.store.pending())
+		first := slices.IndexFunc(w.webex.seen(), func(c aCall) bool { return c.at.After(until.Add(-time.Second)) })
+		require.Less(t, w.webex.seen()[first].at.Sub(until), 100*time.Millisecond)
+	})
+}
+
+// However much is behind, reading it costs a hundredth of the time at most.
+func TestRescanAfter(t *testing.T) {
+	for _, tc := range []struct{ took, last, least, want time.Duration }{
+		{0, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		{100 * time.Millisecond, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		{500 * time.Millisecond, 30 * time.Second, 30 * time.Second, 50 * time.Second},
+		{2 * time.Second, 30 * time.Second, 30 * time.Second, time.Minute},
+		{2 * time.Second, time.Minute, 30 * time.Second, 2 * time.Minute},
+		{2 * time.Second, 10 * time.Minute, 30 * time.Second, 200 * time.Second},
+		{time.Millisecond, 10 * time.Minute, 30 * time.Second, 30 * time.Second},
+	} {
+		require.Equal(t, tc.want, rescanAfter(tc.took, tc.last, tc.least), fmt.Sprint(tc))
+	}
+}

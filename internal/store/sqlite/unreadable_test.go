@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// A row that can't be read hides no other of its list; the log names it once, and asked for by
+// itself it is store.ErrRejected.
+func TestUnreadableRows(t *testing.T) {
+	for name, tc := range map[string]struct{ damage, named string }{
+		"a post's revision":   {`UPDATE posts SET desired = 'many' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a post's flag":       {`UPDATE posts SET open = 'perhaps' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a post's time":       {`UPDATE posts SET joined_at = 'yesterday' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a notice's version":  {`UPDATE notices SET version = 'one' WHERE id = 2`, "notice 2"},
+		"a notice's edits":    {`UPDATE notices SET edits = x'00ff' WHERE id = 2`, "notice 2"},
+		"a digest's counters": {`UPDATE digests SET joined = 'all' WHERE id = 2`, "digest 2"},
+		"a digest's flag":     {`UPDATE digests SET complete = 'no idea' WHERE id = 2`, "digest 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, s.Close()) }()
+			var keys []alert.Key
+			for _, id := range []string{"1", "2", "3", "4", "5"} {
+				k := alert.Key{Source: "main", EventID: id}
+				keys = append(keys, k)
+				require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: k, Revision: 1, State: alert.StateOpen}}, Posts: []store.Post{{
+					Key: k, Room: "noc", Desired: 1, Open: true, DirtySince: time.Now(),
+				}}}))
+			}
+			for range 3 {
+				_, err := s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
+				require.NoError(t, err)
+			}
+			for _, k := range keys[3:] {
+				_, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{k}, time.Now())
+				require.NoError(t, err)
+			}
+			rows := func() (posts, of, notices, digests int) {
+				pending, err := s.PendingPosts(t.Context(), nil, time.Time{})
+				require.NoError(t, err)
+				byKey, err := s.PostsOf(t.Context(), keys)
+				require.NoError(t, err)
+				letters, err := s.PendingNotices(t.Context())
+				require.NoError(t, err)
+				groups, err := s.PendingDigests(t.Context(), "noc")
+				require.NoError(t, err)
+				return len(pending), len(byKey), len(letters), len(groups)
+			}
+			posts, of, notices, digests := rows()
+			require.Equal(t, []int{3, 5, 3, 2}, []int{posts, of, notices, digests})
+			require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error { _, err := t.exec(tc.damage); return err }))
+			for range 3 {
+				p, o, n, d := rows()
+				switch sort, _, _ := strings.Cut(tc.named, " "); sort {
+				case "post":
+					require.Equal(t, []int{2, 4, 3, 2}, []int{p, o, n, d})
+				case "notice":
+					require.Equal(t, []int{3, 5, 2, 2}, []int{p, o, n, d})
+					_, err = s.Notice(t.Context(), 2)
+					require.ErrorIs(t, err, store.ErrRejected)
+				case "digest":
+					require.Equal(t, []int{3, 5, 3, 1}, []int{p, o, n, d})
+					_, err = s.Digest(t.Context(), 2)
+					require.ErrorIs(t, err, store.ErrRejected)
+				}
+			}
+			require.Equal(t, 1, strings.Count(log.String(), "can't be read: skipped"), log.String())
+			require.Contains(t, log.String(), tc.named)
+		})
+	}
+}
