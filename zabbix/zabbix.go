@@ -1,10 +1,11 @@
-// Package zabbix holds what Zabbix imports: the media type that tells the
-// relay of events. How to use it is in README.md beside it.
+// Package zabbix holds what Zabbix imports: the media type that sends events to
+// the relay. How to use it is in README.md beside it.
 package zabbix
 
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ import (
 var MediaType []byte
 
 // Name is the media type's name in Zabbix, by which an import finds it again.
-const Name = "Webex (nms-alert-relay)"
+const Name = "Webex (alert-relay)"
 
 // Settings are the parameters that an installation sets.
 type Settings struct {
@@ -25,20 +26,35 @@ type Settings struct {
 	HTTPProxy string // between the Zabbix server and the relay
 }
 
-// Filled is MediaType with these settings in place; what is empty stays as it
-// is shipped. Setting them before the import has two uses: a later import
-// doesn't undo them, and they stay in front of the parameters, out of reach of
-// Zabbix's cut at 65,535 characters (a parameter that is changed afterwards moves
-// behind the others where the database is PostgreSQL: measured on 6.0 and 7.0).
+// Filled is MediaType with these settings in place; what is empty stays as it is shipped. They are filled in twice: as
+// parameters, which an administrator sees and may change, and in the script. Zabbix cuts all parameters together at 65,535
+// characters, and where its database is PostgreSQL a parameter that was changed after the first import stands behind all
+// others (measured on 6.0 and 7.0), so a long value cuts it off. The script is never cut.
 func Filled(s Settings) []byte {
 	out := MediaType
+	given := map[string]string{}
 	for name, value := range map[string]string{"URL": s.URL, "SECRET": s.Secret, "SOURCE": s.Source, "HTTP_PROXY": s.HTTPProxy} {
 		if value != "" {
 			out = set(out, name, value)
+			given[name] = value
 		}
 	}
-	return out
+	if len(given) == 0 {
+		return out
+	}
+	inScript, err := json.Marshal(given)
+	if err != nil {
+		panic(err) // no map of texts fails
+	}
+	line := []byte("var FILLED_IN = {};\n")
+	if !bytes.Contains(out, line) {
+		panic("zabbix: the script has no place for settings") // the file is embedded, and a test fills it in
+	}
+	return bytes.Replace(out, line, []byte("var FILLED_IN = "+string(inScript)+";\n"), 1)
 }
+
+// lineEnds are folded into a space in a single-quoted scalar. No address has one, and config refuses such a secret.
+var lineEnds = strings.NewReplacer("\r", " ", "\n", " ", "\u0085", " ", "\u2028", " ", "\u2029", " ")
 
 // set replaces the value on the line after a parameter's name.
 func set(yaml []byte, name, value string) []byte {
@@ -47,9 +63,7 @@ func set(yaml []byte, name, value string) []byte {
 	if !found || !ended {
 		panic("zabbix: the media type has no parameter " + name) // the file is embedded, and a test fills it in
 	}
-	// In a single-quoted scalar a line break would be folded into a space; no
-	// address and no secret has one.
-	value = strings.Join(strings.Fields(value), " ")
-	line := "          name: " + name + "\n          value: '" + strings.ReplaceAll(value, "'", "''") + "'\n"
+	value = strings.ReplaceAll(lineEnds.Replace(value), "'", "''")
+	line := "          name: " + name + "\n          value: '" + value + "'\n"
 	return bytes.Join([][]byte{head, []byte(line), tail}, nil)
 }

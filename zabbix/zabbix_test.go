@@ -190,6 +190,10 @@ func TestFilled(t *testing.T) {
 			want.Parameters[i].Value = s.HTTPProxy
 		}
 	}
-	require.Equal(t, want, parse(t, Filled(s)))
+	got := parse(t, Filled(s))
+	inScript := `var FILLED_IN = {"HTTP_PROXY":"http://proxy:3128","SECRET":"it's: \"a\" #{secret} \\n","SOURCE":"main: 'one'","URL":"https://relay.example.com"};`
+	require.Contains(t, got.Script, inScript+"\n")
+	want.Script = strings.Replace(want.Script, "var FILLED_IN = {};", inScript, 1)
+	require.Equal(t, want, got)
 	require.Equal(t, string(MediaType), string(Filled(Settings{})))
 }
