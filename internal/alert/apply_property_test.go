@@ -175,6 +175,7 @@ func (g generator) event() Event {
 		}
 		u := g.update()
 		u.At = u.At.Add(zone)
+		e.ReceivedAt = e.ReceivedAt.Add(time.Duration(pick(g, "later", 0, 0, 15, 60, 65)) * time.Minute)
 		u.Actor.Name = pick(g, "author", "", HiddenAuthor, "Bob Builder (bob)")
 		if !u.Actions.SuppressUntil.IsZero() {
 			u.Actions.SuppressUntil = u.Actions.SuppressUntil.Add(zone)

@@ -30,6 +30,8 @@ const (
 	zoneStep = 15 * minute
 	// actionSlack is how far the relay's clock may be from Zabbix's.
 	actionSlack = 2 * minute
+	// tellingWindow is how far apart two tellings of one update are received.
+	tellingWindow = 60 * minute
 )
 
 // piece is one telling of an update. Its message is that of the timeline entry
@@ -134,23 +136,26 @@ func (c piece) newSeverity() int {
 	return int(c.Change.New)
 }
 
-// key is what makes a telling the same as another of the same origin: never
-// the author, who is named differently for different recipients.
+// key identifies a telling among those of the same origin. It never holds the
+// author, who is named differently for different recipients.
 func (c piece) key() string {
-	if c.Origin == asked {
-		return "ack:" + c.AckID
-	}
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, messageKey(c.message))
-	sum := strconv.FormatUint(h.Sum64(), 16)
 	switch {
+	case c.Origin == asked:
+		return "ack:" + c.AckID
 	case c.Origin == did:
-		return "did:" + strconv.FormatInt(c.At, 10) + ":" + sum + ":" + c.Email
+		return "did:" + strconv.FormatInt(c.At, 10) + ":" + c.words() + ":" + c.Email
 	case c.Blank:
 		return "told:blank:" + strconv.FormatInt(c.At/minute, 10)
 	default:
-		return "told:" + strconv.FormatInt(c.At%zoneStep/second, 10) + ":" + sum
+		return "told:" + strconv.FormatInt(c.At/second, 10) + ":" + c.words()
 	}
+}
+
+// words is a hash of what the telling says was done, which is the same in every time zone.
+func (c piece) words() string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, messageKey(c.message))
+	return strconv.FormatUint(h.Sum64(), 16)
 }
 
 // same says whether two tellings have the same key, without making it.
@@ -169,8 +174,37 @@ func (c piece) same(o piece) bool {
 	case c.Blank:
 		return c.At/minute == o.At/minute
 	default:
-		return c.At%zoneStep/second == o.At%zoneStep/second
+		return c.At/second == o.At/second
 	}
+}
+
+// seen is when the relay received the telling; for an exact one, when the update happened.
+func (c piece) seen() int64 {
+	if c.Seen != 0 {
+		return c.Seen
+	}
+	return c.At
+}
+
+// zoneError is how far a telling's time is from when it was received: the least of several
+// zones is the right one.
+func (c piece) zoneError() int64 {
+	if c.Exact {
+		return -1
+	}
+	return distance(c.At, c.Seen)
+}
+
+// zoneApart says whether two tellings of the same words, whose times are equal modulo
+// zoneStep, can be one update told in two time zones. Where their receptions are as far apart
+// as their times, somebody did the same again that much later. The tellings of one update
+// arrive within tellingWindow: Zabbix tries no longer.
+func zoneApart(c, o piece) bool {
+	shift, gap := c.At-o.At, c.seen()-o.seen()
+	if distance(c.At, o.At) < second {
+		return true
+	}
+	return distance(c.seen(), o.seen()) <= tellingWindow && distance(shift, gap) > actionSlack
 }
 
 // merge takes the better part of each of two tellings that have the same key,
@@ -261,6 +295,7 @@ func group(pieces []piece) [][]int {
 	for i := range pieces {
 		toldOf[i], didOf[i], home[i] = none, none, none
 	}
+	mergeZones(pieces, home)
 	pairUp := func(of []int, pairs []pair) {
 		slices.SortFunc(pairs, orderPairs)
 		for _, p := range pairs {
@@ -296,15 +331,49 @@ func group(pieces []piece) [][]int {
 		}
 	}
 	for i := range pieces {
-		if home[i] != none {
-			groups[at[home[i]]] = append(groups[at[home[i]]], i)
+		if home[i] == none {
+			continue
 		}
+		lead := home[i]
+		for home[lead] != none {
+			lead = home[lead]
+		}
+		groups[at[lead]] = append(groups[at[lead]], i)
 	}
 	rank := map[string]int{asked: 0, did: 1, told: 2}
 	for _, g := range groups {
 		slices.SortStableFunc(g, func(a, b int) int { return rank[pieces[a].Origin] - rank[pieces[b].Origin] })
 	}
 	return groups
+}
+
+// mergeZones gives a payload's telling the home of an earlier one that says the same in another
+// time zone. The earliest received of each update stays without a home.
+func mergeZones(pieces []piece, home []int) {
+	var payloads []int
+	for i, c := range pieces {
+		if c.Origin == told && !c.Blank {
+			payloads = append(payloads, i)
+		}
+	}
+	if len(payloads) < 2 {
+		return
+	}
+	slices.SortStableFunc(payloads, func(a, b int) int { return cmp.Compare(pieces[a].Seen, pieces[b].Seen) })
+	type alike struct {
+		moment int64
+		words  string
+	}
+	first := map[alike][]int{}
+	for _, i := range payloads {
+		c := pieces[i]
+		k := alike{c.At % zoneStep / second, c.words()}
+		if j := slices.IndexFunc(first[k], func(j int) bool { return zoneApart(c, pieces[j]) }); j >= 0 {
+			home[i] = first[k][j]
+			continue
+		}
+		first[k] = append(first[k], i)
+	}
 }
 
 // candidates are the pairs of a piece of origin a that has no home yet and one
@@ -350,7 +419,7 @@ func alike(c, o piece) (int64, bool) {
 		if c.Blank {
 			return d, min(d, distance(c.At, o.At)) <= actionSlack
 		}
-		return d, d < second && c.within(o)
+		return d, d < second && c.within(o) && zoneApart(c, o)
 	case c.Origin == did && o.Origin == asked:
 		d := distance(c.At, o.At)
 		return d, d <= actionSlack && o.within(c) && o.Bits != 0

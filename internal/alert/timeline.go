@@ -166,7 +166,9 @@ func newEntry(pieces []piece, g []int) Entry {
 		case c.Origin == did:
 			own = cmp.Or(own, c)
 		default:
-			payload = cmp.Or(payload, c)
+			if payload == nil || c.zoneError() < payload.zoneError() {
+				payload = c
+			}
 			name = named(name, c.Name)
 		}
 	}
