@@ -128,7 +128,14 @@ func (c clock) compare(o clock) int {
 	return cmp.Or(cmp.Compare(c.Class, o.Class), cmp.Compare(o.Received, c.Received), cmp.Compare(o.At, c.At))
 }
 
-func (c clock) time() time.Time { return fromMicro(c.At) }
+// time is the moment, which no relay can have heard of before it came: a clock that is ahead, or
+// a time zone that couldn't be found, puts nothing into the future.
+func (c clock) time() time.Time {
+	if c.Received != 0 {
+		return fromMicro(min(c.At, c.Received))
+	}
+	return fromMicro(c.At)
+}
 
 // observed is the latest answer of the API.
 type observed struct {

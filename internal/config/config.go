@@ -92,7 +92,7 @@ type Source struct {
 	URL      string     `yaml:"url" validate:"required,service_url"` // the frontend's base URL; no trailing slash
 	APIToken Secret     `yaml:"api_token"`                           // api_token_file, api_token_env; without it no commands
 	Secrets  []Secret   `yaml:"secret"`                              // secret_file, secret_env: one, or a list while they rotate
-	TimeZone TimeZone   `yaml:"time_zone"`                           // of the receiving Zabbix user; UTC by default
+	TimeZone TimeZone   `yaml:"time_zone"`                           // of the receiving Zabbix user; derived from each payload by default
 	SendTo   SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
 	HTTP     HTTPClient `yaml:",inline"`
 }

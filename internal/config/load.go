@@ -181,7 +181,6 @@ func (l *loader) complete(cfg *Config) {
 		if !l.given(at("zabbix", i) + ".timeout") {
 			s.HTTP.Timeout = Duration(10 * time.Second)
 		}
-		s.TimeZone = orZone(s.TimeZone, TimeZone{time.UTC})
 		if s.SendTo == "" {
 			s.SendTo = SendToAdd
 		}

@@ -118,7 +118,8 @@ func (t Times) String() string {
 // MarshalText writes what String does.
 func (t Times) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// TimeZone is a time zone by its IANA name. After Load it is never nil.
+// TimeZone is a time zone by its IANA name. After Load it is nil for a source that names
+// none, and for nothing else: a source's zone that was written down beats a derived one.
 type TimeZone struct{ *time.Location }
 
 // ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".

@@ -131,8 +131,8 @@ func (r *Relay) decoded(e store.Entry, payload zabbix.Payload) (ledger.Decoded, 
 	if payload.Test {
 		return ledger.Decoded{Test: true, SendTo: payload.Macro("alert.sendto")}, nil
 	}
-	d := zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt}
-	if s, ok := r.cfg.Source(e.Source); ok && s.TimeZone.Location != nil {
+	d := zabbix.DecodeOptions{Source: e.Source, ReceivedAt: e.ReceivedAt}
+	if s, ok := r.cfg.Source(e.Source); ok {
 		d.Location = s.TimeZone.Location
 	}
 	event, err := payload.Event(d)

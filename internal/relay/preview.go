@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -192,7 +193,7 @@ func readPayload(name string, stdin io.Reader) ([]byte, error) {
 // A payload out of a file was received when Zabbix's own clock in it says, not now:
 // against another clock its time zone would come out wrong.
 func decodeOptions(cfg *config.Config, payload zabbix.Payload, now time.Time) zabbix.DecodeOptions {
-	d := zabbix.DecodeOptions{Source: payload.Source, Location: time.UTC, ReceivedAt: now}
+	d := zabbix.DecodeOptions{Source: payload.Source, ReceivedAt: now}
 	if cfg != nil && len(cfg.Zabbix) > 0 {
 		s := cfg.Zabbix[0]
 		if named, ok := cfg.Source(payload.Source); ok {
@@ -203,7 +204,7 @@ func decodeOptions(cfg *config.Config, payload zabbix.Payload, now time.Time) za
 	if d.Source == "" {
 		d.Source = "main"
 	}
-	if sent, err := time.ParseInLocation("2006.01.02 15:04:05", payload.Macro("date")+" "+payload.Macro("time"), d.Location); err == nil {
+	if sent, err := time.ParseInLocation("2006.01.02 15:04:05", payload.Macro("date")+" "+payload.Macro("time"), cmp.Or(d.Location, time.UTC)); err == nil {
 		d.ReceivedAt = sent
 	}
 	return d

@@ -7,52 +7,84 @@ import (
 
 // zone turns a payload's dates into moments. They are in the time zone of the
 // user who receives it, and the payload doesn't say which that is.
-type zone struct{ *time.Location }
+type zone struct {
+	*time.Location
+	// received decides between the two readings of an hour that a clock shows twice.
+	received time.Time
+}
 
-// How far a payload's own clock may be from the time at which it was received
-// for its time zone to be told from that: what a message takes on its way and
-// two clocks differ.
+// How far two clocks may differ, together with the time that a message takes on
+// its way, for one to confirm the other.
 const zoneSlack = 150 * time.Second
 
-// believable is how long a message may have been on its way for the configured
-// time zone to be believed at once. Zones differ by half an hour at least.
+// believable is how late a message may be for a zone east of UTC to be found in spite of that.
 const believable = 20 * time.Minute
 
-// zoneOf finds the time zone: by {TIMESTAMP} where it resolves; the configured one
-// where it makes the payload's clock right; else by how far that clock is from
-// the time of reception; else the configured one, or UTC where none is.
+// zoneOf finds the time zone. {TIMESTAMP} proves it where it resolves. A configured zone
+// counts unless the message would come from the future by it: a message from the past may
+// simply be late, since Zabbix tries for more than an hour. Without either, the zone is the
+// one in which the payload's own clock, {DATE} {TIME}, agrees with the time of reception;
+// UTC where there is none.
 func (p Payload) zoneOf(o DecodeOptions) zone {
-	configured := o.Location
-	if configured == nil {
-		configured = time.UTC
+	z := zone{o.Location, o.ReceivedAt}
+	if z.Location == nil {
+		z.Location = time.UTC
 	}
 	wall, ok := parseWall(p.macros.get(mDate), p.macros.get(mTime), time.UTC)
-	if !ok {
-		return zone{configured}
-	}
+	exact, proven := parseStamp(p.macros.get(mTimestamp))
 	now := o.ReceivedAt
-	if exact, ok := parseStamp(p.macros.get(mTimestamp)); ok {
+	if proven {
 		now = exact
 	}
-	if now.IsZero() {
-		return zone{configured}
+	if !ok || now.IsZero() {
+		return z
 	}
-	local, _ := parseWall(p.macros.get(mDate), p.macros.get(mTime), configured)
-	if lag := now.Sub(local); o.Location != nil && lag >= -zoneSlack && lag <= believable {
-		return zone{configured}
+	sent, _ := z.moment(p.macros.get(mDate), p.macros.get(mTime))
+	if lag := now.Sub(sent); o.Location != nil && lag >= -zoneSlack && (!proven || lag <= zoneSlack) {
+		return z
 	}
 	off := wall.Sub(now)
 	rounded := off.Round(15 * time.Minute)
 	if (off-rounded).Abs() <= zoneSlack && isOffset(rounded) {
-		return zone{time.FixedZone("", int(rounded/time.Second))}
+		return zone{time.FixedZone("", int(rounded/time.Second)), o.ReceivedAt}
 	}
 	// A clock that shows the future is in a zone ahead, and the message was on its way for a while.
 	for ahead := off.Truncate(15*time.Minute) + 15*time.Minute; off > 0 && ahead <= off+believable; ahead += 15 * time.Minute {
 		if isOffset(ahead) {
-			return zone{time.FixedZone("", int(ahead/time.Second))}
+			return zone{time.FixedZone("", int(ahead/time.Second)), o.ReceivedAt}
 		}
 	}
-	return zone{configured}
+	return z
+}
+
+// moment is a local date and time as a moment. Where clocks are put back, an hour has two:
+// the later one, unless the message was received before it.
+func (z zone) moment(date, clock string) (time.Time, bool) {
+	t, ok := parseWall(date, clock, z.Location)
+	if !ok || z.received.IsZero() {
+		return t, ok
+	}
+	for _, other := range [...]time.Time{t.Add(time.Hour), t.Add(-time.Hour)} {
+		if !sameWall(t, other, z.Location) {
+			continue
+		}
+		earlier, later := t, other
+		if other.Before(t) {
+			earlier, later = other, t
+		}
+		if later.After(z.received.Add(zoneSlack)) {
+			return earlier, true
+		}
+		return later, true
+	}
+	return t, true
+}
+
+// sameWall says whether a clock on the wall shows the same at two moments.
+func sameWall(a, b time.Time, loc *time.Location) bool {
+	_, x := a.In(loc).Zone()
+	_, y := b.In(loc).Zone()
+	return a.Add(time.Duration(x) * time.Second).Equal(b.Add(time.Duration(y) * time.Second))
 }
 
 // isOffset says whether some place has this offset from UTC. A message that was on
@@ -89,7 +121,7 @@ func (p Payload) moment(z zone, of timed) (at time.Time, exact bool) {
 	if t, ok := parseStamp(p.macros.get(of.stamp)); ok {
 		return t, true
 	}
-	t, _ := parseWall(p.macros.get(of.date), p.macros.get(of.clock), z.Location)
+	t, _ := z.moment(p.macros.get(of.date), p.macros.get(of.clock))
 	return t, false
 }
 
