@@ -136,6 +136,7 @@ type Facts struct {
 	Name               string            `json:"name,omitempty"`
 	Hosts              []Host            `json:"hosts,omitempty"`
 	Groups             []string          `json:"groups,omitempty"`
+	GroupsSplit        bool              `json:"groups_split,omitempty"` // Groups are parts of a joined list: a name with a comma is in several
 	Tags               []Tag             `json:"tags,omitempty"`
 	OpData             string            `json:"opdata,omitempty"`
 	TriggerID          string            `json:"trigger_id,omitempty"`

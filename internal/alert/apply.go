@@ -315,7 +315,7 @@ func (f Facts) looksLike(o Facts) bool {
 		f.TriggerDescription == o.TriggerDescription && f.TriggerURL == o.TriggerURL && f.TriggerURLName == o.TriggerURLName &&
 		f.ItemID == o.ItemID && f.ItemName == o.ItemName && f.Service == o.Service && f.RootCause == o.RootCause &&
 		f.CauseEventID == o.CauseEventID && f.Object == o.Object && slices.Equal(f.Hosts, o.Hosts) &&
-		slices.Equal(f.Groups, o.Groups) && sameTags(f.Tags, o.Tags)
+		slices.Equal(f.Groups, o.Groups) && f.GroupsSplit == o.GroupsSplit && sameTags(f.Tags, o.Tags)
 }
 
 // sameTags compares without order: Zabbix changes it from message to message.

@@ -74,6 +74,7 @@ func (c *codec) facts(f *Facts) {
 	c.text("name", &f.Name)
 	c.hosts("hosts", &f.Hosts)
 	elements(c, "groups", `","`, &f.Groups, c.string)
+	c.flag("groups_split", &f.GroupsSplit)
 	objects(c, "tags", &f.Tags, func(t *Tag) {
 		always(c, "tag", &t.Tag)
 		always(c, "value", &t.Value)

@@ -81,24 +81,25 @@ type merger struct {
 
 // fact takes a fact where its event is better than the one it is from; of two
 // equally good events the smaller value wins, so that the order doesn't matter.
-func fact[T any](m *merger, id int, s stamp, current *T, candidate T, nothing bool, compare func(a, b T) int) {
+func fact[T any](m *merger, id int, s stamp, current *T, candidate T, nothing bool, compare func(a, b T) int) (taken bool) {
 	if nothing {
-		return
+		return false
 	}
 	if m.stamps[id] != (stamp{}) {
 		if c := s.compare(m.stamps[id]); c < 0 || (c == 0 && compare(candidate, *current) >= 0) {
-			return
+			return false
 		}
 	}
 	*current, m.stamps[id], m.changed = candidate, s, true
+	return true
 }
 
 func text(m *merger, id int, s stamp, current *string, candidate string) {
 	fact(m, id, s, current, candidate, candidate == "", strings.Compare)
 }
 
-func list[T any](m *merger, id int, s stamp, current *[]T, candidate []T, compare func(a, b T) int) {
-	fact(m, id, s, current, candidate, len(candidate) == 0,
+func list[T any](m *merger, id int, s stamp, current *[]T, candidate []T, compare func(a, b T) int) (taken bool) {
+	return fact(m, id, s, current, candidate, len(candidate) == 0,
 		func(a, b []T) int { return slices.CompareFunc(a, b, compare) })
 }
 
@@ -125,7 +126,9 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 		p.Origin = Origin(origin)
 	}
 	text(m, factName, s, &p.Name, f.Name)
-	list(m, factGroups, s, &p.Groups, f.Groups, strings.Compare)
+	if list(m, factGroups, s, &p.Groups, f.Groups, strings.Compare) {
+		p.GroupsSplit = f.GroupsSplit
+	}
 	list(m, factTags, s, &p.Tags, f.Tags, compareTags)
 	text(m, factTriggerID, s, &p.TriggerID, f.TriggerID)
 	text(m, factTriggerName, s, &p.TriggerName, f.TriggerName)

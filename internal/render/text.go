@@ -82,6 +82,22 @@ func safeURL(address string) (target URL, host string) {
 	return URL(safe), u.Host
 }
 
+// absoluteURL joins a page of the frontend ("zabbix.php?action=…", "/zabbix/…") to the
+// frontend's base URL. Everything else is given as it is.
+func absoluteURL(text, base string) string {
+	text = strings.TrimSpace(text)
+	u, err := url.Parse(text)
+	if err != nil || base == "" || u.IsAbs() || u.Host != "" || u.Opaque != "" || strings.ContainsAny(text, " \\") ||
+		!strings.HasPrefix(u.Path, "/") && !strings.HasSuffix(u.Path, ".php") {
+		return text
+	}
+	frontend, err := url.Parse(strings.TrimRight(base, "/") + "/")
+	if err != nil {
+		return text
+	}
+	return frontend.ResolveReference(u).String()
+}
+
 // linkTarget percent-encodes what would end a markdown link or be markup in it.
 func linkTarget(address string) string {
 	const safe = "-._~:/?#[]%&=+,!$'"

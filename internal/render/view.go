@@ -306,7 +306,7 @@ func (b *builder) runbook(v *View) {
 	if b.p.TriggerURL == "" {
 		return
 	}
-	target, host := safeURL(b.p.TriggerURL)
+	target, host := safeURL(absoluteURL(b.p.TriggerURL, b.r.sources[b.p.Key.Source]))
 	if target == "" {
 		return
 	}

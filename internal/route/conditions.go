@@ -25,6 +25,7 @@ type condition interface {
 type subject struct {
 	problem *alert.Problem
 	now     time.Time
+	commas  []commaGlob // of the router
 
 	hosts  []string
 	groups []string
@@ -51,8 +52,57 @@ func (s *subject) groupNames() []string {
 		for _, g := range s.problem.Groups {
 			s.groups = append(s.groups, strings.ToLower(g))
 		}
+		if s.problem.GroupsSplit {
+			s.groups = rejoin(s.groups, s.commas)
+		}
 	}
 	return s.groups
+}
+
+// commaGlob is a pattern for host groups whose names hold commas: parts is how many pieces such a
+// name is split into.
+type commaGlob struct {
+	config.Glob
+	parts int
+}
+
+// commaGlobs finds those patterns, the ones of more parts first.
+func commaGlobs(routes []config.Route) (found []commaGlob, err error) {
+	for _, r := range routes {
+		for _, pattern := range r.Match.Groups {
+			n := strings.Count(pattern, ",") // "Berlin,*" too
+			if n == 0 {
+				continue
+			}
+			g, err := config.ParseGlob(pattern)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, commaGlob{g, n + 1})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b commaGlob) int { return b.parts - a.parts })
+	return found, nil
+}
+
+// rejoin puts together neighbours in a split list that are one name: the configuration says
+// which names hold commas. Their parts alone aren't names then, or a route for "DC 1" would get
+// what belongs to "Berlin, DC 1".
+func rejoin(parts []string, commas []commaGlob) (names []string) {
+	for len(parts) > 0 {
+		name, n := parts[0], 1
+		for _, g := range commas {
+			if g.parts > len(parts) {
+				continue
+			}
+			if joined := strings.Join(parts[:g.parts], ", "); g.Match(joined) {
+				name, n = joined, g.parts
+				break
+			}
+		}
+		names, parts = append(names, name), parts[n:]
+	}
+	return names
 }
 
 func (s *subject) tagPairs() []alert.Tag {

@@ -35,6 +35,7 @@ type Router struct {
 	byName   map[string]string // by the name in lower case
 	byID     map[string]string // by webexid.Key
 	allowed  func(email string) bool
+	commas   []commaGlob
 	quiet    map[string]config.QuietHours // by room
 	zones    map[string]*time.Location    // likewise
 }
@@ -74,6 +75,10 @@ func New(cfg *config.Config) (*Router, error) {
 			return nil, fmt.Errorf("route: %s: %w", route.Name, err)
 		}
 		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: conditions})
+	}
+	var err error
+	if r.commas, err = commaGlobs(cfg.Routes); err != nil {
+		return nil, fmt.Errorf("route: host groups: %w", err)
 	}
 	return r, r.timings(cfg)
 }
@@ -144,7 +149,7 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 
 // match asks the rules, and the default rooms where none matched.
 func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
-	s := subject{problem: &p, now: now}
+	s := subject{problem: &p, now: now, commas: r.commas}
 	var targets []Target
 	matched, winner := 0, ""
 	for i := range r.rules {

@@ -166,16 +166,32 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 		CauseEventID:       p.macros.get(mEventCauseID),
 		Object:             p.macros.get(mEventObject),
 	}
-	if groups := p.macros.get(mTriggerGroups); groups != "" {
-		f.Groups = strings.Split(groups, ", ")
-	}
-	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin)} {
+	f.Groups, f.GroupsSplit = groups(p.macros.get(mTriggerGroups))
+	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin), p.subject()} {
 		if f.Name == "" {
 			f.Name = name
 		}
 	}
 	f.Macros = p.macros.rest()
 	return f
+}
+
+// subject is {ALERT.SUBJECT} as a problem's name: all that Zabbix's own Slack media type has.
+func (p Payload) subject() string {
+	return strings.TrimPrefix(p.Macro("alert.subject"), "Problem: ") // as Zabbix's default message begins
+}
+
+// groups reads {TRIGGER.HOSTGROUP.NAME}, which joins names by ", ": where a name may hold that
+// too, the parts are all that is known. A JSON list of names says it exactly.
+func groups(text string) (names []string, split bool) {
+	if text == "" {
+		return nil, false
+	}
+	if strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &names) == nil {
+		return names, false
+	}
+	names = strings.Split(text, ", ")
+	return names, len(names) > 1
 }
 
 // occurrence names a discovery or autoregistration event, which have no name.
@@ -226,18 +242,21 @@ func (p Payload) hosts() (hosts []alert.Host) {
 	return hosts
 }
 
-// tags reads {EVENT.TAGSJSON}; where that isn't sent, or isn't whole, {EVENT.TAGS} as
-// well as it can be: "name:value" joined by ", ", both of which may hold either.
-func (p Payload) tags() []alert.Tag {
-	tags, ok := flatTags(p.macros.get(mEventTagsJSON))
-	if ok {
-		return tags
-	}
-	if text := p.macros.get(mEventTagsJSON); text != "" && json.Unmarshal([]byte(text), &tags) == nil {
-		return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
+// tags reads {EVENT.TAGSJSON}, also where it was sent as EVENT.TAGS, as Zabbix's own Slack media
+// type does. Where there is none, or not the whole of it, {EVENT.TAGS} is read as well as it can
+// be: "name:value" joined by ", ", both of which may hold either.
+func (p Payload) tags() (tags []alert.Tag) {
+	for _, of := range [...]macro{mEventTagsJSON, mEventTags} {
+		text := p.macros.get(of)
+		if tags, ok := flatTags(text); ok {
+			return tags
+		}
+		if tags = nil; strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &tags) == nil {
+			return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
+		}
 	}
 	tags = nil
-	if text := p.macros.get(mEventTags); text != "" {
+	if text := p.macros.get(mEventTags); text != "" && !strings.HasPrefix(text, `[{"tag"`) {
 		for part := range strings.SplitSeq(text, ", ") {
 			name, value, _ := strings.Cut(part, ":")
 			tags = append(tags, alert.Tag{Tag: name, Value: value})
