@@ -106,6 +106,8 @@ const (
 	KindAction Kind = "action"
 	// KindNudge is the relay's own word about a problem that nobody has acknowledged.
 	KindNudge Kind = "nudge"
+	// KindClock is time that passed: what ends by itself has ended.
+	KindClock Kind = "clock"
 )
 
 // Host is one host of a problem.

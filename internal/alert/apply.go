@@ -110,15 +110,21 @@ func (p *Problem) knew(e Event) bool {
 func (p *Problem) takeStates(e Event) bool {
 	m := &p.Merge
 	was := *m
-	if e.Cancelled {
+	switch {
+	case e.Kind == KindClock:
+		m.Clock = max(m.Clock, micro(e.At))
+		return m.Clock != was.Clock
+	case e.Cancelled:
 		m.Cancelled = firstKnown(m.Cancelled, micro(e.At))
-	} else if e.Kind == KindProblem || e.Kind == KindOccurrence {
+		m.Released = max(m.Released, micro(e.SentAt))
+	case e.Kind == KindProblem || e.Kind == KindOccurrence:
 		m.Problem = true
+		m.Alive = max(m.Alive, micro(e.SentAt))
 	}
 	m.Recovery = m.Recovery || e.Kind == KindRecovery
 	m.Resolved = m.Resolved || e.Resolved
 
-	changed := m.Cancelled != was.Cancelled || m.Problem != was.Problem || m.Recovery != was.Recovery || m.Resolved != was.Resolved
+	changed := m.Cancelled != was.Cancelled || m.Released != was.Released || m.Alive != was.Alive || m.Problem != was.Problem || m.Recovery != was.Recovery || m.Resolved != was.Resolved
 	set := func(state *seen, value int, until time.Time) {
 		if take(state, seen{micro(e.SentAt), micro(e.At), rankOf(e), value, micro(until)}) {
 			changed = true
@@ -206,7 +212,7 @@ func (p *Problem) takeTimes(e Event) bool {
 // takeFacts takes what describes the problem.
 func (p *Problem) takeFacts(e Event) bool {
 	switch {
-	case e.Kind == KindAction || e.Kind == KindNudge:
+	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock:
 		return false // the relay knew them already
 	case e.Kind != KindObservation:
 		return p.mergeFacts(e, e.Facts)
@@ -247,13 +253,15 @@ func (p *Problem) derive() {
 	}
 	p.Observed = m.Observation.At != 0
 	p.Announced = m.Problem || m.Confirmed
-	p.Cancelled = m.Cancelled != 0
+	// A problem that Zabbix tells again after the note (its host is enabled again, or another
+	// action goes on) isn't let go; one that is resolved has no escalation to cancel.
+	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
 	p.Gone = !m.Resolved && p.canBeGone() && m.Observation.Gone
 	p.CanClose = m.Observation.CanClose && !m.Observation.Gone
 	p.HeldBack = m.Observation.HeldBack && !m.Problem
 	p.Severity = Severity(m.Severity.Value)
 	p.Acknowledged = m.Ack.Value == 1
-	p.Suppressed = m.Suppressed.Value == 1
+	p.Suppressed = m.Suppressed.Value == 1 && (m.Suppressed.Until == 0 || m.Suppressed.Until > m.Clock)
 	p.SuppressedUntil = time.Time{}
 	if p.Suppressed {
 		p.SuppressedUntil = fromMicro(m.Suppressed.Until)
@@ -295,7 +303,7 @@ func (p *Problem) endedAt() time.Time {
 // timelineStale says whether the timeline says something else than the problem
 // that was changed from was.
 func (p *Problem) timelineStale(was Problem) bool {
-	return p.Announced != was.Announced || p.Cancelled != was.Cancelled || p.Origin != was.Origin ||
+	return p.Announced != was.Announced || p.Origin != was.Origin ||
 		(p.State == StateOccurred) != (was.State == StateOccurred) || p.Merge.Cancelled != was.Merge.Cancelled ||
 		!p.OpenedAt.Equal(was.OpenedAt) || !p.endedAt().Equal(was.endedAt())
 }

@@ -130,7 +130,7 @@ func (g generator) facts() Facts {
 }
 
 func (g generator) event() Event {
-	kinds := []Kind{KindProblem, KindUpdate, KindUpdate, KindRecovery, KindObservation, KindObservation, KindAction, KindAction, KindNudge}
+	kinds := []Kind{KindProblem, KindUpdate, KindUpdate, KindRecovery, KindObservation, KindObservation, KindAction, KindAction, KindNudge, KindClock}
 	e := Event{Key: Key{"main", "4711"}, Kind: pick(g, "kind", kinds...)}
 	e.ReceivedAt = epoch.Add(g.seconds("received"))
 	e.SentAt = e.ReceivedAt.Add(-time.Duration(pick(g, "age", 0, 0, 2)) * time.Second)
@@ -147,10 +147,16 @@ func (g generator) event() Event {
 		if o.Resolved {
 			o.ResolvedAt = e.At
 		}
+		if g.maybe("until") {
+			o.SuppressedUntil = epoch.Add(time.Hour + g.seconds("ends"))
+		}
 		for _, id := range rapid.SliceOfNDistinct(rapid.IntRange(1, 6), 0, 4, rapid.ID[int]).Draw(g.T, "acks") {
 			o.Updates = append(o.Updates, g.acknowledgement(id))
 		}
 		e.Observation = &o
+		return e
+	case KindClock:
+		e.At = epoch.Add(time.Hour + g.seconds("clock")) // about when suppressions end
 		return e
 	case KindNudge:
 		e.Nudge = &Nudge{

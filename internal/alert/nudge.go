@@ -62,14 +62,14 @@ func (p *Problem) takeNudge(e Event) bool {
 	return true
 }
 
-// Unattended says whether the problem is one of which people are reminded and
-// which escalates, and from when on: it is open, nobody has acknowledged it, and
-// nothing suppresses it, or for a time alone. from is now, or when that time ends.
+// Unattended says whether the problem escalates and reminds, and from when on: it is open,
+// nobody has acknowledged it, Zabbix has not let it go (Cancelled), and nothing suppresses it,
+// or only for a time. from is now, or when that time ends.
 func (p Problem) Unattended(now time.Time) (from time.Time, ok bool) {
 	switch {
-	case p.State != StateOpen || p.HeldBack || p.Acknowledged:
+	case p.State != StateOpen || p.HeldBack || p.Acknowledged || p.Cancelled:
 		return time.Time{}, false
-	case !p.Suppressed || !p.SuppressedUntil.IsZero() && !now.Before(p.SuppressedUntil):
+	case !p.SuppressedAt(now):
 		return now, true
 	}
 	return p.SuppressedUntil, !p.SuppressedUntil.IsZero()

@@ -25,7 +25,7 @@ const (
 	EntryOpened    EntryKind = "opened"
 	EntryUpdate    EntryKind = "update"
 	EntryResolved  EntryKind = "resolved"
-	EntryCancelled EntryKind = "cancelled" // Zabbix cancelled the escalation: no recovery will be told
+	EntryCancelled EntryKind = "cancelled" // Zabbix cancelled the escalation
 	EntryOccurred  EntryKind = "occurred"
 	EntryEscalated EntryKind = "escalated" // nobody acknowledged it in time: others were told
 	EntryReminded  EntryKind = "reminded"  // it goes on, and nobody has acknowledged it
@@ -62,7 +62,7 @@ type Problem struct {
 	Suppressed      bool      `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
 	HeldBack        bool      `json:"held_back,omitempty"` // suppressed by a maintenance before its problem was told
-	Cancelled       bool      `json:"cancelled,omitempty"`
+	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation, and has told neither its end nor that it goes on
 	Gone            bool      `json:"gone,omitempty"`      // Zabbix no longer knows it
 	Announced       bool      `json:"announced,omitempty"` // its problem event came, or the API confirmed it
 	CanClose        bool      `json:"can_close,omitempty"` // the API says that its trigger allows closing by hand
@@ -87,6 +87,12 @@ type Change struct {
 	Visible   bool // a room could see the difference: Revision went up
 	Opened    bool // the problem became known as open with this event
 	Resolved  bool // the problem became resolved with this event
+}
+
+// SuppressedAt says whether the problem is suppressed at that moment: Suppressed says what was
+// told last, and a suppression may have ended by itself since.
+func (p Problem) SuppressedAt(now time.Time) bool {
+	return p.Suppressed && p.Open() && (p.SuppressedUntil.IsZero() || now.Before(p.SuppressedUntil))
 }
 
 // Open says whether the problem goes on.

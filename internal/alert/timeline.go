@@ -78,7 +78,7 @@ func (p *Problem) retell() {
 	if at := p.endedAt(); !at.IsZero() {
 		add(keyResolved, EntryResolved, at)
 	}
-	if p.Cancelled {
+	if p.Merge.Cancelled != 0 {
 		add(keyCancelled, EntryCancelled, fromMicro(p.Merge.Cancelled))
 	}
 	for _, n := range p.Merge.Nudges {

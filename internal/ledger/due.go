@@ -23,12 +23,15 @@ type Nudged struct {
 type Due struct {
 	Fold   store.Fold
 	Nudged []Nudged
-	Faults []error // of posts whose clocks were stopped because of them
+	Ended  []alert.Key // problems whose suppression ended by itself: worth asking the API about
+	Faults []error     // of posts whose clocks were stopped because of them
 }
 
 // PlanDue plans what is to be done for posts whose clocks ran out. It is pure,
 // and what it plans is written in one transaction, so that nothing is done twice:
-//   - a problem that is over, acknowledged or suppressed isn't spoken of: its clocks stop;
+//   - a suppression that has ended by itself is over in the problem too, and every room
+//     of the problem is to show that;
+//   - a problem that is over, acknowledged, suppressed or let go by Zabbix isn't spoken of: its clocks stop;
 //   - in the room's quiet hours both wait for their end;
 //   - an escalation is a nudge, and a post in each of its rooms;
 //   - a reminder is a nudge, unless the problem escalates at that moment or the
@@ -49,7 +52,7 @@ func PlanDue(due []store.Post, known Known, rules Rules, now time.Time) Due {
 		}
 	}
 	b.finish()
-	out.Fold = b.out.Fold
+	out.Fold, out.Ended = b.out.Fold, b.out.Learned
 	return out
 }
 
@@ -72,6 +75,8 @@ func (b *batch) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	}()
 	t := b.rules.timing(*post)
 	e.problem = b.problem(stale.Key)
+	b.endSuppression(&e)
+	post.LookAt = lookAt(e.problem, b.now)
 	if from, runs := e.problem.Unattended(b.now); !runs {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	} else if from.After(b.now) {
@@ -87,6 +92,20 @@ func (b *batch) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	}
 	b.take(stale.Key, e)
 	return nudge, nil
+}
+
+// endSuppression ends a suppression whose time is over in the problem, and has all its rooms show that.
+func (b *batch) endSuppression(e *effect) {
+	if p := e.problem; !p.Open() || !p.Suppressed || p.SuppressedAt(b.now) {
+		return
+	}
+	d := Decoded{Event: alert.Event{Key: e.problem.Key, Kind: alert.KindClock, At: b.now, SentAt: b.now, ReceivedAt: b.now, Exact: true}}
+	e.problem, e.change = alert.Apply(e.problem, d.Event)
+	for i := range e.posts {
+		b.desire(&e.posts[i], e.problem, d)
+		e.touched = append(e.touched, e.posts[i].Room)
+	}
+	b.out.Learned = append(b.out.Learned, e.problem.Key)
 }
 
 // nudge sets a post's clocks anew and gives what is to be said now; nil for nothing.
@@ -120,7 +139,10 @@ func (b *batch) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 // say makes a nudge part of the problem, and those rooms behind that it is for.
 func (b *batch) say(e *effect, n alert.Nudge, rule string) {
 	d := Decoded{Event: alert.Event{Key: e.problem.Key, Kind: alert.KindNudge, Nudge: &n, At: b.now, SentAt: b.now, ReceivedAt: b.now, Exact: true}}
-	e.problem, e.change = alert.Apply(e.problem, d.Event)
+	var c alert.Change
+	if e.problem, c = alert.Apply(e.problem, d.Event); c.Changed {
+		e.change = c // not of a suppression that ended just before
+	}
 	for i := range e.posts {
 		if n.For(e.posts[i].Room) { // the others would find nothing to tell
 			b.desire(&e.posts[i], e.problem, d)
@@ -203,8 +225,11 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, now time.Time)
 			l.opts.Log.Info("reminded of a problem", "key", n.Key.String(), "room", n.Nudge.Room)
 		}
 	}
-	if l.opts.Changed != nil && len(out.Nudged) > 0 {
+	if l.opts.Changed != nil && (len(out.Nudged) > 0 || len(out.Ended) > 0) {
 		l.opts.Changed(out.Fold)
+	}
+	if l.opts.Learned != nil && len(out.Ended) > 0 {
+		l.opts.Learned(out.Ended)
 	}
 	return nil
 }

@@ -69,6 +69,14 @@ func (b *batch) wind(post *store.Post, t route.Timing, from time.Time) {
 	}
 }
 
+// lookAt is when a suppression ends by itself, and the problem is to be looked at again; zero for never.
+func lookAt(p alert.Problem, now time.Time) time.Time {
+	if p.SuppressedAt(now) {
+		return p.SuppressedUntil
+	}
+	return time.Time{}
+}
+
 // tellAfter is when a room that doesn't know of the problem may be told; zero for now.
 func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) time.Time {
 	at := time.Time{}

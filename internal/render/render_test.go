@@ -94,11 +94,17 @@ func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
 	require.NotContains(t, two.Root(p, render.Room{}, render.SamplesNow), "[Zabbix]")
 }
 
-// An open root tells nothing that time alone makes false.
+// An open root tells nothing that time alone makes false, but for a suppression, at whose end
+// the ledger has it edited.
 func TestOpenRootDependsOnNoClock(t *testing.T) {
 	r := newRenderer(t)
 	for name, p := range render.Samples() {
 		at := r.Root(p, render.Room{}, render.SamplesNow)
+		if end := p.SuppressedUntil; !end.IsZero() {
+			require.Equal(t, at, r.Root(p, render.Room{}, end.Add(-time.Second)), name)
+			at = r.Root(p, render.Room{}, end)
+			require.NotContains(t, at, "suppressed", name)
+		}
 		require.Equal(t, at, r.Root(p, render.Room{}, render.SamplesNow.Add(400*24*time.Hour)), name)
 	}
 	require.Contains(t, r.Show(sample(t, "open"), render.Room{}, render.SamplesNow), "Open for 12m")

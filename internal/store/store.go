@@ -79,7 +79,10 @@ type Post struct {
 	TellAfter  time.Time
 	RemindAt   time.Time // when the ledger looks whether to remind; zero for never
 	EscalateAt time.Time // when it looks whether to escalate; zero for never
-	Escalated  int       // steps of the route's escalation taken since the clock was last set
+	// LookAt is when the problem's suppression ends by itself, and the ledger looks at it: part of
+	// DueAt, and not kept otherwise.
+	LookAt    time.Time
+	Escalated int // steps of the route's escalation taken since the clock was last set
 	// Flap names what opens again and again, where this is one of many openings in a short
 	// while: they are told in one digest. "" as a rule.
 	Flap string
@@ -93,11 +96,13 @@ type Post struct {
 func (p Post) Pending() bool { return p.State == PostLive && p.Digest == 0 && p.Desired > p.Delivered }
 
 // DueAt is when the ledger looks at the post again; zero for never.
-func (p Post) DueAt() time.Time {
-	if p.RemindAt.IsZero() || !p.EscalateAt.IsZero() && p.EscalateAt.Before(p.RemindAt) {
-		return p.EscalateAt
+func (p Post) DueAt() (due time.Time) {
+	for _, at := range [...]time.Time{p.RemindAt, p.EscalateAt, p.LookAt} {
+		if due.IsZero() || !at.IsZero() && at.Before(due) {
+			due = at
+		}
 	}
-	return p.RemindAt
+	return due
 }
 
 // HeldUntil is when the room may be told of a problem that it doesn't know of yet.
