@@ -47,13 +47,19 @@ problem are applied in order. PAYLOAD is a file with what Zabbix posts, "-" for 
 				if len(p.Samples) > 0 {
 					return
 				}
-				fmt.Fprintf(w, "--- %s, %s, in room %s (%s), %d bytes ---\n%s\n", p.Problem, p.State, p.Room, p.Presentation, len(p.Root), p.Root)
+				fmt.Fprintf(w, "--- %s, %s, in room %s (%s)", p.Problem, p.State, p.Room, p.Presentation)
+				if p.Root != "" {
+					fmt.Fprintf(w, ", %d bytes ---\n%s\n", len(p.Root), p.Root)
+				} else {
+					fmt.Fprintln(w, ": the card is the message ---")
+				}
 				if p.Thread != "" {
 					fmt.Fprintf(w, "--- in its thread ---\n%s\n", p.Thread)
 				}
 				if p.Card != nil {
 					fmt.Fprintf(w, "--- card, buttons: %s ---\n", strings.ReplaceAll(p.Buttons, ",", ", "))
 					_ = encode(w, p.Card) // it was made of JSON values, and w is a buffer
+					fmt.Fprintf(w, "--- beside the card, for notifications and clients without cards, %d bytes ---\n%s\n", len(p.Fallback), p.Fallback)
 				}
 			})
 		},

@@ -157,7 +157,7 @@ func difference(p alert.Problem, c store.Cursor, room RoomSettings, actions stri
 		if actions == "" {
 			return Step{Op: OpRoot, Reason: ReasonNoButtons}
 		}
-		if c.CardActions != face(p, actions, true) {
+		if c.CardActions != face(p, actions) {
 			return Step{Op: OpDelete, Reason: ReasonNewButtons}
 		}
 	} else if p.Revision > c.Shown && c.Edits < editLimit(p) {
@@ -172,7 +172,7 @@ func difference(p alert.Problem, c store.Cursor, room RoomSettings, actions stri
 		return Step{Op: OpLines, Reason: ReasonTimeline, Entries: entries}
 	}
 
-	want := face(p, actions, rootIsCard)
+	want := face(p, actions)
 	if room.Presentation == config.PresentLine {
 		want = ""
 	}
@@ -236,11 +236,10 @@ func toldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room
 	return c
 }
 
-// face is what Cursor.CardActions holds: what a card looks like as far as it
-// has to be replaced when that changes. A card that is the root also shows the
+// face is what Cursor.CardActions holds: what a card shows that it has to be replaced for when it changes, the buttons and the
 // severity.
-func face(p alert.Problem, actions string, root bool) string {
-	if root && actions != "" {
+func face(p alert.Problem, actions string) string {
+	if actions != "" {
 		return actions + ";severity=" + strconv.Itoa(int(p.Severity))
 	}
 	return actions
@@ -256,7 +255,7 @@ func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, 
 		c.RootID, c.Shown, c.ToldSeq, c.Edits = id, p.Revision, toldByRoot(p, c, room, false), 0
 		c.RootHash = s.Hash
 		if s.AsCard {
-			c.CardID, c.CardActions = id, face(p, actions, true)
+			c.CardID, c.CardActions = id, face(p, actions)
 		}
 	case OpEdit:
 		c.RootHash = s.Hash
@@ -268,7 +267,7 @@ func Taken(s Step, p alert.Problem, c store.Cursor, room RoomSettings, actions, 
 	case OpLines:
 		c = toldLines(s.Entries, p, c, room)
 	case OpCard:
-		c.CardID, c.CardActions = id, face(p, actions, false)
+		c.CardID, c.CardActions = id, face(p, actions)
 	case OpDelete:
 		c = withoutCard(c)
 	}

@@ -54,7 +54,7 @@ func TestNext(t *testing.T) {
 	live := func(c store.Cursor) store.Cursor { c.State = store.PostLive; return c }
 	shown := live(store.Cursor{RootID: "m1", Shown: 1, ToldSeq: 1})
 	withCard := shown
-	withCard.CardID, withCard.CardActions, withCard.Delivered = "m2", "ack", 1
+	withCard.CardID, withCard.CardActions, withCard.Delivered = "m2", "ack;severity=4", 1
 	edited := withCard
 	edited.Shown = 2
 	lined := edited
@@ -85,6 +85,7 @@ func TestNext(t *testing.T) {
 		{promise: "then the old card goes", p: acked, c: lined, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "and the new one comes", p: acked, c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "unack", op: OpCard, reason: ReasonNewButtons},
 		{promise: "a card with the right buttons stays", p: acked, c: lined, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a card that shows another severity goes", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: lined, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "a resolution waits for nothing", p: over, c: withCard, dirty: noon, op: OpEdit, reason: ReasonResolved},
 		{promise: "a resolution answers in the thread", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 2 }), op: OpLines, reason: ReasonTimeline},
 		{promise: "after a resolution the card goes", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 3 }), op: OpDelete, reason: ReasonNoButtons},
@@ -98,7 +99,7 @@ func TestNext(t *testing.T) {
 		{promise: "a post isn't told before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
 		{promise: "a dead letter stays untold", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
 		{promise: "a room that is up to date is left alone", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
-		{promise: "a refused card isn't tried again until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a refused card isn't tried again until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack;severity=4" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a card whose root was posted anew is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 
 		{promise: "card: the card is the root", p: open, c: live(store.Cursor{}), present: config.PresentCard, actions: "ack", op: OpRoot, reason: ReasonUntold,
@@ -249,7 +250,7 @@ func TestRefused(t *testing.T) {
 		{promise: "a card refused though its root lives is left out", op: OpCard, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictReplan,
 			check: func(t *testing.T, c store.Cursor, _ Doubts) {
 				require.Equal(t, "m1", c.RootID)
-				require.Equal(t, "ack", c.CardActions)
+				require.Equal(t, "ack;severity=4", c.CardActions)
 			}},
 		{promise: "a card that can't be deleted is as good as gone", op: OpDelete, c: store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, err: refusal(403), verdict: VerdictReplan,
 			check: func(t *testing.T, c store.Cursor, _ Doubts) {

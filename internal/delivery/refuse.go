@@ -136,7 +136,7 @@ func Refused(s Step, p alert.Problem, c store.Cursor, d Doubts, actions string, 
 	case OpCard:
 		if d.ThreadProved || c.Edits >= editLimit(p) {
 			// A card is a convenience: the problem is told without it.
-			c.CardID, c.CardActions = "", face(p, actions, false)
+			c.CardID, c.CardActions = "", face(p, actions)
 			return c, d, VerdictReplan
 		}
 		return proveThread(p, c, d, class)

@@ -36,13 +36,14 @@ type Preview struct {
 	Problem string `json:"problem,omitempty"`
 	State   string `json:"state,omitempty"`
 	Room    string `json:"room,omitempty"`
-	// Presentation is the room's: of a "line" there is neither thread nor card, of a
-	// "card" Root is what clients show that can't show the card.
+	// Presentation is the room's. A "line" has neither thread nor card. In a "card" with buttons the card is the message, and there
+	// is no Root.
 	Presentation string   `json:"presentation,omitempty"`
 	Root         string   `json:"root,omitempty"`
 	Thread       string   `json:"thread,omitempty"`
 	Buttons      string   `json:"buttons,omitempty"`
 	Card         any      `json:"card,omitempty"`
+	Fallback     string   `json:"fallback,omitempty"` // what is sent beside the card, for notifications and clients without cards
 	Samples      []string `json:"samples,omitempty"`
 }
 
@@ -88,7 +89,10 @@ func NewPreview(o PreviewOptions) (*Preview, error) {
 	}
 	v.Thread = renderer.Lines(p, p.Timeline, room, o.Now)
 	if v.Buttons = renderer.Actions(p); v.Buttons != "" {
-		v.Card, _ = renderer.Card(p, room, o.Now)
+		if room.Presentation == config.PresentCard {
+			v.Root = ""
+		}
+		v.Card, v.Fallback = renderer.Card(p, room, o.Now)
 	}
 	return v, failed
 }

@@ -6,6 +6,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/webex"
 )
 
 // The buttons of a card, as Actions lists them and as Action.Submit's data has
@@ -53,13 +54,22 @@ type card struct {
 	Actions []any  `json:"actions,omitempty"`
 }
 
-type textBlock struct {
-	Type     string `json:"type"`
-	Text     string `json:"text"`
-	Wrap     bool   `json:"wrap"`
-	Size     string `json:"size,omitempty"`
-	Spacing  string `json:"spacing,omitempty"`
-	IsSubtle bool   `json:"isSubtle,omitempty"`
+// richText holds all text of cards: no client takes its runs for markdown, so that what strangers wrote shows as it is.
+type richText struct {
+	Type    string    `json:"type"`
+	Spacing string    `json:"spacing,omitempty"`
+	Inlines []textRun `json:"inlines"`
+}
+
+type textRun struct {
+	Type         string   `json:"type"`
+	Text         string   `json:"text"`
+	Size         string   `json:"size,omitempty"`
+	Weight       string   `json:"weight,omitempty"`
+	Italic       bool     `json:"italic,omitempty"`
+	FontType     string   `json:"fontType,omitempty"`
+	IsSubtle     bool     `json:"isSubtle,omitempty"`
+	SelectAction *openURL `json:"selectAction,omitempty"`
 }
 
 type inputText struct {
@@ -85,7 +95,7 @@ type submitData struct {
 
 type openURL struct {
 	Type  string `json:"type"`
-	Title string `json:"title"`
+	Title string `json:"title,omitempty"`
 	URL   URL    `json:"url"`
 }
 
@@ -100,7 +110,7 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	for _, scale := range scales {
 		var fits bool
 		v = r.builder(&p, room, scale).view(room, now)
-		if c.Body, fits = textBlocks(r.execute(fileCard, room, v)); fits {
+		if c.Body, fits = cardText(r.execute(fileCard, room, v)); fits {
 			break
 		}
 	}
@@ -121,6 +131,9 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	if v.ZabbixURL != "" {
 		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Zabbix", URL: v.ZabbixURL})
 	}
+	if whole && v.RunbookURL != "" { // the text links to it too, which not every client shows
+		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Runbook", URL: v.RunbookURL})
+	}
 	if whole {
 		return c, r.Root(p, Room{Name: room.Name, Location: room.Location, Templates: room.Templates}, now)
 	}
@@ -139,14 +152,13 @@ func buttonWords(list []string) string {
 // How much a card's text may be, in lines and bytes. Webex documents no limit
 // for cards; a message's is a safe one, also with what JSON makes of it.
 const (
-	maxBlocks     = 40
-	maxBlockBytes = 4000
+	maxCardLines = 40
+	maxCardBytes = 4000
 )
 
-// textBlocks makes a card's text of a message: a block a line, for not every
-// Webex app breaks lines within one. Block quotes, which cards don't know, become subtle text.
-// It says whether all of it fitted.
-func textBlocks(message string) (blocks []any, fits bool) {
+// cardText makes a card's text of a message: a block for each line, since not every Webex app breaks lines within one. It reports
+// whether all of it fitted.
+func cardText(message string) (blocks []any, fits bool) {
 	bytes := 0
 	spacing := ""
 	for _, line := range tidy(message) {
@@ -154,18 +166,53 @@ func textBlocks(message string) (blocks []any, fits bool) {
 			spacing = "Small"
 			continue
 		}
-		if bytes += len(line); bytes > maxBlockBytes || len(blocks) == maxBlocks {
-			return append(blocks, textBlock{Type: "TextBlock", Text: "…", Wrap: true, Spacing: "None"}), false
+		bytes += len(line)
+		fits := bytes <= maxCardBytes && len(blocks) < maxCardLines
+		if !fits {
+			line = "…"
 		}
-		block := textBlock{Type: "TextBlock", Text: line, Wrap: true, Spacing: spacing}
-		if quoted, ok := strings.CutPrefix(line, "> "); ok {
-			block.Text, block.IsSubtle = quoted, true
+		if runs := inlines(line, len(blocks) == 0); len(runs) > 0 {
+			block := richText{Type: "RichTextBlock", Inlines: runs, Spacing: spacing}
+			if len(blocks) == 0 {
+				block.Spacing = ""
+			}
+			blocks, spacing = append(blocks, block), "None"
 		}
-		if len(blocks) == 0 {
-			block.Size, block.Spacing = "Medium", ""
+		if !fits {
+			return blocks, false
 		}
-		blocks = append(blocks, block)
-		spacing = "None"
 	}
 	return blocks, true
+}
+
+// inlines are the runs of a line. Block quotes, which cards don't have, become subtle text, headings bold text, and list items get
+// a bullet.
+func inlines(line string, first bool) []textRun {
+	line, quoted := strings.CutPrefix(line, "> ")
+	var heading bool
+	if marks := strings.TrimLeft(line, "#"); len(marks) < len(line) && len(line)-len(marks) <= 6 && strings.HasPrefix(marks, " ") {
+		line, heading = marks[1:], true
+	}
+	if item := strings.TrimLeft(line, " "); strings.HasPrefix(item, "- ") || strings.HasPrefix(item, "* ") {
+		line = "• " + item[2:]
+	}
+	runs := webex.Runs(line)
+	list := make([]textRun, 0, len(runs))
+	for _, r := range runs {
+		t := textRun{Type: "TextRun", Text: r.Text, Italic: r.Italic, IsSubtle: quoted}
+		if first {
+			t.Size = "Medium"
+		}
+		if r.Bold || heading {
+			t.Weight = "Bolder"
+		}
+		if r.Code {
+			t.FontType = "Monospace"
+		}
+		if r.URL != "" {
+			t.SelectAction = &openURL{Type: "Action.OpenUrl", URL: URL(r.URL)}
+		}
+		list = append(list, t)
+	}
+	return list
 }

@@ -75,8 +75,11 @@ func harmlessCard(t *testing.T, p alert.Problem, card any) {
 		Version string
 		Body    []struct {
 			Type, Text, ID string
-			Wrap           bool
 			MaxLength      int
+			Inlines        []struct {
+				Type, Text   string
+				SelectAction struct{ Type, URL string }
+			}
 		}
 		Actions []struct {
 			Type, Title, URL string
@@ -91,16 +94,23 @@ func harmlessCard(t *testing.T, p alert.Problem, card any) {
 	require.LessOrEqual(t, len(content.Actions), 5)
 	require.LessOrEqual(t, len(raw), 20_000)
 	for _, block := range content.Body {
-		if block.Type == "TextBlock" {
-			require.NotEmpty(t, block.Text)
-			require.True(t, block.Wrap)
-			harmless(t, "card", block.Text)
+		require.Contains(t, []string{"RichTextBlock", "Input.Text"}, block.Type, "a TextBlock would be markdown")
+		require.Equal(t, block.Type == "RichTextBlock", len(block.Inlines) > 0)
+		for _, run := range block.Inlines {
+			require.Equal(t, "TextRun", run.Type)
+			require.NotEmpty(t, run.Text)
+			for _, r := range run.Text {
+				require.False(t, text.Dangerous(r) && r != '\u200B', "%U in %q", r, run.Text)
+			}
+			if url := run.SelectAction.URL; url != "" {
+				require.True(t, strings.HasPrefix(url, zabbixBase) || url == runbook, url)
+			}
 		}
 	}
 	for _, a := range content.Actions {
 		switch a.Type {
 		case "Action.OpenUrl":
-			require.True(t, strings.HasPrefix(a.URL, zabbixBase), a.URL)
+			require.True(t, strings.HasPrefix(a.URL, zabbixBase) || a.URL == runbook, a.URL)
 		default:
 			require.Equal(t, 1, a.Data.Relay)
 			require.Equal(t, p.Key.String(), a.Data.Key)

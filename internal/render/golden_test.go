@@ -71,12 +71,29 @@ func everything(t *testing.T, r *render.Renderer, p alert.Problem, now time.Time
 	section("actions", r.Actions(p))
 	for _, in := range []render.Room{room, asCard} {
 		card, fallback := r.Card(p, in, now)
-		content, err := json.MarshalIndent(card, "", " ")
-		require.NoError(t, err)
-		section("card in presentation "+string(in.Presentation), string(content))
+		section("card in presentation "+string(in.Presentation), cardLines(t, card))
 		section("its fallback", fallback)
 	}
 	return out.String()
+}
+
+// cardLines is a card with a line for each element and action.
+func cardLines(t *testing.T, card any) string {
+	t.Helper()
+	encode := func(v any) string {
+		var out strings.Builder
+		e := json.NewEncoder(&out)
+		e.SetEscapeHTML(false)
+		require.NoError(t, e.Encode(v))
+		return out.String()
+	}
+	var parts struct{ Body, Actions []json.RawMessage }
+	require.NoError(t, json.Unmarshal([]byte(encode(card)), &parts))
+	var lines []string
+	for _, part := range append(parts.Body, parts.Actions...) {
+		lines = append(lines, strings.TrimSpace(encode(part)))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // What rooms see of each of the sample problems.

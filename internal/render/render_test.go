@@ -225,7 +225,10 @@ func TestButtonsMakeSense(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
 		"body": [
-			{"type": "TextBlock", "text": "🟥 **Temperature too high on Core switch 1** · 4711", "wrap": true, "size": "Medium"},
+			{"type": "RichTextBlock", "inlines": [
+				{"type": "TextRun", "text": "🟥 ", "size": "Medium"},
+				{"type": "TextRun", "text": "Temperature too high on Core switch 1", "size": "Medium", "weight": "Bolder"},
+				{"type": "TextRun", "text": " · 4711", "size": "Medium"}]},
 			{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": 1500, "isMultiline": true}],
 		"actions": [
 			{"type": "Action.Submit", "title": "Acknowledge", "style": "positive", "data": {"relay": 1, "action": "ack", "key": "main/4711"}},

@@ -130,6 +130,8 @@ func (c *cardCheck) element(at string, e map[string]any) {
 		if _, ok := e["text"].(string); !ok {
 			c.fault(at, "text must be a text")
 		}
+	case "RichTextBlock":
+		c.inlines(at+".inlines", e["inlines"])
 	case "Image":
 		c.webURL(at, e["url"])
 	case "ImageSet":
@@ -159,6 +161,28 @@ func (c *cardCheck) element(at string, e map[string]any) {
 		c.inputs[id] = true
 	}
 	c.selectAction(at, e)
+}
+
+// inlines are texts, or runs of text that may have an action.
+func (c *cardCheck) inlines(at string, list any) {
+	runs, ok := list.([]any)
+	if !ok || len(runs) == 0 {
+		c.fault(at, "want a list of runs")
+	}
+	for i, run := range runs {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		switch run := run.(type) {
+		case string:
+		case map[string]any:
+			if run["type"] != "TextRun" {
+				c.fault(here, "type %v: want TextRun", run["type"])
+			}
+			c.texts(here, run, "text")
+			c.selectAction(here, run)
+		default:
+			c.fault(here, "want a text or a TextRun")
+		}
+	}
 }
 
 func (c *cardCheck) texts(at string, o map[string]any, names ...string) {

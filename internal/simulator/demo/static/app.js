@@ -57,8 +57,17 @@ function textBlock(b) {
   return el('div', {class: cls}, String(b.text).replace(/\\([\\`*_{}\[\]()#+\-.!~|<>@&:])/g, '$1').replace(/\*\*/g, ''));
 }
 
+function textRun(r) {
+  if (typeof r === 'string') r = {text: r};
+  const cls = [r.isSubtle ? 'subtle' : '', /^bolder$/i.test(r.weight || '') ? 'bolder' : '', (r.size || '').toLowerCase()].join(' ');
+  const tag = /^monospace$/i.test(r.fontType || '') ? 'code' : r.italic ? 'em' : 'span';
+  if (r.selectAction && r.selectAction.url) return el('a', {class: cls, href: r.selectAction.url, target: '_blank', rel: 'noopener'}, r.text);
+  return el(tag, {class: cls}, r.text);
+}
+
 function cardElement(b, inputs, key) {
   switch (b.type) {
+    case 'RichTextBlock': return el('div', {class: 'tb'}, ...(b.inlines || []).map(textRun));
     case 'TextBlock': return textBlock(b);
     case 'Input.Text': {
       const i = el(b.isMultiline ? 'textarea' : 'input', {placeholder: b.placeholder || b.label, maxlength: b.maxLength, 'aria-label': b.label || b.placeholder || b.id, rows: 2});

@@ -1,0 +1,146 @@
+package render_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/testdata"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// nativeBlock is what the native renderer, which phones use, shows of a TextBlock, as far as it matters for what EscapeMarkdown
+// makes: it escapes & < > before it parses, so that an entity shows as it was written; a backslash goes away before ] and ) alone;
+// and emphasis doesn't end behind a bracket.
+func nativeBlock(markdown string) string {
+	emphasis := regexp.MustCompile(`\*\*([^*]*[^*)\]])\*\*`)
+	markdown = emphasis.ReplaceAllString(markdown, "$1")
+	return strings.NewReplacer(`\)`, `)`, `\]`, `]`).Replace(markdown)
+}
+
+var dateMacro = regexp.MustCompile(`\{\{(DATE|TIME)\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)(, ?(SHORT|LONG|COMPACT))?\)\}\}`)
+
+// nativeRun is what every renderer shows of a TextRun: the text as it is, but for dates.
+func nativeRun(s string) string { return dateMacro.ReplaceAllString(s, "1/1/2026") }
+
+// The model shows of messages' markdown what the native parser did when it was tried.
+func TestTheModelOfTheNativeParser(t *testing.T) {
+	for name, want := range map[string]string{
+		"**" + webex.EscapeMarkdown("Linux: High memory utilization (>90% for 5m)") + "** · 6500": `**Linux: High memory utilization \(&gt;90% for 5m)** · 6500`,
+		webex.EscapeMarkdown("R&D_web_01"):                      `R&amp;D\_web\_01`,
+		"**" + webex.EscapeMarkdown("Alice (via Webex)") + "**": `**Alice \(via Webex)**`,
+		"**bold** text": "bold text",
+	} {
+		require.Equal(t, want, nativeBlock(name))
+	}
+}
+
+type shownCard struct {
+	lines []string
+	urls  []string
+}
+
+// shownOf is what a phone shows of a card.
+func shownOf(t *testing.T, card any) shownCard {
+	t.Helper()
+	raw, err := json.Marshal(card)
+	require.NoError(t, err)
+	var content struct {
+		Body []struct {
+			Type, Text string
+			Inlines    []struct {
+				Text         string
+				SelectAction struct{ URL string }
+			}
+		}
+		Actions []struct{ Title, URL string }
+	}
+	require.NoError(t, json.Unmarshal(raw, &content))
+	var shown shownCard
+	for _, block := range content.Body {
+		line := nativeBlock(block.Text)
+		for _, run := range block.Inlines {
+			line += nativeRun(run.Text)
+			if run.SelectAction.URL != "" {
+				shown.urls = append(shown.urls, run.SelectAction.URL)
+			}
+		}
+		shown.lines = append(shown.lines, line)
+	}
+	for _, a := range content.Actions {
+		require.Contains(t, []string{"Acknowledge", "Unacknowledge", "Comment", "Close problem", "Zabbix", "Runbook"}, a.Title)
+		if a.URL != "" {
+			shown.urls = append(shown.urls, a.URL)
+		}
+	}
+	return shown
+}
+
+// named is a problem in which every field that people write holds the same text.
+func named(name string) alert.Problem {
+	at := time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
+	update := alert.Update{At: at, Actor: alert.Actor{Name: name}, Message: name, Actions: alert.Actions{Ack: true, Comment: true}}
+	return alert.Problem{
+		Key: alert.Key{Source: "main", EventID: "4711"}, Origin: alert.OriginTrigger, State: alert.StateOpen, Severity: alert.High,
+		Acknowledged: true, OpenedAt: at,
+		Facts: alert.Facts{Name: name, OpData: "value " + name, Hosts: []alert.Host{{Host: "h", Name: name}}, Tags: []alert.Tag{{Tag: name, Value: "x " + name}},
+			TriggerID: "7"},
+		Timeline: []alert.Entry{{Seq: 1, Kind: alert.EntryUpdate, At: at, Update: &update}},
+	}
+}
+
+// Whatever a trigger, host, tag, value or person is called, a card shows it so, on phones too: with no backslash, no entity, no
+// style and no link of its own.
+func TestCardsShowNamesAsTheyAre(t *testing.T) {
+	r := newRenderer(t)
+	for _, name := range testdata.Names {
+		p := named(name)
+		card, _ := r.Card(p, render.Room{Presentation: config.PresentThread}, render.SamplesNow)
+		plain := strings.ReplaceAll(text.LineWith(name, " ⏎ "), "{{DATE(", "{\u200b{DATE(")
+		require.Equal(t, "🟧 "+plain+" · 4711", shownOf(t, card).lines[0])
+
+		card, _ = r.Card(p, render.Room{Presentation: config.PresentCard}, render.SamplesNow)
+		shown := shownOf(t, card)
+		all := strings.Join(shown.lines, "\n")
+		require.Contains(t, shown.lines[0], "🟧 High problem, acknowledged · "+plain)
+		require.Contains(t, all, "\n"+plain+" · 📈 value "+plain+"\n")
+		require.Contains(t, all, "✋ "+plain+" acknowledged")
+		if plain == text.Line(name) { // of several lines a comment is a quote
+			require.Contains(t, all, "): "+plain+"\n")
+		}
+		if len([]rune(name)) < 38 {
+			require.Contains(t, all, "🏷️ "+plain+": x "+plain)
+		}
+		for _, url := range shown.urls {
+			require.True(t, strings.HasPrefix(url, zabbixBase), url)
+		}
+	}
+}
+
+// Templates of somebody's own can't get it wrong either: escaping goes by the type of what they print.
+func TestCardsOfOwnTemplatesShowNamesAsTheyAre(t *testing.T) {
+	for _, template := range []string{
+		"{{.Name}}", "x **{{.Name}}** y", "> {{.Name}}", "# {{.Name}}", "- {{.Name}}", "_{{.Name}}_", "{{link .Name .ZabbixURL}}", "x {{printf \"%v\" .Name}}", "x{{range .Tags}}{{.Tag}}{{end}}",
+		"{{join \", \" .Hosts}} x", "{{.Name}}{{.Name}}", "`{{\"x\"}}` {{.Name}}",
+	} {
+		r, err := render.New(render.Options{Dir: dirWith(t, map[string]string{"card.md.tmpl": "{{if .Name}}" + template + "{{else}}x{{end}}"}), Sources: map[string]string{"main": "https://zabbix.example.com"}})
+		require.NoError(t, err, template)
+		for _, name := range testdata.Names {
+			card, _ := r.Card(named(name), render.Room{}, render.SamplesNow)
+			shown := shownOf(t, card)
+			plain := strings.ReplaceAll(text.LineWith(text.Shorten(name, 40), " ⏎ "), "{{DATE(", "{\u200b{DATE(")
+			require.Contains(t, shown.lines[0], strings.TrimSuffix(plain, "…"), "%s: %q", template, name)
+			for _, url := range shown.urls {
+				require.True(t, strings.HasPrefix(url, zabbixBase), url)
+			}
+		}
+	}
+}
