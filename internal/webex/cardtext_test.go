@@ -47,14 +47,6 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-func textOf(runs []Run) string {
-	var out strings.Builder
-	for _, r := range runs {
-		out.WriteString(r.Text)
-	}
-	return out.String()
-}
-
 // checkRuns holds that a card shows strangers' text as it is, wherever templates put it: no escape is left of it, and it makes no
 // style and no link.
 func checkRuns(t require.TestingT, in string) {
