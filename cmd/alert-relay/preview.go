@@ -48,7 +48,7 @@ problem are applied in order. PAYLOAD is a file with what Zabbix posts, "-" for 
 					return
 				}
 				fmt.Fprintf(w, "--- %s, %s, in room %s (%s)", p.Problem, p.State, p.Room, p.Presentation)
-				if p.Root != "" {
+				if p.Presentation != "card" || p.Card == nil {
 					fmt.Fprintf(w, ", %d bytes ---\n%s\n", len(p.Root), p.Root)
 				} else {
 					fmt.Fprintln(w, ": the card is the message ---")

@@ -36,8 +36,8 @@ type Preview struct {
 	Problem string `json:"problem,omitempty"`
 	State   string `json:"state,omitempty"`
 	Room    string `json:"room,omitempty"`
-	// Presentation is the room's. A "line" has neither thread nor card. In a "card" with buttons the card is the message, and there
-	// is no Root.
+	// Presentation is the room's. A "line" has neither thread nor card. In a "card" with buttons the card is the message, and Root
+	// stands beside it.
 	Presentation string   `json:"presentation,omitempty"`
 	Root         string   `json:"root,omitempty"`
 	Thread       string   `json:"thread,omitempty"`
@@ -89,9 +89,6 @@ func NewPreview(o PreviewOptions) (*Preview, error) {
 	}
 	v.Thread = renderer.Lines(p, p.Timeline, room, o.Now)
 	if v.Buttons = renderer.Actions(p); v.Buttons != "" {
-		if room.Presentation == config.PresentCard {
-			v.Root = ""
-		}
 		v.Card, v.Fallback = renderer.Card(p, room, o.Now)
 	}
 	return v, failed

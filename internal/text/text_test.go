@@ -1,7 +1,7 @@
 package text_test
 
 import (
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -56,8 +56,10 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 		"webex.Mention":        func(s string) string { return webex.Mention("alice@example.com", s) },
 		"an error of Webex": func(s string) string {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Trackingid", "ROUTER_1")
 				w.WriteHeader(http.StatusBadRequest)
-				fmt.Fprintf(w, "<p>%s</p>", s)
+				_ = json.NewEncoder(w).Encode(map[string]string{"message": s})
 			}))
 			defer server.Close()
 			client := webex.New(webex.Options{BaseURL: server.URL, Token: "token"})
