@@ -376,12 +376,14 @@ type Store interface {
 	Value(ctx context.Context, name string) (string, error) // ErrNotFound
 	SetValue(ctx context.Context, name, value string) error
 
-	// Prune removes what is past its retention, at most limit rows of each sort,
-	// and says how many rows went: 0 means that nothing is left to remove. Journal entries
-	// that are applied and were received before journalBefore; problems that don't go on and were last
-	// written before problemsBefore, with their posts, unless a room is still to be told, and
-	// notices sent before it; finished commands and entries set aside before
-	// auditBefore. Dead notices stay until somebody drops or replays them.
+	// Prune removes what is past its retention, at most limit rows of each kind, and returns
+	// how many rows it removed: 0 means that nothing is left to remove. It removes:
+	//   - applied journal entries received before journalBefore;
+	//   - problems that are over and were last written before problemsBefore, with their posts
+	//     and digests, and notices sent before it;
+	//   - finished commands, and journal entries set aside, before auditBefore.
+	// What a room is still to be told stays. So do dead letters, with all that replaying one
+	// needs (its problem, its posts, its digest), until somebody replays or drops them.
 	Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error)
 
 	Stats(ctx context.Context) (Stats, error)

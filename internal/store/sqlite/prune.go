@@ -34,7 +34,8 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		{problemsBefore, (*tx).pruneProblems},
 		// A digest goes with the last of its posts.
 		{problemsBefore, removing(`DELETE FROM digests WHERE id IN (
-			SELECT id FROM digests d WHERE d.created_at < ? AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
+			SELECT id FROM digests d WHERE d.created_at < ? AND NOT (` + digestNeeded + `)
+				AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
 			ORDER BY d.created_at LIMIT ?)`)},
 	} {
 		for left := limit; left > 0 || limit <= 0; {
@@ -114,15 +115,21 @@ func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int6
 	return len(gone), last, rows.Err()
 }
 
-// pruneProblems removes problems that don't go on, with their posts. One that a
-// room is still to be told of stays.
-func (t *tx) pruneProblems(before int64, limit int) (found, removed int, err error) {
-	ids, err := t.ids(`
+// What is still to be sent, and what a dead letter needs to be replayed, stays.
+const (
+	digestNeeded = `d.pending = 1 OR d.state = 'dead' OR d.list_dead_at > 0`
+	postNeeded   = behind + ` OR t.state = 'dead'
+		OR t.digest > 0 AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND (` + digestNeeded + ` OR ` + behindInDigest + `))`
+	prunableProblems = `
 		SELECT p.id FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
-			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (`+behind+`
-				OR t.digest > 0 AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live' AND (d.pending = 1 OR `+behindInDigest+`))))
-		ORDER BY p.written_at LIMIT ?`, before, limit)
+			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (` + postNeeded + `))
+		ORDER BY p.written_at LIMIT ?`
+)
+
+// pruneProblems removes problems that don't go on, with their posts.
+func (t *tx) pruneProblems(before int64, limit int) (found, removed int, err error) {
+	ids, err := t.ids(prunableProblems, before, limit)
 	if err != nil {
 		return 0, 0, err
 	}

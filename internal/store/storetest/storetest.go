@@ -54,6 +54,8 @@ func Run(t *testing.T, open Opener) {
 		"stats":                     testStats,
 		"prune/journal":             testPruneJournal,
 		"prune/the rest":            testPruneRest,
+		"prune/dead letters":        testPruneDead,
+		"digests/leaving":           testLeaveDigest,
 		"close":                     testClose,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
