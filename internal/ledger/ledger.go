@@ -126,7 +126,8 @@ func (l *Ledger) Run(ctx context.Context) error {
 	pause, size, most := firstPause, leastBatch, leastBatch
 	for ctx.Err() == nil {
 		more := l.nag(ctx)
-		n, took, err := l.fold(ctx, size)
+		items, took, err := l.fold(ctx, size)
+		n := len(items)
 		switch {
 		case err == nil:
 			if took > longCommit {
@@ -144,7 +145,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		case errors.Is(err, store.ErrRejected) && n > 1:
 			// Halved until it is alone, the entry that is at fault is found.
 			size = max(1, min(size, n)/2)
-		case errors.Is(err, store.ErrRejected) && n == 1 && l.giveUp(ctx, err):
+		case errors.Is(err, store.ErrRejected) && n == 1 && l.giveUp(ctx, items[0].Entry, err):
 			// Set aside; go on with the next.
 		default:
 			l.opts.Log.Error("folding the journal failed; trying again", "entries", n, "in", pause, "error", err)
@@ -205,12 +206,12 @@ func (l *Ledger) next(ctx context.Context, size int) ([]Item, error) {
 	return items, nil
 }
 
-// fold takes one batch and says how many entries it held, and how long it took to
-// write it.
-func (l *Ledger) fold(ctx context.Context, size int) (n int, took time.Duration, err error) {
-	items, err := l.next(ctx, size)
+// fold applies one batch. It returns the batch, also where that failed, and how long the
+// commit took.
+func (l *Ledger) fold(ctx context.Context, size int) (items []Item, took time.Duration, err error) {
+	items, err = l.next(ctx, size)
 	if err != nil || len(items) == 0 {
-		return 0, 0, err
+		return nil, 0, err
 	}
 	defer func() {
 		if err != nil {
@@ -219,20 +220,20 @@ func (l *Ledger) fold(ctx context.Context, size int) (n int, took time.Duration,
 	}()
 	if !l.remembered {
 		if err := l.remember(ctx); err != nil {
-			return 0, 0, err
+			return nil, 0, err // no entry's fault
 		}
 		l.remembered = true
 	}
 	began := time.Now()
 	known, err := l.known(ctx, items)
 	if err != nil {
-		return len(items), 0, err
+		return items, 0, err
 	}
 	out := Plan(items, known, l.rules, began)
 	writing := time.Now()
 	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
 		l.remembered = false // it may be committed all the same
-		return len(items), 0, err
+		return items, 0, err
 	}
 	took = time.Since(writing)
 	l.openings.add(out.Opened, l.rules.Flapping)
@@ -248,7 +249,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (n int, took time.Duration,
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)
 	}
-	return len(items), took, nil
+	return items, took, nil
 }
 
 // known reads what the store holds of the problems of a batch.
@@ -270,13 +271,8 @@ func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
 	return k, nil
 }
 
-// giveUp sets aside the oldest entry, which the store takes in no transaction.
-func (l *Ledger) giveUp(ctx context.Context, cause error) bool {
-	entries, err := l.opts.Store.PendingEntries(ctx, 1)
-	if err != nil || len(entries) == 0 {
-		return false
-	}
-	e := entries[0]
+// giveUp sets aside the entry that the store rejected when it was alone in its batch.
+func (l *Ledger) giveUp(ctx context.Context, e store.Entry, cause error) bool {
 	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: cause.Error()}}); err != nil {
 		return false
 	}

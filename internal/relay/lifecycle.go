@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,9 +23,9 @@ type stage struct {
 	parts []part
 }
 
-// runStages runs all until ctx ends or a part fails, then stops stage by stage,
-// each within grace. It gives the errors of all parts, joined.
-func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, stages ...stage) error {
+// runStages runs all parts until ctx ends or a part fails, then calls draining, and stops
+// stage by stage, each within grace. It returns the errors of all parts, joined.
+func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, draining func(), stages ...stage) error {
 	var (
 		mu     sync.Mutex
 		faults []error
@@ -33,16 +35,22 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, stage
 	type running struct {
 		cancel context.CancelFunc
 		done   chan struct{}
+		parts  []string // that haven't stopped
 	}
-	var started []running
+	started := make([]*running, 0, len(stages))
 	for _, s := range stages {
 		// A stage isn't stopped by ctx but in its turn.
 		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		r := &running{cancel: cancel, done: make(chan struct{})}
+		for _, p := range s.parts {
+			r.parts = append(r.parts, p.name)
+		}
 		var wg sync.WaitGroup
 		for _, p := range s.parts {
 			wg.Go(func() {
 				err := p.run(sctx)
-				if sctx.Err() == nil {
+				byItself := sctx.Err() == nil
+				if byItself {
 					// A part that ends by itself ends the relay: half a relay helps nobody.
 					if err == nil {
 						err = errors.New("stopped by itself")
@@ -50,29 +58,34 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, stage
 					log.Error("a part of the relay failed; stopping", "part", p.name, "error", err)
 					once.Do(func() { close(broken) })
 				}
-				if err != nil && !errors.Is(err, context.Canceled) {
-					mu.Lock()
+				mu.Lock()
+				defer mu.Unlock()
+				r.parts = slices.DeleteFunc(r.parts, func(name string) bool { return name == p.name })
+				if err != nil && (byItself || !errors.Is(err, context.Canceled)) {
 					faults = append(faults, fmt.Errorf("%s: %w", p.name, err))
-					mu.Unlock()
 				}
 			})
 		}
-		done := make(chan struct{})
-		go func() { wg.Wait(); close(done) }()
-		started = append(started, running{cancel, done})
+		go func() { wg.Wait(); close(r.done) }()
+		started = append(started, r)
 	}
 	select {
 	case <-ctx.Done():
 	case <-broken:
 	}
-	for i := len(started) - 1; i >= 0; i-- {
-		started[i].cancel()
+	draining()
+	for _, r := range slices.Backward(started) {
+		r.cancel()
 		timer := time.NewTimer(grace)
 		select {
-		case <-started[i].done:
+		case <-r.done:
 		case <-timer.C:
 			mu.Lock()
-			faults = append(faults, fmt.Errorf("stage %d didn't stop within %s", i+1, grace))
+			if len(r.parts) > 0 {
+				err := fmt.Errorf("%s: still running %s after being told to stop", strings.Join(r.parts, ", "), grace)
+				log.Error("a part of the relay didn't stop; stopping the others without it", "parts", r.parts, "waited", grace)
+				faults = append(faults, err)
+			}
 			mu.Unlock()
 		}
 		timer.Stop()

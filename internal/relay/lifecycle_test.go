@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/testlog"
 )
 
 // What takes things in stops before what works them off.
@@ -29,7 +32,7 @@ func TestStagesStopInReverse(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- runStages(ctx, slog.New(slog.DiscardHandler), time.Minute, stage{[]part{p("delivery")}}, stage{[]part{p("ledger")}}, stage{[]part{p("intake")}})
+			done <- runStages(ctx, slog.New(slog.DiscardHandler), time.Minute, func() {}, stage{[]part{p("delivery")}}, stage{[]part{p("ledger")}}, stage{[]part{p("intake")}})
 		}()
 		synctest.Wait()
 		stop()
@@ -38,26 +41,95 @@ func TestStagesStopInReverse(t *testing.T) {
 	})
 }
 
-// A part that fails ends the relay with its error, and the others still stop in order.
-func TestAPartThatFailsEndsTheRelay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		other := part{"other", func(ctx context.Context) error { <-ctx.Done(); return nil }}
-		bad := part{"bad", func(context.Context) error { return errors.New("no space left") }}
-		err := runStages(t.Context(), slog.New(slog.DiscardHandler), time.Minute, stage{[]part{other}}, stage{[]part{bad}})
-		require.ErrorContains(t, err, "bad: no space left")
-	})
-}
-
-// A part that doesn't stop is told, and doesn't keep the relay from ending.
-func TestAPartThatHangsIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		hangs := part{"hangs", func(context.Context) error { <-release; return nil }}
-		ctx, stop := context.WithCancel(t.Context())
-		stop()
-		err := runStages(ctx, slog.New(slog.DiscardHandler), time.Second, stage{[]part{hangs}})
-		require.ErrorContains(t, err, "didn't stop within 1s")
-		close(release)
-		synctest.Wait()
-	})
+// Whatever a relay stops for, it drains first, once, and before any part stops; and the
+// error names every part that failed and every part that didn't stop.
+func TestStopping(t *testing.T) {
+	failing := errors.New("no space left")
+	// ends makes a part that ends by itself when begin is closed.
+	ends := func(begin <-chan struct{}, err error) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			select {
+			case <-begin:
+				return err
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		stop   bool // by the signal; else by the part that fails
+		late   bool // the part listener fails after it was told to stop
+		fails  error
+		hangs  []string
+		want   []string // of the error
+		wanted time.Duration
+	}{
+		"by a signal":                        {stop: true},
+		"a part fails":                       {fails: failing, want: []string{"listener: no space left"}},
+		"a part ends by itself":              {want: []string{"listener: stopped by itself"}},
+		"a part is cancelled by itself":      {fails: context.Canceled, want: []string{"listener: context canceled"}},
+		"a signal, and a part hangs":         {stop: true, hangs: []string{"delivery"}, want: []string{"delivery: still running 1m0s after being told to stop"}, wanted: time.Minute},
+		"a signal, and one of a stage hangs": {stop: true, hangs: []string{"ledger"}, want: []string{"ledger: still running 1m0s after being told to stop"}, wanted: time.Minute},
+		"two of one stage hang":              {stop: true, hangs: []string{"ledger", "retention"}, want: []string{"ledger, retention: still running"}, wanted: time.Minute},
+		"two stages hang":                    {stop: true, hangs: []string{"retention", "delivery"}, want: []string{"retention: still running", "delivery: still running"}, wanted: 2 * time.Minute},
+		"a part fails and another hangs":     {fails: failing, hangs: []string{"ledger"}, want: []string{"listener: no space left", "ledger: still running"}, wanted: time.Minute},
+		"a part fails as it is told to stop": {stop: true, late: true, fails: failing, want: []string{"listener: no space left"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := &testlog.Lines{}
+				release, begin := make(chan struct{}), make(chan struct{})
+				var drained, early int
+				var mu sync.Mutex
+				member := func(name string) part {
+					return part{name, func(ctx context.Context) error {
+						<-ctx.Done()
+						mu.Lock()
+						if drained != 1 {
+							early++
+						}
+						mu.Unlock()
+						if slices.Contains(c.hangs, name) {
+							<-release
+						}
+						return nil
+					}}
+				}
+				listener := part{"listener", ends(begin, c.fails)}
+				if c.late {
+					listener.run = func(ctx context.Context) error { <-ctx.Done(); return c.fails }
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				done := make(chan error, 1)
+				go func() {
+					done <- runStages(ctx, log.Logger(), time.Minute, func() { mu.Lock(); drained++; mu.Unlock() },
+						stage{[]part{member("delivery")}}, stage{[]part{member("ledger"), member("retention")}}, stage{[]part{listener}})
+				}()
+				synctest.Wait()
+				require.Zero(t, drained, "it is ready while all parts run")
+				began := time.Now()
+				if c.stop {
+					stop()
+				} else {
+					close(begin)
+				}
+				err := <-done
+				require.Equal(t, c.wanted, time.Since(began))
+				require.Equal(t, 1, drained)
+				require.Zero(t, early, "parts that stopped while it was ready")
+				if len(c.want) == 0 {
+					require.NoError(t, err)
+				}
+				for _, text := range c.want {
+					require.ErrorContains(t, err, text)
+				}
+				if len(c.hangs) == 0 && err != nil {
+					require.NotContains(t, err.Error(), "still running")
+				}
+				close(release)
+				synctest.Wait()
+			})
+		})
+	}
 }

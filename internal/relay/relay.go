@@ -104,17 +104,19 @@ func (r *Relay) AdminAddr() string { return r.private.Addr().String() }
 // Gatherer is the relay's metrics.
 func (r *Relay) Gatherer() prometheus.Gatherer { return r.registry }
 
-// Run runs the relay until ctx ends, then drains it and closes the store.
+// Run runs the relay until ctx ends or a part fails, then drains it and closes the store.
 func (r *Relay) Run(ctx context.Context) error {
-	context.AfterFunc(ctx, func() {
-		r.draining.Store(true)
-		r.log.Info("stopping: nothing more is taken in, what is under way may finish", "at_most", stopTime*time.Duration(len(r.stages)))
-	})
 	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.cfg.Store.Path)
-	err := runStages(ctx, r.log, stopTime, r.stages...)
+	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
 	err = errors.Join(err, r.store.Close())
 	r.log.Info("the relay has stopped")
 	return err
+}
+
+// drain makes /readyz fail, whatever the relay stops for.
+func (r *Relay) drain() {
+	r.draining.Store(true)
+	r.log.Info("stopping: nothing more is taken in, what is under way may finish", "at_most", stopTime*time.Duration(len(r.stages)))
 }
 
 // stopTime is how long one stage may take to stop: longer than its calls in
