@@ -38,8 +38,8 @@ func (a *agenda) add(key alert.Key, at time.Time) {
 	heap.Push(&a.order, look{key, at})
 }
 
-// take gives the keys that are due, batch at most, the oldest look first; with
-// none due it says how long to wait.
+// take gives the keys that are due, batch at most, the oldest look first, and
+// with none due how long to wait.
 func (a *agenda) take(now time.Time) (taken []alert.Key, wait time.Duration) {
 	for len(a.order) > 0 && len(taken) < batch {
 		next := a.order[0]

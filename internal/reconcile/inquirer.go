@@ -6,6 +6,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // Observer asks one Zabbix about events: zabbix.Client.
@@ -28,7 +30,7 @@ type Journal interface {
 }
 
 const (
-	// batch is how many events one call asks about.
+	// batch is how many events one call asks about at most.
 	batch = 100
 	// atOnce is how many answers are journalled at once: they share commits.
 	atOnce = 32
@@ -87,6 +89,14 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 	}
 }
 
+// askAt has a problem looked at at a given time. It is for the loops themselves,
+// which need no waking.
+func (q *Inquirer) askAt(key alert.Key, at time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.due[key.Source].add(key, at)
+}
+
 // Run asks until ctx ends.
 func (q *Inquirer) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
@@ -99,28 +109,67 @@ func (q *Inquirer) Run(ctx context.Context) error {
 }
 
 func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
-	pause := firstPause
+	a := newAsker()
+	wait, complained := firstPause, ""
 	for ctx.Err() == nil {
-		q.mu.Lock()
-		keys, wait := q.due[source].take(time.Now())
-		q.mu.Unlock()
+		if len(a.queue) < batch {
+			q.mu.Lock()
+			due, idle := q.due[source].take(time.Now())
+			q.mu.Unlock()
+			if a.take(due, time.Now(), q.askAt); len(due) == 0 && a.idle() {
+				q.rest(ctx, idle, q.wake[source])
+			}
+		}
+		keys, _ := a.next()
 		if len(keys) == 0 {
-			q.rest(ctx, wait, q.wake[source])
 			continue
 		}
-		err := q.ask(ctx, source, observer, keys)
-		if err == nil {
-			pause = firstPause
-			continue
-		}
+		seen, err := q.ask(ctx, source, observer, keys)
 		if ctx.Err() != nil {
 			return
 		}
-		q.opts.Log.Warn("can't ask Zabbix about problems; trying again", "source", source, "problems", len(keys), "in", pause, "error", err)
-		q.AskAll(keys, pause)
-		q.rest(ctx, pause, nil)
-		pause = min(2*pause, lastPause)
+		known := func(k alert.Key) bool { _, ok := seen[k.EventID]; return ok }
+		excluded, hold := a.done(known, resultOf(err), time.Now())
+		for _, key := range excluded {
+			e := a.apart[key]
+			q.askAt(key, e.until)
+			if e.times == 1 {
+				q.opts.Log.Warn("Zabbix can't answer about one problem: the others are asked without it", "key", key, "again", time.Until(e.until).Round(time.Second), "error", err)
+			}
+		}
+		q.opts.Metrics.Apart.WithLabelValues(source).Set(float64(len(a.apart)))
+		if !hold {
+			if err == nil && complained != "" {
+				q.opts.Log.Info("Zabbix answers about problems again", "source", source)
+				wait, complained = firstPause, ""
+			}
+			continue
+		}
+		in := max(wait, askedToWait(err))
+		if what := complaint(err); what != complained {
+			q.opts.Log.Warn("can't ask Zabbix about problems; trying again", "source", source, "problems", len(keys), "in", in, "error", err)
+			complained = what
+		}
+		q.rest(ctx, in, nil)
+		wait = min(2*wait, lastPause)
 	}
+}
+
+// complaint is the same for errors that say the same, so that an outage is one line in the log.
+func complaint(err error) string {
+	var e *zabbix.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return fmt.Sprint(e.Method, e.Kind, e.Code, e.Status)
+}
+
+func askedToWait(err error) time.Duration {
+	var e *zabbix.Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
 }
 
 func (q *Inquirer) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
@@ -134,7 +183,7 @@ func (q *Inquirer) rest(ctx context.Context, d time.Duration, wake <-chan struct
 }
 
 // ask makes one call and journals the answers.
-func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, keys []alert.Key) error {
+func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, keys []alert.Key) (map[string]alert.Observation, error) {
 	ids := make([]string, len(keys))
 	for i, key := range keys {
 		ids[i] = key.EventID
@@ -142,7 +191,7 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 	seen, err := observer.Observe(ctx, ids)
 	if err != nil {
 		q.opts.Metrics.Asked.WithLabelValues(source, "failed").Add(float64(len(keys)))
-		return err
+		return nil, err
 	}
 	var appends errgroup.Group
 	appends.SetLimit(atOnce)
@@ -166,5 +215,5 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 			return nil
 		})
 	}
-	return appends.Wait()
+	return seen, appends.Wait()
 }

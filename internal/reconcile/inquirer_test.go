@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -49,6 +51,36 @@ func (f *fake) Append(_ context.Context, e store.Entry) (int64, error) {
 	defer f.mu.Unlock()
 	f.entries = append(f.entries, e)
 	return int64(len(f.entries)), nil
+}
+
+// learned are the events that something was journalled about.
+func (f *fake) learned(t *testing.T) map[string]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := map[string]bool{}
+	for _, entry := range f.entries {
+		var e store.Envelope
+		require.NoError(t, json.Unmarshal(entry.Payload, &e))
+		ids[e.EventID] = true
+	}
+	return ids
+}
+
+func keysOf(m map[string]bool) iter.Seq[string] { return maps.Keys(m) }
+
+// counting counts warnings.
+type counting struct {
+	slog.Handler
+	warnings int
+}
+
+func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *counting) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		c.warnings++
+	}
+	return nil
 }
 
 func run(t *testing.T, f *fake) *Inquirer {

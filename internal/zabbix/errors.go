@@ -202,7 +202,7 @@ func refusal(code int, data string) ErrorKind {
 var machinery = regexp.MustCompile(`(?i)[\r\n]` +
 	`|\s*["“'(]?\b(insert\s+into|replace\s+into|delete\s+from|update\s+\S+\s+set|select\s.{1,300}?\sfrom|alter\s+table|(commit|rollback|begin)\s*;)\b` +
 	`|\s*\[[^\[\]]{0,200}\.(php|inc)\b` +
-	`|\s*\b(stack trace:|#0 )` +
+	`|\s*(\bstack trace:|#0 )` +
 	`|\s*\b(php )?(notice|warning|deprecated|fatal error|parse error):\s` +
 	`|\s*(\bin\s+|\bat\s+)?/(usr|var|opt|srv|etc|home|www|app|tmp|data|mnt|root|lib)(/[\w.-]+)+` +
 	`|\s*(\bin\s+|\bat\s+)?\b[a-z]:\\\S*` +

@@ -1,0 +1,76 @@
+package alert
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The relay's act, what the API says about it and what the webhook tells are one update
+// with the person's name, whatever the database did to the text, in any order and repeated.
+func TestAnActIsKnownByItsMark(t *testing.T) {
+	const said = "Alice <alice@example.com> (Webex #abcd2345): done 👍\nall fine"
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	key := Key{Source: "main", EventID: "4711"}
+	acked := Actions{Ack: true, Comment: true}
+	for name, stored := range map[string]string{
+		"as it is":      said,
+		"?":             strings.ReplaceAll(said, "👍", "?"),
+		"????":          strings.ReplaceAll(said, "👍", "????"),
+		"cut":           said[:strings.Index(said, "👍")],
+		"cut shorter":   said[:strings.Index(said, "done")],
+		"CRLF":          strings.ReplaceAll(said, "\n", "\r\n"),
+		"one line":      strings.ReplaceAll(said, "\n", " "),
+		"without it":    strings.ReplaceAll(said, "👍", ""),
+		"with spaces":   "  " + said + " \n",
+		"U+FFFD":        strings.ReplaceAll(said, "👍", "\uFFFD"),
+		"only the mark": "Alice <alice@example.com> (Webex #abcd2345)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			did := Event{Key: key, Kind: KindAction, ReceivedAt: at, Update: &Update{At: at, Actor: Actor{Name: "Alice", Email: "alice@example.com"}, Actions: acked, Message: said, Comment: "done 👍\nall fine"}}
+			asked := Event{Key: key, Kind: KindObservation, ReceivedAt: at.Add(2 * time.Second), Observation: &Observation{At: at.Add(2 * time.Second), Name: "x", Opened: at.Add(-time.Hour), Acknowledged: true,
+				Updates: []Update{{AckID: "17", At: at.Add(time.Second), Exact: true, Actor: Actor{Name: "relay"}, Actions: acked, Message: stored}}}}
+			told := Event{Key: key, Kind: KindUpdate, Origin: OriginTrigger, ReceivedAt: at.Add(3 * time.Second), SentAt: at.Add(3 * time.Second), At: at.Add(time.Second),
+				Update: &Update{At: at.Add(time.Second), Actor: Actor{Name: "relay"}, Actions: acked, Message: strings.ReplaceAll(stored, "\r\n", "\n")}}
+			for _, order := range [][]Event{
+				{did, asked, told}, {asked, did, told}, {told, asked, did}, {told, did, asked}, {did, told, asked}, {asked, told, did},
+				{did, asked, did, told, did, asked, told}, {did, told, did}, {did, asked, did}, {told, did, told, did},
+			} {
+				var p Problem
+				for _, e := range order {
+					p, _ = Apply(p, e)
+				}
+				var updates []Entry
+				for _, e := range p.Timeline {
+					if e.Kind == EntryUpdate {
+						updates = append(updates, e)
+					}
+				}
+				require.Len(t, updates, 1)
+				require.Equal(t, Actor{Name: "Alice", Email: "alice@example.com"}, updates[0].Update.Actor)
+				require.Equal(t, "done 👍\nall fine", updates[0].Update.Comment)
+			}
+		})
+	}
+}
+
+// Two acts are two updates, and nobody gets into another's by writing a mark.
+func TestMarksThatAreNotTheActs(t *testing.T) {
+	const said = "Alice <alice@example.com> (Webex #abcd2345): on it"
+	for name, other := range map[string]string{
+		"another act with the same words": "Alice <alice@example.com> (Webex #bbbb2345): on it",
+		"a mark in the words":             "Bob <bob@example.com> (Webex #bbbb2345): <x> (Webex #abcd2345): on it",
+		"a mark in a name":                "Eve (Webex #abcd2345): <eve@example.com> (Webex #bbbb2345): on it",
+		"the words alone":                 "on it",
+		"a mark without an address":       "(Webex #abcd2345): on it",
+		"an empty mark":                   "Alice <alice@example.com> (Webex #): on it",
+	} {
+		require.False(t, SameMessage(said, other), name)
+	}
+	for _, pair := range [][2]string{{"a  b", "a b"}, {"a\r\nb", "a\nb"}, {" a", "a"}, {"", " \n"}, {"a\tb", "a b"}} {
+		require.True(t, SameMessage(pair[0], pair[1]), "%q", pair)
+	}
+	require.False(t, SameMessage("ab", "a b"))
+}

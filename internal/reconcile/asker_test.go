@@ -1,0 +1,301 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Which errors make a batch smaller, and which say that nothing can be asked now.
+func TestWhatAnErrorSaysAboutABatch(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want result
+	}{
+		"none":                          {nil, answered},
+		"a time-out":                    {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, choked},
+		"a broken connection":           {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, choked},
+		"500":                           {&zabbix.Error{Kind: zabbix.Unreachable, Status: 500}, choked},
+		"a page with 200":               {&zabbix.Error{Kind: zabbix.Unreachable, Status: 200, Unanswered: true}, choked},
+		"too large":                     {&zabbix.Error{Kind: zabbix.Unreachable, Status: 413}, choked},
+		"an exception":                  {&zabbix.Error{Kind: zabbix.Broken, Interrupted: true}, choked},
+		"a parameter":                   {&zabbix.Error{Kind: zabbix.Invalid}, choked},
+		"words that are not known":      {&zabbix.Error{Kind: zabbix.Other}, choked},
+		"no connection":                 {&zabbix.Error{Kind: zabbix.Unreachable}, away},
+		"a proxy that wants a login":    {&zabbix.Error{Kind: zabbix.Unreachable, Status: 401}, away},
+		"too many requests":             {&zabbix.Error{Kind: zabbix.Unreachable, Status: 429}, away},
+		"the database can't be reached": {&zabbix.Error{Kind: zabbix.Broken}, away},
+		"the token":                     {&zabbix.Error{Kind: zabbix.NotAuthorised}, away},
+		"the role":                      {&zabbix.Error{Kind: zabbix.RoleForbids}, away},
+		"the journal":                   {errors.New("disk full"), away},
+	} {
+		require.Equal(t, c.want, resultOf(c.err), name)
+	}
+}
+
+func TestPace(t *testing.T) {
+	for name, c := range map[string]struct {
+		p    pace
+		n    int
+		r    result
+		want pace
+		step step
+	}{
+		"it answers":                            {pace{size: 100}, 100, answered, pace{size: 100, calm: 1, proven: true}, goOn},
+		"it grows when it answered for a while": {pace{size: 25, calm: steady - 1}, 25, answered, pace{size: 50, proven: true}, goOn},
+		"and not beyond a batch":                {pace{size: 80, calm: steady - 1}, 80, answered, pace{size: batch, proven: true}, goOn},
+		"away":                                  {pace{size: 50, calm: 3, proven: true}, 50, away, pace{size: 50, proven: true}, hold},
+		"too much":                              {pace{size: 100, calm: 3, proven: true}, 100, choked, pace{size: 50, proven: true}, split},
+		"too much, fewer than the size":         {pace{size: 100}, 7, choked, pace{size: 3}, split},
+		"two":                                   {pace{size: 2}, 2, choked, pace{size: 1}, split},
+		"one, while others are answered":        {pace{size: 1, proven: true}, 1, choked, pace{size: 1}, exclude},
+		"one, and nothing was answered":         {pace{size: 1}, 1, choked, pace{size: 1}, hold},
+		"one, away":                             {pace{size: 1, proven: true}, 1, away, pace{size: 1, proven: true}, hold},
+	} {
+		got, s := c.p.after(c.n, c.r)
+		require.Equal(t, c.want, got, name)
+		require.Equal(t, c.step, s, name)
+	}
+}
+
+// Whichever problems Zabbix can't answer about, and however few it can at once: all
+// others are answered in a bounded number of calls, and only the bad ones are set apart.
+func TestBadOnesAreFound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 400).Draw(t, "problems")
+		bad := rapid.MapOfN(rapid.IntRange(0, n-1), rapid.Just(true), 0, min(n, 12)).Draw(t, "bad")
+		odd := rapid.MapOfN(rapid.IntRange(0, n-1), rapid.Just(true), 0, min(n, 5)).Draw(t, "left out of the answer")
+		most := rapid.IntRange(1, 2*batch).Draw(t, "at once")
+		outage := rapid.IntRange(0, 30).Draw(t, "calls of outage")
+		begins := rapid.IntRange(0, 30).Draw(t, "outage begins")
+		now := time.Unix(0, 0)
+		a := newAsker()
+		var due []alert.Key
+		for i := range n {
+			due = append(due, alert.Key{Source: "main", EventID: strconv.Itoa(i)})
+		}
+		later := map[alert.Key]time.Time{}
+		seen := map[int]bool{}
+		excluded := map[int]int{}
+		calls, holds, down := 0, 0, 0
+		for len(seen) < n-len(bad)-countNew(odd, bad) {
+			for k, at := range later {
+				if !at.After(now) {
+					due = append(due, k)
+					delete(later, k)
+				}
+			}
+			if len(a.queue) < batch {
+				take := due[:min(batch, len(due))]
+				due = due[len(take):]
+				a.take(take, now, func(k alert.Key, at time.Time) { later[k] = at })
+			}
+			keys, _ := a.next()
+			if len(keys) == 0 {
+				now = now.Add(time.Minute)
+				continue
+			}
+			calls++
+			r := answered
+			if calls > begins && calls <= begins+outage {
+				r = choked
+				down++
+			}
+			for _, k := range keys {
+				if i, _ := strconv.Atoi(k.EventID); bad[i] || len(keys) > most {
+					r = choked
+				}
+			}
+			known := func(k alert.Key) bool { i, _ := strconv.Atoi(k.EventID); return !odd[i] }
+			if r == answered {
+				for _, k := range keys {
+					if i, _ := strconv.Atoi(k.EventID); !odd[i] {
+						seen[i] = true
+					}
+				}
+			}
+			out, wait := a.done(known, r, now)
+			for _, k := range out {
+				i, _ := strconv.Atoi(k.EventID)
+				later[k] = a.apart[k].until
+				if !bad[i] && !odd[i] {
+					excluded[i]++
+				}
+			}
+			if wait {
+				holds++
+				now = now.Add(firstPause)
+			}
+			if limit := 3*n + 60*(len(bad)+len(odd)+1) + 3*outage; calls > limit {
+				t.Fatalf("%d calls for %d problems, %d bad: %d of them were answered", calls, n, len(bad), len(seen))
+			}
+		}
+		if down == 0 && len(excluded) > 0 {
+			t.Fatalf("set apart for nothing: %v", excluded)
+		}
+		if len(excluded) > 1+down {
+			t.Fatalf("an outage of %d calls set %d apart", down, len(excluded))
+		}
+	})
+}
+
+func countNew(a, b map[int]bool) (n int) {
+	for k := range a {
+		if !b[k] {
+			n++
+		}
+	}
+	return n
+}
+
+// A problem that goes on failing is asked about less and less, by itself, and is forgotten
+// about once it is answered.
+func TestExile(t *testing.T) {
+	key, now := alert.Key{Source: "main", EventID: "1"}, time.Unix(0, 0)
+	a := newAsker()
+	a.pace.proven = true
+	var waits []time.Duration
+	for range 9 {
+		a.take([]alert.Key{key, {Source: "main", EventID: "2"}}, now, func(k alert.Key, at time.Time) { t.Fatalf("%s isn't due", k) })
+		if len(a.alone) > 0 {
+			asked, _ := a.next()
+			require.Equal(t, []alert.Key{key}, asked, "by itself")
+		} else {
+			a.pace.size = 1
+		}
+		_, wait := a.done(func(alert.Key) bool { return true }, choked, now)
+		require.False(t, wait, "others don't wait for it")
+		a.done(func(alert.Key) bool { return true }, answered, now)
+		waits = append(waits, a.apart[key].until.Sub(now))
+		early := false
+		a.take([]alert.Key{key}, a.apart[key].until.Add(-1), func(_ alert.Key, at time.Time) { early = at.Equal(a.apart[key].until) })
+		require.True(t, early)
+		now = a.apart[key].until
+	}
+	require.Equal(t, []time.Duration{1 * time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour, time.Hour}, waits)
+	a.take([]alert.Key{key}, now, nil)
+	a.done(func(alert.Key) bool { return true }, answered, now)
+	require.Empty(t, a.apart)
+}
+
+// The simulated Zabbix fails in some way about one problem of 150, or is too slow for
+// a hundred at once: the others are learned of within a minute, and so are later ones.
+func TestOneBadProblem(t *testing.T) {
+	for _, c := range []struct {
+		breaks string
+		bad    bool
+	}{
+		{"fail-event:4777", true}, {"odd-event:4777", true}, {"slow:50ms", false}, {"slow:900ms", false},
+	} {
+		for _, version := range []string{"6.0.14", "7.0.22", "8.0.0"} {
+			t.Run(c.breaks+" "+version, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					z, err := zabbixsim.New(zabbixsim.Options{Version: version, Quick: true})
+					require.NoError(t, err)
+					require.NoError(t, z.Break(c.breaks))
+					f := &fake{}
+					client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Timeout: 2 * time.Second})
+					m := NewMetrics(prometheus.NewRegistry(), []string{"main"})
+					q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: f, Log: slog.New(slog.DiscardHandler), Metrics: m})
+					ctx, stop := context.WithCancel(t.Context())
+					done := make(chan struct{})
+					go func() { defer close(done); _ = q.Run(ctx) }()
+					defer func() { stop(); <-done }()
+					ids := map[string]bool{}
+					for range 150 {
+						id := fmt.Sprint(z.Raise(z.Triggers()[0]))
+						ids[id] = true
+						q.Ask(alert.Key{Source: "main", EventID: id}, time.Second)
+					}
+					q.Ask(alert.Key{Source: "main", EventID: "18446744073709551615"}, time.Second) // larger than any id in Zabbix
+					limit := time.Minute
+					if c.breaks == "slow:900ms" { // two at once at most
+						limit = 5 * time.Minute
+					}
+					time.Sleep(limit)
+					synctest.Wait()
+					want := len(ids)
+					if c.bad {
+						want--
+						delete(ids, "4777")
+						require.InDelta(t, 1, testutil.ToFloat64(m.Apart.WithLabelValues("main")), 0)
+					}
+					require.Equal(t, slices.Sorted(keysOf(ids)), slices.Sorted(keysOf(f.learned(t))))
+					require.Len(t, f.entries, want, "each once")
+					calls := z.Calls()["event.get"]
+
+					later := z.Raise(z.Triggers()[0])
+					q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(later)}, time.Second)
+					time.Sleep(5 * time.Second)
+					synctest.Wait()
+					require.Contains(t, f.learned(t), fmt.Sprint(later))
+
+					time.Sleep(10 * time.Hour)
+					synctest.Wait()
+					require.Less(t, z.Calls()["event.get"]-calls, 30, "what fails is asked about less and less")
+					z.Mend()
+					time.Sleep(lastApart + time.Minute)
+					synctest.Wait()
+					require.InDelta(t, 0, testutil.ToFloat64(m.Apart.WithLabelValues("main")), 0)
+					require.Equal(t, c.bad, f.learned(t)["4777"] && !ids["4777"])
+				})
+			})
+		}
+	}
+}
+
+// An outage of the whole Zabbix is one line in the log, and no problem is lost by it.
+func TestOutages(t *testing.T) {
+	for _, breaks := range []string{"page-500", "page-502", "page-503", "page-429", "page-401", "database-away", "system-error", "login-page", "lost-cut", "empty", "forbid:event.get"} {
+		t.Run(breaks, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				z, err := zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true})
+				require.NoError(t, err)
+				f := &fake{}
+				client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport()})
+				log := &counting{}
+				q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: f, Log: slog.New(log), Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"})})
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); _ = q.Run(ctx) }()
+				defer func() { stop(); <-done }()
+				ids := map[string]bool{}
+				ask := func(n int) {
+					for range n {
+						id := fmt.Sprint(z.Raise(z.Triggers()[0]))
+						ids[id] = true
+						q.Ask(alert.Key{Source: "main", EventID: id}, 0)
+					}
+				}
+				ask(30)
+				time.Sleep(time.Second)
+				require.NoError(t, z.Break(breaks))
+				ask(300)
+				before := z.Calls()["event.get"]
+				time.Sleep(30 * time.Minute)
+				require.Less(t, z.Calls()["event.get"]-before, 60, "it isn't hammered")
+				synctest.Wait()
+				require.LessOrEqual(t, log.warnings, 3, "one line for it, and one for a problem that was suspected")
+				z.Mend()
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				require.Equal(t, slices.Sorted(keysOf(ids)), slices.Sorted(keysOf(f.learned(t))))
+			})
+		})
+	}
+}
