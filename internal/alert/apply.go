@@ -2,6 +2,7 @@ package alert
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func Apply(p Problem, e Event) (Problem, Change) {
 	bookkeeping := p.takeStates(e)
 	bookkeeping = p.takeTimes(e) || bookkeeping
 	bookkeeping = p.takeFacts(e) || bookkeeping
+	bookkeeping = p.takeSendTo(e) || bookkeeping
 	changed := p.takePieces(tellings(e))
 	changed = p.takeNudge(e) || changed
 	p.derive()
@@ -225,6 +227,25 @@ func (p *Problem) takeFacts(e Event) bool {
 			TriggerID: o.TriggerID, ItemID: o.ItemID, ItemName: o.ItemName,
 		})
 	}
+}
+
+// maxSendTo is how many different {ALERT.SENDTO} of a problem are kept, and maxSendToLength how long each may be.
+const maxSendTo, maxSendToLength = 32, 1024
+
+// takeSendTo keeps where a message was sent to: where a problem goes is decided with all of them,
+// whoever brings the news. A recovery opens no room to it.
+func (p *Problem) takeSendTo(e Event) bool {
+	to := strings.TrimSpace(e.SendTo)
+	if to == "" || len(to) > maxSendToLength || e.Kind == KindRecovery {
+		return false
+	}
+	i, known := slices.BinarySearch(p.SendTo, to)
+	if known || i == maxSendTo {
+		return false
+	}
+	all := slices.Insert(slices.Clone(p.SendTo), i, to)
+	p.SendTo = all[:min(len(all), maxSendTo)] // the first by name: the same in any order
+	return true
 }
 
 // tellings are the updates that an event tells.

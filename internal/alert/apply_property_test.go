@@ -196,6 +196,7 @@ func (g generator) event() Event {
 	}
 	e.Origin = pick(g, "origin", OriginTrigger, OriginTrigger, OriginService)
 	e.Exact = g.maybe("exact")
+	e.SendTo = pick(g, "sendto", "", "noc", " noc", "db, lab")
 	e.Facts = g.facts()
 	if g.maybe("hasseverity") {
 		s := pick(g, "severity", Average, High, Disaster)

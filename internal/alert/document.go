@@ -45,6 +45,7 @@ func (c *codec) problem(p *Problem) {
 	always(c, "state", &p.State)
 	alwaysWhole(c, "revision", &p.Revision)
 	c.facts(&p.Facts)
+	elements(c, "send_to", `","`, &p.SendTo, c.string)
 	alwaysWhole(c, "severity", &p.Severity)
 	c.bool("acknowledged", &p.Acknowledged)
 	c.flag("suppressed", &p.Suppressed)

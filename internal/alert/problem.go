@@ -57,6 +57,8 @@ type Problem struct {
 	Revision int64 `json:"revision"`
 
 	Facts
+	// SendTo is every {ALERT.SENDTO} that messages of the problem were sent to, sorted.
+	SendTo          []string  `json:"send_to,omitempty"`
 	Severity        Severity  `json:"severity"`
 	Acknowledged    bool      `json:"acknowledged"`
 	Suppressed      bool      `json:"suppressed,omitempty"`

@@ -46,12 +46,14 @@ type Options struct {
 	// Learned is told, after a commit, of problems that a payload told something new of.
 	Learned func(keys []alert.Key)
 	// Timing says when a room hears of what a route sends there: route.Router.Timing; nil: at once.
-	Timing     func(room, rule string) route.Timing
-	OrphanWait time.Duration // how long an update waits for its problem
-	Flapping   func(room string) Flapping
-	FlapWindow time.Duration // the longest of all rooms'
-	Log        *slog.Logger
-	Metrics    *Metrics
+	Timing func(room, rule string) route.Timing
+	// UnknownSendTo says in words what an {ALERT.SENDTO} holds that names nothing; nil: nothing ever does.
+	UnknownSendTo func(source, sendTo string) []string
+	OrphanWait    time.Duration // how long an update waits for its problem
+	Flapping      func(room string) Flapping
+	FlapWindow    time.Duration // the longest of all rooms'
+	Log           *slog.Logger
+	Metrics       *Metrics
 }
 
 const (
@@ -83,6 +85,7 @@ type Ledger struct {
 	nagged time.Time
 
 	// Of Run.
+	unknown    map[string]bool // what was logged of UnknownSendTo
 	openings   openings
 	remembered bool // openings are what the store has
 }
@@ -330,11 +333,13 @@ func (l *Ledger) note(r Result) {
 		l.opts.Log.Error("a journal entry can't be applied and is set aside", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
 	case r.Test:
 		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
+		l.noteSendTo(r)
 	case r.Entry.Kind == store.EntryReroute:
 		l.opts.Log.Info("problem rerouted", "key", r.Key.String(), "entry", r.Entry.ID)
 	default:
 		if r.Entry.Kind == store.EntryEvent {
 			l.opts.Metrics.count(r)
+			l.noteSendTo(r)
 		}
 		level := slog.LevelInfo
 		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
@@ -343,6 +348,29 @@ func (l *Ledger) note(r Result) {
 		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
 			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Key.String()), slog.String("kind", string(r.Kind)), slog.Int64("entry", r.Entry.ID),
 				slog.Bool("duplicate", r.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
+		}
+	}
+}
+
+// maxUnknown bounds how many unknown names are remembered as logged; after that they are counted only.
+const maxUnknown = 256
+
+// noteSendTo counts a "Send to" that names nothing, and logs each such name once.
+func (l *Ledger) noteSendTo(r Result) {
+	if l.opts.UnknownSendTo == nil || r.SendTo == "" {
+		return
+	}
+	unknown := l.opts.UnknownSendTo(r.Entry.Source, r.SendTo)
+	if len(unknown) > 0 {
+		l.opts.Metrics.SendToUnknown.WithLabelValues(r.Entry.Source).Inc()
+	}
+	for _, why := range unknown {
+		if name := r.Entry.Source + " " + why; !l.unknown[name] && len(l.unknown) < maxUnknown {
+			if l.unknown == nil {
+				l.unknown = map[string]bool{}
+			}
+			l.unknown[name] = true
+			l.opts.Log.Warn("Send to names no room: correct it in the media of the Zabbix user", "source", r.Entry.Source, "reason", why)
 		}
 	}
 }

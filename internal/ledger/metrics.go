@@ -12,10 +12,12 @@ import (
 type Metrics struct {
 	Events   *prometheus.CounterVec // source, kind, result
 	SetAside prometheus.Counter
-	Flapping prometheus.Counter // openings of flapping triggers
-	Failures prometheus.Counter
-	Batch    prometheus.Histogram
-	Seconds  prometheus.Histogram
+	// SendToUnknown counts messages by source.
+	SendToUnknown *prometheus.CounterVec
+	Flapping      prometheus.Counter // openings of flapping triggers
+	Failures      prometheus.Counter
+	Batch         prometheus.Histogram
+	Seconds       prometheus.Histogram
 
 	Escalations prometheus.Counter
 	Reminders   prometheus.Counter
@@ -36,6 +38,10 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Name: "alert_relay_events_total",
 			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate (known already), refused (never taken in).",
 		}, []string{"source", "kind", "result"}),
+		SendToUnknown: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_send_to_unknown_total",
+			Help: "Messages of Zabbix whose Send to holds a name that is neither a room nor an allowed address.",
+		}, []string{"source"}),
 		SetAside: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_entries_set_aside_total",
 			Help: "Journal entries that couldn't be applied and were set aside.",
@@ -76,7 +82,10 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}
 		m.Events.WithLabelValues(source, unknown, "refused")
 	}
-	reg.MustRegister(m.Events, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders)
+	for _, source := range sources {
+		m.SendToUnknown.WithLabelValues(source)
+	}
+	reg.MustRegister(m.Events, m.SendToUnknown, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders)
 	return m
 }
 

@@ -55,6 +55,7 @@ type Result struct {
 	Kind      alert.Kind
 	Duplicate bool
 	Change    alert.Change
+	SendTo    string // {ALERT.SENDTO}
 	SetAside  string
 	Test      bool
 }
@@ -133,7 +134,7 @@ type postID struct {
 // add applies one entry. Whatever goes wrong with it, a panic too, sets the
 // entry aside and leaves the batch as it was: one bad entry holds up nobody.
 func (b *batch) add(item *Item) {
-	r := Result{Entry: item.Entry, Key: item.Decoded.Event.Key, Kind: item.Decoded.Event.Kind, Test: item.Decoded.Test}
+	r := Result{Entry: item.Entry, Key: item.Decoded.Event.Key, Kind: item.Decoded.Event.Kind, SendTo: item.Decoded.SendTo, Test: item.Decoded.Test}
 	var e effect
 	err := item.Err
 	if err == nil {

@@ -131,16 +131,21 @@ type tested struct {
 	Problem *string  `json:"problem"` // null
 	Test    bool     `json:"test"`
 	Rooms   []string `json:"rooms"`
+	Unknown []string `json:"unknown,omitempty"` // what "Send to" holds that names nothing, in words
 	Message string   `json:"message"`
 }
 
 func (r *Receiver) testAnswer(c *gin.Context, source string, payload zabbix.Payload) {
-	rooms := r.opts.TestRooms(source, payload)
+	rooms, unknown := r.opts.TestRooms(source, payload), r.opts.UnknownSendTo(source, payload.Macro("alert.sendto"))
 	t := tested{Test: true, Rooms: rooms, Message: fmt.Sprintf("The relay took this test of source %s.", source)}
 	if len(rooms) > 0 {
 		t.Message = fmt.Sprintf("The relay took this test of source %s: a test message goes to %s.", source, strings.Join(rooms, ", "))
 	} else {
 		t.Rooms = []string{}
+	}
+	if len(unknown) > 0 {
+		t.Unknown = unknown
+		t.Message += " Send to: " + strings.Join(unknown, "; ") + "."
 	}
 	r.opts.Log.Info("test taken", "source", source, "rooms", rooms)
 	answer(c, http.StatusAccepted, t)

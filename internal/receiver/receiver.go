@@ -84,6 +84,8 @@ type Options struct {
 	LinkKey []byte
 	// TestRooms says where the test message of Zabbix's Test button goes.
 	TestRooms func(source string, p zabbix.Payload) []string
+	// UnknownSendTo says in words what a "Send to" holds that names nothing; nil: nothing ever does.
+	UnknownSendTo func(source, sendTo string) []string
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
 	// Appended is called after an event is in the journal, with the entry and what was
@@ -124,6 +126,9 @@ func New(o Options) *Receiver {
 	}
 	if len(o.LinkKey) == 0 {
 		o.LinkKey = []byte(NewLinkKey())
+	}
+	if o.UnknownSendTo == nil {
+		o.UnknownSendTo = func(string, string) []string { return nil }
 	}
 	if o.TestRooms == nil {
 		o.TestRooms = func(string, zabbix.Payload) []string { return nil }

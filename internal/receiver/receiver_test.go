@@ -117,8 +117,14 @@ func newFixture(t testing.TB) *fixture {
 		Locator:   locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)"},
 		PublicURL: "https://relay.example.com", LinkKey: []byte("link-key"),
 		TestRooms: func(_ string, p zabbix.Payload) []string { return []string{"noc"} },
-		BotOf:     func(room string) string { return "bot-of-" + room },
-		Appended:  func(store.Entry, zabbix.Payload) { f.wakes++ }, Noticed: func() { f.wakes++ },
+		UnknownSendTo: func(_, sendTo string) []string {
+			if sendTo == "typo" {
+				return []string{"typo is no room"}
+			}
+			return nil
+		},
+		BotOf:    func(room string) string { return "bot-of-" + room },
+		Appended: func(store.Entry, zabbix.Payload) { f.wakes++ }, Noticed: func() { f.wakes++ },
 		Refused: func(source, kind string) { f.refused = append(f.refused, source+"/"+kind) },
 		Now:     func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),
 	})
@@ -414,4 +420,14 @@ func FuzzEvents(f *testing.F) {
 			require.NotRegexp(t, `(?i)<[\s/]*(@\s*all\b|spark-)`, fx.notices[0].Markdown+fx.notices[0].Text)
 		}
 	})
+}
+
+func TestTheTestAnswerNamesUnknownRooms(t *testing.T) {
+	f := newFixture(t)
+	body := strings.Replace(event, "4711", "{EVENT.ID}", 1)
+	body = strings.Replace(body, "{", `{"ALERT.SENDTO":"typo",`, 1)
+	rec := f.do(request{path: "/v1/zabbix/events", body: body, header: bearer(secret)})
+	require.Equal(t, 202, rec.Code)
+	require.JSONEq(t, `{"problem":null,"test":true,"rooms":["noc"],"unknown":["typo is no room"],
+		"message":"The relay took this test of source main: a test message goes to noc. Send to: typo is no room."}`, rec.Body.String())
 }

@@ -42,7 +42,8 @@ func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiv
 		TestRooms: func(source string, payload zabbix.Payload) []string {
 			return testRooms(p.router, source, payload.Macro("alert.sendto"), time.Now())
 		},
-		BotOf: cfg.BotOf,
+		UnknownSendTo: p.router.Unknown,
+		BotOf:         cfg.BotOf,
 		Appended: func(e store.Entry, payload zabbix.Payload) {
 			p.fold.Take(e, func(e store.Entry) (ledger.Decoded, error) { return r.decoded(e, payload) })
 		},

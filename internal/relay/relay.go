@@ -206,7 +206,7 @@ func (r *Relay) connect(ctx context.Context) error {
 			}
 		},
 		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, Log: log, Metrics: events,
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, UnknownSendTo: router.Unknown, Log: log, Metrics: events,
 	})
 	directory := func() chat.Directory { return cfg }
 	heardMetrics := chat.NewMetrics(r.registry, text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))

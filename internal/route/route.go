@@ -83,10 +83,9 @@ func New(cfg *config.Config) (*Router, error) {
 	return r, r.timings(cfg)
 }
 
-// Rooms gives the targets of a problem, without doubles, in the order found.
-// sendTo is the event's {ALERT.SENDTO}, "" for none: a room's name or id, or an
-// e-mail address (a direct chat with that person, Target.Room "person:alice@example.com"; only
-// where the address's domain is allowed). There is always one target at least.
+// Rooms gives the targets of a problem, without doubles, in the order found, by all that is
+// known of it: with every "Send to" that its messages had (Problem.SendTo), whoever brought the
+// news. sendTo is one more, "" for none. There is always one target at least.
 func (r *Router) Rooms(p alert.Problem, sendTo string, now time.Time) []Target {
 	return r.decide(p, sendTo, now, nil)
 }
@@ -116,33 +115,20 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 			*steps = append(*steps, s)
 		}
 	}
-	var extra *Target
-	mode, known := r.sources[p.Key.Source]
-	if !known || mode == "" {
-		mode = config.SendToAdd
-	}
-	target, why := r.resolve(sendTo, mode)
-	if target != "" {
-		extra = &Target{Room: target, Route: SendTo}
-	}
+	named := r.named(p, sendTo)
 	var targets []Target
-	if extra != nil && mode == config.SendToOnly {
+	if r.mode(p.Key.Source) == config.SendToOnly && named.rooms != nil {
 		if steps != nil {
 			r.skipAll(steps, fmt.Sprintf("not asked: source %s says send_to: only", p.Key.Source))
 		}
-		targets = add(targets, *extra)
 	} else {
 		targets = r.match(p, now, steps)
-		if extra != nil {
-			targets = add(targets, *extra)
-		}
 	}
-	if steps != nil && strings.TrimSpace(sendTo) != "" {
-		s := Step{Route: SendTo, Matched: extra != nil, Reason: why}
-		if extra != nil {
-			s.Rooms = []string{extra.Room}
-		}
-		note(s)
+	for _, room := range named.rooms {
+		targets = add(targets, Target{Room: room, Route: SendTo})
+	}
+	if named.why != nil {
+		note(Step{Route: SendTo, Matched: named.rooms != nil, Reason: strings.Join(named.why, "; "), Rooms: named.rooms})
 	}
 	return targets
 }
@@ -229,43 +215,6 @@ func (r *rule) step(s *subject, failed condition) Step {
 		step.Reason += "; continue: the routes below are asked too"
 	}
 	return step
-}
-
-// resolve finds the room that {ALERT.SENDTO} names, and says why or why not.
-func (r *Router) resolve(sendTo string, mode config.SendTo) (room, why string) {
-	text := strings.TrimSpace(sendTo)
-	switch {
-	case text == "":
-		return "", ""
-	case mode == config.SendToIgnore:
-		return "", "the source says send_to: ignore"
-	}
-	did := "its room is added"
-	if mode == config.SendToOnly {
-		did = "only its room is told"
-	}
-	if name, ok := r.byName[strings.ToLower(text)]; ok {
-		return name, fmt.Sprintf("%s names a room: %s", quoted(text), did)
-	}
-	if name, ok := r.byID[webexid.Key(text)]; ok {
-		return name, fmt.Sprintf("%s is the id of room %s: %s", quoted(text), name, did)
-	}
-	if !isAddress(text) {
-		return "", fmt.Sprintf("%s is neither a configured room's name or id nor an e-mail address", quoted(text))
-	}
-	if !r.allowed(text) {
-		return "", fmt.Sprintf("%s is an address outside the allowed domains", quoted(text))
-	}
-	return config.PersonRoom + strings.ToLower(text), fmt.Sprintf("%s is a person's address: %s", quoted(text), did)
-}
-
-// isAddress says whether a text can be one person's e-mail address; Webex has
-// the last word.
-func isAddress(text string) bool {
-	local, domain, ok := strings.Cut(text, "@")
-	return ok && local != "" && domain != "" && len(text) <= 254 && !strings.ContainsFunc(text, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`<>()[]"\,;:|`, r)
-	}) && !strings.Contains(domain, "@")
 }
 
 // add appends a target whose room isn't there yet.
