@@ -311,7 +311,7 @@ func TestWebhooksAreKept(t *testing.T) {
 		secret := func() (found string) {
 			hooks, err := other.Webhooks(t.Context())
 			require.NoError(t, err)
-			require.Len(t, hooks, 4)
+			require.Len(t, hooks, 6)
 			for _, h := range hooks {
 				if !strings.HasPrefix(h.Name, ours) {
 					require.Equal(t, "inactive", h.Status, "another's is left as it is")
@@ -363,5 +363,76 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		require.Len(t, r.acks(), 1)
 		require.Len(t, r.answersTo("noc", said.ID), 1, "the note became the good news")
 		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged")
+	})
+}
+
+// An edited message is heard once, where its first version was misspelt; a redelivered edit,
+// and an edit of what was carried out, do nothing more.
+func TestEditedInTheRoom(t *testing.T) {
+	inReality(t, webexsim.Options{RepeatDeliveries: 2}, func(t *testing.T, r *real) {
+		id := r.key().EventID
+		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "akc " + id, MentionBot: true})
+		r.pass(20 * time.Second)
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "Did you mean ack?")
+		edit := func(text string) {
+			_, err := r.webex.Edit(said.ID, aliceAddr, text)
+			require.NoError(t, err)
+			r.pass(20 * time.Second)
+		}
+		edit("ack " + id + " on it")
+		require.Len(t, r.acks(), 1)
+		require.Equal(t, "on it", strings.SplitN(r.acks()[0].Message, "\n", 2)[0])
+		require.Len(t, r.answersTo("noc", said.ID), 2)
+		edit("close " + id)
+		edit("comment " + id + " again")
+		require.Len(t, r.acks(), 1)
+		require.Len(t, r.answersTo("noc", said.ID), 2)
+
+		direct := webexsim.DirectRoomID(botAddr, aliceAddr)
+		said = r.say(webexsim.Line{Room: direct, From: aliceAddr, Text: "coment " + id + " vendor called"})
+		r.pass(20 * time.Second)
+		edit("comment " + id + " vendor called")
+		require.Len(t, r.acks(), 2)
+	})
+}
+
+// What Webex refuses to let the bot read is tried again, and then the room is told; done is
+// what can be read in time.
+func TestUnreadableInTheRoom(t *testing.T) {
+	for status, times := range map[int]int{403: 1, 404: 3, 409: 2, 400: 1} {
+		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+			r.webex.AddFault(webexsim.Fault{Op: "GET /messages/{id}", Status: status, Count: times})
+			said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
+			r.pass(time.Minute)
+			require.Len(t, r.acks(), 1, "%d", status)
+			require.Contains(t, r.answersTo("noc", said.ID)[0], "acknowledged")
+		})
+	}
+	for _, status := range []int{403, 404, 409, 400} {
+		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+			r.webex.AddFault(webexsim.Fault{Op: "GET /messages/{id}", Status: status})
+			said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
+			lobby := r.say(webexsim.Line{Room: "lobby", From: aliceAddr, Text: "ack 1", MentionBot: true})
+			r.pass(time.Minute)
+			require.Empty(t, r.acks())
+			require.Len(t, r.answersTo("noc", said.ID), 1, "%d", status)
+			require.Contains(t, r.answersTo("noc", said.ID)[0], "Webex didn't let me read this")
+			require.Empty(t, r.answersTo("lobby", lobby.ID))
+		})
+	}
+}
+
+// In the thread of a card that was replaced a command finds its problem.
+func TestAThreadOfAnEarlierMessage(t *testing.T) {
+	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		cursor := r.post().Cursor
+		old := cursor.RootID
+		again := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "posted anew"})
+		cursor.RootID = again.ID // as delivery does where somebody deleted the root
+		require.NoError(t, r.store.SavePost(t.Context(), r.key(), "noc", cursor))
+		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment I look at the router", ParentID: old, MentionBot: true})
+		r.pass(time.Minute)
+		require.Len(t, r.acks(), 1)
+		require.Contains(t, r.acks()[0].Message, "I look at the router")
 	})
 }

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
@@ -19,6 +19,7 @@ import (
 // Store is what chat needs of store.Store.
 type Store interface {
 	ClaimCommand(ctx context.Context, c store.Command) (bool, error)
+	Command(ctx context.Context, id string) (store.Command, error)
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 }
@@ -38,7 +39,9 @@ type Options struct {
 
 // Listener hears the bots' rooms by webhook.
 type Listener struct {
-	o Options
+	o         Options
+	strangers *logging.Limited // what anybody can cause
+	strange   strangeRooms
 
 	mu       sync.Mutex
 	secrets  map[string]string // by bot
@@ -47,7 +50,7 @@ type Listener struct {
 
 // New makes one.
 func New(o Options) *Listener {
-	return &Listener{o: o, secrets: make(map[string]string), suspects: make(map[string]bool)}
+	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), secrets: make(map[string]string), suspects: make(map[string]bool)}
 }
 
 // Run keeps each bot's webhooks as they should be until ctx ends.
@@ -65,9 +68,6 @@ func (l *Listener) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
-
-// maxID is the longest id that a delivery may carry.
-const maxID = 512
 
 // Listens says whether the bot listens by webhook: if not, there is nothing to read.
 func (l *Listener) Listens(bot string) bool {
@@ -107,41 +107,69 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 		return resultStore, http.StatusServiceUnavailable
 	}
 	if !webex.CheckSignature(secret, body, header.Get(webex.SignatureHeader)) {
-		l.mu.Lock()
-		l.suspects[bot] = true
-		l.mu.Unlock()
-		l.o.Log.Warn("a webhook's signature is wrong: it isn't Webex's, or Webex has another secret (which is set again within minutes)", "bot", bot)
+		l.suspected(bot)
+		l.strangers.Warn(resultSignature, "a webhook's signature is wrong: it isn't Webex's, a proxy changed the body, or Webex has another secret (which is set again within minutes)", "bot", bot)
 		return resultSignature, http.StatusUnauthorized
 	}
-	var e webex.Envelope
-	if err := json.Unmarshal(body, &e); err != nil || e.Data.ID == "" || len(e.Data.ID) > maxID {
-		l.o.Log.Warn("a webhook's body can't be read", "bot", bot, "error", err)
+	e, err := parseEnvelope(body)
+	if err != nil {
+		l.strangers.Warn(resultMalformed, "a webhook's body can't be read", "bot", bot, "error", err)
 		return resultMalformed, http.StatusBadRequest
 	}
 	if reason := l.ignorable(bot, e); reason != "" {
 		l.o.Metrics.ignored.WithLabelValues(bot, reason).Inc()
 		l.o.Log.Debug("heard and ignored", "bot", bot, "id", e.Data.ID, "reason", reason)
+		if reason == ignoredRoom && l.strange.first(bot, e.Data.RoomID) {
+			l.o.Log.Info("the bot was mentioned in a room that isn't configured, and ignored it: to serve the room, add its id to rooms", "bot", bot, "room_id", e.Data.RoomID)
+		}
 		return resultIgnored, http.StatusOK
 	}
-	c := command.Claim(bot, e, time.Now())
-	claimed, err := l.o.Store.ClaimCommand(ctx, c)
+	c, claimed, err := l.claim(ctx, bot, e)
 	switch {
 	case err != nil:
-		l.o.Log.Error("a command can't be kept", "bot", bot, "id", e.Data.ID, "error", err)
+		l.o.Log.Error("a command can't be stored: Webex is asked to deliver it again", "bot", bot, "id", e.Data.ID, "error", err)
 		return resultStore, http.StatusServiceUnavailable
 	case !claimed:
-		l.o.Log.Debug("heard again", "bot", bot, "id", e.Data.ID)
+		l.o.Log.Debug("heard again", "bot", bot, "id", e.Data.ID, "event", e.Event)
 		return resultDuplicate, http.StatusOK
 	}
-	l.o.Log.Info("heard", "command", c.ID, "bot", bot, "resource", e.Resource)
+	l.o.Log.Info("heard", "command", c.ID, "bot", bot, "resource", e.Resource, "event", e.Event)
 	l.o.Commands.Add(c)
 	return resultAccepted, http.StatusOK
+}
+
+// claim stores what was heard before Webex gets its answer; claimed is false where that was
+// done before. An edited message is claimed as the next version of what was said, as long as
+// none of the versions before led to anything.
+func (l *Listener) claim(ctx context.Context, bot string, e webex.Envelope) (c store.Command, claimed bool, err error) {
+	c = command.Claim(bot, e, time.Now())
+	if e.Event != eventUpdated {
+		claimed, err = l.o.Store.ClaimCommand(ctx, c)
+		return c, claimed, err
+	}
+	for version := range command.MaxVersions {
+		c.ID = command.VersionID(e.Data.ID, version)
+		switch before, err := l.o.Store.Command(ctx, c.ID); {
+		case errors.Is(err, store.ErrNotFound):
+			if claimed, err = l.o.Store.ClaimCommand(ctx, c); claimed || err != nil {
+				return c, claimed, err
+			}
+		case err != nil:
+			return c, false, err
+		case !command.CountsAgain(before):
+			return c, false, nil
+		}
+	}
+	return c, false, nil
 }
 
 // ignorable spares the store what is surely not for us, by the envelope alone.
 // It only ever leaves out: whoever passes is looked at again when the message was read.
 func (l *Listener) ignorable(bot string, e webex.Envelope) string {
-	if e.Event != "created" || (e.Resource != resourceMessages && e.Resource != resourceActions) {
+	switch {
+	case e.Event == eventCreated && (e.Resource == resourceMessages || e.Resource == resourceActions):
+	case e.Event == eventUpdated && e.Resource == resourceMessages:
+	default:
 		return ignoredResource
 	}
 	me, known := l.o.Reader.ownAccount(bot)
@@ -154,10 +182,19 @@ func (l *Listener) ignorable(bot string, e webex.Envelope) string {
 		return ignoredBot
 	case e.Data.RoomType == "group" && !configured:
 		return ignoredRoom
-	case e.Data.PersonEmail != "" && !directory.Allowed(e.Data.PersonEmail):
+	}
+	// The address in the envelope is one of the person's; another may be allowed.
+	if person, ok := l.o.Reader.people.lately(e.Data.PersonID); ok && directory.AddressOf(person.Emails) == "" {
 		return ignoredPerson
 	}
 	return ""
+}
+
+// suspected remembers that Webex may have another secret.
+func (l *Listener) suspected(bot string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.suspects[bot] = true
 }
 
 // suspect says whether a delivery had a wrong signature since it was last asked.

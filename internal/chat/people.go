@@ -26,13 +26,18 @@ type record struct {
 	at     time.Time
 }
 
+// lately is the person's record where it was asked for a short while ago.
+func (p *people) lately(id string) (webex.Person, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.known[id]
+	return r.person, ok && time.Since(r.at) < remember
+}
+
 // get is the person's record, asked through the bot that heard them.
 func (p *people) get(ctx context.Context, client Webex, id string) (webex.Person, error) {
-	p.mu.Lock()
-	r, ok := p.known[id]
-	p.mu.Unlock()
-	if ok && time.Since(r.at) < remember {
-		return r.person, nil
+	if known, ok := p.lately(id); ok {
+		return known, nil
 	}
 	person, err := client.GetPerson(ctx, id)
 	if err != nil {

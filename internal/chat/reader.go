@@ -5,6 +5,8 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +32,8 @@ type Webex interface {
 // Directory says who people are to the relay and which rooms it serves:
 // *config.Config.
 type Directory interface {
-	Allowed(email string) bool
+	// AddressOf is the address under which a person acts; "" where they aren't listened to.
+	AddressOf(emails []string) string
 	RoomByID(id string) (config.Room, bool)
 }
 
@@ -45,6 +48,12 @@ type Bot struct {
 const (
 	resourceMessages = "messages"
 	resourceActions  = "attachmentActions"
+)
+
+// The events of them: an edited message is updated.
+const (
+	eventCreated = "created"
+	eventUpdated = "updated"
 )
 
 // Why something heard is ignored: the values of the metric's label.
@@ -63,8 +72,8 @@ const (
 
 var ignoredReasons = [...]string{ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken, ignoredQuote}
 
-// moments is how often something that isn't there is asked for again: GET can
-// answer 404 for a moment after the webhook (reported by users).
+// moments is how often something that can't be read is asked for again: GET can answer 404 or
+// 403 for a moment after the webhook (reported by users).
 const moments = 5
 
 // Reader reads from Webex what an envelope only names. It is a command.Hearer.
@@ -87,11 +96,16 @@ func NewReader(bots []Bot, directory func() Directory, metrics *Metrics) *Reader
 	return r
 }
 
-// Me is the bot's own account, asked once.
+// Me is the bot's own account.
 func (r *Reader) Me(ctx context.Context, bot string) (webex.Person, error) {
 	if me, ok := r.ownAccount(bot); ok {
 		return me, nil
 	}
+	return r.askMe(ctx, bot)
+}
+
+// askMe asks Webex for the bot's own account: it may have another name by now.
+func (r *Reader) askMe(ctx context.Context, bot string) (webex.Person, error) {
 	me, err := r.bots[bot].Webex.Me(ctx)
 	if err != nil {
 		return webex.Person{}, err
@@ -118,27 +132,27 @@ func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (c
 	}
 	me, err := r.Me(ctx, c.Bot)
 	if err != nil {
-		return command.Heard{}, r.failed(c, err)
+		return command.Heard{}, r.failed(c, e, err)
 	}
 	switch e.Resource {
 	case resourceMessages:
-		return r.message(ctx, c, bot, me, e.Data.ID)
+		return r.message(ctx, c, e, bot, me)
 	case resourceActions:
-		return r.press(ctx, c, bot, me, e.Data.ID)
+		return r.press(ctx, c, e, bot, me)
 	}
 	return command.Heard{}, r.ignore(c.Bot, ignoredResource, "%.40q", e.Resource)
 }
 
-func (r *Reader) message(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Heard, error) {
-	m, err := bot.Webex.GetMessage(ctx, id)
+func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Heard, error) {
+	m, err := bot.Webex.GetMessage(ctx, e.Data.ID)
 	if err != nil {
-		return command.Heard{}, r.failed(c, err)
+		return command.Heard{}, r.failed(c, e, err)
 	}
 	room, direct, served := r.place(bot.Name, m.RoomID, m.RoomType)
 	if !served {
 		return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
 	}
-	who, err := r.person(ctx, c, bot, me, m.PersonID)
+	who, err := r.person(ctx, c, e, bot, me, m.PersonID)
 	if err != nil {
 		return command.Heard{}, err
 	}
@@ -147,14 +161,14 @@ func (r *Reader) message(ctx context.Context, c store.Command, bot Bot, me webex
 		return command.Heard{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
 	}
 	return command.Heard{
-		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who,
+		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated,
 	}, nil
 }
 
-func (r *Reader) press(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Heard, error) {
-	a, err := bot.Webex.GetAttachmentAction(ctx, id)
+func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Heard, error) {
+	a, err := bot.Webex.GetAttachmentAction(ctx, e.Data.ID)
 	if err != nil {
-		return command.Heard{}, r.failed(c, err)
+		return command.Heard{}, r.failed(c, e, err)
 	}
 	button, ours := buttonOf(a)
 	if !ours {
@@ -165,13 +179,13 @@ func (r *Reader) press(ctx context.Context, c store.Command, bot Bot, me webex.P
 	if !served {
 		m, err := bot.Webex.GetMessage(ctx, a.MessageID)
 		if err != nil {
-			return command.Heard{}, r.failed(c, err)
+			return command.Heard{}, r.failed(c, e, err)
 		}
 		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || !webexid.Same(m.RoomID, a.RoomID) {
 			return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 		}
 	}
-	who, err := r.person(ctx, c, bot, me, a.PersonID)
+	who, err := r.person(ctx, c, e, bot, me, a.PersonID)
 	if err != nil {
 		return command.Heard{}, err
 	}
@@ -192,22 +206,28 @@ func (r *Reader) place(bot, roomID, roomType string) (name string, direct, serve
 }
 
 // person is who did it, from Webex's own record: never from the message.
-func (r *Reader) person(ctx context.Context, c store.Command, bot Bot, me webex.Person, id string) (command.Person, error) {
+func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person, id string) (command.Person, error) {
 	if webexid.Same(id, me.ID) {
 		return command.Person{}, r.ignore(bot.Name, ignoredOwn, "")
 	}
 	p, err := r.people.get(ctx, bot.Webex, id)
 	if err != nil {
-		return command.Person{}, r.failed(c, err)
+		return command.Person{}, r.failed(c, e, err)
 	}
-	email := p.Email()
+	email := r.directory().AddressOf(p.Emails)
 	switch {
-	case p.Type == "bot" || botAddress(email):
-		return command.Person{}, r.ignore(bot.Name, ignoredBot, "%s", email)
-	case email == "" || !r.directory().Allowed(email):
-		return command.Person{}, r.ignore(bot.Name, ignoredPerson, "%s", email)
+	case p.Type == "bot" || slices.ContainsFunc(p.Emails, botAddress):
+		return command.Person{}, r.ignore(bot.Name, ignoredBot, "%s", p.Email())
+	case email == "":
+		return command.Person{}, r.ignore(bot.Name, ignoredPerson, "%s", p.Email())
 	}
-	return command.Person{ID: p.ID, Name: p.DisplayName, Email: email}, nil
+	who := command.Person{ID: p.ID, Name: p.DisplayName, Email: email}
+	for _, other := range p.Emails {
+		if other = strings.ToLower(strings.TrimSpace(other)); other != email && other != "" {
+			who.Also = append(who.Also, other)
+		}
+	}
+	return who, nil
 }
 
 // buttonOf reads the inputs of a press: what a card of the relay carries, plus
@@ -237,17 +257,24 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	return &command.Ignored{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
-// failed says what a failed call means for the command.
-func (r *Reader) failed(c store.Command, err error) error {
-	switch webex.ClassOf(err) {
-	case webex.NotFound:
-		if c.Attempts < moments {
-			return &command.Later{After: 500 * time.Millisecond << c.Attempts, Err: err}
-		}
-		return r.ignore(c.Bot, ignoredGone, "%v", err)
+// failed says what a failed call means for the command. What Webex itself refuses is asked for
+// again for some moments: users report a 403 or 404 for what a bot may read. After that a room
+// that the bot serves is told; everywhere else it isn't known who would hear it.
+func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
+	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
 		return &command.Later{After: retryAfter(err), Err: err}
-	case webex.Refused, webex.Forbidden, webex.Conflict:
+	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
+		_, _, served := r.place(c.Bot, c.RoomID, "")
+		outsider := e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == ""
+		switch {
+		case c.Attempts < moments:
+			return &command.Later{After: 500 * time.Millisecond << c.Attempts, Err: err}
+		case served && !outsider:
+			return &command.Unread{Err: err}
+		case class == webex.NotFound:
+			return r.ignore(c.Bot, ignoredGone, "%v", err)
+		}
 		return r.ignore(c.Bot, ignoredRefused, "%v", err)
 	}
 	return err

@@ -2,10 +2,12 @@ package chat
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -173,34 +175,144 @@ func TestIgnores(t *testing.T) {
 	require.ErrorContains(t, err, "isn't configured any more")
 }
 
-// What a failure of Webex means: wait a moment, wait as long as Webex says, try
-// again, or give up.
+// What a failure of Webex means: wait a moment, wait as long as Webex says, try again, or give
+// up with a word where the room is the bot's.
 func TestFailures(t *testing.T) {
 	f := newFake()
 	r, _ := newReader(f)
-	hear := func(id string, attempts int) error {
-		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc", Attempts: attempts}, envelope("messages", id))
+	hear := func(room string, attempts int, from string) error {
+		e := envelope("messages", "M1")
+		e.Data.PersonEmail = from
+		_, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc", RoomID: room, Attempts: attempts}, e)
 		return err
 	}
+	require.NoError(t, hear("ROOM-noc", 0, "")) // knows itself from now on
 	var later *command.Later
 	var ignored *command.Ignored
-	require.ErrorAs(t, hear("NEW", 0), &later)
-	require.Equal(t, 500*time.Millisecond, later.After)
-	require.ErrorAs(t, hear("NEW", 3), &later)
-	require.Equal(t, 4*time.Second, later.After)
-	require.ErrorAs(t, hear("NEW", moments), &ignored)
-	require.Equal(t, ignoredGone, ignored.Reason)
-
-	require.NoError(t, hear("M1", 0)) // knows itself from now on
+	var unread *command.Unread
+	for _, status := range []int{400, 403, 404, 405, 409, 410, 451} {
+		f.err = &webex.Error{Status: status, Message: "Failed to get activity.", TrackingID: "T"}
+		if webex.ClassOf(f.err) == webex.Temporary {
+			t.Fatalf("%d is Webex's own refusal", status)
+		}
+		require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later, "%d", status)
+		require.Equal(t, 500*time.Millisecond, later.After)
+		require.ErrorAs(t, hear("ROOM-noc", moments-1, ""), &later)
+		require.Equal(t, 8*time.Second, later.After)
+		require.ErrorAs(t, hear("ROOM-noc", moments, ""), &unread, "%d: the room is told", status)
+		require.ErrorAs(t, hear("ROOM-noc", moments, "alice@example.com"), &unread)
+		require.ErrorAs(t, hear("ROOM-noc", moments, "eve@elsewhere.org"), &ignored, "%d: strangers get no word", status)
+		for _, room := range []string{"ROOM-unknown", "ROOM-other", "ROOM-x", ""} {
+			require.ErrorAs(t, hear(room, 0, ""), &later, room)
+			require.ErrorAs(t, hear(room, moments, ""), &ignored, "%d: rooms that aren't the bot's get no word", status)
+		}
+		require.Contains(t, []string{ignoredGone, ignoredRefused}, ignored.Reason)
+	}
 	f.err = &webex.Error{Status: 429, RetryAfter: 7 * time.Second}
-	require.ErrorAs(t, hear("M1", 0), &later)
+	require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later)
 	require.Equal(t, 7*time.Second, later.After)
-	f.err = &webex.Error{Status: 403}
-	require.ErrorAs(t, hear("M1", 0), &ignored)
-	require.Equal(t, ignoredRefused, ignored.Reason)
-	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 401}, errors.New("network")} {
+	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 423}, &webex.Error{Status: 401}, errors.New("network")} {
 		f.err = temporary
-		require.Equal(t, temporary, hear("M1", 99))
+		require.Equal(t, temporary, hear("ROOM-noc", 99, ""))
+	}
+}
+
+// What is said in a room counts only once all that it takes is read: the press, its card's room
+// and the person too.
+func TestEveryReadIsTriedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		resource, id string
+		damage       func(f *fakeWebex)
+	}{
+		"the message": {"messages", "M1", func(f *fakeWebex) { delete(f.messages, "M1") }},
+		"the person":  {"messages", "M1", func(f *fakeWebex) { delete(f.people, personID("a11ce")) }},
+		"the press":   {"attachmentActions", "A1", func(f *fakeWebex) { delete(f.actions, "A1") }},
+		"who pressed": {"attachmentActions", "A1", func(f *fakeWebex) { delete(f.people, personID("a11ce")) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			c.damage(f)
+			r, _ := newReader(f)
+			hear := func(attempts int) error {
+				_, err := r.Hear(t.Context(), store.Command{ID: c.id, Bot: "noc", RoomID: "ROOM-noc", Attempts: attempts}, envelope(c.resource, c.id))
+				return err
+			}
+			var later *command.Later
+			var unread *command.Unread
+			require.ErrorAs(t, hear(0), &later)
+			require.ErrorAs(t, hear(moments), &unread)
+		})
+	}
+}
+
+// All of a person's addresses count; they act under the one that the configuration names,
+// whatever their order.
+func TestAllAddressesCount(t *testing.T) {
+	for name, c := range map[string]struct {
+		emails []string
+		want   string // "" for nobody who is listened to
+	}{
+		"the second is named":           {[]string{"old@example.com", "named@example.com"}, "named@example.com"},
+		"the first is named":            {[]string{"named@example.com", "old@example.com"}, "named@example.com"},
+		"case and spaces":               {[]string{"OLD@Example.com", " Named@Example.COM "}, "named@example.com"},
+		"one outside, one in a domain":  {[]string{"x@elsewhere.org", "x@example.com"}, "x@example.com"},
+		"one in a domain, one outside":  {[]string{"x@example.com", "x@elsewhere.org"}, "x@example.com"},
+		"two of one domain":             {[]string{"b@example.com", "a@example.com"}, "a@example.com"},
+		"two of one domain, turned":     {[]string{"a@example.com", "b@example.com"}, "a@example.com"},
+		"plus addressing is another":    {[]string{"named+x@example.com", "other@example.com"}, "named+x@example.com"},
+		"all outside":                   {[]string{"x@elsewhere.org", "y@elsewhere.net"}, ""},
+		"none":                          {nil, ""},
+		"empty":                         {[]string{"", " "}, ""},
+		"no address at all":             {[]string{"example.com", "@example.com"}, ""},
+		"a bot's address among others":  {[]string{"x@example.com", "x@webex.bot"}, ""},
+		"look-alike of an allowed name": {[]string{"x@example.com.evil.org"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			f.people[personID("a11ce")] = webex.Person{ID: personID("a11ce"), DisplayName: "Alice", Type: "person", Emails: c.emails}
+			r, _ := newReader(f)
+			cfg := settings()
+			cfg.People = append(cfg.People, config.Person{Email: "named@example.com", Role: config.RoleAdmin})
+			r.directory = func() Directory { return cfg }
+			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
+			if c.want == "" {
+				var ignored *command.Ignored
+				require.ErrorAs(t, err, &ignored)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, heard.Person.Email)
+			require.Len(t, heard.Person.Also, len(c.emails)-1)
+			require.NotContains(t, heard.Person.Also, c.want)
+		})
+	}
+}
+
+// Rooms are recognised in all spellings of their ids, by what Webex says as well.
+func TestRoomsInAnySpelling(t *testing.T) {
+	const uuid = "52bcf5df-1f44-5574-b5a3-0696bd09baaa"
+	id := func(cluster string) string {
+		return base64.RawURLEncoding.EncodeToString([]byte("ciscospark://" + cluster + "/ROOM/" + uuid))
+	}
+	spellings := []string{id("us"), id("us") + "=", id("urn:TEAM:us-west-2_r"), uuid, strings.ToUpper(uuid), "webexteams://im?space=" + uuid}
+	for _, configured := range spellings {
+		for _, said := range spellings {
+			f := newFake()
+			r, m := newReader(f)
+			cfg := settings()
+			cfg.Rooms[0].ID = configured
+			r.directory = func() Directory { return cfg }
+			message := f.messages["M1"]
+			message.RoomID = said
+			f.messages["M1"] = message
+			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
+			require.NoError(t, err)
+			require.Equal(t, "noc", heard.Room)
+			l := New(Options{Reader: r, Log: slog.New(slog.DiscardHandler), Metrics: m})
+			e := envelope("messages", "M1")
+			e.Data.RoomType, e.Data.RoomID = "group", said
+			require.Empty(t, l.ignorable("noc", e))
+		}
 	}
 }
 
@@ -239,6 +351,16 @@ func (c *claims) ClaimCommand(_ context.Context, cmd store.Command) (bool, error
 	}
 	c.ids[cmd.ID] = cmd
 	return true, nil
+}
+
+func (c *claims) Command(_ context.Context, id string) (store.Command, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cmd, ok := c.ids[id]
+	if !ok {
+		return store.Command{}, store.ErrNotFound
+	}
+	return cmd, nil
 }
 
 func (c *claims) Value(_ context.Context, name string) (string, error) {
@@ -294,11 +416,20 @@ func TestDeliver(t *testing.T) {
 		`{"resource":"messages","event":"created","data":{"id":"X","personId":"` + relayBot.ID + `"}}`,
 		`{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personEmail":"other@webex.bot"}}`,
 		`{"resource":"messages","event":"created","data":{"id":"X","roomId":"R","roomType":"group","personEmail":"alice@example.com"}}`,
-		`{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personEmail":"eve@elsewhere.org"}}`,
+		`{"resource":"attachmentActions","event":"updated","data":{"id":"X"}}`,
 	} {
 		require.Equal(t, 200, deliver("noc", ignored, "s3cret"), ignored)
 	}
 	require.Len(t, c.ids, 1)
+	// Another address of a stranger's may be allowed: only their record tells.
+	eve := `{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personId":"` + personID("e") + `","personEmail":"eve@elsewhere.org"}}`
+	require.Equal(t, 200, deliver("noc", eve, "s3cret"))
+	require.Len(t, c.ids, 2)
+	_, err = r.people.get(t.Context(), f, personID("e"))
+	require.NoError(t, err)
+	require.Equal(t, 200, deliver("noc", strings.ReplaceAll(eve, `"X"`, `"Y"`), "s3cret"))
+	require.Len(t, c.ids, 2, "a stranger costs one look in some minutes")
+	c.added = c.added[:1]
 
 	c.err = store.ErrBusy
 	require.Equal(t, 503, deliver("noc", `{"resource":"messages","event":"created","data":{"id":"M2","roomType":"direct"}}`, "s3cret"))

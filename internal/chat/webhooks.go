@@ -3,7 +3,9 @@ package chat
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,19 +19,22 @@ import (
 // ours begins the name of every webhook that the relay made; it touches no others.
 const ours = "nms-alert-relay: "
 
-// wanted are the webhooks of a bot: mentions in group rooms, everything in
-// direct ones, and the buttons of cards. Without a filter the bot would hear itself.
+// wanted are the webhooks of a bot: mentions in group rooms, everything in direct ones, what is
+// edited there, and the buttons of cards. Without a filter the bot would hear itself.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
-	hook := func(what, resource, filter string) webex.Webhook {
+	hook := func(what, resource, event, filter string) webex.Webhook {
 		return webex.Webhook{
 			Name: ours + bot + " " + what, TargetURL: strings.TrimRight(publicURL, "/") + "/v1/webex/" + bot,
-			Resource: resource, Event: "created", Filter: filter, Secret: secret, Status: "active",
+			Resource: resource, Event: event, Filter: filter, Secret: secret, Status: "active",
 		}
 	}
+	const mentions, direct = "roomType=group&mentionedPeople=me", "roomType=direct"
 	return []webex.Webhook{
-		hook("messages in groups", resourceMessages, "roomType=group&mentionedPeople=me"),
-		hook("direct messages", resourceMessages, "roomType=direct"),
-		hook("buttons of cards", resourceActions, ""),
+		hook("messages in groups", resourceMessages, eventCreated, mentions),
+		hook("direct messages", resourceMessages, eventCreated, direct),
+		hook("buttons of cards", resourceActions, eventCreated, ""),
+		hook("edited messages in groups", resourceMessages, eventUpdated, mentions),
+		hook("edited direct messages", resourceMessages, eventUpdated, direct),
 	}
 }
 
@@ -147,7 +152,7 @@ const (
 // keepWebhooks makes and repairs a bot's webhooks until ctx ends.
 func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 	for try := 0; ctx.Err() == nil; {
-		err := l.repair(ctx, bot)
+		err := l.keep(ctx, bot)
 		if ctx.Err() != nil {
 			return
 		}
@@ -174,6 +179,20 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 	}
 }
 
+// keep looks at a bot's webhooks and repairs them; where it changed some it looks again, for
+// only Webex knows how they are then.
+func (l *Listener) keep(ctx context.Context, bot Bot) error {
+	changed, err := l.repair(ctx, bot)
+	if err != nil || !changed {
+		return err
+	}
+	l.o.Metrics.ready.WithLabelValues(bot.Name).Set(0)
+	if changed, err = l.repair(ctx, bot); err == nil && changed {
+		err = errors.New("the webhooks are not as they were set a moment ago: does another relay use the same bot?")
+	}
+	return err
+}
+
 // retryAfter is how long Webex wants to be left alone.
 func retryAfter(err error) time.Duration {
 	var e *webex.Error
@@ -183,30 +202,46 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// repair brings a bot's webhooks to what they should be.
-func (l *Listener) repair(ctx context.Context, bot Bot) error {
-	if _, err := l.o.Reader.Me(ctx, bot.Name); err != nil {
-		return fmt.Errorf("who the bot is: %w", err)
+// repair brings a bot's webhooks to what they should be, and says whether it changed any.
+func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error) {
+	if _, err := l.o.Reader.askMe(ctx, bot.Name); err != nil {
+		if _, known := l.o.Reader.ownAccount(bot.Name); !known {
+			return false, fmt.Errorf("who the bot is: %w", err)
+		}
 	}
-	secret, fresh, err := l.secret(ctx, bot.Name)
+	secret, err := l.secret(ctx, bot.Name)
 	if err != nil {
-		return fmt.Errorf("the webhooks' secret: %w", err)
+		return false, fmt.Errorf("the webhooks' secret: %w", err)
+	}
+	set, err := l.secretsSet(ctx, bot.Name)
+	if err != nil {
+		return false, fmt.Errorf("which webhooks have the secret: %w", err)
+	}
+	// A delivery with a wrong signature may be a stranger's, or tell that Webex has another
+	// secret than we: then it is set again, by this look or, if that fails, by a later one.
+	if l.suspect(bot.Name) {
+		clear(set)
+		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
+			l.suspected(bot.Name)
+			return false, fmt.Errorf("forgetting which webhooks have the secret: %w", err)
+		}
 	}
 	existing, err := bot.Webex.Webhooks(ctx)
 	if err != nil {
-		return fmt.Errorf("listing webhooks: %w", err)
+		return false, fmt.Errorf("listing webhooks: %w", err)
 	}
-	// A delivery with a wrong signature may be a stranger's, or tell that Webex has
-	// another secret than we: then it is set again.
-	if l.suspect(bot.Name) || fresh {
-		for i := range existing {
+	for i, h := range existing {
+		// Whether Webex tells a webhook's secret or not, it counts only if it was set since the
+		// last doubt.
+		if set[h.ID] != fingerprint(secret) {
 			existing[i].Secret = "(not known)"
 		}
 	}
 	for _, s := range plan(existing, wanted(bot.Name, l.o.PublicURL, secret)) {
+		hook := s.hook
 		switch s.op {
 		case opCreate:
-			_, err = bot.Webex.CreateWebhook(ctx, s.hook)
+			hook, err = bot.Webex.CreateWebhook(ctx, s.hook)
 		case opUpdate:
 			_, err = bot.Webex.UpdateWebhook(ctx, s.hook)
 		case opDelete:
@@ -215,32 +250,71 @@ func (l *Listener) repair(ctx context.Context, bot Bot) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("%s the webhook %q: %w", s.op, s.hook.Name, err)
+			return changed, fmt.Errorf("%s the webhook %q: %w", s.op, s.hook.Name, err)
 		}
+		changed = true
 		l.o.Metrics.repairs.WithLabelValues(bot.Name, string(s.op)).Inc()
-		l.o.Log.Info("webhook repaired", "bot", bot.Name, "did", s.op, "webhook", s.hook.Name, "id", s.hook.ID, "why", s.why)
+		l.o.Log.Info("webhook repaired", "bot", bot.Name, "did", s.op, "webhook", s.hook.Name, "id", hook.ID, "why", s.why)
+		if s.op == opDelete {
+			delete(set, hook.ID)
+		} else {
+			set[hook.ID] = fingerprint(secret)
+		}
+		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
+			return changed, fmt.Errorf("storing which webhooks have the secret: %w", err)
+		}
 	}
-	return nil
+	return changed, nil
+}
+
+// fingerprint stands for a secret where only equality matters.
+func fingerprint(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:8])
+}
+
+// secretsSetName is where the store keeps which of a bot's webhooks have which secret.
+func secretsSetName(bot string) string { return "webex/" + bot + "/webhook-secrets-set" }
+
+// secretsSet are the fingerprints of the secrets that webhooks were given, by id.
+func (l *Listener) secretsSet(ctx context.Context, bot string) (map[string]string, error) {
+	set := make(map[string]string)
+	text, err := l.o.Store.Value(ctx, secretsSetName(bot))
+	if errors.Is(err, store.ErrNotFound) {
+		return set, nil
+	}
+	if err == nil && json.Unmarshal([]byte(text), &set) != nil {
+		clear(set) // all are set again
+	}
+	return set, err
+}
+
+func (l *Listener) keepSecretsSet(ctx context.Context, bot string, set map[string]string) error {
+	text, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	return l.o.Store.SetValue(ctx, secretsSetName(bot), string(text))
 }
 
 // secretName is where the store keeps the secret of a bot's webhooks.
 func secretName(bot string) string { return "webex/" + bot + "/webhook-secret" }
 
 // secret is the secret of a bot's webhooks; it is made when there is none.
-func (l *Listener) secret(ctx context.Context, bot string) (secret string, fresh bool, err error) {
+func (l *Listener) secret(ctx context.Context, bot string) (secret string, err error) {
 	if secret, err = l.knownSecret(ctx, bot); !errors.Is(err, store.ErrNotFound) {
-		return secret, false, err
+		return secret, err
 	}
 	random := make([]byte, 32)
 	rand.Read(random) // never fails
 	secret = hex.EncodeToString(random)
 	if err := l.o.Store.SetValue(ctx, secretName(bot), secret); err != nil {
-		return "", false, err
+		return "", err
 	}
 	l.mu.Lock()
 	l.secrets[bot] = secret
 	l.mu.Unlock()
-	return secret, true, nil
+	return secret, nil
 }
 
 // knownSecret is the secret as kept; store.ErrNotFound before there is one.

@@ -116,7 +116,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 
 // scopeOf is from where something was heard.
 func scopeOf(h Heard, view View) scope {
-	s := scope{Dir: view.Directory, Email: h.Person.Email, Room: h.Room, Direct: h.Direct}
+	s := scope{Dir: view.Directory, Email: h.Person.Email, Also: h.Person.Also, Room: h.Room, Direct: h.Direct}
 	for _, r := range view.Rooms {
 		s.Rooms = append(s.Rooms, r.Name)
 	}

@@ -12,9 +12,9 @@ import (
 // Directory says who people are to the relay and which rooms it serves:
 // *config.Config.
 type Directory interface {
-	// RoleOf is the role of an address in a room, by the room's configured name; "" for none.
-	// With no room it is the role that holds everywhere.
-	RoleOf(email, room string) config.Role
+	// RoleOf is the role of a person with these addresses in a room, by the room's configured
+	// name; "" for none. With no room it is the role that holds everywhere.
+	RoleOf(emails []string, room string) config.Role
 	// Allowed says whether the address is of an allowed domain.
 	Allowed(email string) bool
 	// RoomByID finds a configured room by its Webex id.
@@ -39,26 +39,33 @@ type scope struct {
 	Dir    Directory
 	Rooms  []string // configured
 	Email  string
-	Room   string // configured name; "" in a direct chat that isn't configured
+	Also   []string // the person's other addresses
+	Room   string   // configured name; "" in a direct chat that isn't configured
 	Direct bool
 }
+
+// addresses are all of the person's.
+func (s scope) addresses() []string { return append([]string{s.Email}, s.Also...) }
+
+// roleIn is the person's role in a room, by all of their addresses.
+func (s scope) roleIn(room string) config.Role { return s.Dir.RoleOf(s.addresses(), room) }
 
 // role is what the person may do here, leaving aside which problem: in a
 // direct chat the most that they may do anywhere.
 func (s scope) role() config.Role {
 	if !s.Direct {
-		return s.Dir.RoleOf(s.Email, s.Room)
+		return s.roleIn(s.Room)
 	}
-	best := s.Dir.RoleOf(s.Email, "")
+	best := s.roleIn("")
 	for _, room := range s.Rooms {
-		best = higher(best, s.Dir.RoleOf(s.Email, room))
+		best = higher(best, s.roleIn(room))
 	}
 	return best
 }
 
 // everywhere says whether the person sees every problem from here.
 func (s scope) everywhere() bool {
-	return s.Direct && s.Dir.RoleOf(s.Email, "").AtLeast(config.RoleViewer)
+	return s.Direct && s.roleIn("").AtLeast(config.RoleViewer)
 }
 
 // listed gives the rooms whose problems the person may list from here; nil for all problems.
@@ -69,12 +76,15 @@ func (s scope) listed() []string {
 	case s.everywhere():
 		return nil
 	}
-	rooms := []string{personRoom(s.Email)}
+	var rooms []string
+	for _, email := range s.addresses() {
+		rooms = append(rooms, personRoom(email))
+	}
 	if s.Room != "" {
 		rooms = append(rooms, s.Room)
 	}
 	for _, room := range s.Rooms {
-		if room != s.Room && may(s.Dir.RoleOf(s.Email, room), Problems) {
+		if room != s.Room && may(s.roleIn(room), Problems) {
 			rooms = append(rooms, room)
 		}
 	}
@@ -88,7 +98,7 @@ func (s scope) listed() []string {
 func (s scope) roleFor(posts []store.Post) config.Role {
 	if !s.Direct {
 		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
-			return s.Dir.RoleOf(s.Email, s.Room)
+			return s.roleIn(s.Room)
 		}
 		return ""
 	}
@@ -97,14 +107,14 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 	for _, p := range posts {
 		switch {
 		case s.hears(p.Room):
-			best = higher(best, higher(config.RoleViewer, s.Dir.RoleOf(s.Email, s.Room)))
+			best = higher(best, higher(config.RoleViewer, s.roleIn(s.Room)))
 		case !strings.HasPrefix(p.Room, personRoom("")):
-			best = higher(best, s.Dir.RoleOf(s.Email, p.Room))
+			best = higher(best, s.roleIn(p.Room))
 			told = true
 		}
 	}
 	if !told {
-		best = higher(best, s.Dir.RoleOf(s.Email, ""))
+		best = higher(best, s.roleIn(""))
 	}
 	return best
 }
@@ -126,5 +136,5 @@ type target struct {
 
 // hears says whether a post's room is the one spoken in.
 func (s scope) hears(room string) bool {
-	return room != "" && (room == s.Room || s.Direct && room == personRoom(s.Email))
+	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == personRoom(email) }))
 }

@@ -379,6 +379,11 @@ func unknownButton() string {
 	return "❔ I don't know this button: the card is of another version of the relay. Say it in words, as in `ack on it`."
 }
 
+// unreadable is told where Webex refuses to let the bot read what was said or pressed.
+func unreadable(store.Command, *time.Location) string {
+	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done: if it is still wanted, say it again in a new message."
+}
+
 func lost(c store.Command, loc *time.Location) string {
 	return fmt.Sprintf("⌛ I couldn't read this from Webex within the time that commands have (it came at %s). Nothing was done: if it is still wanted, say it again.", clock(c.CreatedAt, loc))
 }

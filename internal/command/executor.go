@@ -41,6 +41,7 @@ type Store interface {
 	CountProblems(ctx context.Context, f store.Filter) (int, error)
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	Command(ctx context.Context, id string) (store.Command, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
 	DigestByMessage(ctx context.Context, messageID string) (store.Digest, error)
 	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
@@ -273,7 +274,7 @@ type place struct {
 func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
 	p := place{name: h.Room, roomID: h.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
 	if p.thread == "" {
-		p.thread = c.ID // a message begins its own thread
+		p.thread = messageOf(c.ID) // a message begins its own thread
 	}
 	for _, r := range v.Rooms {
 		if r.Name == h.Room && h.Room != "" {

@@ -14,7 +14,9 @@ import (
 type Person struct {
 	ID    string `json:"id"`
 	Name  string `json:"name,omitempty"`
-	Email string `json:"email"` // in lower case
+	Email string `json:"email"` // the one that they act under, in lower case
+	// Also are their other addresses: all of them count for roles.
+	Also []string `json:"also,omitempty"`
 }
 
 // Button is one press of a card's button: an attachment action of ours.
@@ -39,6 +41,8 @@ type Heard struct {
 	// Unclear says that the message has formatting that the relay doesn't know: what was
 	// quoted and what was said can't be told apart. It is asked to be sent as plain text.
 	Unclear bool `json:",omitempty"`
+	// EditedAt is when the message was edited last; zero for never.
+	EditedAt time.Time `json:",omitzero"`
 }
 
 // IsVerb says whether a word is a verb or another word for one.
@@ -49,8 +53,8 @@ func IsVerb(word string) bool {
 
 // Hearer reads again from Webex what a command's envelope only names: chat.Listener.
 type Hearer interface {
-	// Hear gives what was said. *Ignored: not for us, close it without a word;
-	// *Later: not before then; any other error: try again with backoff.
+	// Hear gives what was said. *Ignored: not for us, close it without a word; *Unread: give it
+	// up with a word in the room; *Later: not before then; any other error: try again with backoff.
 	Hear(ctx context.Context, c store.Command, envelope webex.Envelope) (Heard, error)
 }
 
@@ -61,12 +65,22 @@ type Ignored struct {
 	Detail string // for the log and the audit
 }
 
+// ignoredPrefix begins the outcome of what was ignored.
+const ignoredPrefix = "ignored: "
+
 func (i *Ignored) Error() string {
 	if i.Detail == "" {
-		return "ignored: " + i.Reason
+		return ignoredPrefix + i.Reason
 	}
-	return fmt.Sprintf("ignored: %s (%s)", i.Reason, i.Detail)
+	return fmt.Sprintf(ignoredPrefix+"%s (%s)", i.Reason, i.Detail)
 }
+
+// Unread is what can't be read from Webex for good, in a room that the bot serves: the room
+// is told so.
+type Unread struct{ Err error }
+
+func (u *Unread) Error() string { return "couldn't be read from Webex: " + u.Err.Error() }
+func (u *Unread) Unwrap() error { return u.Err }
 
 // Later is a fault that says when to try again.
 type Later struct {

@@ -101,8 +101,12 @@ func (e *Executor) hearOne(ctx context.Context, a *arrival) {
 	err := e.read(ctx, &c, view)
 	var later *Later
 	var ignored *Ignored
+	var unread *Unread
 	switch {
 	case err == nil:
+	case errors.As(err, &unread):
+		c.Outcome = unread.Error()
+		err = e.giveUp(ctx, c, view, store.CommandFailed, unreadable)
 	case errors.As(err, &ignored):
 		c.Outcome = ignored.Error()
 		err = e.close(ctx, c, store.CommandDone, "ignored")
@@ -135,27 +139,45 @@ func (e *Executor) read(ctx context.Context, c *store.Command, view View) error 
 		return &Ignored{Reason: "unreadable", Detail: "what was kept of it can't be read"}
 	}
 	said := c.CreatedAt
-	if created := d.Envelope.Data.Created; !created.IsZero() && created.Before(said) { // Webex may deliver hours later
+	edited := d.Envelope.Event == eventUpdated
+	// Webex may deliver hours later. Of an edit the envelope doesn't say when it was made.
+	if created := d.Envelope.Data.Created; !edited && !created.IsZero() && created.Before(said) {
 		said = created
 	}
 	if time.Now().After(said.Add(view.Expiry)) {
 		return e.expire(ctx, *c, view)
 	}
+	before, err := e.versionBefore(ctx, *c)
+	if err != nil {
+		return err
+	}
 	h, err := e.o.Hearer.Hear(ctx, *c, *d.Envelope)
 	if err != nil {
 		return err
+	}
+	if edited && !h.EditedAt.IsZero() && time.Now().After(h.EditedAt.Add(view.Expiry)) {
+		return e.expire(ctx, *c, view)
+	}
+	if before != nil && before.Text == h.Text {
+		c.Text = h.Text
+		return &Ignored{Reason: reasonEdited, Detail: "the words are the same"}
 	}
 	d.Heard = &h
 	return e.accept(ctx, c, d, view)
 }
 
-// expire gives up a command that couldn't be read in time. Only a configured
-// room is told: of anybody else it isn't known whether they may hear from us.
+// expire gives up a command that couldn't be read in time.
 func (e *Executor) expire(ctx context.Context, c store.Command, view View) error {
+	c.Outcome = "couldn't be read from Webex in time"
+	return e.giveUp(ctx, c, view, store.CommandExpired, lost)
+}
+
+// giveUp ends a command that couldn't be read. Only a configured room is told: of anybody
+// else it isn't known whether they may hear from us.
+func (e *Executor) giveUp(ctx context.Context, c store.Command, view View, state store.CommandState, words func(store.Command, *time.Location) string) error {
 	room, ok := view.RoomByID(c.RoomID)
 	if !ok {
-		c.Outcome = "couldn't be read from Webex in time"
-		return e.close(ctx, c, store.CommandExpired, "expired")
+		return e.close(ctx, c, state, resultOf(state))
 	}
 	c.Room = room.Name
 	d, _ := decodeDetail(c.Detail)
@@ -163,7 +185,7 @@ func (e *Executor) expire(ctx context.Context, c store.Command, view View) error
 	if isPress(d.Envelope) {
 		p.thread = d.Envelope.Data.MessageID
 	}
-	return e.finish(ctx, c, p, "", store.CommandExpired, lost(c, p.room.Location))
+	return e.finish(ctx, c, p, "", state, words(c, p.room.Location))
 }
 
 // isPress says whether a button was pressed, rather than something said.

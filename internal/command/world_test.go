@@ -154,6 +154,16 @@ func (w *world) claim(c store.Command) bool {
 	return true
 }
 
+func (w *world) Command(_ context.Context, id string) (store.Command, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, ok := w.commands[id]
+	if !ok {
+		return store.Command{}, store.ErrNotFound
+	}
+	return c, nil
+}
+
 func (w *world) UnfinishedCommands(context.Context) (out []store.Command, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

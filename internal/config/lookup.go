@@ -50,26 +50,28 @@ func (c *Config) BotOf(room string) string {
 	return c.Webex.Bots[0].Name
 }
 
-// RoleOf is what somebody may do in a room, "" for nothing. Entries for the
-// address come before those for its domain: so one person can be given less than
-// everybody else. Of several that apply in the room the highest counts. The empty room
-// is a direct chat: there only what is given everywhere applies.
-func (c *Config) RoleOf(email, room string) Role {
-	email = strings.ToLower(strings.TrimSpace(email))
-	domain := afterAt(email)
-	if domain == "" {
-		return ""
-	}
+// RoleOf is what a person with these addresses may do in a room, "" for nothing. Entries for
+// an address come before those for a domain: so one person can be given less than everybody
+// else. Of several that apply in the room the highest counts. The empty room is a direct
+// chat: there only what is given everywhere applies.
+func (c *Config) RoleOf(emails []string, room string) Role {
 	var byEmail, byDomain Role
-	for _, p := range c.People {
-		if len(p.Rooms) > 0 && !slices.Contains(p.Rooms, room) {
+	for _, email := range emails {
+		email = normalAddress(email)
+		domain := afterAt(email)
+		if domain == "" {
 			continue
 		}
-		if p.Email == email && p.Role.rank() > byEmail.rank() {
-			byEmail = p.Role
-		}
-		if p.Domain == domain && p.Role.rank() > byDomain.rank() {
-			byDomain = p.Role
+		for _, p := range c.People {
+			if len(p.Rooms) > 0 && !slices.Contains(p.Rooms, room) {
+				continue
+			}
+			if p.Email == email && p.Role.rank() > byEmail.rank() {
+				byEmail = p.Role
+			}
+			if p.Domain == domain && p.Role.rank() > byDomain.rank() {
+				byDomain = p.Role
+			}
 		}
 	}
 	if byEmail != "" {
@@ -78,11 +80,39 @@ func (c *Config) RoleOf(email, room string) Role {
 	return byDomain
 }
 
+// AddressOf picks the address under which a person acts, whatever the order of their
+// addresses: one that people names, else one of a domain that it names, else an allowed one.
+// "" says that the relay doesn't listen to them.
+func (c *Config) AddressOf(emails []string) string {
+	best, bestRank := "", 0
+	for _, email := range emails {
+		email = normalAddress(email)
+		if !c.Allowed(email) {
+			continue
+		}
+		rank := 1
+		for _, p := range c.People {
+			switch {
+			case p.Email == email:
+				rank = 3
+			case p.Domain == afterAt(email):
+				rank = max(rank, 2)
+			}
+		}
+		if rank > bestRank || rank == bestRank && email < best {
+			best, bestRank = email, rank
+		}
+	}
+	return best
+}
+
+func normalAddress(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
 // Allowed says whether the relay listens to somebody, and writes to them when
 // Zabbix's {ALERT.SENDTO} says so: by allowed_domains, or without it by the
 // domains that people names, those of its addresses too.
 func (c *Config) Allowed(email string) bool {
-	domain := afterAt(strings.ToLower(strings.TrimSpace(email)))
+	domain := afterAt(normalAddress(email))
 	if domain == "" {
 		return false
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,10 +210,43 @@ func TestRoles(t *testing.T) {
 		{"@example.com", "noc", ""},
 		{"", "noc", ""},
 	} {
-		require.Equal(t, c.want, cfg.RoleOf(c.email, c.room), "%s in %s", c.email, c.room)
+		require.Equal(t, c.want, cfg.RoleOf([]string{c.email}, c.room), "%s in %s", c.email, c.room)
 	}
 	require.True(t, RoleAdmin.AtLeast(RoleOperator))
 	require.False(t, Role("").AtLeast(Role("")))
+}
+
+// All of a person's addresses count for their role. An entry for one of them comes before
+// entries for domains, so that a person can still be given less than everybody else.
+func TestRoleOfSeveralAddresses(t *testing.T) {
+	cfg := &Config{People: []Person{
+		{Email: "new@example.com", Role: RoleOperator}, {Email: "less@example.com", Role: RoleViewer}, {Email: "db@example.com", Role: RoleAdmin, Rooms: []string{"db"}},
+		{Domain: "example.com", Role: RoleOperator}, {Domain: "example.org", Role: RoleViewer},
+	}}
+	for _, c := range []struct {
+		emails  []string
+		room    string
+		want    Role
+		address string
+	}{
+		{[]string{"old@example.org", "new@example.com"}, "noc", RoleOperator, "new@example.com"},
+		{[]string{"x@example.com", "less@example.com"}, "noc", RoleViewer, "less@example.com"},
+		{[]string{"less@example.com", "db@example.com"}, "noc", RoleViewer, "db@example.com"},
+		{[]string{"less@example.com", "db@example.com"}, "db", RoleAdmin, "db@example.com"},
+		{[]string{"x@example.org", "x@example.com"}, "noc", RoleOperator, "x@example.com"},
+		{[]string{"x@elsewhere.net", "x@example.org"}, "noc", RoleViewer, "x@example.org"},
+		{[]string{"new+x@example.net", "x@elsewhere.net"}, "noc", "", ""},
+		{[]string{" NEW@Example.COM"}, "", RoleOperator, "new@example.com"},
+		{nil, "noc", "", ""},
+		{[]string{"", "@example.com", "example.com"}, "noc", "", ""},
+	} {
+		require.Equal(t, c.want, cfg.RoleOf(c.emails, c.room), "%v in %s", c.emails, c.room)
+		require.Equal(t, c.address, cfg.AddressOf(c.emails), "%v", c.emails)
+		turned := slices.Clone(c.emails)
+		slices.Reverse(turned)
+		require.Equal(t, c.want, cfg.RoleOf(turned, c.room), "%v", turned)
+		require.Equal(t, c.address, cfg.AddressOf(turned), "%v", turned)
+	}
 }
 
 // Who is heard: the allowed domains, or those that people names.

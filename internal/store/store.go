@@ -357,6 +357,7 @@ type Store interface {
 	// ClaimCommand writes a new command; false when its ID is known already.
 	ClaimCommand(ctx context.Context, c Command) (bool, error)
 	SaveCommand(ctx context.Context, c Command) error
+	Command(ctx context.Context, id string) (Command, error) // ErrNotFound
 	// UnfinishedCommands gives those received, executing or retrying, the oldest first.
 	UnfinishedCommands(ctx context.Context) ([]Command, error)
 	// RecentCommands gives the commands that are unfinished or ended at or after since, the oldest

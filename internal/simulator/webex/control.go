@@ -19,6 +19,7 @@ import (
 //	GET  /sim/stats                     Stats
 //	POST /sim/say                       Line → MessageView
 //	POST /sim/press                     {messageId, from, inputs} or, with a button's title, {messageId, from, button, inputs} → {id}
+//	POST /sim/edit                      {messageId, from, text}: edits a message as its author → MessageView
 //	POST /sim/delete                    {messageId, from}: deletes a message as a person
 //	POST /sim/members, DELETE           {room, person}: into a room, out of it
 //	POST /sim/faults                    Fault → {id}; DELETE /sim/faults/{id}
@@ -32,6 +33,7 @@ var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any
 	"GET /sim/files/":     (*Server).showFile,
 	"POST /sim/say":       asks((*Server).Say),
 	"POST /sim/press":     asks((*Server).askPress),
+	"POST /sim/edit":      asks((*Server).askEdit),
 	"POST /sim/delete":    asks((*Server).askDelete),
 	"POST /sim/members":   asks((*Server).askJoin),
 	"DELETE /sim/members": asks((*Server).askLeave),
@@ -129,6 +131,14 @@ func (s *Server) askPress(p pressed) (ok, error) {
 }
 
 func (s *Server) askDelete(p pressed) (ok, error) { return ok{}, s.Delete(p.MessageID, p.From) }
+
+type edited struct {
+	MessageID string `json:"messageId"`
+	From      string `json:"from"`
+	Text      string `json:"text"`
+}
+
+func (s *Server) askEdit(e edited) (MessageView, error) { return s.Edit(e.MessageID, e.From, e.Text) }
 
 type place struct {
 	Room   string `json:"room"`

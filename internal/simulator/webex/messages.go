@@ -242,25 +242,43 @@ func (s *Server) editMessage(req *request) (any, error) {
 		return nil, refuse(http.StatusBadRequest, "The roomId of the message is required.")
 	case text == "" && md == "":
 		return nil, refuse(http.StatusBadRequest, "An edit needs text or markdown.")
-	case m.card != nil || len(m.files) > 0 || req.upload != nil || req.fields["attachments"] != nil || req.fields["files"] != nil:
+	case req.upload != nil || req.fields["attachments"] != nil || req.fields["files"] != nil:
 		return nil, refuse(http.StatusBadRequest, "A message with a file or an attachment cannot be edited.")
-	case m.edits >= MaxEdits:
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("The message has been edited %d times: that is the maximum.", MaxEdits))
+	}
+	if bad := m.uneditable(); bad != nil {
+		return nil, bad
 	}
 	if err := checkTexts(text, md); err != nil {
 		return nil, err
 	}
+	s.edit(m, text, md, req.caller, func() {})
+	return m.json(req), nil
+}
+
+// uneditable says why a message can't be edited, whoever asks; nil where it can.
+func (m *message) uneditable() error {
+	switch {
+	case m.card != nil || len(m.files) > 0:
+		return refuse(http.StatusBadRequest, "A message with a file or an attachment cannot be edited.")
+	case m.edits >= MaxEdits:
+		return refuse(http.StatusBadRequest, fmt.Sprintf("The message has been edited %d times: that is the maximum.", MaxEdits))
+	}
+	return nil
+}
+
+// edit gives a message another text; after does more to it before anybody sees it.
+func (s *Server) edit(m *message, text, md string, actor *person, after func()) {
 	before := m.md
 	if before == "" {
 		before = m.text
 	}
 	m.history = append(m.history, before)
 	s.setTexts(m, text, md)
+	after()
 	m.edits++
 	m.updated = s.now()
 	s.change(Event{Type: "message.updated", Room: m.room.id, Message: m.id})
-	s.notifyMessage("updated", m, req.caller)
-	return m.json(req), nil
+	s.notifyMessage("updated", m, actor)
 }
 
 func (s *Server) deleteMessage(req *request) (any, error) {

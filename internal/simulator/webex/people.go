@@ -43,17 +43,44 @@ func (s *Server) Say(l Line) (MessageView, error) {
 		case d.md != "":
 			d.md = "<@personId:" + bot.id + "> " + d.md
 		default: // text and html say the same, and there is no markdown
-			d.text = bot.name + " " + l.Text
-			d.typed = &rendered{
-				text: d.text, people: []string{bot.id},
-				html: "<p>" + sparkMention(bot.id, bot.name) + " " + strings.ReplaceAll(html.EscapeString(l.Text), "\n", "<br/>") + "</p>",
-			}
+			d.typed = typed(bot, l.Text)
+			d.text = d.typed.text
 		}
 	}
 	m, err := s.post(d)
 	if err != nil {
 		return MessageView{}, err
 	}
+	return m.view(), nil
+}
+
+// typed is a text with a mention before it, as an app sends it.
+func typed(bot *person, text string) *rendered {
+	return &rendered{
+		text: bot.name + " " + text, people: []string{bot.id},
+		html: "<p>" + sparkMention(bot.id, bot.name) + " " + strings.ReplaceAll(html.EscapeString(text), "\n", "<br/>") + "</p>",
+	}
+}
+
+// Edit gives a message of a person's another text. A bot that it mentioned stays mentioned.
+func (s *Server) Edit(messageID, email, text string) (MessageView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, p := s.messages[messageID], s.byEmail(email)
+	if m == nil || m.deleted || p == nil || m.author != p || m.room.member(p) == nil {
+		return MessageView{}, refuse(http.StatusNotFound, "Unable to find the message.")
+	}
+	if bad := m.uneditable(); bad != nil {
+		return MessageView{}, bad
+	}
+	bot := m.room.bot()
+	mentions := bot != nil && slices.Contains(m.mentions, bot.id)
+	s.edit(m, text, "", p, func() {
+		if mentions {
+			t := typed(bot, text)
+			m.text, m.html, m.mentions = t.text, t.html, t.people
+		}
+	})
 	return m.view(), nil
 }
 

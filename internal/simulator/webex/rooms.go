@@ -84,6 +84,44 @@ func (s *Server) createRoom(req *request) (any, error) {
 	return r.json(req.caller), nil
 }
 
+func (s *Server) updateRoom(req *request) (any, error) {
+	r := s.roomOf(req.id, req.caller)
+	title := strings.TrimSpace(req.str("title"))
+	switch {
+	case r == nil:
+		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+	case r.direct:
+		return nil, refuse(http.StatusBadRequest, "A direct room has no title of its own.")
+	case title == "":
+		return nil, refuse(http.StatusBadRequest, "The title is required.")
+	}
+	r.title = title
+	s.change(Event{Type: "room.updated", Room: r.id})
+	s.notifyRoom("updated", r, req.caller)
+	return r.json(req.caller), nil
+}
+
+func (s *Server) deleteRoom(req *request) (any, error) {
+	r := s.roomOf(req.id, req.caller)
+	switch {
+	case r == nil:
+		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+	case r.direct:
+		return nil, refuse(http.StatusForbidden, "A direct room can't be deleted.")
+	case !r.member(req.caller).mod && slices.ContainsFunc(r.members, func(m *membership) bool { return m.mod }):
+		return nil, refuse(http.StatusForbidden, "Only a moderator can delete a moderated room.")
+	}
+	for _, m := range slices.Clone(r.members) {
+		s.leave(m, req.caller)
+	}
+	for _, m := range r.messages {
+		m.deleted = true
+	}
+	s.rooms = slices.DeleteFunc(s.rooms, func(o *room) bool { return o == r })
+	s.change(Event{Type: "room.deleted", Room: r.id})
+	return noContent{}, nil
+}
+
 func (m *membership) json() map[string]any {
 	return map[string]any{
 		"id": m.id, "roomId": m.room.id, "roomType": m.room.kind(), "personId": m.person.id, "personEmail": m.person.email,
@@ -158,6 +196,26 @@ func (s *Server) getMembership(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.json(), nil
+}
+
+func (s *Server) updateMembership(req *request) (any, error) {
+	m, err := s.membershipOf(req)
+	if err != nil {
+		return nil, err
+	}
+	moderator, given := req.fields["isModerator"].(bool)
+	switch {
+	case m.room.direct:
+		return nil, refuse(http.StatusForbidden, "A direct room has no moderators.")
+	case !given:
+		return nil, refuse(http.StatusBadRequest, "isModerator is required.")
+	case !m.room.member(req.caller).mod && slices.ContainsFunc(m.room.members, func(m *membership) bool { return m.mod }):
+		return nil, refuse(http.StatusForbidden, "Only a moderator can change who moderates the room.")
+	}
+	m.mod = moderator
+	s.change(Event{Type: "membership.updated", Room: m.room.id})
+	s.notifyMembership("updated", m, req.caller)
 	return m.json(), nil
 }
 

@@ -69,8 +69,8 @@ type FileView struct {
 	Content     []byte `json:"-"`
 }
 
-// Event is one change. Type is message.created, .updated, .deleted;
-// membership.created, .deleted; action.created; room.created; person.created. Its
+// Event is one change. Type is message.created, .updated, .deleted; membership.created,
+// .updated, .deleted; action.created; room.created, .updated, .deleted; person.created. Its
 // Revision is the State's in which it shows: a gap means that events were left
 // out, and the state is to be read anew.
 type Event struct {

@@ -229,6 +229,10 @@ func (s *Server) notifyMessage(event string, m *message, actor *person) {
 	s.notify("messages", event, actor, facts, data, m.hears)
 }
 
+func (s *Server) notifyRoom(event string, r *room, actor *person) {
+	s.notify("rooms", event, actor, map[string]string{"type": r.kind(), "isLocked": "false"}, r.json(actor), func(p *person) bool { return r.member(p) != nil })
+}
+
 func (s *Server) notifyMembership(event string, m *membership, actor *person) {
 	facts := map[string]string{
 		"roomId": m.room.id, "personId": m.person.id, "personEmail": m.person.email, "isModerator": strconv.FormatBool(m.mod),

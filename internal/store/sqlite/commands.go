@@ -92,6 +92,18 @@ func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Tim
 	return query(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(claimedSince))
 }
 
+// Command implements store.Store.
+func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
+	found, err := query(ctx, s, "read a command", scanCommand, `SELECT `+commandColumns+` FROM commands WHERE id = ?`, id)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("command %s: %w", id, store.ErrNotFound)
+	}
+	if err != nil {
+		return store.Command{}, err
+	}
+	return found[0], nil
+}
+
 // Commands implements store.Store.
 func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
 	return query(ctx, s, "read the commands", scanCommand, commandLog, limited(limit))

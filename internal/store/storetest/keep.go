@@ -163,6 +163,7 @@ func testClose(t *testing.T, open Opener) {
 		"PendingNotices":     func() error { _, err := s.PendingNotices(ctx); return err },
 		"SaveNotice":         func() error { return s.SaveNotice(ctx, store.Notice{}) },
 		"ClaimCommand":       func() error { _, err := s.ClaimCommand(ctx, store.Command{ID: "1"}); return err },
+		"Command":            func() error { _, err := s.Command(ctx, "1"); return err },
 		"SaveCommand":        func() error { return s.SaveCommand(ctx, store.Command{}) },
 		"UnfinishedCommands": func() error { _, err := s.UnfinishedCommands(ctx); return err },
 		"Commands":           func() error { _, err := s.Commands(ctx, 1); return err },

@@ -130,6 +130,11 @@ func testCommands(t *testing.T, open Opener) {
 	same(t, []store.Command{want, later}, must(s.UnfinishedCommands(t.Context()))(t))
 	same(t, []store.Command{later, want}, must(s.Commands(t.Context(), 0))(t))
 	same(t, []store.Command{later}, must(s.Commands(t.Context(), 1))(t))
+	same(t, want, must(s.Command(t.Context(), "MSG1"))(t))
+	for _, id := range []string{"", "MSG3", "msg1"} {
+		_, err := s.Command(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrNotFound, id)
+	}
 	require.EqualValues(t, 2, stats(t, s).CommandsPending)
 
 	for state, finished := range map[store.CommandState]bool{

@@ -1,0 +1,258 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/testlog"
+	"nms-alert-relay/internal/webex"
+)
+
+// hookHost is the webhooks' part of a Webex that doesn't tell secrets. Calls fail with the
+// next error of fail, if it isn't nil.
+type hookHost struct {
+	fakeWebex
+	mu      sync.Mutex
+	hooks   []webex.Webhook
+	next    int
+	fail    []error
+	calls   []time.Time
+	stuck   bool // updates leave a webhook inactive
+	name    string
+	tellsIt bool // tells the secrets
+}
+
+func (h *hookHost) call() error {
+	h.calls = append(h.calls, time.Now())
+	if len(h.fail) == 0 {
+		return nil
+	}
+	err := h.fail[0]
+	h.fail = h.fail[1:]
+	return err
+}
+
+func (h *hookHost) Me(context.Context) (webex.Person, error) {
+	me := relayBot
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.name != "" {
+		me.DisplayName = h.name
+	}
+	return me, nil
+}
+
+func (h *hookHost) Webhooks(context.Context) ([]webex.Webhook, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.call(); err != nil {
+		return nil, err
+	}
+	list := make([]webex.Webhook, len(h.hooks))
+	copy(list, h.hooks)
+	for i := range list {
+		if !h.tellsIt {
+			list[i].Secret = ""
+		}
+	}
+	return list, nil
+}
+
+func (h *hookHost) CreateWebhook(_ context.Context, w webex.Webhook) (webex.Webhook, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.call(); err != nil {
+		return webex.Webhook{}, err
+	}
+	h.next++
+	w.ID = fmt.Sprint("HOOK", h.next)
+	h.hooks = append(h.hooks, w)
+	return w, nil
+}
+
+func (h *hookHost) UpdateWebhook(_ context.Context, w webex.Webhook) (webex.Webhook, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.call(); err != nil {
+		return webex.Webhook{}, err
+	}
+	for i := range h.hooks {
+		if h.hooks[i].ID == w.ID {
+			h.hooks[i].Secret = w.Secret
+			if !h.stuck {
+				h.hooks[i].Status = w.Status
+			}
+		}
+	}
+	return w, nil
+}
+
+// secrets are those that Webex has.
+func (h *hookHost) secrets() map[string]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := map[string]int{}
+	for _, w := range h.hooks {
+		all[w.Secret]++
+	}
+	return all
+}
+
+// keeping is a listener over a hookHost.
+func keeping(h *hookHost, c *claims, log *slog.Logger) (*Listener, *Metrics, Bot) {
+	m := NewMetrics(prometheus.NewRegistry(), []string{"noc"})
+	bot := Bot{Name: "noc", Listen: config.ListenWebhook, Webex: h}
+	cfg := settings()
+	r := NewReader([]Bot{bot}, func() Directory { return cfg }, m)
+	return New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: log, Metrics: m}), m, bot
+}
+
+func emptyClaims() *claims {
+	return &claims{ids: map[string]store.Command{}, values: map[string]string{}}
+}
+
+// Every webhook gets the secret in the end, whichever call fails and whenever the relay is
+// restarted, also with a Webex that tells no secrets; ready says so and not before.
+func TestEveryWebhookGetsTheSecret(t *testing.T) {
+	down := &webex.Error{Status: 503, Message: "Service Unavailable"}
+	for _, tells := range []bool{false, true} {
+		for failing := range 14 {
+			for _, restart := range []bool{false, true} {
+				c, h := emptyClaims(), &hookHost{tellsIt: tells}
+				l, m, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+				require.NoError(t, l.keep(t.Context(), bot))
+				before, err := c.Value(t.Context(), secretName("noc"))
+				require.NoError(t, err)
+				require.Equal(t, map[string]int{before: 5}, h.secrets())
+
+				// Webex has other secrets: a delivery shows it. The repair fails at one call.
+				for i := range h.hooks {
+					h.hooks[i].Secret = "another"
+				}
+				h.tellsIt = tells
+				require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
+				h.fail = append(make([]error, failing), down)
+				err = l.keep(t.Context(), bot)
+				if restart {
+					l, m, bot = keeping(h, c, slog.New(slog.DiscardHandler))
+				}
+				if err != nil {
+					require.Error(t, err)
+				}
+				h.fail = nil
+				require.NoError(t, l.keep(t.Context(), bot))
+				require.Equal(t, map[string]int{before: 5}, h.secrets(), "failing call %d, restart %v", failing, restart)
+				_ = m
+			}
+		}
+	}
+}
+
+// A secret that was made and lost on its way, by a crash, reaches the webhooks that are there.
+func TestAFreshSecretReachesOldWebhooks(t *testing.T) {
+	c, h := emptyClaims(), &hookHost{}
+	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+	require.NoError(t, l.keep(t.Context(), bot))
+	delete(c.values, secretName("noc")) // another store
+	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler))
+	h.fail = []error{nil, nil, &webex.Error{Status: 503}}
+	require.Error(t, l.keep(t.Context(), bot))
+	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler)) // restarted: the secret isn't fresh any more
+	require.NoError(t, l.keep(t.Context(), bot))
+	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
+}
+
+// webhooks_ready is 0 while a webhook is missing or inactive, and the log names those made.
+func TestReadyOnlyWithAllWebhooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines testlog.Lines
+		c, h := emptyClaims(), &hookHost{}
+		l, m, bot := keeping(h, c, lines.Logger())
+		ready := func() float64 { return testutil.ToFloat64(m.ready.WithLabelValues("noc")) }
+		h.fail = []error{nil, nil, nil, errors.New("network")} // two of five are made
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { l.keepWebhooks(ctx, bot); close(ended) }()
+		synctest.Wait()
+		require.Zero(t, ready())
+		time.Sleep(repairSoon)
+		synctest.Wait()
+		require.InDelta(t, 1, ready(), 0)
+		for i := range 5 {
+			require.Contains(t, lines.String(), fmt.Sprint("id=HOOK", i+1))
+		}
+
+		h.mu.Lock()
+		h.hooks[4].Status, h.stuck = "inactive", true
+		h.mu.Unlock()
+		time.Sleep(repairEvery)
+		synctest.Wait()
+		require.Zero(t, ready(), "it stays inactive")
+		h.mu.Lock()
+		h.stuck = false
+		h.mu.Unlock()
+		time.Sleep(repairEvery)
+		synctest.Wait()
+		require.InDelta(t, 1, ready(), 0)
+
+		h.mu.Lock()
+		h.hooks = h.hooks[:4]
+		for range 50 { // it is listed, and can't be made
+			h.fail = append(h.fail, nil, errors.New("network"))
+		}
+		h.mu.Unlock()
+		time.Sleep(repairEvery)
+		synctest.Wait()
+		require.Zero(t, ready(), "it is missing")
+		cancel()
+		<-ended
+	})
+}
+
+// While Webex says how long to wait, the webhooks aren't looked at.
+func TestWebhooksKeepToRetryAfter(t *testing.T) {
+	for _, wait := range []time.Duration{time.Second, 7 * time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c, h := emptyClaims(), &hookHost{fail: []error{&webex.Error{Status: 429, RetryAfter: wait}}}
+			l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { l.keepWebhooks(ctx, bot); close(ended) }()
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			cancel()
+			<-ended
+			require.Greater(t, len(h.calls), 2)
+			require.GreaterOrEqual(t, h.calls[1].Sub(h.calls[0]), wait)
+		})
+	}
+}
+
+// A bot that is renamed while the relay runs is known by its new name within minutes.
+func TestARenamedBot(t *testing.T) {
+	c, h := emptyClaims(), &hookHost{}
+	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+	require.NoError(t, l.keep(t.Context(), bot))
+	said := func(text string) string {
+		me, err := l.o.Reader.Me(t.Context(), "noc")
+		require.NoError(t, err)
+		return read(webex.Message{Text: text, MentionedPeople: []string{me.ID}}, me).text
+	}
+	require.Equal(t, "NOC helper ack 4711", said("NOC helper ack 4711"))
+	h.name = "NOC helper"
+	require.NoError(t, l.keep(t.Context(), bot))
+	require.Equal(t, "ack 4711", said("NOC helper ack 4711"))
+}

@@ -1,0 +1,170 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/testlog"
+	"nms-alert-relay/internal/webex"
+)
+
+// delivering is a listener with what it wrote, and a way to deliver signed bodies.
+func delivering(t *testing.T, log *slog.Logger) (c *claims, deliver func(body string) int) {
+	t.Helper()
+	r, m := newReader(newFake())
+	c = &claims{ids: map[string]store.Command{}, values: map[string]string{secretName("noc"): "s3cret"}}
+	l := New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: log, Metrics: m})
+	return c, func(body string) int {
+		return l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("s3cret", []byte(body))}}, []byte(body))
+	}
+}
+
+// Fields of a delivery that merely inform are never a reason to refuse it.
+func TestEnvelopesInOddForms(t *testing.T) {
+	for name, fields := range map[string]string{
+		"as documented":         `"created":"2026-11-24T13:51:51.123Z"`,
+		"no time":               ``,
+		"an empty time":         `"created":""`,
+		"an offset, no colon":   `"created":"2026-11-24T13:51:51.123+0000"`,
+		"a number":              `"created":1763992311123`,
+		"null":                  `"created":null`,
+		"an object":             `"created":{"at":"now"}`,
+		"numbers for texts":     `"roomType":1,"personEmail":false,"messageId":[]`,
+		"more than is known":    `"mentionedPeople":["x"],"isRoomHidden":false,"nested":{"a":[1]}`,
+		"no room and no person": `"roomId":null,"personId":null`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, deliver := delivering(t, slog.New(slog.DiscardHandler))
+			if fields != "" {
+				fields = "," + fields
+			}
+			body := `{"id":7,"name":null,"orgId":{},"appId":false,"ownedBy":[],"status":3,"actorId":{},"filter":9,"createdBy":0,"resource":"messages","event":"created","data":{"id":"M1","roomType":"direct"` + fields + `}}`
+			require.Equal(t, 200, deliver(body))
+			require.Equal(t, []string{"M1"}, c.added)
+		})
+	}
+	e, err := parseEnvelope([]byte(`{"resource":"messages","event":"created","data":{"id":"M","created":"2026-11-24T13:51:51.123+0100"}}`))
+	require.NoError(t, err)
+	require.Equal(t, "2026-11-24T12:51:51.123Z", e.Data.Created.UTC().Format(time.RFC3339Nano))
+}
+
+// What a delivery is about must be there, and an id isn't longer than ids are.
+func TestEnvelopesThatSayNothing(t *testing.T) {
+	longest := strings.Repeat("x", maxID)
+	c, deliver := delivering(t, slog.New(slog.DiscardHandler))
+	body := func(id string) string {
+		return fmt.Sprintf(`{"resource":"messages","event":"created","data":{"id":%s,"roomType":"direct"}}`, id)
+	}
+	for _, bad := range []string{
+		``, `null`, `[]`, `"x"`, `{`, `{}`, `{"data":{}}`, body(`""`), body(`7`), body(`null`), body(`["x"]`), body(`"` + longest + `x"`),
+		`{"resource":7,"event":"created","data":{"id":"M"}}`, `{"resource":"messages","event":"created","data":"M"}`,
+	} {
+		require.Equal(t, 400, deliver(bad), bad)
+	}
+	require.Empty(t, c.ids)
+	require.Equal(t, 200, deliver(body(`"`+longest+`"`)))
+	require.Len(t, c.ids, 1)
+}
+
+// Whatever a delivery holds, it is answered.
+func FuzzEnvelope(f *testing.F) {
+	f.Add(`{"resource":"messages","event":"created","data":{"id":"M1","created":"2026-11-24T13:51:51.123Z"}}`)
+	f.Add(`{"data":{"id":[]}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		if e, err := parseEnvelope([]byte(body)); err == nil {
+			require.NotEmpty(t, e.Data.ID)
+			require.LessOrEqual(t, len(e.Data.ID), maxID)
+			_, err := json.Marshal(e)
+			require.NoError(t, err)
+		}
+	})
+}
+
+// A room that isn't configured is told about once, with its id; strangers' noise is one line a
+// minute and reason.
+func TestWhatStrangersCauseInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines testlog.Lines
+		_, deliver := delivering(t, lines.Logger())
+		for i := range 100 {
+			for _, room := range []string{"ROOM-lobby", "ROOM-lab"} {
+				require.Equal(t, 200, deliver(fmt.Sprintf(`{"resource":"messages","event":"created","data":{"id":"M%d","roomType":"group","roomId":%q}}`, i, room)))
+			}
+			require.Equal(t, 400, deliver(`{"data":{}}`))
+		}
+		require.Equal(t, 2, strings.Count(lines.String(), "isn't configured"))
+		require.Contains(t, lines.String(), "level=INFO")
+		require.Contains(t, lines.String(), "room_id=ROOM-lobby")
+		require.Contains(t, lines.String(), "room_id=ROOM-lab")
+		require.Equal(t, 1, strings.Count(lines.String(), "body can't be read"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 2, strings.Count(lines.String(), "body can't be read"))
+		require.Contains(t, lines.String(), "count=99")
+		time.Sleep(time.Minute)
+	})
+}
+
+// Rooms that are told about are remembered up to a bound, and told about no more beyond it.
+func TestStrangeRoomsAreBounded(t *testing.T) {
+	var s strangeRooms
+	for i := range 2 * maxStrange {
+		require.Equal(t, i < maxStrange, s.first("noc", fmt.Sprint("R", i)))
+		require.False(t, s.first("noc", fmt.Sprint("R", i)))
+	}
+	require.Len(t, s.known, maxStrange)
+	require.False(t, (&strangeRooms{}).first("noc", ""))
+}
+
+// An edit is heard as the next version of its message, as long as nothing came of those before.
+func TestEditsAreClaimed(t *testing.T) {
+	edited := `{"resource":"messages","event":"updated","data":{"id":"M1","roomId":"ROOM-noc","roomType":"group"}}`
+	acted := []byte(`{"request":{"verb":"ack"},"attempts":[{}]}`)
+	for name, c := range map[string]struct {
+		before []store.Command // versions
+		want   string          // the version that is claimed; "" for none
+	}{
+		"never heard of":           {nil, "M1"},
+		"not read yet":             {[]store.Command{{State: store.CommandReceived}}, "M1/edit/1"},
+		"misspelt":                 {[]store.Command{{State: store.CommandFailed, Detail: []byte(`{}`)}}, "M1/edit/1"},
+		"couldn't be read in time": {[]store.Command{{State: store.CommandExpired, Detail: []byte(`{}`)}}, "M1/edit/1"},
+		"ignored":                  {[]store.Command{{State: store.CommandDone, Outcome: "ignored: quote (message M1)"}}, "M1/edit/1"},
+		"misspelt twice":           {[]store.Command{{State: store.CommandFailed, Detail: []byte(`{}`)}, {State: store.CommandFailed, Detail: []byte(`{}`)}}, "M1/edit/2"},
+		"carried out":              {[]store.Command{{State: store.CommandDone, Action: "ack", Outcome: "✅", Detail: acted}}, ""},
+		"answered":                 {[]store.Command{{State: store.CommandDone, Action: "help", Outcome: "listed"}}, ""},
+		"being carried out":        {[]store.Command{{State: store.CommandExecuting, Detail: acted}}, ""},
+		"waiting for Zabbix":       {[]store.Command{{State: store.CommandRetrying, Detail: acted}}, ""},
+		"refused by Zabbix":        {[]store.Command{{State: store.CommandFailed, Detail: acted}}, ""},
+		"given up by the relay":    {[]store.Command{{State: store.CommandExpired, Detail: acted}}, ""},
+		"refused for its role":     {[]store.Command{{State: store.CommandDenied, Detail: []byte(`{}`)}}, ""},
+		"carried out, once edited": {[]store.Command{{State: store.CommandFailed, Detail: []byte(`{}`)}, {State: store.CommandDone, Action: "ack", Detail: acted}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims, deliver := delivering(t, slog.New(slog.DiscardHandler))
+			for i, v := range c.before {
+				claims.ids[command.VersionID("M1", i)] = v
+			}
+			require.Equal(t, 200, deliver(edited))
+			if c.want == "" {
+				require.Empty(t, claims.added)
+			} else {
+				require.Equal(t, []string{c.want}, claims.added)
+			}
+		})
+	}
+	claims, deliver := delivering(t, slog.New(slog.DiscardHandler))
+	for range 3 * command.MaxVersions {
+		require.Equal(t, 200, deliver(edited))
+	}
+	require.Len(t, claims.added, command.MaxVersions, "deliveries that are repeated for ever end")
+}
