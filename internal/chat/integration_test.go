@@ -381,7 +381,7 @@ func TestEditedInTheRoom(t *testing.T) {
 		}
 		edit("ack " + id + " on it")
 		require.Len(t, r.acks(), 1)
-		require.Equal(t, "on it", strings.SplitN(r.acks()[0].Message, "\n", 2)[0])
+		require.Contains(t, r.acks()[0].Message, "on it")
 		require.Len(t, r.answersTo("noc", said.ID), 2)
 		edit("close " + id)
 		edit("comment " + id + " again")
