@@ -17,12 +17,13 @@ func newCheck(g *globals) *cobra.Command {
 	var secrets bool
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a configuration and tell every fault at once",
-		Long: `Check a configuration file. Each fault is told as FILE:LINE: key: what (hint), all of them
-at once, and the exit code is 1. Custom templates are tried on sample problems.
+		Short: "Check a configuration and print every problem at once",
+		Long: `Check a configuration file. Prints every problem at once, one per line
+(FILE:LINE: key: message (hint)), and exits with 1 if there are any. Custom templates are
+tried on sample problems.
 
-Files that a configuration points to (secrets, certificates) may be missing where it is
-checked, in CI for example: that is a warning. With --secrets it is a fault, as in serve.`,
+Files the configuration refers to (secrets, certificates) may be absent on this machine, in
+CI for example; that is only a warning unless --secrets is given. 'serve' needs them.`,
 		Example: "  alert-relay check config.yaml\n  alert-relay check --secrets /etc/alert-relay/config.yaml",
 		Args:    want("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,7 +21,7 @@ func newMediaType() *cobra.Command {
 Alerts > Media types > Import (Administration > Media types on 6.0). What the flags give is
 filled in: setting it before the import keeps a later import from undoing it. With --secret-file
 the secret stands in the output: keep it from others' eyes.`,
-		Example: `  alert-relay mediatype --url https://relay.example.com --secret-file /run/secrets/relay-secret > mediatype.yaml`,
+		Example: `  alert-relay mediatype --url https://relay.example.com --secret-file /etc/alert-relay/relay-secret > mediatype.yaml`,
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for flag, address := range map[string]string{"url": s.URL, "http-proxy": s.HTTPProxy} {

@@ -24,7 +24,7 @@ configuration, and configured rooms that their bot isn't in (state "missing", ex
 
 Before there is a configuration, --token-file lists the rooms of the bot whose token it holds.`,
 		Example: `  alert-relay rooms --config config.yaml
-  alert-relay rooms --token-file /run/secrets/webex-token`,
+  alert-relay rooms --token-file /etc/alert-relay/webex-token`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {

@@ -35,10 +35,10 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "alert-relay",
 		Short: "The alert relay between Zabbix and Webex",
-		Long: `alert-relay takes problems, updates and recoveries from Zabbix, keeps them true in
-Webex rooms, and lets people acknowledge them from there.
+		Long: `alert-relay takes problems, updates and recoveries from Zabbix, posts them to Webex
+rooms, keeps those posts up to date, and lets people acknowledge them from there.
 
-Begin with 'alert-relay demo': it needs nothing.`,
+Start with 'alert-relay demo'; it needs no accounts and no configuration.`,
 		Example: `  alert-relay demo                              # see it work
   alert-relay check config.yaml                 # every fault at once
   alert-relay serve --config config.yaml        # run it
@@ -53,10 +53,10 @@ Exit codes: 0 done, 1 failed or faults found, 2 a wrong command line.`,
 	root.SetFlagErrorFunc(flagError)
 	// What only has subcommands is run to say so (see group), which is no use of it.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
-	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look before it runs:"}, &cobra.Group{ID: groupUse, Title: "Use it:"})
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Try it without sending:"}, &cobra.Group{ID: groupUse, Title: "Use it:"})
 	for id, list := range map[string][]*cobra.Command{
 		groupRun:  {newServe(g), newDemo(), newSimulate()},
-		groupLook: {newCheck(g), newRoute(g), newPreview(g), newRooms(g)},
+		groupLook: {newCheck(g), newRoute(g), newPreview(g), newPayload(g), newRooms(g)},
 		groupUse:  {newSend(g), newMediaType(), newDeadLetter(g), newSetAside(g)},
 		"":        {newVersion(g), newHelp(root)},
 	} {

@@ -25,12 +25,12 @@ func newSend(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send ROOM TEXT",
 		Short: "Send a status message to a room through a running relay",
-		Long: `Send a message to a room through a running relay's notify API: it is kept, retried and
-delivered as all else. TEXT is markdown; "-" reads it from standard input. ROOM is a configured
+		Long: `Send a message to a room through a running relay's notify API: it is stored, retried and
+delivered like any other message. TEXT is markdown; "-" reads it from standard input. ROOM is a configured
 room, or with --person an e-mail address.
 
 The relay is found by --url (or ALERT_RELAY_URL) with the token in --token-file (or
-ALERT_RELAY_TOKEN). What of these isn't given comes from --config, on the relay's own machine.`,
+ALERT_RELAY_TOKEN). Anything not given is taken from --config, on the relay's own machine.`,
 		Example: `  alert-relay send noc "Backup of **db1** finished" --config config.yaml
   alert-relay send alice@example.com "Your run is done" --person --config config.yaml
   alert-relay send noc - --key backup-db1 --url https://relay.example.com --token-file token < report.md`,

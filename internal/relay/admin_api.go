@@ -100,6 +100,7 @@ func (a *adminAPI) handler() http.Handler {
 		"GET /v1/setaside":            a.setAside,
 		"GET /v1/setaside/{id}":       a.setAsideEntry,
 		"POST /v1/setaside/retry":     a.choosing(a.retry),
+		"GET /v1/journal/{id}":        a.journalEntry,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			out, err := do(r)

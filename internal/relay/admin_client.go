@@ -57,6 +57,11 @@ func (c AdminClient) SetAsideEntry(ctx context.Context, id string) (SetAsideEntr
 	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/setaside/"+url.PathEscape(id), nil)
 }
 
+// JournalEntry is an event as it came, with its payload.
+func (c AdminClient) JournalEntry(ctx context.Context, id string) (SetAsideEntry, error) {
+	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/journal/"+url.PathEscape(id), nil)
+}
+
 // Retry has entries that were set aside applied again.
 func (c AdminClient) Retry(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/setaside/retry", which)

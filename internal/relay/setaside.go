@@ -57,20 +57,40 @@ func (a *adminAPI) setAside(r *http.Request) (any, error) {
 }
 
 func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
-	id, err := entryID(r.PathValue("id"))
-	if err != nil {
-		return nil, err
+	e, found, err := a.entry(r)
+	if err == nil && (!found || e.SetAside == "") {
+		err = unknownEntry(r.PathValue("id"), store.ErrNotFound)
+	}
+	return withPayload(e), err
+}
+
+// journalEntry is an event as it came, whether it was applied or not: for previews and bug reports.
+func (a *adminAPI) journalEntry(r *http.Request) (any, error) {
+	e, found, err := a.entry(r)
+	if err == nil && (!found || e.Kind != store.EntryEvent) {
+		err = &refusal{http.StatusNotFound, "there is no event with the journal entry " + r.PathValue("id"),
+			"the log names it: msg=event … entry=ID; applied events are kept for retention.journal"}
+	}
+	return withPayload(e), err
+}
+
+func withPayload(e store.Entry) SetAsideEntry {
+	out := listEntry(e)
+	out.Payload = string(e.Payload)
+	return out
+}
+
+// entry reads the journal entry that a request names.
+func (a *adminAPI) entry(r *http.Request) (e store.Entry, found bool, err error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || id <= 0 {
+		return e, false, nil
 	}
 	entries, err := a.store.Entries(r.Context(), id-1, 1)
-	if err != nil {
-		return nil, err
+	if err != nil || len(entries) == 0 || entries[0].ID != id {
+		return e, false, err
 	}
-	if len(entries) == 0 || entries[0].ID != id || entries[0].SetAside == "" {
-		return nil, unknownEntry(r.PathValue("id"), store.ErrNotFound)
-	}
-	e := listEntry(entries[0])
-	e.Payload = string(entries[0].Payload)
-	return e, nil
+	return entries[0], true, nil
 }
 
 func (a *adminAPI) retry(r *http.Request, c Choice) (Done, error) {
