@@ -144,6 +144,9 @@ func (l *loader) checkRooms(cfg *Config) {
 	for i, r := range cfg.Rooms {
 		path := at("rooms", i)
 		l.unique(names, path+".name", strings.ToLower(r.Name), "room", r.Name)
+		if strings.EqualFold(r.Name, SendToRoutes) {
+			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it leaves it to the routes`)
+		}
 		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
 		l.unique(ids, path+".id", webexid.Key(r.ID), "room's id", r.Name)
 		if l.given(path + ".bot") {

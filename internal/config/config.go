@@ -107,6 +107,10 @@ const (
 	SendToIgnore SendTo = "ignore"
 )
 
+// SendToRoutes is the {ALERT.SENDTO} that leaves it to the routes: Zabbix wants something in that field. No room may be
+// called so.
+const SendToRoutes = "routes"
+
 // Presentation is how a problem looks in a room: section 9 of the design.
 type Presentation string
 

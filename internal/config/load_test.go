@@ -162,6 +162,7 @@ func TestFaults(t *testing.T) {
 		"one address for two":   {"server: {admin_listen: ':8080'}", `relay.yaml:8: server.admin_listen: port 8080 is server.listen's already (metrics and the admin API must not be public: give it a port of its own)`},
 		"one port for two":      {"server: {listen: ':9090'}", `relay.yaml:8: server.admin_listen: port 9090 is server.listen's already (metrics and the admin API must not be public: give it a port of its own)`},
 		"websocket":             {"{name: noc}=>{name: noc, listen: websocket}", `relay.yaml:2: webex.bots[0].listen: websocket doesn't work in this version: the bot would hear nothing (webhook, with server.public_url; or off, for a bot that only writes)`},
+		"reserved room name":    {"name: db,=>name: Routes,", `relay.yaml:5: rooms[1].name: "Routes" is reserved (as "Send to" in Zabbix it leaves it to the routes)`},
 		"public url":            {"server: {public_url: relay.example.com}", `relay.yaml:8: server.public_url: "relay.example.com" is no base URL (http:// or https://, a host, perhaps a path; no user, query or fragment)`},
 		"webhook without url":   {"{name: noc}=>{name: noc, listen: webhook}", `relay.yaml:2: webex.bots[0].listen: a webhook needs server.public_url (the https:// address at which Webex reaches server.listen)`},
 		"proxy":                 {"bots: [{name: noc}]=>bots: [{name: noc}]\n  proxy_url: socks5://u:pa55@x", `relay.yaml:3: webex.proxy_url: is no proxy's URL (http://proxy.example.com:3128)`},

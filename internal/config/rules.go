@@ -181,7 +181,7 @@ func parserFault(tag, value string) (what, hint string) {
 var missingHints = map[string]string{
 	"default_rooms": "the rooms that take what no route matched: default_rooms: [noc]",
 	"rooms":         "name at least one room",
-	"bots":          "at least one: bots: [{name: noc, token_file: /run/secrets/webex-token}]",
+	"bots":          "at least one: bots: [{name: noc, token_file: /etc/alert-relay/webex-token}]",
 	"url":           "the frontend's base URL, such as https://zabbix.example.com",
 	"id":            "alert-relay rooms lists the rooms that a bot is in, with their ids",
 	"role":          "viewer, operator or admin",

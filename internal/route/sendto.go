@@ -29,7 +29,7 @@ func (r *Router) named(p alert.Problem, sendTo string) (n named) {
 			n.why = append(n.why, why)
 			if room != "" && !slices.Contains(n.rooms, room) {
 				n.rooms = append(n.rooms, room)
-			} else if room == "" && mode != config.SendToIgnore {
+			} else if room == "" && mode != config.SendToIgnore && !leavesToRoutes(name) {
 				n.unknown = append(n.unknown, why)
 			}
 		}
@@ -79,6 +79,9 @@ func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
 	if mode == config.SendToIgnore {
 		return "", "the source says send_to: ignore"
 	}
+	if leavesToRoutes(name) {
+		return "", quoted(name) + " leaves it to the routes"
+	}
 	did := "its room is added"
 	if mode == config.SendToOnly {
 		did = "only its room is told"
@@ -97,6 +100,9 @@ func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
 	}
 	return config.PersonRoom + strings.ToLower(name), fmt.Sprintf("%s is a person's address: %s", quoted(name), did)
 }
+
+// leavesToRoutes says whether a name stands for no room: Zabbix doesn't let the field be empty.
+func leavesToRoutes(name string) bool { return strings.EqualFold(name, config.SendToRoutes) || name == "-" }
 
 // isAddress says whether a text can be one person's e-mail address; Webex has
 // the last word.
