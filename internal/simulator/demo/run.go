@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Verbose {
 		log = slog.New(slog.NewTextHandler(o.Log, nil))
 	}
-	w, err := newWorld(ctx, dir, o, log)
+	w, err := newWorld(ctx, dir, o, listen, log)
 	if err != nil {
 		return err
 	}
@@ -111,22 +111,30 @@ type world struct {
 	listeners [2]net.Listener // of the simulators
 }
 
-func newWorld(ctx context.Context, dir string, o Options, log *slog.Logger) (_ *world, err error) {
+// newWorld makes the world, its listeners by listen. Where it fails it leaves nothing open.
+func newWorld(ctx context.Context, dir string, o Options, listen func(addr string) (net.Listener, error), log *slog.Logger) (_ *world, err error) {
 	var ls [4]net.Listener
+	defer func() {
+		if err != nil {
+			for _, l := range ls {
+				if l != nil {
+					_ = l.Close() // the first error counts
+				}
+			}
+		}
+	}()
 	for i := range ls {
 		if ls[i], err = listen("127.0.0.1:0"); err != nil {
 			return nil, err
 		}
 	}
-	defer func() {
-		if err != nil {
-			for _, l := range ls {
-				_ = l.Close() // the first error counts
-			}
-		}
-	}()
 	w := &world{webexURL: "http://" + ls[0].Addr().String(), zabbixURL: "http://" + ls[1].Addr().String(), listeners: [2]net.Listener{ls[0], ls[1]}}
 	public := "http://" + ls[2].Addr().String()
+	defer func() {
+		if err != nil && w.webex != nil {
+			w.webex.Close()
+		}
+	}()
 	w.webex = webexsim.NewDefault(webexsim.Options{Log: log, PerRoom: webexsim.Rate{PerSecond: 20, Burst: 40}})
 	w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: o.Zabbix, Log: log, Relay: public + "/v1/zabbix/events", Secret: secret})
 	if err != nil {
@@ -139,7 +147,10 @@ func newWorld(ctx context.Context, dir string, o Options, log *slog.Logger) (_ *
 		return nil, err
 	}
 	w.relay, err = relay.New(ctx, relay.Options{Config: cfg, Version: o.Version, Log: log, Public: ls[2], Admin: ls[3]})
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // config is the demo's own, as somebody would write it.

@@ -25,6 +25,7 @@ type checkpointer struct {
 	db   *sql.DB
 	path string
 	log  *slog.Logger
+	long int // longLog
 	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
@@ -40,7 +41,7 @@ func newCheckpointer(ctx context.Context, path string, w *writer, log *slog.Logg
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	c := &checkpointer{w: w, db: db, path: path, log: log,
+	c := &checkpointer{w: w, db: db, path: path, log: log, long: longLog,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go c.run()
 	return c, nil
@@ -108,7 +109,7 @@ func (c *checkpointer) due(age time.Duration) (bool, error) {
 // grown long, the small rest is copied while nobody writes.
 func (c *checkpointer) copy() error {
 	length, copied, err := c.pragma("PASSIVE")
-	if err != nil || copied >= length || length < longLog {
+	if err != nil || copied >= length || length < c.long {
 		return err
 	}
 	if err := c.w.take(context.Background()); err != nil {

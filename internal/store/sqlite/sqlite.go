@@ -263,11 +263,37 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	if current > newest {
 		return fmt.Errorf("the file has schema version %d and this relay knows %d at most: it was written by a newer relay. Run that one, or restore the backup made before the upgrade", current, newest)
 	}
-	results, err := p.Up(ctx)
-	for _, r := range results {
-		log.Info("store migrated", "path", path, "version", r.Source.Version, "took", r.Duration)
+	if current == newest {
+		return nil
 	}
-	return err
+	if current == 0 {
+		log.Debug("creating the store", "path", path, "version", newest)
+		_, err = p.Up(ctx)
+		return err
+	}
+	return upgrade(ctx, p, path, current, newest, log)
+}
+
+// upgrade runs the migrations that a file lacks, one by one. It logs before each what begins:
+// on a large file one may take minutes, and the relay answers nobody until then.
+func upgrade(ctx context.Context, p *goose.Provider, path string, current, newest int64, log *slog.Logger) error {
+	var size int64
+	if info, err := os.Stat(path); err == nil {
+		size = info.Size()
+	}
+	log.Warn("migrating the store; the relay starts when that is done", "path", path, "bytes", size, "from", current, "to", newest)
+	began := time.Now()
+	for version := current; version < newest; {
+		log.Info("store migration begins", "path", path, "from", version, "of", newest)
+		r, err := p.UpByOne(ctx)
+		if err != nil {
+			return fmt.Errorf("migrating from schema version %d: %w (nothing of it was written: the next start tries it again)", version, err)
+		}
+		version = r.Source.Version
+		log.Info("store migration done", "path", path, "version", version, "of", newest, "took", r.Duration)
+	}
+	log.Warn("store migrated", "path", path, "from", current, "to", newest, "took", time.Since(began))
+	return nil
 }
 
 // micro is a time as it is kept.
