@@ -266,6 +266,15 @@ func TestMediaType(t *testing.T) {
 			require.Equal(t, "1", e["SALVAGED"])
 			require.Equal(t, "main", e["SOURCE"])
 		})
+
+		t.Run("a global macro may hold the secret", func(t *testing.T) {
+			w.call(t, "usermacro.createglobal", object{"macro": "{$RELAY.SECRET}", "value": secret, "type": 1})
+			w.changeSecret(t, "{$RELAY.SECRET}")
+			w.settle(t)
+			w.set(t, hostName, "plain", "1")
+			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
+			require.NotContains(t, e, "SALVAGED")
+		})
 	})
 }
 

@@ -128,11 +128,11 @@ func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
 
 // tested is the answer to Zabbix's Test button.
 type tested struct {
+	Message string   `json:"message"` // first: Zabbix's Test window shows the answer as it comes
 	Problem *string  `json:"problem"` // null
 	Test    bool     `json:"test"`
 	Rooms   []string `json:"rooms"`
 	Unknown []string `json:"unknown,omitempty"` // what "Send to" holds that names nothing, in words
-	Message string   `json:"message"`
 }
 
 func (r *Receiver) testAnswer(c *gin.Context, source string, payload zabbix.Payload) {

@@ -223,7 +223,7 @@ func TestEvents(t *testing.T) {
 		"store busy":              {body: event, header: bearer(secret), err: fmt.Errorf("queue: %w", store.ErrBusy), status: 429, retry: "2", refused: "main/problem", answer: `{"error":"the store can't keep up","hint":"try again"}`},
 		"store closed":            {body: event, header: bearer(secret), err: store.ErrClosed, status: 503, retry: "10", refused: "main/problem", answer: `{"error":"it can't be stored","hint":"try again; the relay's log says more"}`},
 		"store broken":            {body: event, header: bearer(secret), err: errors.New("disk full"), status: 503, retry: "10", refused: "main/problem"},
-		"test button":             {body: strings.Replace(event, "4711", "{EVENT.ID}", 1), header: bearer(secret), status: 202, source: "main", answer: `{"problem":null,"test":true,"rooms":["noc"],"message":"The relay took this test of source main: a test message goes to noc."}`},
+		"test button":             {body: strings.Replace(event, "4711", "{EVENT.ID}", 1), header: bearer(secret), status: 202, source: "main", answer: `{"message":"The relay took this test of source main: a test message goes to noc.","problem":null,"test":true,"rooms":["noc"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -288,7 +288,7 @@ func TestNoTagsWithoutALink(t *testing.T) {
 	rec := f.do(request{path: "/v1/zabbix/events", body: event, header: bearer(secret)})
 	require.Equal(t, `{"problem":"main/4711"}`, rec.Body.String())
 	rec = f.do(request{path: "/v1/zabbix/events", body: strings.Replace(event, "4711", "{EVENT.ID}", 1), header: bearer(secret)})
-	require.Equal(t, `{"problem":null,"test":true,"rooms":[],"message":"The relay took this test of source main."}`, rec.Body.String())
+	require.Equal(t, `{"message":"The relay took this test of source main.","problem":null,"test":true,"rooms":[]}`, rec.Body.String())
 	require.Equal(t, http.StatusNotFound, f.do(request{path: "/v1/webex/noc"}).Code)
 }
 

@@ -102,7 +102,9 @@ func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
 }
 
 // leavesToRoutes says whether a name stands for no room: Zabbix doesn't let the field be empty.
-func leavesToRoutes(name string) bool { return strings.EqualFold(name, config.SendToRoutes) || name == "-" }
+func leavesToRoutes(name string) bool {
+	return strings.EqualFold(name, config.SendToRoutes) || name == "-"
+}
 
 // isAddress says whether a text can be one person's e-mail address; Webex has
 // the last word.
