@@ -8,69 +8,120 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
+// An agenda is bounded, since a Zabbix may be away for weeks while it sends events.
+const (
+	// maxKeys is how many problems of one source wait to be asked about. The store knows of
+	// the others which were never asked about (Options.Unobserved).
+	maxKeys = 20_000
+	// maxLooks is how many looks at one problem are planned.
+	maxLooks = 4
+)
+
 // agenda says which problems are to be looked at, and when: in a storm there are
 // tens of thousands, so that nothing here walks through all of them.
 type agenda struct {
-	looks map[alert.Key][]time.Time // of each, the earliest first
-	order lookHeap                  // each of them, and some that are done with
+	planned map[alert.Key]*plan
+	order   planHeap // by the first look
+	dropped bool     // problems, for want of room
 }
 
-type look struct {
-	key alert.Key
-	at  time.Time
+// plan is when one problem is to be looked at.
+type plan struct {
+	key   alert.Key
+	looks []time.Time // the earliest first; at least one
+	index int         // in the heap
 }
 
-func newAgenda() *agenda { return &agenda{looks: map[alert.Key][]time.Time{}} }
+func newAgenda() *agenda { return &agenda{planned: map[alert.Key]*plan{}} }
 
-// add notes a look, unless one stands within settle of it.
-func (a *agenda) add(key alert.Key, at time.Time) {
-	looks := a.looks[key]
-	for _, t := range looks {
-		if d := t.Sub(at); d > -settle && d < settle {
-			return
+// add plans a look, unless one stands within settle of it. It is false where there is no
+// room for another problem.
+func (a *agenda) add(key alert.Key, at time.Time) bool {
+	p := a.planned[key]
+	if p == nil {
+		if len(a.planned) >= maxKeys {
+			a.dropped = true
+			return false
 		}
+		p = &plan{key: key, looks: []time.Time{at}}
+		a.planned[key] = p
+		heap.Push(&a.order, p)
+		return true
 	}
-	looks = append(looks, at)
-	if len(looks) > 1 {
-		slices.SortFunc(looks, time.Time.Compare)
+	if p.add(at) {
+		heap.Fix(&a.order, p.index)
 	}
-	a.looks[key] = looks
-	heap.Push(&a.order, look{key, at})
+	return true
 }
 
-// take gives the keys that are due, batch at most, the oldest look first, and
-// with none due how long to wait.
-func (a *agenda) take(now time.Time) (taken []alert.Key, wait time.Duration) {
-	for len(a.order) > 0 && len(taken) < batch {
-		next := a.order[0]
-		if d := next.at.Sub(now); d > 0 {
-			return taken, d
+// add says whether the looks have changed.
+func (p *plan) add(at time.Time) bool {
+	i, _ := slices.BinarySearchFunc(p.looks, at, time.Time.Compare)
+	if i > 0 && at.Sub(p.looks[i-1]) < settle || i < len(p.looks) && p.looks[i].Sub(at) < settle {
+		return false
+	}
+	p.looks = slices.Insert(p.looks, i, at)
+	if len(p.looks) > maxLooks {
+		// A look sees what happened before it, so that the next one stands for it. The first
+		// says since when the problem waits, the last one is needed.
+		drop := 1
+		for i := 2; i+1 < len(p.looks); i++ {
+			if p.looks[i+1].Sub(p.looks[i]) < p.looks[drop+1].Sub(p.looks[drop]) {
+				drop = i
+			}
 		}
-		heap.Pop(&a.order)
-		looks := a.looks[next.key]
-		rest := slices.DeleteFunc(looks, func(t time.Time) bool { return !t.After(now) })
-		if len(rest) == len(looks) {
-			continue // it was taken with an earlier one
+		p.looks = slices.Delete(p.looks, drop, drop+1)
+	}
+	return true
+}
+
+// take removes the keys that are due, batch at most, the oldest look first; with
+// none due it says how long to wait.
+func (a *agenda) take(now time.Time) (due []alert.Key, wait time.Duration) {
+	for len(a.order) > 0 && len(due) < batch {
+		p := a.order[0]
+		if d := p.looks[0].Sub(now); d > 0 {
+			return due, d
 		}
-		if taken = append(taken, next.key); len(rest) == 0 {
-			delete(a.looks, next.key)
+		due = append(due, p.key)
+		p.looks = slices.DeleteFunc(p.looks, func(t time.Time) bool { return !t.After(now) })
+		if len(p.looks) == 0 {
+			heap.Pop(&a.order)
+			delete(a.planned, p.key)
 		} else {
-			a.looks[next.key] = rest
+			heap.Fix(&a.order, 0)
 		}
 	}
-	return taken, time.Hour
+	return due, time.Hour
 }
 
-type lookHeap []look
+// roomAgain is true once after problems were dropped, when there is room again.
+func (a *agenda) roomAgain() bool {
+	if !a.dropped || len(a.planned) > maxKeys/2 {
+		return false
+	}
+	a.dropped = false
+	return true
+}
 
-func (h lookHeap) Len() int           { return len(h) }
-func (h lookHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h lookHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *lookHeap) Push(x any)        { *h = append(*h, x.(look)) }
+type planHeap []*plan
 
-func (h *lookHeap) Pop() any {
+func (h planHeap) Len() int           { return len(h) }
+func (h planHeap) Less(i, j int) bool { return h[i].looks[0].Before(h[j].looks[0]) }
+func (h planHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *planHeap) Push(x any) {
+	p := x.(*plan)
+	p.index = len(*h)
+	*h = append(*h, p)
+}
+
+func (h *planHeap) Pop() any {
 	last := (*h)[len(*h)-1]
-	(*h)[len(*h)-1] = look{}
+	(*h)[len(*h)-1] = nil
 	*h = (*h)[:len(*h)-1]
 	return last
 }

@@ -44,23 +44,26 @@ const (
 type Options struct {
 	Sources map[string]Observer // by the source's name; a source without an API isn't asked
 	Journal Journal
-	Log     *slog.Logger
-	Metrics *Metrics
+	// Unobserved gives problems that the API never answered about, the worst first; nil for none.
+	Unobserved func(ctx context.Context, limit int) ([]alert.Key, error)
+	Log        *slog.Logger
+	Metrics    *Metrics
 }
 
-// Inquirer asks about problems soon after they changed. What it is asked while
-// a Zabbix is away waits in memory: after a restart the relay asks again about every open
+// Inquirer asks about problems soon after they changed. While a Zabbix is away they wait in
+// memory, within bounds. After a restart, and for what found no room, it asks about every open
 // problem that was never observed.
 type Inquirer struct {
-	opts Options
-	mu   sync.Mutex
-	due  map[string]*agenda // by source
-	wake map[string]chan struct{}
+	opts   Options
+	mu     sync.Mutex
+	due    map[string]*agenda // by source
+	wake   map[string]chan struct{}
+	missed chan struct{} // what an agenda dropped is to be caught up with
 }
 
 // NewInquirer makes one.
 func NewInquirer(opts Options) *Inquirer {
-	q := &Inquirer{opts: opts, due: map[string]*agenda{}, wake: map[string]chan struct{}{}}
+	q := &Inquirer{opts: opts, due: map[string]*agenda{}, wake: map[string]chan struct{}{}, missed: make(chan struct{}, 1)}
 	for name := range opts.Sources {
 		q.due[name] = newAgenda()
 		q.wake[name] = make(chan struct{}, 1)
@@ -81,7 +84,10 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 		if !ok {
 			continue
 		}
-		due.add(key, at)
+		full := due.dropped
+		if !due.add(key, at) && !full {
+			q.opts.Log.Warn("too many problems wait for Zabbix to be asked about them: further ones are looked up in the store once it answers", "source", key.Source, "waiting", maxKeys)
+		}
 		select {
 		case q.wake[key.Source] <- struct{}{}:
 		default:
@@ -102,6 +108,9 @@ func (q *Inquirer) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	for source, observer := range q.opts.Sources {
 		loops.Go(func() { q.loop(ctx, source, observer) })
+	}
+	if q.opts.Unobserved != nil {
+		loops.Go(func() { q.catchUp(ctx) })
 	}
 	loops.Wait()
 	<-ctx.Done() // without any source too
@@ -139,6 +148,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 		}
 		q.opts.Metrics.Apart.WithLabelValues(source).Set(float64(len(a.apart)))
 		if !hold {
+			q.lookForRoom(source)
 			if err == nil && complained != "" {
 				q.opts.Log.Info("Zabbix answers about problems again", "source", source)
 				wait, complained = firstPause, ""

@@ -193,7 +193,7 @@ func (r *Relay) connect(ctx context.Context) error {
 	}
 	inquirer = reconcile.NewInquirer(reconcile.Options{
 		Sources: observers(sources), Journal: journal{r.store, func(e store.Entry) { fold.Take(e, nil) }}, Log: log,
-		Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
+		Unobserved: r.store.UnobservedProblems, Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
 	events := ledger.NewMetrics(r.registry, sourceNames)
 	flapping, flapWindow := flappingOf(cfg)
@@ -238,7 +238,7 @@ func (r *Relay) connect(ctx context.Context) error {
 	r.stages = []stage{
 		{[]part{{"admin listener", serving(admin, r.private)}}},
 		{[]part{{"delivery", deliver.Run}}},
-		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"questions left", func(ctx context.Context) error { return r.catchUp(ctx, inquirer) }}, {"retention", r.prune}}},
+		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"retention", r.prune}}},
 		{[]part{{"commands", executor.Run}}},
 		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
 	}
@@ -252,21 +252,6 @@ func serving(server *http.Server, l net.Listener) func(context.Context) error {
 // askAfter is when Zabbix is asked about problems that just changed: what
 // happened together is then asked in one call.
 const askAfter = time.Second
-
-// catchUp asks again about open problems that the API never answered about: the
-// relay may have been stopped before it could ask.
-func (r *Relay) catchUp(ctx context.Context, q *reconcile.Inquirer) error {
-	keys, err := r.store.UnobservedProblems(ctx, catchUpLimit)
-	if err != nil && ctx.Err() == nil {
-		r.log.Error("what Zabbix wasn't asked about before the last stop isn't asked now either", "error", err)
-	}
-	q.AskAll(keys, askAfter)
-	<-ctx.Done()
-	return nil
-}
-
-// catchUpLimit bounds what a start asks about: the worst and newest problems.
-const catchUpLimit = 20_000
 
 func (r *Relay) renderer() (*render.Renderer, error) {
 	failed := prometheus.NewCounter(prometheus.CounterOpts{

@@ -1,0 +1,179 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+)
+
+func keyOf(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
+
+// However much happens while a Zabbix is away, what waits is bounded: looks at a problem, and
+// problems. The first look and the last one stay.
+func TestAgendaIsBounded(t *testing.T) {
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	for name, c := range map[string]struct {
+		problems, updates int
+		every             time.Duration
+		planned, looks    int
+		dropped           bool
+	}{
+		"one problem, updates for a day":     {1, 86_400, time.Second, 1, maxLooks, false},
+		"one problem, updates all at once":   {1, 10_000, 0, 1, 1, false},
+		"a few updates":                      {1, 3, time.Minute, 1, 3, false},
+		"a storm as large as there is room":  {maxKeys, 1, 0, maxKeys, 1, false},
+		"a storm larger than there is room":  {maxKeys + 5000, 1, 0, maxKeys, 1, true},
+		"a large storm, updated for an hour": {2 * maxKeys, 10, 6 * time.Minute, maxKeys, maxLooks, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgenda()
+			for i := range c.updates {
+				for n := range c.problems {
+					a.add(keyOf(n), at(time.Duration(i)*c.every))
+				}
+			}
+			require.Len(t, a.planned, c.planned)
+			require.Len(t, a.order, c.planned)
+			looks := a.planned[keyOf(0)].looks
+			require.Len(t, looks, c.looks)
+			require.LessOrEqual(t, cap(looks), 2*maxLooks+2)
+			require.Equal(t, at(0), looks[0], "since when it waits")
+			require.Equal(t, at(time.Duration(c.updates-1)*c.every), looks[len(looks)-1], "the last update is seen")
+			require.Equal(t, c.dropped, a.dropped)
+			require.False(t, a.roomAgain() && c.planned == maxKeys, "there is none yet")
+
+			taken := 0
+			for {
+				due, _ := a.take(at(48 * time.Hour))
+				if len(due) == 0 {
+					break
+				}
+				require.LessOrEqual(t, len(due), batch)
+				taken += len(due)
+			}
+			require.Equal(t, c.planned, taken, "each once")
+			require.Empty(t, a.planned)
+			require.Empty(t, a.order)
+			require.Equal(t, c.dropped, a.roomAgain())
+			require.False(t, a.roomAgain(), "said once")
+		})
+	}
+}
+
+// Whatever is planned and taken in whatever order: a key that is due is given, none before its
+// time, and none is lost.
+func TestAgendaLosesNothing(t *testing.T) {
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		a, now := newAgenda(), start
+		last := map[alert.Key]time.Time{} // look that must still come, or one at most settle earlier
+		first := map[alert.Key]time.Time{}
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			if rapid.Bool().Draw(t, "add") {
+				key := keyOf(rapid.IntRange(0, 5).Draw(t, "key"))
+				at := now.Add(time.Duration(rapid.IntRange(-2000, 20_000).Draw(t, "in")) * time.Millisecond)
+				a.add(key, at)
+				if at.After(last[key]) {
+					last[key] = at
+				}
+				if t, ok := first[key]; !ok || at.Before(t) {
+					first[key] = at
+				}
+				continue
+			}
+			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "wait")) * time.Millisecond)
+			due, wait := a.take(now)
+			for _, key := range due {
+				if first[key].After(now.Add(settle)) {
+					t.Fatalf("%v was given before its time", key)
+				}
+				if len(a.order) > 0 && len(due) < batch && wait <= 0 {
+					t.Fatal("something is due and wasn't given")
+				}
+				if p := a.planned[key]; p == nil {
+					if last[key].After(now.Add(settle)) {
+						t.Fatalf("the look at %v of %v is lost", last[key], key)
+					}
+					delete(first, key)
+					delete(last, key)
+				} else {
+					first[key] = p.looks[0]
+				}
+			}
+		}
+		for key, p := range a.planned {
+			if d := last[key].Sub(p.looks[len(p.looks)-1]); d > settle {
+				t.Fatalf("the last look at %v is %s too early", key, d)
+			}
+		}
+	})
+}
+
+// What found no room while Zabbix was away, and what the store couldn't tell at the start, is
+// asked about all the same, in the end.
+func TestCatchesUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		before int // problems that were never asked about before the start
+		fails  int // how often the store fails at the start
+		comes  int // problems that come while Zabbix is away
+		away   bool
+	}{
+		"nothing is left":                            {},
+		"some are left from before":                  {before: 250},
+		"the store fails once at the start":          {before: 250, fails: 1},
+		"the store fails for a while":                {before: 250, fails: 20},
+		"Zabbix is away, there is room":              {comes: 500, away: true},
+		"Zabbix is away, there is no room for all":   {comes: maxKeys + 2500, away: true},
+		"no room for all, and some left from before": {before: 100, comes: maxKeys + 100, away: true, fails: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{down: c.away}
+				failing, known := c.fails, c.before
+				q := NewInquirer(Options{Sources: map[string]Observer{"main": f}, Journal: f, Log: slog.New(slog.DiscardHandler),
+					Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+					Unobserved: func(_ context.Context, limit int) (keys []alert.Key, err error) {
+						if failing > 0 {
+							failing--
+							return nil, errors.New("disk I/O error")
+						}
+						learned := f.learned(t)
+						for n := 0; n < known && len(keys) < limit; n++ {
+							if key := keyOf(n); !learned[key.EventID] {
+								keys = append(keys, key)
+							}
+						}
+						return keys, nil
+					}})
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); _ = q.Run(ctx) }()
+				time.Sleep(time.Minute)
+				for n := range c.comes {
+					q.Ask(keyOf(c.before+n), time.Second)
+				}
+				known += c.comes
+				time.Sleep(time.Hour)
+				f.mu.Lock()
+				f.down = false
+				f.mu.Unlock()
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				require.Len(t, f.learned(t), c.before+c.comes)
+				stop()
+				<-done
+			})
+		})
+	}
+}
