@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/simulator/demo"
+	webexsim "nms-alert-relay/internal/simulator/webex"
 )
 
 func newSimulate() *cobra.Command {
@@ -28,7 +29,8 @@ func newSimulateWebex() *cobra.Command {
 		Long: `Run a simulated Webex: its REST API under /v1, as strict as the real one, with a bot, some
 people and rooms. What people say and press is under /sim/ (GET /sim/state shows all).`,
 		Example: `  alert-relay simulate webex
-  alert-relay simulate webex --listen 127.0.0.1:0 --rate 5    # any free port; 429 beyond five a second`,
+  alert-relay simulate webex --listen 127.0.0.1:0 --rate 5    # any free port; 429 beyond five a second
+  alert-relay simulate webex --token AA_BB_6f1c2d3e-0000-4000-8000-000000000001    # a token that Cisco's SDK takes`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
@@ -38,6 +40,7 @@ people and rooms. What people say and press is under /sim/ (GET /sim/state shows
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9001", "a loopback address")
 	cmd.Flags().Float64Var(&o.Rate, "rate", 0, "messages a second that a room takes before it answers 429; 0 for no limit")
 	cmd.Flags().Float64Var(&o.AccountRate, "account-rate", 0, "requests a second that an account may make before it is answered 429; 0 for no limit")
+	cmd.Flags().StringVar(&o.Token, "token", webexsim.DefaultBotToken, "the bot's token; Cisco's SDK takes only one of three parts, A_B_UUID")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type WebexOptions struct {
 	Listen      string
 	Rate        float64 // messages a second that a room takes; 0 for no limit
 	AccountRate float64 // requests a second that an account may make; 0 for no limit
+	Token       string  // the bot's; "" for webexsim.DefaultBotToken
 	Out         io.Writer
 }
 
@@ -36,8 +38,12 @@ func RunWebex(ctx context.Context, o WebexOptions) error {
 		PerAccount: webexsim.PerSecond(o.AccountRate), PerRoom: webexsim.PerSecond(o.Rate),
 	})
 	defer sim.Close()
+	token := cmp.Or(o.Token, webexsim.DefaultBotToken)
+	if err := sim.SetToken(webexsim.DefaultBot, token); err != nil {
+		return err
+	}
 	base := "http://" + l.Addr().String()
-	fmt.Fprintf(o.Out, "simulated Webex: api_url %s/v1\n  bot    %s, token %s\n", base, webexsim.DefaultBot, webexsim.DefaultBotToken)
+	fmt.Fprintf(o.Out, "simulated Webex: api_url %s/v1\n  bot    %s, token %s\n", base, webexsim.DefaultBot, token)
 	for _, room := range webexsim.DefaultRooms {
 		fmt.Fprintf(o.Out, "  room   %s, id %s\n", room, webexsim.RoomID(room))
 	}

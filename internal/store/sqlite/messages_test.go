@@ -49,6 +49,22 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, d.ID)
 
+	// Nothing is kept of a message once what it showed is removed.
+	count := func() (n int) {
+		require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM messages`).Scan(&n))
+		return n
+	}
+	require.Equal(t, 4, count())
+	defer func() {
+		for _, table := range []string{"posts", "digests", "notices"} {
+			require.NoError(t, s.write(t.Context(), "remove", func(tx *tx) error {
+				_, err := tx.exec(`DELETE FROM ` + table)
+				return err
+			}))
+		}
+		require.Zero(t, count())
+	}()
+
 	// Replaced after the upgrade, the older message still leads there.
 	require.NoError(t, s.SavePost(t.Context(), alert.Key{Source: "main", EventID: "4711"}, "noc", store.Cursor{State: store.PostLive, RootID: "ROOT2"}))
 	for _, id := range []string{"ROOT", "CARD", "ROOT2"} {
