@@ -47,8 +47,18 @@ func (r *Receiver) message(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
 	if signed && r.opts.Locator != nil && r.sources[key.Source] && isNumber(key.EventID) {
-		if address, ok := r.opts.Locator.Locate(c.Request.Context(), key); ok && isLink(address) {
+		address, told, err := r.opts.Locator.Locate(c.Request.Context(), key)
+		switch {
+		case err != nil:
+			r.opts.Log.Error("the message of a problem can't be looked up for the link in Zabbix's event menu", "problem", key, "error", err)
+			c.String(http.StatusServiceUnavailable, "The relay can't look up the message now. Try again in a minute.\n")
+			return
+		case isLink(address):
 			redirect(c, address)
+			return
+		case told && address == "":
+			c.String(http.StatusNotFound, "A room was told of this problem, but no link leads there: links can't be made of the room's id in "+
+				"the relay's configuration. Look for event %s in the room.\n", key.EventID)
 			return
 		}
 	}

@@ -79,3 +79,21 @@ func TestHead(t *testing.T) {
 		require.Equal(t, status, f.do(request{method: http.MethodHead, path: path}).Code, path)
 	}
 }
+
+// A link that leads nowhere says why, as far as whoever has it may know.
+func TestALinkSaysWhyItLeadsNowhere(t *testing.T) {
+	f := newFixture(t)
+	for id, want := range map[string]struct {
+		status int
+		answer string
+	}{
+		"4712": {404, "no room was told of the problem"},
+		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
+		"3":    {503, "Try again in a minute"},        // the store fails
+		"1":    {404, "no room was told"},             // an address that isn't one
+	} {
+		rec := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: id})})
+		require.Equal(t, want.status, rec.Code, id)
+		require.Contains(t, rec.Body.String(), want.answer, id)
+	}
+}

@@ -63,9 +63,8 @@ type Hook interface {
 
 // Locator finds a problem's message in Webex.
 type Locator interface {
-	// Locate gives an address that opens the message; false where no room has been
-	// told of the problem.
-	Locate(ctx context.Context, key alert.Key) (address string, ok bool)
+	// Locate returns an address that opens the message, "" if there is none, and whether any room was told of the problem.
+	Locate(ctx context.Context, key alert.Key) (address string, told bool, err error)
 }
 
 // Options make a Receiver. Sources, Journal and Metrics are needed; what else

@@ -103,9 +103,12 @@ func (h hook) Deliver(_ context.Context, bot string, header http.Header, body []
 
 type locator map[alert.Key]string
 
-func (l locator) Locate(_ context.Context, key alert.Key) (string, bool) {
+func (l locator) Locate(_ context.Context, key alert.Key) (string, bool, error) {
 	address, ok := l[key]
-	return address, ok
+	if address == "fails" {
+		return "", false, errors.New("no database")
+	}
+	return address, ok, nil
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -114,7 +117,7 @@ func newFixture(t testing.TB) *fixture {
 		Sources: []Source{{"main", []string{secret, rotated}}, {"east", []string{shared}}, {"west", []string{shared}}},
 		Senders: []Sender{{Name: "ansible", Token: token, Rooms: []string{"noc", "db"}}, {Name: "ci", Token: "ci-token", Persons: true}},
 		Journal: f.kept, Notices: f.kept, Hook: hook{f},
-		Locator:   locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)"},
+		Locator:   locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)", {Source: "main", EventID: "2"}: "", {Source: "main", EventID: "3"}: "fails"},
 		PublicURL: "https://relay.example.com", LinkKey: []byte("link-key"),
 		TestRooms: func(_ string, p zabbix.Payload) []string { return []string{"noc"} },
 		UnknownSendTo: func(_, sendTo string) []string {

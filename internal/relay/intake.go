@@ -9,7 +9,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/chat"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
@@ -28,6 +27,7 @@ type receiverParts struct {
 	deliver  *delivery.Delivery
 	listener *chat.Listener
 	events   *ledger.Metrics
+	me       func(ctx context.Context, bot string) (webex.Person, error)
 }
 
 func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiver, error) {
@@ -38,7 +38,7 @@ func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiv
 	}
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg},
+		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg, p.me},
 		TestRooms: func(source string, payload zabbix.Payload) []string {
 			return testRooms(p.router, source, payload.Macro("alert.sendto"), time.Now())
 		},
@@ -152,30 +152,4 @@ func (j journal) Append(ctx context.Context, e store.Entry) (id int64, err error
 		j.take(e)
 	}
 	return e.ID, err
-}
-
-// locator finds a problem's message for the event menu of Zabbix.
-type locator struct {
-	posts interface {
-		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
-	}
-	cfg *config.Config
-}
-
-// Locate gives the address of the first room's message that there is.
-func (l locator) Locate(ctx context.Context, key alert.Key) (string, bool) {
-	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
-	if err != nil {
-		return "", false
-	}
-	for _, p := range posts[key] {
-		room, ok := l.cfg.Room(p.Room)
-		if !ok || p.RootID == "" {
-			continue
-		}
-		if link, ok := webex.MessageLink(room.ID, p.RootID); ok {
-			return link, true
-		}
-	}
-	return "", false
 }

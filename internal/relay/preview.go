@@ -74,7 +74,7 @@ func NewPreview(o PreviewOptions) (*Preview, error) {
 		cfg = &c
 	}
 	var failed error
-	renderer, err := newRenderer(cfg, func(template string, err error) { failed = fmt.Errorf("template %s: %w", template, err) })
+	renderer, err := newRenderer(cfg, nil, func(template string, err error) { failed = fmt.Errorf("template %s: %w", template, err) })
 	if err != nil {
 		return nil, err
 	}
@@ -253,6 +253,6 @@ func ExplainRoute(o PreviewOptions) (*RouteExplanation, error) {
 // CheckTemplates loads every template that a configuration names and tries it
 // on the built-in samples.
 func CheckTemplates(cfg *config.Config) error {
-	_, err := newRenderer(cfg, nil)
+	_, err := newRenderer(cfg, nil, nil)
 	return err
 }

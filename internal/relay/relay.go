@@ -223,7 +223,7 @@ func (r *Relay) connect(ctx context.Context) error {
 		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),
 	})
 	listener := chat.New(chat.Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
-	intake, err := r.receiver(ctx, receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events})
+	intake, err := r.receiver(ctx, receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events, me: reader.Me})
 	if err != nil {
 		return err
 	}
@@ -259,15 +259,27 @@ func (r *Relay) renderer() (*render.Renderer, error) {
 		Help: "Custom templates that failed while rendering; the built-in one was used instead.",
 	})
 	r.registry.MustRegister(failed)
-	return newRenderer(r.cfg, func(template string, err error) {
+	return newRenderer(r.cfg, r.problem, func(template string, err error) {
 		failed.Inc()
 		r.log.Error("a template failed; the built-in one was used: mend it and try it with 'alert-relay preview'", "template", template, "error", err)
 	})
 }
 
+// problemWait bounds how long a message waits for what is known of another problem. Without it a symptom names its cause in fewer
+// words.
+const problemWait = time.Second
+
+func (r *Relay) problem(key alert.Key) (alert.Problem, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), problemWait)
+	defer cancel()
+	found, err := r.store.Problems(ctx, []alert.Key{key})
+	p, ok := found[key]
+	return p, ok && err == nil
+}
+
 // newRenderer loads the templates that a configuration names.
-func newRenderer(cfg *config.Config, failed func(string, error)) (*render.Renderer, error) {
-	o := render.Options{Dir: cfg.Templates.Dir, Sources: map[string]string{}, TemplateFailed: failed}
+func newRenderer(cfg *config.Config, problem func(alert.Key) (alert.Problem, bool), failed func(string, error)) (*render.Renderer, error) {
+	o := render.Options{Dir: cfg.Templates.Dir, Sources: map[string]string{}, Problem: problem, TemplateFailed: failed}
 	for _, s := range cfg.Zabbix {
 		o.Sources[s.Name] = s.URL
 	}

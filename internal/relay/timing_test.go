@@ -332,7 +332,7 @@ func TestEscalation(t *testing.T) {
 		n.at("0 12:15:10")
 		n.hears("noc", "problem number 1", to)
 		n.hears("terse", "problem number 1", to)
-		n.hears("leads", "⏫ escalated from noc: nobody acknowledged it for 15m (12:15)", "  ⏫ escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
+		n.hears("leads", "⏫ escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
 		mentioned := 0
 		for _, room := range []string{"noc", "terse", "leads"} {
 			for _, m := range n.sim.Timeline(room) {

@@ -83,6 +83,40 @@ func TestDigestAccountsForAll(t *testing.T) {
 	}
 }
 
+// However long names are, a digest says how many problems it doesn't name, and keeps its last line.
+func TestADigestHasRoomForWhatItLeavesOut(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	left := 0
+	for width := 30; width <= 98; width++ {
+		for _, hosts := range []int{1, 7, 19} { // so that every remainder of the space comes up
+			d := storm(25, 25, all)
+			for i := range d.Items {
+				d.Items[i].Title = fmt.Sprintf("%02d", i) + strings.Repeat("&", width)
+				d.Items[i].Hosts = []alert.Host{{Host: strings.Repeat("h", hosts)}}
+			}
+			markdown, complete := r.Digest(d, room)
+			require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes)
+			if complete {
+				continue
+			}
+			left++
+			named := strings.Count(markdown, "**") / 2
+			var more, names int
+			_, rest, ok := strings.Cut(markdown, "\n… and ")
+			require.True(t, ok, "%d: %s", width, markdown[len(markdown)-200:])
+			_, err := fmt.Sscanf(rest, "%d problems more with %d other names", &more, &names)
+			if err != nil {
+				_, err = fmt.Sscanf(rest, "%d problem more with %d other name", &more, &names)
+			}
+			require.NoError(t, err, rest)
+			require.Equal(t, 25, named-1+more, "the heading is bold, too")
+			require.Contains(t, rest, "attached in this thread")
+			require.Contains(t, rest, "All of them: `ack all` in this thread.")
+		}
+	}
+	require.Greater(t, left, 50)
+}
+
 // A digest all of whose problems are resolved says so, and none else does.
 func TestDigestResolved(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}

@@ -88,10 +88,10 @@ func (room Room) told(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(room.Tell, k) })
 }
 
-// entry is a timeline entry for templates. day is the one whose date goes without saying.
-func (b *builder) entry(e alert.Entry, day time.Time) Entry {
+// entry is a timeline entry for templates; today is zero in what is edited in place.
+func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	out := Entry{Kinds: kindsOf(e), At: b.local(e.At)}
-	out.When = b.when(out.At, day)
+	out.When = b.when(out.At, today)
 	switch e.Kind {
 	case alert.EntryOpened:
 		out.Emoji, out.Did = "🆕", "opened"
@@ -103,10 +103,15 @@ func (b *builder) entry(e alert.Entry, day time.Time) Entry {
 			out.Did += Text(" after " + d)
 		}
 		if b.p.RecoveredOpData != "" {
-			out.Did += ", now " + limited(b.p.RecoveredOpData, b.limit(maxOpData))
+			if value := once(b.p.Name, limited(b.p.RecoveredOpData, b.limit(maxOpData))); value != "" {
+				out.Did += ", now " + value
+			}
 		}
 	case alert.EntryCancelled:
-		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation: no recovery will be told"
+		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation"
+		if b.p.Cancelled && b.p.Open() {
+			out.Did += ": no recovery will be told"
+		}
 	default:
 		switch {
 		case e.Update != nil:
@@ -119,10 +124,10 @@ func (b *builder) entry(e alert.Entry, day time.Time) Entry {
 }
 
 // newest makes the last maxTimeline of these, and says how many came before.
-func (b *builder) newest(list []alert.Entry, day time.Time) (entries []Entry, earlier int) {
+func (b *builder) newest(list []alert.Entry, today time.Time) (entries []Entry, earlier int) {
 	earlier = max(0, len(list)-maxTimeline)
 	for _, e := range list[earlier:] {
-		entries = append(entries, b.entry(e, day))
+		entries = append(entries, b.entry(e, today))
 	}
 	return entries, earlier
 }
@@ -203,7 +208,7 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	}
 	add(a.Unsuppress, "unsuppressed it")
 	add(a.ToCause, "made it a cause")
-	add(a.ToSymptom, "made it a symptom")
+	add(a.ToSymptom, "made it a symptom"+b.symptomOf())
 	if a.Other != "" {
 		words = append(words, string(limited(a.Other, b.limit(maxOther))))
 	}
@@ -217,4 +222,17 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 		return Text(strings.Join(words[:n-1], ", ") + " and " + words[n-1])
 	}
 	return Text(words[0])
+}
+
+// symptomOf names the cause: " of X (17)", or " of event 17" where nothing else is known.
+func (b *builder) symptomOf() string {
+	var v View
+	b.cause(&v)
+	switch {
+	case v.Cause == "":
+		return ""
+	case v.CauseName == "":
+		return " of event " + string(v.Cause)
+	}
+	return " of " + string(v.CauseName) + " (" + string(v.Cause) + ")"
 }

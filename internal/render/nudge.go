@@ -92,7 +92,7 @@ func mentioned(reply string, lines []Entry) string {
 
 // escalation is the note of why a room knows of the problem that another one was
 // told of; nil where it doesn't by an escalation.
-func (b *builder) escalation(day time.Time) *Entry {
+func (b *builder) escalation() *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
 		e := &b.p.Timeline[i]
@@ -103,7 +103,7 @@ func (b *builder) escalation(day time.Time) *Entry {
 	if last == nil {
 		return nil
 	}
-	out := b.entry(*last, day)
+	out := b.entry(*last, time.Time{})
 	return &out
 }
 

@@ -43,6 +43,33 @@ func TestNudgesAreTimely(t *testing.T) {
 	require.NotEmpty(t, r.Lines(awake, nudges, noc, now))
 }
 
+// Two rooms of a route escalate at the same moment, or nearly: the room they escalate to is told once. What comes a minute later is
+// another escalation.
+func TestTheSameStepOfTwoRoomsIsToldOnce(t *testing.T) {
+	r := newRenderer(t)
+	at := opened.Add(15 * time.Minute)
+	step := func(room string, at time.Time, step int) alert.Entry {
+		return alert.Entry{Kind: alert.EntryEscalated, At: at, Nudge: &alert.Nudge{Kind: alert.EntryEscalated, Room: room, Rooms: []string{"leads"}, Step: step, After: 15 * time.Minute, At: at}}
+	}
+	for name, c := range map[string]struct {
+		second alert.Entry
+		told   bool
+	}{
+		"at the same moment":    {step("noc", at, 0), false},
+		"a second later":        {step("noc", at.Add(time.Second), 0), false},
+		"just under a minute":   {step("noc", at.Add(time.Minute-time.Second), 0), false},
+		"a minute later":        {step("noc", at.Add(time.Minute), 0), true},
+		"half an hour later":    {step("noc", at.Add(30*time.Minute), 0), true},
+		"another step":          {step("noc", at, 1), true},
+		"the same room's later": {step("db", at.Add(time.Second), 1), true},
+	} {
+		p := told(func(p *alert.Problem) { p.Timeline = []alert.Entry{step("db", at, 0), c.second} })
+		out := r.Lines(p, p.Timeline[1:], render.Room{Name: "leads"}, at.Add(time.Hour))
+		require.Equal(t, c.told, out != "", "%s: %q", name, out)
+		require.Contains(t, r.Lines(p, p.Timeline[:1], render.Room{Name: "leads"}, at.Add(time.Hour)), "escalated from db", name)
+	}
+}
+
 // Templates that know nothing of mentions, and replies that are cut, mention all the same.
 func TestMentionsAreNeverLost(t *testing.T) {
 	const all = "<@personEmail:alice@example.com> <@all>"

@@ -23,6 +23,8 @@ type Options struct {
 	// Links to a problem in its Zabbix, by source: the frontend's base URL. A
 	// problem's id is shown with its source where there are several.
 	Sources map[string]string
+	// Problem looks up what is known of another problem: a symptom names its cause. nil: nothing is.
+	Problem func(alert.Key) (alert.Problem, bool)
 	// TemplateFailed is told of a custom template (its file's name) that failed at run time (the
 	// built-in one was used instead): for a metric and the log.
 	TemplateFailed func(template string, err error)
@@ -40,6 +42,7 @@ type Room struct {
 // Renderer renders. It is safe for concurrent use.
 type Renderer struct {
 	sources map[string]string
+	problem func(alert.Key) (alert.Problem, bool)
 	failed  func(template string, err error)
 	builtin set
 	base    set            // with Options.Dir
@@ -50,7 +53,10 @@ type Renderer struct {
 // fails on the built-in samples, is an error that names its file and line. All faults
 // are told at once (errors.Join).
 func New(opts Options) (*Renderer, error) {
-	r := &Renderer{sources: make(map[string]string, len(opts.Sources)), failed: opts.TemplateFailed, routes: make(map[string]set)}
+	r := &Renderer{sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, failed: opts.TemplateFailed, routes: make(map[string]set)}
+	if r.problem == nil {
+		r.problem = func(alert.Key) (alert.Problem, bool) { return alert.Problem{}, false }
+	}
 	if r.failed == nil {
 		r.failed = func(string, error) {}
 	}
@@ -129,7 +135,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 // besides, with the timeline.
 func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(fileShow, p, room, now, func(b *builder, v *View) {
-		v.Timeline, v.Earlier = b.newest(p.Timeline, v.OpenedAt)
+		v.Timeline, v.Earlier = b.newest(p.Timeline, v.Now)
 	})
 }
 

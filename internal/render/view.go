@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // View is a problem as templates see it. It holds no secret. Times are in the
@@ -46,6 +48,8 @@ type View struct {
 	Subject         Text // what an internal, discovery or autoregistration event is about
 	Cause           Text // of a symptom: the ID of its cause
 	CauseName       Text
+	CauseHosts      []Text
+	CauseURL        URL // the cause in Zabbix
 
 	OpenedAt        time.Time
 	ResolvedAt      time.Time
@@ -209,12 +213,16 @@ func (b *builder) local(t time.Time) time.Time {
 	return t.In(b.loc)
 }
 
-func (b *builder) when(t, day time.Time) string {
+// when is a moment in few words: without its date if that is today, with the year if it is another one. today is zero for what is
+// edited in place: people read it on later days too, so every time has its date.
+func (b *builder) when(t, today time.Time) string {
 	switch {
 	case t.IsZero():
 		return ""
-	case !day.IsZero() && sameDay(t, day):
+	case sameDay(t, today):
 		return t.Format("15:04")
+	case !today.IsZero() && t.Year() != today.Year():
+		return t.Format("2 Jan 2006 15:04")
 	}
 	return t.Format("2 Jan 15:04")
 }
@@ -245,13 +253,14 @@ func (b *builder) view(room Room, now time.Time) *View {
 	if p.RecoveredOpData != p.OpData && v.Resolved {
 		v.RecoveredOpData = limited(p.RecoveredOpData, b.limit(maxOpData))
 	}
+	if !v.Suppressed {
+		v.SuppressedUntil = time.Time{}
+	}
 	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
 	b.lists(v)
 	b.runbook(v)
-	if p.CauseEventID != "" {
-		v.Cause = b.id(alert.Key{Source: p.Key.Source, EventID: p.CauseEventID})
-		v.CauseName = limited(p.Macros["event.cause.name"], b.limit(maxName))
-	}
+	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
+	b.cause(v)
 	b.describe(v)
 	b.notes(v)
 	return v
@@ -336,7 +345,6 @@ func isID(s string) bool {
 
 // notes gathers the updates that explain why the problem is as it is.
 func (b *builder) notes(v *View) {
-	day := v.OpenedAt
 	var ack, comment, severity, suppress, closed *alert.Update
 	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
 	for i := range b.p.Timeline {
@@ -345,7 +353,7 @@ func (b *builder) notes(v *View) {
 			continue
 		}
 		later := func(than *alert.Update) bool { return than == nil || !u.At.Before(than.At) }
-		if u.Actions.Severity != nil && later(severity) {
+		if s := u.Actions.Severity; s != nil && s.New == b.p.Severity && later(severity) {
 			severity = u
 		}
 		if v.Suppressed && u.Actions.Suppress && later(suppress) {
@@ -360,7 +368,9 @@ func (b *builder) notes(v *View) {
 		if u == nil {
 			return nil
 		}
-		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: u}, day)
+		told := *u
+		told.Actions = holding(u.Actions, *b.p, u == ack, u == severity, u == suppress, u == closed)
+		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: &told}, time.Time{})
 		if !slices.Contains(all, u) {
 			all = append(all, u)
 			v.Notes = append(v.Notes, e)
@@ -374,8 +384,74 @@ func (b *builder) notes(v *View) {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
 			Did: Text("suppressed until " + v.SuppressedUntil.Format("2 Jan 15:04 MST"))})
 	}
-	if e := b.escalation(day); e != nil {
+	if e := b.escalation(); e != nil {
 		v.Notes = append(v.Notes, *e)
 	}
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
+}
+
+// holding is what of an update's actions the problem still shows: a message that tells how things are must not say that somebody
+// acknowledged what isn't acknowledged any more. The words that came with it stay.
+func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
+	a.Ack = a.Ack && ack
+	a.Unack = a.Unack && !p.Acknowledged
+	a.Suppress = a.Suppress && suppress
+	a.Unsuppress = a.Unsuppress && !p.Suppressed
+	a.Close = a.Close && closed
+	a.ToSymptom = a.ToSymptom && p.CauseEventID != ""
+	a.ToCause = a.ToCause && p.CauseEventID == ""
+	if !severity {
+		a.Severity = nil
+	}
+	a.Comment = true // what is left says at least that
+	return a
+}
+
+// cause names the cause of a symptom: by what the relay knows of it, else by what Zabbix sent with the symptom.
+func (b *builder) cause(v *View) {
+	if b.p.CauseEventID == "" {
+		return
+	}
+	key := alert.Key{Source: b.p.Key.Source, EventID: b.p.CauseEventID}
+	v.Cause, v.CauseName = b.id(key), limited(b.p.Macros["event.cause.name"], b.limit(maxName))
+	known, ok := b.r.problem(key)
+	if !ok {
+		return
+	}
+	v.CauseName, v.CauseURL = firstText(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
+	for _, h := range known.Hosts {
+		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
+			v.CauseHosts = append(v.CauseHosts, label)
+		}
+	}
+}
+
+// Of a log item the name and the value hold the same long line. From leastTwice characters on it isn't shown twice.
+const (
+	leastTwice = 40
+	sameHead   = 100
+)
+
+// once leaves out of a value what the name says already.
+func once(name string, value Text) Text {
+	name, said := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
+	if said == name {
+		return ""
+	}
+	if utf8.RuneCountInString(said) < leastTwice {
+		return value
+	}
+	if at := strings.Index(name, text.Cut(said, sameHead)); at >= 0 {
+		rest := strings.TrimSuffix(strings.TrimSuffix(name[at:], "..."), "…") // Zabbix cuts names
+		if strings.HasPrefix(rest, said) {
+			return ""
+		}
+		if more, ok := strings.CutPrefix(said, rest); ok {
+			return Text("… " + more)
+		}
+	}
+	if utf8.RuneCountInString(name) >= sameHead {
+		return Text(strings.Replace(string(value), name, "…", 1))
+	}
+	return value
 }

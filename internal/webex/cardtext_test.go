@@ -35,6 +35,8 @@ func TestRuns(t *testing.T) {
 		`[a \[b\]](https://x.example)`:           {{Text: "a [b]", URL: "https://x.example"}},
 		"[a](javascript:alert)":                  plain("a"),
 		"[a](data:text/html,x)":                  plain("a"),
+		"[a](javascript://x.example/%0aalert)":   plain("a"),
+		"[a](ftp://x.example/y)":                 plain("a"),
 		"[a](/relative)":                         plain("a"),
 		"[a] (b)":                                plain("[a] (b)"),
 		"[a":                                     plain("[a"),

@@ -17,6 +17,14 @@ func SpaceLink(roomID string) (string, bool) {
 	return "webexteams://im?" + url.Values{"space": {space}}.Encode(), true
 }
 
+// ChatLink is the link that opens the direct chat with an account, by its address: webexteams://im?email=ADDRESS is documented.
+func ChatLink(email string) (string, bool) {
+	if !emailPattern.MatchString(email) {
+		return "", false
+	}
+	return "webexteams://im?" + url.Values{"email": {email}}.Encode(), true
+}
+
 // MessageLink is the link to one message, as the app's own "Copy message link"
 // makes it (seen, not documented: an app that doesn't know "message" opens the room).
 func MessageLink(roomID, messageID string) (string, bool) {

@@ -1,0 +1,78 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// locator finds a problem's message for the event menu of Zabbix.
+type locator struct {
+	posts interface {
+		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+		Digest(ctx context.Context, id int64) (store.Digest, error)
+	}
+	cfg *config.Config
+	me  func(ctx context.Context, bot string) (webex.Person, error) // a bot's own account
+}
+
+// meWait bounds how long a click waits for Webex to say who a bot is. As a rule that is known.
+const meWait = 2 * time.Second
+
+// Locate returns the address that opens the problem's message, or its digest's: in the first room that there is an address of, a
+// direct chat last. It is "" if rooms were told and there is an address of none.
+func (l locator) Locate(ctx context.Context, key alert.Key) (address string, told bool, err error) {
+	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return "", false, err
+	}
+	chat := ""
+	for _, p := range posts[key] {
+		message, err := l.message(ctx, p)
+		if err != nil {
+			return "", false, err
+		}
+		if message == "" {
+			continue
+		}
+		told = true
+		if room, ok := l.cfg.Room(p.Room); ok {
+			if link, ok := webex.MessageLink(room.ID, message); ok {
+				return link, true, nil
+			}
+		} else if strings.HasPrefix(p.Room, config.PersonRoom) && chat == "" {
+			chat = l.chat(ctx, p.Room)
+		}
+	}
+	return chat, told, nil
+}
+
+// message is the id of the message that shows a post: its digest's while it is in one.
+func (l locator) message(ctx context.Context, p store.Post) (string, error) {
+	if p.Digest == 0 {
+		return p.RootID, nil
+	}
+	d, err := l.posts.Digest(ctx, p.Digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return p.RootID, nil
+	}
+	return d.MessageID, err
+}
+
+// chat is the link that opens the direct chat with the bot that serves a person; "" if Webex doesn't say who the bot is.
+func (l locator) chat(ctx context.Context, room string) string {
+	ctx, cancel := context.WithTimeout(ctx, meWait)
+	defer cancel()
+	bot, err := l.me(ctx, l.cfg.BotOf(room))
+	if err != nil {
+		return ""
+	}
+	link, _ := webex.ChatLink(bot.Email())
+	return link
+}

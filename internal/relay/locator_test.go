@@ -1,0 +1,92 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+type located struct {
+	posts   []store.Post
+	digests map[int64]store.Digest
+	err     error
+}
+
+func (l located) PostsOf(context.Context, []alert.Key) (map[alert.Key][]store.Post, error) {
+	return map[alert.Key][]store.Post{{Source: "main", EventID: "4711"}: l.posts}, l.err
+}
+
+func (l located) Digest(_ context.Context, id int64) (store.Digest, error) {
+	if d, ok := l.digests[id]; ok {
+		return d, nil
+	}
+	return store.Digest{}, store.ErrNotFound
+}
+
+// The link of Zabbix's event menu leads to the message that shows the problem: its own, its digest's, or the direct chat.
+func TestLocate(t *testing.T) {
+	const (
+		noc    = "Y2lzY29zcGFyazovL3VzL1JPT00vMDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAx" // …0001
+		own    = "Y2lzY29zcGFyazovL3VzL01FU1NBR0UvMDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAy"
+		digest = "Y2lzY29zcGFyazovL3VzL01FU1NBR0UvMDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAz"
+		space  = "webexteams://im?space=00000000-0000-4000-8000-000000000001"
+		toOwn  = space + "&message=00000000-0000-4000-8000-000000000002"
+		toAll  = space + "&message=00000000-0000-4000-8000-000000000003"
+		chat   = "webexteams://im?email=relay%40webex.bot"
+	)
+	cfg := &config.Config{Rooms: []config.Room{{Name: "noc", ID: noc, Bot: "b"}, {Name: "odd", ID: "ROOM1", Bot: "b"}}}
+	cfg.Webex.Bots = []config.Bot{{Name: "b"}}
+	key := alert.Key{Source: "main", EventID: "4711"}
+	post := func(room, root string, digest int64) store.Post {
+		return store.Post{Key: key, Room: room, Cursor: store.Cursor{RootID: root, Digest: digest}}
+	}
+	digests := map[int64]store.Digest{7: {ID: 7, MessageID: digest}, 8: {ID: 8}}
+	for name, c := range map[string]struct {
+		posts   []store.Post
+		address string
+		told    bool
+	}{
+		"no post":                        {nil, "", false},
+		"not told yet":                   {[]store.Post{post("noc", "", 0)}, "", false},
+		"its own message":                {[]store.Post{post("noc", own, 0)}, toOwn, true},
+		"in a digest":                    {[]store.Post{post("noc", "", 7)}, toAll, true},
+		"in a digest, and told before":   {[]store.Post{post("noc", own, 7)}, toAll, true},
+		"in a digest not posted yet":     {[]store.Post{post("noc", "", 8)}, "", false},
+		"in a digest that was pruned":    {[]store.Post{post("noc", own, 9)}, toOwn, true},
+		"a direct chat":                  {[]store.Post{post("person:alice@example.com", own, 0)}, chat, true},
+		"a direct chat's digest":         {[]store.Post{post("person:alice@example.com", "", 7)}, chat, true},
+		"a room counts above a chat":     {[]store.Post{post("person:alice@example.com", own, 0), post("noc", own, 0)}, toOwn, true},
+		"a room id without a UUID":       {[]store.Post{post("odd", own, 0)}, "", true},
+		"that, and a room with one":      {[]store.Post{post("odd", own, 0), post("noc", "", 7)}, toAll, true},
+		"that, and a direct chat":        {[]store.Post{post("odd", own, 0), post("person:alice@example.com", own, 0)}, chat, true},
+		"a room not configured any more": {[]store.Post{post("gone", own, 0)}, "", true},
+		"a message id without a UUID":    {[]store.Post{post("noc", "m1", 0)}, space, true},
+	} {
+		l := locator{located{posts: c.posts, digests: digests}, cfg, func(_ context.Context, bot string) (webex.Person, error) {
+			require.Equal(t, "b", bot)
+			return webex.Person{Emails: []string{"relay@webex.bot"}}, nil
+		}}
+		address, told, err := l.Locate(t.Context(), key)
+		require.NoError(t, err, name)
+		require.Equal(t, c.address, address, name)
+		require.Equal(t, c.told, told, name)
+	}
+
+	l := locator{located{err: errors.New("no database")}, cfg, nil}
+	_, _, err := l.Locate(t.Context(), key)
+	require.Error(t, err)
+	l = locator{located{posts: []store.Post{post("person:a@example.com", own, 0)}}, cfg, func(context.Context, string) (webex.Person, error) {
+		return webex.Person{}, errors.New("no Webex")
+	}}
+	address, told, err := l.Locate(t.Context(), key)
+	require.NoError(t, err)
+	require.Empty(t, address)
+	require.True(t, told)
+}
