@@ -94,6 +94,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	if question != "" {
 		return e.finish(ctx, *c, where(), "", store.CommandFailed, question)
 	}
+	c.Keys = nil // a command that is taken up again has them already
 	for _, t := range targets {
 		c.Keys = append(c.Keys, t.Key.String())
 	}
@@ -107,6 +108,13 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 		return e.finish(ctx, *c, where(), "", store.CommandDone, e.show(targets, where()))
 	}
 	d.Request, d.Attempts = &req, nil
+	problems := make(map[alert.Key]alert.Problem, len(targets))
+	for _, t := range targets {
+		problems[t.Key] = t.Problem
+	}
+	if repeated, err := e.once(ctx, c, d, problems); repeated || err != nil {
+		return err
+	}
 	for _, t := range targets {
 		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, h, where()))
 	}

@@ -63,7 +63,10 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
 	}
 	req.Text = req.AllText
-	d.Request = &req
+	d.Request, d.Attempts = &req, nil
+	if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
+		return true, err
+	}
 	if d.Attempts, err = e.part(ctx, *c, *d.Heard, s, d.Wide, wideParts); err != nil {
 		return false, err
 	}

@@ -92,6 +92,8 @@ type Executor struct {
 	woken chan struct{}
 
 	lanes map[string]*lane // never changes
+
+	accepting sync.Mutex // while a command is compared with those before it
 }
 
 const (

@@ -20,7 +20,7 @@ type Metrics struct {
 const unknownAction = "unknown"
 
 // results are the values of the label result.
-var results = [...]string{"done", "failed", "denied", "expired", "limited", "ignored"}
+var results = [...]string{"done", "failed", "denied", "expired", "limited", "ignored", "repeated"}
 
 // NewMetrics registers them, each label value at zero.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
@@ -58,7 +58,7 @@ func (m *Metrics) ended(action, result string, took time.Duration) {
 		action = unknownAction
 	}
 	m.commands.WithLabelValues(action, result).Inc()
-	if result != "ignored" {
+	if result != "ignored" && result != "repeated" {
 		m.took.WithLabelValues(action).Observe(took.Seconds())
 	}
 }

@@ -1,0 +1,101 @@
+package command
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Webex shows nothing for a press until the answer comes, so people press again. The same act, asked
+// for again by the same person while the first is under way or shortly after, is one command.
+
+// repeatWindow is how long after its end a command is not done a second time.
+const repeatWindow = time.Minute
+
+// once saves what a command is about to do, unless the same was asked for a moment ago: then it
+// closes it without a word. The store knows what was asked for, so this holds across restarts.
+func (e *Executor) once(ctx context.Context, c *store.Command, d detail, problems map[alert.Key]alert.Problem) (repeated bool, err error) {
+	e.accepting.Lock() // two presses are read at the same time
+	defer e.accepting.Unlock()
+	oldest := c.CreatedAt.Add(-2*e.o.View().Expiry - time.Hour)
+	recent, err := e.o.Store.RecentCommands(ctx, c.CreatedAt.Add(-repeatWindow), oldest)
+	if err != nil {
+		return false, err
+	}
+	if first := firstAsked(*c, d, recent, problems); first != "" {
+		c.Outcome = "the same as command " + first + ", asked for again: done once"
+		c.Detail = detail{Envelope: d.Envelope}.encode()
+		return true, e.close(ctx, *c, store.CommandDone, "repeated")
+	}
+	c.Detail = d.encode()
+	return false, e.save(ctx, *c)
+}
+
+// firstAsked is the id of the command that c repeats, among recent ones in their order; "" for none. A
+// command that failed may be given again, and so may one that was undone meanwhile. It is pure.
+func firstAsked(c store.Command, d detail, recent []store.Command, problems map[alert.Key]alert.Problem) string {
+	first := ""
+	for _, o := range recent {
+		od, err := decodeDetail(o.Detail)
+		if o.ID == c.ID || err != nil || od.Request == nil { // not accepted yet, or a repetition itself
+			continue
+		}
+		switch {
+		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:
+		case undoes(*od.Request, *d.Request) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
+			first = ""
+		case o.Email == c.Email && o.RoomID == c.RoomID && sameAct(o, od, c, d) && !undoneInZabbix(*d.Request, problems, o.CreatedAt):
+			first = o.ID
+		}
+	}
+	return first
+}
+
+// sameAct says whether two commands ask for the same, in words or by button.
+func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
+	x, y := *ad.Request, *bd.Request
+	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
+		return false
+	}
+	if (ad.Wide == nil) != (bd.Wide == nil) {
+		return false
+	}
+	if ad.Wide != nil {
+		return ad.Wide.Digest == bd.Wide.Digest
+	}
+	keys, others := slices.Sorted(slices.Values(a.Keys)), slices.Sorted(slices.Values(b.Keys))
+	return slices.Equal(keys, others)
+}
+
+// undoes says whether one act takes back what the other did.
+func undoes(later, earlier Request) bool {
+	switch earlier.Verb {
+	case Ack:
+		return later.Verb == Unack
+	case Unack:
+		return later.Verb == Ack
+	case Severity:
+		return later.Verb == Severity && later.Severity != nil && *later.Severity != *earlier.Severity
+	}
+	return false
+}
+
+// undoneInZabbix says whether somebody has taken the act back in Zabbix itself.
+func undoneInZabbix(r Request, problems map[alert.Key]alert.Problem, since time.Time) bool {
+	for _, p := range problems {
+		for _, e := range p.Timeline {
+			u := e.Update
+			if u == nil || u.At.Before(since) {
+				continue
+			}
+			if r.Verb == Ack && u.Actions.Unack || r.Verb == Unack && u.Actions.Ack ||
+				r.Verb == Severity && u.Actions.Severity != nil && u.Actions.Severity.New != *r.Severity {
+				return true
+			}
+		}
+	}
+	return false
+}

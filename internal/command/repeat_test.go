@@ -1,0 +1,201 @@
+package command
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// The same person who asks for the same act again while the first is under way, or within a minute, has asked
+// once: one call, one reply.
+func TestAskedTwiceIsDoneOnce(t *testing.T) {
+	const thread = "ROOT-main/4711@noc"
+	press := func(action, comment, card string) Heard {
+		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: card}, Room: "noc"}
+	}
+	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
+	by := func(email string, h Heard) Heard {
+		h.Person = Person{Email: email}
+		return h
+	}
+	bob := func(h Heard) Heard { return by("pat@ops.example.com", h) }
+	for _, c := range []struct {
+		why   string
+		heard []Heard
+		pause time.Duration // between them
+		calls int
+	}{
+		{"the same button at once", []Heard{press("ack", "", "CARD"), press("ack", "", "CARD"), press("ack", "", "CARD")}, 0, 1},
+		{"the same button a little later", []Heard{press("close", "", "CARD"), press("close", "", "CARD")}, 300 * time.Millisecond, 1},
+		{"the button of the card that replaced it", []Heard{press("ack", "on it", "CARD"), press("ack", "on it", "CARD2")}, time.Second, 1},
+		{"a comment by button", []Heard{press("comment", "x", "CARD"), press("comment", "x", "CARD")}, 59 * time.Second, 1},
+		{"the same words", []Heard{say("comment x"), say("comment x")}, 30 * time.Second, 1},
+		{"the same words with an id", []Heard{say("comment x"), say("comment 4711: x"), say("note #4711. x")}, time.Second, 1},
+		{"several problems in another order", []Heard{say("ack 4711 4712 x"), say("ack 4712, 4711 x")}, time.Second, 2},
+		{"a severity", []Heard{say("severity high"), say("severity 4"), say("sev HIGH!")}, time.Second, 1},
+		{"in a direct chat", []Heard{{Text: "ack main/4711", Direct: true}, {Text: "ack main/4711", Direct: true}}, time.Second, 1},
+
+		{"other words", []Heard{press("comment", "x", "CARD"), press("comment", "y", "CARD")}, 0, 2},
+		{"words and none", []Heard{say("close"), say("close x")}, 0, 2},
+		{"another person", []Heard{press("close", "", "CARD"), bob(press("close", "", "CARD"))}, 0, 2},
+		{"another problem", []Heard{say("comment x"), say("comment 4712 x")}, 0, 2},
+		{"one problem more", []Heard{say("comment x"), say("comment 4711 4712 x")}, 0, 3},
+		{"another verb", []Heard{say("ack x"), say("comment x")}, 0, 2},
+		{"another severity", []Heard{say("severity high"), say("severity disaster")}, 0, 2},
+		{"after more than a minute", []Heard{say("comment x"), say("comment x")}, 61 * time.Second, 2},
+		{"taken back in between", []Heard{say("ack x"), say("unack y"), say("ack x")}, time.Second, 3},
+		{"taken back by somebody else", []Heard{say("ack x"), bob(say("unack y")), say("ack x"), say("ack x")}, time.Second, 3},
+		{"changed in between", []Heard{say("severity high"), bob(say("severity warning")), say("severity high")}, time.Second, 3},
+	} {
+		for _, away := range []bool{false, true} {
+			if away && c.pause > 10*time.Second {
+				continue
+			}
+			story(t, func(t *testing.T, w *world, r *relay) {
+				w.setDown("main", away) // then the first is under way all the time
+				for i, h := range c.heard {
+					r.hears(fmt.Sprint("M", i), h)
+					time.Sleep(c.pause)
+				}
+				synctest.Wait()
+				w.setDown("main", false)
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				require.Len(t, w.calls("main"), c.calls, "%s, away %v", c.why, away)
+				repeated := 0
+				for i := range c.heard {
+					cmd := w.command(fmt.Sprint("M", i))
+					require.Equal(t, store.CommandDone, cmd.State, c.why)
+					if cmd.Outcome == "the same as command M0, asked for again: done once" || cmd.Outcome == "the same as command M2, asked for again: done once" {
+						repeated++
+						require.NotEmpty(t, cmd.Keys)
+						for _, n := range w.notices {
+							require.NotContains(t, n.Dedup, cmd.ID, "%s: it is answered once", c.why)
+						}
+					}
+				}
+				require.InDelta(t, repeated, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "repeated"))+
+					testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("close", "repeated"))+testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("comment", "repeated"))+
+					testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("severity", "repeated")), 0, c.why)
+			})
+		}
+	}
+}
+
+// It is known from the store: a restart in between changes nothing, wherever the first had got.
+func TestAskedTwiceAcrossARestart(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.problem("main/4711", "noc")
+			w.setDown("main", away)
+			press := Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
+			r := w.start(t)
+			r.hears("M1", press)
+			synctest.Wait()
+			r.stop()
+			r = w.start(t)
+			defer r.stop()
+			r.hears("M2", press)
+			synctest.Wait()
+			w.setDown("main", false)
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 1)
+			require.Len(t, w.answers(), 1)
+			require.Equal(t, store.CommandDone, w.command("M1").State)
+			require.Contains(t, w.command("M2").Outcome, "the same as command M1")
+		})
+	}
+}
+
+// Wherever the relay crashes, two presses are one call and both commands end.
+func TestAskedTwiceCrashes(t *testing.T) {
+	for crash := range 14 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.problem("main/4711", "noc")
+			press := Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
+			w.crash = crash
+			r := w.start(t)
+			r.hears("M1", press)
+			r.hears("M2", press)
+			synctest.Wait()
+			r.stop()
+			w.crash = -1
+			r = w.start(t)
+			defer r.stop()
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 1, crash)
+			for _, id := range []string{"M1", "M2"} {
+				require.Equal(t, store.CommandDone, w.command(id).State, "%s, crash %d", id, crash)
+			}
+		})
+	}
+}
+
+// What failed may be asked for again at once.
+func TestWhatFailedMayBeAskedForAgain(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}
+		for _, id := range []string{"M1", "M2"} {
+			r.hears(id, Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			synctest.Wait()
+		}
+		require.Len(t, w.calls("main"), 1)
+		require.Len(t, w.answers(), 2)
+		for _, id := range []string{"M3", "M4"} { // misspelt, and a list: answered each time
+			r.hears(id, Heard{Text: "akc", Room: "noc"})
+			r.hears(id+"L", Heard{Text: "problems", Room: "noc"})
+			synctest.Wait()
+		}
+		require.Len(t, w.answers(), 6)
+	})
+}
+
+// Who takes an act back in Zabbix itself makes the next one a new command.
+func TestTakenBackInZabbix(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		press := Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
+		r.hears("M1", press)
+		time.Sleep(5 * time.Second)
+		k := alert.ParseKey("main/4711")
+		w.mu.Lock()
+		p := w.problems[k]
+		p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: alert.Actions{Unack: true}}}}
+		w.problems[k] = p
+		w.mu.Unlock()
+		r.hears("M2", press)
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2)
+	})
+}
+
+// "ack all yes" twice acknowledges a digest once, and is answered once.
+func TestAckAllAskedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.digested(45)
+		r := w.start(t)
+		defer r.stop()
+		for i, h := range []Heard{
+			{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}, {Text: "ack all, yes!", Room: "noc", ParentID: "DIGEST"},
+			{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "noc"},
+		} {
+			r.hears(fmt.Sprint("M", i), h)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.Len(t, append(w.calls("main"), w.calls("lab")...), 45)
+		require.Len(t, w.answers(), 1)
+	})
+}
