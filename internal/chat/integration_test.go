@@ -227,7 +227,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		require.Len(t, r.acks(), 1)
 		require.Regexp(t, `^Alice Example <alice@example\.com> \(Webex #[a-z2-7]{8}\): on it$`, r.acks()[0].Message)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged "+id)
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ Acknowledged "+id)
 		c := r.commands()["ack "+id+" on it"]
 		require.Equal(t, store.CommandDone, c.State)
 		require.Equal(t, []string{"main/" + id}, c.Keys)
@@ -257,7 +257,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		r.pass(20 * time.Second)
 		require.Len(t, r.acks(), 3)
 		require.Equal(t, 1, r.acks()[2].Action&1)
-		require.Contains(t, strings.Join(r.answersTo("noc", root), "\n"), "✅ asked Zabbix to close "+id)
+		require.Contains(t, strings.Join(r.answersTo("noc", root), "\n"), "✅ Asked Zabbix to close "+id)
 
 		// Direct, without a mention.
 		direct := webexsim.DirectRoomID(botAddr, aliceAddr)
@@ -346,7 +346,7 @@ func TestRestart(t *testing.T) {
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ Acknowledged")
 	})
 }
 
@@ -362,7 +362,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)
 		require.Len(t, r.answersTo("noc", said.ID), 1, "the note became the good news")
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ acknowledged")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ Acknowledged")
 	})
 }
 

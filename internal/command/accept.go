@@ -30,7 +30,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 			c.Text += ": " + text.Block(text.CutBytes(h.Button.Comment, maxText))
 		}
 		var err error
-		if req, fault, err = e.press(ctx, c, s, *h.Button); err != nil {
+		if req, fault, err = e.press(ctx, c, s, view.Names, *h.Button); err != nil {
 			return err
 		}
 	} else if h.Unclear {
@@ -52,14 +52,17 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 		}
 		return e.close(ctx, *c, store.CommandDenied, "limited")
 	}
+	refuse := func(state store.CommandState, answer string) error {
+		return e.finish(ctx, *c, where(), "", state, addressed(presser(h), answer))
+	}
 	role := s.role()
 	switch {
 	case role == "":
-		return e.finish(ctx, *c, where(), "", store.CommandDenied, denied("", role, s.Direct))
+		return refuse(store.CommandDenied, denied("", role, s.Direct))
 	case fault != nil:
-		return e.finish(ctx, *c, where(), "", store.CommandFailed, "❔ "+fault.What)
+		return refuse(store.CommandFailed, "❔ "+fault.What)
 	case !may(role, req.Verb):
-		return e.finish(ctx, *c, where(), "", store.CommandDenied, denied(req.Verb, role, s.Direct))
+		return refuse(store.CommandDenied, denied(req.Verb, role, s.Direct))
 	}
 	switch req.Verb {
 	case Help:
@@ -74,25 +77,32 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 
 	if req.All {
-		if done, err := e.ackAll(ctx, c, d, s, req, where()); done || err != nil {
+		message := c.ParentID
+		if h.Button != nil {
+			message = h.Button.Key
+		}
+		if done, err := e.ackAll(ctx, c, d, s, req, message, where); done || err != nil {
 			return err
 		}
+		if h.Button != nil {
+			return refuse(store.CommandFailed, "❔ "+unknownButton())
+		}
 		if req.Yes || req.AllText == "" {
-			return e.finish(ctx, *c, where(), "", store.CommandFailed, allOfWhat(c.ParentID != ""))
+			return refuse(store.CommandFailed, allOfWhat(c.ParentID != ""))
 		}
 		req.All = false // words of the person's own
 	}
 	if doubt, err := e.doubt(ctx, s, *c, req); err != nil {
 		return err
 	} else if doubt != "" {
-		return e.finish(ctx, *c, where(), "", store.CommandFailed, "❔ "+unsure(req.Verb, doubt, req.Refs, req.Text))
+		return refuse(store.CommandFailed, "❔ "+unsure(req.Verb, doubt, req.Refs, req.Text))
 	}
 	targets, question, err := e.resolve(ctx, s, *c, req, h.Button != nil)
 	if err != nil {
 		return err
 	}
 	if question != "" {
-		return e.finish(ctx, *c, where(), "", store.CommandFailed, question)
+		return refuse(store.CommandFailed, question)
 	}
 	c.Keys = nil // a command that is taken up again has them already
 	for _, t := range targets {
@@ -100,7 +110,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 	for _, t := range targets {
 		if !may(t.Role, req.Verb) { // in a direct chat it differs by problem
-			return e.finish(ctx, *c, where(), "", store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
+			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
 	}
 	if req.Verb == Show {
@@ -136,7 +146,7 @@ func scopeOf(h Heard, view View) scope {
 func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own}
 	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
-	if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, p.room.Location); earlier != "" {
+	if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case it isn't so any more
 	} else if t.Problem.Origin != "" && t.Problem.Origin != alert.OriginTrigger {
@@ -145,43 +155,53 @@ func (e *Executor) attempt(command string, t target, req Request, h Heard, p pla
 	return a
 }
 
-// press reads a button as a command. Which problem it is about is checked by
-// resolve, as for what was said.
-func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *Misspelt, error) {
+// press reads a button as a command. Which problem, or digest, it is about is checked as for what
+// was said. It moves c.ParentID to where the answer goes: a card may be gone by then.
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names Names, b Button) (Request, *Misspelt, error) {
+	comment := text.Block(text.CutBytes(b.Comment, maxText))
 	if b.Action == buttonAckAll {
-		digest, err := e.o.Store.DigestByMessage(ctx, b.Key)
-		if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
-			c.ParentID = b.MessageID
-			return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
-		}
-		if err != nil {
-			return Request{}, nil, err
-		}
-		c.ParentID = b.Key
-		return Request{Verb: Ack, All: true, Yes: true, AllText: text.Block(text.CutBytes(b.Comment, maxText))}, nil, nil
+		c.ParentID = b.MessageID
+		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
 	}
-	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
 	key := alert.ParseKey(b.Key)
-	ref, valid := e.o.View().Names.parseRef(b.Key)
-	c.ParentID = b.MessageID
-	if !ok || !valid || ref.Source == "" {
-		return Request{}, &Misspelt{What: strings.TrimPrefix(unknownButton(), "❔ ")}, nil
-	}
-	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: text.Block(text.CutBytes(b.Comment, maxText))}
-	if verb == Comment && req.Text == "" {
-		return req, misspelt(verb, "Write your comment into the card's field first."), nil
-	}
-	// The card is a reply in the problem's thread: the answer goes to its root.
-	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
+	thread, err := e.threadOf(ctx, s, key, b.MessageID)
 	if err != nil {
 		return Request{}, nil, err
 	}
-	for _, p := range posts[key] {
-		if s.hears(p.Room) && p.RootID != "" {
-			c.ParentID = p.RootID
-		}
+	c.ParentID = thread
+	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
+	if ref, valid := names.parseRef(b.Key); !ok || !valid || ref.Source == "" {
+		return Request{}, &Misspelt{What: unknownButton()}, nil
+	}
+	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: comment}
+	if verb == Comment && req.Text == "" {
+		return req, misspelt(verb, "Write your comment into the card's field first."), nil
 	}
 	return req, nil, nil
+}
+
+// threadOf is the thread that a card belongs to: its problem's, by the problem's key or else by
+// the card's message, or the card's own.
+func (e *Executor) threadOf(ctx context.Context, s scope, key alert.Key, card string) (string, error) {
+	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return "", err
+	}
+	for _, p := range posts[key] {
+		if s.hears(p.Room) && p.RootID != "" {
+			return p.RootID, nil
+		}
+	}
+	post, err := e.o.Store.PostByMessage(ctx, card)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return card, nil
+	case err != nil:
+		return "", err
+	case s.hears(post.Room) && post.RootID != "":
+		return post.RootID, nil
+	}
+	return card, nil
 }
 
 // resolve finds the problems that a command is about, among those that the

@@ -37,19 +37,21 @@ const (
 
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
 
-// ackAll takes up "ack all" where it was said in a digest's thread; done is
+// ackAll takes up "ack all" where message is a digest's of this room; done is
 // false elsewhere. It asks first: "ack all yes" confirms.
-func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, p place) (done bool, err error) {
-	if c.ParentID == "" {
+func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, message string, where func() place) (done bool, err error) {
+	if message == "" {
 		return false, nil
 	}
-	digest, err := e.o.Store.DigestByMessage(ctx, c.ParentID)
+	digest, err := e.o.Store.DigestByMessage(ctx, message)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
+	c.ParentID = message // of a press too: the answer goes into the digest's thread
+	p := where()
 	d.Wide = &wide{Digest: digest.ID}
 	if !req.Yes {
 		all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
@@ -88,7 +90,7 @@ func confirmCard(n int, key string) []byte {
 	content, err := json.Marshal(object{
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
 		"body": []object{
-			{"type": "TextBlock", "text": "❔ That acknowledges **" + problemsInAll(n) + "** of this digest.", "wrap": true},
+			{"type": "TextBlock", "text": "❔ This will acknowledge **" + problemsInAll(n) + "**.", "wrap": true},
 			{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true},
 		},
 		"actions": []object{{

@@ -94,7 +94,7 @@ func TestAckAll(t *testing.T) {
 		}
 		require.Zero(t, seen["main/1001"]+seen["main/1002"]+seen["main/1004"]+seen["main/1"])
 		require.Len(t, w.answers(), 2)
-		require.Equal(t, "✅ acknowledged all 72 open problems of this digest", w.answers()[1])
+		require.Equal(t, "✅ Acknowledged all 72 open problems of this digest", w.answers()[1])
 		require.Equal(t, store.CommandDone, w.command("M2").State)
 		for _, u := range w.updates(t) {
 			require.True(t, u.Wide, "it isn't about one of them")
@@ -133,7 +133,7 @@ func TestAckAllByButton(t *testing.T) {
 		for _, c := range w.calls("main") {
 			require.True(t, strings.HasSuffix(c.Message, "): on it"), c.Message)
 		}
-		require.Equal(t, "✅ acknowledged all 30 open problems of this digest", w.answers()[2])
+		require.Equal(t, "✅ Acknowledged all 30 open problems of this digest", w.answers()[2])
 		require.Equal(t, "DIGEST", w.notices[2].ParentID)
 		require.Equal(t, store.CommandDone, w.command("M3").State)
 	})
@@ -156,7 +156,7 @@ func TestAFlappingTriggersThread(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 		require.Equal(t, "6001", w.calls("main")[0].EventID)
-		require.Equal(t, []string{"✅ acknowledged `main/6001` problem 6001"}, w.answers())
+		require.Equal(t, []string{"✅ Acknowledged `main/6001` problem 6001"}, w.answers())
 		require.False(t, w.updates(t)[0].Wide, "it is about this one")
 
 		w.posts[len(w.posts)-2].Open = false
@@ -219,7 +219,7 @@ func TestAckAllCrashes(t *testing.T) {
 				}
 				require.Equal(t, store.CommandDone, w.command("M1").State)
 				require.Len(t, w.answers(), 1)
-				require.Contains(t, w.answers()[0], "acknowledged all 45 open problems")
+				require.Contains(t, w.answers()[0], "cknowledged all 45 open problems")
 			})
 		}
 	}
@@ -239,7 +239,7 @@ func TestAckAllLostAnswer(t *testing.T) {
 		require.Len(t, w.calls("main"), 20)
 		require.Len(t, w.calls("lab"), 10)
 		answers := w.answers()
-		require.Contains(t, answers[len(answers)-1], "acknowledged all 30 open problems")
+		require.Contains(t, answers[len(answers)-1], "cknowledged all 30 open problems")
 	})
 }
 
@@ -263,7 +263,7 @@ func TestByIDInADigest(t *testing.T) {
 		require.True(t, calls[1].Close)
 		answers := w.answers()
 		require.Len(t, answers, 3)
-		require.Contains(t, strings.Join(answers, "\n"), "✅ acknowledged `main/1001`")
+		require.Contains(t, strings.Join(answers, "\n"), "✅ Acknowledged `main/1001`")
 		require.Contains(t, strings.Join(answers, "\n"), "1004")
 		for _, u := range w.updates(t) {
 			require.False(t, u.Wide)

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -24,19 +25,19 @@ type phrase struct{ base, done, after string }
 func phraseOf(r Request) phrase {
 	switch r.Verb {
 	case Ack:
-		return phrase{"acknowledge", "acknowledged", ""}
+		return phrase{"acknowledge", "Acknowledged", ""}
 	case Unack:
-		return phrase{"unacknowledge", "unacknowledged", ""}
+		return phrase{"unacknowledge", "Unacknowledged", ""}
 	case Comment:
-		return phrase{"comment on", "commented on", ""}
+		return phrase{"comment on", "Commented on", ""}
 	case Close:
-		return phrase{"close", "asked Zabbix to close", ": its message here changes when Zabbix has done so"}
+		return phrase{"close", "Asked Zabbix to close", ": its message here changes once Zabbix has closed it"}
 	case Severity:
 		to := ""
 		if r.Severity != nil {
 			to = fmt.Sprintf(" to **%s**", *r.Severity)
 		}
-		return phrase{"change the severity of", "changed the severity of", to}
+		return phrase{"change the severity of", "Changed the severity of", to}
 	}
 	return phrase{string(r.Verb), string(r.Verb), ""}
 }
@@ -65,38 +66,31 @@ func titled(key alert.Key, name string, several bool) string {
 	return nameIn(key, several) + " " + webex.EscapeMarkdown(short)
 }
 
-func clock(t time.Time, loc *time.Location) string {
-	if loc == nil {
-		loc = time.UTC
-	}
-	return t.In(loc).Format("15:04 MST")
-}
-
 func doneWords(a attempt, r Request, several bool) string {
 	p := phraseOf(r)
 	return fmt.Sprintf("✅ %s %s%s", p.done, titled(a.Key, a.Name, several), p.after)
 }
 
-// doneEarlier is told where nothing needed doing. "" says that Zabbix is to be asked.
-func doneEarlier(p alert.Problem, r Request, button bool, several bool, loc *time.Location) string {
+// doneEarlier is the answer where nothing needs to be done. "" says that Zabbix is to be asked.
+func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time.Time, loc *time.Location) string {
 	name := titled(p.Key, p.Name, several)
 	switch {
 	case button && p.State == alert.StateResolved:
-		text := fmt.Sprintf("ℹ️ %s is resolved: its buttons no longer do anything.", name)
+		text := fmt.Sprintf("ℹ️ %s is already resolved. Its buttons no longer do anything.", name)
 		if r.Text != "" {
-			text += fmt.Sprintf(" Your comment was not sent; to send it all the same: `comment %s …`", webex.EscapeCode(p.Key.String()))
+			text += fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(p.Key.String()))
 		}
 		return text
 	case r.Verb == Close && p.State == alert.StateResolved:
-		return fmt.Sprintf("ℹ️ %s is resolved already.", name)
+		return fmt.Sprintf("ℹ️ %s is already resolved.", name)
 	case r.Verb == Ack && p.Acknowledged && r.Text == "":
 		by := p.AcknowledgedBy()
 		if by == nil {
-			return fmt.Sprintf("ℹ️ %s is acknowledged already.", name)
+			return fmt.Sprintf("ℹ️ %s is already acknowledged.", name)
 		}
-		return fmt.Sprintf("ℹ️ %s is acknowledged already, by %s at %s.", name, actorName(by.Actor), clock(by.At, loc))
+		return fmt.Sprintf("ℹ️ %s is already acknowledged, by %s (%s).", name, actorName(by.Actor), render.Moment(by.At, now, loc))
 	case r.Verb == Severity && r.Severity != nil && p.Severity == *r.Severity && r.Text == "":
-		return fmt.Sprintf("ℹ️ the severity of %s is **%s** already.", name, p.Severity)
+		return fmt.Sprintf("ℹ️ The severity of %s is already **%s**.", name, p.Severity)
 	}
 	return ""
 }
@@ -113,11 +107,11 @@ func actorName(a alert.Actor) string {
 // notATrigger: Zabbix lets only events of triggers be updated (API documentation
 // of event.acknowledge).
 func notATrigger(p alert.Problem, several bool) string {
-	return fmt.Sprintf("🚫 %s is not a trigger's problem but of kind %s: Zabbix lets nobody act on those.", titled(p.Key, p.Name, several), p.Origin)
+	return fmt.Sprintf("🚫 %s isn't the problem of a trigger, but a %s event. Zabbix allows no actions on those.", titled(p.Key, p.Name, several), p.Origin)
 }
 
 func noClient(a attempt, several bool) string {
-	return fmt.Sprintf("🚫 nothing was done to %s: the relay has no API token for the Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
+	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for the Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }
 
 // refused is what Zabbix's refusal means for the person, and what to do about it.
@@ -183,21 +177,21 @@ func reason(err error) string {
 }
 
 // waiting is the first answer while Zabbix is away or broken.
-func waiting(source string, until time.Time, why string, loc *time.Location) string {
-	return fmt.Sprintf("⏳ The Zabbix `%s` %s. I keep trying until %s (it is done once at most) and tell you here how it ends.", webex.EscapeCode(source), webex.EscapeMarkdown(why), clock(until, loc))
+func waiting(source string, until time.Time, why string, now time.Time, loc *time.Location) string {
+	return fmt.Sprintf("⏳ The Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why), render.Moment(until, now, loc))
 }
 
-func expired(a attempt, r Request, until time.Time, several bool, loc *time.Location) string {
-	return fmt.Sprintf("⌛ Couldn't %s %s: the Zabbix `%s` couldn't be reached or was itself broken until %s, and I have given up. If it is still wanted, say it again.",
-		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), clock(until, loc))
+func expired(a attempt, r Request, until time.Time, several bool, now time.Time, loc *time.Location) string {
+	return fmt.Sprintf("⌛ Couldn't %s %s: the Zabbix `%s` couldn't be reached or was itself broken until %s, so I gave up. If you still want this, send the command again.",
+		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
 }
 
 func unknown(a attempt, r Request, v verdict, several bool) string {
-	why := "it gave no answer, and can't be asked what became of it"
+	why := "but it gave no answer, and it can't be asked what became of the command"
 	if v == unclear {
-		why = "it has your words on record, but the problem doesn't show it: somebody may have undone it"
+		why = "and it has your words on record, but the problem doesn't show the change: somebody may have undone it"
 	}
-	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I don't do it twice: look with `show %s` or in Zabbix, and say it again if need be.",
+	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I won't do it twice. Check with `show %s` or in Zabbix, and send the command again if needed.",
 		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
 }
 
@@ -227,9 +221,9 @@ func plain(markdown string) string {
 // confirmAll asks whether all of a digest's problems are really meant.
 func confirmAll(n int) string {
 	if n == 0 {
-		return "ℹ️ there is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
+		return "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
 	}
-	return fmt.Sprintf("❔ That acknowledges **%s** of this digest. If you mean it, reply `ack all yes` in this thread; words may follow: `ack all yes on it`.", problemsInAll(n))
+	return fmt.Sprintf("❔ This will acknowledge **%s**. To confirm, reply `ack all yes` in this thread. Words may follow: `ack all yes on it`.", problemsInAll(n))
 }
 
 func problemsInAll(n int) string {
@@ -247,9 +241,9 @@ func summary(w wide) string {
 	case w.Done == 0 && failed == 0:
 		return confirmAll(0)
 	case failed == 0:
-		fmt.Fprintf(&b, "✅ acknowledged all %d open problems of this digest", w.Done)
+		fmt.Fprintf(&b, "✅ Acknowledged all %d open problems of this digest", w.Done)
 	default:
-		fmt.Fprintf(&b, "⚠️ acknowledged %d of %d problems of this digest", w.Done, w.Done+failed)
+		fmt.Fprintf(&b, "⚠️ Acknowledged %d of %d problems of this digest", w.Done, w.Done+failed)
 	}
 	if failed > 0 {
 		b.WriteString(":\n")
@@ -257,7 +251,7 @@ func summary(w wide) string {
 			b.WriteString("\n- " + line)
 		}
 		if more := failed - len(w.Lines); more > 0 {
-			fmt.Fprintf(&b, "\n- … and %d more. What is left can be seen with `problems unacked`", more)
+			fmt.Fprintf(&b, "\n- … and %d more. `problems unacked` lists what is left.", more)
 		}
 	}
 	return b.String()
@@ -265,23 +259,41 @@ func summary(w wide) string {
 
 // The answers to commands that couldn't be carried out as they were said.
 
+// addressed names the person whom an answer is for, behind its mark: the room doesn't see who pressed a
+// button. "" names nobody.
+func addressed(who, answer string) string {
+	mark, said, ok := strings.Cut(answer, " ")
+	if who == "" || !ok {
+		return answer
+	}
+	return mark + " " + who + ": " + said
+}
+
+// presser is the name of whoever pressed a button; "" where something was said.
+func presser(h Heard) string {
+	if h.Button == nil {
+		return ""
+	}
+	return actorName(alert.Actor{Name: h.Person.Name, Email: h.Person.Email})
+}
+
 func denied(v Verb, have config.Role, direct bool) string {
 	if have == "" {
 		where := "in this room"
 		if direct {
 			where = "in any room"
 		}
-		return fmt.Sprintf("🚫 you have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, in `people` of its configuration.", where)
+		return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, under `people` in its configuration.", where)
 	}
 	where := "in this room"
 	if direct {
-		where = "for this"
+		where = "for this problem"
 	}
-	return fmt.Sprintf("🚫 `%s` needs the role **%s**; yours %s is **%s**. Whoever runs the relay can change that, in `people` of its configuration.", v, needs[v], where, have)
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. Whoever runs the relay can change that, under `people` in its configuration.", v, needs[v], where, have)
 }
 
 func tooFast(perMinute int) string {
-	return fmt.Sprintf("🐢 that is more than %d commands a minute: I leave out what you say until it is less. Nothing was done with this one.", perMinute)
+	return fmt.Sprintf("🐢 More than %d commands in a minute: I'm ignoring yours until you slow down. This one was not run.", perMinute)
 }
 
 // idOf is a reference as a person types it.
@@ -328,12 +340,12 @@ func numbersIn(word string) (ids []string) {
 }
 
 func whichProblem(v Verb, inThread bool) string {
-	why := "which problem?"
+	why := "Which problem?"
 	if inThread {
-		why = "this thread isn't that of one problem. Which one?"
+		why = "This thread isn't about a single problem. Which one do you mean?"
 	}
 	example := map[Verb]string{Comment: " waiting for the vendor", Severity: " high"}[v]
-	return fmt.Sprintf("❔ %s Say its event id, as in `%s 4711%s`, or say it in the problem's thread.", why, v, example)
+	return fmt.Sprintf("❔ %s Give its event id, for example `%s 4711%s`, or reply in the problem's thread.", why, v, example)
 }
 
 func allOfWhat(inThread bool) string {
@@ -360,7 +372,7 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 	if verb.Acts() {
 		text += " Nothing was done."
 		if inThread {
-			text += fmt.Sprintf(" If that number belongs to your words, put a colon before them: `%s: %s …`.", verb, webex.EscapeCode(keys[0].EventID))
+			text += fmt.Sprintf(" If the number is part of your words, put a colon before them: `%s: %s …`.", verb, webex.EscapeCode(keys[0].EventID))
 		}
 	}
 	return text
@@ -376,14 +388,14 @@ func whichSource(v Verb, eventID string, found []target) string {
 }
 
 func unknownButton() string {
-	return "❔ I don't know this button: the card is of another version of the relay. Say it in words, as in `ack on it`."
+	return "I don't know this button: its card was made by another version of the relay. Type the command instead, for example `ack on it`."
 }
 
 // unreadable is told where Webex refuses to let the bot read what was said or pressed.
-func unreadable(store.Command, *time.Location) string {
-	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done: if it is still wanted, say it again in a new message."
+func unreadable(store.Command, time.Time, *time.Location) string {
+	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done. If you still want it, send it again in a new message."
 }
 
-func lost(c store.Command, loc *time.Location) string {
-	return fmt.Sprintf("⌛ I couldn't read this from Webex within the time that commands have (it came at %s). Nothing was done: if it is still wanted, say it again.", clock(c.CreatedAt, loc))
+func lost(c store.Command, now time.Time, loc *time.Location) string {
+	return fmt.Sprintf("⌛ I couldn't read this message from Webex in time (it was sent at %s), so nothing was done. If you still want it, send it again.", render.Moment(c.CreatedAt, now, loc))
 }

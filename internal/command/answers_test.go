@@ -26,6 +26,7 @@ func TestAnswers(t *testing.T) {
 	var out bytes.Buffer
 	say := func(title, text string) { fmt.Fprintf(&out, "== %s\n%s\n\n", title, text) }
 	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
+	now := at.Add(25 * time.Hour)
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
 	a := attempt{Key: alert.Key{Source: "main", EventID: "4711"}, Name: "sw1: <@all> **link** down [x](http://evil)"}
@@ -39,28 +40,28 @@ func TestAnswers(t *testing.T) {
 			}
 			say(fmt.Sprintf("refused %s %s", v, kind), refused(a, r, &zabbix.Error{Kind: kind, Message: "No `permissions` <@all>!"}, false))
 		}
-		say("expired "+string(v), expired(a, r, at, true, berlin))
+		say("expired "+string(v), expired(a, r, at, true, now, berlin))
 		say("unknown "+string(v), unknown(a, r, absent, true))
 	}
 	say("unknown, undone since", unknown(a, Request{Verb: Ack}, unclear, false))
 	say("event gone", eventGone(a, Request{Verb: Close}, false))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
 		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {
-		say("waiting", waiting("main", at, reason(err), berlin))
+		say("waiting", waiting("main", at, reason(err), now, berlin))
 	}
 	say("closed as gone", closedGone(a, false))
 	say("nothing is shown", showsNothing(a, false))
 	say("no client", noClient(a, true))
 
 	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}
-	say("acknowledged already, by whom isn't known", doneEarlier(p, Request{Verb: Ack}, false, false, nil))
+	say("acknowledged already, by whom isn't known", doneEarlier(p, Request{Verb: Ack}, false, false, now, nil))
 	p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "<@all> Bob"}, Actions: alert.Actions{Ack: true}}}}
-	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, false, berlin))
-	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, false, nil))
+	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, false, now, berlin))
+	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, false, now, nil))
 	p.State = alert.StateResolved
-	say("resolved already", doneEarlier(p, Request{Verb: Close}, false, false, nil))
-	say("button of a resolved problem", doneEarlier(p, Request{Verb: Ack}, true, false, nil))
-	say("button of a resolved problem, with a comment", doneEarlier(p, Request{Verb: Ack, Text: "x"}, true, false, nil))
+	say("resolved already", doneEarlier(p, Request{Verb: Close}, false, false, now, nil))
+	say("button of a resolved problem", doneEarlier(p, Request{Verb: Ack}, true, false, now, nil))
+	say("button of a resolved problem, with a comment", doneEarlier(p, Request{Verb: Ack, Text: "x"}, true, false, now, nil))
 	p.Origin = alert.OriginService
 	say("a service", notATrigger(p, false))
 
@@ -78,7 +79,11 @@ func TestAnswers(t *testing.T) {
 	say("no such problem, in a thread", noSuchProblem(ids("5"), Ack, false, true))
 	say("which source", whichSource(Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
 	say("unknown button", unknownButton())
-	say("lost", lost(store.Command{CreatedAt: at}, berlin))
+	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, false)))
+	say("unsure", unsure(Ack, "4804-4806", nil, "4804-4806 done"))
+	say("unsure, after an id", unsure(Severity, "4712", ids("main/4711"), "and 4712"))
+	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
+	say("lost", lost(store.Command{CreatedAt: at}, now, berlin))
 	say("help, viewer", helpText("", config.RoleViewer, false))
 	say("help, operator, direct", helpText("", config.RoleOperator, true))
 	for _, v := range Verbs {

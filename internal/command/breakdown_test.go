@@ -132,7 +132,7 @@ func TestBrokenUntilTheEnd(t *testing.T) {
 				require.Zero(t, z.Calls()["event.acknowledge"], "the version isn't known: nothing else was asked")
 				require.Len(t, w.answers(), 2)
 				require.Contains(t, w.answers()[1], says)
-				require.Contains(t, w.answers()[1], "given up")
+				require.Contains(t, w.answers()[1], "so I gave up")
 				require.Equal(t, store.CommandExpired, w.command("M1").State)
 			})
 		})

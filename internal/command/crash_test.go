@@ -50,7 +50,7 @@ func TestCrashAnywhere(t *testing.T) {
 				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is the same")
 				answers := w.answers()
 				require.LessOrEqual(t, len(answers), 2)
-				require.Contains(t, strings.Join(answers, "\n"), "- ✅ acknowledged `main/4711` problem 4711\n- ✅ acknowledged `lab/7` problem 7")
+				require.Contains(t, strings.Join(answers, "\n"), "- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `lab/7` problem 7")
 			})
 		}
 	}
@@ -81,7 +81,7 @@ func TestExpiredWhileAway(t *testing.T) {
 		require.Equal(t, store.CommandExpired, w.command("M2").State)
 		answers := strings.Join(w.answers(), "\n")
 		require.Contains(t, answers, "⌛ Couldn't acknowledge `main/4711`")
-		require.Contains(t, answers, "⌛ I couldn't read this from Webex within the time")
+		require.Contains(t, answers, "⌛ I couldn't read this message from Webex in time")
 	})
 }
 
@@ -95,6 +95,6 @@ func TestDeliveredLate(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
-		require.Contains(t, w.answers()[0], "Nothing was done: if it is still wanted, say it again.")
+		require.Contains(t, w.answers()[0], "so nothing was done. If you still want it, send it again.")
 	})
 }

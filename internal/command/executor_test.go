@@ -53,7 +53,7 @@ func TestAckInTheThread(t *testing.T) {
 		require.Equal(t, "ack", c.Action)
 		require.Equal(t, "alice@example.com", c.Email)
 		require.Equal(t, "noc", c.Room)
-		require.Equal(t, "✅ acknowledged main/4711 problem 4711", c.Outcome)
+		require.Equal(t, "✅ Acknowledged main/4711 problem 4711", c.Outcome)
 		u := w.updates(t)
 		require.Len(t, u, 1)
 		require.Equal(t, alert.Actor{Name: "Alice Example", Email: "alice@example.com"}, u[0].Actor)
@@ -72,7 +72,7 @@ func TestAckElsewhere(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2)
-		require.Equal(t, []string{"- ✅ acknowledged `main/4711` problem 4711\n- ✅ acknowledged `main/4712` problem 4712"}, w.answers())
+		require.Equal(t, []string{"- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `main/4712` problem 4712"}, w.answers())
 		require.Equal(t, "M1", w.notices[0].ParentID)
 		require.Equal(t, "noc", w.notices[0].Room)
 		require.Equal(t, "relay", w.notices[0].Bot)
@@ -121,19 +121,19 @@ func TestAnsweredWithAReason(t *testing.T) {
 		state store.CommandState
 	}{
 		{"misspelt", Heard{Text: "akc 4711", Room: "noc"}, "❔ I don't know the command `akc`. Did you mean `ack`?", store.CommandFailed},
-		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ which problem? Say its event id", store.CommandFailed},
-		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ this thread isn't that of one problem", store.CommandFailed},
-		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ this thread isn't that of one problem", store.CommandFailed},
+		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
+		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
+		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
 		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
 		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of.", store.CommandFailed},
 		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
 		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ I know no problem `1` that this room was told of. Nothing was done.", store.CommandFailed},
 		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
-		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**; yours in this room is **viewer**.", store.CommandDenied},
-		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 you have no role in this room", store.CommandDenied},
-		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 you have no role in this room", store.CommandDenied},
-		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 you have no role in this room", store.CommandDenied},
-		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 you have no role in any room", store.CommandDenied},
+		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
+		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
+		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 You have no role in this room", store.CommandDenied},
+		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
+		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 You have no role in any room", store.CommandDenied},
 		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ I know no problem `main/4711` that you may see. Nothing was done.", store.CommandFailed},
 		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` is in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
 		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
@@ -142,10 +142,10 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4711 main/4712", store.CommandDone},
 		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/4711 main/4712 main/5000", store.CommandDone},
 		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/4712 main/5000", store.CommandDone},
-		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I don't know this button", store.CommandFailed},
-		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
-		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ I don't know this button", store.CommandFailed},
-		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 `close` needs the role **operator**", store.CommandDenied},
+		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
+		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
+		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			r.hears("M1", c.heard)
@@ -166,7 +166,7 @@ func TestDirectAnswer(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
 		synctest.Wait()
-		require.Equal(t, []string{"✅ acknowledged `main/4711` problem 4711"}, w.answers())
+		require.Equal(t, []string{"✅ Acknowledged `main/4711` problem 4711"}, w.answers())
 		require.Empty(t, w.notices[0].Room)
 		require.Equal(t, "ROOM-", w.notices[0].RoomID)
 	})
@@ -181,7 +181,7 @@ func TestButtons(t *testing.T) {
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
 		require.True(t, w.calls("main")[1].Close)
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
-		require.Equal(t, []string{"✅ asked Zabbix to close `main/4711` problem 4711: its message here changes when Zabbix has done so"}, w.answers())
+		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
 		require.Equal(t, "ROOT-main/4711@noc", w.notices[0].ParentID)
 		require.Len(t, w.changed, 4, "asked again at once, and after a while for the closing")
 	})
@@ -200,8 +200,8 @@ func TestSoAlready(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Equal(t, []string{
-			"ℹ️ `main/4711` problem 4711 is acknowledged already, by Bob at 14:03 UTC.",
-			"ℹ️ the severity of `main/4711` problem 4711 is **average** already.",
+			"ℹ️ `main/4711` problem 4711 is already acknowledged, by Bob (24 Nov 2026 14:03 UTC).",
+			"ℹ️ The severity of `main/4711` problem 4711 is already **average**.",
 		}, w.answers())
 		require.Equal(t, store.CommandDone, w.command("M1").State)
 
@@ -215,8 +215,8 @@ func TestSoAlready(t *testing.T) {
 		r.hears("A5", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "x", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
-		require.Contains(t, w.answers()[2], "is resolved already")
-		require.Contains(t, w.answers()[3], "its buttons no longer do anything. Your comment was not sent")
+		require.Contains(t, w.answers()[2], "is already resolved")
+		require.Contains(t, w.answers()[3], "Its buttons no longer do anything. Your comment was not sent")
 	})
 }
 
@@ -249,7 +249,7 @@ func TestZabbixAway(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		until := began.Add(time.Hour).UTC().Format("15:04")
-		require.Equal(t, []string{"⏳ The Zabbix `main` can't be reached. I keep trying until " + until + " UTC (it is done once at most) and tell you here how it ends."}, w.answers())
+		require.Equal(t, []string{"⏳ The Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
 		require.Equal(t, store.CommandRetrying, w.command("M1").State)
 
 		time.Sleep(time.Minute)
@@ -266,7 +266,7 @@ func TestZabbixAway(t *testing.T) {
 		require.Len(t, calls, 2)
 		require.True(t, calls[0].Ack, "in the order in which they were said")
 		require.True(t, calls[1].Unack)
-		require.Equal(t, "✅ acknowledged `main/4711` problem 4711", w.answers()[0])
+		require.Equal(t, "✅ Acknowledged `main/4711` problem 4711", w.answers()[0])
 		require.Len(t, w.answers(), 3)
 		require.Equal(t, store.CommandDone, w.command("M1").State)
 	})
@@ -303,7 +303,7 @@ func TestLostAnswer(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 1)
-			require.Equal(t, []string{"✅ commented on `main/4711` problem 4711"}, w.answers())
+			require.Equal(t, []string{"✅ Commented on `main/4711` problem 4711"}, w.answers())
 			require.Len(t, w.updates(t), 1)
 		})
 	})
@@ -404,7 +404,7 @@ func TestTooManyCommands(t *testing.T) {
 		synctest.Wait()
 		answers := w.answers()
 		require.Len(t, answers, perMinute+2, "thirty answers, one warning, and another person's answer")
-		require.Contains(t, strings.Join(answers, "\n"), "🐢 that is more than 30 commands a minute")
+		require.Contains(t, strings.Join(answers, "\n"), "🐢 More than 30 commands in a minute")
 		require.Equal(t, store.CommandDenied, w.command(fmt.Sprint("M", perMinute+5)).State)
 		time.Sleep(time.Minute)
 		r.hears("M", Heard{Text: "help", Room: "noc"})

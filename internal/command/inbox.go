@@ -174,7 +174,7 @@ func (e *Executor) expire(ctx context.Context, c store.Command, view View) error
 
 // giveUp ends a command that couldn't be read. Only a configured room is told: of anybody
 // else it isn't known whether they may hear from us.
-func (e *Executor) giveUp(ctx context.Context, c store.Command, view View, state store.CommandState, words func(store.Command, *time.Location) string) error {
+func (e *Executor) giveUp(ctx context.Context, c store.Command, view View, state store.CommandState, words func(store.Command, time.Time, *time.Location) string) error {
 	room, ok := view.RoomByID(c.RoomID)
 	if !ok {
 		return e.close(ctx, c, state, resultOf(state))
@@ -185,7 +185,7 @@ func (e *Executor) giveUp(ctx context.Context, c store.Command, view View, state
 	if isPress(d.Envelope) {
 		p.thread = d.Envelope.Data.MessageID
 	}
-	return e.finish(ctx, c, p, "", state, words(c, p.room.Location))
+	return e.finish(ctx, c, p, "", state, words(c, time.Now(), p.room.Location))
 }
 
 // isPress says whether a button was pressed, rather than something said.

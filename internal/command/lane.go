@@ -152,7 +152,7 @@ func (e *Executor) step(ctx context.Context, l *lane, t task, try int) (time.Dur
 		return e.look(ctx, l, t, doubt{a: a, req: req, until: until, late: late, view: view, rest: rest})
 	}
 	if late {
-		return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, e.location(j, view)))
+		return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, time.Now(), e.location(j, view)))
 	}
 	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
 	err := e.change(ctx, t, func(a *attempt, c *store.Command) {
@@ -250,7 +250,7 @@ func (e *Executor) look(ctx context.Context, l *lane, t task, k doubt) (time.Dur
 		return min(left, max(k.rest(retryLeast), time.Second)), nil
 	}
 	if k.late {
-		return 0, e.settle(ctx, t, stageExpired, expired(a, k.req, k.until, e.o.Several, e.location(t.job, k.view)))
+		return 0, e.settle(ctx, t, stageExpired, expired(a, k.req, k.until, e.o.Several, time.Now(), e.location(t.job, k.view)))
 	}
 	// It wasn't done, and isn't being done: do it. What failed for an unknown reason may
 	// have failed because of its text.
@@ -371,6 +371,9 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	if j.d.Waiting && state == store.CommandDone {
 		part = waitingPart // the note that it takes longer becomes the good news
 	}
+	if state != store.CommandDone {
+		said = addressed(presser(*j.d.Heard), said)
+	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(outcome(j.d.Attempts, true), 2000)), j.d.encode()
 	return e.finish(ctx, j.c, p, part, state, said)
 }
@@ -388,7 +391,7 @@ func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
 		return nil
 	}
 	p := e.placeOf(j.c, *j.d.Heard, view)
-	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), why, p.room.Location)
+	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), why, time.Now(), p.room.Location)
 	if err := e.answer(ctx, j.c, p, waitingPart, text); err != nil {
 		return err
 	}

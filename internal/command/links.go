@@ -44,7 +44,7 @@ func namesEvent(link string) bool {
 // exactly one.
 func (n Names) follow(link string) (alert.Key, bool) {
 	u, err := url.Parse(link)
-	if err != nil || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return alert.Key{}, false
 	}
 	var found []alert.Key

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -41,8 +42,9 @@ type world struct {
 	heard    map[string]Heard
 	hearErr  map[string][]error // answered one by one, before what was heard
 
-	names Names
-	read  int // documents of problems that a list has read
+	names  Names
+	people []config.Person // instead of the usual ones
+	read   int             // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
 	clients  map[string]Zabbix // in place of those
@@ -379,6 +381,9 @@ type relay struct {
 // start runs the relay. Within synctest.Test its time is the bubble's.
 func (w *world) start(t *testing.T) *relay {
 	cfg := people()
+	if w.people != nil {
+		cfg.People = w.people
+	}
 	sources := map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]}
 	maps.Copy(sources, w.clients)
 	reg := prometheus.NewRegistry()

@@ -1,0 +1,195 @@
+package command
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// In a direct chat a person may do with a problem what they may do in a room that was told of it: what they may
+// do in another room doesn't count. Asked on the way that commands go.
+func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
+	frank := Person{Email: "frank@example.com"} // operator in noc, viewer in db
+	for _, c := range []struct {
+		why   string
+		heard Heard
+		calls int
+		want  string
+	}{
+		{"told where they are an operator", Heard{Text: "ack main/4711"}, 1, "Acknowledged"},
+		{"told where they are a viewer", Heard{Text: "ack main/5000"}, 0, "`ack` needs the role **operator**. Your role for this problem is **viewer**"},
+		{"told in both", Heard{Text: "ack main/4712"}, 1, "Acknowledged"},
+		{"one of two", Heard{Text: "close main/4711 main/5000"}, 0, "`close` needs the role"},
+		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
+		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
+		{"shown all the same", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
+		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "I know no problem"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.people = append(people().People,
+				config.Person{Email: "frank@example.com", Role: config.RoleOperator, Rooms: []string{"noc"}},
+				config.Person{Email: "frank@example.com", Role: config.RoleViewer, Rooms: []string{"db"}})
+			w.problem("main/4711", "noc")
+			w.problem("main/4712", "noc", "db")
+			w.problem("main/5000", "db")
+			w.problem("lab/4711", "lan")
+			r := w.start(t)
+			defer r.stop()
+			c.heard.Person, c.heard.Direct = frank, true
+			r.hears("M1", c.heard)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), c.calls, "%s: %v", c.why, w.answers())
+			require.Empty(t, w.calls("lab"), c.why)
+			require.Contains(t, w.answers()[0], c.want, c.why)
+		})
+	}
+}
+
+// Who lacks the verb's role hears that, and nothing about problems: not which exist, and not which there are to act on.
+func TestTheRoleComesBeforeTheProblem(t *testing.T) {
+	carol := Person{Email: "carol@example.com"}
+	for _, h := range []Heard{
+		{Text: "ack 99999", Room: "noc"}, // no such problem
+		{Text: "ack", Room: "noc"},
+		{Text: "close 12th", Room: "noc", ParentID: "ROOT-main/4711@noc"},
+		{Text: "ack all", Room: "noc", ParentID: "DIGEST"},
+		{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"},
+		{Text: "ack 4711", Direct: true}, // in two Zabbix
+		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "noc"},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.digested(3)
+			h.Person = carol
+			r.hears("M1", h)
+			synctest.Wait()
+			require.Equal(t, store.CommandDenied, w.command("M1").State, h)
+			require.Contains(t, w.answers()[0], "needs the role **operator**", h)
+		})
+	}
+}
+
+// A digest is acted on from its own room alone, though another room was told of the same problems: in words and by button.
+func TestAnotherRoomsDigest(t *testing.T) {
+	for _, h := range []Heard{
+		{Text: "ack all yes", Room: "db", ParentID: "DIGEST"},
+		{Text: "ack all", Room: "db", ParentID: "DIGEST"},
+		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "db"},
+		{Text: "ack all yes", Direct: true, ParentID: "DIGEST"},
+		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Direct: true},
+		{Button: &Button{Action: buttonAckAll, Key: "", MessageID: "CARD"}, Room: "noc"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.digested(6)
+			for k := range w.problems {
+				w.posts = append(w.posts, store.Post{Key: k, Room: "db", Open: true, Cursor: store.Cursor{RootID: "ROOT"}})
+			}
+			r := w.start(t)
+			defer r.stop()
+			r.hears("M1", h)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Empty(t, append(w.calls("main"), w.calls("lab")...), h)
+			require.Equal(t, store.CommandFailed, w.command("M1").State, h)
+			require.Len(t, w.answers(), 1)
+			if h.Button != nil {
+				require.NotEqual(t, "DIGEST", w.notices[0].ParentID, "the button's key is a stranger's")
+			}
+		})
+	}
+}
+
+// The answer to a press goes into the thread of its problem, or of its card, whatever is wrong with it.
+func TestAFaultyPressIsAnsweredInTheProblemsThread(t *testing.T) {
+	for _, c := range []struct {
+		button Button
+		thread string
+	}{
+		{Button{Action: "comment", Key: "main/4711", MessageID: "CARD-OLD"}, "ROOT-main/4711@noc"}, // without words
+		{Button{Action: "comment", Key: "main/4711", Comment: " \u200b ", MessageID: "CARD-OLD"}, "ROOT-main/4711@noc"},
+		{Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-OLD"}, "ROOT-main/4711@noc"},
+		{Button{Action: "ack", Key: "nonsense", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"},
+		{Button{Action: "ack", Key: "", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"},
+		{Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"}, // another room's problem
+		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-NOBODY-KNOWS"}, "CARD-NOBODY-KNOWS"},
+		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-main/5000@db"}, "CARD-main/5000@db"}, // another room's thread
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			r.hears("M1", Heard{Button: &c.button, Room: "noc", ParentID: c.button.MessageID})
+			synctest.Wait()
+			require.Len(t, w.answers(), 1)
+			require.Equal(t, c.thread, w.notices[0].ParentID, c.button)
+			require.Contains(t, w.answers()[0], "❔ Alice Example: ", "the room doesn't see who pressed")
+			require.Empty(t, w.calls("main"))
+		})
+	}
+}
+
+// Every burst of commands is answered with a warning, not only the first.
+func TestEachBurstIsWarnedOfOnce(t *testing.T) {
+	var l limiter
+	now := time.Date(2026, 11, 24, 14, 0, 0, 0, time.UTC)
+	for burst := range 3 {
+		warned := 0
+		for range perMinute + 20 {
+			if _, warn := l.allow("alice@example.com", now); warn {
+				warned++
+			}
+		}
+		require.Equal(t, 1, warned, "burst %d", burst)
+		now = now.Add(2 * time.Minute)
+	}
+}
+
+// Every time in an answer has its date where that isn't today's.
+func TestAnswersTellTheDay(t *testing.T) {
+	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
+	p := alert.Problem{Acknowledged: true, Timeline: []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}}
+	tokyo := time.FixedZone("JST", 9*3600)
+	for name, tell := range map[string]func(now time.Time, loc *time.Location) string{
+		"acknowledged already": func(now time.Time, loc *time.Location) string {
+			return doneEarlier(p, Request{Verb: Ack}, false, false, now, loc)
+		},
+		"waiting": func(now time.Time, loc *time.Location) string { return waiting("main", at, "is away", now, loc) },
+		"expired": func(now time.Time, loc *time.Location) string {
+			return expired(attempt{}, Request{Verb: Ack}, at, false, now, loc)
+		},
+		"lost": func(now time.Time, loc *time.Location) string {
+			return lost(store.Command{CreatedAt: at}, now, loc)
+		},
+	} {
+		require.Contains(t, tell(at.Add(time.Hour), nil), " 14:03 UTC"[1:], name)
+		require.NotContains(t, tell(at.Add(time.Hour), nil), "Nov", name)
+		require.Contains(t, tell(at.Add(24*time.Hour), nil), "24 Nov 14:03 UTC", name)
+		require.Contains(t, tell(at.Add(-24*time.Hour), nil), "24 Nov 14:03 UTC", name)
+		require.Contains(t, tell(at.Add(2*time.Hour), tokyo), "24 Nov 23:03 JST", name)
+		require.Contains(t, tell(at.Add(-400*24*time.Hour), nil), "24 Nov 2026 14:03 UTC", name)
+	}
+}
+
+// What Zabbix refuses to do for a press is answered to the person by name; what was said has its own thread.
+func TestARefusalOfAPressNamesThePerson(t *testing.T) {
+	for _, c := range []struct {
+		heard Heard
+		want  string
+	}{
+		{Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}, "🚫 Alice Example: Couldn't close"},
+		{Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "🚫 Couldn't close"},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}
+			r.hears("M1", c.heard)
+			synctest.Wait()
+			require.Len(t, w.answers(), 1)
+			require.Contains(t, w.answers()[0], c.want)
+		})
+	}
+}
