@@ -282,7 +282,7 @@ func TestWhoIsAnswered(t *testing.T) {
 		r.pass(time.Minute)
 		require.Empty(t, r.acks())
 		require.Len(t, r.answersTo("noc", viewer.ID), 1)
-		require.Contains(t, r.answersTo("noc", viewer.ID)[0], "needs the role operator; yours in this room is viewer")
+		require.Contains(t, r.answersTo("noc", viewer.ID)[0], "needs the role operator. Your role in this room is viewer")
 		require.Empty(t, r.answersTo("noc", stranger.ID))
 		require.Empty(t, r.answersTo("lobby", lobby.ID))
 		require.Empty(t, r.answersTo(direct, whisper.ID))
