@@ -405,7 +405,7 @@ func TestUnreadableInTheRoom(t *testing.T) {
 			said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 			r.pass(time.Minute)
 			require.Len(t, r.acks(), 1, "%d", status)
-			require.Contains(t, r.answersTo("noc", said.ID)[0], "acknowledged")
+			require.Contains(t, r.answersTo("noc", said.ID)[0], "Acknowledged")
 		})
 	}
 	for _, status := range []int{403, 404, 409, 400} {

@@ -35,10 +35,10 @@ func TestEditedMessages(t *testing.T) {
 		state store.CommandState // of the last version
 		says  string             // in the last version's outcome
 	}{
-		"misspelt, then right":             {versions{"akc 4711", "ack 4711"}, 1, store.CommandDone, "acknowledged"},
-		"misspelt twice, then right":       {versions{"akc 4711", "akk 4711", "ack 4711"}, 1, store.CommandDone, "acknowledged"},
-		"an id that the room doesn't know": {versions{"ack 9999", "ack 4711"}, 1, store.CommandDone, "acknowledged"},
-		"no id":                            {versions{"ack", "ack 4711"}, 1, store.CommandDone, "acknowledged"},
+		"misspelt, then right":             {versions{"akc 4711", "ack 4711"}, 1, store.CommandDone, "Acknowledged"},
+		"misspelt twice, then right":       {versions{"akc 4711", "akk 4711", "ack 4711"}, 1, store.CommandDone, "Acknowledged"},
+		"an id that the room doesn't know": {versions{"ack 9999", "ack 4711"}, 1, store.CommandDone, "Acknowledged"},
+		"no id":                            {versions{"ack", "ack 4711"}, 1, store.CommandDone, "Acknowledged"},
 		"right, then other words":          {versions{"ack 4711", "ack 4711 on it"}, 1, store.CommandDone, "ignored: edited"},
 		"right, then another problem":      {versions{"ack 4711", "ack 4712"}, 1, store.CommandDone, "ignored: edited"},
 		"right, then misspelt":             {versions{"ack 4711", "akc 4711"}, 1, store.CommandDone, "ignored: edited"},
@@ -47,7 +47,7 @@ func TestEditedMessages(t *testing.T) {
 		"misspelt, delivered again":        {versions{"akc 4711", "akc 4711"}, 0, store.CommandDone, "ignored: edited (the words are the same)"},
 		"right, delivered thrice":          {versions{"akc 4711", "ack 4711", "ack 4711", "ack 4711"}, 1, store.CommandDone, "ignored: edited"},
 		"right, other words thrice":        {versions{"ack 4711", "ack 4712", "close 4712", "close 4712"}, 1, store.CommandDone, "ignored: edited"},
-		"delivered again, then right":      {versions{"akc 4711", "akc 4711", "ack 4711"}, 1, store.CommandDone, "acknowledged"},
+		"delivered again, then right":      {versions{"akc 4711", "akc 4711", "ack 4711"}, 1, store.CommandDone, "Acknowledged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world, r *relay) {
