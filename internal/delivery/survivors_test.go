@@ -1,0 +1,161 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+)
+
+// A problem that somebody acts on while it is gathered has a message of its own, and isn't in the digest.
+func TestActedOnBeforeItsDigestIsWritten(t *testing.T) {
+	for name, act := range map[string]func(*alert.Problem){
+		"acknowledged": ack, "commented": say("I look at it"), "more severe": severity(alert.Disaster),
+		"commented, then acknowledged": func(p *alert.Problem) { say("I look at it")(p); ack(p) },
+	} {
+		for _, after := range []time.Duration{0, 50 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond, time.Second} {
+			t.Run(name+" after "+after.String(), func(t *testing.T) {
+				inStorm(t, func(t *testing.T, w *world) {
+					w.rain(0, 20, nil)
+					w.pass(after)
+					w.rain(3, 4, act)
+					w.pass(30 * time.Second)
+					require.Zero(t, w.store.pending())
+					own := w.store.post(key(3), "noc")
+					require.NotEmpty(t, own.RootID)
+					require.Zero(t, own.Digest)
+					require.Len(t, w.digestTexts("noc"), 1)
+					require.NotContains(t, w.digestTexts("noc")[0], "main/3=")
+					require.Contains(t, w.digestTexts("noc")[0], "main/4=open")
+				})
+			})
+		}
+	}
+}
+
+// A digest's account forgets who left: the others stay as they are, whatever happens to it later.
+func TestAnAccountForgetsWhoLeft(t *testing.T) {
+	item := func(n int, open bool) render.DigestItem { return render.DigestItem{Key: key(n), Open: open} }
+	for _, leaves := range []int{0, 1, 4} {
+		a := &account{at: map[alert.Key]int{}}
+		for n := range 5 {
+			a.put(item(n, true))
+		}
+		left := []store.Post{{Key: key(leaves)}}
+		a.remove(left)
+		a.remove(left) // said twice
+		require.Len(t, a.items, 4)
+		for n := range 5 {
+			if n != leaves {
+				a.put(item(n, false))
+			}
+		}
+		require.Len(t, a.items, 4)
+		require.Equal(t, []alert.Key{key(leaves)}, a.take([]joining{{item: item(leaves, true)}}), "it isn't there any more")
+		a.put(item(leaves, true))
+		require.Len(t, a.items, 5)
+		for _, i := range a.items {
+			require.Equal(t, i.Key == key(leaves), i.Open)
+		}
+	}
+}
+
+// Problems that were gathered for no storm, and told by themselves, don't make the next storm older than
+// it is: it is gathered as long as any, and named in one message.
+func TestAStormAfterOneThatWasNone(t *testing.T) {
+	for _, pause := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, time.Hour} {
+		t.Run(pause.String(), func(t *testing.T) {
+			inWorld(t, func(o *Options) {
+				o.Rooms = func(room, route string) (RoomSettings, bool) {
+					s, ok := stormy(room, route)
+					s.Storm.Threshold = 10
+					return s, ok
+				}
+			}, func(t *testing.T, w *world) {
+				w.rain(0, 6, nil) // more than a burst, less than a storm
+				w.pass(pause)
+				require.Empty(t, w.digestTexts("noc"))
+				require.Zero(t, w.store.pending())
+				for n := range 4 {
+					w.rain(10+10*n, 20+10*n, nil)
+					w.pass(400 * time.Millisecond)
+				}
+				require.Empty(t, w.digestTexts("noc"), "it still rains")
+				w.pass(time.Minute)
+				require.Zero(t, w.store.pending())
+				require.Len(t, w.digestTexts("noc"), 1)
+				for n := range 40 {
+					require.Contains(t, w.digestTexts("noc")[0], key(10+n).String()+"=open")
+				}
+				require.NotContains(t, w.ops(), "edit", "it was told when all were there")
+			})
+		})
+	}
+}
+
+// racing is a store in which something happens to the problem between the two reads of a step.
+type racing struct {
+	*memStore
+	between func()
+}
+
+func (r *racing) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
+	posts, err := r.memStore.PostsOf(ctx, keys)
+	r.between()
+	return posts, err
+}
+
+func (r *racing) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	problems, err := r.memStore.Problems(ctx, keys)
+	r.between()
+	return problems, err
+}
+
+// What happens to a problem while it is looked at is told, also if nobody is woken for it.
+func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		told   bool
+		change func(*alert.Problem)
+		shows  string
+	}{
+		"resolved before it is told":  {false, resolve, "resolved"},
+		"resolved while an edit":      {true, resolve, "resolved"},
+		"commented before it is told": {false, say("on it"), "said:on it"},
+		"commented while an edit":     {true, say("on it"), "said:on it"},
+		"more severe":                 {true, severity(alert.Disaster), "sev=disaster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for skipped := range 8 { // reads before it happens
+				r := &racing{between: func() {}}
+				inWorld(t, func(o *Options) { r.memStore = o.Store.(*memStore); o.Store = r }, func(t *testing.T, w *world) {
+					if tc.told {
+						w.fold(1, nil, "noc")
+						w.pass(10 * time.Second)
+					}
+					n, once := 0, sync.OnceFunc(func() { w.store.fold(key(1), tc.change) })
+					r.between = func() {
+						if n++; n > skipped {
+							once()
+						}
+					}
+					if tc.told {
+						w.fold(1, say("first"))
+					} else {
+						w.fold(1, nil, "noc")
+					}
+					w.pass(2 * time.Minute)
+					require.Zero(t, w.store.pending())
+					if n > skipped {
+						require.Contains(t, w.texts("noc")[0], tc.shows, "%d reads before", skipped)
+					}
+				})
+			}
+		})
+	}
+}
