@@ -77,6 +77,7 @@ func (b *bot) take(tasks []*task, found bool) {
 		known.version = max(known.version, t.version)
 		if known.post != nil {
 			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
+			let := known.post.hold.After(now) && !t.post.hold.After(now)
 			waits, comes := b.rehold(known, t.post.hold, t.class == classNew, now)
 			if waits {
 				continue
@@ -84,7 +85,7 @@ func (b *bot) take(tasks []*task, found bool) {
 			if comes {
 				arrived[t.room] = append(arrived[t.room], known)
 			}
-			news = news || comes
+			news = news || let
 			b.reconsider(known)
 		}
 		if news {

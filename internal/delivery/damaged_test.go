@@ -99,11 +99,19 @@ func TestADigestWithAProblemThatCannotBeRead(t *testing.T) {
 				w.pass(10 * time.Second)
 				require.Len(t, w.digestTexts("noc"), 1)
 				for n := range 20 {
-					require.Contains(t, w.digestTexts("noc")[0], key(n).String()+"=")
+					require.Contains(t, w.digestTexts("noc")[0], key(n).String()+"=open")
 				}
 				require.Zero(t, w.store.pending())
+				require.Equal(t, len(broken), strings.Count(w.digestTexts("noc")[0], "+unreadable"))
 
-				w.rain(0, 20, resolve)
+				w.stop()
+				w.start()
+				w.rain(0, 10, resolve)
+				w.pass(10 * time.Minute)
+				for n := range 20 {
+					require.Contains(t, w.digestTexts("noc")[0], key(n).String()+map[bool]string{true: "=resolved", false: "=open"}[n < 10])
+				}
+				w.rain(10, 20, resolve)
 				w.pass(10 * time.Minute)
 				require.NotContains(t, w.digestTexts("noc")[0], "=open")
 				require.Zero(t, w.store.pending())

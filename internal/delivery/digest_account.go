@@ -128,7 +128,7 @@ func (b *bot) accountOf(l lives, t *task, d store.Digest) (*account, bool) {
 		a = &account{at: map[alert.Key]int{}, flap: d.Flap != ""}
 	}
 	a.waiting = append(a.waiting, joined.waiting...)
-	return a, b.fill(l, a, a.take(joined.posts))
+	return a, b.fill(l, d.Room, a, a.take(joined.posts))
 }
 
 // keep puts an account back, made anew where it lacks any.
@@ -142,7 +142,7 @@ func (b *bot) keep(l lives, t *task, d store.Digest, a *account) (*account, bool
 			return nil, false
 		}
 		a = &account{at: make(map[alert.Key]int, len(keys)), items: make([]render.DigestItem, 0, len(keys)), waiting: a.waiting, flap: a.flap}
-		if !b.fill(l, a, keys) {
+		if !b.fill(l, d.Room, a, keys) {
 			return nil, false
 		}
 		a.pruned = max(0, a.lacks(d))
@@ -152,10 +152,10 @@ func (b *bot) keep(l lives, t *task, d store.Digest, a *account) (*account, bool
 }
 
 // fill reads problems in batches, and keeps of each only what is told.
-func (b *bot) fill(l lives, a *account, keys []alert.Key) bool {
+func (b *bot) fill(l lives, room string, a *account, keys []alert.Key) bool {
 	for batch := range slices.Chunk(keys, digestBatch) {
-		problems, _, ok := b.problems(l.begin, "reading a digest's problems", batch)
-		if !ok {
+		problems, broken, ok := b.problems(l.begin, "reading a digest's problems", batch)
+		if !ok || broken != nil && !b.standIns(l, room, batch, problems) {
 			return false
 		}
 		for _, k := range batch {
@@ -165,4 +165,19 @@ func (b *bot) fill(l lives, a *account, keys []alert.Key) bool {
 		}
 	}
 	return true
+}
+
+// standIns puts in those problems of a room that can't be read.
+func (b *bot) standIns(l lives, room string, keys []alert.Key, into map[alert.Key]alert.Problem) bool {
+	return b.persist(l.begin, "reading the posts of problems that can't be read", func(ctx context.Context) error {
+		posts, err := b.Store.PostsOf(ctx, keys)
+		for k, of := range posts {
+			for _, p := range of {
+				if _, readable := into[k]; !readable && p.Room == room {
+					into[k] = standIn(p)
+				}
+			}
+		}
+		return err
+	})
 }

@@ -47,7 +47,7 @@ func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 	any.Threshold = len(changed)
 	may := map[alert.Key]alert.Problem{}
 	for batch := range slices.Chunk(changed, digestBatch) {
-		problems, _, ok := b.problems(l.begin, "reading a digest's problems", keysOf(batch))
+		problems, broken, ok := b.problems(l.begin, "reading a digest's problems", keysOf(batch))
 		if !ok {
 			return m, false
 		}
@@ -56,8 +56,10 @@ func (b *bot) members(l lives, t *task, d store.Digest) (m members, ok bool) {
 			may[post.Key] = problems[post.Key]
 		}
 		for _, post := range batch {
-			p := problems[post.Key]
-			p.Key = post.Key
+			p, readable := problems[post.Key]
+			if p.Key = post.Key; !readable && broken != nil {
+				p = standIn(post)
+			}
 			a.put(b.Render.DigestItem(p))
 			if revision := max(p.Revision, post.Desired); revision > post.Delivered {
 				m.shown = append(m.shown, shownBy(d, p, post, settings, revision))

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -278,7 +279,7 @@ func (plainRenderer) Actions(p alert.Problem) string {
 }
 
 func (plainRenderer) DigestItem(p alert.Problem) render.DigestItem {
-	return render.DigestItem{Key: p.Key, Title: "problem", Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
+	return render.DigestItem{Key: p.Key, Title: cmp.Or(p.Name, "problem"), Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
 }
 
 // Digest names every problem, and says that it does up to three of them.
@@ -294,6 +295,9 @@ func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 		state := "open"
 		if !i.Open {
 			state = "resolved"
+		}
+		if i.Title == unreadable {
+			state += "+unreadable"
 		}
 		if i.Acked {
 			state += "+ack"

@@ -80,6 +80,19 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 	return found, errors.Join(broken, other), ok
 }
 
+// unreadable stands for the name of a problem that can't be read.
+const unreadable = "(this problem can't be read)"
+
+// standIn is what a digest tells of a problem that can't be read: what its post says.
+func standIn(p store.Post) alert.Problem {
+	problem := alert.Problem{Key: p.Key, State: alert.StateResolved}
+	problem.Origin, problem.Name, problem.Severity, problem.OpenedAt = alert.OriginTrigger, unreadable, p.Severity, p.OpenedAt
+	if p.Open {
+		problem.State = alert.StateOpen
+	}
+	return problem
+}
+
 // save writes how far a task, or a digest, got. Where the store rejects that, the task is skipped
 // until the relay starts again: each further attempt would say once more what the room was told already.
 func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {

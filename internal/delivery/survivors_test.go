@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestActedOnBeforeItsDigestIsWritten(t *testing.T) {
 					w.rain(0, 20, nil)
 					w.pass(after)
 					w.rain(3, 4, act)
-					w.pass(30 * time.Second)
+					w.pass(20 * time.Second) // before the next rescan
 					require.Zero(t, w.store.pending())
 					own := w.store.post(key(3), "noc")
 					require.NotEmpty(t, own.RootID)
@@ -158,4 +159,44 @@ func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A problem that was held back and may be told sooner after all takes its turn among those that came
+// then: it is neither older nor younger, and others that keep coming don't go before it for ever.
+func TestWhatIsLetGoTakesItsTurn(t *testing.T) {
+	inWorld(t, func(o *Options) {
+		o.RateLimit = 1
+		o.Rooms = func(room, route string) (RoomSettings, bool) {
+			s, ok := stormy(room, route)
+			s.Storm.Threshold, s.Storm.Window = 1000, 0
+			return s, ok
+		}
+	}, func(t *testing.T, w *world) {
+		w.webex.took = 990 * time.Millisecond
+		w.webex.set(func(f *fakeWebex) { // the pace doesn't grow
+			f.meet = func(c aCall) *trouble { return nil }
+		})
+		w.later(1, 2, time.Now().Add(8*time.Hour))
+		for n := range 30 {
+			w.rain(100+n, 101+n, nil)
+		}
+		w.pass(5 * time.Second)
+		w.tell(1, 2, time.Time{})
+		w.d.Notify([]store.Post{w.store.post(key(1), "noc")})
+		let := time.Now()
+		for n := range 120 {
+			w.rain(200+n, 201+n, nil)
+			w.pass(250 * time.Millisecond)
+		}
+		place := func(n int) int {
+			for i, c := range w.webex.seen() {
+				if c.op == "post" && c.parent == "" && strings.HasPrefix(c.markdown, key(n).String()+" ") {
+					return i
+				}
+			}
+			return 1 << 20
+		}
+		require.Less(t, place(1), place(220), "those that came after it come after it: %v", time.Since(let))
+		require.Greater(t, place(1), place(110), "those that came before it come before it")
+	})
 }
