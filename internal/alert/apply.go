@@ -22,13 +22,14 @@ import (
 //   - The tellings of one update are put together by looking at all of them.
 func Apply(p Problem, e Event) (Problem, Change) {
 	was := p
+	told := !e.Opened.IsZero()
 	e = normalise(e)
 	if p.Key == (Key{}) {
 		p.Key = e.Key
 	}
 	known := p.knew(e)
 	bookkeeping := p.takeStates(e)
-	bookkeeping = p.takeTimes(e) || bookkeeping
+	bookkeeping = p.takeTimes(e, told) || bookkeeping
 	bookkeeping = p.takeFacts(e) || bookkeeping
 	bookkeeping = p.takeSendTo(e) || bookkeeping
 	changed := p.takePieces(tellings(e))
@@ -186,14 +187,17 @@ func number(b bool) int {
 	return 0
 }
 
-// takeTimes takes when the problem began and when it ended.
-func (p *Problem) takeTimes(e Event) bool {
+// takeTimes takes when the problem began, which its event told or not, and when it ended.
+func (p *Problem) takeTimes(e Event, told bool) bool {
 	class := rankOf(e)
 	if e.Exact {
 		class += exact
 	}
 	received := micro(e.ReceivedAt)
 	opened, ended := clock{class, received, micro(e.Opened)}, clock{class, received, micro(e.ResolvedAt)}
+	if !told {
+		opened.Class = rankNone // a guess: worse than what any other event tells
+	}
 	if o := e.Observation; o != nil && e.Kind == KindObservation {
 		class, received = rankObservation+exact, micro(o.At)
 		opened, ended = clock{}, clock{class, received, micro(o.ResolvedAt)}
@@ -277,7 +281,7 @@ func (p *Problem) derive() {
 	// A problem that Zabbix tells again after the note (its host is enabled again, or another
 	// action goes on) isn't let go; one that is resolved has no escalation to cancel.
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
-	p.Gone = !m.Resolved && p.canBeGone() && m.Observation.Gone
+	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && m.Observation.Gone)
 	p.CanClose = m.Observation.CanClose && !m.Observation.Gone
 	p.HeldBack = m.Observation.HeldBack && !m.Problem
 	p.Severity = Severity(m.Severity.Value)
@@ -314,6 +318,8 @@ func (p *Problem) endedAt() time.Time {
 		return time.Time{}
 	case p.Merge.Resolved:
 		return p.Merge.ResolvedAt.time()
+	case p.Merge.Superseded != 0:
+		return fromMicro(p.Merge.Superseded)
 	case p.canBeGone():
 		return fromMicro(p.Merge.GoneAt)
 	default:

@@ -10,14 +10,15 @@ import (
 // that was told, by a total order, and that is why the order of arrival
 // doesn't matter. Its JSON names are short: it is stored with every problem.
 type Merge struct {
-	Problem   bool  `json:"p,omitempty"`  // the problem event itself came
-	Recovery  bool  `json:"r,omitempty"`  // the recovery event itself came
-	Confirmed bool  `json:"c,omitempty"`  // the API knew it
-	Cancelled int64 `json:"x,omitempty"`  // when the escalation was cancelled, by the earliest note
-	Released  int64 `json:"xl,omitempty"` // the same by the latest note
-	Alive     int64 `json:"al,omitempty"` // when Zabbix last made a message of the problem itself
-	Clock     int64 `json:"cl,omitempty"` // up to when suppressions that end by themselves have ended
-	Resolved  bool  `json:"e,omitempty"`  // something said that it is over
+	Problem    bool  `json:"p,omitempty"`  // the problem event itself came
+	Recovery   bool  `json:"r,omitempty"`  // the recovery event itself came
+	Confirmed  bool  `json:"c,omitempty"`  // the API knew it
+	Cancelled  int64 `json:"x,omitempty"`  // when the escalation was cancelled, by the earliest note
+	Released   int64 `json:"xl,omitempty"` // the same by the latest note
+	Alive      int64 `json:"al,omitempty"` // when Zabbix last made a message of the problem itself
+	Clock      int64 `json:"cl,omitempty"` // up to when suppressions that end by themselves have ended
+	Superseded int64 `json:"su,omitempty"` // when a later problem with its event id began
+	Resolved   bool  `json:"e,omitempty"`  // something said that it is over
 
 	Opened     clock `json:"o,omitzero"`
 	ResolvedAt clock `json:"d,omitzero"`

@@ -52,6 +52,8 @@ type Problem struct {
 	Key    Key    `json:"key"`
 	Origin Origin `json:"origin"`
 	State  State  `json:"state"`
+	// Generation is how many problems had its event id before it: Key.Earlier has them.
+	Generation int `json:"generation,omitempty"`
 	// Revision counts the changes that a room could see, from 1. It depends on
 	// the order of arrival, as Entry.Seq does.
 	Revision int64 `json:"revision"`

@@ -267,6 +267,19 @@ func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
+	var earlier []alert.Key // a database that was made anew: see alert.Relation
+	for _, p := range k.Problems {
+		for n := range p.Generation {
+			earlier = append(earlier, p.Key.Earlier(n+1))
+		}
+	}
+	if len(earlier) > 0 {
+		more, err := l.opts.Store.Problems(ctx, earlier)
+		if err != nil {
+			return k, fmt.Errorf("reading earlier problems: %w", err)
+		}
+		maps.Copy(k.Problems, more)
+	}
 	// In a storm nearly all are new, and have no posts.
 	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {
 		return k, fmt.Errorf("reading posts: %w", err)
@@ -340,6 +353,10 @@ func (l *Ledger) note(r Result) {
 		if r.Entry.Kind == store.EntryEvent {
 			l.opts.Metrics.count(r)
 			l.noteSendTo(r)
+		}
+		if r.Replaced != "" {
+			l.opts.Log.Warn("an event id came back as another problem, and the earlier one is closed as gone: was Zabbix's database made anew, or do two servers send as one source?",
+				"key", r.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
 		}
 		level := slog.LevelInfo
 		if r.Duplicate || r.Entry.Kind == store.EntryObservation {

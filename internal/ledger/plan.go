@@ -56,6 +56,7 @@ type Result struct {
 	Duplicate bool
 	Change    alert.Change
 	SendTo    string // {ALERT.SENDTO}
+	Replaced  string // name of the problem that had the event id before
 	SetAside  string
 	Test      bool
 }
@@ -146,7 +147,7 @@ func (b *batch) add(item *Item) {
 		b.out.Results = append(b.out.Results, r)
 		return
 	}
-	r.Change, r.Duplicate = e.change, e.change.Duplicate
+	r.Change, r.Duplicate, r.Replaced = e.change, e.change.Duplicate, e.replaced
 	b.out.Fold.Applied = append(b.out.Fold.Applied, item.Entry.ID)
 	b.out.Fold.Notices = append(b.out.Fold.Notices, e.notices...)
 	b.out.Results = append(b.out.Results, r)
@@ -158,7 +159,8 @@ func (b *batch) add(item *Item) {
 		b.learned[r.Key] = true
 		b.out.Learned = append(b.out.Learned, r.Key)
 	}
-	b.take(r.Key, e)
+	b.archive(e.old)
+	b.take(e.key(r.Key), e)
 	b.open(e.opened)
 }
 
@@ -184,6 +186,17 @@ type effect struct {
 	touched []string     // rooms whose posts are to be written
 	notices []store.Notice
 	opened  []Opening
+	// old are problems that another one took the event id of, or was found to have taken it of.
+	old      []superseded
+	replaced string // the name of such a one, where that is news
+}
+
+// key is that of the problem which the entry changed; other where it changed none.
+func (e *effect) key(other alert.Key) alert.Key {
+	if e.problem.Key != (alert.Key{}) {
+		return e.problem.Key
+	}
+	return other
 }
 
 func (b *batch) effect(item *Item) (e effect, err error) {
@@ -209,6 +222,12 @@ func (b *batch) effect(item *Item) (e effect, err error) {
 		return e, nil
 	}
 	was := b.problem(key)
+	switch was.Relation(item.Decoded.Event) {
+	case alert.Later:
+		was = b.supersede(&e, was, item.Decoded.Event)
+	case alert.Earlier:
+		was = b.overtaken(&e, was, item.Decoded.Event)
+	}
 	e.problem, e.change = alert.Apply(was, item.Decoded.Event)
 	b.tell(&e, was, item.Decoded)
 	return e, nil
@@ -270,7 +289,7 @@ func (b *batch) tell(e *effect, was alert.Problem, d Decoded) {
 // tellable says whether rooms are to hear of the problem by this event.
 func tellable(p alert.Problem, d Decoded, change alert.Change) bool {
 	switch {
-	case p.HeldBack || p.Gone:
+	case p.HeldBack || p.Gone || p.Superseded():
 		return false
 	case d.Event.Kind == alert.KindProblem || d.Event.Kind == alert.KindOccurrence:
 		return true // also a duplicate: the same event to another address is news for another room

@@ -82,6 +82,13 @@ func (w *world) planItems(items ...Item) Outcome {
 }
 
 func (w *world) keep(f store.Fold) {
+	for _, m := range f.Moved {
+		for _, p := range w.known.Posts[m.From] {
+			p.Key = m.To
+			w.known.Posts[m.To] = append(w.known.Posts[m.To], p)
+		}
+		delete(w.known.Posts, m.From)
+	}
 	for _, p := range f.Problems {
 		w.known.Problems[p.Key] = p
 	}

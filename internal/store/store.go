@@ -231,8 +231,12 @@ type Command struct {
 	Detail    []byte // what the command package needs to go on after a restart
 }
 
+// Move gives all posts of a problem to another key.
+type Move struct{ From, To alert.Key }
+
 // Fold is one transaction of the ledger.
 type Fold struct {
+	Moved    []Move           // done first
 	Applied  []int64          // journal entries that are done with
 	SetAside map[int64]string // journal entries that can't be applied, with the reason
 	Problems []alert.Problem  // to write whole
@@ -333,7 +337,8 @@ type Store interface {
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]Post, error)
 	// SavePost writes a post's cursor, and clears DirtySince when
 	// Delivered reaches Desired as it stands in the store by then. With its first RootID
-	// Desired is the problem's revision: what was told isn't held back any more. ErrNotFound.
+	// Desired is the problem's revision: what was told isn't held back any more. ErrNotFound, also
+	// where the cursor's root shows another problem by now (Fold.Moved).
 	SavePost(ctx context.Context, key alert.Key, room string, c Cursor) error
 	// PostByMessage finds the post that the message with this Webex id shows or showed: as its
 	// root or card, also one that was replaced since, or a notice in the thread of one. It is

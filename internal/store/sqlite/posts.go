@@ -251,10 +251,11 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 			UPDATE posts SET state = ?, delivered = ?, shown = ?, told_seq = ?, root_id = ?, root_hash = ?, card_id = ?, card_actions = ?,
 				edits = ?, digest = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?, delivered_at = ?,
 				dirty_since = CASE WHEN ? >= desired THEN 0 ELSE dirty_since END
-			WHERE event_id = ? AND source = ? AND room = ?`,
+			WHERE event_id = ? AND source = ? AND room = ?
+				AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = ? AND m.source = posts.source AND m.event_id GLOB posts.event_id || '~*')`,
 			string(c.State), c.Delivered, c.Shown, c.ToldSeq, c.RootID, c.RootHash, c.CardID, c.CardActions,
 			c.Edits, c.Digest, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.DeliveredAt),
-			c.Delivered, key.EventID, key.Source, room)
+			c.Delivered, key.EventID, key.Source, room, c.RootID)
 		if err == nil && n == 0 {
 			return fmt.Errorf("post of %s in %s: %w", key, room, store.ErrNotFound)
 		}

@@ -36,6 +36,9 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	}
 	var rooms map[string]*gathering
 	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
+		if err := t.move(f.Moved); err != nil {
+			return err
+		}
 		if rooms, err = t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
 			return err
 		}
@@ -56,6 +59,19 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		say(f.Posts, rooms)
 	}
 	return err
+}
+
+// move gives posts to another key, with the messages that show them.
+func (t *tx) move(moves []store.Move) error {
+	for _, m := range moves {
+		for _, table := range []string{"posts", "messages"} {
+			if _, err := t.exec(`UPDATE `+table+` SET event_id = ?, source = ? WHERE event_id = ? AND source = ?`,
+				m.To.EventID, m.To.Source, m.From.EventID, m.From.Source); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // foldInsert writes problems and posts.

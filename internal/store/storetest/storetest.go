@@ -36,6 +36,7 @@ func Run(t *testing.T, open Opener) {
 		"posts/cursor and ledger":   testPosts,
 		"posts/due":                 testDuePosts,
 		"posts/dirty since":         testDirtySince,
+		"posts/moved":               testMovedPosts,
 		"posts/held back":           testHeldBackWhileTold,
 		"posts/pending":             testPendingPosts,
 		"messages/replaced":         testReplacedMessages,
