@@ -17,20 +17,7 @@ func (r *Relay) admin(gatherer prometheus.Gatherer, api *adminAPI) http.Handler 
 	mux.Handle("/v1/", api.handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
-		if r.draining.Load() {
-			say(w, http.StatusServiceUnavailable, "draining")
-			return
-		}
-		ctx, cancel := context.WithTimeout(req.Context(), 2*time.Second)
-		defer cancel()
-		if err := r.store.Ping(ctx); err != nil {
-			r.log.Warn("not ready", "error", err)
-			say(w, http.StatusServiceUnavailable, "the store can't be written to")
-			return
-		}
-		say(w, http.StatusOK, "ready")
-	})
+	mux.Handle("GET /readyz", &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})
 	return mux
 }
 
