@@ -245,6 +245,54 @@ func TestPruneInPieces(t *testing.T) {
 	require.Equal(t, 20, n)
 }
 
+// Problems are searched for before the writer's turn: one that is needed by then stays.
+func TestPruneLooksAgain(t *testing.T) {
+	needed := map[string]func(t *testing.T, s *Store, key alert.Key){
+		"nothing happened": nil,
+		"it is open again": func(t *testing.T, s *Store, key alert.Key) {
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: key, State: alert.StateOpen}}}))
+		},
+		"it was written just now": func(t *testing.T, s *Store, key alert.Key) {
+			s.clock = func() time.Time { return time.Now().Add(time.Hour) }
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: key, State: alert.StateResolved}}}))
+		},
+		"its room is to be told": func(t *testing.T, s *Store, key alert.Key) {
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Posts: []store.Post{{Key: key, Room: "noc", Desired: 2}}}))
+		},
+		"its post is a dead letter": func(t *testing.T, s *Store, key alert.Key) {
+			require.NoError(t, s.SavePost(t.Context(), key, "noc", store.Cursor{State: store.PostDead, DeadAt: time.Now()}))
+		},
+		"it was removed": func(t *testing.T, s *Store, _ alert.Key) {
+			later := time.Now().Add(time.Minute)
+			_, err := s.Prune(t.Context(), later, later, later, 0)
+			require.NoError(t, err)
+		},
+	}
+	for name, happens := range needed {
+		t.Run(name, func(t *testing.T) {
+			s := openHere(t)
+			key, before := alert.Key{Source: "main", EventID: "1"}, micro(time.Now().Add(time.Minute))
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: key, State: alert.StateResolved}}, Posts: []store.Post{{Key: key, Room: "noc"}}}))
+			ids, err := query(t.Context(), s, "search", scanID, prunableProblems, before, 10)
+			require.NoError(t, err)
+			require.Len(t, ids, 1)
+			if happens != nil {
+				happens(t, s, key)
+			}
+			var removed int
+			require.NoError(t, s.write(t.Context(), "prune", func(t *tx) (err error) {
+				_, removed, err = t.pruneProblems(ids, before)
+				return err
+			}))
+			if happens == nil {
+				require.Equal(t, 2, removed, "the problem and its post")
+			} else {
+				require.Zero(t, removed)
+			}
+		})
+	}
+}
+
 // What is asked all the time costs the same however much is stored: nothing
 // walks through a table, only through indexes that hold no more than what is asked for.
 func TestPlans(t *testing.T) {
@@ -264,6 +312,7 @@ func TestPlans(t *testing.T) {
 		"pending digests": `SELECT ` + digestColumns + ` FROM (` + pendingDigests + `) p CROSS JOIN digests d ON d.id = p.id`,
 		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC LIMIT 1`,
 		"due posts":       duePosts,
+		"is prunable":     isPrunable,
 		"to ask about":    unobservedProblems,
 		"worst problems":  `SELECT p.doc FROM problems p WHERE p.open = 1 ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {

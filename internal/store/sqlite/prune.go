@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -13,41 +14,54 @@ const prunePiece = 32
 // their turn.
 func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error) {
 	removed := 0
+	var over []int64
 	for _, one := range []struct {
 		before time.Time
 		remove func(t *tx, before int64, limit int) (found, removed int, err error)
+		search func(before int64, limit int) error // before the turn is asked for
 	}{
 		{journalBefore, func(t *tx, before int64, limit int) (int, int, error) {
 			n, last, err := t.pruneJournal(s.pruned.Load(), before, limit)
 			t.then = func() { s.pruned.Store(last) }
 			return n, n, err
-		}},
+		}, nil},
 		// The entry goes first, while the table beside it still names it.
 		{auditBefore, removing(`DELETE FROM journal WHERE id IN (
 			SELECT a.id FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
 			WHERE j.received_at < ? ORDER BY a.id LIMIT ?)`,
-			`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`)},
+			`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`), nil},
 		{problemsBefore, removing(`DELETE FROM notices WHERE id IN (
-			SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`)},
+			SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`), nil},
 		{auditBefore, removing(`DELETE FROM commands WHERE id IN (
-			SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`)},
-		{problemsBefore, (*tx).pruneProblems},
+			SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`), nil},
+		{
+			problemsBefore,
+			func(t *tx, before int64, _ int) (int, int, error) { return t.pruneProblems(over, before) },
+			func(before int64, limit int) (err error) {
+				over, err = query(ctx, s, "find problems to prune", scanID, prunableProblems, before, limit)
+				return err
+			},
+		},
 		// A digest goes with the last of its posts.
 		{problemsBefore, removing(`DELETE FROM digests WHERE id IN (
 			SELECT id FROM digests d WHERE d.created_at < ? AND NOT (` + digestNeeded + `)
 				AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
-			ORDER BY d.created_at LIMIT ?)`)},
+			ORDER BY d.created_at LIMIT ?)`), nil},
 	} {
 		for left := limit; left > 0 || limit <= 0; {
 			piece, found, gone := prunePiece, 0, 0
 			if limit > 0 {
 				piece = min(left, prunePiece)
 			}
-			err := s.write(ctx, "prune", func(t *tx) (err error) {
+			if one.search != nil {
+				if err := one.search(micro(one.before), piece); err != nil {
+					return removed, err
+				}
+			}
+			if err := s.write(ctx, "prune", func(t *tx) (err error) {
 				found, gone, err = one.remove(t, micro(one.before), piece)
 				return err
-			})
-			if err != nil {
+			}); err != nil {
 				return removed, err
 			}
 			removed += gone
@@ -120,20 +134,26 @@ const (
 	digestNeeded = `d.pending = 1 OR d.state = 'dead' OR d.list_dead_at > 0`
 	postNeeded   = behind + ` OR t.state = 'dead'
 		OR t.digest > 0 AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND (` + digestNeeded + ` OR ` + behindInDigest + `))`
-	prunableProblems = `
-		SELECT p.id FROM problems p
+	prunable = ` FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
-			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (` + postNeeded + `))
-		ORDER BY p.written_at LIMIT ?`
+			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (` + postNeeded + `))`
+	prunableProblems = `SELECT p.id` + prunable + ` ORDER BY p.written_at LIMIT ?`
+	isPrunable       = `SELECT 1` + prunable + ` AND p.id = ?`
 )
 
-// pruneProblems removes problems that don't go on, with their posts.
-func (t *tx) pruneProblems(before int64, limit int) (found, removed int, err error) {
-	ids, err := t.ids(prunableProblems, before, limit)
-	if err != nil {
-		return 0, 0, err
-	}
+func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }
+
+// pruneProblems removes problems that are over, with their posts. They were searched for
+// before the turn, since the search passes by all that dead letters keep: one that is needed
+// by now stays.
+func (t *tx) pruneProblems(ids []int64, before int64) (found, removed int, err error) {
 	for _, id := range ids {
+		var one int
+		if ok, err := t.one(isPrunable, []any{before, id}, &one); err != nil {
+			return 0, 0, err
+		} else if !ok {
+			continue
+		}
 		for _, what := range []string{
 			`DELETE FROM posts WHERE (event_id, source) = (SELECT event_id, source FROM problems WHERE id = ?)`,
 			`DELETE FROM problems WHERE id = ?`,

@@ -231,16 +231,3 @@ func (t *tx) one(query string, args []any, into ...any) (bool, error) {
 	}
 	return err == nil, err
 }
-
-// ids runs a query that gives whole numbers.
-func (t *tx) ids(query string, args ...any) ([]int64, error) {
-	st, err := t.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := st.QueryContext(context.Background(), args...)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) })
-}
