@@ -214,6 +214,15 @@ func TestCloseWhatIsGone(t *testing.T) {
 			z.Delete(id + 1)
 			z.Raise(z.Triggers()[1])
 		}, true, "I closed it here"},
+		"close, deleted, another one fails": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("fail-event:4702"))
+		}, true, "I closed it here"},
+		"close, deleted, its own fails": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			require.NoError(t, z.Break("fail-event:4701"))
+			require.NoError(t, z.Break("only:event.get"))
+		}, false, "⏳"},
 		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` ends it here."},
 		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
 		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},

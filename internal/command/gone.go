@@ -50,32 +50,31 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, t task, a attempt, r 
 }
 
 // isGone asks whether Zabbix no longer shows an event; blind says that it shows
-// none of the other problems that the relay knows, nor any event.
+// none of the other open problems that the relay knows, nor any event at all.
 func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone, blind bool, err error) {
+	found, err := l.zabbix.Observe(ctx, []string{key.EventID})
+	if err != nil || !found[key.EventID].Gone {
+		return false, false, err
+	}
 	others, err := e.o.Store.FindProblems(ctx, store.Filter{Source: key.Source, Open: true, Limit: witnesses})
 	if err != nil {
 		return false, false, err
 	}
-	ids := []string{key.EventID}
+	var ids []string
 	for _, p := range others {
 		if p.Key != key && (p.Origin == "" || p.Origin == alert.OriginTrigger) {
 			ids = append(ids, p.Key.EventID)
 		}
 	}
-	found, err := l.zabbix.Observe(ctx, ids)
-	if err != nil {
-		return false, false, err
+	if len(ids) == 0 {
+		return true, false, nil // there is nothing to compare with
 	}
-	o, known := found[key.EventID]
-	if !known || !o.Gone {
-		return false, false, nil
-	}
-	if len(ids) == 1 {
-		return true, false, nil // there is nobody to compare with
-	}
-	for _, id := range ids[1:] {
-		if other, known := found[id]; known && !other.Gone {
-			return true, false, nil
+	// One of them that makes the API fail decides nothing.
+	if found, err = l.zabbix.Observe(ctx, ids); err == nil {
+		for _, id := range ids {
+			if o, known := found[id]; known && !o.Gone {
+				return true, false, nil
+			}
 		}
 	}
 	shows, err := l.zabbix.ShowsAny(ctx)

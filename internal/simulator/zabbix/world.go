@@ -188,7 +188,11 @@ func New(opts Options) (*Server, error) {
 }
 
 // Version is the version that is played.
-func (s *Server) Version() string { return s.forms.version }
+func (s *Server) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forms.version
+}
 
 // Triggers are those that the server began with.
 func (s *Server) Triggers() []Trigger { return s.triggers }
