@@ -185,9 +185,12 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		z, c, log := simulated(t, "7.0.22")
 		require.NoError(t, z.Break("strip-header"))
 		act := func() error { return c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Message: "x"}) }
+		var told []bool
+		c.opts.HeaderStripped = func(stripped bool) { told = append(told, stripped) }
 		require.NoError(t, act())
 		require.NoError(t, z.SetVersion("7.2.13"))
 		require.Equal(t, NotAuthorised, KindOf(act()))
+		require.Equal(t, []bool{true, false}, told)
 		require.Contains(t, log.String(), "the Authorization header may not reach Zabbix")
 		require.False(t, c.HeaderStripped())
 		z.Mend()

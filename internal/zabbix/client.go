@@ -169,13 +169,12 @@ func (c *Client) ask(ctx context.Context) (release, error) {
 		return release{}, &Error{Method: method, Kind: Unreachable, Message: err.Error()}
 	}
 	c.mu.Lock()
-	was, stripped := c.version, c.body
+	was, body := c.version, c.body
 	c.version = v
-	c.body = c.body && was == v // another version is tried with the header first
 	c.mu.Unlock()
 	if was != v {
-		if stripped {
-			c.opts.HeaderStripped(false)
+		if body && v.since(7, 2) {
+			c.opts.HeaderStripped(false) // it says "Not authorized." there
 		}
 		c.opts.Log.Info("zabbix API", "url", c.display(), "version", v.text, "was", was.text)
 	}
