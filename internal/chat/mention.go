@@ -91,6 +91,9 @@ func textOf(source, person string) (text string, known bool, f found) {
 					b.WriteRune(mark)
 				}
 				return
+			case n.DataAtom == atom.A && !quoted && command.NamesEvent(attribute(n, "href")):
+				b.WriteString(linkText(n)) // a link to a problem says which one, whatever its text is
+				return
 			case !plain(n) && !quoted && hasText(n):
 				known = false
 			}
@@ -310,4 +313,20 @@ func containsName(text string, me webex.Person) bool {
 		rest = strings.TrimLeftFunc(rest[i:], isGap)
 	}
 	return false
+}
+
+// linkText is a link as markdown: its text and where it leads, or only that where the text is the same.
+func linkText(a *html.Node) string {
+	href := strings.TrimSpace(attribute(a, "href"))
+	var b strings.Builder
+	for n := range a.Descendants() {
+		if n.Type == html.TextNode {
+			b.WriteString(n.Data)
+		}
+	}
+	label := strings.Join(strings.Fields(strings.NewReplacer("[", "(", "]", ")").Replace(b.String())), " ")
+	if label == "" || label == href {
+		return href
+	}
+	return "[" + label + "](" + href + ")"
 }

@@ -119,6 +119,24 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
+// A link to a problem says which one, whatever its text is; other links are their text.
+func TestLinksToProblems(t *testing.T) {
+	bot := mention(relayBot.ID, "Alert Relay")
+	const href = "https://zabbix.example.com/tr_events.php?triggerid=1&amp;eventid=4712"
+	const link = "https://zabbix.example.com/tr_events.php?triggerid=1&eventid=4712"
+	for source, want := range map[string]string{
+		bot + ` ack <a href="` + href + `">` + href + `</a> on it`:                  "ack " + link + " on it",
+		bot + ` ack <a href="` + href + `">Zabbix</a> on it`:                        "ack [Zabbix](" + link + ") on it",
+		bot + ` ack <a href="` + href + `"><strong>Link [down]</strong> on sw1</a>`: "ack [Link (down) on sw1](" + link + ")",
+		bot + ` ack <a href="https://relay.example.com/m/main/4712">4712</a>`:       "ack [4712](https://relay.example.com/m/main/4712)",
+		bot + ` problems host=<a href="http://db1.example.com">db1.example.com</a>`: "problems host=db1.example.com",
+		bot + ` comment see <a href="https://wiki.example.com/page">the page</a>`:   "comment see the page",
+		`<blockquote><a href="` + href + `">Zabbix</a></blockquote>` + bot + ` ack`: "ack",
+	} {
+		require.Equal(t, want, read(webex.Message{HTML: source}, relayBot).text, source)
+	}
+}
+
 // Html in which own and quoted words can't be told apart asks for plain text.
 func TestUnclearFormatting(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")

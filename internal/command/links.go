@@ -34,8 +34,8 @@ func linkIn(text string) (target string, size int) {
 	return "", 0
 }
 
-// namesEvent says whether a link, wherever it leads, has an event id in it.
-func namesEvent(link string) bool {
+// NamesEvent says whether a link, wherever it leads, has an event id in it.
+func NamesEvent(link string) bool {
 	lower := strings.ToLower(link)
 	return strings.Contains(lower, "eventid") || strings.Contains(lower, "/m/")
 }

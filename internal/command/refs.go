@@ -123,6 +123,12 @@ var thousands = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
 func (n Names) read(text string, more bool) (keys []alert.Key, used int, ends bool) {
 	if target, size := linkIn(text); size > 0 {
 		key, ok := n.follow(target)
+		if label, _, _ := strings.Cut(strings.TrimPrefix(text[:size], "["), "]("); ok && text[0] == '[' {
+			// "[4712](…eventid=4713)" has two candidates.
+			if keys, _, _ := n.readLabelled(label, false); len(keys) > 0 && (len(keys) > 1 || keys[0].EventID != key.EventID) {
+				ok = false
+			}
+		}
 		if !ok {
 			return nil, 0, false
 		}
@@ -204,7 +210,7 @@ func (n Names) doubtIn(verb Verb, text string, more bool) string {
 	if target, size := linkIn(start); size > 0 {
 		// A link that leads to no problem of ours. In a comment it is what people write about, unless it
 		// has an event id.
-		if verb != Comment || namesEvent(target) {
+		if verb != Comment || NamesEvent(target) {
 			return start[:size]
 		}
 		return ""

@@ -109,6 +109,8 @@ func TestIDsAreReadHoweverTheyArePunctuated(t *testing.T) {
 		"close " + frontend:                                          {Refs: ids("main/4712")},
 		"close <" + frontend + ">. done":                             {Refs: ids("main/4712"), Text: "done"},
 		"close [Link down](" + frontend + ") done":                   {Refs: ids("main/4712"), Text: "done"},
+		"close [4712](" + frontend + "), 4713":                       {Refs: ids("main/4712", "4713")},
+		"close [Problem](" + frontend + ")":                          {Refs: ids("main/4712")},
 		"close " + frontend + ", 4713":                               {Refs: ids("main/4712", "4713")},
 		"close http://zabbix.example.com/ui/tr_events.php?eventid=4712":                 {Refs: ids("main/4712")},
 		"close zabbix.example.com/ui/tr_events.php?eventid=4712":                        {Refs: ids("main/4712")},
@@ -145,7 +147,7 @@ func TestAlmostAnIDIsAQuestion(t *testing.T) {
 		"https://zabbix.example.com/elsewhere/tr_events.php?eventid=4712", "https://zabbix.example.com@evil.example.net/ui/tr_events.php?eventid=4712",
 		"https://zabbix.example.com.evil.example.net/ui/tr_events.php?eventid=4712", "https://zabbix.example.com:8443/ui/tr_events.php?eventid=4712",
 		"https://relay.example.com/m/main/4712?eventid=4713", "https://relay.example.com/m/main/", "https://relay.example.com/m/main/x4712", "ftp://zabbix.example.com/ui/?eventid=4712",
-		"[4712](https://elsewhere.example.com/?eventid=4713)", ": 4712", ": 4712, 4713", "-- 4712", "-- 4712 and 4713", "4711: 4712", "4711 -- 4712",
+		"[4712](https://elsewhere.example.com/?eventid=4713)", "[4713](" + frontend + ")", "[event 4713](" + frontend + ") done", ": 4712", ": 4712, 4713", "-- 4712", "-- 4712 and 4713", "4711: 4712", "4711 -- 4712",
 	} {
 		for _, verb := range []string{"ack", "close", "unack"} {
 			r, fault := configured.Parse(verb + " " + words)
