@@ -126,8 +126,14 @@ func (n Names) Parse(words string) (Request, *Misspelt) {
 		return n.parseSeverity(said, t)
 	}
 	r := Request{Verb: verb, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(verb, t)}
-	if verb == Ack && len(t.refs) == 0 && !t.words {
+	if verb.Acts() && verb != Comment && len(t.refs) == 0 && !t.words {
 		r.All, r.Yes, r.AllText = takeAll(said, t.rest)
+	}
+	switch {
+	case verb != Ack && r.All && (r.Yes || r.AllText == ""):
+		return Request{}, misspelt(verb, "Only `ack` works with `all`, in the thread of a digest. Nothing was done. Name the problems: `%s 4711 4712`.", verb)
+	case verb != Ack:
+		r.All, r.AllText = false, ""
 	}
 	switch {
 	case verb == Comment && r.Text == "":
@@ -226,7 +232,7 @@ func (n Names) suspectsAfter(verb Verb, t named) []string {
 	if t.sure && len(t.refs) == 0 {
 		return nil
 	}
-	found := n.suspects(t.rest, len(t.refs) == 0 && !t.words && verb.Acts() && verb != Comment)
+	found := n.suspects(t.rest, !t.words && verb.Acts() && verb != Comment)
 	return slices.DeleteFunc(found, func(id string) bool {
 		return slices.ContainsFunc(t.refs, func(k alert.Key) bool { return k.EventID == id })
 	})

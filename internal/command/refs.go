@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"nms-alert-relay/internal/alert"
 )
@@ -250,10 +251,10 @@ const longRun = 4
 
 // almost says whether a word looks like an id but isn't exactly one.
 func (n Names) almost(word string) bool {
-	if !strings.ContainsAny(word, digits) {
+	if !strings.ContainsFunc(word, unicode.IsNumber) { // ④ and ⁴ are numbers, too
 		return false
 	}
-	letters := strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 || isLetter(byte(r)) })
+	letters := strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 && !unicode.IsNumber(r) || r < 0x80 && isLetter(byte(r)) })
 	if !letters { // digits and punctuation: a range, a date, a number with separators
 		return true
 	}

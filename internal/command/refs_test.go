@@ -139,6 +139,7 @@ func TestAlmostAnIDIsAQuestion(t *testing.T) {
 		"4712x", "4712th", "4712and 4713", "4712a", "47l2", "471Z", "47O1", "47²", "4712ack", "l337 ",
 		"4712 and 4713x", "4712 4713x", "4712 - 4715", "4712 -4715", "4712 and 4713-4715", "4712 also 4713", "4712 not 4713", "4712 10:15 rebooted",
 		`"4712 on it"`, `"4712`, "(4712 on it", "4712 “4713 too”",
+		"④⑦①②", "⁴⁷¹²", "⁴⁷12", "Ⅻ", "½",
 		"10:15 rebooted", "10.0.0.1 is down", "2026-11-24 rebooted", "24/11 rebooted", "100% sure", "3:1",
 		"event 4712x", "event 4804-4806", "id: 4804..4806", "problem 47l2", "the 4712th", "main 4712", "main:4712", "and 4712",
 		"https://elsewhere.example.com/tr_events.php?eventid=4712", "https://jira.example.com/browse/OPS-12", "www.example.com/4712", "<https://jira.example.com/1>",
@@ -258,6 +259,14 @@ func TestAnotherIDNeverMeansTheThreadsProblem(t *testing.T) {
 		{"comment 4712. look here", "4712"},
 		{"comment sw4712 is next", ""},
 		{"comment same as 4712", "8001"}, // comments name other problems
+		{"close 4712 as well as 4713", ""},
+		{"close 4712 [and 4713]", ""},
+		{"ack 4712 same as 4713", ""},
+		{"comment 4712 same as 4713", "4712"},
+		{"close all", ""},
+		{"close all, yes!", ""},
+		{"unack “all”", ""},
+		{"close all is well", "8001"},
 		{"close restart of 8001", "8001"},
 		{"close 8001th", ""},
 		{"close 17th time", "8001"}, // no problem has this id
