@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,12 +14,13 @@ const ellipsis = "…"
 // link, mention, code span, escape or entity. Emphasis and code fences that are
 // open there are closed.
 func CutMarkdown(s string, maxBytes int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= maxBytes {
-		return s
-	}
-	if maxBytes < len(ellipsis) {
+	long := len(s) > maxBytes
+	if maxBytes < len(ellipsis) && long {
 		return ""
+	}
+	s = strings.ToValidUTF8(window(s, maxBytes), "\uFFFD")
+	if len(s) <= maxBytes && !long {
+		return s
 	}
 	best, whole := "", false
 	scan := scanner{}
@@ -53,6 +55,13 @@ func CutMarkdown(s string, maxBytes int) string {
 	}
 	return best
 }
+
+// window is as much of a text as decides where it is cut. What is looked for ahead (the end of a link, say) and lies further
+// away couldn't be kept whole anyway, so the cost of a cut depends on maxBytes alone.
+func window(s string, maxBytes int) string { return s[:min(len(s), 4*maxBytes+2048)] }
+
+// maxEmphasis bounds the open emphasis that is followed: deeper than this it shows as the text that it is.
+const maxEmphasis = 50
 
 // scanner follows just as much of markdown as cutting needs.
 type scanner struct {
@@ -104,15 +113,15 @@ func (c *scanner) fenceEnd() string {
 // closed is the text with its open emphasis closed. Emphasis that would be
 // empty is taken away instead.
 func (c *scanner) closed(text string) string {
-	text = strings.TrimRight(text, " \t\r")
+	b := bytes.TrimRight([]byte(text), " \t\r")
 	for i := len(c.emphasis) - 1; i >= 0; i-- {
-		if rest, ok := strings.CutSuffix(text, c.emphasis[i]); ok && !strings.HasSuffix(rest, `\`) {
-			text = strings.TrimRight(rest, " \t\r")
+		if rest, ok := bytes.CutSuffix(b, []byte(c.emphasis[i])); ok && !bytes.HasSuffix(rest, []byte(`\`)) {
+			b = bytes.TrimRight(rest, " \t\r")
 		} else {
-			text += c.emphasis[i]
+			b = append(b, c.emphasis[i]...)
 		}
 	}
-	return text
+	return string(b)
 }
 
 // inline takes a line outside of code blocks and tells every offset at which it
@@ -188,7 +197,7 @@ func (c *scanner) delimiter(run, before, after string) {
 		c.emphasis = c.emphasis[:n-1]
 		return
 	}
-	if spaceAfter || (run[0] == '_' && !spaceBefore) || (run[0] == '~' && len(run) != 2) || c.angle || c.depth > 0 {
+	if spaceAfter || (run[0] == '_' && !spaceBefore) || (run[0] == '~' && len(run) != 2) || c.angle || c.depth > 0 || len(c.emphasis) >= maxEmphasis {
 		return
 	}
 	c.emphasis = append(c.emphasis, run)

@@ -129,3 +129,19 @@ func FuzzCutMarkdown(f *testing.F) {
 		}
 	})
 }
+
+// What a cut costs depends on the limit, not on the length of the text: little more than four times the limit is looked at, and
+// emphasis is followed so deep and no deeper.
+func TestCutMarkdownIsBounded(t *testing.T) {
+	const limit = 200
+	for _, part := range []string{"<", "[", "[a](", "`", "``` ", "*a ", "_a *b ", "**a __b ", "&", "\\", "\u200d", "\xff", "www.", "~~a "} {
+		text := strings.Repeat(part, 100_000)
+		require.LessOrEqual(t, len(window(text, limit)), 4*limit+2048)
+		got := CutMarkdown(text, limit)
+		require.LessOrEqual(t, len(got), limit, part)
+		require.True(t, strings.HasSuffix(got, ellipsis), part)
+	}
+	scan := scanner{}
+	scan.inline(strings.Repeat("*a _b ", 1000), 6000, func(int) {})
+	require.Len(t, scan.emphasis, maxEmphasis)
+}
