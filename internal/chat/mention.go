@@ -35,6 +35,8 @@ func read(m webex.Message, me webex.Person) saying {
 		var named bool
 		s.text, named = withoutName(s.text, me, listed)
 		s.mentioned = named || containsName(s.text, me)
+		rest := unquoted(s.text) // "Relay > close 4712"
+		s.text, s.quotes = rest.text, s.quotes || rest.quotes
 		return s
 	}
 	marked, known, mentions := textOf(m.HTML, me.ID)
@@ -177,14 +179,16 @@ func breaks(a atom.Atom) bool {
 	return false
 }
 
-// unquoted takes the quoted lines out of a text: those that begin with ">".
+// unquoted takes the quoted lines out of a text: those that begin with ">", after a mention too,
+// which stays.
 func unquoted(text string) saying {
 	var s saying
 	var own []string
 	for line := range strings.Lines(text) {
-		start := strings.TrimLeftFunc(line, isGap)
+		start := strings.TrimLeftFunc(line, func(r rune) bool { return isGap(r) || r == mark })
 		if (strings.HasPrefix(start, ">") || strings.HasPrefix(start, "＞")) && !strings.HasPrefix(start, ">=") {
 			s.quotes = true
+			own = append(own, line[:len(line)-len(start)])
 			continue
 		}
 		own = append(own, line)
