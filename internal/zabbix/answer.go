@@ -182,7 +182,7 @@ func glimpse(body []byte, token string) string {
 	if token != "" {
 		text = strings.ReplaceAll(text, token, "[token]")
 	}
-	return cut(printable(text), 100)
+	return untrusted.Shorten(untrusted.Line(text), 100)
 }
 
 // maxRetryAfter bounds a wait that the other side asks for.

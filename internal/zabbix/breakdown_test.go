@@ -137,7 +137,7 @@ func TestSentences(t *testing.T) {
 		"No permissions to referred object or it does not exist!":  "No permissions to referred object or it does not exist!",
 		"too\tmany \x00 spaces":                                    "too many spaces",
 		"SQLSTATE[HY000]: General error":                           "",
-		strings.Repeat("x", 600):                                   strings.Repeat("x", 500) + "…",
+		strings.Repeat("x", 600):                                   strings.Repeat("x", 499) + "…",
 	} {
 		require.Equal(t, want, sentence(said), said)
 	}

@@ -5,7 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
+
+	untrusted "nms-alert-relay/internal/text"
 )
 
 // ErrorKind is what a failed call means.
@@ -168,7 +169,7 @@ func newError(method string, code int, message, data string) *Error {
 		}
 	}
 	if e.Message != said {
-		e.Detail = cut(printable(said), maxDetail)
+		e.Detail = untrusted.Shorten(untrusted.Line(said), maxDetail)
 	}
 	return e
 }
@@ -216,20 +217,8 @@ func sentence(said string) string {
 	if at := machinery.FindStringIndex(said); at != nil {
 		said = said[:at[0]]
 	}
-	said = strings.TrimRight(printable(said), " \t\"“'([{:;,-")
-	return cut(said, maxDetail)
-}
-
-// printable is text without control characters, on one line.
-func printable(s string) string {
-	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
-}
-
-func cut(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
+	said = strings.TrimRight(untrusted.Line(said), " \t\"“'([{:;,-")
+	return untrusted.Shorten(said, maxDetail)
 }
 
 // mayBeForm says whether Zabbix may have refused the call's form, so that
