@@ -119,9 +119,12 @@ func (p Problem) AcknowledgedBy() *Update {
 	}
 	var by *Update
 	for _, e := range p.Timeline {
-		if e.Update != nil && e.Update.Actions.Ack && (by == nil || !e.Update.At.Before(by.At)) {
-			by = e.Update
+		if u := e.Update; u != nil && u.Actions.Ack != u.Actions.Unack && (by == nil || !u.At.Before(by.At)) {
+			by = u
 		}
+	}
+	if by != nil && by.Actions.Unack { // who acknowledged it since then wasn't told
+		return nil
 	}
 	return by
 }

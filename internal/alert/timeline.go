@@ -34,9 +34,42 @@ func (p *Problem) takePieces(tellings []piece) (changed bool) {
 		}
 	}
 	if changed {
-		p.Merge.Pieces = pieces
+		p.Merge.Pieces = bounded(pieces)
 	}
 	return changed
+}
+
+// How many tellings of updates a problem keeps: a script that comments each minute for a month
+// must not make every later event as expensive as all that came before.
+var keepFirst, keepNewest = 20, 480
+
+// bounded drops tellings where there are too many: all but the first, the newest, and the newest
+// of each thing that can be done, which say why the problem is as it is. What is dropped would be
+// dropped in any order of arrival, since the ranks of a telling only fall as more come.
+func bounded(pieces []piece) []piece {
+	if len(pieces) <= keepFirst+keepNewest {
+		return pieces
+	}
+	slices.SortFunc(pieces, orderPieces)
+	newest := map[int]int{} // by bit
+	for i, c := range pieces {
+		for bit := bitClose; bit <= bitToSymptom; bit <<= 1 {
+			if c.Bits&bit != 0 {
+				newest[bit] = i
+			}
+		}
+	}
+	decides := map[int]bool{}
+	for _, i := range newest {
+		decides[i] = true
+	}
+	kept := pieces[:0]
+	for i, c := range pieces {
+		if i < keepFirst || i >= len(pieces)-keepNewest || decides[i] {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // pieces is a copy of the known tellings, with their messages.

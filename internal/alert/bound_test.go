@@ -1,0 +1,91 @@
+package alert
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// A problem with thousands of updates stays small, and still says why it is as it is.
+func TestATimelineIsBounded(t *testing.T) {
+	p, _ := Apply(Problem{}, problemEvent())
+	do := func(i int, u Update) { p, _ = Apply(p, updateEvent(i, i+2, u)) }
+	do(10, Update{Message: "first", Actions: Actions{Comment: true}})
+	do(20, Update{Actor: bob, Actions: Actions{Ack: true}})
+	for i := range 2000 {
+		do(100+i, Update{Message: fmt.Sprint("comment ", i), Actions: Actions{Comment: true}})
+	}
+	all := updates(p)
+	require.LessOrEqual(t, len(all), keepFirst+keepNewest+1)
+	require.Equal(t, "first", all[0].Update.Message)
+	require.Equal(t, "comment 1999", all[len(all)-1].Update.Message)
+	require.Equal(t, bob, p.AcknowledgedBy().Actor)
+	require.Equal(t, EntryOpened, p.Timeline[0].Kind)
+
+	again, c := Apply(p, updateEvent(900, 902, Update{Message: "comment 800", Actions: Actions{Comment: true}}))
+	require.True(t, c.Duplicate || !c.Visible, "what was dropped is not told again")
+	require.Equal(t, p.Revision, again.Revision)
+}
+
+// The bound doesn't depend on the order of arrival either.
+func TestABoundedTimelineInAnyOrder(t *testing.T) {
+	first, newest := keepFirst, keepNewest
+	keepFirst, keepNewest = 1, 3
+	t.Cleanup(func() { keepFirst, keepNewest = first, newest })
+	rapid.Check(t, func(t *rapid.T) {
+		events := []Event{problemEvent()}
+		for i := range rapid.IntRange(3, 12).Draw(t, "n") {
+			u := Update{Message: rapid.SampledFrom([]string{"", "on it", "done"}).Draw(t, "message"), Actions: Actions{Comment: true}}
+			u.Actions.Ack, u.Actions.Unack = rapid.Bool().Draw(t, "ack"), rapid.Bool().Draw(t, "unack")
+			if rapid.Bool().Draw(t, "api") {
+				o := Observation{Severity: Average, Opened: epoch}
+				for id := range rapid.IntRange(1, 6).Draw(t, "ids") {
+					o.Updates = append(o.Updates, Update{AckID: fmt.Sprint(id), At: at(17 * id), Exact: true, Message: "on it", Actions: Actions{Comment: true}})
+				}
+				events = append(events, asked4711(300+i, o))
+				continue
+			}
+			when := rapid.IntRange(1, 200).Draw(t, "when")
+			events = append(events, updateEvent(when, when+2, u))
+		}
+		want := canonical(fold(t, events))
+		shuffled := rapid.Permutation(events).Draw(t, "order")
+		got := canonical(fold(t, append(shuffled, events[len(events)-1])))
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(piece{})); d != "" {
+			t.Fatalf("another order ends otherwise: %s", d)
+		}
+	})
+}
+
+// Whoever acknowledged a problem before it was unacknowledged isn't who acknowledged it now.
+func TestWhoAcknowledged(t *testing.T) {
+	ack := func(when int, who string) Event {
+		return updateEvent(when, when+1, Update{Actor: Actor{Name: who}, Message: "on my way", Actions: Actions{Ack: true, Comment: true}})
+	}
+	unack := func(when int) Event { return updateEvent(when, when+1, Update{Actions: Actions{Unack: true}}) }
+	status := withAck(told4711(KindProblem, 90), true)
+	for name, c := range map[string]struct {
+		events []Event
+		want   string
+	}{
+		"nobody":                          {nil, ""},
+		"alice":                           {[]Event{ack(10, "alice")}, "alice"},
+		"taken back without words":        {[]Event{ack(10, "alice"), unack(20)}, ""},
+		"taken back, then bob":            {[]Event{ack(10, "alice"), unack(20), ack(30, "bob")}, "bob"},
+		"two after each other":            {[]Event{ack(10, "alice"), ack(30, "bob")}, "bob"},
+		"taken back, then by a status":    {[]Event{ack(10, "alice"), unack(20), status}, ""},
+		"acknowledged by a status, alone": {[]Event{status}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := story(t, append([]Event{problemEvent()}, c.events...)...)
+			got := ""
+			if by := p.AcknowledgedBy(); by != nil {
+				got = by.Actor.Name
+			}
+			require.Equal(t, c.want, got)
+		})
+	}
+}
