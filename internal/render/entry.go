@@ -99,6 +99,10 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 		out.Emoji, out.Did = "🆕", "occurred"
 	case alert.EntryResolved:
 		out.Emoji, out.Did = "✅", "resolved"
+		if b.p.Gone {
+			out.Emoji, out.Did = "☑️", "gone from Zabbix, taken as resolved"
+			break
+		}
 		if d := formatDuration(b.p.OpenedAt, e.At); d != "" {
 			out.Did += Text(" after " + d)
 		}

@@ -1,0 +1,21 @@
+package render_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
+)
+
+// The thread says of a problem that Zabbix no longer knows what the root says: nobody saw it end.
+func TestTheThreadOfAProblemThatIsGone(t *testing.T) {
+	r := newRenderer(t)
+	p := sample(t, "open").Supersede(alert.Key{Source: "main", EventID: "4711~1"}, render.SamplesNow, render.SamplesNow)
+	reply := r.Lines(p, p.Timeline, render.Room{}, render.SamplesNow.Add(time.Second))
+	require.Contains(t, reply, "gone from Zabbix")
+	require.NotContains(t, reply, "resolved after")
+	require.Contains(t, r.Root(p, render.Room{}, render.SamplesNow), "gone from Zabbix")
+}
