@@ -279,3 +279,46 @@ func TestCloseWhatIsGone(t *testing.T) {
 		})
 	}
 }
+
+// What Zabbix itself ended with a failure is rolled back: at the command's end it is
+// given up, and not doubtful.
+func TestFailingUntilTheEnd(t *testing.T) {
+	for _, name := range []string{"system-error", "sql-failed", "internal-error"} {
+		t.Run(name, func(t *testing.T) {
+			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+				r.hears("M0", Heard{Text: "comment first", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"}) // the version is known then
+				synctest.Wait()
+				require.NoError(t, z.Break(name))
+				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				require.Positive(t, z.Calls()["event.acknowledge"])
+				require.Equal(t, store.CommandExpired, w.command("M1").State)
+				answers := w.answers()
+				require.Contains(t, answers[len(answers)-1], "gave up")
+				require.Len(t, acksOf(z, id), 1, "the first")
+			})
+		})
+	}
+}
+
+// A close whose answer was lost, of an event that isn't shown any more, is asked again:
+// only Zabbix's own refusal, together with its silence about the event, makes it gone.
+func TestCloseWhatIsGoneAndUnanswered(t *testing.T) {
+	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+		w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
+		z.Delete(4701)
+		require.NoError(t, z.Break("only:event.acknowledge"))
+		require.NoError(t, z.Break("lost-502"))
+		r.hears("M1", Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+		time.Sleep(settle + 10*time.Second)
+		synctest.Wait()
+		require.Empty(t, w.observations(t))
+		require.Contains(t, w.answers()[0], "⏳")
+		z.Mend()
+		time.Sleep(settle + time.Minute)
+		synctest.Wait()
+		require.True(t, w.observations(t)[id].Gone)
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+	})
+}
