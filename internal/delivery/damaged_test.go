@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
 func (s *memStore) damage(ns ...int) {
@@ -242,5 +244,14 @@ func TestAttempts(t *testing.T) {
 				require.Equal(t, 1, tries)
 			})
 		})
+	}
+}
+
+// An outage in which something else answers for Webex isn't a line for each message: the client logs it once.
+func TestAForeignAnswerIsNoLineForEachMessage(t *testing.T) {
+	require.Equal(t, slog.LevelDebug, notTaken(&webex.Error{Status: 403, Foreign: true}))
+	require.Equal(t, slog.LevelDebug, notTaken(fmt.Errorf("x: %w", &webex.Error{Status: 200, Foreign: true})))
+	for _, err := range []error{&webex.Error{Status: 403}, &webex.Error{Status: 503}, errors.New("no answer")} {
+		require.Equal(t, slog.LevelWarn, notTaken(err))
 	}
 }

@@ -30,7 +30,11 @@ func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingI
 	if b.savePost(l, t, v) {
 		t.post.doubts = Doubts{} // whoever replays it asks anew
 		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
-		b.Log.Error("dead letter: Webex refused it for good", "key", t.post.key.String(), "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+		why := "dead letter: it can't be sent"
+		if called {
+			why = "dead letter: Webex refused it for good"
+		}
+		b.Log.Error(why, "key", t.post.key.String(), "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
 	}
 	return outcome{called: called, done: true}
 }
