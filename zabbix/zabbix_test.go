@@ -176,7 +176,7 @@ func TestMediaTypeScript(t *testing.T) {
 // Settings filled in come out as they went in, whatever they hold, and nothing
 // else changes.
 func TestFilled(t *testing.T) {
-	s := Settings{URL: "https://relay.example.com", Secret: `it's: "a" #{secret} \n`, Source: "main: 'one'", HTTPProxy: "http://proxy:3128"}
+	s := Settings{URL: "https://relay.example.com", Secret: `it's: "a"  #{secret} \n`, Source: "main: 'one'", HTTPProxy: "http://proxy:3128"}
 	want := parse(t, MediaType)
 	for i, p := range want.Parameters {
 		switch p.Name {
@@ -191,7 +191,7 @@ func TestFilled(t *testing.T) {
 		}
 	}
 	got := parse(t, Filled(s))
-	inScript := `var FILLED_IN = {"HTTP_PROXY":"http://proxy:3128","SECRET":"it's: \"a\" #{secret} \\n","SOURCE":"main: 'one'","URL":"https://relay.example.com"};`
+	inScript := `var FILLED_IN = {"HTTP_PROXY":"http://proxy:3128","SECRET":"it's: \"a\"  #{secret} \\n","SOURCE":"main: 'one'","URL":"https://relay.example.com"};`
 	require.Contains(t, got.Script, inScript+"\n")
 	want.Script = strings.Replace(want.Script, "var FILLED_IN = {};", inScript, 1)
 	require.Equal(t, want, got)
