@@ -162,22 +162,35 @@ func TestWhatFailedMayBeAskedForAgain(t *testing.T) {
 	})
 }
 
-// Who takes an act back in Zabbix itself makes the next one a new command.
+// Who takes an act back in Zabbix itself makes the next one a new command; any other change there doesn't.
 func TestTakenBackInZabbix(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		press := Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
-		r.hears("M1", press)
-		time.Sleep(5 * time.Second)
-		k := alert.ParseKey("main/4711")
-		w.mu.Lock()
-		p := w.problems[k]
-		p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: alert.Actions{Unack: true}}}}
-		w.problems[k] = p
-		w.mu.Unlock()
-		r.hears("M2", press)
-		synctest.Wait()
-		require.Len(t, w.calls("main"), 2)
-	})
+	for _, c := range []struct {
+		said  string
+		then  alert.Actions
+		calls int
+	}{
+		{"ack", alert.Actions{Unack: true}, 2},
+		{"unack", alert.Actions{Ack: true}, 2},
+		{"severity high", alert.Actions{Severity: &alert.SeverityChange{Old: alert.High, New: alert.Warning}}, 2},
+		{"severity high", alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.High}}, 1}, // this command's own
+		{"ack", alert.Actions{Ack: true}, 1},
+		{"ack", alert.Actions{Comment: true}, 1},
+		{"comment x", alert.Actions{Unack: true}, 1},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			h := Heard{Text: c.said, Room: "noc", ParentID: "ROOT-main/4711@noc"}
+			r.hears("M1", h)
+			time.Sleep(5 * time.Second)
+			w.mu.Lock()
+			p := w.problems[alert.ParseKey("main/4711")]
+			p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: c.then}}}
+			w.problems[p.Key] = p
+			w.mu.Unlock()
+			r.hears("M2", h)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), c.calls, "%s %+v", c.said, c.then)
+		})
+	}
 }
 
 // "ack all yes" twice acknowledges a digest once, and is answered once.
