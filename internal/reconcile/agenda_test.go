@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,7 +143,9 @@ func TestCatchesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{down: c.away}
-				failing, known := c.fails, c.before
+				failing := c.fails
+				var known atomic.Int64
+				known.Store(int64(c.before))
 				q := NewInquirer(Options{Sources: map[string]Observer{"main": f}, Journal: f, Log: slog.New(slog.DiscardHandler),
 					Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 					Unobserved: func(_ context.Context, limit int) (keys []alert.Key, err error) {
@@ -151,7 +154,7 @@ func TestCatchesUp(t *testing.T) {
 							return nil, errors.New("disk I/O error")
 						}
 						learned := f.learned(t)
-						for n := 0; n < known && len(keys) < limit; n++ {
+						for n := 0; n < int(known.Load()) && len(keys) < limit; n++ {
 							if key := keyOf(n); !learned[key.EventID] {
 								keys = append(keys, key)
 							}
@@ -165,7 +168,7 @@ func TestCatchesUp(t *testing.T) {
 				for n := range c.comes {
 					q.Ask(keyOf(c.before+n), time.Second)
 				}
-				known += c.comes
+				known.Add(int64(c.comes))
 				time.Sleep(time.Hour)
 				f.mu.Lock()
 				f.down = false
