@@ -186,9 +186,11 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		ask()
 		require.Equal(t, reasons, strings.Count(f.log.String(), "\n"))
 		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
 		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"))
 		require.Contains(t, f.log.String(), "count=")
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"), "nothing more happened")
 	})
 }
