@@ -170,7 +170,9 @@ func TestTheOldestBodyGivesWay(t *testing.T) {
 // and webhooks and notices have budgets of their own.
 func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
 	f, addr := listening(t, maxConnections)
+	f.eventBodies.mu.Lock()
 	f.eventBodies.limit = 256 << 10
+	f.eventBodies.mu.Unlock()
 	begin := halfSent()["an event"]
 	var strangers []net.Conn
 	for range 40 {

@@ -80,10 +80,34 @@ type fixture struct {
 	*kept
 	*Receiver
 	registry *prometheus.Registry
-	log      *bytes.Buffer
+	log      *logged
 	wakes    int
 	refused  []string
 	hooked   [][]byte
+}
+
+// logged is a log that tests read while others write to it.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (f *fixture) wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wakes++
 }
 
 type hook struct{ f *fixture }
@@ -112,7 +136,7 @@ func (l locator) Locate(_ context.Context, key alert.Key) (string, bool, error) 
 }
 
 func newFixture(t testing.TB) *fixture {
-	f := &fixture{kept: &kept{}, registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	f := &fixture{kept: &kept{}, registry: prometheus.NewRegistry(), log: &logged{}}
 	f.Receiver = New(Options{
 		Sources: []Source{{"main", []string{secret, rotated}}, {"east", []string{shared}}, {"west", []string{shared}}},
 		Senders: []Sender{{Name: "ansible", Token: token, Rooms: []string{"noc", "db"}}, {Name: "ci", Token: "ci-token", Persons: true}},
@@ -128,8 +152,12 @@ func newFixture(t testing.TB) *fixture {
 		},
 		BotOf:    func(room string) string { return "bot-of-" + room },
 		Appended: func(store.Entry, zabbix.Payload) { f.wakes++ }, Noticed: func() { f.wakes++ },
-		Refused: func(source, kind string) { f.refused = append(f.refused, source+"/"+kind) },
-		Now:     func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),
+		Refused: func(source, kind string) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.refused = append(f.refused, source+"/"+kind)
+		},
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),
 	})
 	return f
 }
