@@ -97,7 +97,7 @@ func misspelt(v Verb, format string, args ...any) *Misspelt {
 // pure. No words at all ask for help.
 func (n Names) Parse(words string) (Request, *Misspelt) {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
-	word, rest := firstWord(said.plain)
+	word, _ := firstWord(said.plain)
 	if word == "" || strings.Trim(word, "?") == "" {
 		return Request{Verb: Help}, nil
 	}

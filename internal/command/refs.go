@@ -27,6 +27,8 @@ type named struct {
 const (
 	openers = "([{<\"'`*_~"
 	closers = ")]}>\"'`*_~.,;!"
+	// around is both, each character once.
+	around = "([{<" + closers
 )
 
 // labels are words that may stand before an id.
@@ -155,7 +157,7 @@ func (n Names) read(text string, more bool) (keys []alert.Key, used int, ends bo
 		core = strings.TrimLeft(core, ",;&+")
 	}
 	for part := range strings.FieldsFuncSeq(core, func(r rune) bool { return r == ',' || r == ';' || r == '&' || r == '+' }) {
-		key, ok := n.parseRef(strings.Trim(part, openers+closers))
+		key, ok := n.parseRef(strings.Trim(part, around))
 		if !ok {
 			return nil, 0, false
 		}
@@ -265,7 +267,7 @@ func (n Names) almost(word string) bool {
 		return true
 	}
 	// Letters that look like digits: 47l2, 47O1. Numbers of other sorts, as in 47², are no ids either.
-	folded := strings.Trim(lookalike.Replace(word), openers+closers+":#")
+	folded := strings.Trim(lookalike.Replace(word), around+":#")
 	return len(folded) >= 3 && strings.Trim(folded, digits+".,;:/-") == ""
 }
 
