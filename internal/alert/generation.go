@@ -2,6 +2,7 @@ package alert
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,11 @@ const (
 // of Zabbix has such an id.
 func (k Key) Earlier(n int) Key {
 	return Key{Source: k.Source, EventID: k.EventID + "~" + strconv.Itoa(n)}
+}
+
+// EarlierOf says whether k is the key of a problem whose event id the other one's has taken.
+func (k Key) EarlierOf(other Key) bool {
+	return strings.EqualFold(k.Source, other.Source) && strings.HasPrefix(k.EventID, other.EventID+"~")
 }
 
 // Relation says whether an event is about this problem: it is, unless its trigger or its start is

@@ -137,17 +137,29 @@ func speaksOfQuotes(name string) bool {
 	return strings.Contains(name, "quot") || strings.Contains(name, "forward") || strings.Contains(name, "replied")
 }
 
-// plain says whether an element is one that formats the sender's own words.
+// plain says whether an element is one that formats the sender's own words, for everybody to see.
+// What is struck through isn't: its author took it back.
 func plain(n *html.Node) bool {
+	if hidden(n) {
+		return false
+	}
 	switch n.DataAtom {
-	case atom.Html, atom.Head, atom.Body, atom.P, atom.Br, atom.Div, atom.Span, atom.Strong, atom.B, atom.Em, atom.I, atom.U, atom.S,
-		atom.Del, atom.Ins, atom.Strike, atom.Code, atom.Pre, atom.Tt, atom.Kbd, atom.Samp, atom.A, atom.Ul, atom.Ol, atom.Li, atom.Hr,
+	case atom.Html, atom.Head, atom.Body, atom.P, atom.Br, atom.Div, atom.Span, atom.Strong, atom.B, atom.Em, atom.I, atom.U,
+		atom.Ins, atom.Code, atom.Pre, atom.Tt, atom.Kbd, atom.Samp, atom.A, atom.Ul, atom.Ol, atom.Li, atom.Hr,
 		atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Sub, atom.Sup, atom.Small, atom.Big, atom.Mark, atom.Font,
 		atom.Center, atom.Table, atom.Thead, atom.Tbody, atom.Tfoot, atom.Tr, atom.Td, atom.Th, atom.Dl, atom.Dt, atom.Dd,
 		atom.Section, atom.Abbr, atom.Time:
 		return true
 	}
 	return n.Data == "spark-mention"
+}
+
+// hidden says whether an element's text doesn't show in the room.
+func hidden(n *html.Node) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool {
+		style := strings.ToLower(strings.Join(strings.Fields(a.Val), ""))
+		return a.Key == "hidden" || a.Key == "style" && (strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden"))
+	})
 }
 
 // hasText says whether any words stand within an element.
@@ -173,7 +185,7 @@ func attribute(n *html.Node, name string) string {
 func breaks(a atom.Atom) bool {
 	switch a {
 	case atom.Br, atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Blockquote, atom.Pre, atom.Hr, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
-		atom.Tr, atom.Table, atom.Dt, atom.Dd, atom.Section:
+		atom.Tr, atom.Td, atom.Th, atom.Table, atom.Dt, atom.Dd, atom.Section:
 		return true
 	}
 	return false

@@ -47,6 +47,8 @@ func TestSaid(t *testing.T) {
 		{"html's quotes stay out", webex.Message{HTML: "<blockquote>" + mention(me, "Alert") + " close 1</blockquote>" + mention(me, "Alert") + " ack 2"}, "ack 2"},
 		{"code", webex.Message{HTML: mention(me, "Alert") + " <pre><code>ack 4711 on it</code></pre>"}, "ack 4711 on it"},
 		{"a list", webex.Message{HTML: "<ul><li>" + mention(me, "Alert") + " ack 4711</li></ul>"}, "ack 4711"},
+		{"cells of a table", webex.Message{HTML: "<table><tr><td>" + mention(me, "Alert") + " ack</td><td>4711</td><td>4712</td></tr></table>"}, "ack\n4711\n4712"},
+		{"a style that shows", webex.Message{HTML: mention(me, "Alert") + ` ack <span style="color:red">4711</span>`}, "ack 4711"},
 		{"a heading", webex.Message{HTML: "<h1>" + mention(me, "Alert") + " ack 4711</h1>"}, "ack 4711"},
 	} {
 		require.Equal(t, c.want, read(c.m, relayBot).text, c.why)
@@ -152,11 +154,17 @@ func TestUnclearFormatting(t *testing.T) {
 		"drawings":                    bot + "<svg><text>close 4712</text></svg>",
 		"a form":                      bot + "<textarea>close 4712</textarea>",
 		"an old element":              bot + "<plaintext>close 4712",
+		"words struck through":        bot + " close 4712 <s>4713</s>",
+		"a command struck through":    "<p><del>" + bot + " close 4712</del></p>",
+		"struck through, older":       bot + "<strike>close 4712</strike>",
+		"hidden words":                bot + ` close <span hidden>4712</span>`,
+		"words that don't show":       bot + ` close <b style="color: red; display : none">4712</b>`,
+		"invisible words":             bot + ` close <i style="VISIBILITY:hidden">4712</i>`,
 	} {
 		require.True(t, read(webex.Message{HTML: source}, relayBot).unclear, name)
 	}
 	for name, source := range map[string]string{
-		"all that people use":     "<h2>x</h2><div><p>" + bot + " <strong>a</strong><em>b</em><s>c</s><code>d</code><a href='x'>e</a><br/>f</p><ol><li>g</li></ol><hr/></div>",
+		"all that people use":     "<h2>x</h2><div><p>" + bot + " <strong>a</strong><em>b</em><u>c</u><code>d</code><a href='x'>e</a><br/>f</p><ol><li>g</li></ol><hr/></div>",
 		"an image":                bot + ` ack<img src="x">`,
 		"an element with no text": bot + " ack<spark-thing> </spark-thing>",
 	} {

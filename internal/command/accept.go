@@ -146,7 +146,9 @@ func scopeOf(h Heard, view View) scope {
 func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own}
 	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
-	if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
+	if t.Problem.Superseded() { // its event id means another problem in Zabbix
+		a.Stage, a.Outcome = stageFailed, superseded(t.Problem, e.o.Several)
+	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case it isn't so any more
 	} else if t.Problem.Origin != "" && t.Problem.Origin != alert.OriginTrigger {
@@ -164,6 +166,11 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names N
 		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
 	}
 	key := alert.ParseKey(b.Key)
+	if earlier, err := e.earlierOn(ctx, key, b.MessageID); err != nil {
+		return Request{}, nil, err
+	} else if earlier != (alert.Key{}) {
+		key = earlier
+	}
 	thread, err := e.threadOf(ctx, s, key, b.MessageID)
 	if err != nil {
 		return Request{}, nil, err
@@ -178,6 +185,21 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names N
 		return req, misspelt(verb, "Write your comment into the card's field first."), nil
 	}
 	return req, nil, nil
+}
+
+// earlierOn is the problem that a card shows, where another one has taken its event id since: the
+// card's buttons still name that id. Otherwise the zero key.
+func (e *Executor) earlierOn(ctx context.Context, key alert.Key, card string) (alert.Key, error) {
+	post, err := e.o.Store.PostByMessage(ctx, card)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return alert.Key{}, nil
+	case err != nil:
+		return alert.Key{}, err
+	case post.Key.EarlierOf(key):
+		return post.Key, nil
+	}
+	return alert.Key{}, nil
 }
 
 // threadOf is the thread that a card belongs to: its problem's, by the problem's key or else by

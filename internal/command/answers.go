@@ -110,6 +110,11 @@ func notATrigger(p alert.Problem, several bool) string {
 	return fmt.Sprintf("🚫 %s isn't the problem of a trigger, but a %s event. Zabbix allows no actions on those.", titled(p.Key, p.Name, several), p.Origin)
 }
 
+// superseded: an act on its event id would be one on another problem.
+func superseded(p alert.Problem, several bool) string {
+	return fmt.Sprintf("🚫 %s is gone from Zabbix, and another problem has its event id now. Nothing was done. To act on that one, reply in its thread.", titled(p.Key, p.Name, several))
+}
+
 func noClient(a attempt, several bool) string {
 	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for the Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }
@@ -326,14 +331,21 @@ func unsure(v Verb, word string, refs []alert.Key, words string) string {
 	return text
 }
 
-// numbersIn are the numbers in a word that may be event ids, a few at most. Letters that look like digits count.
+// numbersIn are the numbers in a word that may be event ids, a few at most. Letters that look like digits
+// count where the whole word looks like a number. Short ones, as in 10:15 or 4.712, are no proposal.
 func numbersIn(word string) (ids []string) {
 	if _, size := linkIn(word); size > 0 {
 		if ids = linkedIDs(word); len(ids) == 0 {
 			return nil
 		}
 	} else {
-		ids = strings.FieldsFunc(lookalike.Replace(word), func(r rune) bool { return r < '0' || r > '9' })
+		if folded, looks := lookingLikeDigits(word); looks {
+			word = folded
+		}
+		ids = strings.FieldsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
+		if len(ids) > 1 {
+			ids = slices.DeleteFunc(ids, func(id string) bool { return len(id) < longRun })
+		}
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return len(id) > maxDigits })
 	return ids[:min(len(ids), 3)]

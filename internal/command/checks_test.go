@@ -193,3 +193,46 @@ func TestARefusalOfAPressNamesThePerson(t *testing.T) {
 		})
 	}
 }
+
+// Where another problem has taken an event id, nothing that is said or pressed about the earlier one
+// reaches Zabbix: there, the id means the other one.
+func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
+	alice := Person{Email: "alice@example.com", Name: "Alice"}
+	root, card := "ROOT-main/4711~1@noc", "CARD-main/4711~1@noc"
+	for _, c := range []struct {
+		why   string
+		heard Heard
+		want  string // of the answer; "" where the present problem is acted on
+	}{
+		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "another problem has its event id now"},
+		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "another problem has its event id now"},
+		{"close in its thread", Heard{Text: "close", ParentID: root}, "another problem has its event id now"},
+		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "another problem has its event id now"},
+		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
+		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
+		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "another problem has its event id now"},
+		{"shown all the same", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
+		{"by the id, even there", Heard{Text: "ack 4711", ParentID: root}, ""},
+		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
+		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.problem("main/4711", "noc")
+			w.problem("main/47110", "noc")
+			earlier := w.problem("main/4711~1", "noc")
+			w.problems[earlier] = w.problems[earlier].Supersede(earlier, time.Now(), time.Now())
+			r := w.start(t)
+			defer r.stop()
+			c.heard.Person, c.heard.Room = alice, "noc"
+			r.hears("M1", c.heard)
+			synctest.Wait()
+			if c.want == "" {
+				require.Len(t, w.calls("main"), 1, c.why)
+				return
+			}
+			require.Empty(t, w.calls("main"), c.why)
+			require.Contains(t, w.answers()[0], c.want, c.why)
+		})
+	}
+}

@@ -266,12 +266,19 @@ func (n Names) almost(word string) bool {
 	if source, id, ok := strings.Cut(word, ":"); ok && n.isSource(source) && id != "" && strings.ContainsAny(id[:1], digits) {
 		return true
 	}
-	// Letters that look like digits: 47l2, 47O1. Numbers of other sorts, as in 47², are no ids either.
-	folded := strings.Trim(lookalike.Replace(word), around+":#")
-	return len(folded) >= 3 && strings.Trim(folded, digits+".,;:/-") == ""
+	_, looks := lookingLikeDigits(word)
+	return looks
 }
 
-var lookalike = strings.NewReplacer("l", "1", "I", "1", "i", "1", "|", "1", "O", "0", "o", "0", "B", "8", "S", "5", "Z", "2", "²", "2", "³", "3", "¹", "1")
+// lookingLikeDigits is a word with ASCII digits in the place of characters that look like them: 47l2,
+// 47O1, 47². looks says whether nothing but digits and punctuation is in it then.
+func lookingLikeDigits(word string) (folded string, looks bool) {
+	folded = strings.Trim(lookalike.Replace(word), around+":#")
+	return folded, len(folded) >= 3 && strings.Trim(folded, digits+".,;:/-") == ""
+}
+
+var lookalike = strings.NewReplacer("l", "1", "I", "1", "i", "1", "O", "0", "o", "0", "B", "8", "S", "5", "Z", "2",
+	"⁰", "0", "¹", "1", "²", "2", "³", "3", "⁴", "4", "⁵", "5", "⁶", "6", "⁷", "7", "⁸", "8", "⁹", "9")
 
 func isPunctuation(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 || isLetter(byte(r)) || '0' <= r && r <= '9' })

@@ -349,3 +349,31 @@ func FuzzTargets(f *testing.F) {
 		}
 	})
 }
+
+// The example in a question holds what can be an id in the word that was asked about, and never
+// letters of a word read as digits.
+func TestIDsProposedInAQuestion(t *testing.T) {
+	for word, want := range map[string]string{
+		"4804-4806":               "4804 4806",
+		"4712rebooted":            "4712",
+		"4712-rebooted":           "4712",
+		"4712/rebooted":           "4712",
+		"4712,rebooted":           "4712",
+		"main:4712":               "4712",
+		"4712|4713":               "4712 4713",
+		"47l2":                    "4712",
+		"47O1.":                   "4701",
+		"o4712":                   "04712",
+		"⁴⁷¹²":                    "4712",
+		"4712x":                   "4712",
+		"4712.0":                  "4712",
+		"12x":                     "12",
+		"10:15":                   "",
+		"4.712":                   "",
+		"10.47.12.1":              "",
+		"④⑦①②":                    "",
+		"99999999999999999999999": "",
+	} {
+		require.Equal(t, want, strings.Join(numbersIn(word), " "), word)
+	}
+}
