@@ -264,15 +264,21 @@ func (s Span) End(now time.Time) time.Time {
 		day++
 	}
 	end := time.Date(local.Year(), local.Month(), day, 0, s.to, 0, 0, s.zone)
+	if wallMinute(end) != s.to%(24*60) {
+		// The end lies in an hour that doesn't come, and time.Date is off by that, to either side: the span ends where the hour
+		// is left out.
+		change, after := end.ZoneBounds()
+		if change.IsZero() || !after.IsZero() && after.Sub(end) < end.Sub(change) {
+			change = after
+		}
+		return change
+	}
 	// Where clocks are put back, an hour comes twice (half an hour on Lord Howe), and either may be meant: the first one that
 	// is still to come ends the span.
 	for shift := -time.Hour; shift <= time.Hour; shift += 30 * time.Minute {
 		if t := end.Add(shift); t.After(now) && wallMinute(t) == wallMinute(end) {
 			return t
 		}
-	}
-	for !end.After(now) { // it lies in an hour that doesn't come
-		end = end.Add(time.Hour)
 	}
 	return end
 }
