@@ -20,6 +20,8 @@ func (w *world) DigestByMessage(_ context.Context, id string) (store.Digest, err
 	switch id {
 	case "DIGEST":
 		return store.Digest{ID: 12, Room: "noc", State: store.PostLive, MessageID: id}, nil
+	case "DIRECT":
+		return store.Digest{ID: 14, Room: personRoom("frank@example.com"), State: store.PostLive, MessageID: id}, nil
 	case "FLAP":
 		return store.Digest{ID: 13, Room: "noc", Flap: "main/trigger/17", State: store.PostLive, MessageID: id}, nil
 	}

@@ -53,6 +53,41 @@ func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
 	}
 }
 
+// A digest in a direct chat may hold problems of several rooms: "ack all" leaves alone those of rooms in which the person
+// may not acknowledge.
+func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
+	for _, yes := range []Heard{
+		{Text: "ack all yes", ParentID: "DIRECT"},
+		{Button: &Button{Action: buttonAckAll, Key: "DIRECT", MessageID: "CARD"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.people = append(people().People,
+				config.Person{Email: "frank@example.com", Role: config.RoleOperator, Rooms: []string{"noc"}},
+				config.Person{Email: "frank@example.com", Role: config.RoleViewer, Rooms: []string{"db"}})
+			for key, rooms := range map[string][]string{
+				"main/4711": {"noc"}, "main/4712": {"noc", "db"}, "main/5000": {"db"}, "main/5001": {"db"}, "main/5002": {}, "main/5003": {"lan"},
+			} {
+				k := w.problem(key, rooms...)
+				w.posts = append(w.posts, store.Post{Key: k, Room: personRoom("frank@example.com"), Open: true, Cursor: store.Cursor{Digest: 14}})
+			}
+			r := w.start(t)
+			defer r.stop()
+			yes.Person, yes.Direct = Person{Email: "frank@example.com"}, true
+			r.hears("M0", Heard{Person: yes.Person, Direct: true, Text: "ack all", ParentID: "DIRECT"})
+			synctest.Wait()
+			require.Contains(t, w.answers()[0], "2 problems")
+			r.hears("M1", yes)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), 2)
+			for _, call := range w.calls("main") {
+				require.Contains(t, []string{"4711", "4712"}, call.EventID)
+			}
+		})
+	}
+}
+
 // Who lacks the verb's role hears that, and nothing about problems: not which exist, and not which there are to act on.
 func TestTheRoleComesBeforeTheProblem(t *testing.T) {
 	carol := Person{Email: "carol@example.com"}
