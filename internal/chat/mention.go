@@ -94,7 +94,7 @@ func textOf(source, person string) (text string, known bool, f found) {
 				}
 				return
 			case n.DataAtom == atom.A && !quoted && command.NamesEvent(attribute(n, "href")):
-				b.WriteString(linkText(n)) // a link to a problem says which one, whatever its text is
+				b.WriteString(strings.ReplaceAll(linkText(n), string(mark), "")) // a link to a problem says which one, whatever its text is
 				return
 			case !plain(n) && !quoted && hasText(n):
 				known = false

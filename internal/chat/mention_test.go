@@ -55,6 +55,19 @@ func TestSaid(t *testing.T) {
 	}
 }
 
+// No text makes a mention of itself, not even with the character that stands for one while a message is taken apart.
+func TestTextIsNoMention(t *testing.T) {
+	for _, source := range []string{
+		"<p>\uFFFE ack 4711</p>", "<p>ack&#xFFFE; 4711</p>", "\uFFFEack 4711", "<p><b>\uFFFE</b> ack 4711</p>", "<a href=\"https://x.example.com/\">\uFFFE</a> ack 4711",
+		"<blockquote>" + mention(relayBot.ID, "Alert Relay") + "</blockquote><p>\uFFFE ack 4711</p>",
+		"<a href=\"https://x.example.com/?eventid=1\">\uFFFE</a> ack 4711",
+	} {
+		said := read(webex.Message{HTML: source}, relayBot)
+		require.False(t, said.mentioned, source)
+		require.NotContains(t, said.text, "\uFFFE", source)
+	}
+}
+
 // Quoted and forwarded words are never a command, whatever marks them; what stands outside of
 // the quote is one.
 func TestQuotes(t *testing.T) {

@@ -70,6 +70,8 @@ func TestIDsAreReadHoweverTheyArePunctuated(t *testing.T) {
 		"close ４７１２。":               {Refs: one},
 		"close ＃４７１２！":              {Refs: one},
 		"close ٤٧١٢":                {Refs: one},
+		"close 𝟒𝟕𝟏𝟐":                {Refs: one}, // beyond the first plane: mathematical digits, five sets of ten in one row
+		"close 𝟺𝟽𝟷𝟸":                {Refs: one},
 		"close ۴۷۱۲":                {Refs: one},
 		"close ४७१२":                {Refs: one},
 		"close 4\ufe0f\u20e37\ufe0f\u20e31\ufe0f\u20e32\ufe0f\u20e3": {Refs: one},
@@ -145,7 +147,7 @@ func TestAlmostAnIDIsAQuestion(t *testing.T) {
 		"https://elsewhere.example.com/tr_events.php?eventid=4712", "https://jira.example.com/browse/OPS-12", "www.example.com/4712", "<https://jira.example.com/1>",
 		"https://zabbix.example.com/ui/tr_events.php?eventid=4712&eventid=4713", "https://zabbix.example.com/ui/zabbix.php?eventids[]=1&eventids[]=2",
 		"https://zabbix.example.com/ui/tr_events.php?triggerid=14300", "https://zabbix.example.com/ui/tr_events.php?eventid=4712x", "https://zabbix.example.com/other?eventid=",
-		"https://zabbix.example.com/elsewhere/tr_events.php?eventid=4712", "https://zabbix.example.com@evil.example.net/ui/tr_events.php?eventid=4712",
+		"https://zabbix.example.com/elsewhere/tr_events.php?eventid=4712", "https://zabbix.example.com/ui2/tr_events.php?eventid=4712", "https://zabbix.example.com/uix?eventid=4712", "https://zabbix.example.com@evil.example.net/ui/tr_events.php?eventid=4712",
 		"https://zabbix.example.com.evil.example.net/ui/tr_events.php?eventid=4712", "https://zabbix.example.com:8443/ui/tr_events.php?eventid=4712",
 		"https://relay.example.com/m/main/4712?eventid=4713", "https://relay.example.com/m/main/", "https://relay.example.com/m/main/x4712", "ftp://zabbix.example.com/ui/?eventid=4712",
 		"[4712](https://elsewhere.example.com/?eventid=4713)", "[4713](" + frontend + ")", "[event 4713](" + frontend + ") done", ": 4712", ": 4712, 4713", "-- 4712", "-- 4712 and 4713", "4711: 4712", "4711 -- 4712",

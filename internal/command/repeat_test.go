@@ -46,6 +46,7 @@ func TestAskedTwiceIsDoneOnce(t *testing.T) {
 		{"other words", []Heard{press("comment", "x", "CARD"), press("comment", "y", "CARD")}, 0, 2},
 		{"words and none", []Heard{say("close"), say("close x")}, 0, 2},
 		{"another person", []Heard{press("close", "", "CARD"), bob(press("close", "", "CARD"))}, 0, 2},
+		{"in another room, which waits for an answer too", []Heard{say("comment x"), {Text: "comment main/4711 x", Direct: true}}, time.Second, 2},
 		{"another problem", []Heard{say("comment x"), say("comment 4712 x")}, 0, 2},
 		{"one problem more", []Heard{say("comment x"), say("comment 4711 4712 x")}, 0, 3},
 		{"another verb", []Heard{say("ack x"), say("comment x")}, 0, 2},

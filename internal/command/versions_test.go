@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // edits has the relay hear that a message was edited, as chat does.
@@ -65,6 +66,40 @@ func TestEditedMessages(t *testing.T) {
 				for _, n := range w.notices {
 					require.Equal(t, "M1", n.ParentID, "answers are in the message's thread")
 				}
+			})
+		})
+	}
+}
+
+// An edit of a message whose command went to Zabbix isn't heard, whatever became of it there: a part may be done.
+func TestAnEditAfterZabbixWasAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		said  string
+		fail  []failure
+		away  bool // all the time
+		calls int
+	}{
+		"refused":             {"close 4711", []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}, false, 0},
+		"one of two refused":  {"close 4711 4712", []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}, false, 1},
+		"the role forbids it": {"ack 4711", []failure{{err: &zabbix.Error{Kind: zabbix.RoleForbids}}}, false, 0},
+		"the form is wrong":   {"ack 4711 x", []failure{{err: &zabbix.Error{Kind: zabbix.Invalid}}}, false, 0},
+		"expired":             {"ack 4711", nil, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world, r *relay) {
+				w.zabbixes["main"].fail = c.fail
+				w.setDown("main", c.away)
+				r.hears("M1", Heard{Text: c.said, Room: "noc"})
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				require.Contains(t, []store.CommandState{store.CommandFailed, store.CommandExpired}, w.command("M1").State)
+				require.False(t, CountsAgain(w.command("M1")))
+				w.setDown("main", false)
+				r.edits("M1", 1, Heard{Text: "ack 4711 4712 other words", Room: "noc"})
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Len(t, w.calls("main"), c.calls)
+				require.Contains(t, w.command("M1/edit/1").Outcome, "ignored: edited")
 			})
 		})
 	}

@@ -35,6 +35,8 @@ func TestRedactURL(t *testing.T) {
 		"postgres://relay:hunter2@db/relay?password=hunter2": "postgres://***@db/relay?***",
 		"host=db user=relay password=hunter2":                "***",
 		"admin:hunter2@zabbix.example.com":                   "***",
+		"password=hunter2":                                   "***",
+		"zabbix.example.com/api;token=hunter2":               "***",
 		"//admin:hunter2@zabbix.example.com":                 "***",
 		"https:/admin:hunter2@zabbix.example.com":            "***",
 		"https://zabbix.example.com/?token=hunter2":          "https://zabbix.example.com/?***",

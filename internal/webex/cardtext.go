@@ -26,6 +26,9 @@ type Run struct {
 // the name is left.
 func Runs(line string) []Run {
 	p := runParser{}
+	// What is looked for ahead (the end of a link, a partner of an emphasis mark) costs the square of the length: a line that no
+	// message holds is cut first.
+	line = CutMarkdown(line, MaxMessageBytes)
 	for line != "" {
 		line = p.next(line)
 	}
