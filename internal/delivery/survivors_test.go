@@ -100,6 +100,37 @@ func TestAStormAfterOneThatWasNone(t *testing.T) {
 	}
 }
 
+// A burst after one that was no storm is waited for as long as the first was: what comes within half a second of it joins it
+// in one message.
+func TestABurstAfterOneThatWasNone(t *testing.T) {
+	for _, pause := range []time.Duration{10 * time.Second, time.Minute, time.Hour} {
+		t.Run(pause.String(), func(t *testing.T) {
+			inWorld(t, func(o *Options) {
+				o.Rooms = func(room, route string) (RoomSettings, bool) {
+					s, ok := stormy(room, route)
+					s.Storm.Threshold = 10
+					return s, ok
+				}
+			}, func(t *testing.T, w *world) {
+				w.rain(0, 4, nil)
+				w.pass(pause)
+				require.Empty(t, w.digestTexts("noc"))
+				require.Zero(t, w.store.pending())
+				w.rain(10, 14, nil)
+				w.pass(300 * time.Millisecond)
+				w.rain(14, 40, nil)
+				w.pass(time.Minute)
+				require.Zero(t, w.store.pending())
+				require.Len(t, w.digestTexts("noc"), 1)
+				for n := 10; n < 40; n++ {
+					require.Empty(t, w.store.post(key(n), "noc").RootID, "it is told by the digest alone")
+					require.Contains(t, w.digestTexts("noc")[0], key(n).String()+"=open")
+				}
+			})
+		})
+	}
+}
+
 // racing is a store in which something happens to the problem between the two reads of a step.
 type racing struct {
 	*memStore
