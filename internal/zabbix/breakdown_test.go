@@ -35,6 +35,43 @@ func simulated(t *testing.T, version string) (*zabbixsim.Server, *Client, *bytes
 	return z, New(Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Log: slog.New(slog.NewTextHandler(&log, nil))}), &log
 }
 
+// A smaller batch is tried only where the request reached Zabbix, or was too large to.
+func TestASmallerBatchMaySucceed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  Error
+		want bool
+	}{
+		"too large for the proxy":         {Error{Kind: Unreachable, Status: 413}, true},
+		"too long for the proxy":          {Error{Kind: Unreachable, Status: 414}, true},
+		"a gateway gave up waiting":       {Error{Kind: Unreachable, Status: 504, Unanswered: true}, true},
+		"PHP ended early":                 {Error{Kind: Unreachable, Status: 500}, true},
+		"the answer was lost":             {Error{Kind: Unreachable, Unanswered: true}, true},
+		"nobody listens":                  {Error{Kind: Unreachable}, false},
+		"the proxy wants a login":         {Error{Kind: Unreachable, Status: 401}, false},
+		"the proxy limits calls":          {Error{Kind: Unreachable, Status: 429}, false},
+		"a statement failed":              {Error{Kind: Broken, Interrupted: true}, true},
+		"the database is away":            {Error{Kind: Broken}, false},
+		"the token is wrong":              {Error{Kind: NotAuthorised}, false},
+		"the role forbids it":             {Error{Kind: RoleForbids}, false},
+		"one id is no number":             {Error{Kind: Invalid}, true},
+		"refused for a reason of its own": {Error{Kind: Other}, true},
+	} {
+		require.Equal(t, tc.want, tc.err.MayBeBatch(), name)
+	}
+}
+
+// A page that repeats the token isn't quoted with it, wherever in the page it stands.
+func TestNoTokenInAGlimpse(t *testing.T) {
+	const token = "0123456789abcdef0123456789abcdef"
+	for _, page := range []string{
+		"Bearer " + token + " refused", "<title>" + token + "</title>", "<p>" + token + "</p>", `{"echo":"` + token + `"}`,
+		"\uFEFF" + token, "<b>x</b>&quot;" + token + "&quot;",
+	} {
+		require.NotContains(t, glimpse([]byte(page), token), token[:16], page)
+	}
+	require.Equal(t, "a page", glimpse([]byte("a page"), ""))
+}
+
 // What each thing means that may come in place of an answer: whether it is Zabbix's own
 // refusal, and what is known about the act.
 func TestWhatAnAnswerMeans(t *testing.T) {

@@ -64,7 +64,8 @@ func (z zone) moment(date, clock string) (time.Time, bool) {
 	if !ok || z.received.IsZero() {
 		return t, ok
 	}
-	for _, other := range [...]time.Time{t.Add(time.Hour), t.Add(-time.Hour)} {
+	for _, shift := range [...]time.Duration{time.Hour, -time.Hour, 30 * time.Minute, -30 * time.Minute} { // half an hour on Lord Howe
+		other := t.Add(shift)
 		if !sameWall(t, other, z.Location) {
 			continue
 		}

@@ -79,3 +79,31 @@ func TestNothingOpensInTheFuture(t *testing.T) {
 		}
 	}
 }
+
+// A time that a clock shows twice is the later one that had come when the message was received.
+func TestATimeThatComesTwice(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change time.Time // when clocks are put back
+		by     time.Duration
+	}{
+		"Europe/Berlin":       {time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC), time.Hour},
+		"America/New_York":    {time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC), time.Hour},
+		"Australia/Lord_Howe": {time.Date(2026, 4, 4, 15, 0, 0, 0, time.UTC), 30 * time.Minute},
+	} {
+		loc := zoneNamed(t, name)
+		first, second := tc.change.Add(-tc.by/2), tc.change.Add(tc.by/2)
+		date, clock := first.In(loc).Format("2006.01.02"), first.In(loc).Format("15:04:05")
+		require.Equal(t, clock, second.In(loc).Format("15:04:05"))
+		for received, want := range map[time.Time]time.Time{
+			first.Add(2 * time.Second):             first,
+			second.Add(-zoneSlack - 2*time.Second): first,
+			second.Add(-zoneSlack + 2*time.Second): second, // the relay's clock may be behind
+			second.Add(2 * time.Second):            second,
+			second.Add(30 * 24 * time.Hour):        second,
+		} {
+			got, ok := zone{loc, received}.moment(date, clock)
+			require.True(t, ok)
+			require.Equal(t, want, got.UTC(), "%s, received %s", name, received)
+		}
+	}
+}
