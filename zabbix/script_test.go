@@ -1,6 +1,7 @@
 package zabbix
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -59,7 +60,7 @@ func (c *call) run(t *testing.T, text string) (result string, thrown string) {
 			"getStatus": func() int { return c.status },
 			"post": func(url, body string) string {
 				if c.status == 0 {
-					panic(vm.ToValue("Couldn't connect to server"))
+					panic(vm.ToValue(cmp.Or(c.answer, "Couldn't connect to server")))
 				}
 				c.url, c.body = url, body
 				return c.answer
@@ -193,6 +194,43 @@ func TestTheRemedyForWhatWasCutOffWorks(t *testing.T) {
 	require.True(t, r.signedWith(good))
 }
 
+// A setting that was cut off and comes from the script may be out of date: a fault then says which one that was, and what to do.
+func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
+	file := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
+	address, secret := parameter{"URL", "https://relay.example.com"}, parameter{"SECRET", good}
+	long := with(event, "EVENT.OPDATA", strings.Repeat("x", 70000))
+	for name, c := range map[string]struct {
+		changed []parameter // by hand
+		macros  map[string]string
+		status  int
+		answer  string
+		names   string // "" where the form's settings were used
+	}{
+		"URL, no answer":              {[]parameter{address}, long, 0, "", "cut off URL: "},
+		"URL, another site":           {[]parameter{address}, long, 404, "<html>", "cut off URL: "},
+		"URL, a proxy":                {[]parameter{address}, long, 502, "<html>", "cut off URL: "},
+		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"the signature is wrong"}`, "cut off URL: "},
+		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET: "},
+		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET and URL: "},
+		"a long value before nothing": {nil, long, 0, "", ""},
+		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"the signature is wrong"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &call{settings: file, status: c.status, answer: c.answer}
+			_, thrown := r.run(t, parameters(t, file, c.changed, c.macros))
+			require.Contains(t, thrown, "alert-relay: ")
+			if c.names == "" {
+				require.NotContains(t, thrown, "cut off")
+			} else {
+				require.Contains(t, thrown, c.names)
+				require.Contains(t, thrown, `"Update existing" ticked`)
+			}
+			require.NotContains(t, thrown, good)
+			require.NotContains(t, thrown, file.Secret)
+		})
+	}
+}
+
 // A source's name and a proxy that were changed later are cut off too, and come from the script too.
 func TestSourceAndProxyAreNotCutOff(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: good, Source: "east", HTTPProxy: "http://proxy:3128"}
@@ -232,6 +270,7 @@ func TestScriptFaults(t *testing.T) {
 		says   string
 	}{
 		"no answer":                   {0, "", nil, nil, "No answer from https://relay.example.com/v1/zabbix/events: Couldn't connect to server. Zabbix tries again as long as this alert has attempts left."},
+		"no answer, Zabbix 7.0":       {0, "Error: cannot get URL: Could not connect to server.", nil, nil, "cannot get URL: Could not connect to server. Zabbix tries again as long as"},
 		"another site, a page":        {200, "<!DOCTYPE html><html><title>Zabbix</title>", nil, nil, "There is no relay at https://relay.example.com/v1/zabbix/events (200)"},
 		"another site, JSON":          {200, `{"ok":true}`, nil, nil, "There is no relay at https://relay.example.com/v1/zabbix/events (200)"},
 		"another site, an array":      {202, `[1]`, nil, nil, "There is no relay at"},
