@@ -35,6 +35,13 @@ func (k Key) EarlierOf(other Key) bool {
 	return strings.EqualFold(k.Source, other.Source) && strings.HasPrefix(k.EventID, other.EventID+"~")
 }
 
+// Original is the key under which Zabbix knows, or knew, a problem: that of Earlier without its
+// number. People read and type this one.
+func (k Key) Original() Key {
+	id, _, _ := strings.Cut(k.EventID, "~")
+	return Key{Source: k.Source, EventID: id}
+}
+
 // Relation says whether an event is about this problem: it is, unless its trigger or its start is
 // another one. An event that tells neither is. Start times are local as a rule, so that they are
 // compared modulo time zones, but for a problem that begins after this one has ended.

@@ -144,10 +144,10 @@ func scopeOf(h Heard, view View) scope {
 // attempt prepares what is to be done with one problem. What needs no doing, or
 // can't be done, has its outcome already.
 func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
-	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own}
+	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own, Generation: t.Problem.Generation}
 	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
 	if t.Problem.Superseded() { // its event id means another problem in Zabbix
-		a.Stage, a.Outcome = stageFailed, superseded(t.Problem, e.o.Several)
+		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.Several)
 	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case it isn't so any more
@@ -240,6 +240,7 @@ func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Re
 		}
 		refs = []alert.Key{own}
 	}
+	refs = meant(refs, own)
 	candidates := make([][]alert.Key, len(refs))
 	var all []alert.Key
 	for i, ref := range refs {
@@ -282,6 +283,18 @@ func (e *Executor) resolve(ctx context.Context, s scope, c store.Command, req Re
 		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
 	}
 	return found, "", nil
+}
+
+// meant is what ids refer to in the thread of own: an id that another problem took from own, which the thread's root
+// still shows, is own there.
+func meant(refs []alert.Key, own alert.Key) []alert.Key {
+	refs = slices.Clone(refs)
+	for i, ref := range refs {
+		if was := own.Original(); was != own && ref.EventID == was.EventID && (ref.Source == "" || strings.EqualFold(ref.Source, was.Source)) {
+			refs[i] = own
+		}
+	}
+	return refs
 }
 
 // doubt is a number in the person's words that is the id of a problem that they may know of from

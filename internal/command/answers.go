@@ -44,6 +44,7 @@ func phraseOf(r Request) phrase {
 
 // idIn is an event's id as people say it: with the source where there are several.
 func idIn(key alert.Key, several bool) string {
+	key = key.Original()
 	if several {
 		return key.String()
 	}
@@ -111,8 +112,8 @@ func notATrigger(p alert.Problem, several bool) string {
 }
 
 // superseded: an act on its event id would be one on another problem.
-func superseded(p alert.Problem, several bool) string {
-	return fmt.Sprintf("🚫 %s is gone from Zabbix, and another problem has its event id now. Nothing was done. To act on that one, reply in its thread.", titled(p.Key, p.Name, several))
+func superseded(key alert.Key, name string, several bool) string {
+	return fmt.Sprintf("🚫 %s is gone from Zabbix, and another problem has its event id now. Nothing was done. To act on that one, reply in its thread.", titled(key, name, several))
 }
 
 func noClient(a attempt, several bool) string {

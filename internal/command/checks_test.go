@@ -247,7 +247,7 @@ func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
 		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
 		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "another problem has its event id now"},
 		{"shown all the same", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
-		{"by the id, even there", Heard{Text: "ack 4711", ParentID: root}, ""},
+		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "another problem has its event id now"},
 		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
 		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
 	} {

@@ -62,14 +62,17 @@ func (s stage) final() bool { return s != stagePending && s != stageExecuting }
 
 // attempt is one problem of a command that acts.
 type attempt struct {
-	Key       alert.Key      `json:"key"`
-	Name      string         `json:"name,omitempty"` // the problem's, for the answer
-	Severity  alert.Severity `json:"severity"`       // the problem's, before
-	Own       bool           `json:"own,omitempty"`  // said in the problem's own thread
-	Stage     stage          `json:"stage,omitempty"`
-	StartedAt time.Time      `json:"started_at,omitzero"` // of the last call
-	Message   string         `json:"message,omitempty"`   // as sent to Zabbix
-	Words     string         `json:"words,omitempty"`     // the person's part of it
+	Key      alert.Key      `json:"key"`
+	Name     string         `json:"name,omitempty"` // the problem's, for the answer
+	Severity alert.Severity `json:"severity"`       // the problem's, before
+	Own      bool           `json:"own,omitempty"`  // said in the problem's own thread
+	// Generation is the problem's when the command was accepted: another one that takes the
+	// event id while Zabbix is away is not acted on.
+	Generation int       `json:"generation,omitempty"`
+	Stage      stage     `json:"stage,omitempty"`
+	StartedAt  time.Time `json:"started_at,omitzero"` // of the last call
+	Message    string    `json:"message,omitempty"`   // as sent to Zabbix
+	Words      string    `json:"words,omitempty"`     // the person's part of it
 	// Plain says that the database may not take characters of more than three bytes, so
 	// that the message is sent without them.
 	Plain bool `json:"plain,omitempty"`

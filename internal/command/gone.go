@@ -49,6 +49,17 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, t task, a attempt, r 
 	return 0, e.settle(ctx, t, stageDone, closedGone(a, e.o.Several))
 }
 
+// overtaken reports whether another problem took an attempt's event id after the command was accepted.
+func (e *Executor) overtaken(ctx context.Context, a attempt) (overtaken bool, err error) {
+	err = e.persist(ctx, "reading the problem of a command", func(ctx context.Context) error {
+		problems, err := e.o.Store.Problems(ctx, []alert.Key{a.Key})
+		p, known := problems[a.Key]
+		overtaken = known && p.Generation != a.Generation
+		return err
+	})
+	return overtaken, err
+}
+
 // isGone asks whether Zabbix no longer shows an event; blind says that it shows
 // none of the other open problems that the relay knows, nor any event at all.
 func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone, blind bool, err error) {

@@ -154,8 +154,15 @@ func (e *Executor) step(ctx context.Context, l *lane, t task, try int) (time.Dur
 	if late {
 		return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, time.Now(), e.location(j, view)))
 	}
+	overtaken, err := e.overtaken(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	if overtaken {
+		return 0, e.settle(ctx, t, stageFailed, superseded(a.Key, a.Name, e.o.Several))
+	}
 	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
-	err := e.change(ctx, t, func(a *attempt, c *store.Command) {
+	err = e.change(ctx, t, func(a *attempt, c *store.Command) {
 		a.Stage, a.StartedAt, a.Ended = stageExecuting, time.Now().UTC().Truncate(time.Microsecond), false
 		c.State, c.Attempts, c.NotBefore = store.CommandExecuting, c.Attempts+1, time.Time{}
 	})

@@ -42,6 +42,9 @@ func (e *Executor) show(targets []target, p place) string {
 	var b strings.Builder
 	for i, t := range targets {
 		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
+		if t.Problem.Superseded() {
+			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
+		}
 		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
 		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {
 			b.WriteString(left)

@@ -221,7 +221,8 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 
 // idOf is an event's id, with its source where there are several.
 func (r *Renderer) idOf(k alert.Key) Text {
-	if len(r.sources) > 1 {
+	k = k.Original()
+	if len(r.sources) > 1 && k.Source != "" {
 		return limited(k.String(), maxLabel)
 	}
 	return limited(k.EventID, maxLabel)

@@ -238,7 +238,7 @@ func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
 func (b *builder) view(room Room, now time.Time) *View {
 	p := b.p
 	v := &View{
-		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.EventID, maxLabel), ID: b.id(p.Key),
+		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.Original().EventID, maxLabel), ID: b.id(p.Key),
 		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
 		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
 		Suppressed: p.SuppressedAt(now), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
@@ -276,12 +276,7 @@ func hasSeverity(p *alert.Problem) bool {
 	return p.State != alert.StateUnknown || p.Severity != alert.NotClassified
 }
 
-func (b *builder) id(k alert.Key) Text {
-	if len(b.r.sources) > 1 && k.Source != "" {
-		return limited(k.String(), maxLabel)
-	}
-	return limited(k.EventID, maxLabel)
-}
+func (b *builder) id(k alert.Key) Text { return b.r.idOf(k) }
 
 func (b *builder) lists(v *View) {
 	p := b.p

@@ -1,0 +1,114 @@
+package command
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// overtake is what the ledger does when another problem takes an event id.
+func (w *world) overtake(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k := alert.ParseKey(key)
+	old := w.problems[k]
+	earlier := k.Earlier(old.Generation + 1)
+	w.problems[k] = alert.Problem{Key: k, Generation: old.Generation + 1, State: alert.StateOpen, Origin: alert.OriginTrigger, Facts: alert.Facts{Name: "another"}}
+	w.problems[earlier] = old.Supersede(earlier, time.Now(), time.Now())
+	for i, p := range w.posts {
+		if p.Key == k {
+			w.posts[i].Key = earlier
+			w.posts = append(w.posts, store.Post{Key: k, Room: p.Room, Cursor: store.Cursor{RootID: "NEW-ROOT", CardID: "NEW-CARD"}})
+		}
+	}
+}
+
+// A problem whose event id another one took is gone: nothing is asked of Zabbix for it, and nothing
+// is done to the other one.
+func TestAProblemThatLostItsEventIDIsNotActedOn(t *testing.T) {
+	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and another problem has its event id now. Nothing was done"
+	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
+	press := func(action, comment string) Heard {
+		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: "CARD-main/4711@noc"}, Room: "noc"}
+	}
+	for why, c := range map[string]struct {
+		heard Heard
+		want  string
+		calls int
+	}{
+		"acknowledge":            {say("ack"), goneWords, 0},
+		"with words":             {say("ack on it"), goneWords, 0},
+		"take it back":           {say("unack"), goneWords, 0},
+		"close":                  {say("close"), goneWords, 0},
+		"comment":                {say("comment hi"), goneWords, 0},
+		"severity":               {say("severity high"), goneWords, 0},
+		"severity as it was":     {say("severity average"), goneWords, 0},
+		"by its old id":          {say("ack 4711"), goneWords, 0},
+		"by its id and source":   {say("ack main/4711"), goneWords, 0},
+		"the card that remained": {press("ack", ""), goneWords, 0},
+		"a comment by card":      {press("comment", "hi"), goneWords, 0},
+		"close by card":          {press("close", ""), goneWords, 0},
+		"show":                   {say("show"), "This problem is gone from Zabbix", 0},
+		"show by its old id":     {say("show 4711"), "This problem is gone from Zabbix", 0},
+
+		"another problem from there": {say("ack 4712"), "", 1},
+		"the present one":            {Heard{Text: "ack 4711", Room: "noc"}, "", 1},
+		"in the present one's":       {Heard{Text: "ack", Room: "noc", ParentID: "NEW-ROOT"}, "", 1},
+		"the present one's card": {Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "NEW-CARD"}, Room: "noc"},
+			"", 1},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.overtake("main/4711")
+			r.hears("M1", c.heard)
+			synctest.Wait()
+			require.Len(t, w.calls("main"), c.calls, "%s: %v", why, w.answers())
+			for _, call := range w.calls("main") {
+				require.NotContains(t, call.EventID, "~", why)
+			}
+			if c.want != "" {
+				require.Len(t, w.answers(), 1, why)
+				require.Contains(t, w.answers()[0], c.want, why)
+				require.NotContains(t, strings.TrimPrefix(w.answers()[0], "SHOW main/4711~1"), "4711~1", why) // the fake renderer prints the key
+			}
+			for _, key := range w.changed {
+				require.NotContains(t, key.EventID, "~", why)
+			}
+		})
+	}
+}
+
+// A command that waits for Zabbix is for the problem that the person saw, whatever has its event id when Zabbix is back.
+func TestAnEventIDThatChangesHandsWhileACommandWaits(t *testing.T) {
+	for why, text := range map[string]string{"ack": "ack on it", "close": "close", "comment": "comment hi"} {
+		for _, restart := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.problem("main/4711", "noc")
+				r := w.start(t)
+				defer func() { r.stop() }()
+				w.setDown("main", true)
+				r.hears("M1", Heard{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
+				time.Sleep(10 * time.Second)
+				asked := len(w.calls("main"))
+				if restart {
+					r.stop()
+				}
+				w.overtake("main/4711")
+				w.setDown("main", false)
+				if restart {
+					r = w.start(t)
+				}
+				time.Sleep(5 * time.Minute)
+				require.Len(t, w.calls("main"), asked, "%s: %v", why, w.answers())
+				require.Equal(t, store.CommandFailed, w.command("M1").State, why)
+				require.Contains(t, w.answers()[len(w.answers())-1], "another problem has its event id now", why)
+			})
+		}
+	}
+}
