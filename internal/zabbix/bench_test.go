@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/testdata"
 )
 
@@ -33,4 +34,22 @@ func BenchmarkPayload(b *testing.B) {
 		}
 	})
 	require.NoError(b, err)
+}
+
+// A payload from the wire to a problem that can be stored: what the ledger does
+// with each event.
+func BenchmarkPayloadToProblem(b *testing.B) {
+	body := readFixture(b, "zabbix-7.0/events/problem-severity-4.json")
+	b.ReportAllocs()
+	for b.Loop() {
+		p, _ := Parse(body)
+		e, err := p.Event(DecodeOptions{Source: "main", ReceivedAt: received})
+		if err != nil {
+			b.Fatal(err)
+		}
+		problem, _ := alert.Apply(alert.Problem{}, e)
+		if _, err := json.Marshal(problem); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -477,24 +477,6 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// A payload from the wire to a problem that can be stored: what the ledger does
-// with each event.
-func BenchmarkPayloadToProblem(b *testing.B) {
-	body := readFixture(b, "zabbix-7.0/events/problem-severity-4.json")
-	b.ReportAllocs()
-	for b.Loop() {
-		p, _ := Parse(body)
-		e, err := p.Event(DecodeOptions{Source: "main", ReceivedAt: received})
-		if err != nil {
-			b.Fatal(err)
-		}
-		problem, _ := alert.Apply(alert.Problem{}, e)
-		if _, err := json.Marshal(problem); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // absent says whether Parse leaves a macro out.
 func absent(key, value string) bool {
 	value = strings.TrimSpace(value)

@@ -1,0 +1,238 @@
+package zabbix
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// The methods of the API, as a real Zabbix answers them.
+
+func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
+	action, _ := a.number("action")
+	known := bitClose | bitAck | bitMessage | bitSeverity | bitUnack
+	if s.forms.suppress {
+		known |= bitSuppress | bitUnsuppress
+	}
+	if action&^known != 0 {
+		return nil, invalid(`Incorrect value for field "action": unexpected value "%d".`, action)
+	}
+	if action&bitAck != 0 && action&bitUnack != 0 {
+		return nil, invalid(`Incorrect value for field "action": value must be one of 2, 16.`)
+	}
+	message := a.text("message")
+	if action&bitMessage != 0 && message == "" {
+		return nil, invalid(`Incorrect value for field "message": cannot be empty.`)
+	}
+	if utf8.RuneCountInString(message) > 2048 {
+		if s.forms.strict {
+			return nil, invalid(`Incorrect value for field "message": value is too long.`)
+		}
+		return nil, application(fmt.Sprintf(`Value %q is too long for field "message" - 2049 characters. Allowed length is 2048 characters.`, message))
+	}
+	severity, _ := a.number("severity")
+	if action&bitSeverity != 0 && !alert.Severity(severity).Valid() {
+		return nil, invalid(`Incorrect value for field "severity": unexpected value "%d".`, severity)
+	}
+	if u.Mute && action != 0 {
+		return nil, invalid(`Incorrect value for field "action": no permissions to acknowledge problems.`)
+	}
+	var found []*Problem
+	numbers := []int64{} // numbers here, strings everywhere else: as recorded
+	for _, id := range a.ids("eventids") {
+		if _, err := strconv.ParseInt(id, 10, 64); err != nil && s.forms.strict {
+			return nil, invalid(`Invalid parameter "/eventids/1": a number is expected.`)
+		}
+		p := s.find(id)
+		if p == nil || s.broken.showNothing || (u.ReadOnly && action&(bitClose|bitSeverity) != 0) {
+			return nil, errNoObject
+		}
+		found, numbers = append(found, p), append(numbers, p.ID)
+	}
+	for _, p := range found {
+		if action&bitClose != 0 && p.RecoveryID == 0 && !p.Trigger.ManualClose {
+			return nil, application("Cannot close problem: trigger does not allow manual closing.")
+		}
+	}
+	until, _ := a.number("suppress_until")
+	message, storable := s.broken.stored(message)
+	if !storable {
+		return nil, application(sqlFailed)
+	}
+	for _, p := range found {
+		s.acknowledge(p, u, action, message, alert.Severity(severity), int64(until))
+	}
+	return map[string]any{"eventids": numbers}, nil
+}
+
+func (s *Server) eventGet(_ User, a args) (any, *rpcError) {
+	if a.has("selectAcknowledges") && a.has("select_acknowledges") && s.forms.strict {
+		return nil, invalid(`Deprecated parameter "/select_acknowledges" cannot be used with "/selectAcknowledges".`)
+	}
+	acks := (a.has("selectAcknowledges") && s.forms.camelAcks) || (a.has("select_acknowledges") && s.forms.snakeAcks)
+	out := []any{}
+	if s.broken.showNothing {
+		return out, nil
+	}
+	if limit, _ := a.number("limit"); !a.has("eventids") && limit > 0 {
+		for _, id := range s.order[:min(limit, len(s.order))] {
+			out = append(out, s.event(s.problems[id], a, acks))
+		}
+	}
+	for _, id := range a.ids("eventids") {
+		if n, err := strconv.ParseUint(id, 10, 64); s.forms.strict && (err != nil || n > math.MaxInt64) {
+			return nil, invalid(`Invalid parameter "/eventids/1": a number is too large.`)
+		}
+		if p := s.find(id); p != nil {
+			e := s.event(p, a, acks)
+			if slices.Contains(s.broken.odd, id) {
+				e["acknowledges"] = map[string]any{"1": "odd"}
+			}
+			out = append(out, e)
+		} else if p := s.recovered(id); p != nil {
+			out = append(out, map[string]any{"eventid": id, "source": "0", "object": "0", "objectid": p.Trigger.ID,
+				"clock": itoa(p.Resolved.Unix()), "value": "0", "name": p.Trigger.Name, "severity": "0", "r_eventid": "0", "acknowledged": "0"})
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) recovered(id string) *Problem {
+	for _, p := range s.problems {
+		if p.RecoveryID != 0 && itoa(p.RecoveryID) == id {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
+	e := map[string]any{
+		"eventid": itoa(p.ID), "source": "0", "object": "0", "objectid": p.Trigger.ID, "clock": itoa(p.Opened.Unix()),
+		"ns": itoa(int64(p.Opened.Nanosecond())), "value": "1", "acknowledged": flag(p.Acked), "name": p.Trigger.Name,
+		"severity": itoa(int64(p.Severity)), "r_eventid": itoa(p.RecoveryID), "c_eventid": "0", "correlationid": "0", "userid": "0",
+		"opdata": p.Trigger.OpData, "suppressed": flag(p.Suppressed),
+	}
+	if s.forms.rank() {
+		e["cause_eventid"] = "0"
+	}
+	if a.has("selectHosts") {
+		h := p.Trigger.Host
+		e["hosts"] = []any{map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name}}
+	}
+	if a.has("selectTags") {
+		e["tags"] = json.RawMessage(s.tagsJSON(p))
+	}
+	if a.has("selectSuppressionData") {
+		e["suppression_data"] = []any{}
+	}
+	if a.has("selectRelatedObject") {
+		e["relatedObject"] = trigger(p.Trigger)
+	}
+	if acks {
+		list := []any{}
+		for _, k := range slices.Backward(p.Acks) { // in no order that one could rely on
+			m := map[string]any{"acknowledgeid": itoa(k.ID), "userid": k.User.ID, "clock": itoa(k.At.Unix()), "message": k.Message,
+				"action": itoa(int64(k.Action)), "old_severity": itoa(int64(k.Old)), "new_severity": itoa(int64(k.New)),
+				"username": k.User.Username, "name": k.User.Name, "surname": k.User.Surname}
+			if s.forms.suppress {
+				m["suppress_until"] = itoa(k.Until)
+			}
+			list = append(list, m)
+		}
+		e["acknowledges"] = list
+	}
+	return e
+}
+
+func (s *Server) problemGet(_ User, a args) (any, *rpcError) {
+	limit, limited := a.number("limit")
+	if a.has("limit") && !limited && s.forms.strict {
+		return nil, invalid(`Invalid parameter "/limit": an integer is expected.`)
+	}
+	from, _ := a.number("eventid_from")
+	ids := a.ids("eventids")
+	out := []any{}
+	for _, id := range s.order {
+		p := s.problems[id]
+		if (p.RecoveryID != 0 && !a.truth("recent")) || id < int64(from) || (ids != nil && !slices.Contains(ids, itoa(id))) {
+			continue
+		}
+		e := s.event(p, a, a.has("selectAcknowledges"))
+		e["r_clock"] = "0"
+		if p.RecoveryID != 0 {
+			e["r_clock"] = itoa(p.Resolved.Unix())
+		}
+		out = append(out, e)
+		if limited && len(out) == limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+func trigger(t Trigger) map[string]any {
+	return map[string]any{"triggerid": t.ID, "description": t.Name, "manual_close": flag(t.ManualClose), "url": t.URL,
+		"comments": t.Description, "priority": itoa(int64(t.Severity)), "opdata": t.OpData}
+}
+
+func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
+	known := map[string]Trigger{}
+	for _, t := range s.triggers {
+		known[t.ID] = t
+	}
+	for _, p := range s.problems {
+		known[p.Trigger.ID] = p.Trigger
+	}
+	out := []any{}
+	for _, id := range a.ids("triggerids") {
+		t, ok := known[id]
+		if !ok {
+			continue
+		}
+		m := trigger(t)
+		m["hosts"] = []any{map[string]any{"hostid": t.Host.ID, "host": t.Host.Host, "name": t.Host.Name}}
+		m["items"] = []any{map[string]any{"itemid": t.ItemID, "name": t.ItemName, "value_type": "0", "units": ""}}
+		groups := []any{}
+		for i, g := range t.Host.Groups {
+			groups = append(groups, map[string]any{"groupid": itoa(int64(20 + i)), "name": g})
+		}
+		if a.has("selectHostGroups") && s.forms.hostGroups {
+			m["hostgroups"] = groups
+		}
+		if a.has("selectGroups") && s.forms.groups {
+			m["groups"] = groups
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func (s *Server) hostGet(_ User, a args) (any, *rpcError) {
+	out, seen := []any{}, map[string]bool{}
+	for _, t := range s.triggers {
+		if h := t.Host; !seen[h.ID] && (!a.has("hostids") || slices.Contains(a.ids("hostids"), h.ID)) {
+			seen[h.ID] = true
+			out = append(out, map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name, "maintenance_status": "0"})
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) userGet(u User, _ args) (any, *rpcError) {
+	return []any{map[string]any{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname}}, nil
+}
+
+func (f forms) rank() bool { return f.version >= "6.4" }
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
