@@ -3,13 +3,13 @@ package chat
 import (
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
 	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
 )
@@ -210,13 +210,7 @@ func unquoted(text string) saying {
 }
 
 // isGap says whether a rune separates words, seen or unseen.
-func isGap(r rune) bool {
-	switch r {
-	case '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u00ad', '\u200e', '\u200f':
-		return true
-	}
-	return unicode.IsSpace(r)
-}
+func isGap(r rune) bool { return text.Blank(r) }
 
 // names are the forms in which people write a bot's name, the longest first: people see
 // its first word in a mention.

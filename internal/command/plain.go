@@ -59,29 +59,28 @@ func (s spoken) part(rest string, from, to int) string {
 // alike are characters that people write for an ASCII one, or that their devices do.
 // Spaces, dashes, digits and the full-width forms are found by their class.
 var alike = map[string]string{
-	"“”„‟″‶〝〞〟«»《》「」『』｢｣❝❞":          `"`,
-	"‘’‚‛′‵´ʼʹ‹›❛❜":                  "'",
-	"−⁃˗➖":                           "-",
-	"。․":                             ".",
-	"…⋯":                             "...",
-	"‥":                              "..",
-	"、،﹐﹑":                           ",",
-	"؛﹔":                             ";",
-	"﹕∶":                             ":",
-	"？؟❓❔":                           "?",
-	"！❗❕":                            "!",
-	"‼":                              "!!",
-	"⁄∕":                             "/",
-	"【〔〖":                            "[",
-	"】〕〗":                            "]",
-	"〈⟨":                             "<",
-	"〉⟩":                             ">",
-	"№":                              "No.",
-	"≥":                              ">=",
-	"≤":                              "<=",
-	"→⇒➡":                            "->",
-	"\u2800\u3164\uffa0\u115f\u1160": " ", // blank in every font, letters to Unicode
-	"\u20e3\u034f":                   "",  // the box around a keycap digit, and an invisible joiner
+	"“”„‟″‶〝〞〟«»《》「」『』｢｣❝❞": `"`,
+	"‘’‚‛′‵´ʼʹ‹›❛❜":         "'",
+	"−⁃˗➖":                  "-",
+	"。․":                    ".",
+	"…⋯":                    "...",
+	"‥":                     "..",
+	"、،﹐﹑":                  ",",
+	"؛﹔":                    ";",
+	"﹕∶":                    ":",
+	"？؟❓❔":                  "?",
+	"！❗❕":                   "!",
+	"‼":                     "!!",
+	"⁄∕":                    "/",
+	"【〔〖":                   "[",
+	"】〕〗":                   "]",
+	"〈⟨":                    "<",
+	"〉⟩":                    ">",
+	"№":                     "No.",
+	"≥":                     ">=",
+	"≤":                     "<=",
+	"→⇒➡":                   "->",
+	"\u20e3":                "", // the box around a keycap digit
 }
 
 var plainForms = func() map[rune]string {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"nms-alert-relay/internal/text"
 )
 
 // Secret is a value from a file or an environment variable. It prints as
@@ -102,9 +104,9 @@ func SigningSecret(value string) (wrong, hint string) {
 		return "isn't text (UTF-8)", hint
 	case utf8.RuneCountInString(value) > maxSigning:
 		return fmt.Sprintf("has more than %d characters: Zabbix cuts it", maxSigning), hint
-	case strings.IndexFunc(value, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }) >= 0:
+	case strings.ContainsFunc(value, func(r rune) bool { return text.Blank(r) && !unicode.Is(unicode.Zs, r) }):
 		return "holds control or invisible characters, which get lost on the way into Zabbix", hint
-	case strings.IndexFunc(value, func(r rune) bool { return r > 0xFFFF }) >= 0:
+	case strings.ContainsFunc(value, func(r rune) bool { return r > 0xFFFF }):
 		return "holds characters such as emoji, which not every Zabbix database can store", hint
 	case macroPattern.MatchString(value):
 		return "holds what Zabbix would take for a macro, in braces, and resolve", hint

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"nms-alert-relay/internal/text"
 )
 
 // harmless stands in place of a "<" that could begin a mention. It has no meaning in any markup, so nothing can be put
@@ -44,9 +46,9 @@ func filterMentions(text string) (safe string, steps int) {
 
 // startsMention says whether a "<" before this text begins a mention other than that of one person, and how much of the
 // text decided it. Space and characters that don't show count for nothing: how much of them Webex overlooks isn't documented.
-func startsMention(text string) (mention bool, looked int) {
-	for looked < len(text) {
-		rest := text[looked:]
+func startsMention(s string) (mention bool, looked int) {
+	for looked < len(s) {
+		rest := s[looked:]
 		if rest[0] == '@' {
 			return !hasPrefixFold(rest, "@personEmail:") && !hasPrefixFold(rest, "@personId:"), looked
 		}
@@ -54,7 +56,7 @@ func startsMention(text string) (mention bool, looked int) {
 			return true, looked
 		}
 		r, size := utf8.DecodeRuneInString(rest)
-		if r != '/' && !unicode.IsSpace(r) && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn) {
+		if r != '/' && !text.Blank(r) && !unicode.Is(unicode.M, r) {
 			break
 		}
 		looked += size

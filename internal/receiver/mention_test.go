@@ -19,6 +19,7 @@ func TestNobodyIsMentionedAtOnce(t *testing.T) {
 		"spaces":                 {"< \t@ all >", "‹ \t@ all >"},
 		"a line break":           {"<\n@all>", "‹\n@all>"},
 		"a zero-width space":     {"<\u200b@all>", "‹\u200b@all>"},
+		"an invisible letter":    {"<\u3164@all>", "‹\u3164@all>"},
 		"a combining mark":       {"<\u0301@all>", "‹\u0301@all>"},
 		"never closed":           {"<@all", "‹@all"},
 		"at the very end":        {"x <", "x <"},

@@ -134,13 +134,12 @@ func (m *marks) tooMany(r rune) bool {
 
 // Visible reports whether anything of s is left to see once it is cleaned.
 func Visible(s string) bool {
-	for _, r := range s {
-		if !unicode.IsSpace(r) && !Dangerous(r) && r != '\u200C' && r != '\u200D' && !unicode.Is(unicode.M, r) {
-			return true
-		}
-	}
-	return false
+	return strings.ContainsFunc(s, func(r rune) bool { return !Blank(r) && !unicode.Is(unicode.M, r) })
 }
+
+// Blank reports whether a character shows nothing by itself: white space, a dangerous character, or another format character
+// such as the zero-width joiner.
+func Blank(r rune) bool { return unicode.IsSpace(r) || Dangerous(r) || unicode.Is(unicode.Cf, r) }
 
 // Cut returns the first n characters of s, or a few less where the n-th would split what people see as one (an emoji of several,
 // a letter and its accent).

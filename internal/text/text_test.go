@@ -205,3 +205,13 @@ func TestLists(t *testing.T) {
 	require.Equal(t, `"a\u202eb"`, text.Quoted("a\u202eb", 10))
 	require.Equal(t, `""`, text.Quoted("", 10))
 }
+
+// Blank characters separate or hide words; whatever a reader can see isn't one.
+func TestBlank(t *testing.T) {
+	for _, r := range " \t\n\u00a0\u2009\u3000\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u2028\u3164\u2800\x00" {
+		require.True(t, text.Blank(r), "%U", r)
+	}
+	for _, r := range "aé7.,-日\u0301\ufffd👩" {
+		require.False(t, text.Blank(r), "%U", r)
+	}
+}
