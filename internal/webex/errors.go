@@ -5,12 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
-	"golang.org/x/net/html"
-
+	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/text"
 )
 
@@ -56,27 +53,15 @@ func (c *Client) trackingID(h http.Header) string {
 	return bounded(c.redact(text.Line(h.Get("Trackingid"))))
 }
 
-// retryAfter is what the answer says, in either of the header's two forms; 0
-// where the status asks for no waiting.
+// retryAfter is how long the answer asks the bot to wait; 0 for a status that asks for none.
 func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusLocked, http.StatusServiceUnavailable:
 	default:
 		return 0
 	}
-	value := strings.TrimSpace(resp.Header.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
-		if seconds >= maxRetryAfter.Seconds() {
-			return maxRetryAfter
-		}
-		return max(time.Duration(seconds*float64(time.Second)), time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		// The answer's own clock is the one that the date was made with.
-		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-			now = date
-		}
-		return min(max(at.Sub(now), time.Second), maxRetryAfter)
+	if wait, ok := httpclient.RetryAfter(resp.Header, now, maxRetryAfter); ok {
+		return max(wait, time.Second)
 	}
 	if resp.StatusCode == http.StatusTooManyRequests {
 		return defaultRetryAfter
@@ -85,28 +70,6 @@ func retryAfter(resp *http.Response, now time.Time) time.Duration {
 }
 
 func bounded(s string) string { return text.ShortenBytes(s, maxReasonBytes) }
-
-func textOfHTML(page string) string {
-	var words strings.Builder
-	tokens := html.NewTokenizer(strings.NewReader(page))
-	hidden := false
-	for {
-		switch tokens.Next() {
-		case html.ErrorToken:
-			return words.String()
-		case html.TextToken:
-			if !hidden {
-				words.Write(tokens.Text())
-				words.WriteByte(' ')
-			}
-		case html.StartTagToken:
-			name, _ := tokens.TagName()
-			hidden = string(name) == "script" || string(name) == "style"
-		case html.EndTagToken:
-			hidden = false
-		}
-	}
-}
 
 func (c *Client) redacted(err error) error {
 	if text := err.Error(); c.redact(text) != text {

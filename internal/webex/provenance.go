@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/text"
 )
 
@@ -40,7 +41,7 @@ func parseError(body []byte) errorAnswer {
 		TrackingID any `json:"trackingId"`
 	}
 	if err := json.Unmarshal(body, &fields); err != nil {
-		return errorAnswer{page: textOf(body)}
+		return errorAnswer{page: httpclient.PageText(body)}
 	}
 	var a errorAnswer
 	a.Message, _ = fields.Message.(string)
@@ -130,19 +131,10 @@ func (c *Client) looksLike(resp *http.Response, body []byte) string {
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
 		said += text.ShortenBytes(text.Line(kind), maxWordsBytes) + " "
 	}
-	if words := text.ShortenBytes(c.redact(textOf(body[:min(len(body), maxErrorBytes)])), maxWordsBytes); words != "" {
+	if words := text.ShortenBytes(c.redact(httpclient.PageText(body[:min(len(body), maxErrorBytes)])), maxWordsBytes); words != "" {
 		return said + fmt.Sprintf("%q", words)
 	}
 	return said + "without a body"
-}
-
-// textOf is the text of a body: HTML without its markup, anything else as it is.
-func textOf(body []byte) string {
-	raw := strings.TrimSpace(string(body))
-	if strings.HasPrefix(raw, "{") || strings.HasPrefix(raw, "[") {
-		return text.Line(raw)
-	}
-	return text.Line(textOfHTML(raw))
 }
 
 // maxWordsBytes bounds what is quoted of a foreign answer.

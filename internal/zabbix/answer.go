@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"html"
 	"mime"
 	"net/http"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/httpclient"
 	untrusted "nms-alert-relay/internal/text"
 )
 
@@ -126,8 +126,8 @@ func (c *Client) foreign(method string, resp *http.Response, answer []byte, toke
 		Method: method, Kind: Unreachable, Status: resp.StatusCode,
 		// What did the work may still have failed to say so.
 		Unanswered: resp.StatusCode/100 == 2 || resp.StatusCode >= 500,
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
+	e.RetryAfter, _ = httpclient.RetryAfter(resp.Header, time.Now(), maxRetryAfter)
 	came := ""
 	if g := glimpse(answer, token); g != "" {
 		came = fmt.Sprintf(" (%q)", g)
@@ -163,39 +163,21 @@ func mediaType(resp *http.Response) string {
 	return t
 }
 
-var (
-	title  = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-	hidden = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>`)
-	markup = regexp.MustCompile(`<[^<>]*>`)
-)
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
 // glimpse is what a body looks like, for the log: a page's title, or the first
 // words without markup. A page may repeat the token: it is left out.
 func glimpse(body []byte, token string) string {
-	text := string(bytes.ToValidUTF8(bytes.TrimPrefix(body[:min(len(body), 16<<10)], []byte("\uFEFF")), []byte("\uFFFD")))
-	if m := title.FindStringSubmatch(text); m != nil && strings.TrimSpace(m[1]) != "" {
-		text = m[1]
-	} else if strings.Contains(text, "<") {
-		text = markup.ReplaceAllString(hidden.ReplaceAllString(text, " "), " ")
+	body = body[:min(len(body), 16<<10)]
+	if m := title.FindSubmatch(body); m != nil && len(bytes.TrimSpace(m[1])) > 0 {
+		body = m[1]
 	}
-	text = html.UnescapeString(text)
+	words := httpclient.PageText(body)
 	if token != "" {
-		text = strings.ReplaceAll(text, token, "[token]")
+		words = strings.ReplaceAll(words, token, "[token]")
 	}
-	return untrusted.Shorten(untrusted.Line(text), 100)
+	return untrusted.Shorten(words, 100)
 }
 
 // maxRetryAfter bounds a wait that the other side asks for.
 const maxRetryAfter = 10 * time.Minute
-
-// retryAfter reads the header, seconds or a date.
-func retryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	if n, err := strconv.Atoi(value); err == nil {
-		return min(max(time.Duration(n), 0), maxRetryAfter/time.Second) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
-}

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -142,16 +141,6 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			require.False(t, e.Unanswered || e.Interrupted, "%v", err)
 			require.Zero(t, z.Calls()["event.acknowledge"])
 		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, " 90 ": 90 * time.Second, "-5": 0, "abc": 0, "1.5": 0, "99999999999": maxRetryAfter, "86400": maxRetryAfter,
-		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0, "Wed, 29 Nov 2100 12:00:00 GMT": maxRetryAfter,
-	} {
-		require.Equal(t, want, retryAfter(value, now), value)
 	}
 }
 
