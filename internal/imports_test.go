@@ -34,7 +34,7 @@ var may = map[string][]string{
 	"internal/store":      {"internal/alert", "internal/store", "internal/webexid"},
 	"internal/route":      {"internal/alert", "internal/config", "internal/webexid"},
 	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
-	"internal/ledger":     {"internal/alert", "internal/store", "internal/route", "internal/zabbix"},
+	"internal/ledger":     {"internal/alert", "internal/logging", "internal/store", "internal/route", "internal/zabbix"},
 	"internal/receiver":   {"internal/alert", "internal/logging", "internal/store", "internal/zabbix"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/render"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},

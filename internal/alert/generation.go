@@ -10,7 +10,7 @@ import (
 type Relation int
 
 // A database that was made anew counts its events from 1 again, and two servers under one source
-// both count. See docs/adr/010-event-ids-that-come-back.md.
+// both count. See docs/adr/002-event-ids-that-come-back.md.
 const (
 	Same    Relation = iota // this one, as far as can be told
 	Later                   // one that began after it

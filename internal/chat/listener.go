@@ -41,16 +41,19 @@ type Options struct {
 type Listener struct {
 	o         Options
 	strangers *logging.Limited // what anybody can cause
-	strange   strangeRooms
+	strange   *logging.Once    // rooms that aren't configured, by bot
 
 	mu       sync.Mutex
 	secrets  map[string]string // by bot
 	suspects map[string]bool   // bots of which a delivery had a wrong signature
 }
 
+// maxStrange bounds how many rooms that aren't configured are remembered.
+const maxStrange = 1000
+
 // New makes one.
 func New(o Options) *Listener {
-	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), secrets: make(map[string]string), suspects: make(map[string]bool)}
+	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), strange: logging.NewOnce(maxStrange), secrets: make(map[string]string), suspects: make(map[string]bool)}
 }
 
 // Run keeps each bot's webhooks as they should be until ctx ends.
@@ -119,7 +122,7 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 	if reason := l.ignorable(bot, e); reason != "" {
 		l.o.Metrics.ignored.WithLabelValues(bot, reason).Inc()
 		l.o.Log.Debug("heard and ignored", "bot", bot, "id", e.Data.ID, "reason", reason)
-		if reason == ignoredRoom && l.strange.first(bot, e.Data.RoomID) {
+		if reason == ignoredRoom && e.Data.RoomID != "" && l.strange.First(bot+" "+webexid.Key(e.Data.RoomID)) {
 			l.o.Log.Info("the bot was mentioned in a room that isn't configured, and ignored it: to serve the room, add its id to rooms", "bot", bot, "room_id", e.Data.RoomID)
 		}
 		return resultIgnored, http.StatusOK

@@ -115,17 +115,6 @@ func TestWhatStrangersCauseInTheLog(t *testing.T) {
 	})
 }
 
-// Rooms that are told about are remembered up to a bound, and told about no more beyond it.
-func TestStrangeRoomsAreBounded(t *testing.T) {
-	var s strangeRooms
-	for i := range 2 * maxStrange {
-		require.Equal(t, i < maxStrange, s.first("noc", fmt.Sprint("R", i)))
-		require.False(t, s.first("noc", fmt.Sprint("R", i)))
-	}
-	require.Len(t, s.known, maxStrange)
-	require.False(t, (&strangeRooms{}).first("noc", ""))
-}
-
 // An edit is heard as the next version of its message, as long as nothing came of those before.
 func TestEditsAreClaimed(t *testing.T) {
 	edited := `{"resource":"messages","event":"updated","data":{"id":"M1","roomId":"ROOM-noc","roomType":"group"}}`

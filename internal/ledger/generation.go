@@ -1,22 +1,24 @@
 package ledger
 
-import "nms-alert-relay/internal/alert"
-import "nms-alert-relay/internal/store"
+import (
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
 
-// maxEarlier bounds how many problems that were overtaken by a later one of the same event id are kept apart.
+// maxEarlier bounds how many earlier problems of one event id are kept apart.
 const maxEarlier = 8
 
-// superseded is a problem whose event id another one has.
+// superseded is a problem to write whose event id another one has, or that only counts one more earlier problem.
 type superseded struct {
 	problem alert.Problem
-	posts   []store.Post // under its new key
-	from    alert.Key    // that they had; zero where nothing is to be moved
+	posts   []store.Post
+	from    alert.Key // the key that posts and messages had until now; zero if they keep theirs
 }
 
-// supersede makes room for a problem with the event id of was: was gets another key, with its
-// posts and messages, and is over; its rooms are to show that. It gives what the new one starts
-// from: nothing is known of it, and its revisions go on, so that a cursor that delivery saves
-// late can't pass for its own.
+// supersede makes room for a later problem with the event id of was. The earlier one moves to
+// another key, with its posts and messages, and is closed as gone; its rooms are made to show that.
+// It returns the later one, still empty. Its revisions go on from the earlier one's, so that a
+// cursor that delivery saves late can't pass for its own.
 func (b *batch) supersede(e *effect, was alert.Problem, by alert.Event) alert.Problem {
 	fresh := alert.Problem{Key: was.Key, Generation: was.Generation + 1}
 	first, _ := alert.Apply(fresh, by)
@@ -32,8 +34,8 @@ func (b *batch) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 	return fresh
 }
 
-// overtaken gives the earlier problem that an event is about, whose event id was has now. One
-// that was heard of after was is told nobody.
+// overtaken returns the earlier problem that an event is about, where was has its event id by now. If
+// the relay never heard of it, it is new, and no room is told of it.
 func (b *batch) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
 	for n := was.Generation; n > 0; n-- {
 		if p := b.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {
@@ -49,18 +51,15 @@ func (b *batch) overtaken(e *effect, was alert.Problem, event alert.Event) alert
 	return alert.Problem{}.Supersede(was.Key.Earlier(was.Generation), was.OpenedAt, b.now)
 }
 
-// archive takes in problems that were superseded, or whose generation grew.
+// archive writes problems that were superseded, or that count one more earlier problem.
 func (b *batch) archive(old []superseded) {
 	for _, o := range old {
+		var rooms []string
 		if o.from != (alert.Key{}) {
 			b.out.Fold.Moved = append(b.out.Fold.Moved, store.Move{From: o.from, To: o.problem.Key})
-		}
-		rooms := make([]string, 0, len(o.posts))
-		for _, post := range o.posts {
-			rooms = append(rooms, post.Room)
-		}
-		if o.from == (alert.Key{}) {
-			rooms = nil
+			for _, post := range o.posts {
+				rooms = append(rooms, post.Room)
+			}
 		}
 		b.take(o.problem.Key, effect{problem: o.problem, change: alert.Change{Changed: true}, posts: o.posts, touched: rooms})
 	}

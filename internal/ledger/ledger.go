@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
@@ -85,14 +86,14 @@ type Ledger struct {
 	nagged time.Time
 
 	// Of Run.
-	unknown    map[string]bool // what was logged of UnknownSendTo
+	unknown    *logging.Once // of UnknownSendTo
 	openings   openings
 	remembered bool // openings are what the store has
 }
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
-	l := &Ledger{opts: o, wake: make(chan struct{}, 1), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
+	l := &Ledger{opts: o, wake: make(chan struct{}, 1), unknown: logging.NewOnce(maxUnknown), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
 	l.look.Store(true) // for what an earlier process left
 	return l
 }
@@ -382,11 +383,7 @@ func (l *Ledger) noteSendTo(r Result) {
 		l.opts.Metrics.SendToUnknown.WithLabelValues(r.Entry.Source).Inc()
 	}
 	for _, why := range unknown {
-		if name := r.Entry.Source + " " + why; !l.unknown[name] && len(l.unknown) < maxUnknown {
-			if l.unknown == nil {
-				l.unknown = map[string]bool{}
-			}
-			l.unknown[name] = true
+		if l.unknown.First(r.Entry.Source + " " + why) {
 			l.opts.Log.Warn("Send to names no room: correct it in the media of the Zabbix user", "source", r.Entry.Source, "reason", why)
 		}
 	}
