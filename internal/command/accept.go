@@ -110,6 +110,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 	for _, t := range targets {
 		if !may(t.Role, req.Verb) { // in a direct chat it differs by problem
+			if len(targets) > 1 {
+				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, e.o.Several))
+			}
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
 	}

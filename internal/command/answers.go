@@ -146,6 +146,9 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	case zabbix.Invalid:
 		return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` found a fault in what the relay asked.%s", verb, name, source, said)
 	}
+	if said == "" {
+		said = " Try it in Zabbix itself; the relay's log has the whole error."
+	}
 	return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` refused.%s", verb, name, source, said)
 }
 
@@ -298,8 +301,24 @@ func denied(v Verb, have config.Role, direct bool) string {
 	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. Whoever runs the relay can change that, under `people` in its configuration.", v, needs[v], where, have)
 }
 
+// deniedOne is denied for one of several problems.
+func deniedOne(v Verb, have config.Role, key alert.Key, several bool) string {
+	return strings.Replace(denied(v, have, true), "for this problem", fmt.Sprintf("for `%s`", webex.EscapeCode(idIn(key, several))), 1) + " Nothing was done to the others either."
+}
+
 func tooFast(perMinute int) string {
 	return fmt.Sprintf("🐢 More than %d commands in a minute: I'm ignoring yours until you slow down. This one was not run.", perMinute)
+}
+
+// noMatch is the answer to a search that found nothing. It must not read as "all is well".
+func noMatch(wanted string, open int) string {
+	switch open {
+	case 0:
+		return "No open problem matches " + wanted + ", and no other is open here."
+	case 1:
+		return "No open problem matches " + wanted + ". One other is open here: `problems` shows it."
+	}
+	return fmt.Sprintf("No open problem matches %s. %d others are open here: `problems` lists them.", wanted, open)
 }
 
 // idOf is a reference as a person types it.

@@ -82,6 +82,8 @@ func TestAnswers(t *testing.T) {
 	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, false)))
 	say("unsure", unsure(Ack, "4804-4806", nil, "4804-4806 done"))
 	say("unsure, after an id", unsure(Severity, "4712", ids("main/4711"), "and 4712"))
+	say("role too low for one of several", deniedOne(Ack, config.RoleViewer, a.Key, false))
+	say("no match", noMatch("host `sw1`", 0)+"\n"+noMatch("host `sw1`", 1)+"\n"+noMatch("host `sw1`", 17))
 	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
 	say("lost", lost(store.Command{CreatedAt: at}, now, berlin))
 	say("help, viewer", helpText("", config.RoleViewer, false))

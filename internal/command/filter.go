@@ -1,25 +1,32 @@
 package command
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
 )
+
+// colonFilter is a filter's name with a colon, as people write it for "=".
+var colonFilter = regexp.MustCompile(`(?i)(^|[ \n])(severity|sev|host|text|name) ?:`)
 
 // parseProblems reads what narrows a list: a severity (high, >=high,
 // high,disaster), acked or unacked, host=GLOB, and words that the problem's name holds.
 func parseProblems(said spoken, rest string) (Request, *Misspelt) {
 	r := Request{Verb: Problems}
 	var texts, plains []string
+	rest = colonFilter.ReplaceAllStringFunc(rest, func(name string) string { return name[:len(name)-1] + "=" })
 	for rest = strings.TrimLeft(rest, " \n"); rest != ""; rest = strings.TrimLeft(rest, " \n") {
 		f := nextFilter(rest)
 		search := func() {
 			texts = append(texts, unquote(said.part(rest, f.from, f.to)))
 			plains = append(plains, unquote(rest[f.from:f.to]))
 		}
-		keyword := strings.ToLower(strings.TrimRight(f.word, ".,;!"))
+		keyword := strings.ToLower(strings.TrimRight(strings.NewReplacer(`"`, "", "'", "", "`", "").Replace(f.word), ".,;!"))
 		set, ok, fault := parseSeverities(keyword)
 		switch {
 		case f.name == "" && f.quoted:
@@ -29,7 +36,7 @@ func parseProblems(said spoken, rest string) (Request, *Misspelt) {
 		case ok:
 			r.Filter.Severity = set
 		case f.name == "host":
-			if r.Filter.Host = strings.ToLower(unquote(rest[f.from:f.to])); r.Filter.Host == "" {
+			if r.Filter.Host = strings.ToLower(strings.Trim(unquote(rest[f.from:f.to]), "<>`")); r.Filter.Host == "" {
 				return Request{}, misspelt(Problems, "Which host? For example: `problems host=sw1*`.")
 			}
 		case f.name == "text" || f.name == "name":
@@ -143,4 +150,28 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 		return nil, false, misspelt(Problems, "No severity is `%s`.", echo(word))
 	}
 	return set, true, nil
+}
+
+// wanted says in words what a list was narrowed to; "" for nothing.
+func (f Filter) wanted() string {
+	var parts []string
+	if f.Severity != nil {
+		var names []string
+		for _, s := range alert.Severities {
+			if f.Severity[s] {
+				names = append(names, s.String())
+			}
+		}
+		parts = append(parts, "severity "+text.Or(names))
+	}
+	if f.Acknowledged != nil {
+		parts = append(parts, map[bool]string{true: "acknowledged", false: "not acknowledged"}[*f.Acknowledged])
+	}
+	if f.Host != "" {
+		parts = append(parts, fmt.Sprintf("host `%s`", echo(f.Host)))
+	}
+	if f.Text != "" {
+		parts = append(parts, fmt.Sprintf("“%s” in the name", webex.EscapeMarkdown(text.Cut(f.Text, 100))))
+	}
+	return strings.Join(parts, ", ")
 }

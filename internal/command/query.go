@@ -27,6 +27,13 @@ func (e *Executor) list(ctx context.Context, s scope, f Filter, p place) (string
 			return "", err
 		}
 	}
+	if wanted := f.wanted(); len(found) == 0 && wanted != "" {
+		others, err := e.o.Store.CountProblems(ctx, store.Filter{Open: true, Rooms: filter.Rooms})
+		if err != nil {
+			return "", err
+		}
+		return noMatch(wanted, others), nil
+	}
 	total := len(found)
 	if total == mostListed {
 		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,16 @@ func TestFiltersHoweverTheyAreTyped(t *testing.T) {
 		"problems text=it’s down":               {Text: "it’s down", Plain: "it's down"},
 		"problems 磁盘空间不足，剩余":                    {Text: "磁盘空间不足，剩余", Plain: "磁盘空间不足,剩余"},
 		"problems text=\"link":                  {Text: "link"},
+		"problems text:“Link down”":             {Text: "Link down"},
+		"problems Host : sw1 unacked":           {Host: "sw1", Acknowledged: new(false)},
+		"problems host:<sw1>":                   {Host: "sw1"},
+		"problems host=`sw1`":                   {Host: "sw1"},
+		"problems severity:high":                {Severity: map[alert.Severity]bool{alert.High: true}},
+		"problems severity=“high”":              {Severity: map[alert.Severity]bool{alert.High: true}},
+		"problems >=“high”":                     {Severity: map[alert.Severity]bool{alert.High: true, alert.Disaster: true}},
+		"problems unacked“":                     {Acknowledged: new(false)},
+		"problems host=fe80::1":                 {Host: "fe80::1"},
+		"problems disk C:":                      {Text: "disk C:"},
 		"problems text=“link":                   {Text: "link"},
 		"problems host=https://db1.example.com": {Host: "https://db1.example.com"},
 	} {
@@ -111,8 +122,41 @@ func TestASearchIsMadeInPlainPunctuationToo(t *testing.T) {
 		r.hears("M1", Heard{Text: "problems text=“it’s down”", Room: "noc"})
 		r.hears("M2", Heard{Text: "problems text=“it’s up”", Room: "noc"})
 		synctest.Wait()
-		require.Equal(t, []string{"LIST 1: main/4711", "LIST 0: "}, w.answers())
+		require.Equal(t, []string{"LIST 1: main/4711", "No open problem matches “it’s up” in the name. One other is open here: `problems` shows it."}, w.answers())
 	})
+}
+
+// The answer to a search that finds nothing says what was searched for and how many problems are open. "No
+// problems." is said only where none is.
+func TestASearchThatFindsNothing(t *testing.T) {
+	for _, c := range []struct {
+		said string
+		open int
+		want string
+	}{
+		{"problems", 0, "LIST 0: "},
+		{"problems host=sw1,sw2", 0, "No open problem matches host `sw1,sw2`, and no other is open here."},
+		{"problems host=sw1,sw2", 1, "No open problem matches host `sw1,sw2`. One other is open here: `problems` shows it."},
+		{"problems host=sw1,sw2", 3, "No open problem matches host `sw1,sw2`. 3 others are open here: `problems` lists them."},
+		{"problems nothing like it", 3, "No open problem matches “nothing like it” in the name. 3 others are open here: `problems` lists them."},
+		{"problems disaster", 2, "No open problem matches severity disaster. 2 others are open here: `problems` lists them."},
+		{"problems >=high acked", 2, "No open problem matches severity high or disaster, acknowledged. 2 others are open here: `problems` lists them."},
+		{"problems acked text=“<@all> [x](http://x)”", 2, "No open problem matches acknowledged, “&lt;&#64;all&gt; \\[x\\]\\(http:\u200b//x\\)” in the name. 2 others are open here: `problems` lists them."},
+		{"problems host=`x`", 2, "No open problem matches host `x`. 2 others are open here: `problems` lists them."},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			for i := range c.open {
+				w.problem(fmt.Sprintf("main/%d", 4711+i), "noc")
+			}
+			w.problem("main/9999", "db") // another room's doesn't count
+			r := w.start(t)
+			defer r.stop()
+			r.hears("M1", Heard{Text: c.said, Room: "noc"})
+			synctest.Wait()
+			require.Equal(t, []string{c.want}, w.answers(), c.said)
+		})
+	}
 }
 
 // "ack all" means the same with whatever punctuation, and nothing but a plain yes confirms it.

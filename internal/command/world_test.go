@@ -208,7 +208,9 @@ func (w *world) FindProblems(_ context.Context, f store.Filter) (out []alert.Pro
 	defer w.mu.Unlock()
 	for _, k := range slices.SortedFunc(maps.Keys(w.problems), func(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }) {
 		told := slices.ContainsFunc(w.posts, func(p store.Post) bool { return p.Key == k && slices.Contains(f.Rooms, p.Room) })
-		if (f.Rooms == nil || told) && (!f.Open || w.problems[k].Open()) && strings.Contains(w.problems[k].Name, f.Search) {
+		p := w.problems[k]
+		fits := (f.Severity == nil || f.Severity[p.Severity]) && (f.Acknowledged == nil || *f.Acknowledged == p.Acknowledged) && f.Host == "" // no problem here has a host
+		if fits && (f.Rooms == nil || told) && (!f.Open || w.problems[k].Open()) && strings.Contains(w.problems[k].Name, f.Search) {
 			out = append(out, w.problems[k])
 		}
 	}

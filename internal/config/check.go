@@ -87,9 +87,9 @@ func (l *loader) checkWebex(cfg *Config) {
 	names, tokens := doubles{}, doubles{}
 	for i, b := range cfg.Webex.Bots {
 		path := at("webex.bots", i)
-		l.unique(names, path+".name", strings.ToLower(b.Name), "bot", b.Name)
+		l.unique(names, path+".name", strings.ToLower(b.Name), "duplicate of")
 		if b.Token.IsSet() {
-			l.unique(tokens, path+".token_file", b.Token.Reveal(), "bot's token", "")
+			l.unique(tokens, path+".token_file", b.Token.Reveal(), "same token as")
 		}
 		if b.Listen == ListenWebsocket {
 			l.fault(path+".listen", "websocket doesn't work in this version: the bot would hear nothing",
@@ -108,7 +108,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 	names, urls := doubles{}, doubles{}
 	for i, s := range cfg.Zabbix {
 		path := at("zabbix", i)
-		l.unique(names, path+".name", strings.ToLower(s.Name), "source", s.Name)
+		l.unique(names, path+".name", strings.ToLower(s.Name), "duplicate of")
 		l.authority(path+".ca_file", s.HTTP.CAFile)
 		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
 			l.warn(path+".url", "is that of "+urls[s.URL]+" too", "one Zabbix under two names is told twice")
@@ -143,12 +143,12 @@ func (l *loader) checkRooms(cfg *Config) {
 	}
 	for i, r := range cfg.Rooms {
 		path := at("rooms", i)
-		l.unique(names, path+".name", strings.ToLower(r.Name), "room", r.Name)
+		l.unique(names, path+".name", strings.ToLower(r.Name), "duplicate of")
 		if strings.EqualFold(r.Name, SendToRoutes) {
 			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it leaves it to the routes`)
 		}
 		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
-		l.unique(ids, path+".id", webexid.Key(r.ID), "room's id", r.Name)
+		l.unique(ids, path+".id", webexid.Key(r.ID), "same room as")
 		if l.given(path + ".bot") {
 			l.exists(path+".bot", r.Bot, "bot", bots)
 		}
@@ -191,7 +191,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 	all := -1 // the first route that matches everything and ends the list
 	for i, r := range cfg.Routes {
 		path := at("routes", i)
-		l.unique(names, path+".name", strings.ToLower(r.Name), "route", r.Name)
+		l.unique(names, path+".name", strings.ToLower(r.Name), "duplicate of")
 		if reserved(r.Name) {
 			l.fault(path+".name", fmt.Sprintf("%q is the relay's own", r.Name), "another name")
 		}
@@ -232,7 +232,7 @@ func (l *loader) checkPeople(cfg *Config) {
 		}
 		l.roomsExist(cfg, path+".rooms", p.Rooms)
 		if who := p.Email + p.Domain; len(p.Rooms) == 0 && who != "" {
-			l.unique(everywhere, path, who, "role everywhere", who)
+			l.unique(everywhere, path, who, "duplicate of")
 		}
 		if domain := domainOf(p); domain != "" && len(cfg.AllowedDomains) > 0 && !cfg.allowedDomain(domain) {
 			l.fault(path, fmt.Sprintf("%s isn't in allowed_domains: the relay wouldn't listen", domain), "add it to allowed_domains")
@@ -247,9 +247,9 @@ func (l *loader) checkNotify(cfg *Config) {
 	names, tokens := doubles{}, doubles{}
 	for i, n := range cfg.Notify {
 		path := at("notify", i)
-		l.unique(names, path+".name", strings.ToLower(n.Name), "sender", n.Name)
+		l.unique(names, path+".name", strings.ToLower(n.Name), "duplicate of")
 		if n.Token.IsSet() {
-			l.unique(tokens, path+".token_file", n.Token.Reveal(), "sender's token", "")
+			l.unique(tokens, path+".token_file", n.Token.Reveal(), "same token as")
 			if len(n.Token.Reveal()) < minSecret {
 				l.warn(path+".token_file", "the token is short", fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
 			}
@@ -264,9 +264,9 @@ func (l *loader) checkNotify(cfg *Config) {
 // doubles remembers where a value was first used.
 type doubles map[string]string
 
-// unique reports a value that was used before; shown is how to print it, empty
-// for a secret.
-func (l *loader) unique(seen doubles, path, value, what, shown string) {
+// unique reports a value that was used before, without the value: it may be a secret. relation is
+// what it is to the first: "duplicate of".
+func (l *loader) unique(seen doubles, path, value, relation string) {
 	if value == "" || l.faulted(path) {
 		return
 	}
@@ -275,10 +275,7 @@ func (l *loader) unique(seen doubles, path, value, what, shown string) {
 		seen[value] = path
 		return
 	}
-	if shown != "" {
-		shown = fmt.Sprintf(" %q", shown)
-	}
-	l.fault(path, fmt.Sprintf("the %s%s is there already", what, shown), fmt.Sprintf("%s, line %d", first, l.line(first)))
+	l.fault(path, relation+" "+first, fmt.Sprintf("line %d", l.line(first)))
 }
 
 // exists reports a name that isn't one of those configured.
@@ -309,7 +306,7 @@ func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
 	seen := doubles{}
 	for i, room := range rooms {
 		l.exists(at(path, i), room, "room", names)
-		l.unique(seen, at(path, i), room, "room", room)
+		l.unique(seen, at(path, i), room, "duplicate of")
 	}
 }
 
