@@ -114,7 +114,7 @@ func (c *Client) ListMessages(ctx context.Context, q MessageQuery) ([]Message, e
 	}
 	var out []Message
 	err := list(ctx, c, "GET /messages", query, func(m Message) bool {
-		if m.Created.Before(q.Since) {
+		if !m.Created.IsZero() && m.Created.Before(q.Since) {
 			return false
 		}
 		out = append(out, m)

@@ -221,7 +221,7 @@ func (c *Client) decode(k call, resp *http.Response) error {
 	case k.want == shapeNothing:
 		return nil
 	}
-	if err := json.Unmarshal(body, k.into); err != nil {
+	if err := decode(body, k.into, !strings.HasPrefix(k.op, "GET ")); err != nil {
 		return lost("the answer isn't the JSON that was expected", err)
 	}
 	return nil
