@@ -144,6 +144,23 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
+// Sentences about Zabbix's own database are no refusal, whatever the code; about what was asked they are.
+func TestSentencesAboutTheDatabase(t *testing.T) {
+	for said, want := range map[string]ErrorKind{
+		"Database is in read-only mode.":                          Broken,
+		"Database server is starting up.":                         Broken,
+		"Database was upgraded; restart the frontend.":            Broken,
+		"DATABASE IS NOT AVAILABLE":                               Broken,
+		"Error connecting to database: No route to host":          Broken,
+		"Deadlock found when trying to get lock":                  Broken,
+		"Database monitor items can't be closed by hand.":         Other,
+		"Cannot close problem: the database is in read-only mode": Other,
+		"No permissions to referred object or it does not exist!": NoObject,
+	} {
+		require.Equal(t, want, newError("event.acknowledge", -32500, "Application error.", said).Kind, said)
+	}
+}
+
 // What people are shown of Zabbix's words has no statement, file, stack or markup in it.
 func TestSentences(t *testing.T) {
 	for said, want := range map[string]string{

@@ -138,7 +138,7 @@ var breakdowns = []struct {
 	says        string
 }{
 	{regexp.MustCompile(`(?i)^(zabbix server .*(is not running|can.?t be reached)|connection to zabbix server|unable to connect to the zabbix server)`), false, "its server isn't running"},
-	{regexp.MustCompile(`(?i)^(error connecting to (the )?database|database error: .*connect|cannot connect to|unable to connect to|could not connect to|can't connect to|dbconnect|database is not available|the zabbix database version|the frontend does not match|unsupported (charset|database)|incorrect default charset|configuration file error|unable to (find|read|load)|vault|too many connections)`), false, "its database can't be reached"},
+	{regexp.MustCompile(`(?i)^(error connecting to (the )?database|database error: .*connect|cannot connect to|unable to connect to|could not connect to|can't connect to|dbconnect|database (is|server is|was) |the zabbix database version|the frontend does not match|unsupported (charset|database)|incorrect default charset|configuration file error|unable to (find|read|load)|vault|too many connections)`), false, "its database can't be reached"},
 	{regexp.MustCompile(`(?i)^(sql |error in query|db ?execute|database error|deadlock|lock wait timeout|cannot (begin|commit|start)|(mysql )?server (has gone away|closed the connection)|pg_|mysqli|oci_|(error|fatal): )`), true, "its database failed"},
 	{regexp.MustCompile(`(?i)^(system error occurred|internal error|allowed memory size|maximum execution time|(php )?(fatal error|parse error|uncaught \S+|warning|notice|deprecated):|(undefined|uninitialized) (variable|index|array key|property|offset)|call to (a member|undefined)|trying to access)`), true, "it reports an internal error"},
 }

@@ -1,6 +1,7 @@
 package zabbix
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -168,13 +169,24 @@ func (m *macros) add(name, value, trimmed string) {
 		}
 		return
 	}
-	if _, twice := m.others[name]; twice || isOwnMacro(name, trimmed) {
+	if _, twice := m.others[name]; twice || isOwnMacro(name, trimmed) || namesSecret(name) {
 		return
 	}
 	if m.others == nil {
 		m.others = map[string]string{}
 	}
 	m.others[strings.Clone(name)] = strings.Clone(value)
+}
+
+// secretWords are those in a parameter's name that say that its value is a secret of the media type: Zabbix's own Slack
+// type sends bot_token, others a password or an address that anybody may post to.
+var secretWords = strings.Fields(`token secret passw passphrase pwd credential apikey api.key api-key accesskey access.key access-key
+	privatekey private.key private-key authorization auth.header webhook endpoint`)
+
+// namesSecret reports whether a parameter holds a secret, by its normalised name. Such a value is not kept: templates
+// could show it. A macro of Zabbix's own never holds one, unless a tag is named so.
+func namesSecret(name string) bool {
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // settle copies the values into one text of their own.
