@@ -51,17 +51,32 @@ func (r *Router) mode(source string) config.SendTo {
 }
 
 // split gives the names in one {ALERT.SENDTO}: they stand between commas, semicolons or ends of
-// lines, unless the whole of it is the name of a room.
+// lines, unless the whole of it is the name of a room. They may be in quotes, and an address in the
+// form that Zabbix's e-mail media take too: "Alice <alice@example.com>".
 func (r *Router) split(value string) (names []string) {
 	if _, whole := r.room(strings.TrimSpace(value)); whole {
 		return []string{strings.TrimSpace(value)}
 	}
-	for name := range strings.FieldsFuncSeq(value, func(c rune) bool { return strings.ContainsRune(",;\r\n", c) }) {
-		if name = strings.TrimSpace(name); name != "" {
+	for name := range strings.FieldsFuncSeq(value, func(c rune) bool { return strings.ContainsRune(",;\r\n，；、", c) }) {
+		if name = bare(name); name != "" {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// bare is a name without quotes, and an address without a person's name and mailto.
+func bare(name string) string {
+	name = strings.TrimSpace(strings.Trim(strings.TrimSpace(name), `"'“”„`))
+	if before, rest, ok := strings.Cut(name, "<"); ok && strings.HasSuffix(rest, ">") {
+		if address := strings.TrimSpace(strings.TrimSuffix(rest, ">")); isAddress(address) || before == "" {
+			name = address
+		}
+	}
+	if len(name) > len("mailto:") && strings.EqualFold(name[:len("mailto:")], "mailto:") {
+		name = name[len("mailto:"):]
+	}
+	return name
 }
 
 // room finds a configured room by its name, which people also write with a number sign.

@@ -26,6 +26,18 @@ func TestSendToWithSeveralNames(t *testing.T) {
 		"typo-room":                    {"db", "typo-room is neither"},
 		"eve@evil.org, noc":            {"noc", "eve@evil.org is an address outside"},
 		",;,":                          {"db", ""},
+		"Alice <alice@example.com>":    {"person:alice@example.com", ""},
+		"<a@example.com>, \"Lab\"":     {"person:a@example.com Lab", ""},
+		"mailto:a@example.com":         {"person:a@example.com", ""},
+		"MAILTO:a@example.com; 'noc'":  {"person:a@example.com noc", ""},
+		"noc，Lab":                      {"noc Lab", ""},
+		"<noc>":                        {"noc", ""},
+		"Eve <eve@evil.org>":           {"db", "eve@evil.org is an address outside"},
+		"a@example.com <eve@evil.org>": {"db", "eve@evil.org is an address outside"},
+		"Alice <alice@example.com":     {"db", "Alice <alice@example.com"},
+		"noc <not an address>":         {"db", "is neither"},
+		"mailto:":                      {"db", "mailto: is neither"},
+		"\"\"":                         {"db", ""},
 		"Night Shift, Lab":             {"Lab", "Night Shift is neither"},
 	} {
 		t.Run(sendTo, func(t *testing.T) {
