@@ -358,6 +358,9 @@ func (b *builder) notes(v *View) {
 			closed = u
 		}
 	}
+	if suppress != nil && !suppress.Actions.SuppressUntil.Equal(b.p.SuppressedUntil) {
+		suppress = nil // extended, shortened or taken over by a maintenance since
+	}
 	var all []*alert.Update
 	take := func(u *alert.Update) *Entry {
 		if u == nil {
