@@ -1,11 +1,14 @@
 package internal
 
 import (
+	"flag"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,17 +33,17 @@ var may = map[string][]string{
 	"zabbix":              {},
 	"internal/config":     {"internal/alert", "internal/webexid"},
 	"internal/zabbix":     {"internal/alert", "internal/httpclient"},
-	"internal/webex":      {"internal/alert", "internal/httpclient", "internal/webexid"},
+	"internal/webex":      {"internal/httpclient", "internal/webexid"},
 	"internal/store":      {"internal/alert", "internal/store", "internal/webexid"},
 	"internal/route":      {"internal/alert", "internal/config", "internal/webexid"},
 	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
-	"internal/ledger":     {"internal/alert", "internal/logging", "internal/store", "internal/route", "internal/zabbix"},
+	"internal/ledger":     {"internal/alert", "internal/logging", "internal/store", "internal/route"},
 	"internal/receiver":   {"internal/alert", "internal/logging", "internal/store", "internal/zabbix"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/render"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
-	"internal/chat":       {"internal/alert", "internal/config", "internal/logging", "internal/store", "internal/webex", "internal/webexid", "internal/command"},
+	"internal/chat":       {"internal/config", "internal/logging", "internal/store", "internal/webex", "internal/webexid", "internal/command"},
 	"internal/reconcile":  {"internal/alert", "internal/store", "internal/zabbix"},
-	"internal/simulator":  {"internal/alert", "internal/webex", "internal/webexid", "internal/simulator", "internal/relay", "internal/config"},
+	"internal/simulator":  {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config"},
 }
 
 // everywhere is what each package may import that imports any of ours.
@@ -111,4 +114,44 @@ func ownerOf(dir string) string {
 		}
 	}
 	return ""
+}
+
+var update = flag.Bool("update", false, "write the imports into docs/architecture.md")
+
+// The table in docs/architecture.md has the imports of the table above. -update writes them.
+func TestArchitectureHasTheImports(t *testing.T) {
+	const file = "../docs/architecture.md"
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	rows := regexp.MustCompile("(?m)^(\\| `(internal/[a-z]+)` \\| .* \\|)([^|\n]*)\\|$")
+	seen := map[string]bool{}
+	want := rows.ReplaceAllStringFunc(string(raw), func(row string) string {
+		m := rows.FindStringSubmatch(row)
+		seen[m[2]] = true
+		list, known := may[m[2]]
+		if !known { // relay
+			return row
+		}
+		var names []string
+		for _, p := range list {
+			if p = strings.TrimPrefix(p, "internal/"); "internal/"+p != m[2] {
+				names = append(names, p)
+			}
+		}
+		slices.Sort(names)
+		if len(names) == 0 {
+			names = []string{"nothing of ours"}
+		}
+		return m[1] + " " + strings.Join(names, ", ") + " |"
+	})
+	for name := range may {
+		if strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "internal/test") {
+			require.True(t, seen[name], "%s has no row in %s", name, file)
+		}
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(raw), "go test ./internal -run TestArchitectureHasTheImports -update")
 }
