@@ -26,10 +26,11 @@ type Settings struct {
 	HTTPProxy string // between the Zabbix server and the relay
 }
 
-// Filled is MediaType with these settings in place; what is empty stays as it is shipped. They are filled in twice: as
-// parameters, which an administrator sees and may change, and in the script. Zabbix cuts all parameters together at 65,535
-// characters, and where its database is PostgreSQL a parameter that was changed after the first import stands behind all
-// others (measured on 6.0 and 7.0), so a long value cuts it off. The script is never cut.
+// Filled is MediaType with these settings in place; empty ones stay as shipped. They are filled in
+// twice: as parameters, which an administrator sees and may change, and in the script. Zabbix cuts
+// all parameters together at 65,535 characters, and where its database is PostgreSQL a parameter
+// that was changed after the first import stands behind all others (measured on 6.0 and 7.0), so a
+// long value cuts it off. The script is never cut.
 func Filled(s Settings) []byte {
 	out := MediaType
 	given := map[string]string{}

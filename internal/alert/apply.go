@@ -187,7 +187,8 @@ func number(b bool) int {
 	return 0
 }
 
-// takeTimes takes when the problem began, which its event told or not, and when it ended.
+// takeTimes takes when the problem began and ended. told says that the event itself named the
+// start.
 func (p *Problem) takeTimes(e Event, told bool) bool {
 	class := rankOf(e)
 	if e.Exact {
@@ -278,8 +279,8 @@ func (p *Problem) derive() {
 	}
 	p.Observed = m.Observation.At != 0
 	p.Announced = m.Problem || m.Confirmed
-	// A problem that Zabbix tells again after the note (its host is enabled again, or another
-	// action goes on) isn't let go; one that is resolved has no escalation to cancel.
+	// A problem counts as cancelled until Zabbix sends another message of it (its host is enabled
+	// again, or another action continues), or until it is resolved.
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
 	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && m.Observation.Gone)
 	p.CanClose = m.Observation.CanClose && !m.Observation.Gone

@@ -132,8 +132,8 @@ func (c clock) compare(o clock) int {
 	return cmp.Or(cmp.Compare(c.Class, o.Class), cmp.Compare(o.Received, c.Received), cmp.Compare(o.At, c.At))
 }
 
-// time is the moment, which no relay can have heard of before it came: a clock that is ahead, or
-// a time zone that couldn't be found, puts nothing into the future.
+// time is the moment, but never later than when the relay heard of it: neither a clock that is
+// ahead nor an unknown time zone puts anything into the future.
 func (c clock) time() time.Time {
 	if c.Received != 0 {
 		return fromMicro(min(c.At, c.Received))

@@ -66,7 +66,7 @@ type Problem struct {
 	Suppressed      bool      `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
 	HeldBack        bool      `json:"held_back,omitempty"` // suppressed by a maintenance before its problem was told
-	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation, and has told neither its end nor that it goes on
+	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation, and has sent nothing about it since
 	Gone            bool      `json:"gone,omitempty"`      // Zabbix no longer knows it
 	Announced       bool      `json:"announced,omitempty"` // its problem event came, or the API confirmed it
 	CanClose        bool      `json:"can_close,omitempty"` // the API says that its trigger allows closing by hand
@@ -93,8 +93,8 @@ type Change struct {
 	Resolved  bool // the problem became resolved with this event
 }
 
-// SuppressedAt says whether the problem is suppressed at that moment: Suppressed says what was
-// told last, and a suppression may have ended by itself since.
+// SuppressedAt reports whether the problem is suppressed at that moment. Suppressed is what the
+// last message said; a suppression may have ended by itself since.
 func (p Problem) SuppressedAt(now time.Time) bool {
 	return p.Suppressed && p.Open() && (p.SuppressedUntil.IsZero() || now.Before(p.SuppressedUntil))
 }
@@ -123,7 +123,7 @@ func (p Problem) AcknowledgedBy() *Update {
 			by = u
 		}
 	}
-	if by != nil && by.Actions.Unack { // who acknowledged it since then wasn't told
+	if by != nil && by.Actions.Unack { // no event named who acknowledged it again
 		return nil
 	}
 	return by

@@ -38,9 +38,9 @@ func parseEnvelope(body []byte) (webex.Envelope, error) {
 	}
 	switch {
 	case e.Data.ID == "":
-		return e, errors.New("data.id is missing or no text")
+		return e, errors.New("data.id is missing or not a string")
 	case len(e.Data.ID) > maxID:
-		return e, fmt.Errorf("data.id has %d bytes, and %d at most are an id", len(e.Data.ID), maxID)
+		return e, fmt.Errorf("data.id is %d bytes long: an id has at most %d", len(e.Data.ID), maxID)
 	}
 	return e, nil
 }

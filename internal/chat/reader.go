@@ -258,8 +258,8 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 }
 
 // failed says what a failed call means for the command. What Webex itself refuses is asked for
-// again for some moments: users report a 403 or 404 for what a bot may read. After that a room
-// that the bot serves is told; everywhere else it isn't known who would hear it.
+// again for some moments: users report a 403 or 404 for what a bot may read. After that the bot
+// says so in a room that it serves, and nowhere else: it isn't known who would read it there.
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:

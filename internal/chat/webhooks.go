@@ -19,8 +19,8 @@ import (
 // ours begins the name of every webhook that the relay made; it touches no others.
 const ours = "nms-alert-relay: "
 
-// wanted are the webhooks of a bot: mentions in group rooms, everything in direct ones, what is
-// edited there, and the buttons of cards. Without a filter the bot would hear itself.
+// wanted are the webhooks of a bot: mentions in group rooms, everything in direct ones, edits of
+// both, and the buttons of cards. Without a filter the bot would hear itself.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
 	hook := func(what, resource, event, filter string) webex.Webhook {
 		return webex.Webhook{

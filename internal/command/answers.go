@@ -423,7 +423,7 @@ func unknownButton() string {
 	return "I don't know this button: its card was made by another version of the relay. Type the command instead, for example `ack on it`."
 }
 
-// unreadable is told where Webex refuses to let the bot read what was said or pressed.
+// unreadable is the answer if Webex doesn't let the bot read what was said or pressed.
 func unreadable(store.Command, time.Time, *time.Location) string {
 	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done. If you still want it, send it again in a new message."
 }

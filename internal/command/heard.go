@@ -38,8 +38,8 @@ type Heard struct {
 	Direct   bool
 	ParentID string // the thread it was said in; "" for none
 	Person   Person
-	// Unclear says that the message has formatting that the relay doesn't know: what was
-	// quoted and what was said can't be told apart. It is asked to be sent as plain text.
+	// Unclear says that the message has formatting that the relay doesn't know: what was quoted and
+	// what was said can't be told apart. The sender is asked to send it again as plain text.
 	Unclear bool `json:",omitempty"`
 	// EditedAt is when the message was edited last; zero for never.
 	EditedAt time.Time `json:",omitzero"`
@@ -75,8 +75,8 @@ func (i *Ignored) Error() string {
 	return fmt.Sprintf(ignoredPrefix+"%s (%s)", i.Reason, i.Detail)
 }
 
-// Unread is what can't be read from Webex for good, in a room that the bot serves: the room
-// is told so.
+// Unread says that Webex finally refuses to let the bot read a message, in a room that it serves.
+// The room gets an answer.
 type Unread struct{ Err error }
 
 func (u *Unread) Error() string { return "couldn't be read from Webex: " + u.Err.Error() }

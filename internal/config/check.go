@@ -72,7 +72,7 @@ func everyInterface(host string) bool {
 // unread are keys that nothing reads in this version.
 var unread = []string{"webex.u2c_url", "reconcile.interval", "reconcile.max_age"}
 
-// checkUnread says of keys that were given that they do nothing: whoever sets one counts on it.
+// checkUnread warns about keys that have no effect: somebody who sets one expects it to work.
 func (l *loader) checkUnread() {
 	for _, key := range unread {
 		if l.given(key) && !l.faulted(key) {

@@ -18,7 +18,8 @@ type Fault struct {
 	Hint string `json:"hint,omitempty"` // what to do about it
 }
 
-// newFault makes a fault. What it quotes may be an address with a password in it, under any key: that isn't repeated.
+// newFault makes a fault. It may quote an address with a password, under any key: the password is
+// left out.
 func newFault(file string, line int, key, what, hint string) Fault {
 	return Fault{File: file, Line: line, Key: key, What: text.RedactURLs(what), Hint: text.RedactURLs(hint)}
 }

@@ -95,8 +95,8 @@ const maxSigning = 2048
 // macroPattern is what Zabbix resolves wherever it stands in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
 var macroPattern = regexp.MustCompile(`\{([$#]?[A-Z0-9_.]*[A-Z][A-Z0-9_.]*(:[^}]*)?|\?[^}]*)\}`)
 
-// SigningSecret says what is wrong with a source's secret, "" for nothing. Events are signed with it by a media type of
-// Zabbix, where some texts don't stay what they are; the signatures would never fit.
+// SigningSecret says what is wrong with a source's secret, "" for nothing. A media type of Zabbix
+// signs events with it, and Zabbix changes some texts: such signatures would never match.
 func SigningSecret(value string) (wrong, hint string) {
 	hint = "openssl rand -hex 32 makes a good one"
 	switch {

@@ -28,7 +28,7 @@ type bot struct {
 	flying  int    // workers at work
 	trial   string // the Webex room that is to be called with nothing else said before; "" for none
 	trialAt time.Time
-	// refusing are the Webex rooms of which the default room was told that they refuse messages.
+	// refusing holds the Webex rooms that refuse messages and that the default room was told about.
 	refusing map[string]bool
 }
 
@@ -55,9 +55,9 @@ func (b *bot) state() botState {
 	}
 }
 
-// take puts tasks into the queue; a known one is woken, since its problem may
-// have been resolved while it waited. found says that the tasks were found by reading what is
-// behind: then only those are woken that there is news of.
+// take puts tasks into the queue; a known one is woken, since its problem may have been resolved
+// while it waited. found says that the tasks come from reading pending posts: then only tasks with
+// news are woken.
 func (b *bot) take(tasks []*task, found bool) {
 	b.mu.Lock()
 	arrived, now := map[string][]*task{}, time.Now()

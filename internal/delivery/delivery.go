@@ -263,9 +263,9 @@ func (d *Delivery) watch(ctx context.Context) error {
 	}
 }
 
-// rescanAfter is when to read again what is behind, after a read that took so long: where a
-// great deal is behind that is seldom, so that reading costs a hundredth of the time at most. It grows
-// step by step, for each read looks two steps ahead.
+// rescanAfter is the pause before pending posts are read again. It grows with the duration of the
+// last read, so that reading takes at most a hundredth of the time, and at most doubles, since each
+// read covers two pauses.
 func rescanAfter(took, last, least time.Duration) time.Duration {
 	return max(least, min(100*took, 2*last))
 }

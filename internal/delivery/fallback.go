@@ -75,8 +75,9 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	return told
 }
 
-// tell does what the default room is to be told by; false when the bot is to end. What can't be done
-// at all (store.ErrNotFound, store.ErrRejected) is logged and left: it stops no dead letter.
+// tell stores something for the default room; false if the bot is to stop. A permanent failure
+// (store.ErrNotFound, store.ErrRejected) is logged and ignored: the dead letter is written all the
+// same.
 func (b *bot) tell(l lives, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRejected) {
@@ -117,7 +118,8 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 	return true
 }
 
-// takesAgain takes in that a message was posted in a room: if the room refuses again, the default room is told again.
+// takesAgain records that a room took a message. If it refuses again, the default room hears of it
+// again.
 func (b *bot) takesAgain(l lives, room string) {
 	webexRoom := b.webexRoom(room)
 	b.mu.Lock()
@@ -145,7 +147,7 @@ func (b *bot) keepRefusing(ctx context.Context) {
 	})
 }
 
-// rememberRefusing reads which rooms the default room was told about by an earlier process.
+// rememberRefusing restores the rooms that an earlier process reported to the default room.
 func (b *bot) rememberRefusing(text string) {
 	var rooms []string
 	_ = json.Unmarshal([]byte(text), &rooms) // nothing was saved yet

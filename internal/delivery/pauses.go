@@ -96,7 +96,8 @@ func (b *bot) keepPauses(ctx context.Context) {
 	})
 }
 
-// rememberPauses goes on with the waits that an earlier process was told, and with the rooms that refused it.
+// rememberPauses restores the waits that Webex asked an earlier process for, and the rooms that
+// refused its messages.
 func (b *bot) rememberPauses(ctx context.Context) {
 	defer close(b.remembered)
 	read := func(name string) (text string) {

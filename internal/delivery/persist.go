@@ -94,12 +94,12 @@ func standIn(p store.Post) alert.Problem {
 }
 
 // save writes how far a task, or a digest, got. Where the store rejects that, the task is skipped
-// until the relay starts again: each further attempt would say once more what the room was told already.
+// until the relay starts again: each further attempt would repeat a message that the room has.
 func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrRejected) {
 		b.skipped.Store(id, true)
-		b.Log.Error("its progress can't be saved: skipped until the relay starts again", "task", id, "bot", b.name, "doing", what, "err", err)
+		b.Log.Error("the progress of a task can't be saved: the task is skipped until the relay restarts", "task", id, "bot", b.name, "doing", what, "err", err)
 	}
 	return err == nil
 }

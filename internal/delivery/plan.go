@@ -236,8 +236,7 @@ func toldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room
 	return c
 }
 
-// face is what Cursor.CardActions holds: what a card shows that it has to be replaced for when it changes, the buttons and the
-// severity.
+// face is what Cursor.CardActions holds: the buttons and the severity. A card is replaced when they change.
 func face(p alert.Problem, actions string) string {
 	if actions != "" {
 		return actions + ";severity=" + strconv.Itoa(int(p.Severity))

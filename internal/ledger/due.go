@@ -29,9 +29,8 @@ type Due struct {
 
 // PlanDue plans what is to be done for posts whose clocks ran out. It is pure,
 // and what it plans is written in one transaction, so that nothing is done twice:
-//   - a suppression that has ended by itself is over in the problem too, and every room
-//     of the problem is to show that;
-//   - a problem that is over, acknowledged, suppressed or let go by Zabbix isn't spoken of: its clocks stop;
+//   - a suppression whose time has passed ends in the problem too, and every room shows that;
+//   - the clocks of a problem stop once it is resolved, acknowledged, suppressed or cancelled by Zabbix;
 //   - in the room's quiet hours both wait for their end;
 //   - an escalation is a nudge, and a post in each of its rooms;
 //   - a reminder is a nudge, unless the problem escalates at that moment or the
@@ -94,7 +93,8 @@ func (b *batch) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	return nudge, nil
 }
 
-// endSuppression ends a suppression whose time is over in the problem, and has all its rooms show that.
+// endSuppression ends a suppression whose time has passed, and makes every room of the problem show
+// that.
 func (b *batch) endSuppression(e *effect) {
 	if p := e.problem; !p.Open() || !p.Suppressed || p.SuppressedAt(b.now) {
 		return

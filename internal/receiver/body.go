@@ -20,9 +20,9 @@ const (
 	firstRead   = 4 << 10 // most events fit
 )
 
-// budget bounds the bytes of bodies that are still arriving. When it is spent, the body that began first is given up:
-// whoever trickles bodies into the relay pushes out their own, and a sender that sends at once always gets through.
-// Bytes count as they arrive, not as they are announced.
+// budget bounds the bytes of bodies that are still arriving. When it is spent, the body that began
+// first is given up: senders that trickle bodies push out each other's, and one that sends its body
+// at once always gets through. Bytes count as they arrive, not as they are announced.
 type budget struct {
 	limit int64  // of all bodies together
 	large string // what to do about a body that is too large

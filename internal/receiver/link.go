@@ -20,8 +20,9 @@ const linkSize = 12
 // NewLinkKey makes a key for signing links.
 func NewLinkKey() string { return rand.Text() }
 
-// LinkPath is the path below the public URL that leads to a problem's message. Its last part is signed: otherwise whoever
-// reaches the public listener could find out which problems there are, and in which space each was told.
+// LinkPath is the path below the public URL that leads to a problem's message. Its last part is
+// signed: otherwise anybody who reaches the public listener could find out which problems exist,
+// and in which space each was posted.
 func (r *Receiver) LinkPath(key alert.Key) string {
 	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID) + "/" + r.linkSignature(key)
 }

@@ -86,8 +86,7 @@ type exile struct {
 	until time.Time
 }
 
-// asker decides what one source is asked next. It doesn't ask by itself, and is
-// told the time.
+// asker decides what one source is asked next. It makes no calls, and the time is an argument.
 type asker struct {
 	pace     pace
 	alone    []alert.Key // exiles whose time has come: each is asked by itself
@@ -130,9 +129,9 @@ func (a *asker) next() (keys []alert.Key, from *[]alert.Key) {
 	return nil, nil
 }
 
-// done takes in how the call about next's problems ended. known says about which of
-// them something was learned. It gives back the problems that are now set apart, to be
-// asked again when their time has come, and whether to wait first.
+// done records how the call about next's problems ended. known says about which of them something
+// was learned. It gives back the problems that are now set apart, to be asked again when their time
+// has come, and whether to wait first.
 func (a *asker) done(known func(alert.Key) bool, r result, now time.Time) (excluded []alert.Key, wait bool) {
 	asked, from := a.next()
 	s := exclude // an exile that fails again is to blame, not Zabbix

@@ -25,8 +25,9 @@ type locator struct {
 // meWait bounds how long a click waits for Webex to say who a bot is. As a rule that is known.
 const meWait = 2 * time.Second
 
-// Locate returns the address that opens the problem's message, or its digest's: in the first room that there is an address of, a
-// direct chat last. It is "" if rooms were told and there is an address of none.
+// Locate returns the address that opens the problem's message, or its digest's: in the first room
+// that there is an address of, a direct chat last. It is "" if no link can be made to any room that
+// has the problem.
 func (l locator) Locate(ctx context.Context, key alert.Key) (address string, told bool, err error) {
 	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
 	if err != nil {

@@ -23,7 +23,7 @@ type Options struct {
 	// Links to a problem in its Zabbix, by source: the frontend's base URL. A
 	// problem's id is shown with its source where there are several.
 	Sources map[string]string
-	// Problem looks up what is known of another problem: a symptom names its cause. nil: nothing is.
+	// Problem looks up another problem, so that a symptom can name its cause; nil: none is known.
 	Problem func(alert.Key) (alert.Problem, bool)
 	// TemplateFailed is told of a custom template (its file's name) that failed at run time (the
 	// built-in one was used instead): for a metric and the log.

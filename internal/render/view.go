@@ -388,8 +388,9 @@ func (b *builder) notes(v *View) {
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
 }
 
-// holding is what of an update's actions the problem still shows: a message that tells how things are must not say that somebody
-// acknowledged what isn't acknowledged any more. The words that came with it stay.
+// holding keeps those actions of an update that still hold: a message about the present must not
+// say that somebody acknowledged a problem that isn't acknowledged any more. The words that came
+// with it stay.
 func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
 	a.Ack = a.Ack && ack
 	a.Unack = a.Unack && !p.Acknowledged

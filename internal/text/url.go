@@ -11,9 +11,10 @@ const hiddenPart = "***"
 // schemePattern is how an address begins. Backslashes are how some people type slashes.
 var schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}`)
 
-// RedactURL is an address as logs, errors and other output may show it: without user and password, query and fragment, each
-// of which may hold a secret. It doesn't rely on the address being valid: a password with an unescaped character is what
-// makes it invalid. Where that can't be told it hides too much rather than too little.
+// RedactURL is an address as logs, errors and other output may show it: without user and password,
+// query and fragment, each of which may hold a secret. It doesn't rely on the address being valid:
+// a password with an unescaped character is what makes it invalid. In doubt it hides too much
+// rather than too little.
 func RedactURL(address string) string {
 	scheme := schemePattern.FindString(address)
 	rest := address[len(scheme):]

@@ -54,8 +54,7 @@ func Names[T any](items []T, name func(T) string) []string {
 }
 
 // Nearest is the candidate that somebody who typed word most likely meant: the one with the fewest typing errors, upper and
-// lower case alike, or the same word with
-// another ending. It is "" if none is near, or if the word is a candidate.
+// lower case alike, or the same word with another ending. It is "" if none is near, or if the word is a candidate.
 func Nearest(word string, candidates []string) string {
 	best, bestAt := "", maxTypos+1
 	lower := strings.ToLower(word)

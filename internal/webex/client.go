@@ -45,7 +45,7 @@ type Options struct {
 	// Observe is told of every call when it ends: for metrics. status is 0 where there was no answer.
 	// op is one of Ops.
 	Observe func(op string, status int, took time.Duration)
-	// Foreign is told of every answer that wasn't Webex's own (Error.Foreign): for metrics.
+	// Foreign is called for every answer that wasn't Webex's own (Error.Foreign): for metrics.
 	Foreign func(op string)
 }
 

@@ -56,8 +56,8 @@ func CutMarkdown(s string, maxBytes int) string {
 	return best
 }
 
-// window is as much of a text as decides where it is cut. What is looked for ahead (the end of a link, say) and lies further
-// away couldn't be kept whole anyway, so the cost of a cut depends on maxBytes alone.
+// window is the part of a text that decides where it is cut. Whatever ends beyond it (a link, say)
+// couldn't be kept whole anyway, so the cost of a cut depends on maxBytes alone.
 func window(s string, maxBytes int) string { return s[:min(len(s), 4*maxBytes+2048)] }
 
 // maxEmphasis bounds the open emphasis that is followed: deeper than this it shows as the text that it is.

@@ -20,7 +20,7 @@ type way struct {
 // Webex has answered other calls in between: a filter that blocks some calls only is one outage.
 const sameOutage = time.Minute
 
-// foreign takes in a foreign answer, and says whether to warn of it.
+// foreign records a foreign answer, and says whether to warn of it.
 func (w *way) foreign(now time.Time) (warn bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,8 +33,8 @@ func (w *way) foreign(now time.Time) (warn bool) {
 	return warn
 }
 
-// answered takes in an answer of Webex's own. It returns the number of foreign answers if the log
-// is to say that they are over.
+// answered records an answer of Webex's own. It returns the number of foreign answers if the log is
+// to say that they are over.
 func (w *way) answered() (answers int, over bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -35,8 +35,8 @@ type Options struct {
 	Timeout   time.Duration     // of one call; 10 s by default
 	Log       *slog.Logger
 	Version   string // of the relay, for User-Agent; "dev" by default
-	// HeaderStripped is told when the Authorization header turns out not to reach Zabbix,
-	// and when it does again: for a metric.
+	// HeaderStripped is called when the Authorization header turns out not to reach Zabbix, and
+	// when it does again: for a metric.
 	HeaderStripped func(stripped bool)
 	// Observe is told of every call when it ends: for metrics. result is "ok" or an ErrorKind.
 	Observe func(method, result string, took time.Duration)

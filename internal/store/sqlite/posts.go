@@ -197,8 +197,8 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	return byKey, nil
 }
 
-// dueBy leaves out posts whose room isn't told of them before a time: their problem is held back from
-// a room that doesn't know of it, or an attempt failed.
+// dueBy leaves out posts that aren't due by a time: the problem is held back from a room that
+// doesn't have it yet, or an attempt failed.
 const dueBy = ` AND max(t.not_before, CASE WHEN t.open = 1 AND t.root_id = '' AND t.told_seq = 0 THEN max(t.hold_until, t.tell_after) ELSE 0 END) <= ?`
 
 // The partial index holds nothing but what is behind.

@@ -129,7 +129,7 @@ func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int6
 	return len(gone), last, rows.Err()
 }
 
-// What is still to be sent, and what a dead letter needs to be replayed, stays.
+// Pending messages stay, and everything that replaying a dead letter needs.
 const (
 	digestNeeded = `d.pending = 1 OR d.state = 'dead' OR d.list_dead_at > 0`
 	postNeeded   = behind + ` OR t.state = 'dead'

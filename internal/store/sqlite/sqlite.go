@@ -274,8 +274,8 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	return upgrade(ctx, p, path, current, newest, log)
 }
 
-// upgrade runs the migrations that a file lacks, one by one. It logs before each what begins:
-// on a large file one may take minutes, and the relay answers nobody until then.
+// upgrade runs the migrations that a file lacks, one by one. It logs each before it begins: on a
+// large file one may take minutes, and the relay isn't up until then.
 func upgrade(ctx context.Context, p *goose.Provider, path string, current, newest int64, log *slog.Logger) error {
 	var size int64
 	if info, err := os.Stat(path); err == nil {

@@ -19,7 +19,7 @@ func unreadable(what string, err error) error {
 	return fmt.Errorf("%w: %s can't be read: %w", store.ErrRejected, what, err)
 }
 
-// errSkip says that collect goes on without a row.
+// errSkip makes collect skip a row.
 var errSkip = errors.New("row skipped")
 
 // queryReadable is query without the rows that can't be read. Each is named once in the log.
