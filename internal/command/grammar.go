@@ -5,6 +5,7 @@ package command
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,6 +109,9 @@ func (n Names) Parse(words string) (Request, *Misspelt) {
 	if asksHelp(rest) {
 		return Request{Verb: Help, Topic: verb}, nil
 	}
+	if option := optionIn(rest); option != "" && verb.Acts() {
+		return Request{}, misspelt(verb, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), verb)
+	}
 	switch verb {
 	case Help:
 		return parseHelp(rest)
@@ -203,6 +207,13 @@ func asksHelp(rest string) bool {
 	last := words[len(words)-1]
 	return last == "--help" || last == "-help"
 }
+
+// option is what stands behind a verb like an option of a command line. Phones make one dash of two,
+// so that with a single dash it is one only where nothing follows.
+var option = regexp.MustCompile(`^(--[A-Za-z][^\s]*|-[A-Za-z][A-Za-z-]*$)`)
+
+// optionIn is the option that the words after a verb begin with; "" for none.
+func optionIn(rest string) string { return option.FindString(strings.TrimLeft(rest, " \n")) }
 
 // takeAll reads "all", "all, yes: on it". words are what follows.
 func takeAll(said spoken, rest string) (all, yes bool, words string) {
