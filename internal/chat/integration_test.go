@@ -264,7 +264,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		hello := r.say(webexsim.Line{Room: direct, From: aliceAddr, Text: "show " + id})
 		r.pass(20 * time.Second)
 		require.Len(t, r.answersTo(direct, hello.ID), 1)
-		require.Contains(t, r.answersTo(direct, hello.ID)[0], "Link down")
+		require.Contains(t, r.answersTo(direct, hello.ID)[0], "link down")
 	})
 }
 

@@ -116,9 +116,13 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
 	}
+	var missing map[alert.Key]bool
+	if req.Verb == Show || req.Verb == Close {
+		missing = e.present(ctx, targets)
+	}
 	if req.Verb == Show {
 		c.Outcome = "shown"
-		return e.finish(ctx, *c, where(), "", store.CommandDone, e.show(targets, where()))
+		return e.finish(ctx, *c, where(), "", store.CommandDone, e.show(targets, missing, where()))
 	}
 	d.Request, d.Attempts = &req, nil
 	problems := make(map[alert.Key]alert.Problem, len(targets))

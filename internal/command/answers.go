@@ -79,11 +79,15 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 	case button && p.State == alert.StateResolved:
 		text := fmt.Sprintf("ℹ️ %s is already resolved. Its buttons no longer do anything.", name)
 		if r.Text != "" {
-			text += fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(p.Key.String()))
+			text += notSent(p.Key)
 		}
 		return text
 	case r.Verb == Close && p.State == alert.StateResolved:
-		return fmt.Sprintf("ℹ️ %s is already resolved.", name)
+		text := fmt.Sprintf("ℹ️ %s is already resolved.", name)
+		if r.Text != "" {
+			text += notSent(p.Key)
+		}
+		return text
 	case r.Verb == Ack && p.Acknowledged && r.Text == "":
 		by := p.AcknowledgedBy()
 		if by == nil {
@@ -94,6 +98,17 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 		return fmt.Sprintf("ℹ️ The severity of %s is already **%s**.", name, p.Severity)
 	}
 	return ""
+}
+
+// notSent says what became of a person's words where nothing needed to be done.
+func notSent(key alert.Key) string {
+	return fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(key.String()))
+}
+
+// notShown is added to an open problem of which Zabbix shows nothing at the moment.
+func notShown(key alert.Key, several bool) string {
+	return fmt.Sprintf("⚠️ The Zabbix `%s` doesn't show this event now: its trigger or host may have been deleted, or the relay's user may no longer see it. `close %s` ends it here.",
+		webex.EscapeCode(key.Source), webex.EscapeCode(idIn(key, several)))
 }
 
 func actorName(a alert.Actor) string {

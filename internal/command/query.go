@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -44,13 +45,15 @@ func (e *Executor) list(ctx context.Context, s scope, f Filter, p place) (string
 }
 
 // show answers the command show: whole problems, as many as fit into one message.
-func (e *Executor) show(targets []target, p place) string {
+func (e *Executor) show(targets []target, gone map[alert.Key]bool, p place) string {
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, t := range targets {
 		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
 		if t.Problem.Superseded() {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
+		} else if gone[t.Key] {
+			text += "\n\n" + notShown(t.Key, e.o.Several)
 		}
 		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
 		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {

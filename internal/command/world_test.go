@@ -280,7 +280,11 @@ func (w *world) Hear(_ context.Context, c store.Command, _ webex.Envelope) (Hear
 }
 
 func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
-	return "SHOW " + p.Key.String()
+	said := "SHOW " + p.Key.String() + " " + string(p.State)
+	if p.Suppressed {
+		said += " suppressed"
+	}
+	return said + " " + p.Severity.String()
 }
 
 func (w *world) list(list []alert.Problem, total int) string {
