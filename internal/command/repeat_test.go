@@ -180,11 +180,16 @@ func TestTakenBackInZabbix(t *testing.T) {
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			h := Heard{Text: c.said, Room: "noc", ParentID: "ROOT-main/4711@noc"}
+			before := time.Now().Add(-time.Minute) // what was taken back before the command was given doesn't count
 			r.hears("M1", h)
 			time.Sleep(5 * time.Second)
 			w.mu.Lock()
 			p := w.problems[alert.ParseKey("main/4711")]
-			p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: c.then}}}
+			p.Timeline = nil
+			for _, undo := range []alert.Actions{{Unack: true}, {Ack: true}, {Severity: &alert.SeverityChange{Old: alert.High, New: alert.Warning}}} {
+				p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, Update: &alert.Update{At: before, Actions: undo}})
+			}
+			p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: c.then}})
 			w.problems[p.Key] = p
 			w.mu.Unlock()
 			r.hears("M2", h)
