@@ -20,14 +20,17 @@ type named struct {
 // named reads every {ALERT.SENDTO} of a problem.
 func (r *Router) named(p alert.Problem, sendTo string) (n named) {
 	mode := r.mode(p.Key.Source)
+	seen := make(map[string]bool) // one payload may hold a hundred thousand names
 	for _, value := range append(slices.Clip(p.SendTo), sendTo) {
 		for _, name := range r.split(value) {
 			room, why := r.resolve(name, mode)
-			if slices.Contains(n.why, why) {
+			if seen[why] {
 				continue
 			}
+			seen[why] = true
 			n.why = append(n.why, why)
-			if room != "" && !slices.Contains(n.rooms, room) {
+			if room != "" && !seen["room "+room] {
+				seen["room "+room] = true
 				n.rooms = append(n.rooms, room)
 			} else if room == "" && mode != config.SendToIgnore && !leavesToRoutes(name) {
 				n.unknown = append(n.unknown, why)

@@ -112,3 +112,14 @@ func FuzzRuns(f *testing.F) {
 		}
 	})
 }
+
+// A line longer than any message is cut before it is read: looking for the end of each link would take the square of its length.
+func TestRunsOfAnEndlessLine(t *testing.T) {
+	for _, unit := range []string{"[", "[a](", "[a](http://b", "[[a](http://b)", "`", "`a``", "*a ", "a_ *b ", "<@", "<@a|", "&", "\\*", "{{DATE("} {
+		size := 0
+		for _, run := range Runs(strings.Repeat(unit, 1<<20/len(unit))) {
+			size += len(run.Text)
+		}
+		require.LessOrEqual(t, size, 2*MaxMessageBytes, "%q", unit) // {{DATE( grows by a character
+	}
+}

@@ -2,6 +2,7 @@ package webex
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,8 +23,13 @@ func CutMarkdown(s string, maxBytes int) string {
 	if len(s) <= maxBytes && !long {
 		return s
 	}
-	best, whole := "", false
+	var best place
+	whole := false
 	scan := scanner{}
+	fits := func(end int, tail string) bool {
+		// closed makes a copy, which is needed only close to the limit.
+		return end+scan.closing()+len(tail) <= maxBytes || len(closed(s[:end], scan.emphasis))+len(tail) <= maxBytes
+	}
 	for start := 0; start < len(s); {
 		end := len(s)
 		if i := strings.IndexByte(s[start:], '\n'); i >= 0 {
@@ -33,27 +39,36 @@ func CutMarkdown(s string, maxBytes int) string {
 		fence := scan.fence(line)
 		if !fence && scan.fenced == "" {
 			scan.inline(line, maxBytes-start, func(offset int) {
-				if whole {
-					return
-				}
-				if cut := scan.closed(s[:start+offset]) + " " + ellipsis; len(cut) <= maxBytes {
-					best = cut
+				if tail := " " + ellipsis; !whole && fits(start+offset, tail) {
+					best.set(start+offset, scan.emphasis, tail)
 				}
 			})
 		}
-		if cut := scan.closed(s[:end]) + scan.fenceEnd() + "\n\n" + ellipsis; len(cut) <= maxBytes {
+		if tail := scan.fenceEnd() + "\n\n" + ellipsis; fits(end, tail) {
 			if scan.safe() && strings.TrimSpace(line) != "" {
-				best, whole = cut, true
+				best.set(end, scan.emphasis, tail)
+				whole = true
 			}
 		} else if end > maxBytes {
 			break
 		}
 		start = end + 1
 	}
-	if best == "" {
+	if best.tail == "" {
 		return ellipsis
 	}
-	return best
+	return closed(s[:best.end], best.emphasis) + best.tail
+}
+
+// place is where a text can be cut.
+type place struct {
+	end      int
+	emphasis []string // open there
+	tail     string   // what follows
+}
+
+func (p *place) set(end int, emphasis []string, tail string) {
+	p.end, p.emphasis, p.tail = end, append(p.emphasis[:0], emphasis...), tail
 }
 
 // window is the part of a text that decides where it is cut. Whatever ends beyond it (a link, say)
@@ -110,15 +125,23 @@ func (c *scanner) fenceEnd() string {
 	return "\n" + c.fenced
 }
 
+// closing is how many bytes closed adds at most.
+func (c *scanner) closing() (n int) {
+	for _, mark := range c.emphasis {
+		n += len(mark)
+	}
+	return n
+}
+
 // closed is the text with its open emphasis closed. Emphasis that would be
 // empty is taken away instead.
-func (c *scanner) closed(text string) string {
+func closed(text string, emphasis []string) string {
 	b := bytes.TrimRight([]byte(text), " \t\r")
-	for i := len(c.emphasis) - 1; i >= 0; i-- {
-		if rest, ok := bytes.CutSuffix(b, []byte(c.emphasis[i])); ok && !bytes.HasSuffix(rest, []byte(`\`)) {
+	for _, mark := range slices.Backward(emphasis) {
+		if rest, ok := bytes.CutSuffix(b, []byte(mark)); ok && !bytes.HasSuffix(rest, []byte(`\`)) {
 			b = bytes.TrimRight(rest, " \t\r")
 		} else {
-			b = append(b, c.emphasis[i]...)
+			b = append(b, mark...)
 		}
 	}
 	return string(b)

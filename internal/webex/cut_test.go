@@ -3,6 +3,7 @@ package webex
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -144,4 +145,17 @@ func TestCutMarkdownIsBounded(t *testing.T) {
 	scan := scanner{}
 	scan.inline(strings.Repeat("*a _b ", 1000), 6000, func(int) {})
 	require.Len(t, scan.emphasis, maxEmphasis)
+}
+
+// What a cut costs grows with the limit, not with its square: no copy is made for each place where the text could be cut.
+func TestACutCopiesLittle(t *testing.T) {
+	for _, unit := range []string{"a, ", "_a ", "*a ", "\r\n", "a\n", "**a _b ", "<p><i>", "`a``b", "[a](b) ", "\\*", "é"} {
+		text := strings.Repeat(unit, 2*MaxMessageBytes)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		cut := CutMarkdown(text, MaxMessageBytes)
+		runtime.ReadMemStats(&after)
+		require.LessOrEqual(t, len(cut), MaxMessageBytes)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200*MaxMessageBytes), "%q", unit)
+	}
 }
