@@ -73,7 +73,7 @@ ALERT_RELAY_TOKEN). Anything not given is taken from --config, on the relay's ow
 			if err != nil {
 				return failed(err)
 			}
-			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintf(w, "taken, notice %s\n", id) })
+			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintf(w, "accepted as notice %s\n", id) })
 		},
 	}
 	g.configFlag(cmd)

@@ -114,7 +114,7 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	case alert.EntryCancelled:
 		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation"
 		if b.p.Cancelled && b.p.Open() {
-			out.Did += ": no recovery will be told"
+			out.Did += " and won't report the recovery"
 		}
 	default:
 		switch {

@@ -109,18 +109,18 @@ func TestSuppressedIsSaidWhileItIs(t *testing.T) {
 	require.Contains(t, r.Root(p, render.Room{}, opened.Add(1000*time.Hour)), "High problem, suppressed")
 }
 
-// A cancelled escalation says that no recovery will be told, unless one was.
+// A cancelled escalation says that won't report the recovery, unless one was.
 func TestACancelledEscalationThatResolved(t *testing.T) {
 	r := newRenderer(t)
 	p := told(func(p *alert.Problem) { p.Cancelled = true })
 	p.Timeline = []alert.Entry{{Seq: 1, Kind: alert.EntryCancelled, At: opened.Add(time.Minute)}}
-	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "no recovery will be told")
-	require.Contains(t, r.Root(p, render.Room{}, opened), "no recovery will be told")
+	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "won't report the recovery")
+	require.Contains(t, r.Root(p, render.Room{}, opened), "won't report the recovery")
 
 	p.State, p.ResolvedAt = alert.StateResolved, opened.Add(2*time.Minute)
 	p.Timeline = append(p.Timeline, alert.Entry{Seq: 2, Kind: alert.EntryResolved, At: p.ResolvedAt})
 	for _, out := range []string{r.Lines(p, p.Timeline, render.Room{}, opened), r.Root(p, render.Room{}, opened), r.Show(p, render.Room{}, opened)} {
-		require.NotContains(t, out, "no recovery will be told")
+		require.NotContains(t, out, "won't report the recovery")
 	}
 	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "🚫 Zabbix cancelled the escalation")
 }
