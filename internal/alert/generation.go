@@ -61,7 +61,7 @@ func (p Problem) Relation(e Event) Relation {
 	if told {
 		apart = distance(began, known.At)
 	}
-	another := trigger != "" && p.TriggerID != "" && trigger != p.TriggerID
+	another := trigger != "" && p.TriggerID != "" && trigger != p.TriggerID || p.ofAnotherKind(e)
 	switch {
 	case !told:
 	case exactly && known.Class >= exact:
@@ -88,6 +88,18 @@ func (p Problem) Relation(e Event) Relation {
 	default:
 		return Later
 	}
+}
+
+// ofAnotherKind says whether one of the problem and the event is of a trigger, and the other of something
+// without one: a service, an item. Where no trigger is named, the origin may be a guess.
+func (p Problem) ofAnotherKind(e Event) bool {
+	if e.Kind == KindObservation || p.Origin == "" || e.Origin == "" {
+		return false
+	}
+	ofTrigger := func(o Origin, id string) bool { return o == OriginTrigger && id != "" }
+	without := func(o Origin, id string) bool { return o != OriginTrigger && id == "" }
+	return ofTrigger(p.Origin, p.TriggerID) && without(e.Origin, e.Facts.TriggerID) ||
+		without(p.Origin, p.TriggerID) && ofTrigger(e.Origin, e.Facts.TriggerID)
 }
 
 // Supersede gives the problem once another one has its event id: under another key, and over, for
