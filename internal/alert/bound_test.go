@@ -65,7 +65,9 @@ func TestWhoAcknowledged(t *testing.T) {
 	ack := func(when int, who string) Event {
 		return updateEvent(when, when+1, Update{Actor: Actor{Name: who}, Message: "on my way", Actions: Actions{Ack: true, Comment: true}})
 	}
-	unack := func(when int) Event { return updateEvent(when, when+1, Update{Actions: Actions{Unack: true}}) }
+	unack := func(when int) Event {
+		return updateEvent(when, when+1, Update{Actor: Actor{Name: "carol"}, Actions: Actions{Unack: true}})
+	}
 	status := withAck(told4711(KindProblem, 90), true)
 	for name, c := range map[string]struct {
 		events []Event
