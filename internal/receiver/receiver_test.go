@@ -151,7 +151,7 @@ func newFixture(t testing.TB) *fixture {
 			return nil
 		},
 		BotOf:    func(room string) string { return "bot-of-" + room },
-		Appended: func(store.Entry, zabbix.Payload) { f.wakes++ }, Noticed: func() { f.wakes++ },
+		Appended: func(store.Entry, zabbix.Payload) { f.wake() }, Noticed: f.wake,
 		Refused: func(source, kind string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
