@@ -79,13 +79,13 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 	case button && p.State == alert.StateResolved:
 		text := fmt.Sprintf("ℹ️ %s is already resolved. Its buttons no longer do anything.", name)
 		if r.Text != "" {
-			text += notSent(p.Key)
+			text += notSent(p.Key, several)
 		}
 		return text
 	case r.Verb == Close && p.State == alert.StateResolved:
 		text := fmt.Sprintf("ℹ️ %s is already resolved.", name)
 		if r.Text != "" {
-			text += notSent(p.Key)
+			text += notSent(p.Key, several)
 		}
 		return text
 	case r.Verb == Ack && p.Acknowledged && r.Text == "":
@@ -101,8 +101,8 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 }
 
 // notSent says what became of a person's words where nothing needed to be done.
-func notSent(key alert.Key) string {
-	return fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(key.String()))
+func notSent(key alert.Key, several bool) string {
+	return fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(idIn(key, several)))
 }
 
 // notShown is added to an open problem of which Zabbix shows nothing at the moment.

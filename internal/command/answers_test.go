@@ -125,3 +125,15 @@ func TestWhenTheThreadIsTheAnswer(t *testing.T) {
 	told.Told = true
 	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "no line tells it")
 }
+
+// Words that weren't sent are offered under the id that the person uses.
+func TestWordsThatWereNotSentNameTheID(t *testing.T) {
+	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "4711"}, State: alert.StateResolved}
+	for _, button := range []bool{true, false} {
+		r := Request{Verb: Close, Text: "done"}
+		require.Contains(t, doneEarlier(p, r, button, false, time.Time{}, time.UTC), "To send it anyway: `comment 4711 …`.")
+		require.Contains(t, doneEarlier(p, r, button, true, time.Time{}, time.UTC), "To send it anyway: `comment main/4711 …`.")
+		r.Text = ""
+		require.NotContains(t, doneEarlier(p, r, button, true, time.Time{}, time.UTC), "not sent")
+	}
+}

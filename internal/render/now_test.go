@@ -109,7 +109,7 @@ func TestSuppressedIsSaidWhileItIs(t *testing.T) {
 	require.Contains(t, r.Root(p, render.Room{}, opened.Add(1000*time.Hour)), "High problem, suppressed")
 }
 
-// A cancelled escalation says that won't report the recovery, unless one was.
+// A cancelled escalation says that Zabbix won't report the recovery, unless the problem is resolved.
 func TestACancelledEscalationThatResolved(t *testing.T) {
 	r := newRenderer(t)
 	p := told(func(p *alert.Problem) { p.Cancelled = true })
