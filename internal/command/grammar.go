@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
@@ -183,8 +184,9 @@ func takeVerb(word string, said spoken) (Verb, string, *Misspelt) {
 	return "", "", misspelt("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), verb, echo(strings.TrimLeft(trimmed, "-#/=.")))
 }
 
-// asksHelp says whether the words after a verb ask what it does: "?", "--help" first or last, or
-// "help" with hardly anything behind it. "ack help is on the way" doesn't.
+// asksHelp says whether the words after a verb ask what it does: "?", one word with a question mark
+// ("close how?"), "--help" first or last, or "help" with hardly anything behind it. "ack help is on
+// the way" doesn't.
 func asksHelp(rest string) bool {
 	words := strings.Fields(strings.ToLower(strings.TrimLeft(rest, ":,; ")))
 	if len(words) > 1 && strings.Trim(words[0], "-") == "" { // "close — help"
@@ -194,6 +196,9 @@ func asksHelp(rest string) bool {
 		return false
 	}
 	if strings.Trim(words[0], "?!.") == "" && strings.Contains(words[0], "?") {
+		return true
+	}
+	if len(words) == 1 && strings.HasSuffix(words[0], "?") && !strings.ContainsFunc(words[0], unicode.IsNumber) {
 		return true
 	}
 	switch bare := strings.Trim(words[0], ".,!?:;\"'`()"); bare {
@@ -227,7 +232,7 @@ func takeAll(said spoken, rest string) (all, yes bool, words string) {
 		rest = after
 		return strings.ToLower(strings.TrimRight(word, around))
 	}
-	if next() != "all" {
+	if word := next(); word != "all" && word != "everything" {
 		return false, false, ""
 	}
 	after := rest

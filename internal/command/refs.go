@@ -300,8 +300,8 @@ func (n Names) onlyIDs(text string) bool {
 	return true
 }
 
-// suspects are the numbers in somebody's words that could be meant as ids: those of the first
-// word, alone and together, and with all those of every later word that is a number by itself.
+// suspects are the numbers in somebody's words that could be meant as ids: those in the first
+// word, one by one and joined, and with all those in every later word.
 func (n Names) suspects(text string, all bool) []string {
 	var found []string
 	add := func(id string) {
@@ -316,11 +316,14 @@ func (n Names) suspects(text string, all bool) []string {
 	if _, size := linkIn(text); size > 0 {
 		word, after = text[:size], text[size:]
 	}
-	runs := strings.FieldsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
-	for _, run := range runs {
-		add(run)
+	addRuns := func(word string) {
+		runs := strings.FieldsFunc(word, func(r rune) bool { return r < '0' || r > '9' })
+		for _, run := range runs {
+			add(run)
+		}
+		add(strings.Join(runs, ""))
 	}
-	add(strings.Join(runs, ""))
+	addRuns(word)
 	if !all {
 		return found
 	}
@@ -329,6 +332,7 @@ func (n Names) suspects(text string, all bool) []string {
 		if used == 0 {
 			word, _ := firstWord(after)
 			used = len(word)
+			addRuns(word)
 		}
 		for _, key := range keys {
 			add(key.EventID)

@@ -36,7 +36,7 @@ func TestVerbsHoweverTheyArePunctuated(t *testing.T) {
 func TestAskingForHelpDoesNothing(t *testing.T) {
 	for _, words := range []string{
 		"help", "Help!", "help?", "help.", "--help", "—help", "–help", "-help", "−−help", "－－help", "-h", "—h", "--h", "/?", "/help", "?", "??", "？", "-?", "help me", "help please", "“help”", "--help 4712",
-		"4712 --help", "4712 —help", "4712 help", "4712 ?", ": help", "- help", "— help", ", help", "rebooted it --help",
+		"4712 --help", "4712 —help", "4712 help", "4712 ?", "how?", "why？", ": help", "- help", "— help", ", help", "rebooted it --help",
 	} {
 		r, fault := Names{}.Parse("close " + words)
 		require.Nil(t, fault, "%q: %v", words, fault)
