@@ -19,6 +19,12 @@ var marked = regexp.MustCompile(`^[^<>]{0,200}<[^<>]{0,300}> \(Webex #([0-9a-z]{
 // mark, everything else by its text without regard to white space.
 func SameMessage(a, b string) bool { return a == b || messageKey(a) == messageKey(b) }
 
+// isMarked reports whether a message has the mark of one of the relay's acts. Where it has, the two
+// clocks may be any time apart: no other update has that mark.
+func isMarked(message string) bool {
+	return strings.Contains(message, MarkPrefix) && marked.MatchString(strings.TrimSpace(message))
+}
+
 // messageKey is the same for the messages of one update.
 func messageKey(message string) string {
 	if strings.Contains(message, MarkPrefix) {

@@ -422,10 +422,10 @@ func alike(c, o piece) (int64, bool) {
 		return d, d < second && c.within(o) && zoneApart(c, o)
 	case c.Origin == did && o.Origin == asked:
 		d := distance(c.At, o.At)
-		return d, d <= actionSlack && o.within(c) && o.Bits != 0
+		return d, (d <= actionSlack || isMarked(c.message)) && o.within(c) && o.Bits != 0
 	case c.Origin == did && o.Origin == told:
 		d := zoneDistance(c.At, o.At)
-		return d, d <= actionSlack && !o.Blank && o.within(c)
+		return d, (d <= actionSlack || isMarked(c.message)) && !o.Blank && o.within(c)
 	default:
 		return 0, false
 	}
