@@ -175,6 +175,23 @@ func TestAFreshSecretReachesOldWebhooks(t *testing.T) {
 	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
 }
 
+// A wrong signature that was seen while the store was away leads to a repair once it is back.
+func TestADoubtOutlivesAStoreThatIsAway(t *testing.T) {
+	c, h := emptyClaims(), &hookHost{}
+	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+	require.NoError(t, l.keep(t.Context(), bot))
+	for i := range h.hooks {
+		h.hooks[i].Secret = "another"
+	}
+	require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
+	c.err = errors.New("disk full")
+	require.ErrorIs(t, l.keep(t.Context(), bot), c.err)
+	require.Equal(t, map[string]int{"another": 5}, h.secrets())
+	c.err = nil
+	require.NoError(t, l.keep(t.Context(), bot))
+	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
+}
+
 // webhooks_ready is 0 while a webhook is missing or inactive, and the log names those made.
 func TestReadyOnlyWithAllWebhooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -371,8 +371,11 @@ func (c *claims) Value(_ context.Context, name string) (string, error) {
 }
 
 func (c *claims) SetValue(_ context.Context, name, value string) error {
+	if c.err != nil {
+		return c.err
+	}
 	c.values[name] = value
-	return c.err
+	return nil
 }
 
 func (c *claims) Add(cmd store.Command) { c.added = append(c.added, cmd.ID) }

@@ -132,3 +132,18 @@ func TestTwoServersWithOneID(t *testing.T) {
 	require.Equal(t, epoch.Add(time.Hour), before.ResolvedAt)
 	require.Len(t, w.known.Posts[k4711Before], 1)
 }
+
+// A source that keeps sending events of unknown earlier problems with one id doesn't fill the store.
+func TestEarlierProblemsOfOneIDAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.plan(another(alert.KindProblem, 0))
+	w.deliver("noc")
+	for i := range 3 * maxEarlier {
+		e := opened()
+		e.Facts.TriggerID = fmt.Sprint(100 + i)
+		w.plan(e)
+	}
+	require.Len(t, w.known.Problems, 1+maxEarlier)
+	require.Equal(t, "Link down", w.known.Problems[k4711].Name)
+	require.Equal(t, alert.StateOpen, w.known.Problems[k4711].State)
+}
