@@ -78,7 +78,7 @@ func TestAProblemThatCannotBeReadIsADeadLetter(t *testing.T) {
 				}
 				require.NotEmpty(t, w.store.post(key(10), "noc").RootID)
 				require.NotEmpty(t, w.store.post(key(10), "db").RootID)
-				require.Equal(t, store.NoticeSent, w.store.notices[answer].State)
+				require.Equal(t, store.NoticeSent, w.store.noticeNow(answer).State)
 				require.Zero(t, w.store.pending())
 				require.EqualValues(t, broken*len(tc.rooms), w.metric("alert_relay_dead_letters_total", "kind", "post"))
 				before := len(w.ops())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -219,12 +220,13 @@ func TestAJoiningThatNobodyTells(t *testing.T) {
 // that its digest stands for, is told there as well.
 func TestWhatComesWhileADigestIsGivenUp(t *testing.T) {
 	var w *world
-	told, poured := map[alert.Key]bool{}, false
+	var mu sync.Mutex
+	told, pour := map[alert.Key]bool{}, sync.OnceFunc(func() { w.d.Notify(w.store.fold(key(100), nil, "away")) })
 	reroute := func(_ context.Context, k alert.Key, _ string) error {
-		if told[k] = true; !poured {
-			poured = true
-			w.d.Notify(w.store.fold(key(100), nil, "away"))
-		}
+		mu.Lock()
+		told[k] = true
+		mu.Unlock()
+		pour()
 		return nil
 	}
 	inWorld(t, func(o *Options) { o.Rooms, o.Reroute = stormy, reroute }, func(t *testing.T, in *world) {
@@ -236,6 +238,8 @@ func TestWhatComesWhileADigestIsGivenUp(t *testing.T) {
 		w.store.mu.Unlock()
 		require.False(t, gathers.IsZero())
 		w.pass(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		for n := range 8 {
 			require.True(t, told[key(n)], n)
 		}

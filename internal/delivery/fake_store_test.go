@@ -161,6 +161,13 @@ func (s *memStore) Notice(_ context.Context, id int64) (store.Notice, error) {
 	return n, nil
 }
 
+// noticeNow is a notice as it stands.
+func (s *memStore) noticeNow(id int64) store.Notice {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notices[id]
+}
+
 func (s *memStore) PendingNotices(context.Context) ([]store.Notice, error) {
 	leave, err := s.enter("PendingNotices")
 	if err != nil {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,13 +16,13 @@ import (
 // Reading what is behind, in case that a wake was lost, wakes nobody who waits and of whom there is
 // no news. It finds what nobody was woken for, in time.
 func TestARescanWakesOnlyForNews(t *testing.T) {
-	reads := func(w *world) (read *int) {
-		read = new(int)
+	reads := func(w *world) *atomic.Int64 {
+		read := new(atomic.Int64)
 		w.store.mu.Lock()
 		defer w.store.mu.Unlock()
 		w.store.fail = func(op string) error {
 			if op == "Problems" || op == "Notice" {
-				*read++
+				read.Add(1)
 			}
 			return nil
 		}
@@ -32,13 +33,13 @@ func TestARescanWakesOnlyForNews(t *testing.T) {
 		w.fold(1, nil, "noc")
 		notice := w.notice(store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
 		w.pass(10 * time.Minute)
-		require.Greater(t, w.store.notices[notice].Attempts, 3)
+		require.Greater(t, w.store.noticeNow(notice).Attempts, 3)
 		read, before := reads(w), len(w.ops())
 		w.pass(10 * time.Minute)
 		tries := len(w.ops()) - before
 		require.NotZero(t, tries)
 		// A try reads once, and once more where it is the other one's turn.
-		require.LessOrEqual(t, *read, 2*tries+2, "600 rescans woke nobody")
+		require.LessOrEqual(t, read.Load(), int64(2*tries+2), "600 rescans woke nobody")
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		w.pass(5 * time.Minute)
 		require.Zero(t, w.store.pending())
@@ -97,12 +98,12 @@ func TestANewBodyEndsAWait(t *testing.T) {
 		n.Markdown = "build 2"
 		w.notice(n)
 		w.pass(10 * time.Minute)
-		require.Equal(t, store.NoticePending, w.store.notices[id].State)
+		require.Equal(t, store.NoticePending, w.store.noticeNow(id).State)
 		n.Markdown = "build 3"
 		w.notice(n)
 		w.pass(time.Second)
 		require.Equal(t, []string{"build 3"}, w.texts("noc"))
-		require.Equal(t, store.NoticeSent, w.store.notices[id].State)
+		require.Equal(t, store.NoticeSent, w.store.noticeNow(id).State)
 	})
 }
 

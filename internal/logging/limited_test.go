@@ -122,7 +122,9 @@ func TestReasonsAreBounded(t *testing.T) {
 		for i := range 10 * maxReasons {
 			l.Warn(fmt.Sprint("reason ", i), "refused")
 		}
+		l.mu.Lock()
 		require.LessOrEqual(t, len(l.pending), maxReasons+1)
+		l.mu.Unlock()
 		require.LessOrEqual(t, len(o.lines()), maxReasons+1)
 		time.Sleep(2 * time.Minute)
 	})

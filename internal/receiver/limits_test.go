@@ -16,10 +16,21 @@ import (
 
 // listening serves a fixture on a real socket, with room for so many connections.
 func listening(t *testing.T, connections int) (f *fixture, addr string) {
+	return listeningFor(t, connections, func() {})
+}
+
+// listeningFor calls idle each time a connection has had its answer.
+func listeningFor(t *testing.T, connections int, idle func()) (f *fixture, addr string) {
 	f = newFixture(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := NewServer("", f.Handler())
+	hook := server.ConnState
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		if hook(c, state); state == http.StateIdle {
+			idle()
+		}
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(limit(l, connections)) }()
 	t.Cleanup(func() {
@@ -93,7 +104,8 @@ func TestIdleRequestsKeepNobodyOut(t *testing.T) {
 
 // The connection that has been useless for the longest is the one that goes; one that is used again and again stays.
 func TestTheIdlestConnectionIsClosed(t *testing.T) {
-	_, addr := listening(t, 3)
+	idle := make(chan struct{}, 1)
+	_, addr := listeningFor(t, 3, func() { idle <- struct{}{} })
 	ask := func(c net.Conn, from *bufio.Reader) error {
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: relay\r\n\r\n"); err != nil {
 			return err
@@ -103,6 +115,7 @@ func TestTheIdlestConnectionIsClosed(t *testing.T) {
 			return err
 		}
 		_, err = io.Copy(io.Discard, resp.Body)
+		<-idle
 		return errors.Join(err, resp.Body.Close())
 	}
 	proxy := open(t, addr, "")
