@@ -43,7 +43,7 @@ const patience = time.Minute
 //	hold ADDRESS SECRET        begins a request there and never ends it
 //	room URL NAME REGEXP       waits until a room of the simulated Webex at URL says so; stdout is the room
 //	expand FILE…               puts variables into files
-//	control URL METHOD [JSON]  asks a simulator; the members of what it answers become variables, in capitals
+//	control URL METHOD [JSON]  asks a simulator; the members of what it answers, if anything, become variables, in capitals
 //	journal STORE SOURCE FILE  appends FILE to the journal of a relay that doesn't run, as an event
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"exits": exits, "start": start, "await": await, "terminate": terminate, "post": post, "get": get, "hold": hold, "signal": sendSignal, "room": room, "expand": expand,

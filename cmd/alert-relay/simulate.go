@@ -52,7 +52,8 @@ func newSimulateZabbix() *cobra.Command {
 		Long: `Run a simulated Zabbix: its JSON-RPC API in the form of the version asked for, and problems
 that open, change and resolve, told to a relay as the media type would. --break makes it fail
 from the start; while it runs, POST /sim/break?what=NAME and POST /sim/mend do, and
-POST /sim/delete?id=ID removes a problem without a word.`,
+POST /sim/delete?id=ID removes a problem without a word. POST /sim/maintenance?id=ID&for=1h
+puts an open one into a maintenance, also without a word; for=0s ends that.`,
 		Example: `  alert-relay simulate zabbix
   alert-relay simulate zabbix --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file secret --storm 500`,
 		Args: want(),

@@ -256,7 +256,7 @@ type Command struct {
 	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"` // how long a command is tried again while Zabbix is away
 }
 
-// Reconcile is how often Zabbix will be asked what is open: nothing reads it yet.
+// Reconcile is how often Zabbix is asked which problems are suppressed. Nothing reads MaxAge yet.
 type Reconcile struct {
 	Interval Duration `yaml:"interval" validate:"least=1s,most=1d"`
 	MaxAge   Duration `yaml:"max_age" validate:"least=0s"` // an older problem isn't told as new

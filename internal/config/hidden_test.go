@@ -157,14 +157,14 @@ func TestSigningSecrets(t *testing.T) {
 // Keys that nothing reads are said so: whoever sets one counts on it.
 func TestKeysWithoutEffectAreWarnedOf(t *testing.T) {
 	for key, text := range map[string]string{
-		"webex.u2c_url":      strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
-		"reconcile.interval": small + "reconcile: {interval: 5m}\n",
-		"reconcile.max_age":  small + "reconcile: {max_age: 2d}\n",
+		"webex.u2c_url":     strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
+		"reconcile.max_age": small + "reconcile: {max_age: 2d}\n",
 	} {
 		cfg := valid(t, text)
 		require.Len(t, cfg.Warnings, 1)
 		require.Contains(t, cfg.Warnings.Error(), key+": has no effect: nothing reads it in this version (leave it out)")
 	}
+	require.Empty(t, valid(t, small+"reconcile: {interval: 5m}\n").Warnings)
 }
 
 // The admin listener asks for no password: one on every interface is warned of unless it says so in so many words.

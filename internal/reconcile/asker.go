@@ -162,7 +162,10 @@ func (a *asker) done(known func(alert.Key) bool, r result, now time.Time) (exclu
 
 func (a *asker) exile(key alert.Key, now time.Time) {
 	e := a.apart[key]
-	e.until = now.Add(min(firstApart<<min(e.times, 10), lastApart))
+	e.until = now.Add(backoff(e.times))
 	e.times++
 	a.apart[key] = e
 }
+
+// backoff is how long a problem is left alone after it was asked about in vain so many times before.
+func backoff(times int) time.Duration { return min(firstApart<<min(times, 10), lastApart) }

@@ -24,7 +24,7 @@ func (q *Inquirer) catchUp(ctx context.Context) {
 				return
 			}
 			q.opts.Log.Warn("can't find out which problems Zabbix was never asked about; trying again", "in", pause, "error", err)
-			q.rest(ctx, pause, nil)
+			rest(ctx, pause, nil)
 			pause = min(2*pause, lastPause)
 		}
 		select {

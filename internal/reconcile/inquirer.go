@@ -126,7 +126,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			due, idle := q.due[source].take(time.Now())
 			q.mu.Unlock()
 			if a.take(due, time.Now(), q.askAt); len(due) == 0 && a.idle() {
-				q.rest(ctx, idle, q.wake[source])
+				rest(ctx, idle, q.wake[source])
 			}
 		}
 		keys, _ := a.next()
@@ -160,7 +160,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			q.opts.Log.Warn("can't ask Zabbix about problems; trying again", "source", source, "problems", len(keys), "in", in, "error", err)
 			complained = what
 		}
-		q.rest(ctx, in, nil)
+		rest(ctx, in, nil)
 		wait = min(2*wait, lastPause)
 	}
 }
@@ -182,7 +182,8 @@ func askedToWait(err error) time.Duration {
 	return 0
 }
 
-func (q *Inquirer) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+// rest waits for d, or until it is woken.
+func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -76,6 +76,8 @@ type counting struct {
 
 func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
 
+func (c *counting) WithAttrs([]slog.Attr) slog.Handler { return c }
+
 func (c *counting) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		c.warnings++

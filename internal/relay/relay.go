@@ -195,6 +195,9 @@ func (r *Relay) connect(ctx context.Context) error {
 		Sources: observers(sources), Journal: journal{r.store, func(e store.Entry) { fold.Take(e, nil) }}, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
+	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
+		Sources: suppressors(sources), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
+	})
 	events := ledger.NewMetrics(r.registry, sourceNames)
 	flapping, flapWindow := flappingOf(cfg)
 	fold = ledger.New(ledger.Options{
@@ -238,7 +241,7 @@ func (r *Relay) connect(ctx context.Context) error {
 	r.stages = []stage{
 		{[]part{{"admin listener", serving(admin, r.private)}}},
 		{[]part{{"delivery", deliver.Run}}},
-		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"retention", r.prune}}},
+		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}}},
 		{[]part{{"commands", executor.Run}}},
 		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
 	}
@@ -390,6 +393,14 @@ func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 
 func observers(sources map[string]*zabbix.Client) map[string]reconcile.Observer {
 	m := make(map[string]reconcile.Observer, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}
+
+func suppressors(sources map[string]*zabbix.Client) map[string]reconcile.Suppressor {
+	m := make(map[string]reconcile.Suppressor, len(sources))
 	for name, c := range sources {
 		m[name] = c
 	}

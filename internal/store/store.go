@@ -261,6 +261,12 @@ type Filter struct {
 	Limit        int
 }
 
+// Suppression says whether an open problem is suppressed.
+type Suppression struct {
+	Key        alert.Key
+	Suppressed bool
+}
+
 // Stats are counts that are exact when asked.
 type Stats struct {
 	JournalPending  int64
@@ -321,6 +327,9 @@ type Store interface {
 	// UnobservedProblems gives the keys of open problems of triggers that the API never
 	// answered about (Problem.Observed), the worst first.
 	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
+	// Suppressions gives the source's open problems of triggers, the worst first, and whether
+	// each is suppressed at that moment.
+	Suppressions(ctx context.Context, source string, at time.Time) ([]Suppression, error)
 	// KeysByEventID gives the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	// CommitFold writes one batch of the ledger, whole or not at all. ErrRejected

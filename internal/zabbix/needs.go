@@ -13,6 +13,7 @@ var Needs = []Need{
 	{"apiinfo.version", "needs no permission"},
 	{"event.get", "nothing is learned from Zabbix: exact times, who acknowledged, recoveries that the webhook missed"},
 	{"trigger.get", "the close button, the item of a problem, and host groups whose names contain commas"},
+	{"problem.get", "a maintenance that begins over an open problem, or ends early, shows only when the problem changes otherwise"},
 	{"event.acknowledge", "nobody can act from a room"},
 }
 

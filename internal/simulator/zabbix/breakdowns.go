@@ -199,6 +199,28 @@ func (s *Server) Delete(id int64) {
 	s.order = slices.DeleteFunc(s.order, func(other int64) bool { return other == id })
 }
 
+// Maintain puts an open problem into a maintenance for that long, or ends it with 0. As in a real Zabbix,
+// nobody is told.
+func (s *Server) Maintain(id int64, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.problems[id]
+	if p == nil || d < 0 {
+		return fmt.Errorf("no problem %d, or a negative duration %v", id, d)
+	}
+	p.Maintained = time.Time{}
+	if d > 0 {
+		p.Maintained = s.opts.Clock().Add(d)
+	}
+	return nil
+}
+
+func (s *Server) maintained(p *Problem) bool {
+	return p.RecoveryID == 0 && s.opts.Clock().Before(p.Maintained)
+}
+
+func (s *Server) suppressed(p *Problem) bool { return p.Suppressed || s.maintained(p) }
+
 // LimitRelay takes the write permission from the relay's user.
 func (s *Server) LimitRelay() {
 	s.mu.Lock()
@@ -236,7 +258,7 @@ func (b broken) concerns(method string) bool {
 }
 
 // serveBreak lets a person break and mend a simulation that runs: POST
-// /sim/break?what=NAME, /sim/mend, /sim/delete?id=ID, /sim/version?version=7.2.13.
+// /sim/break?what=NAME, /sim/mend, /sim/delete?id=ID, /sim/maintenance?id=ID&for=1h, /sim/version?version=7.2.13.
 func (s *Server) serveBreak(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		http.Error(w, "POST it", http.StatusMethodNotAllowed)
@@ -255,8 +277,16 @@ func (s *Server) serveBreak(w http.ResponseWriter, r *http.Request) {
 		if id, err = strconv.ParseInt(r.URL.Query().Get("id"), 10, 64); err == nil {
 			s.Delete(id)
 		}
+	case "/sim/maintenance":
+		var id int64
+		var d time.Duration
+		if id, err = strconv.ParseInt(r.URL.Query().Get("id"), 10, 64); err == nil {
+			if d, err = time.ParseDuration(r.URL.Query().Get("for")); err == nil {
+				err = s.Maintain(id, d)
+			}
+		}
 	default:
-		err = errors.New("expected /sim/break, /sim/mend, /sim/version or /sim/delete")
+		err = errors.New("expected /sim/break, /sim/mend, /sim/version, /sim/delete or /sim/maintenance")
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

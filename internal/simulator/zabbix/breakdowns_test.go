@@ -62,6 +62,8 @@ func TestBreakOverHTTP(t *testing.T) {
 	}{
 		{"GET", "/sim/break?what=bom", 405}, {"POST", "/sim/break?what=nonsense", 400}, {"POST", "/sim/else", 400}, {"POST", "/sim/delete?id=x", 400},
 		{"POST", "/sim/version?version=5.0.0", 400}, {"POST", "/sim/break?what=bom", 204}, {"POST", "/sim/mend", 204}, {"POST", "/sim/version?version=8.0.0", 204},
+		{"POST", "/sim/maintenance?id=x&for=1h", 400}, {"POST", "/sim/maintenance?id=1&for=1h", 400}, {"POST", "/sim/maintenance?id=" + itoa(id), 400},
+		{"POST", "/sim/maintenance?id=" + itoa(id) + "&for=-1h", 400}, {"POST", "/sim/maintenance?id=" + itoa(id) + "&for=1h", 204},
 		{"POST", "/sim/delete?id=" + itoa(id), 204},
 	} {
 		w := httptest.NewRecorder()

@@ -116,7 +116,7 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		"eventid": itoa(p.ID), "source": "0", "object": "0", "objectid": p.Trigger.ID, "clock": itoa(p.Opened.Unix()),
 		"ns": itoa(int64(p.Opened.Nanosecond())), "value": "1", "acknowledged": flag(p.Acked), "name": p.Trigger.Name,
 		"severity": itoa(int64(p.Severity)), "r_eventid": itoa(p.RecoveryID), "c_eventid": "0", "correlationid": "0", "userid": "0",
-		"opdata": p.Trigger.OpData, "suppressed": flag(p.Suppressed),
+		"opdata": p.Trigger.OpData, "suppressed": flag(s.suppressed(p)),
 	}
 	if s.forms.rank() {
 		e["cause_eventid"] = "0"
@@ -129,7 +129,11 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		e["tags"] = json.RawMessage(s.tagsJSON(p))
 	}
 	if a.has("selectSuppressionData") {
-		e["suppression_data"] = []any{}
+		data := []any{}
+		if s.maintained(p) {
+			data = append(data, map[string]any{"maintenanceid": "1", "suppress_until": itoa(p.Maintained.Unix()), "userid": "0"})
+		}
+		e["suppression_data"] = data
 	}
 	if a.has("selectRelatedObject") {
 		e["relatedObject"] = trigger(p.Trigger)
@@ -158,9 +162,13 @@ func (s *Server) problemGet(_ User, a args) (any, *rpcError) {
 	from, _ := a.number("eventid_from")
 	ids := a.ids("eventids")
 	out := []any{}
+	if s.broken.showNothing {
+		return out, nil
+	}
 	for _, id := range s.order {
 		p := s.problems[id]
-		if (p.RecoveryID != 0 && !a.truth("recent")) || id < int64(from) || (ids != nil && !slices.Contains(ids, itoa(id))) {
+		if (p.RecoveryID != 0 && !a.truth("recent")) || id < int64(from) || (ids != nil && !slices.Contains(ids, itoa(id))) ||
+			a.has("suppressed") && a.truth("suppressed") != s.suppressed(p) {
 			continue
 		}
 		e := s.event(p, a, a.has("selectAcknowledges"))

@@ -98,7 +98,8 @@ type Problem struct {
 	Acked      bool
 	Acks       []Ack
 	Tags       map[string]string // what the webhook returned
-	Suppressed bool
+	Suppressed bool              // by hand
+	Maintained time.Time         // suppressed by a maintenance until then; zero for none
 	closing    bool
 }
 

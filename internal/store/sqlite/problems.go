@@ -247,6 +247,27 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 	}, unobservedProblems, limited(limit))
 }
 
+const suppressions = `SELECT p.event_id, coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed'), 0), coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed_until'), '')
+	FROM problems p WHERE p.open = 1 AND p.source = ? AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger'
+	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC`
+
+// Suppressions implements store.Store.
+func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) ([]store.Suppression, error) {
+	return query(ctx, s, "find suppressed problems", func(rows *sql.Rows) (store.Suppression, error) {
+		p, until := alert.Problem{Key: alert.Key{Source: source}, State: alert.StateOpen}, ""
+		if err := rows.Scan(&p.Key.EventID, &p.Suppressed, &until); err != nil {
+			return store.Suppression{}, err
+		}
+		if until != "" {
+			var err error
+			if p.SuppressedUntil, err = time.Parse(time.RFC3339, until); err != nil {
+				return store.Suppression{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, p.Key, err)
+			}
+		}
+		return store.Suppression{Key: p.Key, Suppressed: p.SuppressedAt(at)}, nil
+	}, suppressions, source)
+}
+
 // conditions is a filter as a WHERE clause with its arguments.
 func conditions(f store.Filter) (string, []any) {
 	var terms []string

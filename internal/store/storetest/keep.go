@@ -150,6 +150,7 @@ func testClose(t *testing.T, open Opener) {
 		"RetryEntry":         func() error { return s.RetryEntry(ctx, 1) },
 		"Problems":           func() error { _, err := s.Problems(ctx, nil); return err },
 		"FindProblems":       func() error { _, err := s.FindProblems(ctx, store.Filter{}); return err },
+		"Suppressions":       func() error { _, err := s.Suppressions(ctx, "main", t0); return err },
 		"CountProblems":      func() error { _, err := s.CountProblems(ctx, store.Filter{}); return err },
 		"RecentCommands":     func() error { _, err := s.RecentCommands(ctx, t0, t0); return err },
 		"KeysByEventID":      func() error { _, err := s.KeysByEventID(ctx, "1"); return err },

@@ -67,6 +67,36 @@ func testUnobserved(t *testing.T, open Opener) {
 	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
 }
 
+// Of each open problem of a source it is known whether it is suppressed at a given moment.
+func testSuppressions(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	make := func(id string, change func(*alert.Problem)) alert.Problem {
+		p := problem(id, alert.StateOpen)
+		change(&p)
+		return p
+	}
+	suppressed := func(until time.Time) func(*alert.Problem) {
+		return func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, until }
+	}
+	require.Empty(t, must(s.Suppressions(t.Context(), "main", t0))(t))
+	fold(t, s, store.Fold{Problems: []alert.Problem{
+		make("1", func(p *alert.Problem) { p.Name = `"suppressed":true` }),
+		make("2", suppressed(time.Time{})),
+		make("3", suppressed(t0.Add(time.Microsecond))),
+		make("4", suppressed(t0)),
+		make("5", func(p *alert.Problem) { p.State = alert.StateResolved; p.Suppressed = true }),
+		make("6", func(p *alert.Problem) { p.Origin = alert.OriginService; p.Suppressed = true }),
+		make("7", func(p *alert.Problem) { p.Key.Source = "lab"; p.Suppressed = true }),
+		make("8", func(p *alert.Problem) { p.Severity = alert.Disaster }),
+		make("9", func(p *alert.Problem) { p.State = alert.StateUnknown; p.Suppressed = true }),
+	}})
+	require.Equal(t, []store.Suppression{
+		{Key: key("8")}, {Key: key("9"), Suppressed: true}, {Key: key("4")}, {Key: key("3"), Suppressed: true}, {Key: key("2"), Suppressed: true}, {Key: key("1")},
+	}, must(s.Suppressions(t.Context(), key("1").Source, t0))(t))
+	lab := must(s.Suppressions(t.Context(), "lab", t0))(t)
+	require.Equal(t, []store.Suppression{{Key: alert.Key{Source: "lab", EventID: "7"}, Suppressed: true}}, lab)
+}
+
 // Problems are found by what the filter says, the worst first, then the newest.
 func testFind(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Opener) {
 		"problems/kept whole":       testProblems,
 		"problems/find":             testFind,
 		"problems/unobserved":       testUnobserved,
+		"problems/suppressions":     testSuppressions,
 		"problems/recent":           testRecent,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,
