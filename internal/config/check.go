@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/text"
@@ -38,7 +39,7 @@ func (l *loader) checkServer(cfg *Config) {
 		key, _, ok2 := l.read("server.tls.key_file", s.TLS.KeyFile)
 		if ok1 && ok2 {
 			if _, err := tls.X509KeyPair(cert, key); err != nil {
-				l.fault("server.tls.cert_file", "certificate and key can't be used: "+err.Error(), "PEM: the certificate with its chain, and the key that belongs to it")
+				l.fault("server.tls.cert_file", "cannot use certificate and key: "+err.Error(), "PEM: the certificate with its chain, and its key")
 			}
 		}
 	}
@@ -55,12 +56,12 @@ func (l *loader) checkAdmin(s Server) {
 		return // faults already
 	}
 	if port == adminPort && port != "0" && (host == adminHost || everyInterface(host) || everyInterface(adminHost)) {
-		l.fault("server.admin_listen", "port "+port+" is server.listen's already", "metrics and the admin API must not be public: give it a port of its own")
+		l.fault("server.admin_listen", "port "+port+" is already used by server.listen", "metrics and the admin API must not be public: use another port")
 		return
 	}
 	if adminHost == "" {
-		l.warn("server.admin_listen", s.AdminListen+" is open on every interface, and asks for no password",
-			"127.0.0.1:"+adminPort+" for this machine alone; 0.0.0.0:"+adminPort+" if every interface is meant")
+		l.warn("server.admin_listen", s.AdminListen+" listens on every interface and has no password",
+			"127.0.0.1:"+adminPort+" for this machine only; 0.0.0.0:"+adminPort+" if you mean every interface")
 	}
 }
 
@@ -76,7 +77,7 @@ var unread = []string{"webex.u2c_url", "reconcile.max_age"}
 func (l *loader) checkUnread() {
 	for _, key := range unread {
 		if l.given(key) && !l.faulted(key) {
-			l.warn(key, "has no effect: nothing reads it in this version", "leave it out")
+			l.warn(key, "has no effect in this version", "remove it")
 		}
 	}
 }
@@ -84,19 +85,19 @@ func (l *loader) checkUnread() {
 func (l *loader) checkWebex(cfg *Config) {
 	l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
 	l.clearText("webex.api_url", cfg.Webex.APIURL)
-	names, tokens := doubles{}, doubles{}
+	names, tokens := uses{}, uses{}
 	for i, b := range cfg.Webex.Bots {
 		path := at("webex.bots", i)
-		l.unique(names, path+".name", strings.ToLower(b.Name), "duplicate of")
+		l.unique(names, path+".name", b.Name, "bot")
 		if b.Token.IsSet() {
-			l.unique(tokens, path+".token_file", b.Token.Reveal(), "same token as")
+			l.same(tokens, l.secretKey(path+".token"), b.Token.Reveal(), "same token as bot", b.Name)
 		}
 		if b.Listen == ListenWebsocket {
-			l.fault(path+".listen", "websocket doesn't work in this version: the bot would hear nothing",
-				"webhook, with server.public_url; or off, for a bot that only writes")
+			l.fault(path+".listen", "websocket is not supported in this version: the bot would receive nothing",
+				"use webhook, with server.public_url; or off, for a bot that only posts")
 		}
 		if b.Listen == ListenWebhook && cfg.Server.PublicURL == "" && !l.faulted("server.public_url") {
-			l.fault(path+".listen", "a webhook needs server.public_url", "the https:// address at which Webex reaches server.listen")
+			l.fault(path+".listen", "webhook requires server.public_url", "the https:// address at which Webex reaches server.listen")
 		}
 	}
 }
@@ -105,21 +106,21 @@ func (l *loader) checkZabbix(cfg *Config) {
 	if len(cfg.Zabbix) == 0 && len(cfg.Notify) == 0 && !l.faulted("zabbix") {
 		l.fault("zabbix", "is missing", "at least one source, or a notify sender")
 	}
-	names, urls := doubles{}, doubles{}
+	names, urls := uses{}, map[string]string{}
 	for i, s := range cfg.Zabbix {
 		path := at("zabbix", i)
-		l.unique(names, path+".name", strings.ToLower(s.Name), "duplicate of")
+		l.unique(names, path+".name", s.Name, "source")
 		l.authority(path+".ca_file", s.HTTP.CAFile)
 		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
-			l.warn(path+".url", "is that of "+urls[s.URL]+" too", "one Zabbix under two names is told twice")
+			l.warn(path+".url", "same URL as "+urls[s.URL], "one Zabbix under two names is posted twice")
 		}
 		urls[s.URL] = at("zabbix", i)
 		if strings.HasSuffix(s.URL, ".php") && !l.faulted(path+".url") {
-			l.fault(path+".url", fmt.Sprintf("%q is a page", s.URL), "the frontend's base URL, "+s.URL[:strings.LastIndex(s.URL, "/")])
+			l.fault(path+".url", fmt.Sprintf("%q is a page, not the frontend's base URL", s.URL), "use "+s.URL[:strings.LastIndex(s.URL, "/")])
 		}
 		if !s.APIToken.IsSet() {
 			if ref := l.refs[path+".api_token"]; len(ref.files)+len(ref.envs) == 0 {
-				l.warn(path+".api_token", "isn't given: nobody can acknowledge from a room, and what a payload can't say stays unknown",
+				l.warn(path+".api_token", "not set: nobody can acknowledge from a room, and details that a payload lacks stay unknown",
 					"api_token_file, api_token_env or "+convention("zabbix", s.Name, "api_token"))
 			}
 		} else {
@@ -136,21 +137,18 @@ func (l *loader) checkZabbix(cfg *Config) {
 }
 
 func (l *loader) checkRooms(cfg *Config) {
-	names, ids := doubles{}, doubles{}
-	bots := make([]string, 0, len(cfg.Webex.Bots))
-	for _, b := range cfg.Webex.Bots {
-		bots = append(bots, b.Name)
-	}
+	names, ids := uses{}, uses{}
+	bots := text.Names(cfg.Webex.Bots, func(b Bot) string { return b.Name })
 	for i, r := range cfg.Rooms {
 		path := at("rooms", i)
-		l.unique(names, path+".name", strings.ToLower(r.Name), "duplicate of")
+		l.unique(names, path+".name", r.Name, "room")
 		if strings.EqualFold(r.Name, SendToRoutes) {
-			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it leaves it to the routes`)
+			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it means: use the routes`)
 		}
 		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
-		l.unique(ids, path+".id", webexid.Key(r.ID), "same room as")
+		l.same(ids, path+".id", webexid.Key(r.ID), "same Webex room as", r.Name)
 		if l.given(path + ".bot") {
-			l.exists(path+".bot", r.Bot, "bot", bots)
+			l.exists(path+".bot", r.Bot, "bot", "webex.bots", bots)
 		}
 		l.checkQuiet(path+".quiet", r.Quiet)
 	}
@@ -164,14 +162,13 @@ func (l *loader) checkRoomID(path, text string) string {
 		return text
 	}
 	id, ok := webexid.Parse(text)
-	const list = "alert-relay rooms lists the rooms that a bot is in, with their ids"
 	switch {
 	case !ok:
-		l.warn(path, fmt.Sprintf("%q isn't an id of Webex's REST API", text), list)
+		l.warn(path, fmt.Sprintf("%q is not a room id of Webex's REST API", text), listRooms)
 	case id.Kind != "" && id.Kind != webexid.Room:
-		l.fault(path, fmt.Sprintf("%q is an id of the kind %s, not of a room", text, strings.ToLower(id.Kind)), list)
+		l.fault(path, fmt.Sprintf("%q is a %s id, not a room id", text, strings.ToLower(id.Kind)), listRooms)
 	case !id.IsREST:
-		l.warn(path, fmt.Sprintf("%q isn't an id of Webex's REST API", text), "write "+id.REST(webexid.Room)+", or what alert-relay rooms lists")
+		l.warn(path, fmt.Sprintf("%q is not a room id of Webex's REST API", text), "use "+id.REST(webexid.Room)+", or the id that alert-relay rooms lists")
 		if id.Kind != "" && id.Cluster == "" {
 			return id.UUID
 		}
@@ -183,26 +180,23 @@ func (l *loader) checkRoomID(path, text string) string {
 }
 
 func (l *loader) checkRoutes(cfg *Config) {
-	sources := make([]string, 0, len(cfg.Zabbix))
-	for _, s := range cfg.Zabbix {
-		sources = append(sources, s.Name)
-	}
-	names := doubles{}
+	sources := text.Names(cfg.Zabbix, func(s Source) string { return s.Name })
+	names := uses{}
 	all := -1 // the first route that matches everything and ends the list
 	for i, r := range cfg.Routes {
 		path := at("routes", i)
-		l.unique(names, path+".name", strings.ToLower(r.Name), "duplicate of")
+		l.unique(names, path+".name", r.Name, "route")
 		if reserved(r.Name) {
-			l.fault(path+".name", fmt.Sprintf("%q is the relay's own", r.Name), "another name")
+			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), "choose another name")
 		}
 		l.roomsExist(cfg, path+".rooms", r.Rooms)
 		for j, s := range r.Match.Sources {
-			l.exists(at(path+".match.sources", j), s, "source", sources)
+			l.exists(at(path+".match.sources", j), s, "source", "zabbix", sources)
 		}
 		l.directory(path+".templates", r.Templates)
 		l.checkEscalation(cfg, path, r)
 		if all >= 0 {
-			l.warn(path, fmt.Sprintf("is never asked: %s above matches everything", cfg.Routes[all].Name), "move it up, or say continue: true there")
+			l.warn(path, fmt.Sprintf("unreachable: %s above matches everything", cfg.Routes[all].Name), "move it up, or set continue: true there")
 		} else if !r.Continue && r.Match.empty() {
 			all = i
 		}
@@ -221,92 +215,114 @@ func (m Match) empty() bool {
 }
 
 func (l *loader) checkPeople(cfg *Config) {
-	everywhere := doubles{}
+	everywhere := uses{}
 	for i, p := range cfg.People {
 		path := at("people", i)
 		switch {
 		case p.Email == "" && p.Domain == "" && !l.faulted(path+".email") && !l.faulted(path+".domain"):
-			l.fault(path, "names nobody", "email: for a person, domain: for everybody of one")
+			l.fault(path, "needs email or domain", "email: for one person, domain: for everybody in it")
 		case p.Email != "" && p.Domain != "":
-			l.fault(path, "has both email and domain", "one entry each")
+			l.fault(path, "has both email and domain", "use two entries")
 		}
 		l.roomsExist(cfg, path+".rooms", p.Rooms)
 		if who := p.Email + p.Domain; len(p.Rooms) == 0 && who != "" {
-			l.unique(everywhere, path, who, "duplicate of")
+			l.unique(everywhere, path, who, "entry without rooms for")
 		}
 		if domain := domainOf(p); domain != "" && len(cfg.AllowedDomains) > 0 && !cfg.allowedDomain(domain) {
-			l.fault(path, fmt.Sprintf("%s isn't in allowed_domains: the relay wouldn't listen", domain), "add it to allowed_domains")
+			l.fault(path, fmt.Sprintf("%s is not in allowed_domains: the relay would ignore them", domain), "add it to allowed_domains")
 		}
 	}
-	if len(cfg.People) == 0 {
-		l.warn("people", "isn't given: nobody can acknowledge from a room", "people: [{domain: example.com, role: operator}]")
+	if len(cfg.People) == 0 && !l.faulted("people") {
+		l.warn("people", "not set: nobody can acknowledge from a room", "people: [{domain: example.com, role: operator}]")
 	}
 }
 
 func (l *loader) checkNotify(cfg *Config) {
-	names, tokens := doubles{}, doubles{}
+	names, tokens := uses{}, uses{}
 	for i, n := range cfg.Notify {
 		path := at("notify", i)
-		l.unique(names, path+".name", strings.ToLower(n.Name), "duplicate of")
+		l.unique(names, path+".name", n.Name, "sender")
 		if n.Token.IsSet() {
-			l.unique(tokens, path+".token_file", n.Token.Reveal(), "same token as")
+			l.same(tokens, l.secretKey(path+".token"), n.Token.Reveal(), "same token as sender", n.Name)
 			if len(n.Token.Reveal()) < minSecret {
 				l.warn(path+".token_file", "the token is short", fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
 			}
 		}
 		l.roomsExist(cfg, path+".rooms", n.Rooms)
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
-			l.fault(path, "may write to nobody", "rooms: [noc], or persons: true")
+			l.fault(path, "cannot write to anybody", "rooms: [noc], or persons: true")
 		}
 	}
 }
 
-// doubles remembers where a value was first used.
-type doubles map[string]string
+// listRooms is the hint where a room's id is wrong.
+const listRooms = "alert-relay rooms lists the rooms that a bot is in, with their ids"
 
-// unique reports a value that was used before, without the value: it may be a secret. relation is
-// what it is to the first: "duplicate of".
-func (l *loader) unique(seen doubles, path, value, relation string) {
+// uses remembers, for each value that must be unique, the key and the owner of its first use.
+type uses map[string]struct{ path, owner string }
+
+// first returns the first use of a value if there is one, and otherwise records this one.
+func (u uses) first(path, value, owner string) (firstPath, firstOwner string, found bool) {
+	use, found := u[value]
+	if !found {
+		u[value] = struct{ path, owner string }{path, owner}
+	}
+	return use.path, use.owner, found
+}
+
+// unique reports a name that is used twice, upper and lower case alike.
+func (l *loader) unique(seen uses, path, name, what string) {
+	if name == "" || l.faulted(path) {
+		return
+	}
+	if first, _, twice := seen.first(path, strings.ToLower(name), name); twice {
+		l.fault(path, fmt.Sprintf("duplicate %s %q", what, name), fmt.Sprintf("first at %s, line %d", first, l.line(first)))
+	}
+}
+
+// same reports a value, possibly secret, that two owners share. It prints the first owner instead of the value.
+func (l *loader) same(seen uses, path, value, what, owner string) {
 	if value == "" || l.faulted(path) {
 		return
 	}
-	first, twice := seen[value]
-	if !twice {
-		seen[value] = path
-		return
+	if first, other, twice := seen.first(path, value, owner); twice {
+		l.fault(path, fmt.Sprintf("%s %s (line %d)", what, other, l.line(first)), "")
 	}
-	l.fault(path, relation+" "+first, fmt.Sprintf("line %d", l.line(first)))
 }
 
-// exists reports a name that isn't one of those configured.
-func (l *loader) exists(path, name, what string, names []string) {
-	for _, n := range names {
-		if n == name {
-			return
-		}
-	}
-	if l.faulted(path) {
+// exists reports a name that isn't one of those that a section of the file defines. Where the section itself is faulty,
+// every name in it is unknown: its own fault is enough.
+func (l *loader) exists(path, name, what, section string, names []string) {
+	if slices.Contains(names, name) || l.faulted(path) || l.below(section) {
 		return
 	}
 	hint := text.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
-		hint = "known: " + strings.Join(names, ", ")
+		hint = "known: " + strings.Join(distinct(names), ", ")
 	}
-	l.fault(path, fmt.Sprintf("no %s is called %q", what, name), hint)
+	l.fault(path, fmt.Sprintf("unknown %s %q", what, name), hint)
+}
+
+// distinct is the names without empty ones and repetitions, in their order.
+func distinct(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
-	names := make([]string, 0, len(cfg.Rooms))
-	for _, r := range cfg.Rooms {
-		names = append(names, r.Name)
-	}
+	names := text.Names(cfg.Rooms, func(r Room) string { return r.Name })
 	if len(names) == 0 {
 		return // that is the fault
 	}
-	seen := doubles{}
+	seen := uses{}
 	for i, room := range rooms {
-		l.exists(at(path, i), room, "room", names)
-		l.unique(seen, at(path, i), room, "duplicate of")
+		l.exists(at(path, i), room, "room", "rooms", names)
+		l.unique(seen, at(path, i), room, "room")
 	}
 }
 
@@ -316,7 +332,7 @@ func (l *loader) authority(path, name string) {
 		return
 	}
 	if data, _, ok := l.read(path, name); ok && !x509.NewCertPool().AppendCertsFromPEM(data) {
-		l.fault(path, name+" holds no certificate", "PEM: -----BEGIN CERTIFICATE-----")
+		l.fault(path, name+" contains no certificate", "PEM: -----BEGIN CERTIFICATE-----")
 	}
 }
 
@@ -327,9 +343,9 @@ func (l *loader) directory(path, name string) {
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		l.absent(path, "can't read "+name+": "+cause(err), "")
+		l.absent(path, "cannot read "+name+": "+cause(err), "")
 	} else if !info.IsDir() {
-		l.fault(path, name+" isn't a directory", "")
+		l.fault(path, name+" is not a directory", "")
 	}
 }
 
@@ -343,5 +359,5 @@ func (l *loader) clearText(path, address string) {
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return
 	}
-	l.warn(path, "sends its token in the clear", "https://")
+	l.warn(path, "sends its token unencrypted", "use https://")
 }

@@ -13,8 +13,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// decoder fills a Config from YAML nodes. yaml.v3's own decoding stops at an
-// unknown key's first fault and forgets lines; this one reports all and remembers.
+// decoder fills a Config from YAML nodes. yaml.v3's own decoding reports neither paths nor hints and knows no secrets; this
+// one reports every fault and remembers where each key stands.
 type decoder struct {
 	file  string
 	found Faults
@@ -31,8 +31,18 @@ func (d *decoder) faultAt(line int, path, what, hint string) {
 	d.found = append(d.found, newFault(d.file, line, path, what, hint))
 }
 
-// faulted says whether a key has a fault already: one is enough.
+// faulted reports whether a key has a fault already: one is enough.
 func (d *decoder) faulted(path string) bool { return d.bad[path] }
+
+// below reports whether a key, or one around it, has a fault: then nothing is known about the key's value.
+func (d *decoder) below(path string) bool {
+	for ; path != ""; path = parent(path) {
+		if d.bad[path] {
+			return true
+		}
+	}
+	return false
+}
 
 // given says whether the file has the key.
 func (d *decoder) given(path string) bool { _, ok := d.lines[path]; return ok }
@@ -142,24 +152,29 @@ func set[T any](d *decoder, to *T, path string, parse func() (T, error)) {
 // mapping fills a struct, key by key.
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
-		d.fault(path, "wants keys, not "+kindOf(n), "")
+		d.fault(path, "expected a mapping, got "+kindOf(n), "")
 		return
 	}
 	fields := fieldsOf(v)
 	seen := map[string]int{}
+	var meant []string // keys that unknown ones are probably misspellings of
 	for _, pair := range d.pairs(n, path, nil) {
 		key, value := pair[0].Value, pair[1]
 		full := join(path, key)
 		if first, twice := seen[key]; twice {
 			if first > 0 && pair[0].Line != first {
-				d.faultAt(pair[0].Line, full, "is given twice", fmt.Sprintf("first on line %d", first))
+				// Its first value counts, and is checked: the key isn't marked as faulty.
+				d.found = append(d.found, newFault(d.file, pair[0].Line, full, "duplicate key", fmt.Sprintf("first on line %d", first)))
 			}
 			continue
 		}
 		seen[key] = pair[0].Line
 		field, ok := fields[key]
+		if !ok && path == "" && strings.HasPrefix(key, "x-") {
+			continue // a place for anchors, as in Docker Compose
+		}
 		if !ok {
-			d.unknown(pair[0], full, fields)
+			meant = append(meant, d.unknown(pair[0], path, fields)...)
 			continue
 		}
 		if _, ok := d.lines[full]; !ok {
@@ -170,6 +185,11 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		d.decode(value, field.value, full)
+	}
+	for _, full := range meant {
+		if !d.given(full) {
+			d.bad[full] = true // "is missing" would be noise: it is there, misspelt
+		}
 	}
 }
 
@@ -195,11 +215,11 @@ func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*ya
 				source = source.Alias
 			}
 			if source.Kind != yaml.MappingNode {
-				d.faultAt(key.Line, join(path, "<<"), "wants keys to merge in, not "+kindOf(source), "")
+				d.faultAt(key.Line, join(path, "<<"), "expected a mapping to merge, got "+kindOf(source), "")
 				continue
 			}
 			if slices.Contains(within, source) {
-				d.faultAt(key.Line, join(path, "<<"), "merges itself in", "")
+				d.faultAt(key.Line, join(path, "<<"), "merges itself", "")
 				continue
 			}
 			merged = append(merged, d.pairs(source, path, within)...)
@@ -214,22 +234,24 @@ func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*ya
 	return own
 }
 
-// unknown is the fault of a key that isn't one.
-func (d *decoder) unknown(key *yaml.Node, full string, fields map[string]field) {
+// unknown reports a key that doesn't exist, and returns the keys that it is probably meant to be.
+func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]field) (meant []string) {
+	full := join(path, key.Value)
 	if f, ok := fields[key.Value+"_file"]; ok && f.secret {
-		d.faultAt(key.Line, full, "a secret isn't written into this file", "use "+key.Value+"_file or "+key.Value+"_env")
-		return
+		d.faultAt(key.Line, full, "secrets are not allowed in this file", "use "+key.Value+"_file or "+key.Value+"_env")
+		return []string{full + "_file"}
 	}
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	hint := text.DidYouMean(key.Value, names)
-	if hint == "" {
-		hint = "known here: " + strings.Join(names, ", ")
+	near, hint := text.Nearest(key.Value, names), "valid keys: "+strings.Join(names, ", ")
+	if near != "" {
+		meant, hint = []string{join(path, near)}, "did you mean "+near+"?"
 	}
 	d.faultAt(key.Line, full, "unknown key", hint)
+	return meant
 }
 
 // list fills a slice; one value stands for a list of one.
@@ -243,7 +265,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 		full := at(path, i)
 		d.lines[full] = item.Line
 		if item.Kind == yaml.ScalarNode && item.Tag == "!!null" {
-			d.fault(full, "is empty", "")
+			d.fault(full, "is empty", "remove it")
 			continue
 		}
 		d.decode(item, v.Index(i), full)
@@ -254,14 +276,14 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
-		if text, ok := d.scalar(n, path, "a text"); ok {
+		if text, ok := d.scalar(n, path, "a string"); ok {
 			v.SetString(text)
 		}
 	case reflect.Bool:
 		if text, ok := d.scalar(n, path, "true or false"); ok {
 			var b bool
 			if n.Decode(&b) != nil {
-				d.fault(path, fmt.Sprintf("%q is neither true nor false", text), "")
+				d.fault(path, fmt.Sprintf("expected true or false, got %q", text), "")
 				return
 			}
 			v.SetBool(b)
@@ -270,7 +292,7 @@ func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 		if text, ok := d.scalar(n, path, "a number"); ok {
 			i, err := strconv.Atoi(text)
 			if err != nil {
-				d.fault(path, fmt.Sprintf("%q is no whole number", text), "")
+				d.fault(path, fmt.Sprintf("expected a whole number, got %q", text), "")
 				return
 			}
 			v.SetInt(int64(i))
@@ -279,7 +301,7 @@ func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 		if text, ok := d.scalar(n, path, "a number"); ok {
 			f, err := strconv.ParseFloat(text, 64)
 			if err != nil || f != f {
-				d.fault(path, fmt.Sprintf("%q is no number", text), "")
+				d.fault(path, fmt.Sprintf("expected a number, got %q", text), "")
 				return
 			}
 			v.SetFloat(f)
@@ -295,7 +317,7 @@ func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
 	ok := true
 	if f.list {
 		texts, ok = d.texts(n, full)
-	} else if text, fine := d.scalar(n, full, "a text"); fine {
+	} else if text, fine := d.scalar(n, full, "a string"); fine {
 		texts = []string{text}
 	}
 	if !ok {
@@ -337,7 +359,7 @@ func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
 		n = n.Alias
 	}
 	if n.Kind != yaml.ScalarNode {
-		d.fault(path, "wants "+want+", not "+kindOf(n), "")
+		d.fault(path, "expected "+want+", got "+kindOf(n), "")
 		return "", false
 	}
 	if n.Tag == "!!null" {
@@ -349,7 +371,7 @@ func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "keys"
+		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
 	}

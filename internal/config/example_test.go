@@ -33,7 +33,7 @@ func TestExampleIsValid(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, cfg.Rooms, 3)
 			for _, w := range cfg.Warnings {
-				require.Regexp(t, `can't read .*no such file|isn't set|has no effect`, w.What, "%s", w)
+				require.Regexp(t, `cannot read .*no such file|is not set|has no effect`, w.What, "%s", w)
 			}
 		})
 	}

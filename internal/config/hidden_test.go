@@ -162,7 +162,7 @@ func TestKeysWithoutEffectAreWarnedOf(t *testing.T) {
 	} {
 		cfg := valid(t, text)
 		require.Len(t, cfg.Warnings, 1)
-		require.Contains(t, cfg.Warnings.Error(), key+": has no effect: nothing reads it in this version (leave it out)")
+		require.Contains(t, cfg.Warnings.Error(), key+": has no effect in this version (remove it)")
 	}
 	require.Empty(t, valid(t, small+"reconcile: {interval: 5m}\n").Warnings)
 }
@@ -171,8 +171,8 @@ func TestKeysWithoutEffectAreWarnedOf(t *testing.T) {
 func TestAdminListener(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:9090": "", "[::1]:9090": "", "localhost:9090": "", "10.0.0.5:9090": "", "0.0.0.0:9090": "", "[::]:9090": "", "127.0.0.1:0": "",
-		":9090": ":9090 is open on every interface, and asks for no password (127.0.0.1:9090 for this machine alone; 0.0.0.0:9090 if every interface is meant)",
-		":9999": ":9999 is open on every interface, and asks for no password (127.0.0.1:9999 for this machine alone; 0.0.0.0:9999 if every interface is meant)",
+		":9090": ":9090 listens on every interface and has no password (127.0.0.1:9090 for this machine only; 0.0.0.0:9090 if you mean every interface)",
+		":9999": ":9999 listens on every interface and has no password (127.0.0.1:9999 for this machine only; 0.0.0.0:9999 if you mean every interface)",
 	} {
 		cfg := valid(t, small+"server: {admin_listen: '"+address+"'}\n")
 		if want == "" {

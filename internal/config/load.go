@@ -40,7 +40,7 @@ func Load(path string, env func(string) string) (*Config, error) {
 func Read(path string, opts Options) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, Faults{{File: path, What: "can't read it: " + cause(err)}}
+		return nil, Faults{{File: path, What: "cannot read the file: " + cause(err)}}
 	}
 	return Parse(path, data, opts)
 }
@@ -105,7 +105,7 @@ func document(name string, data []byte) (*yaml.Node, *Fault) {
 		return nil, syntax(name, data, err)
 	}
 	if err := reader.Decode(&more); err == nil {
-		return nil, &Fault{File: name, Line: max(more.Line, 1), What: "a second YAML document begins here", Hint: "one file is one configuration: take out the ---"}
+		return nil, &Fault{File: name, Line: max(more.Line, 1), What: "a second YAML document starts here", Hint: "use one document per file: remove the ---"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, syntax(name, data, err)
 	}
@@ -127,11 +127,11 @@ func syntax(name string, data []byte, err error) *Fault {
 		}
 		text = text[len(m[0]):]
 	}
-	fault := &Fault{File: name, Line: line, What: "this isn't YAML: " + text}
+	fault := &Fault{File: name, Line: line, What: "invalid YAML: " + text}
 	lines := strings.Split(string(data), "\n")
 	for i := max(0, line-2); i < min(len(lines), line+1); i++ {
 		if indent := lines[i][:len(lines[i])-len(strings.TrimLeft(lines[i], " \t"))]; strings.Contains(indent, "\t") {
-			fault.Line, fault.Hint = i+1, "indent with spaces: there is a tab"
+			fault.Line, fault.Hint = i+1, "indent with spaces, not tabs"
 			break
 		}
 	}
@@ -276,7 +276,7 @@ func readFile(name string) ([]byte, fs.FileMode, error) {
 		return nil, 0, err
 	}
 	if info.IsDir() {
-		return nil, info.Mode(), errors.New("it is a directory")
+		return nil, info.Mode(), errors.New("is a directory")
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
 	return data, info.Mode(), err

@@ -92,7 +92,7 @@ func piecesOf(pattern []rune) ([]piece, error) {
 			out = append(out, piece{any: true})
 		case '\\':
 			if i++; i == len(pattern) {
-				return nil, &invalid{fmt.Sprintf("%q ends with a backslash", string(pattern)), `\\ is a backslash, \* a star`}
+				return nil, &invalid{fmt.Sprintf("%q ends with a backslash", string(pattern)), `\\ matches a backslash, \* a star`}
 			}
 			out = append(out, piece{char: pattern[i]})
 		case '[':
@@ -123,12 +123,12 @@ func setOf(pattern []rune) (set piece, length int, err error) {
 			i += 2
 		}
 		if to < from {
-			return piece{}, 0, &invalid{fmt.Sprintf("%c-%c goes downwards", from, to), fmt.Sprintf("[%c-%c]", to, from)}
+			return piece{}, 0, &invalid{fmt.Sprintf("invalid range %c-%c", from, to), fmt.Sprintf("did you mean [%c-%c]?", to, from)}
 		}
 		set.ranges = append(set.ranges, from, to)
 	}
 	if i >= len(pattern) {
-		return piece{}, 0, &invalid{fmt.Sprintf("%q has a [ without its ]", string(pattern)), `\[ is a bracket`}
+		return piece{}, 0, &invalid{fmt.Sprintf("missing ] in %q", string(pattern)), `\[ matches a bracket`}
 	}
 	return set, i + 1, nil
 }
@@ -197,7 +197,7 @@ func ParseTagRule(text string) (TagRule, error) {
 	tag, value, hasValue := strings.Cut(rest, "=")
 	rule := TagRule{Text: text, Tag: strings.ToLower(strings.TrimSpace(tag)), Absent: absent}
 	if rule.Tag == "" {
-		return TagRule{}, &invalid{fmt.Sprintf("%q names no tag", text), `"tag", "tag=value" or "!tag"`}
+		return TagRule{}, &invalid{fmt.Sprintf("missing tag name in %q", text), `"tag", "tag=value" or "!tag"`}
 	}
 	if hasValue {
 		g, err := ParseGlob(strings.TrimSpace(value))
@@ -292,7 +292,7 @@ var dayNames = [7]string{"sunday", "monday", "tuesday", "wednesday", "thursday",
 
 // parseDays reads "mon", "Monday", "mon-fri", "fri-mon".
 func parseDays(text string) (days [7]bool, err error) {
-	fault := &invalid{fmt.Sprintf("%q is no day", text), "mon, tue, wed, thu, fri, sat, sun, or a span such as mon-fri"}
+	fault := &invalid{fmt.Sprintf("%q is not a day", text), "mon, tue, wed, thu, fri, sat, sun, or a range such as mon-fri"}
 	first, second, span := strings.Cut(strings.ToLower(text), "-")
 	from, ok := dayOf(first)
 	if !ok {
@@ -326,7 +326,7 @@ var hoursPattern = regexp.MustCompile(`^(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2}
 
 // parseHours reads "08:00-18:00" into minutes of the day.
 func parseHours(text string) (from, to int, err error) {
-	fault := &invalid{fmt.Sprintf("%q is no span of hours", text), "such as 08:00-18:00, or 22:00-06:00 across midnight"}
+	fault := &invalid{fmt.Sprintf("%q is not a range of hours", text), "such as 08:00-18:00, or 22:00-06:00 across midnight"}
 	m := hoursPattern.FindStringSubmatch(strings.TrimSpace(text))
 	if m == nil {
 		return 0, 0, fault
@@ -342,7 +342,7 @@ func parseHours(text string) (from, to int, err error) {
 		return 0, 0, fault
 	}
 	if from == to {
-		return 0, 0, &invalid{fmt.Sprintf("%q is no time at all", text), "leave hours out for the whole day"}
+		return 0, 0, &invalid{fmt.Sprintf("%q is an empty range", text), "leave out hours for the whole day"}
 	}
 	return from, to, nil
 }

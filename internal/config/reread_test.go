@@ -44,7 +44,7 @@ default_rooms: [noc]
 	}
 	require.NoError(t, os.Remove(name))
 	_, err = file.Reread()
-	require.ErrorContains(t, err, "can't read "+name+": no such file")
+	require.ErrorContains(t, err, "cannot read "+name+": no such file")
 }
 
 // A secret that may not be read is a fault, also for those who look at a configuration on
@@ -60,7 +60,7 @@ default_rooms: [noc]
 			ReadFile: func(name string) ([]byte, fs.FileMode, error) {
 				return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 			}})
-		require.ErrorContains(t, err, fmt.Sprintf("relay.yaml:2: webex.bots[0].token_file: can't read /run/secrets/token: permission denied "+
-			"(this runs as user %d: let it read the file (chown or chmod /run/secrets/token) and enter its directories)", os.Getuid()))
+		require.ErrorContains(t, err, fmt.Sprintf("relay.yaml:2: webex.bots[0].token_file: cannot read /run/secrets/token: permission denied "+
+			"(running as user %d: give it read access to the file (chown or chmod /run/secrets/token) and to its directories)", os.Getuid()))
 	}
 }

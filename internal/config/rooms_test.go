@@ -33,14 +33,14 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 		"REST":              {us, us, ""},
 		"REST, padded":      {us + "=", us + "=", ""},
 		"REST, by cluster":  {west, west, ""},
-		"bare UUID":         {roomUUID, roomUUID, "write " + us + ", or what alert-relay rooms lists"},
-		"upper case":        {strings.ToUpper(roomUUID), strings.ToUpper(roomUUID), "write " + us},
-		"link of the app":   {"webexteams://im?space=" + roomUUID, roomUUID, "write " + us},
-		"newer link":        {"webex://im?space=" + roomUUID, roomUUID, "write " + us},
-		"web app":           {"https://web.webex.com/spaces/" + roomUUID + "/chat", roomUUID, "write " + us},
-		"clear text":        {"ciscospark://us/ROOM/" + roomUUID, us, "write " + us},
-		"clear, by cluster": {"ciscospark://urn:TEAM:us-west-2_r/ROOM/" + roomUUID, west, "write " + west},
-		"no id at all":      {"NOC-ROOM", "NOC-ROOM", `"NOC-ROOM" isn't an id of Webex's REST API (alert-relay rooms lists`},
+		"bare UUID":         {roomUUID, roomUUID, "use " + us + ", or the id that alert-relay rooms lists"},
+		"upper case":        {strings.ToUpper(roomUUID), strings.ToUpper(roomUUID), "use " + us},
+		"link of the app":   {"webexteams://im?space=" + roomUUID, roomUUID, "use " + us},
+		"newer link":        {"webex://im?space=" + roomUUID, roomUUID, "use " + us},
+		"web app":           {"https://web.webex.com/spaces/" + roomUUID + "/chat", roomUUID, "use " + us},
+		"clear text":        {"ciscospark://us/ROOM/" + roomUUID, us, "use " + us},
+		"clear, by cluster": {"ciscospark://urn:TEAM:us-west-2_r/ROOM/" + roomUUID, west, "use " + west},
+		"no id at all":      {"NOC-ROOM", "NOC-ROOM", `"NOC-ROOM" is not a room id of Webex's REST API (alert-relay rooms lists`},
 	}
 	for name, c := range spellings {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 				require.Equal(t, "r0", room.Name)
 				_, faults := parse(t, withRoomIDs(c.id, o.id))
 				require.Len(t, faults, 1, "two spellings of one room are a duplicate: %s", other)
-				require.Contains(t, faults[0].String(), `rooms[1].id: same room as rooms[0].id (line 5)`)
+				require.Contains(t, faults[0].String(), `rooms[1].id: same Webex room as r0 (line 5)`)
 			}
 			for _, other := range []string{"", "noc", restID("ciscospark://us/ROOM/" + roomUUID[:35] + "b")} {
 				_, ok := cfg.RoomByID(other)
@@ -81,7 +81,7 @@ func TestIDsOfOtherThingsThanRooms(t *testing.T) {
 		for _, id := range []string{restID("ciscospark://us/" + kind + "/" + roomUUID), "ciscospark://us/" + kind + "/" + roomUUID} {
 			_, faults := parse(t, withRoomIDs(id))
 			require.Len(t, faults, 1, kind)
-			require.Contains(t, faults[0].String(), fmt.Sprintf("rooms[0].id: %q is an id of the kind %s, not of a room (alert-relay rooms lists", id, word))
+			require.Contains(t, faults[0].String(), fmt.Sprintf("rooms[0].id: %q is a %s id, not a room id (alert-relay rooms lists", id, word))
 		}
 	}
 }

@@ -102,8 +102,8 @@ func (l *loader) rules(cfg *Config) {
 	}
 	for _, e := range broken {
 		path := strings.ReplaceAll(strings.TrimPrefix(e.Namespace(), "Config."), inlineName+".", "")
-		if l.faulted(path) || inherited.MatchString(path) && !l.given(path) {
-			continue // its type is wrong already, or the key that it is taken from has the fault
+		if l.below(path) || inherited.MatchString(path) && !l.given(path) {
+			continue // it couldn't be read, or the key that it is inherited from has the fault
 		}
 		what, hint := sentence(e, path)
 		l.fault(path, what, hint)
@@ -122,32 +122,32 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 	case "oneof":
 		choices := strings.Fields(e.Param())
 		if e.StructNamespace() == "Config.Store.Driver" && value == "postgres" {
-			return "this version keeps its store in SQLite only", "driver: sqlite"
+			return "postgres is not supported in this version", "driver: sqlite"
 		}
-		return fmt.Sprintf("unknown value %q: want %s", value, text.Or(choices)), text.DidYouMean(value, choices)
+		return fmt.Sprintf("unknown value %q, expected %s", value, text.Or(choices)), text.DidYouMean(value, choices)
 	case "min", "gt", "least":
 		if e.Tag() == "gt" {
-			return fmt.Sprintf("%s is too little: more than %s", value, e.Param()), ""
+			return fmt.Sprintf("must be more than %s, got %s", e.Param(), value), ""
 		}
-		return fmt.Sprintf("%s is too little: at least %s", value, e.Param()), ""
+		return fmt.Sprintf("must be at least %s, got %s", e.Param(), value), ""
 	case "max", "most":
-		return fmt.Sprintf("%s is too much: at most %s", value, e.Param()), ""
+		return fmt.Sprintf("must be at most %s, got %s", e.Param(), value), ""
 	case "name":
-		return fmt.Sprintf("%q is no name", value), "letters, digits, dots, dashes and underscores, at most 64, a letter or digit first"
+		return fmt.Sprintf("invalid name %q", value), "at most 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
 	case "label":
-		return "isn't one line of at most 100 characters", ""
+		return "must be one line of at most 100 characters", ""
 	case "email":
-		return fmt.Sprintf("%q is no e-mail address", value), "such as alice@example.com"
+		return fmt.Sprintf("invalid e-mail address %q", value), "such as alice@example.com"
 	case "domain":
-		return fmt.Sprintf("%q is no domain", value), "such as example.com, without @ and *"
+		return fmt.Sprintf("invalid domain %q", value), "such as example.com, without @ or *"
 	case "room_id":
-		return fmt.Sprintf("%q is no Webex room id", value), "alert-relay rooms lists the rooms that a bot is in, with their ids"
+		return fmt.Sprintf("invalid Webex room id %q", value), listRooms
 	case "address":
-		return fmt.Sprintf("%q is no address to listen on", value), "host:port, or :port for every interface"
+		return fmt.Sprintf("invalid listen address %q", value), "host:port, or :port for every interface"
 	case "service_url":
-		return fmt.Sprintf("%q is no base URL", text.RedactURL(value)), "http:// or https://, a host, perhaps a path; no user, query or fragment"
+		return fmt.Sprintf("invalid base URL %q", text.RedactURL(value)), "http:// or https://, a host and optionally a path; no user, query or fragment"
 	case "proxy_url":
-		return "is no proxy's URL", "http://proxy.example.com:3128" // may hold a password: not shown
+		return "invalid proxy URL", "such as http://proxy.example.com:3128" // may hold a password: not shown
 	}
 	return parserFault(e.Tag(), value)
 }
@@ -168,23 +168,23 @@ func parserFault(tag, value string) (what, hint string) {
 		_, _, err = parseHours(value)
 	case "pattern":
 		_, err = regexp.Compile(value)
-		return "is no regular expression: " + strings.TrimPrefix(fmt.Sprint(err), "error parsing regexp: "), "RE2 syntax: no look-around, no back-references"
+		return "invalid regular expression: " + strings.TrimPrefix(fmt.Sprint(err), "error parsing regexp: "), "RE2 syntax: no look-around, no backreferences"
 	}
 	var fault *invalid
 	if errors.As(err, &fault) {
 		return fault.what, fault.hint
 	}
-	return fmt.Sprintf("%q is against rule %s", value, tag), ""
+	return fmt.Sprintf("invalid value %q (rule %s)", value, tag), ""
 }
 
 // missingHints say how to give what is missing.
 var missingHints = map[string]string{
-	"default_rooms": "the rooms that take what no route matched: default_rooms: [noc]",
+	"default_rooms": "rooms for problems that no route matches: default_rooms: [noc]",
 	"rooms":         "name at least one room",
 	"bots":          "at least one: bots: [{name: noc, token_file: /etc/alert-relay/webex-token}]",
 	"url":           "the frontend's base URL, such as https://zabbix.example.com",
-	"id":            "alert-relay rooms lists the rooms that a bot is in, with their ids",
+	"id":            listRooms,
 	"role":          "viewer, operator or admin",
 	"when":          `the hours: when: [{days: [mon-fri], hours: "22:00-07:00"}]`,
-	"after":         "how long nobody has acknowledged it by then: after: 15m",
+	"after":         "how long a problem stays unacknowledged before this step: after: 15m",
 }

@@ -58,7 +58,7 @@ func (s Secret) Reread() (string, error) {
 	}
 	data, err := os.ReadFile(s.file)
 	if err != nil {
-		return "", fmt.Errorf("can't read %s: %s%s", s.file, cause(err), because(mayRead(err, s.file)))
+		return "", fmt.Errorf("cannot read %s: %s%s", s.file, cause(err), because(mayRead(err, s.file)))
 	}
 	value, wrong, hint := oneSecret(data, "")
 	if wrong != "" {
@@ -80,11 +80,11 @@ func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	value = strings.TrimSpace(strings.TrimPrefix(string(data), string(bom)))
 	switch {
 	case value == "":
-		return "", "is empty", "it must hold the secret and nothing else"
+		return "", "is empty", "it must contain the secret and nothing else"
 	case strings.ContainsAny(value, "\r\n") && key != "":
-		return "", "holds more than one line", "one secret a file; several secrets are several files: " + key + ": [old, new]"
+		return "", "has more than one line", "one secret per file; for several secrets use several files: " + key + ": [old, new]"
 	case strings.ContainsAny(value, "\r\n"):
-		return "", "holds more than one line", "one secret a file"
+		return "", "has more than one line", "one secret per file"
 	}
 	return value, "", ""
 }
@@ -101,17 +101,17 @@ func SigningSecret(value string) (wrong, hint string) {
 	hint = "openssl rand -hex 32 makes a good one"
 	switch {
 	case !utf8.ValidString(value):
-		return "isn't text (UTF-8)", hint
+		return "is not UTF-8 text", hint
 	case utf8.RuneCountInString(value) > maxSigning:
-		return fmt.Sprintf("has more than %d characters: Zabbix cuts it", maxSigning), hint
+		return fmt.Sprintf("has more than %d characters: Zabbix truncates it", maxSigning), hint
 	case strings.ContainsFunc(value, func(r rune) bool { return text.Blank(r) && !unicode.Is(unicode.Zs, r) }):
-		return "holds control or invisible characters, which get lost on the way into Zabbix", hint
+		return "contains control or invisible characters, which get lost on the way into Zabbix", hint
 	case strings.ContainsFunc(value, func(r rune) bool { return r > 0xFFFF }):
-		return "holds characters such as emoji, which not every Zabbix database can store", hint
+		return "contains characters such as emoji, which not every Zabbix database can store", hint
 	case macroPattern.MatchString(value):
-		return "holds what Zabbix would take for a macro, in braces, and resolve", hint
+		return "contains a macro in braces, which Zabbix would resolve", hint
 	case value == placeholder:
-		return "is the placeholder of the media type", hint
+		return "is the media type's placeholder", hint
 	}
 	return "", ""
 }
@@ -126,7 +126,7 @@ func mayRead(err error, name string) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return ""
 	}
-	return fmt.Sprintf("this runs as user %d: let it read the file (chown or chmod %s) and enter its directories", os.Getuid(), name)
+	return fmt.Sprintf("running as user %d: give it read access to the file (chown or chmod %s) and to its directories", os.Getuid(), name)
 }
 
 // String hides the value.
@@ -187,7 +187,7 @@ func (l *loader) secrets(cfg *Config) {
 // secret reads the one secret at a path; two are a fault.
 func (l *loader) secret(path, variable, owner string, required bool) Secret {
 	if ref := l.refs[path]; len(ref.files)+len(ref.envs) > 1 {
-		l.fault(path, "is given more than once", "give "+last(path)+"_file or "+last(path)+"_env, not both")
+		l.fault(path, "is set more than once", "use "+last(path)+"_file or "+last(path)+"_env, not both")
 		return Secret{}
 	}
 	found := l.secretList(path, variable, owner, required)
@@ -210,12 +210,12 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	for _, env := range ref.envs {
 		if !envPattern.MatchString(env.value) {
 			// Its value isn't shown: it may be the secret itself.
-			l.fault(env.key, "isn't the name of an environment variable", "the name, not the secret itself; "+last(path)+"_file for a file")
+			l.fault(env.key, "not the name of an environment variable", "the name, not the secret itself; "+last(path)+"_file for a file")
 			continue
 		}
 		value := strings.TrimSpace(l.env(env.value))
 		if value == "" {
-			l.absent(env.key, "environment variable "+env.value+" isn't set", "")
+			l.absent(env.key, "environment variable "+env.value+" is not set", "")
 			continue
 		}
 		found = append(found, secretFrom(value, "environment variable "+env.value))
@@ -226,10 +226,20 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	if value := strings.TrimSpace(l.env(variable)); value != "" {
 		return []Secret{secretFrom(value, "environment variable "+variable)}
 	}
-	if required && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
-		l.absent(path, "is missing", "give "+last(path)+"_file or "+last(path)+"_env, or set "+variable)
+	if required && !l.below(path) && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
+		l.absent(path, "is missing", "use "+last(path)+"_file or "+last(path)+"_env, or set the environment variable "+variable)
 	}
 	return nil
+}
+
+// secretKey is the key that a secret was given with, or its own name where it comes from the conventional variable.
+func (l *loader) secretKey(path string) string {
+	for _, key := range []string{path + "_file", path + "_env"} {
+		if l.given(key) {
+			return key
+		}
+	}
+	return path
 }
 
 // secretFile reads one file: one secret, without the white space around it.
@@ -245,7 +255,7 @@ func (l *loader) secretFile(file place) (Secret, bool) {
 		return Secret{}, false
 	}
 	if mode.IsRegular() && mode.Perm()&0o004 != 0 {
-		l.warn(file.key, name+" can be read by everybody on this machine", "chmod o-r "+name)
+		l.warn(file.key, name+" is readable by everybody on this machine", "chmod o-r "+name)
 	}
 	found := secretFrom(value, "file "+name)
 	found.file = name
@@ -267,9 +277,9 @@ func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
 	data, mode, err := l.opts.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.absent(key, "can't read "+name+": "+cause(err), "")
+		l.absent(key, "cannot read "+name+": "+cause(err), "")
 	case err != nil:
-		l.fault(key, "can't read "+name+": "+cause(err), mayRead(err, name))
+		l.fault(key, "cannot read "+name+": "+cause(err), mayRead(err, name))
 	}
 	return data, mode, err == nil
 }

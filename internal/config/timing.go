@@ -31,7 +31,7 @@ func (q Quiet) String() string {
 	for _, w := range q.When {
 		spans = append(spans, w.String())
 	}
-	return "quiet " + text.Or(spans) + " for what is below " + q.Below.String()
+	return "quiet " + text.Or(spans) + ", below " + q.Below.String()
 }
 
 // Timing is in words when the route tells later than at once, or again; "" where
@@ -112,7 +112,7 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 		return
 	}
 	if q.Below == alert.NotClassified {
-		l.fault(path+".below", "nothing is below not classified", "the lowest severity that is told at any hour; disaster by default")
+		l.fault(path+".below", "no severity is below not classified", "the lowest severity that is posted at any hour; disaster by default")
 		return
 	}
 	hours, err := ParseQuiet(q)
@@ -122,7 +122,7 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 	// One of a week's hours must be loud.
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if hours.Until(q.Below-1, at).Sub(at) > longestQuiet {
-		l.fault(path+".when", fmt.Sprintf("never ends: nothing below %s would ever be told", q.Below), "leave an hour of the week out; a route can send less severe problems to another room")
+		l.fault(path+".when", fmt.Sprintf("never ends: no problem below %s would ever be posted", q.Below), "leave out at least an hour of the week; a route can send less severe problems to another room")
 	}
 }
 
@@ -143,17 +143,17 @@ func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
 		l.roomsExist(cfg, path+".rooms", step.Rooms)
 		for j, room := range step.Rooms {
 			if slices.Contains(r.Rooms, room) {
-				l.fault(at(path+".rooms", j), fmt.Sprintf("%s is a room of the route's own: it knows already", room), "another room, or mention")
+				l.fault(at(path+".rooms", j), fmt.Sprintf("%s is already one of this route's rooms", room), "use another room, or mention")
 			}
 		}
 		for j, who := range step.Mention {
 			l.checkMention(cfg, at(path+".mention", j), who)
 		}
 		if len(step.Rooms) == 0 && len(step.Mention) == 0 && !l.faultedBelow(path) {
-			l.fault(path, "does nothing", "rooms: [leads], mention: [alice@example.com], or both")
+			l.fault(path, "has no effect", "rooms: [leads], mention: [alice@example.com], or both")
 		}
 		if step.After > 0 && step.After <= before && !l.faulted(path+".after") {
-			l.fault(path+".after", fmt.Sprintf("%s isn't later than the step before it, %s", step.After, before), "steps go by time, each counted from when the problem was told")
+			l.fault(path+".after", fmt.Sprintf("must be later than the previous step, %s, got %s", before, step.After), "each step counts from the problem's first post")
 		}
 		before = max(before, step.After)
 	}
@@ -166,10 +166,10 @@ func (l *loader) checkMention(cfg *Config, path, who string) {
 		return
 	}
 	if fieldRules().Var(who, "email") != nil {
-		l.fault(path, fmt.Sprintf("%q is neither an e-mail address nor all", who), "such as alice@example.com; all is everybody in the room")
+		l.fault(path, fmt.Sprintf("expected an e-mail address or all, got %q", who), "such as alice@example.com; all mentions everybody in the room")
 		return
 	}
 	if !cfg.Allowed(who) {
-		l.fault(path, fmt.Sprintf("%s isn't of an allowed domain", who), "allowed_domains, or people, names those that the relay speaks to")
+		l.fault(path, fmt.Sprintf("%s is not in an allowed domain", who), "add the domain to allowed_domains, or the person to people")
 	}
 }

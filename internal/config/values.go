@@ -33,7 +33,7 @@ var durationDays = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 // ParseDuration reads what configuration and commands write: a Go duration
 // with days in front ("7d", "1d12h", "90s"). It isn't negative.
 func ParseDuration(text string) (Duration, error) {
-	fault := &invalid{fmt.Sprintf("%q is no duration", text), "a number with its unit: 500ms, 30s, 15m, 1h30m, 7d"}
+	fault := &invalid{fmt.Sprintf("%q is not a duration", text), "a number with a unit: 500ms, 30s, 15m, 1h30m, 7d"}
 	rest := strings.TrimSpace(text)
 	if rest == "0" {
 		return 0, nil
@@ -98,11 +98,11 @@ func ParseTimes(text string) (Times, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return 0, &invalid{fmt.Sprintf("%q is no whole number", text), "2 or more, or off"}
+		return 0, &invalid{fmt.Sprintf("expected a whole number, got %q", text), "2 or more, or off"}
 	case n == 1 || n < 0:
-		return 0, &invalid{text + " is too little: at least 2", "off for never"}
+		return 0, &invalid{"must be at least 2, got " + text, "off disables it"}
 	case n > maxTimes:
-		return 0, &invalid{fmt.Sprintf("%s is too much: at most %d", text, maxTimes), "off for never"}
+		return 0, &invalid{fmt.Sprintf("must be at most %d, got %s", maxTimes, text), "off disables it"}
 	}
 	return Times(n), nil
 }
@@ -124,7 +124,7 @@ type TimeZone struct{ *time.Location }
 
 // ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".
 func ParseTimeZone(name string) (TimeZone, error) {
-	fault := &invalid{fmt.Sprintf("%q is no time zone", name), "an IANA name such as Europe/Berlin, or UTC"}
+	fault := &invalid{fmt.Sprintf("%q is not a time zone", name), "an IANA name such as Europe/Berlin, or UTC"}
 	// "Local" would make the same file mean different things on two machines.
 	if name == "" || strings.EqualFold(name, "local") {
 		return TimeZone{}, fault
@@ -178,7 +178,7 @@ func unknownSeverity(word, hint string) *invalid {
 	if meant := text.Nearest(strings.ToLower(strings.TrimSpace(word)), names); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}
-	return &invalid{fmt.Sprintf("unknown severity %q: want one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint}
+	return &invalid{fmt.Sprintf("unknown severity %q, expected one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint}
 }
 
 // String writes the set as configuration can read it again: ">=high", "high", a
