@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
 )
@@ -29,19 +30,24 @@ type adminFlags struct {
 func (a *adminFlags) add(cmd *cobra.Command) {
 	a.configFlag(cmd)
 	a.outputFlag(cmd)
-	cmd.Flags().StringVar(&a.url, "admin", "", "the `URL` of the relay's admin listener")
+	cmd.Flags().StringVar(&a.url, "admin", "", "`URL` of the relay's admin listener (or "+envAdmin+")")
 }
 
 func (a *adminFlags) client(cmd *cobra.Command) (relay.AdminClient, error) {
+	return a.find(func() (*config.Config, error) { return a.elsewhere(cmd) })
+}
+
+// find finds the admin listener: by its address, or by the relay's configuration.
+func (a *adminFlags) find(read func() (*config.Config, error)) (relay.AdminClient, error) {
 	address := cmp.Or(a.url, os.Getenv(envAdmin))
 	if err := webAddress("admin", address); err != nil {
 		return relay.AdminClient{}, err
 	}
 	if address == "" {
-		if a.config == "" {
-			return relay.AdminClient{}, errors.New("which relay? Give --admin URL (or " + envAdmin + "), or --config FILE on the relay's own machine")
+		if a.file() == "" {
+			return relay.AdminClient{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
 		}
-		cfg, err := a.elsewhere(cmd)
+		cfg, err := read()
 		if err != nil {
 			return relay.AdminClient{}, err
 		}
@@ -55,24 +61,24 @@ func (a *adminFlags) client(cmd *cobra.Command) (relay.AdminClient, error) {
 // whichRelay is the help's last paragraph.
 const whichRelay = `
 
-The relay must run: it is found by --admin (or ALERT_RELAY_ADMIN), or by --config on its own
-machine.`
+The relay must be running. It is found by --admin (or ALERT_RELAY_ADMIN), or by --config (or
+ALERT_RELAY_CONFIG) on its own host.`
 
-// chosen is a check of arguments: ids, or --all and none.
+// chosen checks arguments: ids, or --all and none.
 func chosen(all *bool) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case *all && len(args) > 0:
-			return fmt.Errorf("--all is all of them: give it without %q", args[0])
+			return fmt.Errorf("--all takes no IDs, got %q", args[0])
 		case !*all && len(args) == 0:
-			return fmt.Errorf("%s wants ID... or --all ('%s list' shows the ids)", cmd.Name(), cmd.Parent().CommandPath())
+			return fmt.Errorf("%s: missing ID or --all ('%s list' lists the ids)", cmd.Name(), cmd.Parent().CommandPath())
 		}
 		return nil
 	}
 }
 
-// oneByOne does something to each id and prints those done. A fault of one
-// keeps none of the others, unless the relay can't be asked at all.
+// oneByOne does something to each id and prints those done. A failure of one
+// doesn't stop the others, unless the relay is unreachable.
 func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do func(ctx context.Context, c relay.Choice) (relay.Done, error)) error {
 	var all relay.Done
 	var faults []error
@@ -94,16 +100,16 @@ func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do 
 	return failed(errors.Join(append(faults, err)...))
 }
 
-// allAtOnce does something to all of them, and says so in words.
+// allAtOnce prints what was done to all of them.
 func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, all relay.Done) error {
 	return a.print(cmd, all, func(w io.Writer) {
 		if n := len(all.IDs()); n == 0 && all.Left == 0 {
-			fmt.Fprintln(w, "nothing to do:", nothing)
+			fmt.Fprintln(w, nothing)
 		} else {
 			fmt.Fprintf(w, "%s %s\n", done, count(n, noun))
 		}
 		if all.Left > 0 {
-			fmt.Fprintf(w, "%d left: run it again\n", all.Left)
+			fmt.Fprintf(w, "%d left: run the command again\n", all.Left)
 		}
 	})
 }
@@ -116,12 +122,12 @@ type table struct {
 	head    string // its columns, with tabs between
 	rows    [][]string
 	total   int
-	nothing string // what to say where there is none
+	nothing string // printed if there are none
 }
 
 func (t table) write(w io.Writer) {
 	if t.total == 0 {
-		fmt.Fprintln(w, "nothing to do:", t.nothing)
+		fmt.Fprintln(w, t.nothing)
 		return
 	}
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -169,6 +175,6 @@ func newList(g *globals, l listing) *cobra.Command {
 		},
 	}
 	a.add(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 200, "list so many; 0 for all")
+	cmd.Flags().IntVar(&limit, "limit", 200, "list at most `N`; 0 for all")
 	return cmd
 }

@@ -13,25 +13,24 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// want is a check of a command's arguments: there must be as many as names
-// says, where a name that ends in "..." stands for one or more.
+// want checks a command's arguments: there must be as many as names says,
+// where a name that ends in "..." stands for one or more.
 func want(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		last := len(names) - 1
-		switch {
+		switch last := len(names) - 1; {
 		case len(names) == 0 && len(args) > 0:
-			return fmt.Errorf("%s takes no argument, and got %q", cmd.Name(), args[0])
+			return fmt.Errorf("%s takes no arguments, got %q", cmd.Name(), args[0])
 		case len(args) < len(names):
-			return fmt.Errorf("%s wants %s, and got %d of %d", cmd.Name(), strings.Join(names, " "), len(args), len(names))
+			return fmt.Errorf("%s: missing %s", cmd.Name(), strings.TrimSuffix(strings.Join(names[len(args):], " "), "..."))
 		case len(args) > len(names) && !strings.HasSuffix(names[last], "..."):
-			return fmt.Errorf("%s wants %s, and got %q besides (what has spaces needs quotes)", cmd.Name(), strings.Join(names, " "), args[len(names)])
+			return fmt.Errorf("%s takes %s; unexpected %q (quote arguments with spaces)", cmd.Name(), strings.Join(names, " "), args[len(names)])
 		}
 		return nil
 	}
 }
 
-// group makes cmd one that only has subcommands: alone it prints its help, and
-// a word that is no subcommand is a wrong command line.
+// group makes cmd one that only has subcommands: on its own it prints its help,
+// and a word that is not a subcommand is a usage error.
 func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -60,14 +59,18 @@ func didYouMean(word, prefix string, names []string) string {
 
 var unknownFlag = regexp.MustCompile(`^unknown flag: --(.+)$`)
 
-// flagError adds to what pflag says of an unknown flag the one that was meant.
+// flagError adds a suggestion to pflag's error about an unknown flag.
 func flagError(cmd *cobra.Command, err error) error {
 	match := unknownFlag.FindStringSubmatch(err.Error())
 	if match == nil {
 		return err
 	}
 	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
 	return errors.New(err.Error() + didYouMean(match[1], "--", names))
 }
 
@@ -88,5 +91,5 @@ func (f *format) Set(text string) error {
 		*f = format(text)
 		return nil
 	}
-	return errors.New("want text or json")
+	return errors.New("expected text or json")
 }

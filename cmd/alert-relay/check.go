@@ -14,25 +14,48 @@ import (
 )
 
 func newCheck(g *globals) *cobra.Command {
-	var secrets bool
+	var strict, secrets bool
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration and print every problem at once",
-		Long: `Check a configuration file. Prints every problem at once, one per line
-(FILE:LINE: key: message (hint)), and exits with 1 if there are any. Custom templates are
-tried on sample problems.
+		Long: `Check a configuration file, or standard input if FILE is "-". Prints every problem at once,
+one per line (FILE:LINE: key: message (hint)), and exits with 1 if there are any. Custom
+templates are tried on sample problems.
 
-Files the configuration refers to (secrets, certificates) may be absent on this machine, in
-CI for example; that is only a warning unless --secrets is given. 'serve' needs them.`,
-		Example: "  alert-relay check config.yaml\n  alert-relay check --secrets /etc/alert-relay/config.yaml",
-		Args:    want("FILE"),
+Files that the configuration refers to (secrets, certificates) may be absent on this machine, in
+CI for example; that is only a warning. With --strict every warning is a fault, and such files
+must be there, as for 'serve'.`,
+		Example: `  alert-relay check config.yaml
+  alert-relay check --strict /etc/alert-relay/config.yaml
+  helm template . | alert-relay check -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0 && g.config != "":
+				return fmt.Errorf("check takes one file, got %q and --config %q", args[0], g.config)
+			case len(args) == 0 && g.file() == "":
+				return errors.New("check: missing FILE (or set " + envConfig + ")")
+			case len(args) == 0:
+				return nil
+			}
+			return want("FILE")(cmd, args)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			file := g.file()
+			if len(args) > 0 {
+				file = args[0]
+			}
 			result := struct {
 				OK      bool            `json:"ok"`
 				Faults  config.Faults   `json:"faults"`
 				Summary *config.Summary `json:"summary,omitempty"`
 			}{Faults: config.Faults{}}
-			cfg, err := config.Read(args[0], config.Options{Env: os.Getenv, Elsewhere: !secrets})
+			cfg, err := readConfig(cmd, file, config.Options{Env: os.Getenv, Elsewhere: !strict && !secrets, Strict: strict})
 			if err == nil {
 				err = relay.CheckTemplates(cfg)
 			}
@@ -41,7 +64,7 @@ CI for example; that is only a warning unless --secrets is given. 'serve' needs 
 			case errors.As(err, &faults):
 				result.Faults = faults
 			case err != nil:
-				result.Faults = templateFaults(args[0], err)
+				result.Faults = templateFaults(cfg.File, err)
 			default:
 				summary := cfg.Summary()
 				result.OK, result.Summary = true, &summary
@@ -54,7 +77,7 @@ CI for example; that is only a warning unless --secrets is given. 'serve' needs 
 					for _, f := range s.Warnings {
 						fmt.Fprintln(cmd.ErrOrStderr(), "warning:", f)
 					}
-					fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", args[0], count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
+					fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", cfg.File, count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
 						count(len(s.Rooms), "room"), count(s.Routes, "route"), strings.Join(s.DefaultRooms, ", "))
 					for _, t := range s.Timing {
 						fmt.Fprintln(w, "  "+t)
@@ -67,12 +90,30 @@ CI for example; that is only a warning unless --secrets is given. 'serve' needs 
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there, as for serve")
+	g.configFlag(cmd)
 	g.outputFlag(cmd)
+	cmd.Flags().BoolVar(&strict, "strict", false, "treat warnings as faults; secrets and other files must be there")
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there")
+	_ = cmd.Flags().MarkHidden("secrets") // the old name of half of --strict, for scripts that use it
 	return cmd
 }
 
-// templateFaults is each template's fault on a line of its own.
+// stdinName is what faults call a configuration from standard input.
+const stdinName = "<stdin>"
+
+// readConfig reads a configuration file, or standard input for "-".
+func readConfig(cmd *cobra.Command, file string, o config.Options) (*config.Config, error) {
+	if file != "-" {
+		return config.Read(file, o)
+	}
+	data, err := io.ReadAll(cmd.InOrStdin())
+	if err != nil {
+		return nil, config.Faults{{File: stdinName, What: "cannot read standard input: " + err.Error()}}
+	}
+	return config.Parse(stdinName, data, o)
+}
+
+// templateFaults turns each error of the templates into a fault of its own.
 func templateFaults(file string, err error) config.Faults {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

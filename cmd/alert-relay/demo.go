@@ -15,7 +15,7 @@ func newDemo() *cobra.Command {
 and show both on one page: rooms as a chat client shows them, beside what Zabbix holds. It
 needs no account and leaves nothing behind.`,
 		Example: `  alert-relay demo
-  alert-relay demo --zabbix 6.0.14 --listen 127.0.0.1:0    # another Zabbix, any free port
+  alert-relay demo --zabbix 6.0.14 --listen 127.0.0.1:0    # another version, any free port
   alert-relay demo --pace 0                                # no story: open problems yourself`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -23,9 +23,10 @@ needs no account and leaves nothing behind.`,
 			return ran(demo.Run(cmd.Context(), o))
 		},
 	}
-	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8088", "where the page is shown: a loopback address")
-	cmd.Flags().StringVar(&o.Zabbix, "zabbix", "7.0.22", "the version of Zabbix that is played, 6.0.x to 8.0.x")
-	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "the pause between two acts of the story; 0 for no story")
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8088", "loopback `ADDR` where the page is shown")
+	cmd.Flags().StringVar(&o.Zabbix, "zabbix", "7.0.22", "`VERSION` of Zabbix to simulate, 6.0.x to 8.0.x")
+	cmd.Flags().DurationVar(&o.Pace, "pace", demo.Pace, "`DURATION` of the pause between two events of the story; 0 for no story")
 	cmd.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "show the relay's log")
+	complete(cmd, "zabbix", versions)
 	return cmd
 }

@@ -1,5 +1,5 @@
-// Command alert-relay carries alerts from Zabbix to Webex and what people do
-// about them back. Each file is one subcommand: flags to options, and no more.
+// Command alert-relay carries alerts from Zabbix to Webex, and what people do
+// about them back to Zabbix. Each file is one subcommand: it maps flags to options, no more.
 package main
 
 import (
@@ -16,11 +16,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // The exit codes.
 const (
-	exitFailed = 1 // it didn't succeed, or faults were found
-	exitUsage  = 2 // a wrong command line
+	exitFailed = 1 // the command failed, or faults were found
+	exitUsage  = 2 // usage error
 )
 
-// run is main: it gives the exit code.
+// run is main; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -45,8 +45,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitUsage
 }
 
-// exitError says that the command line was right and the work didn't succeed;
-// err, if there is one, is printed.
+// exitError is a failure that isn't a usage error; err, if there is one, is printed.
 type exitError struct{ err error }
 
 func (e *exitError) Error() string {
@@ -58,8 +57,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed is what a command returns when the command line was right and the
-// work didn't succeed.
+// failed marks an error as one that isn't a usage error.
 func failed(err error) error {
 	if err == nil {
 		return nil

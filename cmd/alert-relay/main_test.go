@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	webexsim "nms-alert-relay/internal/simulator/webex"
@@ -145,4 +147,49 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 		}
 	}
 	look(newRoot())
+}
+
+// Every flag that takes a value says what: a placeholder in capitals, or the words to choose from.
+func TestEveryFlagHasAPlaceholder(t *testing.T) {
+	placeholder := regexp.MustCompile(`^([A-Z]+|[a-z]+(\|[a-z]+)+)$`)
+	flags := 0
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() == "bool" {
+				return
+			}
+			flags++
+			name, usage := pflag.UnquoteUsage(f)
+			require.Regexp(t, placeholder, name, "%s --%s", c.CommandPath(), f.Name)
+			require.NotRegexp(t, "^(a|an) ", usage, "%s --%s", c.CommandPath(), f.Name)
+		})
+		for _, sub := range c.Commands() {
+			look(sub)
+		}
+	}
+	look(newRoot())
+	require.Greater(t, flags, 30)
+}
+
+// Commands that read a configuration name it alike: -c, --config.
+func TestConfigurationIsNamedAlike(t *testing.T) {
+	without := map[string]bool{"demo": true, "mediatype": true, "version": true, "schema": true, "help": true, "completion": true, "simulate": true}
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		if !c.HasSubCommands() {
+			f := c.Flags().Lookup("config")
+			require.NotNil(t, f, c.CommandPath())
+			require.Equal(t, "c", f.Shorthand)
+			require.Contains(t, f.Usage, envConfig)
+		}
+		for _, sub := range c.Commands() {
+			look(sub)
+		}
+	}
+	for _, c := range newRoot().Commands() {
+		if !without[c.Name()] {
+			look(c)
+		}
+	}
 }

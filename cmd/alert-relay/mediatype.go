@@ -18,9 +18,9 @@ func newMediaType() *cobra.Command {
 		Use:   "mediatype",
 		Short: "Print the Zabbix media type (YAML) to import",
 		Long: `Print the media type that Zabbix 6.0 and later import under
-Alerts > Media types > Import (Administration > Media types on 6.0). What the flags give is
-filled in: setting it before the import keeps a later import from undoing it. With --secret-file
-the secret stands in the output: keep it from others' eyes.`,
+Alerts > Media types > Import (Administration > Media types on 6.0). The flags fill in its
+parameters; parameters that you fill in only after the import are reset by a later import. With
+--secret-file the output contains the secret: keep it private.`,
 		Example: `  alert-relay mediatype --url https://relay.example.com --secret-file /etc/alert-relay/relay-secret > mediatype.yaml`,
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,18 +42,18 @@ the secret stands in the output: keep it from others' eyes.`,
 			return failed(err)
 		},
 	}
-	cmd.Flags().StringVar(&s.URL, "url", "", "where the Zabbix server reaches the relay")
-	cmd.Flags().StringVar(&s.Source, "source", "", "the source's name in the relay's configuration")
-	cmd.Flags().StringVar(&s.HTTPProxy, "http-proxy", "", "a proxy between the Zabbix server and the relay")
-	cmd.Flags().StringVar(&secretFile, "secret-file", "", "a file with the source's secret")
+	cmd.Flags().StringVar(&s.URL, "url", "", "`URL` at which the Zabbix server reaches the relay")
+	cmd.Flags().StringVar(&s.Source, "source", "", "`NAME` of the source in the relay's configuration")
+	cmd.Flags().StringVar(&s.HTTPProxy, "http-proxy", "", "`URL` of a proxy between the Zabbix server and the relay")
+	cmd.Flags().StringVar(&secretFile, "secret-file", "", "`FILE` with the source's secret")
+	_ = cmd.MarkFlagFilename("secret-file") // the flag is defined just above
 	return cmd
 }
 
-// webAddress says whether a flag's value is an address that can be called; an
-// empty one is fine.
+// webAddress checks that a flag's value is an http or https URL; an empty one is fine.
 func webAddress(flag, address string) error {
 	if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return fmt.Errorf("--%s %q: want http:// or https:// and a host, as https://relay.example.com", flag, text.RedactURL(address))
+		return fmt.Errorf("--%s %q: expected http:// or https:// and a host, such as https://relay.example.com", flag, text.RedactURL(address))
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ func newPayload(g *globals) *cobra.Command {
 		Use:   "payload ENTRY",
 		Short: "Print the payload of an event as Zabbix sent it",
 		Long: `Print the payload of an event as Zabbix sent it, for 'preview', 'route' and bug reports.
-ENTRY is the number of its journal entry. The relay's log has it: msg=event … entry=12.
-Events are kept for retention.journal, 7 days by default.` + whichRelay,
+ENTRY is the id of its journal entry, from the relay's log: msg=event … entry=12. Events are kept
+for retention.journal, 7 days by default.` + whichRelay,
 		Example: `  alert-relay payload 12 --config config.yaml > problem.json
   alert-relay preview problem.json --config config.yaml`,
 		Args: want("ENTRY"),

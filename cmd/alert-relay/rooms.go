@@ -18,20 +18,22 @@ func newRooms(g *globals) *cobra.Command {
 	var tokenFile, apiURL string
 	cmd := &cobra.Command{
 		Use:   "rooms",
-		Short: "List the rooms that the bots are in, with their ids, and the configured ones",
-		Long: `List every Webex room that the configured bots are in, with its id to put into the
-configuration, and configured rooms that their bot isn't in (state "missing", exit code 1).
+		Short: "List the Webex rooms that the bots are in, with their ids",
+		Long: `List every Webex room that the configured bots are in, with the id to use in the configuration,
+and every configured room that its bot isn't in (state "missing", exit code 1).
 
-Before there is a configuration, --token-file lists the rooms of the bot whose token it holds.`,
+Before you have a configuration, use --token-file to list the rooms of one bot.`,
 		Example: `  alert-relay rooms --config config.yaml
   alert-relay rooms --token-file /etc/alert-relay/webex-token`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case g.config == "" && tokenFile == "":
-				return errors.New("whose rooms? Give --config FILE, or --token-file FILE with a bot's token")
-			case g.config != "" && (tokenFile != "" || cmd.Flags().Changed("api-url")):
-				return errors.New("--config says whose rooms and where: give it without --token-file and --api-url")
+			case g.file() == "" && tokenFile == "":
+				return errors.New("which bot? Use --config FILE (or " + envConfig + "), or --token-file FILE with a bot's token")
+			case g.config != "" && tokenFile != "":
+				return errors.New("--config and --token-file exclude each other")
+			case tokenFile == "" && cmd.Flags().Changed("api-url"):
+				return errors.New("--api-url requires --token-file (with a configuration, webex.api_url counts)")
 			}
 			if err := webAddress("api-url", apiURL); err != nil {
 				return err
@@ -63,21 +65,22 @@ Before there is a configuration, --token-file lists the rooms of the bot whose t
 				}
 			}
 			if missing > 0 {
-				return failed(fmt.Errorf("%s missing: add its bot to the space, or mend its id in %s", count(missing, "configured room"), cfg.File))
+				return failed(fmt.Errorf("%s missing: add the bot to the space, or correct the id in %s", count(missing, "configured room"), cfg.File))
 			}
 			return nil
 		},
 	}
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a `FILE` with a bot's token, instead of --config")
-	cmd.Flags().StringVar(&apiURL, "api-url", relay.WebexAPI, "the Webex API, with --token-file")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a bot's token, instead of --config")
+	cmd.Flags().StringVar(&apiURL, "api-url", relay.WebexAPI, "`URL` of the Webex API, with --token-file")
+	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	return cmd
 }
 
 func writeRooms(w io.Writer, rooms []relay.ListedRoom) {
 	if len(rooms) == 0 {
-		fmt.Fprintln(w, "The bot is in no room yet: add it to a space as you would a person.")
+		fmt.Fprintln(w, "no rooms: add the bot to a space, as you would a person")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

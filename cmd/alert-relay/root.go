@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +18,17 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// globals are the flags that several subcommands know.
+// envConfig is the environment variable for --config.
+const envConfig = "ALERT_RELAY_CONFIG"
+
+// globals are the flags that several subcommands share.
 type globals struct {
-	config string
+	config string // as given: see file
 	output format
 }
+
+// file is the configuration file, by flag or environment; "" if none is named.
+func (g *globals) file() string { return cmp.Or(g.config, os.Getenv(envConfig)) }
 
 // The groups of subcommands in the help.
 const (
@@ -39,24 +46,25 @@ func newRoot() *cobra.Command {
 rooms, keeps those posts up to date, and lets people acknowledge them from there.
 
 Start with 'alert-relay demo'; it needs no accounts and no configuration.`,
-		Example: `  alert-relay demo                              # see it work
-  alert-relay check config.yaml                 # every fault at once
+		Example: `  alert-relay demo                              # try it
+  alert-relay check config.yaml                 # print every problem at once
   alert-relay serve --config config.yaml        # run it
-  alert-relay send noc "done" -c config.yaml    # a message of your own
+  alert-relay send noc "done" -c config.yaml    # send a message of your own
 
-Exit codes: 0 done, 1 failed or faults found, 2 a wrong command line.`,
+Environment: ALERT_RELAY_CONFIG is the default of --config.
+Exit codes: 0 success, 1 failure or faults found, 2 usage error.`,
 		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("alert-relay {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	// What only has subcommands is run to say so (see group), which is no use of it.
+	// Commands that only have subcommands are runnable just to print their help (see group): not a usage to show.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Try it without sending:"}, &cobra.Group{ID: groupUse, Title: "Use it:"})
 	for id, list := range map[string][]*cobra.Command{
 		groupRun:  {newServe(g), newDemo(), newSimulate()},
-		groupLook: {newCheck(g), newRoute(g), newPreview(g), newPayload(g), newRooms(g)},
+		groupLook: {newCheck(g), newSchema(), newRoute(g), newPreview(g), newPayload(g), newRooms(g)},
 		groupUse:  {newSend(g), newMediaType(), newDeadLetter(g), newSetAside(g)},
 		"":        {newVersion(g), newHelp(root)},
 	} {
@@ -71,14 +79,15 @@ Exit codes: 0 done, 1 failed or faults found, 2 a wrong command line.`,
 			group(cmd)
 		}
 	}
+	noFilesByDefault(root)
 	return root
 }
 
-// newHelp is cobra's own help command, but that an unknown topic is an error.
+// newHelp is cobra's own help command, except that an unknown topic is an error.
 func newHelp(root *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Help about a command",
+		Short: "Show help for a command",
 		RunE: func(_ *cobra.Command, args []string) error {
 			topic, rest, err := root.Find(args)
 			if err != nil {
@@ -96,42 +105,44 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// configFlag adds --config to commands that need one.
+// configFlag adds --config to a command.
 func (g *globals) configFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&g.config, "config", "c", "", "the configuration `FILE`")
+	cmd.Flags().StringVarP(&g.config, "config", "c", "", "configuration `FILE` (or "+envConfig+")")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // the flag is defined just above
 }
 
-// outputFlag adds --output to commands that print data.
+// outputFlag adds --output to a command that prints data.
 func (g *globals) outputFlag(cmd *cobra.Command) {
-	cmd.Flags().VarP(&g.output, "output", "o", "how to print data")
+	cmd.Flags().VarP(&g.output, "output", "o", "output format")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(formatText), string(formatJSON)}, cobra.ShellCompDirectiveNoFileComp)) // likewise
 }
 
-// load reads the configuration that a relay is to run with; its faults are
-// printed one a line.
+// load reads the configuration that a relay will run with; faults are printed one per line.
 func (g *globals) load(cmd *cobra.Command) (*config.Config, error) {
 	return g.read(cmd, config.Options{Env: os.Getenv})
 }
 
-// elsewhere reads a configuration for a look at it: secrets may be missing.
+// elsewhere reads a configuration for commands that don't need its secrets: they may be missing.
 func (g *globals) elsewhere(cmd *cobra.Command) (*config.Config, error) {
 	return g.read(cmd, config.Options{Env: os.Getenv, Elsewhere: true})
 }
 
-// optional is elsewhere; nil where no configuration is named.
+// optional is elsewhere, or nil if no configuration is named.
 func (g *globals) optional(cmd *cobra.Command) (*config.Config, error) {
-	if g.config == "" {
+	if g.file() == "" {
 		return nil, nil
 	}
 	return g.elsewhere(cmd)
 }
 
 func (g *globals) read(cmd *cobra.Command, o config.Options) (*config.Config, error) {
-	if g.config == "" {
-		return nil, fmt.Errorf("%s needs a configuration: give it with --config FILE", cmd.Name())
+	switch g.file() {
+	case "":
+		return nil, fmt.Errorf("%s: missing configuration (--config FILE or %s)", cmd.Name(), envConfig)
+	case "-":
+		return nil, errors.New("--config -: only 'check' reads a configuration from standard input")
 	}
-	cfg, err := config.Read(g.config, o)
+	cfg, err := config.Read(g.file(), o)
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), err)
 		return nil, &exitError{}
@@ -139,7 +150,7 @@ func (g *globals) read(cmd *cobra.Command, o config.Options) (*config.Config, er
 	return cfg, nil
 }
 
-// print writes data as JSON, or what text writes.
+// print writes data as JSON, or as text does.
 func (g *globals) print(cmd *cobra.Command, data any, text func(w io.Writer)) error {
 	var out bytes.Buffer
 	if g.output == formatJSON {
@@ -153,7 +164,7 @@ func (g *globals) print(cmd *cobra.Command, data any, text func(w io.Writer)) er
 	return failed(err)
 }
 
-// encode writes JSON for people to read.
+// encode writes indented JSON.
 func encode(w io.Writer, data any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -161,7 +172,7 @@ func encode(w io.Writer, data any) error {
 	return e.Encode(data)
 }
 
-// readSecret reads the file that a flag names: one secret and nothing else.
+// readSecret reads the file that a flag names. It must contain one secret and nothing else.
 func readSecret(flag, name string) (string, error) {
 	raw, err := os.ReadFile(name)
 	if err != nil {
@@ -169,16 +180,16 @@ func readSecret(flag, name string) (string, error) {
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return "", failed(fmt.Errorf("--%s: can't read %s: %w", flag, name, err))
+		return "", failed(fmt.Errorf("--%s: cannot read %s: %w", flag, name, err))
 	}
-	secret := strings.TrimSpace(strings.TrimPrefix(string(raw), "\uFEFF")) // with which editors on Windows begin a file
+	secret := strings.TrimSpace(strings.TrimPrefix(string(raw), "\uFEFF")) // the byte order mark of editors on Windows
 	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", failed(fmt.Errorf("--%s: %s must hold the secret in one line, and nothing else", flag, name))
+		return "", failed(fmt.Errorf("--%s: %s must contain the secret in one line and nothing else", flag, name))
 	}
 	return secret, nil
 }
 
-// logger writes what the configuration's log says to standard error.
+// logger logs to standard error, as the configuration's log section says.
 func logger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // validated by config; info otherwise
@@ -192,7 +203,7 @@ func logger(w io.Writer, level, format string) *slog.Logger {
 // version is set by the linker in a release: -X main.version=1.2.3.
 var version = "dev"
 
-// buildVersion is the version and what it was built with.
+// buildVersion is the version, and the Go version that built it.
 func buildVersion() string { return fmt.Sprintf("%s (%s)", version, goVersion()) }
 
 func goVersion() string {

@@ -16,13 +16,13 @@ func newRoute(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route PAYLOAD...",
 		Short: "Explain which rooms a payload goes to, and why",
-		Long: `Explain rule by rule whether a payload matches, and why not; then when a room is told later
-than at once, or again (delay, quiet hours, escalation, reminders). PAYLOAD is a file with what
-Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
-("alert-relay preview sample:list" lists them).`,
+		Long: `Explain, route by route, why a payload matches or doesn't; then which rooms get it later or more
+than once (delay, quiet hours, escalation, reminders). PAYLOAD is a file with a payload of the media
+type, "-" for standard input, or "sample:NAME" for a built-in problem ("alert-relay preview
+sample:list" lists them).`,
 		Example: `  alert-relay route -c config.yaml problem.json
-  alert-relay route -c config.yaml sample:open --now 2026-11-28T03:00:00+01:00    # who is told on Saturday night?`,
-		Args: want("PAYLOAD..."),
+  alert-relay route -c config.yaml sample:open --now 2026-11-28T03:00:00+01:00    # on a Saturday night`,
+		Args: want("PAYLOAD..."), ValidArgsFunction: payloads,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parseNow(now)
 			if err != nil {
@@ -65,6 +65,6 @@ Zabbix posts, "-" for standard input, or "sample:NAME" for a built-in problem
 	}
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
-	cmd.Flags().StringVar(&now, "now", "", "the time to route at, RFC 3339 (now by default)")
+	cmd.Flags().StringVar(&now, "now", "", "`TIME` at which to route it, RFC 3339 (default: the current time)")
 	return cmd
 }

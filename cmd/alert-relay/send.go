@@ -26,26 +26,27 @@ func newSend(g *globals) *cobra.Command {
 		Use:   "send ROOM TEXT",
 		Short: "Send a status message to a room through a running relay",
 		Long: `Send a message to a room through a running relay's notify API: it is stored, retried and
-delivered like any other message. TEXT is markdown; "-" reads it from standard input. ROOM is a configured
-room, or with --person an e-mail address.
+delivered like any other message. TEXT is markdown; "-" reads it from standard input. ROOM is a
+configured room, or with --person an e-mail address.
 
-The relay is found by --url (or ALERT_RELAY_URL) with the token in --token-file (or
-ALERT_RELAY_TOKEN). Anything not given is taken from --config, on the relay's own machine.`,
+The relay is found by --url (or ALERT_RELAY_URL), with the token in --token-file (or
+ALERT_RELAY_TOKEN). Anything not given is taken from --config (or ALERT_RELAY_CONFIG), on the
+relay's own host.`,
 		Example: `  alert-relay send noc "Backup of **db1** finished" --config config.yaml
   alert-relay send alice@example.com "Your run is done" --person --config config.yaml
   alert-relay send noc - --key backup-db1 --url https://relay.example.com --token-file token < report.md`,
-		Args: want("ROOM", "TEXT"),
+		Args: want("ROOM", "TEXT"), ValidArgsFunction: first(g.rooms),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.To, o.Markdown = args[0], args[1]
 			if o.Markdown == "-" {
 				text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 1<<20))
 				if err != nil {
-					return failed(fmt.Errorf("standard input: %w", err))
+					return failed(fmt.Errorf("cannot read standard input: %w", err))
 				}
 				o.Markdown = string(text)
 			}
 			if o.Markdown = strings.TrimSpace(o.Markdown); o.Markdown == "" {
-				return errors.New("TEXT is empty: there is nothing to send")
+				return errors.New("send: TEXT is empty")
 			}
 			if tokenFile != "" {
 				var err error
@@ -58,8 +59,8 @@ ALERT_RELAY_TOKEN). Anything not given is taken from --config, on the relay's ow
 				return err
 			}
 			if o.URL == "" || o.Token == "" {
-				if g.config == "" {
-					return fmt.Errorf("which relay? Give %s, or --config FILE on the relay's own machine", strings.Join(missing(o), " and "))
+				if g.file() == "" {
+					return fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(o), " and "), envConfig)
 				}
 				cfg, err := g.elsewhere(cmd)
 				if err != nil {
@@ -73,19 +74,21 @@ ALERT_RELAY_TOKEN). Anything not given is taken from --config, on the relay's ow
 			if err != nil {
 				return failed(err)
 			}
-			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintf(w, "accepted as notice %s\n", id) })
+			id = "notice:" + id // as deadletter lists it
+			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintln(w, "accepted as", id) })
 		},
 	}
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
-	cmd.Flags().StringVar(&o.URL, "url", "", "the relay's public address")
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "a `FILE` with a notify token")
-	cmd.Flags().StringVar(&o.Key, "key", "", "a later message with the same key edits this one")
+	cmd.Flags().StringVar(&o.URL, "url", "", "the relay's public `URL` (or "+envURL+")")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a notify token (or the token itself in "+envToken+")")
+	cmd.Flags().StringVar(&o.Key, "key", "", "later messages with the same `KEY` edit this one")
+	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	cmd.Flags().BoolVar(&o.Person, "person", false, "ROOM is an e-mail address: a direct message")
 	return cmd
 }
 
-// missing says what to give of a relay that isn't known yet.
+// missing lists the flags that would say which relay to use.
 func missing(o relay.SendOptions) []string {
 	var list []string
 	if o.URL == "" {

@@ -10,9 +10,9 @@ func newServe(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the relay",
-		Long: `Run the relay until SIGTERM or SIGINT: then it accepts nothing more, lets the calls in
-flight finish, and closes its store (exit code 0). A second signal ends it at once; nothing is
-lost by that either. Logs go to standard error; see 'log' in the configuration.`,
+		Long: `Run the relay until SIGTERM or SIGINT: then it stops accepting requests, lets calls in flight
+finish, and closes its store (exit code 0). A second signal ends it immediately, without losing
+anything. Logs go to standard error; see 'log' in the configuration.`,
 		Example: "  alert-relay serve --config /etc/alert-relay/config.yaml",
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

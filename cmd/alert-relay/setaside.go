@@ -14,9 +14,9 @@ func newSetAside(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setaside",
 		Short: "List, show or retry events that couldn't be applied",
-		Long: `An event that was taken in and can't be applied is set aside with the reason, and holds up nobody.
-Retry it once the cause is mended, by an upgrade as a rule; what can't be applied then is set
-aside again.` + whichRelay,
+		Long: `An event that was accepted but can't be applied is set aside with the reason, and delays nothing
+else. Retry it once the cause is fixed, usually by an upgrade; an event that still can't be
+applied is set aside again.` + whichRelay,
 		Example: `  alert-relay setaside list --config config.yaml
   alert-relay setaside show 7 --config config.yaml > payload.json
   alert-relay setaside retry 7 --config config.yaml`,
@@ -25,11 +25,11 @@ aside again.` + whichRelay,
 	return cmd
 }
 
-const nothingAside = "no event is set aside"
+const nothingAside = "no events are set aside"
 
 func newSetAsideList(g *globals) *cobra.Command {
 	return newList(g, listing{
-		short:   "List what is set aside, the newest first",
+		short:   "List events that are set aside, newest first",
 		example: `  alert-relay setaside list --config config.yaml`,
 		ask: func(ctx context.Context, client relay.AdminClient, limit int) (any, table, error) {
 			list, err := client.SetAside(ctx, limit)
@@ -46,10 +46,10 @@ func newSetAsideShow(g *globals) *cobra.Command {
 	a := adminFlags{globals: g}
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Print the payload of one, as it came",
+		Short: "Print the payload of an event as it was received",
 		Example: `  alert-relay setaside show 7 --config config.yaml > payload.json
   alert-relay preview payload.json --config config.yaml`,
-		Args: want("ID"),
+		Args: want("ID"), ValidArgsFunction: first(a.ids(setAsideIDs)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client(cmd)
 			if err != nil {
@@ -71,10 +71,10 @@ func newSetAsideRetry(g *globals) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "retry ID...|--all",
-		Short: "Have events that were set aside applied again",
+		Short: "Apply events that were set aside again",
 		Example: `  alert-relay setaside retry 7 8 --config config.yaml
   alert-relay setaside retry --all --config config.yaml    # after an upgrade that can read them`,
-		Args: chosen(&all),
+		Args: chosen(&all), ValidArgsFunction: a.ids(setAsideIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client(cmd)
 			if err != nil {
@@ -91,6 +91,6 @@ func newSetAsideRetry(g *globals) *cobra.Command {
 		},
 	}
 	a.add(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all that is set aside")
+	cmd.Flags().BoolVar(&all, "all", false, "retry all events that are set aside")
 	return cmd
 }

@@ -4,75 +4,109 @@ package config
 
 import "nms-alert-relay/internal/alert"
 
-// Config is everything that can be configured: section 16 of the design. A
-// Config that Load returned is valid and has its defaults filled in.
+// Config is everything that can be configured. A Config that Read returned is valid and has its defaults filled in.
+//
+// Each field's comment is the description of its key in the JSON Schema (see Schema).
 type Config struct {
-	Server         Server    `yaml:"server"`
-	Store          Store     `yaml:"store"`
-	Webex          Webex     `yaml:"webex"`
-	Zabbix         []Source  `yaml:"zabbix" validate:"dive"`
-	Rooms          []Room    `yaml:"rooms" validate:"min=1,dive"`
-	Routes         []Route   `yaml:"routes" validate:"dive"`
-	DefaultRooms   []string  `yaml:"default_rooms" validate:"min=1"`
-	People         []Person  `yaml:"people" validate:"dive"`
-	AllowedDomains []string  `yaml:"allowed_domains" validate:"dive,domain"` // without it: the domains that people names
-	Notify         []Notify  `yaml:"notify" validate:"dive"`
-	Storm          Storm     `yaml:"storm"`
-	Flapping       Flapping  `yaml:"flapping"`
-	Command        Command   `yaml:"command"`
-	Reconcile      Reconcile `yaml:"reconcile"`
-	Retention      Retention `yaml:"retention"`
-	Delivery       Delivery  `yaml:"delivery"`
-	Templates      Templates `yaml:"templates"`
-	TimeZone       TimeZone  `yaml:"time_zone"` // of rooms and routes that name none; UTC by default
-	Log            Log       `yaml:"log"`
+	// The relay's two listeners.
+	Server Server `yaml:"server"`
+	// Where events, problems and messages are stored.
+	Store Store `yaml:"store"`
+	// Webex and the bots that the relay uses.
+	Webex Webex `yaml:"webex"`
+	// The Zabbix installations whose events are accepted. Each is a source.
+	Zabbix []Source `yaml:"zabbix" validate:"dive"`
+	// The Webex rooms that the relay posts to.
+	Rooms []Room `yaml:"rooms" validate:"min=1,dive"`
+	// Which problem goes to which rooms: from top to bottom, the first match wins unless it has `continue: true`.
+	Routes []Route `yaml:"routes" validate:"dive"`
+	// Rooms for problems that no route matches.
+	DefaultRooms []string `yaml:"default_rooms" validate:"min=1"`
+	// Who may do what in the rooms. Without it nobody can act on a problem.
+	People []Person `yaml:"people" validate:"dive"`
+	// Domains of the people that the relay listens to; all others are ignored silently. Default: the domains in `people`.
+	AllowedDomains []string `yaml:"allowed_domains" validate:"dive,domain"`
+	// Senders that may use the notify API.
+	Notify []Notify `yaml:"notify" validate:"dive"`
+	// When a room's new problems are collected in one message, a digest.
+	Storm Storm `yaml:"storm"`
+	// When the repeated openings of one trigger share one message.
+	Flapping Flapping `yaml:"flapping"`
+	// How commands from rooms are executed.
+	Command Command `yaml:"command"`
+	// Asking Zabbix for what it doesn't send.
+	Reconcile Reconcile `yaml:"reconcile"`
+	// How long data is kept.
+	Retention Retention `yaml:"retention"`
+	// How messages are sent, per bot.
+	Delivery Delivery `yaml:"delivery"`
+	// Message templates.
+	Templates Templates `yaml:"templates"`
+	// Time zone of rooms and routes that set none: an IANA name such as Europe/Berlin.
+	TimeZone TimeZone `yaml:"time_zone"`
+	// The relay's log, on standard error.
+	Log Log `yaml:"log"`
 
-	// File is where the configuration was read from; relative paths in it are
-	// relative to its directory, and are resolved here already.
+	// File is where the configuration was read from. Relative paths in it are
+	// relative to its directory; Read has resolved them already.
 	File string `yaml:"-"`
-	// Warnings are what is allowed and yet looks wrong.
+	// Warnings are settings that are allowed and yet look wrong.
 	Warnings Faults `yaml:"-"`
 }
 
 // Server is the relay's two listeners.
 type Server struct {
-	Listen      string `yaml:"listen" validate:"address"`                   // events, notices, Webex webhooks
-	AdminListen string `yaml:"admin_listen" validate:"address"`             // /metrics /healthz /readyz, the admin API: on loopback by default
-	PublicURL   string `yaml:"public_url" validate:"omitempty,service_url"` // how Webex and browsers reach Listen; no trailing slash
-	TLS         TLS    `yaml:"tls"`                                         // of Listen
+	// Address for Zabbix's events, the notify API and Webex's webhooks: host:port, or :port for every interface.
+	Listen string `yaml:"listen" validate:"address"`
+	// Address for /metrics, /healthz, /readyz and the admin API. It has no password: keep it on loopback or a private network.
+	AdminListen string `yaml:"admin_listen" validate:"address"`
+	// URL at which Webex and browsers reach `listen`. Required for webhooks and for links in Zabbix's event menu.
+	PublicURL string `yaml:"public_url" validate:"omitempty,service_url"`
+	// Certificate of `listen`. Without it the listener speaks plain HTTP, for a proxy in front.
+	TLS TLS `yaml:"tls"`
 }
 
 // TLS is a listener's certificate; both empty means plain HTTP.
 type TLS struct {
+	// PEM file with the certificate and its chain.
 	CertFile string `yaml:"cert_file" validate:"required_with=KeyFile"`
-	KeyFile  string `yaml:"key_file" validate:"required_with=CertFile"`
+	// PEM file with the certificate's key.
+	KeyFile string `yaml:"key_file" validate:"required_with=CertFile"`
 }
 
 // Store is where events are kept.
 type Store struct {
+	// The kind of store.
 	Driver string `yaml:"driver" validate:"oneof=sqlite"`
-	Path   string `yaml:"path"` // of the SQLite file; relative to the config file
+	// The SQLite file, on a local disk. A relative path is relative to the configuration file.
+	Path string `yaml:"path"`
 }
 
-// HTTPClient is how a neighbour is reached.
+// HTTPClient is how Webex or a Zabbix is reached.
 type HTTPClient struct {
-	ProxyURL ProxyURL `yaml:"proxy_url" validate:"omitempty,proxy_url"` // http:// or https://; empty: HTTPS_PROXY and NO_PROXY count
-	CAFile   string   `yaml:"ca_file"`                                  // PEM, added to the system's authorities
-	Timeout  Duration `yaml:"timeout" validate:"least=100ms,most=10m"`  // of one call
+	// HTTP or HTTPS proxy. Default: HTTPS_PROXY and NO_PROXY of the environment.
+	ProxyURL ProxyURL `yaml:"proxy_url" validate:"omitempty,proxy_url"`
+	// PEM file with certificate authorities to trust in addition to the system's.
+	CAFile string `yaml:"ca_file"`
+	// Timeout of one call, 100ms to 10m.
+	Timeout Duration `yaml:"timeout" validate:"least=100ms,most=10m"`
 }
 
 // Webex is the chat.
 type Webex struct {
-	APIURL string     `yaml:"api_url" validate:"service_url"`
-	U2CURL string     `yaml:"u2c_url" validate:"service_url"` // where the websocket's services will be looked up: nothing reads it yet
+	// Webex's REST API.
+	APIURL string `yaml:"api_url" validate:"service_url"`
+	// Service catalog for `listen: websocket`. No effect in this version.
+	U2CURL string     `yaml:"u2c_url" validate:"service_url"`
 	HTTP   HTTPClient `yaml:",inline"`
-	Bots   []Bot      `yaml:"bots" validate:"min=1,dive"`
+	// The Webex bot accounts that the relay uses.
+	Bots []Bot `yaml:"bots" validate:"min=1,dive"`
 }
 
-// Listen is how a bot hears its rooms.
+// Listen is how a bot receives messages and button presses.
 type Listen string
 
-// The ways to hear a room.
+// The ways to receive them.
 const (
 	ListenWebhook   Listen = "webhook"
 	ListenWebsocket Listen = "websocket"
@@ -81,37 +115,46 @@ const (
 
 // Bot is one Webex bot account.
 type Bot struct {
-	Name   string `yaml:"name" validate:"required,name"`
-	Token  Secret `yaml:"token"`                                         // token_file, token_env
-	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"` // webhook where there is a public_url, else off; websocket doesn't work yet
+	// Name of the bot in this file, in logs and in its webhook's address, /v1/webex/NAME.
+	Name string `yaml:"name" validate:"required,name"`
+	// The bot's access token.
+	Token Secret `yaml:"token"`
+	// How the bot receives messages and button presses: webhook (requires public_url) or off. websocket is not supported yet.
+	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"`
 }
 
 // Source is one Zabbix installation.
 type Source struct {
-	Name     string     `yaml:"name" validate:"required,name"`
-	URL      string     `yaml:"url" validate:"required,service_url"` // the frontend's base URL; no trailing slash
-	APIToken Secret     `yaml:"api_token"`                           // api_token_file, api_token_env; without it no commands
-	Secrets  []Secret   `yaml:"secret"`                              // secret_file, secret_env: one, or a list while they rotate
-	TimeZone TimeZone   `yaml:"time_zone"`                           // of the receiving Zabbix user; derived from each payload by default
-	SendTo   SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
-	HTTP     HTTPClient `yaml:",inline"`
+	// Name of the source, as in main/4711.
+	Name string `yaml:"name" validate:"required,name"`
+	// The frontend's base URL; the API is at /api_jsonrpc.php below it.
+	URL string `yaml:"url" validate:"required,service_url"`
+	// API token. Without it nobody can act from a room, and details that a payload lacks stay unknown.
+	APIToken Secret `yaml:"api_token"`
+	// Secret that this source signs its events with. Several during a rotation: all are accepted.
+	Secrets []Secret `yaml:"secret"`
+	// Time zone of the Zabbix user that receives the alerts; payloads carry times in it. Default: derived from each payload.
+	TimeZone TimeZone `yaml:"time_zone"`
+	// What {ALERT.SENDTO} does: add its rooms to the routes', use only them, or ignore it.
+	SendTo SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
+	HTTP   HTTPClient `yaml:",inline"`
 }
 
-// SendTo is what {ALERT.SENDTO} does to the rooms that routes found.
+// SendTo is what {ALERT.SENDTO} does to the rooms that routing found.
 type SendTo string
 
-// What {ALERT.SENDTO} does: it adds its room, replaces the routes', or nothing.
+// What {ALERT.SENDTO} does: it adds its rooms, replaces the routes' rooms, or nothing.
 const (
 	SendToAdd    SendTo = "add"
 	SendToOnly   SendTo = "only"
 	SendToIgnore SendTo = "ignore"
 )
 
-// SendToRoutes is the {ALERT.SENDTO} that leaves it to the routes: Zabbix wants something in that field. No room may be
-// called so.
+// SendToRoutes is the {ALERT.SENDTO} that leaves the rooms to the routes: Zabbix requires some text in that field. No room
+// may have this name.
 const SendToRoutes = "routes"
 
-// Presentation is how a problem looks in a room: section 9 of the design.
+// Presentation is how a problem looks in a room.
 type Presentation string
 
 // The presentations.
@@ -121,48 +164,67 @@ const (
 	PresentLine   Presentation = "line"
 )
 
-// PersonRoom begins the name of a room that isn't configured: the direct chat
-// with a person whom {ALERT.SENDTO} names, "person:alice@example.com". Posts are kept under it.
+// PersonRoom is the prefix of a room that isn't configured: the direct chat
+// with a person whom {ALERT.SENDTO} names, "person:alice@example.com". Posts are stored under that name.
 const PersonRoom = "person:"
 
 // Room is one Webex space, or a direct chat with a person.
 type Room struct {
-	Name         string       `yaml:"name" validate:"required,name"`
-	ID           string       `yaml:"id" validate:"required,room_id"`
-	Bot          string       `yaml:"bot"`       // the first bot by default
-	TimeZone     TimeZone     `yaml:"time_zone"` // Config.TimeZone by default
+	// Name of the room in this file, in logs and metrics. Renaming it makes it a new room.
+	Name string `yaml:"name" validate:"required,name"`
+	// Webex room id. `alert-relay rooms` lists the ids.
+	ID string `yaml:"id" validate:"required,room_id"`
+	// The bot that posts and listens there; it must be a member. Default: the first bot.
+	Bot string `yaml:"bot"`
+	// Time zone of times in the room's messages. Default: the top-level time_zone.
+	TimeZone TimeZone `yaml:"time_zone"`
+	// thread: a message that is kept up to date, with card and history in its thread. card: the card is the message. line: one line.
 	Presentation Presentation `yaml:"presentation" validate:"oneof=thread card line"`
-	Storm        *Storm       `yaml:"storm"`    // Config.Storm where a key is absent; Load always sets it
-	Flapping     *Flapping    `yaml:"flapping"` // likewise
-	Quiet        *Quiet       `yaml:"quiet"`    // nil: it has no quiet hours
+	// As the top-level storm, for this room; keys left out are taken from there.
+	Storm *Storm `yaml:"storm"` // Read always sets it
+	// As the top-level flapping, for this room; keys left out are taken from there.
+	Flapping *Flapping `yaml:"flapping"` // likewise
+	// Quiet hours, in which less severe new problems aren't posted. Those still open are posted when the hours end.
+	Quiet *Quiet `yaml:"quiet"`
 }
 
-// Quiet is when a room hears of no new problems but severe ones. What still
-// burns is told when the hours end.
+// Quiet is when a room gets no new problems below a severity. Those still open are posted when the hours end.
 type Quiet struct {
-	When  []When         `yaml:"when" validate:"min=1,dive"` // in the room's time zone by default
-	Below alert.Severity `yaml:"below"`                      // disaster by default: disasters are always told
+	// The hours, in the room's time zone by default. Adjacent ranges count as one.
+	When []When `yaml:"when" validate:"min=1,dive"`
+	// Problems of this severity and above are posted at any hour. Default: disaster.
+	Below alert.Severity `yaml:"below"`
 }
 
-// Match is what a route asks of a problem. An empty condition holds; every
-// condition given must hold; within a list one must (of tags, none of those with
-// an exclamation mark besides). Names and globs ignore case.
+// Match is a route's conditions. An empty condition holds; every condition given must hold; within a list one entry must
+// hold (for tags: one without an exclamation mark, and none of those with it). Names and globs ignore case.
 type Match struct {
-	Sources  []string       `yaml:"sources"`
-	Hosts    []string       `yaml:"hosts" validate:"dive,glob"`  // globs over the technical or the visible name
-	Groups   []string       `yaml:"groups" validate:"dive,glob"` // globs
-	Severity SeverityMatch  `yaml:"severity"`
-	Tags     []string       `yaml:"tags" validate:"dive,tag"`             // "tag", "tag=value", value a glob; "!tag" for absent
-	Trigger  string         `yaml:"trigger" validate:"omitempty,pattern"` // regexp (RE2) over the problem's name
-	Origins  []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
-	When     []When         `yaml:"when" validate:"dive"`
+	// Names of sources.
+	Sources []string `yaml:"sources"`
+	// Globs for a host's technical or visible name, such as db*.
+	Hosts []string `yaml:"hosts" validate:"dive,glob"`
+	// Globs for host groups.
+	Groups []string `yaml:"groups" validate:"dive,glob"`
+	// Severities: high, ">=high", or a list.
+	Severity SeverityMatch `yaml:"severity"`
+	// Tags: "tag", "tag=value" (value is a glob), "!tag" or "!tag=value".
+	Tags []string `yaml:"tags" validate:"dive,tag"`
+	// RE2 regular expression for the problem's name.
+	Trigger string `yaml:"trigger" validate:"omitempty,pattern"`
+	// What raised the event.
+	Origins []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
+	// Weekdays and hours.
+	When []When `yaml:"when" validate:"dive"`
 }
 
-// When is a span of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
+// When is a part of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
 type When struct {
-	Days     []string `yaml:"days" validate:"dive,days"`        // every day by default
-	Hours    string   `yaml:"hours" validate:"omitempty,hours"` // may cross midnight: 22:00-06:00 belongs to the day it begins
-	TimeZone TimeZone `yaml:"time_zone"`                        // Config.TimeZone by default
+	// Days and ranges of days, such as mon-fri. Default: every day.
+	Days []string `yaml:"days" validate:"dive,days"`
+	// Hours such as 08:00-18:00. A range across midnight, such as 22:00-06:00, belongs to the day on which it starts.
+	Hours string `yaml:"hours" validate:"omitempty,hours"`
+	// Time zone of days and hours.
+	TimeZone TimeZone `yaml:"time_zone"`
 }
 
 // SeverityMatch is a set of severities, written ">=high", "high" or a list;
@@ -171,30 +233,42 @@ type SeverityMatch struct {
 	Set map[alert.Severity]bool
 }
 
-// Has says whether s is matched.
+// Has reports whether s is matched.
 func (m SeverityMatch) Has(s alert.Severity) bool { return len(m.Set) == 0 || m.Set[s] }
 
-// Route is one rule. The first that matches wins, unless it says continue.
+// Route is one rule. The first that matches wins, unless it has continue.
 type Route struct {
-	Name         string       `yaml:"name" validate:"label"` // "route 1", … by default
-	Match        Match        `yaml:"match"`
-	Rooms        []string     `yaml:"rooms" validate:"min=1"`
-	Continue     bool         `yaml:"continue"`
-	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`                                                            // the room's by default
-	Templates    string       `yaml:"templates"`                                                                                                           // a directory that overrides templates.dir
-	Tell         []string     `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed ranked other resolved cancelled"` // timeline kinds told in the thread; all by default
-	Delay        Duration     `yaml:"delay" validate:"least=0s,most=1d"`                                                                                   // what is over sooner isn't told
-	Remind       Duration     `yaml:"remind" validate:"omitempty,least=1m,most=30d"`                                                                       // every so often, unless acknowledged, suppressed or over; 0: never
-	Escalate     []Escalation `yaml:"escalate" validate:"dive"`                                                                                            // by After
-	Line         int          `yaml:"-"`                                                                                                                   // in the file
+	// Name for logs and `alert-relay route`. Name routes with clocks (escalate, remind): posts remember their route by name.
+	Name string `yaml:"name" validate:"label"`
+	// Conditions; all must hold. Without any the route matches every problem.
+	Match Match `yaml:"match"`
+	// The rooms that matching problems go to.
+	Rooms []string `yaml:"rooms" validate:"min=1"`
+	// Whether to try the routes below too.
+	Continue bool `yaml:"continue"`
+	// How matching problems look. Default: the room's presentation.
+	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`
+	// Directory whose templates override those of templates.dir.
+	Templates string `yaml:"templates"`
+	// Kinds of changes that are posted to the thread. Default: all.
+	Tell []string `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed ranked other resolved cancelled"`
+	// How long to wait before posting, at most 1d. A problem that resolves within this time is never posted.
+	Delay Duration `yaml:"delay" validate:"least=0s,most=1d"`
+	// Interval of reminders while nobody has acknowledged or suppressed an open problem, 1m to 30d. Default: never.
+	Remind Duration `yaml:"remind" validate:"omitempty,least=1m,most=30d"`
+	// Steps for problems that nobody acknowledges, ordered by time.
+	Escalate []Escalation `yaml:"escalate" validate:"dive"`
+	Line     int          `yaml:"-"` // in the file
 }
 
-// Escalation is one step: what is done about a problem that nobody acknowledged,
-// counted from when the route's rooms were told.
+// Escalation is one step for problems that nobody acknowledged, timed from the first post in the route's rooms.
 type Escalation struct {
-	After   Duration `yaml:"after" validate:"required,least=1s,most=7d"`
-	Rooms   []string `yaml:"rooms"`   // they get the problem too
-	Mention []string `yaml:"mention"` // e-mail addresses, or "all": mentioned in every room that is told of the step
+	// Time after the first post, 1s to 7d.
+	After Duration `yaml:"after" validate:"required,least=1s,most=7d"`
+	// Rooms that get the problem too.
+	Rooms []string `yaml:"rooms"`
+	// E-mail addresses to mention, or all for everybody in the room.
+	Mention []string `yaml:"mention"`
 }
 
 // Role is what somebody may do: viewer < operator < admin.
@@ -207,7 +281,7 @@ const (
 	RoleAdmin    Role = "admin"
 )
 
-// AtLeast says whether r includes what other may do. The empty role is nobody's.
+// AtLeast reports whether r includes what other may do. The empty role may do nothing.
 func (r Role) AtLeast(other Role) bool { return r.rank() >= other.rank() && r.rank() > 0 }
 
 func (r Role) rank() int {
@@ -222,68 +296,94 @@ func (r Role) rank() int {
 	return 0
 }
 
-// Person gives a role to an address or to everybody of a domain.
+// Person gives a role to an address or to everybody in a domain.
 type Person struct {
-	Email  string   `yaml:"email" validate:"omitempty,email"`
-	Domain string   `yaml:"domain" validate:"omitempty,domain"` // exactly: example.com isn't mail.example.com
-	Role   Role     `yaml:"role" validate:"required,oneof=viewer operator admin"`
-	Rooms  []string `yaml:"rooms"` // everywhere by default
+	// E-mail address of one person, as in Webex.
+	Email string `yaml:"email" validate:"omitempty,email"`
+	// Domain whose members all get the role. Subdomains don't count.
+	Domain string `yaml:"domain" validate:"omitempty,domain"`
+	// viewer may look; operator may also acknowledge, comment, change severity and close; admin may do everything.
+	Role Role `yaml:"role" validate:"required,oneof=viewer operator admin"`
+	// Rooms in which the role applies. Default: everywhere.
+	Rooms []string `yaml:"rooms"`
 }
 
 // Notify is one sender of the notify API.
 type Notify struct {
-	Name    string   `yaml:"name" validate:"required,name"`
-	Token   Secret   `yaml:"token"` // token_file, token_env
-	Rooms   []string `yaml:"rooms"`
-	Persons bool     `yaml:"persons"` // may write to people directly
+	// Name of the sender, for logs. A message's key counts per sender and room.
+	Name string `yaml:"name" validate:"required,name"`
+	// The sender's bearer token.
+	Token Secret `yaml:"token"`
+	// Rooms that it may post to.
+	Rooms []string `yaml:"rooms"`
+	// Whether it may write to people directly.
+	Persons bool `yaml:"persons"`
 }
 
-// Storm is when a room's posts are gathered into a digest.
+// Storm is when a room's posts are collected in a digest.
 type Storm struct {
-	Threshold  int            `yaml:"threshold" validate:"min=1,max=100000"` // posts behind
-	Window     Duration       `yaml:"window" validate:"least=0s,most=1h"`    // of sending time behind
-	Individual alert.Severity `yaml:"individual"`                            // from this severity on always posts of their own
+	// A digest starts when a room has more new problems than this to post.
+	Threshold int `yaml:"threshold" validate:"min=1,max=100000"`
+	// A digest also starts when posting would take longer than this at the current pace; 0s disables it.
+	Window Duration `yaml:"window" validate:"least=0s,most=1h"`
+	// Problems of this severity and above always get a message of their own.
+	Individual alert.Severity `yaml:"individual"`
 }
 
-// Flapping is when the openings of one trigger are told in one message.
+// Flapping is when the openings of one trigger share one message.
 type Flapping struct {
-	Count  Times    `yaml:"count"`                              // the how-manieth opening within the window is the first that is; 0: never
-	Window Duration `yaml:"window" validate:"least=1s,most=1d"` // and how long the trigger must be quiet to be told as usual again
+	// How many times a trigger must open within the window to count as flapping; off disables it.
+	Count Times `yaml:"count"`
+	// The window, and how long a trigger must not open to stop flapping; 1s to 1d.
+	Window Duration `yaml:"window" validate:"least=1s,most=1d"`
 }
 
-// Command is how commands are done.
+// Command is how commands are executed.
 type Command struct {
-	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"` // how long a command is tried again while Zabbix is away
+	// How long a command is retried while Zabbix is unreachable, at most 7d.
+	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"`
 }
 
 // Reconcile is how often Zabbix is asked which problems are suppressed. Nothing reads MaxAge yet.
 type Reconcile struct {
+	// How often each Zabbix with an API token is asked which problems are suppressed, 1s to 1d.
 	Interval Duration `yaml:"interval" validate:"least=1s,most=1d"`
-	MaxAge   Duration `yaml:"max_age" validate:"least=0s"` // an older problem isn't told as new
+	// Older problems aren't posted as new. No effect in this version.
+	MaxAge Duration `yaml:"max_age" validate:"least=0s"`
 }
 
-// Retention is how long things are kept.
+// Retention is how long data is kept.
 type Retention struct {
-	Journal  Duration `yaml:"journal" validate:"least=1s"`  // applied entries
-	Problems Duration `yaml:"problems" validate:"least=1s"` // resolved ones and their posts
-	Audit    Duration `yaml:"audit" validate:"least=1s"`
+	// Applied events.
+	Journal Duration `yaml:"journal" validate:"least=1s"`
+	// Resolved problems and their posts.
+	Problems Duration `yaml:"problems" validate:"least=1s"`
+	// Commands: who did what.
+	Audit Duration `yaml:"audit" validate:"least=1s"`
 }
 
 // Delivery is how posts are sent.
 type Delivery struct {
-	Workers    int      `yaml:"workers" validate:"min=1,max=64"`         // calls in flight for each bot
-	RateLimit  float64  `yaml:"rate_limit" validate:"gt=0,max=1000"`     // calls a second for each bot to begin with; it adapts
-	Debounce   Duration `yaml:"debounce" validate:"least=0s,most=10m"`   // changes this close together share one edit
-	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d"` // how long an update waits for its problem
+	// Concurrent calls per bot.
+	Workers int `yaml:"workers" validate:"min=1,max=64"`
+	// Calls per second and bot to start with; it adapts to what Webex allows.
+	RateLimit float64 `yaml:"rate_limit" validate:"gt=0,max=1000"`
+	// Changes within this time share one edit, at most 10m.
+	Debounce Duration `yaml:"debounce" validate:"least=0s,most=10m"`
+	// How long an update waits for its problem before it is posted alone, at most 1d.
+	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d"`
 }
 
 // Templates is where messages come from.
 type Templates struct {
-	Dir string `yaml:"dir"` // files here override the built-in templates of the same name
+	// Directory whose files override the built-in templates of the same name.
+	Dir string `yaml:"dir"`
 }
 
 // Log is what the relay writes to standard error.
 type Log struct {
-	Level  string `yaml:"level" validate:"oneof=debug info warn error"` // debug, info, warn, error
-	Format string `yaml:"format" validate:"oneof=text json"`            // text or json
+	// The lowest level that is logged.
+	Level string `yaml:"level" validate:"oneof=debug info warn error"`
+	// Format of the log.
+	Format string `yaml:"format" validate:"oneof=text json"`
 }

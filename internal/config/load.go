@@ -25,13 +25,15 @@ type Options struct {
 	// ReadFile reads a file that the configuration points to, with its mode; nil
 	// for the disk.
 	ReadFile func(name string) ([]byte, fs.FileMode, error)
-	// Elsewhere says that the file is checked on another machine than it is for: secrets,
+	// Elsewhere says that this is not the machine that the file is for: secrets,
 	// certificates and directories that don't exist here are warnings, not faults.
 	Elsewhere bool
+	// Strict makes every warning a fault.
+	Strict bool
 }
 
-// Load reads the configuration that the relay is to run with. Whatever is wrong
-// with it is in the error, a Faults.
+// Load reads the configuration that a relay will run with. Its error is a Faults
+// with everything that is wrong.
 func Load(path string, env func(string) string) (*Config, error) {
 	return Read(path, Options{Env: env})
 }
@@ -45,8 +47,8 @@ func Read(path string, opts Options) (*Config, error) {
 	return Parse(path, data, opts)
 }
 
-// Parse makes a Config of a file's content; name is the file's name, for
-// faults and for relative paths.
+// Parse turns a file's content into a Config; name is the file's name, for faults
+// and for relative paths.
 func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if opts.ReadFile == nil {
 		opts.ReadFile = readFile
@@ -83,7 +85,11 @@ type loader struct {
 }
 
 func (l *loader) warn(path, what, hint string) {
-	l.warnings = append(l.warnings, newFault(l.file, l.line(path), path, what, hint))
+	to := &l.warnings
+	if l.opts.Strict {
+		to = &l.found
+	}
+	*to = append(*to, newFault(l.file, l.line(path), path, what, hint))
 }
 
 func (l *loader) env(name string) string {

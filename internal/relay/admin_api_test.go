@@ -179,15 +179,15 @@ func TestAdminRefuses(t *testing.T) {
 		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id stands alone"},
 		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id stands alone"},
 		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "name each one"},
-		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' shows"},
-		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' shows"},
-		{"what is no id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "there is no dead letter"},
+		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' lists"},
+		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' lists"},
+		{"what is no id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "unknown dead letter"},
 		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "is no number"},
 		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "is no number"},
-		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' shows"},
-		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' shows"},
-		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "has no room"},
-		{"an unknown entry to show", "GET", "/v1/setaside/99", "", nil, 404, "'alert-relay setaside list' shows"},
+		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' lists"},
+		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' lists"},
+		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "have no room"},
+		{"an unknown entry to show", "GET", "/v1/setaside/99", "", nil, 404, "'alert-relay setaside list' lists"},
 		{"no such path", "GET", "/v1/nothing", "", nil, 404, "not found"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -344,9 +344,9 @@ func TestAdminClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.DeadLetters, 1)
 	_, err = client.Replay(t.Context(), Choice{ID: "notice:9"})
-	require.EqualError(t, err, `there is no dead letter "notice:9" ('alert-relay deadletter list' shows those that there are; it may have been replayed or dropped already)`)
+	require.EqualError(t, err, `unknown dead letter "notice:9" ('alert-relay deadletter list' lists them; it may already have been replayed or dropped)`)
 	_, err = client.SetAsideEntry(t.Context(), "a/b")
-	require.EqualError(t, err, `no journal entry "a/b" is set aside ('alert-relay setaside list' shows those that are; it may have been retried already)`)
+	require.EqualError(t, err, `no journal entry "a/b" is set aside ('alert-relay setaside list' lists those that are; it may already have been retried)`)
 	done, err := client.Replay(t.Context(), Choice{All: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{"post:main/1@noc"}, done.IDs())
@@ -354,7 +354,7 @@ func TestAdminClient(t *testing.T) {
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	_, err = AdminClient{URL: other.URL}.Drop(t.Context(), Choice{ID: "notice:9"})
-	require.ErrorContains(t, err, "answered 404 Not Found: that is no alert-relay's answer (is the address right?)")
+	require.ErrorContains(t, err, "answered 404 Not Found: not an alert-relay's answer (is the address right?)")
 	other.Close()
 	_, err = AdminClient{URL: other.URL}.SetAside(t.Context(), 1)
 	require.ErrorIs(t, err, ErrNoRelay)

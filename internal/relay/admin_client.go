@@ -97,18 +97,18 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 		if errors.As(err, &fault) {
 			err = fault.Err
 		}
-		return out, fmt.Errorf("%w at %s: %w (does it run? is that its server.admin_listen?)", ErrNoRelay, text.RedactURL(base), err)
+		return out, fmt.Errorf("%w at %s: %w (is it running? is that its server.admin_listen?)", ErrNoRelay, text.RedactURL(base), err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return out, fmt.Errorf("the relay's answer: %w", err)
+		return out, fmt.Errorf("cannot read the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return out, adminRefusal(base, resp, answer)
 	}
 	if err := json.Unmarshal(answer, &out); err != nil {
-		return out, fmt.Errorf("%s answered what is no alert-relay's answer (is the address right?): %w", text.RedactURL(base), err)
+		return out, fmt.Errorf("%s: not an alert-relay's answer (is the address right?): %w", text.RedactURL(base), err)
 	}
 	return out, nil
 }

@@ -156,7 +156,7 @@ func (a *adminAPI) replay(r *http.Request, c Choice) (Done, error) {
 
 func (a *adminAPI) drop(r *http.Request, c Choice) (Done, error) {
 	if c.ID == "" {
-		return Done{}, &refusal{http.StatusBadRequest, "id is missing", "what is dropped is gone: name each one"}
+		return Done{}, &refusal{http.StatusBadRequest, "id is missing", "dropped messages can't be restored: name each one"}
 	}
 	if err := a.store.DropDead(r.Context(), c.ID); err != nil {
 		return Done{}, unknownLetter(c.ID, err)
@@ -168,8 +168,8 @@ func (a *adminAPI) drop(r *http.Request, c Choice) (Done, error) {
 
 func unknownLetter(id string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return &refusal{http.StatusNotFound, fmt.Sprintf("there is no dead letter %q", id),
-			"'alert-relay deadletter list' shows those that there are; it may have been replayed or dropped already"}
+		return &refusal{http.StatusNotFound, fmt.Sprintf("unknown dead letter %q", id),
+			"'alert-relay deadletter list' lists them; it may already have been replayed or dropped"}
 	}
 	return err
 }

@@ -113,7 +113,7 @@ func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o PreviewOp
 	}
 	settings, ok := delivery.RoomsOf(cfg)(name, rule)
 	if !ok {
-		return room, fmt.Errorf("no room %q is configured: there are %s", name, strings.Join(text.Names(o.Config.Rooms, func(r config.Room) string { return r.Name }), ", "))
+		return room, fmt.Errorf("unknown room %q (known: %s)", name, strings.Join(text.Names(o.Config.Rooms, func(r config.Room) string { return r.Name }), ", "))
 	}
 	return settings.Room, nil
 }
@@ -125,10 +125,10 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 			known := render.Samples()
 			s, ok := known[sample]
 			if !ok {
-				return p, "", fmt.Errorf("no sample %q: there are\n  %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+				return p, "", fmt.Errorf("unknown sample %q, expected one of\n  %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}
 			if p.Key != (alert.Key{}) {
-				return p, "", fmt.Errorf("%s is a problem of its own: give it first", name)
+				return p, "", fmt.Errorf("%s is a problem of its own: put it first", name)
 			}
 			p = s
 			continue
@@ -149,14 +149,14 @@ func readProblem(o PreviewOptions) (p alert.Problem, sendTo string, err error) {
 			return p, "", errors.Join(all...)
 		}
 		if payload.Test {
-			return p, "", fmt.Errorf("%s: the macros aren't resolved: that is Zabbix's Test button, not a problem. Take a payload of a real event", name)
+			return p, "", fmt.Errorf("%s: macros are not resolved: this is from Zabbix's Test button, not a problem (use the payload of a real event)", name)
 		}
 		e, err := payload.Event(decodeOptions(o.Config, payload, o.Now))
 		if err != nil {
 			return p, "", fmt.Errorf("%s: %w", name, err)
 		}
 		if p.Key != (alert.Key{}) && p.Key != e.Key {
-			return p, "", fmt.Errorf("%s is about %s, and the one before it about %s: give the payloads of one problem", name, e.Key, p.Key)
+			return p, "", fmt.Errorf("%s is about %s, the previous payload about %s: use payloads of one problem", name, e.Key, p.Key)
 		}
 		p, _ = alert.Apply(p, e)
 		sendTo = e.SendTo
@@ -180,9 +180,9 @@ func readPayload(name string, stdin io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(from, maxPayload+1))
 	switch {
 	case err == nil && len(bytes.TrimSpace(body)) == 0:
-		err = errors.New("nothing in it: want what Zabbix posts, a JSON object")
+		err = errors.New("empty: expected the JSON object that Zabbix posts")
 	case err == nil && len(body) > maxPayload:
-		err = errors.New("longer than 1 MiB, which the relay would refuse")
+		err = errors.New("longer than 1 MiB, which the relay would reject")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("payload %s: %w", name, err)

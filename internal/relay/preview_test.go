@@ -100,7 +100,7 @@ func TestPreviewRooms(t *testing.T) {
 		}
 	}
 	_, err := NewPreview(PreviewOptions{Config: cfg, Room: "nowhere", Now: previewNow, Payloads: []string{problem}})
-	require.EqualError(t, err, `no room "nowhere" is configured: there are noc, db, lab`)
+	require.EqualError(t, err, `unknown room "nowhere" (known: noc, db, lab)`)
 }
 
 // The directory that is tried counts for routes that have their own, too; the
@@ -121,7 +121,7 @@ func TestPreviewTemplatesTried(t *testing.T) {
 // What the receiver would refuse isn't shown either.
 func TestPreviewRefuses(t *testing.T) {
 	for want, body := range map[string]string{
-		"nothing in it":      " \n",
+		"empty: expected the JSON object":      " \n",
 		"longer than 1 MiB":  `{"EVENT.ID": "` + strings.Repeat("4", maxPayload) + `"}`,
 		"standard input: ":   `[]`,
 		"event.id: missing ": `{"EVENT.VALUE": "1"}`,

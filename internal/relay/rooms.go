@@ -53,7 +53,7 @@ func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 	var faults []error
 	for i, b := range cfg.Webex.Bots {
 		if !b.Token.IsSet() {
-			faults = append(faults, fmt.Errorf("bot %q: its token isn't here%s", b.Name, whyAbsent(cfg, fmt.Sprintf("webex.bots[%d].token", i))))
+			faults = append(faults, fmt.Errorf("bot %q: missing token%s", b.Name, whyAbsent(cfg, fmt.Sprintf("webex.bots[%d].token", i))))
 			continue
 		}
 		client := webex.New(webex.Options{BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout)})

@@ -42,7 +42,7 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 	list, err := Rooms(t.Context(), cfg)
 	require.ErrorContains(t, err, `bot "revoked": webex: GET /rooms: 401`)
 	require.ErrorContains(t, err, "make a new one for the same bot on Webex's developer site")
-	require.ErrorContains(t, err, `bot "absent": its token isn't here`)
+	require.ErrorContains(t, err, `bot "absent": missing token`)
 	require.NotContains(t, err.Error(), "s3cr3t")
 	found := map[string]string{}
 	for _, r := range list {

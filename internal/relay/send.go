@@ -52,26 +52,26 @@ func (o SendOptions) tokenIn(cfg *config.Config) (string, error) {
 		case n.Token.IsSet():
 			return n.Token.Reveal(), nil
 		default:
-			absent = fmt.Sprintf("the token of notify sender %q isn't here%s", n.Name, whyAbsent(cfg, fmt.Sprintf("notify[%d].token", i)))
+			absent = fmt.Sprintf("missing token of notify sender %q%s", n.Name, whyAbsent(cfg, fmt.Sprintf("notify[%d].token", i)))
 		}
 	}
 	if absent != "" {
 		return "", errors.New(absent)
 	}
 	if o.Person {
-		return "", fmt.Errorf("no notify sender in %s may write to people: give one persons: true", cfg.File)
+		return "", fmt.Errorf("no notify sender in %s may write to people (set persons: true for one)", cfg.File)
 	}
 	if _, ok := cfg.Room(o.To); !ok {
 		known := strings.Join(text.Names(cfg.Rooms, func(r config.Room) string { return r.Name }), ", ")
-		return "", fmt.Errorf("no room in %s is called %q: there are %s (an e-mail address needs --person)", cfg.File, o.To, known)
+		return "", fmt.Errorf("unknown room %[2]q (%[1]s has %[3]s; an e-mail address needs --person)", cfg.File, o.To, known)
 	}
-	return "", fmt.Errorf("no notify sender in %s may write to room %q: name the room in one's rooms, under notify", cfg.File, o.To)
+	return "", fmt.Errorf("no notify sender in %s may write to room %q (add it to notify[].rooms of one)", cfg.File, o.To)
 }
 
 // localURL is where the relay of a configuration is reached from its own machine.
 func localURL(cfg *config.Config) (string, error) {
 	if cfg.Server.TLS.CertFile != "" {
-		return "", errors.New("the relay's listener has TLS: name its address with --url, so that its certificate can be checked")
+		return "", errors.New("server.tls is set: use --url with the relay's address, so that its certificate can be verified")
 	}
 	return localAddress("server.listen", cfg.Server.Listen, "--url")
 }
@@ -84,7 +84,7 @@ func localAddress(key, address, flag string) (string, error) {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	if port == "0" {
-		return "", fmt.Errorf("%s is %s, any free port: name the relay's address with %s (it is in its log)", key, address, flag)
+		return "", fmt.Errorf("%s is %s, any free port: use %s with the relay's address (its log has it)", key, address, flag)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -126,12 +126,12 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		if errors.As(err, &fault) {
 			err = fault.Err
 		}
-		return "", fmt.Errorf("no relay answers at %s: %w (does it run? is that its public address?)", text.RedactURL(base), err)
+		return "", fmt.Errorf("no relay answers at %s: %w (is it running? is the address right?)", text.RedactURL(base), err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return "", fmt.Errorf("the relay's answer: %w", err)
+		return "", fmt.Errorf("cannot read the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusAccepted {
 		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, reason(answer))
@@ -140,7 +140,7 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		ID json.RawMessage `json:"id"`
 	}
 	if err := json.Unmarshal(answer, &taken); err != nil || len(taken.ID) == 0 {
-		return "", fmt.Errorf("%s answered 202 without an id: that is no alert-relay", text.RedactURL(base))
+		return "", fmt.Errorf("%s answered 202 without an id: not an alert-relay", text.RedactURL(base))
 	}
 	return strings.Trim(string(taken.ID), `"`), nil
 }
@@ -153,7 +153,7 @@ func reason(answer []byte) string {
 		Faults []zabbix.Fault `json:"faults"`
 	}
 	if err := json.Unmarshal(answer, &refused); err != nil || refused.Error == "" && len(refused.Faults) == 0 {
-		return ": that is no alert-relay's answer (is the address right?)"
+		return ": not an alert-relay's answer (is the address right?)"
 	}
 	var all []string
 	if refused.Error != "" {

@@ -54,10 +54,10 @@ func TestSendRefused(t *testing.T) {
 	}{
 		{403, `{"error":"this token may not write to people","hint":"persons: true"}`, `answered 403 Forbidden: this token may not write to people (persons: true)`},
 		{400, `{"faults":[{"field":"room","what":"missing"},{"field":"key","what":"empty","hint":"leave it out"}]}`, `answered 400 Bad Request: room: missing; key: empty (leave it out)`},
-		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: that is no alert-relay's answer (is the address right?)`},
-		{200, `{}`, `answered 200 OK: that is no alert-relay's answer (is the address right?)`},
-		{202, `{}`, `answered 202 without an id: that is no alert-relay`},
-		{202, `thanks`, `answered 202 without an id: that is no alert-relay`},
+		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: not an alert-relay's answer (is the address right?)`},
+		{200, `{}`, `answered 200 OK: not an alert-relay's answer (is the address right?)`},
+		{202, `{}`, `answered 202 without an id: not an alert-relay`},
+		{202, `thanks`, `answered 202 without an id: not an alert-relay`},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.status)
@@ -76,7 +76,7 @@ func TestSendFollowsNobody(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
 	_, err := Send(t.Context(), SendOptions{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
-	require.ErrorContains(t, err, "answered 307 Temporary Redirect: that is no alert-relay's answer")
+	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an alert-relay's answer")
 }
 
 // A configuration gives what wasn't said, and no more: the relay of this machine, and the
@@ -104,9 +104,9 @@ func TestSendFromConfig(t *testing.T) {
 		{"10.0.0.7:80", SendOptions{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
 		{"[::1]:80", SendOptions{To: "anything", Token: "mine"}, "http://[::1]:80", "mine", ""},
 		{":8080", SendOptions{To: "noc", URL: "https://relay.example.com"}, "https://relay.example.com", "of-ci", ""},
-		{":0", SendOptions{To: "noc"}, "", "", "any free port: name the relay's address with --url"},
+		{":0", SendOptions{To: "noc"}, "", "", "any free port: use --url with the relay's address"},
 		{":8080", SendOptions{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
-		{":8080", SendOptions{To: "nowhere"}, "", "", `no room in relay.yaml is called "nowhere": there are noc, db`},
+		{":8080", SendOptions{To: "nowhere"}, "", "", `unknown room "nowhere" (relay.yaml has noc, db`},
 	} {
 		cfg.Server.Listen = c.listen
 		got, err := c.o.FromConfig(cfg)
@@ -121,11 +121,11 @@ func TestSendFromConfig(t *testing.T) {
 
 	cfg.Server.TLS.CertFile = "cert"
 	_, err := SendOptions{To: "noc"}.FromConfig(cfg)
-	require.ErrorContains(t, err, "name its address with --url")
+	require.ErrorContains(t, err, "use --url with the relay's address")
 	cfg.Notify = cfg.Notify[:1]
-	cfg.Warnings = config.Faults{{File: "relay.yaml", Line: 3, Key: "notify[0].token_file", What: "can't read it"}}
+	cfg.Warnings = config.Faults{{File: "relay.yaml", Line: 3, Key: "notify[0].token_file", What: "cannot read it"}}
 	_, err = SendOptions{To: "noc"}.FromConfig(cfg)
-	require.EqualError(t, err, `the token of notify sender "absent" isn't here: relay.yaml:3: notify[0].token_file: can't read it`)
+	require.EqualError(t, err, `missing token of notify sender "absent": relay.yaml:3: notify[0].token_file: cannot read it`)
 	_, err = SendOptions{To: "a@example.com", Person: true}.FromConfig(cfg)
-	require.ErrorContains(t, err, "may write to people: give one persons: true")
+	require.ErrorContains(t, err, "may write to people (set persons: true for one)")
 }

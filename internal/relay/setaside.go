@@ -68,8 +68,8 @@ func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
 func (a *adminAPI) journalEntry(r *http.Request) (any, error) {
 	e, found, err := a.entry(r)
 	if err == nil && (!found || e.Kind != store.EntryEvent) {
-		err = &refusal{http.StatusNotFound, "there is no event with the journal entry " + r.PathValue("id"),
-			"the log names it: msg=event … entry=ID; applied events are kept for retention.journal"}
+		err = &refusal{http.StatusNotFound, fmt.Sprintf("unknown journal entry %q", r.PathValue("id")),
+			"the log has the id: msg=event … entry=ID; applied events are kept for retention.journal"}
 	}
 	return withPayload(e), err
 }
@@ -95,7 +95,7 @@ func (a *adminAPI) entry(r *http.Request) (e store.Entry, found bool, err error)
 
 func (a *adminAPI) retry(r *http.Request, c Choice) (Done, error) {
 	if c.Room != "" {
-		return Done{}, &refusal{http.StatusBadRequest, "an entry that was set aside has no room", "give all alone"}
+		return Done{}, &refusal{http.StatusBadRequest, "events that are set aside have no room", "use all without room"}
 	}
 	defer a.wake()
 	one := func(ctx context.Context, text string) error {
@@ -140,7 +140,7 @@ func entryID(text string) (int64, error) {
 func unknownEntry(id string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return &refusal{http.StatusNotFound, fmt.Sprintf("no journal entry %q is set aside", id),
-			"'alert-relay setaside list' shows those that are; it may have been retried already"}
+			"'alert-relay setaside list' lists those that are; it may already have been retried"}
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -69,33 +70,36 @@ const maxStorm = 20000
 // RunZabbix runs it until ctx ends.
 func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	if o.Storm < 0 || o.Storm > maxStorm {
-		return wrong("storm: %d: want 0 to %d problems", o.Storm, maxStorm)
+		return wrong("--storm %d: expected 0 to %d problems", o.Storm, maxStorm)
 	}
 	var key string
 	if o.Relay != "" {
 		u, err := url.Parse(o.Relay)
 		if err != nil {
-			return wrong("relay: %w", err)
+			return wrong("--relay: %w", err)
 		}
 		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return wrong("relay: %q: a simulation talks to a loopback address only", o.Relay)
+			return wrong("--relay %q: a simulation only calls loopback addresses", o.Relay)
 		}
 		if o.SecretFile == "" {
-			return wrong("relay: its events are signed: give the source's secret with --secret-file")
+			return wrong("--relay requires --secret-file: events are signed with the source's secret")
 		}
 		raw, err := os.ReadFile(o.SecretFile)
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			err = path.Err
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("--secret-file: cannot read %s: %w", o.SecretFile, err)
 		}
 		key = strings.TrimSpace(string(raw))
 	}
 	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
 	if err != nil {
-		return &WrongOption{err} // of its options, only the version can be wrong
+		return wrong("--version: %w", err) // none of the other options can be wrong
 	}
 	for _, what := range o.Break {
 		if err := sim.Break(what); err != nil {
-			return &WrongOption{err}
+			return wrong("--break: %w", err)
 		}
 	}
 	l, err := listen(o.Listen)

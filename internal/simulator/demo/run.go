@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return w.run(ctx, page, o)
 }
 
-// WrongOption says that an option can't be what it is: whoever gave it is to give another.
+// WrongOption is the error about an option that has an invalid value. It names the flag of the command line.
 type WrongOption struct{ error }
 
 // Unwrap is what is wrong with it.
@@ -89,14 +89,14 @@ func wrong(format string, args ...any) error { return &WrongOption{fmt.Errorf(fo
 func listen(addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, wrong("listen: %q: want an address such as 127.0.0.1:8088", addr)
+		return nil, wrong("--listen %q: expected an address such as 127.0.0.1:8088", addr)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, wrong("listen: %q: a simulation listens on a loopback address only, such as 127.0.0.1", addr)
+		return nil, wrong("--listen %q: a simulation only listens on loopback addresses, such as 127.0.0.1:8088", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w (another demo? choose another port with --listen)", err)
+		return nil, fmt.Errorf("--listen: %w (is another one running? use another port)", err)
 	}
 	return l, nil
 }
@@ -138,7 +138,7 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 	w.webex = webexsim.NewDefault(webexsim.Options{Log: log, PerRoom: webexsim.Rate{PerSecond: 20, Burst: 40}})
 	w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: o.Zabbix, Log: log, Relay: public + "/v1/zabbix/events", Secret: secret})
 	if err != nil {
-		return nil, &WrongOption{err} // of its options, only the version can be wrong
+		return nil, wrong("--zabbix: %w", err) // none of the other options can be wrong
 	}
 	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
 		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": "simulated-notify-token"}[name]

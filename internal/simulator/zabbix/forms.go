@@ -32,7 +32,7 @@ func formsOf(version string) (forms, error) {
 	ma, err1 := strconv.Atoi(major)
 	mi, err2 := strconv.Atoi(minor)
 	if !ok || err1 != nil || err2 != nil || ma < 6 || ma > 8 {
-		return forms{}, fmt.Errorf("can't play Zabbix %q: want one of %s", version, strings.Join(Versions, ", "))
+		return forms{}, fmt.Errorf("unknown Zabbix version %q, expected one of %s", version, strings.Join(Versions, ", "))
 	}
 	v := ma*100 + mi
 	return forms{
