@@ -121,10 +121,10 @@ func TestPreviewTemplatesTried(t *testing.T) {
 // What the receiver would refuse isn't shown either.
 func TestPreviewRefuses(t *testing.T) {
 	for want, body := range map[string]string{
-		"empty: expected the JSON object":      " \n",
-		"longer than 1 MiB":  `{"EVENT.ID": "` + strings.Repeat("4", maxPayload) + `"}`,
-		"standard input: ":   `[]`,
-		"event.id: missing ": `{"EVENT.VALUE": "1"}`,
+		"empty: expected the JSON object": " \n",
+		"longer than 1 MiB":               `{"EVENT.ID": "` + strings.Repeat("4", maxPayload) + `"}`,
+		"standard input: ":                `[]`,
+		"event.id: missing ":              `{"EVENT.VALUE": "1"}`,
 	} {
 		_, err := NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{"-"}, Stdin: strings.NewReader(body)})
 		require.ErrorContains(t, err, want)
