@@ -124,3 +124,29 @@ func TestSuggestions(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 	}
 }
+
+// Strict makes every warning a fault, in the order of the file, beside the other faults; without warnings it changes nothing.
+func TestStrict(t *testing.T) {
+	strict := func(text string, o Options) string {
+		o.Env, o.Strict = env, true
+		_, err := Parse("relay.yaml", []byte(text), o)
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	require.Empty(t, strict(small, Options{}))
+	for name, c := range map[string]struct{ text, want string }{
+		"a key without effect":  {small + "reconcile: {interval: 1m}\n", "relay.yaml:8: reconcile.interval: has no effect in this version (remove it)"},
+		"an open admin port":    {small + "server: {admin_listen: ':9090'}\n", "relay.yaml:8: server.admin_listen: :9090 listens on every interface and has no password (127.0.0.1:9090 for this machine only; 0.0.0.0:9090 if you mean every interface)"},
+		"an unreachable route":  {small + "routes:\n- rooms: noc\n- rooms: db\n", "relay.yaml:10: routes[1]: unreachable: route 1 above matches everything (move it up, or set continue: true there)"},
+		"nobody may act":        {strings.Replace(small, "people: [{domain: example.com, role: operator}]\n", "", 1), "relay.yaml:1: people: not set: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])"},
+		"a short secret":        {strings.Replace(small, "name: main,", "name: main, secret_env: SHORT,", 1), "relay.yaml:4: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)"},
+		"a warning and a fault": {"x-a: 1\n" + small + "reconcile: {interval: 1m}\nlog: {level: loud}\n", "relay.yaml:9: reconcile.interval: has no effect in this version (remove it)\nrelay.yaml:10: log.level: unknown value \"loud\", expected debug, info, warn or error"},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, strict(c.text, Options{})) })
+	}
+	// Strict decides about missing files too, whatever Elsewhere says of them.
+	missing := strings.Replace(small, "{name: noc}", "{name: noc, token_file: /nowhere/token}", 1)
+	require.Equal(t, strict(missing, Options{}), strict(missing, Options{Elsewhere: true}))
+}
