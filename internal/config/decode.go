@@ -239,7 +239,7 @@ func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]field) 
 	full := join(path, key.Value)
 	if f, ok := fields[key.Value+"_file"]; ok && f.secret {
 		d.faultAt(key.Line, full, "secrets are not allowed in this file", "use "+key.Value+"_file or "+key.Value+"_env")
-		return []string{full + "_file"}
+		return nil // the secret itself is marked as faulty
 	}
 	names := make([]string, 0, len(fields))
 	for name := range fields {
