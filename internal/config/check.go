@@ -17,8 +17,7 @@ import (
 // minSecret is the length below which a signing secret is worth a warning.
 const minSecret = 16
 
-// check looks at what no field can tell by itself: references, doubles,
-// contradictions, and the files that the configuration points to.
+// check validates across fields: references, duplicates, contradictions, and the files that the configuration refers to.
 func (l *loader) check(cfg *Config) {
 	l.checkServer(cfg)
 	l.checkWebex(cfg)
@@ -48,12 +47,12 @@ func (l *loader) checkServer(cfg *Config) {
 	}
 }
 
-// checkAdmin looks at the admin listener, which asks for no password.
+// checkAdmin checks the admin listener, which has no password.
 func (l *loader) checkAdmin(s Server) {
 	host, port, err := net.SplitHostPort(s.Listen)
 	adminHost, adminPort, adminErr := net.SplitHostPort(s.AdminListen)
 	if err != nil || adminErr != nil {
-		return // faults already
+		return // reported by rules
 	}
 	if port == adminPort && port != "0" && (host == adminHost || everyInterface(host) || everyInterface(adminHost)) {
 		l.fault("server.admin_listen", "port "+port+" is already used by server.listen", "metrics and the admin API must not be public: use another port")
@@ -155,8 +154,8 @@ func (l *loader) checkRooms(cfg *Config) {
 	l.roomsExist(cfg, "default_rooms", cfg.DefaultRooms)
 }
 
-// checkRoomID looks at the form of a room's id and gives the id to use in calls. A link isn't
-// one that Webex takes; a bare UUID is, and stays, for it doesn't tell the room's cluster.
+// checkRoomID checks the form of a room's id and returns the id to use in calls. Webex doesn't accept a link. It accepts a
+// bare UUID, which stays as it is because it doesn't name the room's cluster.
 func (l *loader) checkRoomID(path, text string) string {
 	if text == "" || l.faulted(path) {
 		return text
@@ -203,12 +202,12 @@ func (l *loader) checkRoutes(cfg *Config) {
 	}
 }
 
-// reserved are the names that Target.Route and explanations use themselves.
+// reserved reports whether Target.Route and explanations use a name themselves.
 func reserved(name string) bool {
 	return strings.EqualFold(name, "send_to") || strings.EqualFold(name, "default_rooms")
 }
 
-// empty says whether a match asks for nothing.
+// empty reports whether a match has no conditions.
 func (m Match) empty() bool {
 	return len(m.Sources) == 0 && len(m.Hosts) == 0 && len(m.Groups) == 0 && len(m.Severity.Set) == 0 &&
 		len(m.Tags) == 0 && m.Trigger == "" && len(m.Origins) == 0 && len(m.When) == 0
@@ -255,7 +254,7 @@ func (l *loader) checkNotify(cfg *Config) {
 	}
 }
 
-// listRooms is the hint where a room's id is wrong.
+// listRooms is the hint for a wrong room id.
 const listRooms = "alert-relay rooms lists the rooms that a bot is in, with their ids"
 
 // uses remembers, for each value that must be unique, the key and the owner of its first use.
@@ -293,7 +292,7 @@ func (l *loader) same(seen uses, path, value, what, owner string) {
 // exists reports a name that isn't one of those that a section of the file defines. Where the section itself is faulty,
 // every name in it is unknown: its own fault is enough.
 func (l *loader) exists(path, name, what, section string, names []string) {
-	if slices.Contains(names, name) || l.faulted(path) || l.below(section) {
+	if slices.Contains(names, name) || l.faulted(path) || l.faultedAround(section) {
 		return
 	}
 	hint := text.DidYouMean(name, names)
@@ -317,7 +316,7 @@ func distinct(names []string) []string {
 func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
 	names := text.Names(cfg.Rooms, func(r Room) string { return r.Name })
 	if len(names) == 0 {
-		return // that is the fault
+		return // reported as missing
 	}
 	seen := uses{}
 	for i, room := range rooms {
@@ -349,7 +348,7 @@ func (l *loader) directory(path, name string) {
 	}
 }
 
-// clearText warns of a token that goes over the network in the clear.
+// clearText warns about a token that is sent unencrypted.
 func (l *loader) clearText(path, address string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" {

@@ -14,18 +14,18 @@ import (
 )
 
 // decoder fills a Config from YAML nodes. yaml.v3's own decoding reports neither paths nor hints and knows no secrets; this
-// one reports every fault and remembers where each key stands.
+// one reports every fault and records the line of each key.
 type decoder struct {
 	file  string
 	found Faults
 	bad   map[string]bool      // keys that have a fault already
-	lines map[string]int       // where each key stands
+	lines map[string]int       // the line of each key
 	refs  map[string]secretRef // by the secret's path
 }
 
 func (d *decoder) fault(path, what, hint string) { d.faultAt(d.line(path), path, what, hint) }
 
-// faultAt is a fault at a line of its own.
+// faultAt reports a fault at a given line.
 func (d *decoder) faultAt(line int, path, what, hint string) {
 	d.bad[path] = true
 	d.found = append(d.found, newFault(d.file, line, path, what, hint))
@@ -34,8 +34,8 @@ func (d *decoder) faultAt(line int, path, what, hint string) {
 // faulted reports whether a key has a fault already: one is enough.
 func (d *decoder) faulted(path string) bool { return d.bad[path] }
 
-// below reports whether a key, or one around it, has a fault: then nothing is known about the key's value.
-func (d *decoder) below(path string) bool {
+// faultedAround reports whether a key, or one that contains it, has a fault: then its value is unknown.
+func (d *decoder) faultedAround(path string) bool {
 	for ; path != ""; path = parent(path) {
 		if d.bad[path] {
 			return true
@@ -44,10 +44,10 @@ func (d *decoder) below(path string) bool {
 	return false
 }
 
-// given says whether the file has the key.
+// given reports whether the file has the key.
 func (d *decoder) given(path string) bool { _, ok := d.lines[path]; return ok }
 
-// line is where a key stands, or else the nearest thing around it.
+// line is the line of a key, or of the nearest key that contains it.
 func (d *decoder) line(path string) int {
 	for path != "" {
 		if line, ok := d.lines[path]; ok {
@@ -135,7 +135,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// set stores a parsed value, or the fault that keeps it from being one.
+// set stores a parsed value, or reports why it can't be parsed.
 func set[T any](d *decoder, to *T, path string, parse func() (T, error)) {
 	value, err := parse()
 	if err != nil {
@@ -193,8 +193,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// pairs are a mapping's keys with their values, its own before those that "<<"
-// merges in; within are the mappings around it, which it can't merge in.
+// pairs are a mapping's keys with their values, its own before merged ones ("<<"). within are the mappings that contain it:
+// merging one of those would never end.
 func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*yaml.Node {
 	within = append(within, n)
 	var own, merged [][2]*yaml.Node
@@ -226,7 +226,7 @@ func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*ya
 		}
 	}
 	for _, pair := range merged {
-		if !names[pair[0].Value] { // what is written beats what is merged in
+		if !names[pair[0].Value] { // its own keys override merged ones
 			own = append(own, pair)
 			names[pair[0].Value] = true
 		}
@@ -272,7 +272,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// leaf fills a text, a number or a switch.
+// leaf fills a string, a number or a boolean.
 func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
@@ -307,11 +307,11 @@ func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 			v.SetFloat(f)
 		}
 	default:
-		panic("config: no way to read a " + v.Type().String()) // a field of a new kind: caught by any test
+		panic("config: no way to read a " + v.Type().String()) // a field of an unknown kind: caught by any test
 	}
 }
 
-// reference notes where a secret is to be read from.
+// reference records where to read a secret from.
 func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
 	var texts []string
 	ok := true
@@ -341,7 +341,7 @@ func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
 	d.refs[path] = ref
 }
 
-// texts reads a list of texts, or one.
+// texts reads a list of strings, or one.
 func (d *decoder) texts(n *yaml.Node, path string) ([]string, bool) {
 	var texts []string
 	v := reflect.ValueOf(&texts).Elem()

@@ -9,10 +9,10 @@ import (
 )
 
 // Fault is one thing that is wrong with a configuration, or with what it
-// points to.
+// refers to.
 type Fault struct {
 	File string `json:"file"`
-	Line int    `json:"line,omitempty"` // 0 where it can't be told
+	Line int    `json:"line,omitempty"` // 0 if unknown
 	Key  string `json:"key,omitempty"`  // "webex.bots[0].listen"
 	What string `json:"what"`
 	Hint string `json:"hint,omitempty"` // what to do about it
@@ -24,7 +24,7 @@ func newFault(file string, line int, key, what, hint string) Fault {
 	return Fault{File: file, Line: line, Key: key, What: text.RedactURLs(what), Hint: text.RedactURLs(hint)}
 }
 
-// String is the fault on one line: FILE:LINE: key: what (hint).
+// String writes the fault on one line: FILE:LINE: key: what (hint).
 func (f Fault) String() string {
 	text := f.File
 	if f.Line > 0 {
@@ -43,10 +43,10 @@ func (f Fault) String() string {
 // Error is String.
 func (f Fault) Error() string { return f.String() }
 
-// Faults is every fault of a configuration, by line.
+// Faults are all faults of a configuration, by line.
 type Faults []Fault
 
-// Error is one fault a line.
+// Error writes one fault per line.
 func (f Faults) Error() string {
 	lines := make([]string, 0, len(f))
 	for _, fault := range f {
@@ -55,7 +55,7 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sort puts faults in the order of the file.
+// sort orders faults as in the file.
 func (f Faults) sort() {
 	slices.SortStableFunc(f, func(a, b Fault) int {
 		if a.Line != b.Line {

@@ -22,7 +22,7 @@ import (
 type Options struct {
 	// Env looks up an environment variable; nil for none.
 	Env func(name string) string
-	// ReadFile reads a file that the configuration points to, with its mode; nil
+	// ReadFile reads a file that the configuration refers to, with its mode; nil
 	// for the disk.
 	ReadFile func(name string) ([]byte, fs.FileMode, error)
 	// Elsewhere says that this is not the machine that the file is for: secrets,
@@ -123,7 +123,7 @@ func document(name string, data []byte) (*yaml.Node, *Fault) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// syntax is the fault of a file that isn't YAML.
+// syntax is the fault of a file with invalid YAML.
 func syntax(name string, data []byte, err error) *Fault {
 	text := err.Error()
 	line := 1
@@ -147,7 +147,7 @@ func syntax(name string, data []byte, err error) *Fault {
 // DefaultWebexURL is Webex's REST API.
 const DefaultWebexURL = "https://webexapis.com/v1"
 
-// defaults is a Config in which nothing was given.
+// defaults is the Config of an empty file.
 func defaults() *Config {
 	return &Config{
 		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},
@@ -164,8 +164,8 @@ func defaults() *Config {
 	}
 }
 
-// complete fills in the defaults that depend on other keys, and writes
-// addresses and paths in one form.
+// complete fills in the defaults that depend on other keys, and normalizes
+// addresses and paths.
 func (l *loader) complete(cfg *Config) {
 	cfg.Server.PublicURL = strings.TrimRight(cfg.Server.PublicURL, "/")
 	cfg.Webex.APIURL = strings.TrimRight(cfg.Webex.APIURL, "/")
@@ -268,7 +268,7 @@ func orZone(z, fallback TimeZone) TimeZone {
 	return z
 }
 
-// maxSecretFile bounds what is read of a file that the configuration points to.
+// maxSecretFile bounds what is read of a file that the configuration refers to.
 const maxSecretFile = 1 << 20
 
 func readFile(name string) ([]byte, fs.FileMode, error) {
@@ -288,7 +288,7 @@ func readFile(name string) ([]byte, fs.FileMode, error) {
 	return data, info.Mode(), err
 }
 
-// cause is an error of the file system without its path.
+// cause is a file system error without its path.
 func cause(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {

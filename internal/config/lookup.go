@@ -15,7 +15,7 @@ func (c *Config) Room(name string) (Room, bool) {
 	return find(c.Rooms, func(r Room) bool { return r.Name == name })
 }
 
-// RoomByID finds a room by its Webex id, in whichever of its spellings.
+// RoomByID finds a room by its Webex id, in any of its spellings.
 func (c *Config) RoomByID(id string) (Room, bool) {
 	return find(c.Rooms, func(r Room) bool { return webexid.Same(r.ID, id) })
 }
@@ -51,9 +51,9 @@ func (c *Config) BotOf(room string) string {
 }
 
 // RoleOf is what a person with these addresses may do in a room, "" for nothing. Entries for
-// an address come before those for a domain: so one person can be given less than everybody
+// an address override those for a domain, so one person can be given less than everybody
 // else. Of several that apply in the room the highest counts. The empty room is a direct
-// chat: there only what is given everywhere applies.
+// chat: only entries without rooms apply there.
 func (c *Config) RoleOf(emails []string, room string) Role {
 	var byEmail, byDomain Role
 	for _, email := range emails {
@@ -108,7 +108,7 @@ func (c *Config) AddressOf(emails []string) string {
 
 func normalAddress(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// Allowed says whether the relay listens to somebody, and writes to them when
+// Allowed reports whether the relay listens to somebody, and writes to them when
 // Zabbix's {ALERT.SENDTO} says so: by allowed_domains, or without it by the
 // domains that people names, those of its addresses too.
 func (c *Config) Allowed(email string) bool {
@@ -131,7 +131,7 @@ func domainOf(p Person) string {
 	return afterAt(p.Email)
 }
 
-// afterAt is an address's domain; "" for what is no address.
+// afterAt is an address's domain; "" if it isn't an address.
 func afterAt(email string) string {
 	i := strings.LastIndexByte(email, '@')
 	if i <= 0 {
@@ -140,8 +140,8 @@ func afterAt(email string) string {
 	return email[i+1:]
 }
 
-// Redacted is the configuration in effect as YAML, defaults and all, secrets
-// hidden.
+// Redacted is the effective configuration as YAML, with defaults and without
+// secrets.
 func (c *Config) Redacted() string {
 	out, err := yaml.Marshal(c)
 	if err != nil {
@@ -150,7 +150,7 @@ func (c *Config) Redacted() string {
 	return string(out)
 }
 
-// Summary counts what a configuration holds: what `check` says of it.
+// Summary is what `check` prints about a valid configuration.
 type Summary struct {
 	Sources      []string      `json:"sources"`
 	Bots         []string      `json:"bots"`
@@ -159,7 +159,7 @@ type Summary struct {
 	DefaultRooms []string      `json:"default_rooms"`
 	People       int           `json:"people"`
 	Senders      []string      `json:"notify"`
-	Timing       []string      `json:"timing,omitempty"` // what is told later, or again, in words
+	Timing       []string      `json:"timing,omitempty"` // delays, reminders, escalations and quiet hours in words
 	Warnings     Faults        `json:"warnings"`
 }
 
@@ -169,7 +169,7 @@ type RoomSummary struct {
 	Bot  string `json:"bot"`
 }
 
-// Summary sums the configuration up.
+// Summary summarizes the configuration.
 func (c *Config) Summary() Summary {
 	s := Summary{
 		Sources: text.Names(c.Zabbix, func(s Source) string { return s.Name }), Bots: text.Names(c.Webex.Bots, func(b Bot) string { return b.Name }),

@@ -136,7 +136,7 @@ func setOf(pattern []rune) (set piece, length int, err error) {
 // String is the pattern as it was written.
 func (g Glob) String() string { return g.pattern }
 
-// Match says whether a name matches; lower is the name in lower case.
+// Match reports whether a name matches; lower is the name in lower case.
 func (g Glob) Match(lower string) bool {
 	switch g.kind {
 	case globEqual:
@@ -243,9 +243,9 @@ func ParseSpan(w When) (Span, error) {
 	return s, nil
 }
 
-// Contains says whether a moment lies in the span. It compares what clocks on
-// the wall show, so 08:00 is 08:00 on the days of a clock change too; a span that
-// crosses midnight belongs to the day it begins.
+// Contains reports whether a moment is in the span. It compares local wall-clock
+// time, so 08:00 is 08:00 on days of a clock change too. A span across midnight
+// belongs to the day on which it starts.
 func (s Span) Contains(now time.Time) bool {
 	local := now.In(s.zone)
 	minute, today := local.Hour()*60+local.Minute(), local.Weekday()
@@ -256,7 +256,7 @@ func (s Span) Contains(now time.Time) bool {
 	return s.days[today] && minute >= s.from || s.days[yesterday] && minute < s.to
 }
 
-// End is when the span ends that a moment lies in.
+// End is the end of the span that contains a moment.
 func (s Span) End(now time.Time) time.Time {
 	local := now.In(s.zone)
 	minute, day := local.Hour()*60+local.Minute(), local.Day()

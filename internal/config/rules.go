@@ -16,8 +16,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// inlineName marks an inlined struct in the validator's paths: its keys stand
-// one level higher in the file.
+// inlineName marks an inlined struct in the validator's paths: its keys are one
+// level higher in the file.
 const inlineName = "(inline)"
 
 var (
@@ -28,8 +28,8 @@ var (
 	envPattern    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// fieldRules knows the rules in the struct tags of config.go; those that the
-// library lacks are ours.
+// fieldRules validates the rules in config.go's struct tags; it adds those that
+// the library lacks.
 var fieldRules = sync.OnceValue(func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -59,7 +59,7 @@ var fieldRules = sync.OnceValue(func() *validator.Validate {
 		"most":        func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
 	} {
 		if err := v.RegisterValidation(tag, rule); err != nil {
-			panic(err) // a tag of ours that the library refuses: caught by any test
+			panic(err) // a tag that the library rejects: caught by any test
 		}
 	}
 	return v
@@ -88,7 +88,7 @@ func validURL(s string, path bool) bool {
 		return false
 	}
 	if path {
-		return u.User == nil && !strings.Contains(u.Path, "@") // credentials belong into secret files; one with a / ends up in the path
+		return u.User == nil && !strings.Contains(u.Path, "@") // credentials belong in secret files; one with a / ends up in the path
 	}
 	return u.Path == "" || u.Path == "/"
 }
@@ -102,7 +102,7 @@ func (l *loader) rules(cfg *Config) {
 	}
 	for _, e := range broken {
 		path := strings.ReplaceAll(strings.TrimPrefix(e.Namespace(), "Config."), inlineName+".", "")
-		if l.below(path) || inherited.MatchString(path) && !l.given(path) {
+		if l.faultedAround(path) || inherited.MatchString(path) && !l.given(path) {
 			continue // it couldn't be read, or the key that it is inherited from has the fault
 		}
 		what, hint := sentence(e, path)
@@ -110,7 +110,7 @@ func (l *loader) rules(cfg *Config) {
 	}
 }
 
-// sentence says in words what a field's rule wants.
+// sentence is a broken rule in words.
 func sentence(e validator.FieldError, path string) (what, hint string) {
 	value := fmt.Sprint(e.Value())
 	if e.Tag() == "required" || e.Kind() == reflect.Slice {
@@ -152,7 +152,7 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 	return parserFault(e.Tag(), value)
 }
 
-// parserFault is what a pattern's own parser says about it.
+// parserFault is the error of a pattern's own parser.
 func parserFault(tag, value string) (what, hint string) {
 	var err error
 	switch tag {
@@ -177,7 +177,7 @@ func parserFault(tag, value string) (what, hint string) {
 	return fmt.Sprintf("invalid value %q (rule %s)", value, tag), ""
 }
 
-// missingHints say how to give what is missing.
+// missingHints are the hints for missing keys.
 var missingHints = map[string]string{
 	"default_rooms": "rooms for problems that no route matches: default_rooms: [noc]",
 	"rooms":         "name at least one room",

@@ -25,15 +25,14 @@ type Secret struct {
 	file  string // its name; "" where it isn't from one
 }
 
-// NewSecret makes a secret that comes from nowhere in particular: for the demo
-// and for tests.
+// NewSecret makes a secret without file or variable, for the demo and for tests.
 func NewSecret(value string) Secret { return secretFrom(value, "program") }
 
 func secretFrom(value, from string) Secret { return Secret{value: &value, from: from} }
 
 const hidden = "[secret]"
 
-// Reveal is the value itself. Never log it, nor put it into an error.
+// Reveal is the value itself. Never log it or put it into an error.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -41,17 +40,17 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsSet says whether there is a value.
+// IsSet reports whether there is a value.
 func (s Secret) IsSet() bool { return s.Reveal() != "" }
 
-// From says where the value comes from: a file or an environment variable.
+// From is where the value comes from: a file or an environment variable.
 func (s Secret) From() string { return s.from }
 
-// FromFile says whether the value comes from a file, so that Reread may give another.
+// FromFile reports whether the value comes from a file, so that Reread may return another.
 func (s Secret) FromFile() bool { return s.file != "" }
 
-// Reread is the value as its file has it now. Errors name the file and never
-// what it holds. A secret that isn't from a file stays what it is.
+// Reread is the value that the file has now. Errors name the file, never its
+// content. A secret that isn't from a file doesn't change.
 func (s Secret) Reread() (string, error) {
 	if s.file == "" {
 		return s.Reveal(), nil
@@ -75,7 +74,7 @@ func because(hint string) string {
 }
 
 // oneSecret is the secret in a file, without the white space around it, or what
-// is wrong with the file. key is of the configuration's.
+// is wrong with the file. key is the configuration's key for the file.
 func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	value = strings.TrimSpace(strings.TrimPrefix(string(data), string(bom)))
 	switch {
@@ -89,7 +88,7 @@ func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	return value, "", ""
 }
 
-// maxSigning is how many characters Zabbix keeps of a parameter of a media type.
+// maxSigning is how many characters of a media type's parameter Zabbix stores.
 const maxSigning = 2048
 
 // macroPattern is what Zabbix resolves wherever it stands in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
@@ -121,7 +120,7 @@ const placeholder = "<secret of this source>"
 
 const bom = '\uFEFF' // editors on Windows begin a file with it
 
-// mayRead is what to do about a file that isn't readable; "" where it isn't about that.
+// mayRead is the hint for a file without read permission; "" for other errors.
 func mayRead(err error, name string) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return ""
@@ -146,13 +145,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the value from JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// secretRef is what the file says about one secret: where to read it.
+// secretRef is where the configuration says to read a secret.
 type secretRef struct {
 	files []place
 	envs  []place
 }
 
-// place is a value with the key that it stands at.
+// place is a value with its key.
 type place struct{ key, value string }
 
 // convention is the environment variable that a secret is read from when the
@@ -167,7 +166,7 @@ func convention(parts ...string) string {
 	}, name)
 }
 
-// secrets reads every secret that the configuration points to.
+// secrets reads every secret that the configuration refers to.
 func (l *loader) secrets(cfg *Config) {
 	for i := range cfg.Webex.Bots {
 		b := &cfg.Webex.Bots[i]
@@ -226,7 +225,7 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	if value := strings.TrimSpace(l.env(variable)); value != "" {
 		return []Secret{secretFrom(value, "environment variable "+variable)}
 	}
-	if required && !l.below(path) && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
+	if required && !l.faultedAround(path) && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
 		l.absent(path, "is missing", "use "+last(path)+"_file or "+last(path)+"_env, or set the environment variable "+variable)
 	}
 	return nil
@@ -262,8 +261,8 @@ func (l *loader) secretFile(file place) (Secret, bool) {
 	return found, true
 }
 
-// absent is something outside the configuration file that isn't there: a fault,
-// but for those who check a file on another machine.
+// absent reports something outside the configuration file that doesn't exist: a
+// fault, or a warning if the file is checked on another machine.
 func (l *loader) absent(key, what, hint string) {
 	if l.opts.Elsewhere {
 		l.warn(key, what, hint)
@@ -272,7 +271,7 @@ func (l *loader) absent(key, what, hint string) {
 	l.fault(key, what, hint)
 }
 
-// read reads a file that the configuration points to.
+// read reads a file that the configuration refers to.
 func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
 	data, mode, err := l.opts.ReadFile(name)
 	switch {

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// String is the span in words: "mon-fri 08:00-18:00 Europe/Berlin".
+// String writes the span: "mon-fri 08:00-18:00 Europe/Berlin".
 func (w When) String() string {
 	text := strings.Join(w.Days, ",")
 	if text == "" {
@@ -25,17 +25,17 @@ func (w When) String() string {
 	return text
 }
 
-// String is the quiet hours in words.
+// String describes the quiet hours.
 func (q Quiet) String() string {
 	spans := make([]string, 0, len(q.When))
 	for _, w := range q.When {
 		spans = append(spans, w.String())
 	}
-	return "quiet " + text.Or(spans) + ", below " + q.Below.String()
+	return "quiet hours below " + q.Below.String() + ": " + text.Or(spans)
 }
 
-// Timing is in words when the route tells later than at once, or again; "" where
-// it doesn't.
+// Timing describes when the route posts later than at once, or again; "" if it
+// doesn't.
 func (r Route) Timing() string {
 	var words []string
 	if r.Delay > 0 {
@@ -50,7 +50,7 @@ func (r Route) Timing() string {
 	return strings.Join(words, ", ")
 }
 
-// String is the step in words: "escalates after 15m to leads, mentioning all".
+// String describes the step: "escalates after 15m to leads, mentioning all".
 func (e Escalation) String() string {
 	text := "escalates after " + e.After.String()
 	if len(e.Rooms) > 0 {
@@ -68,7 +68,7 @@ type QuietHours struct {
 	below alert.Severity
 }
 
-// longestQuiet is how long quiet hours may last at a stretch.
+// longestQuiet is the longest time that quiet hours may last without a break.
 const longestQuiet = 7 * day
 
 // ParseQuiet compiles quiet hours; nil for none.
@@ -87,8 +87,8 @@ func ParseQuiet(q *Quiet) (QuietHours, error) {
 	return h, nil
 }
 
-// Until is when the room hears again of problems of a severity; zero where it
-// does at that moment. Spans that follow each other are one quiet time.
+// Until is when the room gets problems of a severity again; zero if it gets them
+// now. Adjacent spans count as one.
 func (h QuietHours) Until(s alert.Severity, now time.Time) time.Time {
 	if s >= h.below {
 		return time.Time{}
@@ -119,14 +119,14 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 	if err != nil {
 		return
 	}
-	// One of a week's hours must be loud.
+	// At least one hour of the week must not be quiet.
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if hours.Until(q.Below-1, at).Sub(at) > longestQuiet {
 		l.fault(path+".when", fmt.Sprintf("never ends: no problem below %s would ever be posted", q.Below), "leave out at least an hour of the week; a route can send less severe problems to another room")
 	}
 }
 
-// faultedBelow says whether a key, or one below it, has a fault already.
+// faultedBelow reports whether a key, or one that it contains, has a fault.
 func (l *loader) faultedBelow(path string) bool {
 	for key := range l.bad {
 		if key == path || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
@@ -159,8 +159,8 @@ func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
 	}
 }
 
-// checkMention checks somebody who is to be mentioned: what is no address would be
-// shown as text, and reach nobody.
+// checkMention checks whom a step mentions: anything but an address would be shown
+// as text and notify nobody.
 func (l *loader) checkMention(cfg *Config, path, who string) {
 	if l.faulted(path) || who == alert.MentionAll {
 		return

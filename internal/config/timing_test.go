@@ -26,7 +26,7 @@ func TestQuietHours(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
 	q := cfg.Rooms[0].Quiet
 	require.Equal(t, alert.Disaster, q.Below)
-	require.Equal(t, "quiet mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC, below disaster", q.String())
+	require.Equal(t, "quiet hours below disaster: mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC", q.String())
 	require.Nil(t, cfg.Rooms[1].Quiet)
 	hours, err := ParseQuiet(q)
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestTimingInWords(t *testing.T) {
 `)
 	require.Equal(t, []Escalation{{Duration(15 * time.Minute), []string{"noc"}, []string{"alice@example.com"}}, {Duration(time.Hour), nil, []string{"all"}}}, cfg.Routes[0].Escalate)
 	require.Equal(t, []string{
-		"room noc: quiet every day 22:00-07:00 UTC, below high",
+		"room noc: quiet hours below high: every day 22:00-07:00 UTC",
 		"route route 1: delay 5m, reminds every 1h, escalates after 15m to noc mentioning alice@example.com, escalates after 1h mentioning all",
 		"route plain: escalates after 1h30m to noc",
 	}, cfg.Summary().Timing)

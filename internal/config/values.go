@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// invalid is a value that can't be read, before it is known where it stands.
+// invalid is the fault of a value, before its key is known.
 type invalid struct{ what, hint string }
 
 func (e *invalid) Error() string {
@@ -23,15 +23,15 @@ func (e *invalid) Error() string {
 	return e.what + " (" + e.hint + ")"
 }
 
-// Duration is a Go duration that also knows days: "90s", "1h30m", "7d".
+// Duration is a Go duration that also has days: "90s", "1h30m", "7d".
 type Duration time.Duration
 
 const day = 24 * time.Hour
 
 var durationDays = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 
-// ParseDuration reads what configuration and commands write: a Go duration
-// with days in front ("7d", "1d12h", "90s"). It isn't negative.
+// ParseDuration reads a Go duration, with days in front if there are any ("7d",
+// "1d12h", "90s"). Negative durations are invalid.
 func ParseDuration(text string) (Duration, error) {
 	fault := &invalid{fmt.Sprintf("%q is not a duration", text), "a number with a unit: 500ms, 30s, 15m, 1h30m, 7d"}
 	rest := strings.TrimSpace(text)
@@ -56,7 +56,7 @@ func ParseDuration(text string) (Duration, error) {
 	return Duration(total + d), nil
 }
 
-// String writes the duration as configuration does: "7d", "1d12h", "1h30m".
+// String writes the duration as in the configuration: "7d", "1d12h", "1h30m".
 func (d Duration) String() string {
 	t := time.Duration(d)
 	if t < day {
@@ -84,7 +84,7 @@ func short(d time.Duration) string {
 // MarshalText writes what String does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Times is how often something must happen, 2 times at least; 0 is never, "off".
+// Times is how often something must happen, at least twice; 0 is never ("off").
 type Times int
 
 const maxTimes = 1000
@@ -107,7 +107,7 @@ func ParseTimes(text string) (Times, error) {
 	return Times(n), nil
 }
 
-// String writes it as configuration does.
+// String writes it as in the configuration.
 func (t Times) String() string {
 	if t == 0 {
 		return "off"
@@ -118,8 +118,8 @@ func (t Times) String() string {
 // MarshalText writes what String does.
 func (t Times) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// TimeZone is a time zone by its IANA name. After Load it is nil for a source that names
-// none, and for nothing else: a source's zone that was written down beats a derived one.
+// TimeZone is a time zone by its IANA name. In a Config that Parse returned it is nil only for a source
+// that sets none: a configured zone overrides the one derived from payloads.
 type TimeZone struct{ *time.Location }
 
 // ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".
@@ -140,7 +140,7 @@ func ParseTimeZone(name string) (TimeZone, error) {
 func (z TimeZone) MarshalText() ([]byte, error) { return []byte(z.Location.String()), nil }
 
 // ParseSeverityMatch reads severities: names or numbers, each with ">=", ">",
-// "<=" or "<" before it where a span is meant.
+// "<=" or "<" before it for a range.
 func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 	set := map[alert.Severity]bool{}
 	for _, text := range texts {
@@ -169,7 +169,7 @@ func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 	return SeverityMatch{Set: set}, nil
 }
 
-// unknownSeverity is the fault of a severity's name, with a suggestion.
+// unknownSeverity is the fault of an unknown severity, with a suggestion.
 func unknownSeverity(word, hint string) *invalid {
 	names := make([]string, 0, len(alert.Severities))
 	for _, s := range alert.Severities {
