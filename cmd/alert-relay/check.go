@@ -32,7 +32,7 @@ must be there, as for 'serve'.`,
 			switch {
 			case len(args) > 0 && g.config != "":
 				return fmt.Errorf("check takes one file, got %q and --config %q", args[0], g.config)
-			case len(args) == 0 && g.file() == "":
+			case len(args) == 0 && g.file() == "" || len(args) > 0 && args[0] == "": // an empty variable of a script, as a rule
 				return errors.New("check: missing FILE (or set " + envConfig + ")")
 			case len(args) == 0:
 				return nil

@@ -49,13 +49,28 @@ func complete(cmd *cobra.Command, flag string, how completion) {
 
 // rooms completes the names of configured rooms.
 func (g *globals) rooms(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if g.file() != "" && g.file() != "-" {
-		if cfg, err := config.Read(g.file(), config.Options{Env: os.Getenv, Elsewhere: true}); err == nil {
-			names = text.Names(cfg.Rooms, func(r config.Room) string { return r.Name + "\tbot " + r.Bot })
+	return text.Names(g.completed().Rooms, func(r config.Room) string { return r.Name + "\tbot " + r.Bot }), cobra.ShellCompDirectiveNoFileComp
+}
+
+// people completes the addresses that the configuration names.
+func (g *globals) people(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var emails []string
+	for _, p := range g.completed().People {
+		if p.Email != "" {
+			emails = append(emails, p.Email)
 		}
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return emails, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completed is the configuration for completion: empty if there is none, or it is faulty.
+func (g *globals) completed() *config.Config {
+	if g.file() != "" && g.file() != "-" {
+		if cfg, err := config.Read(g.file(), config.Options{Env: os.Getenv, Elsewhere: true}); err == nil {
+			return cfg
+		}
+	}
+	return &config.Config{}
 }
 
 // first completes only the first argument.

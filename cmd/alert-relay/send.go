@@ -35,7 +35,13 @@ relay's own host.`,
 		Example: `  alert-relay send noc "Backup of **db1** finished" --config config.yaml
   alert-relay send alice@example.com "Your run is done" --person --config config.yaml
   alert-relay send noc - --key backup-db1 --url https://relay.example.com --token-file token < report.md`,
-		Args: want("ROOM", "TEXT"), ValidArgsFunction: first(g.rooms),
+		Args: want("ROOM", "TEXT"),
+		ValidArgsFunction: first(func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if o.Person {
+				return g.people(cmd, args, word)
+			}
+			return g.rooms(cmd, args, word)
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.To, o.Markdown = args[0], args[1]
 			if o.Markdown == "-" {
