@@ -68,7 +68,7 @@ func TestSchemaAcceptsWhatIsValid(t *testing.T) {
 		"secrets":           strings.Replace(small, "{name: noc}", "{name: noc, token_env: OTHER}", 1),
 		"several secrets":   strings.Replace(small, "name: main,", "name: main, secret_env: [OTHER, ALERT_RELAY_ZABBIX_MAIN_SECRET],", 1),
 		"without a source":  strings.Replace(small, "zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n", "notify: [{name: a, token_env: OTHER, persons: true}]\n", 1),
-		"keys of no effect": small + "reconcile: {interval: 1m}\n",
+		"keys of no effect": small + "reconcile: {max_age: 2d}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("relay.yaml", []byte(text), Options{Env: env, Elsewhere: true})
