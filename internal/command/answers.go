@@ -283,7 +283,7 @@ func summary(w wide) string {
 
 // The answers to commands that couldn't be carried out as they were said.
 
-// addressed names the person whom an answer is for, behind its mark: the room doesn't see who pressed a
+// addressed puts the person's name behind the mark of an answer: the room doesn't see who pressed a
 // button. "" names nobody.
 func addressed(who, answer string) string {
 	mark, said, ok := strings.Cut(answer, " ")

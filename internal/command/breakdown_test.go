@@ -41,7 +41,7 @@ func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
 }
 
 // What a command does for each thing that may come in place of Zabbix's answer: only
-// a refusal of Zabbix's own ends it. Everything else delays it, the person is told so, and
+// a refusal of Zabbix's own ends it. Everything else delays it, the person gets a reply that says so, and
 // it is done exactly once when Zabbix is well again.
 func TestBreakdowns(t *testing.T) {
 	const (

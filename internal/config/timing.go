@@ -159,8 +159,8 @@ func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
 	}
 }
 
-// checkMention checks whom a step mentions: anything but an address would be shown
-// as text and notify nobody.
+// checkMention checks the mention of a step: anything but an address would be shown as text and
+// notify nobody.
 func (l *loader) checkMention(cfg *Config, path, who string) {
 	if l.faulted(path) || who == alert.MentionAll {
 		return

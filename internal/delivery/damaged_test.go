@@ -118,7 +118,7 @@ func TestADigestWithAProblemThatCannotBeRead(t *testing.T) {
 				require.NotContains(t, w.digestTexts("noc")[0], "=open")
 				require.Zero(t, w.store.pending())
 
-				// A room that refuses such a digest: the default room is told of all.
+				// If a room refuses such a digest, the default room gets all its problems.
 				w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
 				w.store.damage(append(broken, 40)...)
 				w.rain(40, 60, nil)

@@ -13,8 +13,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Reading what is behind, in case that a wake was lost, wakes nobody who waits and of whom there is
-// no news. It finds what nobody was woken for, in time.
+// A rescan, the net for lost wake-ups, doesn't wake a waiting task without news. It finds in time
+// what no wake-up announced.
 func TestARescanWakesOnlyForNews(t *testing.T) {
 	reads := func(w *world) *atomic.Int64 {
 		read := new(atomic.Int64)
@@ -66,7 +66,7 @@ func TestARescanWakesOnlyForNews(t *testing.T) {
 					}
 					w.pass(w.d.Rescan + time.Second)
 					if name == "it resolved" {
-						require.Empty(t, w.ops(), "it is over sooner than it may be told")
+						require.Empty(t, w.ops(), "it resolved before it was due")
 					} else {
 						require.NotEmpty(t, w.ops())
 					}

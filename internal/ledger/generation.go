@@ -35,7 +35,7 @@ func (b *batch) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 }
 
 // overtaken returns the earlier problem that an event is about, where was has its event id by now. If
-// the relay never heard of it, it is new, and no room is told of it.
+// the relay never heard of it, it is new, and it gets no post.
 func (b *batch) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
 	for n := was.Generation; n > 0; n-- {
 		if p := b.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {

@@ -1,39 +1,21 @@
 package relay
 
 import (
-	"log/slog"
-	"net"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/testlog"
 )
 
 // docs/operations.md names no metric and no label that a relay doesn't have from the start.
 func TestOperationsNamesMetricsThatAreThere(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
-	cfg, err := config.Parse("relay.yaml", []byte(`
-webex: {bots: [{name: relay, token_env: BOT}]}
-zabbix: [{name: main, url: "http://127.0.0.1:1", secret_env: SECRET}]
-rooms: [{name: noc, id: ROOM}]
-default_rooms: [noc]
-people: [{domain: example.com, role: viewer}]
-`), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
-	require.NoError(t, err)
-	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		return l
-	}
-	r, err := New(t.Context(), Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Public: listen(), Admin: listen()})
-	require.NoError(t, err)
+	r := idle(t, new(testlog.Lines))
 	defer func() { require.NoError(t, r.Close()) }()
 
 	families, err := r.Gatherer().Gather()

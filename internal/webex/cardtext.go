@@ -237,7 +237,7 @@ func splitLink(s string) (label, target, rest string, ok bool) {
 	return "", "", "", false
 }
 
-// mentioned is whom a mention names. Cards can't mention anybody.
+// mentioned is the name in a mention. Cards can't mention anybody.
 func mentioned(inside string) string {
 	if _, name, ok := strings.Cut(inside, "|"); ok {
 		return name
