@@ -246,3 +246,11 @@ type Observation struct {
 	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows closing by hand
 	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }
+
+// Event is the event that tells a problem what the API answered. received is when the relay learned it.
+func (o *Observation) Event(key Key, received time.Time) Event {
+	return Event{
+		Key: key, Kind: KindObservation, Origin: OriginTrigger, Observation: o,
+		At: o.At, SentAt: o.At, Opened: o.Opened, ReceivedAt: received, Exact: true,
+	}
+}

@@ -38,7 +38,7 @@ func (e *Executor) present(ctx context.Context, targets []target) (gone map[aler
 			case o.Gone:
 				gone[t.Key] = true
 			default:
-				event := alert.Event{Key: t.Key, Origin: alert.OriginTrigger, Kind: alert.KindObservation, Observation: &o, At: o.At, SentAt: o.At, Opened: o.Opened, ReceivedAt: time.Now(), Exact: true}
+				event := o.Event(t.Key, time.Now())
 				if t.Problem.Relation(event) != alert.Same {
 					continue
 				}

@@ -327,8 +327,7 @@ func own(e store.Entry) (d Decoded, err error) {
 	case env.EventID == "":
 		return d, errors.New("the relay's own entry names no event")
 	case e.Kind == store.EntryObservation && env.Observation != nil:
-		d.Event.Kind, d.Event.Observation = alert.KindObservation, env.Observation
-		d.Event.At, d.Event.SentAt, d.Event.Opened = env.Observation.At, env.Observation.At, env.Observation.Opened
+		d.Event = env.Observation.Event(d.Event.Key, e.ReceivedAt)
 	case e.Kind == store.EntryAction && env.Update != nil:
 		d.Event.Kind, d.Event.Update, d.Event.At, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
 	case e.Kind == store.EntryReroute && env.Room != "":
