@@ -176,6 +176,8 @@ func TestDirectAnswer(t *testing.T) {
 func TestButtons(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		synctest.Wait()
+		require.Len(t, w.changed, 1, "asked again at once")
 		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
@@ -183,7 +185,7 @@ func TestButtons(t *testing.T) {
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
 		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
 		require.Equal(t, "ROOT-main/4711@noc", w.notices[0].ParentID)
-		require.Len(t, w.changed, 4, "asked again at once, and after a while for the closing")
+		require.Len(t, w.changed, 5, "close finds the acknowledgement; then asked again at once, and after a while for the closing")
 	})
 }
 
