@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // Names that an Alertmanager is installed by: Debian's package, and its own archive.

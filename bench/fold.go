@@ -21,7 +21,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 )

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 )
 
 // warmUp is how long both are driven before they are measured.

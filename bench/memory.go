@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 )
 
 // memory measures what many stored problems cost: how long a start takes with them, what it

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // people speak in the room; each may give 30 commands at once.

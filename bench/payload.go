@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"nms-alert-relay/internal/receiver"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/testdata"
 	"nms-alert-relay/zabbix"
 )

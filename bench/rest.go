@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 )
 
 // starts is how often both are started: the median counts.

@@ -13,8 +13,8 @@ import (
 	"unicode"
 
 	"nms-alert-relay/internal/alert"
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 const (

@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // oneRoom is a configuration of one room; its arguments are the API, the room, storm and delivery. No API

@@ -22,7 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/testlog"
 )
 

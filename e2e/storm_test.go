@@ -15,8 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // A storm of 5,000 problems through the real relay, into a room that takes five

@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/render"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/text"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 var update = flag.Bool("update", false, "write what the program prints into the scripts")

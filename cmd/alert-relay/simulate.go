@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/simulator/demo"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 )
 
 func newSimulate() *cobra.Command {

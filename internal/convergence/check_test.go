@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )

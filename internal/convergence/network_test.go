@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 )
 
 // chance gives the same number in [0,1) for the same words: how long a call

@@ -9,7 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )

@@ -24,7 +24,7 @@ import (
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/simulator/memnet"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/webex"

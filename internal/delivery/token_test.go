@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/simulator/memnet"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/testlog"
 	"nms-alert-relay/internal/webex"
 )

@@ -22,7 +22,7 @@ import (
 
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/simulator/memnet"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/testlog"
 	"nms-alert-relay/internal/webex"
 )

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nms-alert-relay/internal/alert"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/zabbix"
 )
 

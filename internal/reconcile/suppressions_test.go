@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )

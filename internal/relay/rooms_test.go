@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/config"
-	webexsim "nms-alert-relay/internal/simulator/webex"
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/webex"
 )
 

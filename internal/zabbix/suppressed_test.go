@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // In every version the suppressed problems are listed, and no others.

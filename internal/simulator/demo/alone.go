@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // WebexOptions make a simulated Webex that runs alone.

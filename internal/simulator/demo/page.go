@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 //go:embed static

@@ -17,8 +17,8 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
-	webexsim "nms-alert-relay/internal/simulator/webex"
-	zabbixsim "nms-alert-relay/internal/simulator/zabbix"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // Pace is the pause between two acts of the story.

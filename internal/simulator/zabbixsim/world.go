@@ -1,8 +1,8 @@
-// Package zabbix plays a Zabbix: its JSON-RPC API in the forms of 6.0 to 8.0,
+// Package zabbixsim plays a Zabbix: its JSON-RPC API in the forms of 6.0 to 8.0,
 // and its webhook media type that tells the relay of problems, updates and
 // recoveries. What it answers is what the recorded fixtures show; where a version
 // has no recording it follows the published differences between versions.
-package zabbix
+package zabbixsim
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package zabbix
+package zabbixsim
 
 import (
 	"io"
