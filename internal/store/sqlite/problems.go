@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -18,17 +17,8 @@ import (
 func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	// What costs time and needs no turn is done before it is asked for.
 	rows := make([]problemRow, 0, len(f.Problems))
-	docs := documents.Get().(*[]byte)
-	defer func() {
-		if cap(*docs) <= keptDocuments {
-			documents.Put(docs)
-		}
-	}()
-	*docs = (*docs)[:0]
 	for i := range f.Problems {
-		var r problemRow
-		var err error
-		r, *docs, err = rowOf(&f.Problems[i], *docs)
+		r, err := rowOf(&f.Problems[i])
 		if err != nil {
 			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
 		}
@@ -110,11 +100,6 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[
 	return rooms, t.joined(rooms)
 }
 
-// documents are buffers for the documents of a fold; what one that is kept may hold.
-var documents = sync.Pool{New: func() any { return new([]byte) }}
-
-const keptDocuments = 4 << 20
-
 // problemRow is a problem as the table wants it.
 type problemRow struct {
 	*alert.Problem
@@ -122,12 +107,10 @@ type problemRow struct {
 	doc         []byte
 }
 
-// rowOf appends the problem's document to docs, and gives its row.
-func rowOf(p *alert.Problem, docs []byte) (problemRow, []byte, error) {
-	from := len(docs)
-	docs, err := p.AppendJSON(docs)
+func rowOf(p *alert.Problem) (problemRow, error) {
+	doc, err := json.Marshal(p)
 	if err != nil {
-		return problemRow{}, docs, err
+		return problemRow{}, err
 	}
 	names := make([]string, 0, 2*len(p.Hosts))
 	for _, h := range p.Hosts {
@@ -138,7 +121,7 @@ func rowOf(p *alert.Problem, docs []byte) (problemRow, []byte, error) {
 		}
 	}
 	hosts, err := json.Marshal(names)
-	return problemRow{p, strings.ToLower(p.Name), string(hosts), docs[from:]}, docs, err
+	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
 }
 
 const putProblem = `
@@ -159,11 +142,10 @@ func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	if err := rows.Scan(&key.Source, &key.EventID, &doc); err != nil {
 		return alert.Problem{}, err
 	}
-	p, err := alert.ParseProblem(doc)
-	if err != nil {
+	var p alert.Problem
+	if err := json.Unmarshal(doc, &p); err != nil {
 		return alert.Problem{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, key, err)
 	}
-	p.Key = key // which isn't a part of the document, as all of its texts are
 	return p, nil
 }
 
