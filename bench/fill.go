@@ -55,7 +55,7 @@ func recordedEvent(name string) (alert.Event, error) {
 func decoded(e store.Entry) (alert.Event, error) {
 	p, faults := zabbix.Parse(e.Payload)
 	if len(faults) > 0 {
-		return alert.Event{}, errors.New(faults[0].String())
+		return alert.Event{}, errors.New(faults[0].Error())
 	}
 	return p.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
 }

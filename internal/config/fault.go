@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/text"
 )
 
@@ -30,14 +31,7 @@ func (f Fault) String() string {
 	if f.Line > 0 {
 		text = fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
-	if f.Key != "" {
-		text += ": " + f.Key
-	}
-	text += ": " + f.What
-	if f.Hint != "" {
-		text += " (" + f.Hint + ")"
-	}
-	return text
+	return text + ": " + fault.Fault{Field: f.Key, What: f.What, Hint: f.Hint}.Error()
 }
 
 // Error is String.
@@ -49,8 +43,8 @@ type Faults []Fault
 // Error writes one fault per line.
 func (f Faults) Error() string {
 	lines := make([]string, 0, len(f))
-	for _, fault := range f {
-		lines = append(lines, fault.String())
+	for _, one := range f {
+		lines = append(lines, one.String())
 	}
 	return strings.Join(lines, "\n")
 }

@@ -120,7 +120,7 @@ func decode(e store.Entry) (ledger.Decoded, error) {
 	}
 	p, faults := zabbix.Parse(e.Payload)
 	if len(faults) > 0 {
-		return ledger.Decoded{}, errors.New(faults[0].String())
+		return ledger.Decoded{}, errors.New(faults[0].Error())
 	}
 	if p.Test {
 		return ledger.Decoded{Test: true, SendTo: p.Macro("alert.sendto")}, nil

@@ -12,33 +12,42 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"nms-alert-relay/internal/zabbix"
+	"nms-alert-relay/internal/fault"
 )
 
-// problem is the body of an answer that says no.
-type problem struct {
-	Error string `json:"error"`
-	Hint  string `json:"hint,omitempty"`
-	Time  int64  `json:"time,omitempty"` // the relay's clock, Unix seconds: for a signature that is too old or too new
-}
-
-// faults is the body of a 400.
-type faults struct {
-	Faults []zabbix.Fault `json:"faults"`
-}
-
-// refusal is an answer that ends a request before it was taken.
+// refusal is the answer to a request that the receiver doesn't accept.
 type refusal struct {
 	status     int
-	body       any // problem or faults
+	faults     fault.Faults // one, unless status is 400
+	time       int64        // the relay's clock in Unix seconds, if the answer has it
 	retryAfter time.Duration
-	cause      error  // for the log alone
-	reason     string // a fixed word for the log's limit: the error's text if it is fixed
+	cause      error  // for the log only
+	reason     string // a fixed word, by which log lines are limited
 	hangUp     bool   // the rest of the request isn't read
 }
 
-func refuse(status int, text, hint string) *refusal {
-	return &refusal{status: status, body: problem{Error: text, Hint: hint}, reason: text}
+// refuse makes a refusal with a fixed text.
+func refuse(status int, what, hint string) *refusal {
+	return &refusal{status: status, faults: fault.Faults{{What: what, Hint: hint}}, reason: what}
+}
+
+// invalid makes the refusal of a request with the given mistakes.
+func invalid(faults fault.Faults) *refusal {
+	return &refusal{status: http.StatusBadRequest, faults: faults, reason: "faults"}
+}
+
+// body is the JSON form: a 400 lists the faults, any other status has one error.
+func (r *refusal) body() any {
+	if r.status == http.StatusBadRequest {
+		return struct {
+			Faults fault.Faults `json:"faults"`
+		}{r.faults}
+	}
+	return struct {
+		Error string `json:"error"`
+		Hint  string `json:"hint,omitempty"`
+		Time  int64  `json:"time,omitempty"`
+	}{r.faults[0].What, r.faults[0].Hint, r.time}
 }
 
 // hangUp makes a refusal end the connection: the server would otherwise wait for a body that nobody wants.
@@ -57,7 +66,7 @@ func (r *refusal) answer(c *gin.Context) {
 	if r.hangUp {
 		c.Header("Connection", "close")
 	}
-	answer(c, r.status, r.body)
+	answer(c, r.status, r.body())
 }
 
 // answer writes a body as JSON.
@@ -107,14 +116,14 @@ func (r *Receiver) serve(e Endpoint, handle gin.HandlerFunc) gin.HandlerFunc {
 	requests := r.opts.Metrics.requests[e]
 	return func(c *gin.Context) {
 		defer func() {
-			if fault := recover(); fault != nil {
-				if fault == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity, as net/http does
-					panic(fault)
+			if cause := recover(); cause != nil {
+				if cause == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity, as net/http does
+					panic(cause)
 				}
 				r.opts.Metrics.panics.Inc()
-				r.refused.Log(slog.LevelError, "panic "+e.String(), "a request made the relay panic: please report this", "endpoint", e, "fault", fault, "stack", string(debug.Stack()))
+				r.refused.Log(slog.LevelError, "panic "+e.String(), "a request made the relay panic: please report this", "endpoint", e, "fault", cause, "stack", string(debug.Stack()))
 				if !c.Writer.Written() {
-					answer(c, http.StatusInternalServerError, problem{Error: "the relay failed to handle this: its log says more"})
+					refuse(http.StatusInternalServerError, "the relay failed to handle this: its log says more", "").answer(c)
 				}
 			}
 			status := c.Writer.Status()

@@ -134,11 +134,10 @@ func skewed(off int64, now time.Time) *refusal {
 	if off < 0 {
 		direction, off = "ahead of", -off
 	}
-	return &refusal{status: http.StatusUnauthorized, reason: "clock", body: problem{
-		Error: fmt.Sprintf("the signature's time is %d s %s the relay's", off, direction),
-		Hint:  fmt.Sprintf("at most %d s: set both clocks by NTP", int64(MaxSkew/time.Second)),
-		Time:  now.Unix(),
-	}}
+	r := refuse(http.StatusUnauthorized, fmt.Sprintf("the signature's time is %d s %s the relay's", off, direction),
+		fmt.Sprintf("at most %d s: set both clocks by NTP", int64(MaxSkew/time.Second)))
+	r.time, r.reason = now.Unix(), "clock"
+	return r
 }
 
 // authorise takes a bearer token.

@@ -122,7 +122,9 @@ func (b *budget) tooLarge(limit int64) *refusal {
 
 // busy asks to try again soon: Zabbix does after ten seconds by itself.
 func busy(text string) *refusal {
-	return &refusal{status: http.StatusTooManyRequests, body: problem{Error: text, Hint: "try again"}, retryAfter: 2 * time.Second, reason: text}
+	r := refuse(http.StatusTooManyRequests, text, "try again")
+	r.retryAfter = 2 * time.Second
+	return r
 }
 
 func (b *budget) broken(err error, limit int64) *refusal {

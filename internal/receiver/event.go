@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
@@ -36,12 +37,12 @@ func (r *Receiver) event(c *gin.Context) {
 		return
 	}
 	payload, found := zabbix.Parse(body)
-	source, fault := sourceOf(key, payload.Source)
-	if fault != nil {
-		found = append(found, *fault)
+	source, wrong := sourceOf(key, payload.Source)
+	if wrong != nil {
+		found = append(found, *wrong)
 	}
 	if len(found) > 0 {
-		r.refuseEvent(c, &refusal{status: http.StatusBadRequest, body: faults{found}, reason: "faults"}, source, payload.Kind())
+		r.refuseEvent(c, invalid(found), source, payload.Kind())
 		return
 	}
 	start := r.opts.Now()
@@ -64,16 +65,16 @@ func (r *Receiver) event(c *gin.Context) {
 // sourceOf finds the source of a payload: its secret's, or where the secret
 // serves several, the one that the payload names. It is the configuration's text: the name is in
 // every key, and keys are held for long.
-func sourceOf(k *key, named string) (string, *zabbix.Fault) {
+func sourceOf(k *key, named string) (string, *fault.Fault) {
 	i := slices.Index(k.owners, named)
 	switch {
 	case named == "" && len(k.owners) == 1:
 		return k.owners[0], nil
 	case named == "":
-		return "", &zabbix.Fault{Field: "source", What: "missing: the secret serves several sources",
+		return "", &fault.Fault{Field: "source", What: "missing: the secret serves several sources",
 			Hint: "the media type needs a parameter source, one of " + strings.Join(k.owners, ", ")}
 	case i < 0:
-		return "", &zabbix.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", text.Shorten(named, 40)),
+		return "", &fault.Fault{Field: "source", What: fmt.Sprintf("%q isn't a source of this secret", text.Shorten(named, 40)),
 			Hint: "want " + strings.Join(k.owners, ", ")}
 	}
 	return k.owners[i], nil
@@ -84,7 +85,9 @@ func unkept(err error) *refusal {
 	if errors.Is(err, store.ErrBusy) {
 		return busy("the store can't keep up")
 	}
-	return &refusal{status: http.StatusServiceUnavailable, body: problem{Error: "it can't be stored", Hint: "try again; the relay's log says more"}, retryAfter: 10 * time.Second, cause: err, reason: "store"}
+	r := refuse(http.StatusServiceUnavailable, "it can't be stored", "try again; the relay's log says more")
+	r.retryAfter, r.cause, r.reason = 10*time.Second, err, "store"
+	return r
 }
 
 // refuseEvent answers, counts and logs an event that isn't taken.
@@ -96,19 +99,10 @@ func (r *Receiver) refuseEvent(c *gin.Context, refused *refusal, source string, 
 
 // logRefusal logs a refusal, once a minute for each reason and whose it is: strangers can cause as many as they like.
 func (r *Receiver) logRefusal(c *gin.Context, text string, refused *refusal, owner string, ids ...any) {
-	ids = append(ids, "status", refused.status, "from", c.Request.RemoteAddr)
-	switch body := refused.body.(type) {
-	case problem:
-		ids = append(ids, "reason", body.Error)
-		if refused.cause != nil {
-			ids = append(ids, "error", refused.cause)
-		}
-	case faults:
-		reasons := make([]string, 0, len(body.Faults))
-		for _, f := range body.Faults[:min(len(body.Faults), 5)] {
-			reasons = append(reasons, f.String())
-		}
-		ids = append(ids, "reason", strings.Join(reasons, "; "))
+	ids = append(ids, "status", refused.status, "from", c.Request.RemoteAddr,
+		"reason", refused.faults[:min(len(refused.faults), 5)].Error())
+	if refused.cause != nil {
+		ids = append(ids, "error", refused.cause)
 	}
 	r.refused.Warn(text+" "+owner+" "+refused.reason, text, ids...)
 }

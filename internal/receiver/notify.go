@@ -14,9 +14,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-playground/validator/v10"
 
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // maxMessage is Webex's limit of text and markdown each, in bytes.
@@ -67,7 +67,7 @@ var notificationRules = sync.OnceValue(func() *validator.Validate {
 })
 
 // parseNotification reads a body and names everything that is wrong with it.
-func parseNotification(body []byte) (notification, []zabbix.Fault) {
+func parseNotification(body []byte) (notification, fault.Faults) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
 		what := "not a JSON object"
@@ -75,17 +75,17 @@ func parseNotification(body []byte) (notification, []zabbix.Fault) {
 		if errors.As(err, &syntax) {
 			what = "not JSON: " + syntax.Error()
 		}
-		return notification{}, []zabbix.Fault{{What: what, Hint: `{"room": "noc", "markdown": "**done**"}`}}
+		return notification{}, fault.Faults{{What: what, Hint: `{"room": "noc", "markdown": "**done**"}`}}
 	}
 	var n notification
-	var found []zabbix.Fault
+	var found fault.Faults
 	for _, name := range notificationFields {
 		raw, ok := fields[name]
 		if !ok || bytes.Equal(raw, []byte("null")) {
 			continue
 		}
 		if err := json.Unmarshal(raw, n.field(name)); err != nil {
-			found = append(found, zabbix.Fault{Field: name, What: "not a text"})
+			found = append(found, fault.Fault{Field: name, What: "not a text"})
 		}
 	}
 	var unknown []string
@@ -96,7 +96,7 @@ func parseNotification(body []byte) (notification, []zabbix.Fault) {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown[:min(len(unknown), maxUnknown)] {
-		found = append(found, zabbix.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
+		found = append(found, fault.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
 	}
 	if len(found) > 0 {
 		return n, found // what is wrong in form would only be told twice
@@ -108,14 +108,14 @@ func parseNotification(body []byte) (notification, []zabbix.Fault) {
 	return n, n.faults() // again, since it may have grown
 }
 
-func (n notification) faults() []zabbix.Fault {
+func (n notification) faults() fault.Faults {
 	var broken validator.ValidationErrors
 	if !errors.As(notificationRules().Struct(n), &broken) {
 		return nil
 	}
-	var found []zabbix.Fault
+	var found fault.Faults
 	for _, e := range broken {
-		f := zabbix.Fault{Field: strings.ToLower(e.Field())}
+		f := fault.Fault{Field: strings.ToLower(e.Field())}
 		switch e.Tag() {
 		case "required_without":
 			f.What, f.Hint = "missing", "room or person, and markdown or text"
@@ -174,7 +174,7 @@ func (s sender) may(n notification) *refusal {
 func (r *Receiver) notify(c *gin.Context) {
 	key, refused := r.tokens.authorise(c.Request.Header)
 	if refused != nil {
-		refused.body = problem{Error: refused.body.(problem).Error, Hint: "send Authorization: Bearer TOKEN"}
+		refused.faults[0].Hint = "send Authorization: Bearer TOKEN"
 		r.refuseNotice(c, hangUp(refused), "")
 		return
 	}
@@ -187,7 +187,7 @@ func (r *Receiver) notify(c *gin.Context) {
 	}
 	n, found := parseNotification(body)
 	if len(found) > 0 {
-		r.refuseNotice(c, &refusal{status: http.StatusBadRequest, body: faults{found}, reason: "faults"}, name)
+		r.refuseNotice(c, invalid(found), name)
 		return
 	}
 	if refused := from.may(n); refused != nil {

@@ -182,10 +182,10 @@ func (r *Receiver) routes() http.Handler {
 		e.Handle(method, "/", r.serve(EndpointOther, r.root))
 	}
 	e.NoRoute(r.serve(EndpointOther, func(c *gin.Context) {
-		answer(c, http.StatusNotFound, problem{Error: "no such path", Hint: "events go to POST /v1/zabbix/events, messages to POST /v1/notify"})
+		refuse(http.StatusNotFound, "no such path", "events go to POST /v1/zabbix/events, messages to POST /v1/notify").answer(c)
 	}))
 	e.NoMethod(r.serve(EndpointOther, func(c *gin.Context) {
-		answer(c, http.StatusMethodNotAllowed, problem{Error: "this path doesn't know method " + c.Request.Method, Hint: "it knows " + c.Writer.Header().Get("Allow")})
+		refuse(http.StatusMethodNotAllowed, "this path doesn't know method "+c.Request.Method, "it knows "+c.Writer.Header().Get("Allow")).answer(c)
 	}))
 	return e
 }

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/testdata"
 	"nms-alert-relay/internal/zabbix"
@@ -295,7 +296,7 @@ func pad(body string, size int) string {
 // Every fault of a payload is named at once.
 func TestEventFaultsAreAllNamed(t *testing.T) {
 	rec := newFixture(t).do(request{path: "/v1/zabbix/events", body: `{"EVENT.ID":"x","EVENT.NSEVERITY":"9","EVENT.VALUE":"7","source":"no"}`, header: bearer(secret)})
-	var got faults
+	var got struct{ Faults fault.Faults }
 	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &got))
 	var fields []string
 	for _, f := range got.Faults {

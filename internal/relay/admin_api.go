@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // adminStore is what operators see and mend of store.Store.
@@ -88,7 +88,7 @@ type refusal struct {
 	hint   string
 }
 
-func (r *refusal) Error() string { return zabbix.Fault{What: r.what, Hint: r.hint}.String() }
+func (r *refusal) Error() string { return fault.Fault{What: r.what, Hint: r.hint}.Error() }
 
 // handler serves the API below /v1/.
 func (a *adminAPI) handler() http.Handler {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -118,11 +117,7 @@ func (r *Relay) testNotices(router *route.Router, renderer *render.Renderer) fun
 func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 	payload, faults := zabbix.Parse(e.Payload)
 	if len(faults) > 0 {
-		var all []string
-		for _, f := range faults {
-			all = append(all, f.Field+": "+f.What)
-		}
-		return ledger.Decoded{}, fmt.Errorf("the payload can't be used: %s", strings.Join(all, "; "))
+		return ledger.Decoded{}, fmt.Errorf("the payload can't be used: %w", faults)
 	}
 	return r.decoded(e, payload)
 }

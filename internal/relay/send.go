@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/text"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // SendOptions say what to send, and to which relay.
@@ -148,19 +148,16 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 // reason is what an answer that says no gives as its reasons, for people.
 func reason(answer []byte) string {
 	var refused struct {
-		Error  string         `json:"error"`
-		Hint   string         `json:"hint"`
-		Faults []zabbix.Fault `json:"faults"`
+		Error  string       `json:"error"`
+		Hint   string       `json:"hint"`
+		Faults fault.Faults `json:"faults"`
 	}
 	if err := json.Unmarshal(answer, &refused); err != nil || refused.Error == "" && len(refused.Faults) == 0 {
 		return ": not an alert-relay's answer (is the address right?)"
 	}
-	var all []string
+	faults := refused.Faults
 	if refused.Error != "" {
-		all = append(all, zabbix.Fault{What: refused.Error, Hint: refused.Hint}.String())
+		faults = append(fault.Faults{{What: refused.Error, Hint: refused.Hint}}, faults...)
 	}
-	for _, f := range refused.Faults {
-		all = append(all, f.String())
-	}
-	return ": " + strings.Join(all, "; ")
+	return ": " + faults.Error()
 }

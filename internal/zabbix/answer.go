@@ -27,9 +27,8 @@ type envelope struct {
 	Error   json.RawMessage `json:"error"`
 }
 
-// fault is its error. Zabbix sends an integer and two strings; a gateway may
-// send anything.
-type fault struct {
+// rpcError is the error in an envelope. Zabbix sends an integer and two strings; a gateway may send anything.
+type rpcError struct {
 	Code    json.RawMessage `json:"code"`
 	Message json.RawMessage `json:"message"`
 	Data    json.RawMessage `json:"data"`
@@ -45,15 +44,15 @@ func (e envelope) ours() bool {
 	case e.Version != "" && e.Version != "2.0":
 		return false
 	case e.Error != nil && string(e.Error) != "null":
-		_, _, _, ok := e.fault()
+		_, _, _, ok := e.failure()
 		return ok && (named || e.Version == "2.0" && (id == "" || id == "null"))
 	default:
 		return (named || e.Version != "" && id == "") && e.Result != nil && string(e.Result) != "null"
 	}
 }
 
-func (e envelope) fault() (code int, message, data string, ok bool) {
-	var f fault
+func (e envelope) failure() (code int, message, data string, ok bool) {
+	var f rpcError
 	if json.Unmarshal(e.Error, &f) != nil || f.Code == nil {
 		return 0, "", "", false
 	}
@@ -107,7 +106,7 @@ func (c *Client) read(method string, resp *http.Response, answer []byte, token s
 			"url", c.display(), "method", method, "prints", glimpse(answer, token))
 	}
 	if e.Error != nil && string(e.Error) != "null" {
-		code, message, data, _ := e.fault()
+		code, message, data, _ := e.failure()
 		return newError(method, code, message, data)
 	}
 	if result == nil {

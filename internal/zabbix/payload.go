@@ -13,27 +13,9 @@ import (
 	"unsafe"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
 	untrusted "nms-alert-relay/internal/text"
 )
-
-// Fault is one thing that is wrong with a payload.
-type Fault struct {
-	Field string `json:"field"` // the macro, in lower case with dots: "event.id"; "" for the payload as a whole
-	What  string `json:"what"`
-	Hint  string `json:"hint,omitempty"`
-}
-
-// String is the fault in one line.
-func (f Fault) String() string {
-	s := f.What
-	if f.Field != "" {
-		s = f.Field + ": " + s
-	}
-	if f.Hint != "" {
-		s += " (" + f.Hint + ")"
-	}
-	return s
-}
 
 // Payload is what Parse read: one flat JSON object of macro values, without those that are
 // absent. It holds their texts alone, nothing of the body.
@@ -67,13 +49,13 @@ const parametersLimit = 65_535
 // The payload of the Test button has none but what is wrong with its form. Of a key that is
 // given in several ways the first that has a value counts. The body is the caller's again
 // afterwards.
-func Parse(body []byte) (Payload, []Fault) {
+func Parse(body []byte) (Payload, fault.Faults) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
 	// Read in place: a copy would cost as much memory as all else that an event takes here. Nothing
 	// writes to the body meanwhile, and settle leaves nothing behind that is a part of it.
 	text := unsafe.String(unsafe.SliceData(body), len(body))
 	p := Payload{macros: &macros{values: make([]string, 0, 8+len(text)/64)}}
-	var faults []Fault
+	var faults fault.Faults
 	if !flat(text, p.take) {
 		pairs, found := general(body)
 		if pairs == nil {
@@ -105,7 +87,7 @@ func (p *Payload) take(name, value string) {
 
 // general reads what flat doesn't: it finds what is wrong, and what can be used
 // in spite of it; nil where nothing can.
-func general(text []byte) ([]pair, []Fault) {
+func general(text []byte) ([]pair, fault.Faults) {
 	var value any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber() // an event id can be larger than what a float holds
@@ -114,22 +96,22 @@ func general(text []byte) ([]pair, []Fault) {
 		err = fmt.Errorf("something follows the object, at byte %d", dec.InputOffset())
 	}
 	if err != nil {
-		f := Fault{What: "not JSON: " + err.Error()}
+		f := fault.Fault{What: "not JSON: " + err.Error()}
 		if len(text) >= parametersLimit {
 			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in all: leave out those that hold item values or history", parametersLimit)
 		}
-		return nil, []Fault{f}
+		return nil, fault.Faults{f}
 	}
 	fields, ok := value.(map[string]any)
 	if !ok {
-		return nil, []Fault{{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}}
+		return nil, fault.Faults{{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}}
 	}
-	pairs, faults := make([]pair, 0, len(fields)), []Fault(nil)
+	pairs, faults := make([]pair, 0, len(fields)), fault.Faults(nil)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		text, ok := scalar(fields[name])
 		if !ok {
-			faults = append(faults, Fault{normaliseKey(name), "not a string, number or true/false",
-				"every value is a macro's text: put lists and objects in as text"})
+			faults = append(faults, fault.Fault{Field: normaliseKey(name), What: "not a string, number or true/false",
+				Hint: "every value is a macro's text: put lists and objects in as text"})
 			continue
 		}
 		pairs = append(pairs, pair{name, text})
@@ -195,27 +177,27 @@ var origins = map[string]alert.Origin{
 // maxEventID is the most digits of an event id: it is an unsigned 64-bit number.
 const maxEventID = 20
 
-func (p Payload) faults() (faults []Fault) {
+func (p Payload) faults() (faults fault.Faults) {
 	switch id := p.macros.get(mEventID); {
 	case id == "":
-		faults = append(faults, Fault{"event.id", "missing", "the media type needs a parameter EVENT.ID with the value {EVENT.ID}"})
+		faults = append(faults, fault.Fault{Field: "event.id", What: "missing", Hint: "the media type needs a parameter EVENT.ID with the value {EVENT.ID}"})
 	case !isEventID(id):
-		faults = append(faults, Fault{"event.id", fmt.Sprintf("%q is not an event id", shorten(id)), "want the number that {EVENT.ID} resolves to"})
+		faults = append(faults, fault.Fault{Field: "event.id", What: fmt.Sprintf("%q is not an event id", shorten(id)), Hint: "want the number that {EVENT.ID} resolves to"})
 	}
 	for _, of := range [...]macro{mEventNSeverity, mUpdateNSeverity} {
 		if v, ok := p.macros.look(of); ok && !isSeverity(v) {
-			faults = append(faults, Fault{macroNames[of], fmt.Sprintf("%q is not a severity", shorten(v)), "want 0 (not classified) to 5 (disaster)"})
+			faults = append(faults, fault.Fault{Field: macroNames[of], What: fmt.Sprintf("%q is not a severity", shorten(v)), Hint: "want 0 (not classified) to 5 (disaster)"})
 		}
 	}
 	if v, ok := p.macros.look(mEventSource); ok && origins[v] == "" {
-		faults = append(faults, Fault{"event.source", fmt.Sprintf("%q is not an event source", shorten(v)),
-			"want 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
+		faults = append(faults, fault.Fault{Field: "event.source", What: fmt.Sprintf("%q is not an event source", shorten(v)),
+			Hint: "want 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
 	}
 	if v, ok := p.macros.look(mEventValue); ok && v != "0" && v != "1" {
-		faults = append(faults, Fault{"event.value", fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), "want 1 or 0, as {EVENT.VALUE} is"})
+		faults = append(faults, fault.Fault{Field: "event.value", What: fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), Hint: "want 1 or 0, as {EVENT.VALUE} is"})
 	} else if p.Kind() == "" {
-		faults = append(faults, Fault{"event.value", "missing: it can't be told whether this is a problem or a recovery",
-			"the media type needs a parameter EVENT.VALUE with the value {EVENT.VALUE}"})
+		faults = append(faults, fault.Fault{Field: "event.value", What: "missing: it can't be told whether this is a problem or a recovery",
+			Hint: "the media type needs a parameter EVENT.VALUE with the value {EVENT.VALUE}"})
 	}
 	return faults
 }

@@ -84,7 +84,7 @@ func TestWhatCannotBeUsedIsRefused(t *testing.T) {
 			p, faults := Parse([]byte(tc.body))
 			require.Len(t, faults, 1)
 			require.Equal(t, tc.field, faults[0].Field)
-			require.Contains(t, faults[0].String(), tc.says)
+			require.Contains(t, faults[0].Error(), tc.says)
 			_, err := p.Event(DecodeOptions{})
 			require.Error(t, err)
 		})
