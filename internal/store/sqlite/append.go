@@ -35,8 +35,6 @@ type intake struct {
 
 	wake chan struct{}
 	done chan struct{} // closed when the committer has ended
-
-	row *hot // insertEntry
 }
 
 // request is one Append that waits.
@@ -184,27 +182,19 @@ func (q *intake) commit(batch []*request) error {
 // insert writes a batch into the journal.
 func (q *intake) insert(t *tx, batch []*request) error {
 	next := t.w.lastID
-	err := t.w.conn.Raw(func(conn any) (err error) {
-		if q.row == nil {
-			if q.row, err = t.w.prepareHot(conn, insertEntry); err != nil {
-				return err
-			}
+	for _, r := range batch {
+		payload := r.entry.Payload
+		if payload == nil {
+			payload = []byte{} // nil would be NULL
 		}
-		for _, r := range batch {
-			payload := r.entry.Payload
-			if payload == nil {
-				payload = []byte{} // nil would be NULL
-			}
-			next++
-			r.id = next
-			if err := q.row.exec(r.id, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload, r.how); err != nil {
-				return err
-			}
+		next++
+		r.id = next
+		if _, err := t.exec(insertEntry, r.id, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload, r.how); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
 	t.then = func() { t.w.lastID = next }
-	return err
+	return nil
 }
 
 const insertEntry = `INSERT INTO journal (id, source, kind, received_at, payload, packed) VALUES (?, ?, ?, ?, ?, ?)`

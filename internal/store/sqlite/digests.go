@@ -152,25 +152,16 @@ func (s *Store) SaveDigest(ctx context.Context, d store.Digest, shown []store.Sh
 
 // putShown writes what a digest's message shows of its posts.
 func (t *tx) putShown(d store.Digest, shown []store.Shown, now int64) error {
-	if len(shown) == 0 {
-		return nil
+	for _, p := range shown {
+		if _, err := t.exec(`
+			UPDATE posts SET delivered = ?1, shown = ?1, told_seq = max(told_seq, ?2), delivered_at = ?3,
+				dirty_since = CASE WHEN ?1 >= desired THEN 0 ELSE dirty_since END
+			WHERE event_id = ?4 AND source = ?5 AND room = ?6 AND digest = ?7`,
+			p.Revision, p.Seq, now, p.Key.EventID, p.Key.Source, d.Room, d.ID); err != nil {
+			return err
+		}
 	}
-	return t.w.conn.Raw(func(conn any) (err error) {
-		if t.w.shown == nil {
-			if t.w.shown, err = t.w.prepareHot(conn, `
-				UPDATE posts SET delivered = ?1, shown = ?1, told_seq = max(told_seq, ?2), delivered_at = ?3,
-					dirty_since = CASE WHEN ?1 >= desired THEN 0 ELSE dirty_since END
-				WHERE event_id = ?4 AND source = ?5 AND room = ?6 AND digest = ?7`); err != nil {
-				return err
-			}
-		}
-		for _, p := range shown {
-			if err := t.w.shown.exec(p.Revision, int64(p.Seq), now, p.Key.EventID, p.Key.Source, d.Room, d.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 // Digest implements store.Store.

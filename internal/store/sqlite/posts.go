@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -114,7 +113,7 @@ func (t *tx) joined(rooms map[string]*gathering) error {
 }
 
 // putPosts writes posts, into the digests that gather where they may be.
-func (f *foldInsert) putPosts(posts []store.Post, problems []problemRow, rooms map[string]*gathering) error {
+func (t *tx) putPosts(posts []store.Post, problems []problemRow, rooms map[string]*gathering) error {
 	of := map[alert.Key]*alert.Problem{}
 	for i := range problems {
 		if len(rooms) > 0 {
@@ -123,14 +122,14 @@ func (f *foldInsert) putPosts(posts []store.Post, problems []problemRow, rooms m
 	}
 	for i, p := range posts {
 		if g, problem := rooms[p.Room], of[p.Key]; g != nil && problem != nil && p.Severity < g.below && p.Gathers(*problem) {
-			if took, err := f.putGathered(p, g.id); err != nil {
+			if took, err := t.putGathered(p, g.id); err != nil {
 				return err
 			} else if took {
 				g.joined = append(g.joined, i)
 				continue
 			}
 		}
-		if err := f.putPost(p); err != nil {
+		if err := t.putPost(p); err != nil {
 			return err
 		}
 	}
@@ -147,34 +146,36 @@ func say(posts []store.Post, rooms map[string]*gathering) {
 }
 
 // ledgerArgs are the ledger's columns of a post, ?1 to ?17, with room for those that follow.
-func ledgerArgs(p store.Post) [33]driver.Value {
-	return [33]driver.Value{
+func ledgerArgs(p store.Post) [33]any {
+	return [33]any{
 		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
 		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince),
 	}
 }
 
 // putGathered is false where the post is there already.
-func (f *foldInsert) putGathered(p store.Post, digest int64) (bool, error) {
+func (t *tx) putGathered(p store.Post, digest int64) (bool, error) {
 	values := ledgerArgs(p)
 	values[17] = digest
-	n, err := f.gathered.change(values[:18]...)
+	n, err := t.exec(putGathered, values[:18]...)
 	return n > 0, err
 }
 
-func (f *foldInsert) putPost(p store.Post) error {
+func (t *tx) putPost(p store.Post) error {
 	if p.State == "" {
 		p.State = store.PostLive
 	}
 	values := ledgerArgs(p)
 	if p.Cursor == (store.Cursor{State: store.PostLive}) {
-		return f.newPost.exec(values[:17]...)
+		_, err := t.exec(putNewPost, values[:17]...)
+		return err
 	}
-	copy(values[17:], []driver.Value{
+	copy(values[17:], []any{
 		string(p.State), p.Delivered, p.Shown, int64(p.ToldSeq), p.RootID, p.RootHash, p.CardID, p.CardActions, int64(p.Edits), p.Digest, int64(p.Attempts),
 		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt),
 	})
-	return f.post.exec(values[:]...)
+	_, err := t.exec(putPost, values[:]...)
+	return err
 }
 
 const postsByKey = `SELECT ` + postColumns + fromKeys +

@@ -64,9 +64,6 @@ func (t *tx) move(moves []store.Move) error {
 	return nil
 }
 
-// foldInsert writes problems and posts.
-type foldInsert struct{ problem, newPost, gathered, post *hot }
-
 func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[string]*gathering, error) {
 	if len(problems)+len(posts) == 0 {
 		return nil, nil
@@ -75,26 +72,12 @@ func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[
 	if err != nil {
 		return nil, err
 	}
-	if err := t.w.conn.Raw(func(conn any) (err error) {
-		f := &t.w.fold
-		for _, p := range []struct {
-			to  **hot
-			sql string
-		}{{&f.problem, putProblem}, {&f.newPost, putNewPost}, {&f.gathered, putGathered}, {&f.post, putPost}} {
-			if *p.to != nil {
-				continue
-			}
-			if *p.to, err = t.w.prepareHot(conn, p.sql); err != nil {
-				return err
-			}
+	for _, p := range problems {
+		if err := t.putProblem(p, now); err != nil {
+			return nil, err
 		}
-		for _, p := range problems {
-			if err := f.putProblem(p, now); err != nil {
-				return err
-			}
-		}
-		return f.putPosts(posts, problems, rooms)
-	}); err != nil {
+	}
+	if err := t.putPosts(posts, problems, rooms); err != nil {
 		return nil, err
 	}
 	return rooms, t.joined(rooms)
@@ -131,9 +114,10 @@ const putProblem = `
 		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
 		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts, doc = excluded.doc`
 
-func (f *foldInsert) putProblem(p problemRow, now int64) error {
-	return f.problem.exec(p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
+func (t *tx) putProblem(p problemRow, now int64) error {
+	_, err := t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
 		micro(p.OpenedAt), now, p.name, p.hosts, p.doc)
+	return err
 }
 
 func scanProblem(rows *sql.Rows) (alert.Problem, error) {

@@ -26,9 +26,6 @@ type writer struct {
 	// half-way that it may not write.
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
-	fold                    foldInsert
-	shown                   *hot
-	hot                     []*hot // to be closed
 
 	// What the journal's next id is and how far it is folded; of whoever has the turn.
 	lastID, doneThrough int64
@@ -90,9 +87,6 @@ func (w *writer) finish() (err error) {
 		if st != nil {
 			err = errors.Join(err, st.Close())
 		}
-	}
-	for _, h := range w.hot {
-		err = errors.Join(err, h.st.Close())
 	}
 	return err
 }
