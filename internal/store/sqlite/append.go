@@ -170,13 +170,10 @@ func (q *intake) close() {
 
 // commit writes a batch in a transaction of its own. It has the writer's turn.
 func (q *intake) commit(batch []*request) error {
-	if err := cmp.Or(q.s.damage.refuses(), q.s.guard.before(q.s.rescue)); err != nil {
+	if err := cmp.Or(q.s.damage.refuses(), q.s.files.err()); err != nil {
 		return err
 	}
-	if err := q.w.transaction(func(t *tx) error { return q.insert(t, batch) }); err != nil {
-		return err
-	}
-	return q.s.guard.after(q.s.rescue)
+	return q.w.transaction(func(t *tx) error { return q.insert(t, batch) })
 }
 
 // insert writes a batch into the journal.

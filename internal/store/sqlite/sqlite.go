@@ -49,7 +49,7 @@ type Store struct {
 	writer *writer
 	intake *intake
 	check  *checkpointer
-	guard  *guard
+	files  *files
 	damage health
 
 	prepared sync.Map // text → *sql.Stmt of read
@@ -102,9 +102,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := lookForRescued(path, o.Log); err != nil {
-		return nil, err
-	}
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
@@ -124,7 +121,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
-	if s.guard, err = newGuard(path, o.Log); err != nil {
+	if s.files, err = watchFiles(path, o.Log); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	s.intake = newIntake(s.writer, s)
@@ -137,7 +134,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closed.Store(true)
 		s.intake.close()
-		s.err = errors.Join(s.guard.end(s.rescue), s.release())
+		s.err = s.release()
 	})
 	return s.err
 }
@@ -145,6 +142,9 @@ func (s *Store) Close() error {
 // release lets go of whatever is held, in the reverse order of Open.
 func (s *Store) release() error {
 	var errs []error
+	if s.files != nil {
+		s.files.close()
+	}
 	if s.check != nil {
 		errs = append(errs, s.check.close())
 	}
@@ -152,7 +152,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.read.Close())
 	}
 	if s.writer != nil {
-		errs = append(errs, s.writer.close(s.guard != nil && s.guard.look() != nil))
+		errs = append(errs, s.writer.close(s.files != nil && s.files.err() != nil))
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

@@ -38,8 +38,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if s.closed.Load() {
 		return store.Stats{}, store.ErrClosed
 	}
-	// Whoever watches the store is to notice also where nothing is written.
-	err := s.guard.after(s.rescue)
+	err := s.files.err()
 	var st store.Stats
 	if err == nil {
 		st, err = s.stats(ctx)

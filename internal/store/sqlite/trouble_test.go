@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -118,14 +117,6 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 			refused(t, s)
 			pragma(t, s, "query_only = 0")
 		}},
-		"the file is moved away and back": {10, func(t *testing.T, s *Store) {
-			require.NoError(t, os.Rename(s.path, s.path+".old"))
-			for range 8 {
-				refused(t, s)
-			}
-			s.guard.work.Wait()
-			require.NoError(t, os.Rename(s.path+".old", s.path))
-		}},
 		"the journal is damaged for a while": {80, func(t *testing.T, s *Store) {
 			s.damage.met(readJournal, damaged(t))
 			refused(t, s)
@@ -143,7 +134,6 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
-			s.guard.every = 0
 			var want []string
 			for i := range c.rounds {
 				c.trouble(t, s)

@@ -137,13 +137,10 @@ func (s *Store) inTurn(do func(t *tx) error) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
-	if err := s.guard.before(s.rescue); err != nil {
+	if err := s.files.err(); err != nil {
 		return err
 	}
-	if err := s.writer.transaction(do); err != nil {
-		return err
-	}
-	return s.guard.after(s.rescue)
+	return s.writer.transaction(do)
 }
 
 // background is for what isn't broken off.
