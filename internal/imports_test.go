@@ -43,8 +43,12 @@ var may = map[string][]string{
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/render"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/store", "internal/webex", "internal/webexid", "internal/command"},
-	"internal/reconcile":  {"internal/alert", "internal/store", "internal/zabbix"},
-	"internal/simulator":  {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config"},
+	"internal/admin":      {"internal/alert", "internal/config", "internal/fault", "internal/store"},
+	"internal/notify":     {"internal/config", "internal/fault"},
+	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
+		"internal/webexid", "internal/zabbix"},
+	"internal/reconcile": {"internal/alert", "internal/store", "internal/zabbix"},
+	"internal/simulator": {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config"},
 }
 
 // everywhere is what each package may import that imports any of ours.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
 )
 
@@ -33,29 +33,29 @@ func (a *adminFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.url, "admin", "", "`URL` of the relay's admin listener (or "+envAdmin+")")
 }
 
-func (a *adminFlags) client(cmd *cobra.Command) (relay.AdminClient, error) {
+func (a *adminFlags) client(cmd *cobra.Command) (admin.Client, error) {
 	return a.find(func() (*config.Config, error) { return a.elsewhere(cmd) })
 }
 
 // find finds the admin listener: by its address, or by the relay's configuration.
-func (a *adminFlags) find(read func() (*config.Config, error)) (relay.AdminClient, error) {
+func (a *adminFlags) find(read func() (*config.Config, error)) (admin.Client, error) {
 	address := cmp.Or(a.url, os.Getenv(envAdmin))
 	if err := webAddress("admin", address); err != nil {
-		return relay.AdminClient{}, err
+		return admin.Client{}, err
 	}
 	if address == "" {
 		if a.file() == "" {
-			return relay.AdminClient{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
+			return admin.Client{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
 		}
 		cfg, err := read()
 		if err != nil {
-			return relay.AdminClient{}, err
+			return admin.Client{}, err
 		}
-		if address, err = relay.AdminURL(cfg); err != nil {
-			return relay.AdminClient{}, failed(err)
+		if address, err = admin.URLOf(cfg); err != nil {
+			return admin.Client{}, failed(err)
 		}
 	}
-	return relay.AdminClient{URL: address}, nil
+	return admin.Client{URL: address}, nil
 }
 
 // whichRelay is the help's last paragraph.
@@ -79,14 +79,14 @@ func chosen(all *bool) cobra.PositionalArgs {
 
 // oneByOne does something to each id and prints those done. A failure of one
 // doesn't stop the others, unless the relay is unreachable.
-func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do func(ctx context.Context, c relay.Choice) (relay.Done, error)) error {
-	var all relay.Done
+func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do func(ctx context.Context, c admin.Choice) (admin.Done, error)) error {
+	var all admin.Done
 	var faults []error
 	for _, id := range ids {
-		one, err := do(cmd.Context(), relay.Choice{ID: id})
+		one, err := do(cmd.Context(), admin.Choice{ID: id})
 		if err != nil {
 			faults = append(faults, err)
-			if errors.Is(err, relay.ErrNoRelay) {
+			if errors.Is(err, admin.ErrNoRelay) {
 				break
 			}
 		}
@@ -101,7 +101,7 @@ func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do 
 }
 
 // allAtOnce prints what was done to all of them.
-func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, all relay.Done) error {
+func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, all admin.Done) error {
 	return a.print(cmd, all, func(w io.Writer) {
 		if n := len(all.IDs()); n == 0 && all.Left == 0 {
 			fmt.Fprintln(w, nothing)
@@ -148,7 +148,7 @@ func (t table) write(w io.Writer) {
 type listing struct {
 	short, example string
 	// ask gives the list as data and as a table.
-	ask func(ctx context.Context, client relay.AdminClient, limit int) (any, table, error)
+	ask func(ctx context.Context, client admin.Client, limit int) (any, table, error)
 }
 
 func newList(g *globals, l listing) *cobra.Command {

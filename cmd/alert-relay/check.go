@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/tryout"
 )
 
 func newCheck(g *globals) *cobra.Command {
@@ -57,7 +57,7 @@ must be there, as for 'serve'.`,
 			}{Faults: config.Faults{}}
 			cfg, err := readConfig(cmd, file, config.Options{Env: os.Getenv, Elsewhere: !strict && !secrets, Strict: strict})
 			if err == nil {
-				err = relay.CheckTemplates(cfg)
+				err = tryout.CheckTemplates(cfg)
 			}
 			var faults config.Faults
 			switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/text"
@@ -98,7 +98,7 @@ func payloads(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellC
 const sample = "sample:"
 
 // ids completes ids that a running relay lists, without those given already.
-func (a *adminFlags) ids(list func(ctx context.Context, client relay.AdminClient) []string) completion {
+func (a *adminFlags) ids(list func(ctx context.Context, client admin.Client) []string) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		client, err := a.find(func() (*config.Config, error) {
 			return config.Read(a.file(), config.Options{Env: os.Getenv, Elsewhere: true})
@@ -119,7 +119,7 @@ func (a *adminFlags) ids(list func(ctx context.Context, client relay.AdminClient
 // maxIDs bounds how many ids a shell offers.
 const maxIDs = 100
 
-func deadLetterIDs(ctx context.Context, client relay.AdminClient) (ids []string) {
+func deadLetterIDs(ctx context.Context, client admin.Client) (ids []string) {
 	list, err := client.DeadLetters(ctx, "", maxIDs)
 	if err != nil {
 		return nil
@@ -130,7 +130,7 @@ func deadLetterIDs(ctx context.Context, client relay.AdminClient) (ids []string)
 	return ids
 }
 
-func setAsideIDs(ctx context.Context, client relay.AdminClient) (ids []string) {
+func setAsideIDs(ctx context.Context, client admin.Client) (ids []string) {
 	list, err := client.SetAside(ctx, maxIDs)
 	if err != nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/admin"
 )
 
 func newDeadLetter(g *globals) *cobra.Command {
@@ -33,7 +33,7 @@ func newDeadLetterList(g *globals) *cobra.Command {
 		short: "List dead letters, newest first",
 		example: `  alert-relay deadletter list --config config.yaml
   alert-relay deadletter list --room noc --limit 0 --output json --admin http://127.0.0.1:9090`,
-		ask: func(ctx context.Context, client relay.AdminClient, limit int) (any, table, error) {
+		ask: func(ctx context.Context, client admin.Client, limit int) (any, table, error) {
 			list, err := client.DeadLetters(ctx, room, limit)
 			t := table{head: "ID\tAT\tROOM\tABOUT\tREASON", total: list.Total, nothing: noDeadLetters(room)}
 			for _, d := range list.DeadLetters {
@@ -77,7 +77,7 @@ was then. A message that Webex rejects again becomes a dead letter again.` + whi
 			if !all {
 				return a.oneByOne(cmd, args, "replayed", client.Replay)
 			}
-			done, err := client.Replay(cmd.Context(), relay.Choice{All: true, Room: room})
+			done, err := client.Replay(cmd.Context(), admin.Choice{All: true, Room: room})
 			if err != nil {
 				return failed(err)
 			}

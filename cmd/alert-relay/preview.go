@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/tryout"
 )
 
 func newPreview(g *globals) *cobra.Command {
@@ -36,7 +36,7 @@ input, or "sample:NAME" for a built-in problem ("sample:list" lists them).`,
 			if room != "" && cfg == nil {
 				return fmt.Errorf("--room %s requires a configuration (--config FILE or %s)", room, envConfig)
 			}
-			p, err := relay.NewPreview(relay.PreviewOptions{Config: cfg, Templates: templates, Room: room, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
+			p, err := tryout.Preview(tryout.Options{Config: cfg, Templates: templates, Room: room, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
 			if err != nil {
 				return failed(err)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tryout"
 )
 
 func newRooms(g *globals) *cobra.Command {
@@ -44,14 +44,14 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 				if err != nil {
 					return err
 				}
-				cfg = relay.JustBot(apiURL, token)
+				cfg = tryout.JustBot(apiURL, token)
 			} else {
 				var err error
 				if cfg, err = g.elsewhere(cmd); err != nil {
 					return err
 				}
 			}
-			rooms, err := relay.Rooms(cmd.Context(), cfg)
+			rooms, err := tryout.Rooms(cmd.Context(), cfg)
 			if len(rooms) == 0 && err != nil {
 				return failed(err)
 			}
@@ -60,7 +60,7 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 			}
 			missing := 0
 			for _, r := range rooms {
-				if r.State == relay.RoomMissing {
+				if r.State == tryout.RoomMissing {
 					missing++
 				}
 			}
@@ -73,12 +73,12 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a bot's token, instead of --config")
-	cmd.Flags().StringVar(&apiURL, "api-url", relay.WebexAPI, "`URL` of the Webex API, with --token-file")
+	cmd.Flags().StringVar(&apiURL, "api-url", tryout.WebexAPI, "`URL` of the Webex API, with --token-file")
 	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	return cmd
 }
 
-func writeRooms(w io.Writer, rooms []relay.ListedRoom) {
+func writeRooms(w io.Writer, rooms []tryout.ListedRoom) {
 	if len(rooms) == 0 {
 		fmt.Fprintln(w, "no rooms: add the bot to a space, as you would a person")
 		return

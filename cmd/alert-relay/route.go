@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tryout"
 )
 
 func newRoute(g *globals) *cobra.Command {
@@ -32,7 +32,7 @@ sample:list" lists them).`,
 			if err != nil {
 				return err
 			}
-			e, err := relay.ExplainRoute(relay.PreviewOptions{Config: cfg, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
+			e, err := tryout.ExplainRoute(tryout.Options{Config: cfg, Now: at, Payloads: args, Stdin: cmd.InOrStdin()})
 			if err != nil {
 				return failed(err)
 			}

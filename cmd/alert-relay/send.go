@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/notify"
 )
 
 // The environment variables that send takes its defaults from.
@@ -20,7 +20,7 @@ const (
 )
 
 func newSend(g *globals) *cobra.Command {
-	var o relay.SendOptions
+	var o notify.Options
 	var tokenFile string
 	cmd := &cobra.Command{
 		Use:   "send ROOM TEXT",
@@ -76,7 +76,7 @@ relay's own host.`,
 					return failed(err)
 				}
 			}
-			id, err := relay.Send(cmd.Context(), o)
+			id, err := notify.Send(cmd.Context(), o)
 			if err != nil {
 				return failed(err)
 			}
@@ -95,7 +95,7 @@ relay's own host.`,
 }
 
 // missing lists the flags that would say which relay to use.
-func missing(o relay.SendOptions) []string {
+func missing(o notify.Options) []string {
 	var list []string
 	if o.URL == "" {
 		list = append(list, "--url (or "+envURL+")")

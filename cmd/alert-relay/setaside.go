@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/admin"
 )
 
 func newSetAside(g *globals) *cobra.Command {
@@ -31,7 +31,7 @@ func newSetAsideList(g *globals) *cobra.Command {
 	return newList(g, listing{
 		short:   "List events that are set aside, newest first",
 		example: `  alert-relay setaside list --config config.yaml`,
-		ask: func(ctx context.Context, client relay.AdminClient, limit int) (any, table, error) {
+		ask: func(ctx context.Context, client admin.Client, limit int) (any, table, error) {
 			list, err := client.SetAside(ctx, limit)
 			t := table{head: "ID\tRECEIVED\tSOURCE\tKIND\tBYTES\tREASON", total: list.Total, nothing: nothingAside}
 			for _, e := range list.Entries {
@@ -83,7 +83,7 @@ func newSetAsideRetry(g *globals) *cobra.Command {
 			if !all {
 				return a.oneByOne(cmd, args, "retried", client.Retry)
 			}
-			done, err := client.Retry(cmd.Context(), relay.Choice{All: true})
+			done, err := client.Retry(cmd.Context(), admin.Choice{All: true})
 			if err != nil {
 				return failed(err)
 			}

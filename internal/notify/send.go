@@ -1,4 +1,5 @@
-package relay
+// Package notify is the client of a running relay's notify API.
+package notify
 
 import (
 	"bytes"
@@ -7,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,8 +19,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// SendOptions say what to send, and to which relay.
-type SendOptions struct {
+// Options say what to send, and to which relay.
+type Options struct {
 	URL      string // of the relay's public listener
 	Token    string // of a notify sender
 	To       string // a configured room, or an e-mail address
@@ -31,7 +31,7 @@ type SendOptions struct {
 
 // FromConfig fills in what o leaves out: as the address the relay on this
 // machine, as the token that of the first sender that may write there.
-func (o SendOptions) FromConfig(cfg *config.Config) (SendOptions, error) {
+func (o Options) FromConfig(cfg *config.Config) (Options, error) {
 	var err error
 	if o.Token == "" {
 		if o.Token, err = o.tokenIn(cfg); err != nil {
@@ -44,7 +44,7 @@ func (o SendOptions) FromConfig(cfg *config.Config) (SendOptions, error) {
 	return o, err
 }
 
-func (o SendOptions) tokenIn(cfg *config.Config) (string, error) {
+func (o Options) tokenIn(cfg *config.Config) (string, error) {
 	absent := ""
 	for i, n := range cfg.Notify {
 		switch {
@@ -52,7 +52,7 @@ func (o SendOptions) tokenIn(cfg *config.Config) (string, error) {
 		case n.Token.IsSet():
 			return n.Token.Reveal(), nil
 		default:
-			absent = fmt.Sprintf("missing token of notify sender %q%s", n.Name, whyAbsent(cfg, fmt.Sprintf("notify[%d].token", i)))
+			absent = fmt.Sprintf("missing token of notify sender %q%s", n.Name, cfg.WhyMissing(fmt.Sprintf("notify[%d].token", i)))
 		}
 	}
 	if absent != "" {
@@ -73,30 +73,14 @@ func localURL(cfg *config.Config) (string, error) {
 	if cfg.Server.TLS.CertFile != "" {
 		return "", errors.New("server.tls is set: use --url with the relay's address, so that its certificate can be verified")
 	}
-	return localAddress("server.listen", cfg.Server.Listen, "--url")
-}
-
-// localAddress is where a listener is reached from its own machine; flag is what
-// names it otherwise.
-func localAddress(key, address, flag string) (string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	if port == "0" {
-		return "", fmt.Errorf("%s is %s, any free port: use %s with the relay's address (its log has it)", key, address, flag)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	return config.LocalURL("server.listen", cfg.Server.Listen, "--url")
 }
 
 // sendTime is how long a relay may take to say that it has a message.
 const sendTime = 30 * time.Second
 
 // Send hands a message to a running relay's notify API and gives the notice's id.
-func Send(ctx context.Context, o SendOptions) (string, error) {
+func Send(ctx context.Context, o Options) (string, error) {
 	body := map[string]string{"room": o.To, "markdown": o.Markdown, "key": o.Key}
 	if o.Person {
 		delete(body, "room")
@@ -134,7 +118,7 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		return "", fmt.Errorf("cannot read the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, reason(answer))
+		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, fault.Reason(answer))
 	}
 	var taken struct {
 		ID json.RawMessage `json:"id"`
@@ -143,21 +127,4 @@ func Send(ctx context.Context, o SendOptions) (string, error) {
 		return "", fmt.Errorf("%s answered 202 without an id: not an alert-relay", text.RedactURL(base))
 	}
 	return strings.Trim(string(taken.ID), `"`), nil
-}
-
-// reason is what an answer that says no gives as its reasons, for people.
-func reason(answer []byte) string {
-	var refused struct {
-		Error  string       `json:"error"`
-		Hint   string       `json:"hint"`
-		Faults fault.Faults `json:"faults"`
-	}
-	if err := json.Unmarshal(answer, &refused); err != nil || refused.Error == "" && len(refused.Faults) == 0 {
-		return ": not an alert-relay's answer (is the address right?)"
-	}
-	faults := refused.Faults
-	if refused.Error != "" {
-		faults = append(fault.Faults{{What: refused.Error, Hint: refused.Hint}}, faults...)
-	}
-	return ": " + faults.Error()
 }

@@ -1,4 +1,4 @@
-package relay
+package admin
 
 import (
 	"context"
@@ -23,9 +23,9 @@ import (
 
 var t0 = time.Date(2026, 11, 24, 13, 51, 52, 0, time.UTC)
 
-// world is an adminAPI over a real store, with who is woken and what is logged.
+// world is an API over a real store, with who is woken and what is logged.
 type world struct {
-	*adminAPI
+	*API
 	store    *sqlite.Store
 	registry *prometheus.Registry
 	rescans  int
@@ -38,9 +38,9 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	w := &world{store: s, registry: prometheus.NewRegistry()}
-	w.adminAPI = &adminAPI{
-		store: s, rescan: func() { w.rescans++ }, wake: func() { w.wakes++ },
-		log: w.logged.Logger(), metrics: NewMetrics(w.registry), now: func() time.Time { return t0 },
+	w.API = &API{
+		Store: s, Rescan: func() { w.rescans++ }, Wake: func() { w.wakes++ },
+		Log: w.logged.Logger(), Metrics: NewMetrics(w.registry), Now: func() time.Time { return t0 },
 	}
 	return w
 }
@@ -85,7 +85,7 @@ func (w *world) do(t *testing.T, method, path, body string, change func(*http.Re
 		change(r)
 	}
 	rec := httptest.NewRecorder()
-	w.handler().ServeHTTP(rec, r)
+	w.Handler().ServeHTTP(rec, r)
 	return rec.Code, rec.Body.String()
 }
 
@@ -223,7 +223,7 @@ func TestReplay(t *testing.T) {
 	pending, err := w.store.PendingPosts(t.Context(), nil, time.Time{})
 	require.NoError(t, err)
 	require.Len(t, pending, 1)
-	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("post")))
+	require.Equal(t, 1.0, testutil.ToFloat64(w.Metrics.Replayed.WithLabelValues("post")))
 	require.Contains(t, w.logged.String(), `msg="dead letter replayed" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
@@ -239,8 +239,8 @@ func TestReplayAll(t *testing.T) {
 	require.JSONEq(t, `{"replayed": ["post:main/1@db"]}`, body)
 	_, body = w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
 	require.JSONEq(t, `{"replayed": ["post:main/2@noc", "post:main/1@noc", "notice:1"]}`, body)
-	require.Equal(t, 3.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("post")))
-	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Replayed.WithLabelValues("notice")))
+	require.Equal(t, 3.0, testutil.ToFloat64(w.Metrics.Replayed.WithLabelValues("post")))
+	require.Equal(t, 1.0, testutil.ToFloat64(w.Metrics.Replayed.WithLabelValues("notice")))
 	status, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{}`, body)
@@ -253,7 +253,7 @@ func TestReplayAllStopsInTime(t *testing.T) {
 		w.deadPost(t, id, "noc", t0)
 	}
 	now := t0
-	w.now = func() time.Time { now = now.Add(allTime / 2); return now }
+	w.Now = func() time.Time { now = now.Add(allTime / 2); return now }
 	_, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
 	done := read[Done](t, body)
 	require.Len(t, done.Replayed, 1)
@@ -275,7 +275,7 @@ func TestDrop(t *testing.T) {
 	problems, err := w.store.Problems(t.Context(), []alert.Key{key})
 	require.NoError(t, err)
 	require.Contains(t, problems, key)
-	require.Equal(t, 1.0, testutil.ToFloat64(w.metrics.Dropped.WithLabelValues("post")))
+	require.Equal(t, 1.0, testutil.ToFloat64(w.Metrics.Dropped.WithLabelValues("post")))
 	require.Contains(t, w.logged.String(), `msg="dead letter dropped" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
@@ -305,7 +305,7 @@ func TestSetAside(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="journal entry retried" entry=2 by=127.0.0.1:5555`)
 	_, body = w.do(t, "POST", "/v1/setaside/retry", `{"all": true}`, nil)
 	require.JSONEq(t, `{"retried": ["1", "3"]}`, body)
-	require.Equal(t, 3.0, testutil.ToFloat64(w.metrics.Retried))
+	require.Equal(t, 3.0, testutil.ToFloat64(w.Metrics.Retried))
 	entries, err := w.store.PendingEntries(t.Context(), 10)
 	require.NoError(t, err)
 	require.Len(t, entries, 3)
@@ -314,7 +314,7 @@ func TestSetAside(t *testing.T) {
 }
 
 // brokenStore can't be read.
-type brokenStore struct{ adminStore }
+type brokenStore struct{ Store }
 
 func (brokenStore) DeadLetters(context.Context) ([]store.DeadLetter, error) {
 	return nil, errors.New("disk I/O error at /var/lib/alert-relay/relay.db")
@@ -323,7 +323,7 @@ func (brokenStore) DeadLetters(context.Context) ([]store.DeadLetter, error) {
 // A fault of the store is 503, and its details are in the log alone.
 func TestAdminBesideABrokenStore(t *testing.T) {
 	w := newWorld(t)
-	w.adminAPI.store = brokenStore{w.store}
+	w.API.Store = brokenStore{w.store}
 	for _, c := range [][2]string{{"GET", "/v1/deadletters"}, {"POST", "/v1/deadletters/replay"}} {
 		status, body := w.do(t, c[0], c[1], `{"all": true}`, nil)
 		require.Equal(t, 503, status)
@@ -334,12 +334,12 @@ func TestAdminBesideABrokenStore(t *testing.T) {
 }
 
 // The client tells the relay's words, and tells a relay from what is none.
-func TestAdminClient(t *testing.T) {
+func TestClient(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
-	server := httptest.NewServer(w.handler())
+	server := httptest.NewServer(w.Handler())
 	defer server.Close()
-	client := AdminClient{URL: server.URL + "/"}
+	client := Client{URL: server.URL + "/"}
 	list, err := client.DeadLetters(t.Context(), "noc", 0)
 	require.NoError(t, err)
 	require.Len(t, list.DeadLetters, 1)
@@ -353,10 +353,10 @@ func TestAdminClient(t *testing.T) {
 
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
-	_, err = AdminClient{URL: other.URL}.Drop(t.Context(), Choice{ID: "notice:9"})
+	_, err = Client{URL: other.URL}.Drop(t.Context(), Choice{ID: "notice:9"})
 	require.ErrorContains(t, err, "answered 404 Not Found: not an alert-relay's answer (is the address right?)")
 	other.Close()
-	_, err = AdminClient{URL: other.URL}.SetAside(t.Context(), 1)
+	_, err = Client{URL: other.URL}.SetAside(t.Context(), 1)
 	require.ErrorIs(t, err, ErrNoRelay)
 }
 

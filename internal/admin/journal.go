@@ -1,4 +1,4 @@
-package relay
+package admin
 
 import (
 	"context"
@@ -36,16 +36,16 @@ func listEntry(e store.Entry) SetAsideEntry {
 	}
 }
 
-func (a *adminAPI) setAside(r *http.Request) (any, error) {
+func (a *API) setAside(r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
 	}
-	stats, err := a.store.Stats(r.Context())
+	stats, err := a.Store.Stats(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	entries, err := a.store.SetAsideEntries(r.Context(), limit)
+	entries, err := a.Store.SetAsideEntries(r.Context(), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (a *adminAPI) setAside(r *http.Request) (any, error) {
 	return list, nil
 }
 
-func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
+func (a *API) setAsideEntry(r *http.Request) (any, error) {
 	e, found, err := a.entry(r)
 	if err == nil && (!found || e.SetAside == "") {
 		err = unknownEntry(r.PathValue("id"), store.ErrNotFound)
@@ -65,7 +65,7 @@ func (a *adminAPI) setAsideEntry(r *http.Request) (any, error) {
 }
 
 // journalEntry is an event as it came, whether it was applied or not: for previews and bug reports.
-func (a *adminAPI) journalEntry(r *http.Request) (any, error) {
+func (a *API) journalEntry(r *http.Request) (any, error) {
 	e, found, err := a.entry(r)
 	if err == nil && (!found || e.Kind != store.EntryEvent) {
 		err = &refusal{http.StatusNotFound, fmt.Sprintf("unknown journal entry %q", r.PathValue("id")),
@@ -81,43 +81,43 @@ func withPayload(e store.Entry) SetAsideEntry {
 }
 
 // entry reads the journal entry that a request names.
-func (a *adminAPI) entry(r *http.Request) (e store.Entry, found bool, err error) {
+func (a *API) entry(r *http.Request) (e store.Entry, found bool, err error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id <= 0 {
 		return e, false, nil
 	}
-	entries, err := a.store.Entries(r.Context(), id-1, 1)
+	entries, err := a.Store.Entries(r.Context(), id-1, 1)
 	if err != nil || len(entries) == 0 || entries[0].ID != id {
 		return e, false, err
 	}
 	return entries[0], true, nil
 }
 
-func (a *adminAPI) retry(r *http.Request, c Choice) (Done, error) {
+func (a *API) retry(r *http.Request, c Choice) (Done, error) {
 	if c.Room != "" {
 		return Done{}, &refusal{http.StatusBadRequest, "events that are set aside have no room", "use all without room"}
 	}
-	defer a.wake()
+	defer a.Wake()
 	one := func(ctx context.Context, text string) error {
 		id, err := entryID(text)
 		if err != nil {
 			return err
 		}
-		if err := a.store.RetryEntry(ctx, id); err != nil {
+		if err := a.Store.RetryEntry(ctx, id); err != nil {
 			return err
 		}
-		a.metrics.Retried.Inc()
-		a.log.Info("journal entry retried", "entry", id, "by", r.RemoteAddr)
+		a.Metrics.Retried.Inc()
+		a.Log.Info("journal entry retried", "entry", id, "by", r.RemoteAddr)
 		return nil
 	}
 	if c.ID != "" {
 		return Done{Retried: []string{c.ID}}, unknownEntry(c.ID, one(r.Context(), c.ID))
 	}
-	stats, err := a.store.Stats(r.Context())
+	stats, err := a.Store.Stats(r.Context())
 	if err != nil {
 		return Done{}, err
 	}
-	entries, err := a.store.SetAsideEntries(r.Context(), retryLimit)
+	entries, err := a.Store.SetAsideEntries(r.Context(), retryLimit)
 	if err != nil {
 		return Done{}, err
 	}

@@ -1,4 +1,4 @@
-package relay
+package tryout
 
 import (
 	"io/fs"
@@ -47,11 +47,11 @@ people: [{domain: example.com, role: viewer}]
 func TestPreviewSamples(t *testing.T) {
 	cfg := previewConfig(t)
 	for name := range render.Samples() {
-		p, err := NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{"sample:" + name}})
+		p, err := Preview(Options{Now: previewNow, Payloads: []string{"sample:" + name}})
 		require.NoError(t, err, name)
 		require.NotEmpty(t, p.Root, name)
 		require.Equal(t, p.Buttons != "", p.Card != nil, "%s: a card is there where there are buttons", name)
-		e, err := ExplainRoute(PreviewOptions{Config: cfg, Now: previewNow, Payloads: []string{"sample:" + name}})
+		e, err := ExplainRoute(Options{Config: cfg, Now: previewNow, Payloads: []string{"sample:" + name}})
 		require.NoError(t, err, name)
 		require.NotEmpty(t, e.Rooms, name)
 	}
@@ -61,7 +61,7 @@ func TestPreviewSamples(t *testing.T) {
 // stands in the message and in its thread.
 func TestPreviewOfRecordedPayloads(t *testing.T) {
 	problem := recorded(t, "problem-severity-4.json")
-	p, err := NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{problem}})
+	p, err := Preview(Options{Now: previewNow, Payloads: []string{problem}})
 	require.NoError(t, err)
 	require.Equal(t, "open", p.State)
 	require.Contains(t, p.Root, "High problem · **Severity high on Core switch 1**")
@@ -71,11 +71,11 @@ func TestPreviewOfRecordedPayloads(t *testing.T) {
 	file, err := os.Open(problem)
 	require.NoError(t, err)
 	defer file.Close()
-	again, err := NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{"-"}, Stdin: file})
+	again, err := Preview(Options{Now: previewNow, Payloads: []string{"-"}, Stdin: file})
 	require.NoError(t, err)
 	require.Equal(t, p, again, "standard input is a file like others")
 
-	p, err = NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{recorded(t, "update-ack-message.json")}})
+	p, err = Preview(Options{Now: previewNow, Payloads: []string{recorded(t, "update-ack-message.json")}})
 	require.NoError(t, err)
 	require.Contains(t, p.Root, "acknowledged")
 	require.Contains(t, p.Thread, "acknowledged")
@@ -87,7 +87,7 @@ func TestPreviewRooms(t *testing.T) {
 	cfg := previewConfig(t)
 	problem := recorded(t, "problem-severity-4.json")
 	for room, want := range map[string]string{"": "card", "db": "card", "lab": "line", "noc": "thread"} {
-		p, err := NewPreview(PreviewOptions{Config: cfg, Room: room, Now: previewNow, Payloads: []string{problem}})
+		p, err := Preview(Options{Config: cfg, Room: room, Now: previewNow, Payloads: []string{problem}})
 		require.NoError(t, err)
 		require.Equal(t, want, p.Presentation, room)
 		require.Contains(t, p.Root, "04:51:52 UTC", "13:51:52 in Tokyo")
@@ -99,7 +99,7 @@ func TestPreviewRooms(t *testing.T) {
 			require.NotNil(t, p.Card)
 		}
 	}
-	_, err := NewPreview(PreviewOptions{Config: cfg, Room: "nowhere", Now: previewNow, Payloads: []string{problem}})
+	_, err := Preview(Options{Config: cfg, Room: "nowhere", Now: previewNow, Payloads: []string{problem}})
 	require.EqualError(t, err, `unknown room "nowhere" (known: noc, db, lab)`)
 }
 
@@ -110,7 +110,7 @@ func TestPreviewTemplatesTried(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "root.md.tmpl"), []byte("TRIED {{ .Title }}"), 0o600))
 	cfg := previewConfig(t)
 	cfg.Routes[0].Templates = filepath.Join(dir, "of the route")
-	p, err := NewPreview(PreviewOptions{Config: cfg, Templates: dir, Now: previewNow, Payloads: []string{recorded(t, "problem-severity-4.json")}})
+	p, err := Preview(Options{Config: cfg, Templates: dir, Now: previewNow, Payloads: []string{recorded(t, "problem-severity-4.json")}})
 	require.NoError(t, err)
 	require.Equal(t, "TRIED Severity high on Core switch 1", strings.TrimSpace(p.Root))
 	require.NotEmpty(t, cfg.Routes[0].Templates)
@@ -126,7 +126,7 @@ func TestPreviewRefuses(t *testing.T) {
 		"standard input: ":                `[]`,
 		"event.id: missing ":              `{"EVENT.VALUE": "1"}`,
 	} {
-		_, err := NewPreview(PreviewOptions{Now: previewNow, Payloads: []string{"-"}, Stdin: strings.NewReader(body)})
+		_, err := Preview(Options{Now: previewNow, Payloads: []string{"-"}, Stdin: strings.NewReader(body)})
 		require.ErrorContains(t, err, want)
 	}
 }

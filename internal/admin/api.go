@@ -1,4 +1,5 @@
-package relay
+// Package admin is the operators' HTTP API of a running relay (dead letters, and events that couldn't be applied), and its client.
+package admin
 
 import (
 	"context"
@@ -17,8 +18,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// adminStore is what operators see and mend of store.Store.
-type adminStore interface {
+// Store is what operators see and mend of store.Store.
+type Store interface {
 	DeadLetters(ctx context.Context) ([]store.DeadLetter, error)
 	ReplayDead(ctx context.Context, id string) error
 	DropDead(ctx context.Context, id string) error
@@ -30,7 +31,7 @@ type adminStore interface {
 	Stats(ctx context.Context) (store.Stats, error)
 }
 
-// adminAPI is what the admin listener does for operators: dead letters and
+// API is what the admin listener does for operators: dead letters and
 // entries set aside. It asks for no password, so it takes only what no web page
 // can make a browser send.
 //
@@ -42,13 +43,13 @@ type adminStore interface {
 //	POST /v1/setaside/retry                  Choice → Done
 //
 // What it refuses it answers with {"error", "hint"}.
-type adminAPI struct {
-	store   adminStore
-	rescan  func() // delivery looks for what is behind
-	wake    func() // the ledger looks for entries
-	log     *slog.Logger
-	metrics *Metrics
-	now     func() time.Time
+type API struct {
+	Store   Store
+	Rescan  func() // wakes delivery: a dead letter is to be sent again
+	Wake    func() // wakes the ledger: an entry is to be applied again
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time
 }
 
 const (
@@ -90,8 +91,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fault.Fault{What: r.what, Hint: r.hint}.Error() }
 
-// handler serves the API below /v1/.
-func (a *adminAPI) handler() http.Handler {
+// Handler serves the API below /v1/.
+func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]func(*http.Request) (any, error){
 		"GET /v1/deadletters":         a.deadLetters,
@@ -141,7 +142,7 @@ func loopback(hostport string) bool {
 }
 
 // choosing reads an action's Choice.
-func (a *adminAPI) choosing(do func(*http.Request, Choice) (Done, error)) func(*http.Request) (any, error) {
+func (a *API) choosing(do func(*http.Request, Choice) (Done, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		// A page's form can't send this type, and a script may not without being asked.
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -176,12 +177,12 @@ func limitOf(r *http.Request) (int, error) {
 	return n, nil
 }
 
-func (a *adminAPI) answer(w http.ResponseWriter, r *http.Request, out any, err error) {
+func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		var no *refusal
 		if !errors.As(err, &no) {
-			a.log.Error("an operator's request failed", "request", r.Method+" "+r.URL.Path, "by", r.RemoteAddr, "error", err)
+			a.Log.Error("an operator's request failed", "request", r.Method+" "+r.URL.Path, "by", r.RemoteAddr, "error", err)
 			no = &refusal{http.StatusServiceUnavailable, "the store failed", "the relay's log says why"}
 		}
 		status = no.status
@@ -195,11 +196,11 @@ func (a *adminAPI) answer(w http.ResponseWriter, r *http.Request, out any, err e
 
 // each does something to each of ids until allTime is over. One that is gone
 // meanwhile is no fault. It gives those done.
-func (a *adminAPI) each(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) (done []string, left int, err error) {
-	until := a.now().Add(allTime)
+func (a *API) each(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) (done []string, left int, err error) {
+	until := a.Now().Add(allTime)
 	done = []string{}
 	for i, id := range ids {
-		if !a.now().Before(until) {
+		if !a.Now().Before(until) {
 			return done, len(ids) - i, nil
 		}
 		err := do(ctx, id)

@@ -1,4 +1,4 @@
-package relay
+package tryout
 
 import (
 	"net/http"

@@ -2,19 +2,50 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/receiver"
 )
 
+func (r *Relay) listen() error {
+	for _, l := range []struct {
+		to   *net.Listener
+		addr string
+		key  string
+	}{{&r.public, r.cfg.Server.Listen, "server.listen"}, {&r.private, r.cfg.Server.AdminListen, "server.admin_listen"}} {
+		if *l.to != nil {
+			continue
+		}
+		listener, err := net.Listen("tcp", l.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w (is another relay running?)", l.key, err)
+		}
+		*l.to = listener
+	}
+	r.public = receiver.Limit(r.public)
+	if cert := r.cfg.Server.TLS.CertFile; cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, r.cfg.Server.TLS.KeyFile)
+		if err != nil {
+			return fmt.Errorf("server.tls: %w", err)
+		}
+		r.public = tls.NewListener(r.public, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	}
+	return nil
+}
+
 // admin is the second listener's handler: what operators and probes ask.
-func (r *Relay) admin(gatherer prometheus.Gatherer, api *adminAPI) http.Handler {
+func (r *Relay) adminHandler(gatherer prometheus.Gatherer, api *admin.API) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", api.handler())
+	mux.Handle("/v1/", api.Handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	mux.Handle("GET /readyz", &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})
@@ -50,4 +81,8 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	}
 	<-failed
 	return err
+}
+
+func serving(server *http.Server, l net.Listener) func(context.Context) error {
+	return func(ctx context.Context) error { return serveHTTP(ctx, server, l) }
 }

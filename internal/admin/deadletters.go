@@ -1,4 +1,4 @@
-package relay
+package admin
 
 import (
 	"cmp"
@@ -48,7 +48,7 @@ func kindOf(id string) string {
 	return kindNotice
 }
 
-func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
+func (a *API) deadLetters(r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
 			l.About = "a digest, with all of its problems"
 		} else if d.NoticeID == 0 {
 			l.Problem, l.About = d.Key.String(), about[d.Key]
-		} else if n, err := a.store.Notice(r.Context(), d.NoticeID); err == nil {
+		} else if n, err := a.Store.Notice(r.Context(), d.NoticeID); err == nil {
 			l.About = opening(cmp.Or(n.Markdown, n.Text))
 		}
 		list.DeadLetters = append(list.DeadLetters, l)
@@ -79,8 +79,8 @@ func (a *adminAPI) deadLetters(r *http.Request) (any, error) {
 }
 
 // lettersOf are all dead letters, or one room's.
-func (a *adminAPI) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, error) {
-	all, err := a.store.DeadLetters(ctx)
+func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, error) {
+	all, err := a.Store.DeadLetters(ctx)
 	if err != nil || room == "" {
 		return all, err
 	}
@@ -95,7 +95,7 @@ func (a *adminAPI) lettersOf(ctx context.Context, room string) ([]store.DeadLett
 
 // names are the problems' names, where they can be read: a list without them is
 // better than none.
-func (a *adminAPI) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
+func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
 	var keys []alert.Key
 	for _, d := range letters {
 		if d.NoticeID == 0 && d.DigestID == 0 {
@@ -105,9 +105,9 @@ func (a *adminAPI) names(ctx context.Context, letters []store.DeadLetter) map[al
 	if len(keys) == 0 {
 		return nil
 	}
-	problems, err := a.store.Problems(ctx, keys)
+	problems, err := a.Store.Problems(ctx, keys)
 	if err != nil {
-		a.log.Warn("dead letters are listed without their problems' names", "error", err)
+		a.Log.Warn("dead letters are listed without their problems' names", "error", err)
 	}
 	about := make(map[alert.Key]string, len(problems))
 	for key, p := range problems {
@@ -129,14 +129,14 @@ func opening(s string) string {
 	return line
 }
 
-func (a *adminAPI) replay(r *http.Request, c Choice) (Done, error) {
-	defer a.rescan()
+func (a *API) replay(r *http.Request, c Choice) (Done, error) {
+	defer a.Rescan()
 	one := func(ctx context.Context, id string) error {
-		if err := a.store.ReplayDead(ctx, id); err != nil {
+		if err := a.Store.ReplayDead(ctx, id); err != nil {
 			return err
 		}
-		a.metrics.Replayed.WithLabelValues(kindOf(id)).Inc()
-		a.log.Info("dead letter replayed", "dead_letter", id, "by", r.RemoteAddr)
+		a.Metrics.Replayed.WithLabelValues(kindOf(id)).Inc()
+		a.Log.Info("dead letter replayed", "dead_letter", id, "by", r.RemoteAddr)
 		return nil
 	}
 	if c.ID != "" {
@@ -154,15 +154,15 @@ func (a *adminAPI) replay(r *http.Request, c Choice) (Done, error) {
 	return Done{Replayed: done, Left: left}, err
 }
 
-func (a *adminAPI) drop(r *http.Request, c Choice) (Done, error) {
+func (a *API) drop(r *http.Request, c Choice) (Done, error) {
 	if c.ID == "" {
 		return Done{}, &refusal{http.StatusBadRequest, "id is missing", "dropped messages can't be restored: name each one"}
 	}
-	if err := a.store.DropDead(r.Context(), c.ID); err != nil {
+	if err := a.Store.DropDead(r.Context(), c.ID); err != nil {
 		return Done{}, unknownLetter(c.ID, err)
 	}
-	a.metrics.Dropped.WithLabelValues(kindOf(c.ID)).Inc()
-	a.log.Warn("dead letter dropped", "dead_letter", c.ID, "by", r.RemoteAddr)
+	a.Metrics.Dropped.WithLabelValues(kindOf(c.ID)).Inc()
+	a.Log.Warn("dead letter dropped", "dead_letter", c.ID, "by", r.RemoteAddr)
 	return Done{Dropped: []string{c.ID}}, nil
 }
 

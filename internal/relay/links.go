@@ -3,11 +3,13 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -76,4 +78,24 @@ func (l locator) chat(ctx context.Context, room string) string {
 	}
 	link, _ := webex.ChatLink(bot.Email())
 	return link
+}
+
+// linkKeyName is the key that signs links, among the store's values.
+const linkKeyName = "link key"
+
+// linkKey is the key that signs the links in Zabbix's event menu. It is made at the first start and kept, so that the links
+// of older problems go on working.
+func linkKey(ctx context.Context, values interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}) ([]byte, error) {
+	key, err := values.Value(ctx, linkKeyName)
+	if errors.Is(err, store.ErrNotFound) {
+		key = receiver.NewLinkKey()
+		err = values.SetValue(ctx, linkKeyName, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key for signing links: %w", err)
+	}
+	return []byte(key), nil
 }

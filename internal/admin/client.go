@@ -1,4 +1,4 @@
-package relay
+package admin
 
 import (
 	"bytes"
@@ -13,23 +13,24 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/text"
 )
 
-// AdminClient asks a running relay's admin listener.
-type AdminClient struct {
+// Client asks a running relay's admin listener.
+type Client struct {
 	URL string // of the listener, "http://127.0.0.1:9090"
 }
 
-// AdminURL is where the admin listener of a configuration is reached from the
+// URLOf is where the admin listener of a configuration is reached from the
 // relay's own machine.
-func AdminURL(cfg *config.Config) (string, error) {
-	return localAddress("server.admin_listen", cfg.Server.AdminListen, "--admin")
+func URLOf(cfg *config.Config) (string, error) {
+	return config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
 }
 
 // DeadLetters lists the newest ones, of one room where room isn't empty; limit 0
 // lists all.
-func (c AdminClient) DeadLetters(ctx context.Context, room string, limit int) (DeadLetterList, error) {
+func (c Client) DeadLetters(ctx context.Context, room string, limit int) (DeadLetterList, error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if room != "" {
 		q.Set("room", room)
@@ -38,32 +39,32 @@ func (c AdminClient) DeadLetters(ctx context.Context, room string, limit int) (D
 }
 
 // Replay has dead letters sent again.
-func (c AdminClient) Replay(ctx context.Context, which Choice) (Done, error) {
+func (c Client) Replay(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/deadletters/replay", which)
 }
 
 // Drop gives up one dead letter.
-func (c AdminClient) Drop(ctx context.Context, which Choice) (Done, error) {
+func (c Client) Drop(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/deadletters/drop", which)
 }
 
 // SetAside lists the newest entries that couldn't be applied; limit 0 lists all.
-func (c AdminClient) SetAside(ctx context.Context, limit int) (SetAsideList, error) {
+func (c Client) SetAside(ctx context.Context, limit int) (SetAsideList, error) {
 	return ask[SetAsideList](ctx, c, http.MethodGet, "/v1/setaside?limit="+strconv.Itoa(limit), nil)
 }
 
 // SetAsideEntry is one of them, with its payload.
-func (c AdminClient) SetAsideEntry(ctx context.Context, id string) (SetAsideEntry, error) {
+func (c Client) SetAsideEntry(ctx context.Context, id string) (SetAsideEntry, error) {
 	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/setaside/"+url.PathEscape(id), nil)
 }
 
 // JournalEntry is an event as it came, with its payload.
-func (c AdminClient) JournalEntry(ctx context.Context, id string) (SetAsideEntry, error) {
+func (c Client) JournalEntry(ctx context.Context, id string) (SetAsideEntry, error) {
 	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/journal/"+url.PathEscape(id), nil)
 }
 
 // Retry has entries that were set aside applied again.
-func (c AdminClient) Retry(ctx context.Context, which Choice) (Done, error) {
+func (c Client) Retry(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/setaside/retry", which)
 }
 
@@ -71,7 +72,7 @@ func (c AdminClient) Retry(ctx context.Context, which Choice) (Done, error) {
 var ErrNoRelay = errors.New("no relay answers")
 
 // ask makes one call. adminTime is longer than the relay works at "all".
-func ask[Out any](ctx context.Context, c AdminClient, method, path string, in any) (out Out, err error) {
+func ask[Out any](ctx context.Context, c Client, method, path string, in any) (out Out, err error) {
 	const adminTime = 2 * allTime
 	ctx, cancel := context.WithTimeout(ctx, adminTime)
 	defer cancel()
@@ -105,7 +106,7 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 		return out, fmt.Errorf("cannot read the relay's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return out, adminRefusal(base, resp, answer)
+		return out, refused(base, resp, answer)
 	}
 	if err := json.Unmarshal(answer, &out); err != nil {
 		return out, fmt.Errorf("%s: not an alert-relay's answer (is the address right?): %w", text.RedactURL(base), err)
@@ -113,12 +114,12 @@ func ask[Out any](ctx context.Context, c AdminClient, method, path string, in an
 	return out, nil
 }
 
-// adminRefusal is what the relay said, in its own words where it knows the thing
+// refused is what the relay said, in its own words where it knows the thing
 // and not the asker's fault with the address.
-func adminRefusal(base string, resp *http.Response, answer []byte) error {
+func refused(base string, resp *http.Response, answer []byte) error {
 	var said struct{ Error, Hint string }
 	if resp.StatusCode == http.StatusNotFound && json.Unmarshal(answer, &said) == nil && said.Error != "" {
 		return &refusal{resp.StatusCode, said.Error, said.Hint}
 	}
-	return fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, reason(answer))
+	return fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, fault.Reason(answer))
 }

@@ -1,4 +1,4 @@
-package relay
+package notify
 
 import (
 	"encoding/json"
@@ -28,11 +28,11 @@ func TestSend(t *testing.T) {
 	defer server.Close()
 	for _, c := range []struct {
 		name, answer, id string
-		o                SendOptions
+		o                Options
 		want             map[string]string
 	}{
-		{"to a room", `{"id":17}`, "17", SendOptions{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
-		{"to a person, with a key", `{"id":"n-18"}`, "n-18", SendOptions{To: "alice@example.com", Person: true, Key: "k"},
+		{"to a room", `{"id":17}`, "17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
+		{"to a person, with a key", `{"id":"n-18"}`, "n-18", Options{To: "alice@example.com", Person: true, Key: "k"},
 			map[string]string{"person": "alice@example.com", "markdown": "**done**", "key": "k"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestSendRefused(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.answer)
 		}))
-		_, err := Send(t.Context(), SendOptions{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+		_, err := Send(t.Context(), Options{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
 		server.Close()
 		require.EqualError(t, err, server.URL+" "+c.want)
 	}
@@ -75,7 +75,7 @@ func TestSendFollowsNobody(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	_, err := Send(t.Context(), SendOptions{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+	_, err := Send(t.Context(), Options{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
 	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an alert-relay's answer")
 }
 
@@ -95,18 +95,18 @@ func TestSendFromConfig(t *testing.T) {
 	}
 	for _, c := range []struct {
 		listen     string
-		o          SendOptions
+		o          Options
 		url, token string
 		fault      string
 	}{
-		{":8080", SendOptions{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
-		{"[::]:8080", SendOptions{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
-		{"10.0.0.7:80", SendOptions{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
-		{"[::1]:80", SendOptions{To: "anything", Token: "mine"}, "http://[::1]:80", "mine", ""},
-		{":8080", SendOptions{To: "noc", URL: "https://relay.example.com"}, "https://relay.example.com", "of-ci", ""},
-		{":0", SendOptions{To: "noc"}, "", "", "any free port: use --url with the relay's address"},
-		{":8080", SendOptions{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
-		{":8080", SendOptions{To: "nowhere"}, "", "", `unknown room "nowhere" (relay.yaml has noc, db`},
+		{":8080", Options{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"[::]:8080", Options{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"10.0.0.7:80", Options{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
+		{"[::1]:80", Options{To: "anything", Token: "mine"}, "http://[::1]:80", "mine", ""},
+		{":8080", Options{To: "noc", URL: "https://relay.example.com"}, "https://relay.example.com", "of-ci", ""},
+		{":0", Options{To: "noc"}, "", "", "any free port: use --url with the relay's address"},
+		{":8080", Options{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
+		{":8080", Options{To: "nowhere"}, "", "", `unknown room "nowhere" (relay.yaml has noc, db`},
 	} {
 		cfg.Server.Listen = c.listen
 		got, err := c.o.FromConfig(cfg)
@@ -120,12 +120,12 @@ func TestSendFromConfig(t *testing.T) {
 	}
 
 	cfg.Server.TLS.CertFile = "cert"
-	_, err := SendOptions{To: "noc"}.FromConfig(cfg)
+	_, err := Options{To: "noc"}.FromConfig(cfg)
 	require.ErrorContains(t, err, "use --url with the relay's address")
 	cfg.Notify = cfg.Notify[:1]
 	cfg.Warnings = config.Faults{{File: "relay.yaml", Line: 3, Key: "notify[0].token_file", What: "cannot read it"}}
-	_, err = SendOptions{To: "noc"}.FromConfig(cfg)
+	_, err = Options{To: "noc"}.FromConfig(cfg)
 	require.EqualError(t, err, `missing token of notify sender "absent": relay.yaml:3: notify[0].token_file: cannot read it`)
-	_, err = SendOptions{To: "a@example.com", Person: true}.FromConfig(cfg)
+	_, err = Options{To: "a@example.com", Person: true}.FromConfig(cfg)
 	require.ErrorContains(t, err, "may write to people (set persons: true for one)")
 }

@@ -1,4 +1,4 @@
-package relay
+package tryout
 
 import (
 	"cmp"
@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
 )
@@ -45,15 +45,15 @@ func JustBot(apiURL, token string) *config.Config {
 // Rooms asks Webex for the rooms that each configured bot is in. What can't be
 // asked is in the error; the other bots' rooms are listed all the same.
 func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
-	transport, err := webexTransport(cfg)
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("webex: %w", err)
 	}
 	list := []ListedRoom{}
 	var faults []error
 	for i, b := range cfg.Webex.Bots {
 		if !b.Token.IsSet() {
-			faults = append(faults, fmt.Errorf("bot %q: missing token%s", b.Name, whyAbsent(cfg, fmt.Sprintf("webex.bots[%d].token", i))))
+			faults = append(faults, fmt.Errorf("bot %q: missing token%s", b.Name, cfg.WhyMissing(fmt.Sprintf("webex.bots[%d].token", i))))
 			continue
 		}
 		client := webex.New(webex.Options{BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout)})
@@ -65,17 +65,6 @@ func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 		list = append(list, listRooms(cfg, b.Name, rooms)...)
 	}
 	return list, errors.Join(faults...)
-}
-
-// whyAbsent is the warning about a secret that a configuration points to, and
-// that isn't there.
-func whyAbsent(cfg *config.Config, key string) string {
-	for _, w := range cfg.Warnings {
-		if strings.HasPrefix(w.Key, key) {
-			return ": " + w.String()
-		}
-	}
-	return ""
 }
 
 // listRooms holds what a bot is in against what is configured for it.

@@ -2,16 +2,13 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
@@ -61,56 +58,6 @@ func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiv
 		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Token: n.Token.Reveal(), Rooms: n.Rooms, Persons: n.Persons})
 	}
 	return receiver.New(o), nil
-}
-
-// linkKeyName is the key that signs links, among the store's values.
-const linkKeyName = "link key"
-
-// linkKey is the key that signs the links in Zabbix's event menu. It is made at the first start and kept, so that the links
-// of older problems go on working.
-func linkKey(ctx context.Context, values interface {
-	Value(ctx context.Context, name string) (string, error)
-	SetValue(ctx context.Context, name, value string) error
-}) ([]byte, error) {
-	key, err := values.Value(ctx, linkKeyName)
-	if errors.Is(err, store.ErrNotFound) {
-		key = receiver.NewLinkKey()
-		err = values.SetValue(ctx, linkKeyName, key)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key for signing links: %w", err)
-	}
-	return []byte(key), nil
-}
-
-// testRooms is where the Test button's message goes: where {ALERT.SENDTO} says
-// (somebody may have typed it), and the default rooms.
-func testRooms(router *route.Router, source, sendTo string, now time.Time) []string {
-	var rooms []string
-	for _, t := range router.Rooms(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
-		rooms = append(rooms, t.Room)
-	}
-	return rooms
-}
-
-// testNotices are the messages that the Test button makes.
-func (r *Relay) testNotices(router *route.Router, renderer *render.Renderer) func(source, sendTo string, now time.Time) []store.Notice {
-	settings := delivery.RoomsOf(r.cfg)
-	return func(source, sendTo string, now time.Time) []store.Notice {
-		var notices []store.Notice
-		for _, name := range testRooms(router, source, sendTo, now) {
-			room, ok := settings(name, "")
-			if !ok {
-				continue
-			}
-			n := store.Notice{Kind: store.NoticeTest, Room: name, Bot: room.Bot, Markdown: renderer.Test(source, room.Room, now)}
-			if room.Person != "" {
-				n.Room, n.Person = "", room.Person
-			}
-			notices = append(notices, n)
-		}
-		return notices
-	}
 }
 
 // decode reads a payload out of the journal, by its source's time zone.

@@ -1,0 +1,131 @@
+package relay
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// bot is one account with its client.
+type bot struct {
+	config.Bot
+	client *webex.Client
+}
+
+type bots []bot
+
+func (r *Relay) bots() (bots, error) {
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: r.cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: r.cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+	if err != nil {
+		return nil, fmt.Errorf("webex: %w", err)
+	}
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "alert_relay_webex_api_seconds",
+		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
+		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"bot", "op", "status"})
+	foreign := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_webex_foreign_answers_total",
+		Help: "Answers to calls of the Webex API that weren't Webex's own: a proxy, gateway or login page gave them.",
+	}, []string{"bot", "op"})
+	r.registry.MustRegister(requests, foreign)
+	var list bots
+	for _, b := range r.cfg.Webex.Bots {
+		for _, op := range webex.Ops { // so that each is there from the start
+			status := "200"
+			if strings.HasPrefix(op, http.MethodDelete) {
+				status = "204"
+			}
+			requests.WithLabelValues(b.Name, op, status)
+			foreign.WithLabelValues(b.Name, op)
+		}
+		list = append(list, bot{b, webex.New(webex.Options{
+			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
+			Observe: func(op string, status int, took time.Duration) {
+				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
+			},
+			Foreign: func(op string) { foreign.WithLabelValues(b.Name, op).Inc() },
+		})})
+	}
+	return list, nil
+}
+
+// renewed reads a token again while it is refused; nil where it isn't from a file.
+func renewed(s config.Secret) func() (string, error) {
+	if !s.FromFile() {
+		return nil
+	}
+	return s.Reread
+}
+
+func (b bots) delivering() []delivery.Bot {
+	var list []delivery.Bot
+	for _, one := range b {
+		list = append(list, delivery.Bot{Name: one.Name, Client: one.client})
+	}
+	return list
+}
+
+func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
+	var list []chat.Bot
+	for _, one := range b {
+		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: beside{bot: one.Name, client: one.client, call: d.Beside}})
+	}
+	return list
+}
+
+// sources are the clients of those Zabbixes that have an API token.
+func (r *Relay) sources() (map[string]*zabbix.Client, error) {
+	metrics := zabbix.NewMetrics(r.registry)
+	clients := map[string]*zabbix.Client{}
+	for i, s := range r.cfg.Zabbix {
+		if !s.APIToken.IsSet() {
+			continue
+		}
+		transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
+		if err != nil {
+			return nil, fmt.Errorf("zabbix %q: %w", s.Name, err)
+		}
+		clients[s.Name] = zabbix.New(zabbix.Options{
+			URL: s.URL, Token: s.APIToken.Reveal(), TokenFrom: s.APIToken.From(), Renew: renewed(s.APIToken), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
+			Version: r.version, Observe: metrics.For(s.Name), HeaderStripped: metrics.HeaderFor(s.Name),
+		})
+	}
+	return clients, nil
+}
+
+func observers(sources map[string]*zabbix.Client) map[string]reconcile.Observer {
+	m := make(map[string]reconcile.Observer, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}
+
+func suppressors(sources map[string]*zabbix.Client) map[string]reconcile.Suppressor {
+	m := make(map[string]reconcile.Suppressor, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}
+
+func commanded(sources map[string]*zabbix.Client) map[string]command.Zabbix {
+	m := make(map[string]command.Zabbix, len(sources))
+	for name, c := range sources {
+		m[name] = c
+	}
+	return m
+}

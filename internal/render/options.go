@@ -1,0 +1,21 @@
+package render
+
+import (
+	"slices"
+
+	"nms-alert-relay/internal/config"
+)
+
+// OptionsOf are the Options that a configuration gives.
+func OptionsOf(cfg *config.Config) Options {
+	o := Options{Dir: cfg.Templates.Dir, Sources: map[string]string{}}
+	for _, s := range cfg.Zabbix {
+		o.Sources[s.Name] = s.URL
+	}
+	for _, rule := range cfg.Routes {
+		if rule.Templates != "" && !slices.Contains(o.RouteDirs, rule.Templates) {
+			o.RouteDirs = append(o.RouteDirs, rule.Templates)
+		}
+	}
+	return o
+}
