@@ -210,7 +210,7 @@ func reserved(name string) bool {
 // empty reports whether a match has no conditions.
 func (m Match) empty() bool {
 	return len(m.Sources) == 0 && len(m.Hosts) == 0 && len(m.Groups) == 0 && len(m.Severity.Set) == 0 &&
-		len(m.Tags) == 0 && m.Trigger == "" && len(m.Origins) == 0 && len(m.When) == 0
+		len(m.Tags) == 0 && m.Trigger.Regexp == nil && len(m.Origins) == 0 && len(m.When) == 0
 }
 
 func (l *loader) checkPeople(cfg *Config) {

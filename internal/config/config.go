@@ -202,15 +202,15 @@ type Match struct {
 	// Names of sources.
 	Sources []string `yaml:"sources"`
 	// Globs for a host's technical or visible name, such as db*.
-	Hosts []string `yaml:"hosts" validate:"dive,glob"`
+	Hosts []Glob `yaml:"hosts"`
 	// Globs for host groups.
-	Groups []string `yaml:"groups" validate:"dive,glob"`
+	Groups []Glob `yaml:"groups"`
 	// Severities: high, ">=high", or a list.
 	Severity SeverityMatch `yaml:"severity"`
 	// Tags: "tag", "tag=value" (value is a glob), "!tag" or "!tag=value".
-	Tags []string `yaml:"tags" validate:"dive,tag"`
+	Tags []TagRule `yaml:"tags"`
 	// RE2 regular expression for the problem's name.
-	Trigger string `yaml:"trigger" validate:"omitempty,pattern"`
+	Trigger Pattern `yaml:"trigger"`
 	// What raised the event.
 	Origins []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
 	// Weekdays and hours.
@@ -220,9 +220,9 @@ type Match struct {
 // When is a part of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
 type When struct {
 	// Days and ranges of days, such as mon-fri. Default: every day.
-	Days []string `yaml:"days" validate:"dive,days"`
+	Days []Days `yaml:"days"`
 	// Hours such as 08:00-18:00. A range across midnight, such as 22:00-06:00, belongs to the day on which it starts.
-	Hours string `yaml:"hours" validate:"omitempty,hours"`
+	Hours Hours `yaml:"hours"`
 	// Time zone of days and hours.
 	TimeZone TimeZone `yaml:"time_zone"`
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -89,37 +90,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // "routes:" with nothing after it is an absent key
 	}
-	switch p := v.Addr().Interface().(type) {
-	case *SeverityMatch:
-		if texts, ok := d.texts(n, path); ok {
-			set(d, p, path, func() (SeverityMatch, error) { return ParseSeverityMatch(texts...) })
-		}
-		return
-	case *Duration:
-		if text, ok := d.scalar(n, path, "a duration"); ok {
-			set(d, p, path, func() (Duration, error) { return ParseDuration(text) })
-		}
-		return
-	case *Times:
-		if text, ok := d.scalar(n, path, "a number"); ok {
-			set(d, p, path, func() (Times, error) { return ParseTimes(text) })
-		}
-		return
-	case *TimeZone:
-		if text, ok := d.scalar(n, path, "a time zone"); ok {
-			set(d, p, path, func() (TimeZone, error) { return ParseTimeZone(text) })
-		}
-		return
-	case *alert.Severity:
-		if text, ok := d.scalar(n, path, "a severity"); ok {
-			set(d, p, path, func() (alert.Severity, error) {
-				s, err := alert.ParseSeverity(text)
-				if err != nil {
-					return s, unknownSeverity(text, "")
-				}
-				return s, nil
-			})
-		}
+	if d.parsed(n, v.Addr().Interface(), path) {
 		return
 	}
 	switch v.Kind() {
@@ -135,18 +106,57 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// set stores a parsed value, or reports why it can't be parsed.
-func set[T any](d *decoder, to *T, path string, parse func() (T, error)) {
-	value, err := parse()
-	if err != nil {
-		fault, ok := err.(*invalid) //nolint:errorlint // our own parsers return it bare
-		if !ok {
-			fault = &invalid{what: err.Error()}
+// parsed fills a value that has a parser of its own, and reports whether it is one.
+func (d *decoder) parsed(n *yaml.Node, to any, path string) bool {
+	switch p := to.(type) {
+	case *SeverityMatch:
+		if texts, ok := d.texts(n, path); ok {
+			m, err := ParseSeverityMatch(texts...)
+			set(d, p, path, m, err)
 		}
-		d.fault(path, fault.what, fault.hint)
-		return
+	case *alert.Severity:
+		one(d, n, p, path, "a severity", parseSeverity)
+	case *Duration:
+		one(d, n, p, path, "a duration", ParseDuration)
+	case *Times:
+		one(d, n, p, path, "a number", ParseTimes)
+	case *TimeZone:
+		one(d, n, p, path, "a time zone", ParseTimeZone)
+	case *Glob:
+		one(d, n, p, path, "a string", parseNameGlob)
+	case *TagRule:
+		one(d, n, p, path, "a string", ParseTagRule)
+	case *Pattern:
+		one(d, n, p, path, "a string", ParsePattern)
+	case *Days:
+		one(d, n, p, path, "a string", ParseDays)
+	case *Hours:
+		one(d, n, p, path, "a string", ParseHours)
+	default:
+		return false
 	}
-	*to = value
+	return true
+}
+
+// one reads a value that is written as one text.
+func one[T any](d *decoder, n *yaml.Node, to *T, path, want string, parse func(string) (T, error)) {
+	if text, ok := d.scalar(n, path, want); ok {
+		value, err := parse(text)
+		set(d, to, path, value, err)
+	}
+}
+
+// set stores a parsed value, or reports why it is invalid.
+func set[T any](d *decoder, to *T, path string, value T, err error) {
+	var fault *invalid
+	switch {
+	case err == nil:
+		*to = value
+	case errors.As(err, &fault):
+		d.fault(path, fault.what, fault.hint)
+	default:
+		d.fault(path, err.Error(), "")
+	}
 }
 
 // mapping fills a struct, key by key.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"os"
 	"reflect"
@@ -96,11 +97,12 @@ func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType {
+	marshaler := reflect.TypeFor[encoding.TextMarshaler]()
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !t.Elem().Implements(marshaler) {
 		return allKeys(t.Elem(), path+"[]")
 	}
 	if t.Kind() != reflect.Struct || !strings.Contains(t.PkgPath(), "internal/config") ||
-		t == reflect.TypeFor[TimeZone]() || t == reflect.TypeFor[SeverityMatch]() {
+		t.Implements(marshaler) {
 		return []string{path}
 	}
 	var keys []string

@@ -120,12 +120,12 @@ func TestYAMLConveniences(t *testing.T) {
     rooms: *r
 notify:
 `)
-	require.Equal(t, []string{"db*"}, cfg.Routes[0].Match.Hosts)
+	require.Equal(t, "[db*]", fmt.Sprint(cfg.Routes[0].Match.Hosts))
 	require.Equal(t, []string{"db"}, cfg.Routes[0].Rooms)
 	require.Equal(t, "route 1", cfg.Routes[0].Name)
 	require.Equal(t, 9, cfg.Routes[0].Line)
-	require.Equal(t, []string{"a", "b"}, cfg.Routes[1].Match.Hosts)
-	require.Equal(t, []string{"service=db"}, cfg.Routes[1].Match.Tags)
+	require.Equal(t, "[a b]", fmt.Sprint(cfg.Routes[1].Match.Hosts))
+	require.Equal(t, "[service=db]", fmt.Sprint(cfg.Routes[1].Match.Tags))
 	require.Equal(t, map[alert.Severity]bool{alert.High: true}, cfg.Routes[2].Match.Severity.Set)
 	require.Equal(t, map[alert.Severity]bool{alert.Warning: true, alert.High: true, alert.Disaster: true}, cfg.Routes[3].Match.Severity.Set)
 	require.Equal(t, "UTC", cfg.Routes[0].Match.When[0].TimeZone.String())

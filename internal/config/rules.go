@@ -50,11 +50,6 @@ var fieldRules = sync.OnceValue(func() *validator.Validate {
 		"address":     field(validAddress),
 		"service_url": field(func(s string) bool { return validURL(s, true) }),
 		"proxy_url":   field(func(s string) bool { return validURL(s, false) }),
-		"glob":        field(func(s string) bool { _, err := ParseGlob(s); return err == nil && s != "" }),
-		"tag":         field(func(s string) bool { _, err := ParseTagRule(s); return err == nil }),
-		"pattern":     field(func(s string) bool { _, err := regexp.Compile(s); return err == nil }),
-		"days":        field(func(s string) bool { _, err := parseDays(s); return err == nil }),
-		"hours":       field(func(s string) bool { _, _, err := parseHours(s); return err == nil }),
 		"least":       func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) >= mustDuration(fl.Param()) },
 		"most":        func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
 	} {
@@ -149,32 +144,7 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 	case "proxy_url":
 		return "invalid proxy URL", "such as http://proxy.example.com:3128" // may hold a password: not shown
 	}
-	return parserFault(e.Tag(), value)
-}
-
-// parserFault is the error of a pattern's own parser.
-func parserFault(tag, value string) (what, hint string) {
-	var err error
-	switch tag {
-	case "glob":
-		if _, err = ParseGlob(value); err == nil {
-			return "is empty", "* matches every name"
-		}
-	case "tag":
-		_, err = ParseTagRule(value)
-	case "days":
-		_, err = parseDays(value)
-	case "hours":
-		_, _, err = parseHours(value)
-	case "pattern":
-		_, err = regexp.Compile(value)
-		return "invalid regular expression: " + strings.TrimPrefix(fmt.Sprint(err), "error parsing regexp: "), "RE2 syntax: no look-around, no backreferences"
-	}
-	var fault *invalid
-	if errors.As(err, &fault) {
-		return fault.what, fault.hint
-	}
-	return fmt.Sprintf("invalid value %q (rule %s)", value, tag), ""
+	return fmt.Sprintf("invalid value %q (rule %s)", value, e.Tag()), ""
 }
 
 // missingHints are the hints for missing keys.

@@ -114,6 +114,12 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 		return s, required
 	case reflect.TypeFor[TimeZone]():
 		return scalar("string"), required
+	case reflect.TypeFor[Glob](), reflect.TypeFor[TagRule](), reflect.TypeFor[Pattern](), reflect.TypeFor[Days]():
+		return scalar("string", "number"), required
+	case reflect.TypeFor[Hours]():
+		s = scalar("string", "number")
+		s["pattern"] = hoursPattern.String()
+		return s, required
 	case reflect.TypeFor[alert.Severity]():
 		return severity(""), required
 	case reflect.TypeFor[SeverityMatch]():
@@ -146,8 +152,6 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 		s = node{"enum": append(anys(strings.Fields(words)), nil)}
 	} else if hasRule(rules, "name") {
 		s["pattern"] = namePattern.String()
-	} else if hasRule(rules, "hours") {
-		s["pattern"] = hoursPattern.String()
 	}
 	return s, required
 }

@@ -24,8 +24,7 @@ func TestSpanEndsWhereItIsLeft(t *testing.T) {
 		for _, hours := range []string{"01:00-02:30", "02:00-03:00", "22:00-02:15", "23:00-00:30", "00:00-24:00", "20:00-00:01", "22:00-01:45"} {
 			location, err := ParseTimeZone(zone)
 			require.NoError(t, err)
-			span, err := ParseSpan(When{Hours: hours, TimeZone: location})
-			require.NoError(t, err)
+			span := when(t, "", hours, location)
 			for _, day := range days {
 				noon, err := time.ParseInLocation("2006-01-02 15:04", day+" 12:00", location.Location)
 				require.NoError(t, err)

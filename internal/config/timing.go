@@ -7,32 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/text"
 )
-
-// String writes the span: "mon-fri 08:00-18:00 Europe/Berlin".
-func (w When) String() string {
-	text := strings.Join(w.Days, ",")
-	if text == "" {
-		text = "every day"
-	}
-	if w.Hours != "" {
-		text += " " + w.Hours
-	}
-	if w.TimeZone.Location != nil {
-		text += " " + w.TimeZone.Location.String()
-	}
-	return text
-}
-
-// String describes the quiet hours.
-func (q Quiet) String() string {
-	spans := make([]string, 0, len(q.When))
-	for _, w := range q.When {
-		spans = append(spans, w.String())
-	}
-	return "quiet hours below " + q.Below.String() + ": " + text.Or(spans)
-}
 
 // Timing describes when the route posts later than at once, or again; "" if it
 // doesn't.
@@ -62,51 +37,6 @@ func (e Escalation) String() string {
 	return text
 }
 
-// QuietHours are compiled quiet hours. The zero value is never quiet.
-type QuietHours struct {
-	spans []Span
-	below alert.Severity
-}
-
-// longestQuiet is the longest time that quiet hours may last without a break.
-const longestQuiet = 7 * day
-
-// ParseQuiet compiles quiet hours; nil for none.
-func ParseQuiet(q *Quiet) (QuietHours, error) {
-	if q == nil {
-		return QuietHours{}, nil
-	}
-	h := QuietHours{below: q.Below}
-	for _, w := range q.When {
-		span, err := ParseSpan(w)
-		if err != nil {
-			return QuietHours{}, err
-		}
-		h.spans = append(h.spans, span)
-	}
-	return h, nil
-}
-
-// Until is when the room gets problems of a severity again; zero if it gets them
-// now. Adjacent spans count as one.
-func (h QuietHours) Until(s alert.Severity, now time.Time) time.Time {
-	if s >= h.below {
-		return time.Time{}
-	}
-	until := now
-	for until.Sub(now) <= longestQuiet {
-		i := slices.IndexFunc(h.spans, func(span Span) bool { return span.Contains(until) })
-		if i < 0 {
-			break
-		}
-		until = h.spans[i].End(until)
-	}
-	if until.Equal(now) {
-		return time.Time{}
-	}
-	return until
-}
-
 func (l *loader) checkQuiet(path string, q *Quiet) {
 	if q == nil || l.faultedBelow(path) {
 		return
@@ -115,13 +45,9 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 		l.fault(path+".below", "no severity is below not classified", "the lowest severity that is posted at any hour; disaster by default")
 		return
 	}
-	hours, err := ParseQuiet(q)
-	if err != nil {
-		return
-	}
 	// At least one hour of the week must not be quiet.
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	if hours.Until(q.Below-1, at).Sub(at) > longestQuiet {
+	if q.Until(q.Below-1, at).Sub(at) > longestQuiet {
 		l.fault(path+".when", fmt.Sprintf("never ends: no problem below %s would ever be posted", q.Below), "leave out at least an hour of the week; a route can send less severe problems to another room")
 	}
 }

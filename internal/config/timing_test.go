@@ -20,6 +20,20 @@ func berlin(t *testing.T, text string) time.Time {
 	return at
 }
 
+// when makes a span of days ("mon-wed sat"; "" for every day) and hours.
+func when(t require.TestingT, days, hours string, zone TimeZone) When {
+	w := When{TimeZone: zone}
+	var err error
+	for _, text := range strings.Fields(days) {
+		d, err := ParseDays(text)
+		require.NoError(t, err)
+		w.Days = append(w.Days, d)
+	}
+	w.Hours, err = ParseHours(hours)
+	require.NoError(t, err)
+	return w
+}
+
 // Quiet hours end when the clock on the wall says so, spans that follow each other
 // are one, and what is severe enough is never quiet.
 func TestQuietHours(t *testing.T) {
@@ -28,8 +42,6 @@ func TestQuietHours(t *testing.T) {
 	require.Equal(t, alert.Disaster, q.Below)
 	require.Equal(t, "quiet hours below disaster: mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC", q.String())
 	require.Nil(t, cfg.Rooms[1].Quiet)
-	hours, err := ParseQuiet(q)
-	require.NoError(t, err)
 	for _, c := range []struct{ at, until string }{
 		{"2026-11-24 21:59:59", ""},
 		{"2026-11-24 22:00:00", "2026-11-25 07:00:00"}, // a Tuesday
@@ -42,15 +54,15 @@ func TestQuietHours(t *testing.T) {
 		{"2026-03-27 22:00:00", "2026-03-30 00:00:00"}, // over the night in which clocks are put forward
 		{"2026-10-23 22:00:00", "2026-10-26 00:00:00"}, // and back
 	} {
-		until := hours.Until(alert.High, berlin(t, c.at))
+		until := q.Until(alert.High, berlin(t, c.at))
 		want := time.Time{}
 		if c.until != "" {
 			want = berlin(t, c.until)
 		}
 		require.True(t, want.Equal(until), "%s: %s", c.at, until)
-		require.Zero(t, hours.Until(alert.Disaster, berlin(t, c.at)))
+		require.Zero(t, q.Until(alert.Disaster, berlin(t, c.at)))
 	}
-	require.Zero(t, QuietHours{}.Until(alert.NotClassified, time.Now()))
+	require.Zero(t, (*Quiet)(nil).Until(alert.NotClassified, time.Now()))
 }
 
 // Quiet hours end, at a moment that isn't in them and until which all are, also
@@ -61,21 +73,19 @@ func TestQuietHoursEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := Quiet{Below: alert.High}
 		for range rapid.IntRange(1, 3).Draw(t, "spans") {
-			w := When{TimeZone: zone, Hours: rapid.SampledFrom([]string{"", "22:00-07:00", "02:30-03:15", "00:00-02:00", "02:00-24:00", "01:30-02:30"}).Draw(t, "hours")}
-			w.Days = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"mon", "tue", "wed", "fri", "sat", "sun"}), 1, 6, rapid.ID).Draw(t, "days")
-			q.When = append(q.When, w)
+			hours := rapid.SampledFrom([]string{"", "22:00-07:00", "02:30-03:15", "00:00-02:00", "02:00-24:00", "01:30-02:30"}).Draw(t, "hours")
+			days := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"mon", "tue", "wed", "fri", "sat", "sun"}), 1, 6, rapid.ID).Draw(t, "days")
+			q.When = append(q.When, when(t, strings.Join(days, " "), hours, zone))
 		}
-		hours, err := ParseQuiet(&q)
-		require.NoError(t, err)
 		begin := rapid.SampledFrom([]time.Time{time.Date(2026, 3, 27, 12, 0, 0, 0, time.UTC), time.Date(2026, 10, 23, 12, 0, 0, 0, time.UTC)}).Draw(t, "begin")
 		now := begin.Add(time.Duration(rapid.IntRange(0, 3*24*60).Draw(t, "minutes")) * time.Minute)
-		until := hours.Until(alert.Average, now)
+		until := q.Until(alert.Average, now)
 		if until.IsZero() {
 			return
 		}
 		require.True(t, until.After(now))
 		require.LessOrEqual(t, until.Sub(now), 6*day+26*time.Hour)
-		require.Zero(t, hours.Until(alert.Average, until))
+		require.Zero(t, q.Until(alert.Average, until))
 	})
 }
 
@@ -114,8 +124,7 @@ func TestSpanEndsInTheHourThatComesTwice(t *testing.T) {
 		"a day without such an hour": {"01:00-02:30", time.Date(2026, 10, 26, 0, 10, 0, 0, time.UTC), time.Date(2026, 10, 26, 1, 30, 0, 0, time.UTC)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			span, err := ParseSpan(When{Hours: c.hours, TimeZone: zone})
-			require.NoError(t, err)
+			span := when(t, "", c.hours, zone)
 			require.True(t, span.Contains(c.now))
 			require.Equal(t, c.want, span.End(c.now).UTC())
 		})

@@ -169,6 +169,15 @@ func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 	return SeverityMatch{Set: set}, nil
 }
 
+// parseSeverity reads a severity's name or number.
+func parseSeverity(text string) (alert.Severity, error) {
+	s, err := alert.ParseSeverity(text)
+	if err != nil {
+		return s, unknownSeverity(text, "")
+	}
+	return s, nil
+}
+
 // unknownSeverity is the fault of an unknown severity, with a suggestion.
 func unknownSeverity(word, hint string) *invalid {
 	names := make([]string, 0, len(alert.Severities))

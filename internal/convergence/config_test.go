@@ -51,7 +51,11 @@ func (s schedule) config() *config.Config {
 		room := &cfg.Rooms[i]
 		room.Storm, room.Flapping = &cfg.Storm, &cfg.Flapping
 		if s.Rules.Quiet > 0 && room.Name == "line" {
-			room.Quiet = &config.Quiet{When: []config.When{{Hours: "00:00-" + epoch.Add(s.Rules.Quiet).Format("15:04")}}, Below: alert.High}
+			hours, err := config.ParseHours("00:00-" + epoch.Add(s.Rules.Quiet).Format("15:04"))
+			if err != nil {
+				panic(err) // a schedule's minutes
+			}
+			room.Quiet = &config.Quiet{When: []config.When{{Hours: hours}}, Below: alert.High}
 		}
 	}
 	for i := range cfg.Routes[1:] {

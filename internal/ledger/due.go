@@ -118,11 +118,11 @@ func (b *batch) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 		post.EscalateAt = time.Time{}
 	default:
 		step := t.Escalate[n]
-		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, Rooms: step.Rooms, Mention: step.Mention, After: step.After, At: b.now}
+		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, Rooms: step.Rooms, Mention: step.Mention, After: time.Duration(step.After), At: b.now}
 		post.EscalateAt = time.Time{}
 		if post.Escalated++; n+1 < len(t.Escalate) {
 			// From now, also where the relay was away for longer: each step has its time.
-			post.EscalateAt = b.now.Add(t.Escalate[n+1].After - step.After)
+			post.EscalateAt = b.now.Add(time.Duration(t.Escalate[n+1].After - step.After))
 		}
 	}
 	if post.RemindAt.IsZero() || post.RemindAt.After(b.now) {

@@ -50,9 +50,9 @@ func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) 
 		return nil
 	}
 	if m.step < len(m.timing.Escalate) {
-		wait := m.timing.Escalate[m.step].After
+		wait := time.Duration(m.timing.Escalate[m.step].After)
 		if m.step > 0 {
-			wait -= m.timing.Escalate[m.step-1].After
+			wait -= time.Duration(m.timing.Escalate[m.step-1].After)
 		}
 		if now.Sub(m.stepped) >= wait {
 			m.step, m.stepped = m.step+1, now

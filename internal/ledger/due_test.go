@@ -15,16 +15,16 @@ import (
 
 const minute = time.Minute
 
-var twoSteps = []route.Escalation{
-	{After: 15 * minute, Rooms: []string{"leads"}, Mention: []string{"alice@example.com"}},
-	{After: 60 * minute, Mention: []string{alert.MentionAll}},
+var twoSteps = []config.Escalation{
+	{After: config.Duration(15 * minute), Rooms: []string{"leads"}, Mention: []string{"alice@example.com"}},
+	{After: config.Duration(60 * minute), Mention: []string{alert.MentionAll}},
 }
 
 // quietAtNight is from 22:00 to 07:00, for what is below high.
-func quietAtNight(t *testing.T) config.QuietHours {
-	q, err := config.ParseQuiet(&config.Quiet{When: []config.When{{Hours: "22:00-07:00"}}, Below: alert.High})
+func quietAtNight(t *testing.T) *config.Quiet {
+	hours, err := config.ParseHours("22:00-07:00")
 	require.NoError(t, err)
-	return q
+	return &config.Quiet{When: []config.When{{Hours: hours}}, Below: alert.High}
 }
 
 // timed is a world in which noc has a timing, at a moment.
@@ -99,7 +99,7 @@ func TestScheduleOfAJoiningRoom(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		delay, remind time.Duration
-		steps         []route.Escalation
+		steps         []config.Escalation
 		severity      alert.Severity
 		joined        string
 		tell          string

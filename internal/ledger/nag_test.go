@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
@@ -37,7 +38,7 @@ func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 			if room != "noc" || rule != "all" {
 				return route.Timing{}
 			}
-			return route.Timing{Escalate: []route.Escalation{{After: time.Minute, Rooms: []string{"leads"}}}}
+			return route.Timing{Escalate: []config.Escalation{{After: config.Duration(time.Minute), Rooms: []string{"leads"}}}}
 		},
 		Changed: func(written store.Fold) {
 			b.mu.Lock()

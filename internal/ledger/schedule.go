@@ -47,7 +47,7 @@ func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
 	case !t.Quiet.Until(was.Severity, b.now).IsZero() && t.Quiet.Until(p.Severity, b.now).IsZero():
 		// It became too severe for quiet hours: what they put off isn't put off any more.
 		if !post.EscalateAt.IsZero() && post.Escalated < len(t.Escalate) {
-			post.EscalateAt = earlier(post.EscalateAt, later(b.now, post.JoinedAt.Add(t.Escalate[post.Escalated].After)))
+			post.EscalateAt = earlier(post.EscalateAt, later(b.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
 		}
 		if !post.RemindAt.IsZero() {
 			post.RemindAt = earlier(post.RemindAt, b.now.Add(t.Remind))
@@ -62,7 +62,7 @@ func (b *batch) wind(post *store.Post, t route.Timing, from time.Time) {
 	}
 	post.EscalateAt, post.RemindAt = time.Time{}, time.Time{}
 	if post.Escalated < len(t.Escalate) {
-		post.EscalateAt = from.Add(t.Escalate[post.Escalated].After)
+		post.EscalateAt = from.Add(time.Duration(t.Escalate[post.Escalated].After))
 	}
 	if t.Remind > 0 {
 		post.RemindAt = from.Add(t.Remind)

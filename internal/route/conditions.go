@@ -2,7 +2,6 @@ package route
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,22 +66,16 @@ type commaGlob struct {
 }
 
 // commaGlobs finds those patterns, the ones of more parts first.
-func commaGlobs(routes []config.Route) (found []commaGlob, err error) {
+func commaGlobs(routes []config.Route) (found []commaGlob) {
 	for _, r := range routes {
-		for _, pattern := range r.Match.Groups {
-			n := strings.Count(pattern, ",") // "Berlin,*" too
-			if n == 0 {
-				continue
+		for _, g := range r.Match.Groups {
+			if n := strings.Count(g.String(), ","); n > 0 { // "Berlin,*" too
+				found = append(found, commaGlob{g, n + 1})
 			}
-			g, err := config.ParseGlob(pattern)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, commaGlob{g, n + 1})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b commaGlob) int { return b.parts - a.parts })
-	return found, nil
+	return found
 }
 
 // rejoin puts together neighbours in a split list that are one name: the configuration says
@@ -116,8 +109,7 @@ func (s *subject) tagPairs() []alert.Tag {
 }
 
 // compile makes the conditions of a match, the cheapest first.
-func compile(m config.Match) ([]condition, error) {
-	var out []condition
+func compile(m config.Match) (out []condition) {
 	if len(m.Severity.Set) > 0 {
 		out = append(out, severityIs{m.Severity})
 	}
@@ -128,37 +120,17 @@ func compile(m config.Match) ([]condition, error) {
 		out = append(out, originIs{m.Origins})
 	}
 	if len(m.When) > 0 {
-		c := timeIs{}
-		for _, w := range m.When {
-			span, err := config.ParseSpan(w)
-			if err != nil {
-				return nil, err
-			}
-			c.spans, c.texts = append(c.spans, span), append(c.texts, w.String())
-		}
-		out = append(out, c)
+		out = append(out, timeIs{m.When})
 	}
 	if len(m.Hosts) > 0 {
-		globs, err := compileGlobs(m.Hosts)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, hostIs{globs})
+		out = append(out, hostIs{m.Hosts})
 	}
 	if len(m.Groups) > 0 {
-		globs, err := compileGlobs(m.Groups)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, groupIs{globs})
+		out = append(out, groupIs{m.Groups})
 	}
 	if len(m.Tags) > 0 {
 		c := tagIs{}
-		for _, text := range m.Tags {
-			rule, err := config.ParseTagRule(text)
-			if err != nil {
-				return nil, err
-			}
+		for _, rule := range m.Tags {
 			if rule.Absent {
 				c.without = append(c.without, rule)
 			} else {
@@ -167,26 +139,10 @@ func compile(m config.Match) ([]condition, error) {
 		}
 		out = append(out, c)
 	}
-	if m.Trigger != "" {
-		re, err := regexp.Compile(m.Trigger)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, nameIs{re})
+	if m.Trigger.Regexp != nil {
+		out = append(out, nameIs{m.Trigger})
 	}
-	return out, nil
-}
-
-func compileGlobs(patterns []string) ([]config.Glob, error) {
-	globs := make([]config.Glob, 0, len(patterns))
-	for _, p := range patterns {
-		g, err := config.ParseGlob(p)
-		if err != nil {
-			return nil, err
-		}
-		globs = append(globs, g)
-	}
-	return globs, nil
+	return out
 }
 
 type severityIs struct{ match config.SeverityMatch }
@@ -231,22 +187,19 @@ func (c originIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("origin is %s, not %s", s.problem.Origin, text.Or(names))
 }
 
-type timeIs struct {
-	spans []config.Span
-	texts []string
-}
+type timeIs struct{ spans []config.When }
 
 func (c timeIs) holds(s *subject) bool {
-	return slices.ContainsFunc(c.spans, func(span config.Span) bool { return span.Contains(s.now) })
+	return slices.ContainsFunc(c.spans, func(w config.When) bool { return w.Contains(s.now) })
 }
 
 func (c timeIs) why(s *subject, held bool) string {
-	for i, span := range c.spans {
-		if span.Contains(s.now) {
-			return fmt.Sprintf("it is %s: in %s", span.Local(s.now).Format("Mon 15:04 MST"), c.texts[i])
+	for _, w := range c.spans {
+		if w.Contains(s.now) {
+			return fmt.Sprintf("it is %s: in %s", w.Local(s.now).Format("Mon 15:04 MST"), w)
 		}
 	}
-	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), text.Or(c.texts))
+	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), text.Or(text.Names(c.spans, config.When.String)))
 }
 
 type hostIs struct{ globs []config.Glob }
@@ -258,7 +211,7 @@ func (c hostIs) why(s *subject, held bool) string {
 		return "a host matches " + g.String()
 	}
 	if len(s.problem.Hosts) == 0 {
-		return fmt.Sprintf("no host matches %s: it has no hosts", globTexts(c.globs))
+		return fmt.Sprintf("no host matches %s: it has no hosts", text.Or(text.Names(c.globs, config.Glob.String)))
 	}
 	labels := make([]string, 0, len(s.problem.Hosts))
 	for _, h := range s.problem.Hosts {
@@ -268,7 +221,7 @@ func (c hostIs) why(s *subject, held bool) string {
 		}
 		labels = append(labels, label)
 	}
-	return fmt.Sprintf("no host matches %s: hosts are %s", globTexts(c.globs), shortList(labels))
+	return fmt.Sprintf("no host matches %s: hosts are %s", text.Or(text.Names(c.globs, config.Glob.String)), shortList(labels))
 }
 
 type groupIs struct{ globs []config.Glob }
@@ -280,9 +233,9 @@ func (c groupIs) why(s *subject, held bool) string {
 		return "a host group matches " + g.String()
 	}
 	if len(s.problem.Groups) == 0 {
-		return fmt.Sprintf("no host group matches %s: its groups aren't known", globTexts(c.globs))
+		return fmt.Sprintf("no host group matches %s: its groups aren't known", text.Or(text.Names(c.globs, config.Glob.String)))
 	}
-	return fmt.Sprintf("no host group matches %s: groups are %s", globTexts(c.globs), shortList(quotedAll(s.problem.Groups)))
+	return fmt.Sprintf("no host group matches %s: groups are %s", text.Or(text.Names(c.globs, config.Glob.String)), shortList(quotedAll(s.problem.Groups)))
 }
 
 // tagIs wants one of with, where there are any, and none of without.
@@ -302,25 +255,25 @@ func (c tagIs) why(s *subject, held bool) string {
 	tags := s.tagPairs()
 	for _, rule := range c.without {
 		if hasTag(tags, rule) {
-			return fmt.Sprintf("a tag is there that %s forbids", rule.Text)
+			return fmt.Sprintf("a tag is there that %s forbids", rule.String())
 		}
 	}
 	for _, rule := range c.with {
 		if hasTag(tags, rule) {
-			return "a tag matches " + rule.Text
+			return "a tag matches " + rule.String()
 		}
 	}
 	if len(c.with) == 0 {
-		return "no tag is there that " + text.Or(ruleTexts(c.without)) + " forbids"
+		return "no tag is there that " + text.Or(text.Names(c.without, config.TagRule.String)) + " forbids"
 	}
 	have := make([]string, 0, len(s.problem.Tags))
 	for _, t := range s.problem.Tags {
 		have = append(have, quoted(t.Tag+"="+t.Value))
 	}
 	if len(have) == 0 {
-		return fmt.Sprintf("no tag matches %s: it has no tags", text.Or(ruleTexts(c.with)))
+		return fmt.Sprintf("no tag matches %s: it has no tags", text.Or(text.Names(c.with, config.TagRule.String)))
 	}
-	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(ruleTexts(c.with)), shortList(have))
+	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(text.Names(c.with, config.TagRule.String)), shortList(have))
 }
 
 // hasTag asks whether a tag with the rule's name, and value, is there; of the
@@ -334,15 +287,7 @@ func hasTag(lower []alert.Tag, rule config.TagRule) bool {
 	return false
 }
 
-func ruleTexts(rules []config.TagRule) []string {
-	out := make([]string, 0, len(rules))
-	for _, r := range rules {
-		out = append(out, r.Text)
-	}
-	return out
-}
-
-type nameIs struct{ re *regexp.Regexp }
+type nameIs struct{ re config.Pattern }
 
 func (c nameIs) holds(s *subject) bool { return c.re.MatchString(s.problem.Name) }
 
@@ -363,12 +308,4 @@ func anyGlob(globs []config.Glob, lower []string) (config.Glob, bool) {
 		}
 	}
 	return config.Glob{}, false
-}
-
-func globTexts(globs []config.Glob) string {
-	texts := make([]string, 0, len(globs))
-	for _, g := range globs {
-		texts = append(texts, g.String())
-	}
-	return text.Or(texts)
 }

@@ -2,6 +2,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,8 +37,8 @@ type Router struct {
 	byID     map[string]string // by webexid.Key
 	allowed  func(email string) bool
 	commas   []commaGlob
-	quiet    map[string]config.QuietHours // by room
-	zones    map[string]*time.Location    // likewise
+	quiet    map[string]*config.Quiet  // by room
+	zones    map[string]*time.Location // by room
 }
 
 // rule is one compiled route.
@@ -47,7 +48,7 @@ type rule struct {
 	rooms      []string
 	proceed    bool // ask the rules below too
 	conditions []condition
-	timing     Timing // but for quiet hours, which are the room's
+	timing     Timing // without quiet hours: those are the room's
 }
 
 // New compiles the routes. A Config that config.Load returned never fails.
@@ -58,6 +59,9 @@ func New(cfg *config.Config) (*Router, error) {
 		byName:   map[string]string{},
 		byID:     map[string]string{},
 		allowed:  cfg.Allowed,
+		commas:   commaGlobs(cfg.Routes),
+		quiet:    map[string]*config.Quiet{},
+		zones:    map[string]*time.Location{},
 	}
 	if len(r.defaults) == 0 {
 		return nil, fmt.Errorf("route: no default rooms: a problem that no route matches would be told nobody")
@@ -68,19 +72,13 @@ func New(cfg *config.Config) (*Router, error) {
 	for _, room := range cfg.Rooms {
 		r.byName[strings.ToLower(room.Name)] = room.Name
 		r.byID[webexid.Key(room.ID)] = room.Name
+		r.quiet[room.Name], r.zones[room.Name] = room.Quiet, cmp.Or(room.TimeZone.Location, time.UTC)
 	}
 	for _, route := range cfg.Routes {
-		conditions, err := compile(route.Match)
-		if err != nil {
-			return nil, fmt.Errorf("route: %s: %w", route.Name, err)
-		}
-		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: conditions})
+		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: compile(route.Match),
+			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate}})
 	}
-	var err error
-	if r.commas, err = commaGlobs(cfg.Routes); err != nil {
-		return nil, fmt.Errorf("route: host groups: %w", err)
-	}
-	return r, r.timings(cfg)
+	return r, nil
 }
 
 // Rooms gives the targets of a problem, without doubles, in the order found, by all that is

@@ -1,8 +1,6 @@
 package route
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,16 +13,9 @@ import (
 // at once, and never again.
 type Timing struct {
 	Delay    time.Duration
-	Remind   time.Duration // 0: never
-	Escalate []Escalation  // by After
-	Quiet    config.QuietHours
-}
-
-// Escalation is one step of a route's.
-type Escalation struct {
-	After   time.Duration
-	Rooms   []string
-	Mention []string // e-mail addresses, alert.MentionAll
+	Remind   time.Duration       // 0: never
+	Escalate []config.Escalation // by After
+	Quiet    *config.Quiet       // nil: none
 }
 
 // Timing is that of a room for what a rule, Target.Route, sends there. A room that
@@ -51,30 +42,10 @@ func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
 		words = append(words, "quiet until "+until.In(r.zones[t.Room]).Format("Mon 15:04 MST"))
 	}
 	for _, e := range timing.Escalate {
-		words = append(words, config.Escalation{After: config.Duration(e.After), Rooms: e.Rooms, Mention: e.Mention}.String())
+		words = append(words, e.String())
 	}
 	if timing.Remind > 0 {
 		words = append(words, "reminds every "+config.Duration(timing.Remind).String())
 	}
 	return strings.Join(words, ", ")
-}
-
-// timings compiles what rooms and routes say of time.
-func (r *Router) timings(cfg *config.Config) error {
-	r.quiet, r.zones = map[string]config.QuietHours{}, map[string]*time.Location{}
-	for _, room := range cfg.Rooms {
-		hours, err := config.ParseQuiet(room.Quiet)
-		if err != nil {
-			return fmt.Errorf("route: room %s: %w", room.Name, err)
-		}
-		r.quiet[room.Name], r.zones[room.Name] = hours, cmp.Or(room.TimeZone.Location, time.UTC)
-	}
-	for i, route := range cfg.Routes {
-		t := Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind)}
-		for _, e := range route.Escalate {
-			t.Escalate = append(t.Escalate, Escalation{After: time.Duration(e.After), Rooms: e.Rooms, Mention: e.Mention})
-		}
-		r.rules[i].timing = t
-	}
-	return nil
 }

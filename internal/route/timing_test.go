@@ -20,7 +20,7 @@ func TestTiming(t *testing.T) {
     remind: 1h
     escalate: [{after: 15m, rooms: [noc], mention: [all]}, {after: 30m, rooms: [Lab]}]
 `)
-	steps := []Escalation{{15 * time.Minute, []string{"noc"}, []string{"all"}}, {After: 30 * time.Minute, Rooms: []string{"Lab"}}}
+	steps := []config.Escalation{{After: config.Duration(15 * time.Minute), Rooms: []string{"noc"}, Mention: []string{"all"}}, {After: config.Duration(30 * time.Minute), Rooms: []string{"Lab"}}}
 	require.Equal(t, Timing{Delay: 5 * time.Minute}, r.Timing("db", "route 1"))
 	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("db", "all"))
 	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("night", "all"))
@@ -35,9 +35,11 @@ func TestTiming(t *testing.T) {
 
 // A room's quiet hours hold by whatever way a problem comes, from the end of its delay on.
 func TestTimingInQuietHours(t *testing.T) {
+	hours, err := config.ParseHours("22:00-07:00")
+	require.NoError(t, err)
 	cfg := load(t, "routes: [{rooms: [db], delay: 5m}]\n")
 	for i := range cfg.Rooms {
-		cfg.Rooms[i].Quiet = &config.Quiet{When: []config.When{{Hours: "22:00-07:00"}}, Below: alert.High}
+		cfg.Rooms[i].Quiet = &config.Quiet{When: []config.When{{Hours: hours}}, Below: alert.High}
 	}
 	r, err := New(cfg)
 	require.NoError(t, err)
