@@ -329,11 +329,7 @@ func (w *world) take(e store.Entry) error {
 	w.mu.Lock()
 	w.accepted = append(w.accepted, accepted{id, string(e.Payload), time.Since(e.ReceivedAt)})
 	w.mu.Unlock()
-	if e.ID = id; e.Kind == store.EntryEvent {
-		l.fold.Take(e, decode)
-	} else {
-		l.fold.Take(e, nil)
-	}
+	l.fold.Wake()
 	return nil
 }
 

@@ -123,12 +123,10 @@ func BenchmarkIntakeAndFold(b *testing.B) {
 	for c := range 64 {
 		wg.Go(func() {
 			for i := c; i < b.N; i += 64 {
-				e := store.Entry{Source: "main", Kind: store.EntryEvent, ReceivedAt: t0, Payload: body(i)}
-				var err error
-				if e.ID, err = s.Append(context.Background(), e); err != nil {
+				if _, err := s.Append(context.Background(), store.Entry{Source: "main", Kind: store.EntryEvent, ReceivedAt: t0, Payload: body(i)}); err != nil {
 					b.Error(err)
 				}
-				l.Take(e, nil)
+				l.Wake()
 			}
 		})
 	}

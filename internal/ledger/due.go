@@ -154,22 +154,22 @@ func (b *batch) say(e *effect, n alert.Nudge, rule string) {
 	}
 }
 
-// nag looks, every lookAgain at most, for posts whose clocks ran out, and does one
+// nag looks, every pollEvery at most, for posts whose clocks ran out, and does one
 // batch of what is due. more says that there is more to do at once.
 func (l *Ledger) nag(ctx context.Context) (more bool) {
 	now := time.Now()
-	if now.Sub(l.nagged) < lookAgain {
+	if now.Sub(l.nagged) < pollEvery {
 		return false
 	}
-	due, err := l.opts.Store.DuePosts(ctx, now, leastBatch)
+	due, err := l.opts.Store.DuePosts(ctx, now, minBatch)
 	if err == nil && len(due) > 0 {
 		err = l.settle(ctx, due, now)
 	}
 	if err != nil && ctx.Err() == nil {
-		l.opts.Log.Error("looking for reminders and escalations failed; trying again", "due", len(due), "in", lookAgain, "error", err)
+		l.opts.Log.Error("looking for reminders and escalations failed; trying again", "due", len(due), "in", pollEvery, "error", err)
 		l.opts.Metrics.Failures.Inc()
 	}
-	more = err == nil && len(due) == leastBatch
+	more = err == nil && len(due) == minBatch
 	if !more {
 		l.nagged = now
 	}

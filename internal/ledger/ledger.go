@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -58,34 +57,28 @@ type Options struct {
 }
 
 const (
-	// leastBatch and mostBatch bound one transaction. Between them it is as large as
-	// shortCommit and longCommit let it be: a large one costs less for each entry, but
-	// while it is written intake waits, and a sender's next event with it.
-	leastBatch, mostBatch   = 128, 512
-	shortCommit, longCommit = 4 * time.Millisecond, 8 * time.Millisecond
-	// In a burst, which is more than burst entries in a batch, what comes is gathered for a
-	// moment: a commit costs the same for one as for many.
-	burst  = 4
-	gather = 25 * time.Millisecond
-	// settle is how long an entry is waited for that others overtook on their way here.
-	settle = 2 * time.Millisecond
-	// lookAgain is how often the journal is looked at without having been woken.
-	lookAgain = 2 * time.Second
-	// firstPause and lastPause bound the backoff while the store fails.
-	firstPause, lastPause = 50 * time.Millisecond, 5 * time.Second
+	// A batch, and with it a transaction, has minBatch to maxBatch entries. It grows while commits take less than
+	// fastCommit and shrinks when they take more than slowCommit: appends wait while a fold is being written.
+	minBatch, maxBatch     = 128, 512
+	fastCommit, slowCommit = 4 * time.Millisecond, 8 * time.Millisecond
+	// After a batch of more than burst entries the fold waits for gatherFor, since a commit costs the same for
+	// one entry as for many.
+	burst     = 4
+	gatherFor = 25 * time.Millisecond
+	// pollEvery is how often the journal and the clocks are looked at when nothing wakes the fold.
+	pollEvery = 2 * time.Second
+	// minBackoff and maxBackoff bound the pause while the store fails.
+	minBackoff, maxBackoff = 50 * time.Millisecond, 5 * time.Second
 )
 
 // Ledger is the fold.
 type Ledger struct {
 	opts  Options
 	wake  chan struct{}
-	look  atomic.Bool // the journal may hold more than the inbox
-	inbox inbox
 	rules Rules
-	// nagged is when all that was due had been done; of Run.
-	nagged time.Time
 
-	// Of Run.
+	// Used by Run alone.
+	nagged     time.Time     // when everything due had been done
 	unknown    *logging.Once // of UnknownSendTo
 	openings   openings
 	remembered bool // openings are what the store has
@@ -93,32 +86,14 @@ type Ledger struct {
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
-	l := &Ledger{opts: o, wake: make(chan struct{}, 1), unknown: logging.NewOnce(maxUnknown), rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing}}
-	l.look.Store(true) // for what an earlier process left
-	return l
+	return &Ledger{
+		opts: o, wake: make(chan struct{}, 1), unknown: logging.NewOnce(maxUnknown),
+		rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing},
+	}
 }
 
-// Wake tells that the journal holds entries to be folded that nobody handed over. It
-// doesn't block.
+// Wake makes the fold look at the journal at once. It doesn't block.
 func (l *Ledger) Wake() {
-	l.look.Store(true)
-	l.signal()
-}
-
-// Take hands over an entry that was just appended, and decodes it: by decode where the
-// caller has read it already, nil otherwise. It doesn't block, and nothing is lost
-// by not calling it: then Wake must be.
-func (l *Ledger) Take(e store.Entry, decode func(e store.Entry) (Decoded, error)) {
-	if decode == nil {
-		decode = l.decode
-	}
-	if !l.inbox.put(itemOf(e, decode)) {
-		l.look.Store(true)
-	}
-	l.signal()
-}
-
-func (l *Ledger) signal() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -127,101 +102,67 @@ func (l *Ledger) signal() {
 
 // Run folds until ctx ends. A batch that has begun is finished.
 func (l *Ledger) Run(ctx context.Context) error {
-	pause, size, most := firstPause, leastBatch, leastBatch
+	backoff, size, limit := minBackoff, minBatch, minBatch
 	for ctx.Err() == nil {
 		more := l.nag(ctx)
-		items, took, err := l.fold(ctx, size)
-		n := len(items)
+		entries, took, err := l.fold(ctx, size)
+		n := len(entries)
 		switch {
 		case err == nil:
-			if took > longCommit {
-				most = max(most/2, leastBatch)
-			} else if took < shortCommit && n == most {
-				most = min(2*most, mostBatch)
+			if took > slowCommit {
+				limit = max(limit/2, minBatch)
+			} else if took < fastCommit && n == limit {
+				limit = min(2*limit, maxBatch)
 			}
-			pause, size = firstPause, min(2*size, most)
-			if n == 0 && !more {
+			drained := n < size && !more
+			backoff, size = minBackoff, min(2*size, limit)
+			if drained && n > burst {
+				pause(ctx, gatherFor)
+			} else if drained {
 				l.await(ctx)
-			} else if n > burst && n < most && l.inbox.len() < most {
-				l.rest(ctx, gather, nil)
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, store.ErrRejected) && n > 1:
-			// Halved until it is alone, the entry that is at fault is found.
-			size = max(1, min(size, n)/2)
-		case errors.Is(err, store.ErrRejected) && n == 1 && l.giveUp(ctx, items[0].Entry, err):
-			// Set aside; go on with the next.
+			size = max(1, n/2) // halve until the entry that fails is alone
+		case errors.Is(err, store.ErrRejected) && n == 1 && l.giveUp(ctx, entries[0], err):
+			// It is set aside; go on with the next.
 		default:
-			l.opts.Log.Error("folding the journal failed; trying again", "entries", n, "in", pause, "error", err)
+			l.opts.Log.Error("folding the journal failed, retrying", "entries", n, "in", backoff, "error", err)
 			l.opts.Metrics.Failures.Inc()
-			l.rest(ctx, pause, nil)
-			pause = min(2*pause, lastPause)
+			pause(ctx, backoff)
+			backoff = min(2*backoff, maxBackoff)
 		}
 	}
 	return nil
 }
 
-// await waits for something to do. After lookAgain it looks into the journal itself,
-// in case that somebody didn't tell.
+// await waits until Wake is called, or for the next poll.
 func (l *Ledger) await(ctx context.Context) {
-	timer := time.NewTimer(lookAgain)
+	timer := time.NewTimer(pollEvery)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-l.wake:
 	case <-timer.C:
-		l.look.Store(true)
 	}
 }
 
-func (l *Ledger) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-wake:
 	case <-timer.C:
 	}
 }
 
-// next gives what is to be folded next: what was handed over, or what the journal
-// holds where that isn't all.
-func (l *Ledger) next(ctx context.Context, size int) ([]Item, error) {
-	items, gap := []Item(nil), false
-	if !l.look.Load() {
-		if items, gap = l.inbox.run(size); gap {
-			l.rest(ctx, settle, nil)
-			items, gap = l.inbox.run(size)
-		}
-		if !gap {
-			return items, nil
-		}
-	}
-	l.look.Store(false) // whoever wakes from now on is looked for again
-	entries, err := l.opts.Store.PendingEntries(ctx, size)
-	if err != nil {
-		l.look.Store(true)
-		return nil, err
-	}
-	items, here := l.inbox.read(entries, func(e store.Entry) Item { return itemOf(e, l.decode) })
-	if len(entries) == size && !here {
-		l.look.Store(true) // there may be more
-	}
-	return items, nil
-}
-
-// fold applies one batch. It returns the batch, also where that failed, and how long the
-// commit took.
-func (l *Ledger) fold(ctx context.Context, size int) (items []Item, took time.Duration, err error) {
-	items, err = l.next(ctx, size)
-	if err != nil || len(items) == 0 {
+// fold applies one batch of at most size entries. It returns the batch, also when folding it failed, and how long
+// the commit took.
+func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, took time.Duration, err error) {
+	entries, err = l.opts.Store.PendingEntries(ctx, size)
+	if err != nil || len(entries) == 0 {
 		return nil, 0, err
 	}
-	defer func() {
-		if err != nil {
-			l.look.Store(true) // what was handed over is still in the journal
-		}
-	}()
 	if !l.remembered {
 		if err := l.remember(ctx); err != nil {
 			return nil, 0, err // no entry's fault
@@ -229,15 +170,19 @@ func (l *Ledger) fold(ctx context.Context, size int) (items []Item, took time.Du
 		l.remembered = true
 	}
 	began := time.Now()
+	items := make([]Item, len(entries))
+	for i, e := range entries {
+		items[i] = l.item(e)
+	}
 	known, err := l.known(ctx, items)
 	if err != nil {
-		return items, 0, err
+		return entries, 0, err
 	}
 	out := Plan(items, known, l.rules, began)
 	writing := time.Now()
 	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
 		l.remembered = false // it may be committed all the same
-		return items, 0, err
+		return entries, 0, err
 	}
 	took = time.Since(writing)
 	l.openings.add(out.Opened, l.rules.Flapping)
@@ -253,7 +198,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (items []Item, took time.Du
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)
 	}
-	return items, took, nil
+	return entries, took, nil
 }
 
 // known reads what the store holds of the problems of a batch.
@@ -297,23 +242,20 @@ func (l *Ledger) giveUp(ctx context.Context, e store.Entry, cause error) bool {
 	return true
 }
 
-// itemOf decodes one entry. Whatever is wrong with it, a panic too, is its own fault.
-func itemOf(e store.Entry, decode func(store.Entry) (Decoded, error)) (item Item) {
-	item = Item{Entry: e}
+// item decodes an entry. Whatever goes wrong, even a panic, is that entry's fault alone.
+func (l *Ledger) item(e store.Entry) (item Item) {
+	item.Entry = e
 	defer func() {
 		if fault := recover(); fault != nil {
-			item.Err = fmt.Errorf("decoding it failed, which is a fault of the relay's: %v", fault)
+			item.Err = fmt.Errorf("decoding the entry failed, a bug in the relay: %v", fault)
 		}
 	}()
-	item.Decoded, item.Err = decode(e)
-	return item
-}
-
-func (l *Ledger) decode(e store.Entry) (Decoded, error) {
 	if e.Kind == store.EntryEvent {
-		return l.opts.Decode(e)
+		item.Decoded, item.Err = l.opts.Decode(e)
+	} else {
+		item.Decoded, item.Err = own(e)
 	}
-	return own(e)
+	return item
 }
 
 // own reads an entry that the relay wrote itself.

@@ -47,14 +47,13 @@ func (r *Receiver) event(c *gin.Context) {
 	}
 	start := r.opts.Now()
 	entry := store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now}
-	var err error
-	if entry.ID, err = r.opts.Journal.Append(c.Request.Context(), entry); err != nil {
+	if _, err := r.opts.Journal.Append(c.Request.Context(), entry); err != nil {
 		r.refuseEvent(c, unkept(err), source, payload.Kind())
 		return
 	}
 	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
 	r.opts.Metrics.bodySize.Observe(float64(len(body)))
-	r.opts.Appended(entry, payload)
+	r.opts.Appended()
 	if payload.Test {
 		r.testAnswer(c, source, payload)
 		return

@@ -87,9 +87,9 @@ type Options struct {
 	UnknownSendTo func(source, sendTo string) []string
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
-	// Appended is called after an event is in the journal, with the entry and what was
-	// read of it; Noticed after a notice is kept: to wake those who go on from there.
-	Appended func(e store.Entry, p zabbix.Payload)
+	// Appended is called after an event was appended to the journal, Noticed after a notice was queued: they wake
+	// the ledger and delivery. Neither may block.
+	Appended func()
 	Noticed  func()
 	// Refused is told of each event that wasn't taken; source and kind (an
 	// alert.Kind) are "" where they can't be told.
@@ -136,7 +136,7 @@ func New(o Options) *Receiver {
 		o.BotOf = func(string) string { return "" }
 	}
 	if o.Appended == nil {
-		o.Appended = func(store.Entry, zabbix.Payload) {}
+		o.Appended = func() {}
 	}
 	if o.Noticed == nil {
 		o.Noticed = func() {}

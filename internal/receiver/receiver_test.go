@@ -152,7 +152,7 @@ func newFixture(t testing.TB) *fixture {
 			return nil
 		},
 		BotOf:    func(room string) string { return "bot-of-" + room },
-		Appended: func(store.Entry, zabbix.Payload) { f.wake() }, Noticed: f.wake,
+		Appended: f.wake, Noticed: f.wake,
 		Refused: func(source, kind string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

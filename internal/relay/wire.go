@@ -69,7 +69,7 @@ func (r *Relay) connect(ctx context.Context) error {
 		return err
 	}
 	inquirer = reconcile.NewInquirer(reconcile.Options{
-		Sources: observers(sources), Journal: journal{r.store, func(e store.Entry) { fold.Take(e, nil) }}, Log: log,
+		Sources: observers(sources), Journal: journal{r.store, func() { fold.Wake() }}, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
 	})
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{

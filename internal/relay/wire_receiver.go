@@ -40,10 +40,7 @@ func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiv
 		},
 		UnknownSendTo: p.router.Unknown,
 		BotOf:         cfg.BotOf,
-		Appended: func(e store.Entry, payload zabbix.Payload) {
-			p.fold.Take(e, func(e store.Entry) (ledger.Decoded, error) { return r.decoded(e, payload) })
-		},
-		Noticed: p.deliver.WakeNotices,
+		Appended:      p.fold.Wake, Noticed: p.deliver.WakeNotices,
 		Refused: p.events.Refused,
 		Log:     r.log, Metrics: receiver.NewMetrics(r.registry),
 	}
@@ -66,11 +63,6 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 	if len(faults) > 0 {
 		return ledger.Decoded{}, fmt.Errorf("the payload can't be used: %w", faults)
 	}
-	return r.decoded(e, payload)
-}
-
-// decoded is what the ledger needs of a payload that was read already.
-func (r *Relay) decoded(e store.Entry, payload zabbix.Payload) (ledger.Decoded, error) {
 	if payload.Test {
 		return ledger.Decoded{Test: true, SendTo: payload.Macro("alert.sendto")}, nil
 	}
@@ -82,16 +74,16 @@ func (r *Relay) decoded(e store.Entry, payload zabbix.Payload) (ledger.Decoded, 
 	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
 }
 
-// journal hands over what it keeps.
+// journal wakes the fold after each append.
 type journal struct {
 	store *sqlite.Store
-	take  func(e store.Entry)
+	wake  func() // the fold
 }
 
 // Append implements reconcile.Journal.
 func (j journal) Append(ctx context.Context, e store.Entry) (id int64, err error) {
-	if e.ID, err = j.store.Append(ctx, e); err == nil {
-		j.take(e)
+	if id, err = j.store.Append(ctx, e); err == nil {
+		j.wake()
 	}
-	return e.ID, err
+	return id, err
 }

@@ -32,8 +32,6 @@ type memory struct {
 	entries []store.Entry
 	pending map[int64]bool
 	folded  map[int64]int
-	read    int // entries that were read
-	decoded int // by the fold
 	commits []time.Time
 	sizes   []int
 }
@@ -42,14 +40,13 @@ func newMemory() *memory {
 	return &memory{pending: map[int64]bool{}, folded: map[int64]int{}, fails: func() (bool, bool) { return false, false }}
 }
 
-func (m *memory) append() store.Entry {
+func (m *memory) append() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := int64(len(m.entries) + 1)
 	e := store.Entry{ID: id, Source: "main", Kind: store.EntryEvent, Payload: []byte(payload(fmt.Sprint(id), "1")), ReceivedAt: t0}
 	m.entries = append(m.entries, e)
 	m.pending[id] = true
-	return e
 }
 
 func (m *memory) PendingEntries(_ context.Context, limit int) (entries []store.Entry, _ error) {
@@ -58,7 +55,6 @@ func (m *memory) PendingEntries(_ context.Context, limit int) (entries []store.E
 	for _, e := range m.entries {
 		if m.pending[e.ID] && len(entries) < limit {
 			entries = append(entries, e)
-			m.read++
 		}
 	}
 	return entries, nil
@@ -97,17 +93,10 @@ func (m *memory) CommitFold(_ context.Context, f store.Fold) error {
 	return nil
 }
 
-func (m *memory) decode(e store.Entry) (ledger.Decoded, error) {
-	m.mu.Lock()
-	m.decoded++
-	m.mu.Unlock()
-	return decode(e)
-}
-
 // run folds until the test ends.
 func (m *memory) run(t *testing.T) *ledger.Ledger {
 	l := ledger.New(ledger.Options{
-		Store: m, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: m.decode,
+		Store: m, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode,
 		Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -138,72 +127,31 @@ func (m *memory) once(t interface {
 	}
 }
 
-// What is handed over is neither read out of the journal nor decoded again, also
-// where one overtakes another on the way.
-func TestHandedOverIsntRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		l := m.run(t)
-		for range 3 {
-			entries := []store.Entry{m.append(), m.append(), m.append(), m.append()}
-			slices.Reverse(entries)
-			for _, e := range entries {
-				l.Take(e, decode)
-			}
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(time.Second)
-		m.once(t)
-		require.Zero(t, m.read)
-		require.Zero(t, m.decoded)
-	})
-}
-
-// What nobody hands over is read at once where somebody tells of it, soon where what
-// came after it is here, and after a while in any case.
-func TestNotHandedOverIsRead(t *testing.T) {
+// An appended entry is folded at once when the fold is woken, and with the next poll when nobody wakes it.
+func TestWokenOrPolled(t *testing.T) {
 	for name, c := range map[string]struct {
-		tell   func(l *ledger.Ledger, m *memory)
+		wake   bool
 		within time.Duration
 	}{
-		"told":             {func(l *ledger.Ledger, _ *memory) { l.Wake() }, 0},
-		"another follows":  {func(l *ledger.Ledger, m *memory) { l.Take(m.append(), decode) }, 2 * time.Millisecond},
-		"nobody says that": {func(*ledger.Ledger, *memory) {}, 2 * time.Second},
+		"woken":  {true, 0},
+		"polled": {false, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMemory()
 				l := m.run(t)
-				l.Take(m.append(), decode)
-				synctest.Wait()
-				m.append()
-				c.tell(l, m)
-				time.Sleep(c.within)
-				synctest.Wait()
-				m.once(t)
-				require.Equal(t, 1, m.decoded)
+				for range 10 {
+					m.append()
+					if c.wake {
+						l.Wake()
+					}
+					time.Sleep(c.within)
+					synctest.Wait()
+					m.once(t)
+				}
 			})
 		})
 	}
-}
-
-// However much is handed over while a commit takes long, memory is bounded and
-// nothing is lost: the rest is read.
-func TestHandedOverIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		l := m.run(t)
-		m.set(func() { m.takes = time.Second })
-		for range 20_000 {
-			l.Take(m.append(), decode)
-		}
-		synctest.Wait()
-		m.set(func() { m.takes = 0 })
-		time.Sleep(time.Minute)
-		m.once(t)
-		require.NotZero(t, m.decoded)
-		require.Less(t, m.decoded, 15_000, "some of it was here")
-	})
 }
 
 // In a burst batches grow while they are quick to write, and what comes meanwhile is
@@ -222,7 +170,8 @@ func TestBatches(t *testing.T) {
 				m.takes = c.takes
 				l := m.run(t)
 				for range 3000 {
-					l.Take(m.append(), decode)
+					m.append()
+					l.Wake()
 					time.Sleep(100 * time.Microsecond)
 				}
 				time.Sleep(10 * time.Second)
@@ -234,56 +183,30 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// A single event isn't kept waiting.
-func TestASingleEventIsFoldedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		l := m.run(t)
-		for range 10 {
-			l.Take(m.append(), decode)
-			synctest.Wait()
-			m.once(t)
-			require.WithinDuration(t, time.Now(), m.commits[len(m.commits)-1], 0)
-			time.Sleep(time.Second)
-		}
-	})
-}
-
-// Whatever is handed over, late, in any order or not at all, and whatever becomes
-// of commits: each entry is folded once.
-func TestEachOnceWhateverIsHandedOver(t *testing.T) {
+// Whoever wakes the fold or doesn't, and whatever becomes of commits: each entry is folded once.
+func TestEachEntryIsFoldedOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			chance := func(of float64) bool { return r.Float64() < of }
 			m := newMemory()
 			m.takes = time.Duration(r.IntN(30)) * time.Millisecond
 			failing := r.Float64() * .3
 			faults := rand.New(rand.NewPCG(seed, 2)) // of the fold
 			m.fails = func() (bool, bool) { return faults.Float64() < failing, faults.Float64() < failing }
 			for range r.IntN(100) {
-				m.append() // of an earlier process
+				m.append() // by an earlier process
 			}
 			l := m.run(t)
-			var late sync.WaitGroup
 			for range r.IntN(300) {
-				e := m.append()
-				switch {
-				case chance(.1):
+				m.append()
+				if r.Float64() < .5 {
 					l.Wake()
-				case chance(.1):
-				case chance(.3):
-					after := time.Duration(r.IntN(20)) * time.Millisecond
-					late.Go(func() { time.Sleep(after); l.Take(e, decode) })
-				default:
-					l.Take(e, decode)
 				}
-				if chance(.1) {
+				if r.Float64() < .1 {
 					time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
 				}
 			}
-			late.Wait()
 			m.set(func() { m.fails = newMemory().fails })
 			time.Sleep(time.Minute)
 			m.once(t)
