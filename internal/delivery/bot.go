@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -23,11 +24,9 @@ type bot struct {
 	mu      sync.Mutex
 	queue   *queue
 	gather  map[string]*gathering // room → what it doesn't know of
-	rate    *Limits
-	breaker Breaker
-	flying  int    // workers at work
-	trial   string // the Webex room that is to be called with nothing else said before; "" for none
-	trialAt time.Time
+	rate    *pace.Limits
+	breaker pace.Breaker
+	flying  int // workers at work
 	// refusing holds the Webex rooms that refuse messages and that the default room was told about.
 	refusing map[string]bool
 }
@@ -35,7 +34,7 @@ type bot struct {
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
-		queue: newQueue(), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: NewLimits(d.RateLimit, time.Now()),
+		queue: newQueue(), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.opens = b.opens
 	b.queue.perRoom = max(1, d.Workers-1) // one is left for the other rooms
@@ -145,7 +144,6 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 		if b.flying >= slots {
 			return time.Time{}
 		}
-		b.nextTrial(now)
 		if at, ok := b.queue.readyAt(now); !ok || at.After(now) {
 			return at
 		}
@@ -232,7 +230,7 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	room := b.webexRoom(t.room)
 	b.mu.Lock()
 	started := time.Now()
-	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.Begin(room, kindOf(op), started)
+	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.MayBegin(room, started)
 	b.mu.Unlock()
 	if wait {
 		return 0, false, nil
@@ -244,8 +242,8 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	if attempts > 0 {
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
-	b.learn(t.id, room, kindOf(op), err, started, now)
-	if err == nil && kindOf(op) == callCreate {
+	b.learn(t.id, room, err, started, now)
+	if err == nil && posts(op) {
 		b.takesAgain(l, t.room)
 	}
 	if fault(err).RetryAfter > 0 {
@@ -254,18 +252,13 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	return took, true, err
 }
 
-func kindOf(op Op) callKind {
-	switch op {
-	case OpDelete:
-		return callRemove
-	case OpEdit, OpNoticeEdit, OpDigestEdit:
-		return callChange
-	}
-	return callCreate
+// posts reports whether a step posts a message.
+func posts(op Op) bool {
+	return op != OpEdit && op != OpNoticeEdit && op != OpDigestEdit && op != OpDelete
 }
 
 // learn takes in how a call ended, for the pace of all others.
-func (b *bot) learn(id, room string, k callKind, err error, started, now time.Time) {
+func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.breaker.State()
@@ -278,7 +271,7 @@ func (b *bot) learn(id, room string, k callKind, err error, started, now time.Ti
 	}
 	switch {
 	case err == nil:
-		b.rate.Answered(room, k, started, now)
+		b.rate.Answered(room, started, now)
 	case class == webex.RateLimited:
 		retryAfter := fault(err).RetryAfter
 		alone := b.rate.LimitedIn(room, started, now, retryAfter)
@@ -288,8 +281,6 @@ func (b *bot) learn(id, room string, k callKind, err error, started, now time.Ti
 			who = "room"
 		}
 		b.Log.Warn("Webex told the "+who+" to wait", "bot", b.name, "webex_room", room, "retry_after", retryAfter, "rate", b.rate.SpeedIn(room))
-	default:
-		b.rate.Ended(room, class != webex.Unauthorized && class != webex.Temporary)
 	}
 	switch class {
 	case webex.Unauthorized:
@@ -304,11 +295,11 @@ func (b *bot) learn(id, room string, k callKind, err error, started, now time.Ti
 	}
 	if after := b.breaker.State(); after != before {
 		switch after {
-		case BreakerClosed:
+		case pace.BreakerClosed:
 			b.Log.Info("Webex answers the bot again", "bot", b.name, "rate", b.rate.PerSecond())
-		case BreakerUnauthorized:
+		case pace.BreakerUnauthorized:
 			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; trying once a minute", "bot", b.name, "err", err)
-		case BreakerAway:
+		case pace.BreakerAway:
 			b.Log.Error("Webex doesn't answer: nothing is lost; trying single calls", "bot", b.name, "err", err)
 		}
 	}
@@ -323,7 +314,7 @@ const (
 // answer at all, the breaker is what paces the bot: nobody waits longer than
 // until its next try, so that nobody still waits when Webex is back.
 func (b *bot) delay(n int, err error, now time.Time) time.Duration {
-	d := max(Backoff(n, retryBase, retryMost, b.Jitter()), fault(err).RetryAfter)
+	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), fault(err).RetryAfter)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.breaker.Open() {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/pace"
 	"pgregory.net/rapid"
 )
 
@@ -175,10 +177,10 @@ func TestAQueueWithOnlyAClosedRoomSleepsUntilItOpens(t *testing.T) {
 	require.False(t, ok, "nothing is left that time could bring")
 }
 
-// What a pick costs with many rooms, one of them on trial.
+// What a pick costs with many rooms, one of them with a 429.
 func BenchmarkPickWith300Rooms(b *testing.B) {
-	l := NewLimits(5, noon)
-	refuseIn(b, l, "R-room 0", noon, time.Second)
+	l := pace.NewLimits(5, noon)
+	l.LimitedIn("R-room 0", noon, noon, time.Second)
 	q := newQueue()
 	of := &bot{rate: l, queue: q, Delivery: &Delivery{Options: Options{Rooms: func(room, _ string) (RoomSettings, bool) { return RoomSettings{ID: "R-" + room}, true }}}}
 	q.opens = of.opens
@@ -187,7 +189,6 @@ func BenchmarkPickWith300Rooms(b *testing.B) {
 	}
 	now := noon.Add(time.Minute)
 	for b.Loop() {
-		of.nextTrial(now)
 		q.readyAt(now)
 		q.back(q.pick(now), now, now)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -100,7 +101,7 @@ type botState struct {
 	perSecond float64
 	paused    time.Duration
 	rooms     int // paused though the bot isn't
-	breaker   BreakerState
+	breaker   pace.BreakerState
 	behind    int
 }
 
@@ -141,8 +142,8 @@ func (c *botCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descRate, s.perSecond)
 		gauge(descPaused, s.paused.Seconds())
 		gauge(descRooms, float64(s.rooms))
-		gauge(descUnauthorized, yes(s.breaker == BreakerUnauthorized))
-		gauge(descAway, yes(s.breaker == BreakerAway))
+		gauge(descUnauthorized, yes(s.breaker == pace.BreakerUnauthorized))
+		gauge(descAway, yes(s.breaker == pace.BreakerAway))
 		gauge(descQueue, float64(s.behind))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -91,7 +92,7 @@ func TestAQuietRoomIsntHeldUpByALoudOne(t *testing.T) {
 		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: once it has waited")
 		w.webex.took = 0
 		w.d.bots["noc"].mu.Lock()
-		w.d.bots["noc"].rate.Rate = NewRate(100000, time.Now())
+		w.d.bots["noc"].rate.Rate = pace.NewRate(100000, time.Now())
 		w.d.bots["noc"].mu.Unlock()
 		w.pass(time.Minute)
 		require.Zero(t, w.store.pending())

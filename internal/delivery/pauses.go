@@ -30,48 +30,29 @@ func (b *bot) webexRoom(room string) string {
 	return config.PersonRoom + person
 }
 
-// opens says when the queue may give a task of a room.
+// opens is when the queue may give out a task of a room.
 func (b *bot) opens(room string, now time.Time) time.Time {
 	if b.rate.Unlimited() {
 		return time.Time{}
 	}
 	webexRoom := b.webexRoom(room)
-	at := b.rate.OpensAt(webexRoom, b.rate.OnTrial(webexRoom) && b.busyBeside(webexRoom, now), now)
-	if b.trial == "" || b.trial == webexRoom || b.queue.rooms[room].urgent.tasks[0].pressing() {
-		return at
+	if b.rate.Yields(webexRoom) && b.busyBeside(webexRoom, now) {
+		return now.Add(yieldFor)
 	}
-	after := b.trialAt
-	if !after.After(now) {
-		after = now.Add(time.Millisecond) // it goes now
-	}
-	if at.After(after) {
-		return at
-	}
-	return after
+	return b.rate.OpensAt(webexRoom, now)
 }
 
-// busyBeside says whether something can be said in other rooms than this, that aren't on trial.
+// yieldFor is how long a room yields to others before it is looked at again; any answer does so earlier.
+const yieldFor = time.Second
+
+// busyBeside reports whether another room has something to send now.
 func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
 	for room := range b.queue.rooms {
-		if other := b.webexRoom(room); other != webexRoom && b.rate.Free(other, now) {
+		if other := b.webexRoom(room); other != webexRoom && !b.rate.OpensAt(other, now).After(now) {
 			return true
 		}
 	}
 	return false
-}
-
-// nextTrial finds the room that is to be called next with nothing else said before.
-func (b *bot) nextTrial(now time.Time) {
-	b.trial = ""
-	if b.rate.Unlimited() {
-		return
-	}
-	for room := range b.queue.rooms {
-		webexRoom := b.webexRoom(room)
-		if at, ok := b.rate.Trial(webexRoom, now); ok && !b.queue.full(room) && (b.trial == "" || at.Before(b.trialAt)) {
-			b.trial, b.trialAt = webexRoom, at
-		}
-	}
 }
 
 func (b *bot) pauseName() string      { return "delivery/paused/" + b.name }
@@ -152,7 +133,7 @@ func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() e
 	}
 	b.mu.Lock()
 	now := time.Now()
-	b.rate.LimitedBeside(started, now, fault(err).RetryAfter)
+	b.rate.Limited(started, now, fault(err).RetryAfter)
 	b.slowed(now)
 	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", fault(err).RetryAfter, "rate", b.rate.PerSecond())
 	b.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -46,7 +47,7 @@ func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(Backoff(n, storeBase, storeMost, d.Jitter())):
+		case <-time.After(pace.Backoff(n, storeBase, storeMost, d.Jitter())):
 		}
 	}
 }
