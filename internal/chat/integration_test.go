@@ -123,16 +123,19 @@ func (r *real) start() {
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
 		},
-		Hearer: reader, Store: r.store, Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Store: r.store, Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
 		Answered: deliver.WakeNotices, Log: log, Metrics: command.NewMetrics(reg),
 	})
-	listener := New(Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: "http://127.0.0.1:8080", Log: log, Metrics: metrics})
+	inbox := NewInbox(InboxOptions{
+		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,
+	})
+	listener := New(Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: "http://127.0.0.1:8080", Log: log, Metrics: metrics})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		w.WriteHeader(listener.Deliver(req.Context(), strings.TrimPrefix(req.URL.Path, "/v1/webex/"), req.Header, body))
 	})}
 	ctx, cancel := context.WithCancel(context.Background())
-	parts := []func(context.Context) error{listener.Run, executor.Run, deliver.Run}
+	parts := []func(context.Context) error{listener.Run, inbox.Run, executor.Run, deliver.Run}
 	ended := make(chan error, len(parts))
 	for _, run := range parts {
 		go func() { ended <- run(ctx) }()

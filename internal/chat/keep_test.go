@@ -117,7 +117,7 @@ func keeping(h *hookHost, c *claims, log *slog.Logger) (*Listener, *Metrics, Bot
 	bot := Bot{Name: "noc", Listen: config.ListenWebhook, Webex: h}
 	cfg := settings()
 	r := NewReader([]Bot{bot}, func() Directory { return cfg }, m)
-	return New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: log, Metrics: m}), m, bot
+	return newListener(r, c, m, log), m, bot
 }
 
 func emptyClaims() *claims {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -124,9 +123,9 @@ func TestQuotes(t *testing.T) {
 				r, _ := newReader(f)
 				heard, err := r.Hear(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
 				if want == none {
-					var ignored *command.Ignored
+					var ignored *ignoredError
 					require.ErrorAs(t, err, &ignored, room)
-					require.Equal(t, ignoredQuote, ignored.Reason)
+					require.Equal(t, ignoredQuote, ignored.reason)
 					continue
 				}
 				require.NoError(t, err, room)

@@ -68,15 +68,18 @@ const (
 	ignoredResource = "resource"   // not a thing to listen to
 	ignoredBroken   = "unreadable" // can't be understood
 	ignoredQuote    = "quote"      // the bot is mentioned in a quote only
+	ignoredEdit     = "edited"     // an edit of a message that had an effect already
 )
 
-var ignoredReasons = [...]string{ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken, ignoredQuote}
+var ignoredReasons = [...]string{
+	ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken, ignoredQuote, ignoredEdit,
+}
 
 // moments is how often something that can't be read is asked for again: GET can answer 404 or
 // 403 for a moment after the webhook (reported by users).
 const moments = 5
 
-// Reader reads from Webex what an envelope only names. It is a command.Hearer.
+// Reader reads from Webex what an envelope only names.
 type Reader struct {
 	bots      map[string]Bot
 	directory func() Directory
@@ -254,28 +257,37 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	r.metrics.ignored.WithLabelValues(bot, reason).Inc()
-	return &command.Ignored{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	return &ignoredError{reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
-// failed says what a failed call means for the command. What Webex itself refuses is asked for
-// again for some moments: users report a 403 or 404 for what a bot may read. After that the bot
-// says so in a room that it serves, and nowhere else: it isn't known who would read it there.
+// failed says what a failed call means for the command. Webex's own refusals are tried again for some
+// moments: users report a 403 or 404 for what a bot may read.
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
-		return &command.Later{After: retryAfter(err), Err: err}
+		return &laterError{after: retryAfter(err), err: err}
 	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
-		_, _, served := r.place(c.Bot, c.RoomID, "")
-		outsider := e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == ""
-		switch {
-		case c.Attempts < moments:
-			return &command.Later{After: 500 * time.Millisecond << c.Attempts, Err: err}
-		case served && !outsider:
-			return &command.Unread{Err: err}
-		case class == webex.NotFound:
+		if c.Attempts < moments {
+			return &laterError{after: 500 * time.Millisecond << c.Attempts, err: err}
+		}
+		if room, ok := r.replyRoom(c, e); ok {
+			return &unreadableError{room: room, err: err}
+		}
+		if class == webex.NotFound {
 			return r.ignore(c.Bot, ignoredGone, "%v", err)
 		}
 		return r.ignore(c.Bot, ignoredRefused, "%v", err)
 	}
 	return err
+}
+
+// replyRoom is the room that is told of a command that can't be read: one that the bot serves, and
+// nowhere else, since who wrote the message isn't known.
+func (r *Reader) replyRoom(c store.Command, e webex.Envelope) (room string, ok bool) {
+	room, _, served := r.place(c.Bot, c.RoomID, "")
+	outsider := e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == ""
+	if !served || outsider {
+		return "", false
+	}
+	return room, true
 }

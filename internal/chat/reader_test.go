@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -27,6 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeWebex answers from maps, and with an error where there is one.
 type fakeWebex struct {
+	mu       sync.Mutex
+	fails    map[string][]error // by id, answered one by one
 	messages map[string]webex.Message
 	actions  map[string]webex.AttachmentAction
 	people   map[string]webex.Person
@@ -38,6 +39,13 @@ type fakeWebex struct {
 func (f *fakeWebex) Me(context.Context) (webex.Person, error) { return relayBot, f.err }
 
 func lookup[T any](f *fakeWebex, m map[string]T, id string) (T, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if errs := f.fails[id]; len(errs) > 0 {
+		f.fails[id] = errs[1:]
+		var none T
+		return none, errs[0]
+	}
 	v, ok := m[id]
 	switch {
 	case f.err != nil:
@@ -58,7 +66,9 @@ func (f *fakeWebex) GetAttachmentAction(_ context.Context, id string) (webex.Att
 }
 
 func (f *fakeWebex) GetPerson(_ context.Context, id string) (webex.Person, error) {
+	f.mu.Lock()
 	f.asked++
+	f.mu.Unlock()
 	return lookup(f, f.people, id)
 }
 
@@ -100,6 +110,7 @@ func newFake() *fakeWebex {
 	typed := person("b3", "robot@example.com", "Robot")
 	typed.Type = "bot"
 	return &fakeWebex{
+		fails:  map[string][]error{},
 		people: map[string]webex.Person{alice.ID: alice, bot2.ID: bot2, typed.ID: typed, personID("e"): person("e", "eve@elsewhere.org", "Eve"), personID("n"): {ID: personID("n"), Type: "person"}},
 		messages: map[string]webex.Message{
 			"M1":     {ID: "M1", RoomID: "ROOM-noc", RoomType: "group", PersonID: alice.ID, PersonEmail: "eve@elsewhere.org", ParentID: "ROOT", HTML: mention(relayBot.ID, "Alert") + " ack 4711"},
@@ -164,9 +175,9 @@ func TestIgnores(t *testing.T) {
 		}
 		before := testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason))
 		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
-		var ignored *command.Ignored
+		var ignored *ignoredError
 		require.ErrorAs(t, err, &ignored, id)
-		require.Equal(t, reason, ignored.Reason, id)
+		require.Equal(t, reason, ignored.reason, id)
 		require.InDelta(t, before+1, testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason)), 0)
 	}
 	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("rooms", "R"))
@@ -187,18 +198,18 @@ func TestFailures(t *testing.T) {
 		return err
 	}
 	require.NoError(t, hear("ROOM-noc", 0, "")) // knows itself from now on
-	var later *command.Later
-	var ignored *command.Ignored
-	var unread *command.Unread
+	var later *laterError
+	var ignored *ignoredError
+	var unread *unreadableError
 	for _, status := range []int{400, 403, 404, 405, 409, 410, 451} {
 		f.err = &webex.Error{Status: status, Message: "Failed to get activity.", TrackingID: "T"}
 		if webex.ClassOf(f.err) == webex.Temporary {
 			t.Fatalf("%d is Webex's own refusal", status)
 		}
 		require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later, "%d", status)
-		require.Equal(t, 500*time.Millisecond, later.After)
+		require.Equal(t, 500*time.Millisecond, later.after)
 		require.ErrorAs(t, hear("ROOM-noc", moments-1, ""), &later)
-		require.Equal(t, 8*time.Second, later.After)
+		require.Equal(t, 8*time.Second, later.after)
 		require.ErrorAs(t, hear("ROOM-noc", moments, ""), &unread, "%d: the room is told", status)
 		require.ErrorAs(t, hear("ROOM-noc", moments, "alice@example.com"), &unread)
 		require.ErrorAs(t, hear("ROOM-noc", moments, "eve@elsewhere.org"), &ignored, "%d: strangers get no word", status)
@@ -206,11 +217,11 @@ func TestFailures(t *testing.T) {
 			require.ErrorAs(t, hear(room, 0, ""), &later, room)
 			require.ErrorAs(t, hear(room, moments, ""), &ignored, "%d: rooms that aren't the bot's get no word", status)
 		}
-		require.Contains(t, []string{ignoredGone, ignoredRefused}, ignored.Reason)
+		require.Contains(t, []string{ignoredGone, ignoredRefused}, ignored.reason)
 	}
 	f.err = &webex.Error{Status: 429, RetryAfter: 7 * time.Second}
 	require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later)
-	require.Equal(t, 7*time.Second, later.After)
+	require.Equal(t, 7*time.Second, later.after)
 	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 423}, &webex.Error{Status: 401}, errors.New("network")} {
 		f.err = temporary
 		require.Equal(t, temporary, hear("ROOM-noc", 99, ""))
@@ -237,8 +248,8 @@ func TestEveryReadIsTriedAgain(t *testing.T) {
 				_, err := r.Hear(t.Context(), store.Command{ID: c.id, Bot: "noc", RoomID: "ROOM-noc", Attempts: attempts}, envelope(c.resource, c.id))
 				return err
 			}
-			var later *command.Later
-			var unread *command.Unread
+			var later *laterError
+			var unread *unreadableError
 			require.ErrorAs(t, hear(0), &later)
 			require.ErrorAs(t, hear(moments), &unread)
 		})
@@ -276,7 +287,7 @@ func TestAllAddressesCount(t *testing.T) {
 			r.directory = func() Directory { return cfg }
 			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
 			if c.want == "" {
-				var ignored *command.Ignored
+				var ignored *ignoredError
 				require.ErrorAs(t, err, &ignored)
 				return
 			}
@@ -308,10 +319,10 @@ func TestRoomsInAnySpelling(t *testing.T) {
 			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
 			require.NoError(t, err)
 			require.Equal(t, "noc", heard.Room)
-			l := New(Options{Reader: r, Log: slog.New(slog.DiscardHandler), Metrics: m})
+			in := NewInbox(InboxOptions{Reader: r, Log: slog.New(slog.DiscardHandler), Metrics: m})
 			e := envelope("messages", "M1")
 			e.Data.RoomType, e.Data.RoomID = "group", said
-			require.Empty(t, l.ignorable("noc", e))
+			require.Empty(t, in.ignorable("noc", e))
 		}
 	}
 }
@@ -335,9 +346,9 @@ func TestPeopleAreRemembered(t *testing.T) {
 type claims struct {
 	mu     sync.Mutex
 	ids    map[string]store.Command
+	order  []string // of the claims
 	values map[string]string
 	err    error
-	added  []string
 }
 
 func (c *claims) ClaimCommand(_ context.Context, cmd store.Command) (bool, error) {
@@ -349,7 +360,7 @@ func (c *claims) ClaimCommand(_ context.Context, cmd store.Command) (bool, error
 	if _, known := c.ids[cmd.ID]; known {
 		return false, nil
 	}
-	c.ids[cmd.ID] = cmd
+	c.ids[cmd.ID], c.order = cmd, append(c.order, cmd.ID)
 	return true, nil
 }
 
@@ -378,7 +389,34 @@ func (c *claims) SetValue(_ context.Context, name, value string) error {
 	return nil
 }
 
-func (c *claims) Add(cmd store.Command) { c.added = append(c.added, cmd.ID) }
+func (c *claims) SaveCommand(_ context.Context, cmd store.Command) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids[cmd.ID] = cmd
+	return nil
+}
+
+func (c *claims) UnfinishedCommands(context.Context) (out []store.Command, _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range c.order {
+		if c.ids[id].State == store.CommandReceived {
+			out = append(out, c.ids[id])
+		}
+	}
+	return out, nil
+}
+
+func (c *claims) command(id string) store.Command {
+	cmd, _ := c.Command(context.Background(), id)
+	return cmd
+}
+
+// newListener is a listener whose inbox is filled and never read.
+func newListener(r *Reader, c *claims, m *Metrics, log *slog.Logger) *Listener {
+	inbox := NewInbox(InboxOptions{Reader: r, Store: c, Log: log, Metrics: m})
+	return New(Options{Reader: r, Inbox: inbox, Store: c, PublicURL: public, Log: log, Metrics: m})
+}
 
 // A delivery is checked, kept, and only then answered with a 2xx.
 func TestDeliver(t *testing.T) {
@@ -387,7 +425,7 @@ func TestDeliver(t *testing.T) {
 	_, err := r.Me(t.Context(), "noc")
 	require.NoError(t, err)
 	c := &claims{ids: map[string]store.Command{}, values: map[string]string{secretName("noc"): "s3cret"}}
-	l := New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m})
+	l := newListener(r, c, m, slog.New(slog.DiscardHandler))
 	deliver := func(bot, body, secret string) int {
 		h := http.Header{}
 		if secret != "" {
@@ -407,7 +445,7 @@ func TestDeliver(t *testing.T) {
 
 	require.Equal(t, 200, deliver("noc", alice, "s3cret"))
 	require.Equal(t, 200, deliver("noc", alice, "s3cret"), "Webex redelivers")
-	require.Equal(t, []string{"M1"}, c.added, "it is carried out once")
+	require.Equal(t, []string{"M1"}, c.order, "it is carried out once")
 	kept := c.ids["M1"]
 	require.Equal(t, store.CommandReceived, kept.State)
 	require.Contains(t, string(kept.Detail), `"roomId":"ROOM-noc"`)
@@ -432,18 +470,18 @@ func TestDeliver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, deliver("noc", strings.ReplaceAll(eve, `"X"`, `"Y"`), "s3cret"))
 	require.Len(t, c.ids, 2, "a stranger costs one look in some minutes")
-	c.added = c.added[:1]
+	c.order = c.order[:1]
 
 	c.err = store.ErrBusy
 	require.Equal(t, 503, deliver("noc", `{"resource":"messages","event":"created","data":{"id":"M2","roomType":"direct"}}`, "s3cret"))
-	require.Equal(t, []string{"M1"}, c.added, "what isn't on disk isn't carried out")
+	require.Equal(t, []string{"M1"}, c.order, "what isn't on disk isn't carried out")
 }
 
 // Before there is a secret nobody can sign.
 func TestDeliverWithoutASecret(t *testing.T) {
 	r, m := newReader(newFake())
 	c := &claims{ids: map[string]store.Command{}, values: map[string]string{}}
-	l := New(Options{Reader: r, Commands: c, Store: c, Log: slog.New(slog.DiscardHandler), Metrics: m})
+	l := newListener(r, c, m, slog.New(slog.DiscardHandler))
 	h := http.Header{"X-Spark-Signature": {webex.Sign("", []byte("{}"))}}
 	require.Equal(t, 401, l.Deliver(t.Context(), "noc", h, []byte("{}")))
 }

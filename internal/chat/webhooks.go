@@ -170,12 +170,7 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 			try++
 			l.o.Log.Error("the bot's webhooks can't be kept: it may not hear its rooms", "bot", bot.Name, "again_in", wait, "error", err)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		pause(ctx, wait, nil)
 	}
 }
 

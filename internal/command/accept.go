@@ -13,10 +13,18 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// accept understands what was heard, asks whether the person may, and answers at
-// once or gives it to the lanes. After an error nothing was done or said.
-func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view View) error {
-	h := *d.Heard
+// Accept understands what was heard, checks whether the person may, and answers at once or gives it to
+// the lanes. After an error nothing was done or answered.
+func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) error {
+	select {
+	case <-e.recovered: // what was said in an earlier run is done first
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	view := e.o.View()
+	c := &claimed
+	before, _ := decodeDetail(c.Detail)
+	d := detail{Envelope: before.Envelope, Heard: &h}
 	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
 	s := scopeOf(h, view)
@@ -137,6 +145,25 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, d detail, view 
 	}
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// Ignore ends a command that isn't for the relay, without a reply.
+func (e *Executor) Ignore(ctx context.Context, c store.Command) error {
+	return e.close(ctx, c, store.CommandDone, "ignored")
+}
+
+// GiveUp ends a command that couldn't be read from Webex: c.State is failed, or expired if it took too
+// long. If c.Room is set, the room gets a reply.
+func (e *Executor) GiveUp(ctx context.Context, c store.Command) error {
+	if c.Room == "" {
+		return e.close(ctx, c, c.State, resultOf(c.State))
+	}
+	p := e.placeOf(c, Heard{Room: c.Room, RoomID: c.RoomID}, e.o.View())
+	said := unreadable()
+	if c.State == store.CommandExpired {
+		said = lost(c, time.Now(), p.room.Location)
+	}
+	return e.finish(ctx, c, p, "", c.State, said)
 }
 
 // scopeOf is from where something was heard.

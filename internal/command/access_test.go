@@ -87,3 +87,25 @@ func TestRoleInDirectChat(t *testing.T) {
 	require.Equal(t, config.RoleOperator, role("erin@ops.example.com"))
 	require.Equal(t, config.Role(""), role("mallory@example.com"))
 }
+
+// All of a person's addresses count for what they may do, in rooms and in direct chats; they act
+// under one.
+func TestRolesByAllAddresses(t *testing.T) {
+	cfg := people()
+	for _, c := range []struct {
+		emails []string
+		room   string
+	}{
+		{[]string{"alice@example.com", "old@example.org"}, "noc"}, {[]string{"old@example.org", "alice@example.com"}, "noc"},
+		{[]string{"old@example.org", "ALICE@example.com "}, "noc"},
+	} {
+		s := scope{Dir: cfg, Email: c.emails[0], Also: c.emails[1:], Room: c.room}
+		require.Equal(t, cfg.RoleOf([]string{"alice@example.com"}, c.room), s.role())
+		s.Direct, s.Room = true, ""
+		require.True(t, s.hears(personRoom(c.emails[0])))
+		require.True(t, s.hears(personRoom(c.emails[1])))
+		require.False(t, s.hears(personRoom("other@example.com")))
+	}
+	s := scope{Dir: cfg, Email: "old@example.org", Also: []string{"alice+x@example.org"}, Room: "noc"}
+	require.Equal(t, cfg.RoleOf([]string{"old@example.org"}, "noc"), s.role())
+}

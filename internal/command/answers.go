@@ -439,7 +439,7 @@ func unknownButton() string {
 }
 
 // unreadable is the answer if Webex doesn't let the bot read what was said or pressed.
-func unreadable(store.Command, time.Time, *time.Location) string {
+func unreadable() string {
 	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done. If you still want it, send it again in a new message."
 }
 

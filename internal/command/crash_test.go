@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/webex"
 )
 
 // A crash at any moment: in the end the command was done exactly once, it is
@@ -32,7 +30,6 @@ func TestCrashAnywhere(t *testing.T) {
 				r.stop()
 
 				w.crash = -1 // the next one lives
-				w.hearErr["M2"] = []error{&Later{After: time.Second, Err: errors.New("Webex is slow")}}
 				r = w.start(t)
 				defer r.stop()
 				time.Sleep(10 * time.Minute)
@@ -65,9 +62,6 @@ func TestExpiredWhileAway(t *testing.T) {
 		r := w.start(t)
 		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
 		synctest.Wait()
-		w.hearErr["M2"] = []error{errors.New("Webex is away")}
-		r.hears("M2", Heard{Text: "ack 4711", Room: "noc"})
-		r.hears("M3", Heard{Text: "ack 4711", Direct: true})
 		synctest.Wait()
 		r.stop()
 		w.setDown("main", false)
@@ -78,23 +72,7 @@ func TestExpiredWhileAway(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
-		require.Equal(t, store.CommandExpired, w.command("M2").State)
 		answers := strings.Join(w.answers(), "\n")
 		require.Contains(t, answers, "⌛ Couldn't acknowledge `main/4711`")
-		require.Contains(t, answers, "⌛ I couldn't read this message from Webex in time")
-	})
-}
-
-// What Webex delivers long after it was said isn't done either.
-func TestDeliveredLate(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		w.heard["M1"] = Heard{Text: "ack 4711", Room: "noc", Person: alice}
-		c := Claim("relay", webex.Envelope{Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: time.Now().Add(-2 * time.Hour)}}, time.Now())
-		require.True(t, w.claim(c))
-		r.Add(c)
-		synctest.Wait()
-		require.Empty(t, w.calls("main"))
-		require.Equal(t, store.CommandExpired, w.command("M1").State)
-		require.Contains(t, w.answers()[0], "so nothing was done. If you still want it, send it again.")
 	})
 }

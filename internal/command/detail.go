@@ -12,14 +12,15 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
-	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
 
-// detail is what store.Command.Detail holds: what is needed to go on after a
-// restart. A command that was only received has just its envelope.
+// detail is what store.Command.Detail holds of a command that was accepted: what is needed to go on
+// after a restart.
 type detail struct {
-	Envelope *webex.Envelope `json:"envelope,omitempty"`
+	// Envelope is what chat stored when it claimed the command: it reads the message again if the relay
+	// crashes before the command has begun.
+	Envelope json.RawMessage `json:"envelope,omitempty"`
 	Heard    *Heard          `json:"heard,omitempty"`
 	Request  *Request        `json:"request,omitempty"`
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
@@ -44,6 +45,13 @@ func decodeDetail(b []byte) (detail, error) {
 	}
 	err := json.Unmarshal(b, &d)
 	return d, err
+}
+
+// Understood reports whether a command got as far as a request to carry out: it wasn't just answered
+// with a question, or never read.
+func Understood(c store.Command) bool {
+	d, err := decodeDetail(c.Detail)
+	return err != nil || d.Request != nil
 }
 
 // stage is where an attempt stands.

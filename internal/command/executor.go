@@ -63,7 +63,6 @@ type View struct {
 // Options make an Executor. All but the callbacks are needed.
 type Options struct {
 	View     func() View // asked anew for each command
-	Hearer   Hearer
 	Store    Store
 	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
 	Several  bool              // more than one source is configured: ids are told with their source
@@ -75,32 +74,18 @@ type Options struct {
 	Metrics  *Metrics
 }
 
-// Executor carries commands out. What was claimed is worked on until it has
-// ended, across restarts: first read again from Webex (state received), then done in
-// Zabbix (executing, retrying), at most once.
+// Executor carries out what people asked for: it is done in Zabbix at most once, and worked on until it
+// has ended, across restarts.
 type Executor struct {
-	o     Options
-	limit limiter
-
-	mu    sync.Mutex
-	inbox []*arrival
-	full  bool // more are in the store than in the inbox
-	// known are the commands that were taken, the last few thousand: what is read
-	// again from the store may have ended meanwhile.
-	known map[string]bool
-	order []string
-	woken chan struct{}
-
-	lanes map[string]*lane // never changes
+	o         Options
+	limit     limiter
+	recovered chan struct{}    // closed once the commands of an earlier run are in their lanes
+	lanes     map[string]*lane // never changes
 
 	accepting sync.Mutex // while a command is compared with those before it
 }
 
 const (
-	// hearers is how many commands are read from Webex at once.
-	hearers = 4
-	// inboxSize bounds what waits in memory to be read; the rest waits in the store.
-	inboxSize = 1000
 	// settle is how long Zabbix may still be doing a call whose answer was lost: PHP
 	// goes on when the relay has hung up. Not before then is it done again.
 	settle = 30 * time.Second
@@ -112,7 +97,7 @@ const (
 
 // New makes one.
 func New(o Options) *Executor {
-	e := &Executor{o: o, woken: make(chan struct{}, 1), known: make(map[string]bool), lanes: make(map[string]*lane, len(o.Sources))}
+	e := &Executor{o: o, recovered: make(chan struct{}), lanes: make(map[string]*lane, len(o.Sources))}
 	for name, client := range o.Sources {
 		e.lanes[name] = &lane{source: name, zabbix: client, woken: make(chan struct{}, 1)}
 	}
@@ -125,36 +110,6 @@ func New(o Options) *Executor {
 		e.o.Changed = func(alert.Key, time.Duration) {}
 	}
 	return e
-}
-
-// Add takes a command that was claimed. It never waits: what finds no place
-// stays in the store and is taken up from there.
-func (e *Executor) Add(c store.Command) {
-	e.mu.Lock()
-	e.add(c)
-	e.mu.Unlock()
-	wake(e.woken)
-}
-
-func (e *Executor) add(c store.Command) {
-	switch {
-	case e.known[c.ID]:
-	case len(e.inbox) >= inboxSize:
-		e.full = true
-	default:
-		e.know(c.ID)
-		e.inbox = append(e.inbox, &arrival{c: c, due: c.NotBefore})
-	}
-}
-
-// know remembers that a command was taken.
-func (e *Executor) know(id string) {
-	e.known[id] = true
-	e.order = append(e.order, id)
-	if len(e.order) > 10*inboxSize {
-		delete(e.known, e.order[0])
-		e.order = e.order[1:]
-	}
 }
 
 func wake(ch chan struct{}) {
@@ -173,11 +128,11 @@ func (e *Executor) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("going on with the commands of an earlier run: %w", err)
 	}
+	close(e.recovered)
 	var loops sync.WaitGroup
 	for _, l := range e.lanes {
 		loops.Go(func() { e.work(ctx, l) })
 	}
-	loops.Go(func() { e.hear(ctx) })
 	loops.Wait()
 	return nil
 }
@@ -194,10 +149,7 @@ func (e *Executor) recover(ctx context.Context) error {
 	}
 	for _, c := range unfinished {
 		if c.State == store.CommandReceived {
-			e.mu.Lock()
-			e.add(c)
-			e.mu.Unlock()
-			continue
+			continue // chat reads it and calls Accept
 		}
 		d, err := decodeDetail(c.Detail)
 		if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
@@ -208,9 +160,6 @@ func (e *Executor) recover(ctx context.Context) error {
 			}
 			continue
 		}
-		e.mu.Lock()
-		e.know(c.ID)
-		e.mu.Unlock()
 		e.o.Log.Info("going on with a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
 		if err := e.dispatch(ctx, &job{c: c, d: d}); err != nil {
 			return err
@@ -276,7 +225,7 @@ type place struct {
 func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
 	p := place{name: h.Room, roomID: h.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
 	if p.thread == "" {
-		p.thread = messageOf(c.ID) // a message begins its own thread
+		p.thread, _ = c.Version() // a message begins its own thread
 	}
 	for _, r := range v.Rooms {
 		if r.Name == h.Room && h.Room != "" {

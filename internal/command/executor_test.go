@@ -80,20 +80,6 @@ func TestAckElsewhere(t *testing.T) {
 	})
 }
 
-// Webex redelivers; the command is done once.
-func TestHeardAgain(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		for range 3 {
-			r.hears("M1", Heard{Text: "ack 4711 on it", Room: "noc"})
-			c := w.command("M1")
-			r.Add(c) // even when it is handed over twice
-			synctest.Wait()
-		}
-		require.Len(t, w.calls("main"), 1)
-		require.Len(t, w.answers(), 1)
-	})
-}
-
 // What is said in a row is done in a row.
 func TestOrder(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
@@ -366,36 +352,6 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// What isn't for the bot is closed without a word.
-func TestIgnored(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		w.hearErr["M1"] = []error{&Ignored{Reason: "person", Detail: "x@elsewhere.org"}}
-		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
-		synctest.Wait()
-		require.Empty(t, w.answers())
-		require.Equal(t, store.CommandDone, w.command("M1").State)
-		require.Equal(t, "ignored: person (x@elsewhere.org)", w.command("M1").Outcome)
-	})
-}
-
-// A Webex that fails is asked again; what comes after isn't held up for long.
-func TestHearingIsRetried(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		away := errors.New("502")
-		w.hearErr["M1"] = []error{away, away, &Later{After: time.Minute, Err: away}}
-		r.hears("M1", Heard{Text: "ack one", Room: "noc", ParentID: "ROOT-main/4711@noc"})
-		r.hears("M2", Heard{Text: "ack two", Room: "noc", ParentID: "ROOT-main/4711@noc"})
-		synctest.Wait()
-		require.Len(t, w.calls("main"), 1, "the second passes the first")
-		time.Sleep(30 * time.Second)
-		require.Len(t, w.calls("main"), 1, "not before Retry-After is over")
-		time.Sleep(time.Minute)
-		require.Len(t, w.calls("main"), 2)
-		synctest.Wait()
-		require.Empty(t, r.inbox)
-	})
-}
-
 // One person can't keep the relay busy: they are warned once, then left out.
 func TestTooManyCommands(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
@@ -413,44 +369,4 @@ func TestTooManyCommands(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.answers(), perMinute+3)
 	})
-}
-
-// More commands than fit into memory wait in the store, and none is forgotten.
-func TestMoreThanFit(t *testing.T) {
-	story(t, func(t *testing.T, w *world, r *relay) {
-		const n = inboxSize + 300
-		w.mu.Lock() // nothing is read meanwhile
-		for i := range n {
-			id := fmt.Sprint("M", i)
-			w.heard[id] = Heard{Text: "help", Room: "noc", RoomID: fmt.Sprint("R", i%7), Person: Person{Email: fmt.Sprintf("p%d@ops.example.com", i)}}
-			c := Claim("relay", webex.Envelope{Data: webex.EnvelopeData{ID: id, RoomID: fmt.Sprint("R", i%7)}}, time.Now())
-			w.commands[id], w.order = c, append(w.order, id)
-			r.Add(c)
-		}
-		w.mu.Unlock()
-		synctest.Wait()
-		states := map[store.CommandState]int{}
-		for id := range w.heard {
-			states[w.command(id).State]++
-		}
-		require.Equal(t, map[store.CommandState]int{store.CommandDone: n}, states)
-		require.Equal(t, n, len(w.answers()))
-	})
-}
-
-// The order of reading: by room, and nothing is blocked by what failed.
-func TestRunnable(t *testing.T) {
-	now := time.Now()
-	at := func(room string, attempts int, in time.Duration, running bool) *arrival {
-		return &arrival{c: store.Command{RoomID: room, Attempts: attempts}, due: now.Add(in), running: running}
-	}
-	inbox := []*arrival{at("a", 0, 0, true), at("a", 0, 0, false), at("b", 2, time.Minute, false), at("b", 0, 0, false), at("b", 0, 0, false), at("c", 1, time.Second, false), at("d", 0, 0, false)}
-	ready, wait := runnable(inbox, 4, now)
-	require.Equal(t, []*arrival{inbox[3], inbox[6]}, ready)
-	require.Equal(t, time.Second, wait)
-	ready, _ = runnable(inbox, 1, now)
-	require.Equal(t, []*arrival{inbox[3]}, ready)
-	ready, wait = runnable(nil, 4, now)
-	require.Empty(t, ready)
-	require.Zero(t, wait)
 }

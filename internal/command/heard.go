@@ -1,13 +1,8 @@
 package command
 
 import (
-	"context"
-	"fmt"
 	"strings"
 	"time"
-
-	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/webex"
 )
 
 // Person is who said something, from Webex's own record of them.
@@ -49,53 +44,4 @@ type Heard struct {
 func IsVerb(word string) bool {
 	_, ok := lookup(strings.ToLower(word))
 	return ok
-}
-
-// Hearer reads again from Webex what a command's envelope only names: chat.Listener.
-type Hearer interface {
-	// Hear gives what was said. *Ignored: not for us, close it without a word; *Unread: give it
-	// up with a word in the room; *Later: not before then; any other error: try again with backoff.
-	Hear(ctx context.Context, c store.Command, envelope webex.Envelope) (Heard, error)
-}
-
-// Ignored is something said that the bot doesn't react to. Reason is a label:
-// one of a few fixed words.
-type Ignored struct {
-	Reason string
-	Detail string // for the log and the audit
-}
-
-// ignoredPrefix begins the outcome of what was ignored.
-const ignoredPrefix = "ignored: "
-
-func (i *Ignored) Error() string {
-	if i.Detail == "" {
-		return ignoredPrefix + i.Reason
-	}
-	return fmt.Sprintf(ignoredPrefix+"%s (%s)", i.Reason, i.Detail)
-}
-
-// Unread says that Webex finally refuses to let the bot read a message, in a room that it serves.
-// The room gets an answer.
-type Unread struct{ Err error }
-
-func (u *Unread) Error() string { return "couldn't be read from Webex: " + u.Err.Error() }
-func (u *Unread) Unwrap() error { return u.Err }
-
-// Later is a fault that says when to try again.
-type Later struct {
-	After time.Duration
-	Err   error
-}
-
-func (l *Later) Error() string { return l.Err.Error() }
-func (l *Later) Unwrap() error { return l.Err }
-
-// Claim makes the command that is kept before Webex gets its 2xx: the envelope,
-// to be read again from Webex later.
-func Claim(bot string, e webex.Envelope, now time.Time) store.Command {
-	return store.Command{
-		ID: e.Data.ID, Bot: bot, RoomID: e.Data.RoomID, PersonID: e.Data.PersonID,
-		State: store.CommandReceived, CreatedAt: now, Detail: detail{Envelope: &e}.encode(),
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,6 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -40,7 +40,6 @@ type world struct {
 	journal  []store.Entry
 	changed  []alert.Key
 	heard    map[string]Heard
-	hearErr  map[string][]error // answered one by one, before what was heard
 
 	names  Names
 	people []config.Person // instead of the usual ones
@@ -77,7 +76,7 @@ type failure struct {
 func newWorld() *world {
 	w := &world{
 		commands: map[string]store.Command{}, problems: map[alert.Key]alert.Problem{}, heard: map[string]Heard{},
-		hearErr: map[string][]error{}, zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
+		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
 	}
 	for _, source := range []string{"main", "lab"} {
 		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, next: 1}
@@ -268,17 +267,6 @@ func (w *world) PostByMessage(_ context.Context, id string) (store.Post, error) 
 	return store.Post{}, store.ErrNotFound
 }
 
-// Hear is a Webex that says what was said.
-func (w *world) Hear(_ context.Context, c store.Command, _ webex.Envelope) (Heard, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if errs := w.hearErr[c.ID]; len(errs) > 0 {
-		w.hearErr[c.ID] = errs[1:]
-		return Heard{}, errs[0]
-	}
-	return w.heard[c.ID], nil
-}
-
 func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
 	said := "SHOW " + p.Key.String() + " " + string(p.State)
 	if p.Suppressed {
@@ -381,6 +369,7 @@ type relay struct {
 	*Executor
 	w    *world
 	reg  *prometheus.Registry
+	ctx  context.Context
 	stop func()
 }
 
@@ -397,7 +386,7 @@ func (w *world) start(t *testing.T) *relay {
 		View: func() View {
 			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names}
 		},
-		Hearer: w, Store: w, Renderer: worldRenderer{w}, Several: true,
+		Store: w, Renderer: worldRenderer{w}, Several: true,
 		Sources: sources,
 		Changed: func(k alert.Key, _ time.Duration) {
 			w.mu.Lock()
@@ -409,27 +398,39 @@ func (w *world) start(t *testing.T) *relay {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
-	return &relay{Executor: e, w: w, reg: reg, stop: func() {
+	unread := make(chan struct{})
+	go func() { // as chat does with what was claimed before a restart
+		defer close(unread)
+		unfinished, _ := w.UnfinishedCommands(ctx)
+		for _, c := range unfinished {
+			if c.State == store.CommandReceived {
+				_ = e.Accept(ctx, c, w.heard[c.ID])
+			}
+		}
+	}()
+	synctest.Wait()
+	return &relay{Executor: e, w: w, reg: reg, ctx: ctx, stop: func() {
 		cancel()
 		err := <-ended
+		<-unread
 		if err != nil && !errors.Is(err, errCrashed) {
 			require.NoError(t, err)
 		}
 	}}
 }
 
-// hears has the relay hear something, as chat does.
+// hears has the relay accept what was read, once, as chat does.
 func (r *relay) hears(id string, h Heard) {
 	if h.Person.Email == "" {
 		h.Person = alice
 	}
 	h.RoomID = "ROOM-" + h.Room
-	r.w.mu.Lock()
-	r.w.heard[id] = h
-	r.w.mu.Unlock()
-	c := Claim("relay", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: id, RoomID: h.RoomID}}, time.Now())
+	c := store.Command{ID: id, Bot: "relay", RoomID: h.RoomID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: []byte(`{"envelope":{"resource":"messages"}}`)}
 	if r.w.claim(c) {
-		r.Add(c)
+		r.w.mu.Lock()
+		r.w.heard[id] = h
+		r.w.mu.Unlock()
+		_ = r.Accept(r.ctx, c, h) // it fails where the relay has crashed
 	}
 }
 

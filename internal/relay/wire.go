@@ -99,10 +99,13 @@ func (r *Relay) connect(ctx context.Context) error {
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location, Names: called}
 		},
-		Hearer: reader, Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: renderer,
+		Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: renderer,
 		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),
 	})
-	listener := chat.New(chat.Options{Reader: reader, Commands: executor, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
+	inbox := chat.NewInbox(chat.InboxOptions{
+		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Duration(cfg.Command.Expiry) }, Log: log, Metrics: heardMetrics,
+	})
+	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
 	intake, err := r.receiver(ctx, receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events, me: reader.Me})
 	if err != nil {
 		return err
@@ -120,6 +123,7 @@ func (r *Relay) connect(ctx context.Context) error {
 		{[]part{{"delivery", deliver.Run}}},
 		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}}},
 		{[]part{{"commands", executor.Run}}},
+		{[]part{{"inbox", inbox.Run}}},
 		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
 	}
 	return nil

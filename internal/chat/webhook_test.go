@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/testlog"
 	"nms-alert-relay/internal/webex"
@@ -23,7 +22,7 @@ func delivering(t *testing.T, log *slog.Logger) (c *claims, deliver func(body st
 	t.Helper()
 	r, m := newReader(newFake())
 	c = &claims{ids: map[string]store.Command{}, values: map[string]string{secretName("noc"): "s3cret"}}
-	l := New(Options{Reader: r, Commands: c, Store: c, PublicURL: public, Log: log, Metrics: m})
+	l := newListener(r, c, m, log)
 	return c, func(body string) int {
 		return l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("s3cret", []byte(body))}}, []byte(body))
 	}
@@ -50,7 +49,7 @@ func TestEnvelopesInOddForms(t *testing.T) {
 			}
 			body := `{"id":7,"name":null,"orgId":{},"appId":false,"ownedBy":[],"status":3,"actorId":{},"filter":9,"createdBy":0,"resource":"messages","event":"created","data":{"id":"M1","roomType":"direct"` + fields + `}}`
 			require.Equal(t, 200, deliver(body))
-			require.Equal(t, []string{"M1"}, c.added)
+			require.Equal(t, []string{"M1"}, c.order)
 		})
 	}
 	e, err := parseEnvelope([]byte(`{"resource":"messages","event":"created","data":{"id":"M","created":"2026-11-24T13:51:51.123+0100"}}`))
@@ -141,19 +140,19 @@ func TestEditsAreClaimed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			claims, deliver := delivering(t, slog.New(slog.DiscardHandler))
 			for i, v := range c.before {
-				claims.ids[command.VersionID("M1", i)] = v
+				claims.ids[store.VersionID("M1", i)] = v
 			}
 			require.Equal(t, 200, deliver(edited))
 			if c.want == "" {
-				require.Empty(t, claims.added)
+				require.Empty(t, claims.order)
 			} else {
-				require.Equal(t, []string{c.want}, claims.added)
+				require.Equal(t, []string{c.want}, claims.order)
 			}
 		})
 	}
 	claims, deliver := delivering(t, slog.New(slog.DiscardHandler))
-	for range 3 * command.MaxVersions {
+	for range 3 * maxVersions {
 		require.Equal(t, 200, deliver(edited))
 	}
-	require.Len(t, claims.added, command.MaxVersions, "deliveries that are repeated for ever end")
+	require.Len(t, claims.order, maxVersions, "deliveries that are repeated for ever end")
 }

@@ -1,0 +1,476 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/logging"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
+)
+
+// InboxStore is what the inbox needs of store.Store.
+type InboxStore interface {
+	ClaimCommand(ctx context.Context, c store.Command) (bool, error)
+	Command(ctx context.Context, id string) (store.Command, error)
+	SaveCommand(ctx context.Context, c store.Command) error
+	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
+}
+
+// Commands carries out what people asked for: command.Executor.
+type Commands interface {
+	// Accept takes over a command that was read. After an error nothing was done or answered.
+	Accept(ctx context.Context, c store.Command, h command.Heard) error
+	// Ignore ends a command without a reply.
+	Ignore(ctx context.Context, c store.Command) error
+	// GiveUp ends a command that couldn't be read: c.State is failed, or expired. If c.Room is set,
+	// the room gets a reply.
+	GiveUp(ctx context.Context, c store.Command) error
+}
+
+// InboxOptions make an Inbox. All are needed.
+type InboxOptions struct {
+	Reader   *Reader
+	Store    InboxStore
+	Commands Commands
+	Expiry   func() time.Duration // how long after it was sent a message is still carried out
+	Log      *slog.Logger
+	Metrics  *Metrics
+}
+
+// Inbox takes what Webex delivers, by whatever transport, and hands it to Commands once it is known
+// who said what. A delivery is claimed in the store first and read from Webex afterwards; what isn't
+// read yet survives a restart.
+type Inbox struct {
+	o            InboxOptions
+	unknownRooms *logging.Once // rooms that aren't configured, by bot
+	woken        chan struct{}
+
+	mu           sync.Mutex
+	arrivals     []*arrival
+	more         bool            // the store may hold claims that aren't in arrivals
+	taken        map[string]bool // the last few thousand commands that were in arrivals
+	takenInOrder []string
+}
+
+const (
+	// readers is how many commands are read from Webex at once.
+	readers = 4
+	// inboxSize bounds the commands that wait in memory to be read; the rest waits in the store.
+	inboxSize = 1000
+	// minRetry and maxRetry bound the backoff of reading.
+	minRetry, maxRetry = time.Second, time.Minute
+	// maxUnknownRooms bounds how many rooms that aren't configured are remembered.
+	maxUnknownRooms = 1000
+)
+
+// NewInbox makes one.
+func NewInbox(o InboxOptions) *Inbox {
+	return &Inbox{
+		o: o, unknownRooms: logging.NewOnce(maxUnknownRooms), woken: make(chan struct{}, 1), more: true, taken: make(map[string]bool),
+	}
+}
+
+// claimed is what store.Command.Detail holds until a command is accepted.
+type claimed struct {
+	Envelope *webex.Envelope `json:"envelope"`
+}
+
+// The results of a delivery: values of a metric's label.
+const (
+	resultAccepted  = "accepted"
+	resultDuplicate = "duplicate"
+	resultIgnored   = "ignored"
+	resultStore     = "store_failed"
+)
+
+// Deliver claims what a transport reports of a bot's rooms. Without an error it is on disk, or needs
+// no attention; it is read and carried out afterwards. After an error it must be delivered again.
+func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (result string, err error) {
+	if reason := in.ignorable(bot, e); reason != "" {
+		in.o.Metrics.ignored.WithLabelValues(bot, reason).Inc()
+		in.o.Log.Debug("delivery ignored", "bot", bot, "id", e.Data.ID, "reason", reason)
+		if reason == ignoredRoom && e.Data.RoomID != "" && in.unknownRooms.First(bot+" "+webexid.Key(e.Data.RoomID)) {
+			in.o.Log.Info("mention ignored: the room isn't configured. To serve it, add its id to rooms", "bot", bot, "room_id", e.Data.RoomID)
+		}
+		return resultIgnored, nil
+	}
+	c, isNew, err := in.claim(ctx, bot, e)
+	switch {
+	case err != nil:
+		in.o.Log.Error("cannot store a command: Webex will deliver it again", "bot", bot, "id", e.Data.ID, "error", err)
+		return resultStore, err
+	case !isNew:
+		in.o.Log.Debug("delivered again", "bot", bot, "id", e.Data.ID, "event", e.Event)
+		return resultDuplicate, nil
+	}
+	in.o.Log.Info("command received", "command", c.ID, "bot", bot, "resource", e.Resource, "event", e.Event)
+	in.mu.Lock()
+	in.add(c)
+	in.mu.Unlock()
+	in.wake()
+	return resultAccepted, nil
+}
+
+// ignorable is why a delivery needs no attention, by its envelope alone; "" where it may need some.
+// The message decides once it is read.
+func (in *Inbox) ignorable(bot string, e webex.Envelope) string {
+	switch {
+	case e.Event == eventCreated && (e.Resource == resourceMessages || e.Resource == resourceActions):
+	case e.Event == eventUpdated && e.Resource == resourceMessages:
+	default:
+		return ignoredResource
+	}
+	r := in.o.Reader
+	me, known := r.ownAccount(bot)
+	directory := r.directory()
+	_, configured := directory.RoomByID(e.Data.RoomID)
+	switch {
+	case known && webexid.Same(e.Data.PersonID, me.ID):
+		return ignoredOwn
+	case botAddress(e.Data.PersonEmail):
+		return ignoredBot
+	case e.Data.RoomType == "group" && !configured:
+		return ignoredRoom
+	}
+	// The envelope has one of the person's addresses. Another one may be allowed.
+	if person, ok := r.people.lately(e.Data.PersonID); ok && directory.AddressOf(person.Emails) == "" {
+		return ignoredPerson
+	}
+	return ""
+}
+
+// claim stores a delivery as a command. isNew is false where that was done before. An edited message is
+// claimed as its next version, as long as none of its earlier versions had an effect.
+func (in *Inbox) claim(ctx context.Context, bot string, e webex.Envelope) (c store.Command, isNew bool, err error) {
+	detail, err := json.Marshal(claimed{&e})
+	if err != nil {
+		return c, false, err
+	}
+	c = store.Command{
+		ID: e.Data.ID, Bot: bot, RoomID: e.Data.RoomID, PersonID: e.Data.PersonID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: detail,
+	}
+	if e.Event != eventUpdated {
+		isNew, err = in.o.Store.ClaimCommand(ctx, c)
+		return c, isNew, err
+	}
+	for version := range maxVersions {
+		c.ID = store.VersionID(e.Data.ID, version)
+		switch earlier, err := in.o.Store.Command(ctx, c.ID); {
+		case errors.Is(err, store.ErrNotFound):
+			if isNew, err = in.o.Store.ClaimCommand(ctx, c); isNew || err != nil {
+				return c, isNew, err
+			}
+		case err != nil:
+			return c, false, err
+		case hadEffect(earlier):
+			return c, false, nil
+		}
+	}
+	return c, false, nil
+}
+
+// arrival is a claimed command that is to be read from Webex.
+type arrival struct {
+	c       store.Command
+	due     time.Time
+	running bool
+}
+
+// add enqueues a command to be read. The caller holds mu.
+func (in *Inbox) add(c store.Command) {
+	switch {
+	case in.taken[c.ID]: // what was listed from the store may have ended meanwhile
+	case len(in.arrivals) >= inboxSize:
+		in.more = true
+	default:
+		in.arrivals = append(in.arrivals, &arrival{c: c, due: c.NotBefore})
+		in.taken[c.ID] = true
+		in.takenInOrder = append(in.takenInOrder, c.ID)
+		if len(in.takenInOrder) > 10*inboxSize {
+			delete(in.taken, in.takenInOrder[0])
+			in.takenInOrder = in.takenInOrder[1:]
+		}
+	}
+}
+
+func (in *Inbox) remove(a *arrival) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.arrivals = slices.DeleteFunc(in.arrivals, func(other *arrival) bool { return other == a })
+}
+
+func (in *Inbox) wake() {
+	select {
+	case in.woken <- struct{}{}:
+	default:
+	}
+}
+
+// runnable picks the arrivals to read now, and says how long until the next one is due (0 for never).
+// Messages of one room are read in their order, but one whose reading failed lets the later ones pass.
+func runnable(arrivals []*arrival, free int, now time.Time) (ready []*arrival, wait time.Duration) {
+	busy := make(map[string]bool)
+	for _, a := range arrivals {
+		blocked := busy[a.c.RoomID]
+		if a.c.Attempts == 0 {
+			busy[a.c.RoomID] = true
+		}
+		switch in := a.due.Sub(now); {
+		case a.running || blocked:
+		case in > 0:
+			if wait == 0 || in < wait {
+				wait = in
+			}
+		case len(ready) < free:
+			ready = append(ready, a)
+		}
+	}
+	return ready, wait
+}
+
+// Run reads what was claimed, now and before a restart, until ctx ends.
+func (in *Inbox) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	for ctx.Err() == nil {
+		in.mu.Lock()
+		if in.more && len(in.arrivals) < inboxSize/2 {
+			in.mu.Unlock()
+			if err := in.refill(ctx); errors.Is(err, store.ErrClosed) && ctx.Err() == nil {
+				return fmt.Errorf("listing the commands that aren't read yet: %w", err)
+			} else if err != nil {
+				in.o.Log.Error("cannot list the commands that aren't read yet: trying again", "error", err)
+				pause(ctx, minRetry, nil)
+			}
+			continue
+		}
+		running := 0
+		for _, a := range in.arrivals {
+			if a.running {
+				running++
+			}
+		}
+		ready, wait := runnable(in.arrivals, readers-running, time.Now())
+		for _, a := range ready {
+			a.running = true
+		}
+		in.mu.Unlock()
+		for _, a := range ready {
+			workers.Go(func() {
+				in.handle(ctx, a)
+				in.wake()
+			})
+		}
+		if wait == 0 {
+			wait = time.Hour
+		}
+		pause(ctx, wait, in.woken)
+	}
+	return nil
+}
+
+// refill enqueues the claims that only the store holds: those of an earlier run, and those that found
+// no place in memory.
+func (in *Inbox) refill(ctx context.Context) error {
+	unfinished, err := in.o.Store.UnfinishedCommands(ctx)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.more = false
+	for _, c := range unfinished {
+		if c.State == store.CommandReceived {
+			in.add(c)
+		}
+	}
+	return nil
+}
+
+// handle reads one arrival and hands it on, ends it, or postpones it.
+func (in *Inbox) handle(ctx context.Context, a *arrival) {
+	c := a.c
+	err := in.read(ctx, &c)
+	var ignored *ignoredError
+	var unreadable *unreadableError
+	switch {
+	case errors.As(err, &ignored):
+		c.Outcome = ignored.Error()
+		err = in.o.Commands.Ignore(ctx, c)
+	case errors.As(err, &unreadable):
+		c.Room, c.State, c.Outcome = unreadable.room, store.CommandFailed, unreadable.Error()
+		err = in.o.Commands.GiveUp(ctx, c)
+	}
+	switch {
+	case err == nil:
+		in.remove(a)
+		return
+	case ctx.Err() != nil: // the next start reads it again
+		return
+	}
+	c = a.c
+	c.Attempts++
+	wait := backoff(c.Attempts - 1)
+	var later *laterError
+	if errors.As(err, &later) && later.after > 0 {
+		wait = later.after
+	}
+	c.NotBefore = time.Now().Add(wait)
+	in.o.Log.Warn("cannot read a command: trying again", "command", c.ID, "bot", c.Bot, "attempt", c.Attempts, "in", wait.Round(time.Millisecond), "error", err)
+	if err := in.o.Store.SaveCommand(context.WithoutCancel(ctx), c); err != nil { // only a restart would have needed it
+		in.o.Log.Warn("cannot store when a command is read again", "command", c.ID, "error", err)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	a.c, a.due, a.running = c, c.NotBefore, false
+}
+
+// read finds out who said what and hands it to Commands. After an error nothing was done.
+func (in *Inbox) read(ctx context.Context, c *store.Command) error {
+	var d claimed
+	if err := json.Unmarshal(c.Detail, &d); err != nil || d.Envelope == nil {
+		return in.o.Reader.ignore(c.Bot, ignoredBroken, "its envelope in the store is damaged")
+	}
+	e := *d.Envelope
+	if isPress(e) {
+		c.ParentID = e.Data.MessageID
+	}
+	expiry := in.o.Expiry()
+	edited := e.Event == eventUpdated
+	sent := c.CreatedAt
+	// Webex may deliver hours later. The envelope of an edit doesn't say when the edit was made.
+	if created := e.Data.Created; !edited && !created.IsZero() && created.Before(sent) {
+		sent = created
+	}
+	if time.Now().After(sent.Add(expiry)) {
+		return in.expire(ctx, *c, e)
+	}
+	earlier, err := in.earlierVersion(ctx, *c)
+	if err != nil {
+		return err
+	}
+	h, err := in.o.Reader.Hear(ctx, *c, e)
+	if err != nil {
+		return err
+	}
+	if edited && !h.EditedAt.IsZero() && time.Now().After(h.EditedAt.Add(expiry)) {
+		return in.expire(ctx, *c, e)
+	}
+	if earlier != nil && earlier.Text == h.Text {
+		c.Text = h.Text
+		return in.o.Reader.ignore(c.Bot, ignoredEdit, "the words are the same")
+	}
+	return in.o.Commands.Accept(ctx, *c, h)
+}
+
+// expire gives up a command that couldn't be read in time.
+func (in *Inbox) expire(ctx context.Context, c store.Command, e webex.Envelope) error {
+	c.State, c.Outcome = store.CommandExpired, "couldn't be read from Webex in time"
+	c.Room, _ = in.o.Reader.replyRoom(c, e)
+	return in.o.Commands.GiveUp(ctx, c)
+}
+
+// isPress reports whether a button was pressed, rather than something said.
+func isPress(e webex.Envelope) bool {
+	return e.Resource == resourceActions && e.Data.MessageID != ""
+}
+
+// maxVersions bounds the versions of one message: the first, and one for each edit that Webex allows,
+// with room for repeated deliveries.
+const maxVersions = 16
+
+// ignoredPrefix begins the outcome of what was ignored.
+const ignoredPrefix = "ignored: "
+
+// hadEffect reports whether edits of a command's message no longer count. They count until it is read,
+// after it was ignored or couldn't be read, and after it was answered with a question. What was carried
+// out, begun, or denied stays as it is.
+func hadEffect(c store.Command) bool {
+	switch c.State {
+	case store.CommandReceived:
+		return false
+	case store.CommandDone:
+		return !strings.HasPrefix(c.Outcome, ignoredPrefix)
+	case store.CommandFailed, store.CommandExpired:
+		return command.Understood(c)
+	}
+	return true
+}
+
+// earlierVersion is the version of the message before this one; nil for the first one. While an
+// earlier version is still being read, this one waits; where one had an effect, this one is ignored.
+func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *store.Command, err error) {
+	message, last := c.Version()
+	for version := range last {
+		v, err := in.o.Store.Command(ctx, store.VersionID(message, version))
+		switch {
+		case err != nil:
+			return nil, err
+		case v.State == store.CommandReceived:
+			return nil, &laterError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
+		case hadEffect(v):
+			return nil, in.o.Reader.ignore(c.Bot, ignoredEdit, "an earlier version of the message was carried out")
+		}
+		earlier = &v
+	}
+	return earlier, nil
+}
+
+// ignoredError says that something heard isn't for the relay. reason is one of ignoredReasons.
+type ignoredError struct {
+	reason string
+	detail string // for the log and the audit
+}
+
+func (e *ignoredError) Error() string {
+	if e.detail == "" {
+		return ignoredPrefix + e.reason
+	}
+	return fmt.Sprintf(ignoredPrefix+"%s (%s)", e.reason, e.detail)
+}
+
+// unreadableError says that Webex finally refuses to let the bot read a message in a room that it serves.
+type unreadableError struct {
+	room string // to be told
+	err  error
+}
+
+func (e *unreadableError) Error() string { return "couldn't be read from Webex: " + e.err.Error() }
+func (e *unreadableError) Unwrap() error { return e.err }
+
+// laterError says when to try again.
+type laterError struct {
+	after time.Duration
+	err   error
+}
+
+func (e *laterError) Error() string { return e.err.Error() }
+func (e *laterError) Unwrap() error { return e.err }
+
+// pause waits for d, or less when woken.
+func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-woken:
+	case <-timer.C:
+	}
+}
+
+// backoff is the wait after a number of failures, with up to a fifth of jitter.
+func backoff(failures int) time.Duration {
+	d := min(minRetry<<min(failures, 10), maxRetry)
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}

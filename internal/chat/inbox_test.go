@@ -1,0 +1,399 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// fakeCommands understands "ack 4711" and "help" and nothing else.
+type fakeCommands struct {
+	store *claims
+
+	mu       sync.Mutex
+	accepted []string // texts, in their order
+	gaveUp   []store.Command
+	fail     int // how many more calls of Accept fail
+}
+
+func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Heard) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail > 0 {
+		f.fail--
+		return errors.New("the store failed")
+	}
+	f.accepted = append(f.accepted, h.Text)
+	c.Text, c.State, c.Detail = h.Text, store.CommandFailed, []byte(`{}`)
+	switch {
+	case strings.HasPrefix(h.Text, "ack 47"):
+		c.State, c.Detail = store.CommandDone, []byte(`{"request":{"verb":"ack"}}`)
+	case h.Text == "help":
+		c.State = store.CommandDone
+	}
+	return f.store.SaveCommand(context.Background(), c)
+}
+
+func (f *fakeCommands) Ignore(_ context.Context, c store.Command) error {
+	c.State = store.CommandDone
+	return f.store.SaveCommand(context.Background(), c)
+}
+
+func (f *fakeCommands) GiveUp(_ context.Context, c store.Command) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gaveUp = append(f.gaveUp, c)
+	return f.store.SaveCommand(context.Background(), c)
+}
+
+// mailbox is an inbox with a Webex, a store and commands that last while inboxes come and go.
+type mailbox struct {
+	*Inbox
+	webex    *fakeWebex
+	store    *claims
+	commands *fakeCommands
+	stop     func()
+}
+
+func newMailbox() *mailbox {
+	s := emptyClaims()
+	return &mailbox{webex: newFake(), store: s, commands: &fakeCommands{store: s}}
+}
+
+func (m *mailbox) start(t *testing.T) {
+	r, metrics := newReader(m.webex)
+	m.Inbox = NewInbox(InboxOptions{
+		Reader: r, Store: m.store, Commands: m.commands, Expiry: func() time.Duration { return time.Hour },
+		Log: slog.New(slog.DiscardHandler), Metrics: metrics,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	m.stop = func() {
+		cancel()
+		require.NoError(t, <-ended)
+	}
+}
+
+// inMailbox runs a test with an inbox whose time is the test's.
+func inMailbox(t *testing.T, story func(t *testing.T, m *mailbox)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMailbox()
+		m.start(t)
+		defer func() { m.stop() }()
+		story(t, m)
+	})
+}
+
+// say makes a message of Alice's in a room and delivers it.
+func (m *mailbox) say(t *testing.T, room, id, text string) {
+	t.Helper()
+	m.write(room, id, text, time.Time{})
+	m.deliver(t, room, id, "created")
+}
+
+func (m *mailbox) write(room, id, text string, edited time.Time) {
+	m.webex.mu.Lock()
+	defer m.webex.mu.Unlock()
+	m.webex.messages[id] = webex.Message{ID: id, RoomID: room, RoomType: "group", PersonID: personID("a11ce"), Text: text, Updated: edited}
+}
+
+// edit changes a message and delivers that.
+func (m *mailbox) edit(t *testing.T, id, text string) {
+	t.Helper()
+	m.write("ROOM-noc", id, text, time.Now())
+	m.deliver(t, "ROOM-noc", id, "updated")
+}
+
+func (m *mailbox) deliver(t *testing.T, room, id, event string) {
+	t.Helper()
+	_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: event, Data: webex.EnvelopeData{ID: id, RoomID: room}})
+	require.NoError(t, err)
+}
+
+func (m *mailbox) heard() []string {
+	m.commands.mu.Lock()
+	defer m.commands.mu.Unlock()
+	return append([]string{}, m.commands.accepted...)
+}
+
+// Webex redelivers; the command is accepted once.
+func TestHeardAgain(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		for range 3 {
+			m.say(t, "ROOM-noc", "M", "ack 4711")
+			m.mu.Lock()
+			m.add(store.Command{ID: "M"}) // even where the store lists it once more
+			m.mu.Unlock()
+			synctest.Wait()
+		}
+		require.Equal(t, []string{"ack 4711"}, m.heard())
+	})
+}
+
+// What isn't for the bot is closed without a word.
+func TestIgnored(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.deliver(t, "ROOM-noc", "EVE", "created")
+		synctest.Wait()
+		require.Empty(t, m.heard())
+		require.Empty(t, m.commands.gaveUp)
+		require.Equal(t, store.CommandDone, m.store.command("EVE").State)
+		require.Equal(t, "ignored: person (eve@elsewhere.org)", m.store.command("EVE").Outcome)
+	})
+}
+
+// A Webex or a store that fails is asked again; later messages aren't held up for long.
+func TestHearingIsRetried(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		away := &webex.Error{Status: 502}
+		m.webex.fails["M1"] = []error{away, away, &webex.Error{Status: 429, RetryAfter: time.Minute}}
+		m.say(t, "ROOM-noc", "M1", "ack 4711 one")
+		m.say(t, "ROOM-noc", "M2", "ack 4711 two")
+		synctest.Wait()
+		require.Equal(t, []string{"ack 4711 two"}, m.heard(), "the second passes the first")
+		require.Equal(t, 1, m.store.command("M1").Attempts, "a restart goes on from there")
+		time.Sleep(30 * time.Second)
+		require.Len(t, m.heard(), 1, "not before Retry-After is over")
+		time.Sleep(time.Minute)
+		require.Len(t, m.heard(), 2)
+
+		m.commands.fail = 2
+		m.say(t, "ROOM-noc", "M3", "ack 4711 three")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Len(t, m.heard(), 3)
+		require.Empty(t, m.arrivals)
+	})
+}
+
+// What was claimed before a restart is read after it, from where reading had got.
+func TestReadAfterARestart(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.webex.fails["M1"] = []error{errors.New("network"), errors.New("network")}
+		m.say(t, "ROOM-noc", "M1", "ack 4711")
+		synctest.Wait()
+		m.stop()
+		m.start(t)
+		synctest.Wait()
+		require.Empty(t, m.heard(), "not before its retry is due")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{"ack 4711"}, m.heard())
+	})
+}
+
+// More commands than fit into memory wait in the store, and none is forgotten.
+func TestMoreThanFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMailbox()
+		const n = inboxSize + 300
+		m.start(t)
+		m.webex.mu.Lock() // nothing is read meanwhile
+		for i := range n {
+			id := fmt.Sprint("X", i)
+			m.webex.messages[id] = webex.Message{ID: id, RoomID: fmt.Sprint("R", i%7), RoomType: "direct", PersonID: personID("a11ce"), Text: "help"}
+			m.deliver(t, fmt.Sprint("R", i%7), id, "created")
+		}
+		m.webex.mu.Unlock()
+		synctest.Wait()
+		require.Len(t, m.heard(), n)
+		m.stop()
+	})
+}
+
+// The order of reading: by room, and nothing is blocked by what failed.
+func TestRunnable(t *testing.T) {
+	now := time.Now()
+	at := func(room string, attempts int, in time.Duration, running bool) *arrival {
+		return &arrival{c: store.Command{RoomID: room, Attempts: attempts}, due: now.Add(in), running: running}
+	}
+	inbox := []*arrival{at("a", 0, 0, true), at("a", 0, 0, false), at("b", 2, time.Minute, false), at("b", 0, 0, false), at("b", 0, 0, false), at("c", 1, time.Second, false), at("d", 0, 0, false)}
+	ready, wait := runnable(inbox, 4, now)
+	require.Equal(t, []*arrival{inbox[3], inbox[6]}, ready)
+	require.Equal(t, time.Second, wait)
+	ready, _ = runnable(inbox, 1, now)
+	require.Equal(t, []*arrival{inbox[3]}, ready)
+	ready, wait = runnable(nil, 4, now)
+	require.Empty(t, ready)
+	require.Zero(t, wait)
+}
+
+// What Webex delivers, or lets the bot read, long after it was said isn't done.
+func TestDeliveredLate(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
+		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: time.Now().Add(-2 * time.Hour)}})
+		require.NoError(t, err)
+		m.webex.fails["M2"] = []error{errors.New("Webex is away")}
+		m.say(t, "ROOM-noc", "M2", "ack 4711")
+		m.webex.fails["M3"] = []error{errors.New("Webex is away")}
+		m.say(t, "ROOM-unknown", "M3", "ack 4711")
+		synctest.Wait()
+		m.stop()
+		time.Sleep(2 * time.Hour)
+		m.start(t)
+		synctest.Wait()
+		require.Empty(t, m.heard())
+		rooms := map[string]string{}
+		for _, c := range m.commands.gaveUp {
+			require.Equal(t, store.CommandExpired, c.State)
+			rooms[c.ID] = c.Room
+		}
+		require.Equal(t, map[string]string{"M1": "noc", "M2": "noc", "M3": ""}, rooms, "only a room of the bot is told")
+	})
+}
+
+// An edited message is carried out once: where its earlier versions were misspelt, asked back or
+// couldn't be read, and never where one of them had an effect.
+func TestEditedMessages(t *testing.T) {
+	type versions []string
+	const same, done = "ignored: edited (the words are the same)", "ignored: edited (an earlier version of the message was carried out)"
+	for name, c := range map[string]struct {
+		said  versions
+		acked int
+		last  string // the outcome of the last version; "" for none, or for no version of its own
+	}{
+		"misspelt, then right":        {versions{"akc 4711", "ack 4711"}, 1, ""},
+		"misspelt twice, then right":  {versions{"akc 4711", "akk 4711", "ack 4711"}, 1, ""},
+		"right, then other words":     {versions{"ack 4711", "ack 4711 on it"}, 1, ""},
+		"right, then another problem": {versions{"ack 4711", "ack 4712"}, 1, ""},
+		"right, then misspelt":        {versions{"ack 4711", "akc 4711"}, 1, ""},
+		"misspelt, right, another":    {versions{"akc 4711", "ack 4711", "ack 4712"}, 1, ""},
+		"help, then a command":        {versions{"help", "ack 4711"}, 0, ""},
+		"misspelt, delivered again":   {versions{"akc 4711", "akc 4711"}, 0, same},
+		"right, delivered thrice":     {versions{"akc 4711", "ack 4711", "ack 4711", "ack 4711"}, 1, ""},
+		"delivered again, then right": {versions{"akc 4711", "akc 4711", "ack 4711"}, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMailbox(t, func(t *testing.T, m *mailbox) {
+				m.say(t, "ROOM-noc", "M", c.said[0])
+				synctest.Wait()
+				for _, text := range c.said[1:] {
+					m.edit(t, "M", text)
+					time.Sleep(10 * time.Second)
+					synctest.Wait()
+				}
+				acked := 0
+				for _, text := range m.heard() {
+					if strings.HasPrefix(text, "ack 47") {
+						acked++
+					}
+				}
+				require.Equal(t, c.acked, acked)
+				require.Equal(t, c.last, m.store.command(store.VersionID("M", len(c.said)-1)).Outcome)
+			})
+		})
+	}
+	// An edit that was claimed before its first version had an effect.
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.webex.fails["M"] = []error{errors.New("503")}
+		m.say(t, "ROOM-noc", "M", "ack 4711")
+		synctest.Wait()
+		m.deliver(t, "ROOM-noc", "M", "updated")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{"ack 4711"}, m.heard())
+		require.Equal(t, done, m.store.command("M/edit/1").Outcome)
+	})
+}
+
+// An edit that comes while the version before is still being read waits for what comes of it.
+func TestEditedWhileItIsRead(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.webex.fails["M"] = []error{errors.New("503"), errors.New("503")}
+		m.say(t, "ROOM-noc", "M", "akc 4711")
+		synctest.Wait()
+		m.edit(t, "M", "ack 4711 on it")
+		synctest.Wait()
+		require.Empty(t, m.heard())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Contains(t, m.heard(), "ack 4711 on it")
+		require.LessOrEqual(t, len(m.heard()), 2)
+	})
+}
+
+// A version that could never be read doesn't count; an edit that was made too long ago expires.
+func TestEditedAfterItWasUnread(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		for range moments + 1 {
+			m.webex.fails["M"] = append(m.webex.fails["M"], &webex.Error{Status: 403, Message: "Failed to get activity"})
+		}
+		m.say(t, "ROOM-noc", "M", "ack 4711")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, m.commands.gaveUp, 1)
+		require.Equal(t, store.CommandFailed, m.commands.gaveUp[0].State)
+		require.Equal(t, "noc", m.commands.gaveUp[0].Room)
+		require.Contains(t, m.commands.gaveUp[0].Outcome, "403 Failed to get activity")
+		m.write("ROOM-noc", "M", "ack 4711 on it", time.Now().Add(-2*time.Hour))
+		m.deliver(t, "ROOM-noc", "M", "updated")
+		synctest.Wait()
+		require.Empty(t, m.heard())
+		require.Equal(t, store.CommandExpired, m.store.command("M/edit/1").State)
+		m.edit(t, "M", "ack 4711 on it")
+		synctest.Wait()
+		require.Equal(t, []string{"ack 4711 on it"}, m.heard())
+	})
+}
+
+// In a room that isn't the bot's, what can't be read is given up without a word.
+func TestUnreadElsewhere(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.deliver(t, "ROOM-unknown", "MISSING", "created")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, m.commands.gaveUp)
+		require.Equal(t, store.CommandDone, m.store.command("MISSING").State)
+		require.Contains(t, m.store.command("MISSING").Outcome, "ignored: gone")
+	})
+}
+
+// A press is answered in the thread of its card, also where it couldn't be read.
+func TestAnUnreadablePressIsAnsweredAtItsCard(t *testing.T) {
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "attachmentActions", Event: "created", Data: webex.EnvelopeData{ID: "GONE", RoomID: "ROOM-noc", MessageID: "CARD"}})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, m.commands.gaveUp, 1)
+		require.Equal(t, "CARD", m.commands.gaveUp[0].ParentID)
+	})
+}
+
+// Rows of earlier releases, with and without what their commands stored, are read.
+func TestDetailsOfEarlierReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMailbox()
+		for id, detail := range map[string]string{
+			"M1":      `{"envelope":{"id":"W","name":"nms-alert-relay: noc messages in groups","resource":"messages","event":"created","data":{"id":"M1","roomId":"ROOM-noc","roomType":"group"}}}`,
+			"DIRECT":  `{"envelope":{"id":"","name":"","resource":"messages","event":"created","data":{"id":"DIRECT"}},"heard":{"Text":"help"},"request":{"verb":"help"}}`,
+			"DAMAGED": `{"envelope":`,
+			"EMPTY":   ``,
+		} {
+			isNew, err := m.store.ClaimCommand(t.Context(), store.Command{ID: id, Bot: "noc", RoomID: "ROOM-noc", State: store.CommandReceived, CreatedAt: time.Now(), Detail: []byte(detail)})
+			require.NoError(t, err)
+			require.True(t, isNew)
+		}
+		m.start(t)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"ack 4711", "help"}, m.heard())
+		require.Contains(t, m.store.command("DAMAGED").Outcome, "ignored: unreadable")
+		require.Contains(t, m.store.command("EMPTY").Outcome, "ignored: unreadable")
+		m.stop()
+	})
+}

@@ -1,0 +1,175 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/logging"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Store is what keeping the webhooks needs of store.Store.
+type Store interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}
+
+// Options make a Listener. All are needed.
+type Options struct {
+	Reader    *Reader
+	Inbox     *Inbox
+	Store     Store
+	PublicURL string // server.public_url
+	Log       *slog.Logger
+	Metrics   *Metrics
+}
+
+// Listener hears the bots' rooms by webhook.
+type Listener struct {
+	o         Options
+	strangers *logging.Limited // what anybody can cause
+
+	mu       sync.Mutex
+	secrets  map[string]string // by bot
+	suspects map[string]bool   // bots of which a delivery had a wrong signature
+}
+
+// New makes one.
+func New(o Options) *Listener {
+	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), secrets: make(map[string]string), suspects: make(map[string]bool)}
+}
+
+// Run keeps each bot's webhooks as they should be until ctx ends.
+func (l *Listener) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	for _, bot := range l.o.Reader.bots {
+		switch bot.Listen {
+		case config.ListenWebhook:
+			loops.Go(func() { l.keepWebhooks(ctx, bot) })
+		case config.ListenWebsocket:
+			l.o.Log.Warn("listen: websocket isn't there yet: the bot hears nothing. What works now is listen: webhook, with server.public_url", "bot", bot.Name)
+		}
+	}
+	loops.Wait()
+	<-ctx.Done()
+	return nil
+}
+
+// Listens says whether the bot listens by webhook: if not, there is nothing to read.
+func (l *Listener) Listens(bot string) bool {
+	b, ok := l.o.Reader.bots[bot]
+	return ok && b.Listen == config.ListenWebhook
+}
+
+// Deliver takes one delivery of Webex for a bot: the request's header and its
+// raw body. It gives the HTTP status to answer with. A 2xx says that what was heard is on
+// disk; it is read and carried out afterwards. 401: the signature is wrong. 404: no such
+// bot, or it doesn't listen by webhook. 503: the store can't take it.
+func (l *Listener) Deliver(ctx context.Context, bot string, header http.Header, body []byte) int {
+	if !l.Listens(bot) {
+		return http.StatusNotFound
+	}
+	result, status := l.deliver(ctx, bot, header, body)
+	l.o.Metrics.webhooks.WithLabelValues(bot, result).Inc()
+	return status
+}
+
+// The results that a webhook's delivery has besides the inbox's.
+const (
+	resultSignature = "bad_signature"
+	resultMalformed = "malformed"
+)
+
+var deliveryResults = [...]string{resultAccepted, resultDuplicate, resultIgnored, resultSignature, resultMalformed, resultStore}
+
+func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, body []byte) (result string, status int) {
+	secret, err := l.knownSecret(ctx, bot)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		l.o.Log.Error("the webhooks' secret can't be read", "bot", bot, "error", err)
+		return resultStore, http.StatusServiceUnavailable
+	}
+	if !webex.CheckSignature(secret, body, header.Get(webex.SignatureHeader)) {
+		l.suspected(bot)
+		l.strangers.Warn(resultSignature, "a webhook's signature is wrong: it isn't Webex's, a proxy changed the body, or Webex has another secret (which is set again within minutes)", "bot", bot)
+		return resultSignature, http.StatusUnauthorized
+	}
+	e, err := parseEnvelope(body)
+	if err != nil {
+		l.strangers.Warn(resultMalformed, "a webhook's body can't be read", "bot", bot, "error", err)
+		return resultMalformed, http.StatusBadRequest
+	}
+	if result, err = l.o.Inbox.Deliver(ctx, bot, e); err != nil {
+		return result, http.StatusServiceUnavailable
+	}
+	return result, http.StatusOK
+}
+
+// suspected remembers that Webex may have another secret.
+func (l *Listener) suspected(bot string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.suspects[bot] = true
+}
+
+// suspect says whether a delivery had a wrong signature since it was last asked.
+func (l *Listener) suspect(bot string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.suspects[bot]
+	delete(l.suspects, bot)
+	return was
+}
+
+// maxID is the longest id that a delivery may carry.
+const maxID = 512
+
+// parseEnvelope reads the body of a delivery. Only what it is about must be right: the id,
+// the resource and the event. Everything else merely informs, and is left out where its form
+// isn't the expected one.
+func parseEnvelope(body []byte) (webex.Envelope, error) {
+	var e webex.Envelope
+	var fields struct {
+		Resource, Event string
+		Data            map[string]json.RawMessage
+		ID, Name        json.RawMessage
+		Filter, ActorID json.RawMessage
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return e, err
+	}
+	text := func(raw json.RawMessage) (s string) {
+		_ = json.Unmarshal(raw, &s)
+		return s
+	}
+	e.ID, e.Name, e.Resource, e.Event, e.Filter, e.ActorID = text(fields.ID), text(fields.Name), fields.Resource, fields.Event, text(fields.Filter), text(fields.ActorID)
+	d := fields.Data
+	e.Data = webex.EnvelopeData{
+		ID: text(d["id"]), Type: text(d["type"]), MessageID: text(d["messageId"]), RoomID: text(d["roomId"]), RoomType: text(d["roomType"]),
+		PersonID: text(d["personId"]), PersonEmail: text(d["personEmail"]), Created: timeOf(text(d["created"])),
+	}
+	switch {
+	case e.Data.ID == "":
+		return e, errors.New("data.id is missing or not a string")
+	case len(e.Data.ID) > maxID:
+		return e, fmt.Errorf("data.id is %d bytes long: an id has at most %d", len(e.Data.ID), maxID)
+	}
+	return e, nil
+}
+
+// timeOf reads a time; zero where it can't be read.
+func timeOf(text string) time.Time {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// A command that went to Zabbix counts as understood, whatever became of it there: a part of it may be
+// done. One that was answered with a question doesn't.
+func TestUnderstood(t *testing.T) {
+	refused := func(kind zabbix.ErrorKind) []failure { return []failure{{err: &zabbix.Error{Kind: kind}}} }
+	for name, c := range map[string]struct {
+		said string
+		fail []failure
+		away bool // all the time
+		want bool
+	}{
+		"refused":             {"close 4711", refused(zabbix.CloseForbidden), false, true},
+		"one of two refused":  {"close 4711 4712", refused(zabbix.CloseForbidden), false, true},
+		"the role forbids it": {"ack 4711", refused(zabbix.RoleForbids), false, true},
+		"invalid":             {"ack 4711 x", refused(zabbix.Invalid), false, true},
+		"expired":             {"ack 4711", nil, true, true},
+		"misspelt":            {"akc 4711", nil, false, false},
+		"an unknown id":       {"ack 9999", nil, false, false},
+		"no id":               {"ack", nil, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world, r *relay) {
+				w.zabbixes["main"].fail = c.fail
+				w.setDown("main", c.away)
+				r.hears("M1", Heard{Text: c.said, Room: "noc"})
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				require.Contains(t, []store.CommandState{store.CommandFailed, store.CommandExpired}, w.command("M1").State)
+				require.Equal(t, c.want, Understood(w.command("M1")))
+			})
+		})
+	}
+}
+
+// What chat couldn't read ends without a reply, or with one in a configured room.
+func TestEndedUnread(t *testing.T) {
+	claimed := store.Command{ID: "M1/edit/2", Bot: "relay", RoomID: "ROOM-noc", CreatedAt: time.Now()}
+	for name, c := range map[string]struct {
+		end  func(r *relay, c store.Command) error
+		want string // "" for no reply
+	}{
+		"ignored": {func(r *relay, c store.Command) error { return r.Ignore(t.Context(), c) }, ""},
+		"unreadable": {func(r *relay, c store.Command) error {
+			c.State, c.Room = store.CommandFailed, "noc"
+			return r.GiveUp(t.Context(), c)
+		}, "Webex didn't let me read this"},
+		"expired": {func(r *relay, c store.Command) error {
+			c.State, c.Room = store.CommandExpired, "noc"
+			return r.GiveUp(t.Context(), c)
+		}, "so nothing was done. If you still want it, send it again."},
+		"another room": {func(r *relay, c store.Command) error {
+			c.State = store.CommandExpired
+			return r.GiveUp(t.Context(), c)
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world, r *relay) {
+				require.NoError(t, c.end(r, claimed))
+				require.NotEmpty(t, w.command(claimed.ID).State)
+				require.NotEqual(t, store.CommandReceived, w.command(claimed.ID).State)
+				if c.want == "" {
+					require.Empty(t, w.answers())
+					return
+				}
+				require.Len(t, w.answers(), 1)
+				require.Contains(t, w.answers()[0], c.want)
+				require.Equal(t, "M1", w.notices[0].ParentID, "in the message's thread, whichever version it was")
+			})
+		})
+	}
+}

@@ -1,0 +1,28 @@
+package store
+
+import (
+	"strconv"
+	"strings"
+)
+
+// An edited message is claimed again as another version. Each version is a command of its own, so
+// that what was claimed once is never done twice.
+
+// versionMark separates a message's id from the number of its version. Webex ids never contain it.
+const versionMark = "/edit/"
+
+// VersionID is the command id of a version of a message. Version 0 is the message as it was first
+// delivered.
+func VersionID(messageID string, version int) string {
+	if version == 0 {
+		return messageID
+	}
+	return messageID + versionMark + strconv.Itoa(version)
+}
+
+// Version splits a command id into the message's id and the number of its version.
+func (c Command) Version() (messageID string, version int) {
+	messageID, number, _ := strings.Cut(c.ID, versionMark)
+	version, _ = strconv.Atoi(number) // 0 for the first one
+	return messageID, version
+}
