@@ -306,13 +306,6 @@ func tellable(p alert.Problem, d Decoded, change alert.Change) bool {
 func (b *batch) desire(post *store.Post, p alert.Problem, d Decoded) {
 	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt
 	post.LookAt = lookAt(p, b.now)
-	if p.HeldBack && post.RootID == "" && post.ToldSeq == 0 && post.Digest == 0 {
-		// A maintenance holds it back: the room isn't behind. The problem event, once it
-		// comes, makes it so. A room that was told already hears of the rest too; also where that
-		// is known only when this is written (store.Fold).
-		post.Desired = post.Delivered
-		return
-	}
 	if post.Desired <= post.Delivered || post.DirtySince.IsZero() {
 		post.DirtySince = b.now
 	}
