@@ -26,6 +26,13 @@ func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 			Name: "alert_relay_webhooks_ready", Help: "1 when the bot's webhooks were as they should be at the last look.",
 		}, []string{"bot"}),
 	}
+	m.Add(bots)
+	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready)
+	return m
+}
+
+// Add makes the series of these bots, where they don't exist yet.
+func (m *Metrics) Add(bots []string) {
 	for _, bot := range bots {
 		m.ready.WithLabelValues(bot)
 		for _, r := range deliveryResults {
@@ -38,6 +45,4 @@ func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 			m.repairs.WithLabelValues(bot, string(o))
 		}
 	}
-	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready)
-	return m
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,7 +23,7 @@ type Metrics struct {
 	Escalations prometheus.Counter
 	Reminders   prometheus.Counter
 
-	sources []string
+	sources sync.Map // the names that Add was given
 }
 
 // eventKinds are the values of the label kind.
@@ -72,27 +73,35 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Name: "alert_relay_reminders_total",
 			Help: "Reminders of open problems that nobody had acknowledged.",
 		}),
-		sources: sources,
 	}
-	for _, source := range append(slices.Clone(sources), unknown) {
-		for _, kind := range eventKinds {
-			for _, result := range []string{"accepted", "duplicate", "refused"} {
-				m.Events.WithLabelValues(source, string(kind), result)
-			}
-		}
-		m.Events.WithLabelValues(source, unknown, "refused")
-	}
-	for _, source := range sources {
-		m.SendToUnknown.WithLabelValues(source)
-	}
+	m.addEvents(unknown)
+	m.Add(sources)
 	reg.MustRegister(m.Events, m.SendToUnknown, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders)
 	return m
+}
+
+// Add makes the series of these sources, where they don't exist yet.
+func (m *Metrics) Add(sources []string) {
+	for _, source := range sources {
+		m.sources.Store(source, true)
+		m.addEvents(source)
+		m.SendToUnknown.WithLabelValues(source)
+	}
+}
+
+func (m *Metrics) addEvents(source string) {
+	for _, kind := range eventKinds {
+		for _, result := range []string{"accepted", "duplicate", "refused"} {
+			m.Events.WithLabelValues(source, string(kind), result)
+		}
+	}
+	m.Events.WithLabelValues(source, unknown, "refused")
 }
 
 // Refused counts an event that the receiver didn't take; source and kind are ""
 // where they can't be told.
 func (m *Metrics) Refused(source, kind string) {
-	if !slices.Contains(m.sources, source) {
+	if _, known := m.sources.Load(source); !known {
 		source = unknown
 	}
 	if !slices.Contains(eventKinds, alert.Kind(kind)) {

@@ -18,12 +18,17 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		Name: "alert_relay_observations_set_apart",
 		Help: "Problems that the Zabbix API fails to answer about, and that are asked about less and less often, by source.",
 	}, []string{"source"})
+	m.Add(sources)
+	reg.MustRegister(m.Asked, m.Apart)
+	return m
+}
+
+// Add makes the series of these sources, where they don't exist yet.
+func (m *Metrics) Add(sources []string) {
 	for _, source := range sources {
 		m.Apart.WithLabelValues(source)
 		for _, result := range []string{"ok", "failed", "gone"} {
 			m.Asked.WithLabelValues(source, result)
 		}
 	}
-	reg.MustRegister(m.Asked, m.Apart)
-	return m
 }

@@ -2,11 +2,7 @@ package relay
 
 import (
 	"fmt"
-	"net/http"
-	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
@@ -26,37 +22,19 @@ type bot struct {
 
 type bots []bot
 
-func (r *Relay) bots() (bots, error) {
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: r.cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: r.cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+func (r *Relay) bots(cfg *config.Config) (bots, error) {
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
 		return nil, fmt.Errorf("webex: %w", err)
 	}
-	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "alert_relay_webex_api_seconds",
-		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
-		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	}, []string{"bot", "op", "status"})
-	foreign := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "alert_relay_webex_foreign_answers_total",
-		Help: "Answers to calls of the Webex API that weren't Webex's own: a proxy, gateway or login page gave them.",
-	}, []string{"bot", "op"})
-	r.registry.MustRegister(requests, foreign)
 	var list bots
-	for _, b := range r.cfg.Webex.Bots {
-		for _, op := range webex.Ops { // so that each is there from the start
-			status := "200"
-			if strings.HasPrefix(op, http.MethodDelete) {
-				status = "204"
-			}
-			requests.WithLabelValues(b.Name, op, status)
-			foreign.WithLabelValues(b.Name, op)
-		}
+	for _, b := range cfg.Webex.Bots {
 		list = append(list, bot{b, webex.New(webex.Options{
-			BaseURL: r.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(r.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
+			BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
 			Observe: func(op string, status int, took time.Duration) {
-				requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
+				r.metrics.webex.requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
 			},
-			Foreign: func(op string) { foreign.WithLabelValues(b.Name, op).Inc() },
+			Foreign: func(op string) { r.metrics.webex.foreign.WithLabelValues(b.Name, op).Inc() },
 		})})
 	}
 	return list, nil
@@ -87,10 +65,9 @@ func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
 }
 
 // sources are the clients of those Zabbixes that have an API token.
-func (r *Relay) sources() (map[string]*zabbix.Client, error) {
-	metrics := zabbix.NewMetrics(r.registry)
+func (r *Relay) sources(cfg *config.Config) (map[string]*zabbix.Client, error) {
 	clients := map[string]*zabbix.Client{}
-	for i, s := range r.cfg.Zabbix {
+	for i, s := range cfg.Zabbix {
 		if !s.APIToken.IsSet() {
 			continue
 		}
@@ -100,7 +77,7 @@ func (r *Relay) sources() (map[string]*zabbix.Client, error) {
 		}
 		clients[s.Name] = zabbix.New(zabbix.Options{
 			URL: s.URL, Token: s.APIToken.Reveal(), TokenFrom: s.APIToken.From(), Renew: renewed(s.APIToken), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
-			Version: r.version, Observe: metrics.For(s.Name), HeaderStripped: metrics.HeaderFor(s.Name),
+			Version: r.version, Observe: r.metrics.zabbix.For(s.Name), HeaderStripped: r.metrics.zabbix.HeaderFor(s.Name),
 		})
 	}
 	return clients, nil

@@ -20,7 +20,7 @@ type locator struct {
 		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 		Digest(ctx context.Context, id int64) (store.Digest, error)
 	}
-	cfg *config.Config
+	cfg func() *config.Config
 	me  func(ctx context.Context, bot string) (webex.Person, error) // a bot's own account
 }
 
@@ -45,7 +45,7 @@ func (l locator) Locate(ctx context.Context, key alert.Key) (address string, tol
 			continue
 		}
 		told = true
-		if room, ok := l.cfg.Room(p.Room); ok {
+		if room, ok := l.cfg().Room(p.Room); ok {
 			if link, ok := webex.MessageLink(room.ID, message); ok {
 				return link, true, nil
 			}
@@ -72,7 +72,7 @@ func (l locator) message(ctx context.Context, p store.Post) (string, error) {
 func (l locator) chat(ctx context.Context, room string) string {
 	ctx, cancel := context.WithTimeout(ctx, meWait)
 	defer cancel()
-	bot, err := l.me(ctx, l.cfg.BotOf(room))
+	bot, err := l.me(ctx, l.cfg().BotOf(room))
 	if err != nil {
 		return ""
 	}

@@ -69,7 +69,7 @@ func TestLocate(t *testing.T) {
 		"a room not configured any more": {[]store.Post{post("gone", own, 0)}, "", true},
 		"a message id without a UUID":    {[]store.Post{post("noc", "m1", 0)}, space, true},
 	} {
-		l := locator{located{posts: c.posts, digests: digests}, cfg, func(_ context.Context, bot string) (webex.Person, error) {
+		l := locator{located{posts: c.posts, digests: digests}, func() *config.Config { return cfg }, func(_ context.Context, bot string) (webex.Person, error) {
 			require.Equal(t, "b", bot)
 			return webex.Person{Emails: []string{"relay@webex.bot"}}, nil
 		}}
@@ -79,10 +79,10 @@ func TestLocate(t *testing.T) {
 		require.Equal(t, c.told, told, name)
 	}
 
-	l := locator{located{err: errors.New("no database")}, cfg, nil}
+	l := locator{located{err: errors.New("no database")}, func() *config.Config { return cfg }, nil}
 	_, _, err := l.Locate(t.Context(), key)
 	require.Error(t, err)
-	l = locator{located{posts: []store.Post{post("person:a@example.com", own, 0)}}, cfg, func(context.Context, string) (webex.Person, error) {
+	l = locator{located{posts: []store.Post{post("person:a@example.com", own, 0)}}, func() *config.Config { return cfg }, func(context.Context, string) (webex.Person, error) {
 		return webex.Person{}, errors.New("no Webex")
 	}}
 	address, told, err := l.Locate(t.Context(), key)

@@ -13,15 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 )
 
-func (r *Relay) listen() error {
+func (r *Relay) listen(cfg config.Server) error {
 	for _, l := range []struct {
 		to   *net.Listener
 		addr string
 		key  string
-	}{{&r.public, r.cfg.Server.Listen, "server.listen"}, {&r.private, r.cfg.Server.AdminListen, "server.admin_listen"}} {
+	}{{&r.public, cfg.Listen, "server.listen"}, {&r.private, cfg.AdminListen, "server.admin_listen"}} {
 		if *l.to != nil {
 			continue
 		}
@@ -32,8 +33,8 @@ func (r *Relay) listen() error {
 		*l.to = listener
 	}
 	r.public = receiver.Limit(r.public)
-	if cert := r.cfg.Server.TLS.CertFile; cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, r.cfg.Server.TLS.KeyFile)
+	if cert := cfg.TLS.CertFile; cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, cfg.TLS.KeyFile)
 		if err != nil {
 			return fmt.Errorf("server.tls: %w", err)
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store/sqlite"
@@ -29,7 +28,8 @@ type Options struct {
 
 // Relay is the whole program.
 type Relay struct {
-	cfg      *config.Config
+	live     live
+	metrics  *metrics
 	version  string
 	log      *slog.Logger
 	store    *sqlite.Store
@@ -43,11 +43,11 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs
 // yet; Run must be called, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
-	r := &Relay{cfg: o.Config, version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.String())
 	}
-	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(r.version))
 	r.store, err = sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -57,10 +57,10 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	if err := r.listen(); err != nil {
+	if err := r.listen(o.Config.Server); err != nil {
 		return nil, err
 	}
-	return r, r.connect(ctx)
+	return r, r.connect(ctx, o.Config)
 }
 
 // Close gives back what New took, where Run was never called.
@@ -85,7 +85,7 @@ func (r *Relay) Gatherer() prometheus.Gatherer { return r.registry }
 
 // Run runs the relay until ctx ends or a part fails, then drains it and closes the store.
 func (r *Relay) Run(ctx context.Context) error {
-	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.cfg.Store.Path)
+	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
 	err = errors.Join(err, r.store.Close())
 	r.log.Info("the relay has stopped")
@@ -101,9 +101,3 @@ func (r *Relay) drain() {
 // stopTime is how long one stage may take to stop: longer than its calls in
 // flight may last.
 const stopTime = 20 * time.Second
-
-func buildInfo(version string) prometheus.Collector {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1, with the version as a label."}, []string{"version"})
-	g.WithLabelValues(version).Set(1)
-	return g
-}

@@ -17,7 +17,7 @@ func (r *Relay) prune(ctx context.Context) error {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
 	for {
-		now, keep := time.Now(), r.cfg.Retention
+		now, keep := time.Now(), r.live.Load().cfg.Retention
 		pause := time.NewTimer(0)
 		for ctx.Err() == nil {
 			select {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// idle is a relay that has nothing to do, on free ports of its own.
+// idle is a relay that has nothing to do.
 func idle(t *testing.T, log *testlog.Lines) *Relay {
 	t.Helper()
 	cfg, err := config.Parse("relay.yaml", []byte(`
@@ -35,6 +35,12 @@ people: [{domain: example.com, role: viewer}]
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	return newIdle(t, cfg, log)
+}
+
+// newIdle is a relay with this configuration, on free ports of its own.
+func newIdle(t *testing.T, cfg *config.Config, log *testlog.Lines) *Relay {
+	t.Helper()
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)

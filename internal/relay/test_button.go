@@ -4,38 +4,33 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/delivery"
-	"nms-alert-relay/internal/render"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
 
-// testRooms is where the Test button's message goes: where {ALERT.SENDTO} says
-// (somebody may have typed it), and the default rooms.
-func testRooms(router *route.Router, source, sendTo string, now time.Time) []string {
+// testRooms are the rooms that the message of Zabbix's Test button goes to: those in {ALERT.SENDTO}, which the user may have filled
+// in, and the default rooms.
+func (r *Relay) testRooms(source, sendTo string, now time.Time) []string {
 	var rooms []string
-	for _, t := range router.Rooms(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
+	for _, t := range r.live.Rooms(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
 		rooms = append(rooms, t.Room)
 	}
 	return rooms
 }
 
-// testNotices are the messages that the Test button makes.
-func (r *Relay) testNotices(router *route.Router, renderer *render.Renderer) func(source, sendTo string, now time.Time) []store.Notice {
-	settings := delivery.RoomsOf(r.cfg)
-	return func(source, sendTo string, now time.Time) []store.Notice {
-		var notices []store.Notice
-		for _, name := range testRooms(router, source, sendTo, now) {
-			room, ok := settings(name, "")
-			if !ok {
-				continue
-			}
-			n := store.Notice{Kind: store.NoticeTest, Room: name, Bot: room.Bot, Markdown: renderer.Test(source, room.Room, now)}
-			if room.Person != "" {
-				n.Room, n.Person = "", room.Person
-			}
-			notices = append(notices, n)
+// testNotices are the messages of Zabbix's Test button, one for each room.
+func (r *Relay) testNotices(source, sendTo string, now time.Time) []store.Notice {
+	s := r.live.Load()
+	var notices []store.Notice
+	for _, name := range r.testRooms(source, sendTo, now) {
+		room, ok := s.rooms(name, "")
+		if !ok {
+			continue
 		}
-		return notices
+		n := store.Notice{Kind: store.NoticeTest, Room: name, Bot: room.Bot, Markdown: s.renderer.Test(source, room.Room, now)}
+		if room.Person != "" {
+			n.Room, n.Person = "", room.Person
+		}
+		notices = append(notices, n)
 	}
+	return notices
 }

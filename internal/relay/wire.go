@@ -4,12 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
@@ -20,29 +16,23 @@ import (
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
-	"nms-alert-relay/internal/render"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/text"
 )
 
 // connect makes the parts and says who wakes whom.
-func (r *Relay) connect(ctx context.Context) error {
-	cfg, log := r.cfg, r.log
-	sourceNames := text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name })
-	router, err := route.New(cfg)
+func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
+	log, now := r.log, &r.live
+	first, err := r.snapshot(cfg)
 	if err != nil {
 		return err
 	}
-	renderer, err := r.renderer()
+	now.Store(first)
+	r.metrics.add(cfg)
+	bots, err := r.bots(cfg)
 	if err != nil {
 		return err
 	}
-	bots, err := r.bots()
-	if err != nil {
-		return err
-	}
-	sources, err := r.sources()
+	sources, err := r.sources(cfg)
 	if err != nil {
 		return err
 	}
@@ -53,7 +43,7 @@ func (r *Relay) connect(ctx context.Context) error {
 		inquirer *reconcile.Inquirer
 	)
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: renderer, Bots: bots.delivering(), Rooms: delivery.RoomsOf(cfg), Fallback: delivery.FallbackOf(cfg),
+		Store: r.store, Render: now, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
 		Asks: func(source string) bool { return sources[source] != nil },
 		Reroute: func(ctx context.Context, key alert.Key, toRoom string) error {
 			payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: toRoom})
@@ -63,22 +53,21 @@ func (r *Relay) connect(ctx context.Context) error {
 			fold.Wake()
 			return err
 		},
-		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: delivery.NewMetrics(r.registry), Log: log,
+		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: r.metrics.delivery, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	inquirer = reconcile.NewInquirer(reconcile.Options{
 		Sources: observers(sources), Journal: journal{r.store, func() { fold.Wake() }}, Log: log,
-		Unobserved: r.store.UnobservedProblems, Metrics: reconcile.NewMetrics(r.registry, slices.Sorted(maps.Keys(sources))),
+		Unobserved: r.store.UnobservedProblems, Metrics: r.metrics.reconcile,
 	})
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
 		Sources: suppressors(sources), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
-	events := ledger.NewMetrics(r.registry, sourceNames)
-	flapping, flapWindow := flappingOf(cfg)
+	_, flapWindow := flappingOf(cfg)
 	fold = ledger.New(ledger.Options{
-		Store: r.store, Router: router, Decode: r.decode, Test: r.testNotices(router, renderer),
+		Store: r.store, Router: now, Decode: r.decode, Test: r.testNotices,
 		Changed: func(written store.Fold) {
 			deliver.Notify(written.Posts, written.Problems...)
 			if len(written.Notices) > 0 {
@@ -86,34 +75,27 @@ func (r *Relay) connect(ctx context.Context) error {
 			}
 		},
 		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: flapping, FlapWindow: flapWindow, Timing: router.Timing, UnknownSendTo: router.Unknown, Log: log, Metrics: events,
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: now.flapping, FlapWindow: flapWindow,
+		Timing: now.timing, UnknownSendTo: now.unknown, Log: log, Metrics: r.metrics.ledger,
 	})
-	directory := func() chat.Directory { return cfg }
-	heardMetrics := chat.NewMetrics(r.registry, text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name }))
-	reader := chat.NewReader(bots.hearing(deliver), directory, heardMetrics)
-	called := command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
-	for _, s := range cfg.Zabbix {
-		called.Sources[s.Name] = s.URL
-	}
+	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
-		View: func() command.View {
-			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Duration(cfg.Command.Expiry), Location: cfg.TimeZone.Location, Names: called}
-		},
-		Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: renderer,
-		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: command.NewMetrics(r.registry),
+		View:  now.view,
+		Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: now,
+		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
-		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Duration(cfg.Command.Expiry) }, Log: log, Metrics: heardMetrics,
+		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat,
 	})
-	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: heardMetrics})
-	intake, err := r.receiver(ctx, receiverParts{router: router, fold: fold, deliver: deliver, listener: listener, events: events, me: reader.Me})
+	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: r.metrics.chat})
+	intake, err := r.receiver(ctx, cfg, receiverParts{fold: fold, deliver: deliver, listener: listener, me: reader.Me})
 	if err != nil {
 		return err
 	}
 
 	public := receiver.NewServer("", intake.Handler())
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
-		Store: r.store, Rescan: deliver.RescanNow, Wake: fold.Wake, Log: log, Metrics: admin.NewMetrics(r.registry), Now: time.Now,
+		Store: r.store, Rescan: deliver.RescanNow, Wake: fold.Wake, Log: log, Metrics: r.metrics.admin, Now: time.Now,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // what clients did wrong
@@ -133,19 +115,12 @@ func (r *Relay) connect(ctx context.Context) error {
 // happened together is then asked in one call.
 const askAfter = time.Second
 
-func (r *Relay) renderer() (*render.Renderer, error) {
-	failed := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "alert_relay_template_failures_total",
-		Help: "Custom templates that failed while rendering; the built-in one was used instead.",
+// snapshot compiles a configuration for this relay.
+func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
+	return newSnapshot(cfg, r.problem, func(template string, err error) {
+		r.metrics.templates.Inc()
+		r.log.Error("custom template failed; the built-in one was used (try it with 'alert-relay preview')", "template", template, "error", err)
 	})
-	r.registry.MustRegister(failed)
-	o := render.OptionsOf(r.cfg)
-	o.Problem = r.problem
-	o.TemplateFailed = func(template string, err error) {
-		failed.Inc()
-		r.log.Error("a template failed; the built-in one was used: mend it and try it with 'alert-relay preview'", "template", template, "error", err)
-	}
-	return render.New(o)
 }
 
 // problemWait bounds how long a message waits for what is known of another problem. Without it a symptom names its cause in fewer

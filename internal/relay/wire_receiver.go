@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/webex"
@@ -18,31 +18,28 @@ import (
 
 // receiverParts are what the public listener hands on to.
 type receiverParts struct {
-	router   *route.Router
 	fold     *ledger.Ledger
 	deliver  *delivery.Delivery
 	listener *chat.Listener
-	events   *ledger.Metrics
 	me       func(ctx context.Context, bot string) (webex.Person, error)
 }
 
-func (r *Relay) receiver(ctx context.Context, p receiverParts) (*receiver.Receiver, error) {
-	cfg := r.cfg
+func (r *Relay) receiver(ctx context.Context, cfg *config.Config, p receiverParts) (*receiver.Receiver, error) {
 	key, err := linkKey(ctx, r.store)
 	if err != nil {
 		return nil, err
 	}
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, cfg, p.me},
+		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, func() *config.Config { return r.live.Load().cfg }, p.me},
 		TestRooms: func(source string, payload zabbix.Payload) []string {
-			return testRooms(p.router, source, payload.Macro("alert.sendto"), time.Now())
+			return r.testRooms(source, payload.Macro("alert.sendto"), time.Now())
 		},
-		UnknownSendTo: p.router.Unknown,
-		BotOf:         cfg.BotOf,
+		UnknownSendTo: r.live.unknown,
+		BotOf:         r.live.botOf,
 		Appended:      p.fold.Wake, Noticed: p.deliver.WakeNotices,
-		Refused: p.events.Refused,
-		Log:     r.log, Metrics: receiver.NewMetrics(r.registry),
+		Refused: r.metrics.ledger.Refused,
+		Log:     r.log, Metrics: r.metrics.receiver,
 	}
 	for _, s := range cfg.Zabbix {
 		src := receiver.Source{Name: s.Name}
@@ -67,7 +64,7 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 		return ledger.Decoded{Test: true, SendTo: payload.Macro("alert.sendto")}, nil
 	}
 	d := zabbix.DecodeOptions{Source: e.Source, ReceivedAt: e.ReceivedAt}
-	if s, ok := r.cfg.Source(e.Source); ok {
+	if s, ok := r.live.Load().cfg.Source(e.Source); ok {
 		d.Location = s.TimeZone.Location
 	}
 	event, err := payload.Event(d)

@@ -1,0 +1,110 @@
+package relay
+
+import (
+	"sync/atomic"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+)
+
+// snapshot is a configuration and what is compiled from it. It is immutable: another configuration is another snapshot.
+type snapshot struct {
+	cfg      *config.Config
+	router   *route.Router
+	renderer *render.Renderer
+	rooms    delivery.Rooms
+	fallback func(room string) (string, bool)
+	flapping func(room string) ledger.Flapping
+	names    command.Names
+}
+
+// newSnapshot compiles a configuration. It registers no metrics and touches no running part, so a faulty configuration leaves
+// everything as it was. problem looks up a problem that a message refers to; failed is called for each custom template that fails.
+func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error)) (*snapshot, error) {
+	router, err := route.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	o := render.OptionsOf(cfg)
+	o.Problem, o.TemplateFailed = problem, failed
+	renderer, err := render.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg)}
+	s.flapping, _ = flappingOf(cfg)
+	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
+	for _, source := range cfg.Zabbix {
+		s.names.Sources[source.Name] = source.URL
+	}
+	return s, nil
+}
+
+// live is the current snapshot. Parts are given its methods and keep nothing of what these return, so that a swap reaches all of
+// them at once. It implements ledger.Router, delivery.Renderer and command.Renderer.
+type live struct{ atomic.Pointer[snapshot] }
+
+func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
+	return l.Load().rooms(room, rule)
+}
+func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
+func (l *live) flapping(room string) ledger.Flapping  { return l.Load().flapping(room) }
+func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
+func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
+func (l *live) unknown(source, sendTo string) []string {
+	return l.Load().router.Unknown(source, sendTo)
+}
+
+// view is what commands see of the configuration.
+func (l *live) view() command.View {
+	s := l.Load()
+	return command.View{Directory: s.cfg, Rooms: s.cfg.Rooms, Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location, Names: s.names}
+}
+
+func (l *live) Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target {
+	return l.Load().router.Rooms(p, sendTo, now)
+}
+
+func (l *live) Root(p alert.Problem, room render.Room, now time.Time) string {
+	return l.Load().renderer.Root(p, room, now)
+}
+
+func (l *live) Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string {
+	return l.Load().renderer.Lines(p, entries, room, now)
+}
+
+func (l *live) Actions(p alert.Problem) string { return l.Load().renderer.Actions(p) }
+
+func (l *live) Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string) {
+	return l.Load().renderer.Card(p, room, now)
+}
+
+func (l *live) DigestItem(p alert.Problem) render.DigestItem {
+	return l.Load().renderer.DigestItem(p)
+}
+
+func (l *live) Digest(d render.Digest, room render.Room) (markdown string, complete bool) {
+	return l.Load().renderer.Digest(d, room)
+}
+
+func (l *live) FlapLine(d render.Digest, room render.Room) string {
+	return l.Load().renderer.FlapLine(d, room)
+}
+
+func (l *live) DigestFile(d render.Digest, room render.Room, now time.Time) []byte {
+	return l.Load().renderer.DigestFile(d, room, now)
+}
+
+func (l *live) Show(p alert.Problem, room render.Room, now time.Time) string {
+	return l.Load().renderer.Show(p, room, now)
+}
+
+func (l *live) Problems(list []alert.Problem, total int, room render.Room, now time.Time) string {
+	return l.Load().renderer.Problems(list, total, room, now)
+}

@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// metrics are those of all parts. They are registered once, whatever the configuration is; add makes the series of one.
+type metrics struct {
+	receiver  *receiver.Metrics
+	ledger    *ledger.Metrics
+	delivery  *delivery.Metrics
+	reconcile *reconcile.Metrics
+	chat      *chat.Metrics
+	command   *command.Metrics
+	admin     *admin.Metrics
+	zabbix    *zabbix.Metrics
+	webex     struct {
+		requests *prometheus.HistogramVec
+		foreign  *prometheus.CounterVec
+	}
+	templates prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, version string) *metrics {
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1, with the version as a label."}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	m := &metrics{
+		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
+		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg),
+		templates: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alert_relay_template_failures_total",
+			Help: "Custom templates that failed while rendering; the built-in one was used instead.",
+		}),
+	}
+	m.webex.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "alert_relay_webex_api_seconds",
+		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
+		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"bot", "op", "status"})
+	m.webex.foreign = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_webex_foreign_answers_total",
+		Help: "Answers to calls of the Webex API that weren't Webex's own: a proxy, gateway or login page gave them.",
+	}, []string{"bot", "op"})
+	reg.MustRegister(m.templates, m.webex.requests, m.webex.foreign)
+	return m
+}
+
+// add makes the series of a configuration's sources and bots, so that each is there before anything happens. Series that exist keep
+// their values; those of a source or bot that is gone stay as they are.
+func (m *metrics) add(cfg *config.Config) {
+	m.ledger.Add(text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name }))
+	bots := text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name })
+	m.chat.Add(bots)
+	var asked []string
+	for _, s := range cfg.Zabbix {
+		if s.APIToken.IsSet() {
+			asked = append(asked, s.Name)
+		}
+	}
+	m.reconcile.Add(asked)
+	for _, bot := range bots {
+		for _, op := range webex.Ops {
+			status := "200"
+			if strings.HasPrefix(op, http.MethodDelete) {
+				status = "204"
+			}
+			m.webex.requests.WithLabelValues(bot, op, status)
+			m.webex.foreign.WithLabelValues(bot, op)
+		}
+	}
+}
