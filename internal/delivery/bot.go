@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
@@ -22,7 +23,7 @@ type bot struct {
 	keeping    sync.Mutex // while refusing is saved
 
 	mu      sync.Mutex
-	queue   *queue
+	queue   *queue.Queue[work]
 	gather  map[string]*gathering // room → what it doesn't know of
 	rate    *pace.Limits
 	breaker pace.Breaker
@@ -34,10 +35,10 @@ type bot struct {
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
-		queue: newQueue(), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
+		queue: queue.New[work](), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
-	b.queue.opens = b.opens
-	b.queue.perRoom = max(1, d.Workers-1) // one is left for the other rooms
+	b.queue.Opens = b.opens
+	b.queue.PerRoom = max(1, d.Workers-1) // one is left for the other rooms
 	d.Metrics.addBot(b.name, b.state)
 	return b
 }
@@ -50,7 +51,7 @@ func (b *bot) state() botState {
 		rooms:     len(b.rate.PausedRooms(time.Now())),
 		paused:    max(0, time.Until(b.rate.PausedUntil())),
 		breaker:   b.breaker.State(),
-		behind:    b.queue.len(),
+		behind:    b.queue.Len(),
 	}
 }
 
@@ -61,34 +62,34 @@ func (b *bot) take(tasks []*task, found bool) {
 	b.mu.Lock()
 	arrived, now := map[string][]*task{}, time.Now()
 	for _, t := range tasks {
-		known := b.queue.get(t.id)
-		if known == nil && b.skips(t.id) {
+		known := b.queue.Get(t.ID)
+		if known == nil && b.skips(t.ID) {
 			continue
 		}
 		if known == nil {
-			b.queue.add(t)
-			if !b.hold(t, true, now) && t.post != nil && t.post.untold {
-				arrived[t.room] = append(arrived[t.room], t)
+			b.queue.Add(t)
+			if !b.hold(t, true, now) && t.Value.post != nil && t.Value.post.untold {
+				arrived[t.Room] = append(arrived[t.Room], t)
 			}
 			continue
 		}
-		news := !found || t.version > known.version
-		known.version = max(known.version, t.version)
-		if known.post != nil {
-			b.queue.reorder(known, known.post.hint(known.urgency, t.urgency))
-			let := known.post.hold.After(now) && !t.post.hold.After(now)
-			waits, comes := b.rehold(known, t.post.hold, t.class == classNew, now)
+		news := !found || t.Value.version > known.Value.version
+		known.Value.version = max(known.Value.version, t.Value.version)
+		if known.Value.post != nil {
+			b.queue.Reorder(known, known.Value.post.hint(known.Urgency, t.Urgency))
+			let := known.Value.post.hold.After(now) && !t.Value.post.hold.After(now)
+			waits, comes := b.rehold(known, t.Value.post.hold, t.Class == classNew, now)
 			if waits {
 				continue
 			}
 			if comes {
-				arrived[t.room] = append(arrived[t.room], known)
+				arrived[t.Room] = append(arrived[t.Room], known)
 			}
 			news = news || let
 			b.reconsider(known)
 		}
 		if news {
-			b.queue.wakeUp(known)
+			b.queue.Wake(known)
 		}
 	}
 	for room, tasks := range arrived {
@@ -144,16 +145,16 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 		if b.flying >= slots {
 			return time.Time{}
 		}
-		if at, ok := b.queue.readyAt(now); !ok || at.After(now) {
+		if at, ok := b.queue.ReadyAt(now); !ok || at.After(now) {
 			return at
 		}
 		if at := b.callAt(now); at.After(now) {
 			return at
 		}
-		t := b.queue.pick(now)
-		b.rate.TakeIn(b.webexRoom(t.room), now)
+		t := b.queue.Pick(now)
+		b.rate.TakeIn(b.webexRoom(t.Room), now)
 		b.flying++
-		picked := t.class // read here: a wake may change it while the worker is at it
+		picked := t.Class // read here: a wake may change it while the worker is at it
 		workers.Go(func() { b.serve(l, t, picked) })
 	}
 }
@@ -172,51 +173,51 @@ type outcome struct {
 	called  bool // a call was made
 	done    bool // nothing is left to do; else
 	wake    time.Time
-	urgency *urgency // what is left is this urgent; nil for as before
-	aside   bool     // those behind it in its lane needn't wait for it
-	joins   bool     // the room's digests take it
+	urgency *queue.Urgency // what is left is this urgent; nil for as before
+	aside   bool           // those behind it in its lane needn't wait for it
+	joins   bool           // the room's digests take it
 }
 
-func (b *bot) serve(l lives, t *task, picked class) {
+func (b *bot) serve(l lives, t *task, picked int) {
 	var out outcome
 	switch {
-	case b.skips(t.id):
+	case b.skips(t.ID):
 		out.done = true
-	case t.post != nil:
+	case t.Value.post != nil:
 		out = b.servePost(l, t, picked)
-	case t.digest != nil:
+	case t.Value.digest != nil:
 		out = b.serveDigests(l, t)
 	default:
 		out = b.serveNotice(l, t)
 	}
-	if b.skips(t.id) {
+	if b.skips(t.ID) {
 		out = outcome{called: out.called, done: true}
 	}
 	b.mu.Lock()
 	now := time.Now()
 	b.flying--
 	switch {
-	case t.digest != nil:
+	case t.Value.digest != nil:
 		b.regather(t, &out, now)
-	case t.post != nil && (t.post.told || out.done):
+	case t.Value.post != nil && (t.Value.post.told || out.done):
 		b.known(t)
 	}
 	if !out.called {
-		b.rate.GiveBackIn(b.webexRoom(t.room), now)
+		b.rate.GiveBackIn(b.webexRoom(t.Room), now)
 	}
 	if out.aside {
-		b.queue.leaveLane(t)
+		b.queue.LeaveLane(t)
 	}
 	if out.urgency != nil {
-		b.queue.reorder(t, *out.urgency)
+		b.queue.Reorder(t, *out.urgency)
 	}
 	if out.joins {
 		b.openedAgain(t, now)
 	} else if out.done {
-		b.queue.done(t)
+		b.queue.Done(t)
 	} else {
-		b.queue.back(t, out.wake, now)
-		if t.post != nil && !t.post.told {
+		b.queue.Back(t, out.wake, now)
+		if t.Value.post != nil && !t.Value.post.told {
 			b.hold(t, false, now)
 		}
 	}
@@ -227,7 +228,7 @@ func (b *bot) serve(l lives, t *task, picked class) {
 // call makes one call to Webex; made is false when, since the task was picked,
 // Webex told the bot or the room to wait.
 func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
-	room := b.webexRoom(t.room)
+	room := b.webexRoom(t.Room)
 	b.mu.Lock()
 	started := time.Now()
 	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.MayBegin(room, started)
@@ -242,9 +243,9 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	if attempts > 0 {
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
-	b.learn(t.id, room, err, started, now)
+	b.learn(t.ID, room, err, started, now)
 	if err == nil && posts(op) {
-		b.takesAgain(l, t.room)
+		b.takesAgain(l, t.Room)
 	}
 	if fault(err).RetryAfter > 0 {
 		b.keepPauses(l.save)

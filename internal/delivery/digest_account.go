@@ -96,16 +96,16 @@ func (a *account) remove(posts []store.Post) {
 
 // forget takes out of a digest's account who left.
 func (b *bot) forget(t *task, id int64, left []store.Post) {
-	if a := t.digest.accounts[id]; a != nil {
+	if a := t.Value.digest.accounts[id]; a != nil {
 		a.remove(left)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if j, ok := t.digest.joined[id]; ok {
+	if j, ok := t.Value.digest.joined[id]; ok {
 		j.posts = slices.DeleteFunc(j.posts, func(one joining) bool {
 			return slices.ContainsFunc(left, func(p store.Post) bool { return p.Key == one.item.Key })
 		})
-		t.digest.joined[id] = j
+		t.Value.digest.joined[id] = j
 	}
 }
 
@@ -116,14 +116,14 @@ func (a *account) lacks(d store.Digest) int { return d.Joined - d.Left - a.prune
 // changed is to be put in, and then it is to be kept.
 func (b *bot) accountOf(l lives, t *task, d store.Digest) (*account, bool) {
 	b.mu.Lock()
-	joined := t.digest.joined[d.ID]
-	delete(t.digest.joined, d.ID)
-	if g := b.gather[t.room]; g != nil && d.Flap == "" && d.Shown < d.Joined {
+	joined := t.Value.digest.joined[d.ID]
+	delete(t.Value.digest.joined, d.ID)
+	if g := b.gather[t.Room]; g != nil && d.Flap == "" && d.Shown < d.Joined {
 		g.toldAll()
 	}
 	b.mu.Unlock()
-	a := t.digest.accounts[d.ID]
-	delete(t.digest.accounts, d.ID) // one that is filled half is of no use
+	a := t.Value.digest.accounts[d.ID]
+	delete(t.Value.digest.accounts, d.ID) // one that is filled half is of no use
 	if a == nil {
 		a = &account{at: map[alert.Key]int{}, flap: d.Flap != ""}
 	}
@@ -147,7 +147,7 @@ func (b *bot) keep(l lives, t *task, d store.Digest, a *account) (*account, bool
 		}
 		a.pruned = max(0, a.lacks(d))
 	}
-	t.digest.accounts[d.ID] = a
+	t.Value.digest.accounts[d.ID] = a
 	return a, true
 }
 

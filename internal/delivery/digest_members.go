@@ -88,7 +88,7 @@ func (b *bot) leave(l lives, t *task, id int64, leavers []store.Post) bool {
 	b.forget(t, id, leavers)
 	tasks := make([]*task, 0, len(leavers))
 	for _, p := range leavers {
-		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", t.room, "digest", id)
+		b.Log.Info("a problem leaves its digest", "key", p.Key.String(), "room", t.Room, "digest", id)
 		p.Digest, p.ToldSeq = 0, max(1, p.ToldSeq)
 		tasks = append(tasks, newPostTask(p, time.Now()))
 	}

@@ -80,7 +80,7 @@ func nudgesAt(nudges []alert.Nudge) time.Time {
 // nudgeDigest says in one reply what there is to say of all that a digest stands
 // for: so a storm's problems are reminded of together. What else changed is shown next.
 func (b *bot) nudgeDigest(l lives, t *task, d store.Digest, m members, room RoomSettings) outcome {
-	delete(t.digest.nudgeAt, d.ID)
+	delete(t.Value.digest.nudgeAt, d.ID)
 	message := room.address()
 	message.ParentID, message.Markdown = d.MessageID, render.DigestNudges(m.nudges, room.Room)
 	var got webex.Message
@@ -95,7 +95,7 @@ func (b *bot) nudgeDigest(l lives, t *task, d store.Digest, m members, room Room
 	case err != nil:
 		return b.refusedDigest(l, t, d, Step{Op: OpDigestNudge}, m, err, now)
 	}
-	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", OpDigestNudge, "problems", len(m.nudged), "message", got.ID, "took", took)
+	b.Log.Info("message sent", "digest", d.ID, "room", t.Room, "bot", b.name, "op", OpDigestNudge, "problems", len(m.nudged), "message", got.ID, "took", took)
 	b.threadTakes(t, d.ID)
 	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
 	m.shown = m.nudged

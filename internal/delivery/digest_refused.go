@@ -15,21 +15,21 @@ import (
 func (b *bot) threadTakes(t *task, id int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if doubts := t.digest.doubts[id]; doubts.ThreadProved {
+	if doubts := t.Value.digest.doubts[id]; doubts.ThreadProved {
 		doubts.ThreadProved = false
-		t.digest.doubts[id] = doubts
+		t.Value.digest.doubts[id] = doubts
 	}
 }
 
 // refusedDigest does what a failed call asks for.
 func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members, err error, now time.Time) outcome {
 	b.mu.Lock()
-	doubts := t.digest.doubts[d.ID]
+	doubts := t.Value.digest.doubts[d.ID]
 	b.mu.Unlock()
 	after, doubts, verdict := RefusedDigest(s, d, doubts, err, b.delay(d.Attempts+1, err, now), now)
-	b.Log.Log(l.call, notTaken(err), "message not taken", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "digest", d.ID, "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	b.mu.Lock()
-	t.digest.doubts[d.ID] = doubts
+	t.Value.digest.doubts[d.ID] = doubts
 	b.mu.Unlock()
 	switch verdict {
 	case VerdictDead, VerdictGone:
@@ -37,7 +37,7 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members,
 		case OpDigestFile:
 			if after = DeadList(after, now); b.saveDigest(l, after, nil) {
 				b.Metrics.DeadLetters.WithLabelValues(kindList).Inc()
-				b.Log.Error("dead letter: the thread of a digest refuses its list for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
+				b.Log.Error("dead letter: the thread of a digest refuses its list for good", "digest", d.ID, "room", t.Room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
 			}
 			return outcome{called: true, wake: now}
 		case OpDigestAgain, OpDigestNudge: // the message itself says how it is
@@ -46,7 +46,7 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members,
 				after.Said, told = d.Said, m.nudged
 			}
 			b.shown(l, after, members{shown: told})
-			b.Log.Error("the thread of a digest refuses a word", "digest", d.ID, "room", t.room, "bot", b.name, "op", s.Op, "err", err)
+			b.Log.Error("the thread of a digest refuses a word", "digest", d.ID, "room", t.Room, "bot", b.name, "op", s.Op, "err", err)
 			return outcome{called: true, wake: now}
 		}
 		return b.buryDigest(l, t, after, verdict, after.LastError, after.TrackingID, true)
@@ -64,16 +64,16 @@ func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reas
 	if !d.GathersUntil.IsZero() && !b.closeDigest(l, &d) {
 		return later
 	}
-	if to, ok := b.Fallback(t.room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t, d, to, reason) {
+	if to, ok := b.Fallback(t.Room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t, d, to, reason) {
 		return later
 	}
 	b.mu.Lock()
-	d = t.digest.doubts[d.ID].keptOf(d)
-	delete(t.digest.doubts, d.ID) // whoever replays it asks anew
+	d = t.Value.digest.doubts[d.ID].keptOf(d)
+	delete(t.Value.digest.doubts, d.ID) // whoever replays it asks anew
 	b.mu.Unlock()
 	if b.saveDigest(l, DeadDigest(d, reason, trackingID, time.Now()), nil) {
 		b.Metrics.DeadLetters.WithLabelValues(kindDigest).Inc()
-		b.Log.Error("dead letter: Webex refused it for good", "digest", d.ID, "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+		b.Log.Error("dead letter: Webex refused it for good", "digest", d.ID, "room", t.Room, "bot", b.name, "err", reason, "tracking_id", trackingID)
 	}
 	return outcome{called: called, wake: time.Now()}
 }
@@ -92,7 +92,7 @@ func (b *bot) closeDigest(l lives, d *store.Digest) bool {
 // rerouteDigest tells the default room of all that a digest stands for.
 func (b *bot) rerouteDigest(l lives, t *task, d store.Digest, to, reason string) bool {
 	m, ok := b.members(l, t, d)
-	if !ok || !b.sayRefused(l, t.room, to, reason) {
+	if !ok || !b.sayRefused(l, t.Room, to, reason) {
 		return false
 	}
 	room, known := b.Rooms(to, "")

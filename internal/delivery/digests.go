@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -19,15 +20,15 @@ import (
 func (b *bot) serveDigests(l lives, t *task) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
 	b.mu.Lock()
-	t.digest.came = false
-	joined := slices.Collect(maps.Keys(t.digest.joined))
+	t.Value.digest.came = false
+	joined := slices.Collect(maps.Keys(t.Value.digest.joined))
 	b.mu.Unlock()
 	if !b.joinOpenings(l, t) || !b.join(l, t) || !b.sort(l, t) {
 		return later
 	}
 	var pending []store.Digest
 	if !b.persist(l.begin, "reading the digests of a room", func(ctx context.Context) (err error) {
-		pending, err = b.Store.PendingDigests(ctx, t.room)
+		pending, err = b.Store.PendingDigests(ctx, t.Room)
 		return err
 	}) {
 		return later
@@ -36,23 +37,23 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 	isPending := func(id int64) bool {
 		return slices.ContainsFunc(pending, func(d store.Digest) bool { return d.ID == id })
 	}
-	settings, _ := b.Rooms(t.room, "")
+	settings, _ := b.Rooms(t.Room, "")
 	b.mu.Lock()
 	for _, id := range joined {
 		if !isPending(id) {
-			delete(t.digest.joined, id) // it tells of them already, or is a dead letter
+			delete(t.Value.digest.joined, id) // it tells of them already, or is a dead letter
 		}
 	}
-	seen := t.digest.seen
+	seen := t.Value.digest.seen
 	storm := false
-	if g := b.gather[t.room]; g != nil {
-		if !t.digest.came && !slices.ContainsFunc(pending, func(d store.Digest) bool { return d.Flap == "" && d.Shown < d.Joined }) {
+	if g := b.gather[t.Room]; g != nil {
+		if !t.Value.digest.came && !slices.ContainsFunc(pending, func(d store.Digest) bool { return d.Flap == "" && d.Shown < d.Joined }) {
 			g.toldAll()
 		}
 		seen.Arrived, seen.Parked, seen.Gathers, storm = g.Last, len(g.parked) > 0, g.Until(), g.Storm
 	}
 	b.mu.Unlock()
-	maps.DeleteFunc(t.digest.accounts, func(id int64, _ *account) bool { return !isPending(id) })
+	maps.DeleteFunc(t.Value.digest.accounts, func(id int64, _ *account) bool { return !isPending(id) })
 	out := outcome{done: true}
 	for _, d := range pending {
 		if b.skips(digestID(d.ID)) {
@@ -65,9 +66,9 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 			}
 		}
 		b.mu.Lock()
-		d = t.digest.doubts[d.ID].believedOf(d)
+		d = t.Value.digest.doubts[d.ID].believedOf(d)
 		b.mu.Unlock()
-		seen.Again, seen.Differs = time.Time{}, t.digest.differs[d.ID]
+		seen.Again, seen.Differs = time.Time{}, t.Value.digest.differs[d.ID]
 		if d.Flap != "" {
 			var ok bool
 			if seen.Again, ok = b.againAt(l, d, settings.Storm.Individual); !ok {
@@ -75,7 +76,7 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 			}
 		}
 		step := NextDigest(d, seen, now)
-		if until := t.digest.nudgeAt[d.ID]; step.Op == OpDigestEdit && gathersNudges(d) && now.Before(until) {
+		if until := t.Value.digest.nudgeAt[d.ID]; step.Op == OpDigestEdit && gathersNudges(d) && now.Before(until) {
 			step = Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
 		}
 		switch step.Op {
@@ -98,7 +99,7 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 // join puts what was gathered into the room's newest digest, or a new one. It is
 // on disk before anything is said, so that a crash repeats one message at most.
 func (b *bot) join(l lives, t *task) bool {
-	room, now := t.room, time.Now()
+	room, now := t.Room, time.Now()
 	tasks := b.gathered(room, now)
 	if len(tasks) == 0 {
 		return true
@@ -135,21 +136,21 @@ func (b *bot) join(l lives, t *task) bool {
 // sort lets the posts go that are told by themselves from now on.
 func (b *bot) sort(l lives, t *task) bool {
 	b.mu.Lock()
-	all, due := !t.digest.sorted, !time.Now().Before(t.digest.changedAt.Add(sortAfter))
+	all, due := !t.Value.digest.sorted, !time.Now().Before(t.Value.digest.changedAt.Add(sortAfter))
 	var keys []alert.Key
 	if all || due {
-		for k, mayLeave := range t.digest.changed {
+		for k, mayLeave := range t.Value.digest.changed {
 			if mayLeave {
 				keys = append(keys, k)
 			}
 		}
-		t.digest.sorted, t.digest.changed = true, map[alert.Key]bool{}
+		t.Value.digest.sorted, t.Value.digest.changed = true, map[alert.Key]bool{}
 	}
 	b.mu.Unlock()
-	settings, _ := b.Rooms(t.room, "")
+	settings, _ := b.Rooms(t.Room, "")
 	again := func() bool {
 		b.mu.Lock()
-		t.digest.sorted = false
+		t.Value.digest.sorted = false
 		b.mu.Unlock()
 		return false
 	}
@@ -157,7 +158,7 @@ func (b *bot) sort(l lives, t *task) bool {
 	if all {
 		ok := b.persist(l.begin, "reading what changed in digests", func(ctx context.Context) error {
 			changed = nil
-			pending, err := b.Store.PendingDigests(ctx, t.room)
+			pending, err := b.Store.PendingDigests(ctx, t.Room)
 			for _, d := range pending {
 				posts, err := b.Store.DigestPosts(ctx, d.ID, true)
 				if err != nil {
@@ -176,7 +177,7 @@ func (b *bot) sort(l lives, t *task) bool {
 			posts, err := b.Store.PostsOf(ctx, batch)
 			for _, of := range posts {
 				for _, p := range of {
-					if p.Room == t.room && p.Digest != 0 && !all {
+					if p.Room == t.Room && p.Digest != 0 && !all {
 						changed = append(changed, p)
 					}
 				}
@@ -226,7 +227,7 @@ func (b *bot) sort(l lives, t *task) bool {
 
 // serveDigest makes one call for a digest.
 func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
-	room, known := b.Rooms(t.room, "")
+	room, known := b.Rooms(t.Room, "")
 	if !known {
 		return b.buryDigest(l, t, d, VerdictDead, "the room isn't configured (any more)", "", false)
 	}
@@ -257,15 +258,15 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	text, complete := b.Render.Digest(m.Digest, room.Room)
 	shows := hash(text)
 	b.mu.Lock()
-	t.digest.seen.Looked, t.digest.seen.Took = now, time.Since(looked)
+	t.Value.digest.seen.Looked, t.Value.digest.seen.Took = now, time.Since(looked)
 	b.mu.Unlock()
 	message := room.address()
 	message.Markdown = text
-	delete(t.digest.differs, d.ID)
+	delete(t.Value.digest.differs, d.ID)
 	switch step.Op {
 	case OpDigestLook:
 		if len(m.nudges) > 0 || d.Hash != shows {
-			t.digest.differs[d.ID] = true
+			t.Value.digest.differs[d.ID] = true
 			return outcome{wake: now}
 		}
 		return b.shown(l, settled(ShownDigest(d)), m)
@@ -273,7 +274,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		if at := nudgesAt(m.nudges); len(m.nudges) > 0 && d.Shown >= 0 && !now.Before(at) {
 			return b.nudgeDigest(l, t, d, m, room)
 		} else if len(m.nudges) > 0 {
-			t.digest.nudgeAt[d.ID] = at
+			t.Value.digest.nudgeAt[d.ID] = at
 			if gathersNudges(d) {
 				return outcome{wake: now} // there may be other digests
 			}
@@ -329,14 +330,14 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	if err != nil {
 		out := b.refusedDigest(l, t, d, step, m, err, now)
 		if step.Op == OpDigest {
-			out.urgency = &urgency{class: classNew, rank: rankOfDigests, since: now}
+			out.urgency = &queue.Urgency{Class: classNew, Rank: rankOfDigests, Since: now}
 		}
 		return out
 	}
 	if message.ToPersonEmail != "" && step.Op == OpDigest {
 		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
 	}
-	b.Log.Info("message sent", "digest", d.ID, "room", t.room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
+	b.Log.Info("message sent", "digest", d.ID, "room", t.Room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
 	// All problems were read for the list: where the message needs no edit, that is what it was to be looked at for.
 	needsNone := step.Op == OpDigestFile && d.Hash == shows && len(m.nudges) == 0
 	if message.ParentID != "" {

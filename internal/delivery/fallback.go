@@ -19,22 +19,22 @@ import (
 // than never.
 func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingID string, called bool) outcome {
 	if verdict == VerdictGone {
-		to, ok := b.Fallback(t.room)
+		to, ok := b.Fallback(t.Room)
 		if !ok {
-			b.Log.Error("a room refuses messages and there is no other default room to tell", "key", t.post.key.String(), "room", t.room, "err", reason)
+			b.Log.Error("a room refuses messages and there is no other default room to tell", "key", t.Value.post.key.String(), "room", t.Room, "err", reason)
 		} else if !b.reroute(l, t, v, to, reason) {
 			return outcome{called: called, wake: time.Now().Add(storeMost)}
 		}
 	}
 	v.post.Cursor = Dead(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
-		t.post.doubts = Doubts{} // whoever replays it asks anew
+		t.Value.post.doubts = Doubts{} // whoever replays it asks anew
 		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
 		why := "dead letter: it can't be sent"
 		if called {
 			why = "dead letter: Webex refused it for good"
 		}
-		b.Log.Error(why, "key", t.post.key.String(), "room", t.room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+		b.Log.Error(why, "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "err", reason, "tracking_id", trackingID)
 	}
 	return outcome{called: called, done: true}
 }
@@ -43,10 +43,10 @@ func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingI
 func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	var posts []store.Post
 	if !b.tell(l, "reading who knows of a problem", func(ctx context.Context) error {
-		all, err := b.Store.PostsOf(ctx, []alert.Key{t.post.key})
-		posts = all[t.post.key]
+		all, err := b.Store.PostsOf(ctx, []alert.Key{t.Value.post.key})
+		posts = all[t.Value.post.key]
 		return err
-	}) || !b.sayRefused(l, t.room, to, reason) {
+	}) || !b.sayRefused(l, t.Room, to, reason) {
 		return false
 	}
 	for _, p := range posts {
@@ -60,11 +60,11 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	}
 	told := b.tell(l, "telling the default room", func(ctx context.Context) error {
 		if b.Reroute != nil {
-			return b.Reroute(ctx, t.post.key, to)
+			return b.Reroute(ctx, t.Value.post.key, to)
 		}
 		_, err := b.Store.AddNotice(ctx, store.Notice{
 			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: room.Bot,
-			Markdown: b.Render.Root(v.problem, room.Room, time.Now()), Dedup: "reroute/" + t.id,
+			Markdown: b.Render.Root(v.problem, room.Room, time.Now()), Dedup: "reroute/" + t.ID,
 		})
 		return err
 	})

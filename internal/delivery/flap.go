@@ -103,41 +103,41 @@ func flapEditAt(d store.Digest, seen Seen, at time.Time) time.Time {
 // digests: that alone writes digests.
 func (b *bot) openedAgain(t *task, now time.Time) {
 	b.known(t)
-	b.queue.back(t, now, now)
-	b.queue.park(t)
-	d := b.digestsOf(t.room, now, now)
+	b.queue.Back(t, now, now)
+	b.queue.Park(t)
+	d := b.digestsOf(t.Room, now, now)
 	d.openings = append(d.openings, t)
-	b.queue.wakeUp(b.queue.get("digest:" + t.room))
+	b.queue.Wake(b.queue.Get("digest:" + t.Room))
 }
 
 // joinOpenings puts what opened again into the messages of their triggers.
 func (b *bot) joinOpenings(l lives, t *task) bool {
 	b.mu.Lock()
-	opened := t.digest.openings
-	t.digest.openings = nil
+	opened := t.Value.digest.openings
+	t.Value.digest.openings = nil
 	b.mu.Unlock()
-	settings, _ := b.Rooms(t.room, "")
+	settings, _ := b.Rooms(t.Room, "")
 	var flaps []string // in the order in which they opened
 	byFlap := map[string]map[alert.Key]*task{}
 	for _, one := range opened {
-		flap := one.post.flap
+		flap := one.Value.post.flap
 		if byFlap[flap] == nil {
 			byFlap[flap] = map[alert.Key]*task{}
 			flaps = append(flaps, flap)
 		}
-		byFlap[flap][one.post.key] = one
+		byFlap[flap][one.Value.post.key] = one
 	}
 	for n, flap := range flaps {
 		var keys []alert.Key
 		ok := b.persist(l.begin, "joining a flapping trigger's message", func(ctx context.Context) (err error) {
-			keys, err = b.joinFlap(ctx, t.room, flap, byFlap[flap], settings.Flapping)
+			keys, err = b.joinFlap(ctx, t.Room, flap, byFlap[flap], settings.Flapping)
 			return err
 		})
 		if !ok {
 			b.mu.Lock()
 			for _, later := range flaps[n:] {
 				for _, one := range byFlap[later] {
-					t.digest.openings = append(t.digest.openings, one)
+					t.Value.digest.openings = append(t.Value.digest.openings, one)
 				}
 			}
 			b.mu.Unlock()
@@ -154,7 +154,7 @@ func (b *bot) joinFlap(ctx context.Context, room, flap string, tasks map[alert.K
 	keys, came := make([]alert.Key, 0, len(tasks)), now
 	for k, t := range tasks {
 		keys = append(keys, k)
-		if opened := t.post.opened; !opened.IsZero() && opened.Before(came) {
+		if opened := t.Value.post.opened; !opened.IsZero() && opened.Before(came) {
 			came = opened
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
@@ -45,7 +46,7 @@ type digestTask struct {
 }
 
 // rankOfDigests lets a digest of new problems go right after a new disaster.
-var rankOfDigests = bySeverity(alert.High)
+var rankOfDigests = int(alert.Disaster - alert.High)
 
 // gatheringOf is the room's; nil where it gets no digests.
 func (b *bot) gatheringOf(room string) *gathering {
@@ -79,7 +80,7 @@ func (b *bot) arrived(room string, tasks []*task, now time.Time) {
 func (b *bot) park(room string, g *gathering, now time.Time) {
 	may := make([]*task, 0, len(g.untold))
 	for t := range g.untold {
-		if t.gatherable(g.Settings, now) {
+		if gatherable(t, g.Settings, now) {
 			may = append(may, t)
 		}
 	}
@@ -88,11 +89,11 @@ func (b *bot) park(room string, g *gathering, now time.Time) {
 		return
 	}
 	for _, t := range may {
-		if !storm && t.post.waited {
+		if !storm && t.Value.post.waited {
 			continue
 		}
-		t.post.waited = true
-		b.queue.park(t)
+		t.Value.post.waited = true
+		b.queue.Park(t)
 		delete(g.untold, t)
 		g.parked[t] = true
 	}
@@ -109,21 +110,21 @@ func (b *bot) park(room string, g *gathering, now time.Time) {
 // digestsOf is the task of a room's digests; it is served at the time given, or earlier.
 func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 	id := "digest:" + room
-	t := b.queue.get(id)
+	t := b.queue.Get(id)
 	if t == nil {
 		t = &task{
-			id: id, room: room, urgency: urgency{class: classNew, rank: rankOfDigests, since: now},
-			digest: &digestTask{
+			ID: id, Room: room, Urgency: queue.Urgency{Class: classNew, Rank: rankOfDigests, Since: now},
+			Value: work{digest: &digestTask{
 				changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{}, differs: map[int64]bool{},
 				joined: map[int64]joinedDigest{}, accounts: map[int64]*account{},
-			},
+			}},
 		}
-		b.queue.add(t)
-		b.queue.sleep(t, at, true)
-		return t.digest
+		b.queue.Add(t)
+		b.queue.Sleep(t, at, true)
+		return t.Value.digest
 	}
-	b.queue.sleep(t, at, false)
-	return t.digest
+	b.queue.Sleep(t, at, false)
+	return t.Value.digest
 }
 
 // took tells that the digest that gathers for a room took in new problems as they became
@@ -183,7 +184,7 @@ func (b *bot) changed(room string, keys []alert.Key, stay map[alert.Key]bool) {
 		t.seen.Changed = now
 	} else {
 		t.sorted = false
-		b.queue.wakeUp(b.queue.get("digest:" + room))
+		b.queue.Wake(b.queue.Get("digest:" + room))
 	}
 	b.mu.Unlock()
 	signal(b.woken)
@@ -191,18 +192,18 @@ func (b *bot) changed(room string, keys []alert.Key, stay map[alert.Key]bool) {
 
 // reconsider lets a parked post go that became too severe for a digest.
 func (b *bot) reconsider(t *task) {
-	g := b.gather[t.room]
-	if g == nil || !g.parked[t] || alert.Disaster-alert.Severity(t.rank) < g.Settings.Individual {
+	g := b.gather[t.Room]
+	if g == nil || !g.parked[t] || alert.Disaster-alert.Severity(t.Rank) < g.Settings.Individual {
 		return
 	}
 	delete(g.parked, t)
 	g.untold[t] = true
-	b.queue.unpark(t)
+	b.queue.Unpark(t)
 }
 
 // known forgets a post whose room knows of it.
 func (b *bot) known(t *task) {
-	if g := b.gather[t.room]; g != nil {
+	if g := b.gather[t.Room]; g != nil {
 		delete(g.untold, t)
 		delete(g.held, t)
 	}
@@ -216,33 +217,33 @@ func (b *bot) regather(t *task, out *outcome, now time.Time) {
 			out.done, out.wake = false, at
 		}
 	}
-	u := urgency{class: classUpdate, rank: rankOfDigests, since: now}
+	u := queue.Urgency{Class: classUpdate, Rank: rankOfDigests, Since: now}
 	if out.urgency != nil {
 		u = *out.urgency
 	}
-	if g := b.gatheringOf(t.room); g != nil {
-		b.park(t.room, g, now)
+	if g := b.gatheringOf(t.Room); g != nil {
+		b.park(t.Room, g, now)
 		if len(g.parked)+g.joined > 0 {
-			u.class = classNew
+			u.Class = classNew
 		}
 		if len(g.parked) > 0 {
 			_, until := g.Gather(now)
 			sooner(until)
 		}
 	}
-	if t.digest.came {
+	if t.Value.digest.came {
 		until := now
-		if g := b.gather[t.room]; g != nil {
+		if g := b.gather[t.Room]; g != nil {
 			until = g.Until()
 		}
 		sooner(until)
 	}
-	if len(t.digest.openings) > 0 {
-		u.class = classNew
+	if len(t.Value.digest.openings) > 0 {
+		u.Class = classNew
 		sooner(now)
 	}
-	if len(t.digest.changed) > 0 {
-		sooner(t.digest.changedAt.Add(sortAfter))
+	if len(t.Value.digest.changed) > 0 {
+		sooner(t.Value.digest.changedAt.Add(sortAfter))
 	}
 	out.urgency = &u
 }
@@ -273,13 +274,13 @@ func (b *bot) gathered(room string, now time.Time) map[alert.Key]*task {
 		g.First = time.Time{}
 		for t := range parked {
 			g.untold[t] = true
-			b.queue.unpark(t)
+			b.queue.Unpark(t)
 		}
 		return nil
 	}
 	tasks := make(map[alert.Key]*task, len(parked))
 	for t := range parked {
-		tasks[t.post.key] = t
+		tasks[t.Value.post.key] = t
 	}
 	return tasks
 }
@@ -290,20 +291,20 @@ func (b *bot) joined(digests *task, d store.Digest, tasks map[alert.Key]*task, k
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(keys) > 0 {
-		digests.digest.sorted = false
+		digests.Value.digest.sorted = false
 	}
-	if g := b.gather[digests.room]; g != nil && d.ID != 0 {
+	if g := b.gather[digests.Room]; g != nil && d.ID != 0 {
 		g.joined += len(keys)
 	}
 	for _, k := range keys {
 		if t := tasks[k]; t != nil {
-			b.queue.drop(t)
+			b.queue.Drop(t)
 			delete(tasks, k)
 		}
 	}
 	for _, t := range tasks {
-		t.post.single = true
-		b.queue.unpark(t) // for good: its turn finds out what is the matter with it
+		t.Value.post.single = true
+		b.queue.Unpark(t) // for good: its turn finds out what is the matter with it
 	}
 }
 

@@ -3,6 +3,7 @@ package delivery
 import (
 	"time"
 
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/store"
 )
 
@@ -29,18 +30,18 @@ func dueSince(p store.Post) time.Time {
 
 // hold lets a new task, or a known one, wait for its time; false where that has come.
 func (b *bot) hold(t *task, fresh bool, now time.Time) bool {
-	if t.post == nil || !t.post.hold.After(now) {
+	if t.Value.post == nil || !t.Value.post.hold.After(now) {
 		return false
 	}
-	b.queue.sleep(t, t.post.hold, fresh)
-	g := b.gatheringOf(t.room)
-	if g == nil || t.place != placeWaiting {
-		return t.place == placeWaiting
+	b.queue.Sleep(t, t.Value.post.hold, fresh)
+	g := b.gatheringOf(t.Room)
+	if g == nil || !t.Waiting() {
+		return t.Waiting()
 	}
 	delete(g.untold, t)
 	g.held[t] = true
-	if g.nextHeld.IsZero() || t.post.hold.Before(g.nextHeld) {
-		g.nextHeld = t.post.hold
+	if g.nextHeld.IsZero() || t.Value.post.hold.Before(g.nextHeld) {
+		g.nextHeld = t.Value.post.hold
 	}
 	return true
 }
@@ -48,16 +49,16 @@ func (b *bot) hold(t *task, fresh bool, now time.Time) bool {
 // rehold takes in that a known task may be told at another time than before. It says
 // whether it still waits, and whether it comes to the room now.
 func (b *bot) rehold(t *task, until time.Time, open bool, now time.Time) (waits, comes bool) {
-	t.post.hold = until
+	t.Value.post.hold = until
 	if b.hold(t, false, now) {
 		return true, false
 	}
-	g := b.gather[t.room]
+	g := b.gather[t.Room]
 	if g == nil || !g.held[t] {
 		return false, false
 	}
 	delete(g.held, t)
-	b.queue.reorder(t, urgency{class: t.class, rank: t.rank, since: now})
+	b.queue.Reorder(t, queue.Urgency{Class: t.Class, Rank: t.Rank, Since: now})
 	return false, open
 }
 
@@ -71,11 +72,11 @@ func (b *bot) release(now time.Time) {
 		g.nextHeld = time.Time{}
 		for t := range g.held {
 			switch {
-			case !t.post.hold.After(now):
+			case !t.Value.post.hold.After(now):
 				delete(g.held, t)
 				come = append(come, t)
-			case g.nextHeld.IsZero() || t.post.hold.Before(g.nextHeld):
-				g.nextHeld = t.post.hold
+			case g.nextHeld.IsZero() || t.Value.post.hold.Before(g.nextHeld):
+				g.nextHeld = t.Value.post.hold
 			}
 		}
 		if len(come) > 0 {

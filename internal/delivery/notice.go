@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -54,17 +55,17 @@ func newNoticeTask(n store.Notice) *task {
 	if to == "" {
 		to = n.RoomID + config.PersonRoom + n.Person
 	}
-	u := urgency{class: classRest, rank: noticeRank(n.Kind), since: n.ChangedAt}
+	u := queue.Urgency{Class: classRest, Rank: noticeRank(n.Kind), Since: n.ChangedAt}
 	if n.Kind == store.NoticeAnswer {
-		u.class = classAnswer
+		u.Class = classAnswer
 	}
-	if u.since.IsZero() {
-		u.since = n.CreatedAt
+	if u.Since.IsZero() {
+		u.Since = n.CreatedAt
 	}
 	return &task{
-		id: "notice:" + strconv.FormatInt(n.ID, 10), room: to, urgency: u, order: n.ID, version: n.Version,
-		lane:   string(n.Kind) + " " + to + " " + n.ParentID,
-		notice: &noticeTask{id: n.ID},
+		ID: "notice:" + strconv.FormatInt(n.ID, 10), Room: to, Urgency: u, Order: n.ID,
+		Lane:  string(n.Kind) + " " + to + " " + n.ParentID,
+		Value: work{version: n.Version, notice: &noticeTask{id: n.ID}},
 	}
 }
 
@@ -138,14 +139,14 @@ func RefusedNotice(s Step, n store.Notice, err error, delay time.Duration, now t
 func (b *bot) serveNotice(l lives, t *task) outcome {
 	var n store.Notice
 	found := b.persist(l.begin, "reading a notice", func(ctx context.Context) (err error) {
-		n, err = b.Store.Notice(ctx, t.notice.id)
+		n, err = b.Store.Notice(ctx, t.Value.notice.id)
 		return err
 	})
 	if !found {
 		return outcome{done: l.begin.Err() == nil, wake: time.Now().Add(storeMost)}
 	}
 	now, stored := time.Now(), n
-	n = t.notice.believed(n)
+	n = t.Value.notice.believed(n)
 	message, known := b.addressNotice(l, n)
 	if !known {
 		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
@@ -167,7 +168,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 
 	message.Markdown, message.Text = n.Markdown, n.Text
-	if !t.notice.rootless {
+	if !t.Value.notice.rootless {
 		message.ParentID = n.ParentID
 	}
 	if len(n.Card) > 0 {
@@ -179,7 +180,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 	now = time.Now()
 	if err == nil {
-		b.Log.Info("message sent", "notice", n.ID, "kind", n.Kind, "room", t.room, "bot", b.name, "op", step.Op, "message", id, "took", took)
+		b.Log.Info("message sent", "notice", n.ID, "kind", n.Kind, "room", t.Room, "bot", b.name, "op", step.Op, "message", id, "took", took)
 		n = TakenNotice(step, n, id)
 		b.saveNotice(l, t, n)
 		return outcome{called: true, done: n.State == store.NoticeSent, wake: now}
@@ -187,11 +188,11 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	after, verdict := RefusedNotice(step, n, err, b.delay(n.Attempts+1, err, now), now)
 	if verdict == VerdictDead && message.ParentID != "" {
 		// The thread may be gone, but what was to be said in it is still to be said.
-		t.notice.rootless = true
+		t.Value.notice.rootless = true
 		verdict, after = VerdictReplan, n
 	}
-	b.Log.Log(l.call, notTaken(err), "message not taken", "notice", n.ID, "room", t.room, "bot", b.name, "op", step.Op, "verdict", verdict, "err", err)
-	kept := t.notice.doubt(step, after, stored, err)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "notice", n.ID, "room", t.Room, "bot", b.name, "op", step.Op, "verdict", verdict, "err", err)
+	kept := t.Value.notice.doubt(step, after, stored, err)
 	switch {
 	case verdict == VerdictDead:
 		return b.buryNotice(l, t, kept, true)
@@ -256,7 +257,7 @@ func (b *bot) buryNotice(l lives, t *task, n store.Notice, called bool) outcome 
 }
 
 func (b *bot) saveNotice(l lives, t *task, n store.Notice) bool {
-	return b.save(l, t.id, "saving a notice's progress", func(ctx context.Context) error { return b.Store.SaveNotice(ctx, n) })
+	return b.save(l, t.ID, "saving a notice's progress", func(ctx context.Context) error { return b.Store.SaveNotice(ctx, n) })
 }
 
 // directRoom is the Webex room of a direct chat, which editing a message there

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
@@ -88,7 +89,7 @@ func TestAQuietRoomIsntHeldUpByALoudOne(t *testing.T) {
 		w.fold(9001, severity(alert.Warning), "line")
 		w.pass(time.Second)
 		require.Contains(t, strings.Join(w.texts("db"), " "), "main/9000", "equally urgent: the next call but one")
-		w.pass(patience + 2*time.Second)
+		w.pass(queue.Patience + 2*time.Second)
 		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: once it has waited")
 		w.webex.took = 0
 		w.d.bots["noc"].mu.Lock()

@@ -47,7 +47,7 @@ const yieldFor = time.Second
 
 // busyBeside reports whether another room has something to send now.
 func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
-	for room := range b.queue.rooms {
+	for room := range b.queue.ReadyRooms() {
 		if other := b.webexRoom(room); other != webexRoom && !b.rate.OpensAt(other, now).After(now) {
 			return true
 		}

@@ -13,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -169,8 +170,8 @@ func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 		id := w.webex.seen()[0].room
 		require.Equal(t, id, b.webexRoom("person:alice@example.com"))
 		answer := newNoticeTask(store.Notice{Kind: store.NoticeAnswer, RoomID: id})
-		require.Equal(t, id, b.webexRoom(answer.room))
-		require.Equal(t, "R-noc", b.webexRoom(newNoticeTask(store.Notice{Room: "noc"}).room))
+		require.Equal(t, id, b.webexRoom(answer.Room))
+		require.Equal(t, "R-noc", b.webexRoom(newNoticeTask(store.Notice{Room: "noc"}).Room))
 	})
 }
 
@@ -318,7 +319,7 @@ func TestInAStormADisasterAndAnAnswerTakeTwoSeconds(t *testing.T) {
 		for from := 0; from < 5000; from += 500 {
 			r.batch(numbers(from, from+500), stormProblem(alert.High), "noc")
 		}
-		time.Sleep(patience + 10*time.Second) // so that what waits long has its turns
+		time.Sleep(queue.Patience + 10*time.Second) // so that what waits long has its turns
 		for n, room := range []string{"noc", "a", "db", "noc", "line"} {
 			key := 90000 + n
 			began := time.Now()

@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -32,8 +33,8 @@ type postTask struct {
 }
 
 // gatherable says whether a digest may take the post.
-func (t *task) gatherable(s config.Storm, now time.Time) bool {
-	return (t.place == placeReady || t.place == placeWaiting) && !t.post.hold.After(now) && alert.Disaster-alert.Severity(t.rank) < s.Individual
+func gatherable(t *task, s config.Storm, now time.Time) bool {
+	return t.Idle() && !t.Value.post.hold.After(now) && alert.Disaster-alert.Severity(t.Rank) < s.Individual
 }
 
 func newPostTask(p store.Post, now time.Time) *task {
@@ -41,23 +42,23 @@ func newPostTask(p store.Post, now time.Time) *task {
 	if since.IsZero() {
 		since = now
 	}
-	u := urgency{class: classUpdate, rank: bySeverity(p.Severity), since: since}
+	u := urgencyOf(classUpdate, p.Severity, since)
 	if p.RootID == "" && p.Open {
-		u.class = classNew
+		u.Class = classNew
 	}
 	return &task{
-		id: "post:" + p.Key.String() + "@" + p.Room, room: p.Room, urgency: u, version: p.Desired,
-		post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: heldUntil(p)},
+		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: u,
+		Value: work{version: p.Desired, post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: heldUntil(p)}},
 	}
 }
 
 // hint is the urgency of a known task when it is woken with another one.
 // Whoever woke it may not know how far delivery got, so the class only ever
 // goes up from a card to an update, or down from a new problem to one that is over.
-func (*postTask) hint(known, told urgency) urgency {
-	u := urgency{class: known.class, rank: told.rank, since: known.since}
-	if known.class == classCard || told.class == classUpdate {
-		u.class = classUpdate
+func (*postTask) hint(known, told queue.Urgency) queue.Urgency {
+	u := queue.Urgency{Class: known.Class, Rank: told.Rank, Since: known.Since}
+	if known.Class == classCard || told.Class == classUpdate {
+		u.Class = classUpdate
 	}
 	return u
 }
@@ -145,19 +146,19 @@ func (b *bot) left(v *view, now time.Time) outcome {
 	return outcome{wake: now, urgency: &u}
 }
 
-func stepUrgency(s Step, v *view) urgency {
-	u := urgency{class: classUpdate, rank: bySeverity(v.problem.Severity), since: dueSince(v.post)}
+func stepUrgency(s Step, v *view) queue.Urgency {
+	u := urgencyOf(classUpdate, v.problem.Severity, dueSince(v.post))
 	switch {
 	case s.Op == OpRoot && v.problem.Open():
-		u.class = classNew
+		u.Class = classNew
 	case s.Op == OpCard || s.Op == OpDelete:
-		u.class = classCard
+		u.Class = classCard
 	}
 	return u
 }
 
 // servePost makes one call for a post, or finds that none is needed.
-func (b *bot) servePost(l lives, t *task, picked class) outcome {
+func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	v, gone := b.look(l, t)
 	if v == nil {
 		return outcome{done: gone, wake: time.Now().Add(storeMost)}
@@ -181,11 +182,11 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	case OpWait:
 		return outcome{wake: step.Until}
 	}
-	if step.Op == OpRoot && flapping(v.post) && !t.post.single {
-		t.post.flap, t.post.opened = v.post.Flap, v.post.JoinedAt
+	if step.Op == OpRoot && flapping(v.post) && !t.Value.post.single {
+		t.Value.post.flap, t.Value.post.opened = v.post.Flap, v.post.JoinedAt
 		return outcome{joins: true}
 	}
-	if u := stepUrgency(step, v); u.class > picked {
+	if u := stepUrgency(step, v); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
 	}
 
@@ -210,16 +211,16 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 	if err != nil {
 		return b.refused(l, t, v, step, err, now)
 	}
-	b.Log.Info("message sent", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", step.Op, "reason", step.Reason,
+	b.Log.Info("message sent", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", step.Op, "reason", step.Reason,
 		"message", id, "took", took)
 	if step.Op == OpRoot && !told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
 		b.Metrics.Told.Observe(now.Sub(dueSince(v.post)).Seconds())
 	}
 	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
 	if step.Op == OpRoot {
-		t.post.doubts.RootID = "" // another stands in its place
+		t.Value.post.doubts.RootID = "" // another stands in its place
 	}
-	t.post.told = true
+	t.Value.post.told = true
 	out := b.left(v, now)
 	out.called = true
 	b.savePost(l, t, v)
@@ -230,7 +231,7 @@ func (b *bot) servePost(l lives, t *task, picked class) outcome {
 // least as new as what the post should show. nil with gone for a post that is
 // no longer behind, nil without when the bot is to end.
 func (b *bot) look(l lives, t *task) (v *view, gone bool) {
-	keys := []alert.Key{t.post.key}
+	keys := []alert.Key{t.Value.post.key}
 	var posts map[alert.Key][]store.Post
 	if !b.persist(l.begin, "reading a post", func(ctx context.Context) (err error) {
 		posts, err = b.Store.PostsOf(ctx, keys)
@@ -242,16 +243,16 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	if !ok {
 		return nil, false
 	}
-	for _, p := range posts[t.post.key] {
-		if p.Room == t.post.room && p.Digest != 0 && p.Desired > p.Delivered {
+	for _, p := range posts[t.Value.post.key] {
+		if p.Room == t.Value.post.room && p.Digest != 0 && p.Desired > p.Delivered {
 			b.changed(p.Room, []alert.Key{p.Key}, nil) // it has joined since this task began
 		}
-		if p.Room != t.post.room || !p.Pending() {
+		if p.Room != t.Value.post.room || !p.Pending() {
 			continue
 		}
-		t.post.told = told(p.Cursor)
-		v = &view{post: p, problem: problems[t.post.key], broken: broken}
-		v.post.Cursor = t.post.doubts.believed(p.Cursor)
+		t.Value.post.told = told(p.Cursor)
+		v = &view{post: p, problem: problems[t.Value.post.key], broken: broken}
+		v.post.Cursor = t.Value.post.doubts.believed(p.Cursor)
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
@@ -289,10 +290,10 @@ func (b *bot) act(l lives, t *task, v *view, s Step, m webex.NewMessage) (id str
 // refused does what a failed call asks for.
 func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Time) outcome {
 	delay := b.delay(v.post.Attempts+1, err, now)
-	cursor, doubts, verdict := Refused(s, v.problem, v.post.Cursor, t.post.doubts, v.actions, err, delay, now)
-	b.Log.Log(l.call, notTaken(err), "message not taken", "key", t.post.key.String(), "room", t.room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	cursor, doubts, verdict := Refused(s, v.problem, v.post.Cursor, t.Value.post.doubts, v.actions, err, delay, now)
+	b.Log.Log(l.call, notTaken(err), "message not taken", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	changed := cursor != v.post.Cursor
-	v.post.Cursor, t.post.doubts = cursor, doubts
+	v.post.Cursor, t.Value.post.doubts = cursor, doubts
 	switch verdict {
 	case VerdictDead, VerdictGone:
 		return b.bury(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
@@ -306,7 +307,7 @@ func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Tim
 }
 
 func (b *bot) savePost(l lives, t *task, v *view) bool {
-	return b.save(l, t.id, "saving a post's progress", func(ctx context.Context) error {
-		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.post.doubts.kept(v.post.Cursor))
+	return b.save(l, t.ID, "saving a post's progress", func(ctx context.Context) error {
+		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.Value.post.doubts.kept(v.post.Cursor))
 	})
 }

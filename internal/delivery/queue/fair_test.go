@@ -1,4 +1,4 @@
-package delivery
+package queue
 
 import (
 	"fmt"
@@ -7,13 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/pace"
 	"pgregory.net/rapid"
 )
 
 // crowd is a queue with rooms that open and close, and a pick each 200 ms, or as often as every says.
 type crowd struct {
-	q     *queue
+	q     *Queue[int]
 	every time.Duration
 	now   time.Time
 	shut  map[string]time.Time
@@ -21,30 +20,30 @@ type crowd struct {
 }
 
 func newCrowd() *crowd {
-	c := &crowd{q: newQueue(), every: 200 * time.Millisecond, now: noon, shut: map[string]time.Time{}}
-	c.q.opens = func(room string, _ time.Time) time.Time { return c.shut[room] }
+	c := &crowd{q: New[int](), every: 200 * time.Millisecond, now: noon, shut: map[string]time.Time{}}
+	c.q.Opens = func(room string, _ time.Time) time.Time { return c.shut[room] }
 	return c
 }
 
-func (c *crowd) add(room string, class class, rank int) *task {
+func (c *crowd) add(room string, class int, rank int) *Item[int] {
 	c.added++
 	t := aTask(fmt.Sprint(room, " ", c.added), room, class, rank, c.now)
-	c.q.add(t)
+	c.q.Add(t)
 	return t
 }
 
 // step picks one task and does it.
-func (c *crowd) step() *task {
-	t := c.q.pick(c.now)
+func (c *crowd) step() *Item[int] {
+	t := c.q.Pick(c.now)
 	if t != nil {
-		c.q.done(t)
+		c.q.Done(t)
 	}
 	c.now = c.now.Add(c.every)
 	return t
 }
 
 // Whatever keeps coming, answers and disasters too, and whichever rooms open and
-// close meanwhile: what waits is done. Once a task has waited for patience, its room has every tenth pick at least in
+// close meanwhile: what waits is done. Once a task has waited for Patience, its room has every tenth pick at least in
 // turns with the other rooms in which something has waited as long.
 func TestNothingStarvesWhateverComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -52,27 +51,27 @@ func TestNothingStarvesWhateverComes(t *testing.T) {
 		rooms := rapid.IntRange(1, 5).Draw(t, "rooms")
 		older := rapid.IntRange(0, 10).Draw(t, "older in its room")
 		for range older {
-			c.add("room 0", class(rapid.IntRange(int(classAnswer), int(classRest)).Draw(t, "class")), rapid.IntRange(0, 5).Draw(t, "rank"))
+			c.add("room 0", rapid.IntRange(cAnswer, cRest).Draw(t, "class"), rapid.IntRange(0, 5).Draw(t, "rank"))
 		}
-		lowly := c.add("room 0", classRest, 5)
+		lowly := c.add("room 0", cRest, 5)
 		flood := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [3]int {
-			return [3]int{rapid.IntRange(0, rooms-1).Draw(t, "room"), rapid.IntRange(int(classAnswer), int(classRest)).Draw(t, "class"), rapid.IntRange(0, 5).Draw(t, "rank")}
+			return [3]int{rapid.IntRange(0, rooms-1).Draw(t, "room"), rapid.IntRange(cAnswer, cRest).Draw(t, "class"), rapid.IntRange(0, 5).Draw(t, "rank")}
 		}), 1, 20).Draw(t, "flood")
 		closes := rapid.IntRange(0, 60).Draw(t, "closed for seconds")
 		c.shut["room 0"] = noon.Add(time.Duration(closes) * time.Second)
-		patient := patience
+		patient := Patience
 		if d := time.Duration(closes) * time.Second; d > patient {
 			patient = d
 		}
 		for n := 0; ; n++ {
 			for range 2 { // twice as much as can be said
 				f := flood[(n+c.added)%len(flood)]
-				c.add(fmt.Sprint("room ", f[0]), class(f[1]), f[2])
+				c.add(fmt.Sprint("room ", f[0]), f[1], f[2])
 			}
 			if c.step() == lowly {
 				return
 			}
-			if most := patient + time.Duration((older+2)*rooms*answerTurnEvery)*200*time.Millisecond; c.now.Sub(noon) > most {
+			if most := patient + time.Duration((older+2)*rooms*firstTurnEvery)*200*time.Millisecond; c.now.Sub(noon) > most {
 				t.Fatalf("still waiting after %v", c.now.Sub(noon))
 			}
 		}
@@ -84,7 +83,7 @@ func TestAnswersGoFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
 		for range rapid.IntRange(0, 40).Draw(t, "waiting") {
-			c.add(fmt.Sprint("room ", rapid.IntRange(0, 3).Draw(t, "room")), class(rapid.IntRange(int(classNew), int(classRest)).Draw(t, "class")), rapid.IntRange(0, 5).Draw(t, "rank"))
+			c.add(fmt.Sprint("room ", rapid.IntRange(0, 3).Draw(t, "room")), rapid.IntRange(cNew, cRest).Draw(t, "class"), rapid.IntRange(0, 5).Draw(t, "rank"))
 		}
 		c.now = c.now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "seconds")) * time.Second)
 		for range rapid.IntRange(0, 30).Draw(t, "picked before") {
@@ -92,15 +91,15 @@ func TestAnswersGoFirst(t *testing.T) {
 		}
 		answers := rapid.IntRange(1, 8).Draw(t, "answers")
 		for range answers {
-			c.add(fmt.Sprint("room ", rapid.IntRange(0, 3).Draw(t, "room")), classAnswer, 0)
+			c.add(fmt.Sprint("room ", rapid.IntRange(0, 3).Draw(t, "room")), cAnswer, 0)
 		}
 		for n := range answers + 1 {
-			if x := c.step(); x.class == classAnswer {
+			if x := c.step(); x.Class == cAnswer {
 				if answers--; answers == 0 {
 					return
 				}
-			} else if n > 0 && c.q.turned[x.room] != c.q.picks {
-				t.Fatalf("%s went first", x.id)
+			} else if n > 0 && c.q.turned[x.Room] != c.q.picks {
+				t.Fatalf("%s went first", x.ID)
 			}
 		}
 		t.Fatal("more than one pick went to others")
@@ -113,13 +112,13 @@ func TestAnswersGoFirst(t *testing.T) {
 func TestRoomsShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
-		c.every = time.Millisecond // nothing waits for patience
+		c.every = time.Millisecond // nothing waits for Patience
 		rooms := rapid.IntRange(2, 6).Draw(t, "rooms")
 		name := func(n int) string { return fmt.Sprint("room ", n) }
 		rank := rapid.IntRange(0, 5).Draw(t, "rank")
 		for n := range rooms {
 			for range rapid.IntRange(1, 30).Draw(t, "backlog") {
-				c.add(name(n), classNew, rank)
+				c.add(name(n), cNew, rank)
 			}
 		}
 		shut := rapid.IntRange(0, rooms-1).Draw(t, "shut")
@@ -127,8 +126,8 @@ func TestRoomsShare(t *testing.T) {
 			said := map[string]int{}
 			for range rounds * len(open) {
 				x := c.step()
-				said[x.room]++
-				c.add(x.room, classNew, rank)
+				said[x.Room]++
+				c.add(x.Room, cNew, rank)
 			}
 			for _, room := range open {
 				if said[room] < rounds-1 || said[room] > rounds+1 {
@@ -151,10 +150,10 @@ func TestRoomsShare(t *testing.T) {
 		round(others, rapid.IntRange(1, 50).Draw(t, "meanwhile"))
 		c.shut[name(shut)] = c.now
 		x := c.step()
-		if x.room != name(shut) {
-			t.Fatalf("%s had another turn first", x.room)
+		if x.Room != name(shut) {
+			t.Fatalf("%s had another turn first", x.Room)
 		}
-		c.add(x.room, classNew, rank)
+		c.add(x.Room, cNew, rank)
 		round(all, rapid.IntRange(1, 20).Draw(t, "after"))
 	})
 }
@@ -163,33 +162,16 @@ func TestRoomsShare(t *testing.T) {
 func TestAQueueWithOnlyAClosedRoomSleepsUntilItOpens(t *testing.T) {
 	c := newCrowd()
 	c.shut["noc"] = noon.Add(time.Minute)
-	c.add("noc", classAnswer, 0)
-	at, ok := c.q.readyAt(noon)
+	c.add("noc", cAnswer, 0)
+	at, ok := c.q.ReadyAt(noon)
 	require.True(t, ok)
 	require.Equal(t, noon.Add(time.Minute), at)
-	require.Nil(t, c.q.pick(noon))
-	c.add("db", classRest, 0)
-	at, _ = c.q.readyAt(noon)
+	require.Nil(t, c.q.Pick(noon))
+	c.add("db", cRest, 0)
+	at, _ = c.q.ReadyAt(noon)
 	require.False(t, at.After(noon))
-	require.Equal(t, "db", c.step().room)
-	require.Equal(t, "noc", c.q.pick(noon.Add(time.Minute)).room)
-	_, ok = c.q.readyAt(noon)
+	require.Equal(t, "db", c.step().Room)
+	require.Equal(t, "noc", c.q.Pick(noon.Add(time.Minute)).Room)
+	_, ok = c.q.ReadyAt(noon)
 	require.False(t, ok, "nothing is left that time could bring")
-}
-
-// What a pick costs with many rooms, one of them with a 429.
-func BenchmarkPickWith300Rooms(b *testing.B) {
-	l := pace.NewLimits(5, noon)
-	l.LimitedIn("R-room 0", noon, noon, time.Second)
-	q := newQueue()
-	of := &bot{rate: l, queue: q, Delivery: &Delivery{Options: Options{Rooms: func(room, _ string) (RoomSettings, bool) { return RoomSettings{ID: "R-" + room}, true }}}}
-	q.opens = of.opens
-	for n := range 300 {
-		q.add(aTask(fmt.Sprint(n), fmt.Sprint("room ", n), classNew, 1, noon))
-	}
-	now := noon.Add(time.Minute)
-	for b.Loop() {
-		q.readyAt(now)
-		q.back(q.pick(now), now, now)
-	}
 }
