@@ -11,13 +11,10 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// docs/operations.md names no metric and no label that a relay doesn't have from the start.
-func TestOperationsNamesMetricsThatAreThere(t *testing.T) {
-	page, err := os.ReadFile("../../docs/operations.md")
-	require.NoError(t, err)
+// docs/metrics.md describes every metric with its labels, and the pages for operators name no other.
+func TestEveryMetricIsDocumented(t *testing.T) {
 	r := idle(t, new(testlog.Lines))
 	defer func() { require.NoError(t, r.Close()) }()
-
 	families, err := r.Gatherer().Gather()
 	require.NoError(t, err)
 	labels := map[string]map[string]bool{}
@@ -27,14 +24,32 @@ func TestOperationsNamesMetricsThatAreThere(t *testing.T) {
 			labels[f.GetName()][pair.GetName()] = true
 		}
 	}
-	named := regexp.MustCompile(`\b(alert_relay_[a-z_]+)(?:\{([a-z_,]+)(?:="[^}]*)?\})?`).FindAllStringSubmatch(string(page), -1)
-	require.NotEmpty(t, named)
-	for _, m := range named {
-		require.Contains(t, labels, m[1])
-		for label := range strings.SplitSeq(m[2], ",") {
-			if label != "" {
-				require.True(t, labels[m[1]][label], m[0])
+
+	const metricsPage = "docs/metrics.md"
+	described := map[string]map[string]bool{}
+	for _, page := range []string{metricsPage, "docs/operations.md", "docs/troubleshooting.md", "docs/commands.md"} {
+		text, err := os.ReadFile("../../" + page)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`\b(alert_relay_[a-z_]+)(?:\{([a-z_,]+)(?:="[^}]*)?\})?`).FindAllStringSubmatch(string(text), -1) {
+			require.Contains(t, labels, m[1], page)
+			for label := range strings.SplitSeq(m[2], ",") {
+				require.True(t, label == "" || labels[m[1]][label], "%s: %s has no label %q", page, m[1], label)
+				if page == metricsPage {
+					if described[m[1]] == nil {
+						described[m[1]] = map[string]bool{}
+					}
+					described[m[1]][label] = true
+				}
 			}
+		}
+	}
+	for name, has := range labels {
+		if !strings.HasPrefix(name, "alert_relay_") {
+			continue // of Go and the process
+		}
+		require.Contains(t, described, name, "%s: describe this metric", metricsPage)
+		for label := range has {
+			require.True(t, described[name][label], "%s: describe the label %s of %s", metricsPage, label, name)
 		}
 	}
 }
