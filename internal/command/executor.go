@@ -133,6 +133,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	for _, l := range e.lanes {
 		loops.Go(func() { e.work(ctx, l) })
 	}
+	<-ctx.Done() // also without any source
 	loops.Wait()
 	return nil
 }
