@@ -41,6 +41,8 @@ func Apply(p Problem, e Event) (Problem, Change) {
 
 	c := Change{Changed: bookkeeping || changed}
 	c.Visible = was.Revision == 0 || !was.looksLike(p)
+	c.Headline = c.Visible && (was.Revision == 0 || !was.sameHeadline(p))
+	c.Acted = p.actedSince(was.Merge.Seq)
 	c.Opened = was.State != StateOpen && p.State == StateOpen
 	c.Resolved = was.State != StateResolved && p.State == StateResolved
 	c.Duplicate = !c.Visible && known
@@ -344,6 +346,27 @@ func (p Problem) looksLike(o Problem) bool {
 		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose &&
 		p.RecoveredOpData == o.RecoveredOpData && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) &&
 		p.Facts.looksLike(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksLike)
+}
+
+// sameHeadline reports whether p and o are the same in everything that a line in a group's message or list shows.
+func (p Problem) sameHeadline(o Problem) bool {
+	return p.Name == o.Name && (p.Name != "" || p.ItemName == o.ItemName) && p.Origin == o.Origin && p.Service == o.Service &&
+		p.TriggerName == o.TriggerName && p.TriggerID == o.TriggerID &&
+		p.State == o.State && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) && p.Severity == o.Severity &&
+		p.Suppressed == o.Suppressed && p.Acknowledged == o.Acknowledged && actorOf(p.AcknowledgedBy()) == actorOf(o.AcknowledgedBy()) &&
+		slices.EqualFunc(p.Hosts, o.Hosts, func(a, b Host) bool { return a.Host == b.Host && a.Name == b.Name })
+}
+
+func actorOf(u *Update) Actor {
+	if u == nil {
+		return Actor{}
+	}
+	return u.Actor
+}
+
+// actedSince reports whether an entry of the timeline after seq is something that was done to this problem alone.
+func (p Problem) actedSince(seq int) bool {
+	return slices.ContainsFunc(p.Timeline, func(e Entry) bool { return e.Seq > seq && e.Update != nil && !e.Update.Wide })
 }
 
 func (f Facts) looksLike(o Facts) bool {

@@ -64,6 +64,12 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 	if !was.looksLike(p) && !c.Visible {
 		t.Fatalf("a difference that wasn't told:\n%s", cmp.Diff(was, p, cmp.AllowUnexported(piece{})))
 	}
+	if c.Headline && !c.Visible {
+		t.Fatalf("a headline that changed, and nothing that can be seen")
+	}
+	if d := cmp.Diff(headlineOf(was), headlineOf(p)); d != "" && !c.Headline {
+		t.Fatalf("a headline that changed without being said to: %s", d)
+	}
 	if was.State == StateResolved && p.State != StateResolved && !was.Gone {
 		t.Fatalf("reopened")
 	}
@@ -80,6 +86,30 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 			t.Fatalf("seq %d was given before", e.Seq)
 		}
 	}
+}
+
+// headline is what a digest shows of a problem, in its message or in the list in its thread.
+type headline struct {
+	Title, Service, Trigger string
+	Hosts                   []string
+	State                   State
+	Severity                Severity
+	Suppressed, Acked       bool
+	AckedBy                 Actor
+	Opened, Resolved        time.Time
+}
+
+func headlineOf(p Problem) headline {
+	h := headline{
+		p.Name, p.Service, p.TriggerName + p.TriggerID, nil, p.State, p.Severity, p.Suppressed, p.Acknowledged, Actor{}, p.OpenedAt, p.ResolvedAt,
+	}
+	for _, host := range p.Hosts {
+		h.Hosts = append(h.Hosts, host.Label(), host.Host)
+	}
+	if by := p.AcknowledgedBy(); by != nil {
+		h.AckedBy = by.Actor
+	}
+	return h
 }
 
 // generator makes the events of one problem from small sets of values, so that

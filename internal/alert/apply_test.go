@@ -123,12 +123,12 @@ var bob = Actor{Name: "Bob Builder (bob)"}
 
 func TestAProblemAndItsRecovery(t *testing.T) {
 	p, c := Apply(Problem{}, problemEvent())
-	require.Equal(t, Change{Visible: true, Opened: true, Changed: true}, c)
+	require.Equal(t, Change{Visible: true, Headline: true, Opened: true, Changed: true}, c)
 	require.Equal(t, StateOpen, p.State)
 	require.True(t, p.Open())
 	require.EqualValues(t, 1, p.Revision)
 	p, c = Apply(p, recoveryEvent(60, 63))
-	require.Equal(t, Change{Visible: true, Resolved: true, Changed: true}, c)
+	require.Equal(t, Change{Headline: true, Visible: true, Resolved: true, Changed: true}, c)
 	require.False(t, p.Open())
 
 	p = story(t, problemEvent(), recoveryEvent(60, 63))

@@ -87,8 +87,10 @@ type Problem struct {
 // Change says what one event did to its problem.
 type Change struct {
 	Duplicate bool // the event was known, and brought nothing that a room could see
-	Changed   bool // the problem isn't what it was, if only in its bookkeeping: it must be written
+	Changed   bool // the problem must be written, if only for its bookkeeping
 	Visible   bool // a room could see the difference: Revision went up
+	Headline  bool // what one line about the problem says has changed: a group's message has one for each member
+	Acted     bool // somebody did something to this problem in particular, and it was not known before
 	Opened    bool // the problem became known as open with this event
 	Resolved  bool // the problem became resolved with this event
 }
