@@ -78,20 +78,20 @@ const (
 	lastEdit    = "This message can't be edited again before all are resolved: what changes is told in this thread."
 )
 
-// Digest is the message that stands for many problems: counts, then a line for
-// each trigger name with its hosts and event ids, the worst first; about ten of each where there are
-// many. complete says that it names every host and event id. It tells no running
-// ages, since it is edited only when something changes.
+// Digest is the message that stands for many problems: counts, then a line for each trigger name with hosts and event ids,
+// the worst first. Of more than wholeItems problems a line names about ten, and names that differ only in host names,
+// numbers and the like share a line. complete says that the message names every host and event id. It gives no ages, since
+// it is edited only when something changes.
 func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) {
 	if d.Flap {
 		return r.flapping(d, room)
 	}
-	groups := groupsOf(d.Items)
 	if len(d.Items) <= wholeItems {
-		if out, fits := r.digest(d, groups, len(d.Items), webex.MaxMessageBytes); fits {
+		if out, fits := r.digest(d, groupsOf(d.Items, false), len(d.Items), webex.MaxMessageBytes); fits {
 			return out, true
 		}
 	}
+	groups := groupsOf(d.Items, true) // the list in the thread has the names as they are
 	items := min(max(allItems/max(len(groups), 1), leastItems), mostItems)
 	// However long names are, each group has its place.
 	limit := max(6000/max(min(len(groups), maxGroups), 1), 180)
@@ -212,7 +212,7 @@ func (r *Renderer) goneOf(gone []DigestItem) string {
 	var b strings.Builder
 	b.WriteString("No longer told here, but by their own: ")
 	for n, i := range gone {
-		label := r.itemLabel(i)
+		label := r.itemLabel(i, 1)
 		if b.Len()+len(label) > goneMost {
 			label = r.idOf(i.Key).String()
 		}
@@ -280,45 +280,75 @@ func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
 	return links
 }
 
-// group is the problems of one name.
+// group is the problems of one name, or of names that are shown as one.
 type group struct {
 	title string
 	worst alert.Severity // of the open ones; of all where none is open
 	known bool           // worst means anything
 	n     int
 	open  int
-	items []*DigestItem // those that may be named: the open ones first, the worst first
+	hosts int
+	items []groupItem // worst first; no more than are named
 }
 
-// add takes in one more. Of tens of thousands no more are kept in order than are named.
-func (g *group) add(i *DigestItem) {
-	g.n++
-	if i.Open {
-		g.open++
-	}
-	if n := len(g.items); n == wholeItems {
-		if worstFirst(i, g.items[n-1]) >= 0 {
-			return
-		}
-		g.items = g.items[:n-1]
-	}
-	at, _ := slices.BinarySearchFunc(g.items, i, worstFirst)
-	g.items = slices.Insert(g.items, at, i)
+// groupItem is one problem, or several on the same hosts.
+type groupItem struct {
+	*DigestItem     // the worst
+	n           int // all of them
 }
 
-// groupsOf gathers by name; the worst comes first, what is over last.
-func groupsOf(items []DigestItem) []*group {
+// groupsOf groups problems by name; the worst group comes first, resolved ones last. merged says that names which differ only
+// in host names, numbers and the like are one group, and problems on the same hosts one item.
+func groupsOf(items []DigestItem, merged bool) []*group {
 	byTitle := map[string]*group{}
+	worst := map[string]*DigestItem{}
+	for n := range items {
+		i := &items[n]
+		if byTitle[i.Title] == nil {
+			byTitle[i.Title] = &group{title: i.Title}
+		}
+		if w := worst[i.Title]; w == nil || worstFirst(i, w) < 0 {
+			worst[i.Title] = i
+		}
+	}
+	if merged {
+		mergeNames(byTitle, worst)
+	}
+	type place struct {
+		group *group
+		hosts string
+		n     int // of an item that isn't merged
+	}
+	found := map[place]*groupItem{}
+	hosts := map[place]bool{}
 	var groups []*group
 	for n := range items {
 		i := &items[n]
 		g := byTitle[i.Title]
-		if g == nil {
-			g = &group{title: i.Title}
-			byTitle[i.Title] = g
+		if g.n++; g.n == 1 {
 			groups = append(groups, g)
 		}
-		g.add(i)
+		g.open += boolInt(i.Open)
+		for _, h := range i.Hosts {
+			if at := (place{group: g, hosts: h.Label()}); !hosts[at] {
+				hosts[at] = true
+				g.hosts++
+			}
+		}
+		at := place{group: g, n: n}
+		if merged {
+			at = place{group: g, hosts: hostsOf(i)}
+		}
+		if known := found[at]; known == nil {
+			found[at] = &groupItem{i, 1}
+		} else {
+			if known.n++; worstFirst(i, known.DigestItem) < 0 {
+				known.DigestItem = i
+			}
+		}
+	}
+	for at, item := range found {
+		at.group.add(*item)
 	}
 	for _, g := range groups {
 		g.worst, g.known = g.items[0].Severity, g.items[0].HasSeverity
@@ -327,6 +357,43 @@ func groupsOf(items []DigestItem) []*group {
 		return cmp.Or(cmp.Compare(min(b.open, 1), min(a.open, 1)), cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.n, a.n), strings.Compare(a.title, b.title))
 	})
 	return groups
+}
+
+// mergeNames makes one group of those whose names differ only in host names, numbers and the like, and whose worst problems
+// are of one severity: "Free space below 10 %" and "below 20 %" are two triggers if their severities say so.
+func mergeNames(byTitle map[string]*group, worst map[string]*DigestItem) {
+	type key struct {
+		pattern  string
+		severity alert.Severity
+	}
+	patterns := make(map[key]namePattern, len(byTitle))
+	merged := map[key]*group{}
+	for title, g := range byTitle {
+		p := patternOf(title, worst[title].Hosts)
+		k := key{p.key, worst[title].Severity}
+		if merged[k] == nil {
+			merged[k], patterns[k] = g, p
+			continue
+		}
+		patterns[k].merge(p)
+		byTitle[title] = merged[k]
+	}
+	for k, g := range merged {
+		g.title = patterns[k].String()
+	}
+}
+
+// add keeps the worst items in order. Of tens of thousands no more are kept than are named.
+func (g *group) add(i groupItem) {
+	compare := func(a, b groupItem) int { return worstFirst(a.DigestItem, b.DigestItem) }
+	if n := len(g.items); n == wholeItems {
+		if compare(i, g.items[n-1]) >= 0 {
+			return
+		}
+		g.items = g.items[:n-1]
+	}
+	at, _ := slices.BinarySearchFunc(g.items, i, compare)
+	g.items = slices.Insert(g.items, at, i)
 }
 
 func (g *group) rank() int {
@@ -415,10 +482,14 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 	default:
 		fmt.Fprintf(&b, "%s open, %s resolved", number(g.open), number(over))
 	}
+	if g.n > items && g.hosts > 1 {
+		fmt.Fprintf(&b, " on %s hosts", number(g.hosts))
+	}
 	b.WriteString(": ")
 	const more = 24
+	left := g.n
 	for i, item := range g.items {
-		piece := r.itemLabel(*item)
+		piece := r.itemLabel(*item.DigestItem, item.n)
 		if !item.Open && g.open > 0 {
 			piece = "✅ " + piece
 		}
@@ -429,17 +500,23 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 			if i == 0 {
 				return strings.TrimSuffix(b.String(), ": "), false
 			}
-			fmt.Fprintf(&b, " and %s more", number(g.n-i))
-			return b.String(), false
+			break
 		}
 		b.WriteString(piece)
+		left -= item.n
 	}
-	return b.String(), len(g.items) == g.n
+	if left > 0 {
+		fmt.Fprintf(&b, " and %s more", number(left))
+	}
+	return b.String(), left == 0
 }
 
-// itemLabel is "sw1 (4711)", escaped and whole.
-func (r *Renderer) itemLabel(i DigestItem) string {
-	id := r.idOf(i.Key)
+// itemLabel names n problems on the same hosts by the first, escaped and whole: "sw1 (4711)", "sw1 (4711 and 2 more)".
+func (r *Renderer) itemLabel(i DigestItem, n int) string {
+	ids := r.idOf(i.Key).String()
+	if n > 1 {
+		ids += " and " + number(n-1) + " more"
+	}
 	var hosts []string
 	for _, h := range i.Hosts {
 		if label := (Text(h.Label())).String(); label != "" {
@@ -447,9 +524,9 @@ func (r *Renderer) itemLabel(i DigestItem) string {
 		}
 	}
 	if len(hosts) == 0 {
-		return id.String()
+		return ids
 	}
-	return strings.Join(hosts, " + ") + " (" + id.String() + ")"
+	return strings.Join(hosts, " + ") + " (" + ids + ")"
 }
 
 // DigestLine tells in a digest's thread what can't be edited into it any more,

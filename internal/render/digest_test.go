@@ -30,6 +30,18 @@ func storm(n int, names int, open func(int) bool) render.Digest {
 	return d
 }
 
+// numbered is a storm of links on a hundred hosts, in which each problem's name has its host and port.
+func numbered(n int) render.Digest {
+	var d render.Digest
+	for i := range n {
+		item := stormItem(i, "", alert.High, i%9 != 0)
+		item.Hosts[0].Host = fmt.Sprintf("sw%03d", i%100)
+		item.Title = fmt.Sprintf("%s: link down on port %d", item.Hosts[0].Host, i/100+1)
+		d.Items = append(d.Items, item)
+	}
+	return d
+}
+
 func all(int) bool  { return true }
 func none(int) bool { return false }
 
@@ -42,7 +54,7 @@ func TestDigestGolden(t *testing.T) {
 		render.DigestItem{Key: alert.Key{Source: "main", EventID: "9002"}, Title: "Two hosts", Severity: alert.High, HasSeverity: true, Open: true,
 			Hosts: []alert.Host{{Host: "db1", Name: "Database 1"}, {Host: "db2"}}})
 	for name, d := range map[string]render.Digest{
-		"small": small, "large": storm(5000, 4, all), "many names": storm(5000, 400, all), "all resolved": storm(5000, 4, none),
+		"small": small, "large": storm(5000, 4, all), "many names": storm(5000, 400, all), "hosts and numbers in names": numbered(2973), "all resolved": storm(5000, 4, none),
 	} {
 		markdown, complete := r.Digest(d, room)
 		require.Equal(t, name == "small", complete, name)
@@ -195,6 +207,10 @@ func TestDigestOrderAndCounts(t *testing.T) {
 
 	// Of many, the rest is counted: what is shown and what is left out is all.
 	big := storm(5000, 40, func(i int) bool { return i%4 != 0 })
+	for i := range big.Items {
+		letter := 'a' + rune(i%40)/2
+		big.Items[i].Title = strings.Replace(big.Items[i].Title, "uplink", fmt.Sprintf("%c%c-side uplink", letter, letter+rune(i%2)), 1)
+	}
 	markdown, complete = r.Digest(big, room)
 	require.False(t, complete)
 	require.Contains(t, markdown, "**5,000 problems at once** · 3,750 open, 1,250 resolved")
