@@ -177,21 +177,17 @@ func (q *intake) commit(batch []*request) error {
 }
 
 // insert writes a batch into the journal.
-func (q *intake) insert(t *tx, batch []*request) error {
-	next := t.w.lastID
+func (q *intake) insert(t *tx, batch []*request) (err error) {
 	for _, r := range batch {
 		payload := r.entry.Payload
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
 		}
-		next++
-		r.id = next
-		if _, err := t.exec(insertEntry, r.id, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), payload, r.how); err != nil {
+		if r.id, err = t.insert(insertEntry, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), r.how, payload); err != nil {
 			return err
 		}
 	}
-	t.then = func() { t.w.lastID = next }
 	return nil
 }
 
-const insertEntry = `INSERT INTO journal (id, source, kind, received_at, payload, packed) VALUES (?, ?, ?, ?, ?, ?)`
+const insertEntry = `INSERT INTO journal (source, kind, received_at, packed, payload) VALUES (?, ?, ?, ?, ?)`

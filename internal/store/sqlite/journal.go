@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +85,7 @@ func limited(limit int) int {
 	return limit
 }
 
-const entryColumns = `j.id, j.source, j.kind, j.received_at, j.payload, j.packed`
+const entryColumns = `id, source, kind, received_at, payload, packed, set_aside, pending = 0 AND set_aside = ''`
 
 func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	var e store.Entry
@@ -93,24 +95,15 @@ func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	// One that can't be unpacked any more is given as it is kept: the fold can't read it, sets
-	// it aside and goes on.
+	// A payload that can't be unpacked is returned as stored: the fold can't read it either, and
+	// sets the entry aside.
 	if payload, err := unpack(e.Payload, how); err == nil {
 		e.Payload = payload
 	}
 	return e, nil
 }
 
-// Both halves are found by id, whatever the journal's length.
-const pendingEntries = `
-		SELECT * FROM (
-			SELECT ` + entryColumns + `, '', 0 FROM journal_open o CROSS JOIN journal j ON j.id = o.id
-			ORDER BY o.id LIMIT ?1)
-		UNION ALL
-		SELECT * FROM (
-			SELECT ` + entryColumns + `, '', 0 FROM journal j
-			WHERE j.id > (SELECT done_through FROM fold) ORDER BY j.id LIMIT ?1)
-		LIMIT ?1`
+const pendingEntries = `SELECT ` + entryColumns + ` FROM journal WHERE pending = 1 ORDER BY id LIMIT ?`
 
 // PendingEntries implements store.Store.
 func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, error) {
@@ -124,72 +117,60 @@ func (s *Store) PendingEntries(ctx context.Context, limit int) ([]store.Entry, e
 // Entries implements store.Store.
 func (s *Store) Entries(ctx context.Context, after int64, limit int) ([]store.Entry, error) {
 	return query(ctx, s, "read the journal", scanEntry, `
-		SELECT `+entryColumns+`, coalesce(a.reason, ''),
-			j.id <= (SELECT done_through FROM fold) AND a.id IS NULL AND o.id IS NULL
-		FROM journal j LEFT JOIN journal_aside a ON a.id = j.id LEFT JOIN journal_open o ON o.id = j.id
-		WHERE j.id > ? ORDER BY j.id LIMIT ?`, after, limited(limit))
+		SELECT `+entryColumns+` FROM journal WHERE id > ? ORDER BY id LIMIT ?`, after, limited(limit))
 }
+
+const setAsideEntries = `SELECT ` + entryColumns + ` FROM journal WHERE set_aside <> '' ORDER BY id DESC LIMIT ?`
 
 // SetAsideEntries implements store.Store.
 func (s *Store) SetAsideEntries(ctx context.Context, limit int) ([]store.Entry, error) {
-	return query(ctx, s, "read entries set aside", scanEntry, `
-		SELECT `+entryColumns+`, a.reason, 0
-		FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
-		ORDER BY a.id DESC LIMIT ?`, limited(limit))
+	return query(ctx, s, "read entries set aside", scanEntry, setAsideEntries, limited(limit))
 }
 
 // RetryEntry implements store.Store.
 func (s *Store) RetryEntry(ctx context.Context, id int64) error {
 	return s.write(ctx, "retry a journal entry", func(t *tx) error {
-		n, err := t.exec(`DELETE FROM journal_aside WHERE id = ?`, id)
-		if err != nil {
-			return err
+		n, err := t.exec(`UPDATE journal SET pending = 1, set_aside = '' WHERE id = ? AND set_aside <> ''`, id)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("journal entry %d that was set aside: %w", id, store.ErrNotFound)
 		}
-		if n == 0 {
-			return fmt.Errorf("journal entry %d that was set aside: %w", id, store.ErrNotFound)
-		}
-		t.then = func() { s.pruned.Store(0) } // it lies behind where pruning has got to
-		_, err = t.exec(`INSERT INTO journal_open (id) VALUES (?)`, id)
 		return err
 	})
 }
 
-// mark writes that entries are done with, and moves the mark up to which all
-// are. Entries are folded in order, so that as a rule the mark is all that is
-// written; entries below it that aren't in the batch become exceptions.
-func (t *tx) mark(applied []int64, aside map[int64]string) (doneThrough int64, err error) {
-	was := t.w.doneThrough
-	doneThrough = was
-	ids := make([]int64, 0, len(applied)+len(aside))
-	ids = append(ids, applied...)
-	for id, reason := range aside {
-		ids = append(ids, id)
-		if _, err := t.exec(`INSERT INTO journal_aside (id, reason) VALUES (?, ?)
-			ON CONFLICT (id) DO UPDATE SET reason = excluded.reason`, id, reason); err != nil {
-			return 0, err
+const (
+	// One statement for the whole batch.
+	markApplied  = `UPDATE journal SET pending = 0, set_aside = '' WHERE id IN (SELECT value FROM json_each(?))`
+	markSetAside = `UPDATE journal SET pending = 0, set_aside = ? WHERE id = ?`
+)
+
+// markApplied marks entries as applied.
+func (t *tx) markApplied(ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(markApplied, string(list))
+	if err == nil && n != int64(len(ids)) {
+		err = fmt.Errorf("%w: %d of %d entries to be marked as applied aren't in the journal", store.ErrRejected, int64(len(ids))-n, len(ids))
+	}
+	return err
+}
+
+// markSetAside marks entries as set aside, with the reasons.
+func (t *tx) markSetAside(reasons map[int64]string) error {
+	for id, reason := range reasons {
+		n, err := t.exec(markSetAside, cmp.Or(reason, "unknown"), id)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("%w: entry %d to be set aside isn't in the journal", store.ErrRejected, id)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for _, id := range ids {
-		if id > t.w.lastID {
-			return 0, fmt.Errorf("%w: entry %d isn't in the journal: its last is %d", store.ErrRejected, id, t.w.lastID)
-		}
-		if id <= was {
-			if _, err := t.exec(`DELETE FROM journal_open WHERE id = ?`, id); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		for hole := doneThrough + 1; hole < id; hole++ {
-			if _, err := t.exec(`INSERT INTO journal_open (id) VALUES (?)`, hole); err != nil {
-				return 0, err
-			}
-		}
-		doneThrough = id
-	}
-	if doneThrough != was {
-		_, err = t.exec(`UPDATE fold SET done_through = ?`, doneThrough)
-	}
-	return doneThrough, err
+	return nil
 }

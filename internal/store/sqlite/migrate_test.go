@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/testlog"
 )
 
@@ -67,6 +68,54 @@ func TestMigrationIsLogged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An upgrade keeps which journal entries are pending, applied and set aside, and never gives an
+// id twice.
+func TestUpgradeOfTheJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	olderStore(t, path, 9)
+	db, err := open(path)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `
+		INSERT INTO journal (id, source, kind, received_at, payload) VALUES
+			(1, 'main', 'event', 1, 'applied'), (2, 'main', 'event', 2, 'set aside'), (3, 'main', 'event', 3, 'retried'), (5, 'lab', 'event', 5, 'new');
+		INSERT INTO journal_aside VALUES (2, 'not JSON'), (4, 'its entry was pruned');
+		INSERT INTO journal_open VALUES (3);
+		UPDATE fold SET done_through = 4`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	s, _ := reopen(t, path)
+	entries, err := s.Entries(t.Context(), 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, []store.Entry{
+		{ID: 1, Source: "main", Kind: "event", ReceivedAt: at(1), Payload: []byte("applied"), Applied: true},
+		{ID: 2, Source: "main", Kind: "event", ReceivedAt: at(2), Payload: []byte("set aside"), SetAside: "not JSON"},
+		{ID: 3, Source: "main", Kind: "event", ReceivedAt: at(3), Payload: []byte("retried")},
+		{ID: 5, Source: "lab", Kind: "event", ReceivedAt: at(5), Payload: []byte("new")},
+	}, entries)
+	pending, err := s.PendingEntries(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, entries[2:], pending)
+	id, err := s.Append(t.Context(), entry("next"))
+	require.NoError(t, err)
+	require.EqualValues(t, 6, id)
+}
+
+// Not even if every entry was pruned before the upgrade is an id given twice.
+func TestUpgradeOfAnEmptyJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	olderStore(t, path, 9)
+	db, err := open(path)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `UPDATE fold SET done_through = 41`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	s, _ := reopen(t, path)
+	id, err := s.Append(t.Context(), entry("next"))
+	require.NoError(t, err)
+	require.EqualValues(t, 42, id)
 }
 
 // A new store isn't an upgrade.

@@ -57,7 +57,6 @@ func TestUnpackedAndUnpackable(t *testing.T) {
 			(2, 'main', 'event', 1, x'ff', 1), (3, 'main', 'event', 1, x'ffffffff0f00', 1), (4, 'main', 'event', 1, x'01', 99)`)
 		return err
 	}))
-	s.writer.lastID = 4
 	entries, err := s.PendingEntries(ctx, 0)
 	require.NoError(t, err)
 	require.Len(t, entries, 4)

@@ -37,12 +37,10 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 				return err
 			}
 		}
-		done, err := t.mark(f.Applied, f.SetAside)
-		if err != nil {
+		if err := t.markApplied(f.Applied); err != nil {
 			return err
 		}
-		t.then = func() { t.w.doneThrough = done }
-		return nil
+		return t.markSetAside(f.SetAside)
 	})
 	s.damage.met(commitFold, err)
 	if err == nil {

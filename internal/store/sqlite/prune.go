@@ -20,16 +20,9 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		remove func(t *tx, before int64, limit int) (found, removed int, err error)
 		search func(before int64, limit int) error // before the turn is asked for
 	}{
-		{journalBefore, func(t *tx, before int64, limit int) (int, int, error) {
-			n, last, err := t.pruneJournal(s.pruned.Load(), before, limit)
-			t.then = func() { s.pruned.Store(last) }
-			return n, n, err
-		}, nil},
-		// The entry goes first, while the table beside it still names it.
+		{journalBefore, removing(pruneApplied), nil},
 		{auditBefore, removing(`DELETE FROM journal WHERE id IN (
-			SELECT a.id FROM journal_aside a CROSS JOIN journal j ON j.id = a.id
-			WHERE j.received_at < ? ORDER BY a.id LIMIT ?)`,
-			`DELETE FROM journal_aside WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = journal_aside.id)`), nil},
+			SELECT id FROM journal WHERE set_aside <> '' AND received_at < ? ORDER BY id LIMIT ?)`), nil},
 		{problemsBefore, removing(`DELETE FROM notices WHERE id IN (
 			SELECT id FROM notices WHERE state = 'sent' AND changed_at < ? ORDER BY changed_at LIMIT ?)`), nil},
 		{auditBefore, removing(`DELETE FROM commands WHERE id IN (
@@ -73,61 +66,19 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 	return removed, nil
 }
 
-// removing runs statements; the first one removes, by a time and a limit.
-func removing(what string, also ...string) func(t *tx, before int64, limit int) (int, int, error) {
+// removing runs a statement that removes by a time and a limit.
+func removing(what string) func(t *tx, before int64, limit int) (int, int, error) {
 	return func(t *tx, before int64, limit int) (int, int, error) {
 		n, err := t.exec(what, before, limit)
-		for _, what := range also {
-			if err == nil && n > 0 {
-				_, err = t.exec(what)
-			}
-		}
 		return int(n), int(n), err
 	}
 }
 
-// pruneJournal removes applied entries in the order of their ids, from where the
-// last call ended, up to the first that is too young or pending again: received_at
-// has no index, and needs none, since ids are given in the order of arrival.
-func (t *tx) pruneJournal(from, before int64, limit int) (removed int, last int64, err error) {
-	last = from
-	st, err := t.stmt(`
-		SELECT j.id, j.received_at < ? AND NOT EXISTS (SELECT 1 FROM journal_open o WHERE o.id = j.id)
-		FROM journal j
-		WHERE j.id > ? AND j.id <= (SELECT done_through FROM fold)
-			AND NOT EXISTS (SELECT 1 FROM journal_aside a WHERE a.id = j.id)
-		ORDER BY j.id LIMIT ?`)
-	if err != nil {
-		return 0, last, err
-	}
-	rows, err := st.QueryContext(context.Background(), before, from, limit)
-	if err != nil {
-		return 0, last, err
-	}
-	var gone []int64
-	for rows.Next() {
-		var id int64
-		var may bool
-		if err := rows.Scan(&id, &may); err != nil {
-			_ = rows.Close()
-			return 0, last, err
-		}
-		if !may {
-			break
-		}
-		last = id
-		gone = append(gone, id)
-	}
-	if err := rows.Close(); err != nil {
-		return 0, last, err
-	}
-	for _, id := range gone {
-		if _, err := t.exec(`DELETE FROM journal WHERE id = ?`, id); err != nil {
-			return 0, last, err
-		}
-	}
-	return len(gone), last, rows.Err()
-}
+// pruneApplied looks at the oldest applied entries only: received_at has no index, and entries
+// arrive in the order of their ids.
+const pruneApplied = `
+	DELETE FROM journal WHERE id IN (
+		SELECT id FROM (SELECT id, received_at FROM journal WHERE pending = 0 AND set_aside = '' ORDER BY id LIMIT ?2) WHERE received_at < ?1)`
 
 // Pending messages stay, and everything that replaying a dead letter needs.
 const (

@@ -57,8 +57,6 @@ type Store struct {
 
 	unreadable sync.Map // why a row can't be read → true, once the log has said so
 
-	pruned atomic.Int64 // every entry up to this id is gone or set aside
-
 	closing sync.Once
 	closed  atomic.Bool
 	err     error // of Close

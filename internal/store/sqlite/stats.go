@@ -8,12 +8,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Ids have no gaps above the mark: only commits raise them.
 const counts = `
-		WITH mark(n) AS (SELECT done_through FROM fold)
 		SELECT
-			max(0, coalesce((SELECT max(id) FROM journal), 0) - (SELECT n FROM mark)) + (SELECT count(*) FROM journal_open),
-			(SELECT count(*) FROM journal_aside),
+			(SELECT count(*) FROM journal WHERE pending = 1),
+			(SELECT count(*) FROM journal WHERE set_aside <> ''),
 			(SELECT count(*) FROM posts t WHERE ` + behind + `) + (SELECT count(*) FROM (` + pendingDigests + `)),
 			(SELECT count(*) FROM notices WHERE state = 'pending'),
 			(SELECT count(*) FROM posts WHERE state = 'dead'),
@@ -22,8 +20,7 @@ const counts = `
 			(SELECT count(*) FROM notices WHERE state = 'dead'),
 			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
 			coalesce((SELECT min(at) FROM (
-				SELECT * FROM (SELECT received_at AS at FROM journal WHERE id > (SELECT n FROM mark) ORDER BY id LIMIT 1)
-				UNION ALL SELECT * FROM (SELECT j.received_at FROM journal_open o CROSS JOIN journal j ON j.id = o.id ORDER BY o.id LIMIT 1)
+				SELECT * FROM (SELECT received_at AS at FROM journal WHERE pending = 1 ORDER BY id LIMIT 1)
 				UNION ALL SELECT min(max(t.dirty_since, t.hold_until, t.tell_after)) FROM posts t WHERE ` + behind + ` AND max(t.hold_until, t.tell_after) <= ?1
 				UNION ALL SELECT min(CASE d.message_id WHEN '' THEN d.created_at ELSE max(d.spoke_at, d.created_at) END)
 					FROM digests d WHERE d.state = 'live' AND d.pending = 1

@@ -26,9 +26,6 @@ type writer struct {
 	// half-way that it may not write.
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
-
-	// What the journal's next id is and how far it is folded; of whoever has the turn.
-	lastID, doneThrough int64
 }
 
 // newWriter opens the connection and reads where the journal stands.
@@ -57,11 +54,7 @@ func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 			return nil, err
 		}
 	}
-	// A journal that was pruned to nothing must not give an id twice.
-	err = w.conn.QueryRowContext(ctx, `
-		SELECT max(done_through, coalesce((SELECT max(id) FROM journal), 0)), done_through FROM fold`).
-		Scan(&w.lastID, &w.doneThrough)
-	return w, err
+	return w, nil
 }
 
 // take waits for the turn.
@@ -106,10 +99,7 @@ func (w *writer) close(theirs bool) error {
 }
 
 // tx is a transaction of the writer's.
-type tx struct {
-	w    *writer
-	then func() // done once the transaction is committed
-}
+type tx struct{ w *writer }
 
 // write runs do in one transaction, whole or not at all, and returns once it is on disk. ctx
 // counts while waiting for the turn; a transaction that has begun isn't broken off,
@@ -178,9 +168,6 @@ func (w *writer) transaction(do func(t *tx) error) (err error) {
 		return err
 	}
 	done = true
-	if t.then != nil {
-		t.then()
-	}
 	return nil
 }
 
@@ -197,17 +184,30 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-// exec runs a statement and says how many rows it changed.
+// exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	st, err := t.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	r, err := st.ExecContext(context.Background(), args...)
+	r, err := t.run(query, args...)
 	if err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
+}
+
+// insert runs an INSERT of one row and returns the row's id.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	r, err := t.run(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+func (t *tx) run(query string, args ...any) (sql.Result, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(background, args...)
 }
 
 // one runs a query that gives one row at most and scans it; false if it gave none.
