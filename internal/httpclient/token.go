@@ -2,52 +2,52 @@ package httpclient
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 )
 
-// Token is a neighbour's bearer token as it is now. It is safe for concurrent use.
+// Token is a neighbour's bearer token. While the neighbour refuses it, it is read again from where it is kept, so that a new token
+// needs no restart. It is safe for concurrent use.
 type Token struct {
-	what string // "the bot's token", for the log
-	from string
-	read func() (string, error)
-	log  *slog.Logger
+	name   string // for the log: "the bot's token"
+	source string // for the log: "file /run/secrets/webex-token"
+	read   func() (string, error)
+	log    *slog.Logger
 
 	mu      sync.Mutex
-	now     string
-	refused bool // by the neighbour's last word about it
+	used    []string // the current one last
+	refused bool     // whether the neighbour refused the current one
 }
 
-// NewToken is a token that the neighbour hasn't judged yet. What names it in the log, from
-// says where it is kept, and read reads it again from there; nil where it doesn't change.
-func NewToken(what, token, from string, read func() (string, error), log *slog.Logger) *Token {
-	return &Token{what: what, now: token, from: from, read: read, log: log}
+// NewToken makes a token that isn't known to be refused. read reads it again from source; nil for a token that can't change.
+func NewToken(name, token, source string, read func() (string, error), log *slog.Logger) *Token {
+	return &Token{name: name, used: []string{token}, source: source, read: read, log: log}
 }
 
-// Now is the token to call with. While the neighbour refuses it, it is read again
-// from where it is kept: somebody may have put a good one there.
-func (t *Token) Now() string {
+// Current returns the token to call with.
+func (t *Token) Current() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.refused || t.read == nil {
-		return t.now
+		return t.last()
 	}
 	renewed, err := t.read()
 	switch {
 	case err != nil:
-		t.log.Warn(t.what+" can't be read again", "from", t.from, "error", err)
-	case renewed != t.now:
-		t.log.Info(t.what+" was replaced", "from", t.from)
-		t.now, t.refused = renewed, false
+		t.log.Warn("cannot read "+t.name+" again", "from", t.source, "error", err)
+	case renewed != t.last():
+		t.log.Info(t.name+" was replaced", "from", t.source)
+		t.used, t.refused = append(t.used, renewed), false
 	}
-	return t.now
+	return t.last()
 }
 
-// Judged takes in what the neighbour says of a token that was used, and returns
-// whether it refuses what it didn't refuse before.
-func (t *Token) Judged(used string, refused bool) (news bool) {
+// Judge records whether the neighbour refused a token. It reports whether that is news: the token was not refused before.
+func (t *Token) Judge(token string, refused bool) (news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if used != t.now { // it was replaced meanwhile
+	if token != t.last() { // replaced in the meantime
 		return false
 	}
 	news = refused && !t.refused
@@ -55,21 +55,28 @@ func (t *Token) Judged(used string, refused bool) (news bool) {
 	return news
 }
 
-// Hint says where a new token belongs, to be put behind how to make one.
+// Hint completes the advice to make a new token: where to put it.
 func (t *Token) Hint() string {
 	hint := ""
-	if t.from != "" {
-		hint = " and put it into " + t.from
+	if t.source != "" {
+		hint = " and put it into " + t.source
 	}
 	if t.read != nil {
-		hint += "; it is read again by itself"
+		hint += "; no restart is needed"
 	}
 	return hint
 }
 
-// Last is the token that was used last, to keep it out of texts: it reads nothing.
-func (t *Token) Last() string {
+// Redact replaces every token used so far in a text that comes from outside.
+func (t *Token) Redact(s string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.now
+	for _, token := range slices.Backward(t.used) {
+		if len(token) >= 8 { // shorter ones exist in tests only, and would garble words
+			s = strings.ReplaceAll(s, token, "[token]")
+		}
+	}
+	return s
 }
+
+func (t *Token) last() string { return t.used[len(t.used)-1] }

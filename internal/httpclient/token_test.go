@@ -15,25 +15,25 @@ func TestToken(t *testing.T) {
 	kept, broken, reads := "the-second-token", errors.New("permission denied"), 0
 	var log testlog.Lines
 	token := NewToken("the bot's token", "the-first-token", "file /run/secrets/token", func() (string, error) { reads++; return kept, broken }, log.Logger())
-	require.Equal(t, "the-first-token", token.Now())
+	require.Equal(t, "the-first-token", token.Current())
 	require.Zero(t, reads)
 
-	require.True(t, token.Judged("the-first-token", true))
-	require.False(t, token.Judged("the-first-token", true), "that is known")
-	require.Equal(t, "the-first-token", token.Now())
-	require.Contains(t, log.String(), `the bot's token can't be read again" from="file /run/secrets/token" error="permission denied"`)
+	require.True(t, token.Judge("the-first-token", true))
+	require.False(t, token.Judge("the-first-token", true), "that is known")
+	require.Equal(t, "the-first-token", token.Current())
+	require.Contains(t, log.String(), `cannot read the bot's token again" from="file /run/secrets/token" error="permission denied"`)
 
 	broken = nil
-	require.Equal(t, "the-second-token", token.Now())
-	require.Equal(t, "the-second-token", token.Last())
+	require.Equal(t, "the-second-token", token.Current())
+	require.Equal(t, "[token] and [token]", token.Redact("the-first-token and the-second-token"))
 	require.Contains(t, log.String(), "the bot's token was replaced")
-	require.False(t, token.Judged("the-first-token", true))
-	require.Equal(t, "the-second-token", token.Now())
+	require.False(t, token.Judge("the-first-token", true))
+	require.Equal(t, "the-second-token", token.Current())
 	require.Equal(t, 2, reads, "nobody refuses the new one")
 
-	require.True(t, token.Judged("the-second-token", true))
-	require.False(t, token.Judged("the-second-token", false))
-	require.Equal(t, "the-second-token", token.Now())
+	require.True(t, token.Judge("the-second-token", true))
+	require.False(t, token.Judge("the-second-token", false))
+	require.Equal(t, "the-second-token", token.Current())
 	require.Equal(t, 2, reads)
 	require.NotContains(t, log.String(), "second-token")
 }
@@ -41,7 +41,7 @@ func TestToken(t *testing.T) {
 // A token that nobody can replace is kept, whatever is said of it.
 func TestTokenThatDoesNotChange(t *testing.T) {
 	token := NewToken("the API token", "the-token", "", nil, nil)
-	require.True(t, token.Judged("the-token", true))
-	require.Equal(t, "the-token", token.Now())
+	require.True(t, token.Judge("the-token", true))
+	require.Equal(t, "the-token", token.Current())
 	require.Empty(t, token.Hint())
 }

@@ -138,7 +138,7 @@ func TestEveryCall(t *testing.T) {
 			c, all := serve(t, status(want, nil, body))
 			var op string
 			var code int
-			c.opts.Observe = func(o string, s int, _ time.Duration) { op, code = o, s }
+			c.opts.Observe = func(call Call) { op, code = call.Op, call.Status }
 			require.NoError(t, tc.call(t.Context(), c))
 			require.Len(t, all(), 1)
 			got := all()[0]
@@ -146,7 +146,7 @@ func TestEveryCall(t *testing.T) {
 			require.Equal(t, tc.body, got.body)
 			require.Equal(t, strings.Fields(tc.op)[0], got.method)
 			require.Equal(t, "Bearer "+token, got.header.Get("Authorization"))
-			require.Equal(t, "nms-alert-relay/1.2.3", got.header.Get("User-Agent"))
+			require.Equal(t, "alert-relay/1.2.3", got.header.Get("User-Agent"))
 			require.Equal(t, tc.op, op)
 			require.Equal(t, want, code)
 			require.Contains(t, Ops, tc.op)
@@ -301,8 +301,7 @@ func TestUnanswered(t *testing.T) {
 		release := make(chan struct{})
 		c, _ := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
 		defer close(release)
-		c.opts.Timeout = time.Millisecond
-		e := post(c)
+		e := post(New(Options{BaseURL: c.opts.BaseURL, Token: token, Transport: c.opts.Transport, Timeout: time.Millisecond}))
 		require.ErrorIs(t, e, context.DeadlineExceeded)
 		require.Equal(t, Temporary, e.Class())
 	})

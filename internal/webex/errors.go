@@ -2,8 +2,6 @@ package webex
 
 import (
 	"cmp"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -21,59 +19,51 @@ const (
 )
 
 // refusal makes the error of an answer that isn't 2xx.
-func (c *Client) refusal(op string, resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // a part of it is enough
-	answer := parseError(body)
-	header := c.trackingID(resp.Header)
+func (c *Client) refusal(op string, a httpclient.Answer) error {
+	answer := parseError(a.Body)
+	header := c.trackingID(a.Header)
 	e := &Error{
 		Op:         op,
-		Status:     resp.StatusCode,
-		Message:    bounded(c.redact(answer.reason())),
-		TrackingID: cmp.Or(header, bounded(c.redact(text.Line(answer.TrackingID)))),
-		RetryAfter: retryAfter(resp, time.Now()),
-		Foreign:    !ownError(resp.StatusCode, header != "", answer),
+		Status:     a.Status,
+		Message:    bounded(c.token.Redact(answer.reason())),
+		TrackingID: cmp.Or(header, bounded(c.token.Redact(text.Line(answer.TrackingID)))),
+		RetryAfter: retryAfter(a, time.Now()),
+		Foreign:    !ownError(a.Status, header != "", answer),
 	}
 	// A gateway that lost its upstream can't say whether Webex got the request, and neither
 	// can anything else on the way: a filter may block the answer instead of the request.
-	e.Unanswered = e.Foreign || resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
+	e.Unanswered = e.Foreign || a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout
 	switch {
 	case e.Foreign:
-		e.Message, e.Hint = c.looksLike(resp, body), foreignHint
+		e.Message, e.Hint = c.describeForeign(a), foreignHint
 	case e.Message == "":
-		e.Message = http.StatusText(resp.StatusCode)
+		e.Message = http.StatusText(a.Status)
 	}
 	if e.Class() == Unauthorized {
-		e.Hint = c.tokenHint()
+		e.Hint = "the token isn't valid: make a new one for the same bot on Webex's developer site" + c.token.Hint()
 	}
 	return e
 }
 
 // trackingID is the answer's header; Get ignores case.
 func (c *Client) trackingID(h http.Header) string {
-	return bounded(c.redact(text.Line(h.Get("Trackingid"))))
+	return bounded(c.token.Redact(text.Line(h.Get("Trackingid"))))
 }
 
 // retryAfter is how long the answer asks the bot to wait; 0 for a status that asks for none.
-func retryAfter(resp *http.Response, now time.Time) time.Duration {
-	switch resp.StatusCode {
+func retryAfter(a httpclient.Answer, now time.Time) time.Duration {
+	switch a.Status {
 	case http.StatusTooManyRequests, http.StatusLocked, http.StatusServiceUnavailable:
 	default:
 		return 0
 	}
-	if wait, ok := httpclient.RetryAfter(resp.Header, now, maxRetryAfter); ok {
+	if wait, ok := httpclient.RetryAfter(a.Header, now, maxRetryAfter); ok {
 		return max(wait, time.Second)
 	}
-	if resp.StatusCode == http.StatusTooManyRequests {
+	if a.Status == http.StatusTooManyRequests {
 		return defaultRetryAfter
 	}
 	return 0
 }
 
 func bounded(s string) string { return text.ShortenBytes(s, maxReasonBytes) }
-
-func (c *Client) redacted(err error) error {
-	if text := err.Error(); c.redact(text) != text {
-		return errors.New(c.redact(text))
-	}
-	return err
-}

@@ -2,8 +2,6 @@ package webex
 
 import (
 	"encoding/json"
-	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -122,20 +120,11 @@ func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
 	return false
 }
 
-// looksLike describes a foreign answer in a few words, for the log and for errors.
-func (c *Client) looksLike(resp *http.Response, body []byte) string {
+// describeForeign describes a foreign answer in a few words, for the log and for errors.
+func (c *Client) describeForeign(a httpclient.Answer) string {
 	said := "a proxy, gateway or login page answered instead of Webex: "
-	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		said = "redirected, which isn't followed: " + said
+	if a.Status/100 == 3 {
+		said = "redirects are not followed: " + said
 	}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
-		said += text.ShortenBytes(text.Line(kind), maxWordsBytes) + " "
-	}
-	if words := text.ShortenBytes(c.redact(httpclient.PageText(body[:min(len(body), maxErrorBytes)])), maxWordsBytes); words != "" {
-		return said + fmt.Sprintf("%q", words)
-	}
-	return said + "without a body"
+	return said + c.http.Glimpse(a)
 }
-
-// maxWordsBytes bounds what is quoted of a foreign answer.
-const maxWordsBytes = 120

@@ -42,7 +42,7 @@ func TestARefusedTokenIsReadAgain(t *testing.T) {
 	good.Store("the-second-token")
 	err := call()
 	require.Equal(t, Unauthorized, ClassOf(err))
-	require.ErrorContains(t, err, "make a new one for the same bot on Webex's developer site and put it into file /run/secrets/webex-token; it is read again by itself")
+	require.ErrorContains(t, err, "make a new one for the same bot on Webex's developer site and put it into file /run/secrets/webex-token; no restart is needed")
 	require.NotContains(t, err.Error(), "the-first-token")
 	require.Zero(t, reads, "it wasn't known to be bad")
 	require.Error(t, call(), "the file still holds the old one")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -89,21 +88,20 @@ func find(body []byte) (e envelope, clean, ok bool) {
 	return envelope{}, false, false
 }
 
-// read makes sense of an answer. The status is 200 for errors too, so that
-// only the body says whether it is Zabbix's.
-func (c *Client) read(method string, resp *http.Response, answer []byte, token string, result any) *Error {
-	if resp.StatusCode/100 == 3 {
-		e := c.foreign(method, resp, answer, token)
-		e.Message = fmt.Sprintf("%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(resp.Header.Get("Location")))
+// read makes sense of an answer. Zabbix sends 200 for errors too: only the body says whether the answer is Zabbix's.
+func (c *Client) read(method string, a httpclient.Answer, result any) *Error {
+	if a.Status/100 == 3 {
+		e := c.foreign(method, a)
+		e.Message = fmt.Sprintf("%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(a.Header.Get("Location")))
 		return e
 	}
-	e, clean, ok := find(answer)
+	e, clean, ok := find(a.Body)
 	if !ok {
-		return c.foreign(method, resp, answer, token)
+		return c.foreign(method, a)
 	}
 	if !clean && c.printed.CompareAndSwap(false, true) {
 		c.opts.Log.Warn("the Zabbix frontend prints something around the API's answers; set display_errors=Off in its PHP configuration, and look into PHP's log",
-			"url", c.display(), "method", method, "prints", glimpse(answer, token))
+			"url", c.display(), "method", method, "prints", c.http.Glimpse(a))
 	}
 	if e.Error != nil && string(e.Error) != "null" {
 		code, message, data, _ := e.failure()
@@ -113,25 +111,20 @@ func (c *Client) read(method string, resp *http.Response, answer []byte, token s
 		return nil
 	}
 	if err := json.Unmarshal(e.Result, result); err != nil {
-		return &Error{Method: method, Kind: Unreachable, Unanswered: true, Err: err, Status: resp.StatusCode,
-			Message: fmt.Sprintf("the result isn't of the expected form: %v", err)}
+		return &Error{Method: method, Kind: Unreachable, Unanswered: true, Err: err, Status: a.Status,
+			Message: fmt.Sprintf("unexpected form of the result: %v", err)}
 	}
 	return nil
 }
 
-// foreign is an answer that isn't the API's.
-func (c *Client) foreign(method string, resp *http.Response, answer []byte, token string) *Error {
+// foreign is the error of an answer that isn't the API's.
+func (c *Client) foreign(method string, a httpclient.Answer) *Error {
 	e := &Error{
-		Method: method, Kind: Unreachable, Status: resp.StatusCode,
-		// What did the work may still have failed to say so.
-		Unanswered: resp.StatusCode/100 == 2 || resp.StatusCode >= 500,
+		Method: method, Kind: Unreachable, Status: a.Status,
+		Unanswered: a.OK() || a.Status >= 500, // the call may have been carried out all the same
+		Message:    fmt.Sprintf("HTTP %d from %s is not an answer of Zabbix's API (%s): %s", a.Status, c.display(), c.http.Glimpse(a), statusHint(a.Status)),
 	}
-	e.RetryAfter, _ = httpclient.RetryAfter(resp.Header, time.Now(), maxRetryAfter)
-	came := ""
-	if g := glimpse(answer, token); g != "" {
-		came = fmt.Sprintf(" (%q)", g)
-	}
-	e.Message = fmt.Sprintf("HTTP %d from %s with %s%s, and no answer of Zabbix's API: %s", resp.StatusCode, c.display(), mediaType(resp), came, statusHint(resp.StatusCode))
+	e.RetryAfter, _ = httpclient.RetryAfter(a.Header, time.Now(), maxRetryAfter)
 	return e
 }
 
@@ -152,30 +145,6 @@ func statusHint(status int) string {
 	default:
 		return "is the source's url the frontend's base URL?"
 	}
-}
-
-func mediaType(resp *http.Response) string {
-	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		return "no content type"
-	}
-	return t
-}
-
-var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-
-// glimpse is what a body looks like, for the log: a page's title, or the first
-// words without markup. A page may repeat the token: it is left out.
-func glimpse(body []byte, token string) string {
-	body = body[:min(len(body), 16<<10)]
-	if m := title.FindSubmatch(body); m != nil && len(bytes.TrimSpace(m[1])) > 0 {
-		body = m[1]
-	}
-	words := httpclient.PageText(body)
-	if token != "" {
-		words = strings.ReplaceAll(words, token, "[token]")
-	}
-	return untrusted.Shorten(words, 100)
 }
 
 // maxRetryAfter bounds a wait that the other side asks for.

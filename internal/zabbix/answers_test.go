@@ -67,7 +67,7 @@ func TestAnAnswerIsReadToALimit(t *testing.T) {
 	}))
 	err := c.Call(t.Context(), "user.login", nil, nil)
 	require.Equal(t, Unreachable, KindOf(err))
-	require.Contains(t, err.Error(), "larger than")
+	require.Contains(t, err.Error(), "longer than")
 }
 
 func TestATimeOutAndARefusedConnection(t *testing.T) {

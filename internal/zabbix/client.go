@@ -1,17 +1,11 @@
 package zabbix
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +28,7 @@ type Options struct {
 	Transport http.RoundTripper // proxy and CA; nil for the default
 	Timeout   time.Duration     // of one call; 10 s by default
 	Log       *slog.Logger
-	Version   string // of the relay, for User-Agent; "dev" by default
+	Version   string // of the relay, for User-Agent
 	// HeaderStripped is called when the Authorization header turns out not to reach Zabbix, and
 	// when it does again: for a metric.
 	HeaderStripped func(stripped bool)
@@ -56,7 +50,7 @@ const (
 type Client struct {
 	opts     Options
 	endpoint string
-	http     *http.Client
+	http     *httpclient.Client
 
 	mu      sync.Mutex
 	version release // zero until asked
@@ -81,17 +75,11 @@ func New(opts Options) *Client {
 	if opts.HeaderStripped == nil {
 		opts.HeaderStripped = func(bool) {}
 	}
-	opts.Version = cmp.Or(opts.Version, "dev")
-	c := &Client{
-		opts:     opts,
-		endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php",
-		http: &http.Client{
-			Transport: opts.Transport,
-			// A redirected POST comes as a GET: say so instead of following.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	c := &Client{opts: opts, endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php"}
 	c.token = httpclient.NewToken("the API token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log.With("url", c.display()))
+	c.http = httpclient.NewClient(httpclient.ClientOptions{
+		Transport: opts.Transport, Timeout: opts.Timeout, MaxAnswer: maxAnswer, Version: opts.Version, Token: c.token,
+	})
 	return c
 }
 
@@ -196,7 +184,7 @@ func (c *Client) do(ctx context.Context, v release, method string, params, resul
 	if v.text == "" {
 		return asError(c.observed(ctx, nowhere, "", method, params, result))
 	}
-	token, place := c.token.Now(), c.place(v)
+	token, place := c.token.Current(), c.place(v)
 	failed := c.observed(ctx, place, token, method, params, result)
 	if other, ok := v.otherPlace(place); ok && failed.noToken() {
 		again := c.observed(ctx, other, token, method, params, result)
@@ -233,63 +221,27 @@ func (c *Client) observed(ctx context.Context, place tokenPlace, token, method s
 	return err
 }
 
+// post makes one HTTP call.
 func (c *Client) post(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
-	fail := func(kind ErrorKind, err error, format string, args ...any) *Error {
-		return &Error{Method: method, Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
-	}
 	r := request{Version: "2.0", Method: method, Params: params, ID: callID}
-	if place == inBody {
+	call := httpclient.Call{Method: http.MethodPost, URL: c.endpoint, ContentType: contentType}
+	switch place {
+	case inBody:
 		r.Auth = token
+	case inHeader:
+		call.Bearer = token
 	}
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fail(Invalid, err, "the parameters can't be written as JSON: %v", err)
+	var err error
+	if call.Body, err = json.Marshal(r); err != nil {
+		return &Error{Method: method, Kind: Invalid, Err: err, Message: "cannot write the parameters as JSON: " + err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
-	defer cancel()
-	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
-	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
-	if err != nil {
-		return fail(Invalid, nil, "the address %q can't be used: set the source's url to the frontend's", c.display())
+	answer, err := c.http.Do(ctx, call)
+	var failed *httpclient.Error
+	if errors.As(err, &failed) {
+		return &Error{Method: method, Kind: Unreachable, Unanswered: failed.Sent, Err: failed.Err, Message: c.display() + ": " + failed.Error()}
 	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "alert-relay/"+c.opts.Version)
-	if place == inHeader && token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		e := fail(Unreachable, withoutAddress(err), "no answer from %s: %v", c.display(), withoutAddress(err))
-		e.Unanswered = sent.Load()
-		return e
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		e := fail(Unreachable, err, "the answer of %s broke off: %v", c.display(), err)
-		e.Unanswered = true
-		return e
-	}
-	if len(answer) > maxAnswer {
-		e := fail(Unreachable, nil, "the answer is larger than %d MiB", maxAnswer>>20)
-		e.Unanswered, e.Status = true, resp.StatusCode
-		return e
-	}
-	return c.read(method, resp, answer, token, result)
+	return c.read(method, answer, result)
 }
 
 // display is the API's address as logs and errors may show it.
 func (c *Client) display() string { return untrusted.RedactURL(c.endpoint) }
-
-// withoutAddress takes the address, which may hold a password, off an HTTP error.
-func withoutAddress(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}

@@ -57,7 +57,7 @@ func (c *Client) tokenJudged(v release, used string, failed *Error) {
 	if failed != nil && !refused {
 		return
 	}
-	if !c.token.Judged(used, refused) {
+	if !c.token.Judge(used, refused) {
 		return
 	}
 	hint := "make a new one for the same user" + c.token.Hint()

@@ -45,7 +45,7 @@ func TestARefusedTokenIsReadAgain(t *testing.T) {
 				require.Equal(t, NotAuthorised, KindOf(call()))
 			}
 			require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
-			require.Contains(t, log.String(), "put it into file /run/secrets/zabbix-token; it is read again by itself")
+			require.Contains(t, log.String(), "put it into file /run/secrets/zabbix-token; no restart is needed")
 			kept = "the-second-token"
 			require.NoError(t, call())
 			was := reads

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Fault is why a request got no answer, with what to do about it.
-type Fault struct {
+// TransportError is why a request got no answer, with what to do about it.
+type TransportError struct {
 	Err  error
 	Hint string // "" where there is nothing to do but to wait
 }
 
-func (f *Fault) Error() string {
+func (f *TransportError) Error() string {
 	if f.Hint == "" {
 		return f.Err.Error()
 	}
@@ -25,13 +25,13 @@ func (f *Fault) Error() string {
 }
 
 // Unwrap is the fault as net/http told it.
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *TransportError) Unwrap() error { return f.Err }
 
-func (t *Transport) fault(err error, r *http.Request) error {
+func (t *Transport) failure(err error, r *http.Request) error {
 	if errors.Is(err, context.Canceled) { // we gave up ourselves
 		return err
 	}
-	return &Fault{err, t.hint(err, r.URL.Hostname())}
+	return &TransportError{err, t.hint(err, r.URL.Hostname())}
 }
 
 // beside is a key that stands beside the neighbour's URL.

@@ -118,7 +118,7 @@ func TestTLSFaults(t *testing.T) {
 				for _, want := range tc.want {
 					require.ErrorContains(t, err, want)
 				}
-				require.ErrorAs(t, err, new(*Fault))
+				require.ErrorAs(t, err, new(*TransportError))
 				there.use(ours.Valid("webex.test"))
 				if !tc.old {
 					require.NoError(t, get(tr), "once the certificate is mended, nothing has to be done here")
@@ -297,5 +297,5 @@ func TestGivingUpIsNoFault(t *testing.T) {
 	require.NoError(t, err)
 	_, err = transport(t, Options{}).RoundTrip(req)
 	require.ErrorIs(t, err, context.Canceled)
-	require.False(t, errors.As(err, new(*Fault)))
+	require.False(t, errors.As(err, new(*TransportError)))
 }

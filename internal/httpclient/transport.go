@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // Transport is an http.RoundTripper with connections of its own. A request that
-// gets no answer fails with a *Fault. It is safe for concurrent use.
+// gets no answer fails with a *TransportError. It is safe for concurrent use.
 type Transport struct {
 	opts Options
 
@@ -88,7 +88,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Err() == nil && errors.As(err, new(x509.UnknownAuthorityError)) {
 		t.renew(next)
 	}
-	return nil, t.fault(err, r)
+	return nil, t.failure(err, r)
 }
 
 // CloseIdleConnections closes the connections that no request uses.
