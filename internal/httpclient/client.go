@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -151,13 +153,13 @@ func (c *Client) Glimpse(a Answer) string {
 	const most = 120 // bytes each
 	kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	if err != nil {
-		kind = "no content type"
+		kind = ""
 	}
-	words := text.ShortenBytes(c.opts.Token.Redact(PageText(a.Body[:min(len(a.Body), maxErrorBytes)])), most)
-	if words == "" {
-		return text.ShortenBytes(text.Line(kind), most) + ", no text"
+	what := "without text"
+	if words := text.ShortenBytes(c.opts.Token.Redact(PageText(a.Body[:min(len(a.Body), maxErrorBytes)])), most); words != "" {
+		what = strconv.Quote(words)
 	}
-	return fmt.Sprintf("%s, %q", text.ShortenBytes(text.Line(kind), most), words)
+	return strings.TrimSpace(text.ShortenBytes(text.Line(kind), most) + " " + what)
 }
 
 // sentTrace finds out whether a request may have reached the neighbour. The transport asks for a connection once per attempt, and

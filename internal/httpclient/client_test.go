@@ -130,9 +130,9 @@ func TestGlimpse(t *testing.T) {
 	glimpse := func(kind, body string) string {
 		return c.Glimpse(Answer{Header: http.Header{"Content-Type": {kind}}, Body: []byte(body)})
 	}
-	require.Equal(t, `text/html, "Log in"`, glimpse("text/html; charset=utf-8", "<title>Log\n in</title>"))
-	require.Equal(t, `no content type, no text`, glimpse("", ""))
-	require.Equal(t, `text/plain, "`+strings.Repeat("x", 117)+`…"`, glimpse("text/plain", strings.Repeat("x", 500)))
+	require.Equal(t, `text/html "Log in"`, glimpse("text/html; charset=utf-8", "<title>Log\n in</title>"))
+	require.Equal(t, `without text`, glimpse("", ""))
+	require.Equal(t, `text/plain "`+strings.Repeat("x", 117)+`…"`, glimpse("text/plain", strings.Repeat("x", 500)))
 	for _, page := range []string{
 		"Bearer " + secret + " refused", "<title>" + secret + "</title>", "<p>" + secret + "</p>", `{"echo":"` + secret + `"}`,
 		"\uFEFF" + secret, "<b>x</b>&quot;" + secret + "&quot;", strings.Repeat("x", 110) + secret,

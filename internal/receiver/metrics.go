@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // levelAccess is the level of the access log.
@@ -38,31 +39,31 @@ type Metrics struct {
 
 // NewMetrics registers the receiver's metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "alert_relay_http_requests_total",
-		Help: "Requests to the public listener, by endpoint and class of the answer's status.",
-	}, []string{"endpoint", "code"})
+	factory := promauto.With(reg)
 	m := &Metrics{
-		panics: prometheus.NewCounter(prometheus.CounterOpts{
+		panics: factory.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_http_panics_total",
-			Help: "Requests that made the relay panic; they were answered 500.",
+			Help: "Requests whose handling panicked; they were answered 500.",
 		}),
-		appendTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+		appendTime: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_journal_append_seconds",
 			Help:    "Time until an event was in the journal and on disk.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
-		bodySize: prometheus.NewHistogram(prometheus.HistogramOpts{
+		bodySize: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_event_body_bytes",
-			Help:    "Size of the events that were taken in.",
+			Help:    "Size of accepted events.",
 			Buckets: prometheus.ExponentialBuckets(512, 4, 7), // to 2 MiB
 		}),
 	}
+	requests := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_http_requests_total",
+		Help: "Requests to the public listener, by endpoint and class of the answer's status.",
+	}, []string{"endpoint", "code"})
 	for e := range endpointNames {
 		for class := range classNames {
 			m.requests[e][class] = requests.WithLabelValues(endpointNames[e], classNames[class])
 		}
 	}
-	reg.MustRegister(requests, m.panics, m.appendTime, m.bodySize)
 	return m
 }

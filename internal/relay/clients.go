@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -31,10 +32,7 @@ func (r *Relay) bots(cfg *config.Config) (bots, error) {
 	for _, b := range cfg.Webex.Bots {
 		list = append(list, bot{b, webex.New(webex.Options{
 			BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
-			Observe: func(op string, status int, took time.Duration) {
-				r.metrics.webex.requests.WithLabelValues(b.Name, op, fmt.Sprint(status)).Observe(took.Seconds())
-			},
-			Foreign: func(op string) { r.metrics.webex.foreign.WithLabelValues(b.Name, op).Inc() },
+			Observe: r.metrics.webex.For(b.Name),
 		})})
 	}
 	return list, nil
@@ -59,7 +57,9 @@ func (b bots) delivering() []delivery.Bot {
 func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
 	var list []chat.Bot
 	for _, one := range b {
-		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: beside{bot: one.Name, client: one.client, call: d.Beside}})
+		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: one.client.Through(func(ctx context.Context, op string, call func() error) error {
+			return d.Beside(ctx, one.Name, op, call)
+		})})
 	}
 	return list
 }

@@ -1,9 +1,6 @@
 package relay
 
 import (
-	"net/http"
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -30,10 +27,7 @@ type metrics struct {
 	command   *command.Metrics
 	admin     *admin.Metrics
 	zabbix    *zabbix.Metrics
-	webex     struct {
-		requests *prometheus.HistogramVec
-		foreign  *prometheus.CounterVec
-	}
+	webex     *webex.Metrics
 	templates prometheus.Counter
 }
 
@@ -43,22 +37,13 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
-		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg),
+		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",
 			Help: "Custom templates that failed while rendering; the built-in one was used instead.",
 		}),
 	}
-	m.webex.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "alert_relay_webex_api_seconds",
-		Help:    "Calls to the Webex API by bot, operation and status (0: no answer).",
-		Buckets: []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	}, []string{"bot", "op", "status"})
-	m.webex.foreign = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "alert_relay_webex_foreign_answers_total",
-		Help: "Answers to calls of the Webex API that weren't Webex's own: a proxy, gateway or login page gave them.",
-	}, []string{"bot", "op"})
-	reg.MustRegister(m.templates, m.webex.requests, m.webex.foreign)
+	reg.MustRegister(m.templates)
 	return m
 }
 
@@ -76,13 +61,6 @@ func (m *metrics) add(cfg *config.Config) {
 	}
 	m.reconcile.Add(asked)
 	for _, bot := range bots {
-		for _, op := range webex.Ops {
-			status := "200"
-			if strings.HasPrefix(op, http.MethodDelete) {
-				status = "204"
-			}
-			m.webex.requests.WithLabelValues(bot, op, status)
-			m.webex.foreign.WithLabelValues(bot, op)
-		}
+		m.webex.For(bot)
 	}
 }

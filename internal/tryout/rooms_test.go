@@ -71,7 +71,7 @@ func TestRoomsBehindAProxy(t *testing.T) {
 		"a login":       {401, "text/html", "<h1>Log in</h1>", `401 a proxy, gateway or login page answered instead of Webex: text/html "Log in"`},
 		"a login page":  {200, "text/html", "<h1>Log in</h1>", `200 a proxy, gateway or login page answered instead of Webex: text/html "Log in"`},
 		"other JSON":    {200, "application/json", `{"status":"ok"}`, `200 a proxy, gateway or login page answered instead of Webex: application/json`},
-		"an empty body": {404, "text/plain", "", `404 a proxy, gateway or login page answered instead of Webex: text/plain without a body`},
+		"an empty body": {404, "text/plain", "", `404 a proxy, gateway or login page answered instead of Webex: text/plain without text`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -445,3 +445,28 @@ func TestLinks(t *testing.T) {
 func answer(r *http.Request, code int, kind, body string) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
 }
+
+// Every call through a gate waits for it, one that the gate refuses is not made, and the client itself stays open.
+func TestCallsThroughAGate(t *testing.T) {
+	for _, tc := range everyCall {
+		code, body := tc.answer()
+		c, all := serve(t, status(code, nil, body))
+		var asked []string
+		refused := &Error{Op: tc.op, Status: http.StatusTooManyRequests}
+		open := false
+		gated := c.Through(func(_ context.Context, op string, call func() error) error {
+			asked = append(asked, op)
+			if !open {
+				return refused
+			}
+			return call()
+		})
+		require.ErrorIs(t, tc.call(t.Context(), gated), refused)
+		require.Empty(t, all())
+		open = true
+		require.NoError(t, tc.call(t.Context(), gated))
+		require.NoError(t, tc.call(t.Context(), c))
+		require.Equal(t, []string{tc.op, tc.op}, asked)
+		require.Len(t, all(), 2)
+	}
+}

@@ -203,14 +203,14 @@ func TestWhatAForeignAnswerLooksLike(t *testing.T) {
 		body   string
 		want   string
 	}{
-		{"a page", 403, htmlPage, "<html><head><style>b{}</style><script>alert(1)</script></head><h1>Access\r\n Denied</h1>", `403 a proxy, gateway or login page answered instead of Webex: text/html, "Access Denied" (`},
-		{"nothing", 404, nil, "", `404 a proxy, gateway or login page answered instead of Webex: no content type, no text (`},
-		{"JSON", 403, jsonBody, `{"error":"denied"}`, `application/json, "{\"error\":\"denied\"}" (`},
-		{"control and bidi characters", 400, textPage, "a\x1b[31mb\u202ec\x00", `text/plain, "a[31mbc" (`},
+		{"a page", 403, htmlPage, "<html><head><style>b{}</style><script>alert(1)</script></head><h1>Access\r\n Denied</h1>", `403 a proxy, gateway or login page answered instead of Webex: text/html "Access Denied" (`},
+		{"nothing", 404, nil, "", `404 a proxy, gateway or login page answered instead of Webex: without text (`},
+		{"JSON", 403, jsonBody, `{"error":"denied"}`, `application/json "{\"error\":\"denied\"}" (`},
+		{"control and bidi characters", 400, textPage, "a\x1b[31mb\u202ec\x00", `text/plain "a[31mbc" (`},
 		{"a redirect", 302, map[string]string{"Location": "http://portal/?" + token}, "", "302 redirects are not followed: "},
 		{"the token", 200, textPage, "you sent Bearer " + token, `"you sent Bearer [token]"`},
 		{"the token at the cut", 200, textPage, long + token, `x[t…"`},
-		{"a content type that isn't one", 200, map[string]string{"Content-Type": "text/<b>"}, "a", `Webex: no content type, "a"`},
+		{"a content type that isn't one", 200, map[string]string{"Content-Type": "text/<b>"}, "a", `Webex: "a"`},
 		{"a very long page", 200, textPage, strings.Repeat("ä", 1<<16), strings.Repeat("ä", 120/2-2) + `…"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

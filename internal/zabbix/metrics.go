@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// The methods that have a label value of their own; all others are "other".
+// The methods with a label value of their own; all others are "other".
 var methods = []string{
 	"apiinfo.version", "event.acknowledge", "event.get", "problem.get", "trigger.get", "history.get", "trend.get",
 	"item.get", "host.get", "maintenance.create", "maintenance.delete", "script.execute", "other",
 }
 
-// Metrics are those of the calls to Zabbix's API.
+// Metrics count the calls to Zabbix's API.
 type Metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -22,26 +23,25 @@ type Metrics struct {
 
 // NewMetrics registers them.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+	factory := promauto.With(reg)
+	return &Metrics{
+		calls: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_zabbix_calls_total",
-			Help: "Calls to Zabbix's API, by source, method and result: ok, or what the error means.",
+			Help: "Calls to Zabbix's API, by source, method and result: ok, or the kind of error.",
 		}, []string{"source", "method", "result"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "alert_relay_zabbix_call_seconds",
-			Help:    "How long calls to Zabbix's API took, by source.",
+			Help:    "Duration of calls to Zabbix's API, by source.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"source"}),
+		stripped: factory.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "alert_relay_zabbix_header_stripped",
+			Help: "1 while the Authorization header doesn't reach Zabbix's API and the token is sent in the body, by source.",
+		}, []string{"source"}),
 	}
-	m.stripped = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "alert_relay_zabbix_header_stripped",
-		Help: "1 while the Authorization header doesn't reach Zabbix's API and the token is sent in the body, by source.",
-	}, []string{"source"})
-	reg.MustRegister(m.calls, m.seconds, m.stripped)
-	return m
 }
 
-// HeaderFor gives what Options.HeaderStripped of a source's client wants.
+// HeaderFor returns the HeaderStripped function of a source's client.
 func (m *Metrics) HeaderFor(source string) func(bool) {
 	gauge := m.stripped.WithLabelValues(source)
 	return func(stripped bool) {
@@ -53,8 +53,7 @@ func (m *Metrics) HeaderFor(source string) func(bool) {
 	}
 }
 
-// For gives what Options.Observe of a source's client wants. Every label value
-// of the source is there from then on.
+// For returns the Observe function of a source's client. The source's label values exist from then on.
 func (m *Metrics) For(source string) func(method, result string, took time.Duration) {
 	for _, method := range methods {
 		m.calls.WithLabelValues(source, method, "ok")
