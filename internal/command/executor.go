@@ -135,6 +135,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	}
 	<-ctx.Done() // also without any source
 	loops.Wait()
+	<-ctx.Done() // without a source that can be acted on there is no loop
 	return nil
 }
 
