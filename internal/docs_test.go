@@ -172,6 +172,25 @@ func TestEachGuaranteeHasItsTests(t *testing.T) {
 	require.Greater(t, count, 100)
 }
 
+// Each record in docs/adr has its number and title as its heading, and a row in the index.
+func TestDecisionsAreIndexed(t *testing.T) {
+	index, err := os.ReadFile("../docs/adr/README.md")
+	require.NoError(t, err)
+	records, err := filepath.Glob("../docs/adr/[0-9]*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, records)
+	for _, record := range records {
+		raw, err := os.ReadFile(record)
+		require.NoError(t, err)
+		base := filepath.Base(record)
+		heading, _, _ := strings.Cut(string(raw), "\n")
+		number, _, _ := strings.Cut(base, "-")
+		title, found := strings.CutPrefix(heading, "# "+number+". ")
+		require.True(t, found, "%s: expected a heading like %q, got %q", base, "# "+number+". Title", heading)
+		require.Contains(t, string(index), fmt.Sprintf("| [%s](%s) | %s |", number, base, title), "docs/adr/README.md")
+	}
+}
+
 // functions are the names of the functions in a folder's tests, whatever their build tags, and of a test suite that
 // other packages run.
 func functions(t *testing.T, dir string) map[string]bool {
