@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/text"
 )
 
@@ -39,6 +40,16 @@ func (d *decoder) faulted(path string) bool { return d.bad[path] }
 func (d *decoder) faultedAround(path string) bool {
 	for ; path != ""; path = parent(path) {
 		if d.bad[path] {
+			return true
+		}
+	}
+	return false
+}
+
+// faultedBelow reports whether a key, or one that it contains, has a fault.
+func (d *decoder) faultedBelow(path string) bool {
+	for key := range d.bad {
+		if key == path || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
 			return true
 		}
 	}
@@ -148,12 +159,12 @@ func one[T any](d *decoder, n *yaml.Node, to *T, path, want string, parse func(s
 
 // set stores a parsed value, or reports why it is invalid.
 func set[T any](d *decoder, to *T, path string, value T, err error) {
-	var fault *invalid
+	var wrong fault.Fault
 	switch {
 	case err == nil:
 		*to = value
-	case errors.As(err, &fault):
-		d.fault(path, fault.what, fault.hint)
+	case errors.As(err, &wrong):
+		d.fault(path, wrong.What, wrong.Hint)
 	default:
 		d.fault(path, err.Error(), "")
 	}

@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Fault is one thing that is wrong with a configuration, or with what it
-// refers to.
+// Fault is one thing that is wrong with a configuration, or with a file that it refers to.
 type Fault struct {
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"` // 0 if unknown
@@ -19,8 +18,10 @@ type Fault struct {
 	Hint string `json:"hint,omitempty"` // what to do about it
 }
 
-// newFault makes a fault. It may quote an address with a password, under any key: the password is
-// left out.
+// invalid is what is wrong with a value, before its key is known.
+func invalid(what, hint string) error { return fault.Fault{What: what, Hint: hint} }
+
+// newFault makes a fault. Passwords in addresses that it quotes are left out.
 func newFault(file string, line int, key, what, hint string) Fault {
 	return Fault{File: file, Line: line, Key: key, What: text.RedactURLs(what), Hint: text.RedactURLs(hint)}
 }

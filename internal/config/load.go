@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -11,34 +10,24 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
-
-	"nms-alert-relay/internal/alert"
 )
 
 // Options say how a configuration is read.
 type Options struct {
 	// Env looks up an environment variable; nil for none.
 	Env func(name string) string
-	// ReadFile reads a file that the configuration refers to, with its mode; nil
-	// for the disk.
+	// ReadFile reads a file that the configuration refers to, with its mode; nil for the disk.
 	ReadFile func(name string) ([]byte, fs.FileMode, error)
-	// Elsewhere says that this is not the machine that the file is for: secrets,
-	// certificates and directories that don't exist here are warnings, not faults.
+	// Elsewhere says that the relay runs on another machine: secrets, certificates and directories that don't exist here are
+	// warnings, not faults.
 	Elsewhere bool
 	// Strict makes every warning a fault.
 	Strict bool
 }
 
-// Load reads the configuration that a relay will run with. Its error is a Faults
-// with everything that is wrong.
-func Load(path string, env func(string) string) (*Config, error) {
-	return Read(path, Options{Env: env})
-}
-
-// Read is Load with options.
+// Read reads a configuration file. Its error is a Faults with everything that is wrong.
 func Read(path string, opts Options) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -47,8 +36,7 @@ func Read(path string, opts Options) (*Config, error) {
 	return Parse(path, data, opts)
 }
 
-// Parse turns a file's content into a Config; name is the file's name, for faults
-// and for relative paths.
+// Parse turns a file's content into a Config. name is the file's name, for faults and relative paths.
 func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if opts.ReadFile == nil {
 		opts.ReadFile = readFile
@@ -142,150 +130,6 @@ func syntax(name string, data []byte, err error) *Fault {
 		}
 	}
 	return fault
-}
-
-// DefaultWebexURL is Webex's REST API.
-const DefaultWebexURL = "https://webexapis.com/v1"
-
-// defaults is the Config of an empty file.
-func defaults() *Config {
-	return &Config{
-		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},
-		Store:     Store{Driver: "sqlite", Path: "relay.db"},
-		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
-		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
-		Flapping:  Flapping{Count: 3, Window: Duration(15 * time.Minute)},
-		Command:   Command{Expiry: Duration(time.Hour)},
-		Reconcile: Reconcile{Interval: Duration(time.Minute), MaxAge: Duration(day)},
-		Retention: Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)},
-		Delivery:  Delivery{Workers: 4, RateLimit: 5, Debounce: Duration(2 * time.Second), OrphanWait: Duration(2 * time.Minute)},
-		TimeZone:  TimeZone{time.UTC},
-		Log:       Log{Level: "info", Format: "text"},
-	}
-}
-
-// complete fills in the defaults that depend on other keys, and normalizes
-// addresses and paths.
-func (l *loader) complete(cfg *Config) {
-	cfg.Server.PublicURL = strings.TrimRight(cfg.Server.PublicURL, "/")
-	cfg.Webex.APIURL = strings.TrimRight(cfg.Webex.APIURL, "/")
-	cfg.Webex.U2CURL = strings.TrimRight(cfg.Webex.U2CURL, "/")
-	for _, path := range []*string{&cfg.Store.Path, &cfg.Server.TLS.CertFile, &cfg.Server.TLS.KeyFile, &cfg.Webex.HTTP.CAFile, &cfg.Templates.Dir} {
-		*path = l.resolve(*path)
-	}
-	for i := range cfg.Webex.Bots {
-		if b := &cfg.Webex.Bots[i]; b.Listen == "" && cfg.Server.PublicURL != "" {
-			b.Listen = ListenWebhook
-		} else if b.Listen == "" {
-			b.Listen = ListenOff
-		}
-	}
-	for i := range cfg.Zabbix {
-		s := &cfg.Zabbix[i]
-		s.URL = strings.TrimRight(s.URL, "/")
-		s.HTTP.CAFile = l.resolve(s.HTTP.CAFile)
-		if !l.given(at("zabbix", i) + ".timeout") {
-			s.HTTP.Timeout = Duration(10 * time.Second)
-		}
-		if s.SendTo == "" {
-			s.SendTo = SendToAdd
-		}
-	}
-	for i := range cfg.Rooms {
-		l.completeRoom(cfg, &cfg.Rooms[i], at("rooms", i))
-	}
-	for i := range cfg.Routes {
-		r := &cfg.Routes[i]
-		r.Line = l.line(at("routes", i))
-		r.Templates = l.resolve(r.Templates)
-		if r.Name == "" {
-			r.Name = fmt.Sprintf("route %d", i+1)
-		}
-		for j := range r.Match.When {
-			w := &r.Match.When[j]
-			w.TimeZone = orZone(w.TimeZone, cfg.TimeZone)
-		}
-		for _, step := range r.Escalate {
-			for j := range step.Mention {
-				step.Mention[j] = strings.ToLower(step.Mention[j])
-			}
-		}
-	}
-	for i := range cfg.People {
-		p := &cfg.People[i]
-		p.Email, p.Domain = strings.ToLower(p.Email), strings.ToLower(p.Domain)
-	}
-	for i := range cfg.AllowedDomains {
-		cfg.AllowedDomains[i] = strings.ToLower(cfg.AllowedDomains[i])
-	}
-}
-
-func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
-	if r.Bot == "" && len(cfg.Webex.Bots) > 0 {
-		r.Bot = cfg.Webex.Bots[0].Name
-	}
-	r.TimeZone = orZone(r.TimeZone, cfg.TimeZone)
-	if r.Presentation == "" {
-		r.Presentation = PresentThread
-	}
-	storm := cfg.Storm
-	if r.Storm != nil {
-		if l.given(path + ".storm.threshold") {
-			storm.Threshold = r.Storm.Threshold
-		}
-		if l.given(path + ".storm.window") {
-			storm.Window = r.Storm.Window
-		}
-		if l.given(path + ".storm.individual") {
-			storm.Individual = r.Storm.Individual
-		}
-	}
-	r.Storm = &storm
-	flapping := cfg.Flapping
-	if r.Flapping != nil {
-		if l.given(path + ".flapping.count") {
-			flapping.Count = r.Flapping.Count
-		}
-		if l.given(path + ".flapping.window") {
-			flapping.Window = r.Flapping.Window
-		}
-	}
-	r.Flapping = &flapping
-	if q := r.Quiet; q != nil {
-		if !l.given(path + ".quiet.below") {
-			q.Below = alert.Disaster
-		}
-		for i := range q.When {
-			q.When[i].TimeZone = orZone(q.When[i].TimeZone, r.TimeZone)
-		}
-	}
-}
-
-func orZone(z, fallback TimeZone) TimeZone {
-	if z.Location == nil {
-		return fallback
-	}
-	return z
-}
-
-// maxSecretFile bounds what is read of a file that the configuration refers to.
-const maxSecretFile = 1 << 20
-
-func readFile(name string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	if info.IsDir() {
-		return nil, info.Mode(), errors.New("is a directory")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
-	return data, info.Mode(), err
 }
 
 // cause is a file system error without its path.

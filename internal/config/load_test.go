@@ -286,7 +286,7 @@ storm: {window: soon}
 func TestEmptyAndMissing(t *testing.T) {
 	_, faults := parse(t, "# nothing\n")
 	require.Contains(t, faults.Error(), "relay.yaml:1: webex.bots: is missing")
-	_, err := Load(filepath.Join(t.TempDir(), "no.yaml"), env)
+	_, err := Read(filepath.Join(t.TempDir(), "no.yaml"), Options{Env: env})
 	require.ErrorContains(t, err, "no.yaml: cannot read the file: no such file or directory")
 }
 
@@ -306,7 +306,7 @@ func TestSecretFiles(t *testing.T) {
 	text := strings.Replace(strings.Replace(small, "{name: noc}", "{name: noc, token_file: token}", 1), "name: main,", "name: main, secret_file: [old, new], secret_env: OTHER,", 1)
 	write("relay.yaml", text, 0o600)
 
-	cfg, err := Load(filepath.Join(dir, "relay.yaml"), env)
+	cfg, err := Read(filepath.Join(dir, "relay.yaml"), Options{Env: env})
 	require.NoError(t, err)
 	require.Equal(t, "the-token", cfg.Webex.Bots[0].Token.Reveal())
 	var secrets []string
@@ -320,7 +320,7 @@ func TestSecretFiles(t *testing.T) {
 		filepath.Join(dir, "relay.yaml"), filepath.Join(dir, "new")), cfg.Warnings[0].String())
 
 	write("relay.yaml", strings.Replace(text, "[old, new]", "[empty, two]", 1), 0o600)
-	_, err = Load(filepath.Join(dir, "relay.yaml"), env)
+	_, err = Read(filepath.Join(dir, "relay.yaml"), Options{Env: env})
 	require.ErrorContains(t, err, "zabbix[0].secret_file[0]: "+filepath.Join(dir, "empty")+" is empty")
 	require.ErrorContains(t, err, "zabbix[0].secret_file[1]: "+filepath.Join(dir, "two")+" has more than one line")
 	require.NotContains(t, err.Error(), "a\nb")

@@ -29,6 +29,7 @@ func TestOneMistakeIsOneFault(t *testing.T) {
 		"misspelt public_url":        {"{name: noc}=>{name: noc, listen: webhook}", "relay.yaml:8: server.publik_url: unknown key (did you mean public_url?)"},
 		"a string for a section":     {"webex:\n  bots: [{name: noc}]=>webex: noc", `relay.yaml:1: webex: expected a mapping, got "noc"`},
 		"a number for a room":        {"rooms: [{name: noc, id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ}=>rooms: [7", "relay.yaml:5: rooms[0]: expected a mapping, got \"7\"\nrelay.yaml:6: default_rooms[0]: unknown room \"noc\" (known: db)"},
+		"a string for a person":      {"people: [{domain: example.com, role: operator}]=>people: [alice@example.com]", `relay.yaml:7: people[0]: expected a mapping, got "alice@example.com"`},
 		"misspelt role":              {"role: operator=>roles: operator", `relay.yaml:7: people[0].roles: unknown key (did you mean role?)`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func ParseGlob(pattern string) (Glob, error) {
 	}
 	re, err := regexp.Compile(`(?s)\A` + expression + `\z`)
 	if err != nil {
-		return Glob{}, &invalid{fmt.Sprintf("invalid pattern %q: %v", pattern, err), ""}
+		return Glob{}, invalid(fmt.Sprintf("invalid pattern %q: %v", pattern, err), "")
 	}
 	return Glob{pattern: pattern, re: re}, nil
 }
@@ -62,7 +62,7 @@ func translate(glob []rune) (string, error) {
 			out.WriteByte('.')
 		case '\\':
 			if i++; i == len(glob) {
-				return "", &invalid{fmt.Sprintf("%q ends with a backslash", string(glob)), `\\ matches a backslash, \* a star`}
+				return "", invalid(fmt.Sprintf("%q ends with a backslash", string(glob)), `\\ matches a backslash, \* a star`)
 			}
 			out.WriteString(regexp.QuoteMeta(string(glob[i])))
 		case '[':
@@ -95,12 +95,12 @@ func translateSet(glob []rune) (class string, length int, err error) {
 			i += 2
 		}
 		if to < from {
-			return "", 0, &invalid{fmt.Sprintf("invalid range %c-%c", from, to), fmt.Sprintf("did you mean [%c-%c]?", to, from)}
+			return "", 0, invalid(fmt.Sprintf("invalid range %c-%c", from, to), fmt.Sprintf("did you mean [%c-%c]?", to, from))
 		}
 		fmt.Fprintf(&out, `\x{%x}-\x{%x}`, from, to)
 	}
 	if i >= len(glob) {
-		return "", 0, &invalid{fmt.Sprintf("missing ] in %q", string(glob)), `\[ matches a bracket`}
+		return "", 0, invalid(fmt.Sprintf("missing ] in %q", string(glob)), `\[ matches a bracket`)
 	}
 	out.WriteByte(']')
 	return out.String(), i + 1, nil
@@ -115,7 +115,7 @@ func (g Glob) MarshalText() ([]byte, error) { return []byte(g.pattern), nil }
 // parseNameGlob is ParseGlob for a name that can't be empty.
 func parseNameGlob(pattern string) (Glob, error) {
 	if pattern == "" {
-		return Glob{}, &invalid{"is empty", "* matches every name"}
+		return Glob{}, invalid("is empty", "* matches every name")
 	}
 	return ParseGlob(pattern)
 }
@@ -134,7 +134,7 @@ func ParseTagRule(text string) (TagRule, error) {
 	tag, value, hasValue := strings.Cut(rest, "=")
 	rule := TagRule{text: text, Tag: strings.ToLower(strings.TrimSpace(tag)), Absent: absent}
 	if rule.Tag == "" {
-		return TagRule{}, &invalid{fmt.Sprintf("missing tag name in %q", text), `"tag", "tag=value" or "!tag"`}
+		return TagRule{}, invalid(fmt.Sprintf("missing tag name in %q", text), `"tag", "tag=value" or "!tag"`)
 	}
 	if hasValue {
 		g, err := ParseGlob(strings.TrimSpace(value))
@@ -162,8 +162,8 @@ func ParsePattern(text string) (Pattern, error) {
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return Pattern{}, &invalid{"invalid regular expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: "),
-			"RE2 syntax: no look-around, no backreferences"}
+		return Pattern{}, invalid("invalid regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "),
+			"RE2 syntax: no look-around, no backreferences")
 	}
 	return Pattern{re}, nil
 }

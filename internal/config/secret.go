@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode"
@@ -145,148 +144,20 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the value from JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// secretRef is where the configuration says to read a secret.
-type secretRef struct {
-	files []place
-	envs  []place
-}
+// ProxyURL is a proxy's address. It may hold a password, so it prints without: wherever it is formatted, marshalled or logged.
+type ProxyURL string
 
-// place is a value with its key.
-type place struct{ key, value string }
+// Reveal is the address itself, for the transport. Never log it, nor put it into an error.
+func (u ProxyURL) Reveal() string { return string(u) }
 
-// convention is the environment variable that a secret is read from when the
-// configuration names neither file nor variable: ALERT_RELAY_WEBEX_NOC_TOKEN.
-func convention(parts ...string) string {
-	name := strings.ToUpper(strings.Join(parts, "_"))
-	return "ALERT_RELAY_" + strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '_'
-	}, name)
-}
+// String hides user and password.
+func (u ProxyURL) String() string { return text.RedactURL(string(u)) }
 
-// secrets reads every secret that the configuration refers to.
-func (l *loader) secrets(cfg *Config) {
-	for i := range cfg.Webex.Bots {
-		b := &cfg.Webex.Bots[i]
-		b.Token = l.secret(at("webex.bots", i)+".token", convention("webex", b.Name, "token"), b.Name, true)
-	}
-	for i := range cfg.Zabbix {
-		s := &cfg.Zabbix[i]
-		s.APIToken = l.secret(at("zabbix", i)+".api_token", convention("zabbix", s.Name, "api_token"), s.Name, false)
-		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
-	}
-	for i := range cfg.Notify {
-		n := &cfg.Notify[i]
-		n.Token = l.secret(at("notify", i)+".token", convention("notify", n.Name, "token"), n.Name, true)
-	}
-}
+// GoString hides them from %#v.
+func (u ProxyURL) GoString() string { return u.String() }
 
-// secret reads the one secret at a path; two are a fault.
-func (l *loader) secret(path, variable, owner string, required bool) Secret {
-	if ref := l.refs[path]; len(ref.files)+len(ref.envs) > 1 {
-		l.fault(path, "is set more than once", "use "+last(path)+"_file or "+last(path)+"_env, not both")
-		return Secret{}
-	}
-	found := l.secretList(path, variable, owner, required)
-	if len(found) == 0 {
-		return Secret{}
-	}
-	return found[0]
-}
+// LogValue hides them from slog.
+func (u ProxyURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
-// secretList reads the secrets at a path: from files, from named variables, or
-// else from the conventional variable.
-func (l *loader) secretList(path, variable, owner string, required bool) []Secret {
-	ref := l.refs[path]
-	var found []Secret
-	for _, file := range ref.files {
-		if s, ok := l.secretFile(file); ok {
-			found = append(found, s)
-		}
-	}
-	for _, env := range ref.envs {
-		if !envPattern.MatchString(env.value) {
-			// Its value isn't shown: it may be the secret itself.
-			l.fault(env.key, "not the name of an environment variable", "the name, not the secret itself; "+last(path)+"_file for a file")
-			continue
-		}
-		value := strings.TrimSpace(l.env(env.value))
-		if value == "" {
-			l.absent(env.key, "environment variable "+env.value+" is not set", "")
-			continue
-		}
-		found = append(found, secretFrom(value, "environment variable "+env.value))
-	}
-	if len(ref.files)+len(ref.envs) > 0 || !namePattern.MatchString(owner) {
-		return found
-	}
-	if value := strings.TrimSpace(l.env(variable)); value != "" {
-		return []Secret{secretFrom(value, "environment variable "+variable)}
-	}
-	if required && !l.faultedAround(path) && !l.faulted(path+"_file") && !l.faulted(path+"_env") {
-		l.absent(path, "is missing", "use "+last(path)+"_file or "+last(path)+"_env, or set the environment variable "+variable)
-	}
-	return nil
-}
-
-// secretKey is the key that a secret was given with, or its own name where it comes from the conventional variable.
-func (l *loader) secretKey(path string) string {
-	for _, key := range []string{path + "_file", path + "_env"} {
-		if l.given(key) {
-			return key
-		}
-	}
-	return path
-}
-
-// secretFile reads one file: one secret, without the white space around it.
-func (l *loader) secretFile(file place) (Secret, bool) {
-	name := l.resolve(file.value)
-	data, mode, ok := l.read(file.key, name)
-	if !ok {
-		return Secret{}, false
-	}
-	value, wrong, hint := oneSecret(data, last(file.key))
-	if wrong != "" {
-		l.fault(file.key, name+" "+wrong, hint)
-		return Secret{}, false
-	}
-	if mode.IsRegular() && mode.Perm()&0o004 != 0 {
-		l.warn(file.key, name+" is readable by everybody on this machine", "chmod o-r "+name)
-	}
-	found := secretFrom(value, "file "+name)
-	found.file = name
-	return found, true
-}
-
-// absent reports something outside the configuration file that doesn't exist: a
-// fault, or a warning if the file is checked on another machine.
-func (l *loader) absent(key, what, hint string) {
-	if l.opts.Elsewhere {
-		l.warn(key, what, hint)
-		return
-	}
-	l.fault(key, what, hint)
-}
-
-// read reads a file that the configuration refers to.
-func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
-	data, mode, err := l.opts.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		l.absent(key, "cannot read "+name+": "+cause(err), "")
-	case err != nil:
-		l.fault(key, "cannot read "+name+": "+cause(err), mayRead(err, name))
-	}
-	return data, mode, err == nil
-}
-
-// resolve makes a path relative to the configuration file's directory.
-func (l *loader) resolve(name string) string {
-	if name == "" || filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(l.file), name)
-}
+// MarshalText hides them from JSON and YAML.
+func (u ProxyURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

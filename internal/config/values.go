@@ -13,16 +13,6 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// invalid is the fault of a value, before its key is known.
-type invalid struct{ what, hint string }
-
-func (e *invalid) Error() string {
-	if e.hint == "" {
-		return e.what
-	}
-	return e.what + " (" + e.hint + ")"
-}
-
 // Duration is a Go duration that also has days: "90s", "1h30m", "7d".
 type Duration time.Duration
 
@@ -33,7 +23,7 @@ var durationDays = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 // ParseDuration reads a Go duration, with days in front if there are any ("7d",
 // "1d12h", "90s"). Negative durations are invalid.
 func ParseDuration(text string) (Duration, error) {
-	fault := &invalid{fmt.Sprintf("%q is not a duration", text), "a number with a unit: 500ms, 30s, 15m, 1h30m, 7d"}
+	fault := invalid(fmt.Sprintf("%q is not a duration", text), "a number with a unit: 500ms, 30s, 15m, 1h30m, 7d")
 	rest := strings.TrimSpace(text)
 	if rest == "0" {
 		return 0, nil
@@ -98,11 +88,11 @@ func ParseTimes(text string) (Times, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return 0, &invalid{fmt.Sprintf("expected a whole number, got %q", text), "2 or more, or off"}
+		return 0, invalid(fmt.Sprintf("expected a whole number, got %q", text), "2 or more, or off")
 	case n == 1 || n < 0:
-		return 0, &invalid{"must be at least 2, got " + text, "off disables it"}
+		return 0, invalid("must be at least 2, got "+text, "off disables it")
 	case n > maxTimes:
-		return 0, &invalid{fmt.Sprintf("must be at most %d, got %s", maxTimes, text), "off disables it"}
+		return 0, invalid(fmt.Sprintf("must be at most %d, got %s", maxTimes, text), "off disables it")
 	}
 	return Times(n), nil
 }
@@ -124,7 +114,7 @@ type TimeZone struct{ *time.Location }
 
 // ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".
 func ParseTimeZone(name string) (TimeZone, error) {
-	fault := &invalid{fmt.Sprintf("%q is not a time zone", name), "an IANA name such as Europe/Berlin, or UTC"}
+	fault := invalid(fmt.Sprintf("%q is not a time zone", name), "an IANA name such as Europe/Berlin, or UTC")
 	// "Local" would make the same file mean different things on two machines.
 	if name == "" || strings.EqualFold(name, "local") {
 		return TimeZone{}, fault
@@ -163,7 +153,7 @@ func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 			}
 		}
 		if empty {
-			return SeverityMatch{}, &invalid{fmt.Sprintf("%q matches no severity", text), ""}
+			return SeverityMatch{}, invalid(fmt.Sprintf("%q matches no severity", text), "")
 		}
 	}
 	return SeverityMatch{Set: set}, nil
@@ -179,7 +169,7 @@ func parseSeverity(text string) (alert.Severity, error) {
 }
 
 // unknownSeverity is the fault of an unknown severity, with a suggestion.
-func unknownSeverity(word, hint string) *invalid {
+func unknownSeverity(word, hint string) error {
 	names := make([]string, 0, len(alert.Severities))
 	for _, s := range alert.Severities {
 		names = append(names, s.String())
@@ -187,7 +177,7 @@ func unknownSeverity(word, hint string) *invalid {
 	if meant := text.Nearest(strings.ToLower(strings.TrimSpace(word)), names); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}
-	return &invalid{fmt.Sprintf("unknown severity %q, expected one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint}
+	return invalid(fmt.Sprintf("unknown severity %q, expected one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint)
 }
 
 // String writes the set as configuration can read it again: ">=high", "high", a

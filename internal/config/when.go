@@ -94,7 +94,7 @@ var dayNames = [7]string{"sunday", "monday", "tuesday", "wednesday", "thursday",
 
 // ParseDays reads "mon", "Monday", "mon-fri", "fri-mon".
 func ParseDays(text string) (Days, error) {
-	fault := &invalid{fmt.Sprintf("%q is not a day", text), "mon, tue, wed, thu, fri, sat, sun, or a range such as mon-fri"}
+	fault := invalid(fmt.Sprintf("%q is not a day", text), "mon, tue, wed, thu, fri, sat, sun, or a range such as mon-fri")
 	first, second, isRange := strings.Cut(strings.ToLower(text), "-")
 	from, ok := dayOf(first)
 	if !ok {
@@ -144,7 +144,7 @@ func ParseHours(text string) (Hours, error) {
 	if text == "" {
 		return Hours{}, nil
 	}
-	fault := &invalid{fmt.Sprintf("%q is not a range of hours", text), "such as 08:00-18:00, or 22:00-06:00 across midnight"}
+	fault := invalid(fmt.Sprintf("%q is not a range of hours", text), "such as 08:00-18:00, or 22:00-06:00 across midnight")
 	m := hoursPattern.FindStringSubmatch(strings.TrimSpace(text))
 	if m == nil {
 		return Hours{}, fault
@@ -160,7 +160,7 @@ func ParseHours(text string) (Hours, error) {
 		return Hours{}, fault
 	}
 	if h.from == h.to {
-		return Hours{}, &invalid{fmt.Sprintf("%q is an empty range", text), "leave out hours for the whole day"}
+		return Hours{}, invalid(fmt.Sprintf("%q is an empty range", text), "leave out hours for the whole day")
 	}
 	return h, nil
 }

@@ -51,7 +51,7 @@ type rule struct {
 	timing     Timing // without quiet hours: those are the room's
 }
 
-// New compiles the routes. A Config that config.Load returned never fails.
+// New prepares the routes. It fails only for a Config without default rooms, which config.Parse never returns.
 func New(cfg *config.Config) (*Router, error) {
 	r := &Router{
 		defaults: slices.Clone(cfg.DefaultRooms),

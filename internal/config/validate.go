@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"nms-alert-relay/internal/alert"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
@@ -218,7 +220,7 @@ func (l *loader) checkPeople(cfg *Config) {
 	for i, p := range cfg.People {
 		path := at("people", i)
 		switch {
-		case p.Email == "" && p.Domain == "" && !l.faulted(path+".email") && !l.faulted(path+".domain"):
+		case p.Email == "" && p.Domain == "" && !l.faultedBelow(path):
 			l.fault(path, "needs email or domain", "email: for one person, domain: for everybody in it")
 		case p.Email != "" && p.Domain != "":
 			l.fault(path, "has both email and domain", "use two entries")
@@ -251,6 +253,59 @@ func (l *loader) checkNotify(cfg *Config) {
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
 			l.fault(path, "cannot write to anybody", "rooms: [noc], or persons: true")
 		}
+	}
+}
+
+func (l *loader) checkQuiet(path string, q *Quiet) {
+	if q == nil || l.faultedBelow(path) {
+		return
+	}
+	if q.Below == alert.NotClassified {
+		l.fault(path+".below", "no severity is below not classified", "the lowest severity that is posted at any hour; disaster by default")
+		return
+	}
+	// At least one hour of the week must not be quiet.
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if q.Until(q.Below-1, at).Sub(at) > longestQuiet {
+		l.fault(path+".when", fmt.Sprintf("never ends: no problem below %s would ever be posted", q.Below), "leave out at least an hour of the week; a route can send less severe problems to another room")
+	}
+}
+
+func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
+	before := Duration(0)
+	for i, step := range r.Escalate {
+		path := at(path+".escalate", i)
+		l.roomsExist(cfg, path+".rooms", step.Rooms)
+		for j, room := range step.Rooms {
+			if slices.Contains(r.Rooms, room) {
+				l.fault(at(path+".rooms", j), fmt.Sprintf("%s is already one of this route's rooms", room), "use another room, or mention")
+			}
+		}
+		for j, who := range step.Mention {
+			l.checkMention(cfg, at(path+".mention", j), who)
+		}
+		if len(step.Rooms) == 0 && len(step.Mention) == 0 && !l.faultedBelow(path) {
+			l.fault(path, "has no effect", "rooms: [leads], mention: [alice@example.com], or both")
+		}
+		if step.After > 0 && step.After <= before && !l.faulted(path+".after") {
+			l.fault(path+".after", fmt.Sprintf("must be later than the previous step, %s, got %s", before, step.After), "each step counts from the problem's first post")
+		}
+		before = max(before, step.After)
+	}
+}
+
+// checkMention checks the mention of a step: anything but an address would be shown as text and
+// notify nobody.
+func (l *loader) checkMention(cfg *Config, path, who string) {
+	if l.faulted(path) || who == alert.MentionAll {
+		return
+	}
+	if fieldRules().Var(who, "email") != nil {
+		l.fault(path, fmt.Sprintf("expected an e-mail address or all, got %q", who), "such as alice@example.com; all mentions everybody in the room")
+		return
+	}
+	if !cfg.Allowed(who) {
+		l.fault(path, fmt.Sprintf("%s is not in an allowed domain", who), "add the domain to allowed_domains, or the person to people")
 	}
 }
 

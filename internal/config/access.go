@@ -4,9 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
-	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
 )
 
@@ -138,57 +135,4 @@ func afterAt(email string) string {
 		return ""
 	}
 	return email[i+1:]
-}
-
-// Redacted is the effective configuration as YAML, with defaults and without
-// secrets.
-func (c *Config) Redacted() string {
-	out, err := yaml.Marshal(c)
-	if err != nil {
-		return "# can't be shown: " + err.Error()
-	}
-	return string(out)
-}
-
-// Summary is what `check` prints about a valid configuration.
-type Summary struct {
-	Sources      []string      `json:"sources"`
-	Bots         []string      `json:"bots"`
-	Rooms        []RoomSummary `json:"rooms"`
-	Routes       int           `json:"routes"`
-	DefaultRooms []string      `json:"default_rooms"`
-	People       int           `json:"people"`
-	Senders      []string      `json:"notify"`
-	Timing       []string      `json:"timing,omitempty"` // delays, reminders, escalations and quiet hours in words
-	Warnings     Faults        `json:"warnings"`
-}
-
-// RoomSummary is one room of a Summary.
-type RoomSummary struct {
-	Name string `json:"name"`
-	Bot  string `json:"bot"`
-}
-
-// Summary summarizes the configuration.
-func (c *Config) Summary() Summary {
-	s := Summary{
-		Sources: text.Names(c.Zabbix, func(s Source) string { return s.Name }), Bots: text.Names(c.Webex.Bots, func(b Bot) string { return b.Name }),
-		Senders: text.Names(c.Notify, func(n Notify) string { return n.Name }),
-		Rooms:   []RoomSummary{}, Routes: len(c.Routes), DefaultRooms: c.DefaultRooms, People: len(c.People), Warnings: c.Warnings,
-	}
-	if s.Warnings == nil {
-		s.Warnings = Faults{}
-	}
-	for _, r := range c.Rooms {
-		s.Rooms = append(s.Rooms, RoomSummary{Name: r.Name, Bot: r.Bot})
-		if r.Quiet != nil {
-			s.Timing = append(s.Timing, "room "+r.Name+": "+r.Quiet.String())
-		}
-	}
-	for _, r := range c.Routes {
-		if words := r.Timing(); words != "" {
-			s.Timing = append(s.Timing, "route "+r.Name+": "+words)
-		}
-	}
-	return s
 }

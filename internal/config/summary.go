@@ -1,0 +1,90 @@
+package config
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/internal/text"
+)
+
+// Redacted is the effective configuration as YAML, with defaults and without
+// secrets.
+func (c *Config) Redacted() string {
+	out, err := yaml.Marshal(c)
+	if err != nil {
+		return "# can't be shown: " + err.Error()
+	}
+	return string(out)
+}
+
+// Summary is what `check` prints about a valid configuration.
+type Summary struct {
+	Sources      []string      `json:"sources"`
+	Bots         []string      `json:"bots"`
+	Rooms        []RoomSummary `json:"rooms"`
+	Routes       int           `json:"routes"`
+	DefaultRooms []string      `json:"default_rooms"`
+	People       int           `json:"people"`
+	Senders      []string      `json:"notify"`
+	Timing       []string      `json:"timing,omitempty"` // delays, reminders, escalations and quiet hours in words
+	Warnings     Faults        `json:"warnings"`
+}
+
+// RoomSummary is one room of a Summary.
+type RoomSummary struct {
+	Name string `json:"name"`
+	Bot  string `json:"bot"`
+}
+
+// Summary summarizes the configuration.
+func (c *Config) Summary() Summary {
+	s := Summary{
+		Sources: text.Names(c.Zabbix, func(s Source) string { return s.Name }), Bots: text.Names(c.Webex.Bots, func(b Bot) string { return b.Name }),
+		Senders: text.Names(c.Notify, func(n Notify) string { return n.Name }),
+		Rooms:   []RoomSummary{}, Routes: len(c.Routes), DefaultRooms: c.DefaultRooms, People: len(c.People), Warnings: c.Warnings,
+	}
+	if s.Warnings == nil {
+		s.Warnings = Faults{}
+	}
+	for _, r := range c.Rooms {
+		s.Rooms = append(s.Rooms, RoomSummary{Name: r.Name, Bot: r.Bot})
+		if r.Quiet != nil {
+			s.Timing = append(s.Timing, "room "+r.Name+": "+r.Quiet.String())
+		}
+	}
+	for _, r := range c.Routes {
+		if words := r.Timing(); words != "" {
+			s.Timing = append(s.Timing, "route "+r.Name+": "+words)
+		}
+	}
+	return s
+}
+
+// Timing describes when the route posts later than at once, or again; "" if it
+// doesn't.
+func (r Route) Timing() string {
+	var words []string
+	if r.Delay > 0 {
+		words = append(words, "delay "+r.Delay.String())
+	}
+	if r.Remind > 0 {
+		words = append(words, "reminds every "+r.Remind.String())
+	}
+	for _, e := range r.Escalate {
+		words = append(words, e.String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// String describes the step: "escalates after 15m to leads, mentioning all".
+func (e Escalation) String() string {
+	text := "escalates after " + e.After.String()
+	if len(e.Rooms) > 0 {
+		text += " to " + strings.Join(e.Rooms, " and ")
+	}
+	if len(e.Mention) > 0 {
+		text += " mentioning " + strings.Join(e.Mention, " and ")
+	}
+	return text
+}
