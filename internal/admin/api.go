@@ -45,8 +45,6 @@ type Store interface {
 // What it refuses it answers with {"error", "hint"}.
 type API struct {
 	Store   Store
-	Rescan  func() // wakes delivery: a dead letter is to be sent again
-	Wake    func() // wakes the ledger: an entry is to be applied again
 	Log     *slog.Logger
 	Metrics *Metrics
 	Now     func() time.Time

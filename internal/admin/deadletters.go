@@ -130,7 +130,6 @@ func opening(s string) string {
 }
 
 func (a *API) replay(r *http.Request, c Choice) (Done, error) {
-	defer a.Rescan()
 	one := func(ctx context.Context, id string) error {
 		if err := a.Store.ReplayDead(ctx, id); err != nil {
 			return err

@@ -97,7 +97,6 @@ func (a *API) retry(r *http.Request, c Choice) (Done, error) {
 	if c.Room != "" {
 		return Done{}, &refusal{http.StatusBadRequest, "events that are set aside have no room", "use all without room"}
 	}
-	defer a.Wake()
 	one := func(ctx context.Context, text string) error {
 		id, err := entryID(text)
 		if err != nil {

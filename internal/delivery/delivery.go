@@ -97,17 +97,18 @@ type Options struct {
 	Rescan    time.Duration // how often the store is asked for what a lost wake missed; 30 s by default
 	Grace     time.Duration // how long calls in flight may go on after Run was told to end; 10 s by default
 
-	Metrics *Metrics // nil: counted nowhere
-	Log     *slog.Logger
-	Jitter  func() float64 // in [0,1); safe for concurrent use; random by default
+	Notifier store.Notifier // wakes delivery (store.TopicPosts, store.TopicNotices); without one only WakeNotices and RescanNow do
+	Metrics  *Metrics       // nil: counted nowhere
+	Log      *slog.Logger
+	Jitter   func() float64 // in [0,1); safe for concurrent use; random by default
 }
 
 // Delivery serves every room, each by its bot.
 type Delivery struct {
 	Options
 	bots   map[string]*bot
-	rescan chan struct{}
-	notice chan struct{}
+	rescan <-chan struct{}
+	notice <-chan struct{}
 	// skipped are the tasks and digests whose progress the store rejects; see save.
 	skipped sync.Map
 	started time.Time
@@ -142,7 +143,12 @@ func New(o Options) (*Delivery, error) {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}, rescan: make(chan struct{}, 1), notice: make(chan struct{}, 1)}
+	if o.Notifier == nil {
+		o.Notifier = new(store.Local)
+	}
+	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}}
+	d.rescan, _ = o.Notifier.Subscribe(store.TopicPosts)
+	d.notice, _ = o.Notifier.Subscribe(store.TopicNotices)
 	for _, b := range o.Bots {
 		if d.bots[b.Name] != nil {
 			return nil, fmt.Errorf("delivery: two bots are named %q", b.Name)
@@ -205,11 +211,11 @@ func (d *Delivery) notify(posts []store.Post, problems []alert.Problem, found bo
 }
 
 // WakeNotices tells that there are new notices, or new bodies of known ones. It doesn't block.
-func (d *Delivery) WakeNotices() { signal(d.notice) }
+func (d *Delivery) WakeNotices() { d.Notifier.Notify(store.TopicNotices) }
 
 // RescanNow asks the store at once for all that is behind: after a dead letter
 // was replayed, say. It doesn't block.
-func (d *Delivery) RescanNow() { signal(d.rescan) }
+func (d *Delivery) RescanNow() { d.Notifier.Notify(store.TopicPosts) }
 
 func signal(c chan struct{}) {
 	select {

@@ -51,7 +51,8 @@ type Options struct {
 	UnknownSendTo func(source, sendTo string) []string
 	OrphanWait    time.Duration // how long an update waits for its problem
 	Flapping      func(room string) Flapping
-	FlapWindow    time.Duration // the longest of all rooms'
+	FlapWindow    time.Duration  // the longest of all rooms'
+	Notifier      store.Notifier // wakes the fold (store.TopicJournal); without one only Wake does
 	Log           *slog.Logger
 	Metrics       *Metrics
 }
@@ -74,7 +75,7 @@ const (
 // Ledger is the fold.
 type Ledger struct {
 	opts  Options
-	wake  chan struct{}
+	woken <-chan struct{}
 	rules Rules
 
 	// Used by Run alone.
@@ -86,19 +87,18 @@ type Ledger struct {
 
 // New makes a Ledger; Run starts it.
 func New(o Options) *Ledger {
+	if o.Notifier == nil {
+		o.Notifier = new(store.Local)
+	}
+	woken, _ := o.Notifier.Subscribe(store.TopicJournal)
 	return &Ledger{
-		opts: o, wake: make(chan struct{}, 1), unknown: logging.NewOnce(maxUnknown),
+		opts: o, woken: woken, unknown: logging.NewOnce(maxUnknown),
 		rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing},
 	}
 }
 
 // Wake makes the fold look at the journal at once. It doesn't block.
-func (l *Ledger) Wake() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
+func (l *Ledger) Wake() { l.opts.Notifier.Notify(store.TopicJournal) }
 
 // Run folds until ctx ends. A batch that has begun is finished.
 func (l *Ledger) Run(ctx context.Context) error {
@@ -142,7 +142,7 @@ func (l *Ledger) await(ctx context.Context) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-l.wake:
+	case <-l.woken:
 	case <-timer.C:
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 )
 
@@ -32,7 +33,8 @@ type Relay struct {
 	metrics  *metrics
 	version  string
 	log      *slog.Logger
-	store    *sqlite.Store
+	store    store.Store
+	notifier store.Notifier
 	registry *prometheus.Registry
 	public   net.Listener
 	private  net.Listener
@@ -48,10 +50,12 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.String())
 	}
-	r.store, err = sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
+	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
+	r.notifier = new(store.Local)
+	r.store = store.Waking(opened, r.notifier)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())

@@ -38,10 +38,6 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	}
 	r.registry.MustRegister(store.NewCollector(r.store, time.Now))
 
-	var (
-		fold     *ledger.Ledger
-		inquirer *reconcile.Inquirer
-	)
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
 		Asks: func(source string) bool { return sources[source] != nil },
@@ -50,52 +46,46 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			if err == nil {
 				_, err = r.store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
 			}
-			fold.Wake()
 			return err
 		},
-		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Metrics: r.metrics.delivery, Log: log,
+		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	inquirer = reconcile.NewInquirer(reconcile.Options{
-		Sources: observers(sources), Journal: journal{r.store, func() { fold.Wake() }}, Log: log,
+	inquirer := reconcile.NewInquirer(reconcile.Options{
+		Sources: observers(sources), Journal: r.store, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: r.metrics.reconcile,
 	})
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
 		Sources: suppressors(sources), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
 	_, flapWindow := flappingOf(cfg)
-	fold = ledger.New(ledger.Options{
+	fold := ledger.New(ledger.Options{
 		Store: r.store, Router: now, Decode: r.decode, Test: r.testNotices,
-		Changed: func(written store.Fold) {
-			deliver.Notify(written.Posts, written.Problems...)
-			if len(written.Notices) > 0 {
-				deliver.WakeNotices()
-			}
-		},
+		Changed:    func(written store.Fold) { deliver.Notify(written.Posts, written.Problems...) },
 		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
 		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: now.flapping, FlapWindow: flapWindow,
-		Timing: now.timing, UnknownSendTo: now.unknown, Log: log, Metrics: r.metrics.ledger,
+		Timing: now.timing, UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger,
 	})
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: now,
-		Wake: fold.Wake, Answered: deliver.WakeNotices, Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
+		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: r.metrics.chat})
-	intake, err := r.receiver(ctx, cfg, receiverParts{fold: fold, deliver: deliver, listener: listener, me: reader.Me})
+	intake, err := r.receiver(ctx, cfg, listener, reader.Me)
 	if err != nil {
 		return err
 	}
 
 	public := receiver.NewServer("", intake.Handler())
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
-		Store: r.store, Rescan: deliver.RescanNow, Wake: fold.Wake, Log: log, Metrics: r.metrics.admin, Now: time.Now,
+		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // what clients did wrong

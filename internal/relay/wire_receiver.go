@@ -7,39 +7,29 @@ import (
 
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
 
-// receiverParts are what the public listener hands on to.
-type receiverParts struct {
-	fold     *ledger.Ledger
-	deliver  *delivery.Delivery
-	listener *chat.Listener
-	me       func(ctx context.Context, bot string) (webex.Person, error)
-}
-
-func (r *Relay) receiver(ctx context.Context, cfg *config.Config, p receiverParts) (*receiver.Receiver, error) {
+// receiver makes what the public listener serves. me returns the account of a bot.
+func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat.Listener, me func(ctx context.Context, bot string) (webex.Person, error)) (*receiver.Receiver, error) {
 	key, err := linkKey(ctx, r.store)
 	if err != nil {
 		return nil, err
 	}
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Journal: r.store, Notices: r.store, Hook: p.listener, Locator: locator{r.store, func() *config.Config { return r.live.Load().cfg }, p.me},
+		Journal: r.store, Notices: r.store, Hook: listener, Locator: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
 		TestRooms: func(source string, payload zabbix.Payload) []string {
 			return r.testRooms(source, payload.Macro("alert.sendto"), time.Now())
 		},
 		UnknownSendTo: r.live.unknown,
 		BotOf:         r.live.botOf,
-		Appended:      p.fold.Wake, Noticed: p.deliver.WakeNotices,
-		Refused: r.metrics.ledger.Refused,
-		Log:     r.log, Metrics: r.metrics.receiver,
+		Refused:       r.metrics.ledger.Refused,
+		Log:           r.log, Metrics: r.metrics.receiver,
 	}
 	for _, s := range cfg.Zabbix {
 		src := receiver.Source{Name: s.Name}
@@ -69,18 +59,4 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 	}
 	event, err := payload.Event(d)
 	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
-}
-
-// journal wakes the fold after each append.
-type journal struct {
-	store *sqlite.Store
-	wake  func() // the fold
-}
-
-// Append implements reconcile.Journal.
-func (j journal) Append(ctx context.Context, e store.Entry) (id int64, err error) {
-	if id, err = j.store.Append(ctx, e); err == nil {
-		j.wake()
-	}
-	return id, err
 }

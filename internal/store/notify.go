@@ -1,0 +1,58 @@
+package store
+
+import "sync"
+
+// Topic names what a write may have left to do for somebody.
+type Topic string
+
+const (
+	TopicJournal Topic = "journal" // entries to fold
+	TopicPosts   Topic = "posts"   // posts to look at again, whose room or revision the writer doesn't name
+	TopicNotices Topic = "notices" // notices to send
+)
+
+// Notifier wakes whoever waits for a topic. A notification carries nothing, may be merged with others and may get lost (between
+// processes, say): who is woken reads the store, and who waits also polls.
+type Notifier interface {
+	// Notify wakes all subscribers of a topic. It never blocks.
+	Notify(topic Topic)
+	// Subscribe returns a channel that is readable after a notification, and a function that ends the subscription.
+	Subscribe(topic Topic) (woken <-chan struct{}, cancel func())
+}
+
+// Local is the Notifier within one process. Its zero value is ready to use.
+type Local struct {
+	mu          sync.Mutex
+	subscribers map[Topic]map[chan struct{}]bool
+}
+
+// Notify implements Notifier. Notifications that a subscriber hasn't read yet are merged into one.
+func (l *Local) Notify(topic Topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for woken := range l.subscribers[topic] {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Subscribe implements Notifier.
+func (l *Local) Subscribe(topic Topic) (<-chan struct{}, func()) {
+	woken := make(chan struct{}, 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.subscribers == nil {
+		l.subscribers = map[Topic]map[chan struct{}]bool{}
+	}
+	if l.subscribers[topic] == nil {
+		l.subscribers[topic] = map[chan struct{}]bool{}
+	}
+	l.subscribers[topic][woken] = true
+	return woken, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.subscribers[topic], woken)
+	}
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func woken(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// Each subscriber of a topic is woken, once for many notifications, and never makes the notifier wait.
+func TestNotifierMergesAndNeverBlocks(t *testing.T) {
+	var n Local
+	n.Notify(TopicJournal) // nobody listens
+	one, cancelOne := n.Subscribe(TopicJournal)
+	two, cancelTwo := n.Subscribe(TopicJournal)
+	other, cancelOther := n.Subscribe(TopicNotices)
+	defer cancelTwo()
+	defer cancelOther()
+	require.False(t, woken(one), "what was before the subscription is the poll's")
+	for range 3 {
+		n.Notify(TopicJournal)
+	}
+	require.True(t, woken(one))
+	require.False(t, woken(one))
+	require.True(t, woken(two))
+	require.False(t, woken(other))
+
+	cancelOne()
+	cancelOne()
+	n.Notify(TopicJournal)
+	require.False(t, woken(one))
+	require.True(t, woken(two))
+}
+
+// written is a Store whose writes end with err.
+type written struct {
+	Store
+	err error
+}
+
+func (w written) Append(context.Context, Entry) (int64, error)     { return 7, w.err }
+func (w written) RetryEntry(context.Context, int64) error          { return w.err }
+func (w written) CommitFold(context.Context, Fold) error           { return w.err }
+func (w written) AddNotice(context.Context, Notice) (int64, error) { return 7, w.err }
+func (w written) ReplayDead(context.Context, string) error         { return w.err }
+
+// A write wakes those who go on with it, and nobody else; one that failed wakes nobody.
+func TestWritesWake(t *testing.T) {
+	for name, c := range map[string]struct {
+		write func(s Store) error
+		wakes []Topic
+	}{
+		"append":               {func(s Store) error { _, err := s.Append(t.Context(), Entry{}); return err }, []Topic{TopicJournal}},
+		"retry":                {func(s Store) error { return s.RetryEntry(t.Context(), 1) }, []Topic{TopicJournal}},
+		"fold":                 {func(s Store) error { return s.CommitFold(t.Context(), Fold{Applied: []int64{1}}) }, nil},
+		"fold with notices":    {func(s Store) error { return s.CommitFold(t.Context(), Fold{Notices: []Notice{{}}}) }, []Topic{TopicNotices}},
+		"notice":               {func(s Store) error { _, err := s.AddNotice(t.Context(), Notice{}); return err }, []Topic{TopicNotices}},
+		"replay a dead letter": {func(s Store) error { return s.ReplayDead(t.Context(), "post:main/1@noc") }, []Topic{TopicPosts, TopicNotices}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.wakes, wokenBy(func(n Notifier) { require.NoError(t, c.write(Waking(written{}, n))) }))
+			require.Empty(t, wokenBy(func(n Notifier) { require.Error(t, c.write(Waking(written{err: errors.New("disk full")}, n))) }))
+		})
+	}
+}
+
+// wokenBy are the topics that somebody is woken for.
+func wokenBy(do func(n Notifier)) (topics []Topic) {
+	var n Local
+	all := []Topic{TopicJournal, TopicPosts, TopicNotices}
+	channels := map[Topic]<-chan struct{}{}
+	for _, topic := range all {
+		channels[topic], _ = n.Subscribe(topic)
+	}
+	do(&n)
+	for _, topic := range all {
+		if woken(channels[topic]) {
+			topics = append(topics, topic)
+		}
+	}
+	return topics
+}

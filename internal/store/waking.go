@@ -1,0 +1,47 @@
+package store
+
+import "context"
+
+// Waking is a Store that wakes those who go on with what is written, after each successful write. Nobody who writes needs to know who
+// that is.
+func Waking(s Store, n Notifier) Store { return waking{s, n} }
+
+type waking struct {
+	Store
+	notifier Notifier
+}
+
+func (w waking) notify(err error, topics ...Topic) error {
+	if err == nil {
+		for _, t := range topics {
+			w.notifier.Notify(t)
+		}
+	}
+	return err
+}
+
+func (w waking) Append(ctx context.Context, e Entry) (int64, error) {
+	id, err := w.Store.Append(ctx, e)
+	return id, w.notify(err, TopicJournal)
+}
+
+func (w waking) RetryEntry(ctx context.Context, id int64) error {
+	return w.notify(w.Store.RetryEntry(ctx, id), TopicJournal)
+}
+
+func (w waking) CommitFold(ctx context.Context, f Fold) error {
+	err := w.Store.CommitFold(ctx, f)
+	if len(f.Notices) > 0 {
+		return w.notify(err, TopicNotices)
+	}
+	return err
+}
+
+func (w waking) AddNotice(ctx context.Context, n Notice) (int64, error) {
+	id, err := w.Store.AddNotice(ctx, n)
+	return id, w.notify(err, TopicNotices)
+}
+
+func (w waking) ReplayDead(ctx context.Context, id string) error {
+	return w.notify(w.Store.ReplayDead(ctx, id), TopicPosts, TopicNotices)
+}
