@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"embed"
 	"encoding/json"
-	"html"
 	"io/fs"
 	"net/http"
 	"slices"
@@ -49,7 +48,6 @@ type Page struct {
 	Webex  *webexsim.Server
 	Zabbix *zabbixsim.Server
 	People []Person
-	Bot    string // the bot's address
 	Chat   string // where the simulated Webex is: "http://127.0.0.1:1234"
 	Meters func() Meters
 
@@ -57,33 +55,6 @@ type Page struct {
 	api       bool // Zabbix's API is down
 	webexDown bool
 	random    int
-}
-
-type roomJSON struct {
-	ID       string        `json:"id"`
-	Title    string        `json:"title"`
-	Type     string        `json:"type"`
-	Members  []string      `json:"members"`
-	Messages []messageJSON `json:"messages"`
-}
-
-type messageJSON struct {
-	ID      string          `json:"id"`
-	Parent  string          `json:"parent,omitempty"`
-	Seq     int             `json:"seq"`
-	Name    string          `json:"name"`
-	Bot     bool            `json:"bot,omitempty"`
-	Text    string          `json:"text"`
-	HTML    string          `json:"html"`
-	Edits   int             `json:"edits"`
-	Card    json.RawMessage `json:"card,omitempty"`
-	File    *fileJSON       `json:"file,omitempty"`
-	Created time.Time       `json:"created"`
-}
-
-type fileJSON struct {
-	Name string `json:"name"`
-	URL  string `json:"url"`
 }
 
 type problemJSON struct {
@@ -105,10 +76,11 @@ type ackJSON struct {
 }
 
 type stateJSON struct {
-	People    []Person   `json:"people"`
-	Rooms     []roomJSON `json:"rooms"`
-	WebexDown bool       `json:"webexDown"`
-	Relay     Meters     `json:"relay"`
+	People    []Person       `json:"people"` // whom the visitor can be
+	Webex     webexsim.State `json:"webex"`
+	WebexURL  string         `json:"webexURL"` // of the files
+	WebexDown bool           `json:"webexDown"`
+	Relay     Meters         `json:"relay"`
 	Zabbix    struct {
 		Version  string         `json:"version"`
 		Problems []problemJSON  `json:"problems"`
@@ -154,14 +126,9 @@ func (p *Page) state(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p *Page) snapshot() stateJSON {
-	world := p.Webex.State()
-	s := stateJSON{People: p.People, Relay: p.Meters()}
-	names := map[string]string{}
-	for _, person := range world.People {
-		names[person.Email] = person.Name
-	}
-	for _, r := range world.Rooms {
-		s.Rooms = append(s.Rooms, p.room(r, names))
+	s := stateJSON{People: p.People, Webex: p.Webex.State(), WebexURL: p.Chat, Relay: p.Meters()}
+	for i := range s.Webex.Rooms {
+		s.Webex.Rooms[i].Messages = newest(s.Webex.Rooms[i].Messages)
 	}
 	p.mu.Lock()
 	s.WebexDown, s.Zabbix.Down = p.webexDown, p.api
@@ -189,48 +156,28 @@ func (p *Page) snapshot() stateJSON {
 	return s
 }
 
-// room is what a chat client shows of a room: the newest roots with their
-// threads. A direct chat has the other one's name.
-func (p *Page) room(r webexsim.RoomView, names map[string]string) roomJSON {
-	j := roomJSON{ID: r.ID, Title: r.Title, Type: r.Type, Members: []string{}, Messages: []messageJSON{}}
-	for _, email := range r.Members {
-		j.Members = append(j.Members, names[email])
-		if r.Type == "direct" && email != p.Bot {
-			j.Title = names[email] + " and the bot"
-		}
-	}
+// newest is what a chat client shows of a room: the newest roots with their threads, without deleted messages.
+func newest(all []webexsim.MessageView) []webexsim.MessageView {
+	all = slices.DeleteFunc(all, func(m webexsim.MessageView) bool { return m.Deleted })
 	roots := 0
-	for _, m := range r.Messages {
-		if m.ParentID == "" && !m.Deleted {
+	for _, m := range all {
+		if m.ParentID == "" {
 			roots++
 		}
 	}
-	skip := max(0, roots-maxRoots)
+	skip := roots - maxRoots
 	shown := map[string]bool{}
-	for i, m := range r.Messages {
-		if m.Deleted {
-			continue
-		}
+	list := []webexsim.MessageView{}
+	for _, m := range all {
 		if m.ParentID == "" {
-			if skip > 0 {
-				skip--
-				continue
-			}
-			shown[m.ID] = true
-		} else if !shown[m.ParentID] {
-			continue
+			skip--
+			shown[m.ID] = skip < 0
 		}
-		c := messageJSON{ID: m.ID, Parent: m.ParentID, Seq: i + 1, Name: m.From.Name, Bot: m.From.Bot, Text: m.Text, HTML: m.HTML,
-			Edits: m.Edits, Card: m.Card, Created: m.Created}
-		if c.HTML == "" {
-			c.HTML = html.EscapeString(m.Text)
+		if shown[cmp.Or(m.ParentID, m.ID)] {
+			list = append(list, m)
 		}
-		if len(m.Files) > 0 {
-			c.File = &fileJSON{Name: m.Files[0].Name, URL: p.Chat + m.Files[0].URL}
-		}
-		j.Messages = append(j.Messages, c)
 	}
-	return j
+	return list
 }
 
 // events tells the browser that something changed, a few times a second at most.

@@ -186,7 +186,7 @@ people:
 func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Bot: webexsim.DefaultBot, Chat: w.webexURL, Meters: w.meters}
+	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Chat: w.webexURL, Meters: w.meters}
 	servers := []struct {
 		l net.Listener
 		h http.Handler

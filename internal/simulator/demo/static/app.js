@@ -14,7 +14,7 @@ const el = (tag, attrs = {}, ...kids) => {
   return e;
 };
 let state = null, room = null, parent = null;
-const seen = new Map();    // room id -> newest message looked at
+const seen = new Map();    // room id -> when the newest message looked at was made
 const versions = new Map(); // message id -> edits drawn, to flash what changed
 const drafts = new Map();  // card input -> what was typed, kept over a redraw
 
@@ -36,13 +36,16 @@ function drawMeters() {
   $('meters').replaceChildren(...rows.map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, String(v)))));
 }
 
+// A direct chat has no title of its own: it is called after the person in it.
+const person = email => state.webex.people.find(p => p.email === email) || {name: email};
+const title = r => r.type === 'group' ? r.title : r.members.map(person).filter(p => !p.bot).map(p => p.name).join(', ') + ' and the bot';
+
 function drawRooms() {
-  const list = state.rooms.map(r => {
-    const last = r.messages.length ? r.messages[r.messages.length - 1].seq : 0;
-    if (r.id === room) seen.set(r.id, last);
-    const unread = r.messages.filter(m => m.seq > (seen.get(r.id) || 0)).length;
+  const list = state.webex.rooms.map(r => {
+    if (r.id === room) seen.set(r.id, Math.max(0, ...r.messages.map(m => Date.parse(m.created))));
+    const unread = r.messages.filter(m => Date.parse(m.created) > (seen.get(r.id) || 0)).length;
     return el('li', {}, el('button', {type: 'button', 'aria-current': String(r.id === room), onclick: () => { room = r.id; parent = null; draw(true); }},
-      avatar(r.title, r.type === 'group' ? 'space' : ''), el('span', {}, r.title), unread ? el('span', {class: 'badge'}, String(unread)) : null));
+      avatar(title(r), r.type === 'group' ? 'space' : ''), el('span', {}, title(r)), unread ? el('span', {class: 'badge'}, String(unread)) : null));
   });
   $('rooms').replaceChildren(...list);
   const who = $('person');
@@ -102,33 +105,34 @@ function drawCard(m) {
 }
 
 function drawMessage(m, replies) {
-  const root = !m.parent;
+  const root = !m.parentId;
   const before = versions.get(m.id);
-  const changed = before !== undefined && before !== m.edits;
-  versions.set(m.id, m.edits);
+  const changed = before !== undefined && before !== (m.edits || 0);
+  versions.set(m.id, m.edits || 0);
   const text = el('div', {class: 'text'});
-  if (!m.card) text.innerHTML = m.html;
-  const meta = el('div', {class: 'meta'}, el('b', {}, m.name), m.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
+  if (m.html) text.innerHTML = m.html; else text.textContent = m.text;
+  const file = (m.files || [])[0];
+  const meta = el('div', {class: 'meta'}, el('b', {}, m.from.name), m.from.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
     m.edits ? el('span', {class: 'edited'}, `edited ${m.edits}×`) : null,
-    el('button', {type: 'button', class: 'link reply', onclick: () => { parent = {id: m.parent || m.id, text: m.text}; drawComposer(); $('say').focus(); }}, 'reply in thread'));
-  return el('article', {class: 'msg' + (root ? ' root' : '') + (root && changed ? ' flash' : '')}, avatar(m.name),
+    el('button', {type: 'button', class: 'link reply', onclick: () => { parent = {id: m.parentId || m.id, text: m.text}; drawComposer(); $('say').focus(); }}, 'reply in thread'));
+  return el('article', {class: 'msg' + (root ? ' root' : '') + (root && changed ? ' flash' : '')}, avatar(m.from.name),
     el('div', {class: 'body'}, meta, m.card ? drawCard(m) : text,
-      m.file ? el('a', {class: 'file', href: m.file.url, target: '_blank', rel: 'noopener'}, '📎 ' + m.file.name) : null,
+      file ? el('a', {class: 'file', href: state.webexURL + file.url, target: '_blank', rel: 'noopener'}, '📎 ' + file.name) : null,
       replies && replies.length ? el('div', {class: 'thread'}, ...replies.map(r => drawMessage(r))) : null));
 }
 
 function drawChat(jump) {
-  const r = state.rooms.find(r => r.id === room);
-  $('room-title').textContent = r.title;
-  $('room-members').textContent = r.members.join(', ');
+  const r = state.webex.rooms.find(r => r.id === room);
+  $('room-title').textContent = title(r);
+  $('room-members').textContent = r.members.map(e => person(e).name).join(', ');
   const box = $('messages');
   const active = document.activeElement, focus = active && active.dataset ? active.dataset.key : null;
   const caret = focus ? active.selectionStart : 0;
   const atEnd = jump || box.scrollHeight - box.scrollTop - box.clientHeight < 90;
   const top = box.scrollTop;
   const replies = new Map();
-  for (const m of r.messages) if (m.parent) replies.set(m.parent, [...(replies.get(m.parent) || []), m]);
-  const roots = r.messages.filter(m => !m.parent);
+  for (const m of r.messages) if (m.parentId) replies.set(m.parentId, [...(replies.get(m.parentId) || []), m]);
+  const roots = r.messages.filter(m => !m.parentId);
   box.replaceChildren(...(roots.length ? roots.map(m => drawMessage(m, replies.get(m.id))) : [el('p', {class: 'empty'}, 'Nothing was said here yet.')]));
   box.scrollTop = atEnd ? box.scrollHeight : top;
   if (focus) {
@@ -138,7 +142,7 @@ function drawChat(jump) {
 }
 
 function drawComposer() {
-  const r = state.rooms.find(r => r.id === room);
+  const r = state.webex.rooms.find(r => r.id === room);
   $('mention').hidden = r.type !== 'group';
   $('replying').hidden = !parent;
   if (parent) $('replying-to').textContent = 'in the thread of: ' + parent.text.split('\n')[0].slice(0, 90);
@@ -171,7 +175,7 @@ function drawControls() {
 
 function draw(jump = false) {
   if (!state) return;
-  if (!room || !state.rooms.some(r => r.id === room)) room = state.rooms[0].id;
+  if (!room || !state.webex.rooms.some(r => r.id === room)) room = state.webex.rooms[0].id;
   drawMeters(); drawRooms(); drawChat(jump); drawComposer(); drawZabbix(); drawControls();
 }
 
