@@ -43,7 +43,7 @@ func TestATokenThatIsReplaced(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 1, unauthorized())
 		require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), "one alarm, not one for each try")
-		require.Contains(t, log.String(), "put it into file /run/secrets/webex-token; it is read again by itself")
+		require.Contains(t, log.String(), "put it into file /run/secrets/webex-token; no restart is needed")
 		require.Less(t, r.sim.Stats().Statuses["401"], 70, "no hammering")
 
 		require.NoError(t, r.sim.SetToken(botEmail, "the-new-token"))
