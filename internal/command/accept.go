@@ -31,24 +31,24 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 	where := func() place { return e.placeOf(*c, h, view) }
 
 	var req Request
-	var fault *Misspelt
+	var q *question
 	if h.Button != nil {
 		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(h.Button.Action, 40)), text.Line(text.CutBytes(h.Button.Key, 100)))
 		if h.Button.Comment != "" {
 			c.Text += ": " + text.Block(text.CutBytes(h.Button.Comment, maxText))
 		}
 		var err error
-		if req, fault, err = e.press(ctx, c, s, view.Names, *h.Button); err != nil {
+		if req, q, err = e.press(ctx, c, s, view.Names, *h.Button); err != nil {
 			return err
 		}
 	} else if h.Unclear {
-		fault = &Misspelt{What: "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes."}
+		q = &question{text: "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes."}
 	} else {
-		req, fault = view.Names.Parse(h.Text)
+		req, q = view.Names.Parse(h.Text)
 	}
 	c.Action = string(req.Verb)
-	if fault != nil {
-		c.Action = string(fault.Verb)
+	if q != nil {
+		c.Action = string(q.verb)
 	}
 
 	if ok, warn := e.limit.allow(h.Person.Email, time.Now()); !ok {
@@ -67,21 +67,22 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 	switch {
 	case role == "":
 		return refuse(store.CommandDenied, denied("", role, s.Direct))
-	case fault != nil:
-		return refuse(store.CommandFailed, "❔ "+fault.What)
+	case q != nil:
+		return refuse(store.CommandFailed, "❔ "+q.text)
 	case !may(role, req.Verb):
 		return refuse(store.CommandDenied, denied(req.Verb, role, s.Direct))
 	}
-	switch req.Verb {
-	case Help:
-		return e.finish(ctx, *c, where(), "", store.CommandDone, helpText(req.Topic, role, s.Direct))
-	case Problems:
-		text, err := e.list(ctx, s, req.Filter, where())
+	v := req.Verb.entry()
+	answer := func(targets []target) error {
+		reply, outcome, err := v.answer(ctx, e, s, req, targets, where())
 		if err != nil {
 			return err
 		}
-		c.Outcome = "listed"
-		return e.finish(ctx, *c, where(), "", store.CommandDone, text)
+		c.Outcome = outcome
+		return e.finish(ctx, *c, where(), "", store.CommandDone, reply)
+	}
+	if !v.problems {
+		return answer(nil)
 	}
 
 	if req.All {
@@ -100,10 +101,10 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 		}
 		req.All = false // words of the person's own
 	}
-	if doubt, err := e.doubt(ctx, s, *c, req); err != nil {
+	if id, err := e.suspect(ctx, s, *c, req); err != nil {
 		return err
-	} else if doubt != "" {
-		return refuse(store.CommandFailed, "❔ "+unsure(req.Verb, doubt, req.Refs, req.Text))
+	} else if id != "" {
+		return refuse(store.CommandFailed, "❔ "+unsure(v, id, req.Refs, req.Text))
 	}
 	targets, question, err := e.resolve(ctx, s, *c, req, h.Button != nil)
 	if err != nil {
@@ -124,13 +125,11 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
 	}
-	var missing map[alert.Key]bool
-	if req.Verb == Show || req.Verb == Close {
-		missing = e.present(ctx, targets)
+	if v.answer != nil {
+		return answer(targets)
 	}
-	if req.Verb == Show {
-		c.Outcome = "shown"
-		return e.finish(ctx, *c, where(), "", store.CommandDone, e.show(targets, missing, where()))
+	if v.act.closes {
+		e.present(ctx, targets)
 	}
 	d.Request, d.Attempts = &req, nil
 	problems := make(map[alert.Key]alert.Problem, len(targets))
@@ -193,7 +192,7 @@ func (e *Executor) attempt(command string, t target, req Request, h Heard, p pla
 
 // press reads a button as a command. Which problem, or digest, it is about is checked as for what
 // was said. It moves c.ParentID to where the answer goes: a card may be gone by then.
-func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names Names, b Button) (Request, *Misspelt, error) {
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names Names, b Button) (Request, *question, error) {
 	comment := text.Block(text.CutBytes(b.Comment, maxText))
 	if b.Action == buttonAckAll {
 		c.ParentID = b.MessageID
@@ -210,13 +209,13 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names N
 		return Request{}, nil, err
 	}
 	c.ParentID = thread
-	verb, ok := map[string]Verb{"ack": Ack, "unack": Unack, "close": Close, "comment": Comment}[b.Action]
-	if ref, valid := names.parseRef(b.Key); !ok || !valid || ref.Source == "" {
-		return Request{}, &Misspelt{What: unknownButton()}, nil
+	v := Verb(b.Action).entry()
+	if ref, valid := names.parseRef(b.Key); v.act == nil || !v.act.button || !valid || ref.Source == "" {
+		return Request{}, &question{text: unknownButton()}, nil
 	}
-	req := Request{Verb: verb, Refs: []alert.Key{key}, Text: comment}
-	if verb == Comment && req.Text == "" {
-		return req, misspelt(verb, "Write your comment into the card's field first."), nil
+	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: comment}
+	if v.prose && req.Text == "" {
+		return req, ask(v.name, "Write your comment into the card's field first."), nil
 	}
 	return req, nil, nil
 }
@@ -331,9 +330,9 @@ func meant(refs []alert.Key, own alert.Key) []alert.Key {
 	return refs
 }
 
-// doubt is a number in the person's words that is the id of a problem that they may know of from
+// suspect is a number in the person's words that is the id of a problem that they may know of from
 // here, other than the one in whose thread they speak; "" for none.
-func (e *Executor) doubt(ctx context.Context, s scope, c store.Command, req Request) (string, error) {
+func (e *Executor) suspect(ctx context.Context, s scope, c store.Command, req Request) (string, error) {
 	if len(req.Suspects) == 0 {
 		return "", nil
 	}

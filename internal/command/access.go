@@ -21,15 +21,8 @@ type Directory interface {
 	RoomByID(id string) (config.Room, bool)
 }
 
-// needs is the least role for each verb.
-var needs = map[Verb]config.Role{
-	Show: config.RoleViewer, Problems: config.RoleViewer, Help: config.RoleViewer,
-	Ack: config.RoleOperator, Unack: config.RoleOperator, Comment: config.RoleOperator,
-	Severity: config.RoleOperator, Close: config.RoleOperator,
-}
-
-// may says whether the role is enough for the verb.
-func may(role config.Role, v Verb) bool { return role.AtLeast(needs[v]) }
+// may reports whether the role is enough for the verb.
+func may(role config.Role, v Verb) bool { return role.AtLeast(v.entry().role) }
 
 // personRoom is the room name of posts in a direct chat that {ALERT.SENDTO} named.
 func personRoom(email string) string { return config.PersonRoom + email }

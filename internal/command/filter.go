@@ -16,7 +16,8 @@ var colonFilter = regexp.MustCompile(`(?i)(^|[ \n])(severity|sev|host|text|name)
 
 // parseProblems reads what narrows a list: a severity (high, >=high,
 // high,disaster), acked or unacked, host=GLOB, and words that the problem's name holds.
-func parseProblems(said spoken, rest string) (Request, *Misspelt) {
+func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) {
+	rest := strings.TrimLeft(t.rest, ":,; ")
 	r := Request{Verb: Problems}
 	var texts, plains []string
 	rest = colonFilter.ReplaceAllStringFunc(rest, func(name string) string { return name[:len(name)-1] + "=" })
@@ -37,15 +38,15 @@ func parseProblems(said spoken, rest string) (Request, *Misspelt) {
 			r.Filter.Severity = set
 		case f.name == "host":
 			if r.Filter.Host = strings.ToLower(strings.Trim(unquote(rest[f.from:f.to]), "<>`")); r.Filter.Host == "" {
-				return Request{}, misspelt(Problems, "Which host? For example: `problems host=sw1*`.")
+				return Request{}, ask(Problems, "Which host? For example: `problems host=sw1*`.")
 			}
 		case f.name == "text" || f.name == "name":
 			search()
 		case f.name != "":
 			if best := text.Nearest(f.name, []string{"host", "text", "severity"}); best != "" {
-				return Request{}, misspelt(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
+				return Request{}, ask(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
 			}
-			return Request{}, misspelt(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
+			return Request{}, ask(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
 		case keyword == "acked" || keyword == "ack" || keyword == "acknowledged":
 			r.Filter.Acknowledged = new(true)
 		case keyword == "unacked" || keyword == "unack" || keyword == "unacknowledged":
@@ -54,7 +55,7 @@ func parseProblems(said spoken, rest string) (Request, *Misspelt) {
 		default:
 			words := append(severityWords(), "acked", "unacked")
 			if best := text.Nearest(keyword, words); best != "" {
-				return Request{}, misspelt(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(keyword), best)
+				return Request{}, ask(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(keyword), best)
 			}
 			search()
 		}
@@ -111,7 +112,7 @@ func nextFilter(rest string) filterPart {
 
 // parseSeverities reads "high", ">=high", "severity=high,disaster",
 // "severity>=high". ok is false for a word that isn't about severity.
-func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *Misspelt) {
+func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *question) {
 	value, named := word, false
 	for _, prefix := range []string{"severity", "sev"} {
 		if after, found := strings.CutPrefix(word, prefix); found && strings.IndexAny(after, "=<>") == 0 {
@@ -135,9 +136,9 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 				return nil, false, nil
 			}
 			if best := text.Nearest(name, severityWords()); best != "" {
-				return nil, false, misspelt(Problems, "I don't know the severity `%s`. Did you mean `%s`?", echo(name), best)
+				return nil, false, ask(Problems, "I don't know the severity `%s`. Did you mean `%s`?", echo(name), best)
 			}
-			return nil, false, misspelt(Problems, "I don't know the severity `%s`. It is one of %s.", echo(name), severityList())
+			return nil, false, ask(Problems, "I don't know the severity `%s`. It is one of %s.", echo(name), severityList())
 		}
 		for _, other := range alert.Severities {
 			if op == "=" && other == s && !strings.HasSuffix(value, "+") || op == ">" && other > s || op == "<" && other < s || op == "<=" && other <= s ||
@@ -147,7 +148,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 		}
 	}
 	if len(set) == 0 {
-		return nil, false, misspelt(Problems, "No severity is `%s`.", echo(word))
+		return nil, false, ask(Problems, "No severity is `%s`.", echo(word))
 	}
 	return set, true, nil
 }

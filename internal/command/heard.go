@@ -1,9 +1,6 @@
 package command
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Person is who said something, from Webex's own record of them.
 type Person struct {
@@ -38,10 +35,4 @@ type Heard struct {
 	Unclear bool `json:",omitempty"`
 	// EditedAt is when the message was edited last; zero for never.
 	EditedAt time.Time `json:",omitzero"`
-}
-
-// IsVerb says whether a word is a verb or another word for one.
-func IsVerb(word string) bool {
-	_, ok := lookup(strings.ToLower(word))
-	return ok
 }

@@ -198,7 +198,7 @@ func (e *Executor) step(ctx context.Context, l *lane, t task, try int) (time.Dur
 			c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
 		})
 	}
-	if ze.Kind == zabbix.NoObject && req.Verb == Close {
+	if ze.Kind == zabbix.NoObject && req.act().closes {
 		in, err := e.closeGone(ctx, l, t, a, req, ze)
 		if in < 0 { // it can't be said now
 			in = rest(retryLeast)
@@ -245,7 +245,7 @@ func (e *Executor) look(ctx context.Context, l *lane, t task, k doubt) (time.Dur
 		case happened:
 			return 0, e.succeed(ctx, t)
 		case gone:
-			if k.req.Verb == Close && !k.late {
+			if k.req.act().closes && !k.late {
 				break // asked again, Zabbix says itself that it doesn't know the event
 			}
 			return 0, e.settle(ctx, t, stageFailed, eventGone(a, k.req, e.o.Several))
@@ -344,7 +344,7 @@ func (e *Executor) succeed(ctx context.Context, t task) error {
 	}
 	e.o.Wake()
 	e.o.Changed(a.Key, 0)
-	if req.Verb == Close { // the server closes it a moment later
+	if req.act().closes { // the server closes it a moment later
 		e.o.Changed(a.Key, lookSoon)
 		e.o.Changed(a.Key, lookLater)
 	}
@@ -358,7 +358,7 @@ func (e *Executor) settle(ctx context.Context, t task, s stage, words string) er
 	defer j.mu.Unlock()
 	a := &j.d.Attempts[t.i]
 	a.Stage, a.Outcome = s, words
-	a.Told = a.Told || j.d.Request.Verb == Close // that it was asked for isn't that it is closed
+	a.Told = a.Told || j.d.Request.act().closes // that it was asked for isn't that it is closed
 	j.c.Detail = j.d.encode()
 	if _, ended := over(j.d.Attempts); ended {
 		return e.end(ctx, j)

@@ -37,8 +37,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 	}
 	actions := []string{unknownAction}
-	for _, v := range Verbs {
-		actions = append(actions, string(v))
+	for _, v := range verbs {
+		actions = append(actions, string(v.name))
 	}
 	for _, a := range actions {
 		m.took.WithLabelValues(a)
@@ -54,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) ended(action, result string, took time.Duration) {
-	if _, known := needs[Verb(action)]; !known {
+	if Verb(action).entry().usage == "" {
 		action = unknownAction
 	}
 	m.commands.WithLabelValues(action, result).Inc()

@@ -17,8 +17,8 @@ import (
 type named struct {
 	refs []alert.Key
 	rest string // what follows: the end of the plain text that was scanned
-	// doubt is the word that may be an id; "" for none.
-	doubt string
+	// ambiguous is a word that may be an id; "" for none.
+	ambiguous string
 	// words says that a colon or "--" marked rest as the person's own words; sure, that it can't be a slip:
 	// it was "--", or a colon and quotes. (Phones make a long dash of "--".)
 	words, sure bool
@@ -50,7 +50,7 @@ var betweens = map[string]bool{
 }
 
 // take reads ids off the beginning of plain words.
-func (n Names) take(verb Verb, text string) named {
+func (n Names) take(v *verb, text string) named {
 	t := named{rest: strings.TrimLeft(text, " \n")}
 	var open nesting
 	for {
@@ -70,7 +70,7 @@ func (n Names) take(verb Verb, text string) named {
 			}
 		}
 		if used == 0 {
-			t.doubt = n.doubtIn(verb, t.rest, len(t.refs) > 0)
+			t.ambiguous = n.ambiguousIn(v, t.rest, len(t.refs) > 0)
 			break
 		}
 		open.count(t.rest[:used])
@@ -87,11 +87,11 @@ func (n Names) take(verb Verb, text string) named {
 	}
 	t.rest = strings.TrimLeft(t.rest, " \n")
 	t.sure = t.sure || t.words && len(t.rest) > 2 && t.rest[0] == '"' && strings.IndexByte(t.rest[1:], '"') == len(t.rest)-2
-	if t.doubt == "" && len(t.refs) > 0 && open.any() { // `"4711 on it"` may be an id or a quotation
-		t.doubt, _ = firstWord(strings.TrimLeft(text, " \n"))
+	if t.ambiguous == "" && len(t.refs) > 0 && open.any() { // `"4711 on it"` may be an id or a quotation
+		t.ambiguous, _ = firstWord(strings.TrimLeft(text, " \n"))
 	}
-	if t.doubt == "" && t.words && t.rest != "" && n.onlyIDs(t.rest) {
-		t.doubt, _ = firstWord(t.rest) // "ack: 4712" says that no id follows, and then just one
+	if t.ambiguous == "" && t.words && t.rest != "" && n.onlyIDs(t.rest) {
+		t.ambiguous, _ = firstWord(t.rest) // "ack: 4712" says that no id follows, and then just one
 	}
 	return t
 }
@@ -206,14 +206,14 @@ func (n Names) isSource(s string) bool {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// doubtIn is the word that may be meant as an id where text begins; "" for none. more says that
+// ambiguousIn is the word that may be meant as an id where text begins; "" for none. more says that
 // ids came before it.
-func (n Names) doubtIn(verb Verb, text string, more bool) string {
+func (n Names) ambiguousIn(v *verb, text string, more bool) string {
 	start, skipped := skip(text, func(word string) bool { return isLabel(word) || joiners[word] || isPunctuation(word) })
 	if target, size := linkIn(start); size > 0 {
 		// A link that leads to no problem of ours. In a comment it is what people write about, unless it
 		// has an event id.
-		if verb != Comment || NamesEvent(target) {
+		if !v.prose || NamesEvent(target) {
 			return start[:size]
 		}
 		return ""
@@ -224,7 +224,7 @@ func (n Names) doubtIn(verb Verb, text string, more bool) string {
 	}
 	next, _ := firstWord(after)
 	_, size, _ := n.readLabelled(strings.TrimLeft(after, " \n"), false)
-	between := more && betweens[strings.ToLower(word)] && (verb != Severity || !strings.EqualFold(word, "to"))
+	between := more && betweens[strings.ToLower(word)] && (v.name != Severity || !strings.EqualFold(word, "to"))
 	if (between || n.isSource(word)) && (size > 0 || n.almost(next)) {
 		return next
 	}

@@ -45,7 +45,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, problems map[
 		}
 		switch {
 		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:
-		case undoes(*od.Request, *d.Request) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
+		case undoes(actionsOf(*od.Request), actionsOf(*d.Request)) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
 			first = ""
 		case o.Email == c.Email && o.RoomID == c.RoomID && sameAct(o, od, c, d) && !undoneInZabbix(*d.Request, problems, o.CreatedAt):
 			first = o.ID
@@ -70,29 +70,20 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	return slices.Equal(keys, others)
 }
 
-// undoes says whether one act takes back what the other did.
-func undoes(later, earlier Request) bool {
-	switch earlier.Verb {
-	case Ack:
-		return later.Verb == Unack
-	case Unack:
-		return later.Verb == Ack
-	case Severity:
-		return later.Verb == Severity && later.Severity != nil && *later.Severity != *earlier.Severity
-	}
-	return false
+// actionsOf is what a request does, to any problem.
+func actionsOf(r Request) alert.Actions { return r.act().actions(r, alert.NotClassified) }
+
+// undoes reports whether one act takes back what an earlier one did.
+func undoes(later, earlier alert.Actions) bool {
+	return earlier.Ack && later.Unack || earlier.Unack && later.Ack ||
+		earlier.Severity != nil && later.Severity != nil && later.Severity.New != earlier.Severity.New
 }
 
-// undoneInZabbix says whether somebody has taken the act back in Zabbix itself.
+// undoneInZabbix reports whether somebody has taken the act back in Zabbix itself.
 func undoneInZabbix(r Request, problems map[alert.Key]alert.Problem, since time.Time) bool {
 	for _, p := range problems {
 		for _, e := range p.Timeline {
-			u := e.Update
-			if u == nil || u.At.Before(since) {
-				continue
-			}
-			if r.Verb == Ack && u.Actions.Unack || r.Verb == Unack && u.Actions.Ack ||
-				r.Verb == Severity && u.Actions.Severity != nil && u.Actions.Severity.New != *r.Severity {
+			if u := e.Update; u != nil && !u.At.Before(since) && undoes(u.Actions, actionsOf(r)) {
 				return true
 			}
 		}

@@ -28,7 +28,7 @@ func TestVerbsHoweverTheyArePunctuated(t *testing.T) {
 	} {
 		r, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, "%q was taken for %+v", said, r)
-		require.Contains(t, fault.What, want, said)
+		require.Contains(t, fault.text, want, said)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestOptionsAreAskedAbout(t *testing.T) {
 	for _, said := range []string{"close --usage", "close —usage", "close --dry-run", "close –dry-run", "ack -n", "close --dry-run 4711", "ack --verbose on it", "comment --x", "severity --list", "unack ——usage"} {
 		_, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, said)
-		require.Contains(t, fault.What, "I don't know the option", said)
+		require.Contains(t, fault.text, "I don't know the option", said)
 	}
 	for said, words := range map[string]string{
 		"close: --usage": "--usage", "close -- --usage": "--usage", "ack - on it": "on it", "ack —on it": "—on it", "ack -- on it": "on it",
@@ -273,7 +273,7 @@ func TestOptionsAreAskedAbout(t *testing.T) {
 	} {
 		r, fault := Names{}.Parse(said)
 		if fault != nil {
-			require.NotContains(t, fault.What, "option", said)
+			require.NotContains(t, fault.text, "option", said)
 			continue
 		}
 		require.Equal(t, words, r.Text, said)

@@ -77,7 +77,7 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 			if fault == nil {
 				return ""
 			}
-			return fault.What
+			return fault.Error()
 		},
 		"a problem's message": func(s string) string { return r.Root(problem(s), render.Room{Presentation: config.PresentThread}, now) },
 		"a digest's file": func(s string) string {

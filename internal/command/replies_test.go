@@ -80,16 +80,16 @@ func TestAnswers(t *testing.T) {
 	say("which source", whichSource(Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
 	say("unknown button", unknownButton())
 	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, false)))
-	say("unsure", unsure(Ack, "4804-4806", nil, "4804-4806 done"))
-	say("unsure, after an id", unsure(Severity, "4712", ids("main/4711"), "and 4712"))
+	say("unsure", unsure(lookup("ack"), "4804-4806", nil, "4804-4806 done"))
+	say("unsure, after an id", unsure(lookup("severity"), "4712", ids("main/4711"), "and 4712"))
 	say("role too low for one of several", deniedOne(Ack, config.RoleViewer, a.Key, false))
 	say("no match", noMatch("host `sw1`", 0)+"\n"+noMatch("host `sw1`", 1)+"\n"+noMatch("host `sw1`", 17))
 	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
 	say("lost", lost(store.Command{CreatedAt: at}, now, berlin))
 	say("help, viewer", helpText("", config.RoleViewer, false))
 	say("help, operator, direct", helpText("", config.RoleOperator, true))
-	for _, v := range Verbs {
-		say("help "+string(v), helpText(v, config.RoleViewer, false))
+	for _, v := range verbs {
+		say("help "+string(v.name), helpText(v.name, config.RoleViewer, false))
 	}
 	say("several outcomes", outcome([]attempt{{Stage: stageDone, Outcome: "✅ one"}, {Stage: stageFailed, Outcome: "🚫 two"}}, false))
 

@@ -99,15 +99,10 @@ func (a attempt) call(r Request) zabbix.Acknowledge {
 	if a.Plain {
 		call.Message = withoutWide(a.Message)
 	}
-	switch r.Verb {
-	case Ack:
-		call.Ack = true
-	case Unack:
-		call.Unack = true
-	case Close:
-		call.Close = true
-	case Severity:
-		call.Severity = r.Severity
+	does := r.act().actions(r, a.Severity)
+	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
+	if does.Severity != nil {
+		call.Severity = &does.Severity.New
 	}
 	return call
 }
@@ -118,12 +113,9 @@ func (a attempt) call(r Request) zabbix.Acknowledge {
 func (a attempt) update(r Request, p Person) alert.Update {
 	u := alert.Update{
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
-		Actions: alert.Actions{Ack: r.Verb == Ack, Unack: r.Verb == Unack, Close: r.Verb == Close, Comment: true}, // the signature is always a message
-		Wide:    r.All,
+		Actions: r.act().actions(r, a.Severity), Wide: r.All,
 	}
-	if r.Verb == Severity && r.Severity != nil {
-		u.Actions.Severity = &alert.SeverityChange{Old: a.Severity, New: *r.Severity}
-	}
+	u.Actions.Comment = true // the signature is always a message
 	return u
 }
 
@@ -144,15 +136,8 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 		return gone
 	}
 	recorded := slices.ContainsFunc(o.Updates, func(u alert.Update) bool { return alert.SameMessage(u.Message, a.Message) })
-	so := true
-	switch r.Verb {
-	case Ack:
-		so = o.Acknowledged
-	case Unack:
-		so = !o.Acknowledged
-	case Severity:
-		so = r.Severity != nil && o.Severity == *r.Severity
-	}
+	does := r.act().actions(r, a.Severity)
+	so := (!does.Ack || o.Acknowledged) && (!does.Unack || !o.Acknowledged) && (does.Severity == nil || o.Severity == does.Severity.New)
 	switch {
 	case recorded && so:
 		return happened

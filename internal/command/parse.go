@@ -14,45 +14,12 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Verb is what a command does, by its full name.
-type Verb string
-
-// The verbs.
-const (
-	Ack      Verb = "ack"
-	Unack    Verb = "unack"
-	Comment  Verb = "comment"
-	Close    Verb = "close"
-	Severity Verb = "severity"
-	Show     Verb = "show"
-	Problems Verb = "problems"
-	Help     Verb = "help"
-)
-
-// Verbs holds every verb, in the order in which help tells them.
-var Verbs = [...]Verb{Ack, Unack, Comment, Close, Severity, Show, Problems, Help}
-
-// aliases are other words for a verb. Each verb is its own alias too.
-var aliases = map[string]Verb{
-	"acknowledge": Ack, "unacknowledge": Unack, "note": Comment, "say": Comment, "resolve": Close,
-	"sev": Severity, "status": Show, "list": Problems, "ls": Problems, "?": Help,
-}
-
 // Limits of one command.
 const (
 	maxRefs   = 20   // problems
 	maxDigits = 20   // of an event id: Zabbix's are 64 bits wide
 	maxText   = 8000 // bytes of what was said: a Webex message holds 7,439
 )
-
-// Acts says whether the verb changes something in Zabbix.
-func (v Verb) Acts() bool {
-	switch v {
-	case Ack, Unack, Comment, Close, Severity:
-		return true
-	}
-	return false
-}
 
 // Request is a command as it was understood.
 type Request struct {
@@ -82,69 +49,85 @@ type Filter struct {
 	Plain string `json:"-"`
 }
 
-// Misspelt is a command that can't be understood. What is one sentence for the person,
-// in markdown; words of theirs in it are harmless.
-type Misspelt struct {
-	Verb Verb // as far as it was understood
-	What string
+// question is what the relay asks back where it can't understand a command, in markdown. Words of the
+// person's in it are harmless.
+type question struct {
+	verb Verb // as far as it was understood
+	text string
 }
 
-func (m *Misspelt) Error() string { return m.What }
+func (q *question) Error() string { return q.text }
 
-func misspelt(v Verb, format string, args ...any) *Misspelt {
-	return &Misspelt{Verb: v, What: fmt.Sprintf(format, args...)}
+func ask(v Verb, format string, args ...any) *question {
+	return &question{verb: v, text: fmt.Sprintf(format, args...)}
 }
 
-// Parse understands what somebody said to the bot, without the mention. It is
-// pure. No words at all ask for help.
-func (n Names) Parse(words string) (Request, *Misspelt) {
+// Parse understands what somebody said to the bot, without the mention. No words at all ask for help.
+func (n Names) Parse(words string) (Request, *question) {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
 	word, _ := firstWord(said.plain)
 	if word == "" || strings.Trim(word, "?") == "" {
 		return Request{Verb: Help}, nil
 	}
-	verb, rest, fault := takeVerb(word, said)
-	if fault != nil {
-		return Request{}, fault
+	v, rest, q := takeVerb(word, said)
+	if q != nil {
+		return Request{}, q
 	}
 	if asksHelp(rest) {
-		return Request{Verb: Help, Topic: verb}, nil
+		return Request{Verb: Help, Topic: v.name}, nil
 	}
-	if option := optionIn(rest); option != "" && verb.Acts() {
-		return Request{}, misspelt(verb, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), verb)
+	if option := optionIn(rest); option != "" && v.act != nil {
+		return Request{}, ask(v.name, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name)
 	}
-	switch verb {
-	case Help:
-		return parseHelp(rest)
-	case Problems:
-		return parseProblems(said, strings.TrimLeft(rest, ":,; "))
+	if !v.problems {
+		return v.parse(n, v, said, named{rest: rest})
 	}
-	t := n.take(verb, rest)
+	t := n.take(v, rest)
 	switch {
 	case !t.words && asksHelp(t.rest):
-		return Request{Verb: Help, Topic: verb}, nil
-	case t.doubt != "":
-		return Request{}, misspelt(verb, "%s", unsure(verb, t.doubt, t.refs, said.words(t.rest)))
+		return Request{Verb: Help, Topic: v.name}, nil
+	case t.ambiguous != "":
+		return Request{}, ask(v.name, "%s", unsure(v, t.ambiguous, t.refs, said.words(t.rest)))
 	case len(t.refs) > maxRefs:
-		return Request{}, misspelt(verb, "That is more than %d problems at once. Please split the command.", maxRefs)
-	case verb == Severity:
-		return n.parseSeverity(said, t)
+		return Request{}, ask(v.name, "That is more than %d problems at once. Please split the command.", maxRefs)
 	}
-	r := Request{Verb: verb, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(verb, t)}
-	if verb.Acts() && verb != Comment && len(t.refs) == 0 && !t.words {
-		r.All, r.Yes, r.AllText = takeAll(said, t.rest)
+	return v.parse(n, v, said, t)
+}
+
+// request is a command about problems, with the person's own words.
+func (n Names) request(v *verb, said spoken, t named) Request {
+	return Request{Verb: v.name, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(v, t)}
+}
+
+// parseAct reads "[ids] [words]", and "all".
+func parseAct(n Names, v *verb, said spoken, t named) (Request, *question) {
+	r := n.request(v, said, t)
+	if len(t.refs) > 0 || t.words {
+		return r, nil
 	}
+	all, yes, words := takeAll(said, t.rest)
 	switch {
-	case verb != Ack && r.All && (r.Yes || r.AllText == ""):
-		return Request{}, misspelt(verb, "Only `ack` works with `all`, in the thread of a digest. Nothing was done. Name the problems: `%s 4711 4712`.", verb)
-	case verb != Ack:
-		r.All, r.AllText = false, ""
+	case !all:
+	case v.name == Ack:
+		r.All, r.Yes, r.AllText = all, yes, words
+	case yes || words == "":
+		return Request{}, ask(v.name, "Only `ack` works with `all`, in the thread of a digest. Nothing was done. Name the problems: `%s 4711 4712`.", v.name)
 	}
-	switch {
-	case verb == Comment && r.Text == "":
-		return Request{}, misspelt(verb, "What should I write? For example: `comment 4711 waiting for the vendor`.")
-	case verb == Show && r.Text != "":
-		return Request{}, misspelt(verb, "`show` takes event ids and nothing else: `show 4711`. To search: `problems %s`.", echo(r.Text))
+	return r, nil
+}
+
+func parseComment(n Names, v *verb, said spoken, t named) (Request, *question) {
+	r := n.request(v, said, t)
+	if r.Text == "" {
+		return Request{}, ask(v.name, "What should I write? For example: `comment 4711 waiting for the vendor`.")
+	}
+	return r, nil
+}
+
+func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
+	r := n.request(v, said, t)
+	if r.Text != "" {
+		return Request{}, ask(v.name, "`show` takes event ids and nothing else: `show 4711`. To search: `problems %s`.", echo(r.Text))
 	}
 	return r, nil
 }
@@ -162,26 +145,26 @@ func unwrapped(s spoken) spoken {
 
 // takeVerb takes the verb off what was said, whatever punctuation ends it. A colon stays: it says
 // that no ids follow.
-func takeVerb(word string, said spoken) (Verb, string, *Misspelt) {
+func takeVerb(word string, said spoken) (*verb, string, *question) {
 	end := strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || !isLetter(byte(r)) })
 	if end < 0 {
 		end = len(word)
 	}
 	name, behind := strings.ToLower(word[:end]), word[end:]
-	verb, ok := lookup(name)
-	if !ok {
+	v := lookup(name)
+	if v == nil {
 		const around = ".,:;!?*_~`"
 		written := said.part(said.plain, 0, len(word))
-		return "", "", unknownVerb(strings.ToLower(cmp.Or(strings.Trim(word, around), word)), strings.ToLower(cmp.Or(strings.Trim(written, around), written)))
+		return nil, "", unknownVerb(strings.ToLower(cmp.Or(strings.Trim(word, around), word)), strings.ToLower(cmp.Or(strings.Trim(written, around), written)))
 	}
 	trimmed := strings.TrimLeft(behind, ".!,;*_~`'\")?")
 	switch {
 	case strings.Contains(behind[:len(behind)-len(trimmed)], "?"): // "close?"
-		return verb, "?", nil
+		return v, "?", nil
 	case trimmed == "" || trimmed[0] == ':' || strings.HasPrefix(behind, ","), strings.HasPrefix(behind, ";"):
-		return verb, said.plain[len(word)-len(trimmed):], nil
+		return v, said.plain[len(word)-len(trimmed):], nil
 	}
-	return "", "", misspelt("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), verb, echo(strings.TrimLeft(trimmed, "-#/=.")))
+	return nil, "", ask("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), v.name, echo(strings.TrimLeft(trimmed, "-#/=.")))
 }
 
 // asksHelp says whether the words after a verb ask what it does: "?", one word with a question mark
@@ -244,11 +227,11 @@ func takeAll(said spoken, rest string) (all, yes bool, words string) {
 
 // suspectsAfter are the numbers in the words that would be a doubt if this room knows a problem
 // of that id.
-func (n Names) suspectsAfter(verb Verb, t named) []string {
+func (n Names) suspectsAfter(v *verb, t named) []string {
 	if t.sure && len(t.refs) == 0 {
 		return nil
 	}
-	found := n.suspects(t.rest, !t.words && verb.Acts() && verb != Comment)
+	found := n.suspects(t.rest, !t.words && v.act != nil && !v.prose)
 	return slices.DeleteFunc(found, func(id string) bool {
 		return slices.ContainsFunc(t.refs, func(k alert.Key) bool { return k.EventID == id })
 	})
@@ -268,50 +251,32 @@ func (s spoken) words(rest string) string {
 	return unquote(s.written(rest))
 }
 
-func lookup(word string) (Verb, bool) {
-	for _, v := range Verbs {
-		if word == string(v) {
-			return v, true
-		}
-	}
-	v, ok := aliases[word]
-	return v, ok
-}
-
 // unknownVerb asks what a word means that is no verb, as the person wrote it.
-func unknownVerb(word, written string) *Misspelt {
-	names := make([]string, 0, len(Verbs)+len(aliases))
-	for _, v := range Verbs {
-		names = append(names, string(v))
-	}
-	for alias := range aliases {
-		names = append(names, alias)
-	}
-	if best := text.Nearest(word, names); best != "" {
-		verb, _ := lookup(best)
-		return misspelt("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), verb)
+func unknownVerb(word, written string) *question {
+	if best := text.Nearest(word, verbNames()); best != "" {
+		return ask("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), lookup(best).name)
 	}
 	if keys, used, _ := (Names{}).read(word, false); used == len(word) && len(keys) == 1 {
-		return misspelt("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
+		return ask("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
 	}
-	return misspelt("", "I don't know the command `%s`. Say `help` for those that I know.", echo(written))
+	return ask("", "I don't know the command `%s`. Say `help` for those that I know.", echo(written))
 }
 
-func parseHelp(rest string) (Request, *Misspelt) {
-	word, _ := firstWord(strings.TrimLeft(rest, ": "))
+func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
+	word, _ := firstWord(strings.TrimLeft(t.rest, ": "))
 	if word = strings.Trim(word, ".,!?:;\"'`()"); word == "" {
 		return Request{Verb: Help}, nil
 	}
-	topic, ok := lookup(strings.ToLower(word))
-	if !ok {
+	topic := lookup(strings.ToLower(word))
+	if topic == nil {
 		return Request{}, unknownVerb(strings.ToLower(word), strings.ToLower(word))
 	}
-	return Request{Verb: Help, Topic: topic}, nil
+	return Request{Verb: Help, Topic: topic.name}, nil
 }
 
 // parseSeverity reads "[ids] SEVERITY [text]". A lone digit is the severity,
 // where nothing else could be.
-func (n Names) parseSeverity(said spoken, t named) (Request, *Misspelt) {
+func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) {
 	const usage = "For example: `severity 4711 high`, or in a problem's thread `severity high`."
 	refs, r := t.refs, Request{Verb: Severity}
 	words := strings.TrimLeft(t.rest, ":=>- ")
@@ -325,7 +290,7 @@ func (n Names) parseSeverity(said spoken, t named) (Request, *Misspelt) {
 	case len(refs) > 0 && refs[len(refs)-1].Source == "" && len(refs[len(refs)-1].EventID) == 1:
 		s, err := alert.ParseSeverity(refs[len(refs)-1].EventID)
 		if err != nil {
-			return Request{}, misspelt(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
+			return Request{}, ask(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
 		}
 		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], t.rest
 		if t.words {
@@ -335,27 +300,27 @@ func (n Names) parseSeverity(said spoken, t named) (Request, *Misspelt) {
 	default:
 		word, _ := firstWord(words)
 		if word == "" {
-			return Request{}, misspelt(Severity, "Which severity? One of %s. %s", severityList(), usage)
+			return Request{}, ask(Severity, "Which severity? One of %s. %s", severityList(), usage)
 		}
 		if best := text.Nearest(strings.ToLower(word), severityWords()); best != "" {
-			return Request{}, misspelt(Severity, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
+			return Request{}, ask(Severity, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
 		}
-		return Request{}, misspelt(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)
+		return Request{}, ask(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)
 	}
 	// "severity high 4711" would change the thread's problem, and not 4711.
-	behind := n.take(Severity, after)
+	behind := n.take(v, after)
 	switch {
-	case behind.doubt != "":
-		return Request{}, misspelt(Severity, "%s", unsure(Severity, behind.doubt, r.Refs, said.words(behind.rest)))
+	case behind.ambiguous != "":
+		return Request{}, ask(Severity, "%s", unsure(v, behind.ambiguous, r.Refs, said.words(behind.rest)))
 	case len(r.Refs) == 0 && len(behind.refs) > 0:
-		return Request{}, misspelt(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(idOf(behind.refs[0])), hyphened(*r.Severity))
+		return Request{}, ask(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(idOf(behind.refs[0])), hyphened(*r.Severity))
 	}
 	r.Text = said.words(strings.TrimLeft(after, ": "))
 	behind.refs = append(behind.refs, r.Refs...)
 	if len(behind.refs) == len(r.Refs) {
-		r.Suspects = n.suspectsAfter(Severity, named{refs: r.Refs, rest: behind.rest, words: behind.words, sure: behind.sure})
+		r.Suspects = n.suspectsAfter(v, named{refs: r.Refs, rest: behind.rest, words: behind.words, sure: behind.sure})
 	} else { // "severity 4711 high 3 customers"
-		r.Suspects = n.suspectsAfter(Severity, named{refs: r.Refs, rest: after})
+		r.Suspects = n.suspectsAfter(v, named{refs: r.Refs, rest: after})
 	}
 	return r, nil
 }

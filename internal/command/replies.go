@@ -19,29 +19,6 @@ import (
 // Everything that the relay says in answer to a command is made here. The
 // texts are markdown; whatever strangers wrote is escaped.
 
-// phrase says what a verb does: done is before the problem and after, base the infinitive.
-type phrase struct{ base, done, after string }
-
-func phraseOf(r Request) phrase {
-	switch r.Verb {
-	case Ack:
-		return phrase{"acknowledge", "Acknowledged", ""}
-	case Unack:
-		return phrase{"unacknowledge", "Unacknowledged", ""}
-	case Comment:
-		return phrase{"comment on", "Commented on", ""}
-	case Close:
-		return phrase{"close", "Asked Zabbix to close", ": its message here changes once Zabbix has closed it"}
-	case Severity:
-		to := ""
-		if r.Severity != nil {
-			to = fmt.Sprintf(" to **%s**", *r.Severity)
-		}
-		return phrase{"change the severity of", "Changed the severity of", to}
-	}
-	return phrase{string(r.Verb), string(r.Verb), ""}
-}
-
 // idIn is an event's id as people say it: with the source where there are several.
 func idIn(key alert.Key, several bool) string {
 	key = key.Original()
@@ -68,8 +45,11 @@ func titled(key alert.Key, name string, several bool) string {
 }
 
 func doneWords(a attempt, r Request, several bool) string {
-	p := phraseOf(r)
-	return fmt.Sprintf("✅ %s %s%s", p.done, titled(a.Key, a.Name, several), p.after)
+	act, after := r.act(), ""
+	if act.after != nil {
+		after = act.after(r)
+	}
+	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
 
 // doneEarlier is the answer where nothing needs to be done. "" says that Zabbix is to be asked.
@@ -137,7 +117,7 @@ func noClient(a attempt, several bool) string {
 
 // refused is what Zabbix's refusal means for the person, and what to do about it.
 func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
-	name, verb, source := titled(a.Key, a.Name, several), phraseOf(r).base, webex.EscapeCode(a.Key.Source)
+	name, verb, source := titled(a.Key, a.Name, several), r.act().infinitive, webex.EscapeCode(a.Key.Source)
 	said := ""
 	if e.Message != "" {
 		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
@@ -151,10 +131,10 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 		return fmt.Sprintf("🚫 Couldn't close %s: its trigger doesn't allow closing by hand. It ends when its trigger recovers, or with “Allow manual close” set in the trigger.%s", name, said)
 	case zabbix.NoObject:
 		needs, way := "read", fmt.Sprintf(" If its trigger was deleted, `close %s` ends it here.", webex.EscapeCode(idIn(a.Key, several)))
-		if r.Verb == Close || r.Verb == Severity {
+		if r.act().write {
 			needs = "write"
 		}
-		if r.Verb == Close {
+		if r.act().closes {
 			way = ""
 		}
 		return fmt.Sprintf("🚫 Couldn't %s %s: the Zabbix `%s` no longer has this event, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
@@ -207,7 +187,7 @@ func waiting(source string, until time.Time, why string, now time.Time, loc *tim
 
 func expired(a attempt, r Request, until time.Time, several bool, now time.Time, loc *time.Location) string {
 	return fmt.Sprintf("⌛ Couldn't %s %s: the Zabbix `%s` couldn't be reached or was itself broken until %s, so I gave up. If you still want this, send the command again.",
-		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
+		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
 }
 
 func unknown(a attempt, r Request, v verdict, several bool) string {
@@ -216,7 +196,7 @@ func unknown(a attempt, r Request, v verdict, several bool) string {
 		why = "and it has your words on record, but the problem doesn't show the change: somebody may have undone it"
 	}
 	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I won't do it twice. Check with `show %s` or in Zabbix, and send the command again if needed.",
-		phraseOf(r).base, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
+		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
 }
 
 // outcome is the answer once every attempt has ended; "" where the thread of
@@ -313,7 +293,7 @@ func denied(v Verb, have config.Role, direct bool) string {
 	if direct {
 		where = "for this problem"
 	}
-	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. Whoever runs the relay can change that, under `people` in its configuration.", v, needs[v], where, have)
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. Whoever runs the relay can change that, under `people` in its configuration.", v, v.entry().role, where, have)
 }
 
 // deniedOne is denied for one of several problems.
@@ -346,8 +326,8 @@ func idOf(k alert.Key) string {
 
 // unsure asks what a word means that may be an event id. refs are the ids before it, which were
 // understood; words are the person's own, if that is what they are.
-func unsure(v Verb, word string, refs []alert.Key, words string) string {
-	named := string(v)
+func unsure(v *verb, word string, refs []alert.Key, words string) string {
+	named := string(v.name)
 	for _, ref := range refs {
 		named += " " + webex.EscapeCode(idOf(ref))
 	}
@@ -355,12 +335,15 @@ func unsure(v Verb, word string, refs []alert.Key, words string) string {
 	if ids == "" {
 		ids = "4711"
 	}
-	example := map[Verb]string{Comment: " …", Severity: " high"}[v]
-	text := fmt.Sprintf("I'm not sure whether `%s` is an event id or part of your words, so I did nothing. If you mean a problem, give its id alone: `%s %s%s`.", echo(word), named, ids, example)
-	if v == Severity {
-		named += " high"
+	example := v.object
+	if v.prose {
+		example = " …"
 	}
-	if v != Show {
+	text := fmt.Sprintf("I'm not sure whether `%s` is an event id or part of your words, so I did nothing. If you mean a problem, give its id alone: `%s %s%s`.", echo(word), named, ids, example)
+	if !v.prose {
+		named += v.object
+	}
+	if v.act != nil {
 		text += fmt.Sprintf(" If these are your own words, put a colon and quotes: `%s: \"%s\"`.", named, echo(words))
 	}
 	return text
@@ -391,8 +374,7 @@ func whichProblem(v Verb, inThread bool) string {
 	if inThread {
 		why = "This thread isn't about a single problem. Which one do you mean?"
 	}
-	example := map[Verb]string{Comment: " waiting for the vendor", Severity: " high"}[v]
-	return fmt.Sprintf("❔ %s Give its event id, for example `%s 4711%s`, or reply in the problem's thread.", why, v, example)
+	return fmt.Sprintf("❔ %s Give its event id, for example `%s 4711%s`, or reply in the problem's thread.", why, v, v.entry().object)
 }
 
 func allOfWhat(inThread bool) string {
@@ -416,7 +398,7 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 		ids = append(ids, "`"+webex.EscapeCode(id)+"`")
 	}
 	text := fmt.Sprintf("❔ I know no problem %s %s.", strings.Join(ids, ", "), where)
-	if verb.Acts() {
+	if verb.entry().act != nil {
 		text += " Nothing was done."
 		if inThread {
 			text += fmt.Sprintf(" If the number is part of your words, put a colon before them: `%s: %s …`.", verb, webex.EscapeCode(keys[0].EventID))

@@ -1,0 +1,116 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// mostListed is how many problems a list shows at most; it tells the total.
+const mostListed = 50
+
+// answerProblems lists the open problems that the person may know of from here, the worst first.
+func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, p place) (reply, outcome string, err error) {
+	f := r.Filter
+	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: mostListed}
+	found, err := e.o.Store.FindProblems(ctx, filter)
+	if err != nil {
+		return "", "", err
+	}
+	if len(found) == 0 && f.Plain != "" {
+		filter.Search = f.Plain
+		if found, err = e.o.Store.FindProblems(ctx, filter); err != nil {
+			return "", "", err
+		}
+	}
+	if wanted := f.wanted(); len(found) == 0 && wanted != "" {
+		others, err := e.o.Store.CountProblems(ctx, store.Filter{Open: true, Rooms: filter.Rooms})
+		if err != nil {
+			return "", "", err
+		}
+		return noMatch(wanted, others), "listed", nil
+	}
+	total := len(found)
+	if total == mostListed {
+		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {
+			return "", "", err
+		}
+	}
+	return e.o.Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
+}
+
+// answerShow shows whole problems, as many as fit into one message.
+func answerShow(ctx context.Context, e *Executor, _ scope, _ Request, targets []target, p place) (reply, outcome string, err error) {
+	gone := e.present(ctx, targets)
+	const between = "\n\n---\n\n"
+	var b strings.Builder
+	for i, t := range targets {
+		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
+		if t.Problem.Superseded() {
+			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
+		} else if gone[t.Key] {
+			text += "\n\n" + notShown(t.Key, e.o.Several)
+		}
+		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
+		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {
+			b.WriteString(left)
+			break
+		}
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), "shown", nil
+}
+
+// presentWithin bounds how long an answer waits for Zabbix to say how a problem is.
+const presentWithin = 3 * time.Second
+
+// present brings targets up to date with what Zabbix shows at this moment: it tells nobody that a maintenance
+// began, that a trigger was deleted, or that a problem ended after a cancelled escalation. What Zabbix
+// doesn't say in time stays as the relay knows it. gone are the open ones that Zabbix doesn't show.
+// Nothing is stored here: the rooms learn of a change from the look that Changed plans.
+func (e *Executor) present(ctx context.Context, targets []target) (gone map[alert.Key]bool) {
+	ctx, cancel := context.WithTimeout(ctx, presentWithin)
+	defer cancel()
+	ids := map[string][]string{}
+	for _, t := range targets {
+		if e.o.Sources[t.Key.Source] != nil && t.Problem.Open() && !t.Problem.Superseded() && (t.Problem.Origin == "" || t.Problem.Origin == alert.OriginTrigger) {
+			ids[t.Key.Source] = append(ids[t.Key.Source], t.Key.EventID)
+		}
+	}
+	gone = map[alert.Key]bool{}
+	for source, asked := range ids {
+		found, err := e.o.Sources[source].Observe(ctx, asked)
+		if err != nil {
+			e.o.Log.Info("Zabbix doesn't say how problems are: the answer is what the relay knows", "source", source, "events", asked, "error", err)
+			continue
+		}
+		for i := range targets {
+			t := &targets[i]
+			o, known := found[t.Key.EventID]
+			switch {
+			case t.Key.Source != source || !known || !t.Problem.Open():
+			case o.Gone:
+				gone[t.Key] = true
+			default:
+				event := o.Event(t.Key, time.Now())
+				if t.Problem.Relation(event) != alert.Same {
+					continue
+				}
+				now, _ := alert.Apply(t.Problem, event)
+				if was := t.Problem; now.State != was.State || now.Severity != was.Severity || now.Suppressed != was.Suppressed || now.Acknowledged != was.Acknowledged {
+					e.o.Changed(t.Key, 0)
+				}
+				t.Problem = now
+			}
+		}
+	}
+	return gone
+}

@@ -1,0 +1,177 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+)
+
+// Verb is what a command does, by its full name.
+type Verb string
+
+// The verbs.
+const (
+	Ack      Verb = "ack"
+	Unack    Verb = "unack"
+	Comment  Verb = "comment"
+	Close    Verb = "close"
+	Severity Verb = "severity"
+	Show     Verb = "show"
+	Problems Verb = "problems"
+	Help     Verb = "help"
+)
+
+// verb is an entry of the table of verbs. A new verb is a constant, an entry, and what the entry refers to.
+type verb struct {
+	name     Verb
+	aliases  []string
+	role     config.Role // the least role that may use it
+	usage    string
+	does     string // for help: "acknowledges …"
+	examples []string
+	object   string // what follows the id in an example: " high"
+
+	problems bool // it is about problems, named by their ids or by the thread
+	prose    bool // its words are its purpose, so a number or a link among them isn't taken for an id
+	// parse reads what follows the verb. For a verb about problems the ids are read already.
+	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
+
+	act *act // what it does in Zabbix; nil for a verb that only answers
+	// answer is the reply of a verb that only answers, in markdown, and what the audit log says of it ("" for
+	// the reply itself).
+	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, p place) (reply, outcome string, err error)
+}
+
+// act is what a verb does to a problem in Zabbix.
+type act struct {
+	// actions is what Zabbix will record, besides the message. was is the severity before.
+	actions func(r Request, was alert.Severity) alert.Actions
+	// The words of replies: "Couldn't INFINITIVE 4711", "✅ DONE 4711 AFTER".
+	infinitive, done string
+	after            func(r Request) string
+	button           bool // cards have a button for it
+	write            bool // the relay's user in Zabbix needs write permission on the host
+	closes           bool // Zabbix does it some time after the call, and only to an open problem
+}
+
+// verbs is the table, in the order of help. It is filled by init because its entries refer to functions
+// that read it.
+var verbs []verb
+
+func init() {
+	verbs = []verb{
+		{
+			name: Ack, aliases: []string{"acknowledge"}, role: config.RoleOperator,
+			usage: "ack [ID …] [WORDS]", does: "acknowledges problems in Zabbix, under your name and with your words",
+			examples: []string{"ack 4711 on it", "ack 4711 4712 main/4713 network team is on it", "ack: 5 minutes more", "ack all"},
+			problems: true, parse: parseAct,
+			act: &act{
+				infinitive: "acknowledge", done: "Acknowledged", button: true,
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Ack: true} },
+			},
+		},
+		{
+			name: Unack, aliases: []string{"unacknowledge"}, role: config.RoleOperator,
+			usage: "unack [ID …] [WORDS]", does: "takes an acknowledgement back",
+			examples: []string{"unack 4711 not mine after all"},
+			problems: true, parse: parseAct,
+			act: &act{
+				infinitive: "unacknowledge", done: "Unacknowledged", button: true,
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Unack: true} },
+			},
+		},
+		{
+			name: Comment, aliases: []string{"note", "say"}, role: config.RoleOperator,
+			usage: "comment [ID …] WORDS", does: "adds a comment to the problem in Zabbix",
+			examples: []string{"comment 4711 waiting for the vendor"}, object: " waiting for the vendor",
+			problems: true, prose: true, parse: parseComment,
+			act: &act{
+				infinitive: "comment on", done: "Commented on", button: true,
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} },
+			},
+		},
+		{
+			name: Close, aliases: []string{"resolve"}, role: config.RoleOperator,
+			usage: "close [ID …] [WORDS]", does: "asks Zabbix to close problems whose trigger allows it",
+			examples: []string{"close 4711 disk replaced"},
+			problems: true, parse: parseAct,
+			act: &act{
+				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true,
+				after:   func(Request) string { return ": its message here changes once Zabbix has closed it" },
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Close: true} },
+			},
+		},
+		{
+			name: Severity, aliases: []string{"sev"}, role: config.RoleOperator,
+			usage: "severity [ID …] SEVERITY [WORDS]", does: "changes the severity: " + strings.Join(severityWords(), ", ") + ", or 0 to 5",
+			examples: []string{"severity 4711 high", "severity 4711 disaster customers are down"}, object: " high",
+			problems: true, parse: parseSeverity,
+			act: &act{
+				infinitive: "change the severity of", done: "Changed the severity of", write: true,
+				after: func(r Request) string { return fmt.Sprintf(" to **%s**", *r.Severity) },
+				actions: func(r Request, was alert.Severity) alert.Actions {
+					return alert.Actions{Severity: &alert.SeverityChange{Old: was, New: *r.Severity}}
+				},
+			},
+		},
+		{
+			name: Show, aliases: []string{"status"}, role: config.RoleViewer,
+			usage: "show [ID …]", does: "shows problems as they are now",
+			examples: []string{"show 4711", "show main/4711"},
+			problems: true, parse: parseShow, answer: answerShow,
+		},
+		{
+			name: Problems, aliases: []string{"list", "ls"}, role: config.RoleViewer,
+			usage: "problems [FILTERS]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
+			examples: []string{"problems >=high unacked", "problems host=sw1* link", `problems text="disk full"`},
+			parse:    parseProblems, answer: answerProblems,
+		},
+		{
+			name: Help, aliases: []string{"?"}, role: config.RoleViewer,
+			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
+			parse: parseHelp, answer: answerHelp,
+		},
+	}
+}
+
+// lookup is the verb that a word is the name or an alias of; nil for none.
+func lookup(word string) *verb {
+	for i := range verbs {
+		if v := &verbs[i]; word == string(v.name) || slices.Contains(v.aliases, word) {
+			return v
+		}
+	}
+	return nil
+}
+
+// entry is the verb's entry; one that needs no role and does nothing for a verb that doesn't exist, as in
+// rows of another release.
+func (v Verb) entry() *verb {
+	if e := lookup(string(v)); e != nil {
+		return e
+	}
+	return &verb{name: v, role: config.RoleViewer}
+}
+
+// act is what the verb does in Zabbix.
+func (r Request) act() *act {
+	if a := r.Verb.entry().act; a != nil {
+		return a
+	}
+	return &act{infinitive: string(r.Verb), done: string(r.Verb), actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} }}
+}
+
+// IsVerb reports whether a word is a verb or an alias of one.
+func IsVerb(word string) bool { return lookup(strings.ToLower(word)) != nil }
+
+// verbNames are all names and aliases.
+func verbNames() (names []string) {
+	for _, v := range verbs {
+		names = append(append(names, string(v.name)), v.aliases...)
+	}
+	return names
+}
