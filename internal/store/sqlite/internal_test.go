@@ -302,7 +302,7 @@ func TestPlans(t *testing.T) {
 		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
 		"INDEX commands_log"} // read from an end, up to a limit
 	for name, text := range map[string]string{
-		"pending entries": pendingEntries, "set aside": setAsideEntries, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
+		"pending entries": pendingEntries, "set aside": setAsideEntries, "changed problem": changedProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"by message":          messageByID,
 		"a post's messages":   `DELETE FROM messages WHERE event_id <> '' AND event_id = ? AND source = ? AND room = ?`, // as the triggers have them
 		"a digest's messages": `DELETE FROM messages WHERE digest > 0 AND digest = ?`,

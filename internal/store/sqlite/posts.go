@@ -36,20 +36,15 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 
 // The ledger's columns of a post, and what becomes of one that is there.
 const (
-	// What the ledger wants untold, for a maintenance holds it back, is told by now where the
-	// room knew of the problem, or a digest took it, before this was written: then it gets the rest too.
-	desiredNow = `CASE WHEN ?5 <= t.delivered AND (t.root_id <> '' OR t.told_seq > 0 OR t.digest > 0) THEN max(?5, ` + revisionOf + `) ELSE ?5 END`
-	revisionOf = `coalesce((SELECT json_extract(CAST(p.doc AS TEXT), '$.revision') FROM problems p WHERE p.event_id = t.event_id AND p.source = t.source), 0)`
-
 	ledgerColumns = `event_id, source, room, route, desired, severity, open, opened_at, hold_until,
 		joined_at, tell_after, remind_at, escalate_at, due_at, flap, escalated, dirty_since`
 	ledgerValues = `?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16`
 	onConflict   = `
 		ON CONFLICT (event_id, source, room) DO UPDATE SET
-			route = ?4, desired = ` + desiredNow + `, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?9,
+			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?9,
 			joined_at = ?10, tell_after = ?11, remind_at = ?12, escalate_at = ?13, due_at = ?14, flap = ?15, escalated = ?16,
 			dirty_since = CASE
-				WHEN ` + desiredNow + ` <= t.delivered THEN 0
+				WHEN ?5 <= t.delivered THEN 0
 				WHEN t.desired > t.delivered AND t.dirty_since > 0 THEN t.dirty_since
 				ELSE max(?17, t.delivered_at) END`
 	cursorColumns = `state, delivered, shown, told_seq, root_id, root_hash, card_id, card_actions, edits, digest, attempts,
@@ -231,23 +226,12 @@ func (s *Store) DuePosts(ctx context.Context, now time.Time, limit int) ([]store
 	return queryReadable(ctx, s, "read due posts", scanPost, duePosts, micro(now), limited(limit))
 }
 
-// toldAllTheSame: while the room was being told it became known that a maintenance holds
-// the problem back. It gets the rest too.
-const toldAllTheSame = `
-	UPDATE posts AS t SET desired = ` + revisionOf + `, dirty_since = CASE WHEN t.dirty_since > 0 THEN t.dirty_since ELSE ?4 END
-	WHERE t.event_id = ?1 AND t.source = ?2 AND t.room = ?3 AND t.root_id = '' AND t.desired < ` + revisionOf
-
 // SavePost implements store.Store.
 func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error {
 	if c.State == "" {
 		c.State = store.PostLive
 	}
 	return s.write(ctx, "save a post", func(t *tx) error {
-		if c.RootID != "" {
-			if _, err := t.exec(toldAllTheSame, key.EventID, key.Source, room, micro(s.clock())); err != nil {
-				return err
-			}
-		}
 		n, err := t.exec(`
 			UPDATE posts SET state = ?, delivered = ?, shown = ?, told_seq = ?, root_id = ?, root_hash = ?, card_id = ?, card_actions = ?,
 				edits = ?, digest = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?, delivered_at = ?,

@@ -26,6 +26,9 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	}
 	var rooms map[string]*gathering
 	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
+		if err := t.checkRevisions(f.Read); err != nil {
+			return err
+		}
 		if err := t.move(f.Moved); err != nil {
 			return err
 		}
@@ -45,6 +48,32 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	s.damage.met(commitFold, err)
 	if err == nil {
 		say(f.Posts, rooms)
+	}
+	return err
+}
+
+const changedProblem = `
+	SELECT k.value ->> 1, k.value ->> 0 FROM json_each(?) k
+	LEFT JOIN problems p ON p.event_id = k.value ->> 0 AND p.source = k.value ->> 1
+	WHERE coalesce(p.revision, 0) <> k.value ->> 2 LIMIT 1`
+
+// checkRevisions fails unless the problems are stored at these revisions.
+func (t *tx) checkRevisions(read map[alert.Key]int64) error {
+	if len(read) == 0 {
+		return nil
+	}
+	rows := make([][3]any, 0, len(read))
+	for k, revision := range read {
+		rows = append(rows, [3]any{k.EventID, k.Source, revision})
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	var k alert.Key
+	changed, err := t.one(changedProblem, []any{string(list)}, &k.Source, &k.EventID)
+	if err == nil && changed {
+		err = fmt.Errorf("%w: problem %s", store.ErrConflict, k)
 	}
 	return err
 }
@@ -106,15 +135,16 @@ func rowOf(p *alert.Problem) (problemRow, error) {
 }
 
 const putProblem = `
-	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, doc)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
 		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
-		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts, doc = excluded.doc`
+		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts,
+		revision = excluded.revision, doc = excluded.doc`
 
 func (t *tx) putProblem(p problemRow, now int64) error {
 	_, err := t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
-		micro(p.OpenedAt), now, p.name, p.hosts, p.doc)
+		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc)
 	return err
 }
 

@@ -112,7 +112,7 @@ func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) er
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if err := s.inTurn(do); err != nil {
-		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrClosed) {
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrConflict) {
 			return err
 		}
 		return fmt.Errorf("store %s: %s: %w", s.path, what, explained(judged(err), s.path))

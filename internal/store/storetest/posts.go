@@ -106,42 +106,6 @@ func testDirtySince(t *testing.T, open Opener) {
 	require.Equal(t, latest, dirty())
 }
 
-// What a maintenance holds back isn't told; a room that was being told by the time that
-// the ledger writes so is told the rest, whoever writes first.
-func testHeldBackWhileTold(t *testing.T, open Opener) {
-	s := open(t, t.TempDir())
-	told := store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT", DeliveredAt: t0}
-	delivery := func(id string) { require.NoError(t, s.SavePost(t.Context(), key(id), "noc", told)) }
-	ledger := func(id string, revision, desired int64) {
-		p := post(id, "noc", desired)
-		if desired == 0 {
-			p.DirtySince = time.Time{}
-		}
-		problem := alert.Problem{Key: key(id), State: alert.StateOpen, Revision: revision, HeldBack: desired == 0}
-		fold(t, s, store.Fold{Problems: []alert.Problem{problem}, Posts: []store.Post{p}})
-	}
-	for _, id := range []string{"1", "2", "3", "4", "5"} {
-		ledger(id, 1, 1)
-	}
-	ledger("1", 2, 0)
-	ledger("2", 2, 0)
-	delivery("2")
-	delivery("3")
-	ledger("3", 2, 0)
-	_, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("1"), key("4")}, t0)
-	require.NoError(t, err)
-	require.Equal(t, []alert.Key{key("4")}, joined, "what is held back isn't gathered")
-	ledger("4", 2, 0)
-	delivery("5")
-	want := map[string]int64{"1": 0, "2": 2, "3": 2, "4": 2, "5": 1}
-	for id, desired := range want {
-		p := must(s.PostsOf(t.Context(), []alert.Key{key(id)}))(t)[key(id)][0]
-		require.Equal(t, desired, p.Desired, id)
-		require.Equal(t, p.Desired > p.Delivered, !p.DirtySince.IsZero(), id)
-		require.Equal(t, id == "2" || id == "3", p.Pending(), id)
-	}
-}
-
 // Pending are the posts that are behind and will be told, of the rooms asked for.
 func testPendingPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

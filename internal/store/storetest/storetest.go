@@ -14,9 +14,9 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Opener opens the store that lives at a place: a directory of the test's own,
-// empty at first. Opened again after Close, it is the same store. It closes what
-// the test leaves open.
+// Opener opens the store that lives in a directory of the test's own, empty at first. Opened again,
+// after Close or while it is open, it is another handle on the same store. It closes what the test
+// leaves open.
 type Opener func(t testing.TB, dir string) store.Store
 
 // Run holds a store to its contract.
@@ -38,7 +38,6 @@ func Run(t *testing.T, open Opener) {
 		"posts/due":                 testDuePosts,
 		"posts/dirty since":         testDirtySince,
 		"posts/moved":               testMovedPosts,
-		"posts/held back":           testHeldBackWhileTold,
 		"posts/pending":             testPendingPosts,
 		"messages/replaced":         testReplacedMessages,
 		"messages/pruned":           testPrunedMessages,
@@ -59,6 +58,10 @@ func Run(t *testing.T, open Opener) {
 		"prune/dead letters":        testPruneDead,
 		"digests/leaving":           testLeaveDigest,
 		"close":                     testClose,
+		"two handles/journal":       testHandlesJournal,
+		"two handles/conflict":      testHandlesConflict,
+		"two handles/race":          testHandlesRace,
+		"two handles/claim":         testHandlesClaim,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

@@ -84,9 +84,6 @@ type Digests interface {
 	// message shows now. It stays pending where posts joined since it was read. ErrNotFound.
 	SaveDigest(ctx context.Context, d Digest, shown []Shown) error
 	Digest(ctx context.Context, id int64) (Digest, error) // ErrNotFound
-	// DigestByMessage finds the digest that the message with this Webex id shows or showed, or
-	// in whose thread it is a notice. ErrNotFound.
-	DigestByMessage(ctx context.Context, messageID string) (Digest, error)
 	// NewestDigest is the live digest that was opened last in a room for this Flap
 	// ("" for a storm's). ErrNotFound.
 	NewestDigest(ctx context.Context, room, flap string) (Digest, error)

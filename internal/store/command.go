@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// CommandState is the state of a command.
+type CommandState string
+
+const (
+	CommandReceived  CommandState = "received"  // claimed, nothing done yet
+	CommandExecuting CommandState = "executing" // Zabbix is being asked; after a crash the outcome is unknown
+	CommandRetrying  CommandState = "retrying"  // Zabbix is away; retried until the command expires
+	CommandDone      CommandState = "done"
+	CommandFailed    CommandState = "failed" // Zabbix refused it, or it was misspelt
+	CommandDenied    CommandState = "denied"
+	CommandExpired   CommandState = "expired"
+)
+
+// Command is one thing that a person asked for: an entry of the audit log, and the guard against
+// doing it twice.
+type Command struct {
+	ID        string // of the Webex message or attachment action
+	Bot       string
+	RoomID    string
+	Room      string // configured name; "" in a direct chat
+	ParentID  string // thread
+	PersonID  string
+	Email     string
+	Name      string
+	Text      string   // as written, or the button in words
+	Action    string   // "ack", "close", …; "" if it couldn't be parsed
+	Keys      []string // the problems it was about, such as "main/4711"
+	State     CommandState
+	Outcome   string // in plain words
+	Attempts  int
+	NotBefore time.Time
+	CreatedAt time.Time
+	DoneAt    time.Time
+	Detail    []byte // what package command needs to go on after a restart
+}
+
+// Commands keeps commands.
+type Commands interface {
+	// ClaimCommand writes a new command; false if its ID is known already.
+	ClaimCommand(ctx context.Context, c Command) (bool, error)
+	SaveCommand(ctx context.Context, c Command) error        // ErrNotFound
+	Command(ctx context.Context, id string) (Command, error) // ErrNotFound
+	// UnfinishedCommands returns the commands received, executing or retrying, oldest first.
+	UnfinishedCommands(ctx context.Context) ([]Command, error)
+	// RecentCommands returns the commands that are unfinished or ended at or after since, oldest
+	// first. Commands claimed before claimedSince are left out.
+	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]Command, error)
+	// Commands is the audit log, newest first.
+	Commands(ctx context.Context, limit int) ([]Command, error)
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// NoticeState is the state of a notice.
+type NoticeState string
+
+const (
+	NoticePending NoticeState = "pending"
+	NoticeSent    NoticeState = "sent"
+	NoticeDead    NoticeState = "dead"
+)
+
+// NoticeKind says whom a notice serves, and so how urgent it is.
+type NoticeKind string
+
+// The kinds of notices, most urgent first.
+const (
+	NoticeAnswer NoticeKind = "answer" // to a command
+	NoticeNotify NoticeKind = "notify" // from the notify API or `send`
+	NoticeTest   NoticeKind = "test"   // Zabbix's Test button
+	NoticeSystem NoticeKind = "system" // from the relay about itself
+)
+
+// Notice is a message that isn't about a problem.
+type Notice struct {
+	ID       int64
+	Kind     NoticeKind
+	Sender   string // name of the notify token, for NoticeNotify
+	Room     string // configured name; or
+	RoomID   string // a Webex room id, for an answer in a direct chat; or
+	Person   string // an e-mail address
+	Bot      string // the bot that sends it: the room's, or the first one
+	ParentID string // thread
+	Markdown string
+	Text     string // instead of Markdown
+	Card     []byte // JSON of an Adaptive Card; Markdown is its fallback
+	// Dedup is the idempotency key within (Sender, Room or Person). A second notice with the same
+	// key replaces the first one's body and edits its message.
+	Dedup string
+
+	State       NoticeState
+	MessageID   string
+	Version     int64 // of the body: raised when it is replaced
+	SentVersion int64
+	Edits       int
+	Attempts    int
+	NotBefore   time.Time
+	LastError   string
+	TrackingID  string
+	CreatedAt   time.Time
+	ChangedAt   time.Time
+}
+
+// Notices keeps notices.
+type Notices interface {
+	// AddNotice queues a notice and returns once it is on disk. If its Dedup is known already, it
+	// replaces that notice's body, makes it pending again and returns its id.
+	AddNotice(ctx context.Context, n Notice) (id int64, err error)
+	Notice(ctx context.Context, id int64) (Notice, error) // ErrNotFound
+	// PendingNotices returns the notices still to be sent, oldest first.
+	PendingNotices(ctx context.Context) ([]Notice, error)
+	// SaveNotice writes what delivery knows of a notice: State, MessageID, SentVersion, Edits,
+	// Attempts, NotBefore, LastError and TrackingID. A notice whose body was replaced meanwhile
+	// stays pending. ErrNotFound.
+	SaveNotice(ctx context.Context, n Notice) error
+}

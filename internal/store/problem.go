@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Fold is one transaction of the ledger.
+type Fold struct {
+	// Read has the revision of each problem that the fold was planned on, 0 for one that wasn't
+	// stored. If one differs by the time of the commit, CommitFold returns ErrConflict.
+	Read     map[alert.Key]int64
+	Moved    []Move           // done first
+	Applied  []int64          // journal entries
+	SetAside map[int64]string // journal entries that can't be applied, with the reason
+	Problems []alert.Problem
+	// Posts are written in the ledger's columns. A post that isn't stored yet gets its cursor, too.
+	// DirtySince counts only if the room isn't behind already: delivery may have caught up since
+	// the ledger read the post. CommitFold sets Digest, Delivered and ToldSeq of the posts that a
+	// digest took in (Digest.GathersUntil).
+	Posts   []Post
+	Notices []Notice // new ones
+}
+
+// Move gives the posts of a problem to another key.
+type Move struct{ From, To alert.Key }
+
+// Filter selects problems.
+type Filter struct {
+	Source       string
+	Open         bool     // only open ones
+	Rooms        []string // posted in one of these rooms, or to be posted there after a delay; nil for all
+	Severity     map[alert.Severity]bool
+	Host         string // glob over the technical or visible name, in lower case
+	Acknowledged *bool
+	Search       string // substring of the name, in any case
+	Limit        int
+}
+
+// Suppression says whether an open problem is suppressed.
+type Suppression struct {
+	Key        alert.Key
+	Suppressed bool
+}
+
+// Problems keeps the ledger's problems.
+type Problems interface {
+	// CommitFold writes one batch of the ledger, whole or not at all. ErrConflict when a problem
+	// changed since it was read; ErrRejected when something in the batch can't be stored.
+	CommitFold(ctx context.Context, f Fold) error
+	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when
+	// a stored problem can't be read any more.
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	// RecentProblems looks at the newest problems, limit at most, and returns those that joined a
+	// room at or after since (Post.JoinedAt), newest first.
+	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
+	// FindProblems returns the problems that match, worst first, then newest first.
+	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
+	// CountProblems counts what FindProblems would return without a limit.
+	CountProblems(ctx context.Context, f Filter) (int, error)
+	// UnobservedProblems returns open problems of triggers about which the API hasn't answered
+	// yet (Problem.Observed), worst first.
+	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
+	// Suppressions returns the source's open problems of triggers, worst first, and whether each
+	// is suppressed at that time.
+	Suppressions(ctx context.Context, source string, at time.Time) ([]Suppression, error)
+	// KeysByEventID returns the problems with this event id in any source.
+	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
+}
