@@ -11,27 +11,27 @@ import (
 type Stats struct {
 	JournalPending  int64
 	SetAside        int64
-	PostsPending    int64 // posts and digests that are behind and will be told
+	PostsPending    int64 // posts and groups that will be told something, also if they wait for their time
 	NoticesPending  int64
 	DeadPosts       int64
-	DeadDigests     int64
-	DeadLists       int64 // of live digests
+	DeadGroups      int64
+	DeadLists       int64 // of live groups
 	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64
-	// OldestPending is the age of the oldest pending journal entry, post, digest or notice; zero
+	// OldestPending is the time of the oldest pending journal entry, post, group or notice; zero
 	// for none. A post that is held counts from the end of its hold, and not before.
 	OldestPending time.Time
 }
 
-// DeadLetter is a post, a digest, a digest's list or a notice that Webex refused for good.
+// DeadLetter is a post, a group, a group's list or a notice that Webex refused for good.
 type DeadLetter struct {
 	ID         string // "post:main/4711@noc", "digest:3", "list:3" or "notice:12"
 	Room       string
 	Key        alert.Key
 	NoticeID   int64
-	DigestID   int64
-	List       bool // only the list of DigestID
+	GroupID    int64
+	List       bool // only the list of GroupID
 	Reason     string
 	TrackingID string
 	At         time.Time
@@ -50,7 +50,7 @@ type Admin interface {
 	// many rows it removed; 0 means that nothing is left to remove. It removes:
 	//   - applied journal entries received before journalBefore;
 	//   - problems that are over and were last written before problemsBefore, with their posts
-	//     and digests, and notices sent before it;
+	//     and groups, and notices sent before it;
 	//   - finished commands, and journal entries set aside, before auditBefore.
 	// Whatever a room is still to be told stays. So do dead letters, with everything that
 	// replaying one needs, until somebody replays or drops them.

@@ -7,30 +7,62 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Digest is one message that stands for the posts whose Cursor.Digest is its id.
-type Digest struct {
-	ID        int64
-	Room      string
-	Flap      string // the Post.Flap that it is for; "" for a storm's
-	State     PostState
-	CreatedAt time.Time
+// GroupKind says why posts share a message.
+type GroupKind string
 
-	MessageID string    // Webex message id; "" before it is posted
-	Hash      string    // of the text that the message shows; "" where it isn't known
-	Complete  bool      // that text names every host and event id
-	Edits     int       // of the message
-	Shown     int       // of Joined, when the message was written last
-	Listed    int       // of Joined, when the list was attached last; 0 for never
-	Said      int       // of Joined, when the room was last notified of them: by the message, or its thread
-	Gone      string    // keys of those that left since the message was written last, one a line
-	SpokeAt   time.Time // when the message was posted, edited or its thread told last
-	Pending   bool      // something is to be sent besides what changes of its posts ask for
+const (
+	GroupStorm GroupKind = "storm" // too many problems at once
+	GroupFlap  GroupKind = "flap"  // openings of one trigger, again and again
+)
 
-	// Until GathersUntil CommitFold puts new posts of the room that are less severe than
-	// GathersBelow into it, where it is the newest of the room for no Flap (Post.Gathers). They
-	// aren't behind: that Joined is more than Shown says that they are to be told, and no mark of each.
-	GathersUntil time.Time
-	GathersBelow alert.Severity
+// Group is a set of posts of one room that share one message, the digest. Its members are the posts
+// whose Group is its ID.
+type Group struct {
+	ID   int64 // given by the store, never twice
+	Room string
+	Kind GroupKind
+	Name string // of a flap: its Opening, in decimal; "" for a storm
+
+	// The ledger's.
+	OpenedAt time.Time
+	JoinedAt time.Time // when a post joined last
+	Joined   int       // posts that ever joined
+	Left     int       // of them, those that left for a message of their own
+	Revision int64     // raised when a post joins or leaves, when a member's headline changes or when it is nudged
+	NudgedAt time.Time // when a member was last reminded of or escalated
+	// LeftAt and LeftBurst bound how many members leave at once: when one last left because
+	// somebody acted on it, and how many did in a row.
+	LeftAt    time.Time
+	LeftBurst int
+
+	// PendingSince is when the group fell behind: its Revision is more than the message shows, or
+	// delivery owes it something. Zero otherwise.
+	PendingSince time.Time
+
+	GroupCursor
+
+	Open bool // derived: a member's problem is open
+}
+
+// Pending says whether delivery has something to do for the group.
+func (g Group) Pending() bool {
+	return g.State != PostDead && (g.Revision > g.Shown || g.Owes)
+}
+
+// GroupCursor is how far delivery has got with a group.
+type GroupCursor struct {
+	State         PostState
+	MessageID     string    // Webex message id; "" before it is posted
+	Hash          string    // of the text that the message shows; "" if it isn't known
+	Complete      bool      // that text names every host and event id
+	Edits         int       // of the message
+	Shown         int64     // the group's revision that the message and its thread show
+	SaysResolved  bool      // the message says that all is resolved
+	Listed        int       // of Joined, when the list was attached last; 0 for never
+	SaidThrough   time.Time // members with JoinedAt up to then were notified of
+	NudgedThrough time.Time // nudges up to then were notified of
+	SpokeAt       time.Time // when the message was posted or edited, or its thread was told something
+	Owes          bool      // something besides Shown is still to be sent: a list, a line
 
 	Attempts   int // failures in a row
 	NotBefore  time.Time
@@ -38,61 +70,60 @@ type Digest struct {
 	TrackingID string
 	DeadAt     time.Time
 
-	// The list is a dead letter of its own where the thread refused it for good: the digest stands.
+	// The list is a dead letter of its own if the thread refused it for good: the group stands.
 	ListDeadAt     time.Time // zero for none
 	ListError      string
 	ListTrackingID string
-
-	// Of the store.
-	Joined      int       // posts that ever joined
-	Left        int       // of them, those that left for a message of their own
-	Open        bool      // the problem of a post that is in it now goes on
-	Behind      bool      // a post that is in it now changed since it was shown
-	BehindSince time.Time // since when; zero for none
 }
 
-// Gathers says whether CommitFold may put a new post into a digest without anybody
-// looking at it: nothing has happened to its problem, which is written with it, since that
-// opened, and it may be told at once.
-func (p Post) Gathers(of alert.Problem) bool {
-	if p.State == PostLive {
-		p.State = ""
-	}
-	return p.Open && p.Desired == 1 && p.HoldUntil.IsZero() && p.TellAfter.IsZero() && p.Cursor == Cursor{} &&
-		p.Key == of.Key && of.Revision == 1 && len(of.Timeline) == 1 && of.Timeline[0].Kind == alert.EntryOpened
+// GroupingAsk is what the ledger wants to know of a room before it groups the room's posts.
+type GroupingAsk struct {
+	Room        string
+	Below       alert.Severity // Fresh has only posts less severe than this
+	Since       time.Time      // for Recent and NewFlaps
+	BurstSince  time.Time      // for Burst
+	Limit       int            // of Fresh and of each count; 0 for neither
+	Openings    []int64
+	OpenedAfter time.Time // for Openings
+	Groups      []int64   // asked for by id, whatever their age and state
 }
 
-// Shown is what a digest's message shows of one post.
-type Shown struct {
+// RoomGrouping is what the store knows of a room.
+type RoomGrouping struct {
+	Fresh    []Post // fresh, pending and less severe than Below, longest pending first
+	Recent   int    // posts with JoinedAt after Since
+	Burst    int    // posts with JoinedAt after BurstSince
+	Behind   int    // pending posts, counted to 1000 or Limit, whichever is more
+	NewFlaps int    // flap groups opened after Since
+	// Groups are the newest live storm group, the newest live flap group of each opening, and
+	// those asked for by id.
+	Groups   []Group
+	Openings map[int64][]Opening // posts of these openings with OpenedAt after OpenedAfter, oldest first
+}
+
+// Opening is a post of an opening.
+type Opening struct {
 	Key      alert.Key
-	Revision int64 // of the problem
-	Seq      int   // the newest timeline entry
+	OpenedAt time.Time
+	JoinedAt time.Time
+	Open     bool
+	Group    int64
 }
 
-// Digests keeps digests. It is part of Store.
-type Digests interface {
-	// JoinDigest puts posts of d.Room into a digest, which it opens where d.ID is 0, all in one
-	// transaction, and gives the digest and the posts that joined: those that are
-	// behind, that the room was never told of, and that are not held (HeldUntil) at now. A post
-	// with a TellAfter whose problem is over isn't among them: it may not be told at all.
-	// Where none can join, nothing is written and the digest is as it was. GathersUntil and
-	// GathersBelow are written.
-	JoinDigest(ctx context.Context, d Digest, keys []alert.Key, now time.Time) (Digest, []alert.Key, error)
-	// LeaveDigest takes posts out of a digest: each is told by itself from now on.
-	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
-	// SaveDigest writes what delivery knows of a digest, and of its posts what its
-	// message shows now. It stays pending where posts joined since it was read. ErrNotFound.
-	SaveDigest(ctx context.Context, d Digest, shown []Shown) error
-	Digest(ctx context.Context, id int64) (Digest, error) // ErrNotFound
-	// NewestDigest is the live digest that was opened last in a room for this Flap
-	// ("" for a storm's). ErrNotFound.
-	NewestDigest(ctx context.Context, room, flap string) (Digest, error)
-	// PendingDigests gives the live digests that are to be posted or edited, or whose
-	// thread is to be told something, the oldest first; of one room, or with "" of all.
-	PendingDigests(ctx context.Context, room string) ([]Digest, error)
-	// DigestPosts gives the posts in a digest, those that changed since they were
-	// shown alone where behind is true.
-	DigestPosts(ctx context.Context, id int64, behind bool) ([]Post, error)
-	// DigestKeys gives the keys of the posts in a digest, for less than DigestPosts takes.
-	DigestKeys(ctx context.Context, id int64) ([]alert.Key, error)
+// Groups keeps groups. The ledger writes them by CommitFold, delivery their cursors by SaveGroup.
+type Groups interface {
+	// Grouping returns what the fold must know of rooms to group their posts.
+	Grouping(ctx context.Context, asks []GroupingAsk) (map[string]RoomGrouping, error)
+	// FreshRooms returns the rooms with fresh pending posts.
+	FreshRooms(ctx context.Context) ([]string, error)
+	Group(ctx context.Context, id int64) (Group, error) // ErrNotFound
+	// PendingGroups returns the pending groups of a room, oldest first; "" stands for every room.
+	PendingGroups(ctx context.Context, room string) ([]Group, error)
+	// GroupPosts returns the members of a group.
+	GroupPosts(ctx context.Context, id int64) ([]Post, error)
+	// GroupLeavers returns the posts that left a group after its revision.
+	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]Post, error)
+	// SaveGroup writes a group's cursor. The group is pending afterwards unless it is dead, or its
+	// stored Revision is shown and nothing is owed. ErrNotFound.
+	SaveGroup(ctx context.Context, id int64, c GroupCursor) error
 }

@@ -71,7 +71,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.oldest, age)
 	gauge(c.dead, float64(s.DeadPosts), "post")
-	gauge(c.dead, float64(s.DeadDigests), "digest")
+	gauge(c.dead, float64(s.DeadGroups), "digest")
 	gauge(c.dead, float64(s.DeadLists), "list")
 	gauge(c.dead, float64(s.DeadNotices), "notice")
 	for _, severity := range alert.Severities {

@@ -16,10 +16,13 @@ type Fold struct {
 	Applied  []int64          // journal entries
 	SetAside map[int64]string // journal entries that can't be applied, with the reason
 	Problems []alert.Problem
-	// Posts are written in the ledger's columns. A post that isn't stored yet gets its cursor, too.
-	// DirtySince counts only if the room isn't behind already: delivery may have caught up since
-	// the ledger read the post. CommitFold sets Digest, Delivered and ToldSeq of the posts that a
-	// digest took in (Digest.GathersUntil).
+	// Groups are written in the ledger's columns. A new group has a negative ID, unique in the
+	// fold, to which posts of the fold may refer; the store replaces it by the real one.
+	Groups []Group
+	// Posts are written in the ledger's columns; their cursors are left alone. A post with
+	// PendingSince becomes pending unless it is already (its older time stays), or is dead, or has
+	// been delivered in full meanwhile. A fresh post without PendingSince is withdrawn, and one
+	// with a Group has no message of its own: neither is pending any more.
 	Posts   []Post
 	Notices []Notice // new ones
 }
@@ -47,15 +50,14 @@ type Suppression struct {
 
 // Problems keeps the ledger's problems.
 type Problems interface {
-	// CommitFold writes one batch of the ledger, whole or not at all. ErrConflict when a problem
-	// changed since it was read; ErrRejected when something in the batch can't be stored.
+	// CommitFold writes one batch of the ledger, whole or not at all, and nothing into the caller's
+	// values. ErrConflict when a problem changed since it was read, when a post that gets a Group
+	// was claimed meanwhile, or when a group that takes in posts is dead by now. ErrRejected when
+	// something in the batch can't be stored.
 	CommitFold(ctx context.Context, f Fold) error
 	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when
 	// a stored problem can't be read any more.
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
-	// RecentProblems looks at the newest problems, limit at most, and returns those that joined a
-	// room at or after since (Post.JoinedAt), newest first.
-	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
 	// FindProblems returns the problems that match, worst first, then newest first.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
 	// CountProblems counts what FindProblems would return without a limit.

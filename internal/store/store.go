@@ -1,4 +1,4 @@
-// Package store is the contract of the relay's database: the journal, problems, posts, digests,
+// Package store is the contract of the relay's database: the journal, problems, posts, groups,
 // notices and commands. storetest holds every implementation to it.
 package store
 
@@ -30,7 +30,7 @@ type Store interface {
 	Journal
 	Problems
 	Posts
-	Digests
+	Groups
 	Messages
 	Notices
 	Commands
@@ -49,10 +49,10 @@ type Values interface {
 }
 
 // Messages finds what a Webex message shows or showed. A message that was replaced still leads to
-// its post or digest until that is pruned, and so does a notice in its thread.
+// its post or group until that is pruned, and so does a notice in its thread.
 type Messages interface {
-	PostByMessage(ctx context.Context, messageID string) (Post, error)     // ErrNotFound
-	DigestByMessage(ctx context.Context, messageID string) (Digest, error) // ErrNotFound
+	PostByMessage(ctx context.Context, messageID string) (Post, error)   // ErrNotFound
+	GroupByMessage(ctx context.Context, messageID string) (Group, error) // ErrNotFound
 }
 
 // earliest is the earliest of times, ignoring zero ones.
