@@ -66,7 +66,7 @@ func BenchmarkCommitFold(b *testing.B) {
 							Macros: map[string]string{"trigger.expression": strings.Repeat("x", 700)}},
 					}
 					f.Problems = append(f.Problems, p)
-					f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, Open: true, OpenedAt: now, JoinedAt: now, DirtySince: now})
+					f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, Open: true, OpenedAt: now, JoinedAt: now, PendingSince: now})
 				}
 				b.StartTimer()
 				if err := s.CommitFold(b.Context(), f); err != nil {

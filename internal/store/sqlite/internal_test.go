@@ -257,9 +257,12 @@ func TestPruneLooksAgain(t *testing.T) {
 			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: key, State: alert.StateResolved}}}))
 		},
 		"its room is to be told": func(t *testing.T, s *Store, key alert.Key) {
-			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Posts: []store.Post{{Key: key, Room: "noc", Desired: 2}}}))
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Posts: []store.Post{{Key: key, Room: "noc", Desired: 2, PendingSince: time.Now()}}}))
 		},
 		"its post is a dead letter": func(t *testing.T, s *Store, key alert.Key) {
+			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Posts: []store.Post{{Key: key, Room: "noc", Desired: 2, PendingSince: time.Now()}}}))
+			_, err := s.ClaimPost(t.Context(), key, "noc")
+			require.NoError(t, err)
 			require.NoError(t, s.SavePost(t.Context(), key, "noc", store.Cursor{State: store.PostDead, DeadAt: time.Now()}))
 		},
 		"it was removed": func(t *testing.T, s *Store, _ alert.Key) {
@@ -298,23 +301,24 @@ func TestPruneLooksAgain(t *testing.T) {
 func TestPlans(t *testing.T) {
 	s := openHere(t)
 	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists, one row, exceptions
-		"INDEX digests_pending", "INDEX digests_dead", "INDEX digests_list_dead", "INDEX posts_digest_behind", "b", "p", // the ids of pending digests
-		"INDEX posts_pending", "INDEX posts_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
+		"INDEX group_cursors_dead", "INDEX group_cursors_list_dead", "w", "pending_groups", "q", "pending", "o",
+		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
 		"INDEX commands_log"} // read from an end, up to a limit
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "set aside": setAsideEntries, "changed problem": changedProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"by message":          messageByID,
 		"a post's messages":   `DELETE FROM messages WHERE event_id <> '' AND event_id = ? AND source = ? AND room = ?`, // as the triggers have them
-		"a digest's messages": `DELETE FROM messages WHERE digest > 0 AND digest = ?`,
+		"a group's messages":  `DELETE FROM messages WHERE grp > 0 AND grp = ?`,
 		"a notice's messages": `DELETE FROM messages WHERE notice > 0 AND notice = ?`,
 		"pending notices":     pendingNotices, "unfinished commands": unfinishedCommands,
 		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
-		"pending digests": `SELECT ` + digestColumns + ` FROM (` + pendingDigests + `) p CROSS JOIN digests d ON d.id = p.id`,
-		"newest digest":   `SELECT ` + digestColumns + ` FROM digests d WHERE d.state = 'live' AND d.room = ? AND d.flap = ? ORDER BY d.id DESC LIMIT 1`,
-		"due posts":       duePosts,
-		"is prunable":     isPrunable,
-		"to ask about":    unobservedProblems,
-		"worst problems":  `SELECT p.doc FROM problems p WHERE p.open = 1 ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
+		"pending groups": pendingGroups, "group's posts": groupPosts, "group's leavers": groupLeavers,
+		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
+		"openings": openings, "claimed post": claimedPost, "all pending": allPending,
+		"due posts":      duePosts,
+		"is prunable":    isPrunable,
+		"to ask about":   unobservedProblems,
+		"worst problems": `SELECT p.doc FROM problems p WHERE p.open = 1 ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)
 		require.NoError(t, err, name)

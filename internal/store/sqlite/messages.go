@@ -10,15 +10,15 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// shownBy is what a message shows or showed: the post of a problem in a room, or a digest.
+// shownBy is what a message shows or showed: the post of a problem in a room, or a group.
 type shownBy struct {
-	key    alert.Key // Source is "" for a digest
+	key    alert.Key // Source is "" for a group
 	room   string
-	digest int64
+	group  int64
 	parent string // of a notice: the thread that it is in
 }
 
-const messageByID = `SELECT m.event_id, m.source, m.room, m.digest, coalesce((SELECT n.parent_id FROM notices n WHERE n.id = m.notice), '')
+const messageByID = `SELECT m.event_id, m.source, m.room, m.grp, coalesce((SELECT n.parent_id FROM notices n WHERE n.id = m.notice), '')
 	FROM messages m WHERE m.id IN (?, ?) LIMIT 1`
 
 // maxParents bounds how far a reply to a notice is followed to what that was a reply to.
@@ -33,7 +33,7 @@ func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 			break
 		}
 		found, err := query(ctx, s, "find what a message shows", func(rows *sql.Rows) (m shownBy, err error) {
-			return m, rows.Scan(&m.key.EventID, &m.key.Source, &m.room, &m.digest, &m.parent)
+			return m, rows.Scan(&m.key.EventID, &m.key.Source, &m.room, &m.group, &m.parent)
 		}, messageByID, id, canonicalMessage(id))
 		if err != nil {
 			return shownBy{}, err
@@ -41,7 +41,7 @@ func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 		if len(found) == 0 {
 			break
 		}
-		if m := found[0]; m.key != (alert.Key{}) || m.digest > 0 {
+		if m := found[0]; m.key != (alert.Key{}) || m.group > 0 {
 			return m, nil
 		}
 		id = found[0].parent
@@ -64,7 +64,7 @@ func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post
 		return store.Post{}, err
 	}
 	found, err := query(ctx, s, "find a post by its message", scanPost, `SELECT `+postColumns+`
-		FROM posts t WHERE t.event_id = ? AND t.source = ? AND t.room = ?`, m.key.EventID, m.key.Source, m.room)
+		FROM posts t`+withCursor+withPending+` WHERE t.event_id = ? AND t.source = ? AND t.room = ?`, m.key.EventID, m.key.Source, m.room)
 	if err != nil {
 		return store.Post{}, err
 	}
@@ -74,11 +74,15 @@ func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post
 	return found[0], nil
 }
 
-// DigestByMessage implements store.Store.
-func (s *Store) DigestByMessage(ctx context.Context, messageID string) (store.Digest, error) {
+// GroupByMessage implements store.Store.
+func (s *Store) GroupByMessage(ctx context.Context, messageID string) (store.Group, error) {
 	m, err := s.shown(ctx, messageID)
 	if err != nil {
-		return store.Digest{}, err
+		return store.Group{}, err
 	}
-	return s.oneDigest(ctx, "digest with message "+messageID, `WHERE d.id = ?`, m.digest)
+	g, err := s.Group(ctx, m.group)
+	if err != nil {
+		err = fmt.Errorf("message %s: %w", messageID, err)
+	}
+	return g, err
 }

@@ -45,7 +45,7 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 		require.NoError(t, err, id)
 		require.Equal(t, alert.Key{Source: "main", EventID: "4711"}, post.Key, id)
 	}
-	d, err := s.DigestByMessage(t.Context(), "DIGEST")
+	d, err := s.GroupByMessage(t.Context(), "DIGEST")
 	require.NoError(t, err)
 	require.EqualValues(t, 1, d.ID)
 
@@ -56,7 +56,7 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 	}
 	require.Equal(t, 4, count())
 	defer func() {
-		for _, table := range []string{"posts", "digests", "notices"} {
+		for _, table := range []string{"posts", "groups", "notices"} {
 			require.NoError(t, s.write(t.Context(), "remove", func(tx *tx) error {
 				_, err := tx.exec(`DELETE FROM ` + table)
 				return err

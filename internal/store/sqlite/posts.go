@@ -12,21 +12,36 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-const postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.dirty_since, t.hold_until,
-	t.state, t.delivered, t.shown, t.told_seq, t.root_id, t.root_hash, t.card_id, t.card_actions, t.edits, t.digest, t.attempts,
-	t.not_before, t.last_error, t.tracking_id, t.dead_at, t.delivered_at, t.joined_at, t.tell_after, t.remind_at, t.escalate_at, t.flap, t.escalated`
+// A post is a row of posts, with one of cursors once it is claimed and one of pending while it is
+// pending.
+const (
+	postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.joined_at, t.hold_until, t.tell_after,
+	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.left_group, t.left_revision, t.from_seq,
+	coalesce(q.since, 0), c.state IS NOT NULL,
+	coalesce(c.state, 'live'), coalesce(c.delivered, 0), coalesce(c.shown, 0), coalesce(c.told_seq, 0), coalesce(c.root_id, ''), coalesce(c.root_hash, ''),
+	coalesce(c.card_id, ''), coalesce(c.card_actions, ''), coalesce(c.edits, 0), coalesce(c.attempts, 0), coalesce(c.not_before, 0),
+	coalesce(c.last_error, ''), coalesce(c.tracking_id, ''), coalesce(c.dead_at, 0), coalesce(c.delivered_at, 0)`
 
-// behind is Post.Pending in SQL, word for word as the partial index has it.
-const behind = `t.state = 'live' AND t.desired > t.delivered AND t.digest = 0`
+	withCursor  = ` LEFT JOIN cursors c ON c.event_id = t.event_id AND c.source = t.source AND c.room = t.room`
+	withPending = ` LEFT JOIN pending q ON q.room = t.room AND q.event_id = t.event_id AND q.source = t.source`
+
+	isPending = `EXISTS (SELECT 1 FROM pending q WHERE q.room = t.room AND q.event_id = t.event_id AND q.source = t.source)`
+	isClaimed = `EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room)`
+	// The room has a message of the problem.
+	heard = `EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room AND (c.shown > 0 OR c.delivered > 0))`
+)
 
 func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
-	var opened, dirty, hold, notBefore, dead, delivered, joined, tell, remind, escalate int64
-	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open, &opened, &dirty, &hold,
-		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash, &p.CardID, &p.CardActions, &p.Edits, &p.Digest, &p.Attempts,
-		&notBefore, &p.LastError, &p.TrackingID, &dead, &delivered, &joined, &tell, &remind, &escalate, &p.Flap, &p.Escalated)
-	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt = at(joined), at(tell), at(remind), at(escalate)
-	p.OpenedAt, p.DirtySince, p.HoldUntil = at(opened), at(dirty), at(hold)
+	var opened, joined, hold, tell, remind, escalate, look, since, notBefore, dead, delivered int64
+	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open, &opened, &joined, &hold, &tell,
+		&remind, &escalate, &look, &p.Escalated, &p.Opening, &p.Group, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
+		&since, &p.Claimed,
+		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash,
+		&p.CardID, &p.CardActions, &p.Edits, &p.Attempts, &notBefore,
+		&p.LastError, &p.TrackingID, &dead, &delivered)
+	p.OpenedAt, p.JoinedAt, p.HoldUntil, p.TellAfter = at(opened), at(joined), at(hold), at(tell)
+	p.RemindAt, p.EscalateAt, p.LookAt, p.PendingSince = at(remind), at(escalate), at(look), at(since)
 	p.NotBefore, p.DeadAt, p.DeliveredAt = at(notBefore), at(dead), at(delivered)
 	if err != nil {
 		err = unreadable(fmt.Sprintf("post of %s in %s", p.Key, p.Room), err)
@@ -34,147 +49,8 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	return p, err
 }
 
-// The ledger's columns of a post, and what becomes of one that is there.
-const (
-	ledgerColumns = `event_id, source, room, route, desired, severity, open, opened_at, hold_until,
-		joined_at, tell_after, remind_at, escalate_at, due_at, flap, escalated, dirty_since`
-	ledgerValues = `?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16`
-	onConflict   = `
-		ON CONFLICT (event_id, source, room) DO UPDATE SET
-			route = ?4, desired = ?5, severity = ?6, open = ?7, opened_at = ?8, hold_until = ?9,
-			joined_at = ?10, tell_after = ?11, remind_at = ?12, escalate_at = ?13, due_at = ?14, flap = ?15, escalated = ?16,
-			dirty_since = CASE
-				WHEN ?5 <= t.delivered THEN 0
-				WHEN t.desired > t.delivered AND t.dirty_since > 0 THEN t.dirty_since
-				ELSE max(?17, t.delivered_at) END`
-	cursorColumns = `state, delivered, shown, told_seq, root_id, root_hash, card_id, card_actions, edits, digest, attempts,
-		not_before, last_error, tracking_id, dead_at, delivered_at`
-
-	// Nearly all posts are new, with nothing delivered: their cursor needs no arguments.
-	putNewPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
-		VALUES (` + ledgerValues + `, CASE WHEN ?5 > 0 THEN ?17 ELSE 0 END,
-			'live', 0, 0, 0, '', '', '', '', 0, 0, 0, 0, '', '', 0, 0)` + onConflict
-	// One that the room's digest takes in (store.Post.Gathers) is nobody else's to tell.
-	putGathered = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
-		VALUES (` + ledgerValues + `, 0,
-			'live', ?5, 0, 1, '', '', '', '', 0, ?18, 0, 0, '', '', 0, ?17) ON CONFLICT DO NOTHING`
-	putPost = `INSERT INTO posts AS t (` + ledgerColumns + `, ` + cursorColumns + `)
-		VALUES (` + ledgerValues + `, CASE WHEN ?5 > ?19 THEN ?17 ELSE 0 END,
-			?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)` + onConflict
-)
-
-// gathering is the digest that takes in what comes to a room.
-type gathering struct {
-	id     int64
-	below  alert.Severity
-	joined []int // of the posts that are written, which it took
-}
-
-// gatherings are those of the rooms that new posts come to, by room.
-func (t *tx) gatherings(posts []store.Post, now int64) (map[string]*gathering, error) {
-	rooms, none := map[string]*gathering{}, map[string]bool{}
-	for i := range posts {
-		room := posts[i].Room
-		if rooms[room] != nil || none[room] || posts[i].Desired != 1 {
-			continue
-		}
-		g := &gathering{}
-		rooms[room] = g
-		var until int64
-		found, err := t.one(`SELECT id, gathers_below, gathers_until FROM digests WHERE state = 'live' AND room = ? AND flap = '' ORDER BY id DESC LIMIT 1`,
-			[]any{room}, &g.id, &g.below, &until)
-		if err != nil {
-			return nil, err
-		}
-		if !found || until <= now {
-			none[room] = true
-			delete(rooms, room)
-		}
-	}
-	return rooms, nil
-}
-
-// joined counts what was put into the digests that gather.
-func (t *tx) joined(rooms map[string]*gathering) error {
-	for _, g := range rooms {
-		if len(g.joined) == 0 {
-			continue
-		}
-		if _, err := t.exec(`UPDATE digests SET joined = joined + ?, pending = 1 WHERE id = ?`, len(g.joined), g.id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putPosts writes posts, into the digests that gather where they may be.
-func (t *tx) putPosts(posts []store.Post, problems []problemRow, rooms map[string]*gathering) error {
-	of := map[alert.Key]*alert.Problem{}
-	for i := range problems {
-		if len(rooms) > 0 {
-			of[problems[i].Key] = problems[i].Problem
-		}
-	}
-	for i, p := range posts {
-		if g, problem := rooms[p.Room], of[p.Key]; g != nil && problem != nil && p.Severity < g.below && p.Gathers(*problem) {
-			if took, err := t.putGathered(p, g.id); err != nil {
-				return err
-			} else if took {
-				g.joined = append(g.joined, i)
-				continue
-			}
-		}
-		if err := t.putPost(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// say tells whoever wrote posts which were put into digests.
-func say(posts []store.Post, rooms map[string]*gathering) {
-	for _, g := range rooms {
-		for _, i := range g.joined {
-			posts[i].Digest, posts[i].Delivered, posts[i].ToldSeq = g.id, posts[i].Desired, 1
-		}
-	}
-}
-
-// ledgerArgs are the ledger's columns of a post, ?1 to ?17, with room for those that follow.
-func ledgerArgs(p store.Post) [33]any {
-	return [33]any{
-		p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt), micro(p.HoldUntil),
-		micro(p.JoinedAt), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.DueAt()), p.Flap, int64(p.Escalated), micro(p.DirtySince),
-	}
-}
-
-// putGathered is false where the post is there already.
-func (t *tx) putGathered(p store.Post, digest int64) (bool, error) {
-	values := ledgerArgs(p)
-	values[17] = digest
-	n, err := t.exec(putGathered, values[:18]...)
-	return n > 0, err
-}
-
-func (t *tx) putPost(p store.Post) error {
-	if p.State == "" {
-		p.State = store.PostLive
-	}
-	values := ledgerArgs(p)
-	if p.Cursor == (store.Cursor{State: store.PostLive}) {
-		_, err := t.exec(putNewPost, values[:17]...)
-		return err
-	}
-	copy(values[17:], []any{
-		string(p.State), p.Delivered, p.Shown, int64(p.ToldSeq), p.RootID, p.RootHash, p.CardID, p.CardActions, int64(p.Edits), p.Digest, int64(p.Attempts),
-		micro(p.NotBefore), p.LastError, p.TrackingID, micro(p.DeadAt), micro(p.DeliveredAt),
-	})
-	_, err := t.exec(putPost, values[:]...)
-	return err
-}
-
 const postsByKey = `SELECT ` + postColumns + fromKeys +
-	`posts t ON t.event_id = k.event_id AND t.source = k.source ORDER BY t.event_id, t.source, t.room`
+	`posts t ON t.event_id = k.event_id AND t.source = k.source` + withCursor + withPending + ` ORDER BY t.event_id, t.source, t.room`
 
 // PostsOf implements store.Store.
 func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
@@ -193,14 +69,13 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	return byKey, nil
 }
 
-// dueBy leaves out posts that aren't due by a time: the problem is held back from a room that
-// doesn't have it yet, or an attempt failed.
-const dueBy = ` AND max(t.not_before, CASE WHEN t.open = 1 AND t.root_id = '' AND t.told_seq = 0 THEN max(t.hold_until, t.tell_after) ELSE 0 END) <= ?`
-
-// The partial index holds nothing but what is behind.
-const pendingPosts = `SELECT ` + postColumns + `
-	FROM (SELECT DISTINCT value AS room FROM json_each(?)) r CROSS JOIN posts t ON t.room = r.room
-	WHERE ` + behind + dueBy + ` ORDER BY t.dirty_since, t.event_id, t.source, t.room`
+// pending holds nothing but what is to be done.
+const (
+	pendingOf = ` CROSS JOIN posts t ON t.event_id = q.event_id AND t.source = q.source AND t.room = q.room` + withCursor + `
+		WHERE max(q.since, coalesce(c.not_before, 0)) <= ? ORDER BY q.since, t.event_id, t.source, t.room`
+	allPending   = `SELECT ` + postColumns + ` FROM pending q` + pendingOf
+	pendingPosts = `SELECT ` + postColumns + ` FROM (SELECT DISTINCT value AS room FROM json_each(?)) r CROSS JOIN pending q ON q.room = r.room` + pendingOf
+)
 
 // PendingPosts implements store.Store.
 func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
@@ -209,8 +84,7 @@ func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time
 		until = micro(dueBefore)
 	}
 	if rooms == nil {
-		return queryReadable(ctx, s, "read pending posts", scanPost, `SELECT `+postColumns+`
-			FROM posts t WHERE `+behind+dueBy+` ORDER BY t.dirty_since, t.event_id, t.source, t.room`, until)
+		return queryReadable(ctx, s, "read pending posts", scanPost, allPending, until)
 	}
 	list, err := json.Marshal(rooms)
 	if err != nil {
@@ -219,12 +93,52 @@ func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time
 	return queryReadable(ctx, s, "read pending posts", scanPost, pendingPosts, string(list), until)
 }
 
-const duePosts = `SELECT ` + postColumns + ` FROM posts t WHERE t.due_at > 0 AND t.due_at <= ? ORDER BY t.due_at LIMIT ?`
+const duePosts = `SELECT ` + postColumns + ` FROM posts t` + withCursor + withPending + `
+	WHERE t.due_at > 0 AND t.due_at <= ? ORDER BY t.due_at LIMIT ?`
 
 // DuePosts implements store.Store.
 func (s *Store) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {
 	return queryReadable(ctx, s, "read due posts", scanPost, duePosts, micro(now), limited(limit))
 }
+
+// ClaimPost implements store.Store.
+func (s *Store) ClaimPost(ctx context.Context, key alert.Key, room string) (claimed bool, err error) {
+	err = s.write(ctx, "claim a post", func(t *tx) error {
+		n, err := t.exec(`
+			INSERT INTO cursors (event_id, source, room, state, delivered, shown, told_seq, root_id, root_hash, card_id, card_actions, edits,
+				attempts, not_before, last_error, tracking_id, dead_at, delivered_at)
+			SELECT event_id, source, room, 'live', 0, 0, 0, '', '', '', '', 0, 0, 0, '', '', 0, 0
+			FROM pending WHERE room = ? AND event_id = ? AND source = ? AND fresh = 1`, room, key.EventID, key.Source)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			claimed = true
+			_, err = t.exec(`UPDATE pending SET fresh = 0 WHERE room = ? AND event_id = ? AND source = ?`, room, key.EventID, key.Source)
+			return err
+		}
+		var one int
+		claimed, err = t.one(`SELECT 1 FROM cursors WHERE event_id = ? AND source = ? AND room = ?`, []any{key.EventID, key.Source, room}, &one)
+		return err
+	})
+	return claimed && err == nil, err
+}
+
+const (
+	saveCursor = `
+		UPDATE cursors AS c SET state = ?4, delivered = ?5, shown = ?6, told_seq = ?7, root_id = ?8, root_hash = ?9, card_id = ?10, card_actions = ?11,
+			edits = ?12, attempts = ?13, not_before = ?14, last_error = ?15, tracking_id = ?16, dead_at = ?17, delivered_at = ?18
+		WHERE event_id = ?1 AND source = ?2 AND room = ?3
+			AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = ?8 AND m.source = c.source AND m.event_id GLOB c.event_id || '~*')`
+	// A claimed post is pending exactly while it is live and not delivered.
+	nothingPending = `
+		DELETE FROM pending WHERE room = ?3 AND event_id = ?1 AND source = ?2
+			AND (?4 = 'dead' OR ?5 >= (SELECT desired FROM posts WHERE event_id = ?1 AND source = ?2 AND room = ?3))`
+	stillPending = `
+		INSERT INTO pending (room, event_id, source, since, fresh)
+		SELECT room, event_id, source, ?6, 0 FROM posts WHERE event_id = ?1 AND source = ?2 AND room = ?3 AND ?4 <> 'dead' AND desired > ?5
+		ON CONFLICT DO NOTHING`
+)
 
 // SavePost implements store.Store.
 func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error {
@@ -232,18 +146,19 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 		c.State = store.PostLive
 	}
 	return s.write(ctx, "save a post", func(t *tx) error {
-		n, err := t.exec(`
-			UPDATE posts SET state = ?, delivered = ?, shown = ?, told_seq = ?, root_id = ?, root_hash = ?, card_id = ?, card_actions = ?,
-				edits = ?, digest = ?, attempts = ?, not_before = ?, last_error = ?, tracking_id = ?, dead_at = ?, delivered_at = ?,
-				dirty_since = CASE WHEN ? >= desired THEN 0 ELSE dirty_since END
-			WHERE event_id = ? AND source = ? AND room = ?
-				AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = ? AND m.source = posts.source AND m.event_id GLOB posts.event_id || '~*')`,
+		n, err := t.exec(saveCursor, key.EventID, key.Source, room,
 			string(c.State), c.Delivered, c.Shown, c.ToldSeq, c.RootID, c.RootHash, c.CardID, c.CardActions,
-			c.Edits, c.Digest, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.DeliveredAt),
-			c.Delivered, key.EventID, key.Source, room, c.RootID)
+			c.Edits, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.DeliveredAt))
 		if err == nil && n == 0 {
-			return fmt.Errorf("post of %s in %s: %w", key, room, store.ErrNotFound)
+			err = fmt.Errorf("cursor of %s in %s: %w", key, room, store.ErrNotFound)
 		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(nothingPending, key.EventID, key.Source, room, string(c.State), c.Delivered); err != nil {
+			return err
+		}
+		_, err = t.exec(stillPending, key.EventID, key.Source, room, string(c.State), c.Delivered, micro(s.clock()))
 		return err
 	})
 }

@@ -13,141 +13,6 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// CommitFold implements store.Store.
-func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
-	// What costs time and needs no turn is done before it is asked for.
-	rows := make([]problemRow, 0, len(f.Problems))
-	for i := range f.Problems {
-		r, err := rowOf(&f.Problems[i])
-		if err != nil {
-			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
-		}
-		rows = append(rows, r)
-	}
-	var rooms map[string]*gathering
-	err := s.write(ctx, "commit a fold", func(t *tx) (err error) {
-		if err := t.checkRevisions(f.Read); err != nil {
-			return err
-		}
-		if err := t.move(f.Moved); err != nil {
-			return err
-		}
-		if rooms, err = t.putFold(rows, f.Posts, micro(s.clock())); err != nil {
-			return err
-		}
-		for _, n := range f.Notices {
-			if _, err := t.addNotice(n, s.clock()); err != nil {
-				return err
-			}
-		}
-		if err := t.markApplied(f.Applied); err != nil {
-			return err
-		}
-		return t.markSetAside(f.SetAside)
-	})
-	s.damage.met(commitFold, err)
-	if err == nil {
-		say(f.Posts, rooms)
-	}
-	return err
-}
-
-const changedProblem = `
-	SELECT k.value ->> 1, k.value ->> 0 FROM json_each(?) k
-	LEFT JOIN problems p ON p.event_id = k.value ->> 0 AND p.source = k.value ->> 1
-	WHERE coalesce(p.revision, 0) <> k.value ->> 2 LIMIT 1`
-
-// checkRevisions fails unless the problems are stored at these revisions.
-func (t *tx) checkRevisions(read map[alert.Key]int64) error {
-	if len(read) == 0 {
-		return nil
-	}
-	rows := make([][3]any, 0, len(read))
-	for k, revision := range read {
-		rows = append(rows, [3]any{k.EventID, k.Source, revision})
-	}
-	list, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
-	var k alert.Key
-	changed, err := t.one(changedProblem, []any{string(list)}, &k.Source, &k.EventID)
-	if err == nil && changed {
-		err = fmt.Errorf("%w: problem %s", store.ErrConflict, k)
-	}
-	return err
-}
-
-// move gives posts to another key, with the messages that show them.
-func (t *tx) move(moves []store.Move) error {
-	for _, m := range moves {
-		for _, table := range []string{"posts", "messages"} {
-			if _, err := t.exec(`UPDATE `+table+` SET event_id = ?, source = ? WHERE event_id = ? AND source = ?`,
-				m.To.EventID, m.To.Source, m.From.EventID, m.From.Source); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (t *tx) putFold(problems []problemRow, posts []store.Post, now int64) (map[string]*gathering, error) {
-	if len(problems)+len(posts) == 0 {
-		return nil, nil
-	}
-	rooms, err := t.gatherings(posts, now)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range problems {
-		if err := t.putProblem(p, now); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.putPosts(posts, problems, rooms); err != nil {
-		return nil, err
-	}
-	return rooms, t.joined(rooms)
-}
-
-// problemRow is a problem as the table wants it.
-type problemRow struct {
-	*alert.Problem
-	name, hosts string
-	doc         []byte
-}
-
-func rowOf(p *alert.Problem) (problemRow, error) {
-	doc, err := json.Marshal(p)
-	if err != nil {
-		return problemRow{}, err
-	}
-	names := make([]string, 0, 2*len(p.Hosts))
-	for _, h := range p.Hosts {
-		for _, n := range []string{h.Host, h.Name} {
-			if n != "" {
-				names = append(names, strings.ToLower(n))
-			}
-		}
-	}
-	hosts, err := json.Marshal(names)
-	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
-}
-
-const putProblem = `
-	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
-		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
-		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts,
-		revision = excluded.revision, doc = excluded.doc`
-
-func (t *tx) putProblem(p problemRow, now int64) error {
-	_, err := t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
-		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc)
-	return err
-}
-
 func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	var doc sql.RawBytes
 	var key alert.Key
@@ -200,14 +65,6 @@ func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key,
 		k := alert.Key{EventID: eventID}
 		return k, rows.Scan(&k.Source)
 	}, `SELECT source FROM problems WHERE event_id = ? ORDER BY source`, eventID)
-}
-
-const recentProblems = `SELECT p.source, p.event_id, p.doc FROM (SELECT id FROM problems ORDER BY id DESC LIMIT ?2) r CROSS JOIN problems p ON p.id = r.id
-	WHERE EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND t.joined_at >= ?1) ORDER BY p.id DESC`
-
-// RecentProblems implements store.Store.
-func (s *Store) RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error) {
-	return query(ctx, s, "read recent problems", scanProblem, recentProblems, micro(since), limited(limit))
 }
 
 // FindProblems implements store.Store.
@@ -301,7 +158,7 @@ func conditions(f store.Filter) (string, []any) {
 			rooms = append(rooms, room)
 		}
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
-			AND t.room IN (`+marks+`) AND (t.shown > 0 OR t.delivered > 0 OR t.digest > 0 OR t.tell_after > 0 AND t.desired > t.delivered))`, rooms...)
+			AND t.room IN (`+marks+`) AND (t.grp > 0 OR `+heard+` OR t.tell_after > 0 AND (t.open = 1 OR `+isPending+`)))`, rooms...)
 	}
 	if len(terms) == 0 {
 		return "", nil

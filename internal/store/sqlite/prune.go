@@ -35,11 +35,11 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 				return err
 			},
 		},
-		// A digest goes with the last of its posts.
-		{problemsBefore, removing(`DELETE FROM digests WHERE id IN (
-			SELECT id FROM digests d WHERE d.created_at < ? AND NOT (` + digestNeeded + `)
-				AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.digest = d.id AND t.digest > 0)
-			ORDER BY d.created_at LIMIT ?)`), nil},
+		// A group goes with the last of its posts.
+		{problemsBefore, removing(`DELETE FROM groups WHERE id IN (
+			SELECT id FROM groups g WHERE g.opened_at < ? AND NOT ` + groupNeeded + `
+				AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.grp = g.id AND t.grp > 0)
+			ORDER BY g.opened_at LIMIT ?)`), nil},
 	} {
 		for left := limit; left > 0 || limit <= 0; {
 			piece, found, gone := prunePiece, 0, 0
@@ -82,9 +82,11 @@ const pruneApplied = `
 
 // Pending messages stay, and everything that replaying a dead letter needs.
 const (
-	digestNeeded = `d.pending = 1 OR d.state = 'dead' OR d.list_dead_at > 0`
-	postNeeded   = behind + ` OR t.state = 'dead'
-		OR t.digest > 0 AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND (` + digestNeeded + ` OR ` + behindInDigest + `))`
+	groupNeeded = `(EXISTS (SELECT 1 FROM pending_groups w WHERE w.grp = g.id)
+		OR EXISTS (SELECT 1 FROM group_cursors c WHERE c.grp = g.id AND (c.state = 'dead' OR c.list_dead_at > 0)))`
+	postNeeded = isPending + `
+		OR EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room AND c.state = 'dead')
+		OR t.grp > 0 AND EXISTS (SELECT 1 FROM groups g WHERE g.id = t.grp AND ` + groupNeeded + `)`
 	prunable = ` FROM problems p
 		WHERE p.state <> 'open' AND p.written_at < ?
 			AND NOT EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND (` + postNeeded + `))`

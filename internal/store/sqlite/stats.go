@@ -8,23 +8,25 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
+// waiting are fresh posts that the ledger makes pending when they may be told, as the partial index
+// has them.
+const waiting = `t.grp = 0 AND t.look_at > 0 AND t.look_at = max(t.hold_until, t.tell_after) AND NOT ` + isClaimed + ` AND NOT ` + isPending
+
 const counts = `
 		SELECT
 			(SELECT count(*) FROM journal WHERE pending = 1),
 			(SELECT count(*) FROM journal WHERE set_aside <> ''),
-			(SELECT count(*) FROM posts t WHERE ` + behind + `) + (SELECT count(*) FROM (` + pendingDigests + `)),
+			(SELECT count(*) FROM pending) + (SELECT count(*) FROM pending_groups) + (SELECT count(*) FROM posts t WHERE ` + waiting + `),
 			(SELECT count(*) FROM notices WHERE state = 'pending'),
-			(SELECT count(*) FROM posts WHERE state = 'dead'),
-			(SELECT count(*) FROM digests WHERE state = 'dead'),
-			(SELECT count(*) FROM digests WHERE list_dead_at > 0),
+			(SELECT count(*) FROM cursors WHERE state = 'dead'),
+			(SELECT count(*) FROM group_cursors WHERE state = 'dead'),
+			(SELECT count(*) FROM group_cursors WHERE list_dead_at > 0),
 			(SELECT count(*) FROM notices WHERE state = 'dead'),
 			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
 			coalesce((SELECT min(at) FROM (
 				SELECT * FROM (SELECT received_at AS at FROM journal WHERE pending = 1 ORDER BY id LIMIT 1)
-				UNION ALL SELECT min(max(t.dirty_since, t.hold_until, t.tell_after)) FROM posts t WHERE ` + behind + ` AND max(t.hold_until, t.tell_after) <= ?1
-				UNION ALL SELECT min(CASE d.message_id WHEN '' THEN d.created_at ELSE max(d.spoke_at, d.created_at) END)
-					FROM digests d WHERE d.state = 'live' AND d.pending = 1
-				UNION ALL SELECT min(t.dirty_since) FROM posts t WHERE ` + behindInDigest + ` AND EXISTS (SELECT 1 FROM digests d WHERE d.id = t.digest AND d.state = 'live')
+				UNION ALL SELECT min(since) FROM pending WHERE since <= ?1
+				UNION ALL SELECT min(since) FROM pending_groups
 				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`
 
 const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`
@@ -55,7 +57,7 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 	var oldest int64
 	err = tx.QueryRowContext(ctx, counts, micro(s.clock())).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
-			&st.DeadPosts, &st.DeadDigests, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, &oldest)
+			&st.DeadPosts, &st.DeadGroups, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, &oldest)
 	if err != nil {
 		return st, err
 	}

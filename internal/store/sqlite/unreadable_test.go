@@ -18,13 +18,14 @@ import (
 // itself it is store.ErrRejected.
 func TestUnreadableRows(t *testing.T) {
 	for name, tc := range map[string]struct{ damage, named string }{
-		"a post's revision":   {`UPDATE posts SET desired = 'many' WHERE event_id = '2'`, "post of main/2 in noc"},
-		"a post's flag":       {`UPDATE posts SET open = 'perhaps' WHERE event_id = '2'`, "post of main/2 in noc"},
-		"a post's time":       {`UPDATE posts SET joined_at = 'yesterday' WHERE event_id = '2'`, "post of main/2 in noc"},
-		"a notice's version":  {`UPDATE notices SET version = 'one' WHERE id = 2`, "notice 2"},
-		"a notice's edits":    {`UPDATE notices SET edits = x'00ff' WHERE id = 2`, "notice 2"},
-		"a digest's counters": {`UPDATE digests SET joined = 'all' WHERE id = 2`, "digest 2"},
-		"a digest's flag":     {`UPDATE digests SET complete = 'no idea' WHERE id = 2`, "digest 2"},
+		"a post's revision":  {`UPDATE posts SET desired = 'many' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a post's flag":      {`UPDATE posts SET open = 'perhaps' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a post's time":      {`UPDATE posts SET joined_at = 'yesterday' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a notice's version": {`UPDATE notices SET version = 'one' WHERE id = 2`, "notice 2"},
+		"a notice's edits":   {`UPDATE notices SET edits = x'00ff' WHERE id = 2`, "notice 2"},
+		"a cursor's counter": {`UPDATE cursors SET edits = 'all' WHERE event_id = '2'`, "post of main/2 in noc"},
+		"a group's counter":  {`UPDATE groups SET joined = 'all' WHERE id = 2`, "group 2"},
+		"a group's flag":     {`UPDATE group_cursors SET complete = 'no idea' WHERE grp = 2`, "group 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -36,30 +37,34 @@ func TestUnreadableRows(t *testing.T) {
 				k := alert.Key{Source: "main", EventID: id}
 				keys = append(keys, k)
 				require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: k, Revision: 1, State: alert.StateOpen}}, Posts: []store.Post{{
-					Key: k, Room: "noc", Desired: 1, Open: true, DirtySince: time.Now(),
+					Key: k, Room: "noc", Desired: 1, Open: true, PendingSince: time.Now(),
 				}}}))
 			}
 			for range 3 {
 				_, err := s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
 				require.NoError(t, err)
 			}
-			for _, k := range keys[3:] {
-				_, _, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{k}, time.Now())
-				require.NoError(t, err)
+			for i, k := range keys[3:] {
+				require.NoError(t, s.CommitFold(t.Context(), store.Fold{Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Joined: 1, Revision: 2}},
+					Posts: []store.Post{{Key: k, Room: "noc", Desired: 1, Open: true, Group: -1}}}))
+				require.NoError(t, s.SaveGroup(t.Context(), int64(i+1), store.GroupCursor{Shown: 1}))
 			}
-			rows := func() (posts, of, notices, digests int) {
+			claimed, err := s.ClaimPost(t.Context(), keys[1], "noc")
+			require.NoError(t, err)
+			require.True(t, claimed)
+			rows := func() (posts, of, notices, groups int) {
 				pending, err := s.PendingPosts(t.Context(), nil, time.Time{})
 				require.NoError(t, err)
 				byKey, err := s.PostsOf(t.Context(), keys)
 				require.NoError(t, err)
 				letters, err := s.PendingNotices(t.Context())
 				require.NoError(t, err)
-				groups, err := s.PendingDigests(t.Context(), "noc")
+				pendingGroups, err := s.PendingGroups(t.Context(), "noc")
 				require.NoError(t, err)
-				return len(pending), len(byKey), len(letters), len(groups)
+				return len(pending), len(byKey), len(letters), len(pendingGroups)
 			}
-			posts, of, notices, digests := rows()
-			require.Equal(t, []int{3, 5, 3, 2}, []int{posts, of, notices, digests})
+			posts, of, notices, groups := rows()
+			require.Equal(t, []int{3, 5, 3, 2}, []int{posts, of, notices, groups})
 			require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error { _, err := t.exec(tc.damage); return err }))
 			for range 3 {
 				p, o, n, d := rows()
@@ -70,9 +75,9 @@ func TestUnreadableRows(t *testing.T) {
 					require.Equal(t, []int{3, 5, 2, 2}, []int{p, o, n, d})
 					_, err = s.Notice(t.Context(), 2)
 					require.ErrorIs(t, err, store.ErrRejected)
-				case "digest":
+				case "group":
 					require.Equal(t, []int{3, 5, 3, 1}, []int{p, o, n, d})
-					_, err = s.Digest(t.Context(), 2)
+					_, err = s.Group(t.Context(), 2)
 					require.ErrorIs(t, err, store.ErrRejected)
 				}
 			}

@@ -156,7 +156,7 @@ func testHandlesClaim(t *testing.T, open Opener) {
 	require.Len(t, must(b.UnfinishedCommands(t.Context()))(t), 19)
 
 	fold(t, a, store.Fold{Posts: []store.Post{post("1", "noc", 1)}})
-	require.NoError(t, b.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, RootID: "ROOT", Delivered: 1}))
+	save(t, b, "1", "noc", store.Cursor{State: store.PostLive, RootID: "ROOT", Delivered: 1})
 	require.Equal(t, key("1"), must(a.PostByMessage(t.Context(), "ROOT"))(t).Key)
 	require.Empty(t, must(a.PendingPosts(t.Context(), nil, time.Time{}))(t))
 	require.NoError(t, b.SetValue(t.Context(), "x", "y"))

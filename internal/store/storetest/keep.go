@@ -15,7 +15,7 @@ import (
 func testStats(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	st := stats(t, s)
-	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.DeadPosts+st.DeadDigests+st.DeadNotices+st.CommandsPending)
+	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.DeadPosts+st.DeadGroups+st.DeadNotices+st.CommandsPending)
 	require.Zero(t, st.OldestPending)
 	for _, v := range alert.Severities {
 		n, ok := st.OpenProblems[v]
@@ -28,7 +28,7 @@ func testStats(t *testing.T, open Opener) {
 	require.Equal(t, t0, stats(t, s).OldestPending)
 
 	behind := post("1", "noc", 1)
-	behind.DirtySince = t0.Add(-time.Hour)
+	behind.PendingSince = t0.Add(-time.Hour)
 	fold(t, s, store.Fold{
 		Applied: []int64{a},
 		Problems: []alert.Problem{
@@ -40,9 +40,9 @@ func testStats(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.JournalPending)
 	require.EqualValues(t, 2, st.PostsPending)
 	require.EqualValues(t, 2, st.OpenProblems[alert.High])
-	require.Equal(t, behind.DirtySince, st.OldestPending)
+	require.Equal(t, behind.PendingSince, st.OldestPending)
 
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, Delivered: 1}))
+	save(t, s, "1", "noc", store.Cursor{State: store.PostLive, Delivered: 1})
 	fold(t, s, store.Fold{Applied: []int64{a + 1}, Problems: []alert.Problem{problem("1", alert.StateResolved)}})
 	st = stats(t, s)
 	require.Zero(t, st.JournalPending)
@@ -50,14 +50,21 @@ func testStats(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.OpenProblems[alert.High])
 	require.Equal(t, t0, st.OldestPending)
 
-	// What is held isn't late: it counts as pending, and its age from when it may be told.
-	held, delayed, delayedStill := post("2", "noc", 1), post("3", "noc", 1), post("4", "noc", 1)
-	held.HoldUntil, delayed.TellAfter = t0.Add(time.Minute), t0.Add(2*time.Minute)
-	delayedStill.TellAfter = time.Now().AddDate(10, 0, 0)
-	fold(t, s, store.Fold{Posts: []store.Post{held, delayed, delayedStill}})
+	// A post that waits until it may be told counts as pending, but isn't late.
+	waits, never := post("3", "noc", 1), post("4", "noc", 1)
+	waits.TellAfter, waits.LookAt, waits.PendingSince = t0.Add(-time.Hour), t0.Add(-time.Hour), time.Time{}
+	never.TellAfter, never.PendingSince = t0.Add(-time.Hour), time.Time{}
+	burst := post("5", "noc", 1)
+	burst.PendingSince = time.Now().AddDate(10, 0, 0)
+	fold(t, s, store.Fold{Posts: []store.Post{waits, never, burst}})
 	st = stats(t, s)
 	require.EqualValues(t, 3, st.PostsPending)
-	require.Equal(t, held.HoldUntil, st.OldestPending)
+	require.Equal(t, t0, st.OldestPending)
+	waits.PendingSince, waits.LookAt = waits.TellAfter, time.Time{}
+	fold(t, s, store.Fold{Posts: []store.Post{waits}})
+	st = stats(t, s)
+	require.EqualValues(t, 3, st.PostsPending)
+	require.Equal(t, waits.TellAfter, st.OldestPending)
 }
 
 // Applied entries go after their retention, in small batches; what is pending or
@@ -96,15 +103,14 @@ func testPruneJournal(t *testing.T, open Opener) {
 func testPruneRest(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	a := appendOne(t, s, "a")
-	told := post("2", "noc", 1)
-	told.Delivered = 1
 	fold(t, s, store.Fold{
 		SetAside: map[int64]string{a: "odd"},
 		Problems: []alert.Problem{
 			problem("1", alert.StateOpen), problem("2", alert.StateResolved), problem("3", alert.StateResolved), problem("4", alert.StateUnknown),
 		},
-		Posts: []store.Post{told, post("3", "noc", 1)},
+		Posts: []store.Post{post("2", "noc", 1), post("3", "noc", 1)},
 	})
+	save(t, s, "2", "noc", store.Cursor{State: store.PostLive, Delivered: 1})
 	for _, id := range []string{"C1", "C2"} {
 		require.True(t, must(s.ClaimCommand(t.Context(), store.Command{ID: id, CreatedAt: t0}))(t))
 	}
@@ -157,6 +163,15 @@ func testClose(t *testing.T, open Opener) {
 		"CommitFold":         func() error { return s.CommitFold(ctx, store.Fold{}) },
 		"PostsOf":            func() error { _, err := s.PostsOf(ctx, nil); return err },
 		"PendingPosts":       func() error { _, err := s.PendingPosts(ctx, nil, time.Time{}); return err },
+		"ClaimPost":          func() error { _, err := s.ClaimPost(ctx, key("1"), "noc"); return err },
+		"Grouping":           func() error { _, err := s.Grouping(ctx, []store.GroupingAsk{{Room: "noc"}}); return err },
+		"FreshRooms":         func() error { _, err := s.FreshRooms(ctx); return err },
+		"Group":              func() error { _, err := s.Group(ctx, 1); return err },
+		"GroupByMessage":     func() error { _, err := s.GroupByMessage(ctx, "M"); return err },
+		"PendingGroups":      func() error { _, err := s.PendingGroups(ctx, ""); return err },
+		"GroupPosts":         func() error { _, err := s.GroupPosts(ctx, 1); return err },
+		"GroupLeavers":       func() error { _, err := s.GroupLeavers(ctx, 1, 1); return err },
+		"SaveGroup":          func() error { return s.SaveGroup(ctx, 1, store.GroupCursor{}) },
 		"SavePost":           func() error { return s.SavePost(ctx, key("1"), "noc", store.Cursor{}) },
 		"PostByMessage":      func() error { _, err := s.PostByMessage(ctx, "M"); return err },
 		"AddNotice":          func() error { _, err := s.AddNotice(ctx, store.Notice{}); return err },

@@ -17,35 +17,31 @@ const messageUUID = "d0c0ffee-0000-4000-8000-00000000beef"
 func messageID(clear string) string { return base64.RawURLEncoding.EncodeToString([]byte(clear)) }
 
 // A message leads to what it shows or showed, also after it was replaced, and after a restart:
-// roots, cards, digests, and the notices in their threads.
+// roots, cards, groups, and the notices in their threads.
 func testReplacedMessages(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1), post("3", "noc", 1)}})
-	save := func(id, room, root, card string, digest int64) {
-		require.NoError(t, s.SavePost(t.Context(), key(id), room, store.Cursor{State: store.PostLive, RootID: root, CardID: card, Digest: digest}))
+	save := func(id, room, root, card string) {
+		save(t, s, id, room, store.Cursor{State: store.PostLive, RootID: root, CardID: card})
 	}
-	save("1", "noc", "ROOT1", "", 0)
-	save("1", "noc", "ROOT1", "CARD1", 0)
-	save("1", "noc", "ROOT1", "CARD1", 0) // saved again with nothing new
-	save("1", "noc", "ROOT1", "CARD2", 0) // the card was replaced
-	save("1", "noc", "ROOT1", "", 0)      // and removed
-	save("1", "noc", "", "", 0)           // somebody deleted the root
-	save("1", "noc", "ROOT2", "", 0)      // posted anew
-	save("1", "db", "ROOT3", "", 0)
+	save("1", "noc", "ROOT1", "")
+	save("1", "noc", "ROOT1", "CARD1")
+	save("1", "noc", "ROOT1", "CARD1") // saved again with nothing new
+	save("1", "noc", "ROOT1", "CARD2") // the card was replaced
+	save("1", "noc", "ROOT1", "")      // and removed
+	save("1", "noc", "", "")           // somebody deleted the root
+	save("1", "noc", "ROOT2", "")      // posted anew
+	save("1", "db", "ROOT3", "")
 	rest := messageID("ciscospark://us/MESSAGE/" + messageUUID)
-	save("2", "noc", rest, "", 0)
+	save("2", "noc", rest, "")
 
-	d, joined, err := s.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{key("3")}, t0)
-	require.NoError(t, err)
-	require.Len(t, joined, 1)
+	g := makeGroup(t, s, "noc", "3")
 	for _, id := range []string{"DIGEST1", "", "DIGEST2"} { // deleted, and posted anew
-		d.MessageID = id
-		require.NoError(t, s.SaveDigest(t.Context(), d, nil))
+		require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: id}))
 	}
-	// It left its digest for a message of its own.
-	require.NoError(t, s.LeaveDigest(t.Context(), d.ID, []alert.Key{key("3")}))
-	save("3", "noc", "ROOT4", "", 0)
+	leave(t, s, g.ID, "3")
+	save("3", "noc", "ROOT4", "")
 
 	notice := func(message, parent string) {
 		n := must(s.Notice(t.Context(), must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeAnswer, Room: "noc", ParentID: parent, Text: "x"}))(t)))(t)
@@ -70,15 +66,15 @@ func testReplacedMessages(t *testing.T, open Opener) {
 			require.NoError(t, err, id)
 			require.Equal(t, want.Key, p.Key, id)
 			require.Equal(t, want.Room, p.Room, id)
-			_, err = s.DigestByMessage(t.Context(), id)
+			_, err = s.GroupByMessage(t.Context(), id)
 			require.ErrorIs(t, err, store.ErrNotFound, id)
 		}
 		p := must(s.PostByMessage(t.Context(), "ROOT1"))(t)
 		require.Equal(t, "ROOT2", p.RootID, "what it finds is the post as it is now")
 		for _, id := range []string{"DIGEST1", "DIGEST2", "ANSWER3"} {
-			found, err := s.DigestByMessage(t.Context(), id)
+			found, err := s.GroupByMessage(t.Context(), id)
 			require.NoError(t, err, id)
-			require.Equal(t, d.ID, found.ID, id)
+			require.Equal(t, g.ID, found.ID, id)
 			require.Equal(t, "DIGEST2", found.MessageID)
 			_, err = s.PostByMessage(t.Context(), id)
 			require.ErrorIs(t, err, store.ErrNotFound, id)
@@ -86,7 +82,7 @@ func testReplacedMessages(t *testing.T, open Opener) {
 		for _, id := range []string{"", "OTHER", "NOTIFY", "LOOP", messageID("ciscospark://us/ROOM/" + messageUUID)} {
 			_, err := s.PostByMessage(t.Context(), id)
 			require.ErrorIs(t, err, store.ErrNotFound, id)
-			_, err = s.DigestByMessage(t.Context(), id)
+			_, err = s.GroupByMessage(t.Context(), id)
 			require.ErrorIs(t, err, store.ErrNotFound, id)
 		}
 		require.NoError(t, s.Close())
@@ -100,7 +96,7 @@ func testPrunedMessages(t *testing.T, open Opener) {
 	told := func(id string, state alert.State) {
 		p := post(id, "noc", 1)
 		fold(t, s, store.Fold{Problems: []alert.Problem{problem(id, state)}, Posts: []store.Post{p}})
-		require.NoError(t, s.SavePost(t.Context(), key(id), "noc", store.Cursor{State: store.PostLive, Delivered: 1, RootID: "OLD" + id}))
+		save(t, s, id, "noc", store.Cursor{State: store.PostLive, Delivered: 1, RootID: "OLD" + id})
 		require.NoError(t, s.SavePost(t.Context(), key(id), "noc", store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT" + id}))
 	}
 	told("1", alert.StateOpen)

@@ -15,7 +15,7 @@ func testMovedPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen)}, Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1)}})
 	cursor := store.Cursor{State: store.PostLive, RootID: "ROOT", CardID: "CARD", Delivered: 1, ToldSeq: 1}
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", cursor))
+	save(t, s, "1", "noc", cursor)
 
 	before := problem("1~1", alert.StateResolved)
 	fold(t, s, store.Fold{
@@ -35,6 +35,8 @@ func testMovedPosts(t *testing.T, open Opener) {
 	// Delivery was at work on the one before, and saves it late.
 	require.ErrorIs(t, s.SavePost(t.Context(), key("1"), "noc", cursor), store.ErrNotFound)
 	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t)[key("1")][0].RootID)
+	claim(t, s, "1", "noc")
+	require.ErrorIs(t, s.SavePost(t.Context(), key("1"), "noc", cursor), store.ErrNotFound, "also once the new one is claimed")
 	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, RootID: "NEW", Delivered: 3}))
 	require.NoError(t, s.SavePost(t.Context(), before.Key, "noc", cursor))
 }

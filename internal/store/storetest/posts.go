@@ -11,44 +11,75 @@ import (
 )
 
 var cursor = store.Cursor{
-	State: store.PostLive, Delivered: 2, Shown: 3, ToldSeq: 4, RootID: "ROOT", RootHash: "HASH", CardID: "CARD", CardActions: "ack close", Edits: 5, Digest: 6,
+	State: store.PostLive, Delivered: 2, Shown: 3, ToldSeq: 4, RootID: "ROOT", RootHash: "HASH", CardID: "CARD", CardActions: "ack close", Edits: 5,
 	Attempts: 7, NotBefore: t0.Add(time.Second), LastError: "429 Too Many Requests", TrackingID: "T1", DeliveredAt: t0.Add(time.Minute),
 }
 
-// The ledger and delivery write the same post without treading on each other.
+// claim claims a post.
+func claim(t testing.TB, s store.Store, id, room string) {
+	t.Helper()
+	require.True(t, must(s.ClaimPost(t.Context(), key(id), room))(t))
+}
+
+// save claims a post and writes its cursor.
+func save(t testing.TB, s store.Store, id, room string, c store.Cursor) {
+	t.Helper()
+	claim(t, s, id, room)
+	require.NoError(t, s.SavePost(t.Context(), key(id), room, c))
+}
+
+// onePost reads a post.
+func onePost(t testing.TB, s store.Store, id, room string) store.Post {
+	t.Helper()
+	for _, p := range must(s.PostsOf(t.Context(), []alert.Key{key(id)}))(t)[key(id)] {
+		if p.Room == room {
+			return p
+		}
+	}
+	t.Fatalf("no post of %s in %s", id, room)
+	return store.Post{}
+}
+
+// The ledger and delivery write the same post without overwriting each other.
 func testPosts(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	p := post("1", "noc", 3)
 	p.HoldUntil = t0.Add(2 * time.Minute)
+	p.Cursor = cursor // ignored
 	fold(t, s, store.Fold{Posts: []store.Post{p, post("1", "db", 3), post("2", "noc", 1)}})
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", cursor))
+	p.Cursor = store.Cursor{State: store.PostLive}
+	same(t, p, onePost(t, s, "1", "noc"))
+	require.True(t, p.Fresh())
+	require.ErrorIs(t, s.SavePost(t.Context(), key("1"), "noc", cursor), store.ErrNotFound, "not claimed")
+	save(t, s, "1", "noc", cursor)
 	require.ErrorIs(t, s.SavePost(t.Context(), key("1"), "nowhere", cursor), store.ErrNotFound)
 
-	// What the ledger read before that, it writes now: the cursor stays.
+	// The ledger read the post before that, and writes it now: the cursor stays.
 	p.Desired, p.Severity, p.Open, p.Route, p.HoldUntil, p.OpenedAt = 5, alert.Disaster, false, "route 2", time.Time{}, t0.Add(-time.Hour)
-	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.Flap, p.Escalated = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), "main/13579", 2
+	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.LookAt, p.Escalated = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), t0.Add(2*time.Second), 2
+	p.Opening, p.LeftGroup, p.LeftRevision, p.FromSeq = -1<<62, 3, 4, 2
 	fold(t, s, store.Fold{Posts: []store.Post{p}})
 	require.NoError(t, s.Close())
 	s = open(t, dir)
 	got := must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("1"), key("9")}))(t)
 	require.Len(t, got, 1)
 	require.Len(t, got[key("1")], 2)
-	p.Cursor = cursor
-	for _, one := range got[key("1")] {
-		if one.Room == "noc" {
-			same(t, p, one)
-		}
-	}
+	p.Cursor, p.Claimed = cursor, true
+	same(t, p, onePost(t, s, "1", "noc"))
+	require.False(t, onePost(t, s, "1", "noc").Fresh())
 	require.Empty(t, must(s.PostsOf(t.Context(), nil))(t))
 }
 
-// The ledger finds the posts that it wants to look at again, the longest due first.
+// DuePosts returns the posts that the ledger wants to look at again, longest due first.
 func testDuePosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	due := func(id string, remind, escalate time.Time) store.Post {
 		p := post(id, "noc", 1)
 		p.RemindAt, p.EscalateAt = remind, escalate
+		if id == "5" {
+			p.LookAt, p.RemindAt = remind, escalate
+		}
 		return p
 	}
 	never, second, third := time.Time{}, t0.Add(2*time.Second), t0.Add(3*time.Second)
@@ -66,55 +97,103 @@ func testDuePosts(t *testing.T, open Opener) {
 	require.Equal(t, []string{"5", "2", "1"}, ids(third, 10))
 	require.Equal(t, []string{"5"}, ids(third, 1))
 
-	// What the ledger has looked at isn't due any more.
+	// What the ledger has looked at is due no more.
 	fold(t, s, store.Fold{Posts: []store.Post{due("5", never, never), due("2", t0.Add(time.Hour), never)}})
 	require.Equal(t, []string{"1"}, ids(third, 10))
 }
 
-// DirtySince says since when the room is behind, whoever wrote last.
-func testDirtySince(t *testing.T, open Opener) {
-	s := open(t, t.TempDir())
-	dirty := func() time.Time {
-		return must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t)[key("1")][0].DirtySince
+// A claimed post is pending exactly while it is live and not delivered, whoever wrote last. A fresh
+// one is pending if the ledger says so.
+func testPending(t *testing.T, open Opener) {
+	later, latest, never := t0.Add(time.Minute), t0.Add(time.Hour), time.Time{}
+	type step func(t *testing.T, s store.Store)
+	ledger := func(revision int64, since time.Time) step {
+		return func(t *testing.T, s store.Store) {
+			p := post("1", "noc", revision)
+			p.PendingSince = since
+			fold(t, s, store.Fold{Posts: []store.Post{p}})
+		}
 	}
-	desire := func(revision int64, since time.Time) {
-		p := post("1", "noc", revision)
-		p.DirtySince = since
-		fold(t, s, store.Fold{Posts: []store.Post{p}})
+	delivery := func(c store.Cursor) step {
+		return func(t *testing.T, s store.Store) { require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", c)) }
 	}
-	deliver := func(revision int64) {
-		require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, Delivered: revision}))
+	delivered := func(revision int64) step {
+		return delivery(store.Cursor{State: store.PostLive, Delivered: revision, DeliveredAt: later})
 	}
-	later, latest := t0.Add(time.Minute), t0.Add(time.Hour)
-	desire(1, t0)
-	require.Equal(t, t0, dirty())
-	desire(2, later)
-	require.Equal(t, t0, dirty(), "it was behind already")
-	deliver(1)
-	require.Equal(t, t0, dirty(), "it still is")
-	deliver(2)
-	require.Zero(t, dirty())
-	desire(3, latest)
-	require.Equal(t, latest, dirty())
-	desire(2, latest) // held back: nothing more to tell
-	require.Zero(t, dirty())
-
-	// The ledger read the post while the room was behind; by the time it commits the
-	// room has caught up.
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, Delivered: 2, DeliveredAt: latest}))
-	desire(3, t0)
-	require.Equal(t, latest, dirty())
+	claims := func(t *testing.T, s store.Store) { claim(t, s, "1", "noc") }
+	now := time.Unix(1, 0) // stands for the store's clock
+	for name, c := range map[string]struct {
+		steps []step
+		since time.Time
+	}{
+		"new":                                    {[]step{ledger(1, t0)}, t0},
+		"new, not to be told":                    {[]step{ledger(1, never)}, never},
+		"released":                               {[]step{ledger(1, never), ledger(1, later)}, later},
+		"pending already":                        {[]step{ledger(1, t0), ledger(2, later)}, t0},
+		"withdrawn":                              {[]step{ledger(1, t0), ledger(2, never)}, never},
+		"claimed":                                {[]step{ledger(1, t0), claims}, t0},
+		"claimed, then withdrawn":                {[]step{ledger(1, t0), claims, ledger(2, never)}, t0},
+		"delivered":                              {[]step{ledger(1, t0), claims, delivered(1)}, never},
+		"delivered in part":                      {[]step{ledger(2, t0), claims, delivered(1)}, t0},
+		"changed after that":                     {[]step{ledger(1, t0), claims, delivered(1), ledger(2, latest)}, latest},
+		"changed, as read before that":           {[]step{ledger(1, t0), claims, delivered(1), ledger(2, t0)}, later},
+		"withdrawn, as read before that":         {[]step{ledger(1, t0), claims, delivered(1), ledger(2, never)}, now},
+		"changed, but delivered already":         {[]step{ledger(1, t0), claims, delivered(2), ledger(2, latest)}, never},
+		"delivery starts over":                   {[]step{ledger(1, t0), claims, delivered(1), delivered(0)}, now},
+		"dead":                                   {[]step{ledger(1, t0), claims, delivery(store.Cursor{State: store.PostDead, DeadAt: t0})}, never},
+		"a dead letter stays dead":               {[]step{ledger(1, t0), claims, delivery(store.Cursor{State: store.PostDead, DeadAt: t0}), ledger(2, later)}, never},
+		"held in a burst: its time lies ahead":   {[]step{ledger(1, latest)}, latest},
+		"claimed, and claimed again by somebody": {[]step{ledger(1, t0), claims, claims}, t0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			for _, do := range c.steps {
+				do(t, s)
+			}
+			p := onePost(t, s, "1", "noc")
+			if c.since == now {
+				require.WithinDuration(t, time.Now(), p.PendingSince, time.Hour)
+			} else {
+				require.Equal(t, c.since, p.PendingSince)
+			}
+			require.Equal(t, !c.since.IsZero(), p.Pending())
+			want := 0
+			if p.Pending() {
+				want = 1
+			}
+			require.Len(t, must(s.PendingPosts(t.Context(), []string{"noc"}, time.Time{}))(t), want)
+			require.EqualValues(t, want, stats(t, s).PostsPending)
+		})
+	}
 }
 
-// Pending are the posts that are behind and will be told, of the rooms asked for.
+// Only a fresh pending post can be claimed; a post that was claimed stays so.
+func testClaimPost(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	withdrawn, grouped := post("2", "noc", 1), post("3", "noc", 1)
+	withdrawn.PendingSince = time.Time{}
+	grouped.Group, grouped.PendingSince = -1, time.Time{}
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), withdrawn, grouped}, Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Joined: 1, Revision: 1}}})
+	for id, want := range map[string]bool{"1": true, "2": false, "3": false, "4": false} {
+		for range 2 {
+			require.Equal(t, want, must(s.ClaimPost(t.Context(), key(id), "noc"))(t), id)
+		}
+	}
+	require.True(t, onePost(t, s, "1", "noc").Claimed)
+	require.Equal(t, store.Cursor{State: store.PostLive}, onePost(t, s, "1", "noc").Cursor)
+	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostLive, Delivered: 1}))
+	require.True(t, must(s.ClaimPost(t.Context(), key("1"), "noc"))(t), "it has its cursor")
+	require.EqualValues(t, 1, onePost(t, s, "1", "noc").Delivered)
+}
+
+// PendingPosts returns what is to be told in the rooms asked for, longest pending first.
 func testPendingPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	older := post("2", "noc", 1)
-	older.DirtySince = t0.Add(-time.Minute)
-	told := post("4", "noc", 1)
-	told.Delivered = 1
-	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), older, post("3", "db", 1), told, post("5", "noc", 1)}})
-	require.NoError(t, s.SavePost(t.Context(), key("5"), "noc", store.Cursor{State: store.PostDead, DeadAt: t0}))
+	older.PendingSince = t0.Add(-time.Minute)
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 1), older, post("3", "db", 1), post("4", "noc", 1), post("5", "noc", 1)}})
+	save(t, s, "4", "noc", store.Cursor{State: store.PostLive, Delivered: 1})
+	save(t, s, "5", "noc", store.Cursor{State: store.PostDead, DeadAt: t0})
 
 	pending := func(rooms ...string) (all []string) {
 		for _, p := range must(s.PendingPosts(t.Context(), rooms, time.Time{}))(t) {
@@ -125,54 +204,39 @@ func testPendingPosts(t *testing.T, open Opener) {
 	}
 	require.Equal(t, []string{"2", "1"}, pending("noc"))
 	require.ElementsMatch(t, []string{"2", "1", "3"}, pending("noc", "db", "noc"))
-	require.ElementsMatch(t, []string{"2", "1", "3"}, pending()) // nil: every room
+	require.Equal(t, []string{"2", "1", "3"}, pending()) // nil: every room
 	require.Empty(t, must(s.PendingPosts(t.Context(), []string{}, time.Time{}))(t))
 	require.Empty(t, pending("nowhere"))
 	require.EqualValues(t, 3, stats(t, s).PostsPending)
 
-	// A dead letter stays dead when its problem goes on.
-	fold(t, s, store.Fold{Posts: []store.Post{post("5", "noc", 2)}})
-	require.Equal(t, []string{"2", "1"}, pending("noc"))
-
 	// What isn't due yet can be left out.
-	later := t0.Add(time.Hour)
-	waits := func(id string, change func(*store.Post)) {
-		p := post(id, "ops", 2)
-		p.Open = true
-		change(&p)
-		fold(t, s, store.Fold{Posts: []store.Post{p}})
-		require.NoError(t, s.SavePost(t.Context(), p.Key, p.Room, p.Cursor))
-	}
-	waits("held", func(p *store.Post) { p.HoldUntil = later })
-	waits("quiet", func(p *store.Post) { p.TellAfter = later })
-	waits("failed", func(p *store.Post) { p.NotBefore = later })
-	waits("held, over", func(p *store.Post) { p.HoldUntil, p.Open = later, false })
-	waits("held, known", func(p *store.Post) { p.HoldUntil, p.RootID = later, "M" })
-	waits("quiet, told", func(p *store.Post) { p.TellAfter, p.ToldSeq = later, 1 })
-	due := func(before time.Time) (all []string) {
-		for _, rooms := range [][]string{{"ops"}, nil} {
-			all = nil
+	burst := post("6", "ops", 1)
+	burst.PendingSince = t0.Add(time.Hour)
+	fold(t, s, store.Fold{Posts: []store.Post{burst, post("7", "ops", 1), post("8", "ops", 1)}})
+	save(t, s, "7", "ops", store.Cursor{State: store.PostLive, NotBefore: t0.Add(time.Hour)})
+	for _, rooms := range [][]string{{"ops"}, nil} {
+		due := func(before time.Time) (all []string) {
 			for _, p := range must(s.PendingPosts(t.Context(), rooms, before))(t) {
 				if p.Room == "ops" {
 					all = append(all, p.Key.EventID)
 				}
 			}
+			return all
 		}
-		return all
+		require.Equal(t, []string{"8"}, due(t0.Add(time.Hour-time.Microsecond)))
+		require.ElementsMatch(t, []string{"6", "7", "8"}, due(t0.Add(time.Hour)))
+		require.Len(t, due(time.Time{}), 3)
 	}
-	require.ElementsMatch(t, []string{"held, over", "held, known", "quiet, told"}, due(later.Add(-time.Microsecond)))
-	require.Len(t, due(later), 6)
-	require.Len(t, due(time.Time{}), 6)
 }
 
-// A dead letter is shown, and can be replayed or dropped.
+// A dead letter is listed, and can be replayed or dropped.
 func testDeadLetters(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	room := "person:alice@example.com" // "@" and ":" in a room's name
 	fold(t, s, store.Fold{Posts: []store.Post{post("1", room, 2), post("2", "noc", 1), post("3", "noc", 1)}})
 	for i, p := range []store.Post{post("1", room, 0), post("2", "noc", 0)} {
-		require.NoError(t, s.SavePost(t.Context(), p.Key, p.Room, store.Cursor{State: store.PostDead, Attempts: 3, NotBefore: t0,
-			LastError: "404 Not Found", TrackingID: "T1", DeadAt: t0.Add(time.Duration(i) * time.Second)}))
+		save(t, s, p.Key.EventID, p.Room, store.Cursor{State: store.PostDead, Attempts: 3, NotBefore: t0,
+			LastError: "404 Not Found", TrackingID: "T1", DeadAt: t0.Add(time.Duration(i) * time.Second)})
 	}
 	id := must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "done"}))(t)
 	n := must(s.Notice(t.Context(), id))(t)
@@ -199,7 +263,7 @@ func testDeadLetters(t *testing.T, open Opener) {
 	require.Zero(t, pending[0].Attempts)
 	require.Zero(t, pending[0].NotBefore)
 	require.Zero(t, pending[0].DeadAt)
-	require.NotZero(t, pending[0].DirtySince)
+	require.NotZero(t, pending[0].PendingSince)
 	require.NoError(t, s.ReplayDead(t.Context(), "notice:1"))
 	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
 	require.NoError(t, s.DropDead(t.Context(), "post:main/2@noc"))

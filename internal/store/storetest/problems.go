@@ -107,6 +107,7 @@ func testFind(t *testing.T, open Opener) {
 	}
 	delayed := post("3", "later", 1)
 	delayed.TellAfter = t0
+	grouped := member("2", "noc", -1)
 	fold(t, s, store.Fold{
 		Problems: []alert.Problem{
 			make("1", func(p *alert.Problem) { p.Severity = alert.Warning; p.Acknowledged = true }),
@@ -116,12 +117,12 @@ func testFind(t *testing.T, open Opener) {
 			make("5", func(p *alert.Problem) { p.Key.Source = "lab"; p.Severity = alert.Information }),
 			make("6", func(p *alert.Problem) { p.State = alert.StateOccurred; p.Severity = alert.NotClassified }),
 		},
-		Posts: []store.Post{post("1", "noc", 1), post("2", "noc", 1), post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1), delayed},
+		Groups: []store.Group{storm("noc", 1)},
+		Posts:  []store.Post{post("1", "noc", 1), grouped, post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1), delayed},
 	})
 	shown := store.Cursor{State: store.PostLive, Shown: 1, RootID: "M1"}
-	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", shown))
-	require.NoError(t, s.SavePost(t.Context(), key("2"), "noc", store.Cursor{State: store.PostLive, Delivered: 1, Digest: 3}))
-	require.NoError(t, s.SavePost(t.Context(), key("4"), "db", shown))
+	save(t, s, "1", "noc", shown)
+	save(t, s, "4", "db", shown)
 
 	yes, no := true, false
 	for _, c := range []struct {
@@ -182,28 +183,4 @@ func testFoldAtomic(t *testing.T, open Opener) {
 	require.Len(t, must(s.PendingPosts(t.Context(), []string{"noc"}, time.Time{}))(t), 1)
 	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
 	require.Zero(t, stats(t, s).JournalPending)
-}
-
-// Recent problems are those that a room was lately to be told of, the newest first.
-func testRecent(t *testing.T, open Opener) {
-	s := open(t, t.TempDir())
-	joined := func(id string, room string, at time.Time) store.Post {
-		p := post(id, room, 1)
-		p.JoinedAt = at
-		return p
-	}
-	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen), problem("2", alert.StateOpen)},
-		Posts: []store.Post{joined("1", "noc", t0), joined("2", "noc", t0.Add(-time.Hour)), joined("2", "db", t0.Add(time.Minute))}})
-	fold(t, s, store.Fold{Problems: []alert.Problem{problem("3", alert.StateResolved), problem("4", alert.StateOpen), problem("5", alert.StateOpen)},
-		Posts: []store.Post{joined("3", "noc", t0.Add(-time.Second)), joined("4", "noc", t0)}})
-	recent := func(since time.Time, limit int) (ids []string) {
-		for _, p := range must(s.RecentProblems(t.Context(), since, limit))(t) {
-			ids = append(ids, p.Key.EventID)
-		}
-		return ids
-	}
-	require.Equal(t, []string{"4", "2", "1"}, recent(t0, 100))
-	require.Equal(t, []string{"4", "3", "2", "1"}, recent(t0.Add(-time.Hour), 5))
-	require.Equal(t, []string{"4"}, recent(t0, 2), "5 is the newest, though no room was told")
-	require.Empty(t, recent(t0.Add(time.Hour), 100))
 }

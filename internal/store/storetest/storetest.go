@@ -32,20 +32,22 @@ func Run(t *testing.T, open Opener) {
 		"problems/find":             testFind,
 		"problems/unobserved":       testUnobserved,
 		"problems/suppressions":     testSuppressions,
-		"problems/recent":           testRecent,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,
 		"posts/due":                 testDuePosts,
-		"posts/dirty since":         testDirtySince,
+		"posts/pending":             testPending,
+		"posts/claim":               testClaimPost,
+		"posts/pending of rooms":    testPendingPosts,
 		"posts/moved":               testMovedPosts,
-		"posts/pending":             testPendingPosts,
+		"groups/cursor and ledger":  testGroups,
+		"groups/pending":            testPendingGroups,
+		"groups/leavers":            testLeavers,
+		"groups/conflicts":          testGroupConflicts,
+		"groups/grouping":           testGrouping,
+		"groups/dead":               testDeadGroups,
+		"groups/dead list":          testDeadLists,
 		"messages/replaced":         testReplacedMessages,
 		"messages/pruned":           testPrunedMessages,
-		"digests":                   testDigests,
-		"digests and what is over":  testDigestOver,
-		"digests/dead":              testDeadDigests,
-		"digests/dead list":         testDeadLists,
-		"digests/gathering":         testGathering,
 		"notices/life":              testNotices,
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,
@@ -56,7 +58,6 @@ func Run(t *testing.T, open Opener) {
 		"prune/journal":             testPruneJournal,
 		"prune/the rest":            testPruneRest,
 		"prune/dead letters":        testPruneDead,
-		"digests/leaving":           testLeaveDigest,
 		"close":                     testClose,
 		"two handles/journal":       testHandlesJournal,
 		"two handles/conflict":      testHandlesConflict,
@@ -83,7 +84,7 @@ func problem(id string, state alert.State) alert.Problem {
 
 func post(id, room string, desired int64) store.Post {
 	return store.Post{Key: key(id), Room: room, Route: "route 1", Desired: desired, Severity: alert.High, Open: true,
-		OpenedAt: t0, DirtySince: t0, Cursor: store.Cursor{State: store.PostLive}}
+		OpenedAt: t0, PendingSince: t0, Cursor: store.Cursor{State: store.PostLive}}
 }
 
 func fold(t testing.TB, s store.Store, f store.Fold) {

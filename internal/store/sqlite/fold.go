@@ -1,0 +1,277 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// CommitFold implements store.Store.
+func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
+	// Documents are encoded before the transaction, not in it.
+	rows := make([]problemRow, 0, len(f.Problems))
+	for i := range f.Problems {
+		r, err := rowOf(&f.Problems[i])
+		if err != nil {
+			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
+		}
+		rows = append(rows, r)
+	}
+	err := s.write(ctx, "commit a fold", func(t *tx) error { return t.fold(f, rows, s.clock()) })
+	s.damage.met(commitFold, err)
+	return err
+}
+
+func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
+	if err := t.checkRevisions(f.Read); err != nil {
+		return err
+	}
+	if err := t.move(f.Moved); err != nil {
+		return err
+	}
+	for _, p := range problems {
+		if err := t.putProblem(p, micro(now)); err != nil {
+			return err
+		}
+	}
+	ids, err := t.putGroups(f.Groups, now)
+	if err != nil {
+		return err
+	}
+	if err := t.putPosts(f.Posts, ids, now); err != nil {
+		return err
+	}
+	for _, n := range f.Notices {
+		if _, err := t.addNotice(n, now); err != nil {
+			return err
+		}
+	}
+	if err := t.markApplied(f.Applied); err != nil {
+		return err
+	}
+	return t.markSetAside(f.SetAside)
+}
+
+const changedProblem = `
+	SELECT k.value ->> 1, k.value ->> 0 FROM json_each(?) k
+	LEFT JOIN problems p ON p.event_id = k.value ->> 0 AND p.source = k.value ->> 1
+	WHERE coalesce(p.revision, 0) <> k.value ->> 2 LIMIT 1`
+
+// checkRevisions fails unless the problems are stored at these revisions.
+func (t *tx) checkRevisions(read map[alert.Key]int64) error {
+	if len(read) == 0 {
+		return nil
+	}
+	rows := make([][3]any, 0, len(read))
+	for k, revision := range read {
+		rows = append(rows, [3]any{k.EventID, k.Source, revision})
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	var k alert.Key
+	changed, err := t.one(changedProblem, []any{string(list)}, &k.Source, &k.EventID)
+	if err == nil && changed {
+		err = fmt.Errorf("%w: problem %s", store.ErrConflict, k)
+	}
+	return err
+}
+
+// move gives posts to another key, with the messages that show them.
+func (t *tx) move(moves []store.Move) error {
+	for _, m := range moves {
+		for _, table := range []string{"posts", "messages"} { // the cursors follow their posts
+			if _, err := t.exec(`UPDATE `+table+` SET event_id = ?, source = ? WHERE event_id = ? AND source = ?`,
+				m.To.EventID, m.To.Source, m.From.EventID, m.From.Source); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// problemRow is a problem as the table wants it.
+type problemRow struct {
+	*alert.Problem
+	name, hosts string
+	doc         []byte
+}
+
+func rowOf(p *alert.Problem) (problemRow, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return problemRow{}, err
+	}
+	names := make([]string, 0, 2*len(p.Hosts))
+	for _, h := range p.Hosts {
+		for _, n := range []string{h.Host, h.Name} {
+			if n != "" {
+				names = append(names, strings.ToLower(n))
+			}
+		}
+	}
+	hosts, err := json.Marshal(names)
+	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
+}
+
+const putProblem = `
+	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
+		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
+		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts,
+		revision = excluded.revision, doc = excluded.doc`
+
+func (t *tx) putProblem(p problemRow, now int64) error {
+	_, err := t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
+		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc)
+	return err
+}
+
+// putGroups writes groups in the ledger's columns, and returns the ids of the new ones by the negative
+// ids that stand for them in the fold.
+func (t *tx) putGroups(groups []store.Group, now time.Time) (map[int64]int64, error) {
+	ids := map[int64]int64{}
+	for _, g := range groups {
+		if g.ID > 0 {
+			if err := t.updateGroup(g, now); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		id, err := t.insert(`
+			INSERT INTO groups (room, kind, name, opened_at, joined_at, joined, left_count, revision, nudged_at, left_at, left_burst)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.Room, string(g.Kind), g.Name, micro(g.OpenedAt), micro(g.JoinedAt), g.Joined, g.Left, g.Revision, micro(g.NudgedAt), micro(g.LeftAt), g.LeftBurst)
+		if err != nil {
+			return nil, err
+		}
+		ids[g.ID] = id
+		g.ID = id
+		if err := t.groupPending(g, now); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+func (t *tx) updateGroup(g store.Group, now time.Time) error {
+	var joined int
+	var dead bool
+	found, err := t.one(`SELECT g.joined, coalesce(c.state = 'dead', 0) FROM groups g LEFT JOIN group_cursors c ON c.grp = g.id WHERE g.id = ?`,
+		[]any{g.ID}, &joined, &dead)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fmt.Errorf("%w: group %d was removed", store.ErrConflict, g.ID)
+	case dead && g.Joined > joined:
+		return fmt.Errorf("%w: group %d is dead and takes no more posts", store.ErrConflict, g.ID)
+	}
+	if _, err := t.exec(`
+		UPDATE groups SET joined_at = ?, joined = ?, left_count = ?, revision = ?, nudged_at = ?, left_at = ?, left_burst = ? WHERE id = ?`,
+		micro(g.JoinedAt), g.Joined, g.Left, g.Revision, micro(g.NudgedAt), micro(g.LeftAt), g.LeftBurst, g.ID); err != nil {
+		return err
+	}
+	return t.groupPending(g, now)
+}
+
+// groupPending makes a group pending whose message doesn't show the revision.
+func (t *tx) groupPending(g store.Group, now time.Time) error {
+	since := g.PendingSince
+	if since.IsZero() {
+		since = now
+	}
+	_, err := t.exec(`
+		INSERT INTO pending_groups (grp, since)
+		SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM group_cursors c WHERE c.grp = ?1 AND (c.state = 'dead' OR c.shown >= ?3))
+		ON CONFLICT DO NOTHING`, g.ID, micro(since), g.Revision)
+	return err
+}
+
+const (
+	putPost = `
+		INSERT INTO posts (event_id, source, room, route, desired, severity, open, opened_at, joined_at, hold_until, tell_after,
+			remind_at, escalate_at, look_at, due_at, escalated, opening, grp, left_group, left_revision, from_seq)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (event_id, source, room) DO UPDATE SET route = excluded.route, desired = excluded.desired, severity = excluded.severity,
+			open = excluded.open, opened_at = excluded.opened_at, joined_at = excluded.joined_at, hold_until = excluded.hold_until,
+			tell_after = excluded.tell_after, remind_at = excluded.remind_at, escalate_at = excluded.escalate_at, look_at = excluded.look_at,
+			due_at = excluded.due_at, escalated = excluded.escalated, opening = excluded.opening, grp = excluded.grp,
+			left_group = excluded.left_group, left_revision = excluded.left_revision, from_seq = excluded.from_seq`
+
+	// A claimed post is pending until it is dead or delivered; a fresh one if the ledger says so.
+	// Delivery may have caught up after the ledger read the post: it isn't late since longer than that.
+	putPending = `
+		INSERT INTO pending (room, event_id, source, since, fresh)
+		SELECT ?1, ?2, ?3, max(CASE WHEN ?4 > 0 THEN ?4 ELSE ?5 END, coalesce(c.delivered_at, 0)), c.state IS NULL
+		FROM (SELECT 1) LEFT JOIN cursors c ON c.room = ?1 AND c.event_id = ?2 AND c.source = ?3
+		WHERE c.state IS NULL AND ?4 > 0 OR c.state = 'live' AND c.delivered < ?6
+		ON CONFLICT DO NOTHING`
+	withdraw = `DELETE FROM pending WHERE room = ? AND event_id = ? AND source = ? AND fresh = 1`
+
+	claimedPost = `
+		SELECT c.source, c.event_id, c.room FROM json_each(?) k
+		CROSS JOIN cursors c ON c.event_id = k.value ->> 0 AND c.source = k.value ->> 1 AND c.room = k.value ->> 2 LIMIT 1`
+)
+
+// putPosts writes posts in the ledger's columns. groups are the ids of the fold's new groups.
+func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time) error {
+	if err := t.checkUnclaimed(posts); err != nil {
+		return err
+	}
+	for _, p := range posts {
+		if p.Group < 0 {
+			id, ok := groups[p.Group]
+			if !ok {
+				return fmt.Errorf("%w: post of %s in %s is in group %d, which isn't in the fold", store.ErrRejected, p.Key, p.Room, p.Group)
+			}
+			p.Group = id
+		}
+		if _, err := t.exec(putPost, p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt),
+			micro(p.JoinedAt), micro(p.HoldUntil), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.LookAt), micro(p.DueAt()),
+			p.Escalated, p.Opening, p.Group, p.LeftGroup, p.LeftRevision, p.FromSeq); err != nil {
+			return err
+		}
+		if p.Group != 0 || p.PendingSince.IsZero() {
+			if _, err := t.exec(withdraw, p.Room, p.Key.EventID, p.Key.Source); err != nil {
+				return err
+			}
+		}
+		if p.Group == 0 {
+			if _, err := t.exec(putPending, p.Room, p.Key.EventID, p.Key.Source, micro(p.PendingSince), micro(now), p.Desired); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkUnclaimed fails if delivery has claimed a post that gets a group.
+func (t *tx) checkUnclaimed(posts []store.Post) error {
+	var grouped [][3]string
+	for _, p := range posts {
+		if p.Group != 0 {
+			grouped = append(grouped, [3]string{p.Key.EventID, p.Key.Source, p.Room})
+		}
+	}
+	if len(grouped) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(grouped)
+	if err != nil {
+		return err
+	}
+	var p store.Post
+	claimed, err := t.one(claimedPost, []any{string(list)}, &p.Key.Source, &p.Key.EventID, &p.Room)
+	if err == nil && claimed {
+		err = fmt.Errorf("%w: the post of %s in %s was claimed", store.ErrConflict, p.Key, p.Room)
+	}
+	return err
+}

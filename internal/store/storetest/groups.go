@@ -1,0 +1,414 @@
+package storetest
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// member is a post in a group.
+func member(id, room string, group int64) store.Post {
+	p := post(id, room, 1)
+	p.Group, p.PendingSince, p.JoinedAt = group, time.Time{}, t0
+	return p
+}
+
+// storm is a new group of so many posts.
+func storm(room string, joined int) store.Group {
+	return store.Group{ID: -1, Room: room, Kind: store.GroupStorm, OpenedAt: t0, JoinedAt: t0, Joined: joined, Revision: 1, PendingSince: t0}
+}
+
+// makeGroup commits a storm group of these posts and returns it.
+func makeGroup(t testing.TB, s store.Store, room string, ids ...string) store.Group {
+	t.Helper()
+	f := store.Fold{Groups: []store.Group{storm(room, len(ids))}}
+	for _, id := range ids {
+		f.Posts = append(f.Posts, member(id, room, -1))
+	}
+	fold(t, s, f)
+	all := must(s.PendingGroups(t.Context(), room))(t)
+	return all[len(all)-1]
+}
+
+// show saves that a group's message shows its present revision.
+func show(t testing.TB, s store.Store, g store.Group) {
+	t.Helper()
+	c := g.GroupCursor
+	c.State, c.MessageID, c.Shown, c.Owes = store.PostLive, "DIGEST", g.Revision, false
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+}
+
+// leave moves members out of a group, as the ledger does.
+func leave(t testing.TB, s store.Store, id int64, members ...string) {
+	t.Helper()
+	g := must(s.Group(t.Context(), id))(t)
+	g.Left += len(members)
+	g.Revision++
+	var posts []store.Post
+	for _, m := range members {
+		p := post(m, g.Room, 2)
+		p.LeftGroup, p.LeftRevision, p.FromSeq = g.ID, g.Revision, 1
+		posts = append(posts, p)
+	}
+	fold(t, s, store.Fold{Groups: []store.Group{g}, Posts: posts})
+}
+
+// The ledger and delivery write the same group without overwriting each other; it is kept to the
+// last field.
+func testGroups(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	new1 := store.Group{ID: -7, Room: "noc", Kind: store.GroupFlap, Name: "-4611686018427387904", OpenedAt: t0, JoinedAt: t0.Add(time.Second), Joined: 2, Left: 0,
+		Revision: 1, NudgedAt: t0.Add(time.Minute), LeftAt: t0.Add(time.Hour), LeftBurst: 3, PendingSince: t0.Add(time.Second)}
+	groups := []store.Group{new1, {ID: -1, Room: "db", Kind: store.GroupStorm, Joined: 1, Revision: 1}}
+	posts := []store.Post{member("1", "noc", -7), member("2", "noc", -7), member("1", "db", -1)}
+	posts[1].Open = false
+	fold(t, s, store.Fold{Groups: groups, Posts: posts})
+	require.EqualValues(t, -7, groups[0].ID, "the caller's values are left alone")
+	require.EqualValues(t, -7, posts[0].Group)
+
+	p := onePost(t, s, "1", "noc")
+	g := must(s.Group(t.Context(), p.Group))(t)
+	want := new1
+	want.ID, want.State, want.Open = p.Group, store.PostLive, true
+	same(t, want, g)
+	require.True(t, g.Pending())
+	require.False(t, p.Fresh())
+	require.NotEqual(t, p.Group, onePost(t, s, "1", "db").Group)
+	require.Empty(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t))
+	require.EqualValues(t, 2, stats(t, s).PostsPending, "two groups")
+
+	c := store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Hash: "H", Complete: true, Edits: 2, Shown: 1, SaysResolved: true, Listed: 4,
+		SaidThrough: t0.Add(time.Second), NudgedThrough: t0.Add(2 * time.Second), SpokeAt: t0.Add(3 * time.Second), Owes: true,
+		Attempts: 5, NotBefore: t0.Add(4 * time.Second), LastError: "503", TrackingID: "T1", DeadAt: t0.Add(5 * time.Second),
+		ListDeadAt: t0.Add(6 * time.Second), ListError: "400", ListTrackingID: "T2"}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	want.GroupCursor = c
+	same(t, want, must(s.Group(t.Context(), g.ID))(t))
+	same(t, want, must(s.GroupByMessage(t.Context(), "DIGEST"))(t))
+
+	// The ledger read the group before that, and writes it now: the cursor stays.
+	g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst = t0.Add(2*time.Hour), 3, 1, 2, t0.Add(3*time.Hour), t0.Add(4*time.Hour), 5
+	fold(t, s, store.Fold{Groups: []store.Group{g}})
+	want.JoinedAt, want.Joined, want.Left, want.Revision, want.NudgedAt, want.LeftAt, want.LeftBurst = g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst
+	same(t, want, must(s.Group(t.Context(), g.ID))(t))
+
+	require.Len(t, must(s.GroupPosts(t.Context(), g.ID))(t), 2)
+	for _, id := range []string{"", "OTHER"} {
+		_, err := s.GroupByMessage(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrNotFound)
+	}
+	_, err := s.Group(t.Context(), 99)
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.ErrorIs(t, s.SaveGroup(t.Context(), 99, c), store.ErrNotFound)
+	require.Empty(t, must(s.GroupPosts(t.Context(), 0))(t))
+}
+
+// A group is pending while its message doesn't show its revision, or delivery owes something, and
+// it isn't dead. Its time stays until it is shown.
+func testPendingGroups(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	g := makeGroup(t, s, "noc", "1", "2")
+	pending := func() bool {
+		t.Helper()
+		all := must(s.PendingGroups(t.Context(), "noc"))(t)
+		require.Equal(t, all, must(s.PendingGroups(t.Context(), ""))(t))
+		require.Empty(t, must(s.PendingGroups(t.Context(), "db"))(t))
+		now := must(s.Group(t.Context(), g.ID))(t)
+		require.Equal(t, len(all) > 0, now.Pending())
+		require.Equal(t, now.Pending(), !now.PendingSince.IsZero())
+		require.EqualValues(t, len(all), stats(t, s).PostsPending)
+		return len(all) > 0
+	}
+	raise := func(since time.Time) {
+		now := must(s.Group(t.Context(), g.ID))(t)
+		now.Revision++
+		now.PendingSince = since
+		fold(t, s, store.Fold{Groups: []store.Group{now}})
+	}
+	require.True(t, pending())
+	require.Equal(t, t0, stats(t, s).OldestPending)
+	raise(t0.Add(time.Hour)) // revision 2
+	require.Equal(t, t0, must(s.Group(t.Context(), g.ID))(t).PendingSince, "it was pending already")
+
+	c := store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: 1}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.True(t, pending(), "the revision was raised while the message was posted")
+	c.Shown, c.Owes = 2, true
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.True(t, pending())
+	c.Owes = false
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.False(t, pending())
+	raise(t0.Add(2 * time.Hour)) // revision 3
+	require.True(t, pending())
+	require.Equal(t, t0.Add(2*time.Hour), stats(t, s).OldestPending)
+	c.State, c.DeadAt = store.PostDead, t0
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.False(t, pending())
+	raise(t0)
+	require.False(t, pending(), "a dead letter stays dead")
+
+	// A change of a member that isn't its headline's raises nothing.
+	other := makeGroup(t, s, "noc", "3")
+	show(t, s, other)
+	p := onePost(t, s, "3", "noc")
+	p.Desired = 9
+	fold(t, s, store.Fold{Posts: []store.Post{p}})
+	require.Empty(t, must(s.PendingGroups(t.Context(), ""))(t))
+	require.Empty(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t))
+}
+
+// A member leaves for a message of its own, and who left after a revision can be asked.
+func testLeavers(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	g := makeGroup(t, s, "noc", "1", "2", "3", "4")
+	show(t, s, g)
+	leave(t, s, g.ID, "1", "2")
+	leave(t, s, g.ID, "3")
+	leavers := func(after int64) (ids []string) {
+		for _, p := range must(s.GroupLeavers(t.Context(), g.ID, after))(t) {
+			ids = append(ids, p.Key.EventID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{"1", "2", "3"}, leavers(g.Revision))
+	require.Equal(t, []string{"3"}, leavers(g.Revision+1))
+	require.Empty(t, leavers(g.Revision+2))
+	require.Empty(t, must(s.GroupLeavers(t.Context(), 0, 0))(t))
+	now := must(s.Group(t.Context(), g.ID))(t)
+	require.True(t, now.Pending())
+	require.Equal(t, 3, now.Left)
+	require.Len(t, must(s.GroupPosts(t.Context(), g.ID))(t), 1)
+	p := onePost(t, s, "1", "noc")
+	require.True(t, p.Pending() && p.Fresh())
+	require.Equal(t, 1, p.FromSeq)
+	claim(t, s, "1", "noc")
+}
+
+// A fold whose groups don't fit what is stored by now is a conflict, and writes nothing.
+func testGroupConflicts(t *testing.T, open Opener) {
+	for name, c := range map[string]struct {
+		meanwhile func(t *testing.T, s store.Store, g store.Group)
+		fold      func(g store.Group) store.Fold
+		want      error // nil: it commits
+	}{
+		"nothing": {nil, func(g store.Group) store.Fold {
+			g.Joined++
+			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("9", "noc", g.ID)}}
+		}, nil},
+		"the post was claimed": {func(t *testing.T, s store.Store, g store.Group) { claim(t, s, "9", "noc") }, func(g store.Group) store.Fold {
+			g.Joined++
+			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("8", "noc", g.ID), member("9", "noc", g.ID)}}
+		}, store.ErrConflict},
+		"the post was claimed in another room": {func(t *testing.T, s store.Store, g store.Group) { claim(t, s, "9", "db") }, func(g store.Group) store.Fold {
+			g.Joined++
+			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("9", "noc", g.ID)}}
+		}, nil},
+		"the group is dead": {func(t *testing.T, s store.Store, g store.Group) {
+			require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0}))
+		}, func(g store.Group) store.Fold {
+			g.Joined++
+			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("9", "noc", g.ID)}}
+		}, store.ErrConflict},
+		"the group is dead, and nobody joins": {func(t *testing.T, s store.Store, g store.Group) {
+			require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0}))
+		}, func(g store.Group) store.Fold {
+			g.Revision++
+			return store.Fold{Groups: []store.Group{g}}
+		}, nil},
+		"the group was dropped": {func(t *testing.T, s store.Store, g store.Group) {
+			require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0}))
+			require.NoError(t, s.DropDead(t.Context(), "digest:"+strconv.FormatInt(g.ID, 10)))
+		}, func(g store.Group) store.Fold { return store.Fold{Groups: []store.Group{g}} }, store.ErrConflict},
+		"a post in a group that isn't in the fold": {nil, func(g store.Group) store.Fold {
+			return store.Fold{Posts: []store.Post{member("9", "noc", -3)}}
+		}, store.ErrRejected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			g := makeGroup(t, s, "noc", "1")
+			fold(t, s, store.Fold{Posts: []store.Post{post("9", "noc", 1), post("9", "db", 1)}})
+			if c.meanwhile != nil {
+				c.meanwhile(t, s, g)
+			}
+			f := c.fold(g)
+			f.Problems = []alert.Problem{problem("9", alert.StateOpen)}
+			err := s.CommitFold(t.Context(), f)
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, c.want)
+			require.Empty(t, must(s.Problems(t.Context(), []alert.Key{key("9")}))(t))
+			require.Zero(t, onePost(t, s, "9", "noc").Group)
+			require.True(t, onePost(t, s, "9", "noc").Pending())
+		})
+	}
+}
+
+// Grouping returns what is known of the rooms asked for, and of no other.
+func testGrouping(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	at := func(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
+	joined := func(id string, seconds int, change func(*store.Post)) store.Post {
+		p := post(id, "noc", 1)
+		p.JoinedAt, p.PendingSince, p.OpenedAt = at(seconds), at(seconds), at(seconds)
+		if change != nil {
+			change(&p)
+		}
+		return p
+	}
+	opening := func(n int64) func(*store.Post) { return func(p *store.Post) { p.Opening = n } }
+	group := func(id int64, kind store.GroupKind, name string, seconds int) store.Group {
+		return store.Group{ID: id, Room: "noc", Kind: kind, Name: name, OpenedAt: at(seconds), Joined: 1, Revision: 1}
+	}
+	elsewhere := joined("1", 5, opening(77))
+	elsewhere.Room = "db"
+	otherStorm := group(-9, store.GroupStorm, "", 0)
+	otherStorm.Room = "db"
+	fold(t, s, store.Fold{
+		Groups: []store.Group{
+			group(-1, store.GroupStorm, "", 1), group(-2, store.GroupStorm, "", 2), group(-3, store.GroupStorm, "", 3), // the newest of which dies
+			group(-4, store.GroupFlap, "77", 4), group(-5, store.GroupFlap, "77", 5), group(-6, store.GroupFlap, "88", 6), otherStorm,
+		},
+		Posts: []store.Post{
+			joined("old", 0, nil), joined("2", 3, nil), joined("3", 2, nil),
+			joined("severe", 4, func(p *store.Post) { p.Severity = alert.Disaster }),
+			joined("claimed", 5, nil),
+			joined("held", 6, func(p *store.Post) { p.PendingSince = time.Time{} }),
+			joined("open", 7, opening(77)),
+			joined("resolved", 8, func(p *store.Post) { p.Opening, p.Open = 77, false }),
+			joined("grouped", 9, func(p *store.Post) { p.Opening, p.Group, p.PendingSince = 88, -6, time.Time{} }),
+			elsewhere,
+		},
+	})
+	claim(t, s, "claimed", "noc")
+	newest := func(kind store.GroupKind, name string) (last store.Group) {
+		for _, g := range must(s.PendingGroups(t.Context(), "noc"))(t) {
+			if g.Kind == kind && g.Name == name {
+				last = g
+			}
+		}
+		return last
+	}
+	dead := newest(store.GroupStorm, "")
+	require.NoError(t, s.SaveGroup(t.Context(), dead.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0}))
+	ask := store.GroupingAsk{Room: "noc", Below: alert.Disaster, Since: at(1), BurstSince: at(5), Limit: 100, Openings: []int64{77, 88, 99, 77},
+		OpenedAfter: at(7), Groups: []int64{dead.ID, newest(store.GroupFlap, "88").ID, 12345}}
+	all := must(s.Grouping(t.Context(), []store.GroupingAsk{ask, {Room: "empty", Limit: 10}, {Room: "db"}}))(t)
+	require.Len(t, all, 3)
+	got := all["noc"]
+
+	ids := func(posts []store.Post) (ids []string) {
+		for _, p := range posts {
+			require.True(t, p.Fresh() && p.Pending())
+			ids = append(ids, p.Key.EventID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{"old", "3", "2", "open", "resolved"}, ids(got.Fresh))
+	require.Equal(t, 8, got.Recent)
+	require.Equal(t, 4, got.Burst)
+	require.Equal(t, 7, got.Behind, "with the severe and the claimed one")
+	require.Equal(t, 3, got.NewFlaps)
+	var groups []int64
+	for _, g := range got.Groups {
+		groups = append(groups, g.ID)
+		same(t, must(s.Group(t.Context(), g.ID))(t), g)
+	}
+	require.ElementsMatch(t, []int64{newest(store.GroupStorm, "").ID, newest(store.GroupFlap, "77").ID, newest(store.GroupFlap, "88").ID, dead.ID}, groups)
+	grouped := onePost(t, s, "grouped", "noc")
+	same(t, map[int64][]store.Opening{
+		77: {{Key: key("resolved"), OpenedAt: at(8), JoinedAt: at(8)}},
+		88: {{Key: key("grouped"), OpenedAt: at(9), JoinedAt: at(9), Open: true, Group: grouped.Group}},
+	}, got.Openings)
+	same(t, store.RoomGrouping{}, all["empty"])
+	same(t, store.RoomGrouping{}, all["db"])
+
+	ask.Limit, ask.Groups, ask.Openings = 2, nil, nil
+	got = must(s.Grouping(t.Context(), []store.GroupingAsk{ask}))(t)["noc"]
+	require.Equal(t, []string{"old", "3"}, ids(got.Fresh))
+	require.Equal(t, []int{2, 2, 7, 2}, []int{got.Recent, got.Burst, got.Behind, got.NewFlaps})
+
+	require.Equal(t, []string{"db", "noc"}, must(s.FreshRooms(t.Context()))(t))
+	claim(t, s, "1", "db")
+	require.Equal(t, []string{"noc"}, must(s.FreshRooms(t.Context()))(t))
+}
+
+// A group that Webex refused is a dead letter with all of its posts: it is replayed or dropped as
+// one. Its id isn't given again.
+func testDeadGroups(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateResolved), problem("2", alert.StateResolved)}})
+	g := makeGroup(t, s, "noc", "1", "2")
+	dead := store.GroupCursor{State: store.PostDead, LastError: "404 Not Found", TrackingID: "T1", DeadAt: t0}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.Zero(t, stats(t, s).PostsPending)
+	require.Zero(t, stats(t, s).OldestPending)
+	require.EqualValues(t, 1, stats(t, s).DeadGroups)
+	require.Zero(t, stats(t, s).DeadPosts)
+	letters := must(s.DeadLetters(t.Context()))(t)
+	require.Len(t, letters, 1)
+	same(t, store.DeadLetter{ID: "digest:1", GroupID: g.ID, Room: "noc", Reason: "404 Not Found", TrackingID: "T1", At: t0}, letters[0])
+
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	require.True(t, must(s.Group(t.Context(), g.ID))(t).Pending())
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it is live")
+	show(t, s, g)
+	require.Zero(t, stats(t, s).PostsPending)
+
+	// A group that shows all and is refused then is pending once it is replayed, too.
+	dead.Shown, dead.MessageID = g.Revision, "DIGEST"
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	require.True(t, must(s.Group(t.Context(), g.ID))(t).Pending())
+
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.NoError(t, s.DropDead(t.Context(), "digest:1"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("2")}))(t))
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:1"), store.ErrNotFound)
+	require.EqualValues(t, 2, makeGroup(t, s, "noc", "1").ID)
+}
+
+// A list that a group's thread refused is a dead letter, and the group lives: replayed, the list is
+// owed again; dropped, or replayed with the group, it isn't.
+func testDeadLists(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	g := makeGroup(t, s, "noc", "1")
+	c := store.GroupCursor{State: store.PostLive, MessageID: "M", Shown: g.Revision, Listed: 1, SpokeAt: t0,
+		ListDeadAt: t0.Add(time.Minute), ListError: "400 Bad Request", ListTrackingID: "T1"}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	letter := store.DeadLetter{ID: "list:1", GroupID: g.ID, List: true, Room: "noc", Reason: "400 Bad Request", TrackingID: "T1", At: c.ListDeadAt}
+	require.Equal(t, []store.DeadLetter{letter}, must(s.DeadLetters(t.Context()))(t))
+	require.EqualValues(t, 1, stats(t, s).DeadLists)
+	require.Zero(t, stats(t, s).DeadGroups)
+	require.Zero(t, stats(t, s).PostsPending)
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it lives")
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:1"), store.ErrNotFound)
+	require.ErrorIs(t, s.DropDead(t.Context(), "list:2"), store.ErrNotFound)
+
+	require.NoError(t, s.ReplayDead(t.Context(), "list:1"))
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "list:1"), store.ErrNotFound)
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	require.WithinDuration(t, time.Now(), stats(t, s).OldestPending, time.Hour)
+	got := must(s.Group(t.Context(), g.ID))(t)
+	require.Zero(t, got.Listed)
+	require.True(t, got.Owes && got.Pending())
+	require.True(t, got.ListDeadAt.IsZero() && got.ListError == "" && got.ListTrackingID == "")
+
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.NoError(t, s.DropDead(t.Context(), "list:1"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Equal(t, 1, must(s.Group(t.Context(), g.ID))(t).Listed, "it isn't owed any more")
+	require.Zero(t, stats(t, s).PostsPending)
+}
