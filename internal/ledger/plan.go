@@ -112,7 +112,7 @@ type Draft struct {
 	acted     map[alert.Key]bool // problems that somebody acted on
 	learned   map[alert.Key]bool
 	waiting   map[alert.Key]alert.Problem // problems that wait for their first message, of earlier batches
-	opened    int64 // id of the group that was opened last: -1, -2, …
+	opened    int64                       // id of the group that was opened last: -1, -2, …
 }
 
 type postID struct {
