@@ -364,7 +364,10 @@ func actorOf(u *Update) Actor {
 	return u.Actor
 }
 
-// actedSince reports whether an entry of the timeline after seq is something that was done to this problem alone.
+// ActedOn reports whether somebody did something to this problem in particular.
+func (p Problem) ActedOn() bool { return p.actedSince(0) }
+
+// actedSince is ActedOn of what is in the timeline after an entry.
 func (p Problem) actedSince(seq int) bool {
 	return slices.ContainsFunc(p.Timeline, func(e Entry) bool { return e.Seq > seq && e.Update != nil && !e.Update.Wide })
 }

@@ -83,7 +83,7 @@ func (w *world) stats() store.Stats {
 type held struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
-	digests  map[int64]store.Digest
+	groups   map[int64]store.Group
 	dead     []store.DeadLetter
 	notices  map[string]store.Notice // by message id
 }
@@ -110,8 +110,8 @@ func (w *world) check() {
 			w.checkPost(h, h.problems[key], p)
 		}
 	}
-	for _, d := range h.digests {
-		w.checkDigest(h, d)
+	for _, g := range h.groups {
+		w.checkGroup(h, g)
 	}
 	w.checkRules(folded, h)
 	w.checkRepeats(h)
@@ -215,7 +215,7 @@ func decodeAny(e store.Entry) (ledger.Decoded, error) {
 
 // read takes everything out of the store.
 func (w *world) read(folded map[alert.Key]*told) held {
-	h := held{notices: map[string]store.Notice{}, digests: map[int64]store.Digest{}}
+	h := held{notices: map[string]store.Notice{}, groups: map[int64]store.Group{}}
 	ctx := context.Background()
 	var keys []alert.Key
 	for key := range folded {
@@ -232,9 +232,9 @@ func (w *world) read(folded map[alert.Key]*told) held {
 		panic(err)
 	}
 	for id, gap := int64(1), 0; gap < 100; id++ { // numbers are left out
-		d, err := w.life.db.Digest(ctx, id)
+		g, err := w.life.db.Group(ctx, id)
 		if gap++; err == nil {
-			h.digests[id], gap = d, 0
+			h.groups[id], gap = g, 0
 		} else if !errors.Is(err, store.ErrNotFound) {
 			panic(err)
 		}
@@ -303,7 +303,7 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	if post.Pending() {
 		w.fault("%s is pending still: %+v", where, post)
 	}
-	if post.Digest != 0 {
+	if post.Group != 0 {
 		w.checkMember(h, p, post, where)
 		return
 	}

@@ -19,7 +19,7 @@ import (
 func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem) {
 	for key, all := range h.posts {
 		for _, p := range all {
-			if p.Digest == id {
+			if p.Group == id {
 				posts, problems = append(posts, p), append(problems, h.problems[key])
 			}
 		}
@@ -30,42 +30,42 @@ func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem)
 // checkMember holds of one post in a digest that it belongs there, and that the
 // digest is alive, or a dead letter that says why.
 func (w *world) checkMember(h held, p alert.Problem, post store.Post, where string) {
-	d, ok := h.digests[post.Digest]
+	g, ok := h.groups[post.Group]
 	switch {
-	case !ok || d.Room != post.Room:
-		w.fault("%s is in digest %d, which isn't one of that room: %+v", where, post.Digest, d)
+	case !ok || g.Room != post.Room:
+		w.fault("%s is in digest %d, which isn't one of that room: %+v", where, post.Group, g)
 	case post.RootID != "" || post.CardID != "":
-		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Digest, post)
-	case d.State == store.PostDead:
+		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Group, post)
+	case g.State == store.PostDead:
 		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool {
-			return l.DigestID == d.ID && !l.List && l.Room == d.Room && l.Reason != ""
+			return l.GroupID == g.ID && !l.List && l.Room == g.Room && l.Reason != ""
 		}) {
-			w.fault("digest %d is dead, and no dead letter says why", d.ID)
+			w.fault("digest %d is dead, and no dead letter says why", g.ID)
 		}
-		post.LastError = d.LastError
+		post.LastError = g.LastError
 		w.checkFallback(h, p, post)
-	case post.Desired > post.Delivered:
-		w.fault("%s is behind its digest still: %+v", where, post)
-	case p.Open() && p.Severity >= w.Storm.Individual && d.Flap == "":
-		w.fault("%s is in digest %d, though it is %s", where, d.ID, p.Severity.Title())
+	case g.Pending():
+		w.fault("%s is in digest %d, which is behind: %+v", where, g.ID, g)
+	case p.Open() && p.Severity >= w.Storm.Individual:
+		w.fault("%s is in digest %d, though it is %s", where, g.ID, p.Severity.Title())
 	}
 }
 
-// checkDigest holds that a digest's message, with its thread, tells of each of its
+// checkGroup holds that a digest's message, with its thread, tells of each of its
 // problems as it is, and of no others.
-func (w *world) checkDigest(h held, d store.Digest) {
-	if d.State == store.PostDead {
+func (w *world) checkGroup(h held, g store.Group) {
+	if g.State == store.PostDead {
 		return
 	}
-	where := fmt.Sprintf("digest %d in %s", d.ID, d.Room)
-	posts, problems := h.membersOf(d.ID)
-	if len(posts)+d.Left != d.Joined {
-		w.fault("%s: %d joined, %d left and %d are in it", where, d.Joined, d.Left, len(posts))
+	where := fmt.Sprintf("digest %d in %s", g.ID, g.Room)
+	posts, problems := h.membersOf(g.ID)
+	if len(posts)+g.Left != g.Joined {
+		w.fault("%s: %d joined, %d left and %d are in it", where, g.Joined, g.Left, len(posts))
 	}
-	m, ok := w.sim.Message(d.MessageID)
+	m, ok := w.sim.Message(g.MessageID)
 	switch {
 	case !ok || m.ParentID != "":
-		w.fault("%s has no message: %+v", where, d)
+		w.fault("%s has no message: %+v", where, g)
 		return
 	case w.erased[m.ID]:
 		return // nothing has changed since somebody deleted it
@@ -73,25 +73,25 @@ func (w *world) checkDigest(h held, d store.Digest) {
 		w.fault("%s: its message is deleted, and nobody did", where)
 		return
 	}
-	w.checkNames(h, d, posts, m, where)
-	w.checkCounts(d, problems, m, where)
-	w.checkActedOn(h, d, where)
+	w.checkNames(h, g, posts, m, where)
+	w.checkCounts(g, problems, m, where)
+	w.checkActedOn(h, g, where)
 }
 
 // checkNames holds that a digest names each of its problems, and none that has a
 // message of its own: where no edit is left to take that out, its thread says so.
-func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsim.MessageView, where string) {
+func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim.MessageView, where string) {
 	thread := w.thread(m)
-	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.List && l.DigestID == d.ID && l.Reason != "" })
+	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.List && l.GroupID == g.ID && l.Reason != "" })
 	named := func(id, host string) bool {
 		label := host + " (" + id + ")"
 		if host == "" {
 			label, host = ": "+id, "-"
 		}
 		says := func(text string) bool { // a flapping trigger's message names its host once
-			return strings.Contains(text, label) || d.Flap != "" && strings.Contains(text, id) && (host == "-" || strings.Contains(text, host))
+			return strings.Contains(text, label) || g.Kind == store.GroupFlap && strings.Contains(text, id) && (host == "-" || strings.Contains(text, host))
 		}
-		if says(m.Text) || d.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
+		if says(m.Text) || g.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
 			return true
 		}
 		return slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
@@ -104,7 +104,7 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 	for _, p := range posts {
 		mine[p.Key.EventID] = true
 		if host := h.hostOf(p.Key); !named(p.Key.EventID, host) && !listDead {
-			w.fault("%s names neither %s nor %q, and neither does a list in its thread (%+v): %s", where, p.Key, host, d, m.Text)
+			w.fault("%s names neither %s nor %q, and neither does a list in its thread (%+v): %s", where, p.Key, host, g, m.Text)
 		}
 	}
 	for _, id := range problemIDs.FindAllString(m.Text, -1) {
@@ -116,8 +116,8 @@ func (w *world) checkNames(h held, d store.Digest, posts []store.Post, m webexsi
 			gone, _, _ = strings.Cut(gone, "\n")
 			return strings.Contains(gone, id)
 		})
-		if d.Edits < webex.MaxEdits-1 || !said {
-			w.fault("%s names %s, which left it, after %d edits (%d counted), and its thread doesn't say so: %s", where, id, m.Edits, d.Edits, m.Text)
+		if g.Edits < webex.MaxEdits-1 || !said {
+			w.fault("%s names %s, which left it, after %d edits (%d counted), and its thread doesn't say so: %s", where, id, m.Edits, g.Edits, m.Text)
 		}
 	}
 }
@@ -132,9 +132,9 @@ var (
 
 // checkCounts holds that a digest counts right and looks as it should. Where its
 // edits are spent, its thread tells.
-func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim.MessageView, where string) {
-	settings, _ := delivery.RoomsOf(w.cfg)(d.Room, "")
-	all := render.Digest{Left: d.Left, Flap: d.Flap != ""}
+func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.MessageView, where string) {
+	settings, _ := delivery.RoomsOf(w.cfg)(g.Room, "")
+	all := render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
 	open, acked := 0, 0
 	for _, p := range problems {
 		all.Items = append(all.Items, w.render.DigestItem(p))
@@ -162,17 +162,17 @@ func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim
 	want, _ := w.render.Digest(all, settings.Room)
 	all.Last = !over // what it says where it is edited for the last time before that
 	last, _ := w.render.Digest(all, settings.Room)
-	if m.Markdown != want && (m.Markdown != last || d.Edits < limit) {
+	if m.Markdown != want && (m.Markdown != last || g.Edits < limit) {
 		all.Last, all.Account = false, true
 		account, _ := w.render.Digest(all, settings.Room)
-		if head, _, _ := strings.Cut(account, "\n\n"); d.Edits < limit || !strings.Contains(newest, head) {
-			w.fault("%s isn't as it should be (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, d.Edits, want, m.Markdown, newest)
+		if head, _, _ := strings.Cut(account, "\n\n"); g.Edits < limit || !strings.Contains(newest, head) {
+			w.fault("%s isn't as it should be (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, g.Edits, want, m.Markdown, newest)
 		}
 		return
 	}
-	if d.Flap != "" {
-		if found := opened.FindStringSubmatch(m.Text); len(problems)+d.Left > 1 && len(problems) > 0 && (found == nil || found[1] != strconv.Itoa(len(problems)+d.Left)) {
-			w.fault("%s opened %d times and says otherwise: %s", where, len(problems)+d.Left, m.Text)
+	if g.Kind == store.GroupFlap {
+		if found := opened.FindStringSubmatch(m.Text); len(problems)+g.Left > 1 && len(problems) > 0 && (found == nil || found[1] != strconv.Itoa(len(problems)+g.Left)) {
+			w.fault("%s opened %d times and says otherwise: %s", where, len(problems)+g.Left, m.Text)
 		}
 		return
 	}
@@ -190,7 +190,7 @@ func (w *world) checkCounts(d store.Digest, problems []alert.Problem, m webexsim
 
 // checkActedOn holds that what people act on, one by one, isn't in a digest any
 // more, so that its thread can tell of it.
-func (w *world) checkActedOn(h held, d store.Digest, where string) {
+func (w *world) checkActedOn(h held, g store.Group, where string) {
 	var acted []alert.Key
 	for key, p := range h.problems {
 		if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && !e.Update.Wide }) {
@@ -202,7 +202,7 @@ func (w *world) checkActedOn(h held, d store.Digest, where string) {
 	}
 	for _, key := range acted {
 		for _, p := range h.posts[key] {
-			if p.Digest == d.ID && h.problems[key].Open() {
+			if p.Group == g.ID && h.problems[key].Open() {
 				w.fault("somebody acted on %s, and it is in %s still", key, where)
 			}
 		}

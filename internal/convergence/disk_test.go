@@ -93,8 +93,16 @@ func (d *disk) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.
 	return on(d, ctx, "due posts", false, func() ([]store.Post, error) { return d.Store.DuePosts(ctx, now, limit) })
 }
 
-func (d *disk) RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error) {
-	return on(d, ctx, "recent problems", false, func() ([]alert.Problem, error) { return d.Store.RecentProblems(ctx, since, limit) })
+func (d *disk) Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error) {
+	return on(d, ctx, "grouping", false, func() (map[string]store.RoomGrouping, error) { return d.Store.Grouping(ctx, asks) })
+}
+
+func (d *disk) FreshRooms(ctx context.Context) ([]string, error) {
+	return on(d, ctx, "fresh rooms", false, func() ([]string, error) { return d.Store.FreshRooms(ctx) })
+}
+
+func (d *disk) ClaimPost(ctx context.Context, key alert.Key, room string) (bool, error) {
+	return on(d, ctx, fmt.Sprint("claim ", key, room), true, func() (bool, error) { return d.Store.ClaimPost(ctx, key, room) })
 }
 
 func (d *disk) SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error {
@@ -102,34 +110,25 @@ func (d *disk) SavePost(ctx context.Context, key alert.Key, room string, c store
 	return err
 }
 
-func (d *disk) JoinDigest(ctx context.Context, in store.Digest, keys []alert.Key, now time.Time) (got store.Digest, joined []alert.Key, err error) {
-	got, err = on(d, ctx, "join "+in.Room, true, func() (out store.Digest, err error) {
-		out, joined, err = d.Store.JoinDigest(ctx, in, keys, now)
-		return out, err
-	})
-	return got, joined, err
+func (d *disk) Group(ctx context.Context, id int64) (store.Group, error) {
+	return on(d, ctx, fmt.Sprint("group ", id), false, func() (store.Group, error) { return d.Store.Group(ctx, id) })
 }
 
-func (d *disk) LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error {
-	_, err := on(d, ctx, fmt.Sprint("leave ", id), true, func() (nothing, error) { return just(d.Store.LeaveDigest(ctx, id, keys)) })
+func (d *disk) PendingGroups(ctx context.Context, room string) ([]store.Group, error) {
+	return on(d, ctx, "pending groups "+room, false, func() ([]store.Group, error) { return d.Store.PendingGroups(ctx, room) })
+}
+
+func (d *disk) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) {
+	return on(d, ctx, fmt.Sprint("group posts ", id), false, func() ([]store.Post, error) { return d.Store.GroupPosts(ctx, id) })
+}
+
+func (d *disk) GroupLeavers(ctx context.Context, id, after int64) ([]store.Post, error) {
+	return on(d, ctx, fmt.Sprint("group leavers ", id), false, func() ([]store.Post, error) { return d.Store.GroupLeavers(ctx, id, after) })
+}
+
+func (d *disk) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) error {
+	_, err := on(d, ctx, fmt.Sprint("save group ", id), true, func() (nothing, error) { return just(d.Store.SaveGroup(ctx, id, c)) })
 	return err
-}
-
-func (d *disk) SaveDigest(ctx context.Context, in store.Digest, shown []store.Shown) error {
-	_, err := on(d, ctx, fmt.Sprint("save digest ", in.ID), true, func() (nothing, error) { return just(d.Store.SaveDigest(ctx, in, shown)) })
-	return err
-}
-
-func (d *disk) NewestDigest(ctx context.Context, room, flap string) (store.Digest, error) {
-	return on(d, ctx, "newest digest "+room, false, func() (store.Digest, error) { return d.Store.NewestDigest(ctx, room, flap) })
-}
-
-func (d *disk) PendingDigests(ctx context.Context, room string) ([]store.Digest, error) {
-	return on(d, ctx, "pending digests "+room, false, func() ([]store.Digest, error) { return d.Store.PendingDigests(ctx, room) })
-}
-
-func (d *disk) DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error) {
-	return on(d, ctx, fmt.Sprint("digest posts ", id), false, func() ([]store.Post, error) { return d.Store.DigestPosts(ctx, id, behind) })
 }
 
 func (d *disk) AddNotice(ctx context.Context, n store.Notice) (int64, error) {

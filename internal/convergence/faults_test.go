@@ -252,7 +252,7 @@ func TestNoFilesAreWelcome(t *testing.T) {
 		}, func(w *world) {
 			st := w.stats()
 			require.EqualValues(t, 2, st.DeadLists, "in noc and ops")
-			require.Zero(t, st.DeadDigests+st.DeadPosts)
+			require.Zero(t, st.DeadGroups+st.DeadPosts)
 			require.Zero(t, w.ears.refused[http.StatusNotFound])
 			welcome.Store(true)
 			w.readmit("noc") // replays all letters

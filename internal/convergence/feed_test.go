@@ -205,8 +205,8 @@ func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Du
 		"EVENT.VALUE": "1", "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.TIMESTAMP": stamp(t.Opened), "TIMESTAMP": stamp(at),
 		"EVENT.ACK.STATUS": "No", "HOST.HOST": l.host, "ALERT.SENDTO": to,
 	}
-	if l.trigger != "" {
-		m["TRIGGER.ID"] = l.trigger
+	if l.trigger != "" { // which opens again and again
+		m["TRIGGER.ID"], m["EVENT.NAME"] = l.trigger, "trouble again"
 	}
 	if t.Acknowledged {
 		m["EVENT.ACK.STATUS"] = "Yes"

@@ -43,9 +43,9 @@ func (w *world) checkRepeats(h held) {
 			mine[p.RootID], mine[p.CardID] = true, true
 		}
 	}
-	digests := map[string]store.Digest{}
-	for _, d := range h.digests {
-		mine[d.MessageID], digests[d.MessageID] = true, d
+	groups := map[string]store.Group{}
+	for _, g := range h.groups {
+		mine[g.MessageID], groups[g.MessageID] = true, g
 	}
 	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
 	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
@@ -55,7 +55,7 @@ func (w *world) checkRepeats(h held) {
 				continue
 			}
 			if m.ParentID != "" && m.Card == nil {
-				for _, said := range sayings(m, digests[m.ParentID]) {
+				for _, said := range sayings(m, groups[m.ParentID]) {
 					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
 				}
 				continue
@@ -90,7 +90,7 @@ var comments = regexp.MustCompile(`(comment|on it,) \d+`)
 
 // sayings are what a reply says, each to be said once: in a digest's thread all of
 // it, but for what may be said alike of different problems.
-func sayings(m webexsim.MessageView, of store.Digest) []string {
+func sayings(m webexsim.MessageView, of store.Group) []string {
 	switch {
 	case len(m.Files) > 0 && of.Left > 0: // who joined since the list before may have left again
 		return nil

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 )
 
@@ -24,7 +23,7 @@ func (w *world) checkRules(folded map[alert.Key]*told, h held) {
 			w.checkEscalation(h, folded[key], post)
 		}
 	}
-	w.checkFlapping(h)
+	w.checkFlapping(folded, h)
 	w.checkNudges(folded, h)
 }
 
@@ -77,7 +76,7 @@ func (w *world) checkUntold(h held, t *told, post store.Post) {
 	if w.late() == 0 || !overSooner(p, post) || w.has(erase) {
 		return
 	}
-	m, told := w.sim.Message(cmp.Or(post.RootID, h.digests[post.Digest].MessageID))
+	m, told := w.sim.Message(cmp.Or(post.RootID, h.groups[post.Group].MessageID))
 	if told && slices.ContainsFunc(t.states, func(s state) bool {
 		return s.problem.State == alert.StateResolved && s.at.Add(w.late()).Before(post.TellAfter) && s.at.Before(m.Created)
 	}) {
@@ -122,50 +121,81 @@ func (w *world) checkEscalation(h held, t *told, post store.Post) {
 	}
 }
 
-// escalatedTo says whether a room has a post since the problem escalated to it: that opens nothing.
-func (w *world) escalatedTo(p store.Post) bool {
-	return slices.ContainsFunc(w.cfg.Routes, func(r config.Route) bool { return r.Name == p.Route && !slices.Contains(r.Rooms, p.Room) })
-}
-
-// checkFlapping holds that a trigger that opens again and again is told in one
-// message that counts, after the first few.
-func (w *world) checkFlapping(h held) {
+// checkFlapping holds that a trigger that opened and resolved again and again is told in one message after the first few
+// openings, and that nothing else is.
+func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 	f := w.Rules.Flapping
 	if f.Count == 0 {
 		return
 	}
-	usual := map[string][]time.Time{} // room → when it was told of an opening as of any other problem
-	live := map[string]int{}          // room and trigger → messages
-	for key, posts := range h.posts {
+	type trigger struct {
+		room    string
+		opening int64
+	}
+	openings := map[trigger][]store.Post{}
+	for _, posts := range h.posts {
 		for _, p := range posts {
-			if h.problems[key].TriggerID != "" && !w.escalatedTo(p) && p.Flap == "" && !p.JoinedAt.IsZero() {
-				usual[p.Room] = append(usual[p.Room], p.JoinedAt)
+			if p.Opening != 0 {
+				openings[trigger{p.Room, p.Opening}] = append(openings[trigger{p.Room, p.Opening}], p)
 			}
 		}
 	}
-	for room, times := range usual {
-		slices.SortFunc(times, time.Time.Compare)
-		for i := int(f.Count) - 1; i < len(times); i++ {
-			if times[i].Sub(times[i-int(f.Count)+1]) < time.Duration(f.Window) {
-				w.fault("%s is told of %d openings within %v, each by itself", room, f.Count, f.Window)
+	// before counts the openings in the window before one, by Zabbix's times.
+	before := func(p store.Post, others []store.Post) (all []store.Post) {
+		for _, o := range others {
+			if since := p.OpenedAt.Sub(o.OpenedAt); o.Key != p.Key && since >= 0 && since < time.Duration(f.Window) {
+				all = append(all, o)
+			}
+		}
+		return all
+	}
+	for t, posts := range openings {
+		for _, p := range posts {
+			earlier := before(p, posts)
+			if g := h.groups[p.Group]; g.Kind == store.GroupFlap && g.Joined == 1 && len(earlier) < int(f.Count)-1 {
+				w.fault("%s is flapping in %s after %d openings in the window before it", p.Key, t.room, len(earlier))
+			}
+			if p.Group == 0 && p.LeftGroup == 0 && w.flapped(folded, h, p, earlier, posts) {
+				w.fault("%s has a message of its own in %s, and its trigger opened %d times within %v before it", p.Key, t.room, len(earlier), f.Window)
 			}
 		}
 	}
-	for _, d := range h.digests {
-		if d.Flap == "" || d.State != store.PostLive {
+	live := map[string]int{} // room and trigger → messages
+	for _, g := range h.groups {
+		if g.Kind != store.GroupFlap || g.State == store.PostDead {
 			continue
 		}
-		// Another begins where the first has few edits left, or the trigger was quiet meanwhile.
-		if live[d.Room+d.Flap]++; live[d.Room+d.Flap] > 1 && time.Duration(f.Window) >= 10*time.Minute && !w.has(refuse, erase, expel, lose, fail, slow, crash) {
+		// Another begins when the first has few edits left, or the trigger was quiet meanwhile.
+		if live[g.Room+g.Name]++; live[g.Room+g.Name] > 1 && time.Duration(f.Window) >= 10*time.Minute && !w.has(refuse, erase, expel, lose, fail, slow, crash) {
 			most := 0
-			for _, o := range h.digests {
-				if o.Room == d.Room && o.Flap == d.Flap {
+			for _, o := range h.groups {
+				if o.Room == g.Room && o.Name == g.Name {
 					most = max(most, o.Edits)
 				}
 			}
 			if most < 8 {
-				w.fault("%s has %d messages of one trigger", d.Room, live[d.Room+d.Flap])
+				w.fault("%s has %d messages of one trigger", g.Room, live[g.Room+g.Name])
 			}
 		}
 	}
+}
+
+// flapped reports whether the relay knew, when a post joined its room, that its trigger is flapping: enough openings before it, and each opening
+// of it known as resolved.
+func (w *world) flapped(folded map[alert.Key]*told, h held, p store.Post, earlier, all []store.Post) bool {
+	problem := h.problems[p.Key]
+	if w.late() == 0 || len(earlier) < int(w.Rules.Flapping.Count)-1 || problem.ActedOn() || p.Severity >= w.Storm.Individual || !p.TellAfter.IsZero() ||
+		slices.ContainsFunc(folded[p.Key].states, func(s state) bool { return s.problem.Severity >= w.Storm.Individual || s.problem.HeldBack }) {
+		return false
+	}
+	for _, o := range all {
+		known := o.Key == p.Key || o.JoinedAt.After(p.JoinedAt.Add(w.late()))
+		for _, s := range folded[o.Key].states {
+			known = known || !s.problem.Open() && s.at.Add(w.late()).Before(p.JoinedAt)
+		}
+		if !known || slices.ContainsFunc(earlier, func(e store.Post) bool { return e.Key == o.Key }) && o.JoinedAt.After(p.JoinedAt) {
+			return false
+		}
+	}
+	return true
 }

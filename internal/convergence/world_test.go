@@ -229,16 +229,19 @@ func (l *life) connect() {
 		Store: l.disk, Router: l.router, Decode: decode,
 		Test: func(string, string, time.Time) []store.Notice { return nil },
 		Changed: func(written store.Fold) {
-			l.deliver.Notify(written.Posts, written.Problems...)
+			l.deliver.Notify(written)
 			if len(written.Notices) > 0 {
 				l.deliver.WakeNotices()
 			}
 		},
 		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Timing: l.router.Timing,
-		Flapping: func(string) ledger.Flapping {
-			return ledger.Flapping{Count: int(l.Rules.Flapping.Count), Window: time.Duration(l.Rules.Flapping.Window)}
+		Grouping: func(room string) ledger.Grouping {
+			return ledger.Grouping{
+				Threshold: l.Storm.Threshold, Window: time.Duration(l.Storm.Window), Pace: l.deliver.Pace(room), Individual: l.Storm.Individual,
+				FlapCount: int(l.Rules.Flapping.Count), FlapWindow: time.Duration(l.Rules.Flapping.Window),
+			}
 		},
-		FlapWindow: time.Duration(l.Rules.Flapping.Window), Log: slog.New(slog.DiscardHandler),
+		Log:     slog.New(slog.DiscardHandler),
 		Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
 	})
 }

@@ -68,6 +68,12 @@ func (m *memory) PostsOf(context.Context, []alert.Key) (map[alert.Key][]store.Po
 	return nil, nil
 }
 
+func (m *memory) Grouping(context.Context, []store.GroupingAsk) (map[string]store.RoomGrouping, error) {
+	return nil, nil
+}
+
+func (m *memory) FreshRooms(context.Context) ([]string, error) { return nil, nil }
+
 func (m *memory) DuePosts(context.Context, time.Time, int) ([]store.Post, error) { return nil, nil }
 
 var errDisk = errors.New("the disk is away")

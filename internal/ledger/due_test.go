@@ -65,21 +65,19 @@ func ends(e *alert.Event) {
 	e.Kind, e.Update, e.Resolved, e.ResolvedAt = alert.KindRecovery, nil, true, e.At
 }
 
-func (w *world) due() Due {
+func (w *world) due() Outcome {
 	w.t.Helper()
 	var due []store.Post
 	for _, posts := range w.known.Posts {
 		for i, p := range posts {
 			if at := p.DueAt(); !at.IsZero() && !at.After(w.now) {
-				posts[i].LookAt = time.Time{} // not kept by the store, but as a part of DueAt
 				due = append(due, posts[i])
 			}
 		}
 	}
-	out := PlanDue(due, w.known, w.rules, w.now)
+	out := w.finish(PlanDue(due, nil, w.known, w.rules, w.now))
 	require.Empty(w.t, out.Fold.Applied)
 	require.Empty(w.t, out.Faults)
-	w.keep(out.Fold)
 	return out
 }
 
@@ -126,7 +124,8 @@ func TestScheduleOfAJoiningRoom(t *testing.T) {
 			require.Equal(t, at(c.tell), p.TellAfter)
 			require.Equal(t, at(c.escalate), p.EscalateAt)
 			require.Equal(t, at(c.again), p.RemindAt)
-			require.True(t, p.Pending(), "it will be told, unless it is over sooner")
+			require.Equal(t, c.tell == "", p.Pending())
+			require.Equal(t, !p.Pending(), !p.LookAt.IsZero(), "the ledger looks at it again when it may be told")
 		})
 	}
 }
@@ -273,7 +272,7 @@ func TestPlanDue(t *testing.T) {
 	require.Equal(t, revision+1, w.known.Problems[k4711].Revision)
 	require.Equal(t, out.Nudged[0].Nudge, *w.known.Problems[k4711].Timeline[1].Nudge)
 	require.True(t, w.post("noc").Pending())
-	require.Equal(t, w.now, w.post("noc").DirtySince)
+	require.Equal(t, w.now, w.post("noc").PendingSince)
 	require.Equal(t, epoch.Add(60*minute), w.post("noc").EscalateAt, "the second step")
 	require.Equal(t, 1, w.post("noc").Escalated)
 	leads := w.post("leads")
@@ -329,9 +328,9 @@ func TestPlanDueFindsItOtherwise(t *testing.T) {
 		"and isn't reminded of": {func(w *world, _ *alert.Problem, p *store.Post) {
 			p.State, p.RemindAt, p.EscalateAt = store.PostDead, w.now, time.Time{}
 		}, 0, 0},
-		"untold, it escalates": {func(_ *world, _ *alert.Problem, p *store.Post) { p.RootID = "" }, 1, 45 * minute},
+		"untold, it escalates": {func(_ *world, _ *alert.Problem, p *store.Post) { p.Claimed, p.RootID = false, "" }, 1, 45 * minute},
 		"untold, it isn't reminded": {func(w *world, _ *alert.Problem, p *store.Post) {
-			p.RootID, p.RemindAt, p.EscalateAt = "", w.now, time.Time{}
+			p.Claimed, p.RootID, p.RemindAt, p.EscalateAt = false, "", w.now, time.Time{}
 		}, 0, 60 * minute},
 		"the problem isn't kept": {func(w *world, p *alert.Problem, _ *store.Post) { *p = alert.Problem{} }, 0, 0},
 	} {
@@ -352,7 +351,7 @@ func TestPlanDueFindsItOtherwise(t *testing.T) {
 			require.Equal(t, want, w.post("noc").DueAt())
 		})
 	}
-	require.Empty(t, PlanDue([]store.Post{{Key: k4711, Room: "noc", EscalateAt: epoch}}, Known{}, Rules{}, epoch).Fold.Posts, "the post isn't kept either")
+	require.Empty(t, PlanDue([]store.Post{{Key: k4711, Room: "noc", EscalateAt: epoch}}, nil, Known{}, Rules{}, epoch).Finish(nil, nil).Fold.Posts, "the post isn't kept either")
 }
 
 // A fault of one post's stops its clocks and nobody else's.
@@ -365,7 +364,7 @@ func TestPlanDueHoldsUpNobody(t *testing.T) {
 	e.Key = other
 	w.plan(e)
 	posts := w.known.Posts[other]
-	posts[0].RootID = "ROOT"
+	posts[0].Claimed, posts[0].RootID = true, "ROOT"
 	w.now = epoch.Add(60 * minute)
 	timing := w.rules.Timing
 	calls := 0
@@ -375,12 +374,11 @@ func TestPlanDueHoldsUpNobody(t *testing.T) {
 		}
 		return timing(room, rule)
 	}
-	out := PlanDue([]store.Post{w.post("noc"), posts[0]}, w.known, w.rules, w.now)
+	out := w.finish(PlanDue([]store.Post{w.post("noc"), posts[0]}, nil, w.known, w.rules, w.now))
 	require.Len(t, out.Faults, 1)
-	require.ErrorContains(t, out.Faults[0], "main/4711 in noc")
+	require.ErrorContains(t, out.Faults[0], "main/4711 in room noc")
 	require.Len(t, out.Nudged, 1)
 	require.Equal(t, other, out.Nudged[0].Key)
-	w.keep(out.Fold)
 	require.Zero(t, w.post("noc").DueAt())
 }
 
@@ -417,18 +415,18 @@ func TestDueIsDoneOnce(t *testing.T) {
 		for _, room := range []string{"noc", "db"} {
 			post := store.Post{Key: k4711, Room: room, JoinedAt: epoch, EscalateAt: ago("escalate"), RemindAt: ago("again"), Escalated: rapid.IntRange(0, 3).Draw(t, "escalated"), TellAfter: ago("tell")}
 			post.State = rapid.SampledFrom([]store.PostState{store.PostLive, store.PostDead}).Draw(t, "post")
-			post.RootID = rapid.SampledFrom([]string{"", "ROOT"}).Draw(t, "root")
+			post.Claimed = rapid.Bool().Draw(t, "claimed")
 			known.Posts[k4711] = append(known.Posts[k4711], post)
 			if at := post.DueAt(); !at.IsZero() && !at.After(now) {
 				due = append(due, post)
 			}
 		}
-		out := PlanDue(due, known, Rules{Timing: func(room, _ string) route.Timing {
+		out := PlanDue(due, nil, known, Rules{Timing: func(room, _ string) route.Timing {
 			if room == "leads" {
 				return route.Timing{}
 			}
 			return timing
-		}}, now)
+		}}, now).Finish(nil, nil)
 		require.Empty(t, out.Faults)
 		seen := map[string]bool{}
 		for _, post := range out.Fold.Posts {
@@ -443,7 +441,7 @@ func TestDueIsDoneOnce(t *testing.T) {
 		require.LessOrEqual(t, len(out.Nudged), len(due))
 		if _, unattended := p.Unattended(now); !unattended {
 			require.Empty(t, out.Nudged)
-			require.Len(t, out.Fold.Problems, len(out.Ended))
+			require.Len(t, out.Fold.Problems, len(out.Learned))
 		}
 	})
 }

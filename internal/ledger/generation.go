@@ -19,14 +19,14 @@ type superseded struct {
 // another key, with its posts and messages, and is closed as gone; its rooms are made to show that.
 // It returns the later one, still empty. Its revisions go on from the earlier one's, so that a
 // cursor that delivery saves late can't pass for its own.
-func (b *batch) supersede(e *effect, was alert.Problem, by alert.Event) alert.Problem {
+func (d *Draft) supersede(e *effect, was alert.Problem, by alert.Event) alert.Problem {
 	fresh := alert.Problem{Key: was.Key, Generation: was.Generation + 1}
 	first, _ := alert.Apply(fresh, by)
-	old := superseded{from: was.Key, problem: was.Supersede(was.Key.Earlier(fresh.Generation), first.OpenedAt, b.now)}
+	old := superseded{from: was.Key, problem: was.Supersede(was.Key.Earlier(fresh.Generation), first.OpenedAt, d.now)}
 	for _, post := range e.posts {
 		post.Key = old.problem.Key
-		b.desire(&post, old.problem, Decoded{Event: by})
-		b.schedule(&post, was, old.problem)
+		d.desire(&post, old.problem, Decoded{Event: by})
+		d.schedule(&post, was, old.problem)
 		old.posts = append(old.posts, post)
 	}
 	fresh.Revision = old.problem.Revision
@@ -36,10 +36,10 @@ func (b *batch) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 
 // overtaken returns the earlier problem that an event is about, where was has its event id by now. If
 // the relay never heard of it, it is new, and it gets no post.
-func (b *batch) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
+func (d *Draft) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
 	for n := was.Generation; n > 0; n-- {
-		if p := b.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {
-			e.posts = b.postsOf(p.Key)
+		if p := d.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {
+			e.posts = d.postsOf(p.Key)
 			return p
 		}
 	}
@@ -48,19 +48,19 @@ func (b *batch) overtaken(e *effect, was alert.Problem, event alert.Event) alert
 		e.old = append(e.old, superseded{problem: was, posts: e.posts})
 	}
 	e.posts = nil
-	return alert.Problem{}.Supersede(was.Key.Earlier(was.Generation), was.OpenedAt, b.now)
+	return alert.Problem{}.Supersede(was.Key.Earlier(was.Generation), was.OpenedAt, d.now)
 }
 
 // archive writes problems that were superseded, or that count one more earlier problem.
-func (b *batch) archive(old []superseded) {
+func (d *Draft) archive(old []superseded) {
 	for _, o := range old {
 		var rooms []string
 		if o.from != (alert.Key{}) {
-			b.out.Fold.Moved = append(b.out.Fold.Moved, store.Move{From: o.from, To: o.problem.Key})
+			d.out.Fold.Moved = append(d.out.Fold.Moved, store.Move{From: o.from, To: o.problem.Key})
 			for _, post := range o.posts {
 				rooms = append(rooms, post.Room)
 			}
 		}
-		b.take(o.problem.Key, effect{problem: o.problem, change: alert.Change{Changed: true}, posts: o.posts, touched: rooms})
+		d.merge(o.problem.Key, effect{problem: o.problem, change: alert.Change{Changed: true, Headline: true}, posts: o.posts, touched: rooms})
 	}
 }

@@ -1,10 +1,9 @@
-// Package ledger folds the journal into problems and posts. It is the only
-// writer of problems.
+// Package ledger folds the journal into problems and posts, and decides what rooms are told, when, and in which
+// message. It is the only writer of problems, posts and groups.
 package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,9 +22,10 @@ type Store interface {
 	PendingEntries(ctx context.Context, limit int) ([]store.Entry, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error)
 	CommitFold(ctx context.Context, f store.Fold) error
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error)
-	RecentProblems(ctx context.Context, since time.Time, limit int) ([]alert.Problem, error)
+	FreshRooms(ctx context.Context) ([]string, error)
 }
 
 // Router says where problems go: route.Router.
@@ -33,28 +33,31 @@ type Router interface {
 	Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target
 }
 
-// Options make a Ledger. All but Changed, Learned and Flapping are needed.
+// Options configure a Ledger. Store, Router, Decode, Test, Log and Metrics are required.
 type Options struct {
 	Store  Store
 	Router Router
-	// Decode reads a payload (EntryEvent); the relay's own entries need none.
+	// Decode reads a payload of Zabbix (store.EntryEvent).
 	Decode func(e store.Entry) (Decoded, error)
 	// Test makes the messages of Zabbix's Test button.
 	Test func(source, sendTo string, now time.Time) []store.Notice
-	// Changed is told, after a commit, what was written, where that is posts or notices.
+	// Changed is called after a commit of posts, groups or notices, with what was written. Groups that are new have
+	// no id yet.
 	Changed func(written store.Fold)
-	// Learned is told, after a commit, of problems that a payload told something new of.
+	// Learned is called after a commit with the problems that a payload brought something new about.
 	Learned func(keys []alert.Key)
-	// Timing says when a room hears of what a route sends there: route.Router.Timing; nil: at once.
+	// Timing returns when a room hears of what a route sends there: route.Router.Timing. nil means at once.
 	Timing func(room, rule string) route.Timing
 	// UnknownSendTo says in words what an {ALERT.SENDTO} holds that names nothing; nil: nothing ever does.
 	UnknownSendTo func(source, sendTo string) []string
-	OrphanWait    time.Duration // how long an update waits for its problem
-	Flapping      func(room string) Flapping
-	FlapWindow    time.Duration  // the longest of all rooms'
-	Notifier      store.Notifier // wakes the fold (store.TopicJournal); without one only Wake does
-	Log           *slog.Logger
-	Metrics       *Metrics
+	// OrphanWait is how long an update waits for its problem.
+	OrphanWait time.Duration
+	// Grouping returns when the problems of a room share messages; nil means never.
+	Grouping func(room string) Grouping
+	// Notifier wakes the fold (store.TopicJournal). Without one only Wake does.
+	Notifier store.Notifier
+	Log      *slog.Logger
+	Metrics  *Metrics
 }
 
 const (
@@ -62,14 +65,16 @@ const (
 	// fastCommit and shrinks when they take more than slowCommit: appends wait while a fold is being written.
 	minBatch, maxBatch     = 128, 512
 	fastCommit, slowCommit = 4 * time.Millisecond, 8 * time.Millisecond
-	// After a batch of more than burst entries the fold waits for gatherFor, since a commit costs the same for
+	// After a batch of more than gatherFrom entries the fold waits for gatherFor, since a commit costs the same for
 	// one entry as for many.
-	burst     = 4
-	gatherFor = 25 * time.Millisecond
+	gatherFrom = 4
+	gatherFor  = 25 * time.Millisecond
 	// pollEvery is how often the journal and the clocks are looked at when nothing wakes the fold.
 	pollEvery = 2 * time.Second
 	// minBackoff and maxBackoff bound the pause while the store fails.
 	minBackoff, maxBackoff = 50 * time.Millisecond, 5 * time.Second
+	// maxConflicts is how often a batch is planned again because what it read has changed, before that is a failure.
+	maxConflicts = 10
 )
 
 // Ledger is the fold.
@@ -79,10 +84,8 @@ type Ledger struct {
 	rules Rules
 
 	// Used by Run alone.
-	nagged     time.Time     // when everything due had been done
-	unknown    *logging.Once // of UnknownSendTo
-	openings   openings
-	remembered bool // openings are what the store has
+	clockAt time.Time     // when the clocks are looked at next
+	unknown *logging.Once // of UnknownSendTo
 }
 
 // New makes a Ledger; Run starts it.
@@ -93,7 +96,7 @@ func New(o Options) *Ledger {
 	woken, _ := o.Notifier.Subscribe(store.TopicJournal)
 	return &Ledger{
 		opts: o, woken: woken, unknown: logging.NewOnce(maxUnknown),
-		rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Flapping: o.Flapping, Timing: o.Timing},
+		rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Grouping: o.Grouping, Timing: o.Timing},
 	}
 }
 
@@ -104,7 +107,7 @@ func (l *Ledger) Wake() { l.opts.Notifier.Notify(store.TopicJournal) }
 func (l *Ledger) Run(ctx context.Context) error {
 	backoff, size, limit := minBackoff, minBatch, minBatch
 	for ctx.Err() == nil {
-		more := l.nag(ctx)
+		more := l.clock(ctx)
 		entries, took, err := l.fold(ctx, size)
 		n := len(entries)
 		switch {
@@ -116,7 +119,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 			}
 			drained := n < size && !more
 			backoff, size = minBackoff, min(2*size, limit)
-			if drained && n > burst {
+			if drained && n > gatherFrom {
 				pause(ctx, gatherFor)
 			} else if drained {
 				l.await(ctx)
@@ -136,9 +139,9 @@ func (l *Ledger) Run(ctx context.Context) error {
 	return nil
 }
 
-// await waits until Wake is called, or for the next poll.
+// await waits until Wake is called, something known is due, or for the next poll.
 func (l *Ledger) await(ctx context.Context) {
-	timer := time.NewTimer(pollEvery)
+	timer := time.NewTimer(min(pollEvery, max(0, time.Until(l.clockAt))))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -163,45 +166,99 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	if err != nil || len(entries) == 0 {
 		return nil, 0, err
 	}
-	if !l.remembered {
-		if err := l.remember(ctx); err != nil {
-			return nil, 0, err // no entry's fault
-		}
-		l.remembered = true
-	}
 	began := time.Now()
 	items := make([]Item, len(entries))
 	for i, e := range entries {
 		items[i] = l.item(e)
 	}
-	known, err := l.known(ctx, items)
+	out, took, err := l.commit(ctx, func() (*Draft, error) {
+		known, err := l.known(ctx, items)
+		if err != nil {
+			return nil, err
+		}
+		return Plan(items, known, l.rules, time.Now()), nil
+	})
 	if err != nil {
 		return entries, 0, err
 	}
-	out := Plan(items, known, l.rules, began)
-	writing := time.Now()
-	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
-		l.remembered = false // it may be committed all the same
-		return entries, 0, err
-	}
-	took = time.Since(writing)
-	l.openings.add(out.Opened, l.rules.Flapping)
-	l.opts.Metrics.opened(out.Opened)
 	l.opts.Metrics.Batch.Observe(float64(len(items)))
 	l.opts.Metrics.Seconds.Observe(time.Since(began).Seconds())
+	l.done(out)
+	return entries, took, nil
+}
+
+// commit plans and writes a batch, again if what it read has changed meanwhile. It returns how long writing took.
+func (l *Ledger) commit(ctx context.Context, plan func() (*Draft, error)) (out Outcome, took time.Duration, err error) {
+	for range maxConflicts {
+		draft, err := plan()
+		if err != nil {
+			return out, 0, err
+		}
+		rooms, waiting, err := l.rooms(ctx, draft)
+		if err != nil {
+			return out, 0, err
+		}
+		if out = draft.Finish(rooms, waiting); out.empty() {
+			return out, 0, nil
+		}
+		writing := time.Now()
+		err = l.opts.Store.CommitFold(ctx, out.Fold)
+		if !errors.Is(err, store.ErrConflict) {
+			return out, time.Since(writing), err
+		}
+	}
+	return out, 0, fmt.Errorf("gave up after %d attempts: %w", maxConflicts, store.ErrConflict)
+}
+
+// rooms reads what a draft must know of the rooms that it touches, and the problems that wait there.
+func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.RoomGrouping, waiting map[alert.Key]alert.Problem, err error) {
+	asks := d.Asks()
+	if len(asks) == 0 {
+		return nil, nil, nil
+	}
+	if rooms, err = l.opts.Store.Grouping(ctx, asks); err != nil {
+		return nil, nil, fmt.Errorf("reading groups: %w", err)
+	}
+	keys := d.Unknown(rooms)
+	if len(keys) == 0 {
+		return rooms, nil, nil
+	}
+	if waiting, err = l.opts.Store.Problems(ctx, keys); errors.Is(err, store.ErrRejected) {
+		// One of them is damaged, which is no fault of this batch: they don't share messages.
+		l.opts.Log.Error("problems that wait for their message can't be read", "error", err)
+		for room, r := range rooms {
+			r.Fresh = nil
+			rooms[room] = r
+		}
+		return rooms, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading problems: %w", err)
+	}
+	return rooms, waiting, nil
+}
+
+// done tells everybody who waits for it of a committed batch.
+func (l *Ledger) done(out Outcome) {
+	l.opts.Metrics.Flapping.Add(float64(out.Flapping))
 	for _, r := range out.Results {
 		l.note(r)
 	}
-	if l.opts.Changed != nil && (len(out.Fold.Posts) > 0 || len(out.Fold.Notices) > 0) {
-		l.opts.Changed(out.Fold)
+	now := time.Now()
+	for _, post := range out.Fold.Posts {
+		if due := post.DueAt(); due.After(now) && due.Before(l.clockAt) {
+			l.clockAt = due
+		}
+	}
+	if f := out.Fold; l.opts.Changed != nil && len(f.Posts)+len(f.Groups)+len(f.Notices) > 0 {
+		l.opts.Changed(f)
 	}
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)
 	}
-	return entries, took, nil
 }
 
-// known reads what the store holds of the problems of a batch.
+// known reads what the store has of the problems of a batch.
 func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
 	keys := make([]alert.Key, 0, len(items))
 	for i := range items {
@@ -209,11 +266,10 @@ func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
 			keys = append(keys, key)
 		}
 	}
-	k.Openings = &l.openings
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
-	var earlier []alert.Key // a database that was made anew: see alert.Relation
+	var earlier []alert.Key // of a Zabbix database that was made anew: see alert.Relation
 	for _, p := range k.Problems {
 		for n := range p.Generation {
 			earlier = append(earlier, p.Key.Earlier(n+1))
@@ -226,106 +282,18 @@ func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
 		}
 		maps.Copy(k.Problems, more)
 	}
-	// In a storm nearly all are new, and have no posts.
+	// In a storm nearly all problems are new, and have no posts.
 	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {
 		return k, fmt.Errorf("reading posts: %w", err)
 	}
 	return k, nil
 }
 
-// giveUp sets aside the entry that the store rejected when it was alone in its batch.
+// giveUp sets aside an entry that the store rejected when it was alone in its batch.
 func (l *Ledger) giveUp(ctx context.Context, e store.Entry, cause error) bool {
 	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: cause.Error()}}); err != nil {
 		return false
 	}
 	l.note(Result{Entry: e, SetAside: cause.Error()})
 	return true
-}
-
-// item decodes an entry. Whatever goes wrong, even a panic, is that entry's fault alone.
-func (l *Ledger) item(e store.Entry) (item Item) {
-	item.Entry = e
-	defer func() {
-		if fault := recover(); fault != nil {
-			item.Err = fmt.Errorf("decoding the entry failed, a bug in the relay: %v", fault)
-		}
-	}()
-	if e.Kind == store.EntryEvent {
-		item.Decoded, item.Err = l.opts.Decode(e)
-	} else {
-		item.Decoded, item.Err = own(e)
-	}
-	return item
-}
-
-// own reads an entry that the relay wrote itself.
-func own(e store.Entry) (d Decoded, err error) {
-	var env store.Envelope
-	if err := json.Unmarshal(e.Payload, &env); err != nil {
-		return d, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
-	}
-	d.Event = alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
-	switch {
-	case env.EventID == "":
-		return d, errors.New("the relay's own entry names no event")
-	case e.Kind == store.EntryObservation && env.Observation != nil:
-		d.Event = env.Observation.Event(d.Event.Key, e.ReceivedAt)
-	case e.Kind == store.EntryAction && env.Update != nil:
-		d.Event.Kind, d.Event.Update, d.Event.At, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
-	case e.Kind == store.EntryReroute && env.Room != "":
-		d.Reroute = env.Room
-	default:
-		return d, fmt.Errorf("unknown entry kind %q", e.Kind)
-	}
-	return d, nil
-}
-
-// note counts and logs what became of an entry.
-func (l *Ledger) note(r Result) {
-	switch {
-	case r.SetAside != "":
-		l.opts.Metrics.SetAside.Inc()
-		l.opts.Log.Error("a journal entry can't be applied and is set aside", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
-	case r.Test:
-		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
-		l.noteSendTo(r)
-	case r.Entry.Kind == store.EntryReroute:
-		l.opts.Log.Info("problem rerouted", "key", r.Key.String(), "entry", r.Entry.ID)
-	default:
-		if r.Entry.Kind == store.EntryEvent {
-			l.opts.Metrics.count(r)
-			l.noteSendTo(r)
-		}
-		if r.Replaced != "" {
-			l.opts.Log.Warn("an event id came back as another problem, and the earlier one is closed as gone: was Zabbix's database made anew, or do two servers send as one source?",
-				"key", r.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
-		}
-		level := slog.LevelInfo
-		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
-			level = slog.LevelDebug
-		}
-		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
-			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Key.String()), slog.String("kind", string(r.Kind)), slog.Int64("entry", r.Entry.ID),
-				slog.Bool("duplicate", r.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
-		}
-	}
-}
-
-// maxUnknown bounds how many unknown names are remembered as logged; after that they are counted only.
-const maxUnknown = 256
-
-// noteSendTo counts a "Send to" that names nothing, and logs each such name once.
-func (l *Ledger) noteSendTo(r Result) {
-	if l.opts.UnknownSendTo == nil || r.SendTo == "" {
-		return
-	}
-	unknown := l.opts.UnknownSendTo(r.Entry.Source, r.SendTo)
-	if len(unknown) > 0 {
-		l.opts.Metrics.SendToUnknown.WithLabelValues(r.Entry.Source).Inc()
-	}
-	for _, why := range unknown {
-		if l.unknown.First(r.Entry.Source + " " + why) {
-			l.opts.Log.Warn("Send to names no room: correct it in the media of the Zabbix user", "source", r.Entry.Source, "reason", why)
-		}
-	}
 }

@@ -117,11 +117,3 @@ func (m *Metrics) count(r Result) {
 	}
 	m.Events.WithLabelValues(r.Entry.Source, string(r.Kind), result).Inc()
 }
-
-func (m *Metrics) opened(all []Opening) {
-	for _, o := range all {
-		if o.Flap {
-			m.Flapping.Inc()
-		}
-	}
-}

@@ -28,10 +28,15 @@ func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 			Key: alert.Key{Source: "main", EventID: fmt.Sprint(i + 1)}, Kind: alert.KindProblem, Origin: alert.OriginTrigger, Severity: &high, ReceivedAt: t0, At: t0,
 		})
 		f.Problems = append(f.Problems, p)
-		f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, JoinedAt: t0, EscalateAt: time.Now().Add(-time.Minute), Open: true,
-			Cursor: store.Cursor{State: store.PostLive, Delivered: 1, RootID: fmt.Sprint("ROOT", i), ToldSeq: 1}})
+		f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, JoinedAt: t0, EscalateAt: time.Now().Add(-time.Minute), Open: true, PendingSince: t0})
 	}
 	require.NoError(t, b.store.Store.CommitFold(t.Context(), f))
+	for i, post := range f.Posts {
+		claimed, err := b.store.ClaimPost(t.Context(), post.Key, post.Room)
+		require.NoError(t, err)
+		require.True(t, claimed)
+		require.NoError(t, b.store.SavePost(t.Context(), post.Key, post.Room, store.Cursor{State: store.PostLive, Delivered: 1, RootID: fmt.Sprint("ROOT", i), ToldSeq: 1}))
+	}
 	return b, ledger.Options{
 		Store: b.store, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode, Metrics: b.metrics, Log: slog.New(slog.DiscardHandler),
 		Timing: func(room, rule string) route.Timing {

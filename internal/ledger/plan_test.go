@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ type world struct {
 	known Known
 	rules Rules
 
-	openings openings
+	groups []store.Group // by id, from 1
 }
 
 func newWorld(t *testing.T) *world {
@@ -74,11 +75,78 @@ func (w *world) plan(events ...alert.Event) Outcome {
 
 func (w *world) planItems(items ...Item) Outcome {
 	w.t.Helper()
-	out := Plan(items, w.known, w.rules, w.now)
-	w.keep(out.Fold)
+	out := w.finish(Plan(items, w.known, w.rules, w.now))
 	require.Len(w.t, out.Results, len(items))
 	require.Len(w.t, out.Fold.Applied, len(items)-len(out.Fold.SetAside))
 	return out
+}
+
+func (w *world) finish(d *Draft) Outcome {
+	answers := map[string]store.RoomGrouping{}
+	for _, a := range d.Asks() {
+		answers[a.Room] = w.grouping(a)
+	}
+	problems := map[alert.Key]alert.Problem{}
+	for _, key := range d.Unknown(answers) {
+		problems[key] = w.known.Problems[key]
+	}
+	out := d.Finish(answers, problems)
+	w.keep(out.Fold)
+	return out
+}
+
+// grouping is store.Store.Grouping of one room.
+func (w *world) grouping(a store.GroupingAsk) (r store.RoomGrouping) {
+	newest := map[string]store.Group{}
+	for _, g := range w.groups {
+		if g.Room != a.Room {
+			continue
+		}
+		if slices.Contains(a.Groups, g.ID) {
+			r.Groups = append(r.Groups, g)
+			continue
+		}
+		if n, ok := newest[g.Name]; g.State == store.PostLive && (!ok || n.ID < g.ID) {
+			newest[g.Name] = g
+		}
+		if g.Kind == store.GroupFlap && g.OpenedAt.After(a.Since) {
+			r.NewFlaps++
+		}
+	}
+	for name, g := range newest {
+		asked := slices.ContainsFunc(a.Openings, func(o int64) bool { return flapName(o) == name })
+		if (g.Kind == store.GroupStorm || asked) && !slices.ContainsFunc(r.Groups, func(o store.Group) bool { return o.ID == g.ID }) {
+			r.Groups = append(r.Groups, g)
+		}
+	}
+	r.Openings = map[int64][]store.Opening{}
+	for _, posts := range w.known.Posts {
+		for _, p := range posts {
+			if p.Room != a.Room {
+				continue
+			}
+			if slices.Contains(a.Openings, p.Opening) && p.OpenedAt.After(a.OpenedAfter) {
+				r.Openings[p.Opening] = append(r.Openings[p.Opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, JoinedAt: p.JoinedAt, Open: p.Open, Group: p.Group})
+			}
+			if a.Limit == 0 {
+				continue
+			}
+			if p.JoinedAt.After(a.Since) {
+				r.Recent++
+			}
+			if p.JoinedAt.After(a.BurstSince) {
+				r.Burst++
+			}
+			if !p.PendingSince.IsZero() {
+				r.Behind++
+				if p.Fresh() && p.Severity < a.Below {
+					r.Fresh = append(r.Fresh, p)
+				}
+			}
+		}
+	}
+	slices.SortFunc(r.Fresh, func(a, b store.Post) int { return a.PendingSince.Compare(b.PendingSince) })
+	return r
 }
 
 func (w *world) keep(f store.Fold) {
@@ -92,7 +160,22 @@ func (w *world) keep(f store.Fold) {
 	for _, p := range f.Problems {
 		w.known.Problems[p.Key] = p
 	}
+	ids := map[int64]int64{}
+	for _, g := range f.Groups {
+		if g.ID < 0 {
+			ids[g.ID] = int64(len(w.groups) + 1)
+			g.ID = ids[g.ID]
+			w.groups = append(w.groups, g)
+		}
+		w.groups[g.ID-1] = g
+	}
 	for _, p := range f.Posts {
+		if p.Group < 0 {
+			p.Group = ids[p.Group]
+		}
+		if p.Claimed && p.Delivered >= p.Desired {
+			p.PendingSince = time.Time{} // as CommitFold does
+		}
 		posts := w.known.Posts[p.Key]
 		found := false
 		for i := range posts {
@@ -124,7 +207,7 @@ func (w *world) deliver(room string) {
 	w.post(room)
 	for i, p := range w.known.Posts[k4711] {
 		if p.Room == room {
-			p.Delivered, p.Shown, p.RootID, p.DirtySince = p.Desired, p.Desired, "ROOT", time.Time{}
+			p.Claimed, p.Delivered, p.Shown, p.RootID, p.PendingSince = true, p.Desired, p.Desired, "ROOT", time.Time{}
 			w.known.Posts[k4711][i] = p
 		}
 	}
@@ -177,7 +260,7 @@ func TestProblemOpensPosts(t *testing.T) {
 		require.Equal(t, alert.Disaster, post.Severity)
 		require.True(t, post.Open)
 		require.Equal(t, p.OpenedAt, post.OpenedAt)
-		require.Equal(t, epoch, post.DirtySince)
+		require.Equal(t, epoch, post.PendingSince)
 		require.Zero(t, post.HoldUntil)
 		require.Equal(t, store.PostLive, post.State)
 	}
@@ -264,23 +347,23 @@ func TestSeverityAddsRooms(t *testing.T) {
 	w.plan(raised(time.Minute, alert.Disaster))
 	require.True(t, w.post("db").Pending())
 	require.True(t, w.post("noc").Pending())
-	require.Equal(t, w.now, w.post("noc").DirtySince)
+	require.Equal(t, w.now, w.post("noc").PendingSince)
 	w.plan(raised(2*time.Minute, alert.Warning))
 	require.Len(t, w.known.Posts[k4711], 2)
 	require.Equal(t, alert.Warning, w.post("db").Severity)
 }
 
-// DirtySince is when the room fell behind, not when it last did.
-func TestDirtySince(t *testing.T) {
+// PendingSince is when the room fell behind, not when it last did.
+func TestPendingSince(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
 	w.now = epoch.Add(time.Minute)
 	w.plan(commented(time.Minute, "one"))
-	require.Equal(t, epoch, w.post("noc").DirtySince)
+	require.Equal(t, epoch, w.post("noc").PendingSince)
 	w.deliver("noc")
 	w.now = epoch.Add(time.Hour)
 	w.plan(commented(time.Hour, "two"))
-	require.Equal(t, w.now, w.post("noc").DirtySince)
+	require.Equal(t, w.now, w.post("noc").PendingSince)
 }
 
 // A problem that opened and ended in one batch is told, once; so is one whose
@@ -320,13 +403,15 @@ func TestOrphanWaits(t *testing.T) {
 	w := newWorld(t)
 	out := w.plan(commented(time.Minute, "on it"))
 	require.Equal(t, []alert.Key{k4711}, out.Learned)
-	require.True(t, w.post("noc").Pending())
+	require.False(t, w.post("noc").Pending())
 	require.Equal(t, epoch.Add(time.Minute+2*time.Minute), w.post("noc").HoldUntil)
+	require.Equal(t, epoch.Add(time.Minute+2*time.Minute), w.post("noc").DueAt())
 	w.plan(commented(90*time.Second, "still on it"))
 	require.Equal(t, epoch.Add(3*time.Minute), w.post("noc").HoldUntil, "another update doesn't make it wait longer")
 
 	w.plan(opened())
 	require.Zero(t, w.post("noc").HoldUntil)
+	require.True(t, w.post("noc").Pending())
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
 }
 
@@ -346,6 +431,8 @@ func TestHeldBack(t *testing.T) {
 	w.plan(commented(time.Minute, "on it"))
 	w.plan(observed(61*time.Second, alert.Observation{Name: "Disk full", Severity: alert.High, Suppressed: true}))
 	require.True(t, w.known.Problems[k4711].HeldBack)
+	require.False(t, w.post("noc").Pending())
+	require.Zero(t, w.post("noc").DueAt())
 	w.planItems(w.item(commented(2*time.Minute, "waiting for the maintenance's end"), "storage"))
 	require.Len(t, w.known.Posts[k4711], 1, "nor is another room told")
 
@@ -371,22 +458,6 @@ func TestFoundByReconciliation(t *testing.T) {
 	require.Len(t, w.known.Posts[k4711], 1)
 }
 
-// What is first heard of a problem may say that somebody has acted on it: its post isn't one of a problem to
-// which nothing has happened, though it is told at once.
-func TestFirstHeardWithItsHistory(t *testing.T) {
-	w := newWorld(t)
-	ack := alert.Update{AckID: "1", At: epoch.Add(30 * time.Second), Exact: true, Actor: alert.Actor{Name: "Alice"}, Actions: alert.Actions{Ack: true}}
-	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High, Acknowledged: true, Updates: []alert.Update{ack}}))
-	post := w.post("noc")
-	require.EqualValues(t, 1, post.Desired)
-	require.True(t, post.Pending())
-	require.False(t, post.Gathers(w.known.Problems[k4711]))
-
-	w = newWorld(t)
-	w.plan(opened())
-	require.True(t, w.post("noc").Gathers(w.known.Problems[k4711]))
-}
-
 // The relay's own act changes the post, and nobody is asked about it here.
 func TestOwnAction(t *testing.T) {
 	w := newWorld(t)
@@ -404,7 +475,7 @@ func TestOwnAction(t *testing.T) {
 func TestDeadPost(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
-	w.known.Posts[k4711][0].State = store.PostDead
+	w.known.Posts[k4711][0].Claimed, w.known.Posts[k4711][0].State = true, store.PostDead
 	w.plan(commented(time.Minute, "on it"))
 	require.Equal(t, store.PostDead, w.post("noc").State)
 	require.False(t, w.post("noc").Pending())

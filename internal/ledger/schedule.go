@@ -8,55 +8,46 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-func (r Rules) timing(post store.Post) route.Timing {
-	if r.Timing == nil {
-		return route.Timing{}
-	}
-	return r.Timing(post.Room, post.Route)
-}
+// untold reports whether nothing has told the room of the problem, and nothing is about to.
+func untold(post store.Post) bool { return post.Fresh() && post.FromSeq == 0 }
 
-// untold says that the room doesn't know of the problem, and isn't about to be
-// told by a digest.
-func untold(post store.Post) bool { return post.RootID == "" && post.ToldSeq == 0 && post.Digest == 0 }
-
-// schedule sets when the room may be told, and when the ledger looks again, by
-// what the problem was and is now.
-func (b *batch) schedule(post *store.Post, was, p alert.Problem) {
-	t := b.rules.timing(*post)
+// schedule sets when the room may be told, and the clocks of escalation and reminders, by what the problem was and is.
+func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
+	t := d.rules.timing(*post)
 	moved := false
-	// Of what is over the end of the delay stays: it says whether it was over sooner.
+	// The end of the delay stays once the problem is resolved: it says whether that was before it.
 	if untold(*post) && (p.State != alert.StateResolved || was.Revision == 0) {
-		tell := tellAfter(t, *post, p, b.now)
-		if !post.TellAfter.After(b.now) {
-			// It has come, and stays: events that come late don't undo that the problem was over sooner.
+		tell := tellAfter(t, *post, p, d.now)
+		if !post.TellAfter.After(d.now) {
+			// It has passed, and stays: later events don't undo that the problem resolved before it.
 			tell = later(tell, post.TellAfter)
 		}
 		moved = !tell.Equal(post.TellAfter)
 		post.TellAfter = tell
 	}
-	from, runs := p.Unattended(b.now)
-	before, ran := was.Unattended(b.now)
+	from, runs := p.Unattended(d.now)
+	before, ran := was.Unattended(d.now)
 	switch {
 	case !runs:
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	case !ran || !from.Equal(before):
 		post.Escalated = 0
-		b.wind(post, t, from)
+		d.wind(post, t, from)
 	case moved:
-		b.wind(post, t, from)
-	case !t.Quiet.Until(was.Severity, b.now).IsZero() && t.Quiet.Until(p.Severity, b.now).IsZero():
-		// It became too severe for quiet hours: what they put off isn't put off any more.
+		d.wind(post, t, from)
+	case !t.Quiet.Until(was.Severity, d.now).IsZero() && t.Quiet.Until(p.Severity, d.now).IsZero():
+		// It became too severe for quiet hours, which no longer put anything off.
 		if !post.EscalateAt.IsZero() && post.Escalated < len(t.Escalate) {
-			post.EscalateAt = earlier(post.EscalateAt, later(b.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
+			post.EscalateAt = earlier(post.EscalateAt, later(d.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
 		}
 		if !post.RemindAt.IsZero() {
-			post.RemindAt = earlier(post.RemindAt, b.now.Add(t.Remind))
+			post.RemindAt = earlier(post.RemindAt, d.now.Add(t.Remind))
 		}
 	}
 }
 
-// wind sets the clocks, which count from when the room may be told.
-func (b *batch) wind(post *store.Post, t route.Timing, from time.Time) {
+// wind sets the clocks. They count from when the room may be told.
+func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
 	if untold(*post) {
 		from = later(from, post.HeldUntil())
 	}
@@ -69,18 +60,53 @@ func (b *batch) wind(post *store.Post, t route.Timing, from time.Time) {
 	}
 }
 
-// lookAt is when a suppression ends by itself, and the problem is to be looked at again; zero for never.
-func lookAt(p alert.Problem, now time.Time) time.Time {
-	if p.SuppressedAt(now) {
-		return p.SuppressedUntil
+// release decides, for each post of the batch, whether the room is to be told now, and when the ledger looks at it again.
+func (d *Draft) release() {
+	for p, post := range d.touchedPosts() {
+		was := post.PendingSince
+		post.PendingSince, post.LookAt = pendingSince(*post, p, d.now), lookAt(*post, p, d.now)
+		if was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered {
+			d.released[postID{post.Key, post.Room}] = true
+		}
 	}
-	return time.Time{}
+}
+
+// pendingSince is since when the room is to be told, zero for not now. A room that knows of a problem hears of every
+// change, unless a group's message tells it. It never hears of a problem that a maintenance holds back, or that
+// resolved before the room was to be told.
+func pendingSince(post store.Post, p alert.Problem, now time.Time) time.Time {
+	switch {
+	case post.Group != 0 || post.State == store.PostDead:
+		return time.Time{}
+	case untold(post) && (p.HeldBack || now.Before(post.HeldUntil()) || resolvedInTime(post, p, now)):
+		return time.Time{}
+	case post.PendingSince.IsZero():
+		return now // nothing happens if the room shows everything already
+	}
+	return post.PendingSince
+}
+
+// resolvedInTime reports whether a problem resolved before the room was to be told of it.
+func resolvedInTime(post store.Post, p alert.Problem, now time.Time) bool {
+	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
+}
+
+// lookAt is when the ledger looks at a post again: when a suppression ends by itself, or when the room may be told.
+// Zero means never.
+func lookAt(post store.Post, p alert.Problem, now time.Time) (at time.Time) {
+	if p.SuppressedAt(now) {
+		at = p.SuppressedUntil
+	}
+	if held := post.HeldUntil(); untold(post) && held.After(now) && !resolvedInTime(post, p, now) && (at.IsZero() || held.Before(at)) {
+		at = held
+	}
+	return at
 }
 
 // tellAfter is when a room that doesn't know of the problem may be told; zero for now.
 func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) time.Time {
 	at := time.Time{}
-	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // that neither lasts nor is over
+	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // which neither lasts nor resolves
 		at = post.JoinedAt.Add(t.Delay)
 	}
 	if until := t.Quiet.Until(p.Severity, later(now, at)); !until.IsZero() {

@@ -68,7 +68,7 @@ func TestASuppressionThatEndsByItself(t *testing.T) {
 			w.deliver("noc")
 			if c.ends != 0 {
 				w.now = epoch.Add(c.ends - time.Second)
-				require.Empty(t, w.due().Ended)
+				require.Empty(t, w.due().Learned)
 				require.True(t, w.known.Problems[k4711].SuppressedAt(w.now))
 			}
 			w.now = epoch.Add(max(c.ends, 31*minute))
@@ -77,12 +77,12 @@ func TestASuppressionThatEndsByItself(t *testing.T) {
 			p := w.known.Problems[k4711]
 			require.Equal(t, name == "then indefinitely", p.SuppressedAt(w.now))
 			if c.ends != 0 {
-				require.Equal(t, []alert.Key{k4711}, out.Ended)
+				require.Equal(t, []alert.Key{k4711}, out.Learned)
 				require.True(t, w.post("noc").Pending(), "the room is to show it")
 				require.Zero(t, nudged, "an escalation counts from now")
 			}
 			w.deliver("noc")
-			require.Empty(t, w.due().Ended, "once")
+			require.Empty(t, w.due().Learned, "once")
 
 			// Zabbix may take a minute to end it: its late answer suppresses nothing again.
 			if c.ends != 0 {
@@ -107,7 +107,7 @@ func TestASuppressionThatEndedWhileTheRelayWasDown(t *testing.T) {
 	require.Equal(t, epoch.Add(10*minute), due)
 	w.now = epoch.Add(24 * 60 * minute)
 	out := w.due()
-	require.Equal(t, []alert.Key{k4711}, out.Ended)
+	require.Equal(t, []alert.Key{k4711}, out.Learned)
 	require.True(t, w.post("noc").Pending())
 	require.Zero(t, w.post("noc").DueAt())
 }
@@ -123,7 +123,7 @@ func TestASuppressionThatEndsInQuietHours(t *testing.T) {
 	w.suppressed(minute, 11*60*minute) // 23:00
 	w.deliver("noc")
 	w.now = epoch.Add(11 * 60 * minute)
-	require.Len(t, w.due().Ended, 1)
+	require.Len(t, w.due().Learned, 1)
 	require.True(t, w.post("noc").Pending())
 	w.deliver("noc")
 	w.now = epoch.Add(12 * 60 * minute)

@@ -20,7 +20,7 @@ type snapshot struct {
 	renderer *render.Renderer
 	rooms    delivery.Rooms
 	fallback func(room string) (string, bool)
-	flapping func(room string) ledger.Flapping
+	grouping func(room string) ledger.Grouping
 	names    command.Names
 }
 
@@ -37,8 +37,7 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg)}
-	s.flapping, _ = flappingOf(cfg)
+	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg), grouping: groupingOf(cfg)}
 	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
 	for _, source := range cfg.Zabbix {
 		s.names.Sources[source.Name] = source.URL
@@ -54,7 +53,6 @@ func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 	return l.Load().rooms(room, rule)
 }
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
-func (l *live) flapping(room string) ledger.Flapping  { return l.Load().flapping(room) }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
 func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
 func (l *live) unknown(source, sendTo string) []string {

@@ -60,12 +60,15 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
 		Sources: suppressors(sources), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
-	_, flapWindow := flappingOf(cfg)
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Router: now, Decode: r.decode, Test: r.testNotices,
-		Changed:    func(written store.Fold) { deliver.Notify(written.Posts, written.Problems...) },
+		Changed:    deliver.Notify,
 		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Flapping: now.flapping, FlapWindow: flapWindow,
+		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Grouping: func(room string) ledger.Grouping {
+			g := now.Load().grouping(room)
+			g.Pace = deliver.Pace(room)
+			return g
+		},
 		Timing: now.timing, UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger,
 	})
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)

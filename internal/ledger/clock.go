@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// clock does one batch of what is due, if it is time to look. more says that there is more to do at once.
+func (l *Ledger) clock(ctx context.Context) (more bool) {
+	now := time.Now()
+	if now.Before(l.clockAt) {
+		return false
+	}
+	rooms, err := l.opts.Store.FreshRooms(ctx)
+	var due []store.Post
+	if err == nil {
+		due, err = l.opts.Store.DuePosts(ctx, now, minBatch)
+	}
+	l.clockAt = now.Add(pollEvery)
+	if err == nil && len(due)+len(rooms) > 0 {
+		err = l.doDue(ctx, due, rooms, now)
+	}
+	if err != nil && ctx.Err() == nil {
+		l.opts.Log.Error("looking at what is due failed, retrying", "due", len(due), "in", pollEvery, "error", err)
+		l.opts.Metrics.Failures.Inc()
+	}
+	if more = err == nil && len(due) == minBatch; more {
+		l.clockAt = now
+	}
+	return more
+}
+
+// doDue does what is due. If the store rejects it, the post that is at fault is found, and its clocks are stopped.
+func (l *Ledger) doDue(ctx context.Context, due []store.Post, rooms []string, now time.Time) error {
+	err := l.commitDue(ctx, due, rooms, now)
+	if !errors.Is(err, store.ErrRejected) || len(due) == 0 {
+		return err
+	}
+	if len(due) > 1 {
+		half := len(due) / 2
+		return errors.Join(l.doDue(ctx, due[:half], rooms, now), l.doDue(ctx, due[half:], rooms, now))
+	}
+	post := due[0]
+	l.opts.Log.Error("the clocks of a post are stopped", "key", post.Key.String(), "room", post.Room, "error", err)
+	post.EscalateAt, post.RemindAt, post.LookAt = time.Time{}, time.Time{}, time.Time{}
+	return l.opts.Store.CommitFold(ctx, store.Fold{Posts: []store.Post{post}})
+}
+
+func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string, now time.Time) error {
+	keys := make([]alert.Key, 0, len(due))
+	for _, p := range due {
+		if !slices.Contains(keys, p.Key) {
+			keys = append(keys, p.Key)
+		}
+	}
+	out, _, err := l.commit(ctx, func() (*Draft, error) {
+		var known Known
+		var err error
+		if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
+			return nil, fmt.Errorf("reading problems: %w", err)
+		}
+		if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
+			return nil, fmt.Errorf("reading posts: %w", err)
+		}
+		return PlanDue(due, rooms, known, l.rules, now), nil
+	})
+	if err != nil || out.empty() {
+		return err
+	}
+	for _, err := range out.Faults {
+		l.opts.Log.Error(err.Error())
+	}
+	for _, n := range out.Nudged {
+		switch n.Nudge.Kind {
+		case alert.EntryEscalated:
+			l.opts.Metrics.Escalations.Inc()
+			l.opts.Log.Info("problem escalated", "key", n.Key.String(), "room", n.Nudge.Room, "after", n.Nudge.After, "to", n.Nudge.Rooms, "mention", n.Nudge.Mention)
+		case alert.EntryReminded:
+			l.opts.Metrics.Reminders.Inc()
+			l.opts.Log.Info("problem reminded of", "key", n.Key.String(), "room", n.Nudge.Room)
+		}
+	}
+	l.done(out)
+	return nil
+}

@@ -1,0 +1,100 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// item decodes an entry. Whatever goes wrong, even a panic, is that entry's fault alone.
+func (l *Ledger) item(e store.Entry) (item Item) {
+	item.Entry = e
+	defer func() {
+		if fault := recover(); fault != nil {
+			item.Err = fmt.Errorf("decoding the entry failed, a bug in the relay: %v", fault)
+		}
+	}()
+	if e.Kind == store.EntryEvent {
+		item.Decoded, item.Err = l.opts.Decode(e)
+	} else {
+		item.Decoded, item.Err = own(e)
+	}
+	return item
+}
+
+// own decodes an entry that the relay wrote itself.
+func own(e store.Entry) (d Decoded, err error) {
+	var env store.Envelope
+	if err := json.Unmarshal(e.Payload, &env); err != nil {
+		return d, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
+	}
+	d.Event = alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
+	switch {
+	case env.EventID == "":
+		return d, errors.New("the relay's own entry names no event")
+	case e.Kind == store.EntryObservation && env.Observation != nil:
+		d.Event = env.Observation.Event(d.Event.Key, e.ReceivedAt)
+	case e.Kind == store.EntryAction && env.Update != nil:
+		d.Event.Kind, d.Event.Update, d.Event.At, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
+	case e.Kind == store.EntryReroute && env.Room != "":
+		d.Reroute = env.Room
+	default:
+		return d, fmt.Errorf("unknown entry kind %q", e.Kind)
+	}
+	return d, nil
+}
+
+// note counts and logs what became of an entry.
+func (l *Ledger) note(r Result) {
+	switch {
+	case r.SetAside != "":
+		l.opts.Metrics.SetAside.Inc()
+		l.opts.Log.Error("journal entry set aside, it can't be applied", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
+	case r.Test:
+		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
+		l.noteSendTo(r)
+	case r.Entry.Kind == store.EntryReroute:
+		l.opts.Log.Info("problem rerouted", "key", r.Key.String(), "entry", r.Entry.ID)
+	default:
+		if r.Entry.Kind == store.EntryEvent {
+			l.opts.Metrics.count(r)
+			l.noteSendTo(r)
+		}
+		if r.Replaced != "" {
+			l.opts.Log.Warn("an event id came back as another problem, and the earlier one is closed as gone: was Zabbix's database made anew, or do two servers send as one source?",
+				"key", r.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
+		}
+		level := slog.LevelInfo
+		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
+			level = slog.LevelDebug
+		}
+		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
+			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Key.String()), slog.String("kind", string(r.Kind)), slog.Int64("entry", r.Entry.ID),
+				slog.Bool("duplicate", r.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
+		}
+	}
+}
+
+// maxUnknown bounds how many unknown names are remembered as logged. Further ones are counted only.
+const maxUnknown = 256
+
+// noteSendTo counts a "Send to" that names nothing, and logs each such name once.
+func (l *Ledger) noteSendTo(r Result) {
+	if l.opts.UnknownSendTo == nil || r.SendTo == "" {
+		return
+	}
+	unknown := l.opts.UnknownSendTo(r.Entry.Source, r.SendTo)
+	if len(unknown) > 0 {
+		l.opts.Metrics.SendToUnknown.WithLabelValues(r.Entry.Source).Inc()
+	}
+	for _, why := range unknown {
+		if l.unknown.First(r.Entry.Source + " " + why) {
+			l.opts.Log.Warn("Send to names no room: correct it in the media of the Zabbix user", "source", r.Entry.Source, "reason", why)
+		}
+	}
+}

@@ -1,0 +1,472 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Grouping is when the problems of a room share messages.
+type Grouping struct {
+	// In a storm new problems share a digest. There is a storm when more than Threshold problems wait to be posted,
+	// or more than Pace (calls a second) sends within Window. A Threshold of 0 means never.
+	Threshold int
+	Window    time.Duration
+	Pace      float64
+	// Individual is the severity from which on a problem always has a message of its own.
+	Individual alert.Severity
+	// A trigger flaps from its FlapCount-th opening within FlapWindow on, until it hasn't opened for FlapWindow.
+	// A FlapCount below 2 means never.
+	FlapCount  int
+	FlapWindow time.Duration
+}
+
+const (
+	// recent is how long a new problem counts for a storm, and a member that left for a mass action.
+	recent = 10 * time.Second
+	// More than burst new problems within burstTime wait for burstTime, to see whether a storm begins.
+	burst     = 3
+	burstTime = 500 * time.Millisecond
+	// More than newFlaps triggers that begin to flap within recent are a storm.
+	newFlaps = 3
+	// A digest takes in problems until it was edited stormEdits times, is stormAge old or has had stormMembers:
+	// an edit of an old message notifies nobody.
+	stormEdits   = 5
+	stormAge     = 10 * time.Minute
+	stormMembers = 50_000
+	// A flapping trigger's message takes in openings until it was edited flapEdits times or has had flapMembers: it
+	// names each of them.
+	flapEdits   = 8
+	flapMembers = 100
+	// groupLimit bounds how many waiting posts of a room are read at once.
+	groupLimit = 1000
+)
+
+// inflow is what decides whether a room is in a storm.
+type inflow struct {
+	fresh    int  // posts that wait for their first message and could share one
+	joined   int  // posts that joined the room within recent
+	behind   int  // posts that the room is behind with
+	newFlaps int  // triggers that began to flap within recent
+	raining  bool // a digest took in a problem within recent
+}
+
+// storm reports whether new problems share a digest.
+func (g Grouping) storm(in inflow) bool {
+	switch {
+	case g.Threshold <= 0 || in.fresh == 0:
+		return false
+	case in.fresh > g.Threshold || in.newFlaps > newFlaps:
+		return true
+	case in.raining && in.joined > g.Threshold:
+		return true
+	}
+	budget := g.Window.Seconds() * g.Pace
+	return budget > 0 && (in.fresh > 1 || in.joined > burst) && float64(in.behind) > budget
+}
+
+// takesProblems reports whether a digest may take in more problems.
+func takesProblems(g store.Group, now time.Time) bool {
+	if g.State == store.PostDead || g.Joined >= stormMembers {
+		return false
+	}
+	return g.MessageID == "" || g.Open && g.Edits < stormEdits && now.Sub(g.OpenedAt) < stormAge
+}
+
+// takesOpenings reports whether a flapping trigger's message may take in another opening.
+func takesOpenings(g store.Group, window time.Duration, now time.Time) bool {
+	if g.State == store.PostDead || g.Joined >= flapMembers {
+		return false
+	}
+	return g.MessageID == "" || g.Edits < flapEdits && now.Sub(g.JoinedAt) < window
+}
+
+// flaps reports whether an opening is one of a flapping trigger: none of the others is open, and a message for them
+// takes it, or enough of them opened in the window before it and were resolved.
+func (g Grouping) flaps(own store.Opening, others []store.Opening, taken bool) bool {
+	resolved := 0
+	for _, o := range others {
+		switch since := own.OpenedAt.Sub(o.OpenedAt); {
+		case o.Key == own.Key:
+		case o.Open:
+			return false
+		case since >= 0 && since < g.FlapWindow:
+			resolved++
+		}
+	}
+	return g.FlapCount >= 2 && (taken || 1+resolved >= g.FlapCount)
+}
+
+// gatherable reports whether a post may share a message: it may be told now, and no message shows or showed it.
+func (g Grouping) gatherable(p store.Post) bool {
+	return p.Fresh() && !p.PendingSince.IsZero() && p.FromSeq == 0 && p.Severity < g.Individual
+}
+
+// Asks returns what Finish must know of the rooms that the batch touches. Unknown says which problems of the answer it
+// must know as well.
+func (d *Draft) Asks() []store.GroupingAsk {
+	byRoom := map[string]*store.GroupingAsk{}
+	ask := func(room string, g Grouping, storms bool) *store.GroupingAsk {
+		a := byRoom[room]
+		if a == nil {
+			a = &store.GroupingAsk{Room: room}
+			byRoom[room] = a
+		}
+		if storms && g.Threshold > 0 {
+			a.Limit, a.Below, a.Since, a.BurstSince = groupLimit, g.Individual, d.now.Add(-recent), d.now.Add(-burstTime)
+		}
+		return a
+	}
+	for _, post := range d.touchedPosts() {
+		g := d.rules.grouping(post.Room)
+		switch {
+		case post.Group != 0:
+			if a := ask(post.Room, g, false); !slices.Contains(a.Groups, post.Group) {
+				a.Groups = append(a.Groups, post.Group)
+			}
+		case g.gatherable(*post):
+			a := ask(post.Room, g, true)
+			if post.Opening == 0 || g.FlapCount < 2 || !d.released[postID{post.Key, post.Room}] {
+				continue
+			}
+			if !slices.Contains(a.Openings, post.Opening) {
+				a.Openings = append(a.Openings, post.Opening)
+			}
+			if after := d.opening(post).OpenedAt.Add(-g.FlapWindow); a.OpenedAfter.IsZero() || after.Before(a.OpenedAfter) {
+				a.OpenedAfter = after
+			}
+		}
+	}
+	for _, room := range d.rooms {
+		ask(room, d.rules.grouping(room), true)
+	}
+	asks := make([]store.GroupingAsk, 0, len(byRoom))
+	for _, a := range byRoom {
+		asks = append(asks, *a)
+	}
+	slices.SortFunc(asks, func(a, b store.GroupingAsk) int { return cmp.Compare(a.Room, b.Room) })
+	return asks
+}
+
+// Unknown returns the keys of posts that wait in these rooms, and whose problems aren't known.
+func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) {
+	for _, r := range rooms {
+		for _, post := range r.Fresh {
+			if d.problem(post.Key).Revision == 0 {
+				keys = append(keys, post.Key)
+			}
+		}
+	}
+	return keys
+}
+
+// opening is one opening of a post's trigger, by Zabbix's time where it told it.
+func (d *Draft) opening(post *store.Post) store.Opening {
+	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, JoinedAt: post.JoinedAt, Open: post.Open, Group: post.Group}
+	if o.OpenedAt.IsZero() {
+		o.OpenedAt = post.JoinedAt
+	}
+	return o
+}
+
+// roomDraft is what the batch does to the groups of one room.
+type roomDraft struct {
+	*Draft
+	room    string
+	rules   Grouping
+	known   store.RoomGrouping
+	posts   []*store.Post // of the batch, in its order
+	waiting []*store.Post // that could share a message: of the batch and of the store
+	joined  int           // posts that join the room with this batch
+	groups  []*store.Group
+	changed []*store.Group                 // to be written, in the order of their first change
+	leaving map[*store.Group][]*store.Post // members that somebody acted on
+}
+
+// group decides, room by room, in which messages the batch's posts are shown.
+func (d *Draft) group(known map[string]store.RoomGrouping) {
+	byRoom := map[string]*roomDraft{}
+	of := func(room string) *roomDraft {
+		if byRoom[room] == nil {
+			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*store.Post{}}
+			for i := range r.known.Groups {
+				r.groups = append(r.groups, &r.known.Groups[i])
+			}
+			byRoom[room] = r
+		}
+		return byRoom[room]
+	}
+	for _, post := range d.touchedPosts() {
+		r := of(post.Room)
+		r.posts = append(r.posts, post)
+	}
+	for room := range known {
+		of(room)
+	}
+	rooms := make([]string, 0, len(byRoom))
+	for room := range byRoom {
+		rooms = append(rooms, room)
+	}
+	slices.Sort(rooms)
+	for _, room := range rooms {
+		byRoom[room].decide()
+	}
+}
+
+func (r *roomDraft) decide() {
+	r.updateMembers()
+	inBatch := make(map[alert.Key]bool, len(r.posts))
+	for _, post := range r.posts {
+		inBatch[post.Key] = true
+		if r.joins[postID{post.Key, r.room}] {
+			r.joined++
+		}
+		if r.rules.gatherable(*post) {
+			r.waiting = append(r.waiting, post)
+		}
+	}
+	for i := range r.known.Fresh {
+		if !inBatch[r.known.Fresh[i].Key] {
+			r.waiting = append(r.waiting, &r.known.Fresh[i])
+		}
+	}
+	r.excludeActed()
+	begin := r.joinFlapping(inBatch)
+	if r.rules.storm(r.inflow(begin)) {
+		r.joinStorm()
+	} else {
+		for _, post := range begin {
+			r.join(r.flapGroup(post.Opening), post)
+			r.out.Flapping++
+		}
+		r.holdBurst()
+	}
+	r.leaveActed()
+	for i := range r.known.Fresh {
+		if post := r.known.Fresh[i]; post.Group != 0 && !inBatch[post.Key] {
+			r.out.Fold.Posts = append(r.out.Fold.Posts, post)
+		}
+	}
+	for _, g := range r.changed {
+		r.out.Fold.Groups = append(r.out.Fold.Groups, *g)
+	}
+}
+
+// excludeActed gives problems that somebody acted on a message of their own, unless there are more than the threshold.
+func (r *roomDraft) excludeActed() {
+	acted := func(post *store.Post) bool { return r.problem(post.Key).ActedOn() }
+	n := 0
+	for _, post := range r.waiting {
+		if acted(post) {
+			n++
+		}
+	}
+	if r.rules.Threshold <= 0 || n <= r.rules.Threshold {
+		r.waiting = slices.DeleteFunc(r.waiting, acted)
+	}
+}
+
+// updateMembers marks the groups of members that changed, and takes out members that became severe.
+func (r *roomDraft) updateMembers() {
+	for _, post := range r.posts {
+		g := r.groupOf(post)
+		if g == nil {
+			continue
+		}
+		p := r.problem(post.Key)
+		if p.Open() && p.Severity >= r.rules.Individual {
+			r.leave(g, post)
+			continue
+		}
+		if p.Open() && r.acted[post.Key] {
+			r.leaving[g] = append(r.leaving[g], post)
+		}
+		if r.headlines[post.Key] {
+			r.touch(g)
+		}
+		if r.nudged[postID{post.Key, r.room}] {
+			r.touch(g)
+			g.NudgedAt = later(r.now, g.NudgedAt)
+		}
+	}
+}
+
+// joinFlapping puts openings of flapping triggers into the messages of these. It returns those whose trigger has no
+// message that takes them.
+func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*store.Post) {
+	openings := map[int64][]store.Opening{}
+	for opening, known := range r.known.Openings {
+		for _, o := range known {
+			if !inBatch[o.Key] {
+				openings[opening] = append(openings[opening], o)
+			}
+		}
+	}
+	for _, post := range r.posts {
+		if post.Opening != 0 {
+			openings[post.Opening] = append(openings[post.Opening], r.opening(post))
+		}
+	}
+	begun := map[int64]bool{}
+	r.waiting = slices.DeleteFunc(r.waiting, func(post *store.Post) bool {
+		if post.Opening == 0 || !r.released[postID{post.Key, r.room}] {
+			return false
+		}
+		g := r.newest(store.GroupFlap, flapName(post.Opening))
+		takes := g != nil && takesOpenings(*g, r.rules.FlapWindow, r.now)
+		if !r.rules.flaps(r.opening(post), openings[post.Opening], takes || begun[post.Opening]) {
+			return false
+		}
+		if takes {
+			r.join(g, post)
+			r.out.Flapping++
+			return true
+		}
+		begun[post.Opening] = true
+		begin = append(begin, post)
+		return false
+	})
+	return begin
+}
+
+func (r *roomDraft) inflow(begin []*store.Post) inflow {
+	in := inflow{fresh: len(r.waiting), joined: r.known.Recent + r.joined, behind: r.known.Behind, newFlaps: r.known.NewFlaps}
+	for _, post := range r.posts {
+		if r.released[postID{post.Key, r.room}] && post.Group == 0 {
+			in.behind++
+		}
+	}
+	begun := map[int64]bool{}
+	for _, post := range begin {
+		begun[post.Opening] = true
+	}
+	in.newFlaps += len(begun)
+	if g := r.newest(store.GroupStorm, ""); g != nil {
+		in.raining = g.State != store.PostDead && r.now.Sub(g.JoinedAt) < recent
+	}
+	return in
+}
+
+// joinStorm puts everything that waits into the newest digest that takes it, or a new one.
+func (r *roomDraft) joinStorm() {
+	g := r.newest(store.GroupStorm, "")
+	for _, post := range r.waiting {
+		if g == nil || !takesProblems(*g, r.now) {
+			g = r.open(store.GroupStorm, "")
+		}
+		r.join(g, post)
+	}
+}
+
+// holdBurst puts off the messages of new problems that come in a burst: it costs a moment, and saves the room a
+// message for each if it is the beginning of a storm.
+func (r *roomDraft) holdBurst() {
+	if r.rules.Threshold <= 0 || r.known.Burst+r.joined <= burst {
+		return
+	}
+	for _, post := range r.waiting {
+		if post.Group == 0 && r.joins[postID{post.Key, r.room}] {
+			post.PendingSince = r.now.Add(burstTime)
+		}
+	}
+}
+
+// leaveActed takes out members that somebody acted on. If more than the threshold of them would leave within a short
+// time they stay: their group shows what was done.
+func (r *roomDraft) leaveActed() {
+	for _, g := range r.groups {
+		if len(r.leaving[g]) == 0 {
+			continue
+		}
+		if r.now.Sub(g.LeftAt) >= recent {
+			g.LeftBurst = 0
+		}
+		if r.rules.Threshold > 0 && g.LeftBurst+len(r.leaving[g]) > r.rules.Threshold {
+			continue
+		}
+		for _, post := range r.leaving[g] {
+			r.leave(g, post)
+		}
+		g.LeftBurst, g.LeftAt = g.LeftBurst+len(r.leaving[g]), r.now
+	}
+}
+
+// groupOf is the live group that a post is in; nil for none.
+func (r *roomDraft) groupOf(post *store.Post) *store.Group {
+	i := slices.IndexFunc(r.groups, func(g *store.Group) bool { return g.ID == post.Group })
+	if i < 0 || r.groups[i].State == store.PostDead {
+		return nil
+	}
+	return r.groups[i]
+}
+
+// newest is the group of a kind and name that was opened last; nil for none.
+func (r *roomDraft) newest(kind store.GroupKind, name string) (newest *store.Group) {
+	for _, g := range r.groups {
+		if g.Kind == kind && g.Name == name && (newest == nil || !g.OpenedAt.Before(newest.OpenedAt)) {
+			newest = g
+		}
+	}
+	return newest
+}
+
+func flapName(opening int64) string { return strconv.FormatInt(opening, 10) }
+
+// flapGroup is the group for a trigger that begins to flap.
+func (r *roomDraft) flapGroup(opening int64) *store.Group {
+	if g := r.newest(store.GroupFlap, flapName(opening)); g != nil && takesOpenings(*g, r.rules.FlapWindow, r.now) {
+		return g // opened by this batch
+	}
+	return r.open(store.GroupFlap, flapName(opening))
+}
+
+// open begins a group. The store gives it its id.
+func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
+	r.opened--
+	g := &store.Group{ID: r.opened, Room: r.room, Kind: kind, Name: name, OpenedAt: r.now, Open: true, GroupCursor: store.GroupCursor{State: store.PostLive}}
+	r.groups = append(r.groups, g)
+	return g
+}
+
+// touch says that what a group's message shows has changed.
+func (r *roomDraft) touch(g *store.Group) {
+	if slices.Contains(r.changed, g) {
+		return
+	}
+	if g.Revision <= g.Shown {
+		g.PendingSince = r.now
+	}
+	g.Revision++
+	r.changed = append(r.changed, g)
+}
+
+func (r *roomDraft) join(g *store.Group, post *store.Post) {
+	r.touch(g)
+	g.Joined++
+	g.JoinedAt = r.now
+	post.Group, post.PendingSince = g.ID, time.Time{}
+}
+
+// leave gives a member a message of its own.
+func (r *roomDraft) leave(g *store.Group, post *store.Post) {
+	r.touch(g)
+	g.Left++
+	post.Group, post.LeftGroup, post.LeftRevision = 0, g.ID, g.Revision
+	post.FromSeq = toldThrough(r.problem(post.Key), r.room, g.NudgedThrough)
+	post.TellAfter, post.HoldUntil, post.PendingSince = time.Time{}, time.Time{}, r.now
+}
+
+// toldThrough is the last entry of a problem's timeline that its group has told the room: nudges up to a time.
+func toldThrough(p alert.Problem, room string, nudged time.Time) int {
+	seq := 1
+	for _, e := range p.Timeline {
+		if e.Nudge != nil && e.Nudge.For(room) && !e.Nudge.At.After(nudged) {
+			seq = max(seq, e.Seq)
+		}
+	}
+	return seq
+}

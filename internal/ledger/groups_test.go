@@ -1,0 +1,521 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+// defaults are the settings of a room that sets nothing.
+var defaults = Grouping{Threshold: 10, Window: 5 * time.Second, Pace: 5, Individual: alert.Disaster, FlapCount: 3, FlapWindow: 15 * time.Minute}
+
+func TestStorm(t *testing.T) {
+	never, noPace, noWindow := defaults, defaults, defaults
+	never.Threshold = 0
+	noPace.Pace = 0
+	noWindow.Window = 0
+	for name, c := range map[string]struct {
+		rules Grouping
+		in    inflow
+		want  bool
+	}{
+		"as many as the threshold":           {defaults, inflow{fresh: 10, joined: 10, behind: 10}, false},
+		"more":                               {defaults, inflow{fresh: 11, joined: 11, behind: 11}, true},
+		"it never is":                        {never, inflow{fresh: 5000, joined: 5000, behind: 5000, newFlaps: 9, raining: true}, false},
+		"two, and the room is far behind":    {defaults, inflow{fresh: 2, behind: 26}, true},
+		"two, and it catches up in time":     {defaults, inflow{fresh: 2, behind: 25}, false},
+		"one, and the room is far behind":    {defaults, inflow{fresh: 1, joined: 1, behind: 26}, false},
+		"one of several":                     {defaults, inflow{fresh: 1, joined: 4, behind: 26}, true},
+		"the pace isn't known":               {noPace, inflow{fresh: 2, behind: 26}, false},
+		"the pace doesn't count":             {noWindow, inflow{fresh: 2, behind: 26}, false},
+		"a storm that goes on":               {defaults, inflow{fresh: 1, joined: 11, raining: true}, true},
+		"one that is over":                   {defaults, inflow{fresh: 1, joined: 10, raining: true}, false},
+		"three triggers that begin to flap":  {defaults, inflow{fresh: 1, newFlaps: 3}, false},
+		"four":                               {defaults, inflow{fresh: 1, newFlaps: 4}, true},
+		"nothing waits for a message at all": {defaults, inflow{joined: 100, behind: 100, newFlaps: 9, raining: true}, false},
+	} {
+		require.Equal(t, c.want, c.rules.storm(c.in), name)
+	}
+}
+
+func TestFlaps(t *testing.T) {
+	at := func(minutes int) time.Time { return epoch.Add(time.Duration(minutes) * time.Minute) }
+	opening := func(id, minutes int, open bool) store.Opening {
+		return store.Opening{Key: alert.Key{Source: "main", EventID: strconv.Itoa(id)}, OpenedAt: at(minutes), Open: open}
+	}
+	own := opening(9, 30, true)
+	off := defaults
+	off.FlapCount = 0
+	for name, c := range map[string]struct {
+		rules  Grouping
+		others []store.Opening
+		taken  bool
+		want   bool
+	}{
+		"the first":                       {defaults, nil, false, false},
+		"itself doesn't count":            {defaults, []store.Opening{own, own, own}, false, false},
+		"the second":                      {defaults, []store.Opening{opening(1, 29, false)}, false, false},
+		"the third":                       {defaults, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, false, true},
+		"another one is open":             {defaults, []store.Opening{opening(1, 27, false), opening(2, 28, false), opening(3, 29, true)}, true, false},
+		"the others are long ago":         {defaults, []store.Opening{opening(1, 15, false), opening(2, 29, false)}, false, false},
+		"just within":                     {defaults, []store.Opening{opening(1, 16, false), opening(2, 29, false)}, false, true},
+		"told late, it opened before":     {defaults, []store.Opening{opening(1, 31, false), opening(2, 32, false)}, false, false},
+		"its trigger's message takes it":  {defaults, []store.Opening{opening(1, 29, false)}, true, true},
+		"never in this room":              {off, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, true, false},
+		"openings in one second count so": {defaults, []store.Opening{opening(1, 30, false), opening(2, 30, false)}, false, true},
+	} {
+		require.Equal(t, c.want, c.rules.flaps(own, c.others, c.taken), name)
+	}
+}
+
+func TestGroupsTakeMembers(t *testing.T) {
+	message := func(change func(*store.Group)) store.Group {
+		g := store.Group{OpenedAt: epoch, JoinedAt: epoch, Joined: 11, Open: true, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Edits: 2}}
+		change(&g)
+		return g
+	}
+	for name, c := range map[string]struct {
+		g               store.Group
+		after           time.Duration
+		digest, flaping bool
+	}{
+		"a young message":          {message(func(*store.Group) {}), time.Minute, true, true},
+		"an old one":               {message(func(*store.Group) {}), 10 * time.Minute, false, true},
+		"nobody joined for long":   {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
+		"all is resolved":          {message(func(g *store.Group) { g.Open = false }), time.Minute, false, true},
+		"edited often":             {message(func(g *store.Group) { g.Edits = 5 }), time.Minute, false, true},
+		"edited very often":        {message(func(g *store.Group) { g.Edits = 8 }), time.Minute, false, false},
+		"no message yet":           {message(func(g *store.Group) { g.MessageID, g.Open = "", false }), time.Hour, true, true},
+		"refused for good":         {message(func(g *store.Group) { g.State = store.PostDead }), time.Minute, false, false},
+		"a hundred openings":       {message(func(g *store.Group) { g.Joined = 100 }), time.Minute, true, false},
+		"fifty thousand problems":  {message(func(g *store.Group) { g.Joined = 50_000 }), time.Minute, false, false},
+		"the same without message": {message(func(g *store.Group) { g.Joined, g.MessageID = 50_000, "" }), time.Minute, false, false},
+	} {
+		require.Equal(t, c.digest, takesProblems(c.g, epoch.Add(c.after)), name)
+		require.Equal(t, c.flaping, takesOpenings(c.g, 15*time.Minute, epoch.Add(c.after)), name)
+	}
+}
+
+// grouped is a world with default settings in each room.
+func grouped(t *testing.T) *world {
+	w := newWorld(t)
+	w.rules.Grouping = func(string) Grouping { return defaults }
+	return w
+}
+
+// problems are new problems of triggers of their own, from an id on.
+func problems(from, n int, severity alert.Severity) (events []alert.Event) {
+	for i := range n {
+		e := opened()
+		e.Key.EventID, e.Facts.TriggerID, e.Severity = strconv.Itoa(from+i), strconv.Itoa(10_000+from+i), &severity
+		events = append(events, e)
+	}
+	return events
+}
+
+// at moves events, and the world, to a time.
+func (w *world) at(after time.Duration, events ...alert.Event) []alert.Event {
+	w.now = epoch.Add(after)
+	for i := range events {
+		events[i].ReceivedAt, events[i].SentAt, events[i].At = w.now, w.now, w.now
+		switch events[i].Kind {
+		case alert.KindProblem:
+			events[i].Opened = w.now
+		case alert.KindRecovery:
+			events[i].ResolvedAt = w.now
+		}
+	}
+	return events
+}
+
+// of makes an event be about another problem.
+func of(e alert.Event, id int) alert.Event {
+	e.Key.EventID, e.Facts.TriggerID, e.Severity, e.Opened = strconv.Itoa(id), strconv.Itoa(10_000+id), nil, time.Time{}
+	return e
+}
+
+// postOf is the post of a problem in room noc.
+func (w *world) postOf(id int) *store.Post {
+	w.t.Helper()
+	posts := w.known.Posts[alert.Key{Source: "main", EventID: strconv.Itoa(id)}]
+	i := slices.IndexFunc(posts, func(p store.Post) bool { return p.Room == "noc" })
+	require.GreaterOrEqual(w.t, i, 0)
+	return &posts[i]
+}
+
+// A batch of more new problems than the threshold is a digest. Problems that waited from earlier batches join it, severe
+// ones don't, and neither do those that delivery has begun with.
+func TestAStormSharesADigest(t *testing.T) {
+	w := grouped(t)
+	w.plan(w.at(0, problems(1, 2, alert.Average)...)...)
+	w.postOf(1).Claimed = true
+	require.Zero(t, w.postOf(2).Group)
+	out := w.plan(w.at(time.Second, append(problems(3, 20, alert.Average), problems(23, 1, alert.Disaster)...)...)...)
+	require.Len(t, out.Fold.Groups, 1)
+	g := w.groups[0]
+	require.Equal(t, store.GroupStorm, g.Kind)
+	require.Equal(t, 21, g.Joined)
+	require.EqualValues(t, 1, g.Revision)
+	require.Equal(t, w.now, g.PendingSince)
+	for id := 1; id <= 23; id++ {
+		p := w.postOf(id)
+		require.Equal(t, id != 1 && id != 23, p.Group == g.ID, "problem %d", id)
+		require.Equal(t, id == 1 || id == 23, p.Pending(), "problem %d", id)
+	}
+
+	// It goes on while it rains, and ends when it doesn't.
+	w.plan(w.at(5*time.Second, problems(30, 1, alert.Average)...)...)
+	require.EqualValues(t, 1, w.postOf(30).Group)
+	w.plan(w.at(30*time.Second, problems(31, 1, alert.Average)...)...)
+	require.Zero(t, w.postOf(31).Group)
+}
+
+// A digest that takes no more is followed by another one as long as it rains.
+func TestAStormGoesOnInTheNextDigest(t *testing.T) {
+	w := grouped(t)
+	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
+	w.groups[0].MessageID, w.groups[0].Edits, w.groups[0].Shown = "M", 5, 1
+	w.plan(w.at(time.Second, problems(21, 1, alert.Average)...)...)
+	require.EqualValues(t, 2, w.postOf(21).Group)
+	require.Equal(t, 20, w.groups[0].Joined)
+}
+
+// A room that Webex takes no more than one call a second of is in a storm sooner, also when nothing new comes.
+func TestAStormByPace(t *testing.T) {
+	slow := defaults
+	slow.Pace = 1
+	w := grouped(t)
+	w.plan(w.at(0, problems(1, 6, alert.Average)...)...)
+	require.Zero(t, w.postOf(1).Group)
+	w.rules.Grouping = func(string) Grouping { return slow }
+	w.now = epoch.Add(2 * time.Second)
+	out := w.finish(PlanDue(nil, []string{"noc"}, Known{}, w.rules, w.now))
+	require.Len(t, out.Fold.Posts, 6)
+	require.Empty(t, out.Fold.Problems)
+	for id := 1; id <= 6; id++ {
+		require.EqualValues(t, 1, w.postOf(id).Group)
+		require.False(t, w.postOf(id).Pending())
+	}
+}
+
+// The fourth new problem within half a second waits for half a second, in case that more come; a disaster doesn't.
+func TestABurstWaits(t *testing.T) {
+	w := grouped(t)
+	w.plan(w.at(0, problems(1, 3, alert.Average)...)...)
+	require.Equal(t, w.now, w.postOf(1).PendingSince)
+	w.plan(w.at(400*time.Millisecond, append(problems(4, 2, alert.Average), problems(6, 1, alert.Disaster)...)...)...)
+	require.Equal(t, w.now.Add(burstTime), w.postOf(4).PendingSince)
+	require.Equal(t, w.now.Add(burstTime), w.postOf(5).PendingSince)
+	require.Equal(t, w.now, w.postOf(6).PendingSince)
+	held := w.postOf(4).PendingSince
+	comment := of(commented(0, "on it"), 4)
+	w.plan(w.at(500*time.Millisecond, comment)...)
+	require.Equal(t, held, w.postOf(4).PendingSince, "it waits once")
+	w.plan(w.at(time.Minute, problems(7, 3, alert.Average)...)...)
+	require.Equal(t, w.now, w.postOf(7).PendingSince)
+}
+
+// A trigger that opens and resolves again and again is flapping from its third opening on, which goes on in one message.
+func TestFlappingOpeningsShareAMessage(t *testing.T) {
+	w := grouped(t)
+	open := func(id int, after time.Duration) *store.Post {
+		e := of(opened(), id)
+		e.Facts.TriggerID, e.Severity = "17", new(alert.High)
+		w.plan(w.at(after, e)...)
+		return w.postOf(id)
+	}
+	resolve := func(id int, after time.Duration) {
+		e := of(recovered(0), id)
+		e.Facts.TriggerID = "17"
+		w.plan(w.at(after, e)...)
+	}
+	for id := 1; id <= 2; id++ {
+		require.Zero(t, open(id, time.Duration(id)*time.Minute).Group)
+		resolve(id, time.Duration(id)*time.Minute+30*time.Second)
+	}
+	require.EqualValues(t, 1, open(3, 3*time.Minute).Group)
+	require.Equal(t, store.GroupFlap, w.groups[0].Kind)
+	w.groups[0].MessageID = "M"
+	require.Zero(t, open(4, 3*time.Minute+10*time.Second).Group, "the third is open: it isn't that one that opened again")
+	resolve(3, 4*time.Minute)
+	resolve(4, 4*time.Minute)
+	require.EqualValues(t, 1, open(5, 17*time.Minute).Group)
+	resolve(5, 18*time.Minute)
+	require.Zero(t, open(6, 33*time.Minute).Group, "it didn't open for the window")
+}
+
+// Openings count by Zabbix's times, not by when the relay heard of them; an escalation or a reroute opens nothing.
+func TestWhatIsNoOpening(t *testing.T) {
+	w := grouped(t)
+	var backlog []alert.Event
+	for n := range 4 {
+		e, over := of(opened(), n+1), of(recovered(0), n+1)
+		e.Facts.TriggerID, over.Facts.TriggerID, e.Severity = "17", "17", new(alert.High)
+		e.Opened = epoch.Add(time.Duration(n) * 20 * time.Minute)
+		e.At, over.ResolvedAt = e.Opened, e.Opened.Add(time.Minute)
+		e.ReceivedAt, over.ReceivedAt = epoch.Add(2*time.Hour), epoch.Add(2*time.Hour)
+		backlog = append(backlog, e, over)
+	}
+	w.now = epoch.Add(2 * time.Hour)
+	w.plan(backlog...)
+	for n := range 4 {
+		require.Zero(t, w.postOf(n+1).Group)
+	}
+	w = grouped(t)
+	w.plan(opened())
+	w.planItems(Item{Entry: store.Entry{ID: 99, Source: "main", Kind: store.EntryReroute}, Decoded: Decoded{Event: alert.Event{Key: k4711}, Reroute: "db"}})
+	require.NotZero(t, w.post("noc").Opening)
+	require.Zero(t, w.post("db").Opening)
+}
+
+// Many triggers that begin to flap at once are a storm.
+func TestManyFlappingTriggersShareADigest(t *testing.T) {
+	w := grouped(t)
+	open := func(id, trigger int, after time.Duration) {
+		e, over := of(opened(), id), of(recovered(0), id)
+		e.Facts.TriggerID, over.Facts.TriggerID, e.Severity = strconv.Itoa(trigger), strconv.Itoa(trigger), new(alert.High)
+		w.plan(w.at(after, e)...)
+		w.postOf(id).Claimed, w.postOf(id).PendingSince = w.postOf(id).Group == 0, time.Time{} // delivered
+		w.plan(w.at(after+time.Second, over)...)
+		w.postOf(id).PendingSince = time.Time{}
+	}
+	kinds := map[store.GroupKind]int{}
+	for round := range 3 {
+		for trigger := range 20 {
+			open(round*100+trigger+1, trigger+1, time.Duration(round)*4*time.Minute+time.Duration(trigger)*11*time.Second/2)
+		}
+	}
+	for trigger := range 20 {
+		require.NotZero(t, w.postOf(200+trigger+1).Group)
+	}
+	for _, g := range w.groups {
+		kinds[g.Kind]++
+	}
+	require.Equal(t, map[store.GroupKind]int{store.GroupFlap: 20}, kinds, "slowly, each has a message of its own")
+
+	w = grouped(t)
+	for round := range 3 {
+		for trigger := range 20 {
+			open(round*100+trigger+1, trigger+1, time.Duration(round)*4*time.Minute+time.Duration(trigger)*3*time.Second/2)
+		}
+	}
+	clear(kinds)
+	for _, g := range w.groups {
+		kinds[g.Kind]++
+	}
+	require.LessOrEqual(t, kinds[store.GroupFlap], 10)
+	require.NotZero(t, kinds[store.GroupStorm])
+}
+
+// A member that somebody acts on, or that becomes severe, leaves for a message of its own; others stay, and their group
+// says when what it shows of them changed.
+func TestLeaving(t *testing.T) {
+	ack := func(id int, wide bool) alert.Event {
+		e := of(event(alert.KindAction, 0), id)
+		e.Update = &alert.Update{Actor: alert.Actor{Name: "Alice", Email: "alice@example.com"}, Actions: alert.Actions{Ack: true}, Wide: wide}
+		return e
+	}
+	severe := of(event(alert.KindUpdate, 0), 1)
+	severe.Severity = new(alert.Disaster)
+	severe.Update = &alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.Disaster}}}
+	closable := of(observed(0, alert.Observation{Name: "Disk full", Severity: alert.Average, ManualClose: true}), 1)
+	over := of(recovered(0), 1)
+	for name, c := range map[string]struct {
+		event           alert.Event
+		leaves, revised bool
+	}{
+		"acknowledged":            {ack(1, false), true, true},
+		"acknowledged with many":  {ack(1, true), false, true},
+		"it became severe":        {severe, true, true},
+		"resolved":                {over, false, true},
+		"it may be closed by now": {closable, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := grouped(t)
+			w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
+			w.groups[0].MessageID, w.groups[0].Shown, w.groups[0].PendingSince = "M", 1, time.Time{}
+			w.at(time.Minute)
+			if c.event.Observation != nil {
+				c.event.Observation.Opened = w.known.Problems[alert.Key{Source: "main", EventID: "1"}].OpenedAt
+				c.event.Observation.TriggerID = "10001"
+			}
+			w.plan(w.at(time.Minute, c.event)...)
+			post, g := w.postOf(1), w.groups[0]
+			require.Equal(t, c.leaves, post.Group == 0)
+			require.Equal(t, c.revised, g.Revision == 2)
+			require.Equal(t, c.revised, g.PendingSince.Equal(w.now))
+			require.Equal(t, c.leaves, post.Pending())
+			if c.leaves {
+				require.Equal(t, 1, g.Left)
+				require.EqualValues(t, 1, post.LeftGroup)
+				require.EqualValues(t, 2, post.LeftRevision)
+				require.Equal(t, 1, post.FromSeq)
+			}
+		})
+	}
+}
+
+// When many members are acted on within a short time, no more than the threshold leave.
+func TestAMassAcknowledgementStays(t *testing.T) {
+	for name, together := range map[string]bool{"one by one": false, "in one batch": true} {
+		t.Run(name, func(t *testing.T) {
+			w := grouped(t)
+			w.plan(w.at(0, problems(1, 100, alert.Average)...)...)
+			var all []alert.Event
+			for id := 1; id <= 50; id++ {
+				e := of(commented(0, "on it"), id)
+				w.at(time.Minute+time.Duration(id)*100*time.Millisecond, e)
+				e.ReceivedAt, e.SentAt, e.At, e.Update.At = w.now, w.now, w.now, w.now
+				if all = append(all, e); !together {
+					w.plan(e)
+					if p := w.postOf(id); p.Group == 0 {
+						p.Claimed, p.PendingSince = true, time.Time{} // delivered
+					}
+				}
+			}
+			if together {
+				w.plan(all...)
+			}
+			require.Equal(t, map[bool]int{false: 10, true: 0}[together], w.groups[0].Left)
+			one := of(commented(0, "and this one"), 90)
+			w.at(2*time.Minute, one)
+			one.Update.At, one.ReceivedAt, one.SentAt, one.At = w.now, w.now, w.now, w.now
+			w.plan(one)
+			require.Zero(t, w.postOf(90).Group)
+		})
+	}
+}
+
+// A member is reminded of, and escalates, in its group's thread. If it leaves then, nobody is mentioned twice.
+func TestNudgesOfMembers(t *testing.T) {
+	w := grouped(t)
+	w.rules.Timing = func(string, string) route.Timing { return route.Timing{Remind: time.Hour} }
+	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
+	w.groups[0].MessageID, w.groups[0].Shown = "M", 1
+	w.now = epoch.Add(time.Hour)
+	w.due()
+	require.EqualValues(t, 2, w.groups[0].Revision)
+	require.Equal(t, w.now, w.groups[0].NudgedAt)
+	require.False(t, w.postOf(1).Pending())
+	w.groups[0].NudgedThrough = w.now
+	e := of(commented(0, "on it"), 1)
+	w.at(time.Hour+time.Minute, e)
+	e.Update.At, e.ReceivedAt, e.SentAt, e.At = w.now, w.now, w.now, w.now
+	w.plan(e)
+	require.Equal(t, 2, w.postOf(1).FromSeq)
+	require.Len(t, w.known.Problems[w.postOf(1).Key].Timeline, 3)
+}
+
+// Whatever happens, each post is told by its own message or by one group, and groups count their members.
+func TestEveryPostIsToldInOnePlace(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := grouped(t)
+		after, next := time.Duration(0), 1
+		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
+			after += time.Duration(rapid.SampledFrom([]int{1, 100, 3000, 60_000}).Draw(rt, "ms")) * time.Millisecond
+			w.now = epoch.Add(after)
+			var events []alert.Event
+			for range rapid.IntRange(0, 25).Draw(rt, "events") {
+				trigger := 10_000 + rapid.IntRange(1, 6).Draw(rt, "trigger")
+				e := of(opened(), next)
+				switch kind := rapid.IntRange(0, 5).Draw(rt, "kind"); {
+				case kind <= 2 || next == 1:
+					severity := rapid.SampledFrom([]alert.Severity{alert.Average, alert.High, alert.Disaster}).Draw(rt, "severity")
+					e.Severity, e.Facts.TriggerID = &severity, strconv.Itoa(trigger)
+					if kind == 0 {
+						e.Facts.TriggerID = strconv.Itoa(20_000 + next)
+					}
+					next++
+				case kind == 3:
+					e = of(recovered(0), rapid.IntRange(1, next-1).Draw(rt, "id"))
+				case kind == 4:
+					e = of(commented(0, fmt.Sprint("comment ", len(events))), rapid.IntRange(1, next-1).Draw(rt, "id"))
+				default:
+					e = of(event(alert.KindUpdate, 0), rapid.IntRange(1, next-1).Draw(rt, "id"))
+					e.Severity = new(rapid.SampledFrom([]alert.Severity{alert.Average, alert.Disaster}).Draw(rt, "severity"))
+					e.Update = &alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{New: *e.Severity}}}
+				}
+				if e.Kind != alert.KindProblem {
+					e.Facts.TriggerID = ""
+				}
+				events = append(events, w.at(after, e)[0])
+			}
+			w.plan(events...)
+			w.checkGroups(rt)
+			// Delivery claims some, and shows some groups.
+			for _, posts := range w.known.Posts {
+				for i := range posts {
+					if p := &posts[i]; p.Fresh() && p.Pending() && rapid.Bool().Draw(rt, "claimed") {
+						p.Claimed = true
+						if rapid.Bool().Draw(rt, "delivered") {
+							p.RootID, p.Delivered, p.PendingSince = "ROOT", p.Desired, time.Time{}
+						}
+					}
+				}
+			}
+			for i := range w.groups {
+				if g := &w.groups[i]; rapid.Bool().Draw(rt, "shown") {
+					g.MessageID, g.Shown, g.Edits = "M", g.Revision, g.Edits+1
+				}
+			}
+		}
+	})
+}
+
+func (w *world) checkGroups(rt *rapid.T) {
+	members := make([]int, len(w.groups))
+	left := make([]int, len(w.groups))
+	for key, posts := range w.known.Posts {
+		for _, p := range posts {
+			switch {
+			case p.Group < 0 || int(p.Group) > len(w.groups):
+				rt.Fatalf("%s is in group %d, which doesn't exist", key, p.Group)
+			case p.Group > 0:
+				members[p.Group-1]++
+				if p.Pending() || p.Claimed {
+					rt.Fatalf("%s is told twice: %+v", key, p)
+				}
+				if w.groups[p.Group-1].Room != p.Room {
+					rt.Fatalf("%s is in a group of another room", key)
+				}
+				if p.Open && p.Severity >= defaults.Individual {
+					rt.Fatalf("%s is severe and in a group", key)
+				}
+			case !p.Claimed && !p.Pending():
+				rt.Fatalf("%s is told nowhere: %+v", key, p)
+			}
+			if p.LeftGroup > 0 {
+				left[p.LeftGroup-1]++
+			}
+			if (p.LeftGroup > 0) != (p.FromSeq > 0) {
+				rt.Fatalf("%s left group %d and is told from entry %d on", key, p.LeftGroup, p.FromSeq)
+			}
+		}
+	}
+	for i, g := range w.groups {
+		if g.Joined-g.Left != members[i] || g.Left != left[i] {
+			rt.Fatalf("group %d has %d members, %d left: %+v", g.ID, members[i], left[i], g)
+		}
+	}
+	for _, g := range w.groups {
+		if g.Kind != store.GroupFlap {
+			continue
+		}
+		open := 0
+		for _, posts := range w.known.Posts {
+			open += len(slices.DeleteFunc(slices.Clone(posts), func(p store.Post) bool { return p.Group != g.ID || !p.Open }))
+		}
+		if open > 1 {
+			rt.Fatalf("%d openings of one trigger that are open at once are in group %d", open, g.ID)
+		}
+	}
+}
