@@ -47,8 +47,11 @@ func (w *world) deadPost(t *testing.T, id, room string, at time.Time) {
 	key := alert.Key{Source: "main", EventID: id}
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{
 		Problems: []alert.Problem{{Key: key, Facts: alert.Facts{Name: "Disk full on db" + id}, Severity: alert.High, State: alert.StateOpen, OpenedAt: t0, Revision: 1}},
-		Posts:    []store.Post{{Key: key, Room: room, Desired: 1, DirtySince: t0, Cursor: store.Cursor{State: store.PostLive}}},
+		Posts:    []store.Post{{Key: key, Room: room, Desired: 1, PendingSince: t0}},
 	}))
+	claimed, err := w.store.ClaimPost(t.Context(), key, room)
+	require.NoError(t, err)
+	require.True(t, claimed)
 	require.NoError(t, w.store.SavePost(t.Context(), key, room, store.Cursor{
 		State: store.PostDead, LastError: "webex: POST /messages: 400 bad (tracking id T" + id + ")", TrackingID: "T" + id, DeadAt: at,
 	}))
@@ -126,17 +129,12 @@ func TestDeadLettersAreListed(t *testing.T) {
 // A digest's list that its thread refused is listed, replayed and dropped by an id of its own.
 func TestADeadListIsListed(t *testing.T) {
 	w := newWorld(t)
-	p := store.Post{Key: alert.Key{Source: "main", EventID: "1"}, Room: "noc", Desired: 1, Open: true}
-	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Posts: []store.Post{p}}))
-	d, _, err := w.store.JoinDigest(t.Context(), store.Digest{Room: "noc"}, []alert.Key{p.Key}, t0)
-	require.NoError(t, err)
-	die := func() {
-		d.ListDeadAt, d.ListError, d.ListTrackingID = t0, "webex: POST /messages: 400 bad", "T1"
-		require.NoError(t, w.store.SaveDigest(t.Context(), d, nil))
-	}
+	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Revision: 1}}}))
+	dead := store.GroupCursor{Shown: 1, ListDeadAt: t0, ListError: "webex: POST /messages: 400 bad", ListTrackingID: "T1"}
+	die := func() { require.NoError(t, w.store.SaveGroup(t.Context(), 1, dead)) }
 	die()
 	_, body := w.do(t, "GET", "/v1/deadletters", "", nil)
-	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread; the digest stands", Reason: d.ListError, TrackingID: "T1", At: t0}},
+	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread; the digest stands", Reason: dead.ListError, TrackingID: "T1", At: t0}},
 		read[DeadLetterList](t, body).DeadLetters)
 	for _, do := range []string{"replay", "drop"} {
 		status, _ := w.do(t, "POST", "/v1/deadletters/"+do, `{"id": "list:1"}`, nil)

@@ -66,7 +66,7 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
 		if d.List {
 			l.About = "the list in a digest's thread; the digest stands"
-		} else if d.DigestID != 0 {
+		} else if d.GroupID != 0 {
 			l.About = "a digest, with all of its problems"
 		} else if d.NoticeID == 0 {
 			l.Problem, l.About = d.Key.String(), about[d.Key]
@@ -98,7 +98,7 @@ func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, e
 func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
 	var keys []alert.Key
 	for _, d := range letters {
-		if d.NoticeID == 0 && d.DigestID == 0 {
+		if d.NoticeID == 0 && d.GroupID == 0 {
 			keys = append(keys, d.Key)
 		}
 	}

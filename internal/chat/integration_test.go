@@ -166,7 +166,7 @@ func (r *real) told() {
 		Facts: alert.Facts{Name: "Link down", Hosts: []alert.Host{{Host: "sw1"}}},
 	})
 	p.CanClose = true
-	post := store.Post{Key: k, Room: "noc", Desired: p.Revision, Severity: p.Severity, Open: true, OpenedAt: now, DirtySince: now, Cursor: store.Cursor{State: store.PostLive}}
+	post := store.Post{Key: k, Room: "noc", Desired: p.Revision, Severity: p.Severity, Open: true, OpenedAt: now, PendingSince: now}
 	require.NoError(r.t, r.store.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{post}}))
 	r.pass(time.Minute)
 	require.NotEmpty(r.t, r.post().RootID)

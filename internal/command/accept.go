@@ -371,14 +371,14 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (ke
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return alert.Key{}, false, err
 	}
-	digest, err := e.o.Store.DigestByMessage(ctx, parentID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Flap == "" || !s.hears(digest.Room)) {
+	digest, err := e.o.Store.GroupByMessage(ctx, parentID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Kind != store.GroupFlap || !s.hears(digest.Room)) {
 		return alert.Key{}, false, nil
 	}
 	if err != nil {
 		return alert.Key{}, false, err
 	}
-	posts, err := e.o.Store.DigestPosts(ctx, digest.ID, false)
+	posts, err := e.o.Store.GroupPosts(ctx, digest.ID)
 	return present(posts), true, err
 }
 

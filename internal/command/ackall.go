@@ -43,7 +43,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if message == "" {
 		return false, nil
 	}
-	digest, err := e.o.Store.DigestByMessage(ctx, message)
+	digest, err := e.o.Store.GroupByMessage(ctx, message)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
 		return false, nil
 	}
@@ -113,7 +113,7 @@ func (e *Executor) sign(command string, d detail) {
 // part is the next problems of the digest to be acknowledged, as many as most (0 for
 // all): open, not acknowledged yet, and such as the person may act on. It moves w.After on.
 func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, w *wide, most int) ([]attempt, error) {
-	posts, err := e.o.Store.DigestPosts(ctx, w.Digest, false)
+	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {
 		return nil, err
 	}

@@ -16,23 +16,23 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-func (w *world) DigestByMessage(_ context.Context, id string) (store.Digest, error) {
+func (w *world) GroupByMessage(_ context.Context, id string) (store.Group, error) {
 	switch id {
 	case "DIGEST":
-		return store.Digest{ID: 12, Room: "noc", State: store.PostLive, MessageID: id}, nil
+		return store.Group{ID: 12, Room: "noc", Kind: store.GroupStorm, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
 	case "DIRECT":
-		return store.Digest{ID: 14, Room: personRoom("frank@example.com"), State: store.PostLive, MessageID: id}, nil
+		return store.Group{ID: 14, Room: personRoom("frank@example.com"), Kind: store.GroupStorm, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
 	case "FLAP":
-		return store.Digest{ID: 13, Room: "noc", Flap: "main/trigger/17", State: store.PostLive, MessageID: id}, nil
+		return store.Group{ID: 13, Room: "noc", Kind: store.GroupFlap, Name: "17", GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
 	}
-	return store.Digest{}, store.ErrNotFound
+	return store.Group{}, store.ErrNotFound
 }
 
-func (w *world) DigestPosts(_ context.Context, id int64, _ bool) (out []store.Post, _ error) {
+func (w *world) GroupPosts(_ context.Context, id int64) (out []store.Post, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range w.posts {
-		if p.Digest == id {
+		if p.Group == id {
 			out = append(out, p)
 		}
 	}
@@ -47,7 +47,7 @@ func (w *world) digested(n int) {
 			source = "lab"
 		}
 		k := w.problem(fmt.Sprintf("%s/%d", source, 1000+i))
-		w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: true, Cursor: store.Cursor{Digest: 12}})
+		w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: true, Group: 12})
 	}
 }
 
@@ -150,7 +150,7 @@ func TestAFlappingTriggersThread(t *testing.T) {
 		at := time.Now()
 		for n, open := range []bool{false, true, false} {
 			k := w.problem(fmt.Sprintf("main/%d", 6000+n))
-			w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: open, JoinedAt: at.Add(time.Duration(n) * time.Minute), Cursor: store.Cursor{Digest: 13}})
+			w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: open, JoinedAt: at.Add(time.Duration(n) * time.Minute), Group: 13})
 		}
 		r := w.start(t)
 		defer r.stop()

@@ -69,7 +69,7 @@ func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
 				"main/4711": {"noc"}, "main/4712": {"noc", "db"}, "main/5000": {"db"}, "main/5001": {"db"}, "main/5002": {}, "main/5003": {"lan"},
 			} {
 				k := w.problem(key, rooms...)
-				w.posts = append(w.posts, store.Post{Key: k, Room: personRoom("frank@example.com"), Open: true, Cursor: store.Cursor{Digest: 14}})
+				w.posts = append(w.posts, store.Post{Key: k, Room: personRoom("frank@example.com"), Open: true, Group: 14})
 			}
 			r := w.start(t)
 			defer r.stop()

@@ -43,8 +43,8 @@ type Store interface {
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	Command(ctx context.Context, id string) (store.Command, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
-	DigestByMessage(ctx context.Context, messageID string) (store.Digest, error)
-	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
+	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
+	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)

@@ -18,7 +18,7 @@ import (
 type locator struct {
 	posts interface {
 		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
-		Digest(ctx context.Context, id int64) (store.Digest, error)
+		Group(ctx context.Context, id int64) (store.Group, error)
 	}
 	cfg func() *config.Config
 	me  func(ctx context.Context, bot string) (webex.Person, error) // a bot's own account
@@ -58,14 +58,14 @@ func (l locator) Locate(ctx context.Context, key alert.Key) (address string, tol
 
 // message is the id of the message that shows a post: its digest's while it is in one.
 func (l locator) message(ctx context.Context, p store.Post) (string, error) {
-	if p.Digest == 0 {
+	if p.Group == 0 {
 		return p.RootID, nil
 	}
-	d, err := l.posts.Digest(ctx, p.Digest)
+	g, err := l.posts.Group(ctx, p.Group)
 	if errors.Is(err, store.ErrNotFound) {
 		return p.RootID, nil
 	}
-	return d.MessageID, err
+	return g.MessageID, err
 }
 
 // chat is the link that opens the direct chat with the bot that serves a person; "" if Webex doesn't say who the bot is.

@@ -14,20 +14,20 @@ import (
 )
 
 type located struct {
-	posts   []store.Post
-	digests map[int64]store.Digest
-	err     error
+	posts  []store.Post
+	groups map[int64]store.Group
+	err    error
 }
 
 func (l located) PostsOf(context.Context, []alert.Key) (map[alert.Key][]store.Post, error) {
 	return map[alert.Key][]store.Post{{Source: "main", EventID: "4711"}: l.posts}, l.err
 }
 
-func (l located) Digest(_ context.Context, id int64) (store.Digest, error) {
-	if d, ok := l.digests[id]; ok {
-		return d, nil
+func (l located) Group(_ context.Context, id int64) (store.Group, error) {
+	if g, ok := l.groups[id]; ok {
+		return g, nil
 	}
-	return store.Digest{}, store.ErrNotFound
+	return store.Group{}, store.ErrNotFound
 }
 
 // The link of Zabbix's event menu leads to the message that shows the problem: its own, its digest's, or the direct chat.
@@ -44,10 +44,10 @@ func TestLocate(t *testing.T) {
 	cfg := &config.Config{Rooms: []config.Room{{Name: "noc", ID: noc, Bot: "b"}, {Name: "odd", ID: "ROOM1", Bot: "b"}}}
 	cfg.Webex.Bots = []config.Bot{{Name: "b"}}
 	key := alert.Key{Source: "main", EventID: "4711"}
-	post := func(room, root string, digest int64) store.Post {
-		return store.Post{Key: key, Room: room, Cursor: store.Cursor{RootID: root, Digest: digest}}
+	post := func(room, root string, group int64) store.Post {
+		return store.Post{Key: key, Room: room, Group: group, Cursor: store.Cursor{RootID: root}}
 	}
-	digests := map[int64]store.Digest{7: {ID: 7, MessageID: digest}, 8: {ID: 8}}
+	groups := map[int64]store.Group{7: {ID: 7, GroupCursor: store.GroupCursor{MessageID: digest}}, 8: {ID: 8}}
 	for name, c := range map[string]struct {
 		posts   []store.Post
 		address string
@@ -69,7 +69,7 @@ func TestLocate(t *testing.T) {
 		"a room not configured any more": {[]store.Post{post("gone", own, 0)}, "", true},
 		"a message id without a UUID":    {[]store.Post{post("noc", "m1", 0)}, space, true},
 	} {
-		l := locator{located{posts: c.posts, digests: digests}, func() *config.Config { return cfg }, func(_ context.Context, bot string) (webex.Person, error) {
+		l := locator{located{posts: c.posts, groups: groups}, func() *config.Config { return cfg }, func(_ context.Context, bot string) (webex.Person, error) {
 			require.Equal(t, "b", bot)
 			return webex.Person{Emails: []string{"relay@webex.bot"}}, nil
 		}}

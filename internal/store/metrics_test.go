@@ -39,7 +39,7 @@ func TestCollector(t *testing.T) {
 alert_relay_oldest_pending_seconds 0
 `, "alert_relay_oldest_pending_seconds")
 
-	c.stats = store.Stats{JournalPending: 3, PostsPending: 2, NoticesPending: 5, DeadPosts: 1, DeadDigests: 2, DeadLists: 9, DeadNotices: 4, SetAside: 6, CommandsPending: 7,
+	c.stats = store.Stats{JournalPending: 3, PostsPending: 2, NoticesPending: 5, DeadPosts: 1, DeadGroups: 2, DeadLists: 9, DeadNotices: 4, SetAside: 6, CommandsPending: 7,
 		OpenProblems: map[alert.Severity]int64{alert.High: 8}, OldestPending: now.Add(-90 * time.Second)}
 	want := map[string]float64{
 		"alert_relay_journal_pending": 3, "alert_relay_posts_pending": 7, "alert_relay_oldest_pending_seconds": 90,
