@@ -11,19 +11,18 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// What may wait for a commit. Beyond it store.ErrBusy says so at once: the
-// sender comes again, and memory is bounded.
+// Bounds of what waits for a commit. Beyond them Append returns store.ErrBusy at once, so that memory
+// is bounded; the sender tries again.
 const (
 	maxWaiting      = 4096
 	maxWaitingBytes = 64 << 20
-	maxBatchBytes   = 8 << 20 // of one commit, so that one burst doesn't hold up fold and delivery
+	maxBatchBytes   = 8 << 20 // of one commit, so that a burst doesn't block fold and delivery
 )
 
-// intake gathers appends into shared commits: while one commit runs, the next batch
-// grows.
+// intake is the group commit: while one commit runs, the next batch of appends grows.
 //
-// A request is in waiting exactly as long as its caller waits for it and no commit has
-// taken it, so that senders who give up leave nothing behind that others have to wait for.
+// A request is in waiting exactly as long as its caller waits for it and no commit has started on
+// it, so that senders who give up leave nothing behind for others to wait for.
 type intake struct {
 	w *writer
 	s *Store
@@ -34,16 +33,16 @@ type intake struct {
 	closed  bool
 
 	wake chan struct{}
-	done chan struct{} // closed when the committer has ended
+	done chan struct{} // closed when run has returned
 }
 
-// request is one Append that waits.
+// request is one waiting Append.
 type request struct {
-	entry store.Entry // its payload as it is kept
-	how   int64       // see pack
-	size  int         // of the payload as it came, which the caller holds
-	id    int64
-	done  chan error // of one
+	entry  store.Entry // with its payload packed
+	packed int64       // see pack
+	size   int         // of the original payload, which the caller keeps in memory
+	id     int64
+	done   chan error // buffered
 }
 
 func newIntake(w *writer, s *Store) *intake {
@@ -61,7 +60,7 @@ func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
 		return 0, err
 	}
 	r := &request{entry: e, size: len(e.Payload), done: make(chan error, 1)}
-	r.entry.Payload, r.how = pack(e.Payload) // before the writer's turn, and by many at once
+	r.entry.Payload, r.packed = pack(e.Payload) // before the writer's turn, by many at once
 	if err := s.intake.enqueue(r); err != nil {
 		return 0, err
 	}
@@ -103,26 +102,26 @@ func (q *intake) enqueue(r *request) error {
 	return nil
 }
 
-// run commits what waits until close.
+// run commits what is waiting, until close.
 func (q *intake) run() {
 	defer close(q.done)
 	for range q.wake {
-		// Whoever is about to append may do so first: one commit for all of them.
-		// Nothing is waited for; with nobody else to run this returns at once.
+		// Let other goroutines that are about to append join this commit. It doesn't wait: with none
+		// runnable it returns at once.
 		runtime.Gosched()
 		for {
-			_ = q.w.take(background)
+			_ = q.w.lock(background)
 			batch := q.next()
 			if len(batch) == 0 {
-				q.w.give()
+				q.w.unlock()
 				break
 			}
 			err := q.commit(batch)
-			q.w.give()
+			q.w.unlock()
 			for _, r := range batch {
 				r.done <- err
 			}
-			clear(batch) // the next ones are in the same array
+			clear(batch) // the next batch shares the array
 			if err == nil {
 				q.s.check.wrote()
 			}
@@ -131,7 +130,7 @@ func (q *intake) run() {
 	}
 }
 
-// next dequeues a batch for one commit. It is empty only when nothing waits.
+// next dequeues a batch for one commit. It is empty only if nothing is waiting.
 func (q *intake) next() []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -146,7 +145,7 @@ func (q *intake) next() []*request {
 	return batch
 }
 
-// withdraw removes a request whose caller gave up; false when a commit has taken it.
+// withdraw removes a request whose caller gave up; false if a commit has started on it.
 func (q *intake) withdraw(r *request) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -159,7 +158,7 @@ func (q *intake) withdraw(r *request) bool {
 	return true
 }
 
-// close lets what waits be written, and returns when it is.
+// close writes what is waiting and returns once it is on disk.
 func (q *intake) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -168,7 +167,7 @@ func (q *intake) close() {
 	<-q.done
 }
 
-// commit writes a batch in a transaction of its own. It has the writer's turn.
+// commit writes a batch in a transaction of its own. The caller has the writer's turn.
 func (q *intake) commit(batch []*request) error {
 	if err := cmp.Or(q.s.damage.refuses(), q.s.files.err()); err != nil {
 		return err
@@ -183,7 +182,7 @@ func (q *intake) insert(t *tx, batch []*request) (err error) {
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
 		}
-		if r.id, err = t.insert(insertEntry, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), r.how, payload); err != nil {
+		if r.id, err = t.insert(insertEntry, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), r.packed, payload); err != nil {
 			return err
 		}
 	}

@@ -8,18 +8,17 @@ import (
 	"time"
 )
 
-// When the log is copied into the database: rarely enough that a burst isn't
-// written twice while it goes on, and before the log is too long to read quickly
-// after a crash. In pages of 4 KiB.
+// When to checkpoint: rarely enough that a burst isn't written twice while it goes on, and before the
+// log takes long to recover after a crash. In pages of 4 KiB.
 const (
-	checkpointPages = 8192             // this much to copy: copy it
-	checkpointAfter = 10 * time.Second // less than that: copy it once it is this old
-	checkpointLook  = 500 * time.Millisecond
-	longLog         = 32768 // longer than this: copy the rest while nobody writes
+	checkpointPages    = 8192             // with this much to copy
+	checkpointAfter    = 10 * time.Second // or after this time with less
+	checkpointInterval = 500 * time.Millisecond
+	longLog            = 32768 // from this length on, the rest is copied while no one writes
 )
 
-// checkpointer copies the write-ahead log into the database on a connection of
-// its own, so that no commit waits for it.
+// checkpointer copies the write-ahead log into the database on a connection of its own, so that no
+// commit waits for it.
 type checkpointer struct {
 	w    *writer
 	db   *sql.DB
@@ -37,7 +36,7 @@ func newCheckpointer(ctx context.Context, path string, w *writer, log *slog.Logg
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	// Opened here and now: by the first checkpoint another file may stand under the name, or none.
+	// Connect now: by the first checkpoint the file may have been replaced.
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -47,7 +46,7 @@ func newCheckpointer(ctx context.Context, path string, w *writer, log *slog.Logg
 	return c, nil
 }
 
-// wrote says that the log has grown.
+// wrote tells the checkpointer that the log has grown.
 func (c *checkpointer) wrote() {
 	select {
 	case c.wake <- struct{}{}:
@@ -63,9 +62,9 @@ func (c *checkpointer) close() error {
 
 func (c *checkpointer) run() {
 	defer close(c.done)
-	look := time.NewTicker(checkpointLook)
+	look := time.NewTicker(checkpointInterval)
 	look.Stop()
-	var since time.Time // when the first commit was made that isn't copied; zero for none
+	var since time.Time // of the first commit that isn't copied yet; zero for none
 	for {
 		select {
 		case <-c.stop:
@@ -74,7 +73,7 @@ func (c *checkpointer) run() {
 		case <-c.wake:
 			if since.IsZero() {
 				since = time.Now()
-				look.Reset(checkpointLook)
+				look.Reset(checkpointInterval)
 			}
 			continue
 		case <-look.C:
@@ -87,7 +86,7 @@ func (c *checkpointer) run() {
 			err = c.copy()
 		}
 		if err != nil {
-			c.log.Error("checkpoint failed, trying again; the log grows until one succeeds", "store", c.path, "error", explained(err, c.path))
+			c.log.Error("checkpoint failed, retrying; the log grows until one succeeds", "store", c.path, "error", explained(err, c.path))
 			look.Reset(checkpointAfter)
 			continue
 		}
@@ -104,24 +103,23 @@ func (c *checkpointer) due(age time.Duration) (bool, error) {
 	return length-copied >= checkpointPages, err
 }
 
-// copy copies what it can beside the commits. Under steady load something is
-// left each time, and the log would never start again at its beginning: when it has
-// grown long, the small rest is copied while nobody writes.
+// copy copies what it can while others commit. Under steady load that always leaves a rest, and the
+// log never restarts at its beginning: once it is long, the rest is copied in the writer's turn.
 func (c *checkpointer) copy() error {
 	length, copied, err := c.pragma("PASSIVE")
 	if err != nil || copied >= length || length < c.long {
 		return err
 	}
-	if err := c.w.take(context.Background()); err != nil {
+	if err := c.w.lock(context.Background()); err != nil {
 		return err
 	}
-	defer c.w.give()
+	defer c.w.unlock()
 	_, _, err = c.pragma("PASSIVE")
 	return err
 }
 
-// pragma runs a checkpoint of a mode, and gives the log's length and how much of
-// it is copied, in pages.
+// pragma runs a checkpoint in a mode and returns the log's length and how much of it is copied, in
+// pages.
 func (c *checkpointer) pragma(mode string) (length, copied int, err error) {
 	var busy int
 	err = c.db.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &length, &copied)

@@ -35,7 +35,7 @@ func TestTheRestOfALongLogIsCopied(t *testing.T) {
 				_, err = s.Append(t.Context(), entry("more"))
 				require.NoError(t, err)
 			}
-			require.NoError(t, s.writer.take(t.Context()))
+			require.NoError(t, s.writer.lock(t.Context()))
 			done := make(chan error, 1)
 			length, before, err := s.check.pragma("NOOP")
 			require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestTheRestOfALongLogIsCopied(t *testing.T) {
 				return err == nil && copied > before
 			}, time.Minute, time.Millisecond)
 			require.NoError(t, reader.Rollback())
-			s.writer.give()
+			s.writer.unlock()
 			if c.rest {
 				require.NoError(t, <-done)
 				length, copied, err := s.check.pragma("NOOP")

@@ -36,7 +36,7 @@ func commandArgs(c store.Command) ([]any, error) {
 // ClaimCommand implements store.Store.
 func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool, err error) {
 	if c.ID == "" {
-		return false, errors.New("a command without an id can't be claimed: it couldn't be told from another")
+		return false, errors.New("a command needs an id to be claimed")
 	}
 	if c.State == "" {
 		c.State = store.CommandReceived
@@ -124,14 +124,14 @@ func (s *Store) Value(ctx context.Context, name string) (string, error) {
 
 // SetValue implements store.Store.
 func (s *Store) SetValue(ctx context.Context, name, value string) error {
-	return s.write(ctx, "keep a value", func(t *tx) error {
+	return s.write(ctx, "save a value", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO kept_values (name, value) VALUES (?, ?)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 		return err
 	})
 }
 
-// Ping implements store.Store: it writes, since a full disk can be read.
+// Ping implements store.Store. It writes, since a full disk can still be read.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.damage.refuses(); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// advised is an error with what to do about it.
+// advised is an error with a hint what to do about it.
 type advised struct {
 	error
 	hint string
@@ -20,8 +20,8 @@ type advised struct {
 func (a *advised) Error() string { return a.error.Error() + " (" + a.hint + ")" }
 func (a *advised) Unwrap() error { return a.error }
 
-// explained adds to SQLite's errors what an operator can do about them, by their
-// result codes (https://www.sqlite.org/rescode.html).
+// explained adds a hint for the operator to SQLite's errors, by their result codes
+// (https://www.sqlite.org/rescode.html).
 func explained(err error, path string) error {
 	var (
 		e    *driver.Error
@@ -33,15 +33,15 @@ func explained(err error, path string) error {
 	hint := ""
 	switch e.Code() & 0xff {
 	case codes.SQLITE_FULL:
-		hint = "make room on its disk; it goes on by itself"
+		hint = "free disk space; the relay recovers by itself"
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
-		hint = "another program holds the database: a backup, or somebody with sqlite3; it goes on once that has ended"
+		hint = "another program has locked the database, such as a backup or sqlite3; the relay recovers once it ends"
 	case codes.SQLITE_READONLY, codes.SQLITE_PERM:
-		hint = "the file, its directory or its file system can't be written to: see who owns them, and how it is mounted"
+		hint = "the file, its directory or its file system is read-only: check owner, mode and mount options"
 	case codes.SQLITE_CANTOPEN:
-		hint = "the file or its directory is gone, or the relay's user may not open it"
+		hint = "the file or its directory doesn't exist, or the relay's user may not open it"
 	case codes.SQLITE_IOERR:
-		hint = "the disk or its file system fails: the system's log says more"
+		hint = "the disk or its file system is failing: see the system log"
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
 		hint = fmt.Sprintf("the file is damaged: stop the relay, keep %s and its -wal, and restore a backup", path)
 	default:
@@ -50,19 +50,19 @@ func explained(err error, path string) error {
 	return &advised{err, hint}
 }
 
-// health remembers which operation that every event needs met a damaged page. While one
-// is remembered nothing is taken in: an entry that can't be read or folded again isn't kept,
-// whatever a commit says.
+// health records which operations met a damaged page, of those that every event needs. While one is
+// recorded, appends are refused: an entry that can't be read or folded again isn't safe, whatever a
+// commit says.
 //
-// Whatever is remembered must be cleared by something that happens without new events,
-// since none are taken in.
+// What is recorded must be cleared by something that happens without new events, since none are
+// accepted.
 type health struct {
 	mu      sync.Mutex
 	damaged map[operation]error
 	log     *slog.Logger
 }
 
-// operation is what every event needs.
+// operation is an operation that every event needs.
 type operation string
 
 const (
@@ -70,7 +70,7 @@ const (
 	commitFold  operation = "committing a fold"
 )
 
-// met notes how an operation ended.
+// met records how an operation ended.
 func (d *health) met(o operation, err error) {
 	var e *driver.Error
 	switch {
@@ -80,7 +80,7 @@ func (d *health) met(o operation, err error) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if len(d.damaged) == 0 {
-			d.log.Error("the store is damaged: nothing is taken in", "operation", o, "error", err)
+			d.log.Error("the store is damaged: refusing new events", "operation", o, "error", err)
 		}
 		if d.damaged == nil {
 			d.damaged = map[operation]error{}
@@ -89,7 +89,7 @@ func (d *health) met(o operation, err error) {
 	}
 }
 
-// works forgets the damage that these operations met.
+// works clears the damage that these operations met.
 func (d *health) works(operations ...operation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,11 +98,11 @@ func (d *health) works(operations ...operation) {
 		delete(d.damaged, o)
 	}
 	if before > 0 && len(d.damaged) == 0 {
-		d.log.Warn("the damaged part of the store can be used again: going on", "operations", operations)
+		d.log.Warn("the damaged part of the store is readable again: accepting events", "operations", operations)
 	}
 }
 
-// refuses is why nothing is taken in; nil where it is.
+// refuses is why appends are refused; nil while they aren't.
 func (d *health) refuses() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -23,18 +23,18 @@ import (
 func TestReadOnly(t *testing.T) {
 	s := openHere(t)
 	only := func(on int) {
-		require.NoError(t, s.writer.take(t.Context()))
-		defer s.writer.give()
+		require.NoError(t, s.writer.lock(t.Context()))
+		defer s.writer.unlock()
 		_, err := s.writer.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA query_only = %d", on))
 		require.NoError(t, err)
 	}
 	only(1)
 	_, err := s.Append(t.Context(), entry("refused"))
 	require.ErrorContains(t, err, "readonly database")
-	require.ErrorContains(t, err, "see who owns them, and how it is mounted")
+	require.ErrorContains(t, err, "check owner, mode and mount options")
 	require.ErrorContains(t, err, s.path)
 	require.NotErrorIs(t, err, store.ErrRejected)
-	require.ErrorContains(t, s.Ping(t.Context()), "how it is mounted", "not ready")
+	require.ErrorContains(t, s.Ping(t.Context()), "mount options", "not ready")
 	only(0)
 	id, err := s.Append(t.Context(), entry("taken"))
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestDamaged(t *testing.T) {
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, err = Open(t.Context(), Options{Path: path})
-	require.ErrorContains(t, err, "the file isn't a store, or it is damaged")
+	require.ErrorContains(t, err, "the file isn't a relay's database, or it is damaged")
 	require.ErrorContains(t, err, "restore a backup")
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -173,7 +173,7 @@ func TestDamageThatPasses(t *testing.T) {
 				require.Error(t, s.Ping(t.Context()), "not ready")
 			}
 			require.Equal(t, min(1, len(c.met)), strings.Count(log.String(), "level=ERROR"), log.String())
-			require.Equal(t, c.taken && len(c.met) > 0, strings.Contains(log.String(), "going on"), log.String())
+			require.Equal(t, c.taken && len(c.met) > 0, strings.Contains(log.String(), "accepting events"), log.String())
 		})
 	}
 }
@@ -240,9 +240,9 @@ func TestCantBeOpened(t *testing.T) {
 // An error that has its advice isn't given another.
 func TestAdviceIsGivenOnce(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	_, err := s.writer.conn.ExecContext(t.Context(), "ATTACH ? AS x", filepath.Join(t.TempDir(), "no", "where"))
-	s.writer.give()
+	s.writer.unlock()
 	require.Error(t, err)
 	once := explained(err, s.path)
 	require.NotEqual(t, err, once)

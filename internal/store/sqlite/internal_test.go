@@ -55,7 +55,7 @@ func (q *intake) waitFor(t testing.TB, n int) {
 // commit kept waiting.
 func TestGroupCommit(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	var wg sync.WaitGroup
 	ids := make([]int64, 100)
 	for i := range ids {
@@ -69,7 +69,7 @@ func TestGroupCommit(t *testing.T) {
 	}
 	s.intake.waitFor(t, len(ids))
 	before := commits(t, s)
-	s.writer.give()
+	s.writer.unlock()
 	wg.Wait()
 	require.Equal(t, before+1, commits(t, s), "one transaction for all")
 	seen := map[int64]bool{}
@@ -97,7 +97,7 @@ func commits(t testing.TB, s *Store) (n int) {
 // More than so many waiting is told at once, and what waits is written all the same.
 func TestBusy(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	var wg sync.WaitGroup
 	for range maxWaiting {
 		wg.Go(func() {
@@ -109,7 +109,7 @@ func TestBusy(t *testing.T) {
 	s.intake.waitFor(t, maxWaiting)
 	_, err := s.Append(t.Context(), entry("one too many"))
 	require.ErrorIs(t, err, store.ErrBusy)
-	s.writer.give()
+	s.writer.unlock()
 	wg.Wait()
 	_, err = s.Append(t.Context(), entry("welcome again"))
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestBusy(t *testing.T) {
 // What waits is bounded in bytes too, and one large entry is never too large by itself.
 func TestBusyByBytes(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	large := entry("")
 	large.Payload = bytes.Repeat([]byte("x"), maxWaitingBytes/2+1)
 	done := make(chan error, 1)
@@ -132,14 +132,14 @@ func TestBusyByBytes(t *testing.T) {
 	s.intake.waitFor(t, 1)
 	_, err := s.Append(t.Context(), large)
 	require.ErrorIs(t, err, store.ErrBusy)
-	s.writer.give()
+	s.writer.unlock()
 	require.NoError(t, <-done)
 }
 
 // Who gives up while waiting writes nothing and holds up nobody.
 func TestGiveUp(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	gone, stays := make(chan error, 1), make(chan error, 1)
 	go func() {
@@ -154,7 +154,7 @@ func TestGiveUp(t *testing.T) {
 		stays <- err
 	}()
 	s.intake.waitFor(t, 1)
-	s.writer.give()
+	s.writer.unlock()
 	require.NoError(t, <-stays)
 	entries, err := s.Entries(t.Context(), 0, 0)
 	require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestGiveUp(t *testing.T) {
 // Close writes what waits before it closes.
 func TestCloseDrains(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	appended, closed := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, err := s.Append(context.Background(), entry("x"))
@@ -173,7 +173,7 @@ func TestCloseDrains(t *testing.T) {
 	}()
 	s.intake.waitFor(t, 1)
 	go func() { closed <- s.Close() }()
-	s.writer.give()
+	s.writer.unlock()
 	require.NoError(t, <-appended)
 	require.NoError(t, <-closed)
 }
@@ -185,8 +185,8 @@ func TestFullDisk(t *testing.T) {
 	_, err := s.Append(t.Context(), entry("before"))
 	require.NoError(t, err)
 	limit := func(pages int) {
-		require.NoError(t, s.writer.take(t.Context()))
-		defer s.writer.give()
+		require.NoError(t, s.writer.lock(t.Context()))
+		defer s.writer.unlock()
 		_, err := s.writer.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		require.NoError(t, err)
 	}
@@ -214,10 +214,10 @@ func TestFullDisk(t *testing.T) {
 // A relay refuses a store that a newer one has changed, and leaves it as it is.
 func TestNewerSchema(t *testing.T) {
 	s := openHere(t)
-	require.NoError(t, s.writer.take(t.Context()))
+	require.NoError(t, s.writer.lock(t.Context()))
 	_, err := s.writer.conn.ExecContext(t.Context(), "INSERT INTO schema_version (version_id, is_applied) VALUES (99, 1)")
 	require.NoError(t, err)
-	s.writer.give()
+	s.writer.unlock()
 	path := s.path
 	require.NoError(t, s.Close())
 	_, err = Open(t.Context(), Options{Path: path})

@@ -28,7 +28,7 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (all []T, e
 	return all, rows.Err()
 }
 
-// query runs one reading statement.
+// query runs a reading statement and scans its rows.
 func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
 	if s.closed.Load() {
 		return nil, store.ErrClosed
@@ -44,12 +44,12 @@ func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Row
 	return all, nil
 }
 
-// keptStatements bounds how many texts are kept prepared. The store's own are some
-// dozens; filters make more.
+// keptStatements bounds how many statements stay prepared. The store has some dozens of its own;
+// filters add more.
 const keptStatements = 200
 
-// rows runs a reading statement, which is prepared once and kept: SQLite takes
-// longer to parse one than to find a few rows by key.
+// rows runs a reading statement, which is prepared once and kept: parsing one takes SQLite longer
+// than finding a few rows by key.
 func (s *Store) rows(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	st, ok := s.prepared.Load(text)
 	if !ok {
@@ -62,7 +62,7 @@ func (s *Store) rows(ctx context.Context, text string, args ...any) (*sql.Rows, 
 			s.prepares.Add(-1)
 			return nil, err
 		}
-		if st, ok = s.prepared.LoadOrStore(text, made); ok { // another caller was faster
+		if st, ok = s.prepared.LoadOrStore(text, made); ok { // another goroutine was faster
 			s.prepares.Add(-1)
 			_ = made.Close()
 		}
@@ -77,7 +77,7 @@ func (s *Store) readError(what string, err error) error {
 	return fmt.Errorf("store %s: %s: %w", s.path, what, explained(err, s.path))
 }
 
-// limited is a limit as SQL wants it: none for 0.
+// limited is a limit in SQL's notation: -1 for none.
 func limited(limit int) int {
 	if limit <= 0 {
 		return -1

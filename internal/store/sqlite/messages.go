@@ -10,22 +10,22 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// shownBy is what a message shows or showed: the post of a problem in a room, or a group.
+// shownBy is what a message shows or showed: a post or a group.
 type shownBy struct {
 	key    alert.Key // Source is "" for a group
 	room   string
 	group  int64
-	parent string // of a notice: the thread that it is in
+	parent string // of a notice: its thread
 }
 
 const messageByID = `SELECT m.event_id, m.source, m.room, m.grp, coalesce((SELECT n.parent_id FROM notices n WHERE n.id = m.notice), '')
 	FROM messages m WHERE m.id IN (?, ?) LIMIT 1`
 
-// maxParents bounds how far a reply to a notice is followed to what that was a reply to.
+// maxParents bounds how many notices are followed up to what they were replies to.
 const maxParents = 3
 
-// shown finds what a message shows or showed. A notice that is a reply leads to what it was
-// said to, for where Webex lets nobody reply there any more it is a message of its own.
+// shown finds what a message shows or showed. A notice leads to the thread it belongs to: if the
+// thread's root is deleted, Webex makes the reply a message of its own.
 func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 	id := messageID
 	for range maxParents {
@@ -49,7 +49,7 @@ func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 	return shownBy{}, fmt.Errorf("message %s: %w", messageID, store.ErrNotFound)
 }
 
-// canonicalMessage is a message's id as the REST API writes it, whatever its spelling.
+// canonicalMessage is a message's id as the REST API writes it.
 func canonicalMessage(id string) string {
 	if parsed, ok := webexid.Parse(id); ok && (parsed.Kind == webexid.Message || parsed.Kind == "") {
 		return parsed.REST(webexid.Message)

@@ -52,7 +52,7 @@ func TestMigrationIsLogged(t *testing.T) {
 			require.NoError(t, err)
 			var want []string
 			if from < newest {
-				want = append(want, fmt.Sprintf(`msg="migrating the store; the relay starts when that is done" path=%s bytes=%d from=%d to=%d`, path, info.Size(), from, newest))
+				want = append(want, fmt.Sprintf(`msg="migrating the store; the relay starts once it is done" path=%s bytes=%d from=%d to=%d`, path, info.Size(), from, newest))
 				for v := from; v < newest; v++ {
 					want = append(want, fmt.Sprintf(`msg="store migration begins" path=%s from=%d of=%d`, path, v, newest),
 						fmt.Sprintf(`msg="store migration done" path=%s version=%d of=%d took=`, path, v+1, newest))

@@ -38,7 +38,7 @@ func (t *tx) addNotice(n store.Notice, now time.Time) (id int64, err error) {
 		n.CreatedAt = now
 	}
 	if n.Dedup != "" {
-		// Another body is another message: earlier failures aren't its own.
+		// Failures of the earlier body don't count for the new one.
 		known, err := t.one(`
 			UPDATE notices SET kind = ?, bot = ?, markdown = ?, text = ?, card = ?, version = version + 1,
 				state = 'pending', attempts = 0, not_before = 0, last_error = '', tracking_id = '', changed_at = ?
@@ -78,8 +78,8 @@ func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
 	return queryReadable(ctx, s, "read pending notices", scanNotice, pendingNotices)
 }
 
-// SaveNotice implements store.Store. n.Version is the body that was tried: what
-// became of it says nothing about a newer one.
+// SaveNotice implements store.Store. n.Version is the body that was tried; its outcome doesn't apply
+// to a newer one.
 func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 	return s.write(ctx, "save a notice", func(t *tx) error {
 		changed, err := t.exec(`
@@ -97,8 +97,8 @@ func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 	})
 }
 
-// changedAt is when a notice came to where it stands. While it is pending that is
-// when it was asked for: a failed attempt doesn't make it younger.
+// changedAt is when a notice reached its state. A failed attempt doesn't make a pending notice
+// younger.
 func changedAt(n store.Notice, now time.Time) time.Time {
 	if n.State == store.NoticePending && !n.ChangedAt.IsZero() {
 		return n.ChangedAt

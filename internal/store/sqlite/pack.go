@@ -7,24 +7,25 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// How a payload is kept: the column packed of journal.
+// How a payload is stored: journal's column packed.
 const (
-	asItCame int64 = iota
+	unpacked int64 = iota
 	packedS2
 )
 
-// unpackedMost is more than any payload has: what claims more is damaged.
-const unpackedMost = 1 << 30
+// maxUnpacked is more than any payload has. A packed one that claims more is damaged.
+const maxUnpacked = 1 << 30
 
-// scratch is where payloads are packed.
+// scratch has buffers for packing.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-// pack makes a payload smaller where it can. Zabbix's are mostly names of macros and shrink to
-// less than half, which is quicker than writing the rest to disk twice, as log and as database.
+// pack compresses a payload if that makes it smaller. Zabbix's payloads are mostly names of macros and
+// shrink to less than half; packing costs less than writing the rest twice, to the log and to the
+// database.
 func pack(payload []byte) ([]byte, int64) {
 	most := s2.MaxEncodedLen(len(payload))
 	if most < 0 {
-		return payload, asItCame
+		return payload, unpacked
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
@@ -33,25 +34,25 @@ func pack(payload []byte) ([]byte, int64) {
 	}
 	small := s2.Encode((*buf)[:cap(*buf)], payload)
 	if len(small) >= len(payload) {
-		return payload, asItCame
+		return payload, unpacked
 	}
 	return append(make([]byte, 0, len(small)), small...), packedS2
 }
 
-// unpack gives a payload as it came.
+// unpack returns the original payload.
 func unpack(kept []byte, how int64) ([]byte, error) {
 	switch how {
-	case asItCame:
+	case unpacked:
 		return kept, nil
 	case packedS2:
 		n, err := s2.DecodedLen(kept)
 		if err != nil {
 			return nil, err
 		}
-		if n > unpackedMost {
-			return nil, fmt.Errorf("it claims to be %d bytes long", n)
+		if n > maxUnpacked {
+			return nil, fmt.Errorf("claims to be %d bytes long", n)
 		}
 		return s2.Decode(make([]byte, n), kept)
 	}
-	return nil, fmt.Errorf("it is kept in the unknown way %d", how)
+	return nil, fmt.Errorf("unknown packing %d", how)
 }

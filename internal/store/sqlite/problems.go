@@ -26,8 +26,7 @@ func scanProblem(rows *sql.Rows) (alert.Problem, error) {
 	return p, nil
 }
 
-// keysJSON is keys as json_each takes them, so that any number is one
-// statement.
+// keysJSON encodes keys for json_each, so that one statement does for any number of keys.
 func keysJSON(keys []alert.Key) (string, error) {
 	pairs := make([][2]string, len(keys))
 	for i, k := range keys {
@@ -37,7 +36,7 @@ func keysJSON(keys []alert.Key) (string, error) {
 	return string(b), err
 }
 
-// CROSS JOIN keeps the order of the loops: the keys first, then the index.
+// CROSS JOIN fixes the order of the loops: the keys first, then the index.
 const fromKeys = ` FROM (SELECT DISTINCT value ->> 0 AS event_id, value ->> 1 AS source FROM json_each(?)) k CROSS JOIN `
 
 const problemsByKey = `SELECT p.source, p.event_id, p.doc` + fromKeys + `problems p ON p.event_id = k.event_id AND p.source = k.source`
@@ -86,14 +85,14 @@ func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) 
 	return counts[0], nil
 }
 
-// The documents are looked into by SQLite: after a storm there may be thousands that are fine.
+// SQLite looks into the documents: after a storm thousands may need no question.
 const unobservedProblems = `SELECT p.source, p.event_id FROM problems p
 	WHERE p.open = 1 AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0
 	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`
 
 // UnobservedProblems implements store.Store.
 func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error) {
-	return query(ctx, s, "find problems to ask about", func(rows *sql.Rows) (k alert.Key, err error) {
+	return query(ctx, s, "find unobserved problems", func(rows *sql.Rows) (k alert.Key, err error) {
 		return k, rows.Scan(&k.Source, &k.EventID)
 	}, unobservedProblems, limited(limit))
 }
@@ -119,7 +118,7 @@ func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) (
 	}, suppressions, source)
 }
 
-// conditions is a filter as a WHERE clause with its arguments.
+// conditions is a filter's WHERE clause and its arguments.
 func conditions(f store.Filter) (string, []any) {
 	var terms []string
 	var args []any

@@ -6,19 +6,17 @@ import (
 	"time"
 )
 
-// prunePiece is how many rows one transaction of Prune removes: few enough for
-// intake not to notice that it waits.
+// prunePiece is how many rows one transaction of Prune removes: few enough not to delay appends.
 const prunePiece = 32
 
-// Prune implements store.Store: many small transactions, between which others have
-// their turn.
+// Prune implements store.Store, in many small transactions.
 func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error) {
 	removed := 0
-	var over []int64
+	var resolved []int64
 	for _, one := range []struct {
 		before time.Time
 		remove func(t *tx, before int64, limit int) (found, removed int, err error)
-		search func(before int64, limit int) error // before the turn is asked for
+		search func(before int64, limit int) error // outside the transaction; nil for none
 	}{
 		{journalBefore, removing(pruneApplied), nil},
 		{auditBefore, removing(`DELETE FROM journal WHERE id IN (
@@ -29,9 +27,9 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 			SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`), nil},
 		{
 			problemsBefore,
-			func(t *tx, before int64, _ int) (int, int, error) { return t.pruneProblems(over, before) },
+			func(t *tx, before int64, _ int) (int, int, error) { return t.pruneProblems(resolved, before) },
 			func(before int64, limit int) (err error) {
-				over, err = query(ctx, s, "find problems to prune", scanID, prunableProblems, before, limit)
+				resolved, err = query(ctx, s, "find problems to prune", scanID, prunableProblems, before, limit)
 				return err
 			},
 		},
@@ -80,7 +78,7 @@ const pruneApplied = `
 	DELETE FROM journal WHERE id IN (
 		SELECT id FROM (SELECT id, received_at FROM journal WHERE pending = 0 AND set_aside = '' ORDER BY id LIMIT ?2) WHERE received_at < ?1)`
 
-// Pending messages stay, and everything that replaying a dead letter needs.
+// What is still to be told stays, and everything that replaying a dead letter needs.
 const (
 	groupNeeded = `(EXISTS (SELECT 1 FROM pending_groups w WHERE w.grp = g.id)
 		OR EXISTS (SELECT 1 FROM group_cursors c WHERE c.grp = g.id AND (c.state = 'dead' OR c.list_dead_at > 0)))`
@@ -96,8 +94,8 @@ const (
 
 func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }
 
-// pruneProblems removes problems that are over, with their posts. They were searched for
-// before the turn, since the search passes by all that dead letters keep: one that is needed
+// pruneProblems removes problems that are over, with their posts. They were found outside the
+// transaction, since the search steps over everything that dead letters keep; a problem that is needed
 // by now stays.
 func (t *tx) pruneProblems(ids []int64, before int64) (found, removed int, err error) {
 	for _, id := range ids {

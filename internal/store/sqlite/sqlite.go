@@ -1,6 +1,5 @@
-// Package sqlite keeps the store in one SQLite file: WAL, synchronous=FULL, one
-// writer whose appends share commits, a few readers, and a lock beside the file
-// so that two relays never share it.
+// Package sqlite is the store in one SQLite file: WAL mode, synchronous=FULL, one writer with group
+// commit, a few readers, and a lock file so that two relays never share the database.
 package sqlite
 
 import (
@@ -28,10 +27,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// readers is how many reads run at once. More don't help: reads are short.
+// readers is how many reads run at once. Reads are short: more wouldn't help.
 const readers = 4
 
-// Options make a Store. Path is all that is needed.
+// Options of a Store. Only Path is required.
 type Options struct {
 	Path  string // of the database file; its directory must exist
 	Log   *slog.Logger
@@ -58,7 +57,7 @@ type Store struct {
 	prepared sync.Map // text → *sql.Stmt of read
 	prepares atomic.Int64
 
-	unreadable sync.Map // why a row can't be read → true, once the log has said so
+	unreadable sync.Map // errors of rows that can't be read, once they are logged
 
 	closing sync.Once
 	closed  atomic.Bool
@@ -67,21 +66,20 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// process switches what can only be switched for the whole process. fdatasync
-// leaves out the file's timestamps and is as durable as fsync; open file
-// description locks aren't lost when somebody in this process opens and closes
-// the file (POSIX locks are). Both are merely missing on other systems.
+// process sets what can only be set for the whole process. fdatasync leaves out timestamps and is as
+// durable as fsync. Open file description locks, unlike POSIX locks, survive if other code of this
+// process opens and closes the file. Other systems than Linux have neither, and need neither.
 var process = sync.OnceFunc(func() {
 	_, _ = driver.Fdatasync(true)
 	_, _ = driver.OFDLocking(true)
 })
 
-// Open opens the file, makes it if it isn't there (mode 0600), and brings its
-// tables up to date. store.ErrLocked when another relay has it open.
+// Open opens the database, creates it if it doesn't exist (mode 0600) and migrates it.
+// store.ErrLocked if another relay has it open.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	process()
-	// With a context that can end, the driver waits for locks by Go's clock; else it
-	// keeps a thread asleep in the kernel, now and in every later call.
+	// With a context that can end, the driver waits for locks in Go; otherwise it blocks a thread in
+	// the kernel, now and in every later call.
 	ctx, opened := context.WithCancel(ctx)
 	defer opened()
 	if o.Log == nil {
@@ -101,7 +99,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		}
 	}()
 	if !o.Shared {
-		if err := s.takeLock(); err != nil {
+		if err := s.acquireLock(); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +118,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.check, err = newCheckpointer(ctx, path, s.writer, o.Log); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
-	// The log file is there by now: its name must survive a crash as well.
+	// The log exists by now: its directory entry must survive a crash as well.
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -131,8 +129,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// Close waits for what is being written and closes the file. What comes
-// afterwards gets store.ErrClosed.
+// Close waits for the writes in progress and closes the file.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closed.Store(true)
@@ -142,7 +139,7 @@ func (s *Store) Close() error {
 	return s.err
 }
 
-// release lets go of whatever is held, in the reverse order of Open.
+// release closes what Open opened, in reverse order.
 func (s *Store) release() error {
 	var errs []error
 	if s.files != nil {
@@ -166,31 +163,31 @@ func (s *Store) release() error {
 	return nil
 }
 
-// takeLock takes the lock beside the file. The lock file stays when the relay
-// ends: removing it would let two relays lock two different files of that name.
-func (s *Store) takeLock() error {
+// acquireLock locks the lock file. The file stays when the relay ends: removing it would let two relays
+// lock two different files of that name.
+func (s *Store) acquireLock() error {
 	name := s.path + ".lock"
 	lock := flock.New(name, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
-		return fmt.Errorf("store %s: can't lock %s: %w (the directory must exist, and the relay's user must be able to write to it)", s.path, name, err)
+		return fmt.Errorf("store %s: locking %s: %w (the directory must exist and be writable for the relay's user)", s.path, name, err)
 	}
 	if !ok {
-		return fmt.Errorf("store %s: %w: %s is locked. Stop the other relay, or give this one a store.path of its own", s.path, store.ErrLocked, name)
+		return fmt.Errorf("store %s: %w: %s is locked (stop the other relay, or give this one another store.path)", s.path, store.ErrLocked, name)
 	}
 	s.lock = lock
 	return nil
 }
 
-// makeFile makes an empty file that only its owner may read, before SQLite makes
-// one that everybody may. Its companions (-wal, -shm) get the same mode.
+// makeFile creates an empty file that only its owner may read; SQLite would create one that everybody
+// may. SQLite gives -wal and -shm the same mode.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("store: can't make the file: %w", err)
+		return fmt.Errorf("store: creating the file: %w", err)
 	}
 	if err := errors.Join(f.Sync(), f.Close(), syncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("store %s: %w", path, err)
@@ -198,7 +195,7 @@ func makeFile(path string) error {
 	return nil
 }
 
-// syncDir writes a directory's entries to disk.
+// syncDir flushes a directory's entries to disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -207,7 +204,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// open gives a pool of connections with what all of them need.
+// open returns a connection pool with the settings that all connections share.
 func open(path string, pragmas ...string) (*sql.DB, error) {
 	q := url.Values{}
 	for _, p := range append([]string{
@@ -218,13 +215,12 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 	}, pragmas...) {
 		q.Add("_pragma", p)
 	}
-	q.Set("mode", "rw") // makeFile makes the file; one that goes away isn't made again
+	q.Set("mode", "rw") // makeFile creates the file; a lost one isn't created again
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	return sql.Open("sqlite", u.String())
 }
 
-// openReaders opens all of them at the start: one that is opened later may read another
-// file, that stands in the place of this one by then.
+// openReaders connects all readers at once: by a later time the file may have been replaced.
 func openReaders(ctx context.Context, path string) (*sql.DB, error) {
 	db, err := open(path, "query_only(1)", "cache_size(-8000)")
 	if err != nil {
@@ -237,12 +233,12 @@ func openReaders(ctx context.Context, path string) (*sql.DB, error) {
 		if err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		defer conn.Close() // given back once all are open
+		defer conn.Close() // returned to the pool once all are open
 	}
 	return db, nil
 }
 
-// migrate brings the tables up to date, on a connection of its own.
+// migrate migrates the schema, on a connection of its own.
 func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	db, err := open(path)
 	if err != nil {
@@ -261,10 +257,10 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	}
 	current, newest, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("the file isn't a store, or it is damaged: %w", err)
+		return fmt.Errorf("the file isn't a relay's database, or it is damaged: %w", err)
 	}
 	if current > newest {
-		return fmt.Errorf("the file has schema version %d and this relay knows %d at most: it was written by a newer relay. Run that one, or restore the backup made before the upgrade", current, newest)
+		return fmt.Errorf("the file has schema version %d, but this relay supports %d at most: a newer relay wrote it (run that version, or restore the backup made before the upgrade)", current, newest)
 	}
 	if current == newest {
 		return nil
@@ -277,20 +273,20 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	return upgrade(ctx, p, path, current, newest, log)
 }
 
-// upgrade runs the migrations that a file lacks, one by one. It logs each before it begins: on a
-// large file one may take minutes, and the relay isn't up until then.
+// upgrade runs the missing migrations one by one. It logs each before it begins: on a large file one
+// may take minutes.
 func upgrade(ctx context.Context, p *goose.Provider, path string, current, newest int64, log *slog.Logger) error {
 	var size int64
 	if info, err := os.Stat(path); err == nil {
 		size = info.Size()
 	}
-	log.Warn("migrating the store; the relay starts when that is done", "path", path, "bytes", size, "from", current, "to", newest)
+	log.Warn("migrating the store; the relay starts once it is done", "path", path, "bytes", size, "from", current, "to", newest)
 	began := time.Now()
 	for version := current; version < newest; {
 		log.Info("store migration begins", "path", path, "from", version, "of", newest)
 		r, err := p.UpByOne(ctx)
 		if err != nil {
-			return fmt.Errorf("migrating from schema version %d: %w (nothing of it was written: the next start tries it again)", version, err)
+			return fmt.Errorf("migrating from schema version %d: %w (nothing of it was written; the next start retries)", version, err)
 		}
 		version = r.Source.Version
 		log.Info("store migration done", "path", path, "version", version, "of", newest, "took", r.Duration)
@@ -299,7 +295,7 @@ func upgrade(ctx context.Context, p *goose.Provider, path string, current, newes
 	return nil
 }
 
-// micro is a time as it is kept.
+// micro is a time as it is stored: microseconds since 1970, 0 for none.
 func micro(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -307,7 +303,7 @@ func micro(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// at is the time that micro kept.
+// at is the inverse of micro.
 func at(n int64) time.Time {
 	if n == 0 {
 		return time.Time{}

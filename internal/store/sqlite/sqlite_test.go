@@ -46,7 +46,7 @@ func TestLocked(t *testing.T) {
 	_, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	require.ErrorIs(t, err, store.ErrLocked)
 	require.ErrorContains(t, err, path+".lock")
-	require.ErrorContains(t, err, "Stop the other relay")
+	require.ErrorContains(t, err, "stop the other relay")
 	require.NoError(t, first.Close())
 	require.NoError(t, open(t, dir).Ping(t.Context()))
 }
@@ -114,7 +114,7 @@ func TestUnusablePaths(t *testing.T) {
 	text := filepath.Join(dir, "text.db")
 	require.NoError(t, os.WriteFile(text, []byte("this is no database, and long enough to be read as one"), 0o600))
 	_, err = sqlite.Open(t.Context(), sqlite.Options{Path: text})
-	require.ErrorContains(t, err, "isn't a store")
+	require.ErrorContains(t, err, "isn't a relay's database")
 	require.ErrorContains(t, err, text)
 }
 

@@ -31,8 +31,8 @@ const counts = `
 
 const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`
 
-// Stats implements store.Store. Every number comes from an index that holds
-// only what is counted, or from the journal's ends, and all from one snapshot.
+// Stats implements store.Store. Every count comes from an index that holds only what is counted, and
+// all from one snapshot.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if s.closed.Load() {
 		return store.Stats{}, store.ErrClosed

@@ -21,8 +21,8 @@ var largePayload = bytes.Repeat([]byte("x"), 1<<20)
 // give up before they get theirs.
 func giveUp(t *testing.T, s *Store, n int) {
 	t.Helper()
-	require.NoError(t, s.writer.take(t.Context()))
-	defer s.writer.give()
+	require.NoError(t, s.writer.lock(t.Context()))
+	defer s.writer.unlock()
 	leave(t, s, n)
 }
 
@@ -57,8 +57,8 @@ func refused(t *testing.T, s *Store) {
 // pragma switches something on the writer's connection.
 func pragma(t *testing.T, s *Store, text string) {
 	t.Helper()
-	require.NoError(t, s.writer.take(t.Context()))
-	defer s.writer.give()
+	require.NoError(t, s.writer.lock(t.Context()))
+	defer s.writer.unlock()
 	_, err := s.writer.conn.ExecContext(t.Context(), "PRAGMA "+text)
 	require.NoError(t, err)
 }
@@ -74,14 +74,14 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 		"more senders give up than one commit takes": {5, func(t *testing.T, s *Store) { giveUp(t, s, 20) }},
 		"as many give up as may wait, in bytes":      {2, func(t *testing.T, s *Store) { giveUp(t, s, maxWaitingBytes>>20) }},
 		"more give up in one long turn than may ever wait": {2, func(t *testing.T, s *Store) {
-			require.NoError(t, s.writer.take(t.Context()))
-			defer s.writer.give()
+			require.NoError(t, s.writer.lock(t.Context()))
+			defer s.writer.unlock()
 			for range 3 {
 				leave(t, s, maxWaitingBytes>>21)
 			}
 		}},
 		"some give up and some stay": {20, func(t *testing.T, s *Store) {
-			require.NoError(t, s.writer.take(t.Context()))
+			require.NoError(t, s.writer.lock(t.Context()))
 			done := make(chan error, 1)
 			go func() {
 				_, err := s.Append(t.Context(), entry("stays"))
@@ -101,7 +101,7 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 				cancel()
 				require.ErrorContains(t, <-gone, "nothing was written")
 			}()
-			s.writer.give()
+			s.writer.unlock()
 			require.NoError(t, <-done)
 		}},
 		"the disk is full": {80, func(t *testing.T, s *Store) {

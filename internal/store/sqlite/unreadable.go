@@ -10,11 +10,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// unreadable marks the error of a row that holds something else than its columns are for. Such
-// a row can't be read by trying again.
+// unreadable marks the error of a row with values of the wrong type. Trying again doesn't help.
 func unreadable(what string, err error) error {
 	if err == nil || !strings.HasPrefix(err.Error(), "sql: Scan error") {
-		return err // the connection's fault, or the caller's
+		return err // a fault of the connection or the caller
 	}
 	return fmt.Errorf("%w: %s can't be read: %w", store.ErrRejected, what, err)
 }
@@ -22,7 +21,7 @@ func unreadable(what string, err error) error {
 // errSkip makes collect skip a row.
 var errSkip = errors.New("row skipped")
 
-// queryReadable is query without the rows that can't be read. Each is named once in the log.
+// queryReadable is query without the rows that can't be read. The log names each of them once.
 func queryReadable[T any](ctx context.Context, s *Store, what string, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
 	return query(ctx, s, what, func(rows *sql.Rows) (T, error) {
 		v, err := scan(rows)
@@ -30,7 +29,7 @@ func queryReadable[T any](ctx context.Context, s *Store, what string, scan func(
 			return v, err
 		}
 		if _, named := s.unreadable.LoadOrStore(err.Error(), true); !named {
-			s.log.Error("a row of the store can't be read: skipped; everything else goes on", "doing", what, "error", err)
+			s.log.Error("skipping a row that can't be read", "operation", what, "error", err)
 		}
 		return v, errSkip
 	}, text, args...)

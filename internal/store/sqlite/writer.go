@@ -14,24 +14,22 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// writer is the one connection that writes. Whoever holds its turn has it
-// alone; turns are given in the order in which they were asked for, so that intake,
-// fold and delivery don't starve each other.
+// writer is the one connection that writes. The holder of its turn has it alone; turns are granted in
+// the order of asking, so that intake, fold and delivery don't starve each other.
 type writer struct {
 	turn chan struct{} // holds one token while the connection is in use
 	db   *sql.DB
 	conn *sql.Conn
 
-	// Prepared once: BEGIN IMMEDIATE so that a transaction never finds out
-	// half-way that it may not write.
+	// BEGIN IMMEDIATE, so that a transaction never finds out half-way that it can't get the lock.
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
 }
 
-// newWriter opens the connection and reads where the journal stands.
+// newWriter opens the connection.
 func newWriter(ctx context.Context, path string) (_ *writer, err error) {
-	// Checkpoints are the checkpointer's; the log keeps its size, since
-	// overwriting a file is cheaper than making it grow.
+	// The checkpointer makes the checkpoints. The log keeps its size: overwriting is cheaper than
+	// growing.
 	db, err := open(path, "wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-32000)")
 	if err != nil {
 		return nil, err
@@ -57,8 +55,8 @@ func newWriter(ctx context.Context, path string) (_ *writer, err error) {
 	return w, nil
 }
 
-// take waits for the turn.
-func (w *writer) take(ctx context.Context) error {
+// lock waits for the turn.
+func (w *writer) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -70,11 +68,11 @@ func (w *writer) take(ctx context.Context) error {
 	}
 }
 
-func (w *writer) give() { <-w.turn }
+func (w *writer) unlock() { <-w.turn }
 
-// finish closes the statements. The last connection copies the log into the database
-// as it is closed, and removes it by its name, unless a statement of it is still
-// open. database/sql closes none of those of a sql.Conn by itself.
+// finish closes the statements, which database/sql doesn't do for those of a sql.Conn. The last
+// connection to be closed copies the log into the database and removes it by its name, but not while it
+// has an open statement.
 func (w *writer) finish() (err error) {
 	for _, st := range slices.AppendSeq([]*sql.Stmt{w.begin, w.commit, w.rollback}, maps.Values(w.prepared)) {
 		if st != nil {
@@ -84,12 +82,12 @@ func (w *writer) finish() (err error) {
 	return err
 }
 
-// close closes the connection; theirs says that what stands under the log's name isn't
-// ours any more, and mustn't be removed.
-func (w *writer) close(theirs bool) error {
+// close closes the connection. With keepLog the file under the log's name stays: it isn't ours any
+// more.
+func (w *writer) close(keepLog bool) error {
 	w.turn <- struct{}{} // for good: nobody writes after this
 	var errs []error
-	if !theirs {
+	if !keepLog {
 		errs = append(errs, w.finish())
 	}
 	if w.conn != nil {
@@ -98,17 +96,16 @@ func (w *writer) close(theirs bool) error {
 	return errors.Join(append(errs, w.db.Close())...)
 }
 
-// tx is a transaction of the writer's.
+// tx is a transaction of the writer.
 type tx struct{ w *writer }
 
-// write runs do in one transaction, whole or not at all, and returns once it is on disk. ctx
-// counts while waiting for the turn; a transaction that has begun isn't broken off,
-// since breaking off a statement costs more than ending it.
+// write runs do in one transaction and returns once it is on disk. ctx only bounds the wait for the
+// turn: interrupting a transaction costs more than finishing it.
 func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
-	if err := s.writer.take(ctx); err != nil {
+	if err := s.writer.lock(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if err := s.inTurn(do); err != nil {
@@ -121,9 +118,9 @@ func (s *Store) write(ctx context.Context, what string, do func(t *tx) error) er
 	return nil
 }
 
-// inTurn writes in the writer's turn, and gives it back.
+// inTurn runs a transaction with the turn held, and returns the turn.
 func (s *Store) inTurn(do func(t *tx) error) error {
-	defer s.writer.give()
+	defer s.writer.unlock()
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
@@ -133,10 +130,10 @@ func (s *Store) inTurn(do func(t *tx) error) error {
 	return s.writer.transaction(do)
 }
 
-// background is for what isn't broken off.
+// background is the context of statements that aren't interrupted.
 var background = context.Background()
 
-// judged marks errors that are the data's fault, by SQLite's result codes.
+// judged marks errors that are the fault of the data, by SQLite's result codes.
 func judged(err error) error {
 	var e *driver.Error
 	if !errors.As(err, &e) {
@@ -156,8 +153,8 @@ func (w *writer) transaction(do func(t *tx) error) (err error) {
 	}
 	done := false
 	defer func() {
-		if !done { // also when do panics
-			_, _ = w.rollback.ExecContext(ctx) // fails where SQLite has rolled back already
+		if !done { // also if do panics
+			_, _ = w.rollback.ExecContext(ctx) // fails if SQLite has rolled back already
 		}
 	}()
 	t := &tx{w: w}
@@ -210,7 +207,7 @@ func (t *tx) run(query string, args ...any) (sql.Result, error) {
 	return st.ExecContext(background, args...)
 }
 
-// one runs a query that gives one row at most and scans it; false if it gave none.
+// one scans the row of a query that returns one row at most; false if there is none.
 func (t *tx) one(query string, args []any, into ...any) (bool, error) {
 	st, err := t.stmt(query)
 	if err != nil {
