@@ -14,8 +14,8 @@ import (
 )
 
 // DeadLetters implements store.Store.
-func (s *Store) DeadLetters(context.Context) (all []store.DeadLetter, err error) {
-	err = s.do(func() error {
+func (s *Store) DeadLetters(ctx context.Context) (all []store.DeadLetter, err error) {
+	err = s.do(ctx, func() error {
 		all = s.deadLetters()
 		return nil
 	})
@@ -58,8 +58,8 @@ func (d *data) letter(id string) (store.DeadLetter, error) {
 }
 
 // ReplayDead implements store.Store.
-func (s *Store) ReplayDead(_ context.Context, id string) error {
-	return s.do(func() error {
+func (s *Store) ReplayDead(ctx context.Context, id string) error {
+	return s.do(ctx, func() error {
 		l, err := s.letter(id)
 		if err != nil {
 			return err
@@ -91,8 +91,8 @@ func (s *Store) ReplayDead(_ context.Context, id string) error {
 }
 
 // DropDead implements store.Store.
-func (s *Store) DropDead(_ context.Context, id string) error {
-	return s.do(func() error {
+func (s *Store) DropDead(ctx context.Context, id string) error {
+	return s.do(ctx, func() error {
 		l, err := s.letter(id)
 		if err != nil {
 			return err
@@ -132,8 +132,8 @@ func (g *group) needed() bool {
 }
 
 // Prune implements store.Store.
-func (s *Store) Prune(_ context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (removed int, err error) {
-	err = s.do(func() error {
+func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (removed int, err error) {
+	err = s.do(ctx, func() error {
 		byEntry := func(a, b *store.Entry) int { return cmp.Compare(a.ID, b.ID) }
 		old := func(at, before time.Time) bool { return at.Before(micro(before)) }
 		// The oldest applied entries alone are looked at, as a database without an index does.
@@ -198,8 +198,8 @@ func (d *data) keeps(key alert.Key) bool {
 }
 
 // Stats implements store.Store.
-func (s *Store) Stats(context.Context) (st store.Stats, err error) {
-	err = s.do(func() error {
+func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
+	err = s.do(ctx, func() error {
 		st = s.stats(s.now())
 		return nil
 	})

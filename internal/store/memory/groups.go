@@ -54,8 +54,8 @@ func (d *data) wholeGroup(g *group) store.Group {
 func byID(a, b *group) int { return cmp.Compare(a.ID, b.ID) }
 
 // Group implements store.Store.
-func (s *Store) Group(_ context.Context, id int64) (g store.Group, err error) {
-	err = s.do(func() error {
+func (s *Store) Group(ctx context.Context, id int64) (g store.Group, err error) {
+	err = s.do(ctx, func() error {
 		is := s.groups[id]
 		if is == nil {
 			return notFound("group %d", id)
@@ -67,8 +67,8 @@ func (s *Store) Group(_ context.Context, id int64) (g store.Group, err error) {
 }
 
 // PendingGroups implements store.Store.
-func (s *Store) PendingGroups(_ context.Context, room string) (found []store.Group, err error) {
-	err = s.do(func() error {
+func (s *Store) PendingGroups(ctx context.Context, room string) (found []store.Group, err error) {
+	err = s.do(ctx, func() error {
 		for _, g := range sorted(s.groups, func(g *group) bool { return !g.since.IsZero() && (room == "" || room == g.Room) }, byID) {
 			found = append(found, s.wholeGroup(g))
 		}
@@ -78,25 +78,25 @@ func (s *Store) PendingGroups(_ context.Context, room string) (found []store.Gro
 }
 
 // GroupPosts implements store.Store.
-func (s *Store) GroupPosts(_ context.Context, id int64) ([]store.Post, error) {
-	return s.find(0, func(p *post) bool { return id != 0 && p.Group == id }, byKey)
+func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) {
+	return s.find(ctx, 0, func(p *post) bool { return id != 0 && p.Group == id }, byKey)
 }
 
 // GroupLeavers implements store.Store.
-func (s *Store) GroupLeavers(_ context.Context, id, afterRevision int64) ([]store.Post, error) {
-	return s.find(0, func(p *post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision },
+func (s *Store) GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error) {
+	return s.find(ctx, 0, func(p *post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision },
 		func(a, b *post) int { return cmp.Or(cmp.Compare(a.LeftRevision, b.LeftRevision), byKey(a, b)) })
 }
 
 // SaveGroup implements store.Store.
-func (s *Store) SaveGroup(_ context.Context, id int64, c store.GroupCursor) error {
+func (s *Store) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) error {
 	if c.State == "" {
 		c.State = store.PostLive
 	}
 	for _, at := range []*time.Time{&c.SaidThrough, &c.NudgedThrough, &c.SpokeAt, &c.NotBefore, &c.DeadAt, &c.ListDeadAt} {
 		*at = micro(*at)
 	}
-	return s.do(func() error {
+	return s.do(ctx, func() error {
 		g := s.groups[id]
 		if g == nil {
 			return notFound("group %d", id)
@@ -116,8 +116,8 @@ func (s *Store) SaveGroup(_ context.Context, id int64, c store.GroupCursor) erro
 }
 
 // FreshRooms implements store.Store.
-func (s *Store) FreshRooms(context.Context) (rooms []string, err error) {
-	err = s.do(func() error {
+func (s *Store) FreshRooms(ctx context.Context) (rooms []string, err error) {
+	err = s.do(ctx, func() error {
 		for _, p := range s.posts {
 			if p.cursor == nil && !p.since.IsZero() {
 				rooms = append(rooms, p.Room)
@@ -131,9 +131,9 @@ func (s *Store) FreshRooms(context.Context) (rooms []string, err error) {
 }
 
 // Grouping implements store.Store.
-func (s *Store) Grouping(_ context.Context, asks []store.GroupingAsk) (rooms map[string]store.RoomGrouping, err error) {
+func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (rooms map[string]store.RoomGrouping, err error) {
 	rooms = map[string]store.RoomGrouping{}
-	err = s.do(func() error {
+	err = s.do(ctx, func() error {
 		for _, ask := range asks {
 			rooms[ask.Room] = s.grouping(ask)
 		}

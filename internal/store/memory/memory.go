@@ -97,16 +97,19 @@ func (s *Store) Close() error {
 }
 
 // Ping implements store.Store.
-func (s *Store) Ping(context.Context) error {
-	return s.do(func() error { return nil })
+func (s *Store) Ping(ctx context.Context) error {
+	return s.do(ctx, func() error { return nil })
 }
 
-// do runs one call, alone.
-func (s *Store) do(call func() error) error {
+// do runs one call, alone, unless its context has ended.
+func (s *Store) do(ctx context.Context, call func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
 		return store.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return call()
 }
@@ -147,8 +150,8 @@ func notFound(format string, args ...any) error {
 }
 
 // Value implements store.Store.
-func (s *Store) Value(_ context.Context, name string) (value string, err error) {
-	err = s.do(func() error {
+func (s *Store) Value(ctx context.Context, name string) (value string, err error) {
+	err = s.do(ctx, func() error {
 		var ok bool
 		if value, ok = s.values[name]; !ok {
 			return notFound("value %s", name)
@@ -159,8 +162,8 @@ func (s *Store) Value(_ context.Context, name string) (value string, err error) 
 }
 
 // SetValue implements store.Store.
-func (s *Store) SetValue(_ context.Context, name, value string) error {
-	return s.do(func() error {
+func (s *Store) SetValue(ctx context.Context, name, value string) error {
+	return s.do(ctx, func() error {
 		s.values[name] = value
 		return nil
 	})

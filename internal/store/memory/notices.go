@@ -12,8 +12,8 @@ import (
 )
 
 // AddNotice implements store.Store.
-func (s *Store) AddNotice(_ context.Context, n store.Notice) (id int64, err error) {
-	err = s.do(func() error {
+func (s *Store) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
+	err = s.do(ctx, func() error {
 		id = s.addNotice(n)
 		return nil
 	})
@@ -44,8 +44,8 @@ func (d *data) addNotice(n store.Notice) int64 {
 }
 
 // Notice implements store.Store.
-func (s *Store) Notice(_ context.Context, id int64) (n store.Notice, err error) {
-	err = s.do(func() error {
+func (s *Store) Notice(ctx context.Context, id int64) (n store.Notice, err error) {
+	err = s.do(ctx, func() error {
 		is := s.notices[id]
 		if is == nil {
 			return notFound("notice %d", id)
@@ -58,8 +58,8 @@ func (s *Store) Notice(_ context.Context, id int64) (n store.Notice, err error) 
 }
 
 // PendingNotices implements store.Store.
-func (s *Store) PendingNotices(context.Context) (all []store.Notice, err error) {
-	err = s.do(func() error {
+func (s *Store) PendingNotices(ctx context.Context) (all []store.Notice, err error) {
+	err = s.do(ctx, func() error {
 		for _, n := range sorted(s.notices, func(n *store.Notice) bool { return n.State == store.NoticePending },
 			func(a, b *store.Notice) int { return cmp.Compare(a.ID, b.ID) }) {
 			one := *n
@@ -73,8 +73,8 @@ func (s *Store) PendingNotices(context.Context) (all []store.Notice, err error) 
 
 // SaveNotice implements store.Store. n.Version is the body that was tried: what became of it says
 // nothing about a newer one.
-func (s *Store) SaveNotice(_ context.Context, n store.Notice) error {
-	return s.do(func() error {
+func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
+	return s.do(ctx, func() error {
 		is := s.notices[n.ID]
 		if is == nil {
 			return notFound("notice %d", n.ID)
@@ -128,8 +128,8 @@ func (d *data) shown(messageID string) (shows, error) {
 }
 
 // PostByMessage implements store.Store.
-func (s *Store) PostByMessage(_ context.Context, messageID string) (found store.Post, err error) {
-	err = s.do(func() error {
+func (s *Store) PostByMessage(ctx context.Context, messageID string) (found store.Post, err error) {
+	err = s.do(ctx, func() error {
 		of, err := s.shown(messageID)
 		if err != nil {
 			return err
@@ -145,8 +145,8 @@ func (s *Store) PostByMessage(_ context.Context, messageID string) (found store.
 }
 
 // GroupByMessage implements store.Store.
-func (s *Store) GroupByMessage(_ context.Context, messageID string) (found store.Group, err error) {
-	err = s.do(func() error {
+func (s *Store) GroupByMessage(ctx context.Context, messageID string) (found store.Group, err error) {
+	err = s.do(ctx, func() error {
 		of, err := s.shown(messageID)
 		if err != nil {
 			return err
@@ -162,14 +162,14 @@ func (s *Store) GroupByMessage(_ context.Context, messageID string) (found store
 }
 
 // ClaimCommand implements store.Store.
-func (s *Store) ClaimCommand(_ context.Context, c store.Command) (claimed bool, err error) {
+func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool, err error) {
 	if c.ID == "" {
 		return false, errors.New("a command without an id can't be claimed: it couldn't be told from another")
 	}
 	if c.State == "" {
 		c.State = store.CommandReceived
 	}
-	err = s.do(func() error {
+	err = s.do(ctx, func() error {
 		if c.CreatedAt.IsZero() {
 			c.CreatedAt = s.now()
 		}
@@ -190,8 +190,8 @@ func own(c store.Command) store.Command {
 }
 
 // SaveCommand implements store.Store.
-func (s *Store) SaveCommand(_ context.Context, c store.Command) error {
-	return s.do(func() error {
+func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
+	return s.do(ctx, func() error {
 		is := s.commands[c.ID]
 		if is == nil {
 			return notFound("command %s", c.ID)
@@ -202,8 +202,8 @@ func (s *Store) SaveCommand(_ context.Context, c store.Command) error {
 }
 
 // Command implements store.Store.
-func (s *Store) Command(_ context.Context, id string) (c store.Command, err error) {
-	err = s.do(func() error {
+func (s *Store) Command(ctx context.Context, id string) (c store.Command, err error) {
+	err = s.do(ctx, func() error {
 		is := s.commands[id]
 		if is == nil {
 			return notFound("command %s", id)
@@ -214,8 +214,8 @@ func (s *Store) Command(_ context.Context, id string) (c store.Command, err erro
 	return c, err
 }
 
-func (s *Store) findCommands(pass func(*command) bool) (all []store.Command, err error) {
-	err = s.do(func() error {
+func (s *Store) findCommands(ctx context.Context, pass func(*command) bool) (all []store.Command, err error) {
+	err = s.do(ctx, func() error {
 		for _, c := range sorted(s.commands, pass, func(a, b *command) int {
 			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.number, b.number))
 		}) {
@@ -231,20 +231,20 @@ func unfinished(c *command) bool {
 }
 
 // UnfinishedCommands implements store.Store.
-func (s *Store) UnfinishedCommands(context.Context) ([]store.Command, error) {
-	return s.findCommands(unfinished)
+func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
+	return s.findCommands(ctx, unfinished)
 }
 
 // RecentCommands implements store.Store.
-func (s *Store) RecentCommands(_ context.Context, since, claimedSince time.Time) ([]store.Command, error) {
-	return s.findCommands(func(c *command) bool {
+func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
+	return s.findCommands(ctx, func(c *command) bool {
 		return !c.CreatedAt.Before(micro(claimedSince)) && (unfinished(c) || !c.DoneAt.Before(micro(since)))
 	})
 }
 
 // Commands implements store.Store.
-func (s *Store) Commands(_ context.Context, limit int) ([]store.Command, error) {
-	all, err := s.findCommands(func(*command) bool { return true })
+func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
+	all, err := s.findCommands(ctx, func(*command) bool { return true })
 	slices.Reverse(all)
 	return limited(all, limit), err
 }

@@ -72,8 +72,8 @@ func byKey(a, b *post) int {
 func bySince(a, b *post) int { return cmp.Or(a.since.Compare(b.since), byKey(a, b)) }
 
 // find gives the posts that pass, in an order.
-func (s *Store) find(limit int, pass func(*post) bool, order func(a, b *post) int) (found []store.Post, err error) {
-	err = s.do(func() error {
+func (s *Store) find(ctx context.Context, limit int, pass func(*post) bool, order func(a, b *post) int) (found []store.Post, err error) {
+	err = s.do(ctx, func() error {
 		found = whole(limited(sorted(s.posts, pass, order), limit))
 		return nil
 	})
@@ -88,12 +88,12 @@ func whole(posts []*post) (all []store.Post) {
 }
 
 // PostsOf implements store.Store.
-func (s *Store) PostsOf(_ context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
+func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
 	wanted := map[alert.Key]bool{}
 	for _, k := range keys {
 		wanted[k] = true
 	}
-	found, err := s.find(0, func(p *post) bool { return wanted[p.Key] }, byKey)
+	found, err := s.find(ctx, 0, func(p *post) bool { return wanted[p.Key] }, byKey)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func (s *Store) PostsOf(_ context.Context, keys []alert.Key) (map[alert.Key][]st
 }
 
 // PendingPosts implements store.Store.
-func (s *Store) PendingPosts(_ context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
-	return s.find(0, func(p *post) bool {
+func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
+	return s.find(ctx, 0, func(p *post) bool {
 		if p.since.IsZero() || rooms != nil && !slices.Contains(rooms, p.Room) {
 			return false
 		}
@@ -119,14 +119,14 @@ func (s *Store) PendingPosts(_ context.Context, rooms []string, dueBefore time.T
 }
 
 // DuePosts implements store.Store.
-func (s *Store) DuePosts(_ context.Context, now time.Time, limit int) ([]store.Post, error) {
-	return s.find(limit, func(p *post) bool { return !p.DueAt().IsZero() && !p.DueAt().After(micro(now)) },
+func (s *Store) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {
+	return s.find(ctx, limit, func(p *post) bool { return !p.DueAt().IsZero() && !p.DueAt().After(micro(now)) },
 		func(a, b *post) int { return cmp.Or(a.DueAt().Compare(b.DueAt()), byKey(a, b)) })
 }
 
 // ClaimPost implements store.Store.
-func (s *Store) ClaimPost(_ context.Context, key alert.Key, room string) (claimed bool, err error) {
-	err = s.do(func() error {
+func (s *Store) ClaimPost(ctx context.Context, key alert.Key, room string) (claimed bool, err error) {
+	err = s.do(ctx, func() error {
 		p := s.posts[postID{key, room}]
 		if p != nil && p.cursor == nil && p.Group == 0 && !p.since.IsZero() {
 			p.cursor = &store.Cursor{State: store.PostLive}
@@ -138,12 +138,12 @@ func (s *Store) ClaimPost(_ context.Context, key alert.Key, room string) (claime
 }
 
 // SavePost implements store.Store.
-func (s *Store) SavePost(_ context.Context, key alert.Key, room string, c store.Cursor) error {
+func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error {
 	if c.State == "" {
 		c.State = store.PostLive
 	}
 	c.NotBefore, c.DeadAt, c.DeliveredAt = micro(c.NotBefore), micro(c.DeadAt), micro(c.DeliveredAt)
-	return s.do(func() error {
+	return s.do(ctx, func() error {
 		id := postID{key, room}
 		p := s.posts[id]
 		if p == nil || p.cursor == nil {

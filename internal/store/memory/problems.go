@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 // CommitFold implements store.Store. Everything that can be refused is refused before anything is
 // written.
-func (s *Store) CommitFold(_ context.Context, f store.Fold) error {
+func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 	docs := make([][]byte, len(f.Problems))
 	for i := range f.Problems {
 		var err error
@@ -24,7 +25,7 @@ func (s *Store) CommitFold(_ context.Context, f store.Fold) error {
 			return fmt.Errorf("%w: problem %s: %w", store.ErrRejected, f.Problems[i].Key, err)
 		}
 	}
-	return s.do(func() error {
+	return s.do(ctx, func() error {
 		if err := s.refuses(f); err != nil {
 			return err
 		}
@@ -44,14 +45,10 @@ func (s *Store) CommitFold(_ context.Context, f store.Fold) error {
 			s.addNotice(n)
 		}
 		for _, id := range f.Applied {
-			if e := s.journal[id]; e != nil {
-				e.Applied, e.SetAside = true, ""
-			}
+			s.journal[id].Applied, s.journal[id].SetAside = true, ""
 		}
 		for id, reason := range f.SetAside {
-			if e := s.journal[id]; e != nil {
-				e.Applied, e.SetAside = false, reason
-			}
+			s.journal[id].Applied, s.journal[id].SetAside = false, reason
 		}
 		return nil
 	})
@@ -66,6 +63,11 @@ func (d *data) refuses(f store.Fold) error {
 		}
 		if stored != read {
 			return fmt.Errorf("%w: problem %s", store.ErrConflict, key)
+		}
+	}
+	for _, id := range append(slices.Collect(maps.Keys(f.SetAside)), f.Applied...) {
+		if d.journal[id] == nil {
+			return fmt.Errorf("%w: there is no journal entry %d", store.ErrRejected, id)
 		}
 	}
 	fresh := map[int64]bool{}
@@ -122,9 +124,9 @@ func (d *data) putProblem(p alert.Problem, doc []byte, now time.Time) {
 }
 
 // Problems implements store.Store.
-func (s *Store) Problems(_ context.Context, keys []alert.Key) (found map[alert.Key]alert.Problem, err error) {
+func (s *Store) Problems(ctx context.Context, keys []alert.Key) (found map[alert.Key]alert.Problem, err error) {
 	found = map[alert.Key]alert.Problem{}
-	err = s.do(func() error {
+	err = s.do(ctx, func() error {
 		for _, key := range keys {
 			if is := s.problems[key]; is != nil {
 				p, err := decode(is.doc)
@@ -171,8 +173,8 @@ func (d *data) matches(p *problem, f store.Filter) bool {
 }
 
 // FindProblems implements store.Store.
-func (s *Store) FindProblems(_ context.Context, f store.Filter) (found []alert.Problem, err error) {
-	err = s.do(func() error {
+func (s *Store) FindProblems(ctx context.Context, f store.Filter) (found []alert.Problem, err error) {
+	err = s.do(ctx, func() error {
 		for _, is := range limited(sorted(s.problems, func(p *problem) bool { return s.matches(p, f) }, worstFirst), f.Limit) {
 			p, err := decode(is.doc)
 			if err != nil {
@@ -186,8 +188,8 @@ func (s *Store) FindProblems(_ context.Context, f store.Filter) (found []alert.P
 }
 
 // CountProblems implements store.Store.
-func (s *Store) CountProblems(_ context.Context, f store.Filter) (n int, err error) {
-	err = s.do(func() error {
+func (s *Store) CountProblems(ctx context.Context, f store.Filter) (n int, err error) {
+	err = s.do(ctx, func() error {
 		n = len(sorted(s.problems, func(p *problem) bool { return s.matches(p, f) }, worstFirst))
 		return nil
 	})
@@ -195,8 +197,8 @@ func (s *Store) CountProblems(_ context.Context, f store.Filter) (n int, err err
 }
 
 // UnobservedProblems implements store.Store.
-func (s *Store) UnobservedProblems(_ context.Context, limit int) (keys []alert.Key, err error) {
-	err = s.do(func() error {
+func (s *Store) UnobservedProblems(ctx context.Context, limit int) (keys []alert.Key, err error) {
+	err = s.do(ctx, func() error {
 		for _, p := range limited(sorted(s.problems, func(p *problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && !p.Observed
 		}, worstFirst), limit) {
@@ -208,8 +210,8 @@ func (s *Store) UnobservedProblems(_ context.Context, limit int) (keys []alert.K
 }
 
 // Suppressions implements store.Store.
-func (s *Store) Suppressions(_ context.Context, source string, at time.Time) (all []store.Suppression, err error) {
-	err = s.do(func() error {
+func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) (all []store.Suppression, err error) {
+	err = s.do(ctx, func() error {
 		for _, p := range sorted(s.problems, func(p *problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && p.Key.Source == source
 		}, worstFirst) {
@@ -221,8 +223,8 @@ func (s *Store) Suppressions(_ context.Context, source string, at time.Time) (al
 }
 
 // KeysByEventID implements store.Store.
-func (s *Store) KeysByEventID(_ context.Context, eventID string) (keys []alert.Key, err error) {
-	err = s.do(func() error {
+func (s *Store) KeysByEventID(ctx context.Context, eventID string) (keys []alert.Key, err error) {
+	err = s.do(ctx, func() error {
 		for _, p := range sorted(s.problems, func(p *problem) bool { return p.Key.EventID == eventID },
 			func(a, b *problem) int { return cmp.Compare(a.Key.Source, b.Key.Source) }) {
 			keys = append(keys, p.Key)
