@@ -178,7 +178,7 @@ func scopeOf(h Heard, view View) scope {
 // can't be done, has its outcome already.
 func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own, Generation: t.Problem.Generation}
-	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
+	a.Message, a.Words = sign(req.Text, h.Person, markOf(command))
 	if t.Problem.Superseded() { // its event id means another problem in Zabbix
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.Several)
 	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {

@@ -86,11 +86,11 @@ type Executor struct {
 }
 
 const (
-	// settle is how long Zabbix may still be doing a call whose answer was lost: PHP
-	// goes on when the relay has hung up. Not before then is it done again.
-	settle = 30 * time.Second
-	// retryLeast and retryMost bound the backoff towards a neighbour that is away.
-	retryLeast, retryMost = time.Second, time.Minute
+	// settleTime is how long Zabbix may still be doing a call whose answer was lost: PHP goes on after the
+	// relay has hung up. It isn't done again before then.
+	settleTime = 30 * time.Second
+	// minRetry and maxRetry bound the backoff towards a Zabbix that is away.
+	minRetry, maxRetry = time.Second, time.Minute
 	// lookSoon and lookLater are when a problem that Zabbix was asked to close is looked at.
 	lookSoon, lookLater = 3 * time.Second, 15 * time.Second
 )
@@ -133,9 +133,8 @@ func (e *Executor) Run(ctx context.Context) error {
 	for _, l := range e.lanes {
 		loops.Go(func() { e.work(ctx, l) })
 	}
-	<-ctx.Done() // also without any source
+	<-ctx.Done() // also without any source, and so without a loop
 	loops.Wait()
-	<-ctx.Done() // without a source that can be acted on there is no loop
 	return nil
 }
 
