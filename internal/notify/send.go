@@ -79,7 +79,7 @@ func localURL(cfg *config.Config) (string, error) {
 // sendTime is how long a relay may take to say that it has a message.
 const sendTime = 30 * time.Second
 
-// Send hands a message to a running relay's notify API and gives the notice's id.
+// Send hands a message to a running relay's notify API and returns the notice's id: "notice:12".
 func Send(ctx context.Context, o Options) (string, error) {
 	body := map[string]string{"room": o.To, "markdown": o.Markdown, "key": o.Key}
 	if o.Person {
@@ -120,11 +120,11 @@ func Send(ctx context.Context, o Options) (string, error) {
 	if resp.StatusCode != http.StatusAccepted {
 		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, fault.Reason(answer))
 	}
-	var taken struct {
-		ID json.RawMessage `json:"id"`
+	var accepted struct {
+		ID string `json:"id"`
 	}
-	if err := json.Unmarshal(answer, &taken); err != nil || len(taken.ID) == 0 {
+	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.ID == "" {
 		return "", fmt.Errorf("%s answered 202 without an id: not an alert-relay", text.RedactURL(base))
 	}
-	return strings.Trim(string(taken.ID), `"`), nil
+	return accepted.ID, nil
 }

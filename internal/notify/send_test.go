@@ -12,11 +12,10 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// What is sent is the notify API's body, with the token as bearer; the id may be
-// a number or a text.
+// Send posts the notify API's body with the token as bearer.
 func TestSend(t *testing.T) {
 	var got map[string]string
-	answer := `{"id":17}`
+	var answer string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = nil
 		require.Equal(t, "POST /v1/notify", r.Method+" "+r.URL.Path)
@@ -31,8 +30,8 @@ func TestSend(t *testing.T) {
 		o                Options
 		want             map[string]string
 	}{
-		{"to a room", `{"id":17}`, "17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
-		{"to a person, with a key", `{"id":"n-18"}`, "n-18", Options{To: "alice@example.com", Person: true, Key: "k"},
+		{"to a room", `{"id":"notice:17"}`, "notice:17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
+		{"to a person, with a key", `{"id":"notice:18"}`, "notice:18", Options{To: "alice@example.com", Person: true, Key: "k"},
 			map[string]string{"person": "alice@example.com", "markdown": "**done**", "key": "k"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
@@ -84,14 +82,9 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 		if o.SecretFile == "" {
 			return wrong("--relay requires --secret-file: events are signed with the source's secret")
 		}
-		raw, err := os.ReadFile(o.SecretFile)
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			err = path.Err
+		if key, err = config.ReadSecret(o.SecretFile); err != nil {
+			return fmt.Errorf("--secret-file: %w", err)
 		}
-		if err != nil {
-			return fmt.Errorf("--secret-file: cannot read %s: %w", o.SecretFile, err)
-		}
-		key = strings.TrimSpace(string(raw))
 	}
 	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
 	if err != nil {
