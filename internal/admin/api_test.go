@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// deadPost gives a post of main/ID in a room that Webex refused.
+// deadPost adds a post of main/ID that Webex rejected.
 func (w *world) deadPost(t *testing.T, id, room string, at time.Time) {
 	key := alert.Key{Source: "main", EventID: id}
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{
@@ -64,14 +64,14 @@ func (w *world) deadNotice(t *testing.T, markdown string) {
 	require.NoError(t, w.store.SaveNotice(t.Context(), n))
 }
 
-// aside gives a journal entry that was set aside.
+// aside adds a journal entry that is set aside.
 func (w *world) aside(t *testing.T, payload string) {
 	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: t0})
 	require.NoError(t, err)
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{SetAside: map[int64]string{id: "it can't be used"}}))
 }
 
-// do makes one request as curl on this machine would, unless change says otherwise.
+// do makes a request as curl on this host would, unless change says otherwise.
 func (w *world) do(t *testing.T, method, path, body string, change func(*http.Request)) (int, string) {
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:9090"+path, strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:5555"
@@ -91,8 +91,7 @@ func read[T any](t *testing.T, text string) (v T) {
 	return v
 }
 
-// A dead letter is listed with what it was about, Webex's reason and tracking id,
-// the newest first.
+// Dead letters are listed newest first, with their subject, Webex's reason and tracking id.
 func TestDeadLettersAreListed(t *testing.T) {
 	w := newWorld(t)
 	status, body := w.do(t, "GET", "/v1/deadletters", "", nil)
@@ -123,8 +122,8 @@ func TestDeadLettersAreListed(t *testing.T) {
 	require.Equal(t, "post:main/2@db", list.DeadLetters[0].ID)
 }
 
-// A digest's list that its thread refused is listed, replayed and dropped by an id of its own.
-func TestADeadListIsListed(t *testing.T) {
+// A digest's list that Webex rejected is listed, replayed and dropped by an id of its own.
+func TestDeadListIsListed(t *testing.T) {
 	w := newWorld(t)
 	p := store.Post{Key: alert.Key{Source: "main", EventID: "1"}, Room: "noc", Desired: 1, Open: true}
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Posts: []store.Post{p}}))
@@ -147,7 +146,7 @@ func TestADeadListIsListed(t *testing.T) {
 	}
 }
 
-// Whatever is asked for wrongly is refused with what to do, and changes nothing.
+// An invalid request is refused with a hint, and changes nothing.
 func TestAdminRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -201,15 +200,14 @@ func TestAdminRefuses(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// From another machine the listener may have any name.
+// From another host, the listener may have any name.
 func TestAdminIsAskedByName(t *testing.T) {
 	w := newWorld(t)
 	status, _ := w.do(t, "GET", "/v1/deadletters", "", func(r *http.Request) { r.RemoteAddr, r.Host = "10.0.0.7:1", "alert-relay.monitoring.svc" })
 	require.Equal(t, 200, status)
 }
 
-// A replayed dead letter is pending again, delivery is woken, and who asked is
-// counted and logged.
+// A replayed dead letter is pending again, and the replay is counted and logged with its caller.
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -223,8 +221,7 @@ func TestReplay(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="dead letter replayed" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
-// All are replayed, or all of a room, in the order in which they died; then
-// there is nothing to do.
+// Replaying all, or all of a room, takes them in the order in which they died, and leaves none.
 func TestReplayAll(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "2", "noc", t0)
@@ -242,7 +239,7 @@ func TestReplayAll(t *testing.T) {
 	require.JSONEq(t, `{}`, body)
 }
 
-// One request works at all of them for so long and then says what is left.
+// A request that replays all is bounded in time, and says how many are left.
 func TestReplayAllStopsInTime(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"1", "2", "3"} {
@@ -256,7 +253,7 @@ func TestReplayAllStopsInTime(t *testing.T) {
 	require.Equal(t, 2, done.Left)
 }
 
-// A dropped dead letter is gone, its problem isn't, and who asked is counted and logged.
+// A dropped dead letter is gone, its problem stays, and the drop is counted and logged with its caller.
 func TestDrop(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -274,8 +271,7 @@ func TestDrop(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="dead letter dropped" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
-// Entries set aside are listed without their payloads, shown with them, and
-// retried one or all; the ledger is woken.
+// Entries that are set aside are listed without payload, shown with it, and retried singly or all together.
 func TestSetAside(t *testing.T) {
 	w := newWorld(t)
 	w.aside(t, `{"event": 1}`)
@@ -307,15 +303,15 @@ func TestSetAside(t *testing.T) {
 	require.Equal(t, 404, status, "it isn't set aside any more")
 }
 
-// brokenStore can't be read.
+// brokenStore fails to read.
 type brokenStore struct{ Store }
 
 func (brokenStore) DeadLetters(context.Context) ([]store.DeadLetter, error) {
 	return nil, errors.New("disk I/O error at /var/lib/alert-relay/relay.db")
 }
 
-// A fault of the store is 503, and its details are in the log alone.
-func TestAdminBesideABrokenStore(t *testing.T) {
+// A failing store is a 503, and only the log has the details.
+func TestStoreFailureIs503(t *testing.T) {
 	w := newWorld(t)
 	w.API.Store = brokenStore{w.store}
 	for _, c := range [][2]string{{"GET", "/v1/deadletters"}, {"POST", "/v1/deadletters/replay"}} {
@@ -327,7 +323,7 @@ func TestAdminBesideABrokenStore(t *testing.T) {
 	require.Contains(t, w.logged.String(), "disk I/O error")
 }
 
-// The client tells the relay's words, and tells a relay from what is none.
+// The client passes on the relay's words, and recognises an answer that isn't a relay's.
 func TestClient(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -354,8 +350,8 @@ func TestClient(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoRelay)
 }
 
-// What operators did is counted from zero, before anybody did it.
-func TestOperatorsMetricsBeginAtZero(t *testing.T) {
+// Counters exist at zero before anybody does anything.
+func TestCountersStartAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewMetrics(registry)
 	n, err := testutil.GatherAndCount(registry)
@@ -363,8 +359,8 @@ func TestOperatorsMetricsBeginAtZero(t *testing.T) {
 	require.Equal(t, 9, n)
 }
 
-// An entry that is gone isn't shown as the one after it.
-func TestAnEntryThatIsGone(t *testing.T) {
+// A missing entry is not answered with the next one.
+func TestMissingEntryIs404(t *testing.T) {
 	w := newWorld(t)
 	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(`{}`), ReceivedAt: t0})
 	require.NoError(t, err)

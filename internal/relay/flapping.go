@@ -7,7 +7,7 @@ import (
 	"nms-alert-relay/internal/ledger"
 )
 
-// flappingOf says for each room when triggers flap there, and the longest of the windows.
+// flappingOf returns the flapping settings by room, and the longest window of all.
 func flappingOf(cfg *config.Config) (rules func(room string) ledger.Flapping, longest time.Duration) {
 	of := func(f config.Flapping) ledger.Flapping {
 		return ledger.Flapping{Count: int(f.Count), Window: time.Duration(f.Window)}
@@ -25,6 +25,6 @@ func flappingOf(cfg *config.Config) (rules func(room string) ledger.Flapping, lo
 		if f, ok := rooms[room]; ok {
 			return f
 		}
-		return general // a direct chat, a room that isn't configured any more
+		return general // a direct chat, or a room that was removed from the configuration
 	}, longest
 }

@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// What takes things in stops before what works them off.
+// Intake stops before the parts that process what it accepted.
 func TestStagesStopInReverse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -41,11 +41,11 @@ func TestStagesStopInReverse(t *testing.T) {
 	})
 }
 
-// Whatever a relay stops for, it drains first, once, and before any part stops; and the
-// error names every part that failed and every part that didn't stop.
+// Whatever the reason for a stop, draining comes first and once. The error names every part that failed and every part that did
+// not stop.
 func TestStopping(t *testing.T) {
 	failing := errors.New("no space left")
-	// ends makes a part that ends by itself when begin is closed.
+	// ends makes a part that ends unasked when begin is closed.
 	ends := func(begin <-chan struct{}, err error) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			select {
