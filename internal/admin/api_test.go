@@ -135,7 +135,7 @@ func TestDeadListIsListed(t *testing.T) {
 	}
 	die()
 	_, body := w.do(t, "GET", "/v1/deadletters", "", nil)
-	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread; the digest stands", Reason: d.ListError, TrackingID: "T1", At: t0}},
+	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread (the digest itself was posted)", Reason: d.ListError, TrackingID: "T1", At: t0}},
 		read[DeadLetterList](t, body).DeadLetters)
 	for _, do := range []string{"replay", "drop"} {
 		status, _ := w.do(t, "POST", "/v1/deadletters/"+do, `{"id": "list:1"}`, nil)
@@ -168,18 +168,18 @@ func TestAdminRefuses(t *testing.T) {
 		{"a stranger's name for this machine", "POST", "/v1/deadletters/drop", id, func(r *http.Request) { r.Host = "evil.example.com:9090" }, 403, "localhost"},
 		{"which is shown nothing either", "GET", "/v1/deadletters", "", func(r *http.Request) { r.Host = "evil.example.com" }, 403, "localhost"},
 		{"a look for a change", "GET", "/v1/deadletters/drop", "", nil, 405, "Method Not Allowed"},
-		{"no JSON", "POST", "/v1/deadletters/drop", "id=1", nil, 400, "can't be used"},
+		{"no JSON", "POST", "/v1/deadletters/drop", "id=1", nil, 400, "invalid body"},
 		{"an unknown key", "POST", "/v1/deadletters/drop", `{"ids": ["1"]}`, nil, 400, "unknown field"},
 		{"too much", "POST", "/v1/deadletters/drop", `{"id": "` + strings.Repeat("x", maxChoice) + `"}`, nil, 400, "too large"},
-		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "id is missing"},
-		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id stands alone"},
-		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id stands alone"},
-		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "name each one"},
+		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "missing id"},
+		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id excludes all and room"},
+		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id excludes all and room"},
+		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "each must be named"},
 		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' lists"},
 		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' lists"},
 		{"what is no id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "unknown dead letter"},
-		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "is no number"},
-		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "is no number"},
+		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "expected a number"},
+		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "expected a number"},
 		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' lists"},
 		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' lists"},
 		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "have no room"},
@@ -278,16 +278,16 @@ func TestSetAside(t *testing.T) {
 	w.aside(t, "no\x00JSON")
 	w.aside(t, `{"event": 3}`)
 	_, body := w.do(t, "GET", "/v1/setaside?limit=2", "", nil)
-	list := read[SetAsideList](t, body)
+	list := read[EntryList](t, body)
 	require.Equal(t, 3, list.Total)
-	require.Equal(t, []SetAsideEntry{
+	require.Equal(t, []Entry{
 		{ID: "3", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 12},
 		{ID: "2", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 7},
 	}, list.Entries)
 	_, body = w.do(t, "GET", "/v1/setaside/1", "", nil)
-	require.Equal(t, `{"event": 1}`, read[SetAsideEntry](t, body).Payload)
+	require.Equal(t, `{"event": 1}`, read[Entry](t, body).Payload)
 	_, body = w.do(t, "GET", "/v1/setaside/2", "", nil)
-	require.Equal(t, "no\x00JSON", read[SetAsideEntry](t, body).Payload)
+	require.Equal(t, "no\x00JSON", read[Entry](t, body).Payload)
 
 	status, body := w.do(t, "POST", "/v1/setaside/retry", `{"id": "2"}`, nil)
 	require.Equal(t, 200, status, body)
