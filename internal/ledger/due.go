@@ -200,16 +200,20 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, now time.Time)
 			keys = append(keys, p.Key)
 		}
 	}
-	var known Known
-	var err error
-	if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
-		return fmt.Errorf("reading problems: %w", err)
-	}
-	if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
-		return fmt.Errorf("reading posts: %w", err)
-	}
-	out := PlanDue(due, known, l.rules, now)
-	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
+	var out Due
+	_, err := l.commit(ctx, func() (store.Fold, error) {
+		var known Known
+		var err error
+		if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
+			return store.Fold{}, fmt.Errorf("reading problems: %w", err)
+		}
+		if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
+			return store.Fold{}, fmt.Errorf("reading posts: %w", err)
+		}
+		out = PlanDue(due, known, l.rules, now)
+		return out.Fold, nil
+	})
+	if err != nil {
 		return err
 	}
 	for _, err := range out.Faults {

@@ -68,6 +68,8 @@ const (
 	gatherFor = 25 * time.Millisecond
 	// pollEvery is how often the journal and the clocks are looked at when nothing wakes the fold.
 	pollEvery = 2 * time.Second
+	// maxConflicts is how often a batch is planned again because what it read has changed.
+	maxConflicts = 10
 	// minBackoff and maxBackoff bound the pause while the store fails.
 	minBackoff, maxBackoff = 50 * time.Millisecond, 5 * time.Second
 )
@@ -174,17 +176,19 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	for i, e := range entries {
 		items[i] = l.item(e)
 	}
-	known, err := l.known(ctx, items)
+	var out Outcome
+	took, err = l.commit(ctx, func() (store.Fold, error) {
+		known, err := l.known(ctx, items)
+		if err != nil {
+			return store.Fold{}, err
+		}
+		out = Plan(items, known, l.rules, began)
+		return out.Fold, nil
+	})
 	if err != nil {
-		return entries, 0, err
-	}
-	out := Plan(items, known, l.rules, began)
-	writing := time.Now()
-	if err := l.opts.Store.CommitFold(ctx, out.Fold); err != nil {
 		l.remembered = false // it may be committed all the same
 		return entries, 0, err
 	}
-	took = time.Since(writing)
 	l.openings.add(out.Opened, l.rules.Flapping)
 	l.opts.Metrics.opened(out.Opened)
 	l.opts.Metrics.Batch.Observe(float64(len(items)))
@@ -199,6 +203,21 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 		l.opts.Learned(out.Learned)
 	}
 	return entries, took, nil
+}
+
+// commit plans and writes a batch, again if what it read has changed meanwhile. It returns how long writing took.
+func (l *Ledger) commit(ctx context.Context, plan func() (store.Fold, error)) (took time.Duration, err error) {
+	for range maxConflicts {
+		fold, err := plan()
+		if err != nil {
+			return 0, err
+		}
+		writing := time.Now()
+		if err = l.opts.Store.CommitFold(ctx, fold); !errors.Is(err, store.ErrConflict) {
+			return time.Since(writing), err
+		}
+	}
+	return 0, fmt.Errorf("gave up after %d attempts: %w", maxConflicts, store.ErrConflict)
 }
 
 // known reads what the store holds of the problems of a batch.

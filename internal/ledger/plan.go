@@ -101,7 +101,9 @@ func newBatch(known Known, rules Rules, now time.Time, entries int) *batch {
 func (b *batch) finish() {
 	b.out.Fold.Problems = make([]alert.Problem, 0, len(b.order))
 	b.out.Fold.Posts = make([]store.Post, 0, len(b.touched))
+	b.out.Fold.Read = make(map[alert.Key]int64, len(b.order))
 	for _, key := range b.order {
+		b.out.Fold.Read[key] = b.known.Problems[key].Revision
 		b.out.Fold.Problems = append(b.out.Fold.Problems, b.problems[key])
 	}
 	for _, key := range b.postOrder {
