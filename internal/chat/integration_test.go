@@ -316,7 +316,7 @@ func TestWebhooksAreKept(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, hooks, 6)
 			for _, h := range hooks {
-				if !strings.HasPrefix(h.Name, ours) {
+				if !strings.HasPrefix(h.Name, namePrefix) {
 					require.Equal(t, "inactive", h.Status, "another's is left as it is")
 					continue
 				}
@@ -331,6 +331,18 @@ func TestWebhooksAreKept(t *testing.T) {
 		r.start()
 		r.pass(time.Minute)
 		require.Equal(t, first, secret(), "the same webhooks, with the secret that is kept")
+		// Those of an earlier version are renamed, not doubled.
+		hooks, err := other.Webhooks(t.Context())
+		require.NoError(t, err)
+		for _, h := range hooks {
+			if strings.HasPrefix(h.Name, namePrefix) {
+				h.Name = "nms-" + h.Name
+				_, err := other.UpdateWebhook(t.Context(), h)
+				require.NoError(t, err)
+			}
+		}
+		r.pass(repairEvery + time.Minute)
+		require.Equal(t, first, secret())
 		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(time.Minute)
 		require.Len(t, r.answersTo("noc", said.ID), 1)

@@ -333,7 +333,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("Zabbix refuses to say", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
-			w.zabbixes["main"].observeFail = []error{&zabbix.Error{Kind: zabbix.NotAuthorised}}
+			w.zabbixes["main"].observeFail = []error{nil, &zabbix.Error{Kind: zabbix.NotAuthorised}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()

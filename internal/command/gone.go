@@ -43,23 +43,30 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	return settle(stageDone, closedGone(a, e.o.Several))
 }
 
-// overtaken is the part of a batch whose event ids another problem took after the command was accepted;
-// nil for none.
-func (e *Executor) overtaken(ctx context.Context, b *batch) (stale *batch, err error) {
-	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) error {
-		problems, err := e.o.Store.Problems(ctx, b.keys())
-		stale = nil
-		for n, a := range b.attempts {
-			if p, known := problems[a.Key]; known && p.Generation != a.Generation {
-				if stale == nil {
-					stale = &batch{job: b.job, req: b.req}
-				}
-				stale.index, stale.attempts = append(stale.index, b.index[n]), append(stale.attempts, a)
-			}
-		}
+// overtaken is the part of a batch whose event ids mean other problems by now, to the relay or to Zabbix;
+// nil for none. asked is why Zabbix couldn't say.
+func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, asked, err error) {
+	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	var problems map[alert.Key]alert.Problem
+	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) (err error) {
+		problems, err = e.o.Store.Problems(ctx, b.keys())
 		return err
 	})
-	return stale, err
+	for n, a := range b.attempts {
+		p, known := problems[a.Key]
+		o, shown := found[a.Key.EventID]
+		reused := known && shown && p.Relation(o.Event(a.Key, time.Now())) != alert.Same
+		if reused {
+			e.o.Changed(a.Key, 0) // the relay hasn't heard of the other problem yet
+		}
+		if reused || known && p.Generation != a.Generation {
+			if stale == nil {
+				stale = &batch{job: b.job, req: b.req}
+			}
+			stale.index, stale.attempts = append(stale.index, b.index[n]), append(stale.attempts, a)
+		}
+	}
+	return stale, asked, err
 }
 
 // isGone asks whether Zabbix no longer shows an event; blind says that it shows

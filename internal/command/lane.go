@@ -218,12 +218,14 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	if late {
 		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, until) })
 	}
-	stale, err := e.overtaken(ctx, b)
-	if err != nil {
+	stale, asked, err := e.overtaken(ctx, l, b)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if stale != nil {
+	case stale != nil:
 		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.Several) })
+	case meaningOf(asked) != refuses: // the call would fail as well
+		return e.tryAgain(ctx, l, b, asked, l.postpone(asked, retry(), until))
 	}
 	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -240,13 +242,13 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	if err == nil {
 		return 0, e.succeed(ctx, b)
 	}
-	e.count(err)
-	l.why = reason(err)
 	var ze *zabbix.Error
 	errors.As(err, &ze)
 	log := e.o.Log.With("command", j.c.ID, "keys", b.keys(), "error", err)
 	switch meaning := meaningOf(err); meaning {
 	case uncertain, failed:
+		e.count(err)
+		l.why = reason(err)
 		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
 		log.Warn("Zabbix didn't say whether it did a command: asking what became of it")
 		saved := e.change(ctx, b, func(a *attempt) { a.Ended = meaning == failed }, nil)
@@ -259,12 +261,9 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 		}
 		return l.postpone(err, in, until), e.tellWaiting(ctx, task{j, j.part, b.index[0]}, l.why)
 	case again:
-		in := l.postpone(err, retry(), until)
-		log.Warn("Zabbix can't be reached or is broken: the command is tried again", "in", in.Round(time.Millisecond))
-		return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
-			c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
-		})
+		return e.tryAgain(ctx, l, b, err, l.postpone(err, retry(), until))
 	}
+	e.count(err)
 	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
 		// One bad event id fails the whole call, and then nothing was done: halve.
 		if err := e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, nil); err != nil {
@@ -290,6 +289,16 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
 	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.Several) })
+}
+
+// tryAgain puts a batch off that Zabbix surely didn't carry out.
+func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, in time.Duration) (time.Duration, error) {
+	e.count(err)
+	l.why = reason(err)
+	e.o.Log.Warn("Zabbix can't be reached or is broken: the command is tried again", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
+	return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
+		c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
+	})
 }
 
 // concernsAll reports whether a refusal is about the call as such, rather than about one of its events.

@@ -351,7 +351,9 @@ func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.
 	if len(z.observeFail) > 0 {
 		err := z.observeFail[0]
 		z.observeFail = z.observeFail[1:]
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
 	}
 	out := map[string]alert.Observation{}
 	for _, id := range ids {
