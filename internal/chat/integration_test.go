@@ -111,8 +111,9 @@ func (r *real) start() {
 	source := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: r.transport})
 	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(t, err)
+	notifier := new(store.Local)
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20,
+		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20, Notifier: notifier,
 	})
 	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
@@ -123,8 +124,8 @@ func (r *real) start() {
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
 		},
-		Store: r.store, Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
-		Answered: deliver.WakeNotices, Log: log, Metrics: command.NewMetrics(reg),
+		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Log: log, Metrics: command.NewMetrics(reg),
 	})
 	inbox := NewInbox(InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,

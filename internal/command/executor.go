@@ -67,8 +67,6 @@ type Options struct {
 	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
 	Several  bool              // more than one source is configured: ids are told with their source
 	Renderer Renderer
-	Wake     func()                                // tells the ledger of an append
-	Answered func()                                // tells delivery of a notice
 	Changed  func(key alert.Key, in time.Duration) // has Zabbix asked again about a problem: reconcile.Inquirer.Ask
 	Log      *slog.Logger
 	Metrics  *Metrics
@@ -100,11 +98,6 @@ func New(o Options) *Executor {
 	e := &Executor{o: o, recovered: make(chan struct{}), lanes: make(map[string]*lane, len(o.Sources))}
 	for name, client := range o.Sources {
 		e.lanes[name] = &lane{source: name, zabbix: client, woken: make(chan struct{}, 1)}
-	}
-	for _, f := range []*func(){&e.o.Wake, &e.o.Answered} {
-		if *f == nil {
-			*f = func() {}
-		}
 	}
 	if e.o.Changed == nil {
 		e.o.Changed = func(alert.Key, time.Duration) {}
@@ -254,14 +247,10 @@ func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, m
 	if n.Room == "" {
 		n.RoomID = p.roomID
 	}
-	err := e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
+	return e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
 		return err
 	})
-	if err == nil {
-		e.o.Answered()
-	}
-	return err
 }
 
 // finish ends a command: the answer, then the record of it.

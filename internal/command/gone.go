@@ -38,7 +38,6 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
-	e.o.Wake()
 	log.Info("a problem was closed as gone from Zabbix")
 	return settle(stageDone, closedGone(a, e.o.Several))
 }

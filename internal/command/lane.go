@@ -450,7 +450,6 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	e.o.Wake()
 	for _, a := range b.attempts {
 		e.o.Changed(a.Key, 0)
 		if b.req.act().closes { // the server closes it a moment later

@@ -201,7 +201,6 @@ func (r *Receiver) notify(c *gin.Context) {
 		r.refuseNotice(c, unkept(err), name)
 		return
 	}
-	r.opts.Noticed()
 	r.opts.Log.Info("notice taken", "notice", id, "sender", name, "room", n.Room, "person", n.Person, "key", n.Key)
 	write(c, http.StatusAccepted, fmt.Appendf(nil, `{"id":"notice:%d"}`, id))
 }
