@@ -14,10 +14,7 @@ import (
 // DigestFile is the complete list, a line for each problem, as plain text: what
 // strangers wrote is shown as it is, without line breaks and control characters.
 func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
-	loc := room.Location
-	if loc == nil {
-		loc = time.UTC
-	}
+	loc := orUTC(room.Location)
 	items := make([]*DigestItem, len(d.Items))
 	for n := range d.Items {
 		items[n] = &d.Items[n]

@@ -91,7 +91,7 @@ func (room Room) told(kinds []string) bool {
 // entry is a timeline entry for templates; today is zero in what is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	out := Entry{Kinds: kindsOf(e), At: b.local(e.At)}
-	out.When = b.when(out.At, today)
+	out.When = stamp(out.At, today, clockShort)
 	switch e.Kind {
 	case alert.EntryOpened:
 		out.Emoji, out.Did = "🆕", "opened"
@@ -206,7 +206,7 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	if a.Suppress {
 		until := "suppressed it indefinitely"
 		if !a.SuppressUntil.IsZero() {
-			until = "suppressed it until " + b.local(a.SuppressUntil).Format("2 Jan 15:04 MST")
+			until = "suppressed it until " + stamp(b.local(a.SuppressUntil), time.Time{}, clockZone)
 		}
 		words = append(words, until)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -182,23 +181,6 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return strings.Join(labels, ", "), true
 }
 
-// clockIn writes times of day in a room's zone, with the date where that isn't of the day given.
-func clockIn(loc *time.Location, day time.Time) func(time.Time) string {
-	if loc == nil {
-		loc = time.UTC
-	}
-	day = day.In(loc)
-	return func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		if t = t.In(loc); sameDay(t, day) {
-			return t.Format("15:04:05")
-		}
-		return t.Format("2 Jan 15:04:05")
-	}
-}
-
 func title(i DigestItem) string {
 	if t := limited(i.Title, maxGroupName); t != "" {
 		return "**" + t.String() + "**"
@@ -217,13 +199,4 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	out, _ := finish(fmt.Sprintf("%s **%s** opened again%s (%s) · %s", emojiOf(newest.Severity), wordOf(newest.Severity),
 		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), title(newest)))
 	return webex.CutMarkdown(out, webex.MaxMessageBytes)
-}
-
-// idOf is an event's id, with its source where there are several.
-func (r *Renderer) idOf(k alert.Key) Text {
-	k = k.Original()
-	if len(r.sources) > 1 && k.Source != "" {
-		return limited(k.String(), maxLabel)
-	}
-	return limited(k.EventID, maxLabel)
 }

@@ -172,11 +172,7 @@ func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time
 
 // Test is the message that Zabbix's Test button sends to a room.
 func (r *Renderer) Test(source string, room Room, now time.Time) string {
-	loc := room.Location
-	if loc == nil {
-		loc = time.UTC
-	}
-	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(loc)) +
+	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(orUTC(room.Location))) +
 		"\nIt reached the relay and this room: problems will come here. Nothing is wrong.")
 	return out
 }
