@@ -230,13 +230,13 @@ func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 		n.at("0 23:00:20") // later, since the order within one moment is undefined
 		n.resolve(1)
 		n.at("0 23:01:00")
-		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ resolved after 1h 1m")
+		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ Resolved after 1h 1m")
 		require.EqualValues(t, 1, n.pending(), "a problem that came and went is not pending")
 		n.restart(7*time.Hour + 55*time.Minute)
 		n.at("1 06:59:59")
 		require.Len(t, n.said("noc"), 4)
 		n.at("1 07:00:10")
-		n.hears("noc", "number 1", "number 4", "number 5", "resolved", "Average problem · **problem number 2**")
+		n.hears("noc", "number 1", "number 4", "number 5", "Resolved", "Average problem · **problem number 2**")
 		require.Zero(t, n.pending())
 		n.did(3, alert.Actions{Comment: true})
 		n.at("1 07:01:00")
@@ -285,7 +285,7 @@ func TestDelay(t *testing.T) {
 		n.hears("noc", "problem number 2")
 		n.resolve(2)
 		n.at("0 12:06:00")
-		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ resolved")
+		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ Resolved")
 		require.Zero(t, n.pending())
 	})
 }
@@ -326,11 +326,11 @@ func TestEscalation(t *testing.T) {
 		n.hears("noc", "problem number 1")
 		require.Empty(t, n.said("leads"))
 		n.restart(time.Second)
-		const to = "  ⏫ escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
+		const to = "  ⏫ Escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
 		n.at("0 12:15:10")
 		n.hears("noc", "problem number 1", to)
 		n.hears("terse", "problem number 1", to)
-		n.hears("leads", "⏫ escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
+		n.hears("leads", "⏫ Escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ Escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
 		mentioned := 0
 		for _, room := range []string{"noc", "terse", "leads"} {
 			for _, m := range n.sim.Timeline(room) {
@@ -339,12 +339,12 @@ func TestEscalation(t *testing.T) {
 		}
 		require.Equal(t, 3, mentioned, "once in each room, though two of the route's have told leads")
 		n.at("0 13:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody acknowledged it for 1h (13:00) <@all>")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody acknowledged it for 1h (13:00) <@all>")
 		n.hears("leads", "problem number 1", "  ⏫")
 		n.at("0 14:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h, and nobody has acknowledged it (14:00)")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h, and nobody has acknowledged it (14:00)")
 		n.at("0 18:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h", "  ⏰ still open after 4h", "  ⏰ still open after 6h")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h", "  ⏰ Still open after 4h", "  ⏰ Still open after 6h")
 		n.hears("leads", "problem number 1", "  ⏫")
 		n.did(1, alert.Actions{Ack: true})
 		n.at("0 21:00:00")

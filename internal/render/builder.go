@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// The longest that each field may be, in runes.
+// The longest length of each field, in runes.
 const (
 	maxName        = 300
 	maxOpData      = 500
@@ -25,8 +25,7 @@ const (
 	maxTimeline    = 50   // entries
 )
 
-// builder makes views. scale shortens every field: a message that is too long
-// is made again with the next one.
+// builder makes views. scale shortens every field: a message that is too long is made again with the next one.
 type builder struct {
 	r       *Renderer
 	p       *alert.Problem
@@ -82,8 +81,7 @@ func (b *builder) view(room Room, now time.Time) *View {
 	return v
 }
 
-// hasSeverity says whether a problem's severity means anything. Of one of which
-// only updates came, "not classified" means that nobody has told it.
+// hasSeverity reports whether a problem has a severity. If only updates of it came, "not classified" means unknown.
 func hasSeverity(p *alert.Problem) bool {
 	switch p.Origin {
 	case alert.OriginInternal, alert.OriginDiscovery, alert.OriginAutoregistration:
@@ -144,7 +142,7 @@ func (r *Renderer) idOf(k alert.Key) Text {
 	return limited(k.EventID, maxLabel)
 }
 
-// problemURL is the page of a problem in its Zabbix; "" where its source has no address.
+// problemURL is the page of a problem in Zabbix; "" if its source has no address.
 func (r *Renderer) problemURL(p *alert.Problem) URL {
 	base := r.sources[p.Key.Source]
 	if base == "" {
@@ -156,12 +154,12 @@ func (r *Renderer) problemURL(p *alert.Problem) URL {
 	return URL(base + "/zabbix.php?action=problem.view")
 }
 
-// isID says whether s can be one of Zabbix's ids: 64 bits, in digits.
+// isID reports whether s can be an id of Zabbix: 64 bits, in digits.
 func isID(s string) bool {
 	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
 }
 
-// notes gathers the updates that explain why the problem is as it is.
+// notes collects the updates that explain the present state.
 func (b *builder) notes(v *View) {
 	var ack, comment, severity, suppress, closed *alert.Update
 	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
@@ -182,7 +180,7 @@ func (b *builder) notes(v *View) {
 		}
 	}
 	if suppress != nil && !suppress.Actions.SuppressUntil.Equal(b.p.SuppressedUntil) {
-		suppress = nil // extended, shortened or taken over by a maintenance since
+		suppress = nil // changed or replaced by a maintenance since
 	}
 	var all []*alert.Update
 	take := func(u *alert.Update) *Entry {
@@ -203,7 +201,7 @@ func (b *builder) notes(v *View) {
 	v.ClosedBy, v.LastComment = take(closed), take(comment)
 	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
-			Did: Text("suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
+			Did: Text("Suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
 	}
 	if e := b.escalation(); e != nil {
 		v.Notes = append(v.Notes, *e)
@@ -211,9 +209,8 @@ func (b *builder) notes(v *View) {
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
 }
 
-// holding keeps those actions of an update that still hold: a message about the present must not
-// say that somebody acknowledged a problem that isn't acknowledged any more. The words that came
-// with it stay.
+// holding keeps the actions of an update that are still in effect: the root must not say that somebody acknowledged a problem
+// that isn't acknowledged any more. The comment stays.
 func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
 	a.Ack = a.Ack && ack
 	a.Unack = a.Unack && !p.Acknowledged
@@ -225,11 +222,11 @@ func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed b
 	if !severity {
 		a.Severity = nil
 	}
-	a.Comment = true // what is left says at least that
+	a.Comment = true // at least the comment is left
 	return a
 }
 
-// cause names the cause of a symptom: by what the relay knows of it, else by what Zabbix sent with the symptom.
+// cause names the cause of a symptom, from what the relay knows of it, or else from what Zabbix sent with the symptom.
 func (b *builder) cause(v *View) {
 	if b.p.CauseEventID == "" {
 		return
@@ -248,13 +245,13 @@ func (b *builder) cause(v *View) {
 	}
 }
 
-// Of a log item the name and the value hold the same long line. From leastTwice characters on it isn't shown twice.
+// The name and the value of a log item often are the same long line. From leastTwice characters on it isn't shown twice.
 const (
 	leastTwice = 40
 	sameHead   = 100
 )
 
-// once leaves out of a value what the name says already.
+// once removes from a value what the name says already.
 func once(name string, value Text) Text {
 	name, said := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
 	if said == name {

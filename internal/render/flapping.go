@@ -44,7 +44,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		return b.String(), true
 	}
 	newest, open := current(items)
-	what := title(newest)
+	what := boldName(newest.Title)
 	if newest.HasSeverity {
 		what = wordOf(newest.Severity) + " · " + what
 		if open > 0 {
@@ -181,13 +181,6 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return strings.Join(labels, ", "), true
 }
 
-func title(i DigestItem) string {
-	if t := limited(i.Title, maxGroupName); t != "" {
-		return "**" + t.String() + "**"
-	}
-	return "**without a name**"
-}
-
 // FlapLine tells in the thread of a flapping trigger's message that it opened again:
 // an edit notifies nobody.
 func (r *Renderer) FlapLine(d Digest, room Room) string {
@@ -197,6 +190,6 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	}
 	newest, _ := current(items)
 	out, _ := finish(fmt.Sprintf("%s **%s** opened again%s (%s) · %s", emojiOf(newest.Severity), wordOf(newest.Severity),
-		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), title(newest)))
+		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), boldName(newest.Title)))
 	return webex.CutMarkdown(out, webex.MaxMessageBytes)
 }

@@ -11,8 +11,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// functions are what templates can call, besides those of text/template:
-// docs/templates.md.
+// functions are the functions of templates, in addition to those of text/template. docs/templates.md describes them.
 var functions = template.FuncMap{
 	"emoji":    emojiOf,
 	"word":     wordOf,
@@ -55,7 +54,7 @@ func join(separator string, list any) (Markdown, error) {
 	return listed(separator, list, 0)
 }
 
-// some is the first n of a list and how many there are besides: "a, b, +3 more".
+// some is the first n of a list and the number of the others: "a, b, +3 more".
 func some(n int, list any) (Markdown, error) {
 	return listed(", ", list, max(n, 1))
 }
@@ -67,7 +66,7 @@ func listed(separator string, list any, limit int) (Markdown, error) {
 	case []Tag:
 		return listedOf(separator, l, limit), nil
 	}
-	return "", fmt.Errorf("want a list (.Hosts, .Groups, .Tags), not %T", list)
+	return "", fmt.Errorf("expected a list (.Hosts, .Groups, .Tags), got %T", list)
 }
 
 func listedOf[T fmt.Stringer](separator string, list []T, limit int) Markdown {
@@ -85,7 +84,7 @@ func listedOf[T fmt.Stringer](separator string, list []T, limit int) Markdown {
 	return Markdown(out.String())
 }
 
-// link is a link, or its label alone where there is no address.
+// link is a link, or its label if there is no address.
 func link(label any, to URL) (Markdown, error) {
 	var shown string
 	switch l := label.(type) {
@@ -96,7 +95,7 @@ func link(label any, to URL) (Markdown, error) {
 	case string:
 		shown = webex.EscapeMarkdown(l)
 	default:
-		return "", fmt.Errorf("want a text as the link's label, not %T", label)
+		return "", fmt.Errorf("expected text as the link's label, got %T", label)
 	}
 	if to == "" {
 		return Markdown(shown), nil
@@ -104,14 +103,13 @@ func link(label any, to URL) (Markdown, error) {
 	return Markdown("[" + shown + "](" + string(to) + ")"), nil
 }
 
-// The most lines of a text that a quote shows.
+// The most lines that are quoted.
 const (
 	maxSaidLines  = 10
 	maxQuoteLines = 30
 )
 
-// said is what somebody wrote: after a colon where it is one line, else as a
-// quote below.
+// said is a comment: one line after a colon, several as a quote below.
 func said(t Text) Markdown {
 	if !strings.ContainsAny(strings.TrimSpace(string(t)), "\r\n") {
 		if shown := t.String(); shown != "" {
@@ -122,7 +120,7 @@ func said(t Text) Markdown {
 	return "\n" + quote(t, maxSaidLines)
 }
 
-// quote is a text of several lines as a block quote, blank lines left out.
+// quote is a block quote without blank lines.
 func quote(t Text, maxLines int) Markdown {
 	var out strings.Builder
 	n := 0
@@ -140,5 +138,5 @@ func quote(t Text, maxLines int) Markdown {
 	if out.Len() == 0 {
 		return ""
 	}
-	return Markdown(out.String() + "\n") // a blank line, or what follows would be of the quote
+	return Markdown(out.String() + "\n") // the blank line ends the quote
 }

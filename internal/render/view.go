@@ -8,21 +8,20 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// View is a problem as templates see it. It holds no secret. Times are in the
-// room's zone and zero where they aren't known.
+// View is a problem as templates see it. It holds no secrets. Times are in the room's zone, and zero if unknown.
 type View struct {
-	ID      Text // how people name it in commands: "4711", or "main/4711" where there are several sources
+	ID      Text // as people write it in commands: "4711", or "main/4711" with several sources
 	Source  Text
 	EventID Text
 	Origin  Text // "trigger", "service", "internal", "discovery", "autoregistration"
-	State   Text // "open", "resolved", "occurred", "unknown" (of which only updates came yet)
+	State   Text // "open", "resolved", "occurred", "unknown" (only updates of it came yet)
 
-	Emoji  string // of the severity, or of what became of it
+	Emoji  string // of the severity, or of the state
 	Status string // "High problem, acknowledged"; "resolved · High"
-	Title  Text   // Name, or what else names it; never empty
+	Title  Text   // Name, or another name; never empty
 
 	Severity     alert.Severity
-	HasSeverity  bool // triggers and services have one, but for those of which only updates came
+	HasSeverity  bool // triggers and services have one, unless only updates of them came
 	Open         bool
 	Resolved     bool
 	Acknowledged bool
@@ -36,13 +35,13 @@ type View struct {
 	Groups          []Text
 	Tags            []Tag // without the relay's own
 	OpData          Text
-	RecoveredOpData Text // only where it differs from OpData
+	RecoveredOpData Text // only if it differs from OpData
 	Trigger         Text // the trigger's name
 	Description     Text // the trigger's, perhaps of several lines
 	Item            Text
 	Service         Text
 	RootCause       Text // of a service
-	Subject         Text // what an internal, discovery or autoregistration event is about
+	Subject         Text // of an internal, discovery or autoregistration event
 	Cause           Text // of a symptom: the ID of its cause
 	CauseName       Text
 	CauseHosts      []Text
@@ -58,13 +57,13 @@ type View struct {
 	LastComment    *Entry
 	SeverityChange *Entry // the last one
 	ClosedBy       *Entry
-	Notes          []Entry // of these, the suppression and what escalated it to this room, each once, by time: why it is as it is
-	Lines          []Entry // what is to be told now (lines.md.tmpl)
+	Notes          []Entry // these, the suppression and the escalation to this room, each once, by time
+	Lines          []Entry // what the reply is about (lines.md.tmpl)
 	Timeline       []Entry // everything that happened (show.md.tmpl)
-	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are there
+	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are included
 
-	ZabbixURL    URL // "" where the source has no address
-	RunbookURL   URL // the trigger's URL, where it is one of a web page
+	ZabbixURL    URL // "" if the source has no address
+	RunbookURL   URL // the trigger's URL, if it is a web page's
 	RunbookLabel Text
 
 	Room         Text
@@ -75,7 +74,7 @@ type View struct {
 	limit  func(int) int
 }
 
-// String is the title: a template that prints the whole view gets nothing unescaped.
+// String is the title, so that a template that prints the whole view prints nothing unescaped.
 func (v *View) String() string { return v.Title.String() }
 
 // Format makes every verb of printf print the same.
@@ -84,7 +83,7 @@ func (v *View) Format(f fmt.State, verb rune) { v.Title.Format(f, verb) }
 // Tag is an event tag.
 type Tag struct{ Tag, Value Text }
 
-// String is "tag: value", escaped; the tag alone where it has no value.
+// String is "tag: value", escaped, or the tag alone.
 func (t Tag) String() string {
 	if t.Value == "" {
 		return t.Tag.String()
@@ -92,7 +91,7 @@ func (t Tag) String() string {
 	return t.Tag.String() + ": " + t.Value.String()
 }
 
-// The relay's own tag, which leads from Zabbix to the message.
+// ownTag is the relay's own tag, which links from Zabbix to the message.
 const ownTag = "relay_link"
 
 // Tag is the value of the first tag of that name; "" for none.
@@ -105,8 +104,7 @@ func (v *View) Tag(name string) Text {
 	return ""
 }
 
-// Macro is the value of a macro that Zabbix sent, by its name in any case
-// ("event.opdata", "EVENT_OPDATA"); "" where it wasn't sent or had none.
+// Macro is the value of a macro that Zabbix sent, by its name in any case ("event.opdata", "EVENT_OPDATA"); "" for none.
 func (v *View) Macro(name string) Text {
 	name = strings.ReplaceAll(strings.ToLower(strings.Trim(name, "{}")), "_", ".")
 	value, ok := v.macros[name]
@@ -116,8 +114,7 @@ func (v *View) Macro(name string) Text {
 	return limited(value, v.limit(maxOpData))
 }
 
-// Age is how long it has been open by now; "" for what isn't. It can't stay
-// true in a message that stays.
+// Age is how long it has been open; "" if it isn't. Don't use it in messages that stay.
 func (v *View) Age() string {
 	if !v.Open {
 		return ""
@@ -125,7 +122,7 @@ func (v *View) Age() string {
 	return formatDuration(v.OpenedAt, v.Now)
 }
 
-// factMacro gives the macros that became facts.
+// factMacro gives the macros that are stored as facts.
 func factMacro(f *alert.Facts, name string) string {
 	host := func(of func(alert.Host) string) string {
 		if len(f.Hosts) == 0 {
