@@ -141,7 +141,7 @@ type rivalry struct {
 func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*world) error) (each, grouped rivalry, err error) {
 	var worlds [2]*world
 	for i := range worlds {
-		if worlds[i], err = newWorld(strict); err != nil {
+		if worlds[i], err = newWorld(strict, 0); err != nil {
 			return each, grouped, err
 		}
 		defer worlds[i].close()

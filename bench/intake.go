@@ -50,7 +50,7 @@ func (s *side) drive(ctx context.Context, b *bench, v *volley, cpu func() (float
 // its answer, beside the reference, and beside an Alertmanager's intake. The same generator drives them in
 // turns; who isn't measured is paused, for it would go on working.
 func (b *bench) intake(ctx context.Context) (err error) {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const patience = 10 * time.Second
 // latency measures the way of an event into the room, and of an `ack` out of it,
 // while nothing else goes on.
 func (b *bench) latency(ctx context.Context) (err error) {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -161,8 +162,12 @@ type barrage struct {
 	next      atomic.Int64
 }
 
-// fire sends all of them over so many connections, each with one request at a time.
+// fire sends all of them over so many connections, each with one request at a time. A slow barrage uses fewer, since the server
+// closes idle ones.
 func (b *barrage) fire(ctx context.Context, addr string, connections int) error {
+	if b.perSecond > 0 {
+		connections = min(connections, int(math.Ceil(b.perSecond)))
+	}
 	conns, hangUp, err := dial(addr, connections, 5*time.Minute)
 	if err != nil {
 		return err

@@ -101,9 +101,10 @@ func (o options) names() []string {
 
 // The parts of a run, in order.
 var (
-	partNames = []string{"rest", "disk", "intake", "latency", "storm", "memory"}
+	partNames = []string{"rest", "disk", "intake", "latency", "storm", "flapping", "ackall", "memory"}
 	parts     = map[string]func(*bench, context.Context) error{
-		"rest": (*bench).rest, "disk": (*bench).disk, "intake": (*bench).intake, "latency": (*bench).latency, "storm": (*bench).storm, "memory": (*bench).memory,
+		"rest": (*bench).rest, "disk": (*bench).disk, "intake": (*bench).intake, "latency": (*bench).latency, "storm": (*bench).storm, "flapping": (*bench).flapping,
+		"ackall": (*bench).ackAll, "memory": (*bench).memory,
 	}
 )
 

@@ -37,7 +37,7 @@ func (b *bench) manyOpen(ctx context.Context) error {
 
 // startsWith starts the relay with a filled store and with an empty one, in turns.
 func (b *bench) startsWith(ctx context.Context, filled, what string) error {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ type world struct {
 	close               func()
 }
 
-// newWorld starts both on loopback addresses.
-func newWorld(webex webexsim.Options) (_ *world, err error) {
+// newWorld starts both on loopback addresses. Zabbix's API answers after delay.
+func newWorld(webex webexsim.Options, delay time.Duration) (_ *world, err error) {
 	w := &world{webex: webexsim.NewDefault(webex)}
 	w.seen = &witness{next: w.webex}
 	if w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true}); err != nil {
@@ -68,7 +68,7 @@ func newWorld(webex webexsim.Options) (_ *world, err error) {
 	for _, s := range []struct {
 		h   http.Handler
 		url *string
-	}{{w.seen, &w.webexURL}, {w.zabbix, &w.zabbixURL}} {
+	}{{w.seen, &w.webexURL}, {delayed(w.zabbix, delay), &w.zabbixURL}} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			w.close()
@@ -81,6 +81,13 @@ func newWorld(webex webexsim.Options) (_ *world, err error) {
 	}
 	running.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
 	return w, nil
+}
+
+func delayed(next http.Handler, delay time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(delay)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // witness stands before a simulated Webex, and remembers the calls that post, edit

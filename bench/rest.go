@@ -13,7 +13,7 @@ const starts = 5
 
 // rest measures how long the relay takes to start, and what it holds at rest.
 func (b *bench) rest(ctx context.Context) error {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -76,36 +77,42 @@ type rained struct {
 	peak          float64 // MiB
 }
 
+// startRaining starts a relay beside a Webex whose rooms take five messages a second, and a Zabbix whose API answers after delay.
+// stop may be called twice.
+func (b *bench) startRaining(ctx context.Context, name string, delay time.Duration, profile string) (_ *raining, stop func() error, err error) {
+	w, err := newWorld(strict, delay)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, err := b.startRelay(ctx, name, w.webexURL, w.zabbixURL, "", profile)
+	if err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	stop = sync.OnceValue(func() error {
+		defer w.close()
+		return ours.stop()
+	})
+	r := &raining{bench: b, world: w, ours: ours, calm: calmFor}
+	if r.macros, err = macros(); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return r, stop, nil
+}
+
 // storm measures what becomes of thousands of problems at once, in a room that takes five messages a second.
 func (b *bench) storm(ctx context.Context) (err error) {
-	w, err := newWorld(strict)
-	if err != nil {
-		return err
-	}
-	defer w.close()
 	profile := b.profile
 	if profile != "" {
 		profile += ".storm"
 	}
-	ours, err := b.startRelay(ctx, "storm", w.webexURL, w.zabbixURL, "", profile)
+	r, stop, err := b.startRaining(ctx, "storm", 0, profile)
 	if err != nil {
 		return err
 	}
-	stopped := false
-	stop := func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		return ours.stop()
-	}
 	defer func() { err = errors.Join(err, stop()) }()
-	r := &raining{bench: b, world: w, ours: ours, calm: calmFor}
-	if r.macros, err = macros(); err != nil {
-		return err
-	}
-	ids := r.raise(0)
-	opened, err := r.opens(ctx, ids, b.stormRate, func(context.Context, *barrage) error { return nil })
+	ids := r.raise(0, b.problems)
+	opened, err := r.opens(ctx, ids, b.stormRate, nothing)
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func (b *bench) storm(ctx context.Context) (err error) {
 		rate = float64(b.problems) / 5
 	}
 	var u urgencies
-	second, err := r.opens(ctx, r.raise(b.problems), rate, func(ctx context.Context, fire *barrage) (err error) {
+	second, err := r.opens(ctx, r.raise(b.problems, b.problems), rate, func(ctx context.Context, fire *barrage) (err error) {
 		u, err = r.amid(ctx, fire)
 		return err
 	})
@@ -151,8 +158,8 @@ func (b *bench) sayRained(what string, r rained) {
 }
 
 // raise opens problems in the simulated Zabbix, which leaves the telling to us.
-func (r *raining) raise(first int) []int64 {
-	ids := make([]int64, r.problems)
+func (r *raining) raise(first, n int) []int64 {
+	ids := make([]int64, n)
 	for i := range ids {
 		ids[i] = r.zabbix.Raise(stormTrigger(first + i))
 	}
@@ -198,7 +205,7 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 		}
 		fire.requests = append(fire.requests, signed(body, now))
 	}
-	return r.rain(ctx, fire, func(context.Context, *barrage) error { return nil }, func() (int, bool) {
+	return r.rain(ctx, fire, nothing, func() (int, bool) {
 		for _, m := range r.webex.Timeline("noc") {
 			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysOver(m.Text) {
 				return 0, false
@@ -207,6 +214,9 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 		return len(ids), true
 	})
 }
+
+// nothing is done meanwhile.
+func nothing(context.Context, *barrage) error { return nil }
 
 // someOpen is what a digest says of which not all is over.
 var someOpen = regexp.MustCompile(`\d open\b`)

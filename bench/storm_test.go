@@ -121,7 +121,7 @@ func TestBarrage(t *testing.T) {
 func TestSmallStorm(t *testing.T) {
 	t.Parallel()
 	b := small(t)
-	w, err := newWorld(strict)
+	w, err := newWorld(strict, 0)
 	require.NoError(t, err)
 	defer w.close()
 	ours, err := b.startRelay(t.Context(), "storm", w.webexURL, w.zabbixURL, "", filepath.Join(b.dir, "profile"))
@@ -129,7 +129,7 @@ func TestSmallStorm(t *testing.T) {
 	r := &raining{bench: b, world: w, ours: ours, calm: look}
 	r.macros, err = macros()
 	require.NoError(t, err)
-	out, err := r.opens(t.Context(), r.raise(0), 0, func(context.Context, *barrage) error { return nil })
+	out, err := r.opens(t.Context(), r.raise(0, b.problems), 0, func(context.Context, *barrage) error { return nil })
 	require.NoError(t, err)
 	require.NoError(t, ours.stop())
 	require.Equal(t, b.problems, out.named)
