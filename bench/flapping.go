@@ -34,11 +34,11 @@ func (b *bench) flapping(ctx context.Context) (err error) {
 		if opened, err = r.opens(ctx, ids, rate, nothing); err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
 		}
-		b.sayRained(fmt.Sprintf("flapping, round %d", round+1), opened)
+		b.logRained(fmt.Sprintf("flapping, round %d", round+1), opened)
 		if over, err = r.recovers(ctx, ids); err != nil {
 			return fmt.Errorf("recovery of round %d: %w", round+1, err)
 		}
-		b.sayRained("its recovery", over)
+		b.logRained("its recovery", over)
 	}
 	b.report.alone(fmt.Sprintf("%d flapping triggers that open again at %d/s: messages in the room", flapTriggers, flapRate), "messages", float64(opened.messages)).atMost(15)
 	b.report.alone("  edits", "edits", float64(opened.edits))
@@ -66,7 +66,7 @@ func (b *bench) ackAll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.sayRained("storm before ack all", opened)
+	b.logRained("storm before ack all", opened)
 	before := r.webex.Timeline("noc")
 	want := len(ids)
 	var digests []string
@@ -117,13 +117,13 @@ func (r *raining) allAcked(ctx context.Context, ids []int64, want int, began tim
 		switch took := time.Since(began); {
 		case n >= want:
 			return took, nil
-		case took > telling:
-			return 0, fmt.Errorf("%d of %d problems are acknowledged after %s", n, want, telling)
+		case took > giveUp:
+			return 0, fmt.Errorf("%d of %d problems are acknowledged after %s", n, want, giveUp)
 		}
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(look):
+		case <-time.After(pollRoom):
 		}
 	}
 }
