@@ -16,12 +16,12 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// Names that an Alertmanager is installed by: Debian's package, and its own archive.
+// Names of the Alertmanager binary: in Debian, and in its own archive.
 var rivals = []string{"prometheus-alertmanager", "alertmanager"}
 
 const notInstalled = "not installed"
 
-// findAlertmanager looks for one to measure beside. Without one the run goes on.
+// findAlertmanager looks for an Alertmanager to measure beside. The run goes on without one.
 func (b *bench) findAlertmanager(ctx context.Context) error {
 	b.report.Machine.Alertmanager = notInstalled
 	switch b.alertmanager {
@@ -48,7 +48,7 @@ func (b *bench) findAlertmanager(ctx context.Context) error {
 	return nil
 }
 
-// versionIn is the version in "alertmanager, version 0.25.0 (branch: …".
+// versionIn returns the version in "alertmanager, version 0.25.0 (branch: …".
 func versionIn(text string) string {
 	_, rest, ok := strings.Cut(text, "version ")
 	if fields := strings.Fields(rest); ok && len(fields) > 0 {
@@ -57,13 +57,11 @@ func versionIn(text string) string {
 	return "of an unknown version"
 }
 
-// Configurations of an Alertmanager. It waits as short as it may (group_wait) and
-// otherwise has its own defaults.
+// Configurations of an Alertmanager: the shortest group_wait, and otherwise its defaults.
 const (
-	// keepsAlone takes alerts and tells nobody.
+	// keepsAlone accepts alerts and notifies nobody.
 	keepsAlone = "route: {receiver: nobody, group_wait: 10m}\nreceivers: [{name: nobody}]\n"
-	// tellsTwice tells the same alerts to two Webexes: in a message for each host, so that each
-	// is told; and grouped as it does by itself, which is by nothing.
+	// tellsTwice notifies two Webexes of the same alerts: with a message for each host, and with the default grouping, which is none.
 	tellsTwice = `route:
   receiver: grouped
   group_wait: 1s
@@ -78,7 +76,7 @@ receivers:
 `
 )
 
-// startAlertmanager starts one of its own, on loopback addresses, without a cluster.
+// startAlertmanager starts an Alertmanager on loopback addresses, without a cluster.
 func (b *bench) startAlertmanager(ctx context.Context, name, config string) (*process, error) {
 	addrs, err := freeAddrs(1)
 	if err != nil {
@@ -104,7 +102,7 @@ func alertHead(length int) string {
 	return fmt.Sprintf("POST /api/v2/alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Prometheus/2.53\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", length)
 }
 
-// alertBody is a problem as Prometheus would tell it.
+// alertBody is a problem as Prometheus would send it.
 func alertBody(t zabbixsim.Trigger, id string) ([]byte, error) {
 	return json.Marshal([]map[string]any{{
 		"labels": map[string]string{"alertname": t.Name, "host": t.Host.Host, "severity": t.Severity.String(), "event_id": id},
@@ -115,7 +113,7 @@ func alertBody(t zabbixsim.Trigger, id string) ([]byte, error) {
 	}})
 }
 
-// newAlertTemplate is an alert of which the id changes.
+// newAlertTemplate is an alert with a variable id.
 func newAlertTemplate() (*template, error) {
 	body, err := alertBody(stormTrigger(0), sampleID)
 	if err != nil {
@@ -129,19 +127,19 @@ func newAlertTemplate() (*template, error) {
 type rivalry struct {
 	told     int // hosts that a message in the room names
 	messages int
-	refused  int // 429s
+	refused  int // answers of 429
 	late     int // of them, after the first second
 	early    int // requests while told to wait
-	failed   int // notifications that it gave up, until the group's next interval
+	failed   int // notifications dropped until the next group_interval
 	peak     float64
 }
 
-// rivalStorm has an Alertmanager tell the same problems, in two Webexes at once: a message for
-// each host, and with its own grouping. It is looked at once wait returns.
+// rivalStorm sends the same problems to an Alertmanager with two Webexes: one with a message for each host, one with its own
+// grouping. Both are read once wait returns.
 func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*world) error) (each, grouped rivalry, err error) {
 	var worlds [2]*world
 	for i := range worlds {
-		if worlds[i], err = newWorld(strict); err != nil {
+		if worlds[i], err = newWorld(strict, 0); err != nil {
 			return each, grouped, err
 		}
 		defer worlds[i].close()
@@ -180,12 +178,12 @@ func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*w
 		r.refused, r.late = refusals(calls)
 		r.early, r.failed, r.peak = worlds[i].webex.Stats().TooEarly, int(failed), top.peak
 	}
-	b.say("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
+	b.logf("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
 		b.wait, each.told, b.problems, each.messages, grouped.told, grouped.messages, failed)
 	return each, grouped, err
 }
 
-// pass waits for as long as an Alertmanager has.
+// pass waits for as long as an Alertmanager is given.
 func (b *bench) pass(ctx context.Context, _ [2]*world) error {
 	select {
 	case <-time.After(b.wait):
@@ -194,7 +192,7 @@ func (b *bench) pass(ctx context.Context, _ [2]*world) error {
 	return ctx.Err()
 }
 
-// labelled adds up a metric's values over those of its series that have these labels.
+// labelled sums the series of a metric that have these labels.
 func (p *process) labelled(name, labels string) (sum float64, err error) {
 	all, err := metricsOf("http://" + p.public + "/metrics")
 	for series, value := range all {

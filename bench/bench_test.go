@@ -22,7 +22,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// This binary is also what the bench starts of itself.
+// This binary is also the processes that the bench starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
 		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Each request of a volley is whole, signed, and about an event of its own.
+// Each request of a volley is complete, signed, and about a different event.
 func TestVolleyIsSignedAndDistinct(t *testing.T) {
 	const n = 300
 	tpl, err := newTemplate(time.Now())
@@ -68,7 +68,7 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 	require.Len(t, out.waits, out.taken)
 }
 
-// What the reference decodes and validates is what our media type sends.
+// The reference decodes and validates what the media type sends.
 func TestReferenceTakesThePayload(t *testing.T) {
 	tpl, err := newTemplate(time.Now())
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestReferenceTakesThePayload(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, rec.Code)
 }
 
-// The generator goes from one answer to the next, and tells what isn't a 202.
+// The generator finds the end of each answer, and recognises anything but a 202.
 func TestAccepted(t *testing.T) {
 	in := bufio.NewReader(strings.NewReader("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nX: y\r\n\r\n{}" +
 		"HTTP/1.1 202 Accepted\r\n\r\n" + "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy"))
@@ -99,7 +99,7 @@ func TestQuantile(t *testing.T) {
 	require.Equal(t, 5.0, quantile([]float64{5, 1, 3, 2, 4}, 1))
 }
 
-// The load stays small: flags out of bounds are refused.
+// Flags out of bounds are refused, so that the load stays small.
 func TestFlagsAreBounded(t *testing.T) {
 	for _, args := range [][]string{{"-connections", "0"}, {"-rounds", "21"}, {"-round", "2m"}, {"-events", "0"}, {"-every", "1ms"}, {"-acks", "51"}, {"-problems", "19"}, {"-storm-rate", "-1"}, {"-wait", "1h"}, {"-open", "1"}, {"-stored", "1"}, {"-fold-rounds", "0"}, {"-fold-events", "1"}, {"-only", "nothing"}, {"stray"}} {
 		_, err := parse(args, io.Discard)
@@ -110,7 +110,7 @@ func TestFlagsAreBounded(t *testing.T) {
 	require.Equal(t, []string{"latency", "rest"}, o.names())
 }
 
-// Text and JSON tell the same.
+// Text and JSON have the same figures.
 func TestReport(t *testing.T) {
 	r := &report{Machine: machine{CPUs: 2, Go: "go1", OS: "linux/amd64", Alertmanager: "0.25.0"}, Seconds: 61}
 	r.add("intake", "events/s", 600, 1000, "bare gin").ratioAtLeast(0.6)

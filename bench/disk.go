@@ -8,12 +8,10 @@ import (
 	"time"
 )
 
-// writes and writeSize are what the disk is tried with: about what one commit of
-// 64 events writes.
+// writes and writeSize are the load on the disk; one commit of 64 events writes about as much.
 const writes, writeSize = 100, 128 << 10
 
-// disk measures what one synchronous write costs on the store's disk: no event is
-// answered before one has ended.
+// disk measures a synchronous write on the store's disk. No event is answered before one has completed.
 func (b *bench) disk(ctx context.Context) (err error) {
 	f, err := os.Create(filepath.Join(b.dir, "disk"))
 	if err != nil {

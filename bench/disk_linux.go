@@ -2,7 +2,7 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// inMemory says whether a directory is on a file system that has no disk.
+// inMemory reports whether a directory is on a file system in memory.
 func inMemory(dir string) bool {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) != nil {
@@ -11,7 +11,7 @@ func inMemory(dir string) bool {
 	return fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC
 }
 
-// freeSpace is how many bytes are free on a directory's disk; less than 0 where that isn't known.
+// freeSpace returns the free bytes on a directory's disk, or a negative number if unknown.
 func freeSpace(dir string) float64 {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) != nil {

@@ -2,8 +2,8 @@
 
 package main
 
-// inMemory isn't known here.
+// inMemory is unknown on this system.
 func inMemory(string) bool { return false }
 
-// freeSpace isn't known here.
+// freeSpace is unknown on this system.
 func freeSpace(string) float64 { return -1 }

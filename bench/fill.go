@@ -19,14 +19,13 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// filled is the first event id of what is filled in. What is folded later comes
-// after it in the order of texts too, as Zabbix's ids do.
+// filled is the first event id of the stored problems. As in Zabbix, later events have larger ids, also compared as text.
 const filled = 1_000_000_001
 
-// fillBatch is how many problems one transaction writes.
+// fillBatch is the number of problems in one transaction.
 const fillBatch = 2000
 
-// lives are what problems went through, as a real Zabbix told it: opened, and over.
+// lives are recorded events of problems: opened and resolved.
 type lives struct{ opened, over []alert.Event }
 
 // recordedLives reads the recordings: a problem of each severity, and a recovery.
@@ -51,7 +50,7 @@ func recordedEvent(name string) (alert.Event, error) {
 	return decoded(store.Entry{Source: "main", Payload: raw, ReceivedAt: time.Now()})
 }
 
-// decoded is a journal entry's event, as the relay reads it.
+// decoded returns the event of a journal entry.
 func decoded(e store.Entry) (alert.Event, error) {
 	p, faults := zabbix.Parse(e.Payload)
 	if len(faults) > 0 {
@@ -60,8 +59,7 @@ func decoded(e store.Entry) (alert.Event, error) {
 	return p.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
 }
 
-// problem folds the life of problem i: told, looked up in Zabbix's API, and over
-// if it is to be.
+// problem is problem i after its events: opened, observed in the Zabbix API, and resolved if over.
 func (l lives) problem(i int, now time.Time, over bool) alert.Problem {
 	host := stormTrigger(i)
 	at := now.Add(-time.Duration(i%100_000) * time.Second)
@@ -87,7 +85,7 @@ func (l lives) problem(i int, now time.Time, over bool) alert.Problem {
 	return p
 }
 
-// post is what the room was told of it: all, in a message and a card.
+// post is a fully delivered post: message and card.
 func post(p alert.Problem, at time.Time) store.Post {
 	id := func(what string) string { return "Y2lzY29zcGFyazovL3VzL01FU1NBR0Uv" + what + p.Key.EventID }
 	c := store.Cursor{State: store.PostLive, Delivered: p.Revision, Shown: p.Revision, ToldSeq: p.LastSeq(), RootID: id("cm9vdC"), RootHash: "0123456789abcdef", DeliveredAt: at}
@@ -97,7 +95,7 @@ func post(p alert.Problem, at time.Time) store.Post {
 	return store.Post{Key: p.Key, Room: "noc", Desired: p.Revision, Severity: p.Severity, Open: p.Open(), OpenedAt: p.OpenedAt, Cursor: c}
 }
 
-// fill makes a database with n problems that were all told: open ones, or such as are over.
+// fill makes a database with n delivered problems, open or resolved.
 func (b *bench) fill(ctx context.Context, name string, n int, over bool) (took time.Duration, err error) {
 	began := time.Now()
 	l, err := recordedLives()

@@ -26,32 +26,31 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// firstFolded is the first event id of what is folded beside what is filled in.
+// firstFolded is the first event id of the folded events; stored ones have smaller ids.
 const firstFolded = 1_500_000_001
 
-// folded is what a round cost.
+// folded is the cost of a round.
 type folded struct {
 	Events  int     `json:"events"`
 	CPU     float64 `json:"cpu"`     // seconds
-	Seconds float64 `json:"seconds"` // of the clock
+	Seconds float64 `json:"seconds"` // wall-clock
 }
 
 func (f folded) plus(g folded) folded {
 	return folded{f.Events + g.Events, f.CPU + g.CPU, f.Seconds + g.Seconds}
 }
 
-// each is the microseconds of processor time that one event took.
+// each returns the processor time of one event in microseconds.
 func (f folded) each() float64 { return 1e6 * f.CPU / float64(f.Events) }
 
-// rate is how many were folded in a second of the clock.
+// rate returns the events folded in a second of wall-clock time.
 func (f folded) rate() float64 { return float64(f.Events) / f.Seconds }
 
-// fold is a process that folds: the relay's own ledger and store, and nothing
-// else that takes processor time. It is given a configuration, and for each line of
-// its standard input folds so many events and says what that cost.
+// fold is a process with nothing but the relay's ledger and store. It reads a configuration, and for each line of its standard
+// input folds that many events and prints the cost.
 func fold(args []string) (err error) {
 	if len(args) != 1 {
-		return errors.New("want a configuration")
+		return errors.New("expected a configuration")
 	}
 	cfg, err := config.Read(args[0], config.Options{Env: os.Getenv})
 	if err != nil {
@@ -101,14 +100,14 @@ type folder struct {
 	store.Store
 	ledger    *ledger.Ledger
 	applied   atomic.Int64
-	committed chan struct{} // tells that applied has grown
+	committed chan struct{} // applied has grown
 	macros    map[string]string
 	next      int64
 }
 
 func (f *folder) CommitFold(ctx context.Context, batch store.Fold) error {
 	if len(batch.SetAside) > 0 {
-		return fmt.Errorf("an event of the bench can't be folded: %v", batch.SetAside)
+		return fmt.Errorf("entries were set aside: %v", batch.SetAside)
 	}
 	err := f.Store.CommitFold(ctx, batch)
 	if err == nil {
@@ -142,7 +141,7 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 	f.next += int64(problems)
 	const writers = 64
 	faults := make([]error, writers)
-	for _, half := range [][][]byte{bodies[:problems], bodies[problems:]} { // all problems come before their recoveries
+	for _, half := range [][][]byte{bodies[:problems], bodies[problems:]} { // problems before recoveries
 		var wg sync.WaitGroup
 		for w := range writers {
 			wg.Go(func() {
@@ -160,9 +159,8 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	time.Sleep(time.Second) // the store copies its log beside
+	time.Sleep(time.Second) // the store checkpoints its log
 	already := f.applied.Load()
-	f.ledger.Wake() // nobody handed the entries over
 	before, began := processorTime(), time.Now()
 	done := make(chan error, 1)
 	go func() { done <- f.ledger.Run(ctx) }()
@@ -170,19 +168,19 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 		select {
 		case <-f.committed:
 			cost.Events = int(f.applied.Load() - already)
-		case err := <-done: // only where something is wrong
-			return cost, errors.Join(errors.New("the ledger ended by itself"), err)
+		case err := <-done: // something is wrong
+			return cost, errors.Join(errors.New("the ledger stopped"), err)
 		}
 	}
 	cost.Seconds = time.Since(began).Seconds()
 	stop()
 	err = <-done
-	time.Sleep(time.Second) // likewise: that is a part of what folding costs
+	time.Sleep(time.Second) // the checkpoint is part of the cost
 	cost.CPU = processorTime() - before
 	return cost, err
 }
 
-// processorTime is what this process has used, in seconds; 0 where that isn't known.
+// processorTime returns the processor time of this process in seconds; 0 if unknown.
 func processorTime() float64 {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
@@ -191,14 +189,14 @@ func processorTime() float64 {
 	return seconds(r.Utime) + seconds(r.Stime)
 }
 
-// foldProcess is such a process.
+// foldProcess is a started fold process.
 type foldProcess struct {
 	*process
 	in  io.Writer
 	out *json.Decoder
 }
 
-// startFold starts one beside a database.
+// startFold starts a fold process on a database.
 func (b *bench) startFold(ctx context.Context, name string) (*foldProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -229,7 +227,7 @@ func (b *bench) startFold(ctx context.Context, name string) (*foldProcess, error
 	return p, nil
 }
 
-// round has it fold so many events.
+// round folds so many events in the process.
 func (p *foldProcess) round(events int) (cost folded, err error) {
 	if _, err = fmt.Fprintln(p.in, events); err == nil {
 		err = p.out.Decode(&cost)
@@ -240,7 +238,7 @@ func (p *foldProcess) round(events int) (cost folded, err error) {
 	return cost, nil
 }
 
-// zabbixProblem is a problem that opens and is over in the same second.
+// zabbixProblem is a problem that opens and resolves in the same second.
 func zabbixProblem(id int, now time.Time) zabbixsim.Problem {
 	t := stormTrigger(id % 100_000)
 	return zabbixsim.Problem{ID: int64(id), Trigger: t, Severity: t.Severity, Opened: now, RecoveryID: int64(id) + 1_000_000_000, Resolved: now}

@@ -11,12 +11,12 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 )
 
-// warmUp is how long both are driven before they are measured.
+// warmUp is how long both sides run before they are measured.
 const warmUp = time.Second
 
 const bareGin = "a bare gin handler that decodes and validates the same body"
 
-// side is one of the two that are driven in turns.
+// side is one of the processes that take turns.
 type side struct {
 	*process
 	rates []float64
@@ -25,7 +25,7 @@ type side struct {
 	cpu   float64 // seconds
 }
 
-// drive fires one round and counts it.
+// drive fires one round and records it.
 func (s *side) drive(ctx context.Context, b *bench, v *volley, cpu func() (float64, error), d time.Duration) error {
 	before, err := cpu()
 	if err != nil {
@@ -46,11 +46,10 @@ func (s *side) drive(ctx context.Context, b *bench, v *volley, cpu func() (float
 	return nil
 }
 
-// intake measures how many signed events a second the whole relay takes in, each on disk before
-// its answer, beside the reference, and beside an Alertmanager's intake. The same generator drives them in
-// turns; who isn't measured is paused, for it would go on working.
+// intake measures how many signed events a second the whole relay accepts, each on disk before its answer, beside the reference
+// and an Alertmanager. One generator drives them in turns; the others are paused meanwhile, since they would go on working.
 func (b *bench) intake(ctx context.Context) (err error) {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}
@@ -94,13 +93,13 @@ func (b *bench) intake(ctx context.Context) (err error) {
 		if err := t.turn(ctx, b.round); err != nil {
 			return err
 		}
-		b.say("intake, round %d of %d: relay %.0f/s, reference %.0f/s, ratio %.2f, load average %s",
+		b.logf("intake, round %d of %d: relay %.0f/s, reference %.0f/s, ratio %.2f, load average %s",
 			i+1, b.rounds, t.relay.rates[i], t.reference.rates[i], t.relay.rates[i]/t.reference.rates[i], load())
 	}
 	return b.tellIntake(ctx, t, warm, began)
 }
 
-// turns are the sides, and where the next round begins.
+// turns are the sides, and the first event id of the next round.
 type turns struct {
 	*bench
 	relay, reference, rival *side // rival may be nil
@@ -120,7 +119,7 @@ func (t *turns) turn(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	v := newVolley(event, t.next, int(t.most*d.Seconds()*2)+10*t.connections, runtime.NumCPU())
-	// The others keep nothing, or their own: the same ids serve them.
+	// The references store nothing, or in their own store, so they can have the same ids.
 	if err := t.relay.pause(); err != nil {
 		return err
 	}
@@ -155,8 +154,8 @@ func (t *turns) rivalTurn(ctx context.Context, d time.Duration) error {
 
 const bareAlerts = "Alertmanager's POST /api/v2/alerts, which keeps nothing on disk before it answers"
 
-// tellIntake waits for the fold, and reports. The relay had used began seconds of
-// processor time before the first round, and taken warm events.
+// tellIntake waits for the fold and reports. began is the processor time of the relay before the first round, warm the events it had
+// accepted by then.
 func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float64) error {
 	relay, reference := t.relay, t.reference
 	m, err := relay.metrics()
@@ -195,8 +194,7 @@ func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float6
 	return nil
 }
 
-// drained waits until everything is folded, and says how long that took; less
-// than 0 when it isn't within limit.
+// drained waits until everything is folded and returns how long that took, or a negative number if it took longer than limit.
 func (s *side) drained(ctx context.Context, limit time.Duration) (time.Duration, error) {
 	began := time.Now()
 	for {

@@ -16,19 +16,17 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// patience is how long one message or acknowledgement is waited for.
+// patience bounds the wait for one message or acknowledgement.
 const patience = 10 * time.Second
 
-// latency measures the way of an event into the room, and of an `ack` out of it,
-// while nothing else goes on.
+// latency measures the time of an event into the room, and of an `ack` out of it, on an idle relay.
 func (b *bench) latency(ctx context.Context) (err error) {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	// Four events a second are eight calls, root and card: more than the 5 that the relay
-	// allows itself to begin with, so that it would gather them in a digest.
+	// Four events a second are eight calls with their cards: more than the five that the relay begins with, so it would make a digest.
 	ours, err := b.startRelay(ctx, "latency", w.webexURL, w.zabbixURL, "delivery: {rate_limit: 1000}\n", "")
 	if err != nil {
 		return err
@@ -43,7 +41,7 @@ func (b *bench) latency(ctx context.Context) (err error) {
 	return b.fromRoom(ctx, w, ids)
 }
 
-// toRoom posts events, and between them messages straight to Webex.
+// toRoom posts events, and messages straight to Webex in between.
 func (b *bench) toRoom(ctx context.Context, w *world, ours *process, seen *watcher) ([]int64, error) {
 	m, err := macros()
 	if err != nil {
@@ -57,7 +55,7 @@ func (b *bench) toRoom(ctx context.Context, w *world, ours *process, seen *watch
 		t := zabbixsim.StormTrigger(i)
 		mark := fmt.Sprintf("bench-event-%05d", i)
 		t.Name = "No answer to ping, " + mark
-		id := w.zabbix.Raise(t) // Zabbix knows it, and leaves the telling to us
+		id := w.zabbix.Raise(t) // Zabbix has it, but does not send it
 		ids = append(ids, id)
 		body, err := eventBody(m, t, id, time.Now())
 		if err != nil {
@@ -85,7 +83,7 @@ func (b *bench) toRoom(ctx context.Context, w *world, ours *process, seen *watch
 	return ids, nil
 }
 
-// direct posts a message as the simplest of scripts would.
+// direct posts a message as the simplest script would.
 func direct(ctx context.Context, webex, text string) error {
 	body, err := json.Marshal(map[string]string{"roomId": webexsim.RoomID("db"), "markdown": "**" + text + "**"})
 	if err != nil {
@@ -113,10 +111,10 @@ func call(req *http.Request) error {
 	return err
 }
 
-// watcher tells when the root message that holds a mark appears.
+// watcher reports when the root message with a mark appears.
 type watcher struct {
 	cancel func()
-	not    string // a message with this in it doesn't count
+	not    string // messages that contain this don't count
 	mu     sync.Mutex
 	marks  map[string]chan time.Time
 }
@@ -140,7 +138,7 @@ func (w *watcher) appeared(text string, at time.Time) {
 	defer w.mu.Unlock()
 	for mark, ch := range w.marks {
 		if strings.Contains(text, mark) {
-			ch <- at // it has room for one, and is deleted with it
+			ch <- at // buffered, and used once
 			delete(w.marks, mark)
 		}
 	}
@@ -148,8 +146,7 @@ func (w *watcher) appeared(text string, at time.Time) {
 
 func (w *watcher) stop() { w.cancel() }
 
-// timed does what makes a message with a mark appear, and gives the time from
-// then until it does.
+// timed runs do, which makes a message with a mark appear, and returns the time until it appears.
 func (w *watcher) timed(ctx context.Context, mark string, do func() error) (time.Duration, error) {
 	ch := make(chan time.Time, 1)
 	w.mu.Lock()
@@ -163,14 +160,13 @@ func (w *watcher) timed(ctx context.Context, mark string, do func() error) (time
 	case at := <-ch:
 		return at.Sub(began), nil
 	case <-time.After(patience):
-		return 0, fmt.Errorf("%s isn't in a room after %s", mark, patience)
+		return 0, fmt.Errorf("%s did not appear in a room within %s", mark, patience)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 }
 
-// fromRoom has people acknowledge problems in the room, and asks Zabbix's API
-// directly between.
+// fromRoom acknowledges problems in the room, and calls the Zabbix API directly in between.
 func (b *bench) fromRoom(ctx context.Context, w *world, ids []int64) error {
 	n := min(b.acks, len(ids)/2)
 	if n == 0 {
@@ -198,7 +194,7 @@ func (b *bench) fromRoom(ctx context.Context, w *world, ids []int64) error {
 	return nil
 }
 
-// acked does what acknowledges a problem, and gives the time until Zabbix holds it.
+// acked runs do, which acknowledges a problem, and returns the time until Zabbix has it.
 func acked(ctx context.Context, z *zabbixsim.Server, changed <-chan struct{}, id int64, do func() error) (time.Duration, error) {
 	began := time.Now()
 	if err := do(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -17,17 +18,17 @@ import (
 	"time"
 )
 
-// volley is the requests of one round: their signatures are made beforehand, for
-// the generator shares the processors with whom it measures.
+// volley is the requests of one round. They are signed beforehand, since the generator shares the processors with the process
+// that it measures.
 type volley struct {
 	*template
 	first int64  // event id
-	want  []byte // how the answer begins
+	want  []byte // prefix of the answer
 	signs [][signLength]byte
 	next  atomic.Int64
 }
 
-// newVolley signs n requests; a template without a place for a signature needs none.
+// newVolley signs n requests. A template without a place for a signature needs none.
 func newVolley(t *template, first int64, n int, workers int) *volley {
 	v := &volley{template: t, first: first, want: status202}
 	if t.sign == 0 {
@@ -50,7 +51,7 @@ func newVolley(t *template, first int64, n int, workers int) *volley {
 	return v
 }
 
-// name writes the event id of the i-th request.
+// name writes the event id of request i.
 func (v *volley) name(request []byte, i int) {
 	copy(request[v.id:v.id+len(sampleID)], strconv.AppendInt(nil, v.first+int64(i), 10))
 }
@@ -72,11 +73,11 @@ type shot struct {
 
 func (s shot) rate() float64 { return float64(s.taken) / s.took.Seconds() }
 
-// dial opens so many connections, which are good for so long.
+// dial opens connections with a deadline d from now.
 func dial(addr string, connections int, d time.Duration) (conns []net.Conn, hangUp func(), err error) {
 	hangUp = func() {
 		for _, c := range conns {
-			_ = c.Close() // nothing is left to be sent
+			_ = c.Close() // nothing is left to send
 		}
 	}
 	for range connections {
@@ -93,8 +94,8 @@ func dial(addr string, connections int, d time.Duration) (conns []net.Conn, hang
 	return conns, hangUp, nil
 }
 
-// fire sends the volley over so many connections, each with one request at a time,
-// until d is over. Any other answer than what is wanted is an error.
+// fire sends the volley over so many connections, one request at a time on each, until d has passed. An unexpected answer is an
+// error.
 func (v *volley) fire(ctx context.Context, addr string, connections int, d time.Duration) (shot, error) {
 	conns, hangUp, err := dial(addr, connections, d+30*time.Second)
 	if err != nil {
@@ -117,13 +118,13 @@ func (v *volley) fire(ctx context.Context, addr string, connections int, d time.
 	}
 	for _, err := range faults {
 		if err != nil {
-			return out, err // the others say the same
+			return out, err // the others are the same
 		}
 	}
 	return out, nil
 }
 
-// talk is one connection.
+// talk uses one connection.
 func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Duration, error) {
 	waits := make([]time.Duration, 0, guess)
 	request := bytes.Clone(v.request)
@@ -136,7 +137,7 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 		case v.sign == 0:
 		case i < len(v.signs):
 			copy(request[v.sign:], v.signs[i][:])
-		default: // faster than was foreseen
+		default: // more requests than were signed
 			var s [signLength]byte
 			v.signature(mac, request, &s)
 			copy(request[v.sign:], s[:])
@@ -153,7 +154,7 @@ func (v *volley) talk(ctx context.Context, c net.Conn, guess int) ([]time.Durati
 	return waits, nil
 }
 
-// barrage is requests that are sent once each.
+// barrage is a number of requests, each sent once.
 type barrage struct {
 	requests  [][]byte
 	want      []byte
@@ -161,8 +162,12 @@ type barrage struct {
 	next      atomic.Int64
 }
 
-// fire sends all of them over so many connections, each with one request at a time.
+// fire sends all of them over so many connections, one request at a time on each. A slow barrage uses fewer connections, since
+// the server closes idle ones.
 func (b *barrage) fire(ctx context.Context, addr string, connections int) error {
+	if b.perSecond > 0 {
+		connections = min(connections, int(math.Ceil(b.perSecond)))
+	}
 	conns, hangUp, err := dial(addr, connections, 5*time.Minute)
 	if err != nil {
 		return err
@@ -205,8 +210,7 @@ var (
 	contentLength = []byte("Content-Length: ")
 )
 
-// accepted reads an answer that should begin like this. It knows no more of HTTP than Go's
-// server needs.
+// accepted reads an answer that must begin with want. It understands as much HTTP as Go's server needs.
 func accepted(in *bufio.Reader, want []byte) error {
 	line, err := in.ReadSlice('\n')
 	if err != nil {

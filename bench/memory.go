@@ -9,20 +9,19 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 )
 
-// memory measures what many stored problems cost: how long a start takes with them, what it
-// holds, and what an event costs beside them.
+// memory measures the cost of many stored problems: start time, memory, and processor time per event.
 func (b *bench) memory(ctx context.Context) error {
 	if err := b.manyOpen(ctx); err != nil {
 		return err
 	}
 	if !b.big {
-		b.say("without -big nothing is folded beside a million problems")
+		b.logf("without -big nothing is folded beside a million problems")
 		return nil
 	}
 	return b.manyStored(ctx)
 }
 
-// manyOpen is a start with many open problems.
+// manyOpen measures a start with many open problems.
 func (b *bench) manyOpen(ctx context.Context) error {
 	took, err := b.fill(ctx, "open", b.open, false)
 	if err != nil {
@@ -37,7 +36,7 @@ func (b *bench) manyOpen(ctx context.Context) error {
 
 // startsWith starts the relay with a filled store and with an empty one, in turns.
 func (b *bench) startsWith(ctx context.Context, filled, what string) error {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}
@@ -50,7 +49,7 @@ func (b *bench) startsWith(ctx context.Context, filled, what string) error {
 				return err
 			}
 			select {
-			case <-time.After(time.Second): // what a start does afterwards is done by then
+			case <-time.After(time.Second): // work after the start is done by then
 			case <-ctx.Done():
 			}
 			m, err := ours.metrics()
@@ -58,7 +57,7 @@ func (b *bench) startsWith(ctx context.Context, filled, what string) error {
 				return err
 			}
 			if n := m[`alert_relay_posts_pending`]; n > 0 {
-				return fmt.Errorf("%.0f posts of what was filled in are pending", n)
+				return fmt.Errorf("%.0f of the filled-in posts are pending", n)
 			}
 			start[name] = append(start[name], milliseconds(ours.start))
 			held[name] = append(held[name], m["process_resident_memory_bytes"]/(1<<20))
@@ -70,10 +69,10 @@ func (b *bench) startsWith(ctx context.Context, filled, what string) error {
 	return nil
 }
 
-// spaceFor is how much disk a stored problem takes at most, with its share of the log, in bytes.
+// spaceFor bounds the disk space of a stored problem with its share of the log, in bytes.
 const spaceFor = 8 << 10
 
-// manyStored folds beside many stored problems, and beside none, in turns.
+// manyStored folds beside many stored problems and beside none, in turns.
 func (b *bench) manyStored(ctx context.Context) (err error) {
 	name := fmt.Sprintf("folding an event, %d problems stored: processor time (%d rounds)", b.stored, b.foldRounds)
 	const empty = "with an empty store"
@@ -81,12 +80,12 @@ func (b *bench) manyStored(ctx context.Context) (err error) {
 		b.report.without(name, "µs", 0, fmt.Sprintf("not measured: %.0f GiB are free on the disk, it takes %.0f", free/(1<<30), need/(1<<30)), empty)
 		return nil
 	}
-	b.say("filling a store with %d problems", b.stored)
+	b.logf("filling a store with %d problems", b.stored)
 	took, err := b.fill(ctx, "stored", b.stored, true)
 	if err != nil {
 		return err
 	}
-	b.say("filled in %s", took.Round(time.Second))
+	b.logf("filled in %s", took.Round(time.Second))
 	if err := b.startsWith(ctx, "stored", fmt.Sprintf("%d problems stored", b.stored)); err != nil {
 		return err
 	}
@@ -102,23 +101,22 @@ func (b *bench) manyStored(ctx context.Context) (err error) {
 	for n := range b.foldRounds + 1 {
 		var cost [2]folded
 		for i := range sides {
-			// Who comes first changes, so that neither has the better half of what is uneven.
+			// Alternate who comes first, so that drift favours neither.
 			i = (i + n) % 2
 			if cost[i], err = sides[i].round(b.foldEvents); err != nil {
 				return err
 			}
 		}
-		if n == 0 { // to warm up
+		if n == 0 { // warm-up
 			continue
 		}
 		for i := range sum {
 			sum[i] = sum[i].plus(cost[i])
 		}
 		ratios = append(ratios, cost[0].each()/cost[1].each())
-		b.say("fold, round %d of %d: %.1f µs an event with %d problems stored, %.1f with none; load average %s", n, b.foldRounds, cost[0].each(), b.stored, cost[1].each(), load())
+		b.logf("fold, round %d of %d: %.1f µs an event with %d problems stored, %.1f with none; load average %s", n, b.foldRounds, cost[0].each(), b.stored, cost[1].each(), load())
 	}
-	// The sums, and not the median round: now and then a round pays for copying the
-	// store's log, also for the others.
+	// Sums, not the median round: now and then one round pays for a checkpoint of the log that others caused too.
 	r := b.report.add(name, "µs", sum[0].each(), sum[1].each(), empty)
 	r.Rounds = ratios
 	r.ratioAtMost(1.1)

@@ -13,10 +13,10 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// people speak in the room; each may give 30 commands at once.
+// people write in the room; each may give 30 commands at once.
 var people = []string{"alice@example.com", "bob@example.com"}
 
-// neighbours is the part of a configuration that says who stands beside the relay.
+// neighbours is the part of a configuration with Webex, Zabbix and the room.
 func neighbours(webex, zabbix string) string {
 	return fmt.Sprintf(`webex:
   api_url: %s/v1
@@ -34,11 +34,10 @@ func environment() []string {
 	return []string{"BENCH_WEBEX=" + webexsim.DefaultBotToken, "BENCH_ZABBIX=" + zabbixsim.RelayToken, "BENCH_SECRET=" + secret}
 }
 
-// strict is a Webex whose rooms take five messages a second: what comes too early is
-// answered 429 with Retry-After.
+// strict is a Webex whose rooms take five messages a second; others are answered 429 with Retry-After.
 var strict = webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}}
 
-// world is a simulated Webex and a simulated Zabbix, in this process.
+// world is a simulated Webex and a simulated Zabbix in this process.
 type world struct {
 	webex               *webexsim.Server
 	zabbix              *zabbixsim.Server
@@ -47,8 +46,8 @@ type world struct {
 	close               func()
 }
 
-// newWorld starts both on loopback addresses.
-func newWorld(webex webexsim.Options) (_ *world, err error) {
+// newWorld starts both on loopback addresses. Zabbix's API answers after delay.
+func newWorld(webex webexsim.Options, delay time.Duration) (_ *world, err error) {
 	w := &world{webex: webexsim.NewDefault(webex)}
 	w.seen = &witness{next: w.webex}
 	if w.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true}); err != nil {
@@ -68,7 +67,7 @@ func newWorld(webex webexsim.Options) (_ *world, err error) {
 	for _, s := range []struct {
 		h   http.Handler
 		url *string
-	}{{w.seen, &w.webexURL}, {w.zabbix, &w.zabbixURL}} {
+	}{{w.seen, &w.webexURL}, {delayed(w.zabbix, delay), &w.zabbixURL}} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			w.close()
@@ -79,21 +78,27 @@ func newWorld(webex webexsim.Options) (_ *world, err error) {
 		*s.url = "http://" + l.Addr().String()
 		running.Go(func() { _ = server.Serve(l) }) // it ends with close
 	}
-	running.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
+	running.Go(func() { _ = w.zabbix.Run(ctx) }) // it ends with ctx
 	return w, nil
 }
 
-// witness stands before a simulated Webex, and remembers the calls that post, edit
-// or delete a message.
+func delayed(next http.Handler, delay time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(delay)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// witness records the calls to a simulated Webex that post, edit or delete a message.
 type witness struct {
 	next  http.Handler
 	mu    sync.Mutex
 	calls []write
 }
 
-// write is one of them.
+// write is one such call.
 type write struct {
-	at     time.Time // when it came
+	at     time.Time // when it arrived
 	method string
 	status int
 }
@@ -109,7 +114,7 @@ func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// since gives the calls that came from then on, in the order of their answers.
+// since returns the calls from then on, in the order of their answers.
 func (w *witness) since(then time.Time) (calls []write) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,15 +126,14 @@ func (w *witness) since(then time.Time) (calls []write) {
 	return calls
 }
 
-// count is how many there were.
+// count returns the number of calls.
 func (w *witness) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.calls)
 }
 
-// refusals are the calls that were answered 429, and those of them that came more than
-// a second after the first call.
+// refusals counts the calls that were answered 429, and those of them more than a second after the first call.
 func refusals(calls []write) (all, late int) {
 	first := time.Time{}
 	for _, c := range calls {

@@ -18,17 +18,16 @@ import (
 	"nms-alert-relay/zabbix"
 )
 
-// firstID is the first event id of the intake. All have as many digits: one
-// template serves them.
+// firstID is the first event id of the intake. All ids have the same number of digits, so that one template serves them.
 const firstID = 1_000_000_001
 
 const sampleID = "1000000000"
 
-// recorded is a problem as a real Zabbix 7.0 sent it with all macros.
+// recorded is a problem recorded from a real Zabbix 7.0, with all macros.
 const recorded = "fixtures/zabbix-7.0/events/problem-severity-4.json"
 
-// macros are what our media type sends of a problem: its own parameters, with the
-// values that a real Zabbix gave them. What it didn't resolve stays literal, as there.
+// macros returns what the media type sends of a problem: its parameters with the values of a real Zabbix. Macros that Zabbix didn't
+// resolve stay literal.
 func macros() (map[string]string, error) {
 	var export struct {
 		Export struct {
@@ -69,8 +68,7 @@ const (
 	timeForm = "15:04:05"
 )
 
-// stamped sets the times of a payload: events of another day would be told
-// differently.
+// stamped sets the times of a payload, since an event of another day would be handled differently.
 func stamped(m map[string]string, now time.Time) {
 	now = now.UTC()
 	for _, prefix := range []string{"", "EVENT."} {
@@ -78,12 +76,12 @@ func stamped(m map[string]string, now time.Time) {
 	}
 }
 
-// template is one request of which only event id and signature change.
+// template is a request whose event id and signature vary.
 type template struct {
 	request  []byte
-	id, sign int // where they stand; no sign: 0
+	id, sign int // offsets; sign is 0 without a signature
 	stamp    string
-	body     int // where the body begins
+	body     int // offset of the body
 }
 
 const signLength = 64 // hexadecimal digits of SHA-256
@@ -106,13 +104,13 @@ func newTemplate(now time.Time) (*template, error) {
 	return t, t.of(head, body)
 }
 
-// of puts the request together.
+// of assembles the request.
 func (t *template) of(head string, body []byte) error {
 	t.request = append([]byte(head), body...)
 	t.body = len(head)
 	t.id = t.body + bytes.Index(body, []byte(sampleID))
 	if t.id < t.body {
-		return fmt.Errorf("the payload has no place for an event id")
+		return fmt.Errorf("payload without an event id")
 	}
 	return nil
 }
@@ -122,14 +120,14 @@ func eventHead(stamp, signature string, length int) string {
 		"%s: %s\r\n%s: sha256=%s\r\nContent-Length: %d\r\n\r\n", receiver.HeaderTimestamp, stamp, receiver.HeaderSignature, signature, length)
 }
 
-// signed is a whole request with an event.
+// signed returns a whole request with a signed event.
 func signed(body []byte, now time.Time) []byte {
 	stamp := fmt.Sprint(now.Unix())
 	signature := strings.TrimPrefix(receiver.Sign(secret, stamp, body), "sha256=")
 	return append([]byte(eventHead(stamp, signature, len(body))), body...)
 }
 
-// eventBody is what our media type sends as a problem opens.
+// eventBody is what the media type sends when a problem opens.
 func eventBody(m map[string]string, t zabbixsim.Trigger, id int64, now time.Time) ([]byte, error) {
 	stamped(m, now)
 	tags, err := json.Marshal(t.Tags)
@@ -147,7 +145,7 @@ func eventBody(m map[string]string, t zabbixsim.Trigger, id int64, now time.Time
 	return json.Marshal(m)
 }
 
-// recoveryBody is what it sends as the problem that eventBody told is over.
+// recoveryBody is what it sends when that problem resolves.
 func recoveryBody(m map[string]string, p zabbixsim.Problem) ([]byte, error) {
 	m = maps.Clone(m)
 	if _, err := eventBody(m, p.Trigger, p.ID, p.Resolved); err != nil {

@@ -24,13 +24,13 @@ import (
 	"nms-alert-relay/internal/relay"
 )
 
-// roles are what this binary is as a process of its own.
+// roles are what this binary can be as a process of its own.
 var roles = map[string]func(args []string) error{"reference": reference, "profiled-relay": profiled, "fold": fold}
 
-// secret signs the events, and guards nothing.
+// secret signs the events. It protects nothing.
 const secret = "simulated-secret-of-the-bench"
 
-// build builds the relay as it is released.
+// build builds the relay as for a release.
 func (b *bench) build(ctx context.Context) error {
 	if b.relay = b.binary; b.relay != "" {
 		return nil
@@ -43,19 +43,19 @@ func (b *bench) build(ctx context.Context) error {
 	return nil
 }
 
-// process is a relay or a reference that was started.
+// process is a started relay or reference.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
 	public string // host:port
 	admin  string
-	start  time.Duration // until it could be asked
-	ended  chan struct{} // closed when it has
-	logs   bytes.Buffer  // to be read once it has ended
-	log    string        // the relay's file of it
+	start  time.Duration // until it answered
+	ended  chan struct{} // closed when it has ended
+	logs   bytes.Buffer  // read only after it ended
+	log    string        // log file of a relay
 }
 
-// pollEvery is how often a starting process is tried.
+// pollEvery is the pause between two probes of a starting process.
 const pollEvery = time.Millisecond
 
 // startReference starts the reference.
@@ -80,7 +80,7 @@ func (b *bench) startReference(ctx context.Context) (*process, error) {
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	go p.wait()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the reference didn't start: %w", err), p.stop())
+		return nil, errors.Join(fmt.Errorf("the reference did not start: %w", err), p.stop())
 	}
 	p.public = strings.TrimSpace(addr)
 	if err := p.answers(ctx, began, "http://"+p.public+"/usage"); err != nil {
@@ -89,8 +89,7 @@ func (b *bench) startReference(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// startRelay starts the relay as `serve` runs it, with a configuration whose
-// addresses and store are filled in.
+// startRelay starts the relay as `serve` does, with a configuration whose addresses and store are filled in.
 func (b *bench) startRelay(ctx context.Context, name, webex, zabbix, more, profile string) (*process, error) {
 	addrs, err := freeAddrs(2)
 	if err != nil {
@@ -124,8 +123,7 @@ func (b *bench) startRelay(ctx context.Context, name, webex, zabbix, more, profi
 	return p, nil
 }
 
-// logged starts the process. Its log goes to a file, as with a service manager: not
-// to a pipe that this process would have to read.
+// logged starts the process with its log in a file, as a service manager does; a pipe would have to be read by this process.
 func (p *process) logged() error {
 	log, err := os.Create(p.log)
 	if err != nil {
@@ -141,7 +139,7 @@ func (p *process) logged() error {
 }
 
 func (p *process) wait() {
-	_ = p.cmd.Wait() // stop tells of the exit code
+	_ = p.cmd.Wait() // stop reports the exit code
 	close(p.ended)
 }
 
@@ -150,7 +148,7 @@ func (p *process) answers(ctx context.Context, began time.Time, url string) erro
 	for {
 		resp, err := http.Get(url)
 		if err == nil {
-			_ = resp.Body.Close() // its status is all that counts
+			_ = resp.Body.Close() // only the status counts
 			if resp.StatusCode == http.StatusOK {
 				p.start = time.Since(began)
 				return nil
@@ -158,54 +156,52 @@ func (p *process) answers(ctx context.Context, began time.Time, url string) erro
 		}
 		select {
 		case <-p.ended:
-			return errors.New("it ended before it was ready")
+			return errors.New("ended before it was ready")
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pollEvery):
 		}
 		if time.Since(began) > 30*time.Second {
-			return fmt.Errorf("it isn't ready after 30 s: %w", err)
+			return fmt.Errorf("not ready after 30 s: %w", err)
 		}
 	}
 }
 
-// stop ends the process and says what its log says, where it failed.
+// stop stops the process. If it failed, the error contains the end of its log.
 func (p *process) stop() error {
 	if p.stdin != nil {
-		_ = p.stdin.Close() // the reference ends with it
+		_ = p.stdin.Close() // the reference ends with its standard input
 	} else {
-		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have ended by itself
+		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have ended already
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	select {
 	case <-p.ended:
 	case <-time.After(30 * time.Second):
-		_ = p.cmd.Process.Kill() // or has just ended
+		_ = p.cmd.Process.Kill() // it may have ended just now
 		<-p.ended
-		return errors.New("it didn't end within 30 s and was killed")
+		return errors.New("did not end within 30 s and was killed")
 	}
 	if p.cmd.ProcessState.Success() {
 		return nil
 	}
 	tail := p.logs.Bytes()
 	if p.log != "" {
-		tail, _ = os.ReadFile(p.log) // without it there is still the exit code
+		tail, _ = os.ReadFile(p.log) // best effort
 	}
-	return fmt.Errorf("it ended with %s:\n%s", p.cmd.ProcessState, tail[max(0, len(tail)-2000):])
+	return fmt.Errorf("ended with %s:\n%s", p.cmd.ProcessState, tail[max(0, len(tail)-2000):])
 }
 
-// pause stops the process from running, so that it takes nothing from whoever is
-// measured meanwhile; resume lets it go on.
+// pause suspends the process, so that it takes no processor time from the one being measured; resume continues it.
 func (p *process) pause() error  { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 func (p *process) resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// metrics reads the relay's own.
+// metrics reads the metrics of a relay.
 func (p *process) metrics() (map[string]float64, error) {
 	return metricsOf("http://" + p.admin + "/metrics")
 }
 
-// metricsOf reads metrics as Prometheus would: those without labels by their
-// name, those with by name and labels.
+// metricsOf reads metrics as Prometheus would, by name with labels.
 func metricsOf(url string) (map[string]float64, error) {
 	resp, err := http.Get(url)
 	if err != nil {
@@ -226,7 +222,7 @@ func metricsOf(url string) (map[string]float64, error) {
 	return values, lines.Err()
 }
 
-// freeAddrs are n loopback addresses that nobody listens on just now.
+// freeAddrs returns n free loopback addresses.
 func freeAddrs(n int) ([]string, error) {
 	addrs := make([]string, n)
 	for i := range addrs {
@@ -234,16 +230,16 @@ func freeAddrs(n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // when all are known: else two may be the same
+		defer l.Close() // only when all are known, or two could be the same
 		addrs[i] = l.Addr().String()
 	}
 	return addrs, nil
 }
 
-// profiled is the relay as `serve` runs it, with a CPU profile.
+// profiled runs the relay as `serve` does, with a CPU profile.
 func profiled(args []string) error {
 	if len(args) != 2 {
-		return errors.New("want a configuration and a file for the profile")
+		return errors.New("expected a configuration and a file for the profile")
 	}
 	cfg, err := config.Read(args[0], config.Options{Env: os.Getenv})
 	if err != nil {

@@ -13,8 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// bare is what the reference decodes a body into and validates: what a relay
-// that forwards an event would look at.
+// bare is what the reference decodes and validates: the fields that a relay which only forwards events would need.
 type bare struct {
 	EventID   string `json:"EVENT.ID" binding:"required,numeric,max=20"`
 	Value     string `json:"EVENT.VALUE" binding:"required,oneof=0 1"`
@@ -32,15 +31,14 @@ type bare struct {
 	TriggerID string `json:"TRIGGER.ID"`
 }
 
-// usage is the processor time that a process has used, and the memory it holds.
+// usage is the processor time and memory of a process.
 type usage struct {
 	CPU float64 `json:"cpu"` // seconds
 	RSS float64 `json:"rss"` // bytes
 }
 
-// reference is the process that is compared with: a gin handler that decodes,
-// validates and answers 202, with nothing signed and nothing kept. It ends with its
-// standard input.
+// reference is the process to compare with: a gin handler that decodes, validates and answers 202, without signatures and without a
+// store. It ends with its standard input.
 func reference([]string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,11 +46,11 @@ func reference([]string) error {
 	}
 	server := &http.Server{Handler: bareHandler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with whoever started this
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent process
 		_ = server.Close()
 	}()
 	fmt.Println(l.Addr())
-	if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve gives it as it is
+	if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve returns it unwrapped
 		return err
 	}
 	return nil
@@ -82,7 +80,7 @@ func bareHandler() http.Handler {
 
 func seconds(t syscall.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
 
-// resident is this process's memory in bytes, as Linux tells it; 0 elsewhere.
+// resident returns the memory of this process in bytes; 0 outside Linux.
 func resident() float64 {
 	raw, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

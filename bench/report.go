@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// report is what a run measured.
+// report is the result of a run.
 type report struct {
 	Machine machine `json:"machine"`
 	Seconds float64 `json:"seconds"`
@@ -28,8 +28,7 @@ type machine struct {
 	LoadAfter    string `json:"load_after,omitempty"`
 }
 
-// row is one figure beside its reference. Reference and Ratio are nil where
-// there is nothing to compare with.
+// row is a figure beside its reference. Reference and Ratio are nil if there is none.
 type row struct {
 	Name      string    `json:"name"`
 	Unit      string    `json:"unit"`
@@ -42,7 +41,7 @@ type row struct {
 	Target    *target   `json:"target,omitempty"`
 }
 
-// target is what a figure is to reach.
+// target is what a figure should reach.
 type target struct {
 	Limit float64 `json:"limit"`
 	Of    string  `json:"of"` // "relay" or "ratio"
@@ -72,7 +71,7 @@ func (r *row) aim(of string, figure, limit float64, least bool) {
 	r.Target = &target{Limit: limit, Of: of, Least: least, Met: met}
 }
 
-// What the last row is to reach: in its own figure, or in its ratio where it has one.
+// Targets of the last row: for its figure, or for its ratio.
 func (r *row) atMost(limit float64) { r.aim("relay", r.Relay, limit, false) }
 
 func (r *row) ratioAtMost(limit float64) {
@@ -92,7 +91,7 @@ func (r *report) put(new row) *row {
 	return &r.Rows[len(r.Rows)-1]
 }
 
-// add adds a row whose ratio is that of its two figures.
+// add adds a row with the ratio of its two figures.
 func (r *report) add(name, unit string, relay, reference float64, against string) *row {
 	new := row{Name: name, Unit: unit, Relay: relay, Reference: &reference, Against: against}
 	if reference != 0 {
@@ -102,7 +101,7 @@ func (r *report) add(name, unit string, relay, reference float64, against string
 	return r.put(new)
 }
 
-// turns adds a row whose ratio is the median of those of rounds in turns.
+// turns adds a row with the median ratio of rounds in turns.
 func (r *report) turns(name, unit string, relay, reference []float64, against string) *row {
 	var ratios []float64
 	for i := range relay {
@@ -118,7 +117,7 @@ func (r *report) alone(name, unit string, relay float64) *row {
 	return r.put(row{Name: name, Unit: unit, Relay: relay})
 }
 
-// without adds a row that says why it has no reference.
+// without adds a row with a note why it has no reference.
 func (r *report) without(name, unit string, relay float64, note, against string) *row {
 	return r.put(row{Name: name, Unit: unit, Relay: relay, Note: note, Against: against})
 }
@@ -129,7 +128,7 @@ func (r *report) json(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// cells are what a row shows.
+// cells are the columns of a row.
 func (row row) cells() []string {
 	reference, ratio, aim := or(row.Note, "-"), "-", "-"
 	if row.Reference != nil {
@@ -161,10 +160,10 @@ func (r *report) text(w io.Writer) {
 	for _, row := range r.Rows {
 		fmt.Fprintln(t, strings.Join(row.cells(), "\t"))
 	}
-	_ = t.Flush() // standard output: nobody to tell
+	_ = t.Flush() // standard output: nothing to do
 }
 
-// markdown is the table as docs/performance.md has it.
+// markdown writes the table for docs/performance.md.
 func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "%s\n\n| %s |\n|%s\n", r.heading(), strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
 	for _, row := range r.Rows {
@@ -176,7 +175,7 @@ func (r *report) markdown(w io.Writer) {
 	}
 }
 
-// number writes a figure with three digits that count.
+// number formats a figure with three significant digits.
 func number(v float64) string {
 	switch {
 	case v >= 100 || v == 0:
@@ -195,7 +194,7 @@ func or(a, b string) string {
 	return a
 }
 
-// quantile is the value below which a part q of the values lies; 0 for none. It sorts them.
+// quantile returns the value below which the fraction q of the values lies; 0 for none. It sorts them.
 func quantile[T ~int64 | ~float64](values []T, q float64) T {
 	if len(values) == 0 {
 		return 0
@@ -207,7 +206,7 @@ func quantile[T ~int64 | ~float64](values []T, q float64) T {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// load is the load averages as Linux tells them; "" elsewhere.
+// load returns the load averages of Linux; "" elsewhere.
 func load() string {
 	raw, err := os.ReadFile("/proc/loadavg")
 	fields := strings.Fields(string(raw))

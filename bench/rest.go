@@ -8,12 +8,12 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 )
 
-// starts is how often both are started: the median counts.
+// starts is how often both are started; the median counts.
 const starts = 5
 
-// rest measures how long the relay takes to start, and what it holds at rest.
+// rest measures how long the relay takes to start, and its memory at rest.
 func (b *bench) rest(ctx context.Context) error {
-	w, err := newWorld(webexsim.Options{})
+	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
 		return err
 	}
@@ -31,14 +31,14 @@ func (b *bench) rest(ctx context.Context) error {
 		other, otherMemory = append(other, milliseconds(theirs.start)), append(otherMemory, u.RSS/(1<<20))
 	}
 	for i := range starts {
-		// The first start makes the store, the others find it.
+		// The first start creates the store.
 		ours, err := b.startRelay(ctx, "rest", w.webexURL, w.zabbixURL, "", "")
 		if err != nil {
 			return err
 		}
 		if i == starts-1 {
 			select {
-			case <-time.After(time.Second): // what a start does afterwards is done by then
+			case <-time.After(time.Second): // work after the start is done by then
 			case <-ctx.Done():
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -18,20 +19,20 @@ import (
 )
 
 const (
-	// telling is how long a storm may take to be told before the run gives up.
-	telling = 2 * time.Minute
-	// calmFor is how long nothing may be pending before the room is looked at: what the
-	// relay learns of Zabbix's API a second later can still change a message.
+	// giveUp bounds how long a storm may take to reach the room.
+	giveUp = 2 * time.Minute
+	// calmFor is how long nothing must be pending before the room is final: a second later an answer of the Zabbix API can still
+	// change a message.
 	calmFor = 3 * time.Second
-	// look is how often it is asked whether all is told.
-	look = 100 * time.Millisecond
-	// urgent is how many disasters come in the middle of the second storm, and commands.
+	// pollRoom is how often the room is checked.
+	pollRoom = 100 * time.Millisecond
+	// urgent is the number of disasters, and of commands, in the middle of the second storm.
 	urgent = 3
-	// stormHost begins the name of every host of a storm.
+	// stormHost is the prefix of every host name in a storm.
 	stormHost = "sw-storm-"
 )
 
-// stormNames are what happens in a storm.
+// stormNames are the triggers of a storm.
 var stormNames = []struct {
 	name     string
 	severity alert.Severity
@@ -42,7 +43,7 @@ var stormNames = []struct {
 	{"OSPF neighbour is down", alert.High}, {"Host has been restarted", alert.Information},
 }
 
-// stormTrigger is what happens to host i.
+// stormTrigger returns the trigger of host i.
 func stormTrigger(i int) zabbixsim.Trigger {
 	t := zabbixsim.StormTrigger(i)
 	kind := stormNames[i%len(stormNames)]
@@ -61,73 +62,79 @@ type raining struct {
 	calm   time.Duration
 }
 
-// rained is what became of one storm, or of its recovery.
+// rained is the outcome of a storm, or of its recovery. All times after sending are counted from the last answer.
 type rained struct {
 	sending       time.Duration // from the first event to the last answer
-	namedAfter    time.Duration // from there until every host and event id stood in the room
-	after         time.Duration // from there until that, and posts_pending was 0
-	quiet         time.Duration // from there until nothing was pending, neither in the journal
-	named         int           // problems whose host and event id are named
-	messages      int           // new ones in the room, in threads too
+	namedAfter    time.Duration // until every host and event id was in the room
+	after         time.Duration // until then, with posts_pending 0
+	quiet         time.Duration // until nothing was pending, nor in the journal
+	named         int           // problems whose host and event id are in the room
+	messages      int           // new messages in the room and its threads
 	edits         int
-	refused, late int     // 429s, and those after the first second
+	refused, late int     // answers of 429, and those after the first second
 	early         int     // requests while told to wait
-	given         int     // dead letters
+	dead          int     // dead letters
 	peak          float64 // MiB
 }
 
-// storm measures what becomes of thousands of problems at once, in a room that takes five messages a second.
-func (b *bench) storm(ctx context.Context) (err error) {
-	w, err := newWorld(strict)
+// startRaining starts a relay beside a Webex whose rooms take five messages a second, and a Zabbix whose API answers after delay.
+// stop may be called twice.
+func (b *bench) startRaining(ctx context.Context, name string, delay time.Duration, profile string) (_ *raining, stop func() error, err error) {
+	w, err := newWorld(strict, delay)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer w.close()
+	ours, err := b.startRelay(ctx, name, w.webexURL, w.zabbixURL, "", profile)
+	if err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	stop = sync.OnceValue(func() error {
+		defer w.close()
+		return ours.stop()
+	})
+	r := &raining{bench: b, world: w, ours: ours, calm: calmFor}
+	if r.macros, err = macros(); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return r, stop, nil
+}
+
+// storm measures thousands of problems at once, in a room that takes five messages a second.
+func (b *bench) storm(ctx context.Context) (err error) {
 	profile := b.profile
 	if profile != "" {
 		profile += ".storm"
 	}
-	ours, err := b.startRelay(ctx, "storm", w.webexURL, w.zabbixURL, "", profile)
+	r, stop, err := b.startRaining(ctx, "storm", 0, profile)
 	if err != nil {
 		return err
-	}
-	stopped := false
-	stop := func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		return ours.stop()
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	r := &raining{bench: b, world: w, ours: ours, calm: calmFor}
-	if r.macros, err = macros(); err != nil {
-		return err
-	}
-	ids := r.raise(0)
-	opened, err := r.opens(ctx, ids, b.stormRate, func(context.Context, *barrage) error { return nil })
+	ids := r.raise(0, b.problems)
+	opened, err := r.opens(ctx, ids, b.stormRate, nothing)
 	if err != nil {
 		return err
 	}
-	b.sayRained("storm", opened)
+	b.logRained("storm", opened)
 	over, err := r.recovers(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("the recovery: %w", err)
 	}
-	b.sayRained("its recovery", over)
+	b.logRained("its recovery", over)
 	rate := b.stormRate
 	if rate == 0 {
 		rate = float64(b.problems) / 5
 	}
 	var u urgencies
-	second, err := r.opens(ctx, r.raise(b.problems), rate, func(ctx context.Context, fire *barrage) (err error) {
+	second, err := r.opens(ctx, r.raise(b.problems, b.problems), rate, func(ctx context.Context, fire *barrage) (err error) {
 		u, err = r.amid(ctx, fire)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("the second storm: %w", err)
 	}
-	b.sayRained("second storm", second)
+	b.logRained("second storm", second)
 	if err := stop(); err != nil {
 		return err
 	}
@@ -145,26 +152,25 @@ func (b *bench) storm(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *bench) sayRained(what string, r rained) {
-	b.say("%s: sent in %s, told %s after that in %d messages and %d edits, %d answers of 429, load average %s",
+func (b *bench) logRained(what string, r rained) {
+	b.logf("%s: sent in %s, told %s after that in %d messages and %d edits, %d answers of 429, load average %s",
 		what, r.sending.Round(time.Millisecond), r.after.Round(time.Millisecond), r.messages, r.edits, r.refused, load())
 }
 
-// raise opens problems in the simulated Zabbix, which leaves the telling to us.
-func (r *raining) raise(first int) []int64 {
-	ids := make([]int64, r.problems)
+// raise opens problems in the simulated Zabbix, which does not send them.
+func (r *raining) raise(first, n int) []int64 {
+	ids := make([]int64, n)
 	for i := range ids {
 		ids[i] = r.zabbix.Raise(stormTrigger(first + i))
 	}
 	return ids
 }
 
-// opens tells the relay of problems, does something else meanwhile, and waits until the room
-// knows of all.
+// opens sends problems to the relay, runs meanwhile, and waits until all of them are in the room.
 func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhile func(context.Context, *barrage) error) (rained, error) {
 	fire := &barrage{want: status202, perSecond: rate}
 	now := time.Now()
-	hosts := map[string]string{} // and event ids
+	hosts := map[string]string{} // event ids by host
 	for _, id := range ids {
 		p, _ := r.zabbix.Problem(id)
 		body, err := eventBody(r.macros, p.Trigger, id, now)
@@ -185,7 +191,7 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 	})
 }
 
-// recovers tells that they are over, and waits until the room knows.
+// recovers sends the recoveries, and waits until the room shows them.
 func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 	fire := &barrage{want: status202, perSecond: r.stormRate}
 	now := time.Now()
@@ -198,7 +204,7 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 		}
 		fire.requests = append(fire.requests, signed(body, now))
 	}
-	return r.rain(ctx, fire, func(context.Context, *barrage) error { return nil }, func() (int, bool) {
+	return r.rain(ctx, fire, nothing, func() (int, bool) {
 		for _, m := range r.webex.Timeline("noc") {
 			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysOver(m.Text) {
 				return 0, false
@@ -208,15 +214,18 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 	})
 }
 
-// someOpen is what a digest says of which not all is over.
+// nothing is done meanwhile.
+func nothing(context.Context, *barrage) error { return nil }
+
+// someOpen matches a digest with open problems.
 var someOpen = regexp.MustCompile(`\d open\b`)
 
-// saysOver says whether a message tells that its problem, or each of its problems, is over.
+// saysOver reports whether a message says that its problem is resolved, or all of its problems are.
 func saysOver(text string) bool {
 	return strings.Contains(strings.ToLower(text), "resolved") && !someOpen.MatchString(text)
 }
 
-// rain sends events and measures until the room was told.
+// rain sends events, and measures until the room shows them.
 func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(context.Context, *barrage) error, told func() (named int, all bool)) (out rained, err error) {
 	messages, edits := countOf(r.webex.Timeline("noc"))
 	early := r.webex.Stats().TooEarly
@@ -235,7 +244,7 @@ func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(contex
 	out.sending = ended.Sub(began)
 	writes, all := -1, false
 	if out.after, _, err = r.until(ctx, ended, 0, func(m map[string]float64) bool {
-		// The room is read again only where something was written into it.
+		// Read the room only after a write to it.
 		if n := r.seen.count(); n != writes {
 			writes = n
 			if out.named, all = told(); all && out.namedAfter == 0 {
@@ -244,13 +253,13 @@ func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(contex
 		}
 		return all && m[postsPending] == 0
 	}); err != nil {
-		return out, fmt.Errorf("%w (%d problems are told)", err, out.named)
+		return out, fmt.Errorf("%w (%d problems are in the room)", err, out.named)
 	}
 	var last map[string]float64
 	if out.quiet, last, err = r.until(ctx, ended, r.calm, func(m map[string]float64) bool { return m[postsPending]+m[journalPending] == 0 }); err != nil {
 		return out, err
 	}
-	out.given = int(last[`alert_relay_dead_letters_total{kind="post"}`] + last[`alert_relay_dead_letters_total{kind="digest"}`])
+	out.dead = int(last[`alert_relay_dead_letters_total{kind="post"}`] + last[`alert_relay_dead_letters_total{kind="digest"}`])
 	if err := top.stop(); err != nil {
 		return out, err
 	}
@@ -266,8 +275,7 @@ const (
 	journalPending = "alert_relay_journal_pending"
 )
 
-// until waits until ok has held of the relay's metrics for so long, and says how long it took, from a
-// time on, until it began to hold.
+// until waits until ok has been true of the relay's metrics for calm, and returns the time from from until it became true.
 func (r *raining) until(ctx context.Context, from time.Time, calm time.Duration, ok func(map[string]float64) bool) (time.Duration, map[string]float64, error) {
 	since := time.Time{}
 	for {
@@ -285,18 +293,18 @@ func (r *raining) until(ctx context.Context, from time.Time, calm time.Duration,
 		if !since.IsZero() && now.Sub(since) >= calm {
 			return since.Sub(from), m, nil
 		}
-		if now.Sub(from) > telling {
-			return 0, nil, fmt.Errorf("the room isn't told after %s: %.0f entries of the journal and %.0f posts are pending", telling, m[journalPending], m[postsPending])
+		if now.Sub(from) > giveUp {
+			return 0, nil, fmt.Errorf("the room is not up to date after %s: %.0f journal entries and %.0f posts are pending", giveUp, m[journalPending], m[postsPending])
 		}
 		select {
 		case <-ctx.Done():
 			return 0, nil, ctx.Err()
-		case <-time.After(look):
+		case <-time.After(pollRoom):
 		}
 	}
 }
 
-// wordsOf are all words that a room's messages say, and the files in it.
+// wordsOf returns all words of a room's messages and files.
 func wordsOf(said []webexsim.MessageView) map[string]bool {
 	words := map[string]bool{}
 	take := func(text string) {
@@ -316,7 +324,7 @@ func wordsOf(said []webexsim.MessageView) map[string]bool {
 	return words
 }
 
-// countOf counts what bots said in a room, and how often they edited it.
+// countOf counts the messages and edits of bots in a room.
 func countOf(said []webexsim.MessageView) (messages, edits int) {
 	for _, m := range said {
 		if m.From.Bot {
@@ -327,12 +335,10 @@ func countOf(said []webexsim.MessageView) (messages, edits int) {
 	return messages, edits
 }
 
-// urgencies are how long each disaster took into its room, and each command to its
-// answer there and into Zabbix.
+// urgencies are the times of each disaster to its room, and of each command to its reply and into Zabbix.
 type urgencies struct{ room, answer, zabbix []time.Duration }
 
-// amid has disasters happen while a storm is being told, and a person acknowledge each
-// as soon as it stands in the room.
+// amid sends disasters in the middle of a storm, and acknowledges each from the room as soon as it is there.
 func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err error) {
 	seen := watchRooms(r.webex, stormHost)
 	defer seen.stop()
@@ -369,7 +375,7 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 	return u, nil
 }
 
-// mine is a copy of the macros, for a goroutine of its own.
+// mine copies the macros for another goroutine.
 func (r *raining) mine() map[string]string {
 	m := make(map[string]string, len(r.macros))
 	for k, v := range r.macros {
@@ -378,8 +384,7 @@ func (r *raining) mine() map[string]string {
 	return m
 }
 
-// ack says `ack` in the room, and measures until the bot has answered there and until
-// Zabbix has it.
+// ack writes `ack` in the room, and measures until the bot's reply and until Zabbix has it.
 func (r *raining) ack(ctx context.Context, id int64, person string) (answer, zabbix time.Duration, err error) {
 	began := time.Now()
 	said, err := r.webex.Say(webexsim.Line{Room: "noc", From: person, Text: fmt.Sprintf("ack %d", id), MentionBot: true})
@@ -408,16 +413,15 @@ func (r *raining) ack(ctx context.Context, id int64, person string) (answer, zab
 	return answer, zabbix, nil
 }
 
-// memoryWatch finds the most memory that a process holds; 0 where that isn't known (Linux
-// tells it).
+// memoryWatch measures the peak memory of a process; 0 outside Linux.
 type memoryWatch struct {
 	p    *process
 	peak float64 // MiB
 }
 
-// watchMemory begins: what was held before doesn't count.
+// watchMemory begins a measurement.
 func watchMemory(p *process) *memoryWatch {
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0) // where it fails, what was held before counts too
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0) // without it the earlier peak counts too
 	return &memoryWatch{p: p}
 }
 
@@ -433,5 +437,5 @@ func (m *memoryWatch) stop() error {
 			return err
 		}
 	}
-	return errors.New("the system doesn't tell the most memory that a process held")
+	return errors.New("no VmHWM in /proc/PID/status")
 }

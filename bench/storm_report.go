@@ -15,7 +15,7 @@ func (b *bench) beside(name, unit string, relay float64, of *rivalry, figure fun
 	return b.report.add(name, unit, relay, figure(of), against)
 }
 
-// tellStorm reports the first storm; without an Alertmanager both are nil.
+// tellStorm reports the first storm. Without an Alertmanager, each and grouped are nil.
 func (b *bench) tellStorm(r rained, each, grouped *rivalry) {
 	const alone, own = "a message for each host", "its own grouping"
 	b.report.alone(fmt.Sprintf("storm of %d problems: sending them over %d connections", b.problems, b.connections), "s", r.sending.Seconds())
@@ -27,7 +27,7 @@ func (b *bench) tellStorm(r rained, each, grouped *rivalry) {
 	b.beside("  messages in the room", "messages", float64(r.messages), each, func(a *rivalry) float64 { return float64(a.messages) }, alone).atMost(12)
 	b.report.alone("  edits", "edits", float64(r.edits))
 	b.report.alone("  nothing pending any more, nor in the journal", "s", r.quiet.Seconds())
-	b.beside("  given up: dead letters; not tried again before the next group_interval", "problems", float64(r.given), each, func(a *rivalry) float64 { return float64(a.failed) }, "both groupings at once").atMost(0)
+	b.beside("  given up: dead letters; not tried again before the next group_interval", "problems", float64(r.dead), each, func(a *rivalry) float64 { return float64(a.failed) }, "both groupings at once").atMost(0)
 	b.beside("  answers of 429", "calls", float64(r.refused), each, func(a *rivalry) float64 { return float64(a.refused) }, alone)
 	b.beside("  answers of 429 after the first second", "calls", float64(r.late), each, func(a *rivalry) float64 { return float64(a.late) }, alone).atMost(0)
 	b.beside("  requests while told to wait", "calls", float64(r.early), each, func(a *rivalry) float64 { return float64(a.early) }, alone).atMost(0)

@@ -21,14 +21,14 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// A small bench with nothing but this binary.
+// small returns a small bench that needs nothing but this binary.
 func small(t *testing.T) *bench {
 	b := &bench{dir: t.TempDir(), log: io.Discard, report: &report{}}
 	b.connections, b.problems, b.open, b.foldEvents = 8, 40, 300, 200
 	return b
 }
 
-// A problem of a storm, and its recovery, are read as what they are.
+// A problem of a storm, and its recovery, decode as such.
 func TestEventsOfAStorm(t *testing.T) {
 	m, err := macros()
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestWhatIsReadInTheRoom(t *testing.T) {
 	}
 }
 
-// Refusals count from the first call, whatever the order in which they were answered.
+// Refusals are counted from the first call, in whatever order they were answered.
 func TestRefusals(t *testing.T) {
 	began := time.Now()
 	at := func(ms int, status int) write {
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 	require.Zero(t, all+late)
 }
 
-// Each request of a barrage is sent once; another answer than what is wanted is an error.
+// Each request of a barrage is sent once; an unexpected answer is an error.
 func TestBarrage(t *testing.T) {
 	seen := make(chan string, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,25 +117,25 @@ func TestBarrage(t *testing.T) {
 	require.ErrorContains(t, b.fire(t.Context(), server.Listener.Addr().String(), 1), "400")
 }
 
-// A storm through a real relay, small: all is told, without a refusal.
+// A small storm through a real relay: everything reaches the room, without a refusal.
 func TestSmallStorm(t *testing.T) {
 	t.Parallel()
 	b := small(t)
-	w, err := newWorld(strict)
+	w, err := newWorld(strict, 0)
 	require.NoError(t, err)
 	defer w.close()
 	ours, err := b.startRelay(t.Context(), "storm", w.webexURL, w.zabbixURL, "", filepath.Join(b.dir, "profile"))
 	require.NoError(t, err)
-	r := &raining{bench: b, world: w, ours: ours, calm: look}
+	r := &raining{bench: b, world: w, ours: ours, calm: pollRoom}
 	r.macros, err = macros()
 	require.NoError(t, err)
-	out, err := r.opens(t.Context(), r.raise(0), 0, func(context.Context, *barrage) error { return nil })
+	out, err := r.opens(t.Context(), r.raise(0, b.problems), 0, func(context.Context, *barrage) error { return nil })
 	require.NoError(t, err)
 	require.NoError(t, ours.stop())
 	require.Equal(t, b.problems, out.named)
 	require.Positive(t, out.messages)
 	require.Zero(t, out.early)
-	require.Zero(t, out.given)
+	require.Zero(t, out.dead)
 	if runtime.GOOS == "linux" {
 		require.Positive(t, out.peak)
 	}
@@ -143,7 +143,7 @@ func TestSmallStorm(t *testing.T) {
 	require.Equal(t, notInstalled, b.report.Rows[3].Note)
 }
 
-// What is filled in is what a relay leaves that told it all.
+// A filled store looks like one of a relay that has delivered everything.
 func TestFill(t *testing.T) {
 	t.Parallel()
 	b := small(t)
@@ -173,7 +173,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// A process that folds says what it folded.
+// A fold process reports what it folded.
 func TestFold(t *testing.T) {
 	t.Parallel()
 	b := small(t)
@@ -205,7 +205,7 @@ func TestVersionOfAlertmanager(t *testing.T) {
 	require.Empty(t, b.rival)
 }
 
-// An Alertmanager, where one is installed, takes our alerts and our configurations.
+// An installed Alertmanager accepts our alerts and configurations.
 func TestAlertmanagerTakesThem(t *testing.T) {
 	t.Parallel()
 	b := small(t)

@@ -18,9 +18,8 @@ import (
 
 const module = "nms-alert-relay/"
 
-// may says which of our packages each package may import, besides the standard
-// library and modules of others. It is the layout of docs/architecture.md: imports point
-// down the flow, and only relay and cmd know everybody.
+// may lists which of our packages each package may import. Imports point down the flow
+// of docs/architecture.md; only relay and cmd know everybody.
 var may = map[string][]string{
 	"internal/alert":      {},
 	"internal/fault":      {},
@@ -52,10 +51,10 @@ var may = map[string][]string{
 	"internal/simulator": {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config"},
 }
 
-// everywhere is what each package may import that imports any of ours.
+// everywhere may be imported by each package that imports any of ours.
 const everywhere = "internal/text"
 
-// forbidden modules: who must not know what.
+// forbidden lists the modules and standard packages that a package must not import.
 var forbidden = map[string][]string{
 	"internal/alert":    {"net/http", "database/sql", "os"},
 	"internal/delivery": {"github.com/gin-gonic/gin", "database/sql"},
@@ -64,7 +63,7 @@ var forbidden = map[string][]string{
 	"internal/ledger":   {"net/http", "database/sql"},
 }
 
-// Imports follow the layout. Tests may import what they like.
+// Tests may import anything.
 func TestImportsPointDown(t *testing.T) {
 	root := ".."
 	checked := 0
@@ -112,7 +111,7 @@ func TestImportsPointDown(t *testing.T) {
 	require.Greater(t, checked, 20)
 }
 
-// ownerOf is the entry of the table that a folder falls under.
+// ownerOf is the entry of may for a folder: its own, or its nearest parent's.
 func ownerOf(dir string) string {
 	for d := dir; d != "." && d != "/"; d = path.Dir(d) {
 		if _, ok := may[d]; ok {
@@ -124,7 +123,7 @@ func ownerOf(dir string) string {
 
 var update = flag.Bool("update", false, "write the imports into docs/architecture.md")
 
-// The table in docs/architecture.md has the imports of the table above. -update writes them.
+// The package table in docs/architecture.md has the imports of may; -update writes them.
 func TestArchitectureHasTheImports(t *testing.T) {
 	const file = "../docs/architecture.md"
 	raw, err := os.ReadFile(file)

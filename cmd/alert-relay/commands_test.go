@@ -24,27 +24,28 @@ import (
 
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite"
 )
 
-// patience is how long anything may take that is waited for: so much that a busy
-// machine doesn't matter.
+// patience bounds every wait. It is so long that a busy machine makes no difference.
 const patience = time.Minute
 
-// commands are what scripts can say besides testscript's own, whose names go first.
+// commands are the scripts' commands besides those of testscript.
 //
-//	exits CODE ARGS…           runs alert-relay and wants that exit code
-//	start NAME ARGS…           starts alert-relay; "terminate" or the script's end ends it
+//	exits CODE ARGS…           runs alert-relay and requires this exit code
+//	start NAME ARGS…           starts alert-relay in the background; "terminate" or the script's end ends it
 //	await NAME REGEXP          waits for a line of its output; named groups become variables
-//	signal NAME                SIGTERM
-//	terminate NAME             SIGTERM: it must exit with 0; stdout and stderr are its own. With !: again and again, until
-//	                           it dies of it
+//	signal NAME                sends SIGTERM
+//	terminate NAME             sends SIGTERM and requires exit code 0; stdout and stderr are its own. With !: repeats SIGTERM until
+//	                           the program dies of it
 //	post URL SECRET FILE       posts an event as the media type does
-//	get URL [REGEXP]           waits for a 200 whose body says so; stdout is the body. With !: for another status
-//	hold ADDRESS SECRET        begins a request there and never ends it
-//	room URL NAME REGEXP       waits until a room of the simulated Webex at URL says so; stdout is the room
-//	expand FILE…               puts variables into files
-//	control URL METHOD [JSON]  asks a simulator; the members of what it answers, if anything, become variables, in capitals
-//	journal STORE SOURCE FILE  appends FILE to the journal of a relay that doesn't run, as an event
+//	get URL [REGEXP]           waits for a 200 with a matching body, which becomes stdout. With !: for another status
+//	hold ADDRESS SECRET        begins a request and never ends it
+//	room URL NAME REGEXP       waits until a room of the simulated Webex at URL matches; stdout is the room
+//	expand FILE…               expands variables in files
+//	control URL METHOD [JSON]  calls a simulator; the members of its answer become variables, in capitals
+//	journal STORE SOURCE FILE  appends FILE as an event to the journal of a stopped relay
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"exits": exits, "start": start, "await": await, "terminate": terminate, "post": post, "get": get, "hold": hold, "signal": sendSignal, "room": room, "expand": expand,
 	"control": control, "journal": journal,
@@ -66,20 +67,20 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// program is one that runs in the background.
+// program runs in the background.
 type program struct {
 	cmd    *exec.Cmd
 	out    output
-	stdout bytes.Buffer // read once it has ended
+	stdout bytes.Buffer // read after it ended
 	stderr bytes.Buffer
 	ended  chan error
 }
 
-// output is the lines that a program has printed so far.
+// output is what a program has printed so far.
 type output struct {
 	mu    sync.Mutex
 	lines []string
-	more  chan struct{} // closed when there are more, or no more will come
+	more  chan struct{} // closed when there are more lines, or no more will come
 	done  bool
 }
 
@@ -139,7 +140,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 	programs(ts)[args[0]] = p
 	ts.Defer(func() {
-		if programs(ts)[args[0]] == p { // the script ended before it was stopped
+		if programs(ts)[args[0]] == p { // still running at the end of the script
 			_ = p.cmd.Process.Kill()
 			<-p.ended
 			ts.Logf("%s printed:\n%s%s", args[0], &p.stdout, &p.stderr)
@@ -153,7 +154,7 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s isn't there", name)
+	return "", fmt.Errorf("%s not found", name)
 }
 
 func sortedSecrets() []string {
@@ -219,7 +220,7 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if !timer.Stop() {
-		err = fmt.Errorf("didn't end within %s", patience)
+		err = fmt.Errorf("did not end within %s", patience)
 	}
 	if neg {
 		if err == nil || err.Error() != "signal: terminated" {
@@ -246,17 +247,17 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// hold leaves a connection in the middle of a request until the script ends.
+// hold keeps a request unfinished until the script ends.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
 	conn, err := net.Dial("tcp", args[0])
 	ts.Check(err)
-	ts.Defer(func() { _ = conn.Close() }) // it held, or the script failed before
+	ts.Defer(func() { _ = conn.Close() }) // best effort
 	_, err = io.WriteString(conn, "POST /v1/zabbix/events HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer "+args[1]+"\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
 	ts.Check(err)
 	ts.Check(conn.SetReadDeadline(time.Now().Add(patience)))
-	first, err := bufio.NewReader(conn).ReadString('\n') // asked for the rest: the request is in flight
+	first, err := bufio.NewReader(conn).ReadString('\n') // the relay asks for the body: the request is in flight
 	if err != nil || !strings.Contains(first, "100 Continue") {
-		ts.Fatalf("%s isn't held: %q, %v", args[0], first, err)
+		ts.Fatalf("%s did not ask for the body: %q, %v", args[0], first, err)
 	}
 }
 
@@ -274,7 +275,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		select {
 		case <-ctx.Done():
 			ts.Fatalf("%s never answered %s, but (%v)\n%s", args[0], pattern, err, body)
-		case <-time.After(10 * time.Millisecond): // metrics and readiness are there to be polled
+		case <-time.After(10 * time.Millisecond): // metrics and readiness are made to be polled
 		}
 	}
 }
@@ -301,7 +302,7 @@ func room(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	// The changes are listened to before the state is read: none is missed.
+	// Subscribe before reading the state, so that no change is missed.
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0]+"/sim/events", nil)
 	ts.Check(err)
 	changes, err := http.DefaultClient.Do(req)
@@ -322,12 +323,12 @@ func room(ts *testscript.TestScript, _ bool, args []string) {
 			_, err = lines.ReadString('\n')
 		}
 		if err != nil {
-			ts.Fatalf("room %s never said %s, but\n%s(%v)", args[1], args[2], shown, err)
+			ts.Fatalf("room %s never showed %s, but\n%s(%v)", args[1], args[2], shown, err)
 		}
 	}
 }
 
-// transcript is a room as text: a line for each root, and below it its thread.
+// transcript returns a room as text: a line for each root, with its thread below.
 func transcript(state webexsim.State, name string) string {
 	var out strings.Builder
 	for _, r := range state.Rooms {
@@ -362,4 +363,34 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
+}
+
+func control(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, args[1], args[0], strings.NewReader(strings.Join(args[2:], " ")))
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode == http.StatusNoContent {
+		return
+	}
+	var said map[string]string
+	if err := json.Unmarshal(answer, &said); err != nil || resp.StatusCode != http.StatusOK {
+		ts.Fatalf("%s %s answered %s: %s (%v)", args[1], args[0], resp.Status, answer, err)
+	}
+	for name, value := range said {
+		ts.Setenv(strings.ToUpper(name), value)
+	}
+}
+
+func journal(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: ts.MkAbs(args[0])})
+	ts.Check(err)
+	_, err = s.Append(context.Background(), store.Entry{Source: args[1], Kind: store.EntryEvent, Payload: []byte(ts.ReadFile(args[2])), ReceivedAt: time.Now()})
+	ts.Check(err)
+	ts.Check(s.Close())
 }

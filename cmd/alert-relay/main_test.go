@@ -19,14 +19,13 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-var update = flag.Bool("update", false, "write what the program prints into the scripts")
+var update = flag.Bool("update", false, "update the expected output in the scripts")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"alert-relay": recorded})
 }
 
-// secrets are the environment of every script. What the program prints never holds
-// one of them.
+// secrets are in the environment of every script. The program must never print one of them.
 var secrets = map[string]string{
 	"BOT_TOKEN":    webexsim.DefaultBotToken,
 	"API_TOKEN":    zabbixsim.RelayToken,
@@ -35,11 +34,10 @@ var secrets = map[string]string{
 	"LEFT_OVER":    "s3cr3t-in-the-wrong-place",
 }
 
-// recordDir is the variable that names where the program's output is kept, to
-// be searched for secrets at the end of each script.
+// recordDir is the variable with the directory where the program's output is kept, to be searched for secrets.
 const recordDir = "TEST_RECORD_DIR"
 
-// recorded is the program, with a copy of all that it prints in a file.
+// recorded runs the program with a copy of its output in a file.
 func recorded() {
 	name := "alone"
 	if len(os.Args) > 1 {
@@ -53,8 +51,8 @@ func recorded() {
 	os.Exit(run(os.Args[1:], os.Stdin, io.MultiWriter(os.Stdout, f), io.MultiWriter(os.Stderr, f)))
 }
 
-// Each script in testdata/script is a promise about the command line. Its exact
-// output is brought up to date by go test ./cmd/alert-relay -update.
+// Each script in testdata/script is a promise about the command line. go test ./cmd/alert-relay -update rewrites the expected
+// output.
 func TestScripts(t *testing.T) {
 	repository, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -84,12 +82,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// leaks searches what a script's programs printed.
+// leaks searches the output of a script's programs for secrets.
 func leaks(t *testing.T, records string) []string {
 	files, err := os.ReadDir(records)
 	require.NoError(t, err)
 	if len(files) == 0 {
-		return []string{"the script ran nothing that could be searched for secrets"}
+		return []string{"the script printed nothing to search for secrets"}
 	}
 	var found []string
 	for _, f := range files {
@@ -105,8 +103,8 @@ func leaks(t *testing.T, records string) []string {
 	return found
 }
 
-// meant says where a secret is printed on purpose: a simulator says with which
-// token it is entered, and a media type holds its secret.
+// meant reports whether a command prints this secret on purpose: a simulator prints its token, and a media type contains its
+// secret.
 func meant(command, name string) bool {
 	switch command {
 	case "simulate":
@@ -117,10 +115,10 @@ func meant(command, name string) bool {
 	return false
 }
 
-// The search for secrets finds one where there is one.
+// The search finds a secret that is printed.
 func TestLeaksAreFound(t *testing.T) {
 	dir := t.TempDir()
-	require.NotEmpty(t, leaks(t, dir), "nothing to search is a fault of the test")
+	require.NotEmpty(t, leaks(t, dir), "a script without output fails")
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -133,7 +131,7 @@ func TestLeaksAreFound(t *testing.T) {
 	require.Len(t, leaks(t, dir), 2)
 }
 
-// Every command says what it is for, and shows how it is called.
+// Every command has a short description and an example.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var look func(parent *cobra.Command)
 	look = func(parent *cobra.Command) {
@@ -149,7 +147,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	look(newRoot())
 }
 
-// Every flag that takes a value says what: a placeholder in capitals, or the words to choose from.
+// Every flag with a value has a placeholder in capitals, or the words to choose from.
 func TestEveryFlagHasAPlaceholder(t *testing.T) {
 	placeholder := regexp.MustCompile(`^([A-Z]+|[a-z]+(\|[a-z]+)+)$`)
 	flags := 0
@@ -172,7 +170,7 @@ func TestEveryFlagHasAPlaceholder(t *testing.T) {
 	require.Greater(t, flags, 30)
 }
 
-// Commands that read a configuration name it alike: -c, --config.
+// All commands that read a configuration take it from -c, --config.
 func TestConfigurationIsNamedAlike(t *testing.T) {
 	without := map[string]bool{"demo": true, "mediatype": true, "version": true, "schema": true, "help": true, "completion": true, "simulate": true}
 	var look func(c *cobra.Command)

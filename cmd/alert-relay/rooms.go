@@ -73,7 +73,7 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a bot's token, instead of --config")
-	cmd.Flags().StringVar(&apiURL, "api-url", tryout.WebexAPI, "`URL` of the Webex API, with --token-file")
+	cmd.Flags().StringVar(&apiURL, "api-url", config.DefaultWebexURL, "`URL` of the Webex API, with --token-file")
 	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	return cmd
 }

@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -172,61 +169,11 @@ func encode(w io.Writer, data any) error {
 	return e.Encode(data)
 }
 
-// readSecret reads the file that a flag names. It must contain one secret and nothing else.
+// readSecret reads the secret in the file that a flag names.
 func readSecret(flag, name string) (string, error) {
-	raw, err := os.ReadFile(name)
+	secret, err := config.ReadSecret(name)
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
-		return "", failed(fmt.Errorf("--%s: cannot read %s: %w", flag, name, err))
-	}
-	secret := strings.TrimSpace(strings.TrimPrefix(string(raw), "\uFEFF")) // the byte order mark of editors on Windows
-	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", failed(fmt.Errorf("--%s: %s must contain the secret in one line and nothing else", flag, name))
+		return "", failed(fmt.Errorf("--%s: %w", flag, err))
 	}
 	return secret, nil
-}
-
-// logger logs to standard error, as the configuration's log section says.
-func logger(w io.Writer, level, format string) *slog.Logger {
-	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // validated by config; info otherwise
-	opts := &slog.HandlerOptions{Level: l}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-// version is set by the linker in a release: -X main.version=1.2.3.
-var version = "dev"
-
-// buildVersion is the version, and the Go version that built it.
-func buildVersion() string { return fmt.Sprintf("%s (%s)", version, goVersion()) }
-
-func goVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.GoVersion
-	}
-	return "unknown"
-}
-
-func newVersion(g *globals) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Example: "  alert-relay version --output json",
-		Args:    want(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			data := struct {
-				Version string `json:"version"`
-				Go      string `json:"go"`
-			}{version, goVersion()}
-			return g.print(cmd, data, func(w io.Writer) { fmt.Fprintf(w, "alert-relay %s\n", buildVersion()) })
-		},
-	}
-	g.outputFlag(cmd)
-	return cmd
 }

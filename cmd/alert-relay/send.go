@@ -80,7 +80,6 @@ relay's own host.`,
 			if err != nil {
 				return failed(err)
 			}
-			id = "notice:" + id // as deadletter lists it
 			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintln(w, "accepted as", id) })
 		},
 	}

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Store is what operators see and mend of store.Store.
+// Store is what the API needs of store.Store.
 type Store interface {
 	DeadLetters(ctx context.Context) ([]store.DeadLetter, error)
 	ReplayDead(ctx context.Context, id string) error
@@ -31,18 +31,18 @@ type Store interface {
 	Stats(ctx context.Context) (store.Stats, error)
 }
 
-// API is what the admin listener does for operators: dead letters and
-// entries set aside. It asks for no password, so it takes only what no web page
-// can make a browser send.
+// API lets operators list and handle dead letters and set-aside entries. It has no authentication, so it refuses every request that a
+// web page could make a browser send.
 //
 //	GET  /v1/deadletters?room=NAME&limit=N   DeadLetterList
 //	POST /v1/deadletters/replay              Choice → Done
 //	POST /v1/deadletters/drop                Choice, with an id → Done
-//	GET  /v1/setaside?limit=N                SetAsideList
-//	GET  /v1/setaside/{id}                   SetAsideEntry, with its payload
+//	GET  /v1/setaside?limit=N                EntryList
+//	GET  /v1/setaside/{id}                   Entry, with its payload
+//	GET  /v1/journal/{id}                    Entry, with its payload
 //	POST /v1/setaside/retry                  Choice → Done
 //
-// What it refuses it answers with {"error", "hint"}.
+// A refusal is answered with {"error", "hint"}.
 type API struct {
 	Store   Store
 	Log     *slog.Logger
@@ -51,25 +51,23 @@ type API struct {
 }
 
 const (
-	// listLimit is how much is listed unless more is asked for.
+	// listLimit is the default of ?limit.
 	listLimit = 200
-	// allTime is how long one request works at "all": less than the listener's
-	// time for an answer. The answer says what is left.
+	// allTime bounds a request for "all". It is less than the listener's write timeout; the answer says how many are left.
 	allTime = 30 * time.Second
-	// retryLimit is how many entries one request retries: they are in memory, with
-	// their payloads.
+	// retryLimit bounds the entries that one request retries, since it holds all of them in memory.
 	retryLimit = 1000
 	maxChoice  = 64 << 10
 )
 
-// Choice says which ones an action is for.
+// Choice selects what an action applies to.
 type Choice struct {
 	ID   string `json:"id,omitempty"`
 	All  bool   `json:"all,omitempty"`
-	Room string `json:"room,omitempty"` // with All: those of this room (dead letters only)
+	Room string `json:"room,omitempty"` // with All: only dead letters of this room
 }
 
-// Done is what became of it. Left is how many of All weren't reached in time.
+// Done lists the ids that an action was applied to. Left is how many of All it didn't reach in time.
 type Done struct {
 	Replayed []string `json:"replayed,omitempty"`
 	Dropped  []string `json:"dropped,omitempty"`
@@ -77,10 +75,10 @@ type Done struct {
 	Left     int      `json:"left,omitempty"`
 }
 
-// IDs are those that were done.
+// IDs returns all of them.
 func (d Done) IDs() []string { return append(append(d.Replayed, d.Dropped...), d.Retried...) }
 
-// refusal is an error with its status and what to do about it.
+// refusal is an error with an HTTP status and a hint.
 type refusal struct {
 	status int
 	what   string
@@ -110,22 +108,21 @@ func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := protection.Check(r)
 		if err == nil {
-			err = ownName(r)
+			err = checkHost(r)
 		}
 		if err != nil {
-			a.answer(w, r, nil, &refusal{http.StatusForbidden, err.Error(), "this is for 'alert-relay' and curl, not for pages of other sites"})
+			a.answer(w, r, nil, &refusal{http.StatusForbidden, err.Error(), "this API is for 'alert-relay' and curl, not for pages of other sites"})
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// ownName refuses what comes from this machine and calls it by a stranger's
-// name: a web page can point a name of its own here, and its browser then takes
-// page and listener for one site.
-func ownName(r *http.Request) error {
+// checkHost refuses a request from this host that calls the listener by a foreign name. A web page can point a name of its own to the
+// loopback address; its browser then takes page and listener for one site (DNS rebinding).
+func checkHost(r *http.Request) error {
 	if loopback(r.RemoteAddr) && !loopback(r.Host) {
-		return fmt.Errorf("a request from this machine to %q: call it 127.0.0.1 or localhost", r.Host)
+		return fmt.Errorf("request from this host to %q: use 127.0.0.1 or localhost", r.Host)
 	}
 	return nil
 }
@@ -139,30 +136,30 @@ func loopback(hostport string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// choosing reads an action's Choice.
+// choosing decodes an action's Choice.
 func (a *API) choosing(do func(*http.Request, Choice) (Done, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		// A page's form can't send this type, and a script may not without being asked.
+		// A form can't send this type, and a script of another site only after a preflight, which fails.
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return nil, &refusal{http.StatusUnsupportedMediaType, "the body must be JSON", "send Content-Type: application/json"}
+			return nil, &refusal{http.StatusUnsupportedMediaType, "body must be JSON", "send Content-Type: application/json"}
 		}
 		var c Choice
 		body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxChoice))
 		body.DisallowUnknownFields()
 		if err := body.Decode(&c); err != nil {
-			return nil, &refusal{http.StatusBadRequest, "the body can't be used: " + err.Error(), `want {"id": "…"}`}
+			return nil, &refusal{http.StatusBadRequest, "invalid body: " + err.Error(), `expected {"id": "…"}`}
 		}
 		switch {
 		case c.ID == "" && !c.All:
-			return nil, &refusal{http.StatusBadRequest, "id is missing", "which one?"}
+			return nil, &refusal{http.StatusBadRequest, "missing id", "name one, or use all: true"}
 		case c.ID != "" && c.All, c.ID != "" && c.Room != "":
-			return nil, &refusal{http.StatusBadRequest, "id stands alone", "give it without all and room"}
+			return nil, &refusal{http.StatusBadRequest, "id excludes all and room", "use either"}
 		}
 		return do(r, c)
 	}
 }
 
-// limitOf reads ?limit: 0 for all.
+// limitOf returns ?limit; 0 means all.
 func limitOf(r *http.Request) (int, error) {
 	text := r.URL.Query().Get("limit")
 	if text == "" {
@@ -170,7 +167,7 @@ func limitOf(r *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, &refusal{http.StatusBadRequest, fmt.Sprintf("limit: %q is no number", text), "0 is no limit"}
+		return 0, &refusal{http.StatusBadRequest, fmt.Sprintf("limit: expected a number, got %q", text), "0 for no limit"}
 	}
 	return n, nil
 }
@@ -180,7 +177,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error)
 	if err != nil {
 		var no *refusal
 		if !errors.As(err, &no) {
-			a.Log.Error("an operator's request failed", "request", r.Method+" "+r.URL.Path, "by", r.RemoteAddr, "error", err)
+			a.Log.Error("admin request failed", "request", r.Method+" "+r.URL.Path, "by", r.RemoteAddr, "error", err)
 			no = &refusal{http.StatusServiceUnavailable, "the store failed", "the relay's log says why"}
 		}
 		status = no.status
@@ -189,11 +186,11 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(out) // whoever asked went away: nothing to do
+	_ = json.NewEncoder(w).Encode(out) // the client went away: nothing to do
 }
 
-// each does something to each of ids until allTime is over. One that is gone
-// meanwhile is no fault. It gives those done.
+// each calls do for each id until allTime has passed. An id that is gone by then is skipped. It returns those done and how many are
+// left.
 func (a *API) each(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) (done []string, left int, err error) {
 	until := a.Now().Add(allTime)
 	done = []string{}

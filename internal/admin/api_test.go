@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// deadPost gives a post of main/ID in a room that Webex refused.
+// deadPost adds a post of main/ID that Webex rejected.
 func (w *world) deadPost(t *testing.T, id, room string, at time.Time) {
 	key := alert.Key{Source: "main", EventID: id}
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{
@@ -67,14 +67,14 @@ func (w *world) deadNotice(t *testing.T, markdown string) {
 	require.NoError(t, w.store.SaveNotice(t.Context(), n))
 }
 
-// aside gives a journal entry that was set aside.
+// aside adds a journal entry that is set aside.
 func (w *world) aside(t *testing.T, payload string) {
 	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: t0})
 	require.NoError(t, err)
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{SetAside: map[int64]string{id: "it can't be used"}}))
 }
 
-// do makes one request as curl on this machine would, unless change says otherwise.
+// do makes a request as curl on this host would, unless change says otherwise.
 func (w *world) do(t *testing.T, method, path, body string, change func(*http.Request)) (int, string) {
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:9090"+path, strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:5555"
@@ -94,8 +94,7 @@ func read[T any](t *testing.T, text string) (v T) {
 	return v
 }
 
-// A dead letter is listed with what it was about, Webex's reason and tracking id,
-// the newest first.
+// Dead letters are listed newest first, with their subject, Webex's reason and tracking id.
 func TestDeadLettersAreListed(t *testing.T) {
 	w := newWorld(t)
 	status, body := w.do(t, "GET", "/v1/deadletters", "", nil)
@@ -126,15 +125,15 @@ func TestDeadLettersAreListed(t *testing.T) {
 	require.Equal(t, "post:main/2@db", list.DeadLetters[0].ID)
 }
 
-// A digest's list that its thread refused is listed, replayed and dropped by an id of its own.
-func TestADeadListIsListed(t *testing.T) {
+// A digest's list that Webex rejected is listed, replayed and dropped by an id of its own.
+func TestDeadListIsListed(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Revision: 1}}}))
 	dead := store.GroupCursor{Shown: 1, ListDeadAt: t0, ListError: "webex: POST /messages: 400 bad", ListTrackingID: "T1"}
 	die := func() { require.NoError(t, w.store.SaveGroup(t.Context(), 1, dead)) }
 	die()
 	_, body := w.do(t, "GET", "/v1/deadletters", "", nil)
-	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread; the digest stands", Reason: dead.ListError, TrackingID: "T1", At: t0}},
+	require.Equal(t, []DeadLetter{{ID: "list:1", Kind: "list", Room: "noc", About: "the list in a digest's thread (the digest itself was posted)", Reason: dead.ListError, TrackingID: "T1", At: t0}},
 		read[DeadLetterList](t, body).DeadLetters)
 	for _, do := range []string{"replay", "drop"} {
 		status, _ := w.do(t, "POST", "/v1/deadletters/"+do, `{"id": "list:1"}`, nil)
@@ -145,7 +144,7 @@ func TestADeadListIsListed(t *testing.T) {
 	}
 }
 
-// Whatever is asked for wrongly is refused with what to do, and changes nothing.
+// An invalid request is refused with a hint, and changes nothing.
 func TestAdminRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -167,18 +166,18 @@ func TestAdminRefuses(t *testing.T) {
 		{"a stranger's name for this machine", "POST", "/v1/deadletters/drop", id, func(r *http.Request) { r.Host = "evil.example.com:9090" }, 403, "localhost"},
 		{"which is shown nothing either", "GET", "/v1/deadletters", "", func(r *http.Request) { r.Host = "evil.example.com" }, 403, "localhost"},
 		{"a look for a change", "GET", "/v1/deadletters/drop", "", nil, 405, "Method Not Allowed"},
-		{"no JSON", "POST", "/v1/deadletters/drop", "id=1", nil, 400, "can't be used"},
+		{"no JSON", "POST", "/v1/deadletters/drop", "id=1", nil, 400, "invalid body"},
 		{"an unknown key", "POST", "/v1/deadletters/drop", `{"ids": ["1"]}`, nil, 400, "unknown field"},
 		{"too much", "POST", "/v1/deadletters/drop", `{"id": "` + strings.Repeat("x", maxChoice) + `"}`, nil, 400, "too large"},
-		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "id is missing"},
-		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id stands alone"},
-		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id stands alone"},
-		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "name each one"},
+		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "missing id"},
+		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id excludes all and room"},
+		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id excludes all and room"},
+		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "each must be named"},
 		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' lists"},
 		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' lists"},
 		{"what is no id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "unknown dead letter"},
-		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "is no number"},
-		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "is no number"},
+		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "expected a number"},
+		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "expected a number"},
 		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' lists"},
 		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' lists"},
 		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "have no room"},
@@ -199,15 +198,14 @@ func TestAdminRefuses(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// From another machine the listener may have any name.
+// From another host, the listener may have any name.
 func TestAdminIsAskedByName(t *testing.T) {
 	w := newWorld(t)
 	status, _ := w.do(t, "GET", "/v1/deadletters", "", func(r *http.Request) { r.RemoteAddr, r.Host = "10.0.0.7:1", "alert-relay.monitoring.svc" })
 	require.Equal(t, 200, status)
 }
 
-// A replayed dead letter is pending again, delivery is woken, and who asked is
-// counted and logged.
+// A replayed dead letter is pending again, and the replay is counted and logged with its caller.
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -221,8 +219,7 @@ func TestReplay(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="dead letter replayed" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
-// All are replayed, or all of a room, in the order in which they died; then
-// there is nothing to do.
+// Replaying all, or all of a room, takes them in the order in which they died, and leaves none.
 func TestReplayAll(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "2", "noc", t0)
@@ -240,7 +237,7 @@ func TestReplayAll(t *testing.T) {
 	require.JSONEq(t, `{}`, body)
 }
 
-// One request works at all of them for so long and then says what is left.
+// A request that replays all is bounded in time, and says how many are left.
 func TestReplayAllStopsInTime(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"1", "2", "3"} {
@@ -254,7 +251,7 @@ func TestReplayAllStopsInTime(t *testing.T) {
 	require.Equal(t, 2, done.Left)
 }
 
-// A dropped dead letter is gone, its problem isn't, and who asked is counted and logged.
+// A dropped dead letter is gone, its problem stays, and the drop is counted and logged with its caller.
 func TestDrop(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -272,24 +269,23 @@ func TestDrop(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="dead letter dropped" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
-// Entries set aside are listed without their payloads, shown with them, and
-// retried one or all; the ledger is woken.
+// Entries that are set aside are listed without payload, shown with it, and retried singly or all together.
 func TestSetAside(t *testing.T) {
 	w := newWorld(t)
 	w.aside(t, `{"event": 1}`)
 	w.aside(t, "no\x00JSON")
 	w.aside(t, `{"event": 3}`)
 	_, body := w.do(t, "GET", "/v1/setaside?limit=2", "", nil)
-	list := read[SetAsideList](t, body)
+	list := read[EntryList](t, body)
 	require.Equal(t, 3, list.Total)
-	require.Equal(t, []SetAsideEntry{
+	require.Equal(t, []Entry{
 		{ID: "3", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 12},
 		{ID: "2", Source: "main", Kind: "event", ReceivedAt: t0, Reason: "it can't be used", Bytes: 7},
 	}, list.Entries)
 	_, body = w.do(t, "GET", "/v1/setaside/1", "", nil)
-	require.Equal(t, `{"event": 1}`, read[SetAsideEntry](t, body).Payload)
+	require.Equal(t, `{"event": 1}`, read[Entry](t, body).Payload)
 	_, body = w.do(t, "GET", "/v1/setaside/2", "", nil)
-	require.Equal(t, "no\x00JSON", read[SetAsideEntry](t, body).Payload)
+	require.Equal(t, "no\x00JSON", read[Entry](t, body).Payload)
 
 	status, body := w.do(t, "POST", "/v1/setaside/retry", `{"id": "2"}`, nil)
 	require.Equal(t, 200, status, body)
@@ -305,15 +301,15 @@ func TestSetAside(t *testing.T) {
 	require.Equal(t, 404, status, "it isn't set aside any more")
 }
 
-// brokenStore can't be read.
+// brokenStore fails to read.
 type brokenStore struct{ Store }
 
 func (brokenStore) DeadLetters(context.Context) ([]store.DeadLetter, error) {
 	return nil, errors.New("disk I/O error at /var/lib/alert-relay/relay.db")
 }
 
-// A fault of the store is 503, and its details are in the log alone.
-func TestAdminBesideABrokenStore(t *testing.T) {
+// A failing store is a 503, and only the log has the details.
+func TestStoreFailureIs503(t *testing.T) {
 	w := newWorld(t)
 	w.API.Store = brokenStore{w.store}
 	for _, c := range [][2]string{{"GET", "/v1/deadletters"}, {"POST", "/v1/deadletters/replay"}} {
@@ -325,7 +321,7 @@ func TestAdminBesideABrokenStore(t *testing.T) {
 	require.Contains(t, w.logged.String(), "disk I/O error")
 }
 
-// The client tells the relay's words, and tells a relay from what is none.
+// The client passes on the relay's words, and recognises an answer that isn't a relay's.
 func TestClient(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "1", "noc", t0)
@@ -352,8 +348,8 @@ func TestClient(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoRelay)
 }
 
-// What operators did is counted from zero, before anybody did it.
-func TestOperatorsMetricsBeginAtZero(t *testing.T) {
+// Counters exist at zero before anybody does anything.
+func TestCountersStartAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewMetrics(registry)
 	n, err := testutil.GatherAndCount(registry)
@@ -361,8 +357,8 @@ func TestOperatorsMetricsBeginAtZero(t *testing.T) {
 	require.Equal(t, 9, n)
 }
 
-// An entry that is gone isn't shown as the one after it.
-func TestAnEntryThatIsGone(t *testing.T) {
+// A missing entry is not answered with the next one.
+func TestMissingEntryIs404(t *testing.T) {
 	w := newWorld(t)
 	id, err := w.store.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(`{}`), ReceivedAt: t0})
 	require.NoError(t, err)

@@ -17,19 +17,17 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Client asks a running relay's admin listener.
+// Client calls the admin API of a running relay.
 type Client struct {
 	URL string // of the listener, "http://127.0.0.1:9090"
 }
 
-// URLOf is where the admin listener of a configuration is reached from the
-// relay's own machine.
+// URLOf returns the URL of a configuration's admin listener on the relay's own host.
 func URLOf(cfg *config.Config) (string, error) {
 	return config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
 }
 
-// DeadLetters lists the newest ones, of one room where room isn't empty; limit 0
-// lists all.
+// DeadLetters lists dead letters, newest first: of one room unless room is "", and all of them if limit is 0.
 func (c Client) DeadLetters(ctx context.Context, room string, limit int) (DeadLetterList, error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if room != "" {
@@ -38,40 +36,40 @@ func (c Client) DeadLetters(ctx context.Context, room string, limit int) (DeadLe
 	return ask[DeadLetterList](ctx, c, http.MethodGet, "/v1/deadletters?"+q.Encode(), nil)
 }
 
-// Replay has dead letters sent again.
+// Replay sends dead letters again.
 func (c Client) Replay(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/deadletters/replay", which)
 }
 
-// Drop gives up one dead letter.
+// Drop discards a dead letter.
 func (c Client) Drop(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/deadletters/drop", which)
 }
 
-// SetAside lists the newest entries that couldn't be applied; limit 0 lists all.
-func (c Client) SetAside(ctx context.Context, limit int) (SetAsideList, error) {
-	return ask[SetAsideList](ctx, c, http.MethodGet, "/v1/setaside?limit="+strconv.Itoa(limit), nil)
+// SetAside lists set-aside entries, newest first; all of them if limit is 0.
+func (c Client) SetAside(ctx context.Context, limit int) (EntryList, error) {
+	return ask[EntryList](ctx, c, http.MethodGet, "/v1/setaside?limit="+strconv.Itoa(limit), nil)
 }
 
-// SetAsideEntry is one of them, with its payload.
-func (c Client) SetAsideEntry(ctx context.Context, id string) (SetAsideEntry, error) {
-	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/setaside/"+url.PathEscape(id), nil)
+// SetAsideEntry returns a set-aside entry with its payload.
+func (c Client) SetAsideEntry(ctx context.Context, id string) (Entry, error) {
+	return ask[Entry](ctx, c, http.MethodGet, "/v1/setaside/"+url.PathEscape(id), nil)
 }
 
-// JournalEntry is an event as it came, with its payload.
-func (c Client) JournalEntry(ctx context.Context, id string) (SetAsideEntry, error) {
-	return ask[SetAsideEntry](ctx, c, http.MethodGet, "/v1/journal/"+url.PathEscape(id), nil)
+// JournalEntry returns an event with its payload, applied or not.
+func (c Client) JournalEntry(ctx context.Context, id string) (Entry, error) {
+	return ask[Entry](ctx, c, http.MethodGet, "/v1/journal/"+url.PathEscape(id), nil)
 }
 
-// Retry has entries that were set aside applied again.
+// Retry applies set-aside entries again.
 func (c Client) Retry(ctx context.Context, which Choice) (Done, error) {
 	return ask[Done](ctx, c, http.MethodPost, "/v1/setaside/retry", which)
 }
 
-// ErrNoRelay is a listener that nobody could ask.
+// ErrNoRelay reports that nothing answers at the address.
 var ErrNoRelay = errors.New("no relay answers")
 
-// ask makes one call. adminTime is longer than the relay works at "all".
+// ask makes one call. Its timeout is longer than the relay takes for "all".
 func ask[Out any](ctx context.Context, c Client, method, path string, in any) (out Out, err error) {
 	const adminTime = 2 * allTime
 	ctx, cancel := context.WithTimeout(ctx, adminTime)
@@ -87,7 +85,7 @@ func ask[Out any](ctx context.Context, c Client, method, path string, in any) (o
 	base := strings.TrimRight(c.URL, "/")
 	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
 	if err != nil {
-		return out, fmt.Errorf("%s is not a URL", text.RedactURL(base))
+		return out, fmt.Errorf("%s: not a URL", text.RedactURL(base))
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -114,8 +112,7 @@ func ask[Out any](ctx context.Context, c Client, method, path string, in any) (o
 	return out, nil
 }
 
-// refused is what the relay said, in its own words where it knows the thing
-// and not the asker's fault with the address.
+// refused makes an error of a refusal. A relay's own 404 is passed on as it is: it names an unknown id, not a wrong address.
 func refused(base string, resp *http.Response, answer []byte) error {
 	var said struct{ Error, Hint string }
 	if resp.StatusCode == http.StatusNotFound && json.Unmarshal(answer, &said) == nil && said.Error != "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,19 +15,19 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// DeadLetter is a post or notice that Webex refused for good, as it is listed.
+// DeadLetter is a post, digest or notice that Webex rejected for good.
 type DeadLetter struct {
 	ID         string    `json:"id"`                // "post:main/4711@noc", "digest:3", "list:3", "notice:12"
 	Kind       string    `json:"kind"`              // "post", "digest", "list", "notice"
 	Room       string    `json:"room"`              // configured name, or a person's address
 	Problem    string    `json:"problem,omitempty"` // "main/4711"
-	About      string    `json:"about,omitempty"`   // the problem's name; or how the notice begins
+	About      string    `json:"about,omitempty"`   // the problem's name, or the first line of the notice
 	Reason     string    `json:"reason"`
-	TrackingID string    `json:"tracking_id,omitempty"` // what Webex's support asks for
+	TrackingID string    `json:"tracking_id,omitempty"` // for Webex's support
 	At         time.Time `json:"at"`
 }
 
-// DeadLetterList is the newest ones, of Total.
+// DeadLetterList is the newest of Total dead letters.
 type DeadLetterList struct {
 	DeadLetters []DeadLetter `json:"dead_letters"`
 	Total       int          `json:"total"`
@@ -65,9 +66,9 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 	for _, d := range all {
 		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
 		if d.List {
-			l.About = "the list in a digest's thread; the digest stands"
+			l.About = "the list in a digest's thread (the digest itself was posted)"
 		} else if d.GroupID != 0 {
-			l.About = "a digest, with all of its problems"
+			l.About = "a digest with all of its problems"
 		} else if d.NoticeID == 0 {
 			l.Problem, l.About = d.Key.String(), about[d.Key]
 		} else if n, err := a.Store.Notice(r.Context(), d.NoticeID); err == nil {
@@ -78,7 +79,7 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 	return list, nil
 }
 
-// lettersOf are all dead letters, or one room's.
+// lettersOf returns all dead letters, or those of one room.
 func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, error) {
 	all, err := a.Store.DeadLetters(ctx)
 	if err != nil || room == "" {
@@ -93,8 +94,7 @@ func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, e
 	return in, nil
 }
 
-// names are the problems' names, where they can be read: a list without them is
-// better than none.
+// names returns the names of the problems. If they can't be read the list goes out without them.
 func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
 	var keys []alert.Key
 	for _, d := range letters {
@@ -107,7 +107,7 @@ func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.K
 	}
 	problems, err := a.Store.Problems(ctx, keys)
 	if err != nil {
-		a.Log.Warn("dead letters are listed without their problems' names", "error", err)
+		a.Log.Warn("cannot read problems; dead letters are listed without their names", "error", err)
 	}
 	about := make(map[alert.Key]string, len(problems))
 	for key, p := range problems {
@@ -116,7 +116,7 @@ func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.K
 	return about
 }
 
-// opening is how a text begins: its first line, cut.
+// opening returns the first line of a text, cut.
 func opening(s string) string {
 	const most = 80
 	line, _, more := strings.Cut(strings.TrimSpace(s), "\n")
@@ -146,8 +146,8 @@ func (a *API) replay(r *http.Request, c Choice) (Done, error) {
 		return Done{}, err
 	}
 	ids := make([]string, 0, len(letters))
-	for i := len(letters) - 1; i >= 0; i-- { // in the order in which they died
-		ids = append(ids, letters[i].ID)
+	for _, d := range slices.Backward(letters) { // oldest first
+		ids = append(ids, d.ID)
 	}
 	done, left, err := a.each(r.Context(), ids, one)
 	return Done{Replayed: done, Left: left}, err
@@ -155,7 +155,7 @@ func (a *API) replay(r *http.Request, c Choice) (Done, error) {
 
 func (a *API) drop(r *http.Request, c Choice) (Done, error) {
 	if c.ID == "" {
-		return Done{}, &refusal{http.StatusBadRequest, "id is missing", "dropped messages can't be restored: name each one"}
+		return Done{}, &refusal{http.StatusBadRequest, "missing id", "dropped messages can't be restored, so each must be named"}
 	}
 	if err := a.Store.DropDead(r.Context(), c.ID); err != nil {
 		return Done{}, unknownLetter(c.ID, err)

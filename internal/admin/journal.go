@@ -5,32 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"nms-alert-relay/internal/store"
 )
 
-// SetAsideEntry is a journal entry that couldn't be applied, as it is listed.
-type SetAsideEntry struct {
+// Entry is a journal entry, as operators see it.
+type Entry struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
-	Kind       string    `json:"kind"` // "event", as it came from Zabbix; all others are the relay's own
+	Kind       string    `json:"kind"` // "event" if Zabbix sent it; all others are the relay's own
 	ReceivedAt time.Time `json:"received_at"`
-	Reason     string    `json:"reason"`
-	Bytes      int       `json:"bytes"` // of the payload
-	// Payload is given for one entry alone: its text as it came, white space and all.
+	Reason     string    `json:"reason"` // why it was set aside
+	Bytes      int       `json:"bytes"`  // of the payload
+	// Payload is as it was received, to the byte. Lists leave it out.
 	Payload string `json:"payload,omitempty"`
 }
 
-// SetAsideList is the newest ones, of Total.
-type SetAsideList struct {
-	Entries []SetAsideEntry `json:"entries"`
-	Total   int             `json:"total"`
+// EntryList is the newest of Total set-aside entries.
+type EntryList struct {
+	Entries []Entry `json:"entries"`
+	Total   int     `json:"total"`
 }
 
-func listEntry(e store.Entry) SetAsideEntry {
-	return SetAsideEntry{
+func listEntry(e store.Entry) Entry {
+	return Entry{
 		ID: strconv.FormatInt(e.ID, 10), Source: e.Source, Kind: string(e.Kind),
 		ReceivedAt: e.ReceivedAt, Reason: e.SetAside, Bytes: len(e.Payload),
 	}
@@ -49,7 +50,7 @@ func (a *API) setAside(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := SetAsideList{Entries: []SetAsideEntry{}, Total: max(int(stats.SetAside), len(entries))}
+	list := EntryList{Entries: []Entry{}, Total: max(int(stats.SetAside), len(entries))}
 	for _, e := range entries {
 		list.Entries = append(list.Entries, listEntry(e))
 	}
@@ -64,23 +65,23 @@ func (a *API) setAsideEntry(r *http.Request) (any, error) {
 	return withPayload(e), err
 }
 
-// journalEntry is an event as it came, whether it was applied or not: for previews and bug reports.
+// journalEntry returns an event, applied or not: for previews and bug reports.
 func (a *API) journalEntry(r *http.Request) (any, error) {
 	e, found, err := a.entry(r)
 	if err == nil && (!found || e.Kind != store.EntryEvent) {
 		err = &refusal{http.StatusNotFound, fmt.Sprintf("unknown journal entry %q", r.PathValue("id")),
-			"the log has the id: msg=event … entry=ID; applied events are kept for retention.journal"}
+			"the relay's log has the ids: msg=event … entry=ID; applied events are kept for retention.journal"}
 	}
 	return withPayload(e), err
 }
 
-func withPayload(e store.Entry) SetAsideEntry {
+func withPayload(e store.Entry) Entry {
 	out := listEntry(e)
 	out.Payload = string(e.Payload)
 	return out
 }
 
-// entry reads the journal entry that a request names.
+// entry returns the journal entry that a request names.
 func (a *API) entry(r *http.Request) (e store.Entry, found bool, err error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id <= 0 {
@@ -95,7 +96,7 @@ func (a *API) entry(r *http.Request) (e store.Entry, found bool, err error) {
 
 func (a *API) retry(r *http.Request, c Choice) (Done, error) {
 	if c.Room != "" {
-		return Done{}, &refusal{http.StatusBadRequest, "events that are set aside have no room", "use all without room"}
+		return Done{}, &refusal{http.StatusBadRequest, "set-aside entries have no room", "use all without room"}
 	}
 	one := func(ctx context.Context, text string) error {
 		id, err := entryID(text)
@@ -121,8 +122,8 @@ func (a *API) retry(r *http.Request, c Choice) (Done, error) {
 		return Done{}, err
 	}
 	ids := make([]string, 0, len(entries))
-	for i := len(entries) - 1; i >= 0; i-- { // in the order in which they came
-		ids = append(ids, strconv.FormatInt(entries[i].ID, 10))
+	for _, e := range slices.Backward(entries) { // oldest first
+		ids = append(ids, strconv.FormatInt(e.ID, 10))
 	}
 	done, left, err := a.each(r.Context(), ids, one)
 	return Done{Retried: done, Left: left + max(0, int(stats.SetAside)-len(entries))}, err

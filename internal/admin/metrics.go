@@ -1,36 +1,36 @@
 package admin
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
 
-// Metrics count what operators ask of the admin listener.
+// Metrics count what operators do.
 type Metrics struct {
-	Replayed *prometheus.CounterVec // dead letters, by kind: post, digest, list, notice
-	Dropped  *prometheus.CounterVec // likewise
+	Replayed *prometheus.CounterVec // dead letters, by kind
+	Dropped  *prometheus.CounterVec // dead letters, by kind
 	Retried  prometheus.Counter     // journal entries
 }
 
-// NewMetrics makes and registers them.
+// NewMetrics registers the metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		Replayed: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Replayed: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_dead_letters_replayed_total",
-			Help: "Dead letters that somebody had sent again.",
+			Help: "Dead letters that an operator sent again.",
 		}, []string{"kind"}),
-		Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Dropped: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_dead_letters_dropped_total",
-			Help: "Dead letters that somebody gave up on purpose.",
+			Help: "Dead letters that an operator discarded.",
 		}, []string{"kind"}),
-		Retried: prometheus.NewCounter(prometheus.CounterOpts{
+		Retried: promauto.With(reg).NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_journal_retried_total",
-			Help: "Journal entries that were set aside and that somebody had tried again.",
+			Help: "Set-aside journal entries that an operator retried.",
 		}),
 	}
-	for _, v := range []*prometheus.CounterVec{m.Replayed, m.Dropped} {
-		v.WithLabelValues(kindPost)
-		v.WithLabelValues(kindNotice)
-		v.WithLabelValues(kindDigest)
-		v.WithLabelValues(kindList)
+	for _, kind := range []string{kindPost, kindDigest, kindList, kindNotice} {
+		m.Replayed.WithLabelValues(kind)
+		m.Dropped.WithLabelValues(kind)
 	}
-	reg.MustRegister(m.Replayed, m.Dropped, m.Retried)
 	return m
 }

@@ -111,8 +111,9 @@ func (r *real) start() {
 	source := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: r.transport})
 	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(t, err)
+	notifier := new(store.Local)
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20,
+		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20, Notifier: notifier,
 	})
 	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
@@ -123,8 +124,8 @@ func (r *real) start() {
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
 		},
-		Store: r.store, Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
-		Answered: deliver.WakeNotices, Log: log, Metrics: command.NewMetrics(reg),
+		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Log: log, Metrics: command.NewMetrics(reg),
 	})
 	inbox := NewInbox(InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,
@@ -316,7 +317,7 @@ func TestWebhooksAreKept(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, hooks, 6)
 			for _, h := range hooks {
-				if !strings.HasPrefix(h.Name, ours) {
+				if !strings.HasPrefix(h.Name, namePrefix) {
 					require.Equal(t, "inactive", h.Status, "another's is left as it is")
 					continue
 				}
@@ -331,6 +332,18 @@ func TestWebhooksAreKept(t *testing.T) {
 		r.start()
 		r.pass(time.Minute)
 		require.Equal(t, first, secret(), "the same webhooks, with the secret that is kept")
+		// Those of an earlier version are renamed, not doubled.
+		hooks, err := other.Webhooks(t.Context())
+		require.NoError(t, err)
+		for _, h := range hooks {
+			if strings.HasPrefix(h.Name, namePrefix) {
+				h.Name = "nms-" + h.Name
+				_, err := other.UpdateWebhook(t.Context(), h)
+				require.NoError(t, err)
+			}
+		}
+		r.pass(repairEvery + time.Minute)
+		require.Equal(t, first, secret())
 		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(time.Minute)
 		require.Len(t, r.answersTo("noc", said.ID), 1)

@@ -16,15 +16,16 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// ours begins the name of every webhook that the relay made; it touches no others.
-const ours = "nms-alert-relay: "
+// namePrefix begins the name of every webhook that the relay makes, oldPrefix of those that
+// earlier versions made. The relay touches these, those that lead to it, and no others.
+const namePrefix, oldPrefix = "alert-relay: ", "nms-alert-relay: "
 
 // wanted are the webhooks of a bot: mentions in group rooms, everything in direct ones, edits of
 // both, and the buttons of cards. Without a filter the bot would hear itself.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
 	hook := func(what, resource, event, filter string) webex.Webhook {
 		return webex.Webhook{
-			Name: ours + bot + " " + what, TargetURL: strings.TrimRight(publicURL, "/") + "/v1/webex/" + bot,
+			Name: namePrefix + bot + " " + what, TargetURL: strings.TrimRight(publicURL, "/") + "/v1/webex/" + bot,
 			Resource: resource, Event: event, Filter: filter, Secret: secret, Status: "active",
 		}
 	}
@@ -54,92 +55,65 @@ type step struct {
 	why  string
 }
 
-// plan says what to do so that the bot has the wanted webhooks, once each, and
-// no others of ours. Webex lets the name, the target, the secret and the status of a
-// webhook be changed, the rest not: such a one is made anew. It is pure.
+// plan says what to do so that the bot has the wanted webhooks, once each, and no others that are the
+// relay's. Webex lets the name, the target, the secret and the status of a webhook be changed; what it
+// listens to makes it another one.
 func plan(existing, want []webex.Webhook) []step {
 	var steps []step
-	mine := make(map[string][]webex.Webhook)
+	ours := make(map[string][]webex.Webhook)
+	for _, w := range want {
+		ours[listensTo(w)] = nil
+	}
 	for _, h := range existing {
+		isOurs := strings.HasPrefix(h.Name, namePrefix) || strings.HasPrefix(h.Name, oldPrefix) || h.TargetURL == want[0].TargetURL
+		_, wanted := ours[listensTo(h)]
 		switch {
-		case !strings.HasPrefix(h.Name, ours):
-		case slices.ContainsFunc(want, func(w webex.Webhook) bool { return w.Name == h.Name }):
-			mine[h.Name] = append(mine[h.Name], h)
-		default:
+		case isOurs && wanted:
+			ours[listensTo(h)] = append(ours[listensTo(h)], h)
+		case isOurs:
 			steps = append(steps, step{opDelete, h, "no longer wanted"})
 		}
 	}
 	for _, w := range want {
-		kept := false
-		for _, h := range byFitness(mine[w.Name], w) {
-			why, changeable := difference(h, w)
-			switch {
-			case kept:
-				steps = append(steps, step{opDelete, h, "a double"})
-			case why == "":
-				kept = true
-			case changeable:
-				kept = true
+		candidates := ours[listensTo(w)]
+		if len(candidates) == 0 {
+			steps = append(steps, step{opCreate, w, "missing"})
+			continue
+		}
+		keep := max(0, slices.IndexFunc(candidates, func(h webex.Webhook) bool { return difference(h, w) == "" }))
+		for i, h := range candidates {
+			switch why := difference(h, w); {
+			case i != keep:
+				steps = append(steps, step{opDelete, h, "duplicate"})
+			case why != "":
 				w.ID = h.ID
 				steps = append(steps, step{opUpdate, w, why})
-			default:
-				steps = append(steps, step{opDelete, h, why})
 			}
-		}
-		if !kept {
-			steps = append(steps, step{opCreate, w, "missing"})
 		}
 	}
 	return steps
 }
 
-// byFitness sorts the webhooks of one name, the one nearest to the wanted first.
-func byFitness(hooks []webex.Webhook, w webex.Webhook) []webex.Webhook {
-	rank := func(h webex.Webhook) int {
-		switch why, changeable := difference(h, w); {
-		case why == "":
-			return 0
-		case changeable:
-			return 1
-		}
-		return 2
-	}
-	sorted := slices.Clone(hooks)
-	slices.SortStableFunc(sorted, func(a, b webex.Webhook) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return sorted
+// listensTo is what a webhook listens to, whatever the order of its filter's parts.
+func listensTo(h webex.Webhook) string {
+	filter := strings.Split(h.Filter, "&")
+	slices.Sort(filter)
+	return h.Resource + " " + h.Event + " " + strings.Join(filter, "&")
 }
 
-// difference says in what a webhook isn't as wanted, "" for nothing, and
-// whether that can be changed.
-func difference(h, w webex.Webhook) (why string, changeable bool) {
+// difference says how a webhook differs from the wanted one; "" for not at all.
+func difference(h, w webex.Webhook) string {
 	switch {
-	case h.Resource != w.Resource || h.Event != w.Event:
-		return "listens to " + h.Resource + "/" + h.Event, false
-	case !sameFilter(h.Filter, w.Filter):
-		return "has the filter " + h.Filter, false
 	case h.TargetURL != w.TargetURL:
-		return "has another target", true
+		return "has another target"
 	case h.Secret != "" && h.Secret != w.Secret: // Webex needn't tell it
-		return "has another secret", true
+		return "has another secret"
 	case h.Status != "" && h.Status != w.Status:
-		return "is " + h.Status, true
+		return "is " + h.Status
+	case h.Name != w.Name:
+		return "has another name"
 	}
-	return "", true
-}
-
-// sameFilter compares filters whatever the order of their parts.
-func sameFilter(a, b string) bool {
-	parts := func(s string) []string {
-		p := strings.Split(s, "&")
-		slices.Sort(p)
-		return p
-	}
-	return slices.Equal(parts(a), parts(b))
+	return ""
 }
 
 const (

@@ -26,11 +26,11 @@ func existing(id string, w webex.Webhook, change func(*webex.Webhook)) webex.Web
 func TestWanted(t *testing.T) {
 	want := wanted("noc", public+"/", "s3cret")
 	require.Equal(t, []webex.Webhook{
-		{Name: "nms-alert-relay: noc messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
-		{Name: "nms-alert-relay: noc direct messages", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s3cret", Status: "active"},
-		{Name: "nms-alert-relay: noc buttons of cards", TargetURL: public + "/v1/webex/noc", Resource: "attachmentActions", Event: "created", Secret: "s3cret", Status: "active"},
-		{Name: "nms-alert-relay: noc edited messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "updated", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
-		{Name: "nms-alert-relay: noc edited direct messages", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "updated", Filter: "roomType=direct", Secret: "s3cret", Status: "active"},
+		{Name: "alert-relay: noc messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
+		{Name: "alert-relay: noc direct messages", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s3cret", Status: "active"},
+		{Name: "alert-relay: noc buttons of cards", TargetURL: public + "/v1/webex/noc", Resource: "attachmentActions", Event: "created", Secret: "s3cret", Status: "active"},
+		{Name: "alert-relay: noc edited messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "updated", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
+		{Name: "alert-relay: noc edited direct messages", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "updated", Filter: "roomType=direct", Secret: "s3cret", Status: "active"},
 	}, want)
 }
 
@@ -40,7 +40,9 @@ func TestPlan(t *testing.T) {
 	good := func() []webex.Webhook {
 		return []webex.Webhook{existing("A", want[0], nil), existing("B", want[1], nil), existing("C", want[2], nil)}
 	}
-	foreign := webex.Webhook{ID: "F", Name: "somebody's", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Status: "inactive"}
+	foreign := webex.Webhook{ID: "F", Name: "somebody's", TargetURL: "https://elsewhere.example.com", Resource: "messages", Event: "created", Status: "inactive"}
+	// As earlier versions named them.
+	old := func(w *webex.Webhook) { w.Name = "nms-" + w.Name }
 	for _, c := range []struct {
 		why  string
 		have []webex.Webhook
@@ -54,11 +56,15 @@ func TestPlan(t *testing.T) {
 		{"another secret", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "other" }), good()[1], good()[2]}, []string{"update A has another secret"}},
 		{"a secret that isn't told is taken to be right", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "" }), good()[1], good()[2]}, nil},
 		{"a filter in another order is the same", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "mentionedPeople=me&roomType=group" }), good()[1], good()[2]}, nil},
-		{"another filter can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "" }), good()[1], good()[2]}, []string{"delete A has the filter ", "create  missing"}},
-		{"another event can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Event = "all" }), good()[1], good()[2]}, []string{"delete A listens to messages/all", "create  missing"}},
-		{"doubles", append(good(), existing("A2", want[0], nil), existing("A3", want[0], nil)), []string{"delete A2 a double", "delete A3 a double"}},
-		{"of doubles the good one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 a double"}},
-		{"ours of old", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name = "nms-alert-relay: oldname messages" })), []string{"delete O no longer wanted"}},
+		{"another filter can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "" }), good()[1], good()[2]}, []string{"delete A no longer wanted", "create  missing"}},
+		{"another event can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Event = "all" }), good()[1], good()[2]}, []string{"delete A no longer wanted", "create  missing"}},
+		{"doubles", append(good(), existing("A2", want[0], nil), existing("A3", want[0], nil)), []string{"delete A2 duplicate", "delete A3 duplicate"}},
+		{"of doubles the good one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 duplicate"}},
+		{"an old name is taken over", []webex.Webhook{existing("A", want[0], old), existing("B", want[1], old), existing("C", want[2], old)},
+			[]string{"update A has another name", "update B has another name", "update C has another name"}},
+		{"an old name beside the new one", append(good(), existing("O", want[0], old)), []string{"delete O duplicate"}},
+		{"an old name that listens to something else", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name, w.Event = "nms-alert-relay: noc x", "deleted" })), []string{"delete O no longer wanted"}},
+		{"any name that leads to us is taken over", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Name = "made by hand" }), good()[1], good()[2]}, []string{"update A has another name"}},
 	} {
 		var got []string
 		for _, s := range plan(c.have, want) {
@@ -82,7 +88,7 @@ func TestPlanConverges(t *testing.T) {
 		for i := range rapid.IntRange(0, 8).Draw(t, "n") {
 			have = append(have, webex.Webhook{
 				ID:        fmt.Sprint("W", i),
-				Name:      pick("name", want[0].Name, want[1].Name, want[2].Name, "nms-alert-relay: x", "another's"),
+				Name:      pick("name", want[0].Name, want[1].Name, want[2].Name, "nms-alert-relay: x", "alert-relay: x", "another's"),
 				TargetURL: pick("target", want[0].TargetURL, "https://old.example.com"), Resource: pick("resource", "messages", "attachmentActions"),
 				Event: pick("event", "created", "all"), Filter: pick("filter", "", want[0].Filter, want[1].Filter),
 				Secret: pick("secret", "", "s3cret", "other"), Status: pick("status", "active", "inactive"),
@@ -90,7 +96,7 @@ func TestPlanConverges(t *testing.T) {
 		}
 		var foreign []webex.Webhook
 		for _, w := range have {
-			if w.Name == "another's" {
+			if w.Name == "another's" && w.TargetURL != want[0].TargetURL {
 				foreign = append(foreign, w)
 			}
 		}

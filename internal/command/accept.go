@@ -125,11 +125,11 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
 	}
+	if v.answer != nil || v.act.closes {
+		e.present(ctx, targets)
+	}
 	if v.answer != nil {
 		return answer(targets)
-	}
-	if v.act.closes {
-		e.present(ctx, targets)
 	}
 	d.Request, d.Attempts = &req, nil
 	problems := make(map[alert.Key]alert.Problem, len(targets))
@@ -178,8 +178,8 @@ func scopeOf(h Heard, view View) scope {
 // can't be done, has its outcome already.
 func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own, Generation: t.Problem.Generation}
-	a.Message, a.Words = sign(req.Text, h.Person, markOf(command, t.Key))
-	if t.Problem.Superseded() { // its event id means another problem in Zabbix
+	a.Message, a.Words = sign(req.Text, h.Person, markOf(command))
+	if t.Problem.Superseded() || t.Reused { // its event id means another problem in Zabbix
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.Several)
 	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier

@@ -125,6 +125,8 @@ type target struct {
 	Problem alert.Problem
 	Role    config.Role
 	Own     bool // the command was said in the problem's own thread
+	// Gone says that Zabbix doesn't show the event now; Reused, that the event id is another problem's there.
+	Gone, Reused bool
 }
 
 // hears says whether a post's room is the one spoken in.

@@ -23,17 +23,25 @@ type wide struct {
 	Failed  int       `json:"failed,omitempty"`
 	Expired int       `json:"expired,omitempty"`
 	Lines   []string  `json:"lines,omitempty"` // of the first failures
+	// Total is how many problems were to be acknowledged when it began, where progress is reported; Quarter
+	// is the last one that was.
+	Total   int `json:"total,omitempty"`
+	Quarter int `json:"quarter,omitempty"`
 }
 
 const (
-	// wideParts is how many problems are one part. Other commands get their turn between parts.
-	wideParts = 20
+	// wideParts is how many problems are one part. Other commands get their turn between parts. With more
+	// problems than one part, progress is reported.
+	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once
 	// wideSlack is how far Zabbix's clock may be ahead: what opened after the person
 	// spoke isn't meant.
 	wideSlack = time.Minute
 )
+
+// ended is how many problems are dealt with.
+func (w wide) ended() int { return w.Done + w.Failed + w.Expired }
 
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
 
@@ -68,6 +76,16 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	d.Request, d.Attempts = &req, nil
 	if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
 		return true, err
+	}
+	all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
+	if err != nil {
+		return false, err
+	}
+	if len(all) > wideParts {
+		d.Wide.Total = len(all)
+		if err := e.answer(ctx, *c, p, interim, progress(0, len(all))); err != nil {
+			return false, err
+		}
 	}
 	if d.Attempts, err = e.part(ctx, *c, *d.Heard, s, d.Wide, wideParts); err != nil {
 		return false, err
@@ -106,7 +124,7 @@ func confirmCard(n int, key string) []byte {
 func (e *Executor) sign(command string, d detail) {
 	for i := range d.Attempts {
 		a := &d.Attempts[i]
-		a.Message, a.Words = sign(d.Request.Text, d.Heard.Person, markOf(command, a.Key))
+		a.Message, a.Words = sign(d.Request.Text, d.Heard.Person, markOf(command))
 	}
 }
 
@@ -142,7 +160,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, 
 			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || p.Origin != "" && p.Origin != alert.OriginTrigger || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
 				continue
 			}
-			out = append(out, attempt{Key: k, Name: p.Name, Severity: p.Severity})
+			out = append(out, attempt{Key: k, Name: p.Name, Severity: p.Severity, Generation: p.Generation})
 		}
 	}
 	return out, nil
@@ -180,31 +198,24 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 			return err
 		}
 		j.d.Wide, j.d.Attempts = &w, attempts
+		j.part++
 		if len(attempts) == 0 {
 			break
 		}
 		e.sign(j.c.ID, j.d)
-		open := false
-		for i := range attempts {
-			if e.lanes[attempts[i].Key.Source] == nil {
-				attempts[i].Stage, attempts[i].Outcome = stageFailed, noClient(attempts[i], e.o.Several)
-			} else {
-				open = true
+		if done := w.ended(); w.Total > 0 && 4*done/w.Total > w.Quarter {
+			w.Quarter = 4 * done / w.Total
+			if err := e.answer(ctx, j.c, e.placeOf(j.c, h, view), interim, progress(done, w.Total)); err != nil {
+				return err
 			}
-		}
-		if !open {
-			continue
 		}
 		j.c.Detail = j.d.encode()
 		if err := e.save(ctx, j.c); err != nil {
 			return err
 		}
-		for i, a := range attempts {
-			if !a.Stage.final() {
-				e.lanes[a.Key.Source].add(task{j, i})
-			}
+		if e.enqueue(j) {
+			return nil
 		}
-		return nil
 	}
 	state := store.CommandDone
 	switch {
@@ -213,10 +224,16 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	case w.Expired > 0:
 		state = store.CommandExpired
 	}
-	said, part := summary(w), ""
-	if j.d.Waiting && state == store.CommandDone {
-		part = waitingPart
+	said, part, p := summary(w), "", e.placeOf(j.c, *j.d.Heard, e.o.View())
+	switch {
+	case !j.d.Waiting && w.Total == 0:
+	case state == store.CommandDone:
+		part = interim
+	default: // a new message: an edit notifies nobody
+		if err := e.answer(ctx, j.c, p, interim, stopped(w)); err != nil {
+			return err
+		}
 	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(said, 2000)), j.d.encode()
-	return e.finish(ctx, j.c, e.placeOf(j.c, *j.d.Heard, e.o.View()), part, state, said)
+	return e.finish(ctx, j.c, p, part, state, said)
 }

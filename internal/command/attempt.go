@@ -93,9 +93,9 @@ type attempt struct {
 	Told    bool   `json:"told,omitempty"`
 }
 
-// call is the attempt as Zabbix is to be asked for it.
-func (a attempt) call(r Request) zabbix.Acknowledge {
-	call := zabbix.Acknowledge{EventID: a.Key.EventID, Message: a.Message}
+// call is what Zabbix is asked for, for the attempt's event and others.
+func (a attempt) call(r Request, eventIDs []string) zabbix.Acknowledge {
+	call := zabbix.Acknowledge{EventIDs: eventIDs, Message: a.Message}
 	if a.Plain {
 		call.Message = withoutWide(a.Message)
 	}
@@ -123,10 +123,10 @@ func (a attempt) update(r Request, p Person) alert.Update {
 type verdict string
 
 const (
-	happened verdict = "happened"
-	absent   verdict = "absent"  // Zabbix has no record of it
-	unclear  verdict = "unclear" // it has one, but the problem isn't so
-	gone     verdict = "gone"    // Zabbix doesn't know the event, or doesn't show it
+	happened     verdict = "happened"
+	absent       verdict = "absent"       // Zabbix has no record of it
+	contradicted verdict = "contradicted" // it has one, but the problem isn't so
+	gone         verdict = "gone"         // Zabbix doesn't know the event, or doesn't show it
 )
 
 // judge looks for the attempt in what Zabbix recorded: an acknowledgement with
@@ -142,15 +142,15 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 	case recorded && so:
 		return happened
 	case recorded:
-		return unclear
+		return contradicted
 	}
 	return absent
 }
 
-// markOf is the mark of one problem's part of a command. It is the same however
-// often the command is tried.
-func markOf(command string, key alert.Key) string {
-	sum := sha256.Sum256([]byte(command + "\x00" + key.String()))
+// markOf is the mark of a command in Zabbix's record. It is the same for all of its problems, since one
+// call has one message for several, and however often the command is tried.
+func markOf(command string) string {
+	sum := sha256.Sum256([]byte(command))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
 }
 

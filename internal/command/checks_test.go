@@ -82,7 +82,7 @@ func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 2)
 			for _, call := range w.calls("main") {
-				require.Contains(t, []string{"4711", "4712"}, call.EventID)
+				require.Contains(t, []string{"4711", "4712"}, call.EventIDs[0])
 			}
 		})
 	}

@@ -67,8 +67,6 @@ type Options struct {
 	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
 	Several  bool              // more than one source is configured: ids are told with their source
 	Renderer Renderer
-	Wake     func()                                // tells the ledger of an append
-	Answered func()                                // tells delivery of a notice
 	Changed  func(key alert.Key, in time.Duration) // has Zabbix asked again about a problem: reconcile.Inquirer.Ask
 	Log      *slog.Logger
 	Metrics  *Metrics
@@ -86,11 +84,11 @@ type Executor struct {
 }
 
 const (
-	// settle is how long Zabbix may still be doing a call whose answer was lost: PHP
-	// goes on when the relay has hung up. Not before then is it done again.
-	settle = 30 * time.Second
-	// retryLeast and retryMost bound the backoff towards a neighbour that is away.
-	retryLeast, retryMost = time.Second, time.Minute
+	// settleTime is how long Zabbix may still be doing a call whose answer was lost: PHP goes on after the
+	// relay has hung up. It isn't done again before then.
+	settleTime = 30 * time.Second
+	// minRetry and maxRetry bound the backoff towards a Zabbix that is away.
+	minRetry, maxRetry = time.Second, time.Minute
 	// lookSoon and lookLater are when a problem that Zabbix was asked to close is looked at.
 	lookSoon, lookLater = 3 * time.Second, 15 * time.Second
 )
@@ -100,11 +98,6 @@ func New(o Options) *Executor {
 	e := &Executor{o: o, recovered: make(chan struct{}), lanes: make(map[string]*lane, len(o.Sources))}
 	for name, client := range o.Sources {
 		e.lanes[name] = &lane{source: name, zabbix: client, woken: make(chan struct{}, 1)}
-	}
-	for _, f := range []*func(){&e.o.Wake, &e.o.Answered} {
-		if *f == nil {
-			*f = func() {}
-		}
 	}
 	if e.o.Changed == nil {
 		e.o.Changed = func(alert.Key, time.Duration) {}
@@ -133,9 +126,8 @@ func (e *Executor) Run(ctx context.Context) error {
 	for _, l := range e.lanes {
 		loops.Go(func() { e.work(ctx, l) })
 	}
-	<-ctx.Done() // also without any source
+	<-ctx.Done() // also without any source, and so without a loop
 	loops.Wait()
-	<-ctx.Done() // without a source that can be acted on there is no loop
 	return nil
 }
 
@@ -255,14 +247,10 @@ func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, m
 	if n.Room == "" {
 		n.RoomID = p.roomID
 	}
-	err := e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
+	return e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
 		return err
 	})
-	if err == nil {
-		e.o.Answered()
-	}
-	return err
 }
 
 // finish ends a command: the answer, then the record of it.

@@ -35,7 +35,7 @@ func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 // signed is Alice's message for a problem of the first command.
 func signed(t *testing.T, w *world, key, words string) string {
 	t.Helper()
-	message, _ := sign(words, alice, markOf(w.order[0], alert.ParseKey(key)))
+	message, _ := sign(words, alice, markOf(w.order[0]))
 	return message
 }
 
@@ -45,7 +45,7 @@ func TestAckInTheThread(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
-		require.Equal(t, []zabbix.Acknowledge{{EventID: "4711", Ack: true, Message: signed(t, w, "main/4711", "on it")}}, w.calls("main"))
+		require.Equal(t, []zabbix.Acknowledge{{EventIDs: []string{"4711"}, Ack: true, Message: signed(t, w, "main/4711", "on it")}}, w.calls("main"))
 		require.Empty(t, w.answers())
 		c := w.command("M1")
 		require.Equal(t, store.CommandDone, c.State)
@@ -299,7 +299,7 @@ func TestLostAnswer(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
-			time.Sleep(settle - time.Second)
+			time.Sleep(settleTime - time.Second)
 			require.Empty(t, w.calls("main"), "Zabbix may still be doing it")
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
@@ -333,7 +333,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("Zabbix refuses to say", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
-			w.zabbixes["main"].observeFail = []error{&zabbix.Error{Kind: zabbix.NotAuthorised}}
+			w.zabbixes["main"].observeFail = []error{nil, &zabbix.Error{Kind: zabbix.NotAuthorised}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()

@@ -69,7 +69,7 @@ func TestAProblemThatLostItsEventIDIsNotActedOn(t *testing.T) {
 			synctest.Wait()
 			require.Len(t, w.calls("main"), c.calls, "%s: %v", why, w.answers())
 			for _, call := range w.calls("main") {
-				require.NotContains(t, call.EventID, "~", why)
+				require.NotContains(t, call.EventIDs[0], "~", why)
 			}
 			if c.want != "" {
 				require.Len(t, w.answers(), 1, why)
@@ -110,5 +110,33 @@ func TestAnEventIDThatChangesHandsWhileACommandWaits(t *testing.T) {
 				require.Contains(t, w.answers()[len(w.answers())-1], "another problem has its event id now", why)
 			})
 		}
+	}
+}
+
+// An event id that Zabbix has given to another problem, of which the relay hasn't heard yet, is not
+// acted on: neither in the old problem's thread, nor as one of a digest's.
+func TestAnEventIDThatZabbixReused(t *testing.T) {
+	for _, said := range []Heard{
+		{Text: "ack", ParentID: "ROOT-main/4711@noc"}, {Text: "ack on it", ParentID: "ROOT-main/4711@noc"}, {Text: "comment hi", ParentID: "ROOT-main/4711@noc"},
+		{Text: "severity high", ParentID: "ROOT-main/4711@noc"}, {Text: "close", ParentID: "ROOT-main/4711@noc"}, {Text: "ack 4711 4712"},
+		{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, {Text: "ack all yes", ParentID: "DIGEST"},
+	} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			p := w.problems[alert.ParseKey("main/4711")]
+			p.TriggerID = "1"
+			w.problems[p.Key] = p
+			w.posts = append(w.posts, store.Post{Key: p.Key, Room: "noc", Open: true, Group: 12})
+			w.zabbixes["main"].events["4711"] = &alert.Observation{TriggerID: "2", Opened: time.Now()}
+			said.Room = "noc"
+			r.hears("M1", said)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			for _, call := range w.calls("main") {
+				require.Equal(t, []string{"4712"}, call.EventIDs, "%+v", said)
+			}
+			require.Len(t, w.answers(), 1)
+			require.Contains(t, w.answers()[0], "another problem has its event id now", "%+v", said)
+			require.Contains(t, w.changed, p.Key, "Zabbix is asked about the other problem")
+		})
 	}
 }

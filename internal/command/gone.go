@@ -2,8 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -15,49 +13,59 @@ import (
 // taken for gone.
 const witnesses = 20
 
-// closeGone ends a problem that a person wants closed and Zabbix refuses to know.
-// The same refusal comes for a missing permission, so Zabbix is asked whether it shows
-// the event. A Zabbix that shows nothing at all proves nothing. -1: try again later.
-func (e *Executor) closeGone(ctx context.Context, l *lane, t task, a attempt, r Request, refusal *zabbix.Error) (time.Duration, error) {
-	calm := context.WithoutCancel(ctx)
-	gone, blind, err := e.isGone(calm, l, a.Key)
+// closeGone ends a problem that a person wants closed and Zabbix refuses to know. The same refusal comes
+// for a missing permission, so Zabbix is asked whether it shows the event. A Zabbix that shows nothing at
+// all proves nothing. -1: try again later.
+func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *zabbix.Error) (time.Duration, error) {
+	a := b.attempts[0]
+	settle := func(s stage, words string) (time.Duration, error) {
+		return 0, e.settle(ctx, b, s, func(attempt) string { return words })
+	}
+	log := e.o.Log.With("command", b.job.c.ID, "key", a.Key)
+	gone, blind, err := e.isGone(context.WithoutCancel(ctx), l, a.Key)
 	switch {
 	case meaningOf(err) != refuses:
 		l.why = reason(err)
-		e.o.Log.Warn("Zabbix can't say whether it still has an event", "command", t.job.c.ID, "key", a.Key, "error", err)
-		return -1, e.change(ctx, t, func(a *attempt, c *store.Command) { a.Stage, c.State = stagePending, store.CommandRetrying })
+		log.Warn("Zabbix can't say whether it still has an event", "error", err)
+		return -1, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) { c.State = store.CommandRetrying })
 	case err != nil || !gone:
-		return 0, e.settle(ctx, t, stageFailed, refused(a, r, refusal, e.o.Several))
+		return settle(stageFailed, refused(a, b.req, refusal, e.o.Several))
 	case blind:
-		e.o.Log.Error("a problem is not closed as gone, because Zabbix shows no other event either", "command", t.job.c.ID, "key", a.Key)
-		return 0, e.settle(ctx, t, stageFailed, showsNothing(a, e.o.Several))
+		log.Error("a problem is not closed as gone, because Zabbix shows no other event either")
+		return settle(stageFailed, showsNothing(a, e.o.Several))
 	}
-	payload, err := json.Marshal(store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}})
-	if err != nil {
-		return 0, fmt.Errorf("the journal entry of a problem that is gone: %w", err)
-	}
-	entry := store.Entry{Source: a.Key.Source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()}
-	err = e.persist(ctx, "journalling that a problem is gone", func(ctx context.Context) error {
-		_, err := e.o.Store.Append(ctx, entry)
-		return err
-	})
-	if err != nil {
+	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
+	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
-	e.o.Wake()
-	e.o.Log.Info("a problem was closed as gone from Zabbix", "command", t.job.c.ID, "key", a.Key)
-	return 0, e.settle(ctx, t, stageDone, closedGone(a, e.o.Several))
+	log.Info("a problem was closed as gone from Zabbix")
+	return settle(stageDone, closedGone(a, e.o.Several))
 }
 
-// overtaken reports whether another problem took an attempt's event id after the command was accepted.
-func (e *Executor) overtaken(ctx context.Context, a attempt) (overtaken bool, err error) {
-	err = e.persist(ctx, "reading the problem of a command", func(ctx context.Context) error {
-		problems, err := e.o.Store.Problems(ctx, []alert.Key{a.Key})
-		p, known := problems[a.Key]
-		overtaken = known && p.Generation != a.Generation
+// overtaken is the part of a batch whose event ids mean other problems by now, to the relay or to Zabbix;
+// nil for none. asked is why Zabbix couldn't say.
+func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, asked, err error) {
+	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	var problems map[alert.Key]alert.Problem
+	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) (err error) {
+		problems, err = e.o.Store.Problems(ctx, b.keys())
 		return err
 	})
-	return overtaken, err
+	for n, a := range b.attempts {
+		p, known := problems[a.Key]
+		o, shown := found[a.Key.EventID]
+		reused := known && shown && p.Relation(o.Event(a.Key, time.Now())) != alert.Same
+		if reused {
+			e.o.Changed(a.Key, 0) // the relay hasn't heard of the other problem yet
+		}
+		if reused || known && p.Generation != a.Generation {
+			if stale == nil {
+				stale = &batch{job: b.job, req: b.req}
+			}
+			stale.index, stale.attempts = append(stale.index, b.index[n]), append(stale.attempts, a)
+		}
+	}
+	return stale, asked, err
 }
 
 // isGone asks whether Zabbix no longer shows an event; blind says that it shows

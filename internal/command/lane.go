@@ -5,37 +5,41 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
-// job is a command that acts, while it is worked on. Its attempts may be in
-// several lanes: whoever changes one holds mu until it is saved.
+// job is a command that acts, while it is worked on. Its attempts may be in several lanes: whoever
+// changes one holds mu until it is saved.
 type job struct {
-	mu sync.Mutex
-	c  store.Command
-	d  detail
+	mu   sync.Mutex
+	c    store.Command
+	d    detail
+	part int // goes up when d.Attempts are replaced by the next part's
 }
 
 // task is one attempt of a job.
 type task struct {
-	job *job
-	i   int
+	job  *job
+	part int
+	i    int
 }
 
-// lane does what is to be done in one source, strictly in order: what was said
-// first is done first, and a Zabbix that is away is asked by one at a time.
+// lane does what is to be done in one source, strictly in order: what was said first is done first, and
+// a Zabbix that is away is asked by one call at a time.
 type lane struct {
 	source string
 	zabbix Zabbix
 	woken  chan struct{}
 
-	// Both are used by work alone: why the queue stands still, and until when Zabbix
-	// or a proxy before it wants to be left alone.
+	// Both are used by work alone: why the queue stands still, and until when Zabbix or a proxy before it
+	// asked not to be called.
 	why       string
 	notBefore time.Time
 
@@ -43,9 +47,9 @@ type lane struct {
 	queue []task
 }
 
-func (l *lane) add(t task) {
+func (l *lane) add(t ...task) {
 	l.mu.Lock()
-	l.queue = append(l.queue, t)
+	l.queue = append(l.queue, t...)
 	l.mu.Unlock()
 	wake(l.woken)
 }
@@ -53,57 +57,123 @@ func (l *lane) add(t task) {
 func (l *lane) tasks() []task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]task(nil), l.queue...)
+	return slices.Clone(l.queue)
 }
 
-func (l *lane) pop() {
+func (l *lane) drop(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue = l.queue[1:]
+	l.queue = l.queue[n:]
 }
 
-// dispatch gives each attempt to its source's lane, and ends a job of which
-// nothing is left to do.
+// batch is attempts of one job that are taken a step further together: Zabbix is asked the same of all.
+type batch struct {
+	job      *job
+	index    []int     // in the job's attempts
+	attempts []attempt // as they were when the step began
+	req      Request
+}
+
+// maxCall is how many problems one call to Zabbix is about.
+const maxCall = 100
+
+// next is the batch at the head of the queue; nil for an empty queue. Tasks that have ended are dropped.
+func (l *lane) next() *batch {
+	queue := l.tasks()
+	var b *batch
+	done := 0
+	for _, t := range queue {
+		t.job.mu.Lock()
+		ended := t.part != t.job.part || t.job.d.Attempts[t.i].Stage.final()
+		switch {
+		case ended && b == nil:
+			done++
+		case ended:
+		case b == nil:
+			b = &batch{job: t.job, req: *t.job.d.Request}
+			fallthrough
+		case t.job == b.job && len(b.index) < maxCall && (len(b.index) == 0 || b.attempts[0].sameCall(t.job.d.Attempts[t.i])):
+			b.index = append(b.index, t.i)
+			b.attempts = append(b.attempts, t.job.d.Attempts[t.i])
+		default:
+			t.job.mu.Unlock()
+			l.drop(done)
+			return b
+		}
+		t.job.mu.Unlock()
+	}
+	l.drop(done)
+	return b
+}
+
+// sameCall reports whether one call can do both attempts of a command.
+func (a attempt) sameCall(b attempt) bool {
+	return a.Stage == b.Stage && a.Message == b.Message && a.Plain == b.Plain && a.StartedAt.Equal(b.StartedAt) && a.Ended == b.Ended
+}
+
+// some is the part of a batch from one place to another.
+func (b *batch) some(from, to int) *batch {
+	return &batch{job: b.job, index: b.index[from:to], attempts: b.attempts[from:to], req: b.req}
+}
+
+func (b *batch) ids() (ids []string) {
+	for _, a := range b.attempts {
+		ids = append(ids, a.Key.EventID)
+	}
+	return ids
+}
+
+func (b *batch) keys() (keys []alert.Key) {
+	for _, a := range b.attempts {
+		keys = append(keys, a.Key)
+	}
+	return keys
+}
+
+// dispatch gives each attempt to its source's lane, and ends a job of which nothing is left to do.
 func (e *Executor) dispatch(ctx context.Context, j *job) error {
 	j.mu.Lock()
-	for i := range j.d.Attempts {
-		if a := &j.d.Attempts[i]; !a.Stage.final() && e.lanes[a.Key.Source] == nil {
-			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.Several)
-		}
-	}
-	if _, ended := over(j.d.Attempts); ended {
-		defer j.mu.Unlock()
+	defer j.mu.Unlock()
+	if !e.enqueue(j) {
 		return e.end(ctx, j)
 	}
-	var tasks []task
-	for i, a := range j.d.Attempts {
-		if !a.Stage.final() {
-			tasks = append(tasks, task{j, i})
+	return nil
+}
+
+// enqueue gives each attempt to its source's lane. False if nothing is left to do. The caller holds j.mu.
+func (e *Executor) enqueue(j *job) bool {
+	tasks := make(map[*lane][]task)
+	for i := range j.d.Attempts {
+		a := &j.d.Attempts[i]
+		switch l := e.lanes[a.Key.Source]; {
+		case a.Stage.final():
+		case l == nil:
+			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.Several)
+		default:
+			tasks[l] = append(tasks[l], task{j, j.part, i})
 		}
 	}
-	j.mu.Unlock()
-	for _, t := range tasks {
-		e.lanes[t.job.d.Attempts[t.i].Key.Source].add(t)
+	for l, t := range tasks {
+		l.add(t...)
 	}
-	return nil
+	return len(tasks) > 0
 }
 
 // work does a lane's tasks until ctx ends.
 func (e *Executor) work(ctx context.Context, l *lane) {
 	for try := 0; ctx.Err() == nil; {
-		queue := l.tasks()
-		if len(queue) == 0 {
+		b := l.next()
+		if b == nil {
 			pause(ctx, time.Hour, l.woken)
 			continue
 		}
 		asked := time.Now()
-		again, err := e.step(ctx, l, queue[0], try)
+		again, err := e.step(ctx, l, b, try)
 		switch {
 		case err != nil: // ctx ended, or the store is closed: the next start goes on
 			return
 		case again == 0:
 			try = 0
-			l.pop()
 			continue
 		case again == atOnce:
 			continue
@@ -112,7 +182,7 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		e.tellQueue(ctx, l)
 		if pause(ctx, again, l.woken) {
 			e.tellQueue(ctx, l) // what came meanwhile is told before Zabbix is asked again
-			pause(ctx, max(retryLeast-time.Since(asked), time.Until(l.notBefore)), nil)
+			pause(ctx, max(minRetry-time.Since(asked), time.Until(l.notBefore)), nil)
 		}
 	}
 }
@@ -126,147 +196,182 @@ func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	}
 }
 
-// atOnce says that a task goes on with its next step without a pause.
+// atOnce says that a batch goes on with its next step without a pause.
 const atOnce = time.Duration(-1)
 
-// step takes a task one step further: it asks Zabbix to do it, or what became of
-// it. 0: it has ended; atOnce: the next step; otherwise when to try again.
-func (e *Executor) step(ctx context.Context, l *lane, t task, try int) (time.Duration, error) {
-	view := e.o.View()
-	j := t.job
-	j.mu.Lock()
-	a, req, until := j.d.Attempts[t.i], *j.d.Request, j.c.CreatedAt.Add(view.Expiry)
-	j.mu.Unlock()
-	rest := func(least time.Duration) time.Duration { // not beyond the command's end
-		in := backoff(try, least, retryMost)
+// step takes a batch one step further: it asks Zabbix to do it, or what became of it. 0: it has ended;
+// atOnce: the next step; otherwise when to try again.
+func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.Duration, error) {
+	j := b.job
+	until := j.c.CreatedAt.Add(e.o.View().Expiry)
+	late := time.Now().After(until)
+	retry := func() time.Duration { // not beyond the command's end
+		in := backoff(try, minRetry, maxRetry)
 		if left := time.Until(until); left > 0 {
 			in = min(in, left+time.Millisecond)
 		}
 		return in
 	}
-	// What has begun isn't broken off by ctx: the client's own time-out bounds it.
-	calm := context.WithoutCancel(ctx)
-	late := time.Now().After(until)
-
-	if a.Stage == stageExecuting {
-		return e.look(ctx, l, t, doubt{a: a, req: req, until: until, late: late, view: view, rest: rest})
+	if b.attempts[0].Stage == stageExecuting {
+		return e.look(ctx, l, b, until, late, retry)
 	}
 	if late {
-		return 0, e.settle(ctx, t, stageExpired, expired(a, req, until, e.o.Several, time.Now(), e.location(j, view)))
+		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, until) })
 	}
-	overtaken, err := e.overtaken(ctx, a)
-	if err != nil {
+	stale, asked, err := e.overtaken(ctx, l, b)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if overtaken {
-		return 0, e.settle(ctx, t, stageFailed, superseded(a.Key, a.Name, e.o.Several))
+	case stale != nil:
+		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.Several) })
+	case meaningOf(asked) != refuses: // the call would fail as well
+		return e.tryAgain(ctx, l, b, asked, l.postpone(asked, retry(), until))
 	}
 	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
-	err = e.change(ctx, t, func(a *attempt, c *store.Command) {
-		a.Stage, a.StartedAt, a.Ended = stageExecuting, time.Now().UTC().Truncate(time.Microsecond), false
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	err = e.change(ctx, b, func(a *attempt) {
+		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
+	}, func(c *store.Command) {
 		c.State, c.Attempts, c.NotBefore = store.CommandExecuting, c.Attempts+1, time.Time{}
 	})
 	if err != nil {
 		return 0, err
 	}
-	err = l.zabbix.Acknowledge(calm, a.call(req))
+	// What has begun isn't broken off by ctx: the client's own time-out bounds it.
+	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.attempts[0].call(b.req, b.ids()))
 	if err == nil {
-		return 0, e.succeed(ctx, t)
+		return 0, e.succeed(ctx, b)
 	}
-	e.count(err)
-	l.why = reason(err)
 	var ze *zabbix.Error
 	errors.As(err, &ze)
-	switch next := meaningOf(err); next {
-	case doubtful, failed:
-		plain := ze != nil && ze.MayBeText() && hasWide(a.Message) && !a.Plain
-		e.o.Log.Warn("Zabbix didn't say whether it did a command: asking what became of it", "command", j.c.ID, "key", a.Key, "error", err)
-		saved := e.change(ctx, t, func(a *attempt, _ *store.Command) { a.Ended = next == failed })
+	log := e.o.Log.With("command", j.c.ID, "keys", b.keys(), "error", err)
+	switch meaning := meaningOf(err); meaning {
+	case uncertain, failed:
+		e.count(err)
+		l.why = reason(err)
+		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
+		log.Warn("Zabbix didn't say whether it did a command: asking what became of it")
+		saved := e.change(ctx, b, func(a *attempt) { a.Ended = meaning == failed }, nil)
 		if saved != nil || plain {
 			return atOnce, saved
 		}
-		in := rest(retryLeast)
-		if next == doubtful {
+		in := retry()
+		if meaning == uncertain {
 			in = min(in, 2*time.Second)
 		}
-		return l.leave(err, in, until), e.tellWaiting(ctx, t, l.why)
+		return l.postpone(err, in, until), e.tellWaiting(ctx, task{j, j.part, b.index[0]}, l.why)
 	case again:
-		in := l.leave(err, rest(retryLeast), until)
-		e.o.Log.Warn("Zabbix can't be reached or is broken: the command is tried again", "command", j.c.ID, "key", a.Key, "in", in.Round(time.Millisecond), "error", err)
-		return in, e.change(ctx, t, func(a *attempt, c *store.Command) {
-			a.Stage = stagePending
-			c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
-		})
+		return e.tryAgain(ctx, l, b, err, l.postpone(err, retry(), until))
 	}
-	if ze.Kind == zabbix.NoObject && req.act().closes {
-		in, err := e.closeGone(ctx, l, t, a, req, ze)
+	e.count(err)
+	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
+		// One bad event id fails the whole call, and then nothing was done: halve.
+		if err := e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, nil); err != nil {
+			return 0, err
+		}
+		for _, half := range [...]*batch{b.some(0, n/2), b.some(n/2, n)} {
+			if in, err := e.step(ctx, l, half, try); in != 0 || err != nil {
+				return in, err
+			}
+		}
+		return 0, nil
+	}
+	if ze.Kind == zabbix.NoObject && b.req.act().closes && len(b.index) == 1 {
+		in, err := e.closeGone(ctx, l, b, ze)
 		if in < 0 { // it can't be said now
-			in = rest(retryLeast)
+			in = retry()
 		}
 		return in, err
 	}
-	level := e.o.Log.Info
 	if ze.Kind == zabbix.NotAuthorised {
-		level = e.o.Log.Error
+		log.Error("Zabbix refused a command", "kind", ze.Kind)
+	} else {
+		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	level("Zabbix refused a command", "command", j.c.ID, "key", a.Key, "kind", ze.Kind, "error", err)
-	return 0, e.settle(ctx, t, stageFailed, refused(a, req, ze, e.o.Several))
+	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.Several) })
 }
 
-// doubt is what is known when Zabbix is asked what became of an attempt.
-type doubt struct {
-	a     attempt
-	req   Request
-	until time.Time
-	late  bool
-	view  View
-	rest  func(least time.Duration) time.Duration
+// tryAgain puts a batch off that Zabbix surely didn't carry out.
+func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, in time.Duration) (time.Duration, error) {
+	e.count(err)
+	l.why = reason(err)
+	e.o.Log.Warn("Zabbix can't be reached or is broken: the command is tried again", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
+	return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
+		c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
+	})
 }
 
-// look asks Zabbix what became of an attempt whose answer didn't say.
-func (e *Executor) look(ctx context.Context, l *lane, t task, k doubt) (time.Duration, error) {
-	a, id := k.a, t.job.c.ID
-	found, err := l.zabbix.Observe(context.WithoutCancel(ctx), []string{a.Key.EventID})
+// concernsAll reports whether a refusal is about the call as such, rather than about one of its events.
+func concernsAll(kind zabbix.ErrorKind) bool {
+	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Invalid
+}
+
+// look asks Zabbix what became of attempts whose answer didn't say.
+func (e *Executor) look(ctx context.Context, l *lane, b *batch, until time.Time, late bool, retry func() time.Duration) (time.Duration, error) {
+	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	each := len(b.index) > 1 && meaningOf(asked) == refuses && asked != nil && !concernsAll(zabbix.KindOf(asked)) // one id may be to blame
+	wait := time.Duration(0)
+	for i := range b.index {
+		one := b.some(i, i+1)
+		if each {
+			found, asked = l.zabbix.Observe(context.WithoutCancel(ctx), one.ids())
+		}
+		in, err := e.looked(ctx, l, one, found, asked, until, late, retry)
+		if err != nil {
+			return 0, err
+		}
+		if wait == 0 || in != 0 && in < wait { // atOnce is the least
+			wait = in
+		}
+	}
+	return wait, nil
+}
+
+// looked decides what becomes of an attempt, by what Zabbix said of its event.
+func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[string]alert.Observation, err error, until time.Time, late bool, retry func() time.Duration) (time.Duration, error) {
+	a := b.attempts[0]
+	settle := func(s stage, words string) (time.Duration, error) {
+		return 0, e.settle(ctx, b, s, func(attempt) string { return words })
+	}
 	observation, known := found[a.Key.EventID]
 	if err == nil && !known {
 		err = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
 	}
-	if meaningOf(err) != refuses && !k.late {
+	if meaningOf(err) != refuses && !late {
 		l.why = reason(err)
-		return l.leave(err, k.rest(retryLeast), k.until), nil
+		return l.postpone(err, retry(), until), nil
 	}
-	if err != nil && !(a.Ended && k.late) {
+	if err != nil && !(a.Ended && late) {
 		e.count(err)
-		e.o.Log.Warn("Zabbix can't say what became of a command", "command", id, "key", a.Key, "error", err)
-		return 0, e.settle(ctx, t, stageUnknown, unknown(a, k.req, absent, e.o.Several))
+		e.o.Log.Warn("Zabbix can't say what became of a command", "command", b.job.c.ID, "key", a.Key, "error", err)
+		return settle(stageUnknown, unknown(a, b.req, absent, e.o.Several))
 	}
 	if err == nil {
-		switch judge(a, k.req, observation) {
+		switch judge(a, b.req, observation) {
 		case happened:
-			return 0, e.succeed(ctx, t)
+			return 0, e.succeed(ctx, b)
 		case gone:
-			if k.req.act().closes && !k.late {
+			if b.req.act().closes && !late {
 				break // asked again, Zabbix says itself that it doesn't know the event
 			}
-			return 0, e.settle(ctx, t, stageFailed, eventGone(a, k.req, e.o.Several))
-		case unclear:
-			return 0, e.settle(ctx, t, stageUnknown, unknown(a, k.req, unclear, e.o.Several))
+			return settle(stageFailed, eventGone(a, b.req, e.o.Several))
+		case contradicted:
+			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.Several))
 		}
 	}
-	if left := time.Until(a.StartedAt.Add(settle)); left > 0 && !a.Ended {
-		return min(left, max(k.rest(retryLeast), time.Second)), nil
+	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
+		return min(left, max(retry(), time.Second)), nil
 	}
-	if k.late {
-		return 0, e.settle(ctx, t, stageExpired, expired(a, k.req, k.until, e.o.Several, time.Now(), e.location(t.job, k.view)))
+	if late {
+		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, until) })
 	}
-	// It wasn't done, and isn't being done: do it. What failed for an unknown reason may
-	// have failed because of its text.
-	return atOnce, e.change(ctx, t, func(a *attempt, c *store.Command) { a.Stage, a.Plain = stagePending, hasWide(a.Message) })
+	// It wasn't done, and isn't being done: do it. What failed for an unknown reason may have failed
+	// because of its text.
+	return atOnce, e.change(ctx, b, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) }, nil)
 }
 
-// leave is in, or longer where the error says when to come again, but not beyond
-// until.
-func (l *lane) leave(err error, in time.Duration, until time.Time) time.Duration {
+// postpone is in, or longer where the error says when to come again, but not beyond until.
+func (l *lane) postpone(err error, in time.Duration, until time.Time) time.Duration {
 	var ze *zabbix.Error
 	if !errors.As(err, &ze) || ze.RetryAfter <= 0 {
 		return in
@@ -280,21 +385,21 @@ func (l *lane) leave(err error, in time.Duration, until time.Time) time.Duration
 type meaning int
 
 const (
-	refuses  meaning = iota // Zabbix refuses what is asked: final
-	again                   // nothing was done: ask again
-	failed                  // Zabbix has ended the call with a failure of its own: see what it did
-	doubtful                // it may still be doing it: see once that is settled
+	refuses   meaning = iota // Zabbix refuses what is asked: final
+	again                    // nothing was done: ask again
+	failed                   // Zabbix ended the call with a failure of its own: look what it did
+	uncertain                // it may still be doing it: look once that is settled
 )
 
-// meaningOf is the one place that says which errors end a command. An error that
-// isn't a client's says nothing about what Zabbix did.
+// meaningOf decides which errors end a command. An error that isn't a client's says nothing about what
+// Zabbix did.
 func meaningOf(err error) meaning {
 	var ze *zabbix.Error
 	switch {
 	case err == nil:
 		return refuses
 	case !errors.As(err, &ze), ze.Unanswered:
-		return doubtful
+		return uncertain
 	case ze.Interrupted:
 		return failed
 	case ze.Kind.Temporary():
@@ -307,58 +412,77 @@ func (e *Executor) count(err error) {
 	e.o.Metrics.refusals.WithLabelValues(string(zabbix.KindOf(err))).Inc()
 }
 
-func (e *Executor) location(j *job, v View) *time.Location {
-	return e.placeOf(j.c, *j.d.Heard, v).room.Location
+// expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
+func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
+	location := e.placeOf(j.c, *j.d.Heard, e.o.View()).room.Location
+	return expired(a, r, until, e.o.Several, time.Now(), location)
 }
 
-// change changes an attempt and saves it.
-func (e *Executor) change(ctx context.Context, t task, f func(*attempt, *store.Command)) error {
-	j := t.job
+// change changes attempts and, unless of is nil, the command itself, and saves them.
+func (e *Executor) change(ctx context.Context, b *batch, each func(*attempt), of func(*store.Command)) error {
+	j := b.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	f(&j.d.Attempts[t.i], &j.c)
+	for n, i := range b.index {
+		each(&j.d.Attempts[i])
+		b.attempts[n] = j.d.Attempts[i]
+	}
+	if of != nil {
+		of(&j.c)
+	}
 	j.c.Detail = j.d.encode()
 	return e.save(ctx, j.c)
 }
 
-// succeed journals what was done, so that the rooms show it at once. The entry
-// comes before the mark: after a crash between them it is journalled again, and the
-// ledger knows it again.
-func (e *Executor) succeed(ctx context.Context, t task) error {
-	j := t.job
-	j.mu.Lock()
-	a, req, person := j.d.Attempts[t.i], *j.d.Request, j.d.Heard.Person
-	j.mu.Unlock()
-	update := a.update(req, person)
-	payload, err := json.Marshal(store.Envelope{EventID: a.Key.EventID, Update: &update})
-	if err != nil {
-		return fmt.Errorf("an action's journal entry: %w", err)
+// succeed journals what was done, so that the rooms show it at once. The entries come before the mark:
+// after a crash between them they are journalled again, and the ledger recognises them.
+func (e *Executor) succeed(ctx context.Context, b *batch) error {
+	person := b.job.d.Heard.Person
+	errs := make([]error, len(b.attempts))
+	var appends sync.WaitGroup // at the same time: the store commits them together
+	for n, a := range b.attempts {
+		update := a.update(b.req, person)
+		appends.Go(func() {
+			errs[n] = e.journal(ctx, a.Key, store.EntryAction, store.Envelope{EventID: a.Key.EventID, Update: &update})
+		})
 	}
-	entry := store.Entry{Source: a.Key.Source, Kind: store.EntryAction, Payload: payload, ReceivedAt: time.Now()}
-	err = e.persist(ctx, "journalling an action", func(ctx context.Context) error {
+	appends.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, a := range b.attempts {
+		e.o.Changed(a.Key, 0)
+		if b.req.act().closes { // the server closes it a moment later
+			e.o.Changed(a.Key, lookSoon)
+			e.o.Changed(a.Key, lookLater)
+		}
+	}
+	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.Several) })
+}
+
+// journal appends an entry about a problem. It doesn't wake the ledger.
+func (e *Executor) journal(ctx context.Context, key alert.Key, kind store.EntryKind, envelope store.Envelope) error {
+	payload, err := json.Marshal(envelope)
+	if err != nil {
+		return fmt.Errorf("the journal entry of a command: %w", err)
+	}
+	entry := store.Entry{Source: key.Source, Kind: kind, Payload: payload, ReceivedAt: time.Now()}
+	return e.persist(ctx, "journalling what a command did", func(ctx context.Context) error {
 		_, err := e.o.Store.Append(ctx, entry)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	e.o.Wake()
-	e.o.Changed(a.Key, 0)
-	if req.act().closes { // the server closes it a moment later
-		e.o.Changed(a.Key, lookSoon)
-		e.o.Changed(a.Key, lookLater)
-	}
-	return e.settle(ctx, t, stageDone, doneWords(a, req, e.o.Several))
 }
 
-// settle ends an attempt, and with the last one the command.
-func (e *Executor) settle(ctx context.Context, t task, s stage, words string) error {
-	j := t.job
+// settle ends attempts, and with the last one the command.
+func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(attempt) string) error {
+	j := b.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	a := &j.d.Attempts[t.i]
-	a.Stage, a.Outcome = s, words
-	a.Told = a.Told || j.d.Request.act().closes // that it was asked for isn't that it is closed
+	for _, i := range b.index {
+		a := &j.d.Attempts[i]
+		a.Stage, a.Outcome = s, words(*a)
+		a.Told = a.Told || b.req.act().closes // that it was asked for isn't that it is closed
+	}
 	j.c.Detail = j.d.encode()
 	if _, ended := over(j.d.Attempts); ended {
 		return e.end(ctx, j)
@@ -376,7 +500,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	p := e.placeOf(j.c, *j.d.Heard, e.o.View())
 	part := ""
 	if j.d.Waiting && state == store.CommandDone {
-		part = waitingPart // the note that it takes longer becomes the good news
+		part = interim // the note that it takes longer becomes the good news
 	}
 	if state != store.CommandDone {
 		said = addressed(presser(*j.d.Heard), said)
@@ -385,8 +509,8 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	return e.finish(ctx, j.c, p, part, state, said)
 }
 
-// waitingPart is the part of an answer that tells that it takes longer.
-const waitingPart = ":waiting"
+// interim is the part of an answer that is replaced later: that it takes longer, or how far it is.
+const interim = ":waiting"
 
 // tellWaiting tells the person, once, that their command takes longer.
 func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
@@ -394,12 +518,12 @@ func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
 	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if a := j.d.Attempts[t.i]; j.d.Waiting || a.Stage.final() {
+	if j.d.Waiting || t.part != j.part || j.d.Attempts[t.i].Stage.final() {
 		return nil
 	}
 	p := e.placeOf(j.c, *j.d.Heard, view)
 	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), why, time.Now(), p.room.Location)
-	if err := e.answer(ctx, j.c, p, waitingPart, text); err != nil {
+	if err := e.answer(ctx, j.c, p, interim, text); err != nil {
 		return err
 	}
 	j.d.Waiting = true

@@ -32,7 +32,7 @@ func TestShowAndCloseAskHowTheProblemIsNow(t *testing.T) {
 		"show, the API fails":      {func(z *fakeZabbix) { z.observeFail = []error{&zabbix.Error{Kind: zabbix.Other}} }, "show 4711", "SHOW main/4711 open", "", 0, 0},
 		"show, the id is another problem's": {func(z *fakeZabbix) {
 			z.events["4711"] = &alert.Observation{TriggerID: "2", Opened: ended, Resolved: true, ResolvedAt: ended}
-		}, "show 4711", "SHOW main/4711 open", "", 0, 0},
+		}, "show 4711", "SHOW main/4711 open", "another one has its event id now", 0, 1},
 		"close, as known":                     {nil, "close 4711 done", "✅ Asked Zabbix to close", "", 1, 3},
 		"close, resolved meanwhile":           {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711", "ℹ️ `main/4711` problem 4711 is already resolved.", "", 0, 2},
 		"close, resolved meanwhile, in words": {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711 done", "ℹ️ `main/4711` problem 4711 is already resolved.", "Your comment was not sent. To send it anyway: `comment main/4711 …`.", 0, 2},
@@ -78,7 +78,7 @@ func TestShowWaitsAMomentForZabbix(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Contains(t, w.answers()[0], "SHOW main/4711 open")
-		require.LessOrEqual(t, time.Since(began), presentWithin+time.Second)
+		require.LessOrEqual(t, time.Since(began), presentTimeout+time.Second)
 	})
 }
 

@@ -299,7 +299,7 @@ func TestAnotherIDNeverMeansTheThreadsProblem(t *testing.T) {
 			synctest.Wait()
 			var asked []string
 			for _, call := range w.calls("main") {
-				asked = append(asked, call.EventID)
+				asked = append(asked, call.EventIDs[0])
 			}
 			require.Equal(t, c.want, strings.Join(asked, " "), c.said)
 			if c.want == "" {

@@ -192,7 +192,7 @@ func expired(a attempt, r Request, until time.Time, several bool, now time.Time,
 
 func unknown(a attempt, r Request, v verdict, several bool) string {
 	why := "but it gave no answer, and it can't be asked what became of the command"
-	if v == unclear {
+	if v == contradicted {
 		why = "and it has your words on record, but the problem doesn't show the change: somebody may have undone it"
 	}
 	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I won't do it twice. Check with `show %s` or in Zabbix, and send the command again if needed.",
@@ -235,6 +235,19 @@ func problemsInAll(n int) string {
 		return "1 problem"
 	}
 	return fmt.Sprintf("%d problems", n)
+}
+
+// progress is how far a command about a whole digest is. It is edited, and becomes the summary.
+func progress(done, total int) string {
+	if done == 0 {
+		return fmt.Sprintf("⏳ Acknowledging %d problems. I'll update this message as I go.", total)
+	}
+	return fmt.Sprintf("⏳ Acknowledging %d problems: %d done so far.", total, done)
+}
+
+// stopped takes the place of the progress where the summary is a message of its own.
+func stopped(w wide) string {
+	return fmt.Sprintf("⚠️ Acknowledged %d of %d problems. The summary is in the next message.", w.Done, w.ended())
 }
 
 // summary answers once all of a digest's problems were dealt with.

@@ -43,7 +43,7 @@ func TestAnswers(t *testing.T) {
 		say("expired "+string(v), expired(a, r, at, true, now, berlin))
 		say("unknown "+string(v), unknown(a, r, absent, true))
 	}
-	say("unknown, undone since", unknown(a, Request{Verb: Ack}, unclear, false))
+	say("unknown, undone since", unknown(a, Request{Verb: Ack}, contradicted, false))
 	say("event gone", eventGone(a, Request{Verb: Close}, false))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
 		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {

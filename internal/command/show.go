@@ -45,15 +45,14 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 }
 
 // answerShow shows whole problems, as many as fit into one message.
-func answerShow(ctx context.Context, e *Executor, _ scope, _ Request, targets []target, p place) (reply, outcome string, err error) {
-	gone := e.present(ctx, targets)
+func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, p place) (reply, outcome string, err error) {
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, t := range targets {
 		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
-		if t.Problem.Superseded() {
+		if t.Problem.Superseded() || t.Reused {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
-		} else if gone[t.Key] {
+		} else if t.Gone {
 			text += "\n\n" + notShown(t.Key, e.o.Several)
 		}
 		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
@@ -69,15 +68,15 @@ func answerShow(ctx context.Context, e *Executor, _ scope, _ Request, targets []
 	return b.String(), "shown", nil
 }
 
-// presentWithin bounds how long an answer waits for Zabbix to say how a problem is.
-const presentWithin = 3 * time.Second
+// presentTimeout bounds how long a command waits for Zabbix to say how its problems are.
+const presentTimeout = 3 * time.Second
 
-// present brings targets up to date with what Zabbix shows at this moment: it tells nobody that a maintenance
-// began, that a trigger was deleted, or that a problem ended after a cancelled escalation. What Zabbix
-// doesn't say in time stays as the relay knows it. gone are the open ones that Zabbix doesn't show.
-// Nothing is stored here: the rooms learn of a change from the look that Changed plans.
-func (e *Executor) present(ctx context.Context, targets []target) (gone map[alert.Key]bool) {
-	ctx, cancel := context.WithTimeout(ctx, presentWithin)
+// present brings targets up to date with what Zabbix shows now: it doesn't report that a maintenance
+// began, that a trigger was deleted, or that a problem ended after a cancelled escalation. Without an answer
+// in time they stay as the relay knows them. Nothing is stored here: the rooms learn of a change from the
+// look that Changed plans.
+func (e *Executor) present(ctx context.Context, targets []target) {
+	ctx, cancel := context.WithTimeout(ctx, presentTimeout)
 	defer cancel()
 	ids := map[string][]string{}
 	for _, t := range targets {
@@ -85,11 +84,10 @@ func (e *Executor) present(ctx context.Context, targets []target) (gone map[aler
 			ids[t.Key.Source] = append(ids[t.Key.Source], t.Key.EventID)
 		}
 	}
-	gone = map[alert.Key]bool{}
 	for source, asked := range ids {
 		found, err := e.o.Sources[source].Observe(ctx, asked)
 		if err != nil {
-			e.o.Log.Info("Zabbix doesn't say how problems are: the answer is what the relay knows", "source", source, "events", asked, "error", err)
+			e.o.Log.Info("Zabbix doesn't say how problems are: going by what the relay knows", "source", source, "events", asked, "error", err)
 			continue
 		}
 		for i := range targets {
@@ -98,10 +96,12 @@ func (e *Executor) present(ctx context.Context, targets []target) (gone map[aler
 			switch {
 			case t.Key.Source != source || !known || !t.Problem.Open():
 			case o.Gone:
-				gone[t.Key] = true
+				t.Gone = true
 			default:
 				event := o.Event(t.Key, time.Now())
 				if t.Problem.Relation(event) != alert.Same {
+					t.Reused = true
+					e.o.Changed(t.Key, 0)
 					continue
 				}
 				now, _ := alert.Apply(t.Problem, event)
@@ -112,5 +112,4 @@ func (e *Executor) present(ctx context.Context, targets []target) (gone map[aler
 			}
 		}
 	}
-	return gone
 }

@@ -59,7 +59,9 @@ type world struct {
 type fakeZabbix struct {
 	w      *world
 	events map[string]*alert.Observation
-	calls  []zabbix.Acknowledge
+	calls  []zabbix.Acknowledge // that were carried out, one for each event
+	asked  int                  // calls of Acknowledge
+	took   time.Duration        // that each call takes
 	next   int
 	// fail is answered one by one by Acknowledge; "" lets the call through.
 	fail []failure
@@ -290,8 +292,10 @@ func (r worldRenderer) Problems(list []alert.Problem, total int, _ render.Room, 
 }
 
 func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error {
+	time.Sleep(z.took)
 	var answer error
 	err := z.w.effect(func() {
+		z.asked++
 		if z.down {
 			answer = &zabbix.Error{Kind: zabbix.Unreachable, Message: "connection refused"}
 			return
@@ -301,8 +305,17 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 			f, z.fail = z.fail[0], z.fail[1:]
 		}
 		answer = f.err
-		if f.err == nil || f.done {
-			z.take(a)
+		for _, id := range a.EventIDs { // one bad id fails the whole call
+			if z.events[id] == nil && answer == nil {
+				answer = &zabbix.Error{Kind: zabbix.NoObject, Message: "No permissions to referred object or it does not exist!"}
+			}
+		}
+		if answer == nil || f.done {
+			for _, id := range a.EventIDs {
+				one := a
+				one.EventIDs = []string{id}
+				z.take(one)
+			}
 		}
 	})
 	if err != nil { // the relay died with the call on its way
@@ -314,7 +327,7 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 // take carries out a call.
 func (z *fakeZabbix) take(a zabbix.Acknowledge) {
 	z.calls = append(z.calls, a)
-	o := z.events[a.EventID]
+	o := z.events[a.EventIDs[0]]
 	u := alert.Update{AckID: strconv.Itoa(z.next), At: time.Now(), Message: a.Message, Actions: alert.Actions{Ack: a.Ack, Unack: a.Unack, Comment: a.Message != "", Close: a.Close}}
 	z.next++
 	o.Updates = append(o.Updates, u)
@@ -329,6 +342,7 @@ func (z *fakeZabbix) take(a zabbix.Acknowledge) {
 }
 
 func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.Observation, error) {
+	time.Sleep(z.took)
 	z.w.mu.Lock()
 	defer z.w.mu.Unlock()
 	if z.w.crash == 0 || z.down {
@@ -337,7 +351,9 @@ func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.
 	if len(z.observeFail) > 0 {
 		err := z.observeFail[0]
 		z.observeFail = z.observeFail[1:]
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
 	}
 	out := map[string]alert.Observation{}
 	for _, id := range ids {

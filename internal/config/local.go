@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// LocalURL is the URL of one of the relay's listeners on the relay's own host. key is the listener's key in the configuration; flag
+// LocalURL returns the URL of one of the relay's listeners on the relay's own host. key is the listener's key in the configuration; flag
 // is the command's flag that gives the URL instead.
 func LocalURL(key, address, flag string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
@@ -22,7 +22,7 @@ func LocalURL(key, address, flag string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// WhyMissing is the warning about a secret that couldn't be read on this host, as the end of an error; "" if there is none.
+// WhyMissing returns the warning about a secret that couldn't be read on this host, as the end of an error; "" if there is none.
 func (c *Config) WhyMissing(key string) string {
 	for _, w := range c.Warnings {
 		if strings.HasPrefix(w.Key, key) {

@@ -48,19 +48,23 @@ func (s Secret) From() string { return s.from }
 // FromFile reports whether the value comes from a file, so that Reread may return another.
 func (s Secret) FromFile() bool { return s.file != "" }
 
-// Reread is the value that the file has now. Errors name the file, never its
-// content. A secret that isn't from a file doesn't change.
+// Reread is the value that the file has now. A secret that isn't from a file doesn't change.
 func (s Secret) Reread() (string, error) {
 	if s.file == "" {
 		return s.Reveal(), nil
 	}
-	data, err := os.ReadFile(s.file)
+	return ReadSecret(s.file)
+}
+
+// ReadSecret reads a file that contains one secret, without the white space around it. Errors name the file, never its content.
+func ReadSecret(name string) (string, error) {
+	data, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("cannot read %s: %s%s", s.file, cause(err), because(mayRead(err, s.file)))
+		return "", fmt.Errorf("cannot read %s: %s%s", name, cause(err), because(mayRead(err, name)))
 	}
 	value, wrong, hint := oneSecret(data, "")
 	if wrong != "" {
-		return "", fmt.Errorf("%s %s%s", s.file, wrong, because(hint))
+		return "", fmt.Errorf("%s %s%s", name, wrong, because(hint))
 	}
 	return value, nil
 }

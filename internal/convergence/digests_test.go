@@ -112,7 +112,7 @@ func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim
 			continue
 		}
 		said := slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
-			_, gone, _ := strings.Cut(r.Text, "No longer told here")
+			_, gone, _ := strings.Cut(r.Text, "Now in messages of their own")
 			gone, _, _ = strings.Cut(gone, "\n")
 			return strings.Contains(gone, id)
 		})
@@ -123,7 +123,7 @@ func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim
 }
 
 var (
-	noLonger  = regexp.MustCompile(`(?m)^No longer told here.*\n`)
+	noLonger  = regexp.MustCompile(`(?m)^Now in messages of their own.*\n`)
 	atOnce    = regexp.MustCompile(`([\d,]+) problems? at once`)
 	openOnes  = regexp.MustCompile(`· ([\d,]+) open`)
 	opened    = regexp.MustCompile(`opened again (\d+) times`)

@@ -2,10 +2,12 @@ package delivery
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
@@ -227,7 +229,7 @@ func (b *bot) serve(l lives, t *task, picked int) {
 
 // call makes one call to Webex; made is false when, since the task was picked,
 // Webex told the bot or the room to wait.
-func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
+func (b *bot) call(l lives, t *task, op step.Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
 	room := b.webexRoom(t.Room)
 	b.mu.Lock()
 	started := time.Now()
@@ -247,15 +249,15 @@ func (b *bot) call(l lives, t *task, op Op, attempts int, do func(ctx context.Co
 	if err == nil && posts(op) {
 		b.takesAgain(l, t.Room)
 	}
-	if fault(err).RetryAfter > 0 {
+	if step.Fault(err).RetryAfter > 0 {
 		b.keepPauses(l.save)
 	}
 	return took, true, err
 }
 
 // posts reports whether a step posts a message.
-func posts(op Op) bool {
-	return op != OpEdit && op != OpNoticeEdit && op != OpDigestEdit && op != OpDelete
+func posts(op step.Op) bool {
+	return op != step.OpEdit && op != step.OpNoticeEdit && op != OpDigestEdit && op != step.OpDelete
 }
 
 // learn takes in how a call ended, for the pace of all others.
@@ -274,7 +276,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case err == nil:
 		b.rate.Answered(room, started, now)
 	case class == webex.RateLimited:
-		retryAfter := fault(err).RetryAfter
+		retryAfter := step.Fault(err).RetryAfter
 		alone := b.rate.LimitedIn(room, started, now, retryAfter)
 		b.slowed(now)
 		who := "bot"
@@ -289,7 +291,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case webex.Temporary:
 		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
-			if wait := fault(err).RetryAfter; wait > 0 {
+			if wait := step.Fault(err).RetryAfter; wait > 0 {
 				b.rate.PauseUntil(now.Add(wait), now) // all of Webex is away, and it says until when
 			}
 		}
@@ -315,11 +317,20 @@ const (
 // answer at all, the breaker is what paces the bot: nobody waits longer than
 // until its next try, so that nobody still waits when Webex is back.
 func (b *bot) delay(n int, err error, now time.Time) time.Duration {
-	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), fault(err).RetryAfter)
+	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), step.Fault(err).RetryAfter)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.breaker.Open() {
 		d = min(d, b.breaker.At().Sub(now))
 	}
 	return d
+}
+
+// refusalLevel is the log level of a call that failed. Webex's client logs an outage in which something else
+// answers for Webex; here that would be a line for each message.
+func refusalLevel(err error) slog.Level {
+	if step.Fault(err).Foreign {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

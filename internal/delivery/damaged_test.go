@@ -249,9 +249,9 @@ func TestAttempts(t *testing.T) {
 
 // An outage in which something else answers for Webex isn't a line for each message: the client logs it once.
 func TestAForeignAnswerIsNoLineForEachMessage(t *testing.T) {
-	require.Equal(t, slog.LevelDebug, notTaken(&webex.Error{Status: 403, Foreign: true}))
-	require.Equal(t, slog.LevelDebug, notTaken(fmt.Errorf("x: %w", &webex.Error{Status: 200, Foreign: true})))
+	require.Equal(t, slog.LevelDebug, refusalLevel(&webex.Error{Status: 403, Foreign: true}))
+	require.Equal(t, slog.LevelDebug, refusalLevel(fmt.Errorf("x: %w", &webex.Error{Status: 200, Foreign: true})))
 	for _, err := range []error{&webex.Error{Status: 403}, &webex.Error{Status: 503}, errors.New("no answer")} {
-		require.Equal(t, slog.LevelWarn, notTaken(err))
+		require.Equal(t, slog.LevelWarn, refusalLevel(err))
 	}
 }

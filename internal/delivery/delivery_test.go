@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 )
 
@@ -421,7 +422,7 @@ func TestALostAnswerIsRepeatedAndNothingElse(t *testing.T) {
 
 func TestEveryLabelValueIsThereFromTheStart(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit} {
+		for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit} {
 			for _, r := range []string{"ok", "rate_limited", "temporary", "unauthorized", "gone", "refused"} {
 				require.Zero(t, w.metric("alert_relay_messages_total", "bot", "noc", "op", string(op), "result", r))
 			}

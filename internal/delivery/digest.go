@@ -6,21 +6,22 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
 
-// The steps of digests, besides OpNone and OpWait.
+// The steps of digests, besides step.OpNone and step.OpWait.
 const (
-	OpDigest      Op = "digest"       // post the message that stands for many
-	OpDigestEdit  Op = "digest_edit"  // bring it up to date; in the thread, where its edits are spent
-	OpDigestFile  Op = "digest_file"  // attach the complete list in its thread
-	OpDigestNudge Op = "digest_nudge" // remind of its problems, or say that they escalated, in its thread
-	OpDigestLine  Op = "digest_line"  // what OpDigestEdit becomes in the thread: how it is now
+	OpDigest      step.Op = "digest"       // post the message that stands for many
+	OpDigestEdit  step.Op = "digest_edit"  // bring it up to date; in the thread, where its edits are spent
+	OpDigestFile  step.Op = "digest_file"  // attach the complete list in its thread
+	OpDigestNudge step.Op = "digest_nudge" // remind of its problems, or say that they escalated, in its thread
+	OpDigestLine  step.Op = "digest_line"  // what OpDigestEdit becomes in the thread: how it is now
 	// OpDigestLook finds out whether what changed is anything that the message says, before an edit may be made.
-	OpDigestLook Op = "digest_look"
+	OpDigestLook step.Op = "digest_look"
 	// OpDigestAgain tells in the thread that a severe problem opened again.
-	OpDigestAgain Op = "digest_again"
+	OpDigestAgain step.Op = "digest_again"
 )
 
 const (
@@ -182,31 +183,31 @@ const (
 // changes, and the longer the more edits were used, since Webex allows ten: the last is kept for when
 // all is resolved. That, and a first message, wait for little. The list is attached
 // once the digest has settled, and once more where it grew since.
-func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
+func NextDigest(d store.Digest, seen Seen, now time.Time) step.Step {
 	switch {
 	case d.State == store.PostDead:
-		return Step{Op: OpNone, Reason: ReasonDead}
+		return step.Step{Op: step.OpNone, Reason: step.ReasonDead}
 	case now.Before(d.NotBefore):
-		return Step{Op: OpWait, Reason: ReasonBackoff, Until: d.NotBefore}
+		return step.Step{Op: step.OpWait, Reason: step.ReasonBackoff, Until: d.NotBefore}
 	case d.MessageID == "" && d.Flap == "" && now.Before(seen.Gathers):
-		return Step{Op: OpWait, Reason: ReasonDebounce, Until: seen.Gathers}
+		return step.Step{Op: step.OpWait, Reason: step.ReasonDebounce, Until: seen.Gathers}
 	case d.MessageID == "":
-		return Step{Op: OpDigest, Reason: ReasonUntold}
+		return step.Step{Op: OpDigest, Reason: step.ReasonNew}
 	case d.Shown < 0:
-		return Step{Op: OpDigestEdit, Reason: ReasonProof}
+		return step.Step{Op: OpDigestEdit, Reason: step.ReasonProbe}
 	}
 	until := seen.Again
 	if !until.IsZero() && !now.Before(until) {
-		return Step{Op: OpDigestAgain, Reason: ReasonUntold}
+		return step.Step{Op: OpDigestAgain, Reason: step.ReasonNew}
 	}
 	if d.Behind || d.Shown < d.Joined+d.Left {
 		at := editAt(d, seen)
 		if !now.Before(at) {
-			return Step{Op: OpDigestEdit, Reason: ReasonChanged}
+			return step.Step{Op: OpDigestEdit, Reason: step.ReasonChanged}
 		}
 		if look := lookAt(d, seen); d.Flap == "" && !seen.Differs && d.Shown >= d.Joined+d.Left && look.Before(at) {
 			if !now.Before(look) {
-				return Step{Op: OpDigestLook, Reason: ReasonChanged}
+				return step.Step{Op: OpDigestLook, Reason: step.ReasonChanged}
 			}
 			at = look
 		}
@@ -217,16 +218,16 @@ func NextDigest(d store.Digest, seen Seen, now time.Time) Step {
 	if owesFile(d) {
 		at := fileAt(d, seen, now)
 		if !now.Before(at) {
-			return Step{Op: OpDigestFile, Reason: ReasonUntold}
+			return step.Step{Op: OpDigestFile, Reason: step.ReasonNew}
 		}
 		if until.IsZero() || at.Before(until) {
 			until = at
 		}
 	}
 	if until.IsZero() {
-		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+		return step.Step{Op: step.OpNone, Reason: step.ReasonCaughtUp}
 	}
-	return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+	return step.Step{Op: step.OpWait, Reason: step.ReasonDebounce, Until: until}
 }
 
 // owesFile says whether the list is still to be attached: the message doesn't
@@ -352,7 +353,7 @@ func stay(posts []store.Post, problems map[alert.Key]*alert.Problem, s config.St
 
 // TakenDigest is a digest after a step that Webex took; hash and complete are of
 // the text that its message shows now, or its thread.
-func TakenDigest(s Step, d store.Digest, id, hash string, complete bool, now time.Time) store.Digest {
+func TakenDigest(s step.Step, d store.Digest, id, hash string, complete bool, now time.Time) store.Digest {
 	d.Attempts, d.NotBefore, d.LastError, d.TrackingID = 0, time.Time{}, "", ""
 	switch s.Op {
 	case OpDigest:
@@ -404,14 +405,14 @@ func ShownDigest(d store.Digest) store.Digest {
 }
 
 // RefusedDigest is a digest after a call that failed, and what to do.
-func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.Duration, now time.Time) (store.Digest, Doubts, Verdict) {
-	f, class := fault(err), webex.ClassOf(err)
-	if s.Op == OpDigest && again(class) && doubts.RootID != "" {
+func RefusedDigest(s step.Step, d store.Digest, doubts digestDoubts, err error, delay time.Duration, now time.Time) (store.Digest, digestDoubts, step.Verdict) {
+	f, class := step.Fault(err), webex.ClassOf(err)
+	if s.Op == OpDigest && transient(class) && doubts.RootID != "" {
 		d = doubts.keptOf(d) // as with posts
 		doubts.RootID, doubts.PostedAnew = "", false
 	}
 	if class == webex.RateLimited || class == webex.Unauthorized {
-		return d, doubts, VerdictRetry
+		return d, doubts, step.Retry
 	}
 	d.LastError, d.TrackingID = err.Error(), f.TrackingID
 	if class == webex.Temporary {
@@ -423,42 +424,54 @@ func RefusedDigest(s Step, d store.Digest, doubts Doubts, err error, delay time.
 		}
 		d.Attempts++
 		d.NotBefore = now.Add(delay)
-		return d, doubts, VerdictRetry
+		return d, doubts, step.Retry
 	}
 	switch {
 	// A list may be refused so though the room takes messages: files aren't welcome everywhere.
 	case class == webex.Forbidden && s.Op != OpDigestFile, s.Op == OpDigest && class == webex.NotFound:
-		return doubts.keptOf(d), doubts, VerdictGone // it wasn't deleted: it is there still
+		return doubts.keptOf(d), doubts, step.Gone // it wasn't deleted: it is there still
 	case s.Op == OpDigest, class == webex.NotFound && doubts.PostedAnew:
-		return d, doubts, VerdictDead
+		return d, doubts, step.Dead
 	case class == webex.NotFound: // somebody deleted it
 		doubts.PostedAnew, doubts.RootID = true, d.MessageID
-		return doubts.believedOf(d), doubts, VerdictReplan
+		return doubts.believedOf(d), doubts, step.Replan
 	case s.Op == OpDigestEdit:
 		d.Edits = webex.MaxEdits // more than we knew of: the thread tells
 		if d.Shown < 0 {
 			// The message lives, which was all that was asked.
 			d.Shown = doubts.Shown
-			return d, doubts, VerdictReplan
+			return d, doubts, step.Replan
 		}
 		if d.Shown < d.Joined+d.Left {
 			d.Complete = false // of who joined since, the list
 		}
-		return d, doubts, VerdictReplan
+		return d, doubts, step.Replan
 	}
 	// A reply that is refused for itself, or whose root somebody deleted: an edit tells which, also one too many.
 	if !doubts.ThreadProved {
 		doubts.ThreadProved, doubts.Shown = true, d.Shown
 		d.Hash, d.Shown, d.Pending, d.Edits = "", -1, true, min(d.Edits, digestEdits(d.Open)-1)
-		return d, doubts, VerdictReplan
+		return d, doubts, step.Replan
 	}
 	// Whoever replays a dead letter asks anew; of a word that is lost there is none.
 	doubts.ThreadProved = s.Op == OpDigestAgain || s.Op == OpDigestNudge
-	return d, doubts, VerdictDead
+	return d, doubts, step.Dead
+}
+
+// digestDoubts is what failed calls suggest about a digest.
+type digestDoubts struct {
+	ThreadProved bool
+	Shown        int
+	PostedAnew   bool
+	RootID       string
+}
+
+func transient(c webex.Class) bool {
+	return c == webex.RateLimited || c == webex.Unauthorized || c == webex.Temporary
 }
 
 // keptOf is kept of a digest.
-func (d Doubts) keptOf(of store.Digest) store.Digest {
+func (d digestDoubts) keptOf(of store.Digest) store.Digest {
 	if of.MessageID == "" {
 		of.MessageID = d.RootID
 	}
@@ -466,7 +479,7 @@ func (d Doubts) keptOf(of store.Digest) store.Digest {
 }
 
 // believedOf is believed of a digest.
-func (d Doubts) believedOf(of store.Digest) store.Digest {
+func (d digestDoubts) believedOf(of store.Digest) store.Digest {
 	if d.RootID != "" && of.MessageID == d.RootID {
 		of.MessageID, of.Hash, of.Pending = "", "", true
 	}

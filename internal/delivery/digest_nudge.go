@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -16,7 +17,7 @@ import (
 func shownBy(d store.Digest, p alert.Problem, post store.Post, room RoomSettings, revision int64) store.Shown {
 	s := store.Shown{Key: post.Key, Revision: revision, Seq: p.LastSeq()}
 	if d.MessageID == "" {
-		if seq := toldByRoot(p, post.Cursor, room, false); seq < s.Seq {
+		if seq := step.ToldByRoot(p, post.Cursor, room.step(), false); seq < s.Seq {
 			s.Revision, s.Seq = min(revision, post.Desired)-1, seq // the room stays behind
 		}
 	}
@@ -93,7 +94,7 @@ func (b *bot) nudgeDigest(l lives, t *task, d store.Digest, m members, room Room
 	case !made:
 		return outcome{wake: now}
 	case err != nil:
-		return b.refusedDigest(l, t, d, Step{Op: OpDigestNudge}, m, err, now)
+		return b.refusedDigest(l, t, d, step.Step{Op: OpDigestNudge}, m, err, now)
 	}
 	b.Log.Info("message sent", "digest", d.ID, "room", t.Room, "bot", b.name, "op", OpDigestNudge, "problems", len(m.nudged), "message", got.ID, "took", took)
 	b.threadTakes(t, d.ID)

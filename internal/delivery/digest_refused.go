@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
@@ -22,17 +23,17 @@ func (b *bot) threadTakes(t *task, id int64) {
 }
 
 // refusedDigest does what a failed call asks for.
-func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members, err error, now time.Time) outcome {
+func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s step.Step, m members, err error, now time.Time) outcome {
 	b.mu.Lock()
 	doubts := t.Value.digest.doubts[d.ID]
 	b.mu.Unlock()
 	after, doubts, verdict := RefusedDigest(s, d, doubts, err, b.delay(d.Attempts+1, err, now), now)
-	b.Log.Log(l.call, notTaken(err), "message not taken", "digest", d.ID, "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "digest", d.ID, "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	b.mu.Lock()
 	t.Value.digest.doubts[d.ID] = doubts
 	b.mu.Unlock()
 	switch verdict {
-	case VerdictDead, VerdictGone:
+	case step.Dead, step.Gone:
 		switch s.Op {
 		case OpDigestFile:
 			if after = DeadList(after, now); b.saveDigest(l, after, nil) {
@@ -59,12 +60,12 @@ func (b *bot) refusedDigest(l lives, t *task, d store.Digest, s Step, m members,
 
 // buryDigest makes a dead letter of a digest, with all of its posts. Where the
 // room takes nothing, the default room is told first.
-func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict Verdict, reason, trackingID string, called bool) outcome {
+func (b *bot) buryDigest(l lives, t *task, d store.Digest, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	later := outcome{called: called, wake: time.Now().Add(storeMost)}
 	if !d.GathersUntil.IsZero() && !b.closeDigest(l, &d) {
 		return later
 	}
-	if to, ok := b.Fallback(t.Room); verdict == VerdictGone && ok && !b.rerouteDigest(l, t, d, to, reason) {
+	if to, ok := b.Fallback(t.Room); verdict == step.Gone && ok && !b.rerouteDigest(l, t, d, to, reason) {
 		return later
 	}
 	b.mu.Lock()

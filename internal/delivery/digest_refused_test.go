@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -16,16 +17,16 @@ import (
 func TestARefusedEditOwesTheList(t *testing.T) {
 	now := time.Now()
 	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Complete: true, Open: true, Joined: 8, Shown: 5, Edits: 1, Pending: true}
-	refused := func(d store.Digest) Step {
-		after, _, v := RefusedDigest(Step{Op: OpDigestEdit}, d, Doubts{}, &webex.Error{Status: 400}, time.Minute, now)
-		require.Equal(t, VerdictReplan, v)
+	refused := func(d store.Digest) step.Step {
+		after, _, v := RefusedDigest(step.Step{Op: OpDigestEdit}, d, digestDoubts{}, &webex.Error{Status: 400}, time.Minute, now)
+		require.Equal(t, step.Replan, v)
 		after = ShownDigest(after) // nothing is resolved that the thread could tell
 		require.Equal(t, after.Pending, owesFile(after))
 		return NextDigest(after, Seen{}, now)
 	}
 	require.Equal(t, OpDigestFile, refused(d).Op)
 	d.Shown = 8
-	require.Equal(t, OpNone, refused(d).Op)
+	require.Equal(t, step.OpNone, refused(d).Op)
 }
 
 // A digest of a room that the bot was put out of looks as if somebody had deleted it.
@@ -81,14 +82,14 @@ func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
 func TestADigestThatWasTakenForDeletedIsAskedForAgain(t *testing.T) {
 	now := time.Now()
 	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Open: true, Joined: 8, Shown: 5}
-	d, doubts, v := RefusedDigest(Step{Op: OpDigestEdit}, d, Doubts{}, &webex.Error{Status: 404}, time.Minute, now)
-	require.Equal(t, VerdictReplan, v)
+	d, doubts, v := RefusedDigest(step.Step{Op: OpDigestEdit}, d, digestDoubts{}, &webex.Error{Status: 404}, time.Minute, now)
+	require.Equal(t, step.Replan, v)
 	require.Equal(t, OpDigest, NextDigest(d, Seen{}, now).Op)
 	for _, status := range []int{401, 429, 503} {
-		d, doubts, v := RefusedDigest(Step{Op: OpDigest}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
-		require.Equal(t, VerdictRetry, v)
+		d, doubts, v := RefusedDigest(step.Step{Op: OpDigest}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
+		require.Equal(t, step.Retry, v)
 		require.Equal(t, "M", d.MessageID)
-		require.Equal(t, Doubts{}, doubts)
+		require.Equal(t, digestDoubts{}, doubts)
 	}
 }
 
@@ -158,13 +159,13 @@ func TestADeadListIsForgotten(t *testing.T) {
 	d := DeadList(store.Digest{State: store.PostLive, MessageID: "M", Joined: 8, Shown: 8, LastError: "400", TrackingID: "T"}, now)
 	require.Equal(t, now, d.ListDeadAt)
 	require.Equal(t, "T", d.ListTrackingID)
-	require.Equal(t, OpNone, NextDigest(d, Seen{}, now).Op)
+	require.Equal(t, step.OpNone, NextDigest(d, Seen{}, now).Op)
 	d.Joined++ // one more: the list is tried again
 	require.Equal(t, OpDigestFile, NextDigest(ShownDigest(d), Seen{}, now).Op)
-	require.True(t, TakenDigest(Step{Op: OpDigestFile}, d, "F", "", false, now).ListDeadAt.IsZero())
-	require.False(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", false, now).ListDeadAt.IsZero())
-	require.True(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", true, now).ListDeadAt.IsZero())
-	require.True(t, TakenDigest(Step{Op: OpDigest}, d, "N", "H", false, now).ListDeadAt.IsZero())
+	require.True(t, TakenDigest(step.Step{Op: OpDigestFile}, d, "F", "", false, now).ListDeadAt.IsZero())
+	require.False(t, TakenDigest(step.Step{Op: OpDigestEdit}, d, "M", "H", false, now).ListDeadAt.IsZero())
+	require.True(t, TakenDigest(step.Step{Op: OpDigestEdit}, d, "M", "H", true, now).ListDeadAt.IsZero())
+	require.True(t, TakenDigest(step.Step{Op: OpDigest}, d, "N", "H", false, now).ListDeadAt.IsZero())
 	require.True(t, DeadDigest(d, "404", "T", now).ListDeadAt.IsZero(), "one letter stands for both")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -86,7 +87,7 @@ func TestGathers(t *testing.T) {
 		require.Zero(t, Gathers(full, true, now), name)
 	}
 	d.Edits = joinEdits - 1
-	require.Zero(t, TakenDigest(Step{Op: OpDigestEdit}, d, "M", "H", true, now).GathersUntil, "closed with its last edit for that")
+	require.Zero(t, TakenDigest(step.Step{Op: OpDigestEdit}, d, "M", "H", true, now).GathersUntil, "closed with its last edit for that")
 }
 
 // Digests step by step.
@@ -96,43 +97,43 @@ func TestNextDigest(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(d *store.Digest)
 		seen   Seen
-		want   Op
+		want   step.Op
 		in     time.Duration
 	}{
-		"caught up":                {func(*store.Digest) {}, Seen{}, OpNone, 0},
-		"dead":                     {func(d *store.Digest) { d.State = store.PostDead; d.MessageID = "" }, Seen{}, OpNone, 0},
+		"caught up":                {func(*store.Digest) {}, Seen{}, step.OpNone, 0},
+		"dead":                     {func(d *store.Digest) { d.State = store.PostDead; d.MessageID = "" }, Seen{}, step.OpNone, 0},
 		"new":                      {func(d *store.Digest) { d.MessageID = "" }, Seen{Changed: now}, OpDigest, 0},
-		"new, gathering":           {func(d *store.Digest) { d.MessageID = "" }, Seen{Gathers: now.Add(time.Second)}, OpWait, time.Second},
+		"new, gathering":           {func(d *store.Digest) { d.MessageID = "" }, Seen{Gathers: now.Add(time.Second)}, step.OpWait, time.Second},
 		"new, flapping":            {func(d *store.Digest) { d.MessageID, d.Flap = "", "main/13579" }, Seen{Gathers: now.Add(time.Second)}, OpDigest, 0},
-		"gathering again":          {func(d *store.Digest) { d.Joined++ }, Seen{Gathers: now.Add(time.Second)}, OpWait, time.Second},
+		"gathering again":          {func(d *store.Digest) { d.Joined++ }, Seen{Gathers: now.Add(time.Second)}, step.OpWait, time.Second},
 		"gathered again":           {func(d *store.Digest) { d.Joined++ }, Seen{Gathers: now}, OpDigestEdit, 0},
-		"backs off":                {func(d *store.Digest) { d.MessageID, d.NotBefore = "", now.Add(time.Second) }, Seen{}, OpWait, time.Second},
+		"backs off":                {func(d *store.Digest) { d.MessageID, d.NotBefore = "", now.Add(time.Second) }, Seen{}, step.OpWait, time.Second},
 		"changed":                  {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-time.Second) }, Seen{}, OpDigestEdit, 0},
-		"changing":                 {func(d *store.Digest) { d.Behind, d.BehindSince = true, now }, Seen{Changed: now}, OpWait, changeQuiet},
-		"looking takes long":       {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-changeMost) }, Seen{Looked: now, Took: time.Second}, OpWait, lookRest * time.Second},
+		"changing":                 {func(d *store.Digest) { d.Behind, d.BehindSince = true, now }, Seen{Changed: now}, step.OpWait, changeQuiet},
+		"looking takes long":       {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-changeMost) }, Seen{Looked: now, Took: time.Second}, step.OpWait, lookRest * time.Second},
 		"changing for long":        {func(d *store.Digest) { d.Behind, d.BehindSince = true, now.Add(-changeMost) }, Seen{Changed: now}, OpDigestEdit, 0},
-		"edited a moment ago":      {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{Differs: true}, OpWait, 16 * time.Second},
+		"edited a moment ago":      {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{Differs: true}, step.OpWait, 16 * time.Second},
 		"whether it says anything": {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{}, OpDigestLook, 0},
-		"looked a moment ago":      {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{Looked: now}, OpWait, lookLeast},
-		"who joined is told":       {func(d *store.Digest) { d.Behind, d.BehindSince, d.Joined, d.Edits, d.SpokeAt = true, now, 21, 3, now }, Seen{}, OpWait, joinSpacing},
+		"looked a moment ago":      {func(d *store.Digest) { d.Behind, d.BehindSince, d.Edits, d.SpokeAt = true, now, 3, now }, Seen{Looked: now}, step.OpWait, lookLeast},
+		"who joined is told":       {func(d *store.Digest) { d.Behind, d.BehindSince, d.Joined, d.Edits, d.SpokeAt = true, now, 21, 3, now }, Seen{}, step.OpWait, joinSpacing},
 		"all resolved": {func(d *store.Digest) {
 			d.Behind, d.BehindSince, d.Open, d.Edits, d.SpokeAt = true, now.Add(-time.Second), false, 8, now
 		}, Seen{}, OpDigestEdit, 0},
 		"one left":             {func(d *store.Digest) { d.Left = 1 }, Seen{}, OpDigestEdit, 0},
 		"its list":             {func(d *store.Digest) { d.Complete = false }, Seen{}, OpDigestFile, 0},
-		"its list, in a storm": {func(d *store.Digest) { d.Complete = false; d.CreatedAt = now }, Seen{Arrived: now}, OpWait, fileQuiet},
+		"its list, in a storm": {func(d *store.Digest) { d.Complete = false; d.CreatedAt = now }, Seen{Arrived: now}, step.OpWait, fileQuiet},
 		"rain without end":     {func(d *store.Digest) { d.Complete = false }, Seen{Arrived: now, Parked: true}, OpDigestFile, 0},
 		"the list grew": {func(d *store.Digest) {
 			d.Complete, d.Listed, d.CreatedAt = false, 15, now.Add(-joinAge/2)
-		}, Seen{Arrived: now}, OpWait, fileAgain},
-		"it takes in no more": {func(d *store.Digest) { d.Complete, d.SpokeAt, d.Edits = false, now, joinEdits }, Seen{Arrived: now.Add(-time.Hour)}, OpWait, fileQuiet},
-		"listed":              {func(d *store.Digest) { d.Complete, d.Listed = false, 20 }, Seen{}, OpNone, 0},
+		}, Seen{Arrived: now}, step.OpWait, fileAgain},
+		"it takes in no more": {func(d *store.Digest) { d.Complete, d.SpokeAt, d.Edits = false, now, joinEdits }, Seen{Arrived: now.Add(-time.Hour)}, step.OpWait, fileQuiet},
+		"listed":              {func(d *store.Digest) { d.Complete, d.Listed = false, 20 }, Seen{}, step.OpNone, 0},
 	} {
 		d := live
 		c.change(&d)
 		s := NextDigest(d, c.seen, now)
 		require.Equal(t, c.want, s.Op, name)
-		if c.want == OpWait {
+		if c.want == step.OpWait {
 			require.Equal(t, c.in, s.Until.Sub(now), name)
 		}
 	}
@@ -191,31 +192,31 @@ func TestLeavers(t *testing.T) {
 func TestRefusedDigest(t *testing.T) {
 	now := time.Now()
 	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Edits: 2}
-	refuse := func(op Op, status int, doubts Doubts) (store.Digest, Verdict) {
-		after, _, v := RefusedDigest(Step{Op: op}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
+	refuse := func(op step.Op, status int, doubts digestDoubts) (store.Digest, step.Verdict) {
+		after, _, v := RefusedDigest(step.Step{Op: op}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
 		return after, v
 	}
-	after, v := refuse(OpDigestEdit, 429, Doubts{})
+	after, v := refuse(OpDigestEdit, 429, digestDoubts{})
 	require.Equal(t, d, after)
-	require.Equal(t, VerdictRetry, v)
-	after, v = refuse(OpDigestEdit, 503, Doubts{})
-	require.Equal(t, VerdictRetry, v)
+	require.Equal(t, step.Retry, v)
+	after, v = refuse(OpDigestEdit, 503, digestDoubts{})
+	require.Equal(t, step.Retry, v)
 	require.Equal(t, now.Add(time.Minute), after.NotBefore)
-	after, v = refuse(OpDigestEdit, 404, Doubts{})
-	require.Equal(t, VerdictReplan, v)
+	after, v = refuse(OpDigestEdit, 404, digestDoubts{})
+	require.Equal(t, step.Replan, v)
 	require.Empty(t, after.MessageID, "somebody deleted it: it is posted anew")
-	_, v = refuse(OpDigestEdit, 404, Doubts{PostedAnew: true})
-	require.Equal(t, VerdictDead, v, "once")
-	after, v = refuse(OpDigestEdit, 400, Doubts{})
-	require.Equal(t, VerdictReplan, v)
+	_, v = refuse(OpDigestEdit, 404, digestDoubts{PostedAnew: true})
+	require.Equal(t, step.Dead, v, "once")
+	after, v = refuse(OpDigestEdit, 400, digestDoubts{})
+	require.Equal(t, step.Replan, v)
 	require.Equal(t, webex.MaxEdits, after.Edits)
-	_, v = refuse(OpDigest, 404, Doubts{})
-	require.Equal(t, VerdictGone, v)
-	_, v = refuse(OpDigest, 400, Doubts{})
-	require.Equal(t, VerdictDead, v)
-	after, v = refuse(OpDigestFile, 400, Doubts{})
-	require.Equal(t, VerdictReplan, v)
+	_, v = refuse(OpDigest, 404, digestDoubts{})
+	require.Equal(t, step.Gone, v)
+	_, v = refuse(OpDigest, 400, digestDoubts{})
+	require.Equal(t, step.Dead, v)
+	after, v = refuse(OpDigestFile, 400, digestDoubts{})
+	require.Equal(t, step.Replan, v)
 	require.Empty(t, after.Hash, "an edit finds out whether it still lives")
-	_, v = refuse(OpDigestFile, 400, Doubts{ThreadProved: true})
-	require.Equal(t, VerdictDead, v)
+	_, v = refuse(OpDigestFile, 400, digestDoubts{ThreadProved: true})
+	require.Equal(t, step.Dead, v)
 }

@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -75,22 +76,22 @@ func (b *bot) serveDigests(l lives, t *task) outcome {
 				return later
 			}
 		}
-		step := NextDigest(d, seen, now)
-		if until := t.Value.digest.nudgeAt[d.ID]; step.Op == OpDigestEdit && gathersNudges(d) && now.Before(until) {
-			step = Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+		next := NextDigest(d, seen, now)
+		if until := t.Value.digest.nudgeAt[d.ID]; next.Op == OpDigestEdit && gathersNudges(d) && now.Before(until) {
+			next = step.Step{Op: step.OpWait, Reason: step.ReasonDebounce, Until: until}
 		}
-		switch step.Op {
-		case OpNone:
+		switch next.Op {
+		case step.OpNone:
 			if d.Pending {
 				d.Pending = false
 				b.saveDigest(l, d, nil)
 			}
-		case OpWait:
-			if out.done || step.Until.Before(out.wake) {
-				out = outcome{wake: step.Until}
+		case step.OpWait:
+			if out.done || next.Until.Before(out.wake) {
+				out = outcome{wake: next.Until}
 			}
 		default:
-			return b.serveDigest(l, t, d, step)
+			return b.serveDigest(l, t, d, next)
 		}
 	}
 	return out
@@ -226,14 +227,14 @@ func (b *bot) sort(l lives, t *task) bool {
 }
 
 // serveDigest makes one call for a digest.
-func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
+func (b *bot) serveDigest(l lives, t *task, d store.Digest, next step.Step) outcome {
 	room, known := b.Rooms(t.Room, "")
 	if !known {
-		return b.buryDigest(l, t, d, VerdictDead, "the room isn't configured (any more)", "", false)
+		return b.buryDigest(l, t, d, step.Dead, "the room isn't configured (any more)", "", false)
 	}
 	if room.Person != "" && room.ID == "" && d.MessageID != "" {
-		if room.ID = b.directRoom(l.begin, room.Person); room.ID == "" && step.Op == OpDigestEdit {
-			d.MessageID, step.Op = "", OpDigest // its messages can't be edited
+		if room.ID = b.directRoom(l.begin, room.Person); room.ID == "" && next.Op == OpDigestEdit {
+			d.MessageID, next.Op = "", OpDigest // its messages can't be edited
 		}
 	}
 	looked := time.Now()
@@ -263,7 +264,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 	message := room.address()
 	message.Markdown = text
 	delete(t.Value.digest.differs, d.ID)
-	switch step.Op {
+	switch next.Op {
 	case OpDigestLook:
 		if len(m.nudges) > 0 || d.Hash != shows {
 			t.Value.digest.differs[d.ID] = true
@@ -295,7 +296,7 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		if d.Edits < digestEdits(open) {
 			break
 		}
-		step.Op = OpDigestLine
+		next.Op = OpDigestLine
 		message.ParentID = d.MessageID
 		m.Account = true
 		text, _ = b.Render.Digest(m.Digest, room.Room)
@@ -315,8 +316,8 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", d.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render.DigestFile(m.Digest, room.Room, now)}
 	}
 	var got webex.Message
-	took, made, err := b.call(l, t, step.Op, d.Attempts, func(ctx context.Context) (err error) {
-		if step.Op == OpDigestEdit {
+	took, made, err := b.call(l, t, next.Op, d.Attempts, func(ctx context.Context) (err error) {
+		if next.Op == OpDigestEdit {
 			got, err = b.client.EditMessage(ctx, d.MessageID, room.ID, text)
 		} else {
 			got, err = b.client.CreateMessage(ctx, message)
@@ -328,23 +329,23 @@ func (b *bot) serveDigest(l lives, t *task, d store.Digest, step Step) outcome {
 		return outcome{wake: now}
 	}
 	if err != nil {
-		out := b.refusedDigest(l, t, d, step, m, err, now)
-		if step.Op == OpDigest {
+		out := b.refusedDigest(l, t, d, next, m, err, now)
+		if next.Op == OpDigest {
 			out.urgency = &queue.Urgency{Class: classNew, Rank: rankOfDigests, Since: now}
 		}
 		return out
 	}
-	if message.ToPersonEmail != "" && step.Op == OpDigest {
+	if message.ToPersonEmail != "" && next.Op == OpDigest {
 		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
 	}
-	b.Log.Info("message sent", "digest", d.ID, "room", t.Room, "bot", b.name, "op", step.Op, "problems", len(m.Items), "message", got.ID, "took", took)
+	b.Log.Info("message sent", "digest", d.ID, "room", t.Room, "bot", b.name, "op", next.Op, "problems", len(m.Items), "message", got.ID, "took", took)
 	// All problems were read for the list: where the message needs no edit, that is what it was to be looked at for.
-	needsNone := step.Op == OpDigestFile && d.Hash == shows && len(m.nudges) == 0
+	needsNone := next.Op == OpDigestFile && d.Hash == shows && len(m.nudges) == 0
 	if message.ParentID != "" {
 		b.threadTakes(t, d.ID)
 	}
-	d = settled(TakenDigest(step, d, got.ID, shows, complete, now))
-	if !needsNone && (step.Op == OpDigestFile || step.Op == OpDigestAgain) {
+	d = settled(TakenDigest(next, d, got.ID, shows, complete, now))
+	if !needsNone && (next.Op == OpDigestFile || next.Op == OpDigestAgain) {
 		m.shown = nil
 	} else {
 		for _, w := range append(m.waiting, m.account.waiting...) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -17,8 +18,8 @@ import (
 // bury makes a dead letter of a post. Where the room takes nothing at all, the
 // default room is told first, so that a crash in between tells it again rather
 // than never.
-func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingID string, called bool) outcome {
-	if verdict == VerdictGone {
+func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+	if verdict == step.Gone {
 		to, ok := b.Fallback(t.Room)
 		if !ok {
 			b.Log.Error("a room refuses messages and there is no other default room to tell", "key", t.Value.post.key.String(), "room", t.Room, "err", reason)
@@ -26,9 +27,9 @@ func (b *bot) bury(l lives, t *task, v *view, verdict Verdict, reason, trackingI
 			return outcome{called: called, wake: time.Now().Add(storeMost)}
 		}
 	}
-	v.post.Cursor = Dead(v.post.Cursor, reason, trackingID, time.Now())
+	v.post.Cursor = step.DeadPost(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
-		t.Value.post.doubts = Doubts{} // whoever replays it asks anew
+		t.Value.post.doubt = step.PostDoubt{} // whoever replays it asks anew
 		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
 		why := "dead letter: it can't be sent"
 		if called {

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 )
 
@@ -28,7 +29,7 @@ const (
 
 // flapping says whether a post is one opening of many that its room is told of
 // in one message, and wasn't told yet.
-func flapping(p store.Post) bool { return p.Flap != "" && !told(p.Cursor) }
+func flapping(p store.Post) bool { return p.Flap != "" && !step.Told(p.Cursor) }
 
 // TakesOpening says whether the message of a flapping trigger takes in one more
 // opening, which came to the room at the time given (a delay may have held it since);

@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -65,7 +66,7 @@ func TestFlappingIsEditedSeldom(t *testing.T) {
 			require.Equal(t, OpDigestEdit, s.Op, name)
 			continue
 		}
-		require.Equal(t, OpWait, s.Op, name)
+		require.Equal(t, step.OpWait, s.Op, name)
 		require.Equal(t, c.want, s.Until.Sub(now), name)
 	}
 }
@@ -106,7 +107,7 @@ func TestAgainAt(t *testing.T) {
 		d.State, d.Complete, d.Shown = store.PostLive, true, 3
 		s := NextDigest(d, Seen{Again: at}, now)
 		if at.After(now) {
-			require.Equal(t, Step{Op: OpWait, Reason: ReasonDebounce, Until: at}, s, name)
+			require.Equal(t, step.Step{Op: step.OpWait, Reason: step.ReasonDebounce, Until: at}, s, name)
 		} else {
 			require.Equal(t, OpDigestAgain, s.Op, name)
 			require.Zero(t, AgainAt(TakenDigest(s, d, "L", "", false, now), c.posts, alert.Disaster), name)

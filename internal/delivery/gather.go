@@ -35,7 +35,7 @@ type digestTask struct {
 	changedAt time.Time          // when the first of them did
 	sorted    bool               // those that changed before this task began were looked at
 	seen      Seen
-	doubts    map[int64]Doubts // of digests
+	doubts    map[int64]digestDoubts // of digests
 	// nudgeAt is until when a digest's nudges are gathered; of the worker.
 	nudgeAt  map[int64]time.Time
 	differs  map[int64]bool // Seen.Differs, of the worker
@@ -115,7 +115,7 @@ func (b *bot) digestsOf(room string, at, now time.Time) *digestTask {
 		t = &task{
 			ID: id, Room: room, Urgency: queue.Urgency{Class: classNew, Rank: rankOfDigests, Since: now},
 			Value: work{digest: &digestTask{
-				changed: map[alert.Key]bool{}, doubts: map[int64]Doubts{}, nudgeAt: map[int64]time.Time{}, differs: map[int64]bool{},
+				changed: map[alert.Key]bool{}, doubts: map[int64]digestDoubts{}, nudgeAt: map[int64]time.Time{}, differs: map[int64]bool{},
 				joined: map[int64]joinedDigest{}, accounts: map[int64]*account{},
 			}},
 		}

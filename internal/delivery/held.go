@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 )
 
@@ -14,7 +15,7 @@ import (
 // heldUntil is when the room may be told of a problem that it doesn't know of;
 // zero for one that it does, or that is over: that is looked at at once.
 func heldUntil(p store.Post) time.Time {
-	if told(p.Cursor) || !p.Open {
+	if step.Told(p.Cursor) || !p.Open {
 		return time.Time{}
 	}
 	return p.HeldUntil()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
@@ -85,7 +86,7 @@ const (
 
 // addBot makes every label value of a bot present; state is asked at each scrape.
 func (m *Metrics) addBot(bot string, state func() botState) {
-	for _, op := range []Op{OpRoot, OpEdit, OpLines, OpCard, OpDelete, OpNotice, OpNoticeEdit, OpDigest, OpDigestEdit, OpDigestNudge, OpDigestLine, OpDigestAgain, OpDigestFile} {
+	for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit, OpDigest, OpDigestEdit, OpDigestNudge, OpDigestLine, OpDigestAgain, OpDigestFile} {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
 			m.Messages.WithLabelValues(bot, string(op), result)
 		}
@@ -156,7 +157,7 @@ func yes(b bool) float64 {
 }
 
 // called counts one call.
-func (m *Metrics) called(bot string, op Op, err error) {
+func (m *Metrics) called(bot string, op step.Op, err error) {
 	m.Messages.WithLabelValues(bot, string(op), result(err)).Inc()
 }
 

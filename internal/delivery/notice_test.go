@@ -19,51 +19,6 @@ func (w *world) noticed(id int64) store.Notice {
 	return n
 }
 
-func TestNextNotice(t *testing.T) {
-	sent := store.Notice{State: store.NoticePending, MessageID: "m", Version: 2, SentVersion: 1}
-	with := func(change func(*store.Notice)) store.Notice { n := sent; change(&n); return n }
-	cases := []struct {
-		promise string
-		n       store.Notice
-		op      Op
-	}{
-		{"a new one is posted", store.Notice{State: store.NoticePending, Version: 1}, OpNotice},
-		{"a new body edits the message", sent, OpNoticeEdit},
-		{"the same body is sent once", with(func(n *store.Notice) { n.SentVersion = 2 }), OpNone},
-		{"beyond the tenth edit it is posted anew", with(func(n *store.Notice) { n.Edits = 10 }), OpNotice},
-		{"a card is replaced, its old buttons first", with(func(n *store.Notice) { n.Card = []byte("{}") }), OpDelete},
-		{"not before its time", with(func(n *store.Notice) { n.NotBefore = noon.Add(1) }), OpWait},
-		{"a dead letter stays unsent", with(func(n *store.Notice) { n.State = store.NoticeDead }), OpNone},
-		{"what was sent stays sent", with(func(n *store.Notice) { n.State = store.NoticeSent }), OpNone},
-	}
-	for _, tc := range cases {
-		require.Equal(t, tc.op, NextNotice(tc.n, noon).Op, tc.promise)
-	}
-}
-
-func TestRefusedNotice(t *testing.T) {
-	n := store.Notice{State: store.NoticePending, MessageID: "m", Version: 2, SentVersion: 1, Edits: 3}
-	for _, tc := range []struct {
-		promise string
-		op      Op
-		status  int
-		verdict Verdict
-	}{
-		{"429 is the bot's trouble", OpNotice, 429, VerdictRetry},
-		{"5xx passes", OpNotice, 503, VerdictRetry},
-		{"a refused post is a dead letter", OpNotice, 400, VerdictDead},
-		{"a refused edit is posted anew", OpNoticeEdit, 400, VerdictReplan},
-		{"a deleted message is posted anew", OpNoticeEdit, 404, VerdictReplan},
-		{"a card that can't be deleted is as good as gone", OpDelete, 403, VerdictReplan},
-	} {
-		after, verdict := RefusedNotice(Step{Op: tc.op}, n, refusal(tc.status), time.Minute, noon)
-		require.Equal(t, tc.verdict, verdict, tc.promise)
-		if verdict == VerdictReplan {
-			require.Contains(t, []Op{OpNotice}, NextNotice(after, noon).Op, tc.promise)
-		}
-	}
-}
-
 func TestANoticeIsSentAndItsNewBodyEditsIt(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "run 0", Dedup: "run"}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -133,9 +134,9 @@ func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() e
 	}
 	b.mu.Lock()
 	now := time.Now()
-	b.rate.Limited(started, now, fault(err).RetryAfter)
+	b.rate.Limited(started, now, step.Fault(err).RetryAfter)
 	b.slowed(now)
-	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", fault(err).RetryAfter, "rate", b.rate.PerSecond())
+	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", step.Fault(err).RetryAfter, "rate", b.rate.PerSecond())
 	b.mu.Unlock()
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)
 	defer cancel()

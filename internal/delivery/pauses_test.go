@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -199,7 +200,7 @@ func TestCallsBesideDelivery(t *testing.T) {
 		w.start()
 		err := beside(nil)
 		require.Equal(t, webex.RateLimited, webex.ClassOf(err))
-		require.Equal(t, 40*time.Second, fault(err).RetryAfter, "the rest of it, also after a restart")
+		require.Equal(t, 40*time.Second, step.Fault(err).RetryAfter, "the rest of it, also after a restart")
 		require.Equal(t, 3, calls, "and nothing was sent")
 		w.pass(41 * time.Second)
 		require.NotEmpty(t, w.ops())

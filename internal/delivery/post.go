@@ -9,6 +9,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -17,10 +18,10 @@ import (
 // are read when it is its turn, so that memory holds little and nothing stale
 // is sent.
 type postTask struct {
-	key    alert.Key
-	room   string
-	route  string
-	doubts Doubts
+	key   alert.Key
+	room  string
+	route string
+	doubt step.PostDoubt
 
 	// For gathering; of the bot, under its lock.
 	untold bool      // the room doesn't know of it, as far as anybody said
@@ -48,7 +49,7 @@ func newPostTask(p store.Post, now time.Time) *task {
 	}
 	return &task{
 		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: u,
-		Value: work{version: p.Desired, post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !told(p.Cursor), hold: heldUntil(p)}},
+		Value: work{version: p.Desired, post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !step.Told(p.Cursor), hold: heldUntil(p)}},
 	}
 }
 
@@ -71,22 +72,24 @@ type view struct {
 	room    RoomSettings
 	known   bool // the room is configured
 	actions string
+	doubt   step.PostDoubt
 }
 
-// plan is the next step of a view, and the text of a root or of lines. Entries
-// that the room wants untold, and edits that would change nothing, are passed over on the way.
-func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
+// plan is the next step of a view, and the text of a root or of lines. On the way it passes over entries
+// that the room doesn't want, and edits that would change nothing.
+func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
+	room := v.room.step()
 	for {
-		s = Next(v.problem, v.post, v.room, v.actions, now)
+		s = step.NextPost(v.problem, v.post, v.doubt, room, v.actions, now)
 		switch {
-		case s.Op == OpEdit || s.Op == OpRoot && !s.AsCard:
+		case s.Op == step.OpEdit || s.Op == step.OpRoot && !s.AsCard:
 			text = b.Render.Root(v.problem, v.room.Room, now)
 			s.Hash = hash(text)
-			if s.Op == OpRoot || s.Hash != v.post.RootHash || b.inDoubt(v.post) {
+			if s.Op == step.OpRoot || s.Reason == step.ReasonProbe || s.Hash != v.post.RootHash || b.inDoubt(v.post) {
 				return s, text
 			}
-			v.post.Cursor = Unchanged(v.problem, v.post.Cursor, v.room)
-		case s.Op == OpLines:
+			v.post.Cursor = step.Unchanged(v.problem, v.post.Cursor, room)
+		case s.Op == step.OpLines:
 			text = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
 			for len(text) > webex.MaxMessageBytes && len(s.Entries) > 1 {
 				s.Entries = s.Entries[:len(s.Entries)/2]
@@ -95,7 +98,7 @@ func (b *bot) plan(v *view, now time.Time) (s Step, text string) {
 			if text != "" {
 				return s, text
 			}
-			v.post.Cursor = toldLines(s.Entries, v.problem, v.post.Cursor, v.room)
+			v.post.Cursor = step.ToldLines(s.Entries, v.problem, v.post.Cursor, room)
 		default:
 			return s, ""
 		}
@@ -116,13 +119,13 @@ func hash(text string) string {
 }
 
 // message is what a step posts.
-func (b *bot) message(v *view, s Step, text string, now time.Time) webex.NewMessage {
+func (b *bot) message(v *view, s step.Step, text string, now time.Time) webex.NewMessage {
 	m := v.room.address()
 	m.Markdown = text
-	if s.Op == OpLines || s.Op == OpCard {
+	if s.Op == step.OpLines || s.Op == step.OpCard {
 		m.ParentID = v.post.RootID
 	}
-	if s.Op == OpCard || s.AsCard {
+	if s.Op == step.OpCard || s.AsCard {
 		content, fallback := b.Render.Card(v.problem, v.room.Room, now)
 		m.Markdown = fallback
 		m.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: content}}
@@ -134,24 +137,24 @@ func (b *bot) message(v *view, s Step, text string, now time.Time) webex.NewMess
 func (b *bot) left(v *view, now time.Time) outcome {
 	s, _ := b.plan(v, now)
 	switch s.Op {
-	case OpNone:
-		if s.Reason != ReasonDead && v.post.Desired > v.post.Delivered {
-			v.post.Cursor = CaughtUp(v.problem, v.post, now)
+	case step.OpNone:
+		if s.Reason != step.ReasonDead && v.post.Desired > v.post.Delivered {
+			v.post.Cursor = step.CaughtUp(v.problem, v.post, now)
 		}
 		return outcome{done: true}
-	case OpWait:
+	case step.OpWait:
 		return outcome{wake: s.Until}
 	}
 	u := stepUrgency(s, v)
 	return outcome{wake: now, urgency: &u}
 }
 
-func stepUrgency(s Step, v *view) queue.Urgency {
+func stepUrgency(s step.Step, v *view) queue.Urgency {
 	u := urgencyOf(classUpdate, v.problem.Severity, dueSince(v.post))
 	switch {
-	case s.Op == OpRoot && v.problem.Open():
+	case s.Op == step.OpRoot && v.problem.Open():
 		u.Class = classNew
-	case s.Op == OpCard || s.Op == OpDelete:
+	case s.Op == step.OpCard || s.Op == step.OpDelete:
 		u.Class = classCard
 	}
 	return u
@@ -164,38 +167,38 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 		return outcome{done: gone, wake: time.Now().Add(storeMost)}
 	}
 	if v.broken != nil {
-		return b.bury(l, t, v, VerdictDead, v.broken.Error(), "", false)
+		return b.bury(l, t, v, step.Dead, v.broken.Error(), "", false)
 	}
 	if v.problem.Revision == 0 {
-		return b.bury(l, t, v, VerdictDead, "the problem isn't kept any more", "", false)
+		return b.bury(l, t, v, step.Dead, "the problem isn't kept any more", "", false)
 	}
 	if !v.known {
-		return b.bury(l, t, v, VerdictGone, "the room isn't configured (any more)", "", false)
+		return b.bury(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
 	}
 	now := time.Now()
-	step, text := b.plan(v, now)
-	switch step.Op {
-	case OpNone:
+	next, text := b.plan(v, now)
+	switch next.Op {
+	case step.OpNone:
 		out := b.left(v, now)
 		b.savePost(l, t, v)
 		return out
-	case OpWait:
-		return outcome{wake: step.Until}
+	case step.OpWait:
+		return outcome{wake: next.Until}
 	}
-	if step.Op == OpRoot && flapping(v.post) && !t.Value.post.single {
+	if next.Op == step.OpRoot && flapping(v.post) && !t.Value.post.single {
 		t.Value.post.flap, t.Value.post.opened = v.post.Flap, v.post.JoinedAt
 		return outcome{joins: true}
 	}
-	if u := stepUrgency(step, v); u.Class > picked {
+	if u := stepUrgency(next, v); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
 	}
 
-	if step.Op == OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
+	if next.Op == step.OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
 		v.post.RootID, v.post.CardID, v.post.CardActions = "", "", ""
-		step, text = b.plan(v, now)
+		next, text = b.plan(v, now)
 	}
 
-	if step.Op == OpDelete && v.post.CardActions != "" {
+	if next.Op == step.OpDelete && v.post.CardActions != "" {
 		// Until Webex answers nobody knows whether the card is there still: not after a lost
 		// answer, not after a crash, and not when what it was to go for is taken back meanwhile.
 		v.post.CardActions = ""
@@ -203,23 +206,21 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 			return outcome{wake: now.Add(storeMost)}
 		}
 	}
-	id, took, made, err := b.act(l, t, v, step, b.message(v, step, text, now))
+	id, took, made, err := b.act(l, t, v, next, b.message(v, next, text, now))
 	if !made {
 		return outcome{wake: now}
 	}
 	now = time.Now()
 	if err != nil {
-		return b.refused(l, t, v, step, err, now)
+		return b.refused(l, t, v, next, err, now)
 	}
-	b.Log.Info("message sent", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", step.Op, "reason", step.Reason,
+	b.Log.Info("message sent", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason,
 		"message", id, "took", took)
-	if step.Op == OpRoot && !told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
+	if next.Op == step.OpRoot && !step.Told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
 		b.Metrics.Told.Observe(now.Sub(dueSince(v.post)).Seconds())
 	}
-	v.post.Cursor = Taken(step, v.problem, v.post.Cursor, v.room, v.actions, id)
-	if step.Op == OpRoot {
-		t.Value.post.doubts.RootID = "" // another stands in its place
-	}
+	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
+	t.Value.post.doubt = v.doubt
 	t.Value.post.told = true
 	out := b.left(v, now)
 	out.called = true
@@ -250,15 +251,16 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		if p.Room != t.Value.post.room || !p.Pending() {
 			continue
 		}
-		t.Value.post.told = told(p.Cursor)
+		t.Value.post.told = step.Told(p.Cursor)
 		v = &view{post: p, problem: problems[t.Value.post.key], broken: broken}
-		v.post.Cursor = t.Value.post.doubts.believed(p.Cursor)
+		v.doubt = t.Value.post.doubt
+		v.post.Cursor = v.doubt.Believed(p.Cursor)
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
 			v.room.CardWait = CardWait
 		}
-		if v.room.Person != "" && v.room.ID == "" && told(p.Cursor) {
+		if v.room.Person != "" && v.room.ID == "" && step.Told(p.Cursor) {
 			v.room.ID = b.directRoom(l.begin, v.room.Person)
 		}
 		return v, false
@@ -267,13 +269,13 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 }
 
 // act makes the call of a step; id is of the message that it posted or changed.
-func (b *bot) act(l lives, t *task, v *view, s Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
+func (b *bot) act(l lives, t *task, v *view, s step.Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
 	var got webex.Message
 	took, made, err = b.call(l, t, s.Op, v.post.Attempts, func(ctx context.Context) (err error) {
 		switch s.Op {
-		case OpEdit:
+		case step.OpEdit:
 			got, err = b.client.EditMessage(ctx, v.post.RootID, v.room.ID, m.Markdown)
-		case OpDelete:
+		case step.OpDelete:
 			got.ID = v.post.CardID
 			err = b.client.DeleteMessage(ctx, v.post.CardID)
 		default:
@@ -288,14 +290,14 @@ func (b *bot) act(l lives, t *task, v *view, s Step, m webex.NewMessage) (id str
 }
 
 // refused does what a failed call asks for.
-func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Time) outcome {
+func (b *bot) refused(l lives, t *task, v *view, s step.Step, err error, now time.Time) outcome {
 	delay := b.delay(v.post.Attempts+1, err, now)
-	cursor, doubts, verdict := Refused(s, v.problem, v.post.Cursor, t.Value.post.doubts, v.actions, err, delay, now)
-	b.Log.Log(l.call, notTaken(err), "message not taken", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	cursor, doubt, verdict := step.RefusedPost(s, v.problem, v.post.Cursor, v.doubt, v.actions, err, delay, now)
+	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
 	changed := cursor != v.post.Cursor
-	v.post.Cursor, t.Value.post.doubts = cursor, doubts
+	v.post.Cursor, v.doubt, t.Value.post.doubt = cursor, doubt, doubt
 	switch verdict {
-	case VerdictDead, VerdictGone:
+	case step.Dead, step.Gone:
 		return b.bury(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
 	}
 	out := b.left(v, now)
@@ -308,6 +310,6 @@ func (b *bot) refused(l lives, t *task, v *view, s Step, err error, now time.Tim
 
 func (b *bot) savePost(l lives, t *task, v *view) bool {
 	return b.save(l, t.ID, "saving a post's progress", func(ctx context.Context) error {
-		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.Value.post.doubts.kept(v.post.Cursor))
+		return b.Store.SavePost(ctx, v.post.Key, v.post.Room, t.Value.post.doubt.Stored(v.post.Cursor))
 	})
 }

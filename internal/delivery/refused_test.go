@@ -11,7 +11,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/webex"
 )
 
 func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
@@ -291,17 +290,6 @@ func TestAReplyThatIsRefusedUnderACardReplacesIt(t *testing.T) {
 	})
 }
 
-// What the root shows isn't known once an edit's answer was lost: what it
-// showed before may have to be said again.
-func TestALostEditLeavesNothingKnownOfTheRoot(t *testing.T) {
-	for _, err := range []error{&webex.Error{Unanswered: true, Message: "lost"}, &webex.Error{Status: 503, Message: "away"}} {
-		c, _, verdict := Refused(Step{Op: OpEdit}, alert.Problem{}, store.Cursor{RootID: "m1", RootHash: "known"}, Doubts{}, "", err, time.Second, time.Now())
-		require.Equal(t, VerdictRetry, verdict)
-		require.Empty(t, c.RootHash)
-		require.Equal(t, "m1", c.RootID)
-	}
-}
-
 func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
@@ -324,7 +312,7 @@ func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
 // The default room is told each time that a room begins to refuse messages, with a new message, and not
 // again while it goes on refusing, also across a restart.
 func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
-	type step func(w *world)
+	type act func(w *world)
 	n := 0
 	problem := func(w *world) { n++; w.fold(n, nil, "db"); w.pass(5 * time.Second) }
 	refuses := func(w *world) { w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-db") }) }
@@ -348,20 +336,20 @@ func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
 		w.pass(time.Minute)
 	}
 	for name, tc := range map[string]struct {
-		steps []step
+		steps []act
 		want  int
 	}{
-		"it never takes one again":            {[]step{refuses, problem, problem, problem}, 1},
-		"a problem in between":                {[]step{refuses, problem, problem, takes, problem, refuses, problem, problem}, 2},
-		"thrice":                              {[]step{refuses, problem, takes, problem, refuses, problem, takes, problem, refuses, problem}, 3},
-		"a notice in between":                 {[]step{refuses, problem, takes, notice, refuses, problem}, 2},
-		"the answer to a command in between":  {[]step{refuses, problem, takes, answer, refuses, problem}, 2},
-		"a restart in between":                {[]step{refuses, problem, restart, problem, restart, problem}, 1},
-		"a restart before it takes one again": {[]step{refuses, problem, restart, takes, problem, refuses, problem}, 2},
-		"a restart before it refuses again":   {[]step{refuses, problem, takes, problem, restart, refuses, problem}, 2},
-		"nothing is said to it in between":    {[]step{refuses, problem, takes, refuses, problem}, 1},
-		"a storm":                             {[]step{refuses, storm, takes, problem, refuses, storm}, 2},
-		"a digest in between":                 {[]step{refuses, problem, takes, storm, refuses, storm}, 2},
+		"it never takes one again":            {[]act{refuses, problem, problem, problem}, 1},
+		"a problem in between":                {[]act{refuses, problem, problem, takes, problem, refuses, problem, problem}, 2},
+		"thrice":                              {[]act{refuses, problem, takes, problem, refuses, problem, takes, problem, refuses, problem}, 3},
+		"a notice in between":                 {[]act{refuses, problem, takes, notice, refuses, problem}, 2},
+		"the answer to a command in between":  {[]act{refuses, problem, takes, answer, refuses, problem}, 2},
+		"a restart in between":                {[]act{refuses, problem, restart, problem, restart, problem}, 1},
+		"a restart before it takes one again": {[]act{refuses, problem, restart, takes, problem, refuses, problem}, 2},
+		"a restart before it refuses again":   {[]act{refuses, problem, takes, problem, restart, refuses, problem}, 2},
+		"nothing is said to it in between":    {[]act{refuses, problem, takes, refuses, problem}, 1},
+		"a storm":                             {[]act{refuses, storm, takes, problem, refuses, storm}, 2},
+		"a digest in between":                 {[]act{refuses, problem, takes, storm, refuses, storm}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n = 0

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/webex"
 )
@@ -24,6 +25,14 @@ type RoomSettings struct {
 	CardWait time.Duration // how long a first card waits until the API has answered about the problem
 	Storm    config.Storm  // when the room gets digests; no threshold: never
 	Flapping config.Flapping
+}
+
+// step is what a decision must know of the room.
+func (s RoomSettings) step() step.Room {
+	return step.Room{
+		Name: s.Name, Line: s.Presentation == config.PresentLine, AsCard: s.Presentation == config.PresentCard,
+		Debounce: s.Debounce, CardWait: s.CardWait,
+	}
 }
 
 // address begins a message to the room.

@@ -19,7 +19,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Options say what to send, and to which relay.
+// Options are what to send, and to which relay.
 type Options struct {
 	URL      string // of the relay's public listener
 	Token    string // of a notify sender
@@ -29,8 +29,7 @@ type Options struct {
 	Key      string
 }
 
-// FromConfig fills in what o leaves out: as the address the relay on this
-// machine, as the token that of the first sender that may write there.
+// FromConfig fills in what is missing: the URL of the relay on this host, and the token of the first sender that may write there.
 func (o Options) FromConfig(cfg *config.Config) (Options, error) {
 	var err error
 	if o.Token == "" {
@@ -68,7 +67,7 @@ func (o Options) tokenIn(cfg *config.Config) (string, error) {
 	return "", fmt.Errorf("no notify sender in %s may write to room %q (add it to notify[].rooms of one)", cfg.File, o.To)
 }
 
-// localURL is where the relay of a configuration is reached from its own machine.
+// localURL returns the URL of a configuration's relay on its own host.
 func localURL(cfg *config.Config) (string, error) {
 	if cfg.Server.TLS.CertFile != "" {
 		return "", errors.New("server.tls is set: use --url with the relay's address, so that its certificate can be verified")
@@ -76,10 +75,10 @@ func localURL(cfg *config.Config) (string, error) {
 	return config.LocalURL("server.listen", cfg.Server.Listen, "--url")
 }
 
-// sendTime is how long a relay may take to say that it has a message.
+// sendTime bounds how long a relay may take to accept a message.
 const sendTime = 30 * time.Second
 
-// Send hands a message to a running relay's notify API and gives the notice's id.
+// Send posts a message to a running relay's notify API and returns the notice's id: "notice:12".
 func Send(ctx context.Context, o Options) (string, error) {
 	body := map[string]string{"room": o.To, "markdown": o.Markdown, "key": o.Key}
 	if o.Person {
@@ -98,11 +97,11 @@ func Send(ctx context.Context, o Options) (string, error) {
 	base := strings.TrimRight(o.URL, "/")
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/notify", bytes.NewReader(raw))
 	if err != nil {
-		return "", fmt.Errorf("%s is not a URL", text.RedactURL(base))
+		return "", fmt.Errorf("%s: not a URL", text.RedactURL(base))
 	}
 	req.Header.Set("Authorization", "Bearer "+o.Token)
 	req.Header.Set("Content-Type", "application/json")
-	// A redirect isn't followed: the token is for the address that was named.
+	// No redirects: the token is only for the given address.
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -120,11 +119,11 @@ func Send(ctx context.Context, o Options) (string, error) {
 	if resp.StatusCode != http.StatusAccepted {
 		return "", fmt.Errorf("%s answered %s%s", text.RedactURL(base), resp.Status, fault.Reason(answer))
 	}
-	var taken struct {
-		ID json.RawMessage `json:"id"`
+	var accepted struct {
+		ID string `json:"id"`
 	}
-	if err := json.Unmarshal(answer, &taken); err != nil || len(taken.ID) == 0 {
+	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.ID == "" {
 		return "", fmt.Errorf("%s answered 202 without an id: not an alert-relay", text.RedactURL(base))
 	}
-	return strings.Trim(string(taken.ID), `"`), nil
+	return accepted.ID, nil
 }

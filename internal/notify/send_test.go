@@ -12,11 +12,10 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// What is sent is the notify API's body, with the token as bearer; the id may be
-// a number or a text.
+// Send posts the notify API's body with the token as bearer.
 func TestSend(t *testing.T) {
 	var got map[string]string
-	answer := `{"id":17}`
+	var answer string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = nil
 		require.Equal(t, "POST /v1/notify", r.Method+" "+r.URL.Path)
@@ -31,8 +30,8 @@ func TestSend(t *testing.T) {
 		o                Options
 		want             map[string]string
 	}{
-		{"to a room", `{"id":17}`, "17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
-		{"to a person, with a key", `{"id":"n-18"}`, "n-18", Options{To: "alice@example.com", Person: true, Key: "k"},
+		{"to a room", `{"id":"notice:17"}`, "notice:17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
+		{"to a person, with a key", `{"id":"notice:18"}`, "notice:18", Options{To: "alice@example.com", Person: true, Key: "k"},
 			map[string]string{"person": "alice@example.com", "markdown": "**done**", "key": "k"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,7 +45,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// Whatever is answered instead of a relay's 202 is told in words, without the token.
+// Any answer but a relay's 202 is an error in plain words, without the token.
 func TestSendRefused(t *testing.T) {
 	for _, c := range []struct {
 		status       int
@@ -69,8 +68,8 @@ func TestSendRefused(t *testing.T) {
 	}
 }
 
-// A redirect isn't followed: the token is for the named address alone.
-func TestSendFollowsNobody(t *testing.T) {
+// A redirect is not followed: the token is only for the given address.
+func TestSendFollowsNoRedirect(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") }))
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
@@ -79,8 +78,8 @@ func TestSendFollowsNobody(t *testing.T) {
 	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an alert-relay's answer")
 }
 
-// A configuration gives what wasn't said, and no more: the relay of this machine, and the
-// first sender that may write there and whose token is here.
+// A configuration fills in what is missing: this host's relay, and the first sender that may write there and whose token is
+// readable.
 func TestSendFromConfig(t *testing.T) {
 	sender := func(name, token string, persons bool, rooms ...string) config.Notify {
 		n := config.Notify{Name: name, Rooms: rooms, Persons: persons}

@@ -53,7 +53,6 @@ func (r *Receiver) event(c *gin.Context) {
 	}
 	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
 	r.opts.Metrics.bodySize.Observe(float64(len(body)))
-	r.opts.Appended()
 	if payload.Test {
 		r.testAnswer(c, source, payload)
 		return

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -202,9 +201,8 @@ func (r *Receiver) notify(c *gin.Context) {
 		r.refuseNotice(c, unkept(err), name)
 		return
 	}
-	r.opts.Noticed()
 	r.opts.Log.Info("notice taken", "notice", id, "sender", name, "room", n.Room, "person", n.Person, "key", n.Key)
-	write(c, http.StatusAccepted, append(strconv.AppendInt([]byte(`{"id":`), id, 10), '}'))
+	write(c, http.StatusAccepted, fmt.Appendf(nil, `{"id":"notice:%d"}`, id))
 }
 
 func (r *Receiver) refuseNotice(c *gin.Context, refused *refusal, sender string) {

@@ -87,10 +87,6 @@ type Options struct {
 	UnknownSendTo func(source, sendTo string) []string
 	// BotOf is the bot that serves a room; "" asks for that of people.
 	BotOf func(room string) string
-	// Appended is called after an event was appended to the journal, Noticed after a notice was queued: they wake
-	// the ledger and delivery. Neither may block.
-	Appended func()
-	Noticed  func()
 	// Refused is told of each event that wasn't taken; source and kind (an
 	// alert.Kind) are "" where they can't be told.
 	Refused func(source, kind string)
@@ -134,12 +130,6 @@ func New(o Options) *Receiver {
 	}
 	if o.BotOf == nil {
 		o.BotOf = func(string) string { return "" }
-	}
-	if o.Appended == nil {
-		o.Appended = func() {}
-	}
-	if o.Noticed == nil {
-		o.Noticed = func() {}
 	}
 	if o.Refused == nil {
 		o.Refused = func(string, string) {}

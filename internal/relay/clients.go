@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// bot is one account with its client.
+// bot is one Webex account and its client.
 type bot struct {
 	config.Bot
 	client *webex.Client
@@ -38,7 +38,7 @@ func (r *Relay) bots(cfg *config.Config) (bots, error) {
 	return list, nil
 }
 
-// renewed reads a token again while it is refused; nil where it isn't from a file.
+// renewed returns a function that reads a token's file again, or nil if the token isn't from a file.
 func renewed(s config.Secret) func() (string, error) {
 	if !s.FromFile() {
 		return nil
@@ -64,7 +64,7 @@ func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
 	return list
 }
 
-// sources are the clients of those Zabbixes that have an API token.
+// sources makes a client for each source that has an API token.
 func (r *Relay) sources(cfg *config.Config) (map[string]*zabbix.Client, error) {
 	clients := map[string]*zabbix.Client{}
 	for i, s := range cfg.Zabbix {

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// part is something that runs until its context ends.
+// part runs until its context ends.
 type part struct {
 	name string
 	run  func(ctx context.Context) error
 }
 
-// stage is a set of parts that stop together. Stages start in order and stop in
-// the reverse one: what takes things in stops before what works them off.
+// stage is a set of parts that stop together. Stages start in order and stop in reverse order: intake stops before the parts that
+// process what it accepted.
 type stage struct {
 	parts []part
 }
 
-// runStages runs all parts until ctx ends or a part fails, then calls draining, and stops
-// stage by stage, each within grace. It returns the errors of all parts, joined.
+// runStages runs all parts until ctx ends or a part fails. Then it calls draining and stops the stages one by one, waiting at most
+// grace for each. It returns the errors of all parts, joined.
 func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, draining func(), stages ...stage) error {
 	var (
 		mu     sync.Mutex
@@ -35,11 +35,11 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, drain
 	type running struct {
 		cancel context.CancelFunc
 		done   chan struct{}
-		parts  []string // that haven't stopped
+		parts  []string // still running
 	}
 	started := make([]*running, 0, len(stages))
 	for _, s := range stages {
-		// A stage isn't stopped by ctx but in its turn.
+		// A stage ends in its turn, not when ctx does.
 		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		r := &running{cancel: cancel, done: make(chan struct{})}
 		for _, p := range s.parts {
@@ -49,19 +49,19 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, drain
 		for _, p := range s.parts {
 			wg.Go(func() {
 				err := p.run(sctx)
-				byItself := sctx.Err() == nil
-				if byItself {
-					// A part that ends by itself ends the relay: half a relay helps nobody.
+				unasked := sctx.Err() == nil
+				if unasked {
+					// A part that ends without being told stops the relay: it would fail silently otherwise.
 					if err == nil {
 						err = errors.New("stopped by itself")
 					}
-					log.Error("a part of the relay failed; stopping", "part", p.name, "error", err)
+					log.Error("part failed; the relay stops", "part", p.name, "error", err)
 					once.Do(func() { close(broken) })
 				}
 				mu.Lock()
 				defer mu.Unlock()
 				r.parts = slices.DeleteFunc(r.parts, func(name string) bool { return name == p.name })
-				if err != nil && (byItself || !errors.Is(err, context.Canceled)) {
+				if err != nil && (unasked || !errors.Is(err, context.Canceled)) {
 					faults = append(faults, fmt.Errorf("%s: %w", p.name, err))
 				}
 			})
@@ -82,8 +82,8 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, drain
 		case <-timer.C:
 			mu.Lock()
 			if len(r.parts) > 0 {
-				err := fmt.Errorf("%s: still running %s after being told to stop", strings.Join(r.parts, ", "), grace)
-				log.Error("a part of the relay didn't stop; stopping the others without it", "parts", r.parts, "waited", grace)
+				err := fmt.Errorf("%s: still running %s after it was told to stop", strings.Join(r.parts, ", "), grace)
+				log.Error("parts did not stop in time; stopping without them", "parts", r.parts, "waited", grace)
 				faults = append(faults, err)
 			}
 			mu.Unlock()

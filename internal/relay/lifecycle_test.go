@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// What takes things in stops before what works them off.
+// Intake stops before the parts that process what it accepted.
 func TestStagesStopInReverse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -41,11 +41,11 @@ func TestStagesStopInReverse(t *testing.T) {
 	})
 }
 
-// Whatever a relay stops for, it drains first, once, and before any part stops; and the
-// error names every part that failed and every part that didn't stop.
+// Whatever the reason for a stop, draining comes first and once. The error names every part that failed and every part that did
+// not stop.
 func TestStopping(t *testing.T) {
 	failing := errors.New("no space left")
-	// ends makes a part that ends by itself when begin is closed.
+	// ends makes a part that ends unasked when begin is closed.
 	ends := func(begin <-chan struct{}, err error) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			select {
@@ -68,8 +68,8 @@ func TestStopping(t *testing.T) {
 		"a part fails":                       {fails: failing, want: []string{"listener: no space left"}},
 		"a part ends by itself":              {want: []string{"listener: stopped by itself"}},
 		"a part is cancelled by itself":      {fails: context.Canceled, want: []string{"listener: context canceled"}},
-		"a signal, and a part hangs":         {stop: true, hangs: []string{"delivery"}, want: []string{"delivery: still running 1m0s after being told to stop"}, wanted: time.Minute},
-		"a signal, and one of a stage hangs": {stop: true, hangs: []string{"ledger"}, want: []string{"ledger: still running 1m0s after being told to stop"}, wanted: time.Minute},
+		"a signal, and a part hangs":         {stop: true, hangs: []string{"delivery"}, want: []string{"delivery: still running 1m0s after it was told to stop"}, wanted: time.Minute},
+		"a signal, and one of a stage hangs": {stop: true, hangs: []string{"ledger"}, want: []string{"ledger: still running 1m0s after it was told to stop"}, wanted: time.Minute},
 		"two of one stage hang":              {stop: true, hangs: []string{"ledger", "retention"}, want: []string{"ledger, retention: still running"}, wanted: time.Minute},
 		"two stages hang":                    {stop: true, hangs: []string{"retention", "delivery"}, want: []string{"retention: still running", "delivery: still running"}, wanted: 2 * time.Minute},
 		"a part fails and another hangs":     {fails: failing, hangs: []string{"ledger"}, want: []string{"listener: no space left", "ledger: still running"}, wanted: time.Minute},

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// values are a store's small things by name.
+// values is a store of named values.
 type values struct {
 	held map[string]string
 	err  error
@@ -31,7 +31,7 @@ func (v values) SetValue(_ context.Context, name, value string) error {
 	return nil
 }
 
-// The key of the links is made once for each store: links in Zabbix outlive a restart.
+// Each store has one link key, so links in Zabbix stay valid after a restart.
 func TestLinkKeyIsKept(t *testing.T) {
 	one, another := values{held: map[string]string{}}, values{held: map[string]string{}}
 	first, err := linkKey(t.Context(), one)

@@ -14,22 +14,21 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// locator finds a problem's message for the event menu of Zabbix.
+// locator finds the message of a problem, for the link in Zabbix's event menu.
 type locator struct {
 	posts interface {
 		PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 		Group(ctx context.Context, id int64) (store.Group, error)
 	}
 	cfg func() *config.Config
-	me  func(ctx context.Context, bot string) (webex.Person, error) // a bot's own account
+	me  func(ctx context.Context, bot string) (webex.Person, error) // the account of a bot
 }
 
-// meWait bounds how long a click waits for Webex to say who a bot is. As a rule that is known.
+// meWait bounds how long a click waits for Webex to say who a bot is, if the relay doesn't know it yet.
 const meWait = 2 * time.Second
 
-// Locate returns the address that opens the problem's message, or its digest's: in the first room
-// that there is an address of, a direct chat last. It is "" if no link can be made to any room that
-// has the problem.
+// Locate returns a link to the message that shows a problem, which may be its digest's. It prefers rooms to direct chats. address is
+// "" if there is no link to any of the rooms; told reports whether any room has a message.
 func (l locator) Locate(ctx context.Context, key alert.Key) (address string, told bool, err error) {
 	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
 	if err != nil {
@@ -56,7 +55,7 @@ func (l locator) Locate(ctx context.Context, key alert.Key) (address string, tol
 	return chat, told, nil
 }
 
-// message is the id of the message that shows a post: its digest's while it is in one.
+// message returns the id of the message that shows a post: its digest's while it is in one.
 func (l locator) message(ctx context.Context, p store.Post) (string, error) {
 	if p.Group == 0 {
 		return p.RootID, nil
@@ -68,7 +67,7 @@ func (l locator) message(ctx context.Context, p store.Post) (string, error) {
 	return g.MessageID, err
 }
 
-// chat is the link that opens the direct chat with the bot that serves a person; "" if Webex doesn't say who the bot is.
+// chat returns a link to the direct chat with the bot that serves a person, or "" if Webex doesn't say who the bot is.
 func (l locator) chat(ctx context.Context, room string) string {
 	ctx, cancel := context.WithTimeout(ctx, meWait)
 	defer cancel()
@@ -80,11 +79,11 @@ func (l locator) chat(ctx context.Context, room string) string {
 	return link
 }
 
-// linkKeyName is the key that signs links, among the store's values.
+// linkKeyName is the name of the link key among the store's values.
 const linkKeyName = "link key"
 
-// linkKey is the key that signs the links in Zabbix's event menu. It is made at the first start and kept, so that the links
-// of older problems go on working.
+// linkKey returns the key that signs the links in Zabbix's event menu. It is made at the first start and stored, so that links stay
+// valid after a restart.
 func linkKey(ctx context.Context, values interface {
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error

@@ -30,7 +30,7 @@ func (l located) Group(_ context.Context, id int64) (store.Group, error) {
 	return store.Group{}, store.ErrNotFound
 }
 
-// The link of Zabbix's event menu leads to the message that shows the problem: its own, its digest's, or the direct chat.
+// The link in Zabbix's event menu leads to the message that shows the problem: its own, its digest's, or the direct chat.
 func TestLocate(t *testing.T) {
 	const (
 		noc    = "Y2lzY29zcGFyazovL3VzL1JPT00vMDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAx" // …0001

@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/receiver"
 )
 
+// listen opens the listeners that weren't given.
 func (r *Relay) listen(cfg config.Server) error {
 	for _, l := range []struct {
 		to   *net.Listener
@@ -43,29 +44,27 @@ func (r *Relay) listen(cfg config.Server) error {
 	return nil
 }
 
-// admin is the second listener's handler: what operators and probes ask.
+// adminHandler serves the admin listener: metrics, probes and the operators' API.
 func (r *Relay) adminHandler(gatherer prometheus.Gatherer, api *admin.API) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", api.Handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive") })
 	mux.Handle("GET /readyz", &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})
 	return mux
 }
 
-func say(w http.ResponseWriter, status int, text string) {
+func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // the prober went away: nothing to do
+	_, _ = w.Write([]byte(text + "\n")) // the client went away: nothing to do
 }
 
-// drainTime is how long requests in flight may take once the relay stops. A connection
-// that was opened and has said nothing yet, as clients keep in reserve, counts as in
-// flight for Shutdown until it is five to six seconds old.
+// drainTime bounds how long requests in flight may take once the relay stops. It is more than the 5 to 6 seconds for which
+// http.Server.Shutdown takes a new, unused connection for a request in flight.
 const drainTime = 8 * time.Second
 
-// serveHTTP serves until ctx ends; then it takes no more connections and lets
-// the requests in flight finish.
+// serveHTTP serves until ctx ends; then it accepts no more connections and lets the requests in flight finish.
 func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()

@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/simulator/memnet"
 )
 
-// A connection that a client opened and hasn't used yet doesn't make a stop a failure.
+// A client's open but unused connection does not make a stop fail.
 func TestStopsBesideSilentConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memnet.Listen()

@@ -21,8 +21,8 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// A snapshot that is swapped under a running relay reaches router, renderer and rooms at once, and making it registers no metric.
-func TestASnapshotIsSwappedUnderARunningRelay(t *testing.T) {
+// A new snapshot reaches router, renderer and rooms of a running relay, and registers no metric.
+func TestSnapshotIsSwappedWhileRunning(t *testing.T) {
 	sim := webexsim.NewDefault(webexsim.Options{})
 	defer sim.Close()
 	roots := make(chan map[string]string, 100)

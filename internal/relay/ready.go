@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// readyWait is how long a probe waits for the store.
+// readyWait bounds how long a probe waits for the store.
 const readyWait = 2 * time.Second
 
-// readiness answers /readyz. Probes come every few seconds: the log tells when the answer
-// changes, not each answer.
+// readiness answers /readyz. It logs changes of the answer, not each answer, since probes come every few seconds.
 type readiness struct {
 	draining func() bool
 	ping     func(ctx context.Context) error
@@ -24,31 +23,31 @@ type readiness struct {
 
 func (p *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if p.draining() {
-		say(w, http.StatusServiceUnavailable, "draining")
+		writeText(w, http.StatusServiceUnavailable, "draining")
 		return
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), readyWait)
 	defer cancel()
 	err := p.ping(ctx)
 	if err != nil && req.Context().Err() != nil {
-		return // the prober went away, which says nothing about the store
+		return // the probe gave up, which says nothing about the store
 	}
-	p.note(err)
+	p.logChange(err)
 	if err != nil {
-		say(w, http.StatusServiceUnavailable, "the store can't be written to")
+		writeText(w, http.StatusServiceUnavailable, "the store can't be written to")
 		return
 	}
-	say(w, http.StatusOK, "ready")
+	writeText(w, http.StatusOK, "ready")
 }
 
-func (p *readiness) note(err error) {
+func (p *readiness) logChange(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case err != nil && !p.failed:
-		p.log.Warn("not ready: the store can't be written to", "error", err)
+		p.log.Warn("not ready: cannot write to the store", "error", err)
 	case err == nil && p.failed:
-		p.log.Info("ready again: the store can be written to")
+		p.log.Info("ready again: the store is writable")
 	}
 	p.failed = err != nil
 }

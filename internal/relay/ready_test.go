@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// /readyz says how it is now, whatever was before, and the log tells each change once.
+// /readyz answers for the present moment, and the log has one line per change.
 func TestReadyz(t *testing.T) {
 	type probe struct {
 		fails    error

@@ -1,5 +1,4 @@
-// Package relay puts the parts together: it opens the store, connects what
-// takes in, folds, delivers and listens, and starts and stops them in order.
+// Package relay is the process: it opens the store and the listeners, connects the parts, and starts and stops them in order.
 package relay
 
 import (
@@ -18,16 +17,16 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// Options make a Relay.
+// Options configure a Relay.
 type Options struct {
-	Config  *config.Config // as config.Load returned it
+	Config  *config.Config
 	Version string
 	Log     *slog.Logger
-	// Public and Admin are listened on instead of the configuration's addresses.
+	// Public and Admin replace the listeners of the configuration; nil: the relay opens its own.
 	Public, Admin net.Listener
 }
 
-// Relay is the whole program.
+// Relay is one relay process.
 type Relay struct {
 	live     live
 	metrics  *metrics
@@ -42,8 +41,7 @@ type Relay struct {
 	draining atomic.Bool
 }
 
-// New opens the store and the listeners and connects the parts. Nothing runs
-// yet; Run must be called, or Close.
+// New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
 	r.metrics = newMetrics(r.registry, r.version)
@@ -67,7 +65,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	return r, r.connect(ctx, o.Config)
 }
 
-// Close gives back what New took, where Run was never called.
+// Close releases what New opened. Call it only instead of Run.
 func (r *Relay) Close() error {
 	var faults []error
 	for _, l := range []net.Listener{r.public, r.private} {
@@ -78,30 +76,29 @@ func (r *Relay) Close() error {
 	return errors.Join(append(faults, r.store.Close())...)
 }
 
-// Addr is where the public listener listens.
+// Addr is the address of the public listener.
 func (r *Relay) Addr() string { return r.public.Addr().String() }
 
-// AdminAddr is where the admin listener listens.
+// AdminAddr is the address of the admin listener.
 func (r *Relay) AdminAddr() string { return r.private.Addr().String() }
 
-// Gatherer is the relay's metrics.
+// Gatherer returns the relay's metrics.
 func (r *Relay) Gatherer() prometheus.Gatherer { return r.registry }
 
 // Run runs the relay until ctx ends or a part fails, then drains it and closes the store.
 func (r *Relay) Run(ctx context.Context) error {
-	r.log.Info("the relay runs", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
+	r.log.Info("relay started", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
 	err = errors.Join(err, r.store.Close())
-	r.log.Info("the relay has stopped")
+	r.log.Info("relay stopped")
 	return err
 }
 
-// drain makes /readyz fail, whatever the relay stops for.
+// drain makes /readyz fail from now on.
 func (r *Relay) drain() {
 	r.draining.Store(true)
-	r.log.Info("stopping: nothing more is taken in, what is under way may finish", "at_most", stopTime*time.Duration(len(r.stages)))
+	r.log.Info("relay stopping: requests are refused, calls in flight may finish", "at_most", stopTime*time.Duration(len(r.stages)))
 }
 
-// stopTime is how long one stage may take to stop: longer than its calls in
-// flight may last.
+// stopTime bounds how long one stage may take to stop. It is longer than any call in flight.
 const stopTime = 20 * time.Second

@@ -7,12 +7,11 @@ import (
 
 const (
 	pruneEvery = 10 * time.Minute
-	pruneRows  = 500 // a batch: small enough to hold up nobody
+	pruneRows  = 500 // rows a batch: few enough that no append waits noticeably
 	prunePause = 50 * time.Millisecond
 )
 
-// prune removes what is past its retention, in small batches with pauses
-// between them, so that intake never waits for it.
+// prune removes rows past their retention, in small batches with pauses in between, so that intake never waits for it.
 func (r *Relay) prune(ctx context.Context) error {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
@@ -26,7 +25,7 @@ func (r *Relay) prune(ctx context.Context) error {
 			}
 			n, err := r.store.Prune(ctx, now.Add(-time.Duration(keep.Journal)), now.Add(-time.Duration(keep.Problems)), now.Add(-time.Duration(keep.Audit)), pruneRows)
 			if err != nil && ctx.Err() == nil {
-				r.log.Warn("can't remove what is past its retention; trying again later", "error", err)
+				r.log.Warn("pruning failed; retrying later", "error", err)
 			}
 			if err != nil || n == 0 {
 				break

@@ -19,11 +19,11 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		// database/sql opens connections on a goroutine that ends after Close has returned.
+		// database/sql opens connections on a goroutine that outlives Close for a moment.
 		goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// idle is a relay that has nothing to do.
+// idle returns a relay that has nothing to do.
 func idle(t *testing.T, log *testlog.Lines) *Relay {
 	t.Helper()
 	cfg, err := config.Parse("relay.yaml", []byte(`
@@ -38,7 +38,7 @@ people: [{domain: example.com, role: viewer}]
 	return newIdle(t, cfg, log)
 }
 
-// newIdle is a relay with this configuration, on free ports of its own.
+// newIdle returns a relay with this configuration, on free ports.
 func newIdle(t *testing.T, cfg *config.Config, log *testlog.Lines) *Relay {
 	t.Helper()
 	listen := func() net.Listener {
@@ -51,7 +51,7 @@ func newIdle(t *testing.T, cfg *config.Config, log *testlog.Lines) *Relay {
 	return r
 }
 
-// readyz asks whether a relay is ready, as a load balancer does.
+// readyz probes a relay as a load balancer does.
 func readyz(t *testing.T, client *http.Client, r *Relay) (status int, said string) {
 	t.Helper()
 	answer, err := client.Get("http://" + r.AdminAddr() + "/readyz")
@@ -67,8 +67,8 @@ func readyz(t *testing.T, client *http.Client, r *Relay) (status int, said strin
 	return answer.StatusCode, strings.TrimSpace(string(body))
 }
 
-// Whatever a relay stops for, it isn't ready from then on, and its log tells first that it
-// stops and last that it has stopped.
+// Whatever the reason for a stop, the relay is not ready from then on. Its log begins the stop with "relay stopping" and ends
+// with "relay stopped".
 func TestNotReadyWhileItStops(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(r *Relay, signal context.CancelFunc, fails chan<- error)
@@ -90,7 +90,7 @@ func TestNotReadyWhileItStops(t *testing.T) {
 			fails, running := make(chan error), make(chan struct{})
 			var status int
 			var said string
-			// Stage 1 stops after what takes things in and before the admin listener.
+			// Stage 1 stops after intake and before the admin listener.
 			r.stages[1].parts = append(r.stages[1].parts, part{"probe", func(ctx context.Context) error {
 				close(running)
 				<-ctx.Done()
@@ -124,9 +124,9 @@ func TestNotReadyWhileItStops(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, status)
 			require.Equal(t, "draining", said)
 			text := log.String()
-			require.Equal(t, 1, strings.Count(text, "stopping: nothing more is taken in"), text)
-			require.Less(t, strings.Index(text, "stopping: nothing more"), strings.Index(text, "the relay has stopped"), text)
-			require.True(t, strings.HasSuffix(strings.TrimSpace(text), `msg="the relay has stopped"`), text)
+			require.Equal(t, 1, strings.Count(text, "relay stopping: requests are refused"), text)
+			require.Less(t, strings.Index(text, "relay stopping"), strings.Index(text, "relay stopped"), text)
+			require.True(t, strings.HasSuffix(strings.TrimSpace(text), `msg="relay stopped"`), text)
 		})
 	}
 }

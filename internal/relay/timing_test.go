@@ -27,8 +27,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// nights is a relay whose clock passes at once: the real ledger, store, router,
-// delivery, renderer and client, and a simulated Webex over a network in memory.
+// nights runs a relay in virtual time: the real ledger, store, router, delivery, renderer and client, and a simulated Webex over
+// an in-memory network.
 type nights struct {
 	t       *testing.T
 	path    string
@@ -44,8 +44,8 @@ type nights struct {
 
 const nightBot = "relay@webex.bot"
 
-// inNights runs a story, which begins with its first at. The clock begins on a Saturday at 00:00 UTC.
-// There are the rooms noc (with the keys given), leads and terse (a line for each problem).
+// inNights runs a story; its first call is at. The clock starts on a Saturday at 00:00 UTC. The rooms are noc (with the given
+// keys), leads, and terse (one line per problem).
 func inNights(t *testing.T, quiet, routes string, story func(n *nights)) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ rooms:
 	})
 }
 
-// start begins a life with the store as it is.
+// start starts a relay on the store as it is.
 func (n *nights) start() {
 	var err error
 	n.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: n.path})
@@ -116,14 +116,14 @@ func (n *nights) start() {
 	}
 }
 
-// restart stops the relay, lets time pass and starts it.
+// restart stops the relay, lets time pass, and starts it again.
 func (n *nights) restart(away time.Duration) {
 	n.stop()
 	time.Sleep(away)
 	n.start()
 }
 
-// at waits for a moment of the clock, "day 15:04:05", the first day being 0.
+// at waits for a time of the form "day 15:04:05"; the first day is 0.
 func (n *nights) at(text string) {
 	n.t.Helper()
 	var day int
@@ -133,7 +133,7 @@ func (n *nights) at(text string) {
 	of, err := time.Parse("15:04:05", clock)
 	require.NoError(n.t, err)
 	then := time.Date(2000, 1, 1+day, of.Hour(), of.Minute(), of.Second(), 0, time.UTC)
-	require.False(n.t, time.Now().After(then), "it is %s already", time.Now())
+	require.False(n.t, time.Now().After(then), "%s has passed: it is %s", text, time.Now())
 	time.Sleep(time.Until(then))
 	if n.stop == nil {
 		n.start()
@@ -163,8 +163,7 @@ func (n *nights) did(id int, a alert.Actions) {
 
 func (n *nights) resolve(id int) { n.event(id, alert.Event{Kind: alert.KindRecovery, Resolved: true}) }
 
-// said is what a room shows, each message in a line: roots, and replies with "  " before
-// them, without cards.
+// said returns the messages of a room, one string each, without cards. Replies are indented by two spaces.
 func (n *nights) said(room string) []string {
 	synctest.Wait()
 	var all []string
@@ -181,7 +180,7 @@ func (n *nights) said(room string) []string {
 	return all
 }
 
-// hears wants a room to show just so many messages, each with this in it, in this order.
+// hears requires exactly these messages in a room, in order; each must contain its string.
 func (n *nights) hears(room string, want ...string) {
 	n.t.Helper()
 	said := n.said(room)
@@ -191,7 +190,7 @@ func (n *nights) hears(room string, want ...string) {
 	}
 }
 
-// saysOnce wants just one of a room's messages to begin so, with this in it.
+// saysOnce requires exactly one message with this prefix in a room, and that it contains want.
 func (n *nights) saysOnce(room, prefix, want string) {
 	n.t.Helper()
 	var found []string
@@ -212,15 +211,15 @@ func (n *nights) pending() int64 {
 
 const atNight = `quiet: {when: [{hours: "22:00-07:00"}], below: high}`
 
-// In quiet hours a room hears of what is severe, and when they end of what still
-// burns; never of what came and went.
+// In quiet hours a room gets only severe problems; at their end it gets the problems that are still open, and never those that
+// came and went.
 func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 	inNights(t, atNight, "", func(n *nights) {
 		n.at("0 21:59:00")
 		n.open(1, alert.Average)
 		n.at("0 22:30:00")
-		n.open(2, alert.Average) // burns all night
-		n.open(3, alert.Warning) // comes and goes
+		n.open(2, alert.Average) // stays open all night
+		n.open(3, alert.Warning) // resolves in quiet hours
 		n.open(4, alert.High)    // severe
 		n.open(5, alert.Average) // becomes severe
 		n.at("0 23:00:00")
@@ -228,25 +227,25 @@ func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 		require.EqualValues(t, 3, n.pending())
 		n.resolve(3)
 		n.did(5, alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.Disaster}})
-		n.at("0 23:00:20") // at the same moment either could be told first
+		n.at("0 23:00:20") // later, since the order within one moment is undefined
 		n.resolve(1)
 		n.at("0 23:01:00")
-		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ resolved after 1h 1m")
-		require.EqualValues(t, 1, n.pending(), "what came and went is no debt")
+		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ Resolved after 1h 1m")
+		require.EqualValues(t, 1, n.pending(), "a problem that came and went is not pending")
 		n.restart(7*time.Hour + 55*time.Minute)
 		n.at("1 06:59:59")
 		require.Len(t, n.said("noc"), 4)
 		n.at("1 07:00:10")
-		n.hears("noc", "number 1", "number 4", "number 5", "resolved", "Average problem · **problem number 2**")
+		n.hears("noc", "number 1", "number 4", "number 5", "Resolved", "Average problem · **problem number 2**")
 		require.Zero(t, n.pending())
 		n.did(3, alert.Actions{Comment: true})
 		n.at("1 07:01:00")
-		require.Len(t, n.said("noc"), 5, "it was over in the night: nobody hears of it")
+		require.Len(t, n.said("noc"), 5, "it resolved in the night: it is never posted")
 		require.Zero(t, n.pending())
 	})
 }
 
-// What still burns at the end of quiet hours comes at once: much of it in a digest.
+// Many problems that are still open at the end of quiet hours become one digest.
 func TestQuietHoursEndInADigest(t *testing.T) {
 	inNights(t, atNight, "", func(n *nights) {
 		n.at("0 22:30:00")
@@ -270,7 +269,7 @@ const delayed = `routes:
   - {rooms: [noc], delay: 5m}
 `
 
-// What is over sooner than its delay isn't told, the rest is when it has passed.
+// A problem that resolves within its delay is never posted; any other is posted when the delay has passed.
 func TestDelay(t *testing.T) {
 	inNights(t, "", delayed, func(n *nights) {
 		n.at("0 12:00:00")
@@ -286,13 +285,12 @@ func TestDelay(t *testing.T) {
 		n.hears("noc", "problem number 2")
 		n.resolve(2)
 		n.at("0 12:06:00")
-		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ resolved")
+		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ Resolved")
 		require.Zero(t, n.pending())
 	})
 }
 
-// A relay that was away while the delay passed tells what goes on, and not what was
-// over sooner.
+// After a restart during which the delay passed, open problems are posted and resolved ones are not.
 func TestDelayAcrossARestart(t *testing.T) {
 	inNights(t, "", delayed, func(n *nights) {
 		n.at("0 12:00:00")
@@ -318,8 +316,8 @@ const escalating = `routes:
   - {rooms: [noc, terse], escalate: [{after: 15m, rooms: [leads], mention: [alice@example.com]}, {after: 1h, mention: [all]}], remind: 2h}
 `
 
-// What nobody acknowledges escalates, step by step, and is reminded of: in the
-// thread of each room that was told, with a message of its own in those that weren't.
+// An unacknowledged problem escalates step by step and sends reminders: in the thread where a room has its message, with a
+// message of its own elsewhere.
 func TestEscalation(t *testing.T) {
 	inNights(t, "", escalating, func(n *nights) {
 		n.at("0 12:00:00")
@@ -328,11 +326,11 @@ func TestEscalation(t *testing.T) {
 		n.hears("noc", "problem number 1")
 		require.Empty(t, n.said("leads"))
 		n.restart(time.Second)
-		const to = "  ⏫ escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
+		const to = "  ⏫ Escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
 		n.at("0 12:15:10")
 		n.hears("noc", "problem number 1", to)
 		n.hears("terse", "problem number 1", to)
-		n.hears("leads", "⏫ escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
+		n.hears("leads", "⏫ Escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ Escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
 		mentioned := 0
 		for _, room := range []string{"noc", "terse", "leads"} {
 			for _, m := range n.sim.Timeline(room) {
@@ -341,12 +339,12 @@ func TestEscalation(t *testing.T) {
 		}
 		require.Equal(t, 3, mentioned, "once in each room, though two of the route's have told leads")
 		n.at("0 13:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody acknowledged it for 1h (13:00) <@all>")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody acknowledged it for 1h (13:00) <@all>")
 		n.hears("leads", "problem number 1", "  ⏫")
 		n.at("0 14:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h, and nobody has acknowledged it (14:00)")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h, and nobody has acknowledged it (14:00)")
 		n.at("0 18:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ nobody", "  ⏰ still open after 2h", "  ⏰ still open after 4h", "  ⏰ still open after 6h")
+		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h", "  ⏰ Still open after 4h", "  ⏰ Still open after 6h")
 		n.hears("leads", "problem number 1", "  ⏫")
 		n.did(1, alert.Actions{Ack: true})
 		n.at("0 21:00:00")
@@ -356,7 +354,7 @@ func TestEscalation(t *testing.T) {
 	})
 }
 
-// Who acknowledges in time is left alone; who takes it back starts the clock again.
+// An acknowledgement stops escalations and reminders; taking it back starts the clock again.
 func TestAcknowledgedInTime(t *testing.T) {
 	inNights(t, "", escalating, func(n *nights) {
 		n.at("0 12:00:00")
@@ -374,7 +372,7 @@ func TestAcknowledgedInTime(t *testing.T) {
 	})
 }
 
-// A suppression for a time puts the clocks off to its end, one for good stops them.
+// A suppression with an end postpones escalations and reminders to that end; one without an end stops them.
 func TestSuppressedIsLeftAlone(t *testing.T) {
 	inNights(t, "", escalating, func(n *nights) {
 		n.at("0 12:00:00")
@@ -392,7 +390,7 @@ func TestSuppressedIsLeftAlone(t *testing.T) {
 	})
 }
 
-// Nothing escalates and nobody is reminded in quiet hours, but of what is severe.
+// In quiet hours only severe problems escalate or send reminders.
 func TestQuietHoursPutOffReminders(t *testing.T) {
 	inNights(t, atNight, `routes:
   - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}, remind: 1h}
@@ -412,8 +410,8 @@ func TestQuietHoursPutOffReminders(t *testing.T) {
 	})
 }
 
-// A storm that nobody acknowledges is reminded of, and escalates, in one line of its
-// digest's thread; the room that it escalates to gets a digest too.
+// An unacknowledged storm escalates and sends reminders in one line of its digest's thread; the room that it escalates to gets a
+// digest too.
 func TestAStormEscalatesAsOne(t *testing.T) {
 	inNights(t, "", `routes:
   - {rooms: [noc], escalate: {after: 15m, rooms: [leads], mention: [alice@example.com]}, remind: 1h}

@@ -19,7 +19,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// connect makes the parts and says who wakes whom.
+// connect makes the parts and connects them.
 func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	log, now := r.log, &r.live
 	first, err := r.snapshot(cfg)
@@ -91,7 +91,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now,
 	}))
 	for _, s := range []*http.Server{public, private} {
-		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // what clients did wrong
+		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
 	}
 	r.stages = []stage{
 		{[]part{{"admin listener", serving(private, r.private)}}},
@@ -104,8 +104,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// askAfter is when Zabbix is asked about problems that just changed: what
-// happened together is then asked in one call.
+// askAfter is the delay before Zabbix is asked about problems that just changed: problems that change together share one call.
 const askAfter = time.Second
 
 // snapshot compiles a configuration for this relay.
@@ -116,8 +115,7 @@ func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
 	})
 }
 
-// problemWait bounds how long a message waits for what is known of another problem. Without it a symptom names its cause in fewer
-// words.
+// problemWait bounds how long rendering waits for another problem, of which a symptom says more than the id if it can.
 const problemWait = time.Second
 
 func (r *Relay) problem(key alert.Key) (alert.Problem, bool) {

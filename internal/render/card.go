@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// The buttons of a card, as Actions lists them and as Action.Submit's data has
-// them in "action": the commands' own names.
+// The buttons of a card, in Actions and in the "action" of Action.Submit's data: the names of the commands.
 const (
 	ActionAck     = "ack"
 	ActionUnack   = "unack"
@@ -22,13 +21,12 @@ var buttonTitles = map[string]string{
 	ActionAck: "Acknowledge", ActionUnack: "Unacknowledge", ActionComment: "Comment", ActionClose: "Close problem",
 }
 
-// MaxCardComment is how much a card's comment field takes, in characters: what
-// the relay adds to it still fits into a message of Zabbix.
+// MaxCardComment is the limit of a card's comment field, in characters: with the author's name added, a comment still fits
+// into a message in Zabbix.
 const MaxCardComment = 1500
 
-// Actions are the buttons that make sense for a problem now, as a stable text
-// ("ack,comment,close"); "" for no card at all: it is resolved, or nothing can be done about it.
-// Only triggers' problems have any: Zabbix acknowledges nothing else in all of its versions.
+// Actions lists the buttons for the present state of a problem ("ack,comment,close"); "" means no card. Only open problems of
+// triggers have buttons: not every version of Zabbix can acknowledge other events.
 func (r *Renderer) Actions(p alert.Problem) string { return strings.Join(actions(p), ",") }
 
 func actions(p alert.Problem) []string {
@@ -45,7 +43,7 @@ func actions(p alert.Problem) []string {
 	return list
 }
 
-// An Adaptive Card, as far as the relay makes any.
+// card is the part of an Adaptive Card that the relay uses.
 type card struct {
 	Schema  string `json:"$schema"`
 	Type    string `json:"type"`
@@ -54,7 +52,7 @@ type card struct {
 	Actions []any  `json:"actions,omitempty"`
 }
 
-// richText holds all text of cards: no client takes its runs for markdown, so that what strangers wrote shows as it is.
+// richText holds all text of cards, because no client interprets its runs as markdown: untrusted text shows as it is.
 type richText struct {
 	Type    string    `json:"type"`
 	Spacing string    `json:"spacing,omitempty"`
@@ -99,10 +97,9 @@ type openURL struct {
 	URL   URL    `json:"url"`
 }
 
-// Card is the Adaptive Card (1.3) with the buttons of Actions, and the markdown
-// beside it. Its Action.Submit data is {"relay": 1, "action": "ack", "key": "main/4711"},
-// with the input "comment" beside it. In presentation "card" the card is the
-// root and shows what Root tells; else it stands in the root's thread and shows just which problem it is for.
+// Card is the Adaptive Card (1.3) with the buttons of Actions, and its fallback markdown. Its Action.Submit data is
+// {"relay": 1, "action": "ack", "key": "main/4711"} and the input "comment". In presentation "card" the card is the root message
+// and shows what Root shows; otherwise it is in the root's thread and only names its problem.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
 	whole := room.Presentation == config.PresentCard
 	c := card{Schema: "http://adaptivecards.io/schemas/adaptive-card.json", Type: "AdaptiveCard", Version: "1.3"}
@@ -131,7 +128,7 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	if v.ZabbixURL != "" {
 		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Zabbix", URL: v.ZabbixURL})
 	}
-	if whole && v.RunbookURL != "" { // the text links to it too, which not every client shows
+	if whole && v.RunbookURL != "" { // not every client shows the link in the text
 		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Runbook", URL: v.RunbookURL})
 	}
 	if whole {
@@ -141,23 +138,22 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	return c, fallback
 }
 
-// buttonWords tells a client that shows no cards what to say instead.
+// buttonWords says what to write in a client that shows no cards.
 func buttonWords(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return "\nBy button or by mentioning me here: " + strings.Join(list, ", ")
+	return "\nUse the buttons, or mention me here with: " + strings.Join(list, ", ")
 }
 
-// How much a card's text may be, in lines and bytes. Webex documents no limit
-// for cards; a message's is a safe one, also with what JSON makes of it.
+// The limits of a card's text. Webex documents none for cards; these keep the card's JSON below the limit of a message.
 const (
 	maxCardLines = 40
 	maxCardBytes = 4000
 )
 
-// cardText makes a card's text of a message: a block for each line, since not every Webex app breaks lines within one. It reports
-// whether all of it fitted.
+// cardText makes a card's text from a message, one block per line, since not every Webex app breaks lines within a block. fits
+// reports that nothing was cut.
 func cardText(message string) (blocks []any, fits bool) {
 	bytes := 0
 	spacing := ""
@@ -185,8 +181,7 @@ func cardText(message string) (blocks []any, fits bool) {
 	return blocks, true
 }
 
-// inlines are the runs of a line. Block quotes, which cards don't have, become subtle text, headings bold text, and list items get
-// a bullet.
+// inlines are the runs of a line. Cards have no block quotes, headings and lists: they become subtle text, bold text and bullets.
 func inlines(line string, first bool) []textRun {
 	line, quoted := strings.CutPrefix(line, "> ")
 	var heading bool

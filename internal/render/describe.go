@@ -6,8 +6,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// describe says what a problem is and where it stands, in an emoji, a few
-// words and a title.
+// describe sets a problem's emoji, status and title.
 func (b *builder) describe(v *View) {
 	v.Title = firstText(v.Name, v.Trigger, v.Service)
 	switch b.p.Origin {
@@ -18,7 +17,7 @@ func (b *builder) describe(v *View) {
 	case alert.OriginAutoregistration:
 		b.describeAutoregistration(v)
 	case alert.OriginService:
-		v.Title = firstText(v.Service, v.Name) // the name tells the status that it began with
+		v.Title = firstText(v.Service, v.Name) // the name has the first status in it
 		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" service problem"
 	default:
 		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" problem"
@@ -35,7 +34,7 @@ func (b *builder) describe(v *View) {
 func (b *builder) describeState(v *View) {
 	switch {
 	case v.Gone && !v.Open:
-		v.Emoji, v.Status = "☑️", "gone from Zabbix, taken as resolved"
+		v.Emoji, v.Status = "☑️", "gone from Zabbix, considered resolved"
 	case v.Resolved:
 		v.Emoji, v.Status = "✅", "resolved"
 	default:
@@ -57,8 +56,8 @@ func (b *builder) describeState(v *View) {
 	}
 }
 
-// describeInternal: an item, trigger or discovery rule that Zabbix can't work
-// with. Object is Zabbix's number of what it is: 0, 4 and 5.
+// describeInternal describes an item, trigger or discovery rule that Zabbix can't process. Object is Zabbix's number: 0 is a
+// trigger, 4 an item, 5 a discovery rule.
 func (b *builder) describeInternal(v *View) {
 	object, name := "item", v.Item
 	switch b.p.Object {
@@ -81,8 +80,8 @@ func (b *builder) describeInternal(v *View) {
 	}
 }
 
-// describeDiscovery: "found" and "up" differ in nothing, nor do "lost" and
-// "down". Object 2 is a service, 1 a host.
+// describeDiscovery describes a discovered host or service. Zabbix sends the same macros for "discovered" and "up", and for
+// "lost" and "down".
 func (b *builder) describeDiscovery(v *View) {
 	macro := func(name string) Text { return limited(b.p.Macros[name], b.limit(maxHost)) }
 	v.Emoji, v.Status = "🔎", "discovery"

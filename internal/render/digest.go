@@ -1,7 +1,6 @@
 package render
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,8 +11,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// DigestItem is what a digest tells of one problem: no more than that is held of
-// each, since there may be thousands.
+// DigestItem is what a digest shows of one problem, and all that is kept of it: there may be thousands.
 type DigestItem struct {
 	Key         alert.Key
 	Title       string
@@ -22,26 +20,25 @@ type DigestItem struct {
 	HasSeverity bool
 	Open        bool
 	Acked       bool
-	AckedBy     string // "" where nobody told
+	AckedBy     string // "" if unknown
 	OpenedAt    time.Time
 	ResolvedAt  time.Time
 	Link        URL // to the problem in Zabbix
 }
 
-// Digest is what one message tells of many problems.
+// Digest is what one message shows of many problems.
 type Digest struct {
 	Items []DigestItem
-	Left  int  // how many were in it and are told by themselves now
+	Left  int  // how many were in it and have messages of their own now
 	Flap  bool // they are openings of one trigger
 	Last  bool // the message can't be edited any more before all are resolved
-	// Account is not the message but what its thread says instead, since it can't be
-	// edited any more: how it is now, and who left since the message was written (Gone).
+	// Account says that this is not the message but a reply in its thread, since it can't be edited any more: the current
+	// state, and the problems that left since the message was written (Gone).
 	Account bool
 	Gone    []DigestItem
 }
 
-// DigestItem makes one of a problem. It holds copies: a problem's texts are parts of
-// its whole document, which thousands of items mustn't hold.
+// DigestItem makes one of a problem. It copies the texts, so that thousands of items don't keep whole problems in memory.
 func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	title := p.Name
 	if title == "" || p.Origin != alert.OriginTrigger {
@@ -62,10 +59,10 @@ func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 }
 
 const (
-	// maxGroupName is the longest that a digest shows of a group's name, in runes.
+	// maxGroupName is the longest group name, in runes.
 	maxGroupName = 100
-	// A digest is read on a phone: up to wholeItems problems are all named; else at
-	// most maxGroups groups, and of them all about allItems problems, at least leastItems and at most mostItems each.
+	// A digest is read on a phone: up to wholeItems problems are all named. Otherwise it has at most maxGroups groups, which
+	// name about allItems problems together, each between leastItems and mostItems.
 	wholeItems = 25
 	maxGroups  = 15
 	allItems   = 60
@@ -74,8 +71,8 @@ const (
 )
 
 const (
-	accountHead = "**The message above can't be edited any more.** How it is now:"
-	lastEdit    = "This message can't be edited again before all are resolved: what changes is told in this thread."
+	accountHead = "**The message above can't be edited any more.** Current state:"
+	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
 )
 
 // Digest is the message that stands for many problems: counts, then a line for each trigger name with hosts and event ids,
@@ -93,13 +90,13 @@ func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) 
 	}
 	groups := groupsOf(d.Items, true) // the list in the thread has the names as they are
 	items := min(max(allItems/max(len(groups), 1), leastItems), mostItems)
-	// However long names are, each group has its place.
+	// Long names don't push other groups out.
 	limit := max(6000/max(min(len(groups), maxGroups), 1), 180)
 	out, _ := r.digest(d, groups, items, limit)
 	return out, false
 }
 
-// digest renders with so many problems and bytes for each group; whole says that nothing is left out.
+// digest renders with at most items problems and limit bytes per group. whole reports that nothing is left out.
 func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out string, whole bool) {
 	whole = true
 	head, foot := r.heading(d)+"\n", "\n\n"+r.footOf(d, true)
@@ -122,7 +119,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 			problems += g.n
 			open += g.open
 		}
-		fmt.Fprintf(&body, "\n… and %s more with %s", count(problems, "problem"), count(len(rest), "other name"))
+		fmt.Fprintf(&body, "\n… and %s with %s", count(problems, "more problem"), count(len(rest), "other name"))
 		if open < problems {
 			fmt.Fprintf(&body, ", %s open", number(open))
 		}
@@ -134,7 +131,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 	return out, whole && fits
 }
 
-// heading is the counts.
+// heading gives the counts.
 func (r *Renderer) heading(d Digest) string {
 	open, acked, left := 0, 0, ""
 	bySeverity := map[alert.Severity]int{}
@@ -161,7 +158,7 @@ func (r *Renderer) heading(d Digest) string {
 		b.WriteString(accountHead + " " + line + "\n" + r.goneOf(d.Gone))
 	}
 	if len(d.Items) == 0 {
-		return b.String() + "☑️ **Nothing is left of this digest**" + left
+		return b.String() + "☑️ **This digest is empty now**" + left
 	}
 	if open == 0 {
 		return b.String() + fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
@@ -188,7 +185,7 @@ func (r *Renderer) heading(d Digest) string {
 	return b.String()
 }
 
-// leftOf says how many have messages of their own; "" for none.
+// leftOf says how many problems have messages of their own now; "" for none.
 func leftOf(n int) string {
 	switch n {
 	case 0:
@@ -200,17 +197,17 @@ func leftOf(n int) string {
 }
 
 const (
-	goneMost = 2000 // bytes of those who left, with their hosts; from there on
-	idsMost  = 2800 // their event ids alone, up to here
+	goneMost = 2000 // bytes of the problems that left, with their hosts
+	idsMost  = 2800 // bytes with event ids alone after that
 )
 
-// goneOf names who left, a line; "" for nobody.
+// goneOf names the problems that left, in one line; "" for none.
 func (r *Renderer) goneOf(gone []DigestItem) string {
 	if len(gone) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("No longer told here, but by their own: ")
+	b.WriteString("Now in messages of their own: ")
 	for n, i := range gone {
 		label := r.itemLabel(i, 1)
 		if b.Len()+len(label) > goneMost {
@@ -258,7 +255,7 @@ func (r *Renderer) footOf(d Digest, cut bool) string {
 	return b.String()
 }
 
-// zabbixesOf are links to the problems' page of each Zabbix that these are from.
+// zabbixesOf links to the problems page of each Zabbix that the problems are from.
 func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
 	var sources []string
 	for _, i := range items {
@@ -280,184 +277,7 @@ func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
 	return links
 }
 
-// group is the problems of one name, or of names that are shown as one.
-type group struct {
-	title string
-	worst alert.Severity // of the open ones; of all where none is open
-	known bool           // worst means anything
-	n     int
-	open  int
-	hosts int
-	items []groupItem // worst first; no more than are named
-}
-
-// groupItem is one problem, or several on the same hosts.
-type groupItem struct {
-	*DigestItem     // the worst
-	n           int // all of them
-}
-
-// groupsOf groups problems by name; the worst group comes first, resolved ones last. merged says that names which differ only
-// in host names, numbers and the like are one group, and problems on the same hosts one item.
-func groupsOf(items []DigestItem, merged bool) []*group {
-	byTitle := map[string]*group{}
-	worst := map[string]*DigestItem{}
-	for n := range items {
-		i := &items[n]
-		if byTitle[i.Title] == nil {
-			byTitle[i.Title] = &group{title: i.Title}
-		}
-		if w := worst[i.Title]; w == nil || worstFirst(i, w) < 0 {
-			worst[i.Title] = i
-		}
-	}
-	if merged {
-		mergeNames(byTitle, worst)
-	}
-	type place struct {
-		group *group
-		hosts string
-		n     int // of an item that isn't merged
-	}
-	found := map[place]*groupItem{}
-	hosts := map[place]bool{}
-	var groups []*group
-	for n := range items {
-		i := &items[n]
-		g := byTitle[i.Title]
-		if g.n++; g.n == 1 {
-			groups = append(groups, g)
-		}
-		g.open += boolInt(i.Open)
-		for _, h := range i.Hosts {
-			if at := (place{group: g, hosts: h.Label()}); !hosts[at] {
-				hosts[at] = true
-				g.hosts++
-			}
-		}
-		at := place{group: g, n: n}
-		if merged {
-			at = place{group: g, hosts: hostsOf(i)}
-		}
-		if known := found[at]; known == nil {
-			found[at] = &groupItem{i, 1}
-		} else {
-			if known.n++; worstFirst(i, known.DigestItem) < 0 {
-				known.DigestItem = i
-			}
-		}
-	}
-	for at, item := range found {
-		at.group.add(*item)
-	}
-	for _, g := range groups {
-		g.worst, g.known = g.items[0].Severity, g.items[0].HasSeverity
-	}
-	slices.SortFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(min(b.open, 1), min(a.open, 1)), cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.n, a.n), strings.Compare(a.title, b.title))
-	})
-	return groups
-}
-
-// mergeNames makes one group of those whose names differ only in host names, numbers and the like, and whose worst problems
-// are of one severity: "Free space below 10 %" and "below 20 %" are two triggers if their severities say so.
-func mergeNames(byTitle map[string]*group, worst map[string]*DigestItem) {
-	type key struct {
-		pattern  string
-		severity alert.Severity
-	}
-	patterns := make(map[key]namePattern, len(byTitle))
-	merged := map[key]*group{}
-	for title, g := range byTitle {
-		p := patternOf(title, worst[title].Hosts)
-		k := key{p.key, worst[title].Severity}
-		if merged[k] == nil {
-			merged[k], patterns[k] = g, p
-			continue
-		}
-		patterns[k].merge(p)
-		byTitle[title] = merged[k]
-	}
-	for k, g := range merged {
-		g.title = patterns[k].String()
-	}
-}
-
-// add keeps the worst items in order. Of tens of thousands no more are kept than are named.
-func (g *group) add(i groupItem) {
-	compare := func(a, b groupItem) int { return worstFirst(a.DigestItem, b.DigestItem) }
-	if n := len(g.items); n == wholeItems {
-		if compare(i, g.items[n-1]) >= 0 {
-			return
-		}
-		g.items = g.items[:n-1]
-	}
-	at, _ := slices.BinarySearchFunc(g.items, i, compare)
-	g.items = slices.Insert(g.items, at, i)
-}
-
-func (g *group) rank() int {
-	if !g.known {
-		return -1
-	}
-	return int(g.worst)
-}
-
-func worstFirst(a, b *DigestItem) int {
-	rank := func(i *DigestItem) int {
-		switch {
-		case !i.Open:
-			return -2
-		case !i.HasSeverity:
-			return -1
-		}
-		return int(i.Severity)
-	}
-	if c := cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(b.Severity, a.Severity)); c != 0 {
-		return c
-	}
-	return cmp.Or(natural(hostsOf(a), hostsOf(b)), cmp.Compare(len(a.Key.EventID), len(b.Key.EventID)),
-		strings.Compare(a.Key.Source, b.Key.Source), strings.Compare(a.Key.EventID, b.Key.EventID))
-}
-
-func hostsOf(i *DigestItem) string {
-	if len(i.Hosts) == 1 {
-		return i.Hosts[0].Label()
-	}
-	labels := make([]string, 0, len(i.Hosts))
-	for _, h := range i.Hosts {
-		labels = append(labels, h.Label())
-	}
-	return strings.Join(labels, "+")
-}
-
-// natural compares names as people sort them: "sw2" before "sw10".
-func natural(a, b string) int {
-	if a == b {
-		return 0
-	}
-	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
-	digits := func(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
-	for a != "" && b != "" {
-		if isDigit(a[0]) && isDigit(b[0]) {
-			n, m := digits(a), digits(b)
-			x, y := strings.TrimLeft(a[:n], "0"), strings.TrimLeft(b[:m], "0")
-			if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y), cmp.Compare(n, m)); c != 0 {
-				return c
-			}
-			a, b = a[n:], b[m:]
-			continue
-		}
-		if a[0] != b[0] {
-			return cmp.Compare(a[0], b[0])
-		}
-		a, b = a[1:], b[1:]
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// groupLine is one group with so many of its hosts at most, and as fit into limit
-// bytes; whole says that all are there.
+// groupLine is the line of one group, with at most items of its hosts, in limit bytes. whole reports that it names all problems.
 func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole bool) {
 	var b strings.Builder
 	switch {
@@ -468,11 +288,7 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 	default:
 		b.WriteString("⚙️")
 	}
-	title := limited(g.title, maxGroupName)
-	if title == "" {
-		title = "without a name"
-	}
-	fmt.Fprintf(&b, " **%s** · ", title)
+	fmt.Fprintf(&b, " %s · ", boldName(g.title))
 	over := g.n - g.open
 	switch {
 	case g.open == 0:
@@ -529,8 +345,16 @@ func (r *Renderer) itemLabel(i DigestItem, n int) string {
 	return strings.Join(hosts, " + ") + " (" + ids + ")"
 }
 
-// DigestLine tells in a digest's thread what can't be edited into it any more,
-// and how many problems it says are resolved.
+// boldName is a problem's name in bold, cut to a length that leaves room for others.
+func boldName(name string) string {
+	shown := limited(name, maxGroupName)
+	if shown == "" {
+		shown = "(no name)"
+	}
+	return "**" + shown.String() + "**"
+}
+
+// DigestLine says in a digest's thread how many problems are resolved, once the digest can't be edited any more.
 func (r *Renderer) DigestLine(d Digest) (markdown string, resolved int) {
 	for _, i := range d.Items {
 		if !i.Open {
@@ -538,7 +362,7 @@ func (r *Renderer) DigestLine(d Digest) (markdown string, resolved int) {
 		}
 	}
 	if resolved == len(d.Items) {
-		return fmt.Sprintf("✅ all %s resolved", number(resolved)), resolved
+		return fmt.Sprintf("✅ All %s resolved", number(resolved)), resolved
 	}
 	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(d.Items))), resolved
 }
@@ -551,7 +375,7 @@ func count(n int, what string) string {
 	return number(n) + " " + what
 }
 
-// number is a whole number as people read it: "5,000".
+// number writes a whole number with thousands separators: "5,000".
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -11,13 +11,10 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// DigestFile is the complete list, a line for each problem, as plain text: what
-// strangers wrote is shown as it is, without line breaks and control characters.
+// DigestFile is the complete list as plain text, one problem per line, with names as they are, without line breaks and control
+// characters.
 func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
-	loc := room.Location
-	if loc == nil {
-		loc = time.UTC
-	}
+	loc := orUTC(room.Location)
 	items := make([]*DigestItem, len(d.Items))
 	for n := range d.Items {
 		items[n] = &d.Items[n]
@@ -56,7 +53,7 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 	return []byte(b.String())
 }
 
-// fileHosts names each host in both ways where they differ.
+// fileHosts lists hosts: the visible name, and the technical name if it differs.
 func fileHosts(hosts []alert.Host) string {
 	var all []string
 	for _, h := range hosts {

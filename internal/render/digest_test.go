@@ -116,9 +116,9 @@ func TestADigestHasRoomForWhatItLeavesOut(t *testing.T) {
 			var more, names int
 			_, rest, ok := strings.Cut(markdown, "\n… and ")
 			require.True(t, ok, "%d: %s", width, markdown[len(markdown)-200:])
-			_, err := fmt.Sscanf(rest, "%d problems more with %d other names", &more, &names)
+			_, err := fmt.Sscanf(rest, "%d more problems with %d other names", &more, &names)
 			if err != nil {
-				_, err = fmt.Sscanf(rest, "%d problem more with %d other name", &more, &names)
+				_, err = fmt.Sscanf(rest, "%d more problem with %d other name", &more, &names)
 			}
 			require.NoError(t, err, rest)
 			require.Equal(t, 25, named-1+more, "the heading is bold, too")
@@ -214,7 +214,7 @@ func TestDigestOrderAndCounts(t *testing.T) {
 	markdown, complete = r.Digest(big, room)
 	require.False(t, complete)
 	require.Contains(t, markdown, "**5,000 problems at once** · 3,750 open, 1,250 resolved")
-	require.Contains(t, markdown, "more with 25 other names")
+	require.Contains(t, markdown, "more problems with 25 other names")
 	require.Equal(t, 15, strings.Count(markdown, "**Link down"))
 	require.Less(t, len(markdown), 3500, "it is read on a phone")
 }

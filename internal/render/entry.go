@@ -4,13 +4,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
 )
 
-// What Room.Tell, and a route's "tell", can name.
+// The kinds of changes that Room.Tell and a route's "tell" can name.
 const (
-	// TellOpened is the root itself: it is always told, and is no line of the thread.
+	// TellOpened is the root message itself: it is always posted, and isn't a line of the thread.
 	TellOpened       = "opened"
 	TellAcknowledged = "acknowledged" // and unacknowledged
 	TellCommented    = "commented"
@@ -18,7 +20,7 @@ const (
 	TellSuppressed   = "suppressed" // and unsuppressed
 	TellClosed       = "closed"     // by hand
 	TellRanked       = "ranked"     // made a cause or a symptom
-	TellOther        = "other"      // in Zabbix's own words, which the relay doesn't know
+	TellOther        = "other"      // an action that the relay doesn't know, in Zabbix's words
 	TellResolved     = "resolved"
 	TellCancelled    = "cancelled" // Zabbix cancelled the escalation
 )
@@ -29,15 +31,15 @@ var TellKinds = []string{TellOpened, TellAcknowledged, TellCommented, TellSeveri
 
 // Entry is one line of the timeline as templates see it.
 type Entry struct {
-	Kinds    []string // what it tells, of TellKinds: an update may have done several things
+	Kinds    []string // of TellKinds: one update may do several things
 	Emoji    string
-	By       Text // who did it: "Alice Example (via Webex)"; "" where nobody did
-	Did      Text // what: "acknowledged"
-	Comment  Text // what they wrote, perhaps in several lines; "" for nothing
+	By       Text // who did it: "Alice Example (via Webex)"; "" for nobody
+	Did      Text // what happened: "acknowledged" after By, "Resolved after 5m" without
+	Comment  Text // perhaps of several lines; "" for none
 	At       time.Time
-	When     string // At, short: without the date where it goes without saying
+	When     string // At, without its date if that is today
 	ViaWebex bool   // done by the relay for somebody in a room
-	// Mention mentions those that an escalation is to; only in lines.md.tmpl.
+	// Mention mentions the people that an escalation is for; only in lines.md.tmpl.
 	Mention Markdown
 }
 
@@ -80,7 +82,7 @@ func kindsOf(e alert.Entry) []string {
 	return kinds
 }
 
-// told says whether a room wants an entry told in its thread.
+// told reports whether a room wants an entry in its thread.
 func (room Room) told(kinds []string) bool {
 	if len(room.Tell) == 0 {
 		return true
@@ -88,10 +90,10 @@ func (room Room) told(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(room.Tell, k) })
 }
 
-// entry is a timeline entry for templates; today is zero in what is edited in place.
+// entry is a timeline entry for templates; today is zero in a message that is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	out := Entry{Kinds: kindsOf(e), At: b.local(e.At)}
-	out.When = b.when(out.At, today)
+	out.When = stamp(out.At, today, clockShort)
 	switch e.Kind {
 	case alert.EntryOpened:
 		out.Emoji, out.Did = "🆕", "opened"
@@ -100,7 +102,7 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	case alert.EntryResolved:
 		out.Emoji, out.Did = "✅", "resolved"
 		if b.p.Gone {
-			out.Emoji, out.Did = "☑️", "gone from Zabbix, taken as resolved"
+			out.Emoji, out.Did = "☑️", "gone from Zabbix, considered resolved"
 			break
 		}
 		if d := formatDuration(b.p.OpenedAt, e.At); d != "" {
@@ -124,10 +126,19 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 			b.nudge(&out, *e.Nudge)
 		}
 	}
+	if out.By == "" {
+		out.Did = capital(out.Did)
+	}
 	return out
 }
 
-// newest makes the last maxTimeline of these, and says how many came before.
+// capital begins a line that has no author before it.
+func capital(t Text) Text {
+	r, size := utf8.DecodeRuneInString(string(t))
+	return Text(unicode.ToUpper(r)) + t[size:]
+}
+
+// newest makes entries of the last maxTimeline, and counts the earlier ones.
 func (b *builder) newest(list []alert.Entry, today time.Time) (entries []Entry, earlier int) {
 	earlier = max(0, len(list)-maxTimeline)
 	for _, e := range list[earlier:] {
@@ -137,7 +148,7 @@ func (b *builder) newest(list []alert.Entry, today time.Time) (entries []Entry, 
 }
 
 func (b *builder) update(out *Entry, u alert.Update) {
-	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions know an address
+	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions have an address
 	out.Comment = limited(strings.TrimSpace(u.Text()), b.limit(b.comment))
 	out.By = b.actor(u.Actor)
 	out.Emoji = updateEmoji(u.Actions)
@@ -152,9 +163,9 @@ func (b *builder) actor(a alert.Actor) Text {
 	by := limited(name, b.limit(maxActor))
 	switch {
 	case by == "" && b.p.Origin == alert.OriginService:
-		return "" // its parts changed it
+		return "" // changed by its children
 	case by == "":
-		return "Somebody" // whom Zabbix doesn't let us see
+		return "Somebody" // Zabbix hides the name
 	case a.Email != "":
 		return by + " (via Webex)"
 	}
@@ -185,7 +196,7 @@ func updateEmoji(a alert.Actions) string {
 	return "✏️"
 }
 
-// did is what an update did, in words.
+// did describes an update.
 func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	var words []string
 	add := func(did bool, word string) {
@@ -206,7 +217,7 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	if a.Suppress {
 		until := "suppressed it indefinitely"
 		if !a.SuppressUntil.IsZero() {
-			until = "suppressed it until " + b.local(a.SuppressUntil).Format("2 Jan 15:04 MST")
+			until = "suppressed it until " + stamp(b.local(a.SuppressUntil), time.Time{}, clockZone)
 		}
 		words = append(words, until)
 	}
@@ -228,7 +239,7 @@ func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
 	return Text(words[0])
 }
 
-// symptomOf names the cause: " of X (17)", or " of event 17" where nothing else is known.
+// symptomOf names the cause: " of X (17)", or " of event 17" if its name is unknown.
 func (b *builder) symptomOf() string {
 	var v View
 	b.cause(&v)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -45,7 +44,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		return b.String(), true
 	}
 	newest, open := current(items)
-	what := title(newest)
+	what := boldName(newest.Title)
 	if newest.HasSeverity {
 		what = wordOf(newest.Severity) + " · " + what
 		if open > 0 {
@@ -182,30 +181,6 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return strings.Join(labels, ", "), true
 }
 
-// clockIn writes times of day in a room's zone, with the date where that isn't of the day given.
-func clockIn(loc *time.Location, day time.Time) func(time.Time) string {
-	if loc == nil {
-		loc = time.UTC
-	}
-	day = day.In(loc)
-	return func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		if t = t.In(loc); sameDay(t, day) {
-			return t.Format("15:04:05")
-		}
-		return t.Format("2 Jan 15:04:05")
-	}
-}
-
-func title(i DigestItem) string {
-	if t := limited(i.Title, maxGroupName); t != "" {
-		return "**" + t.String() + "**"
-	}
-	return "**without a name**"
-}
-
 // FlapLine tells in the thread of a flapping trigger's message that it opened again:
 // an edit notifies nobody.
 func (r *Renderer) FlapLine(d Digest, room Room) string {
@@ -215,15 +190,6 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	}
 	newest, _ := current(items)
 	out, _ := finish(fmt.Sprintf("%s **%s** opened again%s (%s) · %s", emojiOf(newest.Severity), wordOf(newest.Severity),
-		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), title(newest)))
+		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), boldName(newest.Title)))
 	return webex.CutMarkdown(out, webex.MaxMessageBytes)
-}
-
-// idOf is an event's id, with its source where there are several.
-func (r *Renderer) idOf(k alert.Key) Text {
-	k = k.Original()
-	if len(r.sources) > 1 && k.Source != "" {
-		return limited(k.String(), maxLabel)
-	}
-	return limited(k.EventID, maxLabel)
 }

@@ -96,7 +96,7 @@ func TestWhoLeftIsNamed(t *testing.T) {
 	of := func(n int) string {
 		markdown, _ := r.Digest(render.Digest{Items: storm(14, 3, all).Items, Left: n, Account: true, Gone: gone[:n]}, room)
 		require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes)
-		_, line, _ := strings.Cut(markdown, "No longer told here")
+		_, line, _ := strings.Cut(markdown, "Now in messages of their own")
 		line, _, _ = strings.Cut(line, "\n")
 		return line
 	}

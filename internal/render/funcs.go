@@ -11,8 +11,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// functions are what templates can call, besides those of text/template:
-// docs/templates.md.
+// functions are the functions of templates, in addition to those of text/template. docs/templates.md describes them.
 var functions = template.FuncMap{
 	"emoji":    emojiOf,
 	"word":     wordOf,
@@ -50,80 +49,12 @@ func wordOf(s alert.Severity) string {
 	return severityWord[s]
 }
 
-// formatTime is a moment with its date and zone: "24 Nov 14:51:52 CET". Webex
-// shows the year of a message by itself.
-func formatTime(t time.Time) string { return formatBy("2 Jan 15:04:05 MST", t) }
-
-func formatBy(layout string, t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(layout)
-}
-
-// formatDuration is how long it was from one moment to another, in its two
-// largest units: "10m 19s", "2d 4h"; "" where either isn't known, or they are
-// the wrong way round (local times that Zabbix told without their zone can be).
-func formatDuration(from, to time.Time) string {
-	if from.IsZero() || to.IsZero() || to.Before(from) {
-		return ""
-	}
-	d := to.Sub(from).Round(time.Second)
-	days, hours := int(d/(24*time.Hour)), int(d/time.Hour)%24
-	minutes, seconds := int(d/time.Minute)%60, int(d/time.Second)%60
-	switch {
-	case days > 0:
-		return units(days, "d", hours, "h")
-	case hours > 0:
-		return units(hours, "h", minutes, "m")
-	case minutes > 0:
-		return units(minutes, "m", seconds, "s")
-	case seconds > 0:
-		return units(seconds, "s", 0, "")
-	}
-	return "under 1s"
-}
-
-func units(large int, unit string, small int, smallUnit string) string {
-	if small == 0 {
-		return fmt.Sprintf("%d%s", large, unit)
-	}
-	return fmt.Sprintf("%d%s %d%s", large, unit, small, smallUnit)
-}
-
-// formatPeriod is since when, or from when until when and how long, or when it was.
-func formatPeriod(open bool, from, to time.Time) string {
-	switch {
-	case from.IsZero() && to.IsZero():
-		return ""
-	case to.IsZero() && open:
-		return "since " + formatTime(from)
-	case to.IsZero():
-		return formatTime(from)
-	case from.IsZero():
-		return "until " + formatTime(to)
-	}
-	start := from.Format("2 Jan 15:04:05")
-	end := formatTime(to)
-	if sameDay(from, to) {
-		end = to.Format("15:04:05 MST")
-	}
-	if d := formatDuration(from, to); d != "" {
-		end += " (" + d + ")"
-	}
-	return start + " – " + end
-}
-
-func sameDay(a, b time.Time) bool {
-	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
-}
-
 // join joins hosts, groups or tags, each escaped.
 func join(separator string, list any) (Markdown, error) {
 	return listed(separator, list, 0)
 }
 
-// some is the first n of a list and how many there are besides: "a, b, +3 more".
+// some is the first n of a list and the number of the others: "a, b, +3 more".
 func some(n int, list any) (Markdown, error) {
 	return listed(", ", list, max(n, 1))
 }
@@ -135,7 +66,7 @@ func listed(separator string, list any, limit int) (Markdown, error) {
 	case []Tag:
 		return listedOf(separator, l, limit), nil
 	}
-	return "", fmt.Errorf("want a list (.Hosts, .Groups, .Tags), not %T", list)
+	return "", fmt.Errorf("expected a list (.Hosts, .Groups, .Tags), got %T", list)
 }
 
 func listedOf[T fmt.Stringer](separator string, list []T, limit int) Markdown {
@@ -153,7 +84,7 @@ func listedOf[T fmt.Stringer](separator string, list []T, limit int) Markdown {
 	return Markdown(out.String())
 }
 
-// link is a link, or its label alone where there is no address.
+// link is a link, or its label if there is no address.
 func link(label any, to URL) (Markdown, error) {
 	var shown string
 	switch l := label.(type) {
@@ -164,7 +95,7 @@ func link(label any, to URL) (Markdown, error) {
 	case string:
 		shown = webex.EscapeMarkdown(l)
 	default:
-		return "", fmt.Errorf("want a text as the link's label, not %T", label)
+		return "", fmt.Errorf("expected text as the link's label, got %T", label)
 	}
 	if to == "" {
 		return Markdown(shown), nil
@@ -172,14 +103,13 @@ func link(label any, to URL) (Markdown, error) {
 	return Markdown("[" + shown + "](" + string(to) + ")"), nil
 }
 
-// The most lines of a text that a quote shows.
+// The most lines that are quoted.
 const (
 	maxSaidLines  = 10
 	maxQuoteLines = 30
 )
 
-// said is what somebody wrote: after a colon where it is one line, else as a
-// quote below.
+// said is a comment: one line after a colon, several as a quote below.
 func said(t Text) Markdown {
 	if !strings.ContainsAny(strings.TrimSpace(string(t)), "\r\n") {
 		if shown := t.String(); shown != "" {
@@ -190,7 +120,7 @@ func said(t Text) Markdown {
 	return "\n" + quote(t, maxSaidLines)
 }
 
-// quote is a text of several lines as a block quote, blank lines left out.
+// quote is a block quote without blank lines.
 func quote(t Text, maxLines int) Markdown {
 	var out strings.Builder
 	n := 0
@@ -208,5 +138,5 @@ func quote(t Text, maxLines int) Markdown {
 	if out.Len() == 0 {
 		return ""
 	}
-	return Markdown(out.String() + "\n") // a blank line, or what follows would be of the quote
+	return Markdown(out.String() + "\n") // the blank line ends the quote
 }

@@ -15,7 +15,7 @@ func TestTheThreadOfAProblemThatIsGone(t *testing.T) {
 	r := newRenderer(t)
 	p := sample(t, "open").Supersede(alert.Key{Source: "main", EventID: "4711~1"}, render.SamplesNow, render.SamplesNow)
 	reply := r.Lines(p, p.Timeline, render.Room{}, render.SamplesNow.Add(time.Second))
-	require.Contains(t, reply, "gone from Zabbix")
-	require.NotContains(t, reply, "resolved after")
+	require.Contains(t, reply, "Gone from Zabbix")
+	require.NotContains(t, reply, "esolved after")
 	require.Contains(t, r.Root(p, render.Room{}, render.SamplesNow), "gone from Zabbix")
 }

@@ -47,7 +47,7 @@ func loadBuiltin() (set, error) {
 	return set{all}, nil
 }
 
-// load adds the files of a directory to a set and tries each on the samples.
+// load adds the templates of a directory to a set and tries each on the samples.
 func (r *Renderer) load(onto set, dir string) (set, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -62,10 +62,10 @@ func (r *Renderer) load(onto set, dir string) (set, error) {
 	for _, entry := range entries {
 		name := entry.Name()
 		if entry.IsDir() || !strings.HasSuffix(name, templateSuffix) {
-			continue // a README, what an editor or a mounted volume leaves
+			continue // a README, an editor's backup, a mounted volume's links
 		}
 		if found++; !slices.Contains(fileNames, name) {
-			faults = append(faults, fmt.Errorf("%s: no such template: want one of %s (shared pieces go into %s)",
+			faults = append(faults, fmt.Errorf("%s: unknown template, expected one of %s (shared pieces go into %s)",
 				filepath.Join(dir, name), strings.Join(fileNames, ", "), fileParts))
 			continue
 		}
@@ -74,7 +74,7 @@ func (r *Renderer) load(onto set, dir string) (set, error) {
 		}
 	}
 	if found == 0 {
-		faults = append(faults, fmt.Errorf("%s: no template in it: want at least one of %s", dir, strings.Join(fileNames, ", ")))
+		faults = append(faults, fmt.Errorf("%s: no templates, expected at least one of %s", dir, strings.Join(fileNames, ", ")))
 	}
 	if len(faults) == 0 {
 		faults = r.try(set{all}, dir)
@@ -88,13 +88,13 @@ func parseFile(all *template.Template, dir, name string) error {
 	if err != nil {
 		return fmt.Errorf("templates: %w", err)
 	}
-	// Under its path, so that every later error names the file and the line.
+	// Parsed under its path, so that later errors name file and line.
 	parsed, err := all.New(path).Parse(string(body))
 	if err != nil {
 		return templateError(err)
 	}
 	if name != fileParts && (parsed.Tree == nil || parse.IsEmptyTree(parsed.Root)) {
-		return fmt.Errorf("%s:1: the template is empty: remove the file to have the built-in one", path)
+		return fmt.Errorf("%s:1: empty template (remove the file to use the built-in one)", path)
 	}
 	if parsed.Tree != nil {
 		_, err = all.AddParseTree(name, parsed.Tree)
@@ -102,12 +102,12 @@ func parseFile(all *template.Template, dir, name string) error {
 	return err
 }
 
-// try runs every template of a set on every sample: a misspelt field is told
-// at start and not when the first problem of its kind comes.
+// try runs every template on every sample, so that a misspelt field is reported at start instead of with the first problem
+// that needs it.
 func (r *Renderer) try(s set, dir string) []error {
 	samples := Samples()
 	names := slices.Sorted(maps.Keys(samples))
-	told := make(map[string]bool) // the same fault comes with many samples
+	seen := make(map[string]bool) // many samples give the same fault
 	var faults []error
 	for _, file := range fileNames {
 		if file == fileParts {
@@ -115,12 +115,12 @@ func (r *Renderer) try(s set, dir string) []error {
 		}
 		for _, sample := range names {
 			err := r.tryOne(s, file, samples[sample])
-			if err != nil && !told[err.Error()] {
-				told[err.Error()] = true
+			if err != nil && !seen[err.Error()] {
+				seen[err.Error()] = true
 				faults = append(faults, fmt.Errorf("%w (with the sample problem %q)", inDir(err, dir), sample))
 			}
 			if errors.Is(err, errTooLong) {
-				break // it takes its time, and tells no more with other samples
+				break // slow, and the same with every sample
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func (r *Renderer) tryOne(s set, file string, p alert.Problem) error {
 	return nil
 }
 
-// inDir makes sure that a fault names its directory.
+// inDir adds the directory to an error that doesn't name it.
 func inDir(err error, dir string) error {
 	if strings.Contains(err.Error(), dir) {
 		return err
@@ -149,8 +149,7 @@ func inDir(err error, dir string) error {
 	return fmt.Errorf("%s: %w", dir, err)
 }
 
-// templateError is an error of text/template without that package's prefix: it
-// begins with "FILE:LINE:" then.
+// templateError is an error of text/template without its prefix, so that it begins with "FILE:LINE:".
 func templateError(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "template: "))
 }

@@ -9,14 +9,13 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// What Entry.Kinds says of nudges besides TellKinds. They are told whatever a
-// route's "tell" says: it is the route that asks for them.
+// The kinds of nudges. A route's "tell" doesn't filter them: the route asks for them itself.
 const (
 	TellEscalated = "escalated"
 	TellReminded  = "reminded"
 )
 
-// nudge is an escalation or a reminder for templates.
+// nudge describes an escalation or a reminder.
 func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	if n.Kind == alert.EntryReminded {
 		out.Emoji, out.Did = "⏰", "still open, and nobody has acknowledged it"
@@ -37,8 +36,7 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	}
 }
 
-// mentions is the markdown that mentions whom the configuration names. No stranger's
-// text is in it.
+// mentions is the markdown that mentions the people whom the configuration names. It holds no untrusted text.
 func mentions(n alert.Nudge) Markdown {
 	all := make([]string, 0, len(n.Mention))
 	for _, who := range n.Mention {
@@ -51,15 +49,14 @@ func mentions(n alert.Nudge) Markdown {
 	return Markdown(strings.Join(all, " "))
 }
 
-// Timely says whether a nudge is still to be told: it is for this room, and nobody
-// has done anything about the problem meanwhile.
+// Timely reports whether a nudge is still due: it is for this room, and nobody has acted on the problem since.
 func Timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
 	from, unattended := p.Unattended(now)
 	return n.For(room.Name) && unattended && !from.After(now) && !told(n, p, room.Name)
 }
 
-// told says whether the same step of another room of the route has told a room
-// already: two of them escalate at the same moment, or nearly.
+// told reports whether the same step of another room has told this room already: the rooms of a route escalate at nearly the
+// same moment.
 func told(n alert.Nudge, p alert.Problem, room string) bool {
 	if n.Room == room {
 		return false
@@ -74,8 +71,7 @@ func told(n alert.Nudge, p alert.Problem, room string) bool {
 	})
 }
 
-// mentioned makes sure that a reply mentions whom its nudges are to: a template
-// of somebody's own may not know of that, and a long reply was cut.
+// mentioned makes sure that a reply has the mentions of its nudges: a custom template may lack them, and a long reply was cut.
 func mentioned(reply string, lines []Entry) string {
 	for _, e := range lines {
 		m := string(e.Mention)
@@ -90,8 +86,7 @@ func mentioned(reply string, lines []Entry) string {
 	return reply
 }
 
-// escalation is the note of why a room knows of the problem that another one was
-// told of; nil where it doesn't by an escalation.
+// escalation is the note that the problem was escalated to this room; nil if it wasn't.
 func (b *builder) escalation() *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
@@ -107,8 +102,8 @@ func (b *builder) escalation() *Entry {
 	return &out
 }
 
-// DigestNudges is the reply in a digest's thread that reminds of its problems, or says
-// that they escalated: a line for each reminder and step, however many they are of.
+// DigestNudges is the reply in a digest's thread with reminders and escalations: one line per step, whatever the number of
+// problems.
 func DigestNudges(nudges []alert.Nudge, room Room) string {
 	type of struct {
 		line string
@@ -141,7 +136,7 @@ func DigestNudges(nudges []alert.Nudge, room Room) string {
 	return markdown
 }
 
-// digestNudge is a nudge in words, for {n}, of whom nobody acknowledged {them}.
+// digestNudge describes a nudge; {n} and {them} stand for the problems.
 func digestNudge(n alert.Nudge, room string) string {
 	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
 	switch {

@@ -19,10 +19,10 @@ func TestNudgesAreTimely(t *testing.T) {
 	r, p, now := newRenderer(t), render.Samples()["escalated"], render.SamplesNow
 	nudges := p.Timeline[1:]
 	noc := render.Room{Name: "noc", Tell: []string{"resolved"}}
-	require.Contains(t, r.Lines(p, nudges, noc, now), "⏫ escalated to leads: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
-	require.Contains(t, r.Lines(p, nudges, noc, now), "⏰ still open after 10m, and nobody has acknowledged it")
+	require.Contains(t, r.Lines(p, nudges, noc, now), "⏫ Escalated to leads: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
+	require.Contains(t, r.Lines(p, nudges, noc, now), "⏰ Still open after 10m, and nobody has acknowledged it")
 	leads := r.Lines(p, nudges, render.Room{Name: "leads"}, now)
-	require.Contains(t, leads, "⏫ escalated from noc: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
+	require.Contains(t, leads, "⏫ Escalated from noc: nobody acknowledged it for 5m (13:23) <@personEmail:alice@example.com> <@all>")
 	require.NotContains(t, leads, "⏰")
 	require.Empty(t, r.Lines(p, nudges, render.Room{Name: "db"}, now))
 
@@ -35,7 +35,7 @@ func TestNudgesAreTimely(t *testing.T) {
 		done := p
 		change(&done)
 		require.Empty(t, r.Lines(done, nudges, noc, now), name)
-		require.Contains(t, r.Show(done, noc, now), "⏫ escalated to leads", name)
+		require.Contains(t, r.Show(done, noc, now), "⏫ Escalated to leads", name)
 		require.NotContains(t, r.Show(done, noc, now), "<@", name)
 	}
 	awake := p
@@ -66,7 +66,7 @@ func TestTheSameStepOfTwoRoomsIsToldOnce(t *testing.T) {
 		p := told(func(p *alert.Problem) { p.Timeline = []alert.Entry{step("db", at, 0), c.second} })
 		out := r.Lines(p, p.Timeline[1:], render.Room{Name: "leads"}, at.Add(time.Hour))
 		require.Equal(t, c.told, out != "", "%s: %q", name, out)
-		require.Contains(t, r.Lines(p, p.Timeline[:1], render.Room{Name: "leads"}, at.Add(time.Hour)), "escalated from db", name)
+		require.Contains(t, r.Lines(p, p.Timeline[:1], render.Room{Name: "leads"}, at.Add(time.Hour)), "Escalated from db", name)
 	}
 }
 
@@ -75,9 +75,9 @@ func TestMentionsAreNeverLost(t *testing.T) {
 	const all = "<@personEmail:alice@example.com> <@all>"
 	p := render.Samples()["escalated"]
 	for name, c := range map[string]struct{ template, want string }{
-		"without":  {"{{range .Lines}}- {{.Did}}\n{{end}}", "- escalated to leads: nobody acknowledged it for 5m\n" + all},
-		"with":     {"{{range .Lines}}{{with .Mention}}{{.}}: {{end}}{{.Did}}\n{{end}}", all + ": escalated to leads: nobody acknowledged it for 5m"},
-		"nothing":  {"{{if false}}x{{end}}", "⏫ escalated to leads: nobody acknowledged it for 5m\n" + all},
+		"without":  {"{{range .Lines}}- {{.Did}}\n{{end}}", "- Escalated to leads: nobody acknowledged it for 5m\n" + all},
+		"with":     {"{{range .Lines}}{{with .Mention}}{{.}}: {{end}}{{.Did}}\n{{end}}", all + ": Escalated to leads: nobody acknowledged it for 5m"},
+		"nothing":  {"{{if false}}x{{end}}", "⏫ Escalated to leads: nobody acknowledged it for 5m\n" + all},
 		"too long": {"{{range .Lines}}{{range $.Tags}}{{printf \"%7000s\" \"x\"}}{{end}}{{.Mention}}{{end}}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

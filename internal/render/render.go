@@ -1,5 +1,5 @@
-// Package render makes messages and cards from problems, within Webex's
-// limits, by templates. Whatever comes from Zabbix or from people is escaped.
+// Package render makes messages and cards from problems with templates, within Webex's limits. All text from Zabbix and from
+// people is escaped.
 package render
 
 import (
@@ -90,9 +90,8 @@ func New(opts Options) (*Renderer, error) {
 	return r, nil
 }
 
-// Root is the markdown of the problem as it is now: at most
-// webex.MaxMessageBytes, cut at a safe place. It also tells what was said before
-// (acknowledged by, the last comment). In presentation "line" it is one line.
+// Root is the markdown of the problem's present state, at most webex.MaxMessageBytes, with who acknowledged it and the last
+// comment. In presentation "line" it is one line.
 func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
 	name := fileRoot
 	if room.Presentation == config.PresentLine {
@@ -101,14 +100,13 @@ func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(name, p, room, now, nil)
 }
 
-// Lines is one threaded reply that tells these timeline entries, in order; ""
-// where the room wants none of them told. Nudges are told in their rooms alone, and
-// while nobody has done anything about the problem.
+// Lines is one threaded reply with these timeline entries, in order; "" if the room wants none of them. Nudges are only for their
+// own rooms, and only until somebody acts on the problem.
 func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now time.Time) string {
 	var wanted []alert.Entry
 	for _, e := range entries {
 		if e.Kind == alert.EntryOpened || e.Kind == alert.EntryOccurred {
-			continue // the root tells it
+			continue // the root shows it
 		}
 		if e.Nudge != nil && Timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.told(kindsOf(e)) {
 			wanted = append(wanted, e)
@@ -131,27 +129,24 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 	return mentioned(out, lines)
 }
 
-// Show is the answer to the command "show": the root and all that is known
-// besides, with the timeline.
+// Show is the reply to the command "show": the root, every other detail, and the timeline.
 func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(fileShow, p, room, now, func(b *builder, v *View) {
 		v.Timeline, v.Earlier = b.newest(p.Timeline, v.Now)
 	})
 }
 
-// Problems is the answer to the command "problems": a line for each of these,
-// in their order, and how many of total there are besides, those too that don't
-// fit into a message.
+// Problems is the reply to the command "problems": a line for each problem that fits, and the number of those left out of total.
 func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time.Time) string {
 	total = max(total, len(list))
 	if total == 0 {
 		return "No problems."
 	}
-	const tail = 200 // room for the heading and for what the last line says
+	const tail = 200 // for the heading and the last line
 	var body strings.Builder
 	shown := 0
 	for _, p := range list {
-		// However long a name is, the others are shown too.
+		// A long name doesn't push the others out.
 		line := webex.CutMarkdown(strings.Join(strings.Fields(r.fit(fileItem, p, room, now, nil)), " "), 700)
 		if body.Len()+len(line)+tail > webex.MaxMessageBytes {
 			break
@@ -159,30 +154,22 @@ func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time
 		body.WriteString("\n" + line)
 		shown++
 	}
-	heading := fmt.Sprintf("**%d problems**", total)
-	if total == 1 {
-		heading = "**1 problem**"
-	}
 	if more := total - shown; more > 0 {
-		fmt.Fprintf(&body, "\n\n… and %d more: filter them, for example `problems host=sw1*`", more)
+		fmt.Fprintf(&body, "\n\n… and %s more: filter them, for example `problems host=sw1*`", number(more))
 	}
-	out, _ := finish(heading + body.String())
+	out, _ := finish("**" + count(total, "problem") + "**" + body.String())
 	return out
 }
 
 // Test is the message that Zabbix's Test button sends to a room.
 func (r *Renderer) Test(source string, room Room, now time.Time) string {
-	loc := room.Location
-	if loc == nil {
-		loc = time.UTC
-	}
-	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(loc)) +
-		"\nIt reached the relay and this room: problems will come here. Nothing is wrong.")
+	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(orUTC(room.Location))) +
+		"\nIt reached the relay and this room, so problems will be posted here. Nothing is wrong.")
 	return out
 }
 
-// fit renders with ever shorter fields until the message fits, so that the
-// links at its end stay; what is too long even then is cut.
+// fit renders with shorter and shorter fields until the message fits, so that the links at its end stay. What is still too long
+// is cut.
 func (r *Renderer) fit(name string, p alert.Problem, room Room, now time.Time, add func(*builder, *View)) string {
 	var out string
 	for _, scale := range scales {
@@ -199,8 +186,7 @@ func (r *Renderer) fit(name string, p alert.Problem, room Room, now time.Time, a
 	return out
 }
 
-// execute gives what a room's template makes of a view, or where it fails the
-// built-in one.
+// execute runs the room's template on a view, or the built-in one if that fails.
 func (r *Renderer) execute(name string, room Room, v *View) string {
 	use := r.base
 	if room.Templates != "" {
@@ -219,12 +205,11 @@ func (r *Renderer) execute(name string, room Room, v *View) string {
 	if out, err = r.builtin.run(name, v); err == nil {
 		return out
 	}
-	// Unreachable as far as tests can tell; a problem is told all the same.
+	// Not reached in any test; the problem is shown all the same.
 	return v.Emoji + " " + v.Status + " · **" + v.Title.String() + "** · " + v.ID.String()
 }
 
-// maxOutput bounds what a template may write, in bytes: far more than a
-// message can hold.
+// maxOutput bounds a template's output, in bytes: far more than a message can hold.
 const maxOutput = 1 << 20
 
 var errTooLong = fmt.Errorf("wrote more than %d bytes", maxOutput)
@@ -238,7 +223,7 @@ func (w *limitedBuilder) Write(b []byte) (int, error) {
 	return w.Builder.Write(b)
 }
 
-// set is the templates that belong together, by file name.
+// set holds templates that belong together, by file name.
 type set struct{ all *template.Template }
 
 func (s set) run(name string, v *View) (string, error) {
@@ -252,7 +237,7 @@ func (s set) run(name string, v *View) (string, error) {
 		return "", templateError(err)
 	}
 	if name != fileLines && strings.TrimSpace(out.String()) == "" {
-		return "", fmt.Errorf("%s: gave an empty message", name)
+		return "", fmt.Errorf("%s: the message is empty", name)
 	}
 	return out.String(), nil
 }

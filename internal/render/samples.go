@@ -7,11 +7,10 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// SamplesNow is the moment at which the samples are as they are.
+// SamplesNow is the time at which the samples are rendered.
 var SamplesNow = time.Date(2026, 11, 24, 13, 30, 0, 0, time.UTC)
 
-// Samples are made-up problems, one of each kind, by name: to preview templates
-// with, and to try custom ones at start.
+// Samples are invented problems of each kind, by name, for previews and for trying custom templates at start.
 func Samples() map[string]alert.Problem {
 	trigger := sampleTrigger()
 	alice := alert.Actor{Name: "Alice Example", Email: "alice@example.com"}
@@ -155,7 +154,7 @@ func sampleAutoregistration() alert.Problem {
 	return p
 }
 
-// entry adds to the timeline what happened that long after the problem began.
+// entry adds to the timeline, at a time after the problem began.
 func entry(p *alert.Problem, kind alert.EntryKind, after time.Duration, u *alert.Update) {
 	e := alert.Entry{Seq: len(p.Timeline) + 1, Kind: kind, At: p.OpenedAt.Add(after), Update: u}
 	if p.OpenedAt.IsZero() {

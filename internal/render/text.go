@@ -9,12 +9,11 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Text is text that somebody else wrote: Zabbix, a host, a person. However a
-// template prints it, it comes out escaped, in one line. Comparing it (eq) and
-// its length (len) go by the text as it came.
+// Text is untrusted text from Zabbix, a host or a person. However a template prints it, it comes out escaped and on one line. eq
+// and len see the original text.
 type Text string
 
-// String is the text as markdown that shows it as it is.
+// String is the text as markdown, escaped.
 func (t Text) String() string {
 	if plain(string(t)) {
 		return string(t)
@@ -24,11 +23,10 @@ func (t Text) String() string {
 
 // Format makes every verb of printf print the escaped text, %#v and %x too.
 func (t Text) Format(f fmt.State, _ rune) {
-	_, _ = f.Write([]byte(t.String())) // as fmt itself does, which has nowhere to put the error
+	_, _ = f.Write([]byte(t.String())) // fmt ignores it too
 }
 
-// plain says that a text needs no escaping: most names don't, and looking is
-// ten times as fast as escaping. It knows fewer texts than EscapeMarkdown leaves alone.
+// plain reports that a text certainly needs no escaping. Most names don't, and this check takes a tenth of the time.
 func plain(s string) bool {
 	if s == "" {
 		return true
@@ -54,23 +52,20 @@ func plain(s string) bool {
 // Markdown is markdown that a template function made.
 type Markdown string
 
-// URL is an address that can stand in a link as it is: http or https, with
-// nothing in it that ends the link or is markup.
+// URL is an http or https address that is safe in a markdown link.
 type URL string
 
-// maxURL is how long a runbook's address may be, in bytes: a longer one isn't shown.
+// maxURL is the longest address of a runbook that is shown, in bytes.
 const maxURL = 1000
 
-// safeURL takes an address that came with an alert and gives it as a link's
-// target, with the host that it leads to; "" where it isn't plainly one of a web
-// page.
+// safeURL makes a link target, and its host, of an address that came with an alert; "" unless it is plainly a web page's.
 func safeURL(address string) (target URL, host string) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return "", ""
 	}
 	for i := 0; i < len(u.Host); i++ {
-		// A host in other letters can look like any other host: it is to be written in its xn-- form.
+		// Non-ASCII letters can look like another host's; such a host must be in its xn-- form.
 		if c := u.Host[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(".-:[]", c) >= 0) {
 			return "", ""
 		}
@@ -82,8 +77,7 @@ func safeURL(address string) (target URL, host string) {
 	return URL(safe), u.Host
 }
 
-// absoluteURL joins a page of the frontend ("zabbix.php?action=…", "/zabbix/…") to the
-// frontend's base URL. Everything else is given as it is.
+// absoluteURL joins a page of the frontend ("zabbix.php?action=…", "/zabbix/…") to its base URL, and leaves other text as it is.
 func absoluteURL(text, base string) string {
 	text = strings.TrimSpace(text)
 	u, err := url.Parse(text)
@@ -98,7 +92,7 @@ func absoluteURL(text, base string) string {
 	return frontend.ResolveReference(u).String()
 }
 
-// linkTarget percent-encodes what would end a markdown link or be markup in it.
+// linkTarget percent-encodes characters that would end a markdown link or be markup in it.
 func linkTarget(address string) string {
 	const safe = "-._~:/?#[]%&=+,!$'"
 	var out strings.Builder
@@ -114,7 +108,7 @@ func linkTarget(address string) string {
 	return out.String()
 }
 
-// limited is a Text of at most limit characters, or "" if nothing of it would show.
+// limited is a Text of at most limit characters; "" if none of them is visible.
 func limited(s string, limit int) Text {
 	s = text.Shorten(s, limit)
 	if text.Visible(s) {
@@ -123,9 +117,8 @@ func limited(s string, limit int) Text {
 	return ""
 }
 
-// finish makes a message of what a template gave: each line a line of its own,
-// no blank ones at its ends, nothing but text and newlines, at most
-// webex.MaxMessageBytes. It says whether all of it fitted.
+// finish makes a message from a template's output: line breaks kept, no blank lines at either end, no control characters, at
+// most webex.MaxMessageBytes. fits reports that nothing was cut.
 func finish(s string) (markdown string, fits bool) {
 	lines := tidy(s)
 	var out strings.Builder
@@ -145,8 +138,7 @@ func finish(s string) (markdown string, fits bool) {
 // zeroWidthSpace is what webex.EscapeMarkdown puts into addresses.
 const zeroWidthSpace = '\u200B'
 
-// tidy splits into lines: without dangerous characters, without trailing spaces, with no two blank ones in a
-// row, none at either end.
+// tidy splits text into lines, without dangerous characters, trailing spaces, repeated blank lines and blank lines at the ends.
 func tidy(s string) []string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -2,30 +2,26 @@ package render
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/text"
 )
 
-// View is a problem as templates see it. It holds no secret. Times are in the
-// room's zone and zero where they aren't known.
+// View is a problem as templates see it. It holds no secrets. Times are in the room's zone, and zero if unknown.
 type View struct {
-	ID      Text // how people name it in commands: "4711", or "main/4711" where there are several sources
+	ID      Text // as people write it in commands: "4711", or "main/4711" with several sources
 	Source  Text
 	EventID Text
 	Origin  Text // "trigger", "service", "internal", "discovery", "autoregistration"
-	State   Text // "open", "resolved", "occurred", "unknown" (of which only updates came yet)
+	State   Text // "open", "resolved", "occurred", "unknown" (only updates of it came yet)
 
-	Emoji  string // of the severity, or of what became of it
+	Emoji  string // of the severity, or of the state
 	Status string // "High problem, acknowledged"; "resolved · High"
-	Title  Text   // Name, or what else names it; never empty
+	Title  Text   // Name, or another name; never empty
 
 	Severity     alert.Severity
-	HasSeverity  bool // triggers and services have one, but for those of which only updates came
+	HasSeverity  bool // triggers and services have one, unless only updates of them came
 	Open         bool
 	Resolved     bool
 	Acknowledged bool
@@ -39,13 +35,13 @@ type View struct {
 	Groups          []Text
 	Tags            []Tag // without the relay's own
 	OpData          Text
-	RecoveredOpData Text // only where it differs from OpData
+	RecoveredOpData Text // only if it differs from OpData
 	Trigger         Text // the trigger's name
 	Description     Text // the trigger's, perhaps of several lines
 	Item            Text
 	Service         Text
 	RootCause       Text // of a service
-	Subject         Text // what an internal, discovery or autoregistration event is about
+	Subject         Text // of an internal, discovery or autoregistration event
 	Cause           Text // of a symptom: the ID of its cause
 	CauseName       Text
 	CauseHosts      []Text
@@ -61,13 +57,13 @@ type View struct {
 	LastComment    *Entry
 	SeverityChange *Entry // the last one
 	ClosedBy       *Entry
-	Notes          []Entry // of these, the suppression and what escalated it to this room, each once, by time: why it is as it is
-	Lines          []Entry // what is to be told now (lines.md.tmpl)
+	Notes          []Entry // these, the suppression and the escalation to this room, each once, by time
+	Lines          []Entry // what the reply is about (lines.md.tmpl)
 	Timeline       []Entry // everything that happened (show.md.tmpl)
-	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are there
+	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are included
 
-	ZabbixURL    URL // "" where the source has no address
-	RunbookURL   URL // the trigger's URL, where it is one of a web page
+	ZabbixURL    URL // "" if the source has no address
+	RunbookURL   URL // the trigger's URL, if it is a web page's
 	RunbookLabel Text
 
 	Room         Text
@@ -78,7 +74,7 @@ type View struct {
 	limit  func(int) int
 }
 
-// String is the title: a template that prints the whole view gets nothing unescaped.
+// String is the title, so that a template that prints the whole view prints nothing unescaped.
 func (v *View) String() string { return v.Title.String() }
 
 // Format makes every verb of printf print the same.
@@ -87,7 +83,7 @@ func (v *View) Format(f fmt.State, verb rune) { v.Title.Format(f, verb) }
 // Tag is an event tag.
 type Tag struct{ Tag, Value Text }
 
-// String is "tag: value", escaped; the tag alone where it has no value.
+// String is "tag: value", escaped, or the tag alone.
 func (t Tag) String() string {
 	if t.Value == "" {
 		return t.Tag.String()
@@ -95,7 +91,7 @@ func (t Tag) String() string {
 	return t.Tag.String() + ": " + t.Value.String()
 }
 
-// The relay's own tag, which leads from Zabbix to the message.
+// ownTag is the relay's own tag, which links from Zabbix to the message.
 const ownTag = "relay_link"
 
 // Tag is the value of the first tag of that name; "" for none.
@@ -108,8 +104,7 @@ func (v *View) Tag(name string) Text {
 	return ""
 }
 
-// Macro is the value of a macro that Zabbix sent, by its name in any case
-// ("event.opdata", "EVENT_OPDATA"); "" where it wasn't sent or had none.
+// Macro is the value of a macro that Zabbix sent, by its name in any case ("event.opdata", "EVENT_OPDATA"); "" for none.
 func (v *View) Macro(name string) Text {
 	name = strings.ReplaceAll(strings.ToLower(strings.Trim(name, "{}")), "_", ".")
 	value, ok := v.macros[name]
@@ -119,8 +114,7 @@ func (v *View) Macro(name string) Text {
 	return limited(value, v.limit(maxOpData))
 }
 
-// Age is how long it has been open by now; "" for what isn't. It can't stay
-// true in a message that stays.
+// Age is how long it has been open; "" if it isn't. Don't use it in messages that stay.
 func (v *View) Age() string {
 	if !v.Open {
 		return ""
@@ -128,7 +122,7 @@ func (v *View) Age() string {
 	return formatDuration(v.OpenedAt, v.Now)
 }
 
-// factMacro gives the macros that became facts.
+// factMacro gives the macros that are stored as facts.
 func factMacro(f *alert.Facts, name string) string {
 	host := func(of func(alert.Host) string) string {
 		if len(f.Hosts) == 0 {
@@ -173,284 +167,4 @@ func factMacro(f *alert.Facts, name string) string {
 		return f.RootCause
 	}
 	return ""
-}
-
-// The longest that each field may be, in runes.
-const (
-	maxName        = 300
-	maxOpData      = 500
-	maxHost        = 100
-	maxTag         = 40
-	maxActor       = 80
-	maxOther       = 200
-	maxLabel       = 80
-	maxDescription = 1500
-	maxRootCause   = 300
-	maxRootComment = 400  // in the root
-	maxComment     = 1500 // in the thread
-	maxTimeline    = 50   // entries
-)
-
-// builder makes views. scale shortens every field: a message that is too long
-// is made again with the next one.
-type builder struct {
-	r       *Renderer
-	p       *alert.Problem
-	loc     *time.Location
-	room    string
-	scale   int
-	comment int // the longest comment
-}
-
-var scales = [...]int{1, 3, 10}
-
-func (b *builder) limit(runes int) int { return max(runes/b.scale, 12) }
-
-func (b *builder) local(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.In(b.loc)
-}
-
-// when is a moment in few words: without its date if that is today, with the year if it is another one. today is zero for what is
-// edited in place: people read it on later days too, so every time has its date.
-func (b *builder) when(t, today time.Time) string {
-	switch {
-	case t.IsZero():
-		return ""
-	case sameDay(t, today):
-		return t.Format("15:04")
-	case !today.IsZero() && t.Year() != today.Year():
-		return t.Format("2 Jan 2006 15:04")
-	}
-	return t.Format("2 Jan 15:04")
-}
-
-func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
-	loc := room.Location
-	if loc == nil {
-		loc = time.UTC
-	}
-	return &builder{r: r, p: p, loc: loc, room: room.Name, scale: scale, comment: maxRootComment}
-}
-
-func (b *builder) view(room Room, now time.Time) *View {
-	p := b.p
-	v := &View{
-		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.Original().EventID, maxLabel), ID: b.id(p.Key),
-		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
-		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
-		Suppressed: p.SuppressedAt(now), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
-		Name: limited(p.Name, b.limit(maxName)), OpData: limited(p.OpData, b.limit(maxOpData)),
-		Trigger: limited(p.TriggerName, b.limit(maxName)), Description: limited(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
-		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),
-		RootCause: limited(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
-		OpenedAt:  b.local(p.OpenedAt), ResolvedAt: b.local(p.ResolvedAt), SuppressedUntil: b.local(p.SuppressedUntil), Now: now.In(b.loc),
-		ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
-		macros: p.Macros, facts: &p.Facts, limit: b.limit,
-	}
-	if p.RecoveredOpData != p.OpData && v.Resolved {
-		v.RecoveredOpData = limited(p.RecoveredOpData, b.limit(maxOpData))
-	}
-	if !v.Suppressed {
-		v.SuppressedUntil = time.Time{}
-	}
-	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
-	b.lists(v)
-	b.runbook(v)
-	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
-	b.cause(v)
-	b.describe(v)
-	b.notes(v)
-	return v
-}
-
-// hasSeverity says whether a problem's severity means anything. Of one of which
-// only updates came, "not classified" means that nobody has told it.
-func hasSeverity(p *alert.Problem) bool {
-	switch p.Origin {
-	case alert.OriginInternal, alert.OriginDiscovery, alert.OriginAutoregistration:
-		return false
-	}
-	return p.State != alert.StateUnknown || p.Severity != alert.NotClassified
-}
-
-func (b *builder) id(k alert.Key) Text { return b.r.idOf(k) }
-
-func (b *builder) lists(v *View) {
-	p := b.p
-	if len(p.Hosts) > 0 {
-		v.Hosts = make([]Text, 0, len(p.Hosts))
-	}
-	for _, h := range p.Hosts {
-		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
-			v.Hosts = append(v.Hosts, label)
-		}
-	}
-	for _, g := range p.Groups {
-		if label := limited(g, b.limit(maxHost)); label != "" {
-			v.Groups = append(v.Groups, label)
-		}
-	}
-	if len(p.Tags) > 0 {
-		v.Tags = make([]Tag, 0, len(p.Tags))
-	}
-	for _, t := range p.Tags {
-		if t.Tag == ownTag {
-			continue
-		}
-		if name := limited(t.Tag, b.limit(maxTag)); name != "" {
-			v.Tags = append(v.Tags, Tag{name, limited(t.Value, b.limit(maxTag))})
-		}
-	}
-}
-
-func (b *builder) runbook(v *View) {
-	if b.p.TriggerURL == "" {
-		return
-	}
-	target, host := safeURL(absoluteURL(b.p.TriggerURL, b.r.sources[b.p.Key.Source]))
-	if target == "" {
-		return
-	}
-	name := limited(b.p.TriggerURLName, b.limit(maxLabel))
-	if name == "" {
-		name = "runbook"
-	}
-	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
-}
-
-// problemURL is the page of a problem in its Zabbix; "" where its source has no address.
-func (r *Renderer) problemURL(p *alert.Problem) URL {
-	base := r.sources[p.Key.Source]
-	if base == "" {
-		return ""
-	}
-	if p.Origin == alert.OriginTrigger && isID(p.TriggerID) && isID(p.Key.EventID) {
-		return URL(base + "/tr_events.php?triggerid=" + p.TriggerID + "&eventid=" + p.Key.EventID)
-	}
-	return URL(base + "/zabbix.php?action=problem.view")
-}
-
-// isID says whether s can be one of Zabbix's ids: 64 bits, in digits.
-func isID(s string) bool {
-	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
-}
-
-// notes gathers the updates that explain why the problem is as it is.
-func (b *builder) notes(v *View) {
-	var ack, comment, severity, suppress, closed *alert.Update
-	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
-	for i := range b.p.Timeline {
-		u := b.p.Timeline[i].Update
-		if u == nil {
-			continue
-		}
-		later := func(than *alert.Update) bool { return than == nil || !u.At.Before(than.At) }
-		if s := u.Actions.Severity; s != nil && s.New == b.p.Severity && later(severity) {
-			severity = u
-		}
-		if v.Suppressed && u.Actions.Suppress && later(suppress) {
-			suppress = u
-		}
-		if u.Actions.Close && later(closed) {
-			closed = u
-		}
-	}
-	if suppress != nil && !suppress.Actions.SuppressUntil.Equal(b.p.SuppressedUntil) {
-		suppress = nil // extended, shortened or taken over by a maintenance since
-	}
-	var all []*alert.Update
-	take := func(u *alert.Update) *Entry {
-		if u == nil {
-			return nil
-		}
-		told := *u
-		told.Actions = holding(u.Actions, *b.p, u == ack, u == severity, u == suppress, u == closed)
-		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: &told}, time.Time{})
-		if !slices.Contains(all, u) {
-			all = append(all, u)
-			v.Notes = append(v.Notes, e)
-		}
-		return &e
-	}
-	v.Ack, v.SeverityChange = take(ack), take(severity)
-	take(suppress)
-	v.ClosedBy, v.LastComment = take(closed), take(comment)
-	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
-		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
-			Did: Text("suppressed until " + v.SuppressedUntil.Format("2 Jan 15:04 MST"))})
-	}
-	if e := b.escalation(); e != nil {
-		v.Notes = append(v.Notes, *e)
-	}
-	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
-}
-
-// holding keeps those actions of an update that still hold: a message about the present must not
-// say that somebody acknowledged a problem that isn't acknowledged any more. The words that came
-// with it stay.
-func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
-	a.Ack = a.Ack && ack
-	a.Unack = a.Unack && !p.Acknowledged
-	a.Suppress = a.Suppress && suppress
-	a.Unsuppress = a.Unsuppress && !p.Suppressed
-	a.Close = a.Close && closed
-	a.ToSymptom = a.ToSymptom && p.CauseEventID != ""
-	a.ToCause = a.ToCause && p.CauseEventID == ""
-	if !severity {
-		a.Severity = nil
-	}
-	a.Comment = true // what is left says at least that
-	return a
-}
-
-// cause names the cause of a symptom: by what the relay knows of it, else by what Zabbix sent with the symptom.
-func (b *builder) cause(v *View) {
-	if b.p.CauseEventID == "" {
-		return
-	}
-	key := alert.Key{Source: b.p.Key.Source, EventID: b.p.CauseEventID}
-	v.Cause, v.CauseName = b.id(key), limited(b.p.Macros["event.cause.name"], b.limit(maxName))
-	known, ok := b.r.problem(key)
-	if !ok {
-		return
-	}
-	v.CauseName, v.CauseURL = firstText(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
-	for _, h := range known.Hosts {
-		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
-			v.CauseHosts = append(v.CauseHosts, label)
-		}
-	}
-}
-
-// Of a log item the name and the value hold the same long line. From leastTwice characters on it isn't shown twice.
-const (
-	leastTwice = 40
-	sameHead   = 100
-)
-
-// once leaves out of a value what the name says already.
-func once(name string, value Text) Text {
-	name, said := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
-	if said == name {
-		return ""
-	}
-	if utf8.RuneCountInString(said) < leastTwice {
-		return value
-	}
-	if at := strings.Index(name, text.Cut(said, sameHead)); at >= 0 {
-		rest := strings.TrimSuffix(strings.TrimSuffix(name[at:], "..."), "…") // Zabbix cuts names
-		if strings.HasPrefix(rest, said) {
-			return ""
-		}
-		if more, ok := strings.CutPrefix(said, rest); ok {
-			return Text("… " + more)
-		}
-	}
-	if utf8.RuneCountInString(name) >= sameHead {
-		return Text(strings.Replace(string(value), name, "…", 1))
-	}
-	return value
 }

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// readProblem folds payloads into the problem they are about.
+// readProblem applies payloads, in order, to the problem that they are about.
 func readProblem(o Options) (p alert.Problem, sendTo string, err error) {
 	for _, name := range o.Payloads {
 		if sample, ok := strings.CutPrefix(name, samplePrefix); ok {
@@ -28,7 +28,7 @@ func readProblem(o Options) (p alert.Problem, sendTo string, err error) {
 				return p, "", fmt.Errorf("unknown sample %q, expected one of\n  %s", sample, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}
 			if p.Key != (alert.Key{}) {
-				return p, "", fmt.Errorf("%s is a problem of its own: put it first", name)
+				return p, "", fmt.Errorf("%s is a problem of its own, so it must be the first payload", name)
 			}
 			p = s
 			continue
@@ -49,7 +49,7 @@ func readProblem(o Options) (p alert.Problem, sendTo string, err error) {
 			return p, "", errors.Join(all...)
 		}
 		if payload.Test {
-			return p, "", fmt.Errorf("%s: macros are not resolved: this is from Zabbix's Test button, not a problem (use the payload of a real event)", name)
+			return p, "", fmt.Errorf("%s: unresolved macros, as Zabbix's Test button sends them (use the payload of a real event)", name)
 		}
 		e, err := payload.Event(decodeOptions(o.Config, payload, o.Now))
 		if err != nil {
@@ -64,7 +64,7 @@ func readProblem(o Options) (p alert.Problem, sendTo string, err error) {
 	return p, sendTo, nil
 }
 
-// maxPayload is what the receiver takes of one event.
+// maxPayload is the limit of the receiver.
 const maxPayload = 1 << 20
 
 func readPayload(name string, stdin io.Reader) ([]byte, error) {
@@ -90,9 +90,8 @@ func readPayload(name string, stdin io.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// decodeOptions are those of the payload's source: the named one, or the first.
-// A payload out of a file was received when Zabbix's own clock in it says, not now:
-// against another clock its time zone would come out wrong.
+// decodeOptions returns the options of the payload's source: the one that it names, or the first. A payload from a file counts as
+// received at the time of Zabbix's clock in it, since its time zone is derived from the difference.
 func decodeOptions(cfg *config.Config, payload zabbix.Payload, now time.Time) zabbix.DecodeOptions {
 	d := zabbix.DecodeOptions{Source: payload.Source, ReceivedAt: now}
 	if cfg != nil && len(cfg.Zabbix) > 0 {

@@ -18,11 +18,11 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Options say what to look at.
+// Options select what to show.
 type Options struct {
-	Config    *config.Config // nil: the defaults
-	Templates string         // a directory that overrides the configuration's
-	Room      string         // configured name; the one that routing gives first by default
+	Config    *config.Config // nil: defaults
+	Templates string         // a directory of templates that replaces those of the configuration
+	Room      string         // configured name; "": the first one of routing
 	Now       time.Time
 	Payloads  []string // files, "-", or "sample:NAME"
 	Stdin     io.Reader
@@ -33,21 +33,20 @@ type Message struct {
 	Problem string `json:"problem,omitempty"`
 	State   string `json:"state,omitempty"`
 	Room    string `json:"room,omitempty"`
-	// Presentation is the room's. A "line" has neither thread nor card. In a "card" with buttons the card is the message, and Root
-	// stands beside it.
+	// Presentation is the room's. A "line" has neither thread nor card. In a "card" the card is the message as long as it has buttons.
 	Presentation string   `json:"presentation,omitempty"`
 	Root         string   `json:"root,omitempty"`
 	Thread       string   `json:"thread,omitempty"`
 	Buttons      string   `json:"buttons,omitempty"`
 	Card         any      `json:"card,omitempty"`
-	Fallback     string   `json:"fallback,omitempty"` // what is sent beside the card, for notifications and clients without cards
+	Fallback     string   `json:"fallback,omitempty"` // text sent with the card, for notifications and clients without cards
 	Samples      []string `json:"samples,omitempty"`
 }
 
-// samplePrefix begins the name of a built-in problem; "sample:list" asks for all.
+// samplePrefix marks the name of a built-in problem. "sample:list" lists them.
 const samplePrefix = "sample:"
 
-// Preview renders payloads as a room would see them. Nothing is sent or kept.
+// Preview renders payloads as a room would see them. Nothing is sent or stored.
 func Preview(o Options) (*Message, error) {
 	if len(o.Payloads) == 1 && o.Payloads[0] == samplePrefix+"list" {
 		return &Message{Samples: slices.Sorted(maps.Keys(render.Samples()))}, nil
@@ -63,7 +62,7 @@ func Preview(o Options) (*Message, error) {
 	if o.Templates != "" {
 		c := *cfg
 		c.Templates.Dir = o.Templates
-		// The directory that is tried counts everywhere, also where a route has its own.
+		// It replaces the directories of the routes, too.
 		c.Routes = slices.Clone(cfg.Routes)
 		for i := range c.Routes {
 			c.Routes[i].Templates = ""
@@ -93,7 +92,7 @@ func Preview(o Options) (*Message, error) {
 	return v, failed
 }
 
-// previewRoom is the room that the preview is for.
+// previewRoom returns the room that the preview is for.
 func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o Options) (render.Room, error) {
 	room := render.Room{Name: "preview", Location: time.UTC, Presentation: config.PresentThread}
 	if o.Config == nil {
@@ -117,8 +116,7 @@ func previewRoom(cfg *config.Config, p alert.Problem, sendTo string, o Options) 
 	return settings.Room, nil
 }
 
-// CheckTemplates loads every template that a configuration names and tries it
-// on the built-in samples.
+// CheckTemplates loads all templates of a configuration and tries them on the built-in problems.
 func CheckTemplates(cfg *config.Config) error {
 	_, err := render.New(render.OptionsOf(cfg))
 	return err

@@ -17,7 +17,7 @@ import (
 
 var previewNow = time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)
 
-// recorded is a payload that a real Zabbix sent, as a file.
+// recorded writes a payload recorded from a real Zabbix to a file and returns its path.
 func recorded(t *testing.T, name string) string {
 	body, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/"+name)
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ people: [{domain: example.com, role: viewer}]
 	return cfg
 }
 
-// Every built-in problem can be shown and routed.
+// Every built-in problem can be previewed and routed.
 func TestPreviewSamples(t *testing.T) {
 	cfg := previewConfig(t)
 	for name := range render.Samples() {
@@ -57,8 +57,7 @@ func TestPreviewSamples(t *testing.T) {
 	}
 }
 
-// Payloads as Zabbix sent them fold into their problem; what was acknowledged
-// stands in the message and in its thread.
+// Recorded payloads of one problem are applied in order; the message and its thread show the acknowledgement.
 func TestPreviewOfRecordedPayloads(t *testing.T) {
 	problem := recorded(t, "problem-severity-4.json")
 	p, err := Preview(Options{Now: previewNow, Payloads: []string{problem}})
@@ -81,8 +80,8 @@ func TestPreviewOfRecordedPayloads(t *testing.T) {
 	require.Contains(t, p.Thread, "acknowledged")
 }
 
-// The room is the first that routing gives, or the one asked for, in its own
-// presentation; the time is read in the source's zone.
+// The preview uses the first room of routing, or the one asked for, with that room's presentation; times are read in the source's
+// zone.
 func TestPreviewRooms(t *testing.T) {
 	cfg := previewConfig(t)
 	problem := recorded(t, "problem-severity-4.json")
@@ -103,8 +102,7 @@ func TestPreviewRooms(t *testing.T) {
 	require.EqualError(t, err, `unknown room "nowhere" (known: noc, db, lab)`)
 }
 
-// The directory that is tried counts for routes that have their own, too; the
-// configuration that was given isn't changed.
+// A directory of templates to try replaces the routes' own too, and leaves the given configuration unchanged.
 func TestPreviewTemplatesTried(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "root.md.tmpl"), []byte("TRIED {{ .Title }}"), 0o600))
@@ -118,7 +116,7 @@ func TestPreviewTemplatesTried(t *testing.T) {
 	require.Error(t, CheckTemplates(cfg), "the route's own directory isn't there")
 }
 
-// What the receiver would refuse isn't shown either.
+// A payload that the receiver would refuse is refused.
 func TestPreviewRefuses(t *testing.T) {
 	for want, body := range map[string]string{
 		"empty: expected the JSON object": " \n",

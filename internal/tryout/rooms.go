@@ -14,16 +14,16 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// The states of a listed room.
+// States of a listed room.
 const (
-	RoomConfigured = "configured" // in the configuration, and the bot is in it
-	RoomUnused     = "unused"     // the bot is in it, the configuration doesn't name it
-	RoomMissing    = "missing"    // in the configuration, and the bot isn't in it
+	RoomConfigured = "configured" // configured, and the bot is in it
+	RoomUnused     = "unused"     // the bot is in it, but it isn't configured
+	RoomMissing    = "missing"    // configured, but the bot isn't in it
 )
 
-// ListedRoom is one room of `rooms`.
+// ListedRoom is one row of the list.
 type ListedRoom struct {
-	Name  string `json:"name,omitempty"` // configured
+	Name  string `json:"name,omitempty"` // in the configuration
 	Bot   string `json:"bot"`
 	State string `json:"state"`
 	Type  string `json:"type,omitempty"`
@@ -31,10 +31,7 @@ type ListedRoom struct {
 	ID    string `json:"id"`
 }
 
-// WebexAPI is Webex's own.
-const WebexAPI = "https://webexapis.com/v1"
-
-// JustBot is a configuration of one bot alone: for those who are about to write theirs.
+// JustBot is a configuration with nothing but one bot, for use before there is a real one.
 func JustBot(apiURL, token string) *config.Config {
 	return &config.Config{Webex: config.Webex{
 		APIURL: apiURL, Bots: []config.Bot{{Name: "bot", Token: config.NewSecret(token)}},
@@ -42,8 +39,8 @@ func JustBot(apiURL, token string) *config.Config {
 	}}
 }
 
-// Rooms asks Webex for the rooms that each configured bot is in. What can't be
-// asked is in the error; the other bots' rooms are listed all the same.
+// Rooms asks Webex which rooms each configured bot is in. The error joins the failures; the rooms of the other bots are returned all
+// the same.
 func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
@@ -67,7 +64,7 @@ func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
 	return list, errors.Join(faults...)
 }
 
-// listRooms holds what a bot is in against what is configured for it.
+// listRooms compares the rooms that a bot is in with those configured for it.
 func listRooms(cfg *config.Config, bot string, rooms []webex.Room) []ListedRoom {
 	var list []ListedRoom
 	in := map[string]bool{}

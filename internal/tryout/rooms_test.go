@@ -12,8 +12,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// The missing come first, then the configured by name, then the rest by title. A room that
-// another bot serves is none of this one's.
+// Missing rooms come first, then configured ones by name, then the rest by title. A room that another bot serves is not this
+// bot's.
 func TestListRooms(t *testing.T) {
 	cfg := &config.Config{
 		Webex: config.Webex{Bots: []config.Bot{{Name: "noc"}, {Name: "lab"}}},
@@ -31,7 +31,7 @@ func TestListRooms(t *testing.T) {
 	}, got)
 }
 
-// One bot that can't be asked hides no other's rooms, and says what to do.
+// A bot that fails doesn't hide the rooms of the others, and the error says what to do.
 func TestRoomsOfSeveralBots(t *testing.T) {
 	sim := webexsim.NewDefault(webexsim.Options{})
 	defer sim.Close()
@@ -59,7 +59,7 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 	require.Empty(t, list)
 }
 
-// Where a proxy answers instead of Webex, the error says so, with the first words of its page.
+// An answer of a proxy is named as such, with the first words of its page.
 func TestRoomsBehindAProxy(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int

@@ -4,17 +4,17 @@ import (
 	"nms-alert-relay/internal/route"
 )
 
-// RouteExplanation says where a problem goes, and why.
+// RouteExplanation is which rooms a problem goes to, and why.
 type RouteExplanation struct {
 	Problem  string       `json:"problem"`
 	Name     string       `json:"name"`
 	Severity string       `json:"severity"`
 	Steps    []route.Step `json:"steps"`
 	Rooms    []string     `json:"rooms"`
-	When     []RoomTiming `json:"when,omitempty"` // rooms that are told later than at once, or again
+	When     []RoomTiming `json:"when,omitempty"` // rooms that get it later, or more than once
 }
 
-// RoomTiming is when a room hears of a problem, in words.
+// RoomTiming is when a room gets a problem, in words.
 type RoomTiming struct {
 	Room  string `json:"room"`
 	Route string `json:"route,omitempty"`

@@ -10,9 +10,9 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Acknowledge is one event.acknowledge for one event.
+// Acknowledge is one event.acknowledge, for one event or several.
 type Acknowledge struct {
-	EventID  string
+	EventIDs []string
 	Ack      bool
 	Unack    bool
 	Close    bool
@@ -45,13 +45,13 @@ const (
 // by the server (look again with Observe before saying "closed"), and what is so already is
 // skipped silently. What no Zabbix would take is refused without a call, as Invalid.
 //
-// It is one event a call, for one bad id fails the whole call (measured).
+// One bad id fails the whole call, and then nothing was done (measured).
 func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 	const method = "event.acknowledge"
 	if what := a.fault(); what != "" {
 		return &Error{Method: method, Kind: Invalid, Message: what}
 	}
-	if !askableID(a.EventID) {
+	if slices.ContainsFunc(a.EventIDs, func(id string) bool { return !askableID(id) }) {
 		return &Error{Method: method, Kind: NoObject, Message: "Zabbix has no event with an id as large as that."}
 	}
 	var result struct {
@@ -67,16 +67,23 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 		return c.permitted(method, err)
 	}
 	_ = c.permitted(method, nil)
-	if !slices.Contains(result.EventIDs, text(a.EventID)) {
-		return &Error{Method: method, Kind: Unreachable, Message: "Zabbix answered, but not for this event.", Unanswered: true}
+	for _, id := range a.EventIDs {
+		if !slices.Contains(result.EventIDs, text(id)) {
+			return &Error{Method: method, Kind: Unreachable, Message: "Zabbix answered, but not for this event.", Unanswered: true}
+		}
 	}
 	return nil
 }
 
 func (a Acknowledge) fault() string {
+	for _, id := range a.EventIDs {
+		if !isEventID(id) {
+			return fmt.Sprintf("%q is not an event id.", shorten(id))
+		}
+	}
 	switch n := utf8.RuneCountInString(a.Message); {
-	case !isEventID(a.EventID):
-		return fmt.Sprintf("%q is not an event id.", shorten(a.EventID))
+	case len(a.EventIDs) == 0:
+		return "No event is named."
 	case a.action() == 0:
 		return "There is nothing to do."
 	case a.Ack && a.Unack, a.Suppress && a.Unsuppress:
@@ -112,7 +119,7 @@ func (a Acknowledge) action() int {
 }
 
 func (a Acknowledge) params() map[string]any {
-	params := map[string]any{"eventids": []string{a.EventID}, "action": a.action()}
+	params := map[string]any{"eventids": a.EventIDs, "action": a.action()}
 	if a.Message != "" {
 		params["message"] = a.Message
 	}

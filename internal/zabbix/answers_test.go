@@ -115,7 +115,7 @@ func TestNoTokenIsEverTold(t *testing.T) {
 		transport := &http.Transport{}
 		c := New(Options{URL: server.URL, Token: token, Transport: transport,
 			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-		err := c.Acknowledge(t.Context(), Acknowledge{EventID: "6", Ack: true})
+		err := c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"6"}, Ack: true})
 		require.Equal(t, NotAuthorised, KindOf(err))
 		require.NotContains(t, fmt.Sprintf("%+v %v %#v", err, err, errors.Unwrap(err)), token)
 		transport.CloseIdleConnections()

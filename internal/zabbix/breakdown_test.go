@@ -102,7 +102,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			_, err := c.Version(t.Context())
 			require.NoError(t, err)
 			require.NoError(t, z.Break(name))
-			err = c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true, Message: "secret words"})
+			err = c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true, Message: "secret words"})
 			if w.kind == "" {
 				require.NoError(t, err)
 				require.NoError(t, c.Call(t.Context(), "user.get", nil, nil))
@@ -124,7 +124,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			// A question that comes before the act is never taken for it.
 			z, c, _ = simulated(t, "7.0.22")
 			require.NoError(t, z.Break(name))
-			err = c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true})
+			err = c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})
 			require.ErrorAs(t, err, &e)
 			require.False(t, e.Unanswered || e.Interrupted, "%v", err)
 			require.Zero(t, z.Calls()["event.acknowledge"])
@@ -186,7 +186,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 			require.Zero(t, gauge())
 			require.NoError(t, z.Break("strip-header"))
 			for range 3 {
-				err := c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Message: "x"})
+				err := c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Message: "x"})
 				if works {
 					require.NoError(t, err)
 				} else {
@@ -215,7 +215,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 	t.Run("an upgrade to 7.2 tries the header again", func(t *testing.T) {
 		z, c, log := simulated(t, "7.0.22")
 		require.NoError(t, z.Break("strip-header"))
-		act := func() error { return c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Message: "x"}) }
+		act := func() error { return c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Message: "x"}) }
 		var told []bool
 		c.opts.HeaderStripped = func(stripped bool) { told = append(told, stripped) }
 		require.NoError(t, act())
@@ -232,7 +232,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		var log bytes.Buffer
 		c := New(Options{URL: "http://zabbix.test", Token: strings.Repeat("f", 64), Transport: z.Transport(), Log: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
-			require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true})))
+			require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		}
 		require.False(t, c.HeaderStripped())
 		require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"))
@@ -241,7 +241,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 	t.Run("a token that Zabbix has seen is in the right place", func(t *testing.T) {
 		z, _, _ := simulated(t, "7.0.22")
 		c := New(Options{URL: "http://zabbix.test", Token: "garbage", Transport: z.Transport()})
-		require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true})))
+		require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		require.Equal(t, 1, z.Calls()["event.acknowledge"])
 	})
 	t.Run("a page for the second try is no way in", func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		require.NoError(t, err)
 		c = New(Options{URL: c.opts.URL, Token: c.opts.Token, Transport: second{z.Transport(), "body"}, Log: c.opts.Log})
 		require.NoError(t, z.Break("strip-header"))
-		require.Equal(t, Unreachable, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true})))
+		require.Equal(t, Unreachable, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		require.False(t, c.HeaderStripped())
 	})
 }
@@ -274,7 +274,7 @@ func TestARoleWithoutAMethod(t *testing.T) {
 	for _, version := range []string{"6.0.14", "7.0.22", "8.0.0"} {
 		t.Run(version, func(t *testing.T) {
 			z, c, log := simulated(t, version)
-			require.NoError(t, c.Acknowledge(t.Context(), Acknowledge{EventID: "4701", Ack: true, Message: "on it"}))
+			require.NoError(t, c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true, Message: "on it"}))
 			require.NoError(t, z.Break("forbid:trigger.get"))
 			for range 3 {
 				seen, err := c.Observe(t.Context(), []string{"4701"})
@@ -356,7 +356,7 @@ func TestIDsThatZabbixCantHave(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, seen["4701"].Gone)
 	require.True(t, seen["18446744073709551615"].Gone)
-	require.Equal(t, NoObject, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventID: "18446744073709551615", Close: true})))
+	require.Equal(t, NoObject, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"18446744073709551615"}, Close: true})))
 	require.Zero(t, z.Calls()["event.acknowledge"])
 }
 

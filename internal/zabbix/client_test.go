@@ -184,11 +184,11 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 		Severity *alert.Severity
 		Until    *int64 `json:"suppress_until"`
 	}
-	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) != 1 || p.Action&(bitToCause|bitToSymptom) != 0 {
+	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(bitToCause|bitToSymptom) != 0 {
 		return Acknowledge{}, false
 	}
 	a := Acknowledge{
-		EventID: p.EventIDs[0], Ack: p.Action&bitAck != 0, Unack: p.Action&bitUnack != 0, Close: p.Action&bitClose != 0,
+		EventIDs: p.EventIDs, Ack: p.Action&bitAck != 0, Unack: p.Action&bitUnack != 0, Close: p.Action&bitClose != 0,
 		Severity: p.Severity, Suppress: p.Action&bitSuppress != 0, Unsuppress: p.Action&bitUnsuppress != 0,
 	}
 	if p.Message != nil {
@@ -339,7 +339,7 @@ func TestEachVersionIsAskedInItsForm(t *testing.T) {
 			c := serve(t, "t", f)
 			_, err := c.Observe(t.Context(), []string{"6"})
 			require.NoError(t, err)
-			err = c.Acknowledge(t.Context(), Acknowledge{EventID: "6", Suppress: true, Message: "later"})
+			err = c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"6"}, Suppress: true, Message: "later"})
 			require.Equal(t, tc.suppress, err == nil, "%v", err)
 			require.Len(t, f.calls("apiinfo.version"), 1)
 			for _, a := range f.calls("event.get") {

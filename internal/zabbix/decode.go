@@ -20,7 +20,7 @@ type DecodeOptions struct {
 // ErrTest is Event's answer to a payload of Zabbix's Test button: there is no event.
 var ErrTest = errors.New("a test of the media type: there is no event")
 
-var errUnsound = errors.New("the payload can't be used: Parse says why")
+var errUnsound = errors.New("invalid payload: Parse says why")
 
 // Event makes the domain event of a payload that Parse found no fault in.
 // ErrTest for a test.

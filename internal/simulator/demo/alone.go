@@ -6,29 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// WebexOptions make a simulated Webex that runs alone.
+// WebexOptions configure a simulated Webex that runs on its own.
 type WebexOptions struct {
 	Listen      string
-	Rate        float64 // messages a second that a room takes; 0 for no limit
-	AccountRate float64 // requests a second that an account may make; 0 for no limit
-	Token       string  // the bot's; "" for webexsim.DefaultBotToken
+	Rate        float64 // messages a second that a room accepts; 0: no limit
+	AccountRate float64 // requests a second that an account may make; 0: no limit
+	Token       string  // of the bot; "": webexsim.DefaultBotToken
 	Out         io.Writer
 }
 
-// RunWebex runs it until ctx ends.
+// RunWebex runs a simulated Webex until ctx ends.
 func RunWebex(ctx context.Context, o WebexOptions) error {
 	l, err := listen(o.Listen)
 	if err != nil {
@@ -52,22 +50,22 @@ func RunWebex(ctx context.Context, o WebexOptions) error {
 	return serve(ctx, l, sim)
 }
 
-// ZabbixOptions make a simulated Zabbix that runs alone.
+// ZabbixOptions configure a simulated Zabbix that runs on its own.
 type ZabbixOptions struct {
 	Listen     string
 	Version    string
-	Relay      string // a loopback address
+	Relay      string // URL for events, on a loopback address
 	SecretFile string
 	Storm      int
 	Pace       time.Duration
-	Break      []string // what fails from the start: zabbixsim.Breakdowns
+	Break      []string // faults that are active from the start (zabbixsim.Breakdowns)
 	Out        io.Writer
 }
 
-// maxStorm bounds what RunZabbix sends at once.
+// maxStorm bounds ZabbixOptions.Storm.
 const maxStorm = 20000
 
-// RunZabbix runs it until ctx ends.
+// RunZabbix runs a simulated Zabbix until ctx ends.
 func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	if o.Storm < 0 || o.Storm > maxStorm {
 		return wrong("--storm %d: expected 0 to %d problems", o.Storm, maxStorm)
@@ -84,14 +82,9 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 		if o.SecretFile == "" {
 			return wrong("--relay requires --secret-file: events are signed with the source's secret")
 		}
-		raw, err := os.ReadFile(o.SecretFile)
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			err = path.Err
+		if key, err = config.ReadSecret(o.SecretFile); err != nil {
+			return fmt.Errorf("--secret-file: %w", err)
 		}
-		if err != nil {
-			return fmt.Errorf("--secret-file: cannot read %s: %w", o.SecretFile, err)
-		}
-		key = strings.TrimSpace(string(raw))
 	}
 	sim, err := zabbixsim.New(zabbixsim.Options{Version: o.Version, Relay: o.Relay, Secret: key, Log: slog.New(slog.NewTextHandler(o.Out, nil))})
 	if err != nil {
@@ -109,7 +102,7 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	fmt.Fprintf(o.Out, "simulated Zabbix %s: url http://%s\n  API token %s\n", o.Version, l.Addr(), zabbixsim.RelayToken)
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); _ = sim.Run(ctx) }() // it only ends with ctx
+	go func() { defer close(done); _ = sim.Run(ctx) }() // it ends with ctx
 	defer func() { stop(); <-done }()
 	sim.Storm(o.Storm)
 	if o.Pace > 0 {

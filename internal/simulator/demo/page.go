@@ -1,5 +1,4 @@
-// Package demo is the whole relay between a simulated Webex and a simulated
-// Zabbix, with a page that shows both: nothing else is needed to see it work.
+// Package demo runs the real relay between a simulated Webex and a simulated Zabbix, with a page that shows both.
 package demo
 
 import (
@@ -21,21 +20,21 @@ import (
 //go:embed static
 var static embed.FS
 
-// Most that the page is given of anything: a storm would choke a browser.
+// Limits of what the page is given; a browser could not draw a whole storm.
 const (
 	maxRoots    = 150
 	maxProblems = 120
 	stormSize   = 300
 )
 
-// Person is one of those whom the page's visitor can be.
+// Person is a person that the visitor of the page can act as.
 type Person struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
 	Role  string `json:"role"`
 }
 
-// Meters are the relay's own figures.
+// Meters are figures from the relay's metrics.
 type Meters struct {
 	Events   int64   `json:"events"`
 	Messages int64   `json:"messages"`
@@ -43,16 +42,16 @@ type Meters struct {
 	Oldest   float64 `json:"oldest"` // seconds
 }
 
-// Page serves the demo's page and does what its buttons ask for.
+// Page serves the demo's page and carries out its buttons.
 type Page struct {
 	Webex  *webexsim.Server
 	Zabbix *zabbixsim.Server
 	People []Person
-	Chat   string // where the simulated Webex is: "http://127.0.0.1:1234"
+	Chat   string // URL of the simulated Webex: "http://127.0.0.1:1234"
 	Meters func() Meters
 
 	mu        sync.Mutex
-	api       bool // Zabbix's API is down
+	api       bool // the Zabbix API is down
 	webexDown bool
 	random    int
 }
@@ -76,7 +75,7 @@ type ackJSON struct {
 }
 
 type stateJSON struct {
-	People    []Person       `json:"people"` // whom the visitor can be
+	People    []Person       `json:"people"` // that the visitor can act as
 	Webex     webexsim.State `json:"webex"`
 	WebexURL  string         `json:"webexURL"` // of the files
 	WebexDown bool           `json:"webexDown"`
@@ -107,8 +106,7 @@ func (p *Page) Handler() http.Handler {
 	return guard(mux)
 }
 
-// guard keeps other sites' pages from pressing the demo's buttons, and the
-// demo's page from loading anything of theirs.
+// guard keeps pages of other sites from pressing the demo's buttons, and the demo's page from loading anything from other sites.
 func guard(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +120,7 @@ func guard(next http.Handler) http.Handler {
 
 func (p *Page) state(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(p.snapshot()) // the browser went away: nothing to do
+	_ = json.NewEncoder(w).Encode(p.snapshot()) // the client went away: nothing to do
 }
 
 func (p *Page) snapshot() stateJSON {
@@ -180,7 +178,7 @@ func newest(all []webexsim.MessageView) []webexsim.MessageView {
 	return list
 }
 
-// events tells the browser that something changed, a few times a second at most.
+// events notifies the browser of changes, at most five times a second.
 func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w)
@@ -188,7 +186,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	defer stopChat()
 	nms, stopNMS := p.Zabbix.Watch()
 	defer stopNMS()
-	// The meters change by themselves: the page looks at least this often.
+	// The meters change without an event, so the page is also refreshed on a timer.
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	pause := time.NewTicker(200 * time.Millisecond)
@@ -232,7 +230,7 @@ func drain(ch <-chan webexsim.Event) {
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	var v T
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&v); err != nil {
-		http.Error(w, "that isn't what the page sends: "+err.Error(), http.StatusBadRequest)
+		http.Error(w, "invalid request: "+err.Error(), http.StatusBadRequest)
 		return v, false
 	}
 	return v, true
@@ -271,7 +269,7 @@ func answer(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// act does what a button of the Zabbix side asks for.
+// act carries out a button of the Zabbix side.
 func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	in, ok := decode[struct {
 		Do string
@@ -287,7 +285,7 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	case "resolve":
 		p.Zabbix.Resolve(in.ID)
 	case "ack":
-		answer(w, p.Zabbix.Do("bob", in.ID, zabbixsim.Acknowledge|zabbixsim.Comment, "taken from Zabbix's own page", alert.NotClassified))
+		answer(w, p.Zabbix.Do("bob", in.ID, zabbixsim.Acknowledge|zabbixsim.Comment, "acknowledged in Zabbix", alert.NotClassified))
 		return
 	case "raise":
 		p.Zabbix.Raise(triggers[p.random%len(triggers)])
@@ -313,7 +311,7 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 		}
 		p.Webex.Outage(until)
 	default:
-		http.Error(w, "no such button", http.StatusBadRequest)
+		http.Error(w, "unknown button", http.StatusBadRequest)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

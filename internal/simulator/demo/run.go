@@ -21,33 +21,33 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// Pace is the pause between two acts of the story.
+// Pace is the default pause between two events of the story.
 const Pace = 6 * time.Second
 
-// Options make a demo.
+// Options configure a demo.
 type Options struct {
 	Listen  string // a loopback address
-	Zabbix  string // the version that is played
+	Zabbix  string // the version to simulate
 	Pace    time.Duration
 	Version string
 	Verbose bool
 	Out     io.Writer
 	Log     io.Writer
-	// Ready is told the page's address once it can be looked at; nil for nobody.
+	// Ready, if not nil, is called with the page's URL once it is served.
 	Ready func(url string)
 }
 
-// secret signs the simulated Zabbix's events. It guards nothing.
+// secret signs the events of the simulated Zabbix. It protects nothing.
 const secret = "simulated-secret-of-the-demo"
 
-// people of the demo, and what they may do.
+// people of the demo, with their roles.
 var people = []Person{
 	{Email: "alice@example.com", Name: "Alice Archer", Role: "operator"},
 	{Email: "bob@example.com", Name: "Bob Baker", Role: "admin"},
 	{Email: "carol@example.com", Name: "Carol Carter", Role: "viewer"},
 }
 
-// Run runs the demo until ctx ends. It leaves nothing behind.
+// Run runs the demo until ctx ends. It leaves no files behind.
 func Run(ctx context.Context, o Options) (err error) {
 	page, err := listen(o.Listen)
 	if err != nil {
@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	shown := "http://" + page.Addr().String() + "/"
-	fmt.Fprintf(o.Out, "The demo runs: open %s\n\n  Webex   %s/v1 (simulated)\n  Zabbix  %s (simulated, %s)\n  relay   events at http://%s/v1/zabbix/events, metrics at http://%s/metrics\n\nCtrl-C ends it. Nothing is left behind.\n",
+	fmt.Fprintf(o.Out, "The demo is running: open %s\n\n  Webex   %s/v1 (simulated)\n  Zabbix  %s (simulated, %s)\n  relay   events at http://%s/v1/zabbix/events, metrics at http://%s/metrics\n\nCtrl-C stops it. It leaves no files behind.\n",
 		shown, w.webexURL, w.zabbixURL, o.Zabbix, w.relay.Addr(), w.relay.AdminAddr())
 	if o.Ready != nil {
 		o.Ready(shown)
@@ -77,15 +77,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	return w.run(ctx, page, o)
 }
 
-// WrongOption is the error about an option that has an invalid value. It names the flag of the command line.
+// WrongOption reports an invalid option, by the name of its command-line flag.
 type WrongOption struct{ error }
 
-// Unwrap is what is wrong with it.
+// Unwrap returns what is wrong.
 func (w *WrongOption) Unwrap() error { return w.error }
 
 func wrong(format string, args ...any) error { return &WrongOption{fmt.Errorf(format, args...)} }
 
-// listen refuses addresses that others could reach: a simulation has no locks.
+// listen refuses all but loopback addresses, since a simulation has no access control.
 func listen(addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -111,7 +111,7 @@ type world struct {
 	listeners [2]net.Listener // of the simulators
 }
 
-// newWorld makes the world, its listeners by listen. Where it fails it leaves nothing open.
+// newWorld makes the simulators and the relay. If it fails it closes everything that it opened.
 func newWorld(ctx context.Context, dir string, o Options, listen func(addr string) (net.Listener, error), log *slog.Logger) (_ *world, err error) {
 	var ls [4]net.Listener
 	defer func() {
@@ -153,7 +153,7 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 	return w, nil
 }
 
-// config is the demo's own, as somebody would write it.
+// config is the configuration of the demo.
 func (w *world) config(public, db string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `server: {public_url: %q}
@@ -170,8 +170,8 @@ rooms:
 	}
 	b.WriteString(`routes:
   - {name: databases, match: {tags: ["service=db"]}, rooms: [db]}
-  - {name: the network's own, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
-  - {name: the network on fire, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
+  - {name: network, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
+  - {name: severe network, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
 default_rooms: [noc]
 delivery: {debounce: 1s, rate_limit: 10}
 notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
@@ -204,7 +204,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 		})
 		running = append(running, server)
 	}
-	wg.Go(func() { _ = w.zabbix.Run(ctx) }) // it only ends with ctx
+	wg.Go(func() { _ = w.zabbix.Run(ctx) }) // it ends with ctx
 	if o.Pace > 0 {
 		wg.Go(func() {
 			w.zabbix.Story(ctx, o.Pace)
@@ -228,7 +228,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	return errors.Join(all...)
 }
 
-// meters reads the relay's own metrics, as Prometheus would.
+// meters reads the metrics of the relay.
 func (w *world) meters() Meters {
 	var m Meters
 	families, err := w.relay.Gatherer().Gather()

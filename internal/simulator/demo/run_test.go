@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// opened is a listener that knows whether it was closed.
+// opened is a listener that records whether it was closed.
 type opened struct {
 	net.Listener
 	closed bool
@@ -26,8 +26,8 @@ func (o *opened) Close() error {
 	return o.Listener.Close()
 }
 
-// A demo that can't start closes all that it opened until then.
-func TestWhatCantStartLeavesNothingOpen(t *testing.T) {
+// A demo that fails to start closes everything that it opened.
+func TestFailedStartLeavesNothingOpen(t *testing.T) {
 	for name, c := range map[string]struct {
 		works  int // listeners that can be opened
 		zabbix string

@@ -30,12 +30,14 @@ func open(t testing.TB, dir string) store.Store {
 
 // SQLite keeps every promise of the contract, also with two handles on one file.
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t testing.TB, dir string) store.Store {
+	shared := func(t testing.TB, dir string) store.Store {
 		s, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(dir, "relay.db"), Shared: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
-	})
+	}
+	storetest.Run(t, shared)
+	storetest.RunFiles(t, shared)
 }
 
 // Two relays never share a file, and the second is told which and what to do.

@@ -1,4 +1,4 @@
-package delivery
+package step
 
 import (
 	"fmt"
@@ -31,20 +31,20 @@ func TestNextBeforeItsTime(t *testing.T) {
 		reason Reason
 	}{
 		"it waits":                                          {open, untold, time.Minute, OpWait, ReasonDelay},
-		"until its time":                                    {open, untold, 0, OpRoot, ReasonUntold},
+		"until its time":                                    {open, untold, 0, OpRoot, ReasonNew},
 		"what is over meanwhile isn't told":                 {over(noon), untold, time.Minute, OpNone, ReasonSooner},
 		"whatever its end's clock says":                     {over(noon.Add(time.Hour)), untold, time.Minute, OpNone, ReasonSooner},
 		"nor later, where nobody looked in time":            {over(noon.Add(-time.Hour)), untold, -time.Minute, OpNone, ReasonSooner},
-		"what was over after its time is told":              {over(noon.Add(-time.Minute)), untold, -time.Minute, OpRoot, ReasonUntold},
+		"what was over after its time is told":              {over(noon.Add(-time.Minute)), untold, -time.Minute, OpRoot, ReasonNew},
 		"a room that knows of it is told the rest":          {open, told, time.Minute, OpEdit, ReasonChanged},
 		"and its end":                                       {over(noon), told, time.Minute, OpEdit, ReasonResolved},
-		"also where its root is gone":                       {open, store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonUntold},
-		"and where a digest told it that is left":           {over(noon), store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonUntold},
-		"what neither lasts nor recovers isn't over sooner": {func() alert.Problem { p := open; p.State = alert.StateOccurred; return p }(), untold, -time.Minute, OpRoot, ReasonUntold},
+		"also where its root is gone":                       {open, store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonNew},
+		"and where a digest told it that is left":           {over(noon), store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonNew},
+		"what neither lasts nor recovers isn't over sooner": {func() alert.Problem { p := open; p.State = alert.StateOccurred; return p }(), untold, -time.Minute, OpRoot, ReasonNew},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			post := store.Post{Key: c.p.Key, Room: "noc", Desired: c.p.Revision, DirtySince: noon.Add(-time.Hour), TellAfter: noon.Add(c.tell), Cursor: c.c}
-			s := Next(c.p, post, aRoom(config.PresentThread), "", noon)
+			s := NextPost(c.p, post, PostDoubt{}, aRoom(config.PresentThread), "", noon)
 			require.Equal(t, c.op, s.Op)
 			require.Equal(t, c.reason, s.Reason)
 			if s.Op == OpWait {
@@ -53,7 +53,7 @@ func TestNextBeforeItsTime(t *testing.T) {
 		})
 	}
 	post := store.Post{Desired: 2, TellAfter: noon.Add(time.Minute), HoldUntil: noon.Add(time.Hour), Cursor: untold}
-	require.Equal(t, noon.Add(time.Hour), Next(open, post, aRoom(config.PresentThread), "", noon).Until, "both count")
+	require.Equal(t, noon.Add(time.Hour), NextPost(open, post, PostDoubt{}, aRoom(config.PresentThread), "", noon).Until, "both count")
 	require.Zero(t, CaughtUp(over(noon), post, noon).RootID)
 	require.EqualValues(t, 3, CaughtUp(over(noon), post, noon).Delivered, "what isn't told is no debt")
 }
@@ -67,11 +67,11 @@ func nudged(p alert.Problem, n alert.Nudge) alert.Problem {
 }
 
 // told plays a room to the end, and says which entries were told as lines.
-func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room RoomSettings) (seqs []int, last store.Cursor) {
+func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room Room) (seqs []int, last store.Cursor) {
 	t.Helper()
 	post := store.Post{Key: p.Key, Room: room.Name, Desired: p.Revision, DirtySince: noon.Add(-time.Hour), Cursor: c}
 	for range 20 {
-		s := Next(p, post, room, "", noon)
+		s := NextPost(p, post, PostDoubt{}, room, "", noon)
 		switch s.Op {
 		case OpNone:
 			return seqs, post.Cursor
@@ -80,7 +80,7 @@ func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room RoomSettings) (
 				seqs = append(seqs, e.Seq)
 			}
 		}
-		post.Cursor = Taken(s, p, post.Cursor, room, "", "m")
+		post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, room, "", "m")
 	}
 	t.Fatal("it doesn't come to an end")
 	return nil, c
@@ -101,7 +101,7 @@ func TestNudgesAreToldAsLines(t *testing.T) {
 	shown := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 1, ToldSeq: 1, Delivered: 1}
 	spent := shown
 	spent.Edits = 9
-	room := func(name string, p config.Presentation) RoomSettings {
+	room := func(name string, p config.Presentation) Room {
 		r := aRoom(p)
 		r.Name = name
 		return r
@@ -111,7 +111,7 @@ func TestNudgesAreToldAsLines(t *testing.T) {
 	for promise, c := range map[string]struct {
 		p    alert.Problem
 		c    store.Cursor
-		room RoomSettings
+		room Room
 		want []int
 	}{
 		"in the thread":                               {nudged(first, reminded), shown, noc, []int{2}},

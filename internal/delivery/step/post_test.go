@@ -1,4 +1,4 @@
-package delivery
+package step
 
 import (
 	"errors"
@@ -11,7 +11,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -41,8 +40,8 @@ func resolved(p alert.Problem) alert.Problem {
 	return p
 }
 
-func aRoom(p config.Presentation) RoomSettings {
-	return RoomSettings{Room: render.Room{Name: "noc", Location: time.UTC, Presentation: p}, ID: "R-noc", Bot: "noc", Debounce: 2 * time.Second}
+func aRoom(p config.Presentation) Room {
+	return Room{Name: "noc", Line: p == config.PresentLine, AsCard: p == config.PresentCard, Debounce: 2 * time.Second}
 }
 
 func TestNext(t *testing.T) {
@@ -74,7 +73,7 @@ func TestNext(t *testing.T) {
 		reason  Reason
 		check   func(t *testing.T, s Step)
 	}{
-		{promise: "an untold problem is posted at once, without gathering", p: open, c: live(store.Cursor{}), actions: "ack", dirty: noon, op: OpRoot, reason: ReasonUntold},
+		{promise: "an untold problem is posted at once, without gathering", p: open, c: live(store.Cursor{}), actions: "ack", dirty: noon, op: OpRoot, reason: ReasonNew},
 		{promise: "the card follows the root at once", p: open, c: shown, actions: "ack", dirty: noon, op: OpCard, reason: ReasonNewButtons},
 		{promise: "without buttons there is no card", p: open, c: shown, op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a change waits for others to share its edit", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-time.Second), op: OpWait, reason: ReasonDebounce,
@@ -102,9 +101,9 @@ func TestNext(t *testing.T) {
 		{promise: "a refused card isn't tried again until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack;severity=4" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a card whose root was posted anew is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 
-		{promise: "card: the card is the root", p: open, c: live(store.Cursor{}), present: config.PresentCard, actions: "ack", op: OpRoot, reason: ReasonUntold,
+		{promise: "card: the card is the root", p: open, c: live(store.Cursor{}), present: config.PresentCard, actions: "ack", op: OpRoot, reason: ReasonNew,
 			check: func(t *testing.T, s Step) { require.True(t, s.AsCard) }},
-		{promise: "card: with no buttons the root is plain", p: over, c: live(store.Cursor{}), present: config.PresentCard, op: OpRoot, reason: ReasonUntold,
+		{promise: "card: with no buttons the root is plain", p: over, c: live(store.Cursor{}), present: config.PresentCard, op: OpRoot, reason: ReasonNew,
 			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
 		{promise: "card: it can't be edited, so comments are told in its thread", p: acked, c: cardRoot, present: config.PresentCard, actions: "ack", op: OpLines, reason: ReasonTimeline},
 		{promise: "card: it is replaced when its buttons change", p: acked, c: cardRoot, present: config.PresentCard, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
@@ -127,7 +126,7 @@ func TestNext(t *testing.T) {
 			if !tc.dirty.IsZero() {
 				post.DirtySince = tc.dirty
 			}
-			s := Next(tc.p, post, aRoom(present), tc.actions, noon)
+			s := NextPost(tc.p, post, PostDoubt{}, aRoom(present), tc.actions, noon)
 			require.Equal(t, tc.op, s.Op)
 			require.Equal(t, tc.reason, s.Reason)
 			if tc.check != nil {
@@ -142,11 +141,11 @@ func TestALongSilenceIsToldInSeveralReplies(t *testing.T) {
 	post := store.Post{Desired: 2, Cursor: store.Cursor{State: store.PostLive, RootID: "m", Shown: 2, ToldSeq: 1}}
 	told := 1
 	for range 3 {
-		s := Next(p, post, aRoom(config.PresentThread), "", noon)
+		s := NextPost(p, post, PostDoubt{}, aRoom(config.PresentThread), "", noon)
 		require.Equal(t, OpLines, s.Op)
 		require.LessOrEqual(t, len(s.Entries), maxLines)
 		require.Equal(t, told+1, s.Entries[0].Seq)
-		post.Cursor = Taken(s, p, post.Cursor, aRoom(config.PresentThread), "", "x")
+		post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, aRoom(config.PresentThread), "", "x")
 		told = post.ToldSeq
 	}
 	require.Equal(t, 50, told)
@@ -158,31 +157,32 @@ func TestTaken(t *testing.T) {
 	failed := store.Cursor{Attempts: 3, NotBefore: noon, LastError: "x", TrackingID: "y", Edits: 4, RootID: "old", Shown: 2, ToldSeq: 1}
 
 	t.Run("a root tells all that was said before", func(t *testing.T) {
-		c := Taken(Step{Op: OpRoot}, p, failed, room, "ack", "m1")
+		c, _ := AcceptedPost(Step{Op: OpRoot}, p, failed, PostDoubt{}, room, "ack", "m1")
 		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3}, c)
 	})
 	t.Run("a root that is a card is both", func(t *testing.T) {
-		c := Taken(Step{Op: OpRoot, AsCard: true}, p, failed, room, "ack", "m1")
+		c, _ := AcceptedPost(Step{Op: OpRoot, AsCard: true}, p, failed, PostDoubt{}, room, "ack", "m1")
 		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3, CardID: "m1", CardActions: "ack;severity=4"}, c)
 	})
 	t.Run("an edit is counted and tells no line", func(t *testing.T) {
-		c := Taken(Step{Op: OpEdit}, p, failed, room, "ack", "old")
+		c, _ := AcceptedPost(Step{Op: OpEdit}, p, failed, PostDoubt{}, room, "ack", "old")
 		require.Equal(t, store.Cursor{RootID: "old", Shown: 7, ToldSeq: 1, Edits: 5}, c)
 	})
 	t.Run("an edited line tells all", func(t *testing.T) {
-		require.Equal(t, 3, Taken(Step{Op: OpEdit}, p, failed, aRoom(config.PresentLine), "", "old").ToldSeq)
+		c, _ := AcceptedPost(Step{Op: OpEdit}, p, failed, PostDoubt{}, aRoom(config.PresentLine), "", "old")
+		require.Equal(t, 3, c.ToldSeq)
 	})
 	t.Run("lines are told up to the last", func(t *testing.T) {
-		c := Taken(Step{Op: OpLines, Entries: p.Timeline[1:2]}, p, failed, room, "", "m5")
+		c, _ := AcceptedPost(Step{Op: OpLines, Entries: p.Timeline[1:2]}, p, failed, PostDoubt{}, room, "", "m5")
 		require.Equal(t, 2, c.ToldSeq)
 		require.Equal(t, "old", c.RootID)
 	})
 	t.Run("deleting a card that is the root leaves no root", func(t *testing.T) {
-		c := Taken(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m1", CardActions: "ack;severity=4", ToldSeq: 2}, room, "", "")
+		c, _ := AcceptedPost(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m1", CardActions: "ack;severity=4", ToldSeq: 2}, PostDoubt{}, room, "", "")
 		require.Equal(t, store.Cursor{ToldSeq: 2}, c)
 	})
 	t.Run("deleting a card in the thread leaves the root", func(t *testing.T) {
-		c := Taken(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, room, "", "")
+		c, _ := AcceptedPost(Step{Op: OpDelete}, p, store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, PostDoubt{}, room, "", "")
 		require.Equal(t, store.Cursor{RootID: "m1"}, c)
 	})
 }
@@ -199,61 +199,58 @@ func TestRefused(t *testing.T) {
 		promise string
 		op      Op
 		c       store.Cursor
-		d       Doubts
+		d       PostDoubt
 		err     error
 		verdict Verdict
-		check   func(t *testing.T, c store.Cursor, d Doubts)
+		check   func(t *testing.T, c store.Cursor, d PostDoubt)
 	}{
-		{promise: "429 is the bot's trouble: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, root, c) }},
-		{promise: "401 too", op: OpRoot, err: refusal(401), verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, root, c) }},
-		{promise: "5xx backs off, and the wait outlives a restart", op: OpRoot, err: refusal(503), verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+		{promise: "429 is the bot's trouble: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
+		{promise: "401 too", op: OpRoot, err: refusal(401), verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
+		{promise: "5xx backs off, and the wait outlives a restart", op: OpRoot, err: refusal(503), verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
 				require.Equal(t, 1, c.Attempts)
 				require.Equal(t, noon.Add(time.Minute), c.NotBefore)
 				require.Contains(t, c.LastError, "503")
 				require.Equal(t, "T", c.TrackingID)
 			}},
-		{promise: "an edit whose answer was lost is counted as one", op: OpEdit, err: lost, verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 1, c.Edits) }},
-		{promise: "but an outage doesn't eat the edits", op: OpEdit, c: store.Cursor{RootID: "m1", Attempts: 1, Edits: 3}, err: lost, verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 3, c.Edits) }},
-		{promise: "nor the resolution's", op: OpEdit, c: store.Cursor{RootID: "m1", Edits: 9}, err: lost, verdict: VerdictRetry,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, 9, c.Edits) }},
-		{promise: "a refused root is a dead letter", op: OpRoot, err: refusal(400), verdict: VerdictDead},
-		{promise: "a room that isn't there is gone", op: OpRoot, err: refusal(404), verdict: VerdictGone},
-		{promise: "a room that lets nobody in is gone", op: OpRoot, err: refusal(403), verdict: VerdictGone},
-		{promise: "also for an edit", op: OpEdit, err: refusal(403), verdict: VerdictGone},
-		{promise: "a deleted root is posted anew", op: OpEdit, err: refusal(404), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, d Doubts) {
+		{promise: "an edit whose answer was lost is counted as one", op: OpEdit, err: lost, verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 1, c.Edits) }},
+		{promise: "but an outage doesn't eat the edits", op: OpEdit, c: store.Cursor{RootID: "m1", Attempts: 1, Edits: 3}, err: lost, verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 3, c.Edits) }},
+		{promise: "nor the resolution's", op: OpEdit, c: store.Cursor{RootID: "m1", Edits: 9}, err: lost, verdict: Retry,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 9, c.Edits) }},
+		{promise: "a refused root is a dead letter", op: OpRoot, err: refusal(400), verdict: Dead},
+		{promise: "a room that isn't there is gone", op: OpRoot, err: refusal(404), verdict: Gone},
+		{promise: "a room that lets nobody in is gone", op: OpRoot, err: refusal(403), verdict: Gone},
+		{promise: "also for an edit", op: OpEdit, err: refusal(403), verdict: Gone},
+		{promise: "a deleted root is posted anew", op: OpEdit, err: refusal(404), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
 				require.Empty(t, c.RootID)
-				require.True(t, d.PostedAnew)
+				require.True(t, d.Reposted)
 			}},
-		{promise: "once", op: OpEdit, d: Doubts{PostedAnew: true}, err: refusal(404), verdict: VerdictDead},
-		{promise: "a refused edit means that they are spent", op: OpEdit, err: refusal(400), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) { require.Equal(t, webex.MaxEdits, c.Edits) }},
-		{promise: "a refused reply has the root proved by an edit", op: OpLines, err: refusal(400), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, d Doubts) {
-				require.Zero(t, c.Shown)
-				require.True(t, d.ThreadProved)
+		{promise: "once", op: OpEdit, d: PostDoubt{Doubt: Doubt{Reposted: true}}, err: refusal(404), verdict: Dead},
+		{promise: "a refused edit means that they are spent", op: OpEdit, err: refusal(400), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, webex.MaxEdits, c.Edits) }},
+		{promise: "a refused reply has the root proved by an edit", op: OpLines, err: refusal(400), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
+				require.Equal(t, ProbeDue, d.Probe)
 			}},
-		{promise: "a reply that isn't found though its root lives: it is the room", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(404), verdict: VerdictGone},
-		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictDead},
-		{promise: "also where none is left", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, d Doubts) {
+		{promise: "a reply that isn't found though its root lives: it is the room", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(404), verdict: Gone},
+		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Dead},
+		{promise: "also where none is left", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
 				require.Equal(t, "m1", c.RootID)
-				require.Zero(t, c.Shown)
-				require.Less(t, c.Edits, 9)
-				require.True(t, d.ThreadProved)
+				require.Equal(t, ProbeDue, d.Probe)
 			}},
-		{promise: "a card refused though its root lives is left out", op: OpCard, d: Doubts{ThreadProved: true}, err: refusal(400), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+		{promise: "a card refused though its root lives is left out", op: OpCard, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
 				require.Equal(t, "m1", c.RootID)
 				require.Equal(t, "ack;severity=4", c.CardActions)
 			}},
-		{promise: "a card that can't be deleted is as good as gone", op: OpDelete, c: store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, err: refusal(403), verdict: VerdictReplan,
-			check: func(t *testing.T, c store.Cursor, _ Doubts) {
+		{promise: "a card that can't be deleted is as good as gone", op: OpDelete, c: store.Cursor{RootID: "m1", CardID: "m2", CardActions: "ack"}, err: refusal(403), verdict: Replan,
+			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
 				require.Empty(t, c.CardID)
 				require.Equal(t, "m1", c.RootID)
 			}},
@@ -264,7 +261,7 @@ func TestRefused(t *testing.T) {
 			if c == (store.Cursor{}) {
 				c = root
 			}
-			got, d, verdict := Refused(Step{Op: tc.op}, p, c, tc.d, "ack", tc.err, time.Minute, noon)
+			got, d, verdict := RefusedPost(Step{Op: tc.op}, p, c, tc.d, "ack", tc.err, time.Minute, noon)
 			require.Equal(t, tc.verdict, verdict)
 			if tc.check != nil {
 				tc.check(t, got, d)
@@ -313,7 +310,7 @@ func TestPlanningConverges(t *testing.T) {
 				if calls > 6+len(p.Timeline)/maxLines {
 					t.Fatalf("no end: %+v", post.Cursor)
 				}
-				s := Next(p, post, room, actions, now)
+				s := NextPost(p, post, PostDoubt{}, room, actions, now)
 				if s.Op == OpWait {
 					now = s.Until
 					continue
@@ -333,7 +330,7 @@ func TestPlanningConverges(t *testing.T) {
 					lines[e.Seq]++
 				}
 				ids++
-				post.Cursor = Taken(s, p, post.Cursor, room, actions, fmt.Sprint("m", ids))
+				post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, room, actions, fmt.Sprint("m", ids))
 			}
 			post.Cursor = CaughtUp(p, post, now)
 			if post.Pending() {
@@ -362,10 +359,10 @@ func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) 
 	for _, present := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
 		p := resolved(aProblem(6, 5))
 		post := store.Post{Key: p.Key, Desired: p.Revision, Cursor: store.Cursor{State: store.PostLive}}
-		s := Next(p, post, aRoom(present), "", noon)
+		s := NextPost(p, post, PostDoubt{}, aRoom(present), "", noon)
 		require.Equal(t, OpRoot, s.Op)
-		post.Cursor = Taken(s, p, post.Cursor, aRoom(present), "", "m1")
-		require.Equal(t, OpNone, Next(p, post, aRoom(present), "", noon).Op)
+		post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, aRoom(present), "", "m1")
+		require.Equal(t, OpNone, NextPost(p, post, PostDoubt{}, aRoom(present), "", noon).Op)
 	}
 }
 
@@ -374,19 +371,30 @@ func TestACardWaitsForTheAPI(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen, Revision: 1, Announced: true}
 	post := store.Post{Key: p.Key, Room: "noc", Desired: 1, DirtySince: noon, Cursor: store.Cursor{State: store.PostLive, RootID: "M1", Shown: 1}}
-	room := RoomSettings{CardWait: CardWait}
-	s := Next(p, post, room, "ack", noon.Add(time.Second))
-	require.Equal(t, Step{Op: OpWait, Reason: ReasonUnobserved, Until: noon.Add(CardWait)}, s)
-	require.Equal(t, OpCard, Next(p, post, room, "ack", noon.Add(CardWait)).Op, "Zabbix is away: the buttons come all the same")
+	room := Room{CardWait: 3 * time.Second}
+	s := NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second))
+	require.Equal(t, Step{Op: OpWait, Reason: ReasonUnobserved, Until: noon.Add(room.CardWait)}, s)
+	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(room.CardWait)).Op, "Zabbix is away: the buttons come all the same")
 	p.Observed = true
-	require.Equal(t, OpCard, Next(p, post, room, "ack", noon.Add(time.Second)).Op)
+	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second)).Op)
 }
 
 // Changes that keep coming share an edit until they pause, and are told after a while even so.
 func TestChangesThatKeepComingAreToldEvenSo(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	post := store.Post{DirtySince: noon}
-	require.Equal(t, noon.Add(2*time.Second), settled(alert.Problem{}, post, 2*time.Second))
-	require.Equal(t, noon.Add(5*time.Second), settled(alert.Problem{ChangedAt: noon.Add(3 * time.Second)}, post, 2*time.Second))
-	require.Equal(t, noon.Add(8*time.Second), settled(alert.Problem{ChangedAt: noon.Add(time.Hour)}, post, 2*time.Second))
+	require.Equal(t, noon.Add(2*time.Second), debounced(alert.Problem{}, post, 2*time.Second))
+	require.Equal(t, noon.Add(5*time.Second), debounced(alert.Problem{ChangedAt: noon.Add(3 * time.Second)}, post, 2*time.Second))
+	require.Equal(t, noon.Add(8*time.Second), debounced(alert.Problem{ChangedAt: noon.Add(time.Hour)}, post, 2*time.Second))
+}
+
+// What the root shows isn't known once an edit's answer was lost: what it
+// showed before may have to be said again.
+func TestALostEditLeavesNothingKnownOfTheRoot(t *testing.T) {
+	for _, err := range []error{&webex.Error{Unanswered: true, Message: "lost"}, &webex.Error{Status: 503, Message: "away"}} {
+		c, _, verdict := RefusedPost(Step{Op: OpEdit}, alert.Problem{}, store.Cursor{RootID: "m1", RootHash: "known"}, PostDoubt{}, "", err, time.Second, time.Now())
+		require.Equal(t, Retry, verdict)
+		require.Empty(t, c.RootHash)
+		require.Equal(t, "m1", c.RootID)
+	}
 }

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+)
+
+// logger logs to standard error, as the configuration's log section says.
+func logger(w io.Writer, level, format string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // validated by config; info otherwise
+	opts := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		opts.ReplaceAttr = readableDuration
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// readableDuration logs "1.5s" where slog's JSON would have nanoseconds.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}

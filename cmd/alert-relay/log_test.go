@@ -1,0 +1,19 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A duration is logged the same way in both formats, for people to read.
+func TestDurationsAreLoggedReadably(t *testing.T) {
+	for format, want := range map[string]string{"json": `"took":"1.5s"`, "text": `took=1.5s`} {
+		var out bytes.Buffer
+		logger(&out, "info", format).Info("done", "took", 1500*time.Millisecond)
+		require.Contains(t, strings.TrimSpace(out.String()), want)
+	}
+}

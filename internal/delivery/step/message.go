@@ -1,0 +1,147 @@
+package step
+
+import (
+	"errors"
+	"time"
+
+	"nms-alert-relay/internal/webex"
+)
+
+// Message is a message of ours that is edited as what it shows changes.
+type Message struct {
+	ID         string // Webex message id; "" before it is posted
+	Hash       string // of the text that it shows; "" where that isn't known
+	Edits      int
+	Attempts   int // failures in a row
+	NotBefore  time.Time
+	LastError  string
+	TrackingID string
+	Doubt
+}
+
+// Doubt is what failed calls suggest about a message. It is kept until the message is up to date, and not
+// stored: a restart costs one more call.
+type Doubt struct {
+	// Missing is the id of a message that Webex doesn't find. The store keeps it until another is posted
+	// in its place: if the room turns out to accept nothing at all, the message is still there.
+	Missing  string
+	Reposted bool // the message was missing once and is posted again
+	Probe    Probe
+}
+
+// Probe is what an edit tells about a message whose thread refused a reply: Webex refuses replies to a
+// deleted message with a status that it doesn't document.
+type Probe int
+
+// The states of a probe.
+const (
+	ProbeNone Probe = iota
+	ProbeDue        // the next edit tells
+	ProbeDone       // the message exists
+)
+
+// Stored is the message as the store has it.
+func (m Message) Stored() Message {
+	if m.ID == "" {
+		m.ID = m.Missing
+	}
+	return m
+}
+
+// believed is a message as read from the store, without an id that is missing.
+func (m Message) believed() Message {
+	if m.Missing != "" && m.ID == m.Missing {
+		m.ID, m.Hash, m.Edits = "", "", 0
+	}
+	return m
+}
+
+// restored gives the message its id back: it wasn't the message that is missing.
+func (m Message) restored() Message {
+	if m.ID == "" {
+		m.ID = m.Missing
+	}
+	m.Missing = ""
+	return m
+}
+
+// succeeded resets the failures.
+func (m Message) succeeded() Message {
+	m.Attempts, m.NotBefore, m.LastError, m.TrackingID = 0, time.Time{}, "", ""
+	return m
+}
+
+func (m Message) posted(id, hash string) Message {
+	m = m.succeeded().probed()
+	m.ID, m.Hash, m.Edits, m.Missing = id, hash, 0, ""
+	return m
+}
+
+func (m Message) edited(hash string) Message {
+	m = m.succeeded().probed()
+	m.Hash, m.Edits = hash, min(m.Edits+1, webex.MaxEdits)
+	return m
+}
+
+// probed records that the message exists.
+func (m Message) probed() Message {
+	if m.Probe == ProbeDue {
+		m.Probe = ProbeDone
+	}
+	return m
+}
+
+// refused is the message after a call that failed. backoff is the wait before the same call is repeated.
+func (m Message) refused(c call, err error, backoff time.Duration, now time.Time) (Message, Verdict) {
+	f, class := Fault(err), webex.ClassOf(err)
+	if c == post && again(class) && m.Missing != "" {
+		// The missing message is asked for again: the bot may be back in the room by then.
+		m = m.restored()
+		m.Reposted = false
+	}
+	if class == webex.RateLimited || class == webex.Unauthorized {
+		return m, Retry // the bot's trouble, not the message's
+	}
+	m.LastError, m.TrackingID = err.Error(), f.TrackingID
+	if class == webex.Temporary {
+		if c == edit {
+			m.Hash = ""
+			if f.Unanswered && m.Attempts == 0 && m.Edits < webex.MaxEdits-1 {
+				m.Edits++ // Webex may have accepted it; once, so that an outage doesn't use up the edits
+			}
+		}
+		m.Attempts++
+		m.NotBefore = now.Add(backoff)
+		return m, Retry
+	}
+	missing := class == webex.NotFound
+	switch {
+	case c == remove:
+		return m, Replan // as good as deleted
+	case class == webex.Forbidden, missing && (c == post || c == reply && m.Probe == ProbeDone):
+		return m.restored(), Gone
+	case c == post, c == reply && m.Probe == ProbeDone, missing && c == edit && m.Reposted:
+		return m, Dead
+	case c == edit && missing:
+		m.Reposted, m.Missing = true, m.ID
+		return m.believed(), Replan
+	case c == edit: // the message can't be edited, or had more edits than we know of
+		m.Edits = webex.MaxEdits
+		return m.probed(), Replan
+	}
+	m.Probe, m.Hash = ProbeDue, ""
+	return m, Replan
+}
+
+// again reports whether a call that failed so is repeated.
+func again(c webex.Class) bool {
+	return c == webex.RateLimited || c == webex.Unauthorized || c == webex.Temporary
+}
+
+// Fault is what Webex said; the zero value where it said nothing.
+func Fault(err error) webex.Error {
+	if e := (*webex.Error)(nil); errors.As(err, &e) {
+		return *e
+	}
+	return webex.Error{}
+}

@@ -1,0 +1,235 @@
+package step
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// maxLines bounds the timeline entries in one reply.
+const maxLines = 20
+
+// NextPost decides the next step that makes a room show a problem as it is. actions are the buttons that
+// make sense now (Renderer.Actions).
+//
+// The root comes first, then its edits, the lines of its thread, the card. The first message and a
+// resolution wait for nothing; other changes wait for room.Debounce. The last edit is kept for the
+// resolution: before that, changes are told in the thread.
+//
+// A card that is the root can't be edited: comments go to its thread, and it is deleted and posted again
+// when its buttons or severity change. On resolution a plain root is posted before the card is deleted, so
+// that the room always has the outcome.
+//
+// A line is edited and has neither card nor thread, until its edits are spent. Nudges (alert.Nudge) are
+// told in the thread of every room that they are for.
+func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions string, now time.Time) Step {
+	c := post.Cursor
+	switch {
+	case c.State == store.PostDead:
+		return Step{Op: OpNone, Reason: ReasonDead}
+	case post.Desired <= c.Delivered:
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	case p.HeldBack && !Told(c):
+		return Step{Op: OpNone, Reason: ReasonHeldBack}
+	case now.Before(post.HoldUntil):
+		return Step{Op: OpWait, Reason: ReasonHold, Until: post.HoldUntil}
+	case !Told(c) && overSooner(p, post, now):
+		return Step{Op: OpNone, Reason: ReasonSooner}
+	case !Told(c) && now.Before(post.TellAfter):
+		return Step{Op: OpWait, Reason: ReasonDelay, Until: post.TellAfter}
+	case now.Before(c.NotBefore):
+		return Step{Op: OpWait, Reason: ReasonBackoff, Until: c.NotBefore}
+	case d.Probe == ProbeDue && c.RootID != "":
+		return Step{Op: OpEdit, Reason: ReasonProbe}
+	}
+
+	step := difference(p, c, room, actions)
+	if !p.Open() || post.DirtySince.IsZero() {
+		return step
+	}
+	switch step.Op {
+	case OpEdit, OpLines, OpDelete:
+		if until := debounced(p, post, room.Debounce); now.Before(until) {
+			return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
+		}
+	case OpCard:
+		// The first card waits for the API's answer alone: it would have to be replaced a second later.
+		if until := post.DirtySince.Add(room.CardWait); !p.Observed && now.Before(until) {
+			return Step{Op: OpWait, Reason: ReasonUnobserved, Until: until}
+		}
+	}
+	return step
+}
+
+// overSooner reports whether a problem resolved before its room was to be told of it.
+func overSooner(p alert.Problem, post store.Post, now time.Time) bool {
+	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
+}
+
+// debounced is when the changes that come together are shown: debounce after the last one, and at most
+// maxDebounces of it after the first.
+func debounced(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
+	until, most := post.DirtySince.Add(debounce), post.DirtySince.Add(maxDebounces*debounce)
+	if last := p.ChangedAt.Add(debounce); last.After(until) {
+		until = last
+	}
+	if until.After(most) {
+		return most
+	}
+	return until
+}
+
+// maxDebounces bounds how long changes that keep coming delay their edit.
+const maxDebounces = 4
+
+// difference is the first step between what a room shows and what it should show.
+func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step {
+	if c.RootID == "" {
+		asCard := room.AsCard && actions != "" && c.CardID == ""
+		return Step{Op: OpRoot, Reason: ReasonNew, AsCard: asCard}
+	}
+	rootIsCard := c.CardID == c.RootID
+	if rootIsCard {
+		if actions == "" {
+			return Step{Op: OpRoot, Reason: ReasonNoButtons}
+		}
+		if c.CardActions != face(p, actions) {
+			return Step{Op: OpDelete, Reason: ReasonNewButtons}
+		}
+	} else if p.Revision > c.Shown && c.Edits < editLimit(p) {
+		reason := ReasonChanged
+		if !p.Open() {
+			reason = ReasonResolved
+		}
+		return Step{Op: OpEdit, Reason: reason}
+	}
+
+	if entries := newEntries(p, c, room); len(entries) > 0 {
+		return Step{Op: OpLines, Reason: ReasonTimeline, Entries: entries}
+	}
+
+	want := face(p, actions)
+	if room.Line {
+		want = ""
+	}
+	switch {
+	case c.CardID != "" && want == "":
+		return Step{Op: OpDelete, Reason: ReasonNoButtons}
+	case want == "" || c.CardActions == want: // also where Webex refused such a card
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	case c.CardID != "":
+		return Step{Op: OpDelete, Reason: ReasonNewButtons}
+	}
+	return Step{Op: OpCard, Reason: ReasonNewButtons}
+}
+
+// Told reports whether the room knows of the problem, whatever became of the message.
+func Told(c store.Cursor) bool { return c.RootID != "" || c.ToldSeq > 0 }
+
+// editLimit is how many edits of the root may be used: the last is kept for the resolution.
+func editLimit(p alert.Problem) int {
+	if p.Open() {
+		return webex.MaxEdits - 1
+	}
+	return webex.MaxEdits
+}
+
+// newEntries are the first maxLines timeline entries that the room hasn't been told, by Seq. A line that
+// can be edited shows all but nudges itself.
+func newEntries(p alert.Problem, c store.Cursor, room Room) []alert.Entry {
+	inRoot := room.Line && c.Shown >= p.Revision
+	var entries []alert.Entry
+	for _, e := range p.Timeline {
+		if e.Seq > c.ToldSeq && !(inRoot && e.Nudge == nil) {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b alert.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries[:min(maxLines, len(entries))]
+}
+
+// ToldByRoot is the last entry up to which a root tells everything. A nudge that mentions somebody is never
+// told by a root, and no nudge by an edit, which notifies nobody.
+func ToldByRoot(p alert.Problem, c store.Cursor, room Room, edited bool) int {
+	last := p.LastSeq()
+	for _, e := range p.Timeline {
+		if e.Seq > c.ToldSeq && e.Nudge != nil && e.Nudge.For(room.Name) && (edited || len(e.Nudge.Mention) > 0) {
+			last = min(last, e.Seq-1)
+		}
+	}
+	return max(last, c.ToldSeq)
+}
+
+// ToldLines is the cursor after entries were told, or passed over.
+func ToldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room) store.Cursor {
+	c.ToldSeq = entries[len(entries)-1].Seq
+	if room.Line && c.Shown >= p.Revision {
+		c.ToldSeq = ToldByRoot(p, c, room, true)
+	}
+	return c
+}
+
+// face is what Cursor.CardActions holds: the buttons and the severity. A card is replaced when it changes.
+func face(p alert.Problem, actions string) string {
+	if actions != "" {
+		return actions + ";severity=" + strconv.Itoa(int(p.Severity))
+	}
+	return actions
+}
+
+// AcceptedPost is the cursor after a step that Webex accepted. id is the message that a step posted.
+func AcceptedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, room Room, actions, id string) (store.Cursor, PostDoubt) {
+	m := rootOf(c, d.Doubt)
+	switch s.Op {
+	case OpRoot:
+		m = m.posted(id, s.Hash)
+		c.Shown, c.ToldSeq = p.Revision, ToldByRoot(p, c, room, false)
+	case OpEdit:
+		m = m.edited(s.Hash)
+		c = Unchanged(p, c, room)
+	default:
+		m = m.succeeded()
+	}
+	c, d.Doubt = withRoot(c, m), m.Doubt
+	switch {
+	case s.Op == OpLines:
+		c = ToldLines(s.Entries, p, c, room)
+	case s.Op == OpCard, s.Op == OpRoot && s.AsCard:
+		c.CardID, c.CardActions = id, face(p, actions)
+	case s.Op == OpDelete:
+		c = withoutCard(c)
+	}
+	return c, d
+}
+
+// withoutCard is the cursor without its card, and without its root where that is the card.
+func withoutCard(c store.Cursor) store.Cursor {
+	if c.RootID == c.CardID {
+		c.RootID = ""
+	}
+	c.CardID, c.CardActions = "", ""
+	return c
+}
+
+// Unchanged is the cursor where the root shows the problem as it is already: that costs no call.
+func Unchanged(p alert.Problem, c store.Cursor, room Room) store.Cursor {
+	c.Shown = p.Revision
+	if room.Line {
+		c.ToldSeq = ToldByRoot(p, c, room, true)
+	}
+	return c
+}
+
+// CaughtUp is the cursor of a room that shows all that it will be shown of the problem. It ends the post's
+// being pending, even where the edits are spent.
+func CaughtUp(p alert.Problem, post store.Post, now time.Time) store.Cursor {
+	c := post.Cursor
+	c.Delivered = max(p.Revision, post.Desired)
+	c.DeliveredAt = now
+	return c
+}

@@ -1,0 +1,93 @@
+// Package step decides the next call to Webex: for a post, a notice, or a group of posts. Its functions are
+// pure; the caller makes the call and asks again with what Accepted or Refused returned.
+package step
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/alert"
+)
+
+// Op is what one step does in a room.
+type Op string
+
+// Each but OpNone and OpWait is one call to Webex.
+const (
+	OpNone Op = "none" // the room shows everything it will be shown
+	OpWait Op = "wait" // until Step.Until
+
+	OpRoot   Op = "root"   // post the message of a problem
+	OpEdit   Op = "edit"   // update it
+	OpLines  Op = "line"   // send Step.Entries to its thread
+	OpCard   Op = "card"   // post the card with the buttons to its thread
+	OpDelete Op = "delete" // delete the card
+
+	OpNotice     Op = "notice"      // post a notice
+	OpNoticeEdit Op = "notice_edit" // its body was replaced
+)
+
+// Reason says why a step was chosen, for tests and the log.
+type Reason string
+
+// The reasons.
+const (
+	ReasonCaughtUp   Reason = "caught up"
+	ReasonDead       Reason = "dead letter"
+	ReasonHeldBack   Reason = "held back by a maintenance"
+	ReasonHold       Reason = "waits for its problem"
+	ReasonDelay      Reason = "not due yet"
+	ReasonSooner     Reason = "resolved before it was due"
+	ReasonBackoff    Reason = "backing off after a failure"
+	ReasonDebounce   Reason = "collecting changes"
+	ReasonUnobserved Reason = "the API hasn't said yet which buttons apply"
+	ReasonNew        Reason = "the room doesn't know of it"
+	ReasonChanged    Reason = "changed"
+	ReasonResolved   Reason = "resolved"
+	ReasonProbe      Reason = "a reply was refused: does the message still exist"
+	ReasonTimeline   Reason = "new timeline entries"
+	ReasonNewButtons Reason = "the buttons changed"
+	ReasonNoButtons  Reason = "no buttons any more"
+)
+
+// Step is what to do next.
+type Step struct {
+	Op      Op
+	Reason  Reason
+	Until   time.Time     // of OpWait
+	AsCard  bool          // of OpRoot: the card is the root
+	Entries []alert.Entry // of OpLines, by Seq
+	Hash    string        // of OpRoot and OpEdit: of the text that the root will show
+}
+
+// call is what a step does to a message.
+type call int
+
+const (
+	post call = iota
+	edit
+	reply
+	remove
+)
+
+func (s Step) call() call {
+	switch s.Op {
+	case OpEdit, OpNoticeEdit:
+		return edit
+	case OpLines, OpCard:
+		return reply
+	case OpDelete:
+		return remove
+	}
+	return post
+}
+
+// Verdict is what follows from a call that failed.
+type Verdict string
+
+// The verdicts.
+const (
+	Retry  Verdict = "retry"  // the same again, not before NotBefore
+	Replan Verdict = "replan" // ask for the next step at once
+	Dead   Verdict = "dead"   // refused for its content: a dead letter
+	Gone   Verdict = "gone"   // the room accepts nothing from this bot: a dead letter, and the fallback room is told
+)

@@ -1,0 +1,276 @@
+package render
+
+import (
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The longest length of each field, in runes.
+const (
+	maxName        = 300
+	maxOpData      = 500
+	maxHost        = 100
+	maxTag         = 40
+	maxActor       = 80
+	maxOther       = 200
+	maxLabel       = 80
+	maxDescription = 1500
+	maxRootCause   = 300
+	maxRootComment = 400  // in the root
+	maxComment     = 1500 // in the thread
+	maxTimeline    = 50   // entries
+)
+
+// builder makes views. scale shortens every field: a message that is too long is made again with the next one.
+type builder struct {
+	r       *Renderer
+	p       *alert.Problem
+	loc     *time.Location
+	room    string
+	scale   int
+	comment int // the longest comment
+}
+
+var scales = [...]int{1, 3, 10}
+
+func (b *builder) limit(runes int) int { return max(runes/b.scale, 12) }
+
+func (b *builder) local(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.In(b.loc)
+}
+
+func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
+	return &builder{r: r, p: p, loc: orUTC(room.Location), room: room.Name, scale: scale, comment: maxRootComment}
+}
+
+func (b *builder) view(room Room, now time.Time) *View {
+	p := b.p
+	v := &View{
+		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.Original().EventID, maxLabel), ID: b.r.idOf(p.Key),
+		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
+		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
+		Suppressed: p.SuppressedAt(now), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
+		Name: limited(p.Name, b.limit(maxName)), OpData: limited(p.OpData, b.limit(maxOpData)),
+		Trigger: limited(p.TriggerName, b.limit(maxName)), Description: limited(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
+		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),
+		RootCause: limited(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
+		OpenedAt:  b.local(p.OpenedAt), ResolvedAt: b.local(p.ResolvedAt), SuppressedUntil: b.local(p.SuppressedUntil), Now: now.In(b.loc),
+		ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
+		macros: p.Macros, facts: &p.Facts, limit: b.limit,
+	}
+	if p.RecoveredOpData != p.OpData && v.Resolved {
+		v.RecoveredOpData = limited(p.RecoveredOpData, b.limit(maxOpData))
+	}
+	if !v.Suppressed {
+		v.SuppressedUntil = time.Time{}
+	}
+	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
+	b.lists(v)
+	b.runbook(v)
+	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
+	b.cause(v)
+	b.describe(v)
+	b.notes(v)
+	return v
+}
+
+// hasSeverity reports whether a problem has a severity. If only updates of it came, "not classified" means unknown.
+func hasSeverity(p *alert.Problem) bool {
+	switch p.Origin {
+	case alert.OriginInternal, alert.OriginDiscovery, alert.OriginAutoregistration:
+		return false
+	}
+	return p.State != alert.StateUnknown || p.Severity != alert.NotClassified
+}
+
+func (b *builder) lists(v *View) {
+	p := b.p
+	if len(p.Hosts) > 0 {
+		v.Hosts = make([]Text, 0, len(p.Hosts))
+	}
+	for _, h := range p.Hosts {
+		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
+			v.Hosts = append(v.Hosts, label)
+		}
+	}
+	for _, g := range p.Groups {
+		if label := limited(g, b.limit(maxHost)); label != "" {
+			v.Groups = append(v.Groups, label)
+		}
+	}
+	if len(p.Tags) > 0 {
+		v.Tags = make([]Tag, 0, len(p.Tags))
+	}
+	for _, t := range p.Tags {
+		if t.Tag == ownTag {
+			continue
+		}
+		if name := limited(t.Tag, b.limit(maxTag)); name != "" {
+			v.Tags = append(v.Tags, Tag{name, limited(t.Value, b.limit(maxTag))})
+		}
+	}
+}
+
+func (b *builder) runbook(v *View) {
+	if b.p.TriggerURL == "" {
+		return
+	}
+	target, host := safeURL(absoluteURL(b.p.TriggerURL, b.r.sources[b.p.Key.Source]))
+	if target == "" {
+		return
+	}
+	name := limited(b.p.TriggerURLName, b.limit(maxLabel))
+	if name == "" {
+		name = "runbook"
+	}
+	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
+}
+
+// idOf is an event's id, with its source where there are several.
+func (r *Renderer) idOf(k alert.Key) Text {
+	k = k.Original()
+	if len(r.sources) > 1 && k.Source != "" {
+		return limited(k.String(), maxLabel)
+	}
+	return limited(k.EventID, maxLabel)
+}
+
+// problemURL is the page of a problem in Zabbix; "" if its source has no address.
+func (r *Renderer) problemURL(p *alert.Problem) URL {
+	base := r.sources[p.Key.Source]
+	if base == "" {
+		return ""
+	}
+	if p.Origin == alert.OriginTrigger && isID(p.TriggerID) && isID(p.Key.EventID) {
+		return URL(base + "/tr_events.php?triggerid=" + p.TriggerID + "&eventid=" + p.Key.EventID)
+	}
+	return URL(base + "/zabbix.php?action=problem.view")
+}
+
+// isID reports whether s can be an id of Zabbix: 64 bits, in digits.
+func isID(s string) bool {
+	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
+}
+
+// notes collects the updates that explain the present state.
+func (b *builder) notes(v *View) {
+	var ack, comment, severity, suppress, closed *alert.Update
+	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
+	for i := range b.p.Timeline {
+		u := b.p.Timeline[i].Update
+		if u == nil {
+			continue
+		}
+		later := func(than *alert.Update) bool { return than == nil || !u.At.Before(than.At) }
+		if s := u.Actions.Severity; s != nil && s.New == b.p.Severity && later(severity) {
+			severity = u
+		}
+		if v.Suppressed && u.Actions.Suppress && later(suppress) {
+			suppress = u
+		}
+		if u.Actions.Close && later(closed) {
+			closed = u
+		}
+	}
+	if suppress != nil && !suppress.Actions.SuppressUntil.Equal(b.p.SuppressedUntil) {
+		suppress = nil // changed or replaced by a maintenance since
+	}
+	var all []*alert.Update
+	take := func(u *alert.Update) *Entry {
+		if u == nil {
+			return nil
+		}
+		told := *u
+		told.Actions = holding(u.Actions, *b.p, u == ack, u == severity, u == suppress, u == closed)
+		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: &told}, time.Time{})
+		if !slices.Contains(all, u) {
+			all = append(all, u)
+			v.Notes = append(v.Notes, e)
+		}
+		return &e
+	}
+	v.Ack, v.SeverityChange = take(ack), take(severity)
+	take(suppress)
+	v.ClosedBy, v.LastComment = take(closed), take(comment)
+	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
+		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
+			Did: Text("Suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
+	}
+	if e := b.escalation(); e != nil {
+		v.Notes = append(v.Notes, *e)
+	}
+	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
+}
+
+// holding keeps the actions of an update that are still in effect: the root must not say that somebody acknowledged a problem
+// that isn't acknowledged any more. The comment stays.
+func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
+	a.Ack = a.Ack && ack
+	a.Unack = a.Unack && !p.Acknowledged
+	a.Suppress = a.Suppress && suppress
+	a.Unsuppress = a.Unsuppress && !p.Suppressed
+	a.Close = a.Close && closed
+	a.ToSymptom = a.ToSymptom && p.CauseEventID != ""
+	a.ToCause = a.ToCause && p.CauseEventID == ""
+	if !severity {
+		a.Severity = nil
+	}
+	a.Comment = true // at least the comment is left
+	return a
+}
+
+// cause names the cause of a symptom, from what the relay knows of it, or else from what Zabbix sent with the symptom.
+func (b *builder) cause(v *View) {
+	if b.p.CauseEventID == "" {
+		return
+	}
+	key := alert.Key{Source: b.p.Key.Source, EventID: b.p.CauseEventID}
+	v.Cause, v.CauseName = b.r.idOf(key), limited(b.p.Macros["event.cause.name"], b.limit(maxName))
+	known, ok := b.r.problem(key)
+	if !ok {
+		return
+	}
+	v.CauseName, v.CauseURL = firstText(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
+	for _, h := range known.Hosts {
+		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
+			v.CauseHosts = append(v.CauseHosts, label)
+		}
+	}
+}
+
+// The name and the value of a log item often are the same long line. From leastTwice characters on it isn't shown twice.
+const (
+	leastTwice = 40
+	sameHead   = 100
+)
+
+// once removes from a value what the name says already.
+func once(name string, value Text) Text {
+	name, said := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
+	if said == name {
+		return ""
+	}
+	if utf8.RuneCountInString(said) < leastTwice {
+		return value
+	}
+	if at := strings.Index(name, text.Cut(said, sameHead)); at >= 0 {
+		rest := strings.TrimSuffix(strings.TrimSuffix(name[at:], "..."), "…") // Zabbix cuts names
+		if strings.HasPrefix(rest, said) {
+			return ""
+		}
+		if more, ok := strings.CutPrefix(said, rest); ok {
+			return Text("… " + more)
+		}
+	}
+	if utf8.RuneCountInString(name) >= sameHead {
+		return Text(strings.Replace(string(value), name, "…", 1))
+	}
+	return value
+}

@@ -1,0 +1,115 @@
+package render
+
+import (
+	"fmt"
+	"time"
+)
+
+// All times that a room reads are written here. Layouts of the time of day, with and without seconds and zone:
+const (
+	clockShort   = "15:04"
+	clockZone    = "15:04 MST"
+	clockSeconds = "15:04:05"
+	clockLong    = "15:04:05 MST"
+)
+
+// stamp writes a time: its clock, after the date where that isn't today's, with the year where that isn't this one. today is
+// zero in a message that is edited in place, since people read it on later days too: every time in it has its date.
+func stamp(t, today time.Time, clock string) string {
+	switch {
+	case t.IsZero():
+		return ""
+	case sameDay(t, today):
+		return t.Format(clock)
+	case !today.IsZero() && t.Year() != today.Year():
+		return t.Format("2 Jan 2006 " + clock)
+	}
+	return t.Format("2 Jan " + clock)
+}
+
+// Moment writes a time for readers in loc (nil: UTC), with its zone: "14:51 CET", "23 Nov 14:51 CET".
+func Moment(t, now time.Time, loc *time.Location) string {
+	loc = orUTC(loc)
+	return stamp(t.In(loc), now.In(loc), clockZone)
+}
+
+// formatTime is a time with date and zone: "24 Nov 14:51:52 CET".
+func formatTime(t time.Time) string { return stamp(t, time.Time{}, clockLong) }
+
+// formatBy writes a time by a layout of Go's; "" for an unknown time.
+func formatBy(layout string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(layout)
+}
+
+// clockIn writes times to the second in a room's zone.
+func clockIn(loc *time.Location, today time.Time) func(time.Time) string {
+	loc = orUTC(loc)
+	return func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return stamp(t.In(loc), today.In(loc), clockSeconds)
+	}
+}
+
+// formatPeriod is "since …", "… – … (how long)", or a time alone, by what is known.
+func formatPeriod(open bool, from, to time.Time) string {
+	switch {
+	case from.IsZero() && to.IsZero():
+		return ""
+	case to.IsZero() && open:
+		return "since " + formatTime(from)
+	case to.IsZero():
+		return formatTime(from)
+	case from.IsZero():
+		return "until " + formatTime(to)
+	}
+	period := stamp(from, time.Time{}, clockSeconds) + " – " + stamp(to, from, clockLong)
+	if d := formatDuration(from, to); d != "" {
+		period += " (" + d + ")"
+	}
+	return period
+}
+
+// formatDuration is how long it was from one time to another in its two largest units: "10m 19s", "2d 4h". It is "" where
+// either time is unknown, or they are in the wrong order, as local times without a zone can be.
+func formatDuration(from, to time.Time) string {
+	if from.IsZero() || to.IsZero() || to.Before(from) {
+		return ""
+	}
+	d := to.Sub(from).Round(time.Second)
+	days, hours := int(d/(24*time.Hour)), int(d/time.Hour)%24
+	minutes, seconds := int(d/time.Minute)%60, int(d/time.Second)%60
+	switch {
+	case days > 0:
+		return units(days, "d", hours, "h")
+	case hours > 0:
+		return units(hours, "h", minutes, "m")
+	case minutes > 0:
+		return units(minutes, "m", seconds, "s")
+	case seconds > 0:
+		return units(seconds, "s", 0, "")
+	}
+	return "under 1s"
+}
+
+func units(large int, unit string, small int, smallUnit string) string {
+	if small == 0 {
+		return fmt.Sprintf("%d%s", large, unit)
+	}
+	return fmt.Sprintf("%d%s %d%s", large, unit, small, smallUnit)
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
+}
+
+func orUTC(loc *time.Location) *time.Location {
+	if loc == nil {
+		return time.UTC
+	}
+	return loc
+}
