@@ -123,9 +123,9 @@ func TestQuotes(t *testing.T) {
 				r, _ := newReader(f)
 				heard, err := r.Hear(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
 				if want == none {
-					var ignored *ignoredError
+					var ignored *unheardError
 					require.ErrorAs(t, err, &ignored, room)
-					require.Equal(t, ignoredQuote, ignored.reason)
+					require.Equal(t, ignoredQuote, ignored.ignored)
 					continue
 				}
 				require.NoError(t, err, room)

@@ -257,7 +257,11 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	r.metrics.ignored.WithLabelValues(bot, reason).Inc()
-	return &ignoredError{reason: reason, detail: fmt.Sprintf(format, args...)}
+	e := &unheardError{ignored: reason}
+	if format != "" {
+		e.err = fmt.Errorf(format, args...)
+	}
+	return e
 }
 
 // failed says what a failed call means for the command. Webex's own refusals are tried again for some
@@ -265,13 +269,13 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
-		return &laterError{after: retryAfter(err), err: err}
+		return &unheardError{after: retryAfter(err), err: err}
 	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
 		if c.Attempts < moments {
-			return &laterError{after: 500 * time.Millisecond << c.Attempts, err: err}
+			return &unheardError{after: 500 * time.Millisecond << c.Attempts, err: err}
 		}
 		if room, ok := r.replyRoom(c, e); ok {
-			return &unreadableError{room: room, err: err}
+			return &unheardError{final: true, room: room, err: err}
 		}
 		if class == webex.NotFound {
 			return r.ignore(c.Bot, ignoredGone, "%v", err)

@@ -131,37 +131,43 @@ func (l *Listener) suspect(bot string) bool {
 // maxID is the longest id that a delivery may carry.
 const maxID = 512
 
-// parseEnvelope reads the body of a delivery. Only what it is about must be right: the id,
-// the resource and the event. Everything else merely informs, and is left out where its form
-// isn't the expected one.
+// lenient is a text of a delivery that merely informs: one in another form is left out.
+type lenient string
+
+// UnmarshalJSON accepts anything.
+func (l *lenient) UnmarshalJSON(raw []byte) error {
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	*l = lenient(s)
+	return nil
+}
+
+// parseEnvelope reads the body of a delivery. What it is about must be right: the id, the resource and
+// the event.
 func parseEnvelope(body []byte) (webex.Envelope, error) {
-	var e webex.Envelope
-	var fields struct {
-		Resource, Event string
-		Data            map[string]json.RawMessage
-		ID, Name        json.RawMessage
-		Filter, ActorID json.RawMessage
+	var d struct {
+		Resource, Event           string
+		ID, Name, Filter, ActorID lenient
+		Data                      struct {
+			ID, Type, MessageID, RoomID, RoomType, PersonID, PersonEmail, Created lenient
+		}
 	}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return e, err
+	if err := json.Unmarshal(body, &d); err != nil {
+		return webex.Envelope{}, err
 	}
-	text := func(raw json.RawMessage) (s string) {
-		_ = json.Unmarshal(raw, &s)
-		return s
+	switch n := len(d.Data.ID); {
+	case n == 0:
+		return webex.Envelope{}, errors.New("data.id is missing or not a string")
+	case n > maxID:
+		return webex.Envelope{}, fmt.Errorf("data.id has %d bytes, expected at most %d", n, maxID)
 	}
-	e.ID, e.Name, e.Resource, e.Event, e.Filter, e.ActorID = text(fields.ID), text(fields.Name), fields.Resource, fields.Event, text(fields.Filter), text(fields.ActorID)
-	d := fields.Data
-	e.Data = webex.EnvelopeData{
-		ID: text(d["id"]), Type: text(d["type"]), MessageID: text(d["messageId"]), RoomID: text(d["roomId"]), RoomType: text(d["roomType"]),
-		PersonID: text(d["personId"]), PersonEmail: text(d["personEmail"]), Created: timeOf(text(d["created"])),
-	}
-	switch {
-	case e.Data.ID == "":
-		return e, errors.New("data.id is missing or not a string")
-	case len(e.Data.ID) > maxID:
-		return e, fmt.Errorf("data.id is %d bytes long: an id has at most %d", len(e.Data.ID), maxID)
-	}
-	return e, nil
+	return webex.Envelope{
+		ID: string(d.ID), Name: string(d.Name), Resource: d.Resource, Event: d.Event, Filter: string(d.Filter), ActorID: string(d.ActorID),
+		Data: webex.EnvelopeData{
+			ID: string(d.Data.ID), Type: string(d.Data.Type), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
+			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: timeOf(string(d.Data.Created)),
+		},
+	}, nil
 }
 
 // timeOf reads a time; zero where it can't be read.
