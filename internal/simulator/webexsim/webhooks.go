@@ -21,12 +21,12 @@ type webhook struct {
 	owner                                             *person
 	inactive, deleted                                 bool
 	created                                           time.Time
-	revived                                           time.Time   // by a PUT with status active
+	revived                                           time.Time   // re-enabled by a PUT with status active
 	failures                                          []time.Time // of the last five minutes
-	queue                                             [][]byte    // bodies to deliver; being worked off if not empty
+	queue                                             [][]byte    // bodies to deliver; a goroutine delivers them while not empty
 }
 
-// What can be listened to, and by which filters.
+// The events and filters of each resource.
 var (
 	resourceEvents = map[string][]string{
 		"messages":          {"created", "updated", "deleted", "all"},

@@ -67,13 +67,12 @@ type action struct {
 	created time.Time
 }
 
-// publicID makes a public id: base64url, without padding, of ciscospark://us/KIND/UUID.
+// publicID makes a public id: ciscospark://us/KIND/UUID in base64url without padding.
 func publicID(kind, uuid string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte("ciscospark://us/" + kind + "/" + uuid))
 }
 
-// named makes the UUID of something that has a name: the same in every run, so
-// that a configuration can be written before the world is made.
+// named makes the UUID of a named object. It is the same in every run, so that a configuration can be written beforehand.
 func named(kind, name string) string {
 	h := sha1.Sum([]byte("webexsim/" + kind + "/" + name))
 	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80
@@ -108,8 +107,7 @@ func (s *Server) nextUUID() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0xfff, b&0xffffffffffff)
 }
 
-// AddPerson adds somebody to the world and returns their id. Like all that
-// builds a world, it panics where that makes no sense: it is a test's fault.
+// AddPerson adds a person and returns their id. Like all methods that build a world, it panics on a mistake.
 func (s *Server) AddPerson(email, name string) string { return s.add(email, name, "", false) }
 
 // AddBot adds a bot with its token.
@@ -119,7 +117,7 @@ func (s *Server) add(email, name, token string, bot bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byEmail(email) != nil {
-		panic("webexsim: " + email + " is there already")
+		panic("webexsim: " + email + " already exists")
 	}
 	p := &person{id: PersonID(email), email: strings.ToLower(email), name: name, token: token, bot: bot, created: s.now()}
 	s.people[p.id] = p
@@ -132,7 +130,7 @@ func (s *Server) AddRoom(name, title string, members ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.roomBy(name) != nil {
-		panic("webexsim: room " + name + " is there already")
+		panic("webexsim: room " + name + " already exists")
 	}
 	r := &room{id: RoomID(name), name: name, title: title, created: s.now(), active: s.now()}
 	s.rooms = append(s.rooms, r)

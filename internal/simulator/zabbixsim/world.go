@@ -59,7 +59,7 @@ type Host struct {
 	Tags               []alert.Tag
 }
 
-// Trigger is what problems are raised of.
+// Trigger is what raises problems.
 type Trigger struct {
 	ID          string
 	Host        Host
@@ -70,8 +70,8 @@ type Trigger struct {
 	ManualClose bool
 	ItemID      string
 	ItemName    string
-	OpData      string // as the problem opens
-	Recovered   string // as it recovers
+	OpData      string // when the problem opens
+	Recovered   string // when it recovers
 	Tags        []alert.Tag
 }
 
@@ -84,7 +84,7 @@ type Ack struct {
 	Action  int
 	Old     alert.Severity
 	New     alert.Severity
-	Until   int64 // of a suppression; 0 for good
+	Until   int64 // of a suppression; 0 is indefinitely
 }
 
 // Problem is one event of a trigger.
@@ -188,17 +188,17 @@ func New(opts Options) (*Server, error) {
 	}, nil
 }
 
-// Version is the version that is played.
+// Version is the simulated version.
 func (s *Server) Version() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.forms.version
 }
 
-// Triggers are those that the server began with.
+// Triggers are the initial triggers.
 func (s *Server) Triggers() []Trigger { return s.triggers }
 
-// SetRelay says where events go from now on.
+// SetRelay sets where events are sent.
 func (s *Server) SetRelay(url, secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +212,7 @@ func (s *Server) SetDown(down bool) {
 	s.down = down
 }
 
-// Raise opens a problem of a trigger and gives its event id.
+// Raise opens a problem of a trigger and returns its event id.
 func (s *Server) Raise(t Trigger) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *Server) Raise(t Trigger) int64 {
 	return p.ID
 }
 
-// Resolve ends a problem. It is no error to end one twice.
+// Resolve resolves a problem; a second time has no effect.
 func (s *Server) Resolve(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +253,7 @@ const (
 	bitUnsuppress = 64
 )
 
-// The bits that people's doings are given by.
+// The bits of what people do.
 const (
 	Acknowledge = bitAck
 	Comment     = bitMessage
@@ -261,7 +261,7 @@ const (
 	Severity    = bitSeverity
 )
 
-// Do is what a person does in Zabbix's own pages: bits as event.acknowledge has them.
+// Do updates a problem as a person in Zabbix's own pages does; action has the bits of event.acknowledge.
 func (s *Server) Do(username string, id int64, action int, message string, severity alert.Severity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,8 +274,7 @@ func (s *Server) Do(username string, id int64, action int, message string, sever
 	return nil
 }
 
-// acknowledge does what takes effect and records just that, as Zabbix does:
-// what is so already is skipped silently.
+// acknowledge applies and records only the actions that change something, as Zabbix does.
 func (s *Server) acknowledge(p *Problem, u User, action int, message string, severity alert.Severity, until int64) {
 	a := Ack{User: u, At: s.opts.Clock(), Until: until}
 	if action&bitAck != 0 && !p.Acked {
@@ -310,8 +309,8 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		s.tell(p, alert.KindUpdate, &a, 0)
 		return
 	}
-	// The server closes later, and the versions tell it in different orders: 6.0
-	// the update first (it already says that the problem is over), 7.0 the recovery first.
+	// The server closes the problem later. 6.0 sends the update first (it says already that the problem is resolved), 7.0 the
+	// recovery.
 	s.after(time.Second, func() {
 		if s.forms.updateFirst {
 			s.nextID++
@@ -325,7 +324,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	})
 }
 
-// after runs do, with mu held, when d is over.
+// after runs do, with mu held, after d.
 func (s *Server) after(d time.Duration, do func()) {
 	if s.opts.Quick {
 		d = 0
@@ -336,7 +335,7 @@ func (s *Server) after(d time.Duration, do func()) {
 	s.notify()
 }
 
-// notify wakes the loop and whoever waits for a change. mu is held.
+// notify wakes the loop and everybody who waits for a change. mu is held.
 func (s *Server) notify() {
 	select {
 	case s.wake <- struct{}{}:
@@ -350,7 +349,7 @@ func (s *Server) notify() {
 	}
 }
 
-// Watch gives a channel that is sent to after every change, until cancel.
+// Watch returns a channel that receives after every change, until cancel.
 func (s *Server) Watch() (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -363,7 +362,7 @@ func (s *Server) Watch() (<-chan struct{}, func()) {
 	}
 }
 
-// Problems gives a copy of every problem, the newest first.
+// Problems copies all problems, newest first.
 func (s *Server) Problems() []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -376,7 +375,7 @@ func (s *Server) Problems() []Problem {
 	return list
 }
 
-// Problem gives a copy of one problem.
+// Problem copies one problem.
 func (s *Server) Problem(id int64) (Problem, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -389,7 +388,7 @@ func (s *Server) Problem(id int64) (Problem, bool) {
 	return c, true
 }
 
-// AlertCounts says how many alerts are still to be sent, were sent and failed.
+// AlertCounts counts the alerts by state.
 func (s *Server) AlertCounts() (waiting, sent, failed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -406,7 +405,7 @@ func (s *Server) AlertCounts() (waiting, sent, failed int) {
 	return waiting, sent, failed
 }
 
-// Calls says how often each API method was called.
+// Calls counts the calls of each API method.
 func (s *Server) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
