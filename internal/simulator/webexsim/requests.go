@@ -14,8 +14,7 @@ import (
 
 const maxJSONBytes = 1 << 20
 
-// readBody takes a body apart, JSON or multipart; what is wrong with it is told
-// after the token was checked.
+// readBody parses a JSON or multipart body. Its error is reported after the token was checked.
 func (r *request) readBody(w http.ResponseWriter) error {
 	r.fields = map[string]any{}
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {

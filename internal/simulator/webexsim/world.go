@@ -145,7 +145,7 @@ func (s *Server) AddRoom(name, title string, members ...string) string {
 	return r.id
 }
 
-// Direct opens the direct chat of two people, if it isn't there, and returns its id.
+// Direct opens the direct chat of two people unless it exists, and returns its id.
 func (s *Server) Direct(a, b string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (s *Server) direct(p, q *person) *room {
 	return r
 }
 
-// join makes p a member of r, which it isn't yet.
+// join makes p a new member of r.
 func (s *Server) join(r *room, p, actor *person) *membership {
 	m := &membership{
 		id:     publicID("MEMBERSHIP", named("MEMBERSHIP", p.id+":"+r.id)),
@@ -185,12 +185,12 @@ func (s *Server) join(r *room, p, actor *person) *membership {
 }
 
 func (s *Server) leave(m *membership, actor *person) {
-	s.notifyMembership("deleted", m, actor) // who is taken out hears of it
+	s.notifyMembership("deleted", m, actor) // also to the removed member
 	m.room.members = slices.DeleteFunc(m.room.members, func(o *membership) bool { return o == m })
 	s.change(Event{Type: "membership.deleted", Room: m.room.id})
 }
 
-// AddToRoom makes somebody a member of a room.
+// AddToRoom makes a person or bot a member of a room.
 func (s *Server) AddToRoom(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +205,7 @@ func (s *Server) AddToRoom(roomName, email string) error {
 	return nil
 }
 
-// RemoveFromRoom takes a person or a bot out of a room.
+// RemoveFromRoom removes a person or bot from a room.
 func (s *Server) RemoveFromRoom(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,10 +221,10 @@ func (s *Server) RemoveFromRoom(roomName, email string) error {
 	return nil
 }
 
-// RevokeToken makes an account's token worthless; SetToken gives it another.
+// RevokeToken invalidates an account's token; SetToken gives it another.
 func (s *Server) RevokeToken(email string) error { return s.SetToken(email, "") }
 
-// SetToken gives an account a token (people may have one too).
+// SetToken gives an account, also a person's, a token.
 func (s *Server) SetToken(email, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -276,8 +276,7 @@ func (s *Server) roomBy(name string) *room {
 	return nil
 }
 
-// roomOf is the room with this id that p is in: for everybody else it doesn't exist. Like
-// Webex (by reports of users) it takes the bare UUID too.
+// roomOf is a room by its id, or bare UUID, as Webex accepts according to users. It doesn't exist for people outside it.
 func (s *Server) roomOf(id string, p *person) *room {
 	for _, r := range s.rooms {
 		if webexid.Same(r.id, id) && r.member(p) != nil {
@@ -303,7 +302,7 @@ func (r *room) kind() string {
 	return "group"
 }
 
-// titleFor is a direct chat's title: the other one's name.
+// titleFor is a room's title; of a direct chat the other person's name.
 func (r *room) titleFor(p *person) string {
 	if !r.direct {
 		return r.title
@@ -316,8 +315,8 @@ func (r *room) titleFor(p *person) string {
 	return r.title
 }
 
-// hears says whether p may read m: people all of their rooms, a bot its own
-// messages, what mentions it (not what mentions all), and its direct chats.
+// hears reports whether p may read m. People read all of their rooms; a bot reads its own messages, messages that mention it (not
+// those that mention all), and its direct chats.
 func (m *message) hears(p *person) bool {
 	if m.room.member(p) == nil {
 		return false

@@ -1,7 +1,5 @@
-// Package zabbixsim plays a Zabbix: its JSON-RPC API in the forms of 6.0 to 8.0,
-// and its webhook media type that tells the relay of problems, updates and
-// recoveries. What it answers is what the recorded fixtures show; where a version
-// has no recording it follows the published differences between versions.
+// Package zabbixsim simulates a Zabbix: the JSON-RPC API of 6.0 to 8.0, and the webhook media type that sends problems, updates
+// and recoveries to the relay. Its answers follow recorded fixtures, or the published differences of versions without recordings.
 package zabbixsim
 
 import (
@@ -19,12 +17,12 @@ import (
 
 // Options make a Server.
 type Options struct {
-	Version string           // "7.0.22"; decides the API's form and what macros resolve
+	Version string           // "7.0.22"; decides the API's form and which macros resolve
 	Clock   func() time.Time // time.Now by default
 	Log     *slog.Logger
 	// Relay is where events are posted: ".../v1/zabbix/events"; "" for nowhere.
 	Relay  string
-	Secret string       // that signs them
+	Secret string       // signs them
 	Client *http.Client // http.DefaultClient by default
 	// Sessions is how many alerts are sent at a time: max_sessions of the media type.
 	Sessions int
@@ -33,7 +31,7 @@ type Options struct {
 	Interval time.Duration
 	// SendTo is {ALERT.SENDTO} of the one user that receives.
 	SendTo string
-	// Quick makes closing and telling immediate: no seconds between what is done and what is told.
+	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
 	Quick bool
 }
 
@@ -46,7 +44,7 @@ type User struct {
 	Token    string
 	// Expired, Disabled and Mute make the token fail, or the role forbid acknowledging.
 	Expired, Disabled, Mute bool
-	// ReadOnly lets it acknowledge and comment, and not close or change severity.
+	// ReadOnly forbids closing and changing the severity.
 	ReadOnly bool
 }
 
