@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -191,6 +193,77 @@ func TestDecisionsAreIndexed(t *testing.T) {
 			t.Errorf("docs/adr/README.md: missing row: %s", row)
 		}
 	}
+}
+
+// Log messages of SQLite, Go and the operating system, and those that our code composes.
+var foreignMessages = map[string]bool{
+	"database or disk is full": true, "database is locked": true, "attempt to write a readonly database": true,
+	"disk I/O error": true, "database disk image is malformed": true,
+	"signed by unknown authority": true, "has expired or is not yet valid": true, "is valid for": true, "lookup": true,
+	"answered 407": true, "the bot's token was replaced": true,
+}
+
+// Each message that docs/troubleshooting.md has in a table's column "log", and each msg="…" in docs, is in the code.
+func TestDocumentedLogMessagesExist(t *testing.T) {
+	literals := stringLiterals(t)
+	count := 0
+	check := func(name string, number int, message string) {
+		for part := range strings.SplitSeq(message, "…") {
+			if part = strings.Trim(part, " ,"); part == "" || foreignMessages[part] || !strings.Contains(part, " ") {
+				continue
+			}
+			count++
+			if !strings.Contains(literals, part) {
+				t.Errorf("%s:%d: no code logs %q", name, number, part)
+			}
+		}
+	}
+	for name, lines := range markdownFiles(t) {
+		column := -1
+		for _, line := range lines {
+			for _, m := range regexp.MustCompile("msg=\"([^\"]+)\"").FindAllStringSubmatch(line.text, -1) {
+				check(name, line.number, m[1])
+			}
+			cells := strings.Split(line.text, " | ")
+			if !strings.HasPrefix(line.text, "|") {
+				column = -1
+			} else if column < 0 && strings.HasSuffix(name, "troubleshooting.md") {
+				column = slices.Index(cells, "log")
+			}
+			if column > 0 && len(cells) > column {
+				for _, span := range codePattern.FindAllString(cells[column], -1) {
+					check(name, line.number, strings.Trim(span, "`"))
+				}
+			}
+		}
+	}
+	require.Greater(t, count, 20)
+}
+
+// stringLiterals are those of the program's code, one per line.
+func stringLiterals(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text, err := strconv.Unquote(literal.Value); err == nil {
+					all.WriteString(text + "\n")
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	require.NoError(t, err)
+	return all.String()
 }
 
 // functions are the names of the functions in a folder's tests, whatever their build tags, and of a test suite that

@@ -1,5 +1,5 @@
-// Package alert is the domain: what a problem is, what happens to it, and how
-// one event changes it. It does no I/O and imports nothing of ours.
+// Package alert is the domain: problems, events, and how an event changes a problem (Apply). It does no I/O and imports
+// no other package of the relay.
 package alert
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Severity is Zabbix's, in its own order and with its own numbers (0 to 5).
+// Severity is a severity of Zabbix, with Zabbix's numbers (0 to 5).
 type Severity int
 
 // The six severities of Zabbix.
@@ -21,12 +21,12 @@ const (
 	Disaster
 )
 
-// Severities holds every severity, the lowest first.
+// Severities are all severities, lowest first.
 var Severities = [...]Severity{NotClassified, Information, Warning, Average, High, Disaster}
 
 var severityNames = [...]string{"not classified", "information", "warning", "average", "high", "disaster"}
 
-// String is the severity's name in lower case, as configuration writes it.
+// String is the severity's name in lower case, as in the configuration.
 func (s Severity) String() string {
 	if !s.Valid() {
 		return fmt.Sprintf("severity %d", int(s))
@@ -34,17 +34,16 @@ func (s Severity) String() string {
 	return severityNames[s]
 }
 
-// Valid says whether s is one of the six.
+// Valid reports whether s is one of the six.
 func (s Severity) Valid() bool { return s >= NotClassified && s <= Disaster }
 
-// Title is the severity as Zabbix's own page writes it: "Not classified", "High".
+// Title is the severity as Zabbix's frontend writes it: "Not classified", "High".
 func (s Severity) Title() string {
 	name := s.String()
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// ParseSeverity reads a severity's name (any case; "not_classified" and
-// "not-classified" too) or its number.
+// ParseSeverity parses a name (in any case, also "not_classified" and "not-classified") or a number.
 func ParseSeverity(text string) (Severity, error) {
 	t := strings.ToLower(strings.TrimSpace(text))
 	t = strings.NewReplacer("_", " ", "-", " ").Replace(t)
@@ -53,11 +52,11 @@ func ParseSeverity(text string) (Severity, error) {
 			return Severity(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown severity %q: want one of %s, or 0 to 5", text, strings.Join(severityNames[:], ", "))
+	return 0, fmt.Errorf("unknown severity %q, expected one of %s, or 0 to 5", text, strings.Join(severityNames[:], ", "))
 }
 
-// Key names one Zabbix problem: the source it comes from and its event id
-// there. An event id alone isn't unique: every Zabbix counts from 1.
+// Key identifies a problem: its source and its event id there. Event ids alone aren't unique, since every Zabbix counts
+// from 1.
 type Key struct {
 	Source  string `json:"source"`
 	EventID string `json:"event_id"`
@@ -66,8 +65,7 @@ type Key struct {
 // String is the key as people and URLs write it: "main/4711".
 func (k Key) String() string { return k.Source + "/" + k.EventID }
 
-// ParseKey reads what String writes. Without a slash the text is an event id
-// and the source stays empty.
+// ParseKey parses what String returns. A text without a slash is an event id, and the source stays empty.
 func ParseKey(text string) Key {
 	if source, id, ok := strings.Cut(text, "/"); ok {
 		return Key{Source: source, EventID: id}
@@ -75,10 +73,10 @@ func ParseKey(text string) Key {
 	return Key{EventID: text}
 }
 
-// Origin is what a Zabbix event is about: {EVENT.SOURCE}.
+// Origin is the kind of object that an event is about: {EVENT.SOURCE}.
 type Origin string
 
-// Zabbix's five event sources, in the order of their numbers.
+// Zabbix's event sources, in the order of their numbers.
 const (
 	OriginTrigger          Origin = "trigger"
 	OriginDiscovery        Origin = "discovery"
@@ -87,30 +85,29 @@ const (
 	OriginService          Origin = "service"
 )
 
-// Kind is what one event tells of its problem.
+// Kind is what an event says about its problem.
 type Kind string
 
 const (
-	// KindProblem opens a problem (or tells it again: an escalation's step).
+	// KindProblem opens a problem, or repeats it (a step of Zabbix's escalation).
 	KindProblem Kind = "problem"
-	// KindUpdate is something a person, or Zabbix, did to a problem.
+	// KindUpdate is something that a person or Zabbix did to a problem.
 	KindUpdate Kind = "update"
 	// KindRecovery resolves a problem.
 	KindRecovery Kind = "recovery"
-	// KindOccurrence is a discovery or autoregistration event: it neither
-	// lasts nor recovers.
+	// KindOccurrence is a discovery or autoregistration event, which neither lasts nor recovers.
 	KindOccurrence Kind = "occurrence"
-	// KindObservation is what the Zabbix API answered about a problem.
+	// KindObservation is an answer of the Zabbix API about a problem.
 	KindObservation Kind = "observation"
-	// KindAction is what the relay itself did in Zabbix for somebody.
+	// KindAction is what the relay did in Zabbix on behalf of a person.
 	KindAction Kind = "action"
-	// KindNudge is the relay's own word about a problem that nobody has acknowledged.
+	// KindNudge is an escalation or a reminder of the relay's own.
 	KindNudge Kind = "nudge"
-	// KindClock is time that passed: what ends by itself has ended.
+	// KindClock is time that passed: a suppression may have ended.
 	KindClock Kind = "clock"
 )
 
-// Host is one host of a problem.
+// Host is a host of a problem.
 type Host struct {
 	ID   string `json:"id,omitempty"`
 	Host string `json:"host,omitempty"` // technical name
@@ -118,7 +115,7 @@ type Host struct {
 	IP   string `json:"ip,omitempty"`
 }
 
-// Label is the name people know the host by: the visible one if there is one.
+// Label is the visible name, or else the technical one.
 func (h Host) Label() string {
 	if h.Name != "" {
 		return h.Name
@@ -126,25 +123,24 @@ func (h Host) Label() string {
 	return h.Host
 }
 
-// Tag is one event tag. A tag may repeat and its value may be empty.
+// Tag is an event tag. A tag may repeat, and its value may be empty.
 type Tag struct {
 	Tag   string `json:"tag"`
 	Value string `json:"value"`
 }
 
-// Facts describe a problem. Every text is as Zabbix sent it: untrusted, and
-// neither escaped nor cut.
+// Facts describe a problem. Texts are as Zabbix sent them: untrusted, neither escaped nor cut.
 type Facts struct {
 	Name               string            `json:"name,omitempty"`
 	Hosts              []Host            `json:"hosts,omitempty"`
 	Groups             []string          `json:"groups,omitempty"`
-	GroupsSplit        bool              `json:"groups_split,omitempty"` // Groups are parts of a joined list: a name with a comma is in several
+	GroupsSplit        bool              `json:"groups_split,omitempty"` // Groups were split at commas, which names may contain
 	Tags               []Tag             `json:"tags,omitempty"`
 	OpData             string            `json:"opdata,omitempty"`
 	TriggerID          string            `json:"trigger_id,omitempty"`
 	TriggerName        string            `json:"trigger_name,omitempty"`
 	TriggerDescription string            `json:"trigger_description,omitempty"`
-	TriggerURL         string            `json:"trigger_url,omitempty"` // a runbook, as a rule
+	TriggerURL         string            `json:"trigger_url,omitempty"` // often a runbook
 	TriggerURLName     string            `json:"trigger_url_name,omitempty"`
 	ItemID             string            `json:"item_id,omitempty"`
 	ItemName           string            `json:"item_name,omitempty"`
@@ -152,55 +148,54 @@ type Facts struct {
 	RootCause          string            `json:"root_cause,omitempty"` // of a service
 	CauseEventID       string            `json:"cause_event_id,omitempty"`
 	Object             string            `json:"object,omitempty"` // {EVENT.OBJECT}: "0" trigger, "4" item, …
-	Macros             map[string]string `json:"macros,omitempty"` // every other resolved macro, by its lower-case dotted name
+	Macros             map[string]string `json:"macros,omitempty"` // all other resolved macros, by lower-case dotted name
 }
 
-// Event is one thing that a source told the relay, decoded: macros that are
-// absent are empty, times are absolute.
+// Event is something that a source reported, decoded: absent macros are empty, times are absolute.
 type Event struct {
 	Key        Key
 	Kind       Kind
 	Origin     Origin
 	ReceivedAt time.Time // by the relay
-	SentAt     time.Time // when Zabbix evaluated the macros; ReceivedAt where it can't be told
-	At         time.Time // when it happened: the problem, the update, the recovery
-	Exact      bool      // At and Opened come from {…TIMESTAMP} or the API, not from a local date
-	Opened     time.Time // when its problem began; zero if not told
+	SentAt     time.Time // when Zabbix evaluated the macros; ReceivedAt if unknown
+	At         time.Time // when it happened
+	Exact      bool      // At and Opened are from {…TIMESTAMP} or the API, not from a local date
+	Opened     time.Time // when its problem began; zero if unknown
 
-	ResolvedAt time.Time // when its problem ended; zero if not told
+	ResolvedAt time.Time // when its problem ended; zero if unknown
 
 	Facts        Facts
-	Severity     *Severity // as it was at SentAt; nil if the event doesn't say
+	Severity     *Severity // at SentAt; nil if unknown
 	Acknowledged *bool     // likewise
-	Resolved     bool      // the problem is over, whatever the kind (a manual close's update says so too)
-	Cancelled    bool      // an "Escalation canceled" note: Zabbix will tell no recovery
+	Resolved     bool      // the problem is over; the update of a manual close says so too
+	Cancelled    bool      // an "Escalation canceled" note: Zabbix will send no recovery
 	Update       *Update   // for updates and actions
 	Observation  *Observation
 	Nudge        *Nudge
 
 	SendTo   string // {ALERT.SENDTO}
-	ActionID string // {ACTION.ID}, of the Zabbix action that sent it
+	ActionID string // {ACTION.ID}
 }
 
-// Update is one thing that was done to a problem.
+// Update is something that was done to a problem.
 type Update struct {
-	AckID   string    `json:"ack_id,omitempty"` // Zabbix's acknowledgeid, where the API told it
+	AckID   string    `json:"ack_id,omitempty"` // Zabbix's acknowledgeid, if the API returned it
 	At      time.Time `json:"at"`
 	Exact   bool      `json:"exact,omitempty"`
 	Actor   Actor     `json:"actor,omitzero"`
 	Actions Actions   `json:"actions"`
 	Message string    `json:"message,omitempty"` // exactly as Zabbix holds it
-	Comment string    `json:"comment,omitempty"` // of an action: what the person wrote, without the relay's signature
-	Wide    bool      `json:"wide,omitempty"`    // of an action: done to many problems at once, not to this one in particular
+	Comment string    `json:"comment,omitempty"` // of an action: the person's words, without the relay's signature
+	Wide    bool      `json:"wide,omitempty"`    // of an action: done to many problems at once
 }
 
-// Actor is who did something. Name is what Zabbix or Webex calls them.
+// Actor is who did something. Name is from Zabbix or Webex.
 type Actor struct {
 	Name  string `json:"name,omitempty"`
 	Email string `json:"email,omitempty"`
 }
 
-// Actions is what one update did; several may be set at once.
+// Actions is what an update did; several may be set.
 type Actions struct {
 	Ack           bool            `json:"ack,omitempty"`
 	Unack         bool            `json:"unack,omitempty"`
@@ -212,27 +207,27 @@ type Actions struct {
 	Unsuppress    bool            `json:"unsuppress,omitempty"`
 	ToCause       bool            `json:"to_cause,omitempty"`
 	ToSymptom     bool            `json:"to_symptom,omitempty"`
-	Other         string          `json:"other,omitempty"` // Zabbix's own words where none of the above was recognised
+	Other         string          `json:"other,omitempty"` // Zabbix's words, if none of the above was recognised
 }
 
-// SeverityChange is a change of severity by hand (or of a service by its parts).
+// SeverityChange is a change of severity, by hand or of a service by its parts.
 type SeverityChange struct {
 	Old Severity `json:"old"`
 	New Severity `json:"new"`
 }
 
-// Observation is the truth about one problem as the Zabbix API told it.
+// Observation is a problem as the Zabbix API returned it.
 type Observation struct {
 	At           time.Time `json:"at"`             // when the API answered
-	Gone         bool      `json:"gone,omitempty"` // Zabbix no longer knows the event (or we may not see it)
+	Gone         bool      `json:"gone,omitempty"` // Zabbix doesn't know the event, or the relay's user may not see it
 	Name         string    `json:"name,omitempty"`
 	Opened       time.Time `json:"opened,omitzero"`
 	Severity     Severity  `json:"severity"`
 	Acknowledged bool      `json:"acknowledged,omitempty"`
 	Suppressed   bool      `json:"suppressed,omitempty"` // by a maintenance or by hand
-	// ByHand says that nothing but a person's act suppresses it: no maintenance does.
+	// ByHand says that a person suppressed it, and no maintenance does.
 	ByHand          bool      `json:"by_hand,omitempty"`
-	SuppressedUntil time.Time `json:"suppressed_until,omitzero"` // zero with Suppressed: for good, or not told
+	SuppressedUntil time.Time `json:"suppressed_until,omitzero"` // zero with Suppressed: indefinitely or unknown
 	Resolved        bool      `json:"resolved,omitempty"`
 	ResolvedAt      time.Time `json:"resolved_at,omitzero"`
 	CauseEventID    string    `json:"cause_event_id,omitempty"`
@@ -243,11 +238,11 @@ type Observation struct {
 	TriggerID       string    `json:"trigger_id,omitempty"`
 	ItemID          string    `json:"item_id,omitempty"`
 	ItemName        string    `json:"item_name,omitempty"`
-	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows closing by hand
+	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows manual closing
 	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }
 
-// Event is the event that tells a problem what the API answered. received is when the relay learned it.
+// Event makes an event of the answer. received is when the relay got it.
 func (o *Observation) Event(key Key, received time.Time) Event {
 	return Event{
 		Key: key, Kind: KindObservation, Origin: OriginTrigger, Observation: o,

@@ -6,41 +6,37 @@ import (
 	"time"
 )
 
-// Apply gives the problem after an event, and what changed. It is pure, and
-// any order and repetition of a problem's events ends in the same problem (but
-// for Revision, Entry.Seq and ChangedAt, which tell the order of arrival, and
-// the order of the timeline with them).
+// Apply returns the problem after an event, and what changed. It is pure. Events in any order, with any repetition,
+// make the same problem, except for Revision, Entry.Seq and ChangedAt, which follow the order of arrival.
 //
-// How: what can be told differently is kept as the best of all that was told,
-// by an order that doesn't depend on arrival, in Problem.Merge; the rest
-// follows from that.
-//   - Facts are taken by rank: the API's answer, the problem, an update, the recovery.
-//   - States that change (severity, acknowledged, suppressed) are as the latest
-//     event saw them: by SentAt, not by arrival.
-//   - That it is over is said once and for all: Zabbix never reopens an event. Only a
-//     problem that was gone from Zabbix, and is known to it again, opens again.
-//   - The tellings of one update are put together by looking at all of them.
+// Where events can disagree, Problem.Merge keeps the best value by an order that doesn't depend on arrival, and the
+// rest is derived:
+//   - Facts by rank: the API's answer, then the problem, an update, the recovery.
+//   - States that change (severity, acknowledged, suppressed) from the event that was sent last.
+//   - A resolution is final, since Zabbix never reopens an event. Only a problem that was gone from Zabbix, and is
+//     known to it again, opens again.
+//   - All reports of one update are merged into one timeline entry.
 func Apply(p Problem, e Event) (Problem, Change) {
 	was := p
-	told := !e.Opened.IsZero()
+	started := !e.Opened.IsZero()
 	e = normalise(e)
 	if p.Key == (Key{}) {
 		p.Key = e.Key
 	}
-	known := p.knew(e)
-	bookkeeping := p.takeStates(e)
-	bookkeeping = p.takeTimes(e, told) || bookkeeping
-	bookkeeping = p.takeFacts(e) || bookkeeping
-	bookkeeping = p.takeSendTo(e) || bookkeeping
-	changed := p.takePieces(tellings(e))
-	changed = p.takeNudge(e) || changed
+	known := p.knows(e)
+	bookkeeping := p.mergeStates(e)
+	bookkeeping = p.mergeTimes(e, started) || bookkeeping
+	bookkeeping = p.mergeEventFacts(e) || bookkeeping
+	bookkeeping = p.mergeSendTo(e) || bookkeeping
+	changed := p.addReports(reportsOf(e))
+	changed = p.mergeNudge(e) || changed
 	p.derive()
 	if changed || p.timelineStale(was) {
-		p.retell()
+		p.rebuildTimeline()
 	}
 
 	c := Change{Changed: bookkeeping || changed}
-	c.Visible = was.Revision == 0 || !was.looksLike(p)
+	c.Visible = was.Revision == 0 || !was.looksSame(p)
 	c.Headline = c.Visible && (was.Revision == 0 || !was.sameHeadline(p))
 	c.Acted = p.actedSince(was.Merge.Seq)
 	c.Opened = was.State != StateOpen && p.State == StateOpen
@@ -54,8 +50,7 @@ func Apply(p Problem, e Event) (Problem, Change) {
 	return p, c
 }
 
-// normalise makes times comparable, and fills in those without which an event
-// has no place in time.
+// normalise makes times comparable and fills in missing ones.
 func normalise(e Event) Event {
 	e.ReceivedAt, e.SentAt, e.At = normal(e.ReceivedAt), normal(e.SentAt), normal(e.At)
 	e.Opened, e.ResolvedAt = normal(e.Opened), normal(e.ResolvedAt)
@@ -95,9 +90,8 @@ func firstTime(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// knew says whether the same event, told by somebody else or again, came
-// before. Updates are known by their tellings.
-func (p *Problem) knew(e Event) bool {
+// knows reports whether the same event came before, maybe from another sender. Updates are recognised by their reports.
+func (p *Problem) knows(e Event) bool {
 	switch {
 	case e.Cancelled:
 		return p.Merge.Cancelled != 0
@@ -110,9 +104,8 @@ func (p *Problem) knew(e Event) bool {
 	}
 }
 
-// takeStates takes what an event says of the states that change. It says
-// whether anything changed, if only in the bookkeeping.
-func (p *Problem) takeStates(e Event) bool {
+// mergeStates merges what an event says about states that change. It reports whether anything changed.
+func (p *Problem) mergeStates(e Event) bool {
 	m := &p.Merge
 	was := *m
 	switch {
@@ -130,8 +123,8 @@ func (p *Problem) takeStates(e Event) bool {
 	m.Resolved = m.Resolved || e.Resolved
 
 	changed := m.Cancelled != was.Cancelled || m.Released != was.Released || m.Alive != was.Alive || m.Problem != was.Problem || m.Recovery != was.Recovery || m.Resolved != was.Resolved
-	set := func(state *seen, value int, until time.Time) {
-		if take(state, seen{micro(e.SentAt), micro(e.At), rankOf(e), value, micro(until)}) {
+	set := func(state *latestState, value int, until time.Time) {
+		if improve(state, latestState{micro(e.SentAt), micro(e.At), rankOf(e), value, micro(until)}) {
 			changed = true
 		}
 	}
@@ -143,18 +136,18 @@ func (p *Problem) takeStates(e Event) bool {
 			set(&m.Severity, int(o.Severity), time.Time{})
 			set(&m.Ack, number(o.Acknowledged), time.Time{})
 			set(&m.Suppressed, number(o.Suppressed), normal(o.SuppressedUntil))
-			changed = take(&m.Cause, said{micro(e.SentAt), micro(e.At), rankOf(e), o.CauseEventID}) || changed
+			changed = improve(&m.Cause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), o.CauseEventID}) || changed
 		}
-		changed = take(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose}) || changed
+		changed = improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose}) || changed
 		return changed || m.GoneAt != was.GoneAt || m.Confirmed != was.Confirmed
 	}
 	if e.Severity != nil {
-		s := seen{micro(e.SentAt), micro(e.At), rankOf(e), int(*e.Severity), 0}
+		s := latestState{micro(e.SentAt), micro(e.At), rankOf(e), int(*e.Severity), 0}
 		if e.Origin == OriginService && !e.changesSeverity() {
-			// A service's problem goes on telling the severity that it began with.
+			// Events of a service's problem repeat the severity that it began with.
 			s.Seen, s.At = micro(e.Opened), micro(e.Opened)
 		}
-		changed = take(&m.Severity, s) || changed
+		changed = improve(&m.Severity, s) || changed
 	}
 	if e.Acknowledged != nil {
 		set(&m.Ack, number(*e.Acknowledged), time.Time{})
@@ -172,10 +165,10 @@ func (p *Problem) takeStates(e Event) bool {
 		}
 	}
 	if id := e.Facts.CauseEventID; id != "" {
-		changed = take(&m.Cause, said{micro(e.SentAt), micro(e.At), rankOf(e), id}) || changed
+		changed = improve(&m.Cause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), id}) || changed
 	}
 	if cause := e.Facts.RootCause; cause != "" {
-		changed = take(&m.RootCause, said{micro(e.SentAt), micro(e.At), rankOf(e), cause}) || changed
+		changed = improve(&m.RootCause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), cause}) || changed
 	}
 	return changed
 }
@@ -189,40 +182,39 @@ func number(b bool) int {
 	return 0
 }
 
-// takeTimes takes when the problem began and ended. told says that the event itself named the
-// start.
-func (p *Problem) takeTimes(e Event, told bool) bool {
+// mergeTimes merges when the problem began and ended. started says that the event names the start itself.
+func (p *Problem) mergeTimes(e Event, started bool) bool {
 	class := rankOf(e)
 	if e.Exact {
 		class += exact
 	}
 	received := micro(e.ReceivedAt)
-	opened, ended := clock{class, received, micro(e.Opened)}, clock{class, received, micro(e.ResolvedAt)}
-	if !told {
-		opened.Class = rankNone // a guess: worse than what any other event tells
+	opened, ended := estimate{class, received, micro(e.Opened)}, estimate{class, received, micro(e.ResolvedAt)}
+	if !started {
+		opened.Class = rankNone // a guess, worse than any other event's
 	}
 	if o := e.Observation; o != nil && e.Kind == KindObservation {
 		class, received = rankObservation+exact, micro(o.At)
-		opened, ended = clock{}, clock{class, received, micro(o.ResolvedAt)}
+		opened, ended = estimate{}, estimate{class, received, micro(o.ResolvedAt)}
 		if !o.Gone {
-			opened = clock{class, received, micro(o.Opened)}
+			opened = estimate{class, received, micro(o.Opened)}
 		}
 	}
-	changed := opened.known() && take(&p.Merge.Opened, opened)
+	changed := opened.known() && improve(&p.Merge.Opened, opened)
 	if e.Resolved {
 		if !ended.known() {
-			ended = clock{rankNone, received, micro(e.SentAt)}
+			ended = estimate{rankNone, received, micro(e.SentAt)}
 		}
-		changed = take(&p.Merge.ResolvedAt, ended) || changed
+		changed = improve(&p.Merge.ResolvedAt, ended) || changed
 	}
 	return changed
 }
 
-// takeFacts takes what describes the problem.
-func (p *Problem) takeFacts(e Event) bool {
+// mergeEventFacts merges what describes the problem.
+func (p *Problem) mergeEventFacts(e Event) bool {
 	switch {
 	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock:
-		return false // the relay knew them already
+		return false // they bring no facts
 	case e.Kind != KindObservation:
 		return p.mergeFacts(e, e.Facts)
 	case e.Observation.Gone:
@@ -236,12 +228,12 @@ func (p *Problem) takeFacts(e Event) bool {
 	}
 }
 
-// maxSendTo is how many different {ALERT.SENDTO} of a problem are kept, and maxSendToLength how long each may be.
+// maxSendTo is how many different {ALERT.SENDTO} of a problem are kept, maxSendToLength how long each may be.
 const maxSendTo, maxSendToLength = 32, 1024
 
-// takeSendTo keeps where a message was sent to: where a problem goes is decided with all of them,
-// whoever brings the news. A recovery opens no room to it.
-func (p *Problem) takeSendTo(e Event) bool {
+// mergeSendTo keeps where a message was sent to. Routing uses all of them, whichever event makes a room hear of the
+// problem. A recovery adds no room.
+func (p *Problem) mergeSendTo(e Event) bool {
 	to := strings.TrimSpace(e.SendTo)
 	if to == "" || len(to) > maxSendToLength || e.Kind == KindRecovery {
 		return false
@@ -251,29 +243,29 @@ func (p *Problem) takeSendTo(e Event) bool {
 		return false
 	}
 	all := slices.Insert(slices.Clone(p.SendTo), i, to)
-	p.SendTo = all[:min(len(all), maxSendTo)] // the first by name: the same in any order
+	p.SendTo = all[:min(len(all), maxSendTo)] // the first by name, so that the order doesn't matter
 	return true
 }
 
-// tellings are the updates that an event tells.
-func tellings(e Event) []piece {
+// reportsOf returns what an event reports of updates.
+func reportsOf(e Event) []report {
 	switch {
 	case e.Kind == KindObservation:
-		pieces := make([]piece, 0, len(e.Observation.Updates))
+		reports := make([]report, 0, len(e.Observation.Updates))
 		for _, u := range e.Observation.Updates {
-			pieces = append(pieces, newPiece(asked, u, e.SentAt))
+			reports = append(reports, newReport(fromAPI, u, e.SentAt))
 		}
-		return pieces
+		return reports
 	case e.Update == nil || e.Cancelled:
 		return nil
 	case e.Kind == KindAction:
-		return []piece{newPiece(did, *e.Update, e.SentAt)}
+		return []report{newReport(fromRelay, *e.Update, e.SentAt)}
 	default:
-		return []piece{newPiece(told, *e.Update, e.SentAt)}
+		return []report{newReport(fromPayload, *e.Update, e.SentAt)}
 	}
 }
 
-// derive works out everything that follows from the bookkeeping.
+// derive computes everything that follows from Merge.
 func (p *Problem) derive() {
 	m := &p.Merge
 	if p.Origin == "" && m.Confirmed {
@@ -281,8 +273,8 @@ func (p *Problem) derive() {
 	}
 	p.Observed = m.Observation.At != 0
 	p.Announced = m.Problem || m.Confirmed
-	// A problem counts as cancelled until Zabbix sends another message of it (its host is enabled
-	// again, or another action continues), or until it is resolved.
+	// A problem is cancelled until Zabbix sends another message about it (its host is enabled again, or another action
+	// goes on), or until it resolves.
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
 	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && m.Observation.Gone)
 	p.CanClose = m.Observation.CanClose && !m.Observation.Gone
@@ -310,11 +302,10 @@ func (p *Problem) derive() {
 	}
 }
 
-// canBeGone says whether the API's "no such event" means anything: it is asked
-// for problems of triggers only.
+// canBeGone reports whether the API's "no such event" means anything: only problems of triggers are looked up.
 func (p *Problem) canBeGone() bool { return p.Origin == OriginTrigger || p.Origin == "" }
 
-// endedAt is when the problem ended, or was first gone from Zabbix; zero for neither.
+// endedAt is when the problem resolved or was first gone from Zabbix; zero for neither.
 func (p *Problem) endedAt() time.Time {
 	switch {
 	case p.State == StateOccurred:
@@ -330,22 +321,21 @@ func (p *Problem) endedAt() time.Time {
 	}
 }
 
-// timelineStale says whether the timeline says something else than the problem
-// that was changed from was.
+// timelineStale reports whether a change from was affects timeline entries other than updates and nudges.
 func (p *Problem) timelineStale(was Problem) bool {
 	return p.Announced != was.Announced || p.Origin != was.Origin ||
 		(p.State == StateOccurred) != (was.State == StateOccurred) || p.Merge.Cancelled != was.Merge.Cancelled ||
 		!p.OpenedAt.Equal(was.OpenedAt) || !p.endedAt().Equal(was.endedAt())
 }
 
-// looksLike says whether a room would see no difference between p and o.
-// Macros aren't looked at: they come with something that is, or don't matter.
-func (p Problem) looksLike(o Problem) bool {
+// looksSame reports whether a room would see no difference between p and o. Macros don't count: they change together
+// with something that does, or don't matter.
+func (p Problem) looksSame(o Problem) bool {
 	return p.State == o.State && p.Origin == o.Origin && p.Severity == o.Severity && p.Acknowledged == o.Acknowledged &&
 		p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
 		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose &&
 		p.RecoveredOpData == o.RecoveredOpData && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) &&
-		p.Facts.looksLike(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksLike)
+		p.Facts.looksSame(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksSame)
 }
 
 // sameHeadline reports whether p and o are the same in everything that a line in a group's message or list shows.
@@ -372,7 +362,7 @@ func (p Problem) actedSince(seq int) bool {
 	return slices.ContainsFunc(p.Timeline, func(e Entry) bool { return e.Seq > seq && e.Update != nil && !e.Update.Wide })
 }
 
-func (f Facts) looksLike(o Facts) bool {
+func (f Facts) looksSame(o Facts) bool {
 	return f.Name == o.Name && f.OpData == o.OpData && f.TriggerID == o.TriggerID && f.TriggerName == o.TriggerName &&
 		f.TriggerDescription == o.TriggerDescription && f.TriggerURL == o.TriggerURL && f.TriggerURLName == o.TriggerURLName &&
 		f.ItemID == o.ItemID && f.ItemName == o.ItemName && f.Service == o.Service && f.RootCause == o.RootCause &&
@@ -380,7 +370,7 @@ func (f Facts) looksLike(o Facts) bool {
 		slices.Equal(f.Groups, o.Groups) && f.GroupsSplit == o.GroupsSplit && sameTags(f.Tags, o.Tags)
 }
 
-// sameTags compares without order: Zabbix changes it from message to message.
+// sameTags ignores the order, which Zabbix changes from message to message.
 func sameTags(a, b []Tag) bool {
 	if len(a) != len(b) {
 		return false
@@ -394,7 +384,7 @@ func sameTags(a, b []Tag) bool {
 	return slices.Equal(a, b)
 }
 
-func (e Entry) looksLike(o Entry) bool {
+func (e Entry) looksSame(o Entry) bool {
 	if e.Seq != o.Seq || e.Kind != o.Kind || !e.At.Equal(o.At) || (e.Update == nil) != (o.Update == nil) || (e.Nudge == nil) != (o.Nudge == nil) {
 		return false
 	}

@@ -14,7 +14,7 @@ import (
 
 var epoch = time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
 
-// canonical is a problem without what tells the order of arrival.
+// canonical is a problem without what depends on the order of arrival.
 func canonical(p Problem) Problem {
 	p.Revision, p.ChangedAt, p.Merge.Seq = 0, time.Time{}, 0
 	p.Timeline = slices.Clone(p.Timeline)
@@ -22,14 +22,14 @@ func canonical(p Problem) Problem {
 		p.Timeline[i].Seq = 0
 	}
 	slices.SortFunc(p.Timeline, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-	p.Merge.Pieces = slices.Clone(p.Merge.Pieces)
-	for i := range p.Merge.Pieces {
-		p.Merge.Pieces[i].Seq = 0
+	p.Merge.Reports = slices.Clone(p.Merge.Reports)
+	for i := range p.Merge.Reports {
+		p.Merge.Reports[i].Seq = 0
 	}
 	return p
 }
 
-// fold applies events as the ledger does: through JSON each time.
+// fold applies events as the ledger does, storing the problem as JSON in between.
 func fold(t interface{ Fatalf(string, ...any) }, events []Event) Problem {
 	var p Problem
 	for _, e := range events {
@@ -47,8 +47,8 @@ func fold(t interface{ Fatalf(string, ...any) }, events []Event) Problem {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			t.Fatalf("a problem can't be read back: %v", err)
 		}
-		if d := cmp.Diff(next, p, cmp.Comparer(func(a, b piece) bool { a.Change, b.Change = nil, nil; return a == b })); d != "" {
-			t.Fatalf("a problem isn't the same after it was stored: %s", d)
+		if d := cmp.Diff(next, p, cmp.Comparer(func(a, b report) bool { a.Change, b.Change = nil, nil; return a == b })); d != "" {
+			t.Fatalf("a problem changed by being stored: %s", d)
 		}
 	}
 	return p
@@ -59,16 +59,16 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 		t.Fatalf("revision %d → %d, visible %v", was.Revision, p.Revision, c.Visible)
 	}
 	if c.Visible && c.Duplicate {
-		t.Fatalf("a duplicate that can be seen")
+		t.Fatalf("a duplicate is visible")
 	}
-	if !was.looksLike(p) && !c.Visible {
-		t.Fatalf("a difference that wasn't told:\n%s", cmp.Diff(was, p, cmp.AllowUnexported(piece{})))
+	if !was.looksSame(p) && !c.Visible {
+		t.Fatalf("a visible difference isn't reported:\n%s", cmp.Diff(was, p, cmp.AllowUnexported(report{})))
 	}
 	if c.Headline && !c.Visible {
-		t.Fatalf("a headline that changed, and nothing that can be seen")
+		t.Fatalf("the headline changed, and nothing visible did")
 	}
 	if d := cmp.Diff(headlineOf(was), headlineOf(p)); d != "" && !c.Headline {
-		t.Fatalf("a headline that changed without being said to: %s", d)
+		t.Fatalf("a headline changed without Change.Headline: %s", d)
 	}
 	if was.State == StateResolved && p.State != StateResolved && !was.Gone {
 		t.Fatalf("reopened")
@@ -81,9 +81,9 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 		}
 		seen[e.Seq], keys[e.Key] = true, true
 	}
-	for _, e := range p.Timeline { // a new entry is always one that no room can have been told
+	for _, e := range p.Timeline { // no room can have been told a new entry
 		if e.Seq <= was.Merge.Seq && !slices.ContainsFunc(was.Timeline, func(o Entry) bool { return o.Seq == e.Seq }) {
-			t.Fatalf("seq %d was given before", e.Seq)
+			t.Fatalf("seq %d was used before", e.Seq)
 		}
 	}
 }
@@ -112,8 +112,7 @@ func headlineOf(p Problem) headline {
 	return h
 }
 
-// generator makes the events of one problem from small sets of values, so that
-// they often nearly agree.
+// generator makes events of one problem from small sets of values, so that they often nearly agree.
 type generator struct{ *rapid.T }
 
 func (g generator) seconds(label string) time.Duration {
@@ -239,8 +238,7 @@ func (g generator) event() Event {
 	return e
 }
 
-// acknowledgement is what the API says of one id: always the same, but that
-// the author may be hidden.
+// acknowledgement is what the API returns for one id: always the same, but the author may be hidden.
 func (g generator) acknowledgement(id int) Update {
 	u := Update{
 		AckID: fmt.Sprint(id), At: epoch.Add(time.Duration(id*37%150) * time.Second), Exact: true,
@@ -256,7 +254,7 @@ func (g generator) acknowledgement(id int) Update {
 	return u
 }
 
-func TestAnyOrderAndRepetitionEndsInTheSameProblem(t *testing.T) {
+func TestAnyOrderAndRepetitionGiveTheSameProblem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := generator{t}
 		events := make([]Event, rapid.IntRange(1, 9).Draw(t, "n"))
@@ -269,8 +267,8 @@ func TestAnyOrderAndRepetitionEndsInTheSameProblem(t *testing.T) {
 			shuffled = append(shuffled, rapid.SampledFrom(events).Draw(t, "again"))
 		}
 		got := canonical(fold(t, shuffled))
-		if d := cmp.Diff(want, got, cmp.AllowUnexported(piece{})); d != "" {
-			t.Fatalf("another order ends otherwise: %s", d)
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(report{})); d != "" {
+			t.Fatalf("another order gives another problem: %s", d)
 		}
 	})
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// at is so many seconds after the problem began.
+// at is a number of seconds after the problem began.
 func at(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
 
-func told4711(kind Kind, sent int) Event {
+func event4711(kind Kind, sent int) Event {
 	return Event{Key: Key{"main", "4711"}, Kind: kind, Origin: OriginTrigger, ReceivedAt: at(sent).Add(300 * time.Millisecond),
 		SentAt: at(sent), At: at(sent), Opened: epoch}
 }
@@ -29,7 +29,7 @@ func withAck(e Event, acked bool) Event {
 }
 
 func problemEvent() Event {
-	e := withAck(withSeverity(told4711(KindProblem, 2), Average), false)
+	e := withAck(withSeverity(event4711(KindProblem, 2), Average), false)
 	e.At = epoch
 	e.Facts = Facts{Name: "Link down", OpData: "down", TriggerID: "13", ItemID: "21", ItemName: "Link",
 		Hosts: []Host{{ID: "1", Host: "sw1", Name: "Core", IP: "10.0.0.1"}}, Tags: []Tag{{"service", "net"}, {"scope", ""}}}
@@ -37,25 +37,25 @@ func problemEvent() Event {
 }
 
 func recoveryEvent(end, sent int) Event {
-	e := withAck(withSeverity(told4711(KindRecovery, sent), Average), false)
+	e := withAck(withSeverity(event4711(KindRecovery, sent), Average), false)
 	e.At, e.Resolved, e.ResolvedAt = at(end), true, at(end)
 	e.Facts = Facts{Name: "Link down", OpData: "up", Tags: []Tag{{"scope", ""}}}
 	return e
 }
 
 func updateEvent(when, sent int, u Update) Event {
-	e := told4711(KindUpdate, sent)
+	e := event4711(KindUpdate, sent)
 	u.At = at(when)
 	e.At, e.Update = u.At, &u
 	return e
 }
 
-func asked4711(when int, o Observation) Event {
+func answer4711(when int, o Observation) Event {
 	o.At = at(when)
 	return Event{Key: Key{"main", "4711"}, Kind: KindObservation, ReceivedAt: o.At, Observation: &o}
 }
 
-func did4711(when int, u Update) Event {
+func action4711(when int, u Update) Event {
 	u.At = at(when)
 	return Event{Key: Key{"main", "4711"}, Kind: KindAction, ReceivedAt: u.At, SentAt: u.At, At: u.At, Update: &u}
 }
@@ -74,8 +74,7 @@ func inZone(e Event, offset time.Duration) Event {
 	return e
 }
 
-// story applies events in order, and then checks that every other order (of up
-// to 5 events) and the same twice end the same.
+// story applies events in order. It checks that every other order (of up to 5 events) and repetition give the same problem.
 func story(t *testing.T, events ...Event) Problem {
 	t.Helper()
 	p := fold(t, events)
@@ -107,7 +106,7 @@ func permutations(n int) [][]int {
 	return all
 }
 
-// lines are the timeline in short.
+// lines are a short form of the timeline.
 func lines(p Problem) (out []string) {
 	for _, e := range p.Timeline {
 		s := string(e.Kind)
@@ -121,7 +120,7 @@ func lines(p Problem) (out []string) {
 
 var bob = Actor{Name: "Bob Builder (bob)"}
 
-func TestAProblemAndItsRecovery(t *testing.T) {
+func TestProblemAndRecovery(t *testing.T) {
 	p, c := Apply(Problem{}, problemEvent())
 	require.Equal(t, Change{Visible: true, Headline: true, Opened: true, Changed: true}, c)
 	require.Equal(t, StateOpen, p.State)
@@ -141,7 +140,7 @@ func TestAProblemAndItsRecovery(t *testing.T) {
 	require.Equal(t, []string{"opened", "resolved"}, lines(p))
 }
 
-func TestARecoveryAloneIsKeptAndAnnouncesNothing(t *testing.T) {
+func TestRecoveryWithoutProblem(t *testing.T) {
 	p := story(t, recoveryEvent(60, 63))
 	require.Equal(t, StateResolved, p.State)
 	require.False(t, p.Announced)
@@ -149,7 +148,7 @@ func TestARecoveryAloneIsKeptAndAnnouncesNothing(t *testing.T) {
 	require.Empty(t, p.OpData, "the value it recovered with isn't the one it came with")
 }
 
-func TestTheSameProblemToldAgainIsADuplicate(t *testing.T) {
+func TestRepeatedProblemIsDuplicate(t *testing.T) {
 	p, _ := Apply(Problem{}, problemEvent())
 	step := problemEvent() // a later step of an escalation: evaluated anew, and now with the tag of our answer
 	step.SentAt, step.ReceivedAt, step.ActionID = at(62), at(62), "9"
@@ -168,7 +167,7 @@ func TestTheSameProblemToldAgainIsADuplicate(t *testing.T) {
 	require.False(t, c.Changed, "the same to the byte changes nothing at all")
 }
 
-func TestAManualCloseIsToldByTwoPostsInEitherOrder(t *testing.T) {
+func TestManualCloseInEitherOrder(t *testing.T) {
 	closing := updateEvent(60, 65, Update{Actor: bob, Message: "replaced the fan", Actions: Actions{Ack: true, Comment: true, Close: true}})
 	closing.Resolved, closing.ResolvedAt = true, at(65)
 	p := story(t, problemEvent(), closing, recoveryEvent(65, 65))
@@ -177,17 +176,17 @@ func TestAManualCloseIsToldByTwoPostsInEitherOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{"opened", "update Bob Builder (bob): replaced the fan", "resolved"}, lines(p))
 }
 
-func TestAnUpdateAfterTheRecoveryReopensNothing(t *testing.T) {
+func TestUpdateAfterRecoveryReopensNothing(t *testing.T) {
 	late := updateEvent(100, 104, Update{Actor: bob, Message: "post mortem follows", Actions: Actions{Comment: true}})
 	p := story(t, problemEvent(), recoveryEvent(60, 63), late) // even one that doesn't say that it is over
 	require.Equal(t, StateResolved, p.State)
 	require.Equal(t, at(60), p.ResolvedAt)
 	require.Len(t, p.Timeline, 3)
-	unresolved := asked4711(30, Observation{Severity: Average, Opened: epoch}) // asked before it ended
+	unresolved := answer4711(30, Observation{Severity: Average, Opened: epoch}) // answered before it ended
 	require.Equal(t, StateResolved, story(t, problemEvent(), recoveryEvent(60, 63), unresolved).State)
 }
 
-func TestStatesAreAsTheLatestEventSawThem(t *testing.T) {
+func TestLatestEventDecidesStates(t *testing.T) {
 	worse := withAck(withSeverity(updateEvent(20, 25, Update{Actor: bob, Actions: Actions{Ack: true, Severity: &SeverityChange{Average, High}}}), High), true)
 	p := story(t, problemEvent(), worse)
 	require.Equal(t, High, p.Severity)
@@ -198,15 +197,15 @@ func TestStatesAreAsTheLatestEventSawThem(t *testing.T) {
 	p = story(t, problemEvent(), worse, unack)
 	require.False(t, p.Acknowledged)
 
-	stale := asked4711(10, Observation{Severity: Average, Opened: epoch})
+	stale := answer4711(10, Observation{Severity: Average, Opened: epoch})
 	require.Equal(t, High, story(t, problemEvent(), worse, stale).Severity)
-	fresh := asked4711(40, Observation{Severity: Disaster, Opened: epoch})
+	fresh := answer4711(40, Observation{Severity: Disaster, Opened: epoch})
 	p = story(t, problemEvent(), worse, fresh)
 	require.Equal(t, Disaster, p.Severity)
 	require.False(t, p.Acknowledged)
 }
 
-func TestAnUpdateIsKnownWhoeverItWasSentTo(t *testing.T) {
+func TestUpdateSentToSeveralRecipients(t *testing.T) {
 	u := updateEvent(20, 25, Update{Actor: bob, Message: "on it", Actions: Actions{Comment: true}})
 	hidden := inZone(u, 9*time.Hour)
 	hidden.Update.Actor.Name = HiddenAuthor
@@ -228,7 +227,7 @@ func TestAnUpdateIsKnownWhoeverItWasSentTo(t *testing.T) {
 	require.Len(t, story(t, until, inZone(until, 9*time.Hour)).Timeline, 1, "an end of suppression is in the recipient's time zone too")
 }
 
-func TestUpdatesThatDifferAreDifferent(t *testing.T) {
+func TestDifferentUpdatesStaySeparate(t *testing.T) {
 	p := story(t,
 		updateEvent(20, 25, Update{Message: "on it", Actions: Actions{Comment: true}}),
 		updateEvent(21, 25, Update{Message: "on it", Actions: Actions{Comment: true}}),
@@ -242,14 +241,14 @@ func TestUpdatesThatDifferAreDifferent(t *testing.T) {
 var (
 	signed = "on it\n(Alice Example, alice@example.com)"
 	alice  = Actor{Name: "Alice Example", Email: "alice@example.com"}
-	own    = did4711(20, Update{Actor: alice, Message: signed, Comment: "on it", Actions: Actions{Ack: true, Comment: true}})
+	own    = action4711(20, Update{Actor: alice, Message: signed, Comment: "on it", Actions: Actions{Ack: true, Comment: true}})
 	echo   = updateEvent(19, 24, Update{Actor: Actor{Name: "relay"}, Message: signed, Actions: Actions{Ack: true, Comment: true}})
-	api    = asked4711(30, Observation{Severity: Average, Opened: epoch, Acknowledged: true, Updates: []Update{
+	api    = answer4711(30, Observation{Severity: Average, Opened: epoch, Acknowledged: true, Updates: []Update{
 		{AckID: "31", At: at(19), Exact: true, Actor: Actor{Name: "relay"}, Message: signed, Actions: Actions{Ack: true, Comment: true}},
 	}})
 )
 
-func TestOurOwnActIsToldOnceAndIsThePersons(t *testing.T) {
+func TestOwnActionAppearsOnceUnderThePersonsName(t *testing.T) {
 	p := story(t, problemEvent(), own, echo, inZone(echo, 9*time.Hour), api)
 	require.Equal(t, []string{"opened", "update Alice Examplealice@example.com: on it 31"}, lines(p))
 	u := p.Timeline[1].Update
@@ -272,23 +271,23 @@ func TestOurOwnActIsToldOnceAndIsThePersons(t *testing.T) {
 	}
 }
 
-func TestWhatWasSoAlreadyIsLeftOutByZabbix(t *testing.T) {
-	// Asked to acknowledge and comment; it was acknowledged already, so that only the comment is recorded.
-	recorded := asked4711(30, Observation{Opened: epoch, Updates: []Update{{AckID: "31", At: at(19), Message: signed, Actions: Actions{Comment: true}}}})
+func TestActionWithoutEffectIsLeftOutByZabbix(t *testing.T) {
+	// The relay acknowledged and commented. It was acknowledged already, so Zabbix recorded the comment alone.
+	recorded := answer4711(30, Observation{Opened: epoch, Updates: []Update{{AckID: "31", At: at(19), Message: signed, Actions: Actions{Comment: true}}}})
 	p := story(t, problemEvent(), own, recorded)
 	require.Len(t, p.Timeline, 2)
 	require.Equal(t, Actions{Comment: true}, p.Timeline[1].Update.Actions)
 	require.Equal(t, alice, p.Timeline[1].Update.Actor)
 }
 
-func TestAnActAndAnEchoThatAreFarApartAreTwo(t *testing.T) {
+func TestActionAndEchoFarApartAreTwoUpdates(t *testing.T) {
 	far := updateEvent(300, 304, Update{Message: signed, Actions: Actions{Ack: true, Comment: true}})
 	require.Len(t, story(t, problemEvent(), own, far).Timeline, 3)
 }
 
-func TestTwoActsWithTheSameWordsFindEachTheirOwn(t *testing.T) {
-	second := did4711(80, Update{Actor: Actor{Name: "Carol", Email: "carol@example.com"}, Message: signed, Actions: Actions{Ack: true, Comment: true}})
-	both := asked4711(100, Observation{Opened: epoch, Updates: []Update{
+func TestTwoActionsWithTheSameWords(t *testing.T) {
+	second := action4711(80, Update{Actor: Actor{Name: "Carol", Email: "carol@example.com"}, Message: signed, Actions: Actions{Ack: true, Comment: true}})
+	both := answer4711(100, Observation{Opened: epoch, Updates: []Update{
 		{AckID: "31", At: at(19), Message: signed, Actions: Actions{Ack: true, Comment: true}},
 		{AckID: "32", At: at(81), Message: signed, Actions: Actions{Ack: true, Comment: true}},
 	}})
@@ -300,12 +299,12 @@ func TestTwoActsWithTheSameWordsFindEachTheirOwn(t *testing.T) {
 	}
 }
 
-func TestASeqThatWasGivenIsNotGivenAgain(t *testing.T) {
-	// Told as two, until the API shows that both are the one of 19 s.
+func TestSeqIsNotReused(t *testing.T) {
+	// Two updates, until the API shows that both are the one of 19 s.
 	blank := updateEvent(25, 26, Update{})
 	p := fold(t, []Event{problemEvent(), echo, blank})
 	require.Len(t, p.Timeline, 3)
-	p, _ = Apply(p, asked4711(30, Observation{Opened: epoch, Updates: []Update{
+	p, _ = Apply(p, answer4711(30, Observation{Opened: epoch, Updates: []Update{
 		{AckID: "31", At: at(19), Message: signed, Actions: Actions{Ack: true, Comment: true}},
 		{AckID: "32", At: at(25), Message: "x", Actions: Actions{Comment: true}},
 	}}))
@@ -314,7 +313,7 @@ func TestASeqThatWasGivenIsNotGivenAgain(t *testing.T) {
 	require.Equal(t, 4, p.Timeline[3].Seq)
 }
 
-func TestASalvagedUpdateIsFilledInByTheAPI(t *testing.T) {
+func TestAPICompletesIncompleteUpdate(t *testing.T) {
 	p := story(t, problemEvent(), updateEvent(24, 24, Update{}), api)
 	require.Len(t, p.Timeline, 2)
 	require.Equal(t, signed, p.Timeline[1].Update.Message)
@@ -322,21 +321,21 @@ func TestASalvagedUpdateIsFilledInByTheAPI(t *testing.T) {
 	require.Len(t, alone.Timeline, 2, "told all the same where nobody can say more")
 }
 
-func TestAMediaTypeWithFewerMacrosTellsTheSameUpdate(t *testing.T) {
+func TestMediaTypeWithFewerMacros(t *testing.T) {
 	lean := updateEvent(19, 24, Update{Message: signed, Actions: Actions{Comment: true}}) // it has no {EVENT.UPDATE.ACTION}
 	require.Len(t, story(t, problemEvent(), echo, lean, api).Timeline, 2)
 }
 
-func TestRankingIsKnownByTheAPIAlone(t *testing.T) {
-	e := asked4711(30, Observation{Opened: epoch, CauseEventID: "42", Updates: []Update{{AckID: "5", At: at(20), Actions: Actions{ToSymptom: true}}}})
+func TestCauseIsFromTheAPI(t *testing.T) {
+	e := answer4711(30, Observation{Opened: epoch, CauseEventID: "42", Updates: []Update{{AckID: "5", At: at(20), Actions: Actions{ToSymptom: true}}}})
 	p := story(t, problemEvent(), e)
 	require.Equal(t, "42", p.CauseEventID)
 	require.True(t, p.Timeline[1].Update.Actions.ToSymptom)
-	free := asked4711(50, Observation{Opened: epoch})
+	free := answer4711(50, Observation{Opened: epoch})
 	require.Empty(t, story(t, problemEvent(), e, free).CauseEventID, "it is a cause again")
 }
 
-func TestSuppressionFollowsTheLatestWord(t *testing.T) {
+func TestLatestEventDecidesSuppression(t *testing.T) {
 	suppress := updateEvent(20, 23, Update{Actions: Actions{Suppress: true, SuppressUntil: at(3600)}})
 	forGood := updateEvent(40, 43, Update{Actions: Actions{Suppress: true}})
 	unsuppress := updateEvent(30, 34, Update{Actions: Actions{Unsuppress: true}})
@@ -347,13 +346,13 @@ func TestSuppressionFollowsTheLatestWord(t *testing.T) {
 	p = story(t, problemEvent(), suppress, unsuppress, forGood)
 	require.True(t, p.Suppressed)
 	require.Zero(t, p.SuppressedUntil)
-	over := asked4711(4000, Observation{Opened: epoch}) // its end by time is told by nobody
+	over := answer4711(4000, Observation{Opened: epoch}) // no event says that it ended by time
 	require.False(t, story(t, problemEvent(), suppress, over).Suppressed)
 }
 
-func TestAMaintenanceHoldsBackUntilTheProblemIsTold(t *testing.T) {
+func TestMaintenanceHoldsBackUntilTheProblemEvent(t *testing.T) {
 	comment := updateEvent(5, 8, Update{Message: "in the window", Actions: Actions{Comment: true}})
-	window := asked4711(10, Observation{Opened: epoch, Suppressed: true})
+	window := answer4711(10, Observation{Opened: epoch, Suppressed: true})
 	p := story(t, comment, window)
 	require.True(t, p.HeldBack)
 	require.Equal(t, StateOpen, p.State)
@@ -361,14 +360,14 @@ func TestAMaintenanceHoldsBackUntilTheProblemIsTold(t *testing.T) {
 	late.SentAt = at(60)
 	p = story(t, comment, window, late)
 	require.False(t, p.HeldBack)
-	byHand := asked4711(10, Observation{Opened: epoch, Suppressed: true, ByHand: true})
+	byHand := answer4711(10, Observation{Opened: epoch, Suppressed: true, ByHand: true})
 	require.False(t, story(t, comment, byHand).HeldBack, "a person suppressed it: no problem comes later")
-	ended := asked4711(90, Observation{Opened: epoch})
+	ended := answer4711(90, Observation{Opened: epoch})
 	require.False(t, story(t, comment, window, ended).HeldBack)
 }
 
-func TestACancelledEscalationIsALineAndNoProblem(t *testing.T) {
-	note := withSeverity(told4711(KindUpdate, 90), Average)
+func TestCancelledEscalation(t *testing.T) {
+	note := withSeverity(event4711(KindUpdate, 90), Average)
 	note.Cancelled = true
 	p := story(t, problemEvent(), note)
 	require.True(t, p.Cancelled)
@@ -384,8 +383,8 @@ func TestACancelledEscalationIsALineAndNoProblem(t *testing.T) {
 	require.True(t, c.Duplicate)
 }
 
-func TestWhatZabbixNoLongerKnowsIsGone(t *testing.T) {
-	gone := asked4711(500, Observation{Gone: true})
+func TestGoneFromZabbix(t *testing.T) {
+	gone := answer4711(500, Observation{Gone: true})
 	p := story(t, problemEvent(), gone)
 	require.True(t, p.Gone)
 	require.Equal(t, StateResolved, p.State)
@@ -398,7 +397,7 @@ func TestWhatZabbixNoLongerKnowsIsGone(t *testing.T) {
 	require.Equal(t, at(60), p.ResolvedAt)
 	require.Len(t, p.Timeline, 3-1)
 
-	back := asked4711(600, Observation{Opened: epoch, Severity: Average})
+	back := answer4711(600, Observation{Opened: epoch, Severity: Average})
 	p = story(t, problemEvent(), gone, back)
 	require.False(t, p.Gone, "the room shows the present: it is known again, and goes on")
 	require.Equal(t, StateOpen, p.State)
@@ -407,10 +406,10 @@ func TestWhatZabbixNoLongerKnowsIsGone(t *testing.T) {
 	service := problemEvent()
 	service.Origin = OriginService
 	p = story(t, service, gone)
-	require.Equal(t, StateOpen, p.State, "the API is asked for triggers' problems only")
+	require.Equal(t, StateOpen, p.State, "only problems of triggers are looked up")
 }
 
-func TestAServicesSeverityIsThatOfItsLatestUpdate(t *testing.T) {
+func TestServiceSeverityFollowsItsUpdates(t *testing.T) {
 	service := func(e Event) Event {
 		e.Origin = OriginService
 		return e
@@ -436,7 +435,7 @@ func TestAServicesSeverityIsThatOfItsLatestUpdate(t *testing.T) {
 	require.Len(t, story(t, worse, same).Timeline, 2)
 }
 
-func TestOccurrencesNeitherLastNorRecover(t *testing.T) {
+func TestOccurrences(t *testing.T) {
 	e := Event{Key: Key{"main", "52"}, Kind: KindOccurrence, Origin: OriginDiscovery, ReceivedAt: at(3), SentAt: at(3), At: epoch,
 		Opened: epoch, Facts: Facts{Name: "Discovery: 10.0.0.1 is UP"}}
 	p := story(t, e)
@@ -446,7 +445,7 @@ func TestOccurrencesNeitherLastNorRecover(t *testing.T) {
 	require.Equal(t, []string{"occurred"}, lines(p))
 }
 
-func TestTheAPIConfirmsAnUpdateThatCameAlone(t *testing.T) {
+func TestAPIConfirmsOrphanUpdate(t *testing.T) {
 	p, c := Apply(Problem{}, echo)
 	require.Equal(t, StateUnknown, p.State)
 	require.False(t, p.Announced || c.Opened)
@@ -460,24 +459,24 @@ func TestTheAPIConfirmsAnUpdateThatCameAlone(t *testing.T) {
 	require.Len(t, p.Timeline, 2, "opened once")
 }
 
-func TestHostsAreTheAPIsWithThePayloadsAddresses(t *testing.T) {
-	more := asked4711(10, Observation{Opened: epoch, Hosts: []Host{{ID: "1", Host: "sw1", Name: "Core"}, {ID: "2", Host: "sw2"}},
+func TestHostsFromAPIAddressesFromPayload(t *testing.T) {
+	more := answer4711(10, Observation{Opened: epoch, Hosts: []Host{{ID: "1", Host: "sw1", Name: "Core"}, {ID: "2", Host: "sw2"}},
 		ItemID: "99", ItemName: "Other", OpData: "up again", Groups: []string{"Net"}, ManualClose: true})
-	p := story(t, problemEvent(), more, asked4711(20, *more.Observation))
+	p := story(t, problemEvent(), more, answer4711(20, *more.Observation))
 	require.Equal(t, []Host{{ID: "1", Host: "sw1", Name: "Core", IP: "10.0.0.1"}, {ID: "2", Host: "sw2"}}, p.Hosts)
 	require.Equal(t, "21", p.ItemID, "the first of the expression")
-	require.Equal(t, "down", p.OpData, "the API's is evaluated when it is asked")
+	require.Equal(t, "down", p.OpData, "the API evaluates its own when it answers")
 	require.Equal(t, []string{"Net"}, p.Groups)
 	require.True(t, p.CanClose)
 	require.Equal(t, []string{"Core", "sw2"}, p.HostLabels())
 }
 
-func TestTheSameAnswerAgainShowsNothing(t *testing.T) {
+func TestRepeatedAnswerChangesNothing(t *testing.T) {
 	p, _ := Apply(Problem{}, problemEvent())
 	p, _ = Apply(p, api)
 	later := *api.Observation
 	later.Tags = []Tag{{"scope", ""}, {"service", "net"}} // in another order
-	again, c := Apply(p, asked4711(90, later))
+	again, c := Apply(p, answer4711(90, later))
 	require.True(t, c.Duplicate)
 	require.True(t, c.Changed)
 	require.Equal(t, p.Revision, again.Revision)
@@ -489,4 +488,14 @@ func TestSeverityTitles(t *testing.T) {
 		titles = append(titles, s.Title())
 	}
 	require.Equal(t, []string{"Not classified", "Information", "Warning", "Average", "High", "Disaster"}, titles)
+}
+
+// A time after its event's arrival counts as the time of arrival.
+func TestNoTimeIsInTheFuture(t *testing.T) {
+	for _, c := range []struct{ at, received, want int64 }{
+		{1_000_000, 2_000_000, 1_000_000}, {2_000_000, 2_000_000, 2_000_000}, {3_000_000, 2_000_000, 2_000_000}, {90_000_000_000, 2_000_000, 2_000_000},
+		{3_000_000, 0, 3_000_000}, // stored before arrivals were
+	} {
+		require.Equal(t, c.want, estimate{At: c.at, Received: c.received}.time().UnixMicro())
+	}
 }

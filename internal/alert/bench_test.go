@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// benchmarkEvents are a usual problem's: told, acknowledged, looked up, over.
+// benchmarkEvents are those of a usual problem: opened, acknowledged, answered by the API, resolved.
 func benchmarkEvents() []Event {
 	problem := problemEvent()
 	problem.Facts.Macros = map[string]string{}
@@ -31,8 +31,7 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// As the ledger does it: read the problem, apply, write it. A second on one
-// core should do for 5,000 of these.
+// As the ledger does it: read the problem, apply, write it.
 func BenchmarkFoldOneEvent(b *testing.B) {
 	events := benchmarkEvents()
 	b.ReportAllocs()
@@ -52,7 +51,7 @@ func BenchmarkFoldOneEvent(b *testing.B) {
 	b.ReportMetric(float64(len(raw)), "bytes/problem")
 }
 
-// A problem as the store keeps it: written, and read back.
+// A problem is written as the store does, and read back.
 func BenchmarkDocument(b *testing.B) {
 	p, _ := Apply(Problem{}, benchmarkEvents()[0])
 	doc, err := json.Marshal(p)

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A problem with thousands of updates stays small, and still says why it is as it is.
-func TestATimelineIsBounded(t *testing.T) {
+// A problem with thousands of updates stays small, and keeps those that explain its state.
+func TestTimelineIsBounded(t *testing.T) {
 	p, _ := Apply(Problem{}, problemEvent())
 	do := func(i int, u Update) { p, _ = Apply(p, updateEvent(i, i+2, u)) }
 	do(10, Update{Message: "first", Actions: Actions{Comment: true}})
@@ -30,8 +31,8 @@ func TestATimelineIsBounded(t *testing.T) {
 	require.Equal(t, p.Revision, again.Revision)
 }
 
-// The bound doesn't depend on the order of arrival either.
-func TestABoundedTimelineInAnyOrder(t *testing.T) {
+// What is dropped doesn't depend on the order of arrival.
+func TestBoundedTimelineInAnyOrder(t *testing.T) {
 	first, newest := keepFirst, keepNewest
 	keepFirst, keepNewest = 1, 3
 	t.Cleanup(func() { keepFirst, keepNewest = first, newest })
@@ -45,7 +46,7 @@ func TestABoundedTimelineInAnyOrder(t *testing.T) {
 				for id := range rapid.IntRange(1, 6).Draw(t, "ids") {
 					o.Updates = append(o.Updates, Update{AckID: fmt.Sprint(id), At: at(17 * id), Exact: true, Message: "on it", Actions: Actions{Comment: true}})
 				}
-				events = append(events, asked4711(300+i, o))
+				events = append(events, answer4711(300+i, o))
 				continue
 			}
 			when := rapid.IntRange(1, 200).Draw(t, "when")
@@ -54,21 +55,21 @@ func TestABoundedTimelineInAnyOrder(t *testing.T) {
 		want := canonical(fold(t, events))
 		shuffled := rapid.Permutation(events).Draw(t, "order")
 		got := canonical(fold(t, append(shuffled, events[len(events)-1])))
-		if d := cmp.Diff(want, got, cmp.AllowUnexported(piece{})); d != "" {
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(report{})); d != "" {
 			t.Fatalf("another order ends otherwise: %s", d)
 		}
 	})
 }
 
-// Whoever acknowledged a problem before it was unacknowledged isn't who acknowledged it now.
-func TestWhoAcknowledged(t *testing.T) {
+// An acknowledgement that was taken back isn't that of the present one.
+func TestAcknowledgedBy(t *testing.T) {
 	ack := func(when int, who string) Event {
 		return updateEvent(when, when+1, Update{Actor: Actor{Name: who}, Message: "on my way", Actions: Actions{Ack: true, Comment: true}})
 	}
 	unack := func(when int) Event {
 		return updateEvent(when, when+1, Update{Actor: Actor{Name: "carol"}, Actions: Actions{Unack: true}})
 	}
-	status := withAck(told4711(KindProblem, 90), true)
+	status := withAck(event4711(KindProblem, 90), true)
 	for name, c := range map[string]struct {
 		events []Event
 		want   string
@@ -89,5 +90,42 @@ func TestWhoAcknowledged(t *testing.T) {
 			}
 			require.Equal(t, c.want, got)
 		})
+	}
+}
+
+// A problem keeps a bounded number of {ALERT.SENDTO}, the same in any order of arrival.
+func TestSendToIsBounded(t *testing.T) {
+	var first []string
+	for range 20 {
+		var p Problem
+		for _, n := range rand.Perm(3 * maxSendTo) {
+			p.mergeSendTo(Event{Kind: KindProblem, SendTo: fmt.Sprintf(" room %03d", n)})
+		}
+		require.Len(t, p.SendTo, maxSendTo)
+		if first == nil {
+			first = p.SendTo
+		}
+		require.Equal(t, first, p.SendTo)
+	}
+}
+
+// However many comments come, the newest of each action is kept, since it explains the problem's state.
+func TestActionsOutliveComments(t *testing.T) {
+	for _, bit := range []int{bitClose, bitAck, bitSuppress, bitUnack, bitSeverity} {
+		var reports []report
+		for n := range 3 * (keepFirst + keepNewest) {
+			c := report{At: int64(n), Bits: bitComment, Comment: fmt.Sprint(n)}
+			if n == keepFirst+5 || n == keepFirst+9 {
+				c.Bits |= bit
+			}
+			reports = append(reports, c)
+		}
+		var acts []int64
+		for _, c := range bounded(reports) {
+			if c.Bits&bit != 0 {
+				acts = append(acts, c.At)
+			}
+		}
+		require.Equal(t, []int64{int64(keepFirst + 9)}, acts)
 	}
 }

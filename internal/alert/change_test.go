@@ -6,10 +6,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestChangeNamesWhatAGroupShows(t *testing.T) {
+func TestChangeHeadlineAndActed(t *testing.T) {
 	problem := problemEvent()
 	ack := func(wide bool) Event {
-		return did4711(60, Update{Actor: Actor{Name: "Alice", Email: "alice@example.com"}, Actions: Actions{Ack: true}, Wide: wide})
+		return action4711(60, Update{Actor: Actor{Name: "Alice", Email: "alice@example.com"}, Actions: Actions{Ack: true}, Wide: wide})
 	}
 	answered := Observation{Name: "Link down", Severity: Average, Opened: epoch, Hosts: []Host{{ID: "1", Host: "sw1", Name: "Core", IP: "10.0.0.1"}}}
 	renamed, closable, suppressed, acked := answered, answered, answered, answered
@@ -20,7 +20,7 @@ func TestChangeNamesWhatAGroupShows(t *testing.T) {
 	commented := updateEvent(60, 61, Update{Actor: bob, Message: "on it", Actions: Actions{Comment: true}})
 	raised := withSeverity(updateEvent(60, 61, Update{Actor: bob, Actions: Actions{Severity: &SeverityChange{Old: Average, New: High}}}), High)
 	for name, c := range map[string]struct {
-		events          []Event // the last one is asked about
+		events          []Event // the last one is checked
 		headline, acted bool
 	}{
 		"opened":                       {[]Event{problem}, true, false},
@@ -28,14 +28,14 @@ func TestChangeNamesWhatAGroupShows(t *testing.T) {
 		"resolved":                     {[]Event{problem, recoveryEvent(60, 63)}, true, false},
 		"acknowledged":                 {[]Event{problem, ack(false)}, true, true},
 		"acknowledged with many":       {[]Event{problem, ack(true)}, true, false},
-		"acknowledged by nobody known": {[]Event{problem, asked4711(60, acked)}, true, false},
+		"acknowledged by nobody known": {[]Event{problem, answer4711(60, acked)}, true, false},
 		"acknowledged, heard again":    {[]Event{problem, own, echo}, false, false},
 		"commented":                    {[]Event{problem, commented}, false, true},
 		"commented, heard again":       {[]Event{problem, commented, commented}, false, false},
 		"severity changed":             {[]Event{problem, raised}, true, true},
-		"closing is allowed":           {[]Event{problem, asked4711(30, answered), asked4711(60, closable)}, false, false},
-		"host renamed":                 {[]Event{problem, asked4711(30, answered), asked4711(60, renamed)}, true, false},
-		"suppressed by a maintenance":  {[]Event{problem, asked4711(30, answered), asked4711(60, suppressed)}, true, false},
+		"closing is allowed":           {[]Event{problem, answer4711(30, answered), answer4711(60, closable)}, false, false},
+		"host renamed":                 {[]Event{problem, answer4711(30, answered), answer4711(60, renamed)}, true, false},
+		"suppressed by a maintenance":  {[]Event{problem, answer4711(30, answered), answer4711(60, suppressed)}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p Problem

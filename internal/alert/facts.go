@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// The facts of which Merge remembers where they are from. The order is part of
-// what is stored: add at the end.
+// The facts whose origin Merge remembers. The numbers are stored: add at the end.
 const (
 	factOrigin = iota
 	factName
@@ -25,13 +24,13 @@ const (
 	factItemName
 	factService
 	factObject
-	factToldHosts
-	factAskedHosts
+	factPayloadHosts
+	factAPIHosts
 	factCount
 )
 
-// origins says where each fact is from: From holds the stamps, the best first;
-// Of holds for each fact one more than the stamp's index, 0 for none.
+// origins says where each fact is from. From has the stamps, best first; Of has, for each fact, the index of its stamp
+// plus one, 0 for none.
 type origins struct {
 	From []stamp `json:"f,omitempty"`
 	Of   []int   `json:"o,omitempty"`
@@ -54,14 +53,13 @@ func collapse(stamps [factCount]stamp) origins {
 	return o
 }
 
-// macroOrigins is the same for macros: those that aren't in Of are from the
-// first of From.
+// macroOrigins is the same for macros. Those that aren't in Of are from the first of From.
 type macroOrigins struct {
 	From []stamp        `json:"f,omitempty"`
 	Of   map[string]int `json:"o,omitempty"`
 }
 
-// distinct gives each stamp once, the best first, without the zero one.
+// distinct returns each stamp once, best first, without the zero one.
 func distinct(all func(func(stamp) bool)) []stamp {
 	var from []stamp
 	for s := range all {
@@ -73,15 +71,15 @@ func distinct(all func(func(stamp) bool)) []stamp {
 	return from
 }
 
-// merger takes the facts of one event into a problem.
+// merger merges the facts of an event into a problem.
 type merger struct {
 	stamps  [factCount]stamp
 	changed bool
 }
 
-// fact takes a fact where its event is better than the one it is from; of two
-// equally good events the smaller value wins, so that the order doesn't matter.
-func fact[T any](m *merger, id int, s stamp, current *T, candidate T, nothing bool, compare func(a, b T) int) (taken bool) {
+// fact replaces a fact if the event is better than the one it is from. Of equally good events the smaller value wins, so
+// that the order doesn't matter.
+func fact[T any](m *merger, id int, s stamp, current *T, candidate T, nothing bool, compare func(a, b T) int) (replaced bool) {
 	if nothing {
 		return false
 	}
@@ -98,7 +96,7 @@ func text(m *merger, id int, s stamp, current *string, candidate string) {
 	fact(m, id, s, current, candidate, candidate == "", strings.Compare)
 }
 
-func list[T any](m *merger, id int, s stamp, current *[]T, candidate []T, compare func(a, b T) int) (taken bool) {
+func list[T any](m *merger, id int, s stamp, current *[]T, candidate []T, compare func(a, b T) int) (replaced bool) {
 	return fact(m, id, s, current, candidate, len(candidate) == 0,
 		func(a, b []T) int { return slices.CompareFunc(a, b, compare) })
 }
@@ -112,15 +110,14 @@ func compareHosts(a, b Host) int {
 		strings.Compare(a.Name, b.Name), strings.Compare(a.IP, b.IP))
 }
 
-// mergeFacts takes what an event says of the problem's facts, each by its
-// rank, and says whether anything changed.
+// mergeFacts merges what an event says about the problem's facts. It reports whether anything changed.
 func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	m := &merger{stamps: p.Merge.Facts.expand()}
 	s := stamp{Rank: rankOf(e), At: micro(e.ReceivedAt)}
 	if e.Kind == KindObservation {
 		s.At = micro(e.Observation.At)
 	} else {
-		// The API is asked for triggers' problems only: it can't tell.
+		// Only problems of triggers are looked up in the API, so its answers don't say.
 		origin := string(p.Origin)
 		text(m, factOrigin, s, &origin, string(e.Origin))
 		p.Origin = Origin(origin)
@@ -137,7 +134,7 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	text(m, factTriggerURLName, s, &p.TriggerURLName, f.TriggerURLName)
 	item := s
 	if e.Kind == KindObservation {
-		item = below(s) // a payload's is the first of the expression; the API has them in no order
+		item = below(s) // a payload has the first item of the expression, the API any
 	}
 	text(m, factItemID, item, &p.ItemID, f.ItemID)
 	text(m, factItemName, item, &p.ItemName, f.ItemName)
@@ -151,14 +148,12 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	return p.mergeMacros(s, f.Macros) || m.changed
 }
 
-// below is the stamp of an answer of the API for a fact that it knows worse
-// than any payload. The later answer is the better one, as for all others.
+// below is the stamp of an answer of the API for a fact that any payload knows better. The later answer wins.
 func below(s stamp) stamp { return stamp{Rank: rankNone, At: -s.At} }
 
-// mergeOpData keeps the value that the problem came with apart from the one
-// that it recovered with. Zabbix evaluates operational data when it sends or
-// answers, so the problem's own post is nearest to what happened, and the API
-// says nothing any more once it is over.
+// mergeOpData keeps the value that the problem opened with and the one that it recovered with. Zabbix evaluates
+// operational data when it sends or answers, so the problem's message is nearest to the event, and the API has nothing
+// once the problem is resolved.
 func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
 	switch {
 	case e.Kind == KindObservation:
@@ -167,7 +162,7 @@ func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
 		}
 	case e.Resolved || e.Kind == KindRecovery:
 		if e.Kind == KindRecovery {
-			s.Rank = rankProblem // before an update's that came after it
+			s.Rank = rankProblem // before a later update's
 		}
 		text(m, factRecoveredOpData, s, &p.RecoveredOpData, value)
 	default:
@@ -175,29 +170,28 @@ func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
 	}
 }
 
-// mergeHosts takes the hosts from the API where it told them, for a payload
-// holds five at most, and their addresses from the payload, for an event of
-// the API has none.
+// mergeHosts prefers the API's hosts, since a payload has at most five, and takes their addresses from the payload, since
+// the API's event has none.
 func (p *Problem) mergeHosts(m *merger, s stamp, hosts []Host) {
-	told, asked := p.Merge.ToldHosts, p.Merge.AskedHosts
-	if m.stamps[factAskedHosts] == (stamp{}) {
-		told = p.Hosts // only one of them is known: it is kept once
-	} else if m.stamps[factToldHosts] == (stamp{}) {
-		asked = p.Hosts
+	payload, api := p.Merge.PayloadHosts, p.Merge.APIHosts
+	if m.stamps[factAPIHosts] == (stamp{}) {
+		payload = p.Hosts // only one is known, and is stored once
+	} else if m.stamps[factPayloadHosts] == (stamp{}) {
+		api = p.Hosts
 	}
 	if s.Rank == rankObservation {
-		list(m, factAskedHosts, s, &asked, hosts, compareHosts)
+		list(m, factAPIHosts, s, &api, hosts, compareHosts)
 	} else {
-		list(m, factToldHosts, s, &told, hosts, compareHosts)
+		list(m, factPayloadHosts, s, &payload, hosts, compareHosts)
 	}
 	switch {
-	case len(asked) == 0:
-		p.Hosts = told
-	case len(told) == 0:
-		p.Hosts = asked
+	case len(api) == 0:
+		p.Hosts = payload
+	case len(payload) == 0:
+		p.Hosts = api
 	default:
-		p.Merge.ToldHosts, p.Merge.AskedHosts = told, asked
-		p.Hosts = withAddresses(asked, told)
+		p.Merge.PayloadHosts, p.Merge.APIHosts = payload, api
+		p.Hosts = withAddresses(api, payload)
 	}
 }
 
@@ -217,9 +211,9 @@ func withAddresses(hosts, known []Host) []Host {
 	return out
 }
 
-// mergeMacros merges macro by macro.
+// mergeMacros merges each macro by itself.
 func (p *Problem) mergeMacros(s stamp, macros map[string]string) bool {
-	if len(p.Macros) == 0 && len(macros) > 0 && s != (stamp{}) { // of nearly every problem's first event
+	if len(p.Macros) == 0 && len(macros) > 0 && s != (stamp{}) { // the first event of nearly every problem
 		p.Macros, p.Merge.Macros = maps.Clone(macros), macroOrigins{From: []stamp{s}}
 		return true
 	}

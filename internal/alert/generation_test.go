@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhichProblemAnEventIsAbout(t *testing.T) {
+func TestRelation(t *testing.T) {
 	const h, min, s = time.Hour, time.Minute, time.Second
 	known := func(change func(*Event)) Problem {
 		e := problemEvent()
@@ -96,7 +96,7 @@ func TestWhichProblemAnEventIsAbout(t *testing.T) {
 	}
 }
 
-func TestASupersededProblemIsGone(t *testing.T) {
+func TestSupersede(t *testing.T) {
 	open := story(t, problemEvent()).Supersede(Key{"main", "4711~1"}, at(500), at(501))
 	require.True(t, open.Gone)
 	require.Equal(t, StateResolved, open.State)

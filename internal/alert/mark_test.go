@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The relay's act, what the API says about it and what the webhook tells are one update
-// with the person's name, whatever the database did to the text, in any order and repeated.
-func TestAnActIsKnownByItsMark(t *testing.T) {
+// The relay's action, the API's record of it and Zabbix's message about it are one update under the person's name, in any
+// order and repetition, whatever the database did to the text.
+func TestMarkIdentifiesAction(t *testing.T) {
 	const said = "Alice <alice@example.com> (Webex #abcd2345): done 👍\nall fine"
 	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	key := Key{Source: "main", EventID: "4711"}
@@ -57,8 +57,8 @@ func TestAnActIsKnownByItsMark(t *testing.T) {
 	}
 }
 
-// Two acts are two updates, and nobody gets into another's by writing a mark.
-func TestMarksThatAreNotTheActs(t *testing.T) {
+// Two actions are two updates, and nobody can join another's by writing a mark.
+func TestForgedMarks(t *testing.T) {
 	const said = "Alice <alice@example.com> (Webex #abcd2345): on it"
 	for name, other := range map[string]string{
 		"another act with the same words": "Alice <alice@example.com> (Webex #bbbb2345): on it",

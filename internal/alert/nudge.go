@@ -8,41 +8,39 @@ import (
 	"time"
 )
 
-// MentionAll stands for everybody of a room in Nudge.Mention.
+// MentionAll in Nudge.Mention stands for everybody in the room.
 const MentionAll = "all"
 
-// Nudge is the relay's own word about a problem that nobody has acknowledged:
-// an escalation, or a reminder.
+// Nudge is an escalation or a reminder of a problem that nobody has acknowledged.
 type Nudge struct {
 	Kind EntryKind `json:"kind"` // EntryEscalated or EntryReminded
-	// Room is the one whose route asks for it.
+	// Room is the room whose route asks for it.
 	Room    string        `json:"room"`
 	Step    int           `json:"step,omitempty"`    // of an escalation, from 0
-	Rooms   []string      `json:"rooms,omitempty"`   // that an escalation goes to besides
+	Rooms   []string      `json:"rooms,omitempty"`   // to which an escalation goes as well
 	Mention []string      `json:"mention,omitempty"` // e-mail addresses, MentionAll
-	After   time.Duration `json:"after,omitempty"`   // how long nobody had acknowledged it
+	After   time.Duration `json:"after,omitempty"`   // how long the problem was unacknowledged
 	At      time.Time     `json:"at"`
 }
 
-// For says whether the nudge is told in a room.
+// For reports whether the nudge is for a room.
 func (n Nudge) For(room string) bool { return n.Room == room || slices.Contains(n.Rooms, room) }
 
-// key is the same for all nudges of which a problem keeps the newest alone: one
-// that was reminded of for a month isn't larger than one that was reminded of once.
+// key is equal for nudges of which a problem keeps only the newest, so that it doesn't grow with every reminder.
 func (n Nudge) key() string {
 	return string(n.Kind) + ":" + n.Room + ":" + strconv.Itoa(n.Step)
 }
 
-// entry is the key of its timeline entry: a newer nudge is another entry.
+// entry is the key of its timeline entry. A newer nudge is another entry.
 func (n Nudge) entry() string { return n.key() + "@" + strconv.FormatInt(micro(n.At), 10) }
 
-// compare is positive where n is newer than o.
+// compare is positive if n is newer than o.
 func (n Nudge) compare(o Nudge) int {
 	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention))
 }
 
-// takeNudge keeps a nudge where none that is newer is known, and says whether it did.
-func (p *Problem) takeNudge(e Event) bool {
+// mergeNudge keeps a nudge unless a newer one is known. It reports whether it did.
+func (p *Problem) mergeNudge(e Event) bool {
 	if e.Kind != KindNudge || e.Nudge == nil {
 		return false
 	}
@@ -62,9 +60,8 @@ func (p *Problem) takeNudge(e Event) bool {
 	return true
 }
 
-// Unattended says whether the problem escalates and reminds, and from when on: it is open,
-// nobody has acknowledged it, Zabbix has not let it go (Cancelled), and nothing suppresses it,
-// or only for a time. from is now, or when that time ends.
+// Unattended reports whether the problem escalates and reminds, and from when on: it is open, not acknowledged, not
+// cancelled by Zabbix, and not suppressed, or only until from.
 func (p Problem) Unattended(now time.Time) (from time.Time, ok bool) {
 	switch {
 	case p.State != StateOpen || p.HeldBack || p.Acknowledged || p.Cancelled:

@@ -12,9 +12,8 @@ func nudgeEvent(n Nudge) Event {
 	return Event{Key: Key{"main", "4711"}, Kind: KindNudge, Nudge: &n, At: n.At, ReceivedAt: n.At, SentAt: n.At, Exact: true}
 }
 
-// A problem that is reminded of for a month holds the newest reminder alone, and
-// each is an entry that no room can have been told.
-func TestRemindersDontPileUp(t *testing.T) {
+// After a month of reminders a problem has only the newest, and each was a new entry.
+func TestOnlyTheNewestReminderIsKept(t *testing.T) {
 	high := High
 	p, _ := Apply(Problem{}, Event{Key: Key{"main", "4711"}, Kind: KindProblem, Origin: OriginTrigger, Severity: &high, ReceivedAt: epoch, SentAt: epoch, At: epoch})
 	for i := range 700 {
@@ -31,14 +30,14 @@ func TestRemindersDontPileUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, len(raw), 2000)
 
-	// One that comes late, or again, changes nothing.
+	// A late or repeated one changes nothing.
 	same, change := Apply(p, nudgeEvent(Nudge{Kind: EntryReminded, Room: "noc", At: epoch.Add(time.Hour)}))
 	require.Equal(t, Change{Duplicate: true}, change)
 	require.Equal(t, p, same)
 }
 
-// Another room's reminder, and each step of an escalation, is an entry of its own.
-func TestNudgesOfRoomsAndStepsStandBesideEachOther(t *testing.T) {
+// Reminders of another room, and steps of an escalation, are separate entries.
+func TestNudgesOfRoomsAndStepsAreSeparate(t *testing.T) {
 	var p Problem
 	for i, n := range []Nudge{
 		{Kind: EntryReminded, Room: "noc"}, {Kind: EntryReminded, Room: "db"},
@@ -50,7 +49,7 @@ func TestNudgesOfRoomsAndStepsStandBesideEachOther(t *testing.T) {
 	require.Len(t, p.Timeline, 4)
 	escalated := p.Timeline[2].Nudge
 	require.True(t, escalated.For("noc") && escalated.For("leads") && !escalated.For("db"))
-	// What else happens leaves them in place.
+	// Other events leave them in place.
 	p, _ = Apply(p, Event{Key: Key{"main", "4711"}, Kind: KindRecovery, Origin: OriginTrigger, ReceivedAt: epoch.Add(time.Hour), At: epoch.Add(time.Hour)})
 	require.Len(t, p.Timeline, 5)
 	require.Equal(t, escalated, p.Timeline[2].Nudge)

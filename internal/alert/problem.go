@@ -2,42 +2,39 @@ package alert
 
 import "time"
 
-// State is where a problem stands.
+// State is the state of a problem.
 type State string
 
 const (
-	// StateUnknown is a problem of which only updates or a recovery came yet.
+	// StateUnknown is a problem of which only updates have come.
 	StateUnknown State = "unknown"
-	// StateOpen is a problem that goes on.
+	// StateOpen is a problem that isn't resolved.
 	StateOpen State = "open"
-	// StateResolved is a problem that is over. Zabbix never reopens an event.
+	// StateResolved is final, since Zabbix never reopens an event.
 	StateResolved State = "resolved"
-	// StateOccurred is a discovery or autoregistration event: nothing that lasts.
+	// StateOccurred is a discovery or autoregistration event, which doesn't last.
 	StateOccurred State = "occurred"
 )
 
-// EntryKind is what one line of the timeline tells.
+// EntryKind is the kind of a timeline entry.
 type EntryKind string
 
-// The kinds of timeline entries. An update may have done several things at
-// once: it is one entry of kind EntryUpdate, and its Update tells them all.
+// The kinds of timeline entries. An update is one entry, even if it did several things.
 const (
 	EntryOpened    EntryKind = "opened"
 	EntryUpdate    EntryKind = "update"
 	EntryResolved  EntryKind = "resolved"
 	EntryCancelled EntryKind = "cancelled" // Zabbix cancelled the escalation
 	EntryOccurred  EntryKind = "occurred"
-	EntryEscalated EntryKind = "escalated" // nobody acknowledged it in time: others were told
-	EntryReminded  EntryKind = "reminded"  // it goes on, and nobody has acknowledged it
+	EntryEscalated EntryKind = "escalated" // nobody acknowledged it in time, and others were notified
+	EntryReminded  EntryKind = "reminded"  // it is still open, and nobody has acknowledged it
 )
 
-// Entry is one line of a problem's timeline.
+// Entry is an entry of a problem's timeline.
 type Entry struct {
-	// Seq counts the entries of a problem in the order in which the relay
-	// learned of them, from 1. A post remembers the last one it told. It depends
-	// on the order of arrival; nothing else of a problem does.
+	// Seq numbers the entries of a problem in their order of arrival, from 1. A post remembers the last one it told.
 	Seq  int       `json:"seq"`
-	Key  string    `json:"key"` // what makes it unique in its problem: section 6 of the design
+	Key  string    `json:"key"` // unique in its problem
 	Kind EntryKind `json:"kind"`
 	At   time.Time `json:"at"`
 	// Update is set for EntryUpdate.
@@ -46,41 +43,39 @@ type Entry struct {
 	Nudge *Nudge `json:"nudge,omitempty"`
 }
 
-// Problem is the state of one Zabbix problem. Apply makes it from events; its
-// zero value is a problem of which nothing is known.
+// Problem is the state of a Zabbix problem, made from events by Apply. The zero value is a problem about which nothing
+// is known.
 type Problem struct {
 	Key    Key    `json:"key"`
 	Origin Origin `json:"origin"`
 	State  State  `json:"state"`
-	// Generation is how many problems had its event id before it: Key.Earlier has them.
+	// Generation counts the problems that had its event id before it (Key.Earlier).
 	Generation int `json:"generation,omitempty"`
-	// Revision counts the changes that a room could see, from 1. It depends on
-	// the order of arrival, as Entry.Seq does.
+	// Revision counts the changes that a room could see, from 1, in their order of arrival.
 	Revision int64 `json:"revision"`
 
 	Facts
-	// SendTo is every {ALERT.SENDTO} that messages of the problem were sent to, sorted.
+	// SendTo has every {ALERT.SENDTO} of the problem's messages, sorted.
 	SendTo          []string  `json:"send_to,omitempty"`
 	Severity        Severity  `json:"severity"`
 	Acknowledged    bool      `json:"acknowledged"`
 	Suppressed      bool      `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
-	HeldBack        bool      `json:"held_back,omitempty"` // suppressed by a maintenance before its problem was told
-	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation, and has sent nothing about it since
-	Gone            bool      `json:"gone,omitempty"`      // Zabbix no longer knows it
-	Announced       bool      `json:"announced,omitempty"` // its problem event came, or the API confirmed it
-	CanClose        bool      `json:"can_close,omitempty"` // the API says that its trigger allows closing by hand
-	Observed        bool      `json:"observed,omitempty"`  // the API has answered about it at least once
+	HeldBack        bool      `json:"held_back,omitempty"` // a maintenance suppressed it before Zabbix sent its problem event
+	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation and has sent nothing since
+	Gone            bool      `json:"gone,omitempty"`      // Zabbix doesn't know it any more
+	Announced       bool      `json:"announced,omitempty"` // its problem event came, or the API knows it
+	CanClose        bool      `json:"can_close,omitempty"` // its trigger allows manual closing
+	Observed        bool      `json:"observed,omitempty"`  // the API has answered about it
 	RecoveredOpData string    `json:"recovered_opdata,omitempty"`
 
 	OpenedAt   time.Time `json:"opened_at,omitzero"`
 	ResolvedAt time.Time `json:"resolved_at,omitzero"`
-	ChangedAt  time.Time `json:"changed_at,omitzero"` // when the relay last learned something visible
+	ChangedAt  time.Time `json:"changed_at,omitzero"` // when something visible last changed
 
 	Timeline []Entry `json:"timeline,omitempty"` // by Seq
 
-	// Merge holds what Apply needs to merge events that come in any order: which
-	// event each fact is from. Nobody else looks into it.
+	// Merge is for Apply alone: which event each fact is from.
 	Merge Merge `json:"merge"`
 }
 
@@ -95,16 +90,16 @@ type Change struct {
 	Resolved  bool // the problem became resolved with this event
 }
 
-// SuppressedAt reports whether the problem is suppressed at that moment. Suppressed is what the
-// last message said; a suppression may have ended by itself since.
+// SuppressedAt reports whether the problem is suppressed at that time. Suppressed is what the last message said; the
+// suppression may have ended since.
 func (p Problem) SuppressedAt(now time.Time) bool {
 	return p.Suppressed && p.Open() && (p.SuppressedUntil.IsZero() || now.Before(p.SuppressedUntil))
 }
 
-// Open says whether the problem goes on.
+// Open reports whether the problem isn't resolved, as far as is known.
 func (p Problem) Open() bool { return p.State == StateOpen || p.State == StateUnknown }
 
-// LastSeq is the Seq of the newest timeline entry, 0 if there is none.
+// LastSeq is the highest Entry.Seq, 0 without entries.
 func (p Problem) LastSeq() int {
 	last := 0
 	for _, e := range p.Timeline {
@@ -113,8 +108,7 @@ func (p Problem) LastSeq() int {
 	return last
 }
 
-// AcknowledgedBy is the update that acknowledged the problem last; nil if it
-// isn't acknowledged or nobody told who did.
+// AcknowledgedBy is the update that last acknowledged the problem; nil if it isn't acknowledged or nobody knows by whom.
 func (p Problem) AcknowledgedBy() *Update {
 	if !p.Acknowledged {
 		return nil
@@ -125,13 +119,13 @@ func (p Problem) AcknowledgedBy() *Update {
 			by = u
 		}
 	}
-	if by != nil && by.Actions.Unack { // no event named who acknowledged it again
+	if by != nil && by.Actions.Unack { // no event says who acknowledged it again
 		return nil
 	}
 	return by
 }
 
-// LastComment is the newest update that says something; nil if none does.
+// LastComment is the newest update with a text; nil if there is none.
 func (p Problem) LastComment() *Update {
 	var last *Update
 	for _, e := range p.Timeline {
@@ -142,18 +136,18 @@ func (p Problem) LastComment() *Update {
 	return last
 }
 
-// Text is what a person wrote with the update, without the relay's signature.
+// Text is what a person wrote, without the relay's signature.
 func (u Update) Text() string {
 	if u.Comment != "" {
 		return u.Comment
 	}
-	if u.Actor.Email != "" { // the relay's own action with no words of the person's
+	if u.Actor.Email != "" { // an action of the relay's, whose message is only the signature
 		return ""
 	}
 	return u.Message
 }
 
-// HostLabels are the names of the problem's hosts as people know them.
+// HostLabels are the labels of the problem's hosts.
 func (p Problem) HostLabels() []string {
 	labels := make([]string, 0, len(p.Hosts))
 	for _, h := range p.Hosts {

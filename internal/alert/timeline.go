@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The keys of the entries that a problem has once at most.
+// The keys of entries that a problem has at most once.
 const (
 	keyOpened    = "opened"
 	keyResolved  = "resolved"
@@ -15,44 +15,43 @@ const (
 	keyOccurred  = "occurred"
 )
 
-// takePieces adds tellings of updates to those known, and says whether that
-// changed anything.
-func (p *Problem) takePieces(tellings []piece) (changed bool) {
-	if len(tellings) == 0 {
+// addReports adds reports of updates. It reports whether anything changed.
+func (p *Problem) addReports(added []report) (changed bool) {
+	if len(added) == 0 {
 		return false
 	}
-	pieces := p.pieces()
-	for _, c := range tellings {
-		i := slices.IndexFunc(pieces, c.same)
+	reports := p.reports()
+	for _, c := range added {
+		i := slices.IndexFunc(reports, c.same)
 		if i < 0 {
-			pieces = append(pieces, c)
+			reports = append(reports, c)
 			changed = true
 			continue
 		}
-		if pieces[i].merge(c) {
+		if reports[i].merge(c) {
 			changed = true
 		}
 	}
 	if changed {
-		p.Merge.Pieces = bounded(pieces)
+		p.Merge.Reports = bounded(reports)
 	}
 	return changed
 }
 
-// How many tellings of updates a problem keeps: a script that comments each minute for a month
-// must not make every later event as expensive as all that came before.
+// A problem keeps this many reports of updates: a script that comments every minute for a month must not make later
+// events expensive.
 var keepFirst, keepNewest = 20, 480
 
-// bounded drops tellings where there are too many: all but the first, the newest, and the newest
-// of each thing that can be done, which say why the problem is as it is. What is dropped would be
-// dropped in any order of arrival, since the ranks of a telling only fall as more come.
-func bounded(pieces []piece) []piece {
-	if len(pieces) <= keepFirst+keepNewest {
-		return pieces
+// bounded drops reports if there are too many. It keeps the first, the newest, and the newest of each action, which say
+// why the problem is as it is. A dropped report would be dropped in any order of arrival, since its rank only falls as
+// more come.
+func bounded(reports []report) []report {
+	if len(reports) <= keepFirst+keepNewest {
+		return reports
 	}
-	slices.SortFunc(pieces, orderPieces)
+	slices.SortFunc(reports, orderReports)
 	newest := map[int]int{} // by bit
-	for i, c := range pieces {
+	for i, c := range reports {
 		for bit := bitClose; bit <= bitToSymptom; bit <<= 1 {
 			if c.Bits&bit != 0 {
 				newest[bit] = i
@@ -63,18 +62,18 @@ func bounded(pieces []piece) []piece {
 	for _, i := range newest {
 		decides[i] = true
 	}
-	kept := pieces[:0]
-	for i, c := range pieces {
-		if i < keepFirst || i >= len(pieces)-keepNewest || decides[i] {
+	kept := reports[:0]
+	for i, c := range reports {
+		if i < keepFirst || i >= len(reports)-keepNewest || decides[i] {
 			kept = append(kept, c)
 		}
 	}
 	return kept
 }
 
-// pieces is a copy of the known tellings, with their messages.
-func (p *Problem) pieces() []piece {
-	if len(p.Merge.Pieces) == 0 {
+// reports returns a copy of the known reports, with their messages.
+func (p *Problem) reports() []report {
+	if len(p.Merge.Reports) == 0 {
 		return nil
 	}
 	messages := make(map[int]string, len(p.Timeline))
@@ -83,18 +82,18 @@ func (p *Problem) pieces() []piece {
 			messages[e.Seq] = e.Update.Message
 		}
 	}
-	pieces := slices.Clone(p.Merge.Pieces)
-	for i := range pieces {
-		if !pieces[i].Blank && pieces[i].message == "" {
-			pieces[i].message = messages[pieces[i].Seq]
+	reports := slices.Clone(p.Merge.Reports)
+	for i := range reports {
+		if !reports[i].Blank && reports[i].message == "" {
+			reports[i].message = messages[reports[i].Seq]
 		}
 	}
-	return pieces
+	return reports
 }
 
-// retell makes the timeline from what is known. Entries keep the Seq that they
-// first had; one that two were merged into has the lower one.
-func (p *Problem) retell() {
+// rebuildTimeline makes the timeline from what is known. Entries keep their Seq; one that two were merged into gets the
+// lower one.
+func (p *Problem) rebuildTimeline() {
 	var entries []Entry
 	add := func(key string, kind EntryKind, at time.Time) {
 		e := Entry{Key: key, Kind: kind, At: at}
@@ -119,28 +118,28 @@ func (p *Problem) retell() {
 		entries[len(entries)-1].Nudge = &n
 	}
 
-	pieces := p.pieces()
-	for i := range pieces {
-		if pieces[i].Change != nil {
-			change := *pieces[i].Change
-			pieces[i].Change = &change
+	reports := p.reports()
+	for i := range reports {
+		if reports[i].Change != nil {
+			change := *reports[i].Change
+			reports[i].Change = &change
 		}
 	}
-	slices.SortFunc(pieces, orderPieces)
-	groups := group(pieces)
+	slices.SortFunc(reports, orderReports)
+	groups := group(reports)
 	updates := make([]Entry, len(groups))
 	used := make(map[int]bool, len(groups))
 	for i, g := range groups {
-		updates[i] = newEntry(pieces, g)
+		updates[i] = newEntry(reports, g)
 		for _, j := range g {
-			if seq := pieces[j].Seq; seq > 0 && !used[seq] && (updates[i].Seq == 0 || seq < updates[i].Seq) {
+			if seq := reports[j].Seq; seq > 0 && !used[seq] && (updates[i].Seq == 0 || seq < updates[i].Seq) {
 				updates[i].Seq = seq
 			}
 		}
 		used[updates[i].Seq] = true
 	}
 	if p.Origin == OriginService {
-		chainSeverities(pieces, groups, updates)
+		chainSeverities(reports, groups, updates)
 	}
 	entries = append(entries, updates...)
 
@@ -148,7 +147,7 @@ func (p *Problem) retell() {
 	for i := range entries {
 		order[i] = &entries[i]
 	}
-	slices.SortStableFunc(order, func(a, b *Entry) int { return tellingOrder(*a, *b) })
+	slices.SortStableFunc(order, func(a, b *Entry) int { return arrivalOrder(*a, *b) })
 	for _, e := range order {
 		if e.Seq == 0 {
 			p.Merge.Seq++
@@ -157,18 +156,18 @@ func (p *Problem) retell() {
 	}
 	for i, g := range groups {
 		for _, j := range g {
-			pieces[j].Seq = entries[len(entries)-len(updates)+i].Seq
+			reports[j].Seq = entries[len(entries)-len(updates)+i].Seq
 		}
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
-	for i := range pieces {
-		pieces[i].message = "" // it is in the timeline
+	for i := range reports {
+		reports[i].message = "" // it is in the timeline
 	}
-	p.Timeline, p.Merge.Pieces = entries, pieces
+	p.Timeline, p.Merge.Reports = entries, reports
 }
 
-// tellingOrder is the order in which entries that came together are told.
-func tellingOrder(a, b Entry) int {
+// arrivalOrder orders entries that came together.
+func arrivalOrder(a, b Entry) int {
 	first := func(e Entry) int {
 		if e.Key == keyOpened || e.Key == keyOccurred {
 			return 0
@@ -185,18 +184,17 @@ func tellingOrder(a, b Entry) int {
 		strings.Compare(a.Key, b.Key))
 }
 
-// newEntry makes the entry of one update from its tellings, the most reliable
-// first: what the API says, then the relay's own act, then the payload. Only
-// the actor and the comment are best known to the relay, where it did it.
-func newEntry(pieces []piece, g []int) Entry {
-	var api, own, payload *piece
+// newEntry makes the entry of an update from its reports. The API's is the most reliable, then the relay's, then the
+// payload's. For its own actions the relay knows the actor and the comment best.
+func newEntry(reports []report, g []int) Entry {
+	var api, own, payload *report
 	name := ""
 	for _, i := range g {
-		c := &pieces[i]
+		c := &reports[i]
 		switch {
-		case c.Origin == asked:
+		case c.Origin == fromAPI:
 			api = cmp.Or(api, c)
-		case c.Origin == did:
+		case c.Origin == fromRelay:
 			own = cmp.Or(own, c)
 		default:
 			if payload == nil || c.zoneError() < payload.zoneError() {
@@ -232,10 +230,9 @@ func newEntry(pieces []piece, g []int) Entry {
 	return Entry{Key: lead.key(), Kind: EntryUpdate, At: u.At, Update: u}
 }
 
-// chainSeverities gives each change of a service's severity the one before it
-// as the old one: a payload has only the one that the service's problem began
-// with.
-func chainSeverities(pieces []piece, groups [][]int, updates []Entry) {
+// chainSeverities makes each change of a service's severity start from the one before: a payload has only the severity
+// that the problem began with.
+func chainSeverities(reports []report, groups [][]int, updates []Entry) {
 	type change struct {
 		seen, at int64
 		entry    int
@@ -247,7 +244,7 @@ func chainSeverities(pieces []piece, groups [][]int, updates []Entry) {
 		}
 		seen := int64(0)
 		for _, j := range g {
-			seen = firstKnown(seen, pieces[j].Seen)
+			seen = firstKnown(seen, reports[j].Seen)
 		}
 		changes = append(changes, change{seen, micro(updates[i].At), i})
 	}

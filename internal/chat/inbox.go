@@ -56,11 +56,9 @@ type Inbox struct {
 	unknownRooms *logging.Once // rooms that aren't configured, by bot
 	woken        chan struct{}
 
-	mu           sync.Mutex
-	arrivals     []*arrival
-	more         bool            // the store may hold claims that aren't in arrivals
-	taken        map[string]bool // the last few thousand commands that were in arrivals
-	takenInOrder []string
+	mu       sync.Mutex
+	arrivals []*arrival
+	more     bool // the store may hold claims that aren't in arrivals
 }
 
 const (
@@ -76,9 +74,7 @@ const (
 
 // NewInbox makes one.
 func NewInbox(o InboxOptions) *Inbox {
-	return &Inbox{
-		o: o, unknownRooms: logging.NewOnce(maxUnknownRooms), woken: make(chan struct{}, 1), more: true, taken: make(map[string]bool),
-	}
+	return &Inbox{o: o, unknownRooms: logging.NewOnce(maxUnknownRooms), woken: make(chan struct{}, 1), more: true}
 }
 
 // claimed is what store.Command.Detail holds until a command is accepted.
@@ -187,20 +183,14 @@ type arrival struct {
 	running bool
 }
 
-// add enqueues a command to be read. The caller holds mu.
+// add enqueues a command to be read, unless it is there already. The caller holds mu.
 func (in *Inbox) add(c store.Command) {
 	switch {
-	case in.taken[c.ID]: // what was listed from the store may have ended meanwhile
+	case slices.ContainsFunc(in.arrivals, func(a *arrival) bool { return a.c.ID == c.ID }):
 	case len(in.arrivals) >= inboxSize:
 		in.more = true
 	default:
 		in.arrivals = append(in.arrivals, &arrival{c: c, due: c.NotBefore})
-		in.taken[c.ID] = true
-		in.takenInOrder = append(in.takenInOrder, c.ID)
-		if len(in.takenInOrder) > 10*inboxSize {
-			delete(in.taken, in.takenInOrder[0])
-			in.takenInOrder = in.takenInOrder[1:]
-		}
 	}
 }
 
@@ -300,16 +290,19 @@ func (in *Inbox) refill(ctx context.Context) error {
 
 // handle reads one arrival and hands it on, ends it, or postpones it.
 func (in *Inbox) handle(ctx context.Context, a *arrival) {
-	c := a.c
-	err := in.read(ctx, &c)
-	var ignored *ignoredError
-	var unreadable *unreadableError
+	c, err := in.o.Store.Command(ctx, a.c.ID)
+	if err == nil && c.State == store.CommandReceived { // it may have ended since the store listed it
+		err = in.read(ctx, &c)
+	}
+	var unheard *unheardError
+	errors.As(err, &unheard)
 	switch {
-	case errors.As(err, &ignored):
-		c.Outcome = ignored.Error()
+	case unheard == nil:
+	case unheard.ignored != "":
+		c.Outcome = unheard.Error()
 		err = in.o.Commands.Ignore(ctx, c)
-	case errors.As(err, &unreadable):
-		c.Room, c.State, c.Outcome = unreadable.room, store.CommandFailed, unreadable.Error()
+	case unheard.final:
+		c.Room, c.State, c.Outcome = unheard.room, store.CommandFailed, unheard.Error()
 		err = in.o.Commands.GiveUp(ctx, c)
 	}
 	switch {
@@ -322,9 +315,8 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	c = a.c
 	c.Attempts++
 	wait := backoff(c.Attempts - 1)
-	var later *laterError
-	if errors.As(err, &later) && later.after > 0 {
-		wait = later.after
+	if unheard != nil && unheard.after > 0 {
+		wait = unheard.after
 	}
 	c.NotBefore = time.Now().Add(wait)
 	in.o.Log.Warn("cannot read a command: trying again", "command", c.ID, "bot", c.Bot, "attempt", c.Attempts, "in", wait.Round(time.Millisecond), "error", err)
@@ -418,7 +410,7 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 		case err != nil:
 			return nil, err
 		case v.State == store.CommandReceived:
-			return nil, &laterError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
+			return nil, &unheardError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
 		case hadEffect(v):
 			return nil, in.o.Reader.ignore(c.Bot, ignoredEdit, "an earlier version of the message was carried out")
 		}
@@ -427,36 +419,28 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 	return earlier, nil
 }
 
-// ignoredError says that something heard isn't for the relay. reason is one of ignoredReasons.
-type ignoredError struct {
-	reason string
-	detail string // for the log and the audit
-}
-
-func (e *ignoredError) Error() string {
-	if e.detail == "" {
-		return ignoredPrefix + e.reason
-	}
-	return fmt.Sprintf(ignoredPrefix+"%s (%s)", e.reason, e.detail)
-}
-
-// unreadableError says that Webex finally refuses to let the bot read a message in a room that it serves.
-type unreadableError struct {
-	room string // to be told
-	err  error
-}
-
-func (e *unreadableError) Error() string { return "couldn't be read from Webex: " + e.err.Error() }
-func (e *unreadableError) Unwrap() error { return e.err }
-
-// laterError says when to try again.
-type laterError struct {
-	after time.Duration
+// unheardError says why a claimed command didn't become a Heard.
+type unheardError struct {
+	// ignored is why it isn't for the relay: one of ignoredReasons; "" if it is.
+	ignored string
+	// final says that Webex refuses for good to let the bot read it. room is to be told.
+	final bool
+	room  string
+	after time.Duration // when to try again; 0 for the usual backoff
 	err   error
 }
 
-func (e *laterError) Error() string { return e.err.Error() }
-func (e *laterError) Unwrap() error { return e.err }
+func (e *unheardError) Error() string {
+	switch {
+	case e.ignored == "":
+		return "couldn't be read from Webex: " + e.err.Error()
+	case e.err == nil:
+		return ignoredPrefix + e.ignored
+	}
+	return fmt.Sprintf(ignoredPrefix+"%s (%v)", e.ignored, e.err)
+}
+
+func (e *unheardError) Unwrap() error { return e.err }
 
 // pause waits for d, or less when woken.
 func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) {

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// fakeCommands understands "ack 4711" and "help" and nothing else.
+// fakeCommands understands only "ack 47…" and "help".
 type fakeCommands struct {
 	store *claims
 
@@ -58,7 +58,7 @@ func (f *fakeCommands) GiveUp(_ context.Context, c store.Command) error {
 	return f.store.SaveCommand(context.Background(), c)
 }
 
-// mailbox is an inbox with a Webex, a store and commands that last while inboxes come and go.
+// mailbox is an inbox whose Webex, store and commands survive its restarts.
 type mailbox struct {
 	*Inbox
 	webex    *fakeWebex
@@ -87,7 +87,7 @@ func (m *mailbox) start(t *testing.T) {
 	}
 }
 
-// inMailbox runs a test with an inbox whose time is the test's.
+// inMailbox runs a test with an inbox in virtual time.
 func inMailbox(t *testing.T, story func(t *testing.T, m *mailbox)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,12 +131,12 @@ func (m *mailbox) heard() []string {
 }
 
 // Webex redelivers; the command is accepted once.
-func TestHeardAgain(t *testing.T) {
+func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		for range 3 {
 			m.say(t, "ROOM-noc", "M", "ack 4711")
 			m.mu.Lock()
-			m.add(store.Command{ID: "M"}) // even where the store lists it once more
+			m.add(store.Command{ID: "M"}) // even if the store lists it once more
 			m.mu.Unlock()
 			synctest.Wait()
 		}
@@ -144,8 +144,8 @@ func TestHeardAgain(t *testing.T) {
 	})
 }
 
-// What isn't for the bot is closed without a word.
-func TestIgnored(t *testing.T) {
+// What isn't for the bot ends without a reply.
+func TestIgnoredDeliveriesGetNoReply(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.deliver(t, "ROOM-noc", "EVE", "created")
 		synctest.Wait()
@@ -156,18 +156,18 @@ func TestIgnored(t *testing.T) {
 	})
 }
 
-// A Webex or a store that fails is asked again; later messages aren't held up for long.
-func TestHearingIsRetried(t *testing.T) {
+// A read that fails is retried, and later messages of the room pass it.
+func TestReadingIsRetried(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		away := &webex.Error{Status: 502}
 		m.webex.fails["M1"] = []error{away, away, &webex.Error{Status: 429, RetryAfter: time.Minute}}
 		m.say(t, "ROOM-noc", "M1", "ack 4711 one")
 		m.say(t, "ROOM-noc", "M2", "ack 4711 two")
 		synctest.Wait()
-		require.Equal(t, []string{"ack 4711 two"}, m.heard(), "the second passes the first")
-		require.Equal(t, 1, m.store.command("M1").Attempts, "a restart goes on from there")
+		require.Equal(t, []string{"ack 4711 two"}, m.heard(), "the second message passes the first")
+		require.Equal(t, 1, m.store.command("M1").Attempts, "a restart continues from there")
 		time.Sleep(30 * time.Second)
-		require.Len(t, m.heard(), 1, "not before Retry-After is over")
+		require.Len(t, m.heard(), 1, "not before Retry-After has passed")
 		time.Sleep(time.Minute)
 		require.Len(t, m.heard(), 2)
 
@@ -180,7 +180,7 @@ func TestHearingIsRetried(t *testing.T) {
 	})
 }
 
-// What was claimed before a restart is read after it, from where reading had got.
+// What was claimed before a restart is read after it, and retries keep their schedule.
 func TestReadAfterARestart(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.webex.fails["M1"] = []error{errors.New("network"), errors.New("network")}
@@ -196,8 +196,8 @@ func TestReadAfterARestart(t *testing.T) {
 	})
 }
 
-// More commands than fit into memory wait in the store, and none is forgotten.
-func TestMoreThanFit(t *testing.T) {
+// Commands that find no place in memory wait in the store, and none is lost.
+func TestInboxOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMailbox()
 		const n = inboxSize + 300
@@ -215,7 +215,7 @@ func TestMoreThanFit(t *testing.T) {
 	})
 }
 
-// The order of reading: by room, and nothing is blocked by what failed.
+// Each room is read in order, and a failed read blocks nothing.
 func TestRunnable(t *testing.T) {
 	now := time.Now()
 	at := func(room string, attempts int, in time.Duration, running bool) *arrival {
@@ -232,8 +232,8 @@ func TestRunnable(t *testing.T) {
 	require.Zero(t, wait)
 }
 
-// What Webex delivers, or lets the bot read, long after it was said isn't done.
-func TestDeliveredLate(t *testing.T) {
+// What Webex delivers late, or lets the bot read too late, isn't carried out.
+func TestLateDeliveriesExpire(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
 		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: time.Now().Add(-2 * time.Hour)}})
@@ -253,13 +253,13 @@ func TestDeliveredLate(t *testing.T) {
 			require.Equal(t, store.CommandExpired, c.State)
 			rooms[c.ID] = c.Room
 		}
-		require.Equal(t, map[string]string{"M1": "noc", "M2": "noc", "M3": ""}, rooms, "only a room of the bot is told")
+		require.Equal(t, map[string]string{"M1": "noc", "M2": "noc", "M3": ""}, rooms, "only a room that the bot serves gets a reply")
 	})
 }
 
-// An edited message is carried out once: where its earlier versions were misspelt, asked back or
-// couldn't be read, and never where one of them had an effect.
-func TestEditedMessages(t *testing.T) {
+// An edit is carried out if the earlier versions were misspelt, answered with a question, or unreadable,
+// and never if one of them had an effect.
+func TestEditsAreAcceptedOnce(t *testing.T) {
 	type versions []string
 	const same, done = "ignored: edited (the words are the same)", "ignored: edited (an earlier version of the message was carried out)"
 	for name, c := range map[string]struct {
@@ -311,8 +311,8 @@ func TestEditedMessages(t *testing.T) {
 	})
 }
 
-// An edit that comes while the version before is still being read waits for what comes of it.
-func TestEditedWhileItIsRead(t *testing.T) {
+// An edit waits while the version before it is still being read.
+func TestEditDuringRead(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.webex.fails["M"] = []error{errors.New("503"), errors.New("503")}
 		m.say(t, "ROOM-noc", "M", "akc 4711")
@@ -327,10 +327,10 @@ func TestEditedWhileItIsRead(t *testing.T) {
 	})
 }
 
-// A version that could never be read doesn't count; an edit that was made too long ago expires.
-func TestEditedAfterItWasUnread(t *testing.T) {
+// A version that could never be read doesn't count, and an edit expires by its own time.
+func TestEditOfUnreadableMessage(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
-		for range moments + 1 {
+		for range maxRefusals + 1 {
 			m.webex.fails["M"] = append(m.webex.fails["M"], &webex.Error{Status: 403, Message: "Failed to get activity"})
 		}
 		m.say(t, "ROOM-noc", "M", "ack 4711")
@@ -351,8 +351,8 @@ func TestEditedAfterItWasUnread(t *testing.T) {
 	})
 }
 
-// In a room that isn't the bot's, what can't be read is given up without a word.
-func TestUnreadElsewhere(t *testing.T) {
+// In a room that the bot doesn't serve, an unreadable message gets no reply.
+func TestUnreadableInOtherRooms(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.deliver(t, "ROOM-unknown", "MISSING", "created")
 		time.Sleep(time.Minute)
@@ -363,8 +363,8 @@ func TestUnreadElsewhere(t *testing.T) {
 	})
 }
 
-// A press is answered in the thread of its card, also where it couldn't be read.
-func TestAnUnreadablePressIsAnsweredAtItsCard(t *testing.T) {
+// A press that can't be read is answered in the thread of its card.
+func TestUnreadablePressIsAnsweredAtItsCard(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "attachmentActions", Event: "created", Data: webex.EnvelopeData{ID: "GONE", RoomID: "ROOM-noc", MessageID: "CARD"}})
 		require.NoError(t, err)
@@ -375,8 +375,8 @@ func TestAnUnreadablePressIsAnsweredAtItsCard(t *testing.T) {
 	})
 }
 
-// Rows of earlier releases, with and without what their commands stored, are read.
-func TestDetailsOfEarlierReleases(t *testing.T) {
+// Commands that earlier versions of the relay stored are read.
+func TestStoredByEarlierVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMailbox()
 		for id, detail := range map[string]string{

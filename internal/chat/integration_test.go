@@ -37,8 +37,8 @@ const (
 	eveAddr   = "eve@elsewhere.org"
 )
 
-// real is chat and commands between their real neighbours: the SQLite store,
-// delivery, the REST clients and, over a network in memory, the simulated Webex and Zabbix.
+// real is chat and command with the SQLite store, delivery, the REST clients and, over an in-memory network,
+// the simulated Webex and Zabbix.
 type real struct {
 	t      *testing.T
 	webex  *webexsim.Server
@@ -93,7 +93,7 @@ func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *rea
 	})
 }
 
-// start runs the part of the relay that listens, acts and answers.
+// start runs the part of the relay that listens, acts and replies.
 func (r *real) start() {
 	t := r.t
 	port := memnet.Listen()
@@ -158,7 +158,7 @@ func (r *real) start() {
 	}
 }
 
-// told makes the room noc know of the problem, as the ledger does.
+// told posts the problem to the room noc, as the ledger would.
 func (r *real) told() {
 	k := r.key()
 	high, now := alert.High, time.Now()
@@ -183,7 +183,7 @@ func (r *real) post() store.Post {
 	return posts[r.key()][0]
 }
 
-// pass lets time pass, and everything come to rest.
+// pass lets time pass until nothing is running.
 func (r *real) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -221,9 +221,9 @@ func (r *real) commands() map[string]store.Command {
 	return out
 }
 
-// From the mention in the room to the acknowledgement in Zabbix, and back: with
-// a Webex that delivers each webhook three times and can't find a message for a moment.
-func TestFromTheRoomToZabbix(t *testing.T) {
+// A mention in the room becomes an acknowledgement in Zabbix and a reply, although Webex delivers each
+// webhook three times and answers 404 for a moment.
+func TestRoomToZabbix(t *testing.T) {
 	inReality(t, webexsim.Options{RepeatDeliveries: 2, MessageDelay: time.Second}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + id + " on it", MentionBot: true})
@@ -244,7 +244,7 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 		require.Equal(t, id, env.EventID)
 		require.Equal(t, "on it", env.Update.Comment)
 
-		// In the problem's thread no id is needed, and no answer is given.
+		// In the problem's thread no id is needed, and there is no reply.
 		root := r.post().RootID
 		before := len(r.answersTo("noc", root))
 		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment vendor called", ParentID: root, MentionBot: true})
@@ -272,8 +272,8 @@ func TestFromTheRoomToZabbix(t *testing.T) {
 	})
 }
 
-// Who may not is told so; strangers, other rooms and other bots get no word.
-func TestWhoIsAnswered(t *testing.T) {
+// People without the role are told so; strangers, other rooms and other bots get no reply.
+func TestWhoGetsAReply(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		viewer := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "ack " + id, MentionBot: true})
@@ -290,23 +290,22 @@ func TestWhoIsAnswered(t *testing.T) {
 		require.Empty(t, r.answersTo("noc", stranger.ID))
 		require.Empty(t, r.answersTo("lobby", lobby.ID))
 		require.Empty(t, r.answersTo(direct, whisper.ID))
-		// The bot's own messages in direct chats come back to it, and are left alone.
+		// The bot's own messages in direct chats come back to it and are ignored.
 		hello := r.say(webexsim.Line{Room: webexsim.DirectRoomID(botAddr, aliceAddr), From: aliceAddr, Text: "hepl"})
 		r.pass(time.Minute)
 		require.Len(t, r.answersTo(webexsim.DirectRoomID(botAddr, aliceAddr), hello.ID), 1)
 	})
 }
 
-// The webhooks are made, revived when Webex switched them off, and not made
-// twice by a restart.
-func TestWebhooksAreKept(t *testing.T) {
+// Webhooks are created, re-enabled after Webex disabled them, and survive a restart.
+func TestWebhooksAreMaintained(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		other := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
 		_, err := other.CreateWebhook(t.Context(), webex.Webhook{Name: "another program's", TargetURL: "http://127.0.0.1:9/x", Resource: "rooms", Event: "created"})
 		require.NoError(t, err)
 		r.webex.DisableWebhooks(botAddr)
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
-		r.pass(repairEvery + time.Minute)
+		r.pass(checkInterval + time.Minute)
 		require.Empty(t, r.answersTo("noc", said.ID), "nobody heard it")
 		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(time.Minute)
@@ -318,7 +317,7 @@ func TestWebhooksAreKept(t *testing.T) {
 			require.Len(t, hooks, 6)
 			for _, h := range hooks {
 				if !strings.HasPrefix(h.Name, namePrefix) {
-					require.Equal(t, "inactive", h.Status, "another's is left as it is")
+					require.Equal(t, "inactive", h.Status, "another program's webhook is left alone")
 					continue
 				}
 				require.Equal(t, "active", h.Status)
@@ -331,8 +330,8 @@ func TestWebhooksAreKept(t *testing.T) {
 		r.stop()
 		r.start()
 		r.pass(time.Minute)
-		require.Equal(t, first, secret(), "the same webhooks, with the secret that is kept")
-		// Those of an earlier version are renamed, not doubled.
+		require.Equal(t, first, secret(), "the same webhooks with the stored secret")
+		// Webhooks of an earlier version are renamed, not duplicated.
 		hooks, err := other.Webhooks(t.Context())
 		require.NoError(t, err)
 		for _, h := range hooks {
@@ -342,7 +341,7 @@ func TestWebhooksAreKept(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		r.pass(repairEvery + time.Minute)
+		r.pass(checkInterval + time.Minute)
 		require.Equal(t, first, secret())
 		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(time.Minute)
@@ -350,7 +349,7 @@ func TestWebhooksAreKept(t *testing.T) {
 	})
 }
 
-// What was asked for before a restart is done after it.
+// A command given before a restart is carried out after it.
 func TestRestart(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
@@ -366,7 +365,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// A Zabbix that is away: the person hears so at once, and of the end.
+// While Zabbix is unreachable the person is told so, and later how the command ended.
 func TestZabbixAwayAndBack(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
@@ -377,14 +376,13 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		r.zabbix.SetDown(false)
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)
-		require.Len(t, r.answersTo("noc", said.ID), 1, "the note became the good news")
+		require.Len(t, r.answersTo("noc", said.ID), 1, "the interim reply became the final one")
 		require.Contains(t, r.answersTo("noc", said.ID)[0], "✅ Acknowledged")
 	})
 }
 
-// An edited message is heard once, where its first version was misspelt; a redelivered edit,
-// and an edit of what was carried out, do nothing more.
-func TestEditedInTheRoom(t *testing.T) {
+// The edit of a misspelt command is carried out once, and further edits do nothing.
+func TestEditsEndToEnd(t *testing.T) {
 	inReality(t, webexsim.Options{RepeatDeliveries: 2}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "akc " + id, MentionBot: true})
@@ -412,9 +410,8 @@ func TestEditedInTheRoom(t *testing.T) {
 	})
 }
 
-// What Webex refuses to let the bot read is tried again, and then the room is told; done is
-// what can be read in time.
-func TestUnreadableInTheRoom(t *testing.T) {
+// A refused read is retried. After that the room is told.
+func TestUnreadableMessagesEndToEnd(t *testing.T) {
 	for status, times := range map[int]int{403: 1, 404: 3, 409: 2, 400: 1} {
 		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 			r.webex.AddFault(webexsim.Fault{Op: "GET /messages/{id}", Status: status, Count: times})
@@ -438,13 +435,13 @@ func TestUnreadableInTheRoom(t *testing.T) {
 	}
 }
 
-// In the thread of a card that was replaced a command finds its problem.
-func TestAThreadOfAnEarlierMessage(t *testing.T) {
+// In the thread of a message that was replaced, a command still finds its problem.
+func TestThreadOfReplacedMessage(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		cursor := r.post().Cursor
 		old := cursor.RootID
 		again := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "posted anew"})
-		cursor.RootID = again.ID // as delivery does where somebody deleted the root
+		cursor.RootID = again.ID // as delivery does after somebody deleted the root
 		require.NoError(t, r.store.SavePost(t.Context(), r.key(), "noc", cursor))
 		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment I look at the router", ParentID: old, MentionBot: true})
 		r.pass(time.Minute)

@@ -21,8 +21,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// hookHost is the webhooks' part of a Webex that doesn't tell secrets. Calls fail with the
-// next error of fail, if it isn't nil.
+// hookHost is the webhook API of a Webex that doesn't reveal secrets. Each call takes its error from fail.
 type hookHost struct {
 	fakeWebex
 	mu      sync.Mutex
@@ -32,7 +31,7 @@ type hookHost struct {
 	calls   []time.Time
 	stuck   bool // updates leave a webhook inactive
 	name    string
-	tellsIt bool // tells the secrets
+	reveals bool // lists webhooks with their secrets
 }
 
 func (h *hookHost) call() error {
@@ -64,7 +63,7 @@ func (h *hookHost) Webhooks(context.Context) ([]webex.Webhook, error) {
 	list := make([]webex.Webhook, len(h.hooks))
 	copy(list, h.hooks)
 	for i := range list {
-		if !h.tellsIt {
+		if !h.reveals {
 			list[i].Secret = ""
 		}
 	}
@@ -100,7 +99,7 @@ func (h *hookHost) UpdateWebhook(_ context.Context, w webex.Webhook) (webex.Webh
 	return w, nil
 }
 
-// secrets are those that Webex has.
+// secrets counts the secrets that Webex has.
 func (h *hookHost) secrets() map[string]int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,7 +110,7 @@ func (h *hookHost) secrets() map[string]int {
 	return all
 }
 
-// keeping is a listener over a hookHost.
+// keeping makes a listener for a hookHost.
 func keeping(h *hookHost, c *claims, log *slog.Logger) (*Listener, *Metrics, Bot) {
 	m := NewMetrics(prometheus.NewRegistry(), []string{"noc"})
 	bot := Bot{Name: "noc", Listen: config.ListenWebhook, Webex: h}
@@ -124,25 +123,25 @@ func emptyClaims() *claims {
 	return &claims{ids: map[string]store.Command{}, values: map[string]string{}}
 }
 
-// Every webhook gets the secret in the end, whichever call fails and whenever the relay is
-// restarted, also with a Webex that tells no secrets; ready says so and not before.
+// Every webhook gets the secret in the end, whichever call fails and whenever the relay restarts, and ready
+// is 1 only then.
 func TestEveryWebhookGetsTheSecret(t *testing.T) {
 	down := &webex.Error{Status: 503, Message: "Service Unavailable"}
 	for _, tells := range []bool{false, true} {
 		for failing := range 14 {
 			for _, restart := range []bool{false, true} {
-				c, h := emptyClaims(), &hookHost{tellsIt: tells}
+				c, h := emptyClaims(), &hookHost{reveals: tells}
 				l, m, bot := keeping(h, c, slog.New(slog.DiscardHandler))
 				require.NoError(t, l.keep(t.Context(), bot))
 				before, err := c.Value(t.Context(), secretName("noc"))
 				require.NoError(t, err)
 				require.Equal(t, map[string]int{before: 5}, h.secrets())
 
-				// Webex has other secrets: a delivery shows it. The repair fails at one call.
+				// Webex has other secrets, as a delivery shows. The repair fails at one call.
 				for i := range h.hooks {
 					h.hooks[i].Secret = "another"
 				}
-				h.tellsIt = tells
+				h.reveals = tells
 				require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
 				h.fail = append(make([]error, failing), down)
 				err = l.keep(t.Context(), bot)
@@ -161,8 +160,8 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 	}
 }
 
-// A secret that was made and lost on its way, by a crash, reaches the webhooks that are there.
-func TestAFreshSecretReachesOldWebhooks(t *testing.T) {
+// A new secret reaches existing webhooks even if the relay crashed right after generating it.
+func TestNewSecretReachesOldWebhooks(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
 	require.NoError(t, l.keep(t.Context(), bot))
@@ -170,13 +169,13 @@ func TestAFreshSecretReachesOldWebhooks(t *testing.T) {
 	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler))
 	h.fail = []error{nil, nil, &webex.Error{Status: 503}}
 	require.Error(t, l.keep(t.Context(), bot))
-	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler)) // restarted: the secret isn't fresh any more
+	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler)) // restarted
 	require.NoError(t, l.keep(t.Context(), bot))
 	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
 }
 
-// A wrong signature that was seen while the store was away leads to a repair once it is back.
-func TestADoubtOutlivesAStoreThatIsAway(t *testing.T) {
+// A wrong signature during a store outage leads to a repair after the outage.
+func TestWrongSignatureDuringStoreOutage(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
 	require.NoError(t, l.keep(t.Context(), bot))
@@ -192,20 +191,20 @@ func TestADoubtOutlivesAStoreThatIsAway(t *testing.T) {
 	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
 }
 
-// webhooks_ready is 0 while a webhook is missing or inactive, and the log names those made.
+// webhooks_ready is 0 while a webhook is missing or inactive, and the log has the ids of new ones.
 func TestReadyOnlyWithAllWebhooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines testlog.Lines
 		c, h := emptyClaims(), &hookHost{}
 		l, m, bot := keeping(h, c, lines.Logger())
 		ready := func() float64 { return testutil.ToFloat64(m.ready.WithLabelValues("noc")) }
-		h.fail = []error{nil, nil, nil, errors.New("network")} // two of five are made
+		h.fail = []error{nil, nil, nil, errors.New("network")} // two of five are created
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { l.keepWebhooks(ctx, bot); close(ended) }()
 		synctest.Wait()
 		require.Zero(t, ready())
-		time.Sleep(repairSoon)
+		time.Sleep(checkRetry)
 		synctest.Wait()
 		require.InDelta(t, 1, ready(), 0)
 		for i := range 5 {
@@ -215,23 +214,23 @@ func TestReadyOnlyWithAllWebhooks(t *testing.T) {
 		h.mu.Lock()
 		h.hooks[4].Status, h.stuck = "inactive", true
 		h.mu.Unlock()
-		time.Sleep(repairEvery)
+		time.Sleep(checkInterval)
 		synctest.Wait()
 		require.Zero(t, ready(), "it stays inactive")
 		h.mu.Lock()
 		h.stuck = false
 		h.mu.Unlock()
-		time.Sleep(repairEvery)
+		time.Sleep(checkInterval)
 		synctest.Wait()
 		require.InDelta(t, 1, ready(), 0)
 
 		h.mu.Lock()
 		h.hooks = h.hooks[:4]
-		for range 50 { // it is listed, and can't be made
+		for range 50 { // listing works, creating doesn't
 			h.fail = append(h.fail, nil, errors.New("network"))
 		}
 		h.mu.Unlock()
-		time.Sleep(repairEvery)
+		time.Sleep(checkInterval)
 		synctest.Wait()
 		require.Zero(t, ready(), "it is missing")
 		cancel()
@@ -239,8 +238,8 @@ func TestReadyOnlyWithAllWebhooks(t *testing.T) {
 	})
 }
 
-// While Webex says how long to wait, the webhooks aren't looked at.
-func TestWebhooksKeepToRetryAfter(t *testing.T) {
+// Webhook checks honour Retry-After.
+func TestWebhookChecksHonourRetryAfter(t *testing.T) {
 	for _, wait := range []time.Duration{time.Second, 7 * time.Minute, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			c, h := emptyClaims(), &hookHost{fail: []error{&webex.Error{Status: 429, RetryAfter: wait}}}
@@ -258,8 +257,8 @@ func TestWebhooksKeepToRetryAfter(t *testing.T) {
 	}
 }
 
-// A bot that is renamed while the relay runs is known by its new name within minutes.
-func TestARenamedBot(t *testing.T) {
+// A bot that is renamed while the relay runs answers to its new name within minutes.
+func TestRenamedBot(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
 	require.NoError(t, l.keep(t.Context(), bot))

@@ -16,18 +16,16 @@ import (
 
 // saying is what a message says to the bot.
 type saying struct {
-	text      string // the person's own words: without quotes, without the mentions of the bot
-	quotes    bool   // a part of the message is a quote
+	text      string // the person's own words, without quotes and mentions of the bot
+	quotes    bool   // part of the message is a quote
 	mentioned bool   // the bot is mentioned outside of quotes
-	// unclear says that the message has formatting that isn't known, so that its own words
-	// can't be told from quoted ones.
+	// unclear: the message has unknown formatting, so its own words can't be told from quoted ones.
 	unclear bool
 }
 
-// read separates what a person says from what they quote and from the mention of the bot. The
-// html of Webex is the truth where there is any: mentions are elements of it. Without html (a
-// client that sent plain text) lines that begin with ">" are quotes, and the bot's name at the
-// start is its mention.
+// read separates a person's own words from quotes and from the mention of the bot. If the message has
+// HTML, that decides: mentions are elements of it. In plain text, lines that begin with ">" are quotes, and
+// the bot's name at the start is its mention.
 func read(m webex.Message, me webex.Person) saying {
 	listed := slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return webexid.Same(id, me.ID) })
 	if m.HTML == "" {
@@ -51,19 +49,18 @@ func read(m webex.Message, me webex.Person) saying {
 	return s
 }
 
-// mark stands for a mention of the bot while a message is taken apart. Text can't hold it:
-// it is no character.
+// mark stands for a mention of the bot while a message is parsed. It is a noncharacter, so text can't
+// contain it.
 const mark = '\uFFFE'
 
-// found is what a message's html holds besides text.
+// found is what a message's HTML has besides text.
 type found struct {
-	quotes bool // an element that quotes
-	quoted bool // a mention of the bot within one
+	quotes bool // a quoting element
+	quoted bool // a mention of the bot inside one
 }
 
-// textOf is what a message's html says outside of its quotes, with a mark for each mention of
-// the person. known is false where the html can't be read, or has text in elements that aren't
-// known.
+// textOf is the text of a message's HTML outside of quotes, with a mark for each mention of the person.
+// known is false if the HTML can't be parsed, or has text in unknown elements.
 func textOf(source, person string) (text string, known bool, f found) {
 	root, err := html.Parse(strings.NewReader(source))
 	if err != nil {
@@ -94,7 +91,7 @@ func textOf(source, person string) (text string, known bool, f found) {
 				}
 				return
 			case n.DataAtom == atom.A && !quoted && command.NamesEvent(attribute(n, "href")):
-				b.WriteString(strings.ReplaceAll(linkText(n), string(mark), "")) // a link to a problem says which one, whatever its text is
+				b.WriteString(strings.ReplaceAll(linkText(n), string(mark), "")) // a link to a problem names it, whatever its label is
 				return
 			case !plain(n) && !quoted && hasText(n):
 				known = false
@@ -114,8 +111,8 @@ func textOf(source, person string) (text string, known bool, f found) {
 	return strings.TrimSpace(b.String()), known, f
 }
 
-// isQuote says whether an element holds words that aren't the sender's: a quote, or a
-// forwarded message. Clients differ in how they mark them.
+// isQuote reports whether an element holds words that aren't the sender's: a quote or a forwarded
+// message. Clients mark them in different ways.
 func isQuote(n *html.Node) bool {
 	if n.Type != html.ElementNode {
 		return false
@@ -137,8 +134,8 @@ func speaksOfQuotes(name string) bool {
 	return strings.Contains(name, "quot") || strings.Contains(name, "forward") || strings.Contains(name, "replied")
 }
 
-// plain says whether an element is one that formats the sender's own words, for everybody to see.
-// What is struck through isn't: its author took it back.
+// plain reports whether an element only formats the sender's own words, visibly. Strikethrough doesn't:
+// its author took the words back.
 func plain(n *html.Node) bool {
 	if hidden(n) {
 		return false
@@ -154,7 +151,7 @@ func plain(n *html.Node) bool {
 	return n.Data == "spark-mention"
 }
 
-// hidden says whether an element's text doesn't show in the room.
+// hidden reports whether an element's text isn't displayed in the room.
 func hidden(n *html.Node) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool {
 		style := strings.ToLower(strings.Join(strings.Fields(a.Val), ""))
@@ -162,7 +159,7 @@ func hidden(n *html.Node) bool {
 	})
 }
 
-// hasText says whether any words stand within an element.
+// hasText reports whether an element contains any words.
 func hasText(n *html.Node) bool {
 	for c := range n.Descendants() {
 		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
@@ -181,7 +178,7 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// breaks says whether an element begins a new line.
+// breaks reports whether an element starts a new line.
 func breaks(a atom.Atom) bool {
 	switch a {
 	case atom.Br, atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Blockquote, atom.Pre, atom.Hr, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
@@ -191,8 +188,8 @@ func breaks(a atom.Atom) bool {
 	return false
 }
 
-// unquoted takes the quoted lines out of a text: those that begin with ">", after a mention too,
-// which stays.
+// unquoted removes the quoted lines of a text: those that begin with ">", possibly after a mention, which
+// is kept.
 func unquoted(text string) saying {
 	var s saying
 	var own []string
@@ -209,11 +206,11 @@ func unquoted(text string) saying {
 	return s
 }
 
-// isGap says whether a rune separates words, seen or unseen.
+// isGap reports whether a rune separates words, visibly or not.
 func isGap(r rune) bool { return text.Blank(r) }
 
-// names are the forms in which people write a bot's name, the longest first: people see
-// its first word in a mention.
+// names are the ways in which people write a bot's name, the longest first. Webex shows its first word in
+// a mention.
 func names(me webex.Person) [][]string {
 	var all [][]string
 	for _, name := range []string{me.DisplayName, me.NickName} {
@@ -227,9 +224,9 @@ func names(me webex.Person) [][]string {
 	return all
 }
 
-// withoutName takes the bot's name off the start of a text, with or without an @, where it
-// stands there as whole words. A name that is a verb too is taken for the verb, unless it has
-// an @ or Webex says that the bot is mentioned. named says whether a name was taken off.
+// withoutName removes the bot's name from the start of a text, as whole words, with or without an @. A
+// name that is also a verb counts as the verb, unless it has an @ or Webex says that the bot is mentioned.
+// named reports whether a name was removed.
 func withoutName(text string, me webex.Person, listed bool) (rest string, named bool) {
 	rest = text
 	for range 3 { // "@Relay @Relay ack"
@@ -239,23 +236,23 @@ func withoutName(text string, me webex.Person, listed bool) (rest string, named 
 		if named && !at {
 			break
 		}
-		took := false
+		removed := false
 		for _, name := range names(me) {
 			after, ok := cutName(bare, name)
 			if !ok || !at && !listed && len(name) == 1 && command.IsVerb(name[0]) {
 				continue
 			}
-			rest, named, took = after, true, true
+			rest, named, removed = after, true, true
 			break
 		}
-		if !took {
+		if !removed {
 			break
 		}
 	}
 	return rest, named
 }
 
-// cutName takes the words of a name off the start of a text, whatever separates them.
+// cutName removes the words of a name from the start of a text, whatever separates them.
 func cutName(text string, name []string) (rest string, ok bool) {
 	for i, word := range name {
 		if i > 0 {
@@ -277,7 +274,7 @@ func cutName(text string, name []string) (rest string, ok bool) {
 	r, size := utf8.DecodeRuneInString(text)
 	switch {
 	case isGap(r) || strings.ContainsRune(",:;", r):
-	case strings.ContainsRune(".!?-–—", r): // "relay.example.com" and "relay-2" are other names
+	case strings.ContainsRune(".!?-–—", r): // "relay.example.com" and "relay-2" are different names
 		if next, _ := utf8.DecodeRuneInString(text[size:]); len(text) > size && !isGap(next) {
 			return "", false
 		}
@@ -295,7 +292,7 @@ func cutName(text string, name []string) (rest string, ok bool) {
 	return strings.TrimSpace(text), true
 }
 
-// foldedPrefix is how many bytes of a text are the word, in whichever case.
+// foldedPrefix is how many bytes at the start of a text are the word, ignoring case.
 func foldedPrefix(text, word string) (n int, ok bool) {
 	for range word {
 		if n >= len(text) {
@@ -307,7 +304,7 @@ func foldedPrefix(text, word string) (n int, ok bool) {
 	return n, strings.EqualFold(text[:n], word)
 }
 
-// containsName says whether the bot's name stands anywhere in a text as whole words.
+// containsName reports whether a text contains the bot's name as whole words.
 func containsName(text string, me webex.Person) bool {
 	rest := text
 	for rest != "" {
@@ -325,7 +322,7 @@ func containsName(text string, me webex.Person) bool {
 	return false
 }
 
-// linkText is a link as markdown: its text and where it leads, or only that where the text is the same.
+// linkText is a link as markdown: label and target, or only the target if both are the same.
 func linkText(a *html.Node) string {
 	href := strings.TrimSpace(attribute(a, "href"))
 	var b strings.Builder

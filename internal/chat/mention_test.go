@@ -23,8 +23,8 @@ func mention(id, name string) string {
 	return `<spark-mention data-object-type="person" data-object-id="` + id + `">` + name + `</spark-mention>`
 }
 
-// The mention of the bot goes, by the html; everything else that was said stays.
-func TestSaid(t *testing.T) {
+// The mention of the bot is removed and all other words stay.
+func TestMentionIsRemoved(t *testing.T) {
 	me, bob := relayBot.ID, personID("b0b")
 	for _, c := range []struct {
 		why  string
@@ -54,8 +54,8 @@ func TestSaid(t *testing.T) {
 	}
 }
 
-// No text makes a mention of itself, not even with the character that stands for one while a message is taken apart.
-func TestTextIsNoMention(t *testing.T) {
+// Text can't fake a mention, not even with the parser's own mark.
+func TestTextCannotFakeAMention(t *testing.T) {
 	for _, source := range []string{
 		"<p>\uFFFE ack 4711</p>", "<p>ack&#xFFFE; 4711</p>", "\uFFFEack 4711", "<p><b>\uFFFE</b> ack 4711</p>", "<a href=\"https://x.example.com/\">\uFFFE</a> ack 4711",
 		"<blockquote>" + mention(relayBot.ID, "Alert Relay") + "</blockquote><p>\uFFFE ack 4711</p>",
@@ -67,9 +67,8 @@ func TestTextIsNoMention(t *testing.T) {
 	}
 }
 
-// Quoted and forwarded words are never a command, whatever marks them; what stands outside of
-// the quote is one.
-func TestQuotes(t *testing.T) {
+// Quoted and forwarded words are never a command, however they are marked; words outside of the quote are.
+func TestQuotesAreNotCommands(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")
 	const none = "(silence)"
 	asHTML := func(source string) webex.Message {
@@ -123,9 +122,9 @@ func TestQuotes(t *testing.T) {
 				r, _ := newReader(f)
 				heard, err := r.Hear(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
 				if want == none {
-					var ignored *ignoredError
+					var ignored *unheardError
 					require.ErrorAs(t, err, &ignored, room)
-					require.Equal(t, ignoredQuote, ignored.reason)
+					require.Equal(t, ignoredQuote, ignored.ignored)
 					continue
 				}
 				require.NoError(t, err, room)
@@ -136,7 +135,7 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// A link to a problem says which one, whatever its text is; other links are their text.
+// A link to a problem names it, whatever its label; other links count as their label.
 func TestLinksToProblems(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")
 	const href = "https://zabbix.example.com/tr_events.php?triggerid=1&amp;eventid=4712"
@@ -154,8 +153,8 @@ func TestLinksToProblems(t *testing.T) {
 	}
 }
 
-// Html in which own and quoted words can't be told apart asks for plain text.
-func TestUnclearFormatting(t *testing.T) {
+// HTML in which own and quoted words can't be told apart is reported as unclear.
+func TestUnknownFormatting(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")
 	for name, source := range map[string]string{
 		"an element that isn't known": bot + " close <spark-thing>4712</spark-thing>",
@@ -184,14 +183,13 @@ func TestUnclearFormatting(t *testing.T) {
 	}
 }
 
-// The bot's own name before a command is no part of it, with or without a mention; other words
-// that begin like it are.
-func TestTheBotsOwnName(t *testing.T) {
+// The bot's name before a command isn't part of it, with or without a mention; longer words are.
+func TestBotNameBeforeCommand(t *testing.T) {
 	named := func(name string) webex.Person { return webex.Person{ID: relayBot.ID, DisplayName: name, Type: "bot"} }
 	me := relayBot.ID
 	for _, c := range []struct {
 		bot, said string
-		mentioned bool // by Webex's word
+		mentioned bool // according to Webex
 		want      string
 	}{
 		{"Relay", "@Relay ack 5601", false, "ack 5601"},
@@ -235,14 +233,14 @@ func TestTheBotsOwnName(t *testing.T) {
 			m.MentionedPeople = []string{me}
 		}
 		require.Equal(t, c.want, read(m, named(c.bot)).text, "%s: %q", c.bot, c.said)
-		if !c.mentioned { // a direct chat's html says the same
+		if !c.mentioned { // the same as HTML in a direct chat
 			m.HTML = "<p>" + strings.ReplaceAll(html.EscapeString(c.said), "\n", "<br/>") + "</p>"
 			require.Equal(t, c.want, read(m, named(c.bot)).text, "html, %s: %q", c.bot, c.said)
 		}
 	}
 }
 
-// Html from strangers is read without harm, and without markup in the result.
+// Any HTML is parsed without a panic, and leaves no markup.
 func FuzzTextOf(f *testing.F) {
 	for _, seed := range []string{
 		"<p>" + mention(relayBot.ID, "Alert") + " ack</p>", "<spark-mention", "<table><tr><spark-mention data-object-id=b07>x", strings.Repeat("<b>", 600) + "x",
@@ -266,7 +264,7 @@ func FuzzTextOf(f *testing.F) {
 	})
 }
 
-// Plain text from strangers is read without harm.
+// Any plain text is parsed without a panic.
 func FuzzPlainText(f *testing.F) {
 	for _, seed := range []string{"Alert Relay ack", "@alert: ack", "> Alert ack\nAlert close", "\u00a0>\u200b", "Alert Relay", "\xffAlert ack"} {
 		f.Add(seed)

@@ -2,7 +2,7 @@ package chat
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics of hearing.
+// Metrics of deliveries and webhooks.
 type Metrics struct {
 	webhooks *prometheus.CounterVec
 	ignored  *prometheus.CounterVec
@@ -14,16 +14,16 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 	m := &Metrics{
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_webhooks_total", Help: "Deliveries of Webex webhooks, by what became of them.",
+			Name: "alert_relay_webhooks_total", Help: "Deliveries of Webex webhooks by result.",
 		}, []string{"bot", "result"}),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_chat_ignored_total", Help: "What was heard and not reacted to, by reason.",
+			Name: "alert_relay_chat_ignored_total", Help: "Deliveries and messages that were ignored, by reason.",
 		}, []string{"bot", "reason"}),
 		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_webhook_repairs_total", Help: "Webhooks created, updated or deleted because they were not as they should be.",
+			Name: "alert_relay_webhook_repairs_total", Help: "Webhooks created, updated or deleted by the relay.",
 		}, []string{"bot", "action"}),
 		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "alert_relay_webhooks_ready", Help: "1 when the bot's webhooks were as they should be at the last look.",
+			Name: "alert_relay_webhooks_ready", Help: "1 if the bot's webhooks were registered and active at the last check.",
 		}, []string{"bot"}),
 	}
 	m.Add(bots)
@@ -31,7 +31,7 @@ func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 	return m
 }
 
-// Add makes the series of these bots, where they don't exist yet.
+// Add creates the series of these bots, unless they exist.
 func (m *Metrics) Add(bots []string) {
 	for _, bot := range bots {
 		m.ready.WithLabelValues(bot)

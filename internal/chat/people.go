@@ -9,13 +9,13 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// remember is how long a person's record is trusted without asking Webex again.
-const remember = 5 * time.Minute
+// recordTTL is how long a person's record is used before it is read from Webex again.
+const recordTTL = 5 * time.Minute
 
-// maxPeople bounds the records kept.
+// maxPeople bounds the cached records.
 const maxPeople = 2000
 
-// people are the records of those who spoke lately, from Webex.
+// people caches Webex's records of people.
 type people struct {
 	mu    sync.Mutex
 	known map[string]record
@@ -26,15 +26,15 @@ type record struct {
 	at     time.Time
 }
 
-// lately is the person's record where it was asked for a short while ago.
+// lately is the person's record, if it is cached.
 func (p *people) lately(id string) (webex.Person, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, ok := p.known[id]
-	return r.person, ok && time.Since(r.at) < remember
+	return r.person, ok && time.Since(r.at) < recordTTL
 }
 
-// get is the person's record, asked through the bot that heard them.
+// get is the person's record, read with the client if it isn't cached.
 func (p *people) get(ctx context.Context, client Webex, id string) (webex.Person, error) {
 	if known, ok := p.lately(id); ok {
 		return known, nil
@@ -52,8 +52,7 @@ func (p *people) get(ctx context.Context, client Webex, id string) (webex.Person
 	return person, nil
 }
 
-// botAddress says whether an address is a bot's: Webex gives bots addresses in
-// domains of their own.
+// botAddress reports whether an address is a bot's: Webex has domains for them.
 func botAddress(email string) bool {
 	email = strings.ToLower(strings.TrimSpace(email))
 	return strings.HasSuffix(email, "@webex.bot") || strings.HasSuffix(email, "@sparkbot.io")

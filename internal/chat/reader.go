@@ -1,5 +1,5 @@
-// Package chat is what people say to the bots, and the buttons that they press:
-// heard by webhook, read again from Webex as the truth, and handed on as commands.
+// Package chat finds out what people say to the bots and which buttons they press. A delivery by webhook
+// is stored, then read again from Webex, and what was said is handed to package command.
 package chat
 
 import (
@@ -29,57 +29,56 @@ type Webex interface {
 	DeleteWebhook(ctx context.Context, id string) error
 }
 
-// Directory says who people are to the relay and which rooms it serves:
-// *config.Config.
+// Directory knows people and rooms: *config.Config.
 type Directory interface {
-	// AddressOf is the address under which a person acts; "" where they aren't listened to.
+	// AddressOf is the address that a person acts under; "" for somebody the relay doesn't listen to.
 	AddressOf(emails []string) string
 	RoomByID(id string) (config.Room, bool)
 }
 
-// Bot is one bot account.
+// Bot is a bot account.
 type Bot struct {
 	Name   string
 	Listen config.Listen
 	Webex  Webex
 }
 
-// The resources of Webex that the relay listens to.
+// The resources that the relay listens to.
 const (
 	resourceMessages = "messages"
 	resourceActions  = "attachmentActions"
 )
 
-// The events of them: an edited message is updated.
+// Their events. An edited message is "updated".
 const (
 	eventCreated = "created"
 	eventUpdated = "updated"
 )
 
-// Why something heard is ignored: the values of the metric's label.
+// Why a delivery is ignored: values of a metric's label.
 const (
 	ignoredOwn      = "own"        // the bot's own message
-	ignoredBot      = "bot"        // another bot's
-	ignoredRoom     = "room"       // said in a room that isn't configured, or is another bot's
-	ignoredPerson   = "person"     // by somebody outside allowed_domains
+	ignoredBot      = "bot"        // from another bot
+	ignoredRoom     = "room"       // in a room that isn't configured, or is served by another bot
+	ignoredPerson   = "person"     // from somebody outside allowed_domains
 	ignoredGone     = "gone"       // deleted since
 	ignoredRefused  = "refused"    // Webex doesn't let the bot read it
-	ignoredCard     = "card"       // a button of a card that isn't the relay's
-	ignoredResource = "resource"   // not a thing to listen to
-	ignoredBroken   = "unreadable" // can't be understood
-	ignoredQuote    = "quote"      // the bot is mentioned in a quote only
-	ignoredEdit     = "edited"     // an edit of a message that had an effect already
+	ignoredCard     = "card"       // a button of somebody else's card
+	ignoredResource = "resource"   // an unknown resource or event
+	ignoredBroken   = "unreadable" // the stored delivery is damaged
+	ignoredQuote    = "quote"      // the bot is mentioned only in a quote
+	ignoredEdit     = "edited"     // an edit of a message that has had its effect
 )
 
 var ignoredReasons = [...]string{
 	ignoredOwn, ignoredBot, ignoredRoom, ignoredPerson, ignoredGone, ignoredRefused, ignoredCard, ignoredResource, ignoredBroken, ignoredQuote, ignoredEdit,
 }
 
-// moments is how often something that can't be read is asked for again: GET can answer 404 or
-// 403 for a moment after the webhook (reported by users).
-const moments = 5
+// maxRefusals is how often a refused read is repeated: for a moment after the webhook, GET can answer 404
+// or 403 (reported by users).
+const maxRefusals = 5
 
-// Reader reads from Webex what an envelope only names.
+// Reader reads from Webex what a delivery only names.
 type Reader struct {
 	bots      map[string]Bot
 	directory func() Directory
@@ -90,7 +89,7 @@ type Reader struct {
 	me     map[string]webex.Person
 }
 
-// NewReader makes one. directory is asked anew each time.
+// NewReader makes a Reader. directory is called each time it is needed.
 func NewReader(bots []Bot, directory func() Directory, metrics *Metrics) *Reader {
 	r := &Reader{bots: make(map[string]Bot, len(bots)), directory: directory, metrics: metrics, me: make(map[string]webex.Person)}
 	for _, b := range bots {
@@ -99,7 +98,7 @@ func NewReader(bots []Bot, directory func() Directory, metrics *Metrics) *Reader
 	return r
 }
 
-// Me is the bot's own account.
+// Me returns the bot's own account.
 func (r *Reader) Me(ctx context.Context, bot string) (webex.Person, error) {
 	if me, ok := r.ownAccount(bot); ok {
 		return me, nil
@@ -107,7 +106,7 @@ func (r *Reader) Me(ctx context.Context, bot string) (webex.Person, error) {
 	return r.askMe(ctx, bot)
 }
 
-// askMe asks Webex for the bot's own account: it may have another name by now.
+// askMe reads the bot's own account from Webex: its name may have changed.
 func (r *Reader) askMe(ctx context.Context, bot string) (webex.Person, error) {
 	me, err := r.bots[bot].Webex.Me(ctx)
 	if err != nil {
@@ -126,12 +125,11 @@ func (r *Reader) ownAccount(bot string) (webex.Person, bool) {
 	return me, ok
 }
 
-// Hear reads again what was said or pressed, and leaves out what the bot doesn't
-// react to.
+// Hear reads what was said or pressed, and by whom. *unheardError: it isn't for the relay, or can't be read.
 func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (command.Heard, error) {
 	bot, ok := r.bots[c.Bot]
 	if !ok {
-		return command.Heard{}, r.ignore(c.Bot, ignoredBot, "the bot %q isn't configured any more", c.Bot)
+		return command.Heard{}, r.ignore(c.Bot, ignoredBot, "bot %q is no longer configured", c.Bot)
 	}
 	me, err := r.Me(ctx, c.Bot)
 	if err != nil {
@@ -177,7 +175,7 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 	if !ours {
 		return command.Heard{}, r.ignore(bot.Name, ignoredCard, "message %s", a.MessageID)
 	}
-	// A press doesn't say what sort of room it is in.
+	// A press doesn't have the room's type.
 	room, direct, served := r.place(bot.Name, a.RoomID, "")
 	if !served {
 		m, err := bot.Webex.GetMessage(ctx, a.MessageID)
@@ -195,7 +193,7 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 	return command.Heard{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
 }
 
-// place is the configured name of a room, and whether this bot serves it.
+// place is a room's configured name, and whether this bot serves it.
 func (r *Reader) place(bot, roomID, roomType string) (name string, direct, served bool) {
 	room, configured := r.directory().RoomByID(roomID)
 	direct = roomType == "direct"
@@ -208,7 +206,7 @@ func (r *Reader) place(bot, roomID, roomType string) (name string, direct, serve
 	return "", direct, direct
 }
 
-// person is who did it, from Webex's own record: never from the message.
+// person is who did it, by Webex's own record and never by the message.
 func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person, id string) (command.Person, error) {
 	if webexid.Same(id, me.ID) {
 		return command.Person{}, r.ignore(bot.Name, ignoredOwn, "")
@@ -233,8 +231,8 @@ func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, 
 	return who, nil
 }
 
-// buttonOf reads the inputs of a press: what a card of the relay carries, plus
-// the fields beside it. They come from the client and prove nothing.
+// buttonOf reads the inputs of a press. They come from the client and prove nothing. ours is false for a
+// card that the relay didn't make.
 func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 	switch mark := a.Inputs["relay"].(type) {
 	case float64:
@@ -257,21 +255,24 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	r.metrics.ignored.WithLabelValues(bot, reason).Inc()
-	return &ignoredError{reason: reason, detail: fmt.Sprintf(format, args...)}
+	e := &unheardError{ignored: reason}
+	if format != "" {
+		e.err = fmt.Errorf(format, args...)
+	}
+	return e
 }
 
-// failed says what a failed call means for the command. Webex's own refusals are tried again for some
-// moments: users report a 403 or 404 for what a bot may read.
+// failed says what a failed call means for the command.
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
-		return &laterError{after: retryAfter(err), err: err}
+		return &unheardError{after: retryAfter(err), err: err}
 	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
-		if c.Attempts < moments {
-			return &laterError{after: 500 * time.Millisecond << c.Attempts, err: err}
+		if c.Attempts < maxRefusals {
+			return &unheardError{after: 500 * time.Millisecond << c.Attempts, err: err}
 		}
 		if room, ok := r.replyRoom(c, e); ok {
-			return &unreadableError{room: room, err: err}
+			return &unheardError{final: true, room: room, err: err}
 		}
 		if class == webex.NotFound {
 			return r.ignore(c.Bot, ignoredGone, "%v", err)
@@ -281,8 +282,8 @@ func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	return err
 }
 
-// replyRoom is the room that is told of a command that can't be read: one that the bot serves, and
-// nowhere else, since who wrote the message isn't known.
+// replyRoom is the room that is told that a command couldn't be read. Only rooms that the bot serves are
+// told, since it isn't known who wrote the message.
 func (r *Reader) replyRoom(c store.Command, e webex.Envelope) (room string, ok bool) {
 	room, _, served := r.place(c.Bot, c.RoomID, "")
 	outsider := e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == ""

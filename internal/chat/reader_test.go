@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeWebex answers from maps, and with an error where there is one.
+// fakeWebex answers from maps, or with an error.
 type fakeWebex struct {
 	mu       sync.Mutex
 	fails    map[string][]error // by id, answered one by one
@@ -140,7 +140,7 @@ func newFake() *fakeWebex {
 
 var heardAlice = command.Person{ID: personID("a11ce"), Name: "Alice Example", Email: "alice@example.com"}
 
-// What was said is what Webex says was said, by whom Webex's record names.
+// Words and person come from Webex, not from the delivery.
 func TestHear(t *testing.T) {
 	r, _ := newReader(newFake())
 	for id, want := range map[string]command.Heard{
@@ -161,8 +161,8 @@ func TestHear(t *testing.T) {
 	}
 }
 
-// What the bot doesn't react to, and why.
-func TestIgnores(t *testing.T) {
+// Each reason to ignore a message.
+func TestIgnoredReasons(t *testing.T) {
 	f := newFake()
 	r, m := newReader(f)
 	for id, reason := range map[string]string{
@@ -175,20 +175,26 @@ func TestIgnores(t *testing.T) {
 		}
 		before := testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason))
 		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
-		var ignored *ignoredError
-		require.ErrorAs(t, err, &ignored, id)
-		require.Equal(t, reason, ignored.reason, id)
+		require.Equal(t, reason, unheard(t, err).ignored, id)
 		require.InDelta(t, before+1, testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason)), 0)
 	}
 	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("rooms", "R"))
 	require.ErrorContains(t, err, "resource")
 	_, err = r.Hear(t.Context(), store.Command{Bot: "gone"}, envelope("messages", "M1"))
-	require.ErrorContains(t, err, "isn't configured any more")
+	require.ErrorContains(t, err, "is no longer configured")
 }
 
-// What a failure of Webex means: wait a moment, wait as long as Webex says, try again, or give
-// up with a word where the room is the bot's.
-func TestFailures(t *testing.T) {
+// unheard is err as an *unheardError.
+func unheard(t *testing.T, err error) *unheardError {
+	t.Helper()
+	var u *unheardError
+	require.ErrorAs(t, err, &u)
+	return u
+}
+
+// A failed read is retried soon, after Retry-After, or with backoff, or given up with a reply in a room that
+// the bot serves.
+func TestReadFailures(t *testing.T) {
 	f := newFake()
 	r, _ := newReader(f)
 	hear := func(room string, attempts int, from string) error {
@@ -197,40 +203,33 @@ func TestFailures(t *testing.T) {
 		_, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc", RoomID: room, Attempts: attempts}, e)
 		return err
 	}
-	require.NoError(t, hear("ROOM-noc", 0, "")) // knows itself from now on
-	var later *laterError
-	var ignored *ignoredError
-	var unread *unreadableError
+	require.NoError(t, hear("ROOM-noc", 0, "")) // the bot's own account is cached now
+	refusals := []string{ignoredGone, ignoredRefused}
 	for _, status := range []int{400, 403, 404, 405, 409, 410, 451} {
 		f.err = &webex.Error{Status: status, Message: "Failed to get activity.", TrackingID: "T"}
 		if webex.ClassOf(f.err) == webex.Temporary {
 			t.Fatalf("%d is Webex's own refusal", status)
 		}
-		require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later, "%d", status)
-		require.Equal(t, 500*time.Millisecond, later.after)
-		require.ErrorAs(t, hear("ROOM-noc", moments-1, ""), &later)
-		require.Equal(t, 8*time.Second, later.after)
-		require.ErrorAs(t, hear("ROOM-noc", moments, ""), &unread, "%d: the room is told", status)
-		require.ErrorAs(t, hear("ROOM-noc", moments, "alice@example.com"), &unread)
-		require.ErrorAs(t, hear("ROOM-noc", moments, "eve@elsewhere.org"), &ignored, "%d: strangers get no word", status)
+		require.Equal(t, 500*time.Millisecond, unheard(t, hear("ROOM-noc", 0, "")).after, "%d", status)
+		require.Equal(t, 8*time.Second, unheard(t, hear("ROOM-noc", maxRefusals-1, "")).after)
+		require.True(t, unheard(t, hear("ROOM-noc", maxRefusals, "")).final, "%d: the room gets a reply", status)
+		require.True(t, unheard(t, hear("ROOM-noc", maxRefusals, "alice@example.com")).final)
+		require.Contains(t, refusals, unheard(t, hear("ROOM-noc", maxRefusals, "eve@elsewhere.org")).ignored, "%d: strangers get no reply", status)
 		for _, room := range []string{"ROOM-unknown", "ROOM-other", "ROOM-x", ""} {
-			require.ErrorAs(t, hear(room, 0, ""), &later, room)
-			require.ErrorAs(t, hear(room, moments, ""), &ignored, "%d: rooms that aren't the bot's get no word", status)
+			require.Positive(t, unheard(t, hear(room, 0, "")).after, room)
+			require.Contains(t, refusals, unheard(t, hear(room, maxRefusals, "")).ignored, "%d: rooms of other bots get no reply", status)
 		}
-		require.Contains(t, []string{ignoredGone, ignoredRefused}, ignored.reason)
 	}
 	f.err = &webex.Error{Status: 429, RetryAfter: 7 * time.Second}
-	require.ErrorAs(t, hear("ROOM-noc", 0, ""), &later)
-	require.Equal(t, 7*time.Second, later.after)
+	require.Equal(t, 7*time.Second, unheard(t, hear("ROOM-noc", 0, "")).after)
 	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 423}, &webex.Error{Status: 401}, errors.New("network")} {
 		f.err = temporary
 		require.Equal(t, temporary, hear("ROOM-noc", 99, ""))
 	}
 }
 
-// What is said in a room counts only once all that it takes is read: the press, its card's room
-// and the person too.
-func TestEveryReadIsTriedAgain(t *testing.T) {
+// Each of the reads that a command needs is retried.
+func TestEveryReadIsRetried(t *testing.T) {
 	for name, c := range map[string]struct {
 		resource, id string
 		damage       func(f *fakeWebex)
@@ -248,20 +247,18 @@ func TestEveryReadIsTriedAgain(t *testing.T) {
 				_, err := r.Hear(t.Context(), store.Command{ID: c.id, Bot: "noc", RoomID: "ROOM-noc", Attempts: attempts}, envelope(c.resource, c.id))
 				return err
 			}
-			var later *laterError
-			var unread *unreadableError
-			require.ErrorAs(t, hear(0), &later)
-			require.ErrorAs(t, hear(moments), &unread)
+			require.Positive(t, unheard(t, hear(0)).after)
+			require.True(t, unheard(t, hear(maxRefusals)).final)
 		})
 	}
 }
 
-// All of a person's addresses count; they act under the one that the configuration names,
-// whatever their order.
+// All of a person's addresses count. They act under the one that the configuration names, whatever the
+// order.
 func TestAllAddressesCount(t *testing.T) {
 	for name, c := range map[string]struct {
 		emails []string
-		want   string // "" for nobody who is listened to
+		want   string // "" for somebody the relay doesn't listen to
 	}{
 		"the second is named":           {[]string{"old@example.com", "named@example.com"}, "named@example.com"},
 		"the first is named":            {[]string{"named@example.com", "old@example.com"}, "named@example.com"},
@@ -287,8 +284,7 @@ func TestAllAddressesCount(t *testing.T) {
 			r.directory = func() Directory { return cfg }
 			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
 			if c.want == "" {
-				var ignored *ignoredError
-				require.ErrorAs(t, err, &ignored)
+				require.Contains(t, []string{ignoredPerson, ignoredBot}, unheard(t, err).ignored)
 				return
 			}
 			require.NoError(t, err)
@@ -299,8 +295,8 @@ func TestAllAddressesCount(t *testing.T) {
 	}
 }
 
-// Rooms are recognised in all spellings of their ids, by what Webex says as well.
-func TestRoomsInAnySpelling(t *testing.T) {
+// Rooms are recognised by all spellings of their ids, in the configuration and from Webex.
+func TestRoomIDSpellings(t *testing.T) {
 	const uuid = "52bcf5df-1f44-5574-b5a3-0696bd09baaa"
 	id := func(cluster string) string {
 		return base64.RawURLEncoding.EncodeToString([]byte("ciscospark://" + cluster + "/ROOM/" + uuid))
@@ -327,8 +323,8 @@ func TestRoomsInAnySpelling(t *testing.T) {
 	}
 }
 
-// A person's record is asked for once in a while, not for each word.
-func TestPeopleAreRemembered(t *testing.T) {
+// A person's record is read once per recordTTL.
+func TestPeopleAreCached(t *testing.T) {
 	f := newFake()
 	r, _ := newReader(f)
 	for range 3 {
@@ -336,13 +332,13 @@ func TestPeopleAreRemembered(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, f.asked)
-	r.people.known[personID("a11ce")] = record{f.people[personID("a11ce")], time.Now().Add(-remember)}
+	r.people.known[personID("a11ce")] = record{f.people[personID("a11ce")], time.Now().Add(-recordTTL)}
 	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
 	require.NoError(t, err)
 	require.Equal(t, 2, f.asked)
 }
 
-// claims is a store of claims and values.
+// claims is a store of commands and values.
 type claims struct {
 	mu     sync.Mutex
 	ids    map[string]store.Command
@@ -412,13 +408,13 @@ func (c *claims) command(id string) store.Command {
 	return cmd
 }
 
-// newListener is a listener whose inbox is filled and never read.
+// newListener makes a listener whose inbox isn't running.
 func newListener(r *Reader, c *claims, m *Metrics, log *slog.Logger) *Listener {
 	inbox := NewInbox(InboxOptions{Reader: r, Store: c, Log: log, Metrics: m})
 	return New(Options{Reader: r, Inbox: inbox, Store: c, PublicURL: public, Log: log, Metrics: m})
 }
 
-// A delivery is checked, kept, and only then answered with a 2xx.
+// A delivery is checked and stored before it is answered with 2xx.
 func TestDeliver(t *testing.T) {
 	f := newFake()
 	r, m := newReader(f)
@@ -462,23 +458,23 @@ func TestDeliver(t *testing.T) {
 		require.Equal(t, 200, deliver("noc", ignored, "s3cret"), ignored)
 	}
 	require.Len(t, c.ids, 1)
-	// Another address of a stranger's may be allowed: only their record tells.
+	// A stranger may have another address that is allowed: only their record shows it.
 	eve := `{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personId":"` + personID("e") + `","personEmail":"eve@elsewhere.org"}}`
 	require.Equal(t, 200, deliver("noc", eve, "s3cret"))
 	require.Len(t, c.ids, 2)
 	_, err = r.people.get(t.Context(), f, personID("e"))
 	require.NoError(t, err)
 	require.Equal(t, 200, deliver("noc", strings.ReplaceAll(eve, `"X"`, `"Y"`), "s3cret"))
-	require.Len(t, c.ids, 2, "a stranger costs one look in some minutes")
+	require.Len(t, c.ids, 2, "a stranger costs one read per recordTTL")
 	c.order = c.order[:1]
 
 	c.err = store.ErrBusy
 	require.Equal(t, 503, deliver("noc", `{"resource":"messages","event":"created","data":{"id":"M2","roomType":"direct"}}`, "s3cret"))
-	require.Equal(t, []string{"M1"}, c.order, "what isn't on disk isn't carried out")
+	require.Equal(t, []string{"M1"}, c.order, "what isn't stored isn't carried out")
 }
 
-// Before there is a secret nobody can sign.
-func TestDeliverWithoutASecret(t *testing.T) {
+// Before there is a secret nothing is accepted.
+func TestDeliverWithoutSecret(t *testing.T) {
 	r, m := newReader(newFake())
 	c := &claims{ids: map[string]store.Command{}, values: map[string]string{}}
 	l := newListener(r, c, m, slog.New(slog.DiscardHandler))

@@ -22,7 +22,7 @@ type Store interface {
 	SetValue(ctx context.Context, name, value string) error
 }
 
-// Options make a Listener. All are needed.
+// Options make a Listener. All are required.
 type Options struct {
 	Reader    *Reader
 	Inbox     *Inbox
@@ -32,22 +32,22 @@ type Options struct {
 	Metrics   *Metrics
 }
 
-// Listener hears the bots' rooms by webhook.
+// Listener receives Webex's webhooks, and keeps them registered.
 type Listener struct {
 	o         Options
-	strangers *logging.Limited // what anybody can cause
+	strangers *logging.Limited // for what anybody can cause
 
 	mu       sync.Mutex
 	secrets  map[string]string // by bot
-	suspects map[string]bool   // bots of which a delivery had a wrong signature
+	suspects map[string]bool   // bots that got a delivery with a wrong signature
 }
 
-// New makes one.
+// New makes a Listener.
 func New(o Options) *Listener {
 	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), secrets: make(map[string]string), suspects: make(map[string]bool)}
 }
 
-// Run keeps each bot's webhooks as they should be until ctx ends.
+// Run checks and repairs each bot's webhooks until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	for _, bot := range l.o.Reader.bots {
@@ -55,7 +55,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		case config.ListenWebhook:
 			loops.Go(func() { l.keepWebhooks(ctx, bot) })
 		case config.ListenWebsocket:
-			l.o.Log.Warn("listen: websocket isn't there yet: the bot hears nothing. What works now is listen: webhook, with server.public_url", "bot", bot.Name)
+			l.o.Log.Warn("listen: websocket is not implemented yet, so the bot hears nothing: use listen: webhook, with server.public_url", "bot", bot.Name)
 		}
 	}
 	loops.Wait()
@@ -63,16 +63,15 @@ func (l *Listener) Run(ctx context.Context) error {
 	return nil
 }
 
-// Listens says whether the bot listens by webhook: if not, there is nothing to read.
+// Listens reports whether the bot listens by webhook.
 func (l *Listener) Listens(bot string) bool {
 	b, ok := l.o.Reader.bots[bot]
 	return ok && b.Listen == config.ListenWebhook
 }
 
-// Deliver takes one delivery of Webex for a bot: the request's header and its
-// raw body. It gives the HTTP status to answer with. A 2xx says that what was heard is on
-// disk; it is read and carried out afterwards. 401: the signature is wrong. 404: no such
-// bot, or it doesn't listen by webhook. 503: the store can't take it.
+// Deliver takes a webhook's request for a bot and returns the HTTP status to answer with: 2xx once the
+// delivery is on disk or needs no attention, 401 for a wrong signature, 404 for a bot that doesn't listen by
+// webhook, 503 if the store fails.
 func (l *Listener) Deliver(ctx context.Context, bot string, header http.Header, body []byte) int {
 	if !l.Listens(bot) {
 		return http.StatusNotFound
@@ -82,7 +81,7 @@ func (l *Listener) Deliver(ctx context.Context, bot string, header http.Header, 
 	return status
 }
 
-// The results that a webhook's delivery has besides the inbox's.
+// The results of a webhook's delivery, besides those of the inbox.
 const (
 	resultSignature = "bad_signature"
 	resultMalformed = "malformed"
@@ -93,17 +92,17 @@ var deliveryResults = [...]string{resultAccepted, resultDuplicate, resultIgnored
 func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, body []byte) (result string, status int) {
 	secret, err := l.knownSecret(ctx, bot)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		l.o.Log.Error("the webhooks' secret can't be read", "bot", bot, "error", err)
+		l.o.Log.Error("cannot read the webhooks' secret", "bot", bot, "error", err)
 		return resultStore, http.StatusServiceUnavailable
 	}
 	if !webex.CheckSignature(secret, body, header.Get(webex.SignatureHeader)) {
 		l.suspected(bot)
-		l.strangers.Warn(resultSignature, "a webhook's signature is wrong: it isn't Webex's, a proxy changed the body, or Webex has another secret (which is set again within minutes)", "bot", bot)
+		l.strangers.Warn(resultSignature, "a webhook has a wrong signature: it isn't from Webex, a proxy changed its body, or Webex has another secret (which is set again within minutes)", "bot", bot)
 		return resultSignature, http.StatusUnauthorized
 	}
 	e, err := parseEnvelope(body)
 	if err != nil {
-		l.strangers.Warn(resultMalformed, "a webhook's body can't be read", "bot", bot, "error", err)
+		l.strangers.Warn(resultMalformed, "cannot read a webhook's body", "bot", bot, "error", err)
 		return resultMalformed, http.StatusBadRequest
 	}
 	if result, err = l.o.Inbox.Deliver(ctx, bot, e); err != nil {
@@ -112,14 +111,14 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 	return result, http.StatusOK
 }
 
-// suspected remembers that Webex may have another secret.
+// suspected notes that Webex may have another secret.
 func (l *Listener) suspected(bot string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.suspects[bot] = true
 }
 
-// suspect says whether a delivery had a wrong signature since it was last asked.
+// suspect reports whether a delivery had a wrong signature since it was last called.
 func (l *Listener) suspect(bot string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,40 +130,45 @@ func (l *Listener) suspect(bot string) bool {
 // maxID is the longest id that a delivery may carry.
 const maxID = 512
 
-// parseEnvelope reads the body of a delivery. Only what it is about must be right: the id,
-// the resource and the event. Everything else merely informs, and is left out where its form
-// isn't the expected one.
-func parseEnvelope(body []byte) (webex.Envelope, error) {
-	var e webex.Envelope
-	var fields struct {
-		Resource, Event string
-		Data            map[string]json.RawMessage
-		ID, Name        json.RawMessage
-		Filter, ActorID json.RawMessage
-	}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return e, err
-	}
-	text := func(raw json.RawMessage) (s string) {
-		_ = json.Unmarshal(raw, &s)
-		return s
-	}
-	e.ID, e.Name, e.Resource, e.Event, e.Filter, e.ActorID = text(fields.ID), text(fields.Name), fields.Resource, fields.Event, text(fields.Filter), text(fields.ActorID)
-	d := fields.Data
-	e.Data = webex.EnvelopeData{
-		ID: text(d["id"]), Type: text(d["type"]), MessageID: text(d["messageId"]), RoomID: text(d["roomId"]), RoomType: text(d["roomType"]),
-		PersonID: text(d["personId"]), PersonEmail: text(d["personEmail"]), Created: timeOf(text(d["created"])),
-	}
-	switch {
-	case e.Data.ID == "":
-		return e, errors.New("data.id is missing or not a string")
-	case len(e.Data.ID) > maxID:
-		return e, fmt.Errorf("data.id is %d bytes long: an id has at most %d", len(e.Data.ID), maxID)
-	}
-	return e, nil
+// lenient is a string in a delivery that is only informative: any other JSON counts as "".
+type lenient string
+
+// UnmarshalJSON never fails.
+func (l *lenient) UnmarshalJSON(raw []byte) error {
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	*l = lenient(s)
+	return nil
 }
 
-// timeOf reads a time; zero where it can't be read.
+// parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid.
+func parseEnvelope(body []byte) (webex.Envelope, error) {
+	var d struct {
+		Resource, Event           string
+		ID, Name, Filter, ActorID lenient
+		Data                      struct {
+			ID, Type, MessageID, RoomID, RoomType, PersonID, PersonEmail, Created lenient
+		}
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return webex.Envelope{}, err
+	}
+	switch n := len(d.Data.ID); {
+	case n == 0:
+		return webex.Envelope{}, errors.New("data.id is missing or not a string")
+	case n > maxID:
+		return webex.Envelope{}, fmt.Errorf("data.id has %d bytes, expected at most %d", n, maxID)
+	}
+	return webex.Envelope{
+		ID: string(d.ID), Name: string(d.Name), Resource: d.Resource, Event: d.Event, Filter: string(d.Filter), ActorID: string(d.ActorID),
+		Data: webex.EnvelopeData{
+			ID: string(d.Data.ID), Type: string(d.Data.Type), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
+			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: timeOf(string(d.Data.Created)),
+		},
+	}, nil
+}
+
+// timeOf parses a time; zero if it can't.
 func timeOf(text string) time.Time {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700"} {
 		if t, err := time.Parse(layout, text); err == nil {

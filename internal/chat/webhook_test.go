@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// delivering is a listener with what it wrote, and a way to deliver signed bodies.
+// delivering makes a listener and a function that delivers signed bodies to it.
 func delivering(t *testing.T, log *slog.Logger) (c *claims, deliver func(body string) int) {
 	t.Helper()
 	r, m := newReader(newFake())
@@ -28,8 +28,8 @@ func delivering(t *testing.T, log *slog.Logger) (c *claims, deliver func(body st
 	}
 }
 
-// Fields of a delivery that merely inform are never a reason to refuse it.
-func TestEnvelopesInOddForms(t *testing.T) {
+// Informative fields of a delivery are never a reason to refuse it.
+func TestLenientEnvelopes(t *testing.T) {
 	for name, fields := range map[string]string{
 		"as documented":         `"created":"2026-11-24T13:51:51.123Z"`,
 		"no time":               ``,
@@ -57,8 +57,8 @@ func TestEnvelopesInOddForms(t *testing.T) {
 	require.Equal(t, "2026-11-24T12:51:51.123Z", e.Data.Created.UTC().Format(time.RFC3339Nano))
 }
 
-// What a delivery is about must be there, and an id isn't longer than ids are.
-func TestEnvelopesThatSayNothing(t *testing.T) {
+// A delivery without a valid id, resource and event is refused.
+func TestInvalidEnvelopes(t *testing.T) {
 	longest := strings.Repeat("x", maxID)
 	c, deliver := delivering(t, slog.New(slog.DiscardHandler))
 	body := func(id string) string {
@@ -75,7 +75,7 @@ func TestEnvelopesThatSayNothing(t *testing.T) {
 	require.Len(t, c.ids, 1)
 }
 
-// Whatever a delivery holds, it is answered.
+// Any body is parsed without a panic.
 func FuzzEnvelope(f *testing.F) {
 	f.Add(`{"resource":"messages","event":"created","data":{"id":"M1","created":"2026-11-24T13:51:51.123Z"}}`)
 	f.Add(`{"data":{"id":[]}}`)
@@ -89,9 +89,9 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
-// A room that isn't configured is told about once, with its id; strangers' noise is one line a
-// minute and reason.
-func TestWhatStrangersCauseInTheLog(t *testing.T) {
+// A room that isn't configured is logged once, with its id; other noise of strangers once a minute per
+// reason.
+func TestStrangersAreLoggedSparingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines testlog.Lines
 		_, deliver := delivering(t, lines.Logger())
@@ -105,17 +105,17 @@ func TestWhatStrangersCauseInTheLog(t *testing.T) {
 		require.Contains(t, lines.String(), "level=INFO")
 		require.Contains(t, lines.String(), "room_id=ROOM-lobby")
 		require.Contains(t, lines.String(), "room_id=ROOM-lab")
-		require.Equal(t, 1, strings.Count(lines.String(), "body can't be read"))
+		require.Equal(t, 1, strings.Count(lines.String(), "cannot read a webhook's body"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, 2, strings.Count(lines.String(), "body can't be read"))
+		require.Equal(t, 2, strings.Count(lines.String(), "cannot read a webhook's body"))
 		require.Contains(t, lines.String(), "count=99")
 		time.Sleep(time.Minute)
 	})
 }
 
-// An edit is heard as the next version of its message, as long as nothing came of those before.
-func TestEditsAreClaimed(t *testing.T) {
+// An edit is claimed as the message's next version unless an earlier one had an effect.
+func TestEditsAreClaimedAsVersions(t *testing.T) {
 	edited := `{"resource":"messages","event":"updated","data":{"id":"M1","roomId":"ROOM-noc","roomType":"group"}}`
 	acted := []byte(`{"request":{"verb":"ack"},"attempts":[{}]}`)
 	for name, c := range map[string]struct {
@@ -154,5 +154,5 @@ func TestEditsAreClaimed(t *testing.T) {
 	for range 3 * maxVersions {
 		require.Equal(t, 200, deliver(edited))
 	}
-	require.Len(t, claims.order, maxVersions, "deliveries that are repeated for ever end")
+	require.Len(t, claims.order, maxVersions, "endless redelivery is bounded")
 }

@@ -20,8 +20,8 @@ import (
 // earlier versions made. The relay touches these, those that lead to it, and no others.
 const namePrefix, oldPrefix = "alert-relay: ", "nms-alert-relay: "
 
-// wanted are the webhooks of a bot: mentions in group rooms, everything in direct ones, edits of
-// both, and the buttons of cards. Without a filter the bot would hear itself.
+// wanted are the webhooks of a bot: mentions in group rooms, all direct messages, edits of both, and card
+// buttons. Without the filters the bot would hear itself.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
 	hook := func(what, resource, event, filter string) webex.Webhook {
 		return webex.Webhook{
@@ -39,7 +39,7 @@ func wanted(bot, publicURL, secret string) []webex.Webhook {
 	}
 }
 
-// op is what a step does with a webhook.
+// op is what a step does to a webhook.
 type op string
 
 const (
@@ -48,7 +48,7 @@ const (
 	opDelete op = "delete"
 )
 
-// step is one call that brings the webhooks nearer to what they should be.
+// step is one call of a repair.
 type step struct {
 	op   op
 	hook webex.Webhook
@@ -117,39 +117,37 @@ func difference(h, w webex.Webhook) string {
 }
 
 const (
-	// repairEvery is how often the webhooks are looked at.
-	repairEvery = 5 * time.Minute
-	// repairSoon is how soon after a failure.
-	repairSoon = 10 * time.Second
+	checkInterval = 5 * time.Minute
+	checkRetry    = 10 * time.Second // after the first failure
 )
 
-// keepWebhooks makes and repairs a bot's webhooks until ctx ends.
+// keepWebhooks creates and repairs a bot's webhooks until ctx ends.
 func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 	for try := 0; ctx.Err() == nil; {
 		err := l.keep(ctx, bot)
 		if ctx.Err() != nil {
 			return
 		}
-		wait := repairEvery
+		wait := checkInterval
 		if err == nil {
 			try = 0
 			l.o.Metrics.ready.WithLabelValues(bot.Name).Set(1)
 		} else {
 			l.o.Metrics.ready.WithLabelValues(bot.Name).Set(0)
-			wait = min(repairSoon<<min(try, 5), repairEvery)
-			if webex.ClassOf(err) == webex.Unauthorized { // not before somebody has seen to the token
-				wait = repairEvery
+			wait = min(checkRetry<<min(try, 5), checkInterval)
+			if webex.ClassOf(err) == webex.Unauthorized { // somebody must replace the token first
+				wait = checkInterval
 			}
 			wait = max(wait, retryAfter(err))
 			try++
-			l.o.Log.Error("the bot's webhooks can't be kept: it may not hear its rooms", "bot", bot.Name, "again_in", wait, "error", err)
+			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may not hear its rooms", "bot", bot.Name, "retry_in", wait, "error", err)
 		}
 		pause(ctx, wait, nil)
 	}
 }
 
-// keep looks at a bot's webhooks and repairs them; where it changed some it looks again, for
-// only Webex knows how they are then.
+// keep checks a bot's webhooks and repairs them. After a change it checks again, since only Webex knows
+// the result.
 func (l *Listener) keep(ctx context.Context, bot Bot) error {
 	changed, err := l.repair(ctx, bot)
 	if err != nil || !changed {
@@ -157,12 +155,12 @@ func (l *Listener) keep(ctx context.Context, bot Bot) error {
 	}
 	l.o.Metrics.ready.WithLabelValues(bot.Name).Set(0)
 	if changed, err = l.repair(ctx, bot); err == nil && changed {
-		err = errors.New("the webhooks are not as they were set a moment ago: does another relay use the same bot?")
+		err = errors.New("webhooks changed again right after they were repaired: does another relay use the same bot?")
 	}
 	return err
 }
 
-// retryAfter is how long Webex wants to be left alone.
+// retryAfter is the Retry-After of an error.
 func retryAfter(err error) time.Duration {
 	var e *webex.Error
 	if errors.As(err, &e) {
@@ -171,28 +169,28 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// repair brings a bot's webhooks to what they should be, and says whether it changed any.
+// repair makes a bot's webhooks what they should be, and reports whether it changed any.
 func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error) {
 	if _, err := l.o.Reader.askMe(ctx, bot.Name); err != nil {
 		if _, known := l.o.Reader.ownAccount(bot.Name); !known {
-			return false, fmt.Errorf("who the bot is: %w", err)
+			return false, fmt.Errorf("reading the bot's own account: %w", err)
 		}
 	}
 	secret, err := l.secret(ctx, bot.Name)
 	if err != nil {
-		return false, fmt.Errorf("the webhooks' secret: %w", err)
+		return false, fmt.Errorf("reading the webhooks' secret: %w", err)
 	}
 	set, err := l.secretsSet(ctx, bot.Name)
 	if err != nil {
-		return false, fmt.Errorf("which webhooks have the secret: %w", err)
+		return false, fmt.Errorf("reading which webhooks have the secret: %w", err)
 	}
-	// A delivery with a wrong signature may be a stranger's, or tell that Webex has another
-	// secret than we: then it is set again, by this look or, if that fails, by a later one.
+	// After a delivery with a wrong signature Webex may have another secret: set it again, now or, if that
+	// fails, at a later check.
 	if l.suspect(bot.Name) {
 		clear(set)
 		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
 			l.suspected(bot.Name)
-			return false, fmt.Errorf("forgetting which webhooks have the secret: %w", err)
+			return false, fmt.Errorf("storing that no webhook is known to have the secret: %w", err)
 		}
 	}
 	existing, err := bot.Webex.Webhooks(ctx)
@@ -200,10 +198,9 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 		return false, fmt.Errorf("listing webhooks: %w", err)
 	}
 	for i, h := range existing {
-		// Whether Webex tells a webhook's secret or not, it counts only if it was set since the
-		// last doubt.
+		// Whatever Webex says, a secret counts only if the relay set it since the last wrong signature.
 		if set[h.ID] != fingerprint(secret) {
-			existing[i].Secret = "(not known)"
+			existing[i].Secret = "(unknown)"
 		}
 	}
 	for _, s := range plan(existing, wanted(bot.Name, l.o.PublicURL, secret)) {
@@ -219,11 +216,11 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 			}
 		}
 		if err != nil {
-			return changed, fmt.Errorf("%s the webhook %q: %w", s.op, s.hook.Name, err)
+			return changed, fmt.Errorf("%s webhook %q: %w", s.op, s.hook.Name, err)
 		}
 		changed = true
 		l.o.Metrics.repairs.WithLabelValues(bot.Name, string(s.op)).Inc()
-		l.o.Log.Info("webhook repaired", "bot", bot.Name, "did", s.op, "webhook", s.hook.Name, "id", hook.ID, "why", s.why)
+		l.o.Log.Info("webhook repaired", "bot", bot.Name, "op", s.op, "webhook", s.hook.Name, "id", hook.ID, "why", s.why)
 		if s.op == opDelete {
 			delete(set, hook.ID)
 		} else {
@@ -236,16 +233,16 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 	return changed, nil
 }
 
-// fingerprint stands for a secret where only equality matters.
+// fingerprint identifies a secret without revealing it.
 func fingerprint(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:8])
 }
 
-// secretsSetName is where the store keeps which of a bot's webhooks have which secret.
+// secretsSetName is the store's key for which of a bot's webhooks have which secret.
 func secretsSetName(bot string) string { return "webex/" + bot + "/webhook-secrets-set" }
 
-// secretsSet are the fingerprints of the secrets that webhooks were given, by id.
+// secretsSet are the fingerprints of the secrets that the relay set, by webhook id.
 func (l *Listener) secretsSet(ctx context.Context, bot string) (map[string]string, error) {
 	set := make(map[string]string)
 	text, err := l.o.Store.Value(ctx, secretsSetName(bot))
@@ -253,7 +250,7 @@ func (l *Listener) secretsSet(ctx context.Context, bot string) (map[string]strin
 		return set, nil
 	}
 	if err == nil && json.Unmarshal([]byte(text), &set) != nil {
-		clear(set) // all are set again
+		clear(set) // set them all again
 	}
 	return set, err
 }
@@ -266,10 +263,10 @@ func (l *Listener) keepSecretsSet(ctx context.Context, bot string, set map[strin
 	return l.o.Store.SetValue(ctx, secretsSetName(bot), string(text))
 }
 
-// secretName is where the store keeps the secret of a bot's webhooks.
+// secretName is the store's key for the secret of a bot's webhooks.
 func secretName(bot string) string { return "webex/" + bot + "/webhook-secret" }
 
-// secret is the secret of a bot's webhooks; it is made when there is none.
+// secret is the secret of a bot's webhooks. It is generated if there is none.
 func (l *Listener) secret(ctx context.Context, bot string) (secret string, err error) {
 	if secret, err = l.knownSecret(ctx, bot); !errors.Is(err, store.ErrNotFound) {
 		return secret, err
@@ -286,7 +283,7 @@ func (l *Listener) secret(ctx context.Context, bot string) (secret string, err e
 	return secret, nil
 }
 
-// knownSecret is the secret as kept; store.ErrNotFound before there is one.
+// knownSecret is the stored secret. store.ErrNotFound: there is none yet.
 func (l *Listener) knownSecret(ctx context.Context, bot string) (string, error) {
 	l.mu.Lock()
 	secret, ok := l.secrets[bot]

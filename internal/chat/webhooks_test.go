@@ -21,9 +21,9 @@ func existing(id string, w webex.Webhook, change func(*webex.Webhook)) webex.Web
 	return w
 }
 
-// A bot hears mentions in groups, everything in direct chats and its buttons,
-// always with a filter where it would hear itself.
-func TestWanted(t *testing.T) {
+// A bot needs webhooks for mentions, direct messages and card buttons, filtered so that it doesn't hear
+// itself.
+func TestWantedWebhooks(t *testing.T) {
 	want := wanted("noc", public+"/", "s3cret")
 	require.Equal(t, []webex.Webhook{
 		{Name: "alert-relay: noc messages in groups", TargetURL: public + "/v1/webex/noc", Resource: "messages", Event: "created", Filter: "roomType=group&mentionedPeople=me", Secret: "s3cret", Status: "active"},
@@ -34,7 +34,7 @@ func TestWanted(t *testing.T) {
 	}, want)
 }
 
-// Each way in which webhooks can be wrong, and what is done about it.
+// Each way in which webhooks can be wrong, and its repair.
 func TestPlan(t *testing.T) {
 	want := wanted("noc", public, "s3cret")[:3]
 	good := func() []webex.Webhook {
@@ -78,8 +78,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Whatever is there, one round of repairs leaves nothing to do, and others'
-// webhooks as they were.
+// One repair is enough, whatever there was, and leaves other programs' webhooks alone.
 func TestPlanConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := wanted("noc", public, "s3cret")

@@ -166,9 +166,9 @@ func unnudged(p alert.Problem) alert.Problem {
 	for i := range p.Timeline {
 		p.Timeline[i].Seq = i
 	}
-	p.Merge.Pieces = slices.Clone(p.Merge.Pieces)
-	for i := range p.Merge.Pieces {
-		p.Merge.Pieces[i].Seq = 0
+	p.Merge.Reports = slices.Clone(p.Merge.Reports)
+	for i := range p.Merge.Reports {
+		p.Merge.Reports[i].Seq = 0
 	}
 	p.Merge.Nudges, p.Merge.Seq, p.Revision, p.ChangedAt = nil, 0, 0, time.Time{}
 	return p

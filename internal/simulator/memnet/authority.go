@@ -13,12 +13,11 @@ import (
 	"time"
 )
 
-// Authority signs certificates for servers in memory. Nobody trusts it who isn't
-// given PEM.
+// Authority signs certificates for servers in memory. Only clients with its PEM trust it.
 type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	PEM  []byte // the authority's own certificate, as a ca_file holds it
+	PEM  []byte // the authority's own certificate, as in a ca_file
 }
 
 // NewAuthority makes an authority that is valid for a century around now.
@@ -33,7 +32,7 @@ func NewAuthority(name string) *Authority {
 	return &Authority{cert: cert, key: key, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
-// Certificate signs one for a host name or an address.
+// Certificate signs a certificate for a host name or an address.
 func (a *Authority) Certificate(host string, from, until time.Time) tls.Certificate {
 	key := newKey()
 	template := &x509.Certificate{
@@ -63,7 +62,7 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// sign makes a certificate; parent nil for one that signs itself.
+// sign makes a certificate; a nil parent makes it self-signed.
 func sign(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) (*x509.Certificate, []byte) {
 	if parent == nil {
 		parent = template

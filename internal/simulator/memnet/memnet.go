@@ -1,6 +1,5 @@
-// Package memnet is a network in memory: a listener and its dialler joined by
-// pipes. HTTP servers and clients over it run inside a testing/synctest bubble,
-// where a real socket would keep time from passing.
+// Package memnet is a network in memory: a listener and its dialer joined by pipes. HTTP servers and clients on it run in a
+// testing/synctest bubble, where a real socket would stop time.
 package memnet
 
 import (
@@ -11,14 +10,14 @@ import (
 	"sync"
 )
 
-// Listener accepts the connections that Dial makes.
+// Listener accepts the connections that DialContext makes.
 type Listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-// Listen makes a listener. Its channels belong to the bubble it is made in.
+// Listen makes a listener. Its channels belong to the bubble in which it is made.
 func Listen() *Listener {
 	return &Listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
@@ -33,13 +32,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close refuses all connections from now on; those made stay open.
+// Close refuses new connections; existing ones stay open.
 func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
-// Addr is a name, not an address.
+// Addr is a placeholder.
 func (l *Listener) Addr() net.Addr { return addr{} }
 
 type addr struct{}
@@ -47,7 +46,7 @@ type addr struct{}
 func (addr) Network() string { return "memory" }
 func (addr) String() string  { return "memory" }
 
-// DialContext connects, whatever the address; a *net.OpError with Op "dial" if nobody listens.
+// DialContext connects to any address. Its error is a *net.OpError with Op "dial".
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	var err error
@@ -64,9 +63,8 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 	return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: err}
 }
 
-// DialBuffered is DialContext with room on the way, as a real network has it: with
-// both ends of a pipe writing at the same time, neither would go on. TLS needs that where
-// a handshake fails.
+// DialBuffered is DialContext with a buffer between the ends, like a real network. Without one, both ends of a pipe block if they
+// write at the same time, as in a failing TLS handshake.
 func (l *Listener) DialBuffered(ctx context.Context, network, address string) (net.Conn, error) {
 	far, err := l.DialContext(ctx, network, address)
 	if err != nil {
@@ -83,8 +81,7 @@ func (l *Listener) DialBuffered(ctx context.Context, network, address string) (n
 	return ours, nil
 }
 
-// Transport makes an HTTP transport over a network in memory: hosts maps
-// "host:port" to who listens there. Any other host is refused.
+// Transport makes an HTTP transport over a network in memory. hosts maps "host:port" to listeners; other hosts are refused.
 func Transport(hosts map[string]*Listener) *http.Transport {
 	return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		l, ok := hosts[address]
@@ -95,8 +92,8 @@ func Transport(hosts map[string]*Listener) *http.Transport {
 	}}
 }
 
-// Serve serves address ("webex.test:80") and returns a transport that knows nobody
-// else, and what ends both.
+// Serve serves an address ("webex.test:80"). It returns a transport that reaches only that address, and a function that stops
+// both.
 func Serve(address string, h http.Handler) (*http.Transport, func()) {
 	l := Listen()
 	server := &http.Server{Handler: h}

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// An hour of a server's and its client's waiting takes no time in a bubble.
+// Waiting for an hour takes no time in a bubble.
 func TestHTTPInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Listen()

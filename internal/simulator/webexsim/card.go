@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// What Webex takes of Adaptive Cards ("Buttons and Cards Guide"): version 1.3,
-// these elements and actions.
+// The part of Adaptive Cards 1.3 that Webex accepts ("Buttons and Cards Guide").
 const (
 	cardContentType = "application/vnd.microsoft.card.adaptive"
 	maxActions      = 5
@@ -19,7 +18,7 @@ const (
 
 var cardVersion = regexp.MustCompile(`^1\.[0-3]$`)
 
-// elements by type, with the properties that each must have.
+// elements are the element types with their required properties.
 var elements = map[string][]string{
 	"TextBlock": {"text"}, "RichTextBlock": {"inlines"}, "Image": {"url"}, "ImageSet": {"images"},
 	"Container": {"items"}, "ColumnSet": {}, "FactSet": {"facts"}, "ActionSet": {"actions"},
@@ -32,7 +31,7 @@ type cardCheck struct {
 	inputs map[string]bool
 }
 
-// cardOf takes the "attachments" of a message: nil where there are none.
+// cardOf is the card in a message's "attachments"; nil for none.
 func cardOf(field any) (json.RawMessage, error) {
 	if field == nil {
 		return nil, nil
@@ -56,8 +55,8 @@ func cardOf(field any) (json.RawMessage, error) {
 	return raw, err
 }
 
-// CheckCard tells all that Webex wouldn't take of an Adaptive Card (a decoded
-// JSON object, or anything that encodes to one); nil if it is right.
+// CheckCard reports everything that Webex would refuse in an Adaptive Card (a decoded JSON object, or a value that encodes to one);
+// nil if nothing.
 func CheckCard(card any) []string {
 	raw, err := json.Marshal(card)
 	var decoded map[string]any
@@ -163,7 +162,7 @@ func (c *cardCheck) element(at string, e map[string]any) {
 	c.selectAction(at, e)
 }
 
-// inlines are texts, or runs of text that may have an action.
+// inlines are strings, or text runs that may have an action.
 func (c *cardCheck) inlines(at string, list any) {
 	runs, ok := list.([]any)
 	if !ok || len(runs) == 0 {
@@ -231,18 +230,18 @@ func (c *cardCheck) webURL(at string, v any) {
 	text, _ := v.(string)
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme) {
-		c.fault(at, "url %q: want http(s)://…", text)
+		c.fault(at, "url %q: expected http(s)://…", text)
 	}
 }
 
-// submit is one Action.Submit of a card, with the inputs that go with it.
+// submit is one Action.Submit of a card, with its inputs.
 type submit struct {
 	title  string
 	data   map[string]any
-	inputs map[string]any // the defaults of every input on its card and the cards around it
+	inputs map[string]any // the defaults of all inputs on its card and the enclosing cards
 }
 
-// submits finds the buttons of a card that send something.
+// submits finds the submit buttons of a card.
 func submits(card map[string]any) []submit {
 	var found []submit
 	var walk func(o any, inputs map[string]any)

@@ -28,8 +28,7 @@ func card(mutate func(map[string]any)) []webex.Attachment {
 	return []webex.Attachment{{ContentType: webex.CardContentType, Content: c}}
 }
 
-// What has a file or a card can't be edited; what another one wrote can't be
-// edited or deleted.
+// A message with a file or card can't be edited; another account's can't be edited or deleted.
 func TestWhatCantBeEdited(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()

@@ -21,10 +21,10 @@ import (
 //	POST /sim/press                     {messageId, from, inputs} or, with a button's title, {messageId, from, button, inputs} → {id}
 //	POST /sim/edit                      {messageId, from, text}: edits a message as its author → MessageView
 //	POST /sim/delete                    {messageId, from}: deletes a message as a person
-//	POST /sim/members, DELETE           {room, person}: into a room, out of it
+//	POST /sim/members, DELETE           {room, person}: adds to a room, removes from it
 //	POST /sim/faults                    Fault → {id}; DELETE /sim/faults/{id}
-//	POST /sim/outage                    {seconds}: 503 for so long; 0 ends it
-//	POST /sim/limits                    {account, room}: requests a second, and as many at once; 0 for no limit
+//	POST /sim/outage                    {seconds}: answers 503 for this time; 0 ends it
+//	POST /sim/limits                    {account, room}: requests per second and burst; 0 for no limit
 //	POST /sim/token                     {person, token}: "" revokes it
 var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any, error){
 	"GET /sim/state":      func(s *Server, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.State(), nil },
@@ -44,10 +44,10 @@ var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any
 	"POST /sim/token":     asks((*Server).askToken),
 }
 
-// answered is a control that wrote its answer itself.
+// answered is the result of a control that wrote its answer itself.
 type answered struct{}
 
-// control serves /sim/: to this machine alone, and to no page of another site.
+// control serves /sim/ to this machine only, and not to pages of other sites.
 func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	if !local(r) {
 		writeJSON(w, http.StatusForbidden, map[string]string{"error": "the simulator is controlled from its own machine only"})
@@ -63,7 +63,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	}
 	do, ok := controls[key]
 	if !ok {
-		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no " + key})
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "unknown control " + key})
 		return
 	}
 	out, err := do(s, w, r)
@@ -81,8 +81,8 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// local says whether a request comes from this machine and means it: a page of
-// the web can make a browser call here by a name of its own.
+// local reports whether a request is from this machine and for a loopback name: a web page can make a browser call here under
+// another name.
 func local(r *http.Request) bool {
 	loopback := func(hostport string) bool {
 		host, _, err := net.SplitHostPort(hostport)
@@ -102,7 +102,7 @@ func asks[In, Out any](do func(*Server, In) (Out, error)) func(*Server, http.Res
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJSONBytes))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("the body isn't what is asked for: %w", err)
+			return nil, fmt.Errorf("invalid body: %w", err)
 		}
 		return do(s, in)
 	}
@@ -161,7 +161,7 @@ func (s *Server) askLimits(l struct {
 	Room    float64 `json:"room"`
 }) (ok, error) {
 	if l.Account < 0 || l.Room < 0 {
-		return ok{}, errors.New("a limit is 0 or more requests a second")
+		return ok{}, errors.New("a limit must be 0 or more requests per second")
 	}
 	s.SetLimits(PerSecond(l.Account), PerSecond(l.Room))
 	return ok{}, nil
@@ -177,7 +177,7 @@ func (s *Server) askToken(t struct {
 func (s *Server) dropFault(_ http.ResponseWriter, r *http.Request) (any, error) {
 	id := strings.TrimPrefix(r.URL.Path, "/sim/faults/")
 	if !s.removeFault(id) {
-		return nil, refuse(http.StatusNotFound, "there is no fault "+id)
+		return nil, refuse(http.StatusNotFound, "unknown fault "+id)
 	}
 	return ok{ID: id}, nil
 }
@@ -187,13 +187,13 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) (any, error) {
 	f := s.files[strings.TrimPrefix(r.URL.Path, "/sim/files/")]
 	s.mu.Unlock()
 	if f == nil {
-		return nil, refuse(http.StatusNotFound, "there is no such file")
+		return nil, refuse(http.StatusNotFound, "unknown file")
 	}
 	serveFile(w, f)
 	return answered{}, nil
 }
 
-// streamEvents sends changes until the client or the server is gone.
+// streamEvents sends changes until the client or the server stops.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) (any, error) {
 	events, cancel := s.Subscribe()
 	defer cancel()

@@ -1,10 +1,10 @@
 package webexsim
 
-// The world of the demo, and of whoever wants one without building it.
+// The default world, for the demo and for tests.
 const (
 	DefaultBot      = "relay@webex.bot"
 	DefaultBotName  = "Relay"
-	DefaultBotToken = "simulated-relay-token" // no secret: it opens this simulation
+	DefaultBotToken = "simulated-relay-token" // not a secret: it opens only this simulation
 )
 
 // DefaultRooms are the names of its group rooms; RoomID gives their ids.

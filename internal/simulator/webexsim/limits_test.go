@@ -49,7 +49,7 @@ func TestRateOfARoom(t *testing.T) {
 	})
 }
 
-// Webex limits an account, and an account in one room: both count at once, and each is told to wait for itself.
+// The limits of an account and of an account in a room apply together, and each has its own wait.
 func TestRatesOfAccountAndRoom(t *testing.T) {
 	in(t, Options{PerAccount: Rate{PerSecond: 1, Burst: 4}, PerRoom: Rate{PerSecond: 0.1, Burst: 2}}, func(t *testing.T, w *world) {
 		require.NoError(t, w.post(t, noc))
@@ -133,7 +133,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// refusedNot says that err is no answer at all.
+// refusedNot requires that err isn't an answer.
 func refusedNot(t *testing.T, err error) *webex.Error {
 	t.Helper()
 	var e *webex.Error
@@ -152,7 +152,7 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// A message can be 404 for a moment after its webhook.
+// A message can be 404 for a moment after its webhook delivery.
 func TestMessageDelay(t *testing.T) {
 	in(t, Options{MessageDelay: time.Second}, func(t *testing.T, w *world) {
 		m := w.line(t, Line{Room: "noc", From: alice, Text: "x", MentionBot: true})

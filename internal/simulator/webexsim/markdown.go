@@ -18,16 +18,15 @@ import (
 	xhtml "golang.org/x/net/html"
 )
 
-// rendered is a message's markdown as people get it.
+// rendered is a message's markdown as people see it.
 type rendered struct {
 	html, text string
 	people     []string // ids of who is mentioned
 	groups     []string
 }
 
-// A mention counts wherever its text stands: after a backslash, in code, in a
-// link. Whether Webex is as simple isn't documented, so a client mustn't rely on
-// the contrary. Webex's own element in raw HTML counts as well.
+// A mention counts anywhere in a text: after a backslash, in code, in a link. Webex doesn't document this, so a client mustn't
+// rely on the contrary. Webex's own element in raw HTML counts too.
 var (
 	mentionPattern = regexp.MustCompile(`<@(all|personEmail:[^|>\s]+|personId:[^|>\s]+)(?:\|([^>]*))?>`)
 	elementPattern = regexp.MustCompile(`(?s)<spark-mention\b([^>]*)>(.*?)</spark-mention>`)
@@ -36,8 +35,7 @@ var (
 	placeholder    = regexp.MustCompile("\uE000([0-9]+)\uE001")
 )
 
-// markdown renders what Webex documents: no tables, no images; bare addresses
-// become links; raw HTML shows as the text that it is.
+// markdown renders what Webex documents: no tables, no images; bare addresses become links; raw HTML is shown as text.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.Linkify),
 	goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(rawAsText{}, 1))),
@@ -54,8 +52,8 @@ var policy = func() *bluemonday.Policy {
 	return p
 }()
 
-// render makes html, text and mentions of markdown. Who isn't in the room is
-// shown by name and not mentioned (what Webex does then isn't documented).
+// render makes html, text and mentions from markdown. People outside the room are shown by name and not mentioned (Webex doesn't
+// document this).
 func (s *Server) render(md string, r *room) rendered {
 	var out rendered
 	var marks []string // html of each mention
@@ -81,7 +79,7 @@ func (s *Server) render(md string, r *room) rendered {
 		}
 		return keep(`<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>`)
 	}
-	md = strings.NewReplacer("\uE000", "", "\uE001", "").Replace(md) // ours alone
+	md = strings.NewReplacer("\uE000", "", "\uE001", "").Replace(md) // placeholders are ours
 	md = elementPattern.ReplaceAllStringFunc(md, func(found string) string {
 		parts := elementPattern.FindStringSubmatch(found)
 		if groupType.MatchString(parts[1]) {
@@ -129,8 +127,7 @@ func sparkMention(id, name string) string {
 	return `<spark-mention data-object-type="person" data-object-id="` + id + `">` + html.EscapeString(name) + `</spark-mention>`
 }
 
-// rawAsText shows raw HTML as text, instead of leaving it out: what strangers
-// wrote stays visible, to people and to tests.
+// rawAsText shows raw HTML as text instead of dropping it, so that people and tests see it.
 type rawAsText struct{}
 
 func (rawAsText) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {

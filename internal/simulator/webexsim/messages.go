@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// messageJSON is a message as the API gives it.
+// messageJSON is a message in the API.
 type messageJSON struct {
 	ID              string           `json:"id"`
 	ParentID        string           `json:"parentId,omitempty"`
@@ -60,7 +60,7 @@ func (m *message) json(req *request) messageJSON {
 	return out
 }
 
-// draft is a message before it is taken.
+// draft is a message before it is checked.
 type draft struct {
 	room     *room
 	author   *person
@@ -92,7 +92,7 @@ func (s *Server) createMessage(req *request) (any, error) {
 	return m.json(req), nil
 }
 
-// destination is the room of a new message: exactly one of three fields says it.
+// destination is the room of a new message, given by exactly one of three fields.
 func (s *Server) destination(req *request) (*room, error) {
 	roomID, personID, email := req.str("roomId"), req.str("toPersonId"), req.str("toPersonEmail")
 	given := 0
@@ -120,7 +120,7 @@ func (s *Server) destination(req *request) (*room, error) {
 	return s.direct(req.caller, to), nil
 }
 
-// linkedFile takes "files" of a JSON body: one public URL. It isn't fetched.
+// linkedFile reads "files" of a JSON body: one public URL, which isn't fetched.
 func linkedFile(field any) (*file, error) {
 	links, ok := field.([]any)
 	if !ok || len(links) != 1 {
@@ -135,7 +135,7 @@ func linkedFile(field any) (*file, error) {
 	return &file{name: name, ctype: "application/octet-stream", content: []byte{}}, nil
 }
 
-// post takes a message, or says why not.
+// post accepts a message, or refuses it.
 func (s *Server) post(d draft) (*message, error) {
 	if err := checkTexts(d.text, d.md); err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (s *Server) editMessage(req *request) (any, error) {
 	return m.json(req), nil
 }
 
-// uneditable says why a message can't be edited, whoever asks; nil where it can.
+// uneditable says why a message can't be edited by anybody; nil if it can.
 func (m *message) uneditable() error {
 	switch {
 	case m.card != nil || len(m.files) > 0:
@@ -266,7 +266,7 @@ func (m *message) uneditable() error {
 	return nil
 }
 
-// edit gives a message another text; after does more to it before anybody sees it.
+// edit changes a message's text; after changes more before anybody sees it.
 func (s *Server) edit(m *message, text, md string, actor *person, after func()) {
 	before := m.md
 	if before == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rooms are renamed and deleted, and moderators made, by those who may.
+// Only moderators rename and delete moderated rooms, and appoint moderators.
 func TestRoomsAndModerators(t *testing.T) {
 	s := NewDefault(Options{})
 	defer s.Close()
@@ -66,7 +66,7 @@ func TestRoomsAndModerators(t *testing.T) {
 	}
 }
 
-// People edit their own messages, within Webex's limits; a mention of the bot stays one.
+// People edit their own messages, within Webex's limits; a mention of the bot stays.
 func TestPeopleEdit(t *testing.T) {
 	s := NewDefault(Options{})
 	defer s.Close()

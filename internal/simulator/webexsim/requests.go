@@ -14,8 +14,7 @@ import (
 
 const maxJSONBytes = 1 << 20
 
-// readBody takes a body apart, JSON or multipart; what is wrong with it is told
-// after the token was checked.
+// readBody parses a JSON or multipart body. Its error is reported after the token was checked.
 func (r *request) readBody(w http.ResponseWriter) error {
 	r.fields = map[string]any{}
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
@@ -84,7 +83,7 @@ func (r *request) readForm(w http.ResponseWriter) error {
 	}
 }
 
-// self is a URL of this server, as the client reached it.
+// self is a URL of this server under the address that the client used.
 func (r *request) self(pathAndQuery string) string {
 	scheme := "http"
 	if r.TLS != nil {
@@ -93,7 +92,7 @@ func (r *request) self(pathAndQuery string) string {
 	return scheme + "://" + r.Host + pathAndQuery
 }
 
-// page answers with a part of a list and the link to the next one.
+// page answers with a page of a list and the link to the next page.
 func page[T any](s *Server, req *request, all []T, size int, show func(T) any) (any, error) {
 	q := req.URL.Query()
 	if text := q.Get("max"); text != "" {
@@ -144,7 +143,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // a client that is gone
+	_ = enc.Encode(v) // the client may be gone
 }
 
 func (s *Server) getContents(req *request) (any, error) {
@@ -155,7 +154,7 @@ func (s *Server) getContents(req *request) (any, error) {
 	return f, nil
 }
 
-// serveFile never lets a browser run what somebody uploaded.
+// serveFile never lets a browser execute an uploaded file.
 func serveFile(w http.ResponseWriter, f *file) {
 	h := w.Header()
 	disposition := "attachment"

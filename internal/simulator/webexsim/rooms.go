@@ -143,7 +143,7 @@ func (s *Server) listMemberships(req *request) (any, error) {
 				found = append(found, m)
 			}
 		}
-	} else { // the caller's own, everywhere
+	} else { // the caller's own, in all rooms
 		for _, r := range s.rooms {
 			if m := r.member(req.caller); m != nil {
 				found = append(found, m)

@@ -1,10 +1,9 @@
-// Package webexsim is a Webex in memory: the part of its REST API that bots
-// use, with its limits and refusals, and the people at the other end. It is as
-// strict as what is known of Webex; where that isn't known, it does what harms a
-// careless client more, and says so.
+// Package webexsim is a Webex in memory: the part of the REST API that bots use, with its limits and refusals, and the people in
+// the rooms. It is as strict as Webex is known to be. Where Webex's behaviour is unknown, it does what harms a careless client
+// more, and a comment says so.
 //
-// The API is under /v1/. What the people do and see is there as Go methods and,
-// for the demo's page and for tests in other processes, under /sim/ (control.go).
+// The API is under /v1/. What people do and see is available as Go methods, and under /sim/ for the demo's page and for tests in
+// other processes (control.go).
 package webexsim
 
 import (
@@ -23,18 +22,18 @@ const (
 	MaxMessageBytes = 7439
 	MaxEdits        = 10
 	MaxFileBytes    = 100 << 20
-	// disableAfter failures within disableWindow switch a webhook off.
+	// disableAfter failures within disableWindow disable a webhook.
 	disableAfter  = 100
 	disableWindow = 5 * time.Minute
 )
 
-// Rate is a token bucket; its zero value lets everything through.
+// Rate is a token bucket; the zero value has no limit.
 type Rate struct {
 	PerSecond float64
 	Burst     int // at least 1
 }
 
-// PerSecond takes so many a second, and a second's worth at once; 0 for everything.
+// PerSecond allows n requests a second, in bursts of a second's worth; 0 is no limit.
 func PerSecond(n float64) Rate { return Rate{PerSecond: n, Burst: max(1, int(n))} }
 
 // Options make a Server.
@@ -42,22 +41,18 @@ type Options struct {
 	Clock func() time.Time // time.Now by default
 	Log   *slog.Logger
 	Seed  uint64 // of the ids of messages; 0: random
-	// Transport carries webhook deliveries; nil: plain HTTP. Targets are loopback
-	// addresses in any case.
+	// Transport carries webhook deliveries; nil is plain HTTP. Targets must be loopback addresses.
 	Transport http.RoundTripper
-	// PerAccount limits all requests of one account, PerRoom what one account
-	// posts, edits and deletes in one room.
+	// PerAccount limits all requests of an account, PerRoom its posts, edits and deletions in one room.
 	PerAccount Rate
 	PerRoom    Rate
-	// ParentGoneStatus answers a reply to a root that was deleted; 404 by default (Webex
-	// documents "4xx").
+	// ParentGoneStatus is the answer to a reply to a deleted root; 404 by default (Webex documents "4xx").
 	ParentGoneStatus int
-	// EmptyPages puts an empty page with a next link before every list's last
-	// page, as Webex sometimes does.
+	// EmptyPages inserts an empty page with a next link before a list's last page, as Webex sometimes does.
 	EmptyPages bool
-	// MessageDelay is for how long GET /messages/{id} says 404 of a new message.
+	// MessageDelay is how long GET /messages/{id} answers 404 for a new message.
 	MessageDelay time.Duration
-	// RepeatDeliveries sends every webhook delivery so many times more.
+	// RepeatDeliveries is how many more times each webhook delivery is sent.
 	RepeatDeliveries int
 }
 
@@ -122,16 +117,16 @@ func New(opts Options) *Server {
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if opts.Transport == nil { // connections of its own, that Close can close
+	if opts.Transport == nil { // its own connections, so that Close can close them
 		s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
 	}
 	return s
 }
 
-// Close ends the deliveries that are under way and waits for them.
+// Close cancels the deliveries in flight and waits for them.
 func (s *Server) Close() {
 	s.mu.Lock()
-	s.cancel() // under the lock: no delivery begins after it
+	s.cancel() // under the lock, so that no delivery begins afterwards
 	s.mu.Unlock()
 	s.work.Wait()
 	s.client.CloseIdleConnections()
@@ -169,7 +164,7 @@ type request struct {
 	reply  http.Header
 }
 
-// str is a text field of the body; "" where it is absent or no text.
+// str is a string field of the body; "" if it is absent or no string.
 func (r *request) str(name string) string {
 	s, _ := r.fields[name].(string)
 	return s
@@ -177,7 +172,7 @@ func (r *request) str(name string) string {
 
 type handler func(*Server, *request) (any, error)
 
-// endpoints is all of the API that there is here.
+// endpoints are the simulated part of the API.
 var endpoints = []struct {
 	op     string
 	handle handler
@@ -211,7 +206,7 @@ var endpoints = []struct {
 	{"GET /contents/{id}", (*Server).getContents},
 }
 
-// match finds the endpoint of a path below /v1; the first of two that match wins.
+// match finds the endpoint of a path below /v1; the first match wins.
 func match(method, path string) (op, id string, h handler, err *refusal) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	known := false
@@ -266,7 +261,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.countEarly(req)
 	fault := s.faultFor(req)
 	if !s.before(r.Context(), fault) {
-		panic(http.ErrAbortHandler) // closes the connection with no answer
+		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	if fault != nil && fault.Status != 0 && !fault.Taken {
 		s.answer(w, tracking, req, nil, fault.refusal())
@@ -282,7 +277,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, tracking, req, out, err)
 }
 
-// serve does what is asked, in one step that nobody sees half of.
+// serve executes a request atomically.
 func (s *Server) serve(req *request, handle handler, bodyErr error) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// State is the whole world as its people see it: GET /sim/state. A page shows
-// it without knowing anything else: rooms with their messages, the oldest first;
-// threads by ParentID, which is always a root's id.
+// State is the whole world as people see it (GET /sim/state): rooms with their messages, oldest first, and threads by ParentID,
+// which is always a root's id.
 type State struct {
-	Revision int64        `json:"revision"` // goes up with every change
+	Revision int64        `json:"revision"` // increases with every change
 	Now      time.Time    `json:"now"`
 	People   []PersonView `json:"people"` // by address; bots too
-	Rooms    []RoomView   `json:"rooms"`  // in the order of their making
+	Rooms    []RoomView   `json:"rooms"`  // oldest first
 }
 
 // PersonView is a person or a bot.
@@ -27,10 +26,10 @@ type PersonView struct {
 	Bot   bool   `json:"bot,omitempty"`
 }
 
-// RoomView is a room with all that was ever said in it.
+// RoomView is a room with all its messages.
 type RoomView struct {
 	ID       string        `json:"id"`
-	Name     string        `json:"name"`  // a short name for configurations: "noc"; of a direct chat "direct:A:B"; "" where the API made the room
+	Name     string        `json:"name"`  // a short name for configurations: "noc", or "direct:A:B" for a direct chat; "" if the API made the room
 	Title    string        `json:"title"` // of a direct chat: both names
 	Type     string        `json:"type"`  // "group" or "direct"
 	Members  []string      `json:"members"`
@@ -45,9 +44,8 @@ type MessageView struct {
 	From     PersonView `json:"from"`
 	Text     string     `json:"text"`               // plain
 	Markdown string     `json:"markdown,omitempty"` // as it was sent
-	// HTML is safe to show: sanitised, and every mention a <spark-mention> element
-	// (data-object-type person or groupMention, data-object-id). "" where only a
-	// text was sent: show Text.
+	// HTML is sanitised; each mention is a <spark-mention> element (data-object-type person or groupMention, data-object-id).
+	// "" if only text was sent: show Text.
 	HTML     string          `json:"html,omitempty"`
 	Mentions []string        `json:"mentions,omitempty"` // addresses; "all" for everybody
 	Card     json.RawMessage `json:"card,omitempty"`     // the Adaptive Card; show it instead of the text
@@ -55,7 +53,7 @@ type MessageView struct {
 	Created  time.Time       `json:"created"`
 	Updated  time.Time       `json:"updated,omitzero"` // last edit, or deletion
 	Edits    int             `json:"edits,omitempty"`
-	Deleted  bool            `json:"deleted,omitempty"` // the rest stays, for tests; a client shows "deleted"
+	Deleted  bool            `json:"deleted,omitempty"` // other fields stay, for tests; a client shows "deleted"
 	History  []string        `json:"-"`                 // what it said before each edit
 }
 
@@ -69,10 +67,9 @@ type FileView struct {
 	Content     []byte `json:"-"`
 }
 
-// Event is one change. Type is message.created, .updated, .deleted; membership.created,
-// .updated, .deleted; action.created; room.created, .updated, .deleted; person.created. Its
-// Revision is the State's in which it shows: a gap means that events were left
-// out, and the state is to be read anew.
+// Event is one change. Type is message.created, .updated, .deleted; membership.created, .updated, .deleted; action.created;
+// room.created, .updated, .deleted; person.created. Revision is that of the State that first includes it. A gap means that events
+// were dropped: read the state again.
 type Event struct {
 	Revision int64        `json:"revision"`
 	Type     string       `json:"type"`
@@ -81,7 +78,7 @@ type Event struct {
 	View     *MessageView `json:"message,omitempty"` // of message events
 }
 
-// change counts a change and tells it. The caller holds the lock.
+// change counts and publishes a change. The caller holds the lock.
 func (s *Server) change(e Event) {
 	s.revision++
 	e.Revision = s.revision
@@ -92,15 +89,15 @@ func (s *Server) change(e Event) {
 	for ch := range s.subs {
 		select {
 		case ch <- e:
-		default: // too slow: it sees the gap
+		default: // the subscriber is too slow, and will see the gap
 		}
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// Subscribe gives every change from now on, until cancel (which closes the
-// channel) or Close. A subscriber that is more than 256 events behind misses some.
+// Subscribe sends every change until cancel (which closes the channel) or Close. A subscriber that is more than 256 events behind
+// misses some.
 func (s *Server) Subscribe() (<-chan Event, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +113,7 @@ func (s *Server) Subscribe() (<-chan Event, func()) {
 	}
 }
 
-// Wait waits until ok holds of the state; it is asked now and after changes. An
-// error tells how things stood when ctx ended.
+// Wait waits until ok accepts the state; it is called now and after each change. If ctx ends first, the error shows the state.
 func (s *Server) Wait(ctx context.Context, ok func(State) bool) error {
 	for {
 		s.mu.Lock()
@@ -129,12 +125,12 @@ func (s *Server) Wait(ctx context.Context, ok func(State) bool) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("the rooms never came to be as awaited: %w\n%s", context.Cause(ctx), state)
+			return fmt.Errorf("the rooms never reached the expected state: %w\n%s", context.Cause(ctx), state)
 		}
 	}
 }
 
-// String shows the rooms' messages, for the failure of a test.
+// String shows the rooms' messages, for failing tests.
 func (st State) String() string {
 	var out strings.Builder
 	for _, r := range st.Rooms {
@@ -156,7 +152,7 @@ func (st State) String() string {
 	return out.String()
 }
 
-// State is the whole world as it is now.
+// State is the present state of the world.
 func (s *Server) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +181,7 @@ func (st State) Room(name string) RoomView {
 	return RoomView{}
 }
 
-// Timeline is all that was said in a room, the oldest first, with what was deleted.
+// Timeline is every message of a room, oldest first, including deleted ones.
 func (s *Server) Timeline(room string) []MessageView {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,7 @@ const (
 
 var noc, db = RoomID("noc"), RoomID("db")
 
-// world is the default one, reached over a network in memory.
+// world is the default world, over a network in memory.
 type world struct {
 	*Server
 	bot       *webex.Client
@@ -39,7 +39,7 @@ type world struct {
 
 const api = "http://webex.test/v1"
 
-// in runs a story in a bubble, where waiting costs nothing.
+// in runs a test in a bubble, where waiting takes no time.
 func in(t *testing.T, opts Options, story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func (w *world) say(t *testing.T, markdown string) webex.Message {
 	return m
 }
 
-// refused says that err is Webex's refusal with this status, and that it has a reason and a tracking id.
+// refused requires that err is Webex's refusal with a status, a reason and a tracking id.
 func refused(t *testing.T, status int, err error) *webex.Error {
 	t.Helper()
 	var e *webex.Error
@@ -216,7 +216,7 @@ func TestMarkdownAsPeopleSeeIt(t *testing.T) {
 	})
 }
 
-// What EscapeMarkdown made of anything mentions nobody and opens nothing.
+// Text escaped by EscapeMarkdown can't mention or link.
 func TestEscapedTextIsHarmless(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		nasty := "<@all> <@personEmail:alice@example.com|A> [x](http://evil.example) http://evil.example www.evil.example a@evil.example <a href=x>y</a> **b** `c` <spark-mention data-object-type=\"groupMention\" data-group-type=\"all\">All</spark-mention>"
@@ -227,7 +227,7 @@ func TestEscapedTextIsHarmless(t *testing.T) {
 	})
 }
 
-// In a group room a bot hears what mentions it; in a direct chat everything.
+// In a group room a bot sees messages that mention it; in a direct chat all messages.
 func TestWhatABotHears(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -358,7 +358,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-// raw makes a request that the client wouldn't.
+// raw makes a request that the client can't.
 func (w *world) raw(t *testing.T, method, path, ctype, body string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://webex.test"+path, strings.NewReader(body))
@@ -402,7 +402,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	})
 }
 
-// The same world behind a real socket.
+// The default world works over a real socket.
 func TestOverTCP(t *testing.T) {
 	s := NewDefault(Options{})
 	defer s.Close()

@@ -21,12 +21,12 @@ type webhook struct {
 	owner                                             *person
 	inactive, deleted                                 bool
 	created                                           time.Time
-	revived                                           time.Time   // by a PUT with status active
+	reenabled                                           time.Time   // re-enabled by a PUT with status active
 	failures                                          []time.Time // of the last five minutes
-	queue                                             [][]byte    // bodies to deliver; being worked off if not empty
+	queue                                             [][]byte    // bodies to deliver; a goroutine delivers them while not empty
 }
 
-// What can be listened to, and by which filters.
+// The events and filters of each resource.
 var (
 	resourceEvents = map[string][]string{
 		"messages":          {"created", "updated", "deleted", "all"},
@@ -116,7 +116,7 @@ func (s *Server) createWebhook(req *request) (any, error) {
 	return w.json(), nil
 }
 
-// checkTarget lets the simulator call this machine and nobody else.
+// checkTarget allows only targets on this machine.
 func checkTarget(target string) error {
 	u, err := url.Parse(target)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -148,12 +148,12 @@ func (s *Server) updateWebhook(req *request) (any, error) {
 		w.secret = secret
 	}
 	if status == "active" && w.inactive {
-		w.inactive, w.failures, w.revived = false, nil, s.opts.Clock()
+		w.inactive, w.failures, w.reenabled = false, nil, s.opts.Clock()
 	}
 	return w.json(), nil
 }
 
-// DisableWebhooks switches off all webhooks of an account, as if they had failed.
+// DisableWebhooks disables all webhooks of an account, as failures would.
 func (s *Server) DisableWebhooks(email string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *Server) deleteWebhook(req *request) (any, error) {
 	return noContent{}, nil
 }
 
-// filters are the conditions of the filter, by name.
+// filters are the filter's conditions, by name.
 func (w *webhook) filters() map[string]string {
 	out := map[string]string{}
 	for part := range strings.SplitSeq(w.filter, "&") {
@@ -190,8 +190,7 @@ func (w *webhook) filters() map[string]string {
 	return out
 }
 
-// wants says whether the webhook listens to this, by resource, event and filter.
-// facts are the values that filters compare with.
+// wants reports whether the webhook is for an event, by resource, event and filter. facts are the values that filters compare.
 func (w *webhook) wants(resource, event string, facts map[string]string) bool {
 	if w.inactive || w.resource != "all" && (w.resource != resource || w.event != "all" && w.event != event) {
 		return false
@@ -240,14 +239,14 @@ func (s *Server) notifyMembership(event string, m *membership, actor *person) {
 	s.notify("memberships", event, actor, facts, m.json(), func(p *person) bool { return m.room.member(p) != nil })
 }
 
-// notifyAction tells whoever posted the card.
+// notifyAction notifies the bot that posted the card.
 func (s *Server) notifyAction(a *action) {
 	s.notify("attachmentActions", "created", a.person, map[string]string{"roomId": a.message.room.id}, map[string]any{
 		"id": a.id, "type": "submit", "messageId": a.message.id, "personId": a.person.id, "roomId": a.message.room.id, "created": stamp(a.created),
 	}, func(p *person) bool { return p == a.message.author })
 }
 
-// notify queues a delivery for every webhook that wants it and whose owner may know.
+// notify enqueues a delivery for each webhook that wants it and whose owner may see it.
 func (s *Server) notify(resource, event string, actor *person, facts map[string]string, data any, may func(*person) bool) {
 	for _, w := range s.webhooks {
 		if !may(w.owner) || !w.wants(resource, event, facts) {
@@ -259,7 +258,7 @@ func (s *Server) notify(resource, event string, actor *person, facts map[string]
 		envelope["resource"], envelope["event"], envelope["actorId"], envelope["data"] = resource, event, actor.id, data
 		body, err := json.Marshal(envelope)
 		if err != nil {
-			continue // of texts and times: it can't be
+			continue // can't happen: strings and times
 		}
 		idle := len(w.queue) == 0
 		for range 1 + s.opts.RepeatDeliveries {
@@ -271,8 +270,7 @@ func (s *Server) notify(resource, event string, actor *person, facts map[string]
 	}
 }
 
-// deliver works off the queue of one webhook, one delivery after the other. A
-// delivery that fails isn't tried again.
+// deliver sends the queue of one webhook in order. A failed delivery isn't retried.
 func (s *Server) deliver(w *webhook) {
 	for {
 		s.mu.Lock()
@@ -320,20 +318,20 @@ func (s *Server) send(target, secret string, body []byte) bool {
 	return resp.StatusCode >= 200 && resp.StatusCode <= 299
 }
 
-// outcome counts a delivery, and switches off a webhook that fails too often:
-// a hundred times in five minutes, or once within five minutes of its revival.
+// outcome counts a delivery, and disables a webhook that failed a hundred times in five minutes, or once within five minutes
+// after it was re-enabled.
 func (s *Server) outcome(w *webhook, ok bool) {
 	if ok {
 		s.stats.Delivered++
 		return
 	}
-	if s.ctx.Err() != nil { // closing: nobody's fault
+	if s.ctx.Err() != nil { // closing
 		return
 	}
 	s.stats.DeliveriesFailed++
 	now := s.opts.Clock()
 	w.failures = slices.DeleteFunc(append(w.failures, now), func(at time.Time) bool { return now.Sub(at) > disableWindow })
-	if len(w.failures) >= disableAfter || !w.revived.IsZero() && now.Sub(w.revived) < disableWindow {
+	if len(w.failures) >= disableAfter || !w.reenabled.IsZero() && now.Sub(w.reenabled) < disableWindow {
 		w.inactive, w.queue = true, nil
 		s.log.Info("webex simulator: webhook disabled", "webhook", w.name, "target", w.target)
 	}

@@ -48,7 +48,7 @@ func (w *world) listen(t *testing.T) *target {
 	return out
 }
 
-// take waits until all deliveries are made and gives what came since the last time.
+// take waits for all deliveries and returns those since the last call.
 func (g *target) take() []webex.Envelope {
 	synctest.Wait()
 	g.mu.Lock()
@@ -79,7 +79,7 @@ func (w *world) line(t *testing.T, l Line) MessageView {
 	return m
 }
 
-// A delivery is signed, names the message and doesn't hold its text.
+// A delivery is signed and names the message, without its text.
 func TestWebhookDelivery(t *testing.T) {
 	in(t, Options{RepeatDeliveries: 1}, func(t *testing.T, w *world) {
 		g := w.listen(t)
@@ -102,8 +102,7 @@ func TestWebhookDelivery(t *testing.T) {
 	})
 }
 
-// Each filter lets through what it says, and a bot never hears of a message
-// that it may not read, with no filter either.
+// Each filter works, and a bot never receives a message that it may not read, even without a filter.
 func TestWebhookFilters(t *testing.T) {
 	direct := DirectRoomID(DefaultBot, alice)
 	for filter, want := range map[string][]string{
@@ -214,8 +213,7 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 	})
 }
 
-// A hundred failures in five minutes switch a webhook off; revived, one is enough
-// for five minutes.
+// A hundred failures in five minutes disable a webhook; after it is re-enabled, one failure is enough for five minutes.
 func TestWebhookIsDisabled(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		g := w.listen(t)

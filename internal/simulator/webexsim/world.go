@@ -67,13 +67,12 @@ type action struct {
 	created time.Time
 }
 
-// publicID makes a public id: base64url, without padding, of ciscospark://us/KIND/UUID.
+// publicID makes a public id: ciscospark://us/KIND/UUID in base64url without padding.
 func publicID(kind, uuid string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte("ciscospark://us/" + kind + "/" + uuid))
 }
 
-// named makes the UUID of something that has a name: the same in every run, so
-// that a configuration can be written before the world is made.
+// named makes the UUID of a named object. It is the same in every run, so that a configuration can be written beforehand.
 func named(kind, name string) string {
 	h := sha1.Sum([]byte("webexsim/" + kind + "/" + name))
 	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80
@@ -108,8 +107,7 @@ func (s *Server) nextUUID() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0xfff, b&0xffffffffffff)
 }
 
-// AddPerson adds somebody to the world and returns their id. Like all that
-// builds a world, it panics where that makes no sense: it is a test's fault.
+// AddPerson adds a person and returns their id. Like all methods that build a world, it panics on a mistake.
 func (s *Server) AddPerson(email, name string) string { return s.add(email, name, "", false) }
 
 // AddBot adds a bot with its token.
@@ -119,7 +117,7 @@ func (s *Server) add(email, name, token string, bot bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byEmail(email) != nil {
-		panic("webexsim: " + email + " is there already")
+		panic("webexsim: " + email + " already exists")
 	}
 	p := &person{id: PersonID(email), email: strings.ToLower(email), name: name, token: token, bot: bot, created: s.now()}
 	s.people[p.id] = p
@@ -132,7 +130,7 @@ func (s *Server) AddRoom(name, title string, members ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.roomBy(name) != nil {
-		panic("webexsim: room " + name + " is there already")
+		panic("webexsim: room " + name + " already exists")
 	}
 	r := &room{id: RoomID(name), name: name, title: title, created: s.now(), active: s.now()}
 	s.rooms = append(s.rooms, r)
@@ -147,7 +145,7 @@ func (s *Server) AddRoom(name, title string, members ...string) string {
 	return r.id
 }
 
-// Direct opens the direct chat of two people, if it isn't there, and returns its id.
+// Direct opens the direct chat of two people unless it exists, and returns its id.
 func (s *Server) Direct(a, b string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +169,7 @@ func (s *Server) direct(p, q *person) *room {
 	return r
 }
 
-// join makes p a member of r, which it isn't yet.
+// join makes p a new member of r.
 func (s *Server) join(r *room, p, actor *person) *membership {
 	m := &membership{
 		id:     publicID("MEMBERSHIP", named("MEMBERSHIP", p.id+":"+r.id)),
@@ -187,12 +185,12 @@ func (s *Server) join(r *room, p, actor *person) *membership {
 }
 
 func (s *Server) leave(m *membership, actor *person) {
-	s.notifyMembership("deleted", m, actor) // who is taken out hears of it
+	s.notifyMembership("deleted", m, actor) // also to the removed member
 	m.room.members = slices.DeleteFunc(m.room.members, func(o *membership) bool { return o == m })
 	s.change(Event{Type: "membership.deleted", Room: m.room.id})
 }
 
-// AddToRoom makes somebody a member of a room.
+// AddToRoom makes a person or bot a member of a room.
 func (s *Server) AddToRoom(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +205,7 @@ func (s *Server) AddToRoom(roomName, email string) error {
 	return nil
 }
 
-// RemoveFromRoom takes a person or a bot out of a room.
+// RemoveFromRoom removes a person or bot from a room.
 func (s *Server) RemoveFromRoom(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,10 +221,10 @@ func (s *Server) RemoveFromRoom(roomName, email string) error {
 	return nil
 }
 
-// RevokeToken makes an account's token worthless; SetToken gives it another.
+// RevokeToken invalidates an account's token; SetToken gives it another.
 func (s *Server) RevokeToken(email string) error { return s.SetToken(email, "") }
 
-// SetToken gives an account a token (people may have one too).
+// SetToken gives an account, also a person's, a token.
 func (s *Server) SetToken(email, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,8 +276,7 @@ func (s *Server) roomBy(name string) *room {
 	return nil
 }
 
-// roomOf is the room with this id that p is in: for everybody else it doesn't exist. Like
-// Webex (by reports of users) it takes the bare UUID too.
+// roomOf is a room by its id, or bare UUID, as Webex accepts according to users. It doesn't exist for people outside it.
 func (s *Server) roomOf(id string, p *person) *room {
 	for _, r := range s.rooms {
 		if webexid.Same(r.id, id) && r.member(p) != nil {
@@ -305,7 +302,7 @@ func (r *room) kind() string {
 	return "group"
 }
 
-// titleFor is a direct chat's title: the other one's name.
+// titleFor is a room's title; of a direct chat the other person's name.
 func (r *room) titleFor(p *person) string {
 	if !r.direct {
 		return r.title
@@ -318,8 +315,8 @@ func (r *room) titleFor(p *person) string {
 	return r.title
 }
 
-// hears says whether p may read m: people all of their rooms, a bot its own
-// messages, what mentions it (not what mentions all), and its direct chats.
+// hears reports whether p may read m. People read all of their rooms; a bot reads its own messages, messages that mention it (not
+// those that mention all), and its direct chats.
 func (m *message) hears(p *person) bool {
 	if m.room.member(p) == nil {
 		return false

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// rpcError is a JSON-RPC error in Zabbix's words (all of them recorded).
+// rpcError is a JSON-RPC error in Zabbix's words, as recorded.
 type rpcError struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
@@ -36,7 +36,7 @@ type request struct {
 	Auth    *string         `json:"auth"`
 }
 
-// ServeHTTP answers /api_jsonrpc.php, and what links from a room open.
+// ServeHTTP serves /api_jsonrpc.php, and the pages that links in rooms open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/api_jsonrpc.php":
@@ -117,8 +117,7 @@ func (s *Server) count(method string) {
 	s.calls[method]++
 }
 
-// survives plays what depends on the events that are asked about: it answers
-// itself, or waits.
+// survives applies breakdowns that depend on the requested events: it waits, or answers itself and returns false.
 func (b broken) survives(w http.ResponseWriter, r *http.Request, req request) bool {
 	var params map[string]json.RawMessage
 	if json.Unmarshal(req.Params, &params) != nil {
@@ -148,7 +147,7 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 	defer s.mu.Unlock()
 	s.calls[req.Method]++
 	if !s.forms.header {
-		header = "" // 6.0 and 6.2 don't look at it
+		header = "" // 6.0 and 6.2 ignore it
 	}
 	if req.Auth != nil && !s.forms.property {
 		return nil, &rpcError{-32600, "Invalid Request.", `Invalid parameter "/": unexpected parameter "auth".`}

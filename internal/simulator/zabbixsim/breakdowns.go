@@ -17,9 +17,9 @@ import (
 // breakdown is one way in which Zabbix, or a proxy or web server before it, fails.
 type breakdown struct {
 	does string // for help
-	// before answers without carrying the call out; nil where after is set.
+	// before answers without executing the call; nil if after is set.
 	before func(w http.ResponseWriter, method string)
-	// after changes the answer of a call that was carried out.
+	// after changes the answer of an executed call.
 	after func(w http.ResponseWriter, answer []byte)
 }
 
@@ -65,7 +65,7 @@ func edited(edit func(map[string]any)) func(http.ResponseWriter, []byte) {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client went away: nothing to do
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
 
 const sqlFailed = `SQL statement execution has failed "INSERT INTO acknowledges (acknowledgeid,userid,eventid,clock,message,action) VALUES ('17','3','4711','1795526744','secret words','6')". [zabbix.php:22 → CApiInputValidator.php:123]`
@@ -120,7 +120,7 @@ var breakdowns = map[string]breakdown{
 	"error-in-data": {does: "an error whose data isn't a text", before: raw(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"Internal error.","data":{"a":1}},"id":1}`)},
 }
 
-// Breakdowns names everything that Break can play, with what it does.
+// Breakdowns describes everything that Break can do, by name.
 func Breakdowns() map[string]string {
 	all := map[string]string{}
 	for name, b := range breakdowns {
@@ -145,7 +145,7 @@ func Breakdowns() map[string]string {
 	return all
 }
 
-// Break makes something fail until Mend. what is a name of Breakdowns.
+// Break makes something fail until Mend; what is a name of Breakdowns.
 func (s *Server) Break(what string) error {
 	name, arg, _ := strings.Cut(what, ":")
 	s.mu.Lock()
@@ -191,7 +191,7 @@ func (s *Server) Mend() {
 	s.broken = broken{}
 }
 
-// Delete removes a problem without a word to anybody, as deleting its trigger does.
+// Delete removes a problem and sends nothing, as deleting its trigger does.
 func (s *Server) Delete(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +199,7 @@ func (s *Server) Delete(id int64) {
 	s.order = slices.DeleteFunc(s.order, func(other int64) bool { return other == id })
 }
 
-// Maintain puts an open problem into a maintenance for that long, or ends it with 0. As in a real Zabbix,
-// nobody is told.
+// Maintain puts an open problem into a maintenance for a time; 0 ends it. Like a real Zabbix, it sends nothing.
 func (s *Server) Maintain(id int64, d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +229,7 @@ func (s *Server) LimitRelay() {
 	}
 }
 
-// SetVersion upgrades the server under its clients.
+// SetVersion changes the version while clients are connected.
 func (s *Server) SetVersion(version string) error {
 	f, err := formsOf(version)
 	if err != nil {
@@ -252,16 +251,16 @@ type broken struct {
 	text                     string
 }
 
-// concerns says whether a method fails at all.
+// concerns reports whether a method may fail.
 func (b broken) concerns(method string) bool {
 	return len(b.only) == 0 || slices.Contains(b.only, method)
 }
 
-// serveBreak lets a person break and mend a simulation that runs: POST
+// serveBreak breaks and mends a running simulation: POST
 // /sim/break?what=NAME, /sim/mend, /sim/delete?id=ID, /sim/maintenance?id=ID&for=1h, /sim/version?version=7.2.13.
 func (s *Server) serveBreak(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		http.Error(w, "POST it", http.StatusMethodNotAllowed)
+		http.Error(w, "use POST", http.StatusMethodNotAllowed)
 		return
 	}
 	var err error
@@ -295,7 +294,7 @@ func (s *Server) serveBreak(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// stored is a text as the database keeps it; false where it refuses it.
+// stored is a text as the database stores it; false if it refuses it.
 func (b broken) stored(text string) (string, bool) {
 	wide := func(r rune) bool { return r > 0xFFFF }
 	switch b.text {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Everything that is listed can be played and ends with Mend; everything else is refused.
+// Every listed breakdown works and ends with Mend; unknown ones are refused.
 func TestBreakAndMend(t *testing.T) {
 	args := map[string]string{"ID": "4701", "METHOD": "event.get", "METHOD,...": "event.get,trigger.get", "DURATION": "1ms"}
 	for what, does := range Breakdowns() {
@@ -51,7 +51,7 @@ func TestBreakAndMend(t *testing.T) {
 	}
 }
 
-// A simulation that runs is broken and mended over HTTP.
+// A running simulation is broken and mended over HTTP.
 func TestBreakOverHTTP(t *testing.T) {
 	s, err := New(Options{Version: "7.0.22"})
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// The methods of the API, as a real Zabbix answers them.
+// The methods of the API, with answers as recorded from a real Zabbix.
 
 func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	action, _ := a.number("action")
@@ -43,7 +43,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 		return nil, invalid(`Incorrect value for field "action": no permissions to acknowledge problems.`)
 	}
 	var found []*Problem
-	numbers := []int64{} // numbers here, strings everywhere else: as recorded
+	numbers := []int64{} // numbers here, strings everywhere else, as recorded
 	for _, id := range a.ids("eventids") {
 		if _, err := strconv.ParseInt(id, 10, 64); err != nil && s.forms.strict {
 			return nil, invalid(`Invalid parameter "/eventids/1": a number is expected.`)
@@ -140,7 +140,7 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 	}
 	if acks {
 		list := []any{}
-		for _, k := range slices.Backward(p.Acks) { // in no order that one could rely on
+		for _, k := range slices.Backward(p.Acks) { // clients mustn't rely on the order
 			m := map[string]any{"acknowledgeid": itoa(k.ID), "userid": k.User.ID, "clock": itoa(k.At.Unix()), "message": k.Message,
 				"action": itoa(int64(k.Action)), "old_severity": itoa(int64(k.Old)), "new_severity": itoa(int64(k.New)),
 				"username": k.User.Username, "name": k.User.Name, "surname": k.User.Surname}

@@ -12,7 +12,7 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html><m
 <tr><th>State<td>{{if .RecoveryID}}resolved {{.Resolved.Format "15:04:05"}}{{else}}problem{{end}}<tr><th>Acknowledged<td>{{.Acked}}</table>
 {{if .Acks}}<h2>Updates</h2><table>{{range .Acks}}<tr><td>{{.At.Format "15:04:05"}}<td>{{.User.Username}}<td>{{.Words}}<td style="white-space:pre-line">{{.Message}}{{end}}</table>{{end}}`))
 
-// Words tells what was done, in Zabbix's English.
+// Words describes the update in Zabbix's English.
 func (a Ack) Words() string { return a.words() }
 
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
@@ -25,5 +25,5 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	c, _ := s.Problem(p.ID)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = problemPage.Execute(w, c) // the browser went away: nothing to do
+	_ = problemPage.Execute(w, c) // the browser may be gone
 }

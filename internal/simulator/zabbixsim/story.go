@@ -8,9 +8,8 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Story tells what the demo shows: a few problems at once, then people and
-// machines go on. It returns when it is told or ctx ends. pace is the pause between two
-// acts; the whole takes some twelve of them.
+// Story plays the demo: a few problems at once, then people and machines act. It returns at its end or when ctx ends. pace is the
+// pause between two acts; there are about twelve.
 func (s *Server) Story(ctx context.Context, pace time.Duration) {
 	t := s.triggers
 	var link, cpu, edge, lag, disk, shop int64
@@ -39,12 +38,11 @@ func (s *Server) Story(ctx context.Context, pace time.Duration) {
 
 func (s *Server) act(user string, id int64, action int, message string, severity alert.Severity) {
 	if err := s.Do(user, id, action, message, severity); err != nil {
-		s.opts.Log.Warn("the story can't go on as written", "error", err)
+		s.opts.Log.Warn("an act of the story failed", "error", err)
 	}
 }
 
-// Everyday opens and resolves problems for ever, one at a time, with pauses
-// around pace.
+// Everyday opens and resolves one problem at a time until ctx ends, with pauses around pace.
 func (s *Server) Everyday(ctx context.Context, pace time.Duration, rnd *rand.Rand) {
 	for {
 		id := s.Raise(s.triggers[rnd.IntN(len(s.triggers))])
@@ -58,27 +56,13 @@ func (s *Server) Everyday(ctx context.Context, pace time.Duration, rnd *rand.Ran
 	}
 }
 
-// Storm opens n problems at once, each of a host of its own, and gives their event ids.
+// Storm opens n problems at once, each on its own host, and returns their event ids.
 func (s *Server) Storm(n int) []int64 {
 	ids := make([]int64, n)
 	for i := range ids {
 		ids[i] = s.Raise(StormTrigger(i))
 	}
 	return ids
-}
-
-// Flap opens and resolves a problem of the same trigger n times.
-func (s *Server) Flap(ctx context.Context, t Trigger, n int, every time.Duration) {
-	for range n {
-		id := s.Raise(t)
-		if !sleep(ctx, every) {
-			return
-		}
-		s.Resolve(id)
-		if !sleep(ctx, every) {
-			return
-		}
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

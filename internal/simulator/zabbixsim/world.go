@@ -1,7 +1,5 @@
-// Package zabbixsim plays a Zabbix: its JSON-RPC API in the forms of 6.0 to 8.0,
-// and its webhook media type that tells the relay of problems, updates and
-// recoveries. What it answers is what the recorded fixtures show; where a version
-// has no recording it follows the published differences between versions.
+// Package zabbixsim simulates a Zabbix: the JSON-RPC API of 6.0 to 8.0, and the webhook media type that sends problems, updates
+// and recoveries to the relay. Its answers follow recorded fixtures, or the published differences of versions without recordings.
 package zabbixsim
 
 import (
@@ -19,12 +17,12 @@ import (
 
 // Options make a Server.
 type Options struct {
-	Version string           // "7.0.22"; decides the API's form and what macros resolve
+	Version string           // "7.0.22"; decides the API's form and which macros resolve
 	Clock   func() time.Time // time.Now by default
 	Log     *slog.Logger
 	// Relay is where events are posted: ".../v1/zabbix/events"; "" for nowhere.
 	Relay  string
-	Secret string       // that signs them
+	Secret string       // signs them
 	Client *http.Client // http.DefaultClient by default
 	// Sessions is how many alerts are sent at a time: max_sessions of the media type.
 	Sessions int
@@ -33,7 +31,7 @@ type Options struct {
 	Interval time.Duration
 	// SendTo is {ALERT.SENDTO} of the one user that receives.
 	SendTo string
-	// Quick makes closing and telling immediate: no seconds between what is done and what is told.
+	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
 	Quick bool
 }
 
@@ -46,7 +44,7 @@ type User struct {
 	Token    string
 	// Expired, Disabled and Mute make the token fail, or the role forbid acknowledging.
 	Expired, Disabled, Mute bool
-	// ReadOnly lets it acknowledge and comment, and not close or change severity.
+	// ReadOnly forbids closing and changing the severity.
 	ReadOnly bool
 }
 
@@ -59,7 +57,7 @@ type Host struct {
 	Tags               []alert.Tag
 }
 
-// Trigger is what problems are raised of.
+// Trigger is what raises problems.
 type Trigger struct {
 	ID          string
 	Host        Host
@@ -70,8 +68,8 @@ type Trigger struct {
 	ManualClose bool
 	ItemID      string
 	ItemName    string
-	OpData      string // as the problem opens
-	Recovered   string // as it recovers
+	OpData      string // when the problem opens
+	Recovered   string // when it recovers
 	Tags        []alert.Tag
 }
 
@@ -84,7 +82,7 @@ type Ack struct {
 	Action  int
 	Old     alert.Severity
 	New     alert.Severity
-	Until   int64 // of a suppression; 0 for good
+	Until   int64 // of a suppression; 0 is indefinitely
 }
 
 // Problem is one event of a trigger.
@@ -188,17 +186,17 @@ func New(opts Options) (*Server, error) {
 	}, nil
 }
 
-// Version is the version that is played.
+// Version is the simulated version.
 func (s *Server) Version() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.forms.version
 }
 
-// Triggers are those that the server began with.
+// Triggers are the initial triggers.
 func (s *Server) Triggers() []Trigger { return s.triggers }
 
-// SetRelay says where events go from now on.
+// SetRelay sets where events are sent.
 func (s *Server) SetRelay(url, secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +210,7 @@ func (s *Server) SetDown(down bool) {
 	s.down = down
 }
 
-// Raise opens a problem of a trigger and gives its event id.
+// Raise opens a problem of a trigger and returns its event id.
 func (s *Server) Raise(t Trigger) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,7 +222,7 @@ func (s *Server) Raise(t Trigger) int64 {
 	return p.ID
 }
 
-// Resolve ends a problem. It is no error to end one twice.
+// Resolve resolves a problem; a second time has no effect.
 func (s *Server) Resolve(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +251,7 @@ const (
 	bitUnsuppress = 64
 )
 
-// The bits that people's doings are given by.
+// The bits of what people do.
 const (
 	Acknowledge = bitAck
 	Comment     = bitMessage
@@ -261,7 +259,7 @@ const (
 	Severity    = bitSeverity
 )
 
-// Do is what a person does in Zabbix's own pages: bits as event.acknowledge has them.
+// Do updates a problem as a person in Zabbix's own pages does; action has the bits of event.acknowledge.
 func (s *Server) Do(username string, id int64, action int, message string, severity alert.Severity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,8 +272,7 @@ func (s *Server) Do(username string, id int64, action int, message string, sever
 	return nil
 }
 
-// acknowledge does what takes effect and records just that, as Zabbix does:
-// what is so already is skipped silently.
+// acknowledge applies and records only the actions that change something, as Zabbix does.
 func (s *Server) acknowledge(p *Problem, u User, action int, message string, severity alert.Severity, until int64) {
 	a := Ack{User: u, At: s.opts.Clock(), Until: until}
 	if action&bitAck != 0 && !p.Acked {
@@ -310,8 +307,8 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		s.tell(p, alert.KindUpdate, &a, 0)
 		return
 	}
-	// The server closes later, and the versions tell it in different orders: 6.0
-	// the update first (it already says that the problem is over), 7.0 the recovery first.
+	// The server closes the problem later. 6.0 sends the update first (it says already that the problem is resolved), 7.0 the
+	// recovery.
 	s.after(time.Second, func() {
 		if s.forms.updateFirst {
 			s.nextID++
@@ -325,7 +322,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	})
 }
 
-// after runs do, with mu held, when d is over.
+// after runs do, with mu held, after d.
 func (s *Server) after(d time.Duration, do func()) {
 	if s.opts.Quick {
 		d = 0
@@ -336,7 +333,7 @@ func (s *Server) after(d time.Duration, do func()) {
 	s.notify()
 }
 
-// notify wakes the loop and whoever waits for a change. mu is held.
+// notify wakes the loop and everybody who waits for a change. mu is held.
 func (s *Server) notify() {
 	select {
 	case s.wake <- struct{}{}:
@@ -350,7 +347,7 @@ func (s *Server) notify() {
 	}
 }
 
-// Watch gives a channel that is sent to after every change, until cancel.
+// Watch returns a channel that receives after every change, until cancel.
 func (s *Server) Watch() (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -363,7 +360,7 @@ func (s *Server) Watch() (<-chan struct{}, func()) {
 	}
 }
 
-// Problems gives a copy of every problem, the newest first.
+// Problems copies all problems, newest first.
 func (s *Server) Problems() []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -376,7 +373,7 @@ func (s *Server) Problems() []Problem {
 	return list
 }
 
-// Problem gives a copy of one problem.
+// Problem copies one problem.
 func (s *Server) Problem(id int64) (Problem, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -389,7 +386,7 @@ func (s *Server) Problem(id int64) (Problem, bool) {
 	return c, true
 }
 
-// AlertCounts says how many alerts are still to be sent, were sent and failed.
+// AlertCounts counts the alerts by state.
 func (s *Server) AlertCounts() (waiting, sent, failed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -406,7 +403,7 @@ func (s *Server) AlertCounts() (waiting, sent, failed int) {
 	return waiting, sent, failed
 }
 
-// Calls says how often each API method was called.
+// Calls counts the calls of each API method.
 func (s *Server) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

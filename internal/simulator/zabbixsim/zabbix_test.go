@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a Zabbix as the recording had it: event 6 may be closed, 66 and 71 not.
+// world is the recorded Zabbix: event 6 can be closed, 66 and 71 can't.
 func world(t *testing.T, version string) *Server {
 	t.Helper()
 	s, err := New(Options{Version: version, Quick: true})
@@ -46,7 +46,7 @@ type recording struct {
 	Response json.RawMessage
 }
 
-// What a real Zabbix refused, this one refuses with the same code and sentence.
+// The simulator refuses what a real Zabbix refused, with the same code and text.
 func TestRefusesAsRecorded(t *testing.T) {
 	names := strings.Fields(`acknowledge-close-forbidden acknowledge-contradiction acknowledge-message-empty acknowledge-message-missing
 		acknowledge-no-such-event acknowledge-not-a-number acknowledge-one-bad-of-two acknowledge-reader-close acknowledge-reader-severity
@@ -99,8 +99,7 @@ func or(r json.RawMessage) string {
 	return string(r)
 }
 
-// The relay hears of a problem, of what people do to it and of its end, signed,
-// in the order of the version.
+// The relay gets a problem, its updates and its recovery, signed, in the version's order.
 func TestTellsTheRelay(t *testing.T) {
 	for version, order := range map[string][]string{
 		"6.0.14": {"1/0", "1/1", "0/1", "0/0"}, // the update that closes comes before the recovery
@@ -153,7 +152,7 @@ func TestTellsTheRelay(t *testing.T) {
 	}
 }
 
-// An alert that the relay doesn't take is tried again, the same to the byte, and then given up.
+// A refused alert is retried with identical bytes, and then fails.
 func TestGivesUpAfterItsAttempts(t *testing.T) {
 	var bodies []string
 	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

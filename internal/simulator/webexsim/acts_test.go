@@ -102,8 +102,7 @@ func TestWaitAndSubscribe(t *testing.T) {
 	})
 }
 
-// Ids of rooms and people don't change from run to run; those of messages
-// don't, for the same seed.
+// Ids of rooms and people are the same in every run, ids of messages for the same seed.
 func TestIDs(t *testing.T) {
 	var first []string
 	for range 2 {
@@ -124,7 +123,7 @@ func TestIDs(t *testing.T) {
 	require.Panics(t, func() { New(Options{}).AddRoom("x", "x", "nobody@example.com") })
 }
 
-// Closing ends deliveries that hang.
+// Close cancels deliveries that hang.
 func TestCloseEndsDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewDefault(Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -148,7 +147,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The people's side over HTTP, for pages and for tests in other processes.
+// People act over HTTP, for pages and for tests in other processes.
 func TestControl(t *testing.T) {
 	s := NewDefault(Options{})
 	defer s.Close()
@@ -259,8 +258,7 @@ func TestControl(t *testing.T) {
 	require.Equal(t, 404, call("POST", "/sim/say", `{"room":"nowhere","from":"alice@example.com"}`, nil))
 }
 
-// Only this machine controls the simulator, and no other site's page through
-// its browser.
+// Only this machine controls the simulator, and pages of other sites can't through its browser.
 func TestControlIsLocal(t *testing.T) {
 	s := NewDefault(Options{})
 	defer s.Close()

@@ -19,7 +19,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Run sends what is to be sent, and does what is done later, until ctx ends.
+// Run sends alerts and runs delayed tasks until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	var sending sync.WaitGroup
 	defer sending.Wait()
@@ -50,8 +50,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// next runs the tasks that are due and takes the next alert that is; without
-// one it says how long to wait.
+// next runs the tasks that are due and dequeues the next due alert. Without one it returns how long to wait.
 func (s *Server) next() (*Alert, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +74,7 @@ func (s *Server) next() (*Alert, time.Duration) {
 	return nil, wait
 }
 
-// tell queues the alert for what happened to a problem. mu is held.
+// tell enqueues an alert about a problem. mu is held.
 func (s *Server) tell(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration) {
 	defer s.notify()
 	if s.opts.Relay == "" {
@@ -110,8 +109,7 @@ func (s *Server) send(ctx context.Context, a *Alert) {
 		for k, v := range tags {
 			s.problems[a.EventID].Tags[k] = v
 		}
-		// Only what a page shows is kept of an alert that was sent.
-		a.Body = nil
+		a.Body = nil // no page shows it
 		return
 	}
 	a.Error = err.Error()
@@ -124,8 +122,8 @@ func (s *Server) send(ctx context.Context, a *Alert) {
 	s.queue = append(s.queue, a)
 }
 
-// Post sends one payload to the relay as the media type does: signed, and
-// anything but 202 is an error. It gives the tags that the relay answered.
+// Post sends one payload to the relay as the media type does, signed. Any answer but 202 is an error. It returns the tags of the
+// answer.
 func Post(ctx context.Context, client *http.Client, url, secret string, body []byte, now time.Time) (map[string]string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -154,7 +152,7 @@ func Post(ctx context.Context, client *http.Client, url, secret string, body []b
 		Tags map[string]string `json:"tags"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
-		return nil, fmt.Errorf("the relay's answer isn't JSON: %w", err)
+		return nil, fmt.Errorf("the relay's answer is not JSON: %w", err)
 	}
 	return a.Tags, nil
 }
@@ -164,9 +162,8 @@ const (
 	timeForm = "15:04:05"
 )
 
-// macros are the payload: what the media type's parameters resolve to in this
-// version. A macro out of its occasion, or of a later version, stays literal; one that
-// is known and has no value is *UNKNOWN* (as recorded).
+// macros are the payload: what the media type's parameters resolve to in this version. As recorded, a macro that doesn't apply, or
+// is of a later version, stays literal; a known macro without a value is *UNKNOWN*.
 func (s *Server) macros(p *Problem, kind alert.Kind, ack *Ack, now time.Time) map[string]string {
 	const unknown = "*UNKNOWN*"
 	now = now.UTC()
@@ -225,7 +222,7 @@ func (s *Server) macros(p *Problem, kind alert.Kind, ack *Ack, now time.Time) ma
 	return m
 }
 
-// literals are the parameters that may stay as they are written.
+// literals are the parameters that may stay literal.
 var literals = []string{
 	"EVENT.TIMESTAMP", "EVENT.CAUSE.ID", "EVENT.RECOVERY.ID", "EVENT.RECOVERY.DATE", "EVENT.RECOVERY.TIME",
 	"EVENT.RECOVERY.TIMESTAMP", "EVENT.UPDATE.ACTION", "EVENT.UPDATE.ACTIONJSON", "EVENT.UPDATE.DATE", "EVENT.UPDATE.TIME",
@@ -252,7 +249,7 @@ func (s *Server) tagsJSON(p *Problem) string {
 	return string(b)
 }
 
-// words is {EVENT.UPDATE.ACTION}: English, in Zabbix's own order.
+// words is {EVENT.UPDATE.ACTION}, in Zabbix's English and order.
 func (a Ack) words() string {
 	var did []string
 	add := func(bit int, text string) {

@@ -6,7 +6,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// defaultTriggers is a small, ordinary network: what the demo's story happens to.
+// defaultTriggers is a small, ordinary network, for the demo.
 func defaultTriggers() []Trigger {
 	site := func(name string) []alert.Tag { return []alert.Tag{{Tag: "site", Value: name}} }
 	core := Host{ID: "10501", Host: "sw-core-1", Name: "Core switch 1", IP: "10.0.0.2", Groups: []string{"Network", "Zürich"}, Tags: site("zürich")}
@@ -33,7 +33,7 @@ func defaultTriggers() []Trigger {
 	return list
 }
 
-// StormTrigger is one of the many triggers of a storm: access switch i is gone.
+// StormTrigger is one of the triggers of a storm: access switch i is unreachable.
 func StormTrigger(i int) Trigger {
 	h := Host{ID: itoa(int64(20000 + i)), Host: fmt.Sprintf("sw-access-%04d", i), Name: fmt.Sprintf("Access switch %d", i),
 		IP: fmt.Sprintf("10.%d.%d.%d", 64+i/62500, i/250%250, 1+i%250), Groups: []string{"Network", "Access"}}

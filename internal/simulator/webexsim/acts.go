@@ -19,8 +19,8 @@ type Line struct {
 	MentionBot bool   `json:"mentionBot,omitempty"`
 }
 
-// Say posts what a person says. MentionBot puts a mention of the room's first
-// bot before it, as Webex's apps do: its name stands at the start of the text.
+// Say posts a person's message. MentionBot puts a mention of the room's first bot before it, as Webex's apps do: its name is at
+// the start of the text.
 func (s *Server) Say(l Line) (MessageView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *Server) Say(l Line) (MessageView, error) {
 			return MessageView{}, refuse(http.StatusBadRequest, "there is no bot in the room "+l.Room)
 		case d.md != "":
 			d.md = "<@personId:" + bot.id + "> " + d.md
-		default: // text and html say the same, and there is no markdown
+		default: // text and html, and no markdown
 			d.typed = typed(bot, l.Text)
 			d.text = d.typed.text
 		}
@@ -62,7 +62,7 @@ func typed(bot *person, text string) *rendered {
 	}
 }
 
-// Edit gives a message of a person's another text. A bot that it mentioned stays mentioned.
+// Edit changes the text of a person's message. A mention of a bot stays.
 func (s *Server) Edit(messageID, email, text string) (MessageView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,8 +93,7 @@ func (r *room) bot() *person {
 	return nil
 }
 
-// Press presses a card's button as a person: inputs is what the app sends, which
-// is the button's data and the card's inputs together.
+// Press presses a card's button as a person. inputs is what the app sends: the button's data and the card's inputs.
 func (s *Server) Press(messageID, email string, inputs map[string]any) (actionID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +104,8 @@ func (s *Server) Press(messageID, email string, inputs map[string]any) (actionID
 	return a.id, nil
 }
 
-// PressButton presses the button with this title: its data and the card's
-// inputs, with their defaults unless inputs has other values, are sent.
+// PressButton presses the button with a title. It sends the button's data and the card's inputs: those given, and defaults for
+// the others.
 func (s *Server) PressButton(messageID, email, title string, inputs map[string]any) (actionID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +132,7 @@ func (s *Server) PressButton(messageID, email, title string, inputs map[string]a
 		}
 		return a.id, nil
 	}
-	return "", refuse(http.StatusNotFound, "the card has no button "+title+", but: "+strings.Join(titles, ", "))
+	return "", refuse(http.StatusNotFound, "the card has no button "+title+"; it has "+strings.Join(titles, ", "))
 }
 
 func (s *Server) press(messageID string, p *person, inputs map[string]any) (*action, error) {
@@ -181,8 +180,7 @@ func (s *Server) getAction(req *request) (any, error) {
 	return a.json(), nil
 }
 
-// Delete deletes a message as a person: their own, or (as a room's moderator
-// could) anybody's.
+// Delete deletes a message as a person: their own, or anybody's as a moderator could.
 func (s *Server) Delete(messageID, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,13 +17,12 @@ type forms struct {
 	snakeAcks   bool // select_acknowledges (until 7.0)
 	hostGroups  bool // selectHostGroups (6.2)
 	groups      bool // selectGroups (until 7.0)
-	userLogin   bool // user.login with "user" (until 6.2)
-	updateFirst bool // a manual close is told as update, then recovery (6.0)
+	updateFirst bool // a manual close is sent as update, then recovery (6.0)
 	timestamps  bool // {EVENT.TIMESTAMP} and the like resolve (after 7.0)
 	causes      bool // {EVENT.CAUSE.*} resolve (7.0 measured)
 }
 
-// Versions are those that can be played.
+// Versions are examples of versions that can be simulated.
 var Versions = []string{"6.0.14", "6.2.9", "6.4.21", "7.0.22", "7.2.13", "7.4.7", "8.0.0"}
 
 func formsOf(version string) (forms, error) {
@@ -45,7 +44,6 @@ func formsOf(version string) (forms, error) {
 		snakeAcks:   v <= 700,
 		hostGroups:  v >= 602,
 		groups:      v <= 700,
-		userLogin:   v <= 602,
 		updateFirst: v < 700,
 		timestamps:  v > 700,
 		causes:      v >= 700,

@@ -10,33 +10,31 @@ import (
 	"time"
 )
 
-// HiddenAuthor is what Zabbix calls the author of an update whom the receiving
-// user may not see (measured on 6.0 and 7.0). It is nobody's name.
+// HiddenAuthor is Zabbix's name for an author whom the receiving user may not see (measured on 6.0 and 7.0).
 const HiddenAuthor = "Inaccessible user"
 
-// The three ways in which the relay learns of one and the same update.
+// The three sources from which the relay learns of an update.
 const (
-	told  = "t" // by the webhook: local time, English words, perhaps no author
-	asked = "a" // by the API: exact, with an identity
-	did   = "d" // it did it itself, and knows for whom
+	fromPayload = "t" // local time, English words, maybe no author
+	fromAPI     = "a" // exact, with an id
+	fromRelay   = "d" // the relay did it, and knows for whom
 )
 
-// How far apart two tellings of one update can be.
+// How far apart two reports of one update can be.
 const (
 	second = int64(time.Second / time.Microsecond)
 	minute = 60 * second
-	// zoneStep is what time zones differ by: a payload's times are in the
-	// recipient's, so that they are compared modulo this.
+	// zoneStep is what time zones differ by. A payload's times are in the recipient's zone, and are compared modulo this.
 	zoneStep = 15 * minute
-	// actionSlack is how far the relay's clock may be from Zabbix's.
+	// actionSlack is how far the relay's clock may be off Zabbix's.
 	actionSlack = 2 * minute
-	// tellingWindow is how far apart two tellings of one update are received.
-	tellingWindow = 60 * minute
+	// reportWindow is how far apart two reports of one update arrive.
+	reportWindow = 60 * minute
 )
 
-// piece is one telling of an update. Its message is that of the timeline entry
-// it belongs to: tellings of one update have the same.
-type piece struct {
+// report is what one source says about an update. Its message is stored in the timeline entry that it belongs to, since
+// all reports of an update have the same.
+type report struct {
 	Origin  string          `json:"o"`
 	Seq     int             `json:"s"` // of the entry it is in
 	At      int64           `json:"t"`
@@ -92,7 +90,7 @@ func (a Actions) bits() int {
 	return bits
 }
 
-func (c piece) actions() Actions {
+func (c report) actions() Actions {
 	return Actions{
 		Close: c.Bits&bitClose != 0, Ack: c.Bits&bitAck != 0, Comment: c.Bits&bitComment != 0,
 		Severity: c.Change, Unack: c.Bits&bitUnack != 0, Suppress: c.Bits&bitSuppress != 0,
@@ -101,10 +99,10 @@ func (c piece) actions() Actions {
 	}
 }
 
-func newPiece(origin string, u Update, seenAt time.Time) piece {
+func newReport(origin string, u Update, seenAt time.Time) report {
 	a := u.Actions
-	c := piece{
-		Origin: origin, At: micro(u.At), Exact: u.Exact || origin != told, AckID: u.AckID, Name: u.Actor.Name,
+	c := report{
+		Origin: origin, At: micro(u.At), Exact: u.Exact || origin != fromPayload, AckID: u.AckID, Name: u.Actor.Name,
 		Bits: a.bits(), Until: micro(a.SuppressUntil), Other: a.Other, message: strings.TrimSpace(u.Message),
 	}
 	if c.At == 0 {
@@ -118,9 +116,9 @@ func newPiece(origin string, u Update, seenAt time.Time) piece {
 		c.Change = &change
 	}
 	switch origin {
-	case did:
+	case fromRelay:
 		c.AckID, c.Email, c.Comment, c.Wide = "", u.Actor.Email, u.Comment, u.Wide
-	case told:
+	case fromPayload:
 		c.AckID = ""
 		c.Seen = micro(seenAt)
 		c.Blank = c.Bits == 0 && c.Other == "" && c.message == ""
@@ -128,22 +126,21 @@ func newPiece(origin string, u Update, seenAt time.Time) piece {
 	return c
 }
 
-// newSeverity is the severity that the piece sets, -1 for none.
-func (c piece) newSeverity() int {
+// newSeverity is the severity that the update sets, -1 for none.
+func (c report) newSeverity() int {
 	if c.Change == nil {
 		return -1
 	}
 	return int(c.Change.New)
 }
 
-// key identifies a telling among those of the same origin. It never holds the
-// author, who is named differently for different recipients.
-func (c piece) key() string {
+// key identifies a report among those of the same source. It has no author, whose name differs between recipients.
+func (c report) key() string {
 	switch {
-	case c.Origin == asked:
+	case c.Origin == fromAPI:
 		return "ack:" + c.AckID
-	case c.Origin == did:
-		return "did:" + strconv.FormatInt(c.At, 10) + ":" + c.words() + ":" + c.Email
+	case c.Origin == fromRelay:
+		return "fromRelay:" + strconv.FormatInt(c.At, 10) + ":" + c.words() + ":" + c.Email
 	case c.Blank:
 		return "told:blank:" + strconv.FormatInt(c.At/minute, 10)
 	default:
@@ -151,25 +148,25 @@ func (c piece) key() string {
 	}
 }
 
-// words is a hash of what the telling says was done, which is the same in every time zone.
-func (c piece) words() string {
+// words is a hash of what was done, which is the same in every time zone.
+func (c report) words() string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, messageKey(c.message))
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 
-// same says whether two tellings have the same key, without making it.
-func (c piece) same(o piece) bool {
+// same reports whether two reports have the same key, without making it.
+func (c report) same(o report) bool {
 	if c.Origin != o.Origin {
 		return false
 	}
 	switch {
-	case c.Origin == asked:
+	case c.Origin == fromAPI:
 		return c.AckID == o.AckID
 	case c.Blank != o.Blank || c.Bits != o.Bits || c.newSeverity() != o.newSeverity() ||
 		c.Until%zoneStep != o.Until%zoneStep || c.Other != o.Other || !SameMessage(c.message, o.message):
 		return false
-	case c.Origin == did:
+	case c.Origin == fromRelay:
 		return c.At == o.At && c.Email == o.Email
 	case c.Blank:
 		return c.At/minute == o.At/minute
@@ -178,38 +175,35 @@ func (c piece) same(o piece) bool {
 	}
 }
 
-// seen is when the relay received the telling; for an exact one, when the update happened.
-func (c piece) seen() int64 {
+// received is when the relay received the report; for an exact one, when the update happened.
+func (c report) received() int64 {
 	if c.Seen != 0 {
 		return c.Seen
 	}
 	return c.At
 }
 
-// zoneError is how far a telling's time is from when it was received: the least of several
-// zones is the right one.
-func (c piece) zoneError() int64 {
+// zoneError is how far a report's time is from its arrival. Of several zones the one with the least error is right.
+func (c report) zoneError() int64 {
 	if c.Exact {
 		return -1
 	}
 	return distance(c.At, c.Seen)
 }
 
-// zoneApart says whether two tellings of the same words, whose times are equal modulo
-// zoneStep, can be one update told in two time zones. Where their receptions are as far apart
-// as their times, somebody did the same again that much later. The tellings of one update
-// arrive within tellingWindow: Zabbix tries no longer.
-func zoneApart(c, o piece) bool {
-	shift, gap := c.At-o.At, c.seen()-o.seen()
+// zoneApart reports whether two reports with the same words, whose times are equal modulo zoneStep, can be one update in
+// two time zones. If their arrivals are as far apart as their times, somebody did the same again that much later. Reports
+// of one update arrive within reportWindow, since Zabbix retries no longer.
+func zoneApart(c, o report) bool {
+	shift, gap := c.At-o.At, c.received()-o.received()
 	if distance(c.At, o.At) < second {
 		return true
 	}
-	return distance(c.seen(), o.seen()) <= tellingWindow && distance(shift, gap) > actionSlack
+	return distance(c.received(), o.received()) <= reportWindow && distance(shift, gap) > actionSlack
 }
 
-// merge takes the better part of each of two tellings that have the same key,
-// and says whether anything changed.
-func (c *piece) merge(o piece) bool {
+// merge takes the better parts of another report with the same key. It reports whether anything changed.
+func (c *report) merge(o report) bool {
 	was := *c
 	if better := cmp.Or(compareBool(o.Exact, c.Exact), cmp.Compare(c.At, o.At)); better > 0 {
 		c.At, c.Exact = o.At, o.Exact
@@ -245,7 +239,7 @@ func firstKnown(a, b int64) int64 {
 	return min(a, b)
 }
 
-// zoneDistance is how far a telling in an unknown time zone is from an exact time.
+// zoneDistance is how far a time in an unknown time zone is from an exact one.
 func zoneDistance(a, b int64) int64 {
 	d := (a - b) % zoneStep
 	if d < 0 {
@@ -256,23 +250,22 @@ func zoneDistance(a, b int64) int64 {
 
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
-// within says whether what c did can be a part of what o did: Zabbix leaves
-// out what is so already, and words for what it doesn't tell.
-func (c piece) within(o piece) bool {
+// within reports whether what c did can be a part of what o did: Zabbix leaves out what had no effect, and words that
+// it doesn't send.
+func (c report) within(o report) bool {
 	if c.Bits&^o.Bits != 0 {
 		return false
 	}
 	return c.Bits&bitSeverity == 0 || c.newSeverity() == o.newSeverity()
 }
 
-// orderPieces is an order that doesn't depend on what came first.
-func orderPieces(a, b piece) int {
+// orderReports doesn't depend on the order of arrival.
+func orderReports(a, b report) int {
 	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(len(a.AckID), len(b.AckID)),
 		strings.Compare(a.AckID, b.AckID), strings.Compare(a.key(), b.key()))
 }
 
-// pair is two tellings that can be of one update; the smaller the distance the
-// likelier.
+// pair is two reports that can be of one update; the smaller the distance, the likelier.
 type pair struct {
 	unlike   int // 0: they did exactly the same
 	distance int64
@@ -285,17 +278,16 @@ func orderPairs(x, y pair) int {
 		cmp.Compare(x.b, y.b), cmp.Compare(x.a, y.a))
 }
 
-// group puts the tellings of each update together. It looks at the whole set,
-// so that the order in which they came doesn't matter. Each group is a list of
-// indexes into pieces, the most reliable telling first: asked, did, told.
-func group(pieces []piece) [][]int {
+// group puts the reports of each update together. It looks at the whole set, so that the order of arrival doesn't matter.
+// Each group is a list of indexes into reports, the most reliable first: fromAPI, fromRelay, fromPayload.
+func group(reports []report) [][]int {
 	const none = -1
-	toldOf, didOf := make([]int, len(pieces)), make([]int, len(pieces)) // of an asked or told piece
-	home := make([]int, len(pieces))                                    // the piece whose group a told or did one joined
-	for i := range pieces {
-		toldOf[i], didOf[i], home[i] = none, none, none
+	payloadOf, relayOf := make([]int, len(reports)), make([]int, len(reports)) // of the API's or a payload's report
+	home := make([]int, len(reports))                                          // the report whose group this one joined
+	for i := range reports {
+		payloadOf[i], relayOf[i], home[i] = none, none, none
 	}
-	mergeZones(pieces, home)
+	mergeZones(reports, home)
 	pairUp := func(of []int, pairs []pair) {
 		slices.SortFunc(pairs, orderPairs)
 		for _, p := range pairs {
@@ -304,12 +296,11 @@ func group(pieces []piece) [][]int {
 			}
 		}
 	}
-	pairUp(toldOf, candidates(pieces, told, asked, home))
-	// What the same words at the same second say again is the same update, told
-	// by another media type with fewer macros.
+	pairUp(payloadOf, candidates(reports, fromPayload, fromAPI, home))
+	// The same words at the same second are the same update, from another media type with fewer macros.
 	var again []pair
-	for _, p := range candidates(pieces, told, asked, home) {
-		if p.distance == 0 && !pieces[p.a].Blank {
+	for _, p := range candidates(reports, fromPayload, fromAPI, home) {
+		if p.distance == 0 && !reports[p.a].Blank {
 			again = append(again, p)
 		}
 	}
@@ -319,18 +310,18 @@ func group(pieces []piece) [][]int {
 			home[p.a] = p.b
 		}
 	}
-	pairUp(didOf, candidates(pieces, did, asked, home))
-	pairUp(didOf, candidates(pieces, did, told, home))
+	pairUp(relayOf, candidates(reports, fromRelay, fromAPI, home))
+	pairUp(relayOf, candidates(reports, fromRelay, fromPayload, home))
 
 	var groups [][]int
-	at := make(map[int]int) // the piece that leads a group → its index
-	for i := range pieces {
+	at := make(map[int]int) // the first report of a group → the group's index
+	for i := range reports {
 		if home[i] == none {
 			at[i] = len(groups)
 			groups = append(groups, []int{i})
 		}
 	}
-	for i := range pieces {
+	for i := range reports {
 		if home[i] == none {
 			continue
 		}
@@ -340,35 +331,35 @@ func group(pieces []piece) [][]int {
 		}
 		groups[at[lead]] = append(groups[at[lead]], i)
 	}
-	rank := map[string]int{asked: 0, did: 1, told: 2}
+	rank := map[string]int{fromAPI: 0, fromRelay: 1, fromPayload: 2}
 	for _, g := range groups {
-		slices.SortStableFunc(g, func(a, b int) int { return rank[pieces[a].Origin] - rank[pieces[b].Origin] })
+		slices.SortStableFunc(g, func(a, b int) int { return rank[reports[a].Origin] - rank[reports[b].Origin] })
 	}
 	return groups
 }
 
-// mergeZones gives a payload's telling the home of an earlier one that says the same in another
-// time zone. The earliest received of each update stays without a home.
-func mergeZones(pieces []piece, home []int) {
+// mergeZones gives a payload's report the home of an earlier one that says the same in another time zone. The first one
+// of each update stays without a home.
+func mergeZones(reports []report, home []int) {
 	var payloads []int
-	for i, c := range pieces {
-		if c.Origin == told && !c.Blank {
+	for i, c := range reports {
+		if c.Origin == fromPayload && !c.Blank {
 			payloads = append(payloads, i)
 		}
 	}
 	if len(payloads) < 2 {
 		return
 	}
-	slices.SortStableFunc(payloads, func(a, b int) int { return cmp.Compare(pieces[a].Seen, pieces[b].Seen) })
+	slices.SortStableFunc(payloads, func(a, b int) int { return cmp.Compare(reports[a].Seen, reports[b].Seen) })
 	type alike struct {
 		moment int64
 		words  string
 	}
 	first := map[alike][]int{}
 	for _, i := range payloads {
-		c := pieces[i]
+		c := reports[i]
 		k := alike{c.At % zoneStep / second, c.words()}
-		if j := slices.IndexFunc(first[k], func(j int) bool { return zoneApart(c, pieces[j]) }); j >= 0 {
+		if j := slices.IndexFunc(first[k], func(j int) bool { return zoneApart(c, reports[j]) }); j >= 0 {
 			home[i] = first[k][j]
 			continue
 		}
@@ -376,12 +367,11 @@ func mergeZones(pieces []piece, home []int) {
 	}
 }
 
-// candidates are the pairs of a piece of origin a that has no home yet and one
-// of origin b that has none either, which can be of one update.
-func candidates(pieces []piece, a, b string, home []int) []pair {
+// candidates are the pairs of reports from source a and source b, both without a home, that can be of one update.
+func candidates(reports []report, a, b string, home []int) []pair {
 	byMessage := make(map[string][]int)
 	var blankable []int
-	for j, o := range pieces {
+	for j, o := range reports {
 		if o.Origin == b && home[j] < 0 {
 			key := messageKey(o.message)
 			byMessage[key] = append(byMessage[key], j)
@@ -389,7 +379,7 @@ func candidates(pieces []piece, a, b string, home []int) []pair {
 		}
 	}
 	var pairs []pair
-	for i, c := range pieces {
+	for i, c := range reports {
 		if c.Origin != a || home[i] >= 0 {
 			continue
 		}
@@ -398,32 +388,31 @@ func candidates(pieces []piece, a, b string, home []int) []pair {
 			others = blankable
 		}
 		for _, j := range others {
-			if d, ok := alike(c, pieces[j]); ok {
+			if d, ok := alike(c, reports[j]); ok {
 				unlike := 1
-				if c.Bits == pieces[j].Bits {
+				if c.Bits == reports[j].Bits {
 					unlike = 0
 				}
-				pairs = append(pairs, pair{unlike, d, distance(c.At, pieces[j].At), i, j})
+				pairs = append(pairs, pair{unlike, d, distance(c.At, reports[j].At), i, j})
 			}
 		}
 	}
 	return pairs
 }
 
-// alike says whether two tellings with the same message can be of one update,
-// and how far apart their times are.
-func alike(c, o piece) (int64, bool) {
+// alike reports whether two reports with the same message can be of one update, and how far apart their times are.
+func alike(c, o report) (int64, bool) {
 	switch {
-	case c.Origin == told && o.Origin == asked:
+	case c.Origin == fromPayload && o.Origin == fromAPI:
 		d := zoneDistance(c.At, o.At)
 		if c.Blank {
 			return d, min(d, distance(c.At, o.At)) <= actionSlack
 		}
 		return d, d < second && c.within(o) && zoneApart(c, o)
-	case c.Origin == did && o.Origin == asked:
+	case c.Origin == fromRelay && o.Origin == fromAPI:
 		d := distance(c.At, o.At)
 		return d, (d <= actionSlack || isMarked(c.message)) && o.within(c) && o.Bits != 0
-	case c.Origin == did && o.Origin == told:
+	case c.Origin == fromRelay && o.Origin == fromPayload:
 		d := zoneDistance(c.At, o.At)
 		return d, (d <= actionSlack || isMarked(c.message)) && !o.Blank && o.within(c)
 	default:
