@@ -272,6 +272,7 @@ func (r *roomDraft) excludeActed() {
 
 // updateMembers marks the groups of members that changed, and takes out members that became severe.
 func (r *roomDraft) updateMembers() {
+	nudged := map[*store.Group]bool{}
 	for _, post := range r.posts {
 		g := r.groupOf(post)
 		if g == nil {
@@ -288,9 +289,10 @@ func (r *roomDraft) updateMembers() {
 		if r.headlines[post.Key] {
 			r.touch(g)
 		}
-		if r.nudged[postID{post.Key, r.room}] {
+		if r.nudged[postID{post.Key, r.room}] && !nudged[g] {
+			nudged[g] = true
 			r.touch(g)
-			g.NudgedAt = later(r.now, g.NudgedAt)
+			g.NudgedAt = later(r.now, g.NudgedAt.Add(time.Microsecond))
 		}
 	}
 }
@@ -382,16 +384,21 @@ func (r *roomDraft) leaveActed() {
 		if len(r.leaving[g]) == 0 {
 			continue
 		}
-		if r.now.Sub(g.LeftAt) >= recent {
-			g.LeftBurst = 0
-		}
+		r.endBurst(g)
 		if r.rules.Threshold > 0 && g.LeftBurst+len(r.leaving[g]) > r.rules.Threshold {
 			continue
 		}
 		for _, post := range r.leaving[g] {
 			r.leave(g, post)
 		}
-		g.LeftBurst, g.LeftAt = g.LeftBurst+len(r.leaving[g]), r.now
+		g.LeftBurst += len(r.leaving[g])
+	}
+}
+
+// endBurst forgets the members that left for a mass action some time ago.
+func (r *roomDraft) endBurst(g *store.Group) {
+	if r.now.Sub(g.LeftAt) >= recent {
+		g.LeftBurst = 0
 	}
 }
 
@@ -454,7 +461,9 @@ func (r *roomDraft) join(g *store.Group, post *store.Post) {
 // leave gives a member a message of its own.
 func (r *roomDraft) leave(g *store.Group, post *store.Post) {
 	r.touch(g)
+	r.endBurst(g)
 	g.Left++
+	g.LeftAt = r.now
 	post.Group, post.LeftGroup, post.LeftRevision = 0, g.ID, g.Revision
 	post.FromSeq = toldThrough(r.problem(post.Key), r.room, g.NudgedThrough)
 	post.TellAfter, post.HoldUntil, post.PendingSince = time.Time{}, time.Time{}, r.now
