@@ -11,6 +11,9 @@ type macros map[string]string
 
 // normaliseKey makes one form of all the ways to write a macro's name: EVENT.NSEVERITY, event_nseverity and event.nseverity.
 func normaliseKey(name string) string {
+	if known, ok := spelled[name]; ok {
+		return known
+	}
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
 }
 
@@ -63,6 +66,15 @@ var fields = func() map[string]bool {
 		}
 	}
 	return fields
+}()
+
+// spelled has the normalised names of fields as Zabbix spells them: most keys of most payloads, which then cost no memory.
+var spelled = func() map[string]string {
+	spelled := map[string]string{}
+	for name := range fields {
+		spelled[strings.ToUpper(name)] = name
+	}
+	return spelled
 }()
 
 // hostMacro is the name of a macro of the i-th host.

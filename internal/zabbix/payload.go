@@ -35,7 +35,7 @@ func (p Payload) has(name string) bool { return p.macros[name] != "" }
 // key is given several times, the first one with a value counts.
 func Parse(body []byte) (Payload, fault.Faults) {
 	text := string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
-	p := Payload{macros: make(macros, 64)} // about as many as our media type sends
+	p := Payload{macros: make(macros, 48)} // enough for what our media type sends
 	var faults fault.Faults
 	if !scanObject(text, p.add) {
 		values, found := readObject(text)
