@@ -97,7 +97,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString("\n📎 Every host and event id is in the list attached in this thread.")
 	}
 	if d.Last {
-		b.WriteString("\n" + lastEdit)
+		b.WriteString("\n" + lastFlapEdit)
 	}
 	switch open {
 	case 0:
@@ -128,15 +128,17 @@ func before(words, text string) string {
 	return words + text
 }
 
-// flapLine is one opening.
+// flapLine is one opening. The word "resolved" is the heading's alone, for the time when no opening is left.
 func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
 	line := "- " + before("", at(i.OpenedAt)) + " " + string(id)
 	switch lasted := formatDuration(i.OpenedAt, i.ResolvedAt); {
 	case !i.Open && !i.ResolvedAt.IsZero() && i.ResolvedAt.Sub(i.OpenedAt) < time.Second:
-		return line + " · ✅ resolved at once"
+		return line + " · over at once"
+	case !i.Open && lasted == "":
+		return line + " · over"
 	case !i.Open:
-		return line + " · ✅ resolved" + before(" after ", lasted)
+		return line + " · lasted " + lasted
 	case i.Acked:
 		return line + " · open, " + ackedBy(i)
 	}
