@@ -14,40 +14,41 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// wide is a command about a whole digest. Thousands of problems are done in
-// parts, so that what is saved at each step stays small; where it stands is saved with each part.
+// wide is a command about a whole digest. Thousands of problems are done in parts, so that what is saved at
+// each step stays small. How far it got is saved with each part.
 type wide struct {
 	Digest  int64     `json:"digest"`
 	After   alert.Key `json:"after,omitzero"` // the last problem of the parts so far, in the order of orderKeys
 	Done    int       `json:"done,omitempty"`
 	Failed  int       `json:"failed,omitempty"`
 	Expired int       `json:"expired,omitempty"`
-	Lines   []string  `json:"lines,omitempty"` // of the first failures
-	// Total is how many problems were to be acknowledged when it began, where progress is reported; Quarter
-	// is the last one that was.
-	Total   int `json:"total,omitempty"`
-	Quarter int `json:"quarter,omitempty"`
+	Lines   []string  `json:"lines,omitempty"`   // the outcomes of the first failures
+	Total   int       `json:"total,omitempty"`   // problems at the start, if progress is reported
+	Quarter int       `json:"quarter,omitempty"` // the last quarter that was reported
 }
 
 const (
-	// wideParts is how many problems are one part. Other commands get their turn between parts. With more
-	// problems than one part, progress is reported.
+	// wideParts is how many problems are one part. Other commands get their turn between parts. Progress is
+	// reported if there is more than one part.
 	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once
-	// wideSlack is how far Zabbix's clock may be ahead: what opened after the person
-	// spoke isn't meant.
+	// wideSlack is how far Zabbix's clock may be ahead: problems that opened after the person spoke aren't meant.
 	wideSlack = time.Minute
 )
 
-// ended is how many problems are dealt with.
+// ended is how many problems have been dealt with.
 func (w wide) ended() int { return w.Done + w.Failed + w.Expired }
 
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
 
-// ackAll takes up "ack all" where message is a digest's of this room; done is
-// false elsewhere. It asks first: "ack all yes" confirms.
-func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, message string, where func() place) (done bool, err error) {
+// ackAll handles "ack all" if it is about a digest of this room; done is false otherwise. It asks first:
+// "ack all yes" confirms.
+func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, p place) (done bool, err error) {
+	message := c.ParentID
+	if b := d.Heard.Button; b != nil {
+		message = b.Key
+	}
 	if message == "" {
 		return false, nil
 	}
@@ -58,51 +59,44 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if err != nil {
 		return false, err
 	}
-	c.ParentID = message // of a press too: the answer goes into the digest's thread
-	p := where()
+	c.ParentID, p.thread = message, message
 	d.Wide = &wide{Digest: digest.ID}
-	if !req.Yes {
-		all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
-		if err != nil {
-			return false, err
+	if req.Yes {
+		req.Text = req.AllText
+		d.Request = &req
+		if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
+			return true, err
 		}
-		c.Outcome = "asked for a confirmation"
-		if len(all) > 0 {
-			p.card = confirmCard(len(all), digest.MessageID)
-		}
-		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
-	}
-	req.Text = req.AllText
-	d.Request, d.Attempts = &req, nil
-	if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
-		return true, err
 	}
 	all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
+	case len(all) == 0:
+		return true, e.finish(ctx, *c, p, "", store.CommandDone, nothingToAcknowledge)
+	case !req.Yes:
+		c.Outcome = "asked for a confirmation"
+		p.card = confirmCard(len(all), digest.MessageID)
+		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
 		if err := e.answer(ctx, *c, p, interim, progress(0, len(all))); err != nil {
 			return false, err
 		}
+		all = all[:wideParts]
 	}
-	if d.Attempts, err = e.part(ctx, *c, *d.Heard, s, d.Wide, wideParts); err != nil {
-		return false, err
-	}
-	if len(d.Attempts) == 0 {
-		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(0))
-	}
+	d.Wide.After, d.Attempts = all[len(all)-1].Key, all
 	e.sign(c.ID, d)
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
 
-// buttonAckAll is the action of the button that confirms, beside those of problems' cards.
+// buttonAckAll is the action of the button that confirms.
 const buttonAckAll = "ack_all"
 
-// confirmCard is the question with a button; key is the digest's message, so
-// that the press is taken as said in its thread.
+// confirmCard is the question with a button. key is the digest's message, so that a press counts as said in
+// its thread.
 func confirmCard(n int, key string) []byte {
 	type object map[string]any
 	content, err := json.Marshal(object{
@@ -116,7 +110,7 @@ func confirmCard(n int, key string) []byte {
 		}},
 	})
 	if err != nil {
-		panic(err) // texts and numbers
+		panic(err) // strings and numbers always marshal
 	}
 	return content
 }
@@ -128,9 +122,9 @@ func (e *Executor) sign(command string, d detail) {
 	}
 }
 
-// part is the next problems of the digest to be acknowledged, as many as most (0 for
-// all): open, not acknowledged yet, and such as the person may act on. It moves w.After on.
-func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, w *wide, most int) ([]attempt, error) {
+// part is the next problems of the digest to acknowledge, at most n (0 for all): open, not acknowledged, and
+// such as the person may act on. It moves w.After.
+func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, w *wide, n int) ([]attempt, error) {
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {
 		return nil, err
@@ -151,10 +145,10 @@ func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, 
 		for _, k := range batch {
 			t, ok := targets[k]
 			p := t.Problem
-			if most > 0 && len(out) == most {
+			if n > 0 && len(out) == n {
 				return out, nil
 			}
-			if most > 0 {
+			if n > 0 {
 				w.After = k
 			}
 			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || p.Origin != "" && p.Origin != alert.OriginTrigger || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
@@ -166,8 +160,8 @@ func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, 
 	return out, nil
 }
 
-// nextPart goes on with a wide command once every attempt of its part has ended;
-// after the last one it answers. The caller holds j.mu.
+// nextPart continues a wide command once every attempt of its part has ended, and replies after the last
+// part. The caller holds j.mu.
 func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	w := *j.d.Wide
 	attempts := j.d.Attempts

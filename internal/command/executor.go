@@ -41,7 +41,6 @@ type Store interface {
 	CountProblems(ctx context.Context, f store.Filter) (int, error)
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
-	Command(ctx context.Context, id string) (store.Command, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)

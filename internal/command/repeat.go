@@ -17,7 +17,7 @@ const repeatWindow = time.Minute
 
 // once saves what a command is about to do, unless the same was asked for a moment ago: then it
 // closes it without a word. The store knows what was asked for, so this holds across restarts.
-func (e *Executor) once(ctx context.Context, c *store.Command, d detail, problems map[alert.Key]alert.Problem) (repeated bool, err error) {
+func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (repeated bool, err error) {
 	e.accepting.Lock() // two presses are read at the same time
 	defer e.accepting.Unlock()
 	oldest := c.CreatedAt.Add(-2*e.o.View().Expiry - time.Hour)
@@ -25,7 +25,7 @@ func (e *Executor) once(ctx context.Context, c *store.Command, d detail, problem
 	if err != nil {
 		return false, err
 	}
-	if first := firstAsked(*c, d, recent, problems); first != "" {
+	if first := firstAsked(*c, d, recent, targets); first != "" {
 		c.Outcome = "the same as command " + first + ", asked for again: done once"
 		c.Detail = detail{Envelope: d.Envelope}.encode()
 		return true, e.close(ctx, *c, store.CommandDone, "repeated")
@@ -36,7 +36,7 @@ func (e *Executor) once(ctx context.Context, c *store.Command, d detail, problem
 
 // firstAsked is the id of the command that c repeats, among recent ones in their order; "" for none. A
 // command that failed may be given again, and so may one that was undone meanwhile. It is pure.
-func firstAsked(c store.Command, d detail, recent []store.Command, problems map[alert.Key]alert.Problem) string {
+func firstAsked(c store.Command, d detail, recent []store.Command, targets []target) string {
 	first := ""
 	for _, o := range recent {
 		od, err := decodeDetail(o.Detail)
@@ -47,7 +47,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, problems map[
 		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:
 		case undoes(actionsOf(*od.Request), actionsOf(*d.Request)) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
 			first = ""
-		case o.Email == c.Email && o.RoomID == c.RoomID && sameAct(o, od, c, d) && !undoneInZabbix(*d.Request, problems, o.CreatedAt):
+		case o.Email == c.Email && o.RoomID == c.RoomID && sameAct(o, od, c, d) && !undoneInZabbix(*d.Request, targets, o.CreatedAt):
 			first = o.ID
 		}
 	}
@@ -80,9 +80,9 @@ func undoes(later, earlier alert.Actions) bool {
 }
 
 // undoneInZabbix reports whether somebody has taken the act back in Zabbix itself.
-func undoneInZabbix(r Request, problems map[alert.Key]alert.Problem, since time.Time) bool {
-	for _, p := range problems {
-		for _, e := range p.Timeline {
+func undoneInZabbix(r Request, targets []target, since time.Time) bool {
+	for _, t := range targets {
+		for _, e := range t.Problem.Timeline {
 			if u := e.Update; u != nil && !u.At.Before(since) && undoes(u.Actions, actionsOf(r)) {
 				return true
 			}

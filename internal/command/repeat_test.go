@@ -214,6 +214,8 @@ func TestAckAllAskedTwice(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
+		r.hears("M9", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}) // and once more after it has ended
+		synctest.Wait()
 		require.Len(t, append(w.calls("main"), w.calls("lab")...), 45)
 		require.Len(t, w.answers(), 1)
 	})

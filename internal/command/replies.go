@@ -222,11 +222,10 @@ func plain(markdown string) string {
 	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
 }
 
-// confirmAll asks whether all of a digest's problems are really meant.
+const nothingToAcknowledge = "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
+
+// confirmAll asks whether all problems of a digest are really meant.
 func confirmAll(n int) string {
-	if n == 0 {
-		return "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
-	}
 	return fmt.Sprintf("❔ This will acknowledge **%s**. To confirm, reply `ack all yes` in this thread. Words may follow: `ack all yes on it`.", problemsInAll(n))
 }
 
@@ -256,7 +255,7 @@ func summary(w wide) string {
 	failed := w.Failed + w.Expired
 	switch {
 	case w.Done == 0 && failed == 0:
-		return confirmAll(0)
+		return nothingToAcknowledge
 	case failed == 0:
 		fmt.Fprintf(&b, "✅ Acknowledged all %d open problems of this digest", w.Done)
 	default:

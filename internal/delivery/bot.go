@@ -26,7 +26,6 @@ type bot struct {
 
 	mu      sync.Mutex
 	queue   *queue.Queue[work]
-	gather  map[string]*gathering // room → what it doesn't know of
 	rate    *pace.Limits
 	breaker pace.Breaker
 	flying  int // workers at work
@@ -37,7 +36,7 @@ type bot struct {
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
 		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
-		queue: queue.New[work](), gather: map[string]*gathering{}, refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
+		queue: queue.New[work](), refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.Opens = b.opens
 	b.queue.PerRoom = max(1, d.Workers-1) // one is left for the other rooms
@@ -57,45 +56,29 @@ func (b *bot) state() botState {
 	}
 }
 
-// take puts tasks into the queue; a known one is woken, since its problem may have been resolved
-// while it waited. found says that the tasks come from reading pending posts: then only tasks with
-// news are woken.
+// take enqueues tasks. A known one is woken, since its problem may have resolved while it waited; one that
+// was found by reading the store only if it has news.
 func (b *bot) take(tasks []*task, found bool) {
 	b.mu.Lock()
-	arrived, now := map[string][]*task{}, time.Now()
+	now := time.Now()
 	for _, t := range tasks {
 		known := b.queue.Get(t.ID)
-		if known == nil && b.skips(t.ID) {
-			continue
-		}
-		if known == nil {
-			b.queue.Add(t)
-			if !b.hold(t, true, now) && t.Value.post != nil && t.Value.post.untold {
-				arrived[t.Room] = append(arrived[t.Room], t)
+		switch {
+		case known == nil && b.skips(t.ID):
+		case known == nil && t.Value.post != nil:
+			b.queue.Add(t, t.Value.post.notBefore, now)
+		case known == nil:
+			b.queue.Add(t, now, now)
+		default:
+			news := !found || t.Value.version > known.Value.version
+			known.Value.version = max(known.Value.version, t.Value.version)
+			if known.Value.post != nil {
+				b.queue.Reorder(known, hint(known.Urgency, t.Urgency))
 			}
-			continue
-		}
-		news := !found || t.Value.version > known.Value.version
-		known.Value.version = max(known.Value.version, t.Value.version)
-		if known.Value.post != nil {
-			b.queue.Reorder(known, known.Value.post.hint(known.Urgency, t.Urgency))
-			let := known.Value.post.hold.After(now) && !t.Value.post.hold.After(now)
-			waits, comes := b.rehold(known, t.Value.post.hold, t.Class == classNew, now)
-			if waits {
-				continue
+			if news {
+				b.queue.Wake(known)
 			}
-			if comes {
-				arrived[t.Room] = append(arrived[t.Room], known)
-			}
-			news = news || let
-			b.reconsider(known)
 		}
-		if news {
-			b.queue.Wake(known)
-		}
-	}
-	for room, tasks := range arrived {
-		b.arrived(room, tasks, now)
 	}
 	b.mu.Unlock()
 	signal(b.woken)
@@ -139,7 +122,6 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 	defer b.mu.Unlock()
 	for {
 		now := time.Now()
-		b.release(now)
 		slots := b.Workers
 		if b.breaker.Open() {
 			slots = 1
@@ -187,8 +169,8 @@ func (b *bot) serve(l lives, t *task, picked int) {
 		out.done = true
 	case t.Value.post != nil:
 		out = b.servePost(l, t, picked)
-	case t.Value.digest != nil:
-		out = b.serveDigests(l, t)
+	case t.Value.group != nil:
+		out = b.serveGroup(l, t, picked)
 	default:
 		out = b.serveNotice(l, t)
 	}
@@ -198,12 +180,6 @@ func (b *bot) serve(l lives, t *task, picked int) {
 	b.mu.Lock()
 	now := time.Now()
 	b.flying--
-	switch {
-	case t.Value.digest != nil:
-		b.regather(t, &out, now)
-	case t.Value.post != nil && (t.Value.post.told || out.done):
-		b.known(t)
-	}
 	if !out.called {
 		b.rate.GiveBackIn(b.webexRoom(t.Room), now)
 	}
@@ -213,15 +189,10 @@ func (b *bot) serve(l lives, t *task, picked int) {
 	if out.urgency != nil {
 		b.queue.Reorder(t, *out.urgency)
 	}
-	if out.joins {
-		b.openedAgain(t, now)
-	} else if out.done {
+	if out.done {
 		b.queue.Done(t)
 	} else {
 		b.queue.Back(t, out.wake, now)
-		if t.Value.post != nil && !t.Value.post.told {
-			b.hold(t, false, now)
-		}
 	}
 	b.mu.Unlock()
 	signal(b.woken)
@@ -257,7 +228,7 @@ func (b *bot) call(l lives, t *task, op step.Op, attempts int, do func(ctx conte
 
 // posts reports whether a step posts a message.
 func posts(op step.Op) bool {
-	return op != step.OpEdit && op != step.OpNoticeEdit && op != OpDigestEdit && op != step.OpDelete
+	return op != step.OpEdit && op != step.OpNoticeEdit && op != step.OpGroupEdit && op != step.OpDelete
 }
 
 // learn takes in how a call ended, for the pace of all others.
@@ -278,7 +249,6 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case class == webex.RateLimited:
 		retryAfter := step.Fault(err).RetryAfter
 		alone := b.rate.LimitedIn(room, started, now, retryAfter)
-		b.slowed(now)
 		who := "bot"
 		if alone {
 			who = "room"

@@ -30,17 +30,14 @@ import (
 type Store interface {
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
-	// PendingPosts with nil for rooms gives those of every room.
 	PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error)
+	ClaimPost(ctx context.Context, key alert.Key, room string) (bool, error)
 	SavePost(ctx context.Context, key alert.Key, room string, c store.Cursor) error
-	JoinDigest(ctx context.Context, d store.Digest, keys []alert.Key, now time.Time) (store.Digest, []alert.Key, error)
-	LeaveDigest(ctx context.Context, id int64, keys []alert.Key) error
-	SaveDigest(ctx context.Context, d store.Digest, shown []store.Shown) error
-	Digest(ctx context.Context, id int64) (store.Digest, error)
-	NewestDigest(ctx context.Context, room, flap string) (store.Digest, error)
-	PendingDigests(ctx context.Context, room string) ([]store.Digest, error)
-	DigestPosts(ctx context.Context, id int64, behind bool) ([]store.Post, error)
-	DigestKeys(ctx context.Context, id int64) ([]alert.Key, error)
+	Group(ctx context.Context, id int64) (store.Group, error)
+	PendingGroups(ctx context.Context, room string) ([]store.Group, error)
+	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
+	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error)
+	SaveGroup(ctx context.Context, id int64, c store.GroupCursor) error
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Notice(ctx context.Context, id int64) (store.Notice, error)
 	PendingNotices(ctx context.Context) ([]store.Notice, error)
@@ -109,7 +106,8 @@ type Delivery struct {
 	bots   map[string]*bot
 	rescan <-chan struct{}
 	notice <-chan struct{}
-	// skipped are the tasks and digests whose progress the store rejects; see save.
+	groups chan struct{} // some changed
+	// skipped are the tasks whose progress the store rejects; see save.
 	skipped sync.Map
 	started time.Time
 }
@@ -146,7 +144,7 @@ func New(o Options) (*Delivery, error) {
 	if o.Notifier == nil {
 		o.Notifier = new(store.Local)
 	}
-	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}}
+	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}, groups: make(chan struct{}, 1)}
 	d.rescan, _ = o.Notifier.Subscribe(store.TopicPosts)
 	d.notice, _ = o.Notifier.Subscribe(store.TopicNotices)
 	for _, b := range o.Bots {
@@ -169,45 +167,45 @@ func (d *Delivery) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Notify tells that these posts are behind, or that something else about them
-// changed. It doesn't block. What they say of delivery's own progress isn't
-// believed: the store is asked when it is their turn. problems are those of the posts, as
-// they were written with them; of who isn't among them the store is asked.
-func (d *Delivery) Notify(posts []store.Post, problems ...alert.Problem) {
-	d.notify(posts, problems, false)
+// Notify tells what the ledger has just written. It doesn't block. What the posts say of delivery's own
+// progress isn't believed: the store is asked when it is their turn.
+func (d *Delivery) Notify(written store.Fold) {
+	d.takePosts(written.Posts, false)
+	if len(written.Groups) > 0 {
+		signal(d.groups)
+	}
 }
 
-func (d *Delivery) notify(posts []store.Post, problems []alert.Problem, found bool) {
+func (d *Delivery) takePosts(posts []store.Post, found bool) {
 	byBot := map[*bot][]*task{}
-	inDigests, took := map[string][]store.Post{}, map[string][]store.Post{}
 	for _, p := range posts {
-		switch {
-		case p.Digest != 0 && p.Desired == p.Delivered && !p.DirtySince.IsZero(): // the store took it in
-			took[p.Room] = append(took[p.Room], p)
-		case p.State == store.PostDead || p.Desired <= p.Delivered:
-		case p.Digest != 0:
-			inDigests[p.Room] = append(inDigests[p.Room], p)
-		default:
+		if p.Group == 0 && p.Pending() {
 			b := d.botOf(p.Room, p.Route)
-			byBot[b] = append(byBot[b], newPostTask(p, time.Now()))
+			byBot[b] = append(byBot[b], newPostTask(p))
 		}
-	}
-	of := map[alert.Key]*alert.Problem{}
-	if len(inDigests)+len(took) > 0 {
-		for n := range problems {
-			of[problems[n].Key] = &problems[n]
-		}
-	}
-	for room, posts := range inDigests {
-		settings, _ := d.Rooms(room, "")
-		d.botOf(room, "").changed(room, keysOf(posts), stay(posts, of, settings.Storm))
-	}
-	for room, posts := range took {
-		d.botOf(room, "").took(room, posts, d.items(posts, of))
 	}
 	for b, tasks := range byBot {
 		b.take(tasks, found)
 	}
+}
+
+func (d *Delivery) takeGroups(groups []store.Group) {
+	byBot := map[*bot][]*task{}
+	for _, g := range groups {
+		b := d.botOf(g.Room, "")
+		byBot[b] = append(byBot[b], newGroupTask(g))
+	}
+	for b, tasks := range byBot {
+		b.take(tasks, true)
+	}
+}
+
+// Pace is how fast the room's bot makes calls there at present, in calls a second.
+func (d *Delivery) Pace(room string) float64 {
+	b := d.botOf(room, "")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rate.SpeedIn(b.webexRoom(room))
 }
 
 // WakeNotices tells that there are new notices, or new bodies of known ones. It doesn't block.
@@ -230,41 +228,46 @@ func (d *Delivery) watch(ctx context.Context) error {
 	every := d.Rescan
 	timer := time.NewTimer(every)
 	defer timer.Stop()
-	posts := true
+	posts, groups, notices := true, true, true
 	for {
+		start := time.Now()
 		if posts {
-			start := time.Now()
 			// What is due later is found by the next read, or the one after.
 			dueBefore := start.Add(2 * every)
-			d.persist(ctx, "reading the posts that are behind", func(ctx context.Context) error {
+			d.persist(ctx, "reading pending posts", func(ctx context.Context) error {
 				pending, err := d.Store.PendingPosts(ctx, nil, dueBefore)
-				d.notify(pending, nil, true)
-				return err
-			})
-			d.persist(ctx, "reading the digests that are behind", func(ctx context.Context) error {
-				pending, err := d.Store.PendingDigests(ctx, "")
-				for _, one := range pending {
-					d.botOf(one.Room, "").changed(one.Room, nil, nil)
-				}
+				d.takePosts(pending, true)
 				return err
 			})
 			every = rescanAfter(time.Since(start), every, d.Rescan)
 			timer.Reset(every)
 		}
-		d.persist(ctx, "reading the notices to be sent", func(ctx context.Context) error {
-			pending, err := d.Store.PendingNotices(ctx)
-			d.takeNotices(pending)
-			return err
-		})
+		if groups {
+			d.persist(ctx, "reading pending groups", func(ctx context.Context) error {
+				pending, err := d.Store.PendingGroups(ctx, "")
+				d.takeGroups(pending)
+				return err
+			})
+		}
+		if notices {
+			d.persist(ctx, "reading pending notices", func(ctx context.Context) error {
+				pending, err := d.Store.PendingNotices(ctx)
+				d.takeNotices(pending)
+				return err
+			})
+		}
+		posts, groups, notices = false, false, false
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.groups:
+			groups = true
 		case <-d.notice:
-			posts = false
+			notices = true
 		case <-d.rescan:
-			posts = true
+			posts, groups, notices = true, true, true
 		case <-timer.C:
-			posts = true
+			posts, groups, notices = true, true, true
 		}
 	}
 }

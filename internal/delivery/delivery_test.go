@@ -121,36 +121,6 @@ func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
 	})
 }
 
-func TestAHeldBackProblemIsNotToldAndNotPending(t *testing.T) {
-	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.fold(1, func(p *alert.Problem) { p.HeldBack = true }, "noc")
-		w.pass(time.Minute)
-		require.Empty(t, w.ops())
-		require.Zero(t, w.store.pending())
-		w.fold(1, func(p *alert.Problem) { p.HeldBack = false })
-		w.pass(time.Second)
-		require.Equal(t, []string{"post", "card"}, w.ops())
-	})
-}
-
-func TestAPostIsHeldUntilItsTimeOrItsRelease(t *testing.T) {
-	inWorld(t, nil, func(t *testing.T, w *world) {
-		for n := range 2 {
-			posts := w.store.fold(key(n), nil, "noc")
-			w.store.posts[key(n)][0].HoldUntil = time.Now().Add(2 * time.Minute)
-			w.d.Notify(posts)
-		}
-		w.pass(time.Minute)
-		require.Empty(t, w.ops())
-		w.store.posts[key(1)][0].HoldUntil = time.Time{}
-		w.fold(1, nil)
-		w.pass(time.Second)
-		require.Len(t, w.ops(), 2)
-		w.pass(time.Minute)
-		require.Len(t, w.ops(), 4)
-	})
-}
-
 // Not one request while Webex says to wait, and the next one at that very moment.
 func TestRetryAfterIsHonouredExactly(t *testing.T) {
 	slow := newMemStore()

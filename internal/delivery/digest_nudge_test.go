@@ -128,7 +128,7 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 			w.rain(0, 20, nil)
 			w.pass(time.Minute)
 			w.webex.parentGone = status
-			w.webex.deleteBySomebody(w.store.digests[1].MessageID)
+			w.webex.deleteBySomebody(w.store.groups[1].MessageID)
 			w.rain(0, 20, mentioned)
 			w.pass(15 * time.Minute)
 			require.Len(t, w.digestTexts("noc"), 1)

@@ -97,18 +97,20 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 	w.start()
 	var away, saved time.Time // since when the store fails, and when all that came meanwhile is saved
 	for n, g := range h.gusts {
-		var told []store.Post
+		var told store.Fold
 		each := func(change func(*alert.Problem), open bool, rooms ...string) {
 			for i := g.from; i < g.to; i++ {
 				if p, known := w.store.problems[key(i)]; known == (len(rooms) > 0) || known && open && !p.Open() {
 					continue
 				}
-				told = append(told, w.store.fold(key(i), change, rooms...)...)
+				told = both(told, w.store.fold(key(i), change, rooms...))
 			}
 		}
 		switch g.kind {
 		case "open", "lost wake":
+			w.store.storm = g.to-g.from > 3
 			each(nil, false, rooms...)
+			w.store.storm = false
 		case "flap", "severe flap":
 			s := map[string]alert.Severity{"flap": alert.High, "severe flap": alert.Disaster}[g.kind]
 			w.store.flap = fmt.Sprint("trigger-", g.from%3)
@@ -190,11 +192,11 @@ func twice(w *world) (faults []string) {
 	defer w.store.mu.Unlock()
 	for k, posts := range w.store.posts {
 		for _, p := range posts {
-			if p.Digest == 0 {
+			if p.Group == 0 {
 				continue
 			}
-			if d, ok := w.store.digests[p.Digest]; !ok || d.Room != p.Room || p.RootID != "" || p.CardID != "" {
-				faults = append(faults, fmt.Sprintf("%s@%s is in digest %d (%+v) and has a message of its own: %+v", k, p.Room, p.Digest, d, p.Cursor))
+			if d, ok := w.store.groups[p.Group]; !ok || d.Room != p.Room || p.RootID != "" || p.CardID != "" {
+				faults = append(faults, fmt.Sprintf("%s@%s is in digest %d (%+v) and has a message of its own: %+v", k, p.Room, p.Group, d, p.Cursor))
 			}
 		}
 	}
@@ -233,7 +235,7 @@ func stale(w *world) (faults []string) {
 				}
 			}
 			if own+digests < 1 {
-				d := w.store.digests[post.Digest]
+				d := w.store.groups[post.Group]
 				if d.State == store.PostDead || w.webex.messages[d.MessageID] != nil && w.webex.messages[d.MessageID].deleted {
 					continue // somebody deleted it, and nothing has changed since
 				}
@@ -241,10 +243,10 @@ func stale(w *world) (faults []string) {
 			if own+digests < 1 || own+digests > 1+lost {
 				fault("%s is in %d messages of its own and %d digests, though %d answers were lost: %+v", where, own, digests, lost, post.Cursor)
 			}
-			if post.Digest == 0 {
+			if post.Group == 0 {
 				continue
 			}
-			d := w.store.digests[post.Digest]
+			d := w.store.groups[post.Group]
 			if d.State != store.PostLive {
 				continue
 			}

@@ -7,27 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
-
-// A digest whose edit is refused while problems have joined that its message
-// doesn't name gets a list that does. Where none joined, its message names all as it is.
-func TestARefusedEditOwesTheList(t *testing.T) {
-	now := time.Now()
-	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Complete: true, Open: true, Joined: 8, Shown: 5, Edits: 1, Pending: true}
-	refused := func(d store.Digest) step.Step {
-		after, _, v := RefusedDigest(step.Step{Op: OpDigestEdit}, d, digestDoubts{}, &webex.Error{Status: 400}, time.Minute, now)
-		require.Equal(t, step.Replan, v)
-		after = ShownDigest(after) // nothing is resolved that the thread could tell
-		require.Equal(t, after.Pending, owesFile(after))
-		return NextDigest(after, Seen{}, now)
-	}
-	require.Equal(t, OpDigestFile, refused(d).Op)
-	d.Shown = 8
-	require.Equal(t, step.OpNone, refused(d).Op)
-}
 
 // A digest of a room that the bot was put out of looks as if somebody had deleted it.
 // Once the room turns out to take nothing at all its message isn't forgotten:
@@ -64,32 +46,16 @@ func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
 
 			w.webex.set(func(f *fakeWebex) { f.rooms["R-noc"] = true })
 			w.store.mu.Lock()
-			d := w.store.digests[1]
+			d := w.store.groups[1]
 			require.NotEmpty(t, d.MessageID)
-			d.State, d.Pending = store.PostLive, true
-			w.store.digests[1] = d
+			d.State, d.PendingSince = store.PostLive, time.Now()
+			w.store.groups[1] = d
 			w.store.mu.Unlock()
 			w.d.RescanNow()
 			w.pass(5 * time.Minute)
 			require.Len(t, w.digestTexts("noc"), 1)
 			require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
 		})
-	}
-}
-
-// A digest's message that was taken for deleted is asked for again where no other could be
-// posted at once.
-func TestADigestThatWasTakenForDeletedIsAskedForAgain(t *testing.T) {
-	now := time.Now()
-	d := store.Digest{State: store.PostLive, MessageID: "M", Hash: "H", Open: true, Joined: 8, Shown: 5}
-	d, doubts, v := RefusedDigest(step.Step{Op: OpDigestEdit}, d, digestDoubts{}, &webex.Error{Status: 404}, time.Minute, now)
-	require.Equal(t, step.Replan, v)
-	require.Equal(t, OpDigest, NextDigest(d, Seen{}, now).Op)
-	for _, status := range []int{401, 429, 503} {
-		d, doubts, v := RefusedDigest(step.Step{Op: OpDigest}, d, doubts, &webex.Error{Status: status}, time.Minute, now)
-		require.Equal(t, step.Retry, v)
-		require.Equal(t, "M", d.MessageID)
-		require.Equal(t, digestDoubts{}, doubts)
 	}
 }
 
@@ -115,21 +81,21 @@ func TestAListThatIsRefused(t *testing.T) {
 				for len(w.ops()) == 0 {
 					w.pass(100 * time.Millisecond)
 				}
-				digest := func(change func(d *store.Digest)) store.Digest {
+				digest := func(change func(d *store.Group)) store.Group {
 					w.store.mu.Lock()
 					defer w.store.mu.Unlock()
-					d := w.store.digests[1]
+					d := w.store.groups[1]
 					change(&d)
-					w.store.digests[1] = d
+					w.store.groups[1] = d
 					return d
 				}
-				digest(func(d *store.Digest) { d.Edits = c.edits })
+				digest(func(d *store.Group) { d.Edits = c.edits })
 				w.pass(time.Minute)
 				edit := map[bool]string{false: "edit", true: "edit 400"}[c.edits == webex.MaxEdits]
 				require.Equal(t, []string{"post", fmt.Sprint("reply ", c.status), edit, fmt.Sprint("reply ", c.status)}, w.ops())
 				require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "list"))
 				require.Zero(t, w.store.pending())
-				d := digest(func(*store.Digest) {})
+				d := digest(func(*store.Group) {})
 				require.Equal(t, store.PostLive, d.State)
 				require.False(t, d.ListDeadAt.IsZero())
 				require.Contains(t, d.ListError, fmt.Sprint(c.status))
@@ -143,7 +109,9 @@ func TestAListThatIsRefused(t *testing.T) {
 				for _, m := range w.webex.live("R-noc") {
 					require.Empty(t, m.file, "and isn't listed by itself")
 				}
-				digest(func(d *store.Digest) { *d = listLives(*d); d.Listed, d.Pending = 0, true }) // as store.ReplayDead does
+				digest(func(d *store.Group) {
+					d.ListDeadAt, d.ListError, d.ListTrackingID, d.Listed, d.Owes, d.PendingSince = time.Time{}, "", "", 0, true, time.Now()
+				}) // as store.ReplayDead does
 				w.d.RescanNow()
 				w.pass(time.Minute)
 				require.NotEmpty(t, w.webex.live("R-noc")[len(w.webex.live("R-noc"))-1].file)
@@ -153,22 +121,6 @@ func TestAListThatIsRefused(t *testing.T) {
 	}
 }
 
-// A list that is attached later, a message that needs none, and one that was posted anew: the letter is no more.
-func TestADeadListIsForgotten(t *testing.T) {
-	now := time.Now()
-	d := DeadList(store.Digest{State: store.PostLive, MessageID: "M", Joined: 8, Shown: 8, LastError: "400", TrackingID: "T"}, now)
-	require.Equal(t, now, d.ListDeadAt)
-	require.Equal(t, "T", d.ListTrackingID)
-	require.Equal(t, step.OpNone, NextDigest(d, Seen{}, now).Op)
-	d.Joined++ // one more: the list is tried again
-	require.Equal(t, OpDigestFile, NextDigest(ShownDigest(d), Seen{}, now).Op)
-	require.True(t, TakenDigest(step.Step{Op: OpDigestFile}, d, "F", "", false, now).ListDeadAt.IsZero())
-	require.False(t, TakenDigest(step.Step{Op: OpDigestEdit}, d, "M", "H", false, now).ListDeadAt.IsZero())
-	require.True(t, TakenDigest(step.Step{Op: OpDigestEdit}, d, "M", "H", true, now).ListDeadAt.IsZero())
-	require.True(t, TakenDigest(step.Step{Op: OpDigest}, d, "N", "H", false, now).ListDeadAt.IsZero())
-	require.True(t, DeadDigest(d, "404", "T", now).ListDeadAt.IsZero(), "one letter stands for both")
-}
-
 // What its thread refuses of how a digest is now, where no edit is left to say so, makes
 // the digest a dead letter: a room isn't to be left with what was.
 func TestAnAccountThatIsRefused(t *testing.T) {
@@ -176,9 +128,9 @@ func TestAnAccountThatIsRefused(t *testing.T) {
 		w.rain(0, 8, nil)
 		w.pass(10 * time.Second)
 		w.store.mu.Lock()
-		d := w.store.digests[1]
+		d := w.store.groups[1]
 		d.Edits = webex.MaxEdits
-		w.store.digests[1] = d
+		w.store.groups[1] = d
 		w.webex.messages[d.MessageID].edits = webex.MaxEdits
 		w.store.mu.Unlock()
 		w.webex.set(func(f *fakeWebex) {

@@ -21,10 +21,13 @@ func (w *world) digestTexts(room string) (out []string) {
 	return out
 }
 
+// rain changes problems in one fold. If more are new than the threshold of stormy, they join a group.
 func (w *world) rain(from, to int, change func(*alert.Problem)) {
-	var told []store.Post
+	w.store.storm = to-from > 3
+	defer func() { w.store.storm = false }()
+	var told store.Fold
 	for n := from; n < to; n++ {
-		told = append(told, w.store.fold(key(n), change, "noc")...)
+		told = both(told, w.store.fold(key(n), change, "noc"))
 	}
 	w.d.Notify(told)
 }
@@ -50,7 +53,7 @@ func TestALifeOfADigest(t *testing.T) {
 		require.Contains(t, w.digestTexts("noc")[0], "left=1")
 		own := w.store.post(key(1), "noc")
 		require.NotEmpty(t, own.RootID)
-		require.Zero(t, own.Digest)
+		require.Zero(t, own.Group)
 		require.NotEmpty(t, own.CardID, "with its buttons")
 
 		w.rain(2, 3, severity(alert.Disaster))
@@ -140,40 +143,13 @@ func TestARoomRefusesItsDigest(t *testing.T) {
 
 		w.webex.set(func(f *fakeWebex) { f.rooms["R-noc"] = true })
 		w.store.mu.Lock()
-		d := w.store.digests[1]
-		d.State, d.Pending = store.PostLive, true
-		w.store.digests[1] = d
+		d := w.store.groups[1]
+		d.State, d.PendingSince = store.PostLive, time.Now()
+		w.store.groups[1] = d
 		w.store.mu.Unlock()
 		w.d.RescanNow()
 		w.pass(5 * time.Second)
 		require.Len(t, w.digestTexts("noc"), 1)
-	})
-}
-
-// Each room has its own threshold: what is a storm to one is told to the other one by one.
-func TestAStormIsTheRooms(t *testing.T) {
-	inWorld(t, func(o *Options) {
-		o.Rooms = func(room, route string) (RoomSettings, bool) {
-			s, ok := stormy(room, route)
-			if room == "db" {
-				s.Storm.Threshold, s.Storm.Window = 100, 0
-			}
-			return s, ok
-		}
-	}, func(t *testing.T, w *world) {
-		var told []store.Post
-		for n := range 20 {
-			told = append(told, w.store.fold(key(n), nil, "noc", "db")...)
-		}
-		w.d.Notify(told)
-		w.pass(time.Minute)
-		require.Len(t, w.digestTexts("noc"), 1)
-		require.Empty(t, w.digestTexts("db"))
-		for n := range 20 {
-			require.Empty(t, w.store.post(key(n), "noc").RootID)
-			require.NotEmpty(t, w.store.post(key(n), "db").RootID)
-		}
-		require.Zero(t, w.store.pending())
 	})
 }
 
@@ -189,9 +165,9 @@ func TestWhoLeavesADigestThatCannotBeEdited(t *testing.T) {
 		}
 		require.Contains(t, w.digestTexts("noc")[0], " last")
 		w.rain(15, 16, ack)
-		w.pass(sortAfter + 10*time.Millisecond)
+		w.pass(10 * time.Millisecond)
 		w.stop()
-		require.Zero(t, w.store.post(key(15), "noc").Digest, "it has left")
+		require.Zero(t, w.store.post(key(15), "noc").Group, "it has left")
 		w.start()
 		w.pass(20 * time.Minute)
 		require.Zero(t, w.store.pending())

@@ -18,11 +18,12 @@ type memStore struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
 	notices  map[int64]store.Notice
-	digests  map[int64]store.Digest
+	groups   map[int64]store.Group
 	values   map[string]string
 	nextID   int64
 	slow     time.Duration // of each call
-	flap     string        // Post.Flap of those that join
+	storm    bool          // new posts join a storm group
+	flap     string        // new posts join the group of this flapping trigger
 	// fail is asked before each call: an error is what the store answers.
 	fail func(op string) error
 	// damaged are problems whose documents can't be read.
@@ -30,7 +31,7 @@ type memStore struct {
 }
 
 func newMemStore() *memStore {
-	return &memStore{problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, notices: map[int64]store.Notice{}, digests: map[int64]store.Digest{}, values: map[string]string{}}
+	return &memStore{problems: map[alert.Key]alert.Problem{}, posts: map[alert.Key][]store.Post{}, notices: map[int64]store.Notice{}, groups: map[int64]store.Group{}, values: map[string]string{}}
 }
 
 func (s *memStore) enter(op string) (func(), error) {
@@ -87,10 +88,10 @@ func (s *memStore) PendingPosts(_ context.Context, _ []string, dueBefore time.Ti
 	for _, posts := range s.posts {
 		for _, p := range posts {
 			due := p.NotBefore
-			if held := heldUntil(p); held.After(due) {
-				due = held
+			if p.PendingSince.After(due) {
+				due = p.PendingSince
 			}
-			if p.Pending() && (dueBefore.IsZero() || !due.After(dueBefore)) {
+			if p.Group == 0 && p.Pending() && (dueBefore.IsZero() || !due.After(dueBefore)) {
 				out = append(out, p)
 			}
 		}
@@ -101,6 +102,21 @@ func (s *memStore) PendingPosts(_ context.Context, _ []string, dueBefore time.Ti
 	return out, nil
 }
 
+func (s *memStore) ClaimPost(_ context.Context, key alert.Key, room string) (bool, error) {
+	leave, err := s.enter("ClaimPost")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	for i, p := range s.posts[key] {
+		if p.Room == room && p.Group == 0 && (p.Claimed || p.Pending()) {
+			s.posts[key][i].Claimed = true
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (s *memStore) SavePost(_ context.Context, key alert.Key, room string, c store.Cursor) error {
 	leave, err := s.enter("SavePost")
 	if err != nil {
@@ -108,20 +124,17 @@ func (s *memStore) SavePost(_ context.Context, key alert.Key, room string, c sto
 	}
 	defer leave()
 	for i, p := range s.posts[key] {
-		if p.Room == room {
-			if problem := s.problems[key]; c.RootID != "" && p.RootID == "" && p.Desired < problem.Revision {
-				p.Desired = problem.Revision // what was told isn't held back any more
-				if p.DirtySince.IsZero() {
-					p.DirtySince = time.Now()
-				}
-			}
-			p.Cursor = c
-			if c.Delivered >= p.Desired {
-				p.DirtySince = time.Time{}
-			}
-			s.posts[key][i] = p
-			return nil
+		if p.Room != room || !p.Claimed {
+			continue
 		}
+		p.Cursor = c
+		if c.Delivered >= p.Desired || c.State == store.PostDead {
+			p.PendingSince = time.Time{}
+		} else if p.PendingSince.IsZero() {
+			p.PendingSince = time.Now()
+		}
+		s.posts[key][i] = p
+		return nil
 	}
 	return store.ErrNotFound
 }
@@ -227,13 +240,13 @@ func (s *memStore) SetValue(_ context.Context, name, value string) error {
 	return nil
 }
 
-// fold is one change by the ledger: the problem as change leaves it, a revision
-// on, with a post for each of rooms. It gives the posts as a ledger would tell
-// them: without knowing how far delivery has got.
-func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...string) []store.Post {
+// fold is one change by the ledger: the problem as change leaves it, a revision on, with a post for each of
+// rooms. It gives what a ledger would tell of it, without knowing how far delivery has got.
+func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...string) store.Fold {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.problems[key]
+	before := s.problems[key]
+	p := before
 	p.Timeline = slices.Clone(p.Timeline)
 	opens := p.Revision == 0
 	if opens {
@@ -250,26 +263,32 @@ func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...s
 	s.problems[key] = p
 	for _, room := range rooms {
 		if !slices.ContainsFunc(s.posts[key], func(p store.Post) bool { return p.Room == room }) {
-			s.posts[key] = append(s.posts[key], store.Post{Key: key, Room: room, JoinedAt: time.Now(), Flap: s.flap, Cursor: store.Cursor{State: store.PostLive}})
+			post := store.Post{Key: key, Room: room, JoinedAt: time.Now(), Cursor: store.Cursor{State: store.PostLive}}
+			if p.Severity < alert.Disaster && !acted(before, p) {
+				post.Group = s.join(room)
+			}
+			s.posts[key] = append(s.posts[key], post)
 		}
 	}
-	var told []store.Post
+	fold := store.Fold{Problems: []alert.Problem{p}}
 	for i := range s.posts[key] {
 		post := &s.posts[key][i]
 		post.Desired, post.Severity, post.Open, post.OpenedAt = p.Revision, p.Severity, p.Open(), p.OpenedAt
-		if post.DirtySince.IsZero() {
-			post.DirtySince = time.Now()
+		if post.Group != 0 && p.Open() && (p.Severity >= alert.Disaster || acted(before, p)) {
+			fold.Groups = append(fold.Groups, s.leave(post))
 		}
-		dirty := post.DirtySince
-		s.gathers(post)
+		if post.Group != 0 {
+			fold.Groups = append(fold.Groups, s.raise(post.Group, p))
+		} else if post.PendingSince.IsZero() && post.State != store.PostDead {
+			post.PendingSince = time.Now()
+		}
 		stale := *post
-		stale.DirtySince = dirty
-		if stale.State != store.PostDead && stale.Desired > stale.Delivered {
-			stale.Cursor = store.Cursor{State: store.PostLive, Digest: stale.Digest}
+		if stale.State != store.PostDead {
+			stale.Cursor = store.Cursor{State: store.PostLive}
 		}
-		told = append(told, stale)
+		fold.Posts = append(fold.Posts, stale)
 	}
-	return told
+	return fold
 }
 
 func addEntry(p *alert.Problem, kind alert.EntryKind, words string) {
@@ -313,6 +332,6 @@ func (s *memStore) post(key alert.Key, room string) store.Post {
 func (s *memStore) pending() int {
 	posts, _ := s.PendingPosts(context.Background(), nil, time.Time{})
 	notices, _ := s.PendingNotices(context.Background())
-	digests, _ := s.PendingDigests(context.Background(), "")
-	return len(posts) + len(notices) + len(digests)
+	groups, _ := s.PendingGroups(context.Background(), "")
+	return len(posts) + len(notices) + len(groups)
 }

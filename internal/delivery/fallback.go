@@ -15,10 +15,12 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// bury makes a dead letter of a post. Where the room takes nothing at all, the
-// default room is told first, so that a crash in between tells it again rather
-// than never.
+// bury makes a dead letter of a post. Where the room accepts nothing, the default room is told first: a
+// crash in between tells it twice rather than never.
 func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+	if claimed, ok := b.claim(l, v); !claimed {
+		return outcome{called: called, done: ok, wake: time.Now().Add(storeMost)}
+	}
 	if verdict == step.Gone {
 		to, ok := b.Fallback(t.Room)
 		if !ok {

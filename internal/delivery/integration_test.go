@@ -103,27 +103,92 @@ func (r *real) start() {
 }
 
 // event folds one event as the ledger does.
-func (r *real) event(e alert.Event, rooms ...string) {
+func (r *real) event(e alert.Event, rooms ...string) { r.fold([]alert.Event{e}, rooms...) }
+
+// batch folds an event of each of these problems.
+func (r *real) batch(keys []int, event func(n int) alert.Event, rooms ...string) {
+	events := make([]alert.Event, 0, len(keys))
+	for _, n := range keys {
+		events = append(events, event(n))
+	}
+	r.fold(events, rooms...)
+}
+
+// fold folds events as the ledger does. With so many new problems below disaster that it is a storm, they
+// join a group.
+func (r *real) fold(events []alert.Event, rooms ...string) {
 	ctx := context.Background()
-	keys := []alert.Key{e.Key}
+	keys := make([]alert.Key, 0, len(events))
+	for _, e := range events {
+		keys = append(keys, e.Key)
+	}
 	problems, err := r.store.Problems(ctx, keys)
 	require.NoError(r.t, err)
-	posts, err := r.store.PostsOf(ctx, keys)
+	known, err := r.store.PostsOf(ctx, keys)
 	require.NoError(r.t, err)
-	e.ReceivedAt, e.SentAt, e.At = time.Now(), time.Now(), time.Now()
-	p, _ := alert.Apply(problems[e.Key], e)
-	told := posts[e.Key]
-	for _, room := range rooms {
-		told = append(told, store.Post{Key: e.Key, Room: room, Cursor: store.Cursor{State: store.PostLive}})
+	now := time.Now()
+	fold := store.Fold{Read: map[alert.Key]int64{}}
+	groups := map[int64]*store.Group{}
+	for _, e := range events {
+		fold.Read[e.Key] = problems[e.Key].Revision
+		e.ReceivedAt, e.SentAt, e.At = now, now, now
+		p, _ := alert.Apply(problems[e.Key], e)
+		posts := known[e.Key]
+		for n, room := range rooms {
+			post := store.Post{Key: e.Key, Room: room, JoinedAt: now}
+			if settings, _ := RoomsOf(r.cfg)(room, ""); p.Severity < alert.Disaster && settings.Storm.Threshold > 0 && len(events) > settings.Storm.Threshold {
+				post.Group = r.join(groups, room, int64(n))
+			}
+			posts = append(posts, post)
+		}
+		for i := range posts {
+			post := &posts[i]
+			post.Desired, post.Severity, post.Open, post.OpenedAt = p.Revision, p.Severity, p.Open(), p.OpenedAt
+			switch {
+			case post.Group > 0 && groups[post.Group] == nil:
+				g, err := r.store.Group(ctx, post.Group)
+				require.NoError(r.t, err)
+				groups[post.Group] = &g
+				fallthrough
+			case post.Group != 0:
+				g := groups[post.Group]
+				g.Revision++
+				if g.PendingSince.IsZero() {
+					g.PendingSince = now
+				}
+			case post.PendingSince.IsZero():
+				post.PendingSince = now
+			}
+		}
+		fold.Problems, fold.Posts = append(fold.Problems, p), append(fold.Posts, posts...)
 	}
-	for i := range told {
-		told[i].Desired, told[i].Severity, told[i].Open, told[i].OpenedAt = p.Revision, p.Severity, p.Open(), p.OpenedAt
-		if told[i].DirtySince.IsZero() {
-			told[i].DirtySince = time.Now()
+	for _, g := range groups {
+		fold.Groups = append(fold.Groups, *g)
+	}
+	require.NoError(r.t, r.store.CommitFold(ctx, fold))
+	r.d.Notify(fold)
+}
+
+// join gives the group of a room that a new post joins.
+func (r *real) join(groups map[int64]*store.Group, room string, n int64) int64 {
+	for id, g := range groups {
+		if g.Room == room {
+			g.Joined++
+			return id
 		}
 	}
-	require.NoError(r.t, r.store.CommitFold(ctx, store.Fold{Problems: []alert.Problem{p}, Posts: told}))
-	r.d.Notify(told)
+	found, err := r.store.Grouping(context.Background(), []store.GroupingAsk{{Room: room, Below: alert.Disaster, Since: time.Now(), Limit: 1}})
+	require.NoError(r.t, err)
+	g := store.Group{ID: -1 - n, Room: room, Kind: store.GroupStorm, OpenedAt: time.Now()}
+	for _, old := range found[room].Groups {
+		if old.MessageID == "" || old.Open && old.Edits < 5 && time.Since(old.OpenedAt) < 10*time.Minute {
+			g = old
+		}
+	}
+	g.Joined++
+	g.JoinedAt = time.Now()
+	groups[g.ID] = &g
+	return g.ID
 }
 
 func (r *real) open(n int, rooms ...string) {

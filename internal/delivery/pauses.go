@@ -135,7 +135,6 @@ func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() e
 	b.mu.Lock()
 	now := time.Now()
 	b.rate.Limited(started, now, step.Fault(err).RetryAfter)
-	b.slowed(now)
 	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", step.Fault(err).RetryAfter, "rate", b.rate.PerSecond())
 	b.mu.Unlock()
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)

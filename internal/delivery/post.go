@@ -7,58 +7,41 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
 
-// postTask is a post that is behind. It holds no cursor and no problem: both
-// are read when it is its turn, so that memory holds little and nothing stale
-// is sent.
+// postTask is a post that is behind.
 type postTask struct {
-	key   alert.Key
-	room  string
-	route string
-	doubt step.PostDoubt
-
-	// For gathering; of the bot, under its lock.
-	untold bool      // the room doesn't know of it, as far as anybody said
-	hold   time.Time // heldUntil
-	waited bool      // it was held back once to see whether a storm begins
-	told   bool      // of the worker: the room knows of it
-	flap   string    // of the worker: Post.Flap
-	opened time.Time // of the worker: Post.JoinedAt
-	single bool      // no digest took it
+	key       alert.Key
+	notBefore time.Time
+	doubt     step.PostDoubt
 }
 
-// gatherable says whether a digest may take the post.
-func gatherable(t *task, s config.Storm, now time.Time) bool {
-	return t.Idle() && !t.Value.post.hold.After(now) && alert.Disaster-alert.Severity(t.Rank) < s.Individual
-}
-
-func newPostTask(p store.Post, now time.Time) *task {
-	since := dueSince(p)
-	if since.IsZero() {
-		since = now
-	}
-	u := urgencyOf(classUpdate, p.Severity, since)
-	if p.RootID == "" && p.Open {
+func newPostTask(p store.Post) *task {
+	u := urgencyOf(classUpdate, p.Severity, p.PendingSince)
+	switch {
+	case !p.Open:
+		u.Class = classWrong
+	case p.RootID == "":
 		u.Class = classNew
 	}
 	return &task{
 		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: u,
-		Value: work{version: p.Desired, post: &postTask{key: p.Key, room: p.Room, route: p.Route, untold: !step.Told(p.Cursor), hold: heldUntil(p)}},
+		Value: work{version: p.Desired, post: &postTask{key: p.Key, notBefore: p.PendingSince}},
 	}
 }
 
-// hint is the urgency of a known task when it is woken with another one.
-// Whoever woke it may not know how far delivery got, so the class only ever
-// goes up from a card to an update, or down from a new problem to one that is over.
-func (*postTask) hint(known, told queue.Urgency) queue.Urgency {
+// hint is the urgency of a known task that is woken. Whoever woke it may not know how far delivery got, so
+// the class only goes up from a card to an update, and to a resolution.
+func hint(known, told queue.Urgency) queue.Urgency {
 	u := queue.Urgency{Class: known.Class, Rank: told.Rank, Since: known.Since}
-	if known.Class == classCard || told.Class == classUpdate {
+	switch {
+	case told.Class == classWrong:
+		u.Class = classWrong
+	case known.Class == classCard:
 		u.Class = classUpdate
 	}
 	return u
@@ -109,7 +92,7 @@ func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
 // room was behind already when the relay started, and an earlier process may have been killed
 // while an edit was under way.
 func (b *bot) inDoubt(p store.Post) bool {
-	return !p.DirtySince.IsZero() && p.DirtySince.Before(b.started)
+	return !p.PendingSince.IsZero() && p.PendingSince.Before(b.started)
 }
 
 // hash names a text: whether two are the same is all that is asked.
@@ -150,10 +133,12 @@ func (b *bot) left(v *view, now time.Time) outcome {
 }
 
 func stepUrgency(s step.Step, v *view) queue.Urgency {
-	u := urgencyOf(classUpdate, v.problem.Severity, dueSince(v.post))
+	u := urgencyOf(classUpdate, v.problem.Severity, v.post.PendingSince)
 	switch {
 	case s.Op == step.OpRoot && v.problem.Open():
 		u.Class = classNew
+	case s.Op == step.OpEdit && !v.problem.Open():
+		u.Class = classWrong
 	case s.Op == step.OpCard || s.Op == step.OpDelete:
 		u.Class = classCard
 	}
@@ -166,13 +151,12 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if v == nil {
 		return outcome{done: gone, wake: time.Now().Add(storeMost)}
 	}
-	if v.broken != nil {
+	switch {
+	case v.broken != nil:
 		return b.bury(l, t, v, step.Dead, v.broken.Error(), "", false)
-	}
-	if v.problem.Revision == 0 {
+	case v.problem.Revision == 0:
 		return b.bury(l, t, v, step.Dead, "the problem isn't kept any more", "", false)
-	}
-	if !v.known {
+	case !v.known:
 		return b.bury(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
 	}
 	now := time.Now()
@@ -185,12 +169,11 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case step.OpWait:
 		return outcome{wake: next.Until}
 	}
-	if next.Op == step.OpRoot && flapping(v.post) && !t.Value.post.single {
-		t.Value.post.flap, t.Value.post.opened = v.post.Flap, v.post.JoinedAt
-		return outcome{joins: true}
-	}
 	if u := stepUrgency(next, v); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
+	}
+	if claimed, ok := b.claim(l, v); !claimed {
+		return outcome{done: ok, wake: now.Add(storeMost)}
 	}
 
 	if next.Op == step.OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
@@ -199,8 +182,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	}
 
 	if next.Op == step.OpDelete && v.post.CardActions != "" {
-		// Until Webex answers nobody knows whether the card is there still: not after a lost
-		// answer, not after a crash, and not when what it was to go for is taken back meanwhile.
+		// Until Webex answers nobody knows whether the card is still there.
 		v.post.CardActions = ""
 		if !b.savePost(l, t, v) {
 			return outcome{wake: now.Add(storeMost)}
@@ -216,21 +198,33 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	}
 	b.Log.Info("message sent", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason,
 		"message", id, "took", took)
-	if next.Op == step.OpRoot && !step.Told(v.post.Cursor) && !v.post.DirtySince.IsZero() {
-		b.Metrics.Told.Observe(now.Sub(dueSince(v.post)).Seconds())
+	if next.Op == step.OpRoot && v.post.RootID == "" && v.post.ToldSeq == 0 {
+		b.Metrics.Told.Observe(now.Sub(v.post.PendingSince).Seconds())
 	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
 	t.Value.post.doubt = v.doubt
-	t.Value.post.told = true
 	out := b.left(v, now)
 	out.called = true
 	b.savePost(l, t, v)
 	return out
 }
 
-// look reads a post and its problem, in this order, so that the problem is at
-// least as new as what the post should show. nil with gone for a post that is
-// no longer behind, nil without when the bot is to end.
+// claim makes sure that the ledger doesn't put a fresh post into a group, or withdraw it, from now on. It
+// comes right before the first call. false with ok where the ledger was faster.
+func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
+	if v.post.Claimed {
+		return true, true
+	}
+	ok = b.persist(l.begin, "claiming a post", func(ctx context.Context) (err error) {
+		claimed, err = b.Store.ClaimPost(ctx, v.post.Key, v.post.Room)
+		return err
+	})
+	v.post.Claimed = claimed
+	return claimed, ok
+}
+
+// look reads a post and its problem, in this order, so that the problem is at least as new as what the post
+// should show. nil with gone where the post isn't pending any more, nil without where the bot ends.
 func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	keys := []alert.Key{t.Value.post.key}
 	var posts map[alert.Key][]store.Post
@@ -245,22 +239,18 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		return nil, false
 	}
 	for _, p := range posts[t.Value.post.key] {
-		if p.Room == t.Value.post.room && p.Digest != 0 && p.Desired > p.Delivered {
-			b.changed(p.Room, []alert.Key{p.Key}, nil) // it has joined since this task began
-		}
-		if p.Room != t.Value.post.room || !p.Pending() {
+		if p.Room != t.Room || p.Group != 0 || !p.Pending() {
 			continue
 		}
-		t.Value.post.told = step.Told(p.Cursor)
-		v = &view{post: p, problem: problems[t.Value.post.key], broken: broken}
-		v.doubt = t.Value.post.doubt
+		v = &view{post: p, problem: problems[p.Key], broken: broken, doubt: t.Value.post.doubt}
 		v.post.Cursor = v.doubt.Believed(p.Cursor)
+		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // the group that it left told the room so much
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
 			v.room.CardWait = CardWait
 		}
-		if v.room.Person != "" && v.room.ID == "" && step.Told(p.Cursor) {
+		if v.room.Person != "" && v.room.ID == "" && p.RootID != "" {
 			v.room.ID = b.directRoom(l.begin, v.room.Person)
 		}
 		return v, false

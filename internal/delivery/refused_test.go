@@ -327,10 +327,10 @@ func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
 		w.pass(time.Second)
 	}
 	storm := func(w *world) {
-		var told []store.Post
+		var told store.Fold
 		for range 20 {
 			n++
-			told = append(told, w.store.fold(key(n), nil, "db")...)
+			told = both(told, w.store.fold(key(n), nil, "db"))
 		}
 		w.d.Notify(told)
 		w.pass(time.Minute)

@@ -2,14 +2,12 @@ package delivery
 
 import (
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
@@ -44,37 +42,6 @@ func TestARescanWakesOnlyForNews(t *testing.T) {
 		w.pass(5 * time.Minute)
 		require.Zero(t, w.store.pending())
 	})
-	// News of one that waits, for which nobody was woken: what happened to it, and that it may be told now.
-	for name, change := range map[string]func(w *world){
-		"it became severe":   func(w *world) { w.store.fold(key(1), severity(alert.Disaster)) },
-		"it resolved":        func(w *world) { w.store.fold(key(1), resolve) },
-		"it may be told now": func(*world) {},
-	} {
-		for _, rooms := range []Rooms{someRooms, stormy} {
-			t.Run(name, func(t *testing.T) {
-				inWorld(t, func(o *Options) { o.Rooms = rooms }, func(t *testing.T, w *world) {
-					until := time.Now().Add(8 * time.Hour)
-					w.later(1, 2, until)
-					w.pass(time.Hour)
-					require.Empty(t, w.ops())
-					change(w)
-					if name == "it may be told now" {
-						w.tell(1, 2, time.Time{})
-					}
-					if name == "it became severe" {
-						w.tell(1, 2, time.Time{})
-					}
-					w.pass(w.d.Rescan + time.Second)
-					if name == "it resolved" {
-						require.Empty(t, w.ops(), "it resolved before it was due")
-					} else {
-						require.NotEmpty(t, w.ops())
-					}
-					require.Zero(t, w.store.pending())
-				})
-			})
-		}
-	}
 }
 
 // A notice that waits after a failure and gets another body is sent at once.
@@ -107,33 +74,31 @@ func TestANewBodyEndsAWait(t *testing.T) {
 	})
 }
 
-// What is held back isn't read until it is nearly due, and is told in time, across a restart too.
-func TestWhatIsHeldIsReadWhenItIsDue(t *testing.T) {
+// A post whose room may have a storm soon is neither read nor claimed before its time, and shown at once then.
+// One that joined a group meanwhile is left alone.
+func TestAPostIsClaimedWhenItIsDue(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		until := time.Now().Add(8*time.Hour + 7*time.Second)
-		for n := range 50 {
-			w.store.fold(key(n), nil, "noc")
+		due := time.Now().Add(500 * time.Millisecond)
+		for n := range 2 {
+			fold := w.store.fold(key(n), nil, "noc")
 			w.store.mu.Lock()
-			w.store.posts[key(n)][0].TellAfter = until
+			w.store.posts[key(n)][0].PendingSince = due
 			w.store.mu.Unlock()
+			fold.Posts[0].PendingSince = due
+			w.d.Notify(fold)
 		}
-		w.stop()
-		w.start()
-		w.pass(4 * time.Hour)
-		require.Zero(t, w.metric("alert_relay_delivery_queue", "bot", "noc"), "nothing is held in memory for hours")
-		w.store.fold(key(7), severity(alert.Disaster))
+		w.pass(499 * time.Millisecond)
+		require.Empty(t, w.ops())
+		require.False(t, w.store.post(key(0), "noc").Claimed)
 		w.store.mu.Lock()
-		w.store.posts[key(7)][0].TellAfter = time.Time{}
+		w.store.storm = true
+		w.store.posts[key(1)][0].Group, w.store.posts[key(1)][0].PendingSince = w.store.join("noc"), time.Time{}
 		w.store.mu.Unlock()
-		w.pass(w.d.Rescan + time.Second)
-		require.NotEmpty(t, w.store.post(key(7), "noc").RootID, "what may be told sooner is found")
-		w.pass(time.Until(until) - time.Second)
-		require.Empty(t, w.store.post(key(8), "noc").RootID)
-		require.Equal(t, 49, w.store.pending())
-		w.pass(30 * time.Second)
-		require.Zero(t, w.store.pending())
-		first := slices.IndexFunc(w.webex.seen(), func(c aCall) bool { return c.at.After(until.Add(-time.Second)) })
-		require.Less(t, w.webex.seen()[first].at.Sub(until), 100*time.Millisecond)
+		w.pass(time.Second)
+		require.NotEmpty(t, w.store.post(key(0), "noc").RootID)
+		w.pass(time.Minute)
+		require.Empty(t, w.store.post(key(1), "noc").RootID)
+		require.False(t, w.store.post(key(1), "noc").Claimed)
 	})
 }
 

@@ -8,22 +8,24 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// task is a post or a notice that is behind, or the digests of a room.
+// task is a post, a group or a notice that is behind.
 type task = queue.Item[work]
 
-// work is what a task is about: one of post, notice and digest is set. Of the worker that holds the task.
+// work is what a task is about: one of post, group and notice is set. It holds neither cursor nor problem:
+// both are read when it is the task's turn, so that nothing stale is sent.
 type work struct {
-	version int64 // the newest that is known of what to show: Post.Desired, Notice.Version
+	version int64 // the newest that is known: Post.Desired, Group.Revision, Notice.Version
 	post    *postTask
+	group   *groupTask
 	notice  *noticeTask
-	digest  *digestTask
 }
 
 // The classes of tasks, the most urgent first.
 const (
 	classAnswer = iota // answers to commands: somebody is looking at the room
 	classNew           // problems that their room doesn't know of
-	classUpdate        // recoveries, changes
+	classWrong         // messages that say open and are resolved, or the other way round
+	classUpdate        // other changes
 	classCard          // buttons
 	classRest          // notices that answer nobody
 )

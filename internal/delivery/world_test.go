@@ -116,6 +116,12 @@ func (w *world) fold(n int, change func(*alert.Problem), rooms ...string) {
 	w.d.Notify(w.store.fold(key(n), change, rooms...))
 }
 
+// both is what two folds wrote.
+func both(a, b store.Fold) store.Fold {
+	a.Posts, a.Groups, a.Problems = append(a.Posts, b.Posts...), append(a.Groups, b.Groups...), append(a.Problems, b.Problems...)
+	return a
+}
+
 func (w *world) notice(n store.Notice) int64 {
 	id, err := w.store.AddNotice(context.Background(), n)
 	require.NoError(w.t, err)

@@ -93,10 +93,16 @@ func (n *nights) start() {
 	})
 	require.NoError(n.t, err)
 	n.metrics = ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
+	grouping := groupingOf(n.cfg)
 	n.fold = ledger.New(ledger.Options{
 		Store: n.store, Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
+		Grouping: func(room string) ledger.Grouping {
+			g := grouping(room)
+			g.Pace = deliver.Pace(room)
+			return g
+		},
 		Decode:  func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
-		Changed: func(f store.Fold) { deliver.Notify(f.Posts, f.Problems...) },
+		Changed: func(f store.Fold) { deliver.Notify(f) },
 		Log:     slog.New(slog.DiscardHandler), Metrics: n.metrics,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

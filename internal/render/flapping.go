@@ -13,6 +13,8 @@ import (
 const (
 	flapsTold = 8  // openings told with their times, the newest; the others by id alone
 	flapHosts = 20 // hosts named
+
+	lastFlapEdit = "This message can't be edited again until nothing is open: what changes is told in this thread."
 )
 
 // flapping is the message that stands for openings of one trigger: how often it
@@ -97,7 +99,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString("\n📎 Every host and event id is in the list attached in this thread.")
 	}
 	if d.Last {
-		b.WriteString("\n" + lastEdit)
+		b.WriteString("\n" + lastFlapEdit)
 	}
 	switch open {
 	case 0:
@@ -128,15 +130,17 @@ func before(words, text string) string {
 	return words + text
 }
 
-// flapLine is one opening.
+// flapLine is one opening. It never says "resolved": people read that as the state of the trigger.
 func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
 	line := "- " + before("", at(i.OpenedAt)) + " " + string(id)
 	switch lasted := formatDuration(i.OpenedAt, i.ResolvedAt); {
 	case !i.Open && !i.ResolvedAt.IsZero() && i.ResolvedAt.Sub(i.OpenedAt) < time.Second:
-		return line + " · ✅ resolved at once"
+		return line + " · over at once"
+	case !i.Open && lasted == "":
+		return line + " · over"
 	case !i.Open:
-		return line + " · ✅ resolved" + before(" after ", lasted)
+		return line + " · lasted " + lasted
 	case i.Acked:
 		return line + " · open, " + ackedBy(i)
 	}
@@ -181,15 +185,35 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return strings.Join(labels, ", "), true
 }
 
-// FlapLine tells in the thread of a flapping trigger's message that it opened again:
-// an edit notifies nobody.
+// FlapLine is the notification, in the thread of a flapping trigger's message, that it is open again and
+// stays so.
 func (r *Renderer) FlapLine(d Digest, room Room) string {
 	items := newestFirst(d.Items)
 	if len(items) == 0 {
 		return ""
 	}
 	newest, _ := current(items)
-	out, _ := finish(fmt.Sprintf("%s **%s** opened again%s (%s) · %s", emojiOf(newest.Severity), wordOf(newest.Severity),
-		before(" at ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), boldName(newest.Title)))
+	again := ""
+	if n := len(items) + d.Left; n > 1 {
+		again = fmt.Sprintf(" · %s time", ordinal(n)) + before(" in ", formatDuration(items[len(items)-1].OpenedAt, newest.OpenedAt))
+	}
+	out, _ := finish(fmt.Sprintf("%s **%s** · %s is open again%s (%s)%s", emojiOf(newest.Severity), wordOf(newest.Severity), boldName(newest.Title),
+		before(" since ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), again))
 	return webex.CutMarkdown(out, webex.MaxMessageBytes)
+}
+
+// ordinal is "1st", "2nd", "11th".
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100/10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return number(n) + suffix
 }

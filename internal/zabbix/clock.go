@@ -30,8 +30,8 @@ func (p Payload) zoneOf(o DecodeOptions) zone {
 	if z.Location == nil {
 		z.Location = time.UTC
 	}
-	wall, ok := parseWall(p.macros.get(mDate), p.macros.get(mTime), time.UTC)
-	exact, proven := parseStamp(p.macros.get(mTimestamp))
+	wall, ok := parseWall(p.Macro("date"), p.Macro("time"), time.UTC)
+	exact, proven := parseStamp(p.Macro("timestamp"))
 	now := o.ReceivedAt
 	if proven {
 		now = exact
@@ -39,7 +39,7 @@ func (p Payload) zoneOf(o DecodeOptions) zone {
 	if !ok || now.IsZero() {
 		return z
 	}
-	sent, _ := z.moment(p.macros.get(mDate), p.macros.get(mTime))
+	sent, _ := z.moment(p.Macro("date"), p.Macro("time"))
 	if lag := now.Sub(sent); o.Location != nil && lag >= -zoneSlack && (!proven || lag <= zoneSlack) {
 		return z
 	}
@@ -107,22 +107,22 @@ func isOffset(offset time.Duration) bool {
 }
 
 // timed are the three macros that tell a time.
-type timed struct{ date, clock, stamp macro }
+type timed struct{ date, clock, stamp string }
 
 var (
-	whenSent      = timed{mDate, mTime, mTimestamp}
-	whenOpened    = timed{mEventDate, mEventTime, mEventTimestamp}
-	whenRecovered = timed{mRecoveryDate, mRecoveryTime, mRecoveryTimestamp}
-	whenUpdated   = timed{mUpdateDate, mUpdateTime, mUpdateTimestamp}
+	whenSent      = timed{"date", "time", "timestamp"}
+	whenOpened    = timed{"event.date", "event.time", "event.timestamp"}
+	whenRecovered = timed{"event.recovery.date", "event.recovery.time", "event.recovery.timestamp"}
+	whenUpdated   = timed{"event.update.date", "event.update.time", "event.update.timestamp"}
 )
 
 // moment is the time that three macros tell: exactly where the time stamp
 // resolves, else by date and time.
 func (p Payload) moment(z zone, of timed) (at time.Time, exact bool) {
-	if t, ok := parseStamp(p.macros.get(of.stamp)); ok {
+	if t, ok := parseStamp(p.Macro(of.stamp)); ok {
 		return t, true
 	}
-	t, _ := z.moment(p.macros.get(of.date), p.macros.get(of.clock))
+	t, _ := z.moment(p.Macro(of.date), p.Macro(of.clock))
 	return t, false
 }
 
@@ -131,39 +131,11 @@ func parseWall(date, clock string, loc *time.Location) (time.Time, bool) {
 	if date == "" && clock == "" {
 		return time.Time{}, false
 	}
-	if t, ok := parsePlainWall(date, clock, loc); ok {
-		return t, true
-	}
 	t, err := time.ParseInLocation("2006.01.02 15:04:05", date+" "+clock, loc)
 	if err != nil {
 		return time.Time{}, false
 	}
 	return t.UTC(), true
-}
-
-// parsePlainWall reads them in the form that they always have: 2026.11.24 13:30:00. Each event
-// has three or four, and the general way takes several times as long. false leaves it to that.
-func parsePlainWall(date, clock string, loc *time.Location) (time.Time, bool) {
-	if len(date) != len("2006.01.02") || date[4] != '.' || date[7] != '.' || len(clock) != len("15:04:05") || clock[2] != ':' || clock[5] != ':' {
-		return time.Time{}, false
-	}
-	century, a := twoDigits(date[0:])
-	year, b := twoDigits(date[2:])
-	month, c := twoDigits(date[5:])
-	day, d := twoDigits(date[8:])
-	hour, e := twoDigits(clock[0:])
-	minute, f := twoDigits(clock[3:])
-	second, g := twoDigits(clock[6:])
-	// A day that not every month has is left to the general way.
-	if !(a && b && c && d && e && f && g) || month < 1 || month > 12 || day < 1 || day > 30 || month == 2 && day > 28 || hour > 23 || minute > 59 || second > 59 {
-		return time.Time{}, false
-	}
-	return time.Date(100*century+year, time.Month(month), day, hour, minute, second, 0, loc).UTC(), true
-}
-
-func twoDigits(text string) (n int, ok bool) {
-	a, b := text[0]-'0', text[1]-'0'
-	return 10*int(a) + int(b), a <= 9 && b <= 9
 }
 
 // parseStamp reads Unix seconds.

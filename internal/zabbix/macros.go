@@ -1,80 +1,97 @@
 package zabbix
 
-import "regexp"
-
-// unknown is what Zabbix puts for a macro that it knows but has no value for.
-const unknown = "*UNKNOWN*"
-
-// What Zabbix leaves where it doesn't know a macro (measured on 6.0 and 7.0):
-// the macro as it was written. Only a value that is one macro and nothing else
-// counts, and only in the forms that macros have: a person's text may hold
-// braces. "{EVENT.ID}" as a whole comment is taken for a macro, "{done}", "{x}" and
-// "{DONE}" aren't.
-var (
-	single     = regexp.MustCompile(`^(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?$`)
-	byTag      = regexp.MustCompile(`^[A-Z]+(\.[A-Z]+)*\.TAGS\.[^{}]+$`)
-	userMacro  = regexp.MustCompile(`^[$#][A-Z0-9_.]+(:[^{}]*)?$`)
-	expression = regexp.MustCompile(`(?s)^\?.*$`)
-	function   = regexp.MustCompile(`(?s)^\{[$#?A-Z][^{}]*\}\.[a-z]+\(.*\)$`)
+import (
+	"slices"
+	"strconv"
+	"strings"
 )
 
-// isLiteral says whether a value is one macro as it was written.
-func isLiteral(value string) bool {
-	if len(value) < 3 || value[0] != '{' || value[len(value)-1] != '}' {
-		return false
+// macros are a payload's values by normalised name, without those that are absent.
+type macros map[string]string
+
+// normaliseKey makes one form of all the ways to write a macro's name: EVENT.NSEVERITY, event_nseverity and event.nseverity.
+func normaliseKey(name string) string {
+	if known, ok := spelled[name]; ok {
+		return known
 	}
-	inner := value[1 : len(value)-1]
-	if isBuiltIn(inner) {
-		return true
-	}
-	switch inner[0] {
-	case '$', '#':
-		return userMacro.MatchString(inner)
-	case '?':
-		return expression.MatchString(inner)
-	case '{':
-		return function.MatchString(inner)
-	default:
-		return single.MatchString(inner) || byTag.MatchString(inner)
-	}
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
 }
 
-// isBuiltIn says whether a text is the name of one of Zabbix's macros: words of
-// capitals and digits with dots between them. By hand, because half of the values that
-// come are such names.
-func isBuiltIn(text string) bool {
-	word, dots := 0, 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '.':
-			if word == 0 {
-				return false
-			}
-			word = 0
-			dots++
+// add adds a value, unless there is one by that name, it names its own macro, or it is a secret of the media type.
+func (m macros) add(name, value, trimmed string) {
+	name = normaliseKey(name)
+	if _, twice := m[name]; twice || isOwnMacro(name, trimmed) || !fields[name] && namesSecret(name) {
+		return
+	}
+	m[name] = value
+}
+
+// rest returns the macros that an event has no field for, by name: they are kept for templates. It is nil for none.
+func (m macros) rest() map[string]string {
+	var rest map[string]string
+	for name, value := range m {
+		if fields[name] {
 			continue
-		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9' && i > 0, c == '_' && dots > 0:
-			word++
-		default:
-			return false
+		}
+		if rest == nil {
+			rest = map[string]string{}
+		}
+		rest[name] = value
+	}
+	return rest
+}
+
+// maxHosts is how many hosts of a trigger Zabbix tells apart: the first without a number, then 1 to 9.
+const maxHosts = 10
+
+// fields are the macros that an event has a field for, and those that change with every message and say nothing about the problem.
+var fields = func() map[string]bool {
+	fields := map[string]bool{}
+	for name := range strings.FieldsSeq(`
+		event.id event.source event.object event.value event.status event.name event.opdata event.nseverity
+		event.date event.time event.timestamp event.age event.duration event.ack.status
+		event.tags event.tagsjson event.cause.id
+		event.recovery.date event.recovery.time event.recovery.timestamp event.recovery.status event.recovery.value
+		event.update.status event.update.action event.update.actionjson event.update.date event.update.time
+		event.update.timestamp event.update.message event.update.history event.update.nseverity event.update.severity
+		user.fullname alert.sendto action.id esc.history date time timestamp salvaged
+		trigger.id trigger.name trigger.description trigger.url trigger.url.name trigger.hostgroup.name
+		trigger.status trigger.value trigger.nseverity trigger.severity trigger.events.problem.unack
+		item.id item.name service.name service.rootcause source`) {
+		fields[name] = true
+	}
+	for i := range maxHosts {
+		for _, part := range []string{"host.id", "host.host", "host.name", "host.ip"} {
+			fields[hostMacro(part, i)] = true
 		}
 	}
-	return dots > 0 && word > 0
+	return fields
+}()
+
+// spelled has the normalised names of fields as Zabbix spells them: most keys of most payloads, which then cost no memory.
+var spelled = func() map[string]string {
+	spelled := map[string]string{}
+	for name := range fields {
+		spelled[strings.ToUpper(name)] = name
+	}
+	return spelled
+}()
+
+// hostMacro is the name of a macro of the i-th host.
+func hostMacro(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return name + strconv.Itoa(i)
 }
 
-// isAbsent says whether a trimmed value is none: it is empty, unknown, or a
-// macro as it was written.
-func isAbsent(value string) bool { return value == "" || value == unknown || isLiteral(value) }
+// secretWords are parts of a parameter's name that tell that its value is a secret of the media type: Zabbix's own Slack type sends
+// bot_token, others send a password or an address that anybody may post to.
+var secretWords = strings.Fields(`token secret passw passphrase pwd credential apikey api.key api-key accesskey access.key access-key
+	privatekey private.key private-key authorization auth.header webhook endpoint`)
 
-// isOf says whether a value is the macro that its key names, written alike: as our media type sends
-// what wasn't resolved.
-func isOf(value, name string) bool {
-	return len(value) == len(name)+2 && value[0] == '{' && value[len(value)-1] == '}' && value[1:len(value)-1] == name
-}
-
-// isOwnMacro says whether a value is none since it names a macro of the user's own,
-// whatever its form: "{MY_MACRO}" sent as MY_MACRO.
-func isOwnMacro(key, value string) bool {
-	last := len(value) - 1
-	return last > 0 && value[0] == '{' && value[last] == '}' && normaliseKey(value[1:last]) == key
+// namesSecret reports whether a parameter holds a secret, by its normalised name. Such a value is dropped, since templates could show
+// it. Zabbix's own macros hold none, unless a tag has such a name.
+func namesSecret(name string) bool {
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }

@@ -4,70 +4,50 @@ package zabbix
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/fault"
 	untrusted "nms-alert-relay/internal/text"
 )
 
-// Payload is what Parse read: one flat JSON object of macro values, without those that are
-// absent. It holds their texts alone, nothing of the body.
+// Payload is a parsed payload: a flat JSON object of macro values.
 type Payload struct {
-	macros *macros // nil for none
-	sound  bool    // Parse found that an event can be made of it
-	// Source names the Zabbix installation, where the payload does.
+	macros macros
+	sound  bool // Parse found no fault: Event can be called
+	// Source names the Zabbix installation, if the payload does.
 	Source string
-	// Test says that the macros came as they stand ({EVENT.ID} is "{EVENT.ID}"): somebody
-	// pressed Zabbix's Test button.
+	// Test says that somebody pressed Zabbix's Test button: the macros came unresolved ({EVENT.ID} is "{EVENT.ID}").
 	Test bool
 }
 
-// Macro gives a macro's value by its normalised name (lower case, "_" as "."); "" where it
-// is absent.
-func (p Payload) Macro(name string) string {
-	if of, ok := knownMacros[name]; ok {
-		return p.macros.get(of)
-	}
-	if p.macros == nil {
-		return ""
-	}
-	return p.macros.others[name]
-}
+// Macro returns a macro's value by its normalised name (lower case, "." for "_"); "" if it is absent.
+func (p Payload) Macro(name string) string { return p.macros[name] }
 
-// Zabbix cuts all parameters of a webhook together at this many characters
-// (measured on 6.0 and 7.0): what is as long and isn't JSON was cut.
-const parametersLimit = 65_535
+// has reports whether a macro has a value.
+func (p Payload) has(name string) bool { return p.macros[name] != "" }
 
-// Parse reads a payload and names every fault that keeps it from being used.
-// The payload of the Test button has none but what is wrong with its form. Of a key that is
-// given in several ways the first that has a value counts. The body is the caller's again
-// afterwards.
+// Parse reads a payload and names every fault that makes it unusable. A payload of the Test button needs only the right form. If a
+// key is given several times, the first one with a value counts.
 func Parse(body []byte) (Payload, fault.Faults) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
-	// Read in place: a copy would cost as much memory as all else that an event takes here. Nothing
-	// writes to the body meanwhile, and settle leaves nothing behind that is a part of it.
-	text := unsafe.String(unsafe.SliceData(body), len(body))
-	p := Payload{macros: &macros{values: make([]string, 0, 8+len(text)/64)}}
+	text := string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+	p := Payload{macros: make(macros, 48)} // enough for what our media type sends
 	var faults fault.Faults
-	if !flat(text, p.take) {
-		pairs, found := general(body)
-		if pairs == nil {
+	if !scanObject(text, p.add) {
+		values, found := readObject(text)
+		if values == nil {
 			return Payload{}, found
 		}
-		p, faults = Payload{macros: &macros{}}, found
-		for _, field := range pairs {
-			p.take(field.name, field.value)
+		p, faults = Payload{macros: macros{}}, found
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			p.add(name, values[name])
 		}
 	}
-	p.macros.settle()
-	p.Source = strings.TrimSpace(p.macros.get(mSource))
+	p.Source = strings.TrimSpace(p.Macro("source"))
 	if !p.Test {
 		found := p.faults()
 		p.sound, faults = len(found) == 0, append(faults, found...)
@@ -75,94 +55,16 @@ func Parse(body []byte) (Payload, fault.Faults) {
 	return p, faults
 }
 
-// take takes one key of the object.
-func (p *Payload) take(name, value string) {
+// add adds one key of the object.
+func (p *Payload) add(name, value string) {
 	trimmed := strings.TrimSpace(value)
-	if !isOf(trimmed, name) && !isAbsent(trimmed) {
+	switch {
+	case strings.EqualFold(trimmed, "{EVENT.ID}") && normaliseKey(name) == "event.id":
+		p.Test = true
+	case len(trimmed) == len(name)+2 && trimmed[1:len(trimmed)-1] == name && trimmed[0] == '{': // unresolved, as half of our media type's are
+	case !isAbsent(trimmed):
 		p.macros.add(name, value, trimmed)
-	} else if strings.EqualFold(trimmed, "{EVENT.ID}") && normaliseKey(name) == macroNames[mEventID] {
-		p.Test = true // half of what comes is absent: its name needn't be looked at
 	}
-}
-
-// general reads what flat doesn't: it finds what is wrong, and what can be used
-// in spite of it; nil where nothing can.
-func general(text []byte) ([]pair, fault.Faults) {
-	var value any
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // an event id can be larger than what a float holds
-	err := dec.Decode(&value)
-	if err == nil && dec.InputOffset() != int64(len(text)) {
-		err = fmt.Errorf("something follows the object, at byte %d", dec.InputOffset())
-	}
-	if err != nil {
-		f := fault.Fault{What: "not JSON: " + err.Error()}
-		if len(text) >= parametersLimit {
-			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in all: leave out those that hold item values or history", parametersLimit)
-		}
-		return nil, fault.Faults{f}
-	}
-	fields, ok := value.(map[string]any)
-	if !ok {
-		return nil, fault.Faults{{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}}
-	}
-	pairs, faults := make([]pair, 0, len(fields)), fault.Faults(nil)
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		text, ok := scalar(fields[name])
-		if !ok {
-			faults = append(faults, fault.Fault{Field: normaliseKey(name), What: "not a string, number or true/false",
-				Hint: "every value is a macro's text: put lists and objects in as text"})
-			continue
-		}
-		pairs = append(pairs, pair{name, text})
-	}
-	return pairs, faults
-}
-
-// scalar is a JSON value as text; null is the empty text.
-func scalar(value any) (string, bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return strconv.FormatBool(v), true
-	case nil:
-		return "", true
-	default:
-		return "", false
-	}
-}
-
-// normaliseKey makes one of the ways in which a macro's name can be written:
-// EVENT.NSEVERITY, event_nseverity and event.nseverity are one.
-func normaliseKey(name string) string {
-	name = strings.TrimSpace(name)
-	var buf [48]byte
-	if len(name) > len(buf) {
-		return strings.ReplaceAll(strings.ToLower(name), "_", ".")
-	}
-	same := true
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case c >= 0x80:
-			return strings.ReplaceAll(strings.ToLower(name), "_", ".")
-		case c >= 'A' && c <= 'Z':
-			c, same = c+'a'-'A', false
-		case c == '_':
-			c, same = '.', false
-		}
-		buf[i] = c
-	}
-	if same {
-		return name
-	}
-	if of, ok := knownMacros[string(buf[:len(name)])]; ok { // no allocation for what comes every time
-		return macroNames[of]
-	}
-	return string(buf[:len(name)])
 }
 
 // The numbers of {EVENT.SOURCE}.
@@ -178,26 +80,26 @@ var origins = map[string]alert.Origin{
 const maxEventID = 20
 
 func (p Payload) faults() (faults fault.Faults) {
-	switch id := p.macros.get(mEventID); {
+	switch id := p.Macro("event.id"); {
 	case id == "":
-		faults = append(faults, fault.Fault{Field: "event.id", What: "missing", Hint: "the media type needs a parameter EVENT.ID with the value {EVENT.ID}"})
+		faults = append(faults, fault.Fault{Field: "event.id", What: "missing", Hint: "add a parameter EVENT.ID with the value {EVENT.ID} to the media type"})
 	case !isEventID(id):
-		faults = append(faults, fault.Fault{Field: "event.id", What: fmt.Sprintf("%q is not an event id", shorten(id)), Hint: "want the number that {EVENT.ID} resolves to"})
+		faults = append(faults, fault.Fault{Field: "event.id", What: fmt.Sprintf("%q is not an event id", shorten(id)), Hint: "expected the number that {EVENT.ID} resolves to"})
 	}
-	for _, of := range [...]macro{mEventNSeverity, mUpdateNSeverity} {
-		if v, ok := p.macros.look(of); ok && !isSeverity(v) {
-			faults = append(faults, fault.Fault{Field: macroNames[of], What: fmt.Sprintf("%q is not a severity", shorten(v)), Hint: "want 0 (not classified) to 5 (disaster)"})
+	for _, name := range []string{"event.nseverity", "event.update.nseverity"} {
+		if v := p.Macro(name); v != "" && severity(v) == nil {
+			faults = append(faults, fault.Fault{Field: name, What: fmt.Sprintf("%q is not a severity", shorten(v)), Hint: "expected 0 (not classified) to 5 (disaster)"})
 		}
 	}
-	if v, ok := p.macros.look(mEventSource); ok && origins[v] == "" {
+	if v := p.Macro("event.source"); v != "" && origins[v] == "" {
 		faults = append(faults, fault.Fault{Field: "event.source", What: fmt.Sprintf("%q is not an event source", shorten(v)),
-			Hint: "want 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
+			Hint: "expected 0 trigger, 1 discovery, 2 autoregistration, 3 internal or 4 service"})
 	}
-	if v, ok := p.macros.look(mEventValue); ok && v != "0" && v != "1" {
-		faults = append(faults, fault.Fault{Field: "event.value", What: fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), Hint: "want 1 or 0, as {EVENT.VALUE} is"})
+	if v := p.Macro("event.value"); v != "" && v != "0" && v != "1" {
+		faults = append(faults, fault.Fault{Field: "event.value", What: fmt.Sprintf("%q is neither a problem nor a recovery", shorten(v)), Hint: "expected 1 or 0, as {EVENT.VALUE} is"})
 	} else if p.Kind() == "" {
-		faults = append(faults, fault.Fault{Field: "event.value", What: "missing: it can't be told whether this is a problem or a recovery",
-			Hint: "the media type needs a parameter EVENT.VALUE with the value {EVENT.VALUE}"})
+		faults = append(faults, fault.Fault{Field: "event.value", What: "missing: cannot tell whether this is a problem or a recovery",
+			Hint: "add a parameter EVENT.VALUE with the value {EVENT.VALUE} to the media type"})
 	}
 	return faults
 }
@@ -218,28 +120,21 @@ func severity(text string) *alert.Severity {
 	return nil
 }
 
-func isSeverity(text string) bool {
-	n, err := strconv.Atoi(text)
-	return err == nil && alert.Severity(n).Valid()
-}
-
 // Origin is the payload's {EVENT.SOURCE}. Without one it is told by what only
 // one source has; a trigger otherwise.
 func (p Payload) Origin() alert.Origin {
-	if o, ok := origins[p.macros.get(mEventSource)]; ok {
+	if o, ok := origins[p.Macro("event.source")]; ok {
 		return o
 	}
 	switch {
-	case p.has(mServiceName) || p.Macro("service.id") != "":
+	case p.has("service.name") || p.Macro("service.id") != "":
 		return alert.OriginService
-	case p.has(mDeviceAddress):
+	case p.has("discovery.device.ipaddress"):
 		return alert.OriginDiscovery
 	default:
 		return alert.OriginTrigger
 	}
 }
-
-func (p Payload) has(of macro) bool { return p.macros.get(of) != "" }
 
 // Kind says what the payload tells, in the order that Zabbix needs (measured
 // on 6.0 and 7.0): an update is asked for first, for it has the problem's
@@ -267,7 +162,7 @@ func (p Payload) Kind() alert.Kind {
 // updated says whether it is an update. A service's update is known by its
 // date alone: its status is literal on 6.0 and "0" on 7.0.
 func (p Payload) updated() bool {
-	return p.macros.get(mUpdateStatus) == "1" || p.has(mUpdateDate) || p.has(mUpdateTimestamp)
+	return p.Macro("event.update.status") == "1" || p.has("event.update.date") || p.has("event.update.timestamp")
 }
 
 // Cancelled says whether this is Zabbix's note that it cancelled an escalation
@@ -275,22 +170,22 @@ func (p Payload) updated() bool {
 // again, but for the message.
 func (p Payload) Cancelled() bool {
 	const note = "NOTE: Escalation cancel" // "canceled" by 6.0 and 7.0
-	message := p.macros.get(mAlertMessage)
+	message := p.Macro("alert.message")
 	return len(message) >= len(note) && strings.EqualFold(message[:len(note)], note)
 }
 
 // value is {EVENT.VALUE}, or what says the same.
 func (p Payload) value() string {
-	if v := p.macros.get(mEventValue); v != "" {
+	if v := p.Macro("event.value"); v != "" {
 		return v
 	}
-	switch strings.ToUpper(p.macros.get(mEventStatus)) {
+	switch strings.ToUpper(p.Macro("event.status")) {
 	case "PROBLEM":
 		return "1"
 	case "RESOLVED", "OK":
 		return "0"
 	}
-	if p.has(mRecoveryID) {
+	if p.has("event.recovery.id") {
 		return "0"
 	}
 	return ""
@@ -299,5 +194,5 @@ func (p Payload) value() string {
 // salvaged says that the media type couldn't parse what Zabbix gave it (it was
 // cut), and sent what it could read of it: the API gives the rest.
 func (p Payload) salvaged() bool {
-	return p.macros.get(mSalvaged) == "1" || p.macros.get(mSalvaged) == "true"
+	return p.Macro("salvaged") == "1" || p.Macro("salvaged") == "true"
 }

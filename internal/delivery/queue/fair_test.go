@@ -28,7 +28,7 @@ func newCrowd() *crowd {
 func (c *crowd) add(room string, class int, rank int) *Item[int] {
 	c.added++
 	t := aTask(fmt.Sprint(room, " ", c.added), room, class, rank, c.now)
-	c.q.Add(t)
+	c.q.Add(t, time.Time{}, noon)
 	return t
 }
 

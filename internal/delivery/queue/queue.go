@@ -47,7 +47,6 @@ const (
 	waiting       // until wake
 	picked        // until Back or Done
 	behind        // another item of its lane goes first
-	parked        // out of the order
 )
 
 const (
@@ -110,8 +109,8 @@ func (q *Queue[T]) ReadyRooms() func(yield func(room string) bool) {
 	}
 }
 
-// Add enqueues a new item, ready at once.
-func (q *Queue[T]) Add(i *Item[T]) {
+// Add enqueues a new item, ready at wake, or at once where that isn't after now.
+func (q *Queue[T]) Add(i *Item[T], wake, now time.Time) {
 	q.arrivals++
 	i.arrival = q.arrivals
 	q.items[i.ID] = i
@@ -121,6 +120,10 @@ func (q *Queue[T]) Add(i *Item[T]) {
 			return
 		}
 		q.first[i.Lane] = i
+	}
+	if wake.After(now) {
+		q.wait(i, wake)
+		return
 	}
 	q.push(i)
 }

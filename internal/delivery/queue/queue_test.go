@@ -46,7 +46,7 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 		aTask("new-disaster-old", "a", cNew, 0, noon),
 		aTask("answer", "c", cAnswer, 0, noon.Add(2*time.Second)),
 	} {
-		q.Add(x)
+		q.Add(x, time.Time{}, noon)
 	}
 	require.Equal(t, []string{"answer", "new-disaster-old", "new-disaster-young", "new-warning", "update-disaster", "update-high", "card", "rest"},
 		drainQueue(q, noon.Add(3*time.Second)))
@@ -56,10 +56,10 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 func TestRoomsThatAreEquallyUrgentTakeTurns(t *testing.T) {
 	q := New[int]()
 	for i := range 6 {
-		q.Add(aTask(fmt.Sprint("a", i), "a", cNew, 1, noon))
+		q.Add(aTask(fmt.Sprint("a", i), "a", cNew, 1, noon), time.Time{}, noon)
 	}
 	for i := range 2 {
-		q.Add(aTask(fmt.Sprint("b", i), "b", cNew, 1, noon.Add(time.Second)))
+		q.Add(aTask(fmt.Sprint("b", i), "b", cNew, 1, noon.Add(time.Second)), time.Time{}, noon)
 	}
 	require.Equal(t, []string{"a0", "b0", "a1", "b1", "a2", "a3", "a4", "a5"}, drainQueue(q, noon))
 }
@@ -67,12 +67,12 @@ func TestRoomsThatAreEquallyUrgentTakeTurns(t *testing.T) {
 func TestARoomThatComesAndGoesTakesNoMoreThanItsTurns(t *testing.T) {
 	q := New[int]()
 	for i := range 6 {
-		q.Add(aTask(fmt.Sprint("a", i), "a", cNew, 1, noon))
+		q.Add(aTask(fmt.Sprint("a", i), "a", cNew, 1, noon), time.Time{}, noon)
 	}
 	got := ""
 	for i := range 6 {
 		if q.Get("b") == nil {
-			q.Add(aTask("b", "b", cNew, 1, noon))
+			q.Add(aTask("b", "b", cNew, 1, noon), time.Time{}, noon)
 		}
 		x := q.Pick(noon)
 		got += x.Room
@@ -88,14 +88,14 @@ func TestARoomThatComesAndGoesTakesNoMoreThanItsTurns(t *testing.T) {
 func TestNothingStarves(t *testing.T) {
 	q := New[int]()
 	now := noon
-	q.Add(aTask("lowly", "quiet", cRest, 3, now))
+	q.Add(aTask("lowly", "quiet", cRest, 3, now), time.Time{}, noon)
 	for i := range 5 {
-		q.Add(aTask(fmt.Sprint("flood", i), "loud", cNew, 0, now))
+		q.Add(aTask(fmt.Sprint("flood", i), "loud", cNew, 0, now), time.Time{}, noon)
 	}
 	now = now.Add(Patience)
 	picks := 0
 	for n := 5; ; n++ {
-		q.Add(aTask(fmt.Sprint("flood", n), "loud", cNew, 0, now))
+		q.Add(aTask(fmt.Sprint("flood", n), "loud", cNew, 0, now), time.Time{}, noon)
 		x := q.Pick(now)
 		q.Done(x)
 		if picks++; x.ID == "lowly" {
@@ -110,7 +110,7 @@ func TestWhatHasWaitedLongDelaysADisasterByOnePick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := New[int]()
 		for i := range rapid.IntRange(0, 50).Draw(t, "waiting") {
-			q.Add(aTask(fmt.Sprint(i), fmt.Sprint("room", i%3), rapid.IntRange(cNew, cRest).Draw(t, "class"), 1+i%4, noon))
+			q.Add(aTask(fmt.Sprint(i), fmt.Sprint("room", i%3), rapid.IntRange(cNew, cRest).Draw(t, "class"), 1+i%4, noon), time.Time{}, noon)
 		}
 		now := noon.Add(time.Hour)
 		for range rapid.IntRange(0, 10).Draw(t, "picked before") {
@@ -118,7 +118,7 @@ func TestWhatHasWaitedLongDelaysADisasterByOnePick(t *testing.T) {
 				q.Done(x)
 			}
 		}
-		q.Add(aTask("disaster", "room1", cNew, 0, now))
+		q.Add(aTask("disaster", "room1", cNew, 0, now), time.Time{}, noon)
 		for n := 1; ; n++ {
 			x := q.Pick(now)
 			q.Done(x)
@@ -134,7 +134,7 @@ func TestWhatHasWaitedLongDelaysADisasterByOnePick(t *testing.T) {
 
 func TestATaskWaitsUntilItsTime(t *testing.T) {
 	q := New[int]()
-	q.Add(aTask("x", "a", cNew, 0, noon))
+	q.Add(aTask("x", "a", cNew, 0, noon), time.Time{}, noon)
 	x := q.Pick(noon)
 	require.Nil(t, q.Pick(noon), "one call in flight for each post")
 	q.Back(x, noon.Add(time.Minute), noon)
@@ -147,7 +147,7 @@ func TestATaskWaitsUntilItsTime(t *testing.T) {
 
 func TestAWakeEndsAWait(t *testing.T) {
 	q := New[int]()
-	q.Add(aTask("x", "a", cNew, 0, noon))
+	q.Add(aTask("x", "a", cNew, 0, noon), time.Time{}, noon)
 	x := q.Pick(noon)
 	q.Back(x, noon.Add(time.Hour), noon)
 	q.Wake(x)
@@ -167,9 +167,9 @@ func TestALaneGoesInOrder(t *testing.T) {
 		x.Lane, x.Order = "thread", order
 		return x
 	}
-	q.Add(lane("1", 1))
-	q.Add(lane("3", 3))
-	q.Add(lane("2", 2))
+	q.Add(lane("1", 1), time.Time{}, noon)
+	q.Add(lane("3", 3), time.Time{}, noon)
+	q.Add(lane("2", 2), time.Time{}, noon)
 	first := q.Pick(noon)
 	require.Equal(t, "1", first.ID)
 	require.Nil(t, q.Pick(noon), "the next of a thread waits for the one before")
@@ -202,7 +202,7 @@ func TestTheQueueLosesNothing(t *testing.T) {
 				}
 				n++
 				live[x.ID] = x
-				q.Add(x)
+				q.Add(x, time.Time{}, noon)
 			case 2:
 				if x := q.Pick(now); x != nil {
 					if held[x.ID] != nil || live[x.ID] == nil {
@@ -254,7 +254,7 @@ func TestTheQueueLosesNothing(t *testing.T) {
 func BenchmarkQueueWith5000InOneRoom(b *testing.B) {
 	q := New[int]()
 	for i := range 5000 {
-		q.Add(aTask(fmt.Sprint(i), "noc", cNew, i%6, noon.Add(time.Duration(i)*time.Millisecond)))
+		q.Add(aTask(fmt.Sprint(i), "noc", cNew, i%6, noon.Add(time.Duration(i)*time.Millisecond)), time.Time{}, noon)
 	}
 	now := noon.Add(time.Minute)
 	for b.Loop() {
@@ -268,9 +268,9 @@ func TestARoomLeavesAWorkerForTheOthers(t *testing.T) {
 	q := New[int]()
 	q.PerRoom = 2
 	for n := range 3 {
-		q.Add(&Item[int]{ID: fmt.Sprint("slow ", n), Room: "slow", Urgency: Urgency{Class: cAnswer, Since: now}})
+		q.Add(&Item[int]{ID: fmt.Sprint("slow ", n), Room: "slow", Urgency: Urgency{Class: cAnswer, Since: now}}, time.Time{}, noon)
 	}
-	q.Add(&Item[int]{ID: "other", Room: "other", Urgency: Urgency{Class: cRest, Since: now}})
+	q.Add(&Item[int]{ID: "other", Room: "other", Urgency: Urgency{Class: cRest, Since: now}}, time.Time{}, noon)
 	first, second := q.Pick(now), q.Pick(now)
 	require.Equal(t, []string{"slow", "slow"}, []string{first.Room, second.Room})
 	third := q.Pick(now)

@@ -83,6 +83,13 @@ func (m Message) edited(hash string) Message {
 	return m
 }
 
+// replied records that the message's thread accepts replies.
+func (m Message) replied() Message {
+	m = m.succeeded()
+	m.Probe = ProbeNone
+	return m
+}
+
 // probed records that the message exists.
 func (m Message) probed() Message {
 	if m.Probe == ProbeDue {
@@ -114,13 +121,13 @@ func (m Message) refused(c call, err error, backoff time.Duration, now time.Time
 		m.NotBefore = now.Add(backoff)
 		return m, Retry
 	}
-	missing := class == webex.NotFound
+	missing, again := class == webex.NotFound, m.Probe == ProbeDone && (c == reply || c == attach)
 	switch {
 	case c == remove:
 		return m, Replan // as good as deleted
-	case class == webex.Forbidden, missing && (c == post || c == reply && m.Probe == ProbeDone):
+	case class == webex.Forbidden && c != attach, missing && (c == post || again):
 		return m.restored(), Gone
-	case c == post, c == reply && m.Probe == ProbeDone, missing && c == edit && m.Reposted:
+	case c == post, again, missing && c == edit && m.Reposted:
 		return m, Dead
 	case c == edit && missing:
 		m.Reposted, m.Missing = true, m.ID

@@ -12,52 +12,6 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A room that doesn't know of a problem is told when its time has come, and not at
-// all of one that was over by then.
-func TestNextBeforeItsTime(t *testing.T) {
-	open := aProblem(2, 2)
-	over := func(at time.Time) alert.Problem {
-		p := resolved(open)
-		p.ResolvedAt = at
-		return p
-	}
-	untold := store.Cursor{State: store.PostLive}
-	told := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 1, ToldSeq: 1}
-	for promise, c := range map[string]struct {
-		p      alert.Problem
-		c      store.Cursor
-		tell   time.Duration // after noon
-		op     Op
-		reason Reason
-	}{
-		"it waits":                                          {open, untold, time.Minute, OpWait, ReasonDelay},
-		"until its time":                                    {open, untold, 0, OpRoot, ReasonNew},
-		"what is over meanwhile isn't told":                 {over(noon), untold, time.Minute, OpNone, ReasonSooner},
-		"whatever its end's clock says":                     {over(noon.Add(time.Hour)), untold, time.Minute, OpNone, ReasonSooner},
-		"nor later, where nobody looked in time":            {over(noon.Add(-time.Hour)), untold, -time.Minute, OpNone, ReasonSooner},
-		"what was over after its time is told":              {over(noon.Add(-time.Minute)), untold, -time.Minute, OpRoot, ReasonNew},
-		"a room that knows of it is told the rest":          {open, told, time.Minute, OpEdit, ReasonChanged},
-		"and its end":                                       {over(noon), told, time.Minute, OpEdit, ReasonResolved},
-		"also where its root is gone":                       {open, store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonNew},
-		"and where a digest told it that is left":           {over(noon), store.Cursor{State: store.PostLive, ToldSeq: 1}, time.Minute, OpRoot, ReasonNew},
-		"what neither lasts nor recovers isn't over sooner": {func() alert.Problem { p := open; p.State = alert.StateOccurred; return p }(), untold, -time.Minute, OpRoot, ReasonNew},
-	} {
-		t.Run(promise, func(t *testing.T) {
-			post := store.Post{Key: c.p.Key, Room: "noc", Desired: c.p.Revision, DirtySince: noon.Add(-time.Hour), TellAfter: noon.Add(c.tell), Cursor: c.c}
-			s := NextPost(c.p, post, PostDoubt{}, aRoom(config.PresentThread), "", noon)
-			require.Equal(t, c.op, s.Op)
-			require.Equal(t, c.reason, s.Reason)
-			if s.Op == OpWait {
-				require.Equal(t, post.TellAfter, s.Until)
-			}
-		})
-	}
-	post := store.Post{Desired: 2, TellAfter: noon.Add(time.Minute), HoldUntil: noon.Add(time.Hour), Cursor: untold}
-	require.Equal(t, noon.Add(time.Hour), NextPost(open, post, PostDoubt{}, aRoom(config.PresentThread), "", noon).Until, "both count")
-	require.Zero(t, CaughtUp(over(noon), post, noon).RootID)
-	require.EqualValues(t, 3, CaughtUp(over(noon), post, noon).Delivered, "what isn't told is no debt")
-}
-
 // nudged is a problem with a nudge as its newest entry.
 func nudged(p alert.Problem, n alert.Nudge) alert.Problem {
 	n.At = noon
@@ -69,7 +23,7 @@ func nudged(p alert.Problem, n alert.Nudge) alert.Problem {
 // told plays a room to the end, and says which entries were told as lines.
 func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room Room) (seqs []int, last store.Cursor) {
 	t.Helper()
-	post := store.Post{Key: p.Key, Room: room.Name, Desired: p.Revision, DirtySince: noon.Add(-time.Hour), Cursor: c}
+	post := store.Post{Key: p.Key, Room: room.Name, Desired: p.Revision, PendingSince: noon.Add(-time.Hour), Cursor: c}
 	for range 20 {
 		s := NextPost(p, post, PostDoubt{}, room, "", noon)
 		switch s.Op {

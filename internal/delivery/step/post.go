@@ -34,14 +34,8 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 		return Step{Op: OpNone, Reason: ReasonDead}
 	case post.Desired <= c.Delivered:
 		return Step{Op: OpNone, Reason: ReasonCaughtUp}
-	case p.HeldBack && !Told(c):
-		return Step{Op: OpNone, Reason: ReasonHeldBack}
-	case now.Before(post.HoldUntil):
-		return Step{Op: OpWait, Reason: ReasonHold, Until: post.HoldUntil}
-	case !Told(c) && overSooner(p, post, now):
-		return Step{Op: OpNone, Reason: ReasonSooner}
-	case !Told(c) && now.Before(post.TellAfter):
-		return Step{Op: OpWait, Reason: ReasonDelay, Until: post.TellAfter}
+	case now.Before(post.PendingSince):
+		return Step{Op: OpWait, Reason: ReasonBurst, Until: post.PendingSince}
 	case now.Before(c.NotBefore):
 		return Step{Op: OpWait, Reason: ReasonBackoff, Until: c.NotBefore}
 	case d.Probe == ProbeDue && c.RootID != "":
@@ -49,7 +43,7 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 	}
 
 	step := difference(p, c, room, actions)
-	if !p.Open() || post.DirtySince.IsZero() {
+	if !p.Open() || post.PendingSince.IsZero() {
 		return step
 	}
 	switch step.Op {
@@ -59,22 +53,17 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 		}
 	case OpCard:
 		// The first card waits for the API's answer alone: it would have to be replaced a second later.
-		if until := post.DirtySince.Add(room.CardWait); !p.Observed && now.Before(until) {
+		if until := post.PendingSince.Add(room.CardWait); !p.Observed && now.Before(until) {
 			return Step{Op: OpWait, Reason: ReasonUnobserved, Until: until}
 		}
 	}
 	return step
 }
 
-// overSooner reports whether a problem resolved before its room was to be told of it.
-func overSooner(p alert.Problem, post store.Post, now time.Time) bool {
-	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
-}
-
 // debounced is when the changes that come together are shown: debounce after the last one, and at most
 // maxDebounces of it after the first.
 func debounced(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
-	until, most := post.DirtySince.Add(debounce), post.DirtySince.Add(maxDebounces*debounce)
+	until, most := post.PendingSince.Add(debounce), post.PendingSince.Add(maxDebounces*debounce)
 	if last := p.ChangedAt.Add(debounce); last.After(until) {
 		until = last
 	}
@@ -127,9 +116,6 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 	}
 	return Step{Op: OpCard, Reason: ReasonNewButtons}
 }
-
-// Told reports whether the room knows of the problem, whatever became of the message.
-func Told(c store.Cursor) bool { return c.RootID != "" || c.ToldSeq > 0 }
 
 // editLimit is how many edits of the root may be used: the last is kept for the resolution.
 func editLimit(p alert.Problem) int {

@@ -48,8 +48,6 @@ func TestNext(t *testing.T) {
 	open := aProblem(1, 1)
 	acked := aProblem(2, 2)
 	over := resolved(acked)
-	heldBack := open
-	heldBack.HeldBack = true
 	live := func(c store.Cursor) store.Cursor { c.State = store.PostLive; return c }
 	shown := live(store.Cursor{RootID: "m1", Shown: 1, ToldSeq: 1})
 	withCard := shown
@@ -68,7 +66,6 @@ func TestNext(t *testing.T) {
 		present config.Presentation
 		actions string
 		dirty   time.Time // how long ago: zero for long enough
-		hold    time.Time
 		op      Op
 		reason  Reason
 		check   func(t *testing.T, s Step)
@@ -92,9 +89,6 @@ func TestNext(t *testing.T) {
 		{promise: "a change that is no entry isn't told once the edits are spent, and isn't pending", p: aProblem(5, 2), c: with(lined, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "the last edit is the resolution's", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), op: OpEdit, reason: ReasonResolved},
 		{promise: "there is no eleventh edit", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 10 }), op: OpLines, reason: ReasonTimeline},
-		{promise: "a problem held back by a maintenance isn't told", p: heldBack, c: live(store.Cursor{}), actions: "ack", op: OpNone, reason: ReasonHeldBack},
-		{promise: "a post isn't told before HoldUntil", p: open, c: live(store.Cursor{}), hold: noon.Add(time.Minute), op: OpWait, reason: ReasonHold,
-			check: func(t *testing.T, s Step) { require.Equal(t, noon.Add(time.Minute), s.Until) }},
 		{promise: "a post isn't told before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
 		{promise: "a dead letter stays untold", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
 		{promise: "a room that is up to date is left alone", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
@@ -122,9 +116,9 @@ func TestNext(t *testing.T) {
 			if present == "" {
 				present = config.PresentThread
 			}
-			post := store.Post{Key: tc.p.Key, Room: "noc", Desired: tc.p.Revision, DirtySince: noon.Add(-time.Hour), HoldUntil: tc.hold, Cursor: tc.c}
+			post := store.Post{Key: tc.p.Key, Room: "noc", Desired: tc.p.Revision, PendingSince: noon.Add(-time.Hour), Cursor: tc.c}
 			if !tc.dirty.IsZero() {
-				post.DirtySince = tc.dirty
+				post.PendingSince = tc.dirty
 			}
 			s := NextPost(tc.p, post, PostDoubt{}, aRoom(present), tc.actions, noon)
 			require.Equal(t, tc.op, s.Op)
@@ -305,7 +299,7 @@ func TestPlanningConverges(t *testing.T) {
 				p = nudged(p, alert.Nudge{Kind: alert.EntryEscalated, Room: rapid.SampledFrom([]string{"noc", "db"}).Draw(t, "room"), Mention: rapid.SampledFrom([][]string{nil, {"all"}}).Draw(t, "mention")})
 			}
 			post.Desired = p.Revision
-			post.DirtySince = now
+			post.PendingSince = now
 			for calls := 0; ; calls++ {
 				if calls > 6+len(p.Timeline)/maxLines {
 					t.Fatalf("no end: %+v", post.Cursor)
@@ -333,7 +327,7 @@ func TestPlanningConverges(t *testing.T) {
 				post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, room, actions, fmt.Sprint("m", ids))
 			}
 			post.Cursor = CaughtUp(p, post, now)
-			if post.Pending() {
+			if post.Desired > post.Delivered {
 				t.Fatal("still pending")
 			}
 			if post.RootID == "" || post.ToldSeq != p.LastSeq() {
@@ -370,7 +364,7 @@ func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) 
 func TestACardWaitsForTheAPI(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen, Revision: 1, Announced: true}
-	post := store.Post{Key: p.Key, Room: "noc", Desired: 1, DirtySince: noon, Cursor: store.Cursor{State: store.PostLive, RootID: "M1", Shown: 1}}
+	post := store.Post{Key: p.Key, Room: "noc", Desired: 1, PendingSince: noon, Cursor: store.Cursor{State: store.PostLive, RootID: "M1", Shown: 1}}
 	room := Room{CardWait: 3 * time.Second}
 	s := NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second))
 	require.Equal(t, Step{Op: OpWait, Reason: ReasonUnobserved, Until: noon.Add(room.CardWait)}, s)
@@ -382,7 +376,7 @@ func TestACardWaitsForTheAPI(t *testing.T) {
 // Changes that keep coming share an edit until they pause, and are told after a while even so.
 func TestChangesThatKeepComingAreToldEvenSo(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	post := store.Post{DirtySince: noon}
+	post := store.Post{PendingSince: noon}
 	require.Equal(t, noon.Add(2*time.Second), debounced(alert.Problem{}, post, 2*time.Second))
 	require.Equal(t, noon.Add(5*time.Second), debounced(alert.Problem{ChangedAt: noon.Add(3 * time.Second)}, post, 2*time.Second))
 	require.Equal(t, noon.Add(8*time.Second), debounced(alert.Problem{ChangedAt: noon.Add(time.Hour)}, post, 2*time.Second))

@@ -33,10 +33,7 @@ type Reason string
 const (
 	ReasonCaughtUp   Reason = "caught up"
 	ReasonDead       Reason = "dead letter"
-	ReasonHeldBack   Reason = "held back by a maintenance"
-	ReasonHold       Reason = "waits for its problem"
-	ReasonDelay      Reason = "not due yet"
-	ReasonSooner     Reason = "resolved before it was due"
+	ReasonBurst      Reason = "waits to see whether a storm begins"
 	ReasonBackoff    Reason = "backing off after a failure"
 	ReasonDebounce   Reason = "collecting changes"
 	ReasonUnobserved Reason = "the API hasn't said yet which buttons apply"
@@ -66,14 +63,17 @@ const (
 	post call = iota
 	edit
 	reply
+	attach // a reply with a file, which a room may refuse although it accepts messages
 	remove
 )
 
 func (s Step) call() call {
 	switch s.Op {
-	case OpEdit, OpNoticeEdit:
+	case OpEdit, OpNoticeEdit, OpGroupEdit:
 		return edit
-	case OpLines, OpCard:
+	case OpGroupList:
+		return attach
+	case OpLines, OpCard, OpGroupLine, OpGroupNudge, OpGroupAgain:
 		return reply
 	case OpDelete:
 		return remove
@@ -86,8 +86,9 @@ type Verdict string
 
 // The verdicts.
 const (
-	Retry  Verdict = "retry"  // the same again, not before NotBefore
-	Replan Verdict = "replan" // ask for the next step at once
-	Dead   Verdict = "dead"   // refused for its content: a dead letter
-	Gone   Verdict = "gone"   // the room accepts nothing from this bot: a dead letter, and the fallback room is told
+	Retry  Verdict = "retry"   // the same again, not before NotBefore
+	Replan Verdict = "replan"  // ask for the next step at once
+	Dead   Verdict = "dead"    // refused for its content: a dead letter
+	GiveUp Verdict = "give up" // do without; ask for the next step
+	Gone   Verdict = "gone"    // the room accepts nothing from this bot: a dead letter, and the fallback room is told
 )

@@ -12,11 +12,11 @@ import (
 // actions says what an update did: by {EVENT.UPDATE.ACTIONJSON} where that
 // resolves (after 7.0), else by the English words of {EVENT.UPDATE.ACTION}.
 func (p Payload) actions(z zone) (a alert.Actions, at time.Time) {
-	a, at, ok := parseActionJSON(p.macros.get(mUpdateActionJSON))
+	a, at, ok := parseActionJSON(p.Macro("event.update.actionjson"))
 	if !ok {
-		a = parseActions(p.macros.get(mUpdateAction), z.Location)
+		a = parseActions(p.Macro("event.update.action"), z.Location)
 	}
-	a.Comment = a.Comment || p.has(mUpdateMessage)
+	a.Comment = a.Comment || p.has("event.update.message")
 	return a, at
 }
 

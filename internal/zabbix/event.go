@@ -33,13 +33,13 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	}
 	e := alert.Event{
 		// A copy: keys are held for long, and mustn't hold the payload that they are a part of.
-		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.macros.get(mEventID))},
+		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.Macro("event.id"))},
 		Kind:         p.Kind(),
 		Origin:       p.Origin(),
 		ReceivedAt:   o.ReceivedAt.UTC(),
-		Acknowledged: yesNo(p.macros.get(mEventAckStatus)),
-		SendTo:       p.macros.get(mAlertSendTo),
-		ActionID:     p.macros.get(mActionID),
+		Acknowledged: yesNo(p.Macro("event.ack.status")),
+		SendTo:       p.Macro("alert.sendto"),
+		ActionID:     p.Macro("action.id"),
 	}
 	p.times(&e, p.zoneOf(o))
 	p.severities(&e)
@@ -88,9 +88,9 @@ func (p Payload) times(e *alert.Event, z zone) {
 }
 
 func (p Payload) update(z zone) *alert.Update {
-	u := &alert.Update{Message: p.macros.get(mUpdateMessage)}
+	u := &alert.Update{Message: p.Macro("event.update.message")}
 	u.At, u.Exact = p.moment(z, whenUpdated)
-	u.Actor.Name = author(p.macros.get(mUserFullName))
+	u.Actor.Name = author(p.Macro("user.fullname"))
 	actions, at := p.actions(z)
 	u.Actions = actions
 	if !at.IsZero() {
@@ -116,10 +116,10 @@ func author(fullName string) string {
 // trigger's problem follows a change by hand; that of a service stays what the
 // problem began with, and {EVENT.UPDATE.NSEVERITY} is the new one.
 func (p Payload) severities(e *alert.Event) {
-	e.Severity = severity(p.macros.get(mEventNSeverity))
+	e.Severity = severity(p.Macro("event.nseverity"))
 	if e.Origin != alert.OriginService {
 		if e.Severity == nil && e.Kind == alert.KindUpdate {
-			e.Severity = severity(p.macros.get(mUpdateNSeverity))
+			e.Severity = severity(p.Macro("event.update.nseverity"))
 		}
 		return
 	}
@@ -127,7 +127,7 @@ func (p Payload) severities(e *alert.Event) {
 	if e.Kind != alert.KindProblem {
 		e.Severity = nil
 	}
-	if now := severity(p.macros.get(mUpdateNSeverity)); now != nil && e.Update != nil {
+	if now := severity(p.Macro("event.update.nseverity")); now != nil && e.Update != nil {
 		change := alert.SeverityChange{Old: *now, New: *now}
 		if began != nil {
 			change.Old = *began
@@ -150,23 +150,23 @@ func yesNo(text string) *bool {
 // facts describes the problem.
 func (p Payload) facts(e alert.Event) alert.Facts {
 	f := alert.Facts{
-		Name:               p.macros.get(mEventName),
+		Name:               p.Macro("event.name"),
 		Hosts:              p.hosts(),
 		Tags:               p.tags(),
-		OpData:             p.macros.get(mEventOpData),
-		TriggerID:          p.macros.get(mTriggerID),
-		TriggerName:        p.macros.get(mTriggerName),
-		TriggerDescription: p.macros.get(mTriggerDescription),
-		TriggerURL:         p.macros.get(mTriggerURL),
-		TriggerURLName:     p.macros.get(mTriggerURLName),
-		ItemID:             p.macros.get(mItemID),
-		ItemName:           p.macros.get(mItemName),
-		Service:            p.macros.get(mServiceName),
-		RootCause:          p.macros.get(mServiceRootCause),
-		CauseEventID:       p.macros.get(mEventCauseID),
-		Object:             p.macros.get(mEventObject),
+		OpData:             p.Macro("event.opdata"),
+		TriggerID:          p.Macro("trigger.id"),
+		TriggerName:        p.Macro("trigger.name"),
+		TriggerDescription: p.Macro("trigger.description"),
+		TriggerURL:         p.Macro("trigger.url"),
+		TriggerURLName:     p.Macro("trigger.url.name"),
+		ItemID:             p.Macro("item.id"),
+		ItemName:           p.Macro("item.name"),
+		Service:            p.Macro("service.name"),
+		RootCause:          p.Macro("service.rootcause"),
+		CauseEventID:       p.Macro("event.cause.id"),
+		Object:             p.Macro("event.object"),
 	}
-	f.Groups, f.GroupsSplit = groups(p.macros.get(mTriggerGroups))
+	f.Groups, f.GroupsSplit = groups(p.Macro("trigger.hostgroup.name"))
 	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin), p.subject()} {
 		if f.Name == "" {
 			f.Name = name
@@ -198,7 +198,7 @@ func groups(text string) (names []string, split bool) {
 func (p Payload) occurrence(origin alert.Origin) string {
 	switch origin {
 	case alert.OriginDiscovery:
-		device := p.macros.get(mDeviceAddress)
+		device := p.Macro("discovery.device.ipaddress")
 		if device == "" {
 			device = "a device"
 		}
@@ -212,9 +212,9 @@ func (p Payload) occurrence(origin alert.Origin) string {
 		}
 		return "Discovery: " + device + " is " + status
 	case alert.OriginAutoregistration:
-		name := p.macros.get(hostMacro(0, hostHost))
+		name := p.Macro("host.host")
 		if name == "" {
-			name = p.macros.get(hostMacro(0, hostIP))
+			name = p.Macro("host.ip")
 		}
 		return strings.Join(strings.Fields("New host "+name+" registered itself"), " ")
 	default:
@@ -225,14 +225,14 @@ func (p Payload) occurrence(origin alert.Origin) string {
 // hosts are those of the trigger: the first without a number, the others with
 // theirs. A discovered device stands for a host.
 func (p Payload) hosts() (hosts []alert.Host) {
-	for i := range hostCount {
-		part := func(of int) string { return p.macros.get(hostMacro(i, of)) }
-		h := alert.Host{ID: part(hostID), Host: part(hostHost), Name: part(hostName), IP: part(hostIP)}
+	for i := range maxHosts {
+		part := func(name string) string { return p.Macro(hostMacro(name, i)) }
+		h := alert.Host{ID: part("host.id"), Host: part("host.host"), Name: part("host.name"), IP: part("host.ip")}
 		if h != (alert.Host{}) && (i != 1 || hosts == nil) {
 			hosts = append(hosts, h)
 		}
 	}
-	if ip := p.macros.get(mDeviceAddress); hosts == nil && ip != "" {
+	if ip := p.Macro("discovery.device.ipaddress"); hosts == nil && ip != "" {
 		h := alert.Host{Host: p.Macro("discovery.device.dns"), IP: ip}
 		if h.Host == "" {
 			h.Host = ip
@@ -246,17 +246,17 @@ func (p Payload) hosts() (hosts []alert.Host) {
 // type does. Where there is none, or not the whole of it, {EVENT.TAGS} is read as well as it can
 // be: "name:value" joined by ", ", both of which may hold either.
 func (p Payload) tags() (tags []alert.Tag) {
-	for _, of := range [...]macro{mEventTagsJSON, mEventTags} {
-		text := p.macros.get(of)
-		if tags, ok := flatTags(text); ok {
-			return tags
-		}
+	for _, of := range []string{"event.tagsjson", "event.tags"} {
+		text := p.Macro(of)
 		if tags = nil; strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &tags) == nil {
-			return slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} })
+			if tags = slices.DeleteFunc(tags, func(t alert.Tag) bool { return t == alert.Tag{} }); len(tags) == 0 {
+				return nil
+			}
+			return tags
 		}
 	}
 	tags = nil
-	if text := p.macros.get(mEventTags); text != "" && !strings.HasPrefix(text, `[{"tag"`) {
+	if text := p.Macro("event.tags"); text != "" && !strings.HasPrefix(text, `[{"tag"`) {
 		for part := range strings.SplitSeq(text, ", ") {
 			name, value, _ := strings.Cut(part, ":")
 			tags = append(tags, alert.Tag{Tag: name, Value: value})

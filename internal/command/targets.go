@@ -1,0 +1,170 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// targets finds the problems that a command is about, among those that the person may know of from here.
+// refusal is the reply if they can't be determined.
+func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Request, button bool) (found []target, refusal string, err error) {
+	own, shared, err := e.ownProblem(ctx, s, c.ParentID)
+	if err != nil {
+		return nil, "", err
+	}
+	if id, err := e.suspect(ctx, s, req, own); err != nil {
+		return nil, "", err
+	} else if id != "" {
+		return nil, "❔ " + unsure(req.Verb.entry(), id, req.Refs, req.Text), nil
+	}
+	refs := req.Refs
+	if len(refs) == 0 {
+		if own == (alert.Key{}) {
+			return nil, whichProblem(req.Verb, c.ParentID != ""), nil
+		}
+		refs = []alert.Key{own}
+	}
+	refs = meant(refs, own)
+	candidates := make([][]alert.Key, len(refs))
+	var all []alert.Key
+	for i, ref := range refs {
+		keys, err := e.o.Store.KeysByEventID(ctx, ref.EventID)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, k := range keys {
+			if ref.Source == "" || strings.EqualFold(ref.Source, k.Source) {
+				candidates[i] = append(candidates[i], k)
+			}
+		}
+		all = append(all, candidates[i]...)
+	}
+	visible, err := e.visible(ctx, s, all)
+	if err != nil {
+		return nil, "", err
+	}
+	var missing []alert.Key
+	taken := make(map[alert.Key]bool)
+	for i, ref := range refs {
+		var here []target
+		for _, k := range candidates[i] {
+			if t, ok := visible[k]; ok {
+				here = append(here, t)
+			}
+		}
+		switch {
+		case len(here) == 0:
+			missing = append(missing, ref)
+		case len(here) > 1:
+			return nil, whichSource(req.Verb, ref.EventID, here), nil
+		case !taken[here[0].Key]:
+			taken[here[0].Key] = true
+			here[0].Own = here[0].Key == own && !shared
+			found = append(found, here[0])
+		}
+	}
+	if len(missing) > 0 {
+		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
+	}
+	return found, "", nil
+}
+
+// meant is what ids refer to in the thread of own. An event id that another problem took from own still
+// means own there, since the thread's root shows it.
+func meant(refs []alert.Key, own alert.Key) []alert.Key {
+	refs = slices.Clone(refs)
+	for i, ref := range refs {
+		if was := own.Original(); was != own && ref.EventID == was.EventID && (ref.Source == "" || strings.EqualFold(ref.Source, was.Source)) {
+			refs[i] = own
+		}
+	}
+	return refs
+}
+
+// suspect is a number in the person's words that is the id of another problem that they may know of from
+// here; "" for none.
+func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.Key) (string, error) {
+	for _, id := range req.Suspects {
+		keys, err := e.o.Store.KeysByEventID(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		keys = slices.DeleteFunc(keys, func(k alert.Key) bool { return k == own })
+		if known, err := e.visible(ctx, s, keys); err != nil || len(known) > 0 {
+			return id, err
+		}
+	}
+	return "", nil
+}
+
+// ownProblem is the problem whose thread a command is in, if any. In a flapping trigger's thread, which its
+// openings share, it is the open one, or else the newest.
+func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (key alert.Key, shared bool, err error) {
+	if parentID == "" {
+		return alert.Key{}, false, nil
+	}
+	post, err := e.o.Store.PostByMessage(ctx, parentID)
+	if err == nil && s.hears(post.Room) {
+		return post.Key, false, nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return alert.Key{}, false, err
+	}
+	digest, err := e.o.Store.GroupByMessage(ctx, parentID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Kind != store.GroupFlap || !s.hears(digest.Room)) {
+		return alert.Key{}, false, nil
+	}
+	if err != nil {
+		return alert.Key{}, false, err
+	}
+	posts, err := e.o.Store.GroupPosts(ctx, digest.ID)
+	return currentOpening(posts), true, err
+}
+
+// currentOpening is the opening of a flapping trigger that a command without an id is about; none if several
+// are open.
+func currentOpening(posts []store.Post) alert.Key {
+	var newest store.Post
+	open := 0
+	for _, p := range posts {
+		switch {
+		case p.Open:
+			open++
+			newest = p
+		case open == 0 && !p.JoinedAt.Before(newest.JoinedAt):
+			newest = p
+		}
+	}
+	if open > 1 {
+		return alert.Key{}
+	}
+	return newest.Key
+}
+
+// visible are those of the problems that the person may know of from here.
+func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	problems, err := e.o.Store.Problems(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	posts, err := e.o.Store.PostsOf(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[alert.Key]target, len(keys))
+	for _, k := range keys {
+		p, ok := problems[k]
+		if role := s.roleFor(posts[k]); ok && may(role, Show) {
+			out[k] = target{Key: k, Problem: p, Role: role}
+		}
+	}
+	return out, nil
+}

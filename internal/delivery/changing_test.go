@@ -1,0 +1,74 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// racing is a store in which something happens to the problem between the two reads of a step.
+type racing struct {
+	*memStore
+	between func()
+}
+
+func (r *racing) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
+	posts, err := r.memStore.PostsOf(ctx, keys)
+	r.between()
+	return posts, err
+}
+
+func (r *racing) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	problems, err := r.memStore.Problems(ctx, keys)
+	r.between()
+	return problems, err
+}
+
+// What happens to a problem while it is looked at is told, also if nobody is woken for it.
+func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		told   bool
+		change func(*alert.Problem)
+		shows  string
+	}{
+		"resolved before it is told":  {false, resolve, "resolved"},
+		"resolved while an edit":      {true, resolve, "resolved"},
+		"commented before it is told": {false, say("on it"), "said:on it"},
+		"commented while an edit":     {true, say("on it"), "said:on it"},
+		"more severe":                 {true, severity(alert.Disaster), "sev=disaster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for skipped := range 8 { // reads before it happens
+				r := &racing{between: func() {}}
+				inWorld(t, func(o *Options) { r.memStore = o.Store.(*memStore); o.Store = r }, func(t *testing.T, w *world) {
+					if tc.told {
+						w.fold(1, nil, "noc")
+						w.pass(10 * time.Second)
+					}
+					n, once := 0, sync.OnceFunc(func() { w.store.fold(key(1), tc.change) })
+					r.between = func() {
+						if n++; n > skipped {
+							once()
+						}
+					}
+					if tc.told {
+						w.fold(1, say("first"))
+					} else {
+						w.fold(1, nil, "noc")
+					}
+					w.pass(2 * time.Minute)
+					require.Zero(t, w.store.pending())
+					if n > skipped {
+						require.Contains(t, w.texts("noc")[0], tc.shows, "%d reads before", skipped)
+					}
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,249 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// groupTask is a group that is behind.
+type groupTask struct {
+	id    int64
+	doubt step.Doubt
+}
+
+// groupRank lets a new digest go right after a new disaster.
+const groupRank = int(alert.Disaster - alert.High)
+
+func newGroupTask(g store.Group) *task {
+	u := queue.Urgency{Class: classUpdate, Rank: groupRank, Since: g.PendingSince}
+	switch {
+	case g.MessageID == "":
+		u.Class = classNew
+	case step.Wrong(g):
+		u.Class = classWrong
+	}
+	return &task{ID: groupID(g.ID), Room: g.Room, Urgency: u, Value: work{version: g.Revision, group: &groupTask{id: g.ID}}}
+}
+
+func groupID(id int64) string { return fmt.Sprintf("group:%d", id) }
+
+// serveGroup makes one call for a group, or finds that none is needed.
+func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
+	later := outcome{wake: time.Now().Add(storeMost)}
+	var g store.Group
+	err := b.attempt(l.begin, "reading a group", func(ctx context.Context) (err error) {
+		g, err = b.Store.Group(ctx, t.Value.group.id)
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrRejected), err == nil && !g.Pending():
+		return outcome{done: true}
+	case err != nil:
+		return later
+	}
+	room, known := b.Rooms(t.Room, "")
+	if !known {
+		return b.buryGroup(l, t, g, step.Dead, "the room isn't configured (any more)", "", false)
+	}
+	g = step.BelievedGroup(g, t.Value.group.doubt)
+	if room.Person != "" && room.ID == "" && g.MessageID != "" {
+		if room.ID = b.directRoom(l.begin, room.Person); room.ID == "" {
+			g.MessageID = "" // its messages can't be edited
+		}
+	}
+	var m members
+	if g.Kind == store.GroupFlap { // when a flapping trigger counts as resolved or down, its members say
+		var ok bool
+		if m, ok = b.members(l, g, room); !ok {
+			return later
+		}
+	}
+	now := time.Now()
+	next := step.NextGroup(g, t.Value.group.doubt, m.openings, now)
+	switch next.Op {
+	case step.OpNone:
+		g.Owes = false
+		b.saveGroup(l, t, g)
+		return outcome{done: true}
+	case step.OpWait:
+		return outcome{wake: next.Until}
+	}
+	if u := groupUrgency(next, g); u.Class > picked {
+		return outcome{wake: now, urgency: &u} // there may be more urgent work
+	}
+	if g.Kind != store.GroupFlap {
+		var ok bool
+		if m, ok = b.members(l, g, room); !ok {
+			return later
+		}
+	}
+	return b.showGroup(l, t, g, m, room, next)
+}
+
+func groupUrgency(s step.Step, g store.Group) queue.Urgency {
+	u := queue.Urgency{Class: classUpdate, Rank: groupRank, Since: g.PendingSince}
+	switch {
+	case s.Op == step.OpGroup, s.Op == step.OpGroupAgain:
+		u.Class = classNew
+	case s.Op == step.OpGroupEdit && step.Wrong(g):
+		u.Class = classWrong
+	}
+	return u
+}
+
+// showGroup makes the call of a step, unless the room shows its outcome already.
+func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSettings, next step.Step) outcome {
+	now := time.Now()
+	message := room.address()
+	if next.Op != step.OpGroup && next.Op != step.OpGroupEdit {
+		message.ParentID = g.MessageID
+	}
+	var text step.Text
+	switch next.Op {
+	case step.OpGroup, step.OpGroupEdit, step.OpGroupLine:
+		if next.Op == step.OpGroup && len(m.digest.Items) == 0 {
+			return b.shown(l, t, step.ShownGroup(g), m) // all have left before anything was posted
+		}
+		m.digest.Last = next.Op == step.OpGroupEdit && step.LastEdit(g)
+		if next.Op == step.OpGroupLine {
+			var ok bool
+			if m.digest.Gone, ok = b.leavers(l, g); !ok {
+				return outcome{wake: now.Add(storeMost)}
+			}
+			m.digest.Account = true
+		}
+		message.Markdown, text = b.digestText(m, room)
+		if next.Op != step.OpGroup && next.Reason != step.ReasonProbe && text.Hash == g.Hash {
+			g.SaysResolved = text.Resolved
+			return b.shown(l, t, step.ShownGroup(g), m)
+		}
+	case step.OpGroupNudge:
+		if len(m.nudges) == 0 {
+			g.NudgedThrough = g.NudgedAt
+			return b.shown(l, t, g, m)
+		}
+		message.Markdown = render.DigestNudges(m.nudges, room.Room)
+	case step.OpGroupAgain:
+		message.Markdown = b.Render.FlapLine(m.digest, room.Room)
+	case step.OpGroupList:
+		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
+		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render.DigestFile(m.digest, room.Room, now)}
+	}
+	var got webex.Message
+	took, made, err := b.call(l, t, next.Op, g.Attempts, func(ctx context.Context) (err error) {
+		if next.Op == step.OpGroupEdit {
+			got, err = b.client.EditMessage(ctx, g.MessageID, room.ID, message.Markdown)
+		} else {
+			got, err = b.client.CreateMessage(ctx, message)
+		}
+		return err
+	})
+	now = time.Now()
+	if !made {
+		return outcome{wake: now}
+	}
+	if err != nil {
+		return b.refusedGroup(l, t, g, m, next, err, now)
+	}
+	if message.ToPersonEmail != "" {
+		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
+	}
+	b.Log.Info("message sent", "group", g.ID, "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason, "problems", len(m.digest.Items), "message", got.ID, "took", took)
+	if text.Hash != "" {
+		for _, since := range m.joined {
+			b.Metrics.Told.Observe(now.Sub(since).Seconds())
+		}
+		b.Metrics.Digested.Add(float64(len(m.joined)))
+	}
+	before := g
+	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, got.ID, now)
+	if next.Op == step.OpGroup && !m.mentions() {
+		g.NudgedThrough = before.NudgedAt // nobody is to be mentioned: the digest says the rest
+	}
+	if next.Op == step.OpGroup || next.Op == step.OpGroupAgain {
+		m.openings.Down = time.Time{}
+	}
+	out := b.shown(l, t, g, m)
+	out.called = true
+	return out
+}
+
+// digestText renders a digest.
+func (b *bot) digestText(m members, room RoomSettings) (string, step.Text) {
+	markdown, complete := b.Render.Digest(m.digest, room.Room)
+	t := step.Text{Hash: hash(markdown), Complete: complete, Resolved: len(m.digest.Items) > 0}
+	for _, i := range m.digest.Items {
+		t.Resolved = t.Resolved && !i.Open
+	}
+	return markdown, t
+}
+
+// shown saves how far a group got, and what it still owes.
+func (b *bot) shown(l lives, t *task, g store.Group, m members) outcome {
+	g.Owes = step.Owes(g, m.openings)
+	b.saveGroup(l, t, g)
+	return outcome{wake: time.Now()}
+}
+
+func (b *bot) saveGroup(l lives, t *task, g store.Group) bool {
+	return b.save(l, t.ID, "saving a group's progress", func(ctx context.Context) error {
+		return b.Store.SaveGroup(ctx, g.ID, step.StoredGroup(g, t.Value.group.doubt).GroupCursor)
+	})
+}
+
+// refusedGroup does what a failed call asks for.
+func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.Step, err error, now time.Time) outcome {
+	after, doubt, verdict := step.RefusedGroup(s, g, t.Value.group.doubt, err, b.delay(g.Attempts+1, err, now), now)
+	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "group", g.ID, "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	t.Value.group.doubt = doubt
+	switch verdict {
+	case step.Dead, step.Gone:
+		return b.buryGroup(l, t, after, verdict, after.LastError, after.TrackingID, true)
+	case step.GiveUp:
+		if s.Op == step.OpGroupList {
+			b.Metrics.DeadLetters.WithLabelValues(kindList).Inc()
+			b.Log.Error("dead letter: the thread of a digest refuses its list", "group", g.ID, "room", t.Room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
+		}
+		if s.Op == step.OpGroupAgain {
+			m.openings.Down = time.Time{}
+		}
+		after.Owes = step.Owes(after, m.openings)
+	}
+	if after.GroupCursor != g.GroupCursor {
+		b.saveGroup(l, t, after)
+	}
+	return outcome{called: true, wake: now}
+}
+
+// buryGroup makes a dead letter of a group, with all of its posts. Where the room accepts nothing, the
+// fallback room is told first.
+func (b *bot) buryGroup(l lives, t *task, g store.Group, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+	later := outcome{called: called, wake: time.Now().Add(storeMost)}
+	to, ok := b.Fallback(t.Room)
+	reroute := verdict == step.Gone && ok
+	var told map[alert.Key]bool
+	if reroute {
+		if told, ok = b.rerouteGroup(l, t, g, to, reason, nil); !ok {
+			return later
+		}
+	}
+	if !b.saveGroup(l, t, step.DeadGroup(g, reason, trackingID, time.Now())) {
+		return outcome{called: called, done: true}
+	}
+	t.Value.group.doubt = step.Doubt{} // whoever replays it asks anew
+	if reroute {                       // and whoever joined until then
+		b.rerouteGroup(l, t, g, to, reason, told)
+	}
+	b.Metrics.DeadLetters.WithLabelValues(kindDigest).Inc()
+	b.Log.Error("dead letter: Webex refused a digest for good", "group", g.ID, "room", t.Room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+	return outcome{called: called, done: true}
+}

@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/store"
+)
+
+// withRooms gives a real delivery more rooms, and no digests.
+func (r *real) withRooms(names ...string) {
+	r.stop()
+	for _, name := range names {
+		r.sim.AddRoom(name, name, botEmail, "alice@example.com")
+		r.cfg.Rooms = append(r.cfg.Rooms, config.Room{Name: name, ID: webexsim.RoomID(name), Presentation: config.PresentLine})
+	}
+	r.start()
+}
+
+// toldOnce fails unless each of the problems from one number to another has one message in its room.
+func (r *real) toldOnce(from, to int, rooms ...string) {
+	r.t.Helper()
+	for _, room := range rooms {
+		roots, _ := r.said(room)
+		var all strings.Builder
+		for _, m := range roots {
+			all.WriteString(m.Text + "\n")
+		}
+		for n := from; n < to; n++ {
+			require.Equal(r.t, 1, strings.Count(all.String(), fmt.Sprintf("problem number %d ", n))+strings.Count(all.String(), fmt.Sprintf("problem number %d\n", n)), "problem %d in %s", n, room)
+		}
+	}
+}
+
+// After an hour's outage, or an hour that Webex told it to wait, 300 posts of several rooms wait for a
+// Webex that now allows less than before. The limit is found again with two refusals
+// at most in the first minute, and nothing is asked while told to wait.
+func TestTheLimitIsFoundAgain(t *testing.T) {
+	outage := func(r *real) { r.sim.Outage(time.Now().Add(time.Hour)) }
+	wait := func(r *real) { r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: "3600"}) }
+	date := func(r *real) {
+		until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+		r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: until.Format(http.TimeFormat)})
+	}
+	for _, c := range []struct {
+		name    string
+		trouble func(*real)
+		limit   float64
+	}{{"an outage", outage, 1}, {"an outage", outage, 3}, {"a wait", wait, 1}, {"a wait until a date", date, 3}} {
+		t.Run(fmt.Sprint(c.name, ", ", c.limit, " a second"), func(t *testing.T) {
+			inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+				rooms := []string{"line", "a", "b", "c"}
+				r.rate = 5
+				r.withRooms(rooms[1:]...)
+				for n := range 5 {
+					r.open(n, rooms...)
+				}
+				r.settle(time.Minute)
+				c.trouble(r)
+				began := time.Now()
+				for n := 5; n < 80; n++ {
+					r.open(n, rooms...)
+					time.Sleep(10 * time.Second)
+				}
+				r.sim.SetLimits(webexsim.PerSecond(c.limit), webexsim.Rate{})
+				time.Sleep(time.Until(began.Add(time.Hour)))
+				before := r.sim.Stats().Limited
+				time.Sleep(2 * time.Minute) // the breaker tries once a minute
+				synctest.Wait()
+				require.LessOrEqual(t, r.sim.Stats().Limited-before, 2, "refusals since it is back")
+				r.settle(20 * time.Minute)
+				require.LessOrEqual(t, r.sim.Stats().Limited-before, 8)
+				require.Zero(t, r.sim.Stats().TooEarly)
+				r.toldOnce(0, 80, rooms...)
+			})
+		})
+	}
+}
+
+// A backlog that takes many minutes is worked off near the limit, with a refusal once in some minutes.
+func TestABacklogIsToldNearTheLimit(t *testing.T) {
+	inReality(t, webexsim.Options{PerAccount: webexsim.PerSecond(5)}, func(t *testing.T, r *real) {
+		r.rate = 5
+		r.withRooms("a", "b", "c")
+		rooms := []string{"line", "a", "b", "c"}
+		began := time.Now()
+		for n := range 250 {
+			r.open(n, rooms...)
+		}
+		time.Sleep(2 * time.Minute)
+		found := r.sim.Stats().Limited
+		require.LessOrEqual(t, found, 4, "while it looks for the limit")
+		r.settle(15 * time.Minute)
+		took := time.Since(began)
+		t.Logf("1000 posts at 5 a second took %v: %d refusals in the first two minutes, %d after that", took, found, r.sim.Stats().Limited-found)
+		require.Less(t, took, 260*time.Second, "200 s are the least")
+		require.LessOrEqual(t, r.sim.Stats().Limited-found, 2)
+		r.toldOnce(0, 250, rooms...)
+	})
+}
+
+// Whoever has 5,000 problems waiting still hears of a disaster, and gets an answer, within two seconds
+// at five calls a second: in a room that is deep in it, in another, and with digests off.
+func TestInAStormADisasterAndAnAnswerTakeTwoSeconds(t *testing.T) {
+	inReality(t, webexsim.Options{PerAccount: webexsim.Rate{PerSecond: 5, Burst: 5}}, func(t *testing.T, r *real) {
+		r.rate = 5
+		r.withRooms("a")
+		for from := 0; from < 5000; from += 500 {
+			r.batch(numbers(from, from+500), stormProblem(alert.High), "noc")
+		}
+		time.Sleep(queue.Patience + 10*time.Second) // so that what waits long has its turns
+		for n, room := range []string{"noc", "a", "db", "noc", "line"} {
+			key := 90000 + n
+			began := time.Now()
+			r.batch([]int{key}, stormProblem(alert.Disaster), room)
+			_, err := r.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeAnswer, Room: room, Bot: "noc", Markdown: fmt.Sprint("the answer ", n)})
+			require.NoError(t, err)
+			r.d.WakeNotices()
+			for !r.says(room, fmt.Sprint("host-", key)) || !r.says(room, fmt.Sprint("the answer ", n)) {
+				time.Sleep(50 * time.Millisecond)
+				synctest.Wait()
+				require.Less(t, time.Since(began), 2*time.Second)
+			}
+			time.Sleep(3 * time.Second)
+		}
+		s, err := r.store.Stats(context.Background())
+		require.NoError(t, err)
+		require.Greater(t, int(s.PostsPending), 4000, "the storm isn't over")
+		r.stop() // the rest would take an hour
+	})
+}

@@ -1,0 +1,286 @@
+package step
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// The steps of groups.
+const (
+	OpGroup      Op = "digest"       // post the digest
+	OpGroupEdit  Op = "digest_edit"  // update it
+	OpGroupLine  Op = "digest_line"  // say in its thread how things are: its edits are spent
+	OpGroupList  Op = "digest_file"  // attach the complete list to its thread
+	OpGroupNudge Op = "digest_nudge" // remind of its problems in its thread, or say that they escalated
+	OpGroupAgain Op = "digest_again" // say in its thread that a flapping trigger is down and stays so
+)
+
+const (
+	firstQuiet    = time.Second // a first digest waits until no post joined for so long,
+	firstMost     = 3 * time.Second
+	groupDebounce = time.Second     // changes this close together share an edit
+	spacingLeast  = 2 * time.Second // between a digest and its first edit; it doubles with each edit
+	spacingMost   = 10 * time.Minute
+	joinSpacing   = 3 * time.Second // the same where posts joined or left
+	spentSpacing  = time.Minute     // the same where no edit is left
+	listQuiet     = 1500 * time.Millisecond
+	listAgain     = 3 * time.Second
+	listMost      = time.Minute
+	nudgeQuiet    = 5 * time.Second // nudges this close together share a line
+	nudgeMost     = time.Minute
+
+	flapSpacing     = 10 * time.Second // between edits that only count; it doubles
+	flapSpacingMost = 5 * time.Minute
+	flapCalm        = 6 * time.Second // a flapping trigger counts as resolved after so long
+	flapStays       = 5 * time.Second // and as down
+)
+
+// Openings is what the members of a flapping trigger's group say.
+type Openings struct {
+	Resolved time.Time // when the last one resolved
+	Down     time.Time // when the room heard of the first open one that it wasn't notified of; zero for none
+}
+
+// NextGroup decides the next step for a group. Webex allows ten edits of a message, so edits are further
+// apart the more were used, and the last one is kept for "all resolved". A digest that says "resolved"
+// although a problem is open is edited at once.
+func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
+	switch {
+	case g.State == store.PostDead:
+		return Step{Op: OpNone, Reason: ReasonDead}
+	case now.Before(g.NotBefore):
+		return Step{Op: OpWait, Reason: ReasonBackoff, Until: g.NotBefore}
+	case g.MessageID == "" && g.Revision <= g.Shown:
+		return Step{Op: OpNone, Reason: ReasonCaughtUp} // all left before it was posted
+	case g.MessageID == "":
+		return at(firstAt(g, o), Step{Op: OpGroup, Reason: ReasonNew}, now)
+	case d.Probe == ProbeDue:
+		return Step{Op: OpGroupEdit, Reason: ReasonProbe}
+	}
+	next := Step{Op: OpNone, Reason: ReasonCaughtUp}
+	consider := func(due time.Time, s Step) {
+		if next.Op == OpNone || next.Op == OpWait && due.Before(next.Until) {
+			next = at(due, s, now)
+		}
+	}
+	if g.Revision > g.Shown {
+		s := Step{Op: OpGroupEdit, Reason: ReasonChanged}
+		if !g.Open {
+			s.Reason = ReasonResolved
+		}
+		if g.Edits >= groupEdits(g) {
+			s.Op = OpGroupLine
+		}
+		consider(editAt(g, o), s)
+	}
+	if !o.Down.IsZero() {
+		consider(o.Down.Add(flapStays), Step{Op: OpGroupAgain, Reason: ReasonNew})
+	}
+	if g.NudgedAt.After(g.NudgedThrough) {
+		consider(earlier(g.NudgedAt.Add(nudgeQuiet), g.PendingSince.Add(nudgeMost)), Step{Op: OpGroupNudge, Reason: ReasonTimeline})
+	}
+	if owesList(g) {
+		consider(listAt(g), Step{Op: OpGroupList, Reason: ReasonNew})
+	}
+	return next
+}
+
+// at is a step once its time has come.
+func at(due time.Time, s Step, now time.Time) Step {
+	if now.Before(due) {
+		return Step{Op: OpWait, Reason: ReasonDebounce, Until: due}
+	}
+	return s
+}
+
+func firstAt(g store.Group, o Openings) time.Time {
+	switch {
+	case g.Kind == store.GroupFlap && !g.Open && !o.Resolved.IsZero():
+		return o.Resolved.Add(flapCalm)
+	case g.Kind == store.GroupFlap:
+		return time.Time{}
+	}
+	return earlier(g.JoinedAt.Add(firstQuiet), g.OpenedAt.Add(firstMost))
+}
+
+func editAt(g store.Group, o Openings) time.Time {
+	changed := g.PendingSince.Add(groupDebounce)
+	switch {
+	case Wrong(g) && g.Open:
+		return time.Time{}
+	case g.Kind == store.GroupFlap && !g.Open && !g.SaysResolved:
+		return o.Resolved.Add(flapCalm)
+	case g.Kind == store.GroupFlap:
+		spacing := min(flapSpacingMost, flapSpacing<<min(g.Edits, 20))
+		if g.Edits >= groupEdits(g) {
+			spacing = spentSpacing
+		}
+		return later(later(changed, g.SpokeAt.Add(spacing)), o.Resolved.Add(flapCalm))
+	case !g.Open:
+		return changed
+	}
+	spacing := min(spacingMost, spacingLeast<<min(g.Edits, 20))
+	switch {
+	case !g.JoinedAt.After(g.SpokeAt) && !g.LeftAt.After(g.SpokeAt):
+	case g.Edits < groupEdits(g):
+		spacing = min(spacing, joinSpacing)
+	default:
+		spacing = min(spacing, spentSpacing)
+	}
+	return later(changed, g.SpokeAt.Add(spacing))
+}
+
+// Wrong reports whether a digest says that all is resolved although something is open, or the other way
+// round.
+func Wrong(g store.Group) bool { return g.MessageID != "" && g.SaysResolved == g.Open }
+
+// groupEdits is how many edits of a digest may be used.
+func groupEdits(g store.Group) int {
+	if g.Open && !g.SaysResolved {
+		return webex.MaxEdits - 1
+	}
+	return webex.MaxEdits
+}
+
+// LastEdit reports whether the next edit of a digest is the last before all are resolved.
+func LastEdit(g store.Group) bool { return g.Open && g.Edits >= webex.MaxEdits-2 }
+
+func owesList(g store.Group) bool {
+	return !g.Complete && g.Listed < g.Joined && g.ListDeadAt.Before(g.JoinedAt)
+}
+
+// listAt is when the list is attached: once no more posts join, or the group has been growing for long.
+func listAt(g store.Group) time.Time {
+	if g.Listed > 0 {
+		return g.JoinedAt.Add(listAgain)
+	}
+	return earlier(g.JoinedAt.Add(listQuiet), g.OpenedAt.Add(listMost))
+}
+
+// Owes reports whether something is left to be sent for a group whose message shows its revision.
+func Owes(g store.Group, o Openings) bool {
+	return g.MessageID != "" && (owesList(g) || g.NudgedAt.After(g.NudgedThrough) || !o.Down.IsZero())
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Text is a text of a group that is sent.
+type Text struct {
+	Hash     string
+	Complete bool // it names every host and event id
+	Resolved bool // it says that all is resolved
+}
+
+// ShownGroup is a group whose message, with its thread, shows its revision.
+func ShownGroup(g store.Group) store.Group {
+	g.Shown = g.Revision
+	return g
+}
+
+// AcceptedGroup is a group after a step that Webex accepted. id is the message that a step posted.
+func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now time.Time) (store.Group, Doubt) {
+	m := digestOf(g, d)
+	switch s.Op {
+	case OpGroup:
+		m = m.posted(id, text.Hash)
+		g.Complete, g.Listed, g.SaysResolved = text.Complete, 0, text.Resolved
+		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+	case OpGroupEdit:
+		m = m.edited(text.Hash)
+		g.Complete, g.SaysResolved = text.Complete, text.Resolved
+	case OpGroupLine:
+		m = m.replied()
+		m.Hash = text.Hash
+		g.Complete = g.Complete || text.Complete
+	default:
+		m = m.replied()
+	}
+	g = withDigest(g, m)
+	switch s.Op {
+	case OpGroup, OpGroupEdit, OpGroupLine:
+		g.SpokeAt = now
+		g = ShownGroup(g)
+		if g.Complete {
+			g = withoutDeadList(g)
+		}
+	case OpGroupList:
+		g.Listed = g.Joined
+		g = withoutDeadList(g)
+	case OpGroupNudge:
+		g.NudgedThrough = g.NudgedAt
+	case OpGroupAgain:
+		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+	}
+	return g, m.Doubt
+}
+
+// RefusedGroup is a group after a call that failed. A list, reminder or line that its thread refuses for
+// good is given up: the digest itself stands.
+func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Duration, now time.Time) (store.Group, Doubt, Verdict) {
+	m, verdict := digestOf(g, d).refused(s.call(), err, backoff, now)
+	if m.ID == "" && g.MessageID != "" {
+		g.Shown = min(g.Shown, g.Revision-1) // it is posted again
+	}
+	if s.Op == OpGroupEdit && m.Edits == webex.MaxEdits && g.JoinedAt.After(g.SpokeAt) {
+		g.Complete = false // the message doesn't name those who joined: the list does
+	}
+	if verdict == Retry || verdict == Replan || s.call() != reply && s.call() != attach || s.Op == OpGroupLine || webex.ClassOf(err) == webex.Forbidden && s.Op != OpGroupList {
+		return withDigest(g, m), m.Doubt, verdict
+	}
+	switch s.Op {
+	case OpGroupList: // a dead letter of its own
+		g.ListDeadAt, g.ListError, g.ListTrackingID, g.Listed = now, m.LastError, m.TrackingID, g.Joined
+	case OpGroupNudge:
+		g.NudgedThrough = g.NudgedAt
+	case OpGroupAgain:
+		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+	}
+	return withDigest(g, m.succeeded()), m.Doubt, GiveUp
+}
+
+// DeadGroup is a group that Webex refused for good, with all of its posts.
+func DeadGroup(g store.Group, reason, trackingID string, now time.Time) store.Group {
+	g = withoutDeadList(g) // one dead letter stands for all
+	g.State, g.LastError, g.TrackingID, g.DeadAt = store.PostDead, reason, trackingID, now
+	return g
+}
+
+func withoutDeadList(g store.Group) store.Group {
+	g.ListDeadAt, g.ListError, g.ListTrackingID = time.Time{}, "", ""
+	return g
+}
+
+// BelievedGroup is a group as read from the store, without a message that is missing.
+func BelievedGroup(g store.Group, d Doubt) store.Group {
+	return withDigest(g, digestOf(g, d).believed())
+}
+
+// StoredGroup is a group as the store is to have it.
+func StoredGroup(g store.Group, d Doubt) store.Group { return withDigest(g, digestOf(g, d).Stored()) }
+
+func digestOf(g store.Group, d Doubt) Message {
+	return Message{
+		ID: g.MessageID, Hash: g.Hash, Edits: g.Edits, Attempts: g.Attempts, NotBefore: g.NotBefore,
+		LastError: g.LastError, TrackingID: g.TrackingID, Doubt: d,
+	}
+}
+
+func withDigest(g store.Group, m Message) store.Group {
+	g.MessageID, g.Hash, g.Edits, g.Attempts, g.NotBefore = m.ID, m.Hash, m.Edits, m.Attempts, m.NotBefore
+	g.LastError, g.TrackingID = m.LastError, m.TrackingID
+	return g
+}

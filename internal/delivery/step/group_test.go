@@ -1,0 +1,182 @@
+package step
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// aStorm is a digest of 20 problems that shows the present, an hour old.
+func aStorm(change func(g *store.Group)) store.Group {
+	g := store.Group{
+		ID: 1, Room: "noc", Kind: store.GroupStorm, OpenedAt: noon.Add(-time.Hour), JoinedAt: noon.Add(-time.Hour), Joined: 20, Revision: 20, Open: true,
+		GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Hash: "H", Shown: 20, Complete: true, SpokeAt: noon.Add(-time.Hour)},
+	}
+	change(&g)
+	return g
+}
+
+// behind is a change of a member, so long ago.
+func behind(g *store.Group, ago time.Duration) {
+	g.Revision, g.PendingSince = g.Revision+1, noon.Add(-ago)
+}
+
+func TestNextGroup(t *testing.T) {
+	flap := func(g *store.Group) { g.Kind, g.Name = store.GroupFlap, "7" }
+	for name, c := range map[string]struct {
+		change func(g *store.Group)
+		o      Openings
+		want   Op
+		in     time.Duration // of a wait: until
+	}{
+		"nothing is left to do": {func(*store.Group) {}, Openings{}, OpNone, 0},
+		"a dead letter":         {func(g *store.Group) { behind(g, time.Hour); g.State = store.PostDead }, Openings{}, OpNone, 0},
+		"a failure backs off":   {func(g *store.Group) { behind(g, time.Hour); g.NotBefore = noon.Add(time.Second) }, Openings{}, OpWait, time.Second},
+		"the first message waits until no post has joined for a second": {func(g *store.Group) {
+			g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon.Add(-400*time.Millisecond), noon.Add(-time.Second)
+		}, Openings{}, OpWait, 600 * time.Millisecond},
+		"three at most": {func(g *store.Group) {
+			g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon.Add(-3*time.Second)
+		}, Openings{}, OpGroup, 0},
+		"all left before it was posted":                 {func(g *store.Group) { g.MessageID = "" }, Openings{}, OpNone, 0},
+		"a change is shown":                             {func(g *store.Group) { behind(g, time.Second) }, Openings{}, OpGroupEdit, 0},
+		"changes within a second share an edit":         {func(g *store.Group) { behind(g, 300*time.Millisecond) }, Openings{}, OpWait, 700 * time.Millisecond},
+		"the next edit is the later the more were used": {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt = 4, noon }, Openings{}, OpWait, 32 * time.Second},
+		"but not that late where posts joined": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
+		}, Openings{}, OpWait, 2 * time.Second},
+		"nor where one left": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.LeftAt = 4, noon.Add(-time.Second), noon
+		}, Openings{}, OpWait, 2 * time.Second},
+		"a resolution isn't spaced":                      {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt, g.Open = 8, noon, false }, Openings{}, OpGroupEdit, 0},
+		"nine edits are used: the thread tells":          {func(g *store.Group) { behind(g, time.Hour); g.Edits = 9 }, Openings{}, OpGroupLine, 0},
+		"the tenth is for the end":                       {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 9, false }, Openings{}, OpGroupEdit, 0},
+		"there is no eleventh":                           {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 10, false }, Openings{}, OpGroupLine, 0},
+		"what says resolved and isn't is edited at once": {func(g *store.Group) { behind(g, 0); g.Edits, g.SpokeAt, g.SaysResolved = 5, noon, true }, Openings{}, OpGroupEdit, 0},
+		"a list follows once no post joins": {func(g *store.Group) {
+			g.Complete, g.JoinedAt, g.OpenedAt = false, noon.Add(-time.Second), noon.Add(-2*time.Second)
+		}, Openings{}, OpWait, 500 * time.Millisecond},
+		"or a minute after the group began":                {func(g *store.Group) { g.Complete, g.JoinedAt, g.OpenedAt = false, noon, noon.Add(-time.Minute) }, Openings{}, OpGroupList, 0},
+		"again where posts joined":                         {func(g *store.Group) { g.Complete, g.Listed, g.JoinedAt = false, 19, noon.Add(-3*time.Second) }, Openings{}, OpGroupList, 0},
+		"not one that is a dead letter":                    {func(g *store.Group) { g.Complete, g.ListDeadAt = false, noon }, Openings{}, OpNone, 0},
+		"reminders within five seconds share a line":       {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon.Add(-2*time.Second), noon.Add(-10*time.Second) }, Openings{}, OpWait, 3 * time.Second},
+		"for a minute at most":                             {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon, noon.Add(-time.Minute) }, Openings{}, OpGroupNudge, 0},
+		"flapping: posted at once":                         {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon }, Openings{}, OpGroup, 0},
+		"flapping: not while it has just resolved":         {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.Open = "", 0, false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
+		"flapping: resolved for six seconds is resolved":   {func(g *store.Group) { flap(g); behind(g, 6*time.Second); g.Open, g.Edits, g.SpokeAt = false, 5, noon }, Openings{Resolved: noon.Add(-6 * time.Second)}, OpGroupEdit, 0},
+		"flapping: for less it isn't":                      {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Open = false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
+		"flapping: a count waits":                          {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Edits, g.SpokeAt = 2, noon }, Openings{}, OpWait, 40 * time.Second},
+		"flapping: an opening that stays is notified":      {flap, Openings{Down: noon.Add(-5 * time.Second)}, OpGroupAgain, 0},
+		"flapping: but not in its first five seconds":      {flap, Openings{Down: noon}, OpWait, 5 * time.Second},
+		"flapping: open again after resolved, immediately": {func(g *store.Group) { flap(g); behind(g, 0); g.Edits, g.SaysResolved, g.SpokeAt = 7, true, noon }, Openings{Down: noon}, OpGroupEdit, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := NextGroup(aStorm(c.change), Doubt{}, c.o, noon)
+			require.Equal(t, c.want, s.Op)
+			if s.Op == OpWait {
+				require.Equal(t, c.in, s.Until.Sub(noon))
+			}
+		})
+	}
+}
+
+func TestAProbeIsAnEdit(t *testing.T) {
+	require.Equal(t, OpGroupEdit, NextGroup(aStorm(func(*store.Group) {}), Doubt{Probe: ProbeDue}, Openings{}, noon).Op)
+}
+
+func TestAcceptedGroup(t *testing.T) {
+	text := Text{Hash: "N", Complete: false, Resolved: true}
+	g := aStorm(func(g *store.Group) {
+		behind(g, time.Minute)
+		g.Attempts, g.LastError, g.Listed, g.NudgedAt, g.ListDeadAt = 3, "x", 20, noon, noon
+	})
+	accepted := func(op Op) store.Group {
+		after, _ := AcceptedGroup(Step{Op: op}, g, Doubt{}, text, "new", noon)
+		require.Zero(t, after.Attempts)
+		require.Empty(t, after.LastError)
+		return after
+	}
+	posted := accepted(OpGroup)
+	require.Equal(t, "new", posted.MessageID)
+	require.Zero(t, posted.Listed, "its thread has no list yet")
+	require.Equal(t, g.Revision, posted.Shown)
+	require.Equal(t, g.JoinedAt, posted.SaidThrough)
+	edited := accepted(OpGroupEdit)
+	require.Equal(t, []any{"M", "N", 1, true, g.Revision}, []any{edited.MessageID, edited.Hash, edited.Edits, edited.SaysResolved, edited.Shown})
+	require.Equal(t, noon, edited.ListDeadAt)
+	require.Equal(t, g.Shown, accepted(OpGroupNudge).Shown, "a line isn't the message")
+	require.Equal(t, noon, accepted(OpGroupNudge).NudgedThrough)
+	require.Equal(t, g.JoinedAt, accepted(OpGroupAgain).SaidThrough)
+	listed := accepted(OpGroupList)
+	require.Equal(t, 20, listed.Listed)
+	require.Zero(t, listed.ListDeadAt)
+	require.Equal(t, g.Shown, listed.Shown)
+}
+
+func TestRefusedGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		op      Op
+		doubt   Doubt
+		status  int
+		verdict Verdict
+		check   func(t *testing.T, g store.Group, d Doubt)
+	}{
+		"429 is the bot's trouble":   {OpGroup, Doubt{}, 429, Retry, nil},
+		"5xx backs off":              {OpGroupEdit, Doubt{}, 503, Retry, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, noon.Add(time.Minute), g.NotBefore) }},
+		"a refused digest":           {OpGroup, Doubt{}, 400, Dead, nil},
+		"a room that isn't there":    {OpGroup, Doubt{}, 404, Gone, nil},
+		"a room that lets nobody in": {OpGroupEdit, Doubt{}, 403, Gone, nil},
+		"a digest that somebody deleted is posted again": {OpGroupEdit, Doubt{}, 404, Replan, func(t *testing.T, g store.Group, d Doubt) {
+			require.Equal(t, OpGroup, NextGroup(g, d, Openings{}, noon).Op)
+			require.Equal(t, "M", StoredGroup(g, d).MessageID, "the store keeps it until then")
+			for _, status := range []int{401, 429, 503} {
+				g, d, v := RefusedGroup(Step{Op: OpGroup}, g, d, &webex.Error{Status: status}, time.Minute, noon)
+				require.Equal(t, Retry, v)
+				require.Equal(t, "M", g.MessageID, "it is asked for again")
+				require.Equal(t, Doubt{}, d)
+			}
+		}},
+		"once":                           {OpGroupEdit, Doubt{Reposted: true}, 404, Dead, nil},
+		"a refused edit: the list names": {OpGroupEdit, Doubt{}, 400, Replan, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, webex.MaxEdits, g.Edits) }},
+		"a refused reply is probed":      {OpGroupNudge, Doubt{}, 404, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
+		"a refused list is, too":         {OpGroupList, Doubt{}, 403, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
+		"then it is a dead letter": {OpGroupList, Doubt{Probe: ProbeDone}, 403, GiveUp, func(t *testing.T, g store.Group, _ Doubt) {
+			require.Equal(t, noon, g.ListDeadAt)
+			require.NotEmpty(t, g.ListError)
+			require.Empty(t, g.LastError)
+			require.False(t, owesList(g))
+		}},
+		"a reminder is given up":                      {OpGroupNudge, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, g.NudgedAt, g.NudgedThrough) }},
+		"a thread that refuses how things are is not": {OpGroupLine, Doubt{Probe: ProbeDone}, 400, Dead, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := aStorm(func(g *store.Group) { g.Complete, g.NudgedAt = false, noon })
+			after, d, v := RefusedGroup(Step{Op: c.op}, g, c.doubt, &webex.Error{Status: c.status}, time.Minute, noon)
+			require.Equal(t, c.verdict, v)
+			if c.check != nil {
+				c.check(t, after, d)
+			}
+		})
+	}
+}
+
+// A digest whose edit is refused while posts have joined that it doesn't name gets a list.
+func TestARefusedEditOwesTheList(t *testing.T) {
+	for _, joined := range []bool{true, false} {
+		g := aStorm(func(g *store.Group) {
+			behind(g, time.Minute)
+			if joined {
+				g.JoinedAt = noon
+			}
+		})
+		after, _, v := RefusedGroup(Step{Op: OpGroupEdit}, g, Doubt{}, &webex.Error{Status: 400}, time.Minute, noon)
+		require.Equal(t, Replan, v)
+		require.Equal(t, joined, Owes(ShownGroup(after), Openings{}))
+	}
+}
