@@ -129,7 +129,7 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
 		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
 		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
-		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/4712 main/5000", store.CommandDone},
+		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
 		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
 		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
 		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
