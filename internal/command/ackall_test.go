@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,29 +16,6 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-func (w *world) GroupByMessage(_ context.Context, id string) (store.Group, error) {
-	switch id {
-	case "DIGEST":
-		return store.Group{ID: 12, Room: "noc", Kind: store.GroupStorm, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
-	case "DIRECT":
-		return store.Group{ID: 14, Room: personRoom("frank@example.com"), Kind: store.GroupStorm, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
-	case "FLAP":
-		return store.Group{ID: 13, Room: "noc", Kind: store.GroupFlap, Name: "17", GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: id}}, nil
-	}
-	return store.Group{}, store.ErrNotFound
-}
-
-func (w *world) GroupPosts(_ context.Context, id int64) (out []store.Post, _ error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, p := range w.posts {
-		if p.Group == id {
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
 // digested makes so many problems in the digest of room noc, of both sources.
 func (w *world) digested(n int) {
 	for i := range n {
@@ -48,7 +24,7 @@ func (w *world) digested(n int) {
 			source = "lab"
 		}
 		k := w.problem(fmt.Sprintf("%s/%d", source, 1000+i))
-		w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: true, Group: 12})
+		w.member(k, "DIGEST", true, time.Time{})
 	}
 }
 
@@ -59,15 +35,15 @@ func TestAckAll(t *testing.T) {
 		w := newWorld()
 		w.digested(75)
 		acked, over := alert.ParseKey("main/1001"), alert.ParseKey("main/1002")
-		p := w.problems[acked]
+		p := w.find(acked)
 		p.Acknowledged = true
-		w.problems[acked] = p
-		p = w.problems[over]
+		w.put(p)
+		p = w.find(over)
 		p.State = alert.StateResolved
-		w.problems[over] = p
-		young := w.problems[alert.ParseKey("main/1004")]
+		w.put(p)
+		young := w.find(alert.ParseKey("main/1004"))
 		young.OpenedAt = time.Now().Add(time.Hour)
-		w.problems[young.Key] = young
+		w.put(young)
 		other := w.problem("main/1", "noc") // not in the digest
 		require.NotEmpty(t, other)
 		r := w.start(t)
@@ -120,8 +96,8 @@ func TestAckAllByButton(t *testing.T) {
 				Data map[string]any
 			}
 		}
-		require.NoError(t, json.Unmarshal(w.notices[0].Card, &card))
-		require.Contains(t, w.notices[0].Markdown, "`ack all yes`", "for who sees no cards")
+		require.NoError(t, json.Unmarshal(w.notices()[0].Card, &card))
+		require.Contains(t, w.notices()[0].Markdown, "`ack all yes`", "for who sees no cards")
 		data := card.Actions[0].Data
 		require.EqualValues(t, 1, data["relay"])
 		press := &Button{Action: data["action"].(string), Key: data["key"].(string), Comment: "on it", MessageID: "CARD-OF-M1"}
@@ -137,7 +113,7 @@ func TestAckAllByButton(t *testing.T) {
 			require.True(t, strings.HasSuffix(c.Message, "): on it"), c.Message)
 		}
 		require.Equal(t, "✅ Acknowledged all 30 open problems of this digest", w.answers()[2])
-		require.Equal(t, "DIGEST", w.notices[2].ParentID)
+		require.Equal(t, "DIGEST", w.notices()[2].ParentID)
 		require.Equal(t, store.CommandDone, w.command("M3").State)
 	})
 }
@@ -149,9 +125,12 @@ func TestAFlappingTriggersThread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		at := time.Now()
+		var keys []alert.Key
+		opens := func(n int, open bool) { w.member(keys[n], "FLAP", open, at.Add(time.Duration(n)*time.Minute)) }
 		for n, open := range []bool{false, true, false} {
 			k := w.problem(fmt.Sprintf("main/%d", 6000+n))
-			w.posts = append(w.posts, store.Post{Key: k, Room: "noc", Open: open, JoinedAt: at.Add(time.Duration(n) * time.Minute), Group: 13})
+			keys = append(keys, k)
+			opens(n, open)
 		}
 		r := w.start(t)
 		defer r.stop()
@@ -162,13 +141,14 @@ func TestAFlappingTriggersThread(t *testing.T) {
 		require.Equal(t, []string{"✅ Acknowledged `main/6001` problem 6001"}, w.answers())
 		require.False(t, w.updates(t)[0].Wide, "it is about this one")
 
-		w.posts[len(w.posts)-2].Open = false
+		opens(1, false)
 		r.hears("M2", Heard{Text: "comment what was it", Room: "noc", ParentID: "FLAP"})
 		r.hears("M3", Heard{Text: "comment not here", Room: "db", ParentID: "FLAP"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2)
 		require.Equal(t, "6002", w.calls("main")[1].EventIDs[0])
-		w.posts[len(w.posts)-1].Open, w.posts[len(w.posts)-2].Open = true, true
+		opens(1, true)
+		opens(2, true)
 		r.hears("M4", Heard{Text: "ack", Room: "noc", ParentID: "FLAP"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2, "which of two it asks")

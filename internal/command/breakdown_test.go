@@ -252,11 +252,14 @@ func TestCloseWhatIsGone(t *testing.T) {
 				if c.others {
 					w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
 				} else {
-					for k := range w.problems {
+					for _, k := range w.keys() {
 						if k.EventID != id && k.Source == "main" {
-							delete(w.problems, k)
+							w.put(alert.Problem{Key: k, State: alert.StateResolved})
 						}
 					}
+					later := time.Now().Add(time.Hour)
+					_, err := w.Prune(t.Context(), later, later, later, 0)
+					require.NoError(t, err)
 				}
 				c.prepare(t, z, 4701)
 				r.hears("M1", Heard{Text: c.text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})

@@ -69,7 +69,7 @@ func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
 				"main/4711": {"noc"}, "main/4712": {"noc", "db"}, "main/5000": {"db"}, "main/5001": {"db"}, "main/5002": {}, "main/5003": {"lan"},
 			} {
 				k := w.problem(key, rooms...)
-				w.posts = append(w.posts, store.Post{Key: k, Room: personRoom("frank@example.com"), Open: true, Group: 14})
+				w.member(k, "DIRECT", true, time.Time{})
 			}
 			r := w.start(t)
 			defer r.stop()
@@ -124,8 +124,8 @@ func TestAnotherRoomsDigest(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			w.digested(6)
-			for k := range w.problems {
-				w.posts = append(w.posts, store.Post{Key: k, Room: "db", Open: true, Cursor: store.Cursor{RootID: "ROOT"}})
+			for _, k := range w.keys() {
+				w.post(k, "db", "ROOT", "")
 			}
 			r := w.start(t)
 			defer r.stop()
@@ -136,7 +136,7 @@ func TestAnotherRoomsDigest(t *testing.T) {
 			require.Equal(t, store.CommandFailed, w.command("M1").State, h)
 			require.Len(t, w.answers(), 1)
 			if h.Button != nil {
-				require.NotEqual(t, "DIGEST", w.notices[0].ParentID, "the button's key is a stranger's")
+				require.NotEqual(t, "DIGEST", w.notices()[0].ParentID, "the button's key is a stranger's")
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func TestAFaultyPressIsAnsweredInTheProblemsThread(t *testing.T) {
 			r.hears("M1", Heard{Button: &c.button, Room: "noc", ParentID: c.button.MessageID})
 			synctest.Wait()
 			require.Len(t, w.answers(), 1)
-			require.Equal(t, c.thread, w.notices[0].ParentID, c.button)
+			require.Equal(t, c.thread, w.notices()[0].ParentID, c.button)
 			require.Contains(t, w.answers()[0], "❔ Alice Example: ", "the room doesn't see who pressed")
 			require.Empty(t, w.calls("main"))
 		})
@@ -256,7 +256,7 @@ func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
 			w.problem("main/4711", "noc")
 			w.problem("main/47110", "noc")
 			earlier := w.problem("main/4711~1", "noc")
-			w.problems[earlier] = w.problems[earlier].Supersede(earlier, time.Now(), time.Now())
+			w.put(w.find(earlier).Supersede(earlier, time.Now(), time.Now()))
 			r := w.start(t)
 			defer r.stop()
 			c.heard.Person, c.heard.Room = alice, "noc"

@@ -35,7 +35,9 @@ func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 // signed is Alice's message for a problem of the first command.
 func signed(t *testing.T, w *world, key, words string) string {
 	t.Helper()
-	message, _ := sign(words, alice, markOf(w.order[0]))
+	commands, err := w.Commands(t.Context(), 0)
+	require.NoError(t, err)
+	message, _ := sign(words, alice, markOf(commands[len(commands)-1].ID))
 	return message
 }
 
@@ -73,10 +75,10 @@ func TestAckElsewhere(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2)
 		require.Equal(t, []string{"- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `main/4712` problem 4712"}, w.answers())
-		require.Equal(t, "M1", w.notices[0].ParentID)
-		require.Equal(t, "noc", w.notices[0].Room)
-		require.Equal(t, "relay", w.notices[0].Bot)
-		require.Equal(t, store.NoticeAnswer, w.notices[0].Kind)
+		require.Equal(t, "M1", w.notices()[0].ParentID)
+		require.Equal(t, "noc", w.notices()[0].Room)
+		require.Equal(t, "relay", w.notices()[0].Bot)
+		require.Equal(t, store.NoticeAnswer, w.notices()[0].Kind)
 	})
 }
 
@@ -125,9 +127,9 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
 		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
 		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
-		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4711 main/4712", store.CommandDone},
-		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/4711 main/4712 main/5000", store.CommandDone},
-		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/4712 main/5000", store.CommandDone},
+		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
+		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
+		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
 		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
 		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
 		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
@@ -141,7 +143,7 @@ func TestAnsweredWithAReason(t *testing.T) {
 			require.Equal(t, c.state, w.command("M1").State, c.why)
 			require.NotEmpty(t, w.command("M1").Outcome, c.why)
 			require.Empty(t, w.calls("main"), c.why)
-			require.Empty(t, w.journal, c.why)
+			require.Empty(t, w.entries(), c.why)
 			require.LessOrEqual(t, len(w.answers()[0]), webex.MaxMessageBytes)
 		})
 	}
@@ -153,8 +155,8 @@ func TestDirectAnswer(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
 		synctest.Wait()
 		require.Equal(t, []string{"✅ Acknowledged `main/4711` problem 4711"}, w.answers())
-		require.Empty(t, w.notices[0].Room)
-		require.Equal(t, "ROOM-", w.notices[0].RoomID)
+		require.Empty(t, w.notices()[0].Room)
+		require.Equal(t, "ROOM-", w.notices()[0].RoomID)
 	})
 }
 
@@ -170,7 +172,7 @@ func TestButtons(t *testing.T) {
 		require.True(t, w.calls("main")[1].Close)
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
 		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
-		require.Equal(t, "ROOT-main/4711@noc", w.notices[0].ParentID)
+		require.Equal(t, "ROOT-main/4711@noc", w.notices()[0].ParentID)
 		require.Len(t, w.changed, 5, "close finds the acknowledgement; then asked again at once, and after a while for the closing")
 	})
 }
@@ -179,10 +181,10 @@ func TestButtons(t *testing.T) {
 func TestSoAlready(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		k := alert.Key{Source: "main", EventID: "4711"}
-		p := w.problems[k]
+		p := w.find(k)
 		p.Acknowledged = true
 		p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC), Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}
-		w.problems[k] = p
+		w.put(p)
 		r.hears("M1", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		r.hears("M2", Heard{Text: "sev average", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
@@ -198,7 +200,7 @@ func TestSoAlready(t *testing.T) {
 		require.Len(t, w.calls("main"), 1)
 
 		p.State = alert.StateResolved
-		w.problems[k] = p
+		w.put(p)
 		r.hears("M4", Heard{Text: "close 4711", Room: "noc"})
 		r.hears("A5", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "x", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
@@ -223,7 +225,7 @@ func TestRefused(t *testing.T) {
 			time.Sleep(2 * time.Hour)
 			synctest.Wait()
 			require.Empty(t, w.calls("main"))
-			require.Empty(t, w.journal)
+			require.Empty(t, w.entries())
 		})
 	}
 }

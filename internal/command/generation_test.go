@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,18 +15,17 @@ import (
 
 // overtake is what the ledger does when another problem takes an event id.
 func (w *world) overtake(key string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	k := alert.ParseKey(key)
-	old := w.problems[k]
+	old := w.find(k)
 	earlier := k.Earlier(old.Generation + 1)
-	w.problems[k] = alert.Problem{Key: k, Generation: old.Generation + 1, State: alert.StateOpen, Origin: alert.OriginTrigger, Facts: alert.Facts{Name: "another"}}
-	w.problems[earlier] = old.Supersede(earlier, time.Now(), time.Now())
-	for i, p := range w.posts {
-		if p.Key == k {
-			w.posts[i].Key = earlier
-			w.posts = append(w.posts, store.Post{Key: k, Room: p.Room, Cursor: store.Cursor{RootID: "NEW-ROOT", CardID: "NEW-CARD"}})
-		}
+	posts, err := w.PostsOf(context.Background(), []alert.Key{k})
+	must(err)
+	w.commit(store.Fold{Moved: []store.Move{{From: k, To: earlier}}, Problems: []alert.Problem{
+		{Key: k, Generation: old.Generation + 1, State: alert.StateOpen, Origin: alert.OriginTrigger, Facts: alert.Facts{Name: "another"}},
+		old.Supersede(earlier, time.Now(), time.Now()),
+	}})
+	for _, p := range posts[k] {
+		w.post(k, p.Room, "NEW-ROOT", "NEW-CARD")
 	}
 }
 
@@ -122,11 +122,15 @@ func TestAnEventIDThatZabbixReused(t *testing.T) {
 		{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, {Text: "ack all yes", ParentID: "DIGEST"},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
-			p := w.problems[alert.ParseKey("main/4711")]
+			key := alert.ParseKey("main/4711")
+			if said.ParentID == "DIGEST" {
+				key = w.problem("main/4713")
+				w.member(key, "DIGEST", true, time.Time{})
+			}
+			p := w.find(key)
 			p.TriggerID = "1"
-			w.problems[p.Key] = p
-			w.posts = append(w.posts, store.Post{Key: p.Key, Room: "noc", Open: true, Group: 12})
-			w.zabbixes["main"].events["4711"] = &alert.Observation{TriggerID: "2", Opened: time.Now()}
+			w.put(p)
+			w.zabbixes["main"].events[key.EventID] = &alert.Observation{TriggerID: "2", Opened: time.Now()}
 			said.Room = "noc"
 			r.hears("M1", said)
 			time.Sleep(time.Minute)

@@ -44,9 +44,9 @@ func TestShowAndCloseAskHowTheProblemIsNow(t *testing.T) {
 			story(t, func(t *testing.T, w *world, r *relay) {
 				w.problem("main/4712", "noc")
 				k := alert.ParseKey("main/4711")
-				p := w.problems[k]
+				p := w.find(k)
 				p.TriggerID = "1"
-				w.problems[k] = p
+				w.put(p)
 				if c.zabbix != nil {
 					c.zabbix(w.zabbixes["main"])
 				}

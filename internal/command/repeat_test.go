@@ -78,7 +78,7 @@ func TestAskedTwiceIsDoneOnce(t *testing.T) {
 					if cmd.Outcome == "the same as command M0, asked for again: done once" || cmd.Outcome == "the same as command M2, asked for again: done once" {
 						repeated++
 						require.NotEmpty(t, cmd.Keys)
-						for _, n := range w.notices {
+						for _, n := range w.notices() {
 							require.NotContains(t, n.Dedup, cmd.ID, "%s: it is answered once", c.why)
 						}
 					}
@@ -184,13 +184,13 @@ func TestTakenBackInZabbix(t *testing.T) {
 			r.hears("M1", h)
 			time.Sleep(5 * time.Second)
 			w.mu.Lock()
-			p := w.problems[alert.ParseKey("main/4711")]
+			p := w.find(alert.ParseKey("main/4711"))
 			p.Timeline = nil
 			for _, undo := range []alert.Actions{{Unack: true}, {Ack: true}, {Severity: &alert.SeverityChange{Old: alert.High, New: alert.Warning}}} {
 				p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, Update: &alert.Update{At: before, Actions: undo}})
 			}
 			p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: c.then}})
-			w.problems[p.Key] = p
+			w.put(p)
 			w.mu.Unlock()
 			r.hears("M2", h)
 			synctest.Wait()

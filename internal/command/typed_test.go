@@ -114,9 +114,9 @@ func TestASearchIsMadeInPlainPunctuationToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		k := w.problem("main/4711", "noc")
-		p := w.problems[k]
+		p := w.find(k)
 		p.Name = "it's down"
-		w.problems[k] = p
+		w.put(p)
 		r := w.start(t)
 		defer r.stop()
 		r.hears("M1", Heard{Text: "problems text=“it’s down”", Room: "noc"})

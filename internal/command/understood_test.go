@@ -67,6 +67,8 @@ func TestEndedUnread(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world, r *relay) {
+				_, err := w.ClaimCommand(t.Context(), claimed)
+				require.NoError(t, err)
 				require.NoError(t, c.end(r, claimed))
 				require.NotEmpty(t, w.command(claimed.ID).State)
 				require.NotEqual(t, store.CommandReceived, w.command(claimed.ID).State)
@@ -76,7 +78,7 @@ func TestEndedUnread(t *testing.T) {
 				}
 				require.Len(t, w.answers(), 1)
 				require.Contains(t, w.answers()[0], c.want)
-				require.Equal(t, "M1", w.notices[0].ParentID, "in the message's thread, whichever version it was")
+				require.Equal(t, "M1", w.notices()[0].ParentID, "in the message's thread, whichever version it was")
 			})
 		})
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,23 +24,21 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
 	"nms-alert-relay/internal/zabbix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is what lasts while executors come and go: the store, Zabbix, and what
-// people said. It counts effects, and can crash the relay before any of them.
+// world is what outlives the executors: the store, Zabbix, and what people said. It counts effects, and
+// can crash the relay before any of them.
 type world struct {
-	mu       sync.Mutex
-	commands map[string]store.Command
-	order    []string
-	problems map[alert.Key]alert.Problem
-	posts    []store.Post
-	notices  []store.Notice
-	journal  []store.Entry
-	changed  []alert.Key
-	heard    map[string]Heard
+	*memory.Store
+	groups map[string]int64 // by the Webex id of their message
+
+	mu      sync.Mutex
+	changed []alert.Key
+	heard   map[string]Heard
 
 	names  Names
 	people []config.Person // instead of the usual ones
@@ -77,24 +76,92 @@ type failure struct {
 
 func newWorld() *world {
 	w := &world{
-		commands: map[string]store.Command{}, problems: map[alert.Key]alert.Problem{}, heard: map[string]Heard{},
+		Store: memory.New(nil), groups: map[string]int64{}, heard: map[string]Heard{},
 		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
 	}
 	for _, source := range []string{"main", "lab"} {
 		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, next: 1}
 	}
+	for message, g := range map[string]store.Group{
+		"DIGEST": {Room: "noc", Kind: store.GroupStorm}, "DIRECT": {Room: personRoom("frank@example.com"), Kind: store.GroupStorm},
+		"FLAP": {Room: "noc", Kind: store.GroupFlap, Name: "17"},
+	} {
+		g.ID, g.Revision = -1, 1
+		w.commit(store.Fold{Groups: []store.Group{g}})
+		pending, _ := w.PendingGroups(context.Background(), "")
+		w.groups[message] = pending[0].ID
+		must(w.SaveGroup(context.Background(), pending[0].ID, store.GroupCursor{MessageID: message, Shown: 1}))
+	}
 	return w
 }
 
-// problem makes a problem that these rooms were told of.
+// must is for what can't fail in the tests' store.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (w *world) commit(f store.Fold) { must(w.CommitFold(context.Background(), f)) }
+
+// problem makes a problem that these rooms have a message of.
 func (w *world) problem(key string, rooms ...string) alert.Key {
 	k := alert.ParseKey(key)
-	w.problems[k] = alert.Problem{Key: k, State: alert.StateOpen, Origin: alert.OriginTrigger, Severity: alert.Average, Facts: alert.Facts{Name: "problem " + k.EventID}}
+	w.put(alert.Problem{Key: k, State: alert.StateOpen, Origin: alert.OriginTrigger, Severity: alert.Average, Facts: alert.Facts{Name: "problem " + k.EventID}})
 	w.zabbixes[k.Source].events[k.EventID] = &alert.Observation{Severity: alert.Average}
 	for _, room := range rooms {
-		w.posts = append(w.posts, store.Post{Key: k, Room: room, Cursor: store.Cursor{RootID: "ROOT-" + key + "@" + room, CardID: "CARD-" + key + "@" + room}})
+		w.post(k, room, "ROOT-"+key+"@"+room, "CARD-"+key+"@"+room)
 	}
 	return k
+}
+
+// post posts a problem in a room.
+func (w *world) post(k alert.Key, room, root, card string) {
+	w.commit(store.Fold{Posts: []store.Post{{Key: k, Room: room, Desired: 1, Open: true, PendingSince: time.Now()}}})
+	_, err := w.ClaimPost(context.Background(), k, room)
+	must(err)
+	must(w.SavePost(context.Background(), k, room, store.Cursor{Delivered: 1, Shown: 1, RootID: root, CardID: card}))
+}
+
+// member puts a problem into the group of a message, or writes anew whether it is open.
+func (w *world) member(k alert.Key, message string, open bool, joinedAt time.Time) {
+	g, err := w.Group(context.Background(), w.groups[message])
+	must(err)
+	w.commit(store.Fold{Posts: []store.Post{{Key: k, Room: g.Room, Desired: 1, Open: open, JoinedAt: joinedAt, Group: g.ID}}})
+}
+
+// find returns a stored problem.
+func (w *world) find(k alert.Key) alert.Problem {
+	found, err := w.Problems(context.Background(), []alert.Key{k})
+	must(err)
+	return found[k]
+}
+
+// put stores a problem.
+func (w *world) put(p alert.Problem) { w.commit(store.Fold{Problems: []alert.Problem{p}}) }
+
+// keys returns the keys of all problems.
+func (w *world) keys() (keys []alert.Key) {
+	all, err := w.Store.FindProblems(context.Background(), store.Filter{})
+	must(err)
+	for _, p := range all {
+		keys = append(keys, p.Key)
+	}
+	return keys
+}
+
+// notices returns the notices so far.
+func (w *world) notices() []store.Notice {
+	all, err := w.PendingNotices(context.Background())
+	must(err)
+	return all
+}
+
+// entries returns the journal.
+func (w *world) entries() []store.Entry {
+	all, err := w.Entries(context.Background(), 0, 0)
+	must(err)
+	return all
 }
 
 var errCrashed = store.ErrClosed
@@ -122,151 +189,27 @@ func (w *world) effect(do func()) error {
 	return nil
 }
 
-func (w *world) Append(_ context.Context, e store.Entry) (id int64, err error) {
-	err = w.effect(func() {
-		w.journal = append(w.journal, e)
-		id = int64(len(w.journal))
-	})
-	return id, err
+func (w *world) Append(ctx context.Context, e store.Entry) (id int64, err error) {
+	crash := w.effect(func() { id, err = w.Store.Append(ctx, e) })
+	return id, cmp.Or(crash, err)
 }
 
-func (w *world) AddNotice(_ context.Context, n store.Notice) (id int64, err error) {
-	err = w.effect(func() {
-		for i, old := range w.notices {
-			if old.Dedup == n.Dedup {
-				w.notices[i] = n
-				return
-			}
-		}
-		w.notices = append(w.notices, n)
-	})
-	return 1, err
+func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
+	crash := w.effect(func() { id, err = w.Store.AddNotice(ctx, n) })
+	return id, cmp.Or(crash, err)
 }
 
-func (w *world) SaveCommand(_ context.Context, c store.Command) error {
-	return w.effect(func() { w.commands[c.ID] = c })
+func (w *world) SaveCommand(ctx context.Context, c store.Command) (err error) {
+	crash := w.effect(func() { err = w.Store.SaveCommand(ctx, c) })
+	return cmp.Or(crash, err)
 }
 
-func (w *world) claim(c store.Command) bool {
+func (w *world) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
+	found, err := w.Store.FindProblems(ctx, f)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.commands[c.ID]; known {
-		return false
-	}
-	w.commands[c.ID], w.order = c, append(w.order, c.ID)
-	return true
-}
-
-func (w *world) Command(_ context.Context, id string) (store.Command, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c, ok := w.commands[id]
-	if !ok {
-		return store.Command{}, store.ErrNotFound
-	}
-	return c, nil
-}
-
-func (w *world) UnfinishedCommands(context.Context) (out []store.Command, _ error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, id := range w.order {
-		switch c := w.commands[id]; c.State {
-		case store.CommandReceived, store.CommandExecuting, store.CommandRetrying:
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}
-
-func (w *world) RecentCommands(_ context.Context, since, claimedSince time.Time) (out []store.Command, _ error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, id := range w.order {
-		c := w.commands[id]
-		unfinished := c.State == store.CommandReceived || c.State == store.CommandExecuting || c.State == store.CommandRetrying
-		if !c.CreatedAt.Before(claimedSince) && (unfinished || !c.DoneAt.Before(since)) {
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}
-
-func (w *world) Problems(_ context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := map[alert.Key]alert.Problem{}
-	for _, k := range keys {
-		if p, ok := w.problems[k]; ok {
-			out[k] = p
-		}
-	}
-	return out, nil
-}
-
-func (w *world) FindProblems(_ context.Context, f store.Filter) (out []alert.Problem, _ error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, k := range slices.SortedFunc(maps.Keys(w.problems), func(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }) {
-		told := slices.ContainsFunc(w.posts, func(p store.Post) bool { return p.Key == k && slices.Contains(f.Rooms, p.Room) })
-		p := w.problems[k]
-		fits := (f.Severity == nil || f.Severity[p.Severity]) && (f.Acknowledged == nil || *f.Acknowledged == p.Acknowledged) && f.Host == "" // no problem here has a host
-		if fits && (f.Rooms == nil || told) && (!f.Open || w.problems[k].Open()) && strings.Contains(w.problems[k].Name, f.Search) {
-			out = append(out, w.problems[k])
-		}
-	}
-	if f.Limit > 0 && len(out) > f.Limit {
-		out = out[:f.Limit]
-	}
-	w.read += len(out)
-	return out, nil
-}
-
-func (w *world) CountProblems(ctx context.Context, f store.Filter) (int, error) {
-	f.Limit = 0
-	w.mu.Lock()
-	read := w.read
-	w.mu.Unlock()
-	found, err := w.FindProblems(ctx, f)
-	w.mu.Lock()
-	w.read = read // counting reads no document
-	w.mu.Unlock()
-	return len(found), err
-}
-
-func (w *world) KeysByEventID(_ context.Context, id string) (out []alert.Key, _ error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for k := range w.problems {
-		if k.EventID == id {
-			out = append(out, k)
-		}
-	}
-	slices.SortFunc(out, func(a, b alert.Key) int { return strings.Compare(a.Source, b.Source) })
-	return out, nil
-}
-
-func (w *world) PostsOf(_ context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := map[alert.Key][]store.Post{}
-	for _, p := range w.posts {
-		if slices.Contains(keys, p.Key) {
-			out[p.Key] = append(out[p.Key], p)
-		}
-	}
-	return out, nil
-}
-
-func (w *world) PostByMessage(_ context.Context, id string) (store.Post, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, p := range w.posts {
-		if id != "" && (p.RootID == id || p.CardID == id) {
-			return p, nil
-		}
-	}
-	return store.Post{}, store.ErrNotFound
+	w.read += len(found)
+	return found, err
 }
 
 func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
@@ -442,7 +385,7 @@ func (r *relay) hears(id string, h Heard) {
 	}
 	h.RoomID = "ROOM-" + h.Room
 	c := store.Command{ID: id, Bot: "relay", RoomID: h.RoomID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: []byte(`{"envelope":{"resource":"messages"}}`)}
-	if r.w.claim(c) {
+	if claimed, err := r.w.ClaimCommand(r.ctx, c); err == nil && claimed {
 		r.w.mu.Lock()
 		r.w.heard[id] = h
 		r.w.mu.Unlock()
@@ -451,17 +394,14 @@ func (r *relay) hears(id string, h Heard) {
 }
 
 func (w *world) command(id string) store.Command {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.commands[id]
+	c, _ := w.Command(context.Background(), id)
+	return c
 }
 
 // answers are the texts of the notices so far.
 func (w *world) answers() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	out := []string{}
-	for _, n := range w.notices {
+	for _, n := range w.notices() {
 		out = append(out, n.Markdown)
 	}
 	return out
@@ -475,10 +415,8 @@ func (w *world) calls(source string) []zabbix.Acknowledge {
 
 // observations are what was journalled about problems, by event id.
 func (w *world) observations(t *testing.T) map[string]alert.Observation {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	out := map[string]alert.Observation{}
-	for _, e := range w.journal {
+	for _, e := range w.entries() {
 		if e.Kind == store.EntryObservation {
 			var env store.Envelope
 			require.NoError(t, json.Unmarshal(e.Payload, &env))
@@ -489,10 +427,8 @@ func (w *world) observations(t *testing.T) map[string]alert.Observation {
 }
 
 func (w *world) updates(t *testing.T) []alert.Update {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	var out []alert.Update
-	for _, e := range w.journal {
+	for _, e := range w.entries() {
 		require.Equal(t, store.EntryAction, e.Kind)
 		var env store.Envelope
 		require.NoError(t, json.Unmarshal(e.Payload, &env))

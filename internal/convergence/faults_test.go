@@ -191,7 +191,7 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 		start := time.Now()
 		err = take("refused")
 		require.ErrorContains(t, err, "database is locked")
-		require.ErrorContains(t, err, "another program holds the database")
+		require.ErrorContains(t, err, "another program has locked the database")
 		require.NotErrorIs(t, err, store.ErrRejected)
 		require.Equal(t, 10*time.Second, time.Since(start))
 		held.Wait()
