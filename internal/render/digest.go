@@ -72,9 +72,7 @@ const (
 
 const (
 	accountHead = "**The message above can't be edited any more.** Current state:"
-	// lastFlapEdit says the same of a flapping trigger, whose message says "resolved" only when no opening is left.
-	lastFlapEdit = "This message can't be edited again until the trigger stays up. Until then changes are posted in this thread."
-	lastEdit     = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
+	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
 )
 
 // Digest is the message that stands for many problems: counts, then a line for each trigger name with hosts and event ids,
