@@ -185,6 +185,7 @@ type roomDraft struct {
 	groups  []*store.Group
 	changed []*store.Group                 // to be written, in the order of their first change
 	leaving map[*store.Group][]*store.Post // members that somebody acted on
+	said    map[*store.Group]bool          // groups with members that were nudged
 }
 
 // group decides, room by room, in which messages the batch's posts are shown.
@@ -192,7 +193,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 	byRoom := map[string]*roomDraft{}
 	of := func(room string) *roomDraft {
 		if byRoom[room] == nil {
-			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*store.Post{}}
+			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*store.Post{}, said: map[*store.Group]bool{}}
 			for i := range r.known.Groups {
 				r.groups = append(r.groups, &r.known.Groups[i])
 			}
@@ -272,7 +273,6 @@ func (r *roomDraft) excludeActed() {
 
 // updateMembers marks the groups of members that changed, and takes out members that became severe.
 func (r *roomDraft) updateMembers() {
-	nudged := map[*store.Group]bool{}
 	for _, post := range r.posts {
 		g := r.groupOf(post)
 		if g == nil {
@@ -289,10 +289,8 @@ func (r *roomDraft) updateMembers() {
 		if r.headlines[post.Key] {
 			r.touch(g)
 		}
-		if r.nudged[postID{post.Key, r.room}] && !nudged[g] {
-			nudged[g] = true
-			r.touch(g)
-			g.NudgedAt = later(r.now, g.NudgedAt.Add(time.Microsecond))
+		if r.nudged[postID{post.Key, r.room}] {
+			r.nudge(g)
 		}
 	}
 }
@@ -451,8 +449,20 @@ func (r *roomDraft) touch(g *store.Group) {
 	r.changed = append(r.changed, g)
 }
 
+// nudge says that a member was reminded of, or escalated.
+func (r *roomDraft) nudge(g *store.Group) {
+	r.touch(g)
+	if !r.said[g] {
+		r.said[g] = true
+		g.NudgedAt = later(r.now, g.NudgedAt.Add(time.Microsecond))
+	}
+}
+
 func (r *roomDraft) join(g *store.Group, post *store.Post) {
 	r.touch(g)
+	if slices.ContainsFunc(r.problem(post.Key).Timeline, func(e alert.Entry) bool { return e.Nudge != nil && e.Nudge.For(r.room) }) {
+		r.nudge(g) // the problem escalated to this room
+	}
 	g.Joined++
 	g.JoinedAt = r.now
 	post.Group, post.PendingSince = g.ID, time.Time{}

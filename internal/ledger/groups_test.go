@@ -415,6 +415,25 @@ func TestNudgesOfMembers(t *testing.T) {
 	require.Len(t, w.known.Problems[w.postOf(1).Key].Timeline, 3)
 }
 
+// A storm that escalates to another room is a digest there, whose thread mentions whom the escalation does.
+func TestAnEscalatedStormIsNudged(t *testing.T) {
+	w := grouped(t)
+	w.rules.Timing = func(room, _ string) route.Timing {
+		if room == "noc" {
+			return route.Timing{Escalate: twoSteps}
+		}
+		return route.Timing{}
+	}
+	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
+	w.now = epoch.Add(15 * time.Minute)
+	require.Len(t, w.due().Nudged, 20)
+	require.Len(t, w.groups, 2)
+	for _, g := range w.groups {
+		require.Equal(t, 20, g.Joined, g.Room)
+		require.Equal(t, w.now, g.NudgedAt, g.Room)
+	}
+}
+
 // Whatever happens, each post is told by its own message or by one group, and groups count their members.
 func TestEveryPostIsToldInOnePlace(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
