@@ -11,16 +11,15 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// condition is one thing that a route asks of a problem.
+// condition is one condition of a route.
 type condition interface {
-	// holds decides.
 	holds(s *subject) bool
-	// why says in words why it holds, or why it doesn't.
+	// why explains why it holds, or why it doesn't.
 	why(s *subject, held bool) string
 }
 
-// subject is the problem that is asked about. What conditions compare is put
-// into lower case once for all routes, and only when one asks.
+// subject is the problem to route. The names that conditions compare are put into lower case once for all routes, and only if
+// needed.
 type subject struct {
 	problem *alert.Problem
 	now     time.Time
@@ -58,14 +57,13 @@ func (s *subject) groupNames() []string {
 	return s.groups
 }
 
-// commaGlob is a pattern for host groups whose names hold commas: parts is how many pieces such a
-// name is split into.
+// commaGlob is a pattern for host groups with commas in their names; parts is the number of pieces that such a name is split into.
 type commaGlob struct {
 	config.Glob
 	parts int
 }
 
-// commaGlobs finds those patterns, the ones of more parts first.
+// commaGlobs finds these patterns, those with most parts first.
 func commaGlobs(routes []config.Route) (found []commaGlob) {
 	for _, r := range routes {
 		for _, g := range r.Match.Groups {
@@ -78,9 +76,8 @@ func commaGlobs(routes []config.Route) (found []commaGlob) {
 	return found
 }
 
-// rejoin puts together neighbours in a split list that are one name: the configuration says
-// which names hold commas. Their parts alone aren't names then, or a route for "DC 1" would get
-// what belongs to "Berlin, DC 1".
+// rejoin joins adjacent parts of a split list that are one name according to the configuration's patterns. The parts alone don't
+// count as names then: a route for "DC 1" must not get problems of "Berlin, DC 1".
 func rejoin(parts []string, commas []commaGlob) (names []string) {
 	for len(parts) > 0 {
 		name, n := parts[0], 1
@@ -108,7 +105,7 @@ func (s *subject) tagPairs() []alert.Tag {
 	return s.tags
 }
 
-// compile makes the conditions of a match, the cheapest first.
+// compile lists the conditions of a match, the cheapest first.
 func compile(m config.Match) (out []condition) {
 	if len(m.Severity.Set) > 0 {
 		out = append(out, severityIs{m.Severity})
@@ -233,12 +230,12 @@ func (c groupIs) why(s *subject, held bool) string {
 		return "a host group matches " + g.String()
 	}
 	if len(s.problem.Groups) == 0 {
-		return fmt.Sprintf("no host group matches %s: its groups aren't known", text.Or(text.Names(c.globs, config.Glob.String)))
+		return fmt.Sprintf("no host group matches %s: its groups are unknown", text.Or(text.Names(c.globs, config.Glob.String)))
 	}
 	return fmt.Sprintf("no host group matches %s: groups are %s", text.Or(text.Names(c.globs, config.Glob.String)), shortList(quotedAll(s.problem.Groups)))
 }
 
-// tagIs wants one of with, where there are any, and none of without.
+// tagIs holds if the problem has one of with (if there are any) and none of without.
 type tagIs struct{ with, without []config.TagRule }
 
 func (c tagIs) holds(s *subject) bool {
@@ -255,7 +252,7 @@ func (c tagIs) why(s *subject, held bool) string {
 	tags := s.tagPairs()
 	for _, rule := range c.without {
 		if hasTag(tags, rule) {
-			return fmt.Sprintf("a tag is there that %s forbids", rule.String())
+			return fmt.Sprintf("a tag is excluded by %s", rule.String())
 		}
 	}
 	for _, rule := range c.with {
@@ -264,7 +261,7 @@ func (c tagIs) why(s *subject, held bool) string {
 		}
 	}
 	if len(c.with) == 0 {
-		return "no tag is there that " + text.Or(text.Names(c.without, config.TagRule.String)) + " forbids"
+		return "no tag is excluded by " + text.Or(text.Names(c.without, config.TagRule.String))
 	}
 	have := make([]string, 0, len(s.problem.Tags))
 	for _, t := range s.problem.Tags {
@@ -276,8 +273,7 @@ func (c tagIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(text.Names(c.with, config.TagRule.String)), shortList(have))
 }
 
-// hasTag asks whether a tag with the rule's name, and value, is there; of the
-// exclamation mark it knows nothing.
+// hasTag reports whether a tag with the rule's name and value exists, whatever its exclamation mark.
 func hasTag(lower []alert.Tag, rule config.TagRule) bool {
 	for _, t := range lower {
 		if t.Tag == rule.Tag && (rule.Value == nil || rule.Value.Match(t.Value)) {
@@ -298,7 +294,7 @@ func (c nameIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("its name %s doesn't match %s", quoted(s.problem.Name), c.re)
 }
 
-// anyGlob is the first pattern that one of the names matches.
+// anyGlob is the first pattern that matches one of the names.
 func anyGlob(globs []config.Glob, lower []string) (config.Glob, bool) {
 	for _, g := range globs {
 		for _, name := range lower {

@@ -86,7 +86,7 @@ func TestConditions(t *testing.T) {
 	for _, c := range []struct {
 		match, want string // want: "+" or "-", then the reason
 	}{
-		{`{}`, "+it asks for nothing: it matches everything"},
+		{`{}`, "+no conditions: matches everything"},
 		{`{severity: high}`, "+severity is high (high)"},
 		{`{severity: ">=average"}`, "+severity is high (>=average)"},
 		{`{severity: ">high"}`, "-severity is high, not disaster"},
@@ -106,9 +106,9 @@ func TestConditions(t *testing.T) {
 		{`{tags: "scope="}`, "+a tag matches scope="},
 		{`{tags: "service="}`, "-no tag matches service=: tags are Service=db, scope=availability, scope="},
 		{`{tags: ["x", "service=web"]}`, "-no tag matches x or service=web: tags are Service=db, scope=availability, scope="},
-		{`{tags: "!service"}`, "-a tag is there that !service forbids"},
-		{`{tags: "!service=web"}`, "+no tag is there that !service=web forbids"},
-		{`{tags: [service, "!scope=avail*"]}`, "-a tag is there that !scope=avail* forbids"},
+		{`{tags: "!service"}`, "-a tag is excluded by !service"},
+		{`{tags: "!service=web"}`, "+no tag is excluded by !service=web"},
+		{`{tags: [service, "!scope=avail*"]}`, "-a tag is excluded by !scope=avail*"},
 		{`{tags: [service, "!lab"]}`, "+a tag matches service"},
 		{`{trigger: "^Link (down|up)"}`, "+its name matches ^Link (down|up)"},
 		{`{trigger: "^link"}`, "-its name Link down on core switch doesn't match ^link"},
@@ -133,7 +133,7 @@ func TestConditions(t *testing.T) {
 func TestConditionsOnLittle(t *testing.T) {
 	for match, want := range map[string]string{
 		`{hosts: "*"}`:            "no host matches *: it has no hosts",
-		`{groups: "*"}`:           "no host group matches *: its groups aren't known",
+		`{groups: "*"}`:           "no host group matches *: its groups are unknown",
 		`{tags: a}`:               "no tag matches a: it has no tags",
 		`{severity: ">=warning"}`: "severity not classified is below warning",
 	} {
@@ -154,11 +154,11 @@ func TestExplain(t *testing.T) {
 	steps, targets := r.Explain(problem(), "night", noon)
 	require.Equal(t, []Step{
 		{Route: "route 1", Line: 10, Reason: "severity is high, not disaster"},
-		{Route: "switches", Line: 11, Matched: true, Reason: "a host matches sw*; continue: the routes below are asked too", Rooms: []string{"db"}},
-		{Route: "all", Line: 12, Matched: true, Reason: "it asks for nothing: it matches everything", Rooms: []string{"Lab"}},
-		{Route: "route 4", Line: 13, Skipped: true, Reason: "not asked: all won"},
-		{Route: "default_rooms", Skipped: true, Reason: "not asked: a route matched"},
-		{Route: "send_to", Matched: true, Reason: "night names a room: its room is added", Rooms: []string{"night"}},
+		{Route: "switches", Line: 11, Matched: true, Reason: "a host matches sw*; continue: the routes below are tried too", Rooms: []string{"db"}},
+		{Route: "all", Line: 12, Matched: true, Reason: "no conditions: matches everything", Rooms: []string{"Lab"}},
+		{Route: "route 4", Line: 13, Skipped: true, Reason: "not evaluated: all won"},
+		{Route: "default_rooms", Skipped: true, Reason: "not evaluated: a route matched"},
+		{Route: "send_to", Matched: true, Reason: "night is a room: its room is added", Rooms: []string{"night"}},
 	}, steps)
 	require.Equal(t, []Target{{"db", "switches"}, {"Lab", "all"}, {"night", "send_to"}}, targets)
 }
@@ -173,24 +173,24 @@ func TestSendTo(t *testing.T) {
 	}{
 		{"main", "", []Target{{"db", "route 1"}}, ""},
 		{"main", "  ", []Target{{"db", "route 1"}}, ""},
-		{"main", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab names a room: its room is added"},
+		{"main", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab is a room: its room is added"},
 		{"main", " ID-LAB ", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "ID-LAB is the id of room Lab: its room is added"},
 		{"main", "id-lab", []Target{{"db", "route 1"}}, "id-lab is neither a configured room's name or id nor an e-mail address"},
-		{"main", "db", []Target{{"db", "route 1"}}, "db names a room: its room is added"},
+		{"main", "db", []Target{{"db", "route 1"}}, "db is a room: its room is added"},
 		{"main", "Alice@Example.com", []Target{{"db", "route 1"}, {"person:alice@example.com", "send_to"}}, "Alice@Example.com is a person's address: its room is added"},
 		{"main", "eve@evil.org", []Target{{"db", "route 1"}}, "eve@evil.org is an address outside the allowed domains"},
 		{"main", "<@all>@example.com", []Target{{"db", "route 1"}}, `"<@all>@example.com" is neither a configured room's name or id nor an e-mail address`},
 		{"main", "a@evil.org@example.com", []Target{{"db", "route 1"}}, "a@evil.org@example.com is neither a configured room's name or id nor an e-mail address"},
 		{"main", "x\x1b[31m", []Target{{"db", "route 1"}}, `"x\x1b[31m" is neither a configured room's name or id nor an e-mail address`},
-		{"main", "routes", []Target{{"db", "route 1"}}, "routes leaves it to the routes"},
-		{"main", " Routes ", []Target{{"db", "route 1"}}, "Routes leaves it to the routes"},
-		{"main", "-", []Target{{"db", "route 1"}}, "- leaves it to the routes"},
-		{"quiet", "routes", []Target{{"db", "route 1"}}, "routes leaves it to the routes"},
-		{"quiet", "lab", []Target{{"Lab", "send_to"}}, "lab names a room: only its room is told"},
+		{"main", "routes", []Target{{"db", "route 1"}}, "routes means the routes' rooms"},
+		{"main", " Routes ", []Target{{"db", "route 1"}}, "Routes means the routes' rooms"},
+		{"main", "-", []Target{{"db", "route 1"}}, "- means the routes' rooms"},
+		{"quiet", "routes", []Target{{"db", "route 1"}}, "routes means the routes' rooms"},
+		{"quiet", "lab", []Target{{"Lab", "send_to"}}, "lab is a room: only its room is used"},
 		{"quiet", "", []Target{{"db", "route 1"}}, ""},
 		{"quiet", "nowhere", []Target{{"db", "route 1"}}, "nowhere is neither a configured room's name or id nor an e-mail address"},
-		{"deaf", "lab", []Target{{"db", "route 1"}}, "the source says send_to: ignore"},
-		{"unheard-of", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab names a room: its room is added"},
+		{"deaf", "lab", []Target{{"db", "route 1"}}, "the source has send_to: ignore"},
+		{"unheard-of", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab is a room: its room is added"},
 	} {
 		p := problem()
 		p.Key.Source = c.source

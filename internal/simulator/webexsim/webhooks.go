@@ -21,7 +21,7 @@ type webhook struct {
 	owner                                             *person
 	inactive, deleted                                 bool
 	created                                           time.Time
-	reenabled                                           time.Time   // re-enabled by a PUT with status active
+	reenabled                                         time.Time   // re-enabled by a PUT with status active
 	failures                                          []time.Time // of the last five minutes
 	queue                                             [][]byte    // bodies to deliver; a goroutine delivers them while not empty
 }
