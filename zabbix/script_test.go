@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxText is how many characters of all parameters together Zabbix hands to the script.
+// maxText is the limit of all parameters together that Zabbix passes to the script, in characters.
 const maxText = 65535
 
-// call is one run of the script, with what it sent.
+// call is one run of the script, with its requests.
 type call struct {
 	settings Settings // that the file was filled in with
 	status   int      // of the relay's answer; 0 for none
@@ -28,7 +28,7 @@ type call struct {
 	headers          map[string]string
 }
 
-// run runs the script as Zabbix does: with the text of all parameters, cut.
+// run runs the script as Zabbix does, with the cut text of all parameters.
 func (c *call) run(t *testing.T, text string) (result string, thrown string) {
 	t.Helper()
 	if runes := []rune(text); len(runes) > maxText {
@@ -78,15 +78,15 @@ func (c *call) run(t *testing.T, text string) (result string, thrown string) {
 	return value.String(), ""
 }
 
-// signedWith says whether what was sent carries this secret's signature.
+// signedWith reports whether the request is signed with a secret.
 func (c *call) signedWith(secret string) bool {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(c.headers["X-Relay-Timestamp"] + "." + c.body))
 	return c.headers["X-Relay-Signature"] == "sha256="+hex.EncodeToString(mac.Sum(nil))
 }
 
-// parameters are the text of all parameters in the order of their rows: the file's, with those that were changed after the
-// import behind all others, as PostgreSQL has them then.
+// parameters is the text of all parameters in the order of their rows: on PostgreSQL, those that were changed after the import
+// come last.
 func parameters(t *testing.T, s Settings, changed []parameter, macros map[string]string) string {
 	t.Helper()
 	list := parse(t, Filled(s)).Parameters
@@ -132,7 +132,7 @@ func with(macros map[string]string, name, value string) map[string]string {
 	return out
 }
 
-// However long the values are and wherever the settings lie, an alert arrives: what is cut off comes from the script.
+// Alerts arrive with values of any length and settings anywhere: settings that are cut off come from the script.
 func TestLongValuesArriveAfterSettingsWereChanged(t *testing.T) {
 	old := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	now := Settings{URL: "https://relay.example.com", Secret: good}
@@ -176,8 +176,8 @@ func TestLongValuesArriveAfterSettingsWereChanged(t *testing.T) {
 	}
 }
 
-// A file that nobody filled in has nothing to fall back on: the fault names a remedy, and the remedy works.
-func TestTheRemedyForWhatWasCutOffWorks(t *testing.T) {
+// A file without settings has no fallback: the fault names a remedy, and the remedy works.
+func TestRemedyForCutSettings(t *testing.T) {
 	changed := []parameter{{"URL", "https://relay.example.com"}, {"SECRET", good}}
 	text := parameters(t, Settings{}, changed, with(event, "EVENT.OPDATA", strings.Repeat("x", 70000)))
 	r := &call{status: 202, answer: accepted}
@@ -187,14 +187,14 @@ func TestTheRemedyForWhatWasCutOffWorks(t *testing.T) {
 	require.Contains(t, thrown, `"Update existing" ticked`)
 	require.Empty(t, r.body)
 
-	// The import finds the same values and rewrites no parameter; it does rewrite the script.
+	// The import finds the same values and rewrites no parameter, but it rewrites the script.
 	r = &call{settings: Settings{URL: "https://relay.example.com", Secret: good}, status: 202, answer: accepted}
 	_, thrown = r.run(t, text)
 	require.Empty(t, thrown)
 	require.True(t, r.signedWith(good))
 }
 
-// A setting that was cut off and comes from the script may be out of date: a fault then says which one that was, and what to do.
+// A setting from the script may be out of date: faults then say which setting it was, and what to do.
 func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 	file := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	address, secret := parameter{"URL", "https://relay.example.com"}, parameter{"SECRET", good}
@@ -231,7 +231,7 @@ func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 	}
 }
 
-// A source's name and a proxy that were changed later are cut off too, and come from the script too.
+// A source's name and a proxy that are cut off come from the script too.
 func TestSourceAndProxyAreNotCutOff(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: good, Source: "east", HTTPProxy: "http://proxy:3128"}
 	r := &call{settings: s, status: 202, answer: accepted}
@@ -241,7 +241,7 @@ func TestSourceAndProxyAreNotCutOff(t *testing.T) {
 	require.Contains(t, r.body, `"SOURCE":"east"`)
 }
 
-// Secrets work whatever they hold, as a parameter and from the script.
+// Secrets with any characters work, as a parameter and from the script.
 func TestScriptWithOddSecrets(t *testing.T) {
 	for _, secret := range []string{
 		good, "<abc-0123456789", "{abc-0123456789", "{abc-0123456789}", "{12345678901234567890}", "<abc>", "it's \"odd\"", `back\slash\n`, "two  spaces",
@@ -259,7 +259,7 @@ func TestScriptWithOddSecrets(t *testing.T) {
 	}
 }
 
-// What goes wrong is said in a sentence that one can act on, without a secret in it.
+// Each fault is a sentence that says what to do, without a secret in it.
 func TestScriptFaults(t *testing.T) {
 	type setting = parameter
 	for name, c := range map[string]struct {
@@ -316,7 +316,7 @@ func TestScriptFaults(t *testing.T) {
 	}
 }
 
-// Zabbix sends no User-Agent of its own; the script names itself.
+// The script sets a User-Agent, since Zabbix sends none.
 func TestScriptHeaders(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com/", Secret: good}
 	r := &call{settings: s, status: 202, answer: `{"message":"x","problem":null,"test":true}`}
@@ -330,7 +330,7 @@ func TestScriptHeaders(t *testing.T) {
 	require.Equal(t, "https://relay.example.com/v1/zabbix/events", r.url)
 }
 
-// Wherever the text is cut, what stands before the cut is sent, and never a broken value.
+// Wherever the text is cut, the whole values before the cut are sent, and never a broken one.
 func TestEveryCutIsSalvaged(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: good}
 	odd := map[string]string{"EVENT.ID": "4711", "EVENT.NAME": "line\nbreak \"quoted\" \\back\\ ü {\"a\":\"b\",\"c\":\"d\"}",

@@ -62,8 +62,7 @@ func rooms(targets []Target) []string {
 	return out
 }
 
-// The first match wins, continue asks on, the default rooms take the rest, and
-// no room is named twice.
+// The first match wins, continue tries the routes below, the default rooms get the rest, and no room is listed twice.
 func TestOrder(t *testing.T) {
 	r := router(t, `routes:
   - {match: {hosts: nothing*}, rooms: [night]}
@@ -81,7 +80,7 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []Target{{Room: "noc"}}, router(t, "").Rooms(alert.Problem{}, "", noon))
 }
 
-// Each condition decides as documented, and says why in words.
+// Each condition matches as documented, and explains its result.
 func TestConditions(t *testing.T) {
 	for _, c := range []struct {
 		match, want string // want: "+" or "-", then the reason
@@ -129,8 +128,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// What a problem doesn't have matches nothing, and the reason says so.
-func TestConditionsOnLittle(t *testing.T) {
+// Missing hosts, groups and tags match nothing, and the reason says so.
+func TestConditionsOnMissingData(t *testing.T) {
 	for match, want := range map[string]string{
 		`{hosts: "*"}`:            "no host matches *: it has no hosts",
 		`{groups: "*"}`:           "no host group matches *: its groups are unknown",
@@ -143,7 +142,7 @@ func TestConditionsOnLittle(t *testing.T) {
 	}
 }
 
-// An explanation names every rule: asked, skipped, the default rooms, send_to.
+// An explanation lists every rule: evaluated, skipped, the default rooms, send_to.
 func TestExplain(t *testing.T) {
 	r := router(t, `routes:
   - {match: {severity: disaster}, rooms: [night]}
@@ -163,7 +162,7 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, []Target{{"db", "switches"}, {"Lab", "all"}, {"night", "send_to"}}, targets)
 }
 
-// {ALERT.SENDTO} adds, replaces or does nothing, by its source.
+// {ALERT.SENDTO} adds rooms, replaces them or has no effect, as its source is configured.
 func TestSendTo(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: sw1}, rooms: [db]}]`)
 	for _, c := range []struct {
@@ -206,13 +205,13 @@ func TestSendTo(t *testing.T) {
 	}
 }
 
-// A configuration without default rooms can't be routed by.
+// A configuration without default rooms is refused.
 func TestNewRefuses(t *testing.T) {
 	_, err := New(&config.Config{})
 	require.ErrorContains(t, err, "no default rooms")
 }
 
-// genProblem draws a problem from few names, so that routes meet it.
+// genProblem draws a problem from few names, so that routes match often.
 func genProblem(t *rapid.T) alert.Problem {
 	word := rapid.SampledFrom([]string{"a", "b", "ab", "A", ""})
 	p := alert.Problem{Severity: rapid.SampledFrom(alert.Severities[:]).Draw(t, "severity"), Origin: alert.OriginTrigger}
@@ -270,8 +269,8 @@ func drawParsed[T any](t *rapid.T, name string, parse func(string) (T, error), t
 	return out
 }
 
-// Whatever the routes and the problem: somebody is told, no room twice, only
-// rooms that exist, and the explanation says just what Rooms does.
+// For any routes and problem there is a target, no room is listed twice, only existing rooms are listed, and the explanation
+// agrees with Rooms.
 func TestRoomsAndExplainAgree(t *testing.T) {
 	base := load(t, "")
 	rapid.Check(t, func(t *rapid.T) {
@@ -302,7 +301,7 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 				require.Equal(t, "person:a@example.com", target.Room)
 			}
 		}
-		// A model: what the steps say, put together, is what is told.
+		// A model: the targets follow from the steps.
 		var want []string
 		won := false
 		for i, s := range steps {
@@ -327,7 +326,7 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 	})
 }
 
-// A router never changes: asked again, or by many at once, it says the same.
+// A router never changes: concurrent calls give the same result.
 func TestRouterIsSafeForConcurrentUse(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: "s[a-z]?", tags: "service=*", trigger: "core"}, rooms: [db]}]`)
 	want := r.Rooms(problem(), "lab", noon)
@@ -340,9 +339,8 @@ func TestRouterIsSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-// What strangers wrote is shown without control characters and not at any
-// length.
-func TestWordsAreSafe(t *testing.T) {
+// Untrusted text is shown without control characters, and shortened.
+func TestExplanationsAreSafe(t *testing.T) {
 	p := problem()
 	p.Name = "a\x1b]0;x\x07" + strings.Repeat("ü", 5000)
 	p.Hosts = nil
@@ -358,7 +356,7 @@ func TestWordsAreSafe(t *testing.T) {
 	require.Contains(t, steps[1].Reason, "and 42 more")
 }
 
-// BenchmarkRooms asks a hundred routes, none of which matches.
+// BenchmarkRooms evaluates a hundred routes, none of which matches.
 func BenchmarkRooms(b *testing.B) {
 	var routes strings.Builder
 	routes.WriteString("routes:\n")
