@@ -4,49 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 const (
 	flapTriggers = 240
-	flapRate     = 4 // openings a second; the room takes five messages a second
-	// flapRounds is how many times each trigger opens: the last time it flaps (flapping.count).
-	flapRounds = 3
+	flapEvery    = 250 * time.Millisecond // between two openings; the room takes five messages a second
+	flapFor      = 20 * time.Second       // how long each opening lasts
 )
 
-// flapping measures many triggers that open again and again.
+// flapping measures many triggers that open and resolve again and again. The first two rounds only make them flap
+// (flapping.count); what is measured is the third, and the end of it, when all resolve.
 func (b *bench) flapping(ctx context.Context) (err error) {
 	r, stop, err := b.startRaining(ctx, "flapping", 0, "")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	var opened, over rained
-	for round := range flapRounds {
-		rate := 0.0 // the rounds before are only history
-		if round == flapRounds-1 {
-			rate = flapRate
-		}
+	for round := range 2 {
 		ids := r.raise(0, flapTriggers)
-		if opened, err = r.opens(ctx, ids, rate, nothing); err != nil {
+		opened, err := r.opens(ctx, ids, 0, nothing)
+		if err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
 		}
 		b.logRained(fmt.Sprintf("flapping, round %d", round+1), opened)
-		if over, err = r.recovers(ctx, ids); err != nil {
+		if opened, err = r.recovers(ctx, ids); err != nil {
 			return fmt.Errorf("recovery of round %d: %w", round+1, err)
 		}
-		b.logRained("its recovery", over)
+		b.logRained("its recovery", opened)
 	}
-	b.report.alone(fmt.Sprintf("%d flapping triggers that open again at %d/s: messages in the room", flapTriggers, flapRate), "messages", float64(opened.messages)).atMost(15)
-	b.report.alone("  edits", "edits", float64(opened.edits))
-	b.report.alone("  every host and event id in the room, after the last event", "s", opened.namedAfter.Seconds())
+	var open []int64 // at the end of the round
+	hosts := map[string]string{}
+	flaps, err := r.rain(ctx, func(ctx context.Context) (_ time.Time, err error) {
+		open, err = r.flap(ctx, hosts)
+		return time.Now(), err
+	}, r.names(hosts))
+	if err != nil {
+		return fmt.Errorf("flapping: %w", err)
+	}
+	b.logRained("flapping", flaps)
+	over, err := r.recovers(ctx, open)
+	if err != nil {
+		return fmt.Errorf("the end of flapping: %w", err)
+	}
+	b.logRained("its end", over)
+	b.report.alone(fmt.Sprintf("%d flapping triggers, one opens every %s and resolves after %s: messages in the room", flapTriggers, flapEvery, flapFor), "messages", float64(flaps.messages)).atMost(15)
+	b.report.alone("  edits", "edits", float64(flaps.edits))
+	b.report.alone("  every host and event id in the room, after the last event", "s", flaps.namedAfter.Seconds())
 	b.report.alone("  all resolve: every message says so, after the last event", "s", over.namedAfter.Seconds()).atMost(10)
-	b.report.alone("  answers of 429 after the first second", "calls", float64(opened.late+over.late)).atMost(0)
-	b.report.alone("  requests while told to wait", "calls", float64(opened.early+over.early)).atMost(0)
+	b.report.alone("  answers of 429 after the first second", "calls", float64(flaps.late+over.late)).atMost(0)
+	b.report.alone("  requests while told to wait", "calls", float64(flaps.early+over.early)).atMost(0)
 	return nil
+}
+
+// flap opens each trigger in turn and resolves it after flapFor. It returns those that are open at the end, and puts the event ids
+// of all into hosts.
+func (r *raining) flap(ctx context.Context, hosts map[string]string) (open []int64, err error) {
+	post := func(body []byte, err error) error {
+		if err == nil {
+			_, err = zabbixsim.Post(ctx, http.DefaultClient, "http://"+r.ours.public+"/v1/zabbix/events", secret, body, time.Now())
+		}
+		return err
+	}
+	tick := time.NewTicker(flapEvery)
+	defer tick.Stop()
+	for n := range flapTriggers {
+		t := stormTrigger(n)
+		id := r.zabbix.Raise(t)
+		open = append(open, id)
+		hosts[t.Host.Host] = strconv.FormatInt(id, 10)
+		if err := post(eventBody(r.macros, t, id, time.Now())); err != nil {
+			return nil, err
+		}
+		if n >= int(flapFor/flapEvery) {
+			r.zabbix.Resolve(open[0])
+			p, _ := r.zabbix.Problem(open[0])
+			if err := post(recoveryBody(r.macros, p)); err != nil {
+				return nil, err
+			}
+			open = open[1:]
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return open, nil
 }
 
 const (

@@ -180,7 +180,22 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 		fire.requests = append(fire.requests, signed(body, now))
 		hosts[p.Trigger.Host.Host] = strconv.FormatInt(id, 10)
 	}
-	return r.rain(ctx, fire, meanwhile, func() (named int, all bool) {
+	send := func(ctx context.Context) (ended time.Time, err error) {
+		sent := make(chan error, 1)
+		go func() {
+			err := fire.fire(ctx, r.ours.public, r.connections)
+			ended = time.Now()
+			sent <- err
+		}()
+		err = meanwhile(ctx, fire)
+		return ended, errors.Join(<-sent, err)
+	}
+	return r.rain(ctx, send, r.names(hosts))
+}
+
+// names returns a function that counts the hosts that are in the room with their event ids.
+func (r *raining) names(hosts map[string]string) func() (named int, all bool) {
+	return func() (named int, all bool) {
 		words := wordsOf(r.webex.Timeline("noc"))
 		for host, id := range hosts {
 			if words[host] && words[id] {
@@ -188,7 +203,7 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 			}
 		}
 		return named, named == len(hosts)
-	})
+	}
 }
 
 // recovers sends the recoveries, and waits until the room shows them.
@@ -204,7 +219,11 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 		}
 		fire.requests = append(fire.requests, signed(body, now))
 	}
-	return r.rain(ctx, fire, nothing, func() (int, bool) {
+	send := func(ctx context.Context) (time.Time, error) {
+		err := fire.fire(ctx, r.ours.public, r.connections)
+		return time.Now(), err
+	}
+	return r.rain(ctx, send, func() (int, bool) {
 		for _, m := range r.webex.Timeline("noc") {
 			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysOver(m.Text) {
 				return 0, false
@@ -225,20 +244,14 @@ func saysOver(text string) bool {
 	return strings.Contains(strings.ToLower(text), "resolved") && !someOpen.MatchString(text)
 }
 
-// rain sends events, and measures until the room shows them.
-func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(context.Context, *barrage) error, told func() (named int, all bool)) (out rained, err error) {
+// rain sends events, and measures until the room shows them. send returns when the last event was answered.
+func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Time, error), told func() (named int, all bool)) (out rained, err error) {
 	messages, edits := countOf(r.webex.Timeline("noc"))
 	early := r.webex.Stats().TooEarly
 	top := watchMemory(r.ours)
-	began, sent := time.Now(), make(chan error, 1)
-	var ended time.Time
-	go func() {
-		err := fire.fire(ctx, r.ours.public, r.connections)
-		ended = time.Now()
-		sent <- err
-	}()
-	err = meanwhile(ctx, fire)
-	if err := errors.Join(<-sent, err); err != nil {
+	began := time.Now()
+	ended, err := send(ctx)
+	if err != nil {
 		return out, err
 	}
 	out.sending = ended.Sub(began)
