@@ -209,11 +209,11 @@ func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 		"URL, no answer":              {[]parameter{address}, long, 0, "", "cut off URL: "},
 		"URL, another site":           {[]parameter{address}, long, 404, "<html>", "cut off URL: "},
 		"URL, a proxy":                {[]parameter{address}, long, 502, "<html>", "cut off URL: "},
-		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"the signature is wrong"}`, "cut off URL: "},
-		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET: "},
-		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET and URL: "},
+		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"wrong signature"}`, "cut off URL: "},
+		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET: "},
+		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET and URL: "},
 		"a long value before nothing": {nil, long, 0, "", ""},
-		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"the signature is wrong"}`, ""},
+		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"wrong signature"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &call{settings: file, status: c.status, answer: c.answer}
@@ -283,10 +283,10 @@ func TestScriptFaults(t *testing.T) {
 		"a proxy's refusal":           {403, "<h1>Forbidden</h1> by policy", nil, nil, "Something before the relay answered 403"},
 		"a proxy without the relay":   {502, "<html>\n<h1>502 Bad  Gateway</h1>", nil, nil, ": 502 Bad Gateway"},
 		"a proxy's maintenance page":  {503, "", nil, nil, "Something before the relay answered 503"},
-		"the signature":               {401, `{"error":"the signature is wrong"}`, nil, nil, "The relay does not accept the signature. Compare SECRET"},
+		"the signature":               {401, `{"error":"wrong signature"}`, nil, nil, "The relay does not accept the signature. Compare SECRET"},
 		"a fault":                     {400, `{"faults":[{"field":"event.id","what":"missing","hint":"x"}]}`, nil, nil, "The relay cannot use this event: event.id: missing (x)"},
 		"busy":                        {429, `{"error":"the store can't keep up"}`, nil, nil, "The relay cannot take events just now (429): the store can't keep up. Zabbix tries again as long as"},
-		"out of order":                {503, `{"error":"it can't be stored"}`, nil, nil, "The relay cannot take events just now (503): it can't be stored."},
+		"out of order":                {503, `{"error":"cannot store it"}`, nil, nil, "The relay cannot take events just now (503): cannot store it."},
 		"too large":                   {413, `{"error":"the body is larger than 1 byte"}`, nil, nil, "The relay answered 413: the body is larger"},
 		"URL as shipped":              {202, accepted, []setting{{"URL", "<URL of the relay>"}}, nil, "The parameter URL of this media type is not set"},
 		"URL empty":                   {202, accepted, []setting{{"URL", "  "}}, nil, "The parameter URL of this media type is not set"},
