@@ -372,7 +372,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 		r.pass(10 * time.Second)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ The Zabbix main")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ Zabbix main")
 		r.zabbix.SetDown(false)
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)

@@ -45,9 +45,9 @@ func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
 // it is done exactly once when Zabbix is well again.
 func TestBreakdowns(t *testing.T) {
 	const (
-		broken  = "is itself broken"
-		another = "answers with something else than its API"
-		lost    = "took the request and gave no answer"
+		broken  = "is failing"
+		another = "answers with something other than its API"
+		lost    = "got the request but didn't answer"
 		at      = "" // done without a delay
 	)
 	refused := map[string]string{"refuse-unknown": "Cannot change the moon.”"}
@@ -98,7 +98,7 @@ func TestBreakdowns(t *testing.T) {
 						require.Equal(t, store.CommandDone, w.command("M1").State)
 					} else if done := len(acksOf(z, id)) > 0 && w.command("M1").State == store.CommandDone; !done { // the record may have told it already
 						require.Len(t, w.answers(), 1)
-						require.Contains(t, w.answers()[0], "⏳ The Zabbix `main` "+want)
+						require.Contains(t, w.answers()[0], "⏳ Zabbix `main` "+want)
 						require.NotContains(t, []store.CommandState{store.CommandDone, store.CommandFailed}, w.command("M1").State)
 					}
 					time.Sleep(5 * time.Minute)
@@ -126,7 +126,7 @@ func TestBrokenUntilTheEnd(t *testing.T) {
 				require.NoError(t, z.Break(name))
 				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(2 * time.Minute)
-				require.NotContains(t, w.answers()[0], "took the request")
+				require.NotContains(t, w.answers()[0], "got the request")
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				require.Zero(t, z.Calls()["event.acknowledge"], "the version isn't known: nothing else was asked")
@@ -223,10 +223,10 @@ func TestCloseWhatIsGone(t *testing.T) {
 			require.NoError(t, z.Break("fail-event:4701"))
 			require.NoError(t, z.Break("only:event.get"))
 		}, false, "⏳"},
-		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` ends it here."},
-		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
-		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
-		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no event at all"},
+		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` closes it here."},
+		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
+		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
+		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no events at all"},
 		"close, the database is away": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			require.NoError(t, z.Break("database-away"))
@@ -243,7 +243,7 @@ func TestCloseWhatIsGone(t *testing.T) {
 		"close, event.get is forbidden": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			require.NoError(t, z.Break("forbid:event.get"))
-		}, false, "no longer has this event, or"},
+		}, false, "event not found in Zabbix"},
 		"close, no permission to close it": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { z.LimitRelay() }, false, "no write permission"},
 		"close, nothing for everything":    {"close", false, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("list")) }, false, "⏳"},
 	} {

@@ -30,7 +30,7 @@ func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
 		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
 		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
 		{"shown all the same", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
-		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "I know no problem"},
+		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -239,15 +239,15 @@ func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
 		heard Heard
 		want  string // of the answer; "" where the present problem is acted on
 	}{
-		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "another problem has its event id now"},
-		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "another problem has its event id now"},
-		{"close in its thread", Heard{Text: "close", ParentID: root}, "another problem has its event id now"},
-		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "another problem has its event id now"},
-		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
-		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
-		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "another problem has its event id now"},
+		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "its event id is another problem's now"},
+		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "its event id is another problem's now"},
+		{"close in its thread", Heard{Text: "close", ParentID: root}, "its event id is another problem's now"},
+		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "its event id is another problem's now"},
+		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "its event id is another problem's now"},
 		{"shown all the same", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
-		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "another problem has its event id now"},
+		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "its event id is another problem's now"},
 		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
 		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
 	} {

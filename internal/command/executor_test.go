@@ -110,18 +110,18 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
 		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
 		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
-		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
-		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of.", store.CommandFailed},
-		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
-		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ I know no problem `1` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`.", store.CommandFailed},
+		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ Unknown in this room: problem `1`. Nothing was done.", store.CommandFailed},
 		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
 		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
 		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
 		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 You have no role in this room", store.CommandDenied},
 		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
 		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 You have no role in any room", store.CommandDenied},
-		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ I know no problem `main/4711` that you may see. Nothing was done.", store.CommandFailed},
-		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` is in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
+		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ Unknown, or not visible to you: problem `main/4711`. Nothing was done.", store.CommandFailed},
+		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` exists in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
 		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
 		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
 		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
@@ -129,7 +129,7 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/4711 main/4712 main/5000", store.CommandDone},
 		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/4712 main/5000", store.CommandDone},
 		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
-		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
 		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
 		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
 	} {
@@ -237,7 +237,7 @@ func TestZabbixAway(t *testing.T) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		until := began.Add(time.Hour).UTC().Format("15:04")
-		require.Equal(t, []string{"⏳ The Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
+		require.Equal(t, []string{"⏳ Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
 		require.Equal(t, store.CommandRetrying, w.command("M1").State)
 
 		time.Sleep(time.Minute)
@@ -269,7 +269,7 @@ func TestExpired(t *testing.T) {
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		require.Len(t, w.answers(), 2)
-		require.Contains(t, w.answers()[1], "⌛ Couldn't acknowledge `main/4711` problem 4711: the Zabbix `main` couldn't be reached or was itself broken until")
+		require.Contains(t, w.answers()[1], "⌛ Couldn't acknowledge `main/4711` problem 4711: Zabbix `main` was unreachable or failing until")
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
 		w.setDown("main", false)
 		time.Sleep(time.Hour)
@@ -286,7 +286,7 @@ func TestLostAnswer(t *testing.T) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
-			require.Contains(t, w.answers()[0], "took the request and gave no answer")
+			require.Contains(t, w.answers()[0], "got the request but didn't answer")
 			require.Equal(t, store.CommandExecuting, w.command("M1").State)
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
@@ -325,7 +325,7 @@ func TestLostAnswer(t *testing.T) {
 			w.setDown("main", true)
 			time.Sleep(time.Hour + time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "❓ I can't say whether I could comment on `main/4711`")
+			require.Contains(t, w.answers()[1], "❓ I don't know whether I could comment on `main/4711`")
 			require.Equal(t, store.CommandFailed, w.command("M1").State)
 			require.Len(t, w.calls("main"), 1)
 		})
@@ -337,7 +337,7 @@ func TestLostAnswer(t *testing.T) {
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "❓ I can't say whether")
+			require.Contains(t, w.answers()[1], "❓ I don't know whether")
 		})
 	})
 	t.Run("the event is gone", func(t *testing.T) {
@@ -347,7 +347,7 @@ func TestLostAnswer(t *testing.T) {
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "no longer has this event")
+			require.Contains(t, w.answers()[1], "event not found")
 		})
 	})
 }

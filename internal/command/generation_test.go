@@ -32,7 +32,7 @@ func (w *world) overtake(key string) {
 // A problem whose event id another one took is gone: nothing is asked of Zabbix for it, and nothing
 // is done to the other one.
 func TestAProblemThatLostItsEventIDIsNotActedOn(t *testing.T) {
-	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and another problem has its event id now. Nothing was done"
+	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done"
 	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
 	press := func(action, comment string) Heard {
 		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: "CARD-main/4711@noc"}, Room: "noc"}
@@ -107,7 +107,7 @@ func TestAnEventIDThatChangesHandsWhileACommandWaits(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				require.Len(t, w.calls("main"), asked, "%s: %v", why, w.answers())
 				require.Equal(t, store.CommandFailed, w.command("M1").State, why)
-				require.Contains(t, w.answers()[len(w.answers())-1], "another problem has its event id now", why)
+				require.Contains(t, w.answers()[len(w.answers())-1], "its event id is another problem's now", why)
 			})
 		}
 	}
@@ -135,7 +135,7 @@ func TestAnEventIDThatZabbixReused(t *testing.T) {
 				require.Equal(t, []string{"4712"}, call.EventIDs, "%+v", said)
 			}
 			require.Len(t, w.answers(), 1)
-			require.Contains(t, w.answers()[0], "another problem has its event id now", "%+v", said)
+			require.Contains(t, w.answers()[0], "its event id is another problem's now", "%+v", said)
 			require.Contains(t, w.changed, p.Key, "Zabbix is asked about the other problem")
 		})
 	}

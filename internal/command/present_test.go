@@ -27,12 +27,12 @@ func TestShowAndCloseAskHowTheProblemIsNow(t *testing.T) {
 		"show, resolved meanwhile": {func(z *fakeZabbix) { z.events["4711"].Resolved, z.events["4711"].ResolvedAt = true, ended }, "show 4711", "SHOW main/4711 resolved", "", 0, 1},
 		"show, in a maintenance":   {func(z *fakeZabbix) { z.events["4711"].Suppressed = true }, "show 4711", "SHOW main/4711 open suppressed", "", 0, 1},
 		"show, severity changed":   {func(z *fakeZabbix) { z.events["4711"].Severity = alert.Disaster }, "show 4711", "SHOW main/4711 open disaster", "", 0, 1},
-		"show, a deleted trigger":  {func(z *fakeZabbix) { delete(z.events, "4711") }, "show 4711", "SHOW main/4711 open", "`close main/4711` ends it here", 0, 0},
+		"show, a deleted trigger":  {func(z *fakeZabbix) { delete(z.events, "4711") }, "show 4711", "SHOW main/4711 open", "`close main/4711` closes it here", 0, 0},
 		"show, Zabbix is away":     {func(z *fakeZabbix) { z.down = true }, "show 4711", "SHOW main/4711 open", "", 0, 0},
 		"show, the API fails":      {func(z *fakeZabbix) { z.observeFail = []error{&zabbix.Error{Kind: zabbix.Other}} }, "show 4711", "SHOW main/4711 open", "", 0, 0},
 		"show, the id is another problem's": {func(z *fakeZabbix) {
 			z.events["4711"] = &alert.Observation{TriggerID: "2", Opened: ended, Resolved: true, ResolvedAt: ended}
-		}, "show 4711", "SHOW main/4711 open", "another one has its event id now", 0, 1},
+		}, "show 4711", "SHOW main/4711 open", "its event id is another problem's now", 0, 1},
 		"close, as known":                     {nil, "close 4711 done", "✅ Asked Zabbix to close", "", 1, 3},
 		"close, resolved meanwhile":           {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711", "ℹ️ `main/4711` problem 4711 is already resolved.", "", 0, 2},
 		"close, resolved meanwhile, in words": {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711 done", "ℹ️ `main/4711` problem 4711 is already resolved.", "Your comment was not sent. To send it anyway: `comment main/4711 …`.", 0, 2},

@@ -51,11 +51,11 @@ func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []ta
 	for i, t := range targets {
 		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
 		if t.Problem.Superseded() || t.Reused {
-			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
+			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {
 			text += "\n\n" + notShown(t.Key, e.o.Several)
 		}
-		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
+		left := fmt.Sprintf("%s… and %d more. Ask for fewer at once.", between, len(targets)-i)
 		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {
 			b.WriteString(left)
 			break
