@@ -75,7 +75,7 @@ func TestAskedTwiceIsDoneOnce(t *testing.T) {
 				for i := range c.heard {
 					cmd := w.command(fmt.Sprint("M", i))
 					require.Equal(t, store.CommandDone, cmd.State, c.why)
-					if cmd.Outcome == "the same as command M0, asked for again: done once" || cmd.Outcome == "the same as command M2, asked for again: done once" {
+					if cmd.Outcome == "a repetition of command M0" || cmd.Outcome == "a repetition of command M2" {
 						repeated++
 						require.NotEmpty(t, cmd.Keys)
 						for _, n := range w.notices {
@@ -113,7 +113,7 @@ func TestAskedTwiceAcrossARestart(t *testing.T) {
 			require.Len(t, w.calls("main"), 1)
 			require.Len(t, w.answers(), 1)
 			require.Equal(t, store.CommandDone, w.command("M1").State)
-			require.Contains(t, w.command("M2").Outcome, "the same as command M1")
+			require.Contains(t, w.command("M2").Outcome, "a repetition of command M1")
 		})
 	}
 }

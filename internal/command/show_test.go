@@ -14,11 +14,11 @@ func TestALongListReadsWhatItShows(t *testing.T) {
 		n     int
 		heard Heard
 	}{
-		{mostListed - 1, Heard{Text: "problems", Room: "noc"}},
-		{mostListed, Heard{Text: "problems", Room: "noc"}},
-		{3 * mostListed, Heard{Text: "problems", Room: "noc"}},
-		{3 * mostListed, Heard{Text: "problems", Direct: true}},
-		{3 * mostListed, Heard{Text: "problems", Direct: true, Person: Person{Email: "dave@example.com"}}}, // noc alone
+		{maxListed - 1, Heard{Text: "problems", Room: "noc"}},
+		{maxListed, Heard{Text: "problems", Room: "noc"}},
+		{3 * maxListed, Heard{Text: "problems", Room: "noc"}},
+		{3 * maxListed, Heard{Text: "problems", Direct: true}},
+		{3 * maxListed, Heard{Text: "problems", Direct: true, Person: Person{Email: "dave@example.com"}}}, // noc alone
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -30,7 +30,7 @@ func TestALongListReadsWhatItShows(t *testing.T) {
 			r.hears("M1", c.heard)
 			synctest.Wait()
 			require.Contains(t, w.answers()[0], fmt.Sprintf("LIST %d: ", c.n))
-			require.Equal(t, min(c.n, mostListed), w.read)
+			require.Equal(t, min(c.n, maxListed), w.read)
 		})
 	}
 }
