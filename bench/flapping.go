@@ -27,6 +27,7 @@ func (b *bench) flapping(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	r.restless = true
 	var open []int64
 	var flaps rained
 	for round := range flapRounds {

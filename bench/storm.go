@@ -60,6 +60,8 @@ type raining struct {
 	ours   *process
 	macros map[string]string
 	calm   time.Duration
+	// restless is set where something is always pending, such as an edit whose turn comes minutes later.
+	restless bool
 }
 
 // rained is the outcome of a storm, or of its recovery. All times after sending are counted from the last answer.
@@ -244,7 +246,8 @@ func saysOver(text string) bool {
 	return strings.Contains(strings.ToLower(text), "resolved") && !someOpen.MatchString(text)
 }
 
-// rain sends events, and measures until the room shows them. send returns when the last event was answered.
+// rain sends events, and measures until the room shows them and, unless r.restless, nothing is pending any more. send returns when
+// the last event was answered.
 func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Time, error), told func() (named int, all bool)) (out rained, err error) {
 	messages, edits := countOf(r.webex.Timeline("noc"))
 	early := r.webex.Stats().TooEarly
@@ -264,12 +267,13 @@ func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Tim
 				out.namedAfter = time.Since(ended)
 			}
 		}
-		return all && m[postsPending] == 0
+		return all && (r.restless || m[postsPending] == 0)
 	}); err != nil {
 		return out, fmt.Errorf("%w (%d problems are in the room)", err, out.named)
 	}
 	var last map[string]float64
-	if out.quiet, last, err = r.until(ctx, ended, r.calm, func(m map[string]float64) bool { return m[postsPending]+m[journalPending] == 0 }); err != nil {
+	calm := func(m map[string]float64) bool { return r.restless || m[postsPending]+m[journalPending] == 0 }
+	if out.quiet, last, err = r.until(ctx, ended, r.calm, calm); err != nil {
 		return out, err
 	}
 	out.dead = int(last[`alert_relay_dead_letters_total{kind="post"}`] + last[`alert_relay_dead_letters_total{kind="digest"}`])
