@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -371,7 +372,7 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 		t := zabbixsim.StormTrigger(2*r.problems + n)
 		t.Name, t.Severity = "Data centre without power, "+mark, alert.Disaster
 		id := r.zabbix.Raise(t)
-		body, err := eventBody(r.mine(), t, id, time.Now())
+		body, err := eventBody(maps.Clone(r.macros), t, id, time.Now())
 		if err != nil {
 			return u, err
 		}
@@ -390,15 +391,6 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 		u.answer, u.zabbix = append(u.answer, answer), append(u.zabbix, zabbix)
 	}
 	return u, nil
-}
-
-// mine copies the macros for another goroutine.
-func (r *raining) mine() map[string]string {
-	m := make(map[string]string, len(r.macros))
-	for k, v := range r.macros {
-		m[k] = v
-	}
-	return m
 }
 
 // ack writes `ack` in the room, and measures until the bot's reply and until Zabbix has it.
