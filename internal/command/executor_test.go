@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// story runs a test with a relay whose time is the test's.
+// story runs a test with a relay in virtual time.
 func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -39,9 +39,9 @@ func signed(t *testing.T, w *world, key, words string) string {
 	return message
 }
 
-// An acknowledgement said in the problem's thread reaches Zabbix with the
-// person's name, and the room's timeline is the answer.
-func TestAckInTheThread(t *testing.T) {
+// An acknowledgement in the problem's thread reaches Zabbix with the person's name, and the timeline is the
+// reply.
+func TestAckInThread(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
@@ -65,8 +65,7 @@ func TestAckInTheThread(t *testing.T) {
 	})
 }
 
-// Said elsewhere, the answer says what was done; it goes into the thread that
-// the message began.
+// Elsewhere the reply says what was done, in the message's thread.
 func TestAckElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
@@ -80,7 +79,7 @@ func TestAckElsewhere(t *testing.T) {
 	})
 }
 
-// What is said in a row is done in a row.
+// Commands are carried out in their order.
 func TestOrder(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i, text := range []string{"ack one", "unack two", "ack three", "unack four", "comment five"} {
@@ -96,9 +95,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// Everything that isn't carried out is answered with the reason, and nothing is
-// done.
-func TestAnsweredWithAReason(t *testing.T) {
+// A command that isn't carried out gets a reply with the reason.
+func TestRefusalsHaveReasons(t *testing.T) {
 	bob, carol, mallory := Person{Email: "bob@example.com"}, Person{Email: "carol@example.com"}, Person{Email: "mallory@example.com"}
 	for _, c := range []struct {
 		why   string
@@ -147,8 +145,8 @@ func TestAnsweredWithAReason(t *testing.T) {
 	}
 }
 
-// An answer in a direct chat goes to the chat by its id.
-func TestDirectAnswer(t *testing.T) {
+// A reply in a direct chat is addressed by the chat's id.
+func TestReplyInDirectChat(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
 		synctest.Wait()
@@ -158,12 +156,12 @@ func TestDirectAnswer(t *testing.T) {
 	})
 }
 
-// A button acts as the command does; its answer, if any, goes into the problem's thread.
+// A button does what the command does, and its reply goes into the problem's thread.
 func TestButtons(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
-		require.Len(t, w.changed, 1, "asked again at once")
+		require.Len(t, w.changed, 1, "read again at once")
 		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
@@ -171,12 +169,12 @@ func TestButtons(t *testing.T) {
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
 		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
 		require.Equal(t, "ROOT-main/4711@noc", w.notices[0].ParentID)
-		require.Len(t, w.changed, 5, "close finds the acknowledgement; then asked again at once, and after a while for the closing")
+		require.Len(t, w.changed, 5, "close finds the acknowledgement; then it is read at once and twice later")
 	})
 }
 
-// What is so already isn't done again, unless there is something to say.
-func TestSoAlready(t *testing.T) {
+// Nothing is done twice, unless the person has words to add.
+func TestAlreadyDone(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		k := alert.Key{Source: "main", EventID: "4711"}
 		p := w.problems[k]
@@ -208,8 +206,8 @@ func TestSoAlready(t *testing.T) {
 	})
 }
 
-// What Zabbix refuses is final, told, and not tried again.
-func TestRefused(t *testing.T) {
+// Zabbix's refusal is final: the reply explains it, and there is no retry.
+func TestZabbixRefuses(t *testing.T) {
 	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Invalid, zabbix.Other} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "Zabbix's words"}}}
@@ -228,9 +226,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// With Zabbix away the person hears so at once; the command is done when Zabbix
-// is back, and the note that it takes longer becomes the good news.
-func TestZabbixAway(t *testing.T) {
+// While Zabbix is unreachable there is an interim reply. It becomes the final one when the command is done.
+func TestZabbixUnreachable(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
 		began := time.Now()
@@ -244,7 +241,7 @@ func TestZabbixAway(t *testing.T) {
 		r.hears("M2", Heard{Text: "unack 4711", Room: "noc"}) // waits behind the first
 		r.hears("M3", Heard{Text: "ack lab/4711", Room: "lan"})
 		time.Sleep(20 * time.Second)
-		require.Len(t, w.answers(), 3, "another command learns it too; another Zabbix isn't held up")
+		require.Len(t, w.answers(), 3, "another command gets the interim reply too, and another Zabbix isn't blocked")
 		require.Len(t, w.calls("lab"), 1)
 
 		w.setDown("main", false)
@@ -252,7 +249,7 @@ func TestZabbixAway(t *testing.T) {
 		synctest.Wait()
 		calls := w.calls("main")
 		require.Len(t, calls, 2)
-		require.True(t, calls[0].Ack, "in the order in which they were said")
+		require.True(t, calls[0].Ack, "in their order")
 		require.True(t, calls[1].Unack)
 		require.Equal(t, "✅ Acknowledged `main/4711` problem 4711", w.answers()[0])
 		require.Len(t, w.answers(), 3)
@@ -260,8 +257,7 @@ func TestZabbixAway(t *testing.T) {
 	})
 }
 
-// A Zabbix that stays away ends a command, with a new message: an edit would
-// wake nobody.
+// If Zabbix stays unreachable, the command expires with a new message: an edit would notify nobody.
 func TestExpired(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
@@ -278,7 +274,7 @@ func TestExpired(t *testing.T) {
 	})
 }
 
-// A lost answer is looked into before anything is done again.
+// After a lost answer Zabbix's record is read before the call is repeated.
 func TestLostAnswer(t *testing.T) {
 	unanswered := &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Message: "time-out"}
 	t.Run("it was done", func(t *testing.T) {
@@ -300,7 +296,7 @@ func TestLostAnswer(t *testing.T) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(settleTime - time.Second)
-			require.Empty(t, w.calls("main"), "Zabbix may still be doing it")
+			require.Empty(t, w.calls("main"), "the call may still be in flight")
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 1)
@@ -352,7 +348,7 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// One person can't keep the relay busy: they are warned once, then left out.
+// A person with too many commands gets one warning, then no replies.
 func TestTooManyCommands(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i := range perMinute + 10 {
@@ -361,7 +357,7 @@ func TestTooManyCommands(t *testing.T) {
 		r.hears("N", Heard{Text: "help", Room: "noc", Person: Person{Email: "carol@example.com"}})
 		synctest.Wait()
 		answers := w.answers()
-		require.Len(t, answers, perMinute+2, "thirty answers, one warning, and another person's answer")
+		require.Len(t, answers, perMinute+2, "thirty replies, one warning, and a reply to another person")
 		require.Contains(t, strings.Join(answers, "\n"), "🐢 More than 30 commands in a minute")
 		require.Equal(t, store.CommandDenied, w.command(fmt.Sprint("M", perMinute+5)).State)
 		time.Sleep(time.Minute)

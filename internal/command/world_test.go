@@ -28,8 +28,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is what lasts while executors come and go: the store, Zabbix, and what
-// people said. It counts effects, and can crash the relay before any of them.
+// world is what survives the relay's restarts: the store, Zabbix, and what people said. It can crash the relay
+// before any effect.
 type world struct {
 	mu       sync.Mutex
 	commands map[string]store.Command
@@ -55,7 +55,7 @@ type world struct {
 	dead  chan struct{}
 }
 
-// fakeZabbix is one Zabbix: its acknowledgements, and what is wrong with it.
+// fakeZabbix is a Zabbix with its record and its failures.
 type fakeZabbix struct {
 	w      *world
 	events map[string]*alert.Observation
@@ -86,7 +86,7 @@ func newWorld() *world {
 	return w
 }
 
-// problem makes a problem that these rooms were told of.
+// problem makes a problem with a post in these rooms.
 func (w *world) problem(key string, rooms ...string) alert.Key {
 	k := alert.ParseKey(key)
 	w.problems[k] = alert.Problem{Key: k, State: alert.StateOpen, Origin: alert.OriginTrigger, Severity: alert.Average, Facts: alert.Facts{Name: "problem " + k.EventID}}
@@ -99,7 +99,7 @@ func (w *world) problem(key string, rooms ...string) alert.Key {
 
 var errCrashed = store.ErrClosed
 
-// effect is one step that lasts. It is refused once the relay has crashed.
+// effect does something that lasts. It fails once the relay has crashed.
 func (w *world) effect(do func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,7 +324,7 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 	return answer
 }
 
-// take carries out a call.
+// take carries out a call for one event.
 func (z *fakeZabbix) take(a zabbix.Acknowledge) {
 	z.calls = append(z.calls, a)
 	o := z.events[a.EventIDs[0]]
@@ -380,7 +380,7 @@ func (w *world) setDown(source string, down bool) {
 	w.zabbixes[source].down = down
 }
 
-// relay is one executor over the world, until stop.
+// relay is an executor over the world, until stop.
 type relay struct {
 	*Executor
 	w    *world
@@ -389,7 +389,7 @@ type relay struct {
 	stop func()
 }
 
-// start runs the relay. Within synctest.Test its time is the bubble's.
+// start runs the relay.
 func (w *world) start(t *testing.T) *relay {
 	cfg := people()
 	if w.people != nil {
@@ -435,7 +435,7 @@ func (w *world) start(t *testing.T) *relay {
 	}}
 }
 
-// hears has the relay accept what was read, once, as chat does.
+// hears has the relay accept what was said, once per id, as chat does.
 func (r *relay) hears(id string, h Heard) {
 	if h.Person.Email == "" {
 		h.Person = alice

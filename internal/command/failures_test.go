@@ -17,8 +17,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// simulated is a story in which the source main is the simulated Zabbix with an
-// open problem, which the room noc was told of.
+// simulated runs a test with the simulated Zabbix as source main, with an open problem in the room noc.
 func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,9 +39,8 @@ func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
 	return p.Acks
 }
 
-// What a command does for each thing that may come in place of Zabbix's answer: only
-// a refusal of Zabbix's own ends it. Everything else delays it, the person gets a reply that says so, and
-// it is done exactly once when Zabbix is well again.
+// Only Zabbix's own refusal ends a command. Anything else in place of its answer delays the command: the person
+// is told so, and it is done exactly once when Zabbix works again.
 func TestBreakdowns(t *testing.T) {
 	const (
 		broken  = "is failing"
@@ -114,9 +112,9 @@ func TestBreakdowns(t *testing.T) {
 	}
 }
 
-// What stays broken until the command's end is given up, and the person hears it. A
-// call that only prepares the act is never taken for the act.
-func TestBrokenUntilTheEnd(t *testing.T) {
+// A command expires if Zabbix fails for too long, and the person is told. The call that asks for the version is
+// never mistaken for the act.
+func TestFailingUntilExpiry(t *testing.T) {
 	for name, says := range map[string]string{
 		"database-away": "⌛ Couldn't acknowledge", "page-502": "⌛ Couldn't acknowledge", "login-page": "⌛ Couldn't acknowledge",
 		"sql-failed": "⌛ Couldn't acknowledge", "page-429": "⌛ Couldn't acknowledge", "lost-cut": "⌛ Couldn't acknowledge",
@@ -139,7 +137,7 @@ func TestBrokenUntilTheEnd(t *testing.T) {
 	}
 }
 
-// A proxy that says when to come again isn't asked before.
+// Retry-After of a proxy is honoured.
 func TestRetryAfter(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		require.NoError(t, z.Break("page-429")) // in 90 s
@@ -156,9 +154,9 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// An act is done once and keeps the person's name, whatever the database does to
-// characters of four bytes and to long texts, and also where the answer is lost.
-func TestTextsThatTheDatabaseChanges(t *testing.T) {
+// An act is done once and keeps the person's name, whatever the database does to wide characters and long texts,
+// also if the answer is lost.
+func TestDatabaseChangesText(t *testing.T) {
 	people := map[string]Person{"alice": alice, "a name with an emoji": {ID: "PERSON-alice", Name: "Alice 🚀", Email: "alice@example.com"}}
 	words := map[string]string{"an emoji": "done 👍 all fine", "only emoji": "👍👍", "a long text": strings.Repeat("wörter und mehr ", 30), "plain": "on it", "an emoji first": "🔥 two\nlines"}
 	for _, kind := range []string{"", "text:question", "text:questions", "text:cut", "text:strict", "text:short", "text:trimmed", "text:crlf"} {
@@ -197,8 +195,8 @@ func TestTextsThatTheDatabaseChanges(t *testing.T) {
 	}
 }
 
-// An explicit close ends a problem that Zabbix no longer has, and nothing else does.
-func TestCloseWhatIsGone(t *testing.T) {
+// Only an explicit close closes a problem that Zabbix no longer has.
+func TestCloseGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string
 		others  bool // a second open problem that Zabbix still has
@@ -280,9 +278,8 @@ func TestCloseWhatIsGone(t *testing.T) {
 	}
 }
 
-// What Zabbix itself ended with a failure is rolled back: at the command's end it is
-// given up, and not doubtful.
-func TestFailingUntilTheEnd(t *testing.T) {
+// A call that ended with an internal error was rolled back: the command expires, and isn't uncertain.
+func TestInternalErrorsUntilExpiry(t *testing.T) {
 	for _, name := range []string{"system-error", "sql-failed", "internal-error"} {
 		t.Run(name, func(t *testing.T) {
 			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
@@ -302,9 +299,9 @@ func TestFailingUntilTheEnd(t *testing.T) {
 	}
 }
 
-// A close whose answer was lost, of an event that isn't shown any more, is asked again:
-// only Zabbix's own refusal, together with its silence about the event, makes it gone.
-func TestCloseWhatIsGoneAndUnanswered(t *testing.T) {
+// If the answer to a close is lost and the event isn't shown any more, the close is repeated: only a refusal
+// makes the problem gone.
+func TestCloseGoneAfterLostAnswer(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
 		z.Delete(4701)
