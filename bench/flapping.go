@@ -33,7 +33,7 @@ func (b *bench) flapping(ctx context.Context) (err error) {
 	for round := range flapRounds {
 		hosts := map[string]string{}
 		if flaps, err = r.rain(ctx, func(ctx context.Context) (_ time.Time, err error) {
-			open, err = r.flap(ctx, open, hosts)
+			open, err = r.flap(ctx, hosts, round < flapRounds-1)
 			return time.Now(), err
 		}, r.names(hosts)); err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
@@ -54,9 +54,9 @@ func (b *bench) flapping(ctx context.Context) (err error) {
 	return nil
 }
 
-// flap opens each trigger in turn, and resolves each flapFor later. open are the problems that are open before and afterwards. It
-// puts the event ids by host into hosts.
-func (r *raining) flap(ctx context.Context, open []int64, hosts map[string]string) ([]int64, error) {
+// flap opens each trigger in turn, and resolves each flapFor later: the last ones only if over, with a pause afterwards. It returns
+// those still open, and puts the event ids by host into hosts.
+func (r *raining) flap(ctx context.Context, hosts map[string]string, over bool) (open []int64, err error) {
 	post := func(body []byte, err error) error {
 		if err == nil {
 			_, err = zabbixsim.Post(ctx, http.DefaultClient, "http://"+r.ours.public+"/v1/zabbix/events", secret, body, time.Now())
@@ -65,21 +65,23 @@ func (r *raining) flap(ctx context.Context, open []int64, hosts map[string]strin
 	}
 	tick := time.NewTicker(flapEvery)
 	defer tick.Stop()
-	for n := range flapTriggers {
-		t := stormTrigger(n)
-		id := r.zabbix.Raise(t)
-		open = append(open, id)
-		hosts[t.Host.Host] = strconv.FormatInt(id, 10)
-		if err := post(eventBody(r.macros, t, id, time.Now())); err != nil {
-			return nil, err
+	const lasting = int(flapFor / flapEvery)
+	for n := 0; n < flapTriggers || over && n < flapTriggers+2*lasting; n++ {
+		if n < flapTriggers {
+			t := stormTrigger(n)
+			id := r.zabbix.Raise(t)
+			open = append(open, id)
+			hosts[t.Host.Host] = strconv.FormatInt(id, 10)
+			err = post(eventBody(r.macros, t, id, time.Now()))
 		}
-		if len(open) > int(flapFor/flapEvery) {
+		if n >= lasting && len(open) > 0 && err == nil {
 			r.zabbix.Resolve(open[0])
 			p, _ := r.zabbix.Problem(open[0])
-			if err := post(recoveryBody(r.macros, p)); err != nil {
-				return nil, err
-			}
+			err = post(recoveryBody(r.macros, p))
 			open = open[1:]
+		}
+		if err != nil {
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
