@@ -122,9 +122,9 @@ func (r *real) start() {
 	log := slog.New(slog.DiscardHandler)
 	executor := command.New(command.Options{
 		View: func() command.View {
-			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Renderer: renderer}
 		},
-		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source},
 		Log: log, Metrics: command.NewMetrics(reg),
 	})
 	inbox := NewInbox(InboxOptions{

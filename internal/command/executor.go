@@ -57,18 +57,18 @@ type View struct {
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
 	Names    Names
+	Several  bool // there is more than one source: replies name it with each id
+	Renderer Renderer
 }
 
 // Options make an Executor. All but Changed are required.
 type Options struct {
-	View     func() View // called for each command
-	Store    Store
-	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
-	Several  bool              // there is more than one source: replies name it with each id
-	Renderer Renderer
-	Changed  func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
-	Log      *slog.Logger
-	Metrics  *Metrics
+	View    func() View // called for each command
+	Store   Store
+	Sources map[string]Zabbix                     // by the source's name; those without an API token are left out
+	Changed func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
+	Log     *slog.Logger
+	Metrics *Metrics
 }
 
 // Executor carries out commands: at most once in Zabbix, and until they have ended, across restarts.

@@ -28,17 +28,17 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 		log.Warn("Zabbix doesn't say whether it still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) { c.State = store.CommandRetrying })
 	case err != nil || !gone:
-		return settle(stageFailed, refused(a, b.req, refusal, e.o.Several))
+		return settle(stageFailed, refused(a, b.req, refusal, e.o.View().Several))
 	case blind:
 		log.Error("problem not closed as gone: Zabbix shows no other event either. Check the permissions of the relay's user")
-		return settle(stageFailed, showsNothing(a, e.o.Several))
+		return settle(stageFailed, showsNothing(a, e.o.View().Several))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
 	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
 	log.Info("problem closed as gone from Zabbix")
-	return settle(stageDone, closedGone(a, e.o.Several))
+	return settle(stageDone, closedGone(a, e.o.View().Several))
 }
 
 // overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix; nil for

@@ -146,7 +146,7 @@ func (e *Executor) enqueue(j *job) bool {
 		switch l := e.lanes[a.Key.Source]; {
 		case a.Stage.final():
 		case l == nil:
-			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.Several)
+			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.View().Several)
 		default:
 			tasks[l] = append(tasks[l], task{j, j.part, i})
 		}
@@ -221,7 +221,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	case err != nil:
 		return 0, err
 	case stale != nil:
-		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.Several) })
+		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, l.postpone(asked, retry(), until))
 	}
@@ -286,7 +286,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	} else {
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.Several) })
+	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
 }
 
 // tryAgain postpones a batch that Zabbix certainly didn't carry out.
@@ -342,7 +342,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	if err != nil && !(a.Ended && late) {
 		e.count(err)
 		e.o.Log.Warn("Zabbix doesn't say what became of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
-		return settle(stageUnknown, unknown(a, b.req, absent, e.o.Several))
+		return settle(stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
 	}
 	if err == nil {
 		switch judge(a, b.req, observation) {
@@ -352,9 +352,9 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			if b.req.act().closes && !late {
 				break // the next call finds out whether Zabbix still has the event
 			}
-			return settle(stageFailed, eventGone(a, b.req, e.o.Several))
+			return settle(stageFailed, eventGone(a, b.req, e.o.View().Several))
 		case contradicted:
-			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.Several))
+			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
 		}
 	}
 	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
@@ -411,7 +411,7 @@ func (e *Executor) count(err error) {
 // expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
 	location := e.placeOf(j.c, *j.d.Heard, e.o.View()).room.Location
-	return expired(a, r, until, e.o.Several, time.Now(), location)
+	return expired(a, r, until, e.o.View().Several, time.Now(), location)
 }
 
 // change changes attempts and, unless of is nil, the command itself, and saves them.
@@ -453,7 +453,7 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 			e.o.Changed(a.Key, lookLater)
 		}
 	}
-	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.Several) })
+	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
 }
 
 // journal appends an entry about a problem.

@@ -41,7 +41,7 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 			return "", "", err
 		}
 	}
-	return e.o.Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
+	return e.o.View().Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
 }
 
 // answerShow shows whole problems, as many as fit into one message.
@@ -49,11 +49,11 @@ func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []ta
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, t := range targets {
-		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
+		text := e.o.View().Renderer.Show(t.Problem, p.room, time.Now())
 		if t.Problem.Superseded() || t.Reused {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {
-			text += "\n\n" + notShown(t.Key, e.o.Several)
+			text += "\n\n" + notShown(t.Key, e.o.View().Several)
 		}
 		left := fmt.Sprintf("%s… and %d more. Ask for fewer at once.", between, len(targets)-i)
 		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {

@@ -400,9 +400,9 @@ func (w *world) start(t *testing.T) *relay {
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names}
+			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w}}
 		},
-		Store: w, Renderer: worldRenderer{w}, Several: true,
+		Store:   w,
 		Sources: sources,
 		Changed: func(k alert.Key, _ time.Duration) {
 			w.mu.Lock()

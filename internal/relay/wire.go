@@ -72,7 +72,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
-		Store: r.store, Sources: each(sources, func(c *zabbix.Client) command.Zabbix { return c }), Several: len(cfg.Zabbix) > 1, Renderer: now,
+		Store: r.store, Sources: each(sources, func(c *zabbix.Client) command.Zabbix { return c }),
 		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
