@@ -229,8 +229,9 @@ var (
 		`0x[0-9a-f]+|[0-9a-f]{8,64}`,                           // hexadecimal id
 		interfaceName + `(?:\([^()]*\))?`,                      // interface, with its alias: Gi0/1(Uplink)
 	}, `|`) + `)`)
-	numberPattern = regexp.MustCompile(`^[-+]?\d+(?:[.,:/_-]\d+)*`)
-	unitPattern   = regexp.MustCompile(`^(?: ?(?:%|°[CF]|[kKMGTP]i?B(?:/s|ps)?|[KMGTP]?bps|B/s|ms|[kMG]?Hz|rpm|dBm)|[KMGTP]i?|[µun]?s|min|[mhdwBVWAC])`)
+	// numberPattern is a number with a unit, or several of them: -5 °C, 19.5GB, 1h30m, 10.0.0.1/24.
+	numberPattern = regexp.MustCompile(`^[-+]?\d+(?:[.,:/_-]\d+)*(?:((?: ?(?:%|(?:°[CF]|[kKMGTP]i?B(?:/s|ps)?|[KMGTP]?bps|B/s|ms|[kMG]?Hz|rpm|dBm)\b)` +
+		`|(?:[KMGTP]i?|[µun]?s|min|[mhdwBVWAC])\b))|(?:[dhms](?:\d+(?:ms|[dhms]))+\b))?`)
 )
 
 const interfaceName = `(?:(?:[a-z]{1,24}-?)?\d+(?:/\d+)+(?:[.:]\d+)?` + // Gi0/1, ge-0/0/0.0, 1/0/24
@@ -252,33 +253,11 @@ func idAt(rest string) int {
 	return n
 }
 
-// numberAt is how long the number is that the rest begins with, and how much of that is its unit; 0 for none. Several, as in
-// 1h30m, are one.
+// numberAt is how long the number is that the rest begins with, and how much of that is its unit; 0 for none.
 func numberAt(rest string, before rune) (n, unit int) {
-	signed := rest[0] == '-' || rest[0] == '+'
-	if signed && (alphanumeric(before) || strings.ContainsRune(")]%.", before)) {
-		return 0, 0 // a dash
+	m := numberPattern.FindStringSubmatchIndex(rest)
+	if m == nil || strings.ContainsRune("-+", rune(rest[0])) && (alphanumeric(before) || strings.ContainsRune(")]%.", before)) {
+		return 0, 0 // none, or a dash before one
 	}
-	for pieces := 0; ; pieces++ {
-		digits := len(numberPattern.FindString(rest[n:]))
-		if digits == 0 || pieces > 0 && !('0' <= rest[n] && rest[n] <= '9') {
-			return n, 0
-		}
-		n += digits
-		with := len(unitPattern.FindString(rest[n:]))
-		after := rest[n+with:]
-		switch {
-		case with == 0:
-			return n, 0
-		case ends(after):
-			if pieces > 0 {
-				with, n = 0, n+with
-				return n, 0
-			}
-			return n + with, with
-		case !('0' <= after[0] && after[0] <= '9'):
-			return n, 0 // letters that aren't a unit
-		}
-		n += with
-	}
+	return m[1], m[3] - m[2]
 }
