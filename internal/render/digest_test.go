@@ -128,6 +128,18 @@ func TestDigestCountsWhatItOmits(t *testing.T) {
 	require.Greater(t, left, 50)
 }
 
+// A digest that names all its problems shows each name as it is; only a longer one, which has a list, merges names.
+func TestShortDigestShowsEveryName(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	markdown, complete := r.Digest(numbered(25), room)
+	require.True(t, complete)
+	require.Contains(t, markdown, "**sw007: link down on port 1** · 1: sw007 (4707)")
+	require.NotContains(t, markdown, "#")
+	markdown, complete = r.Digest(numbered(26), room)
+	require.False(t, complete)
+	require.Contains(t, markdown, "**link down on port 1** · 23 open, 3 resolved on 26 hosts: ")
+}
+
 // Only a digest whose problems are all resolved says so.
 func TestDigestResolved(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
