@@ -105,7 +105,7 @@ func TestSuppressedOnlyDuringASuppression(t *testing.T) {
 			require.Equal(t, want && present == config.PresentCard, strings.Contains(string(raw)+fallback, "suppressed"), "%s at %s", present, now)
 		}
 	}
-	p.SuppressedUntil = time.Time{} // for good, or until a maintenance that tells no end
+	p.SuppressedUntil = time.Time{} // indefinitely, or by a maintenance without an end
 	require.Contains(t, r.Root(p, render.Room{}, opened.Add(1000*time.Hour)), "High problem, suppressed")
 }
 
