@@ -4,49 +4,92 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 const (
 	flapTriggers = 240
-	flapRate     = 4 // openings a second; the room takes five messages a second
-	// flapRounds is how many times each trigger opens: the last time it flaps (flapping.count).
-	flapRounds = 3
+	flapRounds   = 3
+	flapEvery    = 250 * time.Millisecond // between two openings; the room takes five messages a second
+	flapFor      = 20 * time.Second       // how long each opening lasts
 )
 
-// flapping measures many triggers that open again and again.
+// flapping measures many triggers that open and resolve again and again: in the third round each of them flaps (flapping.count).
 func (b *bench) flapping(ctx context.Context) (err error) {
 	r, stop, err := b.startRaining(ctx, "flapping", 0, "")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	var opened, over rained
+	r.restless = true
+	var open []int64
+	var flaps rained
 	for round := range flapRounds {
-		rate := 0.0 // the rounds before are only history
-		if round == flapRounds-1 {
-			rate = flapRate
-		}
-		ids := r.raise(0, flapTriggers)
-		if opened, err = r.opens(ctx, ids, rate, nothing); err != nil {
+		hosts := map[string]string{}
+		if flaps, err = r.rain(ctx, func(ctx context.Context) (_ time.Time, err error) {
+			open, err = r.flap(ctx, hosts, round < flapRounds-1)
+			return time.Now(), err
+		}, r.names(hosts)); err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
 		}
-		b.logRained(fmt.Sprintf("flapping, round %d", round+1), opened)
-		if over, err = r.recovers(ctx, ids); err != nil {
-			return fmt.Errorf("recovery of round %d: %w", round+1, err)
-		}
-		b.logRained("its recovery", over)
+		b.logRained(fmt.Sprintf("flapping, round %d", round+1), flaps)
 	}
-	b.report.alone(fmt.Sprintf("%d flapping triggers that open again at %d/s: messages in the room", flapTriggers, flapRate), "messages", float64(opened.messages)).atMost(15)
-	b.report.alone("  edits", "edits", float64(opened.edits))
-	b.report.alone("  every host and event id in the room, after the last event", "s", opened.namedAfter.Seconds())
+	over, err := r.recovers(ctx, open)
+	if err != nil {
+		return fmt.Errorf("the end of flapping: %w", err)
+	}
+	b.logRained("the end of flapping", over)
+	b.report.alone(fmt.Sprintf("%d flapping triggers, one opens every %s and resolves after %s: messages in the room in round %d", flapTriggers, flapEvery, flapFor, flapRounds), "messages", float64(flaps.messages)).atMost(15)
+	b.report.alone("  edits", "edits", float64(flaps.edits))
+	b.report.alone("  every host and event id in the room, after the last event", "s", flaps.namedAfter.Seconds())
 	b.report.alone("  all resolve: every message says so, after the last event", "s", over.namedAfter.Seconds()).atMost(10)
-	b.report.alone("  answers of 429 after the first second", "calls", float64(opened.late+over.late)).atMost(0)
-	b.report.alone("  requests while told to wait", "calls", float64(opened.early+over.early)).atMost(0)
+	b.report.alone("  answers of 429 after the first second", "calls", float64(flaps.late+over.late)).atMost(0)
+	b.report.alone("  requests while told to wait", "calls", float64(flaps.early+over.early)).atMost(0)
 	return nil
+}
+
+// flap opens each trigger in turn, and resolves each flapFor later: the last ones only if over, with a pause afterwards. It returns
+// those still open, and puts the event ids by host into hosts.
+func (r *raining) flap(ctx context.Context, hosts map[string]string, over bool) (open []int64, err error) {
+	post := func(body []byte, err error) error {
+		if err == nil {
+			_, err = zabbixsim.Post(ctx, http.DefaultClient, "http://"+r.ours.public+"/v1/zabbix/events", secret, body, time.Now())
+		}
+		return err
+	}
+	tick := time.NewTicker(flapEvery)
+	defer tick.Stop()
+	const lasting = int(flapFor / flapEvery)
+	for n := 0; n < flapTriggers || over && n < flapTriggers+2*lasting; n++ {
+		if n < flapTriggers {
+			t := stormTrigger(n)
+			id := r.zabbix.Raise(t)
+			open = append(open, id)
+			hosts[t.Host.Host] = strconv.FormatInt(id, 10)
+			err = post(eventBody(r.macros, t, id, time.Now()))
+		}
+		if n >= lasting && len(open) > 0 && err == nil {
+			r.zabbix.Resolve(open[0])
+			p, _ := r.zabbix.Problem(open[0])
+			err = post(recoveryBody(r.macros, p))
+			open = open[1:]
+		}
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return open, nil
 }
 
 const (

@@ -129,7 +129,7 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute+time.Duration(o.rounds)*3*o.round+o.wait)
+	ctx, cancel := context.WithTimeout(ctx, 25*time.Minute+time.Duration(o.rounds)*3*o.round+o.wait)
 	defer cancel()
 	report, err := measure(ctx, o, errs)
 	if report != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -130,7 +131,7 @@ func (r *report) json(w io.Writer) error {
 
 // cells are the columns of a row.
 func (row row) cells() []string {
-	reference, ratio, aim := or(row.Note, "-"), "-", "-"
+	reference, ratio, aim := cmp.Or(row.Note, "-"), "-", "-"
 	if row.Reference != nil {
 		reference = number(*row.Reference)
 	}
@@ -150,7 +151,7 @@ var columns = []string{"what", "unit", "relay", "reference", "ratio", "target", 
 
 func (r *report) heading() string {
 	return fmt.Sprintf("%d CPUs, %s, %s; Alertmanager: %s; load average %s before, %s after; %.0f s", r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
-		r.Machine.Alertmanager, or(r.Machine.LoadBefore, "unknown"), or(r.Machine.LoadAfter, "unknown"), r.Seconds)
+		r.Machine.Alertmanager, cmp.Or(r.Machine.LoadBefore, "unknown"), cmp.Or(r.Machine.LoadAfter, "unknown"), r.Seconds)
 }
 
 func (r *report) text(w io.Writer) {
@@ -185,13 +186,6 @@ func number(v float64) string {
 	default:
 		return fmt.Sprintf("%.2f", v)
 	}
-}
-
-func or(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }
 
 // quantile returns the value below which the fraction q of the values lies; 0 for none. It sorts them.

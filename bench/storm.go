@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -60,6 +61,8 @@ type raining struct {
 	ours   *process
 	macros map[string]string
 	calm   time.Duration
+	// restless is set where something is always pending, such as an edit whose turn comes minutes later.
+	restless bool
 }
 
 // rained is the outcome of a storm, or of its recovery. All times after sending are counted from the last answer.
@@ -180,7 +183,22 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 		fire.requests = append(fire.requests, signed(body, now))
 		hosts[p.Trigger.Host.Host] = strconv.FormatInt(id, 10)
 	}
-	return r.rain(ctx, fire, meanwhile, func() (named int, all bool) {
+	send := func(ctx context.Context) (ended time.Time, err error) {
+		sent := make(chan error, 1)
+		go func() {
+			err := fire.fire(ctx, r.ours.public, r.connections)
+			ended = time.Now()
+			sent <- err
+		}()
+		err = meanwhile(ctx, fire)
+		return ended, errors.Join(<-sent, err)
+	}
+	return r.rain(ctx, send, r.names(hosts))
+}
+
+// names returns a function that counts the hosts that are in the room with their event ids.
+func (r *raining) names(hosts map[string]string) func() (named int, all bool) {
+	return func() (named int, all bool) {
 		words := wordsOf(r.webex.Timeline("noc"))
 		for host, id := range hosts {
 			if words[host] && words[id] {
@@ -188,7 +206,7 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 			}
 		}
 		return named, named == len(hosts)
-	})
+	}
 }
 
 // recovers sends the recoveries, and waits until the room shows them.
@@ -204,7 +222,11 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 		}
 		fire.requests = append(fire.requests, signed(body, now))
 	}
-	return r.rain(ctx, fire, nothing, func() (int, bool) {
+	send := func(ctx context.Context) (time.Time, error) {
+		err := fire.fire(ctx, r.ours.public, r.connections)
+		return time.Now(), err
+	}
+	return r.rain(ctx, send, func() (int, bool) {
 		for _, m := range r.webex.Timeline("noc") {
 			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysOver(m.Text) {
 				return 0, false
@@ -225,20 +247,15 @@ func saysOver(text string) bool {
 	return strings.Contains(strings.ToLower(text), "resolved") && !someOpen.MatchString(text)
 }
 
-// rain sends events, and measures until the room shows them.
-func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(context.Context, *barrage) error, told func() (named int, all bool)) (out rained, err error) {
+// rain sends events, and measures until the room shows them and, unless r.restless, nothing is pending any more. send returns when
+// the last event was answered.
+func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Time, error), told func() (named int, all bool)) (out rained, err error) {
 	messages, edits := countOf(r.webex.Timeline("noc"))
 	early := r.webex.Stats().TooEarly
 	top := watchMemory(r.ours)
-	began, sent := time.Now(), make(chan error, 1)
-	var ended time.Time
-	go func() {
-		err := fire.fire(ctx, r.ours.public, r.connections)
-		ended = time.Now()
-		sent <- err
-	}()
-	err = meanwhile(ctx, fire)
-	if err := errors.Join(<-sent, err); err != nil {
+	began := time.Now()
+	ended, err := send(ctx)
+	if err != nil {
 		return out, err
 	}
 	out.sending = ended.Sub(began)
@@ -251,12 +268,13 @@ func (r *raining) rain(ctx context.Context, fire *barrage, meanwhile func(contex
 				out.namedAfter = time.Since(ended)
 			}
 		}
-		return all && m[postsPending] == 0
+		return all && (r.restless || m[postsPending] == 0)
 	}); err != nil {
 		return out, fmt.Errorf("%w (%d problems are in the room)", err, out.named)
 	}
 	var last map[string]float64
-	if out.quiet, last, err = r.until(ctx, ended, r.calm, func(m map[string]float64) bool { return m[postsPending]+m[journalPending] == 0 }); err != nil {
+	calm := func(m map[string]float64) bool { return r.restless || m[postsPending]+m[journalPending] == 0 }
+	if out.quiet, last, err = r.until(ctx, ended, r.calm, calm); err != nil {
 		return out, err
 	}
 	out.dead = int(last[`alert_relay_dead_letters_total{kind="post"}`] + last[`alert_relay_dead_letters_total{kind="digest"}`])
@@ -354,7 +372,7 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 		t := zabbixsim.StormTrigger(2*r.problems + n)
 		t.Name, t.Severity = "Data centre without power, "+mark, alert.Disaster
 		id := r.zabbix.Raise(t)
-		body, err := eventBody(r.mine(), t, id, time.Now())
+		body, err := eventBody(maps.Clone(r.macros), t, id, time.Now())
 		if err != nil {
 			return u, err
 		}
@@ -373,15 +391,6 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 		u.answer, u.zabbix = append(u.answer, answer), append(u.zabbix, zabbix)
 	}
 	return u, nil
-}
-
-// mine copies the macros for another goroutine.
-func (r *raining) mine() map[string]string {
-	m := make(map[string]string, len(r.macros))
-	for k, v := range r.macros {
-		m[k] = v
-	}
-	return m
 }
 
 // ack writes `ack` in the room, and measures until the bot's reply and until Zabbix has it.

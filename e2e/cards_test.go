@@ -21,21 +21,21 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// cardModules is where .ci/run installs the JavaScript renderer of cards and the markdown parser that Webex's clients use with it.
+// cardModules is where .ci/run installs the card renderer and the markdown parser of Webex's clients (JavaScript).
 func cardModules(t *testing.T) string {
 	dir := os.Getenv("CARD_MODULES")
 	require.NotEmpty(t, dir, "CARD_MODULES: expected the directory of node_modules that `.ci/run install` fills")
 	return dir
 }
 
-// The markdown parsers that clients may have: the whole of it, and the one of Webex's own components, which knows no entities.
+// Markdown parsers of clients: the full one, and the one of Webex's own components, which doesn't know entities.
 const markdownParsers = `{
 	whole: markdownit(),
 	lenient: markdownit({html: true, linkify: true, breaks: true, typographer: true}),
 	webex: markdownit('zero').enable(['emphasis', 'escape', 'link', 'list', 'newline', 'normalize', 'paragraph', 'strikethrough']),
 }`
 
-// renderCards shows cards below each other and tells of each what a person sees and what could be clicked or would be loaded.
+// renderCards renders cards below each other, and returns of each what a person sees and what could be clicked or would be loaded.
 const renderCards = `(cards, parser) => {
 	const markdown = ` + markdownParsers + `[parser];
 	AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => { result.outputHtml = markdown.render(text); result.didProcess = true; };
@@ -62,7 +62,7 @@ type seenCard struct {
 	Blocks                              int
 }
 
-// namedProblem holds the same text in every field that people write.
+// namedProblem has the same text in every field that people fill in.
 func namedProblem(name string) alert.Problem {
 	at := time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 	update := alert.Update{At: at, Actor: alert.Actor{Name: name}, Message: name, Actions: alert.Actions{Ack: true, Comment: true}}
@@ -74,8 +74,8 @@ func namedProblem(name string) alert.Problem {
 	}
 }
 
-// In the renderer of Webex's desktop and web clients, with any of its markdown parsers, a card shows names as they are, and nothing
-// that strangers wrote becomes a link, a style or a picture.
+// In the card renderer of Webex's desktop and web clients, with each of its markdown parsers, names appear literally, and untrusted
+// text never becomes a link, a style or an image.
 func TestCardsInABrowser(t *testing.T) {
 	modules := cardModules(t)
 	ctx := browser(t)
@@ -137,7 +137,7 @@ func TestCardsInABrowser(t *testing.T) {
 	}
 }
 
-// browser is an empty page in Chromium.
+// browser opens an empty page in Chromium.
 func browser(t *testing.T) context.Context {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(640, 1400))
 	allocator, free := chromedp.NewExecAllocator(t.Context(), opts...)

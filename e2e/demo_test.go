@@ -18,11 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write docs/demo.png anew")
+var update = flag.Bool("update", false, "rewrite docs/demo.png")
 
-// The demo as somebody sees it who decides whether to go on: problems stand in
-// the room with working buttons, a command typed is answered, and what was done has
-// reached Zabbix under the person's name.
+// The demo as a visitor sees it: problems are in the rooms with working buttons, a typed command is answered, and what was done
+// reaches Zabbix under the person's name.
 func TestDemoInABrowser(t *testing.T) {
 	cmd := exec.Command(buildRelay(t), "demo", "--listen", "127.0.0.1:0", "--pace", "1s")
 	out, err := cmd.StdoutPipe()
@@ -50,12 +49,12 @@ func TestDemoInABrowser(t *testing.T) {
 	ctx, cancel := context.WithTimeout(browser, 2*time.Minute)
 	defer cancel()
 
-	// No fault of the page's goes unseen.
+	// Collect the page's errors.
 	eval(t, ctx, `window.faults = []; addEventListener('error', e => faults.push(e.message)); addEventListener('unhandledrejection', e => faults.push(String(e.reason))); true`)
 	until(t, ctx, `document.querySelectorAll('#rooms li').length >= 6 && document.querySelectorAll('.root').length >= 2`)
 	until(t, ctx, `[...document.querySelectorAll('.card button')].some(b => b.textContent === 'Acknowledge')`)
 
-	// A comment typed into a card survives the page's redrawing, and the button sends it.
+	// A comment typed into a card survives a redraw, and the button sends it.
 	eval(t, ctx, `{ const i = document.querySelector('.card textarea'); i.focus(); i.value = 'on it, from the browser'; i.dispatchEvent(new Event('input')); } true`)
 	until(t, ctx, `document.querySelectorAll('.problems .name').length >= 5 && document.querySelector('.card textarea').value === 'on it, from the browser'`)
 	eval(t, ctx, `[...document.querySelector('.card textarea').closest('.card').querySelectorAll('button')].find(b => b.textContent === 'Acknowledge').click(); true`)
@@ -67,11 +66,11 @@ func TestDemoInABrowser(t *testing.T) {
 	eval(t, ctx, `document.getElementById('say').value = 'akc'; document.querySelector('#composer button[type=submit]').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.thread .text')].some(r => r.textContent.includes('Did you mean ack?'))`)
 
-	// A viewer may look and not act.
+	// A viewer may list problems.
 	eval(t, ctx, `document.getElementById('person').value = 'carol@example.com'; document.getElementById('say').value = 'problems'; document.querySelector('#composer button[type=submit]').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.thread .text')].some(r => /\d+ problems/.test(r.textContent))`)
 
-	// The story resolves something, and the room says so in place.
+	// The story resolves a problem, and its message is edited.
 	eval(t, ctx, `document.querySelectorAll('#rooms button')[2].click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.root > .body > .text')].some(r => r.textContent.includes('resolved'))`)
 	require.Equal(t, "[]", eval(t, ctx, `JSON.stringify(faults)`))
@@ -86,7 +85,7 @@ func TestDemoInABrowser(t *testing.T) {
 	}
 }
 
-// eval runs JavaScript in the page and gives its result as text.
+// eval runs JavaScript in the page and returns its result as text.
 func eval(t *testing.T, ctx context.Context, js string) string {
 	t.Helper()
 	raw, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](js))
@@ -98,8 +97,8 @@ func eval(t *testing.T, ctx context.Context, js string) string {
 	return string(raw)
 }
 
-// until waits until the page answers true: after every change of it the question is
-// asked again, and twice a second, since an input's value is no change of the page.
+// until waits until an expression is true. It is evaluated after every change of the page, and twice a second, since an input's
+// value is not a change.
 func until(t *testing.T, ctx context.Context, js string) {
 	t.Helper()
 	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`new Promise(done => {
@@ -111,7 +110,7 @@ func until(t *testing.T, ctx context.Context, js string) {
 	require.NoError(t, err, "the page never came to: %s\n%s", js, page(ctx))
 }
 
-// page is what the page says, for the message of a test that failed.
+// page returns the text of the page, for the message of a failed test.
 func page(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

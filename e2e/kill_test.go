@@ -45,8 +45,8 @@ const (
 	senders = 4
 )
 
-// kill -9 at any moment: what was answered 202 is told, and no more is told
-// twice than was in flight when the relay died.
+// After kill -9 at any moment, every event answered 202 reaches the room, and at most as many messages are repeated as were in
+// flight.
 func TestKilled(t *testing.T) {
 	for _, c := range []struct{ name, storm string }{
 		{"one by one", "{threshold: 100000, window: 1h, individual: disaster}"},
@@ -66,7 +66,7 @@ func killed(t *testing.T, storm string, individually bool) {
 	t.Logf("E2E_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	sim, api := webexWorld(t, webexsim.Options{Seed: seed + 1})
-	// So that some calls are in flight whenever the relay dies.
+	// Slow answers, so that some calls are in flight whenever the relay dies.
 	sim.AddFault(webexsim.Fault{Op: "POST /messages", Delay: 10 * time.Millisecond})
 	r := startRelay(t, fmt.Sprintf(oneRoom, api, webexsim.RoomID("noc"), storm, fmt.Sprintf("{workers: %d, rate_limit: 200, debounce: 50ms}", workers)),
 		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_SECRET="+secret)
@@ -113,7 +113,7 @@ func killed(t *testing.T, storm string, individually bool) {
 
 func name(n int64) string { return fmt.Sprintf("Problem number %05d is there", n) }
 
-// post sends one event until it is answered 202.
+// post sends an event until it is answered 202.
 func post(ctx context.Context, client *http.Client, address string, n int64) {
 	body, err := json.Marshal(map[string]string{
 		"EVENT.ID": strconv.FormatInt(1000+n, 10), "EVENT.NAME": name(n), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0", "EVENT.VALUE": "1",
@@ -136,8 +136,8 @@ func post(ctx context.Context, client *http.Client, address string, n int64) {
 
 var problemName = regexp.MustCompile(`Problem number \d{5} is there`)
 
-// tally says which problems a room was told of, and how many messages were said
-// more than once: roots about the same problem, and cards below one root.
+// tally returns which problems a room was told of, and how many messages were repeated: roots of the same problem, and cards
+// below one root.
 func tally(messages []webexsim.MessageView) (told map[string]bool, repeats int) {
 	told = map[string]bool{}
 	cards := map[string]int{}

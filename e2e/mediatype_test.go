@@ -26,8 +26,7 @@ import (
 
 const secret = `s3cret-of "main" \ 'Zürich'`
 
-// receiver is the relay as the media type sees it: it checks the signature, keeps
-// what came and answers what the test says.
+// receiver is the relay as the media type sees it: it checks the signature, keeps the events, and answers what the test says.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -92,7 +91,7 @@ func (r *receiver) refuse(answer string, status ...int) {
 	r.answer, r.status = answer, status
 }
 
-// wait gives the next event that match accepts; others are dropped.
+// wait returns the next event that match accepts; others are dropped.
 func (r *receiver) wait(t *testing.T, what string, match func(map[string]string) bool) map[string]string {
 	t.Helper()
 	deadline := time.After(patience)
@@ -128,8 +127,7 @@ func of(trigger string, macros ...string) func(map[string]string) bool {
 
 const hostile = "Ünïcødé 磁盘 🔥 \"quoted\" \\back\\ <@all> \u202egnp.exe\x01 line\nbreak {\"a\":\"b\",\"c\":\"d\"}"
 
-// The media type, as it is shipped, on a real Zabbix: what it sends, how it signs, what
-// it does when the relay says no, and what people get to read.
+// The shipped media type on a real Zabbix: what it sends, how it signs, how it handles refusals, and what people get to read.
 func TestMediaType(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		r := newReceiver(t)
@@ -278,8 +276,7 @@ func TestMediaType(t *testing.T) {
 	})
 }
 
-// The script in Zabbix's own interpreter: wherever the text is cut, what stands
-// before the cut is sent, and never a broken value.
+// The script in Zabbix's own interpreter: wherever the text is cut, everything before the cut is sent, and never a broken value.
 func TestMediaTypeSalvage(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		r := newReceiver(t)
@@ -330,8 +327,7 @@ func (z *server) runScript(t *testing.T, value string) (string, error) {
 	return tryScript(strings.NewReader(file.Export.MediaTypes[0].Script), z.version, "js", "-s", "-", "-p", value)
 }
 
-// pressTest does what the Test window of the media types' page does: it hands
-// the server the parameters as the form shows them, but for those that a person typed over.
+// pressTest does what the Test window of a media type does: it sends the server the parameters of the form, with some replaced.
 func (w *world) pressTest(t *testing.T, typed map[string]string) object {
 	t.Helper()
 	parameters := map[string]string{}

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// buildRelay builds the program once, as it is released.
+// buildRelay builds the program once, as for a release.
 func buildRelay(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
@@ -59,8 +59,7 @@ func buildRelay(t *testing.T) string {
 	return program.path
 }
 
-// webexWorld starts a simulated Webex with its default people and rooms, and says
-// where its API is.
+// webexWorld starts a simulated Webex with its default people and rooms, and returns the URL of its API.
 func webexWorld(t *testing.T, opts webexsim.Options) (*webexsim.Server, string) {
 	t.Helper()
 	sim := webexsim.NewDefault(opts)
@@ -73,8 +72,7 @@ func webexWorld(t *testing.T, opts webexsim.Options) (*webexsim.Server, string) 
 	return sim, server.URL + "/v1"
 }
 
-// freeAddresses are two loopback addresses that nobody listens on. A relay that is
-// killed and started again must have the same.
+// freeAddresses returns two free loopback addresses. A relay that is killed and restarted must keep its addresses.
 func freeAddresses(t *testing.T) (one, other string) {
 	t.Helper()
 	var addresses [2]string
@@ -98,8 +96,7 @@ type relayProcess struct {
 	err           error         // how it ended, once ended is closed
 }
 
-// newRelay finds a place for a relay. It is stopped when the test ends, and what it
-// logged is shown if that failed.
+// newRelay prepares a relay. It is stopped when the test ends; its log is printed if the test failed.
 func newRelay(t *testing.T) *relayProcess {
 	t.Helper()
 	r := &relayProcess{config: filepath.Join(t.TempDir(), "config.yaml")}
@@ -113,8 +110,7 @@ func newRelay(t *testing.T) *relayProcess {
 	return r
 }
 
-// configure writes the configuration but for "server" and "store", which the
-// place decides. env are the secrets: "NAME=value".
+// configure writes the configuration except "server" and "store", which are added. env has the secrets: "NAME=value".
 func (r *relayProcess) configure(t *testing.T, yaml string, env ...string) {
 	t.Helper()
 	head := fmt.Sprintf("server: {listen: %q, admin_listen: %q, public_url: %q}\nstore: {path: relay.db}\n", r.public, r.admin, "http://"+r.public)
@@ -162,14 +158,14 @@ func (r *relayProcess) start(t *testing.T) {
 	})
 }
 
-// kill ends the process as a power cut would.
+// kill ends the process as a power failure would.
 func (r *relayProcess) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, r.cmd.Process.Kill())
 	<-r.ended
 }
 
-// stop asks the process to end, and requires that it does, in peace.
+// stop ends the process with SIGTERM and requires success.
 func (r *relayProcess) stop(t *testing.T) {
 	t.Helper()
 	if r.cmd == nil {
@@ -190,7 +186,7 @@ func (r *relayProcess) stop(t *testing.T) {
 	}
 }
 
-// metric reads one gauge or counter by its name, with labels as Prometheus writes them.
+// metric returns a gauge or counter by name, with labels as Prometheus writes them.
 func (r *relayProcess) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	resp, err := http.Get("http://" + r.admin + "/metrics")
@@ -205,7 +201,7 @@ func (r *relayProcess) metric(t *testing.T, name string) float64 {
 	return value
 }
 
-// idle waits until the relay has nothing more to fold or to tell.
+// idle waits until nothing is left to fold or to send.
 func (r *relayProcess) idle(t *testing.T) {
 	t.Helper()
 	eventually(t, "nothing is left to tell", func() error {

@@ -19,9 +19,8 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// A storm of 5,000 problems through the real relay, into a room that takes five
-// messages a second, with delivery as it is by default: all is told, in a few messages, once each,
-// soon after the last event, and not one call is made while Webex says to wait.
+// A storm of 5,000 problems through the real relay, into a room that accepts five messages a second, with the default delivery:
+// every problem is told once, in few messages, soon after the last event, and no call is made while Webex says to wait.
 func TestStorm(t *testing.T) {
 	const problems = 5000
 	sim, api := webexWorld(t, webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}})

@@ -38,7 +38,7 @@ reconcile: {interval: 5s}
 log: {level: debug}
 `
 
-// story is a Zabbix, a relay and a Webex that know each other.
+// story is a Zabbix, a relay and a Webex that are connected.
 type story struct {
 	*world
 	relay *relayProcess
@@ -71,7 +71,7 @@ func begin(t *testing.T, z *server) *story {
 	return s
 }
 
-// raise makes a trigger's problem and gives its event id.
+// raise opens the problem of a trigger and returns its event id.
 func (s *story) raise(key, value string) string {
 	s.t.Helper()
 	s.set(s.t, hostName, key, value)
@@ -88,8 +88,7 @@ func (s *story) raise(key, value string) string {
 	return event
 }
 
-// root waits for the message that stands for a problem in a room and says all
-// of the words; it must be the only one.
+// root waits for the message of a problem in a room that contains all of the words; it must be the only one.
 func (s *story) root(room, event string, words ...string) webexsim.MessageView {
 	s.t.Helper()
 	var found webexsim.MessageView
@@ -110,7 +109,7 @@ func (s *story) root(room, event string, words ...string) webexsim.MessageView {
 	return found
 }
 
-// thread waits for a message below root that says all of the words.
+// thread waits for a message below root that contains all of the words.
 func (s *story) thread(room, root string, words ...string) webexsim.MessageView {
 	s.t.Helper()
 	var found webexsim.MessageView
@@ -151,8 +150,7 @@ func says(m webexsim.MessageView, words ...string) bool {
 	return true
 }
 
-// acknowledgements waits until Zabbix has recorded n acts on an event, and gives
-// the last.
+// acknowledgements waits until Zabbix has recorded n updates of an event, and returns the last.
 func (s *story) acknowledgements(event string, n int) object {
 	s.t.Helper()
 	var last object
@@ -173,13 +171,12 @@ func (s *story) acknowledgements(event string, n int) object {
 	return last
 }
 
-// The whole way and back: Zabbix tells, the rooms show, people act from the
-// rooms, Zabbix has it.
+// The whole way and back: Zabbix sends, the rooms show, people act in the rooms, Zabbix has it.
 func TestStory(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		s := begin(t, z)
 
-		// A problem comes up in the room that the route, or its absence, says.
+		// A problem appears in the room of its route, or in the default room.
 		link := s.raise("link", "1")
 		root := s.root("noc", link, "Link down on "+visibleName, "Average", visibleName)
 		table := s.raise("table", "1")
@@ -195,7 +192,7 @@ func TestStory(t *testing.T) {
 			return fmt.Errorf("no relay_link")
 		})
 
-		// What is done in Zabbix's own page is told, with who did it.
+		// An update made in Zabbix is shown with its author.
 		s.acknowledge(t, link, bitMessage|bitSeverity, object{"message": "looking <@all> at it", "severity": 5})
 		s.root("noc", link, "Disaster")
 		line := s.thread("noc", root.ID, "Bob Builder", "looking", "at it")
@@ -211,7 +208,7 @@ func TestStory(t *testing.T) {
 		require.Contains(t, ack["message"], "alice@example.com")
 		s.root("noc", link, "acknowledged", "Alice Archer")
 
-		// A viewer may not, a stranger isn't answered, and neither reaches Zabbix.
+		// A viewer is refused, a stranger gets no reply, and neither reaches Zabbix.
 		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "mallory@example.org", Text: "close", ParentID: root.ID, MentionBot: true})
 		require.NoError(t, err)
 		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "carol@example.com", Text: "close", ParentID: root.ID, MentionBot: true})
@@ -228,7 +225,7 @@ func TestStory(t *testing.T) {
 		require.Contains(t, ack["message"], "spare is here")
 		require.Contains(t, ack["message"], "Bob Baker")
 		s.root("noc", fan, "acknowledged", "Bob Baker")
-		// The card of an acknowledged problem has other buttons: it is a new one.
+		// The card of an acknowledged problem is replaced, since its buttons differ.
 		eventually(t, "the card is pressed", func() error {
 			_, err := s.webex.PressButton(s.card("noc", fanRoot.ID).ID, "bob@example.com", "Close problem", map[string]any{"comment": "replaced"})
 			return err
@@ -249,17 +246,17 @@ func TestStory(t *testing.T) {
 			return true
 		})
 
-		// While the relay is away Zabbix keeps what it has to tell.
+		// While the relay is down Zabbix keeps its events.
 		s.relay.stop(t)
 		later := s.raise("later", "1")
 		s.relay.start(t)
 		s.root("noc", later, "Told later")
 
-		// What Zabbix cut is told nonetheless.
+		// A payload that Zabbix truncated is shown nonetheless.
 		cut := s.raise("cut", "1"+strings.Repeat("x", 65000))
 		s.root("noc", cut, "Cut")
 
-		// The Test button tells the room, and Zabbix's page where it went.
+		// The Test button posts to the room, and Zabbix's page says where.
 		before := len(s.webex.Timeline("noc"))
 		answer := s.pressTest(t, nil)
 		require.Equal(t, "success", answer["response"], answer)
@@ -273,8 +270,7 @@ func TestStory(t *testing.T) {
 	})
 }
 
-// nothingElse: no macro, no mention and no second message for anything in any
-// room, and Webex has refused nothing.
+// nothingElse requires that no room has a macro, a mention or a second message for anything, and that Webex refused nothing.
 func (s *story) nothingElse() {
 	s.t.Helper()
 	for _, room := range s.webex.State().Rooms {

@@ -23,9 +23,7 @@ import (
 	"nms-alert-relay/zabbix"
 )
 
-// patience is how long a test waits for something that Zabbix does in its own
-// time: a problem is told within 3 s, an update within 8 s (measured), on a machine that
-// has nothing else to do.
+// patience bounds the wait for Zabbix. On an idle machine it sends a problem within 3 s and an update within 8 s (measured).
 const patience = 60 * time.Second
 
 // server is a real Zabbix, emptied for one test.
@@ -37,9 +35,8 @@ type server struct {
 	session string // of Admin
 }
 
-// onEachZabbix runs a test on a freshly emptied Zabbix of each version, side by
-// side. The environment variable E2E_ZABBIX names the versions, "6.0 7.0" by default;
-// e2e/zabbix.sh must have installed them.
+// onEachZabbix runs a test on a freshly emptied Zabbix of each version, in parallel. E2E_ZABBIX names the versions ("6.0 7.0" by
+// default), which e2e/zabbix.sh must have installed.
 func onEachZabbix(t *testing.T, test func(t *testing.T, z *server)) {
 	versions := os.Getenv("E2E_ZABBIX")
 	if versions == "" {
@@ -73,7 +70,7 @@ func startZabbix(t *testing.T, version string) *server {
 	return z
 }
 
-// script runs e2e/zabbix.sh and gives what it printed.
+// script runs e2e/zabbix.sh and returns its output.
 func script(t *testing.T, stdin io.Reader, args ...string) string {
 	t.Helper()
 	out, err := tryScript(stdin, args...)
@@ -101,7 +98,7 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d %s %s", e.Code, e.Message, e.Data) }
 
-// try calls the API with a session or a token, in the form of this version.
+// try calls the API with a session or a token, as this version expects it.
 func (z *server) try(auth, method string, params any) (any, error) {
 	request := object{"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
 	if auth != "" && z.number < 6.4 {
@@ -137,7 +134,7 @@ func (z *server) try(auth, method string, params any) (any, error) {
 	return answer.Result, nil
 }
 
-// call is try as Admin; a fault ends the test.
+// call is try as Admin; an error fails the test.
 func (z *server) call(t *testing.T, method string, params any) any {
 	t.Helper()
 	result, err := z.try(z.session, method, params)
@@ -145,7 +142,7 @@ func (z *server) call(t *testing.T, method string, params any) any {
 	return result
 }
 
-// create gives the id of the one thing created.
+// create creates one object and returns its id.
 func (z *server) create(t *testing.T, method, ids string, params object) string {
 	t.Helper()
 	return z.call(t, method, params).(object)[ids].([]any)[0].(string)
@@ -161,7 +158,7 @@ func (z *server) rows(t *testing.T, method string, params object) []object {
 	return rows
 }
 
-// tell speaks the protocol of Zabbix's trapper port: a header, the length, JSON.
+// tell speaks the protocol of Zabbix's trapper port: header, length, JSON.
 func (z *server) tell(message any) (object, error) {
 	body, err := json.Marshal(message)
 	if err != nil {
@@ -191,7 +188,7 @@ func (z *server) tell(message any) (object, error) {
 	return out, json.Unmarshal(answer[13:], &out)
 }
 
-// send gives the trapper values, as zabbix_sender does, and says how many it took.
+// send sends values to the trapper, as zabbix_sender does, and returns how many were processed.
 func (z *server) send(t *testing.T, host string, values map[string]string) int {
 	t.Helper()
 	var data []object
@@ -206,13 +203,13 @@ func (z *server) send(t *testing.T, host string, values map[string]string) int {
 	return took
 }
 
-// set sends one value, which must be taken.
+// set sends one value, which must be processed.
 func (z *server) set(t *testing.T, host, key, value string) {
 	t.Helper()
 	require.Equal(t, 1, z.send(t, host, map[string]string{key: value}))
 }
 
-// eventually tries until check finds no fault; the last fault is told.
+// eventually calls check until it returns no error.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -228,8 +225,7 @@ func eventually(t *testing.T, what string, check func() error) {
 	}
 }
 
-// world is what a test has set up in a Zabbix: a media type that leads to
-// where the test listens, the service user that it belongs to, people, hosts.
+// world is what a test sets up in a Zabbix: a media type that points to the test's listener, its service user, people, hosts.
 type world struct {
 	*server
 	group       string // host group
@@ -249,8 +245,7 @@ const (
 	visibleName = "Core switch 1"
 )
 
-// build makes a world. The media type's interval is cut to a second so that a
-// test needn't wait for the next attempt.
+// build sets up a world. The media type's retry interval is one second, to keep tests short.
 func (z *server) build(t *testing.T, destination zabbix.Settings) *world {
 	t.Helper()
 	w := &world{server: z, destination: destination, itemID: map[string]string{}, triggerID: map[string]string{}}
@@ -286,8 +281,8 @@ func (w *world) token(t *testing.T, user string) string {
 	return w.call(t, "token.generate", []string{id}).([]any)[0].(object)["token"].(string)
 }
 
-// action tells the service user of problems, recoveries and updates, with the
-// media type's own templates or with message.
+// action creates an action that sends problems, recoveries and updates to the service user, with the media type's own templates or
+// with message.
 func (w *world) action(t *testing.T, message object) string {
 	t.Helper()
 	if message == nil {
@@ -299,14 +294,13 @@ func (w *world) action(t *testing.T, message object) string {
 	}
 	first := operation()
 	first["esc_step_from"], first["esc_step_to"], first["esc_period"] = 1, 1, "0"
-	// The default of pause_suppressed and the rest is what a form shows.
+	// pause_suppressed and the other fields have the defaults of the form.
 	return w.create(t, "action.create", "actionids", object{"name": fmt.Sprintf("To Webex %v", message["default_msg"]), "eventsource": 0, "status": 0,
 		"esc_period": "1m", "filter": object{"evaltype": 1, "conditions": []any{}},
 		"operations": []object{first}, "recovery_operations": []object{operation()}, "update_operations": []object{operation()}})
 }
 
-// trigger makes an item of the trapper and a trigger that is a problem while the
-// item's value is, or begins with, "1".
+// trigger creates a trapper item, and a trigger that fires while the item's value is, or begins with, "1".
 func (w *world) trigger(t *testing.T, key, name string, more object) {
 	t.Helper()
 	item := object{"hostid": w.host, "name": "Item " + key, "key_": key, "type": 2, "value_type": 3, "history": "1d"}
@@ -323,7 +317,7 @@ func (w *world) trigger(t *testing.T, key, name string, more object) {
 	w.triggerID[key] = w.create(t, "trigger.create", "triggerids", trigger)
 }
 
-// settle waits until the server knows all items: its cache is read anew every second.
+// settle waits until the server knows all items; it reloads its cache every second.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
 	values := map[string]string{}
@@ -338,7 +332,7 @@ func (w *world) settle(t *testing.T) {
 	})
 }
 
-// acknowledge is what Bob does on Zabbix's own page.
+// acknowledge is Bob's update in Zabbix's frontend.
 func (w *world) acknowledge(t *testing.T, event string, action int, more object) {
 	t.Helper()
 	params := object{"eventids": []string{event}, "action": action}
@@ -349,7 +343,7 @@ func (w *world) acknowledge(t *testing.T, event string, action int, more object)
 	require.NoError(t, err)
 }
 
-// The bits of event.acknowledge.
+// Bits of event.acknowledge.
 const (
 	bitClose = 1 << iota
 	bitAck
@@ -357,7 +351,7 @@ const (
 	bitSeverity
 )
 
-// alerts are the attempts to tell of an event, with Zabbix's view of how they went.
+// alerts returns Zabbix's attempts to send an event, with their status.
 func (w *world) alerts(t *testing.T, event string) []object {
 	t.Helper()
 	return w.rows(t, "alert.get", object{"eventids": []string{event}, "output": "extend", "sortfield": "alertid"})

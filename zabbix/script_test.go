@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxText is how many characters of all parameters together Zabbix hands to the script.
+// maxText is the limit of all parameters together that Zabbix passes to the script, in characters.
 const maxText = 65535
 
-// call is one run of the script, with what it sent.
+// call is one run of the script, with its requests.
 type call struct {
 	settings Settings // that the file was filled in with
 	status   int      // of the relay's answer; 0 for none
@@ -28,7 +28,7 @@ type call struct {
 	headers          map[string]string
 }
 
-// run runs the script as Zabbix does: with the text of all parameters, cut.
+// run runs the script as Zabbix does, with the cut text of all parameters.
 func (c *call) run(t *testing.T, text string) (result string, thrown string) {
 	t.Helper()
 	if runes := []rune(text); len(runes) > maxText {
@@ -78,15 +78,15 @@ func (c *call) run(t *testing.T, text string) (result string, thrown string) {
 	return value.String(), ""
 }
 
-// signedWith says whether what was sent carries this secret's signature.
+// signedWith reports whether the request is signed with a secret.
 func (c *call) signedWith(secret string) bool {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(c.headers["X-Relay-Timestamp"] + "." + c.body))
 	return c.headers["X-Relay-Signature"] == "sha256="+hex.EncodeToString(mac.Sum(nil))
 }
 
-// parameters are the text of all parameters in the order of their rows: the file's, with those that were changed after the
-// import behind all others, as PostgreSQL has them then.
+// parameters is the text of all parameters in the order of their rows: on PostgreSQL, those that were changed after the import
+// come last.
 func parameters(t *testing.T, s Settings, changed []parameter, macros map[string]string) string {
 	t.Helper()
 	list := parse(t, Filled(s)).Parameters
@@ -132,7 +132,7 @@ func with(macros map[string]string, name, value string) map[string]string {
 	return out
 }
 
-// However long the values are and wherever the settings lie, an alert arrives: what is cut off comes from the script.
+// Alerts arrive with values of any length and settings anywhere: settings that are cut off come from the script.
 func TestLongValuesArriveAfterSettingsWereChanged(t *testing.T) {
 	old := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	now := Settings{URL: "https://relay.example.com", Secret: good}
@@ -176,8 +176,8 @@ func TestLongValuesArriveAfterSettingsWereChanged(t *testing.T) {
 	}
 }
 
-// A file that nobody filled in has nothing to fall back on: the fault names a remedy, and the remedy works.
-func TestTheRemedyForWhatWasCutOffWorks(t *testing.T) {
+// A file without settings has no fallback: the fault names a remedy, and the remedy works.
+func TestRemedyForCutSettings(t *testing.T) {
 	changed := []parameter{{"URL", "https://relay.example.com"}, {"SECRET", good}}
 	text := parameters(t, Settings{}, changed, with(event, "EVENT.OPDATA", strings.Repeat("x", 70000)))
 	r := &call{status: 202, answer: accepted}
@@ -187,14 +187,14 @@ func TestTheRemedyForWhatWasCutOffWorks(t *testing.T) {
 	require.Contains(t, thrown, `"Update existing" ticked`)
 	require.Empty(t, r.body)
 
-	// The import finds the same values and rewrites no parameter; it does rewrite the script.
+	// The import finds the same values and rewrites no parameter, but it rewrites the script.
 	r = &call{settings: Settings{URL: "https://relay.example.com", Secret: good}, status: 202, answer: accepted}
 	_, thrown = r.run(t, text)
 	require.Empty(t, thrown)
 	require.True(t, r.signedWith(good))
 }
 
-// A setting that was cut off and comes from the script may be out of date: a fault then says which one that was, and what to do.
+// A setting from the script may be out of date: faults then say which setting it was, and what to do.
 func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 	file := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	address, secret := parameter{"URL", "https://relay.example.com"}, parameter{"SECRET", good}
@@ -209,11 +209,11 @@ func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 		"URL, no answer":              {[]parameter{address}, long, 0, "", "cut off URL: "},
 		"URL, another site":           {[]parameter{address}, long, 404, "<html>", "cut off URL: "},
 		"URL, a proxy":                {[]parameter{address}, long, 502, "<html>", "cut off URL: "},
-		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"the signature is wrong"}`, "cut off URL: "},
-		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET: "},
-		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"the signature is wrong"}`, "cut off SECRET and URL: "},
+		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"wrong signature"}`, "cut off URL: "},
+		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET: "},
+		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET and URL: "},
 		"a long value before nothing": {nil, long, 0, "", ""},
-		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"the signature is wrong"}`, ""},
+		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"wrong signature"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &call{settings: file, status: c.status, answer: c.answer}
@@ -231,7 +231,7 @@ func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
 	}
 }
 
-// A source's name and a proxy that were changed later are cut off too, and come from the script too.
+// A source's name and a proxy that are cut off come from the script too.
 func TestSourceAndProxyAreNotCutOff(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: good, Source: "east", HTTPProxy: "http://proxy:3128"}
 	r := &call{settings: s, status: 202, answer: accepted}
@@ -241,7 +241,7 @@ func TestSourceAndProxyAreNotCutOff(t *testing.T) {
 	require.Contains(t, r.body, `"SOURCE":"east"`)
 }
 
-// Secrets work whatever they hold, as a parameter and from the script.
+// Secrets with any characters work, as a parameter and from the script.
 func TestScriptWithOddSecrets(t *testing.T) {
 	for _, secret := range []string{
 		good, "<abc-0123456789", "{abc-0123456789", "{abc-0123456789}", "{12345678901234567890}", "<abc>", "it's \"odd\"", `back\slash\n`, "two  spaces",
@@ -259,7 +259,7 @@ func TestScriptWithOddSecrets(t *testing.T) {
 	}
 }
 
-// What goes wrong is said in a sentence that one can act on, without a secret in it.
+// Each fault is a sentence that says what to do, without a secret in it.
 func TestScriptFaults(t *testing.T) {
 	type setting = parameter
 	for name, c := range map[string]struct {
@@ -283,16 +283,16 @@ func TestScriptFaults(t *testing.T) {
 		"a proxy's refusal":           {403, "<h1>Forbidden</h1> by policy", nil, nil, "Something before the relay answered 403"},
 		"a proxy without the relay":   {502, "<html>\n<h1>502 Bad  Gateway</h1>", nil, nil, ": 502 Bad Gateway"},
 		"a proxy's maintenance page":  {503, "", nil, nil, "Something before the relay answered 503"},
-		"the signature":               {401, `{"error":"the signature is wrong"}`, nil, nil, "The relay does not accept the signature. Compare SECRET"},
+		"the signature":               {401, `{"error":"wrong signature"}`, nil, nil, "The relay does not accept the signature. Compare SECRET"},
 		"a fault":                     {400, `{"faults":[{"field":"event.id","what":"missing","hint":"x"}]}`, nil, nil, "The relay cannot use this event: event.id: missing (x)"},
 		"busy":                        {429, `{"error":"the store can't keep up"}`, nil, nil, "The relay cannot take events just now (429): the store can't keep up. Zabbix tries again as long as"},
-		"out of order":                {503, `{"error":"it can't be stored"}`, nil, nil, "The relay cannot take events just now (503): it can't be stored."},
+		"out of order":                {503, `{"error":"cannot store it"}`, nil, nil, "The relay cannot take events just now (503): cannot store it."},
 		"too large":                   {413, `{"error":"the body is larger than 1 byte"}`, nil, nil, "The relay answered 413: the body is larger"},
 		"URL as shipped":              {202, accepted, []setting{{"URL", "<URL of the relay>"}}, nil, "The parameter URL of this media type is not set"},
 		"URL empty":                   {202, accepted, []setting{{"URL", "  "}}, nil, "The parameter URL of this media type is not set"},
 		"URL an unknown macro":        {202, accepted, []setting{{"URL", "{$RELAY.URL}"}}, nil, "The macro {$RELAY.URL} has no value here"},
-		"URL without a scheme":        {202, accepted, []setting{{"URL", "relay.example.com"}}, nil, `must begin with http:// or https://, not be "relay.example.com"`},
-		"URL with a login, no scheme": {202, accepted, []setting{{"URL", "admin:hunter2@relay"}}, nil, `must begin with http:// or https://, not be "***@relay"`},
+		"URL without a scheme":        {202, accepted, []setting{{"URL", "relay.example.com"}}, nil, `must begin with http:// or https://, got "relay.example.com"`},
+		"URL with a login, no scheme": {202, accepted, []setting{{"URL", "admin:hunter2@relay"}}, nil, `must begin with http:// or https://, got "***@relay"`},
 		"URL with a login":            {0, "", []setting{{"URL", "https://admin:hunter2@relay"}}, nil, "No answer from https://***@relay/v1/zabbix/events"},
 		"URL with a query":            {202, accepted, []setting{{"URL", "https://relay/?key=hunter2"}}, nil, "must have no query and no fragment: https://relay/ is enough"},
 		"SECRET as shipped":           {202, accepted, []setting{{"SECRET", "<secret of this source>"}}, nil, "The parameter SECRET of this media type is not set"},
@@ -316,7 +316,7 @@ func TestScriptFaults(t *testing.T) {
 	}
 }
 
-// Zabbix sends no User-Agent of its own; the script names itself.
+// The script sets a User-Agent, since Zabbix sends none.
 func TestScriptHeaders(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com/", Secret: good}
 	r := &call{settings: s, status: 202, answer: `{"message":"x","problem":null,"test":true}`}
@@ -330,7 +330,7 @@ func TestScriptHeaders(t *testing.T) {
 	require.Equal(t, "https://relay.example.com/v1/zabbix/events", r.url)
 }
 
-// Wherever the text is cut, what stands before the cut is sent, and never a broken value.
+// Wherever the text is cut, the whole values before the cut are sent, and never a broken one.
 func TestEveryCutIsSalvaged(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: good}
 	odd := map[string]string{"EVENT.ID": "4711", "EVENT.NAME": "line\nbreak \"quoted\" \\back\\ ü {\"a\":\"b\",\"c\":\"d\"}",

@@ -1,5 +1,4 @@
-// Package zabbix holds what Zabbix imports: the media type that sends events to
-// the relay. How to use it is in README.md beside it.
+// Package zabbix holds the media type that sends events from Zabbix to the relay. README.md describes how to use it.
 package zabbix
 
 import (
@@ -9,28 +8,27 @@ import (
 	"strings"
 )
 
-// MediaType is the media type as configuration.import and the import page of
-// Zabbix 6.0 to 8.0 take it. Its URL and SECRET are still to be set.
+// MediaType is the media type for configuration.import and the import page of Zabbix 6.0 to 8.0, with placeholders for URL and
+// SECRET.
 //
 //go:embed mediatype-webex-relay.yaml
 var MediaType []byte
 
-// Name is the media type's name in Zabbix, by which an import finds it again.
+// Name is the media type's name in Zabbix, by which an import finds an existing one.
 const Name = "Webex (alert-relay)"
 
 // Settings are the parameters that an installation sets.
 type Settings struct {
 	URL       string // where the Zabbix server reaches the relay
 	Secret    string // of the source, in the relay's configuration
-	Source    string // the source's name; needed where several share a secret
+	Source    string // the source's name; needed if several share a secret
 	HTTPProxy string // between the Zabbix server and the relay
 }
 
-// Filled is MediaType with these settings in place; empty ones stay as shipped. They are filled in
-// twice: as parameters, which an administrator sees and may change, and in the script. Zabbix cuts
-// all parameters together at 65,535 characters, and where its database is PostgreSQL a parameter
-// that was changed after the first import stands behind all others (measured on 6.0 and 7.0), so a
-// long value cuts it off. The script is never cut.
+// Filled is MediaType with settings; empty ones stay as shipped. Settings are written twice: as parameters, which an administrator
+// sees and may change, and into the script. Zabbix cuts all parameters together at 65,535 characters, and on PostgreSQL a
+// parameter that was changed after the first import is behind all others (measured on 6.0 and 7.0), so a long value cuts it off.
+// The script is never cut.
 func Filled(s Settings) []byte {
 	out := MediaType
 	given := map[string]string{}
@@ -45,16 +43,16 @@ func Filled(s Settings) []byte {
 	}
 	inScript, err := json.Marshal(given)
 	if err != nil {
-		panic(err) // no map of texts fails
+		panic(err) // a map of strings
 	}
 	line := []byte("var FILLED_IN = {};\n")
 	if !bytes.Contains(out, line) {
-		panic("zabbix: the script has no place for settings") // the file is embedded, and a test fills it in
+		panic("zabbix: the script has no place for settings") // the file is embedded and tested
 	}
 	return bytes.Replace(out, line, []byte("var FILLED_IN = "+string(inScript)+";\n"), 1)
 }
 
-// lineEnds are folded into a space in a single-quoted scalar. No address has one, and config refuses such a secret.
+// lineEnds become spaces, as in a single-quoted YAML scalar. Addresses have none, and config refuses secrets with them.
 var lineEnds = strings.NewReplacer("\r", " ", "\n", " ", "\u0085", " ", "\u2028", " ", "\u2029", " ")
 
 // set replaces the value on the line after a parameter's name.
@@ -62,7 +60,7 @@ func set(yaml []byte, name, value string) []byte {
 	head, rest, found := bytes.Cut(yaml, []byte("          name: "+name+"\n"))
 	_, tail, ended := bytes.Cut(rest, []byte("\n"))
 	if !found || !ended {
-		panic("zabbix: the media type has no parameter " + name) // the file is embedded, and a test fills it in
+		panic("zabbix: the media type has no parameter " + name) // the file is embedded and tested
 	}
 	value = strings.ReplaceAll(lineEnds.Replace(value), "'", "''")
 	line := "          name: " + name + "\n          value: '" + value + "'\n"

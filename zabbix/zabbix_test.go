@@ -12,8 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// export is what a media type's file may hold: the keys that every version from
-// 6.0 to 8.0 takes. date and content_type are an error on 7.0.
+// export is the part of a media type's file that every version from 6.0 to 8.0 accepts. date and content_type are errors on 7.0.
 type export struct {
 	Export struct {
 		Version    string      `yaml:"version"`
@@ -61,8 +60,7 @@ func parse(t *testing.T, file []byte) mediaType {
 	return e.Export.MediaTypes[0]
 }
 
-// The settings that decide whether an alert survives: they must be within what
-// Zabbix takes, and outlast a restart of the relay.
+// The settings that keep an alert alive are within Zabbix's limits and outlast a restart of the relay.
 func TestMediaTypeSettings(t *testing.T) {
 	m := parse(t, MediaType)
 	require.Equal(t, Name, m.Name)
@@ -88,8 +86,7 @@ func TestMediaTypeSettings(t *testing.T) {
 	require.NotEmpty(t, m.EventMenuName)
 }
 
-// What the relay needs of each kind of event is sent, each macro under its own
-// name, and what is needed when the text is cut stands before what can be long.
+// Every macro that the relay needs is sent under its own name, and those needed after a cut come before long ones.
 func TestMediaTypeParameters(t *testing.T) {
 	m := parse(t, MediaType)
 	place := map[string]int{}
@@ -118,8 +115,7 @@ func TestMediaTypeParameters(t *testing.T) {
 	}
 }
 
-// Macros that can be of any length, that are gone in 8.0, or that differ in
-// what they say from recipient to recipient are left out.
+// Macros of any length, macros that 8.0 lacks, and macros that differ between recipients are left out.
 func TestMediaTypeForbiddenMacros(t *testing.T) {
 	m := parse(t, MediaType)
 	texts := []string{m.EventMenuURL, m.EventMenuName}
@@ -144,7 +140,7 @@ func TestMediaTypeForbiddenMacros(t *testing.T) {
 	}
 }
 
-// Every kind of event has its template: an operation without one sends nothing.
+// Every kind of event has a message template: an operation without one sends nothing.
 func TestMediaTypeTemplates(t *testing.T) {
 	modes := map[string][]string{
 		"TRIGGERS": {"PROBLEM", "RECOVERY", "UPDATE"}, "SERVICE": {"PROBLEM", "RECOVERY", "UPDATE"},
@@ -159,8 +155,7 @@ func TestMediaTypeTemplates(t *testing.T) {
 	require.Equal(t, modes, got)
 }
 
-// Zabbix's interpreter knows ECMAScript 5.1; what it really does with the script is
-// tried with a real Zabbix in e2e. A secret is only ever given to hmac.
+// Zabbix's interpreter supports ECMAScript 5.1; e2e runs the script in a real Zabbix. The secret is only passed to hmac.
 func TestMediaTypeScript(t *testing.T) {
 	script := parse(t, MediaType).Script
 	require.Less(t, len(script), 65535, "the length that Zabbix keeps")
@@ -173,8 +168,7 @@ func TestMediaTypeScript(t *testing.T) {
 	require.Len(t, regexp.MustCompile(`\bsecret\b`).FindAllString(code, -1), 2, "declared, and given to hmac")
 }
 
-// Settings filled in come out as they went in, whatever they hold, and nothing
-// else changes.
+// Settings of any content are filled in unchanged, and nothing else changes.
 func TestFilled(t *testing.T) {
 	s := Settings{URL: "https://relay.example.com", Secret: `it's: "a"  #{secret} \n`, Source: "main: 'one'", HTTPProxy: "http://proxy:3128"}
 	want := parse(t, MediaType)

@@ -37,7 +37,7 @@ func (a *adminFlags) client(cmd *cobra.Command) (admin.Client, error) {
 	return a.find(func() (*config.Config, error) { return a.elsewhere(cmd) })
 }
 
-// find finds the admin listener: by its address, or by the relay's configuration.
+// find returns a client of the admin listener, found by its address or by the relay's configuration.
 func (a *adminFlags) find(read func() (*config.Config, error)) (admin.Client, error) {
 	address := cmp.Or(a.url, os.Getenv(envAdmin))
 	if err := webAddress("admin", address); err != nil {
@@ -58,13 +58,13 @@ func (a *adminFlags) find(read func() (*config.Config, error)) (admin.Client, er
 	return admin.Client{URL: address}, nil
 }
 
-// whichRelay is the help's last paragraph.
+// whichRelay ends the help of commands that need a running relay.
 const whichRelay = `
 
 The relay must be running. It is found by --admin (or ALERT_RELAY_ADMIN), or by --config (or
 ALERT_RELAY_CONFIG) on its own host.`
 
-// chosen checks arguments: ids, or --all and none.
+// chosen requires ids, or --all without ids.
 func chosen(all *bool) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -77,8 +77,7 @@ func chosen(all *bool) cobra.PositionalArgs {
 	}
 }
 
-// oneByOne does something to each id and prints those done. A failure of one
-// doesn't stop the others, unless the relay is unreachable.
+// oneByOne calls do for each id and prints those done. A failed id doesn't stop the others, unless the relay is unreachable.
 func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do func(ctx context.Context, c admin.Choice) (admin.Done, error)) error {
 	var all admin.Done
 	var faults []error
@@ -100,7 +99,7 @@ func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do 
 	return failed(errors.Join(append(faults, err)...))
 }
 
-// allAtOnce prints what was done to all of them.
+// allAtOnce prints the result of an action on all of them.
 func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, all admin.Done) error {
 	return a.print(cmd, all, func(w io.Writer) {
 		if n := len(all.IDs()); n == 0 && all.Left == 0 {
@@ -114,12 +113,12 @@ func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, a
 	})
 }
 
-// listTime is how times are listed.
+// listTime formats the times of lists.
 func listTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// table is a list as people read it: the first rows of total.
+// table is a list in text form: the first rows of total.
 type table struct {
-	head    string // its columns, with tabs between
+	head    string // column titles, separated by tabs
 	rows    [][]string
 	total   int
 	nothing string // printed if there are none
@@ -144,10 +143,10 @@ func (t table) write(w io.Writer) {
 	}
 }
 
-// listing is what a list command asks a running relay for.
+// listing describes a list command.
 type listing struct {
 	short, example string
-	// ask gives the list as data and as a table.
+	// ask returns the list as data and as a table.
 	ask func(ctx context.Context, client admin.Client, limit int) (any, table, error)
 }
 

@@ -13,8 +13,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// want checks a command's arguments: there must be as many as names says,
-// where a name that ends in "..." stands for one or more.
+// want requires one argument for each name; a name that ends in "..." stands for one or more.
 func want(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch last := len(names) - 1; {
@@ -29,8 +28,7 @@ func want(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// group makes cmd one that only has subcommands: on its own it prints its help,
-// and a word that is not a subcommand is a usage error.
+// group makes a command print its help without arguments, and reject words that are not subcommands.
 func group(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,7 +43,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return fmt.Errorf("unknown command %q for %q%s", word, cmd.CommandPath(), didYouMean(word, "", text.Names(subcommands(cmd), (*cobra.Command).Name)))
 }
 
-// subcommands lists those that help shows.
+// subcommands returns the subcommands that the help shows.
 func subcommands(cmd *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(c *cobra.Command) bool { return !c.IsAvailableCommand() })
 }

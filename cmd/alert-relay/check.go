@@ -32,7 +32,7 @@ must be there, as for 'serve'.`,
 			switch {
 			case len(args) > 0 && g.config != "":
 				return fmt.Errorf("check takes one file, got %q and --config %q", args[0], g.config)
-			case len(args) == 0 && g.file() == "" || len(args) > 0 && args[0] == "": // an empty variable of a script, as a rule
+			case len(args) == 0 && g.file() == "" || len(args) > 0 && args[0] == "": // usually an empty variable in a script
 				return errors.New("check: missing FILE (or set " + envConfig + ")")
 			case len(args) == 0:
 				return nil
@@ -98,7 +98,7 @@ must be there, as for 'serve'.`,
 	return cmd
 }
 
-// stdinName is what faults call a configuration from standard input.
+// stdinName is the file name in faults of a configuration from standard input.
 const stdinName = "<stdin>"
 
 // readConfig reads a configuration file, or standard input for "-".
@@ -113,7 +113,7 @@ func readConfig(cmd *cobra.Command, file string, o config.Options) (*config.Conf
 	return config.Parse(stdinName, data, o)
 }
 
-// templateFaults turns each error of the templates into a fault of its own.
+// templateFaults makes a fault of each template error.
 func templateFaults(file string, err error) config.Faults {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -126,7 +126,7 @@ func templateFaults(file string, err error) config.Faults {
 	return all
 }
 
-// count is a number with its noun: "1 bot", "2 bots".
+// count returns a number with its noun: "1 bot", "2 bots".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

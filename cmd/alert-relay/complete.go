@@ -18,14 +18,13 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// completion is what shells call to complete an argument or a flag's value.
-// It never fails and prints nothing: whatever it can't find out it doesn't offer.
+// completion completes an argument or a flag's value for a shell. It never fails and prints nothing; it offers only what it can find out.
 type completion = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective)
 
 // completionTime bounds how long a shell waits for a running relay.
 const completionTime = 2 * time.Second
 
-// noFilesByDefault keeps shells from offering file names where none is expected.
+// noFilesByDefault keeps shells from offering file names where none are expected.
 func noFilesByDefault(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		noFilesByDefault(sub)
@@ -40,10 +39,10 @@ func noFilesByDefault(cmd *cobra.Command) {
 	})
 }
 
-// complete sets how a flag's value is completed.
+// complete sets the completion of a flag's value.
 func complete(cmd *cobra.Command, flag string, how completion) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, how); err != nil {
-		panic(err) // no such flag, or set twice: caught by any test
+		panic(err) // unknown flag, or set twice: any test finds that
 	}
 }
 
@@ -63,7 +62,7 @@ func (g *globals) people(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return emails, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completed is the configuration for completion: empty if there is none, or it is faulty.
+// completed returns the configuration for completion; an empty one if it is missing or faulty.
 func (g *globals) completed() *config.Config {
 	if g.file() != "" && g.file() != "-" {
 		if cfg, err := config.Read(g.file(), config.Options{Env: os.Getenv, Elsewhere: true}); err == nil {
@@ -83,7 +82,7 @@ func first(how completion) completion {
 	}
 }
 
-// payloads completes built-in samples once the word can be one, and files otherwise.
+// payloads completes built-in samples if the word can be one, else files.
 func payloads(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 	if word == "" || !strings.HasPrefix(word, sample) && !strings.HasPrefix(sample, word) {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -97,7 +96,7 @@ func payloads(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellC
 
 const sample = "sample:"
 
-// ids completes ids that a running relay lists, without those given already.
+// ids completes ids that a running relay lists, except those already given.
 func (a *adminFlags) ids(list func(ctx context.Context, client admin.Client) []string) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		client, err := a.find(func() (*config.Config, error) {
@@ -106,7 +105,7 @@ func (a *adminFlags) ids(list func(ctx context.Context, client admin.Client) []s
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionTime) // cobra completes without the command's context
+		ctx, cancel := context.WithTimeout(context.Background(), completionTime) // cobra gives no context for completion
 		defer cancel()
 		ids := slices.DeleteFunc(list(ctx, client), func(line string) bool {
 			id, _, _ := strings.Cut(line, "\t")
@@ -146,7 +145,7 @@ func versions(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirect
 	return zabbixsim.Versions, cobra.ShellCompDirectiveNoFileComp
 }
 
-// breakdowns completes what a simulated Zabbix can fail with.
+// breakdowns completes the faults of a simulated Zabbix.
 func breakdowns(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for name, does := range zabbixsim.Breakdowns() {

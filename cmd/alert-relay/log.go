@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// logger logs to standard error, as the configuration's log section says.
+// logger returns a logger with the level and format of the configuration's log section.
 func logger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // validated by config; info otherwise

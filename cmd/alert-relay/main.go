@@ -1,5 +1,5 @@
-// Command alert-relay carries alerts from Zabbix to Webex, and what people do
-// about them back to Zabbix. Each file is one subcommand: it maps flags to options, no more.
+// Command alert-relay carries alerts from Zabbix to Webex, and the actions of people back to Zabbix. Each file is one subcommand and
+// only maps flags to options.
 package main
 
 import (
@@ -14,13 +14,13 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// The exit codes.
+// Exit codes.
 const (
 	exitFailed = 1 // the command failed, or faults were found
 	exitUsage  = 2 // usage error
 )
 
-// run is main; it returns the exit code.
+// run is main without os.Exit; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -20,7 +20,7 @@ const envConfig = "ALERT_RELAY_CONFIG"
 
 // globals are the flags that several subcommands share.
 type globals struct {
-	config string // as given: see file
+	config string // the flag; see file
 	output format
 }
 
@@ -56,7 +56,7 @@ Exit codes: 0 success, 1 failure or faults found, 2 usage error.`,
 	}
 	root.SetVersionTemplate("alert-relay {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	// Commands that only have subcommands are runnable just to print their help (see group): not a usage to show.
+	// Commands with subcommands are runnable only to print their help (see group), so their usage line is left out.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Try it without sending:"}, &cobra.Group{ID: groupUse, Title: "Use it:"})
 	for id, list := range map[string][]*cobra.Command{
@@ -124,7 +124,7 @@ func (g *globals) elsewhere(cmd *cobra.Command) (*config.Config, error) {
 	return g.read(cmd, config.Options{Env: os.Getenv, Elsewhere: true})
 }
 
-// optional is elsewhere, or nil if no configuration is named.
+// optional is elsewhere, but returns nil if no configuration is named.
 func (g *globals) optional(cmd *cobra.Command) (*config.Config, error) {
 	if g.file() == "" {
 		return nil, nil
@@ -147,7 +147,7 @@ func (g *globals) read(cmd *cobra.Command, o config.Options) (*config.Config, er
 	return cfg, nil
 }
 
-// print writes data as JSON, or as text does.
+// print writes data as JSON, or calls text.
 func (g *globals) print(cmd *cobra.Command, data any, text func(w io.Writer)) error {
 	var out bytes.Buffer
 	if g.output == formatJSON {

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/notify"
 )
 
-// The environment variables that send takes its defaults from.
+// Environment variables with defaults of send.
 const (
 	envURL   = "ALERT_RELAY_URL"
 	envToken = "ALERT_RELAY_TOKEN"
@@ -93,7 +93,7 @@ relay's own host.`,
 	return cmd
 }
 
-// missing lists the flags that would say which relay to use.
+// missing returns the flags that are needed to find the relay.
 func missing(o notify.Options) []string {
 	var list []string
 	if o.URL == "" {

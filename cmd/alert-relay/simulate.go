@@ -76,7 +76,7 @@ problem into a maintenance, silently too; for=0s ends it.`,
 	return cmd
 }
 
-// ran classifies how a simulation ended: a flag with a wrong value is a usage error.
+// ran makes an invalid flag value of a simulation a usage error.
 func ran(err error) error {
 	if wrong := (*demo.WrongOption)(nil); errors.As(err, &wrong) {
 		return err

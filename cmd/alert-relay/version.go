@@ -11,7 +11,7 @@ import (
 // version is set by the linker in a release: -X main.version=1.2.3.
 var version = "dev"
 
-// buildVersion is the version, and the Go version that built it.
+// buildVersion returns the version, and the Go version that built it.
 func buildVersion() string { return fmt.Sprintf("%s (%s)", version, goVersion()) }
 
 func goVersion() string {

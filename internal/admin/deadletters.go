@@ -33,20 +33,12 @@ type DeadLetterList struct {
 	Total       int          `json:"total"`
 }
 
-const (
-	kindPost   = "post"
-	kindDigest = "digest"
-	kindList   = "list"
-	kindNotice = "notice"
-)
+// kinds are the beginnings of all ids.
+var kinds = []string{"post", "digest", "list", "notice"}
 
 func kindOf(id string) string {
-	for _, kind := range []string{kindPost, kindDigest, kindList} {
-		if strings.HasPrefix(id, kind+":") {
-			return kind
-		}
-	}
-	return kindNotice
+	kind, _, _ := strings.Cut(id, ":")
+	return kind
 }
 
 func (a *API) deadLetters(r *http.Request) (any, error) {
@@ -82,16 +74,7 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 // lettersOf returns all dead letters, or those of one room.
 func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, error) {
 	all, err := a.Store.DeadLetters(ctx)
-	if err != nil || room == "" {
-		return all, err
-	}
-	var in []store.DeadLetter
-	for _, d := range all {
-		if d.Room == room {
-			in = append(in, d)
-		}
-	}
-	return in, nil
+	return slices.DeleteFunc(all, func(d store.DeadLetter) bool { return room != "" && d.Room != room }), err
 }
 
 // names returns the names of the problems. If they can't be read the list goes out without them.

@@ -28,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Set-aside journal entries that an operator retried.",
 		}),
 	}
-	for _, kind := range []string{kindPost, kindDigest, kindList, kindNotice} {
+	for _, kind := range kinds {
 		m.Replayed.WithLabelValues(kind)
 		m.Dropped.WithLabelValues(kind)
 	}

@@ -122,9 +122,9 @@ func (r *real) start() {
 	log := slog.New(slog.DiscardHandler)
 	executor := command.New(command.Options{
 		View: func() command.View {
-			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC}
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Renderer: renderer}
 		},
-		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source}, Renderer: renderer,
+		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source},
 		Log: log, Metrics: command.NewMetrics(reg),
 	})
 	inbox := NewInbox(InboxOptions{
@@ -372,7 +372,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 		r.pass(10 * time.Second)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
-		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ The Zabbix main")
+		require.Contains(t, r.answersTo("noc", said.ID)[0], "⏳ Zabbix main")
 		r.zabbix.SetDown(false)
 		r.pass(3 * time.Minute)
 		require.Len(t, r.acks(), 1)

@@ -84,7 +84,7 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 				continue
 			}
 			if len(targets) > 1 { // in a direct chat the role differs by problem
-				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, e.o.Several))
+				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, e.o.View().Several))
 			}
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
@@ -165,12 +165,12 @@ func (e *Executor) attempt(command string, t target, req Request, h Heard, p pla
 	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own, Generation: t.Problem.Generation}
 	a.Message, a.Words = sign(req.Text, h.Person, markOf(command))
 	if t.Problem.Superseded() || t.Reused { // its event id means another problem in Zabbix
-		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.Several)
-	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.Several, time.Now(), p.room.Location); earlier != "" {
+		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.View().Several)
+	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.View().Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if t.Problem.Origin != "" && t.Problem.Origin != alert.OriginTrigger {
-		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, e.o.Several)
+		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, e.o.View().Several)
 	}
 	return a
 }

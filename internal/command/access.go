@@ -9,13 +9,12 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Directory says who people are to the relay and which rooms it serves:
-// *config.Config.
+// Directory knows people and rooms: *config.Config.
 type Directory interface {
-	// RoleOf is the role of a person with these addresses in a room, by the room's configured
-	// name; "" for none. With no room it is the role that holds everywhere.
+	// RoleOf is the role of a person with these addresses in a room, by its configured name; "" for none.
+	// Without a room it is the role that the person has everywhere.
 	RoleOf(emails []string, room string) config.Role
-	// Allowed says whether the address is of an allowed domain.
+	// Allowed reports whether the address is in an allowed domain.
 	Allowed(email string) bool
 	// RoomByID finds a configured room by its Webex id.
 	RoomByID(id string) (config.Room, bool)
@@ -24,10 +23,10 @@ type Directory interface {
 // may reports whether the role is enough for the verb.
 func may(role config.Role, v Verb) bool { return role.AtLeast(v.entry().role) }
 
-// personRoom is the room name of posts in a direct chat that {ALERT.SENDTO} named.
+// personRoom is the room name of posts to a person whom {ALERT.SENDTO} names.
 func personRoom(email string) string { return config.PersonRoom + email }
 
-// scope is from where a person speaks.
+// scope is who speaks, and where.
 type scope struct {
 	Dir    Directory
 	Rooms  []string // configured
@@ -40,11 +39,11 @@ type scope struct {
 // addresses are all of the person's.
 func (s scope) addresses() []string { return append([]string{s.Email}, s.Also...) }
 
-// roleIn is the person's role in a room, by all of their addresses.
+// roleIn is the person's role in a room.
 func (s scope) roleIn(room string) config.Role { return s.Dir.RoleOf(s.addresses(), room) }
 
-// role is what the person may do here, leaving aside which problem: in a
-// direct chat the most that they may do anywhere.
+// role is the person's role here, regardless of the problem: in a direct chat the highest that they have
+// anywhere.
 func (s scope) role() config.Role {
 	if !s.Direct {
 		return s.roleIn(s.Room)
@@ -56,12 +55,12 @@ func (s scope) role() config.Role {
 	return best
 }
 
-// everywhere says whether the person sees every problem from here.
+// everywhere reports whether the person sees every problem from here.
 func (s scope) everywhere() bool {
 	return s.Direct && s.roleIn("").AtLeast(config.RoleViewer)
 }
 
-// listed gives the rooms whose problems the person may list from here; nil for all problems.
+// listed are the rooms whose problems the person may list from here; nil for all problems.
 func (s scope) listed() []string {
 	switch {
 	case !s.Direct:
@@ -84,10 +83,9 @@ func (s scope) listed() []string {
 	return rooms
 }
 
-// roleFor is what the person may do from here with a problem of which these
-// posts told. "" is a problem that they aren't to know of. A room knows only what it
-// was told. In a direct chat it is the most that they may do in one of the rooms that
-// were told, so that a direct chat gives nobody more than the rooms do.
+// roleFor is the person's role from here for a problem with these posts; "" if they may not know of it. A room
+// knows only the problems that were posted to it. In a direct chat it is the highest role that the person has
+// in one of the problem's rooms, so that a direct chat gives nobody more than the rooms do.
 func (s scope) roleFor(posts []store.Post) config.Role {
 	if !s.Direct {
 		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
@@ -96,7 +94,7 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 		return ""
 	}
 	var best config.Role
-	told := false // to a configured room: there the role of that room counts, be it more or less
+	told := false // to a configured room, whose role counts, be it higher or lower
 	for _, p := range posts {
 		switch {
 		case s.hears(p.Room):
@@ -119,7 +117,7 @@ func higher(a, b config.Role) config.Role {
 	return a
 }
 
-// target is one problem that a command may touch, and what it knows of it.
+// target is a problem that a command is about.
 type target struct {
 	Key     alert.Key
 	Problem alert.Problem
@@ -129,7 +127,7 @@ type target struct {
 	Gone, Reused bool
 }
 
-// hears says whether a post's room is the one spoken in.
+// hears reports whether a post's room is the one spoken in.
 func (s scope) hears(room string) bool {
 	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == personRoom(email) }))
 }

@@ -32,8 +32,7 @@ func postsIn(rooms ...string) []store.Post {
 	return posts
 }
 
-// Who may do what: by the role in the room that is spoken in, for problems that
-// this room was told of.
+// The role for a problem is that of the room spoken in, if the problem was posted there.
 func TestRoleForAProblem(t *testing.T) {
 	for _, c := range []struct {
 		why    string
@@ -68,7 +67,7 @@ func TestRoleForAProblem(t *testing.T) {
 	}
 }
 
-// Each verb needs its role, and nobody without one may do anything.
+// Each verb needs its role, and nobody may do anything without one.
 func TestVerbsNeedRoles(t *testing.T) {
 	for _, v := range verbs {
 		require.False(t, may("", v.name), v.name)
@@ -78,7 +77,7 @@ func TestVerbsNeedRoles(t *testing.T) {
 	}
 }
 
-// In a direct chat a person has a role as soon as any room gives one.
+// In a direct chat a person has the highest role of any room.
 func TestRoleInDirectChat(t *testing.T) {
 	role := func(email string) config.Role {
 		return scope{Dir: people(), Rooms: []string{"noc", "db", "lan"}, Email: email, Direct: true}.role()
@@ -88,8 +87,7 @@ func TestRoleInDirectChat(t *testing.T) {
 	require.Equal(t, config.Role(""), role("mallory@example.com"))
 }
 
-// All of a person's addresses count for what they may do, in rooms and in direct chats; they act
-// under one.
+// All of a person's addresses count for their role, in rooms and in direct chats.
 func TestRolesByAllAddresses(t *testing.T) {
 	cfg := people()
 	for _, c := range []struct {

@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// digested makes so many problems in the digest of room noc, of both sources.
+// digested makes n problems of both sources in the digest of room noc.
 func (w *world) digested(n int) {
 	for i := range n {
 		source := "main"
@@ -28,8 +28,8 @@ func (w *world) digested(n int) {
 	}
 }
 
-// In a digest's thread "ack all" asks first; confirmed, it acknowledges each open
-// problem once, with the person's words, and answers once.
+// "ack all" in a digest's thread asks first. After a confirmation it acknowledges each open problem once, with
+// the person's words, and replies once.
 func TestAckAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -76,12 +76,12 @@ func TestAckAll(t *testing.T) {
 		require.Equal(t, "✅ Acknowledged all 72 open problems of this digest", w.answers()[1])
 		require.Equal(t, store.CommandDone, w.command("M2").State)
 		for _, u := range w.updates(t) {
-			require.True(t, u.Wide, "it isn't about one of them")
+			require.True(t, u.Wide, "the act is wide")
 		}
 	})
 }
 
-// The question has a button too: it does the same, once, and only where the digest is.
+// The button of the question does the same, once, and only in the digest's room.
 func TestAckAllByButton(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -118,10 +118,9 @@ func TestAckAllByButton(t *testing.T) {
 	})
 }
 
-// In the thread of a flapping trigger a command without an id is about the
-// opening that goes on, or the newest; it is answered there, since that problem's own
-// message is another one.
-func TestAFlappingTriggersThread(t *testing.T) {
+// In a flapping trigger's thread a command without an id is about the open opening, or the newest. It gets a
+// reply there, since that problem gets its own message.
+func TestFlappingThread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		at := time.Now()
@@ -156,7 +155,7 @@ func TestAFlappingTriggersThread(t *testing.T) {
 	})
 }
 
-// Who may not, can't; elsewhere "all" is a word of the person's own.
+// People without the role can't; outside of a digest "all" is one of the person's words.
 func TestAckAllElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.digested(3)
@@ -171,8 +170,7 @@ func TestAckAllElsewhere(t *testing.T) {
 	})
 }
 
-// Wherever the relay crashes, each problem is acknowledged exactly once, and
-// the person is answered once.
+// Wherever the relay crashes, each problem is acknowledged exactly once and there is one reply.
 func TestAckAllCrashes(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		for crash := 0; crash < 170; crash += 7 {
@@ -208,8 +206,8 @@ func TestAckAllCrashes(t *testing.T) {
 	}
 }
 
-// Three thousand problems take less than 30 seconds with a Zabbix that answers in 50 ms, although one
-// that Zabbix no longer has fails each call that names it. Progress is one message, which becomes the summary.
+// 3,000 problems take less than 30 seconds if Zabbix answers in 50 ms, also if one of them fails each call that
+// names it. The progress is one message, which becomes the summary.
 func TestAckAllOfThousands(t *testing.T) {
 	for name, bad := range map[string]bool{"all succeed": false, "one fails": true} {
 		t.Run(name, func(t *testing.T) {
@@ -264,8 +262,8 @@ func TestAckAllOfThousands(t *testing.T) {
 	}
 }
 
-// Whichever of several problems Zabbix refuses, the others are done, each once, and each is told.
-func TestABadIDCostsNoOther(t *testing.T) {
+// Whichever of several problems Zabbix refuses, each of the others is done once, and the reply names all.
+func TestBadIDFailsAlone(t *testing.T) {
 	for bad := range 1 << 5 {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			text := "comment"
@@ -289,7 +287,7 @@ func TestABadIDCostsNoOther(t *testing.T) {
 	}
 }
 
-// An answer that is lost in the middle changes nothing.
+// A lost answer in the middle changes nothing.
 func TestAckAllLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -307,9 +305,9 @@ func TestAckAllLostAnswer(t *testing.T) {
 	})
 }
 
-// A problem in a digest is acted on and shown by its id like any other, and
-// that is about this one: it leaves the digest.
-func TestByIDInADigest(t *testing.T) {
+// A problem in a digest can be acted on and shown by its id like any other. That isn't a wide act, so it leaves
+// the digest.
+func TestIDsInDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.digested(5)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,18 +16,18 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// detail is what store.Command.Detail holds of a command that was accepted: what is needed to go on
-// after a restart.
+// detail is what store.Command.Detail holds of an accepted command: what is needed to continue after a
+// restart.
 type detail struct {
-	// Envelope is what chat stored when it claimed the command: it reads the message again if the relay
+	// Envelope is what chat stored when it claimed the command. Chat reads the message again if the relay
 	// crashes before the command has begun.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
 	Heard    *Heard          `json:"heard,omitempty"`
 	Request  *Request        `json:"request,omitempty"`
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
-	// Waiting says that the person was told that it takes longer.
+	// Waiting: the person was told that it takes longer.
 	Waiting bool `json:"waiting,omitempty"`
-	// Wide is set where the command is about a whole digest: Attempts are a part of it.
+	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 }
 
@@ -41,59 +42,56 @@ func (d detail) encode() []byte {
 func decodeDetail(b []byte) (detail, error) {
 	var d detail
 	if len(b) == 0 {
-		return d, fmt.Errorf("no detail is kept with it")
+		return d, errors.New("it has no detail")
 	}
 	err := json.Unmarshal(b, &d)
 	return d, err
 }
 
-// Understood reports whether a command got as far as a request to carry out: it wasn't just answered
-// with a question, or never read.
+// Understood reports whether a command became a request to carry out, rather than being answered with a
+// question or never read.
 func Understood(c store.Command) bool {
 	d, err := decodeDetail(c.Detail)
 	return err != nil || d.Request != nil
 }
 
-// stage is where an attempt stands.
+// stage is the state of an attempt.
 type stage string
 
 const (
-	stagePending   stage = ""          // Zabbix wasn't asked, or surely didn't get it
+	stagePending   stage = ""          // Zabbix wasn't asked, or certainly didn't do it
 	stageExecuting stage = "executing" // Zabbix is being asked, or may have got it
 	stageDone      stage = "done"
 	stageFailed    stage = "failed"
 	stageExpired   stage = "expired"
-	stageUnknown   stage = "unknown" // nobody can say whether it was done
+	stageUnknown   stage = "unknown" // whether it was done can't be found out
 )
 
 func (s stage) final() bool { return s != stagePending && s != stageExecuting }
 
-// attempt is one problem of a command that acts.
+// attempt is what a command does to one problem.
 type attempt struct {
 	Key      alert.Key      `json:"key"`
 	Name     string         `json:"name,omitempty"` // the problem's, for the answer
 	Severity alert.Severity `json:"severity"`       // the problem's, before
 	Own      bool           `json:"own,omitempty"`  // said in the problem's own thread
-	// Generation is the problem's when the command was accepted: another one that takes the
-	// event id while Zabbix is away is not acted on.
+	// Generation is the problem's when the command was accepted. Another problem that takes the event id
+	// while Zabbix is unreachable isn't acted on.
 	Generation int       `json:"generation,omitempty"`
 	Stage      stage     `json:"stage,omitempty"`
 	StartedAt  time.Time `json:"started_at,omitzero"` // of the last call
 	Message    string    `json:"message,omitempty"`   // as sent to Zabbix
 	Words      string    `json:"words,omitempty"`     // the person's part of it
-	// Plain says that the database may not take characters of more than three bytes, so
-	// that the message is sent without them.
+	// Plain: Zabbix's database may not store characters of four bytes, so the message is sent without them.
 	Plain bool `json:"plain,omitempty"`
-	// Ended says that Zabbix answered the last call with a failure of its own: nothing
-	// is under way any more.
+	// Ended: Zabbix answered the last call with a failure of its own, so it is no longer in flight.
 	Ended bool `json:"ended,omitempty"`
-	// Outcome is one sentence of markdown for the person; Told says that no line of the
-	// thread tells it, so that an answer must.
+	// Outcome is a sentence of markdown for the person. Told: no line of the thread shows it, so a reply must.
 	Outcome string `json:"outcome,omitempty"`
 	Told    bool   `json:"told,omitempty"`
 }
 
-// call is what Zabbix is asked for, for the attempt's event and others.
+// call is the call to Zabbix for these events, of which the attempt's is one.
 func (a attempt) call(r Request, eventIDs []string) zabbix.Acknowledge {
 	call := zabbix.Acknowledge{EventIDs: eventIDs, Message: a.Message}
 	if a.Plain {
@@ -107,9 +105,8 @@ func (a attempt) call(r Request, eventIDs []string) zabbix.Acknowledge {
 	return call
 }
 
-// update is the attempt as the journal keeps it once it was done. It is the same
-// however often it is made, so that the ledger knows it again. Its time is that of
-// the call, which is what Zabbix has too.
+// update is the attempt as it is journalled once it is done. It is always the same, so that the ledger
+// recognises it. Its time is that of the call, as in Zabbix.
 func (a attempt) update(r Request, p Person) alert.Update {
 	u := alert.Update{
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
@@ -119,7 +116,7 @@ func (a attempt) update(r Request, p Person) alert.Update {
 	return u
 }
 
-// verdict is what Zabbix's own record says of an attempt whose answer was lost.
+// verdict is what Zabbix's record says of an attempt whose answer was lost.
 type verdict string
 
 const (
@@ -129,8 +126,7 @@ const (
 	gone         verdict = "gone"         // Zabbix doesn't know the event, or doesn't show it
 )
 
-// judge looks for the attempt in what Zabbix recorded: an acknowledgement with
-// the attempt's mark. It is pure.
+// judge looks for the attempt's mark in what Zabbix recorded.
 func judge(a attempt, r Request, o alert.Observation) verdict {
 	if o.Gone {
 		return gone
@@ -147,17 +143,16 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 	return absent
 }
 
-// markOf is the mark of a command in Zabbix's record. It is the same for all of its problems, since one
-// call has one message for several, and however often the command is tried.
+// markOf is the mark of a command in Zabbix's record. It is the same for all of its problems, since one call
+// has one message, and for all retries.
 func markOf(command string) string {
 	sum := sha256.Sum256([]byte(command))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
 }
 
-// sign is the message that Zabbix keeps: who the person is, since Zabbix records
-// everything under the relay's own user, the attempt's mark, and the person's words.
-// The signature comes first and has no character of more than three bytes, so that it
-// survives a database that cuts the text. kept is what is left of the words.
+// sign is the message for Zabbix's record: the person's name, since Zabbix records everything under the
+// relay's own user, the mark, and the person's words. The signature comes first and has no character of four
+// bytes, so that it survives a database that truncates the text. kept is what fits of the words.
 func sign(words string, p Person, mark string) (message, kept string) {
 	name := withoutWide(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
 	signature := strings.TrimSpace(text.Cut(name, 60) + " <" + text.Cut(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Email)), 254) + "> " + alert.MarkPrefix + mark + ")")
@@ -173,14 +168,13 @@ func sign(words string, p Person, mark string) (message, kept string) {
 	return signature + ": " + kept, kept
 }
 
-// withoutWide is s without characters of four bytes in UTF-8, and without the spaces
-// and joiners that they leave behind.
+// withoutWide removes characters of four bytes in UTF-8, with the spaces and joiners around them.
 func withoutWide(s string) string {
 	if !hasWide(s) {
 		return s
 	}
 	var out []rune
-	wide := false // the last character was left out
+	wide := false // the last character was removed
 	for _, r := range s {
 		switch {
 		case r > 0xFFFF:
@@ -201,7 +195,7 @@ func hasWide(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 0xFFFF }) >= 0
 }
 
-// over says how the command ends once every attempt has.
+// over is how the command ends once every attempt has ended.
 func over(attempts []attempt) (store.CommandState, bool) {
 	state := store.CommandDone
 	for _, a := range attempts {

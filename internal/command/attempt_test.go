@@ -13,8 +13,8 @@ import (
 
 var alice = Person{ID: "PERSON-alice", Name: "Alice Example", Email: "alice@example.com"}
 
-// What Zabbix keeps names the person first, whatever they are called and wrote, and
-// has the mark where neither a database nor a person can change it.
+// A message names the person first, whatever their name and words are, and has the mark where neither a
+// database nor a person can change it.
 func TestSign(t *testing.T) {
 	for name, c := range map[string]struct {
 		words         string
@@ -53,15 +53,15 @@ func TestSign(t *testing.T) {
 	require.True(t, alert.SameMessage(message, "<x@example.com> (Webex #abcd2345)"))
 }
 
-// Each command has its own mark, and keeps it.
+// Each command has its own, stable mark.
 func TestMarks(t *testing.T) {
 	require.Equal(t, markOf("M1"), markOf("M1"))
 	require.NotEqual(t, markOf("M1"), markOf("M2"))
 	require.Regexp(t, "^[a-z2-7]{8}$", markOf("M1"))
 }
 
-// An act is found in Zabbix's record whatever the database did to its text.
-func TestJudgeAfterTheDatabase(t *testing.T) {
+// An act is recognised whatever the database did to its text.
+func TestJudgeChangedTexts(t *testing.T) {
 	long := strings.Repeat("long words ", 200)
 	message, _ := sign("done 👍 all fine\n"+long, Person{Name: "Alice 🚀", Email: "alice@example.com"}, "abcd2345")
 	for name, stored := range map[string]string{
@@ -95,7 +95,7 @@ func TestJudgeAfterTheDatabase(t *testing.T) {
 	}
 }
 
-// Whether something was done is read from Zabbix's own record.
+// Zabbix's record decides whether an act was done.
 func TestJudge(t *testing.T) {
 	mine := "Alice Example <alice@example.com> (Webex #abcd2345): on it\ntwo"
 	a := attempt{Message: mine}

@@ -12,8 +12,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A crash at any moment: in the end the command was done exactly once, it is
-// closed, and the journal tells of it.
+// Wherever the relay crashes, the command is done exactly once, journalled and closed.
 func TestCrashAnywhere(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		for crash := range 16 {
@@ -44,7 +43,7 @@ func TestCrashAnywhere(t *testing.T) {
 					told[fmt.Sprint(u.At, u.Message)]++
 				}
 				require.NotEmpty(t, w.updates(t))
-				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is the same")
+				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is identical")
 				answers := w.answers()
 				require.LessOrEqual(t, len(answers), 2)
 				require.Contains(t, strings.Join(answers, "\n"), "- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `lab/7` problem 7")
@@ -53,8 +52,8 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// What was asked for before a long sleep isn't done after it.
-func TestExpiredWhileAway(t *testing.T) {
+// A command that expired while the relay was down isn't carried out.
+func TestExpiredDuringRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.problem("main/4711", "noc")

@@ -19,11 +19,11 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Zabbix is one source's API: zabbix.Client.
+// Zabbix is the API of one source: zabbix.Client.
 type Zabbix interface {
 	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
-	// ShowsAny reports whether any event is shown at all.
+	// ShowsAny reports whether Zabbix shows any event at all.
 	ShowsAny(ctx context.Context) (bool, error)
 }
 
@@ -50,49 +50,48 @@ type Store interface {
 	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error)
 }
 
-// View is what commands need of the configuration as it is now.
+// View is what commands need of the current configuration.
 type View struct {
 	Directory
 	Rooms    []config.Room
-	Expiry   time.Duration  // how long a command is tried
+	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
-	Names    Names          // what ids and links can refer to
-}
-
-// Options make an Executor. All but the callbacks are needed.
-type Options struct {
-	View     func() View // asked anew for each command
-	Store    Store
-	Sources  map[string]Zabbix // by the source's name; those without an API token are left out
-	Several  bool              // more than one source is configured: ids are told with their source
+	Names    Names
+	Several  bool // there is more than one source: replies name it with each id
 	Renderer Renderer
-	Changed  func(key alert.Key, in time.Duration) // has Zabbix asked again about a problem: reconcile.Inquirer.Ask
-	Log      *slog.Logger
-	Metrics  *Metrics
 }
 
-// Executor carries out what people asked for: it is done in Zabbix at most once, and worked on until it
-// has ended, across restarts.
+// Options make an Executor. All but Changed are required.
+type Options struct {
+	View    func() View // called for each command
+	Store   Store
+	Sources map[string]Zabbix                     // by the source's name; those without an API token are left out
+	Changed func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Executor carries out commands: at most once in Zabbix, and until they have ended, across restarts.
 type Executor struct {
 	o         Options
 	limit     limiter
 	recovered chan struct{}    // closed once the commands of an earlier run are in their lanes
 	lanes     map[string]*lane // never changes
 
-	accepting sync.Mutex // while a command is compared with those before it
+	accepting sync.Mutex // held while a command is compared with earlier ones
 }
 
 const (
-	// settleTime is how long Zabbix may still be doing a call whose answer was lost: PHP goes on after the
-	// relay has hung up. It isn't done again before then.
+	// settleTime is how long Zabbix may still be processing a call whose answer was lost: PHP continues after
+	// the connection is closed. The call isn't repeated before then.
 	settleTime = 30 * time.Second
-	// minRetry and maxRetry bound the backoff towards a Zabbix that is away.
+	// minRetry and maxRetry bound the backoff.
 	minRetry, maxRetry = time.Second, time.Minute
-	// lookSoon and lookLater are when a problem that Zabbix was asked to close is looked at.
+	// lookSoon and lookLater are when a problem is read from Zabbix after it was asked to close it.
 	lookSoon, lookLater = 3 * time.Second, 15 * time.Second
 )
 
-// New makes one.
+// New makes an Executor.
 func New(o Options) *Executor {
 	e := &Executor{o: o, recovered: make(chan struct{}), lanes: make(map[string]*lane, len(o.Sources))}
 	for name, client := range o.Sources {
@@ -111,14 +110,14 @@ func wake(ch chan struct{}) {
 	}
 }
 
-// Run works until ctx ends: then it finishes the calls in flight, saves what
-// came of them and leaves the rest to the next start.
+// Run works until ctx ends. Then it finishes the calls in flight and saves their outcomes; the next start
+// does the rest.
 func (e *Executor) Run(ctx context.Context) error {
 	if err := e.recover(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("going on with the commands of an earlier run: %w", err)
+		return fmt.Errorf("resuming the commands of an earlier run: %w", err)
 	}
 	close(e.recovered)
 	var loops sync.WaitGroup
@@ -130,7 +129,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	return nil
 }
 
-// recover takes up what an earlier run didn't finish.
+// recover resumes what an earlier run didn't finish.
 func (e *Executor) recover(ctx context.Context) error {
 	var unfinished []store.Command
 	err := e.persist(ctx, "reading unfinished commands", func(ctx context.Context) (err error) {
@@ -146,14 +145,14 @@ func (e *Executor) recover(ctx context.Context) error {
 		}
 		d, err := decodeDetail(c.Detail)
 		if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
-			e.o.Log.Error("a command's detail can't be read: it is given up", "command", c.ID, "error", err)
-			c.State, c.Outcome, c.DoneAt = store.CommandFailed, "what was kept of it can't be read; whether it was done isn't known", time.Now()
+			e.o.Log.Error("cannot read the stored detail of a command: giving up", "command", c.ID, "error", err)
+			c.State, c.Outcome, c.DoneAt = store.CommandFailed, "its stored detail can't be read; whether it was done is unknown", time.Now()
 			if err := e.save(ctx, c); err != nil {
 				return err
 			}
 			continue
 		}
-		e.o.Log.Info("going on with a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
+		e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
 		if err := e.dispatch(ctx, &job{c: c, d: d}); err != nil {
 			return err
 		}
@@ -161,8 +160,7 @@ func (e *Executor) recover(ctx context.Context) error {
 	return nil
 }
 
-// persist does a write that must not be lost until it succeeds or ctx ends.
-// One that has begun isn't broken off.
+// persist retries a store operation until it succeeds or ctx ends. An operation in flight isn't cancelled.
 func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
 	for try := 0; ; try++ {
 		err := write(context.WithoutCancel(ctx))
@@ -172,7 +170,7 @@ func (e *Executor) persist(ctx context.Context, what string, write func(context.
 		if errors.Is(err, store.ErrClosed) {
 			return err
 		}
-		e.o.Log.Error("the store failed: trying again", "doing", what, "error", err)
+		e.o.Log.Error("the store failed: retrying", "operation", what, "error", err)
 		if !pause(ctx, backoff(try, 200*time.Millisecond, 10*time.Second), nil) {
 			return ctx.Err()
 		}
@@ -183,7 +181,7 @@ func (e *Executor) save(ctx context.Context, c store.Command) error {
 	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
 }
 
-// pause waits for d, or less when woken; false when ctx ended.
+// pause waits for d, or less when woken; false if ctx has ended.
 func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -196,7 +194,7 @@ func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	return ctx.Err() == nil
 }
 
-// backoff doubles from least to most, with up to a fifth of jitter.
+// backoff doubles from least to most, minus up to a fifth of jitter.
 func backoff(try int, least, most time.Duration) time.Duration {
 	d := most
 	if try < 20 {
@@ -205,20 +203,20 @@ func backoff(try int, least, most time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }
 
-// place is where a command is answered.
+// place is where a command gets its reply.
 type place struct {
 	room   render.Room
 	name   string // configured; "" for a direct chat that isn't
 	roomID string
 	bot    string
 	thread string
-	card   []byte // that the answer is shown as
+	card   []byte // that the reply is shown as
 }
 
 func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
 	p := place{name: h.Room, roomID: h.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
 	if p.thread == "" {
-		p.thread, _ = c.Version() // a message begins its own thread
+		p.thread, _ = c.Version() // a message starts its own thread
 	}
 	for _, r := range v.Rooms {
 		if r.Name == h.Room && h.Room != "" {
@@ -231,8 +229,7 @@ func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
 	return p
 }
 
-// answer queues what is said to the person. A second answer with the same part
-// takes the place of the first: after a crash it isn't said twice.
+// answer enqueues a reply. Another one with the same part replaces it, so after a crash there aren't two.
 func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, markdown string) error {
 	if markdown == "" {
 		return nil
@@ -246,13 +243,13 @@ func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, m
 	if n.Room == "" {
 		n.RoomID = p.roomID
 	}
-	return e.persist(ctx, "queueing an answer", func(ctx context.Context) error {
+	return e.persist(ctx, "storing a reply", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
 		return err
 	})
 }
 
-// finish ends a command: the answer, then the record of it.
+// finish ends a command: it replies, then records the end.
 func (e *Executor) finish(ctx context.Context, c store.Command, p place, part string, state store.CommandState, markdown string) error {
 	if err := e.answer(ctx, c, p, part, markdown); err != nil {
 		return err
@@ -263,7 +260,7 @@ func (e *Executor) finish(ctx context.Context, c store.Command, p place, part st
 	return e.close(ctx, c, state, resultOf(state))
 }
 
-// close writes the end of a command, without a word to anybody.
+// close records the end of a command, without a reply.
 func (e *Executor) close(ctx context.Context, c store.Command, state store.CommandState, result string) error {
 	c.State, c.DoneAt, c.NotBefore = state, time.Now(), time.Time{}
 	if err := e.save(ctx, c); err != nil {

@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// story runs a test with a relay whose time is the test's.
+// story runs a test with a relay in virtual time.
 func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -41,9 +41,9 @@ func signed(t *testing.T, w *world, key, words string) string {
 	return message
 }
 
-// An acknowledgement said in the problem's thread reaches Zabbix with the
-// person's name, and the room's timeline is the answer.
-func TestAckInTheThread(t *testing.T) {
+// An acknowledgement in the problem's thread reaches Zabbix with the person's name, and the timeline is the
+// reply.
+func TestAckInThread(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
@@ -67,8 +67,7 @@ func TestAckInTheThread(t *testing.T) {
 	})
 }
 
-// Said elsewhere, the answer says what was done; it goes into the thread that
-// the message began.
+// Elsewhere the reply says what was done, in the message's thread.
 func TestAckElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
@@ -82,7 +81,7 @@ func TestAckElsewhere(t *testing.T) {
 	})
 }
 
-// What is said in a row is done in a row.
+// Commands are carried out in their order.
 func TestOrder(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i, text := range []string{"ack one", "unack two", "ack three", "unack four", "comment five"} {
@@ -98,9 +97,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// Everything that isn't carried out is answered with the reason, and nothing is
-// done.
-func TestAnsweredWithAReason(t *testing.T) {
+// A command that isn't carried out gets a reply with the reason.
+func TestRefusalsHaveReasons(t *testing.T) {
 	bob, carol, mallory := Person{Email: "bob@example.com"}, Person{Email: "carol@example.com"}, Person{Email: "mallory@example.com"}
 	for _, c := range []struct {
 		why   string
@@ -112,18 +110,18 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
 		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
 		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
-		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
-		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of.", store.CommandFailed},
-		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ I know no problem `5000` that this room was told of. Nothing was done.", store.CommandFailed},
-		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ I know no problem `1` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`.", store.CommandFailed},
+		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ Unknown in this room: problem `1`. Nothing was done.", store.CommandFailed},
 		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
 		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
 		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
 		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 You have no role in this room", store.CommandDenied},
 		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
 		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 You have no role in any room", store.CommandDenied},
-		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ I know no problem `main/4711` that you may see. Nothing was done.", store.CommandFailed},
-		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` is in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
+		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ Unknown, or not visible to you: problem `main/4711`. Nothing was done.", store.CommandFailed},
+		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` exists in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
 		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
 		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
 		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
@@ -131,7 +129,7 @@ func TestAnsweredWithAReason(t *testing.T) {
 		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
 		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
 		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
-		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: I know no problem `main/5000` that this room was told of. Nothing was done.", store.CommandFailed},
+		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
 		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
 		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
 	} {
@@ -149,8 +147,8 @@ func TestAnsweredWithAReason(t *testing.T) {
 	}
 }
 
-// An answer in a direct chat goes to the chat by its id.
-func TestDirectAnswer(t *testing.T) {
+// A reply in a direct chat is addressed by the chat's id.
+func TestReplyInDirectChat(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
 		synctest.Wait()
@@ -160,12 +158,12 @@ func TestDirectAnswer(t *testing.T) {
 	})
 }
 
-// A button acts as the command does; its answer, if any, goes into the problem's thread.
+// A button does what the command does, and its reply goes into the problem's thread.
 func TestButtons(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
-		require.Len(t, w.changed, 1, "asked again at once")
+		require.Len(t, w.changed, 1, "read again at once")
 		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
@@ -173,12 +171,12 @@ func TestButtons(t *testing.T) {
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
 		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
 		require.Equal(t, "ROOT-main/4711@noc", w.notices()[0].ParentID)
-		require.Len(t, w.changed, 5, "close finds the acknowledgement; then asked again at once, and after a while for the closing")
+		require.Len(t, w.changed, 5, "close finds the acknowledgement; then it is read at once and twice later")
 	})
 }
 
-// What is so already isn't done again, unless there is something to say.
-func TestSoAlready(t *testing.T) {
+// Nothing is done twice, unless the person has words to add.
+func TestAlreadyDone(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		k := alert.Key{Source: "main", EventID: "4711"}
 		p := w.find(k)
@@ -210,8 +208,8 @@ func TestSoAlready(t *testing.T) {
 	})
 }
 
-// What Zabbix refuses is final, told, and not tried again.
-func TestRefused(t *testing.T) {
+// Zabbix's refusal is final: the reply explains it, and there is no retry.
+func TestZabbixRefuses(t *testing.T) {
 	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Invalid, zabbix.Other} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "Zabbix's words"}}}
@@ -230,23 +228,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// With Zabbix away the person hears so at once; the command is done when Zabbix
-// is back, and the note that it takes longer becomes the good news.
-func TestZabbixAway(t *testing.T) {
+// While Zabbix is unreachable there is an interim reply. It becomes the final one when the command is done.
+func TestZabbixUnreachable(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
 		began := time.Now()
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		until := began.Add(time.Hour).UTC().Format("15:04")
-		require.Equal(t, []string{"⏳ The Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
+		require.Equal(t, []string{"⏳ Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
 		require.Equal(t, store.CommandRetrying, w.command("M1").State)
 
 		time.Sleep(time.Minute)
 		r.hears("M2", Heard{Text: "unack 4711", Room: "noc"}) // waits behind the first
 		r.hears("M3", Heard{Text: "ack lab/4711", Room: "lan"})
 		time.Sleep(20 * time.Second)
-		require.Len(t, w.answers(), 3, "another command learns it too; another Zabbix isn't held up")
+		require.Len(t, w.answers(), 3, "another command gets the interim reply too, and another Zabbix isn't blocked")
 		require.Len(t, w.calls("lab"), 1)
 
 		w.setDown("main", false)
@@ -254,7 +251,7 @@ func TestZabbixAway(t *testing.T) {
 		synctest.Wait()
 		calls := w.calls("main")
 		require.Len(t, calls, 2)
-		require.True(t, calls[0].Ack, "in the order in which they were said")
+		require.True(t, calls[0].Ack, "in their order")
 		require.True(t, calls[1].Unack)
 		require.Equal(t, "✅ Acknowledged `main/4711` problem 4711", w.answers()[0])
 		require.Len(t, w.answers(), 3)
@@ -262,8 +259,7 @@ func TestZabbixAway(t *testing.T) {
 	})
 }
 
-// A Zabbix that stays away ends a command, with a new message: an edit would
-// wake nobody.
+// If Zabbix stays unreachable, the command expires with a new message: an edit would notify nobody.
 func TestExpired(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
@@ -271,7 +267,7 @@ func TestExpired(t *testing.T) {
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		require.Len(t, w.answers(), 2)
-		require.Contains(t, w.answers()[1], "⌛ Couldn't acknowledge `main/4711` problem 4711: the Zabbix `main` couldn't be reached or was itself broken until")
+		require.Contains(t, w.answers()[1], "⌛ Couldn't acknowledge `main/4711` problem 4711: Zabbix `main` was unreachable or failing until")
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
 		w.setDown("main", false)
 		time.Sleep(time.Hour)
@@ -280,7 +276,7 @@ func TestExpired(t *testing.T) {
 	})
 }
 
-// A lost answer is looked into before anything is done again.
+// After a lost answer Zabbix's record is read before the call is repeated.
 func TestLostAnswer(t *testing.T) {
 	unanswered := &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Message: "time-out"}
 	t.Run("it was done", func(t *testing.T) {
@@ -288,7 +284,7 @@ func TestLostAnswer(t *testing.T) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
-			require.Contains(t, w.answers()[0], "took the request and gave no answer")
+			require.Contains(t, w.answers()[0], "got the request but didn't answer")
 			require.Equal(t, store.CommandExecuting, w.command("M1").State)
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
@@ -302,7 +298,7 @@ func TestLostAnswer(t *testing.T) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(settleTime - time.Second)
-			require.Empty(t, w.calls("main"), "Zabbix may still be doing it")
+			require.Empty(t, w.calls("main"), "the call may still be in flight")
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 1)
@@ -327,7 +323,7 @@ func TestLostAnswer(t *testing.T) {
 			w.setDown("main", true)
 			time.Sleep(time.Hour + time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "❓ I can't say whether I could comment on `main/4711`")
+			require.Contains(t, w.answers()[1], "❓ I don't know whether I could comment on `main/4711`")
 			require.Equal(t, store.CommandFailed, w.command("M1").State)
 			require.Len(t, w.calls("main"), 1)
 		})
@@ -339,7 +335,7 @@ func TestLostAnswer(t *testing.T) {
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "❓ I can't say whether")
+			require.Contains(t, w.answers()[1], "❓ I don't know whether")
 		})
 	})
 	t.Run("the event is gone", func(t *testing.T) {
@@ -349,12 +345,12 @@ func TestLostAnswer(t *testing.T) {
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			require.Contains(t, w.answers()[1], "no longer has this event")
+			require.Contains(t, w.answers()[1], "event not found")
 		})
 	})
 }
 
-// One person can't keep the relay busy: they are warned once, then left out.
+// A person with too many commands gets one warning, then no replies.
 func TestTooManyCommands(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i := range perMinute + 10 {
@@ -363,7 +359,7 @@ func TestTooManyCommands(t *testing.T) {
 		r.hears("N", Heard{Text: "help", Room: "noc", Person: Person{Email: "carol@example.com"}})
 		synctest.Wait()
 		answers := w.answers()
-		require.Len(t, answers, perMinute+2, "thirty answers, one warning, and another person's answer")
+		require.Len(t, answers, perMinute+2, "thirty replies, one warning, and a reply to another person")
 		require.Contains(t, strings.Join(answers, "\n"), "🐢 More than 30 commands in a minute")
 		require.Equal(t, store.CommandDenied, w.command(fmt.Sprint("M", perMinute+5)).State)
 		time.Sleep(time.Minute)

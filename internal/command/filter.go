@@ -14,8 +14,8 @@ import (
 // colonFilter is a filter's name with a colon, as people write it for "=".
 var colonFilter = regexp.MustCompile(`(?i)(^|[ \n])(severity|sev|host|text|name) ?:`)
 
-// parseProblems reads what narrows a list: a severity (high, >=high,
-// high,disaster), acked or unacked, host=GLOB, and words that the problem's name holds.
+// parseProblems reads filters: a severity (high, >=high, high,disaster), acked or unacked, host=GLOB, and
+// words of the problem's name.
 func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) {
 	rest := strings.TrimLeft(t.rest, ":,; ")
 	r := Request{Verb: Problems}
@@ -68,7 +68,7 @@ func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) 
 	return r, nil
 }
 
-// filterPart is one filter at the beginning of plain words, by places in them.
+// filterPart is the first filter of plain words, by offsets.
 type filterPart struct {
 	word     string // without spaces around its operator
 	name     string // before a "=", in lower case
@@ -77,8 +77,8 @@ type filterPart struct {
 	end      int
 }
 
-// nextFilter finds the first filter of plain words: a word, a quotation, or a name and its value, with
-// spaces around the operator or not.
+// nextFilter finds the first filter of plain words: a word, a quotation, or a name and its value, possibly
+// with spaces around the operator.
 func nextFilter(rest string) filterPart {
 	word, _ := firstWord(rest)
 	f := filterPart{to: len(word), end: len(word)}
@@ -104,14 +104,14 @@ func nextFilter(rest string) filterPart {
 			f.end = max(f.to, f.to+strings.IndexAny(rest[f.to:]+" ", " \n"))
 			return f
 		}
-		f.from++ // a quote that isn't closed
+		f.from++ // an unclosed quote
 	}
 	f.to = max(f.from, len(strings.TrimRight(rest[:f.end], ",;\"")))
 	return f
 }
 
-// parseSeverities reads "high", ">=high", "severity=high,disaster",
-// "severity>=high". ok is false for a word that isn't about severity.
+// parseSeverities reads "high", ">=high", "severity=high,disaster", "severity>=high". ok is false for a word
+// that isn't about severity.
 func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *question) {
 	value, named := word, false
 	for _, prefix := range []string{"severity", "sev"} {
@@ -131,7 +131,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSuffix(name, "+")
 		s, err := alert.ParseSeverity(name)
-		if err != nil || (!named && len(name) == 1) { // a lone digit is a word to search for
+		if err != nil || (!named && len(name) == 1) { // a single digit is a word to search for
 			if !named {
 				return nil, false, nil
 			}
@@ -153,7 +153,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 	return set, true, nil
 }
 
-// wanted says in words what a list was narrowed to; "" for nothing.
+// wanted is the filter in words; "" for none.
 func (f Filter) wanted() string {
 	var parts []string
 	if f.Severity != nil {

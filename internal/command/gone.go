@@ -9,13 +9,12 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// witnesses is how many other open problems of the source are looked at before one is
-// taken for gone.
+// witnesses is how many other open problems of the source are checked before one counts as gone.
 const witnesses = 20
 
-// closeGone ends a problem that a person wants closed and Zabbix refuses to know. The same refusal comes
-// for a missing permission, so Zabbix is asked whether it shows the event. A Zabbix that shows nothing at
-// all proves nothing. -1: try again later.
+// closeGone closes a problem that a person wants closed and that Zabbix no longer has. Zabbix refuses in the
+// same way if a permission is missing, so it is asked whether it shows the event. A Zabbix that shows no
+// events at all proves nothing. -1: retry later.
 func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *zabbix.Error) (time.Duration, error) {
 	a := b.attempts[0]
 	settle := func(s stage, words string) (time.Duration, error) {
@@ -26,24 +25,24 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	switch {
 	case meaningOf(err) != refuses:
 		l.why = reason(err)
-		log.Warn("Zabbix can't say whether it still has an event", "error", err)
+		log.Warn("Zabbix doesn't say whether it still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) { c.State = store.CommandRetrying })
 	case err != nil || !gone:
-		return settle(stageFailed, refused(a, b.req, refusal, e.o.Several))
+		return settle(stageFailed, refused(a, b.req, refusal, e.o.View().Several))
 	case blind:
-		log.Error("a problem is not closed as gone, because Zabbix shows no other event either")
-		return settle(stageFailed, showsNothing(a, e.o.Several))
+		log.Error("problem not closed as gone: Zabbix shows no other event either. Check the permissions of the relay's user")
+		return settle(stageFailed, showsNothing(a, e.o.View().Several))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
 	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
-	log.Info("a problem was closed as gone from Zabbix")
-	return settle(stageDone, closedGone(a, e.o.Several))
+	log.Info("problem closed as gone from Zabbix")
+	return settle(stageDone, closedGone(a, e.o.View().Several))
 }
 
-// overtaken is the part of a batch whose event ids mean other problems by now, to the relay or to Zabbix;
-// nil for none. asked is why Zabbix couldn't say.
+// overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix; nil for
+// none. asked is Zabbix's error, if it couldn't be asked.
 func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, asked, err error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
 	var problems map[alert.Key]alert.Problem
@@ -56,7 +55,7 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 		o, shown := found[a.Key.EventID]
 		reused := known && shown && p.Relation(o.Event(a.Key, time.Now())) != alert.Same
 		if reused {
-			e.o.Changed(a.Key, 0) // the relay hasn't heard of the other problem yet
+			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
 		}
 		if reused || known && p.Generation != a.Generation {
 			if stale == nil {
@@ -68,8 +67,8 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 	return stale, asked, err
 }
 
-// isGone asks whether Zabbix no longer shows an event; blind says that it shows
-// none of the other open problems that the relay knows, nor any event at all.
+// isGone reports whether Zabbix no longer shows an event. blind: it shows none of the other open problems, and
+// no other event.
 func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone, blind bool, err error) {
 	found, err := l.zabbix.Observe(ctx, []string{key.EventID})
 	if err != nil || !found[key.EventID].Gone {
@@ -86,9 +85,9 @@ func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone, bl
 		}
 	}
 	if len(ids) == 0 {
-		return true, false, nil // there is nothing to compare with
+		return true, false, nil // nothing to compare with
 	}
-	// One of them that makes the API fail decides nothing.
+	// If one of them makes the API fail, that decides nothing.
 	if found, err = l.zabbix.Observe(ctx, ids); err == nil {
 		for _, id := range ids {
 			if o, known := found[id]; known && !o.Gone {

@@ -2,16 +2,16 @@ package command
 
 import "time"
 
-// Person is who said something, from Webex's own record of them.
+// Person is a person by Webex's own record.
 type Person struct {
 	ID    string `json:"id"`
 	Name  string `json:"name,omitempty"`
-	Email string `json:"email"` // the one that they act under, in lower case
-	// Also are their other addresses: all of them count for roles.
+	Email string `json:"email"` // the address that they act under, in lower case
+	// Also are their other addresses. All addresses count for roles.
 	Also []string `json:"also,omitempty"`
 }
 
-// Button is one press of a card's button: an attachment action of ours.
+// Button is a press of a button on a card of the relay. Its values come from the client.
 type Button struct {
 	Action  string `json:"action"`
 	Key     string `json:"key"`
@@ -20,8 +20,7 @@ type Button struct {
 	MessageID string `json:"message_id"`
 }
 
-// Heard is one thing that a person said to a bot or pressed, as it stands in
-// Webex. Its texts are untrusted.
+// Heard is what a person said to a bot or pressed, as read from Webex. Its texts are untrusted.
 type Heard struct {
 	Text     string  // without the mention of the bot; "" for a button
 	Button   *Button // a press, or nil
@@ -30,9 +29,8 @@ type Heard struct {
 	Direct   bool
 	ParentID string // the thread it was said in; "" for none
 	Person   Person
-	// Unclear says that the message has formatting that the relay doesn't know: what was quoted and
-	// what was said can't be told apart. The sender is asked to send it again as plain text.
+	// Unclear: the message has unknown formatting, so quotes and the person's own words can't be told apart.
 	Unclear bool `json:",omitempty"`
-	// EditedAt is when the message was edited last; zero for never.
+	// EditedAt is when the message was last edited; zero if it wasn't.
 	EditedAt time.Time `json:",omitzero"`
 }

@@ -15,13 +15,13 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// job is a command that acts, while it is worked on. Its attempts may be in several lanes: whoever
-// changes one holds mu until it is saved.
+// job is a command that acts, in memory. Its attempts may be in several lanes; mu is held while one is changed
+// and saved.
 type job struct {
 	mu   sync.Mutex
 	c    store.Command
 	d    detail
-	part int // goes up when d.Attempts are replaced by the next part's
+	part int // incremented when the next part replaces d.Attempts
 }
 
 // task is one attempt of a job.
@@ -31,15 +31,13 @@ type task struct {
 	i    int
 }
 
-// lane does what is to be done in one source, strictly in order: what was said first is done first, and
-// a Zabbix that is away is asked by one call at a time.
+// lane is the queue of one source. It is strictly in order, with one call in flight at a time.
 type lane struct {
 	source string
 	zabbix Zabbix
 	woken  chan struct{}
 
-	// Both are used by work alone: why the queue stands still, and until when Zabbix or a proxy before it
-	// asked not to be called.
+	// Used only by work: why the queue is blocked, and until when by a Retry-After.
 	why       string
 	notBefore time.Time
 
@@ -66,7 +64,7 @@ func (l *lane) drop(n int) {
 	l.queue = l.queue[n:]
 }
 
-// batch is attempts of one job that are taken a step further together: Zabbix is asked the same of all.
+// batch is attempts of one job that one call can do.
 type batch struct {
 	job      *job
 	index    []int     // in the job's attempts
@@ -74,10 +72,10 @@ type batch struct {
 	req      Request
 }
 
-// maxCall is how many problems one call to Zabbix is about.
+// maxCall is the most problems in one call to Zabbix.
 const maxCall = 100
 
-// next is the batch at the head of the queue; nil for an empty queue. Tasks that have ended are dropped.
+// next is the batch at the head of the queue, nil if the queue is empty. It drops tasks that have ended.
 func (l *lane) next() *batch {
 	queue := l.tasks()
 	var b *batch
@@ -111,7 +109,7 @@ func (a attempt) sameCall(b attempt) bool {
 	return a.Stage == b.Stage && a.Message == b.Message && a.Plain == b.Plain && a.StartedAt.Equal(b.StartedAt) && a.Ended == b.Ended
 }
 
-// some is the part of a batch from one place to another.
+// some is a slice of a batch.
 func (b *batch) some(from, to int) *batch {
 	return &batch{job: b.job, index: b.index[from:to], attempts: b.attempts[from:to], req: b.req}
 }
@@ -130,7 +128,7 @@ func (b *batch) keys() (keys []alert.Key) {
 	return keys
 }
 
-// dispatch gives each attempt to its source's lane, and ends a job of which nothing is left to do.
+// dispatch enqueues a job's attempts, or ends the job if there are none left.
 func (e *Executor) dispatch(ctx context.Context, j *job) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -140,7 +138,7 @@ func (e *Executor) dispatch(ctx context.Context, j *job) error {
 	return nil
 }
 
-// enqueue gives each attempt to its source's lane. False if nothing is left to do. The caller holds j.mu.
+// enqueue puts each attempt into its source's lane. False: none is left. The caller holds j.mu.
 func (e *Executor) enqueue(j *job) bool {
 	tasks := make(map[*lane][]task)
 	for i := range j.d.Attempts {
@@ -148,7 +146,7 @@ func (e *Executor) enqueue(j *job) bool {
 		switch l := e.lanes[a.Key.Source]; {
 		case a.Stage.final():
 		case l == nil:
-			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.Several)
+			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.View().Several)
 		default:
 			tasks[l] = append(tasks[l], task{j, j.part, i})
 		}
@@ -159,7 +157,7 @@ func (e *Executor) enqueue(j *job) bool {
 	return len(tasks) > 0
 }
 
-// work does a lane's tasks until ctx ends.
+// work runs a lane until ctx ends.
 func (e *Executor) work(ctx context.Context, l *lane) {
 	for try := 0; ctx.Err() == nil; {
 		b := l.next()
@@ -170,7 +168,7 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		asked := time.Now()
 		again, err := e.step(ctx, l, b, try)
 		switch {
-		case err != nil: // ctx ended, or the store is closed: the next start goes on
+		case err != nil: // ctx ended, or the store is closed: the next start resumes
 			return
 		case again == 0:
 			try = 0
@@ -181,13 +179,13 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		try++
 		e.tellQueue(ctx, l)
 		if pause(ctx, again, l.woken) {
-			e.tellQueue(ctx, l) // what came meanwhile is told before Zabbix is asked again
+			e.tellQueue(ctx, l) // new commands get their interim reply before the retry
 			pause(ctx, max(minRetry-time.Since(asked), time.Until(l.notBefore)), nil)
 		}
 	}
 }
 
-// tellQueue tells everybody in a lane that stands still.
+// tellQueue sends an interim reply for each command in a blocked lane.
 func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	for _, t := range l.tasks() {
 		if e.tellWaiting(ctx, t, l.why) != nil {
@@ -196,16 +194,16 @@ func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	}
 }
 
-// atOnce says that a batch goes on with its next step without a pause.
+// atOnce: the next step of a batch follows without a pause.
 const atOnce = time.Duration(-1)
 
-// step takes a batch one step further: it asks Zabbix to do it, or what became of it. 0: it has ended;
-// atOnce: the next step; otherwise when to try again.
+// step asks Zabbix to do a batch, or what became of it. 0: the batch has ended; atOnce: take the next step;
+// otherwise the wait before the retry.
 func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.Duration, error) {
 	j := b.job
 	until := j.c.CreatedAt.Add(e.o.View().Expiry)
 	late := time.Now().After(until)
-	retry := func() time.Duration { // not beyond the command's end
+	retry := func() time.Duration { // until the command expires at most
 		in := backoff(try, minRetry, maxRetry)
 		if left := time.Until(until); left > 0 {
 			in = min(in, left+time.Millisecond)
@@ -223,11 +221,11 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	case err != nil:
 		return 0, err
 	case stale != nil:
-		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.Several) })
+		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, l.postpone(asked, retry(), until))
 	}
-	// Saved before Zabbix is asked: after a crash here it is asked what became of it.
+	// Saved before the call: after a crash Zabbix is asked what became of it.
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	err = e.change(ctx, b, func(a *attempt) {
 		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
@@ -237,7 +235,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	if err != nil {
 		return 0, err
 	}
-	// What has begun isn't broken off by ctx: the client's own time-out bounds it.
+	// A call in flight isn't cancelled; the client's own timeout bounds it.
 	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.attempts[0].call(b.req, b.ids()))
 	if err == nil {
 		return 0, e.succeed(ctx, b)
@@ -250,7 +248,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 		e.count(err)
 		l.why = reason(err)
 		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
-		log.Warn("Zabbix didn't say whether it did a command: asking what became of it")
+		log.Warn("unknown whether Zabbix carried out a command: looking into its record")
 		saved := e.change(ctx, b, func(a *attempt) { a.Ended = meaning == failed }, nil)
 		if saved != nil || plain {
 			return atOnce, saved
@@ -265,7 +263,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	}
 	e.count(err)
 	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
-		// One bad event id fails the whole call, and then nothing was done: halve.
+		// One bad event id fails the whole call, without an effect: halve.
 		if err := e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, nil); err != nil {
 			return 0, err
 		}
@@ -278,7 +276,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	}
 	if ze.Kind == zabbix.NoObject && b.req.act().closes && len(b.index) == 1 {
 		in, err := e.closeGone(ctx, l, b, ze)
-		if in < 0 { // it can't be said now
+		if in < 0 { // unknown for now
 			in = retry()
 		}
 		return in, err
@@ -288,28 +286,28 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, try int) (time.D
 	} else {
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.Several) })
+	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
 }
 
-// tryAgain puts a batch off that Zabbix surely didn't carry out.
+// tryAgain postpones a batch that Zabbix certainly didn't carry out.
 func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, in time.Duration) (time.Duration, error) {
 	e.count(err)
 	l.why = reason(err)
-	e.o.Log.Warn("Zabbix can't be reached or is broken: the command is tried again", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
+	e.o.Log.Warn("Zabbix is unreachable or failing: the command will be retried", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
 	return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
 		c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
 	})
 }
 
-// concernsAll reports whether a refusal is about the call as such, rather than about one of its events.
+// concernsAll reports whether a refusal is about the whole call, rather than about one of its events.
 func concernsAll(kind zabbix.ErrorKind) bool {
 	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Invalid
 }
 
-// look asks Zabbix what became of attempts whose answer didn't say.
+// look reads from Zabbix what became of attempts whose answer was lost.
 func (e *Executor) look(ctx context.Context, l *lane, b *batch, until time.Time, late bool, retry func() time.Duration) (time.Duration, error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
-	each := len(b.index) > 1 && meaningOf(asked) == refuses && asked != nil && !concernsAll(zabbix.KindOf(asked)) // one id may be to blame
+	each := len(b.index) > 1 && meaningOf(asked) == refuses && asked != nil && !concernsAll(zabbix.KindOf(asked)) // one event may be the reason
 	wait := time.Duration(0)
 	for i := range b.index {
 		one := b.some(i, i+1)
@@ -327,7 +325,7 @@ func (e *Executor) look(ctx context.Context, l *lane, b *batch, until time.Time,
 	return wait, nil
 }
 
-// looked decides what becomes of an attempt, by what Zabbix said of its event.
+// looked decides how an attempt goes on, by what Zabbix says of its event.
 func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[string]alert.Observation, err error, until time.Time, late bool, retry func() time.Duration) (time.Duration, error) {
 	a := b.attempts[0]
 	settle := func(s stage, words string) (time.Duration, error) {
@@ -343,8 +341,8 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	}
 	if err != nil && !(a.Ended && late) {
 		e.count(err)
-		e.o.Log.Warn("Zabbix can't say what became of a command", "command", b.job.c.ID, "key", a.Key, "error", err)
-		return settle(stageUnknown, unknown(a, b.req, absent, e.o.Several))
+		e.o.Log.Warn("Zabbix doesn't say what became of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
+		return settle(stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
 	}
 	if err == nil {
 		switch judge(a, b.req, observation) {
@@ -352,11 +350,11 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			return 0, e.succeed(ctx, b)
 		case gone:
 			if b.req.act().closes && !late {
-				break // asked again, Zabbix says itself that it doesn't know the event
+				break // the next call finds out whether Zabbix still has the event
 			}
-			return settle(stageFailed, eventGone(a, b.req, e.o.Several))
+			return settle(stageFailed, eventGone(a, b.req, e.o.View().Several))
 		case contradicted:
-			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.Several))
+			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
 		}
 	}
 	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
@@ -365,12 +363,11 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	if late {
 		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, until) })
 	}
-	// It wasn't done, and isn't being done: do it. What failed for an unknown reason may have failed
-	// because of its text.
+	// It wasn't done and isn't in flight: do it, without wide characters in case they were the reason.
 	return atOnce, e.change(ctx, b, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) }, nil)
 }
 
-// postpone is in, or longer where the error says when to come again, but not beyond until.
+// postpone is in, or longer if the error has a Retry-After, but not beyond until.
 func (l *lane) postpone(err error, in time.Duration, until time.Time) time.Duration {
 	var ze *zabbix.Error
 	if !errors.As(err, &ze) || ze.RetryAfter <= 0 {
@@ -386,13 +383,12 @@ type meaning int
 
 const (
 	refuses   meaning = iota // Zabbix refuses what is asked: final
-	again                    // nothing was done: ask again
-	failed                   // Zabbix ended the call with a failure of its own: look what it did
-	uncertain                // it may still be doing it: look once that is settled
+	again                    // nothing was done: retry
+	failed                   // Zabbix ended the call with an internal failure: look what it did
+	uncertain                // the call may still be in flight: look once it has ended
 )
 
-// meaningOf decides which errors end a command. An error that isn't a client's says nothing about what
-// Zabbix did.
+// meaningOf decides which errors end a command. An unknown error says nothing about what Zabbix did.
 func meaningOf(err error) meaning {
 	var ze *zabbix.Error
 	switch {
@@ -415,7 +411,7 @@ func (e *Executor) count(err error) {
 // expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
 	location := e.placeOf(j.c, *j.d.Heard, e.o.View()).room.Location
-	return expired(a, r, until, e.o.Several, time.Now(), location)
+	return expired(a, r, until, e.o.View().Several, time.Now(), location)
 }
 
 // change changes attempts and, unless of is nil, the command itself, and saves them.
@@ -434,12 +430,12 @@ func (e *Executor) change(ctx context.Context, b *batch, each func(*attempt), of
 	return e.save(ctx, j.c)
 }
 
-// succeed journals what was done, so that the rooms show it at once. The entries come before the mark:
-// after a crash between them they are journalled again, and the ledger recognises them.
+// succeed journals what was done, so that the rooms show it at once, and then ends the attempts. After a crash
+// in between it is journalled again, and the ledger recognises it.
 func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	person := b.job.d.Heard.Person
 	errs := make([]error, len(b.attempts))
-	var appends sync.WaitGroup // at the same time: the store commits them together
+	var appends sync.WaitGroup // concurrent, so that the store commits them together
 	for n, a := range b.attempts {
 		update := a.update(b.req, person)
 		appends.Go(func() {
@@ -452,19 +448,19 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	}
 	for _, a := range b.attempts {
 		e.o.Changed(a.Key, 0)
-		if b.req.act().closes { // the server closes it a moment later
+		if b.req.act().closes { // Zabbix closes it a moment later
 			e.o.Changed(a.Key, lookSoon)
 			e.o.Changed(a.Key, lookLater)
 		}
 	}
-	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.Several) })
+	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
 }
 
-// journal appends an entry about a problem. It doesn't wake the ledger.
+// journal appends an entry about a problem.
 func (e *Executor) journal(ctx context.Context, key alert.Key, kind store.EntryKind, envelope store.Envelope) error {
 	payload, err := json.Marshal(envelope)
 	if err != nil {
-		return fmt.Errorf("the journal entry of a command: %w", err)
+		return fmt.Errorf("encoding the journal entry of a command: %w", err)
 	}
 	entry := store.Entry{Source: key.Source, Kind: kind, Payload: payload, ReceivedAt: time.Now()}
 	return e.persist(ctx, "journalling what a command did", func(ctx context.Context) error {
@@ -473,7 +469,7 @@ func (e *Executor) journal(ctx context.Context, key alert.Key, kind store.EntryK
 	})
 }
 
-// settle ends attempts, and with the last one the command.
+// settle ends attempts, and the command with the last one.
 func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(attempt) string) error {
 	j := b.job
 	j.mu.Lock()
@@ -481,7 +477,7 @@ func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(att
 	for _, i := range b.index {
 		a := &j.d.Attempts[i]
 		a.Stage, a.Outcome = s, words(*a)
-		a.Told = a.Told || b.req.act().closes // that it was asked for isn't that it is closed
+		a.Told = a.Told || b.req.act().closes // the thread shows only that closing was requested
 	}
 	j.c.Detail = j.d.encode()
 	if _, ended := over(j.d.Attempts); ended {
@@ -490,7 +486,7 @@ func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(att
 	return e.save(ctx, j.c)
 }
 
-// end answers and closes a command of which every attempt has ended. The caller holds j.mu.
+// end replies to and closes a command whose attempts have all ended. The caller holds j.mu.
 func (e *Executor) end(ctx context.Context, j *job) error {
 	if j.d.Wide != nil {
 		return e.nextPart(ctx, j)
@@ -500,7 +496,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	p := e.placeOf(j.c, *j.d.Heard, e.o.View())
 	part := ""
 	if j.d.Waiting && state == store.CommandDone {
-		part = interim // the note that it takes longer becomes the good news
+		part = interim // the interim reply becomes the final one
 	}
 	if state != store.CommandDone {
 		said = addressed(presser(*j.d.Heard), said)
@@ -509,10 +505,10 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	return e.finish(ctx, j.c, p, part, state, said)
 }
 
-// interim is the part of an answer that is replaced later: that it takes longer, or how far it is.
+// interim is the part of replies that are replaced later: that it takes longer, or the progress.
 const interim = ":waiting"
 
-// tellWaiting tells the person, once, that their command takes longer.
+// tellWaiting tells the person once that their command takes longer.
 func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
 	view := e.o.View()
 	j := t.job

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// perMinute is how many commands one person may give in a minute.
+// perMinute is how many commands a person may give in a minute.
 const perMinute = 30
 
-// limiter counts each person's commands. The first one above the limit is told
-// so, the next ones are left out without a word until it is less.
+// limiter limits each person's commands. The first one above the limit gets a warning, the following ones
+// no reply.
 type limiter struct {
 	mu     sync.Mutex
 	people map[string]*allowance
@@ -23,8 +23,7 @@ type allowance struct {
 	last   time.Time
 }
 
-// allow says whether the person may give one more command now, and if not,
-// whether to tell them so.
+// allow reports whether the person may give another command now, and if not, whether to warn them.
 func (l *limiter) allow(email string, now time.Time) (ok, warn bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,7 +48,7 @@ func (l *limiter) allow(email string, now time.Time) (ok, warn bool) {
 	return false, warn
 }
 
-// forget drops those whose allowance is whole again.
+// forget evicts the people whose allowance is full again.
 func (l *limiter) forget(now time.Time) {
 	for email, a := range l.people {
 		if now.Sub(a.last) > time.Minute {

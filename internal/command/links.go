@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Names is what ids and links in commands can refer to.
+// Names are the addresses that links in commands can lead to.
 type Names struct {
 	Sources map[string]string // the address of each Zabbix frontend, by the source's name
 	Relay   string            // the relay's own public address
@@ -21,7 +21,7 @@ var (
 	bareLink     = regexp.MustCompile(`^[^\s/]+\.[^\s]*/[^\s]*(?i:eventids?(\[\]|%5B%5D)?=|/m/)[^\s]*`)
 )
 
-// linkIn is the link that text begins with, and how many bytes it takes; 0 for none.
+// linkIn is the link at the start of a text and its length in bytes; 0 for none.
 func linkIn(text string) (target string, size int) {
 	for _, form := range []*regexp.Regexp{markdownLink, plainLink} {
 		if m := form.FindStringSubmatch(text); m != nil {
@@ -34,14 +34,13 @@ func linkIn(text string) (target string, size int) {
 	return "", 0
 }
 
-// NamesEvent says whether a link, wherever it leads, has an event id in it.
+// NamesEvent reports whether a link has an event id in it, wherever it leads.
 func NamesEvent(link string) bool {
 	lower := strings.ToLower(link)
 	return strings.Contains(lower, "eventid") || strings.Contains(lower, "/m/")
 }
 
-// follow is the problem that a link leads to: in a configured Zabbix or in the relay, and
-// exactly one.
+// follow is the one problem that a link to a configured Zabbix or to the relay leads to.
 func (n Names) follow(link string) (alert.Key, bool) {
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
@@ -77,13 +76,13 @@ func (n Names) follow(link string) (alert.Key, bool) {
 			return alert.Key{}, false
 		}
 	}
-	if len(found) > 1 { // two sources at one address
+	if len(found) > 1 { // two sources with the same address
 		return alert.Key{EventID: found[0].EventID}, true
 	}
 	return found[0], true
 }
 
-// linkedIDs are the event ids that stand in a link, wherever it leads.
+// linkedIDs are the event ids in a link, wherever it leads.
 func linkedIDs(link string) (ids []string) {
 	target, _ := linkIn(link)
 	if u, err := url.Parse(target); err == nil {
@@ -96,7 +95,7 @@ func linkedIDs(link string) (ids []string) {
 	return ids
 }
 
-// under says whether an address is at or below a base, and what its path is from there.
+// under reports whether a URL is at or below a base, and its path from there.
 func under(u *url.URL, base string) (path string, below bool) {
 	b, err := url.Parse(base)
 	if err != nil || b.Host == "" || !strings.EqualFold(hostPort(u), hostPort(b)) {
@@ -107,7 +106,7 @@ func under(u *url.URL, base string) (path string, below bool) {
 	return path, below && (path == "" || path[0] == '/')
 }
 
-// hostPort leaves out the usual ports: people paste http for https.
+// hostPort omits the default ports of both schemes: people paste http for https.
 func hostPort(u *url.URL) string {
 	if port := u.Port(); port != "" && port != "80" && port != "443" {
 		return u.Hostname() + ":" + port
@@ -115,7 +114,7 @@ func hostPort(u *url.URL) string {
 	return u.Hostname()
 }
 
-// eventIDs are the values of every parameter that holds event ids.
+// eventIDs are the values of all parameters for event ids.
 func eventIDs(u *url.URL) (ids []string) {
 	for name, values := range u.Query() {
 		if name, _, _ := strings.Cut(strings.ToLower(name), "["); name == "eventid" || name == "eventids" {

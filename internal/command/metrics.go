@@ -16,23 +16,23 @@ type Metrics struct {
 	took     *prometheus.HistogramVec
 }
 
-// unknownAction is the label of what couldn't be understood, or wasn't for us.
+// unknownAction is the label of commands that weren't understood or weren't for the relay.
 const unknownAction = "unknown"
 
-// results are the values of the label result.
+// results are the values of the label "result".
 var results = [...]string{"done", "failed", "denied", "expired", "limited", "ignored", "repeated"}
 
 // NewMetrics registers them, each label value at zero.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_commands_total", Help: "Commands that people gave, by text or button, when they ended.",
+			Name: "alert_relay_commands_total", Help: "Commands that have ended, by text or button.",
 		}, []string{"action", "result"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_command_refusals_total", Help: "Calls for commands that Zabbix didn't carry out, by kind. not_authorised: the API token is bad.",
+			Name: "alert_relay_command_refusals_total", Help: "Calls that Zabbix didn't carry out, by kind. not_authorised: the API token is invalid.",
 		}, []string{"kind"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "alert_relay_command_duration_seconds", Help: "From hearing a command to its end.",
+			Name: "alert_relay_command_duration_seconds", Help: "Time from receiving a command to its end.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		}, []string{"action"}),
 	}
@@ -63,7 +63,7 @@ func (m *Metrics) ended(action, result string, took time.Duration) {
 	}
 }
 
-// resultOf is the label of a state.
+// resultOf is the label for a state.
 func resultOf(s store.CommandState) string {
 	switch s {
 	case store.CommandDone:

@@ -1,5 +1,5 @@
-// Package command is what people can ask for in a room: its grammar, who may,
-// and doing it in Zabbix at most once.
+// Package command parses what people ask for in a room, checks their role, and carries it out in Zabbix at
+// most once.
 package command
 
 import (
@@ -18,39 +18,38 @@ import (
 const (
 	maxRefs   = 20   // problems
 	maxDigits = 20   // of an event id: Zabbix's are 64 bits wide
-	maxText   = 8000 // bytes of what was said: a Webex message holds 7,439
+	maxText   = 8000 // bytes; a Webex message has at most 7,439
 )
 
-// Request is a command as it was understood.
+// Request is a parsed command.
 type Request struct {
 	Verb     Verb            `json:"verb"`
-	Refs     []alert.Key     `json:"refs,omitempty"` // Source is "" where only an event id was said
+	Refs     []alert.Key     `json:"refs,omitempty"` // Source is "" if only an event id was given
 	Text     string          `json:"text,omitempty"` // the person's words
 	Severity *alert.Severity `json:"severity,omitempty"`
 	Filter   Filter          `json:"filter,omitzero"`
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
-	// All is "ack all …": in a digest's thread, all of its problems. Text has the
-	// word too, for elsewhere it is one of the person's own. Yes is "ack all yes …", AllText what follows.
+	// All is "ack all …", which means all problems in a digest's thread. Elsewhere "all" is one of the person's
+	// words, so Text has it too. Yes is "ack all yes …", AllText what follows.
 	All     bool   `json:"all,omitempty"`
 	Yes     bool   `json:"yes,omitempty"`
 	AllText string `json:"-"`
-	// Suspects are numbers in the person's words. If one is the id of a problem that this room knows, the
-	// person is asked which they mean, and nothing is done.
+	// Suspects are numbers in the person's words. If one is the id of a problem that the room knows, the reply
+	// is a question.
 	Suspects []string `json:"-"`
 }
 
-// Filter is what the command problems was narrowed to.
+// Filter narrows the list of problems.
 type Filter struct {
 	Severity     map[alert.Severity]bool `json:"severity,omitempty"` // nil for all
 	Acknowledged *bool                   `json:"acknowledged,omitempty"`
 	Host         string                  `json:"host,omitempty"` // a glob, in lower case
 	Text         string                  `json:"text,omitempty"`
-	// Plain is Text with ASCII punctuation, where that differs: it is searched for if Text isn't found.
+	// Plain is Text with ASCII punctuation if that differs. It is searched for if Text isn't found.
 	Plain string `json:"-"`
 }
 
-// question is what the relay asks back where it can't understand a command, in markdown. Words of the
-// person's in it are harmless.
+// question is the reply to a command that isn't understood, in markdown, with the person's words escaped.
 type question struct {
 	verb Verb // as far as it was understood
 	text string
@@ -62,7 +61,7 @@ func ask(v Verb, format string, args ...any) *question {
 	return &question{verb: v, text: fmt.Sprintf(format, args...)}
 }
 
-// Parse understands what somebody said to the bot, without the mention. No words at all ask for help.
+// Parse parses what somebody said to the bot, without the mention. No words at all ask for help.
 func (n Names) Parse(words string) (Request, *question) {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
 	word, _ := firstWord(said.plain)
@@ -99,7 +98,7 @@ func (n Names) request(v *verb, said spoken, t named) Request {
 	return Request{Verb: v.name, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(v, t)}
 }
 
-// parseAct reads "[ids] [words]", and "all".
+// parseAct parses "[ids] [words]" and "all".
 func parseAct(n Names, v *verb, said spoken, t named) (Request, *question) {
 	r := n.request(v, said, t)
 	if len(t.refs) > 0 || t.words {
@@ -132,8 +131,7 @@ func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
 	return r, nil
 }
 
-// unwrapped leaves out what people put before a command, and backticks around all of it, as
-// in the examples of help.
+// unwrapped removes punctuation before a command, and backticks around all of it, as in the examples of help.
 func unwrapped(s spoken) spoken {
 	from := len(s.plain) - len(strings.TrimLeft(s.plain, " \n,:;/!.*_~`-•"))
 	to := len(s.plain)
@@ -143,8 +141,7 @@ func unwrapped(s spoken) spoken {
 	return s.trimmed(from, max(from, to))
 }
 
-// takeVerb takes the verb off what was said, whatever punctuation ends it. A colon stays: it says
-// that no ids follow.
+// takeVerb splits off the verb, whatever punctuation follows it. A colon stays: it means that no ids follow.
 func takeVerb(word string, said spoken) (*verb, string, *question) {
 	end := strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || !isLetter(byte(r)) })
 	if end < 0 {
@@ -167,9 +164,8 @@ func takeVerb(word string, said spoken) (*verb, string, *question) {
 	return nil, "", ask("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), v.name, echo(strings.TrimLeft(trimmed, "-#/=.")))
 }
 
-// asksHelp says whether the words after a verb ask what it does: "?", one word with a question mark
-// ("close how?"), "--help" first or last, or "help" with hardly anything behind it. "ack help is on
-// the way" doesn't.
+// asksHelp reports whether the words after a verb ask what it does: "?", one word with a question mark
+// ("close how?"), "--help" first or last, or "help" alone. "ack help is on the way" doesn't.
 func asksHelp(rest string) bool {
 	words := strings.Fields(strings.ToLower(strings.TrimLeft(rest, ":,; ")))
 	if len(words) > 1 && strings.Trim(words[0], "-") == "" { // "close — help"
@@ -196,14 +192,14 @@ func asksHelp(rest string) bool {
 	return last == "--help" || last == "-help"
 }
 
-// option is what stands behind a verb like an option of a command line. Phones make one dash of two,
-// so that with a single dash it is one only where nothing follows.
+// option matches a command-line option after a verb. Phones turn two dashes into one, so a single dash counts
+// only if nothing follows.
 var option = regexp.MustCompile(`^(--[A-Za-z][^\s]*|-[A-Za-z][A-Za-z-]*$)`)
 
 // optionIn is the option that the words after a verb begin with; "" for none.
 func optionIn(rest string) string { return option.FindString(strings.TrimLeft(rest, " \n")) }
 
-// takeAll reads "all", "all, yes: on it". words are what follows.
+// takeAll parses "all" and "all, yes: on it". words are what follows.
 func takeAll(said spoken, rest string) (all, yes bool, words string) {
 	const around = ".,:;!-*_~`'\"()"
 	next := func() string {
@@ -225,8 +221,7 @@ func takeAll(said spoken, rest string) (all, yes bool, words string) {
 	return true, true, said.words(strings.TrimLeft(rest, " \n"+around))
 }
 
-// suspectsAfter are the numbers in the words that would be a doubt if this room knows a problem
-// of that id.
+// suspectsAfter are the numbers in the words, except the ids that the command names.
 func (n Names) suspectsAfter(v *verb, t named) []string {
 	if t.sure && len(t.refs) == 0 {
 		return nil
@@ -237,8 +232,8 @@ func (n Names) suspectsAfter(v *verb, t named) []string {
 	})
 }
 
-// words are the person's own, as they wrote them, where the plain form ends in rest: without the
-// punctuation that only sets them off from the command.
+// words are the person's words for the rest of the plain form, as written, without the punctuation that
+// separates them from the command.
 func (s spoken) words(rest string) string {
 	rest = strings.TrimLeft(rest, " \n")
 	for {
@@ -251,7 +246,7 @@ func (s spoken) words(rest string) string {
 	return unquote(s.written(rest))
 }
 
-// unknownVerb asks what a word means that is no verb, as the person wrote it.
+// unknownVerb asks about a word that isn't a verb. written is how the person wrote it.
 func unknownVerb(word, written string) *question {
 	if best := text.Nearest(word, verbNames()); best != "" {
 		return ask("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), lookup(best).name)
@@ -274,8 +269,7 @@ func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
 	return Request{Verb: Help, Topic: topic.name}, nil
 }
 
-// parseSeverity reads "[ids] SEVERITY [text]". A lone digit is the severity,
-// where nothing else could be.
+// parseSeverity parses "[ids] SEVERITY [words]". A single digit is the severity if there is no other.
 func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) {
 	const usage = "For example: `severity 4711 high`, or in a problem's thread `severity high`."
 	refs, r := t.refs, Request{Verb: Severity}
@@ -307,7 +301,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 		}
 		return Request{}, ask(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)
 	}
-	// "severity high 4711" would change the thread's problem, and not 4711.
+	// "severity high 4711" would change the thread's problem instead of 4711.
 	behind := n.take(v, after)
 	switch {
 	case behind.ambiguous != "":
@@ -325,7 +319,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	return r, nil
 }
 
-// takeSeverity takes a severity's name (of one word or two) or digit off the words.
+// takeSeverity splits off a severity: a digit, or a name of one or two words.
 func takeSeverity(words string) (alert.Severity, string, bool) {
 	const around = ".,:;!*_~`'\"()[]"
 	first, after := firstWord(words)
@@ -339,7 +333,7 @@ func takeSeverity(words string) (alert.Severity, string, bool) {
 	return 0, words, false
 }
 
-// tail keeps the colon that a word ended in: it says that no ids follow.
+// tail is the rest after a word, with the word's colon: it means that no ids follow.
 func tail(words, word, after string) string {
 	if !strings.HasSuffix(word, ":") {
 		return after

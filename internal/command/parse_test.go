@@ -31,7 +31,7 @@ func severities(s ...alert.Severity) map[alert.Severity]bool {
 	return out
 }
 
-// What people write is understood.
+// Commands as people write them.
 func TestParse(t *testing.T) {
 	for said, want := range map[string]Request{
 		"":                               {Verb: Help},
@@ -96,8 +96,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What can't be understood is answered with what was probably meant.
-func TestMisspelt(t *testing.T) {
+// A misspelt command gets a suggestion.
+func TestMisspeltCommands(t *testing.T) {
 	for said, want := range map[string]string{
 		"akc 4711":                   "Did you mean `ack`?",
 		"acknowlege 4711":            "Did you mean `ack`?",
@@ -133,8 +133,7 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// Whatever strangers say, the parser neither fails nor lets through what could
-// harm a room or Zabbix.
+// Any text is parsed without a panic, and the result is within its limits.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"ack 4711 on it", "ack main/4711, #12: x", "severity 4711 not classified x", "problems >=high host=sw* text=\"a b", "help ack", "::::", "ack\u202e4711 \x00\x1b[31m",
@@ -172,8 +171,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Every verb has a role, help with examples that are understood, and either an act or an answer.
-func TestTheTableOfVerbs(t *testing.T) {
+// Every verb has a role, help with valid examples, and either an act or an answer.
+func TestVerbTable(t *testing.T) {
 	words := map[string]bool{}
 	for _, v := range verbs {
 		require.NotEmpty(t, v.does, v.name)
@@ -193,7 +192,7 @@ func TestTheTableOfVerbs(t *testing.T) {
 	}
 }
 
-// What the documentation shows is understood.
+// The examples in the documentation are valid, and it has every name of a verb.
 func TestDocumentedExamples(t *testing.T) {
 	page, err := os.ReadFile("../../docs/commands.md")
 	require.NoError(t, err)

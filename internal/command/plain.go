@@ -8,16 +8,16 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// spoken is what a person wrote, beside its plain form. Everything is parsed in the plain form;
-// what the person wants kept is taken from what they wrote, so their typography survives.
+// spoken is what a person wrote and its plain form. The plain form is parsed; the words that are kept come from
+// the original, with its typography.
 type spoken struct {
 	said  string
 	plain string
-	at    []int // for each byte of plain its place in said, and one more for the end
+	at    []int // for each byte of plain its offset in said, and one more for the end
 }
 
-// speak makes the plain form: ASCII quotes, dashes, spaces, digits and punctuation, and
-// nothing invisible. Phones, input methods and word processors write the other forms.
+// speak makes the plain form: ASCII quotes, dashes, spaces, digits and punctuation, and nothing invisible.
+// Phones, input methods and word processors produce the other forms.
 func speak(said string) spoken {
 	said = text.Block(said)
 	s := spoken{said: said}
@@ -34,7 +34,7 @@ func speak(said string) spoken {
 	return s.trimmed(0, len(s.plain))
 }
 
-// trimmed is the part of it from one byte of plain to another, without spaces around it.
+// trimmed is a slice of it by offsets in plain, without surrounding spaces.
 func (s spoken) trimmed(from, to int) spoken {
 	for from < to && (s.plain[from] == ' ' || s.plain[from] == '\n') {
 		from++
@@ -45,19 +45,19 @@ func (s spoken) trimmed(from, to int) spoken {
 	return spoken{said: s.said[:s.at[to]], plain: s.plain[from:to], at: s.at[from : to+1]}
 }
 
-// written is what the person wrote where the plain form ends in rest.
+// written is the original for rest, the end of the plain form.
 func (s spoken) written(rest string) string {
 	return strings.TrimSpace(s.said[s.at[len(s.plain)-len(rest)]:])
 }
 
-// part is what the person wrote for a piece of rest, in which the plain form ends.
+// part is the original for a piece of rest, the end of the plain form.
 func (s spoken) part(rest string, from, to int) string {
 	start := len(s.plain) - len(rest)
 	return strings.TrimSpace(s.said[s.at[start+from]:s.at[start+to]])
 }
 
-// alike are characters that people write for an ASCII one, or that their devices do.
-// Spaces, dashes, digits and the full-width forms are found by their class.
+// alike maps characters that people or their devices write instead of ASCII. Spaces, dashes, digits and
+// full-width forms are found by their Unicode class.
 var alike = map[string]string{
 	"“”„‟″‶〝〞〟«»《》「」『』｢｣❝❞": `"`,
 	"‘’‚‛′‵´ʼʹ‹›❛❜":         "'",
@@ -115,7 +115,7 @@ func plainOf(r rune) string {
 	return string(r)
 }
 
-// digitOf is the value of a decimal digit: each script has its ten in a row, from zero.
+// digitOf is the value of a decimal digit. Each script has its ten in a row.
 func digitOf(r rune) rune {
 	for _, of := range unicode.Nd.R16 {
 		if rune(of.Lo) <= r && r <= rune(of.Hi) {

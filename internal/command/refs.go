@@ -9,47 +9,47 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Which problems a command names. An id that can be read beyond doubt is read, however it is
-// punctuated. What may be meant as an id but can't be read is a doubt: then the person is asked, and
-// nothing is done. Neither becomes words for the thread's own problem.
+// This file finds the event ids in a command. An unambiguous id is read whatever its punctuation. A word that
+// may be an id but isn't exactly one is a question, and nothing is done: it never counts as words for the
+// thread's own problem.
 
-// named is what the beginning of somebody's words says about the problems they mean.
+// named is the result of scanning the beginning of a command's words for ids.
 type named struct {
 	refs []alert.Key
-	rest string // what follows: the end of the plain text that was scanned
+	rest string // what follows: the end of the scanned plain text
 	// ambiguous is a word that may be an id; "" for none.
 	ambiguous string
-	// words says that a colon or "--" marked rest as the person's own words; sure, that it can't be a slip:
-	// it was "--", or a colon and quotes. (Phones make a long dash of "--".)
+	// words: a colon or "--" marks rest as the person's words. sure: it was "--", or a colon and quotes, which
+	// nobody types by accident. (Phones turn "--" into a long dash.)
 	words, sure bool
 }
 
 const (
 	openers = "([{<\"'`*_~"
 	closers = ")]}>\"'`*_~.,;!"
-	// around is both, each character once.
+	// around is both.
 	around = "([{<" + closers
 )
 
-// labels are words that may stand before an id.
+// labels are words that may precede an id.
 var labels = map[string]bool{
 	"event": true, "events": true, "eventid": true, "eventids": true, "event-id": true, "event_id": true, "id": true, "ids": true,
 	"problem": true, "problems": true, "alert": true, "alerts": true, "no": true, "nr": true, "number": true, "num": true,
 	"the": true, "please": true, "pls": true, "both": true, "#": true,
 }
 
-// mostLabels is how many of them may: "please the event id 4711".
-const mostLabels = 4
+// maxLabels is how many labels may precede an id: "please the event id 4711".
+const maxLabels = 4
 
-// joiners stand between two ids.
+// joiners join two ids.
 var joiners = map[string]bool{"and": true, "&": true, "+": true, "plus": true, "und": true, "et": true, "y": true}
 
-// betweens stand between two ids too, but what is meant isn't sure: "4711 or 4712", "4711 to 4715".
+// betweens may stand between two ids, but ambiguously: "4711 or 4712", "4711 to 4715".
 var betweens = map[string]bool{
 	"or": true, "oder": true, "to": true, "till": true, "until": true, "through": true, "thru": true, "bis": true, "also": true, "then": true, "without": true, "except": true, "but": true, "not": true,
 }
 
-// take reads ids off the beginning of plain words.
+// take parses the ids at the beginning of plain words.
 func (n Names) take(v *verb, text string) named {
 	t := named{rest: strings.TrimLeft(text, " \n")}
 	var open nesting
@@ -91,16 +91,16 @@ func (n Names) take(v *verb, text string) named {
 		t.ambiguous, _ = firstWord(strings.TrimLeft(text, " \n"))
 	}
 	if t.ambiguous == "" && t.words && t.rest != "" && n.onlyIDs(t.rest) {
-		t.ambiguous, _ = firstWord(t.rest) // "ack: 4712" says that no id follows, and then just one
+		t.ambiguous, _ = firstWord(t.rest) // "ack: 4712" announces words, which are just an id
 	}
 	return t
 }
 
-// readLabelled reads one word of ids, with labels before it. used is how many bytes of text
-// it took, 0 where there is no id; ends says that it ended in a colon.
+// readLabelled parses one word of ids, possibly after labels. used is its length with them in bytes, 0 for no
+// id. ends: it ended in a colon.
 func (n Names) readLabelled(text string, more bool) (keys []alert.Key, used int, ends bool) {
 	rest := text
-	for range mostLabels {
+	for range maxLabels {
 		if keys, size, ends := n.read(rest, more); size > 0 {
 			return keys, len(text) - len(rest) + size, ends
 		}
@@ -119,15 +119,15 @@ func (n Names) readLabelled(text string, more bool) (keys []alert.Key, used int,
 
 var labelled = regexp.MustCompile(`^(?i:events?|event[-_]?ids?|ids?|problems?|alerts?|no|nr|num|number)[.:=#]+(#?[0-9])`)
 
-// thousands is one number with separators, or several ids: nobody can tell.
+// thousands matches one number with separators or several ids, which is ambiguous.
 var thousands = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
 
-// read reads the first word, or the link, as ids. more says that ids came before it.
+// read parses the first word, or link, as ids. more: ids precede it.
 func (n Names) read(text string, more bool) (keys []alert.Key, used int, ends bool) {
 	if target, size := linkIn(text); size > 0 {
 		key, ok := n.follow(target)
 		if label, _, _ := strings.Cut(strings.TrimPrefix(text[:size], "["), "]("); ok && text[0] == '[' {
-			// "[4712](…eventid=4713)" has two candidates.
+			// "[4712](…eventid=4713)" is ambiguous.
 			if keys, _, _ := n.readLabelled(label, false); len(keys) > 0 && (len(keys) > 1 || keys[0].EventID != key.EventID) {
 				ok = false
 			}
@@ -169,7 +169,7 @@ func (n Names) read(text string, more bool) (keys []alert.Key, used int, ends bo
 	return keys, used, ends
 }
 
-// parseRef reads "4711", "#4711" and "main/4711".
+// parseRef parses "4711", "#4711" and "main/4711".
 func (n Names) parseRef(word string) (alert.Key, bool) {
 	source, id, ok := strings.Cut(word, "/")
 	if !ok {
@@ -184,8 +184,8 @@ func (n Names) parseRef(word string) (alert.Key, bool) {
 
 const digits = "0123456789"
 
-// validSource says whether the text can be a source's configured name. Of digits alone it is one
-// only where there is such a source: "4711/4712" may be two ids.
+// validSource reports whether s can be a source's name. Digits alone must be the name of a source, since
+// "4711/4712" may be two ids.
 func (n Names) validSource(s string) bool {
 	for _, c := range s {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
@@ -206,13 +206,11 @@ func (n Names) isSource(s string) bool {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// ambiguousIn is the word that may be meant as an id where text begins; "" for none. more says that
-// ids came before it.
+// ambiguousIn is the word at the beginning of text that may be an id; "" for none. more: ids precede it.
 func (n Names) ambiguousIn(v *verb, text string, more bool) string {
 	start, skipped := skip(text, func(word string) bool { return isLabel(word) || joiners[word] || isPunctuation(word) })
 	if target, size := linkIn(start); size > 0 {
-		// A link that leads to no problem of ours. In a comment it is what people write about, unless it
-		// has an event id.
+		// A link to no problem of ours is ambiguous, in a comment only if it has an event id.
 		if !v.prose || NamesEvent(target) {
 			return start[:size]
 		}
@@ -231,10 +229,10 @@ func (n Names) ambiguousIn(v *verb, text string, more bool) string {
 	return ""
 }
 
-// skip leaves out leading words of a sort, a few at most.
+// skip skips a few leading words of a sort.
 func skip(text string, sort func(lower string) bool) (rest string, skipped bool) {
 	rest = strings.TrimLeft(text, " \n")
-	for range mostLabels + 2 {
+	for range maxLabels + 2 {
 		word, after := firstWord(rest)
 		if word == "" || !sort(strings.ToLower(word)) {
 			break
@@ -248,10 +246,10 @@ func isLabel(word string) bool {
 	return labels[strings.ToLower(strings.TrimRight(word, ".:=#,"))] || word == "#"
 }
 
-// longRun is how many digits a word must begin with to be taken for an id with something behind it.
+// longRun is how many digits a word must begin with to look like an id with a suffix.
 const longRun = 4
 
-// almost says whether a word looks like an id but isn't exactly one.
+// almost reports whether a word looks like an id but isn't one.
 func (n Names) almost(word string) bool {
 	if !strings.ContainsFunc(word, unicode.IsNumber) { // ④ and ⁴ are numbers, too
 		return false
@@ -270,8 +268,8 @@ func (n Names) almost(word string) bool {
 	return looks
 }
 
-// lookingLikeDigits is a word with ASCII digits in the place of characters that look like them: 47l2,
-// 47O1, 47². looks says whether nothing but digits and punctuation is in it then.
+// lookingLikeDigits replaces characters that look like digits: 47l2, 47O1, 47². looks reports whether the result
+// has only digits and punctuation.
 func lookingLikeDigits(word string) (folded string, looks bool) {
 	folded = strings.Trim(lookalike.Replace(word), around+":#")
 	return folded, len(folded) >= 3 && strings.Trim(folded, digits+".,;:/-") == ""
@@ -284,7 +282,7 @@ func isPunctuation(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 || isLetter(byte(r)) || '0' <= r && r <= '9' })
 }
 
-// onlyIDs says whether text names ids and says nothing else.
+// onlyIDs reports whether text consists of ids.
 func (n Names) onlyIDs(text string) bool {
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimLeft(text, " \n") {
 		_, used, _ := n.readLabelled(text, true)
@@ -300,12 +298,12 @@ func (n Names) onlyIDs(text string) bool {
 	return true
 }
 
-// suspects are the numbers in somebody's words that could be meant as ids: those in the first
-// word, one by one and joined, and with all those in every later word.
+// suspects are the numbers in a person's words that could be ids: those in the first word, one by one and
+// joined, and with all also those in the other words.
 func (n Names) suspects(text string, all bool) []string {
 	var found []string
 	add := func(id string) {
-		if id != "" && len(id) <= maxDigits && len(found) < mostSuspects && !slices.Contains(found, id) {
+		if id != "" && len(id) <= maxDigits && len(found) < maxSuspects && !slices.Contains(found, id) {
 			found = append(found, id)
 		}
 	}
@@ -342,10 +340,10 @@ func (n Names) suspects(text string, all bool) []string {
 	return found
 }
 
-// mostSuspects bounds what one command has looked up.
-const mostSuspects = 50
+// maxSuspects bounds the lookups of one command.
+const maxSuspects = 50
 
-// nesting counts brackets and quotes that are open.
+// nesting counts open brackets and quotes.
 type nesting struct{ brackets, double, single, back int }
 
 func (o *nesting) count(s string) {

@@ -18,8 +18,8 @@ var configured = Names{
 
 const frontend = "https://zabbix.example.com/ui/tr_events.php?triggerid=14300&eventid=4712"
 
-// An id that can be read beyond doubt is read, however it is punctuated; what follows it stays as it was written.
-func TestIDsAreReadHoweverTheyArePunctuated(t *testing.T) {
+// An unambiguous id is read whatever its punctuation, and what follows it stays as written.
+func TestIDPunctuation(t *testing.T) {
 	one, two := ids("4712"), ids("4712", "4713")
 	for said, want := range map[string]Request{
 		"close 4712. rebooted it":   {Refs: one, Text: "rebooted it"},
@@ -133,8 +133,8 @@ func TestIDsAreReadHoweverTheyArePunctuated(t *testing.T) {
 	}
 }
 
-// What may be an id but can't be read as one is a question, whether or not any id is known.
-func TestAlmostAnIDIsAQuestion(t *testing.T) {
+// A word that may be an id but isn't exactly one is a question, whether or not the id exists.
+func TestAlmostIDsAreQuestions(t *testing.T) {
 	for _, words := range []string{
 		"4804-4806", "4804 - 4806", "4804–4806", "4804..4806", "4804…4806", "4804 .. 4806", "4804 to 4806", "4804 bis 4806", "4804 or 4806", "4804/4806", "4804|4806",
 		"4,712", "4.712", "4712.4713", "4712:4713", "4712=", "4712?", "4712%", "$4712", "@4712", "/4712", "~4712-", "-4712", "- 4712", "+1", "+4712", "& 4712",
@@ -173,9 +173,8 @@ func TestAlmostAnIDIsAQuestion(t *testing.T) {
 	}
 }
 
-// A colon or "--" after the verb says that words follow. A plain dash doesn't, and neither can stand
-// before an id by accident.
-func TestTheseAreJustWords(t *testing.T) {
+// A colon or "--" after the verb means that words follow, unless an id does. A single dash doesn't.
+func TestMarkedWords(t *testing.T) {
 	for said, want := range map[string]string{
 		"ack: 10:15 rebooted":       "10:15 rebooted",
 		"ack -- 10:15 rebooted":     "10:15 rebooted",
@@ -212,9 +211,9 @@ func TestTheseAreJustWords(t *testing.T) {
 	require.Equal(t, "https://jira.example.com/browse/OPS-12", r.Text)
 }
 
-// In the thread of problem 8001, of a room that knows 4712, 4713 and 12 too: what names another problem,
-// however it is written, never does anything to 8001.
-func TestAnotherIDNeverMeansTheThreadsProblem(t *testing.T) {
+// In the thread of problem 8001, in a room that also knows 4712, 4713 and 12, a command that names one of those,
+// however it is written, never acts on 8001.
+func TestOtherIDNeverMeansThreadProblem(t *testing.T) {
 	for _, c := range []struct {
 		said string
 		want string // the events that Zabbix is asked about; "" for none
@@ -310,8 +309,8 @@ func TestAnotherIDNeverMeansTheThreadsProblem(t *testing.T) {
 	}
 }
 
-// Whatever stands around digits, a command names exactly ids that stand in the text, or asks. It never
-// means the thread's problem where its first word has the digits of a problem that the room knows.
+// A command names exactly ids of its text, or is a question. It is never about the thread's problem if its first
+// word has the digits of another problem of the room.
 func FuzzTargets(f *testing.F) {
 	for _, seed := range []string{
 		"4712", "4712.", "x4712", "4712x y", "(4712", "4712,4713", "4712 and 4713x", ": 4712", ":4712 x", "4712-4713 x", "47l2", "“4712”", "#4712:", "no.4712", "[4712](http://x/4713)",
@@ -360,9 +359,8 @@ func FuzzTargets(f *testing.F) {
 	})
 }
 
-// The example in a question holds what can be an id in the word that was asked about, and never
-// letters of a word read as digits.
-func TestIDsProposedInAQuestion(t *testing.T) {
+// The example in a question proposes the ids in the ambiguous word, and never letters read as digits.
+func TestIDsProposedInQuestions(t *testing.T) {
 	for word, want := range map[string]string{
 		"4804-4806":               "4804 4806",
 		"4712rebooted":            "4712",

@@ -9,16 +9,16 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Webex shows nothing for a press until the answer comes, so people press again. The same act, asked
-// for again by the same person while the first is under way or shortly after, is one command.
+// Webex shows nothing for a press until the reply comes, so people press again. The same act of the same person
+// in the same room, while the first is in flight or shortly after, is one command.
 
-// repeatWindow is how long after its end a command is not done a second time.
+// repeatWindow is how long after a command's end the same command is a repetition.
 const repeatWindow = time.Minute
 
-// once saves what a command is about to do, unless the same was asked for a moment ago: then it
-// closes it without a word. The store knows what was asked for, so this holds across restarts.
+// once saves what a command is about to do. If it repeats another one, it is closed without a reply. The store
+// has what was asked for, so this works across restarts.
 func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (repeated bool, err error) {
-	e.accepting.Lock() // two presses are read at the same time
+	e.accepting.Lock() // two presses may be read at the same time
 	defer e.accepting.Unlock()
 	oldest := c.CreatedAt.Add(-2*e.o.View().Expiry - time.Hour)
 	recent, err := e.o.Store.RecentCommands(ctx, c.CreatedAt.Add(-repeatWindow), oldest)
@@ -26,7 +26,7 @@ func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets
 		return false, err
 	}
 	if first := firstAsked(*c, d, recent, targets); first != "" {
-		c.Outcome = "the same as command " + first + ", asked for again: done once"
+		c.Outcome = "a repetition of command " + first
 		c.Detail = detail{Envelope: d.Envelope}.encode()
 		return true, e.close(ctx, *c, store.CommandDone, "repeated")
 	}
@@ -34,13 +34,13 @@ func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets
 	return false, e.save(ctx, *c)
 }
 
-// firstAsked is the id of the command that c repeats, among recent ones in their order; "" for none. A
-// command that failed may be given again, and so may one that was undone meanwhile. It is pure.
+// firstAsked is the id of the command that c repeats, among recent ones in order; "" for none. A command that
+// failed or was undone may be given again.
 func firstAsked(c store.Command, d detail, recent []store.Command, targets []target) string {
 	first := ""
 	for _, o := range recent {
 		od, err := decodeDetail(o.Detail)
-		if o.ID == c.ID || err != nil || od.Request == nil { // not accepted yet, or a repetition itself
+		if o.ID == c.ID || err != nil || od.Request == nil { // not accepted yet, or itself a repetition
 			continue
 		}
 		switch {
@@ -54,7 +54,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 	return first
 }
 
-// sameAct says whether two commands ask for the same, in words or by button.
+// sameAct reports whether two commands ask for the same.
 func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	x, y := *ad.Request, *bd.Request
 	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
@@ -70,16 +70,16 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	return slices.Equal(keys, others)
 }
 
-// actionsOf is what a request does, to any problem.
+// actionsOf is what a request does to any problem.
 func actionsOf(r Request) alert.Actions { return r.act().actions(r, alert.NotClassified) }
 
-// undoes reports whether one act takes back what an earlier one did.
+// undoes reports whether one act undoes an earlier one.
 func undoes(later, earlier alert.Actions) bool {
 	return earlier.Ack && later.Unack || earlier.Unack && later.Ack ||
 		earlier.Severity != nil && later.Severity != nil && later.Severity.New != earlier.Severity.New
 }
 
-// undoneInZabbix reports whether somebody has taken the act back in Zabbix itself.
+// undoneInZabbix reports whether somebody has undone the act in Zabbix.
 func undoneInZabbix(r Request, targets []target, since time.Time) bool {
 	for _, t := range targets {
 		for _, e := range t.Problem.Timeline {

@@ -14,9 +14,8 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// The same person who asks for the same act again while the first is under way, or within a minute, has asked
-// once: one call, one reply.
-func TestAskedTwiceIsDoneOnce(t *testing.T) {
+// The same act of the same person, while the first is in flight or within a minute, is one call and one reply.
+func TestRepetitionIsDoneOnce(t *testing.T) {
 	const thread = "ROOT-main/4711@noc"
 	press := func(action, comment, card string) Heard {
 		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: card}, Room: "noc"}
@@ -75,7 +74,7 @@ func TestAskedTwiceIsDoneOnce(t *testing.T) {
 				for i := range c.heard {
 					cmd := w.command(fmt.Sprint("M", i))
 					require.Equal(t, store.CommandDone, cmd.State, c.why)
-					if cmd.Outcome == "the same as command M0, asked for again: done once" || cmd.Outcome == "the same as command M2, asked for again: done once" {
+					if cmd.Outcome == "a repetition of command M0" || cmd.Outcome == "a repetition of command M2" {
 						repeated++
 						require.NotEmpty(t, cmd.Keys)
 						for _, n := range w.notices() {
@@ -91,8 +90,8 @@ func TestAskedTwiceIsDoneOnce(t *testing.T) {
 	}
 }
 
-// It is known from the store: a restart in between changes nothing, wherever the first had got.
-func TestAskedTwiceAcrossARestart(t *testing.T) {
+// A restart in between changes nothing, whatever the state of the first command.
+func TestRepetitionAcrossRestart(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -113,13 +112,13 @@ func TestAskedTwiceAcrossARestart(t *testing.T) {
 			require.Len(t, w.calls("main"), 1)
 			require.Len(t, w.answers(), 1)
 			require.Equal(t, store.CommandDone, w.command("M1").State)
-			require.Contains(t, w.command("M2").Outcome, "the same as command M1")
+			require.Contains(t, w.command("M2").Outcome, "a repetition of command M1")
 		})
 	}
 }
 
-// Wherever the relay crashes, two presses are one call and both commands end.
-func TestAskedTwiceCrashes(t *testing.T) {
+// Wherever the relay crashes, two presses are one call, and both commands end.
+func TestRepetitionCrashes(t *testing.T) {
 	for crash := range 14 {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -144,8 +143,8 @@ func TestAskedTwiceCrashes(t *testing.T) {
 	}
 }
 
-// What failed may be asked for again at once.
-func TestWhatFailedMayBeAskedForAgain(t *testing.T) {
+// A failed command can be repeated at once.
+func TestFailedCommandCanBeRepeated(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}
 		for _, id := range []string{"M1", "M2"} {
@@ -163,8 +162,8 @@ func TestWhatFailedMayBeAskedForAgain(t *testing.T) {
 	})
 }
 
-// Who takes an act back in Zabbix itself makes the next one a new command; any other change there doesn't.
-func TestTakenBackInZabbix(t *testing.T) {
+// After an act was undone in Zabbix, the next one is a new command; other changes don't matter.
+func TestUndoneInZabbix(t *testing.T) {
 	for _, c := range []struct {
 		said  string
 		then  alert.Actions
@@ -199,8 +198,8 @@ func TestTakenBackInZabbix(t *testing.T) {
 	}
 }
 
-// "ack all yes" twice acknowledges a digest once, and is answered once.
-func TestAckAllAskedTwice(t *testing.T) {
+// "ack all yes" twice acknowledges a digest once, with one reply.
+func TestAckAllRepetition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.digested(45)

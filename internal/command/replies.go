@@ -16,10 +16,9 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Everything that the relay says in answer to a command is made here. The
-// texts are markdown; whatever strangers wrote is escaped.
+// All replies to commands are made here. They are markdown, and untrusted text in them is escaped.
 
-// idIn is an event's id as people say it: with the source where there are several.
+// idIn is an event's id as people write it, with the source if there are several.
 func idIn(key alert.Key, several bool) string {
 	key = key.Original()
 	if several {
@@ -32,7 +31,7 @@ func nameIn(key alert.Key, several bool) string {
 	return "`" + webex.EscapeCode(idIn(key, several)) + "`"
 }
 
-// titled is the problem's id and the beginning of its name.
+// titled is a problem's id and the beginning of its name.
 func titled(key alert.Key, name string, several bool) string {
 	if name == "" {
 		return nameIn(key, several)
@@ -52,7 +51,7 @@ func doneWords(a attempt, r Request, several bool) string {
 	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
 
-// doneEarlier is the answer where nothing needs to be done. "" says that Zabbix is to be asked.
+// doneEarlier is the reply if nothing needs to be done; "" if Zabbix must be asked.
 func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time.Time, loc *time.Location) string {
 	name := titled(p.Key, p.Name, several)
 	switch {
@@ -80,14 +79,14 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 	return ""
 }
 
-// notSent says what became of a person's words where nothing needed to be done.
+// notSent says what became of a person's words when nothing needed to be done.
 func notSent(key alert.Key, several bool) string {
 	return fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(idIn(key, several)))
 }
 
-// notShown is added to an open problem of which Zabbix shows nothing at the moment.
+// notShown is added to an open problem that Zabbix doesn't show now.
 func notShown(key alert.Key, several bool) string {
-	return fmt.Sprintf("⚠️ The Zabbix `%s` doesn't show this event now: its trigger or host may have been deleted, or the relay's user may no longer see it. `close %s` ends it here.",
+	return fmt.Sprintf("⚠️ Zabbix `%s` doesn't show this event: its trigger or host may have been deleted, or the relay's user can no longer see it. `close %s` closes it here.",
 		webex.EscapeCode(key.Source), webex.EscapeCode(idIn(key, several)))
 }
 
@@ -100,22 +99,21 @@ func actorName(a alert.Actor) string {
 	return "somebody"
 }
 
-// notATrigger: Zabbix lets only events of triggers be updated (API documentation
-// of event.acknowledge).
+// notATrigger: event.acknowledge accepts only triggers' events (documented).
 func notATrigger(p alert.Problem, several bool) string {
-	return fmt.Sprintf("🚫 %s isn't the problem of a trigger, but a %s event. Zabbix allows no actions on those.", titled(p.Key, p.Name, several), p.Origin)
+	return fmt.Sprintf("🚫 %s is a %s event, not a trigger's problem. Zabbix allows no actions on those.", titled(p.Key, p.Name, several), p.Origin)
 }
 
-// superseded: an act on its event id would be one on another problem.
+// superseded: its event id is another problem's now, which must not be acted on.
 func superseded(key alert.Key, name string, several bool) string {
-	return fmt.Sprintf("🚫 %s is gone from Zabbix, and another problem has its event id now. Nothing was done. To act on that one, reply in its thread.", titled(key, name, several))
+	return fmt.Sprintf("🚫 %s is gone from Zabbix, and its event id is another problem's now. Nothing was done. To act on that one, reply in its thread.", titled(key, name, several))
 }
 
 func noClient(a attempt, several bool) string {
-	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for the Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
+	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }
 
-// refused is what Zabbix's refusal means for the person, and what to do about it.
+// refused explains Zabbix's refusal, and what to do about it.
 func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	name, verb, source := titled(a.Key, a.Name, several), r.act().infinitive, webex.EscapeCode(a.Key.Source)
 	said := ""
@@ -124,83 +122,81 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	}
 	switch e.Kind {
 	case zabbix.NotAuthorised:
-		return fmt.Sprintf("🔑 Couldn't %s %s: the Zabbix `%s` doesn't accept the relay's API token. Nothing was done; do it in Zabbix, and tell whoever runs the relay to look into its log: the token must be renewed, or something before Zabbix drops the Authorization header.%s", verb, name, source, said)
+		return fmt.Sprintf("🔑 Couldn't %s %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Do it in Zabbix, and tell the relay's administrator: the token must be renewed, or a proxy drops the Authorization header. The relay's log has the details.%s", verb, name, source, said)
 	case zabbix.RoleForbids:
-		return fmt.Sprintf("🚫 Couldn't %s %s: in the Zabbix `%s`, the role of the relay's user doesn't allow it. A Zabbix administrator can allow it in the role: the API method event.acknowledge, and the action.%s", verb, name, source, said)
+		return fmt.Sprintf("🚫 Couldn't %s %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow the API method event.acknowledge and the action in that role.%s", verb, name, source, said)
 	case zabbix.CloseForbidden:
-		return fmt.Sprintf("🚫 Couldn't close %s: its trigger doesn't allow closing by hand. It ends when its trigger recovers, or with “Allow manual close” set in the trigger.%s", name, said)
+		return fmt.Sprintf("🚫 Couldn't close %s: its trigger doesn't allow manual closing. It resolves when the trigger recovers. To close it by hand, set “Allow manual close” in the trigger.%s", name, said)
 	case zabbix.NoObject:
-		needs, way := "read", fmt.Sprintf(" If its trigger was deleted, `close %s` ends it here.", webex.EscapeCode(idIn(a.Key, several)))
+		needs, way := "read", fmt.Sprintf(" If its trigger was deleted, `close %s` closes it here.", webex.EscapeCode(idIn(a.Key, several)))
 		if r.act().write {
 			needs = "write"
 		}
 		if r.act().closes {
 			way = ""
 		}
-		return fmt.Sprintf("🚫 Couldn't %s %s: the Zabbix `%s` no longer has this event, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
+		return fmt.Sprintf("🚫 Couldn't %s %s: event not found in Zabbix `%s`, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
 	case zabbix.Invalid:
-		return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` found a fault in what the relay asked.%s", verb, name, source, said)
+		return fmt.Sprintf("❌ Couldn't %s %s: Zabbix `%s` rejected the request as invalid.%s", verb, name, source, said)
 	}
 	if said == "" {
-		said = " Try it in Zabbix itself; the relay's log has the whole error."
+		said = " Try it in Zabbix. The relay's log has the full error."
 	}
-	return fmt.Sprintf("❌ Couldn't %s %s: the Zabbix `%s` refused.%s", verb, name, source, said)
+	return fmt.Sprintf("❌ Couldn't %s %s: Zabbix `%s` refused.%s", verb, name, source, said)
 }
 
 func eventGone(a attempt, r Request, several bool) string {
 	return refused(a, r, &zabbix.Error{Kind: zabbix.NoObject}, several)
 }
 
-// closedGone is the answer to a close of what Zabbix no longer has.
+// closedGone is the reply to a close of a problem that Zabbix no longer has.
 func closedGone(a attempt, several bool) string {
-	return fmt.Sprintf("✅ The Zabbix `%s` no longer has %s: its trigger or host may have been deleted, or the relay's user may no longer see it. I closed it here as gone from Zabbix; should Zabbix show it again, it opens again.",
+	return fmt.Sprintf("✅ Zabbix `%s` no longer has %s: its trigger or host may have been deleted, or the relay's user can no longer see it. I closed it here as gone from Zabbix. If Zabbix shows it again, it reopens.",
 		webex.EscapeCode(a.Key.Source), titled(a.Key, a.Name, several))
 }
 
-// showsNothing is the answer to a close in a Zabbix that doesn't show other
-// problems either.
+// showsNothing is the reply to a close in a Zabbix that shows no other problems either.
 func showsNothing(a attempt, several bool) string {
-	return fmt.Sprintf("🚫 Couldn't close %s: the Zabbix `%s` shows the relay's user no event at all, this one or any other. Its user may have lost its permissions, or Zabbix its database. I changed nothing; tell whoever runs the relay.",
+	return fmt.Sprintf("🚫 Couldn't close %s: Zabbix `%s` shows the relay's user no events at all. The user may have lost its permissions, or Zabbix its database. I changed nothing; tell the relay's administrator.",
 		titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source))
 }
 
-// reason is what an error of Zabbix's means, after "the Zabbix main".
+// reason is what an error of Zabbix means, after "Zabbix main".
 func reason(err error) string {
 	var e *zabbix.Error
 	switch {
 	case !errors.As(err, &e):
-		return "took the request and gave no answer"
+		return "got the request but didn't answer"
 	case e.Kind == zabbix.Broken:
-		return "is itself broken (" + e.Message + ")"
+		return "is failing (" + e.Message + ")"
 	case e.Status != 0:
-		return fmt.Sprintf("answers with something else than its API (HTTP %d)", e.Status)
+		return fmt.Sprintf("answers with something other than its API (HTTP %d)", e.Status)
 	case e.Unanswered:
-		return "took the request and gave no answer"
+		return "got the request but didn't answer"
 	}
 	return "can't be reached"
 }
 
-// waiting is the first answer while Zabbix is away or broken.
+// waiting is the interim reply while Zabbix is unreachable or failing.
 func waiting(source string, until time.Time, why string, now time.Time, loc *time.Location) string {
-	return fmt.Sprintf("⏳ The Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why), render.Moment(until, now, loc))
+	return fmt.Sprintf("⏳ Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why), render.Moment(until, now, loc))
 }
 
 func expired(a attempt, r Request, until time.Time, several bool, now time.Time, loc *time.Location) string {
-	return fmt.Sprintf("⌛ Couldn't %s %s: the Zabbix `%s` couldn't be reached or was itself broken until %s, so I gave up. If you still want this, send the command again.",
+	return fmt.Sprintf("⌛ Couldn't %s %s: Zabbix `%s` was unreachable or failing until %s, so I gave up. If you still want this, send the command again.",
 		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
 }
 
 func unknown(a attempt, r Request, v verdict, several bool) string {
-	why := "but it gave no answer, and it can't be asked what became of the command"
+	why := "got the request but didn't answer, and can't say what became of it"
 	if v == contradicted {
-		why = "and it has your words on record, but the problem doesn't show the change: somebody may have undone it"
+		why = "has your message on record, but the problem doesn't show the change: somebody may have undone it"
 	}
-	return fmt.Sprintf("❓ I can't say whether I could %s %s: the Zabbix `%s` was asked, %s. I won't do it twice. Check with `show %s` or in Zabbix, and send the command again if needed.",
+	return fmt.Sprintf("❓ I don't know whether I could %s %s: Zabbix `%s` %s. I won't try again, so that it isn't done twice. Check with `show %s` or in Zabbix, and send the command again if needed.",
 		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
 }
 
-// outcome is the answer once every attempt has ended; "" where the thread of
-// the problem tells it all by itself.
+// outcome is the reply once every attempt has ended; "" if the problem's thread shows it already.
 func outcome(attempts []attempt, waited bool) string {
 	told := waited || len(attempts) > 1
 	var lines []string
@@ -217,7 +213,7 @@ func outcome(attempts []attempt, waited bool) string {
 	return "- " + strings.Join(lines, "\n- ")
 }
 
-// plain is an answer for the audit: without the markup.
+// plain is a reply without markup, for the audit log.
 func plain(markdown string) string {
 	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
 }
@@ -236,7 +232,7 @@ func problemsInAll(n int) string {
 	return fmt.Sprintf("%d problems", n)
 }
 
-// progress is how far a command about a whole digest is. It is edited, and becomes the summary.
+// progress is the interim reply to a command about a whole digest.
 func progress(done, total int) string {
 	if done == 0 {
 		return fmt.Sprintf("⏳ Acknowledging %d problems. I'll update this message as I go.", total)
@@ -244,12 +240,12 @@ func progress(done, total int) string {
 	return fmt.Sprintf("⏳ Acknowledging %d problems: %d done so far.", total, done)
 }
 
-// stopped takes the place of the progress where the summary is a message of its own.
+// stopped replaces the progress when the summary is a new message.
 func stopped(w wide) string {
 	return fmt.Sprintf("⚠️ Acknowledged %d of %d problems. The summary is in the next message.", w.Done, w.ended())
 }
 
-// summary answers once all of a digest's problems were dealt with.
+// summary is the reply once all of a digest's problems have been dealt with.
 func summary(w wide) string {
 	var b strings.Builder
 	failed := w.Failed + w.Expired
@@ -273,10 +269,8 @@ func summary(w wide) string {
 	return b.String()
 }
 
-// The answers to commands that couldn't be carried out as they were said.
-
-// addressed puts the person's name behind the mark of an answer: the room doesn't see who pressed a
-// button. "" names nobody.
+// addressed puts the person's name behind the emoji of a reply: the room doesn't see who pressed a button.
+// "" names nobody.
 func addressed(who, answer string) string {
 	mark, said, ok := strings.Cut(answer, " ")
 	if who == "" || !ok {
@@ -285,7 +279,7 @@ func addressed(who, answer string) string {
 	return mark + " " + who + ": " + said
 }
 
-// presser is the name of whoever pressed a button; "" where something was said.
+// presser is the name of the person who pressed a button; "" for a typed command.
 func presser(h Heard) string {
 	if h.Button == nil {
 		return ""
@@ -299,13 +293,13 @@ func denied(v Verb, have config.Role, direct bool) string {
 		if direct {
 			where = "in any room"
 		}
-		return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. Whoever runs the relay can give you one, under `people` in its configuration.", where)
+		return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. The relay's administrator can give you one, under `people` in the configuration.", where)
 	}
 	where := "in this room"
 	if direct {
 		where = "for this problem"
 	}
-	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. Whoever runs the relay can change that, under `people` in its configuration.", v, v.entry().role, where, have)
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, v.entry().role, where, have)
 }
 
 // deniedOne is denied for one of several problems.
@@ -317,7 +311,7 @@ func tooFast(perMinute int) string {
 	return fmt.Sprintf("🐢 More than %d commands in a minute: I'm ignoring yours until you slow down. This one was not run.", perMinute)
 }
 
-// noMatch is the answer to a search that found nothing. It must not read as "all is well".
+// noMatch is the reply to a search that found nothing. It must not read as "all is well".
 func noMatch(wanted string, open int) string {
 	switch open {
 	case 0:
@@ -328,7 +322,7 @@ func noMatch(wanted string, open int) string {
 	return fmt.Sprintf("No open problem matches %s. %d others are open here: `problems` lists them.", wanted, open)
 }
 
-// idOf is a reference as a person types it.
+// idOf is a key as a person types it.
 func idOf(k alert.Key) string {
 	if k.Source == "" {
 		return k.EventID
@@ -336,8 +330,8 @@ func idOf(k alert.Key) string {
 	return k.String()
 }
 
-// unsure asks what a word means that may be an event id. refs are the ids before it, which were
-// understood; words are the person's own, if that is what they are.
+// unsure asks about a word that may be an event id. refs are the ids before it, words the person's own words
+// if it isn't one.
 func unsure(v *verb, word string, refs []alert.Key, words string) string {
 	named := string(v.name)
 	for _, ref := range refs {
@@ -361,8 +355,8 @@ func unsure(v *verb, word string, refs []alert.Key, words string) string {
 	return text
 }
 
-// numbersIn are the numbers in a word that may be event ids, a few at most. Letters that look like digits
-// count where the whole word looks like a number. Short ones, as in 10:15 or 4.712, are no proposal.
+// numbersIn are a few numbers in a word that may be event ids. Letters that look like digits count if the
+// whole word looks like a number. Short numbers, as in 10:15 or 4.712, aren't proposed.
 func numbersIn(word string) (ids []string) {
 	if _, size := linkIn(word); size > 0 {
 		if ids = linkedIDs(word); len(ids) == 0 {
@@ -391,15 +385,15 @@ func whichProblem(v Verb, inThread bool) string {
 
 func allOfWhat(inThread bool) string {
 	if inThread {
-		return "❔ `ack all` works in the thread of a digest, and this thread is of one problem. Nothing was done. To acknowledge this one, say `ack` without `all`."
+		return "❔ `ack all` works in the thread of a digest, but this thread is about one problem. Nothing was done. To acknowledge it, say `ack` without `all`."
 	}
 	return "❔ `ack all` works in the thread of a digest: reply there. Nothing was done."
 }
 
 func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
-	where := "that this room was told of"
+	what := "Unknown in this room"
 	if direct {
-		where = "that you may see"
+		what = "Unknown, or not visible to you"
 	}
 	ids := make([]string, 0, len(keys))
 	for _, k := range keys {
@@ -409,7 +403,7 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 		}
 		ids = append(ids, "`"+webex.EscapeCode(id)+"`")
 	}
-	text := fmt.Sprintf("❔ I know no problem %s %s.", strings.Join(ids, ", "), where)
+	text := fmt.Sprintf("❔ %s: problem %s.", what, strings.Join(ids, ", "))
 	if verb.entry().act != nil {
 		text += " Nothing was done."
 		if inThread {
@@ -421,7 +415,7 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 
 func whichSource(v Verb, eventID string, found []target) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "❔ `%s` is in more than one Zabbix. Which one?\n", webex.EscapeCode(eventID))
+	fmt.Fprintf(&b, "❔ `%s` exists in more than one Zabbix. Which one?\n", webex.EscapeCode(eventID))
 	for _, t := range found {
 		fmt.Fprintf(&b, "\n- `%s %s`: %s", v, webex.EscapeCode(t.Key.String()), webex.EscapeMarkdown(text.Cut(t.Problem.Name, 80)))
 	}
@@ -429,14 +423,14 @@ func whichSource(v Verb, eventID string, found []target) string {
 }
 
 func unknownButton() string {
-	return "I don't know this button: its card was made by another version of the relay. Type the command instead, for example `ack on it`."
+	return "I don't know this button: another version of the relay made its card. Type the command instead, for example `ack on it`."
 }
 
-// unreadable is the answer if Webex doesn't let the bot read what was said or pressed.
+// unreadable is the reply if Webex doesn't let the bot read what was said or pressed.
 func unreadable() string {
-	return "❔ Webex didn't let me read this, or who wrote it, though I tried several times. Nothing was done. If you still want it, send it again in a new message."
+	return "❔ Webex didn't let me read this or its author, although I tried several times. Nothing was done. To try again, send a new message."
 }
 
 func lost(c store.Command, now time.Time, loc *time.Location) string {
-	return fmt.Sprintf("⌛ I couldn't read this message from Webex in time (it was sent at %s), so nothing was done. If you still want it, send it again.", render.Moment(c.CreatedAt, now, loc))
+	return fmt.Sprintf("⌛ I couldn't read this message from Webex in time (sent at %s), so nothing was done. If you still want it, send it again.", render.Moment(c.CreatedAt, now, loc))
 }

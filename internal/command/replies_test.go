@@ -20,9 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// Every answer in words, as people see it. The problem's name, Zabbix's
-// sentence and the person's name try to break out.
-func TestAnswers(t *testing.T) {
+// Every reply as people see it. The problem's name, Zabbix's sentence and the person's name try to break out.
+func TestReplies(t *testing.T) {
 	var out bytes.Buffer
 	say := func(title, text string) { fmt.Fprintf(&out, "== %s\n%s\n\n", title, text) }
 	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
@@ -107,8 +106,8 @@ func TestAnswers(t *testing.T) {
 	require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
 }
 
-// The thread of a problem tells by itself what was done in it; everything else is answered.
-func TestWhenTheThreadIsTheAnswer(t *testing.T) {
+// What was done in a problem's own thread is visible there; everything else gets a reply.
+func TestThreadIsTheReply(t *testing.T) {
 	done := attempt{Stage: stageDone, Outcome: "✅ done"}
 	own := done
 	own.Own = true
@@ -126,8 +125,8 @@ func TestWhenTheThreadIsTheAnswer(t *testing.T) {
 	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "no line tells it")
 }
 
-// Words that weren't sent are offered under the id that the person uses.
-func TestWordsThatWereNotSentNameTheID(t *testing.T) {
+// A comment that wasn't sent is offered with the id that the person uses.
+func TestUnsentCommentNamesID(t *testing.T) {
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "4711"}, State: alert.StateResolved}
 	for _, button := range []bool{true, false} {
 		r := Request{Verb: Close, Text: "done"}

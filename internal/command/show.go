@@ -11,13 +11,13 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// mostListed is how many problems a list shows at most; it tells the total.
-const mostListed = 50
+// maxListed is how many problems a list shows. It also gives the total.
+const maxListed = 50
 
 // answerProblems lists the open problems that the person may know of from here, the worst first.
 func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, p place) (reply, outcome string, err error) {
 	f := r.Filter
-	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: mostListed}
+	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: maxListed}
 	found, err := e.o.Store.FindProblems(ctx, filter)
 	if err != nil {
 		return "", "", err
@@ -36,12 +36,12 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 		return noMatch(wanted, others), "listed", nil
 	}
 	total := len(found)
-	if total == mostListed {
+	if total == maxListed {
 		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {
 			return "", "", err
 		}
 	}
-	return e.o.Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
+	return e.o.View().Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
 }
 
 // answerShow shows whole problems, as many as fit into one message.
@@ -49,13 +49,13 @@ func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []ta
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, t := range targets {
-		text := e.o.Renderer.Show(t.Problem, p.room, time.Now())
+		text := e.o.View().Renderer.Show(t.Problem, p.room, time.Now())
 		if t.Problem.Superseded() || t.Reused {
-			text += "\n\nℹ️ This problem is gone from Zabbix, and another one has its event id now."
+			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {
-			text += "\n\n" + notShown(t.Key, e.o.Several)
+			text += "\n\n" + notShown(t.Key, e.o.View().Several)
 		}
-		left := fmt.Sprintf("%s… and %d more: ask for fewer at once.", between, len(targets)-i)
+		left := fmt.Sprintf("%s… and %d more. Ask for fewer at once.", between, len(targets)-i)
 		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {
 			b.WriteString(left)
 			break
@@ -71,10 +71,9 @@ func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []ta
 // presentTimeout bounds how long a command waits for Zabbix to say how its problems are.
 const presentTimeout = 3 * time.Second
 
-// present brings targets up to date with what Zabbix shows now: it doesn't report that a maintenance
-// began, that a trigger was deleted, or that a problem ended after a cancelled escalation. Without an answer
-// in time they stay as the relay knows them. Nothing is stored here: the rooms learn of a change from the
-// look that Changed plans.
+// present updates targets to what Zabbix shows now: Zabbix doesn't report that a maintenance began, that a
+// trigger was deleted, or that a problem resolved after a cancelled escalation. Without an answer in time they
+// stay as they are. Nothing is stored here; Changed has the rooms updated.
 func (e *Executor) present(ctx context.Context, targets []target) {
 	ctx, cancel := context.WithTimeout(ctx, presentTimeout)
 	defer cancel()
@@ -87,7 +86,7 @@ func (e *Executor) present(ctx context.Context, targets []target) {
 	for source, asked := range ids {
 		found, err := e.o.Sources[source].Observe(ctx, asked)
 		if err != nil {
-			e.o.Log.Info("Zabbix doesn't say how problems are: going by what the relay knows", "source", source, "events", asked, "error", err)
+			e.o.Log.Info("Zabbix doesn't answer about problems: using what the relay knows", "source", source, "events", asked, "error", err)
 			continue
 		}
 		for i := range targets {

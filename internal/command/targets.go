@@ -74,8 +74,8 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	return found, "", nil
 }
 
-// meant is what ids refer to in the thread of own. An event id that another problem took from own still
-// means own there, since the thread's root shows it.
+// meant resolves ids in the thread of own. An event id that another problem took from own still means own
+// there, since the thread's root shows it.
 func meant(refs []alert.Key, own alert.Key) []alert.Key {
 	refs = slices.Clone(refs)
 	for i, ref := range refs {

@@ -15,8 +15,8 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Punctuation around a verb changes nothing; a question mark asks for help.
-func TestVerbsHoweverTheyArePunctuated(t *testing.T) {
+// Punctuation around a verb is ignored; a question mark asks for help.
+func TestVerbPunctuation(t *testing.T) {
 	for _, said := range []string{"ack", "ack.", "Ack!", "ACK:", "ack…", "ack ,", "/ack", "!ack", "- ack", "• ack", "– ack", "*ack*", "`ack`", "ａｃｋ", "ack！", "ack。", "ack\u00a0", "\u200back", "ack\ufeff", "ack;", "ack -", "..ack"} {
 		r, fault := Names{}.Parse(said)
 		require.Nil(t, fault, "%q: %v", said, fault)
@@ -32,8 +32,8 @@ func TestVerbsHoweverTheyArePunctuated(t *testing.T) {
 	}
 }
 
-// Asking what a command does never does it.
-func TestAskingForHelpDoesNothing(t *testing.T) {
+// Asking what a command does never carries it out.
+func TestHelpDoesNothing(t *testing.T) {
 	for _, words := range []string{
 		"help", "Help!", "help?", "help.", "--help", "—help", "–help", "-help", "−−help", "－－help", "-h", "—h", "--h", "/?", "/help", "?", "??", "？", "-?", "help me", "help please", "“help”", "--help 4712",
 		"4712 --help", "4712 —help", "4712 help", "4712 ?", "how?", "why？", ": help", "- help", "— help", ", help", "rebooted it --help",
@@ -54,8 +54,8 @@ func TestAskingForHelpDoesNothing(t *testing.T) {
 	}
 }
 
-// Filters mean the same in whatever quotes, dashes and spaces a keyboard makes of them.
-func TestFiltersHoweverTheyAreTyped(t *testing.T) {
+// Filters mean the same whatever quotes, dashes and spaces a keyboard produces.
+func TestFilterPunctuation(t *testing.T) {
 	high := severities(alert.High)
 	above := severities(alert.High, alert.Disaster)
 	for said, want := range map[string]Filter{
@@ -108,9 +108,8 @@ func TestFiltersHoweverTheyAreTyped(t *testing.T) {
 	}
 }
 
-// A search that finds nothing as it was typed is made with plain punctuation too: "No problems" is never said
-// because of a keyboard.
-func TestASearchIsMadeInPlainPunctuationToo(t *testing.T) {
+// A search that finds nothing is repeated with plain punctuation, so that a keyboard never causes "No problems".
+func TestSearchWithPlainPunctuation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		k := w.problem("main/4711", "noc")
@@ -126,9 +125,9 @@ func TestASearchIsMadeInPlainPunctuationToo(t *testing.T) {
 	})
 }
 
-// The answer to a search that finds nothing says what was searched for and how many problems are open. "No
-// problems." is said only where none is.
-func TestASearchThatFindsNothing(t *testing.T) {
+// The reply to an empty search says what was searched for and how many problems are open. It is "No problems."
+// only if none is.
+func TestEmptySearch(t *testing.T) {
 	for _, c := range []struct {
 		said string
 		open int
@@ -159,8 +158,8 @@ func TestASearchThatFindsNothing(t *testing.T) {
 	}
 }
 
-// "ack all" means the same with whatever punctuation, and nothing but a plain yes confirms it.
-func TestAckAllHoweverItIsPunctuated(t *testing.T) {
+// "ack all" means the same with any punctuation, and only a plain yes confirms it.
+func TestAckAllPunctuation(t *testing.T) {
 	type want struct {
 		all, yes bool
 		text     string
@@ -224,8 +223,8 @@ func TestAckAllHoweverItIsPunctuated(t *testing.T) {
 	}
 }
 
-// What a person writes keeps its typography; only the parsing is done in plain characters.
-func TestWordsStayAsTheyWereWritten(t *testing.T) {
+// A person's words keep their typography.
+func TestWordsKeepTypography(t *testing.T) {
 	for said, want := range map[string]string{
 		"comment 4711 it’s “done” – really…":    "it’s “done” – really…",
 		"comment ４７１１：ａｂｃ 完了。":                  "ａｂｃ 完了。",
@@ -241,7 +240,7 @@ func TestWordsStayAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-// The plain form fits what was written, piece by piece.
+// The plain form maps back to what was written, piece by piece.
 func FuzzPlain(f *testing.F) {
 	for _, seed := range []string{"“a…” № 4７", "\u200b x\u00a0", "４️⃣ – ≥", "\xff"} {
 		f.Add(seed)
@@ -259,9 +258,9 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
-// What looks like an option is asked about: nothing in Zabbix changes for want of a better reading. Behind a
-// colon, and in a sentence, a dash is the person's own.
-func TestOptionsAreAskedAbout(t *testing.T) {
+// An unknown option is a question, and nothing is done. After a colon, or in a sentence, a dash is one of the
+// person's words.
+func TestOptionsAreQuestions(t *testing.T) {
 	for _, said := range []string{"close --usage", "close —usage", "close --dry-run", "close –dry-run", "ack -n", "close --dry-run 4711", "ack --verbose on it", "comment --x", "severity --list", "unack ——usage"} {
 		_, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, said)

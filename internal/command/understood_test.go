@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// A command that went to Zabbix counts as understood, whatever became of it there: a part of it may be
-// done. One that was answered with a question doesn't.
+// A command that went to Zabbix counts as understood, whatever became of it there; one that was answered with a
+// question doesn't.
 func TestUnderstood(t *testing.T) {
 	refused := func(kind zabbix.ErrorKind) []failure { return []failure{{err: &zabbix.Error{Kind: kind}}} }
 	for name, c := range map[string]struct {
@@ -44,8 +44,8 @@ func TestUnderstood(t *testing.T) {
 	}
 }
 
-// What chat couldn't read ends without a reply, or with one in a configured room.
-func TestEndedUnread(t *testing.T) {
+// A command that chat couldn't read ends without a reply, or with one in a configured room.
+func TestUnreadCommands(t *testing.T) {
 	claimed := store.Command{ID: "M1/edit/2", Bot: "relay", RoomID: "ROOM-noc", CreatedAt: time.Now()}
 	for name, c := range map[string]struct {
 		end  func(r *relay, c store.Command) error

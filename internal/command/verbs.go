@@ -25,7 +25,7 @@ const (
 	Help     Verb = "help"
 )
 
-// verb is an entry of the table of verbs. A new verb is a constant, an entry, and what the entry refers to.
+// verb is an entry of the table of verbs.
 type verb struct {
 	name     Verb
 	aliases  []string
@@ -41,8 +41,8 @@ type verb struct {
 	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
 
 	act *act // what it does in Zabbix; nil for a verb that only answers
-	// answer is the reply of a verb that only answers, in markdown, and what the audit log says of it ("" for
-	// the reply itself).
+	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
+	// reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, p place) (reply, outcome string, err error)
 }
 
@@ -55,7 +55,7 @@ type act struct {
 	after            func(r Request) string
 	button           bool // cards have a button for it
 	write            bool // the relay's user in Zabbix needs write permission on the host
-	closes           bool // Zabbix does it some time after the call, and only to an open problem
+	closes           bool // it closes the problem, which Zabbix does some time after the call
 }
 
 // verbs is the table, in the order of help. It is filled by init because its entries refer to functions
@@ -138,7 +138,7 @@ func init() {
 	}
 }
 
-// lookup is the verb that a word is the name or an alias of; nil for none.
+// lookup is the verb with this name or alias; nil for none.
 func lookup(word string) *verb {
 	for i := range verbs {
 		if v := &verbs[i]; word == string(v.name) || slices.Contains(v.aliases, word) {
@@ -148,8 +148,7 @@ func lookup(word string) *verb {
 	return nil
 }
 
-// entry is the verb's entry; one that needs no role and does nothing for a verb that doesn't exist, as in
-// rows of another release.
+// entry is the verb's entry. A verb that doesn't exist, as in the row of another version, has an empty one.
 func (v Verb) entry() *verb {
 	if e := lookup(string(v)); e != nil {
 		return e
@@ -165,7 +164,7 @@ func (r Request) act() *act {
 	return &act{infinitive: string(r.Verb), done: string(r.Verb), actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} }}
 }
 
-// IsVerb reports whether a word is a verb or an alias of one.
+// IsVerb reports whether a word is the name or an alias of a verb.
 func IsVerb(word string) bool { return lookup(strings.ToLower(word)) != nil }
 
 // verbNames are all names and aliases.

@@ -17,12 +17,12 @@ func firstWord(s string) (word, after string) {
 	return s[:i], s[i+1:]
 }
 
-// quotations are the pairs of quotes that surround a text.
+// quotations are pairs of quotes.
 var quotations = [...][2]string{
 	{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"„", "“"}, {"„", "”"}, {"”", "”"}, {"«", "»"}, {"»", "«"}, {"‘", "’"}, {"‚", "‘"}, {"’", "’"}, {"‹", "›"}, {"›", "‹"}, {"「", "」"}, {"『", "』"},
 }
 
-// unquote takes quotes off that surround the whole text.
+// unquote removes quotes around the whole text.
 func unquote(s string) string {
 	s = strings.TrimSpace(s)
 	for _, q := range quotations {
@@ -35,5 +35,5 @@ func unquote(s string) string {
 	return s
 }
 
-// echo is a stranger's word as it may stand between backticks.
+// echo is untrusted text for use between backticks.
 func echo(s string) string { return webex.EscapeCode(text.Shorten(s, 40)) }

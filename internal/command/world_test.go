@@ -30,8 +30,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is what outlives the executors: the store, Zabbix, and what people said. It counts effects, and
-// can crash the relay before any of them.
+// world is what survives the relay's restarts: the store, Zabbix, and what people said. It can crash the relay
+// before any effect.
 type world struct {
 	*memory.Store
 	groups map[string]int64 // by the Webex id of their message
@@ -54,7 +54,7 @@ type world struct {
 	dead  chan struct{}
 }
 
-// fakeZabbix is one Zabbix: its acknowledgements, and what is wrong with it.
+// fakeZabbix is a Zabbix with its record and its failures.
 type fakeZabbix struct {
 	w      *world
 	events map[string]*alert.Observation
@@ -104,7 +104,7 @@ func must(err error) {
 
 func (w *world) commit(f store.Fold) { must(w.CommitFold(context.Background(), f)) }
 
-// problem makes a problem that these rooms have a message of.
+// problem makes a problem with a post in these rooms.
 func (w *world) problem(key string, rooms ...string) alert.Key {
 	k := alert.ParseKey(key)
 	w.put(alert.Problem{Key: k, State: alert.StateOpen, Origin: alert.OriginTrigger, Severity: alert.Average, Facts: alert.Facts{Name: "problem " + k.EventID}})
@@ -166,7 +166,7 @@ func (w *world) entries() []store.Entry {
 
 var errCrashed = store.ErrClosed
 
-// effect is one step that lasts. It is refused once the relay has crashed.
+// effect does something that lasts. It fails once the relay has crashed.
 func (w *world) effect(do func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -267,7 +267,7 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 	return answer
 }
 
-// take carries out a call.
+// take carries out a call for one event.
 func (z *fakeZabbix) take(a zabbix.Acknowledge) {
 	z.calls = append(z.calls, a)
 	o := z.events[a.EventIDs[0]]
@@ -323,7 +323,7 @@ func (w *world) setDown(source string, down bool) {
 	w.zabbixes[source].down = down
 }
 
-// relay is one executor over the world, until stop.
+// relay is an executor over the world, until stop.
 type relay struct {
 	*Executor
 	w    *world
@@ -332,7 +332,7 @@ type relay struct {
 	stop func()
 }
 
-// start runs the relay. Within synctest.Test its time is the bubble's.
+// start runs the relay.
 func (w *world) start(t *testing.T) *relay {
 	cfg := people()
 	if w.people != nil {
@@ -343,9 +343,9 @@ func (w *world) start(t *testing.T) *relay {
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names}
+			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w}}
 		},
-		Store: w, Renderer: worldRenderer{w}, Several: true,
+		Store:   w,
 		Sources: sources,
 		Changed: func(k alert.Key, _ time.Duration) {
 			w.mu.Lock()
@@ -378,7 +378,7 @@ func (w *world) start(t *testing.T) *relay {
 	}}
 }
 
-// hears has the relay accept what was read, once, as chat does.
+// hears has the relay accept what was said, once per id, as chat does.
 func (r *relay) hears(id string, h Heard) {
 	if h.Person.Email == "" {
 		h.Person = alice

@@ -35,8 +35,8 @@ func find[T any](list []T, is func(T) bool) (T, bool) {
 	return none, false
 }
 
-// BotOf is the name of the bot that serves a room: its own, or for a room that
-// isn't configured and for "person:ADDRESS" the first.
+// BotOf is the name of the bot that serves a room: the room's own, or the first bot for rooms that aren't configured and for
+// "person:ADDRESS".
 func (c *Config) BotOf(room string) string {
 	if r, ok := c.Room(room); ok {
 		return r.Bot
@@ -47,9 +47,8 @@ func (c *Config) BotOf(room string) string {
 	return c.Webex.Bots[0].Name
 }
 
-// RoleOf is what a person with these addresses may do in a room, "" for nothing. Entries for
-// an address override those for a domain, so one person can be given less than everybody
-// else. Of several that apply in the room the highest counts. The empty room is a direct
+// RoleOf is the role of a person with these addresses in a room; "" for none. Entries for an address override those for a domain,
+// so one person can have a lower role than everybody else. Of several that apply the highest counts. The empty room is a direct
 // chat: only entries without rooms apply there.
 func (c *Config) RoleOf(emails []string, room string) Role {
 	var byEmail, byDomain Role
@@ -77,9 +76,8 @@ func (c *Config) RoleOf(emails []string, room string) Role {
 	return byDomain
 }
 
-// AddressOf picks the address under which a person acts, whatever the order of their
-// addresses: one that people names, else one of a domain that it names, else an allowed one.
-// "" says that the relay doesn't listen to them.
+// AddressOf picks the address under which a person acts, whatever the order of their addresses: one in people, else one in a
+// domain of people, else an allowed one. "" means that the relay doesn't listen to them.
 func (c *Config) AddressOf(emails []string) string {
 	best, bestRank := "", 0
 	for _, email := range emails {
@@ -105,9 +103,8 @@ func (c *Config) AddressOf(emails []string) string {
 
 func normalAddress(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// Allowed reports whether the relay listens to somebody, and writes to them when
-// Zabbix's {ALERT.SENDTO} says so: by allowed_domains, or without it by the
-// domains that people names, those of its addresses too.
+// Allowed reports whether the relay listens to somebody, and writes to them if {ALERT.SENDTO} names them: by allowed_domains, or
+// else by the domains in people, those of its addresses included.
 func (c *Config) Allowed(email string) bool {
 	domain := afterAt(normalAddress(email))
 	if domain == "" {

@@ -15,8 +15,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// decoder fills a Config from YAML nodes. yaml.v3's own decoding reports neither paths nor hints and knows no secrets; this
-// one reports every fault and records the line of each key.
+// decoder fills a Config from YAML nodes. It reports every fault with its path, and records the line of each key; yaml.v3's own
+// decoding reports neither paths nor hints, and has no secrets.
 type decoder struct {
 	file  string
 	found Faults
@@ -117,7 +117,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// parsed fills a value that has a parser of its own, and reports whether it is one.
+// parsed fills a value of a type with its own parser, and reports whether it is one.
 func (d *decoder) parsed(n *yaml.Node, to any, path string) bool {
 	switch p := to.(type) {
 	case *SeverityMatch:
@@ -275,7 +275,7 @@ func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]field) 
 	return meant
 }
 
-// list fills a slice; one value stands for a list of one.
+// list fills a slice; one value is a list of one.
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	items := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {

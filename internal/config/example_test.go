@@ -24,7 +24,7 @@ func readText(t *testing.T, name string) string {
 	return string(data)
 }
 
-// The example is valid as it stands, and with every optional line taken in.
+// The example is valid as it is, and with every optional line enabled.
 func TestExampleIsValid(t *testing.T) {
 	text := readText(t, examplePath)
 	optional := regexp.MustCompile(`(?m)^(\s*)#([a-z_]+:)`)
@@ -40,7 +40,7 @@ func TestExampleIsValid(t *testing.T) {
 	}
 }
 
-// The example shows the defaults: whoever leaves a section out gets what it says.
+// The values in the example are the defaults.
 func TestExampleShowsTheDefaults(t *testing.T) {
 	cfg, err := Parse(examplePath, []byte(readText(t, examplePath)), Options{Elsewhere: true})
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 }
 
-// The documentation speaks of no key that isn't there.
+// Every documented key exists.
 func TestDocumentedKeysExist(t *testing.T) {
 	known := map[string]bool{}
 	for _, key := range allKeys(reflect.TypeFor[Config](), "") {
@@ -92,7 +92,7 @@ func TestDocumentedKeysExist(t *testing.T) {
 	require.Equal(t, len(known), told)
 }
 
-// allKeys are the paths of every key, lists written "rooms[].name".
+// allKeys are the paths of all keys, with lists as "rooms[].name".
 func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -18,7 +18,7 @@ type Fault struct {
 	Hint string `json:"hint,omitempty"` // what to do about it
 }
 
-// invalid is what is wrong with a value, before its key is known.
+// invalid is the fault of a value whose key is not known yet.
 func invalid(what, hint string) error { return fault.Fault{What: what, Hint: hint} }
 
 // newFault makes a fault. Passwords in addresses that it quotes are left out.

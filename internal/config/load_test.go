@@ -56,7 +56,7 @@ func valid(t *testing.T, text string) *Config {
 	return cfg
 }
 
-// What isn't given has its documented default.
+// Keys left out have their documented defaults.
 func TestDefaults(t *testing.T) {
 	cfg := valid(t, small)
 	require.Empty(t, cfg.Warnings)
@@ -79,22 +79,21 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)}, cfg.Retention)
 }
 
-// A bot listens by webhook where the relay can be reached.
+// A bot uses a webhook if the relay has a public URL.
 func TestListenDefaultsToWebhookWithAPublicURL(t *testing.T) {
 	cfg := valid(t, small+"server: {public_url: 'https://relay.example.com/'}\n")
 	require.Equal(t, ListenWebhook, cfg.Webex.Bots[0].Listen)
 	require.Equal(t, "https://relay.example.com", cfg.Server.PublicURL)
 }
 
-// A room takes from the general storm what it doesn't say itself, also when
-// what it says is a zero.
+// A room inherits storm settings that it leaves out; a zero counts as set.
 func TestRoomStormInherits(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, storm: {individual: not classified}", 1)+"storm: {threshold: 3}\n")
 	require.Equal(t, Storm{Threshold: 3, Window: Duration(5 * time.Second), Individual: alert.NotClassified}, *cfg.Rooms[0].Storm)
 	require.Equal(t, alert.Disaster, cfg.Rooms[1].Storm.Individual)
 }
 
-// The same holds for flapping, and off is a number of times.
+// Flapping is inherited likewise, and off is a valid count.
 func TestRoomFlappingInherits(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, flapping: {count: off}", 1)+"flapping: {window: 5m}\n")
 	require.Equal(t, Flapping{Count: 3, Window: Duration(5 * time.Minute)}, cfg.Flapping)
@@ -106,8 +105,7 @@ func TestRoomFlappingInherits(t *testing.T) {
 	require.Equal(t, "off", string(text))
 }
 
-// One value stands for a list of one, anchors and merges work, keys without a
-// value are absent.
+// One value is a list of one, anchors and merges work, keys without a value count as absent.
 func TestYAMLConveniences(t *testing.T) {
 	cfg := valid(t, small+`routes:
   - match: &m {hosts: db*, severity: ">=high", tags: service=db, when: {days: mon-fri}, groups: }
@@ -132,7 +130,7 @@ notify:
 	require.Empty(t, cfg.Notify)
 }
 
-// Each fault is told with its line, its key, what is wrong and a hint.
+// Each fault has its line, key, message and hint.
 func TestFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string // appended to small, or with an "=" replaced in it: "old=>new"
@@ -255,7 +253,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is told at once, in the order of the file.
+// All faults are reported at once, in the order of the file.
 func TestAllFaultsAtOnce(t *testing.T) {
 	_, faults := parse(t, `server: {listne: ":1"}
 webex:
@@ -282,7 +280,7 @@ storm: {window: soon}
 	require.JSONEq(t, `[{"file":"relay.yaml","line":1,"key":"default_rooms","what":"is missing","hint":"rooms for problems that no route matches: default_rooms: [noc]"}]`, string(data))
 }
 
-// An empty file is told what it lacks, and a missing one that it is.
+// An empty file reports what is missing, and a missing file that it is missing.
 func TestEmptyAndMissing(t *testing.T) {
 	_, faults := parse(t, "# nothing\n")
 	require.Contains(t, faults.Error(), "relay.yaml:1: webex.bots: is missing")
@@ -290,8 +288,7 @@ func TestEmptyAndMissing(t *testing.T) {
 	require.ErrorContains(t, err, "no.yaml: cannot read the file: no such file or directory")
 }
 
-// Secret files are read beside the configuration, without the newline that
-// editors leave, and one that everybody can read is warned about.
+// Secret files are relative to the configuration, a final newline is ignored, and one that everybody can read is a warning.
 func TestSecretFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode fs.FileMode) {
@@ -326,9 +323,8 @@ func TestSecretFiles(t *testing.T) {
 	require.NotContains(t, err.Error(), "a\nb")
 }
 
-// Somebody who checks a file elsewhere than where it will run is warned of
-// secrets that aren't there; where it runs they are faults.
-func TestElsewhere(t *testing.T) {
+// Secrets that are missing are faults, or warnings if the relay runs elsewhere.
+func TestMissingSecretsElsewhere(t *testing.T) {
 	text := strings.Replace(small, "{name: noc}", "{name: noc, token_file: /nowhere/token}", 1)
 	cfg, err := Parse("relay.yaml", []byte(text), Options{Elsewhere: true})
 	require.NoError(t, err)
@@ -338,7 +334,7 @@ func TestElsewhere(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What is allowed and yet looks wrong is a warning.
+// Settings that are valid but look wrong are warnings.
 func TestWarnings(t *testing.T) {
 	cfg := valid(t, `webex:
   api_url: http://webex.example.com/v1
@@ -362,7 +358,7 @@ relay.yaml:6: zabbix[1].url: sends its token unencrypted (use https://)
 relay.yaml:10: routes[1]: unreachable: route 1 above matches everything (move it up, or set continue: true there)`), cfg.Warnings.Error())
 }
 
-// A secret shows nowhere, however it is printed.
+// No way of printing shows a secret.
 func TestSecretsAreHidden(t *testing.T) {
 	cfg := valid(t, small)
 	s := cfg.Webex.Bots[0].Token
@@ -383,8 +379,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	require.Equal(t, "", fmt.Sprint(Secret{}))
 }
 
-// What is shown of a configuration is readable: durations, zones and
-// severities as they are written.
+// The redacted configuration shows durations, zones and severities as they are written.
 func TestRedacted(t *testing.T) {
 	text := valid(t, small+"routes: [{match: {severity: '>=high'}, rooms: [db]}]\n").Redacted()
 	for _, want := range []string{"window: 5s", "audit: 365d", "time_zone: UTC", `severity: '>=high'`, "name: noc"} {
@@ -392,8 +387,7 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
-// No input makes the parser panic, and each answer is either a configuration
-// or faults with a line in the file.
+// The parser never panics, and returns either a configuration or faults with lines in the file.
 func FuzzParse(f *testing.F) {
 	f.Add(small)
 	f.Add("a: &a [*a]")

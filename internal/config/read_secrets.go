@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// secretRef is where the configuration says to read a secret.
+// secretRef is where a secret is to be read.
 type secretRef struct {
 	files []place
 	envs  []place
@@ -18,8 +18,8 @@ type secretRef struct {
 // place is a value with its key.
 type place struct{ key, value string }
 
-// convention is the environment variable that a secret is read from when the
-// configuration names neither file nor variable: ALERT_RELAY_WEBEX_NOC_TOKEN.
+// convention is the environment variable of a secret for which the configuration names neither file nor variable:
+// ALERT_RELAY_WEBEX_NOC_TOKEN.
 func convention(parts ...string) string {
 	name := strings.ToUpper(strings.Join(parts, "_"))
 	return "ALERT_RELAY_" + strings.Map(func(r rune) rune {
@@ -60,8 +60,7 @@ func (l *loader) secret(path, variable, owner string, required bool) Secret {
 	return found[0]
 }
 
-// secretList reads the secrets at a path: from files, from named variables, or
-// else from the conventional variable.
+// secretList reads the secrets at a path from files and named variables, or else from the conventional variable.
 func (l *loader) secretList(path, variable, owner string, required bool) []Secret {
 	ref := l.refs[path]
 	var found []Secret
@@ -95,7 +94,7 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	return nil
 }
 
-// secretKey is the key that a secret was given with, or its own name where it comes from the conventional variable.
+// secretKey is the key that a secret was given with, or its own name if it is from the conventional variable.
 func (l *loader) secretKey(path string) string {
 	for _, key := range []string{path + "_file", path + "_env"} {
 		if l.given(key) {
@@ -125,8 +124,8 @@ func (l *loader) secretFile(file place) (Secret, bool) {
 	return found, true
 }
 
-// absent reports something outside the configuration file that doesn't exist: a
-// fault, or a warning if the file is checked on another machine.
+// absent reports something outside the configuration file that doesn't exist: a fault, or a warning if the relay runs on another
+// machine.
 func (l *loader) absent(key, what, hint string) {
 	if l.opts.Elsewhere {
 		l.warn(key, what, hint)
@@ -155,7 +154,7 @@ func (l *loader) resolve(name string) string {
 	return filepath.Join(filepath.Dir(l.file), name)
 }
 
-// maxSecretFile bounds what is read of a file that the configuration refers to.
+// maxSecretFile is the most that is read of a file that the configuration refers to.
 const maxSecretFile = 1 << 20
 
 func readFile(name string) ([]byte, fs.FileMode, error) {

@@ -23,7 +23,7 @@ func withRoomIDs(ids ...string) string {
 	return head + "rooms: [" + strings.Join(rooms, ", ") + "]\ndefault_rooms: [r0]\npeople: [{domain: example.com, role: operator}]\n"
 }
 
-// A room is the same however its id is spelt: in the configuration, and in what Webex says.
+// All spellings of a room id are the same room, in the configuration and from Webex.
 func TestRoomIDsInAllSpellings(t *testing.T) {
 	us, west := restID("ciscospark://us/ROOM/"+roomUUID), restID("ciscospark://urn:TEAM:us-west-2_r/ROOM/"+roomUUID)
 	spellings := map[string]struct {
@@ -75,7 +75,7 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 	}
 }
 
-// The id of something else than a room is a fault, not a room that stays silent.
+// The id of anything but a room is a fault.
 func TestIDsOfOtherThingsThanRooms(t *testing.T) {
 	for kind, word := range map[string]string{"PEOPLE": "people", "MESSAGE": "message", "MEMBERSHIP": "membership", "TEAM": "team"} {
 		for _, id := range []string{restID("ciscospark://us/" + kind + "/" + roomUUID), "ciscospark://us/" + kind + "/" + roomUUID} {

@@ -159,10 +159,10 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 // durationSchema is what ParseDuration accepts.
 const durationSchema = `^ *(0|[0-9]+(\.[0-9]+)?d(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))*|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))+) *$`
 
-// scalar is the schema of a value of one of these types. Null stands for an absent key, as in "routes:".
+// scalar is the schema of a value of one of these types. Null is an absent key, as in "routes:".
 func scalar(types ...string) node { return node{"type": append(types, "null")} }
 
-// list is the schema of a list, in which one value stands for a list of one.
+// list is the schema of a list, which may also be one value.
 func list(item node) node {
 	return node{"anyOf": []any{node{"type": "array", "items": item}, item}}
 }

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write docs/config.schema.json")
 
 const schemaPath = "../../docs/config.schema.json"
 
-// The committed schema is the one that the types give.
+// The committed schema is up to date.
 func TestSchemaIsUpToDate(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile(schemaPath, Schema(), 0o644))
@@ -36,7 +36,7 @@ func schemaOf(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// fits reports whether a YAML text is what the schema describes.
+// fits validates a YAML text with the schema.
 func fits(t *testing.T, schema *jsonschema.Schema, text string) error {
 	t.Helper()
 	var value any
@@ -48,7 +48,7 @@ func fits(t *testing.T, schema *jsonschema.Schema, text string) error {
 	return schema.Validate(doc)
 }
 
-// The schema accepts what is valid: the example, with every optional line too, and every form that a value may have.
+// The schema accepts the example, also with every optional line, and every form of a value.
 func TestSchemaAcceptsWhatIsValid(t *testing.T) {
 	schema := schemaOf(t)
 	example := readText(t, examplePath)
@@ -78,7 +78,7 @@ func TestSchemaAcceptsWhatIsValid(t *testing.T) {
 	}
 }
 
-// The schema finds what an editor should underline: keys, types, words and limits.
+// The schema rejects wrong keys, types, words and limits.
 func TestSchemaFindsMistakes(t *testing.T) {
 	schema := schemaOf(t)
 	for name, text := range map[string]string{
@@ -118,7 +118,7 @@ func TestSchemaFindsMistakes(t *testing.T) {
 	}
 }
 
-// Every key has a description that says something; keys without effect are marked.
+// Every key has a description, and keys without effect are marked.
 func TestSchemaDescribesEveryKey(t *testing.T) {
 	var look func(path string, s map[string]any)
 	seen := 0

@@ -14,14 +14,13 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Secret is a value from a file or an environment variable. It prints as
-// "[secret]" wherever it is formatted, marshalled or logged.
+// Secret is a value from a file or an environment variable. It prints as "[secret]" however it is formatted, marshalled or
+// logged.
 type Secret struct {
-	// A pointer, because fmt doesn't ask the methods of a field that isn't
-	// exported: it would print a string, but prints a pointer's address.
+	// A pointer: fmt ignores the methods of unexported fields, and would print a string but prints a pointer's address.
 	value *string
 	from  string // "file /run/secrets/x" or "environment variable X"
-	file  string // its name; "" where it isn't from one
+	file  string // its name; "" if it is from elsewhere
 }
 
 // NewSecret makes a secret without file or variable, for the demo and for tests.
@@ -48,7 +47,8 @@ func (s Secret) From() string { return s.from }
 // FromFile reports whether the value comes from a file, so that Reread may return another.
 func (s Secret) FromFile() bool { return s.file != "" }
 
-// Reread is the value that the file has now. A secret that isn't from a file doesn't change.
+// Reread is the present content of the secret's file, or the value if it isn't from a file. Errors name the file, never its
+// content.
 func (s Secret) Reread() (string, error) {
 	if s.file == "" {
 		return s.Reveal(), nil
@@ -76,8 +76,8 @@ func because(hint string) string {
 	return " (" + hint + ")"
 }
 
-// oneSecret is the secret in a file, without the white space around it, or what
-// is wrong with the file. key is the configuration's key for the file.
+// oneSecret is the secret in a file, without white space around it, or what is wrong with the file. key is the configuration's
+// key.
 func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	value = strings.TrimSpace(strings.TrimPrefix(string(data), string(bom)))
 	switch {
@@ -94,11 +94,11 @@ func oneSecret(data []byte, key string) (value, wrong, hint string) {
 // maxSigning is how many characters of a media type's parameter Zabbix stores.
 const maxSigning = 2048
 
-// macroPattern is what Zabbix resolves wherever it stands in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
+// macroPattern is what Zabbix resolves anywhere in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
 var macroPattern = regexp.MustCompile(`\{([$#]?[A-Z0-9_.]*[A-Z][A-Z0-9_.]*(:[^}]*)?|\?[^}]*)\}`)
 
-// SigningSecret says what is wrong with a source's secret, "" for nothing. A media type of Zabbix
-// signs events with it, and Zabbix changes some texts: such signatures would never match.
+// SigningSecret says what is wrong with a source's secret; "" for nothing. Zabbix's media type signs events with it, and Zabbix
+// changes some texts, so that their signatures would never match.
 func SigningSecret(value string) (wrong, hint string) {
 	hint = "openssl rand -hex 32 makes a good one"
 	switch {
@@ -148,10 +148,10 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the value from JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// ProxyURL is a proxy's address. It may hold a password, so it prints without: wherever it is formatted, marshalled or logged.
+// ProxyURL is a proxy's address. It prints without user and password however it is formatted, marshalled or logged.
 type ProxyURL string
 
-// Reveal is the address itself, for the transport. Never log it, nor put it into an error.
+// Reveal is the full address, for the transport. Never log it or put it into an error.
 func (u ProxyURL) Reveal() string { return string(u) }
 
 // String hides user and password.

@@ -11,9 +11,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A password in an address is a fault where it doesn't belong, and is never repeated, whatever is wrong with the address and
-// whichever key it stands under.
-func TestNoPasswordOfAURLIsTold(t *testing.T) {
+// No fault shows a password in an address, whatever is wrong with the address and whichever key it is under.
+func TestNoFaultShowsAPassword(t *testing.T) {
 	keys := map[string]string{
 		"zabbix[].url":       "zabbix:\n  - {name: main, secret_env: OTHER, url: %s}",
 		"zabbix[].proxy_url": "zabbix:\n  - {name: main, secret_env: OTHER, url: 'https://zbx', proxy_url: %s}",
@@ -85,7 +84,7 @@ func TestNoPasswordOfAURLIsTold(t *testing.T) {
 	}
 }
 
-// A password in an address is refused, also one that the parser takes for a part of the path.
+// A password in an address is refused, also if the URL parser takes it for part of the path.
 func TestNoPasswordInAServiceURL(t *testing.T) {
 	for _, address := range []string{"https://admin:hunter2@zbx", "https://admin@zbx", "https://:hunter2@zbx", "https://@zbx", "https://admin:80/hunter2@zbx"} {
 		for _, key := range []string{"api_url", "u2c_url"} {
@@ -99,7 +98,7 @@ func TestNoPasswordInAServiceURL(t *testing.T) {
 	}
 }
 
-// A signing secret works through Zabbix's media type whatever it holds, or is refused here, with the reason.
+// Any signing secret works with Zabbix's media type, or is refused with the reason.
 func TestSigningSecrets(t *testing.T) {
 	for name, c := range map[string]struct{ secret, wrong string }{
 		"hexadecimal":            {strings.Repeat("0123abcd", 8), ""},
@@ -154,8 +153,8 @@ func TestSigningSecrets(t *testing.T) {
 	}
 }
 
-// Keys that nothing reads are said so: whoever sets one counts on it.
-func TestKeysWithoutEffectAreWarnedOf(t *testing.T) {
+// Keys without effect are warnings.
+func TestKeysWithoutEffectAreWarnings(t *testing.T) {
 	for key, text := range map[string]string{
 		"webex.u2c_url":     strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
 		"reconcile.max_age": small + "reconcile: {max_age: 2d}\n",
@@ -167,7 +166,7 @@ func TestKeysWithoutEffectAreWarnedOf(t *testing.T) {
 	require.Empty(t, valid(t, small+"reconcile: {interval: 5m}\n").Warnings)
 }
 
-// The admin listener asks for no password: one on every interface is warned of unless it says so in so many words.
+// An admin listener on every interface is a warning unless the address is explicit, since it has no password.
 func TestAdminListener(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:9090": "", "[::1]:9090": "", "localhost:9090": "", "10.0.0.5:9090": "", "0.0.0.0:9090": "", "[::]:9090": "", "127.0.0.1:0": "",

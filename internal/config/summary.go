@@ -8,8 +8,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Redacted is the effective configuration as YAML, with defaults and without
-// secrets.
+// Redacted is the effective configuration as YAML, with defaults and without secrets.
 func (c *Config) Redacted() string {
 	out, err := yaml.Marshal(c)
 	if err != nil {
@@ -61,8 +60,7 @@ func (c *Config) Summary() Summary {
 	return s
 }
 
-// Timing describes when the route posts later than at once, or again; "" if it
-// doesn't.
+// Timing describes the route's delay, reminders and escalation; "" for none.
 func (r Route) Timing() string {
 	var words []string
 	if r.Delay > 0 {

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/render"
 )
 
-// A route may name every kind of line that can be told, and no other.
+// A route accepts every kind of line that the renderer has, and no other.
 func TestTellKindsAreTheRenderers(t *testing.T) {
 	parse := func(kind string) error {
 		_, err := config.Parse("relay.yaml", fmt.Appendf(nil, `webex: {bots: [{name: noc, token_env: X}]}

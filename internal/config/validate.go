@@ -204,7 +204,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 	}
 }
 
-// reserved reports whether Target.Route and explanations use a name themselves.
+// reserved reports whether targets and explanations use a name themselves.
 func reserved(name string) bool {
 	return strings.EqualFold(name, "send_to") || strings.EqualFold(name, "default_rooms")
 }
@@ -294,8 +294,7 @@ func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
 	}
 }
 
-// checkMention checks the mention of a step: anything but an address would be shown as text and
-// notify nobody.
+// checkMention checks the mention of a step: anything but an address would be shown as text and notify nobody.
 func (l *loader) checkMention(cfg *Config, path, who string) {
 	if l.faulted(path) || who == alert.MentionAll {
 		return
@@ -334,7 +333,7 @@ func (l *loader) unique(seen uses, path, name, what string) {
 	}
 }
 
-// same reports a value, possibly secret, that two owners share. It prints the first owner instead of the value.
+// same reports a value, possibly secret, that two owners share. It shows the first owner instead of the value.
 func (l *loader) same(seen uses, path, value, what, owner string) {
 	if value == "" || l.faulted(path) {
 		return
@@ -344,8 +343,7 @@ func (l *loader) same(seen uses, path, value, what, owner string) {
 	}
 }
 
-// exists reports a name that isn't one of those that a section of the file defines. Where the section itself is faulty,
-// every name in it is unknown: its own fault is enough.
+// exists reports an unknown name of a section's entry. If the section itself is faulty, its fault is enough.
 func (l *loader) exists(path, name, what, section string, names []string) {
 	if slices.Contains(names, name) || l.faulted(path) || l.faultedAround(section) {
 		return

@@ -16,8 +16,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// inlineName marks an inlined struct in the validator's paths: its keys are one
-// level higher in the file.
+// inlineName marks an inlined struct in the validator's paths: its keys are one level higher in the file.
 const inlineName = "(inline)"
 
 var (
@@ -28,8 +27,7 @@ var (
 	envPattern    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// fieldRules validates the rules in config.go's struct tags; it adds those that
-// the library lacks.
+// fieldRules validates the rules in config.go's struct tags, with rules that the library lacks.
 var fieldRules = sync.OnceValue(func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -105,7 +103,7 @@ func (l *loader) rules(cfg *Config) {
 	}
 }
 
-// sentence is a broken rule in words.
+// sentence describes a broken rule.
 func sentence(e validator.FieldError, path string) (what, hint string) {
 	value := fmt.Sprint(e.Value())
 	if e.Tag() == "required" || e.Kind() == reflect.Slice {

@@ -20,8 +20,7 @@ const day = 24 * time.Hour
 
 var durationDays = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 
-// ParseDuration reads a Go duration, with days in front if there are any ("7d",
-// "1d12h", "90s"). Negative durations are invalid.
+// ParseDuration reads a Go duration, with days in front if any ("7d", "1d12h", "90s"). Negative durations are invalid.
 func ParseDuration(text string) (Duration, error) {
 	fault := invalid(fmt.Sprintf("%q is not a duration", text), "a number with a unit: 500ms, 30s, 15m, 1h30m, 7d")
 	rest := strings.TrimSpace(text)
@@ -108,8 +107,8 @@ func (t Times) String() string {
 // MarshalText writes what String does.
 func (t Times) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// TimeZone is a time zone by its IANA name. In a Config that Parse returned it is nil only for a source
-// that sets none: a configured zone overrides the one derived from payloads.
+// TimeZone is a time zone by its IANA name. In a Config from Parse it is nil only for a source without one: a configured zone
+// overrides the one derived from payloads.
 type TimeZone struct{ *time.Location }
 
 // ParseTimeZone reads an IANA name: "Europe/Berlin", "UTC".
@@ -129,8 +128,7 @@ func ParseTimeZone(name string) (TimeZone, error) {
 // MarshalText writes the zone's name.
 func (z TimeZone) MarshalText() ([]byte, error) { return []byte(z.Location.String()), nil }
 
-// ParseSeverityMatch reads severities: names or numbers, each with ">=", ">",
-// "<=" or "<" before it for a range.
+// ParseSeverityMatch reads severities: names or numbers, each with ">=", ">", "<=" or "<" before it for a range.
 func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
 	set := map[alert.Severity]bool{}
 	for _, text := range texts {
@@ -180,8 +178,7 @@ func unknownSeverity(word, hint string) error {
 	return invalid(fmt.Sprintf("unknown severity %q, expected one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint)
 }
 
-// String writes the set as configuration can read it again: ">=high", "high", a
-// list with commas; "" for all.
+// String writes the set as in the configuration: ">=high", "high", a list with commas; "" for all.
 func (m SeverityMatch) String() string {
 	if len(m.Set) == 0 {
 		return ""

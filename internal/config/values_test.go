@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Durations are Go's, with days.
+// Durations are Go's, plus days.
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"0": 0, "0s": 0, "90s": 90 * time.Second, "7d": 7 * day, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "1h30m": 90 * time.Minute, " 5s ": 5 * time.Second,
@@ -28,7 +28,7 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// What a duration prints is read as the same duration again.
+// A printed duration parses to the same duration.
 func TestDurationsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := Duration(rapid.Int64Range(0, int64(4000*day)).Draw(t, "d"))
@@ -41,7 +41,7 @@ func TestDurationsRoundTrip(t *testing.T) {
 	require.Equal(t, "0s", Duration(0).String())
 }
 
-// Severities are names, numbers and spans of them.
+// Severities are names, numbers and ranges.
 func TestSeverityMatches(t *testing.T) {
 	for text, want := range map[string]string{
 		">=high": ">=high", ">average": ">=high", "disaster": "disaster", "=5": "disaster", "<information": "not classified",
@@ -55,7 +55,7 @@ func TestSeverityMatches(t *testing.T) {
 	require.True(t, SeverityMatch{}.Has(alert.NotClassified))
 }
 
-// Globs cover the whole name, cross slashes and ignore case.
+// Globs match the whole name, match slashes and ignore case.
 func TestGlobs(t *testing.T) {
 	for _, c := range []struct {
 		pattern   string
@@ -97,7 +97,7 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
-// The quick ways of matching say what a regular expression would.
+// Patterns with stars alone, which are split, match as a regular expression does.
 func TestGlobsAgreeWithRegexps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`([ab*?]|\[!a\]|\[a-b\]){0,6}`).Draw(t, "pattern")
@@ -109,7 +109,7 @@ func TestGlobsAgreeWithRegexps(t *testing.T) {
 	})
 }
 
-// Any pattern is either refused or can be used.
+// Any pattern is refused or can match.
 func FuzzGlob(f *testing.F) {
 	for _, seed := range []string{"*", "[a-", "[!]", `\`, "a[^^]b", "[[:alpha:]]", "[a&&b]", "[-a]"} {
 		f.Add(seed, "a")
@@ -123,8 +123,7 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
-// Spans count by the clock on the wall, cross midnight, and keep their hours
-// when the clocks change.
+// Spans use the local wall clock, may cross midnight, and keep their hours across clock changes.
 func TestSpans(t *testing.T) {
 	berlin, err := ParseTimeZone("Europe/Berlin")
 	require.NoError(t, err)
@@ -165,7 +164,7 @@ func TestSpans(t *testing.T) {
 	} {
 		require.Equal(t, c.want, c.when.Contains(at(c.moment)), "%v %s", c.when, c.moment)
 	}
-	// 02:30 comes twice on 2026-10-25; both are in the night.
+	// 02:30 comes twice on 2026-10-25; both are in the span.
 	for _, utc := range []string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"} {
 		moment, err := time.Parse(time.RFC3339, utc)
 		require.NoError(t, err)
@@ -173,8 +172,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// Roles: the address before the domain, the highest in the room, nothing for
-// strangers.
+// Entries for an address come before those for its domain, the highest role in the room counts, and strangers have none.
 func TestRoles(t *testing.T) {
 	cfg := &Config{
 		Rooms: []Room{{Name: "noc"}, {Name: "db"}},
@@ -212,8 +210,8 @@ func TestRoles(t *testing.T) {
 	require.False(t, Role("").AtLeast(Role("")))
 }
 
-// All of a person's addresses count for their role. An entry for one of them comes before
-// entries for domains, so that a person can still be given less than everybody else.
+// All addresses of a person count. An entry for one of them overrides entries for domains, so that one person can have a lower
+// role than everybody else.
 func TestRoleOfSeveralAddresses(t *testing.T) {
 	cfg := &Config{People: []Person{
 		{Email: "new@example.com", Role: RoleOperator}, {Email: "less@example.com", Role: RoleViewer}, {Email: "db@example.com", Role: RoleAdmin, Rooms: []string{"db"}},
@@ -245,7 +243,7 @@ func TestRoleOfSeveralAddresses(t *testing.T) {
 	}
 }
 
-// Who is heard: the allowed domains, or those that people names.
+// The relay listens to the allowed domains, or to the domains that people names.
 func TestAllowed(t *testing.T) {
 	cfg := &Config{People: []Person{{Email: "alice@example.com", Role: RoleViewer}, {Domain: "example.org", Role: RoleViewer}}}
 	for email, want := range map[string]bool{"bob@EXAMPLE.com": true, "x@example.org": true, "x@mail.example.org": false, "example.org": false, "": false, "@example.org": false, "a@b@example.org": true} {
@@ -257,8 +255,7 @@ func TestAllowed(t *testing.T) {
 	require.False(t, (&Config{}).Allowed("x@example.org"))
 }
 
-// Rooms, bots and sources are found; what isn't configured is served by the
-// first bot.
+// Rooms, bots and sources are found by name; rooms that are not configured are served by the first bot.
 func TestLookups(t *testing.T) {
 	cfg := valid(t, strings.Replace(strings.Replace(small, "{name: noc}", "{name: noc}, {name: lab, token_env: OTHER}", 1), "id: Y2lzY29zcGFyazovL3VzL1JPT00vMg", "id: Y2lzY29zcGFyazovL3VzL1JPT00vMg, bot: lab", 1))
 	r, ok := cfg.RoomByID("Y2lzY29zcGFyazovL3VzL1JPT00vMg")

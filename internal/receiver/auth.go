@@ -3,18 +3,15 @@ package receiver
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Headers of a signed event: section 16 of the design.
+// Headers of a signed event. The media type's script sends them: their form is part of the public API.
 const (
 	HeaderTimestamp = "X-Relay-Timestamp"
 	HeaderSignature = "X-Relay-Signature"
@@ -22,88 +19,61 @@ const (
 
 const signaturePrefix = "sha256="
 
-// Sign is the signature header's value for a body at a time (Unix seconds as
-// text): what the media type's script does.
+// Sign returns the signature header for a body at a time (Unix seconds as text).
 func Sign(secret, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(timestamp + "."))
-	mac.Write(body)
-	return signaturePrefix + hex.EncodeToString(mac.Sum(nil))
+	return signaturePrefix + hex.EncodeToString(sign([]byte(secret), timestamp, body))
 }
 
-// keyring holds secrets and whose they are.
+func sign(secret []byte, timestamp string, body []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(timestamp + "."))
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+// keyring holds secrets with their owners.
 type keyring struct{ keys []*key }
 
 // key is one secret; several owners may share it.
 type key struct {
+	secret []byte
 	owners []string
-	digest [sha256.Size]byte // of the secret: what is compared has one length
-	macs   sync.Pool         // of *signer, whose key schedule is done
 }
 
-type signer struct {
-	mac     hash.Hash
-	sum     [sha256.Size]byte
-	stamped []byte // the timestamp and a dot
-}
-
-// add puts a secret on the ring. An empty one would let everybody in.
+// add adds a secret. An empty one is ignored: it would let everybody in.
 func (k *keyring) add(secret, owner string) {
 	if secret == "" {
 		return
 	}
-	digest := sha256.Sum256([]byte(secret))
 	for _, known := range k.keys {
-		if known.digest == digest {
+		if string(known.secret) == secret {
 			known.owners = append(known.owners, owner)
 			return
 		}
 	}
-	k.keys = append(k.keys, &key{owners: []string{owner}, digest: digest, macs: sync.Pool{New: func() any {
-		return &signer{mac: hmac.New(sha256.New, []byte(secret))}
-	}}})
+	k.keys = append(k.keys, &key{secret: []byte(secret), owners: []string{owner}})
 }
 
-// bearer finds the key that a token is. Every key is looked at, in constant
-// time.
-func (k *keyring) bearer(token string) (found *key) {
-	digest := sha256.Sum256([]byte(token))
+// find returns the key for which is reports true. It tries every key, so that the time tells nothing.
+func (k *keyring) find(is func(secret []byte) bool) (found *key) {
 	for _, known := range k.keys {
-		if subtle.ConstantTimeCompare(digest[:], known.digest[:]) == 1 {
+		if is(known.secret) {
 			found = known
 		}
 	}
 	return found
 }
 
-// signature finds the key that signed a body. Every key is tried, in constant
-// time.
-func (k *keyring) signature(timestamp string, body []byte, want *[sha256.Size]byte) (found *key) {
-	for _, known := range k.keys {
-		s := known.macs.Get().(*signer)
-		s.stamped = append(append(s.stamped[:0], timestamp...), '.')
-		s.mac.Reset()
-		s.mac.Write(s.stamped)
-		s.mac.Write(body)
-		if subtle.ConstantTimeCompare(s.mac.Sum(s.sum[:0]), want[:]) == 1 {
-			found = known
-		}
-		known.macs.Put(s)
-	}
-	return found
-}
-
-// credentials are what a request shows for itself.
+// credentials are what a request proves itself with.
 type credentials struct {
 	key       *key   // of a bearer token
 	timestamp string // of a signature
-	want      [sha256.Size]byte
+	signature []byte
 }
 
 const authHint = "sign with " + HeaderTimestamp + " and " + HeaderSignature + ", or send Authorization: Bearer SECRET"
 
-// credentials reads a request's headers: whoever shows nothing good there isn't
-// listened to any further.
+// credentials reads a request's headers. Without plausible ones the body is not read.
 func (k *keyring) credentials(h http.Header, now time.Time) (credentials, *refusal) {
 	signature := h.Get(HeaderSignature)
 	if signature == "" {
@@ -113,21 +83,18 @@ func (k *keyring) credentials(h http.Header, now time.Time) (credentials, *refus
 	timestamp := h.Get(HeaderTimestamp)
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil || seconds < 0 || timestamp[0] == '+' {
-		return credentials{}, refuse(http.StatusUnauthorized, HeaderTimestamp+" is missing or no number of seconds", "Unix time: Math.floor(Date.now() / 1000)")
+		return credentials{}, refuse(http.StatusUnauthorized, HeaderTimestamp+" is missing or not a number of seconds", "Unix time: Math.floor(Date.now() / 1000)")
 	}
 	if off := now.Unix() - seconds; off > int64(MaxSkew/time.Second) || off < -int64(MaxSkew/time.Second) {
 		return credentials{}, skewed(off, now)
 	}
-	c := credentials{timestamp: timestamp}
-	text, ok := strings.CutPrefix(signature, signaturePrefix)
-	if n, err := hex.Decode(c.want[:], firstBytes(text, 2*sha256.Size)); !ok || err != nil || n != sha256.Size || len(text) != 2*sha256.Size {
-		return credentials{}, refuse(http.StatusUnauthorized, HeaderSignature+" isn't sha256= and 64 hexadecimal digits", authHint)
+	digits, ok := strings.CutPrefix(signature, signaturePrefix)
+	want, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(want) != sha256.Size {
+		return credentials{}, refuse(http.StatusUnauthorized, HeaderSignature+" is not sha256= and 64 hexadecimal digits", authHint)
 	}
-	return c, nil
+	return credentials{timestamp: timestamp, signature: want}, nil
 }
-
-// firstBytes is at most n bytes of a text, for a buffer of a fixed size.
-func firstBytes(text string, n int) []byte { return []byte(text[:min(len(text), n)]) }
 
 func skewed(off int64, now time.Time) *refusal {
 	direction := "behind"
@@ -135,31 +102,37 @@ func skewed(off int64, now time.Time) *refusal {
 		direction, off = "ahead of", -off
 	}
 	r := refuse(http.StatusUnauthorized, fmt.Sprintf("the signature's time is %d s %s the relay's", off, direction),
-		fmt.Sprintf("at most %d s: set both clocks by NTP", int64(MaxSkew/time.Second)))
+		fmt.Sprintf("at most %d s: synchronise both clocks by NTP", int64(MaxSkew/time.Second)))
 	r.time, r.reason = now.Unix(), "clock"
 	return r
 }
 
-// authorise takes a bearer token.
+// authorise accepts a bearer token.
 func (k *keyring) authorise(h http.Header) (*key, *refusal) {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, refuse(http.StatusUnauthorized, "there is no signature and no bearer token", authHint)
+		return nil, refuse(http.StatusUnauthorized, "no signature and no bearer token", authHint)
 	}
-	if key := k.bearer(token); key != nil {
-		return key, nil
+	got := sha256.Sum256([]byte(token)) // of one length, whatever the token's is
+	key := k.find(func(secret []byte) bool {
+		want := sha256.Sum256(secret)
+		return hmac.Equal(got[:], want[:])
+	})
+	if key == nil {
+		return nil, refuse(http.StatusUnauthorized, "wrong bearer token", "")
 	}
-	return nil, refuse(http.StatusUnauthorized, "the bearer token is wrong", "")
+	return key, nil
 }
 
-// check gives the key of a request whose body has come.
-func (k *keyring) check(c *credentials, body []byte) (*key, *refusal) {
+// check returns the key of a request whose body has been read.
+func (k *keyring) check(c credentials, body []byte) (*key, *refusal) {
 	if c.key != nil {
 		return c.key, nil
 	}
-	if key := k.signature(c.timestamp, body, &c.want); key != nil {
-		return key, nil
+	key := k.find(func(secret []byte) bool { return hmac.Equal(sign(secret, c.timestamp, body), c.signature) })
+	if key == nil {
+		return nil, refuse(http.StatusUnauthorized, "wrong signature", "the secret differs, or something changed the body on its way")
 	}
-	return nil, refuse(http.StatusUnauthorized, "the signature is wrong", "the secret differs, or the body was changed on its way")
+	return key, nil
 }

@@ -24,7 +24,10 @@ import (
 )
 
 // counting is a journal that keeps nothing.
-type counting struct{ entries atomic.Int64 }
+type counting struct {
+	Intake
+	entries atomic.Int64
+}
 
 func (c *counting) Append(context.Context, store.Entry) (int64, error) {
 	return c.entries.Add(1), nil
@@ -77,7 +80,7 @@ func BenchmarkEvent(b *testing.B) {
 	body := payload(b)
 	ts := strconv.FormatInt(now.Unix(), 10)
 	r := New(Options{
-		Sources: []Source{{"main", []string{secret}}}, Journal: &counting{}, Now: func() time.Time { return now }, Metrics: NewMetrics(prometheus.NewRegistry()),
+		Sources: []Source{{"main", []string{secret}}}, Intake: &counting{}, Now: func() time.Time { return now }, Metrics: NewMetrics(prometheus.NewRegistry()),
 		PublicURL: "https://relay.example.com",
 	})
 	h := r.Handler()

@@ -154,7 +154,7 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 
 // What counts is what arrived. When the budget is spent, the body that began first is given up, and the newcomer gets in.
 func TestTheOldestBodyGivesWay(t *testing.T) {
-	b := newBudget(100, "")
+	b := newBudget(100)
 	aborted := make(chan int, 10)
 	arrive := func(i int) *arrival { return b.begin(func() { aborted <- i }) }
 	first, second, third := arrive(1), arrive(2), arrive(3)

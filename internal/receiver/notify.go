@@ -138,26 +138,12 @@ func (n notification) faults() fault.Faults {
 	return found
 }
 
-// sender is one sender, ready to be asked.
-type sender struct {
-	Sender
-	rooms map[string]bool
-}
-
-func newSender(s Sender) sender {
-	rooms := make(map[string]bool, len(s.Rooms))
-	for _, room := range s.Rooms {
-		rooms[room] = true
-	}
-	return sender{s, rooms}
-}
-
-// may says whether the sender may write there.
-func (s sender) may(n notification) *refusal {
+// may returns nil if the sender may send the notice.
+func (s Sender) may(n notification) *refusal {
 	switch {
 	case n.Person != "" && !s.Persons:
-		return refuse(http.StatusForbidden, "this token may not write to people", "persons: true in the relay's configuration")
-	case n.Room != "" && !s.rooms[n.Room]:
+		return refuse(http.StatusForbidden, "this token may not write to people", "set persons: true in the relay's configuration")
+	case n.Room != "" && !slices.Contains(s.Rooms, n.Room):
 		hint := "it may write to no room"
 		if len(s.Rooms) > 0 {
 			hint = "it may write to " + strings.Join(s.Rooms, ", ")
@@ -169,7 +155,7 @@ func (s sender) may(n notification) *refusal {
 	return nil
 }
 
-// notify takes one message of the notify API.
+// notify accepts one message of the notify API.
 func (r *Receiver) notify(c *gin.Context) {
 	key, refused := r.tokens.authorise(c.Request.Header)
 	if refused != nil {
@@ -177,32 +163,34 @@ func (r *Receiver) notify(c *gin.Context) {
 		r.refuseNotice(c, hangUp(refused), "")
 		return
 	}
-	name := key.owners[0]
-	from := r.senders[slices.IndexFunc(r.senders, func(s sender) bool { return s.Name == name })]
-	body, refused := r.noticeBodies.read(c.Writer, c.Request, MaxBody)
+	sender := r.senders[key.owners[0]]
+	body, refused := r.noticeBodies.read(c, MaxBody, fmt.Sprintf("Webex accepts %d bytes in a message", maxMessage))
 	if refused != nil {
-		r.refuseNotice(c, refused, name)
+		r.refuseNotice(c, refused, sender.Name)
 		return
 	}
 	n, found := parseNotification(body)
 	if len(found) > 0 {
-		r.refuseNotice(c, invalid(found), name)
+		r.refuseNotice(c, invalid(found), sender.Name)
 		return
 	}
-	if refused := from.may(n); refused != nil {
-		r.refuseNotice(c, refused, name)
+	if refused := sender.may(n); refused != nil {
+		r.refuseNotice(c, refused, sender.Name)
 		return
 	}
+	now := r.opts.Now()
 	id, err := r.opts.Notices.AddNotice(c.Request.Context(), store.Notice{
-		Kind: store.NoticeNotify, Sender: name, Room: n.Room, Person: strings.ToLower(n.Person), Bot: r.opts.BotOf(n.Room),
-		Markdown: n.Markdown, Text: n.Text, Dedup: n.Key, State: store.NoticePending, CreatedAt: r.opts.Now(), ChangedAt: r.opts.Now(),
+		Kind: store.NoticeNotify, Sender: sender.Name, Room: n.Room, Person: strings.ToLower(n.Person), Bot: r.opts.Notices.BotOf(n.Room),
+		Markdown: n.Markdown, Text: n.Text, Dedup: n.Key, State: store.NoticePending, CreatedAt: now, ChangedAt: now,
 	})
 	if err != nil {
-		r.refuseNotice(c, unkept(err), name)
+		r.refuseNotice(c, notStored(err), sender.Name)
 		return
 	}
-	r.opts.Log.Info("notice taken", "notice", id, "sender", name, "room", n.Room, "person", n.Person, "key", n.Key)
-	write(c, http.StatusAccepted, fmt.Appendf(nil, `{"id":"notice:%d"}`, id))
+	r.opts.Log.Info("notice accepted", "notice", id, "sender", sender.Name, "room", n.Room, "person", n.Person, "key", n.Key)
+	c.JSON(http.StatusAccepted, struct {
+		ID string `json:"id"`
+	}{fmt.Sprintf("notice:%d", id)})
 }
 
 func (r *Receiver) refuseNotice(c *gin.Context, refused *refusal, sender string) {

@@ -48,12 +48,12 @@ func TestNotify(t *testing.T) {
 		"a list":             {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"{\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
 		"null":               {body: `null`, status: 400},
 		"nothing":            {body: ``, status: 400},
-		"no token":           {body: `{}`, token: "-", status: 401, answer: `{"error":"there is no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
+		"no token":           {body: `{}`, token: "-", status: 401, answer: `{"error":"no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
 		"wrong token":        {body: `{}`, token: "wrong", status: 401},
 		"a source's secret":  {body: `{}`, token: secret, status: 401},
 		"another room":       {body: `{"room":"lab","text":"x"}`, status: 403, answer: `{"error":"this token may not write to room \"lab\"","hint":"it may write to noc, db"}`},
 		"no rooms":           {body: `{"room":"noc","text":"x"}`, token: "ci-token", status: 403, answer: `{"error":"this token may not write to room \"noc\"","hint":"it may write to no room"}`},
-		"no persons":         {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"persons: true in the relay's configuration"}`},
+		"no persons":         {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"set persons: true in the relay's configuration"}`},
 		"too large":          {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, status: 413},
 		"store busy":         {body: `{"room":"noc","text":"x"}`, err: store.ErrBusy, status: 429},
 		"store broken":       {body: `{"room":"noc","text":"x"}`, err: errors.New("disk full"), status: 503},
@@ -113,7 +113,7 @@ func TestUnknownPaths(t *testing.T) {
 	require.Equal(t, `{"error":"no such path","hint":"events go to POST /v1/zabbix/events, messages to POST /v1/notify"}`, rec.Body.String())
 	rec = f.do(request{method: "GET", path: "/v1/zabbix/events"})
 	require.Equal(t, 405, rec.Code)
-	require.Equal(t, `{"error":"this path doesn't know method GET","hint":"it knows POST"}`, rec.Body.String())
+	require.Equal(t, `{"error":"method GET is not allowed here","hint":"expected POST"}`, rec.Body.String())
 	require.Equal(t, 404, f.do(request{path: "/v1/zabbix/events/"}).Code, "a redirect would lose the body")
 	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "metrics aren't public")
 }

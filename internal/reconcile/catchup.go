@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// catchUpAfter is when problems are asked about that the store says were never asked about.
+// catchUpAfter is when problems are read that were never read before.
 const catchUpAfter = time.Second
 
-// catchUp asks about what the store knows was never asked about: at the start, since the relay
-// may have been stopped before it could ask, and when there is room again after problems
-// were dropped. A store that fails is asked again: nothing else would.
+// catchUp schedules the problems that the store says were never read: at the start, and when there is room again
+// after problems were dropped.
 func (q *Inquirer) catchUp(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause := firstPause
+		pause := minRetry
 		for {
 			keys, err := q.opts.Unobserved(ctx, maxKeys)
 			if err == nil {
@@ -23,9 +22,9 @@ func (q *Inquirer) catchUp(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			q.opts.Log.Warn("can't find out which problems Zabbix was never asked about; trying again", "in", pause, "error", err)
-			rest(ctx, pause, nil)
-			pause = min(2*pause, lastPause)
+			q.opts.Log.Warn("cannot list the problems that were never read from Zabbix: retrying", "in", pause, "error", err)
+			sleep(ctx, pause, nil)
+			pause = min(2*pause, maxRetry)
 		}
 		select {
 		case <-ctx.Done():
@@ -34,11 +33,11 @@ func (q *Inquirer) catchUp(ctx context.Context) {
 	}
 }
 
-// lookForRoom has what a source's agenda dropped caught up with once there is room again.
-func (q *Inquirer) lookForRoom(source string) {
+// catchUpIfRoom starts a catch-up once a source that dropped problems has room again.
+func (q *Inquirer) catchUpIfRoom(source string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.due[source].roomAgain() {
+	if !q.due[source].hasRoomAgain() {
 		return
 	}
 	select {

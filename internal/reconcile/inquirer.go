@@ -1,6 +1,5 @@
-// Package reconcile asks Zabbix what a payload can't say: the exact times, who
-// did what, whether a trigger allows closing. What it learns goes into the journal
-// as observations.
+// Package reconcile reads from the Zabbix API what a payload doesn't say: exact times, who did what, whether a
+// trigger allows closing. It appends what it learns to the journal, as observations.
 package reconcile
 
 import (
@@ -19,62 +18,61 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Observer asks one Zabbix about events: zabbix.Client.
+// Observer reads events from one Zabbix: zabbix.Client.
 type Observer interface {
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 }
 
-// Journal takes what was learned, and tells the ledger of it.
+// Journal takes what was learned: store.Store.
 type Journal interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 }
 
 const (
-	// batch is how many events one call asks about at most.
+	// batch is the most events in one call.
 	batch = 100
-	// atOnce is how many answers are journalled at once: they share commits.
-	atOnce = 32
-	// settle is how close together two looks at the same problem are one look.
-	settle = 500 * time.Millisecond
-	// firstPause and lastPause bound the backoff while a Zabbix doesn't answer.
-	firstPause, lastPause = 2 * time.Second, time.Minute
+	// maxAppends is how many answers are journalled concurrently, so that they share commits.
+	maxAppends = 32
+	// mergeWindow is how close two reads of a problem must be to become one.
+	mergeWindow = 500 * time.Millisecond
+	// minRetry and maxRetry bound the backoff while a Zabbix doesn't answer.
+	minRetry, maxRetry = 2 * time.Second, time.Minute
 )
 
 // Options make an Inquirer.
 type Options struct {
-	Sources map[string]Observer // by the source's name; a source without an API isn't asked
+	Sources map[string]Observer // by the source's name, without those that have no API token
 	Journal Journal
-	// Unobserved gives problems that the API never answered about, the worst first; nil for none.
+	// Unobserved lists problems that the API never answered about, the worst first; nil for none.
 	Unobserved func(ctx context.Context, limit int) ([]alert.Key, error)
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
 
-// Inquirer asks about problems soon after they changed. While a Zabbix is away they wait in
-// memory, within bounds. After a restart, and for what found no room, it asks about every open
-// problem that was never observed.
+// Inquirer reads problems from Zabbix soon after they changed. While a Zabbix is unreachable they wait in memory,
+// within bounds. After a restart, or an overflow, it reads every open problem that was never read.
 type Inquirer struct {
 	opts   Options
 	mu     sync.Mutex
-	due    map[string]*agenda // by source
+	due    map[string]*schedule // by source
 	wake   map[string]chan struct{}
-	missed chan struct{} // what an agenda dropped is to be caught up with
+	missed chan struct{} // a schedule dropped problems and has room again
 }
 
-// NewInquirer makes one.
+// NewInquirer makes an Inquirer.
 func NewInquirer(opts Options) *Inquirer {
-	q := &Inquirer{opts: opts, due: map[string]*agenda{}, wake: map[string]chan struct{}{}, missed: make(chan struct{}, 1)}
+	q := &Inquirer{opts: opts, due: map[string]*schedule{}, wake: map[string]chan struct{}{}, missed: make(chan struct{}, 1)}
 	for name := range opts.Sources {
-		q.due[name] = newAgenda()
+		q.due[name] = newSchedule()
 		q.wake[name] = make(chan struct{}, 1)
 	}
 	return q
 }
 
-// Ask has the problem looked at when in is over. Looks that fall together are one.
+// Ask schedules a read of a problem. Reads that are close together become one.
 func (q *Inquirer) Ask(key alert.Key, in time.Duration) { q.AskAll([]alert.Key{key}, in) }
 
-// AskAll asks about many.
+// AskAll schedules reads of many problems.
 func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -86,7 +84,7 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 		}
 		full := due.dropped
 		if !due.add(key, at) && !full {
-			q.opts.Log.Warn("too many problems wait for Zabbix to be asked about them: further ones are looked up in the store once it answers", "source", key.Source, "waiting", maxKeys)
+			q.opts.Log.Warn("too many problems wait to be read from Zabbix: the rest is found in the store once Zabbix answers", "source", key.Source, "waiting", maxKeys)
 		}
 		select {
 		case q.wake[key.Source] <- struct{}{}:
@@ -95,15 +93,14 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 	}
 }
 
-// askAt has a problem looked at at a given time. It is for the loops themselves,
-// which need no waking.
-func (q *Inquirer) askAt(key alert.Key, at time.Time) {
+// askAgain schedules a read from within a loop, which needs no waking.
+func (q *Inquirer) askAgain(key alert.Key, at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.due[key.Source].add(key, at)
 }
 
-// Run asks until ctx ends.
+// Run reads problems until ctx ends.
 func (q *Inquirer) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	for source, observer := range q.opts.Sources {
@@ -113,20 +110,20 @@ func (q *Inquirer) Run(ctx context.Context) error {
 		loops.Go(func() { q.catchUp(ctx) })
 	}
 	loops.Wait()
-	<-ctx.Done() // without any source too
+	<-ctx.Done() // also without a source
 	return nil
 }
 
 func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
-	a := newAsker()
-	wait, complained := firstPause, ""
+	a := newBatcher()
+	wait, logged := minRetry, ""
 	for ctx.Err() == nil {
 		if len(a.queue) < batch {
 			q.mu.Lock()
-			due, idle := q.due[source].take(time.Now())
+			due, idle := q.due[source].popDue(time.Now())
 			q.mu.Unlock()
-			if a.take(due, time.Now(), q.askAt); len(due) == 0 && a.idle() {
-				rest(ctx, idle, q.wake[source])
+			if a.enqueue(due, time.Now(), q.askAgain); len(due) == 0 && a.idle() {
+				sleep(ctx, idle, q.wake[source])
 			}
 		}
 		keys, _ := a.next()
@@ -138,35 +135,35 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			return
 		}
 		known := func(k alert.Key) bool { _, ok := seen[k.EventID]; return ok }
-		excluded, hold := a.done(known, resultOf(err), time.Now())
+		excluded, holdOff := a.done(known, resultOf(err), time.Now())
 		for _, key := range excluded {
-			e := a.apart[key]
-			q.askAt(key, e.until)
+			e := a.excluded[key]
+			q.askAgain(key, e.until)
 			if e.times == 1 {
-				q.opts.Log.Warn("Zabbix can't answer about one problem: the others are asked without it", "key", key, "again", time.Until(e.until).Round(time.Second), "error", err)
+				q.opts.Log.Warn("Zabbix fails to answer about one problem: reading the others without it", "key", key, "retry_in", time.Until(e.until).Round(time.Second), "error", err)
 			}
 		}
-		q.opts.Metrics.Apart.WithLabelValues(source).Set(float64(len(a.apart)))
-		if !hold {
-			q.lookForRoom(source)
-			if err == nil && complained != "" {
+		q.opts.Metrics.Excluded.WithLabelValues(source).Set(float64(len(a.excluded)))
+		if !holdOff {
+			q.catchUpIfRoom(source)
+			if err == nil && logged != "" {
 				q.opts.Log.Info("Zabbix answers about problems again", "source", source)
-				wait, complained = firstPause, ""
+				wait, logged = minRetry, ""
 			}
 			continue
 		}
-		in := max(wait, askedToWait(err))
-		if what := complaint(err); what != complained {
-			q.opts.Log.Warn("can't ask Zabbix about problems; trying again", "source", source, "problems", len(keys), "in", in, "error", err)
-			complained = what
+		in := max(wait, retryAfter(err))
+		if what := outageOf(err); what != logged {
+			q.opts.Log.Warn("cannot read problems from Zabbix: retrying", "source", source, "problems", len(keys), "in", in, "error", err)
+			logged = what
 		}
-		rest(ctx, in, nil)
-		wait = min(2*wait, lastPause)
+		sleep(ctx, in, nil)
+		wait = min(2*wait, maxRetry)
 	}
 }
 
-// complaint is the same for errors that say the same, so that an outage is one line in the log.
-func complaint(err error) string {
+// outageOf identifies errors of the same kind, so that an outage is one line in the log.
+func outageOf(err error) string {
 	var e *zabbix.Error
 	if !errors.As(err, &e) {
 		return err.Error()
@@ -174,7 +171,7 @@ func complaint(err error) string {
 	return fmt.Sprint(e.Method, e.Kind, e.Code, e.Status)
 }
 
-func askedToWait(err error) time.Duration {
+func retryAfter(err error) time.Duration {
 	var e *zabbix.Error
 	if errors.As(err, &e) {
 		return e.RetryAfter
@@ -182,8 +179,8 @@ func askedToWait(err error) time.Duration {
 	return 0
 }
 
-// rest waits for d, or until it is woken.
-func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+// sleep waits for d, or less when woken.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -193,7 +190,7 @@ func rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// ask makes one call and journals the answers.
+// ask makes a call and journals the answers.
 func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, keys []alert.Key) (map[string]alert.Observation, error) {
 	ids := make([]string, len(keys))
 	for i, key := range keys {
@@ -205,13 +202,12 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 		return nil, err
 	}
 	var appends errgroup.Group
-	appends.SetLimit(atOnce)
+	appends.SetLimit(maxAppends)
 	for id, o := range seen {
 		if o.Gone {
-			// One such answer proves nothing: without permission on the host an event
-			// looks gone too.
+			// This proves nothing: an event also looks gone if the user may not read its host.
 			q.opts.Metrics.Asked.WithLabelValues(source, "gone").Inc()
-			q.opts.Log.Debug("Zabbix doesn't know the event, or doesn't show it to us", "key", source+"/"+id)
+			q.opts.Log.Debug("Zabbix doesn't show the event", "key", source+"/"+id)
 			continue
 		}
 		appends.Go(func() error {
@@ -220,7 +216,7 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 				_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
 			}
 			if err != nil {
-				return fmt.Errorf("observation of %s/%s: %w", source, id, err)
+				return fmt.Errorf("journalling the observation of %s/%s: %w", source, id, err)
 			}
 			q.opts.Metrics.Asked.WithLabelValues(source, "ok").Inc()
 			return nil

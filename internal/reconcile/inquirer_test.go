@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a Zabbix and a journal in one.
+// fake is a Zabbix and a journal.
 type fake struct {
 	mu      sync.Mutex
 	down    bool
@@ -53,7 +53,7 @@ func (f *fake) Append(_ context.Context, e store.Entry) (int64, error) {
 	return int64(len(f.entries)), nil
 }
 
-// learned are the events that something was journalled about.
+// learned are the events with journalled observations.
 func (f *fake) learned(t *testing.T) map[string]bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,17 +95,16 @@ func run(t *testing.T, f *fake) *Inquirer {
 	return q
 }
 
-// Problems that change together are asked about in one call, and what Zabbix says
-// is journalled once for each.
-func TestAsksOnceForMany(t *testing.T) {
+// Problems that change together are read in one call, and each answer is journalled once.
+func TestReadsAreBatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
 		q := run(t, f)
 		for i := range 150 {
 			q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(i)}, time.Second)
-			q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(i)}, time.Second) // twice is once
+			q.Ask(alert.Key{Source: "main", EventID: fmt.Sprint(i)}, time.Second) // duplicates are merged
 		}
-		q.Ask(alert.Key{Source: "unknown", EventID: "1"}, 0) // a source without an API: nothing
+		q.Ask(alert.Key{Source: "unknown", EventID: "1"}, 0) // a source without an API token
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.Len(t, f.calls, 2)
@@ -117,8 +116,8 @@ func TestAsksOnceForMany(t *testing.T) {
 	})
 }
 
-// That Zabbix shows us nothing of an event proves nothing about it.
-func TestOneAnswerDoesNotMakeItGone(t *testing.T) {
+// That Zabbix doesn't show an event doesn't make the problem gone.
+func TestHiddenEventIsNotGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
 		q := run(t, f)
@@ -130,7 +129,7 @@ func TestOneAnswerDoesNotMakeItGone(t *testing.T) {
 	})
 }
 
-// Without any API token there is nobody to ask, and that is no reason to end.
+// Without any source Run waits for ctx.
 func TestRunsWithoutSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewInquirer(Options{})
@@ -145,8 +144,8 @@ func TestRunsWithoutSources(t *testing.T) {
 	})
 }
 
-// While Zabbix is away the question stays, and isn't asked more than once in a pause that grows.
-func TestAsksAgain(t *testing.T) {
+// While Zabbix is unreachable reads are retried with a growing backoff.
+func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{down: true}
 		q := run(t, f)
@@ -157,14 +156,14 @@ func TestAsksAgain(t *testing.T) {
 		require.Less(t, len(f.calls), 20)
 		f.down = false
 		f.mu.Unlock()
-		time.Sleep(lastPause)
+		time.Sleep(maxRetry)
 		synctest.Wait()
 		require.Len(t, f.entries, 1)
 	})
 }
 
-// A look now doesn't take the place of a look later: closing takes a while.
-func TestLooksLaterToo(t *testing.T) {
+// A read now doesn't replace a later one: closing takes a while.
+func TestLaterReadsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
 		q := run(t, f)

@@ -11,9 +11,9 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Suppressor lists what one Zabbix suppresses: zabbix.Client.
+// Suppressor lists the suppressed problems of one Zabbix: zabbix.Client.
 type Suppressor interface {
-	// Suppressed gives the event ids of all problems that are suppressed now.
+	// Suppressed returns the event ids of all problems that are suppressed now.
 	Suppressed(ctx context.Context) (map[string]bool, error)
 }
 
@@ -27,12 +27,11 @@ type SuppressionOptions struct {
 	Log  *slog.Logger
 }
 
-// Suppressions finds problems whose suppression Zabbix changed without telling anybody: it sends no
-// message when a maintenance begins over an open problem or ends early. It changes nothing itself:
-// the inquirer asks about each problem that differs, and that answer counts.
+// Suppressions finds problems whose suppression changed without a message: Zabbix sends none when a maintenance
+// begins over an open problem or ends early. It only has the inquirer read each problem that differs.
 type Suppressions struct{ opts SuppressionOptions }
 
-// NewSuppressions makes one.
+// NewSuppressions makes a Suppressions.
 func NewSuppressions(opts SuppressionOptions) *Suppressions { return &Suppressions{opts} }
 
 // Run compares every interval until ctx ends.
@@ -42,41 +41,41 @@ func (s *Suppressions) Run(ctx context.Context) error {
 		loops.Go(func() { s.loop(ctx, source, suppressor) })
 	}
 	loops.Wait()
-	<-ctx.Done() // without any source too
+	<-ctx.Done() // also without a source
 	return nil
 }
 
 func (s *Suppressions) loop(ctx context.Context, source string, suppressor Suppressor) {
 	differences := map[alert.Key]difference{}
-	wait, pause, complained := s.opts.Interval, firstPause, ""
+	wait, pause, logged := s.opts.Interval, minRetry, ""
 	for {
-		if rest(ctx, wait, nil); ctx.Err() != nil {
+		if sleep(ctx, wait, nil); ctx.Err() != nil {
 			return
 		}
 		keys, after, err := s.compare(ctx, source, suppressor, differences)
 		if err == nil {
-			if complained != "" {
-				s.opts.Log.Info("Zabbix says again which problems are suppressed", "source", source)
+			if logged != "" {
+				s.opts.Log.Info("Zabbix lists suppressed problems again", "source", source)
 			}
-			differences, wait, pause, complained = after, s.opts.Interval, firstPause, ""
+			differences, wait, pause, logged = after, s.opts.Interval, minRetry, ""
 			if len(keys) > 0 {
-				s.opts.Log.Debug("Zabbix suppresses other problems than the relay knows of; asking about them", "source", source, "problems", len(keys))
+				s.opts.Log.Debug("suppressed problems differ from the store: reading them", "source", source, "problems", len(keys))
 				s.opts.Ask(keys, 0)
 			}
 			continue
 		}
-		wait, pause = max(s.opts.Interval, pause, askedToWait(err)), min(2*pause, lastPause)
+		wait, pause = max(s.opts.Interval, pause, retryAfter(err)), min(2*pause, maxRetry)
 		if zabbix.KindOf(err) == zabbix.RoleForbids || ctx.Err() != nil {
-			continue // the client logs a missing permission itself
+			continue // the client logs a missing permission
 		}
-		if what := complaint(err); what != complained {
-			s.opts.Log.Warn("can't find out which problems Zabbix suppresses; trying again", "source", source, "in", wait, "error", err)
-			complained = what
+		if what := outageOf(err); what != logged {
+			s.opts.Log.Warn("cannot list the suppressed problems of Zabbix: retrying", "source", source, "in", wait, "error", err)
+			logged = what
 		}
 	}
 }
 
-// compare asks Zabbix and the store.
+// compare compares Zabbix with the store.
 func (s *Suppressions) compare(ctx context.Context, source string, suppressor Suppressor, before map[alert.Key]difference) ([]alert.Key, map[alert.Key]difference, error) {
 	suppressed, err := suppressor.Suppressed(ctx)
 	if err != nil {
@@ -91,15 +90,15 @@ func (s *Suppressions) compare(ctx context.Context, source string, suppressor Su
 	return keys, after, nil
 }
 
-// difference is a problem whose suppression isn't what the relay holds.
+// difference is a problem whose suppression in Zabbix isn't that in the store.
 type difference struct {
 	suppressed bool // what Zabbix says
-	times      int  // asked
+	times      int  // it was read
 	again      time.Time
 }
 
-// differing gives the problems to ask about: those whose suppression differs. One that still differs
-// after it was asked about is asked about less and less often, until Zabbix says otherwise.
+// differing returns the problems to read: those whose suppression differs. One that keeps differing is read with
+// a growing backoff.
 func differing(held []store.Suppression, suppressed map[string]bool, before map[alert.Key]difference, now time.Time) (ask []alert.Key, after map[alert.Key]difference) {
 	after = map[alert.Key]difference{}
 	for _, h := range held {

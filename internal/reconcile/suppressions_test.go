@@ -28,7 +28,7 @@ func heldAs(states map[string]bool) (held []store.Suppression) {
 	return held
 }
 
-// Only problems that differ are asked about, and one that goes on differing with growing pauses.
+// Only problems that differ are read, and one that keeps differing with a growing backoff.
 func TestDiffering(t *testing.T) {
 	now := time.Unix(0, 0)
 	key := func(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
@@ -76,18 +76,18 @@ func TestDiffering(t *testing.T) {
 	}
 }
 
-// compared is a simulated Zabbix, an inquirer and a comparison of suppressions, and a store that holds what was journalled.
+// compared is a simulated Zabbix, an Inquirer, a Suppressions, and a store with the journal.
 type compared struct {
 	*fake
 	z   *zabbixsim.Server
 	log *counting
 	ids []string
-	// deaf is a store that learns nothing from the journal.
+	// deaf: the store ignores the journal.
 	deaf bool
 	err  error // of the store
 }
 
-// held folds the journal as far as suppression goes.
+// held folds the suppressions in the journal.
 func (c *compared) held(context.Context, string, time.Time) ([]store.Suppression, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +131,7 @@ func (c *compared) maintain(t *testing.T, id string, d time.Duration) {
 	require.NoError(t, c.z.Maintain(n, d))
 }
 
-// said gives what was journalled about suppression, in order.
+// said are the journalled suppressions, in order.
 func (c *compared) said(t *testing.T) (said []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,8 +143,8 @@ func (c *compared) said(t *testing.T) (said []string) {
 	return said
 }
 
-// A maintenance that begins over an open problem, and its early end, are learned of within an interval,
-// without a message of Zabbix's. Nothing is asked about a problem that is as held.
+// A maintenance that begins over an open problem, and its early end, are noticed within an interval without a
+// message. A problem that doesn't differ isn't read.
 func TestSuppressionsAreFound(t *testing.T) {
 	for _, version := range zabbixsim.Versions {
 		t.Run(version, func(t *testing.T) {
@@ -176,13 +176,13 @@ func TestSuppressionsAreFound(t *testing.T) {
 	}
 }
 
-// Whatever Zabbix answers in place of the list: nothing changes by itself, it is one line in the log, and
-// what differs is found once it answers.
-func TestSuppressionsOfABrokenZabbix(t *testing.T) {
+// Whatever Zabbix answers instead of the list, nothing changes by itself, the log has one line, and differences are
+// found once it answers.
+func TestSuppressionsOfFailingZabbix(t *testing.T) {
 	for _, c := range []struct {
 		breaks   string
 		warnings int
-		asks     bool // about the problem that is held as suppressed
+		asks     bool // about the suppressed problem
 	}{
 		{"page-500", 1, false}, {"page-429", 1, false}, {"page-401", 1, false}, {"login-page", 1, false}, {"lost-cut", 1, false}, {"empty", 1, false},
 		{"wrong-type", 1, false}, {"null-result", 1, false}, {"other-json", 1, false}, {"database-away", 1, false}, {"refuse-unknown", 1, false},
@@ -206,10 +206,10 @@ func TestSuppressionsOfABrokenZabbix(t *testing.T) {
 				synctest.Wait()
 				require.Equal(t, []string{w.ids[0] + " true"}, w.said(t))
 				if c.asks {
-					require.LessOrEqual(t, w.z.Calls()["event.get"]-asked, 5, "less and less often")
+					require.LessOrEqual(t, w.z.Calls()["event.get"]-asked, 5, "the backoff grows")
 				} else {
 					require.Equal(t, asked, w.z.Calls()["event.get"])
-					require.Less(t, w.z.Calls()["problem.get"], 42, "it isn't hammered")
+					require.Less(t, w.z.Calls()["problem.get"], 42, "it isn't flooded with calls")
 				}
 				require.Equal(t, c.warnings, w.log.warnings)
 
@@ -223,7 +223,7 @@ func TestSuppressionsOfABrokenZabbix(t *testing.T) {
 	}
 }
 
-// A store that can't be read is tried again, and a problem that differs for good is asked about once an hour in the end.
+// A failing store is retried, and a problem that always differs is read once an hour in the end.
 func TestSuppressionsThatNeverAgree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := compare(t, "7.0.22", time.Minute, 1)
@@ -245,7 +245,7 @@ func TestSuppressionsThatNeverAgree(t *testing.T) {
 	})
 }
 
-// Without any API token there is nobody to ask, and that is no reason to end.
+// Without any source Run waits for ctx.
 func TestSuppressionsWithoutSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())

@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/chat"
-	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/httpclient"
-	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -83,26 +81,11 @@ func (r *Relay) sources(cfg *config.Config) (map[string]*zabbix.Client, error) {
 	return clients, nil
 }
 
-func observers(sources map[string]*zabbix.Client) map[string]reconcile.Observer {
-	m := make(map[string]reconcile.Observer, len(sources))
+// each returns the clients as what a part needs of them.
+func each[T any](sources map[string]*zabbix.Client, as func(*zabbix.Client) T) map[string]T {
+	m := make(map[string]T, len(sources))
 	for name, c := range sources {
-		m[name] = c
-	}
-	return m
-}
-
-func suppressors(sources map[string]*zabbix.Client) map[string]reconcile.Suppressor {
-	m := make(map[string]reconcile.Suppressor, len(sources))
-	for name, c := range sources {
-		m[name] = c
-	}
-	return m
-}
-
-func commanded(sources map[string]*zabbix.Client) map[string]command.Zabbix {
-	m := make(map[string]command.Zabbix, len(sources))
-	for name, c := range sources {
-		m[name] = c
+		m[name] = as(c)
 	}
 	return m
 }

@@ -46,7 +46,7 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 }
 
 // live is the current snapshot. Parts are given its methods and keep nothing of what these return, so that a swap reaches all of
-// them at once. It implements ledger.Router, delivery.Renderer and command.Renderer.
+// them at once. It implements ledger.Router and delivery.Renderer.
 type live struct{ atomic.Pointer[snapshot] }
 
 func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
@@ -62,7 +62,10 @@ func (l *live) unknown(source, sendTo string) []string {
 // view is what commands see of the configuration.
 func (l *live) view() command.View {
 	s := l.Load()
-	return command.View{Directory: s.cfg, Rooms: s.cfg.Rooms, Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location, Names: s.names}
+	return command.View{
+		Directory: s.cfg, Rooms: s.cfg.Rooms, Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
+		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
+	}
 }
 
 func (l *live) Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target {
@@ -97,12 +100,4 @@ func (l *live) FlapLine(d render.Digest, room render.Room) string {
 
 func (l *live) DigestFile(d render.Digest, room render.Room, now time.Time) []byte {
 	return l.Load().renderer.DigestFile(d, room, now)
-}
-
-func (l *live) Show(p alert.Problem, room render.Room, now time.Time) string {
-	return l.Load().renderer.Show(p, room, now)
-}
-
-func (l *live) Problems(list []alert.Problem, total int, room render.Room, now time.Time) string {
-	return l.Load().renderer.Problems(list, total, room, now)
 }

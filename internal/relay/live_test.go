@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,7 +82,13 @@ people: [{domain: example.com, role: viewer}]
 		require.NoError(t, err)
 		defer resp.Body.Close()
 		require.Equal(t, http.StatusAccepted, resp.StatusCode)
-		return <-roots
+		select {
+		case root := <-roots:
+			return root
+		case <-time.After(time.Minute):
+			t.Fatal("no message within a minute")
+			return nil
+		}
 	}
 
 	root := open("1001")

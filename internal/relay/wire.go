@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // connect makes the parts and connects them.
@@ -54,11 +55,11 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	inquirer := reconcile.NewInquirer(reconcile.Options{
-		Sources: observers(sources), Journal: r.store, Log: log,
+		Sources: each(sources, func(c *zabbix.Client) reconcile.Observer { return c }), Journal: r.store, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: r.metrics.reconcile,
 	})
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
-		Sources: suppressors(sources), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
+		Sources: each(sources, func(c *zabbix.Client) reconcile.Suppressor { return c }), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Router: now, Decode: r.decode, Test: r.testNotices,
@@ -74,7 +75,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
-		Store: r.store, Sources: commanded(sources), Several: len(cfg.Zabbix) > 1, Renderer: now,
+		Store: r.store, Sources: each(sources, func(c *zabbix.Client) command.Zabbix { return c }),
 		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{

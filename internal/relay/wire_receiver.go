@@ -7,8 +7,8 @@ import (
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // receiver makes the handler of the public listener. me returns the account of a bot.
@@ -19,14 +19,9 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 	}
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Journal: r.store, Notices: r.store, Hook: listener, Locator: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
-		TestRooms: func(source string, payload zabbix.Payload) []string {
-			return r.testRooms(source, payload.Macro("alert.sendto"), time.Now())
-		},
-		UnknownSendTo: r.live.unknown,
-		BotOf:         r.live.botOf,
-		Refused:       r.metrics.ledger.Refused,
-		Log:           r.log, Metrics: r.metrics.receiver,
+		Intake: intake{r}, Notices: notices{r}, Webhooks: listener,
+		Links: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
+		Log:   r.log, Metrics: r.metrics.receiver,
 	}
 	for _, s := range cfg.Zabbix {
 		src := receiver.Source{Name: s.Name}
@@ -40,3 +35,25 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 	}
 	return receiver.New(o), nil
 }
+
+// intake is where the receiver's events go.
+type intake struct{ relay *Relay }
+
+func (i intake) Append(ctx context.Context, e store.Entry) (id int64, err error) {
+	return i.relay.store.Append(ctx, e)
+}
+
+func (i intake) Test(source, sendTo string) (rooms, unknown []string) {
+	return i.relay.testRooms(source, sendTo, time.Now()), i.relay.live.unknown(source, sendTo)
+}
+
+func (i intake) Refused(source, kind string) { i.relay.metrics.ledger.Refused(source, kind) }
+
+// notices is where the receiver's notices go.
+type notices struct{ relay *Relay }
+
+func (n notices) AddNotice(ctx context.Context, notice store.Notice) (id int64, err error) {
+	return n.relay.store.AddNotice(ctx, notice)
+}
+
+func (n notices) BotOf(room string) string { return n.relay.live.botOf(room) }

@@ -133,7 +133,7 @@ func (b *builder) runbook(v *View) {
 	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
 }
 
-// idOf is an event's id, with its source where there are several.
+// idOf is an event's id, with its source if there are several.
 func (r *Renderer) idOf(k alert.Key) Text {
 	k = k.Original()
 	if len(r.sources) > 1 && k.Source != "" {

@@ -17,9 +17,9 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// nativeBlock is what the native renderer, which phones use, shows of a TextBlock, as far as it matters for what EscapeMarkdown
-// makes: it escapes & < > before it parses, so that an entity shows as it was written; a backslash goes away before ] and ) alone;
-// and emphasis doesn't end behind a bracket.
+// nativeBlock is what the native renderer of phones shows of a TextBlock, as far as EscapeMarkdown is concerned. It escapes & < >
+// before parsing, so that entities show literally; it removes backslashes only before ] and ); and emphasis doesn't end after a
+// bracket.
 func nativeBlock(markdown string) string {
 	emphasis := regexp.MustCompile(`\*\*([^*]*[^*)\]])\*\*`)
 	markdown = emphasis.ReplaceAllString(markdown, "$1")
@@ -28,10 +28,10 @@ func nativeBlock(markdown string) string {
 
 var dateMacro = regexp.MustCompile(`\{\{(DATE|TIME)\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)(, ?(SHORT|LONG|COMPACT))?\)\}\}`)
 
-// nativeRun is what every renderer shows of a TextRun: the text as it is, but for dates.
+// nativeRun is what every renderer shows of a TextRun: the text, except for date macros.
 func nativeRun(s string) string { return dateMacro.ReplaceAllString(s, "1/1/2026") }
 
-// The model shows of messages' markdown what the native parser did when it was tried.
+// The model agrees with what the native parser did in an experiment.
 func TestTheModelOfTheNativeParser(t *testing.T) {
 	for name, want := range map[string]string{
 		"**" + webex.EscapeMarkdown("Linux: High memory utilization (>90% for 5m)") + "** · 6500": `**Linux: High memory utilization \(&gt;90% for 5m)** · 6500`,
@@ -84,7 +84,7 @@ func shownOf(t *testing.T, card any) shownCard {
 	return shown
 }
 
-// named is a problem in which every field that people write holds the same text.
+// named is a problem with the same text in every field that people write.
 func named(name string) alert.Problem {
 	at := time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 	update := alert.Update{At: at, Actor: alert.Actor{Name: name}, Message: name, Actions: alert.Actions{Ack: true, Comment: true}}
@@ -97,9 +97,8 @@ func named(name string) alert.Problem {
 	}
 }
 
-// Whatever a trigger, host, tag, value or person is called, a card shows it so, on phones too: with no backslash, no entity, no
-// style and no link of its own.
-func TestCardsShowNamesAsTheyAre(t *testing.T) {
+// A card shows names of triggers, hosts, tags, values and people literally, on phones too: no backslash, entity, style or link.
+func TestCardsShowNamesLiterally(t *testing.T) {
 	r := newRenderer(t)
 	for _, name := range testdata.Names {
 		p := named(name)
@@ -125,8 +124,8 @@ func TestCardsShowNamesAsTheyAre(t *testing.T) {
 	}
 }
 
-// Templates of somebody's own can't get it wrong either: escaping goes by the type of what they print.
-func TestCardsOfOwnTemplatesShowNamesAsTheyAre(t *testing.T) {
+// Custom templates show names literally too: escaping depends on the type of what they print.
+func TestCustomCardsShowNamesLiterally(t *testing.T) {
 	for _, template := range []string{
 		"{{.Name}}", "x **{{.Name}}** y", "> {{.Name}}", "# {{.Name}}", "- {{.Name}}", "_{{.Name}}_", "{{link .Name .ZabbixURL}}", "x {{printf \"%v\" .Name}}", "x{{range .Tags}}{{.Tag}}{{end}}",
 		"{{join \", \" .Hosts}} x", "{{.Name}}{{.Name}}", "`{{\"x\"}}` {{.Name}}",

@@ -32,7 +32,7 @@ func rootBy(t *testing.T, template string, p alert.Problem) string {
 	return r.Root(p, render.Room{Name: "noc"}, render.SamplesNow)
 }
 
-// No way of printing a stranger's text gets it into a message unescaped.
+// No function of templates prints untrusted text unescaped.
 func TestTemplatesCannotForgetToEscape(t *testing.T) {
 	hostile := sample(t, "hostile")
 	hostile.Macros = map[string]string{"user.macro": hostile.Name}
@@ -45,7 +45,7 @@ func TestTemplatesCannotForgetToEscape(t *testing.T) {
 		`x{{.Tag "service"}}{{(index .Tags 0).Value}}`, `{{.}}`, `{{printf "%#v" .}}`, `{{printf "%+v" $}}`, `{{link .Name .ZabbixURL}}`, `x{{link .Name .RunbookURL}}`,
 		`x{{quote .Description}}`, `{{code .Name}}`, "x\n{{with .LastComment}}{{.}}{{end}}",
 	} {
-		// A sample without these would be refused when loading, so try on what has them.
+		// Samples without tags and notes would be refused when loading.
 		guarded := `x {{if and .Tags .Notes}}` + template + `{{else}}x{{end}}`
 		out := rootBy(t, guarded, hostile)
 		require.NotContains(t, out, "<@", template)
@@ -59,7 +59,7 @@ func TestTemplatesCannotForgetToEscape(t *testing.T) {
 	require.Equal(t, "yes", rootBy(t, `{{if eq (.Macro "event.opdata") "68 °C"}}yes{{else}}no{{end}}`, sample(t, "open")))
 }
 
-// What docs/templates.md shows works.
+// The examples of docs/templates.md work.
 func TestFunctionsOfTemplates(t *testing.T) {
 	p := sample(t, "resolved")
 	for template, want := range map[string]string{
@@ -82,7 +82,7 @@ func TestFunctionsOfTemplates(t *testing.T) {
 	}
 }
 
-// Everything that is wrong with a directory is told at once, with file and line, before anything is sent.
+// All errors in a directory are reported at once at start, with file and line.
 func TestFaultyTemplatesAreNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -116,8 +116,7 @@ func TestFaultyTemplatesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "missing")
 }
 
-// A route's templates count above the general ones, and those above the
-// built-in ones; what a directory hasn't is taken from below.
+// A route's templates override the general ones, and those override the built-in ones, file by file.
 func TestDirectoriesOverrideEachOther(t *testing.T) {
 	general := dirWith(t, map[string]string{
 		"root.md.tmpl":  `general {{template "headline" .}}`,
@@ -134,8 +133,7 @@ func TestDirectoriesOverrideEachOther(t *testing.T) {
 	require.Contains(t, r.Root(p, render.Room{Presentation: config.PresentLine}, render.SamplesNow), "our headline · Core switch 1")
 }
 
-// A custom template that fails on a problem costs nothing but its looks: the
-// built-in one is used, and somebody is told.
+// If a custom template fails on a problem, the built-in one is used, and the failure is reported.
 func TestTemplateThatFailsFallsBack(t *testing.T) {
 	dir := dirWith(t, map[string]string{
 		"root.md.tmpl": `custom{{if eq .Name "boom"}}{{index .Hosts 99}}{{end}}`,

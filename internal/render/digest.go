@@ -75,10 +75,10 @@ const (
 	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
 )
 
-// Digest is the message that stands for many problems: counts, then a line for each trigger name with hosts and event ids,
-// the worst first. Of more than wholeItems problems a line names about ten, and names that differ only in host names,
-// numbers and the like share a line. complete says that the message names every host and event id. It gives no ages, since
-// it is edited only when something changes.
+// Digest is the message of many problems: counts, then a line for each trigger name with hosts and event ids, the worst first. Of
+// more than wholeItems problems a line names about ten, and names that differ only in host names, numbers and the like share a
+// line. complete reports that the message names every host and event id. It shows no ages, since it is edited only when something
+// changes.
 func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) {
 	if d.Flap {
 		return r.flapping(d, room)
@@ -105,7 +105,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 	for i, g := range groups {
 		line, all := r.groupLine(g, items, limit)
 		if i == maxGroups && len(d.Items) > wholeItems ||
-			len(head)+body.Len()+len(line)+len(foot)+200 > webex.MaxMessageBytes { // and room for "… and so many more"
+			len(head)+body.Len()+len(line)+len(foot)+200 > webex.MaxMessageBytes { // leaves space for "… and N more"
 			whole = false
 			break
 		}

@@ -30,7 +30,7 @@ func storm(n int, names int, open func(int) bool) render.Digest {
 	return d
 }
 
-// numbered is a storm of links on a hundred hosts, in which each problem's name has its host and port.
+// numbered is a storm of links on a hundred hosts, in which each problem's name contains its host and port.
 func numbered(n int) render.Digest {
 	var d render.Digest
 	for i := range n {
@@ -66,8 +66,7 @@ func TestDigestGolden(t *testing.T) {
 	}
 }
 
-// The counts are right and nothing is left out: a message that says it is
-// complete names all; the file always does, a line for each.
+// A digest that says it is complete names every problem, and the list always does, one per line.
 func TestDigestAccountsForAll(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	for _, n := range []int{1, 2, 11, 60, 500, 5000} {
@@ -95,8 +94,8 @@ func TestDigestAccountsForAll(t *testing.T) {
 	}
 }
 
-// However long names are, a digest says how many problems it doesn't name, and keeps its last line.
-func TestADigestHasRoomForWhatItLeavesOut(t *testing.T) {
+// With names of any length, a digest says how many problems it omits, and keeps its last line.
+func TestDigestCountsWhatItOmits(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	left := 0
 	for width := 30; width <= 98; width++ {
@@ -129,7 +128,19 @@ func TestADigestHasRoomForWhatItLeavesOut(t *testing.T) {
 	require.Greater(t, left, 50)
 }
 
-// A digest all of whose problems are resolved says so, and none else does.
+// A digest that names all its problems shows each name as it is; only a longer one, which has a list, merges names.
+func TestShortDigestShowsEveryName(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	markdown, complete := r.Digest(numbered(25), room)
+	require.True(t, complete)
+	require.Contains(t, markdown, "**sw007: link down on port 1** · 1: sw007 (4707)")
+	require.NotContains(t, markdown, "#")
+	markdown, complete = r.Digest(numbered(26), room)
+	require.False(t, complete)
+	require.Contains(t, markdown, "**link down on port 1** · 23 open, 3 resolved on 26 hosts: ")
+}
+
+// Only a digest whose problems are all resolved says so.
 func TestDigestResolved(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	over, _ := r.Digest(storm(5000, 4, none), room)
@@ -139,8 +150,7 @@ func TestDigestResolved(t *testing.T) {
 	require.Contains(t, open, "1 open, 4,999 resolved")
 }
 
-// Whatever hosts, triggers and ids are called, a digest holds no markup of
-// theirs, fits, and its list has a line for each problem.
+// With any hosts, triggers and ids, a digest contains no markup of theirs and fits, and its list has a line per problem.
 func FuzzDigest(f *testing.F) {
 	f.Add("sw1", "Link down", "4711", 3)
 	f.Add("<@all>", "**bold** [x](http://evil.example)\n# heading", "1\n2", 200)
@@ -172,8 +182,7 @@ func FuzzDigest(f *testing.F) {
 	})
 }
 
-// The worst name comes first, and in it the worst problem that is open; what is over comes
-// last. The counts are of what is in it, by severity and of each name.
+// The worst group comes first, and in it the worst open problem; resolved problems come last. Counts are by severity and by name.
 func TestDigestOrderAndCounts(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	d := render.Digest{Left: 3, Items: []render.DigestItem{
@@ -197,7 +206,7 @@ func TestDigestOrderAndCounts(t *testing.T) {
 		"✅ **over** · 1 resolved: sw0001 (4701)",
 	}, lines[:8])
 
-	// Hosts are sorted as people sort them.
+	// Hosts are sorted by the values of their numbers.
 	numbered := storm(5, 1, all)
 	for i, n := range []string{"10", "9", "2", "02", "1b"} {
 		numbered.Items[i].Hosts[0].Host = "access " + n
@@ -205,7 +214,7 @@ func TestDigestOrderAndCounts(t *testing.T) {
 	markdown, _ = r.Digest(numbered, room)
 	require.Contains(t, markdown, "access 1b (4704), access 2 (4702), access 02 (4703), access 9 (4701), access 10 (4700)")
 
-	// Of many, the rest is counted: what is shown and what is left out is all.
+	// The problems that are shown and those that are counted add up.
 	big := storm(5000, 40, func(i int) bool { return i%4 != 0 })
 	for i := range big.Items {
 		letter := 'a' + rune(i%40)/2

@@ -17,8 +17,8 @@ const page = "../../docs/templates.md"
 
 var examplePattern = regexp.MustCompile("(?s)\n`([a-z]+\\.md\\.tmpl)`\n```gotemplate\n(.*?)```\n")
 
-// docs/templates.md tells of every file, field and function, and its examples load.
-func TestThePageTellsEverything(t *testing.T) {
+// docs/templates.md describes every file, field and function, and its examples load.
+func TestTemplatesPageIsComplete(t *testing.T) {
 	raw, err := os.ReadFile(page)
 	require.NoError(t, err)
 	text := string(raw)
@@ -48,8 +48,8 @@ func TestThePageTellsEverything(t *testing.T) {
 	}
 }
 
-// What needs no escaping is what escaping leaves as it is.
-func FuzzPlainTextIsWhatEscapingLeavesAlone(f *testing.F) {
+// Text that plain accepts is left unchanged by escaping.
+func FuzzPlainNeedsNoEscaping(f *testing.F) {
 	for _, s := range []string{"", "Core switch 1", "w.x", "www.example.com", "WWW.x", "a  b", " a", "a ", "a-b/c, 5%", "http://x", "1. x", "- x", "é", "a\n", "w.ww.", "a+b"} {
 		f.Add(s)
 	}
@@ -60,7 +60,7 @@ func FuzzPlainTextIsWhatEscapingLeavesAlone(f *testing.F) {
 	})
 }
 
-// Texts are cut between characters, and no longer than they may be.
+// Texts are cut between characters, and to their limit.
 func TestCut(t *testing.T) {
 	require.Equal(t, "磁盘", text.Shorten("磁盘", 2))
 	require.Equal(t, "磁…", text.Shorten("磁盘满", 2))

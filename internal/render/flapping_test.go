@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// flaps are so many openings, three minutes apart, each open for 40 s; the last is open or not.
+// flaps are n openings, three minutes apart, each open for 40 s; open says whether the last one still is.
 func flaps(n int, open bool) render.Digest {
 	d := render.Digest{Flap: true}
 	for i := range n {
@@ -85,9 +85,9 @@ func comma(n int) string {
 	return fmt.Sprint(n)
 }
 
-// However long hosts' names are, who left a digest is named by its event id at least; of many
-// hundreds it is said how many more there are.
-func TestWhoLeftIsNamed(t *testing.T) {
+// With host names of any length, problems that left a digest are named at least by event id; of many hundreds the rest is
+// counted.
+func TestProblemsThatLeftADigestAreNamed(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	gone := storm(400, 400, all).Items
 	for n := range gone {

@@ -21,8 +21,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// The dialect that makes more of a text than any other we know: links of bare
-// addresses, tables, strikethrough.
+// The dialect with the most markup that we know: links of bare addresses, tables, strikethrough.
 var dialect = goldmark.New(goldmark.WithExtensions(extension.GFM))
 
 const (
@@ -30,7 +29,7 @@ const (
 	runbook    = "https://wiki.example.com/runbooks/temperature"
 )
 
-// harmless fails where a message holds anything but the relay's own markup.
+// harmless fails if a message contains markup other than the relay's own.
 func harmless(t *testing.T, what, markdown string) {
 	t.Helper()
 	require.LessOrEqual(t, len(markdown), webex.MaxMessageBytes, what)
@@ -118,8 +117,7 @@ func harmlessCard(t *testing.T, p alert.Problem, card any) {
 	}
 }
 
-// variants are problems of every kind and state, with the same strange texts
-// in every field.
+// variants are problems of every kind and state, with the same texts in every field.
 func variants(name, value, comment, address, id string) []alert.Problem {
 	at := time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
 	key := alert.Key{ // its parts are checked before a problem is made
@@ -164,9 +162,9 @@ func variants(name, value, comment, address, id string) []alert.Problem {
 	return append(all, nameless)
 }
 
-// Whatever Zabbix or a person writes, no message mentions anybody, links
-// anywhere but to Zabbix and the runbook, or loses its layout.
-func FuzzStrangersTextIsHarmless(f *testing.F) {
+// With any text from Zabbix and people, no message mentions anybody, links elsewhere than to Zabbix and the runbook, or loses its
+// layout.
+func FuzzUntrustedTextIsHarmless(f *testing.F) {
 	hostile := `Disk Ünïcødé 磁盘 🔥 "quoted" \back\ <script>alert(1)</script> <@all> <@personEmail:a@example.com> [click](https://evil.example.com) **bold** ` + "`code` \u202egnp.exe &lt;b&gt; \u2028line"
 	for _, s := range []string{
 		hostile, "", " ", "\x07\x1b[31m\r\n", "# heading\n- list\n1. one\n> quote\n---\n===\n\n    code\n```\nfence",

@@ -56,7 +56,7 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// everything is all that a room can see of a problem, as one page.
+// everything is all that a room can see of a problem, on one page.
 func everything(t *testing.T, r *render.Renderer, p alert.Problem, now time.Time) string {
 	t.Helper()
 	room := render.Room{Name: "noc", Location: berlin(t), Presentation: config.PresentThread}
@@ -77,7 +77,7 @@ func everything(t *testing.T, r *render.Renderer, p alert.Problem, now time.Time
 	return out.String()
 }
 
-// cardLines is a card with a line for each element and action.
+// cardLines is a card with one line per element and action.
 func cardLines(t *testing.T, card any) string {
 	t.Helper()
 	encode := func(v any) string {
@@ -96,8 +96,8 @@ func cardLines(t *testing.T, card any) string {
 	return strings.Join(lines, "\n")
 }
 
-// What rooms see of each of the sample problems.
-func TestSamplesLookAsTheyDid(t *testing.T) {
+// What rooms see of each sample problem.
+func TestSamplesGolden(t *testing.T) {
 	r := newRenderer(t)
 	for name, p := range render.Samples() {
 		t.Run(name, func(t *testing.T) {
@@ -111,9 +111,8 @@ type fixtureCase struct {
 	Files []string
 }
 
-// What rooms see of everything that real Zabbixes sent: each case on top of
-// what was sent of its problems before.
-func TestRecordedEventsLookAsTheyDid(t *testing.T) {
+// What rooms see of all recorded events; each case applies to the problems of the cases before it.
+func TestRecordedEventsGolden(t *testing.T) {
 	r := newRenderer(t)
 	for _, version := range []string{"zabbix-6.0", "zabbix-7.0"} {
 		var manifest struct{ Cases []fixtureCase }
@@ -148,7 +147,7 @@ func TestRecordedEventsLookAsTheyDid(t *testing.T) {
 	}
 }
 
-// fixtureEvents are a case's events, received when Zabbix says that it sent them.
+// fixtureEvents are a case's events, received when Zabbix sent them.
 func fixtureEvents(t *testing.T, version string, c fixtureCase) []alert.Event {
 	t.Helper()
 	var events []alert.Event
@@ -176,8 +175,8 @@ func fixtureEvents(t *testing.T, version string, c fixtureCase) []alert.Event {
 	return events
 }
 
-// A list of problems, and what else the relay says by itself.
-func TestAnswersLookAsTheyDid(t *testing.T) {
+// A list of problems, and the other messages that need no problem.
+func TestRepliesGolden(t *testing.T) {
 	r := newRenderer(t)
 	samples := render.Samples()
 	var list []alert.Problem

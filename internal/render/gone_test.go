@@ -10,8 +10,8 @@ import (
 	"nms-alert-relay/internal/render"
 )
 
-// The thread says of a problem that Zabbix no longer knows what the root says: nobody saw it end.
-func TestTheThreadOfAProblemThatIsGone(t *testing.T) {
+// The thread agrees with the root about a problem that Zabbix no longer knows: it is gone, not resolved.
+func TestThreadOfAGoneProblem(t *testing.T) {
 	r := newRenderer(t)
 	p := sample(t, "open").Supersede(alert.Key{Source: "main", EventID: "4711~1"}, render.SamplesNow, render.SamplesNow)
 	reply := r.Lines(p, p.Timeline, render.Room{}, render.SamplesNow.Add(time.Second))

@@ -118,7 +118,7 @@ var (
 	hostAtEnd      = regexp.MustCompile(`(?: *[:|,]| +[-–—@]| (?:on|at))+ *` + hostMark + `$`)
 )
 
-// nameScanner splits what is left of a name.
+// nameScanner splits a name; rest is what is left of it.
 type nameScanner struct {
 	rest    string
 	hosts   []string
@@ -184,7 +184,7 @@ func (s *nameScanner) flush() {
 	}
 }
 
-// hostName is the host name that the rest begins with, "" for none. It must be a whole word.
+// hostName is the host name at the start of rest, as a whole word; "" for none.
 func (s *nameScanner) hostName() string {
 	for _, name := range s.hosts {
 		if len(name) <= len(s.rest) && strings.EqualFold(s.rest[:len(name)], name) && ends(s.rest[len(name):]) {
@@ -204,8 +204,8 @@ func ends(rest string) bool {
 
 var quotes = map[rune]string{'"': `"`, '\'': "'", '`': "`", '“': "”", '„': "“", '«': "»", '‘': "’"}
 
-// quotedValue is how long the value is that stands in quotes after an opening one. More than two words are no value but a
-// message, whose words count.
+// quotedValue is the length of the quoted value after an opening quote. More than two words are not a value but a message, whose
+// words count.
 func quotedValue(rest string, opening rune) int {
 	closing := quotes[opening]
 	if closing == "" {
@@ -220,7 +220,7 @@ func quotedValue(rest string, opening rune) int {
 }
 
 var (
-	// idPattern is what is one value although it has letters.
+	// idPattern is a value that contains letters.
 	idPattern = regexp.MustCompile(`^(?i:` + strings.Join([]string{
 		`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`,          // UUID
 		`[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5,7}`,                  // MAC address, WWN
@@ -229,14 +229,15 @@ var (
 		`0x[0-9a-f]+|[0-9a-f]{8,64}`,                           // hexadecimal id
 		interfaceName + `(?:\([^()]*\))?`,                      // interface, with its alias: Gi0/1(Uplink)
 	}, `|`) + `)`)
-	numberPattern = regexp.MustCompile(`^[-+]?\d+(?:[.,:/_-]\d+)*`)
-	unitPattern   = regexp.MustCompile(`^(?: ?(?:%|°[CF]|[kKMGTP]i?B(?:/s|ps)?|[KMGTP]?bps|B/s|ms|[kMG]?Hz|rpm|dBm)|[KMGTP]i?|[µun]?s|min|[mhdwBVWAC])`)
+	// numberPattern is a number with a unit, or several of them: -5 °C, 19.5GB, 1h30m, 10.0.0.1/24.
+	numberPattern = regexp.MustCompile(`^[-+]?\d+(?:[.,:/_-]\d+)*(?:((?: ?(?:%|(?:°[CF]|[kKMGTP]i?B(?:/s|ps)?|[KMGTP]?bps|B/s|ms|[kMG]?Hz|rpm|dBm)\b)` +
+		`|(?:[KMGTP]i?|[µun]?s|min|[mhdwBVWAC])\b))|(?:[dhms](?:\d+(?:ms|[dhms]))+\b))?`)
 )
 
 const interfaceName = `(?:(?:[a-z]{1,24}-?)?\d+(?:/\d+)+(?:[.:]\d+)?` + // Gi0/1, ge-0/0/0.0, 1/0/24
 	`|(?:eth|en[ops]|enx|em|bond|team|br-?|vmbr|virbr|docker|veth|wlan|wl[op]|tun|tap|wg|ppp|vlan|vl|po|port-channel|ae|irb|lag|ib|mgmt)\d[0-9a-z]*(?:[.:@]\w+)*)`
 
-// idAt is how long the id, address or interface name is that the rest begins with; 0 for none.
+// idAt is the length of the id, address or interface name at the start of rest; 0 for none.
 func idAt(rest string) int {
 	end := strings.IndexFunc(rest, func(r rune) bool { return r == ' ' })
 	if end < 0 {
@@ -252,33 +253,11 @@ func idAt(rest string) int {
 	return n
 }
 
-// numberAt is how long the number is that the rest begins with, and how much of that is its unit; 0 for none. Several, as in
-// 1h30m, are one.
+// numberAt is the length of the number at the start of rest, and of its unit; 0 for none.
 func numberAt(rest string, before rune) (n, unit int) {
-	signed := rest[0] == '-' || rest[0] == '+'
-	if signed && (alphanumeric(before) || strings.ContainsRune(")]%.", before)) {
-		return 0, 0 // a dash
+	m := numberPattern.FindStringSubmatchIndex(rest)
+	if m == nil || strings.ContainsRune("-+", rune(rest[0])) && (alphanumeric(before) || strings.ContainsRune(")]%.", before)) {
+		return 0, 0 // none, or a dash before one
 	}
-	for pieces := 0; ; pieces++ {
-		digits := len(numberPattern.FindString(rest[n:]))
-		if digits == 0 || pieces > 0 && !('0' <= rest[n] && rest[n] <= '9') {
-			return n, 0
-		}
-		n += digits
-		with := len(unitPattern.FindString(rest[n:]))
-		after := rest[n+with:]
-		switch {
-		case with == 0:
-			return n, 0
-		case ends(after):
-			if pieces > 0 {
-				with, n = 0, n+with
-				return n, 0
-			}
-			return n + with, with
-		case !('0' <= after[0] && after[0] <= '9'):
-			return n, 0 // letters that aren't a unit
-		}
-		n += with
-	}
+	return m[1], m[3] - m[2]
 }

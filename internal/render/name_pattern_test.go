@@ -11,8 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// together merges names of one pattern, each "HOST|NAME" (a host's names are divided by a slash), and says how they are shown;
-// "" where they have several patterns.
+// together shows names, each "HOST|NAME" or "TECHNICAL/VISIBLE|NAME", as one; "" if their patterns differ.
 func together(names ...string) string {
 	var shown namePattern
 	for i, text := range names {
@@ -35,8 +34,8 @@ func together(names ...string) string {
 	return shown.String()
 }
 
-// Names of one trigger are shown as one, without what differs: host names, numbers, addresses, interfaces, quoted values. The
-// names are those of Zabbix's own templates and of usual triggers.
+// Names of one trigger are shown as one, without the parts that differ: host names, numbers, addresses, interfaces, quoted
+// values. The names are from Zabbix's templates and common triggers.
 func TestNamesOfOneTriggerAreShownAsOne(t *testing.T) {
 	for _, c := range []struct{ want, a, b string }{
 		// Host names, at either end and within.
@@ -117,7 +116,7 @@ func TestNamesThatDifferInWordsStayApart(t *testing.T) {
 }
 
 // A name alone is shown as it is.
-func TestANameAloneIsShownAsItIs(t *testing.T) {
+func TestSingleNameIsUnchanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.OneOf(rapid.String(), rapid.StringMatching(`([a-zA-Z]{1,4}|[0-9]{1,3}|[ .:/"'()%#-]|web1|Gi0/1){0,12}`)).Draw(t, "name")
 		hosts := []alert.Host{{Host: "web1", Name: rapid.String().Draw(t, "host")}}
@@ -148,7 +147,7 @@ func TestMergedNamesHaveTheSameWords(t *testing.T) {
 	})
 }
 
-// Whatever names hold, each is split without loss, and two are shown as one in either order alike.
+// Any name is split without loss, and merging two names gives the same in either order.
 func FuzzNamePattern(f *testing.F) {
 	f.Add("sw1: link down on port 7", "sw2: link down on port 12", "sw1")
 	f.Add(`Service "x" (-5 °C, 1h30m) at 10.0.0.1/24`, `"`, "x")

@@ -33,8 +33,8 @@ func by(name, words string, a alert.Actions) alert.Update {
 	return alert.Update{Actor: alert.Actor{Name: name}, Message: words, Actions: a}
 }
 
-// A root says of what was done only what still holds; the words stay.
-func TestARootSaysWhatStillHolds(t *testing.T) {
+// A root shows only updates that are still in effect; comments stay.
+func TestRootShowsOnlyWhatIsInEffect(t *testing.T) {
 	r := newRenderer(t)
 	alice := func(words string, a alert.Actions) alert.Update { return by("alice", words, a) }
 	ack, unack := alert.Actions{Ack: true}, alert.Actions{Unack: true}
@@ -87,8 +87,8 @@ func TestARootSaysWhatStillHolds(t *testing.T) {
 	}
 }
 
-// "Suppressed" stands only while it is so, in the first words that a notification shows, too.
-func TestSuppressedIsSaidWhileItIs(t *testing.T) {
+// A message says "suppressed" only during a suppression, also in the first words, which a notification shows.
+func TestSuppressedOnlyDuringASuppression(t *testing.T) {
 	r := newRenderer(t)
 	until := opened.Add(time.Hour)
 	p := told(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, until })
@@ -105,7 +105,7 @@ func TestSuppressedIsSaidWhileItIs(t *testing.T) {
 			require.Equal(t, want && present == config.PresentCard, strings.Contains(string(raw)+fallback, "suppressed"), "%s at %s", present, now)
 		}
 	}
-	p.SuppressedUntil = time.Time{} // for good, or until a maintenance that tells no end
+	p.SuppressedUntil = time.Time{} // indefinitely, or by a maintenance without an end
 	require.Contains(t, r.Root(p, render.Room{}, opened.Add(1000*time.Hour)), "High problem, suppressed")
 }
 
@@ -125,7 +125,7 @@ func TestACancelledEscalationThatResolved(t *testing.T) {
 	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "🚫 Zabbix cancelled the escalation")
 }
 
-// A symptom names its cause by what the relay knows, else by what Zabbix sent, else by its event.
+// A symptom names its cause from what the relay knows, else from what Zabbix sent, else by its event id.
 func TestASymptomNamesItsCause(t *testing.T) {
 	cause := alert.Problem{Key: alert.Key{Source: "main", EventID: "17"}, Origin: alert.OriginTrigger,
 		Facts: alert.Facts{Name: "Core switch [down]", TriggerID: "99", Hosts: []alert.Host{{Host: "core1", Name: "Core 1"}}}}
@@ -192,7 +192,7 @@ func TestALongTextIsShownOnce(t *testing.T) {
 	require.NotEmpty(t, fallback)
 }
 
-// A time without a date is today's. What is edited in place is read later, too: there every time has its date.
+// A time without a date is today's. A message that is edited in place is read later, so all its times have dates.
 func TestTimesHaveDates(t *testing.T) {
 	r := newRenderer(t)
 	p := told(func(p *alert.Problem) { p.Acknowledged = true }, by("alice", "on it", alert.Actions{Ack: true}))
@@ -223,8 +223,8 @@ func TestTimesHaveDates(t *testing.T) {
 	require.Contains(t, r.Root(p, render.Room{}, opened.Add(100*24*hour)), "since 24 Nov 13:18:00 UTC")
 }
 
-// What is gone from Zabbix can't be acted on there: it has no buttons, open or not.
-func TestWhatIsGoneHasNoButtons(t *testing.T) {
+// A problem that is gone from Zabbix has no buttons, open or not.
+func TestGoneProblemsHaveNoButtons(t *testing.T) {
 	r := newRenderer(t)
 	for _, state := range []alert.State{alert.StateOpen, alert.StateUnknown, alert.StateResolved} {
 		p := told(func(p *alert.Problem) { p.State, p.CanClose = state, true })

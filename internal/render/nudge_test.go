@@ -13,8 +13,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Nudges are told in the rooms that they are for, whatever lines a route tells, and
-// not any more once somebody did something about the problem.
+// Nudges are posted to their rooms, whatever a route's tell says, until somebody acts on the problem.
 func TestNudgesAreTimely(t *testing.T) {
 	r, p, now := newRenderer(t), render.Samples()["escalated"], render.SamplesNow
 	nudges := p.Timeline[1:]
@@ -43,9 +42,9 @@ func TestNudgesAreTimely(t *testing.T) {
 	require.NotEmpty(t, r.Lines(awake, nudges, noc, now))
 }
 
-// Two rooms of a route escalate at the same moment, or nearly: the room they escalate to is told once. What comes a minute later is
-// another escalation.
-func TestTheSameStepOfTwoRoomsIsToldOnce(t *testing.T) {
+// If two rooms of a route escalate at nearly the same moment, the target room gets one line. A minute later it is another
+// escalation.
+func TestSameStepOfTwoRoomsIsPostedOnce(t *testing.T) {
 	r := newRenderer(t)
 	at := opened.Add(15 * time.Minute)
 	step := func(room string, at time.Time, step int) alert.Entry {
@@ -70,7 +69,7 @@ func TestTheSameStepOfTwoRoomsIsToldOnce(t *testing.T) {
 	}
 }
 
-// Templates that know nothing of mentions, and replies that are cut, mention all the same.
+// Replies of templates without mentions, and cut replies, still mention.
 func TestMentionsAreNeverLost(t *testing.T) {
 	const all = "<@personEmail:alice@example.com> <@all>"
 	p := render.Samples()["escalated"]

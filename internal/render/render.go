@@ -17,26 +17,23 @@ import (
 // Options make a Renderer.
 type Options struct {
 	Dir string // files that override the built-in templates of the same name; "" for none
-	// RouteDirs are the routes' own directories. Each overrides Dir, and is asked
-	// for by Room.Templates.
+	// RouteDirs are the routes' own directories. Each overrides Dir, and is used for rooms with Room.Templates.
 	RouteDirs []string
-	// Links to a problem in its Zabbix, by source: the frontend's base URL. A
-	// problem's id is shown with its source where there are several.
+	// Sources are the base URLs of the frontends, by source, for links. Ids are shown with their source if there are several.
 	Sources map[string]string
-	// Problem looks up another problem, so that a symptom can name its cause; nil: none is known.
+	// Problem looks up another problem, so that a symptom can name its cause; nil finds none.
 	Problem func(alert.Key) (alert.Problem, bool)
-	// TemplateFailed is told of a custom template (its file's name) that failed at run time (the
-	// built-in one was used instead): for a metric and the log.
+	// TemplateFailed is called when a custom template failed at run time, so that the built-in one was used.
 	TemplateFailed func(template string, err error)
 }
 
-// Room is how one room wants to see things.
+// Room says how a room shows problems.
 type Room struct {
 	Name         string
-	Location     *time.Location // UTC where it is nil
+	Location     *time.Location // nil: UTC
 	Presentation config.Presentation
 	Templates    string   // a route's own directory, one of Options.RouteDirs
-	Tell         []string // timeline kinds told in the thread (TellKinds); empty for all
+	Tell         []string // kinds that are posted to the thread (TellKinds); empty for all
 }
 
 // Renderer renders. It is safe for concurrent use.
@@ -49,9 +46,8 @@ type Renderer struct {
 	routes  map[string]set // with a route's directory, by that
 }
 
-// New loads and parses the templates; a custom one that doesn't parse, or that
-// fails on the built-in samples, is an error that names its file and line. All faults
-// are told at once (errors.Join).
+// New loads and parses the templates. A custom template that has a syntax error, or fails on a built-in sample, is an error with
+// file and line. All such errors are returned at once (errors.Join).
 func New(opts Options) (*Renderer, error) {
 	r := &Renderer{sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, failed: opts.TemplateFailed, routes: make(map[string]set)}
 	if r.problem == nil {

@@ -24,7 +24,7 @@ func sample(t *testing.T, name string) alert.Problem {
 	return p
 }
 
-// Pieces of markup, in any combination, are as harmless as whole ones.
+// Pieces of markup in any combination are harmless.
 func TestPiecesOfMarkupAreHarmless(t *testing.T) {
 	r := newRenderer(t)
 	pieces := []string{"<", "@", "all", ">", "[", "]", "(", ")", "!", "*", "**", "_", "`", "~~", "|", "#", "\n", "\r", "\t", " ", "  ", "-", "1.", "+", "=", "---",
@@ -45,7 +45,7 @@ func TestPiecesOfMarkupAreHarmless(t *testing.T) {
 	})
 }
 
-// A resolved problem's message says so in a word, however it is presented.
+// The message of a resolved problem says "resolved" in every presentation.
 func TestResolvedIsAWord(t *testing.T) {
 	r := newRenderer(t)
 	for _, name := range []string{"resolved", "closed", "gone", "service-resolved"} {
@@ -60,7 +60,7 @@ func TestResolvedIsAWord(t *testing.T) {
 	require.NotRegexp(t, `resolved`, r.Root(sample(t, "open"), render.Room{}, render.SamplesNow))
 }
 
-// Each severity shows as a colour of its own and as a word.
+// Each severity has its own colour and a word.
 func TestSeverityIsNeverColourAlone(t *testing.T) {
 	r := newRenderer(t)
 	seen := make(map[string]bool)
@@ -75,7 +75,7 @@ func TestSeverityIsNeverColourAlone(t *testing.T) {
 	}
 }
 
-// Times are the room's; where there are several sources an id says which.
+// Times are in the room's zone, and ids include the source if there are several.
 func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
 	p := sample(t, "open")
 	tokyo, err := time.LoadLocation("Asia/Tokyo")
@@ -94,8 +94,7 @@ func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
 	require.NotContains(t, two.Root(p, render.Room{}, render.SamplesNow), "[Zabbix]")
 }
 
-// An open root tells nothing that time alone makes false, but for a suppression, at whose end
-// the ledger has it edited.
+// An open root shows nothing that becomes false with time, except a suppression, at whose end the ledger has it edited.
 func TestOpenRootDependsOnNoClock(t *testing.T) {
 	r := newRenderer(t)
 	for name, p := range render.Samples() {
@@ -111,7 +110,7 @@ func TestOpenRootDependsOnNoClock(t *testing.T) {
 	require.NotContains(t, r.Show(sample(t, "resolved"), render.Room{}, render.SamplesNow), "Open for")
 }
 
-// However long its texts are, a message keeps its end: the id and the links.
+// With texts of any length a message keeps its id and links.
 func TestLongTextsLeaveTheLinks(t *testing.T) {
 	r := newRenderer(t)
 	long := strings.Repeat("<@all> *x* ", 2000)
@@ -134,8 +133,7 @@ func TestLongTextsLeaveTheLinks(t *testing.T) {
 	harmless(t, "show", r.Show(p, render.Room{}, render.SamplesNow))
 }
 
-// The address of a runbook is a link only where it plainly is one of a web
-// page, and says where it leads.
+// A runbook is linked only if its address is plainly a web page's, and the label shows the host.
 func TestRunbookLinks(t *testing.T) {
 	r := newRenderer(t)
 	for address, want := range map[string]string{
@@ -184,9 +182,9 @@ func entries(kinds ...any) []alert.Entry {
 	return list
 }
 
-// A room is told the kinds it wants; an update that did several things is one
-// line and told where any of them is wanted; the opening is the root's.
-func TestRoomsAreToldWhatTheyWant(t *testing.T) {
+// A room gets the kinds it wants. An update with several actions is one line, posted if any of its kinds is wanted. The opening
+// is the root's.
+func TestTellFiltersLines(t *testing.T) {
 	r := newRenderer(t)
 	p := sample(t, "open")
 	all := entries(alert.EntryOpened, alert.Actions{Ack: true, Comment: true}, alert.Actions{Unack: true},
@@ -210,8 +208,7 @@ func TestRoomsAreToldWhatTheyWant(t *testing.T) {
 		r.Lines(p, entries(alert.Actions{Close: true, Ack: true, Unsuppress: true}), render.Room{}, render.SamplesNow.Add(24*time.Hour)))
 }
 
-// The buttons are those that make sense: Zabbix acknowledges only triggers'
-// open problems, and closes what its trigger allows.
+// Only open problems of triggers have buttons, and Close only if the trigger allows it.
 func TestButtonsMakeSense(t *testing.T) {
 	r := newRenderer(t)
 	for name, want := range map[string]string{
@@ -238,7 +235,7 @@ func TestButtonsMakeSense(t *testing.T) {
 	require.Contains(t, fallback, "ack, comment, close")
 }
 
-// A list accounts for every problem: those it shows and those it doesn't.
+// A list accounts for every problem, shown or not.
 func TestListsAccountForEveryProblem(t *testing.T) {
 	r := newRenderer(t)
 	require.Equal(t, "No problems.", r.Problems(nil, 0, render.Room{}, render.SamplesNow))

@@ -55,7 +55,7 @@ func clockIn(loc *time.Location, today time.Time) func(time.Time) string {
 	}
 }
 
-// formatPeriod is "since …", "… – … (how long)", or a time alone, by what is known.
+// formatPeriod writes "since …", "… – … (how long)" or a time alone, depending on which times are known.
 func formatPeriod(open bool, from, to time.Time) string {
 	switch {
 	case from.IsZero() && to.IsZero():

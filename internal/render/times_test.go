@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A time is told with its date where that isn't the reader's today.
+// A time has its date unless it is the reader's today.
 func TestMoment(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)

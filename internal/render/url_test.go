@@ -15,7 +15,7 @@ func TestARelativeTriggerURLLeadsToTheFrontend(t *testing.T) {
 		"/zabbix/zabbix.php":                             base + "/zabbix.php",
 		"/grafana/d/1":                                   "https://zabbix.example.com/grafana/d/1",
 		"https://wiki.example.com/a":                     "https://wiki.example.com/a",
-		// These aren't pages of the frontend, and aren't made links.
+		// Not pages of the frontend, so not linked.
 		"//evil.org/x.php":        "",
 		`/\evil.org/x.php`:        "",
 		"javascript:alert(1).php": "",

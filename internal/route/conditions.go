@@ -11,16 +11,15 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// condition is one thing that a route asks of a problem.
+// condition is one condition of a route.
 type condition interface {
-	// holds decides.
 	holds(s *subject) bool
-	// why says in words why it holds, or why it doesn't.
+	// why explains why it holds, or why it doesn't.
 	why(s *subject, held bool) string
 }
 
-// subject is the problem that is asked about. What conditions compare is put
-// into lower case once for all routes, and only when one asks.
+// subject is the problem to route. The names that conditions compare are put into lower case once for all routes, and only if
+// needed.
 type subject struct {
 	problem *alert.Problem
 	now     time.Time
@@ -58,14 +57,13 @@ func (s *subject) groupNames() []string {
 	return s.groups
 }
 
-// commaGlob is a pattern for host groups whose names hold commas: parts is how many pieces such a
-// name is split into.
+// commaGlob is a pattern for host groups with commas in their names; parts is the number of pieces that such a name is split into.
 type commaGlob struct {
 	config.Glob
 	parts int
 }
 
-// commaGlobs finds those patterns, the ones of more parts first.
+// commaGlobs finds these patterns, those with most parts first.
 func commaGlobs(routes []config.Route) (found []commaGlob) {
 	for _, r := range routes {
 		for _, g := range r.Match.Groups {
@@ -78,9 +76,8 @@ func commaGlobs(routes []config.Route) (found []commaGlob) {
 	return found
 }
 
-// rejoin puts together neighbours in a split list that are one name: the configuration says
-// which names hold commas. Their parts alone aren't names then, or a route for "DC 1" would get
-// what belongs to "Berlin, DC 1".
+// rejoin joins adjacent parts of a split list that are one name according to the configuration's patterns. The parts alone don't
+// count as names then: a route for "DC 1" must not get problems of "Berlin, DC 1".
 func rejoin(parts []string, commas []commaGlob) (names []string) {
 	for len(parts) > 0 {
 		name, n := parts[0], 1
@@ -108,25 +105,26 @@ func (s *subject) tagPairs() []alert.Tag {
 	return s.tags
 }
 
-// compile makes the conditions of a match, the cheapest first.
+// compile lists the conditions of a match, the cheapest first.
 func compile(m config.Match) (out []condition) {
 	if len(m.Severity.Set) > 0 {
 		out = append(out, severityIs{m.Severity})
 	}
 	if len(m.Sources) > 0 {
-		out = append(out, sourceIs{m.Sources})
+		out = append(out, wordIs{"source", m.Sources, func(p *alert.Problem) string { return p.Key.Source }})
 	}
 	if len(m.Origins) > 0 {
-		out = append(out, originIs{m.Origins})
+		out = append(out, wordIs{"origin", text.Names(m.Origins, func(o alert.Origin) string { return string(o) }),
+			func(p *alert.Problem) string { return string(p.Origin) }})
 	}
 	if len(m.When) > 0 {
 		out = append(out, timeIs{m.When})
 	}
 	if len(m.Hosts) > 0 {
-		out = append(out, hostIs{m.Hosts})
+		out = append(out, nameMatches{"host", m.Hosts, (*subject).hostNames, hostLabels, "it has no hosts"})
 	}
 	if len(m.Groups) > 0 {
-		out = append(out, groupIs{m.Groups})
+		out = append(out, nameMatches{"host group", m.Groups, (*subject).groupNames, groupLabels, "its groups are unknown"})
 	}
 	if len(m.Tags) > 0 {
 		c := tagIs{}
@@ -161,30 +159,20 @@ func (c severityIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("severity is %s, not %s", have, wanted)
 }
 
-type sourceIs struct{ names []string }
-
-func (c sourceIs) holds(s *subject) bool { return slices.Contains(c.names, s.problem.Key.Source) }
-
-func (c sourceIs) why(s *subject, held bool) string {
-	if held {
-		return "source is " + s.problem.Key.Source
-	}
-	return fmt.Sprintf("source is %s, not %s", s.problem.Key.Source, text.Or(c.names))
+// wordIs compares a word of a problem, such as its source.
+type wordIs struct {
+	what  string
+	words []string
+	of    func(*alert.Problem) string
 }
 
-type originIs struct{ origins []alert.Origin }
+func (c wordIs) holds(s *subject) bool { return slices.Contains(c.words, c.of(s.problem)) }
 
-func (c originIs) holds(s *subject) bool { return slices.Contains(c.origins, s.problem.Origin) }
-
-func (c originIs) why(s *subject, held bool) string {
+func (c wordIs) why(s *subject, held bool) string {
 	if held {
-		return "origin is " + string(s.problem.Origin)
+		return c.what + " is " + c.of(s.problem)
 	}
-	names := make([]string, 0, len(c.origins))
-	for _, o := range c.origins {
-		names = append(names, string(o))
-	}
-	return fmt.Sprintf("origin is %s, not %s", s.problem.Origin, text.Or(names))
+	return fmt.Sprintf("%s is %s, not %s", c.what, c.of(s.problem), text.Or(c.words))
 }
 
 type timeIs struct{ spans []config.When }
@@ -202,43 +190,49 @@ func (c timeIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), text.Or(text.Names(c.spans, config.When.String)))
 }
 
-type hostIs struct{ globs []config.Glob }
+// nameMatches compares names of a problem's hosts or host groups.
+type nameMatches struct {
+	what   string
+	globs  []config.Glob
+	names  func(*subject) []string // in lower case
+	labels func(*alert.Problem) []string
+	none   string // the reason if there are no names
+}
 
-func (c hostIs) holds(s *subject) bool { _, ok := anyGlob(c.globs, s.hostNames()); return ok }
-
-func (c hostIs) why(s *subject, held bool) string {
-	if g, ok := anyGlob(c.globs, s.hostNames()); ok {
-		return "a host matches " + g.String()
-	}
-	if len(s.problem.Hosts) == 0 {
-		return fmt.Sprintf("no host matches %s: it has no hosts", text.Or(text.Names(c.globs, config.Glob.String)))
-	}
-	labels := make([]string, 0, len(s.problem.Hosts))
-	for _, h := range s.problem.Hosts {
-		label := quoted(h.Label())
-		if h.Host != "" && h.Name != "" && h.Host != h.Name {
-			label = fmt.Sprintf("%s (%s)", quoted(h.Host), quoted(h.Name))
+func (c nameMatches) match(s *subject) (config.Glob, bool) {
+	for _, g := range c.globs {
+		if slices.ContainsFunc(c.names(s), g.Match) {
+			return g, true
 		}
-		labels = append(labels, label)
 	}
-	return fmt.Sprintf("no host matches %s: hosts are %s", text.Or(text.Names(c.globs, config.Glob.String)), shortList(labels))
+	return config.Glob{}, false
 }
 
-type groupIs struct{ globs []config.Glob }
+func (c nameMatches) holds(s *subject) bool { _, ok := c.match(s); return ok }
 
-func (c groupIs) holds(s *subject) bool { _, ok := anyGlob(c.globs, s.groupNames()); return ok }
-
-func (c groupIs) why(s *subject, held bool) string {
-	if g, ok := anyGlob(c.globs, s.groupNames()); ok {
-		return "a host group matches " + g.String()
+func (c nameMatches) why(s *subject, held bool) string {
+	if g, ok := c.match(s); ok {
+		return fmt.Sprintf("a %s matches %s", c.what, g)
 	}
-	if len(s.problem.Groups) == 0 {
-		return fmt.Sprintf("no host group matches %s: its groups aren't known", text.Or(text.Names(c.globs, config.Glob.String)))
+	why := fmt.Sprintf("no %s matches %s: ", c.what, text.Or(text.Names(c.globs, config.Glob.String)))
+	if labels := c.labels(s.problem); len(labels) > 0 {
+		return why + c.what[strings.LastIndexByte(c.what, ' ')+1:] + "s are " + shortList(labels)
 	}
-	return fmt.Sprintf("no host group matches %s: groups are %s", text.Or(text.Names(c.globs, config.Glob.String)), shortList(quotedAll(s.problem.Groups)))
+	return why + c.none
 }
 
-// tagIs wants one of with, where there are any, and none of without.
+func hostLabels(p *alert.Problem) []string {
+	return text.Names(p.Hosts, func(h alert.Host) string {
+		if h.Host != "" && h.Name != "" && h.Host != h.Name {
+			return fmt.Sprintf("%s (%s)", quoted(h.Host), quoted(h.Name))
+		}
+		return quoted(h.Label())
+	})
+}
+
+func groupLabels(p *alert.Problem) []string { return quotedAll(p.Groups) }
+
+// tagIs holds if the problem has one of with (if there are any) and none of without.
 type tagIs struct{ with, without []config.TagRule }
 
 func (c tagIs) holds(s *subject) bool {
@@ -255,7 +249,7 @@ func (c tagIs) why(s *subject, held bool) string {
 	tags := s.tagPairs()
 	for _, rule := range c.without {
 		if hasTag(tags, rule) {
-			return fmt.Sprintf("a tag is there that %s forbids", rule.String())
+			return fmt.Sprintf("a tag is excluded by %s", rule.String())
 		}
 	}
 	for _, rule := range c.with {
@@ -264,7 +258,7 @@ func (c tagIs) why(s *subject, held bool) string {
 		}
 	}
 	if len(c.with) == 0 {
-		return "no tag is there that " + text.Or(text.Names(c.without, config.TagRule.String)) + " forbids"
+		return "no tag is excluded by " + text.Or(text.Names(c.without, config.TagRule.String))
 	}
 	have := make([]string, 0, len(s.problem.Tags))
 	for _, t := range s.problem.Tags {
@@ -276,8 +270,7 @@ func (c tagIs) why(s *subject, held bool) string {
 	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(text.Names(c.with, config.TagRule.String)), shortList(have))
 }
 
-// hasTag asks whether a tag with the rule's name, and value, is there; of the
-// exclamation mark it knows nothing.
+// hasTag reports whether a tag with the rule's name and value exists, whatever its exclamation mark.
 func hasTag(lower []alert.Tag, rule config.TagRule) bool {
 	for _, t := range lower {
 		if t.Tag == rule.Tag && (rule.Value == nil || rule.Value.Match(t.Value)) {
@@ -296,16 +289,4 @@ func (c nameIs) why(s *subject, held bool) string {
 		return fmt.Sprintf("its name matches %s", c.re)
 	}
 	return fmt.Sprintf("its name %s doesn't match %s", quoted(s.problem.Name), c.re)
-}
-
-// anyGlob is the first pattern that one of the names matches.
-func anyGlob(globs []config.Glob, lower []string) (config.Glob, bool) {
-	for _, g := range globs {
-		for _, name := range lower {
-			if g.Match(name) {
-				return g, true
-			}
-		}
-	}
-	return config.Glob{}, false
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A payload joins host groups by ", ". A name that holds a comma isn't mistaken for two where the
-// configuration knows it, in whatever order its routes stand.
+// A payload joins host groups with ", ". A name with a comma isn't split where the configuration knows the name, whatever the
+// order of its routes.
 func TestHostGroupsWithCommas(t *testing.T) {
 	both := []string{
 		`routes: [{match: {groups: ["Berlin, DC 1"]}, rooms: [db]}, {match: {groups: ["DC 1"]}, rooms: [night]}]`,

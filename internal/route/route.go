@@ -1,4 +1,4 @@
-// Package route says which rooms a problem goes to, and why.
+// Package route decides which rooms a problem goes to, and explains why.
 package route
 
 import (
@@ -13,22 +13,21 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// What Target.Route and Step.Route say where no configured route is meant.
+// Names of rules that aren't configured routes, in Target.Route and Step.Route.
 const (
 	// SendTo is the rule of {ALERT.SENDTO}.
 	SendTo = "send_to"
-	// DefaultRooms is the rule that takes what no route matched. In a Target it is "".
+	// DefaultRooms is the rule for problems that no route matches. In a Target it is "".
 	DefaultRooms = "default_rooms"
 )
 
-// Target is one room that a problem goes to.
+// Target is a room that a problem goes to.
 type Target struct {
 	Room  string // configured name, or config.PersonRoom with an e-mail address
 	Route string // the route's name; "" for the default rooms; "send_to" for {ALERT.SENDTO}
 }
 
-// Router holds the compiled routes of one configuration. It is safe for
-// concurrent use: it never changes.
+// Router holds the routes of one configuration. It never changes, so it is safe for concurrent use.
 type Router struct {
 	rules    []rule
 	defaults []string
@@ -46,7 +45,7 @@ type rule struct {
 	name       string
 	line       int
 	rooms      []string
-	proceed    bool // ask the rules below too
+	proceed    bool // try the rules below too
 	conditions []condition
 	timing     Timing // without quiet hours: those are the room's
 }
@@ -64,7 +63,7 @@ func New(cfg *config.Config) (*Router, error) {
 		zones:    map[string]*time.Location{},
 	}
 	if len(r.defaults) == 0 {
-		return nil, fmt.Errorf("route: no default rooms: a problem that no route matches would be told nobody")
+		return nil, fmt.Errorf("route: no default rooms for problems that no route matches")
 	}
 	for _, s := range cfg.Zabbix {
 		r.sources[s.Name] = s.SendTo
@@ -81,9 +80,8 @@ func New(cfg *config.Config) (*Router, error) {
 	return r, nil
 }
 
-// Rooms gives the targets of a problem, without doubles, in the order found, by all that is
-// known of it: with every "Send to" that its messages had (Problem.SendTo), whoever brought the
-// news. sendTo is one more, "" for none. There is always one target at least.
+// Rooms returns the targets of a problem, at least one, without duplicates, in the order of the rules. It uses every "Send to" that
+// the problem's messages had (Problem.SendTo); sendTo is one more, "" for none.
 func (r *Router) Rooms(p alert.Problem, sendTo string, now time.Time) []Target {
 	return r.decide(p, sendTo, now, nil)
 }
@@ -93,20 +91,19 @@ type Step struct {
 	Route   string   `json:"route"` // the route's name, "default_rooms" or "send_to"
 	Line    int      `json:"line,omitempty"`
 	Matched bool     `json:"matched"`
-	Reason  string   `json:"reason"` // why it did or didn't match, in words
+	Reason  string   `json:"reason"` // why it matched or didn't
 	Rooms   []string `json:"rooms,omitempty"`
-	Skipped bool     `json:"skipped,omitempty"` // not asked: an earlier rule won
+	Skipped bool     `json:"skipped,omitempty"` // not evaluated: an earlier rule won
 }
 
-// Explain says for every rule whether it matched and why, and the targets:
-// those that Rooms gives.
+// Explain returns the targets, as Rooms does, and for every rule whether and why it matched.
 func (r *Router) Explain(p alert.Problem, sendTo string, now time.Time) ([]Step, []Target) {
 	steps := make([]Step, 0, len(r.rules)+2)
 	targets := r.decide(p, sendTo, now, &steps)
 	return steps, targets
 }
 
-// decide finds the targets, and notes each step where somebody wants to know.
+// decide finds the targets, and records each step if steps isn't nil.
 func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]Step) []Target {
 	note := func(s Step) {
 		if steps != nil {
@@ -117,7 +114,7 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 	var targets []Target
 	if r.mode(p.Key.Source) == config.SendToOnly && named.rooms != nil {
 		if steps != nil {
-			r.skipAll(steps, fmt.Sprintf("not asked: source %s says send_to: only", p.Key.Source))
+			r.skipAll(steps, fmt.Sprintf("not evaluated: source %s has send_to: only", p.Key.Source))
 		}
 	} else {
 		targets = r.match(p, now, steps)
@@ -131,7 +128,7 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 	return targets
 }
 
-// match asks the rules, and the default rooms where none matched.
+// match evaluates the rules; if none matches, the default rooms are the targets.
 func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
 	s := subject{problem: &p, now: now, commas: r.commas}
 	var targets []Target
@@ -142,7 +139,7 @@ func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
 			if steps == nil {
 				break
 			}
-			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not asked: " + winner + " won"})
+			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not evaluated: " + winner + " won"})
 			continue
 		}
 		failed := rule.failing(&s)
@@ -168,14 +165,14 @@ func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
 	if steps != nil {
 		step := Step{Route: DefaultRooms, Matched: matched == 0, Rooms: r.defaults, Reason: "no route matched"}
 		if matched > 0 {
-			step.Skipped, step.Rooms, step.Reason = true, nil, "not asked: a route matched"
+			step.Skipped, step.Rooms, step.Reason = true, nil, "not evaluated: a route matched"
 		}
 		*steps = append(*steps, step)
 	}
 	return targets
 }
 
-// skipAll notes every rule as not asked.
+// skipAll records every rule as skipped.
 func (r *Router) skipAll(steps *[]Step, why string) {
 	for _, rule := range r.rules {
 		*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: why})
@@ -183,7 +180,7 @@ func (r *Router) skipAll(steps *[]Step, why string) {
 	*steps = append(*steps, Step{Route: DefaultRooms, Skipped: true, Reason: why})
 }
 
-// failing is the first condition that doesn't hold; nil where all do.
+// failing is the first condition that doesn't hold; nil if all hold.
 func (r *rule) failing(s *subject) condition {
 	for _, c := range r.conditions {
 		if !c.holds(s) {
@@ -193,7 +190,7 @@ func (r *rule) failing(s *subject) condition {
 	return nil
 }
 
-// step explains a rule that was asked.
+// step explains a rule that was evaluated.
 func (r *rule) step(s *subject, failed condition) Step {
 	step := Step{Route: r.name, Line: r.line, Matched: failed == nil}
 	if failed != nil {
@@ -207,15 +204,15 @@ func (r *rule) step(s *subject, failed condition) Step {
 	}
 	step.Reason = strings.Join(reasons, "; ")
 	if len(reasons) == 0 {
-		step.Reason = "it asks for nothing: it matches everything"
+		step.Reason = "no conditions: matches everything"
 	}
 	if r.proceed {
-		step.Reason += "; continue: the routes below are asked too"
+		step.Reason += "; continue: the routes below are tried too"
 	}
 	return step
 }
 
-// add appends a target whose room isn't there yet.
+// add appends a target unless its room is in the list already.
 func add(targets []Target, t Target) []Target {
 	for _, known := range targets {
 		if known.Room == t.Room {

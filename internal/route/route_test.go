@@ -62,8 +62,7 @@ func rooms(targets []Target) []string {
 	return out
 }
 
-// The first match wins, continue asks on, the default rooms take the rest, and
-// no room is named twice.
+// The first match wins, continue tries the routes below, the default rooms get the rest, and no room is listed twice.
 func TestOrder(t *testing.T) {
 	r := router(t, `routes:
   - {match: {hosts: nothing*}, rooms: [night]}
@@ -81,12 +80,12 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []Target{{Room: "noc"}}, router(t, "").Rooms(alert.Problem{}, "", noon))
 }
 
-// Each condition decides as documented, and says why in words.
+// Each condition matches as documented, and explains its result.
 func TestConditions(t *testing.T) {
 	for _, c := range []struct {
 		match, want string // want: "+" or "-", then the reason
 	}{
-		{`{}`, "+it asks for nothing: it matches everything"},
+		{`{}`, "+no conditions: matches everything"},
 		{`{severity: high}`, "+severity is high (high)"},
 		{`{severity: ">=average"}`, "+severity is high (>=average)"},
 		{`{severity: ">high"}`, "-severity is high, not disaster"},
@@ -106,9 +105,9 @@ func TestConditions(t *testing.T) {
 		{`{tags: "scope="}`, "+a tag matches scope="},
 		{`{tags: "service="}`, "-no tag matches service=: tags are Service=db, scope=availability, scope="},
 		{`{tags: ["x", "service=web"]}`, "-no tag matches x or service=web: tags are Service=db, scope=availability, scope="},
-		{`{tags: "!service"}`, "-a tag is there that !service forbids"},
-		{`{tags: "!service=web"}`, "+no tag is there that !service=web forbids"},
-		{`{tags: [service, "!scope=avail*"]}`, "-a tag is there that !scope=avail* forbids"},
+		{`{tags: "!service"}`, "-a tag is excluded by !service"},
+		{`{tags: "!service=web"}`, "+no tag is excluded by !service=web"},
+		{`{tags: [service, "!scope=avail*"]}`, "-a tag is excluded by !scope=avail*"},
 		{`{tags: [service, "!lab"]}`, "+a tag matches service"},
 		{`{trigger: "^Link (down|up)"}`, "+its name matches ^Link (down|up)"},
 		{`{trigger: "^link"}`, "-its name Link down on core switch doesn't match ^link"},
@@ -129,11 +128,11 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// What a problem doesn't have matches nothing, and the reason says so.
-func TestConditionsOnLittle(t *testing.T) {
+// Missing hosts, groups and tags match nothing, and the reason says so.
+func TestConditionsOnMissingData(t *testing.T) {
 	for match, want := range map[string]string{
 		`{hosts: "*"}`:            "no host matches *: it has no hosts",
-		`{groups: "*"}`:           "no host group matches *: its groups aren't known",
+		`{groups: "*"}`:           "no host group matches *: its groups are unknown",
 		`{tags: a}`:               "no tag matches a: it has no tags",
 		`{severity: ">=warning"}`: "severity not classified is below warning",
 	} {
@@ -143,7 +142,7 @@ func TestConditionsOnLittle(t *testing.T) {
 	}
 }
 
-// An explanation names every rule: asked, skipped, the default rooms, send_to.
+// An explanation lists every rule: evaluated, skipped, the default rooms, send_to.
 func TestExplain(t *testing.T) {
 	r := router(t, `routes:
   - {match: {severity: disaster}, rooms: [night]}
@@ -154,16 +153,16 @@ func TestExplain(t *testing.T) {
 	steps, targets := r.Explain(problem(), "night", noon)
 	require.Equal(t, []Step{
 		{Route: "route 1", Line: 10, Reason: "severity is high, not disaster"},
-		{Route: "switches", Line: 11, Matched: true, Reason: "a host matches sw*; continue: the routes below are asked too", Rooms: []string{"db"}},
-		{Route: "all", Line: 12, Matched: true, Reason: "it asks for nothing: it matches everything", Rooms: []string{"Lab"}},
-		{Route: "route 4", Line: 13, Skipped: true, Reason: "not asked: all won"},
-		{Route: "default_rooms", Skipped: true, Reason: "not asked: a route matched"},
-		{Route: "send_to", Matched: true, Reason: "night names a room: its room is added", Rooms: []string{"night"}},
+		{Route: "switches", Line: 11, Matched: true, Reason: "a host matches sw*; continue: the routes below are tried too", Rooms: []string{"db"}},
+		{Route: "all", Line: 12, Matched: true, Reason: "no conditions: matches everything", Rooms: []string{"Lab"}},
+		{Route: "route 4", Line: 13, Skipped: true, Reason: "not evaluated: all won"},
+		{Route: "default_rooms", Skipped: true, Reason: "not evaluated: a route matched"},
+		{Route: "send_to", Matched: true, Reason: "night is a room: its room is added", Rooms: []string{"night"}},
 	}, steps)
 	require.Equal(t, []Target{{"db", "switches"}, {"Lab", "all"}, {"night", "send_to"}}, targets)
 }
 
-// {ALERT.SENDTO} adds, replaces or does nothing, by its source.
+// {ALERT.SENDTO} adds rooms, replaces them or has no effect, as its source is configured.
 func TestSendTo(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: sw1}, rooms: [db]}]`)
 	for _, c := range []struct {
@@ -173,24 +172,24 @@ func TestSendTo(t *testing.T) {
 	}{
 		{"main", "", []Target{{"db", "route 1"}}, ""},
 		{"main", "  ", []Target{{"db", "route 1"}}, ""},
-		{"main", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab names a room: its room is added"},
+		{"main", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab is a room: its room is added"},
 		{"main", " ID-LAB ", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "ID-LAB is the id of room Lab: its room is added"},
 		{"main", "id-lab", []Target{{"db", "route 1"}}, "id-lab is neither a configured room's name or id nor an e-mail address"},
-		{"main", "db", []Target{{"db", "route 1"}}, "db names a room: its room is added"},
+		{"main", "db", []Target{{"db", "route 1"}}, "db is a room: its room is added"},
 		{"main", "Alice@Example.com", []Target{{"db", "route 1"}, {"person:alice@example.com", "send_to"}}, "Alice@Example.com is a person's address: its room is added"},
 		{"main", "eve@evil.org", []Target{{"db", "route 1"}}, "eve@evil.org is an address outside the allowed domains"},
 		{"main", "<@all>@example.com", []Target{{"db", "route 1"}}, `"<@all>@example.com" is neither a configured room's name or id nor an e-mail address`},
 		{"main", "a@evil.org@example.com", []Target{{"db", "route 1"}}, "a@evil.org@example.com is neither a configured room's name or id nor an e-mail address"},
 		{"main", "x\x1b[31m", []Target{{"db", "route 1"}}, `"x\x1b[31m" is neither a configured room's name or id nor an e-mail address`},
-		{"main", "routes", []Target{{"db", "route 1"}}, "routes leaves it to the routes"},
-		{"main", " Routes ", []Target{{"db", "route 1"}}, "Routes leaves it to the routes"},
-		{"main", "-", []Target{{"db", "route 1"}}, "- leaves it to the routes"},
-		{"quiet", "routes", []Target{{"db", "route 1"}}, "routes leaves it to the routes"},
-		{"quiet", "lab", []Target{{"Lab", "send_to"}}, "lab names a room: only its room is told"},
+		{"main", "routes", []Target{{"db", "route 1"}}, "routes means the routes' rooms"},
+		{"main", " Routes ", []Target{{"db", "route 1"}}, "Routes means the routes' rooms"},
+		{"main", "-", []Target{{"db", "route 1"}}, "- means the routes' rooms"},
+		{"quiet", "routes", []Target{{"db", "route 1"}}, "routes means the routes' rooms"},
+		{"quiet", "lab", []Target{{"Lab", "send_to"}}, "lab is a room: only its room is used"},
 		{"quiet", "", []Target{{"db", "route 1"}}, ""},
 		{"quiet", "nowhere", []Target{{"db", "route 1"}}, "nowhere is neither a configured room's name or id nor an e-mail address"},
-		{"deaf", "lab", []Target{{"db", "route 1"}}, "the source says send_to: ignore"},
-		{"unheard-of", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab names a room: its room is added"},
+		{"deaf", "lab", []Target{{"db", "route 1"}}, "the source has send_to: ignore"},
+		{"unheard-of", "lab", []Target{{"db", "route 1"}, {"Lab", "send_to"}}, "lab is a room: its room is added"},
 	} {
 		p := problem()
 		p.Key.Source = c.source
@@ -206,13 +205,13 @@ func TestSendTo(t *testing.T) {
 	}
 }
 
-// A configuration without default rooms can't be routed by.
+// A configuration without default rooms is refused.
 func TestNewRefuses(t *testing.T) {
 	_, err := New(&config.Config{})
 	require.ErrorContains(t, err, "no default rooms")
 }
 
-// genProblem draws a problem from few names, so that routes meet it.
+// genProblem draws a problem from few names, so that routes match often.
 func genProblem(t *rapid.T) alert.Problem {
 	word := rapid.SampledFrom([]string{"a", "b", "ab", "A", ""})
 	p := alert.Problem{Severity: rapid.SampledFrom(alert.Severities[:]).Draw(t, "severity"), Origin: alert.OriginTrigger}
@@ -270,8 +269,8 @@ func drawParsed[T any](t *rapid.T, name string, parse func(string) (T, error), t
 	return out
 }
 
-// Whatever the routes and the problem: somebody is told, no room twice, only
-// rooms that exist, and the explanation says just what Rooms does.
+// For any routes and problem there is a target, no room is listed twice, only existing rooms are listed, and the explanation
+// agrees with Rooms.
 func TestRoomsAndExplainAgree(t *testing.T) {
 	base := load(t, "")
 	rapid.Check(t, func(t *rapid.T) {
@@ -302,7 +301,7 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 				require.Equal(t, "person:a@example.com", target.Room)
 			}
 		}
-		// A model: what the steps say, put together, is what is told.
+		// A model: the targets follow from the steps.
 		var want []string
 		won := false
 		for i, s := range steps {
@@ -327,7 +326,7 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 	})
 }
 
-// A router never changes: asked again, or by many at once, it says the same.
+// A router never changes: concurrent calls give the same result.
 func TestRouterIsSafeForConcurrentUse(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: "s[a-z]?", tags: "service=*", trigger: "core"}, rooms: [db]}]`)
 	want := r.Rooms(problem(), "lab", noon)
@@ -340,9 +339,8 @@ func TestRouterIsSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-// What strangers wrote is shown without control characters and not at any
-// length.
-func TestWordsAreSafe(t *testing.T) {
+// Untrusted text is shown without control characters, and shortened.
+func TestExplanationsAreSafe(t *testing.T) {
 	p := problem()
 	p.Name = "a\x1b]0;x\x07" + strings.Repeat("ü", 5000)
 	p.Hosts = nil
@@ -358,7 +356,7 @@ func TestWordsAreSafe(t *testing.T) {
 	require.Contains(t, steps[1].Reason, "and 42 more")
 }
 
-// BenchmarkRooms asks a hundred routes, none of which matches.
+// BenchmarkRooms evaluates a hundred routes, none of which matches.
 func BenchmarkRooms(b *testing.B) {
 	var routes strings.Builder
 	routes.WriteString("routes:\n")

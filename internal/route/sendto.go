@@ -10,17 +10,17 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// named is what the "Send to" of a problem's messages names.
+// named is what the "Send to" fields of a problem's messages refer to.
 type named struct {
-	rooms   []string // without doubles
-	why     []string // one for each name, known or not
-	unknown []string // those of why that name nothing
+	rooms   []string // without duplicates
+	why     []string // an explanation for each name
+	unknown []string // the explanations of unknown names
 }
 
 // named reads every {ALERT.SENDTO} of a problem.
 func (r *Router) named(p alert.Problem, sendTo string) (n named) {
 	mode := r.mode(p.Key.Source)
-	seen := make(map[string]bool) // one payload may hold a hundred thousand names
+	seen := make(map[string]bool) // one payload may have a hundred thousand names
 	for _, value := range append(slices.Clip(p.SendTo), sendTo) {
 		for _, name := range r.split(value) {
 			room, why := r.resolve(name, mode)
@@ -40,12 +40,12 @@ func (r *Router) named(p alert.Problem, sendTo string) (n named) {
 	return n
 }
 
-// Unknown says in words what a source's {ALERT.SENDTO} holds that names nothing; nil for nothing.
+// Unknown explains each name in a source's {ALERT.SENDTO} that refers to nothing.
 func (r *Router) Unknown(source, sendTo string) []string {
 	return r.named(alert.Problem{Key: alert.Key{Source: source}}, sendTo).unknown
 }
 
-// mode is what {ALERT.SENDTO} of a source does.
+// mode is what a source's {ALERT.SENDTO} does.
 func (r *Router) mode(source string) config.SendTo {
 	if mode := r.sources[source]; mode != "" {
 		return mode
@@ -53,9 +53,8 @@ func (r *Router) mode(source string) config.SendTo {
 	return config.SendToAdd
 }
 
-// split gives the names in one {ALERT.SENDTO}: they stand between commas, semicolons or ends of
-// lines, unless the whole of it is the name of a room. They may be in quotes, and an address in the
-// form that Zabbix's e-mail media take too: "Alice <alice@example.com>".
+// split returns the names in one {ALERT.SENDTO}, separated by commas, semicolons or line breaks, unless the whole text is a room's
+// name. Names may be quoted, and addresses may have the form of Zabbix's e-mail media: "Alice <alice@example.com>".
 func (r *Router) split(value string) (names []string) {
 	if _, whole := r.room(strings.TrimSpace(value)); whole {
 		return []string{strings.TrimSpace(value)}
@@ -68,7 +67,7 @@ func (r *Router) split(value string) (names []string) {
 	return names
 }
 
-// bare is a name without quotes, and an address without a person's name and mailto.
+// bare removes quotes, and from an address the person's name and "mailto:".
 func bare(name string) string {
 	name = strings.TrimSpace(strings.Trim(strings.TrimSpace(name), `"'“”„`))
 	if before, rest, ok := strings.Cut(name, "<"); ok && strings.HasSuffix(rest, ">") {
@@ -82,7 +81,7 @@ func bare(name string) string {
 	return name
 }
 
-// room finds a configured room by its name, which people also write with a number sign.
+// room finds a configured room by its name, with or without a number sign before it.
 func (r *Router) room(name string) (room string, ok bool) {
 	if room, ok = r.byName[strings.ToLower(name)]; !ok {
 		room, ok = r.byName[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "#")))]
@@ -90,22 +89,21 @@ func (r *Router) room(name string) (room string, ok bool) {
 	return room, ok
 }
 
-// resolve finds the room that one name in {ALERT.SENDTO} means: a configured room's name or id,
-// or the e-mail address of a person whose domain is allowed ("person:alice@example.com", a direct
-// chat). It says why or why not.
+// resolve finds the room of one name in {ALERT.SENDTO}, and explains the result. The name is a configured room's name or id, or the
+// e-mail address of a person in an allowed domain ("person:alice@example.com", a direct chat).
 func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
 	if mode == config.SendToIgnore {
-		return "", "the source says send_to: ignore"
+		return "", "the source has send_to: ignore"
 	}
 	if leavesToRoutes(name) {
-		return "", quoted(name) + " leaves it to the routes"
+		return "", quoted(name) + " means the routes' rooms"
 	}
 	did := "its room is added"
 	if mode == config.SendToOnly {
-		did = "only its room is told"
+		did = "only its room is used"
 	}
 	if room, ok := r.room(name); ok {
-		return room, fmt.Sprintf("%s names a room: %s", quoted(name), did)
+		return room, fmt.Sprintf("%s is a room: %s", quoted(name), did)
 	}
 	if room, ok := r.byID[webexid.Key(name)]; ok {
 		return room, fmt.Sprintf("%s is the id of room %s: %s", quoted(name), room, did)
@@ -119,13 +117,12 @@ func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
 	return config.PersonRoom + strings.ToLower(name), fmt.Sprintf("%s is a person's address: %s", quoted(name), did)
 }
 
-// leavesToRoutes says whether a name stands for no room: Zabbix doesn't let the field be empty.
+// leavesToRoutes reports whether a name stands for no room: Zabbix requires text in the field.
 func leavesToRoutes(name string) bool {
 	return strings.EqualFold(name, config.SendToRoutes) || name == "-"
 }
 
-// isAddress says whether a text can be one person's e-mail address; Webex has
-// the last word.
+// isAddress reports whether a text can be one person's e-mail address; Webex decides.
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && len(text) <= 254 && !strings.ContainsFunc(text, func(r rune) bool {

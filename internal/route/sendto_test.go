@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Several names are several rooms, however they are separated; what names nothing is said.
+// Several names, however they are separated, give several rooms; unknown names are explained.
 func TestSendToWithSeveralNames(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: sw1}, rooms: [db]}]`)
 	for sendTo, c := range map[string]struct{ only, unknown string }{
@@ -61,8 +61,8 @@ func TestSendToWithSeveralNames(t *testing.T) {
 	require.Empty(t, r.Unknown("deaf", "typo"), "send_to: ignore reads nothing")
 }
 
-// A room's name may hold what separates names.
-func TestSendToIsARoomAsAWhole(t *testing.T) {
+// A room's name may contain a separator.
+func TestSendToRoomNameWithSeparator(t *testing.T) {
 	cfg := load(t, "")
 	cfg.Rooms[0].Name = "NOC, Berlin"
 	r, err := New(cfg)
@@ -70,8 +70,8 @@ func TestSendToIsARoomAsAWhole(t *testing.T) {
 	require.Equal(t, []string{"noc", "NOC, Berlin"}, rooms(r.Rooms(problem(), "noc, berlin", noon)))
 }
 
-// send_to: only holds whoever brings the news: what one message said counts for all.
-func TestSendToOnlyHoldsForWhatHasNone(t *testing.T) {
+// With send_to: only, the names of all messages of a problem count, whichever message came last.
+func TestSendToOnlyCountsEveryMessage(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: sw1}, rooms: [db]}]`)
 	for name, c := range map[string]struct {
 		known []string

@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// {ALERT.SENDTO} names a room by its id in whichever spelling.
+// {ALERT.SENDTO} accepts every spelling of a room id.
 func TestSendToARoomsIDInAnySpelling(t *testing.T) {
 	const uuid = "52bcf5df-1f44-5574-b5a3-0696bd09baaa"
 	id := func(cluster string) string {

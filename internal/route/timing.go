@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// Timing is when a room hears of a problem, besides at once. Its zero value is
-// at once, and never again.
+// Timing says when a room gets a problem later, or again. The zero value is at once, and never again.
 type Timing struct {
 	Delay    time.Duration
 	Remind   time.Duration       // 0: never
@@ -18,8 +17,8 @@ type Timing struct {
 	Quiet    *config.Quiet       // nil: none
 }
 
-// Timing is that of a room for what a rule, Target.Route, sends there. A room that
-// isn't one of the rule's own was told by its escalation: that ends there.
+// Timing is the timing of a rule (Target.Route) in a room. Rooms that got the problem by the rule's escalation have only quiet
+// hours: an escalation doesn't escalate again.
 func (r *Router) Timing(room, rule string) Timing {
 	t := Timing{Quiet: r.quiet[room]}
 	for i := range r.rules {
@@ -30,8 +29,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	return t
 }
 
-// When says in words when the room of a target hears of a problem that began
-// now, besides at once; "" for at once, and never again.
+// When describes the timing of a target for a problem that begins now; "" for at once, and never again.
 func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
 	timing := r.Timing(t.Room, t.Route)
 	var words []string

@@ -10,8 +10,8 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// A route's times are those of its own rooms: who was told by its escalation, by
-// the default rooms or by {ALERT.SENDTO} has the room's quiet hours alone.
+// A route's timing is for its own rooms. Rooms that got the problem by escalation, default_rooms or {ALERT.SENDTO} have only
+// quiet hours.
 func TestTiming(t *testing.T) {
 	r := router(t, `routes:
   - {rooms: [db], match: {hosts: db7}, delay: 5m, continue: true}
@@ -33,7 +33,7 @@ func TestTiming(t *testing.T) {
 	require.Empty(t, r.When(Target{Room: "noc", Route: "all"}, problem(), noon))
 }
 
-// A room's quiet hours hold by whatever way a problem comes, from the end of its delay on.
+// A room's quiet hours apply to every problem, after its delay.
 func TestTimingInQuietHours(t *testing.T) {
 	hours, err := config.ParseHours("22:00-07:00")
 	require.NoError(t, err)

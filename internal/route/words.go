@@ -2,8 +2,7 @@ package route
 
 import "nms-alert-relay/internal/text"
 
-// Explanations go to terminals: what comes from Zabbix is shown without control
-// characters, and not at any length.
+// Explanations are shown in terminals: text from Zabbix is printed without control characters, and shortened.
 const (
 	maxShown = 60 // characters of one text
 	maxItems = 8  // of one list

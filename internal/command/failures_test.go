@@ -17,8 +17,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// simulated is a story in which the source main is the simulated Zabbix with an
-// open problem, which the room noc was told of.
+// simulated runs a test with the simulated Zabbix as source main, with an open problem in the room noc.
 func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,14 +39,13 @@ func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
 	return p.Acks
 }
 
-// What a command does for each thing that may come in place of Zabbix's answer: only
-// a refusal of Zabbix's own ends it. Everything else delays it, the person gets a reply that says so, and
-// it is done exactly once when Zabbix is well again.
+// Only Zabbix's own refusal ends a command. Anything else in place of its answer delays the command: the person
+// is told so, and it is done exactly once when Zabbix works again.
 func TestBreakdowns(t *testing.T) {
 	const (
-		broken  = "is itself broken"
-		another = "answers with something else than its API"
-		lost    = "took the request and gave no answer"
+		broken  = "is failing"
+		another = "answers with something other than its API"
+		lost    = "got the request but didn't answer"
 		at      = "" // done without a delay
 	)
 	refused := map[string]string{"refuse-unknown": "Cannot change the moon.”"}
@@ -98,7 +96,7 @@ func TestBreakdowns(t *testing.T) {
 						require.Equal(t, store.CommandDone, w.command("M1").State)
 					} else if done := len(acksOf(z, id)) > 0 && w.command("M1").State == store.CommandDone; !done { // the record may have told it already
 						require.Len(t, w.answers(), 1)
-						require.Contains(t, w.answers()[0], "⏳ The Zabbix `main` "+want)
+						require.Contains(t, w.answers()[0], "⏳ Zabbix `main` "+want)
 						require.NotContains(t, []store.CommandState{store.CommandDone, store.CommandFailed}, w.command("M1").State)
 					}
 					time.Sleep(5 * time.Minute)
@@ -114,9 +112,9 @@ func TestBreakdowns(t *testing.T) {
 	}
 }
 
-// What stays broken until the command's end is given up, and the person hears it. A
-// call that only prepares the act is never taken for the act.
-func TestBrokenUntilTheEnd(t *testing.T) {
+// A command expires if Zabbix fails for too long, and the person is told. The call that asks for the version is
+// never mistaken for the act.
+func TestFailingUntilExpiry(t *testing.T) {
 	for name, says := range map[string]string{
 		"database-away": "⌛ Couldn't acknowledge", "page-502": "⌛ Couldn't acknowledge", "login-page": "⌛ Couldn't acknowledge",
 		"sql-failed": "⌛ Couldn't acknowledge", "page-429": "⌛ Couldn't acknowledge", "lost-cut": "⌛ Couldn't acknowledge",
@@ -126,7 +124,7 @@ func TestBrokenUntilTheEnd(t *testing.T) {
 				require.NoError(t, z.Break(name))
 				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(2 * time.Minute)
-				require.NotContains(t, w.answers()[0], "took the request")
+				require.NotContains(t, w.answers()[0], "got the request")
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				require.Zero(t, z.Calls()["event.acknowledge"], "the version isn't known: nothing else was asked")
@@ -139,7 +137,7 @@ func TestBrokenUntilTheEnd(t *testing.T) {
 	}
 }
 
-// A proxy that says when to come again isn't asked before.
+// Retry-After of a proxy is honoured.
 func TestRetryAfter(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		require.NoError(t, z.Break("page-429")) // in 90 s
@@ -156,9 +154,9 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// An act is done once and keeps the person's name, whatever the database does to
-// characters of four bytes and to long texts, and also where the answer is lost.
-func TestTextsThatTheDatabaseChanges(t *testing.T) {
+// An act is done once and keeps the person's name, whatever the database does to wide characters and long texts,
+// also if the answer is lost.
+func TestDatabaseChangesText(t *testing.T) {
 	people := map[string]Person{"alice": alice, "a name with an emoji": {ID: "PERSON-alice", Name: "Alice 🚀", Email: "alice@example.com"}}
 	words := map[string]string{"an emoji": "done 👍 all fine", "only emoji": "👍👍", "a long text": strings.Repeat("wörter und mehr ", 30), "plain": "on it", "an emoji first": "🔥 two\nlines"}
 	for _, kind := range []string{"", "text:question", "text:questions", "text:cut", "text:strict", "text:short", "text:trimmed", "text:crlf"} {
@@ -197,8 +195,8 @@ func TestTextsThatTheDatabaseChanges(t *testing.T) {
 	}
 }
 
-// An explicit close ends a problem that Zabbix no longer has, and nothing else does.
-func TestCloseWhatIsGone(t *testing.T) {
+// Only an explicit close closes a problem that Zabbix no longer has.
+func TestCloseGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string
 		others  bool // a second open problem that Zabbix still has
@@ -223,10 +221,10 @@ func TestCloseWhatIsGone(t *testing.T) {
 			require.NoError(t, z.Break("fail-event:4701"))
 			require.NoError(t, z.Break("only:event.get"))
 		}, false, "⏳"},
-		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` ends it here."},
-		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
-		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` ends it here."},
-		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no event at all"},
+		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` closes it here."},
+		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
+		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
+		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no events at all"},
 		"close, the database is away": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			require.NoError(t, z.Break("database-away"))
@@ -243,7 +241,7 @@ func TestCloseWhatIsGone(t *testing.T) {
 		"close, event.get is forbidden": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			require.NoError(t, z.Break("forbid:event.get"))
-		}, false, "no longer has this event, or"},
+		}, false, "event not found in Zabbix"},
 		"close, no permission to close it": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { z.LimitRelay() }, false, "no write permission"},
 		"close, nothing for everything":    {"close", false, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("list")) }, false, "⏳"},
 	} {
@@ -283,9 +281,8 @@ func TestCloseWhatIsGone(t *testing.T) {
 	}
 }
 
-// What Zabbix itself ended with a failure is rolled back: at the command's end it is
-// given up, and not doubtful.
-func TestFailingUntilTheEnd(t *testing.T) {
+// A call that ended with an internal error was rolled back: the command expires, and isn't uncertain.
+func TestInternalErrorsUntilExpiry(t *testing.T) {
 	for _, name := range []string{"system-error", "sql-failed", "internal-error"} {
 		t.Run(name, func(t *testing.T) {
 			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
@@ -305,9 +302,9 @@ func TestFailingUntilTheEnd(t *testing.T) {
 	}
 }
 
-// A close whose answer was lost, of an event that isn't shown any more, is asked again:
-// only Zabbix's own refusal, together with its silence about the event, makes it gone.
-func TestCloseWhatIsGoneAndUnanswered(t *testing.T) {
+// If the answer to a close is lost and the event isn't shown any more, the close is repeated: only a refusal
+// makes the problem gone.
+func TestCloseGoneAfterLostAnswer(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
 		z.Delete(4701)

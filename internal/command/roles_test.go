@@ -13,9 +13,8 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// In a direct chat a person may do with a problem what they may do in a room that was told of it: what they may
-// do in another room doesn't count. Asked on the way that commands go.
-func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
+// In a direct chat the role is that of the problem's rooms; roles in other rooms don't count.
+func TestRoleByProblemInDirectChat(t *testing.T) {
 	frank := Person{Email: "frank@example.com"} // operator in noc, viewer in db
 	for _, c := range []struct {
 		why   string
@@ -30,7 +29,7 @@ func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
 		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
 		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
 		{"shown all the same", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
-		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "I know no problem"},
+		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -53,9 +52,8 @@ func TestInADirectChatTheRoleIsAskedForEachProblem(t *testing.T) {
 	}
 }
 
-// A digest in a direct chat may hold problems of several rooms: "ack all" leaves alone those of rooms in which the person
-// may not acknowledge.
-func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
+// "ack all" on a digest in a direct chat skips problems of rooms in which the person may not acknowledge.
+func TestAckAllRoleByProblem(t *testing.T) {
 	for _, yes := range []Heard{
 		{Text: "ack all yes", ParentID: "DIRECT"},
 		{Button: &Button{Action: buttonAckAll, Key: "DIRECT", MessageID: "CARD"}},
@@ -88,8 +86,8 @@ func TestAckAllInADirectChatAsksForEachProblem(t *testing.T) {
 	}
 }
 
-// Who lacks the verb's role hears that, and nothing about problems: not which exist, and not which there are to act on.
-func TestTheRoleComesBeforeTheProblem(t *testing.T) {
+// A person without the role is told only that, and nothing about which problems exist.
+func TestRoleIsCheckedFirst(t *testing.T) {
 	carol := Person{Email: "carol@example.com"}
 	for _, h := range []Heard{
 		{Text: "ack 99999", Room: "noc"}, // no such problem
@@ -111,8 +109,8 @@ func TestTheRoleComesBeforeTheProblem(t *testing.T) {
 	}
 }
 
-// A digest is acted on from its own room alone, though another room was told of the same problems: in words and by button.
-func TestAnotherRoomsDigest(t *testing.T) {
+// A digest can be acted on only from its own room, by text and by button.
+func TestDigestOfAnotherRoom(t *testing.T) {
 	for _, h := range []Heard{
 		{Text: "ack all yes", Room: "db", ParentID: "DIGEST"},
 		{Text: "ack all", Room: "db", ParentID: "DIGEST"},
@@ -142,8 +140,8 @@ func TestAnotherRoomsDigest(t *testing.T) {
 	}
 }
 
-// The answer to a press goes into the thread of its problem, or of its card, whatever is wrong with it.
-func TestAFaultyPressIsAnsweredInTheProblemsThread(t *testing.T) {
+// The reply to a faulty press goes into the thread of its problem, or of its card.
+func TestFaultyPressIsAnsweredInThread(t *testing.T) {
 	for _, c := range []struct {
 		button Button
 		thread string
@@ -168,8 +166,8 @@ func TestAFaultyPressIsAnsweredInTheProblemsThread(t *testing.T) {
 	}
 }
 
-// Every burst of commands is answered with a warning, not only the first.
-func TestEachBurstIsWarnedOfOnce(t *testing.T) {
+// Every burst of commands gets a warning, not only the first.
+func TestEachBurstGetsOneWarning(t *testing.T) {
 	var l limiter
 	now := time.Date(2026, 11, 24, 14, 0, 0, 0, time.UTC)
 	for burst := range 3 {
@@ -184,8 +182,8 @@ func TestEachBurstIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
-// Every time in an answer has its date where that isn't today's.
-func TestAnswersTellTheDay(t *testing.T) {
+// Every time in a reply has its date unless it is today's.
+func TestRepliesHaveDates(t *testing.T) {
 	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
 	p := alert.Problem{Acknowledged: true, Timeline: []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}}
 	tokyo := time.FixedZone("JST", 9*3600)
@@ -210,8 +208,8 @@ func TestAnswersTellTheDay(t *testing.T) {
 	}
 }
 
-// What Zabbix refuses to do for a press is answered to the person by name; what was said has its own thread.
-func TestARefusalOfAPressNamesThePerson(t *testing.T) {
+// The reply to a refused press names the person. A typed command has its own thread.
+func TestRefusedPressNamesPerson(t *testing.T) {
 	for _, c := range []struct {
 		heard Heard
 		want  string
@@ -229,9 +227,8 @@ func TestARefusalOfAPressNamesThePerson(t *testing.T) {
 	}
 }
 
-// Where another problem has taken an event id, nothing that is said or pressed about the earlier one
-// reaches Zabbix: there, the id means the other one.
-func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
+// Once another problem has an event id, no command about the earlier one reaches Zabbix.
+func TestActOnReusedEventID(t *testing.T) {
 	alice := Person{Email: "alice@example.com", Name: "Alice"}
 	root, card := "ROOT-main/4711~1@noc", "CARD-main/4711~1@noc"
 	for _, c := range []struct {
@@ -239,15 +236,15 @@ func TestAnActOnAProblemWhoseEventIDCameBack(t *testing.T) {
 		heard Heard
 		want  string // of the answer; "" where the present problem is acted on
 	}{
-		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "another problem has its event id now"},
-		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "another problem has its event id now"},
-		{"close in its thread", Heard{Text: "close", ParentID: root}, "another problem has its event id now"},
-		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "another problem has its event id now"},
-		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
-		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "another problem has its event id now"},
-		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "another problem has its event id now"},
+		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "its event id is another problem's now"},
+		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "its event id is another problem's now"},
+		{"close in its thread", Heard{Text: "close", ParentID: root}, "its event id is another problem's now"},
+		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "its event id is another problem's now"},
+		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "its event id is another problem's now"},
 		{"shown all the same", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
-		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "another problem has its event id now"},
+		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "its event id is another problem's now"},
 		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
 		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
 	} {

@@ -34,8 +34,7 @@ func when(t require.TestingT, days, hours string, zone TimeZone) When {
 	return w
 }
 
-// Quiet hours end when the clock on the wall says so, spans that follow each other
-// are one, and what is severe enough is never quiet.
+// Quiet hours end by the local wall clock, adjacent spans are one, and severe problems are never held back.
 func TestQuietHours(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
 	q := cfg.Rooms[0].Quiet
@@ -65,8 +64,7 @@ func TestQuietHours(t *testing.T) {
 	require.Zero(t, (*Quiet)(nil).Until(alert.NotClassified, time.Now()))
 }
 
-// Quiet hours end, at a moment that isn't in them and until which all are, also
-// where clocks are put forward and back.
+// Quiet hours end at the first moment outside them, also across clock changes.
 func TestQuietHoursEnd(t *testing.T) {
 	zone, err := ParseTimeZone("Europe/Berlin")
 	require.NoError(t, err)
@@ -89,7 +87,7 @@ func TestQuietHoursEnd(t *testing.T) {
 	})
 }
 
-// A route's times, as they are told by check and route.
+// The timing of routes as check and route print it.
 func TestTimingInWords(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, quiet: {when: {hours: "22:00-07:00"}, below: high}`, 1)+`routes:
   - rooms: [db]
@@ -107,7 +105,7 @@ func TestTimingInWords(t *testing.T) {
 	}, cfg.Summary().Timing)
 }
 
-// The end of a span lies after every moment of it, also in the hour that comes twice when clocks are put back.
+// A span ends after every moment in it, also in the hour that comes twice when clocks are put back.
 func TestSpanEndsInTheHourThatComesTwice(t *testing.T) {
 	zone, err := ParseTimeZone("Europe/Berlin")
 	require.NoError(t, err)
@@ -128,5 +126,45 @@ func TestSpanEndsInTheHourThatComesTwice(t *testing.T) {
 			require.True(t, span.Contains(c.now))
 			require.Equal(t, c.want, span.End(c.now).UTC())
 		})
+	}
+}
+
+// A span ends at the first minute outside it, also on days of a clock change: in zones east and west of UTC, with changes of half
+// an hour, and at midnight.
+func TestSpanEndsAcrossClockChanges(t *testing.T) {
+	for zone, days := range map[string][]string{
+		"Europe/Berlin":       {"2026-03-29", "2026-10-25", "2026-07-01"},
+		"America/New_York":    {"2026-03-08", "2026-11-01"},
+		"America/Los_Angeles": {"2026-03-08", "2026-11-01"},
+		"Australia/Lord_Howe": {"2026-04-05", "2026-10-04"},
+		"America/Santiago":    {"2026-04-05", "2026-09-06"}, // at midnight
+		"Africa/Cairo":        {"2026-04-24", "2026-10-30"}, // at midnight
+		"Asia/Beirut":         {"2026-03-29", "2026-10-25"}, // at midnight
+		"Pacific/Auckland":    {"2026-04-05", "2026-09-27"},
+		"Asia/Kathmandu":      {"2026-03-29"},
+	} {
+		for _, hours := range []string{"01:00-02:30", "02:00-03:00", "22:00-02:15", "23:00-00:30", "00:00-24:00", "20:00-00:01", "22:00-01:45"} {
+			location, err := ParseTimeZone(zone)
+			require.NoError(t, err)
+			span := when(t, "", hours, location)
+			for _, day := range days {
+				noon, err := time.ParseInLocation("2006-01-02 15:04", day+" 12:00", location.Location)
+				require.NoError(t, err)
+				for at := noon.Add(-30 * time.Hour); at.Before(noon.Add(18 * time.Hour)); at = at.Add(5 * time.Minute) {
+					if !span.Contains(at) {
+						continue
+					}
+					end := at
+					for span.Contains(end) && end.Before(at.Add(26*time.Hour)) {
+						end = end.Add(time.Minute)
+					}
+					got := span.End(at)
+					if !span.Contains(end) { // days without hours between them go on for ever
+						require.Equal(t, end.UTC().Format(time.RFC3339), got.UTC().Format(time.RFC3339), "%s %s at %s", zone, hours, at)
+					}
+					require.True(t, got.After(at), "%s %s at %s: %s", zone, hours, at, got)
+				}
+			}
+		}
 	}
 }

@@ -21,28 +21,28 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Which errors make a batch smaller, and which say that nothing can be asked now.
-func TestWhatAnErrorSaysAboutABatch(t *testing.T) {
+// Which errors make batches smaller, and which mean that no call can succeed.
+func TestResultOfErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want result
 	}{
 		"none":                          {nil, answered},
-		"a time-out":                    {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, choked},
-		"a broken connection":           {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, choked},
-		"500":                           {&zabbix.Error{Kind: zabbix.Unreachable, Status: 500}, choked},
-		"a page with 200":               {&zabbix.Error{Kind: zabbix.Unreachable, Status: 200, Unanswered: true}, choked},
-		"too large":                     {&zabbix.Error{Kind: zabbix.Unreachable, Status: 413}, choked},
-		"an exception":                  {&zabbix.Error{Kind: zabbix.Broken, Interrupted: true}, choked},
-		"a parameter":                   {&zabbix.Error{Kind: zabbix.Invalid}, choked},
-		"words that are not known":      {&zabbix.Error{Kind: zabbix.Other}, choked},
-		"no connection":                 {&zabbix.Error{Kind: zabbix.Unreachable}, away},
-		"a proxy that wants a login":    {&zabbix.Error{Kind: zabbix.Unreachable, Status: 401}, away},
-		"too many requests":             {&zabbix.Error{Kind: zabbix.Unreachable, Status: 429}, away},
-		"the database can't be reached": {&zabbix.Error{Kind: zabbix.Broken}, away},
-		"the token":                     {&zabbix.Error{Kind: zabbix.NotAuthorised}, away},
-		"the role":                      {&zabbix.Error{Kind: zabbix.RoleForbids}, away},
-		"the journal":                   {errors.New("disk full"), away},
+		"a time-out":                    {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, overloaded},
+		"a broken connection":           {&zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, overloaded},
+		"500":                           {&zabbix.Error{Kind: zabbix.Unreachable, Status: 500}, overloaded},
+		"a page with 200":               {&zabbix.Error{Kind: zabbix.Unreachable, Status: 200, Unanswered: true}, overloaded},
+		"too large":                     {&zabbix.Error{Kind: zabbix.Unreachable, Status: 413}, overloaded},
+		"an exception":                  {&zabbix.Error{Kind: zabbix.Broken, Interrupted: true}, overloaded},
+		"a parameter":                   {&zabbix.Error{Kind: zabbix.Invalid}, overloaded},
+		"words that are not known":      {&zabbix.Error{Kind: zabbix.Other}, overloaded},
+		"no connection":                 {&zabbix.Error{Kind: zabbix.Unreachable}, unreachable},
+		"a proxy that wants a login":    {&zabbix.Error{Kind: zabbix.Unreachable, Status: 401}, unreachable},
+		"too many requests":             {&zabbix.Error{Kind: zabbix.Unreachable, Status: 429}, unreachable},
+		"the database can't be reached": {&zabbix.Error{Kind: zabbix.Broken}, unreachable},
+		"the token":                     {&zabbix.Error{Kind: zabbix.NotAuthorised}, unreachable},
+		"the role":                      {&zabbix.Error{Kind: zabbix.RoleForbids}, unreachable},
+		"the journal":                   {errors.New("disk full"), unreachable},
 	} {
 		require.Equal(t, c.want, resultOf(c.err), name)
 	}
@@ -56,16 +56,16 @@ func TestPace(t *testing.T) {
 		want pace
 		step step
 	}{
-		"it answers":                            {pace{size: 100}, 100, answered, pace{size: 100, calm: 1, proven: true}, goOn},
-		"it grows when it answered for a while": {pace{size: 25, calm: steady - 1}, 25, answered, pace{size: 50, proven: true}, goOn},
-		"and not beyond a batch":                {pace{size: 80, calm: steady - 1}, 80, answered, pace{size: batch, proven: true}, goOn},
-		"away":                                  {pace{size: 50, calm: 3, proven: true}, 50, away, pace{size: 50, proven: true}, hold},
-		"too much":                              {pace{size: 100, calm: 3, proven: true}, 100, choked, pace{size: 50, proven: true}, split},
-		"too much, fewer than the size":         {pace{size: 100}, 7, choked, pace{size: 3}, split},
-		"two":                                   {pace{size: 2}, 2, choked, pace{size: 1}, split},
-		"one, while others are answered":        {pace{size: 1, proven: true}, 1, choked, pace{size: 1}, exclude},
-		"one, and nothing was answered":         {pace{size: 1}, 1, choked, pace{size: 1}, hold},
-		"one, away":                             {pace{size: 1, proven: true}, 1, away, pace{size: 1, proven: true}, hold},
+		"it answers":                            {pace{size: 100}, 100, answered, pace{size: 100, streak: 1, proven: true}, proceed},
+		"it grows when it answered for a while": {pace{size: 25, streak: growAfter - 1}, 25, answered, pace{size: 50, proven: true}, proceed},
+		"and not beyond a batch":                {pace{size: 80, streak: growAfter - 1}, 80, answered, pace{size: batch, proven: true}, proceed},
+		"away":                                  {pace{size: 50, streak: 3, proven: true}, 50, unreachable, pace{size: 50, proven: true}, holdOff},
+		"too much":                              {pace{size: 100, streak: 3, proven: true}, 100, overloaded, pace{size: 50, proven: true}, split},
+		"too much, fewer than the size":         {pace{size: 100}, 7, overloaded, pace{size: 3}, split},
+		"two":                                   {pace{size: 2}, 2, overloaded, pace{size: 1}, split},
+		"one, while others are answered":        {pace{size: 1, proven: true}, 1, overloaded, pace{size: 1}, exclude},
+		"one, and nothing was answered":         {pace{size: 1}, 1, overloaded, pace{size: 1}, holdOff},
+		"one, away":                             {pace{size: 1, proven: true}, 1, unreachable, pace{size: 1, proven: true}, holdOff},
 	} {
 		got, s := c.p.after(c.n, c.r)
 		require.Equal(t, c.want, got, name)
@@ -73,9 +73,9 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Whichever problems Zabbix can't answer about, and however few it can at once: all
-// others are answered in a bounded number of calls, and only the bad ones are set apart.
-func TestBadOnesAreFound(t *testing.T) {
+// Whichever problems Zabbix can't answer about, and however small its limit: all others are answered in a bounded
+// number of calls, and only the bad ones are excluded.
+func TestBadProblemsAreFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 400).Draw(t, "problems")
 		bad := rapid.MapOfN(rapid.IntRange(0, n-1), rapid.Just(true), 0, min(n, 12)).Draw(t, "bad")
@@ -84,7 +84,7 @@ func TestBadOnesAreFound(t *testing.T) {
 		outage := rapid.IntRange(0, 30).Draw(t, "calls of outage")
 		begins := rapid.IntRange(0, 30).Draw(t, "outage begins")
 		now := time.Unix(0, 0)
-		a := newAsker()
+		a := newBatcher()
 		var due []alert.Key
 		for i := range n {
 			due = append(due, alert.Key{Source: "main", EventID: strconv.Itoa(i)})
@@ -103,7 +103,7 @@ func TestBadOnesAreFound(t *testing.T) {
 			if len(a.queue) < batch {
 				take := due[:min(batch, len(due))]
 				due = due[len(take):]
-				a.take(take, now, func(k alert.Key, at time.Time) { later[k] = at })
+				a.enqueue(take, now, func(k alert.Key, at time.Time) { later[k] = at })
 			}
 			keys, _ := a.next()
 			if len(keys) == 0 {
@@ -113,12 +113,12 @@ func TestBadOnesAreFound(t *testing.T) {
 			calls++
 			r := answered
 			if calls > begins && calls <= begins+outage {
-				r = choked
+				r = overloaded
 				down++
 			}
 			for _, k := range keys {
 				if i, _ := strconv.Atoi(k.EventID); bad[i] || len(keys) > most {
-					r = choked
+					r = overloaded
 				}
 			}
 			known := func(k alert.Key) bool { i, _ := strconv.Atoi(k.EventID); return !odd[i] }
@@ -132,14 +132,14 @@ func TestBadOnesAreFound(t *testing.T) {
 			out, wait := a.done(known, r, now)
 			for _, k := range out {
 				i, _ := strconv.Atoi(k.EventID)
-				later[k] = a.apart[k].until
+				later[k] = a.excluded[k].until
 				if !bad[i] && !odd[i] {
 					excluded[i]++
 				}
 			}
 			if wait {
 				holds++
-				now = now.Add(firstPause)
+				now = now.Add(minRetry)
 			}
 			if limit := 3*n + 60*(len(bad)+len(odd)+1) + 3*outage; calls > limit {
 				t.Fatalf("%d calls for %d problems, %d bad: %d of them were answered", calls, n, len(bad), len(seen))
@@ -163,38 +163,37 @@ func countNew(a, b map[int]bool) (n int) {
 	return n
 }
 
-// A problem that goes on failing is asked about less and less, by itself, and is forgotten
-// about once it is answered.
-func TestExile(t *testing.T) {
+// A problem that keeps failing is read with a growing backoff, in calls of its own, until it is answered.
+func TestExclusion(t *testing.T) {
 	key, now := alert.Key{Source: "main", EventID: "1"}, time.Unix(0, 0)
-	a := newAsker()
+	a := newBatcher()
 	a.pace.proven = true
 	var waits []time.Duration
 	for range 9 {
-		a.take([]alert.Key{key, {Source: "main", EventID: "2"}}, now, func(k alert.Key, at time.Time) { t.Fatalf("%s isn't due", k) })
+		a.enqueue([]alert.Key{key, {Source: "main", EventID: "2"}}, now, func(k alert.Key, at time.Time) { t.Fatalf("%s isn't due", k) })
 		if len(a.alone) > 0 {
 			asked, _ := a.next()
-			require.Equal(t, []alert.Key{key}, asked, "by itself")
+			require.Equal(t, []alert.Key{key}, asked, "in a call of its own")
 		} else {
 			a.pace.size = 1
 		}
-		_, wait := a.done(func(alert.Key) bool { return true }, choked, now)
+		_, wait := a.done(func(alert.Key) bool { return true }, overloaded, now)
 		require.False(t, wait, "others don't wait for it")
 		a.done(func(alert.Key) bool { return true }, answered, now)
-		waits = append(waits, a.apart[key].until.Sub(now))
+		waits = append(waits, a.excluded[key].until.Sub(now))
 		early := false
-		a.take([]alert.Key{key}, a.apart[key].until.Add(-1), func(_ alert.Key, at time.Time) { early = at.Equal(a.apart[key].until) })
+		a.enqueue([]alert.Key{key}, a.excluded[key].until.Add(-1), func(_ alert.Key, at time.Time) { early = at.Equal(a.excluded[key].until) })
 		require.True(t, early)
-		now = a.apart[key].until
+		now = a.excluded[key].until
 	}
 	require.Equal(t, []time.Duration{1 * time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour, time.Hour}, waits)
-	a.take([]alert.Key{key}, now, nil)
+	a.enqueue([]alert.Key{key}, now, nil)
 	a.done(func(alert.Key) bool { return true }, answered, now)
-	require.Empty(t, a.apart)
+	require.Empty(t, a.excluded)
 }
 
-// The simulated Zabbix fails in some way about one problem of 150, or is too slow for
-// a hundred at once: the others are learned of within a minute, and so are later ones.
+// The simulated Zabbix fails for one problem of 150, or is too slow for a hundred at once: the others are read within
+// a minute, and so are later ones.
 func TestOneBadProblem(t *testing.T) {
 	for _, c := range []struct {
 		breaks string
@@ -222,7 +221,7 @@ func TestOneBadProblem(t *testing.T) {
 						ids[id] = true
 						q.Ask(alert.Key{Source: "main", EventID: id}, time.Second)
 					}
-					q.Ask(alert.Key{Source: "main", EventID: "18446744073709551615"}, time.Second) // larger than any id in Zabbix
+					q.Ask(alert.Key{Source: "main", EventID: "18446744073709551615"}, time.Second) // larger than any id of Zabbix
 					limit := time.Minute
 					if c.breaks == "slow:900ms" { // two at once at most
 						limit = 5 * time.Minute
@@ -233,7 +232,7 @@ func TestOneBadProblem(t *testing.T) {
 					if c.bad {
 						want--
 						delete(ids, "4777")
-						require.InDelta(t, 1, testutil.ToFloat64(m.Apart.WithLabelValues("main")), 0)
+						require.InDelta(t, 1, testutil.ToFloat64(m.Excluded.WithLabelValues("main")), 0)
 					}
 					require.Equal(t, slices.Sorted(keysOf(ids)), slices.Sorted(keysOf(f.learned(t))))
 					require.Len(t, f.entries, want, "each once")
@@ -247,11 +246,11 @@ func TestOneBadProblem(t *testing.T) {
 
 					time.Sleep(10 * time.Hour)
 					synctest.Wait()
-					require.Less(t, z.Calls()["event.get"]-calls, 30, "what fails is asked about less and less")
+					require.Less(t, z.Calls()["event.get"]-calls, 30, "the backoff grows")
 					z.Mend()
-					time.Sleep(lastApart + time.Minute)
+					time.Sleep(maxExclusion + time.Minute)
 					synctest.Wait()
-					require.InDelta(t, 0, testutil.ToFloat64(m.Apart.WithLabelValues("main")), 0)
+					require.InDelta(t, 0, testutil.ToFloat64(m.Excluded.WithLabelValues("main")), 0)
 					require.Equal(t, c.bad, f.learned(t)["4777"] && !ids["4777"])
 				})
 			})
@@ -259,7 +258,7 @@ func TestOneBadProblem(t *testing.T) {
 	}
 }
 
-// An outage of the whole Zabbix is one line in the log, and no problem is lost by it.
+// An outage of Zabbix is one line in the log, and no problem is lost.
 func TestOutages(t *testing.T) {
 	for _, breaks := range []string{"page-500", "page-502", "page-503", "page-429", "page-401", "database-away", "system-error", "login-page", "lost-cut", "empty", "forbid:event.get"} {
 		t.Run(breaks, func(t *testing.T) {
@@ -288,13 +287,13 @@ func TestOutages(t *testing.T) {
 				ask(300)
 				before := z.Calls()["event.get"]
 				time.Sleep(30 * time.Minute)
-				most := 60 // it isn't hammered
+				most := 60 // it isn't flooded with calls
 				if breaks == "page-429" {
 					most = 30*60/90 + 2 // Retry-After: 90
 				}
 				require.Less(t, z.Calls()["event.get"]-before, most)
 				synctest.Wait()
-				require.LessOrEqual(t, log.warnings, 3, "one line for it, and one for a problem that was suspected")
+				require.LessOrEqual(t, log.warnings, 3, "one line for the outage, and one for a suspected problem")
 				z.Mend()
 				time.Sleep(3 * time.Minute)
 				synctest.Wait()

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A secret that is from a file is what the file holds now, when it is asked for
-// again; one from the environment stays. What is wrong with the file is said without what it holds.
+// Reread returns a secret file's present content; a secret from the environment doesn't change. Errors don't show the content.
 func TestSecretsAreReadAgain(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(name, []byte("first-secret\n"), 0o600))
@@ -47,9 +46,8 @@ default_rooms: [noc]
 	require.ErrorContains(t, err, "cannot read "+name+": no such file")
 }
 
-// A secret that may not be read is a fault, also for those who look at a configuration on
-// another machine than the relay's, and the fault says what to do.
-func TestASecretThatMayNotBeRead(t *testing.T) {
+// An unreadable secret file is a fault on any machine, and the fault says what to do.
+func TestUnreadableSecretFile(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		_, err := Parse("relay.yaml", []byte(`
 webex: {bots: [{name: one, token_file: /run/secrets/token}]}

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// overtake is what the ledger does when another problem takes an event id.
+// overtake does what the ledger does when another problem takes an event id.
 func (w *world) overtake(key string) {
 	k := alert.ParseKey(key)
 	old := w.find(k)
@@ -29,10 +29,9 @@ func (w *world) overtake(key string) {
 	}
 }
 
-// A problem whose event id another one took is gone: nothing is asked of Zabbix for it, and nothing
-// is done to the other one.
-func TestAProblemThatLostItsEventIDIsNotActedOn(t *testing.T) {
-	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and another problem has its event id now. Nothing was done"
+// A problem whose event id another one took can't be acted on, and the other one isn't touched.
+func TestSupersededProblemIsNotActedOn(t *testing.T) {
+	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done"
 	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
 	press := func(action, comment string) Heard {
 		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: "CARD-main/4711@noc"}, Room: "noc"}
@@ -83,8 +82,8 @@ func TestAProblemThatLostItsEventIDIsNotActedOn(t *testing.T) {
 	}
 }
 
-// A command that waits for Zabbix is for the problem that the person saw, whatever has its event id when Zabbix is back.
-func TestAnEventIDThatChangesHandsWhileACommandWaits(t *testing.T) {
+// A command that waits for Zabbix isn't carried out on another problem that takes the event id meanwhile.
+func TestEventIDReusedDuringRetry(t *testing.T) {
 	for why, text := range map[string]string{"ack": "ack on it", "close": "close", "comment": "comment hi"} {
 		for _, restart := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
@@ -107,15 +106,14 @@ func TestAnEventIDThatChangesHandsWhileACommandWaits(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				require.Len(t, w.calls("main"), asked, "%s: %v", why, w.answers())
 				require.Equal(t, store.CommandFailed, w.command("M1").State, why)
-				require.Contains(t, w.answers()[len(w.answers())-1], "another problem has its event id now", why)
+				require.Contains(t, w.answers()[len(w.answers())-1], "its event id is another problem's now", why)
 			})
 		}
 	}
 }
 
-// An event id that Zabbix has given to another problem, of which the relay hasn't heard yet, is not
-// acted on: neither in the old problem's thread, nor as one of a digest's.
-func TestAnEventIDThatZabbixReused(t *testing.T) {
+// An event id that Zabbix reused before the relay knows of it isn't acted on, by any verb or "ack all".
+func TestEventIDReusedUnnoticed(t *testing.T) {
 	for _, said := range []Heard{
 		{Text: "ack", ParentID: "ROOT-main/4711@noc"}, {Text: "ack on it", ParentID: "ROOT-main/4711@noc"}, {Text: "comment hi", ParentID: "ROOT-main/4711@noc"},
 		{Text: "severity high", ParentID: "ROOT-main/4711@noc"}, {Text: "close", ParentID: "ROOT-main/4711@noc"}, {Text: "ack 4711 4712"},
@@ -139,8 +137,8 @@ func TestAnEventIDThatZabbixReused(t *testing.T) {
 				require.Equal(t, []string{"4712"}, call.EventIDs, "%+v", said)
 			}
 			require.Len(t, w.answers(), 1)
-			require.Contains(t, w.answers()[0], "another problem has its event id now", "%+v", said)
-			require.Contains(t, w.changed, p.Key, "Zabbix is asked about the other problem")
+			require.Contains(t, w.answers()[0], "its event id is another problem's now", "%+v", said)
+			require.Contains(t, w.changed, p.Key, "the other problem is read from Zabbix")
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 
@@ -47,8 +48,8 @@ func (r *Receiver) message(c *gin.Context) {
 	c.Header("Cache-Control", "no-store") // the message may come yet
 	c.Header("X-Content-Type-Options", "nosniff")
 	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
-	if signed && r.opts.Locator != nil && r.sources[key.Source] && isNumber(key.EventID) {
-		address, told, err := r.opts.Locator.Locate(c.Request.Context(), key)
+	if signed && r.sources[key.Source] && isNumber(key.EventID) {
+		address, told, err := r.opts.Links.Locate(c.Request.Context(), key)
 		switch {
 		case err != nil:
 			r.opts.Log.Error("the message of a problem can't be looked up for the link in Zabbix's event menu", "problem", key, "error", err)
@@ -66,7 +67,14 @@ func (r *Receiver) message(c *gin.Context) {
 	c.String(http.StatusNotFound, "There is no message at this link: no room was told of the problem, or the link is not one of this relay's.\n")
 }
 
-// isNumber says whether a text can be an event id.
+// redirect sends a browser to an address, with a link for browsers that don't follow a redirect to an app.
+func redirect(c *gin.Context, address string) {
+	c.Header("Location", address)
+	c.Data(http.StatusFound, "text/html; charset=utf-8", fmt.Appendf(nil,
+		"<!doctype html><title>To Webex</title><p><a href=\"%s\">Open the message in Webex</a>\n", html.EscapeString(address)))
+}
+
+// isNumber reports whether a text can be an event id.
 func isNumber(text string) bool {
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
@@ -76,7 +84,7 @@ func isNumber(text string) bool {
 	return text != "" && len(text) <= 20
 }
 
-// isLink says whether a browser may be sent there.
+// isLink reports whether a browser may be sent to an address.
 func isLink(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (u.Scheme == "webexteams" || u.Scheme == "https" || u.Scheme == "http")

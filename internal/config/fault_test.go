@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A mistake is one fault: what follows from it isn't reported too.
+// One mistake is one fault: its consequences are not reported.
 func TestOneMistakeIsOneFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string // "old=>new" in small, or appended to it
@@ -55,7 +55,7 @@ func TestMisspeltKeyBesideTheRightOne(t *testing.T) {
 		"relay.yaml:7: default_room: unknown key (did you mean default_rooms?)", faults.Error())
 }
 
-// A key given twice doesn't hide what is wrong with its first value.
+// A duplicate key doesn't hide faults in its first value.
 func TestDuplicateKeyIsCheckedToo(t *testing.T) {
 	_, faults := parse(t, small+"routes: [{rooms: [db], delay: 25h}]\nroutes: []\n")
 	require.Equal(t, "relay.yaml:8: routes[0].delay: must be at most 1d, got 1d1h\nrelay.yaml:9: routes: duplicate key (first on line 8)", faults.Error())
@@ -80,7 +80,7 @@ func TestNamesAreListedOnce(t *testing.T) {
 	}
 }
 
-// Top-level keys that begin with x- are for anchors; anywhere else, and in other spellings, they are unknown.
+// Top-level keys that begin with x- are ignored, for anchors. Elsewhere and in other spellings they are unknown.
 func TestExtensionKeys(t *testing.T) {
 	cfg := valid(t, "x-defaults: &d {presentation: line}\nx-hosts: &hosts [db*, web*]\nx-: 1\nx-empty:\n"+
 		strings.Replace(small, "{name: noc, id", "{<<: *d, name: noc, id", 1)+"routes: [{rooms: db, match: {hosts: *hosts}}]\n")
@@ -102,7 +102,7 @@ func TestExtensionKeys(t *testing.T) {
 	}
 }
 
-// Words from other programs get a suggestion.
+// Words that other programs use get a suggestion.
 func TestSuggestions(t *testing.T) {
 	for text, want := range map[string]string{
 		"log: {level: warning}":           "did you mean warn?",
@@ -127,7 +127,7 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
-// Strict makes every warning a fault, in the order of the file, beside the other faults; without warnings it changes nothing.
+// Strict turns warnings into faults, in the order of the file. Without warnings it changes nothing.
 func TestStrict(t *testing.T) {
 	strict := func(text string, o Options) string {
 		o.Env, o.Strict = env, true
@@ -148,7 +148,7 @@ func TestStrict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, strict(c.text, Options{})) })
 	}
-	// Strict decides about missing files too, whatever Elsewhere says of them.
+	// Strict takes precedence over Elsewhere for missing files.
 	missing := strings.Replace(small, "{name: noc}", "{name: noc, token_file: /nowhere/token}", 1)
 	require.Equal(t, strict(missing, Options{}), strict(missing, Options{Elsewhere: true}))
 }

@@ -19,26 +19,26 @@ import (
 
 func keyOf(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
 
-// However much happens while a Zabbix is away, what waits is bounded: looks at a problem, and
-// problems. The first look and the last one stay.
-func TestAgendaIsBounded(t *testing.T) {
+// Whatever happens while a Zabbix is unreachable, problems and reads of a problem are bounded. The first and the
+// last read stay.
+func TestScheduleIsBounded(t *testing.T) {
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) time.Time { return start.Add(d) }
 	for name, c := range map[string]struct {
 		problems, updates int
 		every             time.Duration
-		planned, looks    int
+		planned, reads    int
 		dropped           bool
 	}{
-		"one problem, updates for a day":     {1, 86_400, time.Second, 1, maxLooks, false},
+		"one problem, updates for a day":     {1, 86_400, time.Second, 1, maxReads, false},
 		"one problem, updates all at once":   {1, 10_000, 0, 1, 1, false},
 		"a few updates":                      {1, 3, time.Minute, 1, 3, false},
 		"a storm as large as there is room":  {maxKeys, 1, 0, maxKeys, 1, false},
 		"a storm larger than there is room":  {maxKeys + 5000, 1, 0, maxKeys, 1, true},
-		"a large storm, updated for an hour": {2 * maxKeys, 10, 6 * time.Minute, maxKeys, maxLooks, true},
+		"a large storm, updated for an hour": {2 * maxKeys, 10, 6 * time.Minute, maxKeys, maxReads, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAgenda()
+			a := newSchedule()
 			for i := range c.updates {
 				for n := range c.problems {
 					a.add(keyOf(n), at(time.Duration(i)*c.every))
@@ -46,17 +46,17 @@ func TestAgendaIsBounded(t *testing.T) {
 			}
 			require.Len(t, a.planned, c.planned)
 			require.Len(t, a.order, c.planned)
-			looks := a.planned[keyOf(0)].looks
-			require.Len(t, looks, c.looks)
-			require.LessOrEqual(t, cap(looks), 2*maxLooks+2)
-			require.Equal(t, at(0), looks[0], "since when it waits")
-			require.Equal(t, at(time.Duration(c.updates-1)*c.every), looks[len(looks)-1], "the last update is seen")
+			reads := a.planned[keyOf(0)].reads
+			require.Len(t, reads, c.reads)
+			require.LessOrEqual(t, cap(reads), 2*maxReads+2)
+			require.Equal(t, at(0), reads[0], "the first read")
+			require.Equal(t, at(time.Duration(c.updates-1)*c.every), reads[len(reads)-1], "the last read")
 			require.Equal(t, c.dropped, a.dropped)
-			require.False(t, a.roomAgain() && c.planned == maxKeys, "there is none yet")
+			require.False(t, a.hasRoomAgain() && c.planned == maxKeys, "there is no room yet")
 
 			taken := 0
 			for {
-				due, _ := a.take(at(48 * time.Hour))
+				due, _ := a.popDue(at(48 * time.Hour))
 				if len(due) == 0 {
 					break
 				}
@@ -66,19 +66,18 @@ func TestAgendaIsBounded(t *testing.T) {
 			require.Equal(t, c.planned, taken, "each once")
 			require.Empty(t, a.planned)
 			require.Empty(t, a.order)
-			require.Equal(t, c.dropped, a.roomAgain())
-			require.False(t, a.roomAgain(), "said once")
+			require.Equal(t, c.dropped, a.hasRoomAgain())
+			require.False(t, a.hasRoomAgain(), "only once")
 		})
 	}
 }
 
-// Whatever is planned and taken in whatever order: a key that is due is given, none before its
-// time, and none is lost.
-func TestAgendaLosesNothing(t *testing.T) {
+// In whatever order reads are scheduled and popped, each due key is popped, none early, and none is lost.
+func TestScheduleLosesNothing(t *testing.T) {
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {
-		a, now := newAgenda(), start
-		last := map[alert.Key]time.Time{} // look that must still come, or one at most settle earlier
+		a, now := newSchedule(), start
+		last := map[alert.Key]time.Time{} // read that must still come, or one at most mergeWindow earlier
 		first := map[alert.Key]time.Time{}
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
@@ -94,55 +93,55 @@ func TestAgendaLosesNothing(t *testing.T) {
 				continue
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "wait")) * time.Millisecond)
-			due, _ := a.take(now)
+			due, _ := a.popDue(now)
 			for key, p := range a.planned {
-				if len(due) < batch && !p.looks[0].After(now) {
+				if len(due) < batch && !p.reads[0].After(now) {
 					t.Fatalf("%v is due and wasn't given", key)
 				}
 			}
 			for _, key := range due {
-				if first[key].After(now.Add(settle)) {
+				if first[key].After(now.Add(mergeWindow)) {
 					t.Fatalf("%v was given before its time", key)
 				}
 				if p := a.planned[key]; p == nil {
-					if last[key].After(now.Add(settle)) {
+					if last[key].After(now.Add(mergeWindow)) {
 						t.Fatalf("the look at %v of %v is lost", last[key], key)
 					}
 					delete(first, key)
 					delete(last, key)
 				} else {
-					first[key] = p.looks[0]
+					first[key] = p.reads[0]
 				}
 			}
 		}
 		for key, p := range a.planned {
-			if d := last[key].Sub(p.looks[len(p.looks)-1]); d > settle {
+			if d := last[key].Sub(p.reads[len(p.reads)-1]); d > mergeWindow {
 				t.Fatalf("the last look at %v is %s too early", key, d)
 			}
 		}
 	})
 }
 
-// What found no room while Zabbix was away, and what the store couldn't tell at the start, is
-// asked about all the same, in the end.
-func TestCatchesUp(t *testing.T) {
+// Problems that were dropped during an outage, and those that the store failed to list at the start, are read in
+// the end.
+func TestCatchUp(t *testing.T) {
 	for name, c := range map[string]struct {
-		before int // problems that were never asked about before the start
-		fails  int // how often the store fails at the start
-		comes  int // problems that come while Zabbix is away
-		away   bool
+		before      int // problems that were never read before the start
+		fails       int // how often the store fails at the start
+		comes       int // problems during the outage
+		unreachable bool
 	}{
 		"nothing is left":                            {},
 		"some are left from before":                  {before: 250},
 		"the store fails once at the start":          {before: 250, fails: 1},
 		"the store fails for a while":                {before: 250, fails: 20},
-		"Zabbix is away, there is room":              {comes: 500, away: true},
-		"Zabbix is away, there is no room for all":   {comes: maxKeys + 2500, away: true},
-		"no room for all, and some left from before": {before: 100, comes: maxKeys + 100, away: true, fails: 1},
+		"Zabbix is away, there is room":              {comes: 500, unreachable: true},
+		"Zabbix is away, there is no room for all":   {comes: maxKeys + 2500, unreachable: true},
+		"no room for all, and some left from before": {before: 100, comes: maxKeys + 100, unreachable: true, fails: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{down: c.away}
+				f := &fake{down: c.unreachable}
 				failing := c.fails
 				var known atomic.Int64
 				known.Store(int64(c.before))

@@ -1,0 +1,134 @@
+package receiver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/fault"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// event accepts one payload of Zabbix's webhook: 202 once it is in the journal and on disk.
+func (r *Receiver) event(c *gin.Context) {
+	now := r.opts.Now()
+	proof, refused := r.keys.credentials(c.Request.Header, now)
+	if refused != nil {
+		r.refuseEvent(c, hangUp(refused), "", "")
+		return
+	}
+	body, refused := r.eventBodies.read(c, MaxBody, "remove macros with item values or history")
+	if refused != nil {
+		r.refuseEvent(c, refused, "", "")
+		return
+	}
+	key, refused := r.keys.check(proof, body)
+	if refused != nil {
+		r.refuseEvent(c, refused, "", "")
+		return
+	}
+	payload, found := zabbix.Parse(body)
+	source, wrong := sourceOf(key, payload.Source)
+	if wrong != nil {
+		found = append(found, *wrong)
+	}
+	if len(found) > 0 {
+		r.refuseEvent(c, invalid(found), source, payload.Kind())
+		return
+	}
+	start := r.opts.Now()
+	if _, err := r.opts.Intake.Append(c.Request.Context(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now}); err != nil {
+		r.refuseEvent(c, notStored(err), source, payload.Kind())
+		return
+	}
+	r.opts.Metrics.appendTime.Observe(r.opts.Now().Sub(start).Seconds())
+	r.opts.Metrics.bodySize.Observe(float64(len(body)))
+	if payload.Test {
+		r.testAnswer(c, source, payload.Macro("alert.sendto"))
+		return
+	}
+	r.eventAnswer(c, alert.Key{Source: source, EventID: payload.Macro("event.id")})
+}
+
+// sourceOf returns the source of a payload: its secret's, or the one that the payload names if the secret serves several.
+func sourceOf(k *key, named string) (string, *fault.Fault) {
+	switch {
+	case named == "" && len(k.owners) == 1:
+		return k.owners[0], nil
+	case named == "":
+		return "", &fault.Fault{Field: "source", What: "missing: the secret serves several sources",
+			Hint: "add a parameter source to the media type, one of " + strings.Join(k.owners, ", ")}
+	case !slices.Contains(k.owners, named):
+		return "", &fault.Fault{Field: "source", What: fmt.Sprintf("%q is not a source of this secret", text.Shorten(named, 40)),
+			Hint: "expected " + text.Or(k.owners)}
+	}
+	return named, nil
+}
+
+// notStored is the answer if the store doesn't accept something.
+func notStored(err error) *refusal {
+	if errors.Is(err, store.ErrBusy) {
+		return busy("the store can't keep up")
+	}
+	r := refuse(http.StatusServiceUnavailable, "cannot store it", "try again; see the relay's log")
+	r.retryAfter, r.cause, r.reason = 10*time.Second, err, "store"
+	return r
+}
+
+// refuseEvent answers, counts and logs an event that is not accepted.
+func (r *Receiver) refuseEvent(c *gin.Context, refused *refusal, source string, kind alert.Kind) {
+	r.opts.Intake.Refused(source, string(kind))
+	r.logRefusal(c, "event refused", refused, source, "source", source)
+	refused.answer(c)
+}
+
+// accepted is the answer to an event.
+type accepted struct {
+	Problem string `json:"problem"`
+	Tags    *tags  `json:"tags,omitempty"`
+}
+
+// tags are set by Zabbix on the event.
+type tags struct {
+	Link string `json:"relay_link"`
+}
+
+func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
+	a := accepted{Problem: key.String()}
+	if link := r.link(key); link != "" {
+		a.Tags = &tags{link}
+	}
+	c.JSON(http.StatusAccepted, a)
+}
+
+// tested is the answer to Zabbix's Test button.
+type tested struct {
+	Message string   `json:"message"` // first, since Zabbix's Test window shows the answer as it is
+	Problem *string  `json:"problem"` // null
+	Test    bool     `json:"test"`
+	Rooms   []string `json:"rooms"`
+	Unknown []string `json:"unknown,omitempty"` // a sentence for each unknown name in "Send to"
+}
+
+func (r *Receiver) testAnswer(c *gin.Context, source, sendTo string) {
+	rooms, unknown := r.opts.Intake.Test(source, sendTo)
+	t := tested{Test: true, Rooms: rooms, Unknown: unknown, Message: fmt.Sprintf("The relay received this test of source %s.", source)}
+	if len(rooms) > 0 {
+		t.Message = fmt.Sprintf("The relay received this test of source %s and posts a test message to %s.", source, strings.Join(rooms, ", "))
+	} else {
+		t.Rooms = []string{}
+	}
+	if len(unknown) > 0 {
+		t.Message += " Send to: " + strings.Join(unknown, "; ") + "."
+	}
+	r.opts.Log.Info("test received", "source", source, "rooms", rooms)
+	c.JSON(http.StatusAccepted, t)
+}
