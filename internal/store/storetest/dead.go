@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -11,162 +10,118 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Retention keeps a dead letter, with everything that replaying it needs, until somebody replays or
-// drops it. Then it keeps what is still to be told, and after that nothing.
-func testPruneDead(t *testing.T, open Opener) {
-	die := store.Cursor{State: store.PostDead, LastError: "404 Not Found", DeadAt: t0}
-	told := store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT", DeliveredAt: t0}
-	told2 := store.Cursor{State: store.PostLive, Delivered: 2, RootID: "ROOT", DeliveredAt: t0}
-	dieGroup := store.GroupCursor{State: store.PostDead, LastError: "404 Not Found", DeadAt: t0}
-	for name, c := range map[string]struct {
-		// begin makes the dead letters. Problems 1 and 2 are resolved; their posts are in rooms noc and db.
-		begin    func(t *testing.T, s store.Store)
-		letters  []string
-		problems []string // kept for them
-		posts    int
-		// done is what delivery writes once the replayed letters are sent.
-		done func(t *testing.T, s store.Store)
-	}{
-		"a post": {
-			begin:   func(t *testing.T, s store.Store) { save(t, s, "1", "noc", die); save(t, s, "1", "db", told) },
-			letters: []string{"post:main/1@noc"}, problems: []string{"1"}, posts: 2,
-			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told) },
-		},
-		"posts of one problem in two rooms": {
-			begin:   func(t *testing.T, s store.Store) { save(t, s, "1", "noc", die); save(t, s, "1", "db", die) },
-			letters: []string{"post:main/1@noc", "post:main/1@db"}, problems: []string{"1"}, posts: 2,
-			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told); save(t, s, "1", "db", told) },
-		},
-		"a post that left a group": {
-			begin: func(t *testing.T, s store.Store) {
-				g := makeGroup(t, s, "noc", "1")
-				leave(t, s, g.ID, "1")
-				show(t, s, must(s.Group(t.Context(), g.ID))(t))
-				save(t, s, "1", "noc", die)
-				save(t, s, "1", "db", told)
-			},
-			letters: []string{"post:main/1@noc"}, problems: []string{"1"}, posts: 2,
-			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told2) },
-		},
-		"a group, never shown": {
-			begin: func(t *testing.T, s store.Store) {
-				g := makeGroup(t, s, "noc", "1", "2")
-				require.NoError(t, s.SaveGroup(t.Context(), g.ID, dieGroup))
-				save(t, s, "1", "db", told)
-			},
-			letters: []string{"digest:1"}, problems: []string{"1", "2"}, posts: 3,
-			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
-		},
-		"a group that was shown": {
-			begin: func(t *testing.T, s store.Store) {
-				g := makeGroup(t, s, "noc", "1", "2")
-				show(t, s, g)
-				c := dieGroup
-				c.Shown, c.MessageID = g.Revision, "DIGEST"
-				require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
-				save(t, s, "1", "db", told)
-			},
-			letters: []string{"digest:1"}, problems: []string{"1", "2"}, posts: 3,
-			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
-		},
-		"the list of a group that lives": {
-			begin: func(t *testing.T, s store.Store) {
-				g := makeGroup(t, s, "noc", "1", "2")
-				require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: g.Revision, ListDeadAt: t0, ListError: "400 Bad Request"}))
-				save(t, s, "1", "db", told)
-			},
-			letters: []string{"list:1"}, problems: []string{"1", "2"}, posts: 3,
-			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
-		},
-		"a group that all posts have left": {
-			begin: func(t *testing.T, s store.Store) {
-				g := makeGroup(t, s, "noc", "1")
-				leave(t, s, g.ID, "1")
-				require.NoError(t, s.SaveGroup(t.Context(), g.ID, dieGroup))
-				save(t, s, "1", "noc", told2)
-				save(t, s, "1", "db", told)
-			},
-			letters: []string{"digest:1"},
-			done:    func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
-		},
-		"a notice": {
-			begin: func(t *testing.T, s store.Store) {
-				save(t, s, "1", "db", told)
-				n := must(s.Notice(t.Context(), must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Text: "x"}))(t)))(t)
-				n.State, n.LastError = store.NoticeDead, "403 Forbidden"
-				require.NoError(t, s.SaveNotice(t.Context(), n))
-			},
-			letters: []string{"notice:1"},
-			done: func(t *testing.T, s store.Store) {
-				n := must(s.Notice(t.Context(), 1))(t)
-				n.State, n.SentVersion = store.NoticeSent, n.Version
-				require.NoError(t, s.SaveNotice(t.Context(), n))
-			},
-		},
-	} {
-		for _, end := range []string{"replayed", "dropped"} {
-			t.Run(fmt.Sprint(name, ", ", end), func(t *testing.T) {
-				s := open(t, t.TempDir())
-				f := store.Fold{Problems: []alert.Problem{problem("1", alert.StateResolved), problem("2", alert.StateResolved)}}
-				f.Posts = []store.Post{post("1", "noc", 1), post("2", "noc", 1), post("1", "db", 1)}
-				fold(t, s, f)
-				c.begin(t, s)
-				for _, posts := range must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("2")}))(t) {
-					for _, p := range posts {
-						if p.Pending() { // of another problem than the letter's
-							save(t, s, p.Key.EventID, p.Room, told)
-						}
-					}
-				}
-				prune := func() {
-					t.Helper()
-					for n := -1; n != 0; {
-						n = must(s.Prune(t.Context(), time.Now().Add(time.Hour), time.Now().Add(time.Hour), time.Now().Add(time.Hour), 1))(t)
-					}
-				}
-				holds := func(problems []string, posts int) {
-					t.Helper()
-					var got []string
-					n := 0
-					for _, p := range must(s.FindProblems(t.Context(), store.Filter{}))(t) {
-						got = append(got, p.Key.EventID)
-						n += len(must(s.PostsOf(t.Context(), []alert.Key{p.Key}))(t)[p.Key])
-					}
-					require.ElementsMatch(t, problems, got)
-					require.Equal(t, posts, n)
-				}
-				letters := func() (all []string) {
-					for _, l := range must(s.DeadLetters(t.Context()))(t) {
-						all = append(all, l.ID)
-					}
-					return all
-				}
-				prune()
-				require.ElementsMatch(t, c.letters, letters())
-				holds(c.problems, c.posts)
-				if end == "replayed" {
-					for _, id := range c.letters {
-						require.NoError(t, s.ReplayDead(t.Context(), id))
-					}
-					prune()
-					holds(c.problems, c.posts)
-					st := stats(t, s)
-					require.NotZero(t, st.PostsPending+st.NoticesPending, "it is told again")
-					c.done(t, s)
-				} else {
-					for _, id := range c.letters {
-						require.NoError(t, s.DropDead(t.Context(), id))
-					}
-				}
-				prune()
-				require.Empty(t, letters())
-				holds(nil, 0)
-				st := stats(t, s)
-				require.Zero(t, st.PostsPending+st.NoticesPending)
-				require.Empty(t, must(s.PendingGroups(t.Context(), ""))(t))
-				_, err := s.Group(t.Context(), 1)
-				require.ErrorIs(t, err, store.ErrNotFound)
-			})
-		}
+// A dead letter is listed, and can be replayed or dropped.
+func testDeadLetters(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	room := "person:alice@example.com" // "@" and ":" in a room's name
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", room, 2), post("2", "noc", 1), post("3", "noc", 1)}})
+	for i, p := range []store.Post{post("1", room, 0), post("2", "noc", 0)} {
+		save(t, s, p.Key.EventID, p.Room, store.Cursor{State: store.PostDead, Attempts: 3, NotBefore: t0,
+			LastError: "404 Not Found", TrackingID: "T1", DeadAt: t0.Add(time.Duration(i) * time.Second)})
 	}
+	id := must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "done"}))(t)
+	n := must(s.Notice(t.Context(), id))(t)
+	n.State, n.LastError = store.NoticeDead, "403 Forbidden"
+	require.NoError(t, s.SaveNotice(t.Context(), n))
+
+	letters := must(s.DeadLetters(t.Context()))(t)
+	require.Len(t, letters, 3)
+	byID := map[string]store.DeadLetter{}
+	for _, l := range letters {
+		byID[l.ID] = l
+	}
+	same(t, store.DeadLetter{ID: "post:main/1@" + room, Room: room, Key: key("1"), Reason: "404 Not Found", TrackingID: "T1", At: t0}, byID["post:main/1@"+room])
+	require.Equal(t, id, byID["notice:1"].NoticeID)
+	require.Equal(t, "403 Forbidden", byID["notice:1"].Reason)
+	require.Equal(t, "noc", byID["notice:1"].Room)
+	st := stats(t, s)
+	require.EqualValues(t, 2, st.DeadPosts)
+	require.EqualValues(t, 1, st.DeadNotices)
+
+	require.NoError(t, s.ReplayDead(t.Context(), "post:main/1@"+room))
+	pending := must(s.PendingPosts(t.Context(), []string{room}, time.Time{}))(t)
+	require.Len(t, pending, 1)
+	require.Zero(t, pending[0].Attempts)
+	require.Zero(t, pending[0].NotBefore)
+	require.Zero(t, pending[0].DeadAt)
+	require.NotZero(t, pending[0].PendingSince)
+	require.NoError(t, s.ReplayDead(t.Context(), "notice:1"))
+	require.Len(t, must(s.PendingNotices(t.Context()))(t), 1)
+	require.NoError(t, s.DropDead(t.Context(), "post:main/2@noc"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+
+	for _, id := range []string{"post:main/1@" + room, "notice:1", "post:main/3@noc", "notice:99", "notice:x", "letter", ""} {
+		require.ErrorIs(t, s.ReplayDead(t.Context(), id), store.ErrNotFound, id)
+		require.ErrorIs(t, s.DropDead(t.Context(), id), store.ErrNotFound, id)
+	}
+}
+
+// A group that Webex refused is a dead letter with all of its posts: it is replayed or dropped as
+// one. Its id isn't given again.
+func testDeadGroups(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateResolved), problem("2", alert.StateResolved)}})
+	g := makeGroup(t, s, "noc", "1", "2")
+	dead := store.GroupCursor{State: store.PostDead, LastError: "404 Not Found", TrackingID: "T1", DeadAt: t0}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.Zero(t, stats(t, s).PostsPending)
+	require.Zero(t, stats(t, s).OldestPending)
+	require.EqualValues(t, 1, stats(t, s).DeadGroups)
+	require.Zero(t, stats(t, s).DeadPosts)
+	letters := must(s.DeadLetters(t.Context()))(t)
+	require.Len(t, letters, 1)
+	same(t, store.DeadLetter{ID: "digest:1", GroupID: g.ID, Room: "noc", Reason: "404 Not Found", TrackingID: "T1", At: t0}, letters[0])
+
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	require.True(t, must(s.Group(t.Context(), g.ID))(t).Pending())
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it is live")
+	show(t, s, g)
+	require.Zero(t, stats(t, s).PostsPending)
+
+	// A group that shows all and is refused then is pending once it is replayed, too.
+	dead.Shown, dead.MessageID = g.Revision, "DIGEST"
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	require.True(t, must(s.Group(t.Context(), g.ID))(t).Pending())
+
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	require.NoError(t, s.DropDead(t.Context(), "digest:1"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("2")}))(t))
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:1"), store.ErrNotFound)
+	require.EqualValues(t, 2, makeGroup(t, s, "noc", "1").ID)
+}
+
+// A list that a group's thread refused is a dead letter, and the group lives: replayed, the list is
+// owed again; dropped, or replayed with the group, it isn't.
+func testDeadLists(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	g := makeGroup(t, s, "noc", "1")
+	c := store.GroupCursor{State: store.PostLive, MessageID: "M", Shown: g.Revision, Listed: 1, SpokeAt: t0,
+		ListDeadAt: t0.Add(time.Minute), ListError: "400 Bad Request", ListTrackingID: "T1"}
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	letter := store.DeadLetter{ID: "list:1", GroupID: g.ID, List: true, Room: "noc", Reason: "400 Bad Request", TrackingID: "T1", At: c.ListDeadAt}
+	require.Equal(t, []store.DeadLetter{letter}, must(s.DeadLetters(t.Context()))(t))
+	require.EqualValues(t, 1, stats(t, s).DeadLists)
+	require.Zero(t, stats(t, s).DeadGroups)
+	require.Zero(t, stats(t, s).PostsPending)
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "digest:1"), store.ErrNotFound, "it lives")
+	require.ErrorIs(t, s.DropDead(t.Context(), "digest:1"), store.ErrNotFound)
+	require.ErrorIs(t, s.DropDead(t.Context(), "list:2"), store.ErrNotFound)
+
+	require.NoError(t, s.ReplayDead(t.Context(), "list:1"))
+	require.ErrorIs(t, s.ReplayDead(t.Context(), "list:1"), store.ErrNotFound)
+	require.EqualValues(t, 1, stats(t, s).PostsPending)
+	require.WithinDuration(t, time.Now(), stats(t, s).OldestPending, time.Hour)
+	got := must(s.Group(t.Context(), g.ID))(t)
+	require.Zero(t, got.Listed)
+	require.True(t, got.Owes && got.Pending())
+	require.True(t, got.ListDeadAt.IsZero() && got.ListError == "" && got.ListTrackingID == "")
+
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.NoError(t, s.DropDead(t.Context(), "list:1"))
+	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
+	require.Equal(t, 1, must(s.Group(t.Context(), g.ID))(t).Listed, "it isn't owed any more")
+	require.Zero(t, stats(t, s).PostsPending)
 }
