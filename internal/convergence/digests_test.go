@@ -64,6 +64,8 @@ func (w *world) checkGroup(h held, g store.Group) {
 	}
 	m, ok := w.sim.Message(g.MessageID)
 	switch {
+	case g.MessageID == "" && len(posts) == 0:
+		return // all of them left before it was posted
 	case !ok || m.ParentID != "":
 		w.fault("%s has no message: %+v", where, g)
 		return

@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Collector tells, when scraped, what the store holds at that moment: its
-// gauges are exact.
+// Collector is a Prometheus collector over Stats: its gauges are exact when scraped.
 type Collector struct {
 	stats func(ctx context.Context) (Stats, error)
 	clock func() time.Time
@@ -18,7 +17,7 @@ type Collector struct {
 	journal, setAside, posts, oldest, dead, open, commands, up *prometheus.Desc
 }
 
-// NewCollector makes one over Store.Stats.
+// NewCollector returns a collector.
 func NewCollector(s interface {
 	Stats(ctx context.Context) (Stats, error)
 }, clock func() time.Time) *Collector {
@@ -45,11 +44,11 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// scrapeTime bounds what a scrape waits for the store.
+// scrapeTime bounds how long a scrape waits for the store.
 const scrapeTime = 5 * time.Second
 
-// Collect implements prometheus.Collector. Where the store can't be read it
-// tells just that.
+// Collect implements prometheus.Collector. If the store can't be read, it only
+// reports that.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()

@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Appends a second by callers at once, each of which waits for its entry to be on disk.
+// Appends a second by concurrent callers, each of which waits until its entry is on disk.
 // 2,000 bytes is about what our media type sends.
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 16, 64, 256} {
@@ -47,7 +47,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// What one new problem with one post costs the fold's transaction, with batches of so many.
+// The cost of a new problem with one post in a fold, by batch size.
 func BenchmarkCommitFold(b *testing.B) {
 	for _, size := range []int{32, 128, 512} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Under steady load something is left to copy each time. Once the log is long, that rest is
-// copied in the writer's turn, so that the log can start again at its beginning.
+// Under steady load each checkpoint leaves a rest. Once the log is long, that rest is copied in the
+// writer's turn, so that the log can restart at its beginning.
 func TestTheRestOfALongLogIsCopied(t *testing.T) {
 	for name, c := range map[string]struct {
 		long int
@@ -26,7 +26,7 @@ func TestTheRestOfALongLogIsCopied(t *testing.T) {
 			require.NoError(t, err)
 			_, err = s.Append(t.Context(), entry("second"))
 			require.NoError(t, err)
-			// A reader that is older than the newest commits keeps them from being copied.
+			// A reader older than the newest commits keeps them from being copied.
 			reader, err := s.read.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
 			var n int

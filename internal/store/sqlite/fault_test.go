@@ -18,8 +18,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A store that can't be written to refuses everything whole, says what to do, and
-// goes on once it can.
+// A read-only store refuses every write with a hint, writes nothing of it, and recovers by itself.
 func TestReadOnly(t *testing.T) {
 	s := openHere(t)
 	only := func(on int) {
@@ -42,7 +41,7 @@ func TestReadOnly(t *testing.T) {
 	require.Equal(t, []string{"taken"}, payloads(t, s))
 }
 
-// damage writes over a file's pages from one on.
+// damage overwrites a file from an offset on.
 func damage(t *testing.T, path string, from int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -54,8 +53,8 @@ func damage(t *testing.T, path string, from int64) {
 	require.NoError(t, f.Close())
 }
 
-// filled is a store whose journal has outgrown what its connections keep in memory, all
-// of it in the database file.
+// filled is a store whose journal is larger than the caches of its connections, all of it in the
+// database file.
 func filled(t *testing.T, path string) *Store {
 	t.Helper()
 	s, _ := reopen(t, path)
@@ -71,12 +70,12 @@ func filled(t *testing.T, path string) *Store {
 	return s
 }
 
-// A database that is damaged while it is open: who meets it is told so and what to do;
-// what is damaged is neither called a fault of an entry's, nor mended, nor begun anew. At the next start as well.
+// Errors of a damaged database say so and what to do, and don't blame an entry. The file is left as it
+// is, also at the next start.
 func TestDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s := filled(t, path)
-	damage(t, path, 4096) // all but the first page, which says that it is a database
+	damage(t, path, 4096) // all but the header page
 	_, err := s.PendingEntries(t.Context(), 1)
 	require.ErrorContains(t, err, "malformed")
 	require.ErrorContains(t, err, "the file is damaged: stop the relay, keep "+path+" and its -wal, and restore a backup")
@@ -99,14 +98,14 @@ func TestDamaged(t *testing.T) {
 	require.ErrorContains(t, err, "restore a backup")
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(before, after), "it is left as it is")
+	require.True(t, bytes.Equal(before, after), "the file is unchanged")
 
 	damage(t, path, 0)
 	_, err = Open(t.Context(), Options{Path: path})
 	require.ErrorContains(t, err, "restore a backup")
 }
 
-// damaged is what SQLite says of a file that is no database.
+// damaged is SQLite's error for a file that is no database.
 func damaged(t *testing.T) error {
 	t.Helper()
 	other := filepath.Join(t.TempDir(), "text.db")
@@ -119,8 +118,8 @@ func damaged(t *testing.T) error {
 	return fmt.Errorf("wrapped: %w", err)
 }
 
-// Nothing is taken in while the fold meets damage, and everything once it no longer does:
-// no new event is needed to find that out, since none is taken in.
+// While the fold meets damage, appends are refused. Once it no longer does, they are accepted, without a
+// new event to find that out.
 func TestDamageThatPasses(t *testing.T) {
 	type step func(t *testing.T, s *Store)
 	read := func(t *testing.T, s *Store) {
@@ -131,7 +130,7 @@ func TestDamageThatPasses(t *testing.T) {
 		return func(t *testing.T, s *Store) { require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: ids})) }
 	}
 	for name, c := range map[string]struct {
-		pending bool // an entry waits to be folded
+		pending bool // an entry is pending
 		met     []operation
 		then    []step
 		taken   bool
@@ -178,7 +177,7 @@ func TestDamageThatPasses(t *testing.T) {
 	}
 }
 
-// Only texts that stay prepared count against how many are kept.
+// Only statements that stay prepared count against their limit.
 func TestPreparedStatements(t *testing.T) {
 	const good = `SELECT name, value FROM kept_values WHERE name = `
 	run := func(t *testing.T, s *Store, ctx context.Context, text string) error {
@@ -228,7 +227,7 @@ func TestPreparedStatements(t *testing.T) {
 	}
 }
 
-// A path that isn't a file that may be opened is told with what to do.
+// The error for a path that can't be opened says what to do.
 func TestCantBeOpened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	require.NoError(t, os.Mkdir(path, 0o700))
@@ -237,7 +236,7 @@ func TestCantBeOpened(t *testing.T) {
 	require.ErrorContains(t, err, "the relay's user may not open it")
 }
 
-// An error that has its advice isn't given another.
+// An error gets one hint only.
 func TestAdviceIsGivenOnce(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))

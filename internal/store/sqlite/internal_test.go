@@ -28,7 +28,7 @@ func openHere(t testing.TB) *Store {
 	return s
 }
 
-// random is a payload that packing doesn't make smaller.
+// random is an incompressible payload.
 func random(t *testing.T, size int) []byte {
 	t.Helper()
 	b := make([]byte, size)
@@ -41,7 +41,7 @@ func entry(payload string) store.Entry {
 	return store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: time.Unix(1, 0)}
 }
 
-// waitFor returns once so many appends wait.
+// waitFor returns once n appends are waiting.
 func (q *intake) waitFor(t testing.TB, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -51,8 +51,7 @@ func (q *intake) waitFor(t testing.TB, n int) {
 	}, time.Minute, 100*time.Microsecond)
 }
 
-// Appends that wait for the same commit share it, and so do those that a slow
-// commit kept waiting.
+// Appends that wait for a commit share the next one.
 func TestGroupCommit(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -79,8 +78,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// commits counts the transactions in the log: the last frame of each says how
-// long the database is (https://www.sqlite.org/fileformat2.html#walformat).
+// commits counts the transactions in the log: the last frame of each has the database's length
+// (https://www.sqlite.org/fileformat2.html#walformat).
 func commits(t testing.TB, s *Store) (n int) {
 	t.Helper()
 	const header, frame = 32, 24 + 4096
@@ -94,7 +93,7 @@ func commits(t testing.TB, s *Store) (n int) {
 	return n
 }
 
-// More than so many waiting is told at once, and what waits is written all the same.
+// Beyond the limit of waiting appends ErrBusy is returned at once; those that wait are written.
 func TestBusy(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -118,7 +117,7 @@ func TestBusy(t *testing.T) {
 	require.EqualValues(t, maxWaiting+1, st.JournalPending)
 }
 
-// What waits is bounded in bytes too, and one large entry is never too large by itself.
+// Waiting appends are bounded in bytes, too. A single entry is never too large.
 func TestBusyByBytes(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -136,7 +135,7 @@ func TestBusyByBytes(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// Who gives up while waiting writes nothing and holds up nobody.
+// A caller that gives up while waiting writes nothing and delays no one.
 func TestGiveUp(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -162,7 +161,7 @@ func TestGiveUp(t *testing.T) {
 	require.Equal(t, "kept", string(entries[0].Payload))
 }
 
-// Close writes what waits before it closes.
+// Close writes what is waiting before it closes.
 func TestCloseDrains(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -178,8 +177,7 @@ func TestCloseDrains(t *testing.T) {
 	require.NoError(t, <-closed)
 }
 
-// A full disk is an error of everything that was to be written, and nothing of
-// it is there afterwards. Once there is room again, writing goes on.
+// On a full disk writes fail and leave nothing behind. Once there is space, writing works again.
 func TestFullDisk(t *testing.T) {
 	s := openHere(t)
 	_, err := s.Append(t.Context(), entry("before"))
@@ -190,7 +188,7 @@ func TestFullDisk(t *testing.T) {
 		_, err := s.writer.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		require.NoError(t, err)
 	}
-	limit(1) // SQLite makes that what there is
+	limit(1) // SQLite rounds it up to the present size
 	big := strings.Repeat("x", 100_000)
 	_, err = s.Append(t.Context(), entry(string(random(t, 100_000))))
 	require.ErrorContains(t, err, "full")
@@ -211,7 +209,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{1, 2}, Problems: []alert.Problem{p}}))
 }
 
-// A relay refuses a store that a newer one has changed, and leaves it as it is.
+// A relay refuses a store that a newer version has migrated, and leaves it unchanged.
 func TestNewerSchema(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -225,7 +223,7 @@ func TestNewerSchema(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
-// Pruning takes turns with others: what it removes at once is little.
+// Pruning removes few rows in each transaction.
 func TestPruneInPieces(t *testing.T) {
 	s := openHere(t)
 	var f store.Fold
@@ -245,7 +243,7 @@ func TestPruneInPieces(t *testing.T) {
 	require.Equal(t, 20, n)
 }
 
-// Problems are searched for before the writer's turn: one that is needed by then stays.
+// Prunable problems are found before the transaction; one that is needed by then stays.
 func TestPruneLooksAgain(t *testing.T) {
 	needed := map[string]func(t *testing.T, s *Store, key alert.Key){
 		"nothing happened": nil,
@@ -296,11 +294,11 @@ func TestPruneLooksAgain(t *testing.T) {
 	}
 }
 
-// What is asked all the time costs the same however much is stored: nothing
-// walks through a table, only through indexes that hold no more than what is asked for.
+// The cost of frequent statements doesn't grow with the store: none scans a table, only partial indexes
+// that hold what is asked for.
 func TestPlans(t *testing.T) {
 	s := openHere(t)
-	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists, one row, exceptions
+	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists
 		"INDEX group_cursors_dead", "INDEX group_cursors_list_dead", "w", "pending_groups", "q", "pending", "o",
 		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
 		"INDEX commands_log"} // read from an end, up to a limit

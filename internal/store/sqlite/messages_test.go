@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// The messages of a store that an older relay wrote lead to what they show.
+// After an upgrade messages still lead to what they show.
 func TestMessagesOfAnOlderStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	require.NoError(t, makeFile(path))
@@ -49,7 +49,7 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, d.ID)
 
-	// Nothing is kept of a message once what it showed is removed.
+	// A message's row is removed with what it showed.
 	count := func() (n int) {
 		require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM messages`).Scan(&n))
 		return n
@@ -65,7 +65,7 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 		require.Zero(t, count())
 	}()
 
-	// Replaced after the upgrade, the older message still leads there.
+	// A message that is replaced after the upgrade still leads there.
 	require.NoError(t, s.SavePost(t.Context(), alert.Key{Source: "main", EventID: "4711"}, "noc", store.Cursor{State: store.PostLive, RootID: "ROOT2"}))
 	for _, id := range []string{"ROOT", "CARD", "ROOT2"} {
 		_, err := s.PostByMessage(t.Context(), id)

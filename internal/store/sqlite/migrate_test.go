@@ -16,8 +16,7 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// olderStore makes a store as the relay of an earlier schema version left it, and returns the
-// newest version.
+// olderStore creates a store of an earlier schema version and returns the newest version.
 func olderStore(t *testing.T, path string, version int64) (newest int64) {
 	t.Helper()
 	require.NoError(t, makeFile(path))
@@ -37,8 +36,8 @@ func olderStore(t *testing.T, path string, version int64) (newest int64) {
 	return newest
 }
 
-// An upgrade logs what it migrates, from which version to which, before it begins, and each
-// step before and after it: who waits for a large file sees how far it is.
+// An upgrade logs the versions before it begins, and each step before and after it, so that an operator
+// sees its progress on a large file.
 func TestMigrationIsLogged(t *testing.T) {
 	newest := olderStore(t, filepath.Join(t.TempDir(), "relay.db"), 0)
 	for name, from := range map[string]int64{"from the first version": 1, "from the third": 3, "from the last but one": newest - 1, "up to date": newest} {
@@ -103,7 +102,7 @@ func TestUpgradeOfTheJournal(t *testing.T) {
 	require.EqualValues(t, 6, id)
 }
 
-// Not even if every entry was pruned before the upgrade is an id given twice.
+// An id isn't given twice even if every entry was pruned before the upgrade.
 func TestUpgradeOfAnEmptyJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	olderStore(t, path, 9)
@@ -118,13 +117,13 @@ func TestUpgradeOfAnEmptyJournal(t *testing.T) {
 	require.EqualValues(t, 42, id)
 }
 
-// A new store isn't an upgrade.
+// Creating a store logs no upgrade.
 func TestANewStoreIsNoMigration(t *testing.T) {
 	_, log := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
 	require.NotContains(t, log.String(), "migrat")
 }
 
-// A migration that fails leaves the file as it was; the next start tries again.
+// A failed migration leaves the file unchanged; the next start retries.
 func TestMigrationFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		ctx         func(ctx context.Context) context.Context

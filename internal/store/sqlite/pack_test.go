@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// Whatever comes is given back to the byte, and kept in no more than it came in.
+// Any payload is unpacked to the same bytes, and packed into no more than its own size.
 func TestPackedAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		came := bytes.Repeat(rapid.SliceOf(rapid.Byte()).Draw(t, "payload"), rapid.IntRange(1, 50).Draw(t, "times"))
@@ -28,7 +28,7 @@ func TestPackedAndBack(t *testing.T) {
 	})
 }
 
-// What Zabbix sends is kept in less than half.
+// A Zabbix payload is stored in less than half its size.
 func TestPackedPayload(t *testing.T) {
 	came, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/problem-severity-4.json")
 	require.NoError(t, err)
@@ -43,8 +43,8 @@ func TestPackedPayload(t *testing.T) {
 	require.Equal(t, string(came), string(entries[0].Payload))
 }
 
-// Entries of a journal that was written before payloads were packed are read as ever; one that
-// can't be unpacked any more hides none of the others, and can be set aside.
+// Entries written before payloads were packed can be read. One that can't be unpacked hides no other and
+// can be set aside.
 func TestUnpackedAndUnpackable(t *testing.T) {
 	s := openHere(t)
 	ctx := context.Background()

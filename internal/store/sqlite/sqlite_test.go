@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// database/sql opens connections on a goroutine that ends after Close has returned.
+	// database/sql's connection opener ends only after Close has returned.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }
 
@@ -28,7 +28,7 @@ func open(t testing.TB, dir string) store.Store {
 	return s
 }
 
-// SQLite keeps every promise of the contract, also with two handles on one file.
+// SQLite conforms to the contract, also with two handles on one file.
 func TestStore(t *testing.T) {
 	shared := func(t testing.TB, dir string) store.Store {
 		s, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(dir, "relay.db"), Shared: true})
@@ -40,7 +40,7 @@ func TestStore(t *testing.T) {
 	storetest.RunFiles(t, shared)
 }
 
-// Two relays never share a file, and the second is told which and what to do.
+// Two relays never share a file; the error names it and says what to do.
 func TestLocked(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "relay.db")
@@ -53,7 +53,7 @@ func TestLocked(t *testing.T) {
 	require.NoError(t, open(t, dir).Ping(t.Context()))
 }
 
-// Nobody but its owner reads what the relay keeps.
+// Only the owner may read the files.
 func TestMode(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -68,7 +68,7 @@ func TestMode(t *testing.T) {
 	}
 }
 
-// A clean stop leaves one file, and the lock's: all that was written is in it.
+// A clean stop leaves the database, with everything written, and the lock file.
 func TestCloseLeavesOneFile(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -92,7 +92,7 @@ func TestCloseLeavesOneFile(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// Another store that was put in the place of a running relay's keeps its log.
+// Close leaves the log of another database alone that replaced the store's.
 func TestCloseLeavesTheLogOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -107,7 +107,7 @@ func TestCloseLeavesTheLogOfAnother(t *testing.T) {
 	require.Equal(t, "of another", string(log))
 }
 
-// A path that can't be used is an error that names it.
+// The error for an unusable path names it.
 func TestUnusablePaths(t *testing.T) {
 	dir := t.TempDir()
 	_, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "missing", "relay.db")})
@@ -120,7 +120,7 @@ func TestUnusablePaths(t *testing.T) {
 	require.ErrorContains(t, err, text)
 }
 
-// Characters that mean something in a URL mean nothing in a path.
+// Characters that are special in a URL may be in a path.
 func TestOddPath(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b%20?#&ü")
 	require.NoError(t, os.Mkdir(dir, 0o700))

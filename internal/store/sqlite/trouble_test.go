@@ -13,12 +13,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// largePayload is what the tests send while there is trouble: 1 MiB, the most that the
-// receiver accepts.
+// largePayload is 1 MiB, the most that the receiver accepts.
 var largePayload = bytes.Repeat([]byte("x"), 1<<20)
 
-// giveUp has n senders append large payloads while another holds the writer's turn, and
-// give up before they get theirs.
+// giveUp has n senders append large payloads while the writer is busy, and give up while they wait.
 func giveUp(t *testing.T, s *Store, n int) {
 	t.Helper()
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -26,7 +24,7 @@ func giveUp(t *testing.T, s *Store, n int) {
 	leave(t, s, n)
 }
 
-// leave is giveUp for whoever has the writer's turn already.
+// leave is giveUp for a caller that has the writer's turn already.
 func leave(t *testing.T, s *Store, n int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -45,7 +43,7 @@ func leave(t *testing.T, s *Store, n int) {
 	senders.Wait()
 }
 
-// refused appends while nothing can be written.
+// refused appends an entry and expects an error.
 func refused(t *testing.T, s *Store) {
 	t.Helper()
 	e := entry("")
@@ -54,7 +52,7 @@ func refused(t *testing.T, s *Store) {
 	require.Error(t, err)
 }
 
-// pragma switches something on the writer's connection.
+// pragma sets a pragma on the writer's connection.
 func pragma(t *testing.T, s *Store, text string) {
 	t.Helper()
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -63,8 +61,8 @@ func pragma(t *testing.T, s *Store, text string) {
 	require.NoError(t, err)
 }
 
-// After any trouble, however often, appends go on at once, and nothing that waited in it
-// is counted any more.
+// After each kind of trouble, however often, appends work at once, and nothing is left in the counts of
+// what is waiting.
 func TestAppendsGoOnAfterTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		rounds  int
@@ -151,7 +149,7 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 	}
 }
 
-// counted is how many bytes count as waiting.
+// counted returns how many bytes count as waiting.
 func (q *intake) counted() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A row that can't be read hides no other of its list; the log names it once, and asked for by
-// itself it is store.ErrRejected.
+// A row that can't be read hides no other row of a list. The log names it once, and reading it by itself
+// returns store.ErrRejected.
 func TestUnreadableRows(t *testing.T) {
 	for name, tc := range map[string]struct{ damage, named string }{
 		"a post's revision":  {`UPDATE posts SET desired = 'many' WHERE event_id = '2'`, "post of main/2 in noc"},

@@ -19,12 +19,12 @@ func testPruneDead(t *testing.T, open Opener) {
 	told2 := store.Cursor{State: store.PostLive, Delivered: 2, RootID: "ROOT", DeliveredAt: t0}
 	dieGroup := store.GroupCursor{State: store.PostDead, LastError: "404 Not Found", DeadAt: t0}
 	for name, c := range map[string]struct {
-		// begin makes the dead letters; the problems 1 and 2 are over, in the rooms noc and db.
+		// begin makes the dead letters. Problems 1 and 2 are resolved; their posts are in rooms noc and db.
 		begin    func(t *testing.T, s store.Store)
 		letters  []string
-		problems []string // that must stay for them
+		problems []string // kept for them
 		posts    int
-		// done is what delivery writes once the replayed ones are told.
+		// done is what delivery writes once the replayed letters are sent.
 		done func(t *testing.T, s store.Store)
 	}{
 		"a post": {
@@ -113,7 +113,7 @@ func testPruneDead(t *testing.T, open Opener) {
 				c.begin(t, s)
 				for _, posts := range must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("2")}))(t) {
 					for _, p := range posts {
-						if p.Pending() { // of a problem that isn't the letter's
+						if p.Pending() { // of another problem than the letter's
 							save(t, s, p.Key.EventID, p.Room, told)
 						}
 					}

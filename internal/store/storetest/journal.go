@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// What is appended is kept to the byte, in order, and is there after reopening.
+// Entries are stored unchanged and in order, and survive reopening.
 func testAppend(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -41,7 +41,7 @@ func testAppend(t *testing.T, open Opener) {
 	same(t, want, must(s.Entries(t.Context(), 0, 10))(t))
 	same(t, want[1:3], must(s.Entries(t.Context(), want[0].ID, 2))(t))
 
-	// An id is never given twice, even when everything is gone.
+	// An id is never given twice, even if every entry was pruned.
 	fold(t, s, store.Fold{Applied: []int64{want[2].ID, want[3].ID}})
 	future := time.Now().Add(time.Hour)
 	require.Equal(t, 4, must(s.Prune(t.Context(), future, future, future, 100))(t))
@@ -51,7 +51,7 @@ func testAppend(t *testing.T, open Opener) {
 	require.Len(t, must(s.PendingEntries(t.Context(), 10))(t), 1)
 }
 
-// An entry that is set aside is kept with its reason, isn't pending, and can be tried again.
+// An entry set aside is stored with its reason, isn't pending, and can be retried.
 func testSetAside(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	a, b, c := appendOne(t, s, "a"), appendOne(t, s, "b"), appendOne(t, s, "c")
@@ -78,7 +78,7 @@ func testSetAside(t *testing.T, open Opener) {
 	require.Zero(t, stats(t, s).JournalPending)
 }
 
-// Entries may be folded in any order: what wasn't stays pending.
+// Entries may be applied in any order; the others stay pending.
 func testFoldAnyOrder(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -103,8 +103,7 @@ func testFoldAnyOrder(t *testing.T, open Opener) {
 	require.Error(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{all[5] + 1}}), "there is no such entry")
 }
 
-// Many callers at once: each gets an id of its own, and under it finds its own
-// payload after reopening.
+// Concurrent callers get distinct ids, and find their own payloads under them after reopening.
 func testConcurrentAppend(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -127,7 +126,7 @@ func testConcurrentAppend(t *testing.T, open Opener) {
 			}
 		})
 	}
-	// A ledger folds meanwhile.
+	// A ledger folds at the same time.
 	folded := 0
 	for folded < callers*each/2 && !t.Failed() {
 		entries := must(s.PendingEntries(t.Context(), 50))(t)
@@ -146,9 +145,8 @@ func testConcurrentAppend(t *testing.T, open Opener) {
 	same(t, want, got)
 }
 
-// Whatever had been acknowledged when the machine died is there afterwards: the
-// files as they are at any moment make a whole store. (What the disk itself hasn't got
-// yet can't be seen this way; that is what synchronous writes are for.)
+// Everything acknowledged before a crash survives it: a copy of the files at any moment is a consistent
+// store. (This doesn't show what the disk itself hasn't written yet; synchronous writes are for that.)
 func testCrash(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -203,10 +201,9 @@ func testCrash(t *testing.T, open Opener) {
 	wg.Wait()
 }
 
-// copyFiles copies a store's files as a crash leaves them. A copy takes its
-// time, which a crash doesn't: the log is copied last, since what was moved from it into the
-// database before is harmless there twice, and all is copied again when the log was
-// begun anew meanwhile.
+// copyFiles copies a store's files as a crash would leave them. Unlike a crash, a copy takes time: the
+// log is copied last, since applying it twice is harmless, and everything is copied again if the log
+// was restarted meanwhile.
 func copyFiles(t *testing.T, from, to string) {
 	t.Helper()
 	files, err := os.ReadDir(from)
@@ -241,7 +238,7 @@ func copyFiles(t *testing.T, from, to string) {
 	}
 }
 
-// A caller that has given up gets its context's error; nothing else suffers.
+// A caller whose context ended gets its error; others aren't affected.
 func testAppendContext(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	over, cancel := context.WithCancel(t.Context())

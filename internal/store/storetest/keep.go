@@ -67,8 +67,8 @@ func testStats(t *testing.T, open Opener) {
 	require.Equal(t, waits.TellAfter, st.OldestPending)
 }
 
-// Applied entries go after their retention, in small batches; what is pending or
-// set aside stays.
+// Applied entries are pruned after their retention, in small batches. Entries pending or set aside
+// stay.
 func testPruneJournal(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	var all []int64
@@ -89,7 +89,7 @@ func testPruneJournal(t *testing.T, open Opener) {
 	require.EqualValues(t, 2, stats(t, s).JournalPending)
 	require.EqualValues(t, 1, stats(t, s).SetAside)
 
-	// Tried again and applied, an old entry goes too, though younger ones went before it.
+	// An old entry that was retried and applied is pruned, too, although younger ones went before it.
 	require.NoError(t, s.RetryEntry(t.Context(), all[0]))
 	require.Equal(t, 0, prune(3), "it is pending")
 	fold(t, s, store.Fold{Applied: all[:1]})
@@ -98,8 +98,8 @@ func testPruneJournal(t *testing.T, open Opener) {
 	require.Equal(t, all[8:], ids(must(s.PendingEntries(t.Context(), 0))(t)))
 }
 
-// Problems that don't go on, their posts, sent notices, finished commands and
-// entries set aside go after their retention; what is still to be done stays.
+// Problems that are over, their posts, sent notices, finished commands and entries set aside are pruned
+// after their retention. What is still to be done stays.
 func testPruneRest(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	a := appendOne(t, s, "a")
@@ -122,7 +122,7 @@ func testPruneRest(t *testing.T, open Opener) {
 	}
 
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	require.Zero(t, must(s.Prune(t.Context(), past, past, time.Time{}, 10))(t), "all is younger")
+	require.Zero(t, must(s.Prune(t.Context(), past, past, time.Time{}, 10))(t), "everything is younger")
 	removed := 0
 	for n := -1; n != 0; removed += n {
 		n = must(s.Prune(t.Context(), future, future, future, 1))(t)
@@ -141,7 +141,7 @@ func testPruneRest(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.DeadNotices)
 }
 
-// After Close every method says that the store is closed; closing twice is no harm.
+// After Close every method returns ErrClosed. Closing twice is fine.
 func testClose(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	require.NoError(t, s.Ping(t.Context()))

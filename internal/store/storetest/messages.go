@@ -16,8 +16,8 @@ const messageUUID = "d0c0ffee-0000-4000-8000-00000000beef"
 
 func messageID(clear string) string { return base64.RawURLEncoding.EncodeToString([]byte(clear)) }
 
-// A message leads to what it shows or showed, also after it was replaced, and after a restart:
-// roots, cards, groups, and the notices in their threads.
+// A message leads to what it shows or showed, also after it was replaced and after a restart: roots,
+// cards, digests, and the notices in their threads.
 func testReplacedMessages(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -48,7 +48,7 @@ func testReplacedMessages(t *testing.T, open Opener) {
 		n.State, n.MessageID, n.SentVersion = store.NoticeSent, message, n.Version
 		require.NoError(t, s.SaveNotice(t.Context(), n))
 	}
-	notice("ANSWER1", "CARD1") // an answer whose thread was gone is a message of its own
+	notice("ANSWER1", "CARD1") // the answer became a message of its own, since its thread was deleted
 	notice("ANSWER2", "ANSWER1")
 	notice("ANSWER3", "DIGEST1")
 	notice("NOTIFY", "")
@@ -70,7 +70,7 @@ func testReplacedMessages(t *testing.T, open Opener) {
 			require.ErrorIs(t, err, store.ErrNotFound, id)
 		}
 		p := must(s.PostByMessage(t.Context(), "ROOT1"))(t)
-		require.Equal(t, "ROOT2", p.RootID, "what it finds is the post as it is now")
+		require.Equal(t, "ROOT2", p.RootID, "the post as it is now")
 		for _, id := range []string{"DIGEST1", "DIGEST2", "ANSWER3"} {
 			found, err := s.GroupByMessage(t.Context(), id)
 			require.NoError(t, err, id)
@@ -90,7 +90,7 @@ func testReplacedMessages(t *testing.T, open Opener) {
 	}
 }
 
-// A message is forgotten with its problem, digest or notice, and not before.
+// A message leads to its problem, digest or notice until that is pruned.
 func testPrunedMessages(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	told := func(id string, state alert.State) {
@@ -114,10 +114,10 @@ func testPrunedMessages(t *testing.T, open Opener) {
 	for n := -1; n != 0; {
 		n = must(s.Prune(t.Context(), future, future, future, 0))(t)
 	}
-	require.True(t, found("OLD1") && found("ROOT1"), "it goes on")
+	require.True(t, found("OLD1") && found("ROOT1"), "it is open")
 	require.False(t, found("OLD2") || found("ROOT2"))
 
-	// A dead letter that is dropped takes its messages along.
+	// Dropping a dead letter removes its messages.
 	require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", store.Cursor{State: store.PostDead, DeadAt: t0, RootID: "ROOT1"}))
 	require.NoError(t, s.DropDead(t.Context(), "post:main/1@noc"))
 	require.False(t, found("OLD1") || found("ROOT1"))

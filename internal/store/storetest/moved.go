@@ -9,8 +9,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Posts that are moved to another key take their cursors and messages along, and leave their
-// place to a new problem, of which nothing was told.
+// Posts that move to another key take their cursors and messages along. The new problem under the old
+// key starts without.
 func testMovedPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen)}, Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1)}})
@@ -32,7 +32,7 @@ func testMovedPosts(t *testing.T, open Opener) {
 	require.True(t, posts[key("1")][0].Pending())
 	require.Equal(t, before.Key, must(s.PostByMessage(t.Context(), "CARD"))(t).Key)
 
-	// Delivery was at work on the one before, and saves it late.
+	// Delivery was still working on the old problem, and saves its cursor late.
 	require.ErrorIs(t, s.SavePost(t.Context(), key("1"), "noc", cursor), store.ErrNotFound)
 	require.Empty(t, must(s.PostsOf(t.Context(), []alert.Key{key("1")}))(t)[key("1")][0].RootID)
 	claim(t, s, "1", "noc")

@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A notice is kept as it was given, is pending until it is sent, and stays so
-// across a restart.
+// A notice is stored unchanged and is pending until it is sent, also across a restart.
 func testNotices(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -43,8 +42,8 @@ func testNotices(t *testing.T, open Opener) {
 	require.ErrorIs(t, s.SaveNotice(t.Context(), store.Notice{ID: 99}), store.ErrNotFound)
 }
 
-// A second notice with the same key is the first one with another body; a key
-// counts for its sender and its room or person only.
+// A second notice with the same key replaces the first one's body. A key counts for its sender and its
+// room or person only.
 func testNoticeDedup(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	add := func(n store.Notice) int64 { t.Helper(); return must(s.AddNotice(t.Context(), n))(t) }
@@ -83,7 +82,7 @@ func testNoticeDedup(t *testing.T, open Opener) {
 	}
 }
 
-// A body that is replaced while the one before it is being sent is sent as well.
+// If a notice's body is replaced while the old one is being sent, the new one is sent as well.
 func testNoticeReplaced(t *testing.T, open Opener) {
 	for _, end := range []store.NoticeState{store.NoticeSent, store.NoticeDead} {
 		s := open(t, t.TempDir())
@@ -110,7 +109,7 @@ func testNoticeReplaced(t *testing.T, open Opener) {
 	}
 }
 
-// A command is claimed once, whoever brings it how often.
+// A command can be claimed once.
 func testCommands(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -156,7 +155,7 @@ func testCommands(t *testing.T, open Opener) {
 	want.State, want.DoneAt = store.CommandDone, t0.Add(time.Minute)
 	require.NoError(t, s.SaveCommand(t.Context(), want))
 	require.Equal(t, []string{"MSG1", "MSG2"}, recent(t0.Add(time.Minute), time.Time{}))
-	require.Equal(t, []string{"MSG2"}, recent(t0.Add(time.Minute+time.Microsecond), time.Time{}), "what is unfinished counts however old it is")
+	require.Equal(t, []string{"MSG2"}, recent(t0.Add(time.Minute+time.Microsecond), time.Time{}), "unfinished commands count however old they are")
 	require.Equal(t, []string{"MSG2"}, recent(t0, t0.Add(time.Millisecond)))
 	require.Empty(t, recent(time.Time{}, t0.Add(time.Hour)))
 	require.ErrorIs(t, s.SaveCommand(t.Context(), store.Command{ID: "MSG9"}), store.ErrNotFound)
@@ -164,7 +163,7 @@ func testCommands(t *testing.T, open Opener) {
 	require.Error(t, err, "without an id")
 }
 
-// Small things are kept by name.
+// Values are stored by name.
 func testValues(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A problem comes back as it was committed, to the last field.
+// A problem is read as it was committed, in every field.
 func testProblems(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -32,7 +32,7 @@ func testProblems(t *testing.T, open Opener) {
 	require.True(t, p.SuppressedUntil.Equal(got[p.Key].SuppressedUntil))
 	require.Empty(t, must(s.Problems(t.Context(), nil))(t))
 
-	// Committed again it is replaced, not doubled.
+	// A second commit replaces it.
 	p.Revision, p.Severity = 2, alert.Disaster
 	fold(t, s, store.Fold{Problems: []alert.Problem{p}})
 	require.NoError(t, s.Close())
@@ -48,7 +48,7 @@ func testProblems(t *testing.T, open Opener) {
 	require.Len(t, must(s.Problems(t.Context(), []alert.Key{p.Key, other.Key}))(t), 2)
 }
 
-// What Zabbix wasn't asked about before a stop is found again.
+// Open problems of triggers that Zabbix hasn't been asked about are found, worst first.
 func testUnobserved(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	make := func(id string, change func(*alert.Problem)) alert.Problem {
@@ -67,7 +67,7 @@ func testUnobserved(t *testing.T, open Opener) {
 	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
 }
 
-// Of each open problem of a source it is known whether it is suppressed at a given moment.
+// Suppressions returns for each open problem of a source whether it is suppressed at that time.
 func testSuppressions(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	make := func(id string, change func(*alert.Problem)) alert.Problem {
@@ -97,7 +97,7 @@ func testSuppressions(t *testing.T, open Opener) {
 	require.Equal(t, []store.Suppression{{Key: alert.Key{Source: "lab", EventID: "7"}, Suppressed: true}}, lab)
 }
 
-// Problems are found by what the filter says, the worst first, then the newest.
+// Filters select problems, worst first, then newest first.
 func testFind(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	make := func(id string, change func(*alert.Problem)) alert.Problem {
@@ -161,7 +161,7 @@ func testFind(t *testing.T, open Opener) {
 	}
 }
 
-// A batch of the ledger is written whole or not at all.
+// A fold is written whole or not at all.
 func testFoldAtomic(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	id := appendOne(t, s, "a")

@@ -1,5 +1,4 @@
-// Package storetest is the conformance suite of the store's contract: every
-// implementation must pass it.
+// Package storetest is the conformance suite of the store's contract: every implementation must pass it.
 package storetest
 
 import (
@@ -19,7 +18,7 @@ import (
 // leaves open.
 type Opener func(t testing.TB, dir string) store.Store
 
-// Run holds a store to its contract.
+// Run tests a store against the contract.
 func Run(t *testing.T, open Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"journal/append":            testAppend,
@@ -67,13 +66,13 @@ func Run(t *testing.T, open Opener) {
 	}
 }
 
-// RunFiles holds a store that lives in files to what Run can't ask of every store: a copy of its
-// files at any moment is a whole store.
+// RunFiles tests what Run can't ask of every store: a copy of the files at any moment is a consistent
+// store.
 func RunFiles(t *testing.T, open Opener) {
 	t.Run("after a crash", func(t *testing.T) { testCrash(t, open) })
 }
 
-// t0 is a time with a fraction that microseconds hold.
+// t0 has a fraction of whole microseconds.
 var t0 = time.Date(2026, 11, 24, 13, 51, 51, 123456000, time.UTC)
 
 func key(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
@@ -111,7 +110,7 @@ func stats(t testing.TB, s store.Store) store.Stats {
 	return st
 }
 
-// same compares values, and takes nil and empty for the same.
+// same compares values; nil equals empty.
 func same(t testing.TB, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
@@ -127,7 +126,7 @@ func ids(entries []store.Entry) []int64 {
 	return all
 }
 
-// must takes a result apart from an error that mustn't be.
+// must returns a result, or fails the test on an error: must(f())(t).
 func must[T any](v T, err error) func(t testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
