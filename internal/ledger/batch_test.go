@@ -20,79 +20,53 @@ import (
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
 )
 
-// memory is a journal in memory that counts how often each entry is folded. A commit takes
-// a while, and may fail, before or after it is kept.
-type memory struct {
-	store.Store
-	mu      sync.Mutex
-	takes   time.Duration
-	fails   func() (before, after bool)
-	entries []store.Entry
-	pending map[int64]bool
-	folded  map[int64]int
-	commits []time.Time
-	sizes   []int
+// journal is a store in memory that counts how often each entry is folded. A commit takes a while, and may fail before or
+// after it is done.
+type journal struct {
+	*memory.Store
+	mu       sync.Mutex
+	takes    time.Duration
+	fails    func() (before, after bool)
+	appended int
+	folded   map[int64]int
+	sizes    []int // of the commits
 }
 
-func newMemory() *memory {
-	return &memory{pending: map[int64]bool{}, folded: map[int64]int{}, fails: func() (bool, bool) { return false, false }}
+func newJournal() *journal {
+	return &journal{Store: memory.New(time.Now), folded: map[int64]int{}, fails: never}
 }
 
-func (m *memory) append() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	id := int64(len(m.entries) + 1)
-	e := store.Entry{ID: id, Source: "main", Kind: store.EntryEvent, Payload: []byte(payload(fmt.Sprint(id), "1")), ReceivedAt: t0}
-	m.entries = append(m.entries, e)
-	m.pending[id] = true
+func never() (before, after bool) { return false, false }
+
+func (j *journal) append(t *testing.T) {
+	j.appended++
+	_, err := j.Append(t.Context(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload(fmt.Sprint(j.appended), "1")), ReceivedAt: t0})
+	require.NoError(t, err)
 }
-
-func (m *memory) PendingEntries(_ context.Context, limit int) (entries []store.Entry, _ error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range m.entries {
-		if m.pending[e.ID] && len(entries) < limit {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
-}
-
-func (m *memory) Problems(context.Context, []alert.Key) (map[alert.Key]alert.Problem, error) {
-	return nil, nil
-}
-
-func (m *memory) PostsOf(context.Context, []alert.Key) (map[alert.Key][]store.Post, error) {
-	return nil, nil
-}
-
-func (m *memory) Grouping(context.Context, []store.GroupingAsk) (map[string]store.RoomGrouping, error) {
-	return nil, nil
-}
-
-func (m *memory) FreshRooms(context.Context) ([]string, error) { return nil, nil }
-
-func (m *memory) DuePosts(context.Context, time.Time, int) ([]store.Post, error) { return nil, nil }
 
 var errDisk = errors.New("the disk is away")
 
-func (m *memory) CommitFold(_ context.Context, f store.Fold) error {
-	m.mu.Lock()
-	before, after := m.fails()
-	takes := m.takes
+func (j *journal) CommitFold(ctx context.Context, f store.Fold) error {
+	j.mu.Lock()
+	before, after := j.fails()
+	takes := j.takes
+	j.mu.Unlock()
 	if before {
-		m.mu.Unlock()
 		return errDisk
 	}
-	m.commits, m.sizes = append(m.commits, time.Now()), append(m.sizes, len(f.Applied))
-	for _, id := range f.Applied {
-		m.folded[id]++
-		delete(m.pending, id)
-	}
-	m.mu.Unlock()
 	time.Sleep(takes)
+	if err := j.Store.CommitFold(ctx, f); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sizes = append(j.sizes, len(f.Applied))
+	for _, id := range f.Applied {
+		j.folded[id]++
+	}
 	if after {
 		return errDisk
 	}
@@ -100,9 +74,9 @@ func (m *memory) CommitFold(_ context.Context, f store.Fold) error {
 }
 
 // run folds until the test ends.
-func (m *memory) run(t *testing.T) *ledger.Ledger {
+func (j *journal) run(t *testing.T) *ledger.Ledger {
 	l := ledger.New(ledger.Options{
-		Store: m, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode,
+		Store: j, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode,
 		Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -113,22 +87,22 @@ func (m *memory) run(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func (m *memory) set(do func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (j *journal) set(do func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	do()
 }
 
-func (m *memory) once(t interface {
-	require.TestingT
-	Helper()
-}) {
+// foldedOnce checks that nothing is pending and that each entry was folded once.
+func (j *journal) foldedOnce(t *testing.T) {
 	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	require.Empty(t, m.pending)
-	require.Len(t, m.folded, len(m.entries))
-	for id, n := range m.folded {
+	stats, err := j.Stats(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, stats.JournalPending)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	require.Len(t, j.folded, j.appended)
+	for id, n := range j.folded {
 		require.Equal(t, 1, n, "entry %d", id)
 	}
 }
@@ -144,24 +118,23 @@ func TestWokenOrPolled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newMemory()
-				l := m.run(t)
+				j := newJournal()
+				l := j.run(t)
 				for range 10 {
-					m.append()
+					j.append(t)
 					if c.wake {
 						l.Wake()
 					}
 					time.Sleep(c.within)
 					synctest.Wait()
-					m.once(t)
+					j.foldedOnce(t)
 				}
 			})
 		})
 	}
 }
 
-// In a burst batches grow while they are quick to write, and what comes meanwhile is
-// gathered; where writing is slow they stay short.
+// In a burst batches grow while commits are fast, and stay small while they are slow.
 func TestBatches(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes       time.Duration
@@ -172,18 +145,18 @@ func TestBatches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newMemory()
-				m.takes = c.takes
-				l := m.run(t)
+				j := newJournal()
+				j.takes = c.takes
+				l := j.run(t)
 				for range 3000 {
-					m.append()
+					j.append(t)
 					l.Wake()
 					time.Sleep(100 * time.Microsecond)
 				}
 				time.Sleep(10 * time.Second)
-				m.once(t)
-				require.LessOrEqual(t, slices.Max(m.sizes), c.most)
-				require.GreaterOrEqual(t, slices.Max(m.sizes), c.least)
+				j.foldedOnce(t)
+				require.LessOrEqual(t, slices.Max(j.sizes), c.most)
+				require.GreaterOrEqual(t, slices.Max(j.sizes), c.least)
 			})
 		})
 	}
@@ -195,17 +168,17 @@ func TestEachEntryIsFoldedOnce(t *testing.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			m := newMemory()
-			m.takes = time.Duration(r.IntN(30)) * time.Millisecond
+			j := newJournal()
+			j.takes = time.Duration(r.IntN(30)) * time.Millisecond
 			failing := r.Float64() * .3
 			faults := rand.New(rand.NewPCG(seed, 2)) // of the fold
-			m.fails = func() (bool, bool) { return faults.Float64() < failing, faults.Float64() < failing }
+			j.fails = func() (bool, bool) { return faults.Float64() < failing, faults.Float64() < failing }
 			for range r.IntN(100) {
-				m.append() // by an earlier process
+				j.append(t) // by an earlier process
 			}
-			l := m.run(t)
+			l := j.run(t)
 			for range r.IntN(300) {
-				m.append()
+				j.append(t)
 				if r.Float64() < .5 {
 					l.Wake()
 				}
@@ -213,9 +186,9 @@ func TestEachEntryIsFoldedOnce(t *testing.T) {
 					time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
 				}
 			}
-			m.set(func() { m.fails = newMemory().fails })
+			j.set(func() { j.fails = never })
 			time.Sleep(time.Minute)
-			m.once(t)
+			j.foldedOnce(t)
 		})
 	})
 }

@@ -26,8 +26,8 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// Entries folded a second, each a recorded problem with an id and a room of its own, out of the
-// journal. Processor time is what to compare: it suffers least from what else the machine does.
+// BenchmarkFold folds recorded problems with ids of their own out of the journal. Compare the processor time: it suffers
+// least from other load.
 func BenchmarkFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)
@@ -62,7 +62,7 @@ func BenchmarkFold(b *testing.B) {
 	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/entry")
 }
 
-// recorded gives a problem as Zabbix 7.0 sent it, with the i-th id.
+// recorded returns a function that makes a problem as Zabbix 7.0 sent it, with the i-th id.
 func recorded(b *testing.B) func(i int) []byte {
 	raw, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/problem-severity-4.json")
 	require.NoError(b, err)
@@ -76,7 +76,7 @@ func recorded(b *testing.B) func(i int) []byte {
 	}
 }
 
-// processorTime is what this process has used.
+// processorTime is the processor time of this process.
 func processorTime(b *testing.B) time.Duration {
 	var r syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &r))
@@ -96,7 +96,7 @@ func (s *signalling) CommitFold(ctx context.Context, f store.Fold) error {
 	return err
 }
 
-// ledgerOver is a ledger that sends every problem to one room, and the store that tells what it commits.
+// ledgerOver returns a ledger that sends every problem to one room, and its store, which signals commits.
 func ledgerOver(s store.Store) (*signalling, *ledger.Ledger) {
 	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
 	return signal, ledger.New(ledger.Options{
@@ -106,8 +106,8 @@ func ledgerOver(s store.Store) (*signalling, *ledger.Ledger) {
 	})
 }
 
-// Events taken in by 64 callers, each of which waits for its entry to be on disk, and folded
-// beside: what the store and the ledger cost an event, without HTTP and delivery.
+// BenchmarkIntakeAndFold appends events by 64 callers, each waiting for the disk, and folds them at the same time: the cost
+// of store and ledger without HTTP and delivery.
 func BenchmarkIntakeAndFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)
@@ -145,7 +145,7 @@ func BenchmarkIntakeAndFold(b *testing.B) {
 	b.ReportMetric(float64(writtenSince(b, written))/4096/float64(b.N), "pages/entry")
 }
 
-// written is what this process has written, in bytes; 0 where the system doesn't say.
+// written is how many bytes this process has written; 0 if unknown.
 func written(b *testing.B) int64 {
 	raw, err := os.ReadFile("/proc/self/io")
 	if err != nil {

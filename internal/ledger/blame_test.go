@@ -15,11 +15,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// The entry that is set aside is the one that the store rejected, whatever becomes pending
-// in that moment: an older entry that is tried again isn't to blame.
-func TestTheEntryThatFailedIsSetAside(t *testing.T) {
+// The entry that is set aside is the one that the store rejected, whatever becomes pending in that moment.
+func TestTheRejectedEntryIsSetAside(t *testing.T) {
 	for name, c := range map[string]struct {
-		older    int  // entries that were set aside before, and are retried in that moment
+		older    int  // entries set aside before that are retried in that moment
 		newer    int  // entries that come in that moment
 		damaged  bool // the problem can't be read; else the commit is rejected
 		behind   int  // good entries before it
@@ -46,7 +45,7 @@ func TestTheEntryThatFailedIsSetAside(t *testing.T) {
 
 			bad := alert.Key{Source: "main", EventID: "666"}
 			done := false
-			meanwhile := func() { // once, as the entry fails
+			meanwhile := func() { // once, when the entry fails
 				if done {
 					return
 				}
@@ -61,7 +60,7 @@ func TestTheEntryThatFailedIsSetAside(t *testing.T) {
 			o := ledger.Options{Store: b.store, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }),
 				Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
 				Decode: func(e store.Entry) (ledger.Decoded, error) {
-					if string(e.Payload) == "no JSON" { // the relay was mended
+					if string(e.Payload) == "no JSON" { // the relay was fixed
 						e.Payload = []byte(payload(fmt.Sprint(100+e.ID), "1"))
 					}
 					return decode(e)

@@ -12,21 +12,20 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// model is what a route's clocks mean, minute by minute, told without any clock of
-// the ledger's: what a person with a watch and the configuration would do.
+// model is what a route's timing means, minute by minute: what a person with a watch and the configuration would do.
 type model struct {
 	timing     route.Timing
 	joined     time.Time
 	told       bool
-	never      bool      // over sooner than it was to be told
-	since      time.Time // when it was last told, or became unattended
+	never      bool      // it resolved before the room was to be told
+	since      time.Time // when it was told, or became unattended
 	step       int
 	stepped    time.Time // when the last step was taken
-	said       time.Time // when people were last reminded, or would have been
+	said       time.Time // when people were last reminded, or a reminder was left out
 	unattended bool
 }
 
-// minute gives what is to be said at this minute, after what happened in it.
+// minute returns what is to be said in a minute, after what happened in it.
 func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) {
 	over := p.State == alert.StateResolved
 	quiet := !m.timing.Quiet.Until(p.Severity, now).IsZero()
@@ -68,9 +67,8 @@ func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) 
 	return says
 }
 
-// The ledger says what the model says, at the same minute, whatever is done to the
-// problem, in and out of quiet hours.
-func TestClocksMeanWhatTheySay(t *testing.T) {
+// The ledger says what the model says, in the same minute, whatever happens to the problem.
+func TestClocksFollowTheModel(t *testing.T) {
 	quiet := quietAtNight(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		minutes := func(label string, of ...int) time.Duration {

@@ -20,14 +20,14 @@ var twoSteps = []config.Escalation{
 	{After: config.Duration(60 * minute), Mention: []string{alert.MentionAll}},
 }
 
-// quietAtNight is from 22:00 to 07:00, for what is below high.
+// quietAtNight is quiet from 22:00 to 07:00 for severities below high.
 func quietAtNight(t *testing.T) *config.Quiet {
 	hours, err := config.ParseHours("22:00-07:00")
 	require.NoError(t, err)
 	return &config.Quiet{When: []config.When{{Hours: hours}}, Below: alert.High}
 }
 
-// timed is a world in which noc has a timing, at a moment.
+// timed is a world at a time, in which room noc has a timing.
 func timed(t *testing.T, timing route.Timing, now time.Time) *world {
 	w := newWorld(t)
 	w.now = now
@@ -40,7 +40,7 @@ func timed(t *testing.T, timing route.Timing, now time.Time) *world {
 	return w
 }
 
-// later folds what happens so long after the problem began.
+// later lets time pass and folds an update.
 func (w *world) later(after time.Duration, change func(*alert.Event)) {
 	w.t.Helper()
 	w.now = w.now.Add(after)
@@ -81,8 +81,8 @@ func (w *world) due() Outcome {
 	return out
 }
 
-// When a room is told, and looked at again, from its joining on.
-func TestScheduleOfAJoiningRoom(t *testing.T) {
+// A room that a problem joins is told after delay and quiet hours, and the clocks count from then on.
+func TestScheduleOfNewPost(t *testing.T) {
 	at := func(clock string) time.Time {
 		if clock == "" {
 			return time.Time{}
@@ -130,7 +130,7 @@ func TestScheduleOfAJoiningRoom(t *testing.T) {
 	}
 }
 
-// What happens to a problem stops its clocks, and starts them anew.
+// Updates stop and restart a problem's clocks.
 func TestScheduleFollowsTheProblem(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}
 	ack, unack := does(alert.Actions{Ack: true}), does(alert.Actions{Unack: true})
@@ -177,8 +177,7 @@ func TestScheduleFollowsTheProblem(t *testing.T) {
 	}
 }
 
-// A problem that becomes severe in quiet hours is told at once, and its clocks begin;
-// what is over keeps the time at which it would have been told.
+// A problem that becomes severe in quiet hours is told at once, and its clocks start. A resolved one keeps its TellAfter.
 func TestScheduleInQuietHours(t *testing.T) {
 	night := time.Date(2026, 11, 24, 22, 30, 0, 0, time.UTC)
 	timing := route.Timing{Delay: 5 * minute, Remind: 60 * minute, Escalate: twoSteps, Quiet: quietAtNight(t)}
@@ -209,7 +208,7 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Equal(t, night.Add(510*minute), w.post("noc").TellAfter)
 	require.Zero(t, w.post("noc").DueAt())
 
-	// A room that knows of it: what quiet hours put off comes at once.
+	// In a room that knows the problem, what quiet hours put off happens at once.
 	w = timed(t, timing, night.Add(-60*minute))
 	e := opened()
 	e.Severity = &average
@@ -223,9 +222,8 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Len(t, w.due().Nudged, 1)
 }
 
-// What was over before its room could be told of it is never told, in whatever order
-// its events come.
-func TestScheduleOfWhatIsOver(t *testing.T) {
+// A problem that resolves before its room is to be told is never told, in whatever order its events come.
+func TestResolvedWithinTheDelay(t *testing.T) {
 	for name, events := range map[string][]alert.Event{
 		"in order":  {opened(), recovered(minute)},
 		"overtaken": {recovered(minute), opened()},
@@ -237,9 +235,8 @@ func TestScheduleOfWhatIsOver(t *testing.T) {
 	}
 }
 
-// Nor is it where quiet hours have ended before the relay hears that it was over in them, and of
-// what went before.
-func TestScheduleOfWhatWasOverAtNight(t *testing.T) {
+// Nor is a problem that resolved in quiet hours, if the relay hears of that after their end.
+func TestResolvedInQuietHours(t *testing.T) {
 	night := time.Date(2026, 11, 24, 22, 30, 0, 0, time.UTC)
 	w := timed(t, route.Timing{Quiet: quietAtNight(t)}, night)
 	average := alert.Average
@@ -255,7 +252,7 @@ func TestScheduleOfWhatWasOverAtNight(t *testing.T) {
 	require.Equal(t, morning, w.post("noc").TellAfter)
 }
 
-// What is done for posts whose clocks ran out.
+// Escalations and reminders are done once, in their rooms, until somebody acknowledges.
 func TestPlanDue(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}
 	w := timed(t, timing, epoch)
@@ -293,7 +290,7 @@ func TestPlanDue(t *testing.T) {
 	require.Equal(t, epoch.Add(120*minute), w.post("noc").RemindAt)
 	require.False(t, w.post("leads").Pending(), "this step says nothing to it")
 
-	// Reminders go on, from when they were made: a relay that was away doesn't make up for them.
+	// The next reminder counts from the last one. Those that were missed while the relay was down aren't made up for.
 	w.deliver("noc")
 	w.now = epoch.Add(300 * minute)
 	out = w.due()
@@ -305,8 +302,8 @@ func TestPlanDue(t *testing.T) {
 	require.Zero(t, w.post("noc").DueAt())
 }
 
-// What was due stops where the problem, the route or the post isn't what it was.
-func TestPlanDueFindsItOtherwise(t *testing.T) {
+// What was due is left out if problem, route or post have changed.
+func TestPlanDueAfterChanges(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}
 	for name, c := range map[string]struct {
 		change func(w *world, p *alert.Problem, post *store.Post)
@@ -354,8 +351,8 @@ func TestPlanDueFindsItOtherwise(t *testing.T) {
 	require.Empty(t, PlanDue([]store.Post{{Key: k4711, Room: "noc", EscalateAt: epoch}}, nil, Known{}, Rules{}, epoch).Finish(nil, nil).Fold.Posts, "the post isn't kept either")
 }
 
-// A fault of one post's stops its clocks and nobody else's.
-func TestPlanDueHoldsUpNobody(t *testing.T) {
+// A panic at one post stops its clocks alone.
+func TestPlanDuePanic(t *testing.T) {
 	w := timed(t, route.Timing{Remind: 60 * minute}, epoch)
 	w.plan(opened())
 	w.deliver("noc")
@@ -382,8 +379,7 @@ func TestPlanDueHoldsUpNobody(t *testing.T) {
 	require.Zero(t, w.post("noc").DueAt())
 }
 
-// Whatever the clocks, the problem and the rules: what was due isn't any more, so
-// that the ledger doesn't turn in circles; and each post is nudged once at most.
+// Whatever clocks, problem and rules: a post that was due isn't any more afterwards, and is nudged at most once.
 func TestDueIsDoneOnce(t *testing.T) {
 	quiet := quietAtNight(t)
 	rapid.Check(t, func(t *rapid.T) {

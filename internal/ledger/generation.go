@@ -8,17 +8,16 @@ import (
 // maxEarlier bounds how many earlier problems of one event id are kept apart.
 const maxEarlier = 8
 
-// superseded is a problem to write whose event id another one has, or that only counts one more earlier problem.
+// superseded is a problem whose event id another one took, or that counts one more earlier problem.
 type superseded struct {
 	problem alert.Problem
 	posts   []store.Post
 	from    alert.Key // the key that posts and messages had until now; zero if they keep theirs
 }
 
-// supersede makes room for a later problem with the event id of was. The earlier one moves to
-// another key, with its posts and messages, and is closed as gone; its rooms are made to show that.
-// It returns the later one, still empty. Its revisions go on from the earlier one's, so that a
-// cursor that delivery saves late can't pass for its own.
+// supersede moves a problem to another key, with its posts and messages, and closes it as gone: a later problem has its
+// event id. It returns the later one, still empty. Its revisions continue those of the earlier one, so that a cursor that
+// delivery saves late can't be mistaken for its own.
 func (d *Draft) supersede(e *effect, was alert.Problem, by alert.Event) alert.Problem {
 	fresh := alert.Problem{Key: was.Key, Generation: was.Generation + 1}
 	first, _ := alert.Apply(fresh, by)
@@ -34,8 +33,8 @@ func (d *Draft) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 	return fresh
 }
 
-// overtaken returns the earlier problem that an event is about, where was has its event id by now. If
-// the relay never heard of it, it is new, and it gets no post.
+// overtaken returns the earlier problem that an event is about; was has its event id now. If the relay never heard of the
+// earlier one, it is new and gets no post.
 func (d *Draft) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
 	for n := was.Generation; n > 0; n-- {
 		if p := d.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {
@@ -51,7 +50,7 @@ func (d *Draft) overtaken(e *effect, was alert.Problem, event alert.Event) alert
 	return alert.Problem{}.Supersede(was.Key.Earlier(was.Generation), was.OpenedAt, d.now)
 }
 
-// archive writes problems that were superseded, or that count one more earlier problem.
+// archive writes superseded problems.
 func (d *Draft) archive(old []superseded) {
 	for _, o := range old {
 		var rooms []string

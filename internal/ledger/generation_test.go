@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// another is an event of the problem that took the event id three days later.
+// another is an event of the problem that got the same event id three days later.
 func another(kind alert.Kind, after time.Duration) alert.Event {
 	e := event(kind, 72*time.Hour+after)
 	e.Opened, e.Facts = epoch.Add(72*time.Hour), alert.Facts{Name: "Link down", TriggerID: "777"}
@@ -24,7 +24,7 @@ func another(kind alert.Kind, after time.Duration) alert.Event {
 	return e
 }
 
-// first gives the first problem a trigger.
+// first is an event of the first problem, with a trigger.
 func first(e alert.Event) alert.Event {
 	e.Facts.TriggerID = "51"
 	return e
@@ -32,9 +32,8 @@ func first(e alert.Event) alert.Event {
 
 var k4711Before = k4711.Earlier(1)
 
-// An event id that comes back with another trigger is another problem: it is told as new, and
-// the message of the one before says that Zabbix no longer has it.
-func TestAnEventIDThatComesBack(t *testing.T) {
+// An event id that comes back with another trigger is another problem. It is new, and the earlier one is closed as gone.
+func TestReusedEventID(t *testing.T) {
 	for name, c := range map[string]struct {
 		before []alert.Event
 		gone   bool
@@ -81,8 +80,8 @@ func TestAnEventIDThatComesBack(t *testing.T) {
 	}
 }
 
-// In whatever order and batches the events of both come, the end is the same.
-func TestEventsOfTwoProblemsWithOneIDInAnyOrder(t *testing.T) {
+// The order and batches in which the events of both come don't matter.
+func TestReusedEventIDInAnyOrder(t *testing.T) {
 	events := []alert.Event{
 		first(opened()), first(commented(time.Minute, "on it")), first(recovered(2 * time.Minute)),
 		another(alert.KindProblem, 0), another(alert.KindUpdate, time.Minute),
@@ -114,8 +113,8 @@ func TestEventsOfTwoProblemsWithOneIDInAnyOrder(t *testing.T) {
 	require.Equal(t, 120, n)
 }
 
-// Two servers under one source take turns: each keeps its problem, and neither is told twice.
-func TestTwoServersWithOneID(t *testing.T) {
+// If two servers send as one source in turn, each problem is kept, and neither is told twice.
+func TestTwoServersWithOneEventID(t *testing.T) {
 	w := newWorld(t)
 	w.plan(first(opened()))
 	w.deliver("noc")
@@ -133,7 +132,7 @@ func TestTwoServersWithOneID(t *testing.T) {
 	require.Len(t, w.known.Posts[k4711Before], 1)
 }
 
-// A source that keeps sending events of unknown earlier problems with one id doesn't fill the store.
+// Events of ever more earlier problems with one id don't fill the store.
 func TestEarlierProblemsOfOneIDAreBounded(t *testing.T) {
 	w := newWorld(t)
 	w.plan(another(alert.KindProblem, 0))

@@ -34,16 +34,14 @@ func TestMain(m *testing.M) {
 
 var t0 = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// faulty is a store that fails when told to. Every commit that succeeded is
-// announced in committed.
+// faulty is a store that fails on demand. Every successful commit is sent to committed.
 type faulty struct {
 	store.Store
 	committed chan store.Fold
 	fail      func(f store.Fold) (before, after error)
 }
 
-// CommitFold fails before the commit (the batch is lost) or after it (the
-// answer is lost, as when the process dies in between).
+// CommitFold can fail before the commit, or after it: then its answer is lost, as if the process had died.
 func (s *faulty) CommitFold(ctx context.Context, f store.Fold) error {
 	var before, after error
 	if s.fail != nil {
@@ -59,7 +57,7 @@ func (s *faulty) CommitFold(ctx context.Context, f store.Fold) error {
 	return after
 }
 
-// bench is a ledger over a real store.
+// bench is a ledger over SQLite.
 type bench struct {
 	t       *testing.T
 	store   *faulty
@@ -113,7 +111,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// decode reads Zabbix's payloads, and one that breaks the decoder.
+// decode decodes a payload of Zabbix. The payload "panic" breaks it.
 func decode(e store.Entry) (ledger.Decoded, error) {
 	if string(e.Payload) == "panic" {
 		panic("a broken decoder")
@@ -141,7 +139,7 @@ func (b *bench) appendEntry(e store.Entry) int64 {
 	return id
 }
 
-// own appends an entry that the relay writes itself.
+// own appends an entry of the relay's own.
 func (b *bench) own(kind store.EntryKind, env store.Envelope) {
 	b.t.Helper()
 	payload, err := json.Marshal(env)
@@ -149,7 +147,7 @@ func (b *bench) own(kind store.EntryKind, env store.Envelope) {
 	b.appendEntry(store.Entry{Source: "main", Kind: kind, Payload: payload, ReceivedAt: t0})
 }
 
-// run folds until everything is folded.
+// run folds until nothing is pending.
 func (b *bench) run() {
 	b.t.Helper()
 	ctx, stop := context.WithCancel(b.t.Context())
@@ -201,8 +199,7 @@ func payload(id, value string, more ...string) string {
 	return string(text)
 }
 
-// The whole way: payloads and the relay's own entries become problems and posts,
-// once, and those who wait for it are told.
+// Payloads and the relay's own entries become problems and posts, once, and Changed and Learned are called.
 func TestFold(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("1", "1", "ALERT.SENDTO", "db"))
@@ -243,8 +240,7 @@ func TestFold(t *testing.T) {
 	require.EqualValues(t, 1, count(alert.KindRecovery, "accepted"))
 }
 
-// Whatever dies, and when: each entry is applied exactly once. A commit whose
-// answer was lost isn't done again.
+// Each entry is applied exactly once, whatever fails and when. A commit whose answer was lost isn't repeated.
 func TestExactlyOnce(t *testing.T) {
 	down := errors.New("disk I/O error")
 	for name, fail := range map[string]func() (before, after error){
@@ -280,8 +276,7 @@ func TestExactlyOnce(t *testing.T) {
 	}
 }
 
-// An entry that can't be read, that breaks the decoder or that the store won't
-// take is set aside with its reason; all others are folded.
+// An entry that can't be decoded, or that the store rejects, is set aside with the reason. All others are folded.
 func TestSetAside(t *testing.T) {
 	b := newBench(t)
 	b.store.fail = func(f store.Fold) (before, after error) {
@@ -317,14 +312,14 @@ func TestSetAside(t *testing.T) {
 	require.Contains(t, reasons[unknown], "poem")
 	require.EqualValues(t, 4, testutil.ToFloat64(b.metrics.SetAside))
 
-	// What was set aside can be tried again once the relay is mended.
+	// Entries that were set aside can be retried with a fixed relay.
 	b.store.fail = nil
 	require.NoError(t, b.store.RetryEntry(t.Context(), rejected))
 	b.run()
 	require.Equal(t, alert.StateOpen, b.problem("666").State)
 }
 
-// A problem whose document is damaged costs the entries about it and no others.
+// A damaged problem costs the entries about it, and no others.
 func TestDamagedProblem(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("1", "1"))
@@ -355,7 +350,7 @@ func (d *damaging) Problems(ctx context.Context, keys []alert.Key) (map[alert.Ke
 	return d.faulty.Problems(ctx, keys)
 }
 
-// Wake is enough for an entry to be folded at once, and is never lost.
+// Wake makes the fold look at once, and is never lost.
 func TestWake(t *testing.T) {
 	b := newBench(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -373,7 +368,7 @@ func TestWake(t *testing.T) {
 
 // A problem that another process changed between the fold's read and its commit is read and planned again: neither
 // change is lost.
-func TestAConflictIsPlannedAgain(t *testing.T) {
+func TestConflictIsPlannedAgain(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("4711", "1"))
 	b.run()
@@ -398,8 +393,7 @@ func TestAConflictIsPlannedAgain(t *testing.T) {
 	require.Len(t, p.Timeline, 3)
 }
 
-// Everything that real Zabbixes sent is folded, in any order of batches, and
-// sent twice changes nothing.
+// Everything that real Zabbix servers sent is folded. Sent a second time it changes nothing.
 func TestFixtures(t *testing.T) {
 	for _, version := range []string{"6.0", "7.0"} {
 		t.Run(version, func(t *testing.T) {
@@ -430,7 +424,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// fixtures are the recorded payloads of a version that a receiver would take.
+// fixtures are the recorded payloads of a version that the receiver would accept.
 func fixtures(t *testing.T, version string) (all []string) {
 	root := "fixtures/zabbix-" + version + "/events"
 	require.NoError(t, fs.WalkDir(testdata.Fixtures, root, func(name string, d fs.DirEntry, err error) error {

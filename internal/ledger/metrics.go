@@ -29,19 +29,19 @@ type Metrics struct {
 // eventKinds are the values of the label kind.
 var eventKinds = []alert.Kind{alert.KindProblem, alert.KindUpdate, alert.KindRecovery, alert.KindOccurrence}
 
-// unknown stands for a source or kind that can't be told: of a refused event.
+// unknown is the source or kind of a refused event that names none.
 const unknown = "unknown"
 
-// NewMetrics registers them for these sources, each label value at zero.
+// NewMetrics registers the metrics, with every label value of these sources at zero.
 func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 	m := &Metrics{
 		Events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_events_total",
-			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate (known already), refused (never taken in).",
+			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate, refused (not taken in).",
 		}, []string{"source", "kind", "result"}),
 		SendToUnknown: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_send_to_unknown_total",
-			Help: "Messages of Zabbix whose Send to holds a name that is neither a room nor an allowed address.",
+			Help: "Messages of Zabbix whose Send to has a name that is neither a room nor an allowed address.",
 		}, []string{"source"}),
 		SetAside: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_entries_set_aside_total",
@@ -49,11 +49,11 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}),
 		Flapping: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_flapping_total",
-			Help: "Openings of triggers that opened again and again, by room told: they share a message.",
+			Help: "Openings of flapping triggers that joined a shared message, counted per room.",
 		}),
 		Failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_fold_failures_total",
-			Help: "Batches of the journal that couldn't be folded and were tried again.",
+			Help: "Batches of the journal that couldn't be folded and were retried.",
 		}),
 		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_fold_entries",
@@ -67,11 +67,11 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}),
 		Escalations: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_escalations_total",
-			Help: "Steps of escalations that were taken: nobody had acknowledged the problem in time.",
+			Help: "Escalation steps taken because nobody had acknowledged the problem in time.",
 		}),
 		Reminders: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_reminders_total",
-			Help: "Reminders of open problems that nobody had acknowledged.",
+			Help: "Reminders of open, unacknowledged problems.",
 		}),
 	}
 	m.addEvents(unknown)
@@ -80,7 +80,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 	return m
 }
 
-// Add makes the series of these sources, where they don't exist yet.
+// Add creates the series of these sources if they don't exist yet.
 func (m *Metrics) Add(sources []string) {
 	for _, source := range sources {
 		m.sources.Store(source, true)

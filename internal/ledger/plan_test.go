@@ -18,7 +18,7 @@ var (
 	k4711 = alert.Key{Source: "main", EventID: "4711"}
 )
 
-// world plays the store around Plan: what a plan writes, the next one finds.
+// world is a store for plans: what one writes, the next one reads.
 type world struct {
 	t     *testing.T
 	now   time.Time
@@ -64,7 +64,7 @@ func (w *world) item(e alert.Event, sendTo string) Item {
 	return Item{Entry: store.Entry{ID: w.id, Source: e.Key.Source, Kind: kind}, Decoded: Decoded{Event: e, SendTo: sendTo}}
 }
 
-// plan folds events as one batch.
+// plan folds events in one batch.
 func (w *world) plan(events ...alert.Event) Outcome {
 	items := make([]Item, len(events))
 	for i, e := range events {
@@ -95,7 +95,7 @@ func (w *world) finish(d *Draft) Outcome {
 	return out
 }
 
-// grouping is store.Store.Grouping of one room.
+// grouping is store.Store.Grouping for one room.
 func (w *world) grouping(a store.GroupingAsk) (r store.RoomGrouping) {
 	newest := map[string]store.Group{}
 	for _, g := range w.groups {
@@ -201,7 +201,7 @@ func (w *world) post(room string) store.Post {
 	return store.Post{}
 }
 
-// deliver plays delivery: the room shows all.
+// deliver makes a room show everything.
 func (w *world) deliver(room string) {
 	w.t.Helper()
 	w.post(room)
@@ -241,8 +241,7 @@ func observed(after time.Duration, o alert.Observation) alert.Event {
 	return e
 }
 
-// A problem opens a post in each room that routing names, wanted at the
-// problem's revision, and the API is asked about it.
+// A problem gets a post in each room that routing names, and is to be looked up in the API.
 func TestProblemOpensPosts(t *testing.T) {
 	w := newWorld(t)
 	e := opened()
@@ -266,7 +265,7 @@ func TestProblemOpensPosts(t *testing.T) {
 	}
 }
 
-// A duplicate changes nothing, is marked applied, and nobody is asked.
+// A duplicate changes nothing, is marked as applied, and isn't looked up.
 func TestDuplicate(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -278,8 +277,7 @@ func TestDuplicate(t *testing.T) {
 	require.Equal(t, []int64{2}, out.Fold.Applied)
 }
 
-// A duplicate may say how things stood at a later moment: that is kept, and no
-// room hears of it.
+// A duplicate may know a later state, which is kept without telling a room.
 func TestDuplicateWithLaterKnowledge(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -300,8 +298,7 @@ func TestDuplicateWithLaterKnowledge(t *testing.T) {
 	require.Equal(t, alert.High, w.known.Problems[k4711].Severity)
 }
 
-// The same event to another address is a duplicate for the problem and news for
-// that room; rooms are only ever added.
+// The same event sent to another address adds that room. Rooms are never removed.
 func TestUnionOfRooms(t *testing.T) {
 	w := newWorld(t)
 	w.planItems(w.item(opened(), "noc"), w.item(opened(), "db"))
@@ -310,7 +307,7 @@ func TestUnionOfRooms(t *testing.T) {
 	w.deliver("db")
 	out := w.planItems(w.item(opened(), "storage"))
 	require.True(t, out.Results[0].Duplicate)
-	require.Len(t, out.Fold.Posts, 1, "the rooms that know it hear nothing")
+	require.Len(t, out.Fold.Posts, 1, "rooms that know it are left alone")
 	require.Equal(t, "storage", out.Fold.Posts[0].Room)
 	require.Equal(t, "send_to", out.Fold.Posts[0].Route)
 
@@ -322,7 +319,7 @@ func TestUnionOfRooms(t *testing.T) {
 	}
 }
 
-// So is an update that was told before, once it comes for another address.
+// The same goes for an update.
 func TestUnionOfRoomsByUpdate(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened(), commented(time.Minute, "on it"))
@@ -332,7 +329,7 @@ func TestUnionOfRoomsByUpdate(t *testing.T) {
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("storage").Desired)
 }
 
-// A raise of severity may be news for more rooms; a lower one takes none away.
+// A higher severity may add rooms. A lower one removes none.
 func TestSeverityAddsRooms(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -353,7 +350,7 @@ func TestSeverityAddsRooms(t *testing.T) {
 	require.Equal(t, alert.Warning, w.post("db").Severity)
 }
 
-// PendingSince is when the room fell behind, not when it last did.
+// PendingSince is when the room fell behind, not when the last change came.
 func TestPendingSince(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -366,8 +363,7 @@ func TestPendingSince(t *testing.T) {
 	require.Equal(t, w.now, w.post("noc").PendingSince)
 }
 
-// A problem that opened and ended in one batch is told, once; so is one whose
-// recovery overtook it.
+// A problem that opens and resolves in one batch is told, also if the recovery comes first.
 func TestOpenedAndResolvedTogether(t *testing.T) {
 	for name, events := range map[string][]alert.Event{
 		"in order":  {opened(), recovered(time.Minute)},
@@ -386,7 +382,7 @@ func TestOpenedAndResolvedTogether(t *testing.T) {
 	}
 }
 
-// A recovery alone is kept and told nobody, whatever the API says of it later.
+// A recovery without its problem is kept and told nobody, whatever the API says later.
 func TestRecoveryAlone(t *testing.T) {
 	w := newWorld(t)
 	w.plan(recovered(time.Minute))
@@ -398,7 +394,7 @@ func TestRecoveryAlone(t *testing.T) {
 	require.True(t, w.post("noc").Pending(), "until its problem comes, late")
 }
 
-// An update without its problem waits for it, and is told after two minutes.
+// An update without its problem waits for it for two minutes.
 func TestOrphanWaits(t *testing.T) {
 	w := newWorld(t)
 	out := w.plan(commented(time.Minute, "on it"))
@@ -415,7 +411,7 @@ func TestOrphanWaits(t *testing.T) {
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
 }
 
-// The API's word that the problem is open ends the wait as well.
+// An answer of the API that the problem is open ends the wait as well.
 func TestOrphanConfirmed(t *testing.T) {
 	w := newWorld(t)
 	w.plan(commented(time.Minute, "on it"))
@@ -424,8 +420,7 @@ func TestOrphanConfirmed(t *testing.T) {
 	require.True(t, w.post("noc").Pending())
 }
 
-// What a maintenance holds back is told nobody until its problem comes, even if
-// it was updated or ended meanwhile.
+// A problem that a maintenance holds back is told nobody until its problem event comes.
 func TestHeldBack(t *testing.T) {
 	w := newWorld(t)
 	w.plan(commented(time.Minute, "on it"))
@@ -434,7 +429,7 @@ func TestHeldBack(t *testing.T) {
 	require.False(t, w.post("noc").Pending())
 	require.Zero(t, w.post("noc").DueAt())
 	w.planItems(w.item(commented(2*time.Minute, "waiting for the maintenance's end"), "storage"))
-	require.Len(t, w.known.Posts[k4711], 1, "nor is another room told")
+	require.Len(t, w.known.Posts[k4711], 1, "another room isn't told either")
 
 	late := opened()
 	late.ReceivedAt, late.SentAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
@@ -444,8 +439,7 @@ func TestHeldBack(t *testing.T) {
 	require.Zero(t, w.post("noc").HoldUntil)
 }
 
-// What the reconciler finds open is told as any problem; what Zabbix no longer
-// knows ends where it was told, and is told nobody else.
+// A problem that only the API knows is told like any other. One that is gone from Zabbix is told where it was known.
 func TestFoundByReconciliation(t *testing.T) {
 	w := newWorld(t)
 	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High}))
@@ -453,12 +447,12 @@ func TestFoundByReconciliation(t *testing.T) {
 	require.Zero(t, w.post("noc").HoldUntil)
 	w.deliver("noc")
 	out := w.plan(observed(time.Hour, alert.Observation{Gone: true}))
-	require.Empty(t, out.Learned, "the API has just told it")
+	require.Empty(t, out.Learned, "it is from the API")
 	require.True(t, w.post("noc").Pending())
 	require.Len(t, w.known.Posts[k4711], 1)
 }
 
-// The relay's own act changes the post, and nobody is asked about it here.
+// An action of the relay's own changes the post, and isn't looked up.
 func TestOwnAction(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -471,7 +465,7 @@ func TestOwnAction(t *testing.T) {
 	require.Empty(t, out.Learned)
 }
 
-// A dead letter stays one while its problem goes on.
+// A dead letter stays one when its problem changes.
 func TestDeadPost(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -481,7 +475,7 @@ func TestDeadPost(t *testing.T) {
 	require.False(t, w.post("noc").Pending())
 }
 
-// The Test button makes a message and no problem.
+// Zabbix's Test button makes a message and no problem.
 func TestTestButton(t *testing.T) {
 	w := newWorld(t)
 	out := w.planItems(Item{Entry: store.Entry{ID: 1, Source: "main", Kind: store.EntryEvent}, Decoded: Decoded{Test: true, SendTo: "noc"}})
@@ -491,9 +485,8 @@ func TestTestButton(t *testing.T) {
 	require.True(t, out.Results[0].Test)
 }
 
-// An entry that can't be decoded, names no event or makes routing panic is set
-// aside with the reason, and leaves no trace in the rest of its batch.
-func TestBadEntriesHoldUpNobody(t *testing.T) {
+// An entry that can't be decoded, names no event or makes routing panic is set aside, and leaves no trace in its batch.
+func TestBadEntriesAreSetAside(t *testing.T) {
 	w := newWorld(t)
 	rooms := w.rules.Rooms
 	w.rules.Rooms = func(p alert.Problem, sendTo string, now time.Time) []route.Target {
@@ -526,9 +519,8 @@ func TestBadEntriesHoldUpNobody(t *testing.T) {
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
 }
 
-// However a history is cut into batches, and whatever comes twice, the same
-// problem and the same rooms result.
-func TestBatchesDontMatter(t *testing.T) {
+// The same events give the same problem and posts, however they are cut into batches.
+func TestBatchBoundariesDontMatter(t *testing.T) {
 	events := []alert.Event{commented(time.Second, "first"), opened(), opened(), commented(time.Minute, "two"), recovered(time.Hour), commented(time.Hour, "over")}
 	whole := newWorld(t)
 	whole.plan(events...)

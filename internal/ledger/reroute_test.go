@@ -8,8 +8,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A problem whose room refuses it gets a post in another room, and that post
-// hears of what happens later. One that isn't kept can't be rerouted: it is set aside.
+// A problem whose room refuses it gets a post in another room. A reroute of an unknown problem is set aside.
 func TestReroute(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("1", "1"))

@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// byAll is a router as the real one is: every room that any message was sent to; "routed" without one.
+// byAll routes to every room that a message was sent to, and to "routed" without one.
 func byAll(p alert.Problem, sendTo string, _ time.Time) (targets []route.Target) {
 	for _, room := range append(p.SendTo, sendTo) {
 		if room != "" {
@@ -29,7 +29,7 @@ func byAll(p alert.Problem, sendTo string, _ time.Time) (targets []route.Target)
 	return targets
 }
 
-// What one message said of where to go counts for all that comes later, also across a restart.
+// A "Send to" counts for all later events of its problem, also after a restart.
 func TestSendToIsKept(t *testing.T) {
 	told := func(w *world) (rooms []string) {
 		for _, p := range w.known.Posts[k4711] {

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/route"
 )
 
-// answers folds what the API says so long after what happened last.
+// answers lets time pass and folds an answer of the API.
 func (w *world) answers(after time.Duration, o alert.Observation) {
 	w.t.Helper()
 	w.now = w.now.Add(after)
@@ -27,9 +27,8 @@ func (w *world) suppressed(after, until time.Duration) {
 	w.later(after, does(a))
 }
 
-// What is suppressed for a time is shown as open again when that time is over, and escalates as
-// if it had begun then.
-func TestASuppressionThatEndsByItself(t *testing.T) {
+// When a suppression ends by time the problem is shown as open again, and escalates as if it had begun then.
+func TestSuppressionEndsByTime(t *testing.T) {
 	maintenance := func(until time.Duration) alert.Observation {
 		return alert.Observation{Suppressed: true, SuppressedUntil: epoch.Add(until)}
 	}
@@ -96,8 +95,8 @@ func TestASuppressionThatEndsByItself(t *testing.T) {
 	}
 }
 
-// The relay was away when it ended: the start finds it.
-func TestASuppressionThatEndedWhileTheRelayWasDown(t *testing.T) {
+// A suppression that ended while the relay was down ends at the start.
+func TestSuppressionEndsWhileTheRelayIsDown(t *testing.T) {
 	w := timed(t, route.Timing{}, epoch)
 	w.plan(opened())
 	w.deliver("noc")
@@ -112,8 +111,8 @@ func TestASuppressionThatEndedWhileTheRelayWasDown(t *testing.T) {
 	require.Zero(t, w.post("noc").DueAt())
 }
 
-// In quiet hours the message is edited, which notifies nobody; the escalation waits for their end.
-func TestASuppressionThatEndsInQuietHours(t *testing.T) {
+// In quiet hours the message is edited, which notifies nobody, and the escalation waits for their end.
+func TestSuppressionEndsInQuietHours(t *testing.T) {
 	begin := epoch.Add(9*60*minute + 30*minute) // 21:30
 	w := timed(t, route.Timing{Escalate: twoSteps[:1], Quiet: quietAtNight(t)}, begin)
 	e := opened()
@@ -135,8 +134,8 @@ func TestASuppressionThatEndsInQuietHours(t *testing.T) {
 // cancels is Zabbix's note that it cancelled the escalation.
 func cancels(e *alert.Event) { e.Update, e.Cancelled = nil, true }
 
-// What Zabbix has let go neither escalates nor reminds, until something shows that it goes on.
-func TestNothingEscalatesThatZabbixHasLetGo(t *testing.T) {
+// A cancelled problem neither escalates nor reminds, until Zabbix sends another message about it.
+func TestCancelledProblemDoesNotEscalate(t *testing.T) {
 	again := func(w *world, sent time.Duration) {
 		e := opened()
 		e.SentAt, e.ReceivedAt = epoch.Add(sent), w.now

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// overdue is a bench with so many open problems whose clocks ran out.
+// overdue is a bench with n open problems whose escalation is due.
 func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 	b := newBench(t)
 	var f store.Fold
@@ -53,8 +53,8 @@ func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 	}
 }
 
-// nag runs the ledger until nothing is due any more.
-func (b *bench) nag() {
+// runDue runs the ledger until nothing is due.
+func (b *bench) runDue() {
 	b.t.Helper()
 	ctx, stop := context.WithCancel(b.t.Context())
 	done := make(chan error, 1)
@@ -75,8 +75,7 @@ func (b *bench) nag() {
 	require.NoError(b.t, <-done)
 }
 
-// Whatever fails, before a commit or after it, each problem escalates just once, and
-// however many are due at once, in batches, they don't wait for each other.
+// Each problem escalates exactly once, whatever fails, and many that are due at once are done in batches.
 func TestEscalatesExactlyOnce(t *testing.T) {
 	for name, fail := range map[string]func(n int) (before, after error){
 		"nothing fails":      func(int) (before, after error) { return nil, nil },
@@ -89,9 +88,9 @@ func TestEscalatesExactlyOnce(t *testing.T) {
 			commits := 0
 			b.store.fail = func(store.Fold) (before, after error) { commits++; return fail(commits) }
 			b.ledger = ledger.New(o)
-			b.nag()
+			b.runDue()
 			b.ledger = ledger.New(o) // a restart
-			b.nag()
+			b.runDue()
 			for i := range n {
 				id := fmt.Sprint(i + 1)
 				require.Len(t, b.problem(id).Timeline, 2, id)
@@ -112,12 +111,12 @@ func TestEscalatesExactlyOnce(t *testing.T) {
 	}
 }
 
-// A problem that can't be read any more escalates no more, and holds up no other.
-func TestDamagedProblemHoldsUpNoClock(t *testing.T) {
+// A damaged problem doesn't escalate, and delays no other.
+func TestDamagedProblemStopsItsClockAlone(t *testing.T) {
 	b, o := overdue(t, 20)
 	o.Store = &damaging{b.store, alert.Key{Source: "main", EventID: "7"}}
 	b.ledger = ledger.New(o)
-	b.nag()
+	b.runDue()
 	for i := range 20 {
 		want := 2
 		if i+1 == 7 {
