@@ -112,6 +112,24 @@ func TestMarkdownLinksResolve(t *testing.T) {
 	require.Greater(t, links, 50)
 }
 
+// Code spans that look like a path of the repository name one that exists.
+func TestDocumentedPathsExist(t *testing.T) {
+	path := regexp.MustCompile("^`((?:internal|cmd|bench|e2e|templates|zabbix|docs)/[a-z0-9_/.-]*(?:README\\.md)?)`$")
+	for name, lines := range markdownFiles(t) {
+		for _, line := range lines {
+			for _, span := range codePattern.FindAllString(line.text, -1) {
+				m := path.FindStringSubmatch(span)
+				if m == nil || testPattern.MatchString(span) {
+					continue
+				}
+				if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(m[1]))); err != nil {
+					t.Errorf("%s:%d: missing path %s", name, line.number, m[1])
+				}
+			}
+		}
+	}
+}
+
 // anchors are the ids that a page's headings get on GitHub.
 func anchors(lines []markdownLine) map[string]bool {
 	ids := map[string]bool{}

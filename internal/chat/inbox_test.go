@@ -36,10 +36,10 @@ func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Hear
 		return errors.New("the store failed")
 	}
 	f.accepted = append(f.accepted, h.Text)
-	c.Text, c.State, c.Detail = h.Text, store.CommandFailed, []byte(`{}`)
+	c.Text, c.State = h.Text, store.CommandFailed
 	switch {
 	case strings.HasPrefix(h.Text, "ack 47"):
-		c.State, c.Detail = store.CommandDone, []byte(`{"request":{"verb":"ack"}}`)
+		c.State, c.Detail = store.CommandDone, append(c.Detail[:len(c.Detail)-1:len(c.Detail)-1], `,"request":{"verb":"ack"}}`...)
 	case h.Text == "help":
 		c.State = store.CommandDone
 	}
@@ -138,6 +138,7 @@ func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 			m.mu.Lock()
 			m.add(store.Command{ID: "M"}) // even if the store lists it once more
 			m.mu.Unlock()
+			m.wake()
 			synctest.Wait()
 		}
 		require.Equal(t, []string{"ack 4711"}, m.heard())

@@ -1,14 +1,17 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
@@ -73,5 +76,71 @@ func TestExpiredDuringRestart(t *testing.T) {
 		require.Equal(t, store.CommandExpired, w.command("M1").State)
 		answers := strings.Join(w.answers(), "\n")
 		require.Contains(t, answers, "⌛ Couldn't acknowledge `main/4711`")
+	})
+}
+
+// Commands of an earlier run go before new ones, however early those are accepted.
+func TestEarlierRunGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.setDown("main", true)
+		r := w.start(t)
+		r.hears("M1", Heard{Text: "ack 4711 first", Room: "noc"})
+		synctest.Wait()
+		r.stop()
+		w.setDown("main", false)
+		var accepted sync.WaitGroup
+		w.early = func(ctx context.Context, e *Executor) {
+			accepted.Go(func() {
+				require.NoError(t, e.Accept(ctx, store.Command{ID: "M2", CreatedAt: time.Now()}, Heard{Text: "comment 4711 second", Room: "noc", Person: alice}))
+			})
+			synctest.Wait()
+			require.Empty(t, w.calls("main"))
+		}
+		r = w.start(t)
+		defer r.stop()
+		time.Sleep(time.Minute)
+		accepted.Wait()
+		calls := w.calls("main")
+		require.Len(t, calls, 2)
+		require.Contains(t, calls[0].Message, "first")
+		require.Contains(t, calls[1].Message, "second")
+	})
+}
+
+// Commands that an earlier version of the relay stored, with a mark for each problem, are continued: what is
+// recorded isn't repeated, and each call has its own message.
+func TestStoredByEarlierVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var keys []alert.Key
+		for _, id := range []string{"main/4711", "main/4712", "main/4713"} {
+			keys = append(keys, w.problem(id, "noc"))
+		}
+		message := func(mark string) string { return "Alice <alice@example.com> (Webex #" + mark + "): on it" }
+		w.zabbixes["main"].events["4711"].Updates = []alert.Update{{Message: message("aaaa2222")}}
+		w.zabbixes["main"].events["4711"].Acknowledged = true
+		c := store.Command{ID: "M1", Bot: "relay", RoomID: "ROOM-noc", Room: "noc", State: store.CommandExecuting, CreatedAt: time.Now(), Detail: []byte(`{
+			"envelope": {"id": "W", "name": "", "resource": "messages", "event": "created", "data": {"id": "M1", "roomId": "ROOM-noc"}},
+			"heard": {"Text": "ack 4711 4712 4713 on it", "Button": null, "Room": "noc", "RoomID": "ROOM-noc", "Direct": false, "ParentID": "", "Person": {"id": "P", "name": "Alice", "email": "alice@example.com"}},
+			"request": {"verb": "ack", "refs": [{"event_id": "4711"}], "text": "on it"},
+			"attempts": [
+				{"key": {"source": "main", "event_id": "4711"}, "stage": "executing", "started_at": "` + time.Now().Format(time.RFC3339) + `", "message": "` + message("aaaa2222") + `", "words": "on it"},
+				{"key": {"source": "main", "event_id": "4712"}, "message": "` + message("bbbb2222") + `", "words": "on it"},
+				{"key": {"source": "main", "event_id": "4713"}, "message": "` + message("cccc2222") + `", "words": "on it"}]}`)}
+		claimed, err := w.ClaimCommand(t.Context(), c)
+		require.NoError(t, err)
+		require.True(t, claimed)
+		r := w.start(t)
+		defer r.stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		calls := w.calls("main")
+		require.Len(t, calls, 2)
+		require.Equal(t, message("bbbb2222"), calls[0].Message)
+		require.Equal(t, message("cccc2222"), calls[1].Message)
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+		require.Len(t, w.updates(t), len(keys))
 	})
 }

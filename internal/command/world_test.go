@@ -40,6 +40,8 @@ type world struct {
 	changed []alert.Key
 	heard   map[string]Heard
 
+	early func(context.Context, *Executor) // called before Run
+
 	names  Names
 	people []config.Person // instead of the usual ones
 	read   int             // documents of problems that a list has read
@@ -355,6 +357,9 @@ func (w *world) start(t *testing.T) *relay {
 		Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(reg),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	if w.early != nil {
+		w.early(ctx, e)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	unread := make(chan struct{})

@@ -135,7 +135,7 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 				w.use(w.ours.Certificate("webex.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Second)))
 			},
 			mend: func(_ *testing.T, w *way) { w.use(w.ours.Valid("webex.test")) },
-			log:  "if this machine's clock is right, who runs webex.test must renew its certificate"},
+			log:  "check this machine's clock; if it is right, the certificate of webex.test must be renewed"},
 		{name: "the certificate isn't valid yet, and then is",
 			fail: func(_ *testing.T, w *way) {
 				w.use(w.ours.Certificate("webex.test", time.Now().Add(time.Hour), time.Now().Add(48*time.Hour)))
@@ -149,13 +149,13 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 		{name: "an authority that isn't known, and then is in the ca_file",
 			fail: func(_ *testing.T, w *way) { w.use(w.theirs.Valid("webex.test")) },
 			mend: func(t *testing.T, w *way) { require.NoError(t, os.WriteFile(w.caFile, w.theirs.PEM, 0o600)) },
-			log:  "put its own into the file that webex.ca_file names"},
+			log:  "add its own certificate to the file in webex.ca_file"},
 		{name: "the name isn't known",
 			fail: func(_ *testing.T, w *way) {
 				w.set(func(w *way) { w.dial = dnsFault(net.DNSError{Err: "no such host", IsNotFound: true}) })
 			},
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.dial = nil }) },
-			log:  "the name webex.test can't be looked up"},
+			log:  "cannot look up webex.test"},
 		{name: "the resolver doesn't answer",
 			fail: func(_ *testing.T, w *way) {
 				w.set(func(w *way) {
@@ -163,17 +163,17 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 				})
 			},
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.dial = nil }) },
-			log:  "does the way out need webex.proxy_url or HTTPS_PROXY?"},
+			log:  "if a proxy is needed, set webex.proxy_url or HTTPS_PROXY"},
 		{name: "the proxy wants another login", proxy: "http://user:s3cr3t-s3cr3t@proxy.test:3128",
 			fail: func(_ *testing.T, w *way) {
 				w.set(func(w *way) { w.connect = "407 Proxy Authentication Required" })
 			},
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "" }) },
-			log:  "the proxy proxy.test:3128 answered 407 Proxy Authentication Required (give the proxy's user and password in webex.proxy_url"},
+			log:  "the proxy proxy.test:3128 answered 407 Proxy Authentication Required (set the proxy's user and password in webex.proxy_url"},
 		{name: "the proxy lost its way", proxy: "http://proxy.test:3128",
 			fail: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "504 Gateway Timeout" }) },
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "" }) },
-			log:  "the proxy must let CONNECT to webex.test through"},
+			log:  "the proxy must allow CONNECT to webex.test"},
 		{name: "the proxy is gone", proxy: "http://proxy.test:3128",
 			fail: func(_ *testing.T, w *way) {
 				w.set(func(w *way) {
@@ -183,7 +183,7 @@ func TestAWayThatFailsForAnHour(t *testing.T) {
 				})
 			},
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.dial = nil }) },
-			log:  "the proxy can't be reached"},
+			log:  "cannot reach the proxy"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			onTheWay(t, tc.proxy, func(t *testing.T, r *real, w *way, log *testlog.Lines) {

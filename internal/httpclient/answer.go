@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// RetryAfter is how long an answer asks the client to wait, by its Retry-After header in either form: seconds, or a date by the
-// answer's own clock. It is at least 0 and at most most; ok is false if the header is missing or can't be read.
+// RetryAfter returns how long an answer asks the client to wait, by its Retry-After header in either form: seconds, or a date by the
+// answer's own clock. The result is between 0 and most; ok is false if the header is missing or invalid.
 func RetryAfter(h http.Header, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
@@ -31,7 +31,7 @@ func RetryAfter(h http.Header, now time.Time, most time.Duration) (wait time.Dur
 	return min(max(at.Sub(now), 0), most), true
 }
 
-// PageText is the text of a body that isn't the expected answer, in one line: HTML without its markup, anything else as it is.
+// PageText returns the text of an unexpected body in one line: HTML without markup, anything else as it is.
 func PageText(body []byte) string {
 	raw := strings.TrimSpace(string(body))
 	if strings.HasPrefix(raw, "{") || strings.HasPrefix(raw, "[") {

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,47 +12,42 @@ import (
 	"strings"
 )
 
-// TransportError is why a request got no answer, with what to do about it.
+// TransportError is a request that got no answer, with a hint.
 type TransportError struct {
 	Err  error
-	Hint string // "" where there is nothing to do but to wait
+	Hint string // "" if there is nothing to do but wait
 }
 
-func (f *TransportError) Error() string {
-	if f.Hint == "" {
-		return f.Err.Error()
+func (e *TransportError) Error() string {
+	if e.Hint == "" {
+		return e.Err.Error()
 	}
-	return f.Err.Error() + " (" + f.Hint + ")"
+	return e.Err.Error() + " (" + e.Hint + ")"
 }
 
-// Unwrap is the fault as net/http told it.
-func (f *TransportError) Unwrap() error { return f.Err }
+// Unwrap returns the error of net/http.
+func (e *TransportError) Unwrap() error { return e.Err }
 
 func (t *Transport) failure(err error, r *http.Request) error {
-	if errors.Is(err, context.Canceled) { // we gave up ourselves
+	if errors.Is(err, context.Canceled) { // the caller gave up
 		return err
 	}
 	return &TransportError{err, t.hint(err, r.URL.Hostname())}
 }
 
-// beside is a key that stands beside the neighbour's URL.
-func (t *Transport) beside(name string) string {
+// sibling is a configuration key beside the key of the neighbour's URL.
+func (t *Transport) sibling(name string) string {
 	if dot := strings.LastIndexByte(t.opts.Key, '.'); dot >= 0 {
 		return t.opts.Key[:dot+1] + name
 	}
 	return name
 }
 
-// url is the key of the neighbour's URL.
-func (t *Transport) url() string {
-	if t.opts.Key == "" {
-		return "its URL"
-	}
-	return t.opts.Key
-}
+// url is the configuration key of the neighbour's URL.
+func (t *Transport) url() string { return cmp.Or(t.opts.Key, "its URL") }
 
-// proxies are the ways to name a proxy.
-func (t *Transport) proxies() string { return t.beside("proxy_url") + " or HTTPS_PROXY" }
+// proxy names the settings of a proxy.
+func (t *Transport) proxy() string { return t.sibling("proxy_url") + " or HTTPS_PROXY" }
 
 // hint says what to do about a request to host that got no answer.
 func (t *Transport) hint(err error, host string) string {
@@ -61,24 +57,24 @@ func (t *Transport) hint(err error, host string) string {
 	)
 	if errors.As(err, &refused) {
 		if refused.login {
-			return "give the proxy's user and password in " + t.proxies()
+			return "set the proxy's user and password in " + t.proxy()
 		}
-		return "the proxy must let CONNECT to " + host + " through: ask who runs it, or is " + t.proxies() + " wrong?"
+		return "the proxy must allow CONNECT to " + host + "; check " + t.proxy()
 	}
-	if errors.As(err, &op) && op.Op == "proxyconnect" {
+	viaProxy := errors.As(err, &op) && op.Op == "proxyconnect"
+	if viaProxy {
 		host = "the proxy"
-		if hint := t.hintTLS(err, host); hint != "" {
-			return hint
-		}
-		return "the proxy can't be reached: is " + t.proxies() + " right, and does it run?"
 	}
 	if hint := t.hintTLS(err, host); hint != "" {
 		return hint
 	}
-	return t.hintWay(err, host)
+	if viaProxy {
+		return "cannot reach the proxy: check " + t.proxy() + ", and that it is running"
+	}
+	return t.hintNetwork(err)
 }
 
-// hintTLS is about certificates and the handshake; "" for all else.
+// hintTLS is the hint about certificates and the handshake; "" for other errors.
 func (t *Transport) hintTLS(err error, host string) string {
 	var (
 		unknown  x509.UnknownAuthorityError
@@ -93,36 +89,36 @@ func (t *Transport) hintTLS(err error, host string) string {
 		if unknown.Cert != nil && unknown.Cert.Issuer.String() != "" {
 			by = fmt.Sprintf(" (%q)", unknown.Cert.Issuer)
 		}
-		return fmt.Sprintf("if the authority that signed %s's certificate%s is to be trusted, put its own into the file that %s names", host, by, t.beside("ca_file"))
+		return fmt.Sprintf("if you trust the authority that signed %s's certificate%s, add its own certificate to the file in %s", host, by, t.sibling("ca_file"))
 	case errors.As(err, &hostname):
-		return t.url() + " must have a name that is in the certificate, or the certificate that name"
+		return "use a name from the certificate in " + t.url() + ", or add that name to the certificate"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "if this machine's clock is right, who runs " + host + " must renew its certificate"
+		return "check this machine's clock; if it is right, the certificate of " + host + " must be renewed"
 	case errors.As(err, &invalid):
-		return "who runs " + host + " must mend its certificate"
+		return "the certificate of " + host + " must be corrected"
 	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return host + " speaks no TLS there: are scheme and port in " + t.url() + " right?"
+		return host + " doesn't speak TLS there: check scheme and port in " + t.url()
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
-		return host + " takes connections and says nothing: is it overloaded, or a firewall in the way?"
+		return host + " accepts connections but doesn't respond: it may be overloaded, or behind a firewall"
 	case errors.As(err, &alert) && alert.Op == "remote error": // as crypto/tls calls it
-		return host + " ended the handshake: it must speak TLS 1.2 or later"
+		return host + " ended the handshake: it must support TLS 1.2 or later"
 	}
 	return ""
 }
 
-// hintWay is about names and connections; "" for all else.
-func (t *Transport) hintWay(err error, host string) string {
+// hintNetwork is the hint about names and connections; "" for other errors.
+func (t *Transport) hintNetwork(err error) string {
 	var (
 		name *net.DNSError
 		op   *net.OpError
 	)
 	switch {
 	case errors.As(err, &name):
-		return "the name " + name.Name + " can't be looked up: is " + t.url() + " right, does this machine's DNS answer, or does the way out need " + t.proxies() + "?"
+		return "cannot look up " + name.Name + ": check " + t.url() + " and this machine's DNS; if a proxy is needed, set " + t.proxy()
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
-		return "a firewall may be in the way; or does it need " + t.proxies() + "?"
+		return "a firewall may block the connection; if a proxy is needed, set " + t.proxy()
 	case errors.As(err, &op) && op.Op == "dial":
-		return "is " + t.url() + " right? Does the way out need " + t.proxies() + "?"
+		return "check " + t.url() + "; if a proxy is needed, set " + t.proxy()
 	}
 	return ""
 }

@@ -93,15 +93,15 @@ func TestTLSFaults(t *testing.T) {
 		want []string
 	}{
 		{name: "an authority that isn't known", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("webex.test") },
-			want: []string{"unknown authority", `signed webex.test's certificate ("CN=Company Proxy CA") is to be trusted, put its own into the file that webex.ca_file names`}},
+			want: []string{"unknown authority", `signed webex.test's certificate ("CN=Company Proxy CA"), add its own certificate to the file in webex.ca_file`}},
 		{name: "expired", cert: func(ours, _ *memnet.Authority) tls.Certificate {
 			return ours.Certificate("webex.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
-		}, want: []string{"has expired or is not yet valid", "this machine's clock", "who runs webex.test must renew"}},
+		}, want: []string{"has expired or is not yet valid", "this machine's clock", "the certificate of webex.test must be renewed"}},
 		{name: "not valid yet", cert: func(ours, _ *memnet.Authority) tls.Certificate {
 			return ours.Certificate("webex.test", time.Now().Add(time.Minute), time.Now().Add(time.Hour))
 		}, want: []string{"has expired or is not yet valid", "this machine's clock"}},
 		{name: "another name", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("other.test") },
-			want: []string{"valid for other.test, not webex.test", "webex.api_url must have a name that is in the certificate"}},
+			want: []string{"valid for other.test, not webex.test", "use a name from the certificate in webex.api_url"}},
 		{name: "TLS 1.1", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("webex.test") }, old: true,
 			want: []string{"protocol version", "TLS 1.2 or later"}},
 	} {
@@ -151,7 +151,7 @@ func TestACAFileThatIsMended(t *testing.T) {
 func TestNoTLSAtAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain := serve(t, func(l net.Listener) net.Listener { return l })
-		require.ErrorContains(t, get(transport(t, Options{Dial: to(plain)})), "are scheme and port in webex.api_url right?")
+		require.ErrorContains(t, get(transport(t, Options{Dial: to(plain)})), "check scheme and port in webex.api_url")
 
 		silent := memnet.Listen()
 		defer silent.Close()
@@ -162,7 +162,7 @@ func TestNoTLSAtAll(t *testing.T) {
 			}
 		}()
 		start := time.Now()
-		require.ErrorContains(t, get(transport(t, Options{Dial: to(silent)})), "takes connections and says nothing")
+		require.ErrorContains(t, get(transport(t, Options{Dial: to(silent)})), "accepts connections but doesn't respond")
 		require.Equal(t, 10*time.Second, time.Since(start))
 	})
 }
@@ -192,7 +192,7 @@ func TestDNSFaults(t *testing.T) {
 			}})
 			for range 2 {
 				err := get(tr)
-				require.ErrorContains(t, err, "the name webex.test can't be looked up: is webex.api_url right, does this machine's DNS answer, or does the way out need webex.proxy_url or HTTPS_PROXY?")
+				require.ErrorContains(t, err, "cannot look up webex.test: check webex.api_url and this machine's DNS; if a proxy is needed, set webex.proxy_url or HTTPS_PROXY")
 				require.ErrorAs(t, err, new(*net.DNSError))
 			}
 			time.Sleep(time.Hour)
@@ -206,11 +206,11 @@ func TestNoWay(t *testing.T) {
 	refused := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errors.New("connection refused"))}
 	}
-	require.ErrorContains(t, get(transport(t, Options{Dial: refused})), "connection refused (is webex.api_url right? Does the way out need webex.proxy_url or HTTPS_PROXY?)")
+	require.ErrorContains(t, get(transport(t, Options{Dial: refused})), "connection refused (check webex.api_url; if a proxy is needed, set webex.proxy_url or HTTPS_PROXY)")
 	swallowed := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	}
-	require.ErrorContains(t, get(transport(t, Options{Dial: swallowed})), "a firewall may be in the way")
+	require.ErrorContains(t, get(transport(t, Options{Dial: swallowed})), "a firewall may block the connection")
 }
 
 // proxy answers CONNECT with a status; 200 leads on to there.
@@ -254,23 +254,23 @@ func TestProxyFaults(t *testing.T) {
 		want string
 	}{
 		{"a login is wanted", func(t *testing.T) dial { return to(proxy(t, "407 Whatever", nil)) },
-			"the proxy proxy.test:3128 answered 407 Proxy Authentication Required (give the proxy's user and password in webex.proxy_url or HTTPS_PROXY)"},
+			"the proxy proxy.test:3128 answered 407 Proxy Authentication Required (set the proxy's user and password in webex.proxy_url or HTTPS_PROXY)"},
 		{"not to there", func(t *testing.T) dial { return to(proxy(t, "403 Forbidden", nil)) },
-			"the proxy proxy.test:3128 answered 403 Forbidden (the proxy must let CONNECT to webex.test through"},
+			"the proxy proxy.test:3128 answered 403 Forbidden (the proxy must allow CONNECT to webex.test"},
 		{"it has no way itself", func(t *testing.T) dial { return to(proxy(t, "502 Bad Gateway", nil)) }, "answered 502 Bad Gateway"},
 		{"it isn't there", func(*testing.T) dial {
 			return func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 			}
-		}, "connection refused (the proxy can't be reached: is webex.proxy_url or HTTPS_PROXY right, and does it run?)"},
+		}, "connection refused (cannot reach the proxy: check webex.proxy_url or HTTPS_PROXY, and that it is running)"},
 		{"its name isn't known", func(*testing.T) dial {
 			return func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "proxy.test", IsNotFound: true}}
 			}
-		}, "lookup proxy.test: no such host (the proxy can't be reached: is webex.proxy_url"},
+		}, "lookup proxy.test: no such host (cannot reach the proxy: check webex.proxy_url"},
 		{"it opens what is sealed", func(t *testing.T) dial {
 			return to(proxy(t, "200 OK", behindTLS(t, memnet.NewAuthority("Company Proxy CA").Valid("webex.test")).Listener))
-		}, `signed webex.test's certificate ("CN=Company Proxy CA") is to be trusted, put its own into the file that webex.ca_file names`},
+		}, `signed webex.test's certificate ("CN=Company Proxy CA"), add its own certificate to the file in webex.ca_file`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

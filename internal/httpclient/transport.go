@@ -1,6 +1,5 @@
-// Package httpclient makes the HTTP transports with which the relay reaches
-// its neighbours: proxy, additional certificate authorities, time-outs, and
-// errors that say what to do about them.
+// Package httpclient is how the relay calls its neighbours, Webex and Zabbix: proxy, additional certificate authorities, timeouts,
+// tokens, limits, and errors with hints.
 package httpclient
 
 import (
@@ -23,31 +22,28 @@ import (
 
 // Options make a Transport.
 type Options struct {
-	// ProxyURL is http:// or https://, with a user and password if need be; where it
-	// is empty, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count.
+	// ProxyURL is http:// or https://, with user and password if needed. If it is empty, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the
+	// environment are used.
 	ProxyURL string
-	// CAFile is a PEM file whose certificates are trusted beside the system's; "" for
-	// none. It is read again when a certificate isn't trusted.
+	// CAFile is a PEM file with certificates to trust in addition to the system's; "" for none. It is read again when a certificate
+	// isn't trusted.
 	CAFile string
-	// Key is where the neighbour's URL stands in the configuration, for what errors
-	// say: "webex.api_url". proxy_url and ca_file stand beside it.
+	// Key is the configuration key of the neighbour's URL, for hints: "webex.api_url". proxy_url and ca_file are its siblings.
 	Key string
-	// Dial makes connections, also those to a proxy; nil for the network's.
+	// Dial opens connections, also those to a proxy; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Transport is an http.RoundTripper with connections of its own. A request that
-// gets no answer fails with a *TransportError. It is safe for concurrent use.
+// Transport is an http.RoundTripper. A request without an answer fails with a *TransportError. It is safe for concurrent use.
 type Transport struct {
 	opts Options
 
 	mu   sync.Mutex
-	pem  []byte // what CAFile held when next was made
+	pem  []byte // content of CAFile when next was made
 	next *http.Transport
 }
 
-// New makes a transport. Errors name the file or the URL (never its password)
-// and say what is wrong with it.
+// New makes a transport. Errors name the file or the URL, never its password.
 func New(o Options) (*Transport, error) {
 	proxy, err := proxyOf(o.ProxyURL)
 	if err != nil {
@@ -66,11 +62,11 @@ func New(o Options) (*Transport, error) {
 		OnProxyConnectResponse: connected,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
-		// A bot has a few workers at most, all calling one host.
+		// A bot has a few workers, which all call one host.
 		MaxIdleConns:        32,
 		MaxIdleConnsPerHost: 8,
-		// Shorter than the idle limit of load balancers as a rule (60 s and more),
-		// so that a request seldom meets a connection that is being closed.
+		// Shorter than the usual idle limit of load balancers (60 s and more), so that few requests meet a connection that is being
+		// closed.
 		IdleConnTimeout:        45 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -91,7 +87,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, t.failure(err, r)
 }
 
-// CloseIdleConnections closes the connections that no request uses.
+// CloseIdleConnections closes unused connections.
 func (t *Transport) CloseIdleConnections() { t.current().CloseIdleConnections() }
 
 func (t *Transport) current() *http.Transport {
@@ -100,8 +96,7 @@ func (t *Transport) current() *http.Transport {
 	return t.next
 }
 
-// renew reads the ca_file again, since somebody may have mended it: the next
-// request counts with it. One that can't be used changes nothing.
+// renew reads the ca_file again, for the next request: somebody may have corrected it. An unusable file changes nothing.
 func (t *Transport) renew(used *http.Transport) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,39 +118,38 @@ func proxyOf(proxyURL string) (func(*http.Request) (*url.URL, error), error) {
 	}
 	u, err := url.Parse(proxyURL)
 	if err != nil {
-		// The parser's error repeats the URL, and with it the password.
-		return nil, fmt.Errorf("proxy_url isn't a URL: want http://HOST:PORT or https://HOST:PORT")
+		// The parser's error repeats the URL with its password.
+		return nil, fmt.Errorf("proxy_url is not a URL: expected http://HOST:PORT or https://HOST:PORT")
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("proxy_url %s: want http://HOST:PORT or https://HOST:PORT", text.RedactURL(proxyURL))
+		return nil, fmt.Errorf("proxy_url %s: expected http://HOST:PORT or https://HOST:PORT", text.RedactURL(proxyURL))
 	}
 	return http.ProxyURL(u), nil
 }
 
-// withoutAddress takes out of an error the address, and the password in it, that http.ProxyFromEnvironment repeats.
+// withoutAddress hides the address with its password, which an error of http.ProxyFromEnvironment repeats.
 func withoutAddress(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := proxy(r)
 		if err != nil {
-			return nil, errors.New("HTTPS_PROXY or HTTP_PROXY isn't a URL: want http://HOST:PORT or https://HOST:PORT")
+			return nil, errors.New("HTTPS_PROXY or HTTP_PROXY is not a URL: expected http://HOST:PORT or https://HOST:PORT")
 		}
 		return u, nil
 	}
 }
 
-// proxyRefusal is a proxy that doesn't let us through.
+// proxyRefusal is the error of a proxy that refuses CONNECT.
 type proxyRefusal struct {
 	proxy  string // host and port
 	status string
-	login  bool // it wants one, or another
+	login  bool // it asks for one, or refuses ours
 }
 
 func (p *proxyRefusal) Error() string {
 	return "the proxy " + p.proxy + " answered " + p.status
 }
 
-// connected looks at a proxy's answer to CONNECT: net/http's own error is the
-// bare text of the status, which could be anybody's.
+// connected checks a proxy's answer to CONNECT: net/http's own error is only the text of the status, and doesn't mention the proxy.
 func connected(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -164,8 +158,8 @@ func connected(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Re
 	return &proxyRefusal{proxy.Host, strings.TrimSpace(status), resp.StatusCode == http.StatusProxyAuthRequired}
 }
 
-// rootsWith gives a file's content, and the system's authorities with it; nothing (the
-// system's) where there is no file.
+// rootsWith returns a file's content, and the system's authorities together with it. Without a file it returns nil, which means the
+// system's.
 func rootsWith(caFile string) ([]byte, *x509.CertPool, error) {
 	if caFile == "" {
 		return nil, nil, nil
@@ -179,7 +173,7 @@ func rootsWith(caFile string) ([]byte, *x509.CertPool, error) {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, nil, fmt.Errorf("ca_file %s: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", caFile)
+		return nil, nil, fmt.Errorf("ca_file %s: contains no PEM certificate (-----BEGIN CERTIFICATE-----)", caFile)
 	}
 	return pem, roots, nil
 }

@@ -54,7 +54,7 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 
 	server.Close()
 	list, err = Rooms(t.Context(), JustBot(server.URL+"/v1", webexsim.DefaultBotToken))
-	require.ErrorContains(t, err, "is webex.api_url right?")
+	require.ErrorContains(t, err, "check webex.api_url")
 	require.NotNil(t, list, "an empty list in JSON too")
 	require.Empty(t, list)
 }

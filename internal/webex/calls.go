@@ -14,16 +14,15 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// CreateMessage posts a message; with a File as multipart/form-data, which
-// carries no card. Doing it again after an error with Unanswered can post it
-// twice: Webex has no idempotency key.
+// CreateMessage posts a message; with a File as multipart/form-data, which can't have a card. Repeating it after an error with
+// Unanswered may post it twice: Webex has no idempotency key.
 func (c *Client) CreateMessage(ctx context.Context, m NewMessage) (Message, error) {
 	const op = "POST /messages"
 	var out Message
 	k, err := jsonCall(op, m, &out, "messages")
 	if m.File != nil {
 		if len(m.Attachments) > 0 {
-			return Message{}, &Error{Op: op, Status: http.StatusBadRequest, Message: "not sent: a message carries a local file or a card, not both"}
+			return Message{}, &Error{Op: op, Status: http.StatusBadRequest, Message: "not sent: a message can have a local file or a card, not both"}
 		}
 		k, err = fileCall(op, m, &out)
 	}
@@ -36,7 +35,7 @@ func (c *Client) CreateMessage(ctx context.Context, m NewMessage) (Message, erro
 
 func fileCall(op string, m NewMessage, into any) (call, error) {
 	if len(m.File.Content) > MaxFileBytes {
-		return call{}, &Error{Op: op, Status: http.StatusBadRequest, Message: fmt.Sprintf("not sent: the file has %d bytes, Webex takes %d", len(m.File.Content), MaxFileBytes)}
+		return call{}, &Error{Op: op, Status: http.StatusBadRequest, Message: fmt.Sprintf("not sent: the file has %d bytes, Webex accepts %d", len(m.File.Content), MaxFileBytes)}
 	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -62,8 +61,8 @@ func fileCall(op string, m NewMessage, into any) (call, error) {
 	return call{op: op, path: []string{"messages"}, body: body.Bytes(), ctype: form.FormDataContentType(), into: into}, nil
 }
 
-// EditMessage replaces the text of a message of the bot's own. Webex refuses
-// the eleventh edit, and any edit of a message with a file or a card.
+// EditMessage replaces the text of one of the bot's own messages. Webex refuses the eleventh edit, and any edit of a message with a
+// file or a card.
 func (c *Client) EditMessage(ctx context.Context, id, roomID, markdown string) (Message, error) {
 	var out Message
 	k, err := jsonCall("PUT /messages/{id}", map[string]string{"roomId": roomID, "markdown": markdown}, &out, "messages", id)
@@ -74,7 +73,7 @@ func (c *Client) EditMessage(ctx context.Context, id, roomID, markdown string) (
 	return out, err
 }
 
-// DeleteMessage deletes a message of the bot's own; nil where it is gone already.
+// DeleteMessage deletes one of the bot's own messages. It returns nil if the message is gone already.
 func (c *Client) DeleteMessage(ctx context.Context, id string) error {
 	_, err := c.do(ctx, call{op: "DELETE /messages/{id}", path: []string{"messages", id}, want: shapeNothing})
 	if err != nil && ClassOf(err) == NotFound {
@@ -83,13 +82,13 @@ func (c *Client) DeleteMessage(ctx context.Context, id string) error {
 	return err
 }
 
-// GetMessage reads one message: in a group room only the bot's own and those
-// that mention it. It can be NotFound for a moment after its webhook.
+// GetMessage reads one message: in a group room only the bot's own and those that mention it. It can be NotFound for a moment after
+// its webhook.
 func (c *Client) GetMessage(ctx context.Context, id string) (Message, error) {
 	return get[Message](ctx, c, "GET /messages/{id}", "messages", id)
 }
 
-// MessageQuery says which messages of a room to list.
+// MessageQuery selects messages of a room.
 type MessageQuery struct {
 	RoomID      string
 	MentionedMe bool // needed by a bot in a group room
@@ -98,8 +97,7 @@ type MessageQuery struct {
 	Max         int       // 0: no limit
 }
 
-// ListMessages lists a room's messages, the newest first; it stops at q.Max or
-// at the first one older than q.Since.
+// ListMessages lists a room's messages, the newest first, up to q.Max or the first one older than q.Since.
 func (c *Client) ListMessages(ctx context.Context, q MessageQuery) ([]Message, error) {
 	size := pageSize
 	if q.Max > 0 && q.Max < size {
@@ -123,7 +121,7 @@ func (c *Client) ListMessages(ctx context.Context, q MessageQuery) ([]Message, e
 	return out, err
 }
 
-// Me is the bot itself.
+// Me reads the bot itself.
 func (c *Client) Me(ctx context.Context) (Person, error) {
 	return get[Person](ctx, c, "GET /people/me", "people", "me")
 }
@@ -147,24 +145,24 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	return out, err
 }
 
-// GetRoom reads one room; NotFound where the bot isn't in it.
+// GetRoom reads one room. The error is NotFound if the bot isn't in it.
 func (c *Client) GetRoom(ctx context.Context, id string) (Room, error) {
 	return get[Room](ctx, c, "GET /rooms/{id}", "rooms", id)
 }
 
-// CreateRoom makes a group room with the bot in it.
+// CreateRoom creates a group room with the bot in it.
 func (c *Client) CreateRoom(ctx context.Context, title string) (Room, error) {
 	return write[Room](ctx, c, "POST /rooms", map[string]string{"title": title}, "rooms")
 }
 
-// Memberships lists who is in a room.
+// Memberships lists the people in a room.
 func (c *Client) Memberships(ctx context.Context, roomID string) ([]Membership, error) {
 	var out []Membership
 	err := list(ctx, c, "GET /memberships", url.Values{"roomId": {roomID}, "max": {strconv.Itoa(pageSize)}}, all(&out), "memberships")
 	return out, err
 }
 
-// AddMember adds a person to a room; Conflict where they are in it already.
+// AddMember adds a person to a room. The error is Conflict if they are in it already.
 func (c *Client) AddMember(ctx context.Context, roomID, email string) (Membership, error) {
 	return write[Membership](ctx, c, "POST /memberships", map[string]string{"roomId": roomID, "personEmail": email}, "memberships")
 }
@@ -182,20 +180,20 @@ func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 	return out, err
 }
 
-// CreateWebhook registers a webhook: name, target, resource, event, filter and secret count.
+// CreateWebhook registers a webhook by its name, target, resource, event, filter and secret.
 func (c *Client) CreateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	w = Webhook{Name: w.Name, TargetURL: w.TargetURL, Resource: w.Resource, Event: w.Event, Filter: w.Filter, Secret: w.Secret}
 	return write[Webhook](ctx, c, "POST /webhooks", w, "webhooks")
 }
 
-// UpdateWebhook changes the webhook w.ID: name, target, secret and status count
-// (Webex lets nothing else be changed). Status "active" revives a disabled one.
+// UpdateWebhook changes name, target, secret and status of the webhook w.ID; Webex changes nothing else. The status "active"
+// re-enables a disabled one.
 func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	body := Webhook{Name: w.Name, TargetURL: w.TargetURL, Secret: w.Secret, Status: w.Status}
 	return write[Webhook](ctx, c, "PUT /webhooks/{id}", body, "webhooks", w.ID)
 }
 
-// DeleteWebhook removes a webhook; NotFound where it is gone already.
+// DeleteWebhook removes a webhook. The error is NotFound if it is gone already.
 func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
 	_, err := c.do(ctx, call{op: "DELETE /webhooks/{id}", path: []string{"webhooks", id}, want: shapeNothing})
 	return err

@@ -10,24 +10,22 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Run is a piece of a card's text: what it shows, and how.
+// Run is a piece of a card's text with its style.
 type Run struct {
 	Text               string
 	Bold, Italic, Code bool
-	URL                string // what it links to; "" for nothing
+	URL                string // of a link; "" for none
 }
 
-// Runs translates a line of a message's markdown into text for a card: the inlines of a RichTextBlock.
+// Runs translates a line of a message's markdown into the inlines of a RichTextBlock.
 //
-// A card must not hold a message's markdown. Webex's clients render cards by at least three programs: the JavaScript one knows
-// backslashes and may not know entities, the native one of phones knows neither. None of them takes a TextRun for markdown, so
-// there what strangers wrote stands as it is, without any escape. What EscapeMarkdown and EscapeCode made comes out as the text
-// that went in. Markup that isn't listed here stays as it was typed: bold, italic, code spans, links and mentions, of which only
-// the name is left.
+// A card must not contain a message's markdown: Webex's clients render cards with at least three programs, which know different
+// escapes (phones know none). All of them show a TextRun literally, so untrusted text needs no escapes there. Text that went through
+// EscapeMarkdown or EscapeCode comes out as it was. Bold, italic, code spans, links and mentions (by their name) are translated; any
+// other markup stays as it is.
 func Runs(line string) []Run {
 	p := runParser{}
-	// What is looked for ahead (the end of a link, a partner of an emphasis mark) costs the square of the length: a line that no
-	// message holds is cut first.
+	// Looking ahead (for the end of a link, for the closing mark) costs the square of the length: bound it.
 	line = CutMarkdown(line, MaxMessageBytes)
 	for line != "" {
 		line = p.next(line)
@@ -41,7 +39,7 @@ type piece struct {
 	n        int
 	opens    bool
 	closes   bool
-	on, off  []int // the emphasis of these strengths begins and ends after it
+	on, off  []int // strengths of the emphasis that begins and ends after it
 	consumed int
 }
 
@@ -114,8 +112,7 @@ func (p *runParser) add(r Run) {
 	}
 }
 
-// delimiter reads n emphasis marks. They open something before a word, and close it after one; an underscore does neither within
-// a word.
+// delimiter reads n emphasis marks. They open emphasis before a word and close it after one; an underscore within a word does neither.
 func (p *runParser) delimiter(s string, n int) {
 	after, _ := utf8.DecodeRuneInString(s[n:])
 	isWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
@@ -128,9 +125,9 @@ func (p *runParser) delimiter(s string, n int) {
 	p.before = rune(s[0])
 }
 
-// finish pairs the emphasis marks and makes runs of the rest. Marks without a partner are text.
+// finish pairs the emphasis marks and returns the runs. Unpaired marks are text.
 func (p *runParser) finish() []Run {
-	var open []int // pieces whose marks aren't all paired
+	var open []int // pieces with unpaired marks
 	for i := range p.pieces {
 		closer := &p.pieces[i]
 		for closer.closes && closer.consumed < closer.n {
@@ -148,7 +145,7 @@ func (p *runParser) finish() []Run {
 			opener.on, closer.off = append(opener.on, strength), append(closer.off, strength)
 			opener.consumed += strength
 			closer.consumed += strength
-			open = open[:at+1] // what was opened in between and not closed is text
+			open = open[:at+1] // unpaired marks in between are text
 			if opener.consumed == opener.n {
 				open = open[:at]
 			}
@@ -158,7 +155,7 @@ func (p *runParser) finish() []Run {
 		}
 	}
 	var runs []Run
-	var style [3]int // how many emphases of each strength are open
+	var style [3]int // the number of open emphases of each strength
 	for _, piece := range p.pieces {
 		for _, strength := range piece.off {
 			style[strength]--
@@ -185,7 +182,7 @@ func sameStyle(a, b Run) bool {
 	return a.Bold == b.Bold && a.Italic == b.Italic && a.Code == b.Code && a.URL == b.URL
 }
 
-// shown drops what no text may hold, and the zero-width spaces that the escapes of messages put in.
+// shown drops dangerous characters, among them the zero-width spaces that the escapes of messages insert.
 func shown(s string) string {
 	return strings.Map(func(r rune) rune {
 		if text.Dangerous(r) {
@@ -195,7 +192,7 @@ func shown(s string) string {
 	}, s)
 }
 
-// keepDates parts what every renderer of cards would replace by a date: {{DATE(…)}} and {{TIME(…)}}.
+// keepDates breaks up {{DATE(…)}} and {{TIME(…)}}, which every renderer of cards would replace by a date.
 func keepDates(s string) string {
 	for _, name := range []string{"DATE", "TIME"} {
 		s = strings.ReplaceAll(s, "{{"+name+"(", "{"+zeroWidthSpace+"{"+name+"(")
@@ -207,7 +204,7 @@ func isPunctuation(c byte) bool {
 	return c < utf8.RuneSelf && c > ' ' && (unicode.IsPunct(rune(c)) || unicode.IsSymbol(rune(c)))
 }
 
-// splitLink reads "[label](target)". A target that isn't a web page's address leaves the label alone.
+// splitLink reads "[label](target)". The target is "" if it is not the address of a web page.
 func splitLink(s string) (label, target, rest string, ok bool) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -237,7 +234,7 @@ func splitLink(s string) (label, target, rest string, ok bool) {
 	return "", "", "", false
 }
 
-// mentioned is the name in a mention. Cards can't mention anybody.
+// mentioned returns the name in a mention: cards can't mention anybody.
 func mentioned(inside string) string {
 	if _, name, ok := strings.Cut(inside, "|"); ok {
 		return name

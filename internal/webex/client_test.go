@@ -383,7 +383,7 @@ func TestEndlessPagesEnd(t *testing.T) {
 	require.ErrorContains(t, err, "pages")
 	c, _ = serve(t, pages(1<<30, func(*http.Request, int) string { return `</v1/rooms?page=1>; rel="next"` }))
 	_, err = c.Rooms(t.Context())
-	require.ErrorContains(t, err, "the page itself")
+	require.ErrorContains(t, err, "the same page")
 }
 
 func TestListMessagesStops(t *testing.T) {

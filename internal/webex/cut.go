@@ -9,11 +9,8 @@ import (
 
 const ellipsis = "…"
 
-// CutMarkdown gives s if it has at most maxBytes bytes, else the beginning of it
-// and a paragraph "…", in at most maxBytes. It cuts after a whole line, or where
-// not even the first line fits, between two characters of that; never inside a
-// link, mention, code span, escape or entity. Emphasis and code fences that are
-// open there are closed.
+// CutMarkdown shortens s to maxBytes bytes: its beginning and a paragraph "…". It cuts after a whole line, or within the first line
+// if that is too long, but never inside a link, mention, code span, escape or entity. Open emphasis and code fences are closed.
 func CutMarkdown(s string, maxBytes int) string {
 	long := len(s) > maxBytes
 	if maxBytes < len(ellipsis) && long {
@@ -27,7 +24,7 @@ func CutMarkdown(s string, maxBytes int) string {
 	whole := false
 	scan := scanner{}
 	fits := func(end int, tail string) bool {
-		// closed makes a copy, which is needed only close to the limit.
+		// closed copies the text: it is called only close to the limit.
 		return end+scan.closing()+len(tail) <= maxBytes || len(closed(s[:end], scan.emphasis))+len(tail) <= maxBytes
 	}
 	for start := 0; start < len(s); {
@@ -60,25 +57,25 @@ func CutMarkdown(s string, maxBytes int) string {
 	return closed(s[:best.end], best.emphasis) + best.tail
 }
 
-// place is where a text can be cut.
+// place is a position where the text can be cut.
 type place struct {
 	end      int
 	emphasis []string // open there
-	tail     string   // what follows
+	tail     string   // to append
 }
 
 func (p *place) set(end int, emphasis []string, tail string) {
 	p.end, p.emphasis, p.tail = end, append(p.emphasis[:0], emphasis...), tail
 }
 
-// window is the part of a text that decides where it is cut. Whatever ends beyond it (a link, say)
-// couldn't be kept whole anyway, so the cost of a cut depends on maxBytes alone.
+// window returns the part of a text that decides where it is cut: a link that ends beyond it doesn't fit anyway. So the cost of a cut
+// depends on maxBytes only.
 func window(s string, maxBytes int) string { return s[:min(len(s), 4*maxBytes+2048)] }
 
-// maxEmphasis bounds the open emphasis that is followed: deeper than this it shows as the text that it is.
+// maxEmphasis bounds nested emphasis: deeper marks are treated as text.
 const maxEmphasis = 50
 
-// scanner follows just as much of markdown as cutting needs.
+// scanner understands as much of markdown as cutting needs.
 type scanner struct {
 	fenced   string   // the fence that closes the open code block; "" outside one
 	emphasis []string // open emphasis of the paragraph, the innermost last
@@ -87,7 +84,7 @@ type scanner struct {
 	angle    bool     // within <…>
 }
 
-// fence takes a line that opens or closes a fenced code block.
+// fence reports whether a line opens or closes a fenced code block, and notes it.
 func (c *scanner) fence(line string) bool {
 	trimmed := strings.TrimLeft(line, " >\t")
 	run := leading(trimmed, '`')
@@ -125,7 +122,7 @@ func (c *scanner) fenceEnd() string {
 	return "\n" + c.fenced
 }
 
-// closing is how many bytes closed adds at most.
+// closing returns how many bytes closed adds at most.
 func (c *scanner) closing() (n int) {
 	for _, mark := range c.emphasis {
 		n += len(mark)
@@ -133,8 +130,7 @@ func (c *scanner) closing() (n int) {
 	return n
 }
 
-// closed is the text with its open emphasis closed. Emphasis that would be
-// empty is taken away instead.
+// closed closes the open emphasis of a text. Emphasis without text is removed instead.
 func closed(text string, emphasis []string) string {
 	b := bytes.TrimRight([]byte(text), " \t\r")
 	for _, mark := range slices.Backward(emphasis) {
@@ -147,10 +143,9 @@ func closed(text string, emphasis []string) string {
 	return string(b)
 }
 
-// inline takes a line outside of code blocks and tells every offset at which it
-// could be cut; not beyond limit, where nothing fits any more.
+// inline scans a line outside of code blocks, up to limit, and calls cut for each offset where it could be cut.
 func (c *scanner) inline(line string, limit int, cut func(offset int)) {
-	if strings.TrimSpace(line) == "" { // a paragraph ends: what was open isn't markup
+	if strings.TrimSpace(line) == "" { // a paragraph ends: open marks were text
 		*c = scanner{}
 		return
 	}
@@ -163,8 +158,7 @@ func (c *scanner) inline(line string, limit int, cut func(offset int)) {
 	}
 }
 
-// step takes what begins at i and returns its length: a character, or a run or
-// sequence that belongs together.
+// step scans what begins at i and returns its length: a character, or a sequence that belongs together.
 func (c *scanner) step(line string, i int) int {
 	if c.code != "" {
 		run := leading(line[i:], '`')
@@ -212,7 +206,7 @@ func (c *scanner) step(line string, i int) int {
 	return runeLen(line[i:])
 }
 
-// delimiter opens or closes emphasis, by what stands beside the run.
+// delimiter opens or closes emphasis, depending on the text before and after the run.
 func (c *scanner) delimiter(run, before, after string) {
 	spaceBefore := before == "" || strings.HasSuffix(before, " ")
 	spaceAfter := after == "" || strings.HasPrefix(after, " ")

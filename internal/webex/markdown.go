@@ -8,21 +8,16 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// What strangers write (alert texts, chat texts) goes through EscapeMarkdown or
-// EscapeCode before it gets into a message. The choices:
+// Untrusted text (alert texts, chat texts) goes through EscapeMarkdown or EscapeCode before it gets into a message. The choices:
 //
-//   - The characters that the first Markdown knew how to escape get a backslash;
-//     < > & @ ~ | become HTML entities, which every dialect passes through. Webex
-//     doesn't say which dialect it speaks. "<@" is a mention wherever Webex finds
-//     it, and a backslash before it isn't known to help: with entities it is gone.
-//   - "://" gets a zero-width space after the colon: servers and apps make links of
-//     whatever has a scheme, and what an entity hides from the server the app sees
-//     again.
-//   - "www." and "@" get an entity, which hides them from a linkifier that reads
-//     the markdown. An app that makes links of bare names (example.com) shows the
-//     target in so many words; breaking those up would break every host's name for
-//     whoever copies or searches it.
-//   - Line breaks become " ⏎ ": the text stays in its line and loses no words.
+//   - The characters that the original Markdown could escape get a backslash; < > & @ ~ | become HTML entities, which every dialect
+//     understands. Webex doesn't document its dialect. "<@" is a mention wherever Webex finds it, and a backslash may not help: as
+//     entities it is gone.
+//   - "://" gets a zero-width space after the colon: servers and apps turn anything with a scheme into a link, and an app sees what an
+//     entity hides from the server.
+//   - "www." and "@" get an entity, which hides them from a linkifier that reads the markdown. Bare names (example.com) stay: their
+//     link shows where it leads, and breaking them up would break every host name for people who copy or search it.
+//   - Line breaks become " ⏎ ": the text stays in one line and loses no words.
 
 const (
 	zeroWidthSpace = "\u200B"
@@ -32,7 +27,7 @@ const (
 var (
 	wwwPattern   = regexp.MustCompile(`(?i)\bwww\.`)
 	mentionStart = regexp.MustCompile(`(?i)<(@|/?spark-)`)
-	// What makes a heading, list, underline or rule of a line, at its start.
+	// The start of a numbered list.
 	numberedPattern = regexp.MustCompile(`^[0-9]+[.)]`)
 )
 
@@ -41,9 +36,8 @@ var inlineEscapes = strings.NewReplacer(
 	`<`, `&lt;`, `>`, `&gt;`, `&`, `&amp;`, `@`, `&#64;`, `~`, `&#126;`, `|`, `&#124;`,
 )
 
-// EscapeMarkdown makes untrusted text a piece of one line of markdown that
-// shows as it is: no markup, mention, link or HTML comes of it, wherever in the
-// line it stands.
+// EscapeMarkdown makes untrusted text part of a line of markdown that shows literally: without markup, mention, link or HTML, anywhere
+// in the line.
 func EscapeMarkdown(s string) string {
 	s = strings.ReplaceAll(text.LineWith(s, lineBreakSign), "://", ":"+zeroWidthSpace+"//")
 	if s == "" {
@@ -71,10 +65,8 @@ func EscapeMarkdown(s string) string {
 	return out.String()
 }
 
-// EscapeCode makes untrusted text the inside of an inline code span (`…`),
-// where nothing can be escaped: a backtick becomes ', and "<@" and Webex's own
-// element for mentions are parted by a zero-width space. It is never empty (an empty span is no span): "–" stands for
-// nothing.
+// EscapeCode makes untrusted text the inside of an inline code span (`…`), which knows no escapes: a backtick becomes ', and "<@" and
+// Webex's own element for mentions are broken up by a zero-width space. The empty text becomes "–", since an empty span isn't one.
 func EscapeCode(s string) string {
 	s = mentionStart.ReplaceAllString(strings.ReplaceAll(text.LineWith(s, lineBreakSign), "`", "'"), "<"+zeroWidthSpace+"$1")
 	if s == "" {
@@ -85,8 +77,8 @@ func EscapeCode(s string) string {
 
 var emailPattern = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
 
-// Mention is the markdown that mentions a person; name is what is shown. Where
-// email isn't an address it is the escaped name (or address) and mentions nobody.
+// Mention returns markdown that mentions a person and shows the name. If email isn't an address, it returns the escaped name (or
+// address), which mentions nobody.
 func Mention(email, name string) string {
 	email = strings.TrimSpace(email)
 	if !emailPattern.MatchString(email) {
@@ -95,7 +87,7 @@ func Mention(email, name string) string {
 		}
 		return EscapeMarkdown(name)
 	}
-	// Within the mention nothing can be escaped: what could end it or be markup is left out.
+	// A mention knows no escapes: characters that could end it or be markup are dropped.
 	name = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if strings.ContainsRune("<>|&*_`[]()~\\@!#⏎", r) {
 			return ' '

@@ -12,13 +12,13 @@ import (
 
 const (
 	pageSize = 100
-	// maxPages bounds a list: a server that never stops saying "next" is faulty.
+	// maxPages bounds a list, in case a faulty server always sends a next link.
 	maxPages = 1000
 )
 
-// list reads a list page by page until there is no next link, take says stop
-// (by returning false), or something fails. An empty page may have a next link.
-func list[T any](ctx context.Context, c *Client, op string, query url.Values, take func(T) bool, path ...string) error {
+// list reads a list page by page until there is no next link, add returns false, or something fails. An empty page may have a next
+// link.
+func list[T any](ctx context.Context, c *Client, op string, query url.Values, add func(T) bool, path ...string) error {
 	k := call{op: op, path: path, query: query, want: shapeList}
 	for range maxPages {
 		var page struct {
@@ -30,7 +30,7 @@ func list[T any](ctx context.Context, c *Client, op string, query url.Values, ta
 			return err
 		}
 		for _, item := range page.Items {
-			if !take(item) {
+			if !add(item) {
 				return nil
 			}
 		}
@@ -42,20 +42,19 @@ func list[T any](ctx context.Context, c *Client, op string, query url.Values, ta
 			return nil
 		}
 		if next == k.url {
-			return &Error{Op: op, Message: "the list's next page is the page itself"}
+			return &Error{Op: op, Message: "the list's next page is the same page"}
 		}
 		k = call{op: op, url: next, want: shapeList}
 	}
 	return &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
-// all is a take for list that keeps everything.
+// all is an add function for list that keeps everything.
 func all[T any](into *[]T) func(T) bool {
 	return func(item T) bool { *into = append(*into, item); return true }
 }
 
-// next is the URL of the next page, "" where there is none. The token is sent
-// along, so a link to any other host is an error.
+// next returns the URL of the next page, or "" for the last page. The token is sent there, so a link to another host is an error.
 func (c *Client) next(header http.Header, k call) (string, error) {
 	link := nextLink(header.Values("Link"))
 	if link == "" {
@@ -86,8 +85,7 @@ func nextLink(values []string) string {
 			if !ok {
 				break
 			}
-			// The parameters end where the next link begins. A "<" or "," within a
-			// quoted parameter isn't used by Webex.
+			// The parameters end where the next link begins. Webex sends no "<" or "," in a quoted parameter.
 			own, more, _ := strings.Cut(params, ",")
 			value = more
 			for param := range strings.SplitSeq(own, ";") {

@@ -9,12 +9,11 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// This file decides whether an answer is Webex's own; the record with the reasons is
-// docs/adr/001-only-webex-is-final.md.
+// This file decides whether an answer is Webex's own. docs/adr/001-only-webex-is-final.md gives the reasons.
 
 const foreignHint = "check webex.api_url, and the proxy or firewall between the relay and Webex"
 
-// shape is what Webex answers to a call that succeeds.
+// shape is the form of a successful answer.
 type shape int
 
 const (
@@ -23,7 +22,7 @@ const (
 	shapeNothing               // 204 without a body
 )
 
-// errorAnswer is the body of an error as far as it is in Webex's form, or its text.
+// errorAnswer is the body of an error: its fields in Webex's form, or its text.
 type errorAnswer struct {
 	Message    string
 	Errors     []string // descriptions
@@ -54,7 +53,7 @@ func parseError(body []byte) errorAnswer {
 	return a
 }
 
-// reason is what the body says, in one line.
+// reason returns the reason in one line.
 func (a errorAnswer) reason() string {
 	parts := []string{}
 	for _, part := range append([]string{a.Message}, a.Errors...) {
@@ -68,30 +67,27 @@ func (a errorAnswer) reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// webexForm says whether the body is an error as Webex writes it: a reason with a tracking
-// id or with a list of descriptions. Other programs say {"message": …} or {"error": …}.
+// webexForm reports whether the body is an error in Webex's form: a reason with a tracking id or with a list of descriptions. Other
+// programs send {"message": …} or {"error": …}.
 func (a errorAnswer) webexForm() bool {
 	return a.Message != "" && (a.TrackingID != "" || len(a.Errors) > 0) || a.TrackingID != "" && len(a.Errors) > 0
 }
 
-// ownError says whether Webex itself gave an answer that isn't 2xx. tracked says that the
-// answer has Webex's tracking id header.
+// ownError reports whether an answer that isn't 2xx is Webex's own; tracked: it has Webex's tracking id header.
 func ownError(status int, tracked bool, a errorAnswer) bool {
 	switch {
-	case a.webexForm(), status == http.StatusTooManyRequests: // a wait is kept, whoever asks for it
+	case a.webexForm(), status == http.StatusTooManyRequests: // a wait is obeyed, whoever asks for it
 		return true
 	case !tracked:
 		return false
 	case status >= 400 && status < 500:
-		// A filter can replace the body and keep the header. Webex refuses in JSON, so a
-		// page is no refusal of its own.
+		// A filter can replace the body and keep the header. Webex refuses in JSON, never with a page.
 		return a.page == ""
 	}
 	return true // never final, and Webex's own edge answers 5xx with pages
 }
 
-// ownSuccess says whether Webex itself gave a 2xx answer, and whether it is complete. An
-// answer without the body that the call needs isn't, whoever sent it.
+// ownSuccess reports whether a 2xx answer is Webex's own and has the body that the call needs.
 func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
 	empty := len(strings.TrimSpace(string(body))) == 0
 	if want == shapeNothing {
@@ -109,7 +105,7 @@ func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
 	if json.Unmarshal(fields["id"], &id) != nil || id == "" {
 		return false
 	}
-	if tracked || len(fields) == 1 { // an id alone is no sign of another program
+	if tracked || len(fields) == 1 { // an id alone is not a sign of another program
 		return true
 	}
 	for _, name := range []string{"roomId", "personId", "created", "emails", "displayName", "title", "targetUrl", "messageId"} {

@@ -10,16 +10,15 @@ import (
 	"time"
 )
 
-// informative are the fields with times. Nothing is decided by them alone, so that an odd one
-// must not make an answer unreadable: a post whose answer is unreadable is posted again.
+// informative are the fields with times. An odd time must not make an answer unreadable: a message whose answer can't be read is
+// posted again.
 var informative = []string{"created", "updated", "lastActivity"}
 
-// layouts are forms of times beside RFC 3339 that have been seen in JSON.
+// layouts are forms of times, other than RFC 3339, that have been seen in JSON.
 var layouts = []string{"2006-01-02T15:04:05.999999999Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC1123, time.RFC1123Z}
 
-// decode reads an answer of Webex. Where its JSON doesn't fit, it is read once more without
-// times in an odd form. wrote says that the call changed something: then Webex did it,
-// and a field of an odd type costs that field alone.
+// decode reads an answer of Webex. If its JSON doesn't fit, times in an odd form are converted or dropped, and it is read once more.
+// wrote says that the call changed something: then only the id is indispensable, and other fields of an odd type are dropped.
 func decode(body []byte, into any, wrote bool) error {
 	err := json.Unmarshal(body, into)
 	if err == nil {
@@ -37,14 +36,13 @@ func decode(body []byte, into any, wrote bool) error {
 	}
 	err = json.Unmarshal(plain, into)
 	var odd *json.UnmarshalTypeError
-	if wrote && errors.As(err, &odd) && odd.Field != "id" && odd.Field != "" { // the others are read all the same
+	if wrote && errors.As(err, &odd) && odd.Field != "id" && odd.Field != "" { // the other fields have been read
 		return nil
 	}
 	return err
 }
 
-// withPlainTimes writes the informative times of an object, or of a list's items, in RFC 3339
-// and leaves out those that can't be read.
+// withPlainTimes converts the informative times of an object, or of a list's items, to RFC 3339, and drops those it can't read.
 func withPlainTimes(v any) any {
 	switch v := v.(type) {
 	case []any:

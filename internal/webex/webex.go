@@ -1,10 +1,7 @@
-// Package webex is a small client of the Webex REST API, with what else the
-// relay must know about Webex: its limits, its markdown, its signatures.
+// Package webex is a client of the Webex REST API, and knows Webex's limits, markdown, cards and signatures.
 package webex
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -34,8 +31,7 @@ type Message struct {
 	Updated         time.Time    `json:"updated,omitzero"`
 }
 
-// NewMessage is a message to post. One of RoomID, ToPersonID and ToPersonEmail
-// says where; Markdown is the fallback where there is a card.
+// NewMessage is a message to post, to one of RoomID, ToPersonID and ToPersonEmail. Markdown is the fallback text of a card.
 type NewMessage struct {
 	RoomID        string       `json:"roomId,omitempty"`
 	ToPersonID    string       `json:"toPersonId,omitempty"`
@@ -73,7 +69,7 @@ type Person struct {
 	Type        string   `json:"type"` // "person" or "bot"
 }
 
-// Email is the person's first address in lower case.
+// Email returns the person's first address in lower case.
 func (p Person) Email() string {
 	if len(p.Emails) == 0 {
 		return ""
@@ -91,7 +87,7 @@ type Room struct {
 	Created      time.Time `json:"created,omitzero"`
 }
 
-// Membership is one person's place in one room.
+// Membership is one person in one room.
 type Membership struct {
 	ID                string `json:"id"`
 	RoomID            string `json:"roomId"`
@@ -101,7 +97,7 @@ type Membership struct {
 	IsModerator       bool   `json:"isModerator,omitempty"`
 }
 
-// Webhook is one registration with Webex.
+// Webhook is one webhook registered with Webex.
 type Webhook struct {
 	ID        string    `json:"id,omitempty"`
 	Name      string    `json:"name"`
@@ -114,8 +110,7 @@ type Webhook struct {
 	Created   time.Time `json:"created,omitzero"`
 }
 
-// Envelope is what Webex posts to a webhook's target. It carries no text: the
-// resource is to be read with Data.ID.
+// Envelope is what Webex posts to a webhook's target. It has no text: read the resource by Data.ID.
 type Envelope struct {
 	ID        string       `json:"id"`
 	Name      string       `json:"name"`
@@ -143,8 +138,7 @@ type EnvelopeData struct {
 	Created     time.Time `json:"created,omitzero"`
 }
 
-// AttachmentAction is one press of a card's button. Inputs come from the
-// client: they are untrusted.
+// AttachmentAction is one press of a card's button. Inputs come from the client: they are untrusted.
 type AttachmentAction struct {
 	ID        string         `json:"id"`
 	Type      string         `json:"type"`
@@ -153,93 +147,4 @@ type AttachmentAction struct {
 	PersonID  string         `json:"personId"`
 	RoomID    string         `json:"roomId"`
 	Created   time.Time      `json:"created"`
-}
-
-// Class is what a failed call means for whoever made it.
-type Class int
-
-const (
-	// Temporary faults pass: the network, a time-out, 5xx, 423, and any answer that isn't
-	// Webex's own (Error.Foreign). Try again with backoff.
-	Temporary Class = iota + 1
-	// RateLimited is 429: not one call before Error.RetryAfter is over.
-	RateLimited
-	// Unauthorized is 401: the token is bad. Alarm, and don't hammer.
-	Unauthorized
-	// NotFound is 404 and 410: the room, message or person is gone, or the bot isn't in it.
-	NotFound
-	// Conflict is 409: it is so already.
-	Conflict
-	// Forbidden is 403: the bot may not do this in this room.
-	Forbidden
-	// Refused is any other 4xx: the same call will never succeed.
-	Refused
-)
-
-// Error is a call that failed.
-type Error struct {
-	Op         string        // "POST /messages"
-	Status     int           // HTTP status; 0 if there was no answer. Decide by Class, not by this.
-	Message    string        // Webex's reason, or what went wrong on the way
-	Hint       string        // what to do about it, where that is known
-	TrackingID string        // what Webex's support asks for
-	RetryAfter time.Duration // of a 429 (10 s where Webex doesn't say), or of a 423 or 503 that says so; at most a day
-	// Unanswered says that Webex may have done what was asked: the request was sent, and
-	// Webex's answer didn't arrive. Repeating the call may do it twice.
-	Unanswered bool
-	// Foreign says that something between the relay and Webex answered instead of Webex: a
-	// proxy, a firewall, a login page. Such an answer is never final, whatever its status.
-	Foreign bool
-	Err     error // the fault beneath where there was no answer
-}
-
-func (e *Error) Error() string {
-	text := "webex: " + e.Op + ": "
-	if e.Status != 0 {
-		text += fmt.Sprintf("%d ", e.Status)
-	}
-	text += e.Message
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
-	}
-	if e.TrackingID != "" {
-		text += " (tracking id " + e.TrackingID + ")"
-	}
-	return text
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
-// Class says what to do about it.
-func (e *Error) Class() Class {
-	switch {
-	case e.Status == 429: // whoever says so: waiting does no harm
-		return RateLimited
-	case e.Foreign:
-		return Temporary
-	case e.Status == 401:
-		return Unauthorized
-	case e.Status == 404 || e.Status == 410:
-		return NotFound
-	case e.Status == 409:
-		return Conflict
-	case e.Status == 403:
-		return Forbidden
-	case e.Status < 400 || e.Status >= 500 || e.Status == 407 || e.Status == 408 || e.Status == 423:
-		return Temporary
-	}
-	return Refused
-}
-
-// ClassOf is the class of any error that a Client returned; an error that
-// isn't an *Error is Temporary.
-func ClassOf(err error) Class {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Class()
-	}
-	return Temporary
 }

@@ -20,12 +20,11 @@ type Acknowledge struct {
 	Severity *alert.Severity
 
 	Suppress      bool      // from 6.2
-	SuppressUntil time.Time // zero with Suppress: for good
+	SuppressUntil time.Time // zero with Suppress: indefinitely
 	Unsuppress    bool
 }
 
-// MaxMessage is the longest message of an acknowledgement, in characters
-// (measured on 6.0 and 7.0).
+// MaxMessage is the longest message of an acknowledgement, in characters (measured on 6.0 and 7.0).
 const MaxMessage = 2048
 
 // The bits of event.acknowledge's action.
@@ -41,9 +40,9 @@ const (
 	bitToSymptom  = 256
 )
 
-// Acknowledge does it. Success says that Zabbix took it: closing is done later
-// by the server (look again with Observe before saying "closed"), and what is so already is
-// skipped silently. What no Zabbix would take is refused without a call, as Invalid.
+// Acknowledge calls event.acknowledge. Success means that Zabbix accepted it: the server closes a problem later (check with Observe
+// before reporting "closed"), and Zabbix silently skips what is already done. An invalid value is an error of kind Invalid, without a
+// call.
 //
 // One bad id fails the whole call, and then nothing was done (measured).
 func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
@@ -52,14 +51,14 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 		return &Error{Method: method, Kind: Invalid, Message: what}
 	}
 	if slices.ContainsFunc(a.EventIDs, func(id string) bool { return !askableID(id) }) {
-		return &Error{Method: method, Kind: NoObject, Message: "Zabbix has no event with an id as large as that."}
+		return &Error{Method: method, Kind: NoObject, Message: "Zabbix has no event with such a large id."}
 	}
 	var result struct {
-		EventIDs []text `json:"eventids"` // numbers, other than everywhere else
+		EventIDs []text `json:"eventids"` // numbers, unlike everywhere else
 	}
 	err := c.call(ctx, method, func(v release) (any, error) {
 		if (a.Suppress || a.Unsuppress) && !v.suppresses() {
-			return nil, &Error{Method: method, Kind: Invalid, Message: "Zabbix " + v.text + " can't suppress problems by hand: that came with 6.2."}
+			return nil, &Error{Method: method, Kind: Invalid, Message: "Zabbix " + v.text + " can't suppress problems manually: this needs 6.2 or later."}
 		}
 		return a.params(), nil
 	}, &result)
@@ -87,9 +86,9 @@ func (a Acknowledge) fault() string {
 	case a.action() == 0:
 		return "There is nothing to do."
 	case a.Ack && a.Unack, a.Suppress && a.Unsuppress:
-		return "One call can't do a thing and undo it."
+		return "One call can't do something and undo it."
 	case n > MaxMessage:
-		return fmt.Sprintf("The message has %d characters; Zabbix takes %d.", n, MaxMessage)
+		return fmt.Sprintf("The message has %d characters; Zabbix accepts %d.", n, MaxMessage)
 	case a.Severity != nil && !a.Severity.Valid():
 		return fmt.Sprintf("%d is not a severity.", int(*a.Severity))
 	default:

@@ -14,8 +14,7 @@ import (
 	untrusted "nms-alert-relay/internal/text"
 )
 
-// callID is the id of every call. HTTP pairs requests with answers; the id only
-// tells our answer from other JSON.
+// callID is the id of every call. HTTP pairs requests with answers; the id only tells our answer from other JSON.
 const callID = 1
 
 // envelope is a JSON-RPC answer.
@@ -33,9 +32,8 @@ type rpcError struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// ours reports whether this is the API's answer to our call, and not other JSON
-// that a proxy or another program sent. An error may lack the id: Zabbix has none
-// for a request that it couldn't parse.
+// ours reports whether this is the API's answer to our call, not JSON of a proxy or another program. An error may lack the id, if
+// Zabbix couldn't parse the request.
 func (e envelope) ours() bool {
 	id := strings.Trim(string(e.ID), `"`)
 	named := id == strconv.Itoa(callID)
@@ -59,7 +57,7 @@ func (e envelope) failure() (code int, message, data string, ok bool) {
 	return code, plainText(f.Message), plainText(f.Data), err == nil
 }
 
-// plainText is a JSON string's text, or any other JSON as it stands.
+// plainText returns a JSON string's text, or any other JSON unchanged.
 func plainText(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil { // also null and nothing
@@ -68,13 +66,13 @@ func plainText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// maxEnvelopes bounds how often the answer is looked for in a body.
+// maxEnvelopes bounds how many places of a body are tried as the answer's start.
 const maxEnvelopes = 8
 
 var envelopeStart = regexp.MustCompile(`\{\s*"(jsonrpc|id|result|error)"\s*:`)
 
-// find looks for the API's answer in a body. PHP may print notices or a byte
-// order mark before it, or something after it: clean says that it didn't.
+// find looks for the API's answer in a body. PHP may print notices or a byte order mark before it, or something after it: clean says
+// that it didn't.
 func find(body []byte) (e envelope, clean, ok bool) {
 	if json.Unmarshal(body, &e) == nil {
 		return e, true, e.ours()
@@ -92,7 +90,7 @@ func find(body []byte) (e envelope, clean, ok bool) {
 func (c *Client) read(method string, a httpclient.Answer, result any) *Error {
 	if a.Status/100 == 3 {
 		e := c.foreign(method, a)
-		e.Message = fmt.Sprintf("%s redirects to %s: set the source's url to where the frontend really is", c.display(), untrusted.RedactURL(a.Header.Get("Location")))
+		e.Message = fmt.Sprintf("%s redirects to %s: set the source's url to the frontend's real address", c.display(), untrusted.RedactURL(a.Header.Get("Location")))
 		return e
 	}
 	e, clean, ok := find(a.Body)
@@ -100,7 +98,7 @@ func (c *Client) read(method string, a httpclient.Answer, result any) *Error {
 		return c.foreign(method, a)
 	}
 	if !clean && c.printed.CompareAndSwap(false, true) {
-		c.opts.Log.Warn("the Zabbix frontend prints something around the API's answers; set display_errors=Off in its PHP configuration, and look into PHP's log",
+		c.opts.Log.Warn("the Zabbix frontend prints text around the API's answers; set display_errors=Off in its PHP configuration, and check PHP's log",
 			"url", c.display(), "method", method, "prints", c.http.Glimpse(a))
 	}
 	if e.Error != nil && string(e.Error) != "null" {
@@ -131,21 +129,21 @@ func (c *Client) foreign(method string, a httpclient.Answer) *Error {
 func statusHint(status int) string {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
-		return "a proxy or the web server wants a login before Zabbix is asked; let the relay pass without one"
+		return "a proxy or the web server requires a login before Zabbix; let the relay through without one"
 	case status == http.StatusForbidden, status == http.StatusMethodNotAllowed, status == http.StatusUnavailableForLegalReasons:
 		return "a proxy or the web server doesn't let the relay through to api_jsonrpc.php"
 	case status == http.StatusPreconditionFailed:
-		return "Zabbix wants the content type " + contentType + ", and a proxy may have changed it"
+		return "Zabbix requires the content type " + contentType + ", which a proxy may have changed"
 	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestURITooLong:
 		return "a proxy or the web server doesn't let a request of this size through"
 	case status == http.StatusTooManyRequests:
 		return "a proxy or the web server limits how often the API is called"
 	case status >= 500:
-		return "the frontend, or a proxy before it, is failing; look into the web server's and PHP's log"
+		return "the frontend, or a proxy before it, is failing; check the logs of the web server and PHP"
 	default:
-		return "is the source's url the frontend's base URL?"
+		return "check that the source's url is the frontend's base URL"
 	}
 }
 
-// maxRetryAfter bounds a wait that the other side asks for.
+// maxRetryAfter bounds a wait that the answer asks for.
 const maxRetryAfter = 10 * time.Minute

@@ -22,31 +22,29 @@ type Options struct {
 	Token string
 	// TokenFrom says where the token is kept, for the log: "file /run/secrets/zabbix-token".
 	TokenFrom string
-	// Renew reads the token again from there. It is asked before each call for as long
-	// as Zabbix refuses the one in use; nil where a token doesn't change.
+	// Renew reads the token again from there. It is called before each call for as long as Zabbix refuses the current one; nil for a
+	// token that can't change.
 	Renew     func() (string, error)
 	Transport http.RoundTripper // proxy and CA; nil for the default
 	Timeout   time.Duration     // of one call; 10 s by default
 	Log       *slog.Logger
 	Version   string // of the relay, for User-Agent
-	// HeaderStripped is called when the Authorization header turns out not to reach Zabbix, and
-	// when it does again: for a metric.
+	// HeaderStripped is called when the Authorization header turns out not to reach Zabbix, and when it does again, for metrics.
 	HeaderStripped func(stripped bool)
-	// Observe is told of every call when it ends: for metrics. result is "ok" or an ErrorKind.
+	// Observe is called after each call, for metrics. result is "ok" or an ErrorKind.
 	Observe func(method, result string, took time.Duration)
 }
 
 const (
 	defaultTimeout = 10 * time.Second
-	// maxAnswer is the most that is read of an answer, in bytes.
+	// maxAnswer bounds an answer, in bytes.
 	maxAnswer = 32 << 20
-	// contentType is what the API insists on: anything else is HTTP 412 (measured on 6.0 and 7.0).
+	// contentType is required by the API: anything else is HTTP 412 (measured on 6.0 and 7.0).
 	contentType = "application/json-rpc"
 )
 
-// Client calls the JSON-RPC API of one Zabbix, 6.0 to 8.0, in the form that
-// its version wants. It never retries by itself, but for a call that was
-// refused because Zabbix was upgraded under it. It is safe for concurrent use.
+// Client calls the JSON-RPC API of one Zabbix, 6.0 to 8.0, in the form of its version. It repeats a call only if Zabbix refused its form
+// and has been upgraded. It is safe for concurrent use.
 type Client struct {
 	opts     Options
 	endpoint string
@@ -56,12 +54,12 @@ type Client struct {
 	version release // zero until asked
 
 	token   *httpclient.Token
-	body    bool        // the token goes into the body where the version allows it; guarded by mu
-	printed atomic.Bool // it was logged that the frontend prints around its answers
+	body    bool        // the token goes into the body if the version allows it; guarded by mu
+	printed atomic.Bool // whether the warning about text around the answers was logged
 	denied  denials
 }
 
-// New makes a client. It doesn't call Zabbix: the version is asked by the first call that needs it.
+// New makes a client. The first call that needs the version asks for it.
 func New(opts Options) *Client {
 	if opts.Timeout <= 0 {
 		opts.Timeout = defaultTimeout
@@ -83,18 +81,16 @@ func New(opts Options) *Client {
 	return c
 }
 
-// CloseIdleConnections closes the connections that no call uses.
+// CloseIdleConnections closes unused connections.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// Version is the API's version: "6.0.14". It is asked once and remembered, until
-// Zabbix turns out to have become another.
+// Version returns the API's version: "6.0.14". It is remembered until Zabbix turns out to have been upgraded.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	v, _, err := c.release(ctx)
 	return v.text, err
 }
 
-// Call calls any method, authenticated as the version wants it, and decodes its
-// result. params is marshalled as it is; result may be nil. Errors are *Error.
+// Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	return c.call(ctx, method, func(release) (any, error) { return params, nil }, result)
 }
@@ -102,8 +98,8 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 // open are the methods that must be called without authentication (measured).
 var open = []string{"apiinfo.version", "user.login", "user.checkAuthentication"}
 
-// call makes the parameters for the version that Zabbix has. Where a refusal
-// can come from a wrong guess of that, it asks again, once.
+// call makes the parameters for Zabbix's version. If a refusal may be due to a changed version, it asks for that and repeats the call
+// once.
 func (c *Client) call(ctx context.Context, method string, params func(release) (any, error), result any) error {
 	if slices.Contains(open, method) {
 		p, err := params(release{})
@@ -134,7 +130,7 @@ func (c *Client) call(ctx context.Context, method string, params func(release) (
 	}
 }
 
-// release is the version, and whether it was asked just now.
+// release returns the version, and whether it was asked for just now.
 func (c *Client) release(ctx context.Context) (release, bool, error) {
 	c.mu.Lock()
 	v := c.version
@@ -162,7 +158,7 @@ func (c *Client) ask(ctx context.Context) (release, error) {
 	c.mu.Unlock()
 	if was != v {
 		if body && v.since(7, 2) {
-			c.opts.HeaderStripped(false) // it says "Not authorized." there
+			c.opts.HeaderStripped(false) // from 7.2 on it is an error instead
 		}
 		c.opts.Log.Info("zabbix API", "url", c.display(), "version", v.text, "was", was.text)
 	}
@@ -178,8 +174,8 @@ type request struct {
 	Auth    string `json:"auth,omitempty"`
 }
 
-// do makes a call. A zero release means: without authentication. Where Zabbix
-// says that it got no token, and its version reads one in another place too, that is tried.
+// do makes a call; a zero release means without authentication. If Zabbix saw no token, and its version reads one in another place too,
+// it tries that.
 func (c *Client) do(ctx context.Context, v release, method string, params, result any) error {
 	if v.text == "" {
 		return asError(c.observed(ctx, nowhere, "", method, params, result))
@@ -199,7 +195,7 @@ func (c *Client) do(ctx context.Context, v release, method string, params, resul
 	return asError(failed)
 }
 
-// asError keeps a nil *Error from becoming an error that isn't nil.
+// asError keeps a nil *Error from becoming a non-nil error.
 func asError(e *Error) error {
 	if e == nil {
 		return nil
@@ -207,7 +203,7 @@ func asError(e *Error) error {
 	return e
 }
 
-// observed makes one HTTP call, logs that it failed and counts it.
+// observed makes one HTTP call, logs a failure and counts the call.
 func (c *Client) observed(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
 	start := time.Now()
 	err := c.post(ctx, place, token, method, params, result)

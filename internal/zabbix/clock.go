@@ -5,26 +5,23 @@ import (
 	"time"
 )
 
-// zone turns a payload's dates into moments. They are in the time zone of the
-// user who receives it, and the payload doesn't say which that is.
+// zone converts a payload's dates to moments. They are in the time zone of the Zabbix user who receives the alert, which the payload
+// doesn't name.
 type zone struct {
 	*time.Location
-	// received decides between the two readings of an hour that a clock shows twice.
+	// received decides between the two meanings of a time in the hour that a clock shows twice.
 	received time.Time
 }
 
-// How far two clocks may differ, together with the time that a message takes on
-// its way, for one to confirm the other.
+// zoneSlack is how far two clocks may differ, including a message's time on the way, for one to confirm the other.
 const zoneSlack = 150 * time.Second
 
-// believable is how late a message may be for a zone east of UTC to be found in spite of that.
+// believable is how late a message may be for a zone east of UTC to be found all the same.
 const believable = 20 * time.Minute
 
-// zoneOf finds the time zone. {TIMESTAMP} proves it where it resolves. A configured zone
-// counts unless the message would come from the future by it: a message from the past may
-// simply be late, since Zabbix tries for more than an hour. Without either, the zone is the
-// one in which the payload's own clock, {DATE} {TIME}, agrees with the time of reception;
-// UTC where there is none.
+// zoneOf finds the time zone. {TIMESTAMP} proves it if it resolves. A configured zone is used unless the message would come from the
+// future: one from the past may be late, since Zabbix retries for more than an hour. Otherwise it is the zone in which the payload's
+// own clock, {DATE} {TIME}, agrees with the time of reception, or UTC if there is none.
 func (p Payload) zoneOf(o DecodeOptions) zone {
 	z := zone{o.Location, o.ReceivedAt}
 	if z.Location == nil {
@@ -48,7 +45,7 @@ func (p Payload) zoneOf(o DecodeOptions) zone {
 	if (off-rounded).Abs() <= zoneSlack && isOffset(rounded) {
 		return zone{time.FixedZone("", int(rounded/time.Second)), o.ReceivedAt}
 	}
-	// A clock that shows the future is in a zone ahead, and the message was on its way for a while.
+	// The clock is ahead: it is in a zone east of UTC, and the message took a while.
 	for ahead := off.Truncate(15*time.Minute) + 15*time.Minute; off > 0 && ahead <= off+believable; ahead += 15 * time.Minute {
 		if isOffset(ahead) {
 			return zone{time.FixedZone("", int(ahead/time.Second)), o.ReceivedAt}
@@ -57,8 +54,8 @@ func (p Payload) zoneOf(o DecodeOptions) zone {
 	return z
 }
 
-// moment is a local date and time as a moment. Where clocks are put back, an hour has two:
-// the later one, unless the message was received before it.
+// moment converts a local date and time. In the hour that comes twice when clocks are put back, it is the later moment, unless the
+// message was received before that.
 func (z zone) moment(date, clock string) (time.Time, bool) {
 	t, ok := parseWall(date, clock, z.Location)
 	if !ok || z.received.IsZero() {
@@ -81,15 +78,15 @@ func (z zone) moment(date, clock string) (time.Time, bool) {
 	return t, true
 }
 
-// sameWall says whether a clock on the wall shows the same at two moments.
+// sameWall reports whether a local clock shows the same at two moments.
 func sameWall(a, b time.Time, loc *time.Location) bool {
 	_, x := a.In(loc).Zone()
 	_, y := b.In(loc).Zone()
 	return a.Add(time.Duration(x) * time.Second).Equal(b.Add(time.Duration(y) * time.Second))
 }
 
-// isOffset says whether some place has this offset from UTC. A message that was on
-// its way for a quarter of an hour must not pass for one from another zone.
+// isOffset reports whether a place has this offset from UTC. A message that was on its way for a quarter of an hour must not seem to
+// come from another zone.
 func isOffset(offset time.Duration) bool {
 	hours, minutes := int(offset/time.Hour), int(offset%time.Hour/time.Minute)
 	switch minutes {
@@ -106,7 +103,7 @@ func isOffset(offset time.Duration) bool {
 	}
 }
 
-// timed are the three macros that tell a time.
+// timed are the three macros of one time.
 type timed struct{ date, clock, stamp string }
 
 var (
@@ -116,8 +113,7 @@ var (
 	whenUpdated   = timed{"event.update.date", "event.update.time", "event.update.timestamp"}
 )
 
-// moment is the time that three macros tell: exactly where the time stamp
-// resolves, else by date and time.
+// moment returns the time of three macros: exact if the timestamp resolves, else by date and time.
 func (p Payload) moment(z zone, of timed) (at time.Time, exact bool) {
 	if t, ok := parseStamp(p.Macro(of.stamp)); ok {
 		return t, true
@@ -140,7 +136,7 @@ func parseWall(date, clock string, loc *time.Location) (time.Time, bool) {
 
 // parseStamp reads Unix seconds.
 func parseStamp(text string) (time.Time, bool) {
-	if text == "" { // as a rule: an error would cost memory
+	if text == "" { // as a rule
 		return time.Time{}, false
 	}
 	const year9999 = 253_402_300_799

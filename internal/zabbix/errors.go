@@ -16,45 +16,41 @@ type ErrorKind string
 const (
 	NotAuthorised  ErrorKind = "not_authorised"  // the token is wrong, disabled, expired or its session ended
 	RoleForbids    ErrorKind = "role_forbids"    // the user's role doesn't allow the method or the action
-	NoObject       ErrorKind = "no_object"       // no such object, or no permission on it: Zabbix doesn't say which
-	CloseForbidden ErrorKind = "close_forbidden" // the trigger doesn't allow closing by hand
+	NoObject       ErrorKind = "no_object"       // no such object, or no permission for it: Zabbix doesn't distinguish
+	CloseForbidden ErrorKind = "close_forbidden" // the trigger doesn't allow manual closing
 	Invalid        ErrorKind = "invalid"         // a parameter is wrong: a bug of ours, or a limit
-	Unreachable    ErrorKind = "unreachable"     // no answer, or one that isn't the API's: try again
-	Broken         ErrorKind = "broken"          // Zabbix says that it is itself broken, its database for instance: try again
-	Other          ErrorKind = "other"           // Zabbix refused in words that are not known here
+	Unreachable    ErrorKind = "unreachable"     // no answer, or one that isn't the API's: retry
+	Broken         ErrorKind = "broken"          // Zabbix reports a failure of its own, for instance of its database: retry
+	Other          ErrorKind = "other"           // an unknown refusal
 )
 
 // ErrorKinds holds every kind.
 var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Invalid, Unreachable, Broken, Other}
 
-// Temporary reports whether the same call may succeed later without a change
-// of the call, the token or the permissions.
+// Temporary reports whether the same call may succeed later without a change of the token or the permissions.
 func (k ErrorKind) Temporary() bool { return k == Unreachable || k == Broken }
 
 // Error is a failed call.
 type Error struct {
 	Method string
 	Kind   ErrorKind
-	Code   int // JSON-RPC error code; 0 where there was none
-	// Message is one sentence for people: Zabbix's own where it refused, without SQL, file
-	// names or stack traces.
+	Code   int // JSON-RPC error code; 0 for none
+	// Message is one sentence for people: Zabbix's own if it refused, without SQL, file names or stack traces.
 	Message string
-	// Detail is what Zabbix really said, for the log.
+	// Detail is Zabbix's full text, for the log.
 	Detail string
-	// Status is the HTTP status of an answer that wasn't the API's; 0 otherwise.
+	// Status is the HTTP status of an answer that isn't the API's; 0 otherwise.
 	Status int
-	// RetryAfter is how long the other side asked us to wait; 0 for not.
+	// RetryAfter is how long the answer asks us to wait; 0 for no wait.
 	RetryAfter time.Duration
-	// Unanswered says that the call may have been carried out, or may still be: it was
-	// sent and its answer was lost.
+	// Unanswered says that the call may have been carried out: it was sent, and its answer was lost.
 	Unanswered bool
-	// Interrupted says that Zabbix broke down in the middle of the call and has ended it.
-	// It rolls back then; look before calling again all the same.
+	// Interrupted says that Zabbix failed in the middle of the call. It rolls back then, but check before repeating the call.
 	Interrupted bool
 	Err         error
 }
 
-// Error is the call and what went wrong with it.
+// Error returns the method and what went wrong.
 func (e *Error) Error() string {
 	text := "zabbix: " + e.Method + ": " + e.Message
 	if e.Detail != "" {
@@ -63,16 +59,15 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap is the fault below, of the network for instance.
+// Unwrap returns the cause, for instance an error of the network.
 func (e *Error) Unwrap() error { return e.Err }
 
-// MayBeText reports whether the call may have failed because the database
-// can't store a character of its text. MySQL's utf8mb3 in strict mode does that, and
-// Zabbix says no more than that a statement failed.
+// MayBeText reports whether the call may have failed because the database can't store a character of its text: with MySQL's utf8mb3 in
+// strict mode, Zabbix only says that a statement failed.
 func (e *Error) MayBeText() bool { return e.Kind == Broken && e.Interrupted }
 
-// MayBeBatch reports whether a smaller batch, or one without a particular
-// object, may succeed: the request reached Zabbix, which failed while it worked on it.
+// MayBeBatch reports whether a smaller batch, or one without a particular object, may succeed: Zabbix failed while it worked on the
+// request.
 func (e *Error) MayBeBatch() bool {
 	switch e.Kind {
 	case Unreachable:
@@ -86,7 +81,7 @@ func (e *Error) MayBeBatch() bool {
 	}
 }
 
-// KindOf is the kind of an error; Other for one that isn't a Client's, "" for none.
+// KindOf returns the kind of an error: "" for nil, Other for one that isn't an *Error.
 func KindOf(err error) ErrorKind {
 	var e *Error
 	switch {
@@ -108,9 +103,8 @@ const (
 	codeApplication    = -32500
 )
 
-// meanings are how the sentences begin by which errors are told apart: the
-// code alone doesn't do, and differs by version (measured on 6.0.14 and
-// 7.0.22). Further on in a sentence there may be a person's own text.
+// meanings tell errors apart by how their sentences begin: the code isn't enough, and differs by version (measured on 6.0.14 and
+// 7.0.22). The rest of a sentence may be a person's own text.
 var meanings = []struct {
 	kind   ErrorKind
 	begins string
@@ -130,8 +124,7 @@ var meanings = []struct {
 	{Invalid, `Value "`},     // … is too long: 6.0, which repeats the whole value
 }
 
-// breakdowns are how the sentences begin in which Zabbix reports its own
-// failure. The first group comes before any work on the call was begun.
+// breakdowns are how sentences begin that report a failure of Zabbix itself. The first two come before any work on the call.
 var breakdowns = []struct {
 	begins      *regexp.Regexp
 	interrupted bool
@@ -143,16 +136,14 @@ var breakdowns = []struct {
 	{regexp.MustCompile(`(?i)^(system error occurred|internal error|allowed memory size|maximum execution time|(php )?(fatal error|parse error|uncaught \S+|warning|notice|deprecated):|(undefined|uninitialized) (variable|index|array key|property|offset)|call to (a member|undefined)|trying to access)`), true, "it reports an internal error"},
 }
 
-// maxDetail is how much of Zabbix's own words is kept, in characters.
+// maxDetail bounds Zabbix's own text, in characters.
 const maxDetail = 500
 
-// newError is an error that Zabbix answered.
+// newError makes the error of an API answer.
 //
-// Which side an unknown error falls on: with a code that the API gives for a refusal
-// (-32500 and a sentence, -32602, -32600, -32601, -32700) it is final. The sentence is
-// meant for people and hardly changes by waiting, so that a person reads it at once rather
-// than after command.expiry. Every other code (1 for an exception, -32603, -32400,
-// -32300, whatever a plug-in or gateway adds), and a refusal without a reason, is a breakdown.
+// An unknown error is final if it has a code for refusals (-32500 with a sentence, -32602, -32600, -32601, -32700): its sentence is for
+// people, who should read it now rather than after command.expiry. Any other code (1 for an exception, -32603, -32400, -32300, or that
+// of a plug-in or gateway), and a refusal without a reason, is a breakdown.
 func newError(method string, code int, message, data string) *Error {
 	said := data
 	if said == "" {
@@ -174,8 +165,7 @@ func newError(method string, code int, message, data string) *Error {
 	return e
 }
 
-// refusal is the kind of an error with which Zabbix refuses what was asked; ""
-// for one of its own breakdowns.
+// refusal returns the kind of a refusal; "" for a breakdown.
 func refusal(code int, data string) ErrorKind {
 	for _, m := range meanings {
 		if strings.HasPrefix(data, m.begins) {
@@ -198,8 +188,7 @@ func refusal(code int, data string) ErrorKind {
 	return ""
 }
 
-// machinery is where a sentence stops being of use to a person: SQL, a call
-// stack, a file, a notice of PHP, markup, a second line.
+// machinery matches where a sentence stops being useful to a person: SQL, a call stack, a file, a notice of PHP, markup, a second line.
 var machinery = regexp.MustCompile(`(?i)[\r\n]` +
 	`|\s*["“'(]?\b(insert\s+into|replace\s+into|delete\s+from|update\s+\S+\s+set|select\s.{1,300}?\sfrom|alter\s+table|(commit|rollback|begin)\s*;)\b` +
 	`|\s*\[[^\[\]]{0,200}\.(php|inc)\b` +
@@ -211,7 +200,7 @@ var machinery = regexp.MustCompile(`(?i)[\r\n]` +
 	`|\s*\b(sqlstate|errno)\b` +
 	`|<(br|b|p|html|table|font)\b`)
 
-// sentence is what a person can use of Zabbix's own words.
+// sentence returns the useful part of Zabbix's own text.
 func sentence(said string) string {
 	said = strings.TrimSpace(said)
 	if at := machinery.FindStringIndex(said); at != nil {
@@ -221,14 +210,12 @@ func sentence(said string) string {
 	return untrusted.Shorten(said, maxDetail)
 }
 
-// mayBeForm says whether Zabbix may have refused the call's form, so that
-// nothing was done and another form may do: it was upgraded.
+// mayBeForm reports whether Zabbix may have refused the call's form, because it was upgraded. Nothing was done then.
 func (e *Error) mayBeForm() bool {
 	return e.Code == codeInvalidRequest || e.Code == codeInvalidParams || e.Code == codeNoMethod || e.Kind == NotAuthorised
 }
 
-// preparation is the error of a call that only prepares another one: whatever
-// became of it, that other call was not sent.
+// preparation converts the error of a call that prepares another one: that other call was not sent.
 func preparation(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {

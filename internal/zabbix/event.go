@@ -10,20 +10,19 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// DecodeOptions are what a payload doesn't say by itself.
+// DecodeOptions are what a payload doesn't contain.
 type DecodeOptions struct {
 	Source     string         // the source's configured name
-	Location   *time.Location // of the receiving Zabbix user, where the payload's own clock doesn't tell
+	Location   *time.Location // of the receiving Zabbix user, if the payload's own clock doesn't tell
 	ReceivedAt time.Time
 }
 
-// ErrTest is Event's answer to a payload of Zabbix's Test button: there is no event.
-var ErrTest = errors.New("a test of the media type: there is no event")
+// ErrTest is the error of Event for a payload of Zabbix's Test button.
+var ErrTest = errors.New("a test of the media type has no event")
 
-var errUnsound = errors.New("invalid payload: Parse says why")
+var errUnsound = errors.New("unusable payload: see the faults from Parse")
 
-// Event makes the domain event of a payload that Parse found no fault in.
-// ErrTest for a test.
+// Event returns the domain event of a payload without faults. The error of a test is ErrTest.
 func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	if p.Test {
 		return alert.Event{}, ErrTest
@@ -32,7 +31,7 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 		return alert.Event{}, errUnsound
 	}
 	e := alert.Event{
-		// A copy: keys are held for long, and mustn't hold the payload that they are a part of.
+		// A copy: keys live long, and would keep the whole payload in memory.
 		Key:          alert.Key{Source: o.Source, EventID: strings.Clone(p.Macro("event.id"))},
 		Kind:         p.Kind(),
 		Origin:       p.Origin(),
@@ -47,13 +46,11 @@ func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	return e, nil
 }
 
-// times tells when things happened, and what an update did, which may hold a
-// time of its own.
+// times sets when things happened, and what an update did, since that may have a time of its own.
 func (p Payload) times(e *alert.Event, z zone) {
 	e.SentAt, _ = p.moment(z, whenSent)
 	if e.SentAt.IsZero() || e.SentAt.After(e.ReceivedAt.Add(zoneSlack)) {
-		// Not told, or in a time zone that couldn't be found: a state that is seen in
-		// the future would outlive all later ones.
+		// Missing, or in an unknown time zone: a state from the future would win over all later ones.
 		e.SentAt = e.ReceivedAt
 	}
 	var exact bool
@@ -99,8 +96,7 @@ func (p Payload) update(z zone) *alert.Update {
 	return u
 }
 
-// author is {USER.FULLNAME} as a name: "Bob Builder (bob)"; of a user with no
-// name but the one to log in with, that alone.
+// author returns the name in {USER.FULLNAME}: "Bob Builder (bob)", or the login name of a user without another name.
 func author(fullName string) string {
 	name := strings.TrimSpace(fullName)
 	if name == alert.HiddenAuthor {
@@ -112,9 +108,8 @@ func author(fullName string) string {
 	return name
 }
 
-// severities tells what the severity is. Up to 7.0 {EVENT.NSEVERITY} of a
-// trigger's problem follows a change by hand; that of a service stays what the
-// problem began with, and {EVENT.UPDATE.NSEVERITY} is the new one.
+// severities sets the severity. Up to 7.0 {EVENT.NSEVERITY} of a trigger's problem follows a manual change; that of a service stays
+// at the initial severity, and {EVENT.UPDATE.NSEVERITY} is the new one.
 func (p Payload) severities(e *alert.Event) {
 	e.Severity = severity(p.Macro("event.nseverity"))
 	if e.Origin != alert.OriginService {
@@ -176,13 +171,13 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 	return f
 }
 
-// subject is {ALERT.SUBJECT} as a problem's name: all that Zabbix's own Slack media type has.
+// subject returns the problem's name in {ALERT.SUBJECT}, the only one that Zabbix's own Slack media type sends.
 func (p Payload) subject() string {
 	return strings.TrimPrefix(p.Macro("alert.subject"), "Problem: ") // as Zabbix's default message begins
 }
 
-// groups reads {TRIGGER.HOSTGROUP.NAME}, which joins names by ", ": where a name may hold that
-// too, the parts are all that is known. A JSON list of names says it exactly.
+// groups reads {TRIGGER.HOSTGROUP.NAME}, which joins names by ", ". A name may contain that too: split says that the names may be parts.
+// A JSON list of names is exact.
 func groups(text string) (names []string, split bool) {
 	if text == "" {
 		return nil, false
@@ -194,7 +189,7 @@ func groups(text string) (names []string, split bool) {
 	return names, len(names) > 1
 }
 
-// occurrence names a discovery or autoregistration event, which have no name.
+// occurrence names a discovery or autoregistration event: Zabbix gives them no name.
 func (p Payload) occurrence(origin alert.Origin) string {
 	switch origin {
 	case alert.OriginDiscovery:
@@ -222,8 +217,7 @@ func (p Payload) occurrence(origin alert.Origin) string {
 	}
 }
 
-// hosts are those of the trigger: the first without a number, the others with
-// theirs. A discovered device stands for a host.
+// hosts returns the trigger's hosts, or a discovered device.
 func (p Payload) hosts() (hosts []alert.Host) {
 	for i := range maxHosts {
 		part := func(name string) string { return p.Macro(hostMacro(name, i)) }
@@ -242,9 +236,8 @@ func (p Payload) hosts() (hosts []alert.Host) {
 	return hosts
 }
 
-// tags reads {EVENT.TAGSJSON}, also where it was sent as EVENT.TAGS, as Zabbix's own Slack media
-// type does. Where there is none, or not the whole of it, {EVENT.TAGS} is read as well as it can
-// be: "name:value" joined by ", ", both of which may hold either.
+// tags reads {EVENT.TAGSJSON}, which Zabbix's own Slack media type sends as EVENT.TAGS. If it is missing or cut, {EVENT.TAGS} has to do:
+// "name:value" joined by ", ", though names and values may contain both.
 func (p Payload) tags() (tags []alert.Tag) {
 	for _, of := range []string{"event.tagsjson", "event.tags"} {
 		text := p.Macro(of)

@@ -2,19 +2,18 @@ package zabbix
 
 import "sync"
 
-// Need is an API method that the relay calls, and what is lost where the role of its
-// user doesn't allow it.
+// Need is an API method that the relay calls, and what is missing if the role of its user doesn't allow it.
 type Need struct {
 	Method, Without string
 }
 
-// Needs are all methods that the relay calls.
+// Needs are all the methods that the relay calls.
 var Needs = []Need{
 	{"apiinfo.version", "needs no permission"},
-	{"event.get", "nothing is learned from Zabbix: exact times, who acknowledged, recoveries that the webhook missed"},
+	{"event.get", "details from Zabbix: exact times, who acknowledged, recoveries that the webhook missed"},
 	{"trigger.get", "the close button, the item of a problem, and host groups whose names contain commas"},
-	{"problem.get", "a maintenance that begins over an open problem, or ends early, shows only when the problem changes otherwise"},
-	{"event.acknowledge", "nobody can act from a room"},
+	{"problem.get", "the begin and end of a maintenance show only when the problem changes otherwise"},
+	{"event.acknowledge", "actions from rooms"},
 }
 
 // denials remembers which methods the role forbids, so that each is logged once.
@@ -23,8 +22,7 @@ type denials struct {
 	methods map[string]bool
 }
 
-// permitted notes what err says about the role's permission to call method, and
-// gives err back.
+// permitted logs when the role begins or stops to forbid a method, and returns err.
 func (c *Client) permitted(method string, err error) error {
 	kind := KindOf(err)
 	c.denied.mu.Lock()

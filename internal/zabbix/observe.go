@@ -14,13 +14,13 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// batch is how many events one call asks about.
+// batch is the number of events in one call.
 const batch = 200
 
-// text is what Zabbix answers as a string, and in a few places as a number.
+// text is a value that Zabbix sends as a string, and in a few places as a number.
 type text string
 
-// UnmarshalJSON takes a string, a number or null.
+// UnmarshalJSON accepts a string, a number or null.
 func (t *text) UnmarshalJSON(raw []byte) error {
 	if len(raw) > 0 && raw[0] == '"' {
 		return json.Unmarshal(raw, (*string)(t))
@@ -36,7 +36,7 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// time is Unix seconds; zero for "0" and nonsense.
+// time converts Unix seconds; zero for "0" and invalid values.
 func (t text) time() time.Time {
 	at, _ := parseStamp(string(t))
 	return at
@@ -47,7 +47,7 @@ func (t text) number() int {
 	return n
 }
 
-// id is an id that "0" stands for none of.
+// id returns an id, or "" for "0", which means none.
 func (t text) id() string {
 	if t == "0" {
 		return ""
@@ -55,14 +55,13 @@ func (t text) id() string {
 	return string(t)
 }
 
-// askableID is an id that can be an event's in Zabbix: its API refuses a call with
-// a larger one.
+// askableID reports whether an id can be an event's in Zabbix: the API refuses a call with a larger one.
 func askableID(id string) bool {
 	n, err := strconv.ParseInt(id, 10, 64)
 	return err == nil && n > 0 && id[0] != '+'
 }
 
-// apiEvent is an event as event.get answers it.
+// apiEvent is an event of event.get.
 type apiEvent struct {
 	EventID      text `json:"eventid"`
 	ObjectID     text `json:"objectid"`
@@ -88,8 +87,7 @@ type apiEvent struct {
 	} `json:"suppression_data"`
 }
 
-// acknowledgement is one update of an event. The author's names are missing
-// where the token's user may not see them.
+// acknowledgement is one update of an event. The author's names are missing if the token's user may not see them.
 type acknowledgement struct {
 	ID            text `json:"acknowledgeid"`
 	Clock         text
@@ -103,7 +101,7 @@ type acknowledgement struct {
 	Surname       string
 }
 
-// apiTrigger is a trigger as trigger.get answers it.
+// apiTrigger is a trigger of trigger.get.
 type apiTrigger struct {
 	TriggerID   text `json:"triggerid"`
 	ManualClose text `json:"manual_close"`
@@ -115,13 +113,11 @@ type apiTrigger struct {
 	HostGroups []struct{ Name string } `json:"hostgroups"`
 }
 
-// Observe asks what the API knows of these events: severity, acknowledgements,
-// recovery, suppression, hosts, tags, cause, whether the trigger allows closing, the first item. An event that
-// Zabbix doesn't know (or doesn't show us) has Gone set. One whose answer can't be read
-// is left out: nothing is known about it.
+// Observe asks the API about events: severity, acknowledgements, recovery, suppression, hosts, tags, cause, whether the trigger allows
+// closing, the first item. An event that Zabbix doesn't know (or doesn't show us) has Gone set. One whose answer can't be read is
+// missing from the result.
 //
-// It is asked for problems of triggers only: those of services, internal and
-// other events are "gone" here.
+// Use it for problems of triggers only: events of services, internal and other ones count as gone here.
 func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error) {
 	seen := make(map[string]alert.Observation, len(eventIDs))
 	asked := make(map[string]bool, len(eventIDs))
@@ -129,7 +125,7 @@ func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]ale
 	for _, id := range eventIDs {
 		switch {
 		case asked[id]:
-		case askableID(id): // one that isn't fails the whole call on 7.0
+		case askableID(id): // any other id fails the whole call on 7.0
 			ids = append(ids, id)
 		default:
 			seen[id] = alert.Observation{At: time.Now().UTC(), Gone: true}
@@ -144,8 +140,8 @@ func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]ale
 	return seen, nil
 }
 
-// ShowsAny reports whether Zabbix shows the relay's user any event at all. One that
-// shows none has lost its database, or the user its permissions.
+// ShowsAny reports whether Zabbix shows the relay's user any event at all. If not, Zabbix has lost its database or the user its
+// permissions.
 func (c *Client) ShowsAny(ctx context.Context) (bool, error) {
 	var events []struct{}
 	err := c.Call(ctx, "event.get", map[string]any{"output": []string{"eventid"}, "limit": 1}, &events)
@@ -170,7 +166,7 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 	_ = c.permitted("event.get", nil)
 	at := time.Now().UTC()
 	events, odd, nameless := c.readEvents(raw)
-	events = slices.DeleteFunc(events, func(e apiEvent) bool { return e.Value != "1" }) // a recovery's own event is no problem
+	events = slices.DeleteFunc(events, func(e apiEvent) bool { return e.Value != "1" }) // a recovery's own event is not a problem
 	triggers, err := c.triggers(ctx, events)
 	if err != nil {
 		return err
@@ -180,7 +176,7 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 		return err
 	}
 	for _, id := range ids {
-		if !odd[id] && !nameless { // without its id, an odd event may be any of those that are missing
+		if !odd[id] && !nameless { // an odd event without an id may be any of the missing ones
 			seen[id] = alert.Observation{At: at, Gone: true}
 		}
 	}
@@ -192,9 +188,8 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 	return nil
 }
 
-// readEvents reads each event by itself, so that one of an odd form costs only
-// that one. odd are those whose form can't be read; nameless says that for one of
-// them not even the id can.
+// readEvents reads each event by itself, so that an invalid one loses only itself. odd are the ids of invalid events; nameless says
+// that an invalid event has no readable id.
 func (c *Client) readEvents(raw []json.RawMessage) (events []apiEvent, odd map[string]bool, nameless bool) {
 	odd = map[string]bool{}
 	for _, r := range raw {
@@ -211,14 +206,13 @@ func (c *Client) readEvents(raw []json.RawMessage) (events []apiEvent, odd map[s
 			nameless = true
 		}
 		odd[string(name.EventID)] = true
-		c.opts.Log.Warn("Zabbix describes an event in a form that can't be read; nothing is learned of that event",
+		c.opts.Log.Warn("cannot read Zabbix's answer about an event; ignoring this event",
 			"url", c.display(), "event", cmp.Or(string(name.EventID), "unknown"), "error", err)
 	}
 	return events, odd, nameless
 }
 
-// triggers asks for what an event doesn't say of its trigger. A role that forbids
-// it costs that and nothing else.
+// triggers reads what an event doesn't say about its trigger. If the role forbids it, only that is missing.
 func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiTrigger, error) {
 	ids := make(map[text]bool)
 	for _, e := range events {
@@ -246,7 +240,7 @@ func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiT
 	return byID, nil
 }
 
-// ends asks for when the recovery events were: an event has only their ids.
+// ends reads the times of recovery events: an event has only their ids.
 func (c *Client) ends(ctx context.Context, events []apiEvent) (map[text]time.Time, error) {
 	ids := make(map[text]bool)
 	for _, e := range events {
@@ -269,8 +263,7 @@ func (c *Client) ends(ctx context.Context, events []apiEvent) (map[text]time.Tim
 	return ends, nil
 }
 
-// dispensable is the error of a question whose answer only adds to what is
-// known: nil where Zabbix refuses it, since asking again gets the same refusal.
+// dispensable filters the error of a call whose answer is optional: it returns nil for a refusal, which a retry can't change.
 func dispensable(err error) error {
 	var e *Error
 	if errors.As(err, &e) && !e.Kind.Temporary() && e.Kind != NotAuthorised {
@@ -316,7 +309,7 @@ func (e apiEvent) observation(t apiTrigger) alert.Observation {
 	return o
 }
 
-// suppression tells until when, and whether by hand alone: then maintenanceid is "0".
+// suppression sets until when the event is suppressed, and whether only by hand: then maintenanceid is "0".
 func (e apiEvent) suppression(o *alert.Observation) {
 	if !o.Suppressed || len(e.Suppression) == 0 {
 		return
@@ -332,7 +325,7 @@ func (e apiEvent) suppression(o *alert.Observation) {
 	}
 	for _, s := range e.Suppression {
 		if s.Until.time().IsZero() {
-			o.SuppressedUntil = time.Time{} // for good
+			o.SuppressedUntil = time.Time{} // indefinitely
 		}
 	}
 }
@@ -367,8 +360,7 @@ func (a acknowledgement) update() alert.Update {
 	return u
 }
 
-// fullName is a user as {USER.FULLNAME} names them: "Bob Builder (bob)"; "" for
-// one whom the token's user may not see.
+// fullName returns a user's name in the form of {USER.FULLNAME}: "Bob Builder (bob)"; "" for one whom the token's user may not see.
 func fullName(name, surname, username string) string {
 	full := strings.Join(strings.Fields(name+" "+surname), " ")
 	switch {

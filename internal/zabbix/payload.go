@@ -1,5 +1,4 @@
-// Package zabbix knows Zabbix: the payloads of its webhook and its JSON-RPC
-// API from 6.0 to 8.0.
+// Package zabbix reads the payloads of Zabbix's webhook and calls its JSON-RPC API, 6.0 to 8.0.
 package zabbix
 
 import (
@@ -76,7 +75,7 @@ var origins = map[string]alert.Origin{
 	"4": alert.OriginService,
 }
 
-// maxEventID is the most digits of an event id: it is an unsigned 64-bit number.
+// maxEventID is the largest number of digits in an event id, an unsigned 64-bit number.
 const maxEventID = 20
 
 func (p Payload) faults() (faults fault.Faults) {
@@ -109,7 +108,7 @@ func isEventID(id string) bool {
 	return err == nil && n > 0 && len(id) <= maxEventID && id[0] != '+'
 }
 
-// shorten bounds what an error repeats of a value.
+// shorten bounds a value that an error repeats.
 func shorten(s string) string { return untrusted.Shorten(s, 40) }
 
 func severity(text string) *alert.Severity {
@@ -120,8 +119,7 @@ func severity(text string) *alert.Severity {
 	return nil
 }
 
-// Origin is the payload's {EVENT.SOURCE}. Without one it is told by what only
-// one source has; a trigger otherwise.
+// Origin returns the payload's {EVENT.SOURCE}. If it is missing, other macros tell; a trigger by default.
 func (p Payload) Origin() alert.Origin {
 	if o, ok := origins[p.Macro("event.source")]; ok {
 		return o
@@ -136,9 +134,8 @@ func (p Payload) Origin() alert.Origin {
 	}
 }
 
-// Kind says what the payload tells, in the order that Zabbix needs (measured
-// on 6.0 and 7.0): an update is asked for first, for it has the problem's
-// {EVENT.VALUE} too, 0 after a recovery. "" where it can't be told.
+// Kind returns the kind of event; "" if it is unknown. Updates are recognised first, since they have the problem's {EVENT.VALUE} too,
+// which is 0 after a recovery (measured on 6.0 and 7.0).
 func (p Payload) Kind() alert.Kind {
 	switch origin := p.Origin(); {
 	case origin == alert.OriginDiscovery || origin == alert.OriginAutoregistration:
@@ -153,28 +150,26 @@ func (p Payload) Kind() alert.Kind {
 		return alert.KindRecovery
 	}
 	if p.salvaged() {
-		// Better told once too often: what it was the API tells right afterwards.
+		// Better one message too many: the API tells right afterwards what it was.
 		return alert.KindProblem
 	}
 	return ""
 }
 
-// updated says whether it is an update. A service's update is known by its
-// date alone: its status is literal on 6.0 and "0" on 7.0.
+// updated reports whether it is an update. A service's update has only a date: its status is unresolved on 6.0 and "0" on 7.0.
 func (p Payload) updated() bool {
 	return p.Macro("event.update.status") == "1" || p.has("event.update.date") || p.has("event.update.timestamp")
 }
 
-// Cancelled says whether this is Zabbix's note that it cancelled an escalation
-// (its trigger, host or item was disabled). It looks like the problem come
-// again, but for the message.
+// Cancelled reports whether this is Zabbix's note that it cancelled an escalation (its trigger, host or item was disabled). Except for
+// the message it looks like the problem itself.
 func (p Payload) Cancelled() bool {
 	const note = "NOTE: Escalation cancel" // "canceled" by 6.0 and 7.0
 	message := p.Macro("alert.message")
 	return len(message) >= len(note) && strings.EqualFold(message[:len(note)], note)
 }
 
-// value is {EVENT.VALUE}, or what says the same.
+// value returns {EVENT.VALUE}, or what other macros say about it.
 func (p Payload) value() string {
 	if v := p.Macro("event.value"); v != "" {
 		return v
@@ -191,8 +186,7 @@ func (p Payload) value() string {
 	return ""
 }
 
-// salvaged says that the media type couldn't parse what Zabbix gave it (it was
-// cut), and sent what it could read of it: the API gives the rest.
+// salvaged reports whether the media type got cut parameters from Zabbix and sent what it could read: the API gives the rest.
 func (p Payload) salvaged() bool {
 	return p.Macro("salvaged") == "1" || p.Macro("salvaged") == "true"
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// release is an API version, and with it the form that calls must have.
+// release is an API version, which determines the form of calls.
 type release struct {
 	text         string
 	major, minor int
@@ -39,8 +39,7 @@ const (
 	inBody
 )
 
-// tokenPlace is the place that should be used: the Authorization header from
-// 6.4 on; 6.0 and 6.2 read only the property "auth".
+// tokenPlace returns the preferred place: the Authorization header from 6.4 on; 6.0 and 6.2 read only the property "auth".
 func (r release) tokenPlace() tokenPlace {
 	if r.since(6, 4) {
 		return inHeader
@@ -48,8 +47,7 @@ func (r release) tokenPlace() tokenPlace {
 	return inBody
 }
 
-// otherPlace is a second place that the version reads: 6.4 and 7.0 take both
-// (measured on 7.0), 7.2 and later only the header.
+// otherPlace returns a second place that the version reads: 6.4 and 7.0 read both (measured on 7.0), 7.2 and later only the header.
 func (r release) otherPlace(p tokenPlace) (tokenPlace, bool) {
 	if !r.since(6, 4) || r.since(7, 2) {
 		return p, false
@@ -60,8 +58,7 @@ func (r release) otherPlace(p tokenPlace) (tokenPlace, bool) {
 	return inHeader, true
 }
 
-// acknowledgesParam selects an event's acknowledgements. 7.0 takes either name
-// but not both, 7.2 the new one only.
+// acknowledgesParam selects an event's acknowledgements. 7.0 accepts either name but not both, 7.2 only the new one.
 func (r release) acknowledgesParam() string {
 	if r.since(7, 0) {
 		return "selectAcknowledges"
@@ -77,10 +74,10 @@ func (r release) groupsParam() string {
 	return "selectGroups"
 }
 
-// suppresses: events can be suppressed by hand.
+// suppresses reports whether events can be suppressed by hand.
 func (r release) suppresses() bool { return r.since(6, 2) }
 
-// sameForm says whether calls have the same form in both.
+// sameForm reports whether calls have the same form in both versions.
 func (r release) sameForm(o release) bool {
 	return r.tokenPlace() == o.tokenPlace() && r.since(7, 2) == o.since(7, 2) && r.acknowledgesParam() == o.acknowledgesParam() &&
 		r.groupsParam() == o.groupsParam() && r.suppresses() == o.suppresses()

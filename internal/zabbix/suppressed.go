@@ -6,11 +6,11 @@ import (
 	"strconv"
 )
 
-// suppressedPage is how many suppressed problems one call asks for.
+// suppressedPage is the number of problems in one call.
 const suppressedPage = 5000
 
-// Suppressed gives the event ids of all open problems of triggers that are suppressed now, by a maintenance
-// or by hand, as far as Zabbix shows them to the relay's user.
+// Suppressed returns the event ids of all open problems of triggers that are suppressed now, by a maintenance or by hand, as far as
+// Zabbix shows them to the relay's user.
 func (c *Client) Suppressed(ctx context.Context) (map[string]bool, error) {
 	ids := map[string]bool{}
 	for from := int64(0); ; {
@@ -28,7 +28,7 @@ func (c *Client) Suppressed(ctx context.Context) (map[string]bool, error) {
 	}
 }
 
-// suppressed gives one page, the lowest event ids not below from, and the highest of them.
+// suppressed returns one page: the lowest event ids from the given one on, and the highest of them.
 func (c *Client) suppressed(ctx context.Context, from int64) (ids []string, last int64, err error) {
 	params := map[string]any{
 		"output": []string{"eventid"}, "source": 0, "object": 0, "suppressed": true, "recent": false,
@@ -45,7 +45,7 @@ func (c *Client) suppressed(ctx context.Context, from int64) (ids []string, last
 	}
 	last = from - 1
 	for _, row := range rows {
-		// Each id must be above the one before it: a page that repeats ids would be asked for again and again.
+		// Ids must ascend: a page that repeats ids would be requested forever.
 		id, err := strconv.ParseInt(string(row.EventID), 10, 64)
 		if err != nil || id <= last {
 			return nil, 0, &Error{Method: "problem.get", Kind: Unreachable, Unanswered: true,

@@ -2,17 +2,16 @@ package zabbix
 
 import "strings"
 
-// passHeader is how to make the header arrive.
+// passHeader says how to make the header arrive.
 const passHeader = "let the web server and proxies before Zabbix pass it on: Apache with PHP-FPM or CGI needs `CGIPassAuth On`" +
 	" or `SetEnvIf Authorization \"(.*)\" HTTP_AUTHORIZATION=$1`, nginx as a proxy `proxy_set_header Authorization $http_authorization;`"
 
-// noToken reports whether Zabbix may have seen no token at all. Of one that has
-// expired or is garbage it says so in other words.
+// noToken reports whether Zabbix may have seen no token at all. For an expired or invalid one it has other words.
 func (e *Error) noToken() bool {
 	return e != nil && e.Kind == NotAuthorised && strings.HasPrefix(e.Message, "Not authori")
 }
 
-// place is where calls to a version carry the token now.
+// place returns where calls to a version carry the token.
 func (c *Client) place(v release) tokenPlace {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -23,7 +22,7 @@ func (c *Client) place(v release) tokenPlace {
 	return best
 }
 
-// usePlace remembers that calls with the token there are answered.
+// usePlace remembers where Zabbix reads the token.
 func (c *Client) usePlace(p tokenPlace) {
 	c.mu.Lock()
 	was := c.body
@@ -39,16 +38,14 @@ func (c *Client) usePlace(p tokenPlace) {
 	}
 }
 
-// HeaderStripped reports whether something before Zabbix drops the Authorization
-// header, so that the token is sent in the body.
+// HeaderStripped reports whether something drops the Authorization header before Zabbix, so that the token is sent in the body.
 func (c *Client) HeaderStripped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.body && !c.version.since(7, 2)
 }
 
-// tokenJudged takes in what Zabbix says of a token that was used, and tells the
-// operator when that changes.
+// tokenJudged records whether Zabbix accepted a token, and logs when it begins to refuse it.
 func (c *Client) tokenJudged(v release, used string, failed *Error) {
 	if used == "" {
 		return
@@ -64,6 +61,6 @@ func (c *Client) tokenJudged(v release, used string, failed *Error) {
 	if v.tokenPlace() == inHeader && failed.noToken() {
 		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
 	}
-	c.opts.Log.Error("Zabbix refuses the API token: nobody can act from a room, and nothing is asked about problems, until this is fixed ("+hint+")",
+	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, and details of problems are missing ("+hint+")",
 		"url", c.display(), "error", failed.Message)
 }

@@ -9,8 +9,8 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// actions says what an update did: by {EVENT.UPDATE.ACTIONJSON} where that
-// resolves (after 7.0), else by the English words of {EVENT.UPDATE.ACTION}.
+// actions returns what an update did, by {EVENT.UPDATE.ACTIONJSON} if it resolves (after 7.0), else by the English words of
+// {EVENT.UPDATE.ACTION}.
 func (p Payload) actions(z zone) (a alert.Actions, at time.Time) {
 	a, at, ok := parseActionJSON(p.Macro("event.update.actionjson"))
 	if !ok {
@@ -20,8 +20,7 @@ func (p Payload) actions(z zone) (a alert.Actions, at time.Time) {
 	return a, at
 }
 
-// parseActionJSON reads {EVENT.UPDATE.ACTIONJSON} as Zabbix's documentation of
-// its macros has it.
+// parseActionJSON reads {EVENT.UPDATE.ACTIONJSON}, as Zabbix's documentation of macros describes it.
 func parseActionJSON(text string) (a alert.Actions, at time.Time, ok bool) {
 	if text == "" {
 		return a, at, false
@@ -54,7 +53,7 @@ func parseActionJSON(text string) (a alert.Actions, at time.Time, ok bool) {
 	return a, at, true
 }
 
-// bare is a JSON number, or a string that holds one.
+// bare returns the digits of a JSON number or of a string with a number.
 func bare(raw json.RawMessage) string { return strings.Trim(string(raw), `"`) }
 
 func truth(raw json.RawMessage) bool {
@@ -66,16 +65,14 @@ func truth(raw json.RawMessage) bool {
 	}
 }
 
-// The words of {EVENT.UPDATE.ACTION}, as 6.0 and 7.0 send them: any of these,
-// in this order, joined by commas and a last "and".
+// The words of {EVENT.UPDATE.ACTION} on 6.0 and 7.0: any of these, in this order, joined by commas and a last "and".
 var (
 	severityWords = regexp.MustCompile(`^changed severity from (Not classified|Information|Warning|Average|High|Disaster) to (Not classified|Information|Warning|Average|High|Disaster)`)
 	untilWords    = regexp.MustCompile(`^suppressed until (\d{4}\.\d\d\.\d\d) (\d\d:\d\d:\d\d)`)
 	joint         = regexp.MustCompile(`^(, and |, | and )`)
 )
 
-// parseActions reads {EVENT.UPDATE.ACTION}. Words that it doesn't know (an
-// installation may name its severities otherwise) go into Other as they are.
+// parseActions reads {EVENT.UPDATE.ACTION}. Unknown words (an installation may rename its severities) go into Other unchanged.
 func parseActions(text string, loc *time.Location) (a alert.Actions) {
 	rest := strings.TrimSpace(text)
 	var other []string
@@ -95,8 +92,7 @@ func parseActions(text string, loc *time.Location) (a alert.Actions) {
 	return a
 }
 
-// readAction reads one action at the start of text and gives its length, 0
-// where it doesn't know it.
+// readAction reads one action at the start of text and returns its length; 0 for an unknown one.
 func readAction(text string, loc *time.Location, a *alert.Actions) int {
 	if m := severityWords.FindStringSubmatch(text); m != nil {
 		before, _ := alert.ParseSeverity(m[1])
@@ -133,7 +129,7 @@ func readAction(text string, loc *time.Location, a *alert.Actions) int {
 
 var known = regexp.MustCompile(`(?:, and |, | and )(?:acknowledged|unacknowledged|commented|closed|suppressed|unsuppressed|changed (?:severity|rank))\b`)
 
-// unknownWords is how far words go that aren't known: to the next that are.
+// unknownWords returns the length of the text before the next known action.
 func unknownWords(text string) int {
 	if i := known.FindStringIndex(text); i != nil && i[0] > 0 {
 		return i[0]

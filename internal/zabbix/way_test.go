@@ -30,14 +30,14 @@ func TestAWayThatFails(t *testing.T) {
 		want string
 	}{
 		{name: "an authority that isn't known", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("zabbix.test") },
-			want: "put its own into the file that zabbix[1].ca_file names"},
+			want: "add its own certificate to the file in zabbix[1].ca_file"},
 		{name: "expired", cert: func(ours, _ *memnet.Authority) tls.Certificate {
 			return ours.Certificate("zabbix.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
-		}, want: "who runs zabbix.test must renew its certificate"},
+		}, want: "the certificate of zabbix.test must be renewed"},
 		{name: "another name", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("other.test") },
-			want: "zabbix[1].url must have a name that is in the certificate"},
+			want: "use a name from the certificate in zabbix[1].url"},
 		{name: "the name isn't known", dial: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "zabbix.test", IsNotFound: true}},
-			want: "the name zabbix.test can't be looked up: is zabbix[1].url right"},
+			want: "cannot look up zabbix.test: check zabbix[1].url"},
 		{name: "the resolver doesn't answer", dial: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "zabbix.test", IsTimeout: true}},
 			want: "zabbix[1].proxy_url or HTTPS_PROXY"},
 	} {

@@ -1,5 +1,4 @@
-// Package zabbixtest plays what a real Zabbix answered: recordings of 6.0.14
-// and 7.0.22, for tests.
+// Package zabbixtest replays recorded answers of Zabbix 6.0.14 and 7.0.22, for tests.
 package zabbixtest
 
 import (
@@ -13,7 +12,7 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// Versions are those that were recorded.
+// Versions are the recorded versions.
 var Versions = []string{"6.0", "7.0"}
 
 // Call is one recorded API call.
@@ -22,11 +21,10 @@ type Call struct {
 	Request  json.RawMessage   `json:"request"`
 	Headers  map[string]string `json:"headers"`
 	Status   int               `json:"status"`
-	Response json.RawMessage   `json:"response"` // a JSON string where the answer wasn't JSON
+	Response json.RawMessage   `json:"response"` // a JSON string if the answer wasn't JSON
 }
 
-// Parts are a request's method, parameters and token, and whether the token is
-// in the Authorization header.
+// Parts are a request's method, parameters and token, and whether the token is in the Authorization header.
 type Parts struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
@@ -34,7 +32,7 @@ type Parts struct {
 	Bearer bool            `json:"-"`
 }
 
-// Parts takes a recorded request apart; false for one that wasn't JSON.
+// Parts splits a recorded request; false if it isn't JSON.
 func (c Call) Parts() (Parts, bool) {
 	var p Parts
 	if json.Unmarshal(c.Request, &p) != nil {
@@ -46,7 +44,7 @@ func (c Call) Parts() (Parts, bool) {
 	return p, true
 }
 
-// Body is the answer as it went over the wire.
+// Body returns the raw body of the answer.
 func (c Call) Body() []byte {
 	var text string
 	if json.Unmarshal(c.Response, &text) == nil {
@@ -55,8 +53,7 @@ func (c Call) Body() []byte {
 	return c.Response
 }
 
-// Error is the recorded error's code and its data text; false for a call that
-// succeeded or has no JSON-RPC answer.
+// Error returns the code and data of the recorded error; false if the call succeeded or has no JSON-RPC answer.
 func (c Call) Error() (code int, data string, ok bool) {
 	var r struct {
 		Error *struct {
@@ -70,7 +67,7 @@ func (c Call) Error() (code int, data string, ok bool) {
 	return r.Error.Code, r.Error.Data, true
 }
 
-// Load reads every call recorded from a version ("6.0" or "7.0"), by name.
+// Load reads all recorded calls of a version ("6.0" or "7.0"), by name.
 func Load(version string) (map[string]Call, error) {
 	dir := "fixtures/zabbix-" + version + "/api"
 	files, err := testdata.Fixtures.ReadDir(dir)
@@ -92,14 +89,14 @@ func Load(version string) (map[string]Call, error) {
 	return calls, nil
 }
 
-// Player answers a call that is the same as a recorded one, header and all, as
-// Zabbix did. To any other it answers 599, and tells Unexpected.
+// Player answers a call that equals a recorded one, including its headers, as Zabbix did. To any other call it answers 599 and calls
+// Unexpected.
 type Player struct {
 	Calls      []Call
 	Unexpected func(body []byte, header http.Header)
 }
 
-// ServeHTTP plays.
+// ServeHTTP implements http.Handler.
 func (p Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	for _, c := range p.Calls {

@@ -1,0 +1,283 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// atOnce: the next step of a batch follows without a pause.
+const atOnce = time.Duration(-1)
+
+// round is one step of a batch: how many failures precede it, and when the command expires.
+type round struct {
+	failures int
+	until    time.Time
+	late     bool // it has expired
+}
+
+// retry is the wait before a retry, at most until the command expires.
+func (r round) retry() time.Duration {
+	in := backoff(r.failures, minRetry, maxRetry)
+	if left := time.Until(r.until); left > 0 {
+		in = min(in, left+time.Millisecond)
+	}
+	return in
+}
+
+// postpone is in, or longer if the error has a Retry-After, but at most until the command expires.
+func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
+	var ze *zabbix.Error
+	if !errors.As(err, &ze) || ze.RetryAfter <= 0 {
+		return in
+	}
+	in = max(in, min(ze.RetryAfter, time.Until(r.until)+time.Millisecond))
+	l.notBefore = time.Now().Add(in)
+	return in
+}
+
+// step asks Zabbix to do a batch, or what became of it. 0: the batch has ended; atOnce: take the next step;
+// otherwise the wait before the retry.
+func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (time.Duration, error) {
+	j := b.job
+	r := round{failures: failures, until: j.c.CreatedAt.Add(e.o.View().Expiry)}
+	r.late = time.Now().After(r.until)
+	if b.attempts[0].Stage == stageExecuting {
+		return e.look(ctx, l, b, r)
+	}
+	if r.late {
+		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, r.until) })
+	}
+	stale, asked, err := e.overtaken(ctx, l, b)
+	switch {
+	case err != nil:
+		return 0, err
+	case stale != nil:
+		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
+	case meaningOf(asked) != refuses: // the call would fail as well
+		return e.tryAgain(ctx, l, b, asked, r)
+	}
+	// Saved before the call: after a crash Zabbix is asked what became of it.
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	err = e.change(ctx, b, func(a *attempt) {
+		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
+	}, func(c *store.Command) {
+		c.State, c.Attempts, c.NotBefore = store.CommandExecuting, c.Attempts+1, time.Time{}
+	})
+	if err != nil {
+		return 0, err
+	}
+	// A call in flight isn't cancelled; the client's own timeout bounds it.
+	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.attempts[0].call(b.req, b.ids()))
+	if err == nil {
+		return 0, e.succeed(ctx, b)
+	}
+	var ze *zabbix.Error
+	errors.As(err, &ze)
+	log := e.o.Log.With("command", j.c.ID, "keys", b.keys(), "error", err)
+	switch meaning := meaningOf(err); meaning {
+	case uncertain, failed:
+		e.count(err)
+		l.why = reason(err)
+		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
+		log.Warn("unknown whether Zabbix carried out a command: looking into its record")
+		saved := e.change(ctx, b, func(a *attempt) { a.Ended = meaning == failed }, nil)
+		if saved != nil || plain {
+			return atOnce, saved
+		}
+		in := r.retry()
+		if meaning == uncertain {
+			in = min(in, 2*time.Second)
+		}
+		return r.postpone(l, err, in), e.tellWaiting(ctx, task{j, j.part, b.index[0]}, l.why)
+	case again:
+		return e.tryAgain(ctx, l, b, err, r)
+	}
+	e.count(err)
+	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
+		// One bad event id fails the whole call, without an effect: halve.
+		if err := e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, nil); err != nil {
+			return 0, err
+		}
+		for _, half := range [...]*batch{b.some(0, n/2), b.some(n/2, n)} {
+			if in, err := e.step(ctx, l, half, failures); in != 0 || err != nil {
+				return in, err
+			}
+		}
+		return 0, nil
+	}
+	if ze.Kind == zabbix.NoObject && b.req.act().closes && len(b.index) == 1 {
+		in, err := e.closeGone(ctx, l, b, ze)
+		if in < 0 { // unknown for now
+			in = r.retry()
+		}
+		return in, err
+	}
+	if ze.Kind == zabbix.NotAuthorised {
+		log.Error("Zabbix refused a command", "kind", ze.Kind)
+	} else {
+		log.Info("Zabbix refused a command", "kind", ze.Kind)
+	}
+	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
+}
+
+// tryAgain postpones a batch that Zabbix certainly didn't carry out.
+func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
+	in := r.postpone(l, err, r.retry())
+	e.count(err)
+	l.why = reason(err)
+	e.o.Log.Warn("Zabbix is unreachable or failing: the command will be retried", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
+	return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
+		c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
+	})
+}
+
+// concernsAll reports whether a refusal is about the whole call, rather than about one of its events.
+func concernsAll(kind zabbix.ErrorKind) bool {
+	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Invalid
+}
+
+// look reads from Zabbix what became of attempts whose answer was lost.
+func (e *Executor) look(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
+	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	each := len(b.index) > 1 && meaningOf(asked) == refuses && asked != nil && !concernsAll(zabbix.KindOf(asked)) // one event may be the reason
+	wait := time.Duration(0)
+	for i := range b.index {
+		one := b.some(i, i+1)
+		if each {
+			found, asked = l.zabbix.Observe(context.WithoutCancel(ctx), one.ids())
+		}
+		in, err := e.looked(ctx, l, one, found, asked, r)
+		if err != nil {
+			return 0, err
+		}
+		if wait == 0 || in != 0 && in < wait { // atOnce is the least
+			wait = in
+		}
+	}
+	return wait, nil
+}
+
+// looked decides how an attempt goes on, by what Zabbix says of its event.
+func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[string]alert.Observation, err error, r round) (time.Duration, error) {
+	a := b.attempts[0]
+	settle := func(s stage, words string) (time.Duration, error) {
+		return 0, e.settle(ctx, b, s, func(attempt) string { return words })
+	}
+	observation, known := found[a.Key.EventID]
+	if err == nil && !known {
+		err = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
+	}
+	if meaningOf(err) != refuses && !r.late {
+		l.why = reason(err)
+		return r.postpone(l, err, r.retry()), nil
+	}
+	if err != nil && !(a.Ended && r.late) {
+		e.count(err)
+		e.o.Log.Warn("Zabbix doesn't say what became of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
+		return settle(stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
+	}
+	if err == nil {
+		switch judge(a, b.req, observation) {
+		case happened:
+			return 0, e.succeed(ctx, b)
+		case gone:
+			if b.req.act().closes && !r.late {
+				break // the next call finds out whether Zabbix still has the event
+			}
+			return settle(stageFailed, eventGone(a, b.req, e.o.View().Several))
+		case contradicted:
+			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
+		}
+	}
+	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
+		return min(left, max(r.retry(), time.Second)), nil
+	}
+	if r.late {
+		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+	}
+	// It wasn't done and isn't in flight: do it, without wide characters in case they were the reason.
+	return atOnce, e.change(ctx, b, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) }, nil)
+}
+
+// meaning is what an error of a call means for the command.
+type meaning int
+
+const (
+	refuses   meaning = iota // Zabbix refuses what is asked: final
+	again                    // nothing was done: retry
+	failed                   // Zabbix ended the call with an internal failure: look what it did
+	uncertain                // the call may still be in flight: look once it has ended
+)
+
+// meaningOf decides which errors end a command. An unknown error says nothing about what Zabbix did.
+func meaningOf(err error) meaning {
+	var ze *zabbix.Error
+	switch {
+	case err == nil:
+		return refuses
+	case !errors.As(err, &ze), ze.Unanswered:
+		return uncertain
+	case ze.Interrupted:
+		return failed
+	case ze.Kind.Temporary():
+		return again
+	}
+	return refuses
+}
+
+func (e *Executor) count(err error) {
+	e.o.Metrics.refusals.WithLabelValues(string(zabbix.KindOf(err))).Inc()
+}
+
+// expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
+func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
+	location := e.placeOf(j.c, *j.d.Heard, e.o.View()).room.Location
+	return expired(a, r, until, e.o.View().Several, time.Now(), location)
+}
+
+// succeed journals what was done, so that the rooms show it at once, and then ends the attempts. After a crash
+// in between it is journalled again, and the ledger recognises it.
+func (e *Executor) succeed(ctx context.Context, b *batch) error {
+	person := b.job.d.Heard.Person
+	errs := make([]error, len(b.attempts))
+	var appends sync.WaitGroup // concurrent, so that the store commits them together
+	for n, a := range b.attempts {
+		update := a.update(b.req, person)
+		appends.Go(func() {
+			errs[n] = e.journal(ctx, a.Key, store.EntryAction, store.Envelope{EventID: a.Key.EventID, Update: &update})
+		})
+	}
+	appends.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, a := range b.attempts {
+		e.o.Changed(a.Key, 0)
+		if b.req.act().closes { // Zabbix closes it a moment later
+			e.o.Changed(a.Key, lookSoon)
+			e.o.Changed(a.Key, lookLater)
+		}
+	}
+	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
+}
+
+// journal appends an entry about a problem.
+func (e *Executor) journal(ctx context.Context, key alert.Key, kind store.EntryKind, envelope store.Envelope) error {
+	payload, err := json.Marshal(envelope)
+	if err != nil {
+		return fmt.Errorf("encoding the journal entry of a command: %w", err)
+	}
+	entry := store.Entry{Source: key.Source, Kind: kind, Payload: payload, ReceivedAt: time.Now()}
+	return e.persist(ctx, "journalling what a command did", func(ctx context.Context) error {
+		_, err := e.o.Store.Append(ctx, entry)
+		return err
+	})
+}
