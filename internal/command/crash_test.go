@@ -129,7 +129,9 @@ func TestStoredByEarlierVersions(t *testing.T) {
 				{"key": {"source": "main", "event_id": "4711"}, "stage": "executing", "started_at": "` + time.Now().Format(time.RFC3339) + `", "message": "` + message("aaaa2222") + `", "words": "on it"},
 				{"key": {"source": "main", "event_id": "4712"}, "message": "` + message("bbbb2222") + `", "words": "on it"},
 				{"key": {"source": "main", "event_id": "4713"}, "message": "` + message("cccc2222") + `", "words": "on it"}]}`)}
-		require.True(t, w.claim(c))
+		claimed, err := w.ClaimCommand(t.Context(), c)
+		require.NoError(t, err)
+		require.True(t, claimed)
 		r := w.start(t)
 		defer r.stop()
 		time.Sleep(time.Minute)

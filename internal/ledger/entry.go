@@ -80,6 +80,20 @@ func (l *Ledger) note(r Result) {
 	}
 }
 
+// noteGathered counts and logs the openings of flapping triggers, and how many problems each room's digest took in.
+func (l *Ledger) noteGathered(all []Gathered) {
+	for i, g := range all {
+		if g.Kind == store.GroupFlap {
+			l.opts.Metrics.Flapping.Inc()
+			l.opts.Log.Info("opened again", "key", g.Key.String(), "room", g.Room, "openings", g.Joined)
+			continue
+		}
+		if i+1 == len(all) || all[i+1].Room != g.Room || all[i+1].Kind != g.Kind {
+			l.opts.Log.Info("problems gathered into a digest", "room", g.Room, "problems", g.Joined)
+		}
+	}
+}
+
 // maxUnknown bounds how many unknown names are remembered as logged. Further ones are counted only.
 const maxUnknown = 256
 

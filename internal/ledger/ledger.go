@@ -240,10 +240,10 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 
 // done tells everybody who waits for it of a committed batch.
 func (l *Ledger) done(out Outcome) {
-	l.opts.Metrics.Flapping.Add(float64(out.Flapping))
 	for _, r := range out.Results {
 		l.note(r)
 	}
+	l.noteGathered(out.Gathered)
 	now := time.Now()
 	for _, post := range out.Fold.Posts {
 		if due := post.DueAt(); due.After(now) && due.Before(l.clockAt) {

@@ -83,7 +83,7 @@ type Outcome struct {
 	Learned  []alert.Key
 	Nudged   []Nudged
 	Faults   []error // of posts whose clocks were stopped because of them
-	Flapping int     // openings that joined a flapping trigger's message
+	Gathered []Gathered
 }
 
 // empty reports whether there is nothing to write.

@@ -1,0 +1,181 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Grouping is when the problems of a room share messages.
+type Grouping struct {
+	// In a storm new problems share a digest. There is a storm when more than Threshold problems wait to be posted,
+	// or more than Pace (calls a second) sends within Window. A Threshold of 0 means never.
+	Threshold int
+	Window    time.Duration
+	Pace      float64
+	// Individual is the severity from which on a problem always has a message of its own.
+	Individual alert.Severity
+	// A trigger flaps from its FlapCount-th opening within FlapWindow on, until it hasn't opened for FlapWindow.
+	// A FlapCount below 2 means never.
+	FlapCount  int
+	FlapWindow time.Duration
+}
+
+const (
+	// recent is how long a new problem counts for a storm, and a member that left for a mass action.
+	recent = 10 * time.Second
+	// More than burst new problems within burstTime wait for burstTime, to see whether a storm begins.
+	burst     = 3
+	burstTime = 500 * time.Millisecond
+	// More than newFlaps triggers that begin to flap within recent are a storm.
+	newFlaps = 3
+	// A digest takes in problems until it was edited stormEdits times, is stormAge old or has had stormMembers:
+	// an edit of an old message notifies nobody.
+	stormEdits   = 5
+	stormAge     = 10 * time.Minute
+	stormMembers = 50_000
+	// A flapping trigger's message takes in openings until it was edited flapEdits times or has had flapMembers: it
+	// names each of them.
+	flapEdits   = 8
+	flapMembers = 100
+	// groupLimit bounds how many waiting posts of a room are read at once.
+	groupLimit = 1000
+)
+
+// Gathered is a post that joined a group.
+type Gathered struct {
+	Key    alert.Key
+	Room   string
+	Kind   store.GroupKind
+	Joined int // posts that ever joined the group
+}
+
+// inflow is what decides whether a room is in a storm.
+type inflow struct {
+	fresh    int  // posts that wait for their first message and could share one
+	joined   int  // posts that joined the room within recent
+	behind   int  // posts that the room is behind with
+	newFlaps int  // triggers that began to flap within recent
+	raining  bool // a digest took in a problem within recent
+}
+
+// storm reports whether new problems share a digest.
+func (g Grouping) storm(in inflow) bool {
+	switch {
+	case g.Threshold <= 0 || in.fresh == 0:
+		return false
+	case in.fresh > g.Threshold || in.newFlaps > newFlaps:
+		return true
+	case in.raining && in.joined > g.Threshold:
+		return true
+	}
+	budget := g.Window.Seconds() * g.Pace
+	return budget > 0 && (in.fresh > 1 || in.joined > burst) && float64(in.behind) > budget
+}
+
+// takesProblems reports whether a digest may take in more problems.
+func takesProblems(g store.Group, now time.Time) bool {
+	if g.State == store.PostDead || g.Joined >= stormMembers {
+		return false
+	}
+	return g.MessageID == "" || g.Open && g.Edits < stormEdits && now.Sub(g.OpenedAt) < stormAge
+}
+
+// takesOpenings reports whether a flapping trigger's message may take in another opening.
+func takesOpenings(g store.Group, window time.Duration, now time.Time) bool {
+	if g.State == store.PostDead || g.Joined >= flapMembers {
+		return false
+	}
+	return g.MessageID == "" || g.Edits < flapEdits && now.Sub(g.JoinedAt) < window
+}
+
+// flaps reports whether an opening is one of a flapping trigger: none of the others is open, and a message for them
+// takes it, or enough of them opened in the window before it and were resolved.
+func (g Grouping) flaps(own store.Opening, others []store.Opening, taken bool) bool {
+	resolved := 0
+	for _, o := range others {
+		switch since := own.OpenedAt.Sub(o.OpenedAt); {
+		case o.Key == own.Key:
+		case o.Open:
+			return false
+		case since >= 0 && since < g.FlapWindow:
+			resolved++
+		}
+	}
+	return g.FlapCount >= 2 && (taken || 1+resolved >= g.FlapCount)
+}
+
+// gatherable reports whether a post may share a message: it may be told now, and no message shows or showed it.
+func (g Grouping) gatherable(p store.Post) bool {
+	return p.Fresh() && !p.PendingSince.IsZero() && p.FromSeq == 0 && p.Severity < g.Individual
+}
+
+// Asks returns what Finish must know of the rooms that the batch touches. Unknown says which problems of the answer it
+// must know as well.
+func (d *Draft) Asks() []store.GroupingAsk {
+	byRoom := map[string]*store.GroupingAsk{}
+	ask := func(room string, g Grouping, storms bool) *store.GroupingAsk {
+		a := byRoom[room]
+		if a == nil {
+			a = &store.GroupingAsk{Room: room}
+			byRoom[room] = a
+		}
+		if storms && g.Threshold > 0 {
+			a.Limit, a.Below, a.Since, a.BurstSince = groupLimit, g.Individual, d.now.Add(-recent), d.now.Add(-burstTime)
+		}
+		return a
+	}
+	for _, post := range d.touchedPosts() {
+		g := d.rules.grouping(post.Room)
+		switch {
+		case post.Group != 0:
+			if a := ask(post.Room, g, false); !slices.Contains(a.Groups, post.Group) {
+				a.Groups = append(a.Groups, post.Group)
+			}
+		case g.gatherable(*post):
+			a := ask(post.Room, g, true)
+			if post.Opening == 0 || g.FlapCount < 2 || !d.released[postID{post.Key, post.Room}] {
+				continue
+			}
+			if !slices.Contains(a.Openings, post.Opening) {
+				a.Openings = append(a.Openings, post.Opening)
+			}
+			if after := d.opening(post).OpenedAt.Add(-g.FlapWindow); a.OpenedAfter.IsZero() || after.Before(a.OpenedAfter) {
+				a.OpenedAfter = after
+			}
+		}
+	}
+	for _, room := range d.rooms {
+		ask(room, d.rules.grouping(room), true)
+	}
+	asks := make([]store.GroupingAsk, 0, len(byRoom))
+	for _, a := range byRoom {
+		asks = append(asks, *a)
+	}
+	slices.SortFunc(asks, func(a, b store.GroupingAsk) int { return cmp.Compare(a.Room, b.Room) })
+	return asks
+}
+
+// Unknown returns the keys of posts that wait in these rooms, and whose problems aren't known.
+func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) {
+	for _, r := range rooms {
+		for _, post := range r.Fresh {
+			if d.problem(post.Key).Revision == 0 {
+				keys = append(keys, post.Key)
+			}
+		}
+	}
+	return keys
+}
+
+// opening is one opening of a post's trigger, by Zabbix's time where it told it.
+func (d *Draft) opening(post *store.Post) store.Opening {
+	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, JoinedAt: post.JoinedAt, Open: post.Open, Group: post.Group}
+	if o.OpenedAt.IsZero() {
+		o.OpenedAt = post.JoinedAt
+	}
+	return o
+}
