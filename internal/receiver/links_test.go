@@ -87,10 +87,10 @@ func TestALinkSaysWhyItLeadsNowhere(t *testing.T) {
 		status int
 		answer string
 	}{
-		"4712": {404, "no room was told of the problem"},
+		"4712": {404, "was not posted of the problem"},
 		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
 		"3":    {503, "Try again in a minute"},        // the store fails
-		"1":    {404, "no room was told"},             // an address that isn't one
+		"1":    {404, "was not posted"},             // an address that isn't one
 	} {
 		rec := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: id})})
 		require.Equal(t, want.status, rec.Code, id)
