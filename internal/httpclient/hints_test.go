@@ -85,7 +85,7 @@ func file(t *testing.T, content []byte) string {
 }
 
 // Each way in which TLS can fail says what is wrong with whom, and what to do about it.
-func TestTLSFaults(t *testing.T) {
+func TestTLSHints(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		cert func(ours, theirs *memnet.Authority) tls.Certificate
@@ -129,7 +129,7 @@ func TestTLSFaults(t *testing.T) {
 }
 
 // A ca_file that is mended counts without a restart; one that is broken meanwhile changes nothing.
-func TestACAFileThatIsMended(t *testing.T) {
+func TestACorrectedCAFileIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, renewed := memnet.NewAuthority("Old"), memnet.NewAuthority("New")
 		there := behindTLS(t, old.Valid("webex.test"))
@@ -148,7 +148,7 @@ func TestACAFileThatIsMended(t *testing.T) {
 }
 
 // A server that speaks no TLS, or nothing at all.
-func TestNoTLSAtAll(t *testing.T) {
+func TestServersWithoutTLS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain := serve(t, func(l net.Listener) net.Listener { return l })
 		require.ErrorContains(t, get(transport(t, Options{Dial: to(plain)})), "check scheme and port in webex.api_url")
@@ -169,7 +169,7 @@ func TestNoTLSAtAll(t *testing.T) {
 
 // A resolver that says no, or nothing, is told with the name that it was asked, and
 // once it answers there is nothing to do.
-func TestDNSFaults(t *testing.T) {
+func TestDNSHints(t *testing.T) {
 	_, err := (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("network is unreachable")
 	}}}).DialContext(t.Context(), "tcp", "webex.test:443")
@@ -202,7 +202,7 @@ func TestDNSFaults(t *testing.T) {
 }
 
 // Nobody listens, or a firewall swallows what is sent.
-func TestNoWay(t *testing.T) {
+func TestUnreachable(t *testing.T) {
 	refused := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errors.New("connection refused"))}
 	}
@@ -246,7 +246,7 @@ func proxy(t *testing.T, status string, there *memnet.Listener) *memnet.Listener
 }
 
 // A proxy that fails says which proxy and what to do, and never its password.
-func TestProxyFaults(t *testing.T) {
+func TestProxyHints(t *testing.T) {
 	const url = "http://user:s3cr3t-s3cr3t@proxy.test:3128"
 	for _, tc := range []struct {
 		name string
@@ -290,7 +290,7 @@ func TestProxyFaults(t *testing.T) {
 }
 
 // Giving up ourselves is nobody's fault.
-func TestGivingUpIsNoFault(t *testing.T) {
+func TestACancelledCallHasNoHint(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://webex.test", nil)

@@ -39,7 +39,7 @@ func TestToken(t *testing.T) {
 }
 
 // A token that nobody can replace is kept, whatever is said of it.
-func TestTokenThatDoesNotChange(t *testing.T) {
+func TestAFixedToken(t *testing.T) {
 	token := NewToken("the API token", "the-token", "", nil, nil)
 	require.True(t, token.Judge("the-token", true))
 	require.Equal(t, "the-token", token.Current())

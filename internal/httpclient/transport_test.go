@@ -58,7 +58,7 @@ func TestProxyIsUsed(t *testing.T) {
 }
 
 // What is wrong is said, and the proxy's password isn't.
-func TestFaults(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	require.NoError(t, os.WriteFile(empty, []byte("nothing"), 0o600))
 	for _, tc := range []struct{ proxy, ca, want string }{

@@ -86,7 +86,7 @@ func halfSent() map[string]string {
 
 // However many requests strangers begin and leave, an event of Zabbix is answered 202: 1,100 of each kind, and far more
 // than there is room for.
-func TestIdleRequestsKeepNobodyOut(t *testing.T) {
+func TestIdleRequestsDoNotBlockOthers(t *testing.T) {
 	for name, begin := range halfSent() {
 		for _, c := range []struct{ idle, room int }{{1100, maxConnections}, {150, 100}} {
 			t.Run(fmt.Sprintf("%d of %s", c.idle, name), func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 }
 
 // What counts is what arrived. When the budget is spent, the body that began first is given up, and the newcomer gets in.
-func TestTheOldestBodyGivesWay(t *testing.T) {
+func TestTheOldestBodyIsEvicted(t *testing.T) {
 	b := newBudget(100)
 	aborted := make(chan int, 10)
 	arrive := func(i int) *arrival { return b.begin(func() { aborted <- i }) }
@@ -181,7 +181,7 @@ func TestTheOldestBodyGivesWay(t *testing.T) {
 
 // Bodies with a plausible signature that fill the budget for events, byte by byte, push out one another: events go through,
 // and webhooks and notices have budgets of their own.
-func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
+func TestSlowBodiesDoNotBlockOthers(t *testing.T) {
 	f, addr := listening(t, maxConnections)
 	f.eventBodies.mu.Lock()
 	f.eventBodies.limit = 256 << 10
@@ -203,7 +203,7 @@ func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
 }
 
 // Nothing is read of a webhook for a bot that doesn't listen, nor of a request without a proof; a webhook is 64 KiB at most.
-func TestWhatIsNotRead(t *testing.T) {
+func TestUnauthorisedBodiesAreNotRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		header map[string]string

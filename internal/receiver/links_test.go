@@ -24,7 +24,7 @@ func TestMessageLinks(t *testing.T) {
 }
 
 // Whoever can't sign a link learns nothing from one: every other answer is the same 404, whether the problem is known or not.
-func TestOnlySignedLinksLeadAnywhere(t *testing.T) {
+func TestOnlySignedLinksWork(t *testing.T) {
 	f := newFixture(t)
 	known := alert.Key{Source: "main", EventID: "4711"}
 	good := f.LinkPath(known)
@@ -81,13 +81,13 @@ func TestHead(t *testing.T) {
 }
 
 // A link that leads nowhere says why, as far as whoever has it may know.
-func TestALinkSaysWhyItLeadsNowhere(t *testing.T) {
+func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 	f := newFixture(t)
 	for id, want := range map[string]struct {
 		status int
 		answer string
 	}{
-		"4712": {404, "was not posted of the problem"},
+		"4712": {404, "was not posted"},
 		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
 		"3":    {503, "Try again in a minute"},        // the store fails
 		"1":    {404, "was not posted"},             // an address that isn't one

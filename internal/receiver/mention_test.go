@@ -9,7 +9,7 @@ import (
 )
 
 // The mention filter takes out what mentions everybody, whatever stands around and inside it, and leaves the rest alone.
-func TestNobodyIsMentionedAtOnce(t *testing.T) {
+func TestMentionsOfEverybodyAreRemoved(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"plain":                  {"<@all> look", "‹@all> look"},
 		"named":                  {"<@all|everybody>", "‹@all|everybody>"},
@@ -47,7 +47,7 @@ func TestNobodyIsMentionedAtOnce(t *testing.T) {
 var mentionsAll = regexp.MustCompile(`(?i)<\s*@\s*all\b|<\s*/?\s*spark-mention`)
 
 // Whatever is sent, nothing that mentions everybody is left or put together.
-func FuzzNobodyIsMentionedAtOnce(f *testing.F) {
+func FuzzMentionsOfEverybodyAreRemoved(f *testing.F) {
 	for _, seed := range []string{"<@all>", "<<@all>@all>", "<spark-<spark-mention>mention>", "<\u200b@all", "</spark-mention", "<@personId:<@all>"} {
 		f.Add(seed)
 	}

@@ -313,7 +313,7 @@ func TestNoTagsWithoutALink(t *testing.T) {
 }
 
 // A secret that was forgotten lets nobody in.
-func TestEmptySecretsOpenNothing(t *testing.T) {
+func TestEmptySecretsAuthoriseNobody(t *testing.T) {
 	f := newFixture(t)
 	f.Receiver = New(Options{Sources: []Source{{"main", []string{""}}}, Senders: []Sender{{Name: "x"}}, Intake: f, Notices: f, Metrics: f.opts.Metrics})
 	for _, header := range []map[string]string{bearer(""), bearer(" "), signed("", event, time.Now())} {
@@ -323,7 +323,7 @@ func TestEmptySecretsOpenNothing(t *testing.T) {
 }
 
 // The answer comes after the append, not before.
-func TestAnswerWaitsForTheDisk(t *testing.T) {
+func TestTheAnswerWaitsForTheDisk(t *testing.T) {
 	f := newFixture(t)
 	gate, reached := make(chan struct{}), make(chan struct{})
 	f.opts.Intake = slow{f, gate, reached}

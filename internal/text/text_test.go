@@ -86,7 +86,7 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 	}
 }
 
-func TestNoDangerousCharacterComesOut(t *testing.T) {
+func TestDangerousCharactersAreRemoved(t *testing.T) {
 	for place, pass := range entryPoints(t) {
 		for name, r := range dangerous {
 			require.True(t, text.Dangerous(r), name)
@@ -100,7 +100,7 @@ func TestNoDangerousCharacterComesOut(t *testing.T) {
 }
 
 // Persian, Indic scripts and emoji are written with joiners, Arabic with number signs.
-func TestWhatScriptsNeedSurvives(t *testing.T) {
+func TestCharactersThatScriptsNeedStay(t *testing.T) {
 	for _, word := range []string{"می\u200Cخواهم", "क्\u200Dष", "👩\u200D💻", "☎\uFE0F", "e\u0301", "ß", "日本語", "\u0600\u0661", "👍🏽", "🇩🇪"} {
 		for place, pass := range entryPoints(t) {
 			if place != "text.Quoted" { // shows them as escapes
@@ -138,7 +138,7 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-func TestCutSplitsNothing(t *testing.T) {
+func TestCutSplitsNoCharacter(t *testing.T) {
 	for _, c := range []struct {
 		in   string
 		n    int

@@ -82,7 +82,7 @@ func styles(runs []Run) string {
 	return s
 }
 
-func TestCardsShowStrangersTextAsItIs(t *testing.T) {
+func TestCardsShowUntrustedTextLiterally(t *testing.T) {
 	for _, s := range nasty {
 		checkRuns(t, s)
 	}
@@ -114,7 +114,7 @@ func FuzzRuns(f *testing.F) {
 }
 
 // A line longer than any message is cut before it is read: looking for the end of each link would take the square of its length.
-func TestRunsOfAnEndlessLine(t *testing.T) {
+func TestRunsOfALongLine(t *testing.T) {
 	for _, unit := range []string{"[", "[a](", "[a](http://b", "[[a](http://b)", "`", "`a``", "*a ", "a_ *b ", "<@", "<@a|", "&", "\\*", "{{DATE("} {
 		size := 0
 		for _, run := range Runs(strings.Repeat(unit, 1<<20/len(unit))) {

@@ -236,7 +236,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestDeletingWhatIsGoneIsDone(t *testing.T) {
+func TestDeletingAMissingMessageSucceeds(t *testing.T) {
 	c, _ := serve(t, status(404, map[string]string{"Trackingid": "T"}, ""))
 	require.NoError(t, c.DeleteMessage(t.Context(), "M"))
 	require.Equal(t, NotFound, ClassOf(c.RemoveMember(t.Context(), "M")))
@@ -318,7 +318,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestABadBaseURLIsToldByEveryCall(t *testing.T) {
+func TestAnInvalidBaseURLIsAnErrorOfEveryCall(t *testing.T) {
 	for _, base := range []string{"", "webexapis.com/v1", "ftp://x", "http://"} {
 		_, err := New(Options{BaseURL: base, Token: token}).Me(t.Context())
 		require.ErrorContains(t, err, "webex.api_url")

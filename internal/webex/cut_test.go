@@ -148,7 +148,7 @@ func TestCutMarkdownIsBounded(t *testing.T) {
 }
 
 // What a cut costs grows with the limit, not with its square: no copy is made for each place where the text could be cut.
-func TestACutCopiesLittle(t *testing.T) {
+func TestCutMarkdownCopiesLittle(t *testing.T) {
 	for _, unit := range []string{"a, ", "_a ", "*a ", "\r\n", "a\n", "**a _b ", "<p><i>", "`a``b", "[a](b) ", "\\*", "é"} {
 		text := strings.Repeat(unit, 2*MaxMessageBytes)
 		var before, after runtime.MemStats

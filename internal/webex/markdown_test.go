@@ -98,7 +98,7 @@ func checkEscaped(t require.TestingT, in string) {
 	require.Equal(t, shows(in), strings.TrimSuffix(strings.TrimPrefix(html.UnescapeString(page), "<p>"), "</p>\n"), "%q", out)
 }
 
-func TestEscapeMarkdownShowsTextAsItIs(t *testing.T) {
+func TestEscapeMarkdownShowsTextLiterally(t *testing.T) {
 	for _, s := range nasty {
 		checkEscaped(t, s)
 	}
@@ -147,7 +147,7 @@ func checkCode(t require.TestingT, in string) {
 	}
 }
 
-func TestEscapeCodeStaysInItsSpan(t *testing.T) {
+func TestEscapedCodeStaysInItsSpan(t *testing.T) {
 	for _, s := range nasty {
 		checkCode(t, s)
 	}

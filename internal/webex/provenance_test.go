@@ -114,7 +114,7 @@ func TestForeignAnswersAreNeverFinal(t *testing.T) {
 }
 
 // An empty 204 is what a deletion gets, and nothing else.
-func TestNoContentIsAnAnswerToADeletion(t *testing.T) {
+func TestOnlyDeletionsHaveNoContent(t *testing.T) {
 	c, _ := serve(t, status(204, nil, ""))
 	for _, k := range everyCall {
 		err := k.call(t.Context(), c)
@@ -159,7 +159,7 @@ func TestWebexsOwnRefusalsAreFinal(t *testing.T) {
 }
 
 // A 429 is a wait whoever asks for it, and however.
-func TestAWaitIsKeptWhoeverAsksForIt(t *testing.T) {
+func TestEvery429IsObeyed(t *testing.T) {
 	for _, body := range []string{"", "<h1>Slow down</h1>", `{"message":"slow"}`, `{"error":"rate"}`} {
 		c, _ := serve(t, status(429, map[string]string{"Retry-After": "7"}, body))
 		for _, k := range everyCall {
@@ -194,7 +194,7 @@ func TestAForeignAnswerDoesNotJudgeTheToken(t *testing.T) {
 
 // The error shows the first words of a foreign answer in one printable line, never the token,
 // whole or in part.
-func TestWhatAForeignAnswerLooksLike(t *testing.T) {
+func TestForeignAnswersAreDescribed(t *testing.T) {
 	long := strings.Repeat("x", 120-5)
 	for _, tc := range []struct {
 		name   string

@@ -35,7 +35,7 @@ func simulated(t *testing.T, version string) (*zabbixsim.Server, *Client, *bytes
 }
 
 // A smaller batch is tried only where the request reached Zabbix, or was too large to.
-func TestASmallerBatchMaySucceed(t *testing.T) {
+func TestMayBeBatch(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  Error
 		want bool
@@ -318,7 +318,7 @@ func TestARoleWithoutAMethod(t *testing.T) {
 }
 
 // An event of an odd form costs that event alone, and is never taken for gone.
-func TestAnOddEvent(t *testing.T) {
+func TestAnUnreadableEventLosesOnlyItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		odd  string
 		lost []string // nothing is known about these
@@ -347,7 +347,7 @@ func TestAnOddEvent(t *testing.T) {
 }
 
 // What can't be the id of an event in Zabbix's database isn't asked about.
-func TestIDsThatZabbixCantHave(t *testing.T) {
+func TestIDsThatZabbixCannotHave(t *testing.T) {
 	for id, can := range map[string]bool{"1": true, "9223372036854775807": true, "9223372036854775808": false, "18446744073709551615": false, "0": false, "-1": false, "+1": false, "1x": false, "": false} {
 		require.Equal(t, can, askableID(id), id)
 	}
@@ -360,7 +360,7 @@ func TestIDsThatZabbixCantHave(t *testing.T) {
 	require.Zero(t, z.Calls()["event.acknowledge"])
 }
 
-func TestTheClientSaysWhoItIs(t *testing.T) {
+func TestUserAgent(t *testing.T) {
 	for version, want := range map[string]string{"": "alert-relay/dev", "1.2.3": "alert-relay/1.2.3"} {
 		got := ""
 		c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

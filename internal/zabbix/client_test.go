@@ -87,7 +87,7 @@ var recordedKinds = map[string]ErrorKind{
 	"user.login-user":                  NotAuthorised, // Invalid on 7.0
 }
 
-func TestEveryRecordedAnswerMeansWhatItMeant(t *testing.T) {
+func TestKindsOfRecordedErrors(t *testing.T) {
 	unused := maps.Clone(recordedKinds)
 	defer func() { require.Empty(t, unused, "no such error was recorded") }()
 	for _, v := range versions {
@@ -140,7 +140,7 @@ func otherForm(v string, call zabbixtest.Call) bool {
 	}
 }
 
-func TestEveryRecordedRequestIsMadeAgain(t *testing.T) {
+func TestRequestsAreAsRecorded(t *testing.T) {
 	skipped := map[string][]string{
 		"6.0": {"auth-bearer", "auth-none", "auth-on-version", "error-content-type", "error-not-json"},
 		"7.0": {"auth-none", "auth-on-version", "auth-on-version-header", "auth-property", "error-content-type", "error-not-json"},
@@ -200,7 +200,7 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "") && p.Action&bitSuppress != 0 == (p.Until != nil)
 }
 
-func TestAcknowledgingAsksAsRecorded(t *testing.T) {
+func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 	// What is refused without asking, since no version takes it.
 	never := map[string]bool{"acknowledge-contradiction": true, "acknowledge-message-2049": true, "acknowledge-severity-9": true,
 		"acknowledge-not-a-number": true}
@@ -317,7 +317,7 @@ func (f *fake) calls(method string) (out []asked) {
 	return out
 }
 
-func TestEachVersionIsAskedInItsForm(t *testing.T) {
+func TestEachVersionGetsItsForm(t *testing.T) {
 	for _, tc := range []struct {
 		version                   string
 		bearer, suppress          bool
@@ -355,7 +355,7 @@ func TestEachVersionIsAskedInItsForm(t *testing.T) {
 	}
 }
 
-func TestAnUpgradeUnderTheClientIsNoticed(t *testing.T) {
+func TestAnUpgradeIsNoticed(t *testing.T) {
 	for _, to := range []string{"7.2.0", "8.0.0"} {
 		for _, from := range []string{"6.0.14", "6.2.0", "6.4.1"} {
 			t.Run(from+" to "+to, func(t *testing.T) {
@@ -378,7 +378,7 @@ func TestAnUpgradeUnderTheClientIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAWrongTokenIsNotTriedOverAndOver(t *testing.T) {
+func TestAWrongTokenIsTriedOncePerPlace(t *testing.T) {
 	f := &fake{version: "7.0.22", token: "right"}
 	c := serve(t, "wrong", f)
 	for range 3 {

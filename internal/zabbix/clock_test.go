@@ -81,7 +81,7 @@ func TestNothingOpensInTheFuture(t *testing.T) {
 }
 
 // A time that a clock shows twice is the later one that had come when the message was received.
-func TestATimeThatComesTwice(t *testing.T) {
+func TestTheHourThatComesTwice(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change time.Time // when clocks are put back
 		by     time.Duration

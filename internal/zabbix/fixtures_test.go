@@ -115,7 +115,7 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got))
 }
 
-func TestEveryRecordedCaseEndsInItsProblem(t *testing.T) {
+func TestRecordedCasesGiveTheirProblems(t *testing.T) {
 	for _, v := range versions {
 		for _, c := range cases(t, v) {
 			if len(c.Files) == 0 || c.Case == "cut-at-64k" {
@@ -136,7 +136,7 @@ func TestEveryRecordedCaseEndsInItsProblem(t *testing.T) {
 	}
 }
 
-func TestAWholeRecordingEndsInTheSameProblemsFromTheBackAndTwice(t *testing.T) {
+func TestARecordingGivesTheSameProblemsInAnyOrderAndTwice(t *testing.T) {
 	for _, v := range versions {
 		var events []alert.Event
 		require.NoError(t, fs.WalkDir(testdata.Fixtures, "fixtures/zabbix-"+v+"/events", func(name string, d fs.DirEntry, err error) error {

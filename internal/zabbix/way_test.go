@@ -22,7 +22,7 @@ import (
 
 // A way to Zabbix that fails is told with what to do, under the keys of that source; nothing
 // was done there, so that it can be asked again; and once it is mended it is answered.
-func TestAWayThatFails(t *testing.T) {
+func TestAFailingConnectionGivesAHint(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		cert func(ours, theirs *memnet.Authority) tls.Certificate
