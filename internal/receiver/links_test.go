@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// The link in Zabbix's event menu leads into Webex and nowhere else, and works for GET and HEAD.
+// The link in Zabbix's event menu leads to Webex and nowhere else, for GET and HEAD.
 func TestMessageLinks(t *testing.T) {
 	f := newFixture(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -23,7 +23,7 @@ func TestMessageLinks(t *testing.T) {
 	require.True(t, strings.HasPrefix(f.LinkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
 }
 
-// Whoever can't sign a link learns nothing from one: every other answer is the same 404, whether the problem is known or not.
+// An unsigned link tells nothing: the answer is the same 404 for known and unknown problems.
 func TestOnlySignedLinksWork(t *testing.T) {
 	f := newFixture(t)
 	known := alert.Key{Source: "main", EventID: "4711"}
@@ -72,7 +72,7 @@ func swapCase(s string) string {
 	}, s)
 }
 
-// Load balancers and link previews ask with HEAD.
+// Load balancers and link previews use HEAD.
 func TestHead(t *testing.T) {
 	f := newFixture(t)
 	for path, status := range map[string]int{"/": 200, "/m/main/4711": 404, "/m/main/4711/x": 404, "/nothing": 404, "/v1/zabbix/events": 405} {
@@ -80,7 +80,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere says why, as far as whoever has it may know.
+// A signed link without a message says why.
 func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 	f := newFixture(t)
 	for id, want := range map[string]struct {
@@ -90,7 +90,7 @@ func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 		"4712": {404, "was not posted"},
 		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
 		"3":    {503, "Try again in a minute"},        // the store fails
-		"1":    {404, "was not posted"},             // an address that isn't one
+		"1":    {404, "was not posted"},               // an address that isn't one
 	} {
 		rec := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: id})})
 		require.Equal(t, want.status, rec.Code, id)

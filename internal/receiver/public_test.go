@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Every status of the notify API, and what is kept with it.
+// Every status of the notify API, and what is stored.
 func TestNotify(t *testing.T) {
 	long := strings.Repeat("ü", maxMessage/2)
 	for name, c := range map[string]struct {
@@ -90,8 +90,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// What Webex delivers goes to its bot's listener as it came, and the answer is
-// the listener's.
+// A webhook reaches its bot's listener unchanged, and the answer has the listener's status.
 func TestWebhooks(t *testing.T) {
 	f := newFixture(t)
 	good := map[string]string{"X-Spark-Signature": "good"}
@@ -103,7 +102,7 @@ func TestWebhooks(t *testing.T) {
 	require.Equal(t, 404, f.do(request{path: "/v1/webex/noc/x", body: "x", header: good}).Code)
 }
 
-// What isn't there is told as JSON, with what is.
+// Unknown paths and methods are answered in JSON, with a hint.
 func TestUnknownPaths(t *testing.T) {
 	f := newFixture(t)
 	rec := f.do(request{method: "GET", path: "/"})
@@ -119,7 +118,7 @@ func TestUnknownPaths(t *testing.T) {
 	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "metrics aren't public")
 }
 
-// A panic is one request's: it is answered 500, logged and counted.
+// A panic affects one request: it is answered 500, logged and counted.
 func TestPanics(t *testing.T) {
 	f := newFixture(t)
 	rec := f.do(request{path: "/v1/webex/panic", body: "x"})
@@ -131,8 +130,7 @@ func TestPanics(t *testing.T) {
 	require.Zero(t, f.hookBodies.used, "its memory was given back")
 }
 
-// Requests are counted by endpoint and class, and every combination is there
-// from the start.
+// Requests are counted by endpoint and class; every combination exists from the start.
 func TestMetrics(t *testing.T) {
 	f := newFixture(t)
 	count, err := testutil.GatherAndCount(f.registry, "alert_relay_http_requests_total")
@@ -152,7 +150,7 @@ func TestMetrics(t *testing.T) {
 	require.Empty(t, problems)
 }
 
-// The server lets nobody hold a connection or a header for ever.
+// The server limits the time and size of headers and connections.
 func TestServerHasLimits(t *testing.T) {
 	s := NewServer("127.0.0.1:0", http.NotFoundHandler())
 	require.NotZero(t, s.ReadHeaderTimeout)
@@ -162,7 +160,7 @@ func TestServerHasLimits(t *testing.T) {
 	require.NotZero(t, s.MaxHeaderBytes)
 }
 
-// Whatever strangers send, the log has one line a minute for each reason, with the count.
+// For any requests of strangers, the log has one line a minute per reason, with a count.
 func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

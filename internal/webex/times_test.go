@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A post whose answer can't be read is posted again: what its answer says beside the id must not make it unreadable.
+// A message whose answer can't be read is posted again, so only the id of the answer is indispensable.
 func TestOddTimesAreTolerated(t *testing.T) {
 	at := time.Date(2026, 11, 29, 8, 30, 15, 0, time.UTC)
 	for name, c := range map[string]struct {
@@ -57,7 +57,7 @@ func TestOddTimesAreTolerated(t *testing.T) {
 	}
 }
 
-// A message that is read is acted on: there a field of an odd type isn't passed over, only its times are.
+// When reading a message, only times may have an odd form: the relay acts on the other fields.
 func TestOddAnswersAreErrors(t *testing.T) {
 	for body, readable := range map[string]bool{
 		`{"id":"M1","text":"ack","created":"yesterday"}`:                 true,

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve is a client of a server that answers by handler.
+// serve returns a client of a server with the given handler.
 func serve(t testing.TB, token string, handler http.Handler) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -43,7 +43,7 @@ func load(t testing.TB, version string) map[string]zabbixtest.Call {
 	return calls
 }
 
-// recordedKinds is what every recorded error means.
+// recordedKinds are the kinds of all recorded errors.
 var recordedKinds = map[string]ErrorKind{
 	"acknowledge-close-forbidden":      CloseForbidden,
 	"acknowledge-contradiction":        Invalid,
@@ -124,8 +124,7 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 	}
 }
 
-// otherForm are recorded requests that this client never makes: the form of
-// another version, or none.
+// otherForm are recorded requests that this client never makes: in the form of another version, or invalid.
 func otherForm(v string, call zabbixtest.Call) bool {
 	parts, isJSON := call.Parts()
 	switch {
@@ -174,8 +173,7 @@ func TestRequestsAreAsRecorded(t *testing.T) {
 	}
 }
 
-// acknowledgeOf is a recorded call in the client's words; false where the
-// client has none.
+// acknowledgeOf converts a recorded call; false if the client can't make it.
 func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 	var p struct {
 		EventIDs []string `json:"eventids"`
@@ -201,7 +199,7 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 }
 
 func TestAcknowledgementsAreAsRecorded(t *testing.T) {
-	// What is refused without asking, since no version takes it.
+	// Refused without a call, since no version accepts it.
 	never := map[string]bool{"acknowledge-contradiction": true, "acknowledge-message-2049": true, "acknowledge-severity-9": true,
 		"acknowledge-not-a-number": true}
 	for _, v := range versions {
@@ -245,7 +243,7 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 	}
 }
 
-// fake is a Zabbix of any version, that refuses what that version refuses.
+// fake is a Zabbix of any version that refuses what that version refuses.
 type fake struct {
 	mu      sync.Mutex
 	version string

@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// observed plays a recording's answers to what Observe asks, whatever the ids.
+// observed replays a recording's answers to the calls of Observe, for any ids.
 func observed(t *testing.T, v, event string) alert.Observation {
 	t.Helper()
 	calls := load(t, v)

@@ -18,7 +18,7 @@ import (
 
 var received = time.Date(2026, 11, 24, 13, 30, 1, 0, time.UTC)
 
-// payload is a JSON object of these macros over those of a plain problem.
+// payload returns a plain problem as JSON with the given macros changed.
 func payload(over map[string]string) []byte {
 	m := map[string]string{"EVENT.ID": "4711", "EVENT.SOURCE": "0", "EVENT.VALUE": "1", "EVENT.NAME": "Link down",
 		"DATE": "2026.11.24", "TIME": "13:30:00", "EVENT.DATE": "2026.11.24", "EVENT.TIME": "13:29:58"}
@@ -121,7 +121,7 @@ func TestOnlyAnUnresolvedMacroIsAbsent(t *testing.T) {
 }
 
 func TestThePayloadOfTheTestButton(t *testing.T) {
-	// As the form shows the parameters: every macro as it stands, but for what is typed.
+	// As the form of the Test button sends it: unresolved macros, except for what the user filled in.
 	body := []byte(`{"ALERT.SENDTO":"noc","EVENT.ID":"{EVENT.ID}","EVENT.NSEVERITY":"{EVENT.NSEVERITY}","EVENT.SOURCE":"{EVENT.SOURCE}",
 		"EVENT.VALUE":"{EVENT.VALUE}","EVENT.NAME":"{EVENT.NAME}"}`)
 	p, faults := Parse(body)
@@ -402,7 +402,7 @@ func FuzzPayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p, faults := Parse(body)
 		e, err := p.Event(DecodeOptions{Source: "main", ReceivedAt: received})
-		// The body is the caller's again: it is used for the next event.
+		// The body may be reused.
 		before, written := fmt.Sprintf("%+v %+v %+v %v %+v", p.Source, map[string]string(p.macros), faults, err, e.Facts), bytes.Clone(body)
 		for i := range body {
 			body[i] = 'x'
@@ -444,7 +444,7 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// absent says whether Parse leaves a macro out.
+// absent reports whether Parse drops a value.
 func absent(key, value string) bool {
 	value = strings.TrimSpace(value)
 	return isAbsent(value) || isOwnMacro(key, value)
