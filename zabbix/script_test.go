@@ -297,7 +297,7 @@ func TestScriptFaults(t *testing.T) {
 		"URL with a query":            {202, accepted, []setting{{"URL", "https://relay/?key=hunter2"}}, nil, "must have no query and no fragment: https://relay/ is enough"},
 		"SECRET as shipped":           {202, accepted, []setting{{"SECRET", "<secret of this source>"}}, nil, "The parameter SECRET of this media type is not set"},
 		"SECRET an unknown macro":     {202, accepted, []setting{{"SECRET", "{$RELAY.SECRET}"}}, nil, "The macro {$RELAY.SECRET} has no value here"},
-		"EVENT.ID taken away":         {202, accepted, nil, map[string]string{"EVENT.ID": ""}, "The parameter EVENT.ID is missing"},
+		"EVENT.ID missing":            {202, accepted, nil, map[string]string{"EVENT.ID": ""}, "The parameter EVENT.ID is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			macros := event

@@ -228,7 +228,7 @@ func (b *bot) call(l lives, t *task, op step.Op, attempts int, do func(ctx conte
 
 // posts reports whether a step posts a message.
 func posts(op step.Op) bool {
-	return op != step.OpEdit && op != step.OpNoticeEdit && op != step.OpGroupEdit && op != step.OpDelete
+	return op != step.OpEdit && op != step.OpNoticeEdit && op != step.OpGroupEdit && op != step.OpGroupDrop && op != step.OpDelete
 }
 
 // learn takes in how a call ended, for the pace of all others.

@@ -94,7 +94,7 @@ func groupUrgency(s step.Step, g store.Group) queue.Urgency {
 	switch {
 	case s.Op == step.OpGroup, s.Op == step.OpGroupAgain:
 		u.Class = classNew
-	case s.Op == step.OpGroupEdit && step.Wrong(g):
+	case (s.Op == step.OpGroupEdit || s.Op == step.OpGroupDrop) && step.Wrong(g):
 		u.Class = classWrong
 	}
 	return u
@@ -140,9 +140,12 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	}
 	var got webex.Message
 	took, made, err := b.call(l, t, next.Op, g.Attempts, func(ctx context.Context) (err error) {
-		if next.Op == step.OpGroupEdit {
+		switch next.Op {
+		case step.OpGroupEdit:
 			got, err = b.client.EditMessage(ctx, g.MessageID, room.ID, message.Markdown)
-		} else {
+		case step.OpGroupDrop:
+			err = b.client.DeleteMessage(ctx, g.MessageID)
+		default:
 			got, err = b.client.CreateMessage(ctx, message)
 		}
 		return err
@@ -154,7 +157,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	if err != nil {
 		return b.refusedGroup(l, t, g, m, next, err, now)
 	}
-	if message.ToPersonEmail != "" {
+	if message.ToPersonEmail != "" && next.Op != step.OpGroupDrop {
 		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
 	}
 	b.Log.Info("message sent", "group", g.ID, "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason, "problems", len(m.digest.Items), "message", got.ID, "took", took)

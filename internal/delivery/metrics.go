@@ -86,7 +86,7 @@ const (
 
 // addBot makes every label value of a bot present; state is asked at each scrape.
 func (m *Metrics) addBot(bot string, state func() botState) {
-	for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit, step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList} {
+	for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit, step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop} {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
 			m.Messages.WithLabelValues(bot, string(op), result)
 		}

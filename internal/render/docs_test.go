@@ -66,5 +66,5 @@ func TestCut(t *testing.T) {
 	require.Equal(t, "磁…", text.Shorten("磁盘满", 2))
 	require.Equal(t, "a…", text.Shorten("a  bcd", 4), "no space before the mark")
 	require.Equal(t, "…", text.Shorten("abc", 1))
-	require.Empty(t, limited("\u202e\x07 \u200b", 10), "what doesn't show isn't there")
+	require.Empty(t, limited("\u202e\x07 \u200b", 10), "nothing visible")
 }

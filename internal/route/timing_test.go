@@ -24,7 +24,7 @@ func TestTiming(t *testing.T) {
 	require.Equal(t, Timing{Delay: 5 * time.Minute}, r.Timing("db", "route 1"))
 	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("db", "all"))
 	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("night", "all"))
-	require.Zero(t, r.Timing("noc", "all"), "it was told by the escalation")
+	require.Zero(t, r.Timing("noc", "all"), "its post is from the escalation")
 	require.Zero(t, r.Timing("db", ""))
 	require.Zero(t, r.Timing("db", SendTo))
 	require.Zero(t, r.Timing("db", "a route that is gone"))

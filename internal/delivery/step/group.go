@@ -9,12 +9,13 @@ import (
 
 // The steps of groups.
 const (
-	OpGroup      Op = "digest"       // post the digest
-	OpGroupEdit  Op = "digest_edit"  // update it
-	OpGroupLine  Op = "digest_line"  // say in its thread how things are: its edits are spent
-	OpGroupList  Op = "digest_file"  // attach the complete list to its thread
-	OpGroupNudge Op = "digest_nudge" // remind of its problems in its thread, or say that they escalated
-	OpGroupAgain Op = "digest_again" // say in its thread that a flapping trigger is down and stays so
+	OpGroup      Op = "digest"        // post the digest
+	OpGroupEdit  Op = "digest_edit"   // update it
+	OpGroupLine  Op = "digest_line"   // say in its thread how things are: its edits are spent
+	OpGroupList  Op = "digest_file"   // attach the complete list to its thread
+	OpGroupNudge Op = "digest_nudge"  // remind of its problems in its thread, or say that they escalated
+	OpGroupDrop  Op = "digest_delete" // delete a digest that says "resolved" and can't be edited: it is posted again
+	OpGroupAgain Op = "digest_again"  // say in its thread that a flapping trigger is down and stays so
 )
 
 const (
@@ -70,7 +71,11 @@ func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
 		if !g.Open {
 			s.Reason = ReasonResolved
 		}
-		if g.Edits >= groupEdits(g) {
+		switch {
+		case g.Edits < groupEdits(g):
+		case g.Open && g.SaysResolved:
+			s.Op = OpGroupDrop
+		default:
 			s.Op = OpGroupLine
 		}
 		consider(editAt(g, o), s)
@@ -195,6 +200,9 @@ func ShownGroup(g store.Group) store.Group {
 func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now time.Time) (store.Group, Doubt) {
 	m := digestOf(g, d)
 	switch s.Op {
+	case OpGroupDrop:
+		m = m.posted("", "")
+		g.Shown, g.SaysResolved = min(g.Shown, g.Revision-1), false
 	case OpGroup:
 		m = m.posted(id, text.Hash)
 		g.Complete, g.Listed, g.SaysResolved = text.Complete, 0, text.Resolved
@@ -232,6 +240,10 @@ func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now tim
 // good is given up: the digest itself stands.
 func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Duration, now time.Time) (store.Group, Doubt, Verdict) {
 	m, verdict := digestOf(g, d).refused(s.call(), err, backoff, now)
+	if s.Op == OpGroupDrop && verdict == Replan {
+		m.Missing = m.ID
+		m, g.SaysResolved = m.believed(), false
+	}
 	if m.ID == "" && g.MessageID != "" {
 		g.Shown = min(g.Shown, g.Revision-1) // it is posted again
 	}

@@ -59,6 +59,7 @@ func TestNextGroup(t *testing.T) {
 		"the tenth is for the end":                       {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 9, false }, Openings{}, OpGroupEdit, 0},
 		"there is no eleventh":                           {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 10, false }, Openings{}, OpGroupLine, 0},
 		"what says resolved and isn't is edited at once": {func(g *store.Group) { behind(g, 0); g.Edits, g.SpokeAt, g.SaysResolved = 5, noon, true }, Openings{}, OpGroupEdit, 0},
+		"with no edit left it is posted again":           {func(g *store.Group) { behind(g, 0); g.Edits, g.SaysResolved = 10, true }, Openings{}, OpGroupDrop, 0},
 		"a list follows once no post joins": {func(g *store.Group) {
 			g.Complete, g.JoinedAt, g.OpenedAt = false, noon.Add(-time.Second), noon.Add(-2*time.Second)
 		}, Openings{}, OpWait, 500 * time.Millisecond},

@@ -75,7 +75,7 @@ func (s Step) call() call {
 		return attach
 	case OpLines, OpCard, OpGroupLine, OpGroupNudge, OpGroupAgain:
 		return reply
-	case OpDelete:
+	case OpDelete, OpGroupDrop:
 		return remove
 	}
 	return post

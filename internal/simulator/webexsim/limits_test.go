@@ -25,7 +25,7 @@ func TestRateOfAnAccount(t *testing.T) {
 		require.Zero(t, w.Stats().TooEarly)
 		time.Sleep(time.Second)
 		refused(t, 429, w.post(t, db))
-		require.Equal(t, 1, w.Stats().TooEarly, "it was told to wait two seconds")
+		require.Equal(t, 1, w.Stats().TooEarly, "the 429 asked for two seconds")
 		time.Sleep(time.Second)
 		require.NoError(t, w.post(t, noc), "after exactly Retry-After it goes on")
 		require.Equal(t, 1, w.Stats().TooEarly)
@@ -58,7 +58,7 @@ func TestRatesOfAccountAndRoom(t *testing.T) {
 		require.Equal(t, 10*time.Second, e.RetryAfter, "the room's")
 		time.Sleep(time.Millisecond)
 		require.NoError(t, w.post(t, db))
-		require.Zero(t, w.Stats().TooEarly, "another room wasn't told to wait")
+		require.Zero(t, w.Stats().TooEarly, "the wait is for one room")
 		e = refused(t, 429, w.post(t, db))
 		require.Equal(t, time.Second, e.RetryAfter, "the account's")
 		time.Sleep(time.Second)
@@ -70,7 +70,7 @@ func TestRatesOfAccountAndRoom(t *testing.T) {
 		for range 20 {
 			require.NoError(t, w.post(t, noc))
 		}
-		require.Equal(t, 20+1, w.Stats().TooEarly, "that it would be taken makes it no less early")
+		require.Equal(t, 20+1, w.Stats().TooEarly, "it is early even if a token is free")
 	})
 }
 
@@ -112,7 +112,7 @@ func TestFaults(t *testing.T) {
 
 		remove = w.AddFault(Fault{Op: "POST /messages", Drop: true, Taken: true})
 		require.True(t, refusedNot(t, w.post(t, noc)).Unanswered)
-		require.Len(t, w.Timeline("noc"), before+1, "the message was taken and the answer lost")
+		require.Len(t, w.Timeline("noc"), before+1, "the message was posted and the answer lost")
 		remove()
 
 		remove = w.AddFault(Fault{Op: "POST /messages", Status: 502, Taken: true})

@@ -44,7 +44,7 @@ func TestRoomsAndModerators(t *testing.T) {
 		status                    int
 	}{
 		"no title":                      {bot, "PUT", "/rooms/" + id, `{"title":" "}`, 400},
-		"a room that isn't there":       {bot, "PUT", "/rooms/" + RoomID("nowhere"), `{"title":"x"}`, 404},
+		"an unknown room":               {bot, "PUT", "/rooms/" + RoomID("nowhere"), `{"title":"x"}`, 404},
 		"a direct room":                 {bot, "PUT", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), `{"title":"x"}`, 400},
 		"a direct room isn't deleted":   {bot, "DELETE", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), ``, 403},
 		"only a moderator deletes":      {"alice", "DELETE", "/rooms/" + id, ``, 403},

@@ -159,7 +159,7 @@ func TestWebhookEvents(t *testing.T) {
 		require.NoError(t, w.RemoveFromRoom("db", DefaultBot))
 		w.line(t, Line{Room: "db", From: bob, Text: "alone"})
 		require.NoError(t, w.AddToRoom("db", DefaultBot))
-		require.Equal(t, []string{"memberships/deleted", "memberships/created"}, what(), "a bot hears that it was taken out")
+		require.Equal(t, []string{"memberships/deleted", "memberships/created"}, what(), "a removed bot is notified")
 		require.Error(t, w.AddToRoom("db", DefaultBot))
 		m, err = w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Attachments: card(nil)})
 		require.NoError(t, err)
