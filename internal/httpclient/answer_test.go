@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Retry-After is read in both of its forms and never asks for more than the caller allows.
+// Retry-After is read in both forms and is bounded.
 func TestRetryAfter(t *testing.T) {
 	const most = 10 * time.Minute
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -25,7 +25,7 @@ func TestRetryAfter(t *testing.T) {
 		require.False(t, ok, value)
 		require.Zero(t, wait, value)
 	}
-	// A date is by the clock of whoever answered.
+	// A date is relative to the clock of the server.
 	own := http.Header{"Retry-After": {now.Add(time.Minute).Format(http.TimeFormat)}, "Date": {now.Add(30 * time.Second).Format(http.TimeFormat)}}
 	wait, _ := RetryAfter(own, now.Add(-time.Hour), most)
 	require.Equal(t, 30*time.Second, wait)

@@ -21,7 +21,7 @@ import (
 	"nms-alert-relay/internal/simulator/memnet"
 )
 
-// far is a server in memory behind TLS, whose certificate can be changed.
+// far is a server in memory with TLS and an exchangeable certificate.
 type far struct {
 	*memnet.Listener
 	cert atomic.Pointer[tls.Certificate]
@@ -29,7 +29,7 @@ type far struct {
 
 func (f *far) use(c tls.Certificate) { f.cert.Store(&c) }
 
-// serve answers in a bubble until the test ends.
+// serve answers requests until the test ends.
 func serve(t *testing.T, wrap func(net.Listener) net.Listener) *memnet.Listener {
 	l := memnet.Listen()
 	server := &http.Server{
@@ -56,7 +56,7 @@ func behindTLS(t *testing.T, cert tls.Certificate, versions ...uint16) *far {
 
 type dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// to sends every connection to one listener.
+// to directs every connection to one listener.
 func to(l *memnet.Listener) dial { return l.DialBuffered }
 
 func transport(t *testing.T, o Options) *Transport {
@@ -84,8 +84,8 @@ func file(t *testing.T, content []byte) string {
 	return name
 }
 
-// Each way in which TLS can fail says what is wrong with whom, and what to do about it.
-func TestTLSFaults(t *testing.T) {
+// Each TLS failure says what is wrong, with whom, and what to do.
+func TestTLSHints(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		cert func(ours, theirs *memnet.Authority) tls.Certificate
@@ -128,8 +128,8 @@ func TestTLSFaults(t *testing.T) {
 	}
 }
 
-// A ca_file that is mended counts without a restart; one that is broken meanwhile changes nothing.
-func TestACAFileThatIsMended(t *testing.T) {
+// A corrected ca_file is used without a restart; a broken one changes nothing.
+func TestACorrectedCAFileIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, renewed := memnet.NewAuthority("Old"), memnet.NewAuthority("New")
 		there := behindTLS(t, old.Valid("webex.test"))
@@ -147,8 +147,8 @@ func TestACAFileThatIsMended(t *testing.T) {
 	})
 }
 
-// A server that speaks no TLS, or nothing at all.
-func TestNoTLSAtAll(t *testing.T) {
+// A server without TLS, or one that never responds.
+func TestServersWithoutTLS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain := serve(t, func(l net.Listener) net.Listener { return l })
 		require.ErrorContains(t, get(transport(t, Options{Dial: to(plain)})), "check scheme and port in webex.api_url")
@@ -167,9 +167,8 @@ func TestNoTLSAtAll(t *testing.T) {
 	})
 }
 
-// A resolver that says no, or nothing, is told with the name that it was asked, and
-// once it answers there is nothing to do.
-func TestDNSFaults(t *testing.T) {
+// A failed lookup names the host, and works again without further action once the resolver answers.
+func TestDNSHints(t *testing.T) {
 	_, err := (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("network is unreachable")
 	}}}).DialContext(t.Context(), "tcp", "webex.test:443")
@@ -201,8 +200,8 @@ func TestDNSFaults(t *testing.T) {
 	}
 }
 
-// Nobody listens, or a firewall swallows what is sent.
-func TestNoWay(t *testing.T) {
+// Nobody listens, or a firewall drops packets.
+func TestUnreachable(t *testing.T) {
 	refused := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errors.New("connection refused"))}
 	}
@@ -213,7 +212,7 @@ func TestNoWay(t *testing.T) {
 	require.ErrorContains(t, get(transport(t, Options{Dial: swallowed})), "a firewall may block the connection")
 }
 
-// proxy answers CONNECT with a status; 200 leads on to there.
+// proxy answers CONNECT with a status; after 200 it forwards to there.
 func proxy(t *testing.T, status string, there *memnet.Listener) *memnet.Listener {
 	l := memnet.Listen()
 	t.Cleanup(func() { _ = l.Close() })
@@ -245,8 +244,8 @@ func proxy(t *testing.T, status string, there *memnet.Listener) *memnet.Listener
 	return l
 }
 
-// A proxy that fails says which proxy and what to do, and never its password.
-func TestProxyFaults(t *testing.T) {
+// A failing proxy is named with a hint, and never with its password.
+func TestProxyHints(t *testing.T) {
 	const url = "http://user:s3cr3t-s3cr3t@proxy.test:3128"
 	for _, tc := range []struct {
 		name string
@@ -289,8 +288,8 @@ func TestProxyFaults(t *testing.T) {
 	})
 }
 
-// Giving up ourselves is nobody's fault.
-func TestGivingUpIsNoFault(t *testing.T) {
+// A cancelled call is not an error of the neighbour.
+func TestACancelledCallHasNoHint(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://webex.test", nil)

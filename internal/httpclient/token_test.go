@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/testlog"
 )
 
-// A token is read again only while it is refused, and a call that was under way
-// when it was replaced says nothing of the new one.
+// A token is read again only while it is refused. A call that was under way when it was replaced says nothing about the new one.
 func TestToken(t *testing.T) {
 	kept, broken, reads := "the-second-token", errors.New("permission denied"), 0
 	var log testlog.Lines
@@ -38,8 +37,8 @@ func TestToken(t *testing.T) {
 	require.NotContains(t, log.String(), "second-token")
 }
 
-// A token that nobody can replace is kept, whatever is said of it.
-func TestTokenThatDoesNotChange(t *testing.T) {
+// A token without a source is kept, even if it is refused.
+func TestAFixedToken(t *testing.T) {
 	token := NewToken("the API token", "the-token", "", nil, nil)
 	require.True(t, token.Judge("the-token", true))
 	require.Equal(t, "the-token", token.Current())

@@ -16,8 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A server with a certificate of one's own authority is trusted by its ca_file
-// alone.
+// A certificate of a private authority is trusted only with its ca_file.
 func TestCAFile(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.EnableHTTP2 = true
@@ -57,8 +56,8 @@ func TestProxyIsUsed(t *testing.T) {
 	require.Equal(t, "Basic dXNlcjpzZWNyZXQ=", login)
 }
 
-// What is wrong is said, and the proxy's password isn't.
-func TestFaults(t *testing.T) {
+// Errors say what is wrong, without the password of the proxy.
+func TestInvalidOptions(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	require.NoError(t, os.WriteFile(empty, []byte("nothing"), 0o600))
 	for _, tc := range []struct{ proxy, ca, want string }{
@@ -75,7 +74,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A proxy of the environment that can't be used is told without its password.
+// An invalid proxy in the environment is an error without its password.
 func TestProxyOfTheEnvironment(t *testing.T) {
 	for _, address := range []string{"http://admin:hunter2%zz@proxy", "http://admin:hun ter2@proxy:x", "socks9://admin:hunter2@proxy:port"} {
 		_, err := withoutAddress(func(*http.Request) (*url.URL, error) {

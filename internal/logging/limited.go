@@ -1,4 +1,4 @@
-// Package logging limits what strangers can make the relay write to its log.
+// Package logging limits what strangers can make the relay log.
 package logging
 
 import (
@@ -8,13 +8,11 @@ import (
 	"time"
 )
 
-// maxReasons bounds the reasons that are counted apart. Reasons are fixed words, so the
-// bound matters only if a caller breaks that rule.
+// maxReasons bounds the reasons. They are fixed words, so the bound matters only if a caller breaks that rule.
 const maxReasons = 100
 
-// Limited logs events that strangers can cause as often as they like. The first event of
-// a reason is logged at once. Those that follow within the interval are counted, and one
-// line at its end says how many there were. It is safe for concurrent use.
+// Limited logs events that strangers can cause as often as they like. The first event of a reason is logged at once. Those within
+// the interval after it are counted, and one line at its end has the count. It is safe for concurrent use.
 type Limited struct {
 	log      *slog.Logger
 	interval time.Duration
@@ -23,7 +21,7 @@ type Limited struct {
 	pending map[string]*pending
 }
 
-// pending is what happened for one reason since its last line.
+// pending are the events of one reason since its last line.
 type pending struct {
 	count int
 	level slog.Level
@@ -31,13 +29,13 @@ type pending struct {
 	args  []any
 }
 
-// NewLimited makes one that logs at most one line per reason and interval to log.
+// NewLimited makes a Limited with at most one line per reason and interval.
 func NewLimited(log *slog.Logger, interval time.Duration) *Limited {
 	return &Limited{log: log, interval: interval, pending: make(map[string]*pending)}
 }
 
-// Warn logs one event at level warn. The reason is one of a few fixed words, never a
-// stranger's text. The arguments of the last event stand for all that were counted.
+// Warn logs one event at level warn. The reason is one of a few fixed words, never untrusted text. The line with the count has
+// the arguments of the last event.
 func (l *Limited) Warn(reason, msg string, args ...any) {
 	l.Log(slog.LevelWarn, reason, msg, args...)
 }
@@ -60,8 +58,7 @@ func (l *Limited) Log(level slog.Level, reason, msg string, args ...any) {
 	time.AfterFunc(l.interval, func() { l.flush(reason) })
 }
 
-// flush ends an interval: it logs what was counted and begins the next one, or forgets
-// the reason where nothing more happened.
+// flush ends an interval: it logs the count and begins the next interval, or forgets the reason if nothing happened.
 func (l *Limited) flush(reason string) {
 	l.mu.Lock()
 	p := l.pending[reason]

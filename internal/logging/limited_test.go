@@ -25,7 +25,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.b.Write(p)
 }
 
-// lines gives what was logged since the last call.
+// lines returns what was logged since the last call.
 func (o *output) lines() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -48,8 +48,7 @@ func limited() (*Limited, *output) {
 	return NewLimited(log, time.Minute), o
 }
 
-// However often strangers cause an event, its reason costs one line a minute, and no
-// event is missing from the counts.
+// An event of strangers costs one line a minute per reason, and the counts are complete.
 func TestOneLineAMinutePerReason(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -97,7 +96,7 @@ func slicesOf(n int, apart time.Duration) []time.Duration {
 	return all
 }
 
-// One reason never hides another.
+// Reasons are limited independently.
 func TestReasonsAreLimitedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, o := limited()
@@ -115,7 +114,7 @@ func TestReasonsAreLimitedApart(t *testing.T) {
 	})
 }
 
-// A caller that passes a stranger's text as the reason can fill neither the log nor the memory.
+// Even with untrusted text as the reason, the log and the memory stay bounded.
 func TestReasonsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, o := limited()

@@ -2,25 +2,24 @@ package logging
 
 import "sync"
 
-// Once remembers what was logged, so that each thing is logged once. It is bounded: once it is full, nothing counts as new. It is
-// safe for concurrent use.
+// Once helps to log each thing once. It is bounded: when it is full, nothing is new. It is safe for concurrent use.
 type Once struct {
-	most int
+	limit int
 
 	mu   sync.Mutex
 	seen map[string]bool
 }
 
-// NewOnce makes one that remembers at most most things.
-func NewOnce(most int) *Once { return &Once{most: most, seen: make(map[string]bool)} }
+// NewOnce makes a Once for at most limit keys.
+func NewOnce(limit int) *Once { return &Once{limit: limit, seen: make(map[string]bool)} }
 
-// First reports whether what is new, and remembers it.
-func (o *Once) First(what string) bool {
+// First reports whether a key is new, and remembers it.
+func (o *Once) First(key string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.seen[what] || len(o.seen) >= o.most {
+	if o.seen[key] || len(o.seen) >= o.limit {
 		return false
 	}
-	o.seen[what] = true
+	o.seen[key] = true
 	return true
 }

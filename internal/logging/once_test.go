@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each thing is new once, and the memory is bounded.
+// Each key is new once, and the memory is bounded.
 func TestOnce(t *testing.T) {
 	const most = 100
 	o := NewOnce(most)

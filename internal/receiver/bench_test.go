@@ -23,7 +23,7 @@ import (
 	mediatype "nms-alert-relay/zabbix"
 )
 
-// counting is a journal that keeps nothing.
+// counting is an intake that only counts.
 type counting struct {
 	Intake
 	entries atomic.Int64
@@ -33,8 +33,7 @@ func (c *counting) Append(context.Context, store.Entry) (int64, error) {
 	return c.entries.Add(1), nil
 }
 
-// payload is what our media type sends of a recorded problem, on one line: its own parameters, of
-// which what Zabbix didn't resolve stays literal.
+// payload returns a recorded problem in the parameters of our media type; those that Zabbix didn't resolve are unresolved.
 func payload(t testing.TB) []byte {
 	var export struct {
 		Export struct {
@@ -65,7 +64,7 @@ func payload(t testing.TB) []byte {
 	return line
 }
 
-// answered is where an answer goes: nowhere.
+// answered discards an answer.
 type answered struct {
 	header http.Header
 	status int
@@ -75,7 +74,7 @@ func (a *answered) Header() http.Header         { return a.header }
 func (a *answered) Write(b []byte) (int, error) { return len(b), nil }
 func (a *answered) WriteHeader(status int)      { a.status = status }
 
-// BenchmarkEvent is the handler alone: no network, no disk. What intake costs beside a bare handler: go run ./bench.
+// BenchmarkEvent measures the handler alone, without network and disk. "go run ./bench" compares intake with a bare handler.
 func BenchmarkEvent(b *testing.B) {
 	body := payload(b)
 	ts := strconv.FormatInt(now.Unix(), 10)

@@ -7,24 +7,22 @@ import (
 	"sync"
 )
 
-// maxConnections bounds the connections of the public listener. Each holds at most its header (16 KiB), its buffers and
-// a part of a body.
+// maxConnections bounds the connections of the public listener. Each holds at most its header (16 KiB), its buffers and part of a body.
 const maxConnections = 2048
 
-// Limited is a listener with a bound on its connections. One more than that closes the connection that has done nothing
-// useful for the longest: a sender that speaks at once gets through however many sit idle. A limit that let newcomers wait
-// would shut Zabbix out instead.
+// Limited is a listener with a bound on its connections. One more closes the connection that was useful least recently: a sender that
+// sends at once succeeds, however many connections are idle. A limit that made new connections wait would shut Zabbix out.
 type Limited struct {
 	net.Listener
 	limit int
 
 	mu    sync.Mutex
-	conns list.List // of *conn, the one to close first in front
+	conns list.List // of *conn, the next one to close in front
 }
 
 // Limit bounds the connections of a listener. TLS goes on top of it, so that handshakes count too.
 func Limit(l net.Listener) *Limited {
-	return limit(l, max(1, min(maxConnections, descriptors()/2))) // the other half is for the store and for our own calls
+	return limit(l, max(1, min(maxConnections, descriptors()/2))) // the other half is for the store and our own calls
 }
 
 func limit(l net.Listener, n int) *Limited { return &Limited{Listener: l, limit: n} }
@@ -58,7 +56,7 @@ func (l *Limited) forget(c *conn) {
 	}
 }
 
-// answered moves a connection to the back: a proxy's that is used again and again is never the oldest.
+// answered moves a connection to the back: one that a proxy keeps using is never the oldest.
 func (l *Limited) answered(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +80,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite ends our side alone, so that the peer still reads an answer that came before the end of its request.
+// CloseWrite closes our side only, so that the peer can read an answer that was sent before the end of its request.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -90,7 +88,7 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// connState is http.Server's hook: a connection that has had an answer is worth keeping.
+// connState is a hook of http.Server: it notes that a connection had an answer.
 func connState(c net.Conn, state http.ConnState) {
 	if state != http.StateIdle {
 		return

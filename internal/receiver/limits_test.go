@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// listening serves a fixture on a real socket, with room for so many connections.
+// listening serves a fixture on a real socket with a limit on connections.
 func listening(t *testing.T, connections int) (f *fixture, addr string) {
 	return listeningFor(t, connections, func() {})
 }
 
-// listeningFor calls idle each time a connection has had its answer.
+// listeningFor is listening that calls idle each time a connection has had its answer.
 func listeningFor(t *testing.T, connections int, idle func()) (f *fixture, addr string) {
 	f = newFixture(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func open(t *testing.T, addr, begin string) net.Conn {
 	return c
 }
 
-// send sends one event over a connection of its own, as Zabbix does.
+// send sends one event over its own connection, as Zabbix does.
 func send(t *testing.T, addr string) int {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+addr+"/v1/zabbix/events", strings.NewReader(event))
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func send(t *testing.T, addr string) int {
 	return resp.StatusCode
 }
 
-// halfSent are requests that a stranger begins and never ends.
+// halfSent are requests that a stranger begins and never finishes.
 func halfSent() map[string]string {
 	head := "POST %s HTTP/1.1\r\nHost: relay\r\nContent-Length: 1000000\r\n"
 	plausible := fmt.Sprintf("%s: %d\r\n%s: sha256=%s\r\n\r\n", HeaderTimestamp, now.Unix(), HeaderSignature, strings.Repeat("0", 64))
@@ -84,9 +84,9 @@ func halfSent() map[string]string {
 	}
 }
 
-// However many requests strangers begin and leave, an event of Zabbix is answered 202: 1,100 of each kind, and far more
-// than there is room for.
-func TestIdleRequestsKeepNobodyOut(t *testing.T) {
+// While strangers hold any number of unfinished requests, an event of Zabbix is answered 202: 1,100 of each kind, and more than
+// the limit.
+func TestIdleRequestsDoNotBlockOthers(t *testing.T) {
 	for name, begin := range halfSent() {
 		for _, c := range []struct{ idle, room int }{{1100, maxConnections}, {150, 100}} {
 			t.Run(fmt.Sprintf("%d of %s", c.idle, name), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestIdleRequestsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// The connection that has been useless for the longest is the one that goes; one that is used again and again stays.
+// The connection that was useful least recently is closed; one in use stays.
 func TestTheIdlestConnectionIsClosed(t *testing.T) {
 	idle := make(chan struct{}, 1)
 	_, addr := listeningFor(t, 3, func() { idle <- struct{}{} })
@@ -134,7 +134,7 @@ func TestTheIdlestConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// A closed connection makes room, once.
+// A closed connection makes room for one other.
 func TestClosedConnectionsAreForgotten(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -152,8 +152,8 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 	require.Positive(t, Limit(l).limit)
 }
 
-// What counts is what arrived. When the budget is spent, the body that began first is given up, and the newcomer gets in.
-func TestTheOldestBodyGivesWay(t *testing.T) {
+// Bytes count when they arrive. When the budget is spent, the oldest body is evicted and the new one succeeds.
+func TestTheOldestBodyIsEvicted(t *testing.T) {
 	b := newBudget(100)
 	aborted := make(chan int, 10)
 	arrive := func(i int) *arrival { return b.begin(func() { aborted <- i }) }
@@ -179,9 +179,9 @@ func TestTheOldestBodyGivesWay(t *testing.T) {
 	require.Zero(t, b.arriving.Len())
 }
 
-// Bodies with a plausible signature that fill the budget for events, byte by byte, push out one another: events go through,
-// and webhooks and notices have budgets of their own.
-func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
+// Slow bodies that fill the budget for events evict each other: other events succeed, and webhooks and notices have their own
+// budgets.
+func TestSlowBodiesDoNotBlockOthers(t *testing.T) {
 	f, addr := listening(t, maxConnections)
 	f.eventBodies.mu.Lock()
 	f.eventBodies.limit = 256 << 10
@@ -191,7 +191,7 @@ func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
 	for range 40 {
 		strangers = append(strangers, open(t, addr, begin+strings.Repeat(" ", 16<<10)))
 	}
-	// The first ones are given up as soon as the others' bytes are read.
+	// The oldest are evicted as soon as the others' bytes are read.
 	resp, err := http.ReadResponse(bufio.NewReader(strangers[0]), nil)
 	require.NoError(t, err)
 	require.Equal(t, 429, resp.StatusCode)
@@ -202,8 +202,8 @@ func TestTrickledBodiesKeepNobodyOut(t *testing.T) {
 	require.Equal(t, 202, f.do(request{path: "/v1/notify", body: `{"room":"noc","text":"x"}`, header: bearer(token)}).Code)
 }
 
-// Nothing is read of a webhook for a bot that doesn't listen, nor of a request without a proof; a webhook is 64 KiB at most.
-func TestWhatIsNotRead(t *testing.T) {
+// The body of a webhook is not read if no bot listens, nor that of a request without credentials. A webhook has at most 64 KiB.
+func TestUnauthorisedBodiesAreNotRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		header map[string]string

@@ -15,20 +15,19 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// linkSize is how many bytes of the HMAC a link carries: few enough for a short link, too many to guess.
+// linkSize is the number of bytes of the HMAC in a link: few enough for a short link, too many to guess.
 const linkSize = 12
 
 // NewLinkKey makes a key for signing links.
 func NewLinkKey() string { return rand.Text() }
 
-// LinkPath is the path below the public URL that leads to a problem's message. Its last part is
-// signed: otherwise anybody who reaches the public listener could find out which problems exist,
-// and in which space each was posted.
+// LinkPath returns the path below the public URL that leads to a problem's message. Its last part is a signature: otherwise anybody who
+// reaches the public listener could find out which problems exist, and in which space each was posted.
 func (r *Receiver) LinkPath(key alert.Key) string {
 	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID) + "/" + r.linkSignature(key)
 }
 
-// link is the address for Zabbix's event menu; "" where there is no public URL.
+// link returns the address for Zabbix's event menu; "" without a public URL.
 func (r *Receiver) link(key alert.Key) string {
 	if r.opts.PublicURL == "" {
 		return ""
@@ -42,29 +41,29 @@ func (r *Receiver) linkSignature(key alert.Key) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:linkSize])
 }
 
-// message leads from Zabbix's event menu to the message in Webex.
+// message redirects from Zabbix's event menu to the message in Webex.
 func (r *Receiver) message(c *gin.Context) {
 	key := alert.Key{Source: c.Param("source"), EventID: c.Param("eventid")}
-	c.Header("Cache-Control", "no-store") // the message may come yet
+	c.Header("Cache-Control", "no-store") // the message may still come
 	c.Header("X-Content-Type-Options", "nosniff")
 	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
 	if signed && r.sources[key.Source] && isNumber(key.EventID) {
 		address, told, err := r.opts.Links.Locate(c.Request.Context(), key)
 		switch {
 		case err != nil:
-			r.opts.Log.Error("the message of a problem can't be looked up for the link in Zabbix's event menu", "problem", key, "error", err)
-			c.String(http.StatusServiceUnavailable, "The relay can't look up the message now. Try again in a minute.\n")
+			r.opts.Log.Error("cannot find a problem's message for the link in Zabbix's event menu", "problem", key, "error", err)
+			c.String(http.StatusServiceUnavailable, "Cannot look up the message at the moment. Try again in a minute.\n")
 			return
 		case isLink(address):
 			redirect(c, address)
 			return
 		case told && address == "":
-			c.String(http.StatusNotFound, "A room was told of this problem, but no link leads there: links can't be made of the room's id in "+
-				"the relay's configuration. Look for event %s in the room.\n", key.EventID)
+			c.String(http.StatusNotFound, "This problem was posted, but there is no link to the message: the room's id in the relay's configuration "+
+				"can't be made into a link. Look for event %s in the room.\n", key.EventID)
 			return
 		}
 	}
-	c.String(http.StatusNotFound, "There is no message at this link: no room was told of the problem, or the link is not one of this relay's.\n")
+	c.String(http.StatusNotFound, "No message found: the problem was not posted, or this link is from another relay.\n")
 }
 
 // redirect sends a browser to an address, with a link for browsers that don't follow a redirect to an app.

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// The link in Zabbix's event menu leads into Webex and nowhere else, and works for GET and HEAD.
+// The link in Zabbix's event menu leads to Webex and nowhere else, for GET and HEAD.
 func TestMessageLinks(t *testing.T) {
 	f := newFixture(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -23,8 +23,8 @@ func TestMessageLinks(t *testing.T) {
 	require.True(t, strings.HasPrefix(f.LinkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
 }
 
-// Whoever can't sign a link learns nothing from one: every other answer is the same 404, whether the problem is known or not.
-func TestOnlySignedLinksLeadAnywhere(t *testing.T) {
+// An unsigned link tells nothing: the answer is the same 404 for known and unknown problems.
+func TestOnlySignedLinksWork(t *testing.T) {
 	f := newFixture(t)
 	known := alert.Key{Source: "main", EventID: "4711"}
 	good := f.LinkPath(known)
@@ -72,7 +72,7 @@ func swapCase(s string) string {
 	}, s)
 }
 
-// Load balancers and link previews ask with HEAD.
+// Load balancers and link previews use HEAD.
 func TestHead(t *testing.T) {
 	f := newFixture(t)
 	for path, status := range map[string]int{"/": 200, "/m/main/4711": 404, "/m/main/4711/x": 404, "/nothing": 404, "/v1/zabbix/events": 405} {
@@ -80,17 +80,17 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere says why, as far as whoever has it may know.
-func TestALinkSaysWhyItLeadsNowhere(t *testing.T) {
+// A signed link without a message says why.
+func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 	f := newFixture(t)
 	for id, want := range map[string]struct {
 		status int
 		answer string
 	}{
-		"4712": {404, "no room was told of the problem"},
+		"4712": {404, "was not posted"},
 		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
 		"3":    {503, "Try again in a minute"},        // the store fails
-		"1":    {404, "no room was told"},             // an address that isn't one
+		"1":    {404, "was not posted"},               // an address that isn't one
 	} {
 		rec := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: id})})
 		require.Equal(t, want.status, rec.Code, id)

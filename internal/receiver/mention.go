@@ -8,19 +8,18 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// harmless stands in place of a "<" that could begin a mention. It has no meaning in any markup, so nothing can be put
-// together from what is left.
+// harmless replaces a "<" that could begin a mention. It has no meaning in any markup, so the rest can't form another mention.
 const harmless = "‹"
 
-// withoutAll takes the power to mention everybody out of a text: a token that may write to a room isn't one that may wake
-// all of it. Mentions of single people stay; whatever else looks like a mention, or like Webex's own element for one, loses
-// its "<". It makes one pass, so the cost is linear whatever is sent.
+// withoutAll removes mentions of everybody: a token that may write to a room may not notify all of it. Mentions of single people stay;
+// anything else that looks like a mention, or like Webex's own element for one, loses its "<". It makes one pass, so that the cost is
+// linear.
 func withoutAll(text string) string {
 	safe, _ := filterMentions(text)
 	return safe
 }
 
-// filterMentions also says how many bytes it looked at, for the test of its cost.
+// filterMentions also returns how many bytes it looked at, for the test of its cost.
 func filterMentions(text string) (safe string, steps int) {
 	var out strings.Builder
 	kept := 0
@@ -44,8 +43,8 @@ func filterMentions(text string) (safe string, steps int) {
 	return out.String(), steps
 }
 
-// startsMention says whether a "<" before this text begins a mention other than that of one person, and how much of the
-// text decided it. Space and characters that don't show count for nothing: how much of them Webex overlooks isn't documented.
+// startsMention reports whether a "<" before this text begins a mention of more than one person, and how much of the text decided it.
+// White space and invisible characters are skipped: which of them Webex skips isn't documented.
 func startsMention(s string) (mention bool, looked int) {
 	for looked < len(s) {
 		rest := s[looked:]

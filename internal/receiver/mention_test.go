@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The mention filter takes out what mentions everybody, whatever stands around and inside it, and leaves the rest alone.
-func TestNobodyIsMentionedAtOnce(t *testing.T) {
+// The filter removes mentions of everybody, in any disguise, and keeps the rest.
+func TestMentionsOfEverybodyAreRemoved(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"plain":                  {"<@all> look", "‹@all> look"},
 		"named":                  {"<@all|everybody>", "‹@all|everybody>"},
@@ -46,8 +46,8 @@ func TestNobodyIsMentionedAtOnce(t *testing.T) {
 
 var mentionsAll = regexp.MustCompile(`(?i)<\s*@\s*all\b|<\s*/?\s*spark-mention`)
 
-// Whatever is sent, nothing that mentions everybody is left or put together.
-func FuzzNobodyIsMentionedAtOnce(f *testing.F) {
+// In no text is a mention of everybody left or newly formed.
+func FuzzMentionsOfEverybodyAreRemoved(f *testing.F) {
 	for _, seed := range []string{"<@all>", "<<@all>@all>", "<spark-<spark-mention>mention>", "<\u200b@all", "</spark-mention", "<@personId:<@all>"} {
 		f.Add(seed)
 	}
@@ -60,8 +60,7 @@ func FuzzNobodyIsMentionedAtOnce(f *testing.F) {
 	})
 }
 
-// The cost is linear in the worst texts too: each byte is looked at twice at most. A notify token must not be able to keep
-// a core busy.
+// The cost is linear in the worst texts too: at most two looks per byte. A notify token can't keep a core busy.
 func TestTheMentionFilterIsLinear(t *testing.T) {
 	for name, part := range map[string][2]string{
 		"nested mentions":  {"<", "@all>"},

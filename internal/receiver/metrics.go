@@ -28,10 +28,9 @@ func (e Endpoint) String() string { return endpointNames[e] }
 
 var classNames = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 
-// Metrics are the receiver's. They outlive a Receiver: a new configuration
-// goes on counting.
+// Metrics are the receiver's metrics. They outlive a Receiver, so that counters continue after a new configuration.
 type Metrics struct {
-	requests   [len(endpointNames)][len(classNames)]prometheus.Counter // resolved once: a look-up for each request costs
+	requests   [len(endpointNames)][len(classNames)]prometheus.Counter // looked up once, not per request
 	panics     prometheus.Counter
 	appendTime prometheus.Histogram
 	bodySize   prometheus.Histogram

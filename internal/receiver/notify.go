@@ -18,10 +18,10 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// maxMessage is Webex's limit of text and markdown each, in bytes.
+// maxMessage is Webex's limit for text and for markdown, in bytes. A test holds that it is webex.MaxMessageBytes.
 const maxMessage = 7439
 
-// maxUnknown bounds how many unknown fields an answer names.
+// maxUnknown bounds the unknown fields in one answer.
 const maxUnknown = 20
 
 // notification is the body of POST /v1/notify.
@@ -59,13 +59,13 @@ var notificationRules = sync.OnceValue(func() *validator.Validate {
 		"line":  func(s string) bool { return !strings.ContainsFunc(s, text.Dangerous) },
 	} {
 		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
-			panic(err) // a tag of ours that the library refuses: caught by any test
+			panic(err) // an invalid tag of ours: any test finds it
 		}
 	}
 	return v
 })
 
-// parseNotification reads a body and names everything that is wrong with it.
+// parseNotification reads a body and names every fault.
 func parseNotification(body []byte) (notification, fault.Faults) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
@@ -74,7 +74,7 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 		if errors.As(err, &syntax) {
 			what = "not JSON: " + syntax.Error()
 		}
-		return notification{}, fault.Faults{{What: what, Hint: `{"room": "noc", "markdown": "**done**"}`}}
+		return notification{}, fault.Faults{{What: what, Hint: `expected {"room": "noc", "markdown": "**done**"}`}}
 	}
 	var n notification
 	var found fault.Faults
@@ -84,7 +84,7 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 			continue
 		}
 		if err := json.Unmarshal(raw, n.field(name)); err != nil {
-			found = append(found, fault.Fault{Field: name, What: "not a text"})
+			found = append(found, fault.Fault{Field: name, What: "not a string"})
 		}
 	}
 	var unknown []string
@@ -95,16 +95,16 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown[:min(len(unknown), maxUnknown)] {
-		found = append(found, fault.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "known are " + strings.Join(notificationFields, ", ")})
+		found = append(found, fault.Fault{Field: text.Shorten(name, 40), What: "unknown", Hint: "expected " + text.Or(notificationFields)})
 	}
 	if len(found) > 0 {
-		return n, found // what is wrong in form would only be told twice
+		return n, found // faults of the form would be reported twice
 	}
 	if found := n.faults(); len(found) > 0 {
-		return n, found // its size too: what is too long isn't looked at any further
+		return n, found // among them its size: withoutAll gets no longer text
 	}
 	n.Markdown, n.Text = withoutAll(n.Markdown), withoutAll(n.Text)
-	return n, n.faults() // again, since it may have grown
+	return n, n.faults() // again: it may have grown
 }
 
 func (n notification) faults() fault.Faults {
@@ -117,19 +117,19 @@ func (n notification) faults() fault.Faults {
 		f := fault.Fault{Field: strings.ToLower(e.Field())}
 		switch e.Tag() {
 		case "required_without":
-			f.What, f.Hint = "missing", "room or person, and markdown or text"
+			f.What, f.Hint = "missing", "expected room or person, and markdown or text"
 		case "excluded_with":
-			f.What = "given beside " + strings.ToLower(e.Param())
-			f.Hint = "one of them"
+			f.What = "conflicts with " + strings.ToLower(e.Param())
+			f.Hint = "use one of them"
 		case "max":
 			f.What = fmt.Sprintf("longer than %s characters", e.Param())
 		case "bytes":
-			f.What = fmt.Sprintf("%d bytes: Webex takes %d", len(fmt.Sprint(e.Value())), maxMessage)
-			f.Hint = "split it, or send the head and a link"
+			f.What = fmt.Sprintf("%d bytes, Webex accepts %d", len(fmt.Sprint(e.Value())), maxMessage)
+			f.Hint = "split it, or send the beginning and a link"
 		case "words":
 			f.What = "empty"
 		case "line":
-			f.What = "holds control characters"
+			f.What = "contains control characters"
 		case "email":
 			f.What = "not an e-mail address"
 		}

@@ -15,9 +15,10 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
-// Every status of the notify API, and what is kept with it.
+// Every status of the notify API, and what is stored.
 func TestNotify(t *testing.T) {
 	long := strings.Repeat("ü", maxMessage/2)
 	for name, c := range map[string]struct {
@@ -34,18 +35,18 @@ func TestNotify(t *testing.T) {
 		"a person mentioned": {body: `{"room":"noc","markdown":"<@personEmail:alice@example.com|Alice> look"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "<@personEmail:alice@example.com|Alice> look", Bot: "bot-of-noc"}},
 		"all mentioned":      {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "‹@all> and ‹ @ALL|x> <‹@all>@all> ‹@all the rest stays, ‹@allison> too ‹spark-mention data-group-type=\"all\">All‹/spark-mention>", Bot: "bot-of-noc"}},
 		"the longest":        {body: `{"room":"noc","text":"` + long + `x"}`, status: 202, notice: store.Notice{Room: "noc", Text: long + "x", Bot: "bot-of-noc"}},
-		"too long":           {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes: Webex takes 7439","hint":"split it, or send the head and a link"}]}`},
+		"too long":           {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes, Webex accepts 7439","hint":"split it, or send the beginning and a link"}]}`},
 		"too long markdown":  {body: `{"room":"noc","markdown":"` + long + `ü"}`, status: 400},
-		"no target, no body": {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"room or person, and markdown or text"}]}`},
-		"two targets":        {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"given beside room","hint":"one of them"},{"field":"text","what":"given beside markdown","hint":"one of them"}]}`},
+		"no target, no body": {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"expected room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"expected room or person, and markdown or text"}]}`},
+		"two targets":        {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"},{"field":"text","what":"conflicts with markdown","hint":"use one of them"}]}`},
 		"blank":              {body: `{"room":"noc","text":" \n"}`, status: 400, answer: `{"faults":[{"field":"text","what":"empty"}]}`},
-		"unknown keys":       {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"known are room, person, markdown, text, key"},{"field":"rooom","what":"unknown","hint":"known are room, person, markdown, text, key"}]}`},
-		"wrong types":        {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a text"},{"field":"text","what":"not a text"}]}`},
+		"unknown keys":       {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"expected room, person, markdown, text or key"},{"field":"rooom","what":"unknown","hint":"expected room, person, markdown, text or key"}]}`},
+		"wrong types":        {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a string"},{"field":"text","what":"not a string"}]}`},
 		"no address":         {body: `{"person":"alice","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"not an e-mail address"}]}`},
 		"key too long":       {body: `{"room":"noc","text":"x","key":"` + strings.Repeat("k", 201) + `"}`, status: 400, answer: `{"faults":[{"field":"key","what":"longer than 200 characters"}]}`},
-		"key of two lines":   {body: `{"room":"noc","text":"x","key":"a\nb"}`, status: 400, answer: `{"faults":[{"field":"key","what":"holds control characters"}]}`},
+		"key of two lines":   {body: `{"room":"noc","text":"x","key":"a\nb"}`, status: 400, answer: `{"faults":[{"field":"key","what":"contains control characters"}]}`},
 		"not JSON":           {body: `room=noc`, status: 400},
-		"a list":             {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"{\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
+		"a list":             {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"expected {\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
 		"null":               {body: `null`, status: 400},
 		"nothing":            {body: ``, status: 400},
 		"no token":           {body: `{}`, token: "-", status: 401, answer: `{"error":"no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
@@ -89,8 +90,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// What Webex delivers goes to its bot's listener as it came, and the answer is
-// the listener's.
+// A webhook reaches its bot's listener unchanged, and the answer has the listener's status.
 func TestWebhooks(t *testing.T) {
 	f := newFixture(t)
 	good := map[string]string{"X-Spark-Signature": "good"}
@@ -102,7 +102,7 @@ func TestWebhooks(t *testing.T) {
 	require.Equal(t, 404, f.do(request{path: "/v1/webex/noc/x", body: "x", header: good}).Code)
 }
 
-// What isn't there is told as JSON, with what is.
+// Unknown paths and methods are answered in JSON, with a hint.
 func TestUnknownPaths(t *testing.T) {
 	f := newFixture(t)
 	rec := f.do(request{method: "GET", path: "/"})
@@ -118,7 +118,7 @@ func TestUnknownPaths(t *testing.T) {
 	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "metrics aren't public")
 }
 
-// A panic is one request's: it is answered 500, logged and counted.
+// A panic affects one request: it is answered 500, logged and counted.
 func TestPanics(t *testing.T) {
 	f := newFixture(t)
 	rec := f.do(request{path: "/v1/webex/panic", body: "x"})
@@ -130,8 +130,7 @@ func TestPanics(t *testing.T) {
 	require.Zero(t, f.hookBodies.used, "its memory was given back")
 }
 
-// Requests are counted by endpoint and class, and every combination is there
-// from the start.
+// Requests are counted by endpoint and class; every combination exists from the start.
 func TestMetrics(t *testing.T) {
 	f := newFixture(t)
 	count, err := testutil.GatherAndCount(f.registry, "alert_relay_http_requests_total")
@@ -151,7 +150,7 @@ func TestMetrics(t *testing.T) {
 	require.Empty(t, problems)
 }
 
-// The server lets nobody hold a connection or a header for ever.
+// The server limits the time and size of headers and connections.
 func TestServerHasLimits(t *testing.T) {
 	s := NewServer("127.0.0.1:0", http.NotFoundHandler())
 	require.NotZero(t, s.ReadHeaderTimeout)
@@ -161,7 +160,7 @@ func TestServerHasLimits(t *testing.T) {
 	require.NotZero(t, s.MaxHeaderBytes)
 }
 
-// Whatever strangers send, the log has one line a minute for each reason, with the count.
+// For any requests of strangers, the log has one line a minute per reason, with a count.
 func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -192,3 +191,6 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"), "nothing more happened")
 	})
 }
+
+// The receiver must not import the Webex client, so it has Webex's limit as a constant of its own.
+func TestTheLimitIsWebexs(t *testing.T) { require.Equal(t, webex.MaxMessageBytes, maxMessage) }

@@ -73,7 +73,7 @@ func (k *kept) AddNotice(_ context.Context, n store.Notice) (int64, error) {
 	return int64(len(k.notices)), nil
 }
 
-// fixture is a receiver with all that it tells others.
+// fixture is a receiver with recorded effects.
 type fixture struct {
 	*kept
 	*Receiver
@@ -83,7 +83,7 @@ type fixture struct {
 	hooked   [][]byte
 }
 
-// logged is a log that tests read while others write to it.
+// logged is a log for concurrent use.
 type logged struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -173,7 +173,7 @@ func (f *fixture) do(r request) *httptest.ResponseRecorder {
 	return rec
 }
 
-// request posts a body whose announced length may differ from its own; -1 for none.
+// request posts a body; length may differ from the body's, and is -1 for none.
 func (f *fixture) request(path string, header map[string]string, length int64, body io.Reader) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(http.MethodPost, path, body)
 	req.ContentLength = length
@@ -194,7 +194,7 @@ func signed(secret, body string, at time.Time) map[string]string {
 	return map[string]string{HeaderTimestamp: ts, HeaderSignature: Sign(secret, ts, []byte(body))}
 }
 
-// Every status of the events endpoint, and what is kept with it.
+// Every status of the events endpoint, and what is stored.
 func TestEvents(t *testing.T) {
 	ok := `{"problem":"main/4711","tags":{"relay_link":"https://relay.example.com/m/main/4711/foDNm5jEJkgzqo8y"}}`
 	stale, _ := strings.CutSuffix(`{"error":"the signature's time is 301 s behind the relay's","hint":"at most 300 s: synchronise both clocks by NTP","time":1795528800}`, "\n")
@@ -276,13 +276,13 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// pad makes a body of exactly so many bytes.
+// pad makes a body of exactly this size.
 func pad(body string, size int) string {
 	inner := strings.TrimSuffix(body, "}") + `,"x":"`
 	return inner + strings.Repeat("y", size-len(inner)-2) + `"}`
 }
 
-// Every fault of a payload is named at once.
+// All faults of a payload are named.
 func TestEventFaultsAreAllNamed(t *testing.T) {
 	rec := newFixture(t).do(request{path: "/v1/zabbix/events", body: `{"EVENT.ID":"x","EVENT.NSEVERITY":"9","EVENT.VALUE":"7","source":"no"}`, header: bearer(secret)})
 	var got struct{ Faults fault.Faults }
@@ -295,14 +295,13 @@ func TestEventFaultsAreAllNamed(t *testing.T) {
 	require.ElementsMatch(t, []string{"event.id", "event.nseverity", "event.value", "source"}, fields)
 }
 
-// The signature is what anybody can compute by the contract: HMAC-SHA256 of the
-// timestamp, a dot and the body.
+// The public form of a signature: HMAC-SHA256 of the timestamp, a dot and the body.
 func TestSignatureVector(t *testing.T) {
 	// printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac key
 	require.Equal(t, "sha256=a438e398bfafc57e4396bb7fc2304422f0f768e965d073ca313cb52e22e6ad03", Sign("key", "1700000000", []byte(`{"a":1}`)))
 }
 
-// Without a public address there are no tags: Zabbix would set an empty one.
+// Without a public URL there are no tags, since Zabbix would set an empty one.
 func TestNoTagsWithoutALink(t *testing.T) {
 	f := newFixture(t)
 	f.Receiver = New(Options{Sources: f.opts.Sources, Intake: f, Metrics: f.opts.Metrics, Now: f.opts.Now})
@@ -312,8 +311,8 @@ func TestNoTagsWithoutALink(t *testing.T) {
 	require.Equal(t, `{"message":"The relay received this test of source main and posts a test message to noc.","problem":null,"test":true,"rooms":["noc"]}`, rec.Body.String())
 }
 
-// A secret that was forgotten lets nobody in.
-func TestEmptySecretsOpenNothing(t *testing.T) {
+// An empty secret authorises nobody.
+func TestEmptySecretsAuthoriseNobody(t *testing.T) {
 	f := newFixture(t)
 	f.Receiver = New(Options{Sources: []Source{{"main", []string{""}}}, Senders: []Sender{{Name: "x"}}, Intake: f, Notices: f, Metrics: f.opts.Metrics})
 	for _, header := range []map[string]string{bearer(""), bearer(" "), signed("", event, time.Now())} {
@@ -322,8 +321,8 @@ func TestEmptySecretsOpenNothing(t *testing.T) {
 	}
 }
 
-// The answer comes after the append, not before.
-func TestAnswerWaitsForTheDisk(t *testing.T) {
+// The answer comes after the append.
+func TestTheAnswerWaitsForTheDisk(t *testing.T) {
 	f := newFixture(t)
 	gate, reached := make(chan struct{}), make(chan struct{})
 	f.opts.Intake = slow{f, gate, reached}
@@ -350,8 +349,7 @@ func (s slow) Append(context.Context, store.Entry) (int64, error) {
 	return 1, nil
 }
 
-// A body whose length isn't announced, or that ends early, is read to the same
-// limits.
+// A body without announced length, or one that ends early, has the same limits.
 func TestBodiesWithoutALength(t *testing.T) {
 	f := newFixture(t)
 	post := func(body io.Reader, length int64) int {
@@ -377,8 +375,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// Every recorded payload of both Zabbixes is taken, kept to the byte, and
-// answered as in the golden file.
+// Every recorded payload of both Zabbix versions is accepted, stored unchanged, and answered as in the golden file.
 func TestRecordedPayloads(t *testing.T) {
 	f := newFixture(t)
 	var answers strings.Builder
@@ -411,8 +408,8 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// Whatever somebody with the secret sends, the answer is one of the contract's
-// and JSON, and what is taken is kept to the byte.
+// For any body with the right secret, the answer is valid JSON with a documented status, and an accepted body is stored
+// unchanged.
 func FuzzEvents(f *testing.F) {
 	for _, seed := range []string{event, "", "null", "[]", `{"EVENT.ID":"{EVENT.ID}"}`, `{"event_id":4711,"event_value":1}`, `{"EVENT.ID":"1","EVENT.VALUE":"0","x":"<@all>\u0000"}`, `{"source":"\ud800"}`} {
 		f.Add([]byte(seed), true)

@@ -1,5 +1,5 @@
-// Package text handles text that strangers wrote: alert texts, chat texts, names, error pages. It decides once for the whole
-// program which characters are dropped, where a text may be cut, and which name a misspelt word was meant to be.
+// Package text handles untrusted text: alert texts, chat texts, names, error pages. It decides for the whole program which
+// characters are dropped, where text may be cut, and which name a misspelt word means.
 package text
 
 import (
@@ -8,11 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxMarks is how many combining marks may follow each other. No script needs more; stacks of hundreds paint over the lines
-// above.
+// maxMarks bounds combining marks in a row. No script needs more; hundreds of them paint over the lines above.
 const maxMarks = 4
 
-// dangerous lists the characters that no output contains. They reverse, hide or join text, or carry text that nobody sees.
+// dangerous are the characters that no output contains: they reverse, hide or join text, or carry invisible text.
 var dangerous = []*unicode.RangeTable{
 	unicode.Cc,                      // controls: terminal escapes, NUL, backspace
 	unicode.Cf,                      // formats: bidi overrides and isolates, zero-width space, BOM, soft hyphen, interlinear annotations, tag characters
@@ -25,7 +24,7 @@ var dangerous = []*unicode.RangeTable{
 	invisible,
 }
 
-// invisible lists what Unicode doesn't class as ignorable and no font shows.
+// invisible are characters that no font shows, though Unicode doesn't class them as ignorable.
 var invisible = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x2800, Hi: 0x2800, Stride: 1}, // BRAILLE PATTERN BLANK
@@ -33,8 +32,8 @@ var invisible = &unicode.RangeTable{
 	},
 }
 
-// Dangerous reports whether a character is dropped from strangers' text. White space and line ends that are dangerous in this
-// sense (a tab, U+2028) become a space or a line break in Line and Block.
+// Dangerous reports whether a character is dropped from untrusted text. Dangerous white space and line ends (a tab, U+2028)
+// become a space or a line break in Line and Block.
 func Dangerous(r rune) bool {
 	switch {
 	case r >= ' ' && r < 0x7F:
@@ -56,10 +55,10 @@ func lineEnd(r rune) bool {
 	return false
 }
 
-// Line makes one line of s: valid UTF-8 without dangerous characters, white space and line ends collapsed to single spaces.
+// Line returns s as one line of valid UTF-8 without dangerous characters; white space and line ends become single spaces.
 func Line(s string) string { return LineWith(s, " ") }
 
-// LineWith is Line with sep in the place of line ends, so that a reader sees where they were.
+// LineWith is Line with sep instead of line ends, so that a reader sees where they were.
 func LineWith(s, sep string) string {
 	if isPlainLine(s) {
 		return s
@@ -90,7 +89,7 @@ func LineWith(s, sep string) string {
 	return out.String()
 }
 
-// isPlainLine reports whether Line leaves s alone. Most names are such, and looking is much faster than copying.
+// isPlainLine reports whether Line leaves s unchanged, which is true for most names and faster than copying.
 func isPlainLine(s string) bool {
 	previous := byte(' ')
 	for i := 0; i < len(s); i++ {
@@ -103,8 +102,8 @@ func isPlainLine(s string) bool {
 	return s == "" || previous != ' '
 }
 
-// Block cleans a text of several lines: valid UTF-8 without dangerous characters, "\n" as the only line end, "\n" and " " as the
-// only white space, none of it at either end.
+// Block returns s as lines of valid UTF-8 without dangerous characters, with "\n" and " " as the only white space, and none at
+// either end.
 func Block(s string) string {
 	above := marks{}
 	return strings.Trim(strings.Map(func(r rune) rune {
@@ -120,7 +119,7 @@ func Block(s string) string {
 	}, strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")), " \n")
 }
 
-// marks counts the combining marks of one character.
+// marks counts combining marks in a row.
 type marks struct{ n int }
 
 func (m *marks) tooMany(r rune) bool {
@@ -132,17 +131,17 @@ func (m *marks) tooMany(r rune) bool {
 	return m.n > maxMarks
 }
 
-// Visible reports whether anything of s is left to see once it is cleaned.
+// Visible reports whether anything of s is visible after cleaning.
 func Visible(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return !Blank(r) && !unicode.Is(unicode.M, r) })
 }
 
-// Blank reports whether a character shows nothing by itself: white space, a dangerous character, or another format character
-// such as the zero-width joiner.
+// Blank reports whether a character is invisible by itself: white space, a dangerous character, or another format character such
+// as the zero-width joiner.
 func Blank(r rune) bool { return unicode.IsSpace(r) || Dangerous(r) || unicode.Is(unicode.Cf, r) }
 
-// Cut returns the first n characters of s, or a few less where the n-th would split what people see as one (an emoji of several,
-// a letter and its accent).
+// Cut returns the first n characters of s, or a few less to keep together what people see as one (an emoji of several, a letter
+// and its accent).
 func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -170,7 +169,7 @@ func CutBytes(s string, n int) string {
 
 const ellipsis = "…"
 
-// Shorten returns s if it has at most n characters, else its beginning and "…", in n characters together.
+// Shorten returns s if it has at most n characters, else its beginning and "…" in n characters.
 func Shorten(s string, n int) string {
 	if len(s) <= n || utf8.RuneCountInString(s) <= n {
 		return s
@@ -186,8 +185,8 @@ func ShortenBytes(s string, n int) string {
 	return strings.TrimRightFunc(CutBytes(s, n-len(ellipsis)), unicode.IsSpace) + ellipsis
 }
 
-// clusterStart is the last place at or before i where s can be cut. It looks back over the longest emoji, no farther: text made
-// to look like one endless character is cut at i.
+// clusterStart returns the last position at or before i where s can be cut. It looks back over the longest emoji only: text that
+// imitates one endless character is cut at i.
 func clusterStart(s string, i int) int {
 	const farthest = 64 // bytes
 	at := i

@@ -20,7 +20,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// dangerous has one example at least of each kind that does harm.
+// dangerous has at least one example of each kind.
 var dangerous = map[string]rune{
 	"NUL": 0x00, "bell": 0x07, "backspace": 0x08, "escape": 0x1B, "delete": 0x7F, "C1 control": 0x9B,
 	"soft hyphen": 0xAD, "Arabic letter mark": 0x61C, "Mongolian vowel separator": 0x180E,
@@ -36,7 +36,7 @@ var dangerous = map[string]rune{
 	"noncharacter FFFE": 0xFFFE, "noncharacter FDD0": 0xFDD0, "noncharacter 1FFFF": 0x1FFFF,
 }
 
-// entryPoints are the places through which strangers' text leaves the program.
+// entryPoints are the ways in which untrusted text leaves the program.
 func entryPoints(t *testing.T) map[string]func(string) string {
 	r, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 	}
 }
 
-func TestNoDangerousCharacterComesOut(t *testing.T) {
+func TestDangerousCharactersAreRemoved(t *testing.T) {
 	for place, pass := range entryPoints(t) {
 		for name, r := range dangerous {
 			require.True(t, text.Dangerous(r), name)
@@ -99,8 +99,8 @@ func TestNoDangerousCharacterComesOut(t *testing.T) {
 	}
 }
 
-// Persian, Indic scripts and emoji are written with joiners, Arabic with number signs.
-func TestWhatScriptsNeedSurvives(t *testing.T) {
+// Persian, Indic scripts and emoji need joiners, Arabic needs number signs.
+func TestCharactersThatScriptsNeedStay(t *testing.T) {
 	for _, word := range []string{"می\u200Cخواهم", "क्\u200Dष", "👩\u200D💻", "☎\uFE0F", "e\u0301", "ß", "日本語", "\u0600\u0661", "👍🏽", "🇩🇪"} {
 		for place, pass := range entryPoints(t) {
 			if place != "text.Quoted" { // shows them as escapes
@@ -138,7 +138,7 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-func TestCutSplitsNothing(t *testing.T) {
+func TestCutSplitsNoCharacter(t *testing.T) {
 	for _, c := range []struct {
 		in   string
 		n    int
@@ -206,7 +206,7 @@ func TestLists(t *testing.T) {
 	require.Equal(t, `""`, text.Quoted("", 10))
 }
 
-// Blank characters separate or hide words; whatever a reader can see isn't one.
+// Blank characters separate or hide words; visible characters are not blank.
 func TestBlank(t *testing.T) {
 	for _, r := range " \t\n\u00a0\u2009\u3000\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u2028\u3164\u2800\x00" {
 		require.True(t, text.Blank(r), "%U", r)

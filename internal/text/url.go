@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// hiddenPart stands for what an address hides.
+// hiddenPart replaces hidden parts of an address.
 const hiddenPart = "***"
 
-// schemePattern is how an address begins. Backslashes are how some people type slashes.
+// schemePattern matches the start of an address. Some people type backslashes instead of slashes.
 var schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}`)
 
-// RedactURL is an address as logs, errors and other output may show it: without user and password,
-// query and fragment, each of which may hold a secret. It doesn't rely on the address being valid:
-// a password with an unescaped character is what makes it invalid. In doubt it hides too much
-// rather than too little.
+// RedactURL returns an address as logs, errors and other output may show it: without user, password, query and fragment, each of
+// which may be secret. The address may be invalid, for instance because of an unescaped character in the password. In doubt it
+// hides too much.
 func RedactURL(address string) string {
 	scheme := schemePattern.FindString(address)
 	rest := address[len(scheme):]
@@ -41,12 +40,12 @@ func RedactURL(address string) string {
 	return scheme + host + path + mark
 }
 
-// hostPattern is a host with a port, perhaps. Anything else between scheme and path could be a login whose @ is missing.
+// hostPattern matches a host with an optional port. Anything else between scheme and path could be a login without its @.
 var hostPattern = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]*\]|[^:%\s"'<>]*)(:[0-9]{0,5})?$`)
 
 func plainHost(host string) bool { return hostPattern.MatchString(host) }
 
-// RedactURLs is a sentence that may quote one address, as in `"https://…" is no base URL`, with that address redacted.
+// RedactURLs redacts the address in a sentence that may quote one, such as `"https://…" is not a base URL`.
 func RedactURLs(sentence string) string {
 	i := strings.Index(sentence, "://")
 	if i < 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An address is shown without anything in it that may be secret, whether it is valid or not.
+// A redacted address contains nothing that may be secret, whether the address is valid or not.
 func TestRedactURL(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://zabbix.example.com":                         "https://zabbix.example.com",
@@ -53,7 +53,7 @@ func TestRedactURL(t *testing.T) {
 	}
 }
 
-// Sentences keep their words, and the address in them loses its secrets.
+// A sentence stays the same except for the secrets of its address.
 func TestRedactURLs(t *testing.T) {
 	for sentence, want := range map[string]string{
 		`"https://admin:hunter2@zbx" is no base URL`:             `"https://***@zbx" is no base URL`,
@@ -70,7 +70,7 @@ func TestRedactURLs(t *testing.T) {
 	}
 }
 
-// No password of an address gets through, whatever it is made of, be it escaped or not.
+// No password of an address is shown, whatever its characters, escaped or not.
 func FuzzRedactURL(f *testing.F) {
 	for _, seed := range []string{"hunter2", "a@b", "a/b", "a?b#c", "%zz", " ", `"`, "\x00", "[::1]:80/"} {
 		f.Add(seed)

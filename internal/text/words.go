@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// Quoted is a stranger's text in an explanation for a terminal, in at most n characters: as it is if it is made of letters,
-// digits and plain punctuation, else in quotes with escapes.
+// Quoted returns untrusted text for a terminal, in at most n characters: unchanged if it consists of letters, digits and plain
+// punctuation, else in quotes with escapes.
 func Quoted(s string, n int) string {
 	s = Shorten(s, n)
 	plain := func(r rune) bool {
@@ -28,7 +28,7 @@ func Quoted(s string, n int) string {
 	return `"` + out.String() + `"`
 }
 
-// Or is "a, b or c".
+// Or returns "a, b or c".
 func Or(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -36,7 +36,7 @@ func Or(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// Some is "a, b and 3 more", with at most n words named.
+// Some returns "a, b and 3 more", with at most n words named.
 func Some(words []string, n int) string {
 	if len(words) <= n {
 		return strings.Join(words, ", ")
@@ -44,7 +44,7 @@ func Some(words []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(words[:n], ", "), len(words)-n)
 }
 
-// Names lists the name of each item.
+// Names returns the name of each item.
 func Names[T any](items []T, name func(T) string) []string {
 	out := make([]string, 0, len(items))
 	for _, item := range items {
@@ -53,8 +53,8 @@ func Names[T any](items []T, name func(T) string) []string {
 	return out
 }
 
-// Nearest is the candidate that somebody who typed word most likely meant: the one with the fewest typing errors, upper and
-// lower case alike, or the same word with another ending. It is "" if none is near, or if the word is a candidate.
+// Nearest returns the candidate that a misspelt word most likely means: the one with the fewest typing errors, ignoring case, or
+// with another ending. It is "" if none is near, or if the word is a candidate.
 func Nearest(word string, candidates []string) string {
 	best, bestAt := "", maxTypos+1
 	lower := strings.ToLower(word)
@@ -77,7 +77,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// DidYouMean is the hint for an unknown word, or "".
+// DidYouMean returns the hint for an unknown word, or "".
 func DidYouMean(word string, candidates []string) string {
 	if c := Nearest(word, candidates); c != "" {
 		return "did you mean " + c + "?"
@@ -87,7 +87,7 @@ func DidYouMean(word string, candidates []string) string {
 
 const maxTypos = 3
 
-// typosIn is how many typing errors a word of this length may have and still be recognised.
+// typosIn returns how many typing errors a word of this length may have.
 func typosIn(word string) int {
 	switch n := len(word); {
 	case n < 5:
@@ -98,14 +98,14 @@ func typosIn(word string) int {
 	return maxTypos
 }
 
-// begins reports whether one of the words is the other with an ending ("warn" and "warning").
+// begins reports whether one word is the other with an ending ("warn" and "warning").
 func begins(a, b string) bool {
 	const shortest, ending = 4, 3
 	d := len(a) - len(b)
 	return min(len(a), len(b)) >= shortest && -ending <= d && d <= ending && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
-// typos counts the letters to insert, remove, replace or swap with their neighbour. Above limit it is only known to be more.
+// typos counts the letters to insert, remove, replace or swap with their neighbour. Above limit the result is only a lower bound.
 func typos(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if d := len(x) - len(y); d > limit || -d > limit {

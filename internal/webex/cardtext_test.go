@@ -49,8 +49,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// checkRuns holds that a card shows strangers' text as it is, wherever templates put it: no escape is left of it, and it makes no
-// style and no link.
+// checkRuns checks that a card shows untrusted text literally wherever a template puts it: without escapes, styles and links.
 func checkRuns(t require.TestingT, in string) {
 	want := keepDates(text.LineWith(in, lineBreakSign))
 	escaped := EscapeMarkdown(in)
@@ -82,7 +81,7 @@ func styles(runs []Run) string {
 	return s
 }
 
-func TestCardsShowStrangersTextAsItIs(t *testing.T) {
+func TestCardsShowUntrustedTextLiterally(t *testing.T) {
 	for _, s := range nasty {
 		checkRuns(t, s)
 	}
@@ -113,8 +112,8 @@ func FuzzRuns(f *testing.F) {
 	})
 }
 
-// A line longer than any message is cut before it is read: looking for the end of each link would take the square of its length.
-func TestRunsOfAnEndlessLine(t *testing.T) {
+// A line that is longer than any message is cut first, since looking for the ends of links takes quadratic time.
+func TestRunsOfALongLine(t *testing.T) {
 	for _, unit := range []string{"[", "[a](", "[a](http://b", "[[a](http://b)", "`", "`a``", "*a ", "a_ *b ", "<@", "<@a|", "&", "\\*", "{{DATE("} {
 		size := 0
 		for _, run := range Runs(strings.Repeat(unit, 1<<20/len(unit))) {

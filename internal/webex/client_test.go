@@ -21,13 +21,13 @@ import (
 
 const token = "a-token-that-nobody-may-see"
 
-// seen is a request as the server got it.
+// seen is a received request.
 type seen struct {
 	method, uri, body string
 	header            http.Header
 }
 
-// serve answers every request with h and keeps what came.
+// serve answers every request with h and records it.
 func serve(t *testing.T, h http.HandlerFunc) (*Client, func() []seen) {
 	t.Helper()
 	var mu sync.Mutex
@@ -68,13 +68,13 @@ func asError(t *testing.T, err error) *Error {
 	return e
 }
 
-// aCall is one method of the client, with the request that it makes.
+// aCall is one method of the client with the request that it makes.
 type aCall struct {
 	op, uri, body string
 	call          func(ctx context.Context, c *Client) error
 }
 
-// answer is what Webex answers to it, in short.
+// answer returns a short answer of Webex.
 func (a aCall) answer() (code int, body string) {
 	method, path, _ := strings.Cut(a.op, " ")
 	switch {
@@ -129,7 +129,7 @@ var everyCall = []aCall{
 	{"GET /attachment/actions/{id}", "/v1/attachment/actions/A", "", func(ctx context.Context, c *Client) error { _, err := c.GetAttachmentAction(ctx, "A"); return err }},
 }
 
-// Every method calls what it should, with what it should, and is known to Ops.
+// Every method makes the right request, and its operation is in Ops.
 func TestEveryCall(t *testing.T) {
 	require.Len(t, everyCall, len(Ops))
 	for _, tc := range everyCall {
@@ -154,7 +154,7 @@ func TestEveryCall(t *testing.T) {
 	}
 }
 
-// An empty id would be another resource: it is never asked for.
+// An empty id would be another resource: no request is sent.
 func TestEmptyIDIsNotSent(t *testing.T) {
 	c, all := serve(t, status(200, nil, "{}"))
 	for _, id := range []string{"", ".", ".."} {
@@ -236,13 +236,13 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestDeletingWhatIsGoneIsDone(t *testing.T) {
+func TestDeletingAMissingMessageSucceeds(t *testing.T) {
 	c, _ := serve(t, status(404, map[string]string{"Trackingid": "T"}, ""))
 	require.NoError(t, c.DeleteMessage(t.Context(), "M"))
 	require.Equal(t, NotFound, ClassOf(c.RemoveMember(t.Context(), "M")))
 }
 
-// The token goes to the configured host alone: a redirect isn't followed.
+// The token goes to the configured host only: redirects are not followed.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	other, others := serve(t, status(200, nil, "{}"))
 	c, all := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -256,7 +256,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	require.Empty(t, others())
 }
 
-// Unanswered is true only if the request may have been taken.
+// Unanswered is true only if Webex may have received the request.
 func TestUnanswered(t *testing.T) {
 	post := func(c *Client) *Error {
 		_, err := c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Text: "x"})
@@ -318,7 +318,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestABadBaseURLIsToldByEveryCall(t *testing.T) {
+func TestAnInvalidBaseURLIsAnErrorOfEveryCall(t *testing.T) {
 	for _, base := range []string{"", "webexapis.com/v1", "ftp://x", "http://"} {
 		_, err := New(Options{BaseURL: base, Token: token}).Me(t.Context())
 		require.ErrorContains(t, err, "webex.api_url")
@@ -339,7 +339,7 @@ func TestAnswerHasALimit(t *testing.T) {
 	require.ErrorContains(t, err, "longer than")
 }
 
-// pages serves n pages of two rooms each, where the second is empty.
+// pages serves n pages of two rooms each; the second page is empty.
 func pages(n int, link func(r *http.Request, page int) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
@@ -423,7 +423,7 @@ func TestSignature(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
-	// The example of the API's own documentation.
+	// This example is from the API documentation.
 	const room = "Y2lzY29zcGFyazovL3VzL1JPT00vYmJjZWIxYWQtNDNmMS0zYjU4LTkxNDctZjE0YmIwYzRkMTU0"
 	const message = "Y2lzY29zcGFyazovL3VzL01FU1NBR0UvOTJkYjNiZTAtNDNiZC0xMWU2LThhZTktZGQ1YjNkZmM1NjVk"
 	link, ok := SpaceLink(room)
@@ -446,7 +446,7 @@ func answer(r *http.Request, code int, kind, body string) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
 }
 
-// Every call through a gate waits for it, one that the gate refuses is not made, and the client itself stays open.
+// Every call through a gate asks it first, a refused call is not made, and the original client has no gate.
 func TestCallsThroughAGate(t *testing.T) {
 	for _, tc := range everyCall {
 		code, body := tc.answer()

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// document is markdown as templates write it.
+// document is markdown like that of the templates.
 func document() *rapid.Generator[string] {
 	word := rapid.Map(rapid.OneOf(rapid.SampledFrom(nasty), rapid.StringMatching(`[a-z*_<>\[\]()]{1,9}`)), EscapeMarkdown)
 	link := rapid.Map(word, func(s string) string { return "[to " + s + "](" + problemURL + ")" })
@@ -45,8 +45,7 @@ func checkCut(t require.TestingT, md string, size int) string {
 	return cut
 }
 
-// Wherever it is cut, what is left is the beginning of the text, with whole
-// links and mentions, and everything closed that was open.
+// Wherever it is cut, the result is the beginning of the text with whole links and mentions, and everything open is closed.
 func TestCutMarkdownKeepsMarkupWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		md := document().Draw(t, "document")
@@ -75,7 +74,7 @@ func TestCutMarkdownKeepsMarkupWhole(t *testing.T) {
 	})
 }
 
-// plain is the text that people see; mentions, which only Webex knows, count as text.
+// plain returns the visible text; mentions, which only Webex knows, count as text.
 func plain(t require.TestingT, md string) string {
 	return strings.Join(strings.Fields(tags.ReplaceAllString(htmlOf(t, strings.ReplaceAll(md, "<@", "@")), "")), " ")
 }
@@ -106,7 +105,7 @@ func TestCutMarkdownExamples(t *testing.T) {
 	}
 }
 
-// A digest of thousands of lines is cut in no time.
+// Cutting a digest of thousands of lines is fast.
 func TestCutMarkdownOfALongText(t *testing.T) {
 	var md strings.Builder
 	for i := range 20000 {
@@ -125,14 +124,14 @@ func FuzzCutMarkdown(f *testing.F) {
 	f.Fuzz(func(t *testing.T, md string, size int) {
 		cut := checkCut(t, md, size%20000)
 		if cut != md && strings.Contains(cut, "…") {
-			// Cutting what was cut, to the same size, changes nothing.
+			// Cutting the result again to the same size changes nothing.
 			require.Equal(t, cut, CutMarkdown(cut, len(cut)))
 		}
 	})
 }
 
-// What a cut costs depends on the limit, not on the length of the text: little more than four times the limit is looked at, and
-// emphasis is followed so deep and no deeper.
+// The cost of a cut depends on the limit, not on the length of the text: it looks at little more than four times the limit, and
+// nested emphasis is bounded.
 func TestCutMarkdownIsBounded(t *testing.T) {
 	const limit = 200
 	for _, part := range []string{"<", "[", "[a](", "`", "``` ", "*a ", "_a *b ", "**a __b ", "&", "\\", "\u200d", "\xff", "www.", "~~a "} {
@@ -147,8 +146,8 @@ func TestCutMarkdownIsBounded(t *testing.T) {
 	require.Len(t, scan.emphasis, maxEmphasis)
 }
 
-// What a cut costs grows with the limit, not with its square: no copy is made for each place where the text could be cut.
-func TestACutCopiesLittle(t *testing.T) {
+// The cost of a cut grows linearly with the limit: it doesn't copy the text at each possible cut.
+func TestCutMarkdownCopiesLittle(t *testing.T) {
 	for _, unit := range []string{"a, ", "_a ", "*a ", "\r\n", "a\n", "**a _b ", "<p><i>", "`a``b", "[a](b) ", "\\*", "é"} {
 		text := strings.Repeat(unit, 2*MaxMessageBytes)
 		var before, after runtime.MemStats

@@ -20,7 +20,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// parser knows more markup than Webex: what it finds none in has none.
+// parser knows more markup than Webex: what it shows as plain text is plain text.
 var parser = goldmark.New(
 	goldmark.WithExtensions(extension.GFM, extension.DefinitionList, extension.Footnote, extension.Typographer),
 	goldmark.WithRendererOptions(goldhtml.WithUnsafe(), renderer.WithNodeRenderers()),
@@ -28,7 +28,7 @@ var parser = goldmark.New(
 
 func parse(md string) ast.Node { return parser.Parser().Parse(goldtext.NewReader([]byte(md))) }
 
-// allowed are the nodes that a plain line of text, bold text and a list item are made of.
+// allowed are the nodes of a plain line of text, bold text and a list item.
 func kinds(n ast.Node) map[ast.NodeKind]int {
 	found := map[ast.NodeKind]int{}
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -46,7 +46,7 @@ func htmlOf(t require.TestingT, md string) string {
 	return out.String()
 }
 
-// nasty are the beginnings of markup, in the order in which they do most harm.
+// nasty are starts of markup, the most harmful first.
 var nasty = []string{
 	"<@all>", "<@personEmail:a@example.com|A>", "<", "@all>", "<\u200b@all>", "<\u0000@all>", "&lt;@all>", "&#60;@all>", "\\<@all>",
 	"[x](http://evil.example)", "![x](http://evil.example/i.png)", "http://evil.example", "HTTPS://evil.example/?a=b", "ftp://evil.example", "http:\u0000//evil.example", "www.evil.example", "WWW.evil.example", "a@evil.example", "mailto:a@evil.example",
@@ -54,7 +54,7 @@ var nasty = []string{
 	"**b**", "__b__", "_i_", "*i*", "~~s~~", "~s~", "`c`", "``` x", "```", "~~~", "\\", "\\\\", "\\*", "|a|b|", "|-|-|", ":--", "***", "---", "- - -", "===", "=", "# h", "#", "## h ##", "- x", "+ x", "* x", "1. x", "12) x", "> q", "    code", "\tcode", "[x]: http://evil.example", "[^1]", "[^1]: x", ": d", "a\nb", "a\r\n\r\n# b", "a\u2028b", "a\u0085b", "  ", "\u202eabc", "\u2066abc", "\x1b[31m", "\xff\xfe", "\u200bx", "\ufeffx", "👨‍👩‍👧", "e\u0301", "Ω\u0301\u0302\u0303\u0304\u0305\u0306", "db_01_x", "C:\\temp\\", "100% (5m avg) > 90", "sw1.example.com", "- # 1. > x", "1", "1.", "2026. A year", "-", "--",
 }
 
-// shows is what EscapeMarkdown promises to show of s.
+// shows returns how EscapeMarkdown promises to show s.
 func shows(s string) string {
 	return strings.ReplaceAll(text.LineWith(s, lineBreakSign), "://", ":\u200b//")
 }
@@ -68,7 +68,7 @@ func checkEscaped(t require.TestingT, in string) {
 	for _, r := range out {
 		require.False(t, text.Dangerous(r) && r != '\u200B', "%q", out) // "://" gets U+200B
 	}
-	// Wherever in a line it stands, it is text and nothing else, and the text is what came in.
+	// Anywhere in a line, it is plain text and unchanged.
 	if out == "" {
 		require.Empty(t, text.Line(in))
 		return
@@ -98,7 +98,7 @@ func checkEscaped(t require.TestingT, in string) {
 	require.Equal(t, shows(in), strings.TrimSuffix(strings.TrimPrefix(html.UnescapeString(page), "<p>"), "</p>\n"), "%q", out)
 }
 
-func TestEscapeMarkdownShowsTextAsItIs(t *testing.T) {
+func TestEscapeMarkdownShowsTextLiterally(t *testing.T) {
 	for _, s := range nasty {
 		checkEscaped(t, s)
 	}
@@ -147,7 +147,7 @@ func checkCode(t require.TestingT, in string) {
 	}
 }
 
-func TestEscapeCodeStaysInItsSpan(t *testing.T) {
+func TestEscapedCodeStaysInItsSpan(t *testing.T) {
 	for _, s := range nasty {
 		checkCode(t, s)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// foreignAnswers are answers to any call that something between the relay and Webex gives.
+// foreignAnswers are answers from something between the relay and Webex.
 var foreignAnswers = []struct {
 	name   string
 	status int
@@ -85,8 +85,8 @@ var (
 	jsonBody = map[string]string{"Content-Type": "application/json"}
 )
 
-// Only an answer of Webex's own is final: an answer of anything in between, with whatever status
-// and to whichever call, is a fault on the way, after which nobody knows what Webex did.
+// Only an answer of Webex itself is final. Any other answer, with any status and to any call, is temporary, and Webex may have
+// done what was asked.
 func TestForeignAnswersAreNeverFinal(t *testing.T) {
 	for _, tc := range foreignAnswers {
 		t.Run(tc.name, func(t *testing.T) {
@@ -113,8 +113,8 @@ func TestForeignAnswersAreNeverFinal(t *testing.T) {
 	}
 }
 
-// An empty 204 is what a deletion gets, and nothing else.
-func TestNoContentIsAnAnswerToADeletion(t *testing.T) {
+// An empty 204 is the answer to a deletion only.
+func TestOnlyDeletionsHaveNoContent(t *testing.T) {
 	c, _ := serve(t, status(204, nil, ""))
 	for _, k := range everyCall {
 		err := k.call(t.Context(), c)
@@ -127,7 +127,7 @@ func TestNoContentIsAnAnswerToADeletion(t *testing.T) {
 	}
 }
 
-// Webex's own refusals are final, by any one of its signs.
+// Refusals of Webex itself are final, recognised by any of their signs.
 func TestWebexsOwnRefusalsAreFinal(t *testing.T) {
 	const both = `{"message":"no","errors":[{"description":"no"}],"trackingId":"T"}`
 	for name, tc := range map[string]struct{ header, body string }{
@@ -158,8 +158,8 @@ func TestWebexsOwnRefusalsAreFinal(t *testing.T) {
 	}
 }
 
-// A 429 is a wait whoever asks for it, and however.
-func TestAWaitIsKeptWhoeverAsksForIt(t *testing.T) {
+// Every 429 is obeyed, whoever sent it and in whatever form.
+func TestEvery429IsObeyed(t *testing.T) {
 	for _, body := range []string{"", "<h1>Slow down</h1>", `{"message":"slow"}`, `{"error":"rate"}`} {
 		c, _ := serve(t, status(429, map[string]string{"Retry-After": "7"}, body))
 		for _, k := range everyCall {
@@ -171,7 +171,7 @@ func TestAWaitIsKeptWhoeverAsksForIt(t *testing.T) {
 	}
 }
 
-// A proxy's 401 says nothing about the token: Webex's verdict on it stays, whichever it was.
+// A 401 from a proxy changes nothing about the token, whether Webex accepted or refused it.
 func TestAForeignAnswerDoesNotJudgeTheToken(t *testing.T) {
 	next := status(401, htmlPage, "<h1>Log in</h1>")
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) { next(w, r) })
@@ -192,9 +192,8 @@ func TestAForeignAnswerDoesNotJudgeTheToken(t *testing.T) {
 	require.Equal(t, 2, reads, "a proxy can't accept it either")
 }
 
-// The error shows the first words of a foreign answer in one printable line, never the token,
-// whole or in part.
-func TestWhatAForeignAnswerLooksLike(t *testing.T) {
+// The error shows the beginning of a foreign answer in one printable line, without the token.
+func TestForeignAnswersAreDescribed(t *testing.T) {
 	long := strings.Repeat("x", 120-5)
 	for _, tc := range []struct {
 		name   string
@@ -223,7 +222,7 @@ func TestWhatAForeignAnswerLooksLike(t *testing.T) {
 	}
 }
 
-// An outage in which something else answers for Webex is one line in the log, and its end another.
+// An outage with foreign answers is one line in the log, and its end another.
 func TestAnOutageOfForeignAnswersIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -263,8 +262,7 @@ func TestAnOutageOfForeignAnswersIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// Whatever bytes come back, the client neither panics nor takes an error for a success, and what
-// it says stays short.
+// For any answer, the client doesn't panic, doesn't mistake an error for success, and keeps its error short.
 func FuzzAnswers(f *testing.F) {
 	for _, a := range foreignAnswers {
 		f.Add(a.status, a.header["Trackingid"], a.header["Content-Type"], a.body)

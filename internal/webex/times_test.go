@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A post whose answer can't be read is posted again: what its answer says beside the id must not make it unreadable.
-func TestAnOddTimeMakesNoAnswerUnreadable(t *testing.T) {
+// A message whose answer can't be read is posted again, so only the id of the answer is indispensable.
+func TestOddTimesAreTolerated(t *testing.T) {
 	at := time.Date(2026, 11, 29, 8, 30, 15, 0, time.UTC)
 	for name, c := range map[string]struct {
 		fields string
@@ -57,8 +57,8 @@ func TestAnOddTimeMakesNoAnswerUnreadable(t *testing.T) {
 	}
 }
 
-// A message that is read is acted on: there a field of an odd type isn't passed over, only its times are.
-func TestAMessageOfAnOddFormIsNotRead(t *testing.T) {
+// When reading a message, only times may have an odd form: the relay acts on the other fields.
+func TestOddAnswersAreErrors(t *testing.T) {
 	for body, readable := range map[string]bool{
 		`{"id":"M1","text":"ack","created":"yesterday"}`:                 true,
 		`{"items":[{"id":"M1","text":"ack","created":1795941015}]}`:      true,

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A token that Webex refuses is read again before each call until there is another:
-// a good one that was put into its file is used without a restart. One that isn't refused is
+// A refused token is read again before each call until it has changed: a new token in the file needs no restart. A valid token is
 // never read again.
 func TestARefusedTokenIsReadAgain(t *testing.T) {
 	var good atomic.Value

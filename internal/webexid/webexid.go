@@ -1,5 +1,4 @@
-// Package webexid reads Webex ids in all the forms in which people and clients write them.
-// Two spellings name the same thing when the UUIDs inside are the same.
+// Package webexid reads Webex ids in all their spellings. Two spellings name the same thing if the UUIDs inside are the same.
 package webexid
 
 import (
@@ -9,32 +8,31 @@ import (
 	"strings"
 )
 
-// The kinds of ids that the relay knows.
+// The kinds of ids.
 const (
 	Room    = "ROOM"
 	People  = "PEOPLE"
 	Message = "MESSAGE"
 )
 
-// ID is a Webex id taken apart.
+// ID is a parsed Webex id.
 type ID struct {
-	Cluster string // "us", "urn:TEAM:us-west-2_r"; "" where the form doesn't tell
+	Cluster string // "us", "urn:TEAM:us-west-2_r"; "" if the spelling has none
 	Kind    string // "ROOM"; "" for a bare UUID
 	UUID    string // in lower case
-	IsREST  bool   // it was written as the REST API writes it
+	IsREST  bool   // whether the spelling is that of the REST API
 }
 
 var (
 	uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	// spacePath is a link to a space in the web app.
+	// spacePath matches a link to a space in the web app.
 	spacePath = regexp.MustCompile(`/(?:spaces?|rooms?)/([0-9A-Fa-f-]{36})(?:/|$)`)
 )
 
 const scheme = "ciscospark://"
 
-// Parse reads an id: as the REST API writes it (base64 of ciscospark://CLUSTER/KIND/UUID, of
-// either alphabet, padded or not), the same in clear text, a bare UUID, or a link that opens a
-// space in the Webex app. It is false for anything else.
+// Parse reads an id: in the form of the REST API (base64 of ciscospark://CLUSTER/KIND/UUID in either alphabet, padded or not),
+// the same in clear text, a bare UUID, or a link that opens a space in the Webex app. It is false for anything else.
 func Parse(text string) (ID, bool) {
 	text = strings.TrimSpace(text)
 	if id, ok := parseClear(decode(text)); ok {
@@ -50,7 +48,7 @@ func Parse(text string) (ID, bool) {
 	return parseLink(text)
 }
 
-// decode is the text inside of a REST id, or "".
+// decode returns the text inside a REST id, or "".
 func decode(text string) string {
 	text = strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
 	raw, err := base64.RawURLEncoding.DecodeString(text)
@@ -60,8 +58,7 @@ func decode(text string) string {
 	return string(raw)
 }
 
-// parseClear reads ciscospark://CLUSTER/KIND/UUID. What stands in the UUID's place needn't be
-// one: memberships have two.
+// parseClear reads ciscospark://CLUSTER/KIND/UUID. The last part needn't be a UUID: memberships have two.
 func parseClear(text string) (ID, bool) {
 	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
 		return ID{}, false
@@ -97,8 +94,7 @@ func parseLink(text string) (ID, bool) {
 	return ID{}, false
 }
 
-// Key is the part of an id that is the same in all of its spellings; of text that isn't an id
-// it is the text. Maps and tables are keyed by it.
+// Key returns what all spellings of an id have in common, for maps and tables; for text that isn't an id, the text.
 func Key(text string) string {
 	if id, ok := Parse(text); ok {
 		return id.UUID
@@ -106,8 +102,8 @@ func Key(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// Same says whether two texts name the same thing: the UUIDs inside are the same, and the kinds
-// don't contradict each other. Empty text names nothing.
+// Same reports whether two texts name the same thing: the UUIDs inside are equal, and the kinds don't conflict. Empty text names
+// nothing.
 func Same(a, b string) bool {
 	if a == b {
 		return strings.TrimSpace(a) != ""
@@ -118,14 +114,13 @@ func Same(a, b string) bool {
 	}
 	ia, oka := Parse(a)
 	ib, okb := Parse(b)
-	if !oka && !okb { // neither is an id: the same text, to the letter
+	if !oka && !okb { // neither is an id: compare literally
 		return ka == kb
 	}
 	return ia.Kind == ib.Kind || ia.Kind == "" || ib.Kind == ""
 }
 
-// REST is the id as the REST API writes it, for the cluster "us" where the id doesn't name
-// one.
+// REST returns the id in the form of the REST API, for the cluster "us" if the id has none.
 func (id ID) REST(kind string) string {
 	cluster := id.Cluster
 	if cluster == "" {
@@ -134,5 +129,5 @@ func (id ID) REST(kind string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(scheme + cluster + "/" + kind + "/" + id.UUID))
 }
 
-// HasUUID says whether the id ends in a UUID, as those of rooms, people and messages do.
+// HasUUID reports whether the id ends in a UUID, as those of rooms, people and messages do.
 func (id ID) HasUUID() bool { return uuidPattern.MatchString(id.UUID) }

@@ -58,7 +58,7 @@ func TestSpellingsOfOneID(t *testing.T) {
 	}
 }
 
-// An id of one kind is never one of another; a bare UUID may be of any.
+// Ids of different kinds differ; a bare UUID may be of any kind.
 func TestKinds(t *testing.T) {
 	room, person := rest("ciscospark://us/ROOM/"+uuid), rest("ciscospark://us/PEOPLE/"+uuid)
 	require.False(t, Same(room, person))
@@ -67,7 +67,7 @@ func TestKinds(t *testing.T) {
 	require.False(t, Same(person, "webexteams://im?space="+uuid))
 }
 
-// Text that isn't an id is compared to the letter.
+// Text that isn't an id is compared literally.
 func TestOtherText(t *testing.T) {
 	require.True(t, Same("ROOM-noc", "ROOM-noc"))
 	require.False(t, Same("ROOM-noc", "room-noc"))
@@ -82,7 +82,7 @@ func TestOtherText(t *testing.T) {
 	}
 }
 
-// Whatever strangers send as an id is read without harm, and is the same as itself.
+// Any text is read without harm, and is the same as itself.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", uuid, rest("ciscospark://us/ROOM/" + uuid), "webexteams://im?space=" + uuid, "ciscospark:///", "://", "%zz"} {
 		f.Add(seed)

@@ -56,7 +56,7 @@ func TestAnswersThatAreNotZabbixs(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsReadToALimit(t *testing.T) {
+func TestAnswersHaveALimit(t *testing.T) {
 	c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		chunk := bytes.Repeat([]byte{' '}, 1<<20)
 		for range maxAnswer>>20 + 2 {
@@ -70,7 +70,7 @@ func TestAnAnswerIsReadToALimit(t *testing.T) {
 	require.Contains(t, err.Error(), "longer than")
 }
 
-func TestATimeOutAndARefusedConnection(t *testing.T) {
+func TestTimeoutAndRefusedConnection(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body) // so that the server sees the client go
@@ -106,7 +106,7 @@ func TestATimeOutAndARefusedConnection(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
-func TestNoTokenIsEverTold(t *testing.T) {
+func TestErrorsAndLogsShowNoToken(t *testing.T) {
 	var log bytes.Buffer
 	const token = "0123456789abcdefSECRET"
 	for _, version := range []string{"6.0.14", "7.0.22"} {

@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// What every event costs: reading its payload before the 202, and the event of it afterwards.
+// The cost of every event: parsing before the 202, and decoding afterwards.
 func BenchmarkPayload(b *testing.B) {
 	data, err := testdata.Fixtures.ReadFile("fixtures/zabbix-7.0/events/problem-severity-4.json")
 	require.NoError(b, err)
@@ -36,8 +36,7 @@ func BenchmarkPayload(b *testing.B) {
 	require.NoError(b, err)
 }
 
-// A payload from the wire to a problem that can be stored: what the ledger does
-// with each event.
+// From a payload to a problem that can be stored: the work of the ledger for each event.
 func BenchmarkPayloadToProblem(b *testing.B) {
 	body := readFixture(b, "zabbix-7.0/events/problem-severity-4.json")
 	b.ReportAllocs()

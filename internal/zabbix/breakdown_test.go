@@ -21,8 +21,7 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// simulated is a client of a simulated Zabbix that has two open problems, 4701
-// and 4702, and what both log.
+// simulated is a client of a simulated Zabbix with the open problems 4701 and 4702, and the log of both.
 func simulated(t *testing.T, version string) (*zabbixsim.Server, *Client, *bytes.Buffer) {
 	t.Helper()
 	z, err := zabbixsim.New(zabbixsim.Options{Version: version, Quick: true})
@@ -34,8 +33,8 @@ func simulated(t *testing.T, version string) (*zabbixsim.Server, *Client, *bytes
 	return z, New(Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Log: slog.New(slog.NewTextHandler(&log, nil))}), &log
 }
 
-// A smaller batch is tried only where the request reached Zabbix, or was too large to.
-func TestASmallerBatchMaySucceed(t *testing.T) {
+// A smaller batch is tried only if the request reached Zabbix or was too large.
+func TestMayBeBatch(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  Error
 		want bool
@@ -59,8 +58,7 @@ func TestASmallerBatchMaySucceed(t *testing.T) {
 	}
 }
 
-// What each thing means that may come in place of an answer: whether it is Zabbix's own
-// refusal, and what is known about the act.
+// What an unexpected answer means: whether Zabbix refused, and whether the call may have been carried out.
 func TestWhatAnAnswerMeans(t *testing.T) {
 	const (
 		notDone = iota // nothing was done
@@ -121,7 +119,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			}
 			require.NotContains(t, err.Error(), "hunter2")
 
-			// A question that comes before the act is never taken for it.
+			// A failed call for the version is not a failed acknowledgement.
 			z, c, _ = simulated(t, "7.0.22")
 			require.NoError(t, z.Break(name))
 			err = c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})
@@ -132,7 +130,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
-// Sentences about Zabbix's own database are no refusal, whatever the code; about what was asked they are.
+// Sentences about Zabbix's own database are breakdowns with any code; sentences about the request are refusals.
 func TestSentencesAboutTheDatabase(t *testing.T) {
 	for said, want := range map[string]ErrorKind{
 		"Database is in read-only mode.":                          Broken,
@@ -149,7 +147,7 @@ func TestSentencesAboutTheDatabase(t *testing.T) {
 	}
 }
 
-// What people are shown of Zabbix's words has no statement, file, stack or markup in it.
+// The text for people contains no SQL, file, stack trace or markup.
 func TestSentences(t *testing.T) {
 	for said, want := range map[string]string{
 		"Cannot close problem: event is not in PROBLEM state.":                                                 "Cannot close problem: event is not in PROBLEM state.",
@@ -174,8 +172,8 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// Where something before Zabbix drops the Authorization header, the token goes into the
-// body, on the versions that read it there; the others say what may be wrong.
+// If something drops the Authorization header, the token goes into the body on the versions that read it there; on others the log
+// says what may be wrong.
 func TestTheHeaderIsDropped(t *testing.T) {
 	for version, works := range map[string]bool{"6.0.14": true, "6.2.9": true, "6.4.21": true, "7.0.22": true, "7.2.13": false, "7.4.7": false, "8.0.0": false} {
 		t.Run(version, func(t *testing.T) {
@@ -255,7 +253,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 	})
 }
 
-// second fails what carries no Authorization header.
+// second rejects requests without Authorization header.
 type second struct {
 	next http.RoundTripper
 	what string
@@ -268,8 +266,7 @@ func (s second) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.next.RoundTrip(r)
 }
 
-// A role that forbids a method costs what comes from it and nothing else, and the log
-// names the method once.
+// If the role forbids a method, only its results are missing, and the log names the method once.
 func TestARoleWithoutAMethod(t *testing.T) {
 	for _, version := range []string{"6.0.14", "7.0.22", "8.0.0"} {
 		t.Run(version, func(t *testing.T) {
@@ -293,7 +290,7 @@ func TestARoleWithoutAMethod(t *testing.T) {
 			require.True(t, seen["4701"].ManualClose)
 			require.Contains(t, log.String(), "allows an API method again")
 
-			// A failure of the second question that may pass is no reason to know less for good.
+			// A temporary failure of the second call is an error: a retry may succeed.
 			for _, what := range []string{"page-500", "database-away", "lost-cut", "login-page", "system-error"} {
 				z.Mend()
 				require.NoError(t, z.Break("only:trigger.get"))
@@ -317,8 +314,8 @@ func TestARoleWithoutAMethod(t *testing.T) {
 	}
 }
 
-// An event of an odd form costs that event alone, and is never taken for gone.
-func TestAnOddEvent(t *testing.T) {
+// An event that can't be read is missing from the result and never counts as gone.
+func TestAnUnreadableEventLosesOnlyItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		odd  string
 		lost []string // nothing is known about these
@@ -346,8 +343,8 @@ func TestAnOddEvent(t *testing.T) {
 	}
 }
 
-// What can't be the id of an event in Zabbix's database isn't asked about.
-func TestIDsThatZabbixCantHave(t *testing.T) {
+// Ids that Zabbix's database can't contain are not sent.
+func TestIDsThatZabbixCannotHave(t *testing.T) {
 	for id, can := range map[string]bool{"1": true, "9223372036854775807": true, "9223372036854775808": false, "18446744073709551615": false, "0": false, "-1": false, "+1": false, "1x": false, "": false} {
 		require.Equal(t, can, askableID(id), id)
 	}
@@ -360,7 +357,7 @@ func TestIDsThatZabbixCantHave(t *testing.T) {
 	require.Zero(t, z.Calls()["event.acknowledge"])
 }
 
-func TestTheClientSaysWhoItIs(t *testing.T) {
+func TestUserAgent(t *testing.T) {
 	for version, want := range map[string]string{"": "alert-relay/dev", "1.2.3": "alert-relay/1.2.3"} {
 		got := ""
 		c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -374,8 +371,7 @@ func TestTheClientSaysWhoItIs(t *testing.T) {
 	}
 }
 
-// The methods that the code calls, the table of needs and the documentation are the
-// same list.
+// The methods in the code, in the table of needs and in the documentation are the same.
 func TestNeededMethodsAreDocumented(t *testing.T) {
 	root := filepath.Join("..", "..")
 	called := map[string]bool{}

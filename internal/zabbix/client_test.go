@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve is a client of a server that answers by handler.
+// serve returns a client of a server with the given handler.
 func serve(t testing.TB, token string, handler http.Handler) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -43,7 +43,7 @@ func load(t testing.TB, version string) map[string]zabbixtest.Call {
 	return calls
 }
 
-// recordedKinds is what every recorded error means.
+// recordedKinds are the kinds of all recorded errors.
 var recordedKinds = map[string]ErrorKind{
 	"acknowledge-close-forbidden":      CloseForbidden,
 	"acknowledge-contradiction":        Invalid,
@@ -87,7 +87,7 @@ var recordedKinds = map[string]ErrorKind{
 	"user.login-user":                  NotAuthorised, // Invalid on 7.0
 }
 
-func TestEveryRecordedAnswerMeansWhatItMeant(t *testing.T) {
+func TestKindsOfRecordedErrors(t *testing.T) {
 	unused := maps.Clone(recordedKinds)
 	defer func() { require.Empty(t, unused, "no such error was recorded") }()
 	for _, v := range versions {
@@ -124,8 +124,7 @@ func TestEveryRecordedAnswerMeansWhatItMeant(t *testing.T) {
 	}
 }
 
-// otherForm are recorded requests that this client never makes: the form of
-// another version, or none.
+// otherForm are recorded requests that this client never makes: in the form of another version, or invalid.
 func otherForm(v string, call zabbixtest.Call) bool {
 	parts, isJSON := call.Parts()
 	switch {
@@ -140,7 +139,7 @@ func otherForm(v string, call zabbixtest.Call) bool {
 	}
 }
 
-func TestEveryRecordedRequestIsMadeAgain(t *testing.T) {
+func TestRequestsAreAsRecorded(t *testing.T) {
 	skipped := map[string][]string{
 		"6.0": {"auth-bearer", "auth-none", "auth-on-version", "error-content-type", "error-not-json"},
 		"7.0": {"auth-none", "auth-on-version", "auth-on-version-header", "auth-property", "error-content-type", "error-not-json"},
@@ -174,8 +173,7 @@ func TestEveryRecordedRequestIsMadeAgain(t *testing.T) {
 	}
 }
 
-// acknowledgeOf is a recorded call in the client's words; false where the
-// client has none.
+// acknowledgeOf converts a recorded call; false if the client can't make it.
 func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 	var p struct {
 		EventIDs []string `json:"eventids"`
@@ -200,8 +198,8 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "") && p.Action&bitSuppress != 0 == (p.Until != nil)
 }
 
-func TestAcknowledgingAsksAsRecorded(t *testing.T) {
-	// What is refused without asking, since no version takes it.
+func TestAcknowledgementsAreAsRecorded(t *testing.T) {
+	// Refused without a call, since no version accepts it.
 	never := map[string]bool{"acknowledge-contradiction": true, "acknowledge-message-2049": true, "acknowledge-severity-9": true,
 		"acknowledge-not-a-number": true}
 	for _, v := range versions {
@@ -245,7 +243,7 @@ func TestAcknowledgingAsksAsRecorded(t *testing.T) {
 	}
 }
 
-// fake is a Zabbix of any version, that refuses what that version refuses.
+// fake is a Zabbix of any version that refuses what that version refuses.
 type fake struct {
 	mu      sync.Mutex
 	version string
@@ -317,7 +315,7 @@ func (f *fake) calls(method string) (out []asked) {
 	return out
 }
 
-func TestEachVersionIsAskedInItsForm(t *testing.T) {
+func TestEachVersionGetsItsForm(t *testing.T) {
 	for _, tc := range []struct {
 		version                   string
 		bearer, suppress          bool
@@ -355,7 +353,7 @@ func TestEachVersionIsAskedInItsForm(t *testing.T) {
 	}
 }
 
-func TestAnUpgradeUnderTheClientIsNoticed(t *testing.T) {
+func TestAnUpgradeIsNoticed(t *testing.T) {
 	for _, to := range []string{"7.2.0", "8.0.0"} {
 		for _, from := range []string{"6.0.14", "6.2.0", "6.4.1"} {
 			t.Run(from+" to "+to, func(t *testing.T) {
@@ -378,7 +376,7 @@ func TestAnUpgradeUnderTheClientIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAWrongTokenIsNotTriedOverAndOver(t *testing.T) {
+func TestAWrongTokenIsTriedOncePerPlace(t *testing.T) {
 	f := &fake{version: "7.0.22", token: "right"}
 	c := serve(t, "wrong", f)
 	for range 3 {

@@ -10,8 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// decodeAt decodes a message that Zabbix made at sent of a problem that opened, with its dates in the
-// zone of the user who receives it.
+// decodeAt decodes a message that Zabbix sent about a problem, with dates in the zone of the user who receives it.
 func decodeAt(t *testing.T, user, configured *time.Location, opened, sent, received time.Time) alert.Event {
 	t.Helper()
 	date := func(at time.Time) string { return at.In(user).Format("2006.01.02") }
@@ -30,7 +29,7 @@ func zoneNamed(t *testing.T, name string) *time.Location {
 	return loc
 }
 
-// However late a message is, the configured zone reads it right.
+// A late message is read correctly in the configured zone.
 func TestALateMessageIsReadInTheConfiguredZone(t *testing.T) {
 	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"} {
 		zone := zoneNamed(t, name)
@@ -69,7 +68,7 @@ func TestTheZoneOfALocalTime(t *testing.T) {
 	}
 }
 
-// Whatever the zone, a problem never seems to begin after the relay heard of it.
+// In no zone does a problem begin after the relay received it.
 func TestNothingOpensInTheFuture(t *testing.T) {
 	for _, configured := range []*time.Location{nil, time.UTC, zoneNamed(t, "Pacific/Kiritimati")} {
 		for minutes := -900; minutes <= 900; minutes += 29 {
@@ -80,8 +79,8 @@ func TestNothingOpensInTheFuture(t *testing.T) {
 	}
 }
 
-// A time that a clock shows twice is the later one that had come when the message was received.
-func TestATimeThatComesTwice(t *testing.T) {
+// A time that a clock shows twice is the later one, unless the message was received before that.
+func TestTheHourThatComesTwice(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change time.Time // when clocks are put back
 		by     time.Duration

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var versions = []string{"6.0", "7.0"}
 
-// fixtureCase is one case of a recording's MANIFEST.
+// fixtureCase is one case of a recording's manifest.
 type fixtureCase struct {
 	Case  string   `json:"case"`
 	What  string   `json:"what"`
@@ -45,8 +45,7 @@ func cases(t testing.TB, version string) []fixtureCase {
 	return manifest.Cases
 }
 
-// decode reads a recorded payload as if it came half a second after Zabbix
-// evaluated it.
+// decode reads a recorded payload as if it was received half a second after Zabbix sent it.
 func decode(t testing.TB, name string) alert.Event {
 	t.Helper()
 	body := readFixture(t, name)
@@ -57,8 +56,7 @@ func decode(t testing.TB, name string) alert.Event {
 	return e
 }
 
-// recordedAt is when a payload was sent: all but those of the user "tokyo"
-// have UTC times.
+// recordedAt returns when a payload was sent: all but those of the user "tokyo" have UTC times.
 func recordedAt(t testing.TB, body []byte) time.Time {
 	t.Helper()
 	var m map[string]string
@@ -80,8 +78,7 @@ func fold(events []alert.Event) map[string]alert.Problem {
 	return problems
 }
 
-// forPeople is a set of problems without their bookkeeping and without what
-// tells the order of arrival, as golden files hold them.
+// forPeople returns problems as golden files have them: without bookkeeping and without the order of arrival.
 func forPeople(t testing.TB, problems map[string]alert.Problem) []byte {
 	t.Helper()
 	list := []alert.Problem{}
@@ -115,7 +112,7 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got))
 }
 
-func TestEveryRecordedCaseEndsInItsProblem(t *testing.T) {
+func TestRecordedCasesGiveTheirProblems(t *testing.T) {
 	for _, v := range versions {
 		for _, c := range cases(t, v) {
 			if len(c.Files) == 0 || c.Case == "cut-at-64k" {
@@ -136,7 +133,7 @@ func TestEveryRecordedCaseEndsInItsProblem(t *testing.T) {
 	}
 }
 
-func TestAWholeRecordingEndsInTheSameProblemsFromTheBackAndTwice(t *testing.T) {
+func TestARecordingGivesTheSameProblemsInAnyOrderAndTwice(t *testing.T) {
 	for _, v := range versions {
 		var events []alert.Event
 		require.NoError(t, fs.WalkDir(testdata.Fixtures, "fixtures/zabbix-"+v+"/events", func(name string, d fs.DirEntry, err error) error {

@@ -32,7 +32,7 @@ func TestHostGroupsOfAPayload(t *testing.T) {
 	}
 }
 
-// The parameters of Zabbix's own Slack media type have other names.
+// Zabbix's own Slack media type names its parameters differently.
 func TestParametersOfTheSlackMediaType(t *testing.T) {
 	slack := func(with map[string]string) alert.Facts {
 		values := map[string]string{"EVENT.NAME": "", "EVENT.TAGSJSON": "", "TRIGGER.NAME": ""}

@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// observed plays a recording's answers to what Observe asks, whatever the ids.
+// observed replays a recording's answers to the calls of Observe, for any ids.
 func observed(t *testing.T, v, event string) alert.Observation {
 	t.Helper()
 	calls := load(t, v)
@@ -42,7 +42,7 @@ func observed(t *testing.T, v, event string) alert.Observation {
 	return o
 }
 
-func TestObserveTellsWhatZabbixKnows(t *testing.T) {
+func TestObserve(t *testing.T) {
 	for v, want := range map[string]alert.Observation{
 		"6.0": {
 			Opened: time.Unix(1795526744, 0).UTC(), TriggerID: "23138", ItemID: "44523",
@@ -98,7 +98,7 @@ func TestObserveSortsAcknowledgementsAndFindsTheEnd(t *testing.T) {
 	}
 }
 
-func TestWhoSuppressesIsTold(t *testing.T) {
+func TestObserveTellsManualSuppressionFromMaintenance(t *testing.T) {
 	hour := time.Unix(1795532063, 0).UTC()
 	for name, tc := range map[string]struct {
 		data   string
@@ -124,7 +124,7 @@ func TestWhoSuppressesIsTold(t *testing.T) {
 	}
 }
 
-func TestManyEventsAreAskedInBatches(t *testing.T) {
+func TestObserveAsksInBatches(t *testing.T) {
 	f := &fake{version: "7.0.22"}
 	var ids []string
 	for i := range 2*batch + 1 {
@@ -137,7 +137,7 @@ func TestManyEventsAreAskedInBatches(t *testing.T) {
 	require.Empty(t, f.calls("trigger.get"), "nothing was found")
 }
 
-func TestARecoverysOwnEventIsNoProblem(t *testing.T) {
+func TestARecoverysOwnEventIsNotAProblem(t *testing.T) {
 	f := &fake{version: "7.0.22", answers: map[string]string{"event.get": `[{"eventid":"72","objectid":"9","value":"0"}]`}}
 	seen, err := serve(t, "", f).Observe(t.Context(), []string{"72"})
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 var received = time.Date(2026, 11, 24, 13, 30, 1, 0, time.UTC)
 
-// payload is a JSON object of these macros over those of a plain problem.
+// payload returns a plain problem as JSON with the given macros changed.
 func payload(over map[string]string) []byte {
 	m := map[string]string{"EVENT.ID": "4711", "EVENT.SOURCE": "0", "EVENT.VALUE": "1", "EVENT.NAME": "Link down",
 		"DATE": "2026.11.24", "TIME": "13:30:00", "EVENT.DATE": "2026.11.24", "EVENT.TIME": "13:29:58"}
@@ -53,7 +53,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"list", "object", "event.id", "event.nseverity", "event.update.nseverity", "event.source", "event.value"}, fields)
 }
 
-func TestWhatCannotBeUsedIsRefused(t *testing.T) {
+func TestUnusablePayloadsAreRefused(t *testing.T) {
 	cut := readFixture(t, "zabbix-6.0/events/cut-at-64k.json")
 	var seen struct{ Head string }
 	require.NoError(t, json.Unmarshal(cut, &seen))
@@ -90,7 +90,7 @@ func TestWhatCannotBeUsedIsRefused(t *testing.T) {
 	}
 }
 
-func TestAKeyIsAMacrosNameInAnyForm(t *testing.T) {
+func TestKeysInAnySpelling(t *testing.T) {
 	for _, key := range []string{"EVENT.ID", "event.id", "event_id", "Event_Id", " EVENT.ID "} {
 		p, faults := Parse([]byte(fmt.Sprintf(`{%q: 4711, "event_value": 1, "event_nseverity": 4, "my_own": true, "source": " main "}`, key)))
 		require.Empty(t, faults)
@@ -99,13 +99,13 @@ func TestAKeyIsAMacrosNameInAnyForm(t *testing.T) {
 	}
 }
 
-func TestAKeyGivenTwiceIsTheOneThatHasAValue(t *testing.T) {
+func TestTheFirstValueOfAKeyCounts(t *testing.T) {
 	p, faults := Parse([]byte(`{"EVENT.ID":"{EVENT.ID}x","EVENT_ID":"5","event.value":"1","EVENT.NAME":"","event_name":"x"}`))
 	require.Len(t, faults, 1, "the first of two")
 	require.Equal(t, "x", p.Macro("event.name"))
 }
 
-func TestOnlyAWholeMacroIsAbsent(t *testing.T) {
+func TestOnlyAnUnresolvedMacroIsAbsent(t *testing.T) {
 	for value, gone := range map[string]bool{
 		"": true, "   ": true, "*UNKNOWN*": true, " *UNKNOWN* ": true, "{EVENT.UPDATE.MESSAGE}": true, "{$RELAY.ROOM}": true,
 		`{$ROOM:"a context"}`: true, "{#IFNAME}": true, "{EVENT.TAGS.service}": true, `{EVENT.TAGS."two words"}`: true,
@@ -120,8 +120,8 @@ func TestOnlyAWholeMacroIsAbsent(t *testing.T) {
 	}
 }
 
-func TestTheTestButtonIsNoFault(t *testing.T) {
-	// As the form shows the parameters: every macro as it stands, but for what is typed.
+func TestThePayloadOfTheTestButton(t *testing.T) {
+	// As the form of the Test button sends it: unresolved macros, except for what the user filled in.
 	body := []byte(`{"ALERT.SENDTO":"noc","EVENT.ID":"{EVENT.ID}","EVENT.NSEVERITY":"{EVENT.NSEVERITY}","EVENT.SOURCE":"{EVENT.SOURCE}",
 		"EVENT.VALUE":"{EVENT.VALUE}","EVENT.NAME":"{EVENT.NAME}"}`)
 	p, faults := Parse(body)
@@ -132,7 +132,7 @@ func TestTheTestButtonIsNoFault(t *testing.T) {
 	require.ErrorIs(t, err, ErrTest)
 }
 
-func TestWhichKindAnEventIs(t *testing.T) {
+func TestKindAndOrigin(t *testing.T) {
 	for name, tc := range map[string]struct {
 		over   map[string]string
 		kind   alert.Kind
@@ -178,7 +178,7 @@ func TestASalvagedPayloadIsAccepted(t *testing.T) {
 	}, e)
 }
 
-func TestACancelledEscalationIsNoProblem(t *testing.T) {
+func TestACancelledEscalationIsNotAProblem(t *testing.T) {
 	e := event(t, map[string]string{"ALERT.MESSAGE": "NOTE: Escalation canceled: trigger \"x\" disabled.\nLast message sent:\nx"})
 	require.True(t, e.Cancelled)
 	require.Nil(t, e.Update)
@@ -246,7 +246,7 @@ func TestTimeStampsAreExact(t *testing.T) {
 	require.Equal(t, time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC), e.Update.Actions.SuppressUntil, "the zone is told by {TIMESTAMP}")
 }
 
-func TestNonsenseInATimeIsNoTime(t *testing.T) {
+func TestInvalidTimesAreIgnored(t *testing.T) {
 	for _, text := range []string{"0", "-1", "99999999999999999999", "x", "1e9", "253402300800"} {
 		e := event(t, map[string]string{"EVENT.TIMESTAMP": text})
 		require.False(t, e.Exact)
@@ -261,7 +261,7 @@ func sev(old, now alert.Severity) *alert.SeverityChange {
 	return &alert.SeverityChange{Old: old, New: now}
 }
 
-func TestTheWordsOfAnUpdateAreUnderstood(t *testing.T) {
+func TestActionsOfAnUpdateInWords(t *testing.T) {
 	until := time.Date(2026, 11, 24, 14, 54, 23, 0, time.UTC)
 	for words, want := range map[string]alert.Actions{
 		"":                                      {},
@@ -323,7 +323,7 @@ func TestActionJSONIsPreferred(t *testing.T) {
 	}
 }
 
-func TestAServicesSeverityIsThatOfItsUpdate(t *testing.T) {
+func TestTheSeverityOfAServiceComesFromItsUpdate(t *testing.T) {
 	service := map[string]string{"EVENT.SOURCE": "4", "EVENT.NSEVERITY": "3", "EVENT.UPDATE.DATE": "2026.11.24", "EVENT.UPDATE.TIME": "13:29:59", "EVENT.UPDATE.NSEVERITY": "5"}
 	e := event(t, service)
 	require.Equal(t, alert.Disaster, *e.Severity)
@@ -334,7 +334,7 @@ func TestAServicesSeverityIsThatOfItsUpdate(t *testing.T) {
 	require.Nil(t, e.Severity, "an internal event has none")
 }
 
-func TestAHiddenAuthorIsNobody(t *testing.T) {
+func TestAHiddenAuthorHasNoName(t *testing.T) {
 	for name, want := range map[string]string{
 		"Inaccessible user": "", "Bob Builder (bob)": "Bob Builder (bob)", "  (relay)": "relay", "(relay)": "relay", "{USER.FULLNAME}": "",
 	} {
@@ -343,7 +343,7 @@ func TestAHiddenAuthorIsNobody(t *testing.T) {
 	}
 }
 
-func TestTagsAreReadAsTheyAre(t *testing.T) {
+func TestTags(t *testing.T) {
 	for name, tc := range map[string]struct {
 		json, text string
 		want       []alert.Tag
@@ -371,7 +371,7 @@ func TestHostsAndGroupsAreRead(t *testing.T) {
 	require.Empty(t, f.Macros)
 }
 
-func TestOccurrencesHaveANameToShow(t *testing.T) {
+func TestOccurrencesHaveAName(t *testing.T) {
 	discovery := map[string]string{"EVENT.SOURCE": "1", "EVENT.NAME": "", "DISCOVERY.DEVICE.IPADDRESS": "10.0.0.1", "DISCOVERY.DEVICE.STATUS": "UP"}
 	require.Equal(t, "Discovery: 10.0.0.1 is UP", event(t, discovery).Facts.Name)
 	discovery["DISCOVERY.SERVICE.NAME"], discovery["DISCOVERY.SERVICE.PORT"], discovery["DISCOVERY.SERVICE.STATUS"] = "TCP", "18022", "DOWN"
@@ -381,7 +381,7 @@ func TestOccurrencesHaveANameToShow(t *testing.T) {
 	require.Equal(t, "Discovery: a device", event(t, map[string]string{"EVENT.SOURCE": "1", "EVENT.NAME": ""}).Facts.Name)
 }
 
-func TestEveryOtherMacroReachesTemplates(t *testing.T) {
+func TestOtherMacrosReachTemplates(t *testing.T) {
 	f := event(t, map[string]string{"MY_ROOM": "db", "EVENT.TAGS.service": "shop", "USER.MACRO": "{$X}", "ITEM.VALUE": "3"}).Facts
 	require.Equal(t, map[string]string{"my.room": "db", "event.tags.service": "shop", "item.value": "3"}, f.Macros)
 }
@@ -402,7 +402,7 @@ func FuzzPayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p, faults := Parse(body)
 		e, err := p.Event(DecodeOptions{Source: "main", ReceivedAt: received})
-		// The body is the caller's again: it is used for the next event.
+		// The body may be reused.
 		before, written := fmt.Sprintf("%+v %+v %+v %v %+v", p.Source, map[string]string(p.macros), faults, err, e.Facts), bytes.Clone(body)
 		for i := range body {
 			body[i] = 'x'
@@ -444,7 +444,7 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// absent says whether Parse leaves a macro out.
+// absent reports whether Parse drops a value.
 func absent(key, value string) bool {
 	value = strings.TrimSpace(value)
 	return isAbsent(value) || isOwnMacro(key, value)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a media type's parameter names as a secret is not kept: templates could show it.
+// A parameter whose name says that it is a secret is dropped: templates could show it.
 func TestParametersThatHoldSecretsAreNotKept(t *testing.T) {
 	for name, kept := range map[string]bool{
 		"bot_token": false, "Token": false, "TOKEN": false, "slack.token": false, "accessToken": false, "x-auth-token": false,

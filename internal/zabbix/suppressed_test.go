@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// In every version the suppressed problems are listed, and no others.
+// On every version exactly the suppressed problems are listed.
 func TestSuppressed(t *testing.T) {
 	for _, version := range zabbixsim.Versions {
 		z, c, log := simulated(t, version)
@@ -43,7 +43,7 @@ func TestSuppressed(t *testing.T) {
 	}
 }
 
-// A long list comes in pages. Answers that aren't what was asked for are errors, and end.
+// A long list has pages. Unexpected answers are errors and end the list.
 func TestSuppressedPages(t *testing.T) {
 	ids := func(from, n int64) (rows []string) {
 		for i := range n {

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A token that Zabbix refuses is told once, and read again before each call until there is
-// another: a good one that was put into its file is used without a restart.
+// A refused token is logged once, and read again before each call until it has changed: a new token in the file needs no restart.
 func TestARefusedTokenIsReadAgain(t *testing.T) {
 	for _, version := range []string{"6.0.14", "7.0.22"} {
 		t.Run(version, func(t *testing.T) {

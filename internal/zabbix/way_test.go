@@ -20,9 +20,9 @@ import (
 	"nms-alert-relay/internal/simulator/memnet"
 )
 
-// A way to Zabbix that fails is told with what to do, under the keys of that source; nothing
-// was done there, so that it can be asked again; and once it is mended it is answered.
-func TestAWayThatFails(t *testing.T) {
+// A failed connection to Zabbix gives a hint with the keys of that source, and nothing was done. Once it is corrected, calls
+// succeed again.
+func TestAFailingConnectionGivesAHint(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		cert func(ours, theirs *memnet.Authority) tls.Certificate
