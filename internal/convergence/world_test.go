@@ -151,17 +151,18 @@ func (w *world) botIn(room string) string {
 // life is the process between a start and its end.
 type life struct {
 	*world
-	number  int
-	path    string
-	db      *sqlite.Store
-	disk    *disk
-	fold    *ledger.Ledger
-	deliver *delivery.Delivery
-	alive   context.Context // until it is killed
-	die     context.CancelFunc
-	quit    [2]func() error // the fold, delivery; in this order
-	lines   []*http.Transport
-	over    bool
+	number   int
+	path     string
+	db       *sqlite.Store
+	disk     *disk
+	fold     *ledger.Ledger
+	deliver  *delivery.Delivery
+	notifier store.Local
+	alive    context.Context // until it is killed
+	die      context.CancelFunc
+	quit     [2]func() error // the fold, delivery; in this order
+	lines    []*http.Transport
+	over     bool
 }
 
 // start begins a life with the store as it is.
@@ -212,7 +213,7 @@ func run(part func(context.Context) error) func() error {
 func (l *life) connect() {
 	o := delivery.Options{
 		Store: l.disk, Render: l.render, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
-		Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
+		Notifier: &l.notifier, Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
 	}
 	for i, name := range bots {
 		t := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": l.net})
@@ -231,9 +232,10 @@ func (l *life) connect() {
 		Changed: func(written store.Fold) {
 			l.deliver.Notify(written)
 			if len(written.Notices) > 0 {
-				l.deliver.WakeNotices()
+				l.notifier.Notify(store.TopicNotices)
 			}
 		},
+		Notifier:   &l.notifier,
 		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Timing: l.router.Timing,
 		Grouping: func(room string) ledger.Grouping {
 			return ledger.Grouping{
@@ -252,7 +254,7 @@ func (l *life) reroute(ctx context.Context, key alert.Key, room string) error {
 	if err == nil {
 		_, err = l.disk.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
 	}
-	l.fold.Wake()
+	l.notifier.Notify(store.TopicJournal)
 	return err
 }
 
@@ -332,7 +334,7 @@ func (w *world) take(e store.Entry) error {
 	w.mu.Lock()
 	w.accepted = append(w.accepted, accepted{id, string(e.Payload), time.Since(e.ReceivedAt)})
 	w.mu.Unlock()
-	l.fold.Wake()
+	l.notifier.Notify(store.TopicJournal)
 	return nil
 }
 
@@ -412,7 +414,7 @@ func (w *world) readmit(room string) {
 			panic(err)
 		}
 	}
-	w.life.deliver.RescanNow()
+	w.life.notifier.Notify(store.TopicPosts)
 }
 
 // erase is a person who deletes a message, as moderators may.

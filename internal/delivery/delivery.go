@@ -94,7 +94,7 @@ type Options struct {
 	Rescan    time.Duration // how often the store is asked for what a lost wake missed; 30 s by default
 	Grace     time.Duration // how long calls in flight may go on after Run was told to end; 10 s by default
 
-	Notifier store.Notifier // wakes delivery (store.TopicPosts, store.TopicNotices); without one only WakeNotices and RescanNow do
+	Notifier store.Notifier // wakes delivery (store.TopicPosts, store.TopicNotices); nil: it only polls
 	Metrics  *Metrics       // nil: counted nowhere
 	Log      *slog.Logger
 	Jitter   func() float64 // in [0,1); safe for concurrent use; random by default
@@ -207,13 +207,6 @@ func (d *Delivery) Pace(room string) float64 {
 	defer b.mu.Unlock()
 	return b.rate.SpeedIn(b.webexRoom(room))
 }
-
-// WakeNotices tells that there are new notices, or new bodies of known ones. It doesn't block.
-func (d *Delivery) WakeNotices() { d.Notifier.Notify(store.TopicNotices) }
-
-// RescanNow asks the store at once for all that is behind: after a dead letter
-// was replayed, say. It doesn't block.
-func (d *Delivery) RescanNow() { d.Notifier.Notify(store.TopicPosts) }
 
 func signal(c chan struct{}) {
 	select {

@@ -73,7 +73,7 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	})
 	if told {
 		b.Metrics.Reroutes.Inc()
-		b.WakeNotices()
+		b.Notifier.Notify(store.TopicNotices)
 	}
 	return told
 }
@@ -117,7 +117,7 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 		return false
 	}
 	b.keepRefusing(l.save)
-	b.WakeNotices()
+	b.Notifier.Notify(store.TopicNotices)
 	return true
 }
 

@@ -100,9 +100,6 @@ func New(o Options) *Ledger {
 	}
 }
 
-// Wake makes the fold look at the journal at once. It doesn't block.
-func (l *Ledger) Wake() { l.opts.Notifier.Notify(store.TopicJournal) }
-
 // Run folds until ctx ends. A batch that has begun is finished.
 func (l *Ledger) Run(ctx context.Context) error {
 	backoff, size, limit := minBackoff, minBatch, minBatch

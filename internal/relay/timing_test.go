@@ -37,9 +37,10 @@ type nights struct {
 	webex   *webex.Client
 	metrics *ledger.Metrics
 
-	store *sqlite.Store
-	fold  *ledger.Ledger
-	stop  func()
+	store    *sqlite.Store
+	notifier store.Local
+	fold     *ledger.Ledger
+	stop     func()
 }
 
 const nightBot = "relay@webex.bot"
@@ -102,8 +103,8 @@ func (n *nights) start() {
 			return g
 		},
 		Decode:  func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
-		Changed: func(f store.Fold) { deliver.Notify(f) },
-		Log:     slog.New(slog.DiscardHandler), Metrics: n.metrics,
+		Changed: deliver.Notify, Notifier: &n.notifier,
+		Log: slog.New(slog.DiscardHandler), Metrics: n.metrics,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
@@ -156,7 +157,7 @@ func (n *nights) event(id int, e alert.Event) {
 	require.NoError(n.t, err)
 	_, err = n.store.Append(context.Background(), store.Entry{Source: "main", Kind: store.EntryEvent, Payload: payload, ReceivedAt: now})
 	require.NoError(n.t, err)
-	n.fold.Wake()
+	n.notifier.Notify(store.TopicJournal)
 }
 
 func (n *nights) open(id int, s alert.Severity) {

@@ -154,8 +154,7 @@ func (r *Renderer) heading(d Digest) string {
 	over := len(d.Items) - open
 	var b strings.Builder
 	if d.Account {
-		line, _ := r.DigestLine(d)
-		b.WriteString(accountHead + " " + line + "\n" + r.goneOf(d.Gone))
+		b.WriteString(accountHead + " " + resolvedOf(d.Items) + "\n" + r.goneOf(d.Gone))
 	}
 	if len(d.Items) == 0 {
 		return b.String() + "☑️ **This digest is empty now**" + left
@@ -354,17 +353,16 @@ func boldName(name string) string {
 	return "**" + shown.String() + "**"
 }
 
-// DigestLine says in a digest's thread how many problems are resolved, once the digest can't be edited any more.
-func (r *Renderer) DigestLine(d Digest) (markdown string, resolved int) {
-	for _, i := range d.Items {
-		if !i.Open {
-			resolved++
-		}
+// resolvedOf is how many of the problems are resolved.
+func resolvedOf(items []DigestItem) string {
+	resolved := 0
+	for _, i := range items {
+		resolved += boolInt(!i.Open)
 	}
-	if resolved == len(d.Items) {
-		return fmt.Sprintf("✅ All %s resolved", number(resolved)), resolved
+	if resolved == len(items) {
+		return fmt.Sprintf("✅ All %s resolved", number(resolved))
 	}
-	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(d.Items))), resolved
+	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(items)))
 }
 
 // count is "1 problem", "5,000 problems".

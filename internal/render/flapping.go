@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	flapsTold = 8  // openings told with their times, the newest; the others by id alone
-	flapHosts = 20 // hosts named
+	flapsTold = 8  // the newest openings, which are shown with their times; earlier ones are ids
+	flapHosts = 20 // hosts that are named
 
-	lastFlapEdit = "This message can't be edited again until nothing is open: what changes is told in this thread."
+	lastFlapEdit = "This message can't be edited again until nothing is open. Until then changes are posted in this thread."
 )
 
-// flapping is the message that stands for openings of one trigger: how often it
-// opened, how it is now, and every event id. complete says that it names all, and every host.
+// flapping is the message of a trigger's openings: how often it opened, its present state, and every event id. complete reports
+// that it names all of them, and every host.
 func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool) {
 	items := newestFirst(d.Items)
 	for _, ids := range []int{len(items), 100, 20} {
@@ -31,7 +31,7 @@ func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool
 	return out, false
 }
 
-// flaps names so many event ids.
+// flaps renders with at most ids event ids.
 func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out string, whole bool) {
 	var b strings.Builder
 	if d.Account {
@@ -39,9 +39,9 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 	}
 	if len(items) == 0 {
 		if d.Left == 1 {
-			b.WriteString("🔁 **Flapping** · the opening told here has a message of its own now")
+			b.WriteString("🔁 **Flapping** · the opening that was here has a message of its own now")
 		} else {
-			fmt.Fprintf(&b, "🔁 **Flapping** · the %s openings told here have messages of their own now", number(d.Left))
+			fmt.Fprintf(&b, "🔁 **Flapping** · the %s openings that were here have messages of their own now", number(d.Left))
 		}
 		return b.String(), true
 	}
@@ -81,7 +81,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString("\n" + r.flapLine(i, at))
 	}
 	if rest := items[min(flapsTold, len(items)):]; len(rest) > 0 {
-		b.WriteString("\nbefore these: ")
+		b.WriteString("\nEarlier: ")
 		shown := min(len(rest), max(ids-flapsTold, 0))
 		for n, i := range rest[:shown] {
 			if n > 0 {
@@ -112,8 +112,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 	return b.String(), all
 }
 
-// howOften is "opened again 6 times in 14m": what the message stands for, and how
-// far its first and last opening are apart.
+// howOften is "opened again 6 times in 14m": the number of openings, and the time from the first to the last.
 func howOften(d Digest, items []DigestItem) string {
 	n := len(items) + d.Left
 	if n == 1 {
@@ -133,7 +132,7 @@ func before(words, text string) string {
 // flapLine is one opening. It never says "resolved": people read that as the state of the trigger.
 func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
-	line := "- " + before("", at(i.OpenedAt)) + " " + string(id)
+	line := "- " + at(i.OpenedAt) + " " + string(id)
 	switch lasted := formatDuration(i.OpenedAt, i.ResolvedAt); {
 	case !i.Open && !i.ResolvedAt.IsZero() && i.ResolvedAt.Sub(i.OpenedAt) < time.Second:
 		return line + " · over at once"
@@ -147,7 +146,7 @@ func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	return line + " · open"
 }
 
-// current is the opening that says how it is now, and how many are open.
+// current is the newest open opening, or the newest one, and how many are open.
 func current(items []DigestItem) (now DigestItem, open int) {
 	now = items[0]
 	for _, i := range items {
@@ -160,7 +159,7 @@ func current(items []DigestItem) (now DigestItem, open int) {
 	return now, open
 }
 
-// newestFirst sorts a copy by when they opened; Zabbix gives later events higher ids.
+// newestFirst sorts a copy by time, and by id: later events have higher ids.
 func newestFirst(items []DigestItem) []DigestItem {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b DigestItem) int {
@@ -169,7 +168,7 @@ func newestFirst(items []DigestItem) []DigestItem {
 	return items
 }
 
-// flapHostsOf are the hosts of all openings: as a rule the same ones.
+// flapHostsOf are the hosts of all openings, usually the same ones.
 func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	var labels []string
 	for _, i := range items {
@@ -185,8 +184,7 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return strings.Join(labels, ", "), true
 }
 
-// FlapLine is the notification, in the thread of a flapping trigger's message, that it is open again and
-// stays so.
+// FlapLine is the notification in a flapping trigger's thread that it is open again and stays open.
 func (r *Renderer) FlapLine(d Digest, room Room) string {
 	items := newestFirst(d.Items)
 	if len(items) == 0 {

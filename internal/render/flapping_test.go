@@ -51,8 +51,8 @@ func TestFlappingGolden(t *testing.T) {
 	golden(t, "digest/last edit.txt", markdown)
 }
 
-// However often it opens, and whatever names are like: the count is right, every
-// event id is named or the message says that a list does, and "resolved" is told of what is.
+// With any number of openings and any names, the count is right, every event id is named or a list is announced, and only
+// resolved openings say so.
 func TestFlappingAccountsForAll(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	for _, n := range []int{1, 2, 8, 9, 100, 3000} {
