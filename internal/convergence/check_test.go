@@ -20,14 +20,14 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// patience is how long a relay may take to be quiet after the last trouble: it
-// may be told three times in a row to wait five minutes, by each of several faults.
+// patience bounds the time until a relay is idle after the last fault: several faults may each pause it three
+// times in a row for five minutes.
 const patience = 3 * time.Hour
 
-// settle waits until the relay says that nothing is to be sent any more, and
-// then that it speaks the truth. Escalations come; reminders never end.
+// settle waits until the relay reports that nothing is pending, and checks that this is true. Escalations are
+// waited for; reminders never end.
 func (w *world) settle() bool {
-	const quiet = 40 * time.Second // longer than delivery takes to look again by itself
+	const quiet = 40 * time.Second // longer than delivery's poll
 	pause := time.Second
 	for waited := time.Duration(0); waited < patience; waited += pause {
 		time.Sleep(pause)
@@ -55,8 +55,7 @@ func (w *world) settle() bool {
 	return false
 }
 
-// clocks says whether something is still to escalate, and when somebody is
-// reminded next.
+// clocks reports whether an escalation is still to come, and when the next reminder is due.
 func (w *world) clocks() (escalates bool, reminds time.Time) {
 	due, err := w.life.db.DuePosts(context.Background(), time.Now().Add(24*time.Hour), 1000)
 	if err != nil {
@@ -79,7 +78,7 @@ func (w *world) stats() store.Stats {
 	return s
 }
 
-// held is what the relay holds in the end, read from its store.
+// held is the content of the relay's store at the end.
 type held struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
@@ -88,14 +87,14 @@ type held struct {
 	notices  map[string]store.Notice // by message id
 }
 
-// told is what a problem's events ask for, worked out without the ledger.
+// told is what a problem's events ask for, computed without the ledger.
 type told struct {
 	problem   alert.Problem
 	must, may map[string]bool // rooms
 	states    []state         // after each of its entries
 }
 
-// state is a problem as it was once an entry had come.
+// state is a problem after one of its entries.
 type state struct {
 	at      time.Time
 	problem alert.Problem
@@ -118,8 +117,7 @@ func (w *world) check() {
 	w.checkManners(h)
 }
 
-// checkJournal holds that what was accepted is in the journal, as it came, and
-// folds it anew.
+// checkJournal checks that each accepted event is in the journal, byte for byte, and folds it again.
 func (w *world) checkJournal() map[alert.Key]*told {
 	entries, err := w.life.db.Entries(context.Background(), 0, 1<<20)
 	if err != nil {
@@ -158,8 +156,8 @@ func (w *world) checkJournal() map[alert.Key]*told {
 	return folded
 }
 
-// unnudged is a problem but for what the relay said of it itself, which is in no
-// journal, and for what depends on that.
+// unnudged returns a problem without the relay's own entries, which aren't in the journal, and without what
+// depends on them.
 func unnudged(p alert.Problem) alert.Problem {
 	p.Timeline = slices.Clone(p.Timeline)
 	p.Timeline = slices.DeleteFunc(p.Timeline, func(e alert.Entry) bool { return e.Nudge != nil })
@@ -174,7 +172,7 @@ func unnudged(p alert.Problem) alert.Problem {
 	return p
 }
 
-// route says which rooms are to hear of a problem by one event.
+// route returns the rooms that get a problem because of one event.
 func (t *told) route(r *route.Router, e alert.Event, sendTo string, change alert.Change, at time.Time) {
 	p := t.problem
 	for _, target := range r.Rooms(p, sendTo, at) {
@@ -213,7 +211,7 @@ func decodeAny(e store.Entry) (ledger.Decoded, error) {
 	return d, nil
 }
 
-// read takes everything out of the store.
+// read reads everything from the store.
 func (w *world) read(folded map[alert.Key]*told) held {
 	h := held{notices: map[string]store.Notice{}, groups: map[int64]store.Group{}}
 	ctx := context.Background()
@@ -231,7 +229,7 @@ func (w *world) read(folded map[alert.Key]*told) held {
 	if h.dead, err = w.life.db.DeadLetters(ctx); err != nil {
 		panic(err)
 	}
-	for id, gap := int64(1), 0; gap < 100; id++ { // numbers are left out
+	for id, gap := int64(1), 0; gap < 100; id++ { // ids may have gaps
 		g, err := w.life.db.Group(ctx, id)
 		if gap++; err == nil {
 			h.groups[id], gap = g, 0
@@ -253,8 +251,7 @@ func (w *world) read(folded map[alert.Key]*told) held {
 	}
 }
 
-// checkFold holds that each entry counted once, whatever crashed, and that every
-// room that is to know has a post.
+// checkFold checks that each entry was applied once, and that each room that should have a problem has a post.
 func (w *world) checkFold(folded map[alert.Key]*told, h held) {
 	for key, t := range folded {
 		expected, kept := t.problem, h.problems[key]
@@ -281,7 +278,7 @@ func (w *world) checkFold(folded map[alert.Key]*told, h held) {
 	}
 }
 
-// simRoom is the simulator's name of a post's room.
+// simRoom returns the simulator's name of a post's room.
 func simRoom(room string) string {
 	if room == config.PersonRoom+person {
 		return "direct:" + min(botEmail(0), person) + ":" + max(botEmail(0), person)
@@ -289,8 +286,7 @@ func simRoom(room string) string {
 	return room
 }
 
-// checkPost holds that a room shows the problem as it is, or that the dead
-// letter says why it doesn't.
+// checkPost checks that a room shows the problem as it is, or that a dead letter has the reason.
 func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	where := post.Key.String() + " in " + post.Room
 	if post.State == store.PostDead {
@@ -319,7 +315,7 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 		w.fault("%s: its root isn't a message", where)
 		return
 	case w.erased[root.ID]:
-		return // nothing has changed since somebody deleted it
+		return // no change since somebody deleted it
 	case root.Deleted:
 		w.fault("%s: its root is deleted, and nobody did", where)
 		return
@@ -330,7 +326,7 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	w.checkThread(p, post, root, where)
 }
 
-// checkRoot compares a root with what the renderer makes of the problem.
+// checkRoot compares a root with the rendered problem.
 func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.MessageView, where string) {
 	settings, _ := delivery.RoomsOf(w.cfg)(post.Room, post.Route)
 	said := root.Text + string(root.Card)
@@ -357,24 +353,24 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 		w.fault("%s is resolved and its root doesn't say so, though every edit was counted: %s", where, said)
 	}
 	for _, reply := range w.thread(root) {
-		said += "\n" + reply.Text // where the edits are spent, the thread tells
+		said += "\n" + reply.Text // without edits left, the change is in the thread
 	}
 	if p.State == alert.StateResolved && !strings.Contains(strings.ToLower(said), "resolved") {
 		w.fault("%s is resolved and doesn't say so: %s", where, said)
 	}
-	by := "acknowledged" // one line has no room for who
+	by := "acknowledged" // a line doesn't say by whom
 	if u := p.AcknowledgedBy(); u != nil && u.Actor.Name != "" && settings.Presentation != config.PresentLine {
 		by = u.Actor.Name
 	}
-	// Where no edit is left the thread tells what people did, not what the API's answer alone says, or
-	// the status that came with something else.
+	// Without edits left the thread has what people did, but not what only the API reported, or the status of
+	// another update.
 	told := post.Edits < limit || !w.has(observe) && p.AcknowledgedBy() != nil
 	if p.Acknowledged && told && !strings.Contains(said, by) && p.Open() {
 		w.fault("%s is acknowledged (%s) and doesn't say so: %s", where, by, said)
 	}
 }
 
-// thread is what stands under a root and isn't deleted.
+// thread returns a root's replies that aren't deleted.
 func (w *world) thread(root webexsim.MessageView) (replies []webexsim.MessageView) {
 	for _, m := range w.sim.Timeline(root.RoomID) {
 		if m.ParentID == root.ID && !m.Deleted {
@@ -384,8 +380,7 @@ func (w *world) thread(root webexsim.MessageView) (replies []webexsim.MessageVie
 	return replies
 }
 
-// checkThread holds that there are buttons where they make sense, and that all
-// was told.
+// checkThread checks that the right buttons are there, and that every entry was posted.
 func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.MessageView, where string) {
 	if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Seq > post.ToldSeq && (e.Nudge == nil || e.Nudge.For(post.Room)) }) {
 		w.fault("%s: told up to entry %d of %d", where, post.ToldSeq, p.LastSeq())
@@ -400,10 +395,9 @@ func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.Mess
 	}
 }
 
-// checkOrder holds that a thread tells things in the order in which the relay
-// learned of them.
+// checkOrder checks that a thread has the changes in the order in which the relay learned of them.
 func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where string) {
-	at := map[string]int{} // what somebody wrote → the first reply that tells it
+	at := map[string]int{} // somebody's text → the first reply that has it
 	for i, reply := range w.thread(root) {
 		for _, said := range comments.FindAllString(reply.Text, -1) {
 			if _, before := at[said]; !before {
@@ -425,20 +419,20 @@ func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where str
 	}
 }
 
-// checkFallback holds that what a room refuses for good is told in the default room.
+// checkFallback checks that problems of a room that refuses for good are in the default room.
 func (w *world) checkFallback(h held, p alert.Problem, post store.Post) {
 	to, ok := delivery.FallbackOf(w.cfg)(post.Room)
-	if !ok || strings.Contains(post.LastError, " 400 ") || // refused for itself
+	if !ok || strings.Contains(post.LastError, " 400 ") || // only this message was refused
 		w.member(post.Room) || post.Room == config.PersonRoom+person || !w.member(to) {
 		return
 	}
-	// What becomes of a post there is checked as that of any other.
+	// The post there is checked like any other.
 	if !slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == to }) {
 		w.fault("%s was refused in %s (%s), and %s isn't told of it", p.Key, post.Room, post.LastError, to)
 	}
 }
 
-// member says whether a room's bot is in it.
+// member reports whether a room's bot is in it.
 func (w *world) member(room string) bool {
 	for _, r := range w.sim.State().Rooms {
 		if r.Name == room {

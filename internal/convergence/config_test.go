@@ -15,8 +15,8 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// settings is the configuration of every run: the three presentations, two
-// bots, routes that overlap, a direct chat by {ALERT.SENDTO}.
+// settings is the configuration of every run: all presentations, two bots, overlapping routes, and a direct chat
+// by {ALERT.SENDTO}.
 var settings = sync.OnceValue(func() *config.Config {
 	var ids strings.Builder
 	for _, room := range []struct{ name, rest string }{
@@ -42,7 +42,7 @@ allowed_domains: [example.com]
 	return cfg
 })
 
-// config is settings with what the schedule asks for.
+// config returns settings with the schedule's rules.
 func (s schedule) config() *config.Config {
 	cfg := *settings()
 	cfg.Storm, cfg.Flapping = s.Storm, s.Rules.Flapping
@@ -68,8 +68,7 @@ func (s schedule) config() *config.Config {
 	return &cfg
 }
 
-// emptyStore is the file of a store that was never used. Making one takes as long
-// as a small schedule.
+// emptyStore is the file of an unused store. Creating one takes as long as a small schedule.
 var emptyStore = sync.OnceValue(func() []byte {
 	dir, err := os.MkdirTemp("", "empty")
 	if err != nil {

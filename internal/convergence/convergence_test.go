@@ -1,8 +1,8 @@
 // Package convergence runs the real ledger, store, delivery, renderer and Webex
-// client against the simulated Webex through random schedules of events,
-// refusals, lost answers, outages and crashes, and checks what the relay promises: that the
-// rooms show the truth in the end, that nothing is lost, and that nothing is said more often
-// than docs/guarantees.md allows. Time is virtual; the disk is real.
+// client against the simulated Webex through random schedules of events, refusals, lost
+// answers, outages and crashes, and checks the promises of docs/guarantees.md: rooms end up
+// showing the present, nothing is lost, and nothing is repeated beyond what the promises
+// allow. Time is virtual; the disk is real.
 package convergence
 
 import (
@@ -25,10 +25,10 @@ var (
 	schedulesFlag = flag.Int("schedules", schedules, "how many schedules to run")
 )
 
-// TestMain puts the stores on a file system in memory where there is one: what a
-// killed process leaves is the same there, and waiting for a disk proves nothing here.
+// TestMain puts the stores on a file system in memory if there is one: a killed process leaves the same files
+// there, and waiting for a disk proves nothing here.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // little is kept, and much is made
+	debug.SetGCPercent(400) // little memory is kept, much is allocated
 	dir, err := os.MkdirTemp("/dev/shm", "convergence")
 	if err == nil {
 		err = os.Setenv("TMPDIR", dir)
@@ -42,8 +42,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// Whatever happens, in any order: the rooms end up showing the problems as they
-// are, nothing is lost, and nothing is repeated but what may be.
+// After any schedule, rooms show the problems as they are, nothing is lost, and only what may be repeated is.
 func TestRoomsConverge(t *testing.T) {
 	first, n := *firstFlag, *schedulesFlag
 	if *seedFlag > 0 {
@@ -53,7 +52,7 @@ func TestRoomsConverge(t *testing.T) {
 		n = min(n, 20)
 	}
 	began, storms, kills := time.Now(), 0, 0
-	t.Cleanup(func() { // once all have ended
+	t.Cleanup(func() { // when all have finished
 		fmt.Printf("%d schedules, the seeds %d to %d: %d with storms, %d with kills; %.0f s\n", n, first, first+uint64(n)-1, storms, kills, time.Since(began).Seconds())
 	})
 	for seed := first; seed < first+uint64(n); seed++ {
@@ -65,7 +64,7 @@ func TestRoomsConverge(t *testing.T) {
 			kills++
 		}
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			if seed > first { // what encoders make ready once mustn't be made in two bubbles at once
+			if seed > first { // encoders initialise once, which must not happen in two bubbles at the same time
 				t.Parallel()
 			}
 			faults := play(t, s)
@@ -81,13 +80,12 @@ func TestRoomsConverge(t *testing.T) {
 	}
 }
 
-// play runs a schedule in a bubble of its own and gives what broke a promise; then
-// looks at the world once it is quiet.
+// play runs a schedule in a bubble of its own and returns the broken promises. then inspects the idle world.
 func play(t *testing.T, s schedule, then ...func(*world)) (faults []string) {
 	return playIn(t, s, func(*world) {}, then...)
 }
 
-// playIn is play in a world that is changed before anything happens in it.
+// playIn is play in a world that prepare changes first.
 func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world)) (faults []string) {
 	dir := t.TempDir()
 	defer func() { _ = os.RemoveAll(filepath.Join(dir, "relay.db")) }()
@@ -105,7 +103,7 @@ func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world))
 		time.Sleep(time.Until(epoch.Add(s.end())))
 		w.sending.Wait()
 		for i := range bots {
-			w.do(step{Kind: restore, Bot: i}) // where shrink left that out
+			w.do(step{Kind: restore, Bot: i}) // shrink may have removed that step
 		}
 		if w.settle() {
 			w.check()
@@ -117,7 +115,7 @@ func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world))
 	return faults
 }
 
-// shrink leaves out steps for as long as promises stay broken.
+// shrink removes steps for as long as promises stay broken.
 func shrink(t *testing.T, s schedule, faults []string) (schedule, []string) {
 	tries := 60
 	for size := max(1, len(s.Steps)/2); size > 0 && tries > 0; size /= 2 {

@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// membersOf are the posts that a digest stands for, and their problems.
+// membersOf returns the posts of a digest, and their problems.
 func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem) {
 	for key, all := range h.posts {
 		for _, p := range all {
@@ -27,8 +27,8 @@ func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem)
 	return posts, problems
 }
 
-// checkMember holds of one post in a digest that it belongs there, and that the
-// digest is alive, or a dead letter that says why.
+// checkMember checks that a post belongs into its digest, and that the digest is alive or a dead letter with a
+// reason.
 func (w *world) checkMember(h held, p alert.Problem, post store.Post, where string) {
 	g, ok := h.groups[post.Group]
 	switch {
@@ -51,8 +51,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 	}
 }
 
-// checkGroup holds that a digest's message, with its thread, tells of each of its
-// problems as it is, and of no others.
+// checkGroup checks that a digest's message, with its thread, shows each of its problems as it is, and no others.
 func (w *world) checkGroup(h held, g store.Group) {
 	if g.State == store.PostDead {
 		return
@@ -65,7 +64,7 @@ func (w *world) checkGroup(h held, g store.Group) {
 	m, ok := w.sim.Message(g.MessageID)
 	switch {
 	case g.MessageID == "" && len(posts) == 0:
-		return // all of them left before it was posted
+		return // all members left before it was posted
 	case !ok || m.ParentID != "":
 		w.fault("%s has no message: %+v", where, g)
 		return
@@ -80,8 +79,8 @@ func (w *world) checkGroup(h held, g store.Group) {
 	w.checkActedOn(h, g, where)
 }
 
-// checkNames holds that a digest names each of its problems, and none that has a
-// message of its own: where no edit is left to take that out, its thread says so.
+// checkNames checks that a digest names each of its problems, and none with a message of its own. If no edit is
+// left to remove one, the thread says so.
 func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim.MessageView, where string) {
 	thread := w.thread(m)
 	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.List && l.GroupID == g.ID && l.Reason != "" })
@@ -90,10 +89,10 @@ func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim
 		if host == "" {
 			label, host = ": "+id, "-"
 		}
-		says := func(text string) bool { // a flapping trigger's message names its host once
+		says := func(text string) bool { // a flapping message names its host once
 			return strings.Contains(text, label) || g.Kind == store.GroupFlap && strings.Contains(text, id) && (host == "-" || strings.Contains(text, host))
 		}
-		if says(m.Text) || g.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host was told too late
+		if says(m.Text) || g.Edits >= webex.MaxEdits && strings.Contains(m.Text, id) { // the host became known too late
 			return true
 		}
 		return slices.ContainsFunc(thread, func(r webexsim.MessageView) bool {
@@ -132,8 +131,7 @@ var (
 	ackedOnes = regexp.MustCompile(`, ([\d,]+) acknowledged`)
 )
 
-// checkCounts holds that a digest counts right and looks as it should. Where its
-// edits are spent, its thread tells.
+// checkCounts checks a digest's counts and layout. Without edits left, its thread has the current state.
 func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.MessageView, where string) {
 	settings, _ := delivery.RoomsOf(w.cfg)(g.Room, "")
 	all := render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
@@ -152,7 +150,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 	if !over {
 		limit--
 	}
-	newest := "" // account in its thread, but for who has left
+	newest := "" // summary in its thread, without the members that left
 	for _, r := range w.thread(m) {
 		if len(r.Files) == 0 && !strings.ContainsAny(r.Text, nudgeSigns) {
 			newest = noLonger.ReplaceAllString(r.Markdown, "")
@@ -162,7 +160,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		w.fault("all of %s is resolved and it doesn't say so: %s\n%s", where, m.Text, newest)
 	}
 	want, _ := w.render.Digest(all, settings.Room)
-	all.Last = !over // what it says where it is edited for the last time before that
+	all.Last = !over // the text of the last edit before that
 	last, _ := w.render.Digest(all, settings.Room)
 	if m.Markdown != want && (m.Markdown != last || g.Edits < limit) {
 		all.Last, all.Account = false, true
@@ -190,8 +188,8 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 	}
 }
 
-// checkActedOn holds that what people act on, one by one, isn't in a digest any
-// more, so that its thread can tell of it.
+// checkActedOn checks that problems that people acted on one by one have left their digest, so that each has a
+// thread of its own.
 func (w *world) checkActedOn(h held, g store.Group, where string) {
 	var acted []alert.Key
 	for key, p := range h.problems {
@@ -200,7 +198,7 @@ func (w *world) checkActedOn(h held, g store.Group, where string) {
 		}
 	}
 	if len(acted) > w.Storm.Threshold {
-		return // so many at once stay
+		return // so many at once stay in it
 	}
 	for _, key := range acted {
 		for _, p := range h.posts[key] {
@@ -211,7 +209,7 @@ func (w *world) checkActedOn(h held, g store.Group, where string) {
 	}
 }
 
-// hostOf is the host that a problem's payloads name; "" where none was told.
+// hostOf returns the host that a problem's payloads name, or "".
 func (h held) hostOf(key alert.Key) string {
 	if hosts := h.problems[key].Hosts; len(hosts) > 0 {
 		return hosts[0].Host

@@ -14,9 +14,8 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// disk is the real SQLite store on a disk that is slow or full at times, for a
-// process that may be killed before, during and after each call. Only the process's own
-// parts go through it; checks read the store itself.
+// disk is the real SQLite store on a disk that is sometimes slow or full, for a process that may be killed before,
+// during and after each call. Only the process's own parts use it; checks read the store itself.
 type disk struct {
 	*sqlite.Store
 	life *life
@@ -27,7 +26,7 @@ type disk struct {
 
 var errFull = errors.New("database or disk is full")
 
-// on makes one call; the process may be gone by the time that it has been made.
+// on makes one call. The process may be dead before it returns.
 func on[T any](d *disk, ctx context.Context, words string, writes bool, call func() (T, error)) (T, error) {
 	var none T
 	if err := d.wait(ctx, "before "+words); err != nil {
@@ -145,12 +144,12 @@ func (d *disk) SetValue(ctx context.Context, name, value string) error {
 	return err
 }
 
-// asItIs copies a store's files as they are on disk. Nobody writes at the moment.
+// asItIs copies a store's files as they are on disk, while nobody writes.
 func asItIs(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	for _, suffix := range []string{"", "-wal"} { // -shm is memory, and gone with the process
+	for _, suffix := range []string{"", "-wal"} { // -shm is memory of the process
 		data, err := os.ReadFile(from + suffix)
 		if errors.Is(err, os.ErrNotExist) {
 			continue

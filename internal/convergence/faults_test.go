@@ -25,8 +25,8 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// between puts something between the relay and Webex that garbles the first n
-// answers to calls of a method. The requests arrive, unless taken is false.
+// between puts a proxy between the relay and Webex that garbles the first n answers to calls of a method. The
+// requests arrive unless taken is false.
 func between(w *world, method string, n int, taken bool, garble func(w http.ResponseWriter, real *httptest.ResponseRecorder)) {
 	var mu sync.Mutex
 	next := w.server.Handler
@@ -49,10 +49,8 @@ func between(w *world, method string, n int, taken bool, garble func(w http.Resp
 	})
 }
 
-// Whatever comes instead of Webex's answer (the page or the JSON of something on the way, with any
-// status, half an answer, none), of posts, edits and deletions, whether Webex took them or not: it is
-// tried again, all is told in the end, nothing becomes a dead letter for it, and no more is said twice
-// than what Webex took.
+// A call that gets something else than Webex's answer (a proxy's page or JSON with any status, half an answer, none)
+// is retried, whether Webex executed it or not. Nothing becomes a dead letter, and only executed calls repeat.
 func TestGarbledAnswers(t *testing.T) {
 	says := func(status int, kind, body string, header ...string) func(http.ResponseWriter, *httptest.ResponseRecorder) {
 		return func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
@@ -64,7 +62,7 @@ func TestGarbledAnswers(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
-	lost := step{Kind: lose, Op: "no such call", Count: 1} // says that answers get lost
+	lost := step{Kind: lose, Op: "no such call", Count: 1} // tells the checks that answers get lost
 	garbles := map[string]func(http.ResponseWriter, *httptest.ResponseRecorder){
 		"a redirect":                       says(302, "text/html", "", "Location", "http://portal.example.com/login"),
 		"a permanent redirect":             says(308, "text/html", "", "Location", "http://portal.example.com/login"),
@@ -112,9 +110,8 @@ func TestGarbledAnswers(t *testing.T) {
 	}
 }
 
-// A Webex that takes 25 s for each answer, and one that takes longer than the client
-// waits for half an hour: nothing is lost, nobody waits who needn't, and what was taken is
-// repeated only where its answer was given up.
+// Answers that take 25 s, or longer than the client waits, for half an hour: nothing is lost, and a call that
+// was executed is repeated only if the client gave up on its answer.
 func TestEachAnswerIsSlow(t *testing.T) {
 	tell(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
@@ -131,7 +128,7 @@ func TestEachAnswerIsSlow(t *testing.T) {
 	}, step{Kind: slow, Count: 40, For: 45 * time.Second})
 }
 
-// One room whose answers take 25 s doesn't keep the bot's other rooms waiting.
+// A room with answers of 25 s doesn't delay the bot's other rooms.
 func TestOneRoomIsSlow(t *testing.T) {
 	s := schedule{Seed: 1, Workers: 4, Rate: 10, Steps: []step{{Kind: slow, Room: "db", Count: 1000, For: 25 * time.Second, Taken: true}}}
 	at := func(n int) time.Duration { return time.Duration(1+n) * time.Second }
@@ -156,7 +153,7 @@ func TestOneRoomIsSlow(t *testing.T) {
 	}))
 }
 
-// holds has another program hold a database for a while.
+// holds locks a database for a while, as another program would.
 func holds(t *testing.T, path string, d time.Duration) {
 	other, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
 	require.NoError(t, err)
@@ -171,9 +168,8 @@ func holds(t *testing.T, path string, d time.Duration) {
 	require.NoError(t, err)
 }
 
-// A database that stays locked for longer than a write waits is a store that can't be
-// written to: whoever sends is told after ten seconds, with the reason, and nothing of it is kept;
-// what was taken before stays, and once the lock is gone it goes on.
+// While a database is locked for longer than a write waits, senders are refused after ten seconds with the reason,
+// and nothing of theirs is stored. Earlier events stay, and work resumes when the lock is gone.
 func TestTheDatabaseStaysLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +198,7 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 		require.Equal(t, "after", string(entries[1].Payload))
 	})
 
-	// And the whole way: events come again, and what was under way isn't said twice.
+	// End to end: events are sent again, and messages in flight aren't repeated.
 	tellIn(t, "sw1", func(w *world) {
 		w.sending.Go(func() {
 			time.Sleep(1200 * time.Millisecond)
@@ -217,11 +213,11 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 	})
 }
 
-// A Webex that takes messages and no files: what a digest has no room for is in a list that is a dead
-// letter, and the digest goes on. Once files are welcome, and the letter is replayed, its thread has the list.
+// A room that accepts messages and no files: a digest's list becomes a dead letter, and the digest is kept up to date.
+// When files are accepted again and the dead letter is replayed, the thread has the list.
 func TestNoFilesAreWelcome(t *testing.T) {
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Storm: config.Storm{Threshold: 5, Individual: alert.Disaster},
-		Steps: []step{{Kind: refuse, Op: "no such call", Count: 1, Status: 400}}} // says that messages are refused
+		Steps: []step{{Kind: refuse, Op: "no such call", Count: 1, Status: 400}}} // tells the checks that messages are refused
 	for n := range 30 {
 		at := time.Second + time.Duration(n)*20*time.Millisecond
 		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "sw1" + strings.Repeat("-long", 50)}
@@ -255,7 +251,7 @@ func TestNoFilesAreWelcome(t *testing.T) {
 			require.Zero(t, st.DeadGroups+st.DeadPosts)
 			require.Zero(t, w.ears.refused[http.StatusNotFound])
 			welcome.Store(true)
-			w.readmit("noc") // replays all letters
+			w.readmit("noc") // replays all dead letters
 			require.True(t, w.settle())
 			w.check()
 			require.Zero(t, w.stats().DeadLists)

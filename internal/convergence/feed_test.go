@@ -11,12 +11,12 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// eventID is the id of a problem, and nameOf its name: no other number of a run
-// is like it, so that a message tells which problems it stands for.
+// eventID is the id of a problem, and nameOf its name. No other number of a run is similar, so a message's text
+// says which problems it is about.
 func eventID(problem int) string { return strconv.Itoa(70001 + problem) }
 func nameOf(problem int) string  { return "trouble-" + eventID(problem) }
 
-// truth is what Zabbix holds of one problem at one moment.
+// truth is a problem's state in Zabbix at one moment.
 type truth struct {
 	Severity     alert.Severity
 	Acknowledged bool
@@ -24,14 +24,14 @@ type truth struct {
 	Maintenance  bool
 	Resolved     bool
 	Gone         bool
-	Opened       time.Duration // all times are since the beginning
+	Opened       time.Duration // all times are since the start
 	ResolvedAt   time.Duration
-	Seen         time.Duration // when the API answered so
+	Seen         time.Duration // when the API answered
 	Host         string
 	Updates      []update
 }
 
-// update is one thing that somebody did to a problem.
+// update is one thing that somebody did to a problem in Zabbix.
 type update struct {
 	ID       int
 	At       time.Duration
@@ -47,8 +47,8 @@ type update struct {
 // epoch is when a synctest bubble begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// lifeOf is what becomes of one problem in Zabbix, and what the relay is sent of
-// that: late, twice, in another order, to several addresses, not at all.
+// lifeOf returns what happens to one problem in Zabbix, and what the relay is sent of it: late, twice, in another
+// order, to several addresses, or not at all.
 func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	at := within(r, span/2).Truncate(time.Second) + time.Second
 	t := truth{Severity: alert.Severity(r.IntN(6)), Opened: at, Maintenance: r.IntN(15) == 0}
@@ -62,7 +62,7 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	}
 	updates := r.IntN(5)
 	if r.IntN(10) == 0 {
-		updates = 14 // more than Webex lets a message be edited
+		updates = 14 // more than the edits that Webex allows
 	}
 	step := max(span/2/time.Duration(updates+2), 2*time.Second)
 	for i := range updates {
@@ -87,13 +87,13 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	return l.steps
 }
 
-// gust is many problems that open within a while, as when a switch goes down.
+// gust is many problems that open together, as when a switch fails.
 type gust struct {
 	first, many int // problems
 	at, lasts   time.Duration
 	worst       alert.Severity
 	host        string
-	over        int // which of them end: 0 for none, 1 for most, 2 for all at about the same time
+	over        int // which of them resolve: 0 none, 1 most, 2 all at about the same time
 }
 
 func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
@@ -128,7 +128,7 @@ func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
 	return steps
 }
 
-// happen does something to a problem.
+// happen changes a problem.
 func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
 	u := update{ID: id, At: at, Who: pick(r, "Alice", "Bob", "Carol")}
 	switch r.IntN(5) {
@@ -158,21 +158,21 @@ func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
 	return u
 }
 
-// telling makes the payloads of one problem.
+// telling creates the payloads of one problem.
 type telling struct {
 	r       *rand.Rand
 	problem int
 	host    string
 	trigger string
 	late    bool          // messages overtake each other
-	most    time.Duration // how long a message takes, if it isn't late; 0 for 3 s
+	most    time.Duration // the longest delay of a message that isn't late; 0 for 3 s
 	steps   []step
 }
 
-// tell sends what happened: once as a rule, to several addresses or twice at times.
+// tell sends what happened: usually once, sometimes twice or to several addresses.
 func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
 	if l.r.IntN(25) == 0 {
-		return // Zabbix gave up, or an action's condition left it out
+		return // Zabbix gave up, or an action's condition excluded it
 	}
 	times := 1
 	if l.r.IntN(4) == 0 {
@@ -198,7 +198,7 @@ func (l *telling) see(t truth, at time.Duration) {
 
 func stamp(d time.Duration) string { return strconv.FormatInt(epoch.Add(d).Unix(), 10) }
 
-// payload is what the relay's media type sends, with the macros that matter here.
+// payload is what the media type sends, with the macros that matter here.
 func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Duration) string {
 	m := map[string]string{
 		"EVENT.ID": eventID(l.problem), "EVENT.NAME": nameOf(l.problem), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0",
@@ -225,12 +225,12 @@ func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Du
 	return string(text)
 }
 
-// action is what somebody did by the relay, as internal/command journals it.
+// action is what somebody did through the relay, as internal/command journals it.
 func action(wide bool, at time.Time) *alert.Update {
 	return &alert.Update{At: at, Exact: true, Actor: alert.Actor{Name: "Dora", Email: "dora@example.com"}, Actions: alert.Actions{Ack: true}, Wide: wide}
 }
 
-// observation is the API's answer, as internal/zabbix makes it.
+// observation is the API's answer, as internal/zabbix returns it.
 func (t truth) observation(problem int) *alert.Observation {
 	at := epoch.Add(t.Seen)
 	o := &alert.Observation{

@@ -12,8 +12,7 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 )
 
-// Another program that holds the database for a moment (a backup, somebody with
-// sqlite3) delays an answer: nothing is refused for it, and nothing lost.
+// A program that locks the database for a moment (a backup, sqlite3) delays an answer. Nothing is refused or lost.
 func TestAnotherProgramLocksTheDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})

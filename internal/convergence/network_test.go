@@ -18,8 +18,8 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 )
 
-// chance gives the same number in [0,1) for the same words: how long a call
-// takes depends on what it is, not on what else happens to run.
+// chance returns the same number in [0,1) for the same words: the duration of a call depends on the call, not on
+// what else runs.
 type chance struct {
 	seed uint64
 
@@ -44,43 +44,41 @@ func (c *chance) of(words string) float64 {
 	return float64(x>>11) / (1 << 53)
 }
 
-// answer is one message that Webex took and said so.
+// answer is a message that Webex posted and confirmed.
 type answer struct {
 	life int
 	at   time.Time
 	bot  int
 }
 
-// wait is what a bot was told by a 429, everywhere or in one room.
+// wait is a pause that a 429 demanded, of the bot or of one room.
 type wait struct{ told, until time.Time }
 
-// limited is who waits: a bot, in one room or ("") everywhere.
+// limited names who waits: a bot, in one room or ("") everywhere.
 type limited struct {
 	bot  int
 	room string
 }
 
-// ears hear what goes over the wire on the relay's side: which messages it was
-// told of, and when it was told to wait.
+// ears records the traffic on the relay's side: which messages were confirmed to it, and when it was told to wait.
 type ears struct {
 	mu      sync.Mutex
-	known   map[string]answer // message id → who heard of it
+	known   map[string]answer // by message id
 	waits   map[limited]wait
 	rooms   map[string]string // message id → its room
-	early   []string          // requests that began though the bot knew to wait
+	early   []string          // requests that began although the bot had to wait
 	calls   int
 	refused map[int]int     // status → answers
-	stays   map[string]bool // messages that Webex refused to delete, or didn't find while the bot was out
-	kept    map[string]bool // messages that Webex refused to edit, though they are there
-	lost    int             // requests without an answer, or 5xx: nobody knows what came of them
+	stays   map[string]bool // messages that Webex refused to delete, or didn't find because the bot was removed
+	kept    map[string]bool // messages that Webex refused to edit although they exist
+	lost    int             // requests without an answer, or 5xx: their effect is unknown
 }
 
 func newEars() *ears {
 	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}, kept: map[string]bool{}}
 }
 
-// line is one bot's way to Webex in one life of the process. When that is
-// killed the line is dead: nothing goes out any more.
+// line is one bot's connection to Webex in one life of the process. After a kill nothing is sent any more.
 type line struct {
 	ears *ears
 	bot  int
@@ -103,7 +101,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.ears.nothing()
 		return nil, err
 	}
-	body, err := io.ReadAll(resp.Body) // the answer is here only once all of it is
+	body, err := io.ReadAll(resp.Body) // an answer counts when all of it has arrived
 	_ = resp.Body.Close()
 	if err != nil {
 		l.ears.nothing()
@@ -118,7 +116,7 @@ func (e *ears) begin(bot int, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls++
-	// What begins at the very moment of the 429 couldn't know.
+	// A request that begins at the same instant as the 429 couldn't know.
 	for _, who := range []limited{{bot, ""}, {bot, e.roomOf(r)}} {
 		if now, w := time.Now(), e.waits[who]; now.After(w.told) && now.Before(w.until) {
 			e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, told to wait until %v (room %q)", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch), who.room))
@@ -129,7 +127,7 @@ func (e *ears) begin(bot int, r *http.Request) {
 
 var roomInForm = regexp.MustCompile(`name="roomId"\r\n\r\n([^\r]+)\r\n`)
 
-// roomOf is the room that a request writes to; "" for a direct chat, and where it only reads.
+// roomOf returns the room that a request writes to; "" for a direct chat or a read.
 func (e *ears) roomOf(r *http.Request) string {
 	if r.GetBody == nil {
 		return e.rooms[path.Base(r.URL.Path)]
@@ -159,7 +157,7 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	if resp.Header.Get("Trackingid") == "" { // something on the way answered: nobody knows what Webex did
+	if resp.Header.Get("Trackingid") == "" { // a proxy answered: what Webex did is unknown
 		e.lost++
 		return
 	}
@@ -167,7 +165,7 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	case resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		who := limited{bot: l.bot}
-		if resp.Header.Get(webexsim.LimitHeader) != "account" { // a step of the schedule: it says so of one operation, and others are answered
+		if resp.Header.Get(webexsim.LimitHeader) != "account" { // a step of the schedule, for one operation only
 			if who.room = e.roomOf(r); who.room == "" {
 				break
 			}
@@ -199,8 +197,8 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	}
 }
 
-// forget shortens waits to what the process still knows after a kill, where it
-// was told in the last moment before that and may not have reached the disk.
+// forget shortens waits to what the process still knows after a kill: one that was demanded right before it may not
+// have reached the disk.
 func (e *ears) forget(bot int, known, lastMoment time.Time) (shortened bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -220,8 +218,7 @@ func (e *ears) callsMade() int {
 	return e.calls
 }
 
-// far puts a distance between Webex and whoever calls it: requests and answers
-// take their time, and a request that is under way arrives whatever becomes of its sender.
+// far delays requests and answers. A request in flight arrives even if its sender dies.
 func far(h http.Handler, most time.Duration, c *chance) http.Handler {
 	if most == 0 {
 		return h

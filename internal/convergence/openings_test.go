@@ -18,7 +18,7 @@ import (
 
 // The stories of this file are about triggers that open more than once.
 
-// opening is one problem of a trigger. Times are since the beginning.
+// opening is one problem of a trigger. Times are since the start.
 type opening struct {
 	problem  int
 	trigger  string
@@ -28,10 +28,10 @@ type opening struct {
 	severity alert.Severity
 	opens    time.Duration
 	resolves time.Duration // 0 for never
-	late     time.Duration // how long the payload of the problem takes
+	late     time.Duration // delay of the problem's payload
 }
 
-// steps are what Zabbix sends of it.
+// steps returns what Zabbix sends about it.
 func (o opening) steps() []step {
 	m := map[string]string{
 		"EVENT.ID": eventID(o.problem), "EVENT.NAME": o.name, "EVENT.SOURCE": "0", "EVENT.OBJECT": "0", "EVENT.VALUE": "1",
@@ -62,7 +62,7 @@ func encode(v any) string {
 	return string(text)
 }
 
-// flapRules are the defaults of a room.
+// flapRules are a room's defaults.
 func flapRules(openings []opening) schedule {
 	s := schedule{
 		Seed: 1, Workers: 4, Rate: 10, Network: 20 * time.Millisecond,
@@ -76,7 +76,7 @@ func flapRules(openings []opening) schedule {
 	return s
 }
 
-// roomOf is where a problem of this severity goes.
+// roomOf returns the room of this severity.
 func roomOf(severity alert.Severity) string {
 	if severity >= alert.High {
 		return "ops"
@@ -84,7 +84,7 @@ func roomOf(severity alert.Severity) string {
 	return "noc"
 }
 
-// watch looks at a room five times a second between two times.
+// watch reads a room five times a second between two times.
 func watch(from, until time.Duration, look func(w *world, now time.Duration)) func(*world) {
 	return func(w *world) {
 		w.sending.Go(func() {
@@ -97,7 +97,7 @@ func watch(from, until time.Duration, look func(w *world, now time.Duration)) fu
 	}
 }
 
-// standing are a room's live messages that begin a thread.
+// standing returns a room's root messages that aren't deleted.
 func (w *world) standing(room string) (messages []webexsim.MessageView) {
 	for _, m := range w.sim.Timeline(room) {
 		if m.ParentID == "" && !m.Deleted {
@@ -113,8 +113,7 @@ func saysResolved(m webexsim.MessageView) bool {
 	return strings.Contains(strings.ToLower(m.Text), "resolved")
 }
 
-// Several problems of one trigger that are open at once are problems of their own:
-// ports told apart by a tag, lines of a log.
+// Several problems of one trigger that are open at once (ports told apart by a tag, lines of a log) don't flap.
 func TestOpenAtOnceIsNotFlapping(t *testing.T) {
 	var ports, lines []opening
 	for n := range 6 {
@@ -140,7 +139,7 @@ func TestOpenAtOnceIsNotFlapping(t *testing.T) {
 	}
 }
 
-// Ports of one trigger that each go down and come back once aren't one port that flaps.
+// Ports of one trigger that each fail and recover once don't flap.
 func TestDifferentOpeningsOfOneTriggerAreNotFlapping(t *testing.T) {
 	var openings []opening
 	for n := range 6 {
@@ -158,7 +157,7 @@ func TestDifferentOpeningsOfOneTriggerAreNotFlapping(t *testing.T) {
 	}))
 }
 
-// A backlog of one trigger, told all at once: its openings count by when Zabbix opened them.
+// A backlog that arrives at once doesn't flap: openings count by Zabbix's times.
 func TestABacklogIsNotFlapping(t *testing.T) {
 	var openings []opening
 	for n := range 4 {
@@ -175,7 +174,7 @@ func TestABacklogIsNotFlapping(t *testing.T) {
 	}))
 }
 
-// flaps goes down and up n times, then down for good.
+// flaps returns n openings that resolve, and one that stays.
 func flaps(n int, severity alert.Severity, down, up time.Duration) (openings []opening) {
 	at := time.Second
 	for i := range n + 1 {
@@ -189,8 +188,8 @@ func flaps(n int, severity alert.Severity, down, up time.Duration) (openings []o
 	return openings
 }
 
-// A trigger that flaps is never said to be resolved while it is down, and once it stays
-// down the room is notified within ten seconds.
+// A flapping message never says resolved while an opening is open. When one stays, the room is notified within ten
+// seconds.
 func TestAFlappingTriggerThatStaysDown(t *testing.T) {
 	const known = 1500 * time.Millisecond // the payload's way, an edit's way
 	for _, period := range []struct{ down, up time.Duration }{{12 * time.Second, 12 * time.Second}, {3 * time.Second, 3 * time.Second}, {2 * time.Second, 20 * time.Second}, {30 * time.Second, 45 * time.Second}} {
@@ -228,7 +227,7 @@ func TestAFlappingTriggerThatStaysDown(t *testing.T) {
 	}
 }
 
-// From storm.individual on each opening has a message of its own at once, also in the middle of flapping.
+// From storm.individual severity on, each opening gets its own message at once, flapping or not.
 func TestASevereOpeningIsNeverFlapping(t *testing.T) {
 	openings := flaps(6, alert.Disaster, 12*time.Second, 12*time.Second)
 	require.Empty(t, playIn(t, flapRules(openings), func(*world) {}, func(w *world) {
@@ -241,8 +240,8 @@ func TestASevereOpeningIsNeverFlapping(t *testing.T) {
 	}))
 }
 
-// 240 triggers that open again and again, four a second, in a room that takes five
-// calls a second: a handful of messages, and once all is over each of them says so within ten seconds.
+// 240 flapping triggers that open at four a second, in a room that accepts five calls a second: a handful of
+// messages, and each says resolved within ten seconds of the end.
 func TestManyFlappingTriggersAreAStorm(t *testing.T) {
 	const triggers, rounds = 240, 4
 	const round = 100 * time.Second
@@ -294,7 +293,7 @@ func TestManyFlappingTriggersAreAStorm(t *testing.T) {
 	}))
 }
 
-// Three hundred of a digest's problems, acknowledged in Zabbix one by one in a few seconds: they stay in it.
+// 300 problems of a digest that are acknowledged in Zabbix within a few seconds stay in it.
 func TestAMassAcknowledgementStaysADigest(t *testing.T) {
 	var openings []opening
 	for n := range 400 {

@@ -16,7 +16,7 @@ import (
 
 var problemIDs = regexp.MustCompile(`\b7\d{4}\b`)
 
-// standsFor are the problems that a message is about: one, or those of a digest.
+// standsFor returns the problems that a message is about: one, or those of a digest.
 func standsFor(m webexsim.MessageView) []int {
 	var all []int
 	for _, found := range problemIDs.FindAllString(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
@@ -33,9 +33,8 @@ func problemOf(key alert.Key) int {
 	return id - 70001
 }
 
-// checkRepeats holds that each problem stands in one live root message of a
-// room, and has one card there. Another one is within the promise where Webex took a
-// message and its answer never came, or came in the last moment before a kill.
+// checkRepeats checks that each problem is in one live root message of a room, with one card. A second one is
+// allowed if the answer to a post was lost, or arrived right before a kill.
 func (w *world) checkRepeats(h held) {
 	mine := map[string]bool{}
 	for _, posts := range h.posts {
@@ -47,7 +46,7 @@ func (w *world) checkRepeats(h held) {
 	for _, g := range h.groups {
 		mine[g.MessageID], groups[g.MessageID] = true, g
 	}
-	inHand := map[string]int{} // kill and bot → messages whose answer came and wasn't kept
+	inHand := map[string]int{} // kill and bot → messages whose answer arrived and wasn't saved
 	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
 		words := map[string][]string{}
 		for _, m := range w.sim.Timeline(room) {
@@ -61,7 +60,7 @@ func (w *world) checkRepeats(h held) {
 				continue
 			}
 			if len(standsFor(m)) == 0 && w.ears.kept[m.ID] {
-				continue // a notice that can't be edited any more is posted anew: that a room refuses messages, say
+				continue // a notice that can't be edited is posted again, for example about a room that refuses
 			}
 			if excuse := w.excused(m.ID, inHand); !excuse {
 				w.fault("%s holds a message that nobody answers for (of %v, card %v): %s %q", room, standsFor(m), m.Card != nil, m.ID, m.Text)
@@ -88,13 +87,13 @@ func (w *world) checkRepeats(h held) {
 
 var comments = regexp.MustCompile(`(comment|on it,) \d+`)
 
-// sayings are what a reply says, each to be said once: in a digest's thread all of
-// it, but for what may be said alike of different problems.
+// sayings returns the statements of a reply that must not repeat. In a digest's thread that is the whole text,
+// unless different problems may have the same one.
 func sayings(m webexsim.MessageView, of store.Group) []string {
 	switch {
-	case len(m.Files) > 0 && of.Left > 0: // who joined since the list before may have left again
+	case len(m.Files) > 0 && of.Left > 0: // members that joined since the last list may have left again
 		return nil
-	case len(m.Files) > 0: // but for when it was made
+	case len(m.Files) > 0: // without its time
 		return []string{untimed.ReplaceAllString(string(m.Files[0].Content), "")}
 	case of.ID != 0 && !strings.ContainsAny(m.Text, nudgeSigns) && !strings.Contains(m.Text, "opened again"):
 		return []string{m.Text}
@@ -104,7 +103,7 @@ func sayings(m webexsim.MessageView, of store.Group) []string {
 
 var untimed = regexp.MustCompile(`as of [^\r\n]*`)
 
-// excused says whether a message may be one that was posted again.
+// excused reports whether a message may be a repeat.
 func (w *world) excused(id string, inHand map[string]int) bool {
 	a, heard := w.ears.known[id]
 	if !heard {
@@ -119,12 +118,12 @@ func (w *world) excused(id string, inHand map[string]int) bool {
 	return false
 }
 
-// checkManners holds how the relay behaved towards Webex.
+// checkManners checks that the relay kept to Webex's limits.
 func (w *world) checkManners(h held) {
 	for _, early := range w.ears.early {
 		w.fault("a request was made while told to wait: %s", early)
 	}
-	// Webex counts by what it said; that is what the relay heard where nothing was lost or late.
+	// Webex counts what it answered. The relay heard the same if nothing was lost or late.
 	if s := w.sim.Stats(); w.Network == 0 && !w.forgot && !w.has(lose, slow, fail, crash) && s.TooEarly > 0 {
 		w.fault("Webex counts %d requests that came too early", s.TooEarly)
 	}

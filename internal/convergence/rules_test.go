@@ -10,12 +10,12 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// overSooner says whether a problem was over before its room was to be told of it.
+// overSooner reports whether a problem resolved before it was due in its room.
 func overSooner(p alert.Problem, post store.Post) bool {
 	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && p.ResolvedAt.Before(post.TellAfter)
 }
 
-// checkRules holds what rooms and routes ask for.
+// checkRules checks the rules of rooms and routes.
 func (w *world) checkRules(folded map[alert.Key]*told, h held) {
 	for key, posts := range h.posts {
 		for _, post := range posts {
@@ -27,11 +27,11 @@ func (w *world) checkRules(folded map[alert.Key]*told, h held) {
 	w.checkNudges(folded, h)
 }
 
-// nudgeSigns begin what is said of a problem that nobody acknowledged: a reminder, an escalation.
+// nudgeSigns are the first characters of reminders and escalations.
 const nudgeSigns = "⏰⏫"
 
-// checkNudges holds that a room isn't told of an escalation more often than there was
-// one. Of those of a problem that somebody had taken on in between only the newest is kept.
+// checkNudges checks that a room has at most one line per escalation. If a problem was acknowledged in between, only
+// its newest escalation is kept.
 func (w *world) checkNudges(folded map[alert.Key]*told, h held) {
 	for _, t := range folded {
 		if slices.ContainsFunc(t.states, func(s state) bool {
@@ -61,8 +61,7 @@ func (w *world) checkNudges(folded map[alert.Key]*told, h held) {
 	}
 }
 
-// late is how long the relay may take at most to learn of what it was sent, and to
-// act on it; 0 where it was away, or couldn't write.
+// late bounds the time in which the relay receives an event and acts on it; 0 if it was down or couldn't write.
 func (w *world) late() time.Duration {
 	if w.has(crash, restart, diskFull) {
 		return 0
@@ -70,7 +69,7 @@ func (w *world) late() time.Duration {
 	return 3*time.Second + 20*w.Disk
 }
 
-// checkUntold holds that a room isn't told of what was over before it was to be.
+// checkUntold checks that a problem that resolved before it was due isn't in the room.
 func (w *world) checkUntold(h held, t *told, post store.Post) {
 	p := h.problems[post.Key]
 	if w.late() == 0 || !overSooner(p, post) || w.has(erase) {
@@ -84,8 +83,8 @@ func (w *world) checkUntold(h held, t *told, post store.Post) {
 	}
 }
 
-// checkEscalation holds that what nobody acknowledged in time has a post where it
-// escalates to, and that what somebody did doesn't escalate.
+// checkEscalation checks that an unacknowledged problem has a post in the room that it escalates to, and that an
+// acknowledged one has none.
 func (w *world) checkEscalation(h held, t *told, post store.Post) {
 	p := h.problems[post.Key]
 	steps := w.router.Timing(post.Room, post.Route).Escalate
@@ -107,7 +106,7 @@ func (w *world) checkEscalation(h held, t *told, post store.Post) {
 		before := e.At.Add(-w.late())
 		runs, known := false, false
 		for _, s := range t.states {
-			if s.at.Before(before) { // the newest of these, and all that came since
+			if s.at.Before(before) { // the newest of these, and all after it
 				runs = false
 			}
 			if s.at.Before(e.At) {
@@ -121,8 +120,8 @@ func (w *world) checkEscalation(h held, t *told, post store.Post) {
 	}
 }
 
-// checkFlapping holds that a trigger that opened and resolved again and again is told in one message after the first few
-// openings, and that nothing else is.
+// checkFlapping checks that a trigger that opened and resolved again and again has one message after its first
+// openings, and that no other problem is shown as flapping.
 func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 	f := w.Rules.Flapping
 	if f.Count == 0 {
@@ -140,7 +139,7 @@ func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 			}
 		}
 	}
-	// before counts the openings in the window before one, by Zabbix's times.
+	// before counts the openings within the window before one, by Zabbix's times.
 	before := func(p store.Post, others []store.Post) (all []store.Post) {
 		for _, o := range others {
 			if since := p.OpenedAt.Sub(o.OpenedAt); o.Key != p.Key && since >= 0 && since < time.Duration(f.Window) {
@@ -165,7 +164,7 @@ func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 		if g.Kind != store.GroupFlap || g.State == store.PostDead {
 			continue
 		}
-		// Another begins when the first has few edits left, or the trigger was quiet meanwhile.
+		// Another message begins when the first has few edits left, or nothing opened for a window.
 		if live[g.Room+g.Name]++; live[g.Room+g.Name] > 1 && time.Duration(f.Window) >= 10*time.Minute && !w.has(refuse, erase, expel, lose, fail, slow, crash) {
 			most := 0
 			for _, o := range h.groups {
@@ -180,8 +179,8 @@ func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 	}
 }
 
-// flapped reports whether the relay knew, when a post joined its room, that its trigger is flapping: enough openings before it, and each opening
-// of it known as resolved.
+// flapped reports whether the relay knew, when a post joined its room, that its trigger is flapping: enough openings
+// before it, each known as resolved.
 func (w *world) flapped(folded map[alert.Key]*told, h held, p store.Post, earlier, all []store.Post) bool {
 	problem := h.problems[p.Key]
 	if w.late() == 0 || len(earlier) < int(w.Rules.Flapping.Count)-1 || problem.ActedOn() || p.Severity >= w.Storm.Individual || !p.TellAfter.IsZero() ||

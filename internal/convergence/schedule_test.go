@@ -12,32 +12,32 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// kind says what a step of a schedule does.
+// kind is what a step of a schedule does.
 type kind string
 
 const (
-	send     kind = "send"     // a source sends a payload, and again until it is accepted or has no patience left
+	send     kind = "send"     // a source sends a payload, and retries until it is accepted or gives up
 	observe  kind = "observe"  // the API's answer about a problem, as the relay journals it
 	act      kind = "act"      // somebody acknowledged by a button, or with others by `ack all`, as the relay journals it
-	limit    kind = "limit"    // Webex says 429
-	fail     kind = "fail"     // Webex says 5xx
+	limit    kind = "limit"    // Webex answers 429
+	fail     kind = "fail"     // Webex answers 5xx
 	lose     kind = "lose"     // the connection is closed instead of an answer
 	slow     kind = "slow"     // Webex answers late, or too late
-	refuse   kind = "refuse"   // Webex says 400 of one request
-	outage   kind = "outage"   // Webex answers nothing but 503
+	refuse   kind = "refuse"   // Webex answers 400 to one request
+	outage   kind = "outage"   // Webex answers 503 to everything
 	revoke   kind = "revoke"   // a bot's token is refused, until restore
 	restore  kind = "restore"  //
-	expel    kind = "expel"    // a bot is put out of a room
-	readmit  kind = "readmit"  // it is back, and an operator replays the dead letters
-	erase    kind = "erase"    // a person with the right to deletes the root of a problem
-	diskFull kind = "diskfull" // the store refuses to write, for a while
+	expel    kind = "expel"    // a bot is removed from a room
+	readmit  kind = "readmit"  // it is added again, and an operator replays the dead letters
+	erase    kind = "erase"    // a moderator deletes the root of a problem
+	diskFull kind = "diskfull" // the store can't write for a while
 	crash    kind = "crash"    // kill -9, and a start later
 	restart  kind = "restart"  // a stop that drains, and a start later
 )
 
 // step is one thing that happens. Which fields count depends on Kind.
 type step struct {
-	At   time.Duration // after the beginning
+	At   time.Duration // since the start
 	Kind kind
 
 	Problem int    // send, observe, act, erase
@@ -80,25 +80,25 @@ func (s step) String() string {
 	return b.String()
 }
 
-// rules are what the routes of hosts db* and line* and their rooms ask for besides.
+// rules are further settings of the routes of hosts db* and line*, and of their rooms.
 type rules struct {
-	Delay    time.Duration // what is over sooner isn't told
-	Escalate time.Duration // to the room ops, and Alice is mentioned; 0 for never
+	Delay    time.Duration // a problem that resolves within it is never posted
+	Escalate time.Duration // to the room ops, mentioning Alice; 0 for never
 	Remind   time.Duration // 0 for never
-	Quiet    time.Duration // until when the room line wants to hear of nothing below high; in minutes
+	Quiet    time.Duration // end of the room line's quiet hours, below high; whole minutes
 	Flapping config.Flapping
 }
 
-// schedule is a whole run: what the world is like, and what happens in it.
+// schedule is a whole run: the environment, and what happens in it.
 type schedule struct {
 	Seed    uint64
 	Workers int
-	Rate    float64 // calls a second that delivery begins with
+	Rate    float64 // calls per second that delivery starts with
 	Storm   config.Storm
 	Rules   rules
 
-	PerAccount, PerRoom float64       // what Webex allows a second; 0 for no limit
-	Network, Disk       time.Duration // how long a request, an answer, a read or a write takes at most
+	PerAccount, PerRoom float64       // Webex's limits per second; 0 for none
+	Network, Disk       time.Duration // longest duration of a request, an answer, a read or a write
 	Steps               []step
 }
 
@@ -112,12 +112,12 @@ func (s schedule) String() string {
 	return b.String()
 }
 
-// has says whether any step is of one of these kinds.
+// has reports whether any step is of one of these kinds.
 func (s schedule) has(kinds ...kind) bool {
 	return slices.ContainsFunc(s.Steps, func(st step) bool { return slices.Contains(kinds, st.Kind) })
 }
 
-// end is when the last step has happened, and what it began is over.
+// end is when the last step has happened and its effect has ended.
 func (s schedule) end() time.Duration {
 	var end time.Duration
 	for _, st := range s.Steps {
@@ -126,8 +126,7 @@ func (s schedule) end() time.Duration {
 	return end
 }
 
-// of is the schedule of a seed. The same seed gives the same schedule for ever
-// only with the same version of this file.
+// of returns the schedule of a seed. It is the same schedule only with the same version of this file.
 func of(seed uint64) schedule {
 	r := rand.New(rand.NewPCG(seed, 7))
 	s := schedule{Seed: seed, Workers: 1 + r.IntN(4), Rate: pick(r, 2.0, 10, 20)}
@@ -165,8 +164,8 @@ func of(seed uint64) schedule {
 	return s
 }
 
-// storm switches digests on and gives rooms some: gusts of problems, at a pace
-// that may be too slow for them. It says how many problems there are.
+// storm enables digests and adds gusts of problems, at a pace that may be too slow for them. It returns the number
+// of problems.
 func (s *schedule) storm(r *rand.Rand, first int, span time.Duration) (problems int) {
 	s.Storm = config.Storm{
 		Threshold:  3 + r.IntN(4),
@@ -180,7 +179,7 @@ func (s *schedule) storm(r *rand.Rand, first int, span time.Duration) (problems 
 			worst: alert.Severity(r.IntN(6)), host: pick(r, "sw1", "db1", "line1"), over: r.IntN(3),
 		}
 		if r.IntN(6) == 0 {
-			g.many, g.host = 30, g.host+strings.Repeat("-long", 50) // more than one message holds
+			g.many, g.host = 30, g.host+strings.Repeat("-long", 50) // more than fits into a message
 		}
 		s.Steps = append(s.Steps, g.steps(r, span)...)
 		problems += g.many
@@ -188,7 +187,7 @@ func (s *schedule) storm(r *rand.Rand, first int, span time.Duration) (problems 
 	return problems
 }
 
-// rule makes some rules, and triggers that flap. It says how many problems those have.
+// rule adds rules and flapping triggers. It returns the number of their problems.
 func (s *schedule) rule(r *rand.Rand, first int, span time.Duration) (problems int) {
 	if r.IntN(2) == 0 {
 		s.Rules.Delay = pick(r, 3*time.Second, 20*time.Second)
@@ -230,11 +229,10 @@ func (s *schedule) sort() {
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-// within is a random moment, with a remainder that nothing else shares.
+// within returns a random time with a remainder of its own.
 func within(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 
-// trouble is one thing that goes wrong, and where it must be put right by
-// somebody, that too.
+// trouble returns one fault and, if somebody has to repair it, the repair.
 func trouble(r *rand.Rand, problems int, span time.Duration) []step {
 	s := step{At: within(r, span+span/4)}
 	any := func() string { return pick(r, "", "POST /messages", "PUT /messages/{id}", "DELETE /messages/{id}") }

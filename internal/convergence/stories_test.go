@@ -12,17 +12,17 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// The schedules of this file are written by hand: one trouble each, met while
-// problems open, change and end. What TestRoomsConverge checks is checked here too.
+// The schedules of this file are written by hand: one fault each, while problems open, change and resolve.
+// The checks of TestRoomsConverge apply too.
 
-// tell plays troubles around three problems in the rooms that a host of this
-// name goes to: the first ends, the second is acknowledged, the third goes on.
+// tell plays faults around three problems in the rooms of a host: the first resolves, the second is acknowledged,
+// the third stays open.
 func tell(t *testing.T, host string, then func(*world), troubles ...step) {
 	t.Helper()
 	tellIn(t, host, func(*world) {}, then, troubles...)
 }
 
-// tellIn is tell in a world that is changed before anything happens in it.
+// tellIn is tell in a world that prepare changes first.
 func tellIn(t *testing.T, host string, before, then func(*world), troubles ...step) {
 	t.Helper()
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Network: 80 * time.Millisecond, Disk: 20 * time.Millisecond, Steps: troubles}
@@ -47,7 +47,7 @@ func tellIn(t *testing.T, host string, before, then func(*world), troubles ...st
 	require.Empty(t, faults, "%v", s)
 }
 
-// roots are the texts of a room's live roots, the card's where it has one.
+// roots returns the texts of a room's live roots, or of their cards.
 func (w *world) roots(room string) (texts []string) {
 	for _, m := range w.sim.Timeline(room) {
 		if m.ParentID == "" && !m.Deleted {
@@ -57,7 +57,7 @@ func (w *world) roots(room string) (texts []string) {
 	return texts
 }
 
-// shows says that a room has exactly the three problems of tell, as they are.
+// shows checks that a room has exactly the three problems of tell, as they are.
 func (w *world) shows(t *testing.T, room string) {
 	t.Helper()
 	texts := w.roots(room)
@@ -68,7 +68,7 @@ func (w *world) shows(t *testing.T, room string) {
 	}
 }
 
-// An hour without Webex delays what was to be said, and that is all.
+// An hour without Webex only delays messages.
 func TestAnHourOfOutage(t *testing.T) {
 	tell(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
@@ -76,7 +76,7 @@ func TestAnHourOfOutage(t *testing.T) {
 	}, step{At: 2 * time.Second, Kind: outage, For: time.Hour})
 }
 
-// A 429 stops the bot for exactly as long as it says, across a kill -9 as well.
+// A 429 pauses the bot for exactly Retry-After, also across a kill -9.
 func TestToldToWaitAnHour(t *testing.T) {
 	tell(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
@@ -87,7 +87,7 @@ func TestToldToWaitAnHour(t *testing.T) {
 		step{At: time.Minute, Kind: crash, For: 5 * time.Second})
 }
 
-// A bot whose token was revoked says all of it once it has a token again.
+// A bot with a revoked token posts everything when it has a token again.
 func TestARevokedToken(t *testing.T) {
 	tell(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
@@ -96,8 +96,8 @@ func TestARevokedToken(t *testing.T) {
 	}, step{At: 2 * time.Second, Kind: revoke}, step{At: time.Hour, Kind: restore})
 }
 
-// What a room that the bot was put out of isn't told, the default room is; and
-// once the bot is back and the dead letters replayed, the room knows it all.
+// Problems of a room that the bot was removed from are in the default room. When the bot is back and the dead
+// letters are replayed, the room has them all.
 func TestARoomIsGoneAndComesBack(t *testing.T) {
 	out := step{At: 2500 * time.Millisecond, Kind: expel, Room: "line"}
 	tell(t, "line1", func(w *world) {
@@ -110,7 +110,7 @@ func TestARoomIsGoneAndComesBack(t *testing.T) {
 	}, out, step{At: 50 * time.Second, Kind: readmit, Room: "line"})
 }
 
-// One message that Webex refuses is a dead letter and holds up no other.
+// A message that Webex refuses is a dead letter and delays no other.
 func TestOneMessageIsRefused(t *testing.T) {
 	tell(t, "line1", func(w *world) {
 		require.EqualValues(t, 1, w.stats().DeadPosts)
@@ -118,8 +118,8 @@ func TestOneMessageIsRefused(t *testing.T) {
 	}, step{At: 0, Kind: refuse, Op: "POST /messages", Room: "line", Count: 1, Status: 400})
 }
 
-// A Webex that answers after 20 s, or not before the client gives up, is said
-// everything; whatever it took is repeated no more often than an answer was lost.
+// With answers after 20 s, or after the client gave up, everything is posted, and repeated no more often than an answer
+// was lost.
 func TestASlowWebex(t *testing.T) {
 	for _, delay := range []time.Duration{20 * time.Second, 45 * time.Second} {
 		tell(t, "sw1", func(w *world) {
@@ -131,8 +131,8 @@ func TestASlowWebex(t *testing.T) {
 	}
 }
 
-// A disk that takes nothing for a while: events are refused, come again and are
-// told; the messages that were under way when it filled up aren't said twice.
+// While the disk is full, events are refused, and are posted when they are sent again. Messages in flight aren't
+// repeated.
 func TestAFullDisk(t *testing.T) {
 	tell(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
@@ -149,8 +149,7 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	tell(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
 }
 
-// Fourteen changes, each an edit of its own for as long as there are any, and then
-// the end: the last edit was kept for it.
+// After fourteen changes that use up the edits, the last edit is left for the resolution.
 func TestTheLastEditIsForTheResolution(t *testing.T) {
 	l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "sw1"}
 	s := schedule{Seed: 1, Workers: 2, Rate: 10}
@@ -172,8 +171,7 @@ func TestTheLastEditIsForTheResolution(t *testing.T) {
 	}))
 }
 
-// An edit that was taken though its answer was lost, of a change that is taken
-// back at once: the room shows the end of it.
+// An edit is executed, its answer is lost, and the change is undone at once: the room shows the final state.
 func TestALostEditIsTakenBack(t *testing.T) {
 	for n := range 10 {
 		l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "line1"}
@@ -188,7 +186,7 @@ func TestALostEditIsTakenBack(t *testing.T) {
 		say(back, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
 		require.Empty(t, play(t, s), "taken back after %v", back)
 
-		// Likewise where the relay was killed before it heard that the edit was taken.
+		// The same if the relay was killed before the answer arrived.
 		s.Steps = append(s.Steps[1:3:3], step{At: back - 100*time.Millisecond, Kind: crash, For: 2 * time.Second})
 		s.Network = 500 * time.Millisecond
 		say(back-150*time.Millisecond, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
@@ -197,8 +195,8 @@ func TestALostEditIsTakenBack(t *testing.T) {
 	}
 }
 
-// kill -9 at every tenth of a second of a problem's first words, and of its last:
-// at each it goes on as if nothing had happened, but for one message a worker at most.
+// kill -9 at every tenth of a second while a problem's first messages are posted, and its last: at most one message
+// per worker is repeated.
 func TestKilledAtAnyMoment(t *testing.T) {
 	for _, from := range []time.Duration{time.Second, 30 * time.Second} {
 		for n := range 12 {

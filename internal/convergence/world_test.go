@@ -34,7 +34,7 @@ import (
 const (
 	source = "main"
 	person = "alice@example.com"
-	human  = "operator@example.com" // puts bots out of rooms, deletes messages
+	human  = "operator@example.com" // removes bots from rooms, deletes messages
 )
 
 var (
@@ -45,7 +45,7 @@ var (
 func botEmail(i int) string { return bots[i] + "@webex.bot" }
 func botToken(i int) string { return "token-of-the-" + bots[i] + "-bot" }
 
-// world is Webex, the network, the disk, and the process in its present life.
+// world is Webex, the network, the disk, and the process in its current life.
 type world struct {
 	schedule
 	dir    string
@@ -67,18 +67,17 @@ type world struct {
 	accepted []accepted
 	sending  sync.WaitGroup
 	erased   map[string]bool // messages that a person deleted
-	faults   []string        // what broke a promise
-	forgot   bool            // a crash lost a wait that was told in the last moment
+	faults   []string        // broken promises
+	forgot   bool            // a crash lost a wait that was demanded right before it
 }
 
-// kill is one kill -9, and what the bots' workers may have had in their hands.
+// kill is one kill -9, with the messages that may have been in flight.
 type kill struct {
 	life int
 	at   time.Time
 }
 
-// moment is how long it takes at most to save what an answer said: two waits for
-// the disk, or as long as that is full.
+// moment bounds the time to save an answer: two waits for the disk, or as long as the disk is full.
 func (s schedule) moment() time.Duration {
 	if s.has(diskFull) {
 		return 2 * time.Minute
@@ -138,7 +137,7 @@ func (w *world) close() {
 	synctest.Wait()
 }
 
-// botIn is the address of a room's bot.
+// botIn returns the address of a room's bot.
 func (w *world) botIn(room string) string {
 	for i, name := range bots {
 		if w.cfg.BotOf(room) == name {
@@ -165,7 +164,7 @@ type life struct {
 	over     bool
 }
 
-// start begins a life with the store as it is.
+// start starts a life with the current store.
 func (w *world) start() {
 	w.lives++
 	l := &life{world: w, number: w.lives, path: filepath.Join(w.dir, "relay.db")}
@@ -198,7 +197,7 @@ func (w *world) start() {
 	w.mu.Unlock()
 }
 
-// run starts a part; what it gives ends it and waits.
+// run starts a part. The returned function ends it and waits.
 func run(part func(context.Context) error) func() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
@@ -209,7 +208,7 @@ func run(part func(context.Context) error) func() error {
 	}
 }
 
-// connect makes the parts and says who wakes whom, as internal/relay does.
+// connect creates and connects the parts, as internal/relay does.
 func (l *life) connect() {
 	o := delivery.Options{
 		Store: l.disk, Render: l.render, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
@@ -248,7 +247,7 @@ func (l *life) connect() {
 	})
 }
 
-// reroute makes a problem known in another room, as internal/relay does.
+// reroute adds a problem to another room, as internal/relay does.
 func (l *life) reroute(ctx context.Context, key alert.Key, room string) error {
 	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: room})
 	if err == nil {
@@ -268,14 +267,14 @@ func decode(e store.Entry) (ledger.Decoded, error) {
 	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
 }
 
-// stop drains: what is under way is finished.
+// stop drains: calls in flight finish.
 func (l *life) stop() {
 	if l.over {
 		return
 	}
 	l.over = true
 	if l.full.Load() {
-		// What can't be written isn't: as if it had been killed.
+		// What can't be written is lost, as after a kill.
 		l.kills = append(l.kills, kill{l.number, time.Now()})
 		defer func() { l.rename() }()
 	}
@@ -287,21 +286,21 @@ func (l *life) stop() {
 	l.release()
 }
 
-// rename leaves the store where the life after a kill looks for it.
+// rename moves the store to where the next life expects it.
 func (l *life) rename() {
 	if err := asItIs(l.path, filepath.Join(l.dir, fmt.Sprint("after-", l.number), "relay.db")); err != nil {
 		panic(err)
 	}
 }
 
-// kill ends the process in the middle of whatever it does. What it had asked
-// the system to write is written, what it had sent is under way; nothing else happens.
+// kill ends the process at any point. Writes that it had passed to the system are done, requests that it had sent
+// are in flight; nothing else happens.
 func (l *life) kill() {
 	if l.over {
 		return
 	}
 	l.over = true
-	synctest.Wait() // nobody is inside a system call
+	synctest.Wait() // no goroutine is in a system call
 	l.rename()
 	l.kills = append(l.kills, kill{l.number, time.Now()})
 	l.die()
@@ -321,7 +320,7 @@ func (l *life) release() {
 	}
 }
 
-// take is what the receiver and the inquirer do: a 202 only once the journal has it.
+// take does what the receiver and the inquirer do: 202 once the event is in the journal.
 func (w *world) take(e store.Entry) error {
 	w.mu.Lock()
 	l := w.life
@@ -338,7 +337,7 @@ func (w *world) take(e store.Entry) error {
 	return nil
 }
 
-// sendUntilTaken is what Zabbix does: three times, as its media types do by default.
+// sendUntilTaken does what Zabbix does: three attempts, the default of its media types.
 func (w *world) sendUntilTaken(e store.Entry) {
 	w.sending.Go(func() {
 		for range 3 {
@@ -350,7 +349,7 @@ func (w *world) sendUntilTaken(e store.Entry) {
 	})
 }
 
-// do makes a step happen.
+// do executes a step.
 func (w *world) do(s step) {
 	switch s.Kind {
 	case send:
@@ -383,7 +382,7 @@ func (w *world) do(s step) {
 	case restore:
 		_ = w.sim.SetToken(botEmail(s.Bot), botToken(s.Bot))
 	case expel:
-		_ = w.sim.RemoveFromRoom(s.Room, w.botIn(s.Room)) // it may be out already
+		_ = w.sim.RemoveFromRoom(s.Room, w.botIn(s.Room)) // it may be removed already
 	case readmit:
 		w.readmit(s.Room)
 	case erase:
@@ -402,7 +401,7 @@ func (w *world) do(s step) {
 	}
 }
 
-// readmit is what an operator does: the bot is put back, the dead letters replayed.
+// readmit does what an operator does: adds the bot again and replays the dead letters.
 func (w *world) readmit(room string) {
 	_ = w.sim.AddToRoom(room, w.botIn(room))
 	dead, err := w.life.db.DeadLetters(context.Background())
@@ -417,7 +416,7 @@ func (w *world) readmit(room string) {
 	w.life.notifier.Notify(store.TopicPosts)
 }
 
-// erase is a person who deletes a message, as moderators may.
+// erase deletes a message, as moderators may.
 func (w *world) erase(problem int, room string) {
 	for _, m := range w.sim.Timeline(room) {
 		if m.ParentID == "" && !m.Deleted && slices.Contains(standsFor(m), problem) {
