@@ -140,3 +140,16 @@ func TestGlimpse(t *testing.T) {
 		require.NotContains(t, glimpse("text/html", page), secret[:12], page)
 	}
 }
+
+// A large upload has more time.
+func TestUploadsHaveMoreTime(t *testing.T) {
+	var left time.Duration
+	c := NewClient(ClientOptions{Token: newToken(), Timeout: time.Hour, Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		deadline, _ := r.Context().Deadline()
+		left = time.Until(deadline)
+		return nil, io.EOF
+	})})
+	_, err := c.Do(t.Context(), Call{Method: "POST", URL: "http://x", Body: make([]byte, 1000*uploadRate)})
+	require.Error(t, err)
+	require.Greater(t, left, time.Hour)
+}
