@@ -9,15 +9,11 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Directory knows people and rooms: *config.Config.
+// Directory knows people: *config.Config.
 type Directory interface {
 	// RoleOf is the role of a person with these addresses in a room, by its configured name; "" for none.
 	// Without a room it is the role that the person has everywhere.
 	RoleOf(emails []string, room string) config.Role
-	// Allowed reports whether the address is in an allowed domain.
-	Allowed(email string) bool
-	// RoomByID finds a configured room by its Webex id.
-	RoomByID(id string) (config.Room, bool)
 }
 
 // may reports whether the role is enough for the verb.

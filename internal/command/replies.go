@@ -403,7 +403,11 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 		}
 		ids = append(ids, "`"+webex.EscapeCode(id)+"`")
 	}
-	text := fmt.Sprintf("❔ %s: problem %s.", what, strings.Join(ids, ", "))
+	noun := "problem"
+	if len(ids) > 1 {
+		noun = "problems"
+	}
+	text := fmt.Sprintf("❔ %s: %s %s.", what, noun, strings.Join(ids, ", "))
 	if verb.entry().act != nil {
 		text += " Nothing was done."
 		if inThread {
