@@ -12,24 +12,24 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// bot is the loop of one Webex account: it picks what is most urgent, at the
-// pace that Webex allows, and gives it to a worker for one call.
+// bot is the loop of one Webex account. It picks the most urgent task, at the pace that Webex allows, and
+// gives it to a worker for one call.
 type bot struct {
 	*Delivery
 	name   string
 	client Webex
 	woken  chan struct{}
-	// remembered is closed once it is known what an earlier process was told to wait for.
+	// remembered is closed once the waits of a previous process are restored.
 	remembered chan struct{}
 	direct     sync.Map   // e-mail address → Webex room id of the direct chat
-	keeping    sync.Mutex // while refusing is saved
+	keeping    sync.Mutex // held while refusing is saved
 
 	mu      sync.Mutex
 	queue   *queue.Queue[work]
 	rate    *pace.Limits
 	breaker pace.Breaker
-	flying  int // workers at work
-	// refusing holds the Webex rooms that refuse messages and that the default room was told about.
+	flying  int // busy workers
+	// refusing are the Webex rooms that refuse messages, as the default room was told.
 	refusing map[string]bool
 }
 
@@ -39,7 +39,7 @@ func newBot(d *Delivery, o Bot) *bot {
 		queue: queue.New[work](), refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.Opens = b.opens
-	b.queue.PerRoom = max(1, d.Workers-1) // one is left for the other rooms
+	b.queue.PerRoom = max(1, d.Workers-1) // one worker is left for the other rooms
 	d.Metrics.addBot(b.name, b.state)
 	return b
 }
@@ -56,8 +56,8 @@ func (b *bot) state() botState {
 	}
 }
 
-// take enqueues tasks. A known one is woken, since its problem may have resolved while it waited; one that
-// was found by reading the store only if it has news.
+// take enqueues tasks. A known task is woken, since its problem may have resolved while it waited. If found
+// is set, the tasks come from a rescan of the store, and only those with news are woken.
 func (b *bot) take(tasks []*task, found bool) {
 	b.mu.Lock()
 	now := time.Now()
@@ -84,8 +84,8 @@ func (b *bot) take(tasks []*task, found bool) {
 	signal(b.woken)
 }
 
-// lives are the contexts of a step: what it may still begin, its call to
-// Webex, and saving its outcome.
+// lives are the contexts of a step: of what it may still begin, of its call to Webex, and of saving its
+// outcome. A shutdown ends them in this order.
 type lives struct{ begin, call, save context.Context }
 
 // run works until ctx ends, then waits for the calls in flight.
@@ -108,15 +108,15 @@ func (b *bot) run(ctx context.Context) error {
 		case <-alarm:
 		}
 	}
-	// Half the grace is the calls', the rest is for saving how they ended.
+	// Half of the grace period is for the calls, the rest for saving their outcome.
 	defer time.AfterFunc(b.Grace/2, endCalls).Stop()
 	defer time.AfterFunc(b.Grace, endSaves).Stop()
 	workers.Wait()
 	return nil
 }
 
-// dispatch hands out all that may be done now, and says when there may be more
-// to hand out; zero when only a wake can tell.
+// dispatch starts a worker for every task that may run now. It returns when to call it again; zero if only
+// a wake-up can change that.
 func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,7 +138,7 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 		t := b.queue.Pick(now)
 		b.rate.TakeIn(b.webexRoom(t.Room), now)
 		b.flying++
-		picked := t.Class // read here: a wake may change it while the worker is at it
+		picked := t.Class // read here: a wake-up may change it meanwhile
 		workers.Go(func() { b.serve(l, t, picked) })
 	}
 }
@@ -152,14 +152,13 @@ func (b *bot) callAt(now time.Time) time.Time {
 	return at
 }
 
-// outcome is what a step leaves.
+// outcome is what becomes of a task after a step.
 type outcome struct {
 	called  bool // a call was made
-	done    bool // nothing is left to do; else
+	done    bool // nothing is left to do; otherwise:
 	wake    time.Time
-	urgency *queue.Urgency // what is left is this urgent; nil for as before
-	aside   bool           // those behind it in its lane needn't wait for it
-	joins   bool           // the room's digests take it
+	urgency *queue.Urgency // of what is left; nil if unchanged
+	aside   bool           // the tasks behind it in its lane stop waiting
 }
 
 func (b *bot) serve(l lives, t *task, picked int) {
@@ -198,8 +197,7 @@ func (b *bot) serve(l lives, t *task, picked int) {
 	signal(b.woken)
 }
 
-// call makes one call to Webex; made is false when, since the task was picked,
-// Webex told the bot or the room to wait.
+// call makes one call to Webex. made is false if a 429 came since the task was picked: nothing was sent.
 func (b *bot) call(l lives, t *task, op step.Op, attempts int, do func(ctx context.Context) error) (took time.Duration, made bool, err error) {
 	room := b.webexRoom(t.Room)
 	b.mu.Lock()
@@ -231,7 +229,7 @@ func posts(op step.Op) bool {
 	return op != step.OpEdit && op != step.OpNoticeEdit && op != step.OpGroupEdit && op != step.OpGroupDrop && op != step.OpDelete
 }
 
-// learn takes in how a call ended, for the pace of all others.
+// learn adjusts the bot's pace and breaker to the outcome of a call.
 func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -262,7 +260,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
 			if wait := step.Fault(err).RetryAfter; wait > 0 {
-				b.rate.PauseUntil(now.Add(wait), now) // all of Webex is away, and it says until when
+				b.rate.PauseUntil(now.Add(wait), now) // Webex is down, and says until when
 			}
 		}
 	}
@@ -271,9 +269,9 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 		case pace.BreakerClosed:
 			b.Log.Info("Webex answers the bot again", "bot", b.name, "rate", b.rate.PerSecond())
 		case pace.BreakerUnauthorized:
-			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; trying once a minute", "bot", b.name, "err", err)
+			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; retrying once a minute", "bot", b.name, "err", err)
 		case pace.BreakerAway:
-			b.Log.Error("Webex doesn't answer: nothing is lost; trying single calls", "bot", b.name, "err", err)
+			b.Log.Error("Webex is unreachable: messages are delayed, none is lost; retrying with single calls", "bot", b.name, "err", err)
 		}
 	}
 }
@@ -283,9 +281,8 @@ const (
 	retryMost = 2 * time.Minute
 )
 
-// delay is how long to wait after the nth failure in a row. While Webex doesn't
-// answer at all, the breaker is what paces the bot: nobody waits longer than
-// until its next try, so that nobody still waits when Webex is back.
+// delay is the backoff after the nth failure in a row. While the breaker is open, no task waits longer than
+// until its next attempt, so that everything continues as soon as Webex is back.
 func (b *bot) delay(n int, err error, now time.Time) time.Duration {
 	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), step.Fault(err).RetryAfter)
 	b.mu.Lock()
@@ -296,8 +293,8 @@ func (b *bot) delay(n int, err error, now time.Time) time.Duration {
 	return d
 }
 
-// refusalLevel is the log level of a call that failed. Webex's client logs an outage in which something else
-// answers for Webex; here that would be a line for each message.
+// refusalLevel is the log level of a call that failed. If a proxy answers for Webex, the client logs that
+// once; here it would be a line for each message.
 func refusalLevel(err error) slog.Level {
 	if step.Fault(err).Foreign {
 		return slog.LevelDebug

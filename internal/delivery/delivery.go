@@ -1,11 +1,9 @@
-// Package delivery brings rooms up to date. It is level-triggered: it looks at
-// what a room should show (the problem's revision, its timeline) and does show
-// (store.Cursor), and closes the difference with as few calls as it can. It is
-// the only caller that posts to rooms.
+// Package delivery brings rooms up to date. It is level-triggered: it compares what a room should show with
+// what it shows (store.Cursor, store.GroupCursor) and makes the next call that closes the gap. It is the
+// only package that posts to rooms.
 //
-// Next is the decision, a pure function; queue is the order; Rate and Breaker
-// are the pace. One bot loop for each Webex bot puts them together: it picks a
-// task (a post, a notice), and a worker makes one call for it.
+// Package step has the decisions, queue the order, pace the speed. One loop for each Webex bot puts them
+// together: it picks a task (a post, a group, a notice), and a worker makes one call for it.
 package delivery
 
 import (
@@ -26,7 +24,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Store is what delivery needs of store.Store. Its methods do as that says.
+// Store is the part of store.Store that delivery uses.
 type Store interface {
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
@@ -46,14 +44,14 @@ type Store interface {
 	SetValue(ctx context.Context, name, value string) error
 }
 
-// Webex is what delivery needs of webex.Client.
+// Webex is the part of webex.Client that delivery uses.
 type Webex interface {
 	CreateMessage(ctx context.Context, m webex.NewMessage) (webex.Message, error)
 	EditMessage(ctx context.Context, id, roomID, markdown string) (webex.Message, error)
 	DeleteMessage(ctx context.Context, id string) error
 }
 
-// Renderer is what delivery needs of render.Renderer.
+// Renderer is the part of render.Renderer that delivery uses.
 type Renderer interface {
 	Root(p alert.Problem, room render.Room, now time.Time) string
 	Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string
@@ -75,24 +73,21 @@ type Bot struct {
 type Options struct {
 	Store  Store
 	Render Renderer
-	Bots   []Bot // one at least; the first serves what no other does
+	Bots   []Bot // at least one; the first serves rooms without a bot
 	Rooms  Rooms
-	// Fallback says which room is told what another one refuses for good; nil,
-	// or false, for none.
+	// Fallback gives the room that is told what another room refuses for good; false, or nil, for none.
 	Fallback func(room string) (string, bool)
-	// Reroute makes the problem known in another room, with a post of its own
-	// (the ledger's to write). Without it a notice with the problem as it is now
-	// goes there, which nobody edits later.
+	// Reroute gives the problem a post in another room. Without it a notice with the present state goes there.
 	Reroute func(ctx context.Context, key alert.Key, toRoom string) error
 
-	// Asks says whether the API of a source is asked about its problems. Their cards
-	// wait for the answer, CardWait at most, since it says which buttons make sense. nil: none is.
+	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
+	// the answer, CardWait at most, since it says which buttons apply. nil for no source.
 	Asks func(source string) bool
 
 	Workers   int           // calls in flight for each bot; 4 by default
-	RateLimit float64       // calls a second for each bot to begin with; see NewRate
-	Rescan    time.Duration // how often the store is asked for what a lost wake missed; 30 s by default
-	Grace     time.Duration // how long calls in flight may go on after Run was told to end; 10 s by default
+	RateLimit float64       // initial calls a second of each bot; see pace.NewRate
+	Rescan    time.Duration // how often the store is read for what a lost wake-up missed; 30 s by default
+	Grace     time.Duration // how long calls in flight may take after Run's context ended; 10 s by default
 
 	Notifier store.Notifier // wakes delivery (store.TopicPosts, store.TopicNotices); nil: it only polls
 	Metrics  *Metrics       // nil: counted nowhere
@@ -106,8 +101,8 @@ type Delivery struct {
 	bots   map[string]*bot
 	rescan <-chan struct{}
 	notice <-chan struct{}
-	groups chan struct{} // some changed
-	// skipped are the tasks whose progress the store rejects; see save.
+	groups chan struct{} // groups changed
+	// skipped are the tasks whose progress the store rejects (save).
 	skipped sync.Map
 	started time.Time
 }
@@ -156,8 +151,8 @@ func New(o Options) (*Delivery, error) {
 	return d, nil
 }
 
-// Run delivers until ctx ends; then the calls in flight finish, for Options.Grace
-// at most, and their outcome is saved. It may be called once.
+// Run delivers until ctx ends. Calls in flight then have Options.Grace to finish and to save their outcome.
+// It may be called once.
 func (d *Delivery) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, b := range d.bots {
@@ -167,8 +162,8 @@ func (d *Delivery) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Notify tells what the ledger has just written. It doesn't block. What the posts say of delivery's own
-// progress isn't believed: the store is asked when it is their turn.
+// Notify enqueues the posts and groups that the ledger has just written. It doesn't block. Their cursors are
+// ignored: each task reads the store when it is its turn.
 func (d *Delivery) Notify(written store.Fold) {
 	d.takePosts(written.Posts, false)
 	if len(written.Groups) > 0 {
@@ -211,12 +206,12 @@ func (d *Delivery) Pace(room string) float64 {
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // one is under way already
+	default: // a signal is pending already
 	}
 }
 
-// watch reads what is behind: on start, when woken, and every Options.Rescan
-// in case that a wake was lost.
+// watch enqueues what is pending in the store: at the start, when woken, and every Options.Rescan in case
+// that a wake-up was lost.
 func (d *Delivery) watch(ctx context.Context) error {
 	every := d.Rescan
 	timer := time.NewTimer(every)
@@ -225,7 +220,7 @@ func (d *Delivery) watch(ctx context.Context) error {
 	for {
 		start := time.Now()
 		if posts {
-			// What is due later is found by the next read, or the one after.
+			// Posts that are due later are found by a later read.
 			dueBefore := start.Add(2 * every)
 			d.persist(ctx, "reading pending posts", func(ctx context.Context) error {
 				pending, err := d.Store.PendingPosts(ctx, nil, dueBefore)
@@ -265,9 +260,8 @@ func (d *Delivery) watch(ctx context.Context) error {
 	}
 }
 
-// rescanAfter is the pause before pending posts are read again. It grows with the duration of the
-// last read, so that reading takes at most a hundredth of the time, and at most doubles, since each
-// read covers two pauses.
+// rescanAfter is the pause before the next rescan. It grows with the duration of the last one, so that
+// rescans take at most a hundredth of the time. It at most doubles, since each rescan covers two pauses.
 func rescanAfter(took, last, least time.Duration) time.Duration {
 	return max(least, min(100*took, 2*last))
 }
@@ -286,7 +280,7 @@ func (d *Delivery) takeNotices(notices []store.Notice) {
 	}
 }
 
-// botOf is the bot that serves a room: the first where that can't be told.
+// botOf is the bot that serves a room, the first one if the room isn't configured.
 func (d *Delivery) botOf(room, route string) *bot {
 	if s, ok := d.Rooms(room, route); ok {
 		if b := d.bots[s.Bot]; b != nil {

@@ -15,8 +15,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// bury makes a dead letter of a post. Where the room accepts nothing, the default room is told first: a
-// crash in between tells it twice rather than never.
+// bury makes a dead letter of a post. If the room accepts nothing, the default room is told first: after a
+// crash in between it is told twice rather than never.
 func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	if claimed, ok := b.claim(l, v); !claimed {
 		return outcome{called: called, done: ok, wake: time.Now().Add(storeMost)}
@@ -24,14 +24,14 @@ func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trac
 	if verdict == step.Gone {
 		to, ok := b.Fallback(t.Room)
 		if !ok {
-			b.Log.Error("a room refuses messages and there is no other default room to tell", "key", t.Value.post.key.String(), "room", t.Room, "err", reason)
+			b.Log.Error("a room refuses messages, and no other default room is configured to be told", "key", t.Value.post.key.String(), "room", t.Room, "err", reason)
 		} else if !b.reroute(l, t, v, to, reason) {
 			return outcome{called: called, wake: time.Now().Add(storeMost)}
 		}
 	}
 	v.post.Cursor = step.DeadPost(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
-		t.Value.post.doubt = step.PostDoubt{} // whoever replays it asks anew
+		t.Value.post.doubt = step.PostDoubt{} // a replay starts without doubts
 		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
 		why := "dead letter: it can't be sent"
 		if called {
@@ -42,7 +42,7 @@ func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trac
 	return outcome{called: called, done: true}
 }
 
-// reroute tells the default room of a problem, unless it knows, and that its own room refuses.
+// reroute tells the default room of the problem, unless it has a post of it, and that the room refuses messages.
 func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	var posts []store.Post
 	if !b.tell(l, "reading who knows of a problem", func(ctx context.Context) error {
@@ -59,7 +59,7 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	}
 	room, ok := b.Rooms(to, "")
 	if !ok {
-		return true // config.Load doesn't let this be
+		return true // ruled out by the configuration's checks
 	}
 	told := b.tell(l, "telling the default room", func(ctx context.Context) error {
 		if b.Reroute != nil {
@@ -78,20 +78,19 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	return told
 }
 
-// tell stores something for the default room; false if the bot is to stop. A permanent failure
-// (store.ErrNotFound, store.ErrRejected) is logged and ignored: the dead letter is written all the
-// same.
+// tell stores something for the default room; false if the bot is stopping. A permanent failure
+// (store.ErrNotFound, store.ErrRejected) is logged and ignored, so that the dead letter is written.
 func (b *bot) tell(l lives, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRejected) {
-		b.Log.Error("the default room can't be told; everything else goes on", "bot", b.name, "doing", what, "err", err)
+		b.Log.Error("telling the default room failed for good; the dead letter has the reason", "bot", b.name, "doing", what, "err", err)
 		return true
 	}
 	return err == nil
 }
 
-// sayRefused tells the default room that another one refuses messages, once until that takes a message
-// again. It is a new message each time: an edit of the last one would notify nobody.
+// sayRefused tells the default room that another room refuses messages, once until that room accepts a
+// message again. It is a new message each time, since an edit would notify nobody.
 func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 	settings, ok := b.Rooms(to, "")
 	room := b.webexRoom(from)
@@ -121,8 +120,7 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 	return true
 }
 
-// takesAgain records that a room took a message. If it refuses again, the default room hears of it
-// again.
+// takesAgain records that a room accepted a message: the next refusal is announced again.
 func (b *bot) takesAgain(l lives, room string) {
 	webexRoom := b.webexRoom(room)
 	b.mu.Lock()
@@ -130,36 +128,36 @@ func (b *bot) takesAgain(l lives, room string) {
 	delete(b.refusing, webexRoom)
 	b.mu.Unlock()
 	if refused {
-		b.Log.Info("a room takes messages again", "room", room, "bot", b.name)
+		b.Log.Info("a room accepts messages again", "room", room, "bot", b.name)
 		b.keepRefusing(l.save)
 	}
 }
 
 func (b *bot) refusingName() string { return "delivery/refusing/" + b.name }
 
-// keepRefusing saves which rooms the default room knows to refuse messages: a restart isn't news.
+// keepRefusing saves which rooms are announced as refusing, so that a restart doesn't announce them again.
 func (b *bot) keepRefusing(ctx context.Context) {
 	b.keeping.Lock()
 	defer b.keeping.Unlock()
 	b.mu.Lock()
 	rooms := slices.Sorted(maps.Keys(b.refusing))
 	b.mu.Unlock()
-	text, _ := json.Marshal(rooms) // of strings: it doesn't fail
+	text, _ := json.Marshal(rooms) // strings always marshal
 	b.persist(ctx, "saving which rooms refuse messages", func(ctx context.Context) error {
 		return b.Store.SetValue(ctx, b.refusingName(), string(text))
 	})
 }
 
-// rememberRefusing restores the rooms that an earlier process reported to the default room.
+// rememberRefusing restores the rooms that a previous process announced.
 func (b *bot) rememberRefusing(text string) {
 	var rooms []string
-	_ = json.Unmarshal([]byte(text), &rooms) // nothing was saved yet
+	_ = json.Unmarshal([]byte(text), &rooms) // empty before the first save
 	for _, room := range rooms {
 		b.refusing[room] = true
 	}
 }
 
-// code quotes text that isn't ours. What is longer than a reason should be is cut.
+// code quotes untrusted text, cut to the length of a reason.
 func code(s string) string {
 	const most = 500
 	return "`" + webex.EscapeCode(text.ShortenBytes(s, most)) + "`"

@@ -12,15 +12,14 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Metrics tell what delivery does. What is still to be told is the store's to
-// say, since only that is exact.
+// Metrics count what delivery does. What is still pending is counted by the store, which is exact.
 type Metrics struct {
 	Messages    *prometheus.CounterVec // calls to Webex, by bot, op, result
 	Retries     *prometheus.CounterVec // calls that repeat one that failed, by bot
 	DeadLetters *prometheus.CounterVec // by kind: post, digest, list, notice
 	Digested    prometheus.Counter     // posts that joined a digest
-	Reroutes    prometheus.Counter     // problems told in the default room since their own refuses
-	Told        prometheus.Histogram   // from when a room was to be told of a problem until it was
+	Reroutes    prometheus.Counter     // problems rerouted to the default room
+	Told        prometheus.Histogram   // from when a post was pending until its first message
 	StoreErrors prometheus.Counter     // failed reads and writes of the store
 	bots        *botCollector
 }
@@ -35,7 +34,7 @@ const (
 	resultRefused      = "refused"
 )
 
-// NewMetrics makes and registers them.
+// NewMetrics creates and registers the metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -52,20 +51,20 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"kind"}),
 		Digested: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_digested_posts_total",
-			Help: "Problems that a room in a storm was told of in a digest.",
+			Help: "Problems first shown in a digest.",
 		}),
 		Reroutes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_reroutes_total",
-			Help: "Problems told in the default room because their own room refuses messages.",
+			Help: "Problems rerouted to the default room because their own room refuses messages.",
 		}),
 		Told: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_delivery_seconds",
-			Help:    "From when a room was to be told of a problem until it was.",
+			Help:    "Time from when a problem was to be shown in a room until it was.",
 			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
 		}),
 		StoreErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_delivery_store_errors_total",
-			Help: "Reads and writes of the store that failed and were tried again.",
+			Help: "Reads and writes of the store that failed and were retried.",
 		}),
 		bots: &botCollector{states: map[string]func() botState{}},
 	}
@@ -84,7 +83,7 @@ const (
 	kindList   = "list"
 )
 
-// addBot makes every label value of a bot present; state is asked at each scrape.
+// addBot initialises every label value of a bot. state is called at each scrape.
 func (m *Metrics) addBot(bot string, state func() botState) {
 	for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit, step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop} {
 		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
@@ -97,16 +96,16 @@ func (m *Metrics) addBot(bot string, state func() botState) {
 	m.bots.states[bot] = state
 }
 
-// botState is what a scrape shows of a bot.
+// botState is a bot's state at a scrape.
 type botState struct {
 	perSecond float64
 	paused    time.Duration
-	rooms     int // paused though the bot isn't
+	rooms     int // paused longer than the bot
 	breaker   pace.BreakerState
 	behind    int
 }
 
-// botCollector asks each bot when it is scraped, so that its gauges are exact.
+// botCollector reads each bot's state when it is scraped, so that its gauges are exact.
 type botCollector struct {
 	mu     sync.Mutex
 	states map[string]func() botState
@@ -118,7 +117,7 @@ var (
 	descRooms        = botDesc("alert_relay_paused_rooms", "Rooms that Webex told a bot to leave alone for longer than the others (429).")
 	descUnauthorized = botDesc("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.")
 	descAway         = botDesc("alert_relay_webex_away", "1 while Webex doesn't answer a bot.")
-	descQueue        = botDesc("alert_relay_delivery_queue", "Posts and notices that a bot holds in memory because their rooms are behind.")
+	descQueue        = botDesc("alert_relay_delivery_queue", "Posts, groups and notices in a bot's queue.")
 )
 
 func botDesc(name, help string) *prometheus.Desc {

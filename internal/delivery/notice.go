@@ -16,7 +16,7 @@ import (
 // noticeTask is a notice to be sent. Its body is read when it is its turn.
 type noticeTask struct {
 	id       int64
-	rootless bool // the root of its thread is gone: it goes to the room itself
+	rootless bool // its thread refused it: it goes to the room itself
 	doubt    step.Doubt
 }
 
@@ -110,7 +110,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	return outcome{called: true, wake: after.NotBefore, aside: after.Attempts >= laneFailures}
 }
 
-// addressNotice says where a notice goes; false when its room isn't configured.
+// addressNotice begins the message to where a notice goes; false if its room isn't configured.
 func (b *bot) addressNotice(l lives, n store.Notice) (webex.NewMessage, bool) {
 	person := n.Person
 	switch {
@@ -168,8 +168,7 @@ func (b *bot) saveNotice(l lives, t *task, n store.Notice) bool {
 	return b.save(l, t.ID, "saving a notice's progress", func(ctx context.Context) error { return b.Store.SaveNotice(ctx, n) })
 }
 
-// directRoom is the Webex room of a direct chat, which editing a message there
-// needs; "" when it isn't known.
+// directRoom is the Webex room of a direct chat, which an edit needs; "" if it isn't known.
 func (b *bot) directRoom(ctx context.Context, email string) (id string) {
 	if id, ok := b.direct.Load(email); ok {
 		return id.(string)

@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// webexRoom is what Webex knows a task's room by, as far as we know: its id, or
-// whose direct chat it is.
+// webexRoom names a task's room as package pace does: by its Webex id, or by the person of a direct chat
+// whose id isn't known yet.
 func (b *bot) webexRoom(room string) string {
 	id, person, direct := strings.Cut(room, config.PersonRoom)
 	if !direct {
@@ -43,7 +43,7 @@ func (b *bot) opens(room string, now time.Time) time.Time {
 	return b.rate.OpensAt(webexRoom, now)
 }
 
-// yieldFor is how long a room yields to others before it is looked at again; any answer does so earlier.
+// yieldFor is when a room that yields is considered again; any answer does so earlier.
 const yieldFor = time.Second
 
 // busyBeside reports whether another room has something to send now.
@@ -59,8 +59,7 @@ func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
 func (b *bot) pauseName() string      { return "delivery/paused/" + b.name }
 func (b *bot) roomPausesName() string { return "delivery/paused-rooms/" + b.name }
 
-// keepPauses saves until when Webex told the bot and its rooms to wait: that may
-// be an hour, and a restart doesn't end it.
+// keepPauses saves the waits of the bot and its rooms: they may be an hour, and outlast a restart.
 func (b *bot) keepPauses(ctx context.Context) {
 	b.mu.Lock()
 	now := time.Now()
@@ -69,8 +68,8 @@ func (b *bot) keepPauses(ctx context.Context) {
 	for room, t := range rooms {
 		rooms[room] = t.UTC()
 	}
-	text, _ := json.Marshal(rooms) // of strings and times: it doesn't fail
-	b.persist(ctx, "saving until when a bot was told to wait", func(ctx context.Context) error {
+	text, _ := json.Marshal(rooms) // strings and times always marshal
+	b.persist(ctx, "saving a bot's waits", func(ctx context.Context) error {
 		if err := b.Store.SetValue(ctx, b.roomPausesName(), string(text)); err != nil {
 			return err
 		}
@@ -78,12 +77,11 @@ func (b *bot) keepPauses(ctx context.Context) {
 	})
 }
 
-// rememberPauses restores the waits that Webex asked an earlier process for, and the rooms that
-// refused its messages.
+// rememberPauses restores the waits of a previous process, and the rooms that refused its messages.
 func (b *bot) rememberPauses(ctx context.Context) {
 	defer close(b.remembered)
 	read := func(name string) (text string) {
-		b.persist(ctx, "reading what a bot knew of its rooms", func(ctx context.Context) (err error) {
+		b.persist(ctx, "reading a bot's saved waits", func(ctx context.Context) (err error) {
 			text, err = b.Store.Value(ctx, name)
 			return err
 		})
@@ -105,11 +103,9 @@ func (b *bot) rememberPauses(ctx context.Context) {
 	}
 }
 
-// Beside makes a call with a bot's account that isn't delivery's own and that somebody
-// waits for: reading a command, say. It is made at once, but not while Webex tells the
-// account to wait: then the error is what Webex would say, with the rest of that
-// wait, and nothing was sent. What Webex says of waiting counts for delivery too. op
-// names the call. It waits until Run has begun.
+// Beside makes a call with a bot's account that isn't delivery's own, such as reading a command. It is made at
+// once, except while the account has to wait: then nothing is sent, and the error is a 429 with the rest of
+// that wait. A 429 that it gets counts for delivery too. op names the call. Beside blocks until Run has begun.
 func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() error) error {
 	b := d.bots[botName]
 	if b == nil {

@@ -15,19 +15,18 @@ const (
 	storeMost = 5 * time.Second
 )
 
-// persist is attempt for callers that needn't know why it failed.
+// persist is attempt for callers that don't need the error.
 func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context.Context) error) bool {
 	err := d.attempt(ctx, what, do)
 	if errors.Is(err, store.ErrRejected) {
-		d.Log.Error("the store can't take or read this; everything else goes on", "doing", what, "err", err)
+		d.Log.Error("the store rejects this; only this is affected", "doing", what, "err", err)
 	}
 	return err == nil
 }
 
-// attempt reads or writes the store until that succeeds. It gives up when ctx ends, and where
-// another attempt can't succeed: what is asked for isn't there (store.ErrNotFound), or the store can't
-// take or read it (store.ErrRejected). Whoever waits in it makes no calls: while the store
-// is away no more is repeated by a crash than one message for each worker.
+// attempt retries a read or write of the store until it succeeds. It gives up when ctx ends, and on errors
+// that a retry can't mend: store.ErrNotFound, store.ErrRejected, store.ErrClosed. A worker that waits in it
+// makes no calls, so a crash while the store is down repeats one message for each worker at most.
 func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context.Context) error) error {
 	for n := 1; ; n++ {
 		err := do(ctx)
@@ -43,7 +42,7 @@ func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context
 		if errors.Is(err, store.ErrRejected) {
 			return err
 		}
-		d.Log.Error("the store failed; trying again", "doing", what, "attempt", n, "err", err)
+		d.Log.Error("the store failed; retrying", "doing", what, "attempt", n, "err", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -52,9 +51,8 @@ func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context
 	}
 }
 
-// problems reads problems. Those that can't be read are left out, as those are that the store
-// doesn't have, so that one damaged document stops neither its bot nor its digest. broken is
-// why one couldn't be read; false when ctx ended.
+// problems reads problems. Unreadable ones are left out like missing ones, so that one damaged document stops
+// neither its bot nor its digest; broken is the reason. false if ctx ended.
 func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (found map[alert.Key]alert.Problem, broken error, ok bool) {
 	err := b.attempt(ctx, what, func(ctx context.Context) (err error) {
 		found, err = b.Store.Problems(ctx, keys)
@@ -66,10 +64,10 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 	case !errors.Is(err, store.ErrRejected):
 		return nil, nil, false
 	case len(keys) == 1:
-		b.Log.Error("a problem can't be read; everything else goes on", "key", keys[0].String(), "bot", b.name, "err", err)
+		b.Log.Error("a problem can't be read; only this problem is affected", "key", keys[0].String(), "bot", b.name, "err", err)
 		return map[alert.Key]alert.Problem{}, err, true
 	}
-	// Which one it is, is found by halving.
+	// Bisect to find the unreadable ones.
 	found, broken, ok = b.problems(ctx, what, keys[:len(keys)/2])
 	if !ok {
 		return nil, nil, false
@@ -81,10 +79,10 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 	return found, errors.Join(broken, other), ok
 }
 
-// unreadable stands for the name of a problem that can't be read.
+// unreadable is shown as the name of a problem that can't be read.
 const unreadable = "(this problem can't be read)"
 
-// standIn is what a digest tells of a problem that can't be read: what its post says.
+// standIn replaces a problem that can't be read by what its post says.
 func standIn(p store.Post) alert.Problem {
 	problem := alert.Problem{Key: p.Key, State: alert.StateResolved}
 	problem.Origin, problem.Name, problem.Severity, problem.OpenedAt = alert.OriginTrigger, unreadable, p.Severity, p.OpenedAt
@@ -94,8 +92,8 @@ func standIn(p store.Post) alert.Problem {
 	return problem
 }
 
-// save writes how far a task, or a digest, got. Where the store rejects that, the task is skipped
-// until the relay starts again: each further attempt would repeat a message that the room has.
+// save writes a task's progress. If the store rejects it, the task is skipped until the relay restarts: every
+// further attempt would repeat a message that the room has.
 func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrRejected) {
@@ -105,7 +103,7 @@ func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error)
 	return err == nil
 }
 
-// skips says whether a task, or a digest, is skipped.
+// skips reports whether a task is skipped.
 func (b *bot) skips(id string) bool {
 	_, skipped := b.skipped.Load(id)
 	return skipped

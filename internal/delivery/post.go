@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// postTask is a post that is behind.
+// postTask is a pending post.
 type postTask struct {
 	key       alert.Key
 	notBefore time.Time
@@ -34,8 +34,8 @@ func newPostTask(p store.Post) *task {
 	}
 }
 
-// hint is the urgency of a known task that is woken. Whoever woke it may not know how far delivery got, so
-// the class only goes up from a card to an update, and to a resolution.
+// hint is the urgency of a known task that is woken. The fold that woke it doesn't know how far delivery got,
+// so the class only changes from a card to an update, and to a resolution.
 func hint(known, told queue.Urgency) queue.Urgency {
 	u := queue.Urgency{Class: known.Class, Rank: told.Rank, Since: known.Since}
 	switch {
@@ -47,7 +47,7 @@ func hint(known, told queue.Urgency) queue.Urgency {
 	return u
 }
 
-// view is all that a step looks at.
+// view is everything that a step depends on.
 type view struct {
 	post    store.Post
 	problem alert.Problem
@@ -58,8 +58,8 @@ type view struct {
 	doubt   step.PostDoubt
 }
 
-// plan is the next step of a view, and the text of a root or of lines. On the way it passes over entries
-// that the room doesn't want, and edits that would change nothing.
+// plan is the next step of a view, and the text of a root or of lines. It skips entries that the room doesn't
+// want, and edits that would change nothing.
 func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
 	room := v.room.step()
 	for {
@@ -88,20 +88,19 @@ func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
 	}
 }
 
-// inDoubt says whether the root may show something else than its post says: the
-// room was behind already when the relay started, and an earlier process may have been killed
-// while an edit was under way.
+// inDoubt reports whether the root may differ from its hash: the post was pending when the relay started, and
+// the previous process may have been killed during an edit.
 func (b *bot) inDoubt(p store.Post) bool {
 	return !p.PendingSince.IsZero() && p.PendingSince.Before(b.started)
 }
 
-// hash names a text: whether two are the same is all that is asked.
+// hash identifies a text, to tell whether it has changed.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:12])
 }
 
-// message is what a step posts.
+// message is the message that a step posts.
 func (b *bot) message(v *view, s step.Step, text string, now time.Time) webex.NewMessage {
 	m := v.room.address()
 	m.Markdown = text
@@ -116,7 +115,7 @@ func (b *bot) message(v *view, s step.Step, text string, now time.Time) webex.Ne
 	return m
 }
 
-// left says what comes after a step: nothing, or how urgent it is.
+// left is the outcome of a step: done, a wait, or another step.
 func (b *bot) left(v *view, now time.Time) outcome {
 	s, _ := b.plan(v, now)
 	switch s.Op {
@@ -209,8 +208,8 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	return out
 }
 
-// claim makes sure that the ledger doesn't put a fresh post into a group, or withdraw it, from now on. It
-// comes right before the first call. false with ok where the ledger was faster.
+// claim keeps the ledger from grouping or withdrawing a fresh post from now on. It comes right before the first
+// call. false, and ok, if the ledger was faster.
 func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 	if v.post.Claimed {
 		return true, true
@@ -223,8 +222,8 @@ func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 	return claimed, ok
 }
 
-// look reads a post and its problem, in this order, so that the problem is at least as new as what the post
-// should show. nil with gone where the post isn't pending any more, nil without where the bot ends.
+// look reads a post, then its problem, so that the problem is at least as new as what the post should show.
+// nil and gone if the post isn't pending any more, only nil if the bot is stopping.
 func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	keys := []alert.Key{t.Value.post.key}
 	var posts map[alert.Key][]store.Post
@@ -244,7 +243,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		}
 		v = &view{post: p, problem: problems[p.Key], broken: broken, doubt: t.Value.post.doubt}
 		v.post.Cursor = v.doubt.Believed(p.Cursor)
-		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // the group that it left told the room so much
+		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // told by the group that it left
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render.Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
@@ -258,7 +257,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	return nil, true
 }
 
-// act makes the call of a step; id is of the message that it posted or changed.
+// act makes the call of a step. id is the message that it posted or changed.
 func (b *bot) act(l lives, t *task, v *view, s step.Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
 	var got webex.Message
 	took, made, err = b.call(l, t, s.Op, v.post.Attempts, func(ctx context.Context) (err error) {
@@ -279,7 +278,7 @@ func (b *bot) act(l lives, t *task, v *view, s step.Step, m webex.NewMessage) (i
 	return got.ID, took, made, err
 }
 
-// refused does what a failed call asks for.
+// refused handles a failed call.
 func (b *bot) refused(l lives, t *task, v *view, s step.Step, err error, now time.Time) outcome {
 	delay := b.delay(v.post.Attempts+1, err, now)
 	cursor, doubt, verdict := step.RefusedPost(s, v.problem, v.post.Cursor, v.doubt, v.actions, err, delay, now)

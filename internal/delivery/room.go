@@ -10,24 +10,23 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// CardWait is how long a first card waits for what the API says of its
-// problem, where it is asked: that comes a second after the event, as a rule.
+// CardWait bounds how long a first card waits for the API's answer about its problem. It usually comes a second
+// after the event.
 const CardWait = 3 * time.Second
 
-// RoomSettings is what delivery must know of a room: where it is, who serves
-// it, how it wants to see a problem.
+// RoomSettings are the settings of a room: where it is, which bot serves it, how it shows a problem.
 type RoomSettings struct {
 	render.Room
 	ID       string        // the Webex room; or
 	Person   string        // an e-mail address: a direct chat
 	Bot      string        // the configured name
 	Debounce time.Duration // changes this close together share one edit
-	CardWait time.Duration // how long a first card waits until the API has answered about the problem
+	CardWait time.Duration // how long a first card waits for the API's answer about the problem
 	Storm    config.Storm  // when the room gets digests; no threshold: never
 	Flapping config.Flapping
 }
 
-// step is what a decision must know of the room.
+// step is the part that decisions need.
 func (s RoomSettings) step() step.Room {
 	return step.Room{
 		Name: s.Name, Line: s.Presentation == config.PresentLine, AsCard: s.Presentation == config.PresentCard,
@@ -43,8 +42,8 @@ func (s RoomSettings) address() webex.NewMessage {
 	return webex.NewMessage{ToPersonEmail: s.Person}
 }
 
-// Rooms gives the settings of a room by its configured name (or config.PersonRoom and
-// an address) for what a route sent there; false when it isn't configured.
+// Rooms gives the settings of a room, by its configured name or config.PersonRoom and an address, for what a
+// route sent there; false if it isn't configured.
 type Rooms func(room, route string) (RoomSettings, bool)
 
 // RoomsOf reads them from a configuration that config.Load returned.

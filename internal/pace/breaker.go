@@ -2,20 +2,18 @@ package pace
 
 import "time"
 
-// Breaker keeps a bot from hammering a Webex that doesn't answer, or one that
-// doesn't know its token. While it is open one call at a time is let through
-// now and then, and whatever answer that gets decides. The zero value is closed.
-// It isn't safe for concurrent use.
+// Breaker stops a bot from hammering a Webex that is unreachable or refuses its token. While it is open, one
+// call at a time is let through; its answer decides. The zero value is closed. Not safe for concurrent use.
 type Breaker struct {
-	failed map[string]bool // what failed since the last answer
-	opened int             // how often in a row it opened
+	failed map[string]bool // ids that failed since the last answer
+	opened int             // times in a row that it opened
 	state  BreakerState
-	since  time.Time // when it opened last
-	first  time.Time // when it opened first in this row
+	since  time.Time // of the last opening
+	first  time.Time // of the first opening in the row
 	until  time.Time
 }
 
-// BreakerState says why a bot doesn't call.
+// BreakerState is why a bot doesn't call.
 type BreakerState string
 
 // The states.
@@ -26,16 +24,15 @@ const (
 )
 
 const (
-	// breakerOpens is how many different posts and notices must fail with no
-	// success in between. One that Webex always fails on (a 500 for what it says)
-	// must not hold up the others.
+	// breakerOpens is how many different tasks must fail in a row. One message that always gets a 500 must
+	// not stop the others.
 	breakerOpens   = 3
 	breakerBase    = 2 * time.Second
 	breakerMost    = time.Minute
-	unauthorizedIn = time.Minute // WEBEX: a bad token is final; don't hammer
+	unauthorizedIn = time.Minute // a bad token stays bad until it is replaced
 )
 
-// State says whether the breaker is open, and why.
+// State is whether the breaker is open, and why.
 func (b *Breaker) State() BreakerState {
 	if b.state == "" {
 		return BreakerClosed
@@ -43,20 +40,20 @@ func (b *Breaker) State() BreakerState {
 	return b.state
 }
 
-// Open says whether only single calls are let through, not before At.
+// Open reports whether only single calls are let through, not before At.
 func (b *Breaker) Open() bool { return b.State() != BreakerClosed }
 
-// At is when the next call may try.
+// At is when the next attempt may be made.
 func (b *Breaker) At() time.Time { return b.until }
 
-// Opened is since when it is open.
+// Opened is since when the breaker is open.
 func (b *Breaker) Opened() time.Time { return b.first }
 
-// Answered closes it: Webex answered, and knows the bot.
+// Answered closes the breaker: Webex answered, and accepted the token.
 func (b *Breaker) Answered() { *b = Breaker{} }
 
-// Failed takes in a call for id (a post or notice) that got no answer, or 5xx.
-// Calls that were under way when the breaker opened tell nothing new.
+// Failed records a call for the task id that got no answer, or 5xx. Calls in flight when the breaker opened
+// are ignored.
 func (b *Breaker) Failed(id string, started, now time.Time, r float64) {
 	if b.Open() && !started.After(b.since) {
 		return
@@ -75,7 +72,7 @@ func (b *Breaker) Failed(id string, started, now time.Time, r float64) {
 	b.state, b.since, b.until = BreakerAway, now, now.Add(Backoff(b.opened, breakerBase, breakerMost, r))
 }
 
-// Unauthorized takes in a 401.
+// Unauthorized records a 401.
 func (b *Breaker) Unauthorized(now time.Time) {
 	if !b.Open() {
 		b.first = now
