@@ -32,8 +32,7 @@ func (w *world) saidIn(room, prefix string) (out []string) {
 	return out
 }
 
-// The problems of a digest are reminded of in one line, those that still are to be, and
-// the line costs no edit; what changes besides is shown too.
+// A digest's problems are reminded of in one line, if they are still unattended. The line costs no edit.
 func TestADigestRemindsInOneLine(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 30, nil)
@@ -55,7 +54,7 @@ func TestADigestRemindsInOneLine(t *testing.T) {
 	})
 }
 
-// Whom an escalation mentions before the digest is posted is mentioned after it.
+// A mention that is due before the digest is posted follows it in the thread.
 func TestADigestMentionsAfterItsMessage(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, mentioned)
@@ -65,7 +64,7 @@ func TestADigestMentionsAfterItsMessage(t *testing.T) {
 	})
 }
 
-// Also where another room's nudge, of which this one hears nothing, made the problem newer still.
+// Another room's nudge, which raises the revision, doesn't hide the mention.
 func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, mentioned)
@@ -85,8 +84,8 @@ func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
 	})
 }
 
-// A line that the thread refuses is said again once an edit has proved that the message is there; one that
-// is refused for good is lost, and nothing else.
+// A line that the thread refuses is retried once an edit has proved that the message exists. One that is refused for
+// good is given up, and nothing else is.
 func TestADigestsLineThatIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		trouble trouble
@@ -120,8 +119,7 @@ func TestADigestsLineThatIsRefused(t *testing.T) {
 	}
 }
 
-// Whom an escalation mentions is mentioned where somebody deleted the digest meanwhile, too: under
-// the one that is posted in its place.
+// If somebody deleted the digest, a mention goes to the thread of the one that is posted in its place.
 func TestADeletedDigestStillMentions(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		inStorm(t, func(t *testing.T, w *world) {
@@ -138,8 +136,7 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 	}
 }
 
-// A storm's reminders come as its problems did: those that follow each other are one
-// line; and what the room doesn't know yet doesn't wait for them.
+// Reminders that follow each other share a line. New problems don't wait for it.
 func TestADigestGathersItsReminders(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 40, nil)

@@ -54,8 +54,8 @@ func drawStorm(t *rapid.T) stormHistory {
 	return h
 }
 
-// Whatever happens in a storm, or while triggers flap, to Webex, to the store and to the process, every
-// problem is in exactly one message at any time, and rooms end up showing the present.
+// In storms and while triggers flap, every problem is in exactly one message at any time, and rooms end up showing the
+// present, whatever happens to Webex, the store and the process.
 func TestEveryProblemIsInOneMessage(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawStorm(rt)
@@ -185,8 +185,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 	return append(faults, stale(w)...)
 }
 
-// twice finds posts that are in two messages of the store's, or in a digest
-// that isn't there.
+// twice finds posts with a message of their own and a group, or with a group that doesn't exist.
 func twice(w *world) (faults []string) {
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
@@ -280,8 +279,7 @@ func isDigest(m aMessage) bool {
 	return strings.HasPrefix(m.markdown, "digest ") || strings.HasPrefix(m.markdown, "flapping ")
 }
 
-// shows is what a digest says: its message, or where that can't be edited any
-// more the newest account in its thread.
+// shows is the text of a digest: its message or, if that can't be edited any more, the newest account in its thread.
 func shows(m aMessage, live []aMessage) string {
 	for _, reply := range live {
 		if reply.parent == m.id && strings.HasPrefix(reply.markdown, "account ") && reply.written > m.written {

@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// memStore is a store in memory, and the ledger that writes to it.
+// memStore is a store in memory, with a minimal ledger (fold).
 type memStore struct {
 	mu       sync.Mutex
 	problems map[alert.Key]alert.Problem
@@ -240,8 +240,8 @@ func (s *memStore) SetValue(_ context.Context, name, value string) error {
 	return nil
 }
 
-// fold is one change by the ledger: the problem as change leaves it, a revision on, with a post for each of
-// rooms. It gives what a ledger would tell of it, without knowing how far delivery has got.
+// fold is one change by the ledger: the problem gets a revision, and a post for each of rooms. It returns what the
+// ledger passes to Notify, with cursors that may be stale.
 func (s *memStore) fold(key alert.Key, change func(p *alert.Problem), rooms ...string) store.Fold {
 	s.mu.Lock()
 	defer s.mu.Unlock()

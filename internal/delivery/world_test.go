@@ -21,8 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a relay's delivery between a store in memory and a strict Webex, in
-// a bubble whose time passes at once.
+// world is delivery between a store in memory and a strict fake of Webex, in virtual time.
 type world struct {
 	t     *testing.T
 	store *memStore
@@ -33,8 +32,7 @@ type world struct {
 	stop  func()
 }
 
-// inWorld runs a story in a bubble: one bot, the rooms noc (thread), card,
-// line and default, and direct chats.
+// inWorld runs a story with one bot, the rooms noc (thread), card, line and default, and direct chats.
 func inWorld(t *testing.T, set func(*Options), story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,7 +72,7 @@ func someRooms(room, route string) (RoomSettings, bool) {
 	return s, true
 }
 
-// start begins delivery, as a new process would.
+// start starts delivery as a new process does.
 func (w *world) start() {
 	w.reg = prometheus.NewRegistry()
 	w.opts.Metrics = NewMetrics(w.reg)
@@ -91,13 +89,13 @@ func (w *world) start() {
 	synctest.Wait()
 }
 
-// pass lets time pass and everything that is due in it happen.
+// pass advances the time, and waits for everything that is due.
 func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// refuse has Webex answer 404 to all calls but those that post, which get created.
+// refuse makes Webex answer 404, and created to calls that post.
 func (w *world) refuse(created int) {
 	w.webex.set(func(f *fakeWebex) {
 		f.meet = func(c aCall) *trouble {
@@ -111,7 +109,7 @@ func (w *world) refuse(created int) {
 
 func key(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
 
-// fold is a change by the ledger, which wakes delivery.
+// fold is a change by the ledger.
 func (w *world) fold(n int, change func(*alert.Problem), rooms ...string) {
 	w.d.Notify(w.store.fold(key(n), change, rooms...))
 }

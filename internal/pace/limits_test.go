@@ -78,6 +78,13 @@ func TestOneAnswerEndsTheRoomsOwnWait(t *testing.T) {
 	require.False(t, refuseIn(t, l, "noc", now, 10*time.Second), "its next 429 is a first one again")
 }
 
+// A 429 elsewhere may be the account's, and so may the room's next one be.
+func TestA429ElsewhereEndsTheRoomsOwnWait(t *testing.T) {
+	l, now := twoStrikes(t)
+	require.False(t, refuseIn(t, l, "db", now, time.Second))
+	require.False(t, refuseIn(t, l, "noc", now.Add(time.Second), time.Second))
+}
+
 func TestWhatIsNoSecondStrike(t *testing.T) {
 	for name, between := range map[string]func(l *Limits, now time.Time){
 		"nobody else was answered": func(*Limits, time.Time) {},

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// spend makes as many calls as the rate allows within d, each taken by Webex.
+// spend makes as many calls as the rate allows within d, all accepted.
 func spend(r *Rate, now time.Time, d time.Duration) (calls int, end time.Time) {
 	for end = now.Add(d); now.Before(end); {
 		if at := r.ReadyAt(now); at.After(now) {
@@ -74,7 +74,7 @@ func TestRatePausesExactly(t *testing.T) {
 	require.True(t, r.ReadyAt(at).After(at), "no burst was saved up in the pause")
 }
 
-// bucket is what may be called at most: a token bucket, as the simulated Webex has it.
+// bucket is a limit of Webex: a token bucket, as in the simulator.
 type bucket struct {
 	perSecond, burst, tokens float64
 	at                       time.Time
@@ -84,7 +84,7 @@ func newBucket(perSecond, burst float64, now time.Time) *bucket {
 	return &bucket{perSecond: perSecond, burst: burst, tokens: burst, at: now}
 }
 
-// take gives 0 where it takes a call, else after how many seconds it takes one again.
+// take is 0 for an accepted call, otherwise the Retry-After.
 func (b *bucket) take(now time.Time) time.Duration {
 	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.perSecond)
 	b.at = now
@@ -95,7 +95,7 @@ func (b *bucket) take(now time.Time) time.Duration {
 	return time.Duration(math.Ceil((1-b.tokens)/b.perSecond)) * time.Second
 }
 
-// against calls as fast as it may for d, and gives how often it was refused and how many calls were taken.
+// against calls as fast as the rate allows for d. It returns how many calls were refused and accepted.
 func against(r *Rate, b *bucket, now time.Time, d time.Duration) (refused, taken int, end time.Time) {
 	for end = now.Add(d); now.Before(end); {
 		if at := r.ReadyAt(now); at.After(now) {
@@ -114,7 +114,7 @@ func against(r *Rate, b *bucket, now time.Time, d time.Duration) (refused, taken
 	return refused, taken, end
 }
 
-// Whoever has something to say for hours is refused once in some minutes, and uses nine tenths of what is allowed.
+// A long backlog is refused once in some minutes, and uses nine tenths of the limit.
 func TestRateSettlesBelowTheLimit(t *testing.T) {
 	for _, limit := range []float64{0.5, 1, 2, 5, 10} {
 		for _, burst := range []float64{1, 5, 60} {
@@ -129,8 +129,8 @@ func TestRateSettlesBelowTheLimit(t *testing.T) {
 	}
 }
 
-// After an outage, or a long wait, the limit may be another one. It is found with
-// two refusals in the first minute at most, and nothing was saved up.
+// After an outage or a long wait the limit may have changed. It is found with at most two refusals in the first minute,
+// and no burst has accumulated.
 func TestRateFindsTheLimitAgain(t *testing.T) {
 	again := map[string]func(perSecond float64) (*Rate, time.Time){
 		"an outage": func(perSecond float64) (*Rate, time.Time) {
@@ -163,7 +163,7 @@ func TestRateFindsTheLimitAgain(t *testing.T) {
 	}
 }
 
-// A speed that Webex allowed before an outage is reached again soon.
+// The rate from before an outage is reached again soon.
 func TestRateComesBackAfterAnOutage(t *testing.T) {
 	for _, away := range []time.Duration{10 * time.Second, time.Hour} {
 		r := NewRate(5, noon)
@@ -176,8 +176,7 @@ func TestRateComesBackAfterAnOutage(t *testing.T) {
 	}
 }
 
-// Refused again and again with its first call after each wait, a bot was early and not
-// fast: how fast it may call isn't forgotten.
+// A first call after each wait that is refused was early, not too fast: the known limit is kept.
 func TestRateRemembersWhatItKnewThroughAWhileOfRefusals(t *testing.T) {
 	r := NewRate(5, noon)
 	_, now := spend(r, noon, 10*time.Second)

@@ -42,9 +42,8 @@ func (c *crowd) step() *Item[int] {
 	return t
 }
 
-// Whatever keeps coming, answers and disasters too, and whichever rooms open and
-// close meanwhile: what waits is done. Once a task has waited for Patience, its room has every tenth pick at least in
-// turns with the other rooms in which something has waited as long.
+// No item starves, whatever more urgent items arrive and whichever rooms open and close. Once an item has waited for
+// Patience, its room gets at least one pick in ten, in turn with the other rooms that wait as long.
 func TestNothingStarvesWhateverComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
@@ -78,7 +77,7 @@ func TestNothingStarvesWhateverComes(t *testing.T) {
 	})
 }
 
-// An answer is behind other answers of its room, and what has waited long has one pick in ten; nothing else goes first.
+// Only older answers, and one pick in ten for items that have waited long, go before an answer.
 func TestAnswersGoFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
@@ -106,9 +105,8 @@ func TestAnswersGoFirst(t *testing.T) {
 	})
 }
 
-// Rooms that always have something equally urgent to be said share the picks to within one, whoever joins
-// and leaves; one that is told to wait takes no share of it, delays nobody, and has its turns at once afterwards, without
-// making up for what it missed.
+// Rooms with equally urgent items share the picks to within one. A room that has to wait takes no share and delays no
+// other room; afterwards it gets its turns at once, without making up for the missed ones.
 func TestRoomsShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
@@ -158,7 +156,7 @@ func TestRoomsShare(t *testing.T) {
 	})
 }
 
-// A room that waits doesn't keep the bot awake, and wakes it when its wait is over.
+// With items of a closed room only, the queue sleeps until that room opens.
 func TestAQueueWithOnlyAClosedRoomSleepsUntilItOpens(t *testing.T) {
 	c := newCrowd()
 	c.shut["noc"] = noon.Add(time.Minute)

@@ -24,7 +24,7 @@ func aTask(id, room string, c int, rank int, since time.Time) *Item[int] {
 	return &Item[int]{ID: id, Room: room, Urgency: Urgency{Class: c, Rank: rank, Since: since}}
 }
 
-// drain picks all that is ready and does each task at once.
+// drainQueue picks every ready item and finishes it at once.
 func drainQueue(q *Queue[int], now time.Time) []string {
 	var ids []string
 	for t := q.Pick(now); t != nil; t = q.Pick(now) {
@@ -82,9 +82,7 @@ func TestARoomThatComesAndGoesTakesNoMoreThanItsTurns(t *testing.T) {
 	require.Equal(t, "ababab", got)
 }
 
-// Whatever more urgent work keeps coming, what waits is done: the oldest of a
-// room that waits longer than Patience is picked at least once in turnEvery
-// picks for each room.
+// An item that has waited for Patience gets one pick in turnEvery for each room, whatever more urgent items arrive.
 func TestNothingStarves(t *testing.T) {
 	q := New[int]()
 	now := noon
@@ -105,7 +103,7 @@ func TestNothingStarves(t *testing.T) {
 	}
 }
 
-// However much waits, a new disaster is picked within two picks.
+// A new disaster is picked within two picks, however many items wait.
 func TestWhatHasWaitedLongDelaysADisasterByOnePick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := New[int]()
@@ -185,7 +183,7 @@ func TestALaneGoesInOrder(t *testing.T) {
 	require.Empty(t, q.rooms)
 }
 
-// Any sequence of adds, wakes, waits and ends loses nobody and does nobody twice at once.
+// No sequence of operations loses an item or picks one twice at the same time.
 func TestTheQueueLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := New[int]()
@@ -262,7 +260,7 @@ func BenchmarkQueueWith5000InOneRoom(b *testing.B) {
 	}
 }
 
-// A room never holds all workers: one is left for the others, however urgent its tasks are.
+// A room never occupies all workers, however urgent its items are.
 func TestARoomLeavesAWorkerForTheOthers(t *testing.T) {
 	now := time.Now()
 	q := New[int]()
