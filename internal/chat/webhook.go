@@ -144,10 +144,9 @@ func (l *lenient) UnmarshalJSON(raw []byte) error {
 // parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid.
 func parseEnvelope(body []byte) (webex.Envelope, error) {
 	var d struct {
-		Resource, Event           string
-		ID, Name, Filter, ActorID lenient
-		Data                      struct {
-			ID, Type, MessageID, RoomID, RoomType, PersonID, PersonEmail, Created lenient
+		Resource, Event string
+		Data            struct {
+			ID, MessageID, RoomID, RoomType, PersonID, PersonEmail, Created lenient
 		}
 	}
 	if err := json.Unmarshal(body, &d); err != nil {
@@ -160,9 +159,9 @@ func parseEnvelope(body []byte) (webex.Envelope, error) {
 		return webex.Envelope{}, fmt.Errorf("data.id has %d bytes, expected at most %d", n, maxID)
 	}
 	return webex.Envelope{
-		ID: string(d.ID), Name: string(d.Name), Resource: d.Resource, Event: d.Event, Filter: string(d.Filter), ActorID: string(d.ActorID),
+		Resource: d.Resource, Event: d.Event,
 		Data: webex.EnvelopeData{
-			ID: string(d.Data.ID), Type: string(d.Data.Type), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
+			ID: string(d.Data.ID), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
 			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: timeOf(string(d.Data.Created)),
 		},
 	}, nil

@@ -7,9 +7,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
-	"net/url"
-	"strconv"
-	"time"
 
 	"nms-alert-relay/internal/text"
 )
@@ -41,7 +38,7 @@ func fileCall(op string, m NewMessage, into any) (call, error) {
 	form := multipart.NewWriter(&body)
 	// Writing to a buffer doesn't fail.
 	for _, field := range []struct{ name, value string }{
-		{"roomId", m.RoomID}, {"toPersonId", m.ToPersonID}, {"toPersonEmail", m.ToPersonEmail},
+		{"roomId", m.RoomID}, {"toPersonEmail", m.ToPersonEmail},
 		{"parentId", m.ParentID}, {"text", m.Text}, {"markdown", m.Markdown},
 	} {
 		if field.value != "" {
@@ -64,13 +61,7 @@ func fileCall(op string, m NewMessage, into any) (call, error) {
 // EditMessage replaces the text of one of the bot's own messages. Webex refuses the eleventh edit, and any edit of a message with a
 // file or a card.
 func (c *Client) EditMessage(ctx context.Context, id, roomID, markdown string) (Message, error) {
-	var out Message
-	k, err := jsonCall("PUT /messages/{id}", map[string]string{"roomId": roomID, "markdown": markdown}, &out, "messages", id)
-	if err != nil {
-		return Message{}, err
-	}
-	_, err = c.do(ctx, k)
-	return out, err
+	return write[Message](ctx, c, "PUT /messages/{id}", map[string]string{"roomId": roomID, "markdown": markdown}, "messages", id)
 }
 
 // DeleteMessage deletes one of the bot's own messages. It returns nil if the message is gone already.
@@ -88,39 +79,6 @@ func (c *Client) GetMessage(ctx context.Context, id string) (Message, error) {
 	return get[Message](ctx, c, "GET /messages/{id}", "messages", id)
 }
 
-// MessageQuery selects messages of a room.
-type MessageQuery struct {
-	RoomID      string
-	MentionedMe bool // needed by a bot in a group room
-	ParentID    string
-	Since       time.Time // stop at messages older than this
-	Max         int       // 0: no limit
-}
-
-// ListMessages lists a room's messages, the newest first, up to q.Max or the first one older than q.Since.
-func (c *Client) ListMessages(ctx context.Context, q MessageQuery) ([]Message, error) {
-	size := pageSize
-	if q.Max > 0 && q.Max < size {
-		size = q.Max
-	}
-	query := url.Values{"roomId": {q.RoomID}, "max": {strconv.Itoa(size)}}
-	if q.MentionedMe {
-		query.Set("mentionedPeople", "me")
-	}
-	if q.ParentID != "" {
-		query.Set("parentId", q.ParentID)
-	}
-	var out []Message
-	err := list(ctx, c, "GET /messages", query, func(m Message) bool {
-		if !m.Created.IsZero() && m.Created.Before(q.Since) {
-			return false
-		}
-		out = append(out, m)
-		return q.Max == 0 || len(out) < q.Max
-	}, "messages")
-	return out, err
-}
-
 // Me reads the bot itself.
 func (c *Client) Me(ctx context.Context) (Person, error) {
 	return get[Person](ctx, c, "GET /people/me", "people", "me")
@@ -131,53 +89,14 @@ func (c *Client) GetPerson(ctx context.Context, id string) (Person, error) {
 	return get[Person](ctx, c, "GET /people/{id}", "people", id)
 }
 
-// PeopleByEmail finds the people with an address: none or one.
-func (c *Client) PeopleByEmail(ctx context.Context, email string) ([]Person, error) {
-	var out []Person
-	err := list(ctx, c, "GET /people", url.Values{"email": {email}}, all(&out), "people")
-	return out, err
-}
-
 // Rooms lists the rooms that the bot is in.
 func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
-	var out []Room
-	err := list(ctx, c, "GET /rooms", url.Values{"max": {strconv.Itoa(pageSize)}}, all(&out), "rooms")
-	return out, err
-}
-
-// GetRoom reads one room. The error is NotFound if the bot isn't in it.
-func (c *Client) GetRoom(ctx context.Context, id string) (Room, error) {
-	return get[Room](ctx, c, "GET /rooms/{id}", "rooms", id)
-}
-
-// CreateRoom creates a group room with the bot in it.
-func (c *Client) CreateRoom(ctx context.Context, title string) (Room, error) {
-	return write[Room](ctx, c, "POST /rooms", map[string]string{"title": title}, "rooms")
-}
-
-// Memberships lists the people in a room.
-func (c *Client) Memberships(ctx context.Context, roomID string) ([]Membership, error) {
-	var out []Membership
-	err := list(ctx, c, "GET /memberships", url.Values{"roomId": {roomID}, "max": {strconv.Itoa(pageSize)}}, all(&out), "memberships")
-	return out, err
-}
-
-// AddMember adds a person to a room. The error is Conflict if they are in it already.
-func (c *Client) AddMember(ctx context.Context, roomID, email string) (Membership, error) {
-	return write[Membership](ctx, c, "POST /memberships", map[string]string{"roomId": roomID, "personEmail": email}, "memberships")
-}
-
-// RemoveMember ends a membership.
-func (c *Client) RemoveMember(ctx context.Context, membershipID string) error {
-	_, err := c.do(ctx, call{op: "DELETE /memberships/{id}", path: []string{"memberships", membershipID}, want: shapeNothing})
-	return err
+	return list[Room](ctx, c, "GET /rooms", "rooms")
 }
 
 // Webhooks lists the webhooks of the bot's token.
 func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
-	var out []Webhook
-	err := list(ctx, c, "GET /webhooks", url.Values{"max": {strconv.Itoa(pageSize)}}, all(&out), "webhooks")
-	return out, err
+	return list[Webhook](ctx, c, "GET /webhooks", "webhooks")
 }
 
 // CreateWebhook registers a webhook by its name, target, resource, event, filter and secret.

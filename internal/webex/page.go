@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"nms-alert-relay/internal/text"
@@ -16,10 +17,9 @@ const (
 	maxPages = 1000
 )
 
-// list reads a list page by page until there is no next link, add returns false, or something fails. An empty page may have a next
-// link.
-func list[T any](ctx context.Context, c *Client, op string, query url.Values, add func(T) bool, path ...string) error {
-	k := call{op: op, path: path, query: query, want: shapeList}
+// list reads a list page by page until there is no next link or something fails. An empty page may have a next link.
+func list[T any](ctx context.Context, c *Client, op, path string) (items []T, err error) {
+	k := call{op: op, path: []string{path}, query: url.Values{"max": {strconv.Itoa(pageSize)}}, want: shapeList}
 	for range maxPages {
 		var page struct {
 			Items []T `json:"items"`
@@ -27,31 +27,21 @@ func list[T any](ctx context.Context, c *Client, op string, query url.Values, ad
 		k.into = &page
 		header, err := c.do(ctx, k)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, item := range page.Items {
-			if !add(item) {
-				return nil
-			}
-		}
+		items = append(items, page.Items...)
 		next, err := c.next(header, k)
-		if err != nil {
-			return err
-		}
-		if next == "" {
-			return nil
-		}
-		if next == k.url {
-			return &Error{Op: op, Message: "the list's next page is the same page"}
+		switch {
+		case err != nil:
+			return nil, err
+		case next == "":
+			return items, nil
+		case next == k.url:
+			return nil, &Error{Op: op, Message: "the list's next page is the same page"}
 		}
 		k = call{op: op, url: next, want: shapeList}
 	}
-	return &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
-}
-
-// all is an add function for list that keeps everything.
-func all[T any](into *[]T) func(T) bool {
-	return func(item T) bool { *into = append(*into, item); return true }
+	return nil, &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
 // next returns the URL of the next page, or "" for the last page. The token is sent there, so a link to another host is an error.

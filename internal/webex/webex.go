@@ -31,10 +31,9 @@ type Message struct {
 	Updated         time.Time    `json:"updated,omitzero"`
 }
 
-// NewMessage is a message to post, to one of RoomID, ToPersonID and ToPersonEmail. Markdown is the fallback text of a card.
+// NewMessage is a message to post, to RoomID or ToPersonEmail. Markdown is the fallback text of a card.
 type NewMessage struct {
 	RoomID        string       `json:"roomId,omitempty"`
-	ToPersonID    string       `json:"toPersonId,omitempty"`
 	ToPersonEmail string       `json:"toPersonEmail,omitempty"`
 	ParentID      string       `json:"parentId,omitempty"`
 	Text          string       `json:"text,omitempty"`
@@ -79,22 +78,9 @@ func (p Person) Email() string {
 
 // Room is one space.
 type Room struct {
-	ID           string    `json:"id"`
-	Title        string    `json:"title"`
-	Type         string    `json:"type"`
-	IsLocked     bool      `json:"isLocked,omitempty"`
-	LastActivity time.Time `json:"lastActivity,omitzero"`
-	Created      time.Time `json:"created,omitzero"`
-}
-
-// Membership is one person in one room.
-type Membership struct {
-	ID                string `json:"id"`
-	RoomID            string `json:"roomId"`
-	PersonID          string `json:"personId"`
-	PersonEmail       string `json:"personEmail"`
-	PersonDisplayName string `json:"personDisplayName"`
-	IsModerator       bool   `json:"isModerator,omitempty"`
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Type  string `json:"type"`
 }
 
 // Webhook is one webhook registered with Webex.
@@ -110,26 +96,16 @@ type Webhook struct {
 	Created   time.Time `json:"created,omitzero"`
 }
 
-// Envelope is what Webex posts to a webhook's target. It has no text: read the resource by Data.ID.
+// Envelope is the part that the relay uses of what Webex posts to a webhook's target. It has no text: read the resource by Data.ID.
 type Envelope struct {
-	ID        string       `json:"id"`
-	Name      string       `json:"name"`
-	Resource  string       `json:"resource"`
-	Event     string       `json:"event"`
-	Filter    string       `json:"filter,omitempty"`
-	OrgID     string       `json:"orgId,omitempty"`
-	CreatedBy string       `json:"createdBy,omitempty"`
-	AppID     string       `json:"appId,omitempty"`
-	OwnedBy   string       `json:"ownedBy,omitempty"`
-	Status    string       `json:"status,omitempty"`
-	ActorID   string       `json:"actorId,omitempty"`
-	Data      EnvelopeData `json:"data"`
+	Resource string       `json:"resource"`
+	Event    string       `json:"event"`
+	Data     EnvelopeData `json:"data"`
 }
 
 // EnvelopeData names the resource.
 type EnvelopeData struct {
 	ID          string    `json:"id"`
-	Type        string    `json:"type,omitempty"` // of attachment actions: "submit"
 	MessageID   string    `json:"messageId,omitempty"`
 	RoomID      string    `json:"roomId,omitempty"`
 	RoomType    string    `json:"roomType,omitempty"`

@@ -29,7 +29,8 @@ func TestPressingAButton(t *testing.T) {
 		require.NoError(t, err)
 		got := g.take()
 		require.Len(t, got, 1)
-		require.Equal(t, webex.EnvelopeData{ID: id, Type: "submit", MessageID: m.ID, RoomID: noc, PersonID: PersonID(alice), Created: got[0].Data.Created}, got[0].Data)
+		require.Equal(t, webex.EnvelopeData{ID: id, MessageID: m.ID, RoomID: noc, PersonID: PersonID(alice), Created: got[0].Data.Created}, got[0].Data.EnvelopeData)
+		require.Equal(t, "submit", got[0].Data.Type)
 		a, err := w.bot.GetAttachmentAction(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, webex.AttachmentAction{
@@ -234,7 +235,7 @@ func TestControl(t *testing.T) {
 	refused(t, 401, err)
 	require.Equal(t, 200, call("POST", "/sim/token", `{"person":"relay@webex.bot","token":"`+DefaultBotToken+`"}`, nil))
 	require.Equal(t, 200, call("DELETE", "/sim/members", `{"room":"noc","person":"relay@webex.bot"}`, nil))
-	_, err = bot.GetRoom(t.Context(), noc)
+	_, err = bot.GetMessage(t.Context(), m.ID)
 	refused(t, 404, err)
 	require.Equal(t, 200, call("POST", "/sim/members", `{"room":"noc","person":"relay@webex.bot"}`, nil))
 

@@ -2,6 +2,8 @@ package webexsim
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +82,20 @@ func refused(t *testing.T, status int, err error) *webex.Error {
 	return e
 }
 
+// call makes a call as the bot that the relay's client doesn't make, and requires the answer's status.
+func (w *world) call(t *testing.T, status int, method, path, body string, into any) {
+	t.Helper()
+	r := httptest.NewRequest(method, api+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+DefaultBotToken)
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	w.ServeHTTP(answer, r)
+	require.Equal(t, status, answer.Code, answer.Body.String())
+	if into != nil {
+		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), into))
+	}
+}
+
 func TestMessagesAndThreads(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -134,8 +150,7 @@ func TestWhereAMessageMayGo(t *testing.T) {
 		require.NoError(t, w.RemoveFromRoom("noc", DefaultBot))
 		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Text: "x"})
 		refused(t, 404, err)
-		_, err = w.bot.GetRoom(ctx, noc)
-		refused(t, 404, err)
+		w.call(t, 404, "GET", "/rooms/"+noc, "", nil)
 	})
 }
 
@@ -253,20 +268,19 @@ func TestWhatABotHears(t *testing.T) {
 		require.Equal(t, `<p><spark-mention data-object-type="person" data-object-id="`+PersonID(DefaultBot)+`">Relay</spark-mention> ack 4711 &lt;b&gt;&amp;</p>`, heard.HTML)
 		require.Equal(t, []string{PersonID(DefaultBot)}, heard.MentionedPeople)
 
-		_, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc})
-		refused(t, 403, err)
-		found, err := w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc, MentionedMe: true})
-		require.NoError(t, err)
-		require.Equal(t, []string{inThread.ID, toBot.ID}, []string{found[0].ID, found[1].ID}, "the newest first")
-		require.Len(t, found, 2)
-		found, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: noc, MentionedMe: true, ParentID: toBot.ID})
-		require.NoError(t, err)
-		require.Len(t, found, 1)
-		found, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: DirectRoomID(DefaultBot, alice)})
-		require.NoError(t, err)
-		require.Equal(t, private.ID, found[0].ID)
-		_, err = w.bot.ListMessages(ctx, webex.MessageQuery{RoomID: RoomID("nowhere"), MentionedMe: true})
-		refused(t, 404, err)
+		list := func(query string) (ids []string) {
+			var found struct{ Items []webex.Message }
+			w.call(t, 200, "GET", "/messages?"+query, "", &found)
+			for _, m := range found.Items {
+				ids = append(ids, m.ID)
+			}
+			return ids
+		}
+		w.call(t, 403, "GET", "/messages?roomId="+noc, "", nil)
+		require.Equal(t, []string{inThread.ID, toBot.ID}, list("mentionedPeople=me&roomId="+noc), "the newest first")
+		require.Equal(t, []string{inThread.ID}, list("mentionedPeople=me&roomId="+noc+"&parentId="+toBot.ID))
+		require.Equal(t, private.ID, list("roomId=" + DirectRoomID(DefaultBot, alice))[0])
+		w.call(t, 404, "GET", "/messages?mentionedPeople=me&roomId="+RoomID("nowhere"), "", nil)
 
 		_, err = w.Say(Line{Room: "db", From: mallory, Text: "x"})
 		require.Error(t, err, "who isn't in a room can't speak there")
@@ -276,13 +290,13 @@ func TestWhatABotHears(t *testing.T) {
 func TestListsArePaged(t *testing.T) {
 	for _, empty := range []bool{false, true} {
 		in(t, Options{EmptyPages: empty}, func(t *testing.T, w *world) {
-			room := DirectRoomID(DefaultBot, alice)
-			for range 230 {
-				_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: room, Text: "x"})
-				require.NoError(t, err)
+			rooms, err := w.bot.Rooms(t.Context())
+			require.NoError(t, err)
+			for i := range 230 - len(rooms) {
+				w.AddRoom(fmt.Sprintf("room %d", i), "One of many", DefaultBot)
 			}
-			before := w.Stats().Calls["GET /messages"]
-			found, err := w.bot.ListMessages(t.Context(), webex.MessageQuery{RoomID: room})
+			before := w.Stats().Calls["GET /rooms"]
+			found, err := w.bot.Rooms(t.Context())
 			require.NoError(t, err)
 			require.Len(t, found, 230)
 			ids := map[string]bool{}
@@ -290,7 +304,7 @@ func TestListsArePaged(t *testing.T) {
 				ids[m.ID] = true
 			}
 			require.Len(t, ids, 230)
-			require.Equal(t, map[bool]int{false: 3, true: 5}[empty], w.Stats().Calls["GET /messages"]-before)
+			require.Equal(t, map[bool]int{false: 3, true: 5}[empty], w.Stats().Calls["GET /rooms"]-before)
 		})
 	}
 }
@@ -301,18 +315,16 @@ func TestPeopleRoomsAndMemberships(t *testing.T) {
 		me, err := w.bot.Me(ctx)
 		require.NoError(t, err)
 		require.Equal(t, webex.Person{ID: PersonID(DefaultBot), Emails: []string{DefaultBot}, DisplayName: "Relay", NickName: "Relay", OrgID: me.OrgID, Type: "bot"}, me)
-		found, err := w.bot.PeopleByEmail(ctx, "ALICE@example.com")
-		require.NoError(t, err)
-		require.Len(t, found, 1)
-		person, err := w.bot.GetPerson(ctx, found[0].ID)
+		var found struct{ Items []webex.Person }
+		w.call(t, 200, "GET", "/people?email=ALICE@example.com", "", &found)
+		require.Len(t, found.Items, 1)
+		person, err := w.bot.GetPerson(ctx, found.Items[0].ID)
 		require.NoError(t, err)
 		require.Equal(t, "person", person.Type)
 		require.Equal(t, alice, person.Email())
-		found, err = w.bot.PeopleByEmail(ctx, "nobody@example.com")
-		require.NoError(t, err)
-		require.Empty(t, found)
-		_, err = w.bot.PeopleByEmail(ctx, "")
-		refused(t, 400, err)
+		w.call(t, 200, "GET", "/people?email=nobody@example.com", "", &found)
+		require.Empty(t, found.Items)
+		w.call(t, 400, "GET", "/people?email=", "", nil)
 		_, err = w.bot.GetPerson(ctx, "x")
 		refused(t, 404, err)
 
@@ -320,30 +332,32 @@ func TestPeopleRoomsAndMemberships(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, rooms, 6)
 		require.Equal(t, "Alice Archer", rooms[3].Title, "a direct chat is called by the other's name")
-		room, err := w.bot.CreateRoom(ctx, "db1: disk full")
-		require.NoError(t, err)
+		var room webex.Room
+		w.call(t, 200, "POST", "/rooms", `{"title":"db1: disk full"}`, &room)
 		require.Equal(t, "group", room.Type)
-		_, err = w.bot.CreateRoom(ctx, " ")
-		refused(t, 400, err)
+		w.call(t, 400, "POST", "/rooms", `{"title":" "}`, nil)
 		_, ok := webex.SpaceLink(room.ID)
 		require.True(t, ok, "ids have Webex's form")
 
-		_, err = w.bot.AddMember(ctx, room.ID, alice)
-		require.NoError(t, err)
-		_, err = w.bot.AddMember(ctx, room.ID, alice)
-		refused(t, 409, err)
-		_, err = w.bot.AddMember(ctx, room.ID, "nobody@example.com")
-		refused(t, 404, err)
-		_, err = w.bot.AddMember(ctx, DirectRoomID(DefaultBot, alice), bob)
-		refused(t, 403, err)
-		members, err := w.bot.Memberships(ctx, room.ID)
-		require.NoError(t, err)
-		require.Len(t, members, 2)
-		require.True(t, members[0].IsModerator)
-		require.NoError(t, w.bot.RemoveMember(ctx, members[1].ID))
-		refused(t, 404, w.bot.RemoveMember(ctx, members[1].ID))
-		_, err = w.bot.Memberships(ctx, RoomID("nowhere"))
-		refused(t, 404, err)
+		add := func(status int, room, email string) {
+			w.call(t, status, "POST", "/memberships", `{"roomId":"`+room+`","personEmail":"`+email+`"}`, nil)
+		}
+		add(200, room.ID, alice)
+		add(409, room.ID, alice)
+		add(404, room.ID, "nobody@example.com")
+		add(403, DirectRoomID(DefaultBot, alice), bob)
+		var members struct {
+			Items []struct {
+				ID          string
+				IsModerator bool
+			}
+		}
+		w.call(t, 200, "GET", "/memberships?roomId="+room.ID, "", &members)
+		require.Len(t, members.Items, 2)
+		require.True(t, members.Items[0].IsModerator)
+		w.call(t, 204, "DELETE", "/memberships/"+members.Items[1].ID, "", nil)
+		w.call(t, 404, "DELETE", "/memberships/"+members.Items[1].ID, "", nil)
+		w.call(t, 404, "GET", "/memberships?roomId="+RoomID("nowhere"), "", nil)
 	})
 }
 

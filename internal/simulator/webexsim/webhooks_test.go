@@ -15,11 +15,20 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
+// envelope is all that Webex posts to a webhook's target.
+type envelope struct {
+	ID, Name, Resource, Event, Filter, OrgID, CreatedBy, AppID, OwnedBy, Status, ActorID string
+	Data                                                                                 struct {
+		webex.EnvelopeData
+		Type string
+	}
+}
+
 // target is a webhook's target.
 type target struct {
 	mu     sync.Mutex
 	status int
-	got    []webex.Envelope
+	got    []envelope
 	signed []bool
 }
 
@@ -34,7 +43,7 @@ func (w *world) listen(t *testing.T) *target {
 	out := &target{status: 200}
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		var e webex.Envelope
+		var e envelope
 		out.mu.Lock()
 		defer out.mu.Unlock()
 		if json.Unmarshal(body, &e) == nil {
@@ -49,7 +58,7 @@ func (w *world) listen(t *testing.T) *target {
 }
 
 // take waits for all deliveries and returns those since the last call.
-func (g *target) take() []webex.Envelope {
+func (g *target) take() []envelope {
 	synctest.Wait()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,11 +102,12 @@ func TestWebhookDelivery(t *testing.T) {
 		require.Equal(t, got[0], got[1])
 		require.Equal(t, []bool{true, true}, g.signed)
 		e := got[0]
-		require.Equal(t, webex.Envelope{
+		want := envelope{
 			ID: hook.ID, Name: "messages", Resource: "messages", Event: "created", Filter: "mentionedPeople=me&roomType=group",
 			OrgID: e.OrgID, CreatedBy: PersonID(DefaultBot), AppID: e.AppID, OwnedBy: "creator", Status: "active", ActorID: PersonID(alice),
-			Data: webex.EnvelopeData{ID: m.ID, RoomID: noc, RoomType: "group", PersonID: PersonID(alice), PersonEmail: alice, Created: m.Created},
-		}, e)
+		}
+		want.Data.EnvelopeData = webex.EnvelopeData{ID: m.ID, RoomID: noc, RoomType: "group", PersonID: PersonID(alice), PersonEmail: alice, Created: m.Created}
+		require.Equal(t, want, e)
 		require.Equal(t, 2, w.Stats().Delivered)
 	})
 }
