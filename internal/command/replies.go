@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,16 +56,13 @@ func doneWords(a attempt, r Request, several bool) string {
 func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time.Time, loc *time.Location) string {
 	name := titled(p.Key, p.Name, several)
 	switch {
-	case button && p.State == alert.StateResolved:
-		text := fmt.Sprintf("ℹ️ %s is already resolved. Its buttons no longer do anything.", name)
-		if r.Text != "" {
-			text += notSent(p.Key, several)
-		}
-		return text
-	case r.Verb == Close && p.State == alert.StateResolved:
+	case p.State == alert.StateResolved && (button || r.Verb == Close):
 		text := fmt.Sprintf("ℹ️ %s is already resolved.", name)
+		if button {
+			text += " Its buttons no longer do anything."
+		}
 		if r.Text != "" {
-			text += notSent(p.Key, several)
+			text += fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(idIn(p.Key, several)))
 		}
 		return text
 	case r.Verb == Ack && p.Acknowledged && r.Text == "":
@@ -79,11 +77,6 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 	return ""
 }
 
-// notSent says what became of a person's words when nothing needed to be done.
-func notSent(key alert.Key, several bool) string {
-	return fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(idIn(key, several)))
-}
-
 // notShown is added to an open problem that Zabbix doesn't show now.
 func notShown(key alert.Key, several bool) string {
 	return fmt.Sprintf("⚠️ Zabbix `%s` doesn't show this event: its trigger or host may have been deleted, or the relay's user can no longer see it. `close %s` closes it here.",
@@ -91,12 +84,7 @@ func notShown(key alert.Key, several bool) string {
 }
 
 func actorName(a alert.Actor) string {
-	for _, name := range []string{a.Name, a.Email} {
-		if name != "" {
-			return webex.EscapeMarkdown(text.Cut(name, 100))
-		}
-	}
-	return "somebody"
+	return webex.EscapeMarkdown(text.Cut(cmp.Or(a.Name, a.Email, "somebody"), 100))
 }
 
 // notATrigger: event.acknowledge accepts only triggers' events (documented).
@@ -337,10 +325,7 @@ func unsure(v *verb, word string, refs []alert.Key, words string) string {
 	for _, ref := range refs {
 		named += " " + webex.EscapeCode(idOf(ref))
 	}
-	ids := strings.Join(numbersIn(word), " ")
-	if ids == "" {
-		ids = "4711"
-	}
+	ids := cmp.Or(strings.Join(numbersIn(word), " "), "4711")
 	example := v.object
 	if v.prose {
 		example = " …"
@@ -397,11 +382,7 @@ func noSuchProblem(keys []alert.Key, verb Verb, direct, inThread bool) string {
 	}
 	ids := make([]string, 0, len(keys))
 	for _, k := range keys {
-		id := k.EventID
-		if k.Source != "" {
-			id = k.String()
-		}
-		ids = append(ids, "`"+webex.EscapeCode(id)+"`")
+		ids = append(ids, "`"+webex.EscapeCode(idOf(k))+"`")
 	}
 	noun := "problem"
 	if len(ids) > 1 {
