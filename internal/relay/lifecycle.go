@@ -19,9 +19,7 @@ type part struct {
 
 // stage is a set of parts that stop together. Stages start in order and stop in reverse order: intake stops before the parts that
 // process what it accepted.
-type stage struct {
-	parts []part
-}
+type stage []part
 
 // runStages runs all parts until ctx ends or a part fails. Then it calls draining and stops the stages one by one, waiting at most
 // grace for each. It returns the errors of all parts, joined.
@@ -42,11 +40,11 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, drain
 		// A stage ends in its turn, not when ctx does.
 		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		r := &running{cancel: cancel, done: make(chan struct{})}
-		for _, p := range s.parts {
+		for _, p := range s {
 			r.parts = append(r.parts, p.name)
 		}
 		var wg sync.WaitGroup
-		for _, p := range s.parts {
+		for _, p := range s {
 			wg.Go(func() {
 				err := p.run(sctx)
 				unasked := sctx.Err() == nil

@@ -32,7 +32,7 @@ func TestStagesStopInReverse(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- runStages(ctx, slog.New(slog.DiscardHandler), time.Minute, func() {}, stage{[]part{p("delivery")}}, stage{[]part{p("ledger")}}, stage{[]part{p("intake")}})
+			done <- runStages(ctx, slog.New(slog.DiscardHandler), time.Minute, func() {}, stage{p("delivery")}, stage{p("ledger")}, stage{p("intake")})
 		}()
 		synctest.Wait()
 		stop()
@@ -104,7 +104,7 @@ func TestStopping(t *testing.T) {
 				done := make(chan error, 1)
 				go func() {
 					done <- runStages(ctx, log.Logger(), time.Minute, func() { mu.Lock(); drained++; mu.Unlock() },
-						stage{[]part{member("delivery")}}, stage{[]part{member("ledger"), member("retention")}}, stage{[]part{listener}})
+						stage{member("delivery")}, stage{member("ledger"), member("retention")}, stage{listener})
 				}()
 				synctest.Wait()
 				require.Zero(t, drained, "it is ready while all parts run")

@@ -91,14 +91,14 @@ func TestNotReadyWhileItStops(t *testing.T) {
 			var status int
 			var said string
 			// Stage 1 stops after intake and before the admin listener.
-			r.stages[1].parts = append(r.stages[1].parts, part{"probe", func(ctx context.Context) error {
+			r.stages[1] = append(r.stages[1], part{"probe", func(ctx context.Context) error {
 				close(running)
 				<-ctx.Done()
 				status, said = readyz(t, client, r)
 				return nil
 			}})
 			last := len(r.stages) - 1
-			r.stages[last].parts = append(r.stages[last].parts, part{"intake", func(ctx context.Context) error {
+			r.stages[last] = append(r.stages[last], part{"intake", func(ctx context.Context) error {
 				select {
 				case err := <-fails:
 					return err

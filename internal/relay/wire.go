@@ -95,12 +95,12 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
 	}
 	r.stages = []stage{
-		{[]part{{"admin listener", serving(private, r.private)}}},
-		{[]part{{"delivery", deliver.Run}}},
-		{[]part{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}}},
-		{[]part{{"commands", executor.Run}}},
-		{[]part{{"inbox", inbox.Run}}},
-		{[]part{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}}},
+		{{"admin listener", serving(private, r.private)}},
+		{{"delivery", deliver.Run}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}},
+		{{"commands", executor.Run}},
+		{{"inbox", inbox.Run}},
+		{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}},
 	}
 	return nil
 }
