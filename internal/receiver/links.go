@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // linkSize is the number of bytes of the HMAC in a link: few enough for a short link, too many to guess.
@@ -47,7 +48,7 @@ func (r *Receiver) message(c *gin.Context) {
 	c.Header("Cache-Control", "no-store") // the message may still come
 	c.Header("X-Content-Type-Options", "nosniff")
 	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
-	if signed && r.sources[key.Source] && isNumber(key.EventID) {
+	if signed && r.sources[key.Source] && zabbix.IsEventID(key.EventID) {
 		address, told, err := r.opts.Links.Locate(c.Request.Context(), key)
 		switch {
 		case err != nil:
@@ -71,16 +72,6 @@ func redirect(c *gin.Context, address string) {
 	c.Header("Location", address)
 	c.Data(http.StatusFound, "text/html; charset=utf-8", fmt.Appendf(nil,
 		"<!doctype html><title>To Webex</title><p><a href=\"%s\">Open the message in Webex</a>\n", html.EscapeString(address)))
-}
-
-// isNumber reports whether a text can be an event id.
-func isNumber(text string) bool {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return text != "" && len(text) <= 20
 }
 
 // isLink reports whether a browser may be sent to an address.

@@ -10,27 +10,23 @@ import (
 // levelAccess is the level of the access log.
 const levelAccess = slog.LevelDebug
 
-// Endpoint is one thing that the public listener serves.
-type Endpoint int
-
-// The endpoints, by their label in metrics.
+// What the public listener serves, by its label in metrics.
 const (
-	EndpointEvents Endpoint = iota
-	EndpointNotify
-	EndpointWebex
-	EndpointMessage
-	EndpointOther
+	endpointEvents  = "events"
+	endpointNotify  = "notify"
+	endpointWebex   = "webex"
+	endpointMessage = "message"
+	endpointOther   = "other"
 )
 
-var endpointNames = [...]string{"events", "notify", "webex", "message", "other"}
-
-func (e Endpoint) String() string { return endpointNames[e] }
-
-var classNames = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+var (
+	endpoints     = [...]string{endpointEvents, endpointNotify, endpointWebex, endpointMessage, endpointOther}
+	statusClasses = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+)
 
 // Metrics are the receiver's metrics. They outlive a Receiver, so that counters continue after a new configuration.
 type Metrics struct {
-	requests   [len(endpointNames)][len(classNames)]prometheus.Counter // looked up once, not per request
+	requests   *prometheus.CounterVec
 	panics     prometheus.Counter
 	appendTime prometheus.Histogram
 	bodySize   prometheus.Histogram
@@ -40,6 +36,10 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	factory := promauto.With(reg)
 	m := &Metrics{
+		requests: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_http_requests_total",
+			Help: "Requests to the public listener, by endpoint and class of the answer's status.",
+		}, []string{"endpoint", "code"}),
 		panics: factory.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_http_panics_total",
 			Help: "Requests whose handling panicked; they were answered 500.",
@@ -55,13 +55,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(512, 4, 7), // to 2 MiB
 		}),
 	}
-	requests := factory.NewCounterVec(prometheus.CounterOpts{
-		Name: "alert_relay_http_requests_total",
-		Help: "Requests to the public listener, by endpoint and class of the answer's status.",
-	}, []string{"endpoint", "code"})
-	for e := range endpointNames {
-		for class := range classNames {
-			m.requests[e][class] = requests.WithLabelValues(endpointNames[e], classNames[class])
+	for _, e := range endpoints {
+		for _, class := range statusClasses {
+			m.requests.WithLabelValues(e, class)
 		}
 	}
 	return m

@@ -35,22 +35,6 @@ type notification struct {
 
 var notificationFields = []string{"room", "person", "markdown", "text", "key"}
 
-func (n *notification) field(name string) *string {
-	switch name {
-	case "room":
-		return &n.Room
-	case "person":
-		return &n.Person
-	case "markdown":
-		return &n.Markdown
-	case "text":
-		return &n.Text
-	case "key":
-		return &n.Key
-	}
-	return nil
-}
-
 var notificationRules = sync.OnceValue(func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	for tag, ok := range map[string]func(string) bool{
@@ -77,19 +61,20 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 		return notification{}, fault.Faults{{What: what, Hint: `expected {"room": "noc", "markdown": "**done**"}`}}
 	}
 	var n notification
+	into := map[string]*string{"room": &n.Room, "person": &n.Person, "markdown": &n.Markdown, "text": &n.Text, "key": &n.Key}
 	var found fault.Faults
 	for _, name := range notificationFields {
 		raw, ok := fields[name]
 		if !ok || bytes.Equal(raw, []byte("null")) {
 			continue
 		}
-		if err := json.Unmarshal(raw, n.field(name)); err != nil {
+		if err := json.Unmarshal(raw, into[name]); err != nil {
 			found = append(found, fault.Fault{Field: name, What: "not a string"})
 		}
 	}
 	var unknown []string
 	for name := range fields {
-		if n.field(name) == nil {
+		if into[name] == nil {
 			unknown = append(unknown, name)
 		}
 	}

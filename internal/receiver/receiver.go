@@ -138,28 +138,27 @@ func (r *Receiver) routes() http.Handler {
 	e.RedirectTrailingSlash = false // a redirected POST loses its body
 	_ = e.SetTrustedProxies(nil)    // forwarded addresses are not believed; nil never fails
 
-	e.POST("/v1/zabbix/events", r.serve(EndpointEvents, r.event))
-	e.POST("/v1/notify", r.serve(EndpointNotify, r.notify))
-	e.POST("/v1/webex/:bot", r.serve(EndpointWebex, r.webhook))
+	e.POST("/v1/zabbix/events", r.serve(endpointEvents, r.event))
+	e.POST("/v1/notify", r.serve(endpointNotify, r.notify))
+	e.POST("/v1/webex/:bot", r.serve(endpointWebex, r.webhook))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		e.Handle(method, "/m/:source/:eventid/:signature", r.serve(EndpointMessage, r.message))
-		e.Handle(method, "/m/:source/:eventid", r.serve(EndpointMessage, r.message)) // unsigned links of earlier versions
-		e.Handle(method, "/", r.serve(EndpointOther, func(c *gin.Context) {
+		e.Handle(method, "/m/:source/:eventid/:signature", r.serve(endpointMessage, r.message))
+		e.Handle(method, "/m/:source/:eventid", r.serve(endpointMessage, r.message)) // unsigned links of earlier versions
+		e.Handle(method, "/", r.serve(endpointOther, func(c *gin.Context) {
 			c.String(http.StatusOK, "alert-relay: this is the listener for Zabbix and Webex.\n")
 		}))
 	}
-	e.NoRoute(r.serve(EndpointOther, func(c *gin.Context) {
+	e.NoRoute(r.serve(endpointOther, func(c *gin.Context) {
 		refuse(http.StatusNotFound, "no such path", "events go to POST /v1/zabbix/events, messages to POST /v1/notify").answer(c)
 	}))
-	e.NoMethod(r.serve(EndpointOther, func(c *gin.Context) {
+	e.NoMethod(r.serve(endpointOther, func(c *gin.Context) {
 		refuse(http.StatusMethodNotAllowed, "method "+c.Request.Method+" is not allowed here", "expected "+c.Writer.Header().Get("Allow")).answer(c)
 	}))
 	return e
 }
 
 // serve wraps a handler with metrics, the access log, and an answer if it panics.
-func (r *Receiver) serve(e Endpoint, handle gin.HandlerFunc) gin.HandlerFunc {
-	requests := r.opts.Metrics.requests[e]
+func (r *Receiver) serve(endpoint string, handle gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -167,14 +166,14 @@ func (r *Receiver) serve(e Endpoint, handle gin.HandlerFunc) gin.HandlerFunc {
 					panic(cause)
 				}
 				r.opts.Metrics.panics.Inc()
-				r.refused.Log(slog.LevelError, "panic "+e.String(), "a request caused a panic: please report this", "endpoint", e, "cause", cause, "stack", string(debug.Stack()))
+				r.refused.Log(slog.LevelError, "panic "+endpoint, "a request caused a panic: please report this", "endpoint", endpoint, "cause", cause, "stack", string(debug.Stack()))
 				if !c.Writer.Written() {
 					refuse(http.StatusInternalServerError, "internal error", "see the relay's log").answer(c)
 				}
 			}
 			status := c.Writer.Status()
-			if class := status/100 - 1; class >= 0 && class < len(requests) {
-				requests[class].Inc()
+			if class := status/100 - 1; class >= 0 && class < len(statusClasses) {
+				r.opts.Metrics.requests.WithLabelValues(endpoint, statusClasses[class]).Inc()
 			}
 			if r.opts.Log.Enabled(c.Request.Context(), levelAccess) {
 				r.opts.Log.Log(c.Request.Context(), levelAccess, "request", "method", c.Request.Method, "path", c.Request.URL.Path,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
@@ -18,10 +17,6 @@ type Acknowledge struct {
 	Close    bool
 	Message  string // "" for none; at most MaxMessage characters
 	Severity *alert.Severity
-
-	Suppress      bool      // from 6.2
-	SuppressUntil time.Time // zero with Suppress: indefinitely
-	Unsuppress    bool
 }
 
 // MaxMessage is the longest message of an acknowledgement, in characters (measured on 6.0 and 7.0).
@@ -56,16 +51,9 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 	var result struct {
 		EventIDs []text `json:"eventids"` // numbers, unlike everywhere else
 	}
-	err := c.call(ctx, method, func(v release) (any, error) {
-		if (a.Suppress || a.Unsuppress) && !v.suppresses() {
-			return nil, &Error{Method: method, Kind: Invalid, Message: "Zabbix " + v.text + " can't suppress problems manually: this needs 6.2 or later."}
-		}
-		return a.params(), nil
-	}, &result)
-	if err != nil {
-		return c.permitted(method, err)
+	if err := c.permitted(method, c.Call(ctx, method, a.params(), &result)); err != nil {
+		return err
 	}
-	_ = c.permitted(method, nil)
 	for _, id := range a.EventIDs {
 		if !slices.Contains(result.EventIDs, text(id)) {
 			return &Error{Method: method, Kind: Unreachable, Message: "Zabbix answered, but not for this event.", Unanswered: true}
@@ -76,7 +64,7 @@ func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
 
 func (a Acknowledge) fault() string {
 	for _, id := range a.EventIDs {
-		if !isEventID(id) {
+		if !IsEventID(id) {
 			return fmt.Sprintf("%q is not an event id.", shorten(id))
 		}
 	}
@@ -85,7 +73,7 @@ func (a Acknowledge) fault() string {
 		return "No event is named."
 	case a.action() == 0:
 		return "There is nothing to do."
-	case a.Ack && a.Unack, a.Suppress && a.Unsuppress:
+	case a.Ack && a.Unack:
 		return "One call can't do something and undo it."
 	case n > MaxMessage:
 		return fmt.Sprintf("The message has %d characters; Zabbix accepts %d.", n, MaxMessage)
@@ -107,8 +95,6 @@ func (a Acknowledge) action() int {
 		{bitMessage, a.Message != ""},
 		{bitSeverity, a.Severity != nil},
 		{bitUnack, a.Unack},
-		{bitSuppress, a.Suppress},
-		{bitUnsuppress, a.Unsuppress},
 	} {
 		if b.set {
 			action |= b.bit
@@ -124,12 +110,6 @@ func (a Acknowledge) params() map[string]any {
 	}
 	if a.Severity != nil {
 		params["severity"] = int(*a.Severity)
-	}
-	if a.Suppress {
-		params["suppress_until"] = 0
-		if !a.SuppressUntil.IsZero() {
-			params["suppress_until"] = a.SuppressUntil.Unix()
-		}
 	}
 	return params
 }

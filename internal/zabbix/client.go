@@ -92,7 +92,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 
 // Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
-	return c.call(ctx, method, func(release) (any, error) { return params, nil }, result)
+	return c.call(ctx, method, func(release) any { return params }, result)
 }
 
 // open are the methods that must be called without authentication (measured).
@@ -100,24 +100,16 @@ var open = []string{"apiinfo.version", "user.login", "user.checkAuthentication"}
 
 // call makes the parameters for Zabbix's version. If a refusal may be due to a changed version, it asks for that and repeats the call
 // once.
-func (c *Client) call(ctx context.Context, method string, params func(release) (any, error), result any) error {
+func (c *Client) call(ctx context.Context, method string, params func(release) any, result any) error {
 	if slices.Contains(open, method) {
-		p, err := params(release{})
-		if err != nil {
-			return err
-		}
-		return c.do(ctx, release{}, method, p, result)
+		return c.do(ctx, release{}, method, params(release{}), result)
 	}
 	v, fresh, err := c.release(ctx)
 	if err != nil {
 		return preparation(err)
 	}
 	for {
-		p, err := params(v)
-		if err != nil {
-			return err
-		}
-		err = c.do(ctx, v, method, p, result)
+		err := c.do(ctx, v, method, params(v), result)
 		var e *Error
 		if fresh || !errors.As(err, &e) || !e.mayBeForm() {
 			return err

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -180,22 +179,18 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 		Action   int
 		Message  *string
 		Severity *alert.Severity
-		Until    *int64 `json:"suppress_until"`
 	}
-	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(bitToCause|bitToSymptom) != 0 {
+	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(bitToCause|bitToSymptom|bitSuppress|bitUnsuppress) != 0 {
 		return Acknowledge{}, false
 	}
 	a := Acknowledge{
 		EventIDs: p.EventIDs, Ack: p.Action&bitAck != 0, Unack: p.Action&bitUnack != 0, Close: p.Action&bitClose != 0,
-		Severity: p.Severity, Suppress: p.Action&bitSuppress != 0, Unsuppress: p.Action&bitUnsuppress != 0,
+		Severity: p.Severity,
 	}
 	if p.Message != nil {
 		a.Message = *p.Message
 	}
-	if p.Until != nil && *p.Until > 0 {
-		a.SuppressUntil = time.Unix(*p.Until, 0)
-	}
-	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "") && p.Action&bitSuppress != 0 == (p.Until != nil)
+	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "")
 }
 
 func TestAcknowledgementsAreAsRecorded(t *testing.T) {
@@ -233,8 +228,6 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 				if never[name] {
 					want = Invalid
 					require.Zero(t, asked)
-				} else if (a.Suppress || a.Unsuppress) && v == "6.0" {
-					require.Equal(t, 1, asked, "the version alone")
 				}
 				require.Equal(t, want, KindOf(err), "%v", err)
 			})
@@ -318,16 +311,16 @@ func (f *fake) calls(method string) (out []asked) {
 func TestEachVersionGetsItsForm(t *testing.T) {
 	for _, tc := range []struct {
 		version                   string
-		bearer, suppress          bool
+		bearer                    bool
 		acknowledges, groups, not string
 	}{
-		{"6.0.14", false, false, "select_acknowledges", "selectGroups", "selectHostGroups"},
-		{"6.2.9", false, true, "select_acknowledges", "selectHostGroups", "selectGroups"},
-		{"6.4.21", true, true, "select_acknowledges", "selectHostGroups", "selectGroups"},
-		{"7.0.22", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
-		{"7.2.0rc1", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
-		{"7.4.5", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
-		{"8.0.0", true, true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"6.0.14", false, "select_acknowledges", "selectGroups", "selectHostGroups"},
+		{"6.2.9", false, "select_acknowledges", "selectHostGroups", "selectGroups"},
+		{"6.4.21", true, "select_acknowledges", "selectHostGroups", "selectGroups"},
+		{"7.0.22", true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"7.2.0rc1", true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"7.4.5", true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
+		{"8.0.0", true, "selectAcknowledges", "selectHostGroups", "select_acknowledges"},
 	} {
 		t.Run(tc.version, func(t *testing.T) {
 			f := &fake{version: tc.version, token: "t", answers: map[string]string{
@@ -337,8 +330,7 @@ func TestEachVersionGetsItsForm(t *testing.T) {
 			c := serve(t, "t", f)
 			_, err := c.Observe(t.Context(), []string{"6"})
 			require.NoError(t, err)
-			err = c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"6"}, Suppress: true, Message: "later"})
-			require.Equal(t, tc.suppress, err == nil, "%v", err)
+			require.NoError(t, c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"6"}, Message: "later"}))
 			require.Len(t, f.calls("apiinfo.version"), 1)
 			for _, a := range f.calls("event.get") {
 				require.Equal(t, tc.bearer, a.bearer == "t")
@@ -416,8 +408,8 @@ func TestCallsAreCounted(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, len(methods)*(len(ErrorKinds)+1), series, "every label value is there from the start")
-	want := map[string]float64{"apiinfo.version ok": 2, "event.get ok": 1, "event.get not_authorised": 2 /* header and body */, "other ok": 1}
+	require.Equal(t, len(Needs)*(len(ErrorKinds)+1)+1, series, "every label value of our own methods is there from the start")
+	want := map[string]float64{"apiinfo.version ok": 2, "event.get ok": 1, "event.get not_authorised": 2 /* header and body */, "user.get ok": 1}
 	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
 	require.Equal(t, want, got)
 }

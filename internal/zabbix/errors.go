@@ -1,6 +1,7 @@
 package zabbix
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"strings"
@@ -145,10 +146,7 @@ const maxDetail = 500
 // people, who should read it now rather than after command.expiry. Any other code (1 for an exception, -32603, -32400, -32300, or that
 // of a plug-in or gateway), and a refusal without a reason, is a breakdown.
 func newError(method string, code int, message, data string) *Error {
-	said := data
-	if said == "" {
-		said = message
-	}
+	said := cmp.Or(data, message)
 	e := &Error{Method: method, Code: code, Message: sentence(said)}
 	if e.Kind = refusal(code, data); e.Kind == "" {
 		e.Kind, e.Interrupted, e.Message = Broken, true, "it reports an internal error"

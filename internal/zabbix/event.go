@@ -1,6 +1,7 @@
 package zabbix
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -68,20 +69,13 @@ func (p Payload) times(e *alert.Event, z zone) {
 		e.At = e.SentAt
 	case e.Kind == alert.KindUpdate:
 		e.Update = p.update(z)
-		if e.Update.At.IsZero() {
-			e.Update.At = e.SentAt
-		}
+		e.Update.At = cmp.Or(e.Update.At, e.SentAt)
 		e.At = e.Update.At
 		e.Exact = e.Exact && e.Update.Exact
 	case e.Kind == alert.KindRecovery:
 		e.At = e.ResolvedAt
-		if e.At.IsZero() {
-			e.At = e.SentAt
-		}
 	}
-	if e.At.IsZero() {
-		e.At = e.SentAt
-	}
+	e.At = cmp.Or(e.At, e.SentAt)
 }
 
 func (p Payload) update(z zone) *alert.Update {
@@ -162,11 +156,7 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 		Object:             p.Macro("event.object"),
 	}
 	f.Groups, f.GroupsSplit = groups(p.Macro("trigger.hostgroup.name"))
-	for _, name := range []string{f.TriggerName, p.occurrence(e.Origin), p.subject()} {
-		if f.Name == "" {
-			f.Name = name
-		}
-	}
+	f.Name = cmp.Or(f.Name, f.TriggerName, p.occurrence(e.Origin), p.subject())
 	f.Macros = p.macros.rest()
 	return f
 }
@@ -193,10 +183,7 @@ func groups(text string) (names []string, split bool) {
 func (p Payload) occurrence(origin alert.Origin) string {
 	switch origin {
 	case alert.OriginDiscovery:
-		device := p.Macro("discovery.device.ipaddress")
-		if device == "" {
-			device = "a device"
-		}
+		device := cmp.Or(p.Macro("discovery.device.ipaddress"), "a device")
 		status := p.Macro("discovery.device.status")
 		if p.Macro("discovery.service.name") != "" {
 			device = strings.Join(strings.Fields(device+" "+p.Macro("discovery.service.name")+" "+p.Macro("discovery.service.port")), " ")
@@ -207,10 +194,7 @@ func (p Payload) occurrence(origin alert.Origin) string {
 		}
 		return "Discovery: " + device + " is " + status
 	case alert.OriginAutoregistration:
-		name := p.Macro("host.host")
-		if name == "" {
-			name = p.Macro("host.ip")
-		}
+		name := cmp.Or(p.Macro("host.host"), p.Macro("host.ip"))
 		return strings.Join(strings.Fields("New host "+name+" registered itself"), " ")
 	default:
 		return ""
@@ -227,11 +211,7 @@ func (p Payload) hosts() (hosts []alert.Host) {
 		}
 	}
 	if ip := p.Macro("discovery.device.ipaddress"); hosts == nil && ip != "" {
-		h := alert.Host{Host: p.Macro("discovery.device.dns"), IP: ip}
-		if h.Host == "" {
-			h.Host = ip
-		}
-		hosts = append(hosts, h)
+		hosts = append(hosts, alert.Host{Host: cmp.Or(p.Macro("discovery.device.dns"), ip), IP: ip})
 	}
 	return hosts
 }

@@ -1,18 +1,11 @@
 package zabbix
 
 import (
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
-
-// The methods with a label value of their own; all others are "other".
-var methods = []string{
-	"apiinfo.version", "event.acknowledge", "event.get", "problem.get", "trigger.get", "history.get", "trend.get",
-	"item.get", "host.get", "maintenance.create", "maintenance.delete", "script.execute", "other",
-}
 
 // Metrics count the calls to Zabbix's API.
 type Metrics struct {
@@ -55,17 +48,14 @@ func (m *Metrics) HeaderFor(source string) func(bool) {
 
 // For returns the Observe function of a source's client. The source's label values exist from then on.
 func (m *Metrics) For(source string) func(method, result string, took time.Duration) {
-	for _, method := range methods {
-		m.calls.WithLabelValues(source, method, "ok")
+	for _, need := range Needs {
+		m.calls.WithLabelValues(source, need.Method, "ok")
 		for _, kind := range ErrorKinds {
-			m.calls.WithLabelValues(source, method, string(kind))
+			m.calls.WithLabelValues(source, need.Method, string(kind))
 		}
 	}
 	seconds := m.seconds.WithLabelValues(source)
 	return func(method, result string, took time.Duration) {
-		if !slices.Contains(methods, method) {
-			method = "other"
-		}
 		m.calls.WithLabelValues(source, method, result).Inc()
 		seconds.Observe(took.Seconds())
 	}

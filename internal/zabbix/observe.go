@@ -150,7 +150,7 @@ func (c *Client) ShowsAny(ctx context.Context) (bool, error) {
 
 func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
 	var raw []json.RawMessage
-	err := c.call(ctx, "event.get", func(v release) (any, error) {
+	err := c.call(ctx, "event.get", func(v release) any {
 		return map[string]any{
 			"eventids":              ids,
 			"output":                "extend",
@@ -158,12 +158,11 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 			"selectTags":            "extend",
 			"selectSuppressionData": "extend",
 			v.acknowledgesParam():   "extend",
-		}, nil
+		}
 	}, &raw)
-	if err != nil {
-		return c.permitted("event.get", err)
+	if err = c.permitted("event.get", err); err != nil {
+		return err
 	}
-	_ = c.permitted("event.get", nil)
 	at := time.Now().UTC()
 	events, odd, nameless := c.readEvents(raw)
 	events = slices.DeleteFunc(events, func(e apiEvent) bool { return e.Value != "1" }) // a recovery's own event is not a problem
@@ -222,13 +221,13 @@ func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiT
 		return nil, nil
 	}
 	var triggers []apiTrigger
-	err := c.call(ctx, "trigger.get", func(v release) (any, error) {
+	err := c.call(ctx, "trigger.get", func(v release) any {
 		return map[string]any{
 			"triggerids":    slices.Sorted(maps.Keys(ids)),
 			"output":        []string{"triggerid", "manual_close"},
 			"selectItems":   []string{"itemid", "name"},
 			v.groupsParam(): []string{"name"},
-		}, nil
+		}
 	}, &triggers)
 	if err = c.permitted("trigger.get", err); err != nil {
 		return nil, dispensable(err)

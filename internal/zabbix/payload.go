@@ -75,14 +75,11 @@ var origins = map[string]alert.Origin{
 	"4": alert.OriginService,
 }
 
-// maxEventID is the largest number of digits in an event id, an unsigned 64-bit number.
-const maxEventID = 20
-
 func (p Payload) faults() (faults fault.Faults) {
 	switch id := p.Macro("event.id"); {
 	case id == "":
 		faults = append(faults, fault.Fault{Field: "event.id", What: "missing", Hint: "add a parameter EVENT.ID with the value {EVENT.ID} to the media type"})
-	case !isEventID(id):
+	case !IsEventID(id):
 		faults = append(faults, fault.Fault{Field: "event.id", What: fmt.Sprintf("%q is not an event id", shorten(id)), Hint: "expected the number that {EVENT.ID} resolves to"})
 	}
 	for _, name := range []string{"event.nseverity", "event.update.nseverity"} {
@@ -103,9 +100,10 @@ func (p Payload) faults() (faults fault.Faults) {
 	return faults
 }
 
-func isEventID(id string) bool {
+// IsEventID reports whether a text is an event id: an unsigned 64-bit number.
+func IsEventID(id string) bool {
 	n, err := strconv.ParseUint(id, 10, 64)
-	return err == nil && n > 0 && len(id) <= maxEventID && id[0] != '+'
+	return err == nil && n > 0 && len(id) <= 20 // with leading zeros it could have more
 }
 
 // shorten bounds a value that an error repeats.

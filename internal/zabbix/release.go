@@ -74,11 +74,8 @@ func (r release) groupsParam() string {
 	return "selectGroups"
 }
 
-// suppresses reports whether events can be suppressed by hand.
-func (r release) suppresses() bool { return r.since(6, 2) }
-
 // sameForm reports whether calls have the same form in both versions.
 func (r release) sameForm(o release) bool {
 	return r.tokenPlace() == o.tokenPlace() && r.since(7, 2) == o.since(7, 2) && r.acknowledgesParam() == o.acknowledgesParam() &&
-		r.groupsParam() == o.groupsParam() && r.suppresses() == o.suppresses()
+		r.groupsParam() == o.groupsParam()
 }

@@ -38,13 +38,6 @@ func (c *Client) usePlace(p tokenPlace) {
 	}
 }
 
-// HeaderStripped reports whether something drops the Authorization header before Zabbix, so that the token is sent in the body.
-func (c *Client) HeaderStripped() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.body && !c.version.since(7, 2)
-}
-
 // tokenJudged records whether Zabbix accepted a token, and logs when it begins to refuse it.
 func (c *Client) tokenJudged(v release, used string, failed *Error) {
 	if used == "" {
