@@ -14,6 +14,7 @@ import (
 
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/logging"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
@@ -314,7 +315,7 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	}
 	c = a.c
 	c.Attempts++
-	wait := backoff(c.Attempts - 1)
+	wait := pace.Backoff(c.Attempts, minRetry, maxRetry, rand.Float64())
 	if unheard != nil && unheard.after > 0 {
 		wait = unheard.after
 	}
@@ -451,10 +452,4 @@ func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) {
 	case <-woken:
 	case <-timer.C:
 	}
-}
-
-// backoff is the wait after a number of failures, with up to a fifth of jitter.
-func backoff(failures int) time.Duration {
-	d := min(minRetry<<min(failures, 10), maxRetry)
-	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }

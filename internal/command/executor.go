@@ -12,6 +12,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -162,7 +163,7 @@ func (e *Executor) recover(ctx context.Context) error {
 
 // persist retries a store operation until it succeeds or ctx ends. An operation in flight isn't cancelled.
 func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		err := write(context.WithoutCancel(ctx))
 		if err == nil {
 			return nil
@@ -171,7 +172,7 @@ func (e *Executor) persist(ctx context.Context, what string, write func(context.
 			return err
 		}
 		e.o.Log.Error("the store failed: retrying", "operation", what, "error", err)
-		if !pause(ctx, backoff(try, 200*time.Millisecond, 10*time.Second), nil) {
+		if !pause(ctx, pace.Backoff(try, 200*time.Millisecond, 10*time.Second, rand.Float64()), nil) {
 			return ctx.Err()
 		}
 	}
@@ -192,15 +193,6 @@ func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	case <-timer.C:
 	}
 	return ctx.Err() == nil
-}
-
-// backoff doubles from least to most, minus up to a fifth of jitter.
-func backoff(try int, least, most time.Duration) time.Duration {
-	d := most
-	if try < 20 {
-		d = min(least<<try, most)
-	}
-	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }
 
 // place is where a command gets its reply.

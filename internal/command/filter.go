@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
@@ -127,11 +128,10 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 			break
 		}
 	}
-	set = make(map[alert.Severity]bool)
+	var ranges []string
 	for name := range strings.SplitSeq(value, ",") {
-		name = strings.TrimSuffix(name, "+")
-		s, err := alert.ParseSeverity(name)
-		if err != nil || (!named && len(name) == 1) { // a single digit is a word to search for
+		name, orMore := strings.CutSuffix(name, "+")
+		if _, err := alert.ParseSeverity(name); err != nil || (!named && len(name) == 1) { // a single digit is a word to search for
 			if !named {
 				return nil, false, nil
 			}
@@ -140,17 +140,17 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 			}
 			return nil, false, ask(Problems, "I don't know the severity `%s`. It is one of %s.", echo(name), severityList())
 		}
-		for _, other := range alert.Severities {
-			if op == "=" && other == s && !strings.HasSuffix(value, "+") || op == ">" && other > s || op == "<" && other < s || op == "<=" && other <= s ||
-				(op == ">=" || op == "=" && strings.HasSuffix(value, "+")) && other >= s {
-				set[other] = true
-			}
+		if orMore && op == "=" {
+			ranges = append(ranges, ">="+name)
+		} else {
+			ranges = append(ranges, op+name)
 		}
 	}
-	if len(set) == 0 {
+	match, err := config.ParseSeverityMatch(ranges...)
+	if err != nil {
 		return nil, false, ask(Problems, "No severity is `%s`.", echo(word))
 	}
-	return set, true, nil
+	return match.Set, true, nil
 }
 
 // wanted is the filter in words; "" for none.

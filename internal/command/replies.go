@@ -37,11 +37,7 @@ func titled(key alert.Key, name string, several bool) string {
 	if name == "" {
 		return nameIn(key, several)
 	}
-	short := text.Cut(name, 80)
-	if len(short) < len(name) {
-		short += "…"
-	}
-	return nameIn(key, several) + " " + webex.EscapeMarkdown(short)
+	return nameIn(key, several) + " " + webex.EscapeMarkdown(text.Shorten(name, 80))
 }
 
 func doneWords(a attempt, r Request, several bool) string {

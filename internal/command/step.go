@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -25,7 +27,7 @@ type round struct {
 
 // retry is the wait before a retry, at most until the command expires.
 func (r round) retry() time.Duration {
-	in := backoff(r.failures, minRetry, maxRetry)
+	in := pace.Backoff(r.failures+1, minRetry, maxRetry, rand.Float64())
 	if left := time.Until(r.until); left > 0 {
 		in = min(in, left+time.Millisecond)
 	}
