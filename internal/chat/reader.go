@@ -234,16 +234,7 @@ func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, 
 // buttonOf reads the inputs of a press. They come from the client and prove nothing. ours is false for a
 // card that the relay didn't make.
 func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
-	switch mark := a.Inputs["relay"].(type) {
-	case float64:
-		if mark != 1 {
-			return command.Button{}, false
-		}
-	case string:
-		if mark != "1" {
-			return command.Button{}, false
-		}
-	default:
+	if fmt.Sprint(a.Inputs["relay"]) != "1" { // some clients send the number as text
 		return command.Button{}, false
 	}
 	text := func(name string) string {

@@ -37,14 +37,13 @@ type Listener struct {
 	o         Options
 	strangers *logging.Limited // for what anybody can cause
 
-	mu       sync.Mutex
-	secrets  map[string]string // by bot
-	suspects map[string]bool   // bots that got a delivery with a wrong signature
+	secrets  sync.Map // by bot
+	suspects sync.Map // bots that got a delivery with a wrong signature, so that Webex may have another secret
 }
 
 // New makes a Listener.
 func New(o Options) *Listener {
-	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute), secrets: make(map[string]string), suspects: make(map[string]bool)}
+	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute)}
 }
 
 // Run checks and repairs each bot's webhooks until ctx ends.
@@ -96,7 +95,7 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 		return resultStore, http.StatusServiceUnavailable
 	}
 	if !webex.CheckSignature(secret, body, header.Get(webex.SignatureHeader)) {
-		l.suspected(bot)
+		l.suspects.Store(bot, true)
 		l.strangers.Warn(resultSignature, "a webhook has a wrong signature: it isn't from Webex, a proxy changed its body, or Webex has another secret (which is set again within minutes)", "bot", bot)
 		return resultSignature, http.StatusUnauthorized
 	}
@@ -109,22 +108,6 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 		return result, http.StatusServiceUnavailable
 	}
 	return result, http.StatusOK
-}
-
-// suspected notes that Webex may have another secret.
-func (l *Listener) suspected(bot string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.suspects[bot] = true
-}
-
-// suspect reports whether a delivery had a wrong signature since it was last called.
-func (l *Listener) suspect(bot string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	was := l.suspects[bot]
-	delete(l.suspects, bot)
-	return was
 }
 
 // maxID is the longest id that a delivery may carry.

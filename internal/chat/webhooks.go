@@ -186,10 +186,10 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 	}
 	// After a delivery with a wrong signature Webex may have another secret: set it again, now or, if that
 	// fails, at a later check.
-	if l.suspect(bot.Name) {
+	if _, suspect := l.suspects.LoadAndDelete(bot.Name); suspect {
 		clear(set)
 		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
-			l.suspected(bot.Name)
+			l.suspects.Store(bot.Name, true)
 			return false, fmt.Errorf("storing that no webhook is known to have the secret: %w", err)
 		}
 	}
@@ -277,26 +277,19 @@ func (l *Listener) secret(ctx context.Context, bot string) (secret string, err e
 	if err := l.o.Store.SetValue(ctx, secretName(bot), secret); err != nil {
 		return "", err
 	}
-	l.mu.Lock()
-	l.secrets[bot] = secret
-	l.mu.Unlock()
+	l.secrets.Store(bot, secret)
 	return secret, nil
 }
 
 // knownSecret is the stored secret. store.ErrNotFound: there is none yet.
 func (l *Listener) knownSecret(ctx context.Context, bot string) (string, error) {
-	l.mu.Lock()
-	secret, ok := l.secrets[bot]
-	l.mu.Unlock()
-	if ok {
-		return secret, nil
+	if secret, ok := l.secrets.Load(bot); ok {
+		return secret.(string), nil
 	}
 	secret, err := l.o.Store.Value(ctx, secretName(bot))
 	if err != nil {
 		return "", err
 	}
-	l.mu.Lock()
-	l.secrets[bot] = secret
-	l.mu.Unlock()
+	l.secrets.Store(bot, secret)
 	return secret, nil
 }

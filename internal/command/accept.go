@@ -169,7 +169,7 @@ func (e *Executor) attempt(command string, t target, req Request, h Heard, p pla
 	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.View().Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
-	} else if t.Problem.Origin != "" && t.Problem.Origin != alert.OriginTrigger {
+	} else if !ofTrigger(t.Problem) {
 		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, e.o.View().Several)
 	}
 	return a

@@ -151,7 +151,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, 
 			if n > 0 {
 				w.After = k
 			}
-			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || p.Origin != "" && p.Origin != alert.OriginTrigger || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
+			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
 				continue
 			}
 			out = append(out, attempt{Key: k, Name: p.Name, Severity: p.Severity, Generation: p.Generation})

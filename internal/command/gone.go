@@ -17,9 +17,6 @@ const witnesses = 20
 // events at all proves nothing. -1: retry later.
 func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *zabbix.Error) (time.Duration, error) {
 	a := b.attempts[0]
-	settle := func(s stage, words string) (time.Duration, error) {
-		return 0, e.settle(ctx, b, s, func(attempt) string { return words })
-	}
 	log := e.o.Log.With("command", b.job.c.ID, "key", a.Key)
 	gone, blind, err := e.isGone(context.WithoutCancel(ctx), l, a.Key)
 	switch {
@@ -28,17 +25,17 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 		log.Warn("Zabbix doesn't say whether it still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) { c.State = store.CommandRetrying })
 	case err != nil || !gone:
-		return settle(stageFailed, refused(a, b.req, refusal, e.o.View().Several))
+		return 0, e.settleAs(ctx, b, stageFailed, refused(a, b.req, refusal, e.o.View().Several))
 	case blind:
 		log.Error("problem not closed as gone: Zabbix shows no other event either. Check the permissions of the relay's user")
-		return settle(stageFailed, showsNothing(a, e.o.View().Several))
+		return 0, e.settleAs(ctx, b, stageFailed, showsNothing(a, e.o.View().Several))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
 	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
 	log.Info("problem closed as gone from Zabbix")
-	return settle(stageDone, closedGone(a, e.o.View().Several))
+	return 0, e.settleAs(ctx, b, stageDone, closedGone(a, e.o.View().Several))
 }
 
 // overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix; nil for
@@ -80,7 +77,7 @@ func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone, bl
 	}
 	var ids []string
 	for _, p := range others {
-		if p.Key != key && (p.Origin == "" || p.Origin == alert.OriginTrigger) {
+		if p.Key != key && ofTrigger(p) {
 			ids = append(ids, p.Key.EventID)
 		}
 	}

@@ -110,11 +110,8 @@ func (b *batch) some(from, to int) *batch {
 	return &batch{job: b.job, index: b.index[from:to], attempts: b.attempts[from:to], req: b.req}
 }
 
-func (b *batch) ids() (ids []string) {
-	for _, a := range b.attempts {
-		ids = append(ids, a.Key.EventID)
-	}
-	return ids
+func (b *batch) ids() []string {
+	return text.Names(b.attempts, func(a attempt) string { return a.Key.EventID })
 }
 
 func (b *batch) keys() (keys []alert.Key) {
@@ -221,6 +218,11 @@ func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(att
 		return e.end(ctx, j)
 	}
 	return e.save(ctx, j.c)
+}
+
+// settleAs settles attempts with the same words.
+func (e *Executor) settleAs(ctx context.Context, b *batch, s stage, words string) error {
+	return e.settle(ctx, b, s, func(attempt) string { return words })
 }
 
 // end replies to and closes a command whose attempts have all ended. The caller holds j.mu.

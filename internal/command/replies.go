@@ -129,10 +129,6 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	return fmt.Sprintf("❌ Couldn't %s %s: Zabbix `%s` refused.%s", verb, name, source, said)
 }
 
-func eventGone(a attempt, r Request, several bool) string {
-	return refused(a, r, &zabbix.Error{Kind: zabbix.NoObject}, several)
-}
-
 // closedGone is the reply to a close of a problem that Zabbix no longer has.
 func closedGone(a attempt, several bool) string {
 	return fmt.Sprintf("✅ Zabbix `%s` no longer has %s: its trigger or host may have been deleted, or the relay's user can no longer see it. I closed it here as gone from Zabbix. If Zabbix shows it again, it reopens.",

@@ -43,7 +43,7 @@ func TestReplies(t *testing.T) {
 		say("unknown "+string(v), unknown(a, r, absent, true))
 	}
 	say("unknown, undone since", unknown(a, Request{Verb: Ack}, contradicted, false))
-	say("event gone", eventGone(a, Request{Verb: Close}, false))
+	say("event gone", refused(a, Request{Verb: Close}, &zabbix.Error{Kind: zabbix.NoObject}, false))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
 		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {
 		say("waiting", waiting("main", at, reason(err), now, berlin))

@@ -79,7 +79,7 @@ func (e *Executor) present(ctx context.Context, targets []target) {
 	defer cancel()
 	ids := map[string][]string{}
 	for _, t := range targets {
-		if e.o.Sources[t.Key.Source] != nil && t.Problem.Open() && !t.Problem.Superseded() && (t.Problem.Origin == "" || t.Problem.Origin == alert.OriginTrigger) {
+		if e.o.Sources[t.Key.Source] != nil && t.Problem.Open() && !t.Problem.Superseded() && ofTrigger(t.Problem) {
 			ids[t.Key.Source] = append(ids[t.Key.Source], t.Key.EventID)
 		}
 	}

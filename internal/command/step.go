@@ -170,9 +170,6 @@ func (e *Executor) look(ctx context.Context, l *lane, b *batch, r round) (time.D
 // looked decides how an attempt goes on, by what Zabbix says of its event.
 func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[string]alert.Observation, err error, r round) (time.Duration, error) {
 	a := b.attempts[0]
-	settle := func(s stage, words string) (time.Duration, error) {
-		return 0, e.settle(ctx, b, s, func(attempt) string { return words })
-	}
 	observation, known := found[a.Key.EventID]
 	if err == nil && !known {
 		err = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
@@ -184,7 +181,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	if err != nil && !(a.Ended && r.late) {
 		e.count(err)
 		e.o.Log.Warn("Zabbix doesn't say what became of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
-		return settle(stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
+		return 0, e.settleAs(ctx, b, stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
 	}
 	if err == nil {
 		switch judge(a, b.req, observation) {
@@ -194,9 +191,9 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			if b.req.act().closes && !r.late {
 				break // the next call finds out whether Zabbix still has the event
 			}
-			return settle(stageFailed, eventGone(a, b.req, e.o.View().Several))
+			return 0, e.settleAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, e.o.View().Several))
 		case contradicted:
-			return settle(stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
+			return 0, e.settleAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
 		}
 	}
 	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {

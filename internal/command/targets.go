@@ -146,6 +146,9 @@ func currentOpening(posts []store.Post) alert.Key {
 	return newest.Key
 }
 
+// ofTrigger reports whether a problem is a trigger's. Zabbix allows no actions on others.
+func ofTrigger(p alert.Problem) bool { return p.Origin == "" || p.Origin == alert.OriginTrigger }
+
 // visible are those of the problems that the person may know of from here.
 func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
 	if len(keys) == 0 {

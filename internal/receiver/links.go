@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -18,9 +17,6 @@ import (
 
 // linkSize is the number of bytes of the HMAC in a link: few enough for a short link, too many to guess.
 const linkSize = 12
-
-// NewLinkKey makes a key for signing links.
-func NewLinkKey() string { return rand.Text() }
 
 // LinkPath returns the path below the public URL that leads to a problem's message. Its last part is a signature: otherwise anybody who
 // reaches the public listener could find out which problems exist, and in which space each was posted.

@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -108,7 +109,7 @@ func New(o Options) *Receiver {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if len(o.LinkKey) == 0 {
-		o.LinkKey = []byte(NewLinkKey())
+		o.LinkKey = []byte(rand.Text())
 	}
 	r := &Receiver{
 		opts: o, sources: map[string]bool{}, senders: map[string]Sender{}, refused: logging.NewLimited(o.Log, time.Minute),

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,7 +10,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -90,7 +90,7 @@ func linkKey(ctx context.Context, values interface {
 }) ([]byte, error) {
 	key, err := values.Value(ctx, linkKeyName)
 	if errors.Is(err, store.ErrNotFound) {
-		key = receiver.NewLinkKey()
+		key = rand.Text()
 		err = values.SetValue(ctx, linkKeyName, key)
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func RedactURL(address string) string {
 	if i := strings.IndexAny(rest, `/\`); i >= 0 {
 		host, path = rest[:i], rest[i:]
 	}
-	if !plainHost(host) {
+	if !hostPattern.MatchString(host) {
 		host, path = hiddenPart, ""
 	}
 	return scheme + host + path + mark
@@ -42,8 +42,6 @@ func RedactURL(address string) string {
 
 // hostPattern matches a host with an optional port. Anything else between scheme and path could be a login without its @.
 var hostPattern = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]*\]|[^:%\s"'<>]*)(:[0-9]{0,5})?$`)
-
-func plainHost(host string) bool { return hostPattern.MatchString(host) }
 
 // RedactURLs redacts the address in a sentence that may quote one, such as `"https://…" is not a base URL`.
 func RedactURLs(sentence string) string {

@@ -56,7 +56,7 @@ type Client struct {
 	token   *httpclient.Token
 	body    bool        // the token goes into the body if the version allows it; guarded by mu
 	printed atomic.Bool // whether the warning about text around the answers was logged
-	denied  denials
+	denied  sync.Map    // the methods that the role forbids, so that each is logged once
 }
 
 // New makes a client. The first call that needs the version asks for it.

@@ -1,7 +1,5 @@
 package zabbix
 
-import "sync"
-
 // Need is an API method that the relay calls, and what is missing if the role of its user doesn't allow it.
 type Need struct {
 	Method, Without string
@@ -16,33 +14,18 @@ var Needs = []Need{
 	{"event.acknowledge", "actions from rooms"},
 }
 
-// denials remembers which methods the role forbids, so that each is logged once.
-type denials struct {
-	mu      sync.Mutex
-	methods map[string]bool
-}
-
 // permitted logs when the role begins or stops to forbid a method, and returns err.
 func (c *Client) permitted(method string, err error) error {
-	kind := KindOf(err)
-	c.denied.mu.Lock()
-	was := c.denied.methods[method]
-	switch kind {
+	switch KindOf(err) {
 	case RoleForbids:
-		if c.denied.methods == nil {
-			c.denied.methods = map[string]bool{}
+		if _, known := c.denied.LoadOrStore(method, true); !known {
+			c.opts.Log.Warn("the role of the relay's user in Zabbix forbids an API method or action; allow it in Users → User roles",
+				"url", c.display(), "method", method, "lost", without(method), "error", err)
 		}
-		c.denied.methods[method] = true
 	case "":
-		delete(c.denied.methods, method)
-	}
-	c.denied.mu.Unlock()
-	switch {
-	case kind == RoleForbids && !was:
-		c.opts.Log.Warn("the role of the relay's user in Zabbix forbids an API method or action; allow it in Users → User roles",
-			"url", c.display(), "method", method, "lost", without(method), "error", err)
-	case kind == "" && was:
-		c.opts.Log.Info("the role of the relay's user in Zabbix allows an API method again", "url", c.display(), "method", method)
+		if _, denied := c.denied.LoadAndDelete(method); denied {
+			c.opts.Log.Info("the role of the relay's user in Zabbix allows an API method again", "url", c.display(), "method", method)
+		}
 	}
 	return err
 }
