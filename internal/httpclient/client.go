@@ -133,9 +133,6 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	return answer, nil
 }
 
-// CloseIdleConnections closes the connections that no call uses.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
-
 // clean removes what an error must not show: the address, which net/http repeats and which may hold a password, and the token.
 func (c *Client) clean(err error) error {
 	var u *url.Error

@@ -64,7 +64,6 @@ type Person struct {
 	Emails      []string `json:"emails"`
 	DisplayName string   `json:"displayName"`
 	NickName    string   `json:"nickName,omitempty"`
-	OrgID       string   `json:"orgId,omitempty"`
 	Type        string   `json:"type"` // "person" or "bot"
 }
 

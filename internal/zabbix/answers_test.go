@@ -45,7 +45,7 @@ func TestAnswersThatAreNotZabbixs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, "secret-token", tc.handler)
 			var result string
-			err := c.Call(t.Context(), "user.login", nil, &result)
+			err := c.unauthenticated(t.Context(), &result)
 			var e *Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tc.kind, e.Kind)
@@ -65,7 +65,7 @@ func TestAnswersHaveALimit(t *testing.T) {
 			}
 		}
 	}))
-	err := c.Call(t.Context(), "user.login", nil, nil)
+	err := c.unauthenticated(t.Context(), nil)
 	require.Equal(t, Unreachable, KindOf(err))
 	require.Contains(t, err.Error(), "longer than")
 }
@@ -85,7 +85,7 @@ func TestTimeoutAndRefusedConnection(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	c := New(Options{URL: server.URL, Timeout: 50 * time.Millisecond, Transport: transport})
 	var e *Error
-	require.ErrorAs(t, c.Call(t.Context(), "user.login", nil, nil), &e)
+	require.ErrorAs(t, c.unauthenticated(t.Context(), nil), &e)
 	require.Equal(t, Unreachable, e.Kind)
 	require.True(t, e.Unanswered, "it was sent: nobody knows whether it was done")
 	require.ErrorIs(t, e, context.DeadlineExceeded)
@@ -99,7 +99,7 @@ func TestTimeoutAndRefusedConnection(t *testing.T) {
 	address := l.Addr().String()
 	require.NoError(t, l.Close())
 	c = New(Options{URL: "http://user:hunter2@" + address, Transport: transport})
-	err = c.Call(t.Context(), "user.login", nil, nil)
+	err = c.unauthenticated(t.Context(), nil)
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, Unreachable, e.Kind)
 	require.False(t, e.Unanswered, "it was never sent: it can be tried again")

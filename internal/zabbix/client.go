@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,29 +80,14 @@ func New(opts Options) *Client {
 	return c
 }
 
-// CloseIdleConnections closes unused connections.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
-
-// Version returns the API's version: "6.0.14". It is remembered until Zabbix turns out to have been upgraded.
-func (c *Client) Version(ctx context.Context) (string, error) {
-	v, _, err := c.release(ctx)
-	return v.text, err
-}
-
 // Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	return c.call(ctx, method, func(release) any { return params }, result)
 }
 
-// open are the methods that must be called without authentication (measured).
-var open = []string{"apiinfo.version", "user.login", "user.checkAuthentication"}
-
 // call makes the parameters for Zabbix's version. If a refusal may be due to a changed version, it asks for that and repeats the call
 // once.
 func (c *Client) call(ctx context.Context, method string, params func(release) any, result any) error {
-	if slices.Contains(open, method) {
-		return c.do(ctx, release{}, method, params(release{}), result)
-	}
 	v, fresh, err := c.release(ctx)
 	if err != nil {
 		return preparation(err)
@@ -122,7 +106,7 @@ func (c *Client) call(ctx context.Context, method string, params func(release) a
 	}
 }
 
-// release returns the version, and whether it was asked for just now.
+// release returns the version, and whether it was asked for just now. It is remembered until Zabbix turns out to have been upgraded.
 func (c *Client) release(ctx context.Context) (release, bool, error) {
 	c.mu.Lock()
 	v := c.version
