@@ -17,9 +17,10 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 	if err != nil {
 		return nil, err
 	}
+	in := inbound{r.store, r}
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Intake: intake{r}, Notices: notices{r}, Webhooks: listener,
+		Intake: in, Notices: in, Webhooks: listener,
 		Links: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
 		Log:   r.log, Metrics: r.metrics.receiver,
 	}
@@ -36,24 +37,16 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 	return receiver.New(o), nil
 }
 
-// intake is where the receiver's events go.
-type intake struct{ relay *Relay }
-
-func (i intake) Append(ctx context.Context, e store.Entry) (id int64, err error) {
-	return i.relay.store.Append(ctx, e)
+// inbound is where the receiver's events and notices go.
+type inbound struct {
+	store.Store
+	relay *Relay
 }
 
-func (i intake) Test(source, sendTo string) (rooms, unknown []string) {
+func (i inbound) Test(source, sendTo string) (rooms, unknown []string) {
 	return i.relay.testRooms(source, sendTo, time.Now()), i.relay.live.unknown(source, sendTo)
 }
 
-func (i intake) Refused(source, kind string) { i.relay.metrics.ledger.Refused(source, kind) }
+func (i inbound) Refused(source, kind string) { i.relay.metrics.ledger.Refused(source, kind) }
 
-// notices is where the receiver's notices go.
-type notices struct{ relay *Relay }
-
-func (n notices) AddNotice(ctx context.Context, notice store.Notice) (id int64, err error) {
-	return n.relay.store.AddNotice(ctx, notice)
-}
-
-func (n notices) BotOf(room string) string { return n.relay.live.botOf(room) }
+func (i inbound) BotOf(room string) string { return i.relay.live.botOf(room) }
