@@ -343,7 +343,7 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	edited := e.Event == eventUpdated
 	sent := c.CreatedAt
 	// Webex may deliver hours later. The envelope of an edit doesn't say when the edit was made.
-	if created := e.Data.Created; !edited && !created.IsZero() && created.Before(sent) {
+	if created := e.Data.Created.Time; !edited && !created.IsZero() && created.Before(sent) {
 		sent = created
 	}
 	if time.Now().After(sent.Add(expiry)) {

@@ -108,7 +108,7 @@ func (m *mailbox) say(t *testing.T, room, id, text string) {
 func (m *mailbox) write(room, id, text string, edited time.Time) {
 	m.webex.mu.Lock()
 	defer m.webex.mu.Unlock()
-	m.webex.messages[id] = webex.Message{ID: id, RoomID: room, RoomType: "group", PersonID: personID("a11ce"), Text: text, Updated: edited}
+	m.webex.messages[id] = webex.Message{ID: id, RoomID: room, RoomType: "group", PersonID: personID("a11ce"), Text: text, Updated: webex.Time{Time: edited}}
 }
 
 // edit changes a message and delivers that.
@@ -237,7 +237,7 @@ func TestRunnable(t *testing.T) {
 func TestLateDeliveriesExpire(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
-		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: time.Now().Add(-2 * time.Hour)}})
+		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: webex.Time{Time: time.Now().Add(-2 * time.Hour)}}})
 		require.NoError(t, err)
 		m.webex.fails["M2"] = []error{errors.New("Webex is away")}
 		m.say(t, "ROOM-noc", "M2", "ack 4711")

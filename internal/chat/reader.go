@@ -162,7 +162,7 @@ func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope,
 		return command.Heard{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
 	}
 	return command.Heard{
-		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated,
+		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated.Time,
 	}, nil
 }
 

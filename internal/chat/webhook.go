@@ -129,7 +129,8 @@ func parseEnvelope(body []byte) (webex.Envelope, error) {
 	var d struct {
 		Resource, Event string
 		Data            struct {
-			ID, MessageID, RoomID, RoomType, PersonID, PersonEmail, Created lenient
+			ID, MessageID, RoomID, RoomType, PersonID, PersonEmail lenient
+			Created                                                webex.Time
 		}
 	}
 	if err := json.Unmarshal(body, &d); err != nil {
@@ -145,17 +146,7 @@ func parseEnvelope(body []byte) (webex.Envelope, error) {
 		Resource: d.Resource, Event: d.Event,
 		Data: webex.EnvelopeData{
 			ID: string(d.Data.ID), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
-			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: timeOf(string(d.Data.Created)),
+			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: d.Data.Created,
 		},
 	}, nil
-}
-
-// timeOf parses a time; zero if it can't.
-func timeOf(text string) time.Time {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t
-		}
-	}
-	return time.Time{}
 }

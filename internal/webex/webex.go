@@ -1,10 +1,7 @@
 // Package webex is a client of the Webex REST API, and knows Webex's limits, markdown, cards and signatures.
 package webex
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // Limits of Webex: the developer documentation of the messages API.
 const (
@@ -27,8 +24,8 @@ type Message struct {
 	PersonID        string       `json:"personId"`
 	PersonEmail     string       `json:"personEmail"`
 	MentionedPeople []string     `json:"mentionedPeople,omitempty"`
-	Created         time.Time    `json:"created"`
-	Updated         time.Time    `json:"updated,omitzero"`
+	Created         Time         `json:"created"`
+	Updated         Time         `json:"updated,omitzero"`
 }
 
 // NewMessage is a message to post, to RoomID or ToPersonEmail. Markdown is the fallback text of a card.
@@ -84,15 +81,14 @@ type Room struct {
 
 // Webhook is one webhook registered with Webex.
 type Webhook struct {
-	ID        string    `json:"id,omitempty"`
-	Name      string    `json:"name"`
-	TargetURL string    `json:"targetUrl"`
-	Resource  string    `json:"resource,omitempty"` // "messages", "attachmentActions", "memberships", …
-	Event     string    `json:"event,omitempty"`    // "created", "updated", "deleted", "all"
-	Filter    string    `json:"filter,omitempty"`
-	Secret    string    `json:"secret,omitempty"`
-	Status    string    `json:"status,omitempty"` // "active" or "inactive"
-	Created   time.Time `json:"created,omitzero"`
+	ID        string `json:"id,omitempty"`
+	Name      string `json:"name"`
+	TargetURL string `json:"targetUrl"`
+	Resource  string `json:"resource,omitempty"` // "messages", "attachmentActions", "memberships", …
+	Event     string `json:"event,omitempty"`    // "created", "updated", "deleted", "all"
+	Filter    string `json:"filter,omitempty"`
+	Secret    string `json:"secret,omitempty"`
+	Status    string `json:"status,omitempty"` // "active" or "inactive"
 }
 
 // Envelope is the part that the relay uses of what Webex posts to a webhook's target. It has no text: read the resource by Data.ID.
@@ -104,13 +100,13 @@ type Envelope struct {
 
 // EnvelopeData names the resource.
 type EnvelopeData struct {
-	ID          string    `json:"id"`
-	MessageID   string    `json:"messageId,omitempty"`
-	RoomID      string    `json:"roomId,omitempty"`
-	RoomType    string    `json:"roomType,omitempty"`
-	PersonID    string    `json:"personId,omitempty"`
-	PersonEmail string    `json:"personEmail,omitempty"`
-	Created     time.Time `json:"created,omitzero"`
+	ID          string `json:"id"`
+	MessageID   string `json:"messageId,omitempty"`
+	RoomID      string `json:"roomId,omitempty"`
+	RoomType    string `json:"roomType,omitempty"`
+	PersonID    string `json:"personId,omitempty"`
+	PersonEmail string `json:"personEmail,omitempty"`
+	Created     Time   `json:"created,omitzero"`
 }
 
 // AttachmentAction is one press of a card's button. Inputs come from the client: they are untrusted.
@@ -121,5 +117,4 @@ type AttachmentAction struct {
 	Inputs    map[string]any `json:"inputs"`
 	PersonID  string         `json:"personId"`
 	RoomID    string         `json:"roomId"`
-	Created   time.Time      `json:"created"`
 }

@@ -34,7 +34,7 @@ func TestPressingAButton(t *testing.T) {
 		a, err := w.bot.GetAttachmentAction(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, webex.AttachmentAction{
-			ID: id, Type: "submit", MessageID: m.ID, PersonID: PersonID(alice), RoomID: noc, Created: a.Created,
+			ID: id, Type: "submit", MessageID: m.ID, PersonID: PersonID(alice), RoomID: noc,
 			Inputs: map[string]any{"relay": 1.0, "action": "ack", "comment": "mine"},
 		}, a)
 

@@ -176,7 +176,7 @@ func TestTenEdits(t *testing.T) {
 			edited, err := w.bot.EditMessage(t.Context(), m.ID, noc, "**edited**")
 			require.NoError(t, err)
 			require.Equal(t, m.Created, edited.Created)
-			require.True(t, edited.Updated.After(m.Created))
+			require.True(t, edited.Updated.After(m.Created.Time))
 		}
 		_, err := w.bot.EditMessage(t.Context(), m.ID, noc, "eleventh")
 		refused(t, 400, err)

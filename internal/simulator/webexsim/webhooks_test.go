@@ -106,7 +106,7 @@ func TestWebhookDelivery(t *testing.T) {
 			ID: hook.ID, Name: "messages", Resource: "messages", Event: "created", Filter: "mentionedPeople=me&roomType=group",
 			OrgID: e.OrgID, CreatedBy: PersonID(DefaultBot), AppID: e.AppID, OwnedBy: "creator", Status: "active", ActorID: PersonID(alice),
 		}
-		want.Data.EnvelopeData = webex.EnvelopeData{ID: m.ID, RoomID: noc, RoomType: "group", PersonID: PersonID(alice), PersonEmail: alice, Created: m.Created}
+		want.Data.EnvelopeData = webex.EnvelopeData{ID: m.ID, RoomID: noc, RoomType: "group", PersonID: PersonID(alice), PersonEmail: alice, Created: webex.Time{Time: m.Created}}
 		require.Equal(t, want, e)
 		require.Equal(t, 2, w.Stats().Delivered)
 	})
