@@ -113,40 +113,19 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 // maxID is the longest id that a delivery may carry.
 const maxID = 512
 
-// lenient is a string in a delivery that is only informative: any other JSON counts as "".
-type lenient string
-
-// UnmarshalJSON never fails.
-func (l *lenient) UnmarshalJSON(raw []byte) error {
-	var s string
-	_ = json.Unmarshal(raw, &s)
-	*l = lenient(s)
-	return nil
-}
-
-// parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid.
-func parseEnvelope(body []byte) (webex.Envelope, error) {
-	var d struct {
-		Resource, Event string
-		Data            struct {
-			ID, MessageID, RoomID, RoomType, PersonID, PersonEmail lenient
-			Created                                                webex.Time
-		}
+// parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid: other fields of an odd type are
+// left out.
+func parseEnvelope(body []byte) (e webex.Envelope, err error) {
+	if err := json.Unmarshal(body, &e); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+		return e, err
 	}
-	if err := json.Unmarshal(body, &d); err != nil {
-		return webex.Envelope{}, err
-	}
-	switch n := len(d.Data.ID); {
+	switch n := len(e.Data.ID); {
+	case e.Resource == "" || e.Event == "":
+		return e, errors.New("resource or event is missing or not a string")
 	case n == 0:
-		return webex.Envelope{}, errors.New("data.id is missing or not a string")
+		return e, errors.New("data.id is missing or not a string")
 	case n > maxID:
-		return webex.Envelope{}, fmt.Errorf("data.id has %d bytes, expected at most %d", n, maxID)
+		return e, fmt.Errorf("data.id has %d bytes, expected at most %d", n, maxID)
 	}
-	return webex.Envelope{
-		Resource: d.Resource, Event: d.Event,
-		Data: webex.EnvelopeData{
-			ID: string(d.Data.ID), MessageID: string(d.Data.MessageID), RoomID: string(d.Data.RoomID), RoomType: string(d.Data.RoomType),
-			PersonID: string(d.Data.PersonID), PersonEmail: string(d.Data.PersonEmail), Created: d.Data.Created,
-		},
-	}, nil
+	return e, nil
 }
