@@ -28,7 +28,7 @@ type roomLimit struct {
 const (
 	// othersProve is how many calls must be answered elsewhere between two 429s of a room. Fewer don't
 	// tell a limited room from a bot that is too fast: that is refused again after a few calls.
-	othersProve = 10
+	othersProve = 20
 	// roomMemory is how long a room keeps a pace of its own after its last 429.
 	roomMemory = 10 * time.Minute
 	// roomSlow divides the growth of a room's pace.
