@@ -113,7 +113,7 @@ func (r *real) start() {
 	require.NoError(t, err)
 	notifier := new(store.Local)
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20, Notifier: notifier,
+		Store: r.store, Render: func() delivery.Renderer { return renderer }, Bots: []delivery.Bot{{Name: "noc", Client: client}}, Rooms: delivery.RoomsOf(cfg), RateLimit: 20, Notifier: notifier,
 	})
 	require.NoError(t, err)
 	reg := prometheus.NewRegistry()

@@ -211,7 +211,7 @@ func run(part func(context.Context) error) func() error {
 // connect creates and connects the parts, as internal/relay does.
 func (l *life) connect() {
 	o := delivery.Options{
-		Store: l.disk, Render: l.render, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
+		Store: l.disk, Render: func() delivery.Renderer { return l.render }, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
 		Notifier: &l.notifier, Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
 	}
 	for i, name := range bots {

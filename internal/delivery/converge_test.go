@@ -69,7 +69,7 @@ func TestRoomsConverge(t *testing.T) {
 func live(t *testing.T, h history) []string {
 	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 	w.opts = Options{
-		Store: w.store, Render: plainRenderer{}, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 20,
 	}
 	crashed := false

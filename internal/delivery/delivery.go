@@ -72,8 +72,8 @@ type Bot struct {
 // Options make a Delivery.
 type Options struct {
 	Store  Store
-	Render Renderer
-	Bots   []Bot // at least one; the first serves rooms without a bot
+	Render func() Renderer // called for each message: the renderer of the current configuration
+	Bots   []Bot           // at least one; the first serves rooms without a bot
 	Rooms  Rooms
 	// Fallback gives the room that is told what another room refuses for good; false, or nil, for none.
 	Fallback func(room string) (string, bool)

@@ -71,7 +71,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 	rooms := []string{"noc", "person:alice@example.com"}
 	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc")}
 	w.opts = Options{
-		Store: w.store, Render: plainRenderer{}, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: stormy, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
 	}
 	crashed, call := false, 0

@@ -67,7 +67,7 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 		}
 		_, err := b.Store.AddNotice(ctx, store.Notice{
 			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: room.Bot,
-			Markdown: b.Render.Root(v.problem, room.Room, time.Now()), Dedup: "reroute/" + t.ID,
+			Markdown: b.Render().Root(v.problem, room.Room, time.Now()), Dedup: "reroute/" + t.ID,
 		})
 		return err
 	})

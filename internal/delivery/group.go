@@ -133,10 +133,10 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		}
 		message.Markdown = render.DigestNudges(m.nudges, room.Room)
 	case step.OpGroupAgain:
-		message.Markdown = b.Render.FlapLine(m.digest, room.Room)
+		message.Markdown = b.Render().FlapLine(m.digest, room.Room)
 	case step.OpGroupList:
 		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
-		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render.DigestFile(m.digest, room.Room, now)}
+		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render().DigestFile(m.digest, room.Room, now)}
 	}
 	var got webex.Message
 	took, made, err := b.call(l, t, next.Op, g.Attempts, func(ctx context.Context) (err error) {
@@ -182,7 +182,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 
 // digestText renders a digest.
 func (b *bot) digestText(m members, room RoomSettings) (string, step.Text) {
-	markdown, complete := b.Render.Digest(m.digest, room.Room)
+	markdown, complete := b.Render().Digest(m.digest, room.Room)
 	t := step.Text{Hash: hash(markdown), Complete: complete, Resolved: len(m.digest.Items) > 0}
 	for _, i := range m.digest.Items {
 		t.Resolved = t.Resolved && !i.Open

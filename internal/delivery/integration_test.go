@@ -83,7 +83,7 @@ func (r *real) start() {
 	require.NoError(r.t, err)
 	r.reg = prometheus.NewRegistry()
 	r.d, err = New(Options{
-		Store: r.store, Render: r.render, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
+		Store: r.store, Render: func() Renderer { return r.render }, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
 		RateLimit: r.rate, Metrics: NewMetrics(r.reg), Log: r.log,
 	})
 	require.NoError(r.t, err)

@@ -50,7 +50,7 @@ func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok 
 			if p.Key = post.Key; !readable && broken != nil {
 				p = standIn(post)
 			}
-			m.add(post, p, g, b.Render.DigestItem(p), room, now)
+			m.add(post, p, g, b.Render().DigestItem(p), room, now)
 		}
 	}
 	return m, true
@@ -95,7 +95,7 @@ func (b *bot) leavers(l lives, g store.Group) (items []render.DigestItem, ok boo
 	for _, post := range posts {
 		p := problems[post.Key]
 		p.Key = post.Key
-		items = append(items, b.Render.DigestItem(p))
+		items = append(items, b.Render().DigestItem(p))
 	}
 	return items, ok
 }
@@ -144,10 +144,10 @@ func (b *bot) noticeOf(l lives, g store.Group, items []render.DigestItem, to str
 	flap := g.Kind == store.GroupFlap
 	for n := 0; len(items) > 0; n++ {
 		some := items
-		text, complete := b.Render.Digest(render.Digest{Items: some, Flap: flap}, room.Room)
+		text, complete := b.Render().Digest(render.Digest{Items: some, Flap: flap}, room.Room)
 		for !complete && len(some) > 1 {
 			some = some[:(len(some)+1)/2]
-			text, complete = b.Render.Digest(render.Digest{Items: some, Flap: flap}, room.Room)
+			text, complete = b.Render().Digest(render.Digest{Items: some, Flap: flap}, room.Room)
 		}
 		if !b.tell(l, "telling the default room", func(ctx context.Context) error {
 			_, err := b.Store.AddNotice(ctx, store.Notice{

@@ -66,17 +66,17 @@ func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
 		s = step.NextPost(v.problem, v.post, v.doubt, room, v.actions, now)
 		switch {
 		case s.Op == step.OpEdit || s.Op == step.OpRoot && !s.AsCard:
-			text = b.Render.Root(v.problem, v.room.Room, now)
+			text = b.Render().Root(v.problem, v.room.Room, now)
 			s.Hash = hash(text)
 			if s.Op == step.OpRoot || s.Reason == step.ReasonProbe || s.Hash != v.post.RootHash || b.inDoubt(v.post) {
 				return s, text
 			}
 			v.post.Cursor = step.Unchanged(v.problem, v.post.Cursor, room)
 		case s.Op == step.OpLines:
-			text = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+			text = b.Render().Lines(v.problem, s.Entries, v.room.Room, now)
 			for len(text) > webex.MaxMessageBytes && len(s.Entries) > 1 {
 				s.Entries = s.Entries[:len(s.Entries)/2]
-				text = b.Render.Lines(v.problem, s.Entries, v.room.Room, now)
+				text = b.Render().Lines(v.problem, s.Entries, v.room.Room, now)
 			}
 			if text != "" {
 				return s, text
@@ -108,7 +108,7 @@ func (b *bot) message(v *view, s step.Step, text string, now time.Time) webex.Ne
 		m.ParentID = v.post.RootID
 	}
 	if s.Op == step.OpCard || s.AsCard {
-		content, fallback := b.Render.Card(v.problem, v.room.Room, now)
+		content, fallback := b.Render().Card(v.problem, v.room.Room, now)
 		m.Markdown = fallback
 		m.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: content}}
 	}
@@ -245,7 +245,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		v.post.Cursor = v.doubt.Believed(p.Cursor)
 		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // told by the group that it left
 		v.room, v.known = b.Rooms(p.Room, p.Route)
-		v.actions = b.Render.Actions(v.problem)
+		v.actions = b.Render().Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
 			v.room.CardWait = CardWait
 		}

@@ -38,7 +38,7 @@ func inWorld(t *testing.T, set func(*Options), story func(t *testing.T, w *world
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 		w.opts = Options{
-			Store: w.store, Render: plainRenderer{}, Bots: []Bot{{Name: "noc", Client: w.webex}},
+			Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 			Rooms: someRooms, Fallback: func(room string) (string, bool) { return "default", room != "default" },
 			Jitter: func() float64 { return 0.5 }, Workers: 4, RateLimit: 100,
 		}

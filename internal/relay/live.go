@@ -46,13 +46,14 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 }
 
 // live is the current snapshot. Parts are given its methods and keep nothing of what these return, so that a swap reaches all of
-// them at once. It implements ledger.Router and delivery.Renderer.
+// them at once. It implements ledger.Router.
 type live struct{ atomic.Pointer[snapshot] }
 
 func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 	return l.Load().rooms(room, rule)
 }
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
+func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
 func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
 func (l *live) unknown(source, sendTo string) []string {
@@ -70,34 +71,4 @@ func (l *live) view() command.View {
 
 func (l *live) Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target {
 	return l.Load().router.Rooms(p, sendTo, now)
-}
-
-func (l *live) Root(p alert.Problem, room render.Room, now time.Time) string {
-	return l.Load().renderer.Root(p, room, now)
-}
-
-func (l *live) Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string {
-	return l.Load().renderer.Lines(p, entries, room, now)
-}
-
-func (l *live) Actions(p alert.Problem) string { return l.Load().renderer.Actions(p) }
-
-func (l *live) Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string) {
-	return l.Load().renderer.Card(p, room, now)
-}
-
-func (l *live) DigestItem(p alert.Problem) render.DigestItem {
-	return l.Load().renderer.DigestItem(p)
-}
-
-func (l *live) Digest(d render.Digest, room render.Room) (markdown string, complete bool) {
-	return l.Load().renderer.Digest(d, room)
-}
-
-func (l *live) FlapLine(d render.Digest, room render.Room) string {
-	return l.Load().renderer.FlapLine(d, room)
-}
-
-func (l *live) DigestFile(d render.Digest, room render.Room, now time.Time) []byte {
-	return l.Load().renderer.DigestFile(d, room, now)
 }

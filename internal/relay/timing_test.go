@@ -90,7 +90,7 @@ func (n *nights) start() {
 	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(n.t, err)
 	deliver, err := delivery.New(delivery.Options{
-		Store: n.store, Render: renderer, Bots: []delivery.Bot{{Name: "noc", Client: n.webex}}, Rooms: delivery.RoomsOf(n.cfg), RateLimit: 20,
+		Store: n.store, Render: func() delivery.Renderer { return renderer }, Bots: []delivery.Bot{{Name: "noc", Client: n.webex}}, Rooms: delivery.RoomsOf(n.cfg), RateLimit: 20,
 	})
 	require.NoError(n.t, err)
 	n.metrics = ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})

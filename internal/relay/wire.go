@@ -40,7 +40,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	r.registry.MustRegister(store.NewCollector(r.store, time.Now))
 
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: now, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
+		Store: r.store, Render: now.renderer, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
 		Asks: func(source string) bool { return sources[source] != nil },
 		Reroute: func(ctx context.Context, key alert.Key, toRoom string) error {
 			payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: toRoom})
