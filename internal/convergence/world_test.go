@@ -153,7 +153,7 @@ type life struct {
 	number   int
 	path     string
 	db       *sqlite.Store
-	disk     *disk
+	store    store.Store // what the parts use
 	fold     *ledger.Ledger
 	deliver  *delivery.Delivery
 	notifier store.Local
@@ -179,7 +179,7 @@ func (w *world) start() {
 		panic(err)
 	}
 	l.alive, l.die = context.WithCancel(context.Background())
-	l.disk = &disk{Store: l.db, life: l, most: w.Disk, c: w.chance, full: &w.full}
+	l.store = store.Waking(&disk{Store: l.db, life: l, most: w.Disk, c: w.chance, full: &w.full}, &l.notifier)
 	l.connect()
 	for i, name := range bots {
 		if len(w.kills) == 0 {
@@ -211,7 +211,7 @@ func run(part func(context.Context) error) func() error {
 // connect creates and connects the parts, as internal/relay does.
 func (l *life) connect() {
 	o := delivery.Options{
-		Store: l.disk, Render: func() delivery.Renderer { return l.render }, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
+		Store: l.store, Render: func() delivery.Renderer { return l.render }, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
 		Notifier: &l.notifier, Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
 	}
 	for i, name := range bots {
@@ -226,14 +226,9 @@ func (l *life) connect() {
 		panic(err)
 	}
 	l.fold = ledger.New(ledger.Options{
-		Store: l.disk, Router: l.router, Decode: decode,
+		Store: l.store, Router: l.router, Decode: decode,
 		Test: func(string, string, time.Time) []store.Notice { return nil },
-		Changed: func(written store.Fold) {
-			l.deliver.Notify(written)
-			if len(written.Notices) > 0 {
-				l.notifier.Notify(store.TopicNotices)
-			}
-		},
+		Changed:    l.deliver.Notify,
 		Notifier:   &l.notifier,
 		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Timing: l.router.Timing,
 		Grouping: func(room string) ledger.Grouping {
@@ -251,9 +246,8 @@ func (l *life) connect() {
 func (l *life) reroute(ctx context.Context, key alert.Key, room string) error {
 	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: room})
 	if err == nil {
-		_, err = l.disk.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
+		_, err = l.store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
 	}
-	l.notifier.Notify(store.TopicJournal)
 	return err
 }
 
@@ -326,14 +320,13 @@ func (w *world) take(e store.Entry) error {
 	l := w.life
 	w.mu.Unlock()
 	e.ReceivedAt = time.Now()
-	id, err := l.disk.Append(context.Background(), e)
+	id, err := l.store.Append(context.Background(), e)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	w.accepted = append(w.accepted, accepted{id, string(e.Payload), time.Since(e.ReceivedAt)})
 	w.mu.Unlock()
-	l.notifier.Notify(store.TopicJournal)
 	return nil
 }
 

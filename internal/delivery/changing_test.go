@@ -46,7 +46,7 @@ func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for skipped := range 8 { // reads before it happens
 				r := &racing{between: func() {}}
-				inWorld(t, func(o *Options) { r.memStore = o.Store.(*memStore); o.Store = r }, func(t *testing.T, w *world) {
+				inWorld(t, func(o *Options) { r.memStore = o.Store.(*waking).memStore; o.Store = r }, func(t *testing.T, w *world) {
 					if tc.told {
 						w.fold(1, nil, "noc")
 						w.pass(10 * time.Second)

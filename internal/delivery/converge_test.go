@@ -68,8 +68,9 @@ func TestRoomsConverge(t *testing.T) {
 // live lives through a history and says what is wrong at its end.
 func live(t *testing.T, h history) []string {
 	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
+	waking := &waking{memStore: w.store}
 	w.opts = Options{
-		Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 20,
 	}
 	crashed := false
@@ -103,7 +104,7 @@ func live(t *testing.T, h history) []string {
 		}
 		lastSeq[p.Key][p.Revision] = p.LastSeq()
 		if wake {
-			w.d.Notify(posts)
+			w.d.committed(posts)
 		}
 	}
 	w.start()

@@ -89,7 +89,7 @@ type Options struct {
 	Rescan    time.Duration // how often the store is read for what a lost wake-up missed; 30 s by default
 	Grace     time.Duration // how long calls in flight may take after Run's context ended; 10 s by default
 
-	Notifier store.Notifier // wakes delivery (store.TopicPosts, store.TopicNotices); nil: it only polls
+	Notifier store.Notifier // wakes delivery (store.TopicPosts, TopicGroups, TopicNotices); nil: it only polls
 	Metrics  *Metrics       // nil: counted nowhere
 	Log      *slog.Logger
 	Jitter   func() float64 // in [0,1); safe for concurrent use; random by default
@@ -98,10 +98,9 @@ type Options struct {
 // Delivery serves every room, each by its bot.
 type Delivery struct {
 	Options
-	bots   map[string]*bot
-	rescan <-chan struct{}
-	notice <-chan struct{}
-	groups chan struct{} // groups changed
+	bots map[string]*bot
+	// Wake-ups: to read everything that is pending, groups, notices.
+	rescan, groups, notices <-chan struct{}
 	// skipped are the tasks whose progress the store rejects (save).
 	skipped sync.Map
 	started time.Time
@@ -139,9 +138,10 @@ func New(o Options) (*Delivery, error) {
 	if o.Notifier == nil {
 		o.Notifier = new(store.Local)
 	}
-	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}, groups: make(chan struct{}, 1)}
+	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}}
 	d.rescan, _ = o.Notifier.Subscribe(store.TopicPosts)
-	d.notice, _ = o.Notifier.Subscribe(store.TopicNotices)
+	d.groups, _ = o.Notifier.Subscribe(store.TopicGroups)
+	d.notices, _ = o.Notifier.Subscribe(store.TopicNotices)
 	for _, b := range o.Bots {
 		if d.bots[b.Name] != nil {
 			return nil, fmt.Errorf("delivery: two bots are named %q", b.Name)
@@ -162,14 +162,9 @@ func (d *Delivery) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Notify enqueues the posts and groups that the ledger has just written. It doesn't block. Their cursors are
-// ignored: each task reads the store when it is its turn.
-func (d *Delivery) Notify(written store.Fold) {
-	d.takePosts(written.Posts, false)
-	if len(written.Groups) > 0 {
-		signal(d.groups)
-	}
-}
+// Notify enqueues the posts that the ledger has just written. It doesn't block. Their cursors are ignored: each
+// task reads the store when it is its turn.
+func (d *Delivery) Notify(written store.Fold) { d.takePosts(written.Posts, false) }
 
 func (d *Delivery) takePosts(posts []store.Post, found bool) {
 	byBot := map[*bot][]*task{}
@@ -250,7 +245,7 @@ func (d *Delivery) watch(ctx context.Context) error {
 			return nil
 		case <-d.groups:
 			groups = true
-		case <-d.notice:
+		case <-d.notices:
 			notices = true
 		case <-d.rescan:
 			posts, groups, notices = true, true, true

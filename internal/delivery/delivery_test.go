@@ -298,9 +298,9 @@ func TestWhatIsBehindIsFoundOnStart(t *testing.T) {
 func TestAStaleWakeRepeatsNothing(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		stale := w.store.fold(key(1), nil, "noc")
-		w.d.Notify(stale)
+		w.d.committed(stale)
 		w.pass(time.Second)
-		w.d.Notify(stale)
+		w.d.committed(stale)
 		w.pass(time.Second)
 		require.Equal(t, []string{"post", "card"}, w.ops())
 	})

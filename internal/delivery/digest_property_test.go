@@ -70,8 +70,9 @@ func TestEveryProblemIsInOneMessage(t *testing.T) {
 func weather(t *testing.T, h stormHistory) (faults []string) {
 	rooms := []string{"noc", "person:alice@example.com"}
 	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc")}
+	waking := &waking{memStore: w.store}
 	w.opts = Options{
-		Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: stormy, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
 	}
 	crashed, call := false, 0
@@ -173,7 +174,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 			w.store.mu.Unlock()
 		}
 		if g.kind != "lost wake" {
-			w.d.Notify(told)
+			w.d.committed(told)
 		}
 		w.pass(g.after)
 		faults = append(faults, twice(w)...)

@@ -29,7 +29,7 @@ func (w *world) rain(from, to int, change func(*alert.Problem)) {
 	for n := from; n < to; n++ {
 		told = both(told, w.store.fold(key(n), change, "noc"))
 	}
-	w.d.Notify(told)
+	w.d.committed(told)
 }
 
 func inStorm(t *testing.T, story func(t *testing.T, w *world)) {

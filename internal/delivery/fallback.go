@@ -73,7 +73,6 @@ func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
 	})
 	if told {
 		b.Metrics.Reroutes.Inc()
-		b.Notifier.Notify(store.TopicNotices)
 	}
 	return told
 }
@@ -116,7 +115,6 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 		return false
 	}
 	b.keepRefusing(l.save)
-	b.Notifier.Notify(store.TopicNotices)
 	return true
 }
 

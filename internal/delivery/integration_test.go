@@ -82,8 +82,9 @@ func (r *real) start() {
 	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
 	require.NoError(r.t, err)
 	r.reg = prometheus.NewRegistry()
+	notifier := new(store.Local)
 	r.d, err = New(Options{
-		Store: r.store, Render: func() Renderer { return r.render }, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
+		Store: store.Waking(r.store, notifier), Notifier: notifier, Render: func() Renderer { return r.render }, Bots: []Bot{{Name: "noc", Client: r.client}}, Rooms: RoomsOf(r.cfg), Fallback: FallbackOf(r.cfg),
 		RateLimit: r.rate, Metrics: NewMetrics(r.reg), Log: r.log,
 	})
 	require.NoError(r.t, err)
@@ -166,7 +167,7 @@ func (r *real) fold(events []alert.Event, rooms ...string) {
 		fold.Groups = append(fold.Groups, *g)
 	}
 	require.NoError(r.t, r.store.CommitFold(ctx, fold))
-	r.d.Notify(fold)
+	r.d.committed(fold)
 }
 
 // join gives the group of a room that a new post joins.

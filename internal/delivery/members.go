@@ -134,7 +134,6 @@ func (b *bot) rerouteGroup(l lives, t *task, g store.Group, to, reason string, a
 		return nil, false
 	}
 	b.Metrics.Reroutes.Add(float64(len(items)))
-	b.Notifier.Notify(store.TopicNotices)
 	return told, true
 }
 

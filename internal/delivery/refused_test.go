@@ -67,7 +67,7 @@ func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
 func TestARoomThatIsGoneIsReroutedByTheLedgerWhereItCan(t *testing.T) {
 	var w *world
 	reroute := func(_ context.Context, k alert.Key, to string) error {
-		w.d.Notify(w.store.fold(k, nil, to))
+		w.d.committed(w.store.fold(k, nil, to))
 		return nil
 	}
 	inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
@@ -332,7 +332,7 @@ func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
 			n++
 			told = both(told, w.store.fold(key(n), nil, "db"))
 		}
-		w.d.Notify(told)
+		w.d.committed(told)
 		w.pass(time.Minute)
 	}
 	for name, tc := range map[string]struct {

@@ -85,7 +85,7 @@ func TestAPostIsClaimedWhenItIsDue(t *testing.T) {
 			w.store.posts[key(n)][0].PendingSince = due
 			w.store.mu.Unlock()
 			fold.Posts[0].PendingSince = due
-			w.d.Notify(fold)
+			w.d.committed(fold)
 		}
 		w.pass(499 * time.Millisecond)
 		require.Empty(t, w.ops())

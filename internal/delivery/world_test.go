@@ -37,8 +37,9 @@ func inWorld(t *testing.T, set func(*Options), story func(t *testing.T, w *world
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
+		waking := &waking{memStore: w.store}
 		w.opts = Options{
-			Store: w.store, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+			Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 			Rooms: someRooms, Fallback: func(room string) (string, bool) { return "default", room != "default" },
 			Jitter: func() float64 { return 0.5 }, Workers: 4, RateLimit: 100,
 		}
@@ -111,7 +112,7 @@ func key(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint
 
 // fold is a change by the ledger.
 func (w *world) fold(n int, change func(*alert.Problem), rooms ...string) {
-	w.d.Notify(w.store.fold(key(n), change, rooms...))
+	w.d.committed(w.store.fold(key(n), change, rooms...))
 }
 
 // both is what two folds wrote.

@@ -90,13 +90,13 @@ func (n *nights) start() {
 	renderer, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(n.t, err)
 	deliver, err := delivery.New(delivery.Options{
-		Store: n.store, Render: func() delivery.Renderer { return renderer }, Bots: []delivery.Bot{{Name: "noc", Client: n.webex}}, Rooms: delivery.RoomsOf(n.cfg), RateLimit: 20,
+		Store: n.store, Notifier: &n.notifier, Render: func() delivery.Renderer { return renderer }, Bots: []delivery.Bot{{Name: "noc", Client: n.webex}}, Rooms: delivery.RoomsOf(n.cfg), RateLimit: 20,
 	})
 	require.NoError(n.t, err)
 	n.metrics = ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
 	grouping := groupingOf(n.cfg)
 	n.fold = ledger.New(ledger.Options{
-		Store: n.store, Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
+		Store: store.Waking(n.store, &n.notifier), Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
 		Grouping: func(room string) ledger.Grouping {
 			g := grouping(room)
 			g.Pace = deliver.Pace(room)

@@ -63,6 +63,7 @@ func TestWritesWake(t *testing.T) {
 		"append":               {func(s Store) error { _, err := s.Append(t.Context(), Entry{}); return err }, []Topic{TopicJournal}},
 		"retry":                {func(s Store) error { return s.RetryEntry(t.Context(), 1) }, []Topic{TopicJournal}},
 		"fold":                 {func(s Store) error { return s.CommitFold(t.Context(), Fold{Applied: []int64{1}}) }, nil},
+		"fold with groups":     {func(s Store) error { return s.CommitFold(t.Context(), Fold{Groups: []Group{{}}}) }, []Topic{TopicGroups}},
 		"fold with notices":    {func(s Store) error { return s.CommitFold(t.Context(), Fold{Notices: []Notice{{}}}) }, []Topic{TopicNotices}},
 		"notice":               {func(s Store) error { _, err := s.AddNotice(t.Context(), Notice{}); return err }, []Topic{TopicNotices}},
 		"replay a dead letter": {func(s Store) error { return s.ReplayDead(t.Context(), "post:main/1@noc") }, []Topic{TopicPosts, TopicNotices}},
@@ -77,7 +78,7 @@ func TestWritesWake(t *testing.T) {
 // wokenBy are the topics that somebody is woken for.
 func wokenBy(do func(n Notifier)) (topics []Topic) {
 	var n Local
-	all := []Topic{TopicJournal, TopicPosts, TopicNotices}
+	all := []Topic{TopicJournal, TopicPosts, TopicGroups, TopicNotices}
 	channels := map[Topic]<-chan struct{}{}
 	for _, topic := range all {
 		channels[topic], _ = n.Subscribe(topic)

@@ -30,11 +30,14 @@ func (w waking) RetryEntry(ctx context.Context, id int64) error {
 }
 
 func (w waking) CommitFold(ctx context.Context, f Fold) error {
-	err := w.Store.CommitFold(ctx, f)
-	if len(f.Notices) > 0 {
-		return w.notify(err, TopicNotices)
+	var topics []Topic
+	if len(f.Groups) > 0 {
+		topics = append(topics, TopicGroups)
 	}
-	return err
+	if len(f.Notices) > 0 {
+		topics = append(topics, TopicNotices)
+	}
+	return w.notify(w.Store.CommitFold(ctx, f), topics...)
 }
 
 func (w waking) AddNotice(ctx context.Context, n Notice) (int64, error) {
