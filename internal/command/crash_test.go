@@ -147,3 +147,27 @@ func TestStoredByEarlierVersions(t *testing.T) {
 		require.Len(t, w.updates(t), len(keys))
 	})
 }
+
+// A command whose record is missing isn't carried out, and those behind it don't wait for it.
+func TestMissingRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.problem("main/4712", "noc")
+		w.setDown("main", true)
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		r.hears("M2", Heard{Text: "ack 4712", Room: "noc"})
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		w.missing = "M1"
+		w.mu.Unlock()
+		w.setDown("main", false)
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, store.CommandDone, w.command("M2").State)
+		calls := w.calls("main")
+		require.Len(t, calls, 1)
+		require.Equal(t, []string{"4712"}, calls[0].EventIDs)
+	})
+}

@@ -144,31 +144,37 @@ func (e *Executor) recover(ctx context.Context) error {
 		if c.State == store.CommandReceived {
 			continue // chat reads it and calls Accept
 		}
-		d, err := decodeDetail(c.Detail)
-		if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
-			e.o.Log.Error("cannot read the stored detail of a command: giving up", "command", c.ID, "error", err)
-			c.State, c.Outcome, c.DoneAt = store.CommandFailed, "its stored detail can't be read; whether it was done is unknown", time.Now()
-			if err := e.save(ctx, c); err != nil {
-				return err
-			}
-			continue
-		}
-		e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
-		if err := e.dispatch(ctx, &job{c: c, d: d}); err != nil {
+		if err := e.resume(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
 	return nil
 }
 
+func (e *Executor) resume(ctx context.Context, c store.Command) error {
+	d, err := decodeDetail(c.Detail)
+	if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
+		e.o.Log.Error("cannot read the stored detail of a command: giving up", "command", c.ID, "error", err)
+		c.State, c.Outcome, c.DoneAt = store.CommandFailed, "its stored detail can't be read; whether it was done is unknown", time.Now()
+		return e.save(ctx, c)
+	}
+	e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
+	return e.dispatch(ctx, &job{c: c, d: d})
+}
+
 // persist retries a store operation until it succeeds or ctx ends. An operation in flight isn't cancelled.
+// It gives up on store.ErrNotFound: a command whose record is missing can't be continued.
 func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := write(context.WithoutCancel(ctx))
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, store.ErrClosed) {
+		switch {
+		case errors.Is(err, store.ErrClosed):
+			return err
+		case errors.Is(err, store.ErrNotFound):
+			e.o.Log.Error("the record of a command is missing in the store: giving up the command", "operation", what, "error", err)
 			return err
 		}
 		e.o.Log.Error("the store failed: retrying", "operation", what, "error", err)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -17,7 +18,14 @@ type job struct {
 	mu   sync.Mutex
 	c    store.Command
 	d    detail
-	part int // incremented when the next part replaces d.Attempts
+	part int // incremented when the next part replaces d.Attempts, and by abandon
+}
+
+// abandon makes every lane drop the job's tasks.
+func (j *job) abandon() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.part++
 }
 
 // task is one attempt of a job.
@@ -161,6 +169,10 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		asked := time.Now()
 		again, err := e.step(ctx, l, b, try)
 		switch {
+		case errors.Is(err, store.ErrNotFound):
+			b.job.abandon()
+			try = 0
+			continue
 		case err != nil: // ctx ended, or the store is closed: the next start resumes
 			return
 		case again == 0:
@@ -181,7 +193,10 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 // tellQueue sends an interim reply for each command in a blocked lane.
 func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	for _, t := range l.tasks() {
-		if e.tellWaiting(ctx, t, l.why) != nil {
+		switch err := e.tellWaiting(ctx, t, l.why); {
+		case errors.Is(err, store.ErrNotFound):
+			t.job.abandon()
+		case err != nil:
 			return
 		}
 	}

@@ -54,6 +54,8 @@ type world struct {
 	crash int
 	lost  bool
 	dead  chan struct{}
+
+	missing string // the command whose record is missing
 }
 
 // fakeZabbix is a Zabbix with its record and its failures.
@@ -202,7 +204,11 @@ func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err er
 }
 
 func (w *world) SaveCommand(ctx context.Context, c store.Command) (err error) {
-	crash := w.effect(func() { err = w.Store.SaveCommand(ctx, c) })
+	crash := w.effect(func() {
+		if err = store.ErrNotFound; c.ID != w.missing {
+			err = w.Store.SaveCommand(ctx, c)
+		}
+	})
 	return cmp.Or(crash, err)
 }
 
