@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,18 +15,14 @@ import (
 )
 
 // DeadLetters implements store.Store.
-func (s *Store) DeadLetters(ctx context.Context) (all []store.DeadLetter, err error) {
-	err = s.do(ctx, func() error {
-		all = s.deadLetters()
-		return nil
-	})
-	return all, err
+func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
+	return call(ctx, s, func() ([]store.DeadLetter, error) { return s.deadLetters(), nil })
 }
 
 func (d *data) deadLetters() (all []store.DeadLetter) {
 	for id, p := range d.posts {
-		if c := p.cursor; c != nil && c.State == store.PostDead {
-			all = append(all, store.DeadLetter{ID: "post:" + id.key.String() + "@" + id.room, Room: id.room, Key: id.key, Reason: c.LastError, TrackingID: c.TrackingID, At: c.DeadAt})
+		if p.State == store.PostDead {
+			all = append(all, store.DeadLetter{ID: "post:" + id.key.String() + "@" + id.room, Room: id.room, Key: id.key, Reason: p.LastError, TrackingID: p.TrackingID, At: p.DeadAt})
 		}
 	}
 	for id, g := range d.groups {
@@ -76,15 +73,14 @@ func (s *Store) ReplayDead(ctx context.Context, id string) error {
 			} else {
 				g.State, g.Owes, g.Attempts, g.NotBefore, g.LastError, g.TrackingID, g.DeadAt = store.PostLive, true, 0, time.Time{}, "", "", time.Time{}
 			}
-			if g.State == store.PostLive && g.since.IsZero() {
-				g.since = now
+			if g.State == store.PostLive && g.PendingSince.IsZero() {
+				g.PendingSince = now
 			}
 		default:
 			p := s.posts[postID{l.Key, l.Room}]
-			c := p.cursor
-			c.State, c.Attempts, c.NotBefore, c.LastError, c.TrackingID, c.DeadAt = store.PostLive, 0, time.Time{}, "", "", time.Time{}
-			c.Delivered = min(c.Delivered, p.Desired-1)
-			p.settle(now)
+			p.State, p.Attempts, p.NotBefore, p.LastError, p.TrackingID, p.DeadAt = store.PostLive, 0, time.Time{}, "", "", time.Time{}
+			p.Delivered = min(p.Delivered, p.Desired-1)
+			settle(p, now)
 		}
 		return nil
 	})
@@ -105,13 +101,9 @@ func (s *Store) DropDead(ctx context.Context, id string) error {
 			g.ListDeadAt, g.ListError, g.ListTrackingID = time.Time{}, "", ""
 		case l.GroupID > 0:
 			s.removeGroup(l.GroupID)
-			for id, p := range s.posts {
-				if p.Group == l.GroupID {
-					s.removePost(id)
-				}
-			}
+			s.removePosts(func(p *store.Post) bool { return p.Group == l.GroupID })
 		default:
-			s.removePost(postID{l.Key, l.Room})
+			s.removePosts(func(p *store.Post) bool { return p.Key == l.Key && p.Room == l.Room })
 		}
 		return nil
 	})
@@ -119,69 +111,66 @@ func (s *Store) DropDead(ctx context.Context, id string) error {
 
 func (d *data) removeNotice(id int64) {
 	delete(d.notices, id)
-	for message, of := range d.messages {
-		if of.notice == id {
-			delete(d.messages, message)
-		}
-	}
+	d.forget(shows{notice: id})
+}
+
+// forget removes what is known of the messages of a post, group or notice.
+func (d *data) forget(what shows) {
+	maps.DeleteFunc(d.messages, func(_ string, of shows) bool { return of == what })
 }
 
 // needed says whether a group is still to be told something, or is a dead letter.
-func (g *group) needed() bool {
-	return !g.since.IsZero() || g.State == store.PostDead || !g.ListDeadAt.IsZero()
+func needed(g *store.Group) bool {
+	return !g.PendingSince.IsZero() || g.State == store.PostDead || !g.ListDeadAt.IsZero()
 }
 
 // Prune implements store.Store.
-func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (removed int, err error) {
-	err = s.do(ctx, func() error {
-		byEntry := func(a, b *store.Entry) int { return cmp.Compare(a.ID, b.ID) }
-		old := func(at, before time.Time) bool { return at.Before(micro(before)) }
-		// The oldest applied entries alone are looked at, as a database without an index does.
+func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error) {
+	old := func(at, before time.Time) bool { return at.Before(micro(before)) }
+	return call(ctx, s, func() (removed int, err error) {
+		// Only the oldest applied entries are considered, as by a database without an index.
 		for _, e := range limited(sorted(s.journal, func(e *store.Entry) bool { return e.Applied }, byEntry), limit) {
 			if old(e.ReceivedAt, journalBefore) {
 				delete(s.journal, e.ID)
 				removed++
 			}
 		}
-		for _, e := range limited(sorted(s.journal, func(e *store.Entry) bool { return e.SetAside != "" && old(e.ReceivedAt, auditBefore) }, byEntry), limit) {
-			delete(s.journal, e.ID)
-			removed++
-		}
-		for _, n := range limited(sorted(s.notices, func(n *store.Notice) bool { return n.State == store.NoticeSent && old(n.ChangedAt, problemsBefore) },
-			func(a, b *store.Notice) int { return a.ChangedAt.Compare(b.ChangedAt) }), limit) {
-			s.removeNotice(n.ID)
-			removed++
-		}
-		for _, c := range limited(sorted(s.commands, func(c *command) bool { return !unfinished(c) && old(c.CreatedAt, auditBefore) },
-			func(a, b *command) int { return a.CreatedAt.Compare(b.CreatedAt) }), limit) {
-			delete(s.commands, c.ID)
-			removed++
-		}
-		for _, p := range limited(sorted(s.problems, func(p *problem) bool {
+		removed += prune(s.journal, limit, func(e *store.Entry) bool { return e.SetAside != "" && old(e.ReceivedAt, auditBefore) }, byEntry,
+			func(e *store.Entry) { delete(s.journal, e.ID) })
+		removed += prune(s.notices, limit, func(n *store.Notice) bool { return n.State == store.NoticeSent && old(n.ChangedAt, problemsBefore) },
+			func(a, b *store.Notice) int { return a.ChangedAt.Compare(b.ChangedAt) },
+			func(n *store.Notice) { s.removeNotice(n.ID) })
+		removed += prune(s.commands, limit, func(c *command) bool { return !unfinished(c) && old(c.CreatedAt, auditBefore) },
+			func(a, b *command) int { return a.CreatedAt.Compare(b.CreatedAt) },
+			func(c *command) { delete(s.commands, c.ID) })
+		posts := len(s.posts)
+		removed += prune(s.problems, limit, func(p *problem) bool {
 			return p.State != alert.StateOpen && old(p.writtenAt, problemsBefore) && !s.keeps(p.Key)
 		},
-			func(a, b *problem) int { return a.writtenAt.Compare(b.writtenAt) }), limit) {
-			for id := range s.posts {
-				if id.key == p.Key {
-					s.removePost(id)
-					removed++
-				}
-			}
-			delete(s.problems, p.Key)
-			removed++
-		}
+			func(a, b *problem) int { return a.writtenAt.Compare(b.writtenAt) },
+			func(p *problem) {
+				s.removePosts(func(post *store.Post) bool { return post.Key == p.Key })
+				delete(s.problems, p.Key)
+			})
+		removed += posts - len(s.posts)
 		members := map[int64]bool{}
 		for _, p := range s.posts {
 			members[p.Group] = true
 		}
-		for _, g := range limited(sorted(s.groups, func(g *group) bool { return old(g.OpenedAt, problemsBefore) && !members[g.ID] && !g.needed() },
-			func(a, b *group) int { return a.OpenedAt.Compare(b.OpenedAt) }), limit) {
-			s.removeGroup(g.ID)
-			removed++
-		}
-		return nil
+		removed += prune(s.groups, limit, func(g *store.Group) bool { return old(g.OpenedAt, problemsBefore) && !members[g.ID] && !needed(g) },
+			func(a, b *store.Group) int { return a.OpenedAt.Compare(b.OpenedAt) },
+			func(g *store.Group) { s.removeGroup(g.ID) })
+		return removed, nil
 	})
-	return removed, err
+}
+
+// prune removes the first values that pass, and returns how many.
+func prune[K comparable, V any](of map[K]V, limit int, pass func(V) bool, order func(a, b V) int, remove func(V)) int {
+	found := limited(sorted(of, pass, order), limit)
+	for _, v := range found {
+		remove(v)
+	}
+	return len(found)
 }
 
 // keeps says whether a post of a problem is still needed.
@@ -190,7 +179,7 @@ func (d *data) keeps(key alert.Key) bool {
 		if id.key != key {
 			continue
 		}
-		if g := d.groups[p.Group]; !p.since.IsZero() || p.cursor != nil && p.cursor.State == store.PostDead || g != nil && g.needed() {
+		if g := d.groups[p.Group]; p.Pending() || p.State == store.PostDead || g != nil && needed(g) {
 			return true
 		}
 	}
@@ -198,12 +187,8 @@ func (d *data) keeps(key alert.Key) bool {
 }
 
 // Stats implements store.Store.
-func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
-	err = s.do(ctx, func() error {
-		st = s.stats(s.now())
-		return nil
-	})
-	return st, err
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	return call(ctx, s, func() (store.Stats, error) { return s.stats(s.now()), nil })
 }
 
 func (d *data) stats(now time.Time) store.Stats {
@@ -221,36 +206,31 @@ func (d *data) stats(now time.Time) store.Stats {
 			st.OpenProblems[p.Severity]++
 		}
 	}
-	first := int64(0)
-	for id, e := range d.journal {
+	for _, e := range d.journal {
 		if e.SetAside != "" {
 			st.SetAside++
-		} else if !e.Applied {
-			st.JournalPending++
-			if first == 0 || id < first {
-				first = id
-			}
 		}
 	}
-	if first > 0 {
-		oldest(d.journal[first].ReceivedAt)
+	if all := sorted(d.journal, pending, byEntry); len(all) > 0 {
+		st.JournalPending = int64(len(all))
+		oldest(all[0].ReceivedAt)
 	}
 	for _, p := range d.posts {
-		waits := p.Group == 0 && p.cursor == nil && p.since.IsZero() && !p.LookAt.IsZero() && p.LookAt.Equal(p.HeldUntil())
-		if !p.since.IsZero() || waits {
+		waits := p.Fresh() && !p.Pending() && !p.LookAt.IsZero() && p.LookAt.Equal(p.HeldUntil())
+		if p.Pending() || waits {
 			st.PostsPending++
 		}
-		if !p.since.IsZero() && !p.since.After(now) {
-			oldest(p.since)
+		if p.Pending() && !p.PendingSince.After(now) {
+			oldest(p.PendingSince)
 		}
-		if p.cursor != nil && p.cursor.State == store.PostDead {
+		if p.State == store.PostDead {
 			st.DeadPosts++
 		}
 	}
 	for _, g := range d.groups {
-		if !g.since.IsZero() {
+		if !g.PendingSince.IsZero() {
 			st.PostsPending++
-			oldest(g.since)
+			oldest(g.PendingSince)
 		}
 		if g.State == store.PostDead {
 			st.DeadGroups++

@@ -27,65 +27,59 @@ func (d *data) putGroups(groups []store.Group, now time.Time) map[int64]int64 {
 			d.lastGroup++
 			ids[g.ID] = d.lastGroup
 			g.ID = d.lastGroup
-			d.groups[g.ID] = &group{}
 		} else {
 			was := d.groups[g.ID]
-			g.GroupCursor, g.Room, g.Kind, g.Name, g.OpenedAt = was.GroupCursor, was.Room, was.Kind, was.Name, was.OpenedAt
+			g.PendingSince, g.GroupCursor, g.Room, g.Kind, g.Name, g.OpenedAt = was.PendingSince, was.GroupCursor, was.Room, was.Kind, was.Name, was.OpenedAt
 		}
-		is := d.groups[g.ID]
-		is.Group = g
-		if is.since.IsZero() && is.State != store.PostDead && is.Revision > is.Shown {
-			is.since = since
+		if g.PendingSince.IsZero() && g.State != store.PostDead && g.Revision > g.Shown {
+			g.PendingSince = since
 		}
+		d.groups[g.ID] = &g
 	}
 	return ids
 }
 
-// wholeGroup is the group as callers see it.
-func (d *data) wholeGroup(g *group) store.Group {
-	all := g.Group
-	all.PendingSince = g.since
+// group is the group as callers see it.
+func (d *data) group(is *store.Group) store.Group {
+	g := *is
 	for _, p := range d.posts {
-		all.Open = all.Open || p.Group == g.ID && p.Open
+		g.Open = g.Open || p.Group == g.ID && p.Open
 	}
-	return all
+	return g
 }
 
-func byID(a, b *group) int { return cmp.Compare(a.ID, b.ID) }
+func byID(a, b *store.Group) int { return cmp.Compare(a.ID, b.ID) }
 
 // Group implements store.Store.
-func (s *Store) Group(ctx context.Context, id int64) (g store.Group, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) Group(ctx context.Context, id int64) (store.Group, error) {
+	return call(ctx, s, func() (store.Group, error) {
 		is := s.groups[id]
 		if is == nil {
-			return notFound("group %d", id)
+			return store.Group{}, notFound("group %d", id)
 		}
-		g = s.wholeGroup(is)
-		return nil
+		return s.group(is), nil
 	})
-	return g, err
 }
 
 // PendingGroups implements store.Store.
-func (s *Store) PendingGroups(ctx context.Context, room string) (found []store.Group, err error) {
-	err = s.do(ctx, func() error {
-		for _, g := range sorted(s.groups, func(g *group) bool { return !g.since.IsZero() && (room == "" || room == g.Room) }, byID) {
-			found = append(found, s.wholeGroup(g))
+func (s *Store) PendingGroups(ctx context.Context, room string) ([]store.Group, error) {
+	return call(ctx, s, func() (found []store.Group, err error) {
+		for _, g := range sorted(s.groups, func(g *store.Group) bool { return !g.PendingSince.IsZero() && (room == "" || room == g.Room) }, byID) {
+			found = append(found, s.group(g))
 		}
-		return nil
+		return found, nil
 	})
-	return found, err
 }
 
 // GroupPosts implements store.Store.
 func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) {
-	return s.find(ctx, 0, func(p *post) bool { return id != 0 && p.Group == id }, byKey)
+	return s.find(ctx, 0, func(p *store.Post) bool { return id != 0 && p.Group == id }, byKey)
 }
 
 // GroupLeavers implements store.Store.
 func (s *Store) GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error) {
-	return s.find(ctx, 0, func(p *post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision },
-		func(a, b *post) int { return cmp.Or(cmp.Compare(a.LeftRevision, b.LeftRevision), byKey(a, b)) })
+	return s.find(ctx, 0, func(p *store.Post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision },
+		func(a, b *store.Post) int { return cmp.Or(cmp.Compare(a.LeftRevision, b.LeftRevision), byKey(a, b)) })
 }
 
 // SaveGroup implements store.Store.
@@ -107,61 +101,55 @@ func (s *Store) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) er
 		g.GroupCursor = c
 		switch {
 		case !g.Pending():
-			g.since = time.Time{}
-		case g.since.IsZero():
-			g.since = s.now()
+			g.PendingSince = time.Time{}
+		case g.PendingSince.IsZero():
+			g.PendingSince = s.now()
 		}
 		return nil
 	})
 }
 
 // FreshRooms implements store.Store.
-func (s *Store) FreshRooms(ctx context.Context) (rooms []string, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) FreshRooms(ctx context.Context) ([]string, error) {
+	return call(ctx, s, func() (rooms []string, err error) {
 		for _, p := range s.posts {
-			if p.cursor == nil && !p.since.IsZero() {
+			if !p.Claimed && p.Pending() {
 				rooms = append(rooms, p.Room)
 			}
 		}
 		slices.Sort(rooms)
-		rooms = slices.Compact(rooms)
-		return nil
+		return slices.Compact(rooms), nil
 	})
-	return rooms, err
 }
 
 // Grouping implements store.Store.
-func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (rooms map[string]store.RoomGrouping, err error) {
-	rooms = map[string]store.RoomGrouping{}
-	err = s.do(ctx, func() error {
+func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error) {
+	return call(ctx, s, func() (map[string]store.RoomGrouping, error) {
+		rooms := map[string]store.RoomGrouping{}
 		for _, ask := range asks {
 			rooms[ask.Room] = s.grouping(ask)
 		}
-		return nil
+		return rooms, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return rooms, nil
 }
 
 func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
 	wanted := map[int64]bool{}
 	live := func(kind store.GroupKind, name string) {
-		if all := sorted(d.groups, func(g *group) bool {
+		if all := sorted(d.groups, func(g *store.Group) bool {
 			return g.Room == ask.Room && g.Kind == kind && g.Name == name && g.State != store.PostDead
 		}, byID); len(all) > 0 {
 			wanted[all[len(all)-1].ID] = true
 		}
 	}
 	if ask.Limit > 0 {
-		g.Fresh = whole(limited(sorted(d.posts, func(p *post) bool {
-			return p.Room == ask.Room && p.cursor == nil && !p.since.IsZero() && p.Severity < ask.Below
+		g.Fresh = copies(limited(sorted(d.posts, func(p *store.Post) bool {
+			return p.Room == ask.Room && !p.Claimed && p.Pending() && p.Severity < ask.Below
 		}, bySince), ask.Limit))
-		g.Recent = d.count(ask, ask.Limit, func(p *post) bool { return p.JoinedAt.After(micro(ask.Since)) })
-		g.Burst = d.count(ask, ask.Limit, func(p *post) bool { return p.JoinedAt.After(micro(ask.BurstSince)) })
-		g.Behind = d.count(ask, max(ask.Limit, 1000), func(p *post) bool { return !p.since.IsZero() })
-		g.NewFlaps = min(ask.Limit, len(sorted(d.groups, func(g *group) bool {
+		g.Recent = d.count(ask, ask.Limit, func(p *store.Post) bool { return p.JoinedAt.After(micro(ask.Since)) })
+		g.Burst = d.count(ask, ask.Limit, func(p *store.Post) bool { return p.JoinedAt.After(micro(ask.BurstSince)) })
+		g.Behind = d.count(ask, max(ask.Limit, 1000), func(p *store.Post) bool { return p.Pending() })
+		g.NewFlaps = min(ask.Limit, len(sorted(d.groups, func(g *store.Group) bool {
 			return g.Room == ask.Room && g.Kind == store.GroupFlap && g.OpenedAt.After(micro(ask.Since))
 		}, byID)))
 		live(store.GroupStorm, "")
@@ -177,22 +165,22 @@ func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
 		if g.Openings[opening] != nil || opening == 0 {
 			continue
 		}
-		for _, p := range sorted(d.posts, func(p *post) bool {
+		for _, p := range sorted(d.posts, func(p *store.Post) bool {
 			return p.Room == ask.Room && p.Opening == opening && p.OpenedAt.After(micro(ask.OpenedAfter))
-		}, func(a, b *post) int {
+		}, func(a, b *store.Post) int {
 			return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), strings.Compare(a.Key.EventID, b.Key.EventID))
 		}) {
 			g.Openings[opening] = append(g.Openings[opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, JoinedAt: p.JoinedAt, Open: p.Open, Group: p.Group})
 		}
 	}
-	for _, one := range sorted(d.groups, func(g *group) bool { return wanted[g.ID] }, byID) {
-		g.Groups = append(g.Groups, d.wholeGroup(one))
+	for _, one := range sorted(d.groups, func(g *store.Group) bool { return wanted[g.ID] }, byID) {
+		g.Groups = append(g.Groups, d.group(one))
 	}
 	return g
 }
 
 // count counts the posts of a room that pass, to a limit.
-func (d *data) count(ask store.GroupingAsk, limit int, pass func(*post) bool) int {
+func (d *data) count(ask store.GroupingAsk, limit int, pass func(*store.Post) bool) int {
 	n := 0
 	for _, p := range d.posts {
 		if n < limit && p.Room == ask.Room && pass(p) {
@@ -205,9 +193,5 @@ func (d *data) count(ask store.GroupingAsk, limit int, pass func(*post) bool) in
 // removeGroup removes a group with what is known of its messages.
 func (d *data) removeGroup(id int64) {
 	delete(d.groups, id)
-	for message, of := range d.messages {
-		if of.group == id {
-			delete(d.messages, message)
-		}
-	}
+	d.forget(shows{group: id})
 }

@@ -9,29 +9,28 @@ import (
 )
 
 // Append implements store.Store.
-func (s *Store) Append(ctx context.Context, e store.Entry) (id int64, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) Append(ctx context.Context, e store.Entry) (int64, error) {
+	return call(ctx, s, func() (int64, error) {
 		s.lastEntry++
-		id = s.lastEntry
-		e.ID, e.ReceivedAt, e.Payload, e.Applied, e.SetAside = id, micro(e.ReceivedAt), slices.Clone(e.Payload), false, ""
-		s.journal[id] = &e
-		return nil
+		e.ID, e.ReceivedAt, e.Payload, e.Applied, e.SetAside = s.lastEntry, micro(e.ReceivedAt), slices.Clone(e.Payload), false, ""
+		s.journal[e.ID] = &e
+		return e.ID, nil
 	})
-	return id, err
 }
 
 // entries are those that pass, oldest first.
-func (s *Store) entries(ctx context.Context, pass func(e *store.Entry) bool) (all []store.Entry, err error) {
-	err = s.do(ctx, func() error {
-		for _, e := range sorted(s.journal, pass, func(a, b *store.Entry) int { return cmp.Compare(a.ID, b.ID) }) {
+func (s *Store) entries(ctx context.Context, pass func(e *store.Entry) bool) ([]store.Entry, error) {
+	return call(ctx, s, func() (all []store.Entry, err error) {
+		for _, e := range sorted(s.journal, pass, byEntry) {
 			one := *e
 			one.Payload = slices.Clone(e.Payload)
 			all = append(all, one)
 		}
-		return nil
+		return all, nil
 	})
-	return all, err
 }
+
+func byEntry(a, b *store.Entry) int { return cmp.Compare(a.ID, b.ID) }
 
 func pending(e *store.Entry) bool { return !e.Applied && e.SetAside == "" }
 

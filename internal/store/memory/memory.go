@@ -29,8 +29,8 @@ type data struct {
 
 	journal  map[int64]*store.Entry
 	problems map[alert.Key]*problem
-	posts    map[postID]*post
-	groups   map[int64]*group
+	posts    map[postID]*store.Post
+	groups   map[int64]*store.Group // Open isn't kept: group derives it
 	messages map[string]shows
 	notices  map[int64]*store.Notice
 	commands map[string]*command
@@ -52,18 +52,6 @@ type problem struct {
 	writtenAt     time.Time
 }
 
-// post is a post without its cursor, which stands beside it once the post is claimed.
-type post struct {
-	store.Post
-	cursor *store.Cursor
-	since  time.Time // pending since; zero while it isn't
-}
-
-type group struct {
-	store.Group
-	since time.Time // pending since; zero while it isn't
-}
-
 type command struct {
 	store.Command
 	number int64
@@ -82,7 +70,7 @@ func New(clock func() time.Time) *Store {
 		clock = time.Now
 	}
 	return &Store{closed: new(atomic.Bool), data: &data{
-		clock: clock, journal: map[int64]*store.Entry{}, problems: map[alert.Key]*problem{}, posts: map[postID]*post{}, groups: map[int64]*group{},
+		clock: clock, journal: map[int64]*store.Entry{}, problems: map[alert.Key]*problem{}, posts: map[postID]*store.Post{}, groups: map[int64]*store.Group{},
 		messages: map[string]shows{}, notices: map[int64]*store.Notice{}, commands: map[string]*command{}, values: map[string]string{},
 	}}
 }
@@ -112,6 +100,15 @@ func (s *Store) do(ctx context.Context, call func() error) error {
 		return err
 	}
 	return call()
+}
+
+// call is do for calls that return something.
+func call[T any](ctx context.Context, s *Store, do func() (T, error)) (result T, err error) {
+	err = s.do(ctx, func() (err error) {
+		result, err = do()
+		return err
+	})
+	return result, err
 }
 
 // micro is a time as a database keeps it: in UTC, to the microsecond.
@@ -145,20 +142,27 @@ func sorted[K comparable, V any](of map[K]V, pass func(V) bool, order func(a, b 
 	return all
 }
 
+// copies are the values of pointers.
+func copies[T any](of []*T) (all []T) {
+	for _, v := range of {
+		all = append(all, *v)
+	}
+	return all
+}
+
 func notFound(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), store.ErrNotFound)
 }
 
 // Value implements store.Store.
-func (s *Store) Value(ctx context.Context, name string) (value string, err error) {
-	err = s.do(ctx, func() error {
-		var ok bool
-		if value, ok = s.values[name]; !ok {
-			return notFound("value %s", name)
+func (s *Store) Value(ctx context.Context, name string) (string, error) {
+	return call(ctx, s, func() (string, error) {
+		value, ok := s.values[name]
+		if !ok {
+			return "", notFound("value %s", name)
 		}
-		return nil
+		return value, nil
 	})
-	return value, err
 }
 
 // SetValue implements store.Store.

@@ -12,12 +12,8 @@ import (
 )
 
 // AddNotice implements store.Store.
-func (s *Store) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
-	err = s.do(ctx, func() error {
-		id = s.addNotice(n)
-		return nil
-	})
-	return id, err
+func (s *Store) AddNotice(ctx context.Context, n store.Notice) (int64, error) {
+	return call(ctx, s, func() (int64, error) { return s.addNotice(n), nil })
 }
 
 func (d *data) addNotice(n store.Notice) int64 {
@@ -44,31 +40,29 @@ func (d *data) addNotice(n store.Notice) int64 {
 }
 
 // Notice implements store.Store.
-func (s *Store) Notice(ctx context.Context, id int64) (n store.Notice, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) Notice(ctx context.Context, id int64) (store.Notice, error) {
+	return call(ctx, s, func() (store.Notice, error) {
 		is := s.notices[id]
 		if is == nil {
-			return notFound("notice %d", id)
+			return store.Notice{}, notFound("notice %d", id)
 		}
-		n = *is
+		n := *is
 		n.Card = slices.Clone(n.Card)
-		return nil
+		return n, nil
 	})
-	return n, err
 }
 
 // PendingNotices implements store.Store.
-func (s *Store) PendingNotices(ctx context.Context) (all []store.Notice, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
+	return call(ctx, s, func() (all []store.Notice, err error) {
 		for _, n := range sorted(s.notices, func(n *store.Notice) bool { return n.State == store.NoticePending },
 			func(a, b *store.Notice) int { return cmp.Compare(a.ID, b.ID) }) {
 			one := *n
 			one.Card = slices.Clone(n.Card)
 			all = append(all, one)
 		}
-		return nil
+		return all, nil
 	})
-	return all, err
 }
 
 // SaveNotice implements store.Store. n.Version is the body that was tried: what became of it says
@@ -103,8 +97,7 @@ func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 const maxParents = 3
 
 // shown finds what a message shows or showed, through the notices of a thread.
-func (d *data) shown(messageID string) (shows, error) {
-	id := messageID
+func (d *data) shown(id string) shows {
 	for range maxParents {
 		if id == "" {
 			break
@@ -117,69 +110,57 @@ func (d *data) shown(messageID string) (shows, error) {
 			break
 		}
 		if found.notice == 0 {
-			return found, nil
+			return found
 		}
 		id = ""
 		if n := d.notices[found.notice]; n != nil {
 			id = n.ParentID
 		}
 	}
-	return shows{}, notFound("message %s", messageID)
+	return shows{}
 }
 
 // PostByMessage implements store.Store.
-func (s *Store) PostByMessage(ctx context.Context, messageID string) (found store.Post, err error) {
-	err = s.do(ctx, func() error {
-		of, err := s.shown(messageID)
-		if err != nil {
-			return err
-		}
-		p := s.posts[of.post]
+func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post, error) {
+	return call(ctx, s, func() (store.Post, error) {
+		p := s.posts[s.shown(messageID).post]
 		if p == nil {
-			return notFound("post with message %s", messageID)
+			return store.Post{}, notFound("post with message %s", messageID)
 		}
-		found = p.whole()
-		return nil
+		return *p, nil
 	})
-	return found, err
 }
 
 // GroupByMessage implements store.Store.
-func (s *Store) GroupByMessage(ctx context.Context, messageID string) (found store.Group, err error) {
-	err = s.do(ctx, func() error {
-		of, err := s.shown(messageID)
-		if err != nil {
-			return err
-		}
-		g := s.groups[of.group]
+func (s *Store) GroupByMessage(ctx context.Context, messageID string) (store.Group, error) {
+	return call(ctx, s, func() (store.Group, error) {
+		g := s.groups[s.shown(messageID).group]
 		if g == nil {
-			return notFound("group with message %s", messageID)
+			return store.Group{}, notFound("group with message %s", messageID)
 		}
-		found = s.wholeGroup(g)
-		return nil
+		return s.group(g), nil
 	})
-	return found, err
 }
 
 // ClaimCommand implements store.Store.
-func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool, err error) {
+func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (bool, error) {
 	if c.ID == "" {
 		return false, errors.New("a command without an id can't be claimed: it couldn't be told from another")
 	}
 	if c.State == "" {
 		c.State = store.CommandReceived
 	}
-	err = s.do(ctx, func() error {
+	return call(ctx, s, func() (bool, error) {
+		if s.commands[c.ID] != nil {
+			return false, nil
+		}
 		if c.CreatedAt.IsZero() {
 			c.CreatedAt = s.now()
 		}
-		if claimed = s.commands[c.ID] == nil; claimed {
-			s.lastCommand++
-			s.commands[c.ID] = &command{own(c), s.lastCommand}
-		}
-		return nil
+		s.lastCommand++
+		s.commands[c.ID] = &command{own(c), s.lastCommand}
+		return true, nil
 	})
-	return claimed, err
 }
 
 // own is a command that shares no memory.
@@ -202,28 +183,25 @@ func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
 }
 
 // Command implements store.Store.
-func (s *Store) Command(ctx context.Context, id string) (c store.Command, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
+	return call(ctx, s, func() (store.Command, error) {
 		is := s.commands[id]
 		if is == nil {
-			return notFound("command %s", id)
+			return store.Command{}, notFound("command %s", id)
 		}
-		c = own(is.Command)
-		return nil
+		return own(is.Command), nil
 	})
-	return c, err
 }
 
-func (s *Store) findCommands(ctx context.Context, pass func(*command) bool) (all []store.Command, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) findCommands(ctx context.Context, pass func(*command) bool) ([]store.Command, error) {
+	return call(ctx, s, func() (all []store.Command, err error) {
 		for _, c := range sorted(s.commands, pass, func(a, b *command) int {
 			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.number, b.number))
 		}) {
 			all = append(all, own(c.Command))
 		}
-		return nil
+		return all, nil
 	})
-	return all, err
 }
 
 func unfinished(c *command) bool {

@@ -13,38 +13,36 @@ import (
 
 // putPost writes a post in the ledger's columns.
 func (d *data) putPost(p store.Post, now time.Time) {
-	id := postID{p.Key, p.Room}
-	is := d.posts[id]
-	if is == nil {
-		is = &post{}
-		d.posts[id] = is
-	}
 	since := micro(p.PendingSince)
 	for _, at := range []*time.Time{&p.OpenedAt, &p.JoinedAt, &p.HoldUntil, &p.TellAfter, &p.RemindAt, &p.EscalateAt, &p.LookAt} {
 		*at = micro(*at)
 	}
-	p.PendingSince, p.Claimed, p.Cursor = time.Time{}, false, store.Cursor{}
-	is.Post = p
+	p.PendingSince, p.Claimed, p.Cursor = time.Time{}, false, store.Cursor{State: store.PostLive}
+	id := postID{p.Key, p.Room}
+	if is := d.posts[id]; is != nil {
+		p.PendingSince, p.Claimed, p.Cursor = is.PendingSince, is.Claimed, is.Cursor
+	}
 	switch {
-	case is.cursor == nil && (p.Group != 0 || since.IsZero()):
-		is.since = time.Time{}
-	case is.cursor == nil && is.since.IsZero():
-		is.since = since
-	case is.cursor != nil:
+	case p.Claimed:
 		if since.IsZero() {
 			since = now
 		}
-		is.settle(latest(since, is.cursor.DeliveredAt))
+		settle(&p, latest(since, p.DeliveredAt))
+	case p.Group != 0 || since.IsZero():
+		p.PendingSince = time.Time{}
+	case p.PendingSince.IsZero():
+		p.PendingSince = since
 	}
+	d.posts[id] = &p
 }
 
 // settle keeps a claimed post pending exactly while it is live and not delivered.
-func (p *post) settle(since time.Time) {
+func settle(p *store.Post, since time.Time) {
 	switch {
-	case p.cursor.State == store.PostDead || p.cursor.Delivered >= p.Desired:
-		p.since = time.Time{}
-	case p.since.IsZero():
-		p.since = since
+	case p.State == store.PostDead || p.Delivered >= p.Desired:
+		p.PendingSince = time.Time{}
+	case p.PendingSince.IsZero():
+		p.PendingSince = since
 	}
 }
 
@@ -55,36 +53,17 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// whole is the post as callers see it.
-func (p *post) whole() store.Post {
-	all := p.Post
-	all.PendingSince, all.Cursor = p.since, store.Cursor{State: store.PostLive}
-	if p.cursor != nil {
-		all.Claimed, all.Cursor = true, *p.cursor
-	}
-	return all
-}
-
-func byKey(a, b *post) int {
+func byKey(a, b *store.Post) int {
 	return cmp.Or(strings.Compare(a.Key.EventID, b.Key.EventID), strings.Compare(a.Key.Source, b.Key.Source), strings.Compare(a.Room, b.Room))
 }
 
-func bySince(a, b *post) int { return cmp.Or(a.since.Compare(b.since), byKey(a, b)) }
-
-// find gives the posts that pass, in an order.
-func (s *Store) find(ctx context.Context, limit int, pass func(*post) bool, order func(a, b *post) int) (found []store.Post, err error) {
-	err = s.do(ctx, func() error {
-		found = whole(limited(sorted(s.posts, pass, order), limit))
-		return nil
-	})
-	return found, err
+func bySince(a, b *store.Post) int {
+	return cmp.Or(a.PendingSince.Compare(b.PendingSince), byKey(a, b))
 }
 
-func whole(posts []*post) (all []store.Post) {
-	for _, p := range posts {
-		all = append(all, p.whole())
-	}
-	return all
+// find gives the posts that pass, in an order.
+func (s *Store) find(ctx context.Context, limit int, pass func(*store.Post) bool, order func(a, b *store.Post) int) ([]store.Post, error) {
+	return call(ctx, s, func() ([]store.Post, error) { return copies(limited(sorted(s.posts, pass, order), limit)), nil })
 }
 
 // PostsOf implements store.Store.
@@ -93,7 +72,7 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	for _, k := range keys {
 		wanted[k] = true
 	}
-	found, err := s.find(ctx, 0, func(p *post) bool { return wanted[p.Key] }, byKey)
+	found, err := s.find(ctx, 0, func(p *store.Post) bool { return wanted[p.Key] }, byKey)
 	if err != nil {
 		return nil, err
 	}
@@ -106,35 +85,31 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 
 // PendingPosts implements store.Store.
 func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]store.Post, error) {
-	return s.find(ctx, 0, func(p *post) bool {
-		if p.since.IsZero() || rooms != nil && !slices.Contains(rooms, p.Room) {
+	return s.find(ctx, 0, func(p *store.Post) bool {
+		if !p.Pending() || rooms != nil && !slices.Contains(rooms, p.Room) {
 			return false
 		}
-		due := p.since
-		if p.cursor != nil {
-			due = latest(due, p.cursor.NotBefore)
-		}
+		due := latest(p.PendingSince, p.NotBefore)
 		return dueBefore.IsZero() || !due.After(micro(dueBefore))
 	}, bySince)
 }
 
 // DuePosts implements store.Store.
 func (s *Store) DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error) {
-	return s.find(ctx, limit, func(p *post) bool { return !p.DueAt().IsZero() && !p.DueAt().After(micro(now)) },
-		func(a, b *post) int { return cmp.Or(a.DueAt().Compare(b.DueAt()), byKey(a, b)) })
+	return s.find(ctx, limit, func(p *store.Post) bool { return !p.DueAt().IsZero() && !p.DueAt().After(micro(now)) },
+		func(a, b *store.Post) int { return cmp.Or(a.DueAt().Compare(b.DueAt()), byKey(a, b)) })
 }
 
 // ClaimPost implements store.Store.
-func (s *Store) ClaimPost(ctx context.Context, key alert.Key, room string) (claimed bool, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) ClaimPost(ctx context.Context, key alert.Key, room string) (bool, error) {
+	return call(ctx, s, func() (bool, error) {
 		p := s.posts[postID{key, room}]
-		if p != nil && p.cursor == nil && p.Group == 0 && !p.since.IsZero() {
-			p.cursor = &store.Cursor{State: store.PostLive}
+		if p == nil {
+			return false, nil
 		}
-		claimed = p != nil && p.cursor != nil
-		return nil
+		p.Claimed = p.Claimed || p.Group == 0 && p.Pending()
+		return p.Claimed, nil
 	})
-	return claimed, err
 }
 
 // SavePost implements store.Store.
@@ -146,29 +121,29 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 	return s.do(ctx, func() error {
 		id := postID{key, room}
 		p := s.posts[id]
-		if p == nil || p.cursor == nil {
+		if p == nil || !p.Claimed {
 			return notFound("cursor of %s in %s", key, room)
 		}
 		if by := s.messages[c.RootID].post.key; by.Source == key.Source && strings.HasPrefix(by.EventID, key.EventID+"~") {
 			return notFound("cursor of %s in %s: its root shows %s by now", key, room, by)
 		}
-		for now, was := range map[string]string{c.RootID: p.cursor.RootID, c.CardID: p.cursor.CardID} {
+		for now, was := range map[string]string{c.RootID: p.RootID, c.CardID: p.CardID} {
 			if now != "" && now != was {
 				s.messages[now] = shows{post: id}
 			}
 		}
-		p.cursor = &c
-		p.settle(s.now())
+		p.Cursor = c
+		settle(p, s.now())
 		return nil
 	})
 }
 
-// removePost removes a post with what is known of its messages.
-func (d *data) removePost(id postID) {
-	delete(d.posts, id)
-	for message, of := range d.messages {
-		if of.post == id {
-			delete(d.messages, message)
+// removePosts removes posts with what is known of their messages.
+func (d *data) removePosts(which func(p *store.Post) bool) {
+	for id, p := range d.posts {
+		if which(p) {
+			delete(d.posts, id)
+			d.forget(shows{post: id})
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (d *data) refuses(f store.Fold) error {
 		if p.Group < 0 && !fresh[p.Group] {
 			return fmt.Errorf("%w: post of %s in %s is in group %d, which isn't in the fold", store.ErrRejected, p.Key, p.Room, p.Group)
 		}
-		if is := d.posts[postID{p.Key, p.Room}]; p.Group != 0 && is != nil && is.cursor != nil {
+		if is := d.posts[postID{p.Key, p.Room}]; p.Group != 0 && is != nil && is.Claimed {
 			return fmt.Errorf("%w: the post of %s in %s was claimed", store.ErrConflict, p.Key, p.Room)
 		}
 	}
@@ -124,24 +124,20 @@ func (d *data) putProblem(p alert.Problem, doc []byte, now time.Time) {
 }
 
 // Problems implements store.Store.
-func (s *Store) Problems(ctx context.Context, keys []alert.Key) (found map[alert.Key]alert.Problem, err error) {
-	found = map[alert.Key]alert.Problem{}
-	err = s.do(ctx, func() error {
+func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	return call(ctx, s, func() (map[alert.Key]alert.Problem, error) {
+		found := map[alert.Key]alert.Problem{}
 		for _, key := range keys {
 			if is := s.problems[key]; is != nil {
 				p, err := decode(is.doc)
 				if err != nil {
-					return err
+					return nil, err
 				}
 				found[key] = p
 			}
 		}
-		return nil
+		return found, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
 }
 
 // worstFirst is the order of lists.
@@ -163,8 +159,8 @@ func (d *data) matches(p *problem, f store.Filter) bool {
 	heard := func() bool {
 		return slices.ContainsFunc(f.Rooms, func(room string) bool {
 			is := d.posts[postID{p.Key, room}]
-			return is != nil && (is.Group > 0 || is.cursor != nil && (is.cursor.Shown > 0 || is.cursor.Delivered > 0) ||
-				!is.TellAfter.IsZero() && (is.Open || !is.since.IsZero()))
+			return is != nil && (is.Group > 0 || is.Shown > 0 || is.Delivered > 0 ||
+				!is.TellAfter.IsZero() && (is.Open || is.Pending()))
 		})
 	}
 	return (!f.Open || p.Open()) && (f.Source == "" || f.Source == p.Key.Source) && (len(f.Severity) == 0 || f.Severity[p.Severity]) &&
@@ -173,63 +169,57 @@ func (d *data) matches(p *problem, f store.Filter) bool {
 }
 
 // FindProblems implements store.Store.
-func (s *Store) FindProblems(ctx context.Context, f store.Filter) (found []alert.Problem, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
+	return call(ctx, s, func() (found []alert.Problem, err error) {
 		for _, is := range limited(sorted(s.problems, func(p *problem) bool { return s.matches(p, f) }, worstFirst), f.Limit) {
 			p, err := decode(is.doc)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			found = append(found, p)
 		}
-		return nil
+		return found, nil
 	})
-	return found, err
 }
 
 // CountProblems implements store.Store.
-func (s *Store) CountProblems(ctx context.Context, f store.Filter) (n int, err error) {
-	err = s.do(ctx, func() error {
-		n = len(sorted(s.problems, func(p *problem) bool { return s.matches(p, f) }, worstFirst))
-		return nil
-	})
-	return n, err
+func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) {
+	f.Limit = 0
+	found, err := s.FindProblems(ctx, f)
+	return len(found), err
 }
 
 // UnobservedProblems implements store.Store.
-func (s *Store) UnobservedProblems(ctx context.Context, limit int) (keys []alert.Key, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error) {
+	return call(ctx, s, func() (keys []alert.Key, err error) {
 		for _, p := range limited(sorted(s.problems, func(p *problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && !p.Observed
 		}, worstFirst), limit) {
 			keys = append(keys, p.Key)
 		}
-		return nil
+		return keys, nil
 	})
-	return keys, err
 }
 
 // Suppressions implements store.Store.
-func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) (all []store.Suppression, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) ([]store.Suppression, error) {
+	return call(ctx, s, func() (all []store.Suppression, err error) {
 		for _, p := range sorted(s.problems, func(p *problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && p.Key.Source == source
 		}, worstFirst) {
 			all = append(all, store.Suppression{Key: p.Key, Suppressed: p.SuppressedAt(at)})
 		}
-		return nil
+		return all, nil
 	})
-	return all, err
 }
 
 // KeysByEventID implements store.Store.
-func (s *Store) KeysByEventID(ctx context.Context, eventID string) (keys []alert.Key, err error) {
-	err = s.do(ctx, func() error {
+func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error) {
+	return call(ctx, s, func() (keys []alert.Key, err error) {
 		for _, p := range sorted(s.problems, func(p *problem) bool { return p.Key.EventID == eventID },
 			func(a, b *problem) int { return cmp.Compare(a.Key.Source, b.Key.Source) }) {
 			keys = append(keys, p.Key)
 		}
-		return nil
+		return keys, nil
 	})
-	return keys, err
 }
