@@ -149,7 +149,7 @@ func TestARerouteThatIsRejected(t *testing.T) {
 				rerouted[k] = true
 				return nil
 			}
-			inWorld(t, func(o *Options) { o.Rooms, o.Reroute = stormy, reroute }, func(t *testing.T, in *world) {
+			inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
 				w = in
 				w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
 				w.rain(1, 2, nil)
@@ -173,7 +173,7 @@ func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 		"DigestKeys", "SaveDigest", "JoinDigest", "LeaveDigest", "PendingPosts", "PendingNotices", "Value", "SetValue",
 	} {
 		t.Run(op, func(t *testing.T) {
-			inWorld(t, func(o *Options) { o.Rooms = stormy }, func(t *testing.T, w *world) {
+			inWorld(t, nil, func(t *testing.T, w *world) {
 				w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-db") })
 				w.store.rejects(op)
 				w.fold(200, nil, "db")

@@ -11,18 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
-
-// stormy gives every room digests from the fourth new problem on.
-func stormy(room, route string) (RoomSettings, bool) {
-	s, ok := someRooms(room, route)
-	s.Storm = config.Storm{Threshold: 3, Window: config.Duration(5 * time.Second), Individual: alert.Disaster}
-	s.Flapping = config.Flapping{Count: 3, Window: config.Duration(15 * time.Minute)}
-	return s, ok
-}
 
 // aGust is one thing that happens in a storm.
 type aGust struct {
@@ -73,7 +64,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 	waking := &waking{memStore: w.store}
 	w.opts = Options{
 		Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
-		Rooms: stormy, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
+		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
 	}
 	crashed, call := false, 0
 	w.webex.meet = func(aCall) *trouble {

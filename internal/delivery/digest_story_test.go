@@ -21,7 +21,7 @@ func (w *world) digestTexts(room string) (out []string) {
 	return out
 }
 
-// rain changes problems in one fold. If more are new than the threshold of stormy, they join a group.
+// rain changes problems in one fold. If more than three are new, they join a group.
 func (w *world) rain(from, to int, change func(*alert.Problem)) {
 	w.store.storm = to-from > 3
 	defer func() { w.store.storm = false }()
@@ -33,7 +33,7 @@ func (w *world) rain(from, to int, change func(*alert.Problem)) {
 }
 
 func inStorm(t *testing.T, story func(t *testing.T, w *world)) {
-	inWorld(t, func(o *Options) { o.Rooms = stormy }, story)
+	inWorld(t, nil, story)
 }
 
 // A storm is one message and its list; a problem that somebody acts on leaves it

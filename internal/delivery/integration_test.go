@@ -137,7 +137,7 @@ func (r *real) fold(events []alert.Event, rooms ...string) {
 		posts := known[e.Key]
 		for n, room := range rooms {
 			post := store.Post{Key: e.Key, Room: room, JoinedAt: now}
-			if settings, _ := RoomsOf(r.cfg)(room, ""); p.Severity < alert.Disaster && settings.Storm.Threshold > 0 && len(events) > settings.Storm.Threshold {
+			if limit := r.cfg.Storm.Threshold; p.Severity < alert.Disaster && limit > 0 && len(events) > limit {
 				post.Group = r.join(groups, room, int64(n))
 			}
 			posts = append(posts, post)

@@ -353,14 +353,7 @@ func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n = 0
-			inWorld(t, func(o *Options) {
-				o.Rooms = func(room, route string) (RoomSettings, bool) {
-					if room == "db" {
-						return stormy(room, route)
-					}
-					return someRooms(room, route)
-				}
-			}, func(t *testing.T, w *world) {
+			inWorld(t, nil, func(t *testing.T, w *world) {
 				for _, do := range tc.steps {
 					do(w)
 				}

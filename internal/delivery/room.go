@@ -22,8 +22,6 @@ type RoomSettings struct {
 	Bot      string        // the configured name
 	Debounce time.Duration // changes this close together share one edit
 	CardWait time.Duration // how long a first card waits for the API's answer about the problem
-	Storm    config.Storm  // when the room gets digests; no threshold: never
-	Flapping config.Flapping
 }
 
 // step is the part that decisions need.
@@ -65,8 +63,6 @@ func RoomsOf(cfg *config.Config) Rooms {
 			Room:     render.Room{Name: name, Location: cfg.TimeZone.Location, Presentation: config.PresentThread},
 			Bot:      firstBot,
 			Debounce: time.Duration(cfg.Delivery.Debounce),
-			Storm:    cfg.Storm,
-			Flapping: cfg.Flapping,
 		}
 		if email, ok := strings.CutPrefix(name, config.PersonRoom); ok {
 			s.Person = email
@@ -78,12 +74,6 @@ func RoomsOf(cfg *config.Config) Rooms {
 			s.ID = room.ID
 			if room.Bot != "" {
 				s.Bot = room.Bot
-			}
-			if room.Storm != nil {
-				s.Storm = *room.Storm
-			}
-			if room.Flapping != nil {
-				s.Flapping = *room.Flapping
 			}
 			if room.TimeZone.Location != nil {
 				s.Location = room.TimeZone.Location

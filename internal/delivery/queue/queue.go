@@ -4,6 +4,8 @@ package queue
 
 import (
 	"container/heap"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 )
@@ -99,15 +101,7 @@ func (q *Queue[T]) Get(id string) *Item[T] { return q.items[id] }
 func (q *Queue[T]) Len() int { return len(q.items) }
 
 // ReadyRooms gives the rooms with a ready item.
-func (q *Queue[T]) ReadyRooms() func(yield func(room string) bool) {
-	return func(yield func(string) bool) {
-		for name := range q.rooms {
-			if !yield(name) {
-				return
-			}
-		}
-	}
-}
+func (q *Queue[T]) ReadyRooms() iter.Seq[string] { return maps.Keys(q.rooms) }
 
 // Add enqueues a new item, ready at wake, or at once where that isn't after now.
 func (q *Queue[T]) Add(i *Item[T], wake, now time.Time) {
