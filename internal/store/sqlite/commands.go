@@ -94,14 +94,7 @@ func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Tim
 
 // Command implements store.Store.
 func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
-	found, err := query(ctx, s, "read a command", scanCommand, `SELECT `+commandColumns+` FROM commands WHERE id = ?`, id)
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("command %s: %w", id, store.ErrNotFound)
-	}
-	if err != nil {
-		return store.Command{}, err
-	}
-	return found[0], nil
+	return queryOne(ctx, s, "read a command", "command "+id, scanCommand, `SELECT `+commandColumns+` FROM commands WHERE id = ?`, id)
 }
 
 // Commands implements store.Store.
@@ -111,15 +104,8 @@ func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error
 
 // Value implements store.Store.
 func (s *Store) Value(ctx context.Context, name string) (string, error) {
-	found, err := query(ctx, s, "read a value", func(rows *sql.Rows) (v string, err error) { return v, rows.Scan(&v) },
+	return queryOne(ctx, s, "read a value", "value "+name, func(rows *sql.Rows) (v string, err error) { return v, rows.Scan(&v) },
 		`SELECT value FROM kept_values WHERE name = ?`, name)
-	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", fmt.Errorf("value %s: %w", name, store.ErrNotFound)
-	}
-	return found[0], nil
 }
 
 // SetValue implements store.Store.

@@ -44,14 +44,7 @@ func scanGroup(rows *sql.Rows) (store.Group, error) {
 
 // Group implements store.Store.
 func (s *Store) Group(ctx context.Context, id int64) (store.Group, error) {
-	found, err := query(ctx, s, "read a group", scanGroup, fromGroups+` WHERE g.id = ?`, id)
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("group %d: %w", id, store.ErrNotFound)
-	}
-	if err != nil {
-		return store.Group{}, err
-	}
-	return found[0], nil
+	return queryOne(ctx, s, "read a group", fmt.Sprintf("group %d", id), scanGroup, fromGroups+` WHERE g.id = ?`, id)
 }
 
 const pendingGroups = `SELECT ` + groupColumns + ` FROM pending_groups w CROSS JOIN groups g ON g.id = w.grp LEFT JOIN group_cursors c ON c.grp = g.id

@@ -63,15 +63,8 @@ func (s *Store) PostByMessage(ctx context.Context, messageID string) (store.Post
 	if err != nil {
 		return store.Post{}, err
 	}
-	found, err := query(ctx, s, "find a post by its message", scanPost, `SELECT `+postColumns+`
+	return queryOne(ctx, s, "find a post by its message", "post with message "+messageID, scanPost, `SELECT `+postColumns+`
 		FROM posts t`+withCursor+withPending+` WHERE t.event_id = ? AND t.source = ? AND t.room = ?`, m.key.EventID, m.key.Source, m.room)
-	if err != nil {
-		return store.Post{}, err
-	}
-	if len(found) == 0 {
-		return store.Post{}, fmt.Errorf("post with message %s: %w", messageID, store.ErrNotFound)
-	}
-	return found[0], nil
 }
 
 // GroupByMessage implements store.Store.

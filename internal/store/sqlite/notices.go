@@ -61,14 +61,7 @@ func (t *tx) addNotice(n store.Notice, now time.Time) (id int64, err error) {
 
 // Notice implements store.Store.
 func (s *Store) Notice(ctx context.Context, id int64) (store.Notice, error) {
-	found, err := query(ctx, s, "read a notice", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
-	if err != nil {
-		return store.Notice{}, err
-	}
-	if len(found) == 0 {
-		return store.Notice{}, fmt.Errorf("notice %d: %w", id, store.ErrNotFound)
-	}
-	return found[0], nil
+	return queryOne(ctx, s, "read a notice", fmt.Sprintf("notice %d", id), scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
 }
 
 const pendingNotices = `SELECT ` + noticeColumns + ` FROM notices WHERE state = 'pending' ORDER BY id`

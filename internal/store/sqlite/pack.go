@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -16,27 +15,15 @@ const (
 // maxUnpacked is more than any payload has. A packed one that claims more is damaged.
 const maxUnpacked = 1 << 30
 
-// scratch has buffers for packing.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
 // pack compresses a payload if that makes it smaller. Zabbix's payloads are mostly names of macros and
 // shrink to less than half; packing costs less than writing the rest twice, to the log and to the
 // database.
 func pack(payload []byte) ([]byte, int64) {
-	most := s2.MaxEncodedLen(len(payload))
-	if most < 0 {
-		return payload, unpacked
-	}
-	buf := scratch.Get().(*[]byte)
-	defer scratch.Put(buf)
-	if cap(*buf) < most {
-		*buf = make([]byte, most)
-	}
-	small := s2.Encode((*buf)[:cap(*buf)], payload)
+	small := s2.Encode(nil, payload)
 	if len(small) >= len(payload) {
 		return payload, unpacked
 	}
-	return append(make([]byte, 0, len(small)), small...), packedS2
+	return small, packedS2
 }
 
 // unpack returns the original payload.

@@ -41,6 +41,18 @@ func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Row
 	return all, nil
 }
 
+// queryOne is query for one row, and store.ErrNotFound without one. name is what is looked for.
+func queryOne[T any](ctx context.Context, s *Store, what, name string, scan func(*sql.Rows) (T, error), text string, args ...any) (one T, err error) {
+	found, err := query(ctx, s, what, scan, text, args...)
+	if err != nil {
+		return one, err
+	}
+	if len(found) == 0 {
+		return one, fmt.Errorf("%s: %w", name, store.ErrNotFound)
+	}
+	return found[0], nil
+}
+
 // keptStatements bounds how many statements stay prepared. The store has some dozens of its own;
 // filters add more.
 const keptStatements = 200

@@ -147,21 +147,20 @@ func judged(err error) error {
 }
 
 func (w *writer) transaction(do func(t *tx) error) (err error) {
-	ctx := background
-	if _, err := w.begin.ExecContext(ctx); err != nil {
+	if _, err := w.begin.ExecContext(background); err != nil {
 		return err
 	}
 	done := false
 	defer func() {
 		if !done { // also if do panics
-			_, _ = w.rollback.ExecContext(ctx) // fails if SQLite has rolled back already
+			_, _ = w.rollback.ExecContext(background) // fails if SQLite has rolled back already
 		}
 	}()
 	t := &tx{w: w}
 	if err := do(t); err != nil {
 		return err
 	}
-	if _, err := w.commit.ExecContext(ctx); err != nil {
+	if _, err := w.commit.ExecContext(background); err != nil {
 		return err
 	}
 	done = true
@@ -173,7 +172,7 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	if st, ok := t.w.prepared[query]; ok {
 		return st, nil
 	}
-	st, err := t.w.conn.PrepareContext(context.Background(), query)
+	st, err := t.w.conn.PrepareContext(background, query)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +212,7 @@ func (t *tx) one(query string, args []any, into ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	err = st.QueryRowContext(context.Background(), args...).Scan(into...)
+	err = st.QueryRowContext(background, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
