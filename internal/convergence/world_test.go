@@ -226,19 +226,20 @@ func (l *life) connect() {
 		panic(err)
 	}
 	l.fold = ledger.New(ledger.Options{
-		Store: l.store, Router: l.router, Decode: decode,
-		Test: func(string, string, time.Time) []store.Notice { return nil },
-		Changed:    l.deliver.Notify,
-		Notifier:   &l.notifier,
-		OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait), Timing: l.router.Timing,
-		Grouping: func(room string) ledger.Grouping {
-			return ledger.Grouping{
-				Threshold: l.Storm.Threshold, Window: time.Duration(l.Storm.Window), Pace: l.deliver.Pace(room), Individual: l.Storm.Individual,
-				FlapCount: int(l.Rules.Flapping.Count), FlapWindow: time.Duration(l.Rules.Flapping.Window),
-			}
+		Store: l.store, Decode: decode,
+		Rules: ledger.Rules{
+			Rooms: l.router.Rooms, Timing: l.router.Timing, OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait),
+			Grouping: func(room string) ledger.Grouping {
+				return ledger.Grouping{
+					Threshold: l.Storm.Threshold, Window: time.Duration(l.Storm.Window), Pace: l.deliver.Pace(room), Individual: l.Storm.Individual,
+					FlapCount: int(l.Rules.Flapping.Count), FlapWindow: time.Duration(l.Rules.Flapping.Window),
+				}
+			},
 		},
-		Log:     slog.New(slog.DiscardHandler),
-		Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
+		Changed:  l.deliver.Notify,
+		Notifier: &l.notifier,
+		Log:      slog.New(slog.DiscardHandler),
+		Metrics:  ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
 	})
 }
 

@@ -16,9 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/ledger"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 )
@@ -76,7 +74,7 @@ func (j *journal) CommitFold(ctx context.Context, f store.Fold) error {
 // run folds until the test ends.
 func (j *journal) run(t *testing.T) *ledger.Ledger {
 	l := ledger.New(ledger.Options{
-		Store: j, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode,
+		Store: j, Rules: ledger.Rules{Rooms: nowhere}, Decode: decode,
 		Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, stop := context.WithCancel(t.Context())

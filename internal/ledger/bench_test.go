@@ -18,9 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/ledger"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/testdata"
@@ -101,7 +99,7 @@ func ledgerOver(s store.Store) (*signalling, *ledger.Ledger) {
 	signal := &signalling{Store: s, committed: make(chan int, 1<<20)}
 	return signal, ledger.New(ledger.Options{
 		Store:  signal,
-		Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }),
+		Rules:  ledger.Rules{Rooms: toNoc},
 		Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 }

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/ledger"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
 
@@ -57,7 +55,7 @@ func TestTheRejectedEntryIsSetAside(t *testing.T) {
 					b.append(payload(fmt.Sprint(9000+i), "1"))
 				}
 			}
-			o := ledger.Options{Store: b.store, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }),
+			o := ledger.Options{Store: b.store, Rules: ledger.Rules{Rooms: nowhere},
 				Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
 				Decode: func(e store.Entry) (ledger.Decoded, error) {
 					if string(e.Payload) == "no JSON" { // the relay was fixed

@@ -68,7 +68,7 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string
 		if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
 			return nil, fmt.Errorf("reading posts: %w", err)
 		}
-		return PlanDue(due, rooms, known, l.rules, now), nil
+		return PlanDue(due, rooms, known, l.opts.Rules, now), nil
 	})
 	if err != nil || out.empty() {
 		return err

@@ -38,13 +38,13 @@ func overdue(t *testing.T, n int) (*bench, ledger.Options) {
 		require.NoError(t, b.store.SavePost(t.Context(), post.Key, post.Room, store.Cursor{State: store.PostLive, Delivered: 1, RootID: fmt.Sprint("ROOT", i), ToldSeq: 1}))
 	}
 	return b, ledger.Options{
-		Store: b.store, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode, Metrics: b.metrics, Log: slog.New(slog.DiscardHandler),
-		Timing: func(room, rule string) route.Timing {
+		Store: b.store, Decode: decode, Metrics: b.metrics, Log: slog.New(slog.DiscardHandler),
+		Rules: ledger.Rules{Rooms: nowhere, Timing: func(room, rule string) route.Timing {
 			if room != "noc" || rule != "all" {
 				return route.Timing{}
 			}
 			return route.Timing{Escalate: []config.Escalation{{After: config.Duration(time.Minute), Rooms: []string{"leads"}}}}
-		},
+		}},
 		Changed: func(written store.Fold) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

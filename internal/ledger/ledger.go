@@ -13,7 +13,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/logging"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
 
@@ -28,32 +27,19 @@ type Store interface {
 	FreshRooms(ctx context.Context) ([]string, error)
 }
 
-// Router says where problems go: route.Router.
-type Router interface {
-	Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target
-}
-
-// Options configure a Ledger. Store, Router, Decode, Test, Log and Metrics are required.
+// Options configure a Ledger. Store, Decode, Log and Metrics are required.
 type Options struct {
-	Store  Store
-	Router Router
+	Store Store
+	Rules Rules
 	// Decode reads a payload of Zabbix (store.EntryEvent).
 	Decode func(e store.Entry) (Decoded, error)
-	// Test makes the messages of Zabbix's Test button.
-	Test func(source, sendTo string, now time.Time) []store.Notice
 	// Changed is called after a commit of posts, groups or notices, with what was written. Groups that are new have
 	// no id yet.
 	Changed func(written store.Fold)
 	// Learned is called after a commit with the problems that a payload brought something new about.
 	Learned func(keys []alert.Key)
-	// Timing returns when a room hears of what a route sends there: route.Router.Timing. nil means at once.
-	Timing func(room, rule string) route.Timing
 	// UnknownSendTo says in words what an {ALERT.SENDTO} holds that names nothing; nil: nothing ever does.
 	UnknownSendTo func(source, sendTo string) []string
-	// OrphanWait is how long an update waits for its problem.
-	OrphanWait time.Duration
-	// Grouping returns when the problems of a room share messages; nil means never.
-	Grouping func(room string) Grouping
 	// Notifier wakes the fold (store.TopicJournal). Without one only Wake does.
 	Notifier store.Notifier
 	Log      *slog.Logger
@@ -81,7 +67,6 @@ const (
 type Ledger struct {
 	opts  Options
 	woken <-chan struct{}
-	rules Rules
 
 	// Used by Run alone.
 	clockAt time.Time     // when the clocks are looked at next
@@ -94,10 +79,7 @@ func New(o Options) *Ledger {
 		o.Notifier = new(store.Local)
 	}
 	woken, _ := o.Notifier.Subscribe(store.TopicJournal)
-	return &Ledger{
-		opts: o, woken: woken, unknown: logging.NewOnce(maxUnknown),
-		rules: Rules{Rooms: o.Router.Rooms, Test: o.Test, OrphanWait: o.OrphanWait, Grouping: o.Grouping, Timing: o.Timing},
-	}
+	return &Ledger{opts: o, woken: woken, unknown: logging.NewOnce(maxUnknown)}
 }
 
 // Run folds until ctx ends. A batch that has begun is finished.
@@ -173,7 +155,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 		if err != nil {
 			return nil, err
 		}
-		return Plan(items, known, l.rules, time.Now()), nil
+		return Plan(items, known, l.opts.Rules, time.Now()), nil
 	})
 	if err != nil {
 		return entries, 0, err

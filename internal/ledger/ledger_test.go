@@ -70,11 +70,9 @@ type bench struct {
 	notices int
 }
 
-type rooms func(p alert.Problem, sendTo string, now time.Time) []route.Target
+func toNoc(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }
 
-func (r rooms) Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target {
-	return r(p, sendTo, now)
-}
+func nowhere(alert.Problem, string, time.Time) []route.Target { return nil }
 
 func newBench(t *testing.T) *bench {
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "relay.db")})
@@ -83,16 +81,19 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, store: &faulty{Store: s, committed: make(chan store.Fold, 1000)}, metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})}
 	b.ledger = ledger.New(ledger.Options{
 		Store: b.store,
-		Router: rooms(func(_ alert.Problem, sendTo string, _ time.Time) []route.Target {
-			if sendTo == "" {
-				return []route.Target{{Room: "noc"}}
-			}
-			return []route.Target{{Room: "noc"}, {Room: sendTo, Route: "send_to"}}
-		}),
-		Decode: decode,
-		Test: func(source, sendTo string, _ time.Time) []store.Notice {
-			return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "a test of " + source}}
+		Rules: ledger.Rules{
+			Rooms: func(_ alert.Problem, sendTo string, _ time.Time) []route.Target {
+				if sendTo == "" {
+					return []route.Target{{Room: "noc"}}
+				}
+				return []route.Target{{Room: "noc"}, {Room: sendTo, Route: "send_to"}}
+			},
+			Test: func(source, sendTo string, _ time.Time) []store.Notice {
+				return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "a test of " + source}}
+			},
+			OrphanWait: 2 * time.Minute,
 		},
+		Decode: decode,
 		Changed: func(written store.Fold) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -106,7 +107,7 @@ func newBench(t *testing.T) *bench {
 			defer b.mu.Unlock()
 			b.learned = append(b.learned, keys...)
 		},
-		OrphanWait: 2 * time.Minute, Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
+		Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
 	})
 	return b
 }
@@ -325,7 +326,7 @@ func TestDamagedProblem(t *testing.T) {
 	b.append(payload("1", "1"))
 	b.run()
 	damaged := &damaging{b.store, alert.Key{Source: "main", EventID: "1"}}
-	o := ledger.Options{Store: damaged, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return nil }), Decode: decode,
+	o := ledger.Options{Store: damaged, Rules: ledger.Rules{Rooms: nowhere}, Decode: decode,
 		Log: slog.New(slog.DiscardHandler), Metrics: b.metrics}
 	b.ledger = ledger.New(o)
 	b.append(payload("2", "1"))
@@ -444,10 +445,10 @@ func TestFlappingSurvivesARestart(t *testing.T) {
 	b := newBench(t)
 	begin := func() {
 		b.ledger = ledger.New(ledger.Options{
-			Store: b.store, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }), Decode: decode,
-			Grouping: func(string) ledger.Grouping {
+			Store: b.store, Decode: decode,
+			Rules: ledger.Rules{Rooms: toNoc, Grouping: func(string) ledger.Grouping {
 				return ledger.Grouping{Individual: alert.Disaster, FlapCount: 3, FlapWindow: time.Hour}
-			},
+			}},
 			Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
 		})
 	}

@@ -34,7 +34,7 @@ type Known struct {
 	Posts    map[alert.Key][]store.Post
 }
 
-// Rules are the configuration of a plan.
+// Rules are the configuration of a plan. Rooms is required, and Test where Decode returns tests.
 type Rules struct {
 	// Rooms returns where a problem goes: route.Router.Rooms.
 	Rooms func(p alert.Problem, sendTo string, now time.Time) []route.Target

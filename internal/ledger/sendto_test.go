@@ -82,7 +82,7 @@ func TestSendToIsKept(t *testing.T) {
 func TestUnknownSendToIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	metrics := NewMetrics(prometheus.NewRegistry(), []string{"main", "lab"})
-	l := New(Options{Router: fixed{}, Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: metrics, UnknownSendTo: func(_, sendTo string) []string {
+	l := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: metrics, UnknownSendTo: func(_, sendTo string) []string {
 		if strings.HasPrefix(sendTo, "known") {
 			return nil
 		}
@@ -107,7 +107,3 @@ func TestUnknownSendToIsLoggedOnce(t *testing.T) {
 	}
 	require.Equal(t, maxUnknown, strings.Count(log.String(), "Send to names no room"), "bounded")
 }
-
-type fixed struct{}
-
-func (fixed) Rooms(alert.Problem, string, time.Time) []route.Target { return nil }

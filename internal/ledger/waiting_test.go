@@ -15,7 +15,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/ledger"
-	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 )
@@ -27,10 +26,10 @@ func waiting(t *testing.T, s interface {
 	store.Journal
 }, pace *atomic.Int64) (open func(id int)) {
 	l := ledger.New(ledger.Options{
-		Store: s, Router: rooms(func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }), Decode: decode,
-		Grouping: func(string) ledger.Grouping {
+		Store: s, Decode: decode,
+		Rules: ledger.Rules{Rooms: toNoc, Grouping: func(string) ledger.Grouping {
 			return ledger.Grouping{Threshold: 10, Window: 5 * time.Second, Pace: float64(pace.Load()), Individual: alert.Disaster}
-		},
+		}},
 		Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, stop := context.WithCancel(t.Context())

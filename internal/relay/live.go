@@ -46,7 +46,7 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 }
 
 // live is the current snapshot. Parts are given its methods and keep nothing of what these return, so that a swap reaches all of
-// them at once. It implements ledger.Router.
+// them at once.
 type live struct{ atomic.Pointer[snapshot] }
 
 func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
@@ -69,6 +69,6 @@ func (l *live) view() command.View {
 	}
 }
 
-func (l *live) Rooms(p alert.Problem, sendTo string, now time.Time) []route.Target {
+func (l *live) targets(p alert.Problem, sendTo string, now time.Time) []route.Target {
 	return l.Load().router.Rooms(p, sendTo, now)
 }

@@ -11,7 +11,7 @@ import (
 // in, and the default rooms.
 func (r *Relay) testRooms(source, sendTo string, now time.Time) []string {
 	var rooms []string
-	for _, t := range r.live.Rooms(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
+	for _, t := range r.live.targets(alert.Problem{Key: alert.Key{Source: source}}, sendTo, now) {
 		rooms = append(rooms, t.Room)
 	}
 	return rooms

@@ -96,11 +96,13 @@ func (n *nights) start() {
 	n.metrics = ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
 	grouping := groupingOf(n.cfg)
 	n.fold = ledger.New(ledger.Options{
-		Store: store.Waking(n.store, &n.notifier), Router: router, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
-		Grouping: func(room string) ledger.Grouping {
-			g := grouping(room)
-			g.Pace = deliver.Pace(room)
-			return g
+		Store: store.Waking(n.store, &n.notifier), Rules: ledger.Rules{
+			Rooms: router.Rooms, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
+			Grouping: func(room string) ledger.Grouping {
+				g := grouping(room)
+				g.Pace = deliver.Pace(room)
+				return g
+			},
 		},
 		Decode:  func(e store.Entry) (d ledger.Decoded, err error) { return d, json.Unmarshal(e.Payload, &d.Event) },
 		Changed: deliver.Notify, Notifier: &n.notifier,

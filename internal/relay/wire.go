@@ -62,15 +62,18 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Sources: each(sources, func(c *zabbix.Client) reconcile.Suppressor { return c }), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
 	fold := ledger.New(ledger.Options{
-		Store: r.store, Router: now, Decode: r.decode, Test: r.testNotices,
-		Changed:    deliver.Notify,
-		Learned:    func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
-		OrphanWait: time.Duration(cfg.Delivery.OrphanWait), Grouping: func(room string) ledger.Grouping {
-			g := now.Load().grouping(room)
-			g.Pace = deliver.Pace(room)
-			return g
+		Store: r.store, Decode: r.decode,
+		Rules: ledger.Rules{
+			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: time.Duration(cfg.Delivery.OrphanWait),
+			Grouping: func(room string) ledger.Grouping {
+				g := now.Load().grouping(room)
+				g.Pace = deliver.Pace(room)
+				return g
+			},
 		},
-		Timing: now.timing, UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger,
+		Changed:       deliver.Notify,
+		Learned:       func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
+		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger,
 	})
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
