@@ -155,26 +155,6 @@ func (c report) words() string {
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 
-// same reports whether two reports have the same key, without making it.
-func (c report) same(o report) bool {
-	if c.Origin != o.Origin {
-		return false
-	}
-	switch {
-	case c.Origin == fromAPI:
-		return c.AckID == o.AckID
-	case c.Blank != o.Blank || c.Bits != o.Bits || c.newSeverity() != o.newSeverity() ||
-		c.Until%zoneStep != o.Until%zoneStep || c.Other != o.Other || !SameMessage(c.message, o.message):
-		return false
-	case c.Origin == fromRelay:
-		return c.At == o.At && c.Email == o.Email
-	case c.Blank:
-		return c.At/minute == o.At/minute
-	default:
-		return c.At/second == o.At/second
-	}
-}
-
 // received is when the relay received the report; for an exact one, when the update happened.
 func (c report) received() int64 {
 	if c.Seen != 0 {

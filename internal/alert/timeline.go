@@ -21,16 +21,19 @@ func (p *Problem) addReports(added []report) (changed bool) {
 		return false
 	}
 	reports := p.reports()
+	known := make(map[string]int, len(reports)+len(added)) // key → index
+	for i, c := range reports {
+		known[c.key()] = i
+	}
 	for _, c := range added {
-		i := slices.IndexFunc(reports, c.same)
-		if i < 0 {
+		i, ok := known[c.key()]
+		if !ok {
+			known[c.key()] = len(reports)
 			reports = append(reports, c)
 			changed = true
 			continue
 		}
-		if reports[i].merge(c) {
-			changed = true
-		}
+		changed = reports[i].merge(c) || changed
 	}
 	if changed {
 		p.Merge.Reports = bounded(reports)
