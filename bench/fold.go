@@ -71,7 +71,7 @@ func fold(args []string) (err error) {
 		return err
 	}
 	f.ledger = ledger.New(ledger.Options{
-		Store: f, Router: router, OrphanWait: time.Duration(cfg.Delivery.OrphanWait),
+		Store: f, Rules: ledger.Rules{Rooms: router.Rooms, OrphanWait: time.Duration(cfg.Delivery.OrphanWait)},
 		Decode: func(e store.Entry) (ledger.Decoded, error) {
 			event, err := decoded(e)
 			return ledger.Decoded{Event: event}, err
