@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding"
 	"fmt"
 	"os"
 	"reflect"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
 )
 
 const (
@@ -97,12 +97,14 @@ func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	marshaler := reflect.TypeFor[encoding.TextMarshaler]()
-	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !t.Elem().Implements(marshaler) {
+	scalar := func(t reflect.Type) bool { // it has a parser of its own
+		d := decoder{bad: map[string]bool{}, lines: map[string]int{}}
+		return d.parsed(&yaml.Node{Kind: yaml.ScalarNode}, reflect.New(t).Interface(), "")
+	}
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !scalar(t.Elem()) {
 		return allKeys(t.Elem(), path+"[]")
 	}
-	if t.Kind() != reflect.Struct || !strings.Contains(t.PkgPath(), "internal/config") ||
-		t.Implements(marshaler) {
+	if t.Kind() != reflect.Struct || !strings.Contains(t.PkgPath(), "internal/config") || scalar(t) {
 		return []string{path}
 	}
 	var keys []string

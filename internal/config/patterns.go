@@ -109,9 +109,6 @@ func translateSet(glob []rune) (class string, length int, err error) {
 // String is the pattern as it was written.
 func (g Glob) String() string { return g.pattern }
 
-// MarshalText writes what String does.
-func (g Glob) MarshalText() ([]byte, error) { return []byte(g.pattern), nil }
-
 // parseNameGlob is ParseGlob for a name that can't be empty.
 func parseNameGlob(pattern string) (Glob, error) {
 	if pattern == "" {
@@ -149,9 +146,6 @@ func ParseTagRule(text string) (TagRule, error) {
 // String is the rule as it was written.
 func (r TagRule) String() string { return r.text }
 
-// MarshalText writes what String does.
-func (r TagRule) MarshalText() ([]byte, error) { return []byte(r.text), nil }
-
 // Pattern is a regular expression in RE2 syntax; the zero value is none.
 type Pattern struct{ *regexp.Regexp }
 
@@ -168,7 +162,7 @@ func ParsePattern(text string) (Pattern, error) {
 	return Pattern{re}, nil
 }
 
-// MarshalText writes the expression.
+// MarshalText writes the expression. The embedded method, which JSON, YAML and slog would call, panics without one.
 func (p Pattern) MarshalText() ([]byte, error) {
 	if p.Regexp == nil {
 		return nil, nil

@@ -3,19 +3,8 @@ package config
 import (
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"nms-alert-relay/internal/text"
 )
-
-// Redacted is the effective configuration as YAML, with defaults and without secrets.
-func (c *Config) Redacted() string {
-	out, err := yaml.Marshal(c)
-	if err != nil {
-		return "# can't be shown: " + err.Error()
-	}
-	return string(out)
-}
 
 // Summary is what `check` prints about a valid configuration.
 type Summary struct {

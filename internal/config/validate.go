@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"nms-alert-relay/internal/alert"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
 )

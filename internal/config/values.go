@@ -70,9 +70,6 @@ func short(d time.Duration) string {
 	return text
 }
 
-// MarshalText writes what String does.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
 // Times is how often something must happen, at least twice; 0 is never ("off").
 type Times int
 
@@ -104,9 +101,6 @@ func (t Times) String() string {
 	return strconv.Itoa(int(t))
 }
 
-// MarshalText writes what String does.
-func (t Times) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
 // TimeZone is a time zone by its IANA name. In a Config from Parse it is nil only for a source without one: a configured zone
 // overrides the one derived from payloads.
 type TimeZone struct{ *time.Location }
@@ -124,9 +118,6 @@ func ParseTimeZone(name string) (TimeZone, error) {
 	}
 	return TimeZone{loc}, nil
 }
-
-// MarshalText writes the zone's name.
-func (z TimeZone) MarshalText() ([]byte, error) { return []byte(z.Location.String()), nil }
 
 // ParseSeverityMatch reads severities: names or numbers, each with ">=", ">", "<=" or "<" before it for a range.
 func ParseSeverityMatch(texts ...string) (SeverityMatch, error) {
@@ -199,6 +190,3 @@ func (m SeverityMatch) String() string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// MarshalText writes what String does.
-func (m SeverityMatch) MarshalText() ([]byte, error) { return []byte(m.String()), nil }

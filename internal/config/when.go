@@ -128,9 +128,6 @@ func dayOf(text string) (int, bool) {
 // String is the days as they were written.
 func (d Days) String() string { return d.text }
 
-// MarshalText writes what String does.
-func (d Days) MarshalText() ([]byte, error) { return []byte(d.text), nil }
-
 // Hours is a part of the day; the zero value is the whole day.
 type Hours struct {
 	text     string
@@ -174,9 +171,6 @@ func (h Hours) minutes() (from, to int) {
 
 // String is the hours as they were written.
 func (h Hours) String() string { return h.text }
-
-// MarshalText writes what String does.
-func (h Hours) MarshalText() ([]byte, error) { return []byte(h.text), nil }
 
 // longestQuiet is the longest time that quiet hours may last without a break.
 const longestQuiet = 7 * day
