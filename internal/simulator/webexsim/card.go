@@ -55,20 +55,7 @@ func cardOf(field any) (json.RawMessage, error) {
 	return raw, err
 }
 
-// CheckCard reports everything that Webex would refuse in an Adaptive Card (a decoded JSON object, or a value that encodes to one);
-// nil if nothing.
-func CheckCard(card any) []string {
-	raw, err := json.Marshal(card)
-	var decoded map[string]any
-	if err == nil {
-		err = json.Unmarshal(raw, &decoded)
-	}
-	if err != nil {
-		return []string{"the card is no JSON object: " + err.Error()}
-	}
-	return checkCard(decoded)
-}
-
+// checkCard reports everything that Webex would refuse in an Adaptive Card; nil if nothing.
 func checkCard(card map[string]any) []string {
 	c := &cardCheck{inputs: map[string]bool{}}
 	version, _ := card["version"].(string)

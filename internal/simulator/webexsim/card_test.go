@@ -107,7 +107,5 @@ func TestCardsThatAreRefused(t *testing.T) {
 		}
 		_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Attachments: card(actions(5, "Action.OpenUrl"))})
 		require.NoError(t, err)
-		require.Empty(t, CheckCard(card(nil)[0].Content))
-		require.NotEmpty(t, CheckCard("x"))
 	})
 }

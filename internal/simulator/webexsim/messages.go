@@ -362,5 +362,5 @@ func (s *Server) messagesOf(req *request, r *room) (any, error) {
 			found = append(found, m)
 		}
 	}
-	return page(s, req, found, 50, func(m *message) any { return m.json(req) })
+	return page(req, found, 50, func(m *message) any { return m.json(req) })
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +92,7 @@ func (r *request) self(pathAndQuery string) string {
 }
 
 // page answers with a page of a list and the link to the next page.
-func page[T any](s *Server, req *request, all []T, size int, show func(T) any) (any, error) {
+func page[T any](req *request, all []T, size int, show func(T) any) (any, error) {
 	q := req.URL.Query()
 	if text := q.Get("max"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -111,29 +110,13 @@ func page[T any](s *Server, req *request, all []T, size int, show func(T) any) (
 		offset = min(n, len(all))
 	}
 	end := min(offset+size, len(all))
-	link := func(cursor int, pause bool) {
-		next := url.Values{}
-		for name, values := range q {
-			if name != "cursor" && name != "pause" {
-				next[name] = values
-			}
-		}
-		next.Set("cursor", strconv.Itoa(cursor))
-		if pause {
-			next.Set("pause", "1")
-		}
-		req.reply.Set("Link", "<"+req.self(req.URL.Path+"?"+next.Encode())+`>; rel="next"`)
-	}
 	items := []any{}
-	if s.opts.EmptyPages && offset > 0 && q.Get("pause") == "" {
-		link(offset, true)
-	} else {
-		for _, item := range all[offset:end] {
-			items = append(items, show(item))
-		}
-		if end < len(all) {
-			link(end, false)
-		}
+	for _, item := range all[offset:end] {
+		items = append(items, show(item))
+	}
+	if end < len(all) {
+		q.Set("cursor", strconv.Itoa(end))
+		req.reply.Set("Link", "<"+req.self(req.URL.Path+"?"+q.Encode())+`>; rel="next"`)
 	}
 	return map[string]any{"items": items}, nil
 }

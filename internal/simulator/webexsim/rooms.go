@@ -41,7 +41,7 @@ func (s *Server) listPeople(req *request) (any, error) {
 		}
 	}
 	slices.SortFunc(found, func(a, b *person) int { return strings.Compare(a.email, b.email) })
-	return page(s, req, found, 100, func(p *person) any { return p.json() })
+	return page(req, found, 100, func(p *person) any { return p.json() })
 }
 
 func (r *room) json(caller *person) map[string]any {
@@ -62,7 +62,7 @@ func (s *Server) listRooms(req *request) (any, error) {
 			found = append(found, r)
 		}
 	}
-	return page(s, req, found, 100, func(r *room) any { return r.json(req.caller) })
+	return page(req, found, 100, func(r *room) any { return r.json(req.caller) })
 }
 
 func (s *Server) getRoom(req *request) (any, error) {
@@ -150,7 +150,7 @@ func (s *Server) listMemberships(req *request) (any, error) {
 			}
 		}
 	}
-	return page(s, req, found, 100, func(m *membership) any { return m.json() })
+	return page(req, found, 100, func(m *membership) any { return m.json() })
 }
 
 func (s *Server) createMembership(req *request) (any, error) {

@@ -48,8 +48,6 @@ type Options struct {
 	PerRoom    Rate
 	// ParentGoneStatus is the answer to a reply to a deleted root; 404 by default (Webex documents "4xx").
 	ParentGoneStatus int
-	// EmptyPages inserts an empty page with a next link before a list's last page, as Webex sometimes does.
-	EmptyPages bool
 	// MessageDelay is how long GET /messages/{id} answers 404 for a new message.
 	MessageDelay time.Duration
 	// RepeatDeliveries is how many more times each webhook delivery is sent.

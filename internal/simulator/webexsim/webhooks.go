@@ -69,7 +69,7 @@ func (s *Server) listWebhooks(req *request) (any, error) {
 			own = append(own, w)
 		}
 	}
-	return page(s, req, own, 100, func(w *webhook) any { return w.json() })
+	return page(req, own, 100, func(w *webhook) any { return w.json() })
 }
 
 func (s *Server) webhookOf(req *request) (*webhook, error) {

@@ -221,10 +221,7 @@ func (s *Server) RemoveFromRoom(roomName, email string) error {
 	return nil
 }
 
-// RevokeToken invalidates an account's token; SetToken gives it another.
-func (s *Server) RevokeToken(email string) error { return s.SetToken(email, "") }
-
-// SetToken gives an account, also a person's, a token.
+// SetToken gives an account, also a person's, a token; "" revokes it.
 func (s *Server) SetToken(email, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

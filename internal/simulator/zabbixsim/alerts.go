@@ -96,10 +96,7 @@ func (s *Server) tell(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration
 
 // send makes one attempt, as the media type's script does.
 func (s *Server) send(ctx context.Context, a *Alert) {
-	s.mu.Lock()
-	url, secret := s.opts.Relay, s.opts.Secret
-	s.mu.Unlock()
-	tags, err := Post(ctx, s.opts.Client, url, secret, a.Body, s.opts.Clock())
+	tags, err := Post(ctx, s.opts.Client, s.opts.Relay, s.opts.Secret, a.Body, s.opts.Clock())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
@@ -214,7 +211,7 @@ func (s *Server) macros(p *Problem, kind alert.Kind, ack *Ack, now time.Time) ma
 	}
 	if ack != nil {
 		at := ack.At.UTC()
-		m["EVENT.UPDATE.STATUS"], m["EVENT.UPDATE.ACTION"] = "1", ack.words()
+		m["EVENT.UPDATE.STATUS"], m["EVENT.UPDATE.ACTION"] = "1", ack.Words()
 		m["EVENT.UPDATE.DATE"], m["EVENT.UPDATE.TIME"] = at.Format(dateForm), at.Format(timeForm)
 		m["EVENT.UPDATE.MESSAGE"], m["USER.FULLNAME"] = ack.Message, ack.User.fullName()
 		stamp("EVENT.UPDATE.TIMESTAMP", at)
@@ -249,8 +246,8 @@ func (s *Server) tagsJSON(p *Problem) string {
 	return string(b)
 }
 
-// words is {EVENT.UPDATE.ACTION}, in Zabbix's English and order.
-func (a Ack) words() string {
+// Words is {EVENT.UPDATE.ACTION}, in Zabbix's English and order.
+func (a Ack) Words() string {
 	var did []string
 	add := func(bit int, text string) {
 		if a.Action&bit != 0 {

@@ -12,9 +12,6 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html><m
 <tr><th>State<td>{{if .RecoveryID}}resolved {{.Resolved.Format "15:04:05"}}{{else}}problem{{end}}<tr><th>Acknowledged<td>{{.Acked}}</table>
 {{if .Acks}}<h2>Updates</h2><table>{{range .Acks}}<tr><td>{{.At.Format "15:04:05"}}<td>{{.User.Username}}<td>{{.Words}}<td style="white-space:pre-line">{{.Message}}{{end}}</table>{{end}}`))
 
-// Words describes the update in Zabbix's English.
-func (a Ack) Words() string { return a.words() }
-
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	p := s.find(r.URL.Query().Get("eventid"))

@@ -196,13 +196,6 @@ func (s *Server) Version() string {
 // Triggers are the initial triggers.
 func (s *Server) Triggers() []Trigger { return s.triggers }
 
-// SetRelay sets where events are sent.
-func (s *Server) SetRelay(url, secret string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.opts.Relay, s.opts.Secret = url, secret
-}
-
 // SetDown makes the API answer 503 until it is called with false.
 func (s *Server) SetDown(down bool) {
 	s.mu.Lock()
