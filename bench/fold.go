@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -192,44 +191,26 @@ func processorTime() float64 {
 // foldProcess is a started fold process.
 type foldProcess struct {
 	*process
-	in  io.Writer
 	out *json.Decoder
 }
 
 // startFold starts a fold process on a database.
 func (b *bench) startFold(ctx context.Context, name string) (*foldProcess, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	file := filepath.Join(b.dir, name+"-fold.yaml")
 	text := fmt.Sprintf("server: {public_url: %q}\nstore: {path: %q}\n", "http://127.0.0.1:1", filepath.Join(b.dir, name+".db")) + neighbours("http://127.0.0.1:1", "http://127.0.0.1:1")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	p := &foldProcess{process: &process{cmd: exec.CommandContext(ctx, self, "fold", file), ended: make(chan struct{})}}
-	p.cmd.Env = append(os.Environ(), environment()...)
-	p.cmd.Stderr = &p.logs
-	in, err := p.cmd.StdinPipe()
+	p, out, err := startSelf(ctx, "fold", file)
 	if err != nil {
 		return nil, err
 	}
-	p.stdin, p.in = in, in
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = json.NewDecoder(out)
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go p.wait()
-	return p, nil
+	return &foldProcess{process: p, out: json.NewDecoder(out)}, nil
 }
 
 // round folds so many events in the process.
 func (p *foldProcess) round(events int) (cost folded, err error) {
-	if _, err = fmt.Fprintln(p.in, events); err == nil {
+	if _, err = fmt.Fprintln(p.stdin, events); err == nil {
 		err = p.out.Decode(&cost)
 	}
 	if err != nil {

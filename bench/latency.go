@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,16 +88,16 @@ func direct(ctx context.Context, webex, text string) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, webex+"/v1/messages", bytes.NewReader(body))
+	return call(ctx, webex+"/v1/messages", webexsim.DefaultBotToken, "application/json", string(body))
+}
+
+func call(ctx context.Context, url, token, contentType, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+webexsim.DefaultBotToken)
-	req.Header.Set("Content-Type", "application/json")
-	return call(req)
-}
-
-func call(req *http.Request) error {
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", contentType)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -218,11 +217,5 @@ func acked(ctx context.Context, z *zabbixsim.Server, changed <-chan struct{}, id
 
 func acknowledge(ctx context.Context, zabbix string, id int64) error {
 	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"event.acknowledge","params":{"eventids":["%d"],"action":2}}`, id)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, zabbix+"/api_jsonrpc.php", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+zabbixsim.RelayToken)
-	req.Header.Set("Content-Type", "application/json-rpc")
-	return call(req)
+	return call(ctx, zabbix+"/api_jsonrpc.php", zabbixsim.RelayToken, "application/json-rpc", body)
 }

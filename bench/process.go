@@ -46,8 +46,8 @@ func (b *bench) build(ctx context.Context) error {
 // process is a started relay or reference.
 type process struct {
 	cmd    *exec.Cmd
-	stdin  io.Closer
-	public string // host:port
+	stdin  io.WriteCloser // nil for a relay
+	public string         // host:port
 	admin  string
 	start  time.Duration // until it answered
 	ended  chan struct{} // closed when it has ended
@@ -58,27 +58,37 @@ type process struct {
 // pollEvery is the pause between two probes of a starting process.
 const pollEvery = time.Millisecond
 
-// startReference starts the reference.
-func (b *bench) startReference(ctx context.Context) (*process, error) {
+// startSelf starts this binary in one of its roles, which ends with its standard input, and returns its standard output.
+func startSelf(ctx context.Context, args ...string) (*process, io.Reader, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p := &process{cmd: exec.CommandContext(ctx, self, "reference"), ended: make(chan struct{})}
+	p := &process{cmd: exec.CommandContext(ctx, self, args...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), environment()...)
 	p.cmd.Stderr = &p.logs
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	began := time.Now()
 	if err := p.cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	go p.wait()
+	return p, out, nil
+}
+
+// startReference starts the reference.
+func (b *bench) startReference(ctx context.Context) (*process, error) {
+	began := time.Now()
+	p, out, err := startSelf(ctx, "reference")
+	if err != nil {
 		return nil, err
 	}
 	addr, err := bufio.NewReader(out).ReadString('\n')
-	go p.wait()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the reference did not start: %w", err), p.stop())
 	}
