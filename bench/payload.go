@@ -134,14 +134,12 @@ func eventBody(m map[string]string, t zabbixsim.Trigger, id int64, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range map[string]string{
+	maps.Copy(m, map[string]string{
 		"EVENT.ID": strconv.FormatInt(id, 10), "EVENT.NAME": t.Name, "ALERT.SUBJECT": t.Name, "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.OPDATA": t.OpData,
 		"EVENT.TAGSJSON": string(tags), "HOST.ID": t.Host.ID, "HOST.HOST": t.Host.Host, "HOST.NAME": t.Host.Name, "HOST.IP": t.Host.IP,
 		"TRIGGER.ID": t.ID, "TRIGGER.NAME": t.Name, "TRIGGER.DESCRIPTION": t.Description, "TRIGGER.URL": t.URL, "TRIGGER.HOSTGROUP.NAME": strings.Join(t.Host.Groups, ", "),
 		"ITEM.ID": t.ItemID, "ITEM.NAME": t.ItemName,
-	} {
-		m[k] = v
-	}
+	})
 	return json.Marshal(m)
 }
 

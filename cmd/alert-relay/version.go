@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
 )
@@ -12,14 +12,7 @@ import (
 var version = "dev"
 
 // buildVersion returns the version, and the Go version that built it.
-func buildVersion() string { return fmt.Sprintf("%s (%s)", version, goVersion()) }
-
-func goVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.GoVersion
-	}
-	return "unknown"
-}
+func buildVersion() string { return fmt.Sprintf("%s (%s)", version, runtime.Version()) }
 
 func newVersion(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
@@ -31,7 +24,7 @@ func newVersion(g *globals) *cobra.Command {
 			data := struct {
 				Version string `json:"version"`
 				Go      string `json:"go"`
-			}{version, goVersion()}
+			}{version, runtime.Version()}
 			return g.print(cmd, data, func(w io.Writer) { fmt.Fprintf(w, "alert-relay %s\n", buildVersion()) })
 		},
 	}

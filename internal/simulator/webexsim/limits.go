@@ -1,6 +1,7 @@
 package webexsim
 
 import (
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -21,20 +22,12 @@ type Stats struct {
 	DeliveriesFailed int `json:"deliveriesFailed"` // all other webhook deliveries
 }
 
-func (s *Stats) init() { s.Calls, s.Statuses = map[string]int{}, map[string]int{} }
-
 // Stats is a copy of the counters.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.stats
-	out.init()
-	for k, v := range s.stats.Calls {
-		out.Calls[k] = v
-	}
-	for k, v := range s.stats.Statuses {
-		out.Statuses[k] = v
-	}
+	out.Calls, out.Statuses = maps.Clone(out.Calls), maps.Clone(out.Statuses)
 	return out
 }
 

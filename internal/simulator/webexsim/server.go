@@ -107,8 +107,8 @@ func New(opts Options) *Server {
 		files:    map[string]*file{},
 		buckets:  map[string]*bucket{},
 		waits:    map[string]wait{},
+		stats:    Stats{Calls: map[string]int{}, Statuses: map[string]int{}},
 	}
-	s.stats.init()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.client = &http.Client{
 		Transport:     opts.Transport,

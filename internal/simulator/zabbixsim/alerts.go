@@ -103,8 +103,8 @@ func (s *Server) send(ctx context.Context, a *Alert) {
 	a.Attempts++
 	if err == nil {
 		a.Status, a.Error = "sent", ""
-		for k, v := range tags {
-			s.problems[a.EventID].Tags[k] = v
+		if p := s.problems[a.EventID]; p != nil { // it may have been deleted meanwhile
+			maps.Copy(p.Tags, tags)
 		}
 		a.Body = nil // no page shows it
 		return
@@ -181,7 +181,7 @@ func (s *Server) macros(p *Problem, kind alert.Kind, ack *Ack, now time.Time) ma
 		value, status = "0", "RESOLVED"
 		opdata = p.Trigger.Recovered
 	}
-	set := map[string]string{
+	maps.Copy(m, map[string]string{
 		"ALERT.SENDTO": s.opts.SendTo, "ALERT.SUBJECT": p.Trigger.Name, "ALERT.MESSAGE": "",
 		"ACTION.ID": "7", "EVENT.ID": itoa(p.ID), "EVENT.NAME": p.Trigger.Name,
 		"EVENT.VALUE": value, "EVENT.STATUS": status, "EVENT.SOURCE": "0", "EVENT.OBJECT": "0",
@@ -195,10 +195,7 @@ func (s *Server) macros(p *Problem, kind alert.Kind, ack *Ack, now time.Time) ma
 		"TRIGGER.URL": p.Trigger.URL, "TRIGGER.HOSTGROUP.NAME": strings.Join(p.Trigger.Host.Groups, ", "),
 		"ITEM.ID": p.Trigger.ItemID, "ITEM.NAME": p.Trigger.ItemName,
 		"DATE": now.Format(dateForm), "TIME": now.Format(timeForm),
-	}
-	for k, v := range set {
-		m[k] = v
-	}
+	})
 	if s.forms.causes {
 		m["EVENT.CAUSE.ID"] = unknown
 	}

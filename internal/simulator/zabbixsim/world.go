@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -400,11 +401,7 @@ func (s *Server) AlertCounts() (waiting, sent, failed int) {
 func (s *Server) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := make(map[string]int, len(s.calls))
-	for k, v := range s.calls {
-		c[k] = v
-	}
-	return c
+	return maps.Clone(s.calls)
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
