@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/text"
-	"nms-alert-relay/internal/webex"
 )
 
 const page = "../../docs/templates.md"
@@ -46,18 +45,6 @@ func TestTemplatesPageIsComplete(t *testing.T) {
 		_, err := New(Options{Dir: dir})
 		require.NoError(t, err, e[2])
 	}
-}
-
-// Text that plain accepts is left unchanged by escaping.
-func FuzzPlainNeedsNoEscaping(f *testing.F) {
-	for _, s := range []string{"", "Core switch 1", "w.x", "www.example.com", "WWW.x", "a  b", " a", "a ", "a-b/c, 5%", "http://x", "1. x", "- x", "é", "a\n", "w.ww.", "a+b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if plain(s) {
-			require.Equal(t, webex.EscapeMarkdown(s), s)
-		}
-	})
 }
 
 // Texts are cut between characters, and to their limit.

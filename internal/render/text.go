@@ -14,39 +14,11 @@ import (
 type Text string
 
 // String is the text as markdown, escaped.
-func (t Text) String() string {
-	if plain(string(t)) {
-		return string(t)
-	}
-	return webex.EscapeMarkdown(string(t))
-}
+func (t Text) String() string { return webex.EscapeMarkdown(string(t)) }
 
 // Format makes every verb of printf print the escaped text, %#v and %x too.
 func (t Text) Format(f fmt.State, _ rune) {
 	_, _ = f.Write([]byte(t.String())) // fmt ignores it too
-}
-
-// plain reports that a text certainly needs no escaping. Most names don't, and this check takes a tenth of the time.
-func plain(s string) bool {
-	if s == "" {
-		return true
-	}
-	if c := s[0] | 0x20; c < 'a' || c > 'z' {
-		return false
-	}
-	previous := byte('a')
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == ',', c == '%', c == '-', c == '/':
-		case c == ' ' && previous != ' ':
-		case c == '.' && previous|0x20 != 'w':
-		default:
-			return false
-		}
-		previous = c
-	}
-	return previous != ' '
 }
 
 // Markdown is markdown that a template function made.

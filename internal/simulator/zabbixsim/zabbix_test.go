@@ -152,6 +152,35 @@ func TestTellsTheRelay(t *testing.T) {
 	}
 }
 
+// An alert is sent even if its problem is deleted meanwhile.
+func TestDeletedWhileItsAlertIsInFlight(t *testing.T) {
+	servers := make(chan *Server, 1)
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s := <-servers
+		s.Delete(s.Problems()[0].ID)
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"tags":{"relay_link":"https://relay.example.com/m/1"}}`))
+	}))
+	defer relay.Close()
+	s, err := New(Options{Version: "7.0.22", Relay: relay.URL, Client: relay.Client()})
+	require.NoError(t, err)
+	servers <- s
+	changed, cancel := s.Watch()
+	defer cancel()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	s.Raise(s.triggers[0])
+	for {
+		if _, sent, _ := s.AlertCounts(); sent == 1 {
+			break
+		}
+		<-changed
+	}
+	stop()
+	require.NoError(t, <-done)
+}
+
 // A refused alert is retried with identical bytes, and then fails.
 func TestGivesUpAfterItsAttempts(t *testing.T) {
 	var bodies []string
