@@ -1,12 +1,14 @@
 package render
 
 import (
-	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/text"
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/text"
 )
 
 // The longest length of each field, in runes.
@@ -237,7 +239,7 @@ func (b *builder) cause(v *View) {
 	if !ok {
 		return
 	}
-	v.CauseName, v.CauseURL = firstText(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
+	v.CauseName, v.CauseURL = cmp.Or(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
 	for _, h := range known.Hosts {
 		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
 			v.CauseHosts = append(v.CauseHosts, label)

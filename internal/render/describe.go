@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
@@ -8,7 +9,7 @@ import (
 
 // describe sets a problem's emoji, status and title.
 func (b *builder) describe(v *View) {
-	v.Title = firstText(v.Name, v.Trigger, v.Service)
+	v.Title = cmp.Or(v.Name, v.Trigger, v.Service)
 	switch b.p.Origin {
 	case alert.OriginInternal:
 		b.describeInternal(v)
@@ -17,7 +18,7 @@ func (b *builder) describe(v *View) {
 	case alert.OriginAutoregistration:
 		b.describeAutoregistration(v)
 	case alert.OriginService:
-		v.Title = firstText(v.Service, v.Name) // the name has the first status in it
+		v.Title = cmp.Or(v.Service, v.Name) // the name has the first status in it
 		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" service problem"
 	default:
 		v.Emoji, v.Status = emojiOf(v.Severity), wordOf(v.Severity)+" problem"
@@ -64,7 +65,7 @@ func (b *builder) describeInternal(v *View) {
 	case "0":
 		object, name = "trigger", v.Trigger
 	case "5":
-		object, name = "discovery rule", firstText(limited(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
+		object, name = "discovery rule", cmp.Or(limited(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
 	}
 	v.Emoji, v.Status = "⚙️", "internal · "+object+" in trouble"
 	switch strings.ToLower(b.p.Macros["event.status"]) {
@@ -85,9 +86,9 @@ func (b *builder) describeInternal(v *View) {
 func (b *builder) describeDiscovery(v *View) {
 	macro := func(name string) Text { return limited(b.p.Macros[name], b.limit(maxHost)) }
 	v.Emoji, v.Status = "🔎", "discovery"
-	device := firstText(macro("discovery.device.dns"), macro("discovery.device.ipaddress"))
+	device := cmp.Or(macro("discovery.device.dns"), macro("discovery.device.ipaddress"))
 	if len(v.Hosts) > 0 {
-		device = firstText(device, v.Hosts[0])
+		device = cmp.Or(device, v.Hosts[0])
 		if v.Hosts[0] == device {
 			v.Hosts = nil // the title says it
 		}
@@ -120,7 +121,7 @@ func (b *builder) describeAutoregistration(v *View) {
 	v.Emoji, v.Status = "🆕", "autoregistration"
 	if len(b.p.Hosts) > 0 {
 		h := b.p.Hosts[0]
-		v.Title = firstText(limited(h.Label(), b.limit(maxHost)), v.Title)
+		v.Title = cmp.Or(limited(h.Label(), b.limit(maxHost)), v.Title)
 		v.Hosts = nil
 		if ip := limited(h.IP, b.limit(maxHost)); ip != "" {
 			v.Subject = ip
@@ -132,13 +133,4 @@ func (b *builder) describeAutoregistration(v *View) {
 	if v.Title == "" {
 		v.Title = "event " + v.ID
 	}
-}
-
-func firstText(texts ...Text) Text {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

@@ -2,9 +2,10 @@ package render
 
 import (
 	"cmp"
-	"nms-alert-relay/internal/alert"
 	"slices"
 	"strings"
+
+	"nms-alert-relay/internal/alert"
 )
 
 // group is the problems of one name, or of names that are shown as one.

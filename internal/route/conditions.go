@@ -230,7 +230,7 @@ func hostLabels(p *alert.Problem) []string {
 	})
 }
 
-func groupLabels(p *alert.Problem) []string { return quotedAll(p.Groups) }
+func groupLabels(p *alert.Problem) []string { return text.Names(p.Groups, quoted) }
 
 // tagIs holds if the problem has one of with (if there are any) and none of without.
 type tagIs struct{ with, without []config.TagRule }
@@ -290,3 +290,13 @@ func (c nameIs) why(s *subject, held bool) string {
 	}
 	return fmt.Sprintf("its name %s doesn't match %s", quoted(s.problem.Name), c.re)
 }
+
+// Explanations are shown in terminals: text from Zabbix is printed without control characters, and shortened.
+const (
+	maxShown = 60 // characters of one text
+	maxItems = 8  // of one list
+)
+
+func quoted(s string) string { return text.Quoted(s, maxShown) }
+
+func shortList(items []string) string { return text.Some(items, maxItems) }
