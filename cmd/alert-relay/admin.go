@@ -113,6 +113,21 @@ func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, a
 	})
 }
 
+// printEntry runs a command that prints the payload of one journal entry.
+func (a *adminFlags) printEntry(get func(c admin.Client, ctx context.Context, id string) (admin.Entry, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := a.client(cmd)
+		if err != nil {
+			return err
+		}
+		e, err := get(client, cmd.Context(), args[0])
+		if err != nil {
+			return failed(err)
+		}
+		return a.print(cmd, e, func(w io.Writer) { _, _ = io.WriteString(w, e.Payload) }) // a buffer
+	}
+}
+
 // listTime formats the times of lists.
 func listTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/admin"
 )
 
 func newPayload(g *globals) *cobra.Command {
@@ -17,17 +17,7 @@ for retention.journal, 7 days by default.` + whichRelay,
 		Example: `  alert-relay payload 12 --config config.yaml > problem.json
   alert-relay preview problem.json --config config.yaml`,
 		Args: want("ENTRY"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := client.JournalEntry(cmd.Context(), args[0])
-			if err != nil {
-				return failed(err)
-			}
-			return a.print(cmd, e, func(w io.Writer) { _, _ = io.WriteString(w, e.Payload) }) // a buffer
-		},
+		RunE: a.printEntry(admin.Client.JournalEntry),
 	}
 	a.add(cmd)
 	return cmd

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -50,17 +49,7 @@ func newSetAsideShow(g *globals) *cobra.Command {
 		Example: `  alert-relay setaside show 7 --config config.yaml > payload.json
   alert-relay preview payload.json --config config.yaml`,
 		Args: want("ID"), ValidArgsFunction: first(a.ids(setAsideIDs)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := client.SetAsideEntry(cmd.Context(), args[0])
-			if err != nil {
-				return failed(err)
-			}
-			return a.print(cmd, e, func(w io.Writer) { _, _ = io.WriteString(w, e.Payload) }) // a buffer
-		},
+		RunE: a.printEntry(admin.Client.SetAsideEntry),
 	}
 	a.add(cmd)
 	return cmd
