@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 )
 
 // Store is what the API needs of store.Store.
@@ -121,19 +121,10 @@ func (a *API) Handler() http.Handler {
 // checkHost refuses a request from this host that calls the listener by a foreign name. A web page can point a name of its own to the
 // loopback address; its browser then takes page and listener for one site (DNS rebinding).
 func checkHost(r *http.Request) error {
-	if loopback(r.RemoteAddr) && !loopback(r.Host) {
+	if text.Loopback(r.RemoteAddr) && !text.Loopback(r.Host) {
 		return fmt.Errorf("request from this host to %q: use 127.0.0.1 or localhost", r.Host)
 	}
 	return nil
-}
-
-func loopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // choosing decodes an action's Choice.
@@ -161,13 +152,13 @@ func (a *API) choosing(do func(*http.Request, Choice) (Done, error)) func(*http.
 
 // limitOf returns ?limit; 0 means all.
 func limitOf(r *http.Request) (int, error) {
-	text := r.URL.Query().Get("limit")
-	if text == "" {
+	given := r.URL.Query().Get("limit")
+	if given == "" {
 		return listLimit, nil
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(given)
 	if err != nil || n < 0 {
-		return 0, &refusal{http.StatusBadRequest, fmt.Sprintf("limit: expected a number, got %q", text), "0 for no limit"}
+		return 0, &refusal{http.StatusBadRequest, fmt.Sprintf("limit: expected a number, got %q", given), "0 for no limit"}
 	}
 	return n, nil
 }

@@ -404,11 +404,7 @@ func (l *loader) directory(path, name string) {
 // clearText warns about a token that is sent unencrypted.
 func (l *loader) clearText(path, address string) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" {
-		return
-	}
-	host := u.Hostname()
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if err != nil || u.Scheme != "http" || text.Loopback(u.Hostname()) {
 		return
 	}
 	l.warn(path, "sends its token unencrypted", "use https://")

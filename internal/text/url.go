@@ -1,6 +1,7 @@
 package text
 
 import (
+	"net"
 	"regexp"
 	"strings"
 )
@@ -65,4 +66,13 @@ func RedactURLs(sentence string) string {
 
 func isSchemeByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '.' || c == '-'
+}
+
+// Loopback reports whether a host, with or without a port, is this machine: localhost or a loopback address.
+func Loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -87,3 +87,12 @@ func FuzzRedactURL(f *testing.F) {
 		}
 	})
 }
+
+func TestLoopback(t *testing.T) {
+	for _, host := range []string{"localhost", "localhost:80", "127.0.0.1", "127.9.9.9:1", "::1", "[::1]", "[::1]:80"} {
+		require.True(t, Loopback(host), host)
+	}
+	for _, host := range []string{"", ":80", "0.0.0.0:80", "[::]:80", "10.0.0.1", "localhost.example.com", "127.0.0.1.example.com:80", "::1.example.com"} {
+		require.False(t, Loopback(host), host)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/text"
 )
 
 // WebexOptions configure a simulated Webex that runs on its own.
@@ -76,7 +77,7 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 		if err != nil {
 			return wrong("--relay: %w", err)
 		}
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if !text.Loopback(u.Host) {
 			return wrong("--relay %q: a simulation only calls loopback addresses", o.Relay)
 		}
 		if o.SecretFile == "" {

@@ -19,6 +19,7 @@ import (
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/text"
 )
 
 // Pace is the default pause between two events of the story.
@@ -87,11 +88,10 @@ func wrong(format string, args ...any) error { return &WrongOption{fmt.Errorf(fo
 
 // listen refuses all but loopback addresses, since a simulation has no access control.
 func listen(addr string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, wrong("--listen %q: expected an address such as 127.0.0.1:8088", addr)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !text.Loopback(addr) {
 		return nil, wrong("--listen %q: a simulation only listens on loopback addresses, such as 127.0.0.1:8088", addr)
 	}
 	l, err := net.Listen("tcp", addr)

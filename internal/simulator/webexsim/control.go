@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/text"
 )
 
 // controls is the control API: JSON in and out, {"error": …} with 4xx.
@@ -84,15 +85,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 // local reports whether a request is from this machine and for a loopback name: a web page can make a browser call here under
 // another name.
 func local(r *http.Request) bool {
-	loopback := func(hostport string) bool {
-		host, _, err := net.SplitHostPort(hostport)
-		if err != nil {
-			host = strings.Trim(hostport, "[]")
-		}
-		ip := net.ParseIP(host)
-		return host == "localhost" || ip != nil && ip.IsLoopback()
-	}
-	return loopback(r.RemoteAddr) && loopback(r.Host)
+	return text.Loopback(r.RemoteAddr) && text.Loopback(r.Host)
 }
 
 // asks makes a control of a method that takes one JSON value.

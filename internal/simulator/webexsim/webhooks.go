@@ -7,13 +7,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/text"
 )
 
 type webhook struct {
@@ -122,7 +123,7 @@ func checkTarget(target string) error {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return refuse(http.StatusBadRequest, "The targetUrl must be an http(s) URL.")
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !text.Loopback(u.Host) {
 		return refuse(http.StatusBadRequest, "This Webex is simulated: it calls only loopback addresses.")
 	}
 	return nil
