@@ -187,9 +187,8 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 		}
 	}
 	if s.forms.strict {
-		allowed := do.params(s.forms)
 		for _, name := range slices.Sorted(maps.Keys(params)) {
-			if !slices.Contains(allowed, name) {
+			if !slices.Contains(do.params, name) && (name != do.deprecated || !s.forms.deprecated) {
 				return nil, invalid(`Invalid parameter "/": unexpected parameter %q.`, name)
 			}
 		}
@@ -219,57 +218,25 @@ func (s *Server) authorise(token string) (User, *rpcError) {
 	return User{}, invalid("Not authorized.")
 }
 
+// method is one method of the API. Versions before 7.0 ignore parameters that they don't know.
 type method struct {
-	params func(forms) []string
-	call   func(*Server, User, args) (any, *rpcError)
+	params     []string // that 7.0 and later accept
+	deprecated string   // one more that only 7.0 accepts; "" for none
+	call       func(*Server, User, args) (any, *rpcError)
 }
 
 var methods = map[string]method{
-	"event.acknowledge": {func(forms) []string {
-		return []string{"eventids", "action", "message", "severity", "suppress_until", "cause_eventid"}
-	}, (*Server).eventAcknowledge},
-	"event.get": {func(f forms) []string {
-		return f.ackParams("eventids", "output", "selectHosts", "selectTags", "selectRelatedObject", "selectSuppressionData", "sortfield", "sortorder", "limit", "source", "object", "value", "objectids", "preservekeys")
-	}, (*Server).eventGet},
-	"problem.get": {func(f forms) []string {
-		return append(f.camelOnly("eventids", "output", "selectTags", "selectSuppressionData", "sortfield", "sortorder", "limit", "recent", "acknowledged", "suppressed", "severities", "tags", "eventid_from", "eventid_till", "objectids", "source", "object", "preservekeys"), "selectAcknowledges")
-	}, (*Server).problemGet},
-	"trigger.get": {func(f forms) []string {
-		return f.groupParams("triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit")
-	}, (*Server).triggerGet},
-	"host.get": {func(f forms) []string {
-		return f.groupParams("hostids", "output", "selectInterfaces", "selectTags", "filter", "search", "limit", "preservekeys", "sortfield")
-	}, (*Server).hostGet},
-	"user.get": {func(forms) []string {
-		return []string{"userids", "output", "selectMedias", "selectRole", "selectUsrgrps", "filter", "limit", "preservekeys"}
-	}, (*Server).userGet},
-}
-
-func (f forms) ackParams(names ...string) []string {
-	if f.camelAcks {
-		names = append(names, "selectAcknowledges")
-	}
-	if f.snakeAcks {
-		names = append(names, "select_acknowledges")
-	}
-	return names
-}
-
-func (f forms) camelOnly(names ...string) []string {
-	if f.version >= "7" {
-		names = append(names, "symptom", "cause_eventid")
-	}
-	return names
-}
-
-func (f forms) groupParams(names ...string) []string {
-	if f.hostGroups {
-		names = append(names, "selectHostGroups")
-	}
-	if f.groups {
-		names = append(names, "selectGroups")
-	}
-	return names
+	"event.acknowledge": {[]string{"eventids", "action", "message", "severity", "suppress_until", "cause_eventid"}, "", (*Server).eventAcknowledge},
+	"event.get": {[]string{"eventids", "output", "selectHosts", "selectTags", "selectRelatedObject", "selectSuppressionData", "sortfield", "sortorder", "limit",
+		"source", "object", "value", "objectids", "preservekeys", "selectAcknowledges"}, "select_acknowledges", (*Server).eventGet},
+	"problem.get": {[]string{"eventids", "output", "selectTags", "selectSuppressionData", "sortfield", "sortorder", "limit", "recent", "acknowledged", "suppressed",
+		"severities", "tags", "eventid_from", "eventid_till", "objectids", "source", "object", "preservekeys", "symptom", "cause_eventid", "selectAcknowledges"},
+		"", (*Server).problemGet},
+	"trigger.get": {[]string{"triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit",
+		"selectHostGroups"}, "selectGroups", (*Server).triggerGet},
+	"host.get": {[]string{"hostids", "output", "selectInterfaces", "selectTags", "filter", "search", "limit", "preservekeys", "sortfield", "selectHostGroups"},
+		"selectGroups", (*Server).hostGet},
+	"user.get": {[]string{"userids", "output", "selectMedias", "selectRole", "selectUsrgrps", "filter", "limit", "preservekeys"}, "", (*Server).userGet},
 }
 
 // args are a call's parameters.

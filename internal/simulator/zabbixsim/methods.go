@@ -74,7 +74,7 @@ func (s *Server) eventGet(_ User, a args) (any, *rpcError) {
 	if a.has("selectAcknowledges") && a.has("select_acknowledges") && s.forms.strict {
 		return nil, invalid(`Deprecated parameter "/select_acknowledges" cannot be used with "/selectAcknowledges".`)
 	}
-	acks := (a.has("selectAcknowledges") && s.forms.camelAcks) || (a.has("select_acknowledges") && s.forms.snakeAcks)
+	acks := (a.has("selectAcknowledges") && s.forms.camelAcks) || (a.has("select_acknowledges") && s.forms.deprecated)
 	out := []any{}
 	if s.broken.showNothing {
 		return out, nil
@@ -213,7 +213,7 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 		if a.has("selectHostGroups") && s.forms.hostGroups {
 			m["hostgroups"] = groups
 		}
-		if a.has("selectGroups") && s.forms.groups {
+		if a.has("selectGroups") && s.forms.deprecated {
 			m["groups"] = groups
 		}
 		out = append(out, m)

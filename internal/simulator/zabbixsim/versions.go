@@ -14,9 +14,8 @@ type forms struct {
 	strict      bool // unknown parameters are refused (7.0)
 	suppress    bool // bits 32 and 64 (6.2)
 	camelAcks   bool // selectAcknowledges (7.0)
-	snakeAcks   bool // select_acknowledges (until 7.0)
 	hostGroups  bool // selectHostGroups (6.2)
-	groups      bool // selectGroups (until 7.0)
+	deprecated  bool // select_acknowledges and selectGroups (until 7.0)
 	updateFirst bool // a manual close is sent as update, then recovery (6.0)
 	timestamps  bool // {EVENT.TIMESTAMP} and the like resolve (after 7.0)
 	causes      bool // {EVENT.CAUSE.*} resolve (7.0 measured)
@@ -41,9 +40,8 @@ func formsOf(version string) (forms, error) {
 		strict:      v >= 700,
 		suppress:    v >= 602,
 		camelAcks:   v >= 700,
-		snakeAcks:   v <= 700,
 		hostGroups:  v >= 602,
-		groups:      v <= 700,
+		deprecated:  v <= 700,
 		updateFirst: v < 700,
 		timestamps:  v > 700,
 		causes:      v >= 700,

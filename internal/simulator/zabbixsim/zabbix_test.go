@@ -99,6 +99,24 @@ func or(r json.RawMessage) string {
 	return string(r)
 }
 
+// 7.0 still accepts the old names of parameters; later versions refuse them.
+func TestOldParameterNames(t *testing.T) {
+	for version, refused := range map[string]bool{"6.4.21": false, "7.0.22": false, "7.2.13": true} {
+		for method, name := range map[string]string{"event.get": "select_acknowledges", "trigger.get": "selectGroups"} {
+			r := httptest.NewRequest(http.MethodPost, "/api_jsonrpc.php", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{"`+name+`":"extend"}}`))
+			r.Header.Set("Content-Type", "application/json-rpc")
+			r.Header.Set("Authorization", "Bearer TOKEN-OF-RELAY")
+			w := httptest.NewRecorder()
+			world(t, version).ServeHTTP(w, r)
+			if refused {
+				require.Contains(t, w.Body.String(), "unexpected parameter", version)
+			} else {
+				require.Contains(t, w.Body.String(), `"result"`, version)
+			}
+		}
+	}
+}
+
 // The relay gets a problem, its updates and its recovery, signed, in the version's order.
 func TestTellsTheRelay(t *testing.T) {
 	for version, order := range map[string][]string{
