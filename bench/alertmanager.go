@@ -185,11 +185,7 @@ func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*w
 
 // pass waits for as long as an Alertmanager is given.
 func (b *bench) pass(ctx context.Context, _ [2]*world) error {
-	select {
-	case <-time.After(b.wait):
-	case <-ctx.Done():
-	}
-	return ctx.Err()
+	return sleep(ctx, b.wait)
 }
 
 // labelled sums the series of a metric that have these labels.

@@ -163,10 +163,8 @@ func (r *raining) allAcked(ctx context.Context, ids []int64, want int, began tim
 		case took > giveUp:
 			return 0, fmt.Errorf("%d of %d problems are acknowledged after %s", n, want, giveUp)
 		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(pollRoom):
+		if err := sleep(ctx, pollRoom); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -208,10 +208,8 @@ func (s *side) drained(ctx context.Context, limit time.Duration) (time.Duration,
 		case took > limit:
 			return -1, nil
 		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -314,10 +314,8 @@ func (r *raining) until(ctx context.Context, from time.Time, calm time.Duration,
 		if now.Sub(from) > giveUp {
 			return 0, nil, fmt.Errorf("the room is not up to date after %s: %.0f journal entries and %.0f posts are pending", giveUp, m[journalPending], m[postsPending])
 		}
-		select {
-		case <-ctx.Done():
-			return 0, nil, ctx.Err()
-		case <-time.After(pollRoom):
+		if err := sleep(ctx, pollRoom); err != nil {
+			return 0, nil, err
 		}
 	}
 }
@@ -362,10 +360,8 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 	defer seen.stop()
 	for n := range urgent {
 		for int(fire.next.Load()) < len(fire.requests)*(n+1)/(urgent+1) {
-			select {
-			case <-ctx.Done():
-				return u, ctx.Err()
-			case <-time.After(time.Millisecond):
+			if err := sleep(ctx, time.Millisecond); err != nil {
+				return u, err
 			}
 		}
 		mark := fmt.Sprintf("bench-disaster-%d", n)
@@ -413,10 +409,8 @@ func (r *raining) ack(ctx context.Context, id int64, person string) (answer, zab
 		if took > patience {
 			return 0, 0, fmt.Errorf("ack %d: after %s the answer took %s and Zabbix %s (0s: not yet)", id, patience, answer, zabbix)
 		}
-		select {
-		case <-ctx.Done():
-			return 0, 0, ctx.Err()
-		case <-time.After(2 * time.Millisecond):
+		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+			return 0, 0, err
 		}
 	}
 	return answer, zabbix, nil
