@@ -482,3 +482,11 @@ func TestDeliverWithoutSecret(t *testing.T) {
 	h := http.Header{"X-Spark-Signature": {webex.Sign("", []byte("{}"))}}
 	require.Equal(t, 401, l.Deliver(t.Context(), "noc", h, []byte("{}")))
 }
+
+// Only the buttons of the relay's own cards count, by their mark.
+func TestButtonsOfOtherCards(t *testing.T) {
+	for mark, ours := range map[any]bool{1.0: true, "1": true, 2.0: false, "2": false, "": false, true: false, nil: false} {
+		_, got := buttonOf(webex.AttachmentAction{Inputs: map[string]any{"relay": mark, "action": "ack", "key": "main/4711"}})
+		require.Equal(t, ours, got, "%v", mark)
+	}
+}

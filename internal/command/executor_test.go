@@ -368,3 +368,18 @@ func TestTooManyCommands(t *testing.T) {
 		require.Len(t, w.answers(), perMinute+3)
 	})
 }
+
+// Zabbix acts on problems of triggers only: for others it isn't asked, and the reply says why.
+func TestOnlyProblemsOfTriggersAreActedOn(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		p := w.find(alert.Key{Source: "main", EventID: "4711"})
+		p.Origin = alert.OriginService
+		w.put(p)
+		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		require.Empty(t, w.calls("main"))
+		require.Len(t, w.answers(), 1)
+		require.Contains(t, w.answers()[0], "is a service event")
+		require.Equal(t, store.CommandFailed, w.command("M1").State)
+	})
+}
