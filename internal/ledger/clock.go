@@ -11,6 +11,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
+// gatherNudges is how long escalations and reminders wait for others that are due at almost the same time: those of a
+// storm share their messages.
+const gatherNudges = time.Second
+
 // clock does one batch of what is due, if it is time to look. more says that there is more to do at once.
 func (l *Ledger) clock(ctx context.Context) (more bool) {
 	now := time.Now()
@@ -22,7 +26,12 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 	if err == nil {
 		due, err = l.opts.Store.DuePosts(ctx, now, minBatch)
 	}
+	more = len(due) == minBatch
 	l.clockAt = now.Add(pollEvery)
+	if at := gatheredAt(due); at.After(now) {
+		due, more = slices.DeleteFunc(due, func(p store.Post) bool { return !looks(p, now) }), false
+		l.clockAt = earlier(l.clockAt, at)
+	}
 	if err == nil && len(due)+len(rooms) > 0 {
 		err = l.doDue(ctx, due, rooms, now)
 	}
@@ -30,10 +39,28 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 		l.opts.Log.Error("looking at what is due failed, retrying", "due", len(due), "in", pollEvery, "error", err)
 		l.opts.Metrics.Failures.Inc()
 	}
-	if more = err == nil && len(due) == minBatch; more {
+	if more = more && err == nil; more {
 		l.clockAt = now
 	}
 	return more
+}
+
+// looks reports whether a post is due for more than an escalation or a reminder.
+func looks(p store.Post, now time.Time) bool { return !p.LookAt.IsZero() && !p.LookAt.After(now) }
+
+// gatheredAt is when the escalations and reminders among due posts are done; zero if there are none.
+func gatheredAt(due []store.Post) (at time.Time) {
+	for _, p := range due {
+		for _, nudge := range []time.Time{p.EscalateAt, p.RemindAt} {
+			if !nudge.IsZero() && (at.IsZero() || nudge.Before(at)) {
+				at = nudge
+			}
+		}
+	}
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(gatherNudges)
 }
 
 // doDue does what is due. If the store rejects it, the post that is at fault is found, and its clocks are stopped.
