@@ -229,7 +229,7 @@ func TestMediaType(t *testing.T) {
 			for _, c := range []struct{ parameter, value, says string }{
 				{"URL", "<URL of the relay>", "The parameter URL of this media type is not set"},
 				{"URL", "", "The parameter URL of this media type is not set"},
-				{"URL", "relay.example.com", `must begin with http:// or https://, not be "relay.example.com"`},
+				{"URL", "relay.example.com", `must begin with http:// or https://, got "relay.example.com"`},
 				{"URL", "http://127.0.0.1:1", "No answer from http://127.0.0.1:1/v1/zabbix/events"},
 				{"URL", r.URL + "/elsewhere", "There is no relay at " + r.URL + "/elsewhere/v1/zabbix/events (404)"},
 				{"SECRET", "{$RELAY.SECRET}", "The macro {$RELAY.SECRET} has no value here"},
