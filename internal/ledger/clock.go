@@ -28,8 +28,9 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 	}
 	more = len(due) == minBatch
 	l.clockAt = now.Add(pollEvery)
-	if at := gatheredAt(due); at.After(now) {
-		due, more = slices.DeleteFunc(due, func(p store.Post) bool { return !looks(p, now) }), false
+	if at := gatheredAt(due, now); at.After(now) {
+		due = slices.DeleteFunc(due, func(p store.Post) bool { return !looks(p, now) })
+		more = more && len(due) > 0
 		l.clockAt = earlier(l.clockAt, at)
 	}
 	if err == nil && len(due)+len(rooms) > 0 {
@@ -48,11 +49,11 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 // looks reports whether a post is due for more than an escalation or a reminder.
 func looks(p store.Post, now time.Time) bool { return !p.LookAt.IsZero() && !p.LookAt.After(now) }
 
-// gatheredAt is when the escalations and reminders among due posts are done; zero if there are none.
-func gatheredAt(due []store.Post) (at time.Time) {
+// gatheredAt is when the escalations and reminders that are due are done; zero if none is.
+func gatheredAt(due []store.Post, now time.Time) (at time.Time) {
 	for _, p := range due {
 		for _, nudge := range []time.Time{p.EscalateAt, p.RemindAt} {
-			if !nudge.IsZero() && (at.IsZero() || nudge.Before(at)) {
+			if !nudge.IsZero() && !nudge.After(now) && (at.IsZero() || nudge.Before(at)) {
 				at = nudge
 			}
 		}

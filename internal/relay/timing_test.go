@@ -254,6 +254,23 @@ func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 	})
 }
 
+// A thousand problems that quiet hours held are posted together when those end, also if the route escalates them later.
+func TestQuietHoursOfAThousandEndInADigest(t *testing.T) {
+	inNights(t, atNight, `routes:
+  - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}}
+`, func(n *nights) {
+		n.at("0 22:30:00")
+		for id := range 1000 {
+			n.open(id+1, alert.Average)
+		}
+		n.at("1 07:00:05")
+		said := n.said("noc")
+		require.NotEmpty(t, said)
+		require.LessOrEqual(t, len(said), 2, "a digest, and its list perhaps: %s", strings.Join(said, "\n"))
+		require.Contains(t, said[0], "**1,000 problems at once** · 1,000 open")
+	})
+}
+
 // Many problems that are still open at the end of quiet hours become one digest.
 func TestQuietHoursEndInADigest(t *testing.T) {
 	inNights(t, atNight, "", func(n *nights) {
