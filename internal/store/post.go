@@ -54,6 +54,10 @@ func (p Post) Pending() bool { return !p.PendingSince.IsZero() }
 // Fresh says whether the room hasn't heard of the problem, nor will without the ledger.
 func (p Post) Fresh() bool { return !p.Claimed && p.Group == 0 }
 
+// NeedsFresh says whether a fold can write the post only if delivery hasn't claimed it: the post is in
+// a group, or it was read as fresh and is withdrawn.
+func (p Post) NeedsFresh() bool { return p.Group != 0 || !p.Claimed && !p.Pending() }
+
 // DueAt is when the ledger looks at the post again; zero for never.
 func (p Post) DueAt() time.Time { return earliest(p.RemindAt, p.EscalateAt, p.LookAt) }
 

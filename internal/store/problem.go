@@ -22,7 +22,8 @@ type Fold struct {
 	// Posts are written in the ledger's columns; their cursors are left alone. A post with
 	// PendingSince becomes pending unless it is already (its older time stays), or is dead, or has
 	// been delivered in full meanwhile. A fresh post without PendingSince is withdrawn, and one
-	// with a Group has no message of its own: neither is pending any more.
+	// with a Group has no message of its own: neither is pending any more. Claimed is whether
+	// the fold read the post so.
 	Posts   []Post
 	Notices []Notice // new ones
 }
@@ -51,9 +52,9 @@ type Suppression struct {
 // Problems keeps the ledger's problems.
 type Problems interface {
 	// CommitFold writes one batch of the ledger, whole or not at all, and nothing into the caller's
-	// values. ErrConflict when a problem changed since it was read, when a post that gets a Group
-	// was claimed meanwhile, or when a group that takes in posts is dead by now. ErrRejected when
-	// something in the batch can't be stored.
+	// values. ErrConflict when a problem changed since it was read, when a post that was read as
+	// fresh and is grouped or withdrawn was claimed meanwhile, or when a group that takes in posts
+	// is dead by now. ErrRejected when something in the batch can't be stored.
 	CommitFold(ctx context.Context, f Fold) error
 	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when
 	// a stored problem can't be read any more.

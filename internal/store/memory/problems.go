@@ -83,11 +83,22 @@ func (d *data) refuses(f store.Fold) error {
 			return fmt.Errorf("%w: group %d is dead and takes no more posts", store.ErrConflict, g.ID)
 		}
 	}
+	moved := map[alert.Key]alert.Key{} // to where a key's posts are moved, from where they are stored
+	for _, m := range f.Moved {
+		moved[m.From] = alert.Key{}
+	}
+	for _, m := range f.Moved {
+		moved[m.To] = m.From
+	}
 	for _, p := range f.Posts {
+		from, is := moved[p.Key]
+		if !is {
+			from = p.Key
+		}
 		if p.Group < 0 && !fresh[p.Group] {
 			return fmt.Errorf("%w: post of %s in %s is in group %d, which isn't in the fold", store.ErrRejected, p.Key, p.Room, p.Group)
 		}
-		if is := d.posts[postID{p.Key, p.Room}]; p.Group != 0 && is != nil && is.Claimed {
+		if is := d.posts[postID{from, p.Room}]; p.NeedsFresh() && is != nil && is.Claimed {
 			return fmt.Errorf("%w: the post of %s in %s was claimed", store.ErrConflict, p.Key, p.Room)
 		}
 	}

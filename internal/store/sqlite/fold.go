@@ -253,18 +253,18 @@ func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time)
 	return nil
 }
 
-// checkUnclaimed fails if delivery has claimed a post that gets a group.
+// checkUnclaimed fails if delivery has claimed a post that the fold groups or withdraws.
 func (t *tx) checkUnclaimed(posts []store.Post) error {
-	var grouped [][3]string
+	var fresh [][3]string
 	for _, p := range posts {
-		if p.Group != 0 {
-			grouped = append(grouped, [3]string{p.Key.EventID, p.Key.Source, p.Room})
+		if p.NeedsFresh() {
+			fresh = append(fresh, [3]string{p.Key.EventID, p.Key.Source, p.Room})
 		}
 	}
-	if len(grouped) == 0 {
+	if len(fresh) == 0 {
 		return nil
 	}
-	list, err := json.Marshal(grouped)
+	list, err := json.Marshal(fresh)
 	if err != nil {
 		return err
 	}

@@ -193,8 +193,13 @@ func testLeavers(t *testing.T, open Opener) {
 	claim(t, s, "1", "noc")
 }
 
-// A fold whose groups don't fit what is stored by now is a conflict, and writes nothing.
+// A fold whose groups and posts don't fit what is stored by now is a conflict, and writes nothing.
 func testGroupConflicts(t *testing.T, open Opener) {
+	withdrawn := post("9", "noc", 2)
+	withdrawn.PendingSince = time.Time{}
+	claimed := withdrawn
+	claimed.Claimed = true
+	claims := func(t *testing.T, s store.Store, _ store.Group) { claim(t, s, "9", "noc") }
 	for name, c := range map[string]struct {
 		meanwhile func(t *testing.T, s store.Store, g store.Group)
 		fold      func(g store.Group) store.Fold
@@ -204,7 +209,19 @@ func testGroupConflicts(t *testing.T, open Opener) {
 			g.Joined++
 			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("9", "noc", g.ID)}}
 		}, nil},
-		"the post was claimed": {func(t *testing.T, s store.Store, g store.Group) { claim(t, s, "9", "noc") }, func(g store.Group) store.Fold {
+		"a post is withdrawn":                       {nil, func(store.Group) store.Fold { return store.Fold{Posts: []store.Post{withdrawn}} }, nil},
+		"a post that is withdrawn was claimed":      {claims, func(store.Group) store.Fold { return store.Fold{Posts: []store.Post{withdrawn}} }, store.ErrConflict},
+		"a post that is withdrawn was read claimed": {claims, func(store.Group) store.Fold { return store.Fold{Posts: []store.Post{claimed}} }, nil},
+		"a post that stays pending was claimed":     {claims, func(store.Group) store.Fold { return store.Fold{Posts: []store.Post{post("9", "noc", 2)}} }, nil},
+		"a post that is withdrawn under another key was claimed": {claims, func(store.Group) store.Fold {
+			p := withdrawn
+			p.Key = key("9~1")
+			return store.Fold{Moved: []store.Move{{From: key("9"), To: p.Key}}, Posts: []store.Post{p}}
+		}, store.ErrConflict},
+		"the key that a claimed post had is withdrawn": {claims, func(store.Group) store.Fold {
+			return store.Fold{Moved: []store.Move{{From: key("9"), To: key("9~1")}}, Posts: []store.Post{withdrawn}}
+		}, nil},
+		"the post was claimed": {claims, func(g store.Group) store.Fold {
 			g.Joined++
 			return store.Fold{Groups: []store.Group{g}, Posts: []store.Post{member("8", "noc", g.ID), member("9", "noc", g.ID)}}
 		}, store.ErrConflict},

@@ -107,13 +107,14 @@ func testDuePosts(t *testing.T, open Opener) {
 func testPending(t *testing.T, open Opener) {
 	later, latest, never := t0.Add(time.Minute), t0.Add(time.Hour), time.Time{}
 	type step func(t *testing.T, s store.Store)
-	ledger := func(revision int64, since time.Time) step {
+	write := func(revision int64, since time.Time, claimed bool) step {
 		return func(t *testing.T, s store.Store) {
 			p := post("1", "noc", revision)
-			p.PendingSince = since
+			p.PendingSince, p.Claimed = since, claimed
 			fold(t, s, store.Fold{Posts: []store.Post{p}})
 		}
 	}
+	ledger := func(revision int64, since time.Time) step { return write(revision, since, false) }
 	delivery := func(c store.Cursor) step {
 		return func(t *testing.T, s store.Store) { require.NoError(t, s.SavePost(t.Context(), key("1"), "noc", c)) }
 	}
@@ -132,12 +133,11 @@ func testPending(t *testing.T, open Opener) {
 		"pending already":                        {[]step{ledger(1, t0), ledger(2, later)}, t0},
 		"withdrawn":                              {[]step{ledger(1, t0), ledger(2, never)}, never},
 		"claimed":                                {[]step{ledger(1, t0), claims}, t0},
-		"claimed, then withdrawn":                {[]step{ledger(1, t0), claims, ledger(2, never)}, t0},
 		"delivered":                              {[]step{ledger(1, t0), claims, delivered(1)}, never},
 		"delivered in part":                      {[]step{ledger(2, t0), claims, delivered(1)}, t0},
 		"changed after that":                     {[]step{ledger(1, t0), claims, delivered(1), ledger(2, latest)}, latest},
 		"changed, as read before that":           {[]step{ledger(1, t0), claims, delivered(1), ledger(2, t0)}, later},
-		"withdrawn, as read before that":         {[]step{ledger(1, t0), claims, delivered(1), ledger(2, never)}, now},
+		"changed, as read when dead":             {[]step{ledger(1, t0), claims, delivered(1), write(2, never, true)}, now},
 		"changed, but delivered already":         {[]step{ledger(1, t0), claims, delivered(2), ledger(2, latest)}, never},
 		"delivery starts over":                   {[]step{ledger(1, t0), claims, delivered(1), delivered(0)}, now},
 		"dead":                                   {[]step{ledger(1, t0), claims, delivery(store.Cursor{State: store.PostDead, DeadAt: t0})}, never},
