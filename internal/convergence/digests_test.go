@@ -46,7 +46,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 		w.checkFallback(h, p, post)
 	case g.Pending():
 		w.fault("%s is in digest %d, which is behind: %+v", where, g.ID, g)
-	case p.Open() && p.Severity >= w.Storm.Individual:
+	case p.Open() && p.Severity >= w.stormIn(g.Room).Individual:
 		w.fault("%s is in digest %d, though it is %s", where, g.ID, p.Severity.Title())
 	}
 }
@@ -197,7 +197,7 @@ func (w *world) checkActedOn(h held, g store.Group, where string) {
 			acted = append(acted, key)
 		}
 	}
-	if len(acted) > w.Storm.Threshold {
+	if len(acted) > w.stormIn(g.Room).Threshold {
 		return // so many at once stay in it
 	}
 	for _, key := range acted {

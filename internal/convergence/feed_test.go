@@ -28,6 +28,7 @@ type truth struct {
 	ResolvedAt   time.Duration
 	Seen         time.Duration // when the API answered
 	Host         string
+	Name         string // "" for nameOf
 	Updates      []update
 }
 
@@ -234,7 +235,7 @@ func action(wide bool, at time.Time) *alert.Update {
 func (t truth) observation(problem int) *alert.Observation {
 	at := epoch.Add(t.Seen)
 	o := &alert.Observation{
-		At: at, Gone: t.Gone, Name: nameOf(problem), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
+		At: at, Gone: t.Gone, Name: cmp.Or(t.Name, nameOf(problem)), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
 		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0,
 		Hosts: []alert.Host{{Host: t.Host}},
 	}

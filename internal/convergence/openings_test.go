@@ -31,8 +31,8 @@ type opening struct {
 	late     time.Duration // delay of the problem's payload
 }
 
-// steps returns what Zabbix sends about it.
-func (o opening) steps() []step {
+// macros are those of its payloads.
+func (o opening) macros() map[string]string {
 	m := map[string]string{
 		"EVENT.ID": eventID(o.problem), "EVENT.NAME": o.name, "EVENT.SOURCE": "0", "EVENT.OBJECT": "0", "EVENT.VALUE": "1",
 		"EVENT.NSEVERITY": strconv.Itoa(int(o.severity)), "EVENT.TIMESTAMP": stamp(o.opens), "TIMESTAMP": stamp(o.opens),
@@ -45,13 +45,26 @@ func (o opening) steps() []step {
 		}
 		m["EVENT.TAGSJSON"] = encode(tags)
 	}
+	return m
+}
+
+// steps returns what Zabbix sends about it.
+func (o opening) steps() []step {
+	m := o.macros()
 	steps := []step{{At: o.opens + o.late + 100*time.Millisecond, Kind: send, Problem: o.problem, Payload: encode(m)}}
 	if o.resolves > 0 {
-		m = maps.Clone(m)
 		m["EVENT.VALUE"], m["EVENT.RECOVERY.ID"], m["EVENT.RECOVERY.TIMESTAMP"], m["TIMESTAMP"] = "0", "9"+eventID(o.problem), stamp(o.resolves), stamp(o.resolves)
 		steps = append(steps, step{At: o.resolves + 100*time.Millisecond, Kind: send, Problem: o.problem, Payload: encode(m)})
 	}
 	return steps
+}
+
+// update is what Zabbix sends when somebody does something to it; macros are further ones.
+func (o opening) update(at time.Duration, words string, macros map[string]string) step {
+	m := o.macros()
+	m["EVENT.UPDATE.STATUS"], m["EVENT.UPDATE.ACTION"], m["EVENT.UPDATE.TIMESTAMP"], m["USER.FULLNAME"], m["TIMESTAMP"] = "1", words, stamp(at), "Alice", stamp(at)
+	maps.Copy(m, macros)
+	return step{At: at + 100*time.Millisecond, Kind: send, Problem: o.problem, Payload: encode(m)}
 }
 
 func encode(v any) string {
@@ -192,7 +205,7 @@ func flaps(n int, severity alert.Severity, down, up time.Duration) (openings []o
 // seconds.
 func TestAFlappingTriggerThatStaysDown(t *testing.T) {
 	const known = 1500 * time.Millisecond // the payload's way, an edit's way
-	for _, period := range []struct{ down, up time.Duration }{{12 * time.Second, 12 * time.Second}, {3 * time.Second, 3 * time.Second}, {2 * time.Second, 20 * time.Second}, {30 * time.Second, 45 * time.Second}} {
+	for _, period := range []struct{ down, up time.Duration }{{12 * time.Second, 12 * time.Second}, {3 * time.Second, 3 * time.Second}, {2 * time.Second, 20 * time.Second}, {30 * time.Second, 45 * time.Second}, {55 * time.Second, 5 * time.Second}} {
 		t.Run(fmt.Sprintf("%v down, %v up", period.down, period.up), func(t *testing.T) {
 			openings := flaps(8, alert.High, period.down, period.up)
 			last := openings[8]

@@ -2,6 +2,7 @@ package convergence
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -159,22 +160,25 @@ func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 			}
 		}
 	}
-	live := map[string]int{} // room and trigger → messages
-	for _, g := range h.groups {
+	w.checkFlapMessages(h)
+}
+
+// checkFlapMessages checks that a trigger gets another message only when the one before has few edits left or names many
+// openings, or when it hadn't opened for a window.
+func (w *world) checkFlapMessages(h held) {
+	window := time.Duration(w.Rules.Flapping.Window)
+	if window < 10*time.Minute || w.has(refuse, erase, expel, lose, fail, slow, crash) {
+		return
+	}
+	newest := map[string]store.Group{} // by room and trigger
+	for _, id := range slices.Sorted(maps.Keys(h.groups)) {
+		g := h.groups[id]
 		if g.Kind != store.GroupFlap || g.State == store.PostDead {
 			continue
 		}
-		// Another message begins when the first has few edits left, or nothing opened for a window.
-		if live[g.Room+g.Name]++; live[g.Room+g.Name] > 1 && time.Duration(f.Window) >= 10*time.Minute && !w.has(refuse, erase, expel, lose, fail, slow, crash) {
-			most := 0
-			for _, o := range h.groups {
-				if o.Room == g.Room && o.Name == g.Name {
-					most = max(most, o.Edits)
-				}
-			}
-			if most < 8 {
-				w.fault("%s has %d messages of one trigger", g.Room, live[g.Room+g.Name])
-			}
+		before, ok := newest[g.Room+g.Name]
+		if newest[g.Room+g.Name] = g; ok && before.Edits < 8 && before.Joined < 100 && g.OpenedAt.Sub(before.JoinedAt) < window {
+			w.fault("%s has another message of one trigger: %+v, %+v", g.Room, before, g)
 		}
 	}
 }

@@ -95,6 +95,7 @@ type schedule struct {
 	Workers int
 	Rate    float64 // calls per second that delivery starts with
 	Storm   config.Storm
+	StormIn map[string]config.Storm // rooms with settings of their own
 	Rules   rules
 
 	PerAccount, PerRoom float64       // Webex's limits per second; 0 for none
@@ -110,6 +111,14 @@ func (s schedule) String() string {
 		fmt.Fprintf(&b, "  %v\n", step)
 	}
 	return b.String()
+}
+
+// stormIn returns a room's settings.
+func (s schedule) stormIn(room string) config.Storm {
+	if storm, own := s.StormIn[room]; own {
+		return storm
+	}
+	return s.Storm
 }
 
 // has reports whether any step is of one of these kinds.

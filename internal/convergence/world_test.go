@@ -230,8 +230,9 @@ func (l *life) connect() {
 		Rules: ledger.Rules{
 			Rooms: l.router.Rooms, Timing: l.router.Timing, OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait),
 			Grouping: func(room string) ledger.Grouping {
+				storm := l.stormIn(room)
 				return ledger.Grouping{
-					Threshold: l.Storm.Threshold, Window: time.Duration(l.Storm.Window), Pace: l.deliver.Pace(room), Individual: l.Storm.Individual,
+					Threshold: storm.Threshold, Window: time.Duration(storm.Window), Pace: l.deliver.Pace(room), Individual: storm.Individual,
 					FlapCount: int(l.Rules.Flapping.Count), FlapWindow: time.Duration(l.Rules.Flapping.Window),
 				}
 			},

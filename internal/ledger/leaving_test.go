@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// severity is an update that changes the severity of a problem.
+func severity(id int, from, to alert.Severity) alert.Event {
+	e := of(event(alert.KindUpdate, 0), id)
+	e.Severity = &to
+	e.Update = &alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: from, New: to}}}
+	return e
+}
+
+// storm is a world with a digest of 30 problems, which its room shows.
+func storm(t *testing.T) *world {
+	w := grouped(t)
+	w.plan(w.at(0, problems(1, 30, alert.Average)...)...)
+	w.groups[0].MessageID, w.groups[0].Shown, w.groups[0].PendingSince = "M", 1, time.Time{}
+	return w
+}
+
+// Problems that left a digest never join another one, even if they are no longer severe before delivery begins with them.
+// They are pending from when they left.
+func TestLeaversJoinNoOtherDigest(t *testing.T) {
+	w := storm(t)
+	var rise, fall []alert.Event
+	for id := 1; id <= 20; id++ {
+		rise, fall = append(rise, severity(id, alert.Average, alert.Disaster)), append(fall, severity(id, alert.Disaster, alert.Average))
+	}
+	w.plan(w.at(5*time.Second, rise...)...)
+	left := w.now
+	w.plan(w.at(6*time.Second, append(fall, problems(40, 20, alert.Average)...)...)...)
+	for id := 1; id <= 20; id++ {
+		require.Zero(t, w.postOf(id).Group)
+		require.Equal(t, left, w.postOf(id).PendingSince)
+	}
+	require.EqualValues(t, 1, w.postOf(40).Group)
+}
+
+// A member that resolves in the batch that makes it severe stays: nobody has to be notified of it any more.
+func TestASevereMemberThatIsResolvedStays(t *testing.T) {
+	w := storm(t)
+	w.plan(w.at(5*time.Second, severity(1, alert.Average, alert.Disaster), of(recovered(0), 1))...)
+	require.EqualValues(t, 1, w.postOf(1).Group)
+	require.EqualValues(t, 2, w.groups[0].Revision)
+}
+
+// The dead letter of a digest stands for all of its members: they don't leave it, and its revision stays.
+func TestNobodyLeavesADeadDigest(t *testing.T) {
+	w := storm(t)
+	w.groups[0].State = store.PostDead
+	w.plan(w.at(5*time.Second, severity(1, alert.Average, alert.Disaster), of(commented(0, "on it"), 2))...)
+	require.EqualValues(t, 1, w.postOf(1).Group)
+	require.EqualValues(t, 1, w.postOf(2).Group)
+	require.EqualValues(t, 1, w.groups[0].Revision)
+}
+
+// A digest that changes again before its room shows it has been pending since the first change.
+func TestADigestIsPendingSinceItsFirstChange(t *testing.T) {
+	w := storm(t)
+	w.plan(w.at(5*time.Second, of(recovered(0), 1))...)
+	since := w.now
+	w.plan(w.at(7*time.Second, of(recovered(0), 2))...)
+	require.EqualValues(t, 3, w.groups[0].Revision)
+	require.Equal(t, since, w.groups[0].PendingSince)
+}
+
+// Problems that somebody acted on before they were posted get messages of their own, unless they are more than the
+// threshold.
+func TestActedOnBeforeTheFirstMessage(t *testing.T) {
+	for _, c := range []struct{ acted, members int }{{10, 20}, {11, 30}} {
+		w := grouped(t)
+		events := problems(1, 30, alert.Average)
+		for id := 1; id <= c.acted; id++ {
+			events = append(events, of(commented(0, "on it"), id))
+		}
+		w.plan(w.at(0, events...)...)
+		require.Len(t, w.groups, 1)
+		require.Equal(t, c.members, w.groups[0].Joined, "%d acted on", c.acted)
+	}
+}
