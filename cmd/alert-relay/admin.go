@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/client"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/text"
 )
@@ -33,29 +35,21 @@ func (a *adminFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.url, "admin", "", "`URL` of the relay's admin listener (or "+envAdmin+")")
 }
 
-func (a *adminFlags) client(cmd *cobra.Command) (admin.Client, error) {
-	return a.find(func() (*config.Config, error) { return a.elsewhere(cmd) })
-}
-
-// find returns a client of the admin listener, found by its address or by the relay's configuration.
-func (a *adminFlags) find(read func() (*config.Config, error)) (admin.Client, error) {
+// relay finds the admin listener by its address or by the relay's configuration.
+func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
 	address := cmp.Or(a.url, os.Getenv(envAdmin))
-	if err := webAddress("admin", address); err != nil {
-		return admin.Client{}, err
+	if err := webAddress("admin", address); err != nil || address != "" {
+		return client.Relay{URL: address}, err
 	}
-	if address == "" {
-		if a.file() == "" {
-			return admin.Client{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
-		}
-		cfg, err := read()
-		if err != nil {
-			return admin.Client{}, err
-		}
-		if address, err = admin.URLOf(cfg); err != nil {
-			return admin.Client{}, failed(err)
-		}
+	if a.file() == "" {
+		return client.Relay{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
 	}
-	return admin.Client{URL: address}, nil
+	cfg, err := a.elsewhere(cmd)
+	if err != nil {
+		return client.Relay{}, err
+	}
+	address, err = config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
+	return client.Relay{URL: address}, failed(err)
 }
 
 // whichRelay ends the help of commands that need a running relay.
@@ -64,68 +58,113 @@ const whichRelay = `
 The relay must be running. It is found by --admin (or ALERT_RELAY_ADMIN), or by --config (or
 ALERT_RELAY_CONFIG) on its own host.`
 
-// chosen requires ids, or --all without ids.
-func chosen(all *bool) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+// action is what operators do with the entries of a list.
+type action struct {
+	path    string                   // of the admin API
+	done    string                   // printed with each id: "replayed"
+	noun    string                   // what --all reaches; without it, each must be named
+	nothing func(room string) string // printed if there are none
+	byRoom  bool                     // --all may be limited to a room
+	ids     lister
+}
+
+// newAction completes a command that applies an action to the given ids, or to all.
+func newAction(g *globals, cmd *cobra.Command, do action) *cobra.Command {
+	a := adminFlags{globals: g}
+	var choice admin.Choice
+	cmd.ValidArgsFunction = a.complete(do.ids)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
-		case *all && len(args) > 0:
+		case do.noun == "":
+			return want("ID...")(cmd, args)
+		case choice.All && len(args) > 0:
 			return fmt.Errorf("--all takes no IDs, got %q", args[0])
-		case !*all && len(args) == 0:
+		case !choice.All && len(args) == 0:
 			return fmt.Errorf("%s: missing ID or --all ('%s list' lists the ids)", cmd.Name(), cmd.Parent().CommandPath())
+		case !choice.All && choice.Room != "":
+			return errors.New("--room requires --all (an id names its room already)")
 		}
 		return nil
 	}
-}
-
-// oneByOne calls do for each id and prints those done. A failed id doesn't stop the others, unless the relay is unreachable.
-func (a *adminFlags) oneByOne(cmd *cobra.Command, ids []string, done string, do func(ctx context.Context, c admin.Choice) (admin.Done, error)) error {
-	var all admin.Done
-	var faults []error
-	for _, id := range ids {
-		one, err := do(cmd.Context(), admin.Choice{ID: id})
-		if err != nil {
-			faults = append(faults, err)
-			if errors.Is(err, admin.ErrNoRelay) {
-				break
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		choices := []admin.Choice{choice}
+		if !choice.All {
+			choices = nil
+			for _, id := range args {
+				choices = append(choices, admin.Choice{ID: id})
 			}
 		}
-		all.Replayed, all.Dropped, all.Retried = append(all.Replayed, one.Replayed...), append(all.Dropped, one.Dropped...), append(all.Retried, one.Retried...)
-	}
-	err := a.print(cmd, all, func(w io.Writer) {
-		for _, id := range all.IDs() {
-			fmt.Fprintf(w, "%s %s\n", done, id)
-		}
-	})
-	return failed(errors.Join(append(faults, err)...))
-}
-
-// allAtOnce prints the result of an action on all of them.
-func (a *adminFlags) allAtOnce(cmd *cobra.Command, done, noun, nothing string, all admin.Done) error {
-	return a.print(cmd, all, func(w io.Writer) {
-		if n := len(all.IDs()); n == 0 && all.Left == 0 {
-			fmt.Fprintln(w, nothing)
-		} else {
-			fmt.Fprintf(w, "%s %s\n", done, count(n, noun))
-		}
-		if all.Left > 0 {
-			fmt.Fprintf(w, "%d left: run the command again\n", all.Left)
-		}
-	})
-}
-
-// printEntry runs a command that prints the payload of one journal entry.
-func (a *adminFlags) printEntry(get func(c admin.Client, ctx context.Context, id string) (admin.Entry, error)) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		client, err := a.client(cmd)
+		relay, err := a.relay(cmd)
 		if err != nil {
 			return err
 		}
-		e, err := get(client, cmd.Context(), args[0])
+		var all admin.Done
+		var faults []error
+		for _, c := range choices {
+			one, err := client.Ask[admin.Done](cmd.Context(), relay, do.path, c)
+			if err != nil {
+				faults = append(faults, err)
+			}
+			if errors.Is(err, client.ErrNoRelay) {
+				break // it would be for every id
+			}
+			all.Replayed, all.Dropped, all.Retried = append(all.Replayed, one.Replayed...), append(all.Dropped, one.Dropped...), append(all.Retried, one.Retried...)
+			all.Left += one.Left
+		}
+		if len(faults) > 0 && len(all.IDs()) == 0 {
+			return failed(errors.Join(faults...))
+		}
+		err = a.print(cmd, all, func(w io.Writer) {
+			ids := all.IDs()
+			switch {
+			case !choice.All:
+				for _, id := range ids {
+					fmt.Fprintln(w, do.done, id)
+				}
+			case len(ids) == 0 && all.Left == 0:
+				fmt.Fprintln(w, do.nothing(choice.Room))
+			default:
+				fmt.Fprintln(w, do.done, count(len(ids), do.noun))
+			}
+			if all.Left > 0 {
+				fmt.Fprintf(w, "%d left: run the command again\n", all.Left)
+			}
+		})
+		return failed(errors.Join(append(faults, err)...))
+	}
+	a.add(cmd)
+	if do.noun != "" {
+		cmd.Flags().BoolVar(&choice.All, "all", false, cmd.Name()+" all of them")
+	}
+	if do.byRoom {
+		cmd.Flags().StringVar(&choice.Room, "room", "", "with --all: only those of this `ROOM`")
+		complete(cmd, "room", g.rooms)
+	}
+	return cmd
+}
+
+// newShow completes a command that prints the payload of a journal entry, which path of the admin API has. ids, if there are any,
+// complete its argument.
+func newShow(g *globals, cmd *cobra.Command, path string, ids lister) *cobra.Command {
+	a := adminFlags{globals: g}
+	_, argument, _ := strings.Cut(cmd.Use, " ")
+	cmd.Args = want(argument)
+	if ids != nil {
+		cmd.ValidArgsFunction = first(a.complete(ids))
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		relay, err := a.relay(cmd)
+		if err != nil {
+			return err
+		}
+		e, err := client.Ask[admin.Entry](cmd.Context(), relay, path+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return failed(err)
 		}
 		return a.print(cmd, e, func(w io.Writer) { _, _ = io.WriteString(w, e.Payload) }) // a buffer
 	}
+	a.add(cmd)
+	return cmd
 }
 
 // listTime formats the times of lists.
@@ -133,8 +172,9 @@ func listTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // table is a list in text form: the first rows of total.
 type table struct {
-	head    string // column titles, separated by tabs
-	rows    [][]string
+	head    string     // column titles, separated by tabs
+	rows    [][]string // the first column is the id
+	about   int        // the column that completion shows beside the id
 	total   int
 	nothing string // printed if there are none
 }
@@ -158,35 +198,27 @@ func (t table) write(w io.Writer) {
 	}
 }
 
-// listing describes a list command.
-type listing struct {
-	short, example string
-	// ask returns the list as data and as a table.
-	ask func(ctx context.Context, client admin.Client, limit int) (any, table, error)
-}
+// lister asks a relay for a list of at most limit rows, and returns it as data and as a table.
+type lister func(ctx context.Context, relay client.Relay, limit int) (any, table, error)
 
-func newList(g *globals, l listing) *cobra.Command {
+// newList completes a command that prints a list.
+func newList(g *globals, cmd *cobra.Command, ask lister) *cobra.Command {
 	a := adminFlags{globals: g}
 	var limit int
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   l.short,
-		Example: l.example,
-		Args:    want(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return errors.New("--limit must not be negative")
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			list, t, err := l.ask(cmd.Context(), client, limit)
-			if err != nil {
-				return failed(err)
-			}
-			return a.print(cmd, list, t.write)
-		},
+	cmd.Use, cmd.Args = "list", want()
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if limit < 0 {
+			return errors.New("--limit must not be negative")
+		}
+		relay, err := a.relay(cmd)
+		if err != nil {
+			return err
+		}
+		list, t, err := ask(cmd.Context(), relay, limit)
+		if err != nil {
+			return failed(err)
+		}
+		return a.print(cmd, list, t.write)
 	}
 	a.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 200, "list at most `N`; 0 for all")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/simulator/zabbixsim"
@@ -47,14 +45,14 @@ func complete(cmd *cobra.Command, flag string, how completion) {
 }
 
 // rooms completes the names of configured rooms.
-func (g *globals) rooms(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return text.Names(g.completed().Rooms, func(r config.Room) string { return r.Name + "\tbot " + r.Bot }), cobra.ShellCompDirectiveNoFileComp
+func (g *globals) rooms(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return text.Names(g.completed(cmd).Rooms, func(r config.Room) string { return r.Name + "\tbot " + r.Bot }), cobra.ShellCompDirectiveNoFileComp
 }
 
 // people completes the addresses that the configuration names.
-func (g *globals) people(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func (g *globals) people(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var emails []string
-	for _, p := range g.completed().People {
+	for _, p := range g.completed(cmd).People {
 		if p.Email != "" {
 			emails = append(emails, p.Email)
 		}
@@ -63,11 +61,9 @@ func (g *globals) people(*cobra.Command, []string, string) ([]string, cobra.Shel
 }
 
 // completed returns the configuration for completion; an empty one if it is missing or faulty.
-func (g *globals) completed() *config.Config {
-	if g.file() != "" && g.file() != "-" {
-		if cfg, err := config.Read(g.file(), config.Options{Env: os.Getenv, Elsewhere: true}); err == nil {
-			return cfg
-		}
+func (g *globals) completed(cmd *cobra.Command) *config.Config {
+	if cfg, err := g.elsewhere(cmd); err == nil {
+		return cfg
 	}
 	return &config.Config{}
 }
@@ -96,49 +92,28 @@ func payloads(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellC
 
 const sample = "sample:"
 
-// ids completes ids that a running relay lists, except those already given.
-func (a *adminFlags) ids(list func(ctx context.Context, client admin.Client) []string) completion {
+// complete completes ids that a running relay lists, except those already given.
+func (a *adminFlags) complete(ask lister) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		client, err := a.find(func() (*config.Config, error) {
-			return config.Read(a.file(), config.Options{Env: os.Getenv, Elsewhere: true})
-		})
+		relay, err := a.relay(cmd)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), completionTime) // cobra gives no context for completion
 		defer cancel()
-		ids := slices.DeleteFunc(list(ctx, client), func(line string) bool {
-			id, _, _ := strings.Cut(line, "\t")
-			return slices.Contains(args, id)
-		})
+		var ids []string
+		_, t, err := ask(ctx, relay, maxIDs)
+		for _, row := range t.rows {
+			if err == nil && !slices.Contains(args, row[0]) {
+				ids = append(ids, row[0]+"\t"+text.Line(row[t.about]))
+			}
+		}
 		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 }
 
 // maxIDs bounds how many ids a shell offers.
 const maxIDs = 100
-
-func deadLetterIDs(ctx context.Context, client admin.Client) (ids []string) {
-	list, err := client.DeadLetters(ctx, "", maxIDs)
-	if err != nil {
-		return nil
-	}
-	for _, d := range list.DeadLetters {
-		ids = append(ids, d.ID+"\t"+text.Line(d.About))
-	}
-	return ids
-}
-
-func setAsideIDs(ctx context.Context, client admin.Client) (ids []string) {
-	list, err := client.SetAside(ctx, maxIDs)
-	if err != nil {
-		return nil
-	}
-	for _, e := range list.Entries {
-		ids = append(ids, e.ID+"\t"+text.Line(e.Reason))
-	}
-	return ids
-}
 
 // versions completes the versions of Zabbix that can be simulated.
 func versions(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"nms-alert-relay/internal/config"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -35,6 +37,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, new(config.Faults)):
+		fmt.Fprintln(stderr, err) // one per line, each with its file
+		return exitFailed
 	case errors.As(err, &exit):
 		if exit.err != nil {
 			fmt.Fprintln(stderr, "alert-relay:", exit.err)

@@ -1,14 +1,9 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"nms-alert-relay/internal/admin"
-)
+import "github.com/spf13/cobra"
 
 func newPayload(g *globals) *cobra.Command {
-	a := adminFlags{globals: g}
-	cmd := &cobra.Command{
+	return newShow(g, &cobra.Command{
 		Use:   "payload ENTRY",
 		Short: "Print the payload of an event as Zabbix sent it",
 		Long: `Print the payload of an event as Zabbix sent it, for 'preview', 'route' and bug reports.
@@ -16,9 +11,5 @@ ENTRY is the id of its journal entry, from the relay's log: msg=event … entry=
 for retention.journal, 7 days by default.` + whichRelay,
 		Example: `  alert-relay payload 12 --config config.yaml > problem.json
   alert-relay preview problem.json --config config.yaml`,
-		Args: want("ENTRY"),
-		RunE: a.printEntry(admin.Client.JournalEntry),
-	}
-	a.add(cmd)
-	return cmd
+	}, "/v1/journal/", nil)
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +53,7 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 			if len(rooms) == 0 && err != nil {
 				return failed(err)
 			}
-			if err := errors.Join(err, g.print(cmd, rooms, func(w io.Writer) { writeRooms(w, rooms) })); err != nil {
+			if err := errors.Join(err, g.print(cmd, rooms, roomTable(rooms).write)); err != nil {
 				return failed(err)
 			}
 			missing := 0
@@ -78,15 +76,11 @@ Before you have a configuration, use --token-file to list the rooms of one bot.`
 	return cmd
 }
 
-func writeRooms(w io.Writer, rooms []tryout.ListedRoom) {
-	if len(rooms) == 0 {
-		fmt.Fprintln(w, "no rooms: add the bot to a space, as you would a person")
-		return
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tBOT\tSTATE\tTYPE\tTITLE\tID")
+// roomTable is the text form of a list of rooms.
+func roomTable(rooms []tryout.ListedRoom) table {
+	t := table{head: "NAME\tBOT\tSTATE\tTYPE\tTITLE\tID", total: len(rooms), nothing: "no rooms: add the bot to a space, as you would a person"}
 	for _, r := range rooms {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Name, "-"), r.Bot, r.State, cmp.Or(r.Type, "-"), cmp.Or(text.Line(r.Title), "-"), r.ID)
+		t.rows = append(t.rows, []string{cmp.Or(r.Name, "-"), r.Bot, r.State, cmp.Or(r.Type, "-"), cmp.Or(text.Line(r.Title), "-"), r.ID})
 	}
-	_ = t.Flush() // w is a buffer
+	return t
 }

@@ -114,7 +114,7 @@ func (g *globals) outputFlag(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(formatText), string(formatJSON)}, cobra.ShellCompDirectiveNoFileComp)) // likewise
 }
 
-// load reads the configuration that a relay will run with; faults are printed one per line.
+// load reads the configuration that a relay will run with.
 func (g *globals) load(cmd *cobra.Command) (*config.Config, error) {
 	return g.read(cmd, config.Options{Env: os.Getenv})
 }
@@ -140,11 +140,7 @@ func (g *globals) read(cmd *cobra.Command, o config.Options) (*config.Config, er
 		return nil, errors.New("--config -: only 'check' reads a configuration from standard input")
 	}
 	cfg, err := config.Read(g.file(), o)
-	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), err)
-		return nil, &exitError{}
-	}
-	return cfg, nil
+	return cfg, failed(err)
 }
 
 // print writes data as JSON, or calls text.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nms-alert-relay/internal/notify"
+	"nms-alert-relay/internal/client"
 )
 
 // Environment variables with defaults of send.
@@ -20,7 +20,7 @@ const (
 )
 
 func newSend(g *globals) *cobra.Command {
-	var o notify.Options
+	var m client.Message
 	var tokenFile string
 	cmd := &cobra.Command{
 		Use:   "send ROOM TEXT",
@@ -37,46 +37,46 @@ relay's own host.`,
   alert-relay send noc - --key backup-db1 --url https://relay.example.com --token-file token < report.md`,
 		Args: want("ROOM", "TEXT"),
 		ValidArgsFunction: first(func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-			if o.Person {
+			if m.Person {
 				return g.people(cmd, args, word)
 			}
 			return g.rooms(cmd, args, word)
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.To, o.Markdown = args[0], args[1]
-			if o.Markdown == "-" {
+			m.To, m.Markdown = args[0], args[1]
+			if m.Markdown == "-" {
 				text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 1<<20))
 				if err != nil {
 					return failed(fmt.Errorf("cannot read standard input: %w", err))
 				}
-				o.Markdown = string(text)
+				m.Markdown = string(text)
 			}
-			if o.Markdown = strings.TrimSpace(o.Markdown); o.Markdown == "" {
+			if m.Markdown = strings.TrimSpace(m.Markdown); m.Markdown == "" {
 				return errors.New("send: TEXT is empty")
 			}
 			if tokenFile != "" {
 				var err error
-				if o.Token, err = readSecret("token-file", tokenFile); err != nil {
+				if m.Token, err = readSecret("token-file", tokenFile); err != nil {
 					return err
 				}
 			}
-			o.URL, o.Token = cmp.Or(o.URL, os.Getenv(envURL)), cmp.Or(o.Token, strings.TrimSpace(os.Getenv(envToken)))
-			if err := webAddress("url", o.URL); err != nil {
+			m.URL, m.Token = cmp.Or(m.URL, os.Getenv(envURL)), cmp.Or(m.Token, strings.TrimSpace(os.Getenv(envToken)))
+			if err := webAddress("url", m.URL); err != nil {
 				return err
 			}
-			if o.URL == "" || o.Token == "" {
+			if m.URL == "" || m.Token == "" {
 				if g.file() == "" {
-					return fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(o), " and "), envConfig)
+					return fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(m), " and "), envConfig)
 				}
 				cfg, err := g.elsewhere(cmd)
 				if err != nil {
 					return err
 				}
-				if o, err = o.FromConfig(cfg); err != nil {
+				if m, err = m.FromConfig(cfg); err != nil {
 					return failed(err)
 				}
 			}
-			id, err := notify.Send(cmd.Context(), o)
+			id, err := client.Send(cmd.Context(), m)
 			if err != nil {
 				return failed(err)
 			}
@@ -85,21 +85,21 @@ relay's own host.`,
 	}
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
-	cmd.Flags().StringVar(&o.URL, "url", "", "the relay's public `URL` (or "+envURL+")")
+	cmd.Flags().StringVar(&m.URL, "url", "", "the relay's public `URL` (or "+envURL+")")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a notify token (or the token itself in "+envToken+")")
-	cmd.Flags().StringVar(&o.Key, "key", "", "later messages with the same `KEY` edit this one")
+	cmd.Flags().StringVar(&m.Key, "key", "", "later messages with the same `KEY` edit this one")
 	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
-	cmd.Flags().BoolVar(&o.Person, "person", false, "ROOM is an e-mail address: a direct message")
+	cmd.Flags().BoolVar(&m.Person, "person", false, "ROOM is an e-mail address: a direct message")
 	return cmd
 }
 
 // missing returns the flags that are needed to find the relay.
-func missing(o notify.Options) []string {
+func missing(m client.Message) []string {
 	var list []string
-	if o.URL == "" {
+	if m.URL == "" {
 		list = append(list, "--url (or "+envURL+")")
 	}
-	if o.Token == "" {
+	if m.Token == "" {
 		list = append(list, "--token-file (or "+envToken+")")
 	}
 	return list

@@ -1,4 +1,4 @@
-// Package admin is the operators' HTTP API of a running relay (dead letters, and events that couldn't be applied), and its client.
+// Package admin is the operators' HTTP API of a running relay: dead letters, and events that couldn't be applied.
 package admin
 
 import (
@@ -180,17 +180,20 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error)
 	_ = json.NewEncoder(w).Encode(out) // the client went away: nothing to do
 }
 
-// each calls do for each id until allTime has passed. An id that is gone by then is skipped. It returns those done and how many are
-// left.
-func (a *API) each(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) (done []string, left int, err error) {
+// each calls do for the chosen id, or for each of all until allTime has passed; one of all that is unknown by then is skipped. It
+// returns those done and how many are left.
+func (a *API) each(c Choice, all func() ([]string, error), do func(id string) error) (done []string, left int, err error) {
+	if c.ID != "" {
+		return []string{c.ID}, 0, do(c.ID)
+	}
+	ids, err := all()
 	until := a.Now().Add(allTime)
-	done = []string{}
 	for i, id := range ids {
 		if !a.Now().Before(until) {
 			return done, len(ids) - i, nil
 		}
-		err := do(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
+		err := do(id)
+		if no := (*refusal)(nil); errors.As(err, &no) && no.status == http.StatusNotFound {
 			continue
 		}
 		if err != nil {
@@ -198,5 +201,5 @@ func (a *API) each(ctx context.Context, ids []string, do func(ctx context.Contex
 		}
 		done = append(done, id)
 	}
-	return done, 0, nil
+	return done, 0, err
 }

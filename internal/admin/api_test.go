@@ -321,33 +321,6 @@ func TestStoreFailureIs503(t *testing.T) {
 	require.Contains(t, w.logged.String(), "disk I/O error")
 }
 
-// The client passes on the relay's words, and recognises an answer that isn't a relay's.
-func TestClient(t *testing.T) {
-	w := newWorld(t)
-	w.deadPost(t, "1", "noc", t0)
-	server := httptest.NewServer(w.Handler())
-	defer server.Close()
-	client := Client{URL: server.URL + "/"}
-	list, err := client.DeadLetters(t.Context(), "noc", 0)
-	require.NoError(t, err)
-	require.Len(t, list.DeadLetters, 1)
-	_, err = client.Replay(t.Context(), Choice{ID: "notice:9"})
-	require.EqualError(t, err, `unknown dead letter "notice:9" ('alert-relay deadletter list' lists them; it may already have been replayed or dropped)`)
-	_, err = client.SetAsideEntry(t.Context(), "a/b")
-	require.EqualError(t, err, `no journal entry "a/b" is set aside ('alert-relay setaside list' lists those that are; it may already have been retried)`)
-	done, err := client.Replay(t.Context(), Choice{All: true})
-	require.NoError(t, err)
-	require.Equal(t, []string{"post:main/1@noc"}, done.IDs())
-
-	other := httptest.NewServer(http.NotFoundHandler())
-	defer other.Close()
-	_, err = Client{URL: other.URL}.Drop(t.Context(), Choice{ID: "notice:9"})
-	require.ErrorContains(t, err, "answered 404 Not Found: not an alert-relay's answer (is the address right?)")
-	other.Close()
-	_, err = Client{URL: other.URL}.SetAside(t.Context(), 1)
-	require.ErrorIs(t, err, ErrNoRelay)
-}
-
 // Counters exist at zero before anybody does anything.
 func TestCountersStartAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()

@@ -113,26 +113,21 @@ func opening(s string) string {
 }
 
 func (a *API) replay(r *http.Request, c Choice) (Done, error) {
-	one := func(ctx context.Context, id string) error {
-		if err := a.Store.ReplayDead(ctx, id); err != nil {
-			return err
+	all := func() (ids []string, err error) {
+		letters, err := a.lettersOf(r.Context(), c.Room)
+		for _, d := range slices.Backward(letters) { // oldest first
+			ids = append(ids, d.ID)
+		}
+		return ids, err
+	}
+	done, left, err := a.each(c, all, func(id string) error {
+		if err := a.Store.ReplayDead(r.Context(), id); err != nil {
+			return unknownLetter(id, err)
 		}
 		a.Metrics.Replayed.WithLabelValues(kindOf(id)).Inc()
 		a.Log.Info("dead letter replayed", "dead_letter", id, "by", r.RemoteAddr)
 		return nil
-	}
-	if c.ID != "" {
-		return Done{Replayed: []string{c.ID}}, unknownLetter(c.ID, one(r.Context(), c.ID))
-	}
-	letters, err := a.lettersOf(r.Context(), c.Room)
-	if err != nil {
-		return Done{}, err
-	}
-	ids := make([]string, 0, len(letters))
-	for _, d := range slices.Backward(letters) { // oldest first
-		ids = append(ids, d.ID)
-	}
-	done, left, err := a.each(r.Context(), ids, one)
+	})
 	return Done{Replayed: done, Left: left}, err
 }
 

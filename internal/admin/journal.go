@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,43 +97,29 @@ func (a *API) retry(r *http.Request, c Choice) (Done, error) {
 	if c.Room != "" {
 		return Done{}, &refusal{http.StatusBadRequest, "set-aside entries have no room", "use all without room"}
 	}
-	one := func(ctx context.Context, text string) error {
-		id, err := entryID(text)
+	beyond := 0
+	all := func() (ids []string, err error) {
+		stats, err := a.Store.Stats(r.Context())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := a.Store.RetryEntry(ctx, id); err != nil {
-			return err
+		entries, err := a.Store.SetAsideEntries(r.Context(), retryLimit)
+		for _, e := range slices.Backward(entries) { // oldest first
+			ids = append(ids, strconv.FormatInt(e.ID, 10))
+		}
+		beyond = max(0, int(stats.SetAside)-len(entries))
+		return ids, err
+	}
+	done, left, err := a.each(c, all, func(id string) error {
+		entry, _ := strconv.ParseInt(id, 10, 64) // no entry has the id 0
+		if err := a.Store.RetryEntry(r.Context(), entry); err != nil {
+			return unknownEntry(id, err)
 		}
 		a.Metrics.Retried.Inc()
-		a.Log.Info("journal entry retried", "entry", id, "by", r.RemoteAddr)
+		a.Log.Info("journal entry retried", "entry", entry, "by", r.RemoteAddr)
 		return nil
-	}
-	if c.ID != "" {
-		return Done{Retried: []string{c.ID}}, unknownEntry(c.ID, one(r.Context(), c.ID))
-	}
-	stats, err := a.Store.Stats(r.Context())
-	if err != nil {
-		return Done{}, err
-	}
-	entries, err := a.Store.SetAsideEntries(r.Context(), retryLimit)
-	if err != nil {
-		return Done{}, err
-	}
-	ids := make([]string, 0, len(entries))
-	for _, e := range slices.Backward(entries) { // oldest first
-		ids = append(ids, strconv.FormatInt(e.ID, 10))
-	}
-	done, left, err := a.each(r.Context(), ids, one)
-	return Done{Retried: done, Left: left + max(0, int(stats.SetAside)-len(entries))}, err
-}
-
-func entryID(text string) (int64, error) {
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, unknownEntry(text, store.ErrNotFound)
-	}
-	return id, nil
+	})
+	return Done{Retried: done, Left: left + beyond}, err
 }
 
 func unknownEntry(id string, err error) error {

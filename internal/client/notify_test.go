@@ -1,4 +1,4 @@
-package notify
+package client
 
 import (
 	"encoding/json"
@@ -27,11 +27,11 @@ func TestSend(t *testing.T) {
 	defer server.Close()
 	for _, c := range []struct {
 		name, answer, id string
-		o                Options
+		o                Message
 		want             map[string]string
 	}{
-		{"to a room", `{"id":"notice:17"}`, "notice:17", Options{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
-		{"to a person, with a key", `{"id":"notice:18"}`, "notice:18", Options{To: "alice@example.com", Person: true, Key: "k"},
+		{"to a room", `{"id":"notice:17"}`, "notice:17", Message{To: "noc"}, map[string]string{"room": "noc", "markdown": "**done**"}},
+		{"to a person, with a key", `{"id":"notice:18"}`, "notice:18", Message{To: "alice@example.com", Person: true, Key: "k"},
 			map[string]string{"person": "alice@example.com", "markdown": "**done**", "key": "k"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,15 +54,14 @@ func TestSendRefused(t *testing.T) {
 		{403, `{"error":"this token may not write to people","hint":"persons: true"}`, `answered 403 Forbidden: this token may not write to people (persons: true)`},
 		{400, `{"faults":[{"field":"room","what":"missing"},{"field":"key","what":"empty","hint":"leave it out"}]}`, `answered 400 Bad Request: room: missing; key: empty (leave it out)`},
 		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: not an alert-relay's answer (is the address right?)`},
-		{200, `{}`, `answered 200 OK: not an alert-relay's answer (is the address right?)`},
-		{202, `{}`, `answered 202 without an id: not an alert-relay`},
-		{202, `thanks`, `answered 202 without an id: not an alert-relay`},
+		{200, `{}`, `answered without an id: not an alert-relay (is the address right?)`},
+		{202, `{}`, `answered without an id: not an alert-relay (is the address right?)`},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.answer)
 		}))
-		_, err := Send(t.Context(), Options{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+		_, err := Send(t.Context(), Message{Relay: Relay{server.URL, "s3cr3t"}, To: "noc", Markdown: "x"})
 		server.Close()
 		require.EqualError(t, err, server.URL+" "+c.want)
 	}
@@ -74,7 +73,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	_, err := Send(t.Context(), Options{URL: server.URL, Token: "s3cr3t", To: "noc", Markdown: "x"})
+	_, err := Send(t.Context(), Message{Relay: Relay{server.URL, "s3cr3t"}, To: "noc", Markdown: "x"})
 	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an alert-relay's answer")
 }
 
@@ -94,18 +93,18 @@ func TestSendFromConfig(t *testing.T) {
 	}
 	for _, c := range []struct {
 		listen     string
-		o          Options
+		o          Message
 		url, token string
 		fault      string
 	}{
-		{":8080", Options{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
-		{"[::]:8080", Options{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
-		{"10.0.0.7:80", Options{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
-		{"[::1]:80", Options{To: "anything", Token: "mine"}, "http://[::1]:80", "mine", ""},
-		{":8080", Options{To: "noc", URL: "https://relay.example.com"}, "https://relay.example.com", "of-ci", ""},
-		{":0", Options{To: "noc"}, "", "", "any free port: use --url with the relay's address"},
-		{":8080", Options{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
-		{":8080", Options{To: "nowhere"}, "", "", `unknown room "nowhere" (relay.yaml has noc, db`},
+		{":8080", Message{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"[::]:8080", Message{To: "noc"}, "http://127.0.0.1:8080", "of-ci", ""},
+		{"10.0.0.7:80", Message{To: "a@example.com", Person: true}, "http://10.0.0.7:80", "of-people", ""},
+		{"[::1]:80", Message{To: "anything", Relay: Relay{Token: "mine"}}, "http://[::1]:80", "mine", ""},
+		{":8080", Message{To: "noc", Relay: Relay{URL: "https://relay.example.com"}}, "https://relay.example.com", "of-ci", ""},
+		{":0", Message{To: "noc"}, "", "", "any free port: use --url with the relay's address"},
+		{":8080", Message{To: "db"}, "", "", `no notify sender in relay.yaml may write to room "db"`},
+		{":8080", Message{To: "nowhere"}, "", "", `unknown room "nowhere" (relay.yaml has noc, db`},
 	} {
 		cfg.Server.Listen = c.listen
 		got, err := c.o.FromConfig(cfg)
@@ -119,12 +118,12 @@ func TestSendFromConfig(t *testing.T) {
 	}
 
 	cfg.Server.TLS.CertFile = "cert"
-	_, err := Options{To: "noc"}.FromConfig(cfg)
+	_, err := Message{To: "noc"}.FromConfig(cfg)
 	require.ErrorContains(t, err, "use --url with the relay's address")
 	cfg.Notify = cfg.Notify[:1]
 	cfg.Warnings = config.Faults{{File: "relay.yaml", Line: 3, Key: "notify[0].token_file", What: "cannot read it"}}
-	_, err = Options{To: "noc"}.FromConfig(cfg)
+	_, err = Message{To: "noc"}.FromConfig(cfg)
 	require.EqualError(t, err, `missing token of notify sender "absent": relay.yaml:3: notify[0].token_file: cannot read it`)
-	_, err = Options{To: "a@example.com", Person: true}.FromConfig(cfg)
+	_, err = Message{To: "a@example.com", Person: true}.FromConfig(cfg)
 	require.ErrorContains(t, err, "may write to people (set persons: true for one)")
 }

@@ -1,0 +1,76 @@
+// Package client calls a running relay: its notify API and its admin API.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/fault"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/text"
+)
+
+// Relay is one listener of a running relay.
+type Relay struct {
+	URL   string // "http://127.0.0.1:9090"
+	Token string // of a notify sender; the admin API needs none
+}
+
+const (
+	// timeout bounds a call. It is longer than the admin API takes for "all".
+	timeout   = time.Minute
+	maxAnswer = 256 << 20 // bytes; an admin list can be long
+)
+
+// ErrNoRelay reports that nothing answers at the address.
+var ErrNoRelay = errors.New("no alert-relay")
+
+// Ask makes a call and decodes its answer: a POST if there is a body, else a GET.
+func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out, err error) {
+	call := httpclient.Call{Method: http.MethodGet, URL: strings.TrimRight(r.URL, "/") + path, Bearer: r.Token}
+	if body != nil {
+		call.Method, call.ContentType = http.MethodPost, "application/json"
+		if call.Body, err = json.Marshal(body); err != nil {
+			return out, err
+		}
+	}
+	base := text.RedactURL(strings.TrimRight(r.URL, "/"))
+	answer, err := httpclient.NewClient(httpclient.ClientOptions{
+		Timeout: timeout, MaxAnswer: maxAnswer, Token: httpclient.NewToken("the token", r.Token, "", nil, nil),
+	}).Do(ctx, call)
+	if err != nil {
+		return out, fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, base, err)
+	}
+	if !answer.OK() {
+		return out, refusal(base, answer)
+	}
+	if err := json.Unmarshal(answer.Body, &out); err != nil {
+		return out, fmt.Errorf("%s: not an alert-relay's answer (is the address right?): %w", base, err)
+	}
+	return out, nil
+}
+
+// refusal makes an error of a relay's refusal. Its 404 is passed on as it is: it names an unknown id, not a wrong address.
+func refusal(base string, a httpclient.Answer) error {
+	var refused struct {
+		Error  string       `json:"error"`
+		Hint   string       `json:"hint"`
+		Faults fault.Faults `json:"faults"`
+	}
+	if err := json.Unmarshal(a.Body, &refused); err == nil && refused.Error != "" {
+		refused.Faults = fault.Faults{{What: refused.Error, Hint: refused.Hint}}
+	}
+	switch {
+	case len(refused.Faults) == 0:
+		return fmt.Errorf("%s answered %d %s: not an alert-relay's answer (is the address right?)", base, a.Status, http.StatusText(a.Status))
+	case a.Status == http.StatusNotFound:
+		return refused.Faults
+	default:
+		return fmt.Errorf("%s answered %d %s: %w", base, a.Status, http.StatusText(a.Status), refused.Faults)
+	}
+}
