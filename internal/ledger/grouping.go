@@ -173,7 +173,7 @@ func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) 
 
 // opening is one opening of a post's trigger, by Zabbix's time where it told it.
 func (d *Draft) opening(post *store.Post) store.Opening {
-	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, JoinedAt: post.JoinedAt, Open: post.Open, Group: post.Group}
+	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, Open: post.Open}
 	if o.OpenedAt.IsZero() {
 		o.OpenedAt = post.JoinedAt
 	}

@@ -126,7 +126,7 @@ func (w *world) grouping(a store.GroupingAsk) (r store.RoomGrouping) {
 				continue
 			}
 			if slices.Contains(a.Openings, p.Opening) && p.OpenedAt.After(a.OpenedAfter) {
-				r.Openings[p.Opening] = append(r.Openings[p.Opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, JoinedAt: p.JoinedAt, Open: p.Open, Group: p.Group})
+				r.Openings[p.Opening] = append(r.Openings[p.Opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, Open: p.Open})
 			}
 			if a.Limit == 0 {
 				continue

@@ -98,16 +98,18 @@ type RoomGrouping struct {
 	// Groups are the newest live storm group, the newest live flap group of each opening, and
 	// those asked for by id.
 	Groups   []Group
-	Openings map[int64][]Opening // posts of these openings with OpenedAt after OpenedAfter, oldest first
+	// Openings are the newest posts of each of these openings, MaxOpenings at most, with OpenedAt after OpenedAfter.
+	Openings map[int64][]Opening
 }
+
+// MaxOpenings bounds what is read of one opening: a trigger of a log may have thousands.
+const MaxOpenings = 100
 
 // Opening is a post of an opening.
 type Opening struct {
 	Key      alert.Key
 	OpenedAt time.Time
-	JoinedAt time.Time
 	Open     bool
-	Group    int64
 }
 
 // Groups keeps groups. The ledger writes them by CommitFold, delivery their cursors by SaveGroup.

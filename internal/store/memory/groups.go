@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/store"
@@ -165,12 +164,10 @@ func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
 		if g.Openings[opening] != nil || opening == 0 {
 			continue
 		}
-		for _, p := range sorted(d.posts, func(p *store.Post) bool {
+		for _, p := range limited(sorted(d.posts, func(p *store.Post) bool {
 			return p.Room == ask.Room && p.Opening == opening && p.OpenedAt.After(micro(ask.OpenedAfter))
-		}, func(a, b *store.Post) int {
-			return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), strings.Compare(a.Key.EventID, b.Key.EventID))
-		}) {
-			g.Openings[opening] = append(g.Openings[opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, JoinedAt: p.JoinedAt, Open: p.Open, Group: p.Group})
+		}, func(a, b *store.Post) int { return b.OpenedAt.Compare(a.OpenedAt) }), store.MaxOpenings) {
+			g.Openings[opening] = append(g.Openings[opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, Open: p.Open})
 		}
 	}
 	for _, one := range sorted(d.groups, func(g *store.Group) bool { return wanted[g.ID] }, byID) {

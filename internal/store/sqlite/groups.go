@@ -126,9 +126,11 @@ const (
 		WHERE g.id IN (SELECT (SELECT max(g.id) FROM groups g LEFT JOIN group_cursors c ON c.grp = g.id
 			WHERE g.room = ?1 AND g.kind = 'flap' AND g.name = CAST(o.value AS TEXT)` + liveGroup + `) FROM json_each(?2) o)`
 	groupsByID = fromGroups + ` WHERE g.id IN (SELECT value FROM json_each(?))`
-	openings   = `SELECT t.opening, t.source, t.event_id, t.opened_at, t.joined_at, t.open, t.grp
-		FROM (SELECT DISTINCT value AS opening FROM json_each(?)) o CROSS JOIN posts t
-		WHERE t.room = ? AND t.opening = o.opening AND t.opening <> 0 AND t.opened_at > ? ORDER BY t.opened_at, t.event_id`
+	openings   = `SELECT t.opening, t.source, t.event_id, t.opened_at, t.open
+		FROM (SELECT DISTINCT value AS opening FROM json_each(?1)) o CROSS JOIN posts t
+		WHERE +t.room = ?2 AND +t.opening = o.opening AND t.event_id IN (
+			SELECT n.event_id FROM posts n WHERE n.room = ?2 AND n.opening = o.opening AND n.opening <> 0 AND n.opened_at > ?3
+			ORDER BY n.opened_at DESC LIMIT ?4)`
 )
 
 // Grouping implements store.Store.
@@ -191,12 +193,12 @@ func (s *Store) grouping(ctx context.Context, ask store.GroupingAsk) (g store.Ro
 	g.Openings = map[int64][]store.Opening{}
 	_, err = query(ctx, s, "read earlier openings", func(rows *sql.Rows) (none struct{}, err error) {
 		var o store.Opening
-		var opening, opened, joined int64
-		err = rows.Scan(&opening, &o.Key.Source, &o.Key.EventID, &opened, &joined, &o.Open, &o.Group)
-		o.OpenedAt, o.JoinedAt = at(opened), at(joined)
+		var opening, opened int64
+		err = rows.Scan(&opening, &o.Key.Source, &o.Key.EventID, &opened, &o.Open)
+		o.OpenedAt = at(opened)
 		g.Openings[opening] = append(g.Openings[opening], o)
 		return none, err
-	}, openings, string(openingList), ask.Room, micro(ask.OpenedAfter))
+	}, openings, string(openingList), ask.Room, micro(ask.OpenedAfter), store.MaxOpenings)
 	return g, err
 }
 
