@@ -214,16 +214,17 @@ const (
 		FROM (SELECT 1) LEFT JOIN cursors c ON c.room = ?1 AND c.event_id = ?2 AND c.source = ?3
 		WHERE c.state IS NULL AND ?4 > 0 OR c.state = 'live' AND c.delivered < ?6
 		ON CONFLICT DO NOTHING`
-	withdraw = `DELETE FROM pending WHERE room = ? AND event_id = ? AND source = ? AND fresh = 1`
 
 	claimedPost = `
 		SELECT c.source, c.event_id, c.room FROM json_each(?) k
 		CROSS JOIN cursors c ON c.event_id = k.value ->> 0 AND c.source = k.value ->> 1 AND c.room = k.value ->> 2 LIMIT 1`
+	notPending = `DELETE FROM pending
+		WHERE (room, event_id, source) IN (SELECT k.value ->> 2, k.value ->> 0, k.value ->> 1 FROM json_each(?) k)`
 )
 
 // putPosts writes posts in the ledger's columns. groups are the ids of the fold's new groups.
 func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time) error {
-	if err := t.checkUnclaimed(posts); err != nil {
+	if err := t.withdraw(posts); err != nil {
 		return err
 	}
 	for _, p := range posts {
@@ -239,11 +240,6 @@ func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time)
 			p.Escalated, p.Opening, p.Group, p.LeftGroup, p.LeftRevision, p.FromSeq); err != nil {
 			return err
 		}
-		if p.Group != 0 || p.PendingSince.IsZero() {
-			if _, err := t.exec(withdraw, p.Room, p.Key.EventID, p.Key.Source); err != nil {
-				return err
-			}
-		}
 		if p.Group == 0 {
 			if _, err := t.exec(putPending, p.Room, p.Key.EventID, p.Key.Source, micro(p.PendingSince), micro(now), p.Desired); err != nil {
 				return err
@@ -253,8 +249,8 @@ func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time)
 	return nil
 }
 
-// checkUnclaimed fails if delivery has claimed a post that the fold groups or withdraws.
-func (t *tx) checkUnclaimed(posts []store.Post) error {
+// withdraw makes the posts that the fold groups or withdraws not pending. It fails if delivery has claimed one of them.
+func (t *tx) withdraw(posts []store.Post) error {
 	var fresh [][3]string
 	for _, p := range posts {
 		if p.NeedsFresh() {
@@ -272,6 +268,9 @@ func (t *tx) checkUnclaimed(posts []store.Post) error {
 	claimed, err := t.one(claimedPost, []any{string(list)}, &p.Key.Source, &p.Key.EventID, &p.Room)
 	if err == nil && claimed {
 		err = fmt.Errorf("%w: the post of %s in %s was claimed", store.ErrConflict, p.Key, p.Room)
+	}
+	if err == nil {
+		_, err = t.exec(notPending, string(list))
 	}
 	return err
 }

@@ -312,7 +312,7 @@ func TestPlans(t *testing.T) {
 		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
 		"pending groups": pendingGroups, "group's posts": groupPosts, "group's leavers": groupLeavers,
 		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
-		"openings": openings, "claimed post": claimedPost, "all pending": allPending,
+		"openings": openings, "claimed post": claimedPost, "not pending": notPending, "all pending": allPending,
 		"due posts":      duePosts,
 		"is prunable":    isPrunable,
 		"to ask about":   unobservedProblems,

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -357,4 +358,26 @@ func testGrouping(t *testing.T, open Opener) {
 	require.Equal(t, []string{"db", "noc"}, must(s.FreshRooms(t.Context()))(t))
 	claim(t, s, "1", "db")
 	require.Equal(t, []string{"noc"}, must(s.FreshRooms(t.Context()))(t))
+}
+
+// A trigger may have thousands of posts: a fold reads the newest, of each opening that it asks for.
+func testManyOpenings(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	var posts []store.Post
+	for _, opening := range []int64{77, 88} {
+		for n := range store.MaxOpenings + 20 {
+			p := post(fmt.Sprintf("%d-%d", opening, n), "noc", 1)
+			p.Opening, p.OpenedAt = opening, t0.Add(time.Duration(n)*time.Second)
+			posts = append(posts, p)
+		}
+	}
+	fold(t, s, store.Fold{Posts: posts})
+	got := must(s.Grouping(t.Context(), []store.GroupingAsk{{Room: "noc", Openings: []int64{77, 88}, OpenedAfter: t0}}))(t)["noc"]
+	for _, opening := range []int64{77, 88} {
+		require.Len(t, got.Openings[opening], store.MaxOpenings)
+		for _, o := range got.Openings[opening] {
+			require.False(t, o.OpenedAt.Before(t0.Add(20*time.Second)), o)
+			require.Contains(t, o.Key.EventID, fmt.Sprint(opening))
+		}
+	}
 }

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Opener) {
 		"groups/leavers":            testLeavers,
 		"groups/conflicts":          testGroupConflicts,
 		"groups/grouping":           testGrouping,
+		"groups/many openings":      testManyOpenings,
 		"groups/dead":               testDeadGroups,
 		"groups/dead list":          testDeadLists,
 		"messages/replaced":         testReplacedMessages,
