@@ -17,8 +17,11 @@ const (
 	ActionClose   = "close"
 )
 
-var buttonTitles = map[string]string{
-	ActionAck: "Acknowledge", ActionUnack: "Unacknowledge", ActionComment: "Comment", ActionClose: "Close problem",
+var buttons = map[string]struct{ title, style string }{
+	ActionAck:     {"Acknowledge", "positive"},
+	ActionUnack:   {"Unacknowledge", ""},
+	ActionComment: {"Comment", ""},
+	ActionClose:   {"Close problem", "destructive"},
 }
 
 // MaxCardComment is the limit of a card's comment field, in characters: with the author's name added, a comment still fits
@@ -43,99 +46,53 @@ func actions(p alert.Problem) []string {
 	return list
 }
 
-// card is the part of an Adaptive Card that the relay uses.
-type card struct {
-	Schema  string `json:"$schema"`
-	Type    string `json:"type"`
-	Version string `json:"version"`
-	Body    []any  `json:"body"`
-	Actions []any  `json:"actions,omitempty"`
-}
-
-// richText holds all text of cards, because no client interprets its runs as markdown: untrusted text shows as it is.
-type richText struct {
-	Type    string    `json:"type"`
-	Spacing string    `json:"spacing,omitempty"`
-	Inlines []textRun `json:"inlines"`
-}
-
-type textRun struct {
-	Type         string   `json:"type"`
-	Text         string   `json:"text"`
-	Size         string   `json:"size,omitempty"`
-	Weight       string   `json:"weight,omitempty"`
-	Italic       bool     `json:"italic,omitempty"`
-	FontType     string   `json:"fontType,omitempty"`
-	IsSubtle     bool     `json:"isSubtle,omitempty"`
-	SelectAction *openURL `json:"selectAction,omitempty"`
-}
-
-type inputText struct {
-	Type        string `json:"type"`
-	ID          string `json:"id"`
-	Placeholder string `json:"placeholder"`
-	MaxLength   int    `json:"maxLength"`
-	IsMultiline bool   `json:"isMultiline"`
-}
-
-type submit struct {
-	Type  string     `json:"type"`
-	Title string     `json:"title"`
-	Style string     `json:"style,omitempty"`
-	Data  submitData `json:"data"`
-}
-
-type submitData struct {
-	Relay  int    `json:"relay"`
-	Action string `json:"action"`
-	Key    string `json:"key"`
-}
-
-type openURL struct {
-	Type  string `json:"type"`
-	Title string `json:"title,omitempty"`
-	URL   URL    `json:"url"`
-}
+// element is an Adaptive Card or a part of one.
+type element = map[string]any
 
 // Card is the Adaptive Card (1.3) with the buttons of Actions, and its fallback markdown. Its Action.Submit data is
 // {"relay": 1, "action": "ack", "key": "main/4711"} and the input "comment". In presentation "card" the card is the root message
 // and shows what Root shows; otherwise it is in the root's thread and only names its problem.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
 	whole := room.Presentation == config.PresentCard
-	c := card{Schema: "http://adaptivecards.io/schemas/adaptive-card.json", Type: "AdaptiveCard", Version: "1.3"}
 	var v *View
+	var body, bar []element
 	for _, scale := range scales {
 		var fits bool
 		v = r.builder(&p, room, scale).view(room, now)
-		if c.Body, fits = cardText(r.execute(fileCard, room, v)); fits {
+		if body, fits = cardText(r.execute(fileCard, room, v)); fits {
 			break
 		}
 	}
 	list := actions(p)
 	if len(list) > 0 {
-		c.Body = append(c.Body, inputText{Type: "Input.Text", ID: "comment", Placeholder: "Comment", MaxLength: MaxCardComment, IsMultiline: true})
+		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": MaxCardComment, "isMultiline": true})
 	}
 	for _, action := range list {
-		button := submit{Type: "Action.Submit", Title: buttonTitles[action], Data: submitData{Relay: 1, Action: action, Key: p.Key.String()}}
-		switch action {
-		case ActionAck:
-			button.Style = "positive"
-		case ActionClose:
-			button.Style = "destructive"
+		button := element{
+			"type": "Action.Submit", "title": buttons[action].title, "data": element{"relay": 1, "action": action, "key": p.Key.String()},
 		}
-		c.Actions = append(c.Actions, button)
+		if style := buttons[action].style; style != "" {
+			button["style"] = style
+		}
+		bar = append(bar, button)
 	}
 	if v.ZabbixURL != "" {
-		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Zabbix", URL: v.ZabbixURL})
+		bar = append(bar, element{"type": "Action.OpenUrl", "title": "Zabbix", "url": v.ZabbixURL})
 	}
 	if whole && v.RunbookURL != "" { // not every client shows the link in the text
-		c.Actions = append(c.Actions, openURL{Type: "Action.OpenUrl", Title: "Runbook", URL: v.RunbookURL})
+		bar = append(bar, element{"type": "Action.OpenUrl", "title": "Runbook", "url": v.RunbookURL})
+	}
+	card := element{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,
+	}
+	if len(bar) > 0 {
+		card["actions"] = bar
 	}
 	if whole {
-		return c, r.Root(p, Room{Name: room.Name, Location: room.Location, Templates: room.Templates}, now)
+		return card, r.Root(p, Room{Name: room.Name, Location: room.Location, Templates: room.Templates}, now)
 	}
 	fallback, _ = finish(v.Emoji + " " + v.Title.String() + " · " + v.ID.String() + buttonWords(list))
-	return c, fallback
+	return card, fallback
 }
 
 // buttonWords says what to write in a client that shows no cards.
@@ -152,9 +109,9 @@ const (
 	maxCardBytes = 4000
 )
 
-// cardText makes a card's text from a message, one block per line, since not every Webex app breaks lines within a block. fits
-// reports that nothing was cut.
-func cardText(message string) (blocks []any, fits bool) {
+// cardText makes a card's text from a message: one RichTextBlock per line, since not every Webex app breaks lines within a block.
+// No client interprets the runs of a RichTextBlock as markdown, so untrusted text shows as it is. fits reports that nothing was cut.
+func cardText(message string) (blocks []element, fits bool) {
 	bytes := 0
 	spacing := ""
 	for _, line := range tidy(message) {
@@ -168,9 +125,9 @@ func cardText(message string) (blocks []any, fits bool) {
 			line = "…"
 		}
 		if runs := inlines(line, len(blocks) == 0); len(runs) > 0 {
-			block := richText{Type: "RichTextBlock", Inlines: runs, Spacing: spacing}
-			if len(blocks) == 0 {
-				block.Spacing = ""
+			block := element{"type": "RichTextBlock", "inlines": runs}
+			if len(blocks) > 0 {
+				block["spacing"] = spacing
 			}
 			blocks, spacing = append(blocks, block), "None"
 		}
@@ -182,7 +139,7 @@ func cardText(message string) (blocks []any, fits bool) {
 }
 
 // inlines are the runs of a line. Cards have no block quotes, headings and lists: they become subtle text, bold text and bullets.
-func inlines(line string, first bool) []textRun {
+func inlines(line string, first bool) []element {
 	line, quoted := strings.CutPrefix(line, "> ")
 	var heading bool
 	if marks := strings.TrimLeft(line, "#"); len(marks) < len(line) && len(line)-len(marks) <= 6 && strings.HasPrefix(marks, " ") {
@@ -192,22 +149,28 @@ func inlines(line string, first bool) []textRun {
 		line = "• " + item[2:]
 	}
 	runs := webex.Runs(line)
-	list := make([]textRun, 0, len(runs))
+	list := make([]element, 0, len(runs))
 	for _, r := range runs {
-		t := textRun{Type: "TextRun", Text: r.Text, Italic: r.Italic, IsSubtle: quoted}
+		run := element{"type": "TextRun", "text": r.Text}
 		if first {
-			t.Size = "Medium"
+			run["size"] = "Medium"
 		}
 		if r.Bold || heading {
-			t.Weight = "Bolder"
+			run["weight"] = "Bolder"
+		}
+		if r.Italic {
+			run["italic"] = true
 		}
 		if r.Code {
-			t.FontType = "Monospace"
+			run["fontType"] = "Monospace"
+		}
+		if quoted {
+			run["isSubtle"] = true
 		}
 		if r.URL != "" {
-			t.SelectAction = &openURL{Type: "Action.OpenUrl", URL: URL(r.URL)}
+			run["selectAction"] = element{"type": "Action.OpenUrl", "url": r.URL}
 		}
-		list = append(list, t)
+		list = append(list, run)
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -60,26 +61,45 @@ func kindsOf(e alert.Entry) []string {
 		return nil
 	}
 	var kinds []string
-	a := e.Update.Actions
-	for _, k := range [...]struct {
-		kind string
-		did  bool
+	for _, c := range changesOf(*e.Update) {
+		kinds = append(kinds, c.kind)
+	}
+	return slices.Compact(kinds)
+}
+
+// change is one action of an update. words are "" for those whose description depends on more than the action.
+type change struct{ kind, emoji, words string }
+
+// changesOf lists the actions of an update, at least one, in the order in which an entry describes them.
+func changesOf(u alert.Update) (list []change) {
+	a := u.Actions
+	severity := "⬆️"
+	if s := a.Severity; s != nil && s.New < s.Old {
+		severity = "⬇️"
+	}
+	for _, c := range [...]struct {
+		did bool
+		change
 	}{
-		{TellAcknowledged, a.Ack || a.Unack},
-		{TellCommented, a.Comment || e.Update.Text() != ""},
-		{TellSeverity, a.Severity != nil},
-		{TellSuppressed, a.Suppress || a.Unsuppress},
-		{TellClosed, a.Close},
-		{TellRanked, a.ToCause || a.ToSymptom},
+		{a.Close, change{TellClosed, "🔒", "closed it"}},
+		{a.Ack, change{TellAcknowledged, "✋", "acknowledged"}},
+		{a.Unack, change{TellAcknowledged, "↩️", "unacknowledged"}},
+		{a.Severity != nil, change{TellSeverity, severity, ""}},
+		{a.Suppress, change{TellSuppressed, "🔕", ""}},
+		{a.Unsuppress, change{TellSuppressed, "🔔", "unsuppressed it"}},
+		{a.ToCause, change{TellRanked, "🔗", "made it a cause"}},
+		{a.ToSymptom, change{TellRanked, "🔗", ""}},
+		{a.Comment || u.Text() != "", change{TellCommented, "💬", "commented"}},
+		{a.Other != "", change{TellOther, "✏️", ""}},
 	} {
-		if k.did {
-			kinds = append(kinds, k.kind)
+		if c.did {
+			list = append(list, c.change)
 		}
 	}
-	if len(kinds) == 0 || a.Other != "" {
-		kinds = append(kinds, TellOther)
+	if len(list) == 0 {
+		list = []change{{TellOther, "✏️", "updated it"}}
 	}
-	return kinds
+	return list
 }
 
 // told reports whether a room wants an entry in its thread.
@@ -151,8 +171,9 @@ func (b *builder) update(out *Entry, u alert.Update) {
 	out.ViaWebex = u.Actor.Email != "" // only the relay's own actions have an address
 	out.Comment = limited(strings.TrimSpace(u.Text()), b.limit(b.comment))
 	out.By = b.actor(u.Actor)
-	out.Emoji = updateEmoji(u.Actions)
-	out.Did = b.did(u.Actions, out.By != "", out.Comment != "")
+	changes := changesOf(u)
+	out.Emoji = changes[0].emoji
+	out.Did = b.did(changes, u.Actions, out.By != "")
 }
 
 func (b *builder) actor(a alert.Actor) Text {
@@ -172,71 +193,39 @@ func (b *builder) actor(a alert.Actor) Text {
 	return by
 }
 
-func updateEmoji(a alert.Actions) string {
-	switch {
-	case a.Close:
-		return "🔒"
-	case a.Ack:
-		return "✋"
-	case a.Unack:
-		return "↩️"
-	case a.Severity != nil && a.Severity.New < a.Severity.Old:
-		return "⬇️"
-	case a.Severity != nil:
-		return "⬆️"
-	case a.Suppress:
-		return "🔕"
-	case a.Unsuppress:
-		return "🔔"
-	case a.ToCause, a.ToSymptom:
-		return "🔗"
-	case a.Comment:
-		return "💬"
-	}
-	return "✏️"
-}
-
-// did describes an update.
-func (b *builder) did(a alert.Actions, somebody, commented bool) Text {
+// did describes the changes of an update. A comment among others isn't mentioned: it follows.
+func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
 	var words []string
-	add := func(did bool, word string) {
-		if did {
-			words = append(words, word)
+	for _, c := range changes {
+		if c.kind == TellCommented && len(changes) > 1 {
+			continue
 		}
-	}
-	add(a.Close, "closed it")
-	add(a.Ack, "acknowledged")
-	add(a.Unack, "unacknowledged")
-	if s := a.Severity; s != nil {
-		change := "changed the severity from "
-		if !somebody {
-			change = "severity changed from "
-		}
-		words = append(words, change+wordOf(s.Old)+" to "+wordOf(s.New))
-	}
-	if a.Suppress {
-		until := "suppressed it indefinitely"
-		if !a.SuppressUntil.IsZero() {
-			until = "suppressed it until " + stamp(b.local(a.SuppressUntil), time.Time{}, clockZone)
-		}
-		words = append(words, until)
-	}
-	add(a.Unsuppress, "unsuppressed it")
-	add(a.ToCause, "made it a cause")
-	add(a.ToSymptom, "made it a symptom"+b.symptomOf())
-	if a.Other != "" {
-		words = append(words, string(limited(a.Other, b.limit(maxOther))))
-	}
-	if len(words) == 0 {
-		if a.Comment || commented {
-			return "commented"
-		}
-		return "updated it"
+		words = append(words, cmp.Or(c.words, b.changeWords(c.kind, a, somebody)))
 	}
 	if n := len(words); n > 1 {
 		return Text(strings.Join(words[:n-1], ", ") + " and " + words[n-1])
 	}
 	return Text(words[0])
+}
+
+// changeWords describes a change that has no fixed words.
+func (b *builder) changeWords(kind string, a alert.Actions, somebody bool) string {
+	switch kind {
+	case TellSeverity:
+		change := "changed the severity from "
+		if !somebody {
+			change = "severity changed from "
+		}
+		return change + wordOf(a.Severity.Old) + " to " + wordOf(a.Severity.New)
+	case TellSuppressed:
+		if a.SuppressUntil.IsZero() {
+			return "suppressed it indefinitely"
+		}
+		return "suppressed it until " + stamp(b.local(a.SuppressUntil), time.Time{}, clockZone)
+	case TellRanked:
+		return "made it a symptom" + b.symptomOf()
+	}
+	return string(limited(a.Other, b.limit(maxOther)))
 }
 
 // symptomOf names the cause: " of X (17)", or " of event 17" if its name is unknown.

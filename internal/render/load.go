@@ -3,7 +3,6 @@ package render
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -33,19 +32,8 @@ var fileNames = []string{fileCard, fileItem, fileLine, fileLines, fileParts, fil
 
 const templateSuffix = ".tmpl"
 
-func loadBuiltin() (set, error) {
-	all := template.New("").Funcs(functions)
-	for _, name := range fileNames {
-		body, err := fs.ReadFile(templates.Files, name)
-		if err != nil {
-			return set{}, fmt.Errorf("built-in template: %w", err)
-		}
-		if _, err := all.New(name).Parse(string(body)); err != nil {
-			return set{}, fmt.Errorf("built-in template: %w", templateError(err))
-		}
-	}
-	return set{all}, nil
-}
+// builtin are the built-in templates.
+var builtin = set{template.Must(template.New("").Funcs(functions).ParseFS(templates.Files, "*"+templateSuffix))}
 
 // load adds the templates of a directory to a set and tries each on the samples.
 func (r *Renderer) load(onto set, dir string) (set, error) {

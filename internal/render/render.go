@@ -41,7 +41,6 @@ type Renderer struct {
 	sources map[string]string
 	problem func(alert.Key) (alert.Problem, bool)
 	failed  func(template string, err error)
-	builtin set
 	base    set            // with Options.Dir
 	routes  map[string]set // with a route's directory, by that
 }
@@ -49,7 +48,10 @@ type Renderer struct {
 // New loads and parses the templates. A custom template that has a syntax error, or fails on a built-in sample, is an error with
 // file and line. All such errors are returned at once (errors.Join).
 func New(opts Options) (*Renderer, error) {
-	r := &Renderer{sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, failed: opts.TemplateFailed, routes: make(map[string]set)}
+	r := &Renderer{
+		sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, failed: opts.TemplateFailed,
+		base: builtin, routes: make(map[string]set),
+	}
 	if r.problem == nil {
 		r.problem = func(alert.Key) (alert.Problem, bool) { return alert.Problem{}, false }
 	}
@@ -59,14 +61,10 @@ func New(opts Options) (*Renderer, error) {
 	for name, base := range opts.Sources {
 		r.sources[name] = linkTarget(strings.TrimRight(base, "/"))
 	}
-	var err error
-	if r.builtin, err = loadBuiltin(); err != nil {
-		return nil, err
-	}
-	r.base = r.builtin
 	var faults []error
+	var err error
 	if opts.Dir != "" {
-		if r.base, err = r.load(r.builtin, opts.Dir); err != nil {
+		if r.base, err = r.load(builtin, opts.Dir); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -198,7 +196,7 @@ func (r *Renderer) execute(name string, room Room, v *View) string {
 		return out
 	}
 	r.failed(name, err)
-	if out, err = r.builtin.run(name, v); err == nil {
+	if out, err = builtin.run(name, v); err == nil {
 		return out
 	}
 	// Not reached in any test; the problem is shown all the same.

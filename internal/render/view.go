@@ -124,47 +124,15 @@ func (v *View) Age() string {
 
 // factMacro gives the macros that are stored as facts.
 func factMacro(f *alert.Facts, name string) string {
-	host := func(of func(alert.Host) string) string {
-		if len(f.Hosts) == 0 {
-			return ""
-		}
-		return of(f.Hosts[0])
+	var host alert.Host
+	if len(f.Hosts) > 0 {
+		host = f.Hosts[0]
 	}
-	switch name {
-	case "event.name":
-		return f.Name
-	case "event.opdata":
-		return f.OpData
-	case "event.object":
-		return f.Object
-	case "event.cause.id":
-		return f.CauseEventID
-	case "host.id":
-		return host(func(h alert.Host) string { return h.ID })
-	case "host.host":
-		return host(func(h alert.Host) string { return h.Host })
-	case "host.name":
-		return host(func(h alert.Host) string { return h.Name })
-	case "host.ip":
-		return host(func(h alert.Host) string { return h.IP })
-	case "trigger.id":
-		return f.TriggerID
-	case "trigger.name":
-		return f.TriggerName
-	case "trigger.description":
-		return f.TriggerDescription
-	case "trigger.url":
-		return f.TriggerURL
-	case "trigger.url.name":
-		return f.TriggerURLName
-	case "item.id":
-		return f.ItemID
-	case "item.name":
-		return f.ItemName
-	case "service.name":
-		return f.Service
-	case "service.rootcause":
-		return f.RootCause
-	}
-	return ""
+	return map[string]string{
+		"event.name": f.Name, "event.opdata": f.OpData, "event.object": f.Object, "event.cause.id": f.CauseEventID,
+		"host.id": host.ID, "host.host": host.Host, "host.name": host.Name, "host.ip": host.IP,
+		"trigger.id": f.TriggerID, "trigger.name": f.TriggerName, "trigger.description": f.TriggerDescription,
+		"trigger.url": f.TriggerURL, "trigger.url.name": f.TriggerURLName,
+		"item.id": f.ItemID, "item.name": f.ItemName, "service.name": f.Service, "service.rootcause": f.RootCause,
+	}[name]
 }
