@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/text"
 )
@@ -20,9 +20,9 @@ import (
 type decoder struct {
 	file  string
 	found Faults
-	bad   map[string]bool      // keys that have a fault already
-	lines map[string]int       // the line of each key
-	refs  map[string]secretRef // by the secret's path
+	bad   map[string]bool    // keys that have a fault already
+	lines map[string]int     // the line of each key
+	refs  map[string][]place // where to read secrets, by their paths
 }
 
 func (d *decoder) fault(path, what, hint string) { d.faultAt(d.line(path), path, what, hint) }
@@ -93,15 +93,32 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// decode fills v from the node at a path.
-func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
+// resolved is the node that an alias stands for.
+func resolved(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	return n
+}
+
+// decode fills v from the node at a path.
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
+	n = resolved(n)
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // "routes:" with nothing after it is an absent key
 	}
-	if d.parsed(n, v.Addr().Interface(), path) {
+	if scalar, ok := scalars[v.Type()]; ok {
+		if text, ok := d.scalar(n, path, scalar.want); ok {
+			value, err := scalar.parse(text)
+			d.set(v, path, value, err)
+		}
+		return
+	}
+	if v.Type() == severitiesType {
+		if texts, ok := d.texts(n, path); ok {
+			value, err := ParseSeverityMatch(texts...)
+			d.set(v, path, value, err)
+		}
 		return
 	}
 	switch v.Kind() {
@@ -117,52 +134,12 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// parsed fills a value of a type with its own parser, and reports whether it is one.
-func (d *decoder) parsed(n *yaml.Node, to any, path string) bool {
-	switch p := to.(type) {
-	case *SeverityMatch:
-		if texts, ok := d.texts(n, path); ok {
-			m, err := ParseSeverityMatch(texts...)
-			set(d, p, path, m, err)
-		}
-	case *alert.Severity:
-		one(d, n, p, path, "a severity", parseSeverity)
-	case *Duration:
-		one(d, n, p, path, "a duration", ParseDuration)
-	case *Times:
-		one(d, n, p, path, "a number", ParseTimes)
-	case *TimeZone:
-		one(d, n, p, path, "a time zone", ParseTimeZone)
-	case *Glob:
-		one(d, n, p, path, "a string", parseNameGlob)
-	case *TagRule:
-		one(d, n, p, path, "a string", ParseTagRule)
-	case *Pattern:
-		one(d, n, p, path, "a string", ParsePattern)
-	case *Days:
-		one(d, n, p, path, "a string", ParseDays)
-	case *Hours:
-		one(d, n, p, path, "a string", ParseHours)
-	default:
-		return false
-	}
-	return true
-}
-
-// one reads a value that is written as one text.
-func one[T any](d *decoder, n *yaml.Node, to *T, path, want string, parse func(string) (T, error)) {
-	if text, ok := d.scalar(n, path, want); ok {
-		value, err := parse(text)
-		set(d, to, path, value, err)
-	}
-}
-
 // set stores a parsed value, or reports why it is invalid.
-func set[T any](d *decoder, to *T, path string, value T, err error) {
+func (d *decoder) set(to reflect.Value, path string, value any, err error) {
 	var wrong fault.Fault
 	switch {
 	case err == nil:
-		*to = value
+		to.Set(reflect.ValueOf(value))
 	case errors.As(err, &wrong):
 		d.fault(path, wrong.What, wrong.Hint)
 	default:
@@ -232,9 +209,7 @@ func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*ya
 			sources = value.Content
 		}
 		for _, source := range sources {
-			for source.Kind == yaml.AliasNode {
-				source = source.Alias
-			}
+			source = resolved(source)
 			if source.Kind != yaml.MappingNode {
 				d.faultAt(key.Line, join(path, "<<"), "expected a mapping to merge, got "+kindOf(source), "")
 				continue
@@ -262,11 +237,7 @@ func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]field) 
 		d.faultAt(key.Line, full, "secrets are not allowed in this file", "use "+key.Value+"_file or "+key.Value+"_env")
 		return nil // the secret itself is marked as faulty
 	}
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(fields))
 	near, hint := text.Nearest(key.Value, names), "valid keys: "+strings.Join(names, ", ")
 	if near != "" {
 		meant, hint = []string{join(path, near)}, "did you mean "+near+"?"
@@ -295,40 +266,36 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 
 // leaf fills a string, a number or a boolean.
 func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
+	want := map[reflect.Kind]string{
+		reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Float64: "a number",
+	}[v.Kind()]
+	text, ok := d.scalar(n, path, want)
+	if !ok {
+		return
+	}
+	var err error
 	switch v.Kind() {
 	case reflect.String:
-		if text, ok := d.scalar(n, path, "a string"); ok {
-			v.SetString(text)
-		}
+		v.SetString(text)
 	case reflect.Bool:
-		if text, ok := d.scalar(n, path, "true or false"); ok {
-			var b bool
-			if n.Decode(&b) != nil {
-				d.fault(path, fmt.Sprintf("expected true or false, got %q", text), "")
-				return
-			}
-			v.SetBool(b)
-		}
+		var b bool
+		err = n.Decode(&b)
+		v.SetBool(b)
 	case reflect.Int:
-		if text, ok := d.scalar(n, path, "a number"); ok {
-			i, err := strconv.Atoi(text)
-			if err != nil {
-				d.fault(path, fmt.Sprintf("expected a whole number, got %q", text), "")
-				return
-			}
-			v.SetInt(int64(i))
-		}
+		var i int
+		i, err = strconv.Atoi(text)
+		v.SetInt(int64(i))
 	case reflect.Float64:
-		if text, ok := d.scalar(n, path, "a number"); ok {
-			f, err := strconv.ParseFloat(text, 64)
-			if err != nil || f != f {
-				d.fault(path, fmt.Sprintf("expected a number, got %q", text), "")
-				return
-			}
-			v.SetFloat(f)
+		var f float64
+		if f, err = strconv.ParseFloat(text, 64); f != f {
+			err = strconv.ErrSyntax // not a number
 		}
+		v.SetFloat(f)
 	default:
 		panic("config: no way to read a " + v.Type().String()) // a field of an unknown kind: caught by any test
+	}
+	if err != nil {
+		d.fault(path, fmt.Sprintf("expected %s, got %q", want, text), "")
 	}
 }
 
@@ -344,22 +311,15 @@ func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
 	if !ok {
 		return
 	}
-	ref := d.refs[path]
 	for i, text := range texts {
-		p := place{key: full, value: text}
+		p := place{key: full, value: text, env: f.env}
 		if n.Kind == yaml.SequenceNode {
 			p.key = at(full, i)
 		}
-		if text == "" {
-			continue
-		}
-		if f.env {
-			ref.envs = append(ref.envs, p)
-		} else {
-			ref.files = append(ref.files, p)
+		if text != "" {
+			d.refs[path] = append(d.refs[path], p)
 		}
 	}
-	d.refs[path] = ref
 }
 
 // texts reads a list of strings, or one.
@@ -367,18 +327,14 @@ func (d *decoder) texts(n *yaml.Node, path string) ([]string, bool) {
 	var texts []string
 	v := reflect.ValueOf(&texts).Elem()
 	before := len(d.found)
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = resolved(n)
 	d.list(n, v, path)
 	return texts, len(d.found) == before
 }
 
 // scalar is a node's text; anything but a scalar is a fault.
 func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = resolved(n)
 	if n.Kind != yaml.ScalarNode {
 		d.fault(path, "expected "+want+", got "+kindOf(n), "")
 		return "", false
@@ -422,9 +378,7 @@ func fieldsOf(v reflect.Value) map[string]field {
 		switch {
 		case name == "-" || !f.IsExported():
 		case option == "inline":
-			for key, inner := range fieldsOf(v.Field(i)) {
-				fields[key] = inner
-			}
+			maps.Copy(fields, fieldsOf(v.Field(i)))
 		case f.Type == secretType || f.Type == secretsType:
 			list := f.Type == secretsType
 			fields[name+"_file"] = field{name: name, secret: true, list: list}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -91,29 +92,8 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 	if r.Presentation == "" {
 		r.Presentation = PresentThread
 	}
-	storm := cfg.Storm
-	if r.Storm != nil {
-		if l.given(path + ".storm.threshold") {
-			storm.Threshold = r.Storm.Threshold
-		}
-		if l.given(path + ".storm.window") {
-			storm.Window = r.Storm.Window
-		}
-		if l.given(path + ".storm.individual") {
-			storm.Individual = r.Storm.Individual
-		}
-	}
-	r.Storm = &storm
-	flapping := cfg.Flapping
-	if r.Flapping != nil {
-		if l.given(path + ".flapping.count") {
-			flapping.Count = r.Flapping.Count
-		}
-		if l.given(path + ".flapping.window") {
-			flapping.Window = r.Flapping.Window
-		}
-	}
-	r.Flapping = &flapping
+	r.Storm = inherit(l, r.Storm, cfg.Storm, path+".storm")
+	r.Flapping = inherit(l, r.Flapping, cfg.Flapping, path+".flapping")
 	if q := r.Quiet; q != nil {
 		if !l.given(path + ".quiet.below") {
 			q.Below = alert.Disaster
@@ -122,6 +102,20 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 			q.When[i].TimeZone = orZone(q.When[i].TimeZone, r.TimeZone)
 		}
 	}
+}
+
+// inherit returns a room's own section, with the keys that the file leaves out from the section of all rooms.
+func inherit[T any](l *loader, own *T, all T, path string) *T {
+	if own == nil {
+		return &all
+	}
+	inherited := fieldsOf(reflect.ValueOf(all))
+	for key, f := range fieldsOf(reflect.ValueOf(own).Elem()) {
+		if !l.given(join(path, key)) {
+			f.value.Set(inherited[key].value)
+		}
+	}
+	return own
 }
 
 func orZone(z, fallback TimeZone) TimeZone {

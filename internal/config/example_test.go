@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gopkg.in/yaml.v3"
 )
 
 const (
@@ -97,14 +96,10 @@ func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	scalar := func(t reflect.Type) bool { // it has a parser of its own
-		d := decoder{bad: map[string]bool{}, lines: map[string]int{}}
-		return d.parsed(&yaml.Node{Kind: yaml.ScalarNode}, reflect.New(t).Interface(), "")
-	}
-	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !scalar(t.Elem()) {
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !isScalar(t.Elem()) {
 		return allKeys(t.Elem(), path+"[]")
 	}
-	if t.Kind() != reflect.Struct || !strings.Contains(t.PkgPath(), "internal/config") || scalar(t) {
+	if t.Kind() != reflect.Struct || !strings.Contains(t.PkgPath(), "internal/config") || isScalar(t) {
 		return []string{path}
 	}
 	var keys []string

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,17 +27,14 @@ func newFault(file string, line int, key, what, hint string) Fault {
 	return Fault{File: file, Line: line, Key: key, What: text.RedactURLs(what), Hint: text.RedactURLs(hint)}
 }
 
-// String writes the fault on one line: FILE:LINE: key: what (hint).
-func (f Fault) String() string {
+// Error writes the fault on one line: FILE:LINE: key: what (hint).
+func (f Fault) Error() string {
 	text := f.File
 	if f.Line > 0 {
 		text = fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
 	return text + ": " + fault.Fault{Field: f.Key, What: f.What, Hint: f.Hint}.Error()
 }
-
-// Error is String.
-func (f Fault) Error() string { return f.String() }
 
 // Faults are all faults of a configuration, by line.
 type Faults []Fault
@@ -45,7 +43,7 @@ type Faults []Fault
 func (f Faults) Error() string {
 	lines := make([]string, 0, len(f))
 	for _, one := range f {
-		lines = append(lines, one.String())
+		lines = append(lines, one.Error())
 	}
 	return strings.Join(lines, "\n")
 }
@@ -53,9 +51,6 @@ func (f Faults) Error() string {
 // sort orders faults as in the file.
 func (f Faults) sort() {
 	slices.SortStableFunc(f, func(a, b Fault) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return strings.Compare(a.Key, b.Key)
+		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))
 	})
 }

@@ -41,7 +41,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if opts.ReadFile == nil {
 		opts.ReadFile = readFile
 	}
-	l := &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string]secretRef{}}}
+	l := &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string][]place{}}}
 	root, fault := document(name, data)
 	if fault != nil {
 		return nil, Faults{*fault}

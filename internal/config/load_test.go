@@ -312,7 +312,7 @@ func TestSecretFiles(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "relay.db"), cfg.Store.Path)
 	require.Len(t, cfg.Warnings, 1)
 	require.Equal(t, fmt.Sprintf("%s:4: zabbix[0].secret_file[1]: %s is readable by everybody on this machine (chmod o-r %[2]s)",
-		filepath.Join(dir, "relay.yaml"), filepath.Join(dir, "new")), cfg.Warnings[0].String())
+		filepath.Join(dir, "relay.yaml"), filepath.Join(dir, "new")), cfg.Warnings[0].Error())
 
 	write("relay.yaml", strings.Replace(text, "[old, new]", "[empty, two]", 1), 0o600)
 	_, err = Read(filepath.Join(dir, "relay.yaml"), Options{Env: env})

@@ -26,7 +26,7 @@ func LocalURL(key, address, flag string) (string, error) {
 func (c *Config) WhyMissing(key string) string {
 	for _, w := range c.Warnings {
 		if strings.HasPrefix(w.Key, key) {
-			return ": " + w.String()
+			return ": " + w.Error()
 		}
 	}
 	return ""

@@ -10,46 +10,26 @@ import (
 // character of a set. It ignores case.
 type Glob struct {
 	pattern string
-	parts   []string       // the text between stars, if stars are its only wildcard
-	re      *regexp.Regexp // otherwise
+	re      *regexp.Regexp
 }
 
 // ParseGlob compiles a pattern.
 func ParseGlob(pattern string) (Glob, error) {
-	lower := strings.ToLower(pattern)
-	if !strings.ContainsAny(lower, `?[]\`) {
-		return Glob{pattern: pattern, parts: strings.Split(lower, "*")}, nil
-	}
-	expression, err := translate([]rune(lower))
+	expression, err := translate([]rune(strings.ToLower(pattern)))
 	if err != nil {
 		return Glob{}, err
 	}
-	re, err := regexp.Compile(`(?s)\A` + expression + `\z`)
+	// Without .* at its ends, *core* is a search for a text, which is a hundred times faster.
+	expression = strings.TrimPrefix(strings.TrimSuffix(`\A`+expression+`\z`, `.*\z`), `\A.*`)
+	re, err := regexp.Compile(`(?s)` + expression)
 	if err != nil {
 		return Glob{}, invalid(fmt.Sprintf("invalid pattern %q: %v", pattern, err), "")
 	}
 	return Glob{pattern: pattern, re: re}, nil
 }
 
-// Match reports whether a name matches; lower is the name in lower case. RE2 takes 2.7 µs for *core*, splitting at stars
-// 0.04 µs: thirty such patterns would double the time that an event takes.
-func (g Glob) Match(lower string) bool {
-	if g.re != nil {
-		return g.re.MatchString(lower)
-	}
-	last := len(g.parts) - 1
-	if last == 0 {
-		return lower == g.parts[0]
-	}
-	rest, ok := strings.CutPrefix(lower, g.parts[0])
-	for _, part := range g.parts[1:last] {
-		if !ok {
-			return false
-		}
-		_, rest, ok = strings.Cut(rest, part)
-	}
-	return ok && strings.HasSuffix(rest, g.parts[last])
-}
+// Match reports whether a name matches; lower is the name in lower case.
+func (g Glob) Match(lower string) bool { return g.re.MatchString(lower) }
 
 // translate writes a glob as a regular expression.
 func translate(glob []rune) (string, error) {

@@ -9,14 +9,11 @@ import (
 	"strings"
 )
 
-// secretRef is where a secret is to be read.
-type secretRef struct {
-	files []place
-	envs  []place
+// place is a file or an environment variable that has a secret, by the key that names it.
+type place struct {
+	key, value string
+	env        bool
 }
-
-// place is a value with its key.
-type place struct{ key, value string }
 
 // convention is the environment variable of a secret for which the configuration names neither file nor variable:
 // ALERT_RELAY_WEBEX_NOC_TOKEN.
@@ -49,7 +46,7 @@ func (l *loader) secrets(cfg *Config) {
 
 // secret reads the one secret at a path; two are a fault.
 func (l *loader) secret(path, variable, owner string, required bool) Secret {
-	if ref := l.refs[path]; len(ref.files)+len(ref.envs) > 1 {
+	if len(l.refs[path]) > 1 {
 		l.fault(path, "is set more than once", "use "+last(path)+"_file or "+last(path)+"_env, not both")
 		return Secret{}
 	}
@@ -62,27 +59,17 @@ func (l *loader) secret(path, variable, owner string, required bool) Secret {
 
 // secretList reads the secrets at a path from files and named variables, or else from the conventional variable.
 func (l *loader) secretList(path, variable, owner string, required bool) []Secret {
-	ref := l.refs[path]
 	var found []Secret
-	for _, file := range ref.files {
-		if s, ok := l.secretFile(file); ok {
+	for _, p := range l.refs[path] {
+		read := l.secretFile
+		if p.env {
+			read = l.secretVariable
+		}
+		if s, ok := read(p); ok {
 			found = append(found, s)
 		}
 	}
-	for _, env := range ref.envs {
-		if !envPattern.MatchString(env.value) {
-			// Its value isn't shown: it may be the secret itself.
-			l.fault(env.key, "not the name of an environment variable", "the name, not the secret itself; "+last(path)+"_file for a file")
-			continue
-		}
-		value := strings.TrimSpace(l.env(env.value))
-		if value == "" {
-			l.absent(env.key, "environment variable "+env.value+" is not set", "")
-			continue
-		}
-		found = append(found, secretFrom(value, "environment variable "+env.value))
-	}
-	if len(ref.files)+len(ref.envs) > 0 || !namePattern.MatchString(owner) {
+	if len(l.refs[path]) > 0 || !namePattern.MatchString(owner) {
 		return found
 	}
 	if value := strings.TrimSpace(l.env(variable)); value != "" {
@@ -96,12 +83,26 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 
 // secretKey is the key that a secret was given with, or its own name if it is from the conventional variable.
 func (l *loader) secretKey(path string) string {
-	for _, key := range []string{path + "_file", path + "_env"} {
-		if l.given(key) {
-			return key
-		}
+	if refs := l.refs[path]; len(refs) > 0 {
+		return refs[0].key
 	}
 	return path
+}
+
+// secretVariable reads one environment variable.
+func (l *loader) secretVariable(env place) (Secret, bool) {
+	if !envPattern.MatchString(env.value) {
+		// Its value isn't shown: it may be the secret itself.
+		name, _, _ := strings.Cut(last(env.key), "_env")
+		l.fault(env.key, "not the name of an environment variable", "the name, not the secret itself; "+name+"_file for a file")
+		return Secret{}, false
+	}
+	from := "environment variable " + env.value
+	value := strings.TrimSpace(l.env(env.value))
+	if value == "" {
+		l.absent(env.key, from+" is not set", "")
+	}
+	return secretFrom(value, from), value != ""
 }
 
 // secretFile reads one file: one secret, without the white space around it.

@@ -50,8 +50,8 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 				require.Empty(t, cfg.Warnings)
 			} else {
 				require.Len(t, cfg.Warnings, 1)
-				require.Contains(t, cfg.Warnings[0].String(), "rooms[0].id: ")
-				require.Contains(t, cfg.Warnings[0].String(), c.warning)
+				require.Contains(t, cfg.Warnings[0].Error(), "rooms[0].id: ")
+				require.Contains(t, cfg.Warnings[0].Error(), c.warning)
 			}
 			if name == "no id at all" {
 				return
@@ -65,7 +65,7 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 				require.Equal(t, "r0", room.Name)
 				_, faults := parse(t, withRoomIDs(c.id, o.id))
 				require.Len(t, faults, 1, "two spellings of one room are a duplicate: %s", other)
-				require.Contains(t, faults[0].String(), `rooms[1].id: same Webex room as r0 (line 5)`)
+				require.Contains(t, faults[0].Error(), `rooms[1].id: same Webex room as r0 (line 5)`)
 			}
 			for _, other := range []string{"", "noc", restID("ciscospark://us/ROOM/" + roomUUID[:35] + "b")} {
 				_, ok := cfg.RoomByID(other)
@@ -81,7 +81,7 @@ func TestIDsOfOtherThingsThanRooms(t *testing.T) {
 		for _, id := range []string{restID("ciscospark://us/" + kind + "/" + roomUUID), "ciscospark://us/" + kind + "/" + roomUUID} {
 			_, faults := parse(t, withRoomIDs(id))
 			require.Len(t, faults, 1, kind)
-			require.Contains(t, faults[0].String(), fmt.Sprintf("rooms[0].id: %q is a %s id, not a room id (alert-relay rooms lists", id, word))
+			require.Contains(t, faults[0].Error(), fmt.Sprintf("rooms[0].id: %q is a %s id, not a room id (alert-relay rooms lists", id, word))
 		}
 	}
 }

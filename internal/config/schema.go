@@ -4,9 +4,11 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -70,13 +72,10 @@ func (b builder) object(t reflect.Type, defaults reflect.Value, path string) nod
 		switch {
 		case name == "-" || !f.IsExported():
 		case option == "inline":
-			inner := b.object(f.Type, value, path)
-			for key, s := range inner["properties"].(node) {
-				properties[key] = s
-			}
+			maps.Copy(properties, b.object(f.Type, value, path)["properties"].(node))
 		case f.Type == secretType || f.Type == secretsType:
 			for suffix, holder := range map[string]string{"_file": "File that contains it.", "_env": "Environment variable that contains it."} {
-				s := scalar("string")
+				s := typed("string")
 				if f.Type == secretsType {
 					s = list(s)
 				}
@@ -103,26 +102,10 @@ func (b builder) object(t reflect.Type, defaults reflect.Value, path string) nod
 // valueOf is the schema of a value with its rules, and whether its key is required.
 func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, path string) (s node, required bool) {
 	required = hasRule(rules, "required")
-	switch t {
-	case reflect.TypeFor[Duration]():
-		s = scalar("string", "integer")
-		s["pattern"], s["minimum"], s["maximum"] = durationSchema, 0, 0 // the only bare number is 0
-		return s, required
-	case reflect.TypeFor[Times]():
-		s = scalar("string", "integer")
-		s["pattern"], s["minimum"], s["maximum"], s["not"] = `^ *([Oo][Ff][Ff]|0|[2-9]|[1-9][0-9]{1,3}) *$`, 0, maxTimes, node{"const": 1}
-		return s, required
-	case reflect.TypeFor[TimeZone]():
-		return scalar("string"), required
-	case reflect.TypeFor[Glob](), reflect.TypeFor[TagRule](), reflect.TypeFor[Pattern](), reflect.TypeFor[Days]():
-		return scalar("string", "number"), required
-	case reflect.TypeFor[Hours]():
-		s = scalar("string", "number")
-		s["pattern"] = hoursPattern.String()
-		return s, required
-	case reflect.TypeFor[alert.Severity]():
-		return severity(""), required
-	case reflect.TypeFor[SeverityMatch]():
+	if scalar, ok := scalars[t]; ok {
+		return maps.Clone(scalar.schema), required
+	}
+	if t == severitiesType {
 		return list(severity(`(>=|<=|>|<|=)? *`)), required
 	}
 	switch t.Kind() {
@@ -141,13 +124,13 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 		}
 		return list(s), hasRule(own, "min")
 	case reflect.Bool:
-		return scalar("boolean"), required
+		return typed("boolean"), required
 	case reflect.Int:
-		return limited(scalar("integer"), rules), required
+		return limited(typed("integer"), rules), required
 	case reflect.Float64:
-		return limited(scalar("number"), rules), required
+		return limited(typed("number"), rules), required
 	}
-	s = scalar("string", "number") // a name such as 42 needs no quotes
+	s = typed("string", "number") // a name such as 42 needs no quotes
 	if words, ok := rule(rules, "oneof"); ok {
 		s = node{"enum": append(anys(strings.Fields(words)), nil)}
 	} else if hasRule(rules, "name") {
@@ -159,8 +142,8 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 // durationSchema is what ParseDuration accepts.
 const durationSchema = `^ *(0|[0-9]+(\.[0-9]+)?d(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))*|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))+) *$`
 
-// scalar is the schema of a value of one of these types. Null is an absent key, as in "routes:".
-func scalar(types ...string) node { return node{"type": append(types, "null")} }
+// typed is the schema of a value of one of these types. Null is an absent key, as in "routes:".
+func typed(types ...string) node { return node{"type": append(types, "null")} }
 
 // list is the schema of a list, which may also be one value.
 func list(item node) node {
@@ -210,13 +193,9 @@ func defaultOf(v reflect.Value) (any, bool) {
 		return nil, false
 	}
 	switch value := v.Interface().(type) {
-	case Duration:
-		return value.String(), true
 	case Times:
 		return int(value), true
-	case TimeZone:
-		return value.String(), true
-	case alert.Severity:
+	case fmt.Stringer:
 		return value.String(), true
 	}
 	switch v.Kind() {

@@ -60,20 +60,13 @@ func (s Secret) Reread() (string, error) {
 func ReadSecret(name string) (string, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("cannot read %s: %s%s", name, cause(err), because(mayRead(err, name)))
+		return "", invalid("cannot read "+name+": "+cause(err), mayRead(err, name))
 	}
 	value, wrong, hint := oneSecret(data, "")
 	if wrong != "" {
-		return "", fmt.Errorf("%s %s%s", name, wrong, because(hint))
+		return "", invalid(name+" "+wrong, hint)
 	}
 	return value, nil
-}
-
-func because(hint string) string {
-	if hint == "" {
-		return ""
-	}
-	return " (" + hint + ")"
 }
 
 // oneSecret is the secret in a file, without white space around it, or what is wrong with the file. key is the configuration's

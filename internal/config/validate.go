@@ -120,7 +120,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 			l.fault(path+".url", fmt.Sprintf("%q is a page, not the frontend's base URL", s.URL), "use "+s.URL[:strings.LastIndex(s.URL, "/")])
 		}
 		if !s.APIToken.IsSet() {
-			if ref := l.refs[path+".api_token"]; len(ref.files)+len(ref.envs) == 0 {
+			if len(l.refs[path+".api_token"]) == 0 {
 				l.warn(path+".api_token", "not set: nobody can acknowledge from a room, and details that a payload lacks stay unknown",
 					"api_token_file, api_token_env or "+convention("zabbix", s.Name, "api_token"))
 			}

@@ -46,7 +46,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
-		r.log.Warn(w.String())
+		r.log.Warn(w.Error())
 	}
 	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
