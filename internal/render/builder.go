@@ -94,21 +94,11 @@ func hasSeverity(p *alert.Problem) bool {
 
 func (b *builder) lists(v *View) {
 	p := b.p
-	if len(p.Hosts) > 0 {
-		v.Hosts = make([]Text, 0, len(p.Hosts))
-	}
-	for _, h := range p.Hosts {
-		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
-			v.Hosts = append(v.Hosts, label)
-		}
-	}
+	v.Hosts = b.hosts(p.Hosts)
 	for _, g := range p.Groups {
 		if label := limited(g, b.limit(maxHost)); label != "" {
 			v.Groups = append(v.Groups, label)
 		}
-	}
-	if len(p.Tags) > 0 {
-		v.Tags = make([]Tag, 0, len(p.Tags))
 	}
 	for _, t := range p.Tags {
 		if t.Tag == ownTag {
@@ -118,6 +108,16 @@ func (b *builder) lists(v *View) {
 			v.Tags = append(v.Tags, Tag{name, limited(t.Value, b.limit(maxTag))})
 		}
 	}
+}
+
+// hosts are the labels of hosts.
+func (b *builder) hosts(hosts []alert.Host) (labels []Text) {
+	for _, h := range hosts {
+		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return labels
 }
 
 func (b *builder) runbook(v *View) {
@@ -163,44 +163,30 @@ func isID(s string) bool {
 
 // notes collects the updates that explain the present state.
 func (b *builder) notes(v *View) {
-	var ack, comment, severity, suppress, closed *alert.Update
-	ack, comment = b.p.AcknowledgedBy(), b.p.LastComment()
-	for i := range b.p.Timeline {
-		u := b.p.Timeline[i].Update
-		if u == nil {
-			continue
-		}
-		later := func(than *alert.Update) bool { return than == nil || !u.At.Before(than.At) }
-		if s := u.Actions.Severity; s != nil && s.New == b.p.Severity && later(severity) {
-			severity = u
-		}
-		if v.Suppressed && u.Actions.Suppress && later(suppress) {
-			suppress = u
-		}
-		if u.Actions.Close && later(closed) {
-			closed = u
-		}
-	}
+	ack, comment := b.p.AcknowledgedBy(), b.p.LastComment()
+	severity := b.newestUpdate(func(a alert.Actions) bool { return a.Severity != nil && a.Severity.New == b.p.Severity })
+	suppress := b.newestUpdate(func(a alert.Actions) bool { return a.Suppress && v.Suppressed })
+	closed := b.newestUpdate(func(a alert.Actions) bool { return a.Close })
 	if suppress != nil && !suppress.Actions.SuppressUntil.Equal(b.p.SuppressedUntil) {
 		suppress = nil // changed or replaced by a maintenance since
 	}
 	var all []*alert.Update
-	take := func(u *alert.Update) *Entry {
+	note := func(u *alert.Update) *Entry {
 		if u == nil {
 			return nil
 		}
-		told := *u
-		told.Actions = holding(u.Actions, *b.p, u == ack, u == severity, u == suppress, u == closed)
-		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: &told}, time.Time{})
+		shown := *u
+		shown.Actions = inEffect(u.Actions, *b.p, u == ack, u == severity, u == suppress, u == closed)
+		e := b.entry(alert.Entry{Kind: alert.EntryUpdate, At: u.At, Update: &shown}, time.Time{})
 		if !slices.Contains(all, u) {
 			all = append(all, u)
 			v.Notes = append(v.Notes, e)
 		}
 		return &e
 	}
-	v.Ack, v.SeverityChange = take(ack), take(severity)
-	take(suppress)
-	v.ClosedBy, v.LastComment = take(closed), take(comment)
+	v.Ack, v.SeverityChange = note(ack), note(severity)
+	note(suppress)
+	v.ClosedBy, v.LastComment = note(closed), note(comment)
 	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
 			Did: Text("Suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
@@ -211,9 +197,20 @@ func (b *builder) notes(v *View) {
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
 }
 
-// holding keeps the actions of an update that are still in effect: the root must not say that somebody acknowledged a problem
+// newestUpdate is the last update with such actions; nil if there is none.
+func (b *builder) newestUpdate(with func(alert.Actions) bool) *alert.Update {
+	var newest *alert.Update
+	for _, e := range b.p.Timeline {
+		if u := e.Update; u != nil && with(u.Actions) && (newest == nil || !u.At.Before(newest.At)) {
+			newest = u
+		}
+	}
+	return newest
+}
+
+// inEffect keeps the actions of an update that are still in effect: the root must not say that somebody acknowledged a problem
 // that isn't acknowledged any more. The comment stays.
-func holding(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
+func inEffect(a alert.Actions, p alert.Problem, ack, severity, suppress, closed bool) alert.Actions {
 	a.Ack = a.Ack && ack
 	a.Unack = a.Unack && !p.Acknowledged
 	a.Suppress = a.Suppress && suppress
@@ -240,11 +237,7 @@ func (b *builder) cause(v *View) {
 		return
 	}
 	v.CauseName, v.CauseURL = cmp.Or(limited(known.Name, b.limit(maxName)), v.CauseName), b.r.problemURL(&known)
-	for _, h := range known.Hosts {
-		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
-			v.CauseHosts = append(v.CauseHosts, label)
-		}
-	}
+	v.CauseHosts = b.hosts(known.Hosts)
 }
 
 // The name and the value of a log item often are the same long line. From leastTwice characters on it isn't shown twice.

@@ -72,6 +72,9 @@ const (
 
 const (
 	accountHead = "**The message above can't be edited any more.** Current state:"
+	inFile      = "📎 Every host and event id is in the list attached in this thread."
+	oneOfThem   = "One of them: `show ID`"
+	allOfThem   = oneOfThem + ", `ack ID`. All of them: `ack all` in this thread."
 	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
 )
 
@@ -234,19 +237,19 @@ func ackedBy(i DigestItem) string {
 func (r *Renderer) footOf(d Digest, cut bool) string {
 	var b strings.Builder
 	if cut {
-		b.WriteString("📎 Every host and event id is in the list attached in this thread.\n")
+		b.WriteString(inFile + "\n")
 	}
-	open := slices.ContainsFunc(d.Items, func(i DigestItem) bool { return i.Open })
 	if len(d.Items) == 0 {
 		return ""
 	}
+	open := openOf(d.Items) > 0
 	if d.Last && open {
 		b.WriteString(lastEdit + "\n")
 	}
 	if open {
-		b.WriteString("One of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
+		b.WriteString(allOfThem)
 	} else {
-		b.WriteString("One of them: `show ID`.")
+		b.WriteString(oneOfThem + ".")
 	}
 	for _, link := range r.zabbixesOf(d.Items) {
 		b.WriteString(" · " + string(link))
@@ -332,16 +335,39 @@ func (r *Renderer) itemLabel(i DigestItem, n int) string {
 	if n > 1 {
 		ids += " and " + number(n-1) + " more"
 	}
-	var hosts []string
-	for _, h := range i.Hosts {
-		if label := (Text(h.Label())).String(); label != "" {
-			hosts = append(hosts, label)
-		}
-	}
+	hosts := hostLabels(i)
 	if len(hosts) == 0 {
 		return ids
 	}
 	return strings.Join(hosts, " + ") + " (" + ids + ")"
+}
+
+// hostLabels are the names of a problem's hosts, escaped.
+func hostLabels(i DigestItem) (labels []string) {
+	for _, h := range i.Hosts {
+		if label := Text(h.Label()).String(); label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return labels
+}
+
+// openOf is how many of the problems are open.
+func openOf(items []DigestItem) (open int) {
+	for _, i := range items {
+		if i.Open {
+			open++
+		}
+	}
+	return open
+}
+
+// firstOf lists the first n with commas, and says how many others there are. all reports that there are none.
+func firstOf(n int, list []string) (out string, all bool) {
+	if more := len(list) - n; more > 0 {
+		return strings.Join(list[:n], ", ") + ", … and " + number(more) + " more", false
+	}
+	return strings.Join(list, ", "), true
 }
 
 // boldName is a problem's name in bold, cut to a length that leaves room for others.
@@ -355,10 +381,7 @@ func boldName(name string) string {
 
 // resolvedOf is how many of the problems are resolved.
 func resolvedOf(items []DigestItem) string {
-	resolved := 0
-	for _, i := range items {
-		resolved += boolInt(!i.Open)
-	}
+	resolved := len(items) - openOf(items)
 	if resolved == len(items) {
 		return fmt.Sprintf("✅ All %s resolved", number(resolved))
 	}

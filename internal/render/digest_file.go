@@ -25,13 +25,9 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 		}
 		return worstFirst(a, b)
 	})
-	open := 0
-	for _, i := range items {
-		open += boolInt(i.Open)
-	}
 	var b strings.Builder
 	b.Grow(128 * (len(items) + 2))
-	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), text.Line(room.Name), number(open), now.In(loc).Format("2006-01-02 15:04:05 MST"))
+	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), text.Line(room.Name), number(openOf(d.Items)), now.In(loc).Format("2006-01-02 15:04:05 MST"))
 	for _, i := range items {
 		state := "open"
 		switch {

@@ -27,7 +27,7 @@ func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool
 			return out, whole
 		}
 	}
-	out, _ := finish("🔁 **Flapping**\n📎 Every host and event id is in the list attached in this thread.")
+	out, _ := finish("🔁 **Flapping**\n" + inFile)
 	return out, false
 }
 
@@ -81,33 +81,28 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString("\n" + r.flapLine(i, at))
 	}
 	if rest := items[min(flapsTold, len(items)):]; len(rest) > 0 {
-		b.WriteString("\nEarlier: ")
-		shown := min(len(rest), max(ids-flapsTold, 0))
-		for n, i := range rest[:shown] {
-			if n > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(r.idOf(i.Key).String())
+		earlier := make([]string, len(rest))
+		for n, i := range rest {
+			earlier[n] = r.idOf(i.Key).String()
 		}
-		if shown < len(rest) {
-			all = false
-			fmt.Fprintf(&b, ", … and %s more", number(len(rest)-shown))
-		}
+		shown, whole := firstOf(max(ids-flapsTold, 0), earlier)
+		b.WriteString("\nEarlier: " + shown)
+		all = all && whole
 	}
 	b.WriteString("\n")
 	if !all {
-		b.WriteString("\n📎 Every host and event id is in the list attached in this thread.")
+		b.WriteString("\n" + inFile)
 	}
 	if d.Last {
 		b.WriteString("\n" + lastFlapEdit)
 	}
 	switch open {
 	case 0:
-		b.WriteString("\nOne of them: `show ID`.")
+		b.WriteString("\n" + oneOfThem + ".")
 	case 1:
 		b.WriteString("\nThe open one: `ack` in this thread. Another: `show ID`.")
 	default:
-		b.WriteString("\nOne of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
+		b.WriteString("\n" + allOfThem)
 	}
 	return b.String(), all
 }
@@ -172,16 +167,13 @@ func newestFirst(items []DigestItem) []DigestItem {
 func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	var labels []string
 	for _, i := range items {
-		for _, h := range i.Hosts {
-			if label := Text(h.Label()).String(); label != "" && !slices.Contains(labels, label) {
+		for _, label := range hostLabels(i) {
+			if !slices.Contains(labels, label) {
 				labels = append(labels, label)
 			}
 		}
 	}
-	if more := len(labels) - flapHosts; more > 0 {
-		return strings.Join(labels[:flapHosts], ", ") + fmt.Sprintf(", … and %s more", number(more)), false
-	}
-	return strings.Join(labels, ", "), true
+	return firstOf(flapHosts, labels)
 }
 
 // FlapLine is the notification in a flapping trigger's thread that it is open again and stays open.

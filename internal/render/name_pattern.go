@@ -44,7 +44,6 @@ func patternOf(name string, hosts []alert.Host) namePattern {
 	for s.rest != "" {
 		s.next()
 	}
-	s.flush()
 	p := namePattern{parts: s.parts}
 	var key strings.Builder
 	letters := 0
@@ -120,33 +119,32 @@ var (
 
 // nameScanner splits a name; rest is what is left of it.
 type nameScanner struct {
-	rest    string
-	hosts   []string
-	parts   []namePart
-	pending strings.Builder // words not yet in parts
-	before  rune            // the character before rest; 0 at the start
+	rest   string
+	hosts  []string
+	parts  []namePart
+	before rune // the character before rest; 0 at the start
 }
 
-// next takes the next part off.
+// next reads the next part.
 func (s *nameScanner) next() {
 	r, size := utf8.DecodeRuneInString(s.rest)
 	if !alphanumeric(s.before) {
 		if name := s.hostName(); name != "" {
-			s.take(host, len(name), 0)
+			s.part(host, len(name), 0)
 			return
 		}
 		if n := quotedValue(s.rest, r); n > 0 {
 			s.word(size)
-			s.take(value, n, 0)
+			s.part(value, n, 0)
 			return
 		}
 		if n := idAt(s.rest); n > 0 {
-			s.take(value, n, 0)
+			s.part(value, n, 0)
 			return
 		}
 	}
 	if n, unit := numberAt(s.rest, s.before); n > 0 {
-		s.take(value, n, unit)
+		s.part(value, n, unit)
 		return
 	}
 	if n := strings.IndexFunc(s.rest, func(r rune) bool { return !unicode.IsLetter(r) }); n > 0 {
@@ -160,14 +158,18 @@ func (s *nameScanner) next() {
 	s.word(size)
 }
 
+// word makes the next size bytes a word, or a part of the one before.
 func (s *nameScanner) word(size int) {
-	s.pending.WriteString(s.rest[:size])
-	s.advance(size)
+	if n := len(s.parts) - 1; n >= 0 && s.parts[n].kind == word {
+		s.parts[n].text += s.rest[:size]
+		s.advance(size)
+		return
+	}
+	s.part(word, size, 0)
 }
 
-// take makes a part of the next size bytes, of which the last unit bytes are its unit.
-func (s *nameScanner) take(kind byte, size, unit int) {
-	s.flush()
+// part makes a part of the next size bytes, of which the last unit bytes are its unit.
+func (s *nameScanner) part(kind byte, size, unit int) {
 	s.parts = append(s.parts, namePart{kind: kind, text: s.rest[:size-unit], unit: s.rest[size-unit : size]})
 	s.advance(size)
 }
@@ -175,13 +177,6 @@ func (s *nameScanner) take(kind byte, size, unit int) {
 func (s *nameScanner) advance(size int) {
 	s.before, _ = utf8.DecodeLastRuneInString(s.rest[:size])
 	s.rest = s.rest[size:]
-}
-
-func (s *nameScanner) flush() {
-	if s.pending.Len() > 0 {
-		s.parts = append(s.parts, namePart{kind: word, text: s.pending.String()})
-		s.pending.Reset()
-	}
 }
 
 // hostName is the host name at the start of rest, as a whole word; "" for none.
@@ -239,12 +234,8 @@ const interfaceName = `(?:(?:[a-z]{1,24}-?)?\d+(?:/\d+)+(?:[.:]\d+)?` + // Gi0/1
 
 // idAt is the length of the id, address or interface name at the start of rest; 0 for none.
 func idAt(rest string) int {
-	end := strings.IndexFunc(rest, func(r rune) bool { return r == ' ' })
-	if end < 0 {
-		end = len(rest)
-	}
-	if !strings.ContainsAny(rest[:end], "0123456789") {
-		return 0 // a word, or words
+	if first, _, _ := strings.Cut(rest, " "); !strings.ContainsAny(first, "0123456789") {
+		return 0
 	}
 	n := len(idPattern.FindString(rest))
 	if n == 0 || !ends(rest[n:]) || !strings.ContainsAny(rest[:n], "0123456789") {

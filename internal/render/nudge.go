@@ -18,22 +18,25 @@ const (
 // nudge describes an escalation or a reminder.
 func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	if n.Kind == alert.EntryReminded {
-		out.Emoji, out.Did = "⏰", "still open, and nobody has acknowledged it"
-		if d := formatDuration(b.p.OpenedAt, n.At); d != "" {
-			out.Did = Text("still open after " + d + ", and nobody has acknowledged it")
-		}
+		out.Emoji, out.Did = "⏰", Text("still open"+before(" after ", formatDuration(b.p.OpenedAt, n.At))+", and nobody has acknowledged it")
 		return
 	}
-	out.Emoji = "⏫"
-	why := Text("nobody acknowledged it for " + formatDuration(n.At.Add(-n.After), n.At))
-	switch {
-	case n.Room != b.room && slices.Contains(n.Rooms, b.room):
-		out.Did = "escalated from " + limited(n.Room, b.limit(maxLabel)) + ": " + why
-	case len(n.Rooms) > 0:
-		out.Did = "escalated to " + limited(strings.Join(n.Rooms, ", "), b.limit(maxLabel)) + ": " + why
-	default:
-		out.Did = why
+	out.Emoji, out.Did = "⏫", Text("nobody acknowledged it for "+formatDuration(n.At.Add(-n.After), n.At))
+	if step, rooms := escalated(n, b.room); step != "" {
+		out.Did = Text(step) + limited(rooms, b.limit(maxLabel)) + ": " + out.Did
 	}
+}
+
+// escalated says between which rooms a step escalates, as a room reads it: "escalated to " and the other rooms, or "escalated
+// from " and the room where it began. step is "" for a step within a room.
+func escalated(n alert.Nudge, room string) (step, rooms string) {
+	switch {
+	case n.Room != room && slices.Contains(n.Rooms, room):
+		return "escalated from ", n.Room
+	case len(n.Rooms) > 0:
+		return "escalated to ", strings.Join(n.Rooms, ", ")
+	}
+	return "", ""
 }
 
 // mentions is the markdown that mentions the people whom the configuration names. It holds no untrusted text.
@@ -138,14 +141,12 @@ func DigestNudges(nudges []alert.Nudge, room Room) string {
 
 // digestNudge describes a nudge; {n} and {them} stand for the problems.
 func digestNudge(n alert.Nudge, room string) string {
-	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
-	switch {
-	case n.Kind == alert.EntryReminded:
+	if n.Kind == alert.EntryReminded {
 		return "⏰ {n} still open, and nobody has acknowledged {them}"
-	case n.Room != room && slices.Contains(n.Rooms, room):
-		return "⏫ {n} escalated from " + limited(n.Room, maxLabel).String() + ": " + why
-	case len(n.Rooms) > 0:
-		return "⏫ {n} escalated to " + limited(strings.Join(n.Rooms, ", "), maxLabel).String() + ": " + why
+	}
+	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
+	if step, rooms := escalated(n, room); step != "" {
+		return "⏫ {n} " + step + limited(rooms, maxLabel).String() + ": " + why
 	}
 	return "⏫ {n} open, and " + why
 }

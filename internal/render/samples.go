@@ -12,7 +12,13 @@ var SamplesNow = time.Date(2026, 11, 24, 13, 30, 0, 0, time.UTC)
 
 // Samples are invented problems of each kind, by name, for previews and for trying custom templates at start.
 func Samples() map[string]alert.Problem {
-	trigger := sampleTrigger()
+	trigger := sample("4711", alert.OriginTrigger, 12*time.Minute, alert.Facts{
+		Name: "Temperature too high on Core switch 1", Hosts: []alert.Host{{ID: "10084", Host: "sw1", Name: "Core switch 1", IP: "192.0.2.1"}},
+		Groups: []string{"Network", "Rack 4"}, OpData: "68 °C", TriggerID: "23118", TriggerName: "Temperature too high on {HOST.NAME}",
+		Tags:               []alert.Tag{{Tag: "service", Value: "switching"}, {Tag: "site", Value: "Zürich"}},
+		TriggerDescription: "What to do:\n1. look\n2. fix", TriggerURL: "https://wiki.example.com/runbooks/temperature",
+		ItemID: "44601", ItemName: "Temperature", Object: "0",
+	})
 	alice := alert.Actor{Name: "Alice Example", Email: "alice@example.com"}
 	bob := alert.Actor{Name: "Bob Builder (bob)"}
 	ack := alert.Update{Actor: alice, Actions: alert.Actions{Ack: true, Comment: true}, Comment: "on it", Message: "on it (Alice Example <alice@example.com>)"}
@@ -78,79 +84,41 @@ func Samples() map[string]alert.Problem {
 		p.Hosts, p.TriggerURL = []alert.Host{{Host: text}}, "javascript:alert(1)"
 		did(p, time.Minute, alert.Update{Actor: alert.Actor{Name: text}, Actions: alert.Actions{Comment: true}, Message: text})
 	})
-	service := sampleService()
+	service := sample("4720", alert.OriginService, 2*time.Hour, alert.Facts{
+		Name: `Status of service "Orders" changed to Average`, Service: "Orders", Object: "6",
+		RootCause: `Host: "web1" Problem name: "Checkout is slow" Severity: "High"`, Tags: []alert.Tag{{Tag: "owner", Value: "shop"}},
+	})
+	did(&service, time.Minute, alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.High}}})
 	samples["service"] = service
 	with("service-resolved", service, func(p *alert.Problem) { resolve(p, 90*time.Minute, "") })
-	samples["internal"] = sampleInternal()
-	samples["discovery"] = sampleDiscovery()
-	samples["autoregistration"] = sampleAutoregistration()
+	samples["internal"] = sample("4730", alert.OriginInternal, time.Minute, alert.Facts{
+		Name: `Value "n/a" is not suitable for value type "Numeric (unsigned)"`, ItemID: "44518", ItemName: "Fan speed", Object: "4",
+		Hosts: []alert.Host{{Host: "sw1", Name: "Core switch 1"}}, Macros: map[string]string{"event.status": "Not supported"},
+	})
+	samples["discovery"] = sample("4740", alert.OriginDiscovery, time.Minute, alert.Facts{Object: "2", Macros: map[string]string{
+		"discovery.rule.name": "Server room", "discovery.device.ipaddress": "192.0.2.44", "discovery.device.status": "UP",
+		"discovery.service.name": "SSH", "discovery.service.port": "22", "discovery.service.status": "UP",
+	}})
+	samples["autoregistration"] = sample("4750", alert.OriginAutoregistration, time.Minute, alert.Facts{
+		Object: "3", Hosts: []alert.Host{{Host: "new-host", IP: "192.0.2.50"}}, Macros: map[string]string{"host.port": "10050"},
+	})
 	return samples
 }
 
-func sampleTrigger() alert.Problem {
+// sample is an open problem that began before SamplesNow, or an occurrence.
+func sample(id string, origin alert.Origin, ago time.Duration, facts alert.Facts) alert.Problem {
 	p := alert.Problem{
-		Key: alert.Key{Source: "main", EventID: "4711"}, Origin: alert.OriginTrigger, State: alert.StateOpen, Announced: true,
-		Severity: alert.High, OpenedAt: SamplesNow.Add(-12 * time.Minute),
-		Facts: alert.Facts{
-			Name: "Temperature too high on Core switch 1", Hosts: []alert.Host{{ID: "10084", Host: "sw1", Name: "Core switch 1", IP: "192.0.2.1"}},
-			Groups: []string{"Network", "Rack 4"}, OpData: "68 °C", TriggerID: "23118", TriggerName: "Temperature too high on {HOST.NAME}",
-			Tags:               []alert.Tag{{Tag: "service", Value: "switching"}, {Tag: "site", Value: "Zürich"}},
-			TriggerDescription: "What to do:\n1. look\n2. fix", TriggerURL: "https://wiki.example.com/runbooks/temperature",
-			ItemID: "44601", ItemName: "Temperature", Object: "0",
-		},
+		Key: alert.Key{Source: "main", EventID: id}, Origin: origin, OpenedAt: SamplesNow.Add(-ago), Facts: facts,
+		State: alert.StateOpen, Announced: true,
 	}
-	entry(&p, alert.EntryOpened, 0, nil)
-	return p
-}
-
-func sampleService() alert.Problem {
-	p := alert.Problem{
-		Key: alert.Key{Source: "main", EventID: "4720"}, Origin: alert.OriginService, State: alert.StateOpen, Announced: true,
-		Severity: alert.High, OpenedAt: SamplesNow.Add(-2 * time.Hour),
-		Facts: alert.Facts{
-			Name: `Status of service "Orders" changed to Average`, Service: "Orders", Object: "6",
-			RootCause: `Host: "web1" Problem name: "Checkout is slow" Severity: "High"`, Tags: []alert.Tag{{Tag: "owner", Value: "shop"}},
-		},
+	kind := alert.EntryOpened
+	switch origin {
+	case alert.OriginTrigger, alert.OriginService:
+		p.Severity = alert.High
+	case alert.OriginDiscovery, alert.OriginAutoregistration:
+		p.State, p.Announced, kind = alert.StateOccurred, false, alert.EntryOccurred
 	}
-	entry(&p, alert.EntryOpened, 0, nil)
-	did(&p, time.Minute, alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.High}}})
-	return p
-}
-
-func sampleInternal() alert.Problem {
-	p := alert.Problem{
-		Key: alert.Key{Source: "main", EventID: "4730"}, Origin: alert.OriginInternal, State: alert.StateOpen, Announced: true,
-		OpenedAt: SamplesNow.Add(-time.Minute),
-		Facts: alert.Facts{
-			Name: `Value "n/a" is not suitable for value type "Numeric (unsigned)"`, ItemID: "44518", ItemName: "Fan speed", Object: "4",
-			Hosts: []alert.Host{{Host: "sw1", Name: "Core switch 1"}}, Macros: map[string]string{"event.status": "Not supported"},
-		},
-	}
-	entry(&p, alert.EntryOpened, 0, nil)
-	return p
-}
-
-func sampleDiscovery() alert.Problem {
-	p := alert.Problem{
-		Key: alert.Key{Source: "main", EventID: "4740"}, Origin: alert.OriginDiscovery, State: alert.StateOccurred,
-		OpenedAt: SamplesNow.Add(-time.Minute),
-		Facts: alert.Facts{Object: "2", Macros: map[string]string{
-			"discovery.rule.name": "Server room", "discovery.device.ipaddress": "192.0.2.44", "discovery.device.status": "UP",
-			"discovery.service.name": "SSH", "discovery.service.port": "22", "discovery.service.status": "UP",
-		}},
-	}
-	entry(&p, alert.EntryOccurred, 0, nil)
-	return p
-}
-
-func sampleAutoregistration() alert.Problem {
-	p := alert.Problem{
-		Key: alert.Key{Source: "main", EventID: "4750"}, Origin: alert.OriginAutoregistration, State: alert.StateOccurred,
-		OpenedAt: SamplesNow.Add(-time.Minute),
-		Facts: alert.Facts{Object: "3", Hosts: []alert.Host{{Host: "new-host", IP: "192.0.2.50"}},
-			Macros: map[string]string{"host.port": "10050"}},
-	}
-	entry(&p, alert.EntryOccurred, 0, nil)
+	entry(&p, kind, 0, nil)
 	return p
 }
 
