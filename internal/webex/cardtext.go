@@ -63,13 +63,13 @@ func (p *runParser) next(s string) string {
 			}
 		}
 	case c == '`':
-		n := len(s) - len(strings.TrimLeft(s, "`"))
-		if end := strings.Index(s[n:], s[:n]); end > 0 {
-			p.add(Run{Text: s[n : n+end], Code: true})
-			return s[n+end+n:]
+		if inside, rest, ok := codeSpan(s); ok {
+			p.add(Run{Text: inside, Code: true})
+			return rest
 		}
-		p.text(s[:n])
-		return s[n:]
+		mark := leading(s, '`')
+		p.text(mark)
+		return s[len(mark):]
 	case c == '[' && p.url == "":
 		if label, target, rest, ok := splitLink(s); ok {
 			p.url = target
@@ -204,31 +204,46 @@ func isPunctuation(c byte) bool {
 	return c < utf8.RuneSelf && c > ' ' && (unicode.IsPunct(rune(c)) || unicode.IsSymbol(rune(c)))
 }
 
+// codeSpan reads a code span: backticks, the inside, and as many backticks.
+func codeSpan(s string) (inside, rest string, ok bool) {
+	mark := leading(s, '`')
+	for at := len(mark); at < len(s); {
+		run := leading(s[at:], '`')
+		if run == mark {
+			return s[len(mark):at], s[at+len(run):], true
+		}
+		at += max(len(run), 1)
+	}
+	return "", "", false
+}
+
+// maxBrackets bounds the brackets in a link's label, and so the cost of looking for a link at each of many brackets.
+const maxBrackets = 10
+
 // splitLink reads "[label](target)". The target is "" if it is not the address of a web page.
 func splitLink(s string) (label, target, rest string, ok bool) {
 	depth := 0
-	for i := 0; i < len(s); i++ {
+	for i := 0; i < len(s) && depth <= maxBrackets; i++ {
 		switch s[i] {
 		case '\\':
 			i++
+		case '`':
+			i += tokenLength(s[i:]) - 1
 		case '[':
 			depth++
 		case ']':
 			if depth--; depth > 0 {
 				continue
 			}
-			if !strings.HasPrefix(s[i+1:], "(") {
+			inside, ok := strings.CutPrefix(s[i+1:], "(")
+			target, rest, closed := strings.Cut(inside, ")")
+			if !ok || !closed {
 				return "", "", "", false
 			}
-			end := strings.IndexByte(s[i+2:], ')')
-			if end < 0 {
-				return "", "", "", false
-			}
-			target = s[i+2 : i+2+end]
 			if u, err := url.Parse(target); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 				target = ""
 			}
-			return s[1:i], target, s[i+2+end+1:], true
+			return s[1:i], target, rest, true
 		}
 	}
 	return "", "", "", false

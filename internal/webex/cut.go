@@ -12,20 +12,21 @@ const ellipsis = "…"
 // CutMarkdown shortens s to maxBytes bytes: its beginning and a paragraph "…". It cuts after a whole line, or within the first line
 // if that is too long, but never inside a link, mention, code span, escape or entity. Open emphasis and code fences are closed.
 func CutMarkdown(s string, maxBytes int) string {
-	long := len(s) > maxBytes
-	if maxBytes < len(ellipsis) && long {
+	valid := strings.ToValidUTF8(window(s, maxBytes), "\uFFFD")
+	switch {
+	case max(len(s), len(valid)) <= maxBytes:
+		return valid
+	case maxBytes < len(ellipsis):
 		return ""
 	}
-	s = strings.ToValidUTF8(window(s, maxBytes), "\uFFFD")
-	if len(s) <= maxBytes && !long {
-		return s
-	}
+	s = valid
 	var best place
 	whole := false
 	scan := scanner{}
 	fits := func(end int, tail string) bool {
 		// closed copies the text: it is called only close to the limit.
-		return end+scan.closing()+len(tail) <= maxBytes || len(closed(s[:end], scan.emphasis))+len(tail) <= maxBytes
+		marks := len(scan.emphasis) - strings.Count(scan.emphasis, " ")
+		return end+marks+len(tail) <= maxBytes || len(closed(s[:end], scan.emphasis))+len(tail) <= maxBytes
 	}
 	for start := 0; start < len(s); {
 		end := len(s)
@@ -37,13 +38,13 @@ func CutMarkdown(s string, maxBytes int) string {
 		if !fence && scan.fenced == "" {
 			scan.inline(line, maxBytes-start, func(offset int) {
 				if tail := " " + ellipsis; !whole && fits(start+offset, tail) {
-					best.set(start+offset, scan.emphasis, tail)
+					best = place{start + offset, scan.emphasis, tail}
 				}
 			})
 		}
 		if tail := scan.fenceEnd() + "\n\n" + ellipsis; fits(end, tail) {
-			if scan.safe() && strings.TrimSpace(line) != "" {
-				best.set(end, scan.emphasis, tail)
+			if strings.TrimSpace(line) != "" {
+				best = place{end, scan.emphasis, tail}
 				whole = true
 			}
 		} else if end > maxBytes {
@@ -60,28 +61,21 @@ func CutMarkdown(s string, maxBytes int) string {
 // place is a position where the text can be cut.
 type place struct {
 	end      int
-	emphasis []string // open there
-	tail     string   // to append
-}
-
-func (p *place) set(end int, emphasis []string, tail string) {
-	p.end, p.emphasis, p.tail = end, append(p.emphasis[:0], emphasis...), tail
+	emphasis string // open there
+	tail     string // to append
 }
 
 // window returns the part of a text that decides where it is cut: a link that ends beyond it doesn't fit anyway. So the cost of a cut
 // depends on maxBytes only.
-func window(s string, maxBytes int) string { return s[:min(len(s), 4*maxBytes+2048)] }
+func window(s string, maxBytes int) string { return s[:min(len(s), 4*max(maxBytes, 0)+2048)] }
 
 // maxEmphasis bounds nested emphasis: deeper marks are treated as text.
 const maxEmphasis = 50
 
-// scanner understands as much of markdown as cutting needs.
+// scanner knows what is open at a position between lines or tokens.
 type scanner struct {
-	fenced   string   // the fence that closes the open code block; "" outside one
-	emphasis []string // open emphasis of the paragraph, the innermost last
-	code     string   // the backticks of an open code span
-	depth    int      // open square brackets, and the parentheses of a link
-	angle    bool     // within <…>
+	fenced   string // the fence that closes the open code block; "" outside one
+	emphasis string // the open marks of the paragraph, each after a space, the innermost last
 }
 
 // fence reports whether a line opens or closes a fenced code block, and notes it.
@@ -113,8 +107,6 @@ func leading(s string, b byte) string {
 	return s[:n]
 }
 
-func (c *scanner) safe() bool { return c.code == "" && c.depth == 0 && !c.angle }
-
 func (c *scanner) fenceEnd() string {
 	if c.fenced == "" {
 		return ""
@@ -122,18 +114,10 @@ func (c *scanner) fenceEnd() string {
 	return "\n" + c.fenced
 }
 
-// closing returns how many bytes closed adds at most.
-func (c *scanner) closing() (n int) {
-	for _, mark := range c.emphasis {
-		n += len(mark)
-	}
-	return n
-}
-
 // closed closes the open emphasis of a text. Emphasis without text is removed instead.
-func closed(text string, emphasis []string) string {
+func closed(text, emphasis string) string {
 	b := bytes.TrimRight([]byte(text), " \t\r")
-	for _, mark := range slices.Backward(emphasis) {
+	for _, mark := range slices.Backward(strings.Fields(emphasis)) {
 		if rest, ok := bytes.CutSuffix(b, []byte(mark)); ok && !bytes.HasSuffix(rest, []byte(`\`)) {
 			b = bytes.TrimRight(rest, " \t\r")
 		} else {
@@ -150,74 +134,56 @@ func (c *scanner) inline(line string, limit int, cut func(offset int)) {
 		return
 	}
 	for i := 0; i < len(line) && i <= limit; {
-		n := c.step(line, i)
-		i += n
-		if c.safe() && i < len(line) && !strings.ContainsAny(line[i:i+1], "([") {
+		rest := line[i:]
+		if b := rest[0]; b == '*' || b == '_' || b == '~' {
+			run := leading(rest, b)
+			c.delimiter(run, line[:i], rest[len(run):])
+			i += len(run)
+		} else {
+			i += tokenLength(rest)
+		}
+		if i < len(line) {
 			cut(i)
 		}
 	}
 }
 
-// step scans what begins at i and returns its length: a character, or a sequence that belongs together.
-func (c *scanner) step(line string, i int) int {
-	if c.code != "" {
-		run := leading(line[i:], '`')
-		if run == c.code {
-			c.code = ""
-		}
-		return max(len(run), runeLen(line[i:]))
-	}
-	switch b := line[i]; b {
+// tokenLength is the length of what begins s: an escape, an entity, a code span, a link, a mention or tag, or a character.
+func tokenLength(s string) int {
+	switch s[0] {
 	case '\\':
-		return 1 + runeLen(line[i+1:])
+		return 1 + runeLen(s[1:])
 	case '&':
-		if semicolon := strings.IndexByte(line[i:min(len(line), i+12)], ';'); semicolon > 0 {
+		if semicolon := strings.IndexByte(s[:min(len(s), 12)], ';'); semicolon > 0 {
 			return semicolon + 1
 		}
 	case '`':
-		run := leading(line[i:], '`')
-		if strings.Contains(line[i+len(run):], run) {
-			c.code = run
+		if _, rest, ok := codeSpan(s); ok {
+			return len(s) - len(rest)
 		}
-		return len(run)
+		return len(leading(s, '`'))
 	case '<':
-		c.angle = strings.IndexByte(line[i:], '>') > 0
-	case '>':
-		c.angle = false
+		return max(strings.IndexByte(s, '>'), 0) + 1
 	case '[':
-		if strings.IndexByte(line[i:], ']') > 0 {
-			c.depth++
+		if _, _, rest, ok := splitLink(s); ok {
+			return len(s) - len(rest)
 		}
-	case ']':
-		if c.depth > 0 {
-			c.depth--
-			if strings.HasPrefix(line[i:], "](") && strings.IndexByte(line[i:], ')') > 0 {
-				c.depth++ // until the link's closing parenthesis
-				return 2
-			}
-		}
-	case ')':
-		c.depth = max(0, c.depth-1)
-	case '*', '_', '~':
-		run := leading(line[i:], b)
-		c.delimiter(run, line[:i], line[i+len(run):])
-		return len(run)
 	}
-	return runeLen(line[i:])
+	return runeLen(s)
 }
 
 // delimiter opens or closes emphasis, depending on the text before and after the run.
 func (c *scanner) delimiter(run, before, after string) {
 	spaceBefore := before == "" || strings.HasSuffix(before, " ")
 	spaceAfter := after == "" || strings.HasPrefix(after, " ")
-	if n := len(c.emphasis); n > 0 && c.emphasis[n-1] == run && !spaceBefore {
-		c.emphasis = c.emphasis[:n-1]
+	if outer, ok := strings.CutSuffix(c.emphasis, " "+run); ok && !spaceBefore {
+		c.emphasis = outer
 		return
 	}
-	if spaceAfter || (run[0] == '_' && !spaceBefore) || (run[0] == '~' && len(run) != 2) || c.angle || c.depth > 0 || len(c.emphasis) >= maxEmphasis {
+	if spaceAfter || (run[0] == '_' && !spaceBefore) || (run[0] == '~' && len(run) != 2) || strings.Count(c.emphasis, " ") >= maxEmphasis {
 		return
 	}
-	c.emphasis = append(c.emphasis, run)
+	c.emphasis += " " + run
 }
 
 func runeLen(s string) int {

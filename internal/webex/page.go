@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -63,32 +64,13 @@ func (c *Client) next(header http.Header, k call) (string, error) {
 	return u.String(), nil
 }
 
-// nextLink finds the target with rel="next" in Link headers (RFC 8288).
+// nextLinkPattern is a link with rel="next" in a Link header (RFC 8288). Webex sends no "<" or "," in a quoted parameter.
+var nextLinkPattern = regexp.MustCompile(`(?i)<([^>]*)>[^<,]*;\s*rel\s*=\s*"?(?:[^"<,;]*\s)?next(?:[\s",;]|$)`)
+
 func nextLink(values []string) string {
 	for _, value := range values {
-		for value != "" {
-			_, rest, ok := strings.Cut(value, "<")
-			if !ok {
-				break
-			}
-			target, params, ok := strings.Cut(rest, ">")
-			if !ok {
-				break
-			}
-			// The parameters end where the next link begins. Webex sends no "<" or "," in a quoted parameter.
-			own, more, _ := strings.Cut(params, ",")
-			value = more
-			for param := range strings.SplitSeq(own, ";") {
-				name, v, _ := strings.Cut(param, "=")
-				if !strings.EqualFold(strings.TrimSpace(name), "rel") {
-					continue
-				}
-				for rel := range strings.FieldsSeq(strings.Trim(strings.TrimSpace(v), `"`)) {
-					if strings.EqualFold(rel, "next") {
-						return strings.TrimSpace(target)
-					}
-				}
-			}
+		if found := nextLinkPattern.FindStringSubmatch(value); found != nil {
+			return strings.TrimSpace(found[1])
 		}
 	}
 	return ""
