@@ -65,7 +65,7 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 				require.Equal(t, "r0", room.Name)
 				_, faults := parse(t, withRoomIDs(c.id, o.id))
 				require.Len(t, faults, 1, "two spellings of one room are a duplicate: %s", other)
-				require.Contains(t, faults[0].Error(), `rooms[1].id: same Webex room as r0 (line 5)`)
+				require.Contains(t, faults[0].Error(), `rooms[1].id: duplicate Webex room (first at rooms[0].id, line 5)`)
 			}
 			for _, other := range []string{"", "noc", restID("ciscospark://us/ROOM/" + roomUUID[:35] + "b")} {
 				_, ok := cfg.RoomByID(other)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -135,10 +134,7 @@ func (s Secret) String() string {
 // GoString hides the value from %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// LogValue hides the value from slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText hides the value from JSON and YAML.
+// MarshalText hides the value from JSON, YAML and slog.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // ProxyURL is a proxy's address. It prints without user and password however it is formatted, marshalled or logged.
@@ -153,8 +149,5 @@ func (u ProxyURL) String() string { return text.RedactURL(string(u)) }
 // GoString hides them from %#v.
 func (u ProxyURL) GoString() string { return u.String() }
 
-// LogValue hides them from slog.
-func (u ProxyURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
-
-// MarshalText hides them from JSON and YAML.
+// MarshalText hides them from JSON, YAML and slog.
 func (u ProxyURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

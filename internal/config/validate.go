@@ -89,10 +89,8 @@ func (l *loader) checkWebex(cfg *Config) {
 	names, tokens := uses{}, uses{}
 	for i, b := range cfg.Webex.Bots {
 		path := at("webex.bots", i)
-		l.unique(names, path+".name", b.Name, "bot")
-		if b.Token.IsSet() {
-			l.same(tokens, l.secretKey(path+".token"), b.Token.Reveal(), "same token as bot", b.Name)
-		}
+		l.uniqueName(names, path+".name", b.Name, "bot")
+		l.unique(tokens, l.secretKey(path+".token"), b.Token.Reveal(), "token")
 		if b.Listen == ListenWebsocket {
 			l.fault(path+".listen", "websocket is not supported in this version: the bot would receive nothing",
 				"use webhook, with server.public_url; or off, for a bot that only posts")
@@ -110,7 +108,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 	names, urls := uses{}, map[string]string{}
 	for i, s := range cfg.Zabbix {
 		path := at("zabbix", i)
-		l.unique(names, path+".name", s.Name, "source")
+		l.uniqueName(names, path+".name", s.Name, "source")
 		l.authority(path+".ca_file", s.HTTP.CAFile)
 		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
 			l.warn(path+".url", "same URL as "+urls[s.URL], "one Zabbix under two names is posted twice")
@@ -142,12 +140,12 @@ func (l *loader) checkRooms(cfg *Config) {
 	bots := text.Names(cfg.Webex.Bots, func(b Bot) string { return b.Name })
 	for i, r := range cfg.Rooms {
 		path := at("rooms", i)
-		l.unique(names, path+".name", r.Name, "room")
+		l.uniqueName(names, path+".name", r.Name, "room")
 		if strings.EqualFold(r.Name, SendToRoutes) {
 			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it means: use the routes`)
 		}
 		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
-		l.same(ids, path+".id", webexid.Key(r.ID), "same Webex room as", r.Name)
+		l.unique(ids, path+".id", webexid.Key(r.ID), "Webex room")
 		if l.given(path + ".bot") {
 			l.exists(path+".bot", r.Bot, "bot", "webex.bots", bots)
 		}
@@ -186,7 +184,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 	all := -1 // the first route that matches everything and ends the list
 	for i, r := range cfg.Routes {
 		path := at("routes", i)
-		l.unique(names, path+".name", r.Name, "route")
+		l.uniqueName(names, path+".name", r.Name, "route")
 		if reserved(r.Name) {
 			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), "choose another name")
 		}
@@ -227,7 +225,7 @@ func (l *loader) checkPeople(cfg *Config) {
 		}
 		l.roomsExist(cfg, path+".rooms", p.Rooms)
 		if who := p.Email + p.Domain; len(p.Rooms) == 0 && who != "" {
-			l.unique(everywhere, path, who, "entry without rooms for")
+			l.uniqueName(everywhere, path, who, "entry without rooms for")
 		}
 		if domain := domainOf(p); domain != "" && len(cfg.AllowedDomains) > 0 && !cfg.allowedDomain(domain) {
 			l.fault(path, fmt.Sprintf("%s is not in allowed_domains: the relay would ignore them", domain), "add it to allowed_domains")
@@ -242,12 +240,10 @@ func (l *loader) checkNotify(cfg *Config) {
 	names, tokens := uses{}, uses{}
 	for i, n := range cfg.Notify {
 		path := at("notify", i)
-		l.unique(names, path+".name", n.Name, "sender")
-		if n.Token.IsSet() {
-			l.same(tokens, l.secretKey(path+".token"), n.Token.Reveal(), "same token as sender", n.Name)
-			if len(n.Token.Reveal()) < minSecret {
-				l.warn(path+".token_file", "the token is short", fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
-			}
+		l.uniqueName(names, path+".name", n.Name, "sender")
+		l.unique(tokens, l.secretKey(path+".token"), n.Token.Reveal(), "token")
+		if n.Token.IsSet() && len(n.Token.Reveal()) < minSecret {
+			l.warn(path+".token_file", "the token is short", fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
 		}
 		l.roomsExist(cfg, path+".rooms", n.Rooms)
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
@@ -311,36 +307,24 @@ func (l *loader) checkMention(cfg *Config, path, who string) {
 // listRooms is the hint for a wrong room id.
 const listRooms = "alert-relay rooms lists the rooms that a bot is in, with their ids"
 
-// uses remembers, for each value that must be unique, the key and the owner of its first use.
-type uses map[string]struct{ path, owner string }
+// uses is the key that used a value first, for values that must be unique.
+type uses map[string]string
 
-// first returns the first use of a value if there is one, and otherwise records this one.
-func (u uses) first(path, value, owner string) (firstPath, firstOwner string, found bool) {
-	use, found := u[value]
-	if !found {
-		u[value] = struct{ path, owner string }{path, owner}
-	}
-	return use.path, use.owner, found
-}
-
-// unique reports a name that is used twice, upper and lower case alike.
-func (l *loader) unique(seen uses, path, name, what string) {
-	if name == "" || l.faulted(path) {
-		return
-	}
-	if first, _, twice := seen.first(path, strings.ToLower(name), name); twice {
-		l.fault(path, fmt.Sprintf("duplicate %s %q", what, name), fmt.Sprintf("first at %s, line %d", first, l.line(first)))
-	}
-}
-
-// same reports a value, possibly secret, that two owners share. It shows the first owner instead of the value.
-func (l *loader) same(seen uses, path, value, what, owner string) {
+// unique reports a value that is used twice. what describes it; a secret is described without its value.
+func (l *loader) unique(seen uses, path, value, what string) {
 	if value == "" || l.faulted(path) {
 		return
 	}
-	if first, other, twice := seen.first(path, value, owner); twice {
-		l.fault(path, fmt.Sprintf("%s %s (line %d)", what, other, l.line(first)), "")
+	if first, twice := seen[value]; twice {
+		l.fault(path, "duplicate "+what, fmt.Sprintf("first at %s, line %d", first, l.line(first)))
+		return
 	}
+	seen[value] = path
+}
+
+// uniqueName reports a name that is used twice, upper and lower case alike.
+func (l *loader) uniqueName(seen uses, path, name, what string) {
+	l.unique(seen, path, strings.ToLower(name), fmt.Sprintf("%s %q", what, name))
 }
 
 // exists reports an unknown name of a section's entry. If the section itself is faulty, its fault is enough.
@@ -374,7 +358,7 @@ func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
 	seen := uses{}
 	for i, room := range rooms {
 		l.exists(at(path, i), room, "room", "rooms", names)
-		l.unique(seen, at(path, i), room, "room")
+		l.uniqueName(seen, at(path, i), room, "room")
 	}
 }
 

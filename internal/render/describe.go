@@ -26,7 +26,11 @@ func (b *builder) describe(v *View) {
 			v.Emoji, v.Status = "❔", "problem"
 		}
 	}
-	if v.Title == "" {
+	switch {
+	case v.Title != "":
+	case b.p.Origin == alert.OriginDiscovery || b.p.Origin == alert.OriginAutoregistration:
+		v.Title = "event " + v.ID
+	default:
 		v.Title = "problem " + v.ID
 	}
 	b.describeState(v)
@@ -112,9 +116,6 @@ func (b *builder) describeDiscovery(v *View) {
 	if rule := macro("discovery.rule.name"); rule != "" {
 		v.Subject = "Rule: " + rule
 	}
-	if v.Title == "" {
-		v.Title = "event " + v.ID
-	}
 }
 
 func (b *builder) describeAutoregistration(v *View) {
@@ -129,8 +130,5 @@ func (b *builder) describeAutoregistration(v *View) {
 				v.Subject += " port " + port
 			}
 		}
-	}
-	if v.Title == "" {
-		v.Title = "event " + v.ID
 	}
 }

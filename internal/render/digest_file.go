@@ -20,7 +20,7 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 		items[n] = &d.Items[n]
 	}
 	slices.SortFunc(items, func(a, b *DigestItem) int {
-		if c := cmp.Or(cmp.Compare(boolInt(b.Open), boolInt(a.Open)), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Title, b.Title)); c != 0 {
+		if c := cmp.Or(cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Title, b.Title)); c != 0 {
 			return c
 		}
 		return worstFirst(a, b)
@@ -62,11 +62,4 @@ func fileHosts(hosts []alert.Host) string {
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -56,7 +56,9 @@ func groupsOf(items []DigestItem, merged bool) []*group {
 		if g.n++; g.n == 1 {
 			groups = append(groups, g)
 		}
-		g.open += boolInt(i.Open)
+		if i.Open {
+			g.open++
+		}
 		for _, h := range i.Hosts {
 			if at := (place{group: g, hosts: h.Label()}); !hosts[at] {
 				hosts[at] = true
@@ -131,17 +133,18 @@ func (g *group) rank() int {
 	return int(g.worst)
 }
 
-func worstFirst(a, b *DigestItem) int {
-	rank := func(i *DigestItem) int {
-		switch {
-		case !i.Open:
-			return -2
-		case !i.HasSeverity:
-			return -1
-		}
-		return int(i.Severity)
+func (i *DigestItem) rank() int {
+	switch {
+	case !i.Open:
+		return -2
+	case !i.HasSeverity:
+		return -1
 	}
-	if c := cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(b.Severity, a.Severity)); c != 0 {
+	return int(i.Severity)
+}
+
+func worstFirst(a, b *DigestItem) int {
+	if c := cmp.Or(cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.Severity, a.Severity)); c != 0 {
 		return c
 	}
 	return cmp.Or(natural(hostsOf(a), hostsOf(b)), cmp.Compare(len(a.Key.EventID), len(b.Key.EventID)),

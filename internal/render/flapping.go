@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"nms-alert-relay/internal/webex"
 )
 
 const (
@@ -189,7 +187,7 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	}
 	out, _ := finish(fmt.Sprintf("%s **%s** · %s is open again%s (%s)%s", emojiOf(newest.Severity), wordOf(newest.Severity), boldName(newest.Title),
 		before(" since ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), again))
-	return webex.CutMarkdown(out, webex.MaxMessageBytes)
+	return out
 }
 
 // ordinal is "1st", "2nd", "11th".

@@ -60,28 +60,19 @@ func some(n int, list any) (Markdown, error) {
 }
 
 func listed(separator string, list any, limit int) (Markdown, error) {
+	var items []string
 	switch l := list.(type) {
 	case []Text:
-		return listedOf(separator, l, limit), nil
+		items = text.Names(l, Text.String)
 	case []Tag:
-		return listedOf(separator, l, limit), nil
+		items = text.Names(l, Tag.String)
+	default:
+		return "", fmt.Errorf("expected a list (.Hosts, .Groups, .Tags), got %T", list)
 	}
-	return "", fmt.Errorf("expected a list (.Hosts, .Groups, .Tags), got %T", list)
-}
-
-func listedOf[T fmt.Stringer](separator string, list []T, limit int) Markdown {
-	var out strings.Builder
-	for i, item := range list {
-		if i > 0 {
-			out.WriteString(separator)
-		}
-		if limit > 0 && i == limit {
-			fmt.Fprintf(&out, "+%d more", len(list)-limit)
-			break
-		}
-		out.WriteString(item.String())
+	if more := len(items) - limit; limit > 0 && more > 0 {
+		items = append(items[:limit], fmt.Sprintf("+%d more", more))
 	}
-	return Markdown(out.String())
+	return Markdown(strings.Join(items, separator)), nil
 }
 
 // link is a link, or its label if there is no address.

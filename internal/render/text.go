@@ -27,6 +27,8 @@ type Markdown string
 // URL is an http or https address that is safe in a markdown link.
 type URL string
 
+const alphanumerics = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // maxURL is the longest address of a runbook that is shown, in bytes.
 const maxURL = 1000
 
@@ -36,11 +38,9 @@ func safeURL(address string) (target URL, host string) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return "", ""
 	}
-	for i := 0; i < len(u.Host); i++ {
-		// Non-ASCII letters can look like another host's; such a host must be in its xn-- form.
-		if c := u.Host[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(".-:[]", c) >= 0) {
-			return "", ""
-		}
+	// Non-ASCII letters can look like another host's; such a host must be in its xn-- form.
+	if strings.Trim(u.Host, alphanumerics+".-:[]") != "" {
+		return "", ""
 	}
 	safe := linkTarget(u.String())
 	if len(safe) > maxURL {
@@ -66,16 +66,15 @@ func absoluteURL(text, base string) string {
 
 // linkTarget percent-encodes characters that would end a markdown link or be markup in it.
 func linkTarget(address string) string {
-	const safe = "-._~:/?#[]%&=+,!$'"
+	const safe = alphanumerics + "-._~:/?#[]%&=+,!$'"
 	var out strings.Builder
 	out.Grow(len(address))
 	for i := 0; i < len(address); i++ {
-		c := address[i]
-		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(safe, c) >= 0 {
+		if c := address[i]; strings.IndexByte(safe, c) >= 0 {
 			out.WriteByte(c)
-			continue
+		} else {
+			fmt.Fprintf(&out, "%%%02X", c)
 		}
-		fmt.Fprintf(&out, "%%%02X", c)
 	}
 	return out.String()
 }
