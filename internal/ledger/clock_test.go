@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +18,7 @@ import (
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
 )
 
 // overdue is a bench with n open problems whose escalation is due.
@@ -125,4 +128,71 @@ func TestDamagedProblemStopsItsClockAlone(t *testing.T) {
 		require.Len(t, b.posts(fmt.Sprint(i+1)), want)
 	}
 	require.Zero(t, b.posts("7")[0].DueAt())
+}
+
+// The clocks of a post whose commit the store rejects are stopped, all of them, and the posts beside it are done.
+func TestARejectedPostStopsItsClocksAlone(t *testing.T) {
+	b, o := overdue(t, 20)
+	bad := alert.Key{Source: "main", EventID: "7"}
+	ended := b.problem("7") // every look at it ends its suppression
+	ended.Suppressed, ended.SuppressedUntil = true, time.Now().Add(-time.Minute)
+	posts := b.posts("7")
+	posts[0].LookAt = ended.SuppressedUntil
+	require.NoError(t, b.store.Store.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{ended}, Posts: posts}))
+	b.store.fail = func(f store.Fold) (before, after error) {
+		for _, p := range f.Problems {
+			if p.Key == bad {
+				return fmt.Errorf("%w: too big", store.ErrRejected), nil
+			}
+		}
+		return nil, nil
+	}
+	b.ledger = ledger.New(o)
+	b.runDue()
+	require.Zero(t, b.posts("7")[0].DueAt())
+	require.Len(t, b.posts("7"), 1)
+	require.Len(t, b.posts("8"), 2)
+}
+
+// A post that is held until now is released at once, although an escalation that is due waits for others.
+func TestAHeldPostDoesNotWaitForEscalations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(time.Now)
+		now := time.Now()
+		var f store.Fold
+		for _, id := range []string{"1", "2"} {
+			p, _ := alert.Apply(alert.Problem{}, alert.Event{
+				Key: alert.Key{Source: "main", EventID: id}, Kind: alert.KindProblem, Origin: alert.OriginTrigger, Severity: new(alert.High), ReceivedAt: now, At: now,
+			})
+			f.Problems = append(f.Problems, p)
+			f.Posts = append(f.Posts, store.Post{Key: p.Key, Room: "noc", Route: "all", Desired: 1, JoinedAt: now, Open: true})
+		}
+		f.Posts[0].PendingSince, f.Posts[0].EscalateAt = now, now.Add(time.Minute)
+		f.Posts[1].TellAfter, f.Posts[1].LookAt = now.Add(time.Minute), now.Add(time.Minute)
+		require.NoError(t, s.CommitFold(t.Context(), f))
+		l := ledger.New(ledger.Options{
+			Store: s, Decode: decode, Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+			Rules: ledger.Rules{Rooms: nowhere, Timing: func(string, string) route.Timing {
+				return route.Timing{Escalate: []config.Escalation{{After: config.Duration(time.Minute), Rooms: []string{"leads"}}}}
+			}},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		time.Sleep(time.Minute)
+		go func() { done <- l.Run(ctx) }()
+		synctest.Wait()
+		post := func(id string) store.Post {
+			key := alert.Key{Source: "main", EventID: id}
+			posts, err := s.PostsOf(t.Context(), []alert.Key{key})
+			require.NoError(t, err)
+			return posts[key][len(posts[key])-1]
+		}
+		require.True(t, post("2").Pending())
+		require.Zero(t, post("1").Escalated)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		stop()
+		require.NoError(t, <-done)
+		require.Equal(t, 1, post("1").Escalated)
+	})
 }

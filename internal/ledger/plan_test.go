@@ -452,6 +452,17 @@ func TestFoundByReconciliation(t *testing.T) {
 	require.Len(t, w.known.Posts[k4711], 1)
 }
 
+// A problem that Zabbix no longer knows is posted in no further room.
+func TestAGoneProblemGetsNoFurtherRooms(t *testing.T) {
+	w := newWorld(t)
+	w.plan(opened())
+	w.plan(observed(time.Hour, alert.Observation{Gone: true}))
+	again := opened()
+	again.ReceivedAt = w.now.Add(2 * time.Hour)
+	w.planItems(w.item(again, "db"))
+	require.Len(t, w.known.Posts[k4711], 1)
+}
+
 // An action of the relay's own changes the post, and isn't looked up.
 func TestOwnAction(t *testing.T) {
 	w := newWorld(t)

@@ -51,6 +51,19 @@ func TestFlappingGolden(t *testing.T) {
 	golden(t, "digest/last edit.txt", markdown)
 }
 
+// Where several openings are open, the message and its notification are about the newest one.
+func TestFlappingShowsTheNewestOpening(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	d := flaps(4, true)
+	d.Items[1].Open, d.Items[1].ResolvedAt, d.Items[1].Severity = true, time.Time{}, alert.Warning
+	markdown, _ := r.Digest(d, room)
+	require.Contains(t, markdown, "2 open")
+	for _, text := range []string{strings.SplitN(markdown, "\n", 2)[0], r.FlapLine(d, room)} {
+		require.Contains(t, text, "High")
+		require.NotContains(t, text, "Warning")
+	}
+}
+
 // With any number of openings and any names, the count is right, every event id is named or a list is announced, and only
 // resolved openings say so.
 func TestFlappingAccountsForAll(t *testing.T) {

@@ -58,6 +58,7 @@ func TestNamesOfOneTriggerAreShownAsOne(t *testing.T) {
 		{"Load average is too high (per CPU load over # for 5m)", "a|Load average is too high (per CPU load over 1.5 for 5m)", "b|Load average is too high (per CPU load over 2 for 5m)"},
 		{"Response time is high (#ms)", "a|Response time is high (812ms)", "b|Response time is high (1204ms)"},
 		{"Response time is high (#)", "a|Response time is high (812ms)", "b|Response time is high (1.2s)"},
+		{"Response time is high (#)", "a|Response time is high (5ms)", "b|Response time is high (5s)"},
 		{"No data for #", "a|No data for 1h30m", "b|No data for 45m"},
 		{"Memory available is # MB", "a|Memory available is 17 MB", "b|Memory available is 220.5 MB"},
 		{"Temperature is above critical threshold: > # °C", "a|Temperature is above critical threshold: > 75 °C", "b|Temperature is above critical threshold: > -60 °C"},

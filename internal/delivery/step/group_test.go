@@ -181,3 +181,28 @@ func TestARefusedEditOwesTheList(t *testing.T) {
 		require.Equal(t, joined, Owes(ShownGroup(after), Openings{}))
 	}
 }
+
+// The dead letter of a digest stands for its list too.
+func TestADeadDigestHasOneDeadLetter(t *testing.T) {
+	g := DeadGroup(aStorm(func(g *store.Group) { g.ListDeadAt, g.ListError, g.ListTrackingID = noon, "refused", "T" }), "gone", "U", noon)
+	require.Equal(t, store.PostDead, g.State)
+	require.Equal(t, noon, g.DeadAt)
+	require.Zero(t, g.ListDeadAt)
+	require.Empty(t, g.ListError+g.ListTrackingID)
+}
+
+// An edit announces that it is the last one exactly if the one after it is kept for the resolution.
+func TestTheLastEditIsAnnounced(t *testing.T) {
+	for edits := range webex.MaxEdits {
+		g := aStorm(func(g *store.Group) {
+			behind(g, time.Hour)
+			g.Edits, g.SpokeAt = edits, noon.Add(-time.Hour)
+		})
+		if NextGroup(g, Doubt{}, Openings{}, noon).Op != OpGroupEdit {
+			continue
+		}
+		next, _ := AcceptedGroup(Step{Op: OpGroupEdit}, g, Doubt{}, Text{Hash: "H"}, "", noon)
+		behind(&next, time.Hour)
+		require.Equal(t, NextGroup(next, Doubt{}, Openings{}, noon.Add(time.Hour)).Op == OpGroupLine, LastEdit(g), "%d edits", edits)
+	}
+}

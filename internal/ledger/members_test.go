@@ -86,3 +86,21 @@ func TestActedOnBeforeTheFirstMessage(t *testing.T) {
 		require.Equal(t, c.members, w.groups[0].Joined, "%d acted on", c.acted)
 	}
 }
+
+// A trigger whose openings of the last minutes arrive in one batch gets one message that names all of those that flap.
+func TestFlappingThatArrivesAtOnce(t *testing.T) {
+	w := grouped(t)
+	w.now = epoch.Add(10 * time.Minute)
+	var backlog []alert.Event
+	for n := range 6 {
+		e, over := of(opened(), n+1), of(recovered(0), n+1)
+		e.Facts.TriggerID, over.Facts.TriggerID, e.Severity = "17", "17", new(alert.High)
+		e.Opened = epoch.Add(time.Duration(n) * time.Minute)
+		e.At, over.ResolvedAt, e.ReceivedAt, over.ReceivedAt = e.Opened, e.Opened.Add(30*time.Second), w.now, w.now
+		backlog = append(backlog, e, over)
+	}
+	w.plan(backlog...)
+	require.Len(t, w.groups, 1)
+	require.Equal(t, store.GroupFlap, w.groups[0].Kind)
+	require.Equal(t, 4, w.groups[0].Joined)
+}
