@@ -50,7 +50,7 @@ func TestEventsOfAStorm(t *testing.T) {
 	require.Equal(t, "4711", e.Key.EventID)
 }
 
-func TestWhatIsReadInTheRoom(t *testing.T) {
+func TestTheRoomIsReadCorrectly(t *testing.T) {
 	said := []webexsim.MessageView{
 		{Text: "🔥 Link down: sw-storm-00001 (4701), sw-storm-00002 (4702)", From: webexsim.PersonView{Bot: true}, Edits: 3},
 		{Text: "the list", From: webexsim.PersonView{Bot: true}, ParentID: "x", Files: []webexsim.FileView{{Content: []byte("open  main/4703  sw-storm-00003 [x]\r\n")}}},

@@ -138,7 +138,7 @@ func TestMediaType(t *testing.T) {
 		w.trigger(t, "longer", "Longer", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.settle(t)
 
-		t.Run("a problem is told, signed, and gets its link", func(t *testing.T) {
+		t.Run("a problem arrives, signed, and gets its link", func(t *testing.T) {
 			w.set(t, hostName, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
 			require.Equal(t, "Link down on "+visibleName, e["EVENT.NAME"])
@@ -244,7 +244,7 @@ func TestMediaType(t *testing.T) {
 			}
 		})
 
-		t.Run("what Zabbix cuts is salvaged", func(t *testing.T) {
+		t.Run("an event is salvaged from settings that Zabbix cut", func(t *testing.T) {
 			w.set(t, hostName, "long", "1"+strings.Repeat("x", 65000))
 			e := r.wait(t, "problem", of(w.triggerID["long"]))
 			require.Equal(t, "1", e["SALVAGED"])

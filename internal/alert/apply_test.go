@@ -265,7 +265,7 @@ func TestOwnActionAppearsOnceUnderThePersonsName(t *testing.T) {
 			q, c = Apply(q, events[j])
 			entry := q.Timeline[1]
 			require.Len(t, q.Timeline, 2)
-			require.Equal(t, 2, entry.Seq, "it keeps its place: no room is told it twice")
+			require.Equal(t, 2, entry.Seq, "it keeps its place, so that no room gets it twice")
 			require.Equal(t, i > 0 && !c.Visible, c.Duplicate)
 		}
 	}

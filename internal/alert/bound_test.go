@@ -27,11 +27,11 @@ func TestTimelineIsBounded(t *testing.T) {
 	require.Equal(t, EntryOpened, p.Timeline[0].Kind)
 
 	again, c := Apply(p, updateEvent(900, 902, Update{Message: "comment 800", Actions: Actions{Comment: true}}))
-	require.True(t, c.Duplicate || !c.Visible, "what was dropped is not told again")
+	require.True(t, c.Duplicate || !c.Visible, "a dropped entry isn't posted again")
 	require.Equal(t, p.Revision, again.Revision)
 }
 
-// What is dropped doesn't depend on the order of arrival.
+// Which entries are dropped doesn't depend on the order of arrival.
 func TestBoundedTimelineInAnyOrder(t *testing.T) {
 	first, newest := keepFirst, keepNewest
 	keepFirst, keepNewest = 1, 3

@@ -471,7 +471,7 @@ func TestDeliver(t *testing.T) {
 
 	c.err = store.ErrBusy
 	require.Equal(t, 503, deliver("noc", `{"resource":"messages","event":"created","data":{"id":"M2","roomType":"direct"}}`, "s3cret"))
-	require.Equal(t, []string{"M1"}, c.order, "what isn't stored isn't carried out")
+	require.Equal(t, []string{"M1"}, c.order, "a command that can't be stored isn't executed")
 }
 
 // Before there is a secret nothing is accepted.

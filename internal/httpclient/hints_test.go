@@ -142,7 +142,7 @@ func TestACorrectedCAFileIsUsed(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte("half a file"), 0o600))
 		require.ErrorContains(t, get(tr), "unknown authority")
 		require.NoError(t, os.WriteFile(name, renewed.PEM, 0o600))
-		require.ErrorContains(t, get(tr), "unknown authority", "what has failed isn't repeated here: who called may")
+		require.ErrorContains(t, get(tr), "unknown authority", "the client doesn't repeat a failed call")
 		require.NoError(t, get(tr))
 	})
 }

@@ -140,21 +140,21 @@ func TestScheduleFollowsTheProblem(t *testing.T) {
 		escalate time.Duration        // after now; 0 for never
 		remind   time.Duration
 	}{
-		"a comment changes nothing":        {[]func(*alert.Event){does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
-		"acknowledged":                     {[]func(*alert.Event){ack}, 0, 0},
-		"acknowledged twice":               {[]func(*alert.Event){ack, ack}, 0, 0},
-		"and taken back":                   {[]func(*alert.Event){ack, unack}, 15 * minute, 60 * minute},
-		"and commented on":                 {[]func(*alert.Event){ack, unack, does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
-		"suppressed for good":              {[]func(*alert.Event){suppress}, 0, 0},
-		"and taken back, from then on":     {[]func(*alert.Event){suppress, does(alert.Actions{Unsuppress: true})}, 15 * minute, 60 * minute},
-		"suppressed for a time":            {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 105 * minute, 150 * minute},
-		"which is put off":                 {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(50 * minute)}), does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 95 * minute, 140 * minute},
-		"acknowledged while suppressed":    {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)}), ack}, 0, 0},
-		"over":                             {[]func(*alert.Event){ends}, 0, 0},
-		"a comment after the end":          {[]func(*alert.Event){ends, does(alert.Actions{Comment: true})}, 0, 0},
-		"unacknowledged after the end":     {[]func(*alert.Event){ack, ends, unack}, 0, 0},
-		"severer, outside of quiet hours":  {[]func(*alert.Event){becomes(alert.Disaster)}, 5 * minute, 50 * minute},
-		"a maintenance says nothing of it": {[]func(*alert.Event){does(alert.Actions{ToCause: true})}, 5 * minute, 50 * minute},
+		"a comment changes nothing":         {[]func(*alert.Event){does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
+		"acknowledged":                      {[]func(*alert.Event){ack}, 0, 0},
+		"acknowledged twice":                {[]func(*alert.Event){ack, ack}, 0, 0},
+		"the acknowledgement is taken back": {[]func(*alert.Event){ack, unack}, 15 * minute, 60 * minute},
+		"taken back and commented on":       {[]func(*alert.Event){ack, unack, does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
+		"suppressed for good":               {[]func(*alert.Event){suppress}, 0, 0},
+		"unsuppressed, from then on":        {[]func(*alert.Event){suppress, does(alert.Actions{Unsuppress: true})}, 15 * minute, 60 * minute},
+		"suppressed for a time":             {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 105 * minute, 150 * minute},
+		"the end is put off":                {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(50 * minute)}), does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 95 * minute, 140 * minute},
+		"acknowledged while suppressed":     {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)}), ack}, 0, 0},
+		"over":                              {[]func(*alert.Event){ends}, 0, 0},
+		"a comment after the end":           {[]func(*alert.Event){ends, does(alert.Actions{Comment: true})}, 0, 0},
+		"unacknowledged after the end":      {[]func(*alert.Event){ack, ends, unack}, 0, 0},
+		"severer, outside of quiet hours":   {[]func(*alert.Event){becomes(alert.Disaster)}, 5 * minute, 50 * minute},
+		"a maintenance says nothing of it":  {[]func(*alert.Event){does(alert.Actions{ToCause: true})}, 5 * minute, 50 * minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := timed(t, timing, epoch)

@@ -71,7 +71,7 @@ func TestReusedEventID(t *testing.T) {
 			require.Equal(t, c.gone, old.Pending(), "the message of the first is to say that it is gone")
 			require.Greater(t, w.post("noc").Desired, old.Delivered, "a cursor of the first, saved late, doesn't pass for the second's")
 
-			// What comes late for the first is the first's, and is told nobody anew.
+			// Late events of the first problem change the first alone, and post nothing new.
 			w.plan(first(commented(2*time.Minute, "late")), first(opened()))
 			require.Equal(t, now.Revision, w.known.Problems[k4711].Revision)
 			require.Len(t, w.known.Posts[k4711Before], 1)

@@ -245,7 +245,7 @@ func TestFlappingOpeningsShareAMessage(t *testing.T) {
 	require.EqualValues(t, 1, open(3, 3*time.Minute).Group)
 	require.Equal(t, store.GroupFlap, w.groups[0].Kind)
 	w.groups[0].MessageID = "M"
-	require.Zero(t, open(4, 3*time.Minute+10*time.Second).Group, "the third is open: it isn't that one that opened again")
+	require.Zero(t, open(4, 3*time.Minute+10*time.Second).Group, "the third is still open: this is another opening beside it")
 	resolve(3, 4*time.Minute)
 	resolve(4, 4*time.Minute)
 	require.EqualValues(t, 1, open(5, 17*time.Minute).Group)
@@ -501,7 +501,7 @@ func (w *world) checkGroups(rt *rapid.T) {
 			case p.Group > 0:
 				members[p.Group-1]++
 				if p.Pending() || p.Claimed {
-					rt.Fatalf("%s is told twice: %+v", key, p)
+					rt.Fatalf("%s has its own message and a group: %+v", key, p)
 				}
 				if w.groups[p.Group-1].Room != p.Room {
 					rt.Fatalf("%s is in a group of another room", key)
@@ -510,7 +510,7 @@ func (w *world) checkGroups(rt *rapid.T) {
 					rt.Fatalf("%s is severe and in a group", key)
 				}
 			case !p.Claimed && !p.Pending():
-				rt.Fatalf("%s is told nowhere: %+v", key, p)
+				rt.Fatalf("%s has no message: %+v", key, p)
 			}
 			if p.LeftGroup > 0 {
 				left[p.LeftGroup-1]++

@@ -363,7 +363,7 @@ func TestPendingSince(t *testing.T) {
 	require.Equal(t, w.now, w.post("noc").PendingSince)
 }
 
-// A problem that opens and resolves in one batch is told, also if the recovery comes first.
+// A problem that opens and resolves in one batch is posted, also if the recovery comes first.
 func TestOpenedAndResolvedTogether(t *testing.T) {
 	for name, events := range map[string][]alert.Event{
 		"in order":  {opened(), recovered(time.Minute)},
@@ -420,7 +420,7 @@ func TestOrphanConfirmed(t *testing.T) {
 	require.True(t, w.post("noc").Pending())
 }
 
-// A problem that a maintenance holds back is told nobody until its problem event comes.
+// A problem that a maintenance holds back is posted nowhere until its problem event comes.
 func TestHeldBack(t *testing.T) {
 	w := newWorld(t)
 	w.plan(commented(time.Minute, "on it"))
@@ -429,7 +429,7 @@ func TestHeldBack(t *testing.T) {
 	require.False(t, w.post("noc").Pending())
 	require.Zero(t, w.post("noc").DueAt())
 	w.planItems(w.item(commented(2*time.Minute, "waiting for the maintenance's end"), "storage"))
-	require.Len(t, w.known.Posts[k4711], 1, "another room isn't told either")
+	require.Len(t, w.known.Posts[k4711], 1, "nor does another room get it")
 
 	late := opened()
 	late.ReceivedAt, late.SentAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
@@ -439,7 +439,7 @@ func TestHeldBack(t *testing.T) {
 	require.Zero(t, w.post("noc").HoldUntil)
 }
 
-// A problem that only the API knows is told like any other. One that is gone from Zabbix is told where it was known.
+// A problem that only the API reports is posted like any other. Rooms that have it learn that it is gone from Zabbix.
 func TestFoundByReconciliation(t *testing.T) {
 	w := newWorld(t)
 	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High}))

@@ -85,7 +85,8 @@ func TestA429ElsewhereEndsTheRoomsOwnWait(t *testing.T) {
 	require.False(t, refuseIn(t, l, "noc", now.Add(time.Second), time.Second))
 }
 
-func TestWhatIsNoSecondStrike(t *testing.T) {
+// After these a second 429 in a room gives it no wait of its own.
+func TestNoSecondStrike(t *testing.T) {
 	for name, between := range map[string]func(l *Limits, now time.Time){
 		"nobody else was answered": func(*Limits, time.Time) {},
 		"few others were":          func(l *Limits, now time.Time) { calls(t, l, othersProve-1, "db", now) },

@@ -76,7 +76,7 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []Target{{Room: "noc"}}, r.Rooms(problem(), "", noon))
 
 	r = router(t, `routes: [{match: {severity: high}, rooms: [db], continue: true}]`)
-	require.Equal(t, []Target{{"db", "route 1"}}, r.Rooms(problem(), "", noon), "who says continue has matched: the default rooms take only the rest")
+	require.Equal(t, []Target{{"db", "route 1"}}, r.Rooms(problem(), "", noon), "a route with continue has matched, so the default rooms don't apply")
 	require.Equal(t, []Target{{Room: "noc"}}, router(t, "").Rooms(alert.Problem{}, "", noon))
 }
 

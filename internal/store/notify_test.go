@@ -26,7 +26,7 @@ func TestNotifierMergesAndNeverBlocks(t *testing.T) {
 	other, cancelOther := n.Subscribe(TopicNotices)
 	defer cancelTwo()
 	defer cancelOther()
-	require.False(t, woken(one), "what was before the subscription is the poll's")
+	require.False(t, woken(one), "a subscriber gets no wake-up from before its subscription: the poll finds those")
 	for range 3 {
 		n.Notify(TopicJournal)
 	}

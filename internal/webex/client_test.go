@@ -174,7 +174,7 @@ func TestFileIsSentAsAForm(t *testing.T) {
 	_, err = c.CreateMessage(t.Context(), NewMessage{RoomID: "R", File: &File{Name: "x"}, Attachments: []Attachment{{}}})
 	require.Equal(t, Refused, asError(t, err).Class())
 	_, err = c.CreateMessage(t.Context(), NewMessage{RoomID: "R", Attachments: []Attachment{{Content: make(chan int)}}})
-	require.Equal(t, Refused, asError(t, err).Class(), "what can't be written will never be taken")
+	require.Equal(t, Refused, asError(t, err).Class(), "a body that can't be encoded is final")
 }
 
 func TestRefusals(t *testing.T) {

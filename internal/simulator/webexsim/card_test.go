@@ -29,7 +29,7 @@ func card(mutate func(map[string]any)) []webex.Attachment {
 }
 
 // A message with a file or card can't be edited; another account's can't be edited or deleted.
-func TestWhatCantBeEdited(t *testing.T) {
+func TestCardsAndFilesCannotBeEdited(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		withCard, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Markdown: "fallback", Attachments: card(nil)})

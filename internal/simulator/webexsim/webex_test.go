@@ -243,7 +243,7 @@ func TestEscapedTextIsHarmless(t *testing.T) {
 }
 
 // In a group room a bot sees messages that mention it; in a direct chat all messages.
-func TestWhatABotHears(t *testing.T) {
+func TestABotReadsMentionsAndDirectMessages(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		say := func(l Line) MessageView {
@@ -283,7 +283,7 @@ func TestWhatABotHears(t *testing.T) {
 		w.call(t, 404, "GET", "/messages?mentionedPeople=me&roomId="+RoomID("nowhere"), "", nil)
 
 		_, err = w.Say(Line{Room: "db", From: mallory, Text: "x"})
-		require.Error(t, err, "who isn't in a room can't speak there")
+		require.Error(t, err, "a person who isn't in the room can't post there")
 	})
 }
 

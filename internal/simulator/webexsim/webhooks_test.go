@@ -209,7 +209,7 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		hooks, err := w.bot.Webhooks(t.Context())
 		require.NoError(t, err)
 		require.Len(t, hooks, 1)
-		require.Equal(t, "created", hooks[0].Event, "what can't be changed wasn't")
+		require.Equal(t, "created", hooks[0].Event, "the event of a webhook can't be changed")
 
 		// Another account doesn't see it.
 		w.AddBot("other@webex.bot", "Other", "other-token")

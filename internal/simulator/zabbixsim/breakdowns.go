@@ -140,7 +140,7 @@ func Breakdowns() map[string]string {
 		"text:short":      "it cuts the text at 255 characters",
 		"text:trimmed":    "it stores the text without repeated or surrounding spaces",
 		"text:crlf":       "it stores line ends as CRLF",
-		"only:METHOD,...": "what fails from now on fails for these methods only",
+		"only:METHOD,...": "later breakdowns concern these methods only",
 	})
 	return all
 }

@@ -196,11 +196,11 @@ func TestPreparedStatements(t *testing.T) {
 		trouble func(t *testing.T, s *Store, i int)
 		kept    int64
 	}{
-		"that can't be prepared": {func(t *testing.T, s *Store, i int) {
+		"an invalid statement": {func(t *testing.T, s *Store, i int) {
 			require.Error(t, run(t, s, t.Context(), fmt.Sprint("SELECT nothing FROM nowhere ", i)))
 		}, 1},
-		"whose caller is gone": {func(t *testing.T, s *Store, i int) { require.Error(t, run(t, s, ended, fmt.Sprint(good, i))) }, 1},
-		"asked for by many at once": {func(t *testing.T, s *Store, i int) {
+		"the caller has gone": {func(t *testing.T, s *Store, i int) { require.Error(t, run(t, s, ended, fmt.Sprint(good, i))) }, 1},
+		"many callers at once": {func(t *testing.T, s *Store, i int) {
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(func() {

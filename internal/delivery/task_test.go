@@ -1,0 +1,33 @@
+package delivery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/store"
+)
+
+// A new digest goes first, then one whose message says the wrong state, then other changes: when the store reports it, as
+// well as when its next step is known.
+func TestUrgencyOfDigests(t *testing.T) {
+	for name, c := range map[string]struct {
+		message      string
+		open, saysIt bool // saysIt: the message says that all is resolved
+		op           step.Op
+		want         int
+	}{
+		"no message yet":                        {"", true, false, step.OpGroup, classNew},
+		"it says resolved and a problem opened": {"M", true, true, step.OpGroupEdit, classWrong},
+		"it says open and all is resolved":      {"M", false, false, step.OpGroupEdit, classWrong},
+		"other changes of an open one":          {"M", true, false, step.OpGroupEdit, classUpdate},
+		"other changes of a resolved one":       {"M", false, true, step.OpGroupEdit, classUpdate},
+		"a list":                                {"M", true, false, step.OpGroupList, classUpdate},
+	} {
+		g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: c.open, PendingSince: time.Unix(1, 0), GroupCursor: store.GroupCursor{MessageID: c.message, Shown: 1, SaysResolved: c.saysIt}}
+		require.Equal(t, c.want, newGroupTask(g).Class, name)
+		require.Equal(t, c.want, groupUrgency(step.Step{Op: c.op}, g).Class, name)
+	}
+}
