@@ -288,7 +288,7 @@ func testGrouping(t *testing.T, open Opener) {
 	group := func(id int64, kind store.GroupKind, name string, seconds int) store.Group {
 		return store.Group{ID: id, Room: "noc", Kind: kind, Name: name, OpenedAt: at(seconds), Joined: 1, Revision: 1}
 	}
-	elsewhere := joined("1", 5, opening(77))
+	elsewhere := joined("1", 9, opening(77)) // within the window, in another room
 	elsewhere.Room = "db"
 	otherStorm := group(-9, store.GroupStorm, "", 0)
 	otherStorm.Room = "db"
