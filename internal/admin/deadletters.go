@@ -56,15 +56,18 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 	}
 	about := a.names(r.Context(), all)
 	for _, d := range all {
-		l := DeadLetter{ID: d.ID, Kind: kindOf(d.ID), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
-		if d.List {
-			l.About = "the list in a digest's thread (the digest itself was posted)"
-		} else if d.GroupID != 0 {
-			l.About = "a digest with all of its problems"
-		} else if d.NoticeID == 0 {
+		l := DeadLetter{ID: d.ID(), Kind: string(d.Kind), Room: d.Room, Reason: d.Reason, TrackingID: d.TrackingID, At: d.At}
+		switch d.Kind {
+		case store.LetterPost:
 			l.Problem, l.About = d.Key.String(), about[d.Key]
-		} else if n, err := a.Store.Notice(r.Context(), d.NoticeID); err == nil {
-			l.About = opening(cmp.Or(n.Markdown, n.Text))
+		case store.LetterDigest:
+			l.About = "a digest with all of its problems"
+		case store.LetterList:
+			l.About = "the list in a digest's thread (the digest itself was posted)"
+		case store.LetterNotice:
+			if n, err := a.Store.Notice(r.Context(), d.Number); err == nil {
+				l.About = opening(cmp.Or(n.Markdown, n.Text))
+			}
 		}
 		list.DeadLetters = append(list.DeadLetters, l)
 	}
@@ -81,7 +84,7 @@ func (a *API) lettersOf(ctx context.Context, room string) ([]store.DeadLetter, e
 func (a *API) names(ctx context.Context, letters []store.DeadLetter) map[alert.Key]string {
 	var keys []alert.Key
 	for _, d := range letters {
-		if d.NoticeID == 0 && d.GroupID == 0 {
+		if d.Kind == store.LetterPost {
 			keys = append(keys, d.Key)
 		}
 	}
@@ -116,7 +119,7 @@ func (a *API) replay(r *http.Request, c Choice) (Done, error) {
 	all := func() (ids []string, err error) {
 		letters, err := a.lettersOf(r.Context(), c.Room)
 		for _, d := range slices.Backward(letters) { // oldest first
-			ids = append(ids, d.ID)
+			ids = append(ids, d.ID())
 		}
 		return ids, err
 	}

@@ -38,7 +38,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Group, post)
 	case g.State == store.PostDead:
 		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool {
-			return l.GroupID == g.ID && !l.List && l.Room == g.Room && l.Reason != ""
+			return l.Kind == store.LetterDigest && l.Number == g.ID && l.Room == g.Room && l.Reason != ""
 		}) {
 			w.fault("digest %d is dead, and no dead letter says why", g.ID)
 		}
@@ -83,7 +83,7 @@ func (w *world) checkGroup(h held, g store.Group) {
 // left to remove one, the thread says so.
 func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim.MessageView, where string) {
 	thread := w.thread(m)
-	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.List && l.GroupID == g.ID && l.Reason != "" })
+	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.Kind == store.LetterList && l.Number == g.ID && l.Reason != "" })
 	named := func(id, host string) bool {
 		label := host + " (" + id + ")"
 		if host == "" {

@@ -404,7 +404,7 @@ func (w *world) readmit(room string) {
 		panic(err)
 	}
 	for _, d := range dead {
-		if err := w.life.db.ReplayDead(context.Background(), d.ID); err != nil {
+		if err := w.life.db.ReplayDead(context.Background(), d.ID()); err != nil {
 			panic(err)
 		}
 	}

@@ -336,7 +336,7 @@ func TestALifeWithRealNeighbours(t *testing.T) {
 
 		// It comes back, and an operator replays what is dead.
 		require.NoError(t, r.sim.AddToRoom("db", botEmail))
-		require.NoError(t, r.store.ReplayDead(context.Background(), dead[0].ID))
+		require.NoError(t, r.store.ReplayDead(context.Background(), dead[0].ID()))
 		r.d.RescanNow()
 		r.settle(time.Minute)
 		roots, _ = r.said("db")

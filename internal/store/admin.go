@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -24,17 +27,52 @@ type Stats struct {
 	OldestPending time.Time
 }
 
-// DeadLetter is a post, a group, a group's list or a notice that Webex refused for good.
+// LetterKind says what a dead letter is.
+type LetterKind string
+
+const (
+	LetterPost   LetterKind = "post"
+	LetterDigest LetterKind = "digest"
+	LetterList   LetterKind = "list" // of a digest that was posted
+	LetterNotice LetterKind = "notice"
+)
+
+// DeadLetter is a post, a digest, a digest's list or a notice that Webex refused for good.
 type DeadLetter struct {
-	ID         string // "post:main/4711@noc", "digest:3", "list:3" or "notice:12"
+	Kind       LetterKind
 	Room       string
-	Key        alert.Key
-	NoticeID   int64
-	GroupID    int64
-	List       bool // only the list of GroupID
+	Key        alert.Key // of a post
+	Number     int64     // of the digest's group, or of the notice
 	Reason     string
 	TrackingID string
 	At         time.Time
+}
+
+// ID is "post:main/4711@noc", "digest:3", "list:3" or "notice:12".
+func (d DeadLetter) ID() string {
+	if d.Kind == LetterPost {
+		return string(d.Kind) + ":" + d.Key.String() + "@" + d.Room
+	}
+	return string(d.Kind) + ":" + strconv.FormatInt(d.Number, 10)
+}
+
+// ParseLetter returns the dead letter that an id stands for, without what only the store knows. ErrNotFound if the id
+// is malformed.
+func ParseLetter(id string) (DeadLetter, error) {
+	kind, rest, _ := strings.Cut(id, ":")
+	d := DeadLetter{Kind: LetterKind(kind)}
+	switch d.Kind {
+	case LetterPost:
+		// A source's name has no slash and an event id no "@"; a room's name may have both.
+		key, room, _ := strings.Cut(rest, "@")
+		d.Key, d.Room = alert.ParseKey(key), room
+	case LetterDigest, LetterList, LetterNotice:
+		d.Number, _ = strconv.ParseInt(rest, 10, 64)
+	}
+	if d.ID() != id || d.Room == "" && d.Number <= 0 {
+		return d, fmt.Errorf("dead letter %q: %w: expected an id such as post:main/4711@noc, digest:3, list:3 or notice:12", id, ErrNotFound)
+	}
+	return d, nil
 }
 
 // Admin is for operators.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"nms-alert-relay/internal/webexid"
 )
 
 // Errors that callers tell apart.
@@ -49,10 +51,22 @@ type Values interface {
 }
 
 // Messages finds what a Webex message shows or showed. A message that was replaced still leads to
-// its post or group until that is pruned, and so does a notice in its thread.
+// its post or group until that is pruned, and so does a notice in its thread: if the thread's root
+// is deleted, Webex makes the notice a message of its own.
 type Messages interface {
 	PostByMessage(ctx context.Context, messageID string) (Post, error)   // ErrNotFound
 	GroupByMessage(ctx context.Context, messageID string) (Group, error) // ErrNotFound
+}
+
+// MaxParents bounds how many notices a message is followed through.
+const MaxParents = 3
+
+// MessageID is a message's id as the REST API spells it.
+func MessageID(id string) string {
+	if parsed, ok := webexid.Parse(id); ok && (parsed.Kind == webexid.Message || parsed.Kind == "") {
+		return parsed.REST(webexid.Message)
+	}
+	return id
 }
 
 // earliest is the earliest of times, ignoring zero ones.

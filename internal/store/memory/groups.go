@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -10,115 +11,97 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// putGroups writes groups in the ledger's columns, and gives the ids of the new ones.
-func (d *data) putGroups(groups []store.Group, now time.Time) map[int64]int64 {
-	ids := map[int64]int64{}
-	for _, g := range groups {
-		since := micro(g.PendingSince)
-		if since.IsZero() {
-			since = now
-		}
-		for _, at := range []*time.Time{&g.OpenedAt, &g.JoinedAt, &g.NudgedAt, &g.LeftAt} {
-			*at = micro(*at)
-		}
-		g.PendingSince, g.Open, g.GroupCursor = time.Time{}, false, store.GroupCursor{State: store.PostLive}
-		if g.ID <= 0 {
-			d.lastGroup++
-			ids[g.ID] = d.lastGroup
-			g.ID = d.lastGroup
-		} else {
-			was := d.groups[g.ID]
-			g.PendingSince, g.GroupCursor, g.Room, g.Kind, g.Name, g.OpenedAt = was.PendingSince, was.GroupCursor, was.Room, was.Kind, was.Name, was.OpenedAt
-		}
-		if g.PendingSince.IsZero() && g.State != store.PostDead && g.Revision > g.Shown {
-			g.PendingSince = since
-		}
-		d.groups[g.ID] = &g
+// putGroup writes a group in the ledger's columns, and returns its id.
+func (d *data) putGroup(g store.Group, now time.Time) (int64, error) {
+	is, known := d.groups.rows[g.ID]
+	switch {
+	case g.ID <= 0:
+		d.lastGroup++
+		is = g
+		is.ID, is.Open, is.GroupCursor, is.PendingSince = d.lastGroup, false, store.GroupCursor{State: store.PostLive}, time.Time{}
+	case !known:
+		return 0, fmt.Errorf("%w: group %d was removed", store.ErrConflict, g.ID)
+	case is.State == store.PostDead && g.Joined > is.Joined:
+		return 0, fmt.Errorf("%w: group %d is dead and takes no more posts", store.ErrConflict, g.ID)
 	}
-	return ids
+	is.JoinedAt, is.Joined, is.Left, is.Revision, is.NudgedAt, is.LeftAt, is.LeftBurst = g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst
+	if is.State != store.PostDead && is.Revision > is.Shown && is.PendingSince.IsZero() {
+		is.PendingSince = cmp.Or(g.PendingSince, now)
+	}
+	d.groups.put(is.ID, is)
+	return is.ID, nil
 }
 
-// group is the group as callers see it.
-func (d *data) group(is *store.Group) store.Group {
-	g := *is
-	for _, p := range d.posts {
-		g.Open = g.Open || p.Group == g.ID && p.Open
+// findGroups returns the groups that pass as callers see them, by id.
+func (d *data) findGroups(pass func(store.Group) bool) []store.Group {
+	found := d.groups.find(0, func(a, b store.Group) int { return cmp.Compare(a.ID, b.ID) }, pass)
+	for i := range found {
+		found[i].Open = d.isOpen(found[i].ID)
 	}
-	return g
+	return found
 }
 
-func byID(a, b *store.Group) int { return cmp.Compare(a.ID, b.ID) }
+// isOpen says whether a member's problem is open.
+func (d *data) isOpen(id int64) bool {
+	return d.posts.count(func(p store.Post) bool { return p.Group == id && p.Open }) > 0
+}
+
+func (d *data) group(id int64, name string) (store.Group, error) {
+	g, err := d.groups.get(id, name)
+	g.Open = d.isOpen(id)
+	return g, err
+}
 
 // Group implements store.Store.
 func (s *Store) Group(ctx context.Context, id int64) (store.Group, error) {
-	return call(ctx, s, func() (store.Group, error) {
-		is := s.groups[id]
-		if is == nil {
-			return store.Group{}, notFound("group %d", id)
-		}
-		return s.group(is), nil
-	})
+	return call(ctx, s, func() (store.Group, error) { return s.group(id, groupName(id)) })
 }
+
+func groupName(id int64) string { return fmt.Sprintf("group %d", id) }
 
 // PendingGroups implements store.Store.
 func (s *Store) PendingGroups(ctx context.Context, room string) ([]store.Group, error) {
-	return call(ctx, s, func() (found []store.Group, err error) {
-		for _, g := range sorted(s.groups, func(g *store.Group) bool { return !g.PendingSince.IsZero() && (room == "" || room == g.Room) }, byID) {
-			found = append(found, s.group(g))
-		}
-		return found, nil
+	return call(ctx, s, func() ([]store.Group, error) {
+		return s.findGroups(func(g store.Group) bool { return !g.PendingSince.IsZero() && (room == "" || room == g.Room) }), nil
 	})
 }
 
 // GroupPosts implements store.Store.
 func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) {
-	return s.find(ctx, 0, func(p *store.Post) bool { return id != 0 && p.Group == id }, byKey)
+	return s.findPosts(ctx, 0, byKey, func(p store.Post) bool { return id != 0 && p.Group == id })
 }
 
 // GroupLeavers implements store.Store.
 func (s *Store) GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error) {
-	return s.find(ctx, 0, func(p *store.Post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision },
-		func(a, b *store.Post) int { return cmp.Or(cmp.Compare(a.LeftRevision, b.LeftRevision), byKey(a, b)) })
+	order := func(a, b store.Post) int { return cmp.Or(cmp.Compare(a.LeftRevision, b.LeftRevision), byKey(a, b)) }
+	return s.findPosts(ctx, 0, order, func(p store.Post) bool { return id != 0 && p.LeftGroup == id && p.LeftRevision > afterRevision })
 }
 
 // SaveGroup implements store.Store.
 func (s *Store) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) error {
-	if c.State == "" {
-		c.State = store.PostLive
-	}
-	for _, at := range []*time.Time{&c.SaidThrough, &c.NudgedThrough, &c.SpokeAt, &c.NotBefore, &c.DeadAt, &c.ListDeadAt} {
-		*at = micro(*at)
-	}
+	c.State = cmp.Or(c.State, store.PostLive)
 	return s.do(ctx, func() error {
-		g := s.groups[id]
-		if g == nil {
-			return notFound("group %d", id)
-		}
-		if c.MessageID != "" && c.MessageID != g.MessageID {
-			s.messages[c.MessageID] = shows{group: id}
-		}
-		g.GroupCursor = c
-		switch {
-		case !g.Pending():
-			g.PendingSince = time.Time{}
-		case g.PendingSince.IsZero():
-			g.PendingSince = s.now()
-		}
-		return nil
+		return s.groups.update(id, groupName(id), func(g *store.Group) {
+			s.show(c.MessageID, g.MessageID, shows{group: id})
+			g.GroupCursor = c
+			if !g.Pending() {
+				g.PendingSince = time.Time{}
+			} else {
+				g.PendingSince = cmp.Or(g.PendingSince, s.now())
+			}
+		})
 	})
 }
 
 // FreshRooms implements store.Store.
 func (s *Store) FreshRooms(ctx context.Context) ([]string, error) {
-	return call(ctx, s, func() (rooms []string, err error) {
-		for _, p := range s.posts {
-			if !p.Claimed && p.Pending() {
-				rooms = append(rooms, p.Room)
-			}
-		}
-		slices.Sort(rooms)
-		return slices.Compact(rooms), nil
-	})
+	fresh, err := s.findPosts(ctx, 0, byKey, func(p store.Post) bool { return !p.Claimed && p.Pending() })
+	var rooms []string
+	for _, p := range fresh {
+		rooms = append(rooms, p.Room)
+	}
+	slices.Sort(rooms)
+	return slices.Compact(rooms), err
 }
 
 // Grouping implements store.Store.
@@ -126,69 +109,63 @@ func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (map[str
 	return call(ctx, s, func() (map[string]store.RoomGrouping, error) {
 		rooms := map[string]store.RoomGrouping{}
 		for _, ask := range asks {
-			rooms[ask.Room] = s.grouping(ask)
+			rooms[ask.Room] = s.grouping(own(ask))
 		}
 		return rooms, nil
 	})
 }
 
 func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
-	wanted := map[int64]bool{}
-	live := func(kind store.GroupKind, name string) {
-		if all := sorted(d.groups, func(g *store.Group) bool {
+	wanted := slices.Clone(ask.Groups)
+	newest := func(kind store.GroupKind, name string) {
+		live := d.findGroups(func(g store.Group) bool {
 			return g.Room == ask.Room && g.Kind == kind && g.Name == name && g.State != store.PostDead
-		}, byID); len(all) > 0 {
-			wanted[all[len(all)-1].ID] = true
+		})
+		if len(live) > 0 {
+			wanted = append(wanted, live[len(live)-1].ID)
 		}
 	}
 	if ask.Limit > 0 {
-		g.Fresh = copies(limited(sorted(d.posts, func(p *store.Post) bool {
+		count := func(pass func(store.Post) bool) int {
+			return d.posts.count(func(p store.Post) bool { return p.Room == ask.Room && pass(p) })
+		}
+		g.Fresh = d.posts.find(ask.Limit, bySince, func(p store.Post) bool {
 			return p.Room == ask.Room && !p.Claimed && p.Pending() && p.Severity < ask.Below
-		}, bySince), ask.Limit))
-		g.Recent = d.count(ask, ask.Limit, func(p *store.Post) bool { return p.JoinedAt.After(micro(ask.Since)) })
-		g.Burst = d.count(ask, ask.Limit, func(p *store.Post) bool { return p.JoinedAt.After(micro(ask.BurstSince)) })
-		g.Behind = d.count(ask, max(ask.Limit, 1000), func(p *store.Post) bool { return p.Pending() })
-		g.NewFlaps = min(ask.Limit, len(sorted(d.groups, func(g *store.Group) bool {
-			return g.Room == ask.Room && g.Kind == store.GroupFlap && g.OpenedAt.After(micro(ask.Since))
-		}, byID)))
-		live(store.GroupStorm, "")
+		})
+		g.Recent = min(ask.Limit, count(func(p store.Post) bool { return p.JoinedAt.After(ask.Since) }))
+		g.Burst = min(ask.Limit, count(func(p store.Post) bool { return p.JoinedAt.After(ask.BurstSince) }))
+		g.Behind = min(max(ask.Limit, 1000), count(store.Post.Pending))
+		g.NewFlaps = min(ask.Limit, d.groups.count(func(g store.Group) bool {
+			return g.Room == ask.Room && g.Kind == store.GroupFlap && g.OpenedAt.After(ask.Since)
+		}))
+		newest(store.GroupStorm, "")
 	}
-	for _, id := range ask.Groups {
-		wanted[id] = true
+	if len(ask.Openings) > 0 {
+		g.Openings = map[int64][]store.Opening{}
 	}
 	for _, opening := range ask.Openings {
-		live(store.GroupFlap, strconv.FormatInt(opening, 10))
-		if g.Openings == nil {
-			g.Openings = map[int64][]store.Opening{}
-		}
-		if g.Openings[opening] != nil || opening == 0 {
-			continue
-		}
-		for _, p := range limited(sorted(d.posts, func(p *store.Post) bool {
-			return p.Room == ask.Room && p.Opening == opening && p.OpenedAt.After(micro(ask.OpenedAfter))
-		}, func(a, b *store.Post) int { return b.OpenedAt.Compare(a.OpenedAt) }), store.MaxOpenings) {
-			g.Openings[opening] = append(g.Openings[opening], store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, Open: p.Open})
+		newest(store.GroupFlap, strconv.FormatInt(opening, 10))
+		if found := d.openings(ask, opening); len(found) > 0 {
+			g.Openings[opening] = found
 		}
 	}
-	for _, one := range sorted(d.groups, func(g *store.Group) bool { return wanted[g.ID] }, byID) {
-		g.Groups = append(g.Groups, d.group(one))
-	}
+	g.Groups = d.findGroups(func(g store.Group) bool { return slices.Contains(wanted, g.ID) })
 	return g
 }
 
-// count counts the posts of a room that pass, to a limit.
-func (d *data) count(ask store.GroupingAsk, limit int, pass func(*store.Post) bool) int {
-	n := 0
-	for _, p := range d.posts {
-		if n < limit && p.Room == ask.Room && pass(p) {
-			n++
-		}
+// openings returns the newest posts of an opening.
+func (d *data) openings(ask store.GroupingAsk, opening int64) (all []store.Opening) {
+	newest := func(a, b store.Post) int { return b.OpenedAt.Compare(a.OpenedAt) }
+	for _, p := range d.posts.find(store.MaxOpenings, newest, func(p store.Post) bool {
+		return p.Room == ask.Room && p.Opening == opening && opening != 0 && p.OpenedAt.After(ask.OpenedAfter)
+	}) {
+		all = append(all, store.Opening{Key: p.Key, OpenedAt: p.OpenedAt, Open: p.Open})
 	}
-	return n
+	return all
 }
 
 // removeGroup removes a group with what is known of its messages.
-func (d *data) removeGroup(id int64) {
-	delete(d.groups, id)
-	d.forget(shows{group: id})
+func (d *data) removeGroup(g store.Group) {
+	d.groups.delete(g.ID)
+	d.forget(shows{group: g.ID})
 }

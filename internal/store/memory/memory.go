@@ -4,9 +4,6 @@ package memory
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,21 +19,22 @@ type Store struct {
 	closed *atomic.Bool
 }
 
-// data is what a store holds.
+// data is what a store holds, for all its handles.
 type data struct {
 	mu    sync.Mutex
 	clock func() time.Time
+	undo  undo // of the call in progress
 
-	journal  map[int64]*store.Entry
-	problems map[alert.Key]*problem
-	posts    map[postID]*store.Post
-	groups   map[int64]*store.Group // Open isn't kept: group derives it
-	messages map[string]shows
-	notices  map[int64]*store.Notice
-	commands map[string]*command
-	values   map[string]string
+	journal  table[int64, store.Entry]
+	problems table[alert.Key, problem]
+	posts    table[postID, store.Post]
+	groups   table[int64, store.Group] // Open isn't kept: group derives it
+	messages table[string, shows]
+	notices  table[int64, store.Notice]
+	commands table[string, command]
+	values   table[string, string]
 
-	lastEntry, lastProblem, lastGroup, lastNotice, lastCommand int64
+	lastEntry, lastGroup, lastNotice, lastRow int64
 }
 
 type postID struct {
@@ -44,17 +42,16 @@ type postID struct {
 	room string
 }
 
-// problem is kept as JSON, so that no caller shares memory with the store.
 type problem struct {
-	alert.Problem // to search; not handed out
-	doc           []byte
-	number        int64 // in order of insertion
-	writtenAt     time.Time
+	alert.Problem        // to search; not returned
+	Doc           []byte // the problem as JSON, so that no caller shares memory with the store
+	Row           int64  // in order of insertion
+	WrittenAt     time.Time
 }
 
 type command struct {
 	store.Command
-	number int64
+	Row int64 // in order of insertion
 }
 
 // shows is what a Webex message shows or showed: a post, a group or a notice.
@@ -64,18 +61,20 @@ type shows struct {
 	notice int64
 }
 
-// New makes an empty store. clock is time.Now if nil.
+// New returns an empty store. clock is time.Now if nil.
 func New(clock func() time.Time) *Store {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Store{closed: new(atomic.Bool), data: &data{
-		clock: clock, journal: map[int64]*store.Entry{}, problems: map[alert.Key]*problem{}, posts: map[postID]*store.Post{}, groups: map[int64]*store.Group{},
-		messages: map[string]shows{}, notices: map[int64]*store.Notice{}, commands: map[string]*command{}, values: map[string]string{},
-	}}
+	d := &data{clock: clock}
+	u := &d.undo
+	d.journal, d.problems, d.posts = newTable[int64, store.Entry](u), newTable[alert.Key, problem](u), newTable[postID, store.Post](u)
+	d.groups, d.messages, d.notices = newTable[int64, store.Group](u), newTable[string, shows](u), newTable[int64, store.Notice](u)
+	d.commands, d.values = newTable[string, command](u), newTable[string, string](u)
+	return &Store{closed: new(atomic.Bool), data: d}
 }
 
-// Handle is another handle on the same data.
+// Handle returns another handle on the same data.
 func (s *Store) Handle() *Store { return &Store{closed: new(atomic.Bool), data: s.data} }
 
 // Close implements store.Store. Other handles stay open.
@@ -89,7 +88,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func() error { return nil })
 }
 
-// do runs one call, alone, unless its context has ended.
+// do runs one call alone, unless its context has ended. A call that fails writes nothing.
 func (s *Store) do(ctx context.Context, call func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +98,14 @@ func (s *Store) do(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return call()
+	s.undo = nil
+	err := call()
+	if err != nil {
+		for _, back := range slices.Backward(s.undo) {
+			back()
+		}
+	}
+	return err
 }
 
 // call is do for calls that return something.
@@ -111,72 +117,18 @@ func call[T any](ctx context.Context, s *Store, do func() (T, error)) (result T,
 	return result, err
 }
 
-// micro is a time as a database keeps it: in UTC, to the microsecond.
-func micro(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC().Truncate(time.Microsecond)
-}
-
 // now is the store's time.
-func (d *data) now() time.Time { return micro(d.clock()) }
-
-// limited cuts a list; 0 stands for no limit.
-func limited[T any](all []T, limit int) []T {
-	if limit > 0 && len(all) > limit {
-		all = all[:limit]
-	}
-	return all
-}
-
-// sorted are the values of a map that pass, in an order.
-func sorted[K comparable, V any](of map[K]V, pass func(V) bool, order func(a, b V) int) []V {
-	var all []V
-	for v := range maps.Values(of) {
-		if pass(v) {
-			all = append(all, v)
-		}
-	}
-	slices.SortFunc(all, order)
-	return all
-}
-
-// copies are the values of pointers.
-func copies[T any](of []*T) (all []T) {
-	for _, v := range of {
-		all = append(all, *v)
-	}
-	return all
-}
-
-func notFound(format string, args ...any) error {
-	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), store.ErrNotFound)
-}
+func (d *data) now() time.Time { return own(d.clock()) }
 
 // Value implements store.Store.
 func (s *Store) Value(ctx context.Context, name string) (string, error) {
-	return call(ctx, s, func() (string, error) {
-		value, ok := s.values[name]
-		if !ok {
-			return "", notFound("value %s", name)
-		}
-		return value, nil
-	})
+	return call(ctx, s, func() (string, error) { return s.values.get(name, "value "+name) })
 }
 
 // SetValue implements store.Store.
 func (s *Store) SetValue(ctx context.Context, name, value string) error {
 	return s.do(ctx, func() error {
-		s.values[name] = value
+		s.values.put(name, value)
 		return nil
 	})
-}
-
-// decode is a problem of the caller's own.
-func decode(doc []byte) (p alert.Problem, err error) {
-	if err = json.Unmarshal(doc, &p); err != nil {
-		err = fmt.Errorf("%w: %w", store.ErrRejected, err)
-	}
-	return p, err
 }

@@ -7,7 +7,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/webexid"
 )
 
 // shownBy is what a message shows or showed: a post or a group.
@@ -21,20 +20,13 @@ type shownBy struct {
 const messageByID = `SELECT m.event_id, m.source, m.room, m.grp, coalesce((SELECT n.parent_id FROM notices n WHERE n.id = m.notice), '')
 	FROM messages m WHERE m.id IN (?, ?) LIMIT 1`
 
-// maxParents bounds how many notices are followed up to what they were replies to.
-const maxParents = 3
-
-// shown finds what a message shows or showed. A notice leads to the thread it belongs to: if the
-// thread's root is deleted, Webex makes the reply a message of its own.
+// shown finds what a message shows or showed.
 func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 	id := messageID
-	for range maxParents {
-		if id == "" {
-			break
-		}
+	for range store.MaxParents {
 		found, err := query(ctx, s, "find what a message shows", func(rows *sql.Rows) (m shownBy, err error) {
 			return m, rows.Scan(&m.key.EventID, &m.key.Source, &m.room, &m.group, &m.parent)
-		}, messageByID, id, canonicalMessage(id))
+		}, messageByID, id, store.MessageID(id))
 		if err != nil {
 			return shownBy{}, err
 		}
@@ -47,14 +39,6 @@ func (s *Store) shown(ctx context.Context, messageID string) (shownBy, error) {
 		id = found[0].parent
 	}
 	return shownBy{}, fmt.Errorf("message %s: %w", messageID, store.ErrNotFound)
-}
-
-// canonicalMessage is a message's id as the REST API writes it.
-func canonicalMessage(id string) string {
-	if parsed, ok := webexid.Parse(id); ok && (parsed.Kind == webexid.Message || parsed.Kind == "") {
-		return parsed.REST(webexid.Message)
-	}
-	return id
 }
 
 // PostByMessage implements store.Store.

@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,3 +249,21 @@ func at(n int64) time.Time {
 	}
 	return time.UnixMicro(n).UTC()
 }
+
+// stamp is a time as a column: as micro writes it.
+type stamp struct{ at *time.Time }
+
+// Scan implements sql.Scanner.
+func (s stamp) Scan(column any) error {
+	n, ok := column.(int64)
+	if !ok {
+		return fmt.Errorf("expected a time in microseconds, got %v", column)
+	}
+	if *s.at = (time.Time{}); n != 0 {
+		*s.at = time.UnixMicro(n).UTC()
+	}
+	return nil
+}
+
+// Value implements driver.Valuer.
+func (s stamp) Value() (sqldriver.Value, error) { return micro(*s.at), nil }

@@ -28,10 +28,10 @@ func testDeadLetters(t *testing.T, open Opener) {
 	require.Len(t, letters, 3)
 	byID := map[string]store.DeadLetter{}
 	for _, l := range letters {
-		byID[l.ID] = l
+		byID[l.ID()] = l
 	}
-	same(t, store.DeadLetter{ID: "post:main/1@" + room, Room: room, Key: key("1"), Reason: "404 Not Found", TrackingID: "T1", At: t0}, byID["post:main/1@"+room])
-	require.Equal(t, id, byID["notice:1"].NoticeID)
+	same(t, store.DeadLetter{Kind: store.LetterPost, Room: room, Key: key("1"), Reason: "404 Not Found", TrackingID: "T1", At: t0}, byID["post:main/1@"+room])
+	require.Equal(t, id, byID["notice:1"].Number)
 	require.Equal(t, "403 Forbidden", byID["notice:1"].Reason)
 	require.Equal(t, "noc", byID["notice:1"].Room)
 	st := stats(t, s)
@@ -70,7 +70,7 @@ func testDeadGroups(t *testing.T, open Opener) {
 	require.Zero(t, stats(t, s).DeadPosts)
 	letters := must(s.DeadLetters(t.Context()))(t)
 	require.Len(t, letters, 1)
-	same(t, store.DeadLetter{ID: "digest:1", GroupID: g.ID, Room: "noc", Reason: "404 Not Found", TrackingID: "T1", At: t0}, letters[0])
+	same(t, store.DeadLetter{Kind: store.LetterDigest, Number: g.ID, Room: "noc", Reason: "404 Not Found", TrackingID: "T1", At: t0}, letters[0])
 
 	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
 	require.EqualValues(t, 1, stats(t, s).PostsPending)
@@ -101,7 +101,7 @@ func testDeadLists(t *testing.T, open Opener) {
 	c := store.GroupCursor{State: store.PostLive, MessageID: "M", Shown: g.Revision, Listed: 1, SpokeAt: t0,
 		ListDeadAt: t0.Add(time.Minute), ListError: "400 Bad Request", ListTrackingID: "T1"}
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
-	letter := store.DeadLetter{ID: "list:1", GroupID: g.ID, List: true, Room: "noc", Reason: "400 Bad Request", TrackingID: "T1", At: c.ListDeadAt}
+	letter := store.DeadLetter{Kind: store.LetterList, Number: g.ID, Room: "noc", Reason: "400 Bad Request", TrackingID: "T1", At: c.ListDeadAt}
 	require.Equal(t, []store.DeadLetter{letter}, must(s.DeadLetters(t.Context()))(t))
 	require.EqualValues(t, 1, stats(t, s).DeadLists)
 	require.Zero(t, stats(t, s).DeadGroups)

@@ -211,7 +211,7 @@ func testPruneDead(t *testing.T, open Opener) {
 				}
 				letters := func() (all []string) {
 					for _, l := range must(s.DeadLetters(t.Context()))(t) {
-						all = append(all, l.ID)
+						all = append(all, l.ID())
 					}
 					return all
 				}

@@ -1,0 +1,79 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"nms-alert-relay/internal/store"
+)
+
+// ClaimCommand implements store.Store.
+func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (bool, error) {
+	if c.ID == "" {
+		return false, errors.New("a command needs an id to be claimed")
+	}
+	c.State = cmp.Or(c.State, store.CommandReceived)
+	return call(ctx, s, func() (bool, error) {
+		if _, known := s.commands.rows[c.ID]; known {
+			return false, nil
+		}
+		c.CreatedAt = cmp.Or(c.CreatedAt, s.now())
+		s.lastRow++
+		s.commands.put(c.ID, command{c, s.lastRow})
+		return true, nil
+	})
+}
+
+// SaveCommand implements store.Store.
+func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
+	return s.do(ctx, func() error {
+		return s.commands.update(c.ID, "command "+c.ID, func(is *command) { is.Command = c })
+	})
+}
+
+// Command implements store.Store.
+func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
+	return call(ctx, s, func() (store.Command, error) {
+		c, err := s.commands.get(id, "command "+id)
+		return c.Command, err
+	})
+}
+
+func oldestCommand(a, b command) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Row, b.Row))
+}
+
+// findCommands returns the first commands that pass, in an order.
+func (s *Store) findCommands(ctx context.Context, limit int, order func(a, b command) int, pass func(c command) bool) ([]store.Command, error) {
+	return call(ctx, s, func() (all []store.Command, err error) {
+		for _, c := range s.commands.find(limit, order, pass) {
+			all = append(all, c.Command)
+		}
+		return all, nil
+	})
+}
+
+func unfinished(c command) bool {
+	return c.State == store.CommandReceived || c.State == store.CommandExecuting || c.State == store.CommandRetrying
+}
+
+// UnfinishedCommands implements store.Store.
+func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
+	return s.findCommands(ctx, 0, oldestCommand, unfinished)
+}
+
+// RecentCommands implements store.Store.
+func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
+	since, claimedSince = own(since), own(claimedSince)
+	return s.findCommands(ctx, 0, oldestCommand, func(c command) bool {
+		return !c.CreatedAt.Before(claimedSince) && (unfinished(c) || !c.DoneAt.Before(since))
+	})
+}
+
+// Commands implements store.Store.
+func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
+	newest := func(a, b command) int { return oldestCommand(b, a) }
+	return s.findCommands(ctx, limit, newest, func(command) bool { return true })
+}
