@@ -97,7 +97,7 @@ type RoomGrouping struct {
 	NewFlaps int    // flap groups opened after Since
 	// Groups are the newest live storm group, the newest live flap group of each opening, and
 	// those asked for by id.
-	Groups   []Group
+	Groups []Group
 	// Openings are the newest posts of each of these openings, MaxOpenings at most, with OpenedAt after OpenedAfter.
 	Openings map[int64][]Opening
 }

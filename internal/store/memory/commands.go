@@ -11,11 +11,11 @@ import (
 
 // ClaimCommand implements store.Store.
 func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (bool, error) {
-	if c.ID == "" {
-		return false, errors.New("a command needs an id to be claimed")
-	}
 	c.State = cmp.Or(c.State, store.CommandReceived)
 	return call(ctx, s, func() (bool, error) {
+		if c.ID == "" {
+			return false, errors.New("a command needs an id to be claimed")
+		}
 		if _, known := s.commands.rows[c.ID]; known {
 			return false, nil
 		}

@@ -45,11 +45,11 @@ func (d *data) deadLetters() (all []store.DeadLetter) {
 
 // onDead does something with a dead letter.
 func (s *Store) onDead(ctx context.Context, id string, do func(d store.DeadLetter)) error {
-	d, err := store.ParseLetter(id)
-	if err != nil {
-		return err
-	}
 	return s.do(ctx, func() error {
+		d, err := store.ParseLetter(id)
+		if err != nil {
+			return err
+		}
 		if !slices.ContainsFunc(s.deadLetters(), func(d store.DeadLetter) bool { return d.ID() == id }) {
 			return fmt.Errorf("dead letter %q: %w", id, store.ErrNotFound)
 		}

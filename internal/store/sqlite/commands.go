@@ -17,13 +17,11 @@ const commandColumns = `id, bot, room_id, room, parent_id, person_id, email, nam
 func scanCommand(rows *sql.Rows) (store.Command, error) {
 	var c store.Command
 	var keys string
-	var notBefore, created, done int64
 	err := rows.Scan(&c.ID, &c.Bot, &c.RoomID, &c.Room, &c.ParentID, &c.PersonID, &c.Email, &c.Name, &c.Text, &c.Action, &keys,
-		&c.State, &c.Outcome, &c.Attempts, &notBefore, &created, &done, &c.Detail)
+		&c.State, &c.Outcome, &c.Attempts, stamp{&c.NotBefore}, stamp{&c.CreatedAt}, stamp{&c.DoneAt}, &c.Detail)
 	if err == nil {
 		err = json.Unmarshal([]byte(keys), &c.Keys)
 	}
-	c.NotBefore, c.CreatedAt, c.DoneAt = at(notBefore), at(created), at(done)
 	return c, err
 }
 
@@ -35,9 +33,6 @@ func commandArgs(c store.Command) ([]any, error) {
 
 // ClaimCommand implements store.Store.
 func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool, err error) {
-	if c.ID == "" {
-		return false, errors.New("a command needs an id to be claimed")
-	}
 	if c.State == "" {
 		c.State = store.CommandReceived
 	}
@@ -49,6 +44,9 @@ func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool
 		return false, err
 	}
 	err = s.write(ctx, "claim a command", func(t *tx) error {
+		if c.ID == "" {
+			return errors.New("a command needs an id to be claimed")
+		}
 		n, err := t.exec(`INSERT INTO commands (`+commandColumns+`)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`, args...)
 		claimed = n == 1

@@ -33,15 +33,15 @@ func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 // onDead runs the statements of the letter's kind with the letter's number, or key and room, as the first
 // arguments. The first statement says whether there is such a letter.
 func (s *Store) onDead(ctx context.Context, id, what string, statements map[store.LetterKind][]string, args ...any) error {
-	d, err := store.ParseLetter(id)
-	if err != nil {
-		return err
-	}
-	target := []any{d.Number}
-	if d.Kind == store.LetterPost {
-		target = []any{d.Key.EventID, d.Key.Source, d.Room}
-	}
 	return s.write(ctx, what, func(t *tx) error {
+		d, err := store.ParseLetter(id)
+		if err != nil {
+			return err
+		}
+		target := []any{d.Number}
+		if d.Kind == store.LetterPost {
+			target = []any{d.Key.EventID, d.Key.Source, d.Room}
+		}
 		for i, statement := range statements[d.Kind] {
 			n, err := t.exec(statement, append(target, args...)...)
 			if err == nil && n == 0 && i == 0 {

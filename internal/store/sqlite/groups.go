@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"nms-alert-relay/internal/store"
 )
@@ -25,17 +26,14 @@ const (
 
 func scanGroup(rows *sql.Rows) (store.Group, error) {
 	var g store.Group
-	var opened, joined, nudged, left, since, said, nudgedThrough, spoke, notBefore, dead, listDead int64
-	err := rows.Scan(&g.ID, &g.Room, &g.Kind, &g.Name, &opened, &joined, &g.Joined, &g.Left, &g.Revision, &nudged, &left, &g.LeftBurst,
-		&since,
+	err := rows.Scan(&g.ID, &g.Room, &g.Kind, &g.Name, stamp{&g.OpenedAt}, stamp{&g.JoinedAt}, &g.Joined, &g.Left, &g.Revision,
+		stamp{&g.NudgedAt}, stamp{&g.LeftAt}, &g.LeftBurst,
+		stamp{&g.PendingSince},
 		&g.State, &g.MessageID, &g.Hash, &g.Complete, &g.Edits, &g.Shown,
-		&g.SaysResolved, &g.Listed, &said, &nudgedThrough, &spoke,
-		&g.Owes, &g.Attempts, &notBefore, &g.LastError, &g.TrackingID, &dead,
-		&listDead, &g.ListError, &g.ListTrackingID,
+		&g.SaysResolved, &g.Listed, stamp{&g.SaidThrough}, stamp{&g.NudgedThrough}, stamp{&g.SpokeAt},
+		&g.Owes, &g.Attempts, stamp{&g.NotBefore}, &g.LastError, &g.TrackingID, stamp{&g.DeadAt},
+		stamp{&g.ListDeadAt}, &g.ListError, &g.ListTrackingID,
 		&g.Open)
-	g.OpenedAt, g.JoinedAt, g.NudgedAt, g.LeftAt, g.PendingSince = at(opened), at(joined), at(nudged), at(left), at(since)
-	g.SaidThrough, g.NudgedThrough, g.SpokeAt = at(said), at(nudgedThrough), at(spoke)
-	g.NotBefore, g.DeadAt, g.ListDeadAt = at(notBefore), at(dead), at(listDead)
 	if err != nil {
 		err = unreadable(fmt.Sprintf("group %d", g.ID), err)
 	}
@@ -135,6 +133,9 @@ const (
 
 // Grouping implements store.Store.
 func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error) {
+	if s.closed.Load() {
+		return nil, store.ErrClosed
+	}
 	rooms := make(map[string]store.RoomGrouping, len(asks))
 	for _, ask := range asks {
 		g, err := s.grouping(ctx, ask)
@@ -147,9 +148,6 @@ func (s *Store) Grouping(ctx context.Context, asks []store.GroupingAsk) (map[str
 }
 
 func (s *Store) grouping(ctx context.Context, ask store.GroupingAsk) (g store.RoomGrouping, err error) {
-	if s.closed.Load() {
-		return g, store.ErrClosed
-	}
 	openingList, err := json.Marshal(ask.Openings)
 	if err != nil {
 		return g, err
@@ -165,7 +163,7 @@ func (s *Store) grouping(ctx context.Context, ask store.GroupingAsk) (g store.Ro
 		var found []store.Group
 		found, err = queryReadable(ctx, s, "read a room's groups", scanGroup, text, args...)
 		for _, one := range found {
-			if !containsGroup(g.Groups, one.ID) {
+			if !slices.ContainsFunc(g.Groups, func(g store.Group) bool { return g.ID == one.ID }) {
 				g.Groups = append(g.Groups, one)
 			}
 		}
@@ -193,20 +191,10 @@ func (s *Store) grouping(ctx context.Context, ask store.GroupingAsk) (g store.Ro
 	g.Openings = map[int64][]store.Opening{}
 	_, err = query(ctx, s, "read earlier openings", func(rows *sql.Rows) (none struct{}, err error) {
 		var o store.Opening
-		var opening, opened int64
-		err = rows.Scan(&opening, &o.Key.Source, &o.Key.EventID, &opened, &o.Open)
-		o.OpenedAt = at(opened)
+		var opening int64
+		err = rows.Scan(&opening, &o.Key.Source, &o.Key.EventID, stamp{&o.OpenedAt}, &o.Open)
 		g.Openings[opening] = append(g.Openings[opening], o)
 		return none, err
 	}, openings, string(openingList), ask.Room, micro(ask.OpenedAfter), store.MaxOpenings)
 	return g, err
-}
-
-func containsGroup(groups []store.Group, id int64) bool {
-	for _, g := range groups {
-		if g.ID == id {
-			return true
-		}
-	}
-	return false
 }

@@ -15,9 +15,8 @@ const entryColumns = `id, source, kind, received_at, payload, packed, set_aside,
 
 func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	var e store.Entry
-	var received, how int64
-	err := rows.Scan(&e.ID, &e.Source, &e.Kind, &received, &e.Payload, &how, &e.SetAside, &e.Applied)
-	e.ReceivedAt = at(received)
+	var how int64
+	err := rows.Scan(&e.ID, &e.Source, &e.Kind, stamp{&e.ReceivedAt}, &e.Payload, &how, &e.SetAside, &e.Applied)
 	if err != nil {
 		return e, err
 	}

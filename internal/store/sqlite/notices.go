@@ -14,10 +14,9 @@ const noticeColumns = `id, kind, sender, room, room_id, person, bot, parent_id, 
 
 func scanNotice(rows *sql.Rows) (store.Notice, error) {
 	var n store.Notice
-	var notBefore, created, changed int64
 	err := rows.Scan(&n.ID, &n.Kind, &n.Sender, &n.Room, &n.RoomID, &n.Person, &n.Bot, &n.ParentID, &n.Markdown, &n.Text, &n.Card, &n.Dedup,
-		&n.State, &n.MessageID, &n.Version, &n.SentVersion, &n.Edits, &n.Attempts, &notBefore, &n.LastError, &n.TrackingID, &created, &changed)
-	n.NotBefore, n.CreatedAt, n.ChangedAt = at(notBefore), at(created), at(changed)
+		&n.State, &n.MessageID, &n.Version, &n.SentVersion, &n.Edits, &n.Attempts, stamp{&n.NotBefore}, &n.LastError, &n.TrackingID,
+		stamp{&n.CreatedAt}, stamp{&n.ChangedAt})
 	if err != nil {
 		err = unreadable(fmt.Sprintf("notice %d", n.ID), err)
 	}

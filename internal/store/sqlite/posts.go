@@ -33,16 +33,13 @@ const (
 
 func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
-	var opened, joined, hold, tell, remind, escalate, look, since, notBefore, dead, delivered int64
-	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open, &opened, &joined, &hold, &tell,
-		&remind, &escalate, &look, &p.Escalated, &p.Opening, &p.Group, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
-		&since, &p.Claimed,
+	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open,
+		stamp{&p.OpenedAt}, stamp{&p.JoinedAt}, stamp{&p.HoldUntil}, stamp{&p.TellAfter},
+		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
+		stamp{&p.PendingSince}, &p.Claimed,
 		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash,
-		&p.CardID, &p.CardActions, &p.Edits, &p.Attempts, &notBefore,
-		&p.LastError, &p.TrackingID, &dead, &delivered)
-	p.OpenedAt, p.JoinedAt, p.HoldUntil, p.TellAfter = at(opened), at(joined), at(hold), at(tell)
-	p.RemindAt, p.EscalateAt, p.LookAt, p.PendingSince = at(remind), at(escalate), at(look), at(since)
-	p.NotBefore, p.DeadAt, p.DeliveredAt = at(notBefore), at(dead), at(delivered)
+		&p.CardID, &p.CardActions, &p.Edits, &p.Attempts, stamp{&p.NotBefore},
+		&p.LastError, &p.TrackingID, stamp{&p.DeadAt}, stamp{&p.DeliveredAt})
 	if err != nil {
 		err = unreadable(fmt.Sprintf("post of %s in %s", p.Key, p.Room), err)
 	}

@@ -5,7 +5,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -250,8 +249,8 @@ func at(n int64) time.Time {
 	return time.UnixMicro(n).UTC()
 }
 
-// stamp is a time as a column: as micro writes it.
-type stamp struct{ at *time.Time }
+// stamp scans a time that micro wrote.
+type stamp struct{ to *time.Time }
 
 // Scan implements sql.Scanner.
 func (s stamp) Scan(column any) error {
@@ -259,11 +258,6 @@ func (s stamp) Scan(column any) error {
 	if !ok {
 		return fmt.Errorf("expected a time in microseconds, got %v", column)
 	}
-	if *s.at = (time.Time{}); n != 0 {
-		*s.at = time.UnixMicro(n).UTC()
-	}
+	*s.to = at(n)
 	return nil
 }
-
-// Value implements driver.Valuer.
-func (s stamp) Value() (sqldriver.Value, error) { return micro(*s.at), nil }

@@ -54,14 +54,12 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 		return st, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	var oldest int64
 	err = tx.QueryRowContext(ctx, counts, micro(s.clock())).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
-			&st.DeadPosts, &st.DeadGroups, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, &oldest)
+			&st.DeadPosts, &st.DeadGroups, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, stamp{&st.OldestPending})
 	if err != nil {
 		return st, err
 	}
-	st.OldestPending = at(oldest)
 
 	st.OpenProblems = make(map[alert.Severity]int64, len(alert.Severities))
 	for _, v := range alert.Severities {
