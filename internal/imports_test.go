@@ -38,7 +38,7 @@ var may = map[string][]string{
 	"internal/store":      {"internal/alert", "internal/store", "internal/webexid"},
 	"internal/route":      {"internal/alert", "internal/config", "internal/webexid"},
 	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
-	"internal/ledger":     {"internal/alert", "internal/logging", "internal/store", "internal/route"},
+	"internal/ledger":     {"internal/alert", "internal/logging", "internal/pace", "internal/store", "internal/route"},
 	"internal/receiver":   {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/zabbix"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/pace", "internal/store", "internal/webex", "internal/render"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},

@@ -36,7 +36,7 @@ type Commands interface {
 	Ignore(ctx context.Context, c store.Command) error
 	// GiveUp ends a command that couldn't be read: c.State is failed, or expired. If c.Room is set,
 	// the room gets a reply.
-	GiveUp(ctx context.Context, c store.Command) error
+	GiveUp(ctx context.Context, c store.Command, why error) error
 }
 
 // InboxOptions make an Inbox. All are needed.
@@ -157,6 +157,9 @@ func (in *Inbox) claim(ctx context.Context, bot string, e webex.Envelope) (c sto
 	c = store.Command{
 		ID: e.Data.ID, Bot: bot, RoomID: e.Data.RoomID, PersonID: e.Data.PersonID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: detail,
 	}
+	if e.Resource == resourceActions {
+		c.ParentID = e.Data.MessageID
+	}
 	if e.Event != eventUpdated {
 		isNew, err = in.o.Store.ClaimCommand(ctx, c)
 		return c, isNew, err
@@ -242,7 +245,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 				return fmt.Errorf("listing the commands that aren't read yet: %w", err)
 			} else if err != nil {
 				in.o.Log.Error("cannot list the commands that aren't read yet: trying again", "error", err)
-				pause(ctx, minRetry, nil)
+				pace.Pause(ctx, minRetry, nil)
 			}
 			continue
 		}
@@ -266,7 +269,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		if wait == 0 {
 			wait = time.Hour
 		}
-		pause(ctx, wait, in.woken)
+		pace.Pause(ctx, wait, in.woken)
 	}
 	return nil
 }
@@ -295,6 +298,10 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	if err == nil && c.State == store.CommandReceived { // it may have ended since the store listed it
 		err = in.read(ctx, &c)
 	}
+	if store.Lasting(err) {
+		c = a.c
+		err = in.o.Reader.giveUp(c, envelopeOf(c), store.CommandFailed, err)
+	}
 	var unheard *unheardError
 	errors.As(err, &unheard)
 	switch {
@@ -302,9 +309,9 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	case unheard.ignored != "":
 		c.Outcome = unheard.Error()
 		err = in.o.Commands.Ignore(ctx, c)
-	case unheard.final:
-		c.Room, c.State, c.Outcome = unheard.room, store.CommandFailed, unheard.Error()
-		err = in.o.Commands.GiveUp(ctx, c)
+	case unheard.final != "":
+		c.Room, c.State, c.Outcome = unheard.room, unheard.final, unheard.Error()
+		err = in.o.Commands.GiveUp(ctx, c, err)
 	}
 	switch {
 	case err == nil:
@@ -331,13 +338,12 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 
 // read finds out who said what and hands it to Commands. After an error nothing was done.
 func (in *Inbox) read(ctx context.Context, c *store.Command) error {
-	var d claimed
-	if err := json.Unmarshal(c.Detail, &d); err != nil || d.Envelope == nil {
+	e := envelopeOf(*c)
+	if e.Resource == "" {
 		return in.o.Reader.ignore(c.Bot, ignoredBroken, "its envelope in the store is damaged")
 	}
-	e := *d.Envelope
-	if isPress(e) {
-		c.ParentID = e.Data.MessageID
+	late := func() error {
+		return in.o.Reader.giveUp(*c, e, store.CommandExpired, errors.New("it took too long"))
 	}
 	expiry := in.o.Expiry()
 	edited := e.Event == eventUpdated
@@ -347,7 +353,7 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 		sent = created
 	}
 	if time.Now().After(sent.Add(expiry)) {
-		return in.expire(ctx, *c, e)
+		return late()
 	}
 	earlier, err := in.earlierVersion(ctx, *c)
 	if err != nil {
@@ -358,7 +364,7 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 		return err
 	}
 	if edited && !h.EditedAt.IsZero() && time.Now().After(h.EditedAt.Add(expiry)) {
-		return in.expire(ctx, *c, e)
+		return late()
 	}
 	if earlier != nil && earlier.Text == h.Text {
 		c.Text = h.Text
@@ -367,16 +373,12 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	return in.o.Commands.Accept(ctx, *c, h)
 }
 
-// expire gives up a command that couldn't be read in time.
-func (in *Inbox) expire(ctx context.Context, c store.Command, e webex.Envelope) error {
-	c.State, c.Outcome = store.CommandExpired, "couldn't be read from Webex in time"
-	c.Room, _ = in.o.Reader.replyRoom(c, e)
-	return in.o.Commands.GiveUp(ctx, c)
-}
-
-// isPress reports whether a button was pressed, rather than something said.
-func isPress(e webex.Envelope) bool {
-	return e.Resource == resourceActions && e.Data.MessageID != ""
+// envelopeOf is the delivery that a command was claimed for; empty if the store has damaged it.
+func envelopeOf(c store.Command) (e webex.Envelope) {
+	if json.Unmarshal(c.Detail, &claimed{&e}) != nil {
+		return webex.Envelope{}
+	}
+	return e
 }
 
 // maxVersions bounds the versions of one message: the first, and one for each edit that Webex allows,
@@ -424,8 +426,8 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 type unheardError struct {
 	// ignored is why it isn't for the relay: one of ignoredReasons; "" if it is.
 	ignored string
-	// final says that Webex refuses for good to let the bot read it. room is to be told.
-	final bool
+	// final is the command's state if it is given up. room is to be told.
+	final store.CommandState
 	room  string
 	after time.Duration // when to try again; 0 for the usual backoff
 	err   error
@@ -434,7 +436,7 @@ type unheardError struct {
 func (e *unheardError) Error() string {
 	switch {
 	case e.ignored == "":
-		return "couldn't be read from Webex: " + e.err.Error()
+		return "couldn't be read: " + e.err.Error()
 	case e.err == nil:
 		return ignoredPrefix + e.ignored
 	}
@@ -442,14 +444,3 @@ func (e *unheardError) Error() string {
 }
 
 func (e *unheardError) Unwrap() error { return e.err }
-
-// pause waits for d, or less when woken.
-func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-woken:
-	case <-timer.C:
-	}
-}

@@ -51,7 +51,7 @@ func (f *fakeCommands) Ignore(_ context.Context, c store.Command) error {
 	return f.store.SaveCommand(context.Background(), c)
 }
 
-func (f *fakeCommands) GiveUp(_ context.Context, c store.Command) error {
+func (f *fakeCommands) GiveUp(_ context.Context, c store.Command, _ error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.gaveUp = append(f.gaveUp, c)
@@ -362,6 +362,26 @@ func TestUnreadableInOtherRooms(t *testing.T) {
 		require.Equal(t, store.CommandDone, m.store.command("MISSING").State)
 		require.Contains(t, m.store.command("MISSING").Outcome, "ignored: gone")
 	})
+}
+
+// A command whose record is missing, or can't be read, is given up and the room is told. It isn't read for ever.
+func TestMissingRecordIsGivenUp(t *testing.T) {
+	for name, broken := range map[string]error{"missing": store.ErrNotFound, "rejected": store.ErrRejected} {
+		t.Run(name, func(t *testing.T) {
+			inMailbox(t, func(t *testing.T, m *mailbox) {
+				m.store.mu.Lock()
+				m.store.broken = broken
+				m.store.mu.Unlock()
+				m.say(t, "ROOM-noc", "M", "ack 4711")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Empty(t, m.heard())
+				require.Len(t, m.commands.gaveUp, 1)
+				require.Equal(t, "noc", m.commands.gaveUp[0].Room)
+				require.Empty(t, m.arrivals)
+			})
+		})
+	}
 }
 
 // A press that can't be read is answered in the thread of its card.

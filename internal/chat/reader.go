@@ -262,8 +262,8 @@ func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 		if c.Attempts < maxRefusals {
 			return &unheardError{after: 500 * time.Millisecond << c.Attempts, err: err}
 		}
-		if room, ok := r.replyRoom(c, e); ok {
-			return &unheardError{final: true, room: room, err: err}
+		if e := r.giveUp(c, e, store.CommandFailed, err); e.room != "" {
+			return e
 		}
 		if class == webex.NotFound {
 			return r.ignore(c.Bot, ignoredGone, "%v", err)
@@ -273,13 +273,12 @@ func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	return err
 }
 
-// replyRoom is the room that is told that a command couldn't be read. Only rooms that the bot serves are
-// told, since it isn't known who wrote the message.
-func (r *Reader) replyRoom(c store.Command, e webex.Envelope) (room string, ok bool) {
-	room, _, served := r.place(c.Bot, c.RoomID, "")
-	outsider := e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == ""
-	if !served || outsider {
-		return "", false
+// giveUp says that a command can't be read. Only a room that the bot serves is told, since it isn't known who
+// wrote the message, and not for an outsider.
+func (r *Reader) giveUp(c store.Command, e webex.Envelope, state store.CommandState, why error) *unheardError {
+	room, _, _ := r.place(c.Bot, c.RoomID, "")
+	if e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == "" {
+		room = ""
 	}
-	return room, true
+	return &unheardError{final: state, room: room, err: why}
 }

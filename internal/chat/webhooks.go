@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -142,7 +143,7 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 			try++
 			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may not hear its rooms", "bot", bot.Name, "retry_in", wait, "error", err)
 		}
-		pause(ctx, wait, nil)
+		pace.Pause(ctx, wait, nil)
 	}
 }
 

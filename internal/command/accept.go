@@ -13,24 +13,30 @@ import (
 
 // Accept understands what was heard, checks the person's role, and replies at once or enqueues the command.
 // After an error nothing was done or answered.
-func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) error {
+func (e *Executor) Accept(ctx context.Context, c store.Command, h Heard) error {
 	select {
 	case <-e.recovered: // commands of an earlier run go first
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	view := e.o.View()
-	c := &claimed
+	err := e.accept(ctx, &c, h)
+	if store.Lasting(err) {
+		return e.giveUp(ctx, c, addressed(presser(h), givenUp(false)), err)
+	}
+	return err
+}
+
+func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error {
 	before, _ := decodeDetail(c.Detail)
 	d := detail{Envelope: before.Envelope, Heard: &h}
 	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
-	s := scopeOf(h, view)
-	req, q, err := e.understand(ctx, c, s, view.Names, h)
+	s := scope{h, e.o.View()}
+	req, q, err := e.understand(ctx, c, s)
 	if err != nil {
 		return err
 	}
-	p := e.placeOf(*c, h, view)
+	p := placeOf(*c, s.View)
 	refuse := func(state store.CommandState, answer string) error {
 		return e.finish(ctx, *c, p, "", state, addressed(presser(h), answer))
 	}
@@ -84,7 +90,7 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 				continue
 			}
 			if len(targets) > 1 { // in a direct chat the role differs by problem
-				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, e.o.View().Several))
+				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, s.Several))
 			}
 			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
 		}
@@ -104,7 +110,7 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 		return err
 	}
 	for _, t := range targets {
-		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, h, p))
+		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, p))
 	}
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return e.dispatch(ctx, &job{c: *c, d: d})
@@ -112,18 +118,19 @@ func (e *Executor) Accept(ctx context.Context, claimed store.Command, h Heard) e
 
 // understand reads what was said or pressed. For a press it sets c.Text, and c.ParentID to the thread that
 // gets the reply.
-func (e *Executor) understand(ctx context.Context, c *store.Command, s scope, names Names, h Heard) (req Request, q *question, err error) {
-	switch {
-	case h.Button != nil:
-		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(h.Button.Action, 40)), text.Line(text.CutBytes(h.Button.Key, 100)))
-		if h.Button.Comment != "" {
-			c.Text += ": " + text.Block(text.CutBytes(h.Button.Comment, maxText))
+func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *question, err error) {
+	switch b := s.Button; {
+	case b != nil:
+		comment := text.Block(text.CutBytes(b.Comment, maxText))
+		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(b.Action, 40)), text.Line(text.CutBytes(b.Key, 100)))
+		if comment != "" {
+			c.Text += ": " + comment
 		}
-		req, q, err = e.press(ctx, c, s, names, *h.Button)
-	case h.Unclear:
+		req, q, err = e.press(ctx, c, s, *b, comment)
+	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
-		req, q = names.Parse(h.Text)
+		req, q = s.Names.Parse(s.Text)
 	}
 	c.Action = string(req.Verb)
 	if q != nil {
@@ -137,47 +144,38 @@ func (e *Executor) Ignore(ctx context.Context, c store.Command) error {
 	return e.close(ctx, c, store.CommandDone, "ignored")
 }
 
-// GiveUp ends a command that couldn't be read from Webex: c.State is failed, or expired if it took too
-// long. If c.Room is set, the room gets a reply.
-func (e *Executor) GiveUp(ctx context.Context, c store.Command) error {
-	if c.Room == "" {
+// GiveUp ends a command that couldn't be read: c.State is failed, or expired if it took too long. If c.Room is
+// set, the room gets a reply.
+func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error {
+	p := placeOf(c, e.o.View())
+	switch {
+	case c.Room == "":
 		return e.close(ctx, c, c.State, resultOf(c.State))
+	case store.Lasting(why):
+		return e.giveUp(ctx, c, givenUp(false), why)
+	case c.State == store.CommandExpired:
+		return e.finish(ctx, c, p, "", c.State, lost(c, time.Now(), p.room.Location))
 	}
-	p := e.placeOf(c, Heard{Room: c.Room, RoomID: c.RoomID}, e.o.View())
-	said := unreadable()
-	if c.State == store.CommandExpired {
-		said = lost(c, time.Now(), p.room.Location)
-	}
-	return e.finish(ctx, c, p, "", c.State, said)
-}
-
-// scopeOf is who spoke, and where.
-func scopeOf(h Heard, view View) scope {
-	s := scope{Dir: view.Directory, Email: h.Person.Email, Also: h.Person.Also, Room: h.Room, Direct: h.Direct}
-	for _, r := range view.Rooms {
-		s.Rooms = append(s.Rooms, r.Name)
-	}
-	return s
+	return e.finish(ctx, c, p, "", c.State, unreadable())
 }
 
 // attempt prepares the attempt for one problem. If nothing needs to be done, or can be, it has ended already.
-func (e *Executor) attempt(command string, t target, req Request, h Heard, p place) attempt {
-	a := attempt{Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Own: t.Own, Generation: t.Problem.Generation}
-	a.Message, a.Words = sign(req.Text, h.Person, markOf(command))
+func (e *Executor) attempt(command string, t target, req Request, s scope, p place) attempt {
+	a := newAttempt(t.Problem, command, req.Text, s.Person)
+	a.Own, a.Told = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused { // its event id means another problem in Zabbix
-		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, e.o.View().Several)
-	} else if earlier := doneEarlier(t.Problem, req, h.Button != nil, e.o.View().Several, time.Now(), p.room.Location); earlier != "" {
+		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)
+	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), p.room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if !ofTrigger(t.Problem) {
-		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, e.o.View().Several)
+		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, s.Several)
 	}
 	return a
 }
 
 // press reads a button as a command. Its target is checked like that of a typed command.
-func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names Names, b Button) (Request, *question, error) {
-	comment := text.Block(text.CutBytes(b.Comment, maxText))
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button, comment string) (Request, *question, error) {
 	c.ParentID = b.MessageID
 	if b.Action == buttonAckAll {
 		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
@@ -206,7 +204,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, names N
 		}
 	}
 	v := Verb(b.Action).entry()
-	if ref, valid := names.parseRef(b.Key); v.act == nil || !v.act.button || !valid || ref.Source == "" {
+	if ref, valid := s.Names.parseRef(b.Key); v.act == nil || !v.act.button || !valid || ref.Source == "" {
 		return Request{}, &question{text: unknownButton()}, nil
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: comment}

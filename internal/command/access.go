@@ -22,21 +22,17 @@ func may(role config.Role, v Verb) bool { return role.AtLeast(v.entry().role) }
 // personRoom is the room name of posts to a person whom {ALERT.SENDTO} names.
 func personRoom(email string) string { return config.PersonRoom + email }
 
-// scope is who speaks, and where.
+// scope is who speaks and where, in the current configuration.
 type scope struct {
-	Dir    Directory
-	Rooms  []string // configured
-	Email  string
-	Also   []string // the person's other addresses
-	Room   string   // configured name; "" in a direct chat that isn't configured
-	Direct bool
+	Heard
+	View
 }
 
 // addresses are all of the person's.
-func (s scope) addresses() []string { return append([]string{s.Email}, s.Also...) }
+func (s scope) addresses() []string { return append([]string{s.Person.Email}, s.Person.Also...) }
 
 // roleIn is the person's role in a room.
-func (s scope) roleIn(room string) config.Role { return s.Dir.RoleOf(s.addresses(), room) }
+func (s scope) roleIn(room string) config.Role { return s.RoleOf(s.addresses(), room) }
 
 // role is the person's role here, regardless of the problem: in a direct chat the highest that they have
 // anywhere.
@@ -46,7 +42,7 @@ func (s scope) role() config.Role {
 	}
 	best := s.roleIn("")
 	for _, room := range s.Rooms {
-		best = higher(best, s.roleIn(room))
+		best = higher(best, s.roleIn(room.Name))
 	}
 	return best
 }
@@ -72,8 +68,8 @@ func (s scope) listed() []string {
 		rooms = append(rooms, s.Room)
 	}
 	for _, room := range s.Rooms {
-		if room != s.Room && may(s.roleIn(room), Problems) {
-			rooms = append(rooms, room)
+		if room.Name != s.Room && may(s.roleIn(room.Name), Problems) {
+			rooms = append(rooms, room.Name)
 		}
 	}
 	return rooms

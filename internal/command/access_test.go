@@ -24,6 +24,12 @@ func people() *config.Config {
 	}
 }
 
+// as is a person in a room, or in a direct chat.
+func as(email, room string, direct bool, also ...string) scope {
+	cfg := people()
+	return scope{Heard{Room: room, Direct: direct, Person: Person{Email: email, Also: also}}, View{Directory: cfg, Rooms: cfg.Rooms}}
+}
+
 func postsIn(rooms ...string) []store.Post {
 	var posts []store.Post
 	for _, r := range rooms {
@@ -62,7 +68,7 @@ func TestRoleForAProblem(t *testing.T) {
 		{"direct: another's being told gives an operator no less", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
 		{"a group room named like nothing isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
 	} {
-		s := scope{Dir: people(), Email: c.email, Room: c.room, Direct: c.direct}
+		s := as(c.email, c.room, c.direct)
 		require.Equal(t, c.want, s.roleFor(c.posts), c.why)
 	}
 }
@@ -80,7 +86,7 @@ func TestVerbsNeedRoles(t *testing.T) {
 // In a direct chat a person has the highest role of any room.
 func TestRoleInDirectChat(t *testing.T) {
 	role := func(email string) config.Role {
-		return scope{Dir: people(), Rooms: []string{"noc", "db", "lan"}, Email: email, Direct: true}.role()
+		return as(email, "", true).role()
 	}
 	require.Equal(t, config.RoleAdmin, role("bob@example.com"))
 	require.Equal(t, config.RoleOperator, role("erin@ops.example.com"))
@@ -97,13 +103,13 @@ func TestRolesByAllAddresses(t *testing.T) {
 		{[]string{"alice@example.com", "old@example.org"}, "noc"}, {[]string{"old@example.org", "alice@example.com"}, "noc"},
 		{[]string{"old@example.org", "ALICE@example.com "}, "noc"},
 	} {
-		s := scope{Dir: cfg, Email: c.emails[0], Also: c.emails[1:], Room: c.room}
+		s := as(c.emails[0], c.room, false, c.emails[1:]...)
 		require.Equal(t, cfg.RoleOf([]string{"alice@example.com"}, c.room), s.role())
 		s.Direct, s.Room = true, ""
 		require.True(t, s.hears(personRoom(c.emails[0])))
 		require.True(t, s.hears(personRoom(c.emails[1])))
 		require.False(t, s.hears(personRoom("other@example.com")))
 	}
-	s := scope{Dir: cfg, Email: "old@example.org", Also: []string{"alice+x@example.org"}, Room: "noc"}
+	s := as("old@example.org", "noc", false, "alice+x@example.org")
 	require.Equal(t, cfg.RoleOf([]string{"old@example.org"}, "noc"), s.role())
 }

@@ -46,7 +46,7 @@ func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String
 // "ack all yes" confirms.
 func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, p place) (done bool, err error) {
 	message := c.ParentID
-	if b := d.Heard.Button; b != nil {
+	if b := s.Button; b != nil {
 		message = b.Key
 	}
 	if message == "" {
@@ -61,14 +61,14 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	}
 	c.ParentID, p.thread = message, message
 	d.Wide = &wide{Digest: digest.ID}
+	req.Text = req.AllText
+	d.Request = &req
 	if req.Yes {
-		req.Text = req.AllText
-		d.Request = &req
 		if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
 			return true, err
 		}
 	}
-	all, err := e.part(ctx, *c, *d.Heard, s, d.Wide, 0)
+	all, err := e.part(ctx, *c, s, req.Text, d.Wide, 0)
 	switch {
 	case err != nil:
 		return false, err
@@ -87,7 +87,6 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 		all = all[:wideParts]
 	}
 	d.Wide.After, d.Attempts = all[len(all)-1].Key, all
-	e.sign(c.ID, d)
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
@@ -115,16 +114,9 @@ func confirmCard(n int, key string) []byte {
 	return content
 }
 
-func (e *Executor) sign(command string, d detail) {
-	for i := range d.Attempts {
-		a := &d.Attempts[i]
-		a.Message, a.Words = sign(d.Request.Text, d.Heard.Person, markOf(command))
-	}
-}
-
 // part is the next problems of the digest to acknowledge, at most n (0 for all): open, not acknowledged, and
 // such as the person may act on. It moves w.After.
-func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, w *wide, n int) ([]attempt, error) {
+func (e *Executor) part(ctx context.Context, c store.Command, s scope, words string, w *wide, n int) ([]attempt, error) {
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {
 		return nil, err
@@ -154,7 +146,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, h Heard, s scope, 
 			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
 				continue
 			}
-			out = append(out, attempt{Key: k, Name: p.Name, Severity: p.Severity, Generation: p.Generation})
+			out = append(out, newAttempt(p, c.ID, words, s.Person))
 		}
 	}
 	return out, nil
@@ -181,11 +173,10 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 			}
 		}
 		view := e.o.View()
-		h := *j.d.Heard
 		before := w.After
 		err := e.persist(ctx, "reading the rest of a digest", func(ctx context.Context) (err error) {
 			w.After = before
-			attempts, err = e.part(ctx, j.c, h, scopeOf(h, view), &w, wideParts)
+			attempts, err = e.part(ctx, j.c, scope{*j.d.Heard, view}, j.d.Request.Text, &w, wideParts)
 			return err
 		})
 		if err != nil {
@@ -196,10 +187,9 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		if len(attempts) == 0 {
 			break
 		}
-		e.sign(j.c.ID, j.d)
 		if done := w.ended(); w.Total > 0 && 4*done/w.Total > w.Quarter {
 			w.Quarter = 4 * done / w.Total
-			if err := e.answer(ctx, j.c, e.placeOf(j.c, h, view), interim, progress(done, w.Total)); err != nil {
+			if err := e.answer(ctx, j.c, placeOf(j.c, view), interim, progress(done, w.Total)); err != nil {
 				return err
 			}
 		}
@@ -218,7 +208,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	case w.Expired > 0:
 		state = store.CommandExpired
 	}
-	said, part, p := summary(w), "", e.placeOf(j.c, *j.d.Heard, e.o.View())
+	said, part, p := summary(w), "", placeOf(j.c, e.o.View())
 	switch {
 	case !j.d.Waiting && w.Total == 0:
 	case state == store.CommandDone:

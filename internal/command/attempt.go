@@ -91,13 +91,21 @@ type attempt struct {
 	Told    bool   `json:"told,omitempty"`
 }
 
-// call is the call to Zabbix for these events, of which the attempt's is one.
-func (a attempt) call(r Request, eventIDs []string) zabbix.Acknowledge {
-	call := zabbix.Acknowledge{EventIDs: eventIDs, Message: a.Message}
+// newAttempt is an attempt at a problem for this person's command.
+func newAttempt(p alert.Problem, command, words string, person Person) attempt {
+	a := attempt{Key: p.Key, Name: p.Name, Severity: p.Severity, Generation: p.Generation}
+	a.Message, a.Words = sign(words, person, markOf(command))
+	return a
+}
+
+// call is the batch's call to Zabbix.
+func (b *batch) call() zabbix.Acknowledge {
+	a := b.attempts[0]
+	call := zabbix.Acknowledge{EventIDs: b.ids(), Message: a.Message}
 	if a.Plain {
 		call.Message = withoutWide(a.Message)
 	}
-	does := r.act().actions(r, a.Severity)
+	does := b.req.act().actions(b.req, a.Severity)
 	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
 	if does.Severity != nil {
 		call.Severity = &does.Severity.New

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
@@ -148,26 +149,62 @@ func TestStoredByEarlierVersions(t *testing.T) {
 	})
 }
 
-// A command whose record is missing isn't carried out, and those behind it don't wait for it.
+// A command that the store lost, or doesn't accept, is given up with a reply. No other command waits for it.
 func TestMissingRecord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.problem("main/4711", "noc")
-		w.problem("main/4712", "noc")
-		w.setDown("main", true)
-		r := w.start(t)
-		defer r.stop()
-		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
-		r.hears("M2", Heard{Text: "ack 4712", Room: "noc"})
-		time.Sleep(time.Minute)
-		w.mu.Lock()
-		w.missing = "M1"
-		w.mu.Unlock()
-		w.setDown("main", false)
-		time.Sleep(5 * time.Minute)
-		require.Equal(t, store.CommandDone, w.command("M2").State)
-		calls := w.calls("main")
-		require.Len(t, calls, 1)
-		require.Equal(t, []string{"4712"}, calls[0].EventIDs)
-	})
+	for name, broken := range map[string]error{"missing": store.ErrNotFound, "rejected": store.ErrRejected} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.problem("main/4711", "noc")
+				w.problem("main/4712", "noc")
+				w.setDown("main", true)
+				r := w.start(t)
+				defer r.stop()
+				r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+				r.hears("M2", Heard{Text: "ack 4712", Room: "noc"})
+				time.Sleep(time.Minute)
+				w.mu.Lock()
+				w.broken = map[string]error{"M1": broken}
+				w.mu.Unlock()
+				w.setDown("main", false)
+				time.Sleep(5 * time.Minute)
+				require.Equal(t, store.CommandDone, w.command("M2").State)
+				calls := w.calls("main")
+				require.Len(t, calls, 1)
+				require.Equal(t, []string{"4712"}, calls[0].EventIDs)
+				var replies []string
+				for _, n := range w.notices() {
+					if n.ParentID == "M1" {
+						replies = append(replies, n.Markdown)
+					}
+				}
+				require.Len(t, replies, 2, "that it takes longer, and the end")
+				require.Equal(t, givenUp(true), replies[1])
+				require.Equal(t, 1.0, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "failed")))
+			})
+		})
+	}
+}
+
+// A command that needs a problem which the store can't read is given up with a reply, before or after it was accepted.
+func TestUnreadableProblem(t *testing.T) {
+	for name, accepted := range map[string]bool{"accepted": true, "not accepted": false} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world, r *relay) {
+				w.damaged.Store(!accepted)
+				w.setDown("main", true)
+				r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+				synctest.Wait()
+				w.damaged.Store(true)
+				w.setDown("main", false)
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				require.Empty(t, w.calls("main"))
+				require.Equal(t, store.CommandFailed, w.command("M1").State)
+				require.Contains(t, w.command("M1").Outcome, "a damaged document")
+				answers := w.answers()
+				require.Equal(t, givenUp(false), answers[len(answers)-1])
+			})
+		})
+	}
 }

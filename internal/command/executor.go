@@ -144,7 +144,7 @@ func (e *Executor) recover(ctx context.Context) error {
 		if c.State == store.CommandReceived {
 			continue // chat reads it and calls Accept
 		}
-		if err := e.resume(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := e.resume(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -154,31 +154,22 @@ func (e *Executor) recover(ctx context.Context) error {
 func (e *Executor) resume(ctx context.Context, c store.Command) error {
 	d, err := decodeDetail(c.Detail)
 	if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
-		e.o.Log.Error("cannot read the stored detail of a command: giving up", "command", c.ID, "error", err)
-		c.State, c.Outcome, c.DoneAt = store.CommandFailed, "its stored detail can't be read; whether it was done is unknown", time.Now()
-		return e.save(ctx, c)
+		return e.giveUp(ctx, c, givenUp(true), cmp.Or(err, errors.New("its stored detail is incomplete")))
 	}
 	e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
 	return e.dispatch(ctx, &job{c: c, d: d})
 }
 
-// persist retries a store operation until it succeeds or ctx ends. An operation in flight isn't cancelled.
-// It gives up on store.ErrNotFound: a command whose record is missing can't be continued.
+// persist retries a store operation until it succeeds or ctx ends, but not after an error that lasts. An
+// operation in flight isn't cancelled.
 func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := write(context.WithoutCancel(ctx))
-		if err == nil {
-			return nil
-		}
-		switch {
-		case errors.Is(err, store.ErrClosed):
-			return err
-		case errors.Is(err, store.ErrNotFound):
-			e.o.Log.Error("the record of a command is missing in the store: giving up the command", "operation", what, "error", err)
+		if err == nil || store.Lasting(err) || errors.Is(err, store.ErrClosed) {
 			return err
 		}
 		e.o.Log.Error("the store failed: retrying", "operation", what, "error", err)
-		if !pause(ctx, pace.Backoff(try, 200*time.Millisecond, 10*time.Second, rand.Float64()), nil) {
+		if !pace.Pause(ctx, pace.Backoff(try, 200*time.Millisecond, 10*time.Second, rand.Float64()), nil) {
 			return ctx.Err()
 		}
 	}
@@ -186,19 +177,6 @@ func (e *Executor) persist(ctx context.Context, what string, write func(context.
 
 func (e *Executor) save(ctx context.Context, c store.Command) error {
 	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
-}
-
-// pause waits for d, or less when woken; false if ctx has ended.
-func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-woken:
-	case <-timer.C:
-	}
-	return ctx.Err() == nil
 }
 
 // place is where a command gets its reply.
@@ -211,13 +189,13 @@ type place struct {
 	card   []byte // that the reply is shown as
 }
 
-func (e *Executor) placeOf(c store.Command, h Heard, v View) place {
-	p := place{name: h.Room, roomID: h.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
+func placeOf(c store.Command, v View) place {
+	p := place{name: c.Room, roomID: c.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
 	if p.thread == "" {
 		p.thread, _ = c.Version() // a message starts its own thread
 	}
 	for _, r := range v.Rooms {
-		if r.Name == h.Room && h.Room != "" {
+		if r.Name == c.Room && c.Room != "" {
 			p.room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
 		}
 	}
@@ -258,10 +236,23 @@ func (e *Executor) finish(ctx context.Context, c store.Command, p place, part st
 	return e.close(ctx, c, state, resultOf(state))
 }
 
-// close records the end of a command, without a reply.
+// giveUp ends a command that the store can't continue.
+func (e *Executor) giveUp(ctx context.Context, c store.Command, reply string, why error) error {
+	e.o.Log.Error("giving up a command: the store lost it, or can't read or keep what it needs", "command", c.ID, "error", why)
+	c.Outcome = "given up: " + why.Error()
+	err := e.answer(ctx, c, placeOf(c, e.o.View()), "", reply)
+	if err != nil && !store.Lasting(err) {
+		return err
+	}
+	return e.close(ctx, c, store.CommandFailed, resultOf(store.CommandFailed))
+}
+
+// close records the end of a command, without a reply. A command whose record can't be written has ended, too.
 func (e *Executor) close(ctx context.Context, c store.Command, state store.CommandState, result string) error {
 	c.State, c.DoneAt, c.NotBefore = state, time.Now(), time.Time{}
-	if err := e.save(ctx, c); err != nil {
+	if err := e.save(ctx, c); store.Lasting(err) {
+		e.o.Log.Error("cannot record the end of a command", "command", c.ID, "error", err)
+	} else if err != nil {
 		return err
 	}
 	e.o.Metrics.ended(c.Action, result, c.DoneAt.Sub(c.CreatedAt))

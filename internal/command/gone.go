@@ -38,8 +38,8 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	return 0, e.settleAs(ctx, b, stageDone, closedGone(a, e.o.View().Several))
 }
 
-// overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix; nil for
-// none. asked is Zabbix's error, if it couldn't be asked.
+// overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix. asked is
+// Zabbix's error, if it couldn't be asked.
 func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, asked, err error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
 	var problems map[alert.Key]alert.Problem
@@ -47,6 +47,7 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 		problems, err = e.o.Store.Problems(ctx, b.keys())
 		return err
 	})
+	stale = b.some(0, 0)
 	for n, a := range b.attempts {
 		p, known := problems[a.Key]
 		o, shown := found[a.Key.EventID]
@@ -55,9 +56,6 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
 		}
 		if reused || known && p.Generation != a.Generation {
-			if stale == nil {
-				stale = &batch{job: b.job, req: b.req}
-			}
 			stale.index, stale.attempts = append(stale.index, b.index[n]), append(stale.attempts, a)
 		}
 	}

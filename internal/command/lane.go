@@ -2,12 +2,12 @@ package command
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -18,21 +18,13 @@ type job struct {
 	mu   sync.Mutex
 	c    store.Command
 	d    detail
-	part int // incremented when the next part replaces d.Attempts, and by abandon
+	part int // incremented when the next part replaces d.Attempts, and when the command is given up
 }
 
-// abandon makes every lane drop the job's tasks.
-func (j *job) abandon() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.part++
-}
-
-// task is one attempt of a job.
-type task struct {
+// turn is a job's place in the queue of a lane.
+type turn struct {
 	job  *job
 	part int
-	i    int
 }
 
 // lane is the queue of one source. It is strictly in order, with one call in flight at a time.
@@ -46,31 +38,42 @@ type lane struct {
 	notBefore time.Time
 
 	mu    sync.Mutex
-	queue []task
+	queue []turn
 }
 
-func (l *lane) add(t ...task) {
+func (l *lane) add(t turn) {
 	l.mu.Lock()
-	l.queue = append(l.queue, t...)
+	l.queue = append(l.queue, t)
 	l.mu.Unlock()
 	wake(l.woken)
 }
 
-func (l *lane) tasks() []task {
+func (l *lane) turns() []turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.queue)
 }
 
-func (l *lane) drop(n int) {
+func (l *lane) dropFirst() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue = l.queue[n:]
+	l.queue = l.queue[1:]
+}
+
+// next is the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
+func (l *lane) next() *batch {
+	for _, t := range l.turns() {
+		if b := t.batch(l.source); b != nil {
+			return b
+		}
+		l.dropFirst()
+	}
+	return nil
 }
 
 // batch is attempts of one job that one call can do.
 type batch struct {
-	job      *job
+	turn
 	index    []int     // in the job's attempts
 	attempts []attempt // as they were when the step began
 	req      Request
@@ -79,32 +82,23 @@ type batch struct {
 // maxCall is the most problems in one call to Zabbix.
 const maxCall = 100
 
-// next is the batch at the head of the queue, nil if the queue is empty. It drops tasks that have ended.
-func (l *lane) next() *batch {
-	queue := l.tasks()
-	var b *batch
-	done := 0
-	for _, t := range queue {
-		t.job.mu.Lock()
-		ended := t.part != t.job.part || t.job.d.Attempts[t.i].Stage.final()
-		switch {
-		case ended && b == nil:
-			done++
-		case ended:
-		case b == nil:
-			b = &batch{job: t.job, req: *t.job.d.Request}
-			fallthrough
-		case t.job == b.job && len(b.index) < maxCall && (len(b.index) == 0 || b.attempts[0].sameCall(t.job.d.Attempts[t.i])):
-			b.index = append(b.index, t.i)
-			b.attempts = append(b.attempts, t.job.d.Attempts[t.i])
-		default:
-			t.job.mu.Unlock()
-			l.drop(done)
-			return b
-		}
-		t.job.mu.Unlock()
+// batch is the next of the turn's attempts at a source; nil if there are none left.
+func (t turn) batch(source string) *batch {
+	j := t.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if t.part != j.part {
+		return nil
 	}
-	l.drop(done)
+	b := &batch{turn: t, req: *j.d.Request}
+	for i, a := range j.d.Attempts {
+		if a.Key.Source == source && !a.Stage.final() && len(b.index) < maxCall && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
+			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
+		}
+	}
+	if len(b.index) == 0 {
+		return nil
+	}
 	return b
 }
 
@@ -115,7 +109,9 @@ func (a attempt) sameCall(b attempt) bool {
 
 // some is a slice of a batch.
 func (b *batch) some(from, to int) *batch {
-	return &batch{job: b.job, index: b.index[from:to], attempts: b.attempts[from:to], req: b.req}
+	part := *b
+	part.index, part.attempts = b.index[from:to:to], b.attempts[from:to:to]
+	return &part
 }
 
 func (b *batch) ids() []string {
@@ -139,9 +135,10 @@ func (e *Executor) dispatch(ctx context.Context, j *job) error {
 	return nil
 }
 
-// enqueue puts each attempt into its source's lane. False: none is left. The caller holds j.mu.
+// enqueue puts the job into the lane of each source that it has attempts for. False: none is left. The caller
+// holds j.mu.
 func (e *Executor) enqueue(j *job) bool {
-	tasks := make(map[*lane][]task)
+	lanes := make(map[*lane]bool)
 	for i := range j.d.Attempts {
 		a := &j.d.Attempts[i]
 		switch l := e.lanes[a.Key.Source]; {
@@ -149,13 +146,13 @@ func (e *Executor) enqueue(j *job) bool {
 		case l == nil:
 			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.View().Several)
 		default:
-			tasks[l] = append(tasks[l], task{j, j.part, i})
+			lanes[l] = true
 		}
 	}
-	for l, t := range tasks {
-		l.add(t...)
+	for l := range lanes {
+		l.add(turn{j, j.part})
 	}
-	return len(tasks) > 0
+	return len(lanes) > 0
 }
 
 // work runs a lane until ctx ends.
@@ -163,16 +160,15 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 	for try := 0; ctx.Err() == nil; {
 		b := l.next()
 		if b == nil {
-			pause(ctx, time.Hour, l.woken)
+			pace.Pause(ctx, time.Hour, l.woken)
 			continue
 		}
 		asked := time.Now()
 		again, err := e.step(ctx, l, b, try)
+		if store.Lasting(err) {
+			again, err = 0, e.abandon(ctx, b.turn, err)
+		}
 		switch {
-		case errors.Is(err, store.ErrNotFound):
-			b.job.abandon()
-			try = 0
-			continue
 		case err != nil: // ctx ended, or the store is closed: the next start resumes
 			return
 		case again == 0:
@@ -183,20 +179,36 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		}
 		try++
 		e.tellQueue(ctx, l)
-		if pause(ctx, again, l.woken) {
+		if pace.Pause(ctx, again, l.woken) {
 			e.tellQueue(ctx, l) // new commands get their interim reply before the retry
-			pause(ctx, max(minRetry-time.Since(asked), time.Until(l.notBefore)), nil)
+			pace.Pause(ctx, max(minRetry-time.Since(asked), time.Until(l.notBefore)), nil)
 		}
 	}
 }
 
+// abandon gives up a job that the store can't continue. Every lane drops it then.
+func (e *Executor) abandon(ctx context.Context, t turn, why error) error {
+	j := t.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if t.part != j.part {
+		return nil
+	}
+	j.part++
+	begun := j.d.Wide != nil || slices.ContainsFunc(j.d.Attempts, func(a attempt) bool {
+		return a.Stage == stageExecuting || a.Stage == stageDone || a.Stage == stageUnknown
+	})
+	return e.giveUp(ctx, j.c, addressed(presser(*j.d.Heard), givenUp(begun)), why)
+}
+
 // tellQueue sends an interim reply for each command in a blocked lane.
 func (e *Executor) tellQueue(ctx context.Context, l *lane) {
-	for _, t := range l.tasks() {
-		switch err := e.tellWaiting(ctx, t, l.why); {
-		case errors.Is(err, store.ErrNotFound):
-			t.job.abandon()
-		case err != nil:
+	for _, t := range l.turns() {
+		err := e.tellWaiting(ctx, l, t)
+		if store.Lasting(err) {
+			err = e.abandon(ctx, t, err)
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -226,7 +238,6 @@ func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(att
 	for _, i := range b.index {
 		a := &j.d.Attempts[i]
 		a.Stage, a.Outcome = s, words(*a)
-		a.Told = a.Told || b.req.act().closes // the thread shows only that closing was requested
 	}
 	j.c.Detail = j.d.encode()
 	if _, ended := over(j.d.Attempts); ended {
@@ -247,7 +258,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	}
 	state, _ := over(j.d.Attempts)
 	said := outcome(j.d.Attempts, j.d.Waiting)
-	p := e.placeOf(j.c, *j.d.Heard, e.o.View())
+	p := placeOf(j.c, e.o.View())
 	part := ""
 	if j.d.Waiting && state == store.CommandDone {
 		part = interim // the interim reply becomes the final one
@@ -263,16 +274,16 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 const interim = ":waiting"
 
 // tellWaiting tells the person once that their command takes longer.
-func (e *Executor) tellWaiting(ctx context.Context, t task, why string) error {
+func (e *Executor) tellWaiting(ctx context.Context, l *lane, t turn) error {
 	view := e.o.View()
 	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.d.Waiting || t.part != j.part || j.d.Attempts[t.i].Stage.final() {
+	if j.d.Waiting || t.part != j.part {
 		return nil
 	}
-	p := e.placeOf(j.c, *j.d.Heard, view)
-	text := waiting(j.d.Attempts[t.i].Key.Source, j.c.CreatedAt.Add(view.Expiry), why, time.Now(), p.room.Location)
+	p := placeOf(j.c, view)
+	text := waiting(l.source, j.c.CreatedAt.Add(view.Expiry), l.why, time.Now(), p.room.Location)
 	if err := e.answer(ctx, j.c, p, interim, text); err != nil {
 		return err
 	}

@@ -408,6 +408,16 @@ func unreadable() string {
 	return "❔ Webex didn't let me read this or its author, although I tried several times. Nothing was done. To try again, send a new message."
 }
 
+// givenUp is the reply to a command that the store lost, or can't read or keep what it needs. begun: Zabbix may
+// have done some of it.
+func givenUp(begun bool) string {
+	done := "Nothing was done. To try again, send the command again."
+	if begun {
+		done = "I don't know how much of it was done: check in Zabbix or with `show` before you send it again."
+	}
+	return "❌ I had to give up this command: the relay's store lost it, or can't keep it. " + done + " The relay's administrator finds the reason in its log."
+}
+
 func lost(c store.Command, now time.Time, loc *time.Location) string {
 	return fmt.Sprintf("⌛ I couldn't read this message from Webex in time (sent at %s), so nothing was done. If you still want it, send it again.", render.Moment(c.CreatedAt, now, loc))
 }

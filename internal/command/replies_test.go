@@ -84,6 +84,7 @@ func TestReplies(t *testing.T) {
 	say("role too low for one of several", deniedOne(Ack, config.RoleViewer, a.Key, false))
 	say("no match", noMatch("host `sw1`", 0)+"\n"+noMatch("host `sw1`", 1)+"\n"+noMatch("host `sw1`", 17))
 	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
+	say("given up", givenUp(false)+"\n"+givenUp(true))
 	say("lost", lost(store.Command{CreatedAt: at}, now, berlin))
 	say("help, viewer", helpText("", config.RoleViewer, false))
 	say("help, operator, direct", helpText("", config.RoleOperator, true))

@@ -55,7 +55,7 @@ func TestListedRooms(t *testing.T) {
 		{"dave@example.com", "noc", true, []string{"person:dave@example.com", "noc"}},
 		{"mallory@example.com", "", true, []string{"person:mallory@example.com"}},
 	} {
-		s := scope{Dir: people(), Rooms: []string{"noc", "db", "lan"}, Email: c.email, Room: c.room, Direct: c.direct}
+		s := as(c.email, c.room, c.direct)
 		require.Equal(t, c.want, s.listed(), c.email)
 	}
 }

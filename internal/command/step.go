@@ -61,7 +61,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	switch {
 	case err != nil:
 		return 0, err
-	case stale != nil:
+	case len(stale.index) > 0:
 		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, r)
@@ -77,7 +77,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		return 0, err
 	}
 	// A call in flight isn't cancelled; the client's own timeout bounds it.
-	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.attempts[0].call(b.req, b.ids()))
+	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.call())
 	if err == nil {
 		return 0, e.succeed(ctx, b)
 	}
@@ -98,7 +98,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		if meaning == uncertain {
 			in = min(in, 2*time.Second)
 		}
-		return r.postpone(l, err, in), e.tellWaiting(ctx, task{j, j.part, b.index[0]}, l.why)
+		return r.postpone(l, err, in), e.tellWaiting(ctx, l, b.turn)
 	case again:
 		return e.tryAgain(ctx, l, b, err, r)
 	}
@@ -238,7 +238,7 @@ func (e *Executor) count(err error) {
 
 // expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
-	location := e.placeOf(j.c, *j.d.Heard, e.o.View()).room.Location
+	location := placeOf(j.c, e.o.View()).room.Location
 	return expired(a, r, until, e.o.View().Several, time.Now(), location)
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,15 +55,15 @@ func TestUnreadCommands(t *testing.T) {
 		"ignored": {func(r *relay, c store.Command) error { return r.Ignore(t.Context(), c) }, ""},
 		"unreadable": {func(r *relay, c store.Command) error {
 			c.State, c.Room = store.CommandFailed, "noc"
-			return r.GiveUp(t.Context(), c)
+			return r.GiveUp(t.Context(), c, errors.New("couldn't be read"))
 		}, "Webex didn't let me read this"},
 		"expired": {func(r *relay, c store.Command) error {
 			c.State, c.Room = store.CommandExpired, "noc"
-			return r.GiveUp(t.Context(), c)
+			return r.GiveUp(t.Context(), c, errors.New("couldn't be read"))
 		}, "so nothing was done. If you still want it, send it again."},
 		"another room": {func(r *relay, c store.Command) error {
 			c.State = store.CommandExpired
-			return r.GiveUp(t.Context(), c)
+			return r.GiveUp(t.Context(), c, errors.New("couldn't be read"))
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,7 +56,8 @@ type world struct {
 	lost  bool
 	dead  chan struct{}
 
-	missing string // the command whose record is missing
+	broken  map[string]error // answered by SaveCommand instead of saving, by the command's id
+	damaged atomic.Bool      // no problem can be read
 }
 
 // fakeZabbix is a Zabbix with its record and its failures.
@@ -205,11 +207,18 @@ func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err er
 
 func (w *world) SaveCommand(ctx context.Context, c store.Command) (err error) {
 	crash := w.effect(func() {
-		if err = store.ErrNotFound; c.ID != w.missing {
+		if err = w.broken[c.ID]; err == nil {
 			err = w.Store.SaveCommand(ctx, c)
 		}
 	})
 	return cmp.Or(crash, err)
+}
+
+func (w *world) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	if w.damaged.Load() {
+		return nil, fmt.Errorf("%w: a damaged document", store.ErrRejected)
+	}
+	return w.Store.Problems(ctx, keys)
 }
 
 func (w *world) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {

@@ -13,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/logging"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -99,7 +100,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 			drained := n < size && !more
 			backoff, size = minBackoff, min(2*size, limit)
 			if drained && n > gatherFrom {
-				pause(ctx, gatherFor)
+				pace.Pause(ctx, gatherFor, nil)
 			} else if drained {
 				l.await(ctx)
 			}
@@ -111,7 +112,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		default:
 			l.opts.Log.Error("folding the journal failed, retrying", "entries", n, "in", backoff, "error", err)
 			l.opts.Metrics.Failures.Inc()
-			pause(ctx, backoff)
+			pace.Pause(ctx, backoff, nil)
 			backoff = min(2*backoff, maxBackoff)
 		}
 	}
@@ -120,22 +121,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 
 // await waits until Wake is called, something known is due, or for the next poll.
 func (l *Ledger) await(ctx context.Context) {
-	timer := time.NewTimer(min(pollEvery, max(0, time.Until(l.clockAt))))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-l.woken:
-	case <-timer.C:
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	pace.Pause(ctx, min(pollEvery, max(0, time.Until(l.clockAt))), l.woken)
 }
 
 // fold applies one batch of at most size entries. It returns the batch, also when folding it failed, and how long

@@ -26,6 +26,9 @@ var (
 	ErrLocked = errors.New("another relay uses this store")
 )
 
+// Lasting reports whether an error stays however often a call is repeated: ErrNotFound or ErrRejected.
+func Lasting(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrRejected) }
+
 // Store is the whole contract. All times are kept in UTC to the microsecond. Every method returns
 // ErrClosed after Close.
 type Store interface {
