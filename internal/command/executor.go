@@ -137,7 +137,9 @@ func (e *Executor) recover(ctx context.Context) error {
 		unfinished, err = e.o.Store.UnfinishedCommands(ctx)
 		return err
 	})
-	if err != nil {
+	if store.Lasting(err) {
+		e.o.Log.Error("cannot read the unfinished commands of an earlier run: they stay unfinished", "error", err)
+	} else if err != nil {
 		return err
 	}
 	for _, c := range unfinished {
