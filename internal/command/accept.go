@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -36,34 +37,37 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error 
 	if err != nil {
 		return err
 	}
-	p := placeOf(*c, s.View)
+	room := roomOf(*c, s.View)
 	refuse := func(state store.CommandState, answer string) error {
-		return e.finish(ctx, *c, p, "", state, addressed(presser(h), answer))
+		return e.finish(ctx, *c, "", state, addressed(presser(h), answer))
 	}
 
 	if ok, warn := e.limit.allow(h.Person.Email, time.Now()); !ok {
 		c.Outcome = "not run: too many commands"
 		if warn {
-			if err := e.answer(ctx, *c, p, "", tooFast(perMinute)); err != nil {
+			if err := e.answer(ctx, *c, "", tooFast(perMinute), nil); err != nil {
 				return err
 			}
 		}
 		return e.close(ctx, *c, store.CommandDenied, "limited")
 	}
-	role := s.role()
+	role, where := s.role(), "in this room"
+	if s.Direct {
+		where = "for this problem"
+	}
 	switch {
 	case role == "":
-		return refuse(store.CommandDenied, denied("", role, s.Direct))
+		return refuse(store.CommandDenied, noRole(s.Direct))
 	case q != nil:
 		return refuse(store.CommandFailed, "❔ "+q.text)
 	case !may(role, req.Verb):
-		return refuse(store.CommandDenied, denied(req.Verb, role, s.Direct))
+		return refuse(store.CommandDenied, denied(req.Verb, role, where))
 	}
 	v := req.Verb.entry()
 	var targets []target
 	if v.problems {
 		if req.All {
-			if done, err := e.ackAll(ctx, c, d, s, req, p); done || err != nil {
+			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
 				return err
 			}
 			switch {
@@ -90,9 +94,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error 
 				continue
 			}
 			if len(targets) > 1 { // in a direct chat the role differs by problem
-				return refuse(store.CommandDenied, deniedOne(req.Verb, t.Role, t.Key, s.Several))
+				return refuse(store.CommandDenied, denied(req.Verb, t.Role, "for "+nameIn(t.Key, s.Several))+" Nothing was done to the others either.")
 			}
-			return refuse(store.CommandDenied, denied(req.Verb, t.Role, s.Direct))
+			return refuse(store.CommandDenied, denied(req.Verb, t.Role, where))
 		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
@@ -100,17 +104,17 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error 
 	}
 	if v.answer != nil {
 		var reply string
-		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, p); err != nil {
+		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
 			return err
 		}
-		return e.finish(ctx, *c, p, "", store.CommandDone, reply)
+		return e.finish(ctx, *c, "", store.CommandDone, reply)
 	}
 	d.Request, d.Attempts = &req, nil
 	if repeated, err := e.once(ctx, c, d, targets); repeated || err != nil {
 		return err
 	}
 	for _, t := range targets {
-		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, p))
+		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, room))
 	}
 	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
 	return e.dispatch(ctx, &job{c: *c, d: d})
@@ -147,25 +151,24 @@ func (e *Executor) Ignore(ctx context.Context, c store.Command) error {
 // GiveUp ends a command that couldn't be read: c.State is failed, or expired if it took too long. If c.Room is
 // set, the room gets a reply.
 func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error {
-	p := placeOf(c, e.o.View())
 	switch {
 	case c.Room == "":
-		return e.close(ctx, c, c.State, resultOf(c.State))
+		return e.close(ctx, c, c.State, string(c.State))
 	case store.Lasting(why):
 		return e.giveUp(ctx, c, givenUp(false), why)
 	case c.State == store.CommandExpired:
-		return e.finish(ctx, c, p, "", c.State, lost(c, time.Now(), p.room.Location))
+		return e.finish(ctx, c, "", c.State, lost(c, time.Now(), roomOf(c, e.o.View()).Location))
 	}
-	return e.finish(ctx, c, p, "", c.State, unreadable())
+	return e.finish(ctx, c, "", c.State, unreadable())
 }
 
 // attempt prepares the attempt for one problem. If nothing needs to be done, or can be, it has ended already.
-func (e *Executor) attempt(command string, t target, req Request, s scope, p place) attempt {
+func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room) attempt {
 	a := newAttempt(t.Problem, command, req.Text, s.Person)
 	a.Own, a.Told = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused { // its event id means another problem in Zabbix
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)
-	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), p.room.Location); earlier != "" {
+	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), room.Location); earlier != "" {
 		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if !ofTrigger(t.Problem) {

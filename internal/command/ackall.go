@@ -44,7 +44,7 @@ func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String
 
 // ackAll handles "ack all" if it is about a digest of this room; done is false otherwise. It asks first:
 // "ack all yes" confirms.
-func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request, p place) (done bool, err error) {
+func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request) (done bool, err error) {
 	message := c.ParentID
 	if b := s.Button; b != nil {
 		message = b.Key
@@ -59,7 +59,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if err != nil {
 		return false, err
 	}
-	c.ParentID, p.thread = message, message
+	c.ParentID = message
 	d.Wide = &wide{Digest: digest.ID}
 	req.Text = req.AllText
 	d.Request = &req
@@ -73,15 +73,17 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case err != nil:
 		return false, err
 	case len(all) == 0:
-		return true, e.finish(ctx, *c, p, "", store.CommandDone, nothingToAcknowledge)
+		return true, e.finish(ctx, *c, "", store.CommandDone, nothingToAcknowledge)
 	case !req.Yes:
 		c.Outcome = "asked for a confirmation"
-		p.card = confirmCard(len(all), digest.MessageID)
-		return true, e.finish(ctx, *c, p, "", store.CommandDone, confirmAll(len(all)))
+		if err := e.answer(ctx, *c, "", confirmAll(len(all)), confirmCard(len(all), digest.MessageID)); err != nil {
+			return true, err
+		}
+		return true, e.close(ctx, *c, store.CommandDone, string(store.CommandDone))
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
-		if err := e.answer(ctx, *c, p, interim, progress(0, len(all))); err != nil {
+		if err := e.answer(ctx, *c, interim, progress(0, len(all)), nil); err != nil {
 			return false, err
 		}
 		all = all[:wideParts]
@@ -189,7 +191,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		}
 		if done := w.ended(); w.Total > 0 && 4*done/w.Total > w.Quarter {
 			w.Quarter = 4 * done / w.Total
-			if err := e.answer(ctx, j.c, placeOf(j.c, view), interim, progress(done, w.Total)); err != nil {
+			if err := e.answer(ctx, j.c, interim, progress(done, w.Total), nil); err != nil {
 				return err
 			}
 		}
@@ -208,16 +210,16 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	case w.Expired > 0:
 		state = store.CommandExpired
 	}
-	said, part, p := summary(w), "", placeOf(j.c, e.o.View())
+	said, part := summary(w), ""
 	switch {
 	case !j.d.Waiting && w.Total == 0:
 	case state == store.CommandDone:
 		part = interim
 	default: // a new message: an edit notifies nobody
-		if err := e.answer(ctx, j.c, p, interim, stopped(w)); err != nil {
+		if err := e.answer(ctx, j.c, interim, stopped(w), nil); err != nil {
 			return err
 		}
 	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(said, 2000)), j.d.encode()
-	return e.finish(ctx, j.c, p, part, state, said)
+	return e.finish(ctx, j.c, part, state, said)
 }

@@ -181,45 +181,34 @@ func (e *Executor) save(ctx context.Context, c store.Command) error {
 	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
 }
 
-// place is where a command gets its reply.
-type place struct {
-	room   render.Room
-	name   string // configured; "" for a direct chat that isn't
-	roomID string
-	bot    string
-	thread string
-	card   []byte // that the reply is shown as
-}
-
-func placeOf(c store.Command, v View) place {
-	p := place{name: c.Room, roomID: c.RoomID, bot: c.Bot, thread: c.ParentID, room: render.Room{Location: v.Location}}
-	if p.thread == "" {
-		p.thread, _ = c.Version() // a message starts its own thread
-	}
+// roomOf is how the room of a command is written for.
+func roomOf(c store.Command, v View) render.Room {
+	room := render.Room{Location: v.Location}
 	for _, r := range v.Rooms {
 		if r.Name == c.Room && c.Room != "" {
-			p.room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
+			room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
 		}
 	}
-	if p.room.Location == nil {
-		p.room.Location = cmp.Or(v.Location, time.UTC)
-	}
-	return p
+	room.Location = cmp.Or(room.Location, v.Location, time.UTC)
+	return room
 }
 
 // answer enqueues a reply. Another one with the same part replaces it, so after a crash there aren't two.
-func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, markdown string) error {
+func (e *Executor) answer(ctx context.Context, c store.Command, part, markdown string, card []byte) error {
 	if markdown == "" {
 		return nil
 	}
 	n := store.Notice{
-		Kind: store.NoticeAnswer, Room: p.name, Bot: p.bot, ParentID: p.thread,
+		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.ParentID,
 		Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes),
-		Card:     p.card,
+		Card:     card,
 		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
 	}
+	if n.ParentID == "" {
+		n.ParentID, _ = c.Version() // a message starts its own thread
+	}
 	if n.Room == "" {
-		n.RoomID = p.roomID
+		n.RoomID = c.RoomID
 	}
 	return e.persist(ctx, "storing a reply", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
@@ -228,25 +217,24 @@ func (e *Executor) answer(ctx context.Context, c store.Command, p place, part, m
 }
 
 // finish ends a command: it replies, then records the end.
-func (e *Executor) finish(ctx context.Context, c store.Command, p place, part string, state store.CommandState, markdown string) error {
-	if err := e.answer(ctx, c, p, part, markdown); err != nil {
+func (e *Executor) finish(ctx context.Context, c store.Command, part string, state store.CommandState, markdown string) error {
+	if err := e.answer(ctx, c, part, markdown, nil); err != nil {
 		return err
 	}
 	if c.Outcome == "" {
 		c.Outcome = plain(text.Cut(markdown, 2000))
 	}
-	return e.close(ctx, c, state, resultOf(state))
+	return e.close(ctx, c, state, string(state))
 }
 
 // giveUp ends a command that the store can't continue.
 func (e *Executor) giveUp(ctx context.Context, c store.Command, reply string, why error) error {
 	e.o.Log.Error("giving up a command: the store lost it, or can't read or keep what it needs", "command", c.ID, "error", why)
 	c.Outcome = "given up: " + why.Error()
-	err := e.answer(ctx, c, placeOf(c, e.o.View()), "", reply)
-	if err != nil && !store.Lasting(err) {
+	if err := e.answer(ctx, c, "", reply, nil); err != nil && !store.Lasting(err) {
 		return err
 	}
-	return e.close(ctx, c, store.CommandFailed, resultOf(store.CommandFailed))
+	return e.close(ctx, c, store.CommandFailed, string(store.CommandFailed))
 }
 
 // close records the end of a command, without a reply. A command whose record can't be written has ended, too.

@@ -111,22 +111,15 @@ func nextFilter(rest string) filterPart {
 	return f
 }
 
+var severityFilter = regexp.MustCompile(`(?s)^(?:severity|sev)?(>=|<=|>|<|=)(.*)$`)
+
 // parseSeverities reads "high", ">=high", "severity=high,disaster", "severity>=high". ok is false for a word
 // that isn't about severity.
 func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *question) {
-	value, named := word, false
-	for _, prefix := range []string{"severity", "sev"} {
-		if after, found := strings.CutPrefix(word, prefix); found && strings.IndexAny(after, "=<>") == 0 {
-			value, named = after, true
-			break
-		}
-	}
-	op := "="
-	for _, o := range []string{">=", "<=", ">", "<", "="} {
-		if after, found := strings.CutPrefix(value, o); found {
-			op, value, named = o, after, true
-			break
-		}
+	m := severityFilter.FindStringSubmatch(word)
+	op, value, named := "=", word, m != nil
+	if named {
+		op, value = m[1], m[2]
 	}
 	var ranges []string
 	for name := range strings.SplitSeq(value, ",") {
@@ -135,10 +128,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 			if !named {
 				return nil, false, nil
 			}
-			if best := text.Nearest(name, severityWords()); best != "" {
-				return nil, false, ask(Problems, "I don't know the severity `%s`. Did you mean `%s`?", echo(name), best)
-			}
-			return nil, false, ask(Problems, "I don't know the severity `%s`. It is one of %s.", echo(name), severityList())
+			return nil, false, unknownSeverity(Problems, name)
 		}
 		if orMore && op == "=" {
 			ranges = append(ranges, ">="+name)

@@ -6,9 +6,10 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
 )
 
-func answerHelp(_ context.Context, _ *Executor, s scope, r Request, _ []target, _ place) (reply, outcome string, err error) {
+func answerHelp(_ context.Context, _ *Executor, s scope, r Request, _ []target, _ render.Room) (reply, outcome string, err error) {
 	return helpText(r.Topic, s.role(), s.Direct), "", nil
 }
 

@@ -258,7 +258,6 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	}
 	state, _ := over(j.d.Attempts)
 	said := outcome(j.d.Attempts, j.d.Waiting)
-	p := placeOf(j.c, e.o.View())
 	part := ""
 	if j.d.Waiting && state == store.CommandDone {
 		part = interim // the interim reply becomes the final one
@@ -267,7 +266,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 		said = addressed(presser(*j.d.Heard), said)
 	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(outcome(j.d.Attempts, true), 2000)), j.d.encode()
-	return e.finish(ctx, j.c, p, part, state, said)
+	return e.finish(ctx, j.c, part, state, said)
 }
 
 // interim is the part of replies that are replaced later: that it takes longer, or the progress.
@@ -282,9 +281,8 @@ func (e *Executor) tellWaiting(ctx context.Context, l *lane, t turn) error {
 	if j.d.Waiting || t.part != j.part {
 		return nil
 	}
-	p := placeOf(j.c, view)
-	text := waiting(l.source, j.c.CreatedAt.Add(view.Expiry), l.why, time.Now(), p.room.Location)
-	if err := e.answer(ctx, j.c, p, interim, text); err != nil {
+	text := waiting(l.source, j.c.CreatedAt.Add(view.Expiry), l.why, time.Now(), roomOf(j.c, view).Location)
+	if err := e.answer(ctx, j.c, interim, text, nil); err != nil {
 		return err
 	}
 	j.d.Waiting = true

@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -19,7 +18,7 @@ type Metrics struct {
 // unknownAction is the label of commands that weren't understood or weren't for the relay.
 const unknownAction = "unknown"
 
-// results are the values of the label "result".
+// results are the values of the label "result": the states in which commands end, and why one wasn't executed.
 var results = [...]string{"done", "failed", "denied", "expired", "limited", "ignored", "repeated"}
 
 // NewMetrics registers them, each label value at zero.
@@ -61,17 +60,4 @@ func (m *Metrics) ended(action, result string, took time.Duration) {
 	if result != "ignored" && result != "repeated" {
 		m.took.WithLabelValues(action).Observe(took.Seconds())
 	}
-}
-
-// resultOf is the label for a state.
-func resultOf(s store.CommandState) string {
-	switch s {
-	case store.CommandDone:
-		return "done"
-	case store.CommandDenied:
-		return "denied"
-	case store.CommandExpired:
-		return "expired"
-	}
-	return "failed"
 }

@@ -271,7 +271,6 @@ func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
 
 // parseSeverity parses "[ids] SEVERITY [words]". A single digit is the severity if there is no other.
 func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) {
-	const usage = "For example: `severity 4711 high`, or in a problem's thread `severity high`."
 	refs, r := t.refs, Request{Verb: Severity}
 	words := strings.TrimLeft(t.rest, ":=>- ")
 	if first, after := firstWord(words); strings.EqualFold(first, "to") {
@@ -294,12 +293,9 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	default:
 		word, _ := firstWord(words)
 		if word == "" {
-			return Request{}, ask(Severity, "Which severity? One of %s. %s", severityList(), usage)
+			return Request{}, ask(Severity, "Which severity? One of %s. For example: `severity 4711 high`, or in a problem's thread `severity high`.", severityList())
 		}
-		if best := text.Nearest(strings.ToLower(word), severityWords()); best != "" {
-			return Request{}, ask(Severity, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
-		}
-		return Request{}, ask(Severity, "I don't know the severity `%s`. It is one of %s. %s", echo(word), severityList(), usage)
+		return Request{}, unknownSeverity(Severity, word)
 	}
 	// "severity high 4711" would change the thread's problem instead of 4711.
 	behind := n.take(v, after)
@@ -319,30 +315,30 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	return r, nil
 }
 
-// takeSeverity splits off a severity: a digit, or a name of one or two words.
-func takeSeverity(words string) (alert.Severity, string, bool) {
-	const around = ".,:;!*_~`'\"()[]"
-	first, after := firstWord(words)
-	second, afterSecond := firstWord(after)
-	if s, err := alert.ParseSeverity(strings.Trim(first+" "+second, around)); err == nil && second != "" {
-		return s, tail(words, second, afterSecond), true
-	}
-	if s, err := alert.ParseSeverity(strings.Trim(first, around)); err == nil && first != "" {
-		return s, tail(words, first, after), true
+// takeSeverity splits off a severity: a digit, or a name of one or two words. The colon after it stays: it means
+// that no ids follow.
+func takeSeverity(words string) (s alert.Severity, after string, ok bool) {
+	first, afterFirst := firstWord(words)
+	second, afterSecond := firstWord(afterFirst)
+	for _, c := range [...]struct{ name, after string }{{first + " " + second, afterSecond}, {first, afterFirst}} {
+		s, err := alert.ParseSeverity(strings.Trim(c.name, ".,:;!*_~`'\"()[]"))
+		if err != nil {
+			continue
+		}
+		if strings.HasSuffix(c.name, ":") {
+			c.after = ": " + c.after
+		}
+		return s, c.after, true
 	}
 	return 0, words, false
 }
 
-// tail is the rest after a word, with the word's colon: it means that no ids follow.
-func tail(words, word, after string) string {
-	if !strings.HasSuffix(word, ":") {
-		return after
+// unknownSeverity asks about a word that isn't a severity.
+func unknownSeverity(v Verb, word string) *question {
+	if best := text.Nearest(strings.ToLower(word), severityWords()); best != "" {
+		return ask(v, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
 	}
-	end := len(words) - len(after)
-	if after != "" { // the space between them
-		end--
-	}
-	return words[end-1:]
+	return ask(v, "I don't know the severity `%s`. It is one of %s.", echo(word), severityList())
 }
 
 func severityWords() []string {

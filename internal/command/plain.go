@@ -117,15 +117,9 @@ func plainOf(r rune) string {
 
 // digitOf is the value of a decimal digit. Each script has its ten in a row.
 func digitOf(r rune) rune {
-	for _, of := range unicode.Nd.R16 {
-		if rune(of.Lo) <= r && r <= rune(of.Hi) {
-			return (r - rune(of.Lo)) % 10
-		}
+	first := r
+	for unicode.Is(unicode.Nd, first-1) {
+		first--
 	}
-	for _, of := range unicode.Nd.R32 {
-		if rune(of.Lo) <= r && r <= rune(of.Hi) {
-			return (r - rune(of.Lo)) % 10
-		}
-	}
-	return 0
+	return (r - first) % 10
 }

@@ -52,7 +52,6 @@ var betweens = map[string]bool{
 // take parses the ids at the beginning of plain words.
 func (n Names) take(v *verb, text string) named {
 	t := named{rest: strings.TrimLeft(text, " \n")}
-	var open nesting
 	for {
 		if after, ok := strings.CutPrefix(t.rest, ":"); ok {
 			t.rest, t.words = after, true
@@ -73,7 +72,6 @@ func (n Names) take(v *verb, text string) named {
 			t.ambiguous = n.ambiguousIn(v, t.rest, len(t.refs) > 0)
 			break
 		}
-		open.count(t.rest[:used])
 		for _, key := range keys {
 			if !slices.Contains(t.refs, key) {
 				t.refs = append(t.refs, key)
@@ -85,9 +83,10 @@ func (n Names) take(v *verb, text string) named {
 			break
 		}
 	}
+	scanned := text[:len(text)-len(t.rest)]
 	t.rest = strings.TrimLeft(t.rest, " \n")
 	t.sure = t.sure || t.words && len(t.rest) > 2 && t.rest[0] == '"' && strings.IndexByte(t.rest[1:], '"') == len(t.rest)-2
-	if t.ambiguous == "" && len(t.refs) > 0 && open.any() { // `"4711 on it"` may be an id or a quotation
+	if t.ambiguous == "" && len(t.refs) > 0 && unbalanced(scanned) { // `"4711 on it"` may be an id or a quotation
 		t.ambiguous, _ = firstWord(strings.TrimLeft(text, " \n"))
 	}
 	if t.ambiguous == "" && t.words && t.rest != "" && n.onlyIDs(t.rest) {
@@ -100,21 +99,16 @@ func (n Names) take(v *verb, text string) named {
 // id. ends: it ended in a colon.
 func (n Names) readLabelled(text string, more bool) (keys []alert.Key, used int, ends bool) {
 	rest := text
-	for range maxLabels {
+	for labels := 0; ; labels++ {
 		if keys, size, ends := n.read(rest, more); size > 0 {
 			return keys, len(text) - len(rest) + size, ends
 		}
 		word, after := firstWord(rest)
-		if !isLabel(word) {
+		if labels == maxLabels || !isLabel(word) {
 			return nil, 0, false
 		}
 		rest = strings.TrimLeft(after, " \n")
 	}
-	keys, size, ends := n.read(rest, more)
-	if size == 0 {
-		return nil, 0, false
-	}
-	return keys, len(text) - len(rest) + size, ends
 }
 
 var labelled = regexp.MustCompile(`^(?i:events?|event[-_]?ids?|ids?|problems?|alerts?|no|nr|num|number)[.:=#]+(#?[0-9])`)
@@ -343,24 +337,12 @@ func (n Names) suspects(text string, all bool) []string {
 // maxSuspects bounds the lookups of one command.
 const maxSuspects = 50
 
-// nesting counts open brackets and quotes.
-type nesting struct{ brackets, double, single, back int }
-
-func (o *nesting) count(s string) {
-	for _, c := range s {
-		switch c {
-		case '(', '[', '{', '<':
-			o.brackets++
-		case ')', ']', '}', '>':
-			o.brackets--
-		case '"':
-			o.double++
-		case '\'':
-			o.single++
-		case '`':
-			o.back++
-		}
+// unbalanced reports whether a bracket or a quote is still open at the end of s.
+func unbalanced(s string) bool {
+	opened, closed := 0, 0
+	for _, pair := range [...]string{"()", "[]", "{}", "<>"} {
+		opened += strings.Count(s, pair[:1])
+		closed += strings.Count(s, pair[1:])
 	}
+	return opened > closed || strings.Count(s, `"`)%2+strings.Count(s, "'")%2+strings.Count(s, "`")%2 > 0
 }
-
-func (o *nesting) any() bool { return o.brackets > 0 || o.double%2+o.single%2+o.back%2 > 0 }

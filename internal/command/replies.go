@@ -267,24 +267,17 @@ func presser(h Heard) string {
 	return actorName(alert.Actor{Name: h.Person.Name, Email: h.Person.Email})
 }
 
-func denied(v Verb, have config.Role, direct bool) string {
-	if have == "" {
-		where := "in this room"
-		if direct {
-			where = "in any room"
-		}
-		return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. The relay's administrator can give you one, under `people` in the configuration.", where)
-	}
+func noRole(direct bool) string {
 	where := "in this room"
 	if direct {
-		where = "for this problem"
+		where = "in any room"
 	}
-	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, v.entry().role, where, have)
+	return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. The relay's administrator can give you one, under `people` in the configuration.", where)
 }
 
-// deniedOne is denied for one of several problems.
-func deniedOne(v Verb, have config.Role, key alert.Key, several bool) string {
-	return strings.Replace(denied(v, have, true), "for this problem", fmt.Sprintf("for `%s`", webex.EscapeCode(idIn(key, several))), 1) + " Nothing was done to the others either."
+// denied is the reply to somebody whose role, where they spoke or for a problem, is too low.
+func denied(v Verb, have config.Role, where string) string {
+	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, v.entry().role, where, have)
 }
 
 func tooFast(perMinute int) string {

@@ -64,10 +64,10 @@ func TestReplies(t *testing.T) {
 	p.Origin = alert.OriginService
 	say("a service", notATrigger(p, false))
 
-	say("no role", denied("", "", false))
-	say("no role, direct", denied("", "", true))
-	say("role too low", denied(Ack, config.RoleViewer, false))
-	say("role too low, direct", denied(Ack, config.RoleViewer, true))
+	say("no role", noRole(false))
+	say("no role, direct", noRole(true))
+	say("role too low", denied(Ack, config.RoleViewer, "in this room"))
+	say("role too low, direct", denied(Ack, config.RoleViewer, "for this problem"))
 	say("too fast", tooFast(perMinute))
 	for _, v := range []Verb{Ack, Comment, Severity, Show} {
 		say("which problem "+string(v), whichProblem(v, false))
@@ -78,10 +78,10 @@ func TestReplies(t *testing.T) {
 	say("no such problem, in a thread", noSuchProblem(ids("5"), Ack, false, true))
 	say("which source", whichSource(Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
 	say("unknown button", unknownButton())
-	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, false)))
+	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, "in this room")))
 	say("unsure", unsure(lookup("ack"), "4804-4806", nil, "4804-4806 done"))
 	say("unsure, after an id", unsure(lookup("severity"), "4712", ids("main/4711"), "and 4712"))
-	say("role too low for one of several", deniedOne(Ack, config.RoleViewer, a.Key, false))
+	say("role too low for one of several", denied(Ack, config.RoleViewer, "for "+nameIn(a.Key, false)))
 	say("no match", noMatch("host `sw1`", 0)+"\n"+noMatch("host `sw1`", 1)+"\n"+noMatch("host `sw1`", 17))
 	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
 	say("given up", givenUp(false)+"\n"+givenUp(true))

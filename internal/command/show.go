@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -15,7 +16,7 @@ import (
 const maxListed = 50
 
 // answerProblems lists the open problems that the person may know of from here, the worst first.
-func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, p place) (reply, outcome string, err error) {
+func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	f := r.Filter
 	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: maxListed}
 	found, err := e.o.Store.FindProblems(ctx, filter)
@@ -41,15 +42,15 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 			return "", "", err
 		}
 	}
-	return e.o.View().Renderer.Problems(found, max(total, len(found)), p.room, time.Now()), "listed", nil
+	return e.o.View().Renderer.Problems(found, max(total, len(found)), room, time.Now()), "listed", nil
 }
 
 // answerShow shows whole problems, as many as fit into one message.
-func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, p place) (reply, outcome string, err error) {
+func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, t := range targets {
-		text := e.o.View().Renderer.Show(t.Problem, p.room, time.Now())
+		text := e.o.View().Renderer.Show(t.Problem, room, time.Now())
 		if t.Problem.Superseded() || t.Reused {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {

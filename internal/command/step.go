@@ -238,8 +238,8 @@ func (e *Executor) count(err error) {
 
 // expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
-	location := placeOf(j.c, e.o.View()).room.Location
-	return expired(a, r, until, e.o.View().Several, time.Now(), location)
+	view := e.o.View()
+	return expired(a, r, until, view.Several, time.Now(), roomOf(j.c, view).Location)
 }
 
 // succeed journals what was done, so that the rooms show it at once, and then ends the attempts. After a crash

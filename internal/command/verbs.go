@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
 )
 
 // Verb is what a command does, by its full name.
@@ -43,7 +44,7 @@ type verb struct {
 	act *act // what it does in Zabbix; nil for a verb that only answers
 	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
 	// reply itself.
-	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, p place) (reply, outcome string, err error)
+	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
 }
 
 // act is what a verb does to a problem in Zabbix.
