@@ -115,7 +115,7 @@ func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (res
 	in.mu.Lock()
 	in.add(c)
 	in.mu.Unlock()
-	in.wake()
+	pace.Wake(in.woken)
 	return resultAccepted, nil
 }
 
@@ -204,13 +204,6 @@ func (in *Inbox) remove(a *arrival) {
 	in.arrivals = slices.DeleteFunc(in.arrivals, func(other *arrival) bool { return other == a })
 }
 
-func (in *Inbox) wake() {
-	select {
-	case in.woken <- struct{}{}:
-	default:
-	}
-}
-
 // runnable picks the arrivals to read now, and says how long until the next one is due (0 for never).
 // Messages of one room are read in their order, but one whose reading failed lets the later ones pass.
 func runnable(arrivals []*arrival, free int, now time.Time) (ready []*arrival, wait time.Duration) {
@@ -263,7 +256,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		for _, a := range ready {
 			workers.Go(func() {
 				in.handle(ctx, a)
-				in.wake()
+				pace.Wake(in.woken)
 			})
 		}
 		if wait == 0 {

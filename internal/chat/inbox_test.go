@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/command"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -138,7 +139,7 @@ func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 			m.mu.Lock()
 			m.add(store.Command{ID: "M"}) // even if the store lists it once more
 			m.mu.Unlock()
-			m.wake()
+			pace.Wake(m.woken)
 			synctest.Wait()
 		}
 		require.Equal(t, []string{"ack 4711"}, m.heard())

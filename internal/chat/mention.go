@@ -77,6 +77,7 @@ func textOf(source, person string) (text string, known bool, f found) {
 			}
 			return
 		case html.ElementNode:
+			newLine, formats := formatting[n.Data]
 			switch {
 			case n.DataAtom == atom.Script || n.DataAtom == atom.Style:
 				return
@@ -93,10 +94,10 @@ func textOf(source, person string) (text string, known bool, f found) {
 			case n.DataAtom == atom.A && !quoted && command.NamesEvent(attribute(n, "href")):
 				b.WriteString(strings.ReplaceAll(linkText(n), string(mark), "")) // a link to a problem names it, whatever its label is
 				return
-			case !plain(n) && !quoted && hasText(n):
+			case !quoted && (!formats || hidden(n)) && hasText(n):
 				known = false
 			}
-			if breaks(n.DataAtom) && !quoted && b.Len() > 0 {
+			if newLine && !quoted && b.Len() > 0 {
 				b.WriteByte('\n')
 			}
 		}
@@ -134,21 +135,14 @@ func speaksOfQuotes(name string) bool {
 	return strings.Contains(name, "quot") || strings.Contains(name, "forward") || strings.Contains(name, "replied")
 }
 
-// plain reports whether an element only formats the sender's own words, visibly. Strikethrough doesn't:
-// its author took the words back.
-func plain(n *html.Node) bool {
-	if hidden(n) {
-		return false
-	}
-	switch n.DataAtom {
-	case atom.Html, atom.Head, atom.Body, atom.P, atom.Br, atom.Div, atom.Span, atom.Strong, atom.B, atom.Em, atom.I, atom.U,
-		atom.Ins, atom.Code, atom.Pre, atom.Tt, atom.Kbd, atom.Samp, atom.A, atom.Ul, atom.Ol, atom.Li, atom.Hr,
-		atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Sub, atom.Sup, atom.Small, atom.Big, atom.Mark, atom.Font,
-		atom.Center, atom.Table, atom.Thead, atom.Tbody, atom.Tfoot, atom.Tr, atom.Td, atom.Th, atom.Dl, atom.Dt, atom.Dd,
-		atom.Section, atom.Abbr, atom.Time:
-		return true
-	}
-	return n.Data == "spark-mention"
+// formatting are the elements that only format the sender's own words, and whether they start a new line.
+// Strikethrough isn't among them: its author took the words back.
+var formatting = map[string]bool{
+	"p": true, "br": true, "div": true, "pre": true, "hr": true, "ul": true, "ol": true, "li": true, "dt": true, "dd": true, "section": true,
+	"h1": true, "h2": true, "h3": true, "h4": true, "h5": true, "h6": true, "table": true, "tr": true, "td": true, "th": true,
+	"html": false, "head": false, "body": false, "span": false, "strong": false, "b": false, "em": false, "i": false, "u": false, "ins": false,
+	"code": false, "tt": false, "kbd": false, "samp": false, "a": false, "sub": false, "sup": false, "small": false, "big": false, "mark": false,
+	"font": false, "center": false, "thead": false, "tbody": false, "tfoot": false, "dl": false, "abbr": false, "time": false, "spark-mention": false,
 }
 
 // hidden reports whether an element's text isn't displayed in the room.
@@ -176,16 +170,6 @@ func attribute(n *html.Node, name string) string {
 		}
 	}
 	return ""
-}
-
-// breaks reports whether an element starts a new line.
-func breaks(a atom.Atom) bool {
-	switch a {
-	case atom.Br, atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Blockquote, atom.Pre, atom.Hr, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
-		atom.Tr, atom.Td, atom.Th, atom.Table, atom.Dt, atom.Dd, atom.Section:
-		return true
-	}
-	return false
 }
 
 // unquoted removes the quoted lines of a text: those that begin with ">", possibly after a mention, which

@@ -116,7 +116,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error 
 	for _, t := range targets {
 		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, room))
 	}
-	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
+	c.Detail = d.encode()
 	return e.dispatch(ctx, &job{c: *c, d: d})
 }
 

@@ -89,7 +89,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 		all = all[:wideParts]
 	}
 	d.Wide.After, d.Attempts = all[len(all)-1].Key, all
-	c.Detail, c.Attempts, c.NotBefore = d.encode(), 0, time.Time{}
+	c.Detail = d.encode()
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
 

@@ -104,13 +104,6 @@ func New(o Options) *Executor {
 	return e
 }
 
-func wake(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
 // Run works until ctx ends. Then it finishes the calls in flight and saves their outcomes; the next start
 // does the rest.
 func (e *Executor) Run(ctx context.Context) error {
@@ -239,7 +232,7 @@ func (e *Executor) giveUp(ctx context.Context, c store.Command, reply string, wh
 
 // close records the end of a command, without a reply. A command whose record can't be written has ended, too.
 func (e *Executor) close(ctx context.Context, c store.Command, state store.CommandState, result string) error {
-	c.State, c.DoneAt, c.NotBefore = state, time.Now(), time.Time{}
+	c.State, c.DoneAt = state, time.Now()
 	if err := e.save(ctx, c); store.Lasting(err) {
 		e.o.Log.Error("cannot record the end of a command", "command", c.ID, "error", err)
 	} else if err != nil {

@@ -23,7 +23,7 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	case meaningOf(err) != refuses:
 		l.why = reason(err)
 		log.Warn("Zabbix doesn't say whether it still has an event: retrying", "error", err)
-		return -1, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) { c.State = store.CommandRetrying })
+		return -1, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
 	case err != nil || !gone:
 		return 0, e.settleAs(ctx, b, stageFailed, refused(a, b.req, refusal, e.o.View().Several))
 	case blind:

@@ -45,7 +45,7 @@ func (l *lane) add(t turn) {
 	l.mu.Lock()
 	l.queue = append(l.queue, t)
 	l.mu.Unlock()
-	wake(l.woken)
+	pace.Wake(l.woken)
 }
 
 func (l *lane) turns() []turn {
@@ -214,8 +214,8 @@ func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	}
 }
 
-// change changes attempts and, unless of is nil, the command itself, and saves them.
-func (e *Executor) change(ctx context.Context, b *batch, each func(*attempt), of func(*store.Command)) error {
+// change changes attempts and the command's state, and saves them.
+func (e *Executor) change(ctx context.Context, b *batch, state store.CommandState, each func(*attempt)) error {
 	j := b.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -223,10 +223,7 @@ func (e *Executor) change(ctx context.Context, b *batch, each func(*attempt), of
 		each(&j.d.Attempts[i])
 		b.attempts[n] = j.d.Attempts[i]
 	}
-	if of != nil {
-		of(&j.c)
-	}
-	j.c.Detail = j.d.encode()
+	j.c.State, j.c.Detail = state, j.d.encode()
 	return e.save(ctx, j.c)
 }
 

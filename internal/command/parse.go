@@ -199,26 +199,21 @@ var option = regexp.MustCompile(`^(--[A-Za-z][^\s]*|-[A-Za-z][A-Za-z-]*$)`)
 // optionIn is the option that the words after a verb begin with; "" for none.
 func optionIn(rest string) string { return option.FindString(strings.TrimLeft(rest, " \n")) }
 
+// allWords matches "all" or "everything", and perhaps "yes", as words with any punctuation around them.
+var allWords = regexp.MustCompile("(?i)^" + before + "(?:all|everything)" + behind + "(" + before + "yes" + behind + ")?")
+
+const (
+	before = "[- \n.,:;!*_~`'\"()]*"
+	behind = "[-.!*_~`'\"()]*(?:[ \n,:;]|$)"
+)
+
 // takeAll parses "all" and "all, yes: on it". words are what follows.
 func takeAll(said spoken, rest string) (all, yes bool, words string) {
-	const around = ".,:;!-*_~`'\"()"
-	next := func() string {
-		rest = strings.TrimLeft(rest, " \n"+around)
-		word, after := firstWord(rest)
-		if i := strings.IndexAny(word, ",:;"); i >= 0 { // "all,yes"
-			word, after = word[:i], rest[i:]
-		}
-		rest = after
-		return strings.ToLower(strings.TrimRight(word, around))
-	}
-	if word := next(); word != "all" && word != "everything" {
+	m := allWords.FindStringSubmatchIndex(rest)
+	if m == nil {
 		return false, false, ""
 	}
-	after := rest
-	if next() != "yes" {
-		return true, false, said.words(after)
-	}
-	return true, true, said.words(strings.TrimLeft(rest, " \n"+around))
+	return true, m[2] >= 0, said.words(strings.TrimLeft(rest[m[1]:], "- \n.,:;!*_~`'\"()"))
 }
 
 // suspectsAfter are the numbers in the words, except the ids that the command names.

@@ -68,10 +68,8 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	}
 	// Saved before the call: after a crash Zabbix is asked what became of it.
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	err = e.change(ctx, b, func(a *attempt) {
+	err = e.change(ctx, b, store.CommandExecuting, func(a *attempt) {
 		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
-	}, func(c *store.Command) {
-		c.State, c.Attempts, c.NotBefore = store.CommandExecuting, c.Attempts+1, time.Time{}
 	})
 	if err != nil {
 		return 0, err
@@ -90,7 +88,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		l.why = reason(err)
 		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
 		log.Warn("unknown whether Zabbix carried out a command: looking into its record")
-		saved := e.change(ctx, b, func(a *attempt) { a.Ended = meaning == failed }, nil)
+		saved := e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Ended = meaning == failed })
 		if saved != nil || plain {
 			return atOnce, saved
 		}
@@ -105,7 +103,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	e.count(err)
 	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
 		// One bad event id fails the whole call, without an effect: halve.
-		if err := e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, nil); err != nil {
+		if err := e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage = stagePending }); err != nil {
 			return 0, err
 		}
 		for _, half := range [...]*batch{b.some(0, n/2), b.some(n/2, n)} {
@@ -136,9 +134,7 @@ func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, r
 	e.count(err)
 	l.why = reason(err)
 	e.o.Log.Warn("Zabbix is unreachable or failing: the command will be retried", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
-	return in, e.change(ctx, b, func(a *attempt) { a.Stage = stagePending }, func(c *store.Command) {
-		c.State, c.NotBefore = store.CommandRetrying, time.Now().Add(in)
-	})
+	return in, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
 }
 
 // concernsAll reports whether a refusal is about the whole call, rather than about one of its events.
@@ -203,7 +199,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
 	}
 	// It wasn't done and isn't in flight: do it, without wide characters in case they were the reason.
-	return atOnce, e.change(ctx, b, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) }, nil)
+	return atOnce, e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) })
 }
 
 // meaning is what an error of a call means for the command.

@@ -16,3 +16,11 @@ func Pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	}
 	return ctx.Err() == nil
 }
+
+// Wake ends a Pause, now or the next one. The channel has a buffer of one.
+func Wake(woken chan struct{}) {
+	select {
+	case woken <- struct{}{}:
+	default:
+	}
+}
