@@ -24,7 +24,7 @@ type fakeCommands struct {
 	store *claims
 
 	mu       sync.Mutex
-	accepted []string // texts, in their order
+	accepted []string // the texts, in order
 	gaveUp   []store.Command
 	fail     int // how many more calls of Accept fail
 }
@@ -131,7 +131,7 @@ func (m *mailbox) heard() []string {
 	return append([]string{}, m.commands.accepted...)
 }
 
-// Webex redelivers; the command is accepted once.
+// A command that Webex delivers again is accepted once.
 func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		for range 3 {
@@ -146,7 +146,7 @@ func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 	})
 }
 
-// What isn't for the bot ends without a reply.
+// Deliveries that aren't for the bot end without a reply.
 func TestIgnoredDeliveriesGetNoReply(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.deliver(t, "ROOM-noc", "EVE", "created")
@@ -182,7 +182,7 @@ func TestReadingIsRetried(t *testing.T) {
 	})
 }
 
-// What was claimed before a restart is read after it, and retries keep their schedule.
+// Commands that were claimed before a restart are read after it, and retries keep their schedule.
 func TestReadAfterARestart(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.webex.fails["M1"] = []error{errors.New("network"), errors.New("network")}
@@ -198,13 +198,13 @@ func TestReadAfterARestart(t *testing.T) {
 	})
 }
 
-// Commands that find no place in memory wait in the store, and none is lost.
+// Commands beyond the limit in memory wait in the store, and none is lost.
 func TestInboxOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMailbox()
 		const n = inboxSize + 300
 		m.start(t)
-		m.webex.mu.Lock() // nothing is read meanwhile
+		m.webex.mu.Lock() // blocks reading
 		for i := range n {
 			id := fmt.Sprint("X", i)
 			m.webex.messages[id] = webex.Message{ID: id, RoomID: fmt.Sprint("R", i%7), RoomType: "direct", PersonID: personID("a11ce"), Text: "help"}
@@ -234,7 +234,7 @@ func TestRunnable(t *testing.T) {
 	require.Zero(t, wait)
 }
 
-// What Webex delivers late, or lets the bot read too late, isn't carried out.
+// A command that Webex delivers too late, or lets the bot read too late, isn't executed.
 func TestLateDeliveriesExpire(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
@@ -259,7 +259,7 @@ func TestLateDeliveriesExpire(t *testing.T) {
 	})
 }
 
-// An edit is carried out if the earlier versions were misspelt, answered with a question, or unreadable,
+// An edit is executed if the earlier versions were misspelt, answered with a question, or unreadable,
 // and never if one of them had an effect.
 func TestEditsAreAcceptedOnce(t *testing.T) {
 	type versions []string
@@ -267,7 +267,7 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		said  versions
 		acked int
-		last  string // the outcome of the last version; "" for none, or for no version of its own
+		last  string // the outcome of the last version; "" if there is none
 	}{
 		"misspelt, then right":        {versions{"akc 4711", "ack 4711"}, 1, ""},
 		"misspelt twice, then right":  {versions{"akc 4711", "akk 4711", "ack 4711"}, 1, ""},
@@ -329,7 +329,7 @@ func TestEditDuringRead(t *testing.T) {
 	})
 }
 
-// A version that could never be read doesn't count, and an edit expires by its own time.
+// A version that couldn't be read has no effect on later ones, and an edit expires by its own time.
 func TestEditOfUnreadableMessage(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		for range maxRefusals + 1 {

@@ -49,7 +49,7 @@ type real struct {
 	hosts     map[string]*memnet.Listener
 	transport *http.Transport
 	stop      func()
-	event     int64 // the problem that the room noc was told of
+	event     int64 // the problem that was posted in the room noc
 }
 
 func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
@@ -97,7 +97,7 @@ func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *rea
 func (r *real) start() {
 	t := r.t
 	port := memnet.Listen()
-	r.hosts["127.0.0.1:8080"] = port // before anybody dials
+	r.hosts["127.0.0.1:8080"] = port // before the first connection
 	var err error
 	r.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: r.path})
 	require.NoError(t, err)
@@ -272,7 +272,7 @@ func TestRoomToZabbix(t *testing.T) {
 	})
 }
 
-// People without the role are told so; strangers, other rooms and other bots get no reply.
+// People without the role get a reply that says so. Strangers, other rooms and other bots get none.
 func TestWhoGetsAReply(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		id := r.key().EventID
@@ -349,7 +349,7 @@ func TestWebhooksAreMaintained(t *testing.T) {
 	})
 }
 
-// A command given before a restart is carried out after it.
+// A command that was given before a restart is executed after it.
 func TestRestart(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
@@ -365,7 +365,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// While Zabbix is unreachable the person is told so, and later how the command ended.
+// While Zabbix is unreachable there is an interim reply; later it becomes the outcome.
 func TestZabbixAwayAndBack(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
@@ -381,7 +381,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 	})
 }
 
-// The edit of a misspelt command is carried out once, and further edits do nothing.
+// The edit of a misspelt command is executed once, and further edits do nothing.
 func TestEditsEndToEnd(t *testing.T) {
 	inReality(t, webexsim.Options{RepeatDeliveries: 2}, func(t *testing.T, r *real) {
 		id := r.key().EventID
@@ -410,7 +410,7 @@ func TestEditsEndToEnd(t *testing.T) {
 	})
 }
 
-// A refused read is retried. After that the room is told.
+// A refused read is retried. Then the room gets a reply.
 func TestUnreadableMessagesEndToEnd(t *testing.T) {
 	for status, times := range map[int]int{403: 1, 404: 3, 409: 2, 400: 1} {
 		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {

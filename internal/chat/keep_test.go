@@ -29,7 +29,7 @@ type hookHost struct {
 	next    int
 	fail    []error
 	calls   []time.Time
-	stuck   bool // updates leave a webhook inactive
+	stuck   bool // an update leaves a webhook inactive
 	name    string
 	reveals bool // lists webhooks with their secrets
 }
@@ -123,8 +123,8 @@ func emptyClaims() *claims {
 	return &claims{ids: map[string]store.Command{}, values: map[string]string{}}
 }
 
-// Every webhook gets the secret in the end, whichever call fails and whenever the relay restarts, and ready
-// is 1 only then.
+// Every webhook eventually gets the secret, whichever call fails and whenever the relay restarts, and only then is
+// ready 1.
 func TestEveryWebhookGetsTheSecret(t *testing.T) {
 	down := &webex.Error{Status: 503, Message: "Service Unavailable"}
 	for _, tells := range []bool{false, true} {

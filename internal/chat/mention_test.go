@@ -67,7 +67,7 @@ func TestTextCannotFakeAMention(t *testing.T) {
 	}
 }
 
-// Quoted and forwarded words are never a command, however they are marked; words outside of the quote are.
+// Quoted and forwarded words are never a command, however they are marked. Words outside of the quote are.
 func TestQuotesAreNotCommands(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")
 	const none = "(silence)"
@@ -183,7 +183,7 @@ func TestUnknownFormatting(t *testing.T) {
 	}
 }
 
-// The bot's name before a command isn't part of it, with or without a mention; longer words are.
+// The bot's name before a command isn't part of it, with or without a mention. A longer word that begins with it is.
 func TestBotNameBeforeCommand(t *testing.T) {
 	named := func(name string) webex.Person { return webex.Person{ID: relayBot.ID, DisplayName: name, Type: "bot"} }
 	me := relayBot.ID
@@ -233,7 +233,7 @@ func TestBotNameBeforeCommand(t *testing.T) {
 			m.MentionedPeople = []string{me}
 		}
 		require.Equal(t, c.want, read(m, named(c.bot)).text, "%s: %q", c.bot, c.said)
-		if !c.mentioned { // the same as HTML in a direct chat
+		if !c.mentioned { // the same text as HTML in a direct chat
 			m.HTML = "<p>" + strings.ReplaceAll(html.EscapeString(c.said), "\n", "<br/>") + "</p>"
 			require.Equal(t, c.want, read(m, named(c.bot)).text, "html, %s: %q", c.bot, c.said)
 		}

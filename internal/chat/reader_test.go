@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeWebex answers from maps, or with an error.
 type fakeWebex struct {
 	mu       sync.Mutex
-	fails    map[string][]error // by id, answered one by one
+	fails    map[string][]error // the errors of the next reads, by id
 	messages map[string]webex.Message
 	actions  map[string]webex.AttachmentAction
 	people   map[string]webex.Person
@@ -140,7 +140,7 @@ func newFake() *fakeWebex {
 
 var heardAlice = command.Person{ID: personID("a11ce"), Name: "Alice Example", Email: "alice@example.com"}
 
-// Words and person come from Webex, not from the delivery.
+// The words and the person are read from Webex, not from the delivery.
 func TestHear(t *testing.T) {
 	r, _ := newReader(newFake())
 	for id, want := range map[string]command.Heard{
@@ -460,7 +460,7 @@ func TestDeliver(t *testing.T) {
 		require.Equal(t, 200, deliver("noc", ignored, "s3cret"), ignored)
 	}
 	require.Len(t, c.ids, 1)
-	// A stranger may have another address that is allowed: only their record shows it.
+	// A stranger may have another address that is allowed, which only their record shows.
 	eve := `{"resource":"messages","event":"created","data":{"id":"X","roomType":"direct","personId":"` + personID("e") + `","personEmail":"eve@elsewhere.org"}}`
 	require.Equal(t, 200, deliver("noc", eve, "s3cret"))
 	require.Len(t, c.ids, 2)
@@ -475,7 +475,7 @@ func TestDeliver(t *testing.T) {
 	require.Equal(t, []string{"M1"}, c.order, "a command that can't be stored isn't executed")
 }
 
-// Before there is a secret nothing is accepted.
+// Without a secret nothing is accepted.
 func TestDeliverWithoutSecret(t *testing.T) {
 	r, m := newReader(newFake())
 	c := &claims{ids: map[string]store.Command{}, values: map[string]string{}}

@@ -78,7 +78,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// One repair is enough, whatever there was, and leaves other programs' webhooks alone.
+// One repair is enough for any set of webhooks, and leaves those of other programs alone.
 func TestPlanConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := wanted("noc", public, "s3cret")

@@ -38,7 +38,7 @@ func postsIn(rooms ...string) []store.Post {
 	return posts
 }
 
-// The role for a problem is that of the room spoken in, if the problem was posted there.
+// The role for a problem is the person's role in the room of the command, if the problem was posted there.
 func TestRoleForAProblem(t *testing.T) {
 	for _, c := range []struct {
 		why    string
@@ -48,25 +48,25 @@ func TestRoleForAProblem(t *testing.T) {
 		posts  []store.Post
 		want   config.Role
 	}{
-		{"an operator everywhere, in a room that was told", "alice@example.com", "noc", false, postsIn("noc"), config.RoleOperator},
-		{"a room doesn't know what only another was told", "alice@example.com", "noc", false, postsIn("db"), ""},
-		{"a room doesn't know what nobody was told", "alice@example.com", "noc", false, nil, ""},
+		{"an operator everywhere, in a room with the post", "alice@example.com", "noc", false, postsIn("noc"), config.RoleOperator},
+		{"a problem that only another room has", "alice@example.com", "noc", false, postsIn("db"), ""},
+		{"a problem that no room has", "alice@example.com", "noc", false, nil, ""},
 		{"an admin of one room", "bob@example.com", "db", false, postsIn("noc", "db"), config.RoleAdmin},
-		{"is nobody in another", "bob@example.com", "noc", false, postsIn("noc", "db"), ""},
+		{"an admin of one room, in another room", "bob@example.com", "noc", false, postsIn("noc", "db"), ""},
 		{"a viewer", "carol@example.com", "noc", false, postsIn("noc"), config.RoleViewer},
-		{"nobody", "mallory@example.com", "noc", false, postsIn("noc"), ""},
+		{"no role", "mallory@example.com", "noc", false, postsIn("noc"), ""},
 		{"no address", "", "noc", false, postsIn("noc"), ""},
-		{"a room's own entry counts for less too", "erin@ops.example.com", "noc", false, postsIn("noc"), config.RoleViewer},
+		{"a room's own entry can lower the role", "erin@ops.example.com", "noc", false, postsIn("noc"), config.RoleViewer},
 
-		{"direct: what may be done in a room that was told", "bob@example.com", "", true, postsIn("noc", "db"), config.RoleAdmin},
-		{"direct: not what other rooms were told", "bob@example.com", "", true, postsIn("noc"), ""},
-		{"direct: an operator everywhere sees all", "alice@example.com", "", true, nil, config.RoleOperator},
-		{"direct: no more than in the room that was told", "erin@ops.example.com", "", true, postsIn("noc"), config.RoleViewer},
-		{"direct: the most of several rooms", "erin@ops.example.com", "", true, postsIn("noc", "db"), config.RoleOperator},
-		{"direct: what the person was told themselves may be seen", "mallory@example.com", "", true, postsIn("person:mallory@example.com"), config.RoleViewer},
-		{"direct: not what somebody else was told", "mallory@example.com", "", true, postsIn("person:alice@example.com"), ""},
-		{"direct: another's being told gives an operator no less", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
-		{"a group room named like nothing isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
+		{"direct: the role in a room with the post", "bob@example.com", "", true, postsIn("noc", "db"), config.RoleAdmin},
+		{"direct: no role in the room with the post", "bob@example.com", "", true, postsIn("noc"), ""},
+		{"direct: an operator everywhere sees every problem", "alice@example.com", "", true, nil, config.RoleOperator},
+		{"direct: not more than in the room with the post", "erin@ops.example.com", "", true, postsIn("noc"), config.RoleViewer},
+		{"direct: the highest role of several rooms", "erin@ops.example.com", "", true, postsIn("noc", "db"), config.RoleOperator},
+		{"direct: a post to the person gives the role viewer", "mallory@example.com", "", true, postsIn("person:mallory@example.com"), config.RoleViewer},
+		{"direct: a post to somebody else gives no role", "mallory@example.com", "", true, postsIn("person:alice@example.com"), ""},
+		{"direct: a post to somebody else leaves an operator's role", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
+		{"a group room that isn't configured isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
 	} {
 		s := as(c.email, c.room, c.direct)
 		require.Equal(t, c.want, s.roleFor(c.posts), c.why)

@@ -81,7 +81,7 @@ func TestAckAll(t *testing.T) {
 	})
 }
 
-// The button of the question does the same, once, and only in the digest's room.
+// The button of the question confirms like a reply: once, and only in the digest's room.
 func TestAckAllByButton(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -155,7 +155,7 @@ func TestFlappingThread(t *testing.T) {
 	})
 }
 
-// People without the role can't; outside of a digest "all" is one of the person's words.
+// "ack all" needs the role. Outside of a digest's thread "all" is one of the person's words.
 func TestAckAllElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.digested(3)
@@ -262,7 +262,7 @@ func TestAckAllOfThousands(t *testing.T) {
 	}
 }
 
-// Whichever of several problems Zabbix refuses, each of the others is done once, and the reply names all.
+// Whichever of several problems Zabbix refuses, the act is executed once on each of the others, and the reply names all.
 func TestBadIDFailsAlone(t *testing.T) {
 	for bad := range 1 << 5 {
 		story(t, func(t *testing.T, w *world, r *relay) {
@@ -287,7 +287,7 @@ func TestBadIDFailsAlone(t *testing.T) {
 	}
 }
 
-// A lost answer in the middle changes nothing.
+// After a lost answer in the middle, each problem is still acknowledged exactly once.
 func TestAckAllLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -305,8 +305,7 @@ func TestAckAllLostAnswer(t *testing.T) {
 	})
 }
 
-// A problem in a digest can be acted on and shown by its id like any other. That isn't a wide act, so it leaves
-// the digest.
+// A problem in a digest can be acted on and shown by its id like any other. Then it leaves the digest.
 func TestIDsInDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

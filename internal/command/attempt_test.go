@@ -60,7 +60,7 @@ func TestMarks(t *testing.T) {
 	require.Regexp(t, "^[a-z2-7]{8}$", markOf("M1"))
 }
 
-// An act is recognised whatever the database did to its text.
+// An act is recognised even if the database changed its text.
 func TestJudgeChangedTexts(t *testing.T) {
 	long := strings.Repeat("long words ", 200)
 	message, _ := sign("done 👍 all fine\n"+long, Person{Name: "Alice 🚀", Email: "alice@example.com"}, "abcd2345")
@@ -95,7 +95,7 @@ func TestJudgeChangedTexts(t *testing.T) {
 	}
 }
 
-// Zabbix's record decides whether an act was done.
+// Zabbix's record decides whether an act was executed.
 func TestJudge(t *testing.T) {
 	mine := "Alice Example <alice@example.com> (Webex #abcd2345): on it\ntwo"
 	a := attempt{Message: mine}

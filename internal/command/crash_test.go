@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Wherever the relay crashes, the command is done exactly once, journalled and closed.
+// Wherever the relay crashes, the command is executed exactly once, journalled and closed.
 func TestCrashAnywhere(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		for crash := range 16 {
@@ -32,7 +32,7 @@ func TestCrashAnywhere(t *testing.T) {
 				synctest.Wait()
 				r.stop()
 
-				w.crash = -1 // the next one lives
+				w.crash = -1 // no more crashes
 				r = w.start(t)
 				defer r.stop()
 				time.Sleep(10 * time.Minute)
@@ -56,7 +56,7 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// A command that expired while the relay was down isn't carried out.
+// A command that expired while the relay was down isn't executed.
 func TestExpiredDuringRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

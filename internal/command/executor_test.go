@@ -67,7 +67,7 @@ func TestAckInThread(t *testing.T) {
 	})
 }
 
-// Elsewhere the reply says what was done, in the message's thread.
+// Outside of the problem's thread the reply says what was done, in the message's thread.
 func TestAckElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
@@ -81,7 +81,7 @@ func TestAckElsewhere(t *testing.T) {
 	})
 }
 
-// Commands are carried out in their order.
+// Commands are executed in their order.
 func TestOrder(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i, text := range []string{"ack one", "unack two", "ack three", "unack four", "comment five"} {
@@ -97,7 +97,7 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A command that isn't carried out gets a reply with the reason.
+// A command that isn't executed gets a reply with the reason.
 func TestRefusalsHaveReasons(t *testing.T) {
 	bob, carol, mallory := Person{Email: "bob@example.com"}, Person{Email: "carol@example.com"}, Person{Email: "mallory@example.com"}
 	for _, c := range []struct {
@@ -369,7 +369,7 @@ func TestTooManyCommands(t *testing.T) {
 	})
 }
 
-// Zabbix acts on problems of triggers only: for others it isn't asked, and the reply says why.
+// Zabbix allows actions on triggers' problems only. For others there is no call, and the reply says why.
 func TestOnlyProblemsOfTriggersAreActedOn(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		p := w.find(alert.Key{Source: "main", EventID: "4711"})

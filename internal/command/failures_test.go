@@ -39,8 +39,8 @@ func acksOf(z *zabbixsim.Server, id string) []zabbixsim.Ack {
 	return p.Acks
 }
 
-// Only Zabbix's own refusal ends a command. Anything else in place of its answer delays the command: the person
-// is told so, and it is done exactly once when Zabbix works again.
+// Only Zabbix's own refusal ends a command. Any other answer delays it: there is an interim reply, and the command
+// is executed exactly once when Zabbix works again.
 func TestBreakdowns(t *testing.T) {
 	const (
 		broken  = "is failing"
@@ -63,7 +63,7 @@ func TestBreakdowns(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(zabbixsim.Breakdowns())) {
 		if strings.Contains(name, ":") || name == "strip-header" || name == "show-nothing" {
-			continue // played in tests of their own
+			continue // these have tests of their own
 		}
 		for _, only := range []string{"", "only:event.acknowledge"} {
 			t.Run(name+" "+only, func(t *testing.T) {
@@ -79,14 +79,14 @@ func TestBreakdowns(t *testing.T) {
 					synctest.Wait()
 					want, known := says[name]
 					if only == "" && want == lost {
-						want = "can't be reached" // the version was asked, not the act
+						want = "can't be reached" // the call for the version failed, not the act
 					}
 					if reason := refused[name]; reason != "" {
 						require.Equal(t, store.CommandFailed, w.command("M1").State)
 						require.Contains(t, w.answers()[0], reason)
 						return
 					}
-					require.True(t, known, "say what a command does")
+					require.True(t, known, "a breakdown without an expected reply")
 					for _, a := range w.answers() {
 						for _, no := range []string{"INSERT", "SQL", ".php", "zabbix'@", "hunter2", "secret words", "<"} {
 							require.NotContains(t, a, no)
@@ -94,7 +94,7 @@ func TestBreakdowns(t *testing.T) {
 					}
 					if want == at {
 						require.Equal(t, store.CommandDone, w.command("M1").State)
-					} else if done := len(acksOf(z, id)) > 0 && w.command("M1").State == store.CommandDone; !done { // the record may have told it already
+					} else if done := len(acksOf(z, id)) > 0 && w.command("M1").State == store.CommandDone; !done { // Zabbix's record may have shown it already
 						require.Len(t, w.answers(), 1)
 						require.Contains(t, w.answers()[0], "⏳ Zabbix `main` "+want)
 						require.NotContains(t, []store.CommandState{store.CommandDone, store.CommandFailed}, w.command("M1").State)
@@ -104,7 +104,7 @@ func TestBreakdowns(t *testing.T) {
 					time.Sleep(3 * time.Minute)
 					synctest.Wait()
 					require.Equal(t, store.CommandDone, w.command("M1").State, "%v", w.answers())
-					require.Len(t, acksOf(z, id), 1, "exactly once")
+					require.Len(t, acksOf(z, id), 1, "the action is recorded exactly once")
 					require.Len(t, w.updates(t), 1)
 				})
 			})
@@ -112,8 +112,8 @@ func TestBreakdowns(t *testing.T) {
 	}
 }
 
-// A command expires if Zabbix fails for too long, and the person is told. The call that asks for the version is
-// never mistaken for the act.
+// A command expires with a reply if Zabbix fails for too long. The call that asks for the version is never
+// mistaken for the act.
 func TestFailingUntilExpiry(t *testing.T) {
 	for name, says := range map[string]string{
 		"database-away": "⌛ Couldn't acknowledge", "page-502": "⌛ Couldn't acknowledge", "login-page": "⌛ Couldn't acknowledge",
@@ -143,7 +143,7 @@ func TestRetryAfter(t *testing.T) {
 		require.NoError(t, z.Break("page-429")) // in 90 s
 		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 		time.Sleep(30 * time.Second)
-		r.hears("M2", Heard{Text: "comment " + id + " more", Room: "noc"}) // no reason to ask earlier
+		r.hears("M2", Heard{Text: "comment " + id + " more", Room: "noc"}) // it doesn't shorten the wait
 		time.Sleep(55 * time.Second)
 		synctest.Wait()
 		require.Equal(t, 1, z.Calls()["apiinfo.version"])
@@ -302,8 +302,8 @@ func TestInternalErrorsUntilExpiry(t *testing.T) {
 	}
 }
 
-// If the answer to a close is lost and the event isn't shown any more, the close is repeated: only a refusal
-// makes the problem gone.
+// If the answer to a close is lost and Zabbix no longer shows the event, the close is repeated: only a refusal
+// closes the problem as gone.
 func TestCloseGoneAfterLostAnswer(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")

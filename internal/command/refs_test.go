@@ -211,16 +211,16 @@ func TestMarkedWords(t *testing.T) {
 	require.Equal(t, "https://jira.example.com/browse/OPS-12", r.Text)
 }
 
-// In the thread of problem 8001, in a room that also knows 4712, 4713 and 12, a command that names one of those,
-// however it is written, never acts on 8001.
+// In the thread of problem 8001, in a room that also has 4712, 4713 and 12, a command that names one of those,
+// in whatever form, never acts on 8001.
 func TestOtherIDNeverMeansThreadProblem(t *testing.T) {
 	for _, c := range []struct {
 		said string
-		want string // the events that Zabbix is asked about; "" for none
+		want string // the event ids of the calls to Zabbix; "" for none
 	}{
 		{"close 4712. rebooted it", "4712"},
 		{"close 4712,4713", "4712 4713"},
-		{"ack 4803 and 4712", ""}, // this room doesn't know 4803
+		{"ack 4803 and 4712", ""}, // 4803 isn't in this room
 		{"ack 4712 4713.", "4712 4713"},
 		{"ack 8001 and 4712", "8001 4712"},
 		{"close #4712,#4713", "4712 4713"},
@@ -341,7 +341,7 @@ func FuzzTargets(f *testing.F) {
 			return
 		}
 		for _, id := range r.Suspects {
-			if known[id] { // it asks
+			if known[id] { // the reply is a question
 				return
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// The same act of the same person, while the first is in flight or within a minute, is one call and one reply.
+// The same act by the same person, while the first is in progress or within a minute, is one call and one reply.
 func TestRepetitionIsDoneOnce(t *testing.T) {
 	const thread = "ROOT-main/4711@noc"
 	press := func(action, comment, card string) Heard {
@@ -60,7 +60,7 @@ func TestRepetitionIsDoneOnce(t *testing.T) {
 				continue
 			}
 			story(t, func(t *testing.T, w *world, r *relay) {
-				w.setDown("main", away) // then the first is under way all the time
+				w.setDown("main", away) // the first command stays in progress
 				for i, h := range c.heard {
 					r.hears(fmt.Sprint("M", i), h)
 					time.Sleep(c.pause)
@@ -90,7 +90,7 @@ func TestRepetitionIsDoneOnce(t *testing.T) {
 	}
 }
 
-// A restart in between changes nothing, whatever the state of the first command.
+// A repetition is recognised across a restart, whatever the state of the first command.
 func TestRepetitionAcrossRestart(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestRepetitionAcrossRestart(t *testing.T) {
 	}
 }
 
-// Wherever the relay crashes, two presses are one call, and both commands end.
+// Wherever the relay crashes, two presses cause one call, and both commands end.
 func TestRepetitionCrashes(t *testing.T) {
 	for crash := range 14 {
 		synctest.Test(t, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestUndoneInZabbix(t *testing.T) {
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			h := Heard{Text: c.said, Room: "noc", ParentID: "ROOT-main/4711@noc"}
-			before := time.Now().Add(-time.Minute) // what was taken back before the command was given doesn't count
+			before := time.Now().Add(-time.Minute) // an undo before the command doesn't count
 			r.hears("M1", h)
 			time.Sleep(5 * time.Second)
 			w.mu.Lock()

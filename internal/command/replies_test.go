@@ -20,7 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// Every reply as people see it. The problem's name, Zabbix's sentence and the person's name try to break out.
+// Every reply as people see it. The names of problem and person and Zabbix's message contain markup, which must be
+// escaped.
 func TestReplies(t *testing.T) {
 	var out bytes.Buffer
 	say := func(title, text string) { fmt.Fprintf(&out, "== %s\n%s\n\n", title, text) }
@@ -107,14 +108,14 @@ func TestReplies(t *testing.T) {
 	require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
 }
 
-// What was done in a problem's own thread is visible there; everything else gets a reply.
+// An act in a problem's own thread needs no reply, since the timeline shows it. Everything else gets one.
 func TestThreadIsTheReply(t *testing.T) {
 	done := attempt{Stage: stageDone, Outcome: "✅ done"}
 	own := done
 	own.Own = true
 	require.Empty(t, outcome([]attempt{own}, false))
-	require.Equal(t, "✅ done", outcome([]attempt{done}, false), "said elsewhere")
-	require.Equal(t, "✅ done", outcome([]attempt{own}, true), "the person was told to wait")
+	require.Equal(t, "✅ done", outcome([]attempt{done}, false), "outside of the thread")
+	require.Equal(t, "✅ done", outcome([]attempt{own}, true), "after an interim reply")
 	require.Equal(t, "- ✅ done\n- ✅ done", outcome([]attempt{own, done}, false), "several")
 	for _, s := range []stage{stageFailed, stageExpired, stageUnknown} {
 		bad := own
@@ -123,7 +124,7 @@ func TestThreadIsTheReply(t *testing.T) {
 	}
 	told := own
 	told.Told = true
-	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "no line tells it")
+	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "the timeline doesn't show it")
 }
 
 // A comment that wasn't sent is offered with the id that the person uses.

@@ -29,7 +29,7 @@ func (w *world) overtake(key string) {
 	}
 }
 
-// A problem whose event id another one took can't be acted on, and the other one isn't touched.
+// A problem whose event id another problem has now can't be acted on, and the other problem stays as it is.
 func TestSupersededProblemIsNotActedOn(t *testing.T) {
 	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done"
 	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
@@ -82,7 +82,7 @@ func TestSupersededProblemIsNotActedOn(t *testing.T) {
 	}
 }
 
-// A command that waits for Zabbix isn't carried out on another problem that takes the event id meanwhile.
+// A command that waits for Zabbix isn't executed on another problem that gets the event id meanwhile.
 func TestEventIDReusedDuringRetry(t *testing.T) {
 	for why, text := range map[string]string{"ack": "ack on it", "close": "close", "comment": "comment hi"} {
 		for _, restart := range []bool{false, true} {

@@ -86,7 +86,7 @@ func TestAckAllRoleByProblem(t *testing.T) {
 	}
 }
 
-// A person without the role is told only that, and nothing about which problems exist.
+// The reply to a person without the role says only that, and nothing about which problems exist.
 func TestRoleIsCheckedFirst(t *testing.T) {
 	carol := Person{Email: "carol@example.com"}
 	for _, h := range []Heard{
@@ -151,9 +151,9 @@ func TestFaultyPressIsAnsweredInThread(t *testing.T) {
 		{Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-OLD"}, "ROOT-main/4711@noc"},
 		{Button{Action: "ack", Key: "nonsense", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"},
 		{Button{Action: "ack", Key: "", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"},
-		{Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"}, // another room's problem
+		{Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, "ROOT-main/4711@noc"}, // a problem of another room
 		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-NOBODY-KNOWS"}, "CARD-NOBODY-KNOWS"},
-		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-main/5000@db"}, "CARD-main/5000@db"}, // another room's thread
+		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-main/5000@db"}, "CARD-main/5000@db"}, // a thread of another room
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			r.hears("M1", Heard{Button: &c.button, Room: "noc", ParentID: c.button.MessageID})
@@ -234,7 +234,7 @@ func TestActOnReusedEventID(t *testing.T) {
 	for _, c := range []struct {
 		why   string
 		heard Heard
-		want  string // of the answer; "" where the present problem is acted on
+		want  string // in the reply; "" if the present problem is acted on
 	}{
 		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "its event id is another problem's now"},
 		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "its event id is another problem's now"},

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// A list shows the worst problems and counts the rest without reading them.
+// A list shows the worst problems, and counts the others without reading them.
 func TestLongListReadsOnlyWhatItShows(t *testing.T) {
 	for _, c := range []struct {
 		n     int
@@ -60,16 +60,16 @@ func TestListedRooms(t *testing.T) {
 	}
 }
 
-// show and close read from Zabbix how the problem is now.
+// show and close read the problem's current state from Zabbix.
 func TestShowAndCloseReadZabbixFirst(t *testing.T) {
 	ended := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		zabbix  func(z *fakeZabbix)
 		say     string
-		answer  string // the beginning
+		answer  string // the beginning of the reply
 		also    string
 		calls   int
-		changed int // how often Zabbix is asked again
+		changed int // how often the problem is read from Zabbix again
 	}{
 		"show, as known":           {nil, "show 4711", "SHOW main/4711 open", "", 0, 0},
 		"show, resolved meanwhile": {func(z *fakeZabbix) { z.events["4711"].Resolved, z.events["4711"].ResolvedAt = true, ended }, "show 4711", "SHOW main/4711 resolved", "", 0, 1},
@@ -111,7 +111,7 @@ func TestShowAndCloseReadZabbixFirst(t *testing.T) {
 	}
 }
 
-// A Zabbix that doesn't answer delays a reply only for a moment.
+// A Zabbix that doesn't answer delays a reply by at most presentTimeout.
 func TestShowDoesNotWaitForZabbix(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

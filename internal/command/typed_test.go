@@ -32,7 +32,7 @@ func TestVerbPunctuation(t *testing.T) {
 	}
 }
 
-// Asking what a command does never carries it out.
+// Asking what a command does never executes it.
 func TestHelpDoesNothing(t *testing.T) {
 	for _, words := range []string{
 		"help", "Help!", "help?", "help.", "--help", "—help", "–help", "-help", "−−help", "－－help", "-h", "—h", "--h", "/?", "/help", "?", "??", "？", "-?", "help me", "help please", "“help”", "--help 4712",
@@ -148,7 +148,7 @@ func TestEmptySearch(t *testing.T) {
 			for i := range c.open {
 				w.problem(fmt.Sprintf("main/%d", 4711+i), "noc")
 			}
-			w.problem("main/9999", "db") // another room's doesn't count
+			w.problem("main/9999", "db") // another room's problem doesn't count
 			r := w.start(t)
 			defer r.stop()
 			r.hears("M1", Heard{Text: c.said, Room: "noc"})

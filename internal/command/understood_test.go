@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// A command that went to Zabbix counts as understood, whatever became of it there; one that was answered with a
+// A command that was sent to Zabbix counts as understood, whatever its outcome. A command that was answered with a
 // question doesn't.
 func TestUnderstood(t *testing.T) {
 	refused := func(kind zabbix.ErrorKind) []failure { return []failure{{err: &zabbix.Error{Kind: kind}}} }

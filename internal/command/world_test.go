@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is what survives the relay's restarts: the store, Zabbix, and what people said. It can crash the relay
+// world survives the relay's restarts: the store, Zabbix, and the messages in the rooms. It can crash the relay
 // before any effect.
 type world struct {
 	*memory.Store
@@ -50,8 +50,8 @@ type world struct {
 	zabbixes map[string]*fakeZabbix
 	clients  map[string]Zabbix // in place of those
 
-	// crash is how many more effects the relay survives; -1 for all. lost says
-	// that the effect at which it dies still happens.
+	// crash is how many more effects succeed before the relay crashes; -1 for no crash. lost: the effect at which it
+	// crashes still happens.
 	crash int
 	lost  bool
 	dead  chan struct{}
@@ -64,20 +64,20 @@ type world struct {
 type fakeZabbix struct {
 	w      *world
 	events map[string]*alert.Observation
-	calls  []zabbix.Acknowledge // that were carried out, one for each event
+	calls  []zabbix.Acknowledge // executed, one for each event
 	asked  int                  // calls of Acknowledge
-	took   time.Duration        // that each call takes
+	took   time.Duration        // the duration of a call
 	next   int
-	// fail is answered one by one by Acknowledge; "" lets the call through.
+	// fail are the results of the next calls of Acknowledge; an empty one lets the call through.
 	fail []failure
-	// observeFail likewise by Observe.
+	// observeFail are those of Observe.
 	observeFail []error
 	down        bool
 }
 
 type failure struct {
 	err  error
-	done bool // it was carried out all the same
+	done bool // the call was executed nevertheless
 }
 
 func newWorld() *world {
@@ -129,7 +129,7 @@ func (w *world) post(k alert.Key, room, root, card string) {
 	must(w.SavePost(context.Background(), k, room, store.Cursor{Delivered: 1, Shown: 1, RootID: root, CardID: card}))
 }
 
-// member puts a problem into the group of a message, or writes anew whether it is open.
+// member puts a problem into the group of a message, or updates whether it is open.
 func (w *world) member(k alert.Key, message string, open bool, joinedAt time.Time) {
 	g, err := w.Group(context.Background(), w.groups[message])
 	must(err)
@@ -172,7 +172,7 @@ func (w *world) entries() []store.Entry {
 
 var errCrashed = store.ErrClosed
 
-// effect does something that lasts. It fails once the relay has crashed.
+// effect makes a lasting change. It fails once the relay has crashed.
 func (w *world) effect(do func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -278,13 +278,13 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 			}
 		}
 	})
-	if err != nil { // the relay died with the call on its way
+	if err != nil { // the relay crashed during the call
 		return &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Err: err}
 	}
 	return answer
 }
 
-// take carries out a call for one event.
+// take executes a call for one event.
 func (z *fakeZabbix) take(a zabbix.Acknowledge) {
 	z.calls = append(z.calls, a)
 	o := z.events[a.EventIDs[0]]
@@ -409,7 +409,7 @@ func (r *relay) hears(id string, h Heard) {
 		r.w.mu.Lock()
 		r.w.heard[id] = h
 		r.w.mu.Unlock()
-		_ = r.Accept(r.ctx, c, h) // it fails where the relay has crashed
+		_ = r.Accept(r.ctx, c, h) // it fails if the relay has crashed
 	}
 }
 
@@ -433,7 +433,7 @@ func (w *world) calls(source string) []zabbix.Acknowledge {
 	return slices.Clone(w.zabbixes[source].calls)
 }
 
-// observations are what was journalled about problems, by event id.
+// observations are the observations in the journal, by event id.
 func (w *world) observations(t *testing.T) map[string]alert.Observation {
 	out := map[string]alert.Observation{}
 	for _, e := range w.entries() {
