@@ -301,12 +301,11 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 		return Request{}, ask(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(idOf(behind.refs[0])), hyphened(*r.Severity))
 	}
 	r.Text = said.words(strings.TrimLeft(after, ": "))
-	behind.refs = append(behind.refs, r.Refs...)
-	if len(behind.refs) == len(r.Refs) {
-		r.Suspects = n.suspectsAfter(v, named{refs: r.Refs, rest: behind.rest, words: behind.words, sure: behind.sure})
-	} else { // "severity 4711 high 3 customers"
-		r.Suspects = n.suspectsAfter(v, named{refs: r.Refs, rest: after})
+	if len(behind.refs) > 0 { // "severity 4711 high 3 customers"
+		behind = named{rest: after}
 	}
+	behind.refs = r.Refs
+	r.Suspects = n.suspectsAfter(v, behind)
 	return r, nil
 }
 

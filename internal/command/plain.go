@@ -123,3 +123,31 @@ func digitOf(r rune) rune {
 	}
 	return (r - first) % 10
 }
+
+// firstWord splits off the first word; after keeps its line ends.
+func firstWord(s string) (word, after string) {
+	s = strings.TrimLeft(s, " \n")
+	i := strings.IndexAny(s, " \n")
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+// quotations are pairs of quotes.
+var quotations = [...][2]string{
+	{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"„", "“"}, {"„", "”"}, {"”", "”"}, {"«", "»"}, {"»", "«"}, {"‘", "’"}, {"‚", "‘"}, {"’", "’"}, {"‹", "›"}, {"›", "‹"}, {"「", "」"}, {"『", "』"},
+}
+
+// unquote removes quotes around the whole text.
+func unquote(s string) string {
+	s = strings.TrimSpace(s)
+	for _, q := range quotations {
+		if inside, ok := strings.CutPrefix(s, q[0]); ok {
+			if inside, ok = strings.CutSuffix(inside, q[1]); ok && !strings.Contains(inside, q[0]) && !strings.Contains(inside, q[1]) {
+				return strings.TrimSpace(inside)
+			}
+		}
+	}
+	return s
+}

@@ -19,6 +19,9 @@ import (
 
 // All replies to commands are made here. They are markdown, and untrusted text in them is escaped.
 
+// echo is untrusted text for use between backticks.
+func echo(s string) string { return webex.EscapeCode(text.Shorten(s, 40)) }
+
 // idIn is an event's id as people write it, with the source if there are several.
 func idIn(key alert.Key, several bool) string {
 	key = key.Original()

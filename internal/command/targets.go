@@ -29,41 +29,17 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 		}
 		refs = []alert.Key{own}
 	}
-	refs = meant(refs, own)
-	candidates := make([][]alert.Key, len(refs))
-	var all []alert.Key
-	for i, ref := range refs {
-		keys, err := e.o.Store.KeysByEventID(ctx, ref.EventID)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, k := range keys {
-			if ref.Source == "" || strings.EqualFold(ref.Source, k.Source) {
-				candidates[i] = append(candidates[i], k)
-			}
-		}
-		all = append(all, candidates[i]...)
-	}
-	visible, err := e.visible(ctx, s, all)
-	if err != nil {
-		return nil, "", err
-	}
 	var missing []alert.Key
-	taken := make(map[alert.Key]bool)
-	for i, ref := range refs {
-		var here []target
-		for _, k := range candidates[i] {
-			if t, ok := visible[k]; ok {
-				here = append(here, t)
-			}
-		}
+	for _, ref := range meant(refs, own) {
+		here, err := e.byID(ctx, s, ref)
 		switch {
+		case err != nil:
+			return nil, "", err
 		case len(here) == 0:
 			missing = append(missing, ref)
 		case len(here) > 1:
 			return nil, whichSource(req.Verb, ref.EventID, here), nil
-		case !taken[here[0].Key]:
-			taken[here[0].Key] = true
+		case !slices.ContainsFunc(found, func(t target) bool { return t.Key == here[0].Key }):
 			here[0].Own = here[0].Key == own && !shared
 			found = append(found, here[0])
 		}
@@ -90,12 +66,8 @@ func meant(refs []alert.Key, own alert.Key) []alert.Key {
 // here; "" for none.
 func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.Key) (string, error) {
 	for _, id := range req.Suspects {
-		keys, err := e.o.Store.KeysByEventID(ctx, id)
-		if err != nil {
-			return "", err
-		}
-		keys = slices.DeleteFunc(keys, func(k alert.Key) bool { return k == own })
-		if known, err := e.visible(ctx, s, keys); err != nil || len(known) > 0 {
+		known, err := e.byID(ctx, s, alert.Key{EventID: id})
+		if err != nil || slices.ContainsFunc(known, func(t target) bool { return t.Key != own }) {
 			return id, err
 		}
 	}
@@ -148,6 +120,21 @@ func currentOpening(posts []store.Post) alert.Key {
 
 // ofTrigger reports whether a problem is a trigger's. Zabbix allows no actions on others.
 func ofTrigger(p alert.Problem) bool { return p.Origin == "" || p.Origin == alert.OriginTrigger }
+
+// byID finds the problems with an event id, and perhaps a source, that the person may know of from here.
+func (e *Executor) byID(ctx context.Context, s scope, ref alert.Key) (found []target, err error) {
+	keys, err := e.o.Store.KeysByEventID(ctx, ref.EventID)
+	if err != nil {
+		return nil, err
+	}
+	visible, err := e.visible(ctx, s, keys)
+	for _, k := range keys {
+		if t, ok := visible[k]; ok && (ref.Source == "" || strings.EqualFold(ref.Source, k.Source)) {
+			found = append(found, t)
+		}
+	}
+	return found, err
+}
 
 // visible are those of the problems that the person may know of from here.
 func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
