@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
@@ -78,20 +77,12 @@ type filterPart struct {
 	end      int
 }
 
-// nextFilter finds the first filter of plain words: a word, a quotation, or a name and its value, possibly
-// with spaces around the operator.
+// filterForm matches a word, or a name and its value, possibly with spaces around the operator.
+var filterForm = regexp.MustCompile(`^(?:(?i:severity|sev|host|text|name) +[=<>] *)?(?:[^ \n]*[=<>] +)*[^ \n]*`)
+
+// nextFilter finds the first filter of plain words: a word, a quotation, or a name and its value.
 func nextFilter(rest string) filterPart {
-	word, _ := firstWord(rest)
-	f := filterPart{to: len(word), end: len(word)}
-	for {
-		next := strings.TrimLeft(rest[f.end:], " ")
-		operator := strings.IndexAny(next, "=<>") == 0 && slices.Contains([]string{"severity", "sev", "host", "text", "name"}, strings.ToLower(rest[:f.end]))
-		if next == "" || !operator && !strings.ContainsAny(rest[f.end-1:f.end], "=<>") {
-			break
-		}
-		word, _ := firstWord(next)
-		f.end = len(rest) - len(next) + len(word)
-	}
+	f := filterPart{end: len(filterForm.FindString(rest))}
 	f.word, f.to = strings.ReplaceAll(rest[:f.end], " ", ""), f.end
 	if name, _, isPair := strings.Cut(rest[:f.end], "="); isPair && strings.Trim(name, "<> ") != "" {
 		f.name = strings.ToLower(strings.TrimSpace(name))
