@@ -28,8 +28,8 @@ type wide struct {
 }
 
 const (
-	// wideParts is how many problems are one part. Other commands get their turn between parts. Progress is
-	// reported if there is more than one part.
+	// wideParts is how many problems are one part, and at most in one call. Other commands get their turn between
+	// parts. Progress is reported if there is more than one part.
 	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once

@@ -208,3 +208,19 @@ func TestUnreadableProblem(t *testing.T) {
 		})
 	}
 }
+
+// A damaged record of an earlier run doesn't stop the relay, nor later commands.
+func TestDamagedRecordOfEarlierRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/4711", "noc")
+		w.damaged.Store(true)
+		r := w.start(t)
+		defer r.stop()
+		w.damaged.Store(false)
+		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, store.CommandDone, w.command("M1").State)
+	})
+}

@@ -79,9 +79,6 @@ type batch struct {
 	req      Request
 }
 
-// maxCall is the most problems in one call to Zabbix.
-const maxCall = 100
-
 // batch is the next of the turn's attempts at a source; nil if there are none left.
 func (t turn) batch(source string) *batch {
 	j := t.job
@@ -92,7 +89,7 @@ func (t turn) batch(source string) *batch {
 	}
 	b := &batch{turn: t, req: *j.d.Request}
 	for i, a := range j.d.Attempts {
-		if a.Key.Source == source && !a.Stage.final() && len(b.index) < maxCall && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
+		if a.Key.Source == source && !a.Stage.final() && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
 			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
 		}
 	}

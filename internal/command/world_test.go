@@ -57,7 +57,7 @@ type world struct {
 	dead  chan struct{}
 
 	broken  map[string]error // answered by SaveCommand instead of saving, by the command's id
-	damaged atomic.Bool      // no problem can be read
+	damaged atomic.Bool      // no problem, and no list of commands, can be read
 }
 
 // fakeZabbix is a Zabbix with its record and its failures.
@@ -219,6 +219,13 @@ func (w *world) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]a
 		return nil, fmt.Errorf("%w: a damaged document", store.ErrRejected)
 	}
 	return w.Store.Problems(ctx, keys)
+}
+
+func (w *world) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
+	if w.damaged.Load() {
+		return nil, fmt.Errorf("%w: a damaged record", store.ErrRejected)
+	}
+	return w.Store.UnfinishedCommands(ctx)
 }
 
 func (w *world) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
