@@ -186,6 +186,29 @@ func TestMissingRecord(t *testing.T) {
 	}
 }
 
+// A command about a digest whose record disappears between two of its parts is given up with a reply.
+func TestMissingRecordBetweenParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		for i := range 2 * wideParts {
+			w.member(w.problem(fmt.Sprintf("main/%d", 1000+i)), "DIGEST", true, time.Time{})
+		}
+		w.zabbixes["main"].took = time.Second
+		r := w.start(t)
+		defer r.stop()
+		r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+		time.Sleep(1500 * time.Millisecond) // the first call is in flight
+		w.mu.Lock()
+		w.broken = map[string]error{"M1": store.ErrNotFound}
+		w.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		require.Len(t, w.calls("main"), wideParts, "the first part")
+		answers := w.answers()
+		require.Equal(t, givenUp(true), answers[len(answers)-1])
+	})
+}
+
 // A command that needs a problem which the store can't read is given up with a reply, before or after it was accepted.
 func TestUnreadableProblem(t *testing.T) {
 	for name, accepted := range map[string]bool{"accepted": true, "not accepted": false} {

@@ -19,6 +19,8 @@ type job struct {
 	c    store.Command
 	d    detail
 	part int // incremented when the next part replaces d.Attempts, and when the command is given up
+
+	abandoned bool
 }
 
 // turn is a job's place in the queue of a lane.
@@ -163,7 +165,7 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 		asked := time.Now()
 		again, err := e.step(ctx, l, b, try)
 		if store.Lasting(err) {
-			again, err = 0, e.abandon(ctx, b.turn, err)
+			again, err = 0, e.abandon(ctx, b.job, err)
 		}
 		switch {
 		case err != nil: // ctx ended, or the store is closed: the next start resumes
@@ -184,13 +186,13 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 }
 
 // abandon gives up a job that the store can't continue. Every lane drops it then.
-func (e *Executor) abandon(ctx context.Context, t turn, why error) error {
-	j := t.job
+func (e *Executor) abandon(ctx context.Context, j *job, why error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if t.part != j.part {
+	if j.abandoned { // by another lane
 		return nil
 	}
+	j.abandoned = true
 	j.part++
 	begun := j.d.Wide != nil || slices.ContainsFunc(j.d.Attempts, func(a attempt) bool {
 		return a.Stage == stageExecuting || a.Stage == stageDone || a.Stage == stageUnknown
@@ -203,7 +205,7 @@ func (e *Executor) tellQueue(ctx context.Context, l *lane) {
 	for _, t := range l.turns() {
 		err := e.tellWaiting(ctx, l, t)
 		if store.Lasting(err) {
-			err = e.abandon(ctx, t, err)
+			err = e.abandon(ctx, t.job, err)
 		}
 		if err != nil {
 			return
