@@ -22,14 +22,14 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 		calls int
 		want  string
 	}{
-		{"told where they are an operator", Heard{Text: "ack main/4711"}, 1, "Acknowledged"},
-		{"told where they are a viewer", Heard{Text: "ack main/5000"}, 0, "`ack` needs the role **operator**. Your role for this problem is **viewer**"},
-		{"told in both", Heard{Text: "ack main/4712"}, 1, "Acknowledged"},
-		{"one of two", Heard{Text: "close main/4711 main/5000"}, 0, "`close` needs the role"},
+		{"posted where they are an operator", Heard{Text: "ack main/4711"}, 1, "Acknowledged"},
+		{"posted where they are a viewer", Heard{Text: "ack main/5000"}, 0, "`ack` needs the role **operator**. Your role for this problem is **viewer**"},
+		{"posted in both rooms", Heard{Text: "ack main/4712"}, 1, "Acknowledged"},
+		{"one of two", Heard{Text: "close main/4711 main/5000"}, 0, "Your role for `main/5000` is **viewer**. The relay's administrator can change that, under `people` in the configuration. Nothing was done to the others either."},
 		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
 		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
 		{"shown all the same", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
-		{"told where they are nobody", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
+		{"posted where they have no role", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
