@@ -28,7 +28,7 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 		{"one of two", Heard{Text: "close main/4711 main/5000"}, 0, "Your role for `main/5000` is **viewer**. The relay's administrator can change that, under `people` in the configuration. Nothing was done to the others either."},
 		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
 		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
-		{"shown all the same", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
+		{"a viewer may show it", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
 		{"posted where they have no role", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestActOnReusedEventID(t *testing.T) {
 		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
 		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
 		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "its event id is another problem's now"},
-		{"shown all the same", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
+		{"the earlier problem can still be shown", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
 		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "its event id is another problem's now"},
 		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
 		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
