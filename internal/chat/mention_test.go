@@ -240,6 +240,20 @@ func TestBotNameBeforeCommand(t *testing.T) {
 	}
 }
 
+// Elements that start a new line in the room do so in the text, others don't.
+func TestNewLines(t *testing.T) {
+	for _, name := range []string{"p", "div", "pre", "ul", "ol", "li", "dt", "dd", "section", "h1", "h6"} {
+		text, known, _ := textOf("ack 4711<"+name+">on it</"+name+">", "PERSON")
+		require.True(t, known, name)
+		require.Equal(t, "ack 4711\non it", text, name)
+	}
+	for _, name := range []string{"span", "b", "em", "code", "font", "sub", "time"} {
+		text, known, _ := textOf("ack 4711 <"+name+">on it</"+name+">", "PERSON")
+		require.True(t, known, name)
+		require.Equal(t, "ack 4711 on it", text, name)
+	}
+}
+
 // Any HTML is parsed without a panic, and leaves no markup.
 func FuzzTextOf(f *testing.F) {
 	for _, seed := range []string{
