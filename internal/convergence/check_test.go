@@ -145,7 +145,7 @@ func (w *world) checkJournal() map[alert.Key]*told {
 		}
 		var change alert.Change
 		t.problem, change = alert.Apply(t.problem, d.Event)
-		t.route(w.router, d.Event, d.SendTo, change, e.ReceivedAt)
+		t.route(w.router, d.Event, change, e.ReceivedAt)
 		t.states = append(t.states, state{e.ReceivedAt, t.problem})
 	}
 	for _, a := range w.accepted {
@@ -173,9 +173,9 @@ func unnudged(p alert.Problem) alert.Problem {
 }
 
 // route returns the rooms that get a problem because of one event.
-func (t *told) route(r *route.Router, e alert.Event, sendTo string, change alert.Change, at time.Time) {
+func (t *told) route(r *route.Router, e alert.Event, change alert.Change, at time.Time) {
 	p := t.problem
-	for _, target := range r.Rooms(p, sendTo, at) {
+	for _, target := range r.Rooms(p, e.SendTo, at) {
 		t.may[target.Room] = true
 		for _, step := range r.Timing(target.Room, target.Route).Escalate {
 			for _, room := range step.Rooms {

@@ -260,7 +260,7 @@ func decode(e store.Entry) (ledger.Decoded, error) {
 		return ledger.Decoded{}, fmt.Errorf("faults: %v", faults)
 	}
 	event, err := payload.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
-	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+	return ledger.Decoded{Event: event}, err
 }
 
 // stop drains: calls in flight finish.

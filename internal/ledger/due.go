@@ -44,37 +44,37 @@ func PlanDue(due []store.Post, rooms []string, known Known, rules Rules, now tim
 
 // due does what is due for one post. Whatever goes wrong, even a panic, stops the clocks of that post alone.
 func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
-	e := effect{posts: d.postsOf(stale.Key), touched: []string{stale.Room}}
-	i := slices.IndexFunc(e.posts, func(p store.Post) bool { return p.Room == stale.Room })
+	e := effect{problem: d.problem(stale.Key), posts: d.postsOf(stale.Key)}
+	i := slices.IndexFunc(e.posts, func(p draftPost) bool { return p.Room == stale.Room })
 	if i < 0 {
 		return nil, nil // its problem was pruned meanwhile
 	}
 	post := &e.posts[i]
+	post.touched = true
 	defer func() {
 		if fault := recover(); fault != nil {
 			nudge, err = nil, fmt.Errorf("the clocks of %s in room %s are stopped because of a bug in the relay: %v\n%s", stale.Key, stale.Room, fault, debug.Stack())
-			e = effect{posts: d.postsOf(stale.Key), touched: []string{stale.Room}}
-			e.posts[i].EscalateAt, e.posts[i].RemindAt = time.Time{}, time.Time{}
-			d.merge(stale.Key, e)
+			e = effect{problem: d.problem(stale.Key), posts: d.postsOf(stale.Key)}
+			e.posts[i].EscalateAt, e.posts[i].RemindAt, e.posts[i].touched = time.Time{}, time.Time{}, true
+			d.merge(e)
 		}
 	}()
-	t := d.rules.timing(*post)
-	e.problem = d.problem(stale.Key)
+	t := d.rules.timing(post.Post)
 	d.endSuppression(&e)
 	if from, runs := e.problem.Unattended(d.now); !runs {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	} else if from.After(d.now) {
-		d.wind(post, t, from)
+		d.wind(&post.Post, t, from)
 	} else if until := t.Quiet.Until(e.problem.Severity, d.now); !until.IsZero() {
 		for _, at := range []*time.Time{&post.EscalateAt, &post.RemindAt} {
 			if !at.IsZero() {
 				*at = later(*at, until)
 			}
 		}
-	} else if nudge = d.nudge(post, t); nudge != nil {
+	} else if nudge = d.nudge(&post.Post, t); nudge != nil {
 		d.addNudge(&e, *nudge, post.Route)
 	}
-	d.merge(stale.Key, e)
+	d.merge(e)
 	return nudge, nil
 }
 
@@ -83,11 +83,9 @@ func (d *Draft) endSuppression(e *effect) {
 	if p := e.problem; !p.Open() || !p.Suppressed || p.SuppressedAt(d.now) {
 		return
 	}
-	ended := Decoded{Event: alert.Event{Key: e.problem.Key, Kind: alert.KindClock, At: d.now, SentAt: d.now, ReceivedAt: d.now, Exact: true}}
-	e.problem, e.change = alert.Apply(e.problem, ended.Event)
+	e.problem, e.change = alert.Apply(e.problem, alert.Event{Key: e.problem.Key, Kind: alert.KindClock, At: d.now})
 	for i := range e.posts {
-		d.desire(&e.posts[i], e.problem, ended)
-		e.touched = append(e.touched, e.posts[i].Room)
+		d.desire(&e.posts[i], e.problem, d.now)
 	}
 	d.out.Learned = append(d.out.Learned, e.problem.Key)
 }
@@ -122,20 +120,18 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 
 // addNudge makes a nudge part of the problem, and makes the posts that it is for ask for it.
 func (d *Draft) addNudge(e *effect, n alert.Nudge, rule string) {
-	nudged := Decoded{Event: alert.Event{Key: e.problem.Key, Kind: alert.KindNudge, Nudge: &n, At: d.now, SentAt: d.now, ReceivedAt: d.now, Exact: true}}
 	var c alert.Change
-	if e.problem, c = alert.Apply(e.problem, nudged.Event); c.Changed {
+	if e.problem, c = alert.Apply(e.problem, alert.Event{Key: e.problem.Key, Kind: alert.KindNudge, Nudge: &n, At: d.now}); c.Changed {
 		c.Headline = c.Headline || e.change.Headline // of a suppression that ended just before
 		e.change = c
 	}
 	for i := range e.posts {
 		if n.For(e.posts[i].Room) { // the others would find nothing to tell
-			d.desire(&e.posts[i], e.problem, nudged)
-			e.touched = append(e.touched, e.posts[i].Room)
-			e.nudged = append(e.nudged, e.posts[i].Room)
+			d.desire(&e.posts[i], e.problem, d.now)
+			e.posts[i].nudged = true
 		}
 	}
 	for _, room := range n.Rooms {
-		d.join(e, route.Target{Room: room, Route: rule}, nudged, 0)
+		d.join(e, route.Target{Room: room, Route: rule}, d.now, 0)
 	}
 }

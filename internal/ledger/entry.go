@@ -33,14 +33,14 @@ func own(e store.Entry) (d Decoded, err error) {
 	if err := json.Unmarshal(e.Payload, &env); err != nil {
 		return d, fmt.Errorf("the relay's own entry isn't JSON: %w", err)
 	}
-	d.Event = alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, SentAt: e.ReceivedAt, Exact: true}
+	d.Event = alert.Event{Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt}
 	switch {
 	case env.EventID == "":
 		return d, errors.New("the relay's own entry names no event")
 	case e.Kind == store.EntryObservation && env.Observation != nil:
 		d.Event = env.Observation.Event(d.Event.Key, e.ReceivedAt)
 	case e.Kind == store.EntryAction && env.Update != nil:
-		d.Event.Kind, d.Event.Update, d.Event.At, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At, env.Update.At
+		d.Event.Kind, d.Event.Update, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At
 	case e.Kind == store.EntryReroute && env.Room != "":
 		d.Reroute = env.Room
 	default:
@@ -55,11 +55,11 @@ func (l *Ledger) note(r Result) {
 	case r.SetAside != "":
 		l.opts.Metrics.SetAside.Inc()
 		l.opts.Log.Error("journal entry set aside, it can't be applied", "entry", r.Entry.ID, "source", r.Entry.Source, "reason", r.SetAside)
-	case r.Test:
+	case r.Decoded.Test:
 		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
 		l.noteSendTo(r)
 	case r.Entry.Kind == store.EntryReroute:
-		l.opts.Log.Info("problem rerouted", "key", r.Key.String(), "entry", r.Entry.ID)
+		l.opts.Log.Info("problem rerouted", "key", r.Decoded.Event.Key.String(), "entry", r.Entry.ID)
 	default:
 		if r.Entry.Kind == store.EntryEvent {
 			l.opts.Metrics.count(r)
@@ -67,15 +67,15 @@ func (l *Ledger) note(r Result) {
 		}
 		if r.Replaced != "" {
 			l.opts.Log.Warn("an event id came back as another problem, and the earlier one is closed as gone: was Zabbix's database made anew, or do two servers send as one source?",
-				"key", r.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
+				"key", r.Decoded.Event.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
 		}
 		level := slog.LevelInfo
-		if r.Duplicate || r.Entry.Kind == store.EntryObservation {
+		if r.Change.Duplicate || r.Entry.Kind == store.EntryObservation {
 			level = slog.LevelDebug
 		}
 		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
-			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Key.String()), slog.String("kind", string(r.Kind)), slog.Int64("entry", r.Entry.ID),
-				slog.Bool("duplicate", r.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
+			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Decoded.Event.Key.String()), slog.String("kind", string(r.Decoded.Event.Kind)), slog.Int64("entry", r.Entry.ID),
+				slog.Bool("duplicate", r.Change.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
 		}
 	}
 }
@@ -99,10 +99,11 @@ const maxUnknown = 256
 
 // noteSendTo counts a "Send to" that names nothing, and logs each such name once.
 func (l *Ledger) noteSendTo(r Result) {
-	if l.opts.UnknownSendTo == nil || r.SendTo == "" {
+	sendTo := r.Decoded.Event.SendTo
+	if l.opts.UnknownSendTo == nil || sendTo == "" {
 		return
 	}
-	unknown := l.opts.UnknownSendTo(r.Entry.Source, r.SendTo)
+	unknown := l.opts.UnknownSendTo(r.Entry.Source, sendTo)
 	if len(unknown) > 0 {
 		l.opts.Metrics.SendToUnknown.WithLabelValues(r.Entry.Source).Inc()
 	}

@@ -11,7 +11,7 @@ const maxEarlier = 8
 // superseded is a problem whose event id another one took, or that counts one more earlier problem.
 type superseded struct {
 	problem alert.Problem
-	posts   []store.Post
+	posts   []draftPost
 	from    alert.Key // the key that posts and messages had until now; zero if they keep theirs
 }
 
@@ -24,8 +24,8 @@ func (d *Draft) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 	old := superseded{from: was.Key, problem: was.Supersede(was.Key.Earlier(fresh.Generation), first.OpenedAt, d.now)}
 	for _, post := range e.posts {
 		post.Key = old.problem.Key
-		d.desire(&post, old.problem, Decoded{Event: by})
-		d.schedule(&post, was, old.problem)
+		d.desire(&post, old.problem, by.ReceivedAt)
+		d.schedule(&post.Post, was, old.problem)
 		old.posts = append(old.posts, post)
 	}
 	fresh.Revision = old.problem.Revision
@@ -53,13 +53,9 @@ func (d *Draft) overtaken(e *effect, was alert.Problem, event alert.Event) alert
 // archive writes superseded problems.
 func (d *Draft) archive(old []superseded) {
 	for _, o := range old {
-		var rooms []string
 		if o.from != (alert.Key{}) {
 			d.out.Fold.Moved = append(d.out.Fold.Moved, store.Move{From: o.from, To: o.problem.Key})
-			for _, post := range o.posts {
-				rooms = append(rooms, post.Room)
-			}
 		}
-		d.merge(o.problem.Key, effect{problem: o.problem, change: alert.Change{Changed: true, Headline: true}, posts: o.posts, touched: rooms})
+		d.merge(effect{problem: o.problem, change: alert.Change{Changed: true, Headline: true}, posts: o.posts})
 	}
 }

@@ -135,15 +135,15 @@ func (d *Draft) Asks() []store.GroupingAsk {
 			if a := ask(post.Room, g, false); !slices.Contains(a.Groups, post.Group) {
 				a.Groups = append(a.Groups, post.Group)
 			}
-		case g.gatherable(*post):
+		case g.gatherable(post.Post):
 			a := ask(post.Room, g, true)
-			if post.Opening == 0 || g.FlapCount < 2 || !d.released[postID{post.Key, post.Room}] {
+			if post.Opening == 0 || g.FlapCount < 2 || !post.released {
 				continue
 			}
 			if !slices.Contains(a.Openings, post.Opening) {
 				a.Openings = append(a.Openings, post.Opening)
 			}
-			if after := d.opening(post).OpenedAt.Add(-g.FlapWindow); a.OpenedAfter.IsZero() || after.Before(a.OpenedAfter) {
+			if after := asOpening(post.Post).OpenedAt.Add(-g.FlapWindow); a.OpenedAfter.IsZero() || after.Before(a.OpenedAfter) {
 				a.OpenedAfter = after
 			}
 		}
@@ -171,8 +171,8 @@ func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) 
 	return keys
 }
 
-// opening is one opening of a post's trigger, by Zabbix's time where it told it.
-func (d *Draft) opening(post *store.Post) store.Opening {
+// asOpening is a post as an opening of its trigger, by Zabbix's time if that is known.
+func asOpening(post store.Post) store.Opening {
 	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, Open: post.Open}
 	if o.OpenedAt.IsZero() {
 		o.OpenedAt = post.JoinedAt

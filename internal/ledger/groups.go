@@ -15,13 +15,14 @@ type roomDraft struct {
 	room    string
 	rules   Grouping
 	known   store.RoomGrouping
-	posts   []*store.Post // of the batch, in its order
-	waiting []*store.Post // that could share a message: of the batch and of the store
-	joined  int           // posts that join the room with this batch
+	posts   []*draftPost // of the batch, in its order
+	fresh   []draftPost  // known.Fresh without the batch's
+	waiting []*draftPost // that could share a message: of posts and fresh
+	joined  int          // posts that join the room with this batch
 	groups  []*store.Group
-	changed []*store.Group                 // to be written, in the order of their first change
-	leaving map[*store.Group][]*store.Post // members that somebody acted on
-	said    map[*store.Group]bool          // groups with members that were nudged
+	changed []*store.Group                // to be written, in the order of their first change
+	leaving map[*store.Group][]*draftPost // members that somebody acted on
+	said    map[*store.Group]bool         // groups with members that were nudged
 }
 
 // group decides, room by room, in which messages the batch's posts are shown.
@@ -29,7 +30,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 	byRoom := map[string]*roomDraft{}
 	of := func(room string) *roomDraft {
 		if byRoom[room] == nil {
-			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*store.Post{}, said: map[*store.Group]bool{}}
+			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}, said: map[*store.Group]bool{}}
 			for i := range r.known.Groups {
 				r.groups = append(r.groups, &r.known.Groups[i])
 			}
@@ -59,17 +60,20 @@ func (r *roomDraft) decide() {
 	inBatch := make(map[alert.Key]bool, len(r.posts))
 	for _, post := range r.posts {
 		inBatch[post.Key] = true
-		if r.joins[postID{post.Key, r.room}] {
+		if post.joins {
 			r.joined++
 		}
-		if r.rules.gatherable(*post) {
+		if r.rules.gatherable(post.Post) {
 			r.waiting = append(r.waiting, post)
 		}
 	}
-	for i := range r.known.Fresh {
-		if !inBatch[r.known.Fresh[i].Key] {
-			r.waiting = append(r.waiting, &r.known.Fresh[i])
+	for _, post := range r.known.Fresh {
+		if !inBatch[post.Key] {
+			r.fresh = append(r.fresh, draftPost{Post: post})
 		}
+	}
+	for i := range r.fresh {
+		r.waiting = append(r.waiting, &r.fresh[i])
 	}
 	r.excludeActed()
 	begin := r.joinFlapping(inBatch)
@@ -82,9 +86,9 @@ func (r *roomDraft) decide() {
 		r.holdBurst()
 	}
 	r.leaveActed()
-	for i := range r.known.Fresh {
-		if post := r.known.Fresh[i]; post.Group != 0 && !inBatch[post.Key] {
-			r.out.Fold.Posts = append(r.out.Fold.Posts, post)
+	for _, post := range r.fresh {
+		if post.Group != 0 {
+			r.out.Fold.Posts = append(r.out.Fold.Posts, post.Post)
 		}
 	}
 	for _, g := range r.changed {
@@ -94,7 +98,7 @@ func (r *roomDraft) decide() {
 
 // excludeActed gives problems that somebody acted on a message of their own, unless there are more than the threshold.
 func (r *roomDraft) excludeActed() {
-	acted := func(post *store.Post) bool { return r.problem(post.Key).ActedOn() }
+	acted := func(post *draftPost) bool { return r.problem(post.Key).ActedOn() }
 	n := 0
 	for _, post := range r.waiting {
 		if acted(post) {
@@ -118,13 +122,13 @@ func (r *roomDraft) updateMembers() {
 			r.leave(g, post)
 			continue
 		}
-		if p.Open() && r.acted[post.Key] {
+		if p.Open() && r.problems[post.Key].acted {
 			r.leaving[g] = append(r.leaving[g], post)
 		}
-		if r.headlines[post.Key] {
+		if r.problems[post.Key].headline {
 			r.touch(g)
 		}
-		if r.nudged[postID{post.Key, r.room}] {
+		if post.nudged {
 			r.nudge(g)
 		}
 	}
@@ -132,7 +136,7 @@ func (r *roomDraft) updateMembers() {
 
 // joinFlapping puts openings of flapping triggers into the messages of these. It returns those whose trigger has no
 // message that takes them.
-func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*store.Post) {
+func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*draftPost) {
 	openings := map[int64][]store.Opening{}
 	for opening, known := range r.known.Openings {
 		for _, o := range known {
@@ -143,17 +147,17 @@ func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*store.Pos
 	}
 	for _, post := range r.posts {
 		if post.Opening != 0 {
-			openings[post.Opening] = append(openings[post.Opening], r.opening(post))
+			openings[post.Opening] = append(openings[post.Opening], asOpening(post.Post))
 		}
 	}
 	begun := map[int64]bool{}
-	r.waiting = slices.DeleteFunc(r.waiting, func(post *store.Post) bool {
-		if post.Opening == 0 || !r.released[postID{post.Key, r.room}] {
+	r.waiting = slices.DeleteFunc(r.waiting, func(post *draftPost) bool {
+		if post.Opening == 0 || !post.released {
 			return false
 		}
 		g := r.newest(store.GroupFlap, flapName(post.Opening))
 		takes := g != nil && takesOpenings(*g, r.rules.FlapWindow, r.now)
-		if !r.rules.flaps(r.opening(post), openings[post.Opening], takes || begun[post.Opening]) {
+		if !r.rules.flaps(asOpening(post.Post), openings[post.Opening], takes || begun[post.Opening]) {
 			return false
 		}
 		if takes {
@@ -167,10 +171,10 @@ func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*store.Pos
 	return begin
 }
 
-func (r *roomDraft) inflow(begin []*store.Post) inflow {
+func (r *roomDraft) inflow(begin []*draftPost) inflow {
 	in := inflow{fresh: len(r.waiting), joined: r.known.Recent + r.joined, behind: r.known.Behind, newFlaps: r.known.NewFlaps}
 	for _, post := range r.posts {
-		if r.released[postID{post.Key, r.room}] && post.Group == 0 {
+		if post.released && post.Group == 0 {
 			in.behind++
 		}
 	}
@@ -203,7 +207,7 @@ func (r *roomDraft) holdBurst() {
 		return
 	}
 	for _, post := range r.waiting {
-		if post.Group == 0 && r.joins[postID{post.Key, r.room}] {
+		if post.Group == 0 && post.joins {
 			post.PendingSince = r.now.Add(burstTime)
 		}
 	}
@@ -235,7 +239,7 @@ func (r *roomDraft) endBurst(g *store.Group) {
 }
 
 // groupOf is the live group that a post is in; nil for none.
-func (r *roomDraft) groupOf(post *store.Post) *store.Group {
+func (r *roomDraft) groupOf(post *draftPost) *store.Group {
 	i := slices.IndexFunc(r.groups, func(g *store.Group) bool { return g.ID == post.Group })
 	if i < 0 || r.groups[i].State == store.PostDead {
 		return nil
@@ -292,7 +296,7 @@ func (r *roomDraft) nudge(g *store.Group) {
 	}
 }
 
-func (r *roomDraft) join(g *store.Group, post *store.Post) {
+func (r *roomDraft) join(g *store.Group, post *draftPost) {
 	r.touch(g)
 	if slices.ContainsFunc(r.problem(post.Key).Timeline, func(e alert.Entry) bool { return e.Nudge != nil && e.Nudge.For(r.room) }) {
 		r.nudge(g) // the problem escalated to this room
@@ -304,7 +308,7 @@ func (r *roomDraft) join(g *store.Group, post *store.Post) {
 }
 
 // leave gives a member a message of its own.
-func (r *roomDraft) leave(g *store.Group, post *store.Post) {
+func (r *roomDraft) leave(g *store.Group, post *draftPost) {
 	r.touch(g)
 	r.endBurst(g)
 	g.Left++

@@ -259,6 +259,6 @@ func (l *Ledger) giveUp(ctx context.Context, e store.Entry, cause error) bool {
 	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: cause.Error()}}); err != nil {
 		return false
 	}
-	l.note(Result{Entry: e, SetAside: cause.Error()})
+	l.note(Result{Item: &Item{Entry: e}, SetAside: cause.Error()})
 	return true
 }

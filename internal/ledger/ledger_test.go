@@ -122,10 +122,10 @@ func decode(e store.Entry) (ledger.Decoded, error) {
 		return ledger.Decoded{}, errors.New(faults[0].Error())
 	}
 	if p.Test {
-		return ledger.Decoded{Test: true, SendTo: p.Macro("alert.sendto")}, nil
+		return ledger.Decoded{Test: true, Event: alert.Event{SendTo: p.Macro("alert.sendto")}}, nil
 	}
 	event, err := p.Event(zabbix.DecodeOptions{Source: e.Source, Location: time.UTC, ReceivedAt: e.ReceivedAt})
-	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+	return ledger.Decoded{Event: event}, err
 }
 
 func (b *bench) append(payload string) int64 {
@@ -232,7 +232,7 @@ func TestFold(t *testing.T) {
 
 	require.Len(t, b.changed, 3)
 	require.Equal(t, 1, b.notices)
-	require.ElementsMatch(t, []alert.Key{one.Key, b.problem("2").Key}, b.learned)
+	require.ElementsMatch(t, []alert.Key{one.Key, b.problem("2").Key, b.problem("2").Key}, b.learned, "once for each payload with news")
 	count := func(kind alert.Kind, result string) float64 {
 		return testutil.ToFloat64(b.metrics.Events.WithLabelValues("main", string(kind), result))
 	}

@@ -112,8 +112,8 @@ func (m *Metrics) Refused(source, kind string) {
 
 func (m *Metrics) count(r Result) {
 	result := "accepted"
-	if r.Duplicate {
+	if r.Change.Duplicate {
 		result = "duplicate"
 	}
-	m.Events.WithLabelValues(r.Entry.Source, string(r.Kind), result).Inc()
+	m.Events.WithLabelValues(r.Entry.Source, string(r.Decoded.Event.Kind), result).Inc()
 }

@@ -61,7 +61,7 @@ func (w *world) item(e alert.Event, sendTo string) Item {
 	case alert.KindAction:
 		kind = store.EntryAction
 	}
-	return Item{Entry: store.Entry{ID: w.id, Source: e.Key.Source, Kind: kind}, Decoded: Decoded{Event: e, SendTo: sendTo}}
+	return Item{Entry: store.Entry{ID: w.id, Source: e.Key.Source, Kind: kind}, Decoded: Decoded{Event: e}}
 }
 
 // plan folds events in one batch.
@@ -270,7 +270,7 @@ func TestDuplicate(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
 	out := w.plan(opened())
-	require.True(t, out.Results[0].Duplicate)
+	require.True(t, out.Results[0].Change.Duplicate)
 	require.Empty(t, out.Fold.Problems)
 	require.Empty(t, out.Fold.Posts)
 	require.Empty(t, out.Learned)
@@ -285,7 +285,7 @@ func TestDuplicateWithLaterKnowledge(t *testing.T) {
 	step := opened()
 	step.ReceivedAt, step.SentAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
 	out := w.plan(step)
-	require.True(t, out.Results[0].Duplicate)
+	require.True(t, out.Results[0].Change.Duplicate)
 	require.Len(t, out.Fold.Problems, 1)
 	require.Empty(t, out.Fold.Posts)
 	require.False(t, w.post("noc").Pending())
@@ -306,7 +306,7 @@ func TestUnionOfRooms(t *testing.T) {
 	w.deliver("noc")
 	w.deliver("db")
 	out := w.planItems(w.item(opened(), "storage"))
-	require.True(t, out.Results[0].Duplicate)
+	require.True(t, out.Results[0].Change.Duplicate)
 	require.Len(t, out.Fold.Posts, 1, "rooms that know it are left alone")
 	require.Equal(t, "storage", out.Fold.Posts[0].Room)
 	require.Equal(t, "send_to", out.Fold.Posts[0].Route)
@@ -324,7 +324,7 @@ func TestUnionOfRoomsByUpdate(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened(), commented(time.Minute, "on it"))
 	out := w.planItems(w.item(commented(time.Minute, "on it"), "storage"))
-	require.True(t, out.Results[0].Duplicate)
+	require.True(t, out.Results[0].Change.Duplicate)
 	require.True(t, w.post("storage").Pending())
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("storage").Desired)
 }
@@ -489,11 +489,11 @@ func TestDeadPost(t *testing.T) {
 // Zabbix's Test button makes a message and no problem.
 func TestTestButton(t *testing.T) {
 	w := newWorld(t)
-	out := w.planItems(Item{Entry: store.Entry{ID: 1, Source: "main", Kind: store.EntryEvent}, Decoded: Decoded{Test: true, SendTo: "noc"}})
+	out := w.planItems(Item{Entry: store.Entry{ID: 1, Source: "main", Kind: store.EntryEvent}, Decoded: Decoded{Test: true, Event: alert.Event{SendTo: "noc"}}})
 	require.Equal(t, []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "main noc"}}, out.Fold.Notices)
 	require.Empty(t, out.Fold.Problems)
 	require.Empty(t, out.Fold.Posts)
-	require.True(t, out.Results[0].Test)
+	require.True(t, out.Results[0].Decoded.Test)
 }
 
 // An entry that can't be decoded, names no event or makes routing panic is set aside, and leaves no trace in its batch.

@@ -64,10 +64,8 @@ func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
 func (d *Draft) release() {
 	for p, post := range d.touchedPosts() {
 		was := post.PendingSince
-		post.PendingSince, post.LookAt = pendingSince(*post, p, d.now), lookAt(*post, p, d.now)
-		if was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered {
-			d.released[postID{post.Key, post.Room}] = true
-		}
+		post.PendingSince, post.LookAt = pendingSince(post.Post, p.Problem, d.now), lookAt(post.Post, p.Problem, d.now)
+		post.released = was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered
 	}
 }
 

@@ -89,7 +89,7 @@ func TestUnknownSendToIsLoggedOnce(t *testing.T) {
 		return strings.Split(sendTo, ",")
 	}})
 	note := func(source, sendTo string) {
-		l.note(Result{Entry: store.Entry{Source: source, Kind: store.EntryEvent}, Kind: alert.KindProblem, SendTo: sendTo})
+		l.note(Result{Item: &Item{Entry: store.Entry{Source: source, Kind: store.EntryEvent}, Decoded: Decoded{Event: alert.Event{Kind: alert.KindProblem, SendTo: sendTo}}}})
 	}
 	for range 3 {
 		note("main", "typo")

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
@@ -15,12 +16,12 @@ func (r *Relay) decode(e store.Entry) (ledger.Decoded, error) {
 		return ledger.Decoded{}, fmt.Errorf("invalid payload: %w", faults)
 	}
 	if payload.Test {
-		return ledger.Decoded{Test: true, SendTo: payload.Macro("alert.sendto")}, nil
+		return ledger.Decoded{Test: true, Event: alert.Event{SendTo: payload.Macro("alert.sendto")}}, nil
 	}
 	d := zabbix.DecodeOptions{Source: e.Source, ReceivedAt: e.ReceivedAt}
 	if s, ok := r.live.Load().cfg.Source(e.Source); ok {
 		d.Location = s.TimeZone.Location
 	}
 	event, err := payload.Event(d)
-	return ledger.Decoded{Event: event, SendTo: event.SendTo}, err
+	return ledger.Decoded{Event: event}, err
 }
