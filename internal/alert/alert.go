@@ -195,27 +195,6 @@ type Actor struct {
 	Email string `json:"email,omitempty"`
 }
 
-// Actions is what an update did; several may be set.
-type Actions struct {
-	Ack           bool            `json:"ack,omitempty"`
-	Unack         bool            `json:"unack,omitempty"`
-	Comment       bool            `json:"comment,omitempty"`
-	Close         bool            `json:"close,omitempty"`
-	Severity      *SeverityChange `json:"severity,omitempty"`
-	Suppress      bool            `json:"suppress,omitempty"`
-	SuppressUntil time.Time       `json:"suppress_until,omitzero"` // zero with Suppress: indefinitely
-	Unsuppress    bool            `json:"unsuppress,omitempty"`
-	ToCause       bool            `json:"to_cause,omitempty"`
-	ToSymptom     bool            `json:"to_symptom,omitempty"`
-	Other         string          `json:"other,omitempty"` // Zabbix's words, if none of the above was recognised
-}
-
-// SeverityChange is a change of severity, by hand or of a service by its parts.
-type SeverityChange struct {
-	Old Severity `json:"old"`
-	New Severity `json:"new"`
-}
-
 // Observation is a problem as the Zabbix API returned it.
 type Observation struct {
 	At           time.Time `json:"at"`             // when the API answered
@@ -244,8 +223,5 @@ type Observation struct {
 
 // Event makes an event of the answer. received is when the relay got it.
 func (o *Observation) Event(key Key, received time.Time) Event {
-	return Event{
-		Key: key, Kind: KindObservation, Origin: OriginTrigger, Observation: o,
-		At: o.At, SentAt: o.At, Opened: o.Opened, ReceivedAt: received, Exact: true,
-	}
+	return Event{Key: key, Kind: KindObservation, Origin: OriginTrigger, Observation: o, ReceivedAt: received}
 }

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -18,15 +19,15 @@ import (
 //   - All reports of one update are merged into one timeline entry.
 func Apply(p Problem, e Event) (Problem, Change) {
 	was := p
-	started := !e.Opened.IsZero()
+	started := !e.Opened.IsZero() || e.Kind == KindObservation
 	e = normalise(e)
 	if p.Key == (Key{}) {
 		p.Key = e.Key
 	}
 	known := p.knows(e)
-	bookkeeping := p.mergeStates(e)
-	bookkeeping = p.mergeTimes(e, started) || bookkeeping
-	bookkeeping = p.mergeEventFacts(e) || bookkeeping
+	p.mergeStates(e)
+	p.mergeTimes(e, started)
+	bookkeeping := p.mergeEventFacts(e) || p.Merge.States != was.Merge.States
 	bookkeeping = p.mergeSendTo(e) || bookkeeping
 	changed := p.addReports(reportsOf(e))
 	changed = p.mergeNudge(e) || changed
@@ -60,34 +61,29 @@ func normalise(e Event) Event {
 			o = *e.Observation
 		}
 		o.At, o.Opened, o.ResolvedAt = normal(o.At), normal(o.Opened), normal(o.ResolvedAt)
-		o.At = firstTime(o.At, e.SentAt, e.ReceivedAt)
-		e.Observation, e.SentAt, e.At, e.Resolved = &o, o.At, o.At, o.Resolved && !o.Gone
+		o.At = cmp.Or(o.At, e.SentAt, e.ReceivedAt)
+		e.Observation, e.SentAt, e.At, e.Exact = &o, o.At, o.At, true
+		e.Opened, e.ResolvedAt, e.Resolved = o.Opened, o.ResolvedAt, o.Resolved
+		if o.Gone {
+			e.Opened, e.Resolved = time.Time{}, false
+		}
 	}
 	if e.Update != nil {
 		u := *e.Update
-		u.At = firstTime(normal(u.At), e.At, e.SentAt, e.ReceivedAt)
-		e.Update, e.At = &u, firstTime(e.At, u.At)
+		u.At = cmp.Or(normal(u.At), e.At, e.SentAt, e.ReceivedAt)
+		e.Update, e.At = &u, cmp.Or(e.At, u.At)
 	}
-	e.SentAt = firstTime(e.SentAt, e.ReceivedAt, e.At)
-	e.At = firstTime(e.At, e.SentAt)
-	e.ReceivedAt = firstTime(e.ReceivedAt, e.SentAt)
+	e.SentAt = cmp.Or(e.SentAt, e.ReceivedAt, e.At)
+	e.At = cmp.Or(e.At, e.SentAt)
+	e.ReceivedAt = cmp.Or(e.ReceivedAt, e.SentAt)
 	switch e.Kind {
 	case KindProblem, KindOccurrence:
-		e.Opened = firstTime(e.Opened, e.At)
+		e.Opened = cmp.Or(e.Opened, e.At)
 	case KindRecovery:
 		e.Resolved = true
-		e.ResolvedAt = firstTime(e.ResolvedAt, e.At)
+		e.ResolvedAt = cmp.Or(e.ResolvedAt, e.At)
 	}
 	return e
-}
-
-func firstTime(times ...time.Time) time.Time {
-	for _, t := range times {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
 }
 
 // knows reports whether the same event came before, maybe from another sender. Updates are recognised by their reports.
@@ -104,16 +100,15 @@ func (p *Problem) knows(e Event) bool {
 	}
 }
 
-// mergeStates merges what an event says about states that change. It reports whether anything changed.
-func (p *Problem) mergeStates(e Event) bool {
+// mergeStates merges what an event says about states that change.
+func (p *Problem) mergeStates(e Event) {
 	m := &p.Merge
-	was := *m
 	switch {
 	case e.Kind == KindClock:
 		m.Clock = max(m.Clock, micro(e.At))
-		return m.Clock != was.Clock
+		return
 	case e.Cancelled:
-		m.Cancelled = firstKnown(m.Cancelled, micro(e.At))
+		m.Cancelled = least(m.Cancelled, micro(e.At))
 		m.Released = max(m.Released, micro(e.SentAt))
 	case e.Kind == KindProblem || e.Kind == KindOccurrence:
 		m.Problem = true
@@ -121,93 +116,85 @@ func (p *Problem) mergeStates(e Event) bool {
 	}
 	m.Recovery = m.Recovery || e.Kind == KindRecovery
 	m.Resolved = m.Resolved || e.Resolved
-
-	changed := m.Cancelled != was.Cancelled || m.Released != was.Released || m.Alive != was.Alive || m.Problem != was.Problem || m.Recovery != was.Recovery || m.Resolved != was.Resolved
-	set := func(state *latestState, value int, until time.Time) {
-		if improve(state, latestState{micro(e.SentAt), micro(e.At), rankOf(e), value, micro(until)}) {
-			changed = true
-		}
+	if e.Kind == KindObservation {
+		p.mergeObservation(e)
+		return
 	}
-	if o := e.Observation; o != nil && e.Kind == KindObservation {
-		if o.Gone {
-			m.GoneAt = firstKnown(m.GoneAt, micro(o.At))
-		} else {
-			m.Confirmed = true
-			set(&m.Severity, int(o.Severity), time.Time{})
-			set(&m.Ack, number(o.Acknowledged), time.Time{})
-			set(&m.Suppressed, number(o.Suppressed), normal(o.SuppressedUntil))
-			changed = improve(&m.Cause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), o.CauseEventID}) || changed
-		}
-		changed = improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose}) || changed
-		return changed || m.GoneAt != was.GoneAt || m.Confirmed != was.Confirmed
+	actions := Actions{}
+	if e.Update != nil {
+		actions = e.Update.Actions
 	}
-	if e.Severity != nil {
-		s := latestState{micro(e.SentAt), micro(e.At), rankOf(e), int(*e.Severity), 0}
-		if e.Origin == OriginService && !e.changesSeverity() {
+	switch {
+	case e.Severity != nil:
+		s := latestOf(e, int(*e.Severity))
+		if e.Origin == OriginService && actions.Severity == nil {
 			// Events of a service's problem repeat the severity that it began with.
 			s.Seen, s.At = micro(e.Opened), micro(e.Opened)
 		}
-		changed = improve(&m.Severity, s) || changed
+		improve(&m.Severity, s)
+	case actions.Severity != nil:
+		improve(&m.Severity, latestOf(e, int(actions.Severity.New)))
 	}
-	if e.Acknowledged != nil {
-		set(&m.Ack, number(*e.Acknowledged), time.Time{})
+	switch {
+	case e.Acknowledged != nil:
+		improve(&m.Ack, latestOf(e, number(*e.Acknowledged)))
+	case actions.Ack != actions.Unack:
+		improve(&m.Ack, latestOf(e, number(actions.Ack)))
 	}
-	if e.Update != nil {
-		a := e.Update.Actions
-		if a.Severity != nil && e.Severity == nil {
-			set(&m.Severity, int(a.Severity.New), time.Time{})
-		}
-		if e.Acknowledged == nil && a.Ack != a.Unack {
-			set(&m.Ack, number(a.Ack), time.Time{})
-		}
-		if a.Suppress != a.Unsuppress {
-			set(&m.Suppressed, number(a.Suppress), normal(a.SuppressUntil))
-		}
+	if actions.Suppress != actions.Unsuppress {
+		m.mergeSuppressed(e, actions.Suppress, actions.SuppressUntil)
 	}
 	if id := e.Facts.CauseEventID; id != "" {
-		changed = improve(&m.Cause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), id}) || changed
+		improve(&m.Cause, latestOf(e, id))
 	}
 	if cause := e.Facts.RootCause; cause != "" {
-		changed = improve(&m.RootCause, latestText{micro(e.SentAt), micro(e.At), rankOf(e), cause}) || changed
+		improve(&m.RootCause, latestOf(e, cause))
 	}
-	return changed
 }
 
-func (e Event) changesSeverity() bool { return e.Update != nil && e.Update.Actions.Severity != nil }
-
-func number(b bool) int {
-	if b {
-		return 1
+// mergeObservation merges the states that the API returned.
+func (p *Problem) mergeObservation(e Event) {
+	m, o := &p.Merge, e.Observation
+	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose})
+	if o.Gone {
+		m.GoneAt = least(m.GoneAt, micro(o.At))
+		return
 	}
-	return 0
+	m.Confirmed = true
+	improve(&m.Severity, latestOf(e, int(o.Severity)))
+	improve(&m.Ack, latestOf(e, number(o.Acknowledged)))
+	m.mergeSuppressed(e, o.Suppressed, o.SuppressedUntil)
+	improve(&m.Cause, latestOf(e, o.CauseEventID))
+}
+
+func (m *Merge) mergeSuppressed(e Event, suppressed bool, until time.Time) {
+	s := latestOf(e, number(suppressed))
+	s.Until = micro(until)
+	improve(&m.Suppressed, s)
 }
 
 // mergeTimes merges when the problem began and ended. started says that the event names the start itself.
-func (p *Problem) mergeTimes(e Event, started bool) bool {
-	class := rankOf(e)
+func (p *Problem) mergeTimes(e Event, started bool) {
+	class, received := rankOf(e), micro(e.ReceivedAt)
 	if e.Exact {
 		class += exact
 	}
-	received := micro(e.ReceivedAt)
+	if e.Kind == KindObservation {
+		received = micro(e.At)
+	}
 	opened, ended := estimate{class, received, micro(e.Opened)}, estimate{class, received, micro(e.ResolvedAt)}
 	if !started {
 		opened.Class = rankNone // a guess, worse than any other event's
 	}
-	if o := e.Observation; o != nil && e.Kind == KindObservation {
-		class, received = rankObservation+exact, micro(o.At)
-		opened, ended = estimate{}, estimate{class, received, micro(o.ResolvedAt)}
-		if !o.Gone {
-			opened = estimate{class, received, micro(o.Opened)}
-		}
+	if opened.known() {
+		improve(&p.Merge.Opened, opened)
 	}
-	changed := opened.known() && improve(&p.Merge.Opened, opened)
 	if e.Resolved {
 		if !ended.known() {
 			ended = estimate{rankNone, received, micro(e.SentAt)}
 		}
-		changed = improve(&p.Merge.ResolvedAt, ended) || changed
+		improve(&p.Merge.ResolvedAt, ended)
 	}
-	return changed
 }
 
 // mergeEventFacts merges what describes the problem.
@@ -286,7 +273,7 @@ func (p *Problem) derive() {
 	if p.Suppressed {
 		p.SuppressedUntil = fromMicro(m.Suppressed.Until)
 	}
-	p.CauseEventID, p.RootCause = m.Cause.Text, m.RootCause.Text
+	p.CauseEventID, p.RootCause = m.Cause.Value, m.RootCause.Value
 	p.OpenedAt = m.Opened.time()
 	p.ResolvedAt = time.Time{}
 	switch {

@@ -468,7 +468,8 @@ func TestHostsFromAPIAddressesFromPayload(t *testing.T) {
 	require.Equal(t, "down", p.OpData, "the API evaluates its own when it answers")
 	require.Equal(t, []string{"Net"}, p.Groups)
 	require.True(t, p.CanClose)
-	require.Equal(t, []string{"Core", "sw2"}, p.HostLabels())
+	require.Equal(t, "Core", p.Hosts[0].Label())
+	require.Equal(t, "sw2", p.Hosts[1].Label())
 }
 
 func TestRepeatedAnswerChangesNothing(t *testing.T) {

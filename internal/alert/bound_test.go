@@ -111,10 +111,10 @@ func TestSendToIsBounded(t *testing.T) {
 
 // However many comments come, the newest of each action is kept, since it explains the problem's state.
 func TestActionsOutliveComments(t *testing.T) {
-	for _, bit := range []int{bitClose, bitAck, bitSuppress, bitUnack, bitSeverity} {
+	for _, bit := range []int{BitClose, BitAck, BitSuppress, BitUnack, BitSeverity} {
 		var reports []report
 		for n := range 3 * (keepFirst + keepNewest) {
-			c := report{At: int64(n), Bits: bitComment, Comment: fmt.Sprint(n)}
+			c := report{At: int64(n), Bits: BitComment, Comment: fmt.Sprint(n)}
 			if n == keepFirst+5 || n == keepFirst+9 {
 				c.Bits |= bit
 			}

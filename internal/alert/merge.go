@@ -8,6 +8,23 @@ import (
 // Merge is what Apply needs to merge events in any order: for each part of a problem, the best value so far by a total
 // order, and which event it is from. Its JSON names are short, since it is stored with every problem.
 type Merge struct {
+	States
+
+	Facts  origins      `json:"f,omitzero"`
+	Macros macroOrigins `json:"m,omitzero"`
+	// The hosts of payloads and of the API, if both are known.
+	PayloadHosts []Host `json:"th,omitempty"`
+	APIHosts     []Host `json:"ah,omitempty"`
+
+	Reports []report `json:"t,omitempty"`
+	Nudges  []Nudge  `json:"nu,omitempty"` // the newest of each key, sorted by key
+	// Seq is the highest Entry.Seq ever given. The Seq of an entry that was merged away isn't reused, since a room may
+	// have been told it.
+	Seq int `json:"n,omitempty"`
+}
+
+// States are the parts of Merge that can be compared.
+type States struct {
 	Problem    bool  `json:"p,omitempty"`  // the problem event came
 	Recovery   bool  `json:"r,omitempty"`  // the recovery event came
 	Confirmed  bool  `json:"c,omitempty"`  // the API knows it
@@ -21,26 +38,14 @@ type Merge struct {
 	Opened     estimate `json:"o,omitzero"`
 	ResolvedAt estimate `json:"d,omitzero"`
 
-	Severity   latestState `json:"s,omitzero"`
-	Ack        latestState `json:"a,omitzero"`
-	Suppressed latestState `json:"u,omitzero"`
-	Cause      latestText  `json:"ca,omitzero"`
-	RootCause  latestText  `json:"rc,omitzero"`
+	Severity   latest[int]    `json:"s,omitzero"`
+	Ack        latest[int]    `json:"a,omitzero"`
+	Suppressed latest[int]    `json:"u,omitzero"`
+	Cause      latest[string] `json:"ca,omitzero"`
+	RootCause  latest[string] `json:"rc,omitzero"`
 
 	Observation observed `json:"ob,omitzero"`
 	GoneAt      int64    `json:"g,omitempty"` // the earliest answer of the API that doesn't know it
-
-	Facts  origins      `json:"f,omitzero"`
-	Macros macroOrigins `json:"m,omitzero"`
-	// The hosts of payloads and of the API, if both are known.
-	PayloadHosts []Host `json:"th,omitempty"`
-	APIHosts     []Host `json:"ah,omitempty"`
-
-	Reports []report `json:"t,omitempty"`
-	Nudges  []Nudge  `json:"nu,omitempty"` // the newest of each key, sorted by key
-	// Seq is the highest Entry.Seq ever given. The Seq of an entry that was merged away isn't reused, since a room may
-	// have been told it.
-	Seq int `json:"n,omitempty"`
 }
 
 // The ranks of events as sources of facts. A recovery comes last: some tags are missing, and its values are those after
@@ -85,31 +90,23 @@ func (s stamp) compare(o stamp) int {
 	return cmp.Compare(o.At, s.At)
 }
 
-// latestState is a state at one time. The latest time wins.
-type latestState struct {
+// latest is something that changes while the problem is open. The latest value wins.
+type latest[T cmp.Ordered] struct {
 	Seen  int64 `json:"t,omitempty"` // when Zabbix looked
 	At    int64 `json:"a,omitempty"` // when the event happened
 	Rank  int   `json:"k,omitempty"`
-	Value int   `json:"v,omitempty"`
+	Value T     `json:"v,omitempty"`
 	Until int64 `json:"u,omitempty"` // of a suppression; 0 for indefinitely
 }
 
-func (s latestState) compare(o latestState) int {
+// latestOf is what an event says.
+func latestOf[T cmp.Ordered](e Event, value T) latest[T] {
+	return latest[T]{Seen: micro(e.SentAt), At: micro(e.At), Rank: rankOf(e), Value: value}
+}
+
+func (s latest[T]) compare(o latest[T]) int {
 	return cmp.Or(cmp.Compare(s.Seen, o.Seen), cmp.Compare(s.At, o.At), cmp.Compare(s.Rank, o.Rank),
 		cmp.Compare(s.Value, o.Value), cmp.Compare(s.Until, o.Until))
-}
-
-// latestText is a text that changes while the problem is open. The latest wins.
-type latestText struct {
-	Seen int64  `json:"t,omitempty"`
-	At   int64  `json:"a,omitempty"`
-	Rank int    `json:"k,omitempty"`
-	Text string `json:"v,omitempty"`
-}
-
-func (s latestText) compare(o latestText) int {
-	return cmp.Or(cmp.Compare(s.Seen, o.Seen), cmp.Compare(s.At, o.At), cmp.Compare(s.Rank, o.Rank),
-		cmp.Compare(s.Text, o.Text))
 }
 
 // estimate is a time that events know more or less exactly. The higher class wins, then the event that came first.
@@ -145,19 +142,25 @@ type observed struct {
 }
 
 func (o observed) compare(other observed) int {
-	return cmp.Or(cmp.Compare(o.At, other.At), compareBool(other.Gone, o.Gone),
-		compareBool(o.HeldBack, other.HeldBack), compareBool(o.CanClose, other.CanClose))
+	return cmp.Or(cmp.Compare(o.At, other.At), number(other.Gone)-number(o.Gone),
+		number(o.HeldBack)-number(other.HeldBack), number(o.CanClose)-number(other.CanClose))
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
+// number is 1 for true and 0 for false.
+func number(b bool) int {
+	if b {
 		return 1
-	default:
-		return -1
 	}
+	return 0
+}
+
+// least is the smaller of two values that are both known. The zero value isn't.
+func least[T cmp.Ordered](a, b T) T {
+	var unknown T
+	if a == unknown || b == unknown {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // ordered is a part of Merge.
@@ -166,14 +169,12 @@ type ordered[T any] interface {
 	compare(T) int
 }
 
-// improve keeps the better of two values. It reports whether current changed.
-func improve[T ordered[T]](current *T, candidate T) bool {
+// improve keeps the better of two values.
+func improve[T ordered[T]](current *T, candidate T) {
 	var none T
-	if *current == candidate || (*current != none && candidate.compare(*current) <= 0) {
-		return false
+	if *current == none || candidate.compare(*current) > 0 {
+		*current = candidate
 	}
-	*current = candidate
-	return true
 }
 
 // micro is a time in Merge; 0 for none.

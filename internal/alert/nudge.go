@@ -45,7 +45,7 @@ func (p *Problem) mergeNudge(e Event) bool {
 		return false
 	}
 	n := *e.Nudge
-	n.At = firstTime(normal(n.At), e.At)
+	n.At = cmp.Or(normal(n.At), e.At)
 	nudges := slices.Clone(p.Merge.Nudges)
 	i, known := slices.BinarySearchFunc(nudges, n.key(), func(have Nudge, key string) int { return strings.Compare(have.key(), key) })
 	switch {

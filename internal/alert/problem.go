@@ -146,12 +146,3 @@ func (u Update) Text() string {
 	}
 	return u.Message
 }
-
-// HostLabels are the labels of the problem's hosts.
-func (p Problem) HostLabels() []string {
-	labels := make([]string, 0, len(p.Hosts))
-	for _, h := range p.Hosts {
-		labels = append(labels, h.Label())
-	}
-	return labels
-}

@@ -54,66 +54,23 @@ type report struct {
 	message string
 }
 
-// The bits of Zabbix's event.acknowledge.
-const (
-	bitClose      = 1
-	bitAck        = 2
-	bitComment    = 4
-	bitSeverity   = 8
-	bitUnack      = 16
-	bitSuppress   = 32
-	bitUnsuppress = 64
-	bitToCause    = 128
-	bitToSymptom  = 256
-)
-
-func (a Actions) bits() int {
-	bits := 0
-	for _, b := range [...]struct {
-		bit int
-		set bool
-	}{
-		{bitClose, a.Close},
-		{bitAck, a.Ack},
-		{bitComment, a.Comment},
-		{bitSeverity, a.Severity != nil},
-		{bitUnack, a.Unack},
-		{bitSuppress, a.Suppress},
-		{bitUnsuppress, a.Unsuppress},
-		{bitToCause, a.ToCause},
-		{bitToSymptom, a.ToSymptom},
-	} {
-		if b.set {
-			bits |= b.bit
-		}
-	}
-	return bits
-}
-
 func (c report) actions() Actions {
-	return Actions{
-		Close: c.Bits&bitClose != 0, Ack: c.Bits&bitAck != 0, Comment: c.Bits&bitComment != 0,
-		Severity: c.Change, Unack: c.Bits&bitUnack != 0, Suppress: c.Bits&bitSuppress != 0,
-		SuppressUntil: fromMicro(c.Until), Unsuppress: c.Bits&bitUnsuppress != 0,
-		ToCause: c.Bits&bitToCause != 0, ToSymptom: c.Bits&bitToSymptom != 0, Other: c.Other,
-	}
+	a := ActionsOf(c.Bits)
+	a.Severity, a.SuppressUntil, a.Other = c.Change, fromMicro(c.Until), c.Other
+	return a
 }
 
 func newReport(origin string, u Update, seenAt time.Time) report {
 	a := u.Actions
 	c := report{
 		Origin: origin, At: micro(u.At), Exact: u.Exact || origin != fromPayload, AckID: u.AckID, Name: u.Actor.Name,
-		Bits: a.bits(), Until: micro(a.SuppressUntil), Other: a.Other, message: strings.TrimSpace(u.Message),
+		Bits: a.Bits(), Change: a.Severity, Until: micro(a.SuppressUntil), Other: a.Other, message: strings.TrimSpace(u.Message),
 	}
 	if c.At == 0 {
 		c.At = micro(seenAt)
 	}
 	if c.Name == HiddenAuthor {
 		c.Name = ""
-	}
-	if a.Severity != nil {
-		change := *a.Severity
-		c.Change = &change
 	}
 	switch origin {
 	case fromRelay:
@@ -185,15 +142,15 @@ func zoneApart(c, o report) bool {
 // merge takes the better parts of another report with the same key. It reports whether anything changed.
 func (c *report) merge(o report) bool {
 	was := *c
-	if better := cmp.Or(compareBool(o.Exact, c.Exact), cmp.Compare(c.At, o.At)); better > 0 {
+	if better := cmp.Or(number(o.Exact)-number(c.Exact), cmp.Compare(c.At, o.At)); better > 0 {
 		c.At, c.Exact = o.At, o.Exact
 	}
-	c.Name = named(c.Name, o.Name)
-	c.Email = named(c.Email, o.Email)
-	c.Comment = named(c.Comment, o.Comment)
+	c.Name = least(c.Name, o.Name)
+	c.Email = least(c.Email, o.Email)
+	c.Comment = least(c.Comment, o.Comment)
 	c.Bits |= o.Bits
-	c.Until = firstKnown(c.Until, o.Until)
-	c.Seen = firstKnown(c.Seen, o.Seen)
+	c.Until = least(c.Until, o.Until)
+	c.Seen = least(c.Seen, o.Seen)
 	c.Wide = c.Wide || o.Wide
 	if o.Change != nil && (c.Change == nil || compareChange(*o.Change, *c.Change) < 0) {
 		c.Change = o.Change
@@ -203,20 +160,6 @@ func (c *report) merge(o report) bool {
 
 func compareChange(a, b SeverityChange) int {
 	return cmp.Or(cmp.Compare(a.New, b.New), cmp.Compare(a.Old, b.Old))
-}
-
-func named(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return min(a, b)
-}
-
-func firstKnown(a, b int64) int64 {
-	if a == 0 || b == 0 {
-		return a + b
-	}
-	return min(a, b)
 }
 
 // zoneDistance is how far a time in an unknown time zone is from an exact one.
@@ -236,7 +179,7 @@ func (c report) within(o report) bool {
 	if c.Bits&^o.Bits != 0 {
 		return false
 	}
-	return c.Bits&bitSeverity == 0 || c.newSeverity() == o.newSeverity()
+	return c.Bits&BitSeverity == 0 || c.newSeverity() == o.newSeverity()
 }
 
 // orderReports doesn't depend on the order of arrival.
@@ -268,28 +211,22 @@ func group(reports []report) [][]int {
 		payloadOf[i], relayOf[i], home[i] = none, none, none
 	}
 	mergeZones(reports, home)
+	// pairUp gives the first report of each pair the second one as its home, unless of says that another has that home.
 	pairUp := func(of []int, pairs []pair) {
 		slices.SortFunc(pairs, orderPairs)
 		for _, p := range pairs {
-			if home[p.a] == none && of[p.b] == none {
-				home[p.a], of[p.b] = p.b, p.a
+			if home[p.a] == none && (of == nil || of[p.b] == none) {
+				home[p.a] = p.b
+				if of != nil {
+					of[p.b] = p.a
+				}
 			}
 		}
 	}
 	pairUp(payloadOf, candidates(reports, fromPayload, fromAPI, home))
 	// The same words at the same second are the same update, from another media type with fewer macros.
-	var again []pair
-	for _, p := range candidates(reports, fromPayload, fromAPI, home) {
-		if p.distance == 0 && !reports[p.a].Blank {
-			again = append(again, p)
-		}
-	}
-	slices.SortFunc(again, orderPairs)
-	for _, p := range again {
-		if home[p.a] == none {
-			home[p.a] = p.b
-		}
-	}
+	again := candidates(reports, fromPayload, fromAPI, home)
+	pairUp(nil, slices.DeleteFunc(again, func(p pair) bool { return p.distance != 0 || reports[p.a].Blank }))
 	pairUp(relayOf, candidates(reports, fromRelay, fromAPI, home))
 	pairUp(relayOf, candidates(reports, fromRelay, fromPayload, home))
 
@@ -369,11 +306,7 @@ func candidates(reports []report, a, b string, home []int) []pair {
 		}
 		for _, j := range others {
 			if d, ok := alike(c, reports[j]); ok {
-				unlike := 1
-				if c.Bits == reports[j].Bits {
-					unlike = 0
-				}
-				pairs = append(pairs, pair{unlike, d, distance(c.At, reports[j].At), i, j})
+				pairs = append(pairs, pair{number(c.Bits != reports[j].Bits), d, distance(c.At, reports[j].At), i, j})
 			}
 		}
 	}

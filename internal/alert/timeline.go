@@ -55,7 +55,7 @@ func bounded(reports []report) []report {
 	slices.SortFunc(reports, orderReports)
 	newest := map[int]int{} // by bit
 	for i, c := range reports {
-		for bit := bitClose; bit <= bitToSymptom; bit <<= 1 {
+		for bit := BitClose; bit <= BitToSymptom; bit <<= 1 {
 			if c.Bits&bit != 0 {
 				newest[bit] = i
 			}
@@ -122,12 +122,6 @@ func (p *Problem) rebuildTimeline() {
 	}
 
 	reports := p.reports()
-	for i := range reports {
-		if reports[i].Change != nil {
-			change := *reports[i].Change
-			reports[i].Change = &change
-		}
-	}
 	slices.SortFunc(reports, orderReports)
 	groups := group(reports)
 	updates := make([]Entry, len(groups))
@@ -171,19 +165,9 @@ func (p *Problem) rebuildTimeline() {
 
 // arrivalOrder orders entries that came together.
 func arrivalOrder(a, b Entry) int {
-	first := func(e Entry) int {
-		if e.Key == keyOpened || e.Key == keyOccurred {
-			return 0
-		}
-		return 1
-	}
-	last := func(e Entry) int {
-		if e.Key == keyResolved {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(cmp.Compare(first(a), first(b)), a.At.Compare(b.At), cmp.Compare(last(a), last(b)),
+	notFirst := func(e Entry) int { return number(e.Key != keyOpened && e.Key != keyOccurred) }
+	last := func(e Entry) int { return number(e.Key == keyResolved) }
+	return cmp.Or(cmp.Compare(notFirst(a), notFirst(b)), a.At.Compare(b.At), cmp.Compare(last(a), last(b)),
 		strings.Compare(a.Key, b.Key))
 }
 
@@ -203,7 +187,7 @@ func newEntry(reports []report, g []int) Entry {
 			if payload == nil || c.zoneError() < payload.zoneError() {
 				payload = c
 			}
-			name = named(name, c.Name)
+			name = least(name, c.Name)
 		}
 	}
 	lead := cmp.Or(api, payload, own)
@@ -247,18 +231,15 @@ func chainSeverities(reports []report, groups [][]int, updates []Entry) {
 		}
 		seen := int64(0)
 		for _, j := range g {
-			seen = firstKnown(seen, reports[j].Seen)
+			seen = least(seen, reports[j].Seen)
 		}
 		changes = append(changes, change{seen, micro(updates[i].At), i})
 	}
 	slices.SortFunc(changes, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.seen, b.seen), cmp.Compare(a.at, b.at), strings.Compare(updates[a.entry].Key, updates[b.entry].Key))
 	})
-	for i, c := range changes {
-		if i > 0 {
-			chained := *updates[c.entry].Update.Actions.Severity
-			chained.Old = updates[changes[i-1].entry].Update.Actions.Severity.New
-			updates[c.entry].Update.Actions.Severity = &chained
-		}
+	for i := 1; i < len(changes); i++ {
+		before, u := updates[changes[i-1].entry].Update, updates[changes[i].entry].Update
+		u.Actions.Severity = &SeverityChange{Old: before.Actions.Severity.New, New: u.Actions.Severity.New}
 	}
 }

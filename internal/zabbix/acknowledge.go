@@ -22,19 +22,6 @@ type Acknowledge struct {
 // MaxMessage is the longest message of an acknowledgement, in characters (measured on 6.0 and 7.0).
 const MaxMessage = 2048
 
-// The bits of event.acknowledge's action.
-const (
-	bitClose      = 1
-	bitAck        = 2
-	bitMessage    = 4
-	bitSeverity   = 8
-	bitUnack      = 16
-	bitSuppress   = 32
-	bitUnsuppress = 64
-	bitToCause    = 128
-	bitToSymptom  = 256
-)
-
 // Acknowledge calls event.acknowledge. Success means that Zabbix accepted it: the server closes a problem later (check with Observe
 // before reporting "closed"), and Zabbix silently skips what is already done. An invalid value is an error of kind Invalid, without a
 // call.
@@ -85,22 +72,11 @@ func (a Acknowledge) fault() string {
 }
 
 func (a Acknowledge) action() int {
-	action := 0
-	for _, b := range [...]struct {
-		bit int
-		set bool
-	}{
-		{bitClose, a.Close},
-		{bitAck, a.Ack},
-		{bitMessage, a.Message != ""},
-		{bitSeverity, a.Severity != nil},
-		{bitUnack, a.Unack},
-	} {
-		if b.set {
-			action |= b.bit
-		}
+	bits := alert.Actions{Close: a.Close, Ack: a.Ack, Unack: a.Unack, Comment: a.Message != ""}.Bits()
+	if a.Severity != nil {
+		bits |= alert.BitSeverity
 	}
-	return action
+	return bits
 }
 
 func (a Acknowledge) params() map[string]any {

@@ -179,17 +179,17 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 		Message  *string
 		Severity *alert.Severity
 	}
-	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(bitToCause|bitToSymptom|bitSuppress|bitUnsuppress) != 0 {
+	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(alert.BitToCause|alert.BitToSymptom|alert.BitSuppress|alert.BitUnsuppress) != 0 {
 		return Acknowledge{}, false
 	}
 	a := Acknowledge{
-		EventIDs: p.EventIDs, Ack: p.Action&bitAck != 0, Unack: p.Action&bitUnack != 0, Close: p.Action&bitClose != 0,
+		EventIDs: p.EventIDs, Ack: p.Action&alert.BitAck != 0, Unack: p.Action&alert.BitUnack != 0, Close: p.Action&alert.BitClose != 0,
 		Severity: p.Severity,
 	}
 	if p.Message != nil {
 		a.Message = *p.Message
 	}
-	return a, p.Action != 0 && p.Action&bitMessage != 0 == (a.Message != "")
+	return a, p.Action != 0 && p.Action&alert.BitComment != 0 == (a.Message != "")
 }
 
 func TestAcknowledgementsAreAsRecorded(t *testing.T) {

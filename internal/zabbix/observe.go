@@ -337,18 +337,9 @@ func (a acknowledgement) update() alert.Update {
 		Exact:   true,
 		Actor:   alert.Actor{Name: fullName(a.Name, a.Surname, a.Username)},
 		Message: a.Message,
-		Actions: alert.Actions{
-			Close:      bits&bitClose != 0,
-			Ack:        bits&bitAck != 0,
-			Comment:    bits&bitMessage != 0,
-			Unack:      bits&bitUnack != 0,
-			Suppress:   bits&bitSuppress != 0,
-			Unsuppress: bits&bitUnsuppress != 0,
-			ToCause:    bits&bitToCause != 0,
-			ToSymptom:  bits&bitToSymptom != 0,
-		},
+		Actions: alert.ActionsOf(bits),
 	}
-	if bits&bitSeverity != 0 { // the fields are "0" otherwise
+	if bits&alert.BitSeverity != 0 { // the fields are "0" otherwise
 		u.Actions.Severity = &alert.SeverityChange{
 			Old: alert.Severity(a.OldSeverity.number()), New: alert.Severity(a.NewSeverity.number()),
 		}
