@@ -18,43 +18,28 @@ type condition interface {
 	why(s *subject, held bool) string
 }
 
-// subject is the problem to route. The names that conditions compare are put into lower case once for all routes, and only if
-// needed.
+// subject is the problem to route, with the names that conditions compare, in lower case.
 type subject struct {
 	problem *alert.Problem
 	now     time.Time
-	commas  []commaGlob // of the router
-
-	hosts  []string
-	groups []string
-	tags   []alert.Tag
+	hosts   []string
+	groups  []string
+	tags    []alert.Tag
 }
 
-func (s *subject) hostNames() []string {
-	if s.hosts == nil {
-		s.hosts = make([]string, 0, 2*len(s.problem.Hosts))
-		for _, h := range s.problem.Hosts {
-			for _, name := range [2]string{h.Host, h.Name} {
-				if name != "" {
-					s.hosts = append(s.hosts, strings.ToLower(name))
-				}
-			}
-		}
+func newSubject(p *alert.Problem, now time.Time, commas []commaGlob) *subject {
+	s := &subject{problem: p, now: now, groups: text.Names(p.Groups, strings.ToLower)}
+	for _, h := range p.Hosts {
+		s.hosts = append(s.hosts, strings.ToLower(h.Host), strings.ToLower(h.Name))
 	}
-	return s.hosts
-}
-
-func (s *subject) groupNames() []string {
-	if s.groups == nil {
-		s.groups = make([]string, 0, len(s.problem.Groups))
-		for _, g := range s.problem.Groups {
-			s.groups = append(s.groups, strings.ToLower(g))
-		}
-		if s.problem.GroupsSplit {
-			s.groups = rejoin(s.groups, s.commas)
-		}
+	s.hosts = slices.DeleteFunc(s.hosts, func(name string) bool { return name == "" })
+	if p.GroupsSplit {
+		s.groups = rejoin(s.groups, commas)
 	}
-	return s.groups
+	for _, t := range p.Tags {
+		s.tags = append(s.tags, alert.Tag{Tag: strings.ToLower(t.Tag), Value: strings.ToLower(t.Value)})
+	}
+	return s
 }
 
 // commaGlob is a pattern for host groups with commas in their names; parts is the number of pieces that such a name is split into.
@@ -95,16 +80,6 @@ func rejoin(parts []string, commas []commaGlob) (names []string) {
 	return names
 }
 
-func (s *subject) tagPairs() []alert.Tag {
-	if s.tags == nil {
-		s.tags = make([]alert.Tag, 0, len(s.problem.Tags))
-		for _, t := range s.problem.Tags {
-			s.tags = append(s.tags, alert.Tag{Tag: strings.ToLower(t.Tag), Value: strings.ToLower(t.Value)})
-		}
-	}
-	return s.tags
-}
-
 // compile lists the conditions of a match, the cheapest first.
 func compile(m config.Match) (out []condition) {
 	if len(m.Severity.Set) > 0 {
@@ -121,10 +96,10 @@ func compile(m config.Match) (out []condition) {
 		out = append(out, timeIs{m.When})
 	}
 	if len(m.Hosts) > 0 {
-		out = append(out, nameMatches{"host", m.Hosts, (*subject).hostNames, hostLabels, "it has no hosts"})
+		out = append(out, nameMatches{"host", m.Hosts, func(s *subject) []string { return s.hosts }, hostLabels, "it has no hosts"})
 	}
 	if len(m.Groups) > 0 {
-		out = append(out, nameMatches{"host group", m.Groups, (*subject).groupNames, groupLabels, "its groups are unknown"})
+		out = append(out, nameMatches{"host group", m.Groups, func(s *subject) []string { return s.groups }, groupLabels, "its groups are unknown"})
 	}
 	if len(m.Tags) > 0 {
 		c := tagIs{}
@@ -236,38 +211,38 @@ func groupLabels(p *alert.Problem) []string { return text.Names(p.Groups, quoted
 type tagIs struct{ with, without []config.TagRule }
 
 func (c tagIs) holds(s *subject) bool {
-	tags := s.tagPairs()
-	for _, rule := range c.without {
-		if hasTag(tags, rule) {
-			return false
-		}
-	}
-	return len(c.with) == 0 || slices.ContainsFunc(c.with, func(rule config.TagRule) bool { return hasTag(tags, rule) })
+	held, _ := c.decide(s)
+	return held
 }
 
-func (c tagIs) why(s *subject, held bool) string {
-	tags := s.tagPairs()
-	for _, rule := range c.without {
-		if hasTag(tags, rule) {
-			return fmt.Sprintf("a tag is excluded by %s", rule.String())
-		}
+func (c tagIs) why(s *subject, _ bool) string {
+	_, why := c.decide(s)
+	return why()
+}
+
+// decide reports whether the condition holds, and explains it on demand.
+func (c tagIs) decide(s *subject) (held bool, why func() string) {
+	found := func(rules []config.TagRule) int {
+		return slices.IndexFunc(rules, func(rule config.TagRule) bool { return hasTag(s.tags, rule) })
 	}
-	for _, rule := range c.with {
-		if hasTag(tags, rule) {
-			return "a tag matches " + rule.String()
-		}
+	if i := found(c.without); i >= 0 {
+		return false, func() string { return "a tag is excluded by " + c.without[i].String() }
 	}
 	if len(c.with) == 0 {
-		return "no tag is excluded by " + text.Or(text.Names(c.without, config.TagRule.String))
+		return true, func() string {
+			return "no tag is excluded by " + text.Or(text.Names(c.without, config.TagRule.String))
+		}
 	}
-	have := make([]string, 0, len(s.problem.Tags))
-	for _, t := range s.problem.Tags {
-		have = append(have, quoted(t.Tag+"="+t.Value))
+	if i := found(c.with); i >= 0 {
+		return true, func() string { return "a tag matches " + c.with[i].String() }
 	}
-	if len(have) == 0 {
-		return fmt.Sprintf("no tag matches %s: it has no tags", text.Or(text.Names(c.with, config.TagRule.String)))
+	return false, func() string {
+		have := "it has no tags"
+		if len(s.problem.Tags) > 0 {
+			have = "tags are " + shortList(text.Names(s.problem.Tags, func(t alert.Tag) string { return quoted(t.Tag + "=" + t.Value) }))
+		}
+		return fmt.Sprintf("no tag matches %s: %s", text.Or(text.Names(c.with, config.TagRule.String)), have)
 	}
-	return fmt.Sprintf("no tag matches %s: tags are %s", text.Or(text.Names(c.with, config.TagRule.String)), shortList(have))
 }
 
 // hasTag reports whether a tag with the rule's name and value exists, whatever its exclamation mark.

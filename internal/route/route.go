@@ -105,11 +105,6 @@ func (r *Router) Explain(p alert.Problem, sendTo string, now time.Time) ([]Step,
 
 // decide finds the targets, and records each step if steps isn't nil.
 func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]Step) []Target {
-	note := func(s Step) {
-		if steps != nil {
-			*steps = append(*steps, s)
-		}
-	}
 	named := r.named(p, sendTo)
 	var targets []Target
 	if r.mode(p.Key.Source) == config.SendToOnly && named.rooms != nil {
@@ -122,15 +117,15 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 	for _, room := range named.rooms {
 		targets = add(targets, Target{Room: room, Route: SendTo})
 	}
-	if named.why != nil {
-		note(Step{Route: SendTo, Matched: named.rooms != nil, Reason: strings.Join(named.why, "; "), Rooms: named.rooms})
+	if steps != nil && named.why != nil {
+		*steps = append(*steps, Step{Route: SendTo, Matched: named.rooms != nil, Reason: strings.Join(named.why, "; "), Rooms: named.rooms})
 	}
 	return targets
 }
 
 // match evaluates the rules; if none matches, the default rooms are the targets.
 func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
-	s := subject{problem: &p, now: now, commas: r.commas}
+	s := newSubject(&p, now, r.commas)
 	var targets []Target
 	matched, winner := 0, ""
 	for i := range r.rules {
@@ -142,9 +137,9 @@ func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
 			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not evaluated: " + winner + " won"})
 			continue
 		}
-		failed := rule.failing(&s)
+		failed := rule.failing(s)
 		if steps != nil {
-			*steps = append(*steps, rule.step(&s, failed))
+			*steps = append(*steps, rule.step(s, failed))
 		}
 		if failed != nil {
 			continue
@@ -214,10 +209,8 @@ func (r *rule) step(s *subject, failed condition) Step {
 
 // add appends a target unless its room is in the list already.
 func add(targets []Target, t Target) []Target {
-	for _, known := range targets {
-		if known.Room == t.Room {
-			return targets
-		}
+	if slices.ContainsFunc(targets, func(known Target) bool { return known.Room == t.Room }) {
+		return targets
 	}
 	return append(targets, t)
 }
