@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -81,23 +80,11 @@ func (l *Ledger) doDue(ctx context.Context, due []store.Post, rooms []string, no
 }
 
 func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string, now time.Time) error {
-	keys := make([]alert.Key, 0, len(due))
-	for _, p := range due {
-		if !slices.Contains(keys, p.Key) {
-			keys = append(keys, p.Key)
-		}
+	keys := make([]alert.Key, len(due))
+	for i, p := range due {
+		keys[i] = p.Key
 	}
-	out, _, err := l.commit(ctx, func() (*Draft, error) {
-		var known Known
-		var err error
-		if known.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
-			return nil, fmt.Errorf("reading problems: %w", err)
-		}
-		if known.Posts, err = l.opts.Store.PostsOf(ctx, keys); err != nil {
-			return nil, fmt.Errorf("reading posts: %w", err)
-		}
-		return PlanDue(due, rooms, known, l.opts.Rules, now), nil
-	})
+	out, _, err := l.commit(ctx, keys, func(known Known) *Draft { return PlanDue(due, rooms, known, l.opts.Rules, now) })
 	if err != nil || out.empty() {
 		return err
 	}

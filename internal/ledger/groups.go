@@ -117,15 +117,15 @@ func (r *roomDraft) updateMembers() {
 		if g == nil {
 			continue
 		}
-		p := r.problem(post.Key)
+		p := r.problems[post.Key]
 		if p.Open() && p.Severity >= r.rules.Individual {
 			r.leave(g, post)
 			continue
 		}
-		if p.Open() && r.problems[post.Key].acted {
+		if p.Open() && p.acted {
 			r.leaving[g] = append(r.leaving[g], post)
 		}
-		if r.problems[post.Key].headline {
+		if p.headline {
 			r.touch(g)
 		}
 		if post.nudged {

@@ -132,17 +132,14 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 		return nil, 0, err
 	}
 	began := time.Now()
-	items := make([]Item, len(entries))
+	items, keys := make([]Item, len(entries)), make([]alert.Key, 0, len(entries))
 	for i, e := range entries {
 		items[i] = l.item(e)
-	}
-	out, took, err := l.commit(ctx, func() (*Draft, error) {
-		known, err := l.known(ctx, items)
-		if err != nil {
-			return nil, err
+		if key := items[i].Decoded.Event.Key; key.EventID != "" {
+			keys = append(keys, key)
 		}
-		return Plan(items, known, l.opts.Rules, time.Now()), nil
-	})
+	}
+	out, took, err := l.commit(ctx, keys, func(known Known) *Draft { return Plan(items, known, l.opts.Rules, time.Now()) })
 	if err != nil {
 		return entries, 0, err
 	}
@@ -152,13 +149,15 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	return entries, took, nil
 }
 
-// commit plans and writes a batch, again if what it read has changed meanwhile. It returns how long writing took.
-func (l *Ledger) commit(ctx context.Context, plan func() (*Draft, error)) (out Outcome, took time.Duration, err error) {
+// commit plans and writes a batch about problems with these keys, again if what it read has changed meanwhile. It
+// returns how long writing took.
+func (l *Ledger) commit(ctx context.Context, keys []alert.Key, plan func(Known) *Draft) (out Outcome, took time.Duration, err error) {
 	for range maxConflicts {
-		draft, err := plan()
+		known, err := l.known(ctx, keys)
 		if err != nil {
 			return out, 0, err
 		}
+		draft := plan(known)
 		rooms, waiting, err := l.rooms(ctx, draft)
 		if err != nil {
 			return out, 0, err
@@ -223,14 +222,8 @@ func (l *Ledger) done(out Outcome) {
 	}
 }
 
-// known reads what the store has of the problems of a batch.
-func (l *Ledger) known(ctx context.Context, items []Item) (k Known, err error) {
-	keys := make([]alert.Key, 0, len(items))
-	for i := range items {
-		if key := items[i].Decoded.Event.Key; key.EventID != "" {
-			keys = append(keys, key)
-		}
-	}
+// known reads what the store has of problems.
+func (l *Ledger) known(ctx context.Context, keys []alert.Key) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
