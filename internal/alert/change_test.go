@@ -2,6 +2,7 @@ package alert
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,19 +24,19 @@ func TestChangeHeadlineAndActed(t *testing.T) {
 		events          []Event // the last one is checked
 		headline, acted bool
 	}{
-		"opened":                       {[]Event{problem}, true, false},
-		"told again":                   {[]Event{problem, problem}, false, false},
-		"resolved":                     {[]Event{problem, recoveryEvent(60, 63)}, true, false},
-		"acknowledged":                 {[]Event{problem, ack(false)}, true, true},
-		"acknowledged with many":       {[]Event{problem, ack(true)}, true, false},
-		"acknowledged by nobody known": {[]Event{problem, answer4711(60, acked)}, true, false},
-		"acknowledged, heard again":    {[]Event{problem, own, echo}, false, false},
-		"commented":                    {[]Event{problem, commented}, false, true},
-		"commented, heard again":       {[]Event{problem, commented, commented}, false, false},
-		"severity changed":             {[]Event{problem, raised}, true, true},
-		"closing is allowed":           {[]Event{problem, answer4711(30, answered), answer4711(60, closable)}, false, false},
-		"host renamed":                 {[]Event{problem, answer4711(30, answered), answer4711(60, renamed)}, true, false},
-		"suppressed by a maintenance":  {[]Event{problem, answer4711(30, answered), answer4711(60, suppressed)}, true, false},
+		"opened":                          {[]Event{problem}, true, false},
+		"reported again":                  {[]Event{problem, problem}, false, false},
+		"resolved":                        {[]Event{problem, recoveryEvent(60, 63)}, true, false},
+		"acknowledged":                    {[]Event{problem, ack(false)}, true, true},
+		"acknowledged with many":          {[]Event{problem, ack(true)}, true, false},
+		"acknowledged by someone unknown": {[]Event{problem, answer4711(60, acked)}, true, false},
+		"acknowledged, received again":    {[]Event{problem, own, echo}, false, false},
+		"commented":                       {[]Event{problem, commented}, false, true},
+		"commented, received again":       {[]Event{problem, commented, commented}, false, false},
+		"severity changed":                {[]Event{problem, raised}, true, true},
+		"closing is allowed":              {[]Event{problem, answer4711(30, answered), answer4711(60, closable)}, false, false},
+		"host renamed":                    {[]Event{problem, answer4711(30, answered), answer4711(60, renamed)}, true, false},
+		"suppressed by a maintenance":     {[]Event{problem, answer4711(30, answered), answer4711(60, suppressed)}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p Problem
@@ -47,4 +48,21 @@ func TestChangeHeadlineAndActed(t *testing.T) {
 			require.Equal(t, c.acted, change.Acted, "acted")
 		})
 	}
+}
+
+func TestBookkeepingAloneIsAChange(t *testing.T) {
+	again := problemEvent()
+	again.SentAt, again.ReceivedAt = again.SentAt.Add(time.Hour), again.ReceivedAt.Add(time.Hour)
+	p, _ := Apply(Problem{}, problemEvent())
+	next, change := Apply(p, again)
+	require.Equal(t, Change{Duplicate: true, Changed: true}, change, "the latest message decides whether an escalation is cancelled")
+	require.Equal(t, p.Revision, next.Revision)
+}
+
+func TestActionsAsBits(t *testing.T) {
+	for bits := range BitToSymptom << 1 {
+		require.Equal(t, bits&^BitSeverity, ActionsOf(bits).Bits())
+	}
+	require.Equal(t, Actions{Unsuppress: true, Comment: true}, ActionsOf(64|4))
+	require.Equal(t, 8|1, Actions{Close: true, Severity: &SeverityChange{}}.Bits())
 }
