@@ -218,7 +218,7 @@ func (p *Problem) mergeEventFacts(e Event) bool {
 // maxSendTo is how many different {ALERT.SENDTO} of a problem are kept, maxSendToLength how long each may be.
 const maxSendTo, maxSendToLength = 32, 1024
 
-// mergeSendTo keeps where a message was sent to. Routing uses all of them, whichever event makes a room hear of the
+// mergeSendTo keeps where a message was sent to. Routing uses all of them, whichever event posts the
 // problem. A recovery adds no room.
 func (p *Problem) mergeSendTo(e Event) bool {
 	to := strings.TrimSpace(e.SendTo)

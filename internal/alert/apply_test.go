@@ -79,7 +79,7 @@ func story(t *testing.T, events ...Event) Problem {
 	t.Helper()
 	p := fold(t, events)
 	want := canonical(p)
-	require.Equal(t, want, canonical(fold(t, slices.Concat(events, events))), "told twice")
+	require.Equal(t, want, canonical(fold(t, slices.Concat(events, events))), "every event twice")
 	if len(events) > 5 {
 		return p
 	}
@@ -214,7 +214,7 @@ func TestUpdateSentToSeveralRecipients(t *testing.T) {
 	require.True(t, c.Duplicate)
 
 	first, _ = Apply(Problem{}, hidden)
-	require.Empty(t, first.Timeline[0].Update.Actor.Name, "nobody is called that")
+	require.Empty(t, first.Timeline[0].Update.Actor.Name, "the placeholder isn't a name")
 	named, c := Apply(first, u)
 	require.True(t, c.Visible, "now the room can be told who it was")
 	require.Equal(t, bob, named.Timeline[0].Update.Actor)
@@ -318,7 +318,7 @@ func TestAPICompletesIncompleteUpdate(t *testing.T) {
 	require.Len(t, p.Timeline, 2)
 	require.Equal(t, signed, p.Timeline[1].Update.Message)
 	alone := story(t, problemEvent(), updateEvent(24, 24, Update{}))
-	require.Len(t, alone.Timeline, 2, "told all the same where nobody can say more")
+	require.Len(t, alone.Timeline, 2, "without the API, the incomplete update stays")
 }
 
 func TestMediaTypeWithFewerMacros(t *testing.T) {

@@ -57,7 +57,7 @@ func TestMarkIdentifiesAction(t *testing.T) {
 	}
 }
 
-// Two actions are two updates, and nobody can join another's by writing a mark.
+// Two actions are two updates, and a comment with a forged mark joins neither.
 func TestForgedMarks(t *testing.T) {
 	const said = "Alice <alice@example.com> (Webex #abcd2345): on it"
 	for name, other := range map[string]string{

@@ -20,12 +20,12 @@ type Nudged struct {
 // PlanDue plans what is due for posts, and looks at rooms with posts that wait for their first message, since a room
 // falls behind too when Webex becomes slow. known has all posts of the problems. Nothing is done twice, since the plan
 // is written in one transaction:
-//   - a room may be told of a problem once its delay or quiet hours end;
+//   - a problem may be posted once its delay or the room's quiet hours end;
 //   - a suppression whose time has passed ends, and every room shows that;
 //   - escalation and reminders stop once the problem is resolved, acknowledged, suppressed or cancelled by Zabbix, and
 //     wait for the end of the room's quiet hours;
 //   - an escalation is a nudge, and a post in each of its rooms;
-//   - a reminder is a nudge, unless the problem escalates at that moment or the room doesn't know of it.
+//   - a reminder is a nudge, unless the problem escalates at that moment or isn't posted in the room.
 func PlanDue(due []store.Post, rooms []string, known Known, rules Rules, now time.Time) *Draft {
 	d := newDraft(known, rules, now, len(due))
 	d.rooms = rooms
@@ -78,7 +78,7 @@ func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	return nudge, nil
 }
 
-// endSuppression ends a suppression whose time has passed. Every room of the problem is to show that.
+// endSuppression ends a suppression whose time has passed, and updates every post of the problem.
 func (d *Draft) endSuppression(e *effect) {
 	if p := e.problem; !p.Open() || !p.Suppressed || p.SuppressedAt(d.now) {
 		return
@@ -90,7 +90,7 @@ func (d *Draft) endSuppression(e *effect) {
 	d.out.Learned = append(d.out.Learned, e.problem.Key)
 }
 
-// nudge winds the clocks of a post that ran out, and returns what is to be said now; nil for nothing.
+// nudge sets the expired clocks of a post again, and returns the escalation or reminder that is due; nil for none.
 func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 	var nudge *alert.Nudge
 	n := post.Escalated
@@ -118,7 +118,7 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 	return nudge
 }
 
-// addNudge makes a nudge part of the problem, and makes the posts that it is for ask for it.
+// addNudge adds a nudge to the problem, and updates the posts that it is for.
 func (d *Draft) addNudge(e *effect, n alert.Nudge, rule string) {
 	var c alert.Change
 	if e.problem, c = alert.Apply(e.problem, alert.Event{Key: e.problem.Key, Kind: alert.KindNudge, Nudge: &n, At: d.now}); c.Changed {
@@ -126,7 +126,7 @@ func (d *Draft) addNudge(e *effect, n alert.Nudge, rule string) {
 		e.change = c
 	}
 	for i := range e.posts {
-		if n.For(e.posts[i].Room) { // the others would find nothing to tell
+		if n.For(e.posts[i].Room) { // the others have nothing new to show
 			d.desire(&e.posts[i], e.problem, d.now)
 			e.posts[i].nudged = true
 		}

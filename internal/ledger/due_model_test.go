@@ -67,7 +67,7 @@ func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) 
 	return says
 }
 
-// The ledger says what the model says, in the same minute, whatever happens to the problem.
+// The ledger reminds and escalates in the same minutes as the model, whatever happens to the problem.
 func TestClocksFollowTheModel(t *testing.T) {
 	quiet := quietAtNight(t)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -81,7 +81,7 @@ func (w *world) due() Outcome {
 	return out
 }
 
-// A room that a problem joins is told after delay and quiet hours, and the clocks count from then on.
+// A new post waits for delay and quiet hours, and its clocks start after them.
 func TestScheduleOfNewPost(t *testing.T) {
 	at := func(clock string) time.Time {
 		if clock == "" {
@@ -177,7 +177,7 @@ func TestScheduleFollowsTheProblem(t *testing.T) {
 	}
 }
 
-// A problem that becomes severe in quiet hours is told at once, and its clocks start. A resolved one keeps its TellAfter.
+// A problem that becomes severe in quiet hours is posted at once, and its clocks start. A resolved one keeps its TellAfter.
 func TestScheduleInQuietHours(t *testing.T) {
 	night := time.Date(2026, 11, 24, 22, 30, 0, 0, time.UTC)
 	timing := route.Timing{Delay: 5 * minute, Remind: 60 * minute, Escalate: twoSteps, Quiet: quietAtNight(t)}
@@ -200,7 +200,7 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Equal(t, night.Add(5*minute), w.post("noc").TellAfter, "long ago")
 	require.Equal(t, w.now.Add(15*minute), w.post("noc").EscalateAt, "but it can only be told now")
 	w.later(minute, becomes(alert.Warning))
-	require.Equal(t, night.Add(510*minute), w.post("noc").TellAfter, "nobody was told yet")
+	require.Equal(t, night.Add(510*minute), w.post("noc").TellAfter, "nothing has been posted yet")
 	require.Equal(t, night.Add(525*minute), w.post("noc").EscalateAt)
 
 	w = begin()
@@ -222,7 +222,7 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Len(t, w.due().Nudged, 1)
 }
 
-// A problem that resolves before its room is to be told is never told, in whatever order its events come.
+// A problem that resolves within the delay is never posted, whatever the order of its events.
 func TestResolvedWithinTheDelay(t *testing.T) {
 	for name, events := range map[string][]alert.Event{
 		"in order":  {opened(), recovered(minute)},
@@ -235,7 +235,7 @@ func TestResolvedWithinTheDelay(t *testing.T) {
 	}
 }
 
-// Nor is a problem that resolved in quiet hours, if the relay hears of that after their end.
+// A problem that resolved in quiet hours is never posted, even if the recovery arrives after them.
 func TestResolvedInQuietHours(t *testing.T) {
 	night := time.Date(2026, 11, 24, 22, 30, 0, 0, time.UTC)
 	w := timed(t, route.Timing{Quiet: quietAtNight(t)}, night)

@@ -275,7 +275,7 @@ func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
 	return g
 }
 
-// touch says that what a group's message shows has changed.
+// touch marks a group whose message has to change.
 func (r *roomDraft) touch(g *store.Group) {
 	if slices.Contains(r.changed, g) {
 		return
@@ -287,7 +287,7 @@ func (r *roomDraft) touch(g *store.Group) {
 	r.changed = append(r.changed, g)
 }
 
-// nudge says that a member was reminded of, or escalated.
+// nudge marks a group with a member that was reminded of, or escalated.
 func (r *roomDraft) nudge(g *store.Group) {
 	r.touch(g)
 	if !r.said[g] {
@@ -318,7 +318,7 @@ func (r *roomDraft) leave(g *store.Group, post *draftPost) {
 	post.TellAfter, post.HoldUntil, post.PendingSince = time.Time{}, time.Time{}, r.now
 }
 
-// toldThrough is the last entry of a problem's timeline that its group has told the room: nudges up to a time.
+// toldThrough is the last entry of a problem's timeline that its group posted in the room: nudges up to a time.
 func toldThrough(p alert.Problem, room string, nudged time.Time) int {
 	seq := 1
 	for _, e := range p.Timeline {

@@ -68,7 +68,7 @@ func TestFlaps(t *testing.T) {
 		"another one is open":             {defaults, []store.Opening{opening(1, 27, false), opening(2, 28, false), opening(3, 29, true)}, true, false},
 		"the others are long ago":         {defaults, []store.Opening{opening(1, 15, false), opening(2, 29, false)}, false, false},
 		"just within":                     {defaults, []store.Opening{opening(1, 16, false), opening(2, 29, false)}, false, true},
-		"told late, it opened before":     {defaults, []store.Opening{opening(1, 31, false), opening(2, 32, false)}, false, false},
+		"arrived late, it opened before":  {defaults, []store.Opening{opening(1, 31, false), opening(2, 32, false)}, false, false},
 		"its trigger's message takes it":  {defaults, []store.Opening{opening(1, 29, false)}, true, true},
 		"never in this room":              {off, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, true, false},
 		"openings in one second count so": {defaults, []store.Opening{opening(1, 30, false), opening(2, 30, false)}, false, true},
@@ -90,7 +90,7 @@ func TestGroupsTakeMembers(t *testing.T) {
 	}{
 		"a young message":          {message(func(*store.Group) {}), time.Minute, true, true},
 		"an old one":               {message(func(*store.Group) {}), 10 * time.Minute, false, true},
-		"nobody joined for long":   {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
+		"nothing joined for long":  {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
 		"all is resolved":          {message(func(g *store.Group) { g.Open = false }), time.Minute, false, true},
 		"edited often":             {message(func(g *store.Group) { g.Edits = 5 }), time.Minute, false, true},
 		"edited very often":        {message(func(g *store.Group) { g.Edits = 8 }), time.Minute, false, false},
@@ -179,7 +179,7 @@ func TestAStormSharesADigest(t *testing.T) {
 	require.Zero(t, w.postOf(31).Group)
 }
 
-// A digest that takes no more is followed by another one as long as it rains.
+// A full digest is followed by another one while the storm lasts.
 func TestAStormGoesOnInTheNextDigest(t *testing.T) {
 	w := grouped(t)
 	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
@@ -189,7 +189,7 @@ func TestAStormGoesOnInTheNextDigest(t *testing.T) {
 	require.Equal(t, 20, w.groups[0].Joined)
 }
 
-// A room that Webex takes no more than one call a second of is in a storm sooner, also when nothing new comes.
+// A room that Webex limits to one call a second is in a storm sooner, even without new problems.
 func TestAStormByPace(t *testing.T) {
 	slow := defaults
 	slow.Pace = 1
@@ -253,7 +253,7 @@ func TestFlappingOpeningsShareAMessage(t *testing.T) {
 	require.Zero(t, open(6, 33*time.Minute).Group, "it didn't open for the window")
 }
 
-// Openings count by Zabbix's times, not by when the relay heard of them; an escalation or a reroute opens nothing.
+// Openings count by Zabbix's times, not by their arrival. An escalation or a reroute isn't an opening.
 func TestWhatIsNoOpening(t *testing.T) {
 	w := grouped(t)
 	var backlog []alert.Event
@@ -395,7 +395,7 @@ func TestAMassAcknowledgementStays(t *testing.T) {
 	}
 }
 
-// A member is reminded of, and escalates, in its group's thread. If it leaves then, nobody is mentioned twice.
+// Reminders and escalations of a member go to its group's thread. If it leaves afterwards, nobody is mentioned twice.
 func TestNudgesOfMembers(t *testing.T) {
 	w := grouped(t)
 	w.rules.Timing = func(string, string) route.Timing { return route.Timing{Remind: time.Hour} }
@@ -415,7 +415,7 @@ func TestNudgesOfMembers(t *testing.T) {
 	require.Len(t, w.known.Problems[w.postOf(1).Key].Timeline, 3)
 }
 
-// A storm that escalates to another room is a digest there, whose thread mentions whom the escalation does.
+// A storm that escalates to another room is a digest there. Its thread mentions the people whom the escalation names.
 func TestAnEscalatedStormIsNudged(t *testing.T) {
 	w := grouped(t)
 	w.rules.Timing = func(room, _ string) route.Timing {
@@ -434,7 +434,7 @@ func TestAnEscalatedStormIsNudged(t *testing.T) {
 	}
 }
 
-// Whatever happens, each post is told by its own message or by one group, and groups count their members.
+// After any sequence of events, each post has its own message or is in one group, and groups count their members.
 func TestEveryPostIsToldInOnePlace(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := grouped(t)

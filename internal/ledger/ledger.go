@@ -1,4 +1,4 @@
-// Package ledger folds the journal into problems and posts, and decides what rooms are told, when, and in which
+// Package ledger folds the journal into problems and posts, and decides what is posted in which room, when, and in which
 // message. It is the only writer of problems, posts and groups.
 package ledger
 
@@ -202,7 +202,7 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 	return rooms, waiting, nil
 }
 
-// done tells everybody who waits for it of a committed batch.
+// done logs a committed batch, and notifies delivery and the inquirer.
 func (l *Ledger) done(out Outcome) {
 	for _, r := range out.Results {
 		l.note(r)

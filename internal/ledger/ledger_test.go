@@ -241,7 +241,7 @@ func TestFold(t *testing.T) {
 	require.EqualValues(t, 1, count(alert.KindRecovery, "accepted"))
 }
 
-// Each entry is applied exactly once, whatever fails and when. A commit whose answer was lost isn't repeated.
+// Each entry is applied exactly once, whichever call fails. A commit whose answer was lost isn't repeated.
 func TestExactlyOnce(t *testing.T) {
 	down := errors.New("disk I/O error")
 	for name, fail := range map[string]func() (before, after error){
@@ -440,7 +440,7 @@ func fixtures(t *testing.T, version string) (all []string) {
 	return all
 }
 
-// What is flapping is read from the store: a restart, or a commit whose answer was lost, changes nothing.
+// The state of flapping triggers is in the store: it survives a restart, and a commit whose answer was lost.
 func TestFlappingSurvivesARestart(t *testing.T) {
 	b := newBench(t)
 	begin := func() {

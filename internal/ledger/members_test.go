@@ -44,7 +44,7 @@ func TestLeaversJoinNoOtherDigest(t *testing.T) {
 	require.EqualValues(t, 1, w.postOf(40).Group)
 }
 
-// A member that resolves in the batch that makes it severe stays: nobody has to be notified of it any more.
+// A member that becomes severe and resolves in one batch stays: it needs no notification any more.
 func TestASevereMemberThatIsResolvedStays(t *testing.T) {
 	w := storm(t)
 	w.plan(w.at(5*time.Second, severity(1, alert.Average, alert.Disaster), of(recovered(0), 1))...)

@@ -44,7 +44,7 @@ func TestOpeningOf(t *testing.T) {
 		require.Positive(t, of(change), name)
 	}
 	for name, change := range map[string]func(*alert.Problem){
-		"what neither lasts nor recovers": func(p *alert.Problem) { p.Origin = alert.OriginDiscovery },
+		"discovery, which never resolves": func(p *alert.Problem) { p.Origin = alert.OriginDiscovery },
 		"nor this":                        func(p *alert.Problem) { p.Origin = alert.OriginAutoregistration },
 		"nothing identifies it":           func(p *alert.Problem) { p.TriggerID, p.Name = "", "" },
 	} {

@@ -115,7 +115,7 @@ type draftPost struct {
 	store.Post
 	touched  bool // it is to be written
 	joins    bool // it is new
-	released bool // the room may be told from this batch on
+	released bool // delivery may post it from this batch on
 	nudged   bool // the room is reminded of the problem, or the problem escalated to or from it
 }
 
@@ -295,7 +295,7 @@ func (d *Draft) postsOf(key alert.Key) []draftPost {
 	return posts
 }
 
-// tell makes the problem's posts ask for what rooms should show now, and adds those of rooms that are to hear of it.
+// tell updates the problem's posts, and adds posts in the rooms that should show it too.
 func (d *Draft) tell(e *effect, was alert.Problem, event alert.Event) {
 	if e.change.Visible {
 		for i := range e.posts {
@@ -312,7 +312,7 @@ func (d *Draft) tell(e *effect, was alert.Problem, event alert.Event) {
 	}
 }
 
-// tellable reports whether an event makes new rooms hear of its problem.
+// tellable reports whether an event posts its problem in further rooms.
 func tellable(p alert.Problem, kind alert.Kind, change alert.Change) bool {
 	switch {
 	case p.HeldBack || p.Gone || p.Superseded():
@@ -325,10 +325,10 @@ func tellable(p alert.Problem, kind alert.Kind, change alert.Change) bool {
 		// A change may make another rule match, and a rumour may be confirmed.
 		return change.Visible
 	}
-	return false // nobody is told of a recovery alone
+	return false // a recovery alone isn't posted
 }
 
-// desire makes a post ask for the problem as it is now. received is when the relay got the event that changed it.
+// desire makes the problem as it is now the post's target. received is when the relay got the event that changed it.
 func (d *Draft) desire(post *draftPost, p alert.Problem, received time.Time) {
 	post.touched = true
 	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt

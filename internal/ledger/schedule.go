@@ -8,10 +8,10 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// untold reports whether nothing has told the room of the problem, and nothing is about to.
+// untold reports whether no message of the room shows the problem, and none is about to.
 func untold(post store.Post) bool { return post.Fresh() && post.FromSeq == 0 }
 
-// schedule sets when the room may be told, and the clocks of escalation and reminders, by what the problem was and is.
+// schedule sets when the problem may be posted, and the clocks of escalation and reminders, by what it was and is.
 func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 	t := d.rules.timing(*post)
 	moved := false
@@ -46,7 +46,7 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 	}
 }
 
-// wind sets the clocks. They count from when the room may be told.
+// wind sets the clocks. They start when the problem may be posted.
 func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
 	if untold(*post) {
 		from = later(from, post.HeldUntil())
@@ -60,7 +60,7 @@ func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
 	}
 }
 
-// release decides, for each post of the batch, whether the room is to be told now, and when the ledger looks at it again.
+// release decides, for each post of the batch, whether delivery may post it now, and when the ledger looks at it again.
 func (d *Draft) release() {
 	for p, post := range d.touchedPosts() {
 		was := post.PendingSince
@@ -69,9 +69,9 @@ func (d *Draft) release() {
 	}
 }
 
-// pendingSince is since when the room is to be told, zero for not now. A room that knows of a problem hears of every
-// change, unless a group's message tells it. It never hears of a problem that a maintenance holds back, or that
-// resolved before the room was to be told.
+// pendingSince is since when delivery has something to send, zero for nothing now. A room that shows a problem gets every
+// change, unless a group's message shows it. A problem that a maintenance holds back, or that resolved before it was due,
+// is never posted.
 func pendingSince(post store.Post, p alert.Problem, now time.Time) time.Time {
 	switch {
 	case post.Group != 0 || post.State == store.PostDead:
@@ -84,12 +84,12 @@ func pendingSince(post store.Post, p alert.Problem, now time.Time) time.Time {
 	return post.PendingSince
 }
 
-// resolvedInTime reports whether a problem resolved before the room was to be told of it.
+// resolvedInTime reports whether a problem resolved before it was due in the room.
 func resolvedInTime(post store.Post, p alert.Problem, now time.Time) bool {
 	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
 }
 
-// lookAt is when the ledger looks at a post again: when a suppression ends by itself, or when the room may be told.
+// lookAt is when the ledger looks at a post again: when a suppression ends by itself, or when delivery may post it.
 // Zero means never.
 func lookAt(post store.Post, p alert.Problem, now time.Time) (at time.Time) {
 	if p.SuppressedAt(now) {
@@ -101,7 +101,7 @@ func lookAt(post store.Post, p alert.Problem, now time.Time) (at time.Time) {
 	return at
 }
 
-// tellAfter is when a room that doesn't know of the problem may be told; zero for now.
+// tellAfter is when a problem may be posted in a room that doesn't show it; zero for now.
 func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) time.Time {
 	at := time.Time{}
 	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // which neither lasts nor resolves

@@ -83,7 +83,7 @@ func TestSuppressionEndsByTime(t *testing.T) {
 			w.deliver("noc")
 			require.Empty(t, w.due().Learned, "once")
 
-			// Zabbix may take a minute to end it: its late answer suppresses nothing again.
+			// Zabbix may need a minute to end it: a stale answer doesn't suppress the problem again.
 			if c.ends != 0 {
 				w.answers(time.Second, hand(c.ends))
 				require.False(t, w.known.Problems[k4711].SuppressedAt(w.now))
@@ -145,15 +145,15 @@ func TestCancelledProblemDoesNotEscalate(t *testing.T) {
 		happens func(w *world)
 		nudged  bool
 	}{
-		"cancelled":                       {func(w *world) { w.later(minute, cancels) }, false},
-		"cancelled by two actions":        {func(w *world) { w.later(minute, cancels); w.later(minute, cancels) }, false},
-		"cancelled, a comment later":      {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Comment: true})) }, false},
-		"cancelled, an unack later":       {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Unack: true})) }, false},
-		"cancelled, and told again":       {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 2*minute) }, true},
-		"cancelled, a late retry of it":   {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 0) }, false},
-		"told again, and cancelled again": {func(w *world) { w.later(minute, cancels); again(w, 2*minute); w.later(2*minute, cancels) }, false},
-		"another action goes on":          {func(w *world) { w.later(minute, cancels); again(w, 3*minute) }, true},
-		"gone from Zabbix":                {func(w *world) { w.answers(minute, alert.Observation{Gone: true}) }, false},
+		"cancelled":                     {func(w *world) { w.later(minute, cancels) }, false},
+		"cancelled by two actions":      {func(w *world) { w.later(minute, cancels); w.later(minute, cancels) }, false},
+		"cancelled, a comment later":    {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Comment: true})) }, false},
+		"cancelled, an unack later":     {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Unack: true})) }, false},
+		"cancelled, and told again":     {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 2*minute) }, true},
+		"cancelled, a late retry of it": {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 0) }, false},
+		"repeated, and cancelled again": {func(w *world) { w.later(minute, cancels); again(w, 2*minute); w.later(2*minute, cancels) }, false},
+		"another action goes on":        {func(w *world) { w.later(minute, cancels); again(w, 3*minute) }, true},
+		"gone from Zabbix":              {func(w *world) { w.answers(minute, alert.Observation{Gone: true}) }, false},
 		"gone, and known again": {func(w *world) {
 			w.answers(minute, alert.Observation{Gone: true})
 			w.answers(minute, alert.Observation{})

@@ -74,7 +74,7 @@ func TestWaitingProblemsShareADigestWhenWebexBecomesSlow(t *testing.T) {
 	})
 }
 
-// A damaged problem that waits in a room keeps nobody else's events from being folded.
+// A damaged problem that waits in a room doesn't block the events of other problems.
 func TestDamagedProblemThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &damagedProblem{Store: memory.New(time.Now), key: alert.Key{Source: "main", EventID: "3"}}

@@ -162,7 +162,7 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// A read now doesn't replace a later one: closing takes a while.
+// A read now doesn't replace a later one, since Zabbix closes a problem with a delay.
 func TestLaterReadsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
