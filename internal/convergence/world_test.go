@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
@@ -185,9 +184,10 @@ func (w *world) start() {
 		if len(w.kills) == 0 {
 			break
 		}
-		text, _ := l.db.Value(context.Background(), "delivery/paused/"+name)
-		until, _ := time.Parse(time.RFC3339Nano, text)
-		if w.ears.forget(i, until, w.kills[len(w.kills)-1].at.Add(-w.moment())) {
+		text, _ := l.db.Value(context.Background(), "delivery/waits/"+name)
+		var waits struct{ Bot time.Time }
+		_ = json.Unmarshal([]byte(text), &waits) // empty before the first wait
+		if w.ears.forget(i, waits.Bot, w.kills[len(w.kills)-1].at.Add(-w.moment())) {
 			w.forgot = true
 		}
 	}
@@ -212,7 +212,7 @@ func run(part func(context.Context) error) func() error {
 func (l *life) connect() {
 	o := delivery.Options{
 		Store: l.store, Render: func() delivery.Renderer { return l.render }, Rooms: delivery.RoomsOf(l.cfg), Fallback: delivery.FallbackOf(l.cfg),
-		Notifier: &l.notifier, Reroute: l.reroute, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
+		Notifier: &l.notifier, Workers: l.Workers, RateLimit: l.Rate, Jitter: func() float64 { return l.chance.of("jitter") },
 	}
 	for i, name := range bots {
 		t := memnet.Transport(map[string]*memnet.Listener{"webex.test:80": l.net})
@@ -242,15 +242,6 @@ func (l *life) connect() {
 		Log:      slog.New(slog.DiscardHandler),
 		Metrics:  ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),
 	})
-}
-
-// reroute adds a problem to another room, as internal/relay does.
-func (l *life) reroute(ctx context.Context, key alert.Key, room string) error {
-	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: room})
-	if err == nil {
-		_, err = l.store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
-	}
-	return err
 }
 
 // decode reads a payload, as internal/relay does.

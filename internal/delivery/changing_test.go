@@ -14,18 +14,18 @@ import (
 
 // racing is a store in which something happens to the problem between the two reads of a step.
 type racing struct {
-	*memStore
+	*testStore
 	between func()
 }
 
 func (r *racing) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
-	posts, err := r.memStore.PostsOf(ctx, keys)
+	posts, err := r.testStore.PostsOf(ctx, keys)
 	r.between()
 	return posts, err
 }
 
 func (r *racing) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
-	problems, err := r.memStore.Problems(ctx, keys)
+	problems, err := r.testStore.Problems(ctx, keys)
 	r.between()
 	return problems, err
 }
@@ -46,7 +46,7 @@ func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for skipped := range 8 { // reads before it happens
 				r := &racing{between: func() {}}
-				inWorld(t, func(o *Options) { r.memStore = o.Store.(*waking).memStore; o.Store = r }, func(t *testing.T, w *world) {
+				inWorld(t, func(o *Options) { r.testStore = o.Store.(*testStore); o.Store = r }, func(t *testing.T, w *world) {
 					if tc.told {
 						w.fold(1, nil, "noc")
 						w.pass(10 * time.Second)

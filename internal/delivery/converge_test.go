@@ -67,10 +67,9 @@ func TestRoomsConverge(t *testing.T) {
 
 // live lives through a history and says what is wrong at its end.
 func live(t *testing.T, h history) []string {
-	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
-	waking := &waking{memStore: w.store}
+	w := &world{t: t, store: newTestStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 	w.opts = Options{
-		Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: w.store, Notifier: &w.store.Local, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 20,
 	}
 	crashed := false
@@ -98,13 +97,13 @@ func live(t *testing.T, h history) []string {
 	}
 	fold := func(n int, change func(*alert.Problem), wake bool, rooms ...string) {
 		posts := w.store.fold(key(n), change, rooms...)
-		p := w.store.problems[key(n)]
+		p := w.store.problem(key(n))
 		if lastSeq[p.Key] == nil {
 			lastSeq[p.Key] = map[int64]int{}
 		}
 		lastSeq[p.Key][p.Revision] = p.LastSeq()
 		if wake {
-			w.d.committed(posts)
+			w.d.Notify(posts)
 		}
 	}
 	w.start()
@@ -119,7 +118,7 @@ func live(t *testing.T, h history) []string {
 		case "severity":
 			fold(d.problem, severity(alert.Severity(words%6)), true, d.rooms...)
 		case "resolve":
-			if w.store.problems[key(d.problem)].State == alert.StateOpen {
+			if w.store.problem(key(d.problem)).State == alert.StateOpen {
 				fold(d.problem, resolve, true)
 			}
 		case "notice":
@@ -146,14 +145,7 @@ func live(t *testing.T, h history) []string {
 			}
 		case "store fails":
 			until := time.Now().Add(d.after / 2)
-			w.store.mu.Lock()
-			w.store.fail = func(string) error {
-				if time.Now().Before(until) {
-					return store.ErrBusy
-				}
-				return nil
-			}
-			w.store.mu.Unlock()
+			w.store.failUntil(until)
 		}
 		w.pass(d.after)
 	}
@@ -171,9 +163,9 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 	if n := w.store.pending(); n != 0 {
 		fault("%d are still pending", n)
 	}
-	for k, posts := range w.store.posts {
-		p := w.store.problems[k]
-		for _, post := range posts {
+	for _, k := range w.store.keys {
+		p := w.store.problem(k)
+		for _, post := range w.store.postsOf(k) {
 			where := k.String() + "@" + post.Room
 			settings, _ := someRooms(post.Room, "")
 			room := settings.ID
@@ -269,7 +261,8 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 			}
 		}
 	}
-	for _, n := range w.store.notices {
+	for id := int64(1); w.store.notice(id).ID != 0; id++ {
+		n := w.store.notice(id)
 		shown := slices.ContainsFunc(w.webex.order, func(m *aMessage) bool { return m.id == n.MessageID && m.markdown == n.Markdown })
 		if n.State != store.NoticeSent || !shown {
 			fault("notice %d (%s) isn't said: %+v", n.ID, n.Markdown, n)

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,30 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
-
-func (s *memStore) damage(ns ...int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.damaged = map[alert.Key]bool{}
-	for _, n := range ns {
-		s.damaged[key(n)] = true
-	}
-}
-
-// rejects has the store reject one operation for good.
-func (s *memStore) rejects(op string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fail = func(asked string) error {
-		if asked == op {
-			return fmt.Errorf("%w: as the test wants", store.ErrRejected)
-		}
-		return nil
-	}
-}
 
 // A problem that can't be read is a dead letter with the reason, whatever was to be told of it. It
 // holds up neither its room nor its bot, however many there are.
@@ -78,7 +59,7 @@ func TestAProblemThatCannotBeReadIsADeadLetter(t *testing.T) {
 				}
 				require.NotEmpty(t, w.store.post(key(10), "noc").RootID)
 				require.NotEmpty(t, w.store.post(key(10), "db").RootID)
-				require.Equal(t, store.NoticeSent, w.store.noticeNow(answer).State)
+				require.Equal(t, store.NoticeSent, w.store.notice(answer).State)
 				require.Zero(t, w.store.pending())
 				require.EqualValues(t, broken*len(tc.rooms), w.metric("alert_relay_dead_letters_total", "kind", "post"))
 				before := len(w.ops())
@@ -118,59 +99,52 @@ func TestADigestWithAProblemThatCannotBeRead(t *testing.T) {
 				require.NotContains(t, w.digestTexts("noc")[0], "=open")
 				require.Zero(t, w.store.pending())
 
-				// If a room refuses such a digest, the default room gets all its problems.
+				// If a room refuses such a digest, the default room gets all problems that can be read.
 				w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
 				w.store.damage(append(broken, 40)...)
 				w.rain(40, 60, nil)
 				w.pass(10 * time.Minute)
 				require.Zero(t, w.store.pending())
 				all := strings.Join(w.texts("default"), "\n")
-				for n := 40; n < 60; n++ {
-					require.Contains(t, all, key(n).String()+"=")
+				for n := 41; n < 60; n++ {
+					require.Contains(t, all, key(n).String()+" open")
 				}
+				require.Equal(t, store.PostDead, w.store.post(key(40), "default").State)
 			})
 		})
 	}
 }
 
-// What the default room can't be told, for the problem can't be read or isn't there, holds up neither the
-// dead letter nor the rest of a digest.
+// A reroute that the store rejects delays neither the dead letter nor the rest of a digest.
 func TestARerouteThatIsRejected(t *testing.T) {
-	for name, why := range map[string]error{"rejected": store.ErrRejected, "not found": store.ErrNotFound} {
-		t.Run(name, func(t *testing.T) {
-			rerouted := map[alert.Key]bool{}
-			var w *world
-			reroute := func(_ context.Context, k alert.Key, _ string) error {
-				w.store.mu.Lock()
-				defer w.store.mu.Unlock()
-				if k == key(1) || k == key(101) {
-					return fmt.Errorf("%w: as the test wants", why)
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
+		w.store.rejects("Append")
+		w.rain(1, 2, nil)
+		w.pass(10 * time.Second)
+		require.Equal(t, store.PostDead, w.store.post(key(1), "noc").State)
+		appended := 0
+		w.store.setFail(func(op string) error {
+			if op == "Append" {
+				if appended++; appended == 7 {
+					return store.ErrNotFound
 				}
-				rerouted[k] = true
-				return nil
 			}
-			inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
-				w = in
-				w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
-				w.rain(1, 2, nil)
-				w.pass(10 * time.Second)
-				require.Equal(t, store.PostDead, w.store.post(key(1), "noc").State)
-				w.rain(100, 130, nil)
-				w.pass(time.Minute)
-				require.Zero(t, w.store.pending())
-				require.Len(t, rerouted, 29)
-				require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"))
-			})
+			return nil
 		})
-	}
+		w.rain(100, 130, nil)
+		w.pass(time.Minute)
+		require.Zero(t, w.store.pending())
+		require.Equal(t, 30, appended)
+		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"))
+	})
 }
 
 // Whatever the store rejects holds up nobody else, and nothing is said twice for it: in other rooms
 // all is told, and each message is there once an hour later.
 func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 	for _, op := range []string{
-		"PostsOf", "Problems", "SavePost", "Notice", "SaveNotice", "AddNotice", "Digest", "NewestDigest", "PendingDigests", "DigestPosts",
-		"DigestKeys", "SaveDigest", "JoinDigest", "LeaveDigest", "PendingPosts", "PendingNotices", "Value", "SetValue",
+		"PostsOf", "Problems", "ClaimPost", "SavePost", "Notice", "SaveNotice", "AddNotice", "Append", "PendingPosts", "PendingNotices", "Value", "SetValue",
 	} {
 		t.Run(op, func(t *testing.T) {
 			inWorld(t, nil, func(t *testing.T, w *world) {
@@ -184,7 +158,7 @@ func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 				if err != nil {
 					require.ErrorIs(t, err, store.ErrRejected)
 				}
-				w.d.WakeNotices()
+				w.store.Notify(store.TopicNotices)
 				w.pass(time.Hour)
 				seen := map[string]int{}
 				for _, c := range w.webex.seen() {
@@ -204,12 +178,10 @@ func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 				require.LessOrEqual(t, refused, 3, "nobody hammers a room that refuses")
 
 				// Once it is right again, and at the latest after a restart, all is told.
-				w.store.mu.Lock()
-				w.store.fail = nil
-				w.store.mu.Unlock()
+				w.store.setFail(nil)
 				w.stop()
 				w.start()
-				w.d.WakeNotices()
+				w.store.Notify(store.TopicNotices)
 				w.pass(time.Hour)
 				require.Zero(t, w.store.pending(), "of %v", id)
 			})
@@ -247,11 +219,21 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// An outage in which something else answers for Webex isn't a line for each message: the client logs it once.
+// While something else answers for Webex, the client logs that once, and delivery logs no line for each message.
 func TestAForeignAnswerIsNoLineForEachMessage(t *testing.T) {
-	require.Equal(t, slog.LevelDebug, refusalLevel(&webex.Error{Status: 403, Foreign: true}))
-	require.Equal(t, slog.LevelDebug, refusalLevel(fmt.Errorf("x: %w", &webex.Error{Status: 200, Foreign: true})))
-	for _, err := range []error{&webex.Error{Status: 403}, &webex.Error{Status: 503}, errors.New("no answer")} {
-		require.Equal(t, slog.LevelWarn, refusalLevel(err))
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&webex.Error{Status: 403, Foreign: true}, "DEBUG"},
+		{fmt.Errorf("x: %w", &webex.Error{Status: 200, Foreign: true}), "DEBUG"},
+		{&webex.Error{Status: 403}, "WARN"},
+		{&webex.Error{Status: 503}, "WARN"},
+		{errors.New("no answer"), "WARN"},
+	} {
+		var log bytes.Buffer
+		b := &bot{Delivery: &Delivery{Options: Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}}}
+		b.logRefused(lives{call: t.Context()}, &task{}, step.Step{}, step.Retry, c.err)
+		require.Contains(t, log.String(), "level="+c.want, c.err)
 	}
 }

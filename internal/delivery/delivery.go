@@ -7,6 +7,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type Store interface {
 	Notice(ctx context.Context, id int64) (store.Notice, error)
 	PendingNotices(ctx context.Context) ([]store.Notice, error)
 	SaveNotice(ctx context.Context, n store.Notice) error
+	Append(ctx context.Context, e store.Entry) (int64, error)
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 }
@@ -77,17 +79,17 @@ type Options struct {
 	Rooms  Rooms
 	// Fallback gives the room that is told what another room refuses for good; false, or nil, for none.
 	Fallback func(room string) (string, bool)
-	// Reroute gives the problem a post in another room. Without it a notice with the present state goes there.
-	Reroute func(ctx context.Context, key alert.Key, toRoom string) error
 
 	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
 	// the answer, CardWait at most, since it says which buttons apply. nil for no source.
 	Asks func(source string) bool
 
-	Workers   int           // calls in flight for each bot; 4 by default
-	RateLimit float64       // initial calls a second of each bot; see pace.NewRate
-	Rescan    time.Duration // how often the store is read for what a lost wake-up missed; 30 s by default
-	Grace     time.Duration // how long calls in flight may take after Run's context ended; 10 s by default
+	Workers   int     // calls in flight for each bot; 4 by default
+	RateLimit float64 // initial calls a second of each bot; see pace.NewRate
+	// Rescan is how often the store is read for what a lost wake-up missed, 30 s by default. It is the only
+	// net for that: what another process writes is found earlier only if Notifier reaches across processes.
+	Rescan time.Duration
+	Grace  time.Duration // how long calls in flight may take after Run's context ended; 10 s by default
 
 	Notifier store.Notifier // wakes delivery (store.TopicPosts, TopicGroups, TopicNotices); nil: it only polls
 	Metrics  *Metrics       // nil: counted nowhere
@@ -117,15 +119,9 @@ func New(o Options) (*Delivery, error) {
 	if o.Fallback == nil {
 		o.Fallback = func(string) (string, bool) { return "", false }
 	}
-	if o.Workers <= 0 {
-		o.Workers = 4
-	}
-	if o.Rescan <= 0 {
-		o.Rescan = 30 * time.Second
-	}
-	if o.Grace <= 0 {
-		o.Grace = 10 * time.Second
-	}
+	o.Workers = cmp.Or(o.Workers, 4)
+	o.Rescan = cmp.Or(o.Rescan, 30*time.Second)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
@@ -164,29 +160,32 @@ func (d *Delivery) Run(ctx context.Context) error {
 
 // Notify enqueues the posts that the ledger has just written. It doesn't block. Their cursors are ignored: each
 // task reads the store when it is its turn.
-func (d *Delivery) Notify(written store.Fold) { d.takePosts(written.Posts, false) }
-
-func (d *Delivery) takePosts(posts []store.Post, found bool) {
-	byBot := map[*bot][]*task{}
-	for _, p := range posts {
+func (d *Delivery) Notify(written store.Fold) {
+	due := make([]store.Post, 0, len(written.Posts))
+	for _, p := range written.Posts {
 		if p.Group == 0 && p.Pending() {
-			b := d.botOf(p.Room, p.Route)
-			byBot[b] = append(byBot[b], newPostTask(p))
+			due = append(due, p)
 		}
+	}
+	enqueue(due, d.newPostTask, false)
+}
+
+// enqueue gives tasks to their bots.
+func enqueue[T any](items []T, newTask func(T) *task, found bool) {
+	byBot := map[*bot][]*task{}
+	for _, i := range items {
+		t := newTask(i)
+		byBot[t.Value.bot] = append(byBot[t.Value.bot], t)
 	}
 	for b, tasks := range byBot {
 		b.take(tasks, found)
 	}
 }
 
-func (d *Delivery) takeGroups(groups []store.Group) {
-	byBot := map[*bot][]*task{}
-	for _, g := range groups {
-		b := d.botOf(g.Room, "")
-		byBot[b] = append(byBot[b], newGroupTask(g))
-	}
-	for b, tasks := range byBot {
-		b.take(tasks, true)
+// enqueuePending enqueues what a read of the store finds.
+func enqueuePending[T any](ctx context.Context, d *Delivery, what string, pending func(context.Context) ([]T, error), newTask func(T) *task) {
+	if items, ok := read(ctx, d, "reading pending "+what, pending); ok {
+		enqueue(items, newTask, true)
 	}
 }
 
@@ -213,44 +212,31 @@ func (d *Delivery) watch(ctx context.Context) error {
 	defer timer.Stop()
 	posts, groups, notices := true, true, true
 	for {
-		start := time.Now()
 		if posts {
-			// Posts that are due later are found by a later read.
-			dueBefore := start.Add(2 * every)
-			d.persist(ctx, "reading pending posts", func(ctx context.Context) error {
-				pending, err := d.Store.PendingPosts(ctx, nil, dueBefore)
-				d.takePosts(pending, true)
-				return err
-			})
+			start := time.Now()
+			enqueuePending(ctx, d, "posts", func(ctx context.Context) ([]store.Post, error) {
+				// Posts that are due later are found by a later read.
+				return d.Store.PendingPosts(ctx, nil, start.Add(2*every))
+			}, d.newPostTask)
 			every = rescanAfter(time.Since(start), every, d.Rescan)
 			timer.Reset(every)
 		}
 		if groups {
-			d.persist(ctx, "reading pending groups", func(ctx context.Context) error {
-				pending, err := d.Store.PendingGroups(ctx, "")
-				d.takeGroups(pending)
-				return err
-			})
+			enqueuePending(ctx, d, "groups", func(ctx context.Context) ([]store.Group, error) { return d.Store.PendingGroups(ctx, "") }, d.newGroupTask)
 		}
 		if notices {
-			d.persist(ctx, "reading pending notices", func(ctx context.Context) error {
-				pending, err := d.Store.PendingNotices(ctx)
-				d.takeNotices(pending)
-				return err
-			})
+			enqueuePending(ctx, d, "notices", d.Store.PendingNotices, d.newNoticeTask)
 		}
-		posts, groups, notices = false, false, false
+		posts, groups, notices = true, true, true
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-d.groups:
-			groups = true
+			posts, notices = false, false
 		case <-d.notices:
-			notices = true
+			posts, groups = false, false
 		case <-d.rescan:
-			posts, groups, notices = true, true, true
 		case <-timer.C:
-			posts, groups, notices = true, true, true
 		}
 	}
 }
@@ -259,20 +245,6 @@ func (d *Delivery) watch(ctx context.Context) error {
 // rescans take at most a hundredth of the time. It at most doubles, since each rescan covers two pauses.
 func rescanAfter(took, last, least time.Duration) time.Duration {
 	return max(least, min(100*took, 2*last))
-}
-
-func (d *Delivery) takeNotices(notices []store.Notice) {
-	byBot := map[*bot][]*task{}
-	for _, n := range notices {
-		b := d.bots[n.Bot]
-		if b == nil {
-			b = d.botOf(n.Room, "")
-		}
-		byBot[b] = append(byBot[b], newNoticeTask(n))
-	}
-	for b, tasks := range byBot {
-		b.take(tasks, true)
-	}
 }
 
 // botOf is the bot that serves a room, the first one if the room isn't configured.

@@ -110,7 +110,7 @@ func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
-		w.store.posts[key(1)][0].Route = "terse"
+		w.store.setPost(key(1), "noc", func(p *store.Post, _ groupDraft) { p.Route = "terse" })
 		w.fold(1, say("chatter"))
 		w.pass(3 * time.Second)
 		require.Equal(t, []string{"post", "card", "edit"}, w.ops())
@@ -123,7 +123,7 @@ func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
 
 // Not one request while Webex says to wait, and the next one at that very moment.
 func TestRetryAfterIsHonouredExactly(t *testing.T) {
-	slow := newMemStore()
+	slow := newTestStore()
 	slow.slow = 30 * time.Millisecond // so that some are between being picked and being sent
 	inWorld(t, func(o *Options) { o.Store = slow }, func(t *testing.T, w *world) {
 		w.store = slow
@@ -275,7 +275,7 @@ func TestAStoreThatCantBeReadIsWaitedFor(t *testing.T) {
 func TestALostWakeIsFound(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.store.fold(key(1), nil, "noc")
-		_, err := w.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: "hello"})
+		_, err := w.store.silent.AddNotice(context.Background(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: "hello"})
 		require.NoError(t, err)
 		w.pass(29 * time.Second)
 		require.Empty(t, w.ops())
@@ -298,9 +298,9 @@ func TestWhatIsBehindIsFoundOnStart(t *testing.T) {
 func TestAStaleWakeRepeatsNothing(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		stale := w.store.fold(key(1), nil, "noc")
-		w.d.committed(stale)
+		w.d.Notify(stale)
 		w.pass(time.Second)
-		w.d.committed(stale)
+		w.d.Notify(stale)
 		w.pass(time.Second)
 		require.Equal(t, []string{"post", "card"}, w.ops())
 	})
@@ -361,9 +361,7 @@ func TestADirectChat(t *testing.T) {
 		w.fold(2, nil, room)
 		w.pass(time.Second)
 		w.stop()
-		w.store.mu.Lock()
-		clear(w.store.values)
-		w.store.mu.Unlock()
+		require.NoError(t, w.store.SetValue(t.Context(), w.d.bots["noc"].directName("alice@example.com"), ""))
 		w.start()
 		w.fold(2, resolve)
 		w.pass(time.Second)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
 )
 
 // reminded adds a reminder to a problem.
@@ -68,15 +69,13 @@ func TestADigestMentionsAfterItsMessage(t *testing.T) {
 func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, mentioned)
-		w.store.mu.Lock()
 		for n := range 20 {
-			p := w.store.problems[key(n)]
+			p := w.store.problem(key(n))
 			addEntry(&p, alert.EntryReminded, "")
 			p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryReminded, Room: "db", At: time.Now()}
 			p.Revision += 2
-			w.store.problems[key(n)] = p
+			require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
 		}
-		w.store.mu.Unlock()
 		w.pass(time.Minute)
 		require.Len(t, w.saidIn("noc", "⏫ 20 problems"), 1)
 		require.Empty(t, w.saidIn("noc", "⏰"))
@@ -126,7 +125,7 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 			w.rain(0, 20, nil)
 			w.pass(time.Minute)
 			w.webex.parentGone = status
-			w.webex.deleteBySomebody(w.store.groups[1].MessageID)
+			w.webex.deleteBySomebody(w.store.group(1).MessageID)
 			w.rain(0, 20, mentioned)
 			w.pass(15 * time.Minute)
 			require.Len(t, w.digestTexts("noc"), 1)

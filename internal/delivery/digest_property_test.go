@@ -60,10 +60,9 @@ func TestEveryProblemIsInOneMessage(t *testing.T) {
 
 func weather(t *testing.T, h stormHistory) (faults []string) {
 	rooms := []string{"noc", "person:alice@example.com"}
-	w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc")}
-	waking := &waking{memStore: w.store}
+	w := &world{t: t, store: newTestStore(), webex: newFakeWebex("R-noc")}
 	w.opts = Options{
-		Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+		Store: w.store, Notifier: &w.store.Local, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
 	}
 	crashed, call := false, 0
@@ -92,7 +91,8 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		var told store.Fold
 		each := func(change func(*alert.Problem), open bool, rooms ...string) {
 			for i := g.from; i < g.to; i++ {
-				if p, known := w.store.problems[key(i)]; known == (len(rooms) > 0) || known && open && !p.Open() {
+				p := w.store.problem(key(i))
+				if known := p.Revision > 0; known == (len(rooms) > 0) || known && open && !p.Open() {
 					continue
 				}
 				told = both(told, w.store.fold(key(i), change, rooms...))
@@ -155,17 +155,10 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		case "store fails":
 			until := time.Now().Add(g.after / 2)
 			away, saved = time.Now(), until.Add(storeMost)
-			w.store.mu.Lock()
-			w.store.fail = func(string) error {
-				if time.Now().Before(until) {
-					return store.ErrBusy
-				}
-				return nil
-			}
-			w.store.mu.Unlock()
+			w.store.failUntil(until)
 		}
 		if g.kind != "lost wake" {
-			w.d.committed(told)
+			w.d.Notify(told)
 		}
 		w.pass(g.after)
 		faults = append(faults, twice(w)...)
@@ -179,16 +172,12 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 
 // twice finds posts with a message of their own and a group, or with a group that doesn't exist.
 func twice(w *world) (faults []string) {
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	for k, posts := range w.store.posts {
-		for _, p := range posts {
-			if p.Group == 0 {
-				continue
-			}
-			if d, ok := w.store.groups[p.Group]; !ok || d.Room != p.Room || p.RootID != "" || p.CardID != "" {
-				faults = append(faults, fmt.Sprintf("%s@%s is in digest %d (%+v) and has a message of its own: %+v", k, p.Room, p.Group, d, p.Cursor))
-			}
+	for _, p := range w.store.allPosts() {
+		if p.Group == 0 {
+			continue
+		}
+		if d := w.store.group(p.Group); d.Room != p.Room || p.RootID != "" || p.CardID != "" {
+			faults = append(faults, fmt.Sprintf("%s@%s is in digest %d (%+v) and has a message of its own: %+v", p.Key, p.Room, p.Group, d, p.Cursor))
 		}
 	}
 	return faults
@@ -206,9 +195,9 @@ func stale(w *world) (faults []string) {
 			lost++
 		}
 	}
-	for k, posts := range w.store.posts {
-		p := w.store.problems[k]
-		for _, post := range posts {
+	for _, k := range w.store.keys {
+		p := w.store.problem(k)
+		for _, post := range w.store.postsOf(k) {
 			room := map[bool]string{true: "R-noc", false: "direct:alice@example.com"}[post.Room == "noc"]
 			where := k.String() + "@" + post.Room
 			if post.State != store.PostLive {
@@ -226,7 +215,7 @@ func stale(w *world) (faults []string) {
 				}
 			}
 			if own+digests < 1 {
-				d := w.store.groups[post.Group]
+				d := w.store.group(post.Group)
 				if d.State == store.PostDead || w.webex.messages[d.MessageID] != nil && w.webex.messages[d.MessageID].deleted {
 					continue // somebody deleted it, and nothing has changed since
 				}
@@ -237,7 +226,7 @@ func stale(w *world) (faults []string) {
 			if post.Group == 0 {
 				continue
 			}
-			d := w.store.groups[post.Group]
+			d := w.store.group(post.Group)
 			if d.State != store.PostLive {
 				continue
 			}

@@ -45,13 +45,8 @@ func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
 			require.InDelta(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"), 0)
 
 			w.webex.set(func(f *fakeWebex) { f.rooms["R-noc"] = true })
-			w.store.mu.Lock()
-			d := w.store.groups[1]
-			require.NotEmpty(t, d.MessageID)
-			d.State, d.PendingSince = store.PostLive, time.Now()
-			w.store.groups[1] = d
-			w.store.mu.Unlock()
-			w.d.RescanNow()
+			require.NotEmpty(t, w.store.group(1).MessageID)
+			w.replay("digest:1")
 			w.pass(5 * time.Minute)
 			require.Len(t, w.digestTexts("noc"), 1)
 			require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
@@ -81,21 +76,13 @@ func TestAListThatIsRefused(t *testing.T) {
 				for len(w.ops()) == 0 {
 					w.pass(100 * time.Millisecond)
 				}
-				digest := func(change func(d *store.Group)) store.Group {
-					w.store.mu.Lock()
-					defer w.store.mu.Unlock()
-					d := w.store.groups[1]
-					change(&d)
-					w.store.groups[1] = d
-					return d
-				}
-				digest(func(d *store.Group) { d.Edits = c.edits })
+				w.store.setGroup(1, func(g *store.GroupCursor) { g.Edits = c.edits })
 				w.pass(time.Minute)
 				edit := map[bool]string{false: "edit", true: "edit 400"}[c.edits == webex.MaxEdits]
 				require.Equal(t, []string{"post", fmt.Sprint("reply ", c.status), edit, fmt.Sprint("reply ", c.status)}, w.ops())
 				require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "list"))
 				require.Zero(t, w.store.pending())
-				d := digest(func(*store.Group) {})
+				d := w.store.group(1)
 				require.Equal(t, store.PostLive, d.State)
 				require.False(t, d.ListDeadAt.IsZero())
 				require.Contains(t, d.ListError, fmt.Sprint(c.status))
@@ -109,10 +96,7 @@ func TestAListThatIsRefused(t *testing.T) {
 				for _, m := range w.webex.live("R-noc") {
 					require.Empty(t, m.file, "and isn't listed by itself")
 				}
-				digest(func(d *store.Group) {
-					d.ListDeadAt, d.ListError, d.ListTrackingID, d.Listed, d.Owes, d.PendingSince = time.Time{}, "", "", 0, true, time.Now()
-				}) // as store.ReplayDead does
-				w.d.RescanNow()
+				w.replay("list:1")
 				w.pass(time.Minute)
 				require.NotEmpty(t, w.webex.live("R-noc")[len(w.webex.live("R-noc"))-1].file)
 				require.Zero(t, w.store.pending())
@@ -127,12 +111,10 @@ func TestAnAccountThatIsRefused(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 8, nil)
 		w.pass(10 * time.Second)
-		w.store.mu.Lock()
-		d := w.store.groups[1]
-		d.Edits = webex.MaxEdits
-		w.store.groups[1] = d
-		w.webex.messages[d.MessageID].edits = webex.MaxEdits
-		w.store.mu.Unlock()
+		w.store.setGroup(1, func(g *store.GroupCursor) {
+			g.Edits = webex.MaxEdits
+			w.webex.messages[g.MessageID].edits = webex.MaxEdits
+		})
 		w.webex.set(func(f *fakeWebex) {
 			f.meet = func(call aCall) *trouble {
 				if call.op == "post" && call.parent != "" {

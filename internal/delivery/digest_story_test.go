@@ -29,7 +29,7 @@ func (w *world) rain(from, to int, change func(*alert.Problem)) {
 	for n := from; n < to; n++ {
 		told = both(told, w.store.fold(key(n), change, "noc"))
 	}
-	w.d.committed(told)
+	w.d.Notify(told)
 }
 
 func inStorm(t *testing.T, story func(t *testing.T, w *world)) {
@@ -137,17 +137,12 @@ func TestARoomRefusesItsDigest(t *testing.T) {
 		require.Zero(t, w.store.pending())
 		told := strings.Join(w.texts("default"), "\n")
 		for n := range 20 {
-			require.Contains(t, told, key(n).String()+"=open")
+			require.Contains(t, told, key(n).String()+" open")
 		}
 		require.InDelta(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"), 0)
 
 		w.webex.set(func(f *fakeWebex) { f.rooms["R-noc"] = true })
-		w.store.mu.Lock()
-		d := w.store.groups[1]
-		d.State, d.PendingSince = store.PostLive, time.Now()
-		w.store.groups[1] = d
-		w.store.mu.Unlock()
-		w.d.RescanNow()
+		w.replay("digest:1")
 		w.pass(5 * time.Second)
 		require.Len(t, w.digestTexts("noc"), 1)
 	})

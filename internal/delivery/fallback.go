@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -18,57 +17,43 @@ import (
 // bury makes a dead letter of a post. If the room accepts nothing, the default room is told first: after a
 // crash in between it is told twice rather than never.
 func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+	later := outcome{called: called, wake: time.Now().Add(storeMost)}
 	if claimed, ok := b.claim(l, v); !claimed {
-		return outcome{called: called, done: ok, wake: time.Now().Add(storeMost)}
+		later.done = ok
+		return later
 	}
 	if verdict == step.Gone {
-		to, ok := b.Fallback(t.Room)
-		if !ok {
-			b.Log.Error("a room refuses messages, and no other default room is configured to be told", "key", t.Value.post.key.String(), "room", t.Room, "err", reason)
-		} else if !b.reroute(l, t, v, to, reason) {
-			return outcome{called: called, wake: time.Now().Add(storeMost)}
+		if to, ok := b.fallback(t, reason); ok && (!b.sayRefused(l, t.Room, to, reason) || !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
+			return later
 		}
 	}
 	v.post.Cursor = step.DeadPost(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
 		t.Value.post.doubt = step.PostDoubt{} // a replay starts without doubts
-		b.Metrics.DeadLetters.WithLabelValues(kindPost).Inc()
-		why := "dead letter: it can't be sent"
-		if called {
-			why = "dead letter: Webex refused it for good"
-		}
-		b.Log.Error(why, "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "err", reason, "tracking_id", trackingID)
+		b.deadLetter(t, kindPost, called, reason, trackingID)
 	}
 	return outcome{called: called, done: true}
 }
 
-// reroute tells the default room of the problem, unless it has a post of it, and that the room refuses messages.
-func (b *bot) reroute(l lives, t *task, v *view, to, reason string) bool {
-	var posts []store.Post
-	if !b.tell(l, "reading who knows of a problem", func(ctx context.Context) error {
-		all, err := b.Store.PostsOf(ctx, []alert.Key{t.Value.post.key})
-		posts = all[t.Value.post.key]
-		return err
-	}) || !b.sayRefused(l, t.Room, to, reason) {
-		return false
+// fallback is the room that is told that a task's room refuses messages; false, and a line in the log, for none.
+func (b *bot) fallback(t *task, reason string) (to string, ok bool) {
+	if to, ok = b.Fallback(t.Room); !ok {
+		b.logOf(t).Error("a room refuses messages, and no other default room is configured to be told", "err", reason)
 	}
-	for _, p := range posts {
-		if p.Room == to && p.State == store.PostLive {
-			return true
-		}
-	}
-	room, ok := b.Rooms(to, "")
-	if !ok {
-		return true // ruled out by the configuration's checks
-	}
-	told := b.tell(l, "telling the default room", func(ctx context.Context) error {
-		if b.Reroute != nil {
-			return b.Reroute(ctx, t.Value.post.key, to)
-		}
-		_, err := b.Store.AddNotice(ctx, store.Notice{
-			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: room.Bot,
-			Markdown: b.Render().Root(v.problem, room.Room, time.Now()), Dedup: "reroute/" + t.ID,
-		})
+	return to, ok
+}
+
+// shownIn reports whether another room has a live post of the problem.
+func (v *view) shownIn(room string) bool {
+	return slices.ContainsFunc(v.rooms, func(p store.Post) bool { return p.Room == room && p.State == store.PostLive })
+}
+
+// reroute has the ledger show a problem in the default room as well, unless that has a post of it. false if the
+// bot is stopping.
+func (b *bot) reroute(l lives, key alert.Key, to string) bool {
+	payload, _ := json.Marshal(store.Envelope{EventID: key.EventID, Room: to}) // strings always marshal
+	told := b.tell(l, "telling the default room of a problem", func(ctx context.Context) error {
+		_, err := b.Store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
 		return err
 	})
 	if told {
@@ -91,20 +76,17 @@ func (b *bot) tell(l lives, what string, do func(ctx context.Context) error) boo
 // sayRefused tells the default room that another room refuses messages, once until that room accepts a
 // message again. It is a new message each time, since an edit would notify nobody.
 func (b *bot) sayRefused(l lives, from, to, reason string) bool {
-	settings, ok := b.Rooms(to, "")
 	room := b.webexRoom(from)
 	b.mu.Lock()
-	said := b.refusing[room] || !ok
-	if !said {
-		b.refusing[room] = true
-	}
+	said := b.refusing[room]
+	b.refusing[room] = true
 	b.mu.Unlock()
 	if said {
 		return true
 	}
 	if !b.tell(l, "telling the default room that another one refuses", func(ctx context.Context) error {
 		_, err := b.Store.AddNotice(ctx, store.Notice{
-			Kind: store.NoticeSystem, Sender: "relay", Room: to, Bot: settings.Bot,
+			Kind: store.NoticeSystem, Sender: "relay", Room: to,
 			Markdown: "**Room " + code(from) + " refuses messages.** Its problems are shown here until it takes messages again. Is the bot still in it?  \n" + code(reason),
 		})
 		return err
@@ -114,7 +96,7 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 		b.mu.Unlock()
 		return false
 	}
-	b.keepRefusing(l.save)
+	b.keepWaits(l.save)
 	return true
 }
 
@@ -127,31 +109,7 @@ func (b *bot) takesAgain(l lives, room string) {
 	b.mu.Unlock()
 	if refused {
 		b.Log.Info("a room accepts messages again", "room", room, "bot", b.name)
-		b.keepRefusing(l.save)
-	}
-}
-
-func (b *bot) refusingName() string { return "delivery/refusing/" + b.name }
-
-// keepRefusing saves which rooms are announced as refusing, so that a restart doesn't announce them again.
-func (b *bot) keepRefusing(ctx context.Context) {
-	b.keeping.Lock()
-	defer b.keeping.Unlock()
-	b.mu.Lock()
-	rooms := slices.Sorted(maps.Keys(b.refusing))
-	b.mu.Unlock()
-	text, _ := json.Marshal(rooms) // strings always marshal
-	b.persist(ctx, "saving which rooms refuse messages", func(ctx context.Context) error {
-		return b.Store.SetValue(ctx, b.refusingName(), string(text))
-	})
-}
-
-// rememberRefusing restores the rooms that a previous process announced.
-func (b *bot) rememberRefusing(text string) {
-	var rooms []string
-	_ = json.Unmarshal([]byte(text), &rooms) // empty before the first save
-	for _, room := range rooms {
-		b.refusing[room] = true
+		b.keepWaits(l.save)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/delivery/step"
@@ -23,7 +25,7 @@ type groupTask struct {
 // groupRank lets a new digest go right after a new disaster.
 const groupRank = int(alert.Disaster - alert.High)
 
-func newGroupTask(g store.Group) *task {
+func (d *Delivery) newGroupTask(g store.Group) *task {
 	u := queue.Urgency{Class: classUpdate, Rank: groupRank, Since: g.PendingSince}
 	switch {
 	case g.MessageID == "":
@@ -31,10 +33,11 @@ func newGroupTask(g store.Group) *task {
 	case step.Wrong(g):
 		u.Class = classWrong
 	}
-	return &task{ID: groupID(g.ID), Room: g.Room, Urgency: u, Value: work{version: g.Revision, group: &groupTask{id: g.ID}}}
+	return &task{
+		ID: fmt.Sprintf("group:%d", g.ID), Room: g.Room, Urgency: u,
+		Value: work{bot: d.botOf(g.Room, ""), about: []any{"group", g.ID}, version: g.Revision, group: &groupTask{id: g.ID}},
+	}
 }
-
-func groupID(id int64) string { return fmt.Sprintf("group:%d", id) }
 
 // serveGroup makes one call for a group, or finds that none is needed.
 func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
@@ -49,10 +52,12 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 		return outcome{done: true}
 	case err != nil:
 		return later
+	case g.State == store.PostDead:
+		return b.rerouteGroup(l, t, g)
 	}
 	room, known := b.Rooms(t.Room, "")
 	if !known {
-		return b.buryGroup(l, t, g, step.Dead, "the room isn't configured (any more)", "", false)
+		return b.buryGroup(l, t, g, step.Gone, "the room isn't configured (any more)", "", false)
 	}
 	g = step.BelievedGroup(g, t.Value.group.doubt)
 	if room.Person != "" && room.ID == "" && g.MessageID != "" {
@@ -138,18 +143,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
 		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render().DigestFile(m.digest, room.Room, now)}
 	}
-	var got webex.Message
-	took, made, err := b.call(l, t, next.Op, g.Attempts, func(ctx context.Context) (err error) {
-		switch next.Op {
-		case step.OpGroupEdit:
-			got, err = b.client.EditMessage(ctx, g.MessageID, room.ID, message.Markdown)
-		case step.OpGroupDrop:
-			err = b.client.DeleteMessage(ctx, g.MessageID)
-		default:
-			got, err = b.client.CreateMessage(ctx, message)
-		}
-		return err
-	})
+	id, made, err := b.act(l, t, next, g.Attempts, g.MessageID, message)
 	now = time.Now()
 	if !made {
 		return outcome{wake: now}
@@ -157,10 +151,6 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	if err != nil {
 		return b.refusedGroup(l, t, g, m, next, err, now)
 	}
-	if message.ToPersonEmail != "" && next.Op != step.OpGroupDrop {
-		b.keepDirectRoom(l.save, message.ToPersonEmail, got.RoomID)
-	}
-	b.Log.Info("message sent", "group", g.ID, "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason, "problems", len(m.digest.Items), "message", got.ID, "took", took)
 	if text.Hash != "" {
 		for _, since := range m.joined {
 			b.Metrics.Told.Observe(now.Sub(since).Seconds())
@@ -168,7 +158,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}
 	before := g
-	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, got.ID, now)
+	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, now)
 	if next.Op == step.OpGroup && !m.mentions() {
 		g.NudgedThrough = before.NudgedAt // nobody is to be mentioned: the digest says the rest
 	}
@@ -206,15 +196,14 @@ func (b *bot) saveGroup(l lives, t *task, g store.Group) bool {
 // refusedGroup does what a failed call asks for.
 func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.Step, err error, now time.Time) outcome {
 	after, doubt, verdict := step.RefusedGroup(s, g, t.Value.group.doubt, err, b.delay(g.Attempts+1, err, now), now)
-	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "group", g.ID, "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.logRefused(l, t, s, verdict, err)
 	t.Value.group.doubt = doubt
 	switch verdict {
 	case step.Dead, step.Gone:
 		return b.buryGroup(l, t, after, verdict, after.LastError, after.TrackingID, true)
 	case step.GiveUp:
 		if s.Op == step.OpGroupList {
-			b.Metrics.DeadLetters.WithLabelValues(kindList).Inc()
-			b.Log.Error("dead letter: the thread of a digest refuses its list", "group", g.ID, "room", t.Room, "bot", b.name, "err", after.ListError, "tracking_id", after.ListTrackingID)
+			b.deadLetter(t, kindList, true, after.ListError, after.ListTrackingID)
 		}
 		if s.Op == step.OpGroupAgain {
 			m.openings.Down = time.Time{}
@@ -227,26 +216,40 @@ func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.St
 	return outcome{called: true, wake: now}
 }
 
-// buryGroup makes a dead letter of a group, with all of its posts. Where the room accepts nothing, the
-// fallback room is told first.
+// buryGroup makes a dead letter of a group, with all of its posts.
 func (b *bot) buryGroup(l lives, t *task, g store.Group, verdict step.Verdict, reason, trackingID string, called bool) outcome {
-	later := outcome{called: called, wake: time.Now().Add(storeMost)}
-	to, ok := b.Fallback(t.Room)
-	reroute := verdict == step.Gone && ok
-	var told map[alert.Key]bool
-	if reroute {
-		if told, ok = b.rerouteGroup(l, t, g, to, reason, nil); !ok {
+	if b.saveGroup(l, t, step.DeadGroup(g, verdict, reason, trackingID, time.Now())) {
+		t.Value.group.doubt = step.Doubt{} // a replay starts without doubts
+		b.deadLetter(t, kindDigest, called, reason, trackingID)
+	}
+	return outcome{called: called, wake: time.Now()}
+}
+
+// rerouteGroup tells the default room of the problems of a dead group, once nothing joins it any more. A crash
+// on the way tells it again.
+func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
+	later := outcome{wake: time.Now().Add(storeMost)}
+	if to, ok := b.fallback(t, g.LastError); ok {
+		posts, ok := b.groupPosts(l, g)
+		if !ok || !b.sayRefused(l, t.Room, to, g.LastError) {
+			return later
+		}
+		// All at once, so that they share a few commits.
+		var all errgroup.Group
+		all.SetLimit(batch)
+		for _, p := range posts {
+			all.Go(func() error {
+				if !b.reroute(l, p.Key, to) {
+					return store.ErrClosed
+				}
+				return nil
+			})
+		}
+		if all.Wait() != nil {
 			return later
 		}
 	}
-	if !b.saveGroup(l, t, step.DeadGroup(g, reason, trackingID, time.Now())) {
-		return outcome{called: called, done: true}
-	}
-	t.Value.group.doubt = step.Doubt{} // whoever replays it asks anew
-	if reroute {                       // and whoever joined until then
-		b.rerouteGroup(l, t, g, to, reason, told)
-	}
-	b.Metrics.DeadLetters.WithLabelValues(kindDigest).Inc()
-	b.Log.Error("dead letter: Webex refused a digest for good", "group", g.ID, "room", t.Room, "bot", b.name, "err", reason, "tracking_id", trackingID)
-	return outcome{called: called, done: true}
+	g.Owes = false
+	b.saveGroup(l, t, g)
+	return outcome{done: true}
 }

@@ -1,8 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"maps"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,18 +22,18 @@ type Metrics struct {
 	Reroutes    prometheus.Counter     // problems rerouted to the default room
 	Told        prometheus.Histogram   // from when a post was pending until its first message
 	StoreErrors prometheus.Counter     // failed reads and writes of the store
-	bots        *botCollector
+	reg         prometheus.Registerer
 }
 
-// Results of calls: a label of Messages.
+// Results of calls, a label of Messages: resultOK, those of results, and resultRefused for all other errors.
 const (
-	resultOK           = "ok"
-	resultLimited      = "rate_limited"
-	resultTemporary    = "temporary"
-	resultUnauthorized = "unauthorized"
-	resultGone         = "gone"
-	resultRefused      = "refused"
+	resultOK      = "ok"
+	resultRefused = "refused"
 )
+
+var results = map[webex.Class]string{
+	webex.RateLimited: "rate_limited", webex.Temporary: "temporary", webex.Unauthorized: "unauthorized", webex.NotFound: "gone",
+}
 
 // NewMetrics creates and registers the metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
@@ -66,13 +67,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "alert_relay_delivery_store_errors_total",
 			Help: "Reads and writes of the store that failed and were retried.",
 		}),
-		bots: &botCollector{states: map[string]func() botState{}},
+		reg: reg,
 	}
-	m.DeadLetters.WithLabelValues(kindPost)
-	m.DeadLetters.WithLabelValues(kindNotice)
-	m.DeadLetters.WithLabelValues(kindDigest)
-	m.DeadLetters.WithLabelValues(kindList)
-	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors, m.bots)
+	for _, kind := range []string{kindPost, kindNotice, kindDigest, kindList} {
+		m.DeadLetters.WithLabelValues(kind)
+	}
+	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors)
 	return m
 }
 
@@ -83,69 +83,39 @@ const (
 	kindList   = "list"
 )
 
-// addBot initialises every label value of a bot. state is called at each scrape.
-func (m *Metrics) addBot(bot string, state func() botState) {
-	for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit, step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop} {
-		for _, result := range []string{resultOK, resultLimited, resultTemporary, resultUnauthorized, resultGone, resultRefused} {
-			m.Messages.WithLabelValues(bot, string(op), result)
+// ops are the calls, a label of Messages.
+var ops = []step.Op{
+	step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit,
+	step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop,
+}
+
+// addBot initialises every label value of a bot, and registers its gauges, which are computed when they are scraped.
+func (m *Metrics) addBot(b *bot) {
+	for _, op := range ops {
+		for _, result := range append(slices.Collect(maps.Values(results)), resultOK, resultRefused) {
+			m.Messages.WithLabelValues(b.name, string(op), result)
 		}
 	}
-	m.Retries.WithLabelValues(bot)
-	m.bots.mu.Lock()
-	defer m.bots.mu.Unlock()
-	m.bots.states[bot] = state
-}
-
-// botState is a bot's state at a scrape.
-type botState struct {
-	perSecond float64
-	paused    time.Duration
-	rooms     int // paused longer than the bot
-	breaker   pace.BreakerState
-	behind    int
-}
-
-// botCollector reads each bot's state when it is scraped, so that its gauges are exact.
-type botCollector struct {
-	mu     sync.Mutex
-	states map[string]func() botState
-}
-
-var (
-	descRate         = botDesc("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.")
-	descPaused       = botDesc("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429, or 503 with Retry-After).")
-	descRooms        = botDesc("alert_relay_paused_rooms", "Rooms that Webex told a bot to leave alone for longer than the others (429).")
-	descUnauthorized = botDesc("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.")
-	descAway         = botDesc("alert_relay_webex_away", "1 while Webex doesn't answer a bot.")
-	descQueue        = botDesc("alert_relay_delivery_queue", "Posts, groups and notices in a bot's queue.")
-)
-
-func botDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, []string{"bot"}, nil)
-}
-
-func (c *botCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRate, descPaused, descRooms, descUnauthorized, descAway, descQueue} {
-		ch <- d
+	m.Retries.WithLabelValues(b.name)
+	gauge := func(name, help string, value func() float64) {
+		m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"bot": b.name}}, func() float64 {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return value()
+		}))
 	}
-}
-
-func (c *botCollector) Collect(ch chan<- prometheus.Metric) {
-	c.mu.Lock()
-	states := maps.Clone(c.states)
-	c.mu.Unlock()
-	for bot, state := range states {
-		s := state()
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, bot)
-		}
-		gauge(descRate, s.perSecond)
-		gauge(descPaused, s.paused.Seconds())
-		gauge(descRooms, float64(s.rooms))
-		gauge(descUnauthorized, yes(s.breaker == pace.BreakerUnauthorized))
-		gauge(descAway, yes(s.breaker == pace.BreakerAway))
-		gauge(descQueue, float64(s.behind))
-	}
+	gauge("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.", b.rate.PerSecond)
+	gauge("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429, or 503 with Retry-After).", func() float64 {
+		return max(0, time.Until(b.rate.PausedUntil()).Seconds())
+	})
+	gauge("alert_relay_paused_rooms", "Rooms that Webex told a bot to leave alone for longer than the others (429).", func() float64 {
+		return float64(len(b.rate.PausedRooms(time.Now())))
+	})
+	gauge("alert_relay_bot_unauthorized", "1 while Webex refuses a bot's token.", func() float64 {
+		return yes(b.breaker.State() == pace.BreakerUnauthorized)
+	})
+	gauge("alert_relay_webex_away", "1 while Webex doesn't answer a bot.", func() float64 { return yes(b.breaker.State() == pace.BreakerAway) })
+	gauge("alert_relay_delivery_queue", "Posts, groups and notices in a bot's queue.", func() float64 { return float64(b.queue.Len()) })
 }
 
 func yes(b bool) float64 {
@@ -157,22 +127,9 @@ func yes(b bool) float64 {
 
 // called counts one call.
 func (m *Metrics) called(bot string, op step.Op, err error) {
-	m.Messages.WithLabelValues(bot, string(op), result(err)).Inc()
-}
-
-func result(err error) string {
-	if err == nil {
-		return resultOK
+	result := resultOK
+	if err != nil {
+		result = cmp.Or(results[webex.ClassOf(err)], resultRefused)
 	}
-	switch webex.ClassOf(err) {
-	case webex.RateLimited:
-		return resultLimited
-	case webex.Unauthorized:
-		return resultUnauthorized
-	case webex.Temporary:
-		return resultTemporary
-	case webex.NotFound:
-		return resultGone
-	}
-	return resultRefused
+	m.Messages.WithLabelValues(bot, string(op), result).Inc()
 }

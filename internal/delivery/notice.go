@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,12 +21,16 @@ type noticeTask struct {
 	doubt    step.Doubt
 }
 
-func newNoticeTask(n store.Notice) *task {
+func (d *Delivery) newNoticeTask(n store.Notice) *task {
+	b := d.bots[n.Bot]
+	if b == nil {
+		b = d.botOf(n.Room, "")
+	}
 	to := n.Room
 	if to == "" {
 		to = n.RoomID + config.PersonRoom + n.Person
 	}
-	u := queue.Urgency{Class: classRest, Rank: noticeRank(n.Kind), Since: n.ChangedAt}
+	u := queue.Urgency{Class: classRest, Rank: slices.Index(noticeKinds, n.Kind), Since: n.ChangedAt}
 	if n.Kind == store.NoticeAnswer {
 		u.Class = classAnswer
 	}
@@ -35,7 +40,7 @@ func newNoticeTask(n store.Notice) *task {
 	return &task{
 		ID: "notice:" + strconv.FormatInt(n.ID, 10), Room: to, Urgency: u, Order: n.ID,
 		Lane:  string(n.Kind) + " " + to + " " + n.ParentID,
-		Value: work{version: n.Version, notice: &noticeTask{id: n.ID}},
+		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, version: n.Version, notice: &noticeTask{id: n.ID}},
 	}
 }
 
@@ -44,10 +49,8 @@ const laneFailures = 3
 
 // serveNotice makes one call for a notice, or finds that none is needed.
 func (b *bot) serveNotice(l lives, t *task) outcome {
-	var n store.Notice
-	found := b.persist(l.begin, "reading a notice", func(ctx context.Context) (err error) {
-		n, err = b.Store.Notice(ctx, t.Value.notice.id)
-		return err
+	n, found := read(l.begin, b.Delivery, "reading a notice", func(ctx context.Context) (store.Notice, error) {
+		return b.Store.Notice(ctx, t.Value.notice.id)
 	})
 	if !found {
 		return outcome{done: l.begin.Err() == nil, wake: time.Now().Add(storeMost)}
@@ -81,13 +84,15 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	if len(n.Card) > 0 {
 		message.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: json.RawMessage(n.Card)}}
 	}
-	id, took, made, err := b.actNotice(l, t, n, next, message)
+	if next.Op == step.OpNoticeEdit && message.Markdown == "" {
+		message.Markdown = webex.EscapeMarkdown(message.Text) // an edit is markdown
+	}
+	id, made, err := b.act(l, t, next, n.Attempts, n.MessageID, message)
 	if !made {
 		return outcome{wake: now}
 	}
 	now = time.Now()
 	if err == nil {
-		b.Log.Info("message sent", "notice", n.ID, "kind", n.Kind, "room", t.Room, "bot", b.name, "op", next.Op, "message", id, "took", took)
 		n = step.AcceptedNotice(next, n, id)
 		b.saveNotice(l, t, n)
 		return outcome{called: true, done: n.State == store.NoticeSent, wake: now}
@@ -98,7 +103,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 		t.Value.notice.rootless = true
 		verdict, after = step.Replan, n
 	}
-	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "notice", n.ID, "room", t.Room, "bot", b.name, "op", next.Op, "verdict", verdict, "err", err)
+	b.logRefused(l, t, next, verdict, err)
 	t.Value.notice.doubt = doubt
 	stored := step.StoredNotice(after, doubt)
 	switch {
@@ -132,34 +137,9 @@ func (b *bot) addressNotice(l lives, n store.Notice) (webex.NewMessage, bool) {
 	return m, true
 }
 
-func (b *bot) actNotice(l lives, t *task, n store.Notice, s step.Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
-	var got webex.Message
-	took, made, err = b.call(l, t, s.Op, n.Attempts, func(ctx context.Context) (err error) {
-		switch s.Op {
-		case step.OpDelete:
-			got.ID = n.MessageID
-			err = b.client.DeleteMessage(ctx, n.MessageID)
-		case step.OpNoticeEdit:
-			markdown := m.Markdown
-			if markdown == "" {
-				markdown = webex.EscapeMarkdown(m.Text) // an edit is markdown
-			}
-			got, err = b.client.EditMessage(ctx, n.MessageID, m.RoomID, markdown)
-		default:
-			got, err = b.client.CreateMessage(ctx, m)
-		}
-		return err
-	})
-	if made && err == nil && m.ToPersonEmail != "" {
-		b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
-	}
-	return got.ID, took, made, err
-}
-
 func (b *bot) buryNotice(l lives, t *task, n store.Notice, called bool) outcome {
 	if b.saveNotice(l, t, n) {
-		b.Metrics.DeadLetters.WithLabelValues(kindNotice).Inc()
-		b.Log.Error("dead letter: a notice can't be sent", "notice", n.ID, "kind", n.Kind, "room", n.Room, "bot", b.name, "err", n.LastError, "tracking_id", n.TrackingID)
+		b.deadLetter(t, kindNotice, called, n.LastError, n.TrackingID)
 	}
 	return outcome{called: called, done: true}
 }
@@ -173,9 +153,8 @@ func (b *bot) directRoom(ctx context.Context, email string) (id string) {
 	if id, ok := b.direct.Load(email); ok {
 		return id.(string)
 	}
-	b.persist(ctx, "reading a direct chat's room", func(ctx context.Context) (err error) {
-		id, err = b.Store.Value(ctx, b.directName(email))
-		return err
+	id, _ = read(ctx, b.Delivery, "reading a direct chat's room", func(ctx context.Context) (string, error) {
+		return b.Store.Value(ctx, b.directName(email))
 	})
 	return id
 }

@@ -166,7 +166,7 @@ func TestANoticeOfARoomThatTheBotComesBackTo(t *testing.T) {
 			n = w.noticed(id)
 			n.State = store.NoticePending
 			require.NoError(t, w.store.SaveNotice(context.Background(), n))
-			w.d.RescanNow()
+			w.store.Notify(store.TopicPosts)
 			w.pass(time.Minute)
 			require.Equal(t, []string{"second"}, w.texts("noc"))
 			require.Zero(t, w.store.pending())

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -56,51 +57,44 @@ func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
 	return false
 }
 
-func (b *bot) pauseName() string      { return "delivery/paused/" + b.name }
-func (b *bot) roomPausesName() string { return "delivery/paused-rooms/" + b.name }
+// waits are what a restart must not forget: the waits that Webex told the bot, which may be an hour, and which
+// rooms refuse messages, so that they aren't announced again. Rooms are named as webexRoom does.
+type waits struct {
+	Bot      time.Time            `json:"bot"`
+	Rooms    map[string]time.Time `json:"rooms"`
+	Refusing map[string]bool      `json:"refusing"`
+}
 
-// keepPauses saves the waits of the bot and its rooms: they may be an hour, and outlast a restart.
-func (b *bot) keepPauses(ctx context.Context) {
+func (b *bot) waitsName() string { return "delivery/waits/" + b.name }
+
+// keepWaits saves the bot's waits.
+func (b *bot) keepWaits(ctx context.Context) {
+	b.keeping.Lock()
+	defer b.keeping.Unlock()
 	b.mu.Lock()
-	now := time.Now()
-	until, rooms := b.rate.PausedUntil(), b.rate.PausedRooms(now)
+	text, _ := json.Marshal(waits{b.rate.PausedUntil(), b.rate.PausedRooms(time.Now()), b.refusing}) // always marshals
 	b.mu.Unlock()
-	for room, t := range rooms {
-		rooms[room] = t.UTC()
-	}
-	text, _ := json.Marshal(rooms) // strings and times always marshal
 	b.persist(ctx, "saving a bot's waits", func(ctx context.Context) error {
-		if err := b.Store.SetValue(ctx, b.roomPausesName(), string(text)); err != nil {
-			return err
-		}
-		return b.Store.SetValue(ctx, b.pauseName(), until.UTC().Format(time.RFC3339Nano))
+		return b.Store.SetValue(ctx, b.waitsName(), string(text))
 	})
 }
 
-// rememberPauses restores the waits of a previous process, and the rooms that refused its messages.
-func (b *bot) rememberPauses(ctx context.Context) {
+// rememberWaits restores the waits of a previous process.
+func (b *bot) rememberWaits(ctx context.Context) {
 	defer close(b.remembered)
-	read := func(name string) (text string) {
-		b.persist(ctx, "reading a bot's saved waits", func(ctx context.Context) (err error) {
-			text, err = b.Store.Value(ctx, name)
-			return err
-		})
-		return text
-	}
-	text, rooms, refusing := read(b.pauseName()), read(b.roomPausesName()), read(b.refusingName())
+	text, _ := read(ctx, b.Delivery, "reading a bot's saved waits", func(ctx context.Context) (string, error) {
+		return b.Store.Value(ctx, b.waitsName())
+	})
+	var w waits
+	_ = json.Unmarshal([]byte(text), &w) // empty before the first save
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rememberRefusing(refusing)
 	now := time.Now()
-	if until, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		b.rate.PauseUntil(until, now)
+	b.rate.PauseUntil(w.Bot, now)
+	for room, until := range w.Rooms {
+		b.rate.PauseRoom(room, until, now)
 	}
-	paused := map[string]time.Time{}
-	if json.Unmarshal([]byte(rooms), &paused) == nil {
-		for room, until := range paused {
-			b.rate.PauseRoom(room, until, now)
-		}
-	}
+	maps.Copy(b.refusing, w.Refusing)
 }
 
 // Beside makes a call with a bot's account that isn't delivery's own, such as reading a command. It is made at
@@ -135,7 +129,7 @@ func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() e
 	b.mu.Unlock()
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)
 	defer cancel()
-	b.keepPauses(save)
+	b.keepWaits(save)
 	signal(b.woken)
 	return err
 }

@@ -126,7 +126,7 @@ func TestInAStormADisasterAndAnAnswerTakeTwoSeconds(t *testing.T) {
 			r.batch([]int{key}, stormProblem(alert.Disaster), room)
 			_, err := r.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeAnswer, Room: room, Bot: "noc", Markdown: fmt.Sprint("the answer ", n)})
 			require.NoError(t, err)
-			r.d.WakeNotices()
+			r.d.Notifier.Notify(store.TopicNotices)
 			for !r.says(room, fmt.Sprint("host-", key)) || !r.says(room, fmt.Sprint("the answer ", n)) {
 				time.Sleep(50 * time.Millisecond)
 				synctest.Wait()

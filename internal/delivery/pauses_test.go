@@ -150,9 +150,9 @@ func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 		w.pass(2 * time.Second)
 		id := w.webex.seen()[0].room
 		require.Equal(t, id, b.webexRoom("person:alice@example.com"))
-		answer := newNoticeTask(store.Notice{Kind: store.NoticeAnswer, RoomID: id})
+		answer := b.newNoticeTask(store.Notice{Kind: store.NoticeAnswer, RoomID: id})
 		require.Equal(t, id, b.webexRoom(answer.Room))
-		require.Equal(t, "R-noc", b.webexRoom(newNoticeTask(store.Notice{Room: "noc"}).Room))
+		require.Equal(t, "R-noc", b.webexRoom(b.newNoticeTask(store.Notice{Room: "noc"}).Room))
 	})
 }
 

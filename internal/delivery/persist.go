@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -22,6 +23,15 @@ func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context
 		d.Log.Error("the store rejects this; only this is affected", "doing", what, "err", err)
 	}
 	return err == nil
+}
+
+// read is persist for what the store answers.
+func read[T any](ctx context.Context, d *Delivery, what string, do func(context.Context) (T, error)) (got T, ok bool) {
+	ok = d.persist(ctx, what, func(ctx context.Context) (err error) {
+		got, err = do(ctx)
+		return err
+	})
+	return got, ok
 }
 
 // attempt retries a read or write of the store until it succeeds. It gives up when ctx ends, and on errors
@@ -73,9 +83,7 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 		return nil, nil, false
 	}
 	rest, other, ok := b.problems(ctx, what, keys[len(keys)/2:])
-	for k, p := range rest {
-		found[k] = p
-	}
+	maps.Copy(found, rest)
 	return found, errors.Join(broken, other), ok
 }
 

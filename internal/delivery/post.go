@@ -20,7 +20,7 @@ type postTask struct {
 	doubt     step.PostDoubt
 }
 
-func newPostTask(p store.Post) *task {
+func (d *Delivery) newPostTask(p store.Post) *task {
 	u := urgencyOf(classUpdate, p.Severity, p.PendingSince)
 	switch {
 	case !p.Open:
@@ -30,7 +30,10 @@ func newPostTask(p store.Post) *task {
 	}
 	return &task{
 		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: u,
-		Value: work{version: p.Desired, post: &postTask{key: p.Key, notBefore: p.PendingSince}},
+		Value: work{
+			bot: d.botOf(p.Room, p.Route), about: []any{"key", p.Key.String()}, version: p.Desired,
+			post: &postTask{key: p.Key, notBefore: p.PendingSince},
+		},
 	}
 }
 
@@ -50,6 +53,7 @@ func hint(known, told queue.Urgency) queue.Urgency {
 // view is everything that a step depends on.
 type view struct {
 	post    store.Post
+	rooms   []store.Post // of the problem, this one too
 	problem alert.Problem
 	broken  error // why the problem can't be read; nil if it can
 	room    RoomSettings
@@ -187,7 +191,11 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 			return outcome{wake: now.Add(storeMost)}
 		}
 	}
-	id, took, made, err := b.act(l, t, v, next, b.message(v, next, text, now))
+	shown := v.post.RootID
+	if next.Op == step.OpDelete {
+		shown = v.post.CardID
+	}
+	id, made, err := b.act(l, t, next, v.post.Attempts, shown, b.message(v, next, text, now))
 	if !made {
 		return outcome{wake: now}
 	}
@@ -195,8 +203,6 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if err != nil {
 		return b.refused(l, t, v, next, err, now)
 	}
-	b.Log.Info("message sent", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", next.Op, "reason", next.Reason,
-		"message", id, "took", took)
 	if next.Op == step.OpRoot && v.post.RootID == "" && v.post.ToldSeq == 0 {
 		b.Metrics.Told.Observe(now.Sub(v.post.PendingSince).Seconds())
 	}
@@ -214,9 +220,8 @@ func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 	if v.post.Claimed {
 		return true, true
 	}
-	ok = b.persist(l.begin, "claiming a post", func(ctx context.Context) (err error) {
-		claimed, err = b.Store.ClaimPost(ctx, v.post.Key, v.post.Room)
-		return err
+	claimed, ok = read(l.begin, b.Delivery, "claiming a post", func(ctx context.Context) (bool, error) {
+		return b.Store.ClaimPost(ctx, v.post.Key, v.post.Room)
 	})
 	v.post.Claimed = claimed
 	return claimed, ok
@@ -226,11 +231,10 @@ func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 // nil and gone if the post isn't pending any more, only nil if the bot is stopping.
 func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	keys := []alert.Key{t.Value.post.key}
-	var posts map[alert.Key][]store.Post
-	if !b.persist(l.begin, "reading a post", func(ctx context.Context) (err error) {
-		posts, err = b.Store.PostsOf(ctx, keys)
-		return err
-	}) {
+	posts, ok := read(l.begin, b.Delivery, "reading a post", func(ctx context.Context) (map[alert.Key][]store.Post, error) {
+		return b.Store.PostsOf(ctx, keys)
+	})
+	if !ok {
 		return nil, l.begin.Err() == nil
 	}
 	problems, broken, ok := b.problems(l.begin, "reading a problem", keys)
@@ -241,7 +245,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		if p.Room != t.Room || p.Group != 0 || !p.Pending() {
 			continue
 		}
-		v = &view{post: p, problem: problems[p.Key], broken: broken, doubt: t.Value.post.doubt}
+		v = &view{post: p, rooms: posts[p.Key], problem: problems[p.Key], broken: broken, doubt: t.Value.post.doubt}
 		v.post.Cursor = v.doubt.Believed(p.Cursor)
 		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // told by the group that it left
 		v.room, v.known = b.Rooms(p.Room, p.Route)
@@ -257,32 +261,11 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 	return nil, true
 }
 
-// act makes the call of a step. id is the message that it posted or changed.
-func (b *bot) act(l lives, t *task, v *view, s step.Step, m webex.NewMessage) (id string, took time.Duration, made bool, err error) {
-	var got webex.Message
-	took, made, err = b.call(l, t, s.Op, v.post.Attempts, func(ctx context.Context) (err error) {
-		switch s.Op {
-		case step.OpEdit:
-			got, err = b.client.EditMessage(ctx, v.post.RootID, v.room.ID, m.Markdown)
-		case step.OpDelete:
-			got.ID = v.post.CardID
-			err = b.client.DeleteMessage(ctx, v.post.CardID)
-		default:
-			got, err = b.client.CreateMessage(ctx, m)
-		}
-		return err
-	})
-	if made && err == nil && m.ToPersonEmail != "" {
-		b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
-	}
-	return got.ID, took, made, err
-}
-
 // refused handles a failed call.
 func (b *bot) refused(l lives, t *task, v *view, s step.Step, err error, now time.Time) outcome {
 	delay := b.delay(v.post.Attempts+1, err, now)
 	cursor, doubt, verdict := step.RefusedPost(s, v.problem, v.post.Cursor, v.doubt, v.actions, err, delay, now)
-	b.Log.Log(l.call, refusalLevel(err), "message not accepted", "key", t.Value.post.key.String(), "room", t.Room, "bot", b.name, "op", s.Op, "verdict", verdict, "err", err)
+	b.logRefused(l, t, s, verdict, err)
 	changed := cursor != v.post.Cursor
 	v.post.Cursor, v.doubt, t.Value.post.doubt = cursor, doubt, doubt
 	switch verdict {

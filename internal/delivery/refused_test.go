@@ -38,7 +38,7 @@ func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		post.State = store.PostLive
 		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
-		w.d.RescanNow()
+		w.store.Notify(store.TopicPosts)
 		w.pass(time.Second)
 		require.Len(t, w.webex.live("R-noc"), 4)
 	})
@@ -64,14 +64,8 @@ func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
 	})
 }
 
-func TestARoomThatIsGoneIsReroutedByTheLedgerWhereItCan(t *testing.T) {
-	var w *world
-	reroute := func(_ context.Context, k alert.Key, to string) error {
-		w.d.committed(w.store.fold(k, nil, to))
-		return nil
-	}
-	inWorld(t, func(o *Options) { o.Reroute = reroute }, func(t *testing.T, in *world) {
-		w = in
+func TestAReroutedProblemStaysUpToDate(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "away")
 		w.pass(time.Second)
 		w.fold(1, resolve)
@@ -114,7 +108,7 @@ func TestARoomThatTheBotComesBackToHasOneRoot(t *testing.T) {
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		post.State = store.PostLive
 		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
-		w.d.RescanNow()
+		w.store.Notify(store.TopicPosts)
 		w.pass(3 * time.Second)
 		var roots []string
 		for _, m := range w.webex.live("R-noc") {
@@ -151,7 +145,7 @@ func TestARoomThatTheBotComesBackToAfterARestartHasOneRoot(t *testing.T) {
 			w.webex.set(func(f *fakeWebex) { f.meet = nil })
 			post.State = store.PostLive
 			require.NoError(t, w.store.SavePost(context.Background(), key(1), room, post.Cursor))
-			w.d.RescanNow()
+			w.store.Notify(store.TopicPosts)
 			w.pass(10 * time.Second)
 			roots := 0
 			for _, m := range w.webex.live("R-" + room) {
@@ -332,7 +326,7 @@ func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
 			n++
 			told = both(told, w.store.fold(key(n), nil, "db"))
 		}
-		w.d.committed(told)
+		w.d.Notify(told)
 		w.pass(time.Minute)
 	}
 	for name, tc := range map[string]struct {

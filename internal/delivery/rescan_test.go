@@ -31,7 +31,7 @@ func TestARescanWakesOnlyForNews(t *testing.T) {
 		w.fold(1, nil, "noc")
 		notice := w.notice(store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
 		w.pass(10 * time.Minute)
-		require.Greater(t, w.store.noticeNow(notice).Attempts, 3)
+		require.Greater(t, w.store.notice(notice).Attempts, 3)
 		read, before := reads(w), len(w.ops())
 		w.pass(10 * time.Minute)
 		tries := len(w.ops()) - before
@@ -65,12 +65,12 @@ func TestANewBodyEndsAWait(t *testing.T) {
 		n.Markdown = "build 2"
 		w.notice(n)
 		w.pass(10 * time.Minute)
-		require.Equal(t, store.NoticePending, w.store.noticeNow(id).State)
+		require.Equal(t, store.NoticePending, w.store.notice(id).State)
 		n.Markdown = "build 3"
 		w.notice(n)
 		w.pass(time.Second)
 		require.Equal(t, []string{"build 3"}, w.texts("noc"))
-		require.Equal(t, store.NoticeSent, w.store.noticeNow(id).State)
+		require.Equal(t, store.NoticeSent, w.store.notice(id).State)
 	})
 }
 
@@ -78,22 +78,15 @@ func TestANewBodyEndsAWait(t *testing.T) {
 // One that joined a group meanwhile is left alone.
 func TestAPostIsClaimedWhenItIsDue(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		due := time.Now().Add(500 * time.Millisecond)
+		w.store.burst = 500 * time.Millisecond
 		for n := range 2 {
-			fold := w.store.fold(key(n), nil, "noc")
-			w.store.mu.Lock()
-			w.store.posts[key(n)][0].PendingSince = due
-			w.store.mu.Unlock()
-			fold.Posts[0].PendingSince = due
-			w.d.committed(fold)
+			w.fold(n, nil, "noc")
 		}
 		w.pass(499 * time.Millisecond)
 		require.Empty(t, w.ops())
 		require.False(t, w.store.post(key(0), "noc").Claimed)
-		w.store.mu.Lock()
 		w.store.storm = true
-		w.store.posts[key(1)][0].Group, w.store.posts[key(1)][0].PendingSince = w.store.join("noc"), time.Time{}
-		w.store.mu.Unlock()
+		w.store.setPost(key(1), "noc", func(p *store.Post, groups groupDraft) { p.Group = groups.join("noc") })
 		w.pass(time.Second)
 		require.NotEmpty(t, w.store.post(key(0), "noc").RootID)
 		w.pass(time.Minute)

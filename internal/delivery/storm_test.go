@@ -56,7 +56,7 @@ func TestAStormOfFiveThousand(t *testing.T) {
 				r.batch([]int{90000}, stormProblem(alert.Disaster), "noc")
 				_, err := r.store.AddNotice(context.Background(), store.Notice{Kind: store.NoticeAnswer, Room: "noc", Bot: "noc", Markdown: "the answer"})
 				require.NoError(t, err)
-				r.d.WakeNotices()
+				r.d.Notifier.Notify(store.TopicNotices)
 				for !r.says("noc", "host-90000") || !r.says("noc", "the answer") {
 					time.Sleep(20 * time.Millisecond)
 					synctest.Wait()

@@ -14,6 +14,8 @@ type task = queue.Item[work]
 // work is what a task is about: one of post, group and notice is set. It holds neither cursor nor problem:
 // both are read when it is the task's turn, so that nothing stale is sent.
 type work struct {
+	bot     *bot
+	about   []any // which it is, for the log
 	version int64 // the newest that is known: Post.Desired, Group.Revision, Notice.Version
 	post    *postTask
 	group   *groupTask
@@ -35,12 +37,5 @@ func urgencyOf(class int, s alert.Severity, since time.Time) queue.Urgency {
 	return queue.Urgency{Class: class, Rank: int(alert.Disaster - s), Since: since}
 }
 
-// noticeRank is the rank of a notice's kind.
-func noticeRank(kind store.NoticeKind) int {
-	for i, k := range []store.NoticeKind{store.NoticeAnswer, store.NoticeNotify, store.NoticeTest, store.NoticeSystem} {
-		if k == kind {
-			return i
-		}
-	}
-	return len(kind)
-}
+// noticeKinds are the kinds of notices, the most urgent first.
+var noticeKinds = []store.NoticeKind{store.NoticeAnswer, store.NoticeNotify, store.NoticeTest, store.NoticeSystem}

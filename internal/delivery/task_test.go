@@ -26,8 +26,9 @@ func TestUrgencyOfDigests(t *testing.T) {
 		"other changes of a resolved one":       {"M", false, true, step.OpGroupEdit, classUpdate},
 		"a list":                                {"M", true, false, step.OpGroupList, classUpdate},
 	} {
+		d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}}}
 		g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: c.open, PendingSince: time.Unix(1, 0), GroupCursor: store.GroupCursor{MessageID: c.message, Shown: 1, SaysResolved: c.saysIt}}
-		require.Equal(t, c.want, newGroupTask(g).Class, name)
+		require.Equal(t, c.want, d.newGroupTask(g).Class, name)
 		require.Equal(t, c.want, groupUrgency(step.Step{Op: c.op}, g).Class, name)
 	}
 }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is delivery between a store in memory and a strict fake of Webex, in virtual time.
 type world struct {
 	t     *testing.T
-	store *memStore
+	store *testStore
 	webex *fakeWebex
 	reg   *prometheus.Registry
 	opts  Options
@@ -36,10 +36,9 @@ type world struct {
 func inWorld(t *testing.T, set func(*Options), story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: newMemStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
-		waking := &waking{memStore: w.store}
+		w := &world{t: t, store: newTestStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 		w.opts = Options{
-			Store: waking, Notifier: waking, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
+			Store: w.store, Notifier: &w.store.Local, Render: func() Renderer { return plainRenderer{} }, Bots: []Bot{{Name: "noc", Client: w.webex}},
 			Rooms: someRooms, Fallback: func(room string) (string, bool) { return "default", room != "default" },
 			Jitter: func() float64 { return 0.5 }, Workers: 4, RateLimit: 100,
 		}
@@ -79,7 +78,7 @@ func (w *world) start() {
 	w.opts.Metrics = NewMetrics(w.reg)
 	d, err := New(w.opts)
 	require.NoError(w.t, err)
-	w.d = d
+	w.d, w.store.changed = d, d.Notify
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
@@ -110,21 +109,25 @@ func (w *world) refuse(created int) {
 
 func key(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
 
+// replay sends a dead letter again.
+func (w *world) replay(id string) {
+	require.NoError(w.t, w.store.ReplayDead(context.Background(), id))
+}
+
 // fold is a change by the ledger.
 func (w *world) fold(n int, change func(*alert.Problem), rooms ...string) {
-	w.d.committed(w.store.fold(key(n), change, rooms...))
+	w.d.Notify(w.store.fold(key(n), change, rooms...))
 }
 
 // both is what two folds wrote.
 func both(a, b store.Fold) store.Fold {
-	a.Posts, a.Groups, a.Problems = append(a.Posts, b.Posts...), append(a.Groups, b.Groups...), append(a.Problems, b.Problems...)
+	a.Posts = append(a.Posts, b.Posts...)
 	return a
 }
 
 func (w *world) notice(n store.Notice) int64 {
 	id, err := w.store.AddNotice(context.Background(), n)
 	require.NoError(w.t, err)
-	w.d.WakeNotices()
 	return id
 }
 

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"time"
@@ -41,14 +40,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
-		Asks: func(source string) bool { return sources[source] != nil },
-		Reroute: func(ctx context.Context, key alert.Key, toRoom string) error {
-			payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Room: toRoom})
-			if err == nil {
-				_, err = r.store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
-			}
-			return err
-		},
+		Asks:    func(source string) bool { return sources[source] != nil },
 		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ type Group struct {
 
 // Pending says whether delivery has something to do for the group.
 func (g Group) Pending() bool {
-	return g.State != PostDead && (g.Revision > g.Shown || g.Owes)
+	return g.Owes || g.State != PostDead && g.Revision > g.Shown
 }
 
 // GroupCursor is how far delivery has got with a group.
@@ -62,7 +62,7 @@ type GroupCursor struct {
 	SaidThrough   time.Time // members with JoinedAt up to then were notified of
 	NudgedThrough time.Time // nudges up to then were notified of
 	SpokeAt       time.Time // when the message was posted or edited, or its thread was told something
-	Owes          bool      // something besides Shown is still to be sent: a list, a line
+	Owes          bool      // something besides Shown is still to be sent: a list, a line; of a dead group: its problems, to another room
 
 	Attempts   int // failures in a row
 	NotBefore  time.Time
@@ -126,6 +126,6 @@ type Groups interface {
 	// GroupLeavers returns the posts that left a group after its revision.
 	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]Post, error)
 	// SaveGroup writes a group's cursor. The group is pending afterwards unless it is dead, or its
-	// stored Revision is shown and nothing is owed. ErrNotFound.
+	// stored Revision is shown, and nothing is owed. ErrNotFound.
 	SaveGroup(ctx context.Context, id int64, c GroupCursor) error
 }

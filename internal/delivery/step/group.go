@@ -1,6 +1,7 @@
 package step
 
 import (
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/store"
@@ -122,7 +123,7 @@ func editAt(g store.Group, o Openings) time.Time {
 		if g.Edits >= groupEdits(g) {
 			spacing = spentSpacing
 		}
-		return later(later(changed, g.SpokeAt.Add(spacing)), o.Resolved.Add(flapCalm))
+		return later(changed, g.SpokeAt.Add(spacing), o.Resolved.Add(flapCalm))
 	case !g.Open:
 		return changed
 	}
@@ -169,19 +170,9 @@ func Owes(g store.Group, o Openings) bool {
 	return g.MessageID != "" && (owesList(g) || g.NudgedAt.After(g.NudgedThrough) || !o.Down.IsZero())
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
+func earlier(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
+func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // Text is a text of a group that is sent.
 type Text struct {
@@ -239,7 +230,7 @@ func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now tim
 // RefusedGroup is a group after a call that failed. A list, reminder or line that its thread refuses for
 // good is given up: the digest itself stands.
 func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Duration, now time.Time) (store.Group, Doubt, Verdict) {
-	m, verdict := digestOf(g, d).refused(s.call(), err, backoff, now)
+	m, verdict := digestOf(g, d).refused(s.Call(), err, backoff, now)
 	if s.Op == OpGroupDrop && verdict == Replan {
 		m.Missing = m.ID
 		m, g.SaysResolved = m.believed(), false
@@ -250,7 +241,7 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 	if s.Op == OpGroupEdit && m.Edits == webex.MaxEdits && g.JoinedAt.After(g.SpokeAt) {
 		g.Complete = false // the message doesn't name those who joined: the list does
 	}
-	if verdict == Retry || verdict == Replan || s.call() != reply && s.call() != attach || s.Op == OpGroupLine || webex.ClassOf(err) == webex.Forbidden && s.Op != OpGroupList {
+	if verdict == Retry || verdict == Replan || s.Call() != Reply && s.Call() != Attach || s.Op == OpGroupLine || webex.ClassOf(err) == webex.Forbidden && s.Op != OpGroupList {
 		return withDigest(g, m), m.Doubt, verdict
 	}
 	switch s.Op {
@@ -264,9 +255,11 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 	return withDigest(g, m.succeeded()), m.Doubt, GiveUp
 }
 
-// DeadGroup is a group that Webex refused for good, with all of its posts.
-func DeadGroup(g store.Group, reason, trackingID string, now time.Time) store.Group {
+// DeadGroup is a group that Webex refused for good, with all of its posts. Where the room accepts nothing, it
+// owes the default room its problems: a group that is dead takes in no more of them.
+func DeadGroup(g store.Group, v Verdict, reason, trackingID string, now time.Time) store.Group {
 	g = withoutDeadList(g) // one dead letter stands for all
+	g.Owes = v == Gone
 	g.State, g.LastError, g.TrackingID, g.DeadAt = store.PostDead, reason, trackingID, now
 	return g
 }

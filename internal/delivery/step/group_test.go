@@ -184,7 +184,7 @@ func TestARefusedEditOwesTheList(t *testing.T) {
 
 // The dead letter of a digest stands for its list too.
 func TestADeadDigestHasOneDeadLetter(t *testing.T) {
-	g := DeadGroup(aStorm(func(g *store.Group) { g.ListDeadAt, g.ListError, g.ListTrackingID = noon, "refused", "T" }), "gone", "U", noon)
+	g := DeadGroup(aStorm(func(g *store.Group) { g.ListDeadAt, g.ListError, g.ListTrackingID = noon, "refused", "T" }), Dead, "gone", "U", noon)
 	require.Equal(t, store.PostDead, g.State)
 	require.Equal(t, noon, g.DeadAt)
 	require.Zero(t, g.ListDeadAt)

@@ -99,9 +99,9 @@ func (m Message) probed() Message {
 }
 
 // refused is the message after a call that failed. backoff is the wait before the same call is repeated.
-func (m Message) refused(c call, err error, backoff time.Duration, now time.Time) (Message, Verdict) {
+func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time) (Message, Verdict) {
 	f, class := Fault(err), webex.ClassOf(err)
-	if c == post && again(class) && m.Missing != "" {
+	if c == Post && again(class) && m.Missing != "" {
 		// The missing message is asked for again: the bot may be back in the room by then.
 		m = m.restored()
 		m.Reposted = false
@@ -111,7 +111,7 @@ func (m Message) refused(c call, err error, backoff time.Duration, now time.Time
 	}
 	m.LastError, m.TrackingID = err.Error(), f.TrackingID
 	if class == webex.Temporary {
-		if c == edit {
+		if c == Edit {
 			m.Hash = ""
 			if f.Unanswered && m.Attempts == 0 && m.Edits < webex.MaxEdits-1 {
 				m.Edits++ // Webex may have accepted it; once, so that an outage doesn't use up the edits
@@ -121,18 +121,18 @@ func (m Message) refused(c call, err error, backoff time.Duration, now time.Time
 		m.NotBefore = now.Add(backoff)
 		return m, Retry
 	}
-	missing, again := class == webex.NotFound, m.Probe == ProbeDone && (c == reply || c == attach)
+	missing, again := class == webex.NotFound, m.Probe == ProbeDone && (c == Reply || c == Attach)
 	switch {
-	case c == remove:
+	case c == Remove:
 		return m, Replan // as good as deleted
-	case class == webex.Forbidden && c != attach, missing && (c == post || again):
+	case class == webex.Forbidden && c != Attach, missing && (c == Post || again):
 		return m.restored(), Gone
-	case c == post, again, missing && c == edit && m.Reposted:
+	case c == Post, again, missing && c == Edit && m.Reposted:
 		return m, Dead
-	case c == edit && missing:
+	case c == Edit && missing:
 		m.Reposted, m.Missing = true, m.ID
 		return m.believed(), Replan
-	case c == edit: // the message can't be edited, or had more edits than we know of
+	case c == Edit: // the message can't be edited, or had more edits than we know of
 		m.Edits = webex.MaxEdits
 		return m.probed(), Replan
 	}

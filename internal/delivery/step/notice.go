@@ -32,10 +32,10 @@ func NextNotice(n store.Notice, now time.Time) Step {
 // AcceptedNotice is a notice after a step that Webex accepted.
 func AcceptedNotice(s Step, n store.Notice, id string) store.Notice {
 	m := messageOfNotice(n, Doubt{})
-	switch s.call() {
-	case remove:
+	switch s.Call() {
+	case Remove:
 		return withNotice(n, m.posted("", ""))
-	case edit:
+	case Edit:
 		m = m.edited("")
 	default:
 		m = m.posted(id, "")
@@ -47,9 +47,9 @@ func AcceptedNotice(s Step, n store.Notice, id string) store.Notice {
 
 // RefusedNotice is a notice after a call that failed.
 func RefusedNotice(s Step, n store.Notice, d Doubt, err error, backoff time.Duration, now time.Time) (store.Notice, Doubt, Verdict) {
-	m, verdict := messageOfNotice(n, d).refused(s.call(), err, backoff, now)
+	m, verdict := messageOfNotice(n, d).refused(s.Call(), err, backoff, now)
 	switch {
-	case s.call() == remove && verdict == Replan:
+	case s.Call() == Remove && verdict == Replan:
 		m.Missing = m.ID
 		m = m.believed()
 	case verdict == Gone:

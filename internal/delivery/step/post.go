@@ -63,14 +63,7 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 // debounced is when the changes that come together are shown: debounce after the last one, and at most
 // maxDebounces of it after the first.
 func debounced(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
-	until, most := post.PendingSince.Add(debounce), post.PendingSince.Add(maxDebounces*debounce)
-	if last := p.ChangedAt.Add(debounce); last.After(until) {
-		until = last
-	}
-	if until.After(most) {
-		return most
-	}
-	return until
+	return earlier(later(post.PendingSince, p.ChangedAt).Add(debounce), post.PendingSince.Add(maxDebounces*debounce))
 }
 
 // maxDebounces bounds how long changes that keep coming delay their edit.

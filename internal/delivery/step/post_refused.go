@@ -52,7 +52,7 @@ func (d PostDoubt) restored(c store.Cursor) store.Cursor {
 // RefusedPost is the cursor after a call that failed.
 func RefusedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, actions string, err error, backoff time.Duration, now time.Time) (store.Cursor, PostDoubt, Verdict) {
 	class := webex.ClassOf(err)
-	m, verdict := rootOf(c, d.Doubt).refused(s.call(), err, backoff, now)
+	m, verdict := rootOf(c, d.Doubt).refused(s.Call(), err, backoff, now)
 	after := withRoot(c, m)
 	switch {
 	case verdict == Retry:
@@ -74,9 +74,9 @@ func RefusedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, actions s
 	case s.Op == OpEdit && m.ID == "":
 		d.CardID, d.CardActions = c.CardID, c.CardActions
 		after.CardActions = "" // the card in the old thread is replaced by one in the new
-	case s.call() == reply && c.CardID == c.RootID && d.Reposted:
+	case s.Call() == Reply && c.CardID == c.RootID && d.Reposted:
 		verdict = Dead
-	case s.call() == reply && c.CardID == c.RootID:
+	case s.Call() == Reply && c.CardID == c.RootID:
 		// A card can't be edited: it is replaced, which also tells whether it exists.
 		m.Probe, m.Reposted, after.CardActions = ProbeNone, true, ""
 		verdict = Replan

@@ -56,29 +56,31 @@ type Step struct {
 	Hash    string        // of OpRoot and OpEdit: of the text that the root will show
 }
 
-// call is what a step does to a message.
-type call int
+// Call is what a step does to a message.
+type Call int
 
+// The calls.
 const (
-	post call = iota
-	edit
-	reply
-	attach // a reply with a file, which a room may refuse although it accepts messages
-	remove
+	Post Call = iota
+	Edit
+	Reply
+	Attach // a reply with a file, which a room may refuse although it accepts messages
+	Remove
 )
 
-func (s Step) call() call {
+// Call is which call a step makes.
+func (s Step) Call() Call {
 	switch s.Op {
 	case OpEdit, OpNoticeEdit, OpGroupEdit:
-		return edit
+		return Edit
 	case OpGroupList:
-		return attach
+		return Attach
 	case OpLines, OpCard, OpGroupLine, OpGroupNudge, OpGroupAgain:
-		return reply
+		return Reply
 	case OpDelete, OpGroupDrop:
-		return remove
+		return Remove
 	}
-	return post
+	return Post
 }
 
 // Verdict is what follows from a call that failed.

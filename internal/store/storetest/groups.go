@@ -112,8 +112,8 @@ func testGroups(t *testing.T, open Opener) {
 	require.Empty(t, must(s.GroupPosts(t.Context(), 0))(t))
 }
 
-// A group is pending while its message doesn't show its revision, or delivery owes something, and
-// it isn't dead. Its time stays until it is shown.
+// A group is pending while its message doesn't show its revision, unless it is dead, and while delivery
+// owes something. Its time stays until it is shown.
 func testPendingGroups(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	g := makeGroup(t, s, "noc", "1", "2")
@@ -156,6 +156,12 @@ func testPendingGroups(t *testing.T, open Opener) {
 	require.False(t, pending())
 	raise(t0)
 	require.False(t, pending(), "a dead letter stays dead")
+	c.Owes = true
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.True(t, pending(), "a dead letter that owes another room its problems")
+	c.Owes = false
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.False(t, pending())
 
 	// A change of a member that isn't its headline's raises nothing.
 	other := makeGroup(t, s, "noc", "3")

@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/webex"
+)
+
+// act makes the call of a step. shown is the message that it edits or deletes, m what it posts or what shown
+// becomes; id is the message that it posted or changed. made is false if nothing was sent: a 429 came since
+// the task was picked.
+func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m webex.NewMessage) (id string, made bool, err error) {
+	room := b.webexRoom(t.Room)
+	b.mu.Lock()
+	started := time.Now()
+	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.MayBegin(room, started)
+	b.mu.Unlock()
+	if wait {
+		return "", false, nil
+	}
+	var got webex.Message
+	call := s.Call()
+	switch call {
+	case step.Edit:
+		got, err = b.client.EditMessage(l.call, shown, m.RoomID, m.Markdown)
+	case step.Remove:
+		got.ID, err = shown, b.client.DeleteMessage(l.call, shown)
+	default:
+		got, err = b.client.CreateMessage(l.call, m)
+	}
+	now := time.Now()
+	b.Metrics.called(b.name, s.Op, err)
+	if attempts > 0 {
+		b.Metrics.Retries.WithLabelValues(b.name).Inc()
+	}
+	b.learn(t.ID, room, err, started, now)
+	if step.Fault(err).RetryAfter > 0 {
+		b.keepWaits(l.save)
+	}
+	if err != nil {
+		return "", true, err
+	}
+	if call != step.Edit && call != step.Remove {
+		b.takesAgain(l, t.Room)
+		if m.ToPersonEmail != "" {
+			b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
+		}
+	}
+	b.logOf(t).Info("message sent", "op", s.Op, "reason", s.Reason, "message", got.ID, "took", now.Sub(started))
+	return got.ID, true, nil
+}
+
+// logOf logs about a task.
+func (b *bot) logOf(t *task) *slog.Logger {
+	return b.Log.With(t.Value.about...).With("room", t.Room, "bot", b.name)
+}
+
+// logRefused logs a call that failed. If a proxy answers for Webex, the client logs that once; here it would
+// be a line for each message.
+func (b *bot) logRefused(l lives, t *task, s step.Step, verdict step.Verdict, err error) {
+	level := slog.LevelWarn
+	if step.Fault(err).Foreign {
+		level = slog.LevelDebug
+	}
+	b.logOf(t).Log(l.call, level, "message not accepted", "op", s.Op, "verdict", verdict, "err", err)
+}
+
+// deadLetter counts and logs one. refused says that Webex refused it.
+func (b *bot) deadLetter(t *task, kind string, refused bool, reason, trackingID string) {
+	b.Metrics.DeadLetters.WithLabelValues(kind).Inc()
+	what := "dead letter: it can't be sent"
+	if refused {
+		what = "dead letter: Webex refused it for good"
+	}
+	b.logOf(t).Error(what, "of", kind, "err", reason, "tracking_id", trackingID)
+}
+
+// learn adjusts the bot's pace and breaker to the outcome of a call.
+func (b *bot) learn(id, room string, err error, started, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.breaker.State()
+	class := webex.ClassOf(err)
+	if answered := err == nil || class != webex.Unauthorized && class != webex.Temporary; answered {
+		if b.breaker.Open() {
+			b.rate.Resume(now.Sub(b.breaker.Opened()), now)
+		}
+		b.breaker.Answered()
+	}
+	switch {
+	case err == nil:
+		b.rate.Answered(room, started, now)
+	case class == webex.RateLimited:
+		retryAfter := step.Fault(err).RetryAfter
+		alone := b.rate.LimitedIn(room, started, now, retryAfter)
+		who := "bot"
+		if alone {
+			who = "room"
+		}
+		b.Log.Warn("Webex told the "+who+" to wait", "bot", b.name, "webex_room", room, "retry_after", retryAfter, "rate", b.rate.SpeedIn(room))
+	}
+	switch class {
+	case webex.Unauthorized:
+		b.breaker.Unauthorized(now)
+	case webex.Temporary:
+		if err != nil {
+			b.breaker.Failed(id, started, now, b.Jitter())
+			if wait := step.Fault(err).RetryAfter; wait > 0 {
+				b.rate.PauseUntil(now.Add(wait), now) // Webex is down, and says until when
+			}
+		}
+	}
+	if after := b.breaker.State(); after != before {
+		switch after {
+		case pace.BreakerClosed:
+			b.Log.Info("Webex answers the bot again", "bot", b.name, "rate", b.rate.PerSecond())
+		case pace.BreakerUnauthorized:
+			b.Log.Error("Webex refuses the bot's token: nothing is sent until it is replaced; retrying once a minute", "bot", b.name, "err", err)
+		case pace.BreakerAway:
+			b.Log.Error("Webex is unreachable: messages are delayed, none is lost; retrying with single calls", "bot", b.name, "err", err)
+		}
+	}
+}
+
+const (
+	retryBase = time.Second
+	retryMost = 2 * time.Minute
+)
+
+// delay is the backoff after the nth failure in a row. While the breaker is open, no task waits longer than
+// until its next attempt, so that everything continues as soon as Webex is back.
+func (b *bot) delay(n int, err error, now time.Time) time.Duration {
+	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), step.Fault(err).RetryAfter)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.breaker.Open() {
+		d = min(d, b.breaker.At().Sub(now))
+	}
+	return d
+}
