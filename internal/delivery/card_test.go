@@ -10,10 +10,9 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// A card whose deletion was taken though the answer was lost is posted anew, also
-// where its buttons make sense again by the time of the next try, and where the
-// relay was killed before it heard of it.
-func TestADeletionThatIsTakenBack(t *testing.T) {
+// If Webex deleted a card but the answer was lost, the card is posted again, also if its old buttons apply
+// again by the next attempt, or if the relay was killed in between.
+func TestALostAnswerToADeletionReplacesTheCard(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
 			var lost atomic.Bool

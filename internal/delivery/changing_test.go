@@ -30,18 +30,18 @@ func (r *racing) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]
 	return problems, err
 }
 
-// What happens to a problem while it is looked at is told, also if nobody is woken for it.
-func TestAProblemThatChangesWhileItIsLookedAt(t *testing.T) {
+// A change that is committed between two reads of one step is posted, also without a wake-up.
+func TestAChangeBetweenTwoReadsIsPosted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		told   bool
 		change func(*alert.Problem)
 		shows  string
 	}{
-		"resolved before it is told":  {false, resolve, "resolved"},
-		"resolved while an edit":      {true, resolve, "resolved"},
-		"commented before it is told": {false, say("on it"), "said:on it"},
-		"commented while an edit":     {true, say("on it"), "said:on it"},
-		"more severe":                 {true, severity(alert.Disaster), "sev=disaster"},
+		"resolved before the first message":  {false, resolve, "resolved"},
+		"resolved during an edit":            {true, resolve, "resolved"},
+		"commented before the first message": {false, say("on it"), "said:on it"},
+		"commented during an edit":           {true, say("on it"), "said:on it"},
+		"more severe":                        {true, severity(alert.Disaster), "sev=disaster"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for skipped := range 8 { // reads before it happens

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// aDeed is one thing that happens in a random history.
+// aDeed is one step of a random history.
 type aDeed struct {
 	kind    string
 	problem int
@@ -26,7 +26,7 @@ type aDeed struct {
 	after   time.Duration
 }
 
-// history is a random history, drawn whole before it is lived through.
+// history is a random history, drawn whole before it is played.
 type history struct {
 	deeds  []aDeed
 	faults []int // what the nth call meets; 0 is nothing
@@ -50,10 +50,9 @@ func drawHistory(t *rapid.T) history {
 	return h
 }
 
-// Whatever happens to problems, to Webex, to the store and to the process,
-// rooms end up showing the present; each problem is told; nothing is repeated
-// but what Webex took without its answer being noted; no message is edited
-// more than ten times; no request is made while Webex says to wait.
+// After any history of problems, of faults of Webex and the store, and of crashes: rooms show the present, every
+// problem was posted, only calls whose answer was lost are repeated, no message has more than ten edits, and no
+// request was made while Webex said to wait.
 func TestRoomsConverge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawHistory(rt)
@@ -65,7 +64,7 @@ func TestRoomsConverge(t *testing.T) {
 	})
 }
 
-// live lives through a history and says what is wrong at its end.
+// live plays a history and returns the broken promises.
 func live(t *testing.T, h history) []string {
 	w := &world{t: t, store: newTestStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 	w.opts = Options{
@@ -77,7 +76,7 @@ func live(t *testing.T, h history) []string {
 	call := 0
 	w.webex.meet = func(c aCall) *trouble {
 		if crashed {
-			return &trouble{lose: true} // taken, but nobody noted it
+			return &trouble{lose: true} // executed, but the answer wasn't saved
 		}
 		call++
 		if call > len(h.faults) {
@@ -157,7 +156,7 @@ func live(t *testing.T, h history) []string {
 
 var revisionIn = regexp.MustCompile(`rev=(\d+)`)
 
-// wrong compares what rooms show with what they should.
+// wrong compares what rooms show with what they should show.
 func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if n := w.store.pending(); n != 0 {
@@ -207,7 +206,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 				fault("%s: a resolved problem has buttons", where)
 			}
 
-			// Everything posted for it, and how often an answer to such a post was lost.
+			// Every message about the problem, and how often the answer to one was lost.
 			lost, roots, cards, told := 0, 0, 0, 0
 			lines := map[string]int{}
 			for _, c := range w.webex.calls {

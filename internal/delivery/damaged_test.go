@@ -18,20 +18,20 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// A problem that can't be read is a dead letter with the reason, whatever was to be told of it. It
-// holds up neither its room nor its bot, however many there are.
-func TestAProblemThatCannotBeReadIsADeadLetter(t *testing.T) {
+// A post of an unreadable problem becomes a dead letter with the reason. However many there are, they delay neither
+// the room nor the bot.
+func TestAnUnreadableProblemIsADeadLetter(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rooms []string
 		told  bool // before it was damaged
 		then  func(*alert.Problem)
 	}{
-		"new":                         {rooms: []string{"noc"}},
-		"new in several rooms":        {rooms: []string{"noc", "db", "card", "line"}},
-		"told, then commented":        {rooms: []string{"noc"}, told: true, then: say("I look at it")},
-		"told, then resolved":         {rooms: []string{"noc", "line"}, told: true, then: resolve},
-		"told with a card, then over": {rooms: []string{"card"}, told: true, then: resolve},
-		"told, then acknowledged":     {rooms: []string{"db"}, told: true, then: ack},
+		"new":                             {rooms: []string{"noc"}},
+		"new in several rooms":            {rooms: []string{"noc", "db", "card", "line"}},
+		"posted, then commented":          {rooms: []string{"noc"}, told: true, then: say("I look at it")},
+		"posted, then resolved":           {rooms: []string{"noc", "line"}, told: true, then: resolve},
+		"posted as a card, then resolved": {rooms: []string{"card"}, told: true, then: resolve},
+		"posted, then acknowledged":       {rooms: []string{"db"}, told: true, then: ack},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, nil, func(t *testing.T, w *world) {
@@ -64,14 +64,14 @@ func TestAProblemThatCannotBeReadIsADeadLetter(t *testing.T) {
 				require.EqualValues(t, broken*len(tc.rooms), w.metric("alert_relay_dead_letters_total", "kind", "post"))
 				before := len(w.ops())
 				w.pass(time.Hour)
-				require.Len(t, w.ops(), before, "and nothing is said again")
+				require.Len(t, w.ops(), before, "nothing is repeated")
 			})
 		})
 	}
 }
 
-// A digest names a problem that can't be read, and tells of all the others.
-func TestADigestWithAProblemThatCannotBeRead(t *testing.T) {
+// A digest names an unreadable problem by its id, and shows all the others.
+func TestADigestNamesUnreadableProblems(t *testing.T) {
 	for name, broken := range map[string][]int{
 		"the first": {0}, "the last": {19}, "one in the middle": {7}, "several": {0, 3, 4, 5, 18}, "all but one": {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18},
 	} {
@@ -116,7 +116,7 @@ func TestADigestWithAProblemThatCannotBeRead(t *testing.T) {
 }
 
 // A reroute that the store rejects delays neither the dead letter nor the rest of a digest.
-func TestARerouteThatIsRejected(t *testing.T) {
+func TestARejectedRerouteDelaysNothing(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
 		w.store.rejects("Append")
@@ -140,9 +140,8 @@ func TestARerouteThatIsRejected(t *testing.T) {
 	})
 }
 
-// Whatever the store rejects holds up nobody else, and nothing is said twice for it: in other rooms
-// all is told, and each message is there once an hour later.
-func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
+// A rejected write delays no other room and repeats no message: an hour later, the other rooms have each message once.
+func TestARejectedWriteDelaysNothingElse(t *testing.T) {
 	for _, op := range []string{
 		"PostsOf", "Problems", "ClaimPost", "SavePost", "Notice", "SaveNotice", "AddNotice", "Append", "PendingPosts", "PendingNotices", "Value", "SetValue",
 	} {
@@ -175,9 +174,9 @@ func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 						refused++
 					}
 				}
-				require.LessOrEqual(t, refused, 3, "nobody hammers a room that refuses")
+				require.LessOrEqual(t, refused, 3, "calls to a room that refuses")
 
-				// Once it is right again, and at the latest after a restart, all is told.
+				// When the store works again, everything is posted, at the latest after a restart.
 				w.store.setFail(nil)
 				w.stop()
 				w.start()
@@ -189,7 +188,7 @@ func TestWhatTheStoreRejectsHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// The store is read and written again and again only where that can help.
+// A call of the store is retried only after errors that a retry can mend.
 func TestAttempts(t *testing.T) {
 	for _, tc := range []struct {
 		err   error
@@ -220,7 +219,7 @@ func TestAttempts(t *testing.T) {
 }
 
 // While something else answers for Webex, the client logs that once, and delivery logs no line for each message.
-func TestAForeignAnswerIsNoLineForEachMessage(t *testing.T) {
+func TestForeignAnswersAreLoggedAtDebug(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want string

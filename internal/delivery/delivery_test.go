@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-func TestAProblemsLifeInARoom(t *testing.T) {
+func TestAProblemFromOpenToResolved(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
@@ -106,7 +106,7 @@ func TestTheEditBudget(t *testing.T) {
 	}
 }
 
-func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
+func TestEntriesThatARouteFiltersCostNoCall(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
@@ -121,10 +121,10 @@ func TestEntriesThatARouteDoesntTellCostNoCall(t *testing.T) {
 	})
 }
 
-// Not one request while Webex says to wait, and the next one at that very moment.
-func TestRetryAfterIsHonouredExactly(t *testing.T) {
+// No request is made while Webex says to wait, and the next one as soon as the wait ends.
+func TestRetryAfterIsExact(t *testing.T) {
 	slow := newTestStore()
-	slow.slow = 30 * time.Millisecond // so that some are between being picked and being sent
+	slow.slow = 30 * time.Millisecond // so that some tasks are picked but not sent yet when the 429 comes
 	inWorld(t, func(o *Options) { o.Store = slow }, func(t *testing.T, w *world) {
 		w.store = slow
 		limited := false
@@ -157,7 +157,7 @@ func TestRetryAfterIsHonouredExactly(t *testing.T) {
 	})
 }
 
-func TestAFaultBacksOffAndTheWaitOutlivesARestart(t *testing.T) {
+func TestABackoffSurvivesARestart(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(aCall) *trouble { return &trouble{status: 502} }
 		w.fold(1, nil, "noc")
@@ -179,9 +179,9 @@ func TestAFaultBacksOffAndTheWaitOutlivesARestart(t *testing.T) {
 	})
 }
 
-// An hour without Webex costs a call a minute or so, and when Webex is back the
-// worst is told first, within a minute.
-func TestAnOutageIsWaitedOut(t *testing.T) {
+// An hour without Webex costs about a call a minute. When Webex is back, the worst problem is posted first, within a
+// minute.
+func TestAnOutageDelaysMessages(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		away := func(aCall) *trouble { return &trouble{status: 503} }
 		w.webex.meet = away
@@ -195,7 +195,7 @@ func TestAnOutageIsWaitedOut(t *testing.T) {
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		w.pass(time.Minute)
 		require.Zero(t, w.metric("alert_relay_webex_away"))
-		// The worst first, but for the one pick in four that goes to what has waited longest.
+		// The worst first, except for the one pick in four that goes to the longest waiting item.
 		var first []string
 		for _, c := range w.webex.seen()[calls : calls+4] {
 			first = append(first, c.markdown)
@@ -206,7 +206,7 @@ func TestAnOutageIsWaitedOut(t *testing.T) {
 	})
 }
 
-func TestABadTokenIsTriedOnceAMinuteAndNothingIsLost(t *testing.T) {
+func TestABadTokenIsRetriedOnceAMinute(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(aCall) *trouble { return &trouble{status: 401} }
 		for n := range 10 {
@@ -226,9 +226,8 @@ func TestABadTokenIsTriedOnceAMinuteAndNothingIsLost(t *testing.T) {
 	})
 }
 
-// What Webex took and the store couldn't note isn't sent again, nor is
-// anything else by that worker.
-func TestAStoreThatFailsRepeatsNothing(t *testing.T) {
+// A worker that can't save the outcome of a call makes no further call, and doesn't repeat that one.
+func TestAFailingStoreRepeatsNoMessage(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Workers = 2 }, func(t *testing.T, w *world) {
 		full := true
 		w.store.fail = func(op string) error {
@@ -241,7 +240,7 @@ func TestAStoreThatFailsRepeatsNothing(t *testing.T) {
 			w.fold(n, nil, []string{"noc", "db"}[n%2])
 		}
 		w.pass(time.Minute)
-		require.Len(t, w.ops(), 2, "one for each worker")
+		require.Len(t, w.ops(), 2, "one call of each worker")
 		w.store.mu.Lock()
 		full = false
 		w.store.mu.Unlock()
@@ -252,7 +251,7 @@ func TestAStoreThatFailsRepeatsNothing(t *testing.T) {
 	})
 }
 
-func TestAStoreThatCantBeReadIsWaitedFor(t *testing.T) {
+func TestReadsOfTheStoreAreRetried(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		down := true
 		w.store.fail = func(string) error {
@@ -272,7 +271,7 @@ func TestAStoreThatCantBeReadIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestALostWakeIsFound(t *testing.T) {
+func TestARescanFindsALostWakeUp(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.store.fold(key(1), nil, "noc")
 		_, err := w.store.silent.AddNotice(context.Background(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: "hello"})
@@ -284,7 +283,7 @@ func TestALostWakeIsFound(t *testing.T) {
 	})
 }
 
-func TestWhatIsBehindIsFoundOnStart(t *testing.T) {
+func TestPendingWorkIsFoundAtTheStart(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.stop()
 		w.store.fold(key(1), nil, "noc")
@@ -294,8 +293,8 @@ func TestWhatIsBehindIsFoundOnStart(t *testing.T) {
 	})
 }
 
-// A wake can come from a ledger that read the post before delivery saved it.
-func TestAStaleWakeRepeatsNothing(t *testing.T) {
+// A wake-up can come from a ledger that read the post before delivery saved its cursor.
+func TestAStaleWakeUpRepeatsNothing(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		stale := w.store.fold(key(1), nil, "noc")
 		w.d.Notify(stale)
@@ -306,7 +305,7 @@ func TestAStaleWakeRepeatsNothing(t *testing.T) {
 	})
 }
 
-func TestCallsInFlightFinishAndAreSavedOnTheWayOut(t *testing.T) {
+func TestAShutdownFinishesCallsInFlight(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.took = 3 * time.Second
 		for n := range 10 {
@@ -327,7 +326,7 @@ func TestCallsInFlightFinishAndAreSavedOnTheWayOut(t *testing.T) {
 	})
 }
 
-func TestACallThatHangsEndsWithTheGrace(t *testing.T) {
+func TestAShutdownCancelsAHangingCall(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.took = time.Hour
 		w.fold(1, nil, "noc")
@@ -357,7 +356,7 @@ func TestADirectChat(t *testing.T) {
 		messages := w.webex.live("direct:alice@example.com")
 		require.Contains(t, messages[0].markdown, "resolved")
 
-		// Where the id was lost the room is still told.
+		// If the id of the direct chat was lost, a new message is posted.
 		w.fold(2, nil, room)
 		w.pass(time.Second)
 		w.stop()
@@ -371,7 +370,7 @@ func TestADirectChat(t *testing.T) {
 	})
 }
 
-func TestALostAnswerIsRepeatedAndNothingElse(t *testing.T) {
+func TestOnlyALostAnswerIsRepeated(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		lost := false
 		w.webex.meet = func(c aCall) *trouble {
@@ -388,7 +387,7 @@ func TestALostAnswerIsRepeatedAndNothingElse(t *testing.T) {
 	})
 }
 
-func TestEveryLabelValueIsThereFromTheStart(t *testing.T) {
+func TestEveryLabelValueExistsFromTheStart(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		for _, op := range []step.Op{step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit} {
 			for _, r := range []string{"ok", "rate_limited", "temporary", "unauthorized", "gone", "refused"} {

@@ -23,7 +23,7 @@ func mentioned(p *alert.Problem) {
 	p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Mention: []string{"all"}, After: 15 * time.Minute, At: time.Now()}
 }
 
-// saidIn are a room's live messages that begin so.
+// saidIn are a room's live messages with a prefix.
 func (w *world) saidIn(room, prefix string) (out []string) {
 	for _, text := range w.texts(room) {
 		if strings.HasPrefix(text, prefix) {
@@ -33,7 +33,7 @@ func (w *world) saidIn(room, prefix string) (out []string) {
 	return out
 }
 
-// A digest's problems are reminded of in one line, if they are still unattended. The line costs no edit.
+// A digest sends one reminder for all of its problems that are still unattended. The reminder costs no edit.
 func TestADigestRemindsInOneLine(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 30, nil)
@@ -65,8 +65,8 @@ func TestADigestMentionsAfterItsMessage(t *testing.T) {
 	})
 }
 
-// Another room's nudge, which raises the revision, doesn't hide the mention.
-func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
+// A nudge of another room, which raises the revision, doesn't hide the mention.
+func TestAMentionSurvivesALaterRevision(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, mentioned)
 		for n := range 20 {
@@ -83,9 +83,9 @@ func TestADigestMentionsThoughItsProblemsAreNewer(t *testing.T) {
 	})
 }
 
-// A line that the thread refuses is retried once an edit has proved that the message exists. One that is refused for
-// good is given up, and nothing else is.
-func TestADigestsLineThatIsRefused(t *testing.T) {
+// A refused reminder is retried once an edit has proved that the digest exists. One that is refused again is given up;
+// the digest goes on.
+func TestARefusedReminderOfADigest(t *testing.T) {
 	for name, c := range map[string]struct {
 		trouble trouble
 		times   int
@@ -135,8 +135,8 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 	}
 }
 
-// Reminders that follow each other share a line. New problems don't wait for it.
-func TestADigestGathersItsReminders(t *testing.T) {
+// Reminders within a few seconds share a line. New problems don't wait for it.
+func TestRemindersShareALine(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 40, nil)
 		w.pass(time.Minute)
@@ -154,7 +154,7 @@ func TestADigestGathersItsReminders(t *testing.T) {
 		require.Equal(t, []string{"⏰ 35 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
 		require.Zero(t, w.store.pending())
 
-		// They aren't gathered for ever.
+		// The wait is bounded.
 		for range 35 {
 			w.rain(0, 5, reminded)
 			w.pass(2 * time.Second)

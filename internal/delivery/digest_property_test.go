@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// aGust is one thing that happens in a storm.
+// aGust is one step of a storm.
 type aGust struct {
 	kind     string
 	from, to int // problems
@@ -46,7 +46,7 @@ func drawStorm(t *rapid.T) stormHistory {
 }
 
 // In storms and while triggers flap, every problem is in exactly one message at any time, and rooms end up showing the
-// present, whatever happens to Webex, the store and the process.
+// present, despite faults of Webex and the store, and crashes.
 func TestEveryProblemIsInOneMessage(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawStorm(rt)
@@ -68,7 +68,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 	crashed, call := false, 0
 	w.webex.meet = func(aCall) *trouble {
 		if crashed {
-			return &trouble{lose: true} // taken, but nobody noted it
+			return &trouble{lose: true} // executed, but the answer wasn't saved
 		}
 		if call++; call > len(h.faults) {
 			return nil
@@ -86,7 +86,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		return nil
 	}
 	w.start()
-	var away, saved time.Time // since when the store fails, and when all that came meanwhile is saved
+	var away, saved time.Time // since when the store fails, and when every answer from then on is saved
 	for n, g := range h.gusts {
 		var told store.Fold
 		each := func(change func(*alert.Problem), open bool, rooms ...string) {
@@ -137,7 +137,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 			w.stop()
 			for i, c := range w.webex.calls {
 				if !c.end.Before(unnoted) && c.status < 300 {
-					w.webex.calls[i].lost = true // answered in the moment of the crash, or while the store failed, and not noted
+					w.webex.calls[i].lost = true // answered at the moment of the crash, or while the store failed, and not saved
 				}
 			}
 			crashed = false
@@ -183,7 +183,7 @@ func twice(w *world) (faults []string) {
 	return faults
 }
 
-// stale compares what rooms show in the end with what they should.
+// stale compares what rooms show in the end with what they should show.
 func stale(w *world) (faults []string) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if n := w.store.pending(); n != 0 {
@@ -244,7 +244,7 @@ func stale(w *world) (faults []string) {
 			if m.edits > webex.MaxEdits {
 				fault("digest %d was edited %d times", d.ID, m.edits)
 			}
-			// What the message doesn't name, or names beyond what it can hold, a list does.
+			// A list names the problems for which the message has no room.
 			listed := slices.ContainsFunc(w.webex.live(room), func(r aMessage) bool {
 				return r.parent == m.id && strings.Contains(r.file, k.String()+"\n")
 			})
@@ -260,7 +260,7 @@ func isDigest(m aMessage) bool {
 	return strings.HasPrefix(m.markdown, "digest ") || strings.HasPrefix(m.markdown, "flapping ")
 }
 
-// shows is the text of a digest: its message or, if that can't be edited any more, the newest account in its thread.
+// shows is the current text of a digest: its message or, once its edits are spent, the newest account in its thread.
 func shows(m aMessage, live []aMessage) string {
 	for _, reply := range live {
 		if reply.parent == m.id && strings.HasPrefix(reply.markdown, "account ") && reply.written > m.written {

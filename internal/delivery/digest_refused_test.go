@@ -11,13 +11,12 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// A digest of a room that the bot was put out of looks as if somebody had deleted it.
-// Once the room turns out to take nothing at all its message isn't forgotten:
-// when the bot is back it is edited, and none is posted beside it.
-func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
+// After the bot was removed from a room, a digest there looks deleted. Its message id is kept once the room turns out
+// to accept nothing: when the bot is back, that message is edited and no second one is posted.
+func TestADigestIsEditedAfterTheBotIsReadmitted(t *testing.T) {
 	for _, between := range []func(w *world){
 		func(*world) {},
-		func(w *world) { // Webex is away after the edit that was refused, and the relay restarts
+		func(w *world) { // after the refused edit Webex is unreachable, and the relay restarts
 			w.webex.set(func(f *fakeWebex) {
 				f.meet = func(c aCall) *trouble {
 					if c.op == "post" {
@@ -54,11 +53,11 @@ func TestADigestOfARoomThatTheBotComesBackTo(t *testing.T) {
 	}
 }
 
-// A list that its thread refuses for itself is a dead letter of its own, once an edit has proved that the
-// message is there: the digest stands, and goes on. Replayed, the list is attached. Also where files
-// aren't welcome in the room, and where no edit is left to prove it with.
-func TestAListThatIsRefused(t *testing.T) {
-	for name, c := range map[string]struct{ status, edits int }{"refused": {400, 0}, "forbidden": {403, 0}, "all edits but one are used": {400, 9}, "no edit is left": {400, 10}} {
+// A list that the thread refuses becomes a dead letter of its own, once an edit has proved that the digest exists. The
+// digest is kept up to date, and a replay attaches the list. The same holds if the room accepts no files, and if no
+// edit is left for the proof.
+func TestARefusedListIsADeadLetter(t *testing.T) {
+	for name, c := range map[string]struct{ status, edits int }{"refused": {400, 0}, "forbidden": {403, 0}, "one edit left": {400, 9}, "no edit left": {400, 10}} {
 		t.Run(name, func(t *testing.T) {
 			inStorm(t, func(t *testing.T, w *world) {
 				w.webex.set(func(f *fakeWebex) {
@@ -92,9 +91,9 @@ func TestAListThatIsRefused(t *testing.T) {
 				w.webex.set(func(f *fakeWebex) { f.meet = nil })
 				w.rain(0, 8, resolve)
 				w.pass(time.Minute)
-				require.Contains(t, shows(w.webex.live("R-noc")[0], w.webex.live("R-noc")), "main/0=resolved", "the digest goes on")
+				require.Contains(t, shows(w.webex.live("R-noc")[0], w.webex.live("R-noc")), "main/0=resolved", "the digest is kept up to date")
 				for _, m := range w.webex.live("R-noc") {
-					require.Empty(t, m.file, "and isn't listed by itself")
+					require.Empty(t, m.file, "no list without a replay")
 				}
 				w.replay("list:1")
 				w.pass(time.Minute)
@@ -105,9 +104,9 @@ func TestAListThatIsRefused(t *testing.T) {
 	}
 }
 
-// What its thread refuses of how a digest is now, where no edit is left to say so, makes
-// the digest a dead letter: a room isn't to be left with what was.
-func TestAnAccountThatIsRefused(t *testing.T) {
+// With the edits spent, a digest whose thread refuses the current state becomes a dead letter: the room would be left
+// with an outdated message.
+func TestARefusedLastLineKillsTheDigest(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 8, nil)
 		w.pass(10 * time.Second)

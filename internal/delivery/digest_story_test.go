@@ -21,7 +21,7 @@ func (w *world) digestTexts(room string) (out []string) {
 	return out
 }
 
-// rain changes problems in one fold. If more than three are new, they join a group.
+// rain changes problems in one batch. More than three at once join a group.
 func (w *world) rain(from, to int, change func(*alert.Problem)) {
 	w.store.storm = to-from > 3
 	defer func() { w.store.storm = false }()
@@ -36,9 +36,9 @@ func inStorm(t *testing.T, story func(t *testing.T, w *world)) {
 	inWorld(t, nil, story)
 }
 
-// A storm is one message and its list; a problem that somebody acts on leaves it
-// for a message of its own, a recovery doesn't; in the end it says resolved.
-func TestALifeOfADigest(t *testing.T) {
+// A storm is one message and its list. A problem that somebody acts on leaves it and gets its own message; one that
+// resolves stays. In the end the digest says resolved.
+func TestADigestFromOpenToResolved(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 8, nil)
 		w.pass(5 * time.Second)
@@ -62,7 +62,7 @@ func TestALifeOfADigest(t *testing.T) {
 		require.NotEmpty(t, w.store.post(key(2), "noc").RootID)
 		require.Contains(t, w.digestTexts("noc")[0], "main/3=resolved")
 
-		// Done to all: they stay.
+		// An update of all at once: they stay.
 		for n := 4; n < 8; n++ {
 			w.rain(n, n+1, func(p *alert.Problem) { ack(p); p.Timeline[len(p.Timeline)-1].Update.Wide = true })
 			w.pass(3 * time.Second)
@@ -80,8 +80,8 @@ func TestALifeOfADigest(t *testing.T) {
 	})
 }
 
-// Problems that flap for an hour cost no more edits than Webex allows, and the
-// last is there for the end; what no edit is left for is told in the thread.
+// An hour of changes costs no more edits than Webex allows, and the last edit is kept for the end. Once the others are
+// spent, changes are posted in the thread.
 func TestADigestsEditBudget(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 60, nil)
@@ -102,9 +102,8 @@ func TestADigestsEditBudget(t *testing.T) {
 	})
 }
 
-// A disaster in a storm is told by itself at once, and a problem that nobody
-// waits with isn't held back by a few others.
-func TestOnlyAStormIsGathered(t *testing.T) {
+// A disaster during a storm gets its own message at once, and a few problems at once are no storm.
+func TestADisasterStaysOutOfADigest(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 3, nil)
 		w.pass(450 * time.Millisecond)
@@ -119,7 +118,7 @@ func TestOnlyAStormIsGathered(t *testing.T) {
 		w.pass(5 * time.Second)
 		require.Len(t, w.digestTexts("noc"), 1)
 
-		// Long after, another storm is another digest.
+		// A storm an hour later is another digest.
 		w.pass(time.Hour)
 		w.rain(100, 120, nil)
 		w.pass(5 * time.Second)
@@ -127,9 +126,9 @@ func TestOnlyAStormIsGathered(t *testing.T) {
 	})
 }
 
-// A room that refuses a digest: the default room is told of all its problems,
-// and the digest is a dead letter that can be replayed.
-func TestARoomRefusesItsDigest(t *testing.T) {
+// If a room refuses a digest, the default room gets all of its problems, and the digest becomes a dead letter that can
+// be replayed.
+func TestARefusedDigestIsRerouted(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
 		w.rain(0, 20, nil)
@@ -148,9 +147,9 @@ func TestARoomRefusesItsDigest(t *testing.T) {
 	})
 }
 
-// Who leaves a digest that can't be edited any more is named in its thread as gone, with
-// how all the others are now; a crash in between loses neither. Its last edit before the end says that there is none.
-func TestWhoLeavesADigestThatCannotBeEdited(t *testing.T) {
+// When a problem leaves a digest without edits left, a line in the thread names it as gone and has the current state of
+// the others, also after a crash. The last edit before the end says that it is the last.
+func TestLeavingADigestWithoutEdits(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, nil)
 		w.pass(5 * time.Second)
@@ -162,7 +161,7 @@ func TestWhoLeavesADigestThatCannotBeEdited(t *testing.T) {
 		w.rain(15, 16, ack)
 		w.pass(10 * time.Millisecond)
 		w.stop()
-		require.Zero(t, w.store.post(key(15), "noc").Group, "it has left")
+		require.Zero(t, w.store.post(key(15), "noc").Group, "it left the digest")
 		w.start()
 		w.pass(20 * time.Minute)
 		require.Zero(t, w.store.pending())
@@ -180,6 +179,6 @@ func TestWhoLeavesADigestThatCannotBeEdited(t *testing.T) {
 
 		before := len(w.ops())
 		w.pass(time.Hour)
-		require.Len(t, w.ops(), before, "it is said once")
+		require.Len(t, w.ops(), before, "one line only")
 	})
 }

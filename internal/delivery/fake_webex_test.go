@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// aMessage is one message of the fake Webex.
+// aMessage is a message of the fake Webex.
 type aMessage struct {
 	id, room, parent, markdown string
 	card                       bool
@@ -51,14 +51,14 @@ type fakeWebex struct {
 	quiet      time.Time // told to wait until
 	quietFrom  time.Time
 	told       map[string]aWait // likewise, by room
-	// meet is asked before each call is taken: nil takes it.
+	// meet is asked before each call; nil accepts it.
 	meet func(c aCall) *trouble
 }
 
 // aWait is what a 429 said.
 type aWait struct{ from, until time.Time }
 
-// trouble is what the fake does instead of answering well.
+// trouble is how the fake fails a call.
 type trouble struct {
 	status     int // 0: no answer at all
 	lose       bool
@@ -205,7 +205,7 @@ func (f *fakeWebex) DeleteMessage(ctx context.Context, id string) error {
 	return err
 }
 
-// live are the messages of a room that weren't deleted, in order.
+// live returns the messages of a room that aren't deleted, in order.
 func (f *fakeWebex) live(room string) []aMessage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,7 +224,7 @@ func (f *fakeWebex) seen() []aCall {
 	return slices.Clone(f.calls)
 }
 
-// deleteBySomebody is a person deleting a message.
+// deleteBySomebody deletes a message as a person may.
 func (f *fakeWebex) deleteBySomebody(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -237,7 +237,7 @@ func (f *fakeWebex) set(change func(*fakeWebex)) {
 	change(f)
 }
 
-// plainRenderer writes what a test wants to read.
+// plainRenderer renders texts that are easy to assert on.
 type plainRenderer struct{}
 
 func (plainRenderer) Root(p alert.Problem, room render.Room, _ time.Time) string {
@@ -282,7 +282,7 @@ func (plainRenderer) DigestItem(p alert.Problem) render.DigestItem {
 	return render.DigestItem{Key: p.Key, Title: cmp.Or(p.Name, "problem"), Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
 }
 
-// Digest names every problem, and says that it does up to three of them.
+// Digest names every problem; it is complete up to three of them.
 func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 	names := []string{"digest"}
 	switch {

@@ -240,8 +240,8 @@ func (r *real) said(room string) (roots, replies []webexsim.MessageView) {
 	return roots, replies
 }
 
-// A storm against a Webex that allows less than the bot begins with, an outage
-// and a restart in its middle: every problem is told once and true in the end.
+// A storm against a Webex that allows less than the bot's initial rate, with an outage and a restart in the middle: every
+// problem is posted once and correct in the end.
 func TestAStormWithRealNeighbours(t *testing.T) {
 	const problems = 60
 	inReality(t, webexsim.Options{PerAccount: webexsim.Rate{PerSecond: 4, Burst: 8}}, func(t *testing.T, r *real) {
@@ -294,7 +294,7 @@ func TestAStormWithRealNeighbours(t *testing.T) {
 	})
 }
 
-func TestALifeWithRealNeighbours(t *testing.T) {
+func TestAProblemWithRealNeighbours(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.open(1, "noc", "db", "person:alice@example.com")
 		r.settle(time.Minute)
@@ -313,7 +313,7 @@ func TestALifeWithRealNeighbours(t *testing.T) {
 		require.NotNil(t, roots[0].Card)
 		require.Len(t, replies, 1)
 
-		// Somebody deletes the root; the room is told again.
+		// Somebody deletes the root: it is posted again.
 		roots, _ = r.said("noc")
 		require.NoError(t, r.sim.Delete(roots[0].ID, botEmail))
 		r.comment(1, "still on it")
@@ -322,7 +322,7 @@ func TestALifeWithRealNeighbours(t *testing.T) {
 		require.Len(t, roots, 1)
 		require.Contains(t, roots[0].Text, "still on it")
 
-		// The bot is put out of a room; the default room is told.
+		// The bot is removed from a room: the default room is told.
 		require.NoError(t, r.sim.RemoveFromRoom("db", botEmail))
 		r.open(2, "db")
 		r.settle(time.Minute)
@@ -338,7 +338,7 @@ func TestALifeWithRealNeighbours(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 
-		// It comes back, and an operator replays what is dead.
+		// The bot is added again, and an operator replays the dead letter.
 		require.NoError(t, r.sim.AddToRoom("db", botEmail))
 		require.NoError(t, r.store.ReplayDead(context.Background(), dead[0].ID()))
 		r.d.Notifier.Notify(store.TopicPosts)

@@ -19,7 +19,7 @@ func (w *world) noticed(id int64) store.Notice {
 	return n
 }
 
-func TestANoticeIsSentAndItsNewBodyEditsIt(t *testing.T) {
+func TestANewBodyEditsTheNotice(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "run 0", Dedup: "run"}
 		id := w.notice(n)
@@ -36,8 +36,8 @@ func TestANoticeIsSentAndItsNewBodyEditsIt(t *testing.T) {
 	})
 }
 
-// The second message with a key comes while the first is still being sent.
-func TestANewBodyWhileTheOldIsBeingSent(t *testing.T) {
+// A second message with the same key arrives while the first is being sent.
+func TestANewBodyDuringTheCall(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.took = 5 * time.Second
 		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "started", Dedup: "run"}
@@ -52,7 +52,7 @@ func TestANewBodyWhileTheOldIsBeingSent(t *testing.T) {
 	})
 }
 
-func TestNoticesGoWhereTheyAreTold(t *testing.T) {
+func TestNoticesGoToRoomsAndPeople(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "db", Text: "plain <@all>"})
 		w.notice(store.Notice{Kind: store.NoticeAnswer, RoomID: "R-card", Markdown: "**yes**", Card: []byte(`{"type":"AdaptiveCard"}`)})
@@ -62,15 +62,15 @@ func TestNoticesGoWhereTheyAreTold(t *testing.T) {
 		person.Text = "c <d>"
 		w.notice(person)
 		w.pass(time.Second)
-		require.Equal(t, []string{"plain <@all>"}, w.texts("db"), "text isn't markdown: it is sent as it is")
+		require.Equal(t, []string{"plain <@all>"}, w.texts("db"), "text is sent as it is, not as markdown")
 		require.True(t, w.webex.live("R-card")[0].card)
 		direct := w.webex.live("direct:bob@example.com")
 		require.Len(t, direct, 1)
-		require.Equal(t, webex.EscapeMarkdown("c <d>"), direct[0].markdown, "but an edit is markdown")
+		require.Equal(t, webex.EscapeMarkdown("c <d>"), direct[0].markdown, "an edit is always markdown")
 	})
 }
 
-func TestNoticesOfAThreadAreSaidInOrder(t *testing.T) {
+func TestNoticesOfAThreadKeepTheirOrder(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		faults := 0
 		w.webex.meet = func(c aCall) *trouble {
@@ -85,13 +85,13 @@ func TestNoticesOfAThreadAreSaidInOrder(t *testing.T) {
 		}
 		w.notice(store.Notice{Kind: store.NoticeNotify, Room: "db", Markdown: "elsewhere"})
 		w.pass(500 * time.Millisecond)
-		require.Equal(t, []string{"elsewhere"}, w.texts("db"), "other rooms don't wait")
+		require.Equal(t, []string{"elsewhere"}, w.texts("db"), "other rooms aren't delayed")
 		w.pass(time.Minute)
 		require.Equal(t, []string{"0", "1", "2", "3", "4"}, w.texts("noc"))
 	})
 }
 
-func TestANoticeThatFailsAndFailsLetsTheOthersPass(t *testing.T) {
+func TestAFailingNoticeLeavesItsLane(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if c.markdown == "0" {
@@ -112,7 +112,7 @@ func TestANoticeThatFailsAndFailsLetsTheOthersPass(t *testing.T) {
 	})
 }
 
-func TestAnAnswerWhoseThreadIsGoneIsSaidInTheRoom(t *testing.T) {
+func TestAReplyToADeletedThreadGoesToTheRoom(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		id := w.notice(store.Notice{Kind: store.NoticeAnswer, RoomID: "R-noc", ParentID: "gone", Markdown: "done"})
 		w.pass(time.Second)
@@ -121,7 +121,7 @@ func TestAnAnswerWhoseThreadIsGoneIsSaidInTheRoom(t *testing.T) {
 	})
 }
 
-func TestANoticeThatIsRefusedIsADeadLetter(t *testing.T) {
+func TestARefusedNoticeIsADeadLetter(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		id := w.notice(store.Notice{Kind: store.NoticeNotify, Room: "away", Markdown: "x"})
 		nowhere := w.notice(store.Notice{Kind: store.NoticeNotify, Room: "nowhere", Markdown: "x"})
@@ -137,9 +137,9 @@ func TestANoticeThatIsRefusedIsADeadLetter(t *testing.T) {
 	})
 }
 
-// A notice whose message seems to be gone may be of a room that the bot was put out of: once it is back, and
-// the dead letter replayed, that message is edited and no other stands beside it. Also across a restart.
-func TestANoticeOfARoomThatTheBotComesBackTo(t *testing.T) {
+// A notice whose message seems deleted may be in a room that the bot was removed from. When the bot is back and the dead
+// letter is replayed, that message is edited and no second one is posted, also after a restart.
+func TestANoticeIsEditedAfterTheBotIsReadmitted(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
 			n := store.Notice{Kind: store.NoticeNotify, Sender: "x", Room: "noc", Markdown: "first", Dedup: "k"}
@@ -174,8 +174,8 @@ func TestANoticeOfARoomThatTheBotComesBackTo(t *testing.T) {
 	}
 }
 
-// One that somebody deleted is posted anew.
-func TestANoticeThatSomebodyDeleted(t *testing.T) {
+// A notice whose message was deleted is posted again.
+func TestADeletedNoticeIsPostedAgain(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		n := store.Notice{Kind: store.NoticeNotify, Sender: "x", Room: "noc", Markdown: "first", Dedup: "k"}
 		id := w.notice(n)
@@ -189,7 +189,7 @@ func TestANoticeThatSomebodyDeleted(t *testing.T) {
 	})
 }
 
-func TestTheReasonOfAnotherRoomCantMentionAnybody(t *testing.T) {
+func TestAReasonCannotMentionAnybody(t *testing.T) {
 	quoted := code("`**<@all>** \n" + strings.Repeat("x", 1000))
 	require.NotContains(t, quoted, "<@")
 	require.Equal(t, 2, strings.Count(quoted, "`"))

@@ -13,8 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Answers, new problems by severity then age, recoveries, cards, the rest: with one worker, after a pause in which
-// all of it gathered.
+// After a pause, one worker sends replies first, then new problems by severity and age, recoveries, cards, and the rest.
 func TestOrder(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Workers = 1 }, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
@@ -53,9 +52,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// After a restart delivery doesn't know at first what a post lacks; what lacks
-// only its card still comes after a recovery.
-func TestCardsComeAfterRecoveriesAlsoAfterARestart(t *testing.T) {
+// After a restart delivery doesn't know at first which step a post needs. A card still comes after a recovery.
+func TestCardsFollowRecoveriesAfterARestart(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Workers = 1 }, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if c.card {
@@ -78,8 +76,8 @@ func TestCardsComeAfterRecoveriesAlsoAfterARestart(t *testing.T) {
 	})
 }
 
-// A storm in one room doesn't hold up another.
-func TestAQuietRoomIsntHeldUpByALoudOne(t *testing.T) {
+// A storm in one room doesn't delay another room.
+func TestAStormDoesNotDelayAnotherRoom(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5; o.Workers = 2 }, func(t *testing.T, w *world) {
 		for n := range 5000 {
 			w.fold(n, severity(alert.Disaster), "noc")

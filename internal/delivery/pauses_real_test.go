@@ -28,7 +28,7 @@ func (r *real) withRooms(names ...string) {
 	r.start()
 }
 
-// toldOnce fails unless each of the problems from one number to another has one message in its room.
+// toldOnce fails unless each of the problems has one message in its room.
 func (r *real) toldOnce(from, to int, rooms ...string) {
 	r.t.Helper()
 	for _, room := range rooms {
@@ -43,9 +43,8 @@ func (r *real) toldOnce(from, to int, rooms ...string) {
 	}
 }
 
-// After an hour's outage, or an hour that Webex told it to wait, 300 posts of several rooms wait for a
-// Webex that now allows less than before. The limit is found again with two refusals
-// at most in the first minute, and nothing is asked while told to wait.
+// After an outage or a wait of an hour, 300 posts of several rooms meet a Webex that allows less than before. The limit
+// is found with at most two 429s in the first minute, and no request is made while told to wait.
 func TestTheLimitIsFoundAgain(t *testing.T) {
 	outage := func(r *real) { r.sim.Outage(time.Now().Add(time.Hour)) }
 	wait := func(r *real) { r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: "3600"}) }
@@ -88,8 +87,8 @@ func TestTheLimitIsFoundAgain(t *testing.T) {
 	}
 }
 
-// A backlog that takes many minutes is worked off near the limit, with a refusal once in some minutes.
-func TestABacklogIsToldNearTheLimit(t *testing.T) {
+// A backlog of many minutes is sent near the limit, with a 429 every few minutes.
+func TestABacklogIsSentNearTheLimit(t *testing.T) {
 	inReality(t, webexsim.Options{PerAccount: webexsim.PerSecond(5)}, func(t *testing.T, r *real) {
 		r.rate = 5
 		r.withRooms("a", "b", "c")
@@ -110,9 +109,9 @@ func TestABacklogIsToldNearTheLimit(t *testing.T) {
 	})
 }
 
-// Whoever has 5,000 problems waiting still hears of a disaster, and gets an answer, within two seconds
-// at five calls a second: in a room that is deep in it, in another, and with digests off.
-func TestInAStormADisasterAndAnAnswerTakeTwoSeconds(t *testing.T) {
+// With 5,000 problems waiting and five calls a second, a disaster and a reply are posted within two seconds: in the same
+// room, in another one, and with digests off.
+func TestADisasterAndAReplyOvertakeAStorm(t *testing.T) {
 	inReality(t, webexsim.Options{PerAccount: webexsim.Rate{PerSecond: 5, Burst: 5}}, func(t *testing.T, r *real) {
 		r.rate = 5
 		r.withRooms("a")

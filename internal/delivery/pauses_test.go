@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// blockRoom has Webex refuse everything in a room until a time, with waits of a length.
+// blockRoom has Webex answer every call in a room with 429 until a time.
 func (w *world) blockRoom(room string, until time.Time, wait time.Duration) {
 	w.webex.set(func(f *fakeWebex) {
 		f.meet = func(c aCall) *trouble {
@@ -27,9 +27,9 @@ func (w *world) blockRoom(room string, until time.Time, wait time.Duration) {
 	})
 }
 
-// A room that refuses everything, posts, edits, cards, digests and notices alike, is left alone for
-// exactly as long as it says; the others go on, and it goes on at once when it is over, also across a restart.
-func TestARoomIsLeftAlone(t *testing.T) {
+// A room that gets a 429 for every kind of call waits exactly Retry-After, also across a restart. The other rooms go on
+// meanwhile.
+func TestARoomWithItsOwnWait(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 20 }, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.fold(2, nil, "noc", "db")
@@ -81,9 +81,8 @@ func TestARoomIsLeftAlone(t *testing.T) {
 	})
 }
 
-// A room that is refused for hours, an hour at a time, holds up the others once, though they
-// say little.
-func TestARoomIsRefusedForHours(t *testing.T) {
+// A room that gets 429s of an hour for hours delays the others once, even if they have little to send.
+func TestARoomRefusesForHours(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		began := time.Now()
 		w.blockRoom("noc", began.Add(5*time.Hour), time.Hour)
@@ -101,8 +100,8 @@ func TestARoomIsRefusedForHours(t *testing.T) {
 	})
 }
 
-// The pace of a room with a limit of its own is lower than that of the others.
-func TestThePaceOfARoom(t *testing.T) {
+// A room with a limit of its own has a lower pace than the others.
+func TestALimitedRoomHasALowerPace(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		w.blockRoom("noc", time.Now().Add(7*time.Minute), 2*time.Minute)
 		w.fold(1, nil, "noc", "db")
@@ -116,8 +115,8 @@ func TestThePaceOfARoom(t *testing.T) {
 	})
 }
 
-// A 503 that says until when is kept to as well, by all and across a restart; one that doesn't is tried again soon.
-func TestAnOutageThatSaysUntilWhen(t *testing.T) {
+// A 503 with Retry-After pauses the whole bot, also across a restart. One without is retried soon.
+func TestA503WithRetryAfterPausesTheBot(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		began, until := time.Now(), time.Now().Add(20*time.Minute)
 		w.webex.meet = func(c aCall) *trouble {
@@ -141,8 +140,8 @@ func TestAnOutageThatSaysUntilWhen(t *testing.T) {
 	})
 }
 
-// A direct chat is one room, whether it is addressed by its person or by its id.
-func TestADirectChatWaitsUnderBothNames(t *testing.T) {
+// A direct chat has one wait, whether it is addressed by its person or by its id.
+func TestADirectChatIsOneRoom(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		b := w.d.bots["noc"]
 		require.Equal(t, "person:alice@example.com", b.webexRoom("person:alice@example.com"))
@@ -156,9 +155,9 @@ func TestADirectChatWaitsUnderBothNames(t *testing.T) {
 	})
 }
 
-// What else calls with the bot's account, to read a command say, keeps to what Webex told it, and
-// tells delivery what it was told; its calls count.
-func TestCallsBesideDelivery(t *testing.T) {
+// Calls of other parts with the bot's account (reading a command, say) obey its wait and count for its pace; their 429s
+// pause delivery.
+func TestOtherCallsObeyTheWait(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		ctx, calls := context.Background(), 0
 		beside := func(answer error) error {

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
+func TestARefusedPostIsADeadLetterWithItsReason(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if strings.HasPrefix(c.markdown, "main/1 ") {
@@ -44,7 +44,7 @@ func TestWhatWebexRefusesIsADeadLetterWithItsReason(t *testing.T) {
 	})
 }
 
-func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
+func TestARoomThatIsGoneIsRerouted(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "away")
 		w.fold(2, nil, "away", "default")
@@ -52,11 +52,11 @@ func TestARoomThatIsGoneFallsBackToTheDefaultRoomAndSaysSo(t *testing.T) {
 		w.pass(2 * time.Second)
 		require.Zero(t, w.store.pending())
 		all := "\n" + strings.Join(w.texts("default"), "\n")
-		require.Equal(t, 1, strings.Count(all, "**Room `away` refuses messages.**"), "said once")
+		require.Equal(t, 1, strings.Count(all, "**Room `away` refuses messages.**"), "announced once")
 		require.Equal(t, 1, strings.Count(all, "**Room `nowhere` refuses messages.**"))
 		require.Equal(t, 1, strings.Count(all, "\nmain/1 open"), all)
 		require.Equal(t, 1, strings.Count(all, "\nmain/3 open"), all)
-		require.Equal(t, 1, strings.Count(all, "\nmain/2 open"), "it knew already: %s", all)
+		require.Equal(t, 1, strings.Count(all, "\nmain/2 open"), "the default room had it already: %s", all)
 		require.Equal(t, store.PostDead, w.store.post(key(1), "away").State)
 		require.Equal(t, store.PostDead, w.store.post(key(3), "nowhere").State)
 		require.EqualValues(t, 2, w.metric("alert_relay_reroutes_total"))
@@ -72,12 +72,12 @@ func TestAReroutedProblemStaysUpToDate(t *testing.T) {
 		w.pass(time.Second)
 		texts := w.texts("default")
 		require.Contains(t, texts[0]+texts[1], "refuses messages")
-		require.Contains(t, strings.Join(texts, "\n"), "main/1 resolved", "and stays true there")
+		require.Contains(t, strings.Join(texts, "\n"), "main/1 resolved", "it is kept up to date there")
 		require.Zero(t, w.store.pending())
 	})
 }
 
-func TestARootThatSomebodyDeletedIsPostedAnew(t *testing.T) {
+func TestADeletedRootIsPostedAgain(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
@@ -90,9 +90,9 @@ func TestARootThatSomebodyDeletedIsPostedAnew(t *testing.T) {
 	})
 }
 
-// Webex says 404 of a message in a room that the bot isn't in any more, as it does of
-// one that somebody deleted. Once the bot is back and the dead letter replayed, the room has one root still.
-func TestARoomThatTheBotComesBackToHasOneRoot(t *testing.T) {
+// Webex answers 404 for a message in a room that the bot was removed from, as it does for a deleted one. When the bot is
+// back and the dead letter is replayed, the room has one root.
+func TestOneRootAfterTheBotIsReadmitted(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
@@ -122,8 +122,8 @@ func TestARoomThatTheBotComesBackToHasOneRoot(t *testing.T) {
 	})
 }
 
-// The same, where a restart comes between the refused edit and the refused post: Webex was away meanwhile.
-func TestARoomThatTheBotComesBackToAfterARestartHasOneRoot(t *testing.T) {
+// The same with a restart and an outage between the refused edit and the refused post.
+func TestOneRootAfterARestartAndReadmission(t *testing.T) {
 	for room, change := range map[string]func(*alert.Problem){"noc": resolve, "card": severity(alert.Disaster)} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
 			w.fold(1, nil, room)
@@ -159,9 +159,8 @@ func TestARoomThatTheBotComesBackToAfterARestartHasOneRoot(t *testing.T) {
 	}
 }
 
-// The same, where the bot is back by the time that Webex, which was away, answers again: what was
-// taken for deleted is asked for once more.
-func TestARoomThatTheBotIsBackInHasOneRoot(t *testing.T) {
+// The same if the bot is back before an outage ends: the message that seemed deleted is edited again.
+func TestOneRootIfTheBotIsReadmittedDuringAnOutage(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(5 * time.Second)
@@ -180,7 +179,7 @@ func TestARoomThatTheBotIsBackInHasOneRoot(t *testing.T) {
 	})
 }
 
-func TestAReplyToADeletedRootFindsOut(t *testing.T) {
+func TestARefusedReplyProbesTheRoot(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
 			w.webex.parentGone = status
@@ -200,7 +199,7 @@ func TestAReplyToADeletedRootFindsOut(t *testing.T) {
 	}
 }
 
-func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
+func TestARefusedReplyToALiveRootIsADeadLetter(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if strings.Contains(c.markdown, "line:") {
@@ -217,9 +216,9 @@ func TestAReplyThatIsRefusedThoughItsRootLivesIsADeadLetter(t *testing.T) {
 	})
 }
 
-// Likewise where the root's edits are spent, or all but the one that is kept for the
-// resolution: one that is too many tells a root that lives from one that somebody deleted.
-func TestARefusedReplyWhereNoEditIsLeft(t *testing.T) {
+// The same once the root's edits are spent, or all but the one for the resolution: an edit too many still tells a live
+// root from a deleted one.
+func TestARefusedReplyWithoutEditsLeft(t *testing.T) {
 	for _, open := range []bool{true, false} {
 		for _, deleted := range []bool{true, false} {
 			inWorld(t, nil, func(t *testing.T, w *world) {
@@ -264,9 +263,8 @@ func TestARefusedReplyWhereNoEditIsLeft(t *testing.T) {
 	}
 }
 
-// A card that is the root can't be edited to find out whether it lives: it is
-// replaced, and never stands beside its successor.
-func TestAReplyThatIsRefusedUnderACardReplacesIt(t *testing.T) {
+// A card that is the root can't be probed by an edit: it is replaced, and never shown beside its successor.
+func TestARefusedReplyToACardReplacesTheCard(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if strings.Contains(c.markdown, "line:") {
@@ -284,7 +282,7 @@ func TestAReplyThatIsRefusedUnderACardReplacesIt(t *testing.T) {
 	})
 }
 
-func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
+func TestARefusedCardIsSkipped(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.meet = func(c aCall) *trouble {
 			if c.card {
@@ -303,9 +301,9 @@ func TestACardThatIsRefusedIsLeftOut(t *testing.T) {
 	})
 }
 
-// The default room is told each time that a room begins to refuse messages, with a new message, and not
-// again while it goes on refusing, also across a restart.
-func TestARoomThatRefusesAgainIsAnnouncedAgain(t *testing.T) {
+// Each time a room begins to refuse messages, the default room gets one new message about that; none while it goes on
+// refusing, also after a restart.
+func TestARoomIsAnnouncedEachTimeItRefuses(t *testing.T) {
 	type act func(w *world)
 	n := 0
 	problem := func(w *world) { n++; w.fold(n, nil, "db"); w.pass(5 * time.Second) }

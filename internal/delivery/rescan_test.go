@@ -11,9 +11,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A rescan, the net for lost wake-ups, doesn't wake a waiting task without news. It finds in time
-// what no wake-up announced.
-func TestARescanWakesOnlyForNews(t *testing.T) {
+// A rescan, the net for lost wake-ups, finds new work and doesn't wake a waiting task without news.
+func TestARescanWakesOnlyNewWork(t *testing.T) {
 	reads := func(w *world) *atomic.Int64 {
 		read := new(atomic.Int64)
 		w.store.mu.Lock()
@@ -36,16 +35,16 @@ func TestARescanWakesOnlyForNews(t *testing.T) {
 		w.pass(10 * time.Minute)
 		tries := len(w.ops()) - before
 		require.NotZero(t, tries)
-		// A try reads once, and once more where it is the other one's turn.
-		require.LessOrEqual(t, read.Load(), int64(2*tries+2), "600 rescans woke nobody")
+		// An attempt reads once, and once more if the other task's turn comes first.
+		require.LessOrEqual(t, read.Load(), int64(2*tries+2), "600 rescans without news")
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		w.pass(5 * time.Minute)
 		require.Zero(t, w.store.pending())
 	})
 }
 
-// A notice that waits after a failure and gets another body is sent at once.
-func TestANewBodyEndsAWait(t *testing.T) {
+// A notice that backs off and gets a new body is sent at once.
+func TestANewBodyEndsABackoff(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.webex.set(func(f *fakeWebex) { f.meet = func(aCall) *trouble { return &trouble{status: 500} } })
 		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "build 1", Dedup: "build"}
@@ -74,9 +73,9 @@ func TestANewBodyEndsAWait(t *testing.T) {
 	})
 }
 
-// A post whose room may have a storm soon is neither read nor claimed before its time, and shown at once then.
-// One that joined a group meanwhile is left alone.
-func TestAPostIsClaimedWhenItIsDue(t *testing.T) {
+// A post that waits for a possible storm is neither read nor claimed before PendingSince, and is posted at once then. One
+// that joined a group meanwhile is left alone.
+func TestAPostIsClaimedWhenDue(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.store.burst = 500 * time.Millisecond
 		for n := range 2 {
@@ -95,7 +94,7 @@ func TestAPostIsClaimedWhenItIsDue(t *testing.T) {
 	})
 }
 
-// However much is behind, reading it costs a hundredth of the time at most.
+// Rescans take at most a hundredth of the time, however much is pending.
 func TestRescanAfter(t *testing.T) {
 	for _, tc := range []struct{ took, last, least, want time.Duration }{
 		{0, 30 * time.Second, 30 * time.Second, 30 * time.Second},

@@ -37,9 +37,9 @@ func numbers(from, to int) (all []int) {
 	return all
 }
 
-// A storm of 5,000 problems into a room that takes five messages a second is told
-// within 5 s of its last event in at most 12 messages, which name all; a disaster
-// in its middle, and an answer, within 2 s; its recovery likewise in a few edits.
+// In a room that accepts five messages a second, a storm of 5,000 problems is posted within 5 s of its last event, in at
+// most 12 messages that name them all; a disaster and a reply in the middle take at most 2 s; the recovery takes a few
+// edits.
 func TestAStormOfFiveThousand(t *testing.T) {
 	const problems, perBatch = 5000, 250
 	opts := webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}}
@@ -77,7 +77,7 @@ func TestAStormOfFiveThousand(t *testing.T) {
 			edits += m.Edits
 		}
 
-		// Recovery, as fast.
+		// The recovery is as fast.
 		for from := 0; from < problems; from += perBatch {
 			r.batch(numbers(from, min(problems, from+perBatch)), stormRecovery)
 			time.Sleep(200 * time.Millisecond)
@@ -114,8 +114,7 @@ func (r *real) says(room, words string) bool {
 	return false
 }
 
-// accounted fails unless each problem is named by exactly one message, or the
-// list in its thread.
+// accounted fails unless each problem is named by exactly one message or the list in its thread.
 func (r *real) accounted(room string, problems int) {
 	r.t.Helper()
 	roots, replies := r.said(room)

@@ -16,9 +16,9 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// A token that is revoked is an alarm, with where the new one belongs, and one try a
-// minute; once the new one is there the room is told within a minute, without a restart.
-func TestATokenThatIsReplaced(t *testing.T) {
+// A revoked token raises an alarm that says where the new one belongs, and is retried once a minute. With the new token,
+// messages are posted within a minute, without a restart.
+func TestAReplacedToken(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.stop()
 		var mu sync.Mutex

@@ -27,8 +27,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// way is the way to Webex through TLS, names, and a proxy where there is one;
-// each of them can be broken and mended.
+// way is the connection to Webex: TLS, DNS and an optional proxy, each of which can be broken and mended.
 type way struct {
 	ours, theirs *memnet.Authority // the first is in the ca_file
 	caFile       string
@@ -82,7 +81,7 @@ func (w *way) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	return ours, nil
 }
 
-// onTheWay runs a story whose bot goes to Webex by a way that can be broken.
+// onTheWay runs a story over a connection that can be broken.
 func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *way, log *testlog.Lines)) {
 	caFile := filepath.Join(t.TempDir(), "ca.pem")
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
@@ -107,10 +106,10 @@ func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *w
 	})
 }
 
-// A way to Webex that fails for an hour, by certificates, names or a proxy, and is mended then,
-// where the fault is or in the ca_file: what was to be said is said once, nothing is a dead letter,
-// the alarm is up for as long, and the log says in one line what is wrong with whom and what to do.
-func TestAWayThatFailsForAnHour(t *testing.T) {
+// The connection to Webex fails for an hour (certificates, DNS or a proxy) and is then mended, at the fault or by ca_file.
+// Every message is posted once and none is a dead letter, the alarm lasts as long as the fault, and one log line says what
+// is wrong, where, and what to do.
+func TestAnHourWithoutAWorkingConnection(t *testing.T) {
 	dnsFault := func(e net.DNSError) func(context.Context) (net.Conn, error) {
 		return func(ctx context.Context) (net.Conn, error) {
 			if e.IsTimeout { // as long as a resolver takes to give up

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is delivery between a store in memory and a strict fake of Webex, in virtual time.
+// world is delivery with a store in memory and a strict fake of Webex, in virtual time.
 type world struct {
 	t     *testing.T
 	store *testStore
@@ -72,7 +72,7 @@ func someRooms(room, route string) (RoomSettings, bool) {
 	return s, true
 }
 
-// start starts delivery as a new process does.
+// start starts delivery as in a new process.
 func (w *world) start() {
 	w.reg = prometheus.NewRegistry()
 	w.opts.Metrics = NewMetrics(w.reg)
@@ -89,13 +89,13 @@ func (w *world) start() {
 	synctest.Wait()
 }
 
-// pass advances the time, and waits for everything that is due.
+// pass advances the time and waits for everything that is due by then.
 func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// refuse makes Webex answer 404, and created to calls that post.
+// refuse makes Webex answer created to calls that post, and 404 to all others.
 func (w *world) refuse(created int) {
 	w.webex.set(func(f *fakeWebex) {
 		f.meet = func(c aCall) *trouble {
@@ -119,7 +119,7 @@ func (w *world) fold(n int, change func(*alert.Problem), rooms ...string) {
 	w.d.Notify(w.store.fold(key(n), change, rooms...))
 }
 
-// both is what two folds wrote.
+// both merges what two folds wrote.
 func both(a, b store.Fold) store.Fold {
 	a.Posts = append(a.Posts, b.Posts...)
 	return a
@@ -131,7 +131,7 @@ func (w *world) notice(n store.Notice) int64 {
 	return id
 }
 
-// ops are the calls since the beginning, in short: "post", "reply", "card", "edit", "delete".
+// ops returns the calls so far, in short: "post", "reply", "card", "edit", "delete".
 func (w *world) ops() []string {
 	var ops []string
 	for _, c := range w.webex.seen() {
@@ -150,7 +150,7 @@ func (w *world) ops() []string {
 	return ops
 }
 
-// texts are a room's live messages.
+// texts returns the texts of a room's live messages.
 func (w *world) texts(room string) []string {
 	var out []string
 	for _, m := range w.webex.live("R-" + room) {

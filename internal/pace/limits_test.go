@@ -256,9 +256,9 @@ func minTime(a, b time.Time) time.Time {
 	return b
 }
 
-// Whatever is limited, the account or rooms, no call is made while told to wait, and no room starves. Where
-// both are at once, a 429 of a room that waits by itself can be the account's: some calls come too early.
-func TestNothingIsCalledWhileToldToWait(t *testing.T) {
+// No call is made while told to wait, and no room starves, whether the account or rooms are limited. If both are at once,
+// a 429 in a room with its own wait can be the account's: then a few calls come too early.
+func TestNoCallWhileToldToWait(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"noc", "db", "net", "web"}[:rapid.IntRange(1, 4).Draw(t, "rooms")]
 		w := &aWebex{rooms: map[string]*bucket{}, blocked: map[string]time.Time{}}
@@ -305,7 +305,7 @@ func TestNothingIsCalledWhileToldToWait(t *testing.T) {
 	})
 }
 
-// A room that accepts less than the others is slowed by itself.
+// A room that accepts less than the others gets a slower pace of its own.
 func TestASlowRoomDoesNotSlowTheOthers(t *testing.T) {
 	for _, limit := range []float64{0.3, 0.5, 1} {
 		w := &aWebex{rooms: map[string]*bucket{"noc": newBucket(limit, 2, noon)}}
@@ -318,7 +318,7 @@ func TestASlowRoomDoesNotSlowTheOthers(t *testing.T) {
 	}
 }
 
-// A blocked room stops busy others once at a time.
+// A blocked room stops busy other rooms once.
 func TestABlockedRoomStopsTheOthersOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &aWebex{blocked: map[string]time.Time{"noc": noon.Add(2 * time.Minute)}}

@@ -26,14 +26,14 @@ func spend(r *Rate, now time.Time, d time.Duration) (calls int, end time.Time) {
 func TestRateIsPaced(t *testing.T) {
 	r := NewRate(5, noon)
 	calls, _ := spend(r, noon, time.Second)
-	require.InDelta(t, 10, calls, 1, "a second's burst and a second's worth")
+	require.InDelta(t, 10, calls, 1, "a burst and one second's calls")
 }
 
 func TestRateGrowsWhileItIsTheLimit(t *testing.T) {
 	r := NewRate(5, noon)
 	_, now := spend(r, noon, 10*time.Second)
 	require.InDelta(t, 6, r.PerSecond(), 0.1, "0.1/s gained in each second of full use")
-	for range 100 { // one call in ten seconds isn't what tells how much is allowed
+	for range 100 { // a call in ten seconds doesn't use the rate, so it doesn't raise it
 		now = now.Add(10 * time.Second)
 		r.Take(now)
 		r.Succeeded(now)
@@ -43,7 +43,7 @@ func TestRateGrowsWhileItIsTheLimit(t *testing.T) {
 	require.Equal(t, 20.0, r.PerSecond(), "the ceiling")
 }
 
-func TestRateIsHalvedOnceForCallsUnderWayTogether(t *testing.T) {
+func TestRateIsHalvedOnceForCallsInFlightTogether(t *testing.T) {
 	r := NewRate(8, noon)
 	now := noon.Add(time.Second)
 	for range 4 {
@@ -114,23 +114,23 @@ func against(r *Rate, b *bucket, now time.Time, d time.Duration) (refused, taken
 	return refused, taken, end
 }
 
-// A long backlog is refused once in some minutes, and uses nine tenths of the limit.
+// A long backlog gets a 429 every few minutes, and uses nine tenths of the limit.
 func TestRateSettlesBelowTheLimit(t *testing.T) {
 	for _, limit := range []float64{0.5, 1, 2, 5, 10} {
 		for _, burst := range []float64{1, 5, 60} {
 			r, b := NewRate(5, noon), newBucket(limit, burst, noon)
 			refused, _, now := against(r, b, noon, 5*time.Minute)
-			require.LessOrEqual(t, refused, 8, "while it looks for a limit of %v with a burst of %v", limit, burst)
+			require.LessOrEqual(t, refused, 8, "while searching for a limit of %v with a burst of %v", limit, burst)
 			refused, taken, _ := against(r, b, now, time.Hour)
 			require.LessOrEqual(t, refused, 27, "in an hour at a limit of %v with a burst of %v", limit, burst)
-			require.GreaterOrEqual(t, refused, 10, "it goes on asking for more")
+			require.GreaterOrEqual(t, refused, 10, "it keeps probing for more")
 			require.Greater(t, float64(taken), 0.88*limit*3600, "at a limit of %v with a burst of %v", limit, burst)
 		}
 	}
 }
 
-// After an outage or a long wait the limit may have changed. It is found with at most two refusals in the first minute,
-// and no burst has accumulated.
+// After an outage or a long wait the limit may have changed. It is found with at most two 429s in the first minute, and
+// no burst has accumulated.
 func TestRateFindsTheLimitAgain(t *testing.T) {
 	again := map[string]func(perSecond float64) (*Rate, time.Time){
 		"an outage": func(perSecond float64) (*Rate, time.Time) {
@@ -176,8 +176,8 @@ func TestRateComesBackAfterAnOutage(t *testing.T) {
 	}
 }
 
-// A first call after each wait that is refused was early, not too fast: the known limit is kept.
-func TestRateRemembersWhatItKnewThroughAWhileOfRefusals(t *testing.T) {
+// If only the first call after each wait is refused, the calls are early but not too fast: the known limit is kept.
+func TestRateKeepsTheKnownLimitThroughRefusals(t *testing.T) {
 	r := NewRate(5, noon)
 	_, now := spend(r, noon, 10*time.Second)
 	for range 10 {
@@ -227,14 +227,14 @@ func TestBackoff(t *testing.T) {
 }
 
 func TestBreaker(t *testing.T) {
-	t.Run("one post that always fails doesn't open it", func(t *testing.T) {
+	t.Run("one task that always fails doesn't open it", func(t *testing.T) {
 		var b Breaker
 		for range 100 {
 			b.Failed("x", noon, noon, 1)
 		}
 		require.False(t, b.Open())
 	})
-	t.Run("three in a row do, and each try that fails doubles the wait", func(t *testing.T) {
+	t.Run("three tasks in a row open it, and each failed attempt doubles the wait", func(t *testing.T) {
 		var b Breaker
 		b.Failed("x", noon, noon, 1)
 		b.Failed("y", noon, noon, 1)
@@ -246,7 +246,7 @@ func TestBreaker(t *testing.T) {
 		require.Equal(t, BreakerAway, b.State())
 		require.Equal(t, noon.Add(2*time.Second), b.At())
 		b.Failed("w", noon, noon, 1)
-		require.Equal(t, noon.Add(2*time.Second), b.At(), "a call that was under way tells nothing new")
+		require.Equal(t, noon.Add(2*time.Second), b.At(), "a call in flight changes nothing")
 		b.Failed("x", b.At(), b.At(), 1)
 		require.Equal(t, noon.Add(6*time.Second), b.At())
 		for range 20 {
@@ -258,7 +258,7 @@ func TestBreaker(t *testing.T) {
 		b.Answered()
 		require.False(t, b.Open())
 	})
-	t.Run("a bad token is tried once a minute", func(t *testing.T) {
+	t.Run("a bad token is retried once a minute", func(t *testing.T) {
 		var b Breaker
 		b.Unauthorized(noon)
 		require.Equal(t, BreakerUnauthorized, b.State())

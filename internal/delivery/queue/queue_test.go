@@ -64,7 +64,7 @@ func TestRoomsThatAreEquallyUrgentTakeTurns(t *testing.T) {
 	require.Equal(t, []string{"a0", "b0", "a1", "b1", "a2", "a3", "a4", "a5"}, drainQueue(q, noon))
 }
 
-func TestARoomThatComesAndGoesTakesNoMoreThanItsTurns(t *testing.T) {
+func TestARoomThatComesAndGoesGetsOnlyItsTurns(t *testing.T) {
 	q := New[int]()
 	for i := range 6 {
 		q.Add(aTask(fmt.Sprint("a", i), "a", cNew, 1, noon), time.Time{}, noon)
@@ -104,7 +104,7 @@ func TestNothingStarves(t *testing.T) {
 }
 
 // A new disaster is picked within two picks, however many items wait.
-func TestWhatHasWaitedLongDelaysADisasterByOnePick(t *testing.T) {
+func TestAnOldItemDelaysADisasterByOnePick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := New[int]()
 		for i := range rapid.IntRange(0, 50).Draw(t, "waiting") {
@@ -143,7 +143,7 @@ func TestATaskWaitsUntilItsTime(t *testing.T) {
 	require.NotNil(t, q.Pick(noon.Add(time.Minute)))
 }
 
-func TestAWakeEndsAWait(t *testing.T) {
+func TestWakeEndsAWait(t *testing.T) {
 	q := New[int]()
 	q.Add(aTask("x", "a", cNew, 0, noon), time.Time{}, noon)
 	x := q.Pick(noon)

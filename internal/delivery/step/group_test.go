@@ -39,43 +39,43 @@ func TestNextGroup(t *testing.T) {
 		"the first message waits until no post has joined for a second": {func(g *store.Group) {
 			g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon.Add(-400*time.Millisecond), noon.Add(-time.Second)
 		}, Openings{}, OpWait, 600 * time.Millisecond},
-		"three at most": {func(g *store.Group) {
+		"the first message waits three seconds at most": {func(g *store.Group) {
 			g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon.Add(-3*time.Second)
 		}, Openings{}, OpGroup, 0},
-		"all left before it was posted":                 {func(g *store.Group) { g.MessageID = "" }, Openings{}, OpNone, 0},
-		"a change is shown":                             {func(g *store.Group) { behind(g, time.Second) }, Openings{}, OpGroupEdit, 0},
-		"changes within a second share an edit":         {func(g *store.Group) { behind(g, 300*time.Millisecond) }, Openings{}, OpWait, 700 * time.Millisecond},
-		"the next edit is the later the more were used": {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt = 4, noon }, Openings{}, OpWait, 32 * time.Second},
-		"but not that late where posts joined": {func(g *store.Group) {
+		"all left before it was posted":               {func(g *store.Group) { g.MessageID = "" }, Openings{}, OpNone, 0},
+		"a change is shown":                           {func(g *store.Group) { behind(g, time.Second) }, Openings{}, OpGroupEdit, 0},
+		"changes within a second share an edit":       {func(g *store.Group) { behind(g, 300*time.Millisecond) }, Openings{}, OpWait, 700 * time.Millisecond},
+		"each edit doubles the wait for the next one": {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt = 4, noon }, Openings{}, OpWait, 32 * time.Second},
+		"a shorter wait if posts joined": {func(g *store.Group) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
 		}, Openings{}, OpWait, 2 * time.Second},
-		"nor where one left": {func(g *store.Group) {
+		"a shorter wait if one left": {func(g *store.Group) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.LeftAt = 4, noon.Add(-time.Second), noon
 		}, Openings{}, OpWait, 2 * time.Second},
-		"a resolution isn't spaced":                      {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt, g.Open = 8, noon, false }, Openings{}, OpGroupEdit, 0},
-		"nine edits are used: the thread tells":          {func(g *store.Group) { behind(g, time.Hour); g.Edits = 9 }, Openings{}, OpGroupLine, 0},
-		"the tenth is for the end":                       {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 9, false }, Openings{}, OpGroupEdit, 0},
-		"there is no eleventh":                           {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 10, false }, Openings{}, OpGroupLine, 0},
-		"what says resolved and isn't is edited at once": {func(g *store.Group) { behind(g, 0); g.Edits, g.SpokeAt, g.SaysResolved = 5, noon, true }, Openings{}, OpGroupEdit, 0},
-		"with no edit left it is posted again":           {func(g *store.Group) { behind(g, 0); g.Edits, g.SaysResolved = 10, true }, Openings{}, OpGroupDrop, 0},
-		"a list follows once no post joins": {func(g *store.Group) {
+		"a resolution doesn't wait":                             {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt, g.Open = 8, noon, false }, Openings{}, OpGroupEdit, 0},
+		"nine edits used: a line in the thread":                 {func(g *store.Group) { behind(g, time.Hour); g.Edits = 9 }, Openings{}, OpGroupLine, 0},
+		"the tenth edit is for the end":                         {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 9, false }, Openings{}, OpGroupEdit, 0},
+		"there is no eleventh edit":                             {func(g *store.Group) { behind(g, time.Hour); g.Edits, g.Open = 10, false }, Openings{}, OpGroupLine, 0},
+		"a digest that wrongly says resolved is edited at once": {func(g *store.Group) { behind(g, 0); g.Edits, g.SpokeAt, g.SaysResolved = 5, noon, true }, Openings{}, OpGroupEdit, 0},
+		"and posted again with no edit left":                    {func(g *store.Group) { behind(g, 0); g.Edits, g.SaysResolved = 10, true }, Openings{}, OpGroupDrop, 0},
+		"a list follows when no post joins any more": {func(g *store.Group) {
 			g.Complete, g.JoinedAt, g.OpenedAt = false, noon.Add(-time.Second), noon.Add(-2*time.Second)
 		}, Openings{}, OpWait, 500 * time.Millisecond},
-		"or a minute after the group began":                {func(g *store.Group) { g.Complete, g.JoinedAt, g.OpenedAt = false, noon, noon.Add(-time.Minute) }, Openings{}, OpGroupList, 0},
-		"again where posts joined":                         {func(g *store.Group) { g.Complete, g.Listed, g.JoinedAt = false, 19, noon.Add(-3*time.Second) }, Openings{}, OpGroupList, 0},
-		"not one that is a dead letter":                    {func(g *store.Group) { g.Complete, g.ListDeadAt = false, noon }, Openings{}, OpNone, 0},
-		"reminders within five seconds share a line":       {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon.Add(-2*time.Second), noon.Add(-10*time.Second) }, Openings{}, OpWait, 3 * time.Second},
-		"for a minute at most":                             {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon, noon.Add(-time.Minute) }, Openings{}, OpGroupNudge, 0},
-		"flapping: posted at once":                         {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon }, Openings{}, OpGroup, 0},
-		"flapping: not while it has just resolved":         {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.Open = "", 0, false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
-		"flapping: resolved for six seconds is resolved":   {func(g *store.Group) { flap(g); behind(g, 6*time.Second); g.Open, g.Edits, g.SpokeAt = false, 5, noon }, Openings{Resolved: noon.Add(-6 * time.Second)}, OpGroupEdit, 0},
-		"flapping: for less it isn't":                      {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Open = false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
-		"flapping: a count waits":                          {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Edits, g.SpokeAt = 2, noon }, Openings{}, OpWait, 40 * time.Second},
-		"flapping: an opening that stays is notified":      {flap, Openings{Down: noon.Add(-5 * time.Second)}, OpGroupAgain, 0},
-		"flapping: but not in its first five seconds":      {flap, Openings{Down: noon}, OpWait, 5 * time.Second},
-		"flapping: open again after resolved, immediately": {func(g *store.Group) { flap(g); behind(g, 0); g.Edits, g.SaysResolved, g.SpokeAt = 7, true, noon }, Openings{Down: noon}, OpGroupEdit, 0},
+		"a list follows after a minute at most":             {func(g *store.Group) { g.Complete, g.JoinedAt, g.OpenedAt = false, noon, noon.Add(-time.Minute) }, Openings{}, OpGroupList, 0},
+		"a new list after posts joined":                     {func(g *store.Group) { g.Complete, g.Listed, g.JoinedAt = false, 19, noon.Add(-3*time.Second) }, Openings{}, OpGroupList, 0},
+		"no list after it became a dead letter":             {func(g *store.Group) { g.Complete, g.ListDeadAt = false, noon }, Openings{}, OpNone, 0},
+		"reminders within five seconds share a line":        {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon.Add(-2*time.Second), noon.Add(-10*time.Second) }, Openings{}, OpWait, 3 * time.Second},
+		"reminders wait a minute at most":                   {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon, noon.Add(-time.Minute) }, Openings{}, OpGroupNudge, 0},
+		"flapping: posted at once":                          {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon }, Openings{}, OpGroup, 0},
+		"flapping: not posted right after it resolved":      {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.Open = "", 0, false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
+		"flapping: resolved for six seconds is resolved":    {func(g *store.Group) { flap(g); behind(g, 6*time.Second); g.Open, g.Edits, g.SpokeAt = false, 5, noon }, Openings{Resolved: noon.Add(-6 * time.Second)}, OpGroupEdit, 0},
+		"flapping: resolved for less isn't resolved":        {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Open = false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
+		"flapping: a count waits":                           {func(g *store.Group) { flap(g); behind(g, time.Minute); g.Edits, g.SpokeAt = 2, noon }, Openings{}, OpWait, 40 * time.Second},
+		"flapping: an opening that stays is notified":       {flap, Openings{Down: noon.Add(-5 * time.Second)}, OpGroupAgain, 0},
+		"flapping: not in the opening's first five seconds": {flap, Openings{Down: noon}, OpWait, 5 * time.Second},
+		"flapping: open again after resolved, immediately":  {func(g *store.Group) { flap(g); behind(g, 0); g.Edits, g.SaysResolved, g.SpokeAt = 7, true, noon }, Openings{Down: noon}, OpGroupEdit, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := NextGroup(aStorm(c.change), Doubt{}, c.o, noon)
@@ -87,7 +87,7 @@ func TestNextGroup(t *testing.T) {
 	}
 }
 
-func TestAProbeIsAnEdit(t *testing.T) {
+func TestADueProbeIsAnEdit(t *testing.T) {
 	require.Equal(t, OpGroupEdit, NextGroup(aStorm(func(*store.Group) {}), Doubt{Probe: ProbeDue}, Openings{}, noon).Op)
 }
 
@@ -111,7 +111,7 @@ func TestAcceptedGroup(t *testing.T) {
 	edited := accepted(OpGroupEdit)
 	require.Equal(t, []any{"M", "N", 1, true, g.Revision}, []any{edited.MessageID, edited.Hash, edited.Edits, edited.SaysResolved, edited.Shown})
 	require.Equal(t, noon, edited.ListDeadAt)
-	require.Equal(t, g.Shown, accepted(OpGroupNudge).Shown, "a line isn't the message")
+	require.Equal(t, g.Shown, accepted(OpGroupNudge).Shown, "a reminder doesn't show the revision")
 	require.Equal(t, noon, accepted(OpGroupNudge).NudgedThrough)
 	require.Equal(t, g.JoinedAt, accepted(OpGroupAgain).SaidThrough)
 	listed := accepted(OpGroupList)
@@ -128,11 +128,11 @@ func TestRefusedGroup(t *testing.T) {
 		verdict Verdict
 		check   func(t *testing.T, g store.Group, d Doubt)
 	}{
-		"429 is the bot's trouble":   {OpGroup, Doubt{}, 429, Retry, nil},
-		"5xx backs off":              {OpGroupEdit, Doubt{}, 503, Retry, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, noon.Add(time.Minute), g.NotBefore) }},
-		"a refused digest":           {OpGroup, Doubt{}, 400, Dead, nil},
-		"a room that isn't there":    {OpGroup, Doubt{}, 404, Gone, nil},
-		"a room that lets nobody in": {OpGroupEdit, Doubt{}, 403, Gone, nil},
+		"429 changes nothing":   {OpGroup, Doubt{}, 429, Retry, nil},
+		"5xx backs off":         {OpGroupEdit, Doubt{}, 503, Retry, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, noon.Add(time.Minute), g.NotBefore) }},
+		"a refused digest":      {OpGroup, Doubt{}, 400, Dead, nil},
+		"404: the room is gone": {OpGroup, Doubt{}, 404, Gone, nil},
+		"403: the room is gone": {OpGroupEdit, Doubt{}, 403, Gone, nil},
 		"a digest that somebody deleted is posted again": {OpGroupEdit, Doubt{}, 404, Replan, func(t *testing.T, g store.Group, d Doubt) {
 			require.Equal(t, OpGroup, NextGroup(g, d, Openings{}, noon).Op)
 			require.Equal(t, "M", StoredGroup(g, d).MessageID, "the store keeps it until then")
@@ -143,18 +143,18 @@ func TestRefusedGroup(t *testing.T) {
 				require.Equal(t, Doubt{}, d)
 			}
 		}},
-		"once":                           {OpGroupEdit, Doubt{Reposted: true}, 404, Dead, nil},
-		"a refused edit: the list names": {OpGroupEdit, Doubt{}, 400, Replan, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, webex.MaxEdits, g.Edits) }},
-		"a refused reply is probed":      {OpGroupNudge, Doubt{}, 404, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
-		"a refused list is, too":         {OpGroupList, Doubt{}, 403, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
-		"then it is a dead letter": {OpGroupList, Doubt{Probe: ProbeDone}, 403, GiveUp, func(t *testing.T, g store.Group, _ Doubt) {
+		"it is posted again once only":        {OpGroupEdit, Doubt{Reposted: true}, 404, Dead, nil},
+		"a refused edit: the edits are spent": {OpGroupEdit, Doubt{}, 400, Replan, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, webex.MaxEdits, g.Edits) }},
+		"a refused reply is probed":           {OpGroupNudge, Doubt{}, 404, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
+		"a refused list is probed":            {OpGroupList, Doubt{}, 403, Replan, func(t *testing.T, _ store.Group, d Doubt) { require.Equal(t, ProbeDue, d.Probe) }},
+		"a list refused again is a dead letter": {OpGroupList, Doubt{Probe: ProbeDone}, 403, GiveUp, func(t *testing.T, g store.Group, _ Doubt) {
 			require.Equal(t, noon, g.ListDeadAt)
 			require.NotEmpty(t, g.ListError)
 			require.Empty(t, g.LastError)
 			require.False(t, owesList(g))
 		}},
-		"a reminder is given up":                      {OpGroupNudge, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, g.NudgedAt, g.NudgedThrough) }},
-		"a thread that refuses how things are is not": {OpGroupLine, Doubt{Probe: ProbeDone}, 400, Dead, nil},
+		"a reminder refused again is given up":       {OpGroupNudge, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, g.NudgedAt, g.NudgedThrough) }},
+		"a last line refused again kills the digest": {OpGroupLine, Doubt{Probe: ProbeDone}, 400, Dead, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := aStorm(func(g *store.Group) { g.Complete, g.NudgedAt = false, noon })

@@ -20,11 +20,11 @@ func TestNextNotice(t *testing.T) {
 		{"a new one is posted", store.Notice{State: store.NoticePending, Version: 1}, OpNotice},
 		{"a new body edits the message", sent, OpNoticeEdit},
 		{"the same body is sent once", with(func(n *store.Notice) { n.SentVersion = 2 }), OpNone},
-		{"beyond the tenth edit it is posted anew", with(func(n *store.Notice) { n.Edits = 10 }), OpNotice},
-		{"a card is replaced, its old buttons first", with(func(n *store.Notice) { n.Card = []byte("{}") }), OpDelete},
+		{"after the tenth edit it is posted again", with(func(n *store.Notice) { n.Edits = 10 }), OpNotice},
+		{"a card is replaced, after its old buttons are deleted", with(func(n *store.Notice) { n.Card = []byte("{}") }), OpDelete},
 		{"not before its time", with(func(n *store.Notice) { n.NotBefore = noon.Add(1) }), OpWait},
 		{"a dead letter stays unsent", with(func(n *store.Notice) { n.State = store.NoticeDead }), OpNone},
-		{"what was sent stays sent", with(func(n *store.Notice) { n.State = store.NoticeSent }), OpNone},
+		{"a sent notice isn't sent again", with(func(n *store.Notice) { n.State = store.NoticeSent }), OpNone},
 	}
 	for _, tc := range cases {
 		require.Equal(t, tc.op, NextNotice(tc.n, noon).Op, tc.promise)
@@ -39,11 +39,11 @@ func TestRefusedNotice(t *testing.T) {
 		status  int
 		verdict Verdict
 	}{
-		{"429 is the bot's trouble", OpNotice, 429, Retry},
-		{"5xx passes", OpNotice, 503, Retry},
+		{"429 changes nothing", OpNotice, 429, Retry},
+		{"5xx is retried", OpNotice, 503, Retry},
 		{"a refused post is a dead letter", OpNotice, 400, Dead},
-		{"a refused edit is posted anew", OpNoticeEdit, 400, Replan},
-		{"a deleted message is posted anew", OpNoticeEdit, 404, Replan},
+		{"after a refused edit it is posted again", OpNoticeEdit, 400, Replan},
+		{"a deleted message is posted again", OpNoticeEdit, 404, Replan},
 		{"a card that can't be deleted is as good as gone", OpDelete, 403, Replan},
 	} {
 		after, _, verdict := RefusedNotice(Step{Op: tc.op}, n, Doubt{}, refusal(tc.status), time.Minute, noon)

@@ -20,7 +20,7 @@ func nudged(p alert.Problem, n alert.Nudge) alert.Problem {
 	return p
 }
 
-// told plays a room to the end, and says which entries were told as lines.
+// linesOf plays a room until it is caught up, and returns the entries that were posted as lines.
 func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room Room) (seqs []int, last store.Cursor) {
 	t.Helper()
 	post := store.Post{Key: p.Key, Room: room.Name, Desired: p.Revision, PendingSince: noon.Add(-time.Hour), Cursor: c}
@@ -36,13 +36,12 @@ func linesOf(t *testing.T, p alert.Problem, c store.Cursor, room Room) (seqs []i
 		}
 		post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, room, "", "m")
 	}
-	t.Fatal("it doesn't come to an end")
+	t.Fatal("planning doesn't end")
 	return nil, c
 }
 
-// A nudge that mentions somebody is a message of its own, whatever the room was told
-// by a root; one that doesn't is where people notice it.
-func TestNudgesAreToldAsLines(t *testing.T) {
+// A nudge that mentions somebody is always a message of its own. One that mentions nobody is in a new root, or a line.
+func TestNudgesArePostedAsLines(t *testing.T) {
 	escalated := alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Rooms: []string{"leads"}, Mention: []string{"all"}}
 	plain := alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Rooms: []string{"leads"}}
 	reminded := alert.Nudge{Kind: alert.EntryReminded, Room: "noc"}
@@ -68,27 +67,27 @@ func TestNudgesAreToldAsLines(t *testing.T) {
 		room Room
 		want []int
 	}{
-		"in the thread":                               {nudged(first, reminded), shown, noc, []int{2}},
-		"with what happened besides":                  {commented(nudged(first, reminded)), shown, noc, []int{2, 3}},
-		"a root tells what mentions nobody":           {nudged(first, plain), untold, room("leads", config.PresentThread), nil},
-		"and not what does":                           {nudged(first, escalated), untold, room("leads", config.PresentThread), []int{2}},
-		"nor what happened after it":                  {commented(nudged(first, escalated)), untold, noc, []int{2, 3}},
-		"what mentions others is theirs":              {nudged(first, escalated), untold, room("db", config.PresentThread), nil},
-		"a card is a root":                            {nudged(first, escalated), untold, room("leads", config.PresentCard), []int{2}},
-		"a line that is edited tells nobody of it":    {nudged(first, reminded), shown, line, []int{2}},
-		"but all else":                                {commented(nudged(commented(first), reminded)), shown, line, []int{3}},
-		"not even two of them":                        {commented(nudged(commented(nudged(first, escalated)), reminded)), shown, line, []int{2, 4}},
-		"a line that is new tells what mentions none": {nudged(first, reminded), untold, line, nil},
-		"a line with no edit left tells all":          {commented(nudged(first, reminded)), spent, line, []int{2, 3}},
-		"another room's nudge is no line's":           {nudged(first, alert.Nudge{Kind: alert.EntryReminded, Room: "db"}), shown, line, nil},
+		"a reminder goes to the thread":                         {nudged(first, reminded), shown, noc, []int{2}},
+		"with later entries":                                    {commented(nudged(first, reminded)), shown, noc, []int{2, 3}},
+		"a new root includes a nudge without mention":           {nudged(first, plain), untold, room("leads", config.PresentThread), nil},
+		"a new root excludes a mention":                         {nudged(first, escalated), untold, room("leads", config.PresentThread), []int{2}},
+		"a new root excludes the entries after a mention":       {commented(nudged(first, escalated)), untold, noc, []int{2, 3}},
+		"a mention for another room is ignored":                 {nudged(first, escalated), untold, room("db", config.PresentThread), nil},
+		"a card as root excludes a mention":                     {nudged(first, escalated), untold, room("leads", config.PresentCard), []int{2}},
+		"line: an edit excludes a nudge":                        {nudged(first, reminded), shown, line, []int{2}},
+		"line: an edit includes all other entries":              {commented(nudged(commented(first), reminded)), shown, line, []int{3}},
+		"line: an edit excludes two nudges":                     {commented(nudged(commented(nudged(first, escalated)), reminded)), shown, line, []int{2, 4}},
+		"line: a new line includes a nudge without mention":     {nudged(first, reminded), untold, line, nil},
+		"line: with the edits spent, all entries go to threads": {commented(nudged(first, reminded)), spent, line, []int{2, 3}},
+		"line: a nudge for another room is ignored":             {nudged(first, alert.Nudge{Kind: alert.EntryReminded, Room: "db"}), shown, line, nil},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			seqs, last := linesOf(t, c.p, c.c, c.room)
 			require.Equal(t, c.want, seqs)
-			require.Equal(t, c.p.LastSeq(), last.ToldSeq, "nothing is told later that was told")
+			require.Equal(t, c.p.LastSeq(), last.ToldSeq, "every entry counts as told")
 		})
 	}
-	// A root that was posted anew mentions nobody again.
+	// A root that is posted again doesn't repeat a mention.
 	gone := shown
 	gone.RootID, gone.ToldSeq = "", 2
 	seqs, _ := linesOf(t, nudged(first, escalated), gone, noc)

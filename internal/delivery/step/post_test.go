@@ -44,7 +44,7 @@ func aRoom(p config.Presentation) Room {
 	return Room{Name: "noc", Line: p == config.PresentLine, AsCard: p == config.PresentCard, Debounce: 2 * time.Second}
 }
 
-func TestNext(t *testing.T) {
+func TestNextPost(t *testing.T) {
 	open := aProblem(1, 1)
 	acked := aProblem(2, 2)
 	over := resolved(acked)
@@ -70,45 +70,45 @@ func TestNext(t *testing.T) {
 		reason  Reason
 		check   func(t *testing.T, s Step)
 	}{
-		{promise: "an untold problem is posted at once, without gathering", p: open, c: live(store.Cursor{}), actions: "ack", dirty: noon, op: OpRoot, reason: ReasonNew},
+		{promise: "a new problem is posted at once", p: open, c: live(store.Cursor{}), actions: "ack", dirty: noon, op: OpRoot, reason: ReasonNew},
 		{promise: "the card follows the root at once", p: open, c: shown, actions: "ack", dirty: noon, op: OpCard, reason: ReasonNewButtons},
 		{promise: "without buttons there is no card", p: open, c: shown, op: OpNone, reason: ReasonCaughtUp},
-		{promise: "a change waits for others to share its edit", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-time.Second), op: OpWait, reason: ReasonDebounce,
+		{promise: "a change waits for the debounce", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-time.Second), op: OpWait, reason: ReasonDebounce,
 			check: func(t *testing.T, s Step) { require.Equal(t, noon.Add(time.Second), s.Until) }},
 		{promise: "then the root comes first", p: acked, c: withCard, actions: "unack", dirty: noon.Add(-2 * time.Second), op: OpEdit, reason: ReasonChanged},
-		{promise: "then the lines", p: acked, c: edited, actions: "unack", op: OpLines, reason: ReasonTimeline,
+		{promise: "then the lines of the thread", p: acked, c: edited, actions: "unack", op: OpLines, reason: ReasonTimeline,
 			check: func(t *testing.T, s Step) { require.Len(t, s.Entries, 1); require.Equal(t, 2, s.Entries[0].Seq) }},
-		{promise: "then the old card goes", p: acked, c: lined, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
-		{promise: "and the new one comes", p: acked, c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "unack", op: OpCard, reason: ReasonNewButtons},
+		{promise: "then the old card is deleted", p: acked, c: lined, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "and the new card is posted", p: acked, c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "unack", op: OpCard, reason: ReasonNewButtons},
 		{promise: "a card with the right buttons stays", p: acked, c: lined, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
-		{promise: "a card that shows another severity goes", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: lined, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "a card with an old severity is deleted", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: lined, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "a resolution waits for nothing", p: over, c: withCard, dirty: noon, op: OpEdit, reason: ReasonResolved},
-		{promise: "a resolution answers in the thread", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 2 }), op: OpLines, reason: ReasonTimeline},
-		{promise: "after a resolution the card goes", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 3 }), op: OpDelete, reason: ReasonNoButtons},
-		{promise: "with one edit left a change is told in the thread alone", p: acked, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpLines, reason: ReasonTimeline},
-		{promise: "a change that is no entry isn't told once the edits are spent, and isn't pending", p: aProblem(5, 2), c: with(lined, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a resolution is posted in the thread", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 2 }), op: OpLines, reason: ReasonTimeline},
+		{promise: "after a resolution the card is deleted", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 3 }), op: OpDelete, reason: ReasonNoButtons},
+		{promise: "with one edit left a change is posted in the thread only", p: acked, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpLines, reason: ReasonTimeline},
+		{promise: "with the edits spent, a change without an entry isn't pending", p: aProblem(5, 2), c: with(lined, func(c *store.Cursor) { c.Edits = 9 }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "the last edit is the resolution's", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 9 }), op: OpEdit, reason: ReasonResolved},
 		{promise: "there is no eleventh edit", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 10 }), op: OpLines, reason: ReasonTimeline},
-		{promise: "a post isn't told before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
-		{promise: "a dead letter stays untold", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
+		{promise: "nothing is sent before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
+		{promise: "a dead letter is never sent", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
 		{promise: "a room that is up to date is left alone", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
-		{promise: "a refused card isn't tried again until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack;severity=4" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
-		{promise: "a card whose root was posted anew is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "a refused card isn't retried until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack;severity=4" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a card of an old root is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 
 		{promise: "card: the card is the root", p: open, c: live(store.Cursor{}), present: config.PresentCard, actions: "ack", op: OpRoot, reason: ReasonNew,
 			check: func(t *testing.T, s Step) { require.True(t, s.AsCard) }},
 		{promise: "card: with no buttons the root is plain", p: over, c: live(store.Cursor{}), present: config.PresentCard, op: OpRoot, reason: ReasonNew,
 			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
-		{promise: "card: it can't be edited, so comments are told in its thread", p: acked, c: cardRoot, present: config.PresentCard, actions: "ack", op: OpLines, reason: ReasonTimeline},
+		{promise: "card: comments are posted in its thread", p: acked, c: cardRoot, present: config.PresentCard, actions: "ack", op: OpLines, reason: ReasonTimeline},
 		{promise: "card: it is replaced when its buttons change", p: acked, c: cardRoot, present: config.PresentCard, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "card: it is replaced when its severity changes", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: cardRoot, present: config.PresentCard, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "card: a resolution posts a plain root first", p: over, c: cardRoot, present: config.PresentCard, op: OpRoot, reason: ReasonNoButtons,
 			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
-		{promise: "card: and takes the card away then", p: over, c: with(cardRoot, func(c *store.Cursor) { c.RootID, c.Shown, c.ToldSeq = "m9", 3, 3 }), present: config.PresentCard, op: OpDelete, reason: ReasonNoButtons},
+		{promise: "card: and deletes the card then", p: over, c: with(cardRoot, func(c *store.Cursor) { c.RootID, c.Shown, c.ToldSeq = "m9", 3, 3 }), present: config.PresentCard, op: OpDelete, reason: ReasonNoButtons},
 
-		{promise: "line: has no card", p: open, c: shown, present: config.PresentLine, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
-		{promise: "line: is edited", p: acked, c: shown, present: config.PresentLine, actions: "ack", op: OpEdit, reason: ReasonChanged},
-		{promise: "line: speaks in its thread only once its edits are spent", p: acked, c: with(shown, func(c *store.Cursor) { c.Edits = 9 }), present: config.PresentLine, op: OpLines, reason: ReasonTimeline},
+		{promise: "line: it has no card", p: open, c: shown, present: config.PresentLine, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "line: it is edited", p: acked, c: shown, present: config.PresentLine, actions: "ack", op: OpEdit, reason: ReasonChanged},
+		{promise: "line: with its edits spent, changes are posted in its thread", p: acked, c: with(shown, func(c *store.Cursor) { c.Edits = 9 }), present: config.PresentLine, op: OpLines, reason: ReasonTimeline},
 	}
 	for _, tc := range cases {
 		t.Run(tc.promise, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-func TestALongSilenceIsToldInSeveralReplies(t *testing.T) {
+func TestManyEntriesAreSplitIntoReplies(t *testing.T) {
 	p := aProblem(2, 50)
 	post := store.Post{Desired: 2, Cursor: store.Cursor{State: store.PostLive, RootID: "m", Shown: 2, ToldSeq: 1}}
 	told := 1
@@ -145,28 +145,28 @@ func TestALongSilenceIsToldInSeveralReplies(t *testing.T) {
 	require.Equal(t, 50, told)
 }
 
-func TestTaken(t *testing.T) {
+func TestAcceptedPost(t *testing.T) {
 	p := aProblem(7, 3)
 	room := aRoom(config.PresentThread)
 	failed := store.Cursor{Attempts: 3, NotBefore: noon, LastError: "x", TrackingID: "y", Edits: 4, RootID: "old", Shown: 2, ToldSeq: 1}
 
-	t.Run("a root tells all that was said before", func(t *testing.T) {
+	t.Run("a root includes all earlier entries", func(t *testing.T) {
 		c, _ := AcceptedPost(Step{Op: OpRoot}, p, failed, PostDoubt{}, room, "ack", "m1")
 		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3}, c)
 	})
-	t.Run("a root that is a card is both", func(t *testing.T) {
+	t.Run("a root can be the card", func(t *testing.T) {
 		c, _ := AcceptedPost(Step{Op: OpRoot, AsCard: true}, p, failed, PostDoubt{}, room, "ack", "m1")
 		require.Equal(t, store.Cursor{RootID: "m1", Shown: 7, ToldSeq: 3, CardID: "m1", CardActions: "ack;severity=4"}, c)
 	})
-	t.Run("an edit is counted and tells no line", func(t *testing.T) {
+	t.Run("an edit is counted and posts no line", func(t *testing.T) {
 		c, _ := AcceptedPost(Step{Op: OpEdit}, p, failed, PostDoubt{}, room, "ack", "old")
 		require.Equal(t, store.Cursor{RootID: "old", Shown: 7, ToldSeq: 1, Edits: 5}, c)
 	})
-	t.Run("an edited line tells all", func(t *testing.T) {
+	t.Run("an edited line includes all entries", func(t *testing.T) {
 		c, _ := AcceptedPost(Step{Op: OpEdit}, p, failed, PostDoubt{}, aRoom(config.PresentLine), "", "old")
 		require.Equal(t, 3, c.ToldSeq)
 	})
-	t.Run("lines are told up to the last", func(t *testing.T) {
+	t.Run("lines count up to the last entry", func(t *testing.T) {
 		c, _ := AcceptedPost(Step{Op: OpLines, Entries: p.Timeline[1:2]}, p, failed, PostDoubt{}, room, "", "m5")
 		require.Equal(t, 2, c.ToldSeq)
 		require.Equal(t, "old", c.RootID)
@@ -185,7 +185,7 @@ func refusal(status int) error {
 	return &webex.Error{Op: "POST /messages", Status: status, Message: "no", TrackingID: "T"}
 }
 
-func TestRefused(t *testing.T) {
+func TestRefusedPost(t *testing.T) {
 	p := aProblem(7, 3)
 	root := store.Cursor{State: store.PostLive, RootID: "m1", Shown: 6, ToldSeq: 3}
 	lost := &webex.Error{Op: "PUT", Err: errors.New("timeout"), Unanswered: true}
@@ -198,47 +198,47 @@ func TestRefused(t *testing.T) {
 		verdict Verdict
 		check   func(t *testing.T, c store.Cursor, d PostDoubt)
 	}{
-		{promise: "429 is the bot's trouble: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: Retry,
+		{promise: "429: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
-		{promise: "401 too", op: OpRoot, err: refusal(401), verdict: Retry,
+		{promise: "401: the cursor stays as it is", op: OpRoot, err: refusal(401), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
-		{promise: "5xx backs off, and the wait outlives a restart", op: OpRoot, err: refusal(503), verdict: Retry,
+		{promise: "5xx backs off, and the wait is stored", op: OpRoot, err: refusal(503), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
 				require.Equal(t, 1, c.Attempts)
 				require.Equal(t, noon.Add(time.Minute), c.NotBefore)
 				require.Contains(t, c.LastError, "503")
 				require.Equal(t, "T", c.TrackingID)
 			}},
-		{promise: "an edit whose answer was lost is counted as one", op: OpEdit, err: lost, verdict: Retry,
+		{promise: "an edit whose answer was lost is counted", op: OpEdit, err: lost, verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 1, c.Edits) }},
-		{promise: "but an outage doesn't eat the edits", op: OpEdit, c: store.Cursor{RootID: "m1", Attempts: 1, Edits: 3}, err: lost, verdict: Retry,
+		{promise: "an outage counts one edit only", op: OpEdit, c: store.Cursor{RootID: "m1", Attempts: 1, Edits: 3}, err: lost, verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 3, c.Edits) }},
-		{promise: "nor the resolution's", op: OpEdit, c: store.Cursor{RootID: "m1", Edits: 9}, err: lost, verdict: Retry,
+		{promise: "an outage leaves the resolution's edit", op: OpEdit, c: store.Cursor{RootID: "m1", Edits: 9}, err: lost, verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, 9, c.Edits) }},
 		{promise: "a refused root is a dead letter", op: OpRoot, err: refusal(400), verdict: Dead},
-		{promise: "a room that isn't there is gone", op: OpRoot, err: refusal(404), verdict: Gone},
-		{promise: "a room that lets nobody in is gone", op: OpRoot, err: refusal(403), verdict: Gone},
-		{promise: "also for an edit", op: OpEdit, err: refusal(403), verdict: Gone},
-		{promise: "a deleted root is posted anew", op: OpEdit, err: refusal(404), verdict: Replan,
+		{promise: "404 for a post: the room is gone", op: OpRoot, err: refusal(404), verdict: Gone},
+		{promise: "403 for a post: the room is gone", op: OpRoot, err: refusal(403), verdict: Gone},
+		{promise: "403 for an edit: the room is gone", op: OpEdit, err: refusal(403), verdict: Gone},
+		{promise: "a deleted root is posted again", op: OpEdit, err: refusal(404), verdict: Replan,
 			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
 				require.Empty(t, c.RootID)
 				require.True(t, d.Reposted)
 			}},
-		{promise: "once", op: OpEdit, d: PostDoubt{Doubt: Doubt{Reposted: true}}, err: refusal(404), verdict: Dead},
-		{promise: "a refused edit means that they are spent", op: OpEdit, err: refusal(400), verdict: Replan,
+		{promise: "a root is posted again once only", op: OpEdit, d: PostDoubt{Doubt: Doubt{Reposted: true}}, err: refusal(404), verdict: Dead},
+		{promise: "a refused edit: the edits are spent", op: OpEdit, err: refusal(400), verdict: Replan,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, webex.MaxEdits, c.Edits) }},
-		{promise: "a refused reply has the root proved by an edit", op: OpLines, err: refusal(400), verdict: Replan,
+		{promise: "a refused reply: an edit probes the root", op: OpLines, err: refusal(400), verdict: Replan,
 			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
 				require.Equal(t, ProbeDue, d.Probe)
 			}},
-		{promise: "a reply that isn't found though its root lives: it is the room", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(404), verdict: Gone},
-		{promise: "a reply refused though its root lives is a dead letter", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Dead},
-		{promise: "also where none is left", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: Replan,
+		{promise: "404 for a reply to a live root: the room is gone", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(404), verdict: Gone},
+		{promise: "a refused reply to a live root is a dead letter", op: OpLines, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Dead},
+		{promise: "a refused reply without edits left: an edit probes the root", op: OpLines, c: store.Cursor{RootID: "m1", Edits: 9, Shown: 7}, err: refusal(404), verdict: Replan,
 			check: func(t *testing.T, c store.Cursor, d PostDoubt) {
 				require.Equal(t, "m1", c.RootID)
 				require.Equal(t, ProbeDue, d.Probe)
 			}},
-		{promise: "a card refused though its root lives is left out", op: OpCard, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Replan,
+		{promise: "a refused card of a live root is skipped", op: OpCard, d: PostDoubt{Doubt: Doubt{Probe: ProbeDone}}, err: refusal(400), verdict: Replan,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
 				require.Equal(t, "m1", c.RootID)
 				require.Equal(t, "ack;severity=4", c.CardActions)
@@ -264,9 +264,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Whatever happens to a problem, in whatever presentation, planning comes to
-// an end within a few calls; the room then shows the present, or its edits are
-// spent and the thread tells.
+// For any changes and any presentation, planning ends within a few calls. The room then shows the present, or its edits
+// are spent and the thread has the rest.
 func TestPlanningConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		room := aRoom(rapid.SampledFrom([]config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine}).Draw(t, "presentation"))
@@ -349,7 +348,7 @@ func TestPlanningConverges(t *testing.T) {
 	})
 }
 
-func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) {
+func TestAProblemThatResolvedBeforeItsFirstMessageCostsOneCall(t *testing.T) {
 	for _, present := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
 		p := resolved(aProblem(6, 5))
 		post := store.Post{Key: p.Key, Desired: p.Revision, Cursor: store.Cursor{State: store.PostLive}}
@@ -360,7 +359,7 @@ func TestAProblemThatCameAndWentWhileTheRoomWasBehindCostsOneCall(t *testing.T) 
 	}
 }
 
-// A card waits for what the API says of its problem, and not longer than CardWait.
+// A first card waits for the API's answer about its problem, for CardWait at most.
 func TestACardWaitsForTheAPI(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, State: alert.StateOpen, Revision: 1, Announced: true}
@@ -373,8 +372,8 @@ func TestACardWaitsForTheAPI(t *testing.T) {
 	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second)).Op)
 }
 
-// Changes that keep coming share an edit until they pause, and are told after a while even so.
-func TestChangesThatKeepComingAreToldEvenSo(t *testing.T) {
+// Changes that keep coming share an edit, for maxDebounces at most.
+func TestTheDebounceIsBounded(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	post := store.Post{PendingSince: noon}
 	require.Equal(t, noon.Add(2*time.Second), debounced(alert.Problem{}, post, 2*time.Second))
@@ -382,9 +381,8 @@ func TestChangesThatKeepComingAreToldEvenSo(t *testing.T) {
 	require.Equal(t, noon.Add(8*time.Second), debounced(alert.Problem{ChangedAt: noon.Add(time.Hour)}, post, 2*time.Second))
 }
 
-// What the root shows isn't known once an edit's answer was lost: what it
-// showed before may have to be said again.
-func TestALostEditLeavesNothingKnownOfTheRoot(t *testing.T) {
+// After an edit whose answer was lost, the root's text is unknown: its old text may have to be sent again.
+func TestALostEditForgetsTheHash(t *testing.T) {
 	for _, err := range []error{&webex.Error{Unanswered: true, Message: "lost"}, &webex.Error{Status: 503, Message: "away"}} {
 		c, _, verdict := RefusedPost(Step{Op: OpEdit}, alert.Problem{}, store.Cursor{RootID: "m1", RootHash: "known"}, PostDoubt{}, "", err, time.Second, time.Now())
 		require.Equal(t, Retry, verdict)
