@@ -5,8 +5,12 @@ import "time"
 // Limits is what one bot knows of Webex's limits. Webex limits an account, and an account in one room,
 // and a 429 doesn't say which. So the first 429 pauses the whole bot. A second one in a row in the same
 // room, although others were answered in between, gives that room a wait of its own: until the room is
-// answered, its 429s pause that room only. A room that was answered as well, but less often than the
-// others, is slowed down. Rooms are named by their Webex id. Not safe for concurrent use.
+// answered, or another room gets a 429, its 429s pause that room only, ownMost times. Then the next one
+// is a first one again, since a busy account can refuse a room for ever. A room that was answered as
+// well, but less often than the others, is slowed down. If account and room are limited at the same time,
+// a 429 can be taken for the room's, and other rooms are called while the account should wait.
+//
+// Rooms are named by their Webex id. Not safe for concurrent use.
 type Limits struct {
 	*Rate
 	rooms map[string]*roomLimit
@@ -22,13 +26,15 @@ type Limits struct {
 type roomLimit struct {
 	*Rate
 	refused time.Time // its last 429
-	alone   bool      // its next 429 is its own
+	alone   int       // how many more 429s are its own; 0 if the next one pauses the bot
 }
 
 const (
 	// othersProve is how many calls must be answered elsewhere between two 429s of a room. Fewer don't
 	// tell a limited room from a bot that is too fast: that is refused again after a few calls.
 	othersProve = 20
+	// ownMost is how many 429s in a row are the room's own.
+	ownMost = 20
 	// roomMemory is how long a room keeps a pace of its own after its last 429.
 	roomMemory = 10 * time.Minute
 	// roomSlow divides the growth of a room's pace.
@@ -98,11 +104,11 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 		l.others++
 	}
 	if x := l.rooms[room]; x != nil && started.After(x.refused) {
-		x.alone = false
+		x.alone = 0
 		x.Succeeded(now)
 	}
 	for name, x := range l.rooms {
-		if !x.alone && now.Sub(x.until) > roomMemory {
+		if x.alone == 0 && now.Sub(x.until) > roomMemory {
 			delete(l.rooms, name)
 		}
 	}
@@ -118,17 +124,21 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		l.rooms[room] = x
 	}
 	if x != nil {
-		x.alone = x.alone || again && l.own == 0
+		if x.alone > 0 {
+			x.alone--
+		} else if again && l.own == 0 {
+			x.alone = ownMost
+		}
 		x.refused = now
 		x.Limited(started, now, retryAfter)
-		if x.alone {
+		if x.alone > 0 {
 			return true
 		}
 	}
 	if l.refused == "" || started.After(l.at) {
 		l.refused, l.at, l.own, l.others = room, now, 0, 0
 		for _, x := range l.rooms {
-			x.alone = false // the account may be limited as well
+			x.alone = 0 // the account may be limited as well
 		}
 	}
 	l.Limited(started, now, retryAfter)
@@ -160,7 +170,7 @@ func (l *Limits) PauseRoom(room string, until, now time.Time) {
 	if !until.After(now) || !until.After(l.until) {
 		return
 	}
-	x := &roomLimit{Rate: l.paceIn(now), refused: now, alone: true}
+	x := &roomLimit{Rate: l.paceIn(now), refused: now, alone: ownMost}
 	x.PauseUntil(until, now)
 	l.rooms[room] = x
 }
