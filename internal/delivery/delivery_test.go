@@ -138,9 +138,11 @@ func TestRetryAfterIsExact(t *testing.T) {
 		w.pass(time.Second) // delivery has read its saved waits
 		for n := range 50 {
 			w.fold(n, nil, "noc")
-			w.pass(20 * time.Millisecond) // so that the workers aren't in step
+			if n < 3 {
+				w.pass(70 * time.Millisecond) // so that one worker reads while another one calls
+			}
 		}
-		w.pass(time.Second)
+		w.pass(2 * time.Second)
 		require.EqualValues(t, 1, w.metric("alert_relay_messages_total", "op", "root", "result", "rate_limited"))
 		require.InDelta(t, 36, w.metric("alert_relay_paused_seconds"), 1)
 		rate := w.metric("alert_relay_rate_limit_per_second")
