@@ -98,7 +98,7 @@ func TestImportsPointDown(t *testing.T) {
 				continue
 			}
 			if strings.HasSuffix(dir, "test") {
-				continue // storetest, zabbixtest: for tests alone
+				continue // storetest: for tests alone
 			}
 			if strings.HasPrefix(ours, "internal/store/") || strings.HasPrefix(ours, "internal/testdata") && owner != "internal/simulator" && owner != "internal/store" {
 				t.Errorf("%s imports %s: only the relay chooses a store, only tests read fixtures", rel, ours)

@@ -18,7 +18,6 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/zabbix/zabbixtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,14 +32,6 @@ func serve(t testing.TB, token string, handler http.Handler) *Client {
 		server.Close()
 	})
 	return New(Options{URL: server.URL + "/", Token: token, Transport: transport})
-}
-
-func load(t testing.TB, version string) map[string]zabbixtest.Call {
-	t.Helper()
-	calls, err := zabbixtest.Load(version)
-	require.NoError(t, err)
-	require.Greater(t, len(calls), 60)
-	return calls
 }
 
 // recordedKinds are the kinds of all recorded errors.
@@ -95,15 +86,15 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 			t.Run(v+"/"+name, func(t *testing.T) {
 				c := serve(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					w.WriteHeader(call.Status)
-					_, _ = w.Write(call.Body())
+					_, _ = w.Write(call.body())
 				}))
 				var result json.RawMessage
 				err := c.unauthenticated(t.Context(), &result) // whatever is asked
-				code, data, failed := call.Error()
+				code, data, failed := call.fault()
 				if !failed && call.Status == http.StatusOK {
 					require.NoError(t, err)
 					var r struct{ Result json.RawMessage }
-					require.NoError(t, json.Unmarshal(call.Body(), &r))
+					require.NoError(t, json.Unmarshal(call.body(), &r))
 					require.JSONEq(t, string(r.Result), string(result))
 					return
 				}
@@ -125,15 +116,15 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 }
 
 // otherForm are recorded requests that this client never makes: in the form of another version, or invalid.
-func otherForm(v string, call zabbixtest.Call) bool {
-	parts, isJSON := call.Parts()
+func otherForm(v string, call recordedCall) bool {
+	parts, isJSON := call.parts()
 	switch {
 	case !isJSON || call.Status != http.StatusOK:
 		return true
 	case parts.Auth == "" || parts.Method == "apiinfo.version":
 		return true
 	default:
-		return parts.Bearer != (v == "7.0")
+		return parts.bearer != (v == "7.0")
 	}
 }
 
@@ -151,18 +142,18 @@ func TestRequestsAreAsRecorded(t *testing.T) {
 				continue
 			}
 			t.Run(v+"/"+name, func(t *testing.T) {
-				parts, _ := call.Parts()
-				c := serve(t, parts.Auth, zabbixtest.Player{
-					Calls: []zabbixtest.Call{call, calls["apiinfo.version"]},
-					Unexpected: func(body []byte, h http.Header) {
+				parts, _ := call.parts()
+				c := serve(t, parts.Auth, player{
+					calls: []recordedCall{call, calls["apiinfo.version"]},
+					unexpected: func(body []byte, h http.Header) {
 						if h.Get("Authorization") == "" && v == "7.0" && (name == "auth-wrong-token" || name == "auth-disabled") {
 							return // the same with the token in the body
 						}
-						t.Errorf("asked otherwise: %s\n%v", body, h)
+						t.Errorf("unexpected request: %s\n%v", body, h)
 					},
 				})
 				err := c.Call(t.Context(), parts.Method, parts.Params, nil)
-				_, _, failed := call.Error()
+				_, _, failed := call.fault()
 				require.Equal(t, failed, err != nil, "%v", err)
 			})
 		}
@@ -200,7 +191,7 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 		calls := load(t, v)
 		tried := 0
 		for name, call := range calls {
-			parts, ok := call.Parts()
+			parts, ok := call.parts()
 			if !ok || parts.Method != "event.acknowledge" {
 				continue
 			}
@@ -211,17 +202,17 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 			tried++
 			t.Run(v+"/"+name, func(t *testing.T) {
 				asked := 0
-				player := zabbixtest.Player{
-					Calls:      []zabbixtest.Call{call, calls["apiinfo.version"]},
-					Unexpected: func(body []byte, h http.Header) { t.Errorf("asked otherwise: %s\n%v", body, h) },
+				answers := player{
+					calls:      []recordedCall{call, calls["apiinfo.version"]},
+					unexpected: func(body []byte, h http.Header) { t.Errorf("unexpected request: %s\n%v", body, h) },
 				}
 				c := serve(t, parts.Auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					asked++
-					player.ServeHTTP(w, r)
+					answers.ServeHTTP(w, r)
 				}))
 				err := c.Acknowledge(t.Context(), a)
 				want := recordedKinds[name]
-				if _, _, failed := call.Error(); !failed {
+				if _, _, failed := call.fault(); !failed {
 					want = ""
 				}
 				if never[name] {

@@ -22,13 +22,13 @@ func observed(t *testing.T, v, event string) alert.Observation {
 		body, _ := io.ReadAll(r.Body)
 		switch {
 		case bytes.Contains(body, []byte("apiinfo.version")):
-			_, _ = w.Write(calls["apiinfo.version"].Body())
+			_, _ = w.Write(calls["apiinfo.version"].body())
 		case bytes.Contains(body, []byte("trigger.get")):
-			_, _ = w.Write(calls["trigger.get"].Body())
+			_, _ = w.Write(calls["trigger.get"].body())
 		case bytes.Contains(body, []byte(`"clock"`)):
 			fmt.Fprint(w, `{"id":1,"result":[{"eventid":"67","clock":"1795527285"},{"eventid":"72","clock":"1795528885"}]}`)
 		default:
-			_, _ = w.Write(calls[event].Body())
+			_, _ = w.Write(calls[event].body())
 		}
 	}))
 	seen, err := c.Observe(t.Context(), []string{"6", "6", "99", "abc"})
