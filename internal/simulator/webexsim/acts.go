@@ -1,7 +1,6 @@
 package webexsim
 
 import (
-	"encoding/json"
 	"html"
 	"maps"
 	"net/http"
@@ -31,33 +30,31 @@ func (s *Server) Say(l Line) (MessageView, error) {
 	if r.member(p) == nil {
 		return MessageView{}, refuse(http.StatusForbidden, p.email+" isn't in the room "+l.Room)
 	}
-	d := draft{room: r, author: p, parentID: l.ParentID, md: l.Markdown}
-	if l.Markdown == "" {
-		d.text = l.Text
+	bot := r.bot()
+	if l.MentionBot && bot == nil {
+		return MessageView{}, refuse(http.StatusBadRequest, "there is no bot in the room "+l.Room)
 	}
-	if l.MentionBot {
-		bot := r.bot()
-		switch {
-		case bot == nil:
-			return MessageView{}, refuse(http.StatusBadRequest, "there is no bot in the room "+l.Room)
-		case d.md != "":
-			d.md = "<@personId:" + bot.id + "> " + d.md
-		default: // text and html, and no markdown
-			d.typed = typed(bot, l.Text)
-			d.text = d.typed.text
-		}
+	if l.MentionBot && l.Markdown != "" {
+		l.Markdown = "<@personId:" + bot.id + "> " + l.Markdown
 	}
-	m, err := s.post(d)
+	c, err := s.write(l.Text, l.Markdown, r)
+	if err != nil {
+		return MessageView{}, err
+	}
+	if l.MentionBot && l.Markdown == "" {
+		c = typed(bot, l.Text)
+	}
+	m, err := s.post(draft{room: r, author: p, parentID: l.ParentID, content: c})
 	if err != nil {
 		return MessageView{}, err
 	}
 	return m.view(), nil
 }
 
-// typed is a text with a mention before it, as an app sends it.
-func typed(bot *person, text string) *rendered {
-	return &rendered{
-		text: bot.name + " " + text, people: []string{bot.id},
+// typed is a text with a mention before it, as an app sends it: without markdown.
+func typed(bot *person, text string) content {
+	return content{
+		text: bot.name + " " + text, mentions: []string{bot.id},
 		html: "<p>" + sparkMention(bot.id, bot.name) + " " + strings.ReplaceAll(html.EscapeString(text), "\n", "<br/>") + "</p>",
 	}
 }
@@ -66,22 +63,34 @@ func typed(bot *person, text string) *rendered {
 func (s *Server) Edit(messageID, email, text string) (MessageView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, p := s.messages[messageID], s.byEmail(email)
-	if m == nil || m.deleted || p == nil || m.author != p || m.room.member(p) == nil {
-		return MessageView{}, refuse(http.StatusNotFound, "Unable to find the message.")
+	m, p, err := s.visible(messageID, email)
+	if err != nil {
+		return MessageView{}, err
+	}
+	if m.author != p {
+		return MessageView{}, errNoMessage
 	}
 	if bad := m.uneditable(); bad != nil {
 		return MessageView{}, bad
 	}
-	bot := m.room.bot()
-	mentions := bot != nil && slices.Contains(m.mentions, bot.id)
-	s.edit(m, text, "", p, func() {
-		if mentions {
-			t := typed(bot, text)
-			m.text, m.html, m.mentions = t.text, t.html, t.people
-		}
-	})
+	c, err := s.write(text, "", m.room)
+	if err != nil {
+		return MessageView{}, err
+	}
+	if bot := m.room.bot(); bot != nil && slices.Contains(m.mentions, bot.id) {
+		c = typed(bot, text)
+	}
+	s.edit(m, c, p)
 	return m.view(), nil
+}
+
+// visible finds a message that a person can see, and the person.
+func (s *Server) visible(messageID, email string) (*message, *person, error) {
+	m, p := s.messages[messageID], s.byEmail(email)
+	if m == nil || m.deleted || m.room.member(p) == nil {
+		return nil, nil, errNoMessage
+	}
+	return m, p, nil
 }
 
 func (r *room) bot() *person {
@@ -97,11 +106,11 @@ func (r *room) bot() *person {
 func (s *Server) Press(messageID, email string, inputs map[string]any) (actionID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.press(messageID, s.byEmail(email), inputs)
+	m, p, err := s.visible(messageID, email)
 	if err != nil {
 		return "", err
 	}
-	return a.id, nil
+	return s.press(m, p, inputs)
 }
 
 // PressButton presses the button with a title. It sends the button's data and the card's inputs: those given, and defaults for
@@ -109,48 +118,34 @@ func (s *Server) Press(messageID, email string, inputs map[string]any) (actionID
 func (s *Server) PressButton(messageID, email, title string, inputs map[string]any) (actionID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.messages[messageID]
-	if m == nil || m.card == nil {
-		return "", refuse(http.StatusNotFound, "the message has no card")
-	}
-	var card map[string]any
-	if err := json.Unmarshal(m.card, &card); err != nil {
+	m, p, err := s.visible(messageID, email)
+	if err != nil {
 		return "", err
 	}
 	var titles []string
-	for _, b := range submits(card) {
+	for _, b := range submits(m.card) {
+		if b.title == title {
+			maps.Copy(b.inputs, inputs)
+			maps.Copy(b.inputs, b.data)
+			return s.press(m, p, b.inputs)
+		}
 		titles = append(titles, b.title)
-		if b.title != title {
-			continue
-		}
-		sent := maps.Clone(b.inputs)
-		maps.Copy(sent, inputs)
-		maps.Copy(sent, b.data)
-		a, err := s.press(messageID, s.byEmail(email), sent)
-		if err != nil {
-			return "", err
-		}
-		return a.id, nil
 	}
-	return "", refuse(http.StatusNotFound, "the card has no button "+title+"; it has "+strings.Join(titles, ", "))
+	return "", refuse(http.StatusNotFound, "the message has no button "+title+"; it has "+strings.Join(titles, ", "))
 }
 
-func (s *Server) press(messageID string, p *person, inputs map[string]any) (*action, error) {
-	m := s.messages[messageID]
-	if m == nil || m.deleted || p == nil || m.room.member(p) == nil {
-		return nil, refuse(http.StatusNotFound, "Unable to find the message.")
-	}
+func (s *Server) press(m *message, p *person, inputs map[string]any) (actionID string, err error) {
 	if m.card == nil {
-		return nil, refuse(http.StatusBadRequest, "The message has no attachment.")
+		return "", refuse(http.StatusBadRequest, "The message has no attachment.")
+	}
+	if inputs == nil {
+		inputs = map[string]any{}
 	}
 	a := &action{id: publicID("ATTACHMENT_ACTION", s.nextUUID()), message: m, person: p, inputs: inputs, created: s.now()}
-	if a.inputs == nil {
-		a.inputs = map[string]any{}
-	}
 	s.actions[a.id] = a
 	s.change(Event{Type: "action.created", Room: m.room.id, Message: m.id})
 	s.notifyAction(a)
-	return a, nil
+	return a.id, nil
 }
 
 func (a *action) json() map[string]any {
@@ -158,18 +153,6 @@ func (a *action) json() map[string]any {
 		"id": a.id, "type": "submit", "messageId": a.message.id, "inputs": a.inputs,
 		"personId": a.person.id, "roomId": a.message.room.id, "created": stamp(a.created),
 	}
-}
-
-func (s *Server) createAction(req *request) (any, error) {
-	if req.str("type") != "submit" {
-		return nil, refuse(http.StatusBadRequest, "The type must be submit.")
-	}
-	inputs, _ := req.fields["inputs"].(map[string]any)
-	a, err := s.press(req.str("messageId"), req.caller, inputs)
-	if err != nil {
-		return nil, err
-	}
-	return a.json(), nil
 }
 
 func (s *Server) getAction(req *request) (any, error) {
@@ -184,9 +167,9 @@ func (s *Server) getAction(req *request) (any, error) {
 func (s *Server) Delete(messageID, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, p := s.messages[messageID], s.byEmail(email)
-	if m == nil || m.deleted || p == nil || m.room.member(p) == nil {
-		return refuse(http.StatusNotFound, "Unable to find the message.")
+	m, p, err := s.visible(messageID, email)
+	if err != nil {
+		return err
 	}
 	s.remove(m, p)
 	return nil

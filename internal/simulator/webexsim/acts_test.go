@@ -204,7 +204,7 @@ func TestControl(t *testing.T) {
 
 	m, err := bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Attachments: card(nil)})
 	require.NoError(t, err)
-	var pressed ok
+	var pressed done
 	require.Equal(t, 200, call("POST", "/sim/press", fmt.Sprintf(`{"messageId":%q,"from":"bob@example.com","button":"Acknowledge"}`, m.ID), &pressed))
 	a, err := bot.GetAttachmentAction(t.Context(), pressed.ID)
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func TestControl(t *testing.T) {
 	require.Equal(t, 200, call("POST", "/sim/delete", fmt.Sprintf(`{"messageId":%q,"from":"bob@example.com"}`, m.ID), nil))
 	require.Equal(t, 404, call("POST", "/sim/delete", fmt.Sprintf(`{"messageId":%q,"from":"bob@example.com"}`, m.ID), nil))
 
-	var fault ok
+	var fault done
 	require.Equal(t, 200, call("POST", "/sim/faults", `{"op":"GET /people/me","status":500}`, &fault))
 	_, err = bot.Me(t.Context())
 	refused(t, 500, err)

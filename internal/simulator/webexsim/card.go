@@ -1,6 +1,7 @@
 package webexsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -221,58 +222,42 @@ func (c *cardCheck) webURL(at string, v any) {
 	}
 }
 
-// submit is one Action.Submit of a card, with its inputs.
+// submit is an Action.Submit of a card.
 type submit struct {
 	title  string
 	data   map[string]any
-	inputs map[string]any // the defaults of all inputs on its card and the enclosing cards
+	inputs map[string]any // the defaults of all inputs of the card
 }
 
-// submits finds the submit buttons of a card.
-func submits(card map[string]any) []submit {
+// submits finds the submit buttons of a card, and of the cards within it.
+func submits(raw json.RawMessage) []submit {
 	var found []submit
-	var walk func(o any, inputs map[string]any)
-	walk = func(o any, inputs map[string]any) {
+	inputs := map[string]any{}
+	var walk func(o any)
+	walk = func(o any) {
 		switch o := o.(type) {
 		case []any:
 			for _, item := range o {
-				walk(item, inputs)
+				walk(item)
 			}
 		case map[string]any:
 			kind, _ := o["type"].(string)
 			if kind == "Action.Submit" {
 				data, _ := o["data"].(map[string]any)
 				title, _ := o["title"].(string)
-				found = append(found, submit{title: title, data: data, inputs: inputs})
-				return
+				found = append(found, submit{title, data, inputs})
 			}
-			for _, name := range []string{"body", "items", "columns", "actions", "card", "selectAction"} {
-				walk(o[name], inputs)
+			if id, _ := o["id"].(string); strings.HasPrefix(kind, "Input.") {
+				inputs[id] = cmp.Or(o["value"], any(""))
+			}
+			for _, name := range []string{"body", "items", "columns", "actions", "card", "selectAction", "inlines"} {
+				walk(o[name])
 			}
 		}
 	}
-	inputs := map[string]any{}
-	collectInputs(card, inputs)
-	walk(card, inputs)
+	var card any
+	if json.Unmarshal(raw, &card) == nil { // a message without a card has no buttons
+		walk(card)
+	}
 	return found
-}
-
-func collectInputs(o any, into map[string]any) {
-	switch o := o.(type) {
-	case []any:
-		for _, item := range o {
-			collectInputs(item, into)
-		}
-	case map[string]any:
-		kind, _ := o["type"].(string)
-		if id, _ := o["id"].(string); id != "" && strings.HasPrefix(kind, "Input.") {
-			into[id] = ""
-			if v, ok := o["value"]; ok {
-				into[id] = v
-			}
-		}
-		for _, name := range []string{"body", "items", "columns", "actions", "card"} {
-			collectInputs(o[name], into)
-		}
-	}
 }

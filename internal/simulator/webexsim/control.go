@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/text"
 )
 
-// controls is the control API: JSON in and out, {"error": …} with 4xx.
+// controls are the control API: JSON in and out, {"error": …} with 4xx.
 //
 //	GET  /sim/state                     State
 //	GET  /sim/events                    server-sent events: "data: " and an Event
-//	GET  /sim/files/{id}                a file's content
+//	GET  /sim/files/{id}                the content of a message's file
 //	GET  /sim/stats                     Stats
 //	POST /sim/say                       Line → MessageView
 //	POST /sim/press                     {messageId, from, inputs} or, with a button's title, {messageId, from, button, inputs} → {id}
@@ -27,167 +30,134 @@ import (
 //	POST /sim/outage                    {seconds}: answers 503 for this time; 0 ends it
 //	POST /sim/limits                    {account, room}: requests per second and burst; 0 for no limit
 //	POST /sim/token                     {person, token}: "" revokes it
-var controls = map[string]func(*Server, http.ResponseWriter, *http.Request) (any, error){
-	"GET /sim/state":      func(s *Server, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.State(), nil },
-	"GET /sim/stats":      func(s *Server, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.Stats(), nil },
-	"GET /sim/events":     (*Server).streamEvents,
-	"GET /sim/files/":     (*Server).showFile,
-	"POST /sim/say":       asks((*Server).Say),
-	"POST /sim/press":     asks((*Server).askPress),
-	"POST /sim/edit":      asks((*Server).askEdit),
-	"POST /sim/delete":    asks((*Server).askDelete),
-	"POST /sim/members":   asks((*Server).askJoin),
-	"DELETE /sim/members": asks((*Server).askLeave),
-	"POST /sim/faults":    asks((*Server).askFault),
-	"DELETE /sim/faults/": (*Server).dropFault,
-	"POST /sim/outage":    asks((*Server).askOutage),
-	"POST /sim/limits":    asks((*Server).askLimits),
-	"POST /sim/token":     asks((*Server).askToken),
+func (s *Server) controls() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /sim/state":      asks(func(struct{}) (State, error) { return s.State(), nil }),
+		"GET /sim/stats":      asks(func(struct{}) (Stats, error) { return s.Stats(), nil }),
+		"GET /sim/events":     s.streamEvents,
+		"GET /sim/files/{id}": s.showFile,
+		"POST /sim/say":       asks(s.Say),
+		"POST /sim/press":     asks(s.askPress),
+		"POST /sim/edit":      asks(func(a act) (MessageView, error) { return s.Edit(a.MessageID, a.From, a.Text) }),
+		"POST /sim/delete":    asks(func(a act) (done, error) { return done{}, s.Delete(a.MessageID, a.From) }),
+		"POST /sim/members":   asks(func(p place) (done, error) { return done{}, s.AddToRoom(p.Room, p.Person) }),
+		"DELETE /sim/members": asks(func(p place) (done, error) { return done{}, s.RemoveFromRoom(p.Room, p.Person) }),
+		"POST /sim/faults":    asks(func(f Fault) (done, error) { return done{ID: s.addFault(f)}, nil }),
+		"DELETE /sim/faults/{id}": func(w http.ResponseWriter, r *http.Request) {
+			if !s.removeFault(r.PathValue("id")) {
+				reply(w, nil, refuse(http.StatusNotFound, "unknown fault "+r.PathValue("id")))
+				return
+			}
+			reply(w, done{}, nil)
+		},
+		"POST /sim/outage": asks(func(o struct{ Seconds float64 }) (done, error) {
+			s.Outage(time.Now().Add(time.Duration(o.Seconds * float64(time.Second))))
+			return done{}, nil
+		}),
+		"POST /sim/limits": asks(func(l struct{ Account, Room float64 }) (done, error) {
+			if l.Account < 0 || l.Room < 0 {
+				return done{}, errors.New("a limit must be 0 or more requests per second")
+			}
+			s.SetLimits(PerSecond(l.Account), PerSecond(l.Room))
+			return done{}, nil
+		}),
+		"POST /sim/token": asks(func(t struct{ Person, Token string }) (done, error) { return done{}, s.SetToken(t.Person, t.Token) }),
+	}
 }
 
-// answered is the result of a control that wrote its answer itself.
-type answered struct{}
+// done is the result of a control that has nothing to show.
+type done struct {
+	ID string `json:"id,omitempty"` // of what it made
+}
 
-// control serves /sim/ to this machine only, and not to pages of other sites.
-func (s *Server) control(w http.ResponseWriter, r *http.Request) {
-	if !local(r) {
-		writeJSON(w, http.StatusForbidden, map[string]string{"error": "the simulator is controlled from its own machine only"})
-		return
-	}
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		writeJSON(w, http.StatusForbidden, map[string]string{"error": err.Error()})
-		return
-	}
-	key := r.Method + " " + r.URL.Path
-	if strings.HasPrefix(r.URL.Path, "/sim/files/") || strings.HasPrefix(r.URL.Path, "/sim/faults/") {
-		key = r.Method + " " + r.URL.Path[:strings.LastIndex(r.URL.Path, "/")+1]
-	}
-	do, ok := controls[key]
-	if !ok {
-		writeJSON(w, http.StatusNotFound, map[string]string{"error": "unknown control " + key})
-		return
-	}
-	out, err := do(s, w, r)
-	if err != nil {
-		status := http.StatusBadRequest
-		var bad *refusal
-		if errors.As(err, &bad) {
-			status = bad.status
+// act is what a person does with a message.
+type act struct {
+	MessageID, From string
+	Text            string
+	Button          string
+	Inputs          map[string]any
+}
+
+type place struct{ Room, Person string }
+
+func (s *Server) askPress(a act) (done, error) {
+	press := s.Press
+	if a.Button != "" {
+		press = func(messageID, email string, inputs map[string]any) (string, error) {
+			return s.PressButton(messageID, email, a.Button, inputs)
 		}
-		writeJSON(w, status, map[string]string{"error": err.Error()})
-		return
 	}
-	if _, done := out.(answered); !done {
-		writeJSON(w, http.StatusOK, out)
-	}
+	id, err := press(a.MessageID, a.From, a.Inputs)
+	return done{ID: id}, err
 }
 
-// local reports whether a request is from this machine and for a loopback name: a web page can make a browser call here under
-// another name.
-func local(r *http.Request) bool {
-	return text.Loopback(r.RemoteAddr) && text.Loopback(r.Host)
+// guard lets only this machine control the simulator, under a loopback name, and no pages of other sites: a web page can make a
+// browser call here under another name.
+func guard(control http.HandlerFunc) http.Handler {
+	local := func(w http.ResponseWriter, r *http.Request) {
+		if !text.Loopback(r.RemoteAddr) || !text.Loopback(r.Host) {
+			reply(w, nil, refuse(http.StatusForbidden, "the simulator is controlled from its own machine only"))
+			return
+		}
+		control(w, r)
+	}
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(local))
 }
 
-// asks makes a control of a method that takes one JSON value.
-func asks[In, Out any](do func(*Server, In) (Out, error)) func(*Server, http.ResponseWriter, *http.Request) (any, error) {
-	return func(s *Server, w http.ResponseWriter, r *http.Request) (any, error) {
+// asks makes a control of a function of one JSON value.
+func asks[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJSONBytes))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("invalid body: %w", err)
+			reply(w, nil, fmt.Errorf("invalid body: %w", err))
+			return
 		}
-		return do(s, in)
+		out, err := do(in)
+		reply(w, out, err)
 	}
 }
 
-type ok struct {
-	ID string `json:"id,omitempty"`
-}
-
-type pressed struct {
-	MessageID string         `json:"messageId"`
-	From      string         `json:"from"`
-	Button    string         `json:"button"`
-	Inputs    map[string]any `json:"inputs"`
-}
-
-func (s *Server) askPress(p pressed) (ok, error) {
-	var id string
-	var err error
-	if p.Button != "" {
-		id, err = s.PressButton(p.MessageID, p.From, p.Button, p.Inputs)
-	} else {
-		id, err = s.Press(p.MessageID, p.From, p.Inputs)
+// reply writes the result of a control.
+func reply(w http.ResponseWriter, out any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		status, out = http.StatusBadRequest, map[string]string{"error": err.Error()}
+		if bad := (*refusal)(nil); errors.As(err, &bad) {
+			status = bad.status
+		}
 	}
-	return ok{ID: id}, err
+	writeJSON(w, status, out)
 }
 
-func (s *Server) askDelete(p pressed) (ok, error) { return ok{}, s.Delete(p.MessageID, p.From) }
-
-type edited struct {
-	MessageID string `json:"messageId"`
-	From      string `json:"from"`
-	Text      string `json:"text"`
-}
-
-func (s *Server) askEdit(e edited) (MessageView, error) { return s.Edit(e.MessageID, e.From, e.Text) }
-
-type place struct {
-	Room   string `json:"room"`
-	Person string `json:"person"`
-}
-
-func (s *Server) askJoin(p place) (ok, error)  { return ok{}, s.AddToRoom(p.Room, p.Person) }
-func (s *Server) askLeave(p place) (ok, error) { return ok{}, s.RemoveFromRoom(p.Room, p.Person) }
-func (s *Server) askFault(f Fault) (ok, error) { return ok{ID: s.addFault(f)}, nil }
-
-func (s *Server) askOutage(o struct {
-	Seconds float64 `json:"seconds"`
-}) (ok, error) {
-	s.Outage(s.opts.Clock().Add(time.Duration(o.Seconds * float64(time.Second))))
-	return ok{}, nil
-}
-
-func (s *Server) askLimits(l struct {
-	Account float64 `json:"account"`
-	Room    float64 `json:"room"`
-}) (ok, error) {
-	if l.Account < 0 || l.Room < 0 {
-		return ok{}, errors.New("a limit must be 0 or more requests per second")
+func (s *Server) showFile(w http.ResponseWriter, r *http.Request) {
+	m, ok := s.Message(r.PathValue("id"))
+	if !ok || len(m.Files) == 0 {
+		reply(w, nil, refuse(http.StatusNotFound, "unknown file"))
+		return
 	}
-	s.SetLimits(PerSecond(l.Account), PerSecond(l.Room))
-	return ok{}, nil
+	serveFile(w, m.Files[0])
 }
 
-func (s *Server) askToken(t struct {
-	Person string `json:"person"`
-	Token  string `json:"token"`
-}) (ok, error) {
-	return ok{}, s.SetToken(t.Person, t.Token)
-}
-
-func (s *Server) dropFault(_ http.ResponseWriter, r *http.Request) (any, error) {
-	id := strings.TrimPrefix(r.URL.Path, "/sim/faults/")
-	if !s.removeFault(id) {
-		return nil, refuse(http.StatusNotFound, "unknown fault "+id)
+// serveFile never lets a browser execute an uploaded file.
+func serveFile(w http.ResponseWriter, f FileView) {
+	h := w.Header()
+	disposition := "attachment"
+	if slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "text/plain"}, strings.ToLower(strings.Split(f.ContentType, ";")[0])) {
+		disposition = "inline"
 	}
-	return ok{ID: id}, nil
-}
-
-func (s *Server) showFile(w http.ResponseWriter, r *http.Request) (any, error) {
-	s.mu.Lock()
-	f := s.files[strings.TrimPrefix(r.URL.Path, "/sim/files/")]
-	s.mu.Unlock()
-	if f == nil {
-		return nil, refuse(http.StatusNotFound, "unknown file")
-	}
-	serveFile(w, f)
-	return answered{}, nil
+	h.Set("Content-Type", f.ContentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": f.Name}))
+	h.Set("Content-Length", strconv.Itoa(len(f.Content)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(f.Content)
 }
 
 // streamEvents sends changes until the client or the server stops.
-func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) (any, error) {
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) {
 	events, cancel := s.Subscribe()
 	defer cancel()
 	out := http.NewResponseController(w)
@@ -196,28 +166,28 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) (any, erro
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, ": changes follow\n\n")
 	if err := out.Flush(); err != nil {
-		return answered{}, nil
+		return
 	}
 	for {
 		select {
 		case e, open := <-events:
 			if !open {
-				return answered{}, nil
+				return
 			}
 			data, err := json.Marshal(e)
 			if err != nil {
-				return answered{}, nil
+				return
 			}
 			if _, err := fmt.Fprintf(w, "id: %d\ndata: %s\n\n", e.Revision, data); err != nil {
-				return answered{}, nil
+				return
 			}
 			if err := out.Flush(); err != nil {
-				return answered{}, nil
+				return
 			}
 		case <-r.Context().Done():
-			return answered{}, nil
+			return
 		case <-s.ctx.Done():
-			return answered{}, nil
+			return
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (s *Server) draw(key string, rate Rate) *refusal {
 	if key == "" || rate.PerSecond <= 0 {
 		return nil
 	}
-	now, burst := s.opts.Clock(), float64(max(rate.Burst, 1))
+	now, burst := time.Now(), float64(max(rate.Burst, 1))
 	b := s.buckets[key]
 	if b == nil {
 		b = &bucket{tokens: burst, at: now}
@@ -114,7 +114,7 @@ func (s *Server) draw(key string, rate Rate) *refusal {
 }
 
 func (s *Server) tellToWait(key string, seconds int) {
-	now := s.opts.Clock()
+	now := time.Now()
 	until := now.Add(time.Duration(seconds) * time.Second)
 	if before := s.waits[key]; before.until.After(until) {
 		until = before.until
@@ -126,7 +126,7 @@ func (s *Server) tellToWait(key string, seconds int) {
 func (s *Server) countEarly(req *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.opts.Clock()
+	now := time.Now()
 	whole, inRoom := s.limitKeys(req, s.tokenOwner(req))
 	for _, key := range []string{whole, inRoom} {
 		if w := s.waits[key]; now.After(w.told) && now.Before(w.until) {

@@ -163,12 +163,3 @@ func TestMessageDelay(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
-
-func TestParentGoneStatus(t *testing.T) {
-	in(t, Options{ParentGoneStatus: http.StatusBadRequest}, func(t *testing.T, w *world) {
-		m := w.say(t, "x")
-		require.NoError(t, w.Delete(m.ID, alice))
-		_, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, ParentID: m.ID, Text: "x"})
-		refused(t, 400, err)
-	})
-}

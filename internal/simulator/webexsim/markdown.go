@@ -18,13 +18,6 @@ import (
 	xhtml "golang.org/x/net/html"
 )
 
-// rendered is a message's markdown as people see it.
-type rendered struct {
-	html, text string
-	people     []string // ids of who is mentioned
-	groups     []string
-}
-
 // A mention counts anywhere in a text: after a backslash, in code, in a link. Webex doesn't document this, so a client mustn't
 // rely on the contrary. Webex's own element in raw HTML counts too.
 var (
@@ -52,10 +45,10 @@ var policy = func() *bluemonday.Policy {
 	return p
 }()
 
-// render makes html, text and mentions from markdown. People outside the room are shown by name and not mentioned (Webex doesn't
+// render makes the content of a message from its markdown. People outside the room are shown by name and not mentioned (Webex doesn't
 // document this).
-func (s *Server) render(md string, r *room) rendered {
-	var out rendered
+func (s *Server) render(md string, r *room) content {
+	out := content{md: md}
 	var marks []string // html of each mention
 	keep := func(html string) string {
 		marks = append(marks, html)
@@ -68,8 +61,8 @@ func (s *Server) render(md string, r *room) rendered {
 		if name == "" {
 			name = p.name
 		}
-		if !slices.Contains(out.people, p.id) {
-			out.people = append(out.people, p.id)
+		if !slices.Contains(out.mentions, p.id) {
+			out.mentions = append(out.mentions, p.id)
 		}
 		return keep(sparkMention(p.id, name))
 	}

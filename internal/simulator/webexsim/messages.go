@@ -1,12 +1,11 @@
 package webexsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/webexid"
@@ -21,7 +20,6 @@ type messageJSON struct {
 	Text            string           `json:"text,omitempty"`
 	Markdown        string           `json:"markdown,omitempty"`
 	HTML            string           `json:"html,omitempty"`
-	Files           []string         `json:"files,omitempty"`
 	Attachments     []attachmentJSON `json:"attachments,omitempty"`
 	PersonID        string           `json:"personId"`
 	PersonEmail     string           `json:"personEmail"`
@@ -43,16 +41,13 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-func (m *message) json(req *request) messageJSON {
+func (m *message) json() messageJSON {
 	out := messageJSON{
 		ID: m.id, ParentID: m.parent, RoomID: m.room.id, RoomType: m.room.kind(),
 		Text: m.text, Markdown: m.md, HTML: m.html,
 		PersonID: m.author.id, PersonEmail: m.author.email,
 		MentionedPeople: m.mentions, MentionedGroups: m.groups,
 		Created: stamp(m.created), Updated: stamp(m.updated),
-	}
-	for _, f := range m.files {
-		out.Files = append(out.Files, req.self("/v1/contents/"+f.id))
 	}
 	if m.card != nil {
 		out.Attachments = []attachmentJSON{{ContentType: cardContentType, Content: m.card}}
@@ -65,31 +60,31 @@ type draft struct {
 	room     *room
 	author   *person
 	parentID string
-	text, md string
-	typed    *rendered // as an app sends it, instead of text and md
+	content  content
 	card     json.RawMessage
-	upload   *file
+	file     *file
 }
 
 func (s *Server) createMessage(req *request) (any, error) {
-	d := draft{author: req.caller, parentID: req.str("parentId"), text: req.str("text"), md: req.str("markdown"), upload: req.upload}
+	d := draft{author: req.caller, parentID: req.str("parentId"), file: req.upload}
 	var err error
 	if d.room, err = s.destination(req); err != nil {
+		return nil, err
+	}
+	if d.content, err = s.write(req.str("text"), req.str("markdown"), d.room); err != nil {
 		return nil, err
 	}
 	if d.card, err = cardOf(req.fields["attachments"]); err != nil {
 		return nil, err
 	}
-	if links, given := req.fields["files"]; given && d.upload == nil {
-		if d.upload, err = linkedFile(links); err != nil {
-			return nil, err
-		}
+	if req.fields["files"] != nil {
+		return nil, refuse(http.StatusBadRequest, "This Webex is simulated: it fetches no files. Send a file as multipart/form-data.")
 	}
 	m, err := s.post(d)
 	if err != nil {
 		return nil, err
 	}
-	return m.json(req), nil
+	return m.json(), nil
 }
 
 // destination is the room of a new message, given by exactly one of three fields.
@@ -120,27 +115,9 @@ func (s *Server) destination(req *request) (*room, error) {
 	return s.direct(req.caller, to), nil
 }
 
-// linkedFile reads "files" of a JSON body: one public URL, which isn't fetched.
-func linkedFile(field any) (*file, error) {
-	links, ok := field.([]any)
-	if !ok || len(links) != 1 {
-		return nil, refuse(http.StatusBadRequest, "Only one file is allowed per message.")
-	}
-	link, _ := links[0].(string)
-	u, err := url.Parse(link)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, refuse(http.StatusBadRequest, "A file must be a public URL.")
-	}
-	name := u.Path[strings.LastIndex(u.Path, "/")+1:]
-	return &file{name: name, ctype: "application/octet-stream", content: []byte{}}, nil
-}
-
 // post accepts a message, or refuses it.
 func (s *Server) post(d draft) (*message, error) {
-	if err := checkTexts(d.text, d.md); err != nil {
-		return nil, err
-	}
-	if d.text == "" && d.md == "" && d.card == nil && d.upload == nil {
+	if d.content.text == "" && d.content.md == "" && d.card == nil && d.file == nil {
 		return nil, refuse(http.StatusBadRequest, "A message needs text, markdown, a file or an attachment.")
 	}
 	root, err := s.rootOf(d.parentID, d.room)
@@ -148,19 +125,8 @@ func (s *Server) post(d draft) (*message, error) {
 		return nil, err
 	}
 	m := &message{
-		id:  publicID("MESSAGE", s.nextUUID()),
-		seq: s.revision + 1, room: d.room, author: d.author, parent: root,
-		card: d.card, created: s.now(),
-	}
-	s.setTexts(m, d.text, d.md)
-	if d.typed != nil {
-		m.text, m.html, m.mentions = d.typed.text, d.typed.html, d.typed.people
-	}
-	if d.upload != nil {
-		d.upload.id = publicID("CONTENT", s.nextUUID())
-		d.upload.message = m
-		m.files = []*file{d.upload}
-		s.files[d.upload.id] = d.upload
+		id: publicID("MESSAGE", s.nextUUID()), room: d.room, author: d.author, parent: root, content: d.content,
+		card: d.card, file: d.file, created: s.now(),
 	}
 	s.messages[m.id] = m
 	d.room.messages = append(d.room.messages, m)
@@ -183,37 +149,33 @@ func (s *Server) rootOf(parentID string, r *room) (string, error) {
 		parent = s.messages[parent.parent]
 	}
 	if parent.deleted {
-		return "", refuse(s.opts.ParentGoneStatus, "The parent message has been deleted.")
+		return "", refuse(http.StatusNotFound, "The parent message has been deleted.") // Webex documents "4xx"
 	}
 	return parent.id, nil
 }
 
-func checkTexts(text, md string) error {
-	for name, value := range map[string]string{"text": text, "markdown": md} {
-		if len(value) > MaxMessageBytes {
-			return refuse(http.StatusBadRequest, fmt.Sprintf("The %s has %d bytes: the maximum is %d.", name, len(value), MaxMessageBytes))
-		}
+// write makes the content of a message from its text and markdown. The text is what notifications show; without one it is made
+// from the markdown.
+func (s *Server) write(text, md string, r *room) (content, error) {
+	if n := max(len(text), len(md)); n > MaxMessageBytes {
+		return content{}, refuse(http.StatusBadRequest, fmt.Sprintf("The message has %d bytes: the maximum is %d.", n, MaxMessageBytes))
 	}
-	return nil
+	if md == "" {
+		return content{text: text}, nil
+	}
+	c := s.render(md, r)
+	c.text = cmp.Or(text, c.text)
+	return c, nil
 }
 
-func (s *Server) setTexts(m *message, text, md string) {
-	m.text, m.md, m.html, m.mentions, m.groups = text, md, "", nil, nil
-	if md == "" {
-		return
-	}
-	r := s.render(md, m.room)
-	m.html, m.mentions, m.groups = r.html, r.people, r.groups
-	if text == "" {
-		m.text = r.text
-	}
-}
+// errNoMessage is the answer for a message that is gone, or that the caller may not see.
+var errNoMessage = refuse(http.StatusNotFound, "Unable to find the message.")
 
 // readable is the message with this id, if the caller may read it.
 func (s *Server) readable(req *request) (*message, error) {
 	m := s.messages[req.id]
 	if m == nil || m.deleted || !m.hears(req.caller) {
-		return nil, refuse(http.StatusNotFound, "Unable to find the message.")
+		return nil, errNoMessage
 	}
 	return m, nil
 }
@@ -224,9 +186,9 @@ func (s *Server) getMessage(req *request) (any, error) {
 		return nil, err
 	}
 	if m.author != req.caller && s.now().Before(m.created.Add(s.opts.MessageDelay)) {
-		return nil, refuse(http.StatusNotFound, "Unable to find the message.")
+		return nil, errNoMessage
 	}
-	return m.json(req), nil
+	return m.json(), nil
 }
 
 func (s *Server) editMessage(req *request) (any, error) {
@@ -248,17 +210,18 @@ func (s *Server) editMessage(req *request) (any, error) {
 	if bad := m.uneditable(); bad != nil {
 		return nil, bad
 	}
-	if err := checkTexts(text, md); err != nil {
+	c, err := s.write(text, md, m.room)
+	if err != nil {
 		return nil, err
 	}
-	s.edit(m, text, md, req.caller, func() {})
-	return m.json(req), nil
+	s.edit(m, c, req.caller)
+	return m.json(), nil
 }
 
 // uneditable says why a message can't be edited by anybody; nil if it can.
 func (m *message) uneditable() error {
 	switch {
-	case m.card != nil || len(m.files) > 0:
+	case m.card != nil || m.file != nil:
 		return refuse(http.StatusBadRequest, "A message with a file or an attachment cannot be edited.")
 	case m.edits >= MaxEdits:
 		return refuse(http.StatusBadRequest, fmt.Sprintf("The message has been edited %d times: that is the maximum.", MaxEdits))
@@ -266,15 +229,9 @@ func (m *message) uneditable() error {
 	return nil
 }
 
-// edit changes a message's text; after changes more before anybody sees it.
-func (s *Server) edit(m *message, text, md string, actor *person, after func()) {
-	before := m.md
-	if before == "" {
-		before = m.text
-	}
-	m.history = append(m.history, before)
-	s.setTexts(m, text, md)
-	after()
+// edit changes what a message says.
+func (s *Server) edit(m *message, c content, actor *person) {
+	m.content = c
 	m.edits++
 	m.updated = s.now()
 	s.change(Event{Type: "message.updated", Room: m.room.id, Message: m.id})
@@ -300,36 +257,16 @@ func (s *Server) remove(m *message, actor *person) {
 	s.notifyMessage("deleted", m, actor)
 }
 
+// listMessages lists a room's messages, newest first.
 func (s *Server) listMessages(req *request) (any, error) {
 	q := req.URL.Query()
-	r := s.roomOf(q.Get("roomId"), req.caller)
 	if q.Get("roomId") == "" {
 		return nil, refuse(http.StatusBadRequest, "The roomId is required.")
 	}
+	r := s.roomOf(q.Get("roomId"), req.caller)
 	if r == nil {
 		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
 	}
-	return s.messagesOf(req, r)
-}
-
-func (s *Server) listDirectMessages(req *request) (any, error) {
-	q := req.URL.Query()
-	other := s.people[q.Get("personId")]
-	if email := q.Get("personEmail"); email != "" {
-		other = s.byEmail(email)
-	}
-	if other == nil {
-		return nil, refuse(http.StatusNotFound, "Failed to find the person.")
-	}
-	r := s.roomOf(DirectRoomID(req.caller.email, other.email), req.caller)
-	if r == nil {
-		return nil, refuse(http.StatusNotFound, "There is no direct room with this person.")
-	}
-	return s.messagesOf(req, r)
-}
-
-func (s *Server) messagesOf(req *request, r *room) (any, error) {
-	q := req.URL.Query()
 	mentioned := q.Get("mentionedPeople")
 	if mentioned == "me" {
 		mentioned = req.caller.id
@@ -337,30 +274,11 @@ func (s *Server) messagesOf(req *request, r *room) (any, error) {
 	if req.caller.bot && !r.direct && mentioned != req.caller.id {
 		return nil, refuse(http.StatusForbidden, "A bot may only list the messages of a group room that mention it: mentionedPeople=me.")
 	}
-	var before time.Time
-	if text := q.Get("before"); text != "" {
-		var err error
-		if before, err = time.Parse(time.RFC3339, text); err != nil {
-			return nil, refuse(http.StatusBadRequest, "before is not an ISO 8601 time.")
-		}
-	}
-	beforeSeq := int64(1<<62 - 1)
-	if id := q.Get("beforeMessage"); id != "" {
-		m := s.messages[id]
-		if m == nil || m.room != r {
-			return nil, refuse(http.StatusNotFound, "beforeMessage is not a message of this room.")
-		}
-		beforeSeq = m.seq
-	}
 	var found []*message
 	for _, m := range slices.Backward(r.messages) {
-		switch {
-		case m.deleted, m.seq >= beforeSeq, !before.IsZero() && !m.created.Before(before):
-		case mentioned != "" && !slices.Contains(m.mentions, mentioned):
-		case q.Get("parentId") != "" && m.parent != q.Get("parentId"):
-		default:
+		if !m.deleted && (mentioned == "" || slices.Contains(m.mentions, mentioned)) && (q.Get("parentId") == "" || m.parent == q.Get("parentId")) {
 			found = append(found, m)
 		}
 	}
-	return page(req, found, 50, func(m *message) any { return m.json(req) })
+	return page(req, found, 50, (*message).json)
 }

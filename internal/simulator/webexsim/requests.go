@@ -1,14 +1,13 @@
 package webexsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 const maxJSONBytes = 1 << 20
@@ -47,39 +46,30 @@ func tooLarge(err error) error {
 
 func (r *request) readForm(w http.ResponseWriter) error {
 	r.Body = http.MaxBytesReader(w, r.Body, MaxFileBytes+1<<20)
-	form, err := r.MultipartReader()
+	if err := r.ParseMultipartForm(MaxFileBytes + 1<<20); err != nil { // all of it in memory
+		return tooLarge(err)
+	}
+	for name, values := range r.MultipartForm.Value {
+		r.fields[name] = values[0]
+	}
+	files := r.MultipartForm.File["files"]
+	switch {
+	case r.fields["files"] != nil:
+		return refuse(http.StatusBadRequest, "The file has no name.")
+	case len(files) == 0:
+		return nil
+	case len(files) > 1:
+		return refuse(http.StatusBadRequest, "Only one file is allowed per message.")
+	case files[0].Size > MaxFileBytes:
+		return refuse(http.StatusRequestEntityTooLarge, "The file is too large.")
+	}
+	f, err := files[0].Open()
 	if err != nil {
-		return refuse(http.StatusBadRequest, "The multipart body can't be read: "+err.Error())
+		return tooLarge(err)
 	}
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return tooLarge(err)
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return tooLarge(err)
-		}
-		switch {
-		case part.FormName() != "files":
-			r.fields[part.FormName()] = string(content)
-		case r.upload != nil:
-			return refuse(http.StatusBadRequest, "Only one file is allowed per message.")
-		case part.FileName() == "":
-			return refuse(http.StatusBadRequest, "The file has no name.")
-		case len(content) > MaxFileBytes:
-			return refuse(http.StatusRequestEntityTooLarge, "The file is too large.")
-		default:
-			ctype := part.Header.Get("Content-Type")
-			if ctype == "" {
-				ctype = "application/octet-stream"
-			}
-			r.upload = &file{name: part.FileName(), ctype: ctype, content: content}
-		}
-	}
+	content, err := io.ReadAll(f)
+	r.upload = &file{name: files[0].Filename, ctype: cmp.Or(files[0].Header.Get("Content-Type"), "application/octet-stream"), content: content}
+	return err
 }
 
 // self is a URL of this server under the address that the client used.
@@ -92,7 +82,7 @@ func (r *request) self(pathAndQuery string) string {
 }
 
 // page answers with a page of a list and the link to the next page.
-func page[T any](req *request, all []T, size int, show func(T) any) (any, error) {
+func page[T, V any](req *request, all []T, size int, show func(T) V) (any, error) {
 	q := req.URL.Query()
 	if text := q.Get("max"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -110,7 +100,7 @@ func page[T any](req *request, all []T, size int, show func(T) any) (any, error)
 		offset = min(n, len(all))
 	}
 	end := min(offset+size, len(all))
-	items := []any{}
+	items := []V{}
 	for _, item := range all[offset:end] {
 		items = append(items, show(item))
 	}
@@ -127,28 +117,4 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // the client may be gone
-}
-
-func (s *Server) getContents(req *request) (any, error) {
-	f := s.files[req.id]
-	if f == nil || f.message.deleted || f.message.room.member(req.caller) == nil {
-		return nil, refuse(http.StatusNotFound, "Unable to find the content.")
-	}
-	return f, nil
-}
-
-// serveFile never lets a browser execute an uploaded file.
-func serveFile(w http.ResponseWriter, f *file) {
-	h := w.Header()
-	disposition := "attachment"
-	if slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "text/plain"}, strings.ToLower(strings.Split(f.ctype, ";")[0])) {
-		disposition = "inline"
-	}
-	h.Set("Content-Type", f.ctype)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": f.name}))
-	h.Set("Content-Length", strconv.Itoa(len(f.content)))
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(f.content)
 }

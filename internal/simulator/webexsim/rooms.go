@@ -41,7 +41,7 @@ func (s *Server) listPeople(req *request) (any, error) {
 		}
 	}
 	slices.SortFunc(found, func(a, b *person) int { return strings.Compare(a.email, b.email) })
-	return page(req, found, 100, func(p *person) any { return p.json() })
+	return page(req, found, 100, (*person).json)
 }
 
 func (r *room) json(caller *person) map[string]any {
@@ -150,7 +150,7 @@ func (s *Server) listMemberships(req *request) (any, error) {
 			}
 		}
 	}
-	return page(req, found, 100, func(m *membership) any { return m.json() })
+	return page(req, found, 100, (*membership).json)
 }
 
 func (s *Server) createMembership(req *request) (any, error) {

@@ -38,16 +38,13 @@ func PerSecond(n float64) Rate { return Rate{PerSecond: n, Burst: max(1, int(n))
 
 // Options make a Server.
 type Options struct {
-	Clock func() time.Time // time.Now by default
-	Log   *slog.Logger
-	Seed  uint64 // of the ids of messages; 0: random
+	Log  *slog.Logger
+	Seed uint64 // of the ids of messages; 0: random
 	// Transport carries webhook deliveries; nil is plain HTTP. Targets must be loopback addresses.
 	Transport http.RoundTripper
 	// PerAccount limits all requests of an account, PerRoom its posts, edits and deletions in one room.
 	PerAccount Rate
 	PerRoom    Rate
-	// ParentGoneStatus is the answer to a reply to a deleted root; 404 by default (Webex documents "4xx").
-	ParentGoneStatus int
 	// MessageDelay is how long GET /messages/{id} answers 404 for a new message.
 	MessageDelay time.Duration
 	// RepeatDeliveries is how many more times each webhook delivery is sent.
@@ -59,6 +56,7 @@ type Server struct {
 	opts   Options
 	log    *slog.Logger
 	client *http.Client // of webhook deliveries
+	mux    *http.ServeMux
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -74,7 +72,6 @@ type Server struct {
 	messages map[string]*message
 	actions  map[string]*action
 	webhooks []*webhook
-	files    map[string]*file
 	faults   []*fault
 	outage   time.Time
 	buckets  map[string]*bucket
@@ -84,17 +81,11 @@ type Server struct {
 
 // New makes an empty world.
 func New(opts Options) *Server {
-	if opts.Clock == nil {
-		opts.Clock = time.Now
-	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Seed == 0 {
 		opts.Seed = rand.Uint64()
-	}
-	if opts.ParentGoneStatus == 0 {
-		opts.ParentGoneStatus = http.StatusNotFound
 	}
 	s := &Server{
 		opts: opts, log: opts.Log,
@@ -104,12 +95,12 @@ func New(opts Options) *Server {
 		people:   map[string]*person{},
 		messages: map[string]*message{},
 		actions:  map[string]*action{},
-		files:    map[string]*file{},
 		buckets:  map[string]*bucket{},
 		waits:    map[string]wait{},
 		stats:    Stats{Calls: map[string]int{}, Statuses: map[string]int{}},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.mux = s.routes()
 	s.client = &http.Client{
 		Transport:     opts.Transport,
 		Timeout:       10 * time.Second,
@@ -136,7 +127,7 @@ func (s *Server) Close() {
 	}
 }
 
-func (s *Server) now() time.Time { return s.opts.Clock().UTC().Truncate(time.Millisecond) }
+func (s *Server) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // refusal is an answer that isn't 2xx.
 type refusal struct {
@@ -171,90 +162,63 @@ func (r *request) str(name string) string {
 type handler func(*Server, *request) (any, error)
 
 // endpoints are the simulated part of the API.
-var endpoints = []struct {
-	op     string
-	handle handler
-}{
-	{"POST /messages", (*Server).createMessage},
-	{"GET /messages", (*Server).listMessages},
-	{"GET /messages/direct", (*Server).listDirectMessages},
-	{"GET /messages/{id}", (*Server).getMessage},
-	{"PUT /messages/{id}", (*Server).editMessage},
-	{"DELETE /messages/{id}", (*Server).deleteMessage},
-	{"GET /people/me", (*Server).me},
-	{"GET /people/{id}", (*Server).getPerson},
-	{"GET /people", (*Server).listPeople},
-	{"GET /rooms", (*Server).listRooms},
-	{"POST /rooms", (*Server).createRoom},
-	{"GET /rooms/{id}", (*Server).getRoom},
-	{"PUT /rooms/{id}", (*Server).updateRoom},
-	{"DELETE /rooms/{id}", (*Server).deleteRoom},
-	{"GET /memberships", (*Server).listMemberships},
-	{"POST /memberships", (*Server).createMembership},
-	{"GET /memberships/{id}", (*Server).getMembership},
-	{"PUT /memberships/{id}", (*Server).updateMembership},
-	{"DELETE /memberships/{id}", (*Server).deleteMembership},
-	{"GET /webhooks", (*Server).listWebhooks},
-	{"POST /webhooks", (*Server).createWebhook},
-	{"GET /webhooks/{id}", (*Server).getWebhook},
-	{"PUT /webhooks/{id}", (*Server).updateWebhook},
-	{"DELETE /webhooks/{id}", (*Server).deleteWebhook},
-	{"POST /attachment/actions", (*Server).createAction},
-	{"GET /attachment/actions/{id}", (*Server).getAction},
-	{"GET /contents/{id}", (*Server).getContents},
+var endpoints = map[string]handler{
+	"POST /messages":               (*Server).createMessage,
+	"GET /messages":                (*Server).listMessages,
+	"GET /messages/{id}":           (*Server).getMessage,
+	"PUT /messages/{id}":           (*Server).editMessage,
+	"DELETE /messages/{id}":        (*Server).deleteMessage,
+	"GET /people/me":               (*Server).me,
+	"GET /people/{id}":             (*Server).getPerson,
+	"GET /people":                  (*Server).listPeople,
+	"GET /rooms":                   (*Server).listRooms,
+	"POST /rooms":                  (*Server).createRoom,
+	"GET /rooms/{id}":              (*Server).getRoom,
+	"PUT /rooms/{id}":              (*Server).updateRoom,
+	"DELETE /rooms/{id}":           (*Server).deleteRoom,
+	"GET /memberships":             (*Server).listMemberships,
+	"POST /memberships":            (*Server).createMembership,
+	"GET /memberships/{id}":        (*Server).getMembership,
+	"PUT /memberships/{id}":        (*Server).updateMembership,
+	"DELETE /memberships/{id}":     (*Server).deleteMembership,
+	"GET /webhooks":                (*Server).listWebhooks,
+	"POST /webhooks":               (*Server).createWebhook,
+	"PUT /webhooks/{id}":           (*Server).updateWebhook,
+	"DELETE /webhooks/{id}":        (*Server).deleteWebhook,
+	"GET /attachment/actions/{id}": (*Server).getAction,
 }
 
-// match finds the endpoint of a path below /v1; the first match wins.
-func match(method, path string) (op, id string, h handler, err *refusal) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	known := false
-	for _, e := range endpoints {
-		m, pattern, _ := strings.Cut(e.op, " ")
-		want := strings.Split(strings.Trim(pattern, "/"), "/")
-		if len(want) != len(parts) {
-			continue
-		}
-		found, ok := "", true
-		for i := range want {
-			if want[i] == "{id}" {
-				found = parts[i]
-			} else if want[i] != parts[i] {
-				ok = false
+// routes serve the API and the control API.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for op, handle := range endpoints {
+		method, path, _ := strings.Cut(op, " ")
+		mux.HandleFunc(method+" /v1"+path, func(w http.ResponseWriter, r *http.Request) { s.call(w, r, op, handle) })
+	}
+	for op, control := range s.controls() {
+		mux.Handle(op, guard(control))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			if _, pattern := mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != "/" {
+				s.answer(w, "?", nil, refuse(http.StatusMethodNotAllowed, "Method "+r.Method+" is not supported for this resource."))
+				return
 			}
 		}
-		if !ok || strings.HasSuffix(pattern, "{id}") && found == "" {
-			continue
-		}
-		known = true
-		if m == method {
-			return e.op, found, e.handle, nil
-		}
-	}
-	if known {
-		return "", "", nil, refuse(http.StatusMethodNotAllowed, "Method "+method+" is not supported for this resource.")
-	}
-	return "", "", nil, refuse(http.StatusNotFound, "The requested resource could not be found.")
+		s.answer(w, "?", nil, refuse(http.StatusNotFound, "The requested resource could not be found."))
+	})
+	return mux
 }
 
 // ServeHTTP serves the API and the control API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/sim/") {
-		s.control(w, r)
-		return
-	}
-	tracking := "SIM_" + s.uuid()
-	w.Header().Set("Trackingid", tracking)
-	path, ok := strings.CutPrefix(r.URL.Path, "/v1/")
-	if !ok {
-		s.answer(w, tracking, nil, nil, refuse(http.StatusNotFound, "The requested resource could not be found."))
-		return
-	}
-	op, id, handle, bad := match(r.Method, path)
-	if bad != nil {
-		s.answer(w, tracking, nil, nil, bad)
-		return
-	}
-	req := &request{Request: r, op: op, id: id, reply: http.Header{}}
+	w.Header().Set("Trackingid", "SIM_"+s.uuid())
+	s.mux.ServeHTTP(w, r)
+}
+
+// call serves a call of the API.
+func (s *Server) call(w http.ResponseWriter, r *http.Request, op string, handle handler) {
+	req := &request{Request: r, op: op, id: r.PathValue("id"), reply: w.Header()}
 	bodyErr := req.readBody(w)
 	s.countEarly(req)
 	fault := s.faultFor(req)
@@ -262,7 +226,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	if fault != nil && fault.Status != 0 && !fault.Taken {
-		s.answer(w, tracking, req, nil, fault.refusal())
+		s.answer(w, op, nil, fault.refusal())
 		return
 	}
 	out, err := s.serve(req, handle, bodyErr)
@@ -270,23 +234,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	if fault != nil && fault.Status != 0 {
-		out, err = nil, fault.refusal()
+		err = fault.refusal()
 	}
-	s.answer(w, tracking, req, out, err)
+	s.answer(w, op, out, err)
 }
 
 // serve executes a request atomically.
 func (s *Server) serve(req *request, handle handler, bodyErr error) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Clock().Before(s.outage) {
+	if time.Now().Before(s.outage) {
 		return nil, &refusal{status: http.StatusServiceUnavailable, body: "<html><body><h1>503 Service Unavailable</h1></body></html>"}
 	}
-	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	if ok {
-		req.caller = s.byToken(token)
-	}
-	if req.caller == nil {
+	if req.caller = s.tokenOwner(req); req.caller == nil {
 		return nil, refuse(http.StatusUnauthorized, "The request requires a valid access token set in the Authorization request header.")
 	}
 	if bad := s.limited(req); bad != nil {
@@ -301,31 +261,27 @@ func (s *Server) serve(req *request, handle handler, bodyErr error) (any, error)
 // noContent is the result of a handler that answers 204.
 type noContent struct{}
 
-func (s *Server) answer(w http.ResponseWriter, tracking string, req *request, out any, err error) {
-	status := http.StatusOK
-	if _, empty := out.(noContent); empty {
+// answer counts and writes the answer to a call; op is "?" for an unknown one.
+func (s *Server) answer(w http.ResponseWriter, op string, out any, err error) {
+	status, tracking := http.StatusOK, w.Header().Get("Trackingid")
+	if out == (noContent{}) {
 		status = http.StatusNoContent
 	}
 	var bad *refusal
-	if err != nil && !errors.As(err, &bad) {
-		bad = refuse(http.StatusInternalServerError, err.Error())
-	}
-	if bad != nil {
-		status = bad.status
+	if err != nil {
+		if !errors.As(err, &bad) {
+			bad = refuse(http.StatusInternalServerError, err.Error())
+		}
+		status, out = bad.status, map[string]any{
+			"message":    bad.message,
+			"errors":     []map[string]string{{"description": bad.message}},
+			"trackingId": tracking,
+		}
 		if bad.retryAfter != "" {
 			w.Header().Set("Retry-After", bad.retryAfter)
 		}
 		if bad.limit != "" {
 			w.Header().Set(LimitHeader, bad.limit)
-		}
-	}
-	op := "?"
-	if req != nil {
-		op = req.op
-		if bad == nil {
-			for name, values := range req.reply {
-				w.Header()[name] = values
-			}
 		}
 	}
 	s.count(op, status)
@@ -336,20 +292,10 @@ func (s *Server) answer(w http.ResponseWriter, tracking string, req *request, ou
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		}
 		w.WriteHeader(status)
-		_, _ = w.Write([]byte(bad.body))
-	case bad != nil:
-		writeJSON(w, status, map[string]any{
-			"message":    bad.message,
-			"errors":     []map[string]string{{"description": bad.message}},
-			"trackingId": tracking,
-		})
+		_, _ = w.Write([]byte(bad.body)) // the client may be gone
 	case status == http.StatusNoContent:
 		w.WriteHeader(status)
 	default:
-		if f, ok := out.(*file); ok {
-			serveFile(w, f)
-			return
-		}
 		writeJSON(w, status, out)
 	}
 }

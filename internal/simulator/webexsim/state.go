@@ -49,17 +49,15 @@ type MessageView struct {
 	HTML     string          `json:"html,omitempty"`
 	Mentions []string        `json:"mentions,omitempty"` // addresses; "all" for everybody
 	Card     json.RawMessage `json:"card,omitempty"`     // the Adaptive Card; show it instead of the text
-	Files    []FileView      `json:"files,omitempty"`
+	Files    []FileView      `json:"files,omitempty"`    // one at most
 	Created  time.Time       `json:"created"`
 	Updated  time.Time       `json:"updated,omitzero"` // last edit, or deletion
 	Edits    int             `json:"edits,omitempty"`
 	Deleted  bool            `json:"deleted,omitempty"` // other fields stay, for tests; a client shows "deleted"
-	History  []string        `json:"-"`                 // what it said before each edit
 }
 
 // FileView is an attached file.
 type FileView struct {
-	ID          string `json:"id"`
 	Name        string `json:"name"`
 	ContentType string `json:"contentType"`
 	Size        int    `json:"size"`
@@ -226,7 +224,7 @@ func (m *message) view() MessageView {
 		ID: m.id, ParentID: m.parent, RoomID: m.room.id, From: m.author.view(),
 		Text: m.text, Markdown: m.md, HTML: m.html, Card: m.card,
 		Created: m.created, Updated: m.updated, Edits: m.edits, Deleted: m.deleted,
-		History: slices.Clip(m.history), Mentions: slices.Clone(m.groups),
+		Mentions: slices.Clone(m.groups),
 	}
 	for _, id := range m.mentions {
 		for _, member := range m.room.members {
@@ -235,8 +233,8 @@ func (m *message) view() MessageView {
 			}
 		}
 	}
-	for _, f := range m.files {
-		v.Files = append(v.Files, FileView{ID: f.id, Name: f.name, ContentType: f.ctype, Size: len(f.content), URL: "/sim/files/" + f.id, Content: f.content})
+	if f := m.file; f != nil {
+		v.Files = []FileView{{Name: f.name, ContentType: f.ctype, Size: len(f.content), URL: "/sim/files/" + m.id, Content: f.content}}
 	}
 	return v
 }

@@ -70,7 +70,7 @@ func (s *Server) listWebhooks(req *request) (any, error) {
 			own = append(own, w)
 		}
 	}
-	return page(req, own, 100, func(w *webhook) any { return w.json() })
+	return page(req, own, 100, (*webhook).json)
 }
 
 func (s *Server) webhookOf(req *request) (*webhook, error) {
@@ -80,14 +80,6 @@ func (s *Server) webhookOf(req *request) (*webhook, error) {
 		}
 	}
 	return nil, refuse(http.StatusNotFound, "Webhook not found.")
-}
-
-func (s *Server) getWebhook(req *request) (any, error) {
-	w, err := s.webhookOf(req)
-	if err != nil {
-		return nil, err
-	}
-	return w.json(), nil
 }
 
 func (s *Server) createWebhook(req *request) (any, error) {
@@ -149,7 +141,7 @@ func (s *Server) updateWebhook(req *request) (any, error) {
 		w.secret = secret
 	}
 	if status == "active" && w.inactive {
-		w.inactive, w.failures, w.reenabled = false, nil, s.opts.Clock()
+		w.inactive, w.failures, w.reenabled = false, nil, time.Now()
 	}
 	return w.json(), nil
 }
@@ -215,7 +207,7 @@ func (s *Server) notifyMessage(event string, m *message, actor *person) {
 	facts := map[string]string{
 		"roomId": m.room.id, "roomType": m.room.kind(), "personId": m.author.id, "personEmail": m.author.email,
 		"mentionedPeople": strings.Join(m.mentions, " "),
-		"hasFiles":        strconv.FormatBool(len(m.files) > 0), "hasAttachments": strconv.FormatBool(m.card != nil),
+		"hasFiles":        strconv.FormatBool(m.file != nil), "hasAttachments": strconv.FormatBool(m.card != nil),
 	}
 	data := map[string]any{
 		"id": m.id, "roomId": m.room.id, "roomType": m.room.kind(), "personId": m.author.id, "personEmail": m.author.email, "created": stamp(m.created),
@@ -330,7 +322,7 @@ func (s *Server) outcome(w *webhook, ok bool) {
 		return
 	}
 	s.stats.DeliveriesFailed++
-	now := s.opts.Clock()
+	now := time.Now()
 	w.failures = slices.DeleteFunc(append(w.failures, now), func(at time.Time) bool { return now.Sub(at) > disableWindow })
 	if len(w.failures) >= disableAfter || !w.reenabled.IsZero() && now.Sub(w.reenabled) < disableWindow {
 		w.inactive, w.queue = true, nil

@@ -36,27 +36,29 @@ type membership struct {
 }
 
 type message struct {
-	id             string
-	seq            int64
-	room           *room
-	author         *person
-	parent         string // always a root
+	id     string
+	room   *room
+	author *person
+	parent string // always a root
+	content
+	card    json.RawMessage
+	file    *file
+	created time.Time
+	updated time.Time
+	edits   int
+	deleted bool
+}
+
+// content is what a message says.
+type content struct {
 	text, md, html string
 	mentions       []string // person ids
 	groups         []string // "all"
-	card           json.RawMessage
-	files          []*file
-	created        time.Time
-	updated        time.Time
-	edits          int
-	deleted        bool
-	history        []string // every earlier markdown or text
 }
 
 type file struct {
-	id, name, ctype string
-	content         []byte
-	message         *message
+	name, ctype string
+	content     []byte
 }
 
 type action struct {
