@@ -209,13 +209,13 @@ func (s *Server) Maintain(id int64, d time.Duration) error {
 	}
 	p.Maintained = time.Time{}
 	if d > 0 {
-		p.Maintained = s.opts.Clock().Add(d)
+		p.Maintained = time.Now().Add(d)
 	}
 	return nil
 }
 
 func (s *Server) maintained(p *Problem) bool {
-	return p.RecoveryID == 0 && s.opts.Clock().Before(p.Maintained)
+	return p.RecoveryID == 0 && time.Now().Before(p.Maintained)
 }
 
 func (s *Server) suppressed(p *Problem) bool { return p.Suppressed || s.maintained(p) }

@@ -15,18 +15,18 @@ import (
 
 func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	action, _ := a.number("action")
-	known := bitClose | bitAck | bitMessage | bitSeverity | bitUnack
+	known := Close | Acknowledge | Comment | Severity | unack
 	if s.forms.suppress {
-		known |= bitSuppress | bitUnsuppress
+		known |= suppress | unsuppress
 	}
 	if action&^known != 0 {
 		return nil, invalid(`Incorrect value for field "action": unexpected value "%d".`, action)
 	}
-	if action&bitAck != 0 && action&bitUnack != 0 {
+	if action&Acknowledge != 0 && action&unack != 0 {
 		return nil, invalid(`Incorrect value for field "action": value must be one of 2, 16.`)
 	}
 	message := a.text("message")
-	if action&bitMessage != 0 && message == "" {
+	if action&Comment != 0 && message == "" {
 		return nil, invalid(`Incorrect value for field "message": cannot be empty.`)
 	}
 	if utf8.RuneCountInString(message) > 2048 {
@@ -36,11 +36,8 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 		return nil, application(fmt.Sprintf(`Value %q is too long for field "message" - 2049 characters. Allowed length is 2048 characters.`, message))
 	}
 	severity, _ := a.number("severity")
-	if action&bitSeverity != 0 && !alert.Severity(severity).Valid() {
+	if action&Severity != 0 && !alert.Severity(severity).Valid() {
 		return nil, invalid(`Incorrect value for field "severity": unexpected value "%d".`, severity)
-	}
-	if u.Mute && action != 0 {
-		return nil, invalid(`Incorrect value for field "action": no permissions to acknowledge problems.`)
 	}
 	var found []*Problem
 	numbers := []int64{} // numbers here, strings everywhere else, as recorded
@@ -49,13 +46,13 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 			return nil, invalid(`Invalid parameter "/eventids/1": a number is expected.`)
 		}
 		p := s.find(id)
-		if p == nil || s.broken.showNothing || (u.ReadOnly && action&(bitClose|bitSeverity) != 0) {
+		if p == nil || s.broken.showNothing || (u.ReadOnly && action&(Close|Severity) != 0) {
 			return nil, errNoObject
 		}
 		found, numbers = append(found, p), append(numbers, p.ID)
 	}
 	for _, p := range found {
-		if action&bitClose != 0 && p.RecoveryID == 0 && !p.Trigger.ManualClose {
+		if action&Close != 0 && p.RecoveryID == 0 && !p.Trigger.ManualClose {
 			return nil, application("Cannot close problem: trigger does not allow manual closing.")
 		}
 	}
@@ -118,7 +115,7 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		"severity": itoa(int64(p.Severity)), "r_eventid": itoa(p.RecoveryID), "c_eventid": "0", "correlationid": "0", "userid": "0",
 		"opdata": p.Trigger.OpData, "suppressed": flag(s.suppressed(p)),
 	}
-	if s.forms.rank() {
+	if s.forms.rank {
 		e["cause_eventid"] = "0"
 	}
 	if a.has("selectHosts") {
@@ -126,7 +123,7 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		e["hosts"] = []any{map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name}}
 	}
 	if a.has("selectTags") {
-		e["tags"] = json.RawMessage(s.tagsJSON(p))
+		e["tags"] = json.RawMessage(tagsJSON(p))
 	}
 	if a.has("selectSuppressionData") {
 		data := []any{}
@@ -221,22 +218,9 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 	return out, nil
 }
 
-func (s *Server) hostGet(_ User, a args) (any, *rpcError) {
-	out, seen := []any{}, map[string]bool{}
-	for _, t := range s.triggers {
-		if h := t.Host; !seen[h.ID] && (!a.has("hostids") || slices.Contains(a.ids("hostids"), h.ID)) {
-			seen[h.ID] = true
-			out = append(out, map[string]any{"hostid": h.ID, "host": h.Host, "name": h.Name, "maintenance_status": "0"})
-		}
-	}
-	return out, nil
-}
-
 func (s *Server) userGet(u User, _ args) (any, *rpcError) {
 	return []any{map[string]any{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname}}, nil
 }
-
-func (f forms) rank() bool { return f.version >= "6.4" }
 
 func flag(b bool) string {
 	if b {

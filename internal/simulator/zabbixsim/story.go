@@ -17,16 +17,16 @@ func (s *Server) Story(ctx context.Context, pace time.Duration) {
 		func() { disk = s.Raise(t[4]); s.Raise(t[7]) },
 		func() { link = s.Raise(t[0]) },
 		func() { lag = s.Raise(t[3]) },
-		func() { s.act("bob", lag, bitAck|bitMessage, "vacuum is running on the primary, watching it", 0) },
+		func() { s.act("bob", lag, Acknowledge|Comment, "vacuum is running on the primary, watching it", 0) },
 		func() { shop = s.Raise(t[5]) },
-		func() { s.act("bob", shop, bitSeverity|bitMessage, "customers see it", alert.High) },
+		func() { s.act("bob", shop, Severity|Comment, "customers see it", alert.High) },
 		func() { edge = s.Raise(t[2]); cpu = s.Raise(t[1]) },
 		func() { s.Resolve(lag) },
-		func() { s.act("bob", link, bitMessage, "patch cable in rack 4 was loose", 0) },
+		func() { s.act("bob", link, Comment, "patch cable in rack 4 was loose", 0) },
 		func() { s.Resolve(link) },
 		func() { s.Resolve(cpu) },
 		func() { s.Resolve(edge) },
-		func() { s.act("bob", disk, bitAck, "", 0) },
+		func() { s.act("bob", disk, Acknowledge, "", 0) },
 	}
 	for _, act := range acts {
 		act()

@@ -13,6 +13,7 @@ type forms struct {
 	property    bool // the auth property is understood (until 7.0)
 	strict      bool // unknown parameters are refused (7.0)
 	suppress    bool // bits 32 and 64 (6.2)
+	rank        bool // events have a cause (6.4)
 	camelAcks   bool // selectAcknowledges (7.0)
 	hostGroups  bool // selectHostGroups (6.2)
 	deprecated  bool // select_acknowledges and selectGroups (until 7.0)
@@ -39,6 +40,7 @@ func formsOf(version string) (forms, error) {
 		property:    v <= 700,
 		strict:      v >= 700,
 		suppress:    v >= 602,
+		rank:        v >= 604,
 		camelAcks:   v >= 700,
 		hostGroups:  v >= 602,
 		deprecated:  v <= 700,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,20 +17,16 @@ import (
 
 // Options make a Server.
 type Options struct {
-	Version string           // "7.0.22"; decides the API's form and which macros resolve
-	Clock   func() time.Time // time.Now by default
+	Version string // "7.0.22"; decides the API's form and which macros resolve
 	Log     *slog.Logger
 	// Relay is where events are posted: ".../v1/zabbix/events"; "" for nowhere.
 	Relay  string
-	Secret string       // signs them
-	Client *http.Client // http.DefaultClient by default
+	Secret string // signs them
 	// Sessions is how many alerts are sent at a time: max_sessions of the media type.
 	Sessions int
 	// Attempts and Interval are the media type's; 3 and 10 s by default, as Zabbix's own.
 	Attempts int
 	Interval time.Duration
-	// SendTo is {ALERT.SENDTO} of the one user that receives.
-	SendTo string
 	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
 	Quick bool
 }
@@ -43,10 +38,8 @@ type User struct {
 	Name     string
 	Surname  string
 	Token    string
-	// Expired, Disabled and Mute make the token fail, or the role forbid acknowledging.
-	Expired, Disabled, Mute bool
-	// ReadOnly forbids closing and changing the severity.
-	ReadOnly bool
+	Expired  bool // the token
+	ReadOnly bool // may not close or change the severity
 }
 
 func (u User) fullName() string { return fmt.Sprintf("%s %s (%s)", u.Name, u.Surname, u.Username) }
@@ -102,16 +95,11 @@ type Problem struct {
 	closing    bool
 }
 
-// Alert is one message that the media type sends.
-type Alert struct {
-	ID       int64
-	EventID  int64
-	Kind     alert.Kind
-	Body     []byte
-	Status   string // "new", "sent", "failed"
-	Attempts int
-	Error    string
-	due      time.Time
+// message is what the media type sends about an event.
+type message struct {
+	eventID  int64
+	body     []byte
+	attempts int
 }
 
 // Server is one simulated Zabbix. It is safe for concurrent use.
@@ -124,12 +112,13 @@ type Server struct {
 	triggers []Trigger
 	problems map[int64]*Problem
 	order    []int64
-	alerts   map[int64]*Alert
-	queue    []*Alert
-	tasks    []task
+	queue    []*message // to be sent now
+	waiting  int        // messages in the queue, in flight, or delayed
+	sent     int
+	failed   int
+	tasks    []task // by time
 	nextID   int64
 	nextAck  int64
-	nextTask int
 	calls    map[string]int
 	down     bool
 	broken   broken
@@ -138,17 +127,12 @@ type Server struct {
 }
 
 type task struct {
-	at  time.Time
-	seq int
-	do  func() // called with mu held
+	at time.Time
+	do func() // called with mu held
 }
 
-// Tokens of the accounts that every simulated Zabbix has.
-const (
-	RelayToken  = "simulated-zabbix-token-of-the-relay"
-	ReaderToken = "simulated-zabbix-token-of-a-reader"
-	MuteToken   = "simulated-zabbix-token-of-mute"
-)
+// RelayToken is the API token of the relay's account.
+const RelayToken = "simulated-zabbix-token-of-the-relay"
 
 // New makes a Zabbix with a handful of hosts and triggers and no problems.
 func New(opts Options) (*Server, error) {
@@ -156,14 +140,8 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Clock == nil {
-		opts.Clock = time.Now
-	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
-	}
-	if opts.Client == nil {
-		opts.Client = http.DefaultClient
 	}
 	opts.Sessions = cmp.Or(opts.Sessions, 8)
 	opts.Attempts = cmp.Or(opts.Attempts, 3)
@@ -174,12 +152,9 @@ func New(opts Options) (*Server, error) {
 			{ID: "1", Username: "Admin", Name: "Zabbix", Surname: "Administrator"},
 			{ID: "3", Username: "relay-api", Name: "Alert", Surname: "Relay", Token: RelayToken},
 			{ID: "4", Username: "bob", Name: "Bob", Surname: "Builder"},
-			{ID: "5", Username: "carol", Name: "Carol", Surname: "Reader", Token: ReaderToken, ReadOnly: true},
-			{ID: "6", Username: "mute", Name: "Mute", Surname: "Role", Token: MuteToken, Mute: true},
 		},
 		triggers: defaultTriggers(),
 		problems: map[int64]*Problem{},
-		alerts:   map[int64]*Alert{},
 		calls:    map[string]int{},
 		changed:  map[chan struct{}]bool{},
 		nextID:   4700, nextAck: 100,
@@ -209,7 +184,7 @@ func (s *Server) Raise(t Trigger) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nextID++
-	p := &Problem{ID: s.nextID, Trigger: t, Severity: t.Severity, Opened: s.opts.Clock(), Tags: map[string]string{}}
+	p := &Problem{ID: s.nextID, Trigger: t, Severity: t.Severity, Opened: time.Now(), Tags: map[string]string{}}
 	s.problems[p.ID] = p
 	s.order = append(s.order, p.ID)
 	s.tell(p, alert.KindProblem, nil, 0)
@@ -230,27 +205,19 @@ func (s *Server) resolve(p *Problem) {
 		return
 	}
 	s.nextID++
-	p.RecoveryID, p.Resolved = s.nextID, s.opts.Clock()
+	p.RecoveryID, p.Resolved = s.nextID, time.Now()
 	s.tell(p, alert.KindRecovery, nil, 0)
 }
 
-// Bits of event.acknowledge: the API's documentation.
+// The bits of event.acknowledge, from the API's documentation.
 const (
-	bitClose      = 1
-	bitAck        = 2
-	bitMessage    = 4
-	bitSeverity   = 8
-	bitUnack      = 16
-	bitSuppress   = 32
-	bitUnsuppress = 64
-)
-
-// The bits of what people do.
-const (
-	Acknowledge = bitAck
-	Comment     = bitMessage
-	Close       = bitClose
-	Severity    = bitSeverity
+	Close       = 1
+	Acknowledge = 2
+	Comment     = 4
+	Severity    = 8
+	unack       = 16
+	suppress    = 32
+	unsuppress  = 64
 )
 
 // Do updates a problem as a person in Zabbix's own pages does; action has the bits of event.acknowledge.
@@ -268,28 +235,28 @@ func (s *Server) Do(username string, id int64, action int, message string, sever
 
 // acknowledge applies and records only the actions that change something, as Zabbix does.
 func (s *Server) acknowledge(p *Problem, u User, action int, message string, severity alert.Severity, until int64) {
-	a := Ack{User: u, At: s.opts.Clock(), Until: until}
-	if action&bitAck != 0 && !p.Acked {
-		p.Acked, a.Action = true, a.Action|bitAck
+	a := Ack{User: u, At: time.Now(), Until: until}
+	if action&Acknowledge != 0 && !p.Acked {
+		p.Acked, a.Action = true, a.Action|Acknowledge
 	}
-	if action&bitUnack != 0 && p.Acked {
-		p.Acked, a.Action = false, a.Action|bitUnack
+	if action&unack != 0 && p.Acked {
+		p.Acked, a.Action = false, a.Action|unack
 	}
-	if action&bitMessage != 0 {
-		a.Message, a.Action = message, a.Action|bitMessage
+	if action&Comment != 0 {
+		a.Message, a.Action = message, a.Action|Comment
 	}
-	if action&bitSeverity != 0 && severity != p.Severity {
-		a.Old, a.New, a.Action = p.Severity, severity, a.Action|bitSeverity
+	if action&Severity != 0 && severity != p.Severity {
+		a.Old, a.New, a.Action = p.Severity, severity, a.Action|Severity
 		p.Severity = severity
 	}
-	if action&bitSuppress != 0 {
-		p.Suppressed, a.Action = true, a.Action|bitSuppress
+	if action&suppress != 0 {
+		p.Suppressed, a.Action = true, a.Action|suppress
 	}
-	if action&bitUnsuppress != 0 && p.Suppressed {
-		p.Suppressed, a.Action = false, a.Action|bitUnsuppress
+	if action&unsuppress != 0 && p.Suppressed {
+		p.Suppressed, a.Action = false, a.Action|unsuppress
 	}
-	if action&bitClose != 0 && p.RecoveryID == 0 && !p.closing {
-		p.closing, a.Action = true, a.Action|bitClose
+	if action&Close != 0 && p.RecoveryID == 0 && !p.closing {
+		p.closing, a.Action = true, a.Action|Close
 	}
 	if a.Action == 0 {
 		return
@@ -297,7 +264,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	s.nextAck++
 	a.ID = s.nextAck
 	p.Acks = append(p.Acks, a)
-	if a.Action&bitClose == 0 {
+	if a.Action&Close == 0 {
 		s.tell(p, alert.KindUpdate, &a, 0)
 		return
 	}
@@ -306,7 +273,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	s.after(time.Second, func() {
 		if s.forms.updateFirst {
 			s.nextID++
-			p.RecoveryID, p.Resolved = s.nextID, s.opts.Clock()
+			p.RecoveryID, p.Resolved = s.nextID, time.Now()
 			s.tell(p, alert.KindUpdate, &a, 0)
 			s.tell(p, alert.KindRecovery, nil, 2*time.Millisecond)
 			return
@@ -321,9 +288,12 @@ func (s *Server) after(d time.Duration, do func()) {
 	if s.opts.Quick {
 		d = 0
 	}
-	s.nextTask++
-	s.tasks = append(s.tasks, task{at: s.opts.Clock().Add(d), seq: s.nextTask, do: do})
-	slices.SortFunc(s.tasks, func(a, b task) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.seq, b.seq)) })
+	at := time.Now().Add(d)
+	i := len(s.tasks)
+	for i > 0 && s.tasks[i-1].at.After(at) {
+		i--
+	}
+	s.tasks = slices.Insert(s.tasks, i, task{at: at, do: do})
 	s.notify()
 }
 
@@ -360,9 +330,7 @@ func (s *Server) Problems() []Problem {
 	defer s.mu.Unlock()
 	list := make([]Problem, 0, len(s.order))
 	for _, id := range slices.Backward(s.order) {
-		p := *s.problems[id]
-		p.Acks = slices.Clone(p.Acks)
-		list = append(list, p)
+		list = append(list, s.problems[id].copy())
 	}
 	return list
 }
@@ -375,26 +343,20 @@ func (s *Server) Problem(id int64) (Problem, bool) {
 	if p == nil {
 		return Problem{}, false
 	}
-	c := *p
-	c.Acks = slices.Clone(p.Acks)
-	return c, true
+	return p.copy(), true
 }
 
-// AlertCounts counts the alerts by state.
+func (p *Problem) copy() Problem {
+	c := *p
+	c.Acks = slices.Clone(p.Acks)
+	return c
+}
+
+// AlertCounts counts the messages of the media type by state.
 func (s *Server) AlertCounts() (waiting, sent, failed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.alerts {
-		switch a.Status {
-		case "sent":
-			sent++
-		case "failed":
-			failed++
-		default:
-			waiting++
-		}
-	}
-	return waiting, sent, failed
+	return s.waiting, s.sent, s.failed
 }
 
 // Calls counts the calls of each API method.

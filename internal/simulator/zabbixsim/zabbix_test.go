@@ -136,7 +136,7 @@ func TestTellsTheRelay(t *testing.T) {
 				_, _ = w.Write([]byte(`{"problem":"x","tags":{"relay_link":"https://relay.example.com/m/1"}}`))
 			}))
 			defer relay.Close()
-			s, err := New(Options{Version: version, Relay: relay.URL, Secret: "s", Quick: true, Sessions: 1, Client: relay.Client()})
+			s, err := New(Options{Version: version, Relay: relay.URL, Secret: "s", Quick: true, Sessions: 1})
 			require.NoError(t, err)
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error, 1)
@@ -144,10 +144,10 @@ func TestTellsTheRelay(t *testing.T) {
 			id := s.Raise(s.triggers[0])
 			first := <-got
 			require.Equal(t, "{EVENT.UPDATE.ACTION}", first["EVENT.UPDATE.ACTION"])
-			require.NoError(t, s.Do("bob", id, bitAck|bitMessage|bitSeverity, "on it", alert.Disaster))
+			require.NoError(t, s.Do("bob", id, Acknowledge|Comment|Severity, "on it", alert.Disaster))
 			second := <-got
 			require.Equal(t, "acknowledged, commented and changed severity from High to Disaster", second["EVENT.UPDATE.ACTION"])
-			require.NoError(t, s.Do("bob", id, bitClose, "", 0))
+			require.NoError(t, s.Do("bob", id, Close, "", 0))
 			third, fourth := <-got, <-got
 			var seen []string
 			for _, m := range []map[string]string{first, second, third, fourth} {
@@ -180,7 +180,7 @@ func TestDeletedWhileItsAlertIsInFlight(t *testing.T) {
 		_, _ = w.Write([]byte(`{"tags":{"relay_link":"https://relay.example.com/m/1"}}`))
 	}))
 	defer relay.Close()
-	s, err := New(Options{Version: "7.0.22", Relay: relay.URL, Client: relay.Client()})
+	s, err := New(Options{Version: "7.0.22", Relay: relay.URL})
 	require.NoError(t, err)
 	servers <- s
 	changed, cancel := s.Watch()
@@ -209,7 +209,7 @@ func TestGivesUpAfterItsAttempts(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer relay.Close()
-	s, err := New(Options{Version: "7.0.22", Relay: relay.URL, Attempts: 3, Interval: time.Nanosecond, Sessions: 1, Client: relay.Client()})
+	s, err := New(Options{Version: "7.0.22", Relay: relay.URL, Attempts: 3, Interval: time.Nanosecond, Sessions: 1})
 	require.NoError(t, err)
 	changed, cancel := s.Watch()
 	defer cancel()
