@@ -87,7 +87,7 @@ func (b *bench) startAlertmanager(ctx context.Context, name, config string) (*pr
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	p := &process{public: addr, ended: make(chan struct{}), log: filepath.Join(b.dir, name+".log")}
+	p := &process{public: addr, admin: addr, ended: make(chan struct{}), log: filepath.Join(b.dir, name+".log")}
 	p.cmd = exec.CommandContext(ctx, b.rival, "--config.file="+file, "--storage.path="+filepath.Join(b.dir, name), "--web.listen-address="+addr, "--cluster.listen-address=")
 	if err := p.logged(); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func alertBody(t zabbixsim.Trigger, id string) ([]byte, error) {
 
 // newAlertTemplate is an alert with a variable id.
 func newAlertTemplate() (*template, error) {
-	body, err := alertBody(stormTrigger(0), sampleID)
+	body, err := alertBody(stormTrigger(0), sampleDigits)
 	if err != nil {
 		return nil, err
 	}
@@ -123,20 +123,9 @@ func newAlertTemplate() (*template, error) {
 	return t, t.of(alertHead(len(body)), body)
 }
 
-// rivalry is what an Alertmanager made of a storm.
-type rivalry struct {
-	told     int // hosts that a message in the room names
-	messages int
-	refused  int // answers of 429
-	late     int // of them, after the first second
-	early    int // requests while told to wait
-	failed   int // notifications dropped until the next group_interval
-	peak     float64
-}
-
 // rivalStorm sends the same problems to an Alertmanager with two Webexes: one with a message for each host, one with its own
 // grouping. Both are read once wait returns.
-func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*world) error) (each, grouped rivalry, err error) {
+func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*world) error) (each, grouped outcome, err error) {
 	var worlds [2]*world
 	for i := range worlds {
 		if worlds[i], err = newWorld(strict, 0); err != nil {
@@ -149,37 +138,37 @@ func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*w
 		return each, grouped, err
 	}
 	defer func() { err = errors.Join(err, am.stop()) }()
-	fire := &barrage{want: status200, perSecond: b.stormRate}
+	var requests [][]byte
 	for i := range b.problems {
 		body, err := alertBody(stormTrigger(i), strconv.Itoa(firstID+i))
 		if err != nil {
 			return each, grouped, err
 		}
-		fire.requests = append(fire.requests, append([]byte(alertHead(len(body))), body...))
+		requests = append(requests, append([]byte(alertHead(len(body))), body...))
 	}
 	began := time.Now()
 	top := watchMemory(am)
-	if err := fire.fire(ctx, am.public, b.connections); err != nil {
+	if _, err := barrage(requests, status200, b.stormRate).fire(ctx, am.public, b.connections); err != nil {
 		return each, grouped, errors.Join(err, top.stop())
 	}
 	err = errors.Join(wait(ctx, worlds), top.stop())
 	failed, merr := am.labelled("alertmanager_notifications_failed_total", `integration="webex"`)
 	err = errors.Join(err, merr)
-	for i, r := range []*rivalry{&each, &grouped} {
+	for i, r := range []*outcome{&each, &grouped} {
 		said := worlds[i].webex.Timeline("noc")
 		r.messages = len(said)
 		words := wordsOf(said)
 		for n := range b.problems {
 			if words[stormTrigger(n).Host.Host] {
-				r.told++
+				r.named++
 			}
 		}
 		calls := worlds[i].seen.since(began)
 		r.refused, r.late = refusals(calls)
-		r.early, r.failed, r.peak = worlds[i].webex.Stats().TooEarly, int(failed), top.peak
+		r.early, r.dead, r.peak = worlds[i].webex.Stats().TooEarly, int(failed), top.peak
 	}
 	b.logf("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
-		b.wait, each.told, b.problems, each.messages, grouped.told, grouped.messages, failed)
+		b.wait, each.named, b.problems, each.messages, grouped.named, grouped.messages, failed)
 	return each, grouped, err
 }
 
@@ -190,7 +179,7 @@ func (b *bench) pass(ctx context.Context, _ [2]*world) error {
 
 // labelled sums the series of a metric that have these labels.
 func (p *process) labelled(name, labels string) (sum float64, err error) {
-	all, err := metricsOf("http://" + p.public + "/metrics")
+	all, err := p.metrics()
 	for series, value := range all {
 		if strings.HasPrefix(series, name+"{") && strings.Contains(series, labels) {
 			sum += value

@@ -39,7 +39,7 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 	const n = 300
 	tpl, err := newTemplate(time.Now())
 	require.NoError(t, err)
-	v := newVolley(tpl, firstID, n/2, 2) // the others are signed as they are sent
+	v := volley(tpl, firstID, n/2, 2) // the others are signed as they are sent
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil || len(faults) > 0 || r.Header.Get(receiver.HeaderSignature) != receiver.Sign(secret, r.Header.Get(receiver.HeaderTimestamp), body) ||
-			payload.Source != "main" || seen[payload.Macro("event.id")] {
+			seen[payload.Macro("event.id")] {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
@@ -61,7 +61,7 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer server.Close()
-	out, err := v.fire(ctx, server.Listener.Addr().String(), 4, time.Minute)
+	out, err := v.fire(ctx, server.Listener.Addr().String(), 4)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(seen), n)
 	require.Equal(t, len(seen), out.taken)
@@ -76,7 +76,7 @@ func TestReferenceTakesThePayload(t *testing.T) {
 	rec := httptest.NewRecorder()
 	bareHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/v1/zabbix/events", bytes.NewReader(body)))
 	require.Equal(t, http.StatusAccepted, rec.Code, rec.Body)
-	require.JSONEq(t, `{"problem":"main/`+sampleID+`"}`, rec.Body.String())
+	require.JSONEq(t, `{"problem":"main/`+sampleDigits+`"}`, rec.Body.String())
 	rec = httptest.NewRecorder()
 	bareHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/v1/zabbix/events", strings.NewReader(`{"EVENT.ID":"x"}`)))
 	require.Equal(t, http.StatusBadRequest, rec.Code)
@@ -113,11 +113,11 @@ func TestFlagsAreBounded(t *testing.T) {
 // Text and JSON have the same figures.
 func TestReport(t *testing.T) {
 	r := &report{Machine: machine{CPUs: 2, Go: "go1", OS: "linux/amd64", Alertmanager: "0.25.0"}, Seconds: 61}
-	r.add("intake", "events/s", 600, 1000, "bare gin").ratioAtLeast(0.6)
+	r.add("intake", "events/s", 600).beside(1000, "bare gin").ratioAtLeast(0.6)
 	r.turns("fold", "µs", []float64{100, 120, 110}, []float64{100, 100, 100}, "with none").ratioAtMost(1.05)
-	r.alone("pending", "events", 0).atMost(0)
-	r.add("refused", "calls", 1, 0, "Alertmanager").atMost(0)
-	r.without("beside", "events/s", 600, notInstalled, "Alertmanager")
+	r.add("pending", "events", 0).atMost(0)
+	r.add("refused", "calls", 1).beside(0, "Alertmanager").atMost(0)
+	r.add("beside", "events/s", 600).missing(notInstalled, "Alertmanager")
 	var text, raw bytes.Buffer
 	r.text(&text)
 	require.Equal(t, `2 CPUs, linux/amd64, go1; Alertmanager: 0.25.0; load average unknown before, unknown after; 61 s

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/simulator/webexsim"
-	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 const (
@@ -45,24 +43,18 @@ func (b *bench) flapping(ctx context.Context) (err error) {
 		return fmt.Errorf("the end of flapping: %w", err)
 	}
 	b.logRained("the end of flapping", over)
-	b.report.alone(fmt.Sprintf("%d flapping triggers, one opens every %s and resolves after %s: messages in the room in round %d", flapTriggers, flapEvery, flapFor, flapRounds), "messages", float64(flaps.messages)).atMost(15)
-	b.report.alone("  edits", "edits", float64(flaps.edits))
-	b.report.alone("  every host and event id in the room, after the last event", "s", flaps.namedAfter.Seconds())
-	b.report.alone("  all resolve: every message says so, after the last event", "s", over.namedAfter.Seconds()).atMost(10)
-	b.report.alone("  answers of 429 after the first second", "calls", float64(flaps.late+over.late)).atMost(0)
-	b.report.alone("  requests while told to wait", "calls", float64(flaps.early+over.early)).atMost(0)
+	b.report.add(fmt.Sprintf("%d flapping triggers, one opens every %s and resolves after %s: messages in the room in round %d", flapTriggers, flapEvery, flapFor, flapRounds), "messages", float64(flaps.messages)).atMost(15)
+	b.report.add("  edits", "edits", float64(flaps.edits))
+	b.report.add("  every host and event id in the room, after the last event", "s", flaps.namedAfter.Seconds())
+	b.report.add("  all resolve: every message says so, after the last event", "s", over.namedAfter.Seconds()).atMost(10)
+	b.report.add("  answers of 429 after the first second", "calls", float64(flaps.late+over.late)).atMost(0)
+	b.report.add("  requests while told to wait", "calls", float64(flaps.early+over.early)).atMost(0)
 	return nil
 }
 
 // flap opens each trigger in turn, and resolves each flapFor later: the last ones only if over, with a pause afterwards. It returns
 // those still open, and puts the event ids by host into hosts.
 func (r *raining) flap(ctx context.Context, hosts map[string]string, over bool) (open []int64, err error) {
-	post := func(body []byte, err error) error {
-		if err == nil {
-			_, err = zabbixsim.Post(ctx, http.DefaultClient, "http://"+r.ours.public+"/v1/zabbix/events", secret, body, time.Now())
-		}
-		return err
-	}
 	tick := time.NewTicker(flapEvery)
 	defer tick.Stop()
 	const lasting = int(flapFor / flapEvery)
@@ -72,12 +64,11 @@ func (r *raining) flap(ctx context.Context, hosts map[string]string, over bool) 
 			id := r.zabbix.Raise(t)
 			open = append(open, id)
 			hosts[t.Host.Host] = strconv.FormatInt(id, 10)
-			err = post(eventBody(r.macros, t, id, time.Now()))
+			err = r.ours.post(ctx, r.payload(id))
 		}
 		if n >= lasting && len(open) > 0 && err == nil {
 			r.zabbix.Resolve(open[0])
-			p, _ := r.zabbix.Problem(open[0])
-			err = post(recoveryBody(r.macros, p))
+			err = r.ours.post(ctx, r.payload(open[0]))
 			open = open[1:]
 		}
 		if err != nil {
@@ -142,9 +133,9 @@ func (b *bench) ackAll(ctx context.Context) (err error) {
 			replies++
 		}
 	}
-	b.report.alone(fmt.Sprintf("ack all on %d problems in %d digests, Zabbix's API answering in %s: all acknowledged in Zabbix", want, len(digests), ackDelay), "s", took.Seconds()).atMost(30)
-	b.report.alone("  the room shows it, nothing pending any more", "s", told.Seconds())
-	b.report.alone("  replies in the threads", "messages", float64(replies))
+	b.report.add(fmt.Sprintf("ack all on %d problems in %d digests, Zabbix's API answering in %s: all acknowledged in Zabbix", want, len(digests), ackDelay), "s", took.Seconds()).atMost(30)
+	b.report.add("  the room shows it, nothing pending any more", "s", told.Seconds())
+	b.report.add("  replies in the threads", "messages", float64(replies))
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/route"
@@ -66,9 +67,6 @@ func fold(args []string) (err error) {
 		return err
 	}
 	f := &folder{Store: s, committed: make(chan struct{}, 1), next: firstFolded}
-	if f.macros, err = macros(); err != nil {
-		return err
-	}
 	f.ledger = ledger.New(ledger.Options{
 		Store: f, Rules: ledger.Rules{Rooms: router.Rooms, OrphanWait: time.Duration(cfg.Delivery.OrphanWait)},
 		Decode: func(e store.Entry) (ledger.Decoded, error) {
@@ -100,7 +98,6 @@ type folder struct {
 	ledger    *ledger.Ledger
 	applied   atomic.Int64
 	committed chan struct{} // applied has grown
-	macros    map[string]string
 	next      int64
 }
 
@@ -124,17 +121,9 @@ func (f *folder) round(ctx context.Context, n int) (cost folded, err error) {
 	problems := n / 2
 	bodies := make([][]byte, 0, 2*problems)
 	now := time.Now()
-	for _, over := range []bool{false, true} {
+	for _, kind := range []alert.Kind{alert.KindProblem, alert.KindRecovery} {
 		for i := range problems {
-			p := zabbixProblem(int(f.next)+i, now)
-			body, err := eventBody(f.macros, p.Trigger, p.ID, now)
-			if over {
-				body, err = recoveryBody(f.macros, p)
-			}
-			if err != nil {
-				return cost, err
-			}
-			bodies = append(bodies, body)
+			bodies = append(bodies, zabbixsim.Payload(zabbixProblem(int(f.next)+i, now), kind, now))
 		}
 	}
 	f.next += int64(problems)
@@ -185,7 +174,7 @@ func processorTime() float64 {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
 		return 0
 	}
-	return seconds(r.Utime) + seconds(r.Stime)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds()
 }
 
 // foldProcess is a started fold process.

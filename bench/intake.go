@@ -26,16 +26,18 @@ type side struct {
 }
 
 // drive fires one round and records it.
-func (s *side) drive(ctx context.Context, b *bench, v *volley, cpu func() (float64, error), d time.Duration) error {
-	before, err := cpu()
+func (s *side) drive(ctx context.Context, b *bench, l *load, d time.Duration) error {
+	before, err := s.cpuSeconds()
 	if err != nil {
 		return err
 	}
-	out, err := v.fire(ctx, s.public, b.connections, d)
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	out, err := l.fire(ctx, s.public, b.connections)
 	if err != nil {
 		return err
 	}
-	after, err := cpu()
+	after, err := s.cpuSeconds()
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (b *bench) intake(ctx context.Context) (err error) {
 			*s = side{process: s.process}
 		}
 	}
-	began, err := t.relayCPU()
+	began, err := t.relay.cpuSeconds()
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func (b *bench) intake(ctx context.Context) (err error) {
 			return err
 		}
 		b.logf("intake, round %d of %d: relay %.0f/s, reference %.0f/s, ratio %.2f, load average %s",
-			i+1, b.rounds, t.relay.rates[i], t.reference.rates[i], t.relay.rates[i]/t.reference.rates[i], load())
+			i+1, b.rounds, t.relay.rates[i], t.reference.rates[i], t.relay.rates[i]/t.reference.rates[i], loadAverage())
 	}
 	return b.tellIntake(ctx, t, warm, began)
 }
@@ -107,9 +109,10 @@ type turns struct {
 	most                    float64
 }
 
-func (t *turns) relayCPU() (float64, error) {
-	m, err := t.relay.metrics()
-	return m["process_cpu_seconds_total"], err
+// cpuSeconds is the processor time that the process has used.
+func (s *side) cpuSeconds() (float64, error) {
+	m, err := s.metrics()
+	return m[cpuSeconds], err
 }
 
 // turn drives each for d.
@@ -118,23 +121,23 @@ func (t *turns) turn(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	v := newVolley(event, t.next, int(t.most*d.Seconds()*2)+10*t.connections, runtime.NumCPU())
+	l := volley(event, t.next, int(t.most*d.Seconds()*2)+10*t.connections, runtime.NumCPU())
 	// The references store nothing, or in their own store, so they can have the same ids.
 	if err := t.relay.pause(); err != nil {
 		return err
 	}
-	err = t.reference.drive(ctx, t.bench, v, func() (float64, error) { u, err := t.reference.usage(); return u.CPU, err }, d)
+	err = t.reference.drive(ctx, t.bench, l, d)
 	if err == nil && t.rival != nil {
 		err = t.rivalTurn(ctx, d)
 	}
 	if err := errors.Join(err, t.relay.resume()); err != nil {
 		return fmt.Errorf("the references: %w", err)
 	}
-	v.next.Store(0)
-	if err := t.relay.drive(ctx, t.bench, v, t.relayCPU, d); err != nil {
+	l.next.Store(0)
+	if err := t.relay.drive(ctx, t.bench, l, d); err != nil {
 		return fmt.Errorf("the relay: %w", err)
 	}
-	t.next += v.next.Load()
+	t.next += l.next.Load()
 	t.most = max(t.most, slices.Max(t.relay.rates), slices.Max(t.reference.rates))
 	return nil
 }
@@ -147,8 +150,7 @@ func (t *turns) rivalTurn(ctx context.Context, d time.Duration) error {
 	if err := t.rival.resume(); err != nil {
 		return err
 	}
-	v := newVolley(alert, t.next, 0, 1)
-	err = t.rival.drive(ctx, t.bench, v, func() (float64, error) { return 0, nil }, d)
+	err = t.rival.drive(ctx, t.bench, volley(alert, t.next, 0, 1), d)
 	return errors.Join(err, t.rival.pause())
 }
 
@@ -162,7 +164,7 @@ func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float6
 	if err != nil {
 		return err
 	}
-	pending, rss := m["alert_relay_journal_pending"], m["process_resident_memory_bytes"]
+	pending, rss := m["alert_relay_journal_pending"], m[residentBytes]
 	drained, err := relay.drained(ctx, b.drain)
 	if err != nil {
 		return err
@@ -174,19 +176,19 @@ func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float6
 	if t.rival != nil {
 		b.report.turns("  beside Alertmanager's", "events/s", relay.rates, t.rival.rates, bareAlerts)
 	} else {
-		b.report.without("  beside Alertmanager's", "events/s", quantile(slices.Clone(relay.rates), .5), notInstalled, bareAlerts)
+		b.report.add("  beside Alertmanager's", "events/s", median(relay.rates)).missing(notInstalled, bareAlerts)
 	}
 	theirs := 1e6 * reference.cpu / float64(reference.taken)
-	b.report.add("  processor time for each event, within the rounds", "µs", 1e6*relay.cpu/float64(relay.taken), theirs, bareGin)
-	b.report.add("  processor time for each event, and for folding it", "µs", 1e6*(m["process_cpu_seconds_total"]-began)/float64(relay.taken), theirs, bareGin)
-	b.report.add("  answer within, 99 % of events", "ms", quantile(relay.p99, .5), quantile(reference.p99, .5), bareGin)
-	b.report.alone("  not folded yet after the last round, of "+fmt.Sprint(relay.taken+warm), "events", pending)
+	b.report.add("  processor time for each event, within the rounds", "µs", 1e6*relay.cpu/float64(relay.taken)).beside(theirs, bareGin)
+	b.report.add("  processor time for each event, and for folding it", "µs", 1e6*(m[cpuSeconds]-began)/float64(relay.taken)).beside(theirs, bareGin)
+	b.report.add("  answer within, 99 % of events", "ms", median(relay.p99)).beside(median(reference.p99), bareGin)
+	b.report.add("  not folded yet after the last round, of "+fmt.Sprint(relay.taken+warm), "events", pending)
 	if drained < 0 {
-		b.report.alone("  not folded yet after "+b.drain.String(), "events", m["alert_relay_journal_pending"]).atMost(0)
+		b.report.add("  not folded yet after "+b.drain.String(), "events", m["alert_relay_journal_pending"]).atMost(0)
 	} else {
-		b.report.alone("  until all were folded", "s", drained.Seconds()).atMost(1)
+		b.report.add("  until all were folded", "s", drained.Seconds()).atMost(1)
 	}
-	b.report.alone("  resident memory after the last round", "MiB", rss/(1<<20))
+	b.report.add("  resident memory after the last round", "MiB", rss/(1<<20))
 	refused := m[`alert_relay_events_total{kind="problem",result="refused",source="main"}`]
 	if refused > 0 {
 		return fmt.Errorf("the relay refused %.0f events", refused)

@@ -167,7 +167,7 @@ func measure(ctx context.Context, o options, log io.Writer) (r *report, err erro
 	if err := b.findAlertmanager(ctx); err != nil {
 		return nil, err
 	}
-	b.report.Machine.LoadBefore = load()
+	b.report.Machine.LoadBefore = loadAverage()
 	began := time.Now()
 	for _, name := range o.names() {
 		// A part that fails doesn't stop the others.
@@ -178,7 +178,7 @@ func measure(ctx context.Context, o options, log io.Writer) (r *report, err erro
 			break
 		}
 	}
-	b.report.Machine.LoadAfter, b.report.Seconds = load(), time.Since(began).Seconds()
+	b.report.Machine.LoadAfter, b.report.Seconds = loadAverage(), time.Since(began).Seconds()
 	return b.report, err
 }
 

@@ -30,7 +30,7 @@ func (b *bench) manyOpen(ctx context.Context) error {
 	if err := b.startsWith(ctx, "open", fmt.Sprintf("%d open problems", b.open)); err != nil {
 		return err
 	}
-	b.report.alone("  filling that store", "s", took.Seconds())
+	b.report.add("  filling that store", "s", took.Seconds())
 	return nil
 }
 
@@ -52,12 +52,12 @@ func (b *bench) startsWith(ctx context.Context, filled, what string) error {
 				return fmt.Errorf("%.0f of the filled-in posts are pending", n)
 			}
 			start[name] = append(start[name], took)
-			held[name] = append(held[name], m["process_resident_memory_bytes"]/(1<<20))
+			held[name] = append(held[name], m[residentBytes]/(1<<20))
 		}
 	}
 	const empty = "the relay with an empty store"
-	b.report.add("start until ready, "+what, "ms", quantile(start[filled], .5), quantile(start["empty"], .5), empty)
-	b.report.add("  resident memory, a second later", "MiB", quantile(held[filled], .5), quantile(held["empty"], .5), empty)
+	b.report.add("start until ready, "+what, "ms", median(start[filled])).beside(median(start["empty"]), empty)
+	b.report.add("  resident memory, a second later", "MiB", median(held[filled])).beside(median(held["empty"]), empty)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (b *bench) manyStored(ctx context.Context) (err error) {
 	name := fmt.Sprintf("folding an event, %d problems stored: processor time (%d rounds)", b.stored, b.foldRounds)
 	const empty = "with an empty store"
 	if free, need := freeSpace(b.dir), float64(b.stored)*spaceFor; free >= 0 && free < need {
-		b.report.without(name, "µs", 0, fmt.Sprintf("not measured: %.0f GiB are free on the disk, it takes %.0f", free/(1<<30), need/(1<<30)), empty)
+		b.report.add(name, "µs", 0).missing(fmt.Sprintf("not measured: %.0f GiB are free on the disk, it takes %.0f", free/(1<<30), need/(1<<30)), empty)
 		return nil
 	}
 	b.logf("filling a store with %d problems", b.stored)
@@ -106,13 +106,13 @@ func (b *bench) manyStored(ctx context.Context) (err error) {
 			sum[i] = sum[i].plus(cost[i])
 		}
 		ratios = append(ratios, cost[0].each()/cost[1].each())
-		b.logf("fold, round %d of %d: %.1f µs an event with %d problems stored, %.1f with none; load average %s", n, b.foldRounds, cost[0].each(), b.stored, cost[1].each(), load())
+		b.logf("fold, round %d of %d: %.1f µs an event with %d problems stored, %.1f with none; load average %s", n, b.foldRounds, cost[0].each(), b.stored, cost[1].each(), loadAverage())
 	}
 	// Sums, not the median round: now and then one round pays for a checkpoint of the log that others caused too.
-	r := b.report.add(name, "µs", sum[0].each(), sum[1].each(), empty)
+	r := b.report.add(name, "µs", sum[0].each()).beside(sum[1].each(), empty)
 	r.Rounds = ratios
 	r.ratioAtMost(1.1)
-	b.report.add("  events folded in a second of the clock, alone", "events/s", sum[0].rate(), sum[1].rate(), empty)
-	b.report.alone("  filling that store", "s", took.Seconds())
+	b.report.add("  events folded in a second of the clock, alone", "events/s", sum[0].rate()).beside(sum[1].rate(), empty)
+	b.report.add("  filling that store", "s", took.Seconds())
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
 // roles are what this binary can be as a process of its own.
@@ -93,7 +94,8 @@ func (b *bench) startReference(ctx context.Context) (*process, error) {
 		return nil, errors.Join(fmt.Errorf("the reference did not start: %w", err), p.stop())
 	}
 	p.public = strings.TrimSpace(addr)
-	if err := p.answers(ctx, began, "http://"+p.public+"/usage"); err != nil {
+	p.admin = p.public
+	if err := p.answers(ctx, began, "http://"+p.admin+"/metrics"); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
@@ -206,14 +208,21 @@ func (p *process) stop() error {
 func (p *process) pause() error  { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 func (p *process) resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// metrics reads the metrics of a relay.
-func (p *process) metrics() (map[string]float64, error) {
-	return metricsOf("http://" + p.admin + "/metrics")
+// post sends a payload to a relay.
+func (p *process) post(ctx context.Context, body []byte) error {
+	_, err := zabbixsim.Post(ctx, http.DefaultClient, "http://"+p.public+"/v1/zabbix/events", secret, body, time.Now())
+	return err
 }
 
-// metricsOf reads metrics as Prometheus would, by name with labels.
-func metricsOf(url string) (map[string]float64, error) {
-	resp, err := http.Get(url)
+// Metrics that every process has.
+const (
+	cpuSeconds    = "process_cpu_seconds_total"
+	residentBytes = "process_resident_memory_bytes"
+)
+
+// metrics reads the metrics of a process as Prometheus would, by name with labels.
+func (p *process) metrics() (map[string]float64, error) {
+	resp, err := http.Get("http://" + p.admin + "/metrics")
 	if err != nil {
 		return nil, err
 	}

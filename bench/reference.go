@@ -1,16 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // bare is what the reference decodes and validates: the fields that a relay which only forwards events would need.
@@ -29,12 +28,6 @@ type bare struct {
 	SendTo    string `json:"ALERT.SENDTO"`
 	Message   string `json:"ALERT.MESSAGE"`
 	TriggerID string `json:"TRIGGER.ID"`
-}
-
-// usage is the processor time and memory of a process.
-type usage struct {
-	CPU float64 `json:"cpu"` // seconds
-	RSS float64 `json:"rss"` // bytes
 }
 
 // reference is the process to compare with: a gin handler that decodes, validates and answers 202, without signatures and without a
@@ -67,37 +60,6 @@ func bareHandler() http.Handler {
 		}
 		c.JSON(http.StatusAccepted, gin.H{"problem": "main/" + b.EventID})
 	})
-	e.GET("/usage", func(c *gin.Context) {
-		var r syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-			c.JSON(http.StatusInternalServerError, gin.H{"error": err.Error()})
-			return
-		}
-		c.JSON(http.StatusOK, usage{CPU: seconds(r.Utime) + seconds(r.Stime), RSS: resident()})
-	})
+	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
 	return e
-}
-
-func seconds(t syscall.Timeval) float64 { return time.Duration(t.Nano()).Seconds() }
-
-// resident returns the memory of this process in bytes; 0 outside Linux.
-func resident() float64 {
-	raw, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	var size, pages float64
-	if _, err := fmt.Sscan(string(raw), &size, &pages); err != nil {
-		return 0
-	}
-	return pages * float64(os.Getpagesize())
-}
-
-func (p *process) usage() (u usage, err error) {
-	resp, err := http.Get("http://" + p.public + "/usage")
-	if err != nil {
-		return u, err
-	}
-	defer resp.Body.Close()
-	return u, json.NewDecoder(resp.Body).Decode(&u)
 }

@@ -64,63 +64,51 @@ func (t *target) String() string {
 	return out + ": MISSED"
 }
 
-func (r *row) aim(of string, figure, limit float64, least bool) {
-	met := figure <= limit
-	if least {
-		met = figure >= limit
-	}
-	r.Target = &target{Limit: limit, Of: of, Least: least, Met: met}
+// atMost sets the target of a figure.
+func (r *row) atMost(limit float64) {
+	r.Target = &target{Limit: limit, Of: "relay", Met: r.Relay <= limit}
 }
 
-// Targets of the last row: for its figure, or for its ratio.
-func (r *row) atMost(limit float64) { r.aim("relay", r.Relay, limit, false) }
-
+// ratioAtMost and ratioAtLeast set the target of a ratio.
 func (r *row) ratioAtMost(limit float64) {
-	if r.Ratio != nil {
-		r.aim("ratio", *r.Ratio, limit, false)
-	}
+	r.Target = &target{Limit: limit, Of: "ratio", Met: *r.Ratio <= limit}
 }
 
 func (r *row) ratioAtLeast(limit float64) {
-	if r.Ratio != nil {
-		r.aim("ratio", *r.Ratio, limit, true)
-	}
+	r.Target = &target{Limit: limit, Of: "ratio", Least: true, Met: *r.Ratio >= limit}
 }
 
-func (r *report) put(new row) *row {
-	r.Rows = append(r.Rows, new)
+// add adds a row. Its reference and its target are set on the result.
+func (r *report) add(name, unit string, relay float64) *row {
+	r.Rows = append(r.Rows, row{Name: name, Unit: unit, Relay: relay})
 	return &r.Rows[len(r.Rows)-1]
 }
 
-// add adds a row with the ratio of its two figures.
-func (r *report) add(name, unit string, relay, reference float64, against string) *row {
-	new := row{Name: name, Unit: unit, Relay: relay, Reference: &reference, Against: against}
+// beside sets the reference of a row.
+func (r *row) beside(reference float64, against string) *row {
+	r.Reference, r.Against = &reference, against
 	if reference != 0 {
-		ratio := relay / reference
-		new.Ratio = &ratio
+		ratio := r.Relay / reference
+		r.Ratio = &ratio
 	}
-	return r.put(new)
+	return r
+}
+
+// missing says why a row has no reference.
+func (r *row) missing(note, against string) *row {
+	r.Note, r.Against = note, against
+	return r
 }
 
 // turns adds a row with the median ratio of rounds in turns.
 func (r *report) turns(name, unit string, relay, reference []float64, against string) *row {
-	var ratios []float64
+	row := r.add(name, unit, median(relay)).beside(median(reference), against)
 	for i := range relay {
-		ratios = append(ratios, relay[i]/reference[i])
+		row.Rounds = append(row.Rounds, relay[i]/reference[i])
 	}
-	rounds := slices.Clone(ratios)
-	other, ratio := quantile(slices.Clone(reference), .5), quantile(ratios, .5)
-	return r.put(row{Name: name, Unit: unit, Relay: quantile(slices.Clone(relay), .5), Reference: &other, Ratio: &ratio, Against: against, Rounds: rounds})
-}
-
-// alone adds a row without a reference.
-func (r *report) alone(name, unit string, relay float64) *row {
-	return r.put(row{Name: name, Unit: unit, Relay: relay})
-}
-
-// without adds a row with a note why it has no reference.
-func (r *report) without(name, unit string, relay float64, note, against string) *row {
-	return r.put(row{Name: name, Unit: unit, Relay: relay, Note: note, Against: against})
+	ratio := median(row.Rounds)
+	row.Ratio = &ratio
+	return row
 }
 
 func (r *report) json(w io.Writer) error {
@@ -188,20 +176,21 @@ func number(v float64) string {
 	}
 }
 
-// quantile returns the value below which the fraction q of the values lies; 0 for none. It sorts them.
+// quantile returns the value below which the fraction q of the values lies; 0 for none.
 func quantile[T ~int64 | ~float64](values []T, q float64) T {
 	if len(values) == 0 {
 		return 0
 	}
-	slices.Sort(values)
 	i := int(q * float64(len(values)))
-	return values[min(i, len(values)-1)]
+	return slices.Sorted(slices.Values(values))[min(i, len(values)-1)]
 }
+
+func median[T ~int64 | ~float64](values []T) T { return quantile(values, .5) }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// load returns the load averages of Linux; "" elsewhere.
-func load() string {
+// loadAverage returns the load averages of Linux; "" elsewhere.
+func loadAverage() string {
 	raw, err := os.ReadFile("/proc/loadavg")
 	fields := strings.Fields(string(raw))
 	if err != nil || len(fields) < 3 {

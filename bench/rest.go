@@ -25,11 +25,11 @@ func (b *bench) rest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		u, err := theirs.usage()
+		m, err := theirs.metrics()
 		if err := errors.Join(err, theirs.stop()); err != nil {
 			return err
 		}
-		other, otherMemory = append(other, milliseconds(theirs.start)), append(otherMemory, u.RSS/(1<<20))
+		other, otherMemory = append(other, milliseconds(theirs.start)), append(otherMemory, m[residentBytes]/(1<<20))
 	}
 	for range starts {
 		// The first start creates the store.
@@ -37,10 +37,10 @@ func (b *bench) rest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		mine, held = append(mine, start), m["process_resident_memory_bytes"]/(1<<20)
+		mine, held = append(mine, start), m[residentBytes]/(1<<20)
 	}
-	b.report.add("start until ready, with an empty store", "ms", quantile(mine, .5), quantile(other, .5), "the bare gin handler's")
-	b.report.add("resident memory at rest", "MiB", held, quantile(otherMemory, .5), "the bare gin handler's").atMost(60)
+	b.report.add("start until ready, with an empty store", "ms", median(mine)).beside(median(other), "the bare gin handler's")
+	b.report.add("resident memory at rest", "MiB", held).beside(median(otherMemory), "the bare gin handler's").atMost(60)
 	return nil
 }
 

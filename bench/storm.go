@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"os"
 	"regexp"
 	"strconv"
@@ -58,26 +56,30 @@ func stormTrigger(i int) zabbixsim.Trigger {
 type raining struct {
 	*bench
 	*world
-	ours   *process
-	macros map[string]string
-	calm   time.Duration
+	ours *process
+	calm time.Duration
 	// restless is set where something is always pending, such as an edit whose turn comes minutes later.
 	restless bool
 }
 
-// rained is the outcome of a storm, or of its recovery. All times after sending are counted from the last answer.
-type rained struct {
-	sending       time.Duration // from the first event to the last answer
-	namedAfter    time.Duration // until every host and event id was in the room
-	after         time.Duration // until then, with posts_pending 0
-	quiet         time.Duration // until nothing was pending, nor in the journal
-	named         int           // problems whose host and event id are in the room
-	messages      int           // new messages in the room and its threads
-	edits         int
+// outcome is what a room got of a storm.
+type outcome struct {
+	named         int     // problems whose host (of the relay, also the event id) is in the room
+	messages      int     // new messages in the room and its threads
 	refused, late int     // answers of 429, and those after the first second
 	early         int     // requests while told to wait
-	dead          int     // dead letters
-	peak          float64 // MiB
+	dead          int     // dead letters; of an Alertmanager, notifications dropped until the next group_interval
+	peak          float64 // memory in MiB
+}
+
+// rained is the outcome of a storm, or of its recovery, for a relay. All times after sending are counted from the last answer.
+type rained struct {
+	outcome
+	sending    time.Duration // from the first event to the last answer
+	namedAfter time.Duration // until every host and event id was in the room
+	after      time.Duration // until then, with posts_pending 0
+	quiet      time.Duration // until nothing was pending, nor in the journal
+	edits      int
 }
 
 // startRaining starts a relay beside a Webex whose rooms take five messages a second, and a Zabbix whose API answers after delay.
@@ -96,11 +98,7 @@ func (b *bench) startRaining(ctx context.Context, name string, delay time.Durati
 		defer w.close()
 		return ours.stop()
 	})
-	r := &raining{bench: b, world: w, ours: ours, calm: calmFor}
-	if r.macros, err = macros(); err != nil {
-		return nil, nil, errors.Join(err, stop())
-	}
-	return r, stop, nil
+	return &raining{bench: b, world: w, ours: ours, calm: calmFor}, stop, nil
 }
 
 // storm measures thousands of problems at once, in a room that takes five messages a second.
@@ -130,7 +128,7 @@ func (b *bench) storm(ctx context.Context) (err error) {
 		rate = float64(b.problems) / 5
 	}
 	var u urgencies
-	second, err := r.opens(ctx, r.raise(b.problems, b.problems), rate, func(ctx context.Context, fire *barrage) (err error) {
+	second, err := r.opens(ctx, r.raise(b.problems, b.problems), rate, func(ctx context.Context, fire *load) (err error) {
 		u, err = r.amid(ctx, fire)
 		return err
 	})
@@ -157,7 +155,7 @@ func (b *bench) storm(ctx context.Context) (err error) {
 
 func (b *bench) logRained(what string, r rained) {
 	b.logf("%s: sent in %s, told %s after that in %d messages and %d edits, %d answers of 429, load average %s",
-		what, r.sending.Round(time.Millisecond), r.after.Round(time.Millisecond), r.messages, r.edits, r.refused, load())
+		what, r.sending.Round(time.Millisecond), r.after.Round(time.Millisecond), r.messages, r.edits, r.refused, loadAverage())
 }
 
 // raise opens problems in the simulated Zabbix, which does not send them.
@@ -170,23 +168,17 @@ func (r *raining) raise(first, n int) []int64 {
 }
 
 // opens sends problems to the relay, runs meanwhile, and waits until all of them are in the room.
-func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhile func(context.Context, *barrage) error) (rained, error) {
-	fire := &barrage{want: status202, perSecond: rate}
-	now := time.Now()
+func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhile func(context.Context, *load) error) (rained, error) {
 	hosts := map[string]string{} // event ids by host
 	for _, id := range ids {
 		p, _ := r.zabbix.Problem(id)
-		body, err := eventBody(r.macros, p.Trigger, id, now)
-		if err != nil {
-			return rained{}, err
-		}
-		fire.requests = append(fire.requests, signed(body, now))
 		hosts[p.Trigger.Host.Host] = strconv.FormatInt(id, 10)
 	}
+	fire := r.events(ids, rate)
 	send := func(ctx context.Context) (ended time.Time, err error) {
 		sent := make(chan error, 1)
 		go func() {
-			err := fire.fire(ctx, r.ours.public, r.connections)
+			_, err := fire.fire(ctx, r.ours.public, r.connections)
 			ended = time.Now()
 			sent <- err
 		}()
@@ -194,6 +186,15 @@ func (r *raining) opens(ctx context.Context, ids []int64, rate float64, meanwhil
 		return ended, errors.Join(<-sent, err)
 	}
 	return r.rain(ctx, send, r.names(hosts))
+}
+
+// events are the signed events of problems, as they are now.
+func (r *raining) events(ids []int64, rate float64) *load {
+	var requests [][]byte
+	for _, id := range ids {
+		requests = append(requests, signed(r.payload(id), time.Now()))
+	}
+	return barrage(requests, status202, rate)
 }
 
 // names returns a function that counts the hosts that are in the room with their event ids.
@@ -211,19 +212,12 @@ func (r *raining) names(hosts map[string]string) func() (named int, all bool) {
 
 // recovers sends the recoveries, and waits until the room shows them.
 func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
-	fire := &barrage{want: status202, perSecond: r.stormRate}
-	now := time.Now()
 	for _, id := range ids {
 		r.zabbix.Resolve(id)
-		p, _ := r.zabbix.Problem(id)
-		body, err := recoveryBody(r.macros, p)
-		if err != nil {
-			return rained{}, err
-		}
-		fire.requests = append(fire.requests, signed(body, now))
 	}
+	fire := r.events(ids, r.stormRate)
 	send := func(ctx context.Context) (time.Time, error) {
-		err := fire.fire(ctx, r.ours.public, r.connections)
+		_, err := fire.fire(ctx, r.ours.public, r.connections)
 		return time.Now(), err
 	}
 	return r.rain(ctx, send, func() (int, bool) {
@@ -237,7 +231,7 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 }
 
 // nothing is done meanwhile.
-func nothing(context.Context, *barrage) error { return nil }
+func nothing(context.Context, *load) error { return nil }
 
 // someOpen matches a digest with open problems.
 var someOpen = regexp.MustCompile(`\d open\b`)
@@ -355,11 +349,11 @@ func countOf(said []webexsim.MessageView) (messages, edits int) {
 type urgencies struct{ room, answer, zabbix []time.Duration }
 
 // amid sends disasters in the middle of a storm, and acknowledges each from the room as soon as it is there.
-func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err error) {
+func (r *raining) amid(ctx context.Context, fire *load) (u urgencies, err error) {
 	seen := watchRooms(r.webex, stormHost)
 	defer seen.stop()
 	for n := range urgent {
-		for int(fire.next.Load()) < len(fire.requests)*(n+1)/(urgent+1) {
+		for int(fire.next.Load()) < fire.requests*(n+1)/(urgent+1) {
 			if err := sleep(ctx, time.Millisecond); err != nil {
 				return u, err
 			}
@@ -368,14 +362,7 @@ func (r *raining) amid(ctx context.Context, fire *barrage) (u urgencies, err err
 		t := zabbixsim.StormTrigger(2*r.problems + n)
 		t.Name, t.Severity = "Data centre without power, "+mark, alert.Disaster
 		id := r.zabbix.Raise(t)
-		body, err := eventBody(maps.Clone(r.macros), t, id, time.Now())
-		if err != nil {
-			return u, err
-		}
-		took, err := seen.timed(ctx, mark, func() error {
-			_, err := zabbixsim.Post(ctx, http.DefaultClient, "http://"+r.ours.public+"/v1/zabbix/events", secret, body, time.Now())
-			return err
-		})
+		took, err := seen.timed(ctx, mark, func() error { return r.ours.post(ctx, r.payload(id)) })
 		if err != nil {
 			return u, err
 		}

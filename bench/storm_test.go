@@ -17,6 +17,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 )
@@ -30,20 +31,14 @@ func small(t *testing.T) *bench {
 
 // A problem of a storm, and its recovery, decode as such.
 func TestEventsOfAStorm(t *testing.T) {
-	m, err := macros()
-	require.NoError(t, err)
 	p := zabbixProblem(4711, time.Now())
-	body, err := eventBody(m, p.Trigger, p.ID, p.Opened)
-	require.NoError(t, err)
-	e, err := decoded(store.Entry{Source: "main", Payload: body, ReceivedAt: time.Now()})
+	e, err := decoded(store.Entry{Source: "main", Payload: zabbixsim.Payload(p, alert.KindProblem, p.Opened), ReceivedAt: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, alert.KindProblem, e.Kind)
 	require.Equal(t, "4711", e.Key.EventID)
 	require.Equal(t, p.Trigger.Host.Host, e.Facts.Hosts[0].Host)
 	require.Less(t, *e.Severity, alert.Disaster)
-	body, err = recoveryBody(m, p)
-	require.NoError(t, err)
-	e, err = decoded(store.Entry{Source: "main", Payload: body, ReceivedAt: time.Now()})
+	e, err = decoded(store.Entry{Source: "main", Payload: zabbixsim.Payload(p, alert.KindRecovery, p.Resolved), ReceivedAt: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, alert.KindRecovery, e.Kind)
 	require.True(t, e.Resolved)
@@ -99,22 +94,22 @@ func TestBarrage(t *testing.T) {
 		seen <- alerts[0].Labels["host"] + alerts[0].Labels["event_id"]
 	}))
 	defer server.Close()
-	b := &barrage{want: status200}
+	var requests [][]byte
 	for i := range 50 {
 		body, err := alertBody(stormTrigger(i), strconv.Itoa(i))
 		require.NoError(t, err)
-		b.requests = append(b.requests, append([]byte(alertHead(len(body))), body...))
+		requests = append(requests, append([]byte(alertHead(len(body))), body...))
 	}
-	require.NoError(t, b.fire(t.Context(), server.Listener.Addr().String(), 4))
+	_, err := barrage(requests, status200, 0).fire(t.Context(), server.Listener.Addr().String(), 4)
+	require.NoError(t, err)
 	close(seen)
 	once := map[string]bool{}
 	for s := range seen {
 		once[s] = true
 	}
 	require.Len(t, once, 50)
-	b.requests = [][]byte{append([]byte(alertHead(2)), "[]"...)}
-	b.next.Store(0)
-	require.ErrorContains(t, b.fire(t.Context(), server.Listener.Addr().String(), 1), "400")
+	_, err = barrage([][]byte{append([]byte(alertHead(2)), "[]"...)}, status200, 0).fire(t.Context(), server.Listener.Addr().String(), 1)
+	require.ErrorContains(t, err, "400")
 }
 
 // A small storm through a real relay: everything reaches the room, without a refusal.
@@ -127,9 +122,7 @@ func TestSmallStorm(t *testing.T) {
 	ours, err := b.startRelay(t.Context(), "storm", w.webexURL, w.zabbixURL, "", filepath.Join(b.dir, "profile"))
 	require.NoError(t, err)
 	r := &raining{bench: b, world: w, ours: ours, calm: pollRoom}
-	r.macros, err = macros()
-	require.NoError(t, err)
-	out, err := r.opens(t.Context(), r.raise(0, b.problems), 0, func(context.Context, *barrage) error { return nil })
+	out, err := r.opens(t.Context(), r.raise(0, b.problems), 0, nothing)
 	require.NoError(t, err)
 	require.NoError(t, ours.stop())
 	require.Equal(t, b.problems, out.named)
@@ -222,6 +215,6 @@ func TestAlertmanagerTakesThem(t *testing.T) {
 		return err
 	})
 	require.NoError(t, err)
-	require.Positive(t, each.told)
-	require.Positive(t, grouped.told)
+	require.Positive(t, each.named)
+	require.Positive(t, grouped.named)
 }
