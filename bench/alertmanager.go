@@ -59,10 +59,10 @@ func versionIn(text string) string {
 
 // Configurations of an Alertmanager: the shortest group_wait, and otherwise its defaults.
 const (
-	// keepsAlone accepts alerts and notifies nobody.
-	keepsAlone = "route: {receiver: nobody, group_wait: 10m}\nreceivers: [{name: nobody}]\n"
-	// tellsTwice notifies two Webexes of the same alerts: with a message for each host, and with the default grouping, which is none.
-	tellsTwice = `route:
+	// notifiesNobody accepts alerts and notifies nobody.
+	notifiesNobody = "route: {receiver: nobody, group_wait: 10m}\nreceivers: [{name: nobody}]\n"
+	// notifiesTwice notifies two Webexes of the same alerts: with a message for each host, and with the default grouping, which is none.
+	notifiesTwice = `route:
   receiver: grouped
   group_wait: 1s
   routes:
@@ -133,7 +133,7 @@ func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*w
 		}
 		defer worlds[i].close()
 	}
-	am, err := b.startAlertmanager(ctx, "rival", fmt.Sprintf(tellsTwice, worlds[0].webexURL, worlds[1].webexURL, webexsim.RoomID("noc"), webexsim.DefaultBotToken))
+	am, err := b.startAlertmanager(ctx, "rival", fmt.Sprintf(notifiesTwice, worlds[0].webexURL, worlds[1].webexURL, webexsim.RoomID("noc"), webexsim.DefaultBotToken))
 	if err != nil {
 		return each, grouped, err
 	}

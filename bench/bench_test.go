@@ -69,7 +69,7 @@ func TestVolleyIsSignedAndDistinct(t *testing.T) {
 }
 
 // The reference decodes and validates what the media type sends.
-func TestReferenceTakesThePayload(t *testing.T) {
+func TestReferenceAcceptsThePayload(t *testing.T) {
 	tpl, err := newTemplate(time.Now())
 	require.NoError(t, err)
 	body := tpl.request[tpl.body:]

@@ -68,7 +68,7 @@ func (b *bench) intake(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, ours.stop()) }()
 	t := &turns{bench: b, relay: &side{process: ours}, reference: &side{process: theirs}, next: firstID, most: 10000}
 	if b.rival != "" {
-		rival, err := b.startAlertmanager(ctx, "rival-intake", keepsAlone)
+		rival, err := b.startAlertmanager(ctx, "rival-intake", notifiesNobody)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (b *bench) intake(ctx context.Context) (err error) {
 		b.logf("intake, round %d of %d: relay %.0f/s, reference %.0f/s, ratio %.2f, load average %s",
 			i+1, b.rounds, t.relay.rates[i], t.reference.rates[i], t.relay.rates[i]/t.reference.rates[i], loadAverage())
 	}
-	return b.tellIntake(ctx, t, warm, began)
+	return b.reportIntake(ctx, t, warm, began)
 }
 
 // turns are the sides, and the first event id of the next round.
@@ -156,9 +156,9 @@ func (t *turns) rivalTurn(ctx context.Context, d time.Duration) error {
 
 const bareAlerts = "Alertmanager's POST /api/v2/alerts, which keeps nothing on disk before it answers"
 
-// tellIntake waits for the fold and reports. began is the processor time of the relay before the first round, warm the events it had
+// reportIntake waits for the fold and reports. began is the processor time of the relay before the first round, warm the events it had
 // accepted by then.
-func (b *bench) tellIntake(ctx context.Context, t *turns, warm int, began float64) error {
+func (b *bench) reportIntake(ctx context.Context, t *turns, warm int, began float64) error {
 	relay, reference := t.relay, t.reference
 	m, err := relay.metrics()
 	if err != nil {

@@ -140,16 +140,16 @@ func (b *bench) storm(ctx context.Context) (err error) {
 		return err
 	}
 	if b.rival == "" {
-		b.tellStorm(opened, nil, nil)
+		b.reportStorm(opened, nil, nil)
 	} else {
 		each, grouped, err := b.rivalStorm(ctx, b.pass)
 		if err != nil {
 			return fmt.Errorf("the Alertmanager: %w", err)
 		}
-		b.tellStorm(opened, &each, &grouped)
+		b.reportStorm(opened, &each, &grouped)
 	}
-	b.tellRecovery(over)
-	b.tellUrgent(second, rate, u)
+	b.reportRecovery(over)
+	b.reportUrgent(second, rate, u)
 	return nil
 }
 

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tellStorm reports the first storm. Without an Alertmanager, each and grouped are nil.
-func (b *bench) tellStorm(r rained, each, grouped *outcome) {
+// reportStorm reports the first storm. Without an Alertmanager, each and grouped are nil.
+func (b *bench) reportStorm(r rained, each, grouped *outcome) {
 	const alone, own, both = "a message for each host", "its own grouping", "both groupings at once"
 	beside := func(name, unit string, figure func(outcome) float64, of *outcome, how string) *row {
 		against := fmt.Sprintf("Alertmanager, %s, after %s", how, b.wait)
@@ -36,7 +36,7 @@ func (b *bench) tellStorm(r rained, each, grouped *outcome) {
 	beside("  peak resident memory", "MiB", func(o outcome) float64 { return o.peak }, each, both).atMost(200)
 }
 
-func (b *bench) tellRecovery(r rained) {
+func (b *bench) reportRecovery(r rained) {
 	b.report.add(fmt.Sprintf("recovery of the %d: every message says so, after the last event", b.problems), "s", r.namedAfter.Seconds())
 	b.report.add("  told: that, and no post pending any more", "s", r.after.Seconds()).atMost(5)
 	b.report.add("  messages in the room", "messages", float64(r.messages)).atMost(12)
@@ -48,7 +48,7 @@ func (b *bench) tellRecovery(r rained) {
 	b.report.add("  peak resident memory", "MiB", r.peak).atMost(200)
 }
 
-func (b *bench) tellUrgent(r rained, rate float64, u urgencies) {
+func (b *bench) reportUrgent(r rained, rate float64, u urgencies) {
 	worst := func(d []time.Duration) float64 { return slices.Max(d).Seconds() }
 	b.report.add(fmt.Sprintf("second storm, %.0f events/s: a disaster to its room, by itself (worst of %d)", rate, urgent), "s", worst(u.room)).atMost(2)
 	b.report.add("  a command answered in the room (worst)", "s", worst(u.answer)).atMost(2)

@@ -132,7 +132,7 @@ func TestSmallStorm(t *testing.T) {
 	if runtime.GOOS == "linux" {
 		require.Positive(t, out.peak)
 	}
-	b.tellStorm(out, nil, nil)
+	b.reportStorm(out, nil, nil)
 	require.Equal(t, notInstalled, b.report.Rows[3].Note)
 }
 
@@ -199,7 +199,7 @@ func TestVersionOfAlertmanager(t *testing.T) {
 }
 
 // An installed Alertmanager accepts our alerts and configurations.
-func TestAlertmanagerTakesThem(t *testing.T) {
+func TestAlertmanagerAcceptsAlerts(t *testing.T) {
 	t.Parallel()
 	b := small(t)
 	if err := b.findAlertmanager(t.Context()); err != nil || b.rival == "" {

@@ -16,6 +16,8 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/text"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // WebexOptions configure a simulated Webex that runs on its own.
@@ -101,22 +103,22 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 		return err
 	}
 	fmt.Fprintf(o.Out, "simulated Zabbix %s: url http://%s\n  API token %s\n", o.Version, l.Addr(), zabbixsim.RelayToken)
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = sim.Run(ctx) }() // it ends with ctx
-	defer func() { stop(); <-done }()
 	sim.Storm(o.Storm)
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return sim.Run(ctx) })
+	parts.Go(func() error { return serve(ctx, l, sim) })
 	if o.Pace > 0 {
-		story := make(chan struct{})
-		go func() { defer close(story); sim.Story(ctx, o.Pace) }()
-		defer func() { stop(); <-story }()
+		parts.Go(func() error {
+			sim.Story(ctx, o.Pace)
+			return nil
+		})
 	}
-	return serve(ctx, l, sim)
+	return parts.Wait()
 }
 
 // serve serves until ctx ends.
 func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	end := context.AfterFunc(ctx, func() { _ = server.Close() }) // a simulation has nothing to drain
 	defer end()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

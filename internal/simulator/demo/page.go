@@ -207,22 +207,11 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 			if !ok {
 				return
 			}
-			drain(chat)
+			for len(chat) > 0 { // all of them are in the next state
+				<-chat
+			}
 		case <-nms:
 		case <-tick.C:
-		}
-	}
-}
-
-func drain(ch <-chan webexsim.Event) {
-	for {
-		select {
-		case _, ok := <-ch:
-			if !ok {
-				return
-			}
-		default:
-			return
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -20,6 +19,8 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/text"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Pace is the default pause between two events of the story.
@@ -183,49 +184,29 @@ people:
 	return b.String()
 }
 
+// run runs the parts until ctx ends or one of them fails. The neighbours are served until the relay has stopped.
 func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
-	ctx, stop := context.WithCancel(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	parts, ctx := errgroup.WithContext(ctx)
 	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Chat: w.webexURL, Meters: w.meters}
-	servers := []struct {
-		l net.Listener
-		h http.Handler
-	}{{w.listeners[0], w.webex}, {w.listeners[1], w.zabbix}, {page, p.Handler()}}
-	var wg sync.WaitGroup
-	var running []*http.Server
-	faults := make(chan error, len(servers)+1)
-	for _, s := range servers {
-		server := &http.Server{Handler: s.h, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-		wg.Go(func() {
-			if err := server.Serve(s.l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				faults <- err
-				stop()
-			}
-		})
-		running = append(running, server)
+	for l, h := range map[net.Listener]http.Handler{w.listeners[0]: w.webex, w.listeners[1]: w.zabbix, page: p.Handler()} {
+		parts.Go(func() error { return serve(serving, l, h) })
 	}
-	wg.Go(func() { _ = w.zabbix.Run(ctx) }) // it ends with ctx
+	parts.Go(func() error { return w.zabbix.Run(ctx) })
 	if o.Pace > 0 {
-		wg.Go(func() {
+		parts.Go(func() error {
 			w.zabbix.Story(ctx, o.Pace)
 			w.zabbix.Everyday(ctx, 5*o.Pace, rand.New(rand.NewPCG(1, 2)))
+			return nil
 		})
 	}
-	if err := w.relay.Run(ctx); err != nil {
-		faults <- err
-	}
-	stop()
-	w.webex.Close()
-	for _, server := range running {
-		_ = server.Close() // a simulation has nothing to drain
-	}
-	wg.Wait()
-	close(faults)
-	var all []error
-	for err := range faults {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
+	parts.Go(func() error {
+		defer stop()
+		defer w.webex.Close()
+		return w.relay.Run(ctx)
+	})
+	return parts.Wait()
 }
 
 // meters reads the metrics of the relay.

@@ -1,6 +1,7 @@
 package memnet
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,26 +16,27 @@ import (
 
 // Authority signs certificates for servers in memory. Only clients with its PEM trust it.
 type Authority struct {
-	cert *x509.Certificate
+	cert *x509.Certificate // the template of its own
 	key  *ecdsa.PrivateKey
 	PEM  []byte // the authority's own certificate, as in a ca_file
 }
 
 // NewAuthority makes an authority that is valid for a century around now.
 func NewAuthority(name string) *Authority {
-	key := newKey()
 	now := time.Now()
-	cert, der := sign(&x509.Certificate{
+	a := &Authority{cert: &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.AddDate(-50, 0, 0), NotAfter: now.AddDate(50, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, nil, key, key)
-	return &Authority{cert: cert, key: key, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	}}
+	var der []byte
+	der, a.key = a.sign(a.cert)
+	a.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return a
 }
 
 // Certificate signs a certificate for a host name or an address.
 func (a *Authority) Certificate(host string, from, until time.Time) tls.Certificate {
-	key := newKey()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -44,7 +46,7 @@ func (a *Authority) Certificate(host string, from, until time.Time) tls.Certific
 	} else {
 		template.DNSNames = []string{host}
 	}
-	_, der := sign(template, a.cert, key, a.key)
+	der, key := a.sign(template)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
@@ -54,26 +56,15 @@ func (a *Authority) Valid(host string) tls.Certificate {
 	return a.Certificate(host, now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))
 }
 
-func newKey() *ecdsa.PrivateKey {
+// sign makes a certificate and its key. The authority's own is signed by itself.
+func (a *Authority) sign(template *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err) // never fails
 	}
-	return key
-}
-
-// sign makes a certificate; a nil parent makes it self-signed.
-func sign(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) (*x509.Certificate, []byte) {
-	if parent == nil {
-		parent = template
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
+	der, err = x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, cmp.Or(a.key, key))
 	if err != nil {
 		panic(err) // templates of our own
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err) // made just now
-	}
-	return cert, der
+	return der, key
 }

@@ -44,7 +44,7 @@ func TestPressingAButton(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"action": "suppress", "comment": "on it"}, a.Inputs, "a button of a nested card sends the outer inputs too")
 
-		// A client can send what it likes.
+		// A client can send any inputs.
 		id, err = w.Press(m.ID, mallory, map[string]any{"action": "close"})
 		require.NoError(t, err)
 		a, err = w.bot.GetAttachmentAction(t.Context(), id)
@@ -57,7 +57,7 @@ func TestPressingAButton(t *testing.T) {
 		require.Error(t, err)
 		require.NoError(t, w.bot.DeleteMessage(t.Context(), m.ID))
 		_, err = w.Press(m.ID, alice, nil)
-		require.Error(t, err, "a card that is gone has no buttons")
+		require.Error(t, err, "the card was deleted")
 		_, err = w.Press(w.say(t, "x").ID, alice, nil)
 		require.Error(t, err)
 		_, err = w.bot.GetAttachmentAction(t.Context(), "x")
@@ -91,9 +91,9 @@ func TestWaitAndSubscribe(t *testing.T) {
 		defer stop()
 		err := w.Wait(ctx, func(State) bool { return false })
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "Relay: late", "a failure shows how things stand")
+		require.ErrorContains(t, err, "Relay: late", "the error shows the rooms")
 
-		// A subscriber that sleeps misses events, and sees the gap.
+		// A slow subscriber misses events and sees a gap in the revisions.
 		slow, cancel := w.Subscribe()
 		defer cancel()
 		for range 300 {
@@ -239,7 +239,7 @@ func TestControl(t *testing.T) {
 	refused(t, 404, err)
 	require.Equal(t, 200, call("POST", "/sim/members", `{"room":"noc","person":"relay@webex.bot"}`, nil))
 
-	// Nobody's upload runs as a page of this server.
+	// A browser never executes an uploaded file.
 	m, err = bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, File: &webex.File{Name: "x.html", ContentType: "text/html", Content: []byte("<script>")}})
 	require.NoError(t, err)
 	view, _ := s.Message(m.ID)

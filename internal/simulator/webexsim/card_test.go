@@ -54,7 +54,7 @@ func TestCardsAndFilesCannotBeEdited(t *testing.T) {
 	})
 }
 
-func TestCardsThatAreRefused(t *testing.T) {
+func TestRefusedCards(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		body := func(elements ...any) func(map[string]any) {
 			return func(c map[string]any) { c["body"] = elements }

@@ -82,7 +82,7 @@ func (s *Server) faultFor(req *request) *fault {
 		if f.seen++; f.seen <= f.Skip {
 			continue
 		}
-		s.faultTold(f, req)
+		s.startFaultWait(f, req)
 		return f
 	}
 	return nil
@@ -102,8 +102,8 @@ func (s *Server) faultMatches(f *fault, req *request) bool {
 	return r != nil && r.id == s.roomIn(req)
 }
 
-// faultTold records that a 429 told the account to wait, for TooEarly.
-func (s *Server) faultTold(f *fault, req *request) {
+// startFaultWait records that a 429 told the account to wait, for TooEarly.
+func (s *Server) startFaultWait(f *fault, req *request) {
 	seconds, err := strconv.Atoi(f.RetryAfter)
 	if at, bad := http.ParseTime(f.RetryAfter); bad == nil {
 		seconds, err = int(math.Ceil(at.Sub(time.Now()).Seconds())), nil
@@ -116,7 +116,7 @@ func (s *Server) faultTold(f *fault, req *request) {
 	if f.Room != "" && inRoom != "" {
 		whole = inRoom
 	}
-	s.tellToWait(whole, seconds)
+	s.startWait(whole, seconds)
 }
 
 // before applies what a fault does before the request; false means that the connection is closed.

@@ -107,13 +107,13 @@ func (s *Server) draw(key string, rate Rate) *refusal {
 		return nil
 	}
 	seconds := int(math.Ceil((1 - b.tokens) / rate.PerSecond))
-	s.tellToWait(key, seconds)
+	s.startWait(key, seconds)
 	r := refuse(http.StatusTooManyRequests, "Too many requests have been sent in a given amount of time.")
 	r.retryAfter = strconv.Itoa(seconds)
 	return r
 }
 
-func (s *Server) tellToWait(key string, seconds int) {
+func (s *Server) startWait(key string, seconds int) {
 	now := time.Now()
 	until := now.Add(time.Duration(seconds) * time.Second)
 	if before := s.waits[key]; before.until.After(until) {

@@ -27,7 +27,7 @@ func TestRateOfAnAccount(t *testing.T) {
 		refused(t, 429, w.post(t, db))
 		require.Equal(t, 1, w.Stats().TooEarly, "the 429 asked for two seconds")
 		time.Sleep(time.Second)
-		require.NoError(t, w.post(t, noc), "after exactly Retry-After it goes on")
+		require.NoError(t, w.post(t, noc), "a request exactly after Retry-After is accepted")
 		require.Equal(t, 1, w.Stats().TooEarly)
 		require.Equal(t, 2, w.Stats().Limited)
 		require.Equal(t, 2, w.Stats().Statuses["429"])
@@ -40,9 +40,9 @@ func TestRateOfARoom(t *testing.T) {
 		_, err := w.bot.EditMessage(t.Context(), m.ID, noc, "y")
 		refused(t, 429, err)
 		refused(t, 429, w.bot.DeleteMessage(t.Context(), m.ID))
-		require.NoError(t, w.post(t, db), "another room has its own")
+		require.NoError(t, w.post(t, db), "each room has its own limit")
 		_, err = w.bot.GetMessage(t.Context(), m.ID)
-		require.NoError(t, err, "reading doesn't count")
+		require.NoError(t, err, "reads are not limited")
 		time.Sleep(500 * time.Millisecond)
 		refused(t, 429, w.post(t, noc))
 		require.Equal(t, 1, w.Stats().TooEarly)
@@ -55,12 +55,12 @@ func TestRatesOfAccountAndRoom(t *testing.T) {
 		require.NoError(t, w.post(t, noc))
 		require.NoError(t, w.post(t, noc))
 		e := refused(t, 429, w.post(t, noc))
-		require.Equal(t, 10*time.Second, e.RetryAfter, "the room's")
+		require.Equal(t, 10*time.Second, e.RetryAfter, "the limit of the room")
 		time.Sleep(time.Millisecond)
 		require.NoError(t, w.post(t, db))
-		require.Zero(t, w.Stats().TooEarly, "the wait is for one room")
+		require.Zero(t, w.Stats().TooEarly, "the wait concerns one room")
 		e = refused(t, 429, w.post(t, db))
-		require.Equal(t, time.Second, e.RetryAfter, "the account's")
+		require.Equal(t, time.Second, e.RetryAfter, "the limit of the account")
 		time.Sleep(time.Second)
 		require.NoError(t, w.post(t, db))
 		refused(t, 429, w.post(t, noc))
@@ -70,11 +70,11 @@ func TestRatesOfAccountAndRoom(t *testing.T) {
 		for range 20 {
 			require.NoError(t, w.post(t, noc))
 		}
-		require.Equal(t, 20+1, w.Stats().TooEarly, "it is early even if a token is free")
+		require.Equal(t, 20+1, w.Stats().TooEarly, "a request during the wait is early even if the bucket has tokens")
 	})
 }
 
-func TestAFaultTellsToWaitUntilADate(t *testing.T) {
+func TestFaultWithARetryAfterDate(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		until := time.Now().Add(time.Minute).UTC()
 		w.AddFault(Fault{Room: "noc", Count: 1, Status: 429, RetryAfter: until.Format(http.TimeFormat)})
@@ -82,7 +82,7 @@ func TestAFaultTellsToWaitUntilADate(t *testing.T) {
 		require.Equal(t, time.Minute, e.RetryAfter)
 		time.Sleep(time.Second)
 		require.NoError(t, w.post(t, db))
-		require.Zero(t, w.Stats().TooEarly, "a fault of one room tells that room to wait")
+		require.Zero(t, w.Stats().TooEarly, "a fault of one room concerns that room")
 		require.NoError(t, w.post(t, noc))
 		require.Equal(t, 1, w.Stats().TooEarly)
 	})
@@ -99,19 +99,19 @@ func TestFaults(t *testing.T) {
 		require.Equal(t, "Too many", e.Message)
 		time.Sleep(6 * time.Second)
 		refused(t, 429, w.post(t, noc))
-		require.Equal(t, 1, w.Stats().TooEarly, "faults tell to wait too")
+		require.Equal(t, 1, w.Stats().TooEarly, "a fault's Retry-After counts too")
 		require.NoError(t, w.post(t, noc), "the fault is used up")
 		t429()
 
 		before := len(w.Timeline("noc"))
 		remove := w.AddFault(Fault{Account: DefaultBot, Drop: true})
-		e = refusedNot(t, w.post(t, noc))
+		e = unanswered(t, w.post(t, noc))
 		require.True(t, e.Unanswered)
 		require.Len(t, w.Timeline("noc"), before)
 		remove()
 
 		remove = w.AddFault(Fault{Op: "POST /messages", Drop: true, Taken: true})
-		require.True(t, refusedNot(t, w.post(t, noc)).Unanswered)
+		require.True(t, unanswered(t, w.post(t, noc)).Unanswered)
 		require.Len(t, w.Timeline("noc"), before+1, "the message was posted and the answer lost")
 		remove()
 
@@ -122,7 +122,7 @@ func TestFaults(t *testing.T) {
 
 		remove = w.AddFault(Fault{Op: "GET /people/me", Account: "nobody@example.com", Status: 500})
 		_, err := w.bot.Me(ctx)
-		require.NoError(t, err, "the fault is another's")
+		require.NoError(t, err, "the fault is for another account")
 		remove()
 
 		defer w.AddFault(Fault{Delay: time.Minute})()
@@ -133,8 +133,8 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// refusedNot requires that err isn't an answer.
-func refusedNot(t *testing.T, err error) *webex.Error {
+// unanswered requires that err isn't an HTTP answer.
+func unanswered(t *testing.T, err error) *webex.Error {
 	t.Helper()
 	var e *webex.Error
 	require.ErrorAs(t, err, &e)

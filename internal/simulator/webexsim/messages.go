@@ -103,7 +103,7 @@ func (s *Server) destination(req *request) (*room, error) {
 		if r := s.roomOf(roomID, req.caller); r != nil {
 			return r, nil
 		}
-		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		return nil, errNoRoom
 	}
 	to := s.people[personID]
 	if email != "" {
@@ -168,8 +168,11 @@ func (s *Server) write(text, md string, r *room) (content, error) {
 	return c, nil
 }
 
-// errNoMessage is the answer for a message that is gone, or that the caller may not see.
-var errNoMessage = refuse(http.StatusNotFound, "Unable to find the message.")
+// The answers for a message or a room that is gone, or that the caller may not see.
+var (
+	errNoMessage = refuse(http.StatusNotFound, "Unable to find the message.")
+	errNoRoom    = refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+)
 
 // readable is the message with this id, if the caller may read it.
 func (s *Server) readable(req *request) (*message, error) {
@@ -265,7 +268,7 @@ func (s *Server) listMessages(req *request) (any, error) {
 	}
 	r := s.roomOf(q.Get("roomId"), req.caller)
 	if r == nil {
-		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		return nil, errNoRoom
 	}
 	mentioned := q.Get("mentionedPeople")
 	if mentioned == "me" {

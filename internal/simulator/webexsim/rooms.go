@@ -28,19 +28,13 @@ func (s *Server) getPerson(req *request) (any, error) {
 
 func (s *Server) listPeople(req *request) (any, error) {
 	q := req.URL.Query()
-	email, name, ids := q.Get("email"), q.Get("displayName"), q.Get("id")
-	if email == "" && name == "" && ids == "" {
-		return nil, refuse(http.StatusBadRequest, "Email, displayName, or id list should be specified.")
+	if q.Get("email") == "" {
+		return nil, refuse(http.StatusBadRequest, "This Webex is simulated: it finds people by email only.")
 	}
 	var found []*person
-	for _, p := range s.people {
-		if (email == "" || strings.EqualFold(p.email, email)) &&
-			(name == "" || strings.HasPrefix(strings.ToLower(p.name), strings.ToLower(name))) &&
-			(ids == "" || slices.Contains(strings.Split(ids, ","), p.id)) {
-			found = append(found, p)
-		}
+	if p := s.byEmail(q.Get("email")); p != nil {
+		found = append(found, p)
 	}
-	slices.SortFunc(found, func(a, b *person) int { return strings.Compare(a.email, b.email) })
 	return page(req, found, 100, (*person).json)
 }
 
@@ -69,7 +63,7 @@ func (s *Server) getRoom(req *request) (any, error) {
 	if r := s.roomOf(req.id, req.caller); r != nil {
 		return r.json(req.caller), nil
 	}
-	return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+	return nil, errNoRoom
 }
 
 func (s *Server) createRoom(req *request) (any, error) {
@@ -89,7 +83,7 @@ func (s *Server) updateRoom(req *request) (any, error) {
 	title := strings.TrimSpace(req.str("title"))
 	switch {
 	case r == nil:
-		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		return nil, errNoRoom
 	case r.direct:
 		return nil, refuse(http.StatusBadRequest, "A direct room has no title of its own.")
 	case title == "":
@@ -105,10 +99,10 @@ func (s *Server) deleteRoom(req *request) (any, error) {
 	r := s.roomOf(req.id, req.caller)
 	switch {
 	case r == nil:
-		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		return nil, errNoRoom
 	case r.direct:
 		return nil, refuse(http.StatusForbidden, "A direct room can't be deleted.")
-	case !r.member(req.caller).mod && slices.ContainsFunc(r.members, func(m *membership) bool { return m.mod }):
+	case !r.moderates(req.caller):
 		return nil, refuse(http.StatusForbidden, "Only a moderator can delete a moderated room.")
 	}
 	for _, m := range slices.Clone(r.members) {
@@ -120,6 +114,11 @@ func (s *Server) deleteRoom(req *request) (any, error) {
 	s.rooms = slices.DeleteFunc(s.rooms, func(o *room) bool { return o == r })
 	s.change(Event{Type: "room.deleted", Room: r.id})
 	return noContent{}, nil
+}
+
+// moderates reports whether p may do what only moderators do where there are any.
+func (r *room) moderates(p *person) bool {
+	return r.member(p).mod || !slices.ContainsFunc(r.members, func(m *membership) bool { return m.mod })
 }
 
 func (m *membership) json() map[string]any {
@@ -135,7 +134,7 @@ func (s *Server) listMemberships(req *request) (any, error) {
 	if id := q.Get("roomId"); id != "" {
 		r := s.roomOf(id, req.caller)
 		if r == nil {
-			return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+			return nil, errNoRoom
 		}
 		for _, m := range r.members {
 			if (q.Get("personEmail") == "" || strings.EqualFold(q.Get("personEmail"), m.person.email)) &&
@@ -156,7 +155,7 @@ func (s *Server) listMemberships(req *request) (any, error) {
 func (s *Server) createMembership(req *request) (any, error) {
 	r := s.roomOf(req.str("roomId"), req.caller)
 	if r == nil {
-		return nil, refuse(http.StatusNotFound, "Could not find a room with provided ID.")
+		return nil, errNoRoom
 	}
 	if r.direct {
 		return nil, refuse(http.StatusForbidden, "Nobody can be added to a direct room.")
@@ -210,7 +209,7 @@ func (s *Server) updateMembership(req *request) (any, error) {
 		return nil, refuse(http.StatusForbidden, "A direct room has no moderators.")
 	case !given:
 		return nil, refuse(http.StatusBadRequest, "isModerator is required.")
-	case !m.room.member(req.caller).mod && slices.ContainsFunc(m.room.members, func(m *membership) bool { return m.mod }):
+	case !m.room.moderates(req.caller):
 		return nil, refuse(http.StatusForbidden, "Only a moderator can change who moderates the room.")
 	}
 	m.mod = moderator

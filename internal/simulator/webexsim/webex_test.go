@@ -109,7 +109,7 @@ func TestMessagesAndThreads(t *testing.T) {
 		require.NoError(t, err)
 		again, err := w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, ParentID: reply.ID, Text: "two"})
 		require.NoError(t, err)
-		require.Equal(t, root.ID, again.ParentID, "a reply's id stands for its root's")
+		require.Equal(t, root.ID, again.ParentID, "a reply's id resolves to its root")
 
 		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: db, ParentID: root.ID, Text: "x"})
 		refused(t, 400, err)
@@ -118,22 +118,22 @@ func TestMessagesAndThreads(t *testing.T) {
 		refused(t, 404, err)
 		_, err = w.bot.GetMessage(ctx, root.ID)
 		refused(t, 404, err)
-		require.NoError(t, w.bot.DeleteMessage(ctx, root.ID), "deleting twice is done once")
+		require.NoError(t, w.bot.DeleteMessage(ctx, root.ID), "the second deletion has no effect")
 
 		timeline := w.Timeline("noc")
 		require.Len(t, timeline, 3)
 		require.True(t, timeline[0].Deleted)
-		require.False(t, timeline[1].Deleted, "replies stay when their root goes")
+		require.False(t, timeline[1].Deleted, "replies outlive their root")
 	})
 }
 
-func TestWhereAMessageMayGo(t *testing.T) {
+func TestMessageDestinations(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		for name, m := range map[string]webex.NewMessage{
-			"nowhere":        {Text: "x"},
-			"two places":     {RoomID: noc, ToPersonEmail: alice, Text: "x"},
-			"nothing to say": {RoomID: noc},
+			"no destination":   {Text: "x"},
+			"two destinations": {RoomID: noc, ToPersonEmail: alice, Text: "x"},
+			"no content":       {RoomID: noc},
 		} {
 			_, err := w.bot.CreateMessage(ctx, m)
 			require.Equal(t, 400, refused(t, 400, err).Status, name)
@@ -145,7 +145,7 @@ func TestWhereAMessageMayGo(t *testing.T) {
 		m, err := w.bot.CreateMessage(ctx, webex.NewMessage{ToPersonEmail: "Mallory@Example.org", Text: "hi"})
 		require.NoError(t, err)
 		require.Equal(t, "direct", m.RoomType)
-		require.Equal(t, DirectRoomID(DefaultBot, mallory), m.RoomID, "the direct chat is made if need be")
+		require.Equal(t, DirectRoomID(DefaultBot, mallory), m.RoomID, "the direct chat is created")
 
 		require.NoError(t, w.RemoveFromRoom("noc", DefaultBot))
 		_, err = w.bot.CreateMessage(ctx, webex.NewMessage{RoomID: noc, Text: "x"})
@@ -192,7 +192,7 @@ func TestTenEdits(t *testing.T) {
 	})
 }
 
-func TestMarkdownAsPeopleSeeIt(t *testing.T) {
+func TestMarkdownRendering(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		mention := `<spark-mention data-object-type="person" data-object-id="` + PersonID(alice) + `">Al</spark-mention>`
 		all := `<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>`
@@ -226,7 +226,7 @@ func TestMarkdownAsPeopleSeeIt(t *testing.T) {
 		require.Equal(t, []string{"all", alice}, view.Mentions)
 		m, err := w.bot.CreateMessage(t.Context(), webex.NewMessage{RoomID: noc, Text: "<@all> **x**"})
 		require.NoError(t, err)
-		require.Empty(t, m.HTML, "a text is no markdown")
+		require.Empty(t, m.HTML, "text is not rendered as markdown")
 	})
 }
 
@@ -328,13 +328,13 @@ func TestPeopleRoomsAndMemberships(t *testing.T) {
 		rooms, err := w.bot.Rooms(ctx)
 		require.NoError(t, err)
 		require.Len(t, rooms, 6)
-		require.Equal(t, "Alice Archer", rooms[3].Title, "a direct chat is called by the other's name")
+		require.Equal(t, "Alice Archer", rooms[3].Title, "a direct chat has the name of the other person")
 		var room webex.Room
 		w.call(t, 200, "POST", "/rooms", `{"title":"db1: disk full"}`, &room)
 		require.Equal(t, "group", room.Type)
 		w.call(t, 400, "POST", "/rooms", `{"title":" "}`, nil)
 		_, ok := webex.SpaceLink(room.ID)
-		require.True(t, ok, "ids have Webex's form")
+		require.True(t, ok, "the id has Webex's form")
 
 		add := func(status int, room, email string) {
 			w.call(t, status, "POST", "/memberships", `{"roomId":"`+room+`","personEmail":"`+email+`"}`, nil)
@@ -384,7 +384,7 @@ func (w *world) raw(t *testing.T, method, path, ctype, body string) *http.Respon
 	return resp
 }
 
-func TestRequestsThatMakeNoSense(t *testing.T) {
+func TestInvalidRequests(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		for _, tc := range []struct {
 			method, path, ctype, body string

@@ -20,29 +20,24 @@ import (
 type webhook struct {
 	id, name, target, resource, event, filter, secret string
 	owner                                             *person
-	inactive, deleted                                 bool
+	inactive                                          bool
 	created                                           time.Time
 	reenabled                                         time.Time   // re-enabled by a PUT with status active
 	failures                                          []time.Time // of the last five minutes
 	queue                                             [][]byte    // bodies to deliver; a goroutine delivers them while not empty
 }
 
-// The events and filters of each resource.
-var (
-	resourceEvents = map[string][]string{
-		"messages":          {"created", "updated", "deleted", "all"},
-		"memberships":       {"created", "updated", "deleted", "all"},
-		"rooms":             {"created", "updated", "migrated", "all"},
-		"attachmentActions": {"created", "all"},
-		"all":               {"all"},
-	}
-	resourceFilters = map[string][]string{
-		"messages":          {"roomId", "roomType", "personId", "personEmail", "mentionedPeople", "hasFiles", "hasAttachments"},
-		"memberships":       {"roomId", "personId", "personEmail", "isModerator"},
-		"rooms":             {"type", "isLocked"},
-		"attachmentActions": {"roomId"},
-	}
-)
+// resources are the resources with their events and filters.
+var resources = map[string]struct{ events, filters []string }{
+	"messages": {
+		events:  []string{"created", "updated", "deleted", "all"},
+		filters: []string{"roomId", "roomType", "personId", "personEmail", "mentionedPeople", "hasFiles", "hasAttachments"},
+	},
+	"memberships":       {events: []string{"created", "updated", "deleted", "all"}, filters: []string{"roomId", "personId", "personEmail", "isModerator"}},
+	"rooms":             {events: []string{"created", "updated", "migrated", "all"}, filters: []string{"type", "isLocked"}},
+	"attachmentActions": {events: []string{"created", "all"}, filters: []string{"roomId"}},
+	"all":               {events: []string{"all"}},
+}
 
 func (w *webhook) json() map[string]any {
 	status := "active"
@@ -88,20 +83,20 @@ func (s *Server) createWebhook(req *request) (any, error) {
 		resource: req.str("resource"), event: req.str("event"), filter: req.str("filter"), secret: req.str("secret"),
 		owner: req.caller, created: s.now(),
 	}
-	events, known := resourceEvents[w.resource]
+	resource, known := resources[w.resource]
 	switch {
 	case w.name == "":
 		return nil, refuse(http.StatusBadRequest, "The name is required.")
 	case !known:
 		return nil, refuse(http.StatusBadRequest, "The resource "+strconv.Quote(w.resource)+" is unknown.")
-	case !slices.Contains(events, w.event):
+	case !slices.Contains(resource.events, w.event):
 		return nil, refuse(http.StatusBadRequest, "The event "+strconv.Quote(w.event)+" is unknown for "+w.resource+".")
 	}
 	if err := checkTarget(w.target); err != nil {
 		return nil, err
 	}
 	for name, value := range w.filters() {
-		if !slices.Contains(resourceFilters[w.resource], name) || value == "" {
+		if !slices.Contains(resource.filters, name) || value == "" {
 			return nil, refuse(http.StatusBadRequest, "The filter "+strconv.Quote(name)+" is unknown for "+w.resource+", or has no value.")
 		}
 	}
@@ -162,7 +157,7 @@ func (s *Server) deleteWebhook(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.deleted = true
+	w.inactive = true // deliveries that are queued end
 	s.webhooks = slices.DeleteFunc(s.webhooks, func(o *webhook) bool { return o == w })
 	return noContent{}, nil
 }
@@ -265,29 +260,17 @@ func (s *Server) notify(resource, event string, actor *person, facts map[string]
 
 // deliver sends the queue of one webhook in order. A failed delivery isn't retried.
 func (s *Server) deliver(w *webhook) {
-	for {
-		s.mu.Lock()
-		if len(w.queue) == 0 || w.inactive || w.deleted || s.ctx.Err() != nil {
-			w.queue = nil
-			s.mu.Unlock()
-			return
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(w.queue) > 0 && !w.inactive && s.ctx.Err() == nil {
 		body, target, secret := w.queue[0], w.target, w.secret
 		s.mu.Unlock()
-
 		ok := s.send(target, secret, body)
-
 		s.mu.Lock()
-		if len(w.queue) > 0 {
-			w.queue = w.queue[1:]
-		}
+		w.queue = w.queue[1:]
 		s.outcome(w, ok)
-		again := len(w.queue) > 0
-		s.mu.Unlock()
-		if !again {
-			return
-		}
 	}
+	w.queue = nil
 }
 
 func (s *Server) send(target, secret string, body []byte) bool {
@@ -325,7 +308,7 @@ func (s *Server) outcome(w *webhook, ok bool) {
 	now := time.Now()
 	w.failures = slices.DeleteFunc(append(w.failures, now), func(at time.Time) bool { return now.Sub(at) > disableWindow })
 	if len(w.failures) >= disableAfter || !w.reenabled.IsZero() && now.Sub(w.reenabled) < disableWindow {
-		w.inactive, w.queue = true, nil
+		w.inactive = true
 		s.log.Info("webex simulator: webhook disabled", "webhook", w.name, "target", w.target)
 	}
 }

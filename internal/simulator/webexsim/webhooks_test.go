@@ -179,7 +179,7 @@ func TestWebhookEvents(t *testing.T) {
 	})
 }
 
-func TestWebhooksThatAreRefused(t *testing.T) {
+func TestRefusedWebhooks(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		good := webex.Webhook{Name: "n", TargetURL: targetURL, Resource: "messages", Event: "created"}
 		for name, spoil := range map[string]func(*webex.Webhook){
@@ -242,7 +242,7 @@ func TestWebhookIsDisabled(t *testing.T) {
 		}
 		g.answer(500)
 		fail(200, 4*time.Second)
-		require.Equal(t, "active", status(), "75 in five minutes aren't enough")
+		require.Equal(t, "active", status(), "75 failures in five minutes")
 		time.Sleep(10 * time.Minute)
 		fail(99, time.Second)
 		require.Equal(t, "active", status())
@@ -250,22 +250,22 @@ func TestWebhookIsDisabled(t *testing.T) {
 		require.Equal(t, "inactive", status())
 		g.take()
 		fail(3, time.Second)
-		require.Empty(t, g.take(), "a disabled webhook stays so")
+		require.Empty(t, g.take(), "a disabled webhook stays disabled")
 
-		revive := func() {
+		reenable := func() {
 			_, err := w.bot.UpdateWebhook(t.Context(), webex.Webhook{ID: hook.ID, Name: "n", TargetURL: targetURL, Status: "active"})
 			require.NoError(t, err)
 		}
-		revive()
+		reenable()
 		require.Equal(t, "active", status())
 		fail(1, 0)
-		require.Equal(t, "inactive", status(), "one failure after the revival")
-		revive()
+		require.Equal(t, "inactive", status(), "one failure after it was re-enabled")
+		reenable()
 		g.answer(200)
 		fail(1, 5*time.Minute)
 		g.answer(302)
 		fail(1, 0)
-		require.Equal(t, "active", status(), "five minutes later one failure is one of a hundred")
+		require.Equal(t, "active", status(), "five minutes later one failure is tolerated")
 
 		w.DisableWebhooks(DefaultBot)
 		require.Equal(t, "inactive", status())

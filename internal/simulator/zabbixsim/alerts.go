@@ -68,8 +68,8 @@ func (s *Server) next() (*message, time.Duration) {
 	return nil, time.Hour
 }
 
-// tell sends a message about a problem after a delay. mu is held.
-func (s *Server) tell(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration) {
+// report sends a message about a problem after a delay. mu is held.
+func (s *Server) report(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration) {
 	defer s.notify()
 	if s.opts.Relay == "" {
 		return

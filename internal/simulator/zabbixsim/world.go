@@ -187,7 +187,7 @@ func (s *Server) Raise(t Trigger) int64 {
 	p := &Problem{ID: s.nextID, Trigger: t, Severity: t.Severity, Opened: time.Now(), Tags: map[string]string{}}
 	s.problems[p.ID] = p
 	s.order = append(s.order, p.ID)
-	s.tell(p, alert.KindProblem, nil, 0)
+	s.report(p, alert.KindProblem, nil, 0)
 	return p.ID
 }
 
@@ -206,7 +206,7 @@ func (s *Server) resolve(p *Problem) {
 	}
 	s.nextID++
 	p.RecoveryID, p.Resolved = s.nextID, time.Now()
-	s.tell(p, alert.KindRecovery, nil, 0)
+	s.report(p, alert.KindRecovery, nil, 0)
 }
 
 // The bits of event.acknowledge, from the API's documentation.
@@ -265,7 +265,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	a.ID = s.nextAck
 	p.Acks = append(p.Acks, a)
 	if a.Action&Close == 0 {
-		s.tell(p, alert.KindUpdate, &a, 0)
+		s.report(p, alert.KindUpdate, &a, 0)
 		return
 	}
 	// The server closes the problem later. 6.0 sends the update first (it says already that the problem is resolved), 7.0 the
@@ -274,12 +274,12 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		if s.forms.updateFirst {
 			s.nextID++
 			p.RecoveryID, p.Resolved = s.nextID, time.Now()
-			s.tell(p, alert.KindUpdate, &a, 0)
-			s.tell(p, alert.KindRecovery, nil, 2*time.Millisecond)
+			s.report(p, alert.KindUpdate, &a, 0)
+			s.report(p, alert.KindRecovery, nil, 2*time.Millisecond)
 			return
 		}
 		s.resolve(p)
-		s.tell(p, alert.KindUpdate, &a, 2*time.Second)
+		s.report(p, alert.KindUpdate, &a, 2*time.Second)
 	})
 }
 

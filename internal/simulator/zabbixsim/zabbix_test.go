@@ -47,7 +47,7 @@ type recording struct {
 }
 
 // The simulator refuses what a real Zabbix refused, with the same code and text.
-func TestRefusesAsRecorded(t *testing.T) {
+func TestErrorsAreAsRecorded(t *testing.T) {
 	names := strings.Fields(`acknowledge-close-forbidden acknowledge-contradiction acknowledge-message-empty acknowledge-message-missing
 		acknowledge-no-such-event acknowledge-not-a-number acknowledge-one-bad-of-two acknowledge-reader-close acknowledge-reader-severity
 		acknowledge-severity-9 auth-expired auth-garbage auth-none auth-on-version auth-wrong-token error-not-json error-unknown-method
@@ -118,7 +118,7 @@ func TestOldParameterNames(t *testing.T) {
 }
 
 // The relay gets a problem, its updates and its recovery, signed, in the version's order.
-func TestTellsTheRelay(t *testing.T) {
+func TestEventsReachTheRelay(t *testing.T) {
 	for version, order := range map[string][]string{
 		"6.0.14": {"1/0", "1/1", "0/1", "0/0"}, // the update that closes comes before the recovery
 		"7.0.22": {"1/0", "1/1", "0/0", "0/1"},
@@ -200,7 +200,7 @@ func TestDeletedWhileItsAlertIsInFlight(t *testing.T) {
 }
 
 // A refused alert is retried with identical bytes, and then fails.
-func TestGivesUpAfterItsAttempts(t *testing.T) {
+func TestRetryLimit(t *testing.T) {
 	var bodies []string
 	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer
