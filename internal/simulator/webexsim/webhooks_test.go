@@ -28,6 +28,7 @@ type envelope struct {
 type target struct {
 	mu     sync.Mutex
 	status int
+	delay  time.Duration
 	got    []envelope
 	signed []bool
 }
@@ -44,6 +45,10 @@ func (w *world) listen(t *testing.T) *target {
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		var e envelope
+		out.mu.Lock()
+		delay := out.delay
+		out.mu.Unlock()
+		time.Sleep(delay) // in the bubble this takes no time
 		out.mu.Lock()
 		defer out.mu.Unlock()
 		if json.Unmarshal(body, &e) == nil {
@@ -65,6 +70,13 @@ func (g *target) take() []envelope {
 	out := g.got
 	g.got = nil
 	return out
+}
+
+// slow makes each answer take a while.
+func (g *target) slow(delay time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delay = delay
 }
 
 func (g *target) answer(status int) {
@@ -269,5 +281,17 @@ func TestWebhookIsDisabled(t *testing.T) {
 
 		w.DisableWebhooks(DefaultBot)
 		require.Equal(t, "inactive", status())
+
+		// Deliveries that are queued for a disabled webhook are dropped.
+		reenable()
+		g.take()
+		g.slow(time.Minute)
+		for range 3 {
+			w.line(t, Line{Room: "noc", From: alice, Text: "x", MentionBot: true})
+		}
+		synctest.Wait()
+		w.DisableWebhooks(DefaultBot)
+		time.Sleep(time.Hour)
+		require.Len(t, g.take(), 1)
 	})
 }

@@ -229,3 +229,31 @@ func TestRetryLimit(t *testing.T) {
 	require.Equal(t, bodies[0], bodies[1])
 	require.Equal(t, bodies[0], bodies[2])
 }
+
+// Events name their cause from 6.4 on.
+func TestCauseOfAnEvent(t *testing.T) {
+	for version, want := range map[string]bool{"6.0.14": false, "6.2.9": false, "6.4.21": true, "7.0.22": true, "8.0.0": true} {
+		s := world(t, version)
+		out, fault := s.eventGet(User{}, args{"eventids": json.RawMessage(`["6"]`)})
+		require.Nil(t, fault)
+		event := out.([]any)[0].(map[string]any)
+		require.Equal(t, want, event["cause_eventid"] == "0", version)
+	}
+}
+
+// The payload has the media type's parameters, except its settings. Macros that don't apply stay literal.
+func TestPayload(t *testing.T) {
+	s := world(t, "7.0.22")
+	s.Resolve(6)
+	p, _ := s.Problem(6)
+	var opened, resolved map[string]string
+	require.NoError(t, json.Unmarshal(Payload(p, alert.KindProblem, time.Now()), &opened))
+	require.NoError(t, json.Unmarshal(Payload(p, alert.KindRecovery, time.Now()), &resolved))
+	require.Len(t, opened, 65)
+	for _, setting := range []string{"URL", "SECRET", "HTTP_PROXY"} {
+		require.NotContains(t, opened, setting)
+	}
+	require.Equal(t, []string{"6", "1", "{EVENT.RECOVERY.ID}", "*UNKNOWN*", "sw-core-1"},
+		[]string{opened["EVENT.ID"], opened["EVENT.VALUE"], opened["EVENT.RECOVERY.ID"], opened["HOST.ID2"], opened["HOST.HOST"]})
+	require.Equal(t, []string{"6", "0", itoa(p.RecoveryID)}, []string{resolved["EVENT.ID"], resolved["EVENT.VALUE"], resolved["EVENT.RECOVERY.ID"]})
+}
