@@ -31,7 +31,7 @@ type fault struct {
 	seen int
 }
 
-func (f *fault) refusal() *refusal {
+func (f Fault) refusal() *refusal {
 	r := &refusal{status: f.Status, message: "Injected fault: " + http.StatusText(f.Status) + ".", retryAfter: f.RetryAfter, body: f.Body}
 	if f.Status == http.StatusTooManyRequests {
 		r.limit = limitAccount
@@ -71,8 +71,8 @@ func (s *Server) Outage(until time.Time) {
 	s.outage = until
 }
 
-// faultFor finds the fault of a request, and counts it.
-func (s *Server) faultFor(req *request) *fault {
+// faultFor finds the fault of a request, and counts it. Without one it returns the zero Fault.
+func (s *Server) faultFor(req *request) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
@@ -82,10 +82,10 @@ func (s *Server) faultFor(req *request) *fault {
 		if f.seen++; f.seen <= f.Skip {
 			continue
 		}
-		s.startFaultWait(f, req)
-		return f
+		s.startFaultWait(f.Fault, req)
+		return f.Fault
 	}
-	return nil
+	return Fault{}
 }
 
 func (s *Server) faultMatches(f *fault, req *request) bool {
@@ -103,7 +103,7 @@ func (s *Server) faultMatches(f *fault, req *request) bool {
 }
 
 // startFaultWait records that a 429 told the account to wait, for TooEarly.
-func (s *Server) startFaultWait(f *fault, req *request) {
+func (s *Server) startFaultWait(f Fault, req *request) {
 	seconds, err := strconv.Atoi(f.RetryAfter)
 	if at, bad := http.ParseTime(f.RetryAfter); bad == nil {
 		seconds, err = int(math.Ceil(at.Sub(time.Now()).Seconds())), nil
@@ -120,10 +120,7 @@ func (s *Server) startFaultWait(f *fault, req *request) {
 }
 
 // before applies what a fault does before the request; false means that the connection is closed.
-func (s *Server) before(ctx context.Context, f *fault) bool {
-	if f == nil {
-		return true
-	}
+func (s *Server) before(ctx context.Context, f Fault) bool {
 	if f.Delay > 0 {
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()

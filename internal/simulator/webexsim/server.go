@@ -225,15 +225,15 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op string, handle 
 	if !s.before(r.Context(), fault) {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
-	if fault != nil && fault.Status != 0 && !fault.Taken {
+	if fault.Status != 0 && !fault.Taken {
 		s.answer(w, op, nil, fault.refusal())
 		return
 	}
 	out, err := s.serve(req, handle, bodyErr)
-	if fault != nil && fault.Drop {
+	if fault.Drop {
 		panic(http.ErrAbortHandler)
 	}
-	if fault != nil && fault.Status != 0 {
+	if fault.Status != 0 {
 		err = fault.refusal()
 	}
 	s.answer(w, op, out, err)

@@ -18,13 +18,13 @@ import (
 type breakdown struct {
 	does string // for help
 	// before answers without executing the call; nil if after is set.
-	before func(w http.ResponseWriter, method string)
+	before func(w http.ResponseWriter)
 	// after changes the answer of an executed call.
 	after func(w http.ResponseWriter, answer []byte)
 }
 
-func page(status int, body string, header ...string) func(http.ResponseWriter, string) {
-	return func(w http.ResponseWriter, _ string) {
+func page(status int, body string, header ...string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		for i := 0; i+1 < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -34,14 +34,14 @@ func page(status int, body string, header ...string) func(http.ResponseWriter, s
 	}
 }
 
-func refusing(code int, message, data string) func(http.ResponseWriter, string) {
-	return func(w http.ResponseWriter, _ string) {
+func refusing(code int, message, data string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
 		writeJSON(w, map[string]any{"jsonrpc": "2.0", "error": rpcError{code, message, data}, "id": 1})
 	}
 }
 
-func raw(body string) func(http.ResponseWriter, string) {
-	return func(w http.ResponseWriter, _ string) {
+func raw(body string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, body)
 	}
@@ -107,7 +107,7 @@ var breakdowns = map[string]breakdown{
 	"wrong-id":     {does: "the answer to another request", after: edited(func(m map[string]any) { m["id"] = 99 })},
 	"wrong-type":   {does: "a result of another type", after: edited(func(m map[string]any) { m["result"] = true })},
 	"null-result":  {does: "no result and no error", after: edited(func(m map[string]any) { m["result"] = nil })},
-	"lost-502":     {does: "the work is done and a gateway says 502", after: func(w http.ResponseWriter, _ []byte) { page(502, "<h1>Bad Gateway</h1>")(w, "") }},
+	"lost-502":     {does: "the work is done and a gateway says 502", after: func(w http.ResponseWriter, _ []byte) { page(502, "<h1>Bad Gateway</h1>")(w) }},
 	"lost-cut":     {does: "the work is done and the connection ends", after: func(http.ResponseWriter, []byte) { panic(http.ErrAbortHandler) }},
 	"php-notice": {does: "PHP prints a notice before the answer", after: changed(func(b []byte) []byte {
 		return append([]byte("<br />\n<b>Deprecated</b>:  x in <b>/usr/share/zabbix/x.php</b><br />\n"), b...)
