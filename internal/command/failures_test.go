@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
@@ -26,7 +27,9 @@ func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r
 		id := strconv.FormatInt(z.Raise(z.Triggers()[0]), 10)
 		w := newWorld()
 		w.problem("main/"+id, "noc")
-		w.clients = map[string]Zabbix{"main": zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport()})}
+		transport, hangUp := memnet.Serve("zabbix.test:80", z)
+		defer hangUp()
+		w.clients = map[string]Zabbix{"main": zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport})}
 		r := w.start(t)
 		defer r.stop()
 		tell(t, w, r, z, id)

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -208,7 +209,9 @@ func TestOneBadProblem(t *testing.T) {
 					require.NoError(t, err)
 					require.NoError(t, z.Break(c.breaks))
 					f := &fake{}
-					client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Timeout: 2 * time.Second})
+					transport, hangUp := memnet.Serve("zabbix.test:80", z)
+					t.Cleanup(hangUp)
+					client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport, Timeout: 2 * time.Second})
 					m := NewMetrics(prometheus.NewRegistry(), []string{"main"})
 					q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: f, Log: slog.New(slog.DiscardHandler), Metrics: m})
 					ctx, stop := context.WithCancel(t.Context())
@@ -266,7 +269,9 @@ func TestOutages(t *testing.T) {
 				z, err := zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true})
 				require.NoError(t, err)
 				f := &fake{}
-				client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport()})
+				transport, hangUp := memnet.Serve("zabbix.test:80", z)
+				t.Cleanup(hangUp)
+				client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport})
 				log := &counting{}
 				q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: f, Log: slog.New(log), Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"})})
 				ctx, stop := context.WithCancel(t.Context())

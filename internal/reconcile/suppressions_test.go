@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
@@ -112,7 +113,9 @@ func compare(t *testing.T, version string, interval time.Duration, problems int)
 	for range problems {
 		c.ids = append(c.ids, strconv.FormatInt(z.Raise(z.Triggers()[0]), 10))
 	}
-	client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Log: slog.New(c.log)})
+	transport, hangUp := memnet.Serve("zabbix.test:80", z)
+	t.Cleanup(hangUp)
+	client := zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport, Log: slog.New(c.log)})
 	q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: c, Log: slog.New(slog.DiscardHandler),
 		Metrics: NewMetrics(prometheus.NewRegistry(), []string{"main"})})
 	s := NewSuppressions(SuppressionOptions{Sources: map[string]Suppressor{"main": client}, Interval: interval, Held: c.held, Ask: q.AskAll, Log: slog.New(c.log)})

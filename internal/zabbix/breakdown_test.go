@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
@@ -29,8 +30,10 @@ func simulated(t *testing.T, version string) (*zabbixsim.Server, *Client, *bytes
 	for range 2 {
 		z.Raise(z.Triggers()[0])
 	}
+	transport, hangUp := memnet.Serve("zabbix.test:80", z)
+	t.Cleanup(hangUp)
 	var log bytes.Buffer
-	return z, New(Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: z.Transport(), Log: slog.New(slog.NewTextHandler(&log, nil))}), &log
+	return z, New(Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport, Log: slog.New(slog.NewTextHandler(&log, nil))}), &log
 }
 
 // A smaller batch is tried only if the request reached Zabbix or was too large.
@@ -86,7 +89,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		"php-fatal": {Unreachable, maybe, "Allowed memory size"}, "other-json": {Unreachable, maybe, `{\"status\":\"ok\"}`}, "gateway-json": {Unreachable, maybe, "Forbidden"},
 		"gateway-text": {Unreachable, maybe, "unavailable"}, "list": {Unreachable, maybe, "[]"}, "empty": {Unreachable, maybe, "200"}, "truncated": {Unreachable, maybe, "200"},
 		"wrong-id": {Unreachable, maybe, "200"}, "wrong-type": {Unreachable, maybe, "expected form"}, "null-result": {Unreachable, maybe, "200"},
-		"lost-502": {Unreachable, maybe, "502"}, "lost-cut": {Unreachable, maybe, "unexpected EOF"},
+		"lost-502": {Unreachable, maybe, "502"}, "lost-cut": {Unreachable, maybe, "no answer: EOF"},
 		"php-notice": {}, "bom": {}, "php-shutdown": {}, "text-around": {},
 	}
 	for _, name := range slices.Sorted(maps.Keys(zabbixsim.Breakdowns())) {
@@ -224,10 +227,10 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		require.NoError(t, act())
 	})
 	t.Run("a wrong token is wrong in both places", func(t *testing.T) {
-		z, _, _ := simulated(t, "7.0.22")
+		_, c, _ := simulated(t, "7.0.22")
 		var log bytes.Buffer
 		stripped := func(bool) { t.Error("the header arrives") }
-		c := New(Options{URL: "http://zabbix.test", Token: strings.Repeat("f", 64), Transport: z.Transport(), Log: slog.New(slog.NewTextHandler(&log, nil)), HeaderStripped: stripped})
+		c = New(Options{URL: c.opts.URL, Token: strings.Repeat("f", 64), Transport: c.opts.Transport, Log: slog.New(slog.NewTextHandler(&log, nil)), HeaderStripped: stripped})
 		for range 3 {
 			require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		}
@@ -235,8 +238,8 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		require.NotContains(t, log.String(), "level=WARN")
 	})
 	t.Run("a token that Zabbix has seen is in the right place", func(t *testing.T) {
-		z, _, _ := simulated(t, "7.0.22")
-		c := New(Options{URL: "http://zabbix.test", Token: "garbage", Transport: z.Transport()})
+		z, c, _ := simulated(t, "7.0.22")
+		c = New(Options{URL: c.opts.URL, Token: "garbage", Transport: c.opts.Transport})
 		require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		require.Equal(t, 1, z.Calls()["event.acknowledge"])
 	})
@@ -244,7 +247,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		z, c, _ := simulated(t, "7.0.22")
 		_, err := c.Version(t.Context())
 		require.NoError(t, err)
-		c = New(Options{URL: c.opts.URL, Token: c.opts.Token, Transport: second{z.Transport(), "body"}, Log: c.opts.Log})
+		c = New(Options{URL: c.opts.URL, Token: c.opts.Token, Transport: second{c.opts.Transport, "body"}, Log: c.opts.Log})
 		c.opts.HeaderStripped = func(bool) { t.Error("nothing shows that the header is stripped") }
 		require.NoError(t, z.Break("strip-header"))
 		require.Equal(t, Unreachable, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
