@@ -37,26 +37,43 @@ var fieldRules = sync.OnceValue(func() *validator.Validate {
 		}
 		return name
 	})
-	field := func(ok func(string) bool) validator.Func {
-		return func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }
+	rules := map[string]validator.Func{
+		"least": func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) >= mustDuration(fl.Param()) },
+		"most":  func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
 	}
-	for tag, rule := range map[string]validator.Func{
-		"name":        field(namePattern.MatchString),
-		"label":       field(func(s string) bool { return len(s) <= 100 && !strings.ContainsFunc(s, text.Dangerous) }),
-		"domain":      field(domainPattern.MatchString),
-		"room_id":     field(roomIDPattern.MatchString),
-		"address":     field(validAddress),
-		"service_url": field(func(s string) bool { return validURL(s, true) }),
-		"proxy_url":   field(func(s string) bool { return validURL(s, false) }),
-		"least":       func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) >= mustDuration(fl.Param()) },
-		"most":        func(fl validator.FieldLevel) bool { return Duration(fl.Field().Int()) <= mustDuration(fl.Param()) },
-	} {
+	for tag, rule := range textRules {
+		rules[tag] = func(fl validator.FieldLevel) bool { return rule.ok(fl.Field().String()) }
+	}
+	for tag, rule := range rules {
 		if err := v.RegisterValidation(tag, rule); err != nil {
 			panic(err) // a tag that the library rejects: caught by any test
 		}
 	}
 	return v
 })
+
+// textRules are rules for texts that the library lacks.
+var textRules = map[string]struct {
+	ok         func(string) bool
+	what, hint string // %q is the text
+}{
+	"name": {namePattern.MatchString, "invalid name %q", "at most 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"},
+	"label": {
+		func(s string) bool { return len(s) <= 100 && !strings.ContainsFunc(s, text.Dangerous) },
+		"must be one line of at most 100 characters", "",
+	},
+	"domain":  {domainPattern.MatchString, "invalid domain %q", "such as example.com, without @ or *"},
+	"room_id": {roomIDPattern.MatchString, "invalid Webex room id %q", listRooms},
+	"address": {validAddress, "invalid listen address %q", "host:port, or :port for every interface"},
+	"service_url": {
+		func(s string) bool { return validURL(s, true) },
+		"invalid base URL %q", "http:// or https://, a host and optionally a path; no user, query or fragment",
+	},
+	"proxy_url": { // it may hold a password: not shown
+		func(s string) bool { return validURL(s, false) },
+		"invalid proxy URL", "such as http://proxy.example.com:3128",
+	},
+}
 
 func mustDuration(text string) Duration {
 	d, err := ParseDuration(text)
@@ -118,31 +135,19 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 			return "postgres is not supported in this version", "driver: sqlite"
 		}
 		return fmt.Sprintf("unknown value %q, expected %s", value, text.Or(choices)), text.DidYouMean(value, choices)
-	case "min", "gt", "least":
-		if e.Tag() == "gt" {
-			return fmt.Sprintf("must be more than %s, got %s", e.Param(), value), ""
-		}
+	case "min", "least":
 		return fmt.Sprintf("must be at least %s, got %s", e.Param(), value), ""
+	case "gt":
+		return fmt.Sprintf("must be more than %s, got %s", e.Param(), value), ""
 	case "max", "most":
 		return fmt.Sprintf("must be at most %s, got %s", e.Param(), value), ""
-	case "name":
-		return fmt.Sprintf("invalid name %q", value), "at most 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
-	case "label":
-		return "must be one line of at most 100 characters", ""
 	case "email":
 		return fmt.Sprintf("invalid e-mail address %q", value), "such as alice@example.com"
-	case "domain":
-		return fmt.Sprintf("invalid domain %q", value), "such as example.com, without @ or *"
-	case "room_id":
-		return fmt.Sprintf("invalid Webex room id %q", value), listRooms
-	case "address":
-		return fmt.Sprintf("invalid listen address %q", value), "host:port, or :port for every interface"
 	case "service_url":
-		return fmt.Sprintf("invalid base URL %q", text.RedactURL(value)), "http:// or https://, a host and optionally a path; no user, query or fragment"
-	case "proxy_url":
-		return "invalid proxy URL", "such as http://proxy.example.com:3128" // may hold a password: not shown
+		value = text.RedactURL(value)
 	}
-	return fmt.Sprintf("invalid value %q (rule %s)", value, e.Tag()), ""
+	rule := textRules[e.Tag()]
+	return strings.Replace(rule.what, "%q", strconv.Quote(value), 1), rule.hint
 }
 
 // missingHints are the hints for missing keys.

@@ -41,13 +41,6 @@ var scales = [...]int{1, 3, 10}
 
 func (b *builder) limit(runes int) int { return max(runes/b.scale, 12) }
 
-func (b *builder) local(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.In(b.loc)
-}
-
 func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
 	return &builder{r: r, p: p, loc: orUTC(room.Location), room: room.Name, scale: scale, comment: maxRootComment}
 }
@@ -63,7 +56,7 @@ func (b *builder) view(room Room, now time.Time) *View {
 		Trigger: limited(p.TriggerName, b.limit(maxName)), Description: limited(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
 		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),
 		RootCause: limited(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
-		OpenedAt:  b.local(p.OpenedAt), ResolvedAt: b.local(p.ResolvedAt), SuppressedUntil: b.local(p.SuppressedUntil), Now: now.In(b.loc),
+		OpenedAt:  p.OpenedAt.In(b.loc), ResolvedAt: p.ResolvedAt.In(b.loc), SuppressedUntil: p.SuppressedUntil.In(b.loc), Now: now.In(b.loc),
 		ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
 		macros: p.Macros, facts: &p.Facts, limit: b.limit,
 	}

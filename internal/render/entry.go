@@ -112,7 +112,7 @@ func (room Room) told(kinds []string) bool {
 
 // entry is a timeline entry for templates; today is zero in a message that is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
-	out := Entry{Kinds: kindsOf(e), At: b.local(e.At)}
+	out := Entry{Kinds: kindsOf(e), At: e.At.In(b.loc)}
 	out.When = stamp(out.At, today, clockShort)
 	switch e.Kind {
 	case alert.EntryOpened:
@@ -221,7 +221,7 @@ func (b *builder) changeWords(kind string, a alert.Actions, somebody bool) strin
 		if a.SuppressUntil.IsZero() {
 			return "suppressed it indefinitely"
 		}
-		return "suppressed it until " + stamp(b.local(a.SuppressUntil), time.Time{}, clockZone)
+		return "suppressed it until " + stamp(a.SuppressUntil.In(b.loc), time.Time{}, clockZone)
 	case TellRanked:
 		return "made it a symptom" + b.symptomOf()
 	}

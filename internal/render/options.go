@@ -1,10 +1,6 @@
 package render
 
-import (
-	"slices"
-
-	"nms-alert-relay/internal/config"
-)
+import "nms-alert-relay/internal/config"
 
 // OptionsOf are the Options that a configuration gives.
 func OptionsOf(cfg *config.Config) Options {
@@ -13,9 +9,7 @@ func OptionsOf(cfg *config.Config) Options {
 		o.Sources[s.Name] = s.URL
 	}
 	for _, rule := range cfg.Routes {
-		if rule.Templates != "" && !slices.Contains(o.RouteDirs, rule.Templates) {
-			o.RouteDirs = append(o.RouteDirs, rule.Templates)
-		}
+		o.RouteDirs = append(o.RouteDirs, rule.Templates)
 	}
 	return o
 }

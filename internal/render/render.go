@@ -17,7 +17,7 @@ import (
 // Options make a Renderer.
 type Options struct {
 	Dir string // files that override the built-in templates of the same name; "" for none
-	// RouteDirs are the routes' own directories. Each overrides Dir, and is used for rooms with Room.Templates.
+	// RouteDirs are the routes' own directories, "" for a route without. Each overrides Dir, and is used for rooms with Room.Templates.
 	RouteDirs []string
 	// Sources are the base URLs of the frontends, by source, for links. Ids are shown with their source if there are several.
 	Sources map[string]string

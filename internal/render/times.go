@@ -47,12 +47,7 @@ func formatBy(layout string, t time.Time) string {
 // clockIn writes times to the second in a room's zone.
 func clockIn(loc *time.Location, today time.Time) func(time.Time) string {
 	loc = orUTC(loc)
-	return func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return stamp(t.In(loc), today.In(loc), clockSeconds)
-	}
+	return func(t time.Time) string { return stamp(t.In(loc), today.In(loc), clockSeconds) }
 }
 
 // formatPeriod writes "since …", "… – … (how long)" or a time alone, depending on which times are known.
