@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,18 @@ func TestDirectoriesOverrideEachOther(t *testing.T) {
 	require.Equal(t, "own our headline", r.Root(p, render.Room{Templates: own}, render.SamplesNow))
 	require.Equal(t, "general line", r.Lines(p, p.Timeline, render.Room{Templates: own}, render.SamplesNow))
 	require.Contains(t, r.Root(p, render.Room{Presentation: config.PresentLine}, render.SamplesNow), "our headline · Core switch 1")
+}
+
+// A card has at most 41 lines of text, the last of which says that it was cut.
+func TestLongCardsAreCut(t *testing.T) {
+	dir := dirWith(t, map[string]string{"card.md.tmpl": strings.Repeat("line\n\n", 60)})
+	r, err := render.New(render.Options{Dir: dir})
+	require.NoError(t, err)
+	card, _ := r.Card(sample(t, "service"), render.Room{}, render.SamplesNow)
+	raw, err := json.Marshal(card)
+	require.NoError(t, err)
+	require.Equal(t, 41, strings.Count(string(raw), "RichTextBlock"))
+	require.Contains(t, string(raw), `"…"`)
 }
 
 // If a custom template fails on a problem, the built-in one is used, and the failure is reported.

@@ -348,6 +348,23 @@ func TestPagesAreFollowedThroughAnEmptyOne(t *testing.T) {
 	require.Len(t, all(), 4)
 }
 
+func TestOnlyALinkToTheNextPageIsFollowed(t *testing.T) {
+	for header, want := range map[string]string{
+		`<a>; rel="next"`:                   "a",
+		`<a>;title="x" ; Rel = next`:        "a",
+		`<a>; rel="last next"`:              "a",
+		`<a>; rel="next last", <b>`:         "a",
+		`<a>; rel=first, < b >; rel="next"`: "b",
+		`<a>; rel="nextish"`:                "",
+		`<a>; rel="not-next"`:               "",
+		`<a>; norel="next"`:                 "",
+		`<a>; rel="prev", <b>; title=next`:  "",
+		`next`:                              "",
+	} {
+		require.Equal(t, want, nextLink([]string{"", header}), header)
+	}
+}
+
 func TestPagesOfAnotherHostAreRefused(t *testing.T) {
 	other, others := serve(t, status(200, nil, `{"items":[]}`))
 	for _, link := range []string{other.opts.BaseURL + "rooms", "https://user@{host}/v1/rooms", "//evil.example/rooms", "https://{host}/v1/rooms"} {

@@ -97,6 +97,8 @@ func TestCutMarkdownExamples(t *testing.T) {
 		{"```\none\ntwo\nthree\n```", 19, "```\none\n```\n\n…"},
 		{"a &lt;&#64;all&gt; b", 10, "a &lt; …"},
 		{"a `code span` b", 12, "a …"},
+		{"a ``code ` ``` span`` b", 20, "a …"},
+		{"see [the `]` problem](https://zabbix.example/x) now", 40, "see …"},
 		{"ääää", 7, "ä …"},
 		{"abc", 2, ""},
 		{"abcd", 3, "…"},
