@@ -77,18 +77,18 @@ func TestDocumentedKeysExist(t *testing.T) {
 	for _, key := range allKeys(reflect.TypeFor[Config](), "") {
 		known[key] = true
 	}
-	told := 0
+	described := 0
 	for _, line := range strings.Split(readText(t, docsPath), "\n") {
 		cell, _, row := strings.Cut(strings.TrimPrefix(line, "| "), " |")
 		if !row || !strings.HasPrefix(line, "| ") {
 			continue
 		}
 		for _, m := range regexp.MustCompile("`([a-z0-9_.\\[\\]]+)`").FindAllStringSubmatch(cell, -1) {
-			told++
-			require.True(t, known[m[1]], "docs/configuration.md tells of %s", m[1])
+			described++
+			require.True(t, known[m[1]], "docs/configuration.md describes %s", m[1])
 		}
 	}
-	require.Equal(t, len(known), told)
+	require.Equal(t, len(known), described)
 }
 
 // allKeys are the paths of all keys, with lists as "rooms[].name".

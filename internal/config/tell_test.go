@@ -11,7 +11,7 @@ import (
 )
 
 // A route accepts every kind of line that the renderer has, and no other.
-func TestTellKindsAreTheRenderers(t *testing.T) {
+func TestTellAcceptsTheRenderersKinds(t *testing.T) {
 	parse := func(kind string) error {
 		_, err := config.Parse("relay.yaml", fmt.Appendf(nil, `webex: {bots: [{name: noc, token_env: X}]}
 rooms: [{name: noc, id: ROOM}]

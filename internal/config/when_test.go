@@ -106,7 +106,7 @@ func TestTimingInWords(t *testing.T) {
 }
 
 // A span ends after every moment in it, also in the hour that comes twice when clocks are put back.
-func TestSpanEndsInTheHourThatComesTwice(t *testing.T) {
+func TestSpanEndsInARepeatedHour(t *testing.T) {
 	zone, err := ParseTimeZone("Europe/Berlin")
 	require.NoError(t, err)
 	utc := func(hour, minute int) time.Time { return time.Date(2026, 10, 25, hour, minute, 0, 0, time.UTC) }

@@ -239,21 +239,21 @@ const (
 	sameHead   = 100
 )
 
-// once removes from a value what the name says already.
+// once removes from a value what is in the name already.
 func once(name string, value Text) Text {
-	name, said := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
-	if said == name {
+	name, short := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
+	if short == name {
 		return ""
 	}
-	if utf8.RuneCountInString(said) < leastTwice {
+	if utf8.RuneCountInString(short) < leastTwice {
 		return value
 	}
-	if at := strings.Index(name, text.Cut(said, sameHead)); at >= 0 {
+	if at := strings.Index(name, text.Cut(short, sameHead)); at >= 0 {
 		rest := strings.TrimSuffix(strings.TrimSuffix(name[at:], "..."), "…") // Zabbix cuts names
-		if strings.HasPrefix(rest, said) {
+		if strings.HasPrefix(rest, short) {
 			return ""
 		}
-		if more, ok := strings.CutPrefix(said, rest); ok {
+		if more, ok := strings.CutPrefix(short, rest); ok {
 			return Text("… " + more)
 		}
 	}

@@ -32,7 +32,7 @@ var dateMacro = regexp.MustCompile(`\{\{(DATE|TIME)\(\d{4}-\d\d-\d\dT\d\d:\d\d:\
 func nativeRun(s string) string { return dateMacro.ReplaceAllString(s, "1/1/2026") }
 
 // The model agrees with what the native parser did in an experiment.
-func TestTheModelOfTheNativeParser(t *testing.T) {
+func TestModelOfTheNativeParser(t *testing.T) {
 	for name, want := range map[string]string{
 		"**" + webex.EscapeMarkdown("Linux: High memory utilization (>90% for 5m)") + "** · 6500": `**Linux: High memory utilization \(&gt;90% for 5m)** · 6500`,
 		webex.EscapeMarkdown("R&D_web_01"):                      `R&amp;D\_web\_01`,

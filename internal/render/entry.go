@@ -102,8 +102,8 @@ func changesOf(u alert.Update) (list []change) {
 	return list
 }
 
-// told reports whether a room wants an entry in its thread.
-func (room Room) told(kinds []string) bool {
+// wants reports whether a room gets an entry in its thread.
+func (room Room) wants(kinds []string) bool {
 	if len(room.Tell) == 0 {
 		return true
 	}

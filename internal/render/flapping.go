@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	flapsTold = 8  // the newest openings, which are shown with their times; earlier ones are ids
-	flapHosts = 20 // hosts that are named
+	flapsShown = 8  // the newest openings, which are shown with their times; earlier ones are ids
+	flapHosts  = 20 // hosts that are named
 
 	lastFlapEdit = "This message can't be edited again until nothing is open. Until then changes are posted in this thread."
 )
@@ -75,15 +75,15 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 		b.WriteString("\n" + leftOf(d.Left))
 	}
 	b.WriteString("\n")
-	for _, i := range items[:min(flapsTold, len(items))] {
+	for _, i := range items[:min(flapsShown, len(items))] {
 		b.WriteString("\n" + r.flapLine(i, at))
 	}
-	if rest := items[min(flapsTold, len(items)):]; len(rest) > 0 {
+	if rest := items[min(flapsShown, len(items)):]; len(rest) > 0 {
 		earlier := make([]string, len(rest))
 		for n, i := range rest {
 			earlier[n] = r.idOf(i.Key).String()
 		}
-		shown, whole := firstOf(max(ids-flapsTold, 0), earlier)
+		shown, whole := firstOf(max(ids-flapsShown, 0), earlier)
 		b.WriteString("\nEarlier: " + shown)
 		all = all && whole
 	}

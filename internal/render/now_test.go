@@ -15,8 +15,8 @@ import (
 
 var opened = time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 
-// told is an open problem with these updates, a minute apart.
-func told(change func(*alert.Problem), updates ...alert.Update) alert.Problem {
+// updated is an open problem with these updates, a minute apart.
+func updated(change func(*alert.Problem), updates ...alert.Update) alert.Problem {
 	p := alert.Problem{
 		Key: alert.Key{Source: "main", EventID: "4711"}, Origin: alert.OriginTrigger, State: alert.StateOpen, Severity: alert.High, OpenedAt: opened,
 		Facts: alert.Facts{Name: "Link down", Hosts: []alert.Host{{Host: "sw1"}}, TriggerID: "7"},
@@ -45,31 +45,31 @@ func TestRootShowsOnlyWhatIsInEffect(t *testing.T) {
 		p        alert.Problem
 		has, not []string
 	}{
-		"acknowledged with words, unacknowledged without": {told(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "", unack)),
+		"acknowledged with words, unacknowledged without": {updated(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "", unack)),
 			[]string{"💬 **alice** commented", "on my way"}, []string{"acknowledged", "✋"}},
-		"both with words": {told(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "sorry", unack)),
+		"both with words": {updated(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "sorry", unack)),
 			[]string{"↩️ **bob** unacknowledged", "sorry"}, []string{"✋", "on my way"}},
-		"without words": {told(func(*alert.Problem) {}, alice("", ack), by("bob", "", unack)), nil, []string{"✋", "acknowledged", "💬"}},
-		"acknowledged again by another": {told(func(p *alert.Problem) { p.Acknowledged = true }, alice("on my way", ack), by("bob", "", unack), by("carol", "", ack)),
+		"without words": {updated(func(*alert.Problem) {}, alice("", ack), by("bob", "", unack)), nil, []string{"✋", "acknowledged", "💬"}},
+		"acknowledged again by another": {updated(func(p *alert.Problem) { p.Acknowledged = true }, alice("on my way", ack), by("bob", "", unack), by("carol", "", ack)),
 			[]string{"✋ **carol** acknowledged", "💬 **alice** commented"}, []string{"✋ **alice**"}},
-		"unacknowledged and acknowledged again": {told(func(p *alert.Problem) { p.Acknowledged = true }, by("bob", "not mine", unack), alice("", ack)),
+		"unacknowledged and acknowledged again": {updated(func(p *alert.Problem) { p.Acknowledged = true }, by("bob", "not mine", unack), alice("", ack)),
 			[]string{"✋ **alice** acknowledged", "💬 **bob** commented", "not mine"}, []string{"unacknowledged"}},
-		"suppressed with words, and over": {told(func(*alert.Problem) {}, alice("until noon", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})),
+		"suppressed with words, and over": {updated(func(*alert.Problem) {}, alice("until noon", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})),
 			[]string{"💬 **alice** commented", "until noon"}, []string{"🔕", "suppressed"}},
-		"a suppression that was extended since": {told(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
+		"a suppression that was extended since": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("until noon", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})),
 			[]string{"🔕 Suppressed until " + opened.Add(48*time.Hour).Format("2 Jan"), "💬 **alice** commented", "until noon"}, []string{"suppressed it until", "indefinitely"}},
-		"one without an end since": {told(func(p *alert.Problem) { p.Suppressed = true },
+		"one without an end since": {updated(func(p *alert.Problem) { p.Suppressed = true },
 			alice("", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})), []string{"problem, suppressed"}, []string{"until", "🔕"}},
-		"one that has an end since": {told(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
+		"one that has an end since": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("", alert.Actions{Suppress: true})), []string{"🔕 Suppressed until"}, []string{"indefinitely"}},
-		"one as it was told": {told(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
+		"one that is as it was reported": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("", alert.Actions{Suppress: true, SuppressUntil: opened.Add(48 * time.Hour)})), []string{"🔕 **alice** suppressed it until"}, nil},
-		"a severity that was changed again": {told(func(p *alert.Problem) { p.Severity = alert.Disaster }, alice("it is small", severity(alert.High, alert.Warning)), by("bob", "", severity(alert.Warning, alert.Disaster))),
+		"a severity that was changed again": {updated(func(p *alert.Problem) { p.Severity = alert.Disaster }, alice("it is small", severity(alert.High, alert.Warning)), by("bob", "", severity(alert.Warning, alert.Disaster))),
 			[]string{"⬆️ **bob** changed the severity from Warning to Disaster", "💬 **alice** commented"}, []string{"to Warning"}},
-		"a severity that Zabbix's API contradicts": {told(func(p *alert.Problem) { p.Severity = alert.Average }, alice("", severity(alert.High, alert.Warning))), nil, []string{"Warning"}},
-		"no symptom any more":                      {told(func(*alert.Problem) {}, alice("same cable", alert.Actions{ToSymptom: true})), []string{"💬 **alice** commented"}, []string{"symptom"}},
-		"acknowledged and severity, the severity outdated": {told(func(p *alert.Problem) { p.Acknowledged = true },
+		"a severity that Zabbix's API contradicts": {updated(func(p *alert.Problem) { p.Severity = alert.Average }, alice("", severity(alert.High, alert.Warning))), nil, []string{"Warning"}},
+		"no symptom any more":                      {updated(func(*alert.Problem) {}, alice("same cable", alert.Actions{ToSymptom: true})), []string{"💬 **alice** commented"}, []string{"symptom"}},
+		"acknowledged and severity, the severity outdated": {updated(func(p *alert.Problem) { p.Acknowledged = true },
 			alice("mine", alert.Actions{Ack: true, Severity: &alert.SeverityChange{Old: alert.High, New: alert.Average}}), by("bob", "", severity(alert.Average, alert.High))),
 			[]string{"✋ **alice** acknowledged (", "mine", "⬆️ **bob**"}, []string{"to Average"}},
 	} {
@@ -91,7 +91,7 @@ func TestRootShowsOnlyWhatIsInEffect(t *testing.T) {
 func TestSuppressedOnlyDuringASuppression(t *testing.T) {
 	r := newRenderer(t)
 	until := opened.Add(time.Hour)
-	p := told(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, until })
+	p := updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, until })
 	for now, want := range map[time.Time]bool{opened: true, until.Add(-time.Second): true, until: false, until.Add(time.Hour): false} {
 		for _, present := range []config.Presentation{config.PresentThread, config.PresentLine, config.PresentCard} {
 			out := r.Root(p, render.Room{Presentation: present}, now)
@@ -110,9 +110,9 @@ func TestSuppressedOnlyDuringASuppression(t *testing.T) {
 }
 
 // A cancelled escalation says that Zabbix won't report the recovery, unless the problem is resolved.
-func TestACancelledEscalationThatResolved(t *testing.T) {
+func TestCancelledEscalationOfAResolvedProblem(t *testing.T) {
 	r := newRenderer(t)
-	p := told(func(p *alert.Problem) { p.Cancelled = true })
+	p := updated(func(p *alert.Problem) { p.Cancelled = true })
 	p.Timeline = []alert.Entry{{Seq: 1, Kind: alert.EntryCancelled, At: opened.Add(time.Minute)}}
 	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "won't report the recovery")
 	require.Contains(t, r.Root(p, render.Room{}, opened), "won't report the recovery")
@@ -126,7 +126,7 @@ func TestACancelledEscalationThatResolved(t *testing.T) {
 }
 
 // A symptom names its cause from what the relay knows, else from what Zabbix sent, else by its event id.
-func TestASymptomNamesItsCause(t *testing.T) {
+func TestSymptomNamesItsCause(t *testing.T) {
 	cause := alert.Problem{Key: alert.Key{Source: "main", EventID: "17"}, Origin: alert.OriginTrigger,
 		Facts: alert.Facts{Name: "Core switch [down]", TriggerID: "99", Hosts: []alert.Host{{Host: "core1", Name: "Core 1"}}}}
 	r, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}, Problem: func(k alert.Key) (alert.Problem, bool) {
@@ -134,7 +134,7 @@ func TestASymptomNamesItsCause(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	symptom := func(id, name string) alert.Problem {
-		return told(func(p *alert.Problem) {
+		return updated(func(p *alert.Problem) {
 			p.CauseEventID = id
 			if name != "" {
 				p.Macros = map[string]string{"event.cause.name": name}
@@ -153,11 +153,11 @@ func TestASymptomNamesItsCause(t *testing.T) {
 		require.Contains(t, r.Root(c.p, render.Room{}, opened)+"\n", c.root, name)
 		require.Contains(t, r.Lines(c.p, c.p.Timeline, render.Room{}, opened), c.line, name)
 	}
-	require.NotContains(t, r.Root(told(func(*alert.Problem) {}), render.Room{}, opened), "Symptom")
+	require.NotContains(t, r.Root(updated(func(*alert.Problem) {}), render.Room{}, opened), "Symptom")
 }
 
 // A long line that is both name and value is shown once; short values stay.
-func TestALongTextIsShownOnce(t *testing.T) {
+func TestLongTextIsShownOnce(t *testing.T) {
 	r := newRenderer(t)
 	log := strings.Repeat("ERROR replication broken on node 7, ", 60)
 	for name, c := range map[string]struct {
@@ -174,7 +174,7 @@ func TestALongTextIsShownOnce(t *testing.T) {
 		"a short value in the name":  {"Disk 1 is full on a machine with a rather long name", "1", "1"},
 		"something else":             {log, "68 °C", "68 °C"},
 	} {
-		p := told(func(p *alert.Problem) { p.Name, p.OpData = c.name, c.value })
+		p := updated(func(p *alert.Problem) { p.Name, p.OpData = c.name, c.value })
 		for _, present := range []config.Presentation{config.PresentThread, config.PresentLine} {
 			out := r.Root(p, render.Room{Presentation: present}, opened)
 			if c.shown == "" {
@@ -184,7 +184,7 @@ func TestALongTextIsShownOnce(t *testing.T) {
 			}
 		}
 	}
-	p := told(func(p *alert.Problem) { p.Name = log })
+	p := updated(func(p *alert.Problem) { p.Name = log })
 	card, fallback := r.Card(p, render.Room{Presentation: config.PresentThread}, opened)
 	raw, err := json.Marshal(card)
 	require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestALongTextIsShownOnce(t *testing.T) {
 // A time without a date is today's. A message that is edited in place is read later, so all its times have dates.
 func TestTimesHaveDates(t *testing.T) {
 	r := newRenderer(t)
-	p := told(func(p *alert.Problem) { p.Acknowledged = true }, by("alice", "on it", alert.Actions{Ack: true}))
+	p := updated(func(p *alert.Problem) { p.Acknowledged = true }, by("alice", "on it", alert.Actions{Ack: true}))
 	hour := time.Hour
 	for name, c := range map[string]struct {
 		now, opened time.Time
@@ -227,7 +227,7 @@ func TestTimesHaveDates(t *testing.T) {
 func TestGoneProblemsHaveNoButtons(t *testing.T) {
 	r := newRenderer(t)
 	for _, state := range []alert.State{alert.StateOpen, alert.StateUnknown, alert.StateResolved} {
-		p := told(func(p *alert.Problem) { p.State, p.CanClose = state, true })
+		p := updated(func(p *alert.Problem) { p.State, p.CanClose = state, true })
 		require.Equal(t, state != alert.StateResolved, r.Actions(p) != "", state)
 		p.Gone = true
 		require.Empty(t, r.Actions(p), state)

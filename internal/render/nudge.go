@@ -55,12 +55,12 @@ func mentions(n alert.Nudge) Markdown {
 // Timely reports whether a nudge is still due: it is for this room, and nobody has acted on the problem since.
 func Timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
 	from, unattended := p.Unattended(now)
-	return n.For(room.Name) && unattended && !from.After(now) && !told(n, p, room.Name)
+	return n.For(room.Name) && unattended && !from.After(now) && !repeated(n, p, room.Name)
 }
 
-// told reports whether the same step of another room has told this room already: the rooms of a route escalate at nearly the
-// same moment.
-func told(n alert.Nudge, p alert.Problem, room string) bool {
+// repeated reports whether the same step of another room was posted in this room already: the rooms of a route escalate at
+// nearly the same moment.
+func repeated(n alert.Nudge, p alert.Problem, room string) bool {
 	if n.Room == room {
 		return false
 	}
@@ -94,7 +94,7 @@ func (b *builder) escalation() *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
 		e := &b.p.Timeline[i]
-		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && !told(*n, *b.p, b.room) && (last == nil || !e.At.Before(last.At)) {
+		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && !repeated(*n, *b.p, b.room) && (last == nil || !e.At.Before(last.At)) {
 			last = e
 		}
 	}

@@ -52,7 +52,7 @@ func TestSameStepOfTwoRoomsIsPostedOnce(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		second alert.Entry
-		told   bool
+		posted bool
 	}{
 		"at the same moment":    {step("noc", at, 0), false},
 		"a second later":        {step("noc", at.Add(time.Second), 0), false},
@@ -62,9 +62,9 @@ func TestSameStepOfTwoRoomsIsPostedOnce(t *testing.T) {
 		"another step":          {step("noc", at, 1), true},
 		"the same room's later": {step("db", at.Add(time.Second), 1), true},
 	} {
-		p := told(func(p *alert.Problem) { p.Timeline = []alert.Entry{step("db", at, 0), c.second} })
+		p := updated(func(p *alert.Problem) { p.Timeline = []alert.Entry{step("db", at, 0), c.second} })
 		out := r.Lines(p, p.Timeline[1:], render.Room{Name: "leads"}, at.Add(time.Hour))
-		require.Equal(t, c.told, out != "", "%s: %q", name, out)
+		require.Equal(t, c.posted, out != "", "%s: %q", name, out)
 		require.Contains(t, r.Lines(p, p.Timeline[:1], render.Room{Name: "leads"}, at.Add(time.Hour)), "Escalated from db", name)
 	}
 }

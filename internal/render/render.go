@@ -102,7 +102,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 		if e.Kind == alert.EntryOpened || e.Kind == alert.EntryOccurred {
 			continue // the root shows it
 		}
-		if e.Nudge != nil && Timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.told(kindsOf(e)) {
+		if e.Nudge != nil && Timely(*e.Nudge, p, room, now) || e.Nudge == nil && room.wants(kindsOf(e)) {
 			wanted = append(wanted, e)
 		}
 	}

@@ -46,7 +46,7 @@ func TestPiecesOfMarkupAreHarmless(t *testing.T) {
 }
 
 // The message of a resolved problem says "resolved" in every presentation.
-func TestResolvedIsAWord(t *testing.T) {
+func TestResolvedProblemsSaySo(t *testing.T) {
 	r := newRenderer(t)
 	for _, name := range []string{"resolved", "closed", "gone", "service-resolved"} {
 		for _, presentation := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
@@ -61,7 +61,7 @@ func TestResolvedIsAWord(t *testing.T) {
 }
 
 // Each severity has its own colour and a word.
-func TestSeverityIsNeverColourAlone(t *testing.T) {
+func TestSeverityHasColourAndWord(t *testing.T) {
 	r := newRenderer(t)
 	seen := make(map[string]bool)
 	for _, s := range alert.Severities {
@@ -76,7 +76,7 @@ func TestSeverityIsNeverColourAlone(t *testing.T) {
 }
 
 // Times are in the room's zone, and ids include the source if there are several.
-func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
+func TestTimesAreInTheRoomsZoneAndIDsAreUnique(t *testing.T) {
 	p := sample(t, "open")
 	tokyo, err := time.LoadLocation("Asia/Tokyo")
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestTimesAreTheRoomsAndIDsUnique(t *testing.T) {
 }
 
 // An open root shows nothing that becomes false with time, except a suppression, at whose end the ledger has it edited.
-func TestOpenRootDependsOnNoClock(t *testing.T) {
+func TestOpenRootDoesNotDependOnTheTime(t *testing.T) {
 	r := newRenderer(t)
 	for name, p := range render.Samples() {
 		at := r.Root(p, render.Room{}, render.SamplesNow)
@@ -111,7 +111,7 @@ func TestOpenRootDependsOnNoClock(t *testing.T) {
 }
 
 // With texts of any length a message keeps its id and links.
-func TestLongTextsLeaveTheLinks(t *testing.T) {
+func TestLongTextsKeepTheLinks(t *testing.T) {
 	r := newRenderer(t)
 	long := strings.Repeat("<@all> *x* ", 2000)
 	p := sample(t, "acknowledged")
@@ -209,7 +209,7 @@ func TestTellFiltersLines(t *testing.T) {
 }
 
 // Only open problems of triggers have buttons, and Close only if the trigger allows it.
-func TestButtonsMakeSense(t *testing.T) {
+func TestButtonsOfEachState(t *testing.T) {
 	r := newRenderer(t)
 	for name, want := range map[string]string{
 		"open": "ack,comment", "acknowledged": "unack,comment", "severity-changed": "ack,comment,close", "cancelled": "ack,comment", "suppressed": "ack,comment",

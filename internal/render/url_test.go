@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestARelativeTriggerURLLeadsToTheFrontend(t *testing.T) {
+func TestRelativeTriggerURLIsOnTheFrontend(t *testing.T) {
 	const base = "https://zabbix.example.com/zabbix"
 	for address, want := range map[string]string{
 		"zabbix.php?action=dashboard.view&dashboardid=3": base + "/zabbix.php?action=dashboard.view&dashboardid=3",

@@ -302,7 +302,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestAnInvalidBaseURLIsAnErrorOfEveryCall(t *testing.T) {
+func TestInvalidBaseURLFailsEveryCall(t *testing.T) {
 	for _, base := range []string{"", "webexapis.com/v1", "ftp://x", "http://"} {
 		_, err := New(Options{BaseURL: base, Token: token}).Me(t.Context())
 		require.ErrorContains(t, err, "webex.api_url")

@@ -172,7 +172,7 @@ func TestEvery429IsObeyed(t *testing.T) {
 }
 
 // A 401 from a proxy changes nothing about the token, whether Webex accepted or refused it.
-func TestAForeignAnswerDoesNotJudgeTheToken(t *testing.T) {
+func TestForeignAnswerLeavesTheTokenValid(t *testing.T) {
 	next := status(401, htmlPage, "<h1>Log in</h1>")
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) { next(w, r) })
 	reads := 0
@@ -223,7 +223,7 @@ func TestForeignAnswersAreDescribed(t *testing.T) {
 }
 
 // An outage with foreign answers is one line in the log, and its end another.
-func TestAnOutageOfForeignAnswersIsLoggedOnce(t *testing.T) {
+func TestOutageIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		foreign := true

@@ -14,7 +14,7 @@ import (
 
 // A refused token is read again before each call until it has changed: a new token in the file needs no restart. A valid token is
 // never read again.
-func TestARefusedTokenIsReadAgain(t *testing.T) {
+func TestRefusedTokenIsReadAgain(t *testing.T) {
 	var good atomic.Value
 	good.Store("the-first-token")
 	c, all := serve(t, func(w http.ResponseWriter, r *http.Request) {
