@@ -159,10 +159,7 @@ func parseSeverity(text string) (alert.Severity, error) {
 
 // unknownSeverity is the fault of an unknown severity, with a suggestion.
 func unknownSeverity(word, hint string) error {
-	names := make([]string, 0, len(alert.Severities))
-	for _, s := range alert.Severities {
-		names = append(names, s.String())
-	}
+	names := text.Names(alert.Severities[:], alert.Severity.String)
 	if meant := text.Nearest(strings.ToLower(strings.TrimSpace(word)), names); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}

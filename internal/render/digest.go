@@ -136,7 +136,7 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 
 // heading gives the counts.
 func (r *Renderer) heading(d Digest) string {
-	open, acked, left := 0, 0, ""
+	open, acked := 0, 0
 	bySeverity := map[alert.Severity]int{}
 	other := 0
 	for _, i := range d.Items {
@@ -153,7 +153,7 @@ func (r *Renderer) heading(d Digest) string {
 			other++
 		}
 	}
-	left = before("\n", leftOf(d.Left))
+	left := before("\n", leftOf(d.Left))
 	over := len(d.Items) - open
 	var b strings.Builder
 	if d.Account {
@@ -182,9 +182,7 @@ func (r *Renderer) heading(d Digest) string {
 	if other > 0 {
 		parts = append(parts, number(other)+" other")
 	}
-	b.WriteString(strings.Join(parts, " · "))
-	b.WriteString(left)
-	return b.String()
+	return b.String() + strings.Join(parts, " · ") + left
 }
 
 // leftOf says how many problems have messages of their own now; "" for none.
