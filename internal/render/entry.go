@@ -1,7 +1,6 @@
 package render
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -200,7 +199,10 @@ func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
 		if c.kind == TellCommented && len(changes) > 1 {
 			continue
 		}
-		words = append(words, cmp.Or(c.words, b.changeWords(c.kind, a, somebody)))
+		if c.words == "" {
+			c.words = b.changeWords(c.kind, a, somebody)
+		}
+		words = append(words, c.words)
 	}
 	if n := len(words); n > 1 {
 		return Text(strings.Join(words[:n-1], ", ") + " and " + words[n-1])
