@@ -229,7 +229,7 @@ func TestFaults(t *testing.T) {
 		"sender to nobody":      {"notify: [{name: a, token_env: OTHER}]", `relay.yaml:8: notify[0]: cannot write to anybody (rooms: [noc], or persons: true)`},
 		"sender's room":         {"notify: [{name: a, token_env: OTHER, rooms: [nco]}]", `relay.yaml:8: notify[0].rooms[0]: unknown room "nco" (did you mean noc?)`},
 		"senders, one token":    {"notify: [{name: a, token_env: OTHER, rooms: [noc]}, {name: b, token_env: OTHER, rooms: [db]}]", `relay.yaml:8: notify[1].token_env: duplicate token (first at notify[0].token_env, line 8)`},
-		"nothing to tell":       {"zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n=>", `relay.yaml:1: zabbix: is missing (at least one source, or a notify sender)`},
+		"no source, no sender":  {"zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n=>", `relay.yaml:1: zabbix: is missing (at least one source, or a notify sender)`},
 		"half a certificate":    {"server: {tls: {cert_file: /dev/null}}", `relay.yaml:8: server.tls.key_file: is missing (cert_file and key_file go together)`},
 		"authority":             {"name: main,=>name: main, ca_file: /dev/null,", `relay.yaml:4: zabbix[0].ca_file: /dev/null contains no certificate (PEM: -----BEGIN CERTIFICATE-----)`},
 		"no such authority":     {"bots: [{name: noc}]=>bots: [{name: noc}]\n  ca_file: ca.pem", `relay.yaml:3: webex.ca_file: cannot read ca.pem: no such file or directory`},

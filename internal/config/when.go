@@ -41,7 +41,7 @@ func (w When) End(now time.Time) time.Time {
 		}
 		return change
 	}
-	// Where clocks are put back, an hour (half an hour on Lord Howe) comes twice: the span ends at the first one still ahead.
+	// Where clocks go back, an hour (half an hour on Lord Howe) is repeated: the span ends at the first one still ahead.
 	for shift := -time.Hour; shift <= time.Hour; shift += 30 * time.Minute {
 		if t := end.Add(shift); t.After(now) && wallMinute(t) == wallMinute(end) {
 			return t

@@ -105,7 +105,7 @@ func TestTimingInWords(t *testing.T) {
 	}, cfg.Summary().Timing)
 }
 
-// A span ends after every moment in it, also in the hour that comes twice when clocks are put back.
+// A span ends after every moment in it, also in the hour that is repeated when clocks go back.
 func TestSpanEndsInARepeatedHour(t *testing.T) {
 	zone, err := ParseTimeZone("Europe/Berlin")
 	require.NoError(t, err)

@@ -173,6 +173,6 @@ func TestTemplateThatFailsFallsBack(t *testing.T) {
 
 	forgotten := render.Room{Templates: "nowhere"}
 	failed = nil
-	require.NotEmpty(t, builtin.Root(p, forgotten, render.SamplesNow), "a directory that wasn't loaded is a fault of ours, and no reason not to tell")
+	require.NotEmpty(t, builtin.Root(p, forgotten, render.SamplesNow), "templates that weren't loaded don't keep a problem from its room")
 	require.Equal(t, builtin.Root(p, render.Room{}, render.SamplesNow), builtin.Root(p, forgotten, render.SamplesNow))
 }

@@ -87,7 +87,7 @@ func TestDigestAccountsForAll(t *testing.T) {
 			}
 			if !complete {
 				require.Contains(t, markdown, "attached in this thread")
-				require.Greater(t, n, 25, "few are all named")
+				require.Greater(t, n, 25, "a short digest names all")
 			}
 		}
 	}

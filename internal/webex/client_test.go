@@ -396,7 +396,7 @@ func TestSignature(t *testing.T) {
 	require.False(t, CheckSignature("s", body, ""))
 	require.False(t, CheckSignature("s", append(body, ' '), Sign("s", body)))
 	require.False(t, CheckSignature("t", body, Sign("s", body)))
-	require.False(t, CheckSignature("", body, Sign("", body)), "no secret signs nothing")
+	require.False(t, CheckSignature("", body, Sign("", body)), "nothing is signed without a secret")
 }
 
 func TestLinks(t *testing.T) {

@@ -107,7 +107,7 @@ func TestForeignAnswersAreNeverFinal(t *testing.T) {
 				require.Equal(t, tc.status, e.Status)
 				require.ErrorContains(t, err, "a proxy, gateway or login page answered instead of Webex")
 				require.ErrorContains(t, err, "webex.api_url")
-				require.Equal(t, []string{k.op}, foreign, "it is counted")
+				require.Equal(t, []string{k.op}, foreign, "the foreign answer is counted")
 			}
 		})
 	}
@@ -255,7 +255,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 		require.Equal(t, 1, lines("something else answers instead of Webex"), "it is one outage")
 		time.Sleep(2 * sameOutage)
 		call(true)
-		require.Equal(t, 2, lines("something else answers instead of Webex"), "it is another")
+		require.Equal(t, 2, lines("something else answers instead of Webex"), "it is another outage")
 		time.Sleep(2 * sameOutage)
 		call(true)
 		require.Equal(t, 2, lines("something else answers instead of Webex"), "Webex hasn't answered in between")
