@@ -96,6 +96,10 @@ func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	isScalar := func(t reflect.Type) bool {
+		_, ok := scalars[t]
+		return ok || t == severitiesType
+	}
 	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t != secretsType && !isScalar(t.Elem()) {
 		return allKeys(t.Elem(), path+"[]")
 	}

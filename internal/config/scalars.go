@@ -38,9 +38,3 @@ func scalarOf[T any](want string, parse func(string) (T, error), schema node) sc
 }
 
 var severitiesType = reflect.TypeFor[SeverityMatch]()
-
-// isScalar reports whether a struct is a value instead of a mapping.
-func isScalar(t reflect.Type) bool {
-	_, ok := scalars[t]
-	return ok || t == severitiesType
-}
