@@ -1,6 +1,9 @@
 package zabbix
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // unknown is what Zabbix sends for a macro that it knows but has no value for.
 const unknown = "*UNKNOWN*"
@@ -25,8 +28,10 @@ func isLiteral(value string) bool {
 // isAbsent reports whether a trimmed value is none: empty, unknown or an unresolved macro.
 func isAbsent(value string) bool { return value == "" || value == unknown || isLiteral(value) }
 
-// isOwnMacro reports whether a value is the macro that its key names, in any form: "{MY_MACRO}" sent as MY_MACRO.
+// isOwnMacro reports whether a value is the macro that its key names, in any spelling: "{MY_MACRO}" sent as my.macro.
 func isOwnMacro(key, value string) bool {
-	last := len(value) - 1
-	return last > 0 && value[0] == '{' && value[last] == '}' && normaliseKey(value[1:last]) == key
+	macro, braced := strings.CutPrefix(value, "{")
+	macro, closed := strings.CutSuffix(macro, "}")
+	dots := func(s string) string { return strings.ReplaceAll(s, "_", ".") }
+	return braced && closed && strings.EqualFold(dots(macro), dots(strings.TrimSpace(key)))
 }

@@ -21,15 +21,10 @@ type DecodeOptions struct {
 // ErrTest is the error of Event for a payload of Zabbix's Test button.
 var ErrTest = errors.New("a test of the media type has no event")
 
-var errUnsound = errors.New("unusable payload: see the faults from Parse")
-
 // Event returns the domain event of a payload without faults. The error of a test is ErrTest.
 func (p Payload) Event(o DecodeOptions) (alert.Event, error) {
 	if p.Test {
 		return alert.Event{}, ErrTest
-	}
-	if !p.sound {
-		return alert.Event{}, errUnsound
 	}
 	e := alert.Event{
 		// A copy: keys live long, and would keep the whole payload in memory.

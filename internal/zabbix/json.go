@@ -1,50 +1,73 @@
 package zabbix
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 
 	"nms-alert-relay/internal/fault"
 )
 
-// This file reads the JSON object of a payload. Why it has a scanner of its own is docs/adr/005-payload-scanner.md.
+// parametersLimit is where Zabbix cuts all parameters of a webhook together, in characters (measured on 6.0 and 7.0): invalid JSON of
+// that length was cut.
+const parametersLimit = 65_535
 
-// scanObject reads a JSON object of strings, numbers, true, false and null, and calls add for each key with its value as text (null
-// is empty). It returns false for anything else, also for invalid JSON; then the calls of add are void and readObject finds what is
-// wrong.
-func scanObject(text string, add func(name, value string)) bool {
+// readObject reads a payload's JSON object and calls add for each key, in order, with its value as text; null is empty. There is a
+// fault for each value that is an object or a list. If ok is false, the text as a whole is unusable, and the calls of add are void.
+//
+// Why it has a scanner of its own is docs/adr/005-payload-scanner.md.
+func readObject(text string, add func(name, value string)) (faults fault.Faults, ok bool) {
 	s := scanner{text: text}
-	if !s.next('{') {
-		return false
+	nested, ok := s.object(add)
+	for _, name := range nested {
+		faults = append(faults, fault.Fault{Field: normaliseKey(name), What: "not a string, number or true/false",
+			Hint: "every value is a macro's text: send lists and objects as text"})
 	}
-	if s.next('}') {
-		return s.end()
+	if ok {
+		return faults, true
 	}
-	for {
-		name, ok := s.string()
-		if !ok || !s.next(':') {
-			return false
-		}
-		value, ok := s.scalar()
-		if !ok {
-			return false
-		}
-		add(name, value)
-		if !s.next(',') {
-			return s.next('}') && s.end()
+	f := fault.Fault{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}
+	if err := json.Unmarshal([]byte(text), new(any)); err != nil {
+		f = fault.Fault{What: "not JSON: " + err.Error()}
+		if len(text) >= parametersLimit {
+			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in total: remove those with item values or history", parametersLimit)
 		}
 	}
+	return fault.Faults{f}, false
 }
 
 // scanner is a position in a JSON text.
 type scanner struct {
 	text string
 	at   int
+}
+
+// object reads an object and calls add for each key whose value isn't an object or a list; it returns the other keys. ok is false for
+// any other or invalid JSON.
+func (s *scanner) object(add func(name, value string)) (nested []string, ok bool) {
+	if !s.next('{') {
+		return nil, false
+	}
+	for first := true; !s.next('}'); first = false {
+		if !first && !s.next(',') {
+			return nil, false
+		}
+		name, ok := s.string()
+		if !ok || !s.next(':') {
+			return nil, false
+		}
+		value, scalar, ok := s.value()
+		switch {
+		case !ok:
+			return nil, false
+		case scalar:
+			add(name, value)
+		default:
+			nested = append(nested, name)
+		}
+	}
+	s.skipSpace()
+	return nested, s.at == len(s.text)
 }
 
 func (s *scanner) skipSpace() {
@@ -66,11 +89,6 @@ func (s *scanner) next(c byte) bool {
 		return true
 	}
 	return false
-}
-
-func (s *scanner) end() bool {
-	s.skipSpace()
-	return s.at == len(s.text)
 }
 
 // string reads a string. One that isn't printable ASCII without escapes is decoded by encoding/json.
@@ -103,66 +121,27 @@ func unquote(quoted string) (value string, ok bool) {
 	return value, err == nil
 }
 
-// scalar reads a value that isn't an object or a list.
-func (s *scanner) scalar() (string, bool) {
+// value reads a value as text. scalar is false for an object or a list, which is only skipped.
+func (s *scanner) value() (value string, scalar, ok bool) {
 	s.skipSpace()
-	if s.at < len(s.text) && s.text[s.at] == '"' {
-		return s.string()
+	rest := s.text[s.at:]
+	switch {
+	case strings.HasPrefix(rest, `"`):
+		value, ok = s.string()
+		return value, true, ok
+	case strings.HasPrefix(rest, "{"), strings.HasPrefix(rest, "["):
+		decoder := json.NewDecoder(strings.NewReader(rest))
+		err := decoder.Decode(new(json.RawMessage))
+		s.at += int(decoder.InputOffset())
+		return "", false, err == nil
 	}
-	begin := s.at
-	for s.at < len(s.text) && strings.IndexByte(",} \t\n\r", s.text[s.at]) < 0 {
-		s.at++
+	end := strings.IndexAny(rest, ",} \t\n\r")
+	if end < 0 {
+		return "", false, false
 	}
-	switch word := s.text[begin:s.at]; {
-	case word == "null":
-		return "", true
-	case word == "" || strings.IndexByte(`{["`, word[0]) >= 0:
-		return "", false
-	default:
-		return word, json.Valid([]byte(word))
+	s.at += end
+	if value = rest[:end]; value == "null" {
+		return "", true, true
 	}
-}
-
-// parametersLimit is where Zabbix cuts all parameters of a webhook together, in characters (measured on 6.0 and 7.0): invalid JSON of
-// that length was cut.
-const parametersLimit = 65_535
-
-// readObject reads what scanObject rejects: it names every fault, and returns the values that can be used all the same, or nil if
-// there are none.
-func readObject(text string) (map[string]string, fault.Faults) {
-	var value any
-	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
-	dec.UseNumber() // an event id may be too large for a float
-	err := dec.Decode(&value)
-	if err == nil && dec.InputOffset() != int64(len(text)) {
-		err = fmt.Errorf("unexpected text after the object, at byte %d", dec.InputOffset())
-	}
-	if err != nil {
-		f := fault.Fault{What: "not JSON: " + err.Error()}
-		if len(text) >= parametersLimit {
-			f.Hint = fmt.Sprintf("Zabbix cuts a webhook's parameters at %d characters in total: remove those with item values or history", parametersLimit)
-		}
-		return nil, fault.Faults{f}
-	}
-	fields, ok := value.(map[string]any)
-	if !ok {
-		return nil, fault.Faults{{What: "not a JSON object", Hint: `send {"event.id": "{EVENT.ID}", …}, as the relay's media type does`}}
-	}
-	values, faults := map[string]string{}, fault.Faults(nil)
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		switch v := fields[name].(type) {
-		case nil:
-			values[name] = ""
-		case string:
-			values[name] = v
-		case json.Number:
-			values[name] = v.String()
-		case bool:
-			values[name] = strconv.FormatBool(v)
-		default:
-			faults = append(faults, fault.Fault{Field: normaliseKey(name), What: "not a string, number or true/false",
-				Hint: "every value is a macro's text: send lists and objects as text"})
-		}
-	}
-	return values, faults
+	return value, true, json.Valid([]byte(value))
 }

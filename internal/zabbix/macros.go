@@ -17,15 +17,6 @@ func normaliseKey(name string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
 }
 
-// add adds a value, unless there is one by that name, it names its own macro, or it is a secret of the media type.
-func (m macros) add(name, value, trimmed string) {
-	name = normaliseKey(name)
-	if _, twice := m[name]; twice || isOwnMacro(name, trimmed) || !fields[name] && namesSecret(name) {
-		return
-	}
-	m[name] = value
-}
-
 // rest returns the macros that an event has no field for, by name: they are kept for templates. It is nil for none.
 func (m macros) rest() map[string]string {
 	var rest map[string]string

@@ -4,8 +4,6 @@ package zabbix
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +15,6 @@ import (
 // Payload is a parsed payload: a flat JSON object of macro values.
 type Payload struct {
 	macros macros
-	sound  bool // Parse found no fault: Event can be called
 	// Source names the Zabbix installation, if the payload does.
 	Source string
 	// Test says that somebody pressed Zabbix's Test button: the macros came unresolved ({EVENT.ID} is "{EVENT.ID}").
@@ -33,36 +30,30 @@ func (p Payload) has(name string) bool { return p.macros[name] != "" }
 // Parse reads a payload and names every fault that makes it unusable. A payload of the Test button needs only the right form. If a
 // key is given several times, the first one with a value counts.
 func Parse(body []byte) (Payload, fault.Faults) {
-	text := string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
-	p := Payload{macros: make(macros, 48)} // enough for what our media type sends
-	var faults fault.Faults
-	if !scanObject(text, p.add) {
-		values, found := readObject(text)
-		if values == nil {
-			return Payload{}, found
-		}
-		p, faults = Payload{macros: macros{}}, found
-		for _, name := range slices.Sorted(maps.Keys(values)) {
-			p.add(name, values[name])
-		}
+	p := Payload{macros: make(macros, 64)} // about what our media type sends
+	faults, ok := readObject(string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))), p.add)
+	if !ok {
+		return Payload{}, faults
 	}
 	p.Source = strings.TrimSpace(p.Macro("source"))
 	if !p.Test {
-		found := p.faults()
-		p.sound, faults = len(found) == 0, append(faults, found...)
+		faults = append(faults, p.faults()...)
 	}
 	return p, faults
 }
 
-// add adds one key of the object.
+// add adds one key of the object, unless it has no value, there is one already, or it is a secret of the media type.
 func (p *Payload) add(name, value string) {
 	trimmed := strings.TrimSpace(value)
-	switch {
-	case strings.EqualFold(trimmed, "{EVENT.ID}") && normaliseKey(name) == "event.id":
-		p.Test = true
-	case len(trimmed) == len(name)+2 && trimmed[1:len(trimmed)-1] == name && trimmed[0] == '{': // unresolved, as half of our media type's are
-	case !isAbsent(trimmed):
-		p.macros.add(name, value, trimmed)
+	if isOwnMacro(name, trimmed) { // as half of our media type's are
+		p.Test = p.Test || strings.EqualFold(trimmed, "{EVENT.ID}")
+		return
+	}
+	if isAbsent(trimmed) {
+		return
+	}
+	if key := normaliseKey(name); !p.has(key) && (fields[key] || !namesSecret(key)) {
+		p.macros[key] = value
 	}
 }
 

@@ -80,12 +80,10 @@ func TestUnusablePayloadsAreRefused(t *testing.T) {
 		"a null and nothing": {`{"EVENT.ID":null,"EVENT.VALUE":"1"}`, "event.id", "missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, faults := Parse([]byte(tc.body))
+			_, faults := Parse([]byte(tc.body))
 			require.Len(t, faults, 1)
 			require.Equal(t, tc.field, faults[0].Field)
 			require.Contains(t, faults[0].Error(), tc.says)
-			_, err := p.Event(DecodeOptions{})
-			require.Error(t, err)
 		})
 	}
 }
