@@ -92,19 +92,14 @@ func (r *Receiver) refuseEvent(c *gin.Context, refused *refusal, source string, 
 
 // accepted is the answer to an event.
 type accepted struct {
-	Problem string `json:"problem"`
-	Tags    *tags  `json:"tags,omitempty"`
-}
-
-// tags are set by Zabbix on the event.
-type tags struct {
-	Link string `json:"relay_link"`
+	Problem string            `json:"problem"`
+	Tags    map[string]string `json:"tags,omitempty"` // set by Zabbix on the event
 }
 
 func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
 	a := accepted{Problem: key.String()}
 	if link := r.link(key); link != "" {
-		a.Tags = &tags{link}
+		a.Tags = map[string]string{"relay_link": link}
 	}
 	c.JSON(http.StatusAccepted, a)
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-playground/validator/v10"
@@ -25,29 +25,9 @@ const maxMessage = 7439
 const maxUnknown = 20
 
 // notification is the body of POST /v1/notify.
-type notification struct {
-	Room     string `json:"room" validate:"required_without=Person,omitempty,max=64"`
-	Person   string `json:"person" validate:"excluded_with=Room,omitempty,max=254,email"`
-	Markdown string `json:"markdown" validate:"required_without=Text,omitempty,words,bytes"`
-	Text     string `json:"text" validate:"excluded_with=Markdown,omitempty,words,bytes"`
-	Key      string `json:"key" validate:"omitempty,max=200,line"`
-}
+type notification struct{ Room, Person, Markdown, Text, Key string }
 
 var notificationFields = []string{"room", "person", "markdown", "text", "key"}
-
-var notificationRules = sync.OnceValue(func() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	for tag, ok := range map[string]func(string) bool{
-		"words": func(s string) bool { return strings.TrimSpace(s) != "" },
-		"bytes": func(s string) bool { return len(s) <= maxMessage },
-		"line":  func(s string) bool { return !strings.ContainsFunc(s, text.Dangerous) },
-	} {
-		if err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) }); err != nil {
-			panic(err) // an invalid tag of ours: any test finds it
-		}
-	}
-	return v
-})
 
 // parseNotification reads a body and names every fault.
 func parseNotification(body []byte) (notification, fault.Faults) {
@@ -92,33 +72,35 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 	return n, n.faults() // again: it may have grown
 }
 
-func (n notification) faults() fault.Faults {
-	var broken validator.ValidationErrors
-	if !errors.As(notificationRules().Struct(n), &broken) {
-		return nil
-	}
-	var found fault.Faults
-	for _, e := range broken {
-		f := fault.Fault{Field: strings.ToLower(e.Field())}
-		switch e.Tag() {
-		case "required_without":
-			f.What, f.Hint = "missing", "expected room or person, and markdown or text"
-		case "excluded_with":
-			f.What = "conflicts with " + strings.ToLower(e.Param())
-			f.Hint = "use one of them"
-		case "max":
-			f.What = fmt.Sprintf("longer than %s characters", e.Param())
-		case "bytes":
-			f.What = fmt.Sprintf("%d bytes, Webex accepts %d", len(fmt.Sprint(e.Value())), maxMessage)
-			f.Hint = "split it, or send the beginning and a link"
-		case "words":
-			f.What = "empty"
-		case "line":
-			f.What = "contains control characters"
-		case "email":
-			f.What = "not an e-mail address"
+// addresses checks e-mail addresses.
+var addresses = validator.New()
+
+// faults names the first mistake in each field.
+func (n notification) faults() (found fault.Faults) {
+	const either, one, split = "expected room or person, and markdown or text", "use one of them", "split it, or send the beginning and a link"
+	blank := func(s string) bool { return s != "" && strings.TrimSpace(s) == "" }
+	size := func(s string) string { return fmt.Sprintf("%d bytes, Webex accepts %d", len(s), maxMessage) }
+	for _, rule := range []struct {
+		broken bool
+		fault.Fault
+	}{
+		{n.Room == "" && n.Person == "", fault.Fault{Field: "room", What: "missing", Hint: either}},
+		{utf8.RuneCountInString(n.Room) > 64, fault.Fault{Field: "room", What: "longer than 64 characters"}},
+		{n.Room != "" && n.Person != "", fault.Fault{Field: "person", What: "conflicts with room", Hint: one}},
+		{utf8.RuneCountInString(n.Person) > 254, fault.Fault{Field: "person", What: "longer than 254 characters"}},
+		{n.Person != "" && addresses.Var(n.Person, "email") != nil, fault.Fault{Field: "person", What: "not an e-mail address"}},
+		{n.Markdown == "" && n.Text == "", fault.Fault{Field: "markdown", What: "missing", Hint: either}},
+		{blank(n.Markdown), fault.Fault{Field: "markdown", What: "empty"}},
+		{len(n.Markdown) > maxMessage, fault.Fault{Field: "markdown", What: size(n.Markdown), Hint: split}},
+		{n.Markdown != "" && n.Text != "", fault.Fault{Field: "text", What: "conflicts with markdown", Hint: one}},
+		{blank(n.Text), fault.Fault{Field: "text", What: "empty"}},
+		{len(n.Text) > maxMessage, fault.Fault{Field: "text", What: size(n.Text), Hint: split}},
+		{utf8.RuneCountInString(n.Key) > 200, fault.Fault{Field: "key", What: "longer than 200 characters"}},
+		{strings.ContainsFunc(n.Key, text.Dangerous), fault.Fault{Field: "key", What: "contains control characters"}},
+	} {
+		if rule.broken && (len(found) == 0 || found[len(found)-1].Field != rule.Field) {
+			found = append(found, rule.Fault)
 		}
-		found = append(found, f)
 	}
 	return found
 }
