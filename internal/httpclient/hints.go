@@ -12,27 +12,15 @@ import (
 	"strings"
 )
 
-// TransportError is a request that got no answer, with a hint.
-type TransportError struct {
-	Err  error
-	Hint string // "" if there is nothing to do but wait
-}
-
-func (e *TransportError) Error() string {
-	if e.Hint == "" {
-		return e.Err.Error()
-	}
-	return e.Err.Error() + " (" + e.Hint + ")"
-}
-
-// Unwrap returns the error of net/http.
-func (e *TransportError) Unwrap() error { return e.Err }
-
+// failure adds a hint to the error of a request that got no answer.
 func (t *Transport) failure(err error, r *http.Request) error {
 	if errors.Is(err, context.Canceled) { // the caller gave up
 		return err
 	}
-	return &TransportError{err, t.hint(err, r.URL.Hostname())}
+	if hint := t.hint(err, r.URL.Hostname()); hint != "" {
+		return fmt.Errorf("%w (%s)", err, hint)
+	}
+	return err // there is nothing to do but wait
 }
 
 // sibling is a configuration key beside the key of the neighbour's URL.

@@ -34,7 +34,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Transport is an http.RoundTripper. A request without an answer fails with a *TransportError. It is safe for concurrent use.
+// Transport is an http.RoundTripper. The error of a request without an answer says what to do. It is safe for concurrent use.
 type Transport struct {
 	opts Options
 

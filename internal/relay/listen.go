@@ -64,25 +64,24 @@ func writeText(w http.ResponseWriter, status int, text string) {
 // http.Server.Shutdown takes a new, unused connection for a request in flight.
 const drainTime = 8 * time.Second
 
-// serveHTTP serves until ctx ends; then it accepts no more connections and lets the requests in flight finish.
-func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err := server.Shutdown(drain)
-	if err != nil {
-		err = errors.Join(err, server.Close())
-	}
-	<-failed
-	return err
-}
-
+// serving returns the part that serves until its context ends; then it accepts no more connections and lets the requests in flight
+// finish.
 func serving(server *http.Server, l net.Listener) func(context.Context) error {
-	return func(ctx context.Context) error { return serveHTTP(ctx, server, l) }
+	return func(ctx context.Context) error {
+		failed := make(chan error, 1)
+		go func() { failed <- server.Serve(l) }()
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		err := server.Shutdown(drain)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		<-failed
+		return err
+	}
 }

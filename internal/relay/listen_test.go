@@ -17,7 +17,7 @@ func TestStopsBesideSilentConnection(t *testing.T) {
 		l := memnet.Listen()
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- serveHTTP(ctx, &http.Server{Handler: http.NotFoundHandler()}, l) }()
+		go func() { done <- serving(&http.Server{Handler: http.NotFoundHandler()}, l)(ctx) }()
 		conn, err := l.DialContext(ctx, "", "")
 		require.NoError(t, err)
 		defer conn.Close()

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -13,30 +14,27 @@ const (
 
 // prune removes rows past their retention, in small batches with pauses in between, so that intake never waits for it.
 func (r *Relay) prune(ctx context.Context) error {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
+	return prune(ctx, r.log, func(now time.Time) (int, error) {
+		keep := r.live.Load().cfg.Retention
+		return r.store.Prune(ctx, now.Add(-time.Duration(keep.Journal)), now.Add(-time.Duration(keep.Problems)), now.Add(-time.Duration(keep.Audit)), pruneRows)
+	})
+}
+
+// prune calls batch, which returns how many rows it removed, until ctx ends.
+func prune(ctx context.Context, log *slog.Logger, batch func(now time.Time) (int, error)) error {
 	for {
-		now, keep := time.Now(), r.live.Load().cfg.Retention
-		pause := time.NewTimer(0)
-		for ctx.Err() == nil {
-			select {
-			case <-ctx.Done():
-			case <-pause.C:
-			}
-			n, err := r.store.Prune(ctx, now.Add(-time.Duration(keep.Journal)), now.Add(-time.Duration(keep.Problems)), now.Add(-time.Duration(keep.Audit)), pruneRows)
-			if err != nil && ctx.Err() == nil {
-				r.log.Warn("pruning failed; retrying later", "error", err)
-			}
-			if err != nil || n == 0 {
-				break
-			}
-			pause.Reset(prunePause)
+		wait := pruneEvery
+		n, err := batch(time.Now())
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Warn("pruning failed; retrying later", "error", err)
+		case n > 0:
+			wait = prunePause
 		}
-		pause.Stop()
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
 }
