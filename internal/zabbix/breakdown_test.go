@@ -389,10 +389,7 @@ func TestNeededMethodsAreDocumented(t *testing.T) {
 			return err
 		}))
 	}
-	var needs []string
-	for _, n := range Needs {
-		needs = append(needs, n.Method)
-	}
+	needs := slices.Collect(maps.Keys(Needs))
 	require.ElementsMatch(t, slices.Collect(maps.Keys(called)), needs)
 	for _, page := range []string{"docs/commands.md", "zabbix/README.md"} {
 		text, err := os.ReadFile(filepath.Join(root, page))

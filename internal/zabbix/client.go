@@ -154,17 +154,17 @@ type request struct {
 // it tries that.
 func (c *Client) do(ctx context.Context, v release, method string, params, result any) error {
 	if v.text == "" {
-		return asError(c.observed(ctx, nowhere, "", method, params, result))
+		return asError(c.observed(ctx, "", false, method, params, result))
 	}
-	token, place := c.token.Current(), c.place(v)
-	failed := c.observed(ctx, place, token, method, params, result)
-	if other, ok := v.otherPlace(place); ok && failed.noToken() {
-		again := c.observed(ctx, other, token, method, params, result)
+	token, body := c.token.Current(), c.tokenInBody(v)
+	failed := c.observed(ctx, token, body, method, params, result)
+	if v.readsHeader() && v.readsBody() && failed.noToken() {
+		again := c.observed(ctx, token, !body, method, params, result)
 		if again == nil || again.Kind != NotAuthorised {
 			failed = again
 		}
 		if again == nil || again.Code != 0 && again.Kind != NotAuthorised {
-			c.usePlace(other)
+			c.useBody(!body)
 		}
 	}
 	c.tokenJudged(v, token, failed)
@@ -180,9 +180,9 @@ func asError(e *Error) error {
 }
 
 // observed makes one HTTP call, logs a failure and counts the call.
-func (c *Client) observed(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
+func (c *Client) observed(ctx context.Context, token string, body bool, method string, params, result any) *Error {
 	start := time.Now()
-	err := c.post(ctx, place, token, method, params, result)
+	err := c.post(ctx, token, body, method, params, result)
 	took := time.Since(start)
 	outcome := "ok"
 	if err != nil {
@@ -193,14 +193,13 @@ func (c *Client) observed(ctx context.Context, place tokenPlace, token, method s
 	return err
 }
 
-// post makes one HTTP call.
-func (c *Client) post(ctx context.Context, place tokenPlace, token, method string, params, result any) *Error {
+// post makes one HTTP call, with the token in its body or in the header.
+func (c *Client) post(ctx context.Context, token string, body bool, method string, params, result any) *Error {
 	r := request{Version: "2.0", Method: method, Params: params, ID: callID}
 	call := httpclient.Call{Method: http.MethodPost, URL: c.endpoint, ContentType: contentType}
-	switch place {
-	case inBody:
+	if body {
 		r.Auth = token
-	case inHeader:
+	} else {
 		call.Bearer = token
 	}
 	var err error

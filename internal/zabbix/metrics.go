@@ -48,10 +48,10 @@ func (m *Metrics) HeaderFor(source string) func(bool) {
 
 // For returns the Observe function of a source's client. The source's label values exist from then on.
 func (m *Metrics) For(source string) func(method, result string, took time.Duration) {
-	for _, need := range Needs {
-		m.calls.WithLabelValues(source, need.Method, "ok")
+	for method := range Needs {
+		m.calls.WithLabelValues(source, method, "ok")
 		for _, kind := range ErrorKinds {
-			m.calls.WithLabelValues(source, need.Method, string(kind))
+			m.calls.WithLabelValues(source, method, string(kind))
 		}
 	}
 	seconds := m.seconds.WithLabelValues(source)

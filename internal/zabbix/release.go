@@ -30,33 +30,11 @@ func (r release) since(major, minor int) bool {
 	return r.major > major || (r.major == major && r.minor >= minor)
 }
 
-// tokenPlace is where a call carries the API token.
-type tokenPlace int
+// readsHeader reports whether the version reads the API token in the Authorization header: from 6.4 on.
+func (r release) readsHeader() bool { return r.since(6, 4) }
 
-const (
-	nowhere tokenPlace = iota
-	inHeader
-	inBody
-)
-
-// tokenPlace returns the preferred place: the Authorization header from 6.4 on; 6.0 and 6.2 read only the property "auth".
-func (r release) tokenPlace() tokenPlace {
-	if r.since(6, 4) {
-		return inHeader
-	}
-	return inBody
-}
-
-// otherPlace returns a second place that the version reads: 6.4 and 7.0 read both (measured on 7.0), 7.2 and later only the header.
-func (r release) otherPlace(p tokenPlace) (tokenPlace, bool) {
-	if !r.since(6, 4) || r.since(7, 2) {
-		return p, false
-	}
-	if p == inHeader {
-		return inBody, true
-	}
-	return inHeader, true
-}
+// readsBody reports whether it reads the token in the property "auth": up to 7.0 (6.4 and 7.0 read both places, measured on 7.0).
+func (r release) readsBody() bool { return !r.since(7, 2) }
 
 // acknowledgesParam selects an event's acknowledgements. 7.0 accepts either name but not both, 7.2 only the new one.
 func (r release) acknowledgesParam() string {
@@ -76,6 +54,6 @@ func (r release) groupsParam() string {
 
 // sameForm reports whether calls have the same form in both versions.
 func (r release) sameForm(o release) bool {
-	return r.tokenPlace() == o.tokenPlace() && r.since(7, 2) == o.since(7, 2) && r.acknowledgesParam() == o.acknowledgesParam() &&
+	return r.readsHeader() == o.readsHeader() && r.readsBody() == o.readsBody() && r.acknowledgesParam() == o.acknowledgesParam() &&
 		r.groupsParam() == o.groupsParam()
 }

@@ -58,7 +58,7 @@ func TestSuppressedPages(t *testing.T) {
 	}{
 		"none":                       {func(int64) []string { return nil }, 0, 1},
 		"one less than a page":       {func(int64) []string { return ids(1, suppressedPage-1) }, suppressedPage - 1, 1},
-		"exactly a page":             {func(from int64) []string { return ids(from+1, suppressedPage)[:max(0, suppressedPage-int(from))] }, suppressedPage, 2},
+		"exactly a page":             {func(from int64) []string { return ids(from, suppressedPage)[:max(0, suppressedPage+1-int(from))] }, suppressedPage, 2},
 		"nearly three pages":         {func(from int64) []string { return ids(max(1, from), min(suppressedPage, 14999-max(0, from-1))) }, 14999, 3},
 		"numbers":                    {func(int64) []string { return []string{`{"eventid":7}`, `{"eventid":8}`} }, 2, 1},
 		"the limit is ignored":       {func(from int64) []string { return ids(1, 7000)[min(7000, max(0, from-1)):] }, 7000, 2},

@@ -11,28 +11,24 @@ func (e *Error) noToken() bool {
 	return e != nil && e.Kind == NotAuthorised && strings.HasPrefix(e.Message, "Not authori")
 }
 
-// place returns where calls to a version carry the token.
-func (c *Client) place(v release) tokenPlace {
+// tokenInBody reports whether calls to a version carry the token in the body: the header is preferred.
+func (c *Client) tokenInBody(v release) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	best := v.tokenPlace()
-	if other, ok := v.otherPlace(best); ok && c.body {
-		return other
-	}
-	return best
+	return !v.readsHeader() || v.readsBody() && c.body
 }
 
-// usePlace remembers where Zabbix reads the token.
-func (c *Client) usePlace(p tokenPlace) {
+// useBody remembers where Zabbix reads the token.
+func (c *Client) useBody(body bool) {
 	c.mu.Lock()
 	was := c.body
-	c.body = p == inBody
+	c.body = body
 	c.mu.Unlock()
 	switch {
-	case p == inBody && !was:
+	case body && !was:
 		c.opts.Log.Warn("the Authorization header doesn't reach Zabbix: the API token is sent in the request's body instead, which Zabbix 7.2 and later don't accept; "+passHeader, "url", c.display())
 		c.opts.HeaderStripped(true)
-	case p == inHeader && was:
+	case was && !body:
 		c.opts.Log.Info("the Authorization header reaches Zabbix again", "url", c.display())
 		c.opts.HeaderStripped(false)
 	}
@@ -51,7 +47,7 @@ func (c *Client) tokenJudged(v release, used string, failed *Error) {
 		return
 	}
 	hint := "make a new one for the same user" + c.token.Hint()
-	if v.tokenPlace() == inHeader && failed.noToken() {
+	if v.readsHeader() && failed.noToken() {
 		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
 	}
 	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, and details of problems are missing ("+hint+")",
