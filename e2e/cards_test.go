@@ -35,7 +35,7 @@ const markdownParsers = `{
 	webex: markdownit('zero').enable(['emphasis', 'escape', 'link', 'list', 'newline', 'normalize', 'paragraph', 'strikethrough']),
 }`
 
-// renderCards renders cards below each other, and returns of each what a person sees and what could be clicked or would be loaded.
+// renderCards renders cards below each other, and returns the visible text, the links and the loaded images of each.
 const renderCards = `(cards, parser) => {
 	const markdown = ` + markdownParsers + `[parser];
 	AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => { result.outputHtml = markdown.render(text); result.didProcess = true; };
@@ -62,7 +62,7 @@ type seenCard struct {
 	Blocks                              int
 }
 
-// namedProblem has the same text in every field that people fill in.
+// namedProblem has the same text in every field with free text.
 func namedProblem(name string) alert.Problem {
 	at := time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 	update := alert.Update{At: at, Actor: alert.Actor{Name: name}, Message: name, Actions: alert.Actions{Ack: true, Comment: true}}

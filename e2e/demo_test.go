@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/demo.png")
 
-// The demo as a visitor sees it: problems are in the rooms with working buttons, a typed command is answered, and what was done
-// reaches Zabbix under the person's name.
+// The demo's page: problems are in the rooms with working buttons, a typed command is answered, and actions reach Zabbix with the
+// person's name.
 func TestDemoInABrowser(t *testing.T) {
 	cmd := exec.Command(buildRelay(t), "demo", "--listen", "127.0.0.1:0", "--pace", "1s")
 	out, err := cmd.StdoutPipe()
@@ -79,7 +79,7 @@ func TestDemoInABrowser(t *testing.T) {
 	until(t, ctx, `document.querySelector('#rooms button').getAttribute('aria-current') === 'true'`)
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	require.NoError(t, err)
-	require.Greater(t, len(png), 50_000, "a picture of something")
+	require.Greater(t, len(png), 50_000, "the screenshot isn't blank")
 	if *update {
 		require.NoError(t, os.WriteFile("../docs/demo.png", png, 0o644))
 	}
@@ -107,7 +107,7 @@ func until(t *testing.T, ctx context.Context, js string) {
 		watch.observe(document.body, {childList: true, subtree: true, characterData: true, attributes: true});
 		ask();
 	})`, chromedp.EvalAwaitPromise))
-	require.NoError(t, err, "the page never came to: %s\n%s", js, page(ctx))
+	require.NoError(t, err, "not true on the page: %s\n%s", js, page(ctx))
 }
 
 // page returns the text of the page, for the message of a failed test.

@@ -22,8 +22,8 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
 
-// oneRoom is a configuration of one room; its arguments are the API, the room, storm and delivery. No API
-// token: all that the relay knows is what was posted to it.
+// oneRoom is a configuration of one room; its arguments are the API, the room, storm and delivery. Without
+// an API token the relay knows only the payloads.
 const oneRoom = `
 webex:
   api_url: %s
@@ -45,7 +45,7 @@ const (
 	senders = 4
 )
 
-// After kill -9 at any moment, every event answered 202 reaches the room, and at most as many messages are repeated as were in
+// After kill -9 at any moment, every event answered 202 reaches the room, and no more messages are repeated than were in
 // flight.
 func TestKilled(t *testing.T) {
 	for _, c := range []struct{ name, storm string }{
@@ -92,21 +92,21 @@ func killed(t *testing.T, storm string, individually bool) {
 		})
 	}
 	for range kills {
-		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // the moment is what is random here
+		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // a random moment
 		r.kill(t)
 		r.start(t)
 	}
 	close(over)
 	posting.Wait()
-	require.NoError(t, ctx.Err(), "not all events were taken in time")
+	require.NoError(t, ctx.Err(), "not all events were accepted in time")
 	r.idle(t)
 
 	told, repeats := tally(sim.Timeline("noc"))
 	for n := range accepted.Load() {
-		require.Contains(t, told, name(n), "answered 202, and told nobody")
+		require.Contains(t, told, name(n), "answered 202 but not posted")
 	}
 	if individually {
-		require.LessOrEqual(t, repeats, kills*workers, "at most one message a worker for each kill")
+		require.LessOrEqual(t, repeats, kills*workers, "at most one repeated message per worker and kill")
 	}
 	t.Logf("%d events, %d kills, %d repeats", accepted.Load(), kills, repeats)
 }
@@ -136,7 +136,7 @@ func post(ctx context.Context, client *http.Client, address string, n int64) {
 
 var problemName = regexp.MustCompile(`Problem number \d{5} is there`)
 
-// tally returns which problems a room was told of, and how many messages were repeated: roots of the same problem, and cards
+// tally returns the problems that were posted to a room, and how many messages were repeated: roots of the same problem, and cards
 // below one root.
 func tally(messages []webexsim.MessageView) (told map[string]bool, repeats int) {
 	told = map[string]bool{}

@@ -26,7 +26,7 @@ import (
 
 const secret = `s3cret-of "main" \ 'Zürich'`
 
-// receiver is the relay as the media type sees it: it checks the signature, keeps the events, and answers what the test says.
+// receiver is the relay as the media type sees it: it checks signatures, records events, and gives the answers that the test sets.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -91,7 +91,7 @@ func (r *receiver) refuse(answer string, status ...int) {
 	r.answer, r.status = answer, status
 }
 
-// wait returns the next event that match accepts; others are dropped.
+// wait returns the next event that match accepts, and drops others.
 func (r *receiver) wait(t *testing.T, what string, match func(map[string]string) bool) map[string]string {
 	t.Helper()
 	deadline := time.After(patience)
@@ -109,7 +109,7 @@ func (r *receiver) wait(t *testing.T, what string, match func(map[string]string)
 		select {
 		case <-r.came:
 		case <-deadline:
-			require.Fail(t, "did not come: "+what)
+			require.Fail(t, "not received: "+what)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func of(trigger string, macros ...string) func(map[string]string) bool {
 
 const hostile = "Ünïcødé 磁盘 🔥 \"quoted\" \\back\\ <@all> \u202egnp.exe\x01 line\nbreak {\"a\":\"b\",\"c\":\"d\"}"
 
-// The shipped media type on a real Zabbix: what it sends, how it signs, how it handles refusals, and what people get to read.
+// The shipped media type on a real Zabbix: its events, signatures, retries and error messages.
 func TestMediaType(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		r := newReceiver(t)
@@ -148,7 +148,7 @@ func TestMediaType(t *testing.T) {
 			require.Equal(t, hostName, e["HOST.HOST"])
 			require.Equal(t, w.actionID, e["ACTION.ID"])
 			require.Equal(t, w.itemID["plain"], e["ITEM.ID"])
-			require.Equal(t, "{EVENT.UPDATE.ACTION}", e["EVENT.UPDATE.ACTION"], "unresolved out of its occasion")
+			require.Equal(t, "{EVENT.UPDATE.ACTION}", e["EVENT.UPDATE.ACTION"], "unresolved outside of an update")
 			for _, name := range []string{"URL", "SECRET", "HTTP_PROXY", "SALVAGED"} {
 				require.NotContains(t, e, name)
 			}
@@ -177,14 +177,14 @@ func TestMediaType(t *testing.T) {
 			require.Regexp(t, `^\d+$`, v["EVENT.RECOVERY.ID"])
 		})
 
-		t.Run("text arrives as it is", func(t *testing.T) {
+		t.Run("text arrives unchanged", func(t *testing.T) {
 			w.set(t, hostName, "hostile", "1 "+hostile)
 			e := r.wait(t, "problem", of(w.triggerID["hostile"]))
 			require.Equal(t, "1 "+hostile, e["EVENT.OPDATA"])
 			require.Equal(t, "Value: 1 "+hostile, e["EVENT.NAME"])
 		})
 
-		t.Run("a relay that is away is tried again", func(t *testing.T) {
+		t.Run("an unreachable relay is retried", func(t *testing.T) {
 			r.refuse(`{"error":"draining"}`, 503, 503, 429)
 			w.set(t, hostName, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
@@ -198,7 +198,7 @@ func TestMediaType(t *testing.T) {
 			r.wait(t, "recovery", of(w.triggerID["plain"], "EVENT.VALUE", "0"))
 		})
 
-		t.Run("the relay's faults can be read in Zabbix", func(t *testing.T) {
+		t.Run("Zabbix shows the relay's faults", func(t *testing.T) {
 			var always []int
 			for range 200 {
 				always = append(always, 400)
@@ -225,7 +225,7 @@ func TestMediaType(t *testing.T) {
 			require.Contains(t, answer["data"], `"result":"kept"`)
 		})
 
-		t.Run("a setting that is missing or wrong is named", func(t *testing.T) {
+		t.Run("the error names a missing or invalid setting", func(t *testing.T) {
 			for _, c := range []struct{ parameter, value, says string }{
 				{"URL", "<URL of the relay>", "The parameter URL of this media type is not set"},
 				{"URL", "", "The parameter URL of this media type is not set"},
@@ -253,10 +253,10 @@ func TestMediaType(t *testing.T) {
 			require.NotContains(t, e, "EVENT.OPDATA")
 			w.set(t, hostName, "long", "0")
 			v := r.wait(t, "recovery", of(w.triggerID["long"], "EVENT.VALUE", "0"))
-			require.NotContains(t, v, "SALVAGED", "the recovered value is short")
+			require.NotContains(t, v, "SALVAGED", "the value after the recovery is short")
 		})
 
-		t.Run("settings that were changed after the import come from the script", func(t *testing.T) {
+		t.Run("settings cut off after a change by hand come from the script", func(t *testing.T) {
 			w.changeSecret(t, secret+" ")
 			w.changeSecret(t, secret)
 			w.set(t, hostName, "longer", "1"+strings.Repeat("x", 65000))
@@ -265,7 +265,7 @@ func TestMediaType(t *testing.T) {
 			require.Equal(t, "main", e["SOURCE"])
 		})
 
-		t.Run("a global macro may hold the secret", func(t *testing.T) {
+		t.Run("the secret may be in a global macro", func(t *testing.T) {
 			w.call(t, "usermacro.createglobal", object{"macro": "{$RELAY.SECRET}", "value": secret, "type": 1})
 			w.changeSecret(t, "{$RELAY.SECRET}")
 			w.settle(t)
@@ -327,7 +327,7 @@ func (z *server) runScript(t *testing.T, value string) (string, error) {
 	return tryScript(strings.NewReader(file.Export.MediaTypes[0].Script), z.version, "js", "-s", "-", "-p", value)
 }
 
-// pressTest does what the Test window of a media type does: it sends the server the parameters of the form, with some replaced.
+// pressTest sends the media type's parameters to the server, some of them replaced, as its Test window does.
 func (w *world) pressTest(t *testing.T, typed map[string]string) object {
 	t.Helper()
 	parameters := map[string]string{}
@@ -349,7 +349,7 @@ func (w *world) pressTest(t *testing.T, typed map[string]string) object {
 	return answer
 }
 
-// changeSecret does what saving the media type's form does.
+// changeSecret changes the secret as the media type's form does.
 func (w *world) changeSecret(t *testing.T, value string) {
 	t.Helper()
 	parameters := w.rows(t, "mediatype.get", object{"mediatypeids": []string{w.mediatype}, "output": "extend"})[0]["parameters"].([]any)

@@ -35,7 +35,7 @@ var program struct {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if program.path != "" {
-		_ = os.RemoveAll(filepath.Dir(program.path)) // what is left of it hurts nobody
+		_ = os.RemoveAll(filepath.Dir(program.path)) // a leftover does no harm
 	}
 	os.Exit(code)
 }
@@ -79,7 +79,7 @@ func freeAddresses(t *testing.T) (one, other string) {
 	for i := range addresses {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer l.Close() // when both are known: else they may be one
+		defer l.Close() // after both are known, so that they differ
 		addresses[i] = l.Addr().String()
 	}
 	return addresses[0], addresses[1]
@@ -92,8 +92,8 @@ type relayProcess struct {
 	env           []string
 	log           testlog.Lines
 	cmd           *exec.Cmd
-	ended         chan struct{} // closed when the process is gone
-	err           error         // how it ended, once ended is closed
+	ended         chan struct{} // closed when the process has exited
+	err           error         // of the exit, once ended is closed
 }
 
 // newRelay prepares a relay. It is stopped when the test ends; its log is printed if the test failed.
@@ -143,7 +143,7 @@ func (r *relayProcess) start(t *testing.T) {
 	eventually(t, "the relay is ready", func() error {
 		select {
 		case <-ended:
-			require.FailNow(t, "the relay ended at once", "%v\n%s", r.err, r.log.String())
+			require.FailNow(t, "the relay exited during its start", "%v\n%s", r.err, r.log.String())
 		default:
 		}
 		resp, err := http.Get("http://" + r.admin + "/readyz")
@@ -158,7 +158,7 @@ func (r *relayProcess) start(t *testing.T) {
 	})
 }
 
-// kill ends the process as a power failure would.
+// kill sends SIGKILL.
 func (r *relayProcess) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, r.cmd.Process.Kill())
@@ -179,10 +179,10 @@ func (r *relayProcess) stop(t *testing.T) {
 	require.NoError(t, r.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-r.ended:
-		require.NoError(t, r.err, "how the relay ended")
+		require.NoError(t, r.err, "exit of the relay")
 	case <-time.After(patience):
-		_ = r.cmd.Process.Kill() // it is the failure below that matters
-		require.Fail(t, "the relay doesn't end when asked to")
+		_ = r.cmd.Process.Kill() // the test fails below
+		require.Fail(t, "the relay did not exit after SIGTERM")
 	}
 }
 
@@ -201,7 +201,7 @@ func (r *relayProcess) metric(t *testing.T, name string) float64 {
 	return value
 }
 
-// idle waits until nothing is left to fold or to send.
+// idle waits until nothing is pending.
 func (r *relayProcess) idle(t *testing.T) {
 	t.Helper()
 	eventually(t, "nothing is left to tell", func() error {
@@ -214,7 +214,7 @@ func (r *relayProcess) idle(t *testing.T) {
 	})
 }
 
-// sees waits until a room's messages are as ok wants them.
+// sees waits until ok accepts a room's messages.
 func sees(t *testing.T, sim *webexsim.Server, what, room string, ok func([]webexsim.MessageView) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New(what))

@@ -20,7 +20,7 @@ import (
 )
 
 // A storm of 5,000 problems through the real relay, into a room that accepts five messages a second, with the default delivery:
-// every problem is told once, in few messages, soon after the last event, and no call is made while Webex says to wait.
+// every problem is posted once, in few messages, soon after the last event, and no call is made during a Retry-After.
 func TestStorm(t *testing.T) {
 	const problems = 5000
 	sim, api := webexWorld(t, webexsim.Options{PerRoom: webexsim.Rate{PerSecond: 5, Burst: 5}})

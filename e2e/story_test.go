@@ -38,7 +38,7 @@ reconcile: {interval: 5s}
 log: {level: debug}
 `
 
-// story is a Zabbix, a relay and a Webex that are connected.
+// story is a relay between a Zabbix and a Webex.
 type story struct {
 	*world
 	relay *relayProcess
@@ -88,7 +88,7 @@ func (s *story) raise(key, value string) string {
 	return event
 }
 
-// root waits for the message of a problem in a room that contains all of the words; it must be the only one.
+// root waits until a problem's only message in a room contains all of the words, and returns it.
 func (s *story) root(room, event string, words ...string) webexsim.MessageView {
 	s.t.Helper()
 	var found webexsim.MessageView
@@ -160,7 +160,7 @@ func (s *story) acknowledgements(event string, n int) object {
 		if len(acks) != n {
 			return fmt.Errorf("there are %d", len(acks))
 		}
-		for _, a := range acks { // they come in no order
+		for _, a := range acks { // in no order
 			if last == nil || len(a.(object)["acknowledgeid"].(string)) > len(last["acknowledgeid"].(string)) ||
 				a.(object)["acknowledgeid"].(string) > last["acknowledgeid"].(string) {
 				last = a.(object)
@@ -171,7 +171,7 @@ func (s *story) acknowledgements(event string, n int) object {
 	return last
 }
 
-// The whole way and back: Zabbix sends, the rooms show, people act in the rooms, Zabbix has it.
+// Both ways: Zabbix's events reach the rooms, and actions in the rooms reach Zabbix.
 func TestStory(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		s := begin(t, z)
@@ -196,9 +196,9 @@ func TestStory(t *testing.T) {
 		s.acknowledge(t, link, bitMessage|bitSeverity, object{"message": "looking <@all> at it", "severity": 5})
 		s.root("noc", link, "Disaster")
 		line := s.thread("noc", root.ID, "Bob Builder", "looking", "at it")
-		require.Empty(t, line.Mentions, "nobody is mentioned by a comment")
+		require.Empty(t, line.Mentions, "a comment mentions nobody")
 
-		// From the room: by mention, in the thread.
+		// Somebody acts from the room, with a command in the thread.
 		_, err := s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "ack on it", ParentID: root.ID, MentionBot: true})
 		require.NoError(t, err)
 		ack := s.acknowledgements(link, 2)
@@ -216,7 +216,7 @@ func TestStory(t *testing.T) {
 		s.thread("noc", root.ID, "operator")
 		s.acknowledgements(link, 2)
 
-		// By button: a second problem is closed with a comment.
+		// A second problem is closed with a comment, by button.
 		fan := s.raise("fan", "1")
 		fanRoot := s.root("noc", fan, "Fan broken")
 		_, err = s.webex.PressButton(s.card("noc", fanRoot.ID).ID, "bob@example.com", "Acknowledge", map[string]any{"comment": "spare is here"})
@@ -234,7 +234,7 @@ func TestStory(t *testing.T) {
 		s.root("noc", fan, "resolved")
 		require.NotEqual(t, "0", s.rows(t, "event.get", object{"eventids": []string{fan}, "output": "extend"})[0]["r_eventid"], "closed in Zabbix")
 
-		// A recovery resolves it, and takes the buttons away.
+		// A recovery resolves the message and removes the buttons.
 		s.set(t, hostName, "link", "0")
 		s.root("noc", link, "resolved")
 		sees(t, s.webex, "resolved problems have no buttons", "noc", func(messages []webexsim.MessageView) bool {
@@ -246,17 +246,17 @@ func TestStory(t *testing.T) {
 			return true
 		})
 
-		// While the relay is down Zabbix keeps its events.
+		// Zabbix retries events while the relay is down.
 		s.relay.stop(t)
 		later := s.raise("later", "1")
 		s.relay.start(t)
 		s.root("noc", later, "Told later")
 
-		// A payload that Zabbix truncated is shown nonetheless.
+		// A truncated payload is posted too.
 		cut := s.raise("cut", "1"+strings.Repeat("x", 65000))
 		s.root("noc", cut, "Cut")
 
-		// The Test button posts to the room, and Zabbix's page says where.
+		// The Test button posts to the room, and Zabbix's page shows the room.
 		before := len(s.webex.Timeline("noc"))
 		answer := s.pressTest(t, nil)
 		require.Equal(t, "success", answer["response"], answer)
@@ -270,7 +270,7 @@ func TestStory(t *testing.T) {
 	})
 }
 
-// nothingElse requires that no room has a macro, a mention or a second message for anything, and that Webex refused nothing.
+// nothingElse requires that no message has a macro, a mention or a duplicate, and that Webex refused none.
 func (s *story) nothingElse() {
 	s.t.Helper()
 	for _, room := range s.webex.State().Rooms {
@@ -278,16 +278,16 @@ func (s *story) nothingElse() {
 			if !m.From.Bot {
 				continue
 			}
-			require.NotContains(s.t, m.Text, "{EVENT.", "a macro that didn't resolve")
+			require.NotContains(s.t, m.Text, "{EVENT.", "an unresolved macro")
 			require.NotContains(s.t, m.Text, "*UNKNOWN*")
 			require.NotContains(s.t, m.Mentions, "all")
 		}
 	}
-	require.Empty(s.t, s.webex.State().Room("network").Messages, "nothing is routed there")
+	require.Empty(s.t, s.webex.State().Room("network").Messages, "no route leads there")
 	resp, err := http.Get("http://" + s.relay.public + "/metrics")
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(s.t, err)
-	require.NotContains(s.t, string(body), "alert_relay_", "metrics are for the admin listener")
+	require.NotContains(s.t, string(body), "alert_relay_", "only the admin listener serves metrics")
 }

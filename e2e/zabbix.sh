@@ -3,27 +3,27 @@
 #
 #   e2e/zabbix.sh VERSION VERB [ARGUMENT…]        VERSION is 6.0 or 7.0
 #
-#   install     fetch what it needs with apt-get (6.0: onto this Debian 12;
-#               7.0: Debian 13's packages into a directory of their own)
-#   start       database, server and frontend; returns when the API answers
-#   stop        end what start began
-#   reset       start over with the database of a fresh installation
-#   status      which of the three run
-#   env         shell assignments: URLs, address of the trapper, credentials
-#   send ARG…   zabbix_sender to this server
-#   js ARG…     zabbix_js: runs a script in the interpreter of webhooks
-#   sql ARG…    psql on Zabbix's database
-#   log         the server's log
-#   purge       stop, and delete everything that is kept
+#   install     install the packages with apt-get (6.0: on this Debian 12;
+#               7.0: Debian 13's packages, in a directory of their own)
+#   start       start database, server and frontend; return when the API answers
+#   stop        stop them
+#   reset       start again with the database of a fresh installation
+#   status      print which of the three are running
+#   env         print shell assignments: URL, trapper address, credentials
+#   send ARG…   run zabbix_sender against this server
+#   js ARG…     run zabbix_js, the interpreter of webhook scripts
+#   sql ARG…    run psql on Zabbix's database
+#   log         print the server's log
+#   purge       stop, and delete all data
 #
-# Needs root; no systemd. Only 127.0.0.1 is listened on. The database does not
-# wait for the disk, so it is fast and a power cut may cost it: it is for tests.
+# Needs root, but no systemd. Everything listens on 127.0.0.1 only. The database
+# doesn't sync to disk, which is fast; a power cut may destroy it.
 #
 # Environment:
-#   ZABBIX_STATE        where all of it is kept        (.zabbix in the repository)
+#   ZABBIX_STATE        data directory                 (.zabbix in the repository)
 #   ZABBIX_PORT         first of three ports           (6.0: 26000, 7.0: 27000)
-#   ZABBIX_SERVER_CONF  more lines for zabbix_server.conf
-#   ZABBIX_MIRROR       the Debian to take 7.0 from    (the one that apt uses here)
+#   ZABBIX_SERVER_CONF  additional lines for zabbix_server.conf
+#   ZABBIX_MIRROR       Debian mirror for 7.0          (the one that apt uses here)
 set -euo pipefail
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
@@ -36,7 +36,7 @@ shift 2
 REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 HOME_DIR=$(realpath -m "${ZABBIX_STATE:-$REPOSITORY/.zabbix}/$VERSION")
 PASSWORD=zabbix
-# Pollers are of no use: every value comes through the trapper.
+# No pollers: all values arrive through the trapper.
 POLLERS=(StartPollers StartPollersUnreachable StartPingers StartHTTPPollers)
 
 case $VERSION in
@@ -53,18 +53,18 @@ case $VERSION in
 	TOOLS=(curl mount mmdebstrap)
 	POLLERS+=(StartAgentPollers StartHTTPAgentPollers StartSNMPPollers)
 	;;
-*) fail "no Zabbix $VERSION here: say 6.0 or 7.0" ;;
+*) fail "unknown version $VERSION: expected 6.0 or 7.0" ;;
 esac
-# php-cgi is there so that the frontend's dependency on a web server is met without one.
+# php-cgi satisfies the frontend's dependency on a web server.
 DB_PORT=$PORT SERVER_PORT=$((PORT + 1)) WEB_PORT=$((PORT + 2))
 
-# --- running things --------------------------------------------------------------
+# --- processes ------------------------------------------------------------------
 
 need_root() { [ "$(id -u)" = 0 ] || fail "$VERB needs root"; }
 
-# within USER COMMAND…: becomes COMMAND, as USER, in this version's root. It sees
-# the frontend's configuration of ours at /etc/zabbix, in a mount namespace that
-# ends with the last process in it, so that the machine's own /etc is never written.
+# within USER COMMAND…: exec COMMAND as USER in this version's root. Our configuration
+# is mounted at /etc/zabbix in a mount namespace of its own, so that the machine's
+# /etc is never changed.
 within() {
 	local user=$1; shift
 	exec unshare --mount --propagation private bash -c '
@@ -87,8 +87,7 @@ postgres_bin() { echo "${ROOT%/}"/usr/lib/postgresql/*/bin | awk -v root="${ROOT
 
 psql_as_owner() { (PGPASSWORD=$PASSWORD PGOPTIONS="-c client_min_messages=warning" within root "$(postgres_bin)/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$DB_PORT" -U zabbix "$@"); }
 
-# A daemon is known by its pid and the time at which that process began, so that a
-# pid which the kernel has given to somebody else is left alone.
+# A daemon is identified by its pid and start time, in case the kernel reuses the pid.
 birth() { awk '{sub(/^.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null; }
 
 running() {
@@ -96,7 +95,7 @@ running() {
 	read -r pid born 2>/dev/null <"$HOME_DIR/$1.pid" && [ -n "$born" ] && [ "$(birth "$pid")" = "$born" ]
 }
 
-# daemon NAME USER COMMAND…: leads a session of its own.
+# daemon NAME USER COMMAND…: start COMMAND in the background, in its own session.
 daemon() {
 	local name=$1 user=$2 pid; shift 2
 	(
@@ -110,28 +109,29 @@ daemon() {
 	echo "$pid $(birth "$pid")" >"$HOME_DIR/$name.pid"
 }
 
-# await SECONDS NAME CONDITION…
+# await SECONDS NAME CONDITION…: wait for a daemon until CONDITION succeeds.
 await() {
 	local tries=$(($1 * 10)) name=$2; shift 2
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
 		if [ $tries -le 0 ] || ! running "$name"; then
 			tail -n 8 "$HOME_DIR/log/$name"* >&2 || true
-			fail "$name did not come up; its log is in $HOME_DIR/log"
+			fail "$name did not start: see $HOME_DIR/log"
 		fi
 		sleep 0.1
 	done
 }
 
-# halt NAME SIGNAL: to the daemon, and after 20 s to all of its group.
+# halt NAME SIGNAL: send SIGNAL to a daemon, and SIGKILL to its process group if it
+# still runs after 20 s.
 halt() {
 	local name=$1 signal=$2 pid tries=200
 	if running "$name"; then
 		read -r pid _ <"$HOME_DIR/$name.pid"
-		# PHP's workers do not follow their parent: tell the group at once.
+		# PHP's workers don't exit with their parent: signal the whole group.
 		if [ "$name" = web ]; then kill "-$signal" -- "-$pid"; else kill "-$signal" "$pid"; fi
 		while running "$name" && [ $tries -gt 0 ]; do tries=$((tries - 1)); sleep 0.1; done
-		if running "$name"; then note "$name had to be killed"; kill -KILL -- "-$pid"; fi
+		if running "$name"; then note "$name did not stop within 20 s: killed"; kill -KILL -- "-$pid"; fi
 	fi
 	rm -f "$HOME_DIR/$name.pid"
 }
@@ -140,7 +140,7 @@ halt() {
 
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >&2; }
 
-# on_host PACKAGE…: installs those that are missing on this machine.
+# on_host PACKAGE…: install the packages that are missing on this machine.
 on_host() {
 	local package missing=() policy=/usr/sbin/policy-rc.d ours= result=0
 	for package in "$@"; do
@@ -148,15 +148,15 @@ on_host() {
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	note "installing ${missing[*]}"
-	# No daemon is to start by itself.
+	# Keep the packages' scripts from starting daemons.
 	if [ ! -e $policy ]; then ours=$policy; install -m 755 /dev/stdin $policy <<<$'#!/bin/sh\nexit 101'; fi
 	{ apt update && apt install --yes --no-install-recommends "${missing[@]}"; } || result=$?
 	[ -z "$ours" ] || rm "$ours"
-	[ $result = 0 ] || fail "apt-get could not install them"
+	[ $result = 0 ] || fail "apt-get could not install ${missing[*]}"
 }
 
-# Unpacked, but not configured: that takes a quarter of the time, and little of what
-# the packages' own scripts would do is needed here; it follows the unpacking.
+# The packages are unpacked but not configured, which takes a quarter of the time. The
+# few things that their scripts would do and that are needed follow below.
 install_in_root() {
 	[ ! -e "$ROOT/.complete" ] || return 0
 	purge_files
@@ -165,18 +165,18 @@ install_in_root() {
 	known() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | sed -n 1p; }
 	[ -n "$mirror" ] || mirror=$(known)
 	[ -n "$mirror" ] || { apt update; mirror=$(known); }
-	[ -n "$mirror" ] || fail "apt knows no Debian here: name one in ZABBIX_MIRROR"
+	[ -n "$mirror" ] || fail "apt has no Debian mirror here: set ZABBIX_MIRROR"
 	note "unpacking Debian $SUITE with Zabbix into $ROOT"
 	settings=$HOME_DIR/apt.conf
 	apt-config dump | grep -E '^Acquire::(http|https|Retries)' >"$settings" || true
 	include=$(IFS=,; echo "${PACKAGES[*]}")
 	mmdebstrap --quiet --mode=root --variant=extract --format=directory --aptopt="$settings" \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg --include='?essential' --include="$include" \
-		"$SUITE" "$ROOT" "$mirror" >&2 || fail "mmdebstrap could not unpack them"
+		"$SUITE" "$ROOT" "$mirror" >&2 || fail "mmdebstrap could not unpack Debian $SUITE"
 	rm -rf "$settings" "$ROOT"/usr/share/{doc,man,locale}
 	(
 		cd "$ROOT"
-		# Ids that nobody on the host is likely to have.
+		# Ids that are unlikely to exist on the host.
 		for file in passwd group; do cp usr/share/base-passwd/$file.master etc/$file; done
 		printf '%s:*:%s:%s::/:/bin/sh\n' postgres 62017 62017 zabbix 62070 62070 >>etc/passwd
 		printf '%s:*:%s:\n' postgres 62017 zabbix 62070 >>etc/group
@@ -195,13 +195,13 @@ installed() { if [ "$ROOT" = / ]; then [ -x /usr/sbin/zabbix_server ] && [ -d /u
 
 # --- start -----------------------------------------------------------------------
 
-# The users of the daemons own what they write; all of them must reach it.
+# Each daemon's user owns the directory that it writes to, and must be able to reach it.
 directories() {
 	mkdir -p "$HOME_DIR"/{etc,log,sessions,socket}
 	chmod 755 "$HOME_DIR" "$HOME_DIR"/{etc,log}
 	local user
 	for user in postgres zabbix www-data; do
-		(within $user test -x "$HOME_DIR") || fail "user $user can't enter $HOME_DIR: choose another place with ZABBIX_STATE"
+		(within $user test -x "$HOME_DIR") || fail "user $user can't enter $HOME_DIR: choose another directory with ZABBIX_STATE"
 	done
 	(within root chown zabbix "$HOME_DIR/socket")
 	(within root chown www-data "$HOME_DIR/sessions")
@@ -225,7 +225,7 @@ start_database() {
 
 exists() { [ -n "$(psql_as_owner -d postgres -c "select 1 from pg_database where datname = '$1'")" ]; }
 
-# The schema is loaded once, into a database that later ones are copied from.
+# The schema is loaded once, into a template database that is copied for each reset.
 fill_database() {
 	if ! exists pristine; then
 		note "loading the schema of Zabbix $VERSION"
@@ -234,7 +234,7 @@ fill_database() {
 		for part in schema images data; do
 			zcat "${ROOT%/}/usr/share/zabbix-server-pgsql/$part.sql.gz" | psql_as_owner -d filling -o /dev/null
 		done
-		# Its agent doesn't run here, and would be a problem of its own.
+		# Its agent doesn't run here; Zabbix would report that as a problem.
 		psql_as_owner -d filling -c "update hosts set status = 1 where host = 'Zabbix server'"
 		psql_as_owner -d postgres -c 'alter database filling rename to pristine'
 	fi
@@ -293,7 +293,7 @@ start() {
 stop() { halt web TERM; halt server TERM; halt database INT; }
 
 purge_files() {
-	! findmnt -rno TARGET | grep -q "^$HOME_DIR/" || fail "something is mounted below $HOME_DIR: nothing is deleted"
+	! findmnt -rno TARGET | grep -q "^$HOME_DIR/" || fail "cannot delete $HOME_DIR: something is mounted below it"
 	rm -rf --one-file-system "$HOME_DIR"
 }
 
@@ -317,7 +317,7 @@ reset)
 status)
 	result=0
 	for name in database server web; do
-		if running $name; then echo "$name runs"; else echo "$name is down"; result=1; fi
+		if running $name; then echo "$name is running"; else echo "$name is not running"; result=1; fi
 	done
 	exit $result
 	;;
@@ -335,6 +335,6 @@ js) need_root; within root zabbix_js "$@" ;;
 sql) need_root; psql_as_owner -d zabbix "$@" ;;
 log) cat "$HOME_DIR/log/server" ;;
 purge) need_root; stop; purge_files ;;
-within) within "$@" ;; # how daemon begins one
+within) within "$@" ;; # called by daemon
 *) usage ;;
 esac

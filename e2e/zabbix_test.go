@@ -26,7 +26,7 @@ import (
 // patience bounds the wait for Zabbix. On an idle machine it sends a problem within 3 s and an update within 8 s (measured).
 const patience = 60 * time.Second
 
-// server is a real Zabbix, emptied for one test.
+// server is a real Zabbix with a fresh database.
 type server struct {
 	version string
 	number  float64 // 6.0, 7.0
@@ -35,7 +35,7 @@ type server struct {
 	session string // of Admin
 }
 
-// onEachZabbix runs a test on a freshly emptied Zabbix of each version, in parallel. E2E_ZABBIX names the versions ("6.0 7.0" by
+// onEachZabbix runs a test on a fresh Zabbix of each version, in parallel. E2E_ZABBIX names the versions ("6.0 7.0" by
 // default), which e2e/zabbix.sh must have installed.
 func onEachZabbix(t *testing.T, test func(t *testing.T, z *server)) {
 	versions := os.Getenv("E2E_ZABBIX")
@@ -326,7 +326,7 @@ func (w *world) settle(t *testing.T) {
 	}
 	eventually(t, "the server takes values for all items", func() error {
 		if took := w.send(t, hostName, values); took != len(values) {
-			return fmt.Errorf("took %d of %d", took, len(values))
+			return fmt.Errorf("processed %d of %d", took, len(values))
 		}
 		return nil
 	})
