@@ -133,7 +133,7 @@ func with(macros map[string]string, name, value string) map[string]string {
 }
 
 // Alerts arrive with values of any length and settings anywhere: settings that are cut off come from the script.
-func TestLongValuesArriveAfterSettingsWereChanged(t *testing.T) {
+func TestSettingsAreReadAfterLongValues(t *testing.T) {
 	old := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	now := Settings{URL: "https://relay.example.com", Secret: good}
 	long := strings.Repeat("x", 70000)
@@ -195,7 +195,7 @@ func TestRemedyForCutSettings(t *testing.T) {
 }
 
 // A setting from the script may be out of date: faults then say which setting it was, and what to do.
-func TestFaultsNameTheSettingsThatCameFromTheScript(t *testing.T) {
+func TestFaultsNameSettingsFromTheScript(t *testing.T) {
 	file := Settings{URL: "https://old.example.com", Secret: "0123456789abcdef-old"}
 	address, secret := parameter{"URL", "https://relay.example.com"}, parameter{"SECRET", good}
 	long := with(event, "EVENT.OPDATA", strings.Repeat("x", 70000))

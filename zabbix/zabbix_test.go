@@ -55,7 +55,7 @@ func parse(t *testing.T, file []byte) mediaType {
 	d.KnownFields(true)
 	var e export
 	require.NoError(t, d.Decode(&e), "a key that some version of Zabbix refuses")
-	require.Equal(t, "6.0", e.Export.Version, "older files are converted by each version, newer ones refused")
+	require.Equal(t, "6.0", e.Export.Version, "each version converts older files and refuses newer ones")
 	require.Len(t, e.Export.MediaTypes, 1)
 	return e.Export.MediaTypes[0]
 }
@@ -68,21 +68,21 @@ func TestMediaTypeSettings(t *testing.T) {
 
 	attempts, err := strconv.Atoi(m.Attempts)
 	require.NoError(t, err)
-	require.LessOrEqual(t, attempts, 100, "Zabbix takes no more")
+	require.LessOrEqual(t, attempts, 100, "Zabbix accepts no more")
 	interval, err := strconv.Atoi(strings.TrimSuffix(m.AttemptInterval, "s"))
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, attempts*interval, 30*60, "seconds that the relay may be away before an alert is lost")
-	require.LessOrEqual(t, interval, 60, "seconds that an alert waits once the relay is back")
+	require.GreaterOrEqual(t, attempts*interval, 30*60, "seconds of downtime until an alert is lost")
+	require.LessOrEqual(t, interval, 60, "seconds until an alert is retried")
 	timeout, err := strconv.Atoi(strings.TrimSuffix(m.Timeout, "s"))
 	require.NoError(t, err)
-	require.True(t, timeout >= 1 && timeout <= 60, "the range of Zabbix")
+	require.True(t, timeout >= 1 && timeout <= 60, "Zabbix's range")
 	sessions, err := strconv.Atoi(m.MaxSessions)
 	require.NoError(t, err)
-	require.True(t, sessions == 1 || sessions == 2, "a relay that hangs must leave one of Zabbix's three alerters to other media")
+	require.True(t, sessions == 1 || sessions == 2, "a relay that hangs must not occupy all three alerters of Zabbix")
 
 	require.Equal(t, "YES", m.ProcessTags)
 	require.Equal(t, "YES", m.ShowEventMenu)
-	require.Equal(t, "{EVENT.TAGS.relay_link}", m.EventMenuURL, "the only macro that resolves there")
+	require.Equal(t, "{EVENT.TAGS.relay_link}", m.EventMenuURL, "only this macro resolves there")
 	require.NotEmpty(t, m.EventMenuName)
 }
 
@@ -91,10 +91,10 @@ func TestMediaTypeParameters(t *testing.T) {
 	m := parse(t, MediaType)
 	place := map[string]int{}
 	for i, p := range m.Parameters {
-		require.NotContains(t, place, p.Name, "a parameter twice")
+		require.NotContains(t, place, p.Name, "duplicate parameter")
 		place[p.Name] = i
 		if !slices.Contains([]string{"URL", "SECRET", "SOURCE", "HTTP_PROXY"}, p.Name) {
-			require.Equal(t, "{"+p.Name+"}", p.Value, "a macro goes by its own name")
+			require.Equal(t, "{"+p.Name+"}", p.Value, "a macro is sent under its own name")
 		}
 	}
 	for _, name := range strings.Fields(`ALERT.SENDTO ALERT.SUBJECT ALERT.MESSAGE ACTION.ID
@@ -123,7 +123,7 @@ func TestMediaTypeForbiddenMacros(t *testing.T) {
 		texts = append(texts, p.Value)
 	}
 	for _, tpl := range m.MessageTemplates {
-		require.LessOrEqual(t, len(tpl.Subject)+len(tpl.Message), 80, "a template is kept with every alert")
+		require.LessOrEqual(t, len(tpl.Subject)+len(tpl.Message), 80, "Zabbix stores the template with every alert")
 		texts = append(texts, tpl.Subject, tpl.Message)
 	}
 	for pattern, why := range map[string]string{
@@ -165,7 +165,7 @@ func TestMediaTypeScript(t *testing.T) {
 	newer := regexp.MustCompile("=>|`|\\.\\.\\.|\\b(let|const|class|async|await|import|export|yield)\\b|\\.(includes|startsWith|endsWith|padStart|repeat|assign|entries|values|find)\\(")
 	require.Empty(t, newer.FindAllString(code, -1), "newer than ES5")
 	require.Contains(t, code, "hmac('', secret, now + '' + body)")
-	require.Len(t, regexp.MustCompile(`\bsecret\b`).FindAllString(code, -1), 2, "declared, and given to hmac")
+	require.Len(t, regexp.MustCompile(`\bsecret\b`).FindAllString(code, -1), 2, "declared, and passed to hmac")
 }
 
 // Settings of any content are filled in unchanged, and nothing else changes.

@@ -171,7 +171,7 @@ func TestEveryFlagHasAPlaceholder(t *testing.T) {
 }
 
 // All commands that read a configuration take it from -c, --config.
-func TestConfigurationIsNamedAlike(t *testing.T) {
+func TestEveryCommandNamesItsConfigurationAlike(t *testing.T) {
 	without := map[string]bool{"demo": true, "mediatype": true, "version": true, "schema": true, "help": true, "completion": true, "simulate": true}
 	var look func(c *cobra.Command)
 	look = func(c *cobra.Command) {

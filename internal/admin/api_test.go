@@ -107,7 +107,7 @@ func TestDeadLettersAreListed(t *testing.T) {
 	_, body = w.do(t, "GET", "/v1/deadletters", "", nil)
 	list := read[DeadLetterList](t, body)
 	require.Equal(t, 3, list.Total)
-	require.Equal(t, "notice:1", list.DeadLetters[0].ID, "it died by the wall clock, long after t0")
+	require.Equal(t, "notice:1", list.DeadLetters[0].ID, "DeadAt is the current time, long after t0")
 	require.Equal(t, "Backup of **db1** failed …", list.DeadLetters[0].About)
 	require.Equal(t, "notice", list.DeadLetters[0].Kind)
 	require.Equal(t, []DeadLetter{
@@ -298,7 +298,7 @@ func TestSetAside(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 3)
 	status, _ = w.do(t, "GET", "/v1/setaside/1", "", nil)
-	require.Equal(t, 404, status, "it isn't set aside any more")
+	require.Equal(t, 404, status, "no longer set aside")
 }
 
 // brokenStore fails to read.

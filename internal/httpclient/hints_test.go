@@ -120,7 +120,7 @@ func TestTLSHints(t *testing.T) {
 				}
 				there.use(ours.Valid("webex.test"))
 				if !tc.old {
-					require.NoError(t, get(tr), "once the certificate is mended, nothing has to be done here")
+					require.NoError(t, get(tr), "a corrected certificate needs no restart")
 				}
 			})
 		})

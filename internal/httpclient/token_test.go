@@ -18,7 +18,7 @@ func TestToken(t *testing.T) {
 	require.Zero(t, reads)
 
 	require.True(t, token.Judge("the-first-token", true))
-	require.False(t, token.Judge("the-first-token", true), "that is known")
+	require.False(t, token.Judge("the-first-token", true), "already known to be refused")
 	require.Equal(t, "the-first-token", token.Current())
 	require.Contains(t, log.String(), `cannot read the bot's token again" from="file /run/secrets/token" error="permission denied"`)
 
@@ -28,7 +28,7 @@ func TestToken(t *testing.T) {
 	require.Contains(t, log.String(), "the bot's token was replaced")
 	require.False(t, token.Judge("the-first-token", true))
 	require.Equal(t, "the-second-token", token.Current())
-	require.Equal(t, 2, reads, "nobody refuses the new one")
+	require.Equal(t, 2, reads, "the new token is not refused")
 
 	require.True(t, token.Judge("the-second-token", true))
 	require.False(t, token.Judge("the-second-token", false))

@@ -115,7 +115,7 @@ func TestUnknownPaths(t *testing.T) {
 	require.Equal(t, 405, rec.Code)
 	require.Equal(t, `{"error":"method GET is not allowed here","hint":"expected POST"}`, rec.Body.String())
 	require.Equal(t, 404, f.do(request{path: "/v1/zabbix/events/"}).Code, "a redirect would lose the body")
-	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "metrics aren't public")
+	require.Equal(t, 404, f.do(request{method: "GET", path: "/metrics"}).Code, "the public listener serves no metrics")
 }
 
 // A panic affects one request: it is answered 500, logged and counted.
@@ -127,7 +127,7 @@ func TestPanics(t *testing.T) {
 	require.NotContains(t, rec.Body.String(), "out of order")
 	require.Contains(t, f.log.String(), "out of order")
 	require.Equal(t, 1.0, testutil.ToFloat64(f.opts.Metrics.panics))
-	require.Zero(t, f.hookBodies.used, "its memory was given back")
+	require.Zero(t, f.hookBodies.used, "its bytes were released")
 }
 
 // Requests are counted by endpoint and class; every combination exists from the start.
@@ -188,7 +188,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		require.Contains(t, f.log.String(), "count=")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"), "nothing more happened")
+		require.Equal(t, 2*reasons, strings.Count(f.log.String(), "\n"), "no further line")
 	})
 }
 

@@ -271,7 +271,7 @@ func TestEvents(t *testing.T) {
 				return
 			}
 			require.Empty(t, f.refused)
-			require.Equal(t, []store.Entry{{Source: c.source, Kind: store.EntryEvent, Payload: []byte(c.body), ReceivedAt: now}}, f.entries, "it is kept as it came")
+			require.Equal(t, []store.Entry{{Source: c.source, Kind: store.EntryEvent, Payload: []byte(c.body), ReceivedAt: now}}, f.entries, "the payload is stored unchanged")
 		})
 	}
 }
@@ -362,8 +362,8 @@ func TestBodiesWithoutALength(t *testing.T) {
 	require.Equal(t, 413, post(endless{}, -1))
 	require.Equal(t, 400, post(io.MultiReader(strings.NewReader("{"), failing{io.ErrUnexpectedEOF}), 100))
 	require.Equal(t, 408, post(failing{os.ErrDeadlineExceeded}, 100))
-	require.Equal(t, 413, post(failing{errors.New("read")}, MaxBody+1), "not read at all")
-	require.Zero(t, f.eventBodies.used, "everything was given back")
+	require.Equal(t, 413, post(failing{errors.New("read")}, MaxBody+1), "nothing is read")
+	require.Zero(t, f.eventBodies.used, "all bytes were released")
 	require.Len(t, f.entries, 3)
 }
 

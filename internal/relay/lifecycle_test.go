@@ -107,7 +107,7 @@ func TestStopping(t *testing.T) {
 						stage{member("delivery")}, stage{member("ledger"), member("retention")}, stage{listener})
 				}()
 				synctest.Wait()
-				require.Zero(t, drained, "it is ready while all parts run")
+				require.Zero(t, drained, "ready while all parts run")
 				began := time.Now()
 				if c.stop {
 					stop()
@@ -117,7 +117,7 @@ func TestStopping(t *testing.T) {
 				err := <-done
 				require.Equal(t, c.wanted, time.Since(began))
 				require.Equal(t, 1, drained)
-				require.Zero(t, early, "parts that stopped while it was ready")
+				require.Zero(t, early, "no part stops while the relay is ready")
 				if len(c.want) == 0 {
 					require.NoError(t, err)
 				}

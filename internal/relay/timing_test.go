@@ -222,7 +222,7 @@ const atNight = `quiet: {when: [{hours: "22:00-07:00"}], below: high}`
 
 // In quiet hours a room gets only severe problems; at their end it gets the problems that are still open, and never those that
 // came and went.
-func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
+func TestQuietHoursEndWithTheOpenProblems(t *testing.T) {
 	inNights(t, atNight, "", func(n *nights) {
 		n.at("0 21:59:00")
 		n.open(1, alert.Average)
@@ -240,7 +240,7 @@ func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 		n.resolve(1)
 		n.at("0 23:01:00")
 		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ Resolved after 1h 1m")
-		require.EqualValues(t, 1, n.pending(), "a problem that came and went is not pending")
+		require.EqualValues(t, 1, n.pending(), "a problem that resolved in the meantime is not pending")
 		n.restart(7*time.Hour + 55*time.Minute)
 		n.at("1 06:59:59")
 		require.Len(t, n.said("noc"), 4)
@@ -249,13 +249,13 @@ func TestQuietHoursFlushWhatStillBurns(t *testing.T) {
 		require.Zero(t, n.pending())
 		n.did(3, alert.Actions{Comment: true})
 		n.at("1 07:01:00")
-		require.Len(t, n.said("noc"), 5, "it resolved in the night: it is never posted")
+		require.Len(t, n.said("noc"), 5, "a problem that resolved in the night is never posted")
 		require.Zero(t, n.pending())
 	})
 }
 
 // A thousand problems that quiet hours held are posted together when those end, also if the route escalates them later.
-func TestQuietHoursOfAThousandEndInADigest(t *testing.T) {
+func TestAThousandHeldProblemsShareADigest(t *testing.T) {
 	inNights(t, atNight, `routes:
   - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}}
 `, func(n *nights) {
@@ -363,7 +363,7 @@ func TestEscalation(t *testing.T) {
 				mentioned += len(m.Mentions)
 			}
 		}
-		require.Equal(t, 3, mentioned, "once in each room, though two of the route's have told leads")
+		require.Equal(t, 3, mentioned, "once in each room, though two steps escalate to leads")
 		n.at("0 13:00:10")
 		n.hears("noc", "problem number 1", to, "  ⏫ Nobody acknowledged it for 1h (13:00) <@all>")
 		n.hears("leads", "problem number 1", "  ⏫")
@@ -376,12 +376,12 @@ func TestEscalation(t *testing.T) {
 		n.at("0 21:00:00")
 		n.hears("leads", "acknowledged", "  ⏫", "  ✋ **Bob** acknowledged")
 		require.Len(t, n.said("noc"), 7)
-		require.Zero(t, n.sim.Timeline("leads")[0].Edits-1, "reminders edit nothing")
+		require.Zero(t, n.sim.Timeline("leads")[0].Edits-1, "reminders are no edits")
 	})
 }
 
 // An acknowledgement stops escalations and reminders; taking it back starts the clock again.
-func TestAcknowledgedInTime(t *testing.T) {
+func TestAcknowledgementStopsEscalations(t *testing.T) {
 	inNights(t, "", escalating, func(n *nights) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
@@ -399,7 +399,7 @@ func TestAcknowledgedInTime(t *testing.T) {
 }
 
 // A suppression with an end postpones escalations and reminders to that end; one without an end stops them.
-func TestSuppressedIsLeftAlone(t *testing.T) {
+func TestSuppressionStopsRemindersAndEscalations(t *testing.T) {
 	inNights(t, "", escalating, func(n *nights) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
@@ -417,7 +417,7 @@ func TestSuppressedIsLeftAlone(t *testing.T) {
 }
 
 // In quiet hours only severe problems escalate or send reminders.
-func TestQuietHoursPutOffReminders(t *testing.T) {
+func TestQuietHoursPostponeReminders(t *testing.T) {
 	inNights(t, atNight, `routes:
   - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}, remind: 1h}
 `, func(n *nights) {

@@ -50,7 +50,7 @@ func TestPreviewSamples(t *testing.T) {
 		p, err := Preview(Options{Now: previewNow, Payloads: []string{"sample:" + name}})
 		require.NoError(t, err, name)
 		require.NotEmpty(t, p.Root, name)
-		require.Equal(t, p.Buttons != "", p.Card != nil, "%s: a card is there where there are buttons", name)
+		require.Equal(t, p.Buttons != "", p.Card != nil, "%s: has a card if it has buttons", name)
 		e, err := ExplainRoute(Options{Config: cfg, Now: previewNow, Payloads: []string{"sample:" + name}})
 		require.NoError(t, err, name)
 		require.NotEmpty(t, e.Rooms, name)
@@ -72,7 +72,7 @@ func TestPreviewOfRecordedPayloads(t *testing.T) {
 	defer file.Close()
 	again, err := Preview(Options{Now: previewNow, Payloads: []string{"-"}, Stdin: file})
 	require.NoError(t, err)
-	require.Equal(t, p, again, "standard input is a file like others")
+	require.Equal(t, p, again, "standard input counts as a file")
 
 	p, err = Preview(Options{Now: previewNow, Payloads: []string{recorded(t, "update-ack-message.json")}})
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestPreviewTemplatesTried(t *testing.T) {
 	require.Equal(t, "TRIED Severity high on Core switch 1", strings.TrimSpace(p.Root))
 	require.NotEmpty(t, cfg.Routes[0].Templates)
 	require.Empty(t, cfg.Templates.Dir)
-	require.Error(t, CheckTemplates(cfg), "the route's own directory isn't there")
+	require.Error(t, CheckTemplates(cfg), "the route's own directory is missing")
 }
 
 // A payload that the receiver would refuse is refused.

@@ -55,7 +55,7 @@ func TestRoomsOfSeveralBots(t *testing.T) {
 	server.Close()
 	list, err = Rooms(t.Context(), JustBot(server.URL+"/v1", webexsim.DefaultBotToken))
 	require.ErrorContains(t, err, "check webex.api_url")
-	require.NotNil(t, list, "an empty list in JSON too")
+	require.NotNil(t, list, "JSON has an empty list, not null")
 	require.Empty(t, list)
 }
 

@@ -87,7 +87,7 @@ func TestTimeoutAndRefusedConnection(t *testing.T) {
 	var e *Error
 	require.ErrorAs(t, c.unauthenticated(t.Context(), nil), &e)
 	require.Equal(t, Unreachable, e.Kind)
-	require.True(t, e.Unanswered, "it was sent: nobody knows whether it was done")
+	require.True(t, e.Unanswered, "sent: it may have been carried out")
 	require.ErrorIs(t, e, context.DeadlineExceeded)
 
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -102,7 +102,7 @@ func TestTimeoutAndRefusedConnection(t *testing.T) {
 	err = c.unauthenticated(t.Context(), nil)
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, Unreachable, e.Kind)
-	require.False(t, e.Unanswered, "it was never sent: it can be tried again")
+	require.False(t, e.Unanswered, "not sent: a retry is safe")
 	require.NotContains(t, err.Error(), "hunter2")
 }
 

@@ -98,7 +98,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			w, ok := want[name]
-			require.True(t, ok, "say what it means")
+			require.True(t, ok, "no expectation for this breakdown")
 			z, c, log := simulated(t, "7.0.22")
 			_, err := c.Version(t.Context())
 			require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			if w.kind == "" {
 				require.NoError(t, err)
 				require.NoError(t, c.Call(t.Context(), "user.get", nil, nil))
-				require.Equal(t, 1, strings.Count(log.String(), "display_errors=Off"), "told once: %s", log)
+				require.Equal(t, 1, strings.Count(log.String(), "display_errors=Off"), "logged once: %s", log)
 				return
 			}
 			var e *Error
@@ -198,12 +198,12 @@ func TestTheHeaderIsDropped(t *testing.T) {
 			require.Equal(t, both, gauge() == 1)
 			switch {
 			case both:
-				require.Equal(t, 4, z.Calls()["event.acknowledge"], "the header is tried once")
+				require.Equal(t, 4, z.Calls()["event.acknowledge"], "the header is sent once")
 				require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log)
 				require.NotContains(t, log.String(), "level=ERROR")
 				require.Contains(t, log.String(), "CGIPassAuth On")
 			case works:
-				require.NotContains(t, log.String(), "CGIPassAuth", "there is no header")
+				require.NotContains(t, log.String(), "CGIPassAuth", "this version needs no header")
 			default:
 				require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log)
 				require.Contains(t, log.String(), "the Authorization header may not reach Zabbix")

@@ -100,7 +100,7 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 				}
 				want, ok := recordedKinds[name]
 				delete(unused, name)
-				require.True(t, ok, "no kind is given for %s: %v", name, err)
+				require.True(t, ok, "no expected kind for %s: %v", name, err)
 				if v == "7.0" && (name == "acknowledge-not-a-number" || name == "user.login-user") {
 					want = Invalid
 				}
@@ -360,7 +360,7 @@ func TestAnUpgradeIsNoticed(t *testing.T) {
 				seen, err := c.Observe(t.Context(), []string{"6"})
 				require.NoError(t, err)
 				require.False(t, seen["6"].Gone)
-				require.Len(t, f.calls("apiinfo.version"), 1, "asked again, once")
+				require.Len(t, f.calls("apiinfo.version"), 1, "the version is asked for once")
 				v, err := c.Version(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, to, v)
@@ -375,7 +375,7 @@ func TestAWrongTokenIsTriedOncePerPlace(t *testing.T) {
 	for range 3 {
 		require.Equal(t, NotAuthorised, KindOf(c.Call(t.Context(), "user.get", map[string]any{}, nil)))
 	}
-	require.Len(t, f.calls("user.get"), 6, "in the header and in the body, once each")
+	require.Len(t, f.calls("user.get"), 6, "once in the header and once in the body")
 	require.Len(t, f.calls("apiinfo.version"), 3)
 }
 

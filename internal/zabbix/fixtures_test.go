@@ -108,7 +108,7 @@ func golden(t *testing.T, name string, got []byte) {
 		require.NoError(t, os.WriteFile(file, got, 0o644))
 	}
 	want, err := os.ReadFile(file)
-	require.NoError(t, err, "run the test with -update, and read what it wrote")
+	require.NoError(t, err, "run the test with -update and review the change")
 	require.Equal(t, string(want), string(got))
 }
 

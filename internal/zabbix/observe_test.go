@@ -134,7 +134,7 @@ func TestObserveAsksInBatches(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, seen, len(ids))
 	require.Len(t, f.calls("event.get"), 3)
-	require.Empty(t, f.calls("trigger.get"), "nothing was found")
+	require.Empty(t, f.calls("trigger.get"), "no event was found")
 }
 
 func TestARecoverysOwnEventIsNotAProblem(t *testing.T) {

@@ -99,7 +99,7 @@ func TestKeysInAnySpelling(t *testing.T) {
 
 func TestTheFirstValueOfAKeyCounts(t *testing.T) {
 	p, faults := Parse([]byte(`{"EVENT.ID":"{EVENT.ID}x","EVENT_ID":"5","event.value":"1","EVENT.NAME":"","event_name":"x"}`))
-	require.Len(t, faults, 1, "the first of two")
+	require.Len(t, faults, 1, "only the first key counts")
 	require.Equal(t, "x", p.Macro("event.name"))
 }
 
@@ -180,7 +180,7 @@ func TestACancelledEscalationIsNotAProblem(t *testing.T) {
 	e := event(t, map[string]string{"ALERT.MESSAGE": "NOTE: Escalation canceled: trigger \"x\" disabled.\nLast message sent:\nx"})
 	require.True(t, e.Cancelled)
 	require.Nil(t, e.Update)
-	require.Equal(t, e.SentAt, e.At, "it happened when it was sent")
+	require.Equal(t, e.SentAt, e.At, "the time of sending counts")
 	p, c := alert.Apply(alert.Problem{}, e)
 	require.True(t, p.Cancelled)
 	require.False(t, c.Opened)
@@ -241,7 +241,7 @@ func TestTimeStampsAreExact(t *testing.T) {
 	require.True(t, e.Exact)
 	require.True(t, e.Update.Exact)
 	require.Equal(t, []int64{1795526740, 1795526743, 1795526742, 1795526741}, []int64{e.Opened.Unix(), e.SentAt.Unix(), e.At.Unix(), e.ResolvedAt.Unix()})
-	require.Equal(t, time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC), e.Update.Actions.SuppressUntil, "the zone is told by {TIMESTAMP}")
+	require.Equal(t, time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC), e.Update.Actions.SuppressUntil, "{TIMESTAMP} determines the zone")
 }
 
 func TestInvalidTimesAreIgnored(t *testing.T) {
@@ -327,9 +327,9 @@ func TestTheSeverityOfAServiceComesFromItsUpdate(t *testing.T) {
 	require.Equal(t, alert.Disaster, *e.Severity)
 	require.Equal(t, sev(alert.Average, alert.Disaster), e.Update.Actions.Severity)
 	e = event(t, map[string]string{"EVENT.SOURCE": "4", "EVENT.NSEVERITY": "3", "EVENT.VALUE": "0"})
-	require.Nil(t, e.Severity, "the recovery of a service tells the one that it began with")
+	require.Nil(t, e.Severity, "a service's recovery has its initial severity")
 	e = event(t, map[string]string{"EVENT.SOURCE": "3", "EVENT.NSEVERITY": "{EVENT.NSEVERITY}", "TRIGGER.NSEVERITY": "4"})
-	require.Nil(t, e.Severity, "an internal event has none")
+	require.Nil(t, e.Severity, "an internal event has no tags")
 }
 
 func TestAHiddenAuthorHasNoName(t *testing.T) {

@@ -76,7 +76,7 @@ func TestAFailingConnectionGivesAHint(t *testing.T) {
 				require.Equal(t, Unreachable, KindOf(err))
 				var e *Error
 				require.ErrorAs(t, err, &e)
-				require.False(t, e.Unanswered, "it never arrived")
+				require.False(t, e.Unanswered, "the request never arrived")
 
 				time.Sleep(time.Hour)
 				use(ours.Valid("zabbix.test"))
