@@ -26,18 +26,16 @@ reason and tracking id, until somebody replays or drops it.` + whichRelay,
   alert-relay deadletter drop notice:12 --config config.yaml`,
 	}
 	var room string
+	letters := func(ctx context.Context, relay client.Relay, limit int) (any, table, error) {
+		return deadLetters(ctx, relay, room, limit)
+	}
 	list := newList(g, &cobra.Command{
 		Short: "List dead letters, newest first",
 		Example: `  alert-relay deadletter list --config config.yaml
   alert-relay deadletter list --room noc --limit 0 --output json --admin http://127.0.0.1:9090`,
-	}, func(ctx context.Context, relay client.Relay, limit int) (any, table, error) {
-		return deadLetters(ctx, relay, room, limit)
-	})
+	}, letters)
 	list.Flags().StringVar(&room, "room", "", "only those of this `ROOM`")
 	complete(list, "room", g.rooms)
-	every := func(ctx context.Context, relay client.Relay, limit int) (any, table, error) {
-		return deadLetters(ctx, relay, "", limit)
-	}
 	replay := newAction(g, &cobra.Command{
 		Use:   "replay ID...|--all",
 		Short: "Send dead letters again",
@@ -45,14 +43,14 @@ reason and tracking id, until somebody replays or drops it.` + whichRelay,
 was then. A message that Webex rejects again becomes a dead letter again.` + whichRelay,
 		Example: `  alert-relay deadletter replay post:main/4711@noc notice:12 --config config.yaml
   alert-relay deadletter replay --all --room noc --config config.yaml    # the bot is back in noc`,
-	}, action{path: "/v1/deadletters/replay", done: "replayed", noun: "dead letter", nothing: noDeadLetters, byRoom: true, ids: every})
+	}, action{path: "/v1/deadletters/replay", done: "replayed", noun: "dead letter", nothing: noDeadLetters, byRoom: true, ids: letters})
 	drop := newAction(g, &cobra.Command{
 		Use:   "drop ID...",
 		Short: "Discard dead letters",
 		Long: `Discard dead letters without sending them. They can't be restored; the relay's log records who
 dropped them. The problem itself stays, and its room may get a new message when it changes.` + whichRelay,
 		Example: `  alert-relay deadletter drop notice:12 --config config.yaml`,
-	}, action{path: "/v1/deadletters/drop", done: "dropped", ids: every})
+	}, action{path: "/v1/deadletters/drop", done: "dropped", ids: letters})
 	cmd.AddCommand(list, replay, drop)
 	return cmd
 }

@@ -57,17 +57,17 @@ func (a *API) setAside(r *http.Request) (any, error) {
 }
 
 func (a *API) setAsideEntry(r *http.Request) (any, error) {
-	e, found, err := a.entry(r)
-	if err == nil && (!found || e.SetAside == "") {
-		err = unknownEntry(r.PathValue("id"), store.ErrNotFound)
+	e, err := a.entry(r)
+	if err == nil && e.SetAside == "" {
+		err = store.ErrNotFound
 	}
-	return withPayload(e), err
+	return withPayload(e), unknownEntry(r.PathValue("id"), err)
 }
 
 // journalEntry returns an event, applied or not: for previews and bug reports.
 func (a *API) journalEntry(r *http.Request) (any, error) {
-	e, found, err := a.entry(r)
-	if err == nil && (!found || e.Kind != store.EntryEvent) {
+	e, err := a.entry(r)
+	if errors.Is(err, store.ErrNotFound) || err == nil && e.Kind != store.EntryEvent {
 		err = &refusal{http.StatusNotFound, fmt.Sprintf("unknown journal entry %q", r.PathValue("id")),
 			"the relay's log has the ids: msg=event … entry=ID; applied events are kept for retention.journal"}
 	}
@@ -80,17 +80,17 @@ func withPayload(e store.Entry) Entry {
 	return out
 }
 
-// entry returns the journal entry that a request names.
-func (a *API) entry(r *http.Request) (e store.Entry, found bool, err error) {
-	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return e, false, nil
-	}
+// entry returns the journal entry that a request names, or store.ErrNotFound.
+func (a *API) entry(r *http.Request) (store.Entry, error) {
+	id, _ := strconv.ParseInt(r.PathValue("id"), 10, 64) // no entry has the id 0
 	entries, err := a.Store.Entries(r.Context(), id-1, 1)
-	if err != nil || len(entries) == 0 || entries[0].ID != id {
-		return e, false, err
+	switch {
+	case err != nil:
+		return store.Entry{}, err
+	case len(entries) == 0 || entries[0].ID != id:
+		return store.Entry{}, store.ErrNotFound
 	}
-	return entries[0], true, nil
+	return entries[0], nil
 }
 
 func (a *API) retry(r *http.Request, c Choice) (Done, error) {

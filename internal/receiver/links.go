@@ -18,9 +18,9 @@ import (
 // linkSize is the number of bytes of the HMAC in a link: few enough for a short link, too many to guess.
 const linkSize = 12
 
-// LinkPath returns the path below the public URL that leads to a problem's message. Its last part is a signature: otherwise anybody who
+// linkPath returns the path below the public URL that leads to a problem's message. Its last part is a signature: otherwise anybody who
 // reaches the public listener could find out which problems exist, and in which space each was posted.
-func (r *Receiver) LinkPath(key alert.Key) string {
+func (r *Receiver) linkPath(key alert.Key) string {
 	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID) + "/" + r.linkSignature(key)
 }
 
@@ -29,7 +29,7 @@ func (r *Receiver) link(key alert.Key) string {
 	if r.opts.PublicURL == "" {
 		return ""
 	}
-	return r.opts.PublicURL + r.LinkPath(key)
+	return r.opts.PublicURL + r.linkPath(key)
 }
 
 func (r *Receiver) linkSignature(key alert.Key) string {

@@ -14,23 +14,23 @@ import (
 func TestMessageLinks(t *testing.T) {
 	f := newFixture(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		rec := f.do(request{method: method, path: f.LinkPath(alert.Key{Source: "main", EventID: "4711"})})
+		rec := f.do(request{method: method, path: f.linkPath(alert.Key{Source: "main", EventID: "4711"})})
 		require.Equal(t, 302, rec.Code)
 		require.Equal(t, "webexteams://im?space=X&y=<z>", rec.Header().Get("Location"))
 		require.Contains(t, rec.Body.String(), `<a href="webexteams://im?space=X&amp;y=&lt;z&gt;">`)
 		require.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
 	}
-	require.True(t, strings.HasPrefix(f.LinkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
+	require.True(t, strings.HasPrefix(f.linkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
 }
 
 // An unsigned link tells nothing: the answer is the same 404 for known and unknown problems.
 func TestOnlySignedLinksWork(t *testing.T) {
 	f := newFixture(t)
 	known := alert.Key{Source: "main", EventID: "4711"}
-	good := f.LinkPath(known)
+	good := f.linkPath(known)
 	signature := good[strings.LastIndexByte(good, '/')+1:]
 	require.Len(t, signature, 16)
-	missing := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: "4712"})})
+	missing := f.do(request{method: "GET", path: f.linkPath(alert.Key{Source: "main", EventID: "4712"})})
 	for name, path := range map[string]string{
 		"unsigned":               "/m/main/4711",
 		"unsigned, with a slash": "/m/main/4711/",
@@ -40,13 +40,13 @@ func TestOnlySignedLinksWork(t *testing.T) {
 		"in another case":        "/m/main/4711/" + swapCase(signature),
 		"of another problem":     "/m/main/4712/" + signature,
 		"of another source":      "/m/east/4711/" + signature,
-		"of an unknown source":   f.LinkPath(alert.Key{Source: "other", EventID: "4711"}),
-		"of no number":           f.LinkPath(alert.Key{Source: "main", EventID: "x"}),
-		"of a number too long":   f.LinkPath(alert.Key{Source: "main", EventID: strings.Repeat("9", 30)}),
-		"of a line break":        f.LinkPath(alert.Key{Source: "main", EventID: "\r\n"}),
-		"of markup":              f.LinkPath(alert.Key{Source: "<script>", EventID: "1"}),
-		"to a script":            f.LinkPath(alert.Key{Source: "main", EventID: "1"}),
-		"signed with no key":     New(Options{Metrics: f.opts.Metrics}).LinkPath(known),
+		"of an unknown source":   f.linkPath(alert.Key{Source: "other", EventID: "4711"}),
+		"of no number":           f.linkPath(alert.Key{Source: "main", EventID: "x"}),
+		"of a number too long":   f.linkPath(alert.Key{Source: "main", EventID: strings.Repeat("9", 30)}),
+		"of a line break":        f.linkPath(alert.Key{Source: "main", EventID: "\r\n"}),
+		"of markup":              f.linkPath(alert.Key{Source: "<script>", EventID: "1"}),
+		"to a script":            f.linkPath(alert.Key{Source: "main", EventID: "1"}),
+		"signed with no key":     New(Options{Metrics: f.opts.Metrics}).linkPath(known),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := f.do(request{method: "GET", path: path})
@@ -92,7 +92,7 @@ func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 		"3":    {503, "Try again in a minute"},        // the store fails
 		"1":    {404, "was not posted"},               // an address that isn't one
 	} {
-		rec := f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: id})})
+		rec := f.do(request{method: "GET", path: f.linkPath(alert.Key{Source: "main", EventID: id})})
 		require.Equal(t, want.status, rec.Code, id)
 		require.Contains(t, rec.Body.String(), want.answer, id)
 	}

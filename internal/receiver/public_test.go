@@ -139,7 +139,7 @@ func TestMetrics(t *testing.T) {
 	f.do(request{path: "/v1/zabbix/events", body: event, header: bearer(secret)})
 	f.do(request{path: "/v1/zabbix/events", body: event})
 	f.do(request{path: "/v1/webex/panic", body: "x"})
-	f.do(request{method: "GET", path: f.LinkPath(alert.Key{Source: "main", EventID: "4711"})})
+	f.do(request{method: "GET", path: f.linkPath(alert.Key{Source: "main", EventID: "4711"})})
 	m := f.opts.Metrics
 	require.Equal(t, 1.0, testutil.ToFloat64(m.requests.WithLabelValues("events", "2xx")))
 	require.Equal(t, 1.0, testutil.ToFloat64(m.requests.WithLabelValues("events", "4xx")))
