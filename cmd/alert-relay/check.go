@@ -17,8 +17,8 @@ func newCheck(g *globals) *cobra.Command {
 	var strict, secrets bool
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a configuration and print every problem at once",
-		Long: `Check a configuration file, or standard input if FILE is "-". Prints every problem at once,
+		Short: "Check a configuration and print every fault at once",
+		Long: `Check a configuration file, or standard input if FILE is "-". Prints every fault at once,
 one per line (FILE:LINE: key: message (hint)), and exits with 1 if there are any. Custom
 templates are tried on sample problems.
 

@@ -12,7 +12,7 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "See it work: the relay between a simulated Zabbix and a simulated Webex",
 		Long: `Run the real relay between a simulated Zabbix and a simulated Webex, all in this process,
-and show both on one page: rooms as a chat client shows them, beside what Zabbix holds. It
+and show both on one page: rooms as in a chat client, beside the problems in Zabbix. It
 needs no account and leaves nothing behind.`,
 		Example: `  alert-relay demo
   alert-relay demo --zabbix 6.0.14 --listen 127.0.0.1:0    # another version, any free port

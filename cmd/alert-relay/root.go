@@ -44,7 +44,7 @@ rooms, keeps those posts up to date, and lets people acknowledge them from there
 
 Start with 'alert-relay demo'; it needs no accounts and no configuration.`,
 		Example: `  alert-relay demo                              # try it
-  alert-relay check config.yaml                 # print every problem at once
+  alert-relay check config.yaml                 # print every fault at once
   alert-relay serve --config config.yaml        # run it
   alert-relay send noc "done" -c config.yaml    # send a message of your own
 
