@@ -301,6 +301,41 @@ func TestSetAside(t *testing.T) {
 	require.Equal(t, 404, status, "no longer set aside")
 }
 
+// racedStore is a store in which another operator was faster with one dead letter, and which has more set-aside entries than one
+// request retries.
+type racedStore struct{ Store }
+
+func (r racedStore) ReplayDead(ctx context.Context, id string) error {
+	if id == "post:main/2@noc" {
+		return store.ErrNotFound
+	}
+	return r.Store.ReplayDead(ctx, id)
+}
+
+func (racedStore) Stats(context.Context) (store.Stats, error) {
+	return store.Stats{SetAside: retryLimit + 7}, nil
+}
+
+// A dead letter that somebody else handles in the meantime doesn't end a replay of all.
+func TestReplayAllSkipsWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.API.Store = racedStore{w.store}
+	for i, id := range []string{"1", "2", "3"} {
+		w.deadPost(t, id, "noc", t0.Add(time.Duration(i)*time.Second))
+	}
+	_, body := w.do(t, "POST", "/v1/deadletters/replay", `{"all": true}`, nil)
+	require.JSONEq(t, `{"replayed": ["post:main/1@noc", "post:main/3@noc"]}`, body)
+}
+
+// The answer counts the entries that are too many for one request.
+func TestRetryAllCountsTheRest(t *testing.T) {
+	w := newWorld(t)
+	w.API.Store = racedStore{w.store}
+	w.aside(t, `{"event": 1}`)
+	_, body := w.do(t, "POST", "/v1/setaside/retry", `{"all": true}`, nil)
+	require.Equal(t, Done{Retried: []string{"1"}, Left: retryLimit + 6}, read[Done](t, body))
+}
+
 // brokenStore fails to read.
 type brokenStore struct{ Store }
 
