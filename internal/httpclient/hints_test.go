@@ -293,6 +293,9 @@ func TestACancelledCallHasNoHint(t *testing.T) {
 	cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://webex.test", nil)
 	require.NoError(t, err)
-	_, err = transport(t, Options{}).RoundTrip(req)
+	tr := transport(t, Options{})
+	_, err = tr.RoundTrip(req)
 	require.Equal(t, context.Canceled, err)
+	dial := &net.OpError{Op: "dial", Net: "tcp", Err: context.Canceled}
+	require.Equal(t, error(dial), tr.failure(dial, req))
 }
