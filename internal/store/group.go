@@ -112,6 +112,23 @@ type Opening struct {
 	Open     bool
 }
 
+// Member is a post of a group, with its problem. The problem comes without Merge, and without Macros if it has a name and
+// a trigger: a digest may have tens of thousands of members. One that can't be read has Revision 0, and what its post
+// says.
+type Member struct {
+	JoinedAt time.Time
+	Problem  alert.Problem
+}
+
+// UnreadableProblem is what a post says of a problem that can't be read.
+func (p Post) UnreadableProblem() alert.Problem {
+	problem := alert.Problem{Key: p.Key, Origin: alert.OriginTrigger, State: alert.StateResolved, Severity: p.Severity, OpenedAt: p.OpenedAt}
+	if p.Open {
+		problem.State = alert.StateOpen
+	}
+	return problem
+}
+
 // Groups keeps groups. The ledger writes them by CommitFold, delivery their cursors by SaveGroup.
 type Groups interface {
 	// Grouping returns what the fold must know of rooms to group their posts.
@@ -121,8 +138,10 @@ type Groups interface {
 	Group(ctx context.Context, id int64) (Group, error) // ErrNotFound
 	// PendingGroups returns the pending groups of a room, oldest first; "" stands for every room.
 	PendingGroups(ctx context.Context, room string) ([]Group, error)
-	// GroupPosts returns the members of a group.
+	// GroupPosts returns the posts of a group.
 	GroupPosts(ctx context.Context, id int64) ([]Post, error)
+	// Members returns what the message of a group needs to know of its posts.
+	Members(ctx context.Context, id int64) ([]Member, error)
 	// GroupLeavers returns the posts that left a group after its revision.
 	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]Post, error)
 	// SaveGroup writes a group's cursor. The group is pending afterwards unless it is dead, or its

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
@@ -69,6 +70,25 @@ func (s *Store) PendingGroups(ctx context.Context, room string) ([]store.Group, 
 // GroupPosts implements store.Store.
 func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) {
 	return s.findPosts(ctx, 0, byKey, func(p store.Post) bool { return id != 0 && p.Group == id })
+}
+
+// Members implements store.Store.
+func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
+	return call(ctx, s, func() (members []store.Member, err error) {
+		for _, p := range sorted(s.posts, func(p *store.Post) bool { return id != 0 && p.Group == id }, byKey) {
+			m := store.Member{JoinedAt: p.JoinedAt}
+			if is := s.problems[p.Key]; is == nil {
+				m.Problem = p.UnreadableProblem()
+			} else if m.Problem, err = decode(is.doc); err != nil {
+				m.Problem = p.UnreadableProblem()
+			}
+			if m.Problem.Merge = (alert.Merge{}); m.Problem.Origin == alert.OriginTrigger && m.Problem.Name != "" {
+				m.Problem.Macros = nil
+			}
+			members = append(members, m)
+		}
+		return members, nil
+	})
 }
 
 // GroupLeavers implements store.Store.

@@ -60,6 +60,27 @@ func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) 
 	return queryReadable(ctx, s, "read a group's posts", scanPost, groupPosts, id)
 }
 
+const members = `SELECT t.event_id, t.source, t.joined_at, t.severity, t.open, t.opened_at, coalesce(p.doc, '')
+	FROM posts t LEFT JOIN problems p ON p.event_id = t.event_id AND p.source = t.source WHERE t.grp = ? AND t.grp > 0`
+
+// Members implements store.Store.
+func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
+	return queryReadable(ctx, s, "read a group's members", func(rows *sql.Rows) (m store.Member, err error) {
+		var p store.Post
+		var joined, opened int64
+		var doc sql.RawBytes
+		if err = rows.Scan(&p.Key.EventID, &p.Key.Source, &joined, &p.Severity, &p.Open, &opened, &doc); err != nil {
+			return m, unreadable(fmt.Sprintf("post of %s in group %d", p.Key, id), err)
+		}
+		m.JoinedAt, p.OpenedAt = at(joined), at(opened)
+		if m.Problem, err = shownProblem(doc); err != nil {
+			s.logOnce("a problem can't be read, and its group's message shows what its post says", "problem", p.Key.String(), "error", err)
+			m.Problem = p.UnreadableProblem()
+		}
+		return m, nil
+	}, members, id)
+}
+
 const groupLeavers = `SELECT ` + postColumns + ` FROM posts t` + withCursor + withPending + `
 	WHERE t.left_group = ? AND t.left_group > 0 AND t.left_revision > ? ORDER BY t.left_revision, t.event_id, t.source`
 

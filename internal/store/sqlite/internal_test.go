@@ -310,7 +310,7 @@ func TestPlans(t *testing.T) {
 		"a notice's messages": `DELETE FROM messages WHERE notice > 0 AND notice = ?`,
 		"pending notices":     pendingNotices, "unfinished commands": unfinishedCommands,
 		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
-		"pending groups": pendingGroups, "group's posts": groupPosts, "group's leavers": groupLeavers,
+		"pending groups": pendingGroups, "group's posts": groupPosts, "members": members, "group's leavers": groupLeavers,
 		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
 		"openings": openings, "claimed post": claimedPost, "not pending": notPending, "all pending": allPending,
 		"due posts":      duePosts,

@@ -28,9 +28,14 @@ func queryReadable[T any](ctx context.Context, s *Store, what string, scan func(
 		if !errors.Is(err, store.ErrRejected) {
 			return v, err
 		}
-		if _, named := s.unreadable.LoadOrStore(err.Error(), true); !named {
-			s.log.Error("skipping a row that can't be read", "operation", what, "error", err)
-		}
+		s.logOnce("skipping a row that can't be read", "operation", what, "error", err)
 		return v, errSkip
 	}, text, args...)
+}
+
+// logOnce logs what can't be read. The last of args is the error: each is logged once.
+func (s *Store) logOnce(message string, args ...any) {
+	if _, logged := s.unreadable.LoadOrStore(fmt.Sprint(args[len(args)-1]), true); !logged {
+		s.log.Error(message, args...)
+	}
 }

@@ -387,3 +387,47 @@ func testManyOpenings(t *testing.T, open Opener) {
 		}
 	}
 }
+
+// Members are the posts of a group with what its message shows of their problems.
+func testMembers(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	known := map[string]alert.Problem{"named": problem("named", alert.StateOpen), "unnamed": problem("unnamed", alert.StateOpen), "discovered": problem("discovered", alert.StateOccurred)}
+	var f store.Fold
+	for id, p := range known {
+		p.Name, p.Origin, p.Macros, p.Merge.Problem = "Link down", alert.OriginTrigger, map[string]string{"host.ip": "10.0.0.1"}, true
+		p.Hosts, p.Timeline = []alert.Host{{Host: "sw1", Name: "Core"}}, []alert.Entry{{Seq: 1, Key: "opened", Kind: alert.EntryOpened, At: t0}}
+		switch id {
+		case "unnamed":
+			p.Name = ""
+		case "discovered":
+			p.Origin = alert.OriginDiscovery
+		}
+		known[id] = p
+		f.Problems = append(f.Problems, p)
+	}
+	for _, id := range []string{"named", "unnamed", "discovered", "missing"} {
+		p := post(id, "noc", 1)
+		p.JoinedAt, p.OpenedAt, p.Severity, p.Group = t0.Add(time.Minute), t0, alert.High, -1
+		f.Posts = append(f.Posts, p)
+	}
+	f.Groups = []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, OpenedAt: t0, Joined: 4, Revision: 1}}
+	fold(t, s, f)
+	members := must(s.Members(t.Context(), onePost(t, s, "named", "noc").Group))(t)
+	require.Len(t, members, 4)
+	for _, m := range members {
+		require.Equal(t, t0.Add(time.Minute), m.JoinedAt)
+		want, found := known[m.Problem.Key.EventID]
+		if !found {
+			want = post("missing", "noc", 1).UnreadableProblem()
+			want.Severity, want.OpenedAt = alert.High, t0
+		}
+		want.Merge = alert.Merge{}
+		if want.Name != "" && want.Origin == alert.OriginTrigger {
+			want.Macros = nil
+		}
+		m.Problem.Merge = alert.Merge{}
+		same(t, want, m.Problem)
+	}
+	require.Empty(t, must(s.Members(t.Context(), 0))(t))
+	require.Empty(t, must(s.Members(t.Context(), 99))(t))
+}

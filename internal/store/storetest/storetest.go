@@ -43,6 +43,7 @@ func Run(t *testing.T, open Opener) {
 		"groups/conflicts":          testGroupConflicts,
 		"groups/grouping":           testGrouping,
 		"groups/many openings":      testManyOpenings,
+		"groups/members":            testMembers,
 		"groups/dead":               testDeadGroups,
 		"groups/dead list":          testDeadLists,
 		"messages/replaced":         testReplacedMessages,
