@@ -35,6 +35,7 @@ type Store interface {
 	Group(ctx context.Context, id int64) (store.Group, error)
 	PendingGroups(ctx context.Context, room string) ([]store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
+	Members(ctx context.Context, id int64) ([]store.Member, error)
 	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error)
 	SaveGroup(ctx context.Context, id int64, c store.GroupCursor) error
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)

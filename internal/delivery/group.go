@@ -225,6 +225,9 @@ func (b *bot) buryGroup(l lives, t *task, g store.Group, verdict step.Verdict, r
 	return outcome{called: called, wake: time.Now()}
 }
 
+// rerouteAtOnce is how many reroutes of a group are appended at once: they share a few commits.
+const rerouteAtOnce = 500
+
 // rerouteGroup tells the default room of the problems of a dead group, once nothing joins it any more. A crash
 // on the way tells it again.
 func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
@@ -234,9 +237,8 @@ func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 		if !ok || !b.sayRefused(l, t.Room, to, g.LastError) {
 			return later
 		}
-		// All at once, so that they share a few commits.
 		var all errgroup.Group
-		all.SetLimit(batch)
+		all.SetLimit(rerouteAtOnce)
 		for _, p := range posts {
 			all.Go(func() error {
 				if !b.reroute(l, p.Key, to) {

@@ -11,9 +11,6 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// batch is how many problems are read at once.
-const batch = 500
-
 // members is what the posts of a group say.
 type members struct {
 	digest   render.Digest
@@ -35,30 +32,26 @@ func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
 // members reads who is in a group.
 func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok bool) {
 	m.digest = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
-	posts, ok := b.groupPosts(l, g)
-	if !ok {
-		return m, false
-	}
+	posts, ok := read(l.begin, b.Delivery, "reading who is in a group", func(ctx context.Context) ([]store.Member, error) {
+		return b.Store.Members(ctx, g.ID)
+	})
 	now := time.Now()
-	for some := range slices.Chunk(posts, batch) {
-		problems, broken, ok := b.problems(l.begin, "reading a group's problems", keysOf(some))
-		if !ok {
-			return m, false
+	for _, post := range posts {
+		if post.Problem.Revision == 0 {
+			post.Problem.Name = unreadable
 		}
-		for _, post := range some {
-			p, readable := problems[post.Key]
-			if p.Key = post.Key; !readable && broken != nil {
-				p = standIn(post)
-			}
-			m.add(post, p, g, b.Render().DigestItem(p), room, now)
-		}
+		m.add(post, g, b.Render().DigestItem(post.Problem), room, now)
 	}
-	return m, true
+	return m, ok
 }
+
+// unreadable is shown as the name of a problem that can't be read.
+const unreadable = "(this problem can't be read)"
 
 // add takes in one post. What it says of its problem may be newer than the group's row: a revision that is
 // shown early does no harm.
-func (m *members) add(post store.Post, p alert.Problem, g store.Group, item render.DigestItem, room RoomSettings, now time.Time) {
+func (m *members) add(post store.Member, g store.Group, item render.DigestItem, room RoomSettings, now time.Time) {
+	p := post.Problem
 	if !m.digest.Flap {
 		item.Link = "" // a storm's digest has no room for it
 	}

@@ -87,19 +87,6 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 	return found, errors.Join(broken, other), ok
 }
 
-// unreadable is shown as the name of a problem that can't be read.
-const unreadable = "(this problem can't be read)"
-
-// standIn replaces a problem that can't be read by what its post says.
-func standIn(p store.Post) alert.Problem {
-	problem := alert.Problem{Key: p.Key, State: alert.StateResolved}
-	problem.Origin, problem.Name, problem.Severity, problem.OpenedAt = alert.OriginTrigger, unreadable, p.Severity, p.OpenedAt
-	if p.Open {
-		problem.State = alert.StateOpen
-	}
-	return problem
-}
-
 // save writes a task's progress. If the store rejects it, the task is skipped until the relay restarts: every
 // further attempt would repeat a message that the room has.
 func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,6 +140,20 @@ func (s *testStore) Append(ctx context.Context, e store.Entry) (int64, error) {
 	}
 	s.changed(s.commit(alert.Key{Source: e.Source, EventID: to.EventID}, func(*alert.Problem) {}, false, to.Room))
 	return id, nil
+}
+
+// Members returns what posts say of the problems that are unreadable.
+func (s *testStore) Members(ctx context.Context, id int64) ([]store.Member, error) {
+	members, err := through(s, "Members", func() ([]store.Member, error) { return s.Store.Members(ctx, id) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, m := range members {
+		if k := m.Problem.Key; s.unread[k] {
+			post := slices.IndexFunc(s.postsOf(k), func(p store.Post) bool { return p.Group == id })
+			members[i].Problem = s.postsOf(k)[post].UnreadableProblem()
+		}
+	}
+	return members, err
 }
 
 // setFail replaces fail; nil for none.

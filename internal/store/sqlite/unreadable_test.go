@@ -86,3 +86,36 @@ func TestUnreadableRows(t *testing.T) {
 		})
 	}
 }
+
+// A group's message shows of a problem that can't be read what its post says.
+func TestUnreadableMember(t *testing.T) {
+	var log bytes.Buffer
+	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	fold := store.Fold{Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Joined: 2, Revision: 1}}}
+	for _, id := range []string{"1", "2"} {
+		p := alert.Problem{Key: alert.Key{Source: "main", EventID: id}, Revision: 1, State: alert.StateOpen}
+		fold.Problems = append(fold.Problems, p)
+		fold.Posts = append(fold.Posts, store.Post{Key: p.Key, Room: "noc", Desired: 1, Open: true, Severity: alert.High, Group: -1})
+	}
+	require.NoError(t, s.CommitFold(t.Context(), fold))
+	require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error {
+		_, err := t.exec(`UPDATE problems SET doc = '{"revision": "one"}' WHERE event_id = '2'`)
+		return err
+	}))
+	for range 2 {
+		members, err := s.Members(t.Context(), 1)
+		require.NoError(t, err)
+		require.Len(t, members, 2)
+		for _, m := range members {
+			if m.Problem.Key.EventID == "1" {
+				require.EqualValues(t, 1, m.Problem.Revision)
+			} else {
+				require.Equal(t, fold.Posts[1].UnreadableProblem(), m.Problem)
+			}
+		}
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "can't be read"), log.String())
+	require.Contains(t, log.String(), "problem=main/2")
+}
