@@ -25,8 +25,10 @@ const (
 	groupDebounce = time.Second     // changes this close together share an edit
 	spacingLeast  = 2 * time.Second // between a digest and its first edit; it doubles with each edit
 	spacingMost   = 10 * time.Minute
-	joinSpacing   = 3 * time.Second // the same where posts joined or left
-	spentSpacing  = time.Minute     // the same where no edit is left
+	joinSpacing   = 3 * time.Second  // the same where posts joined or left, once none has for joinQuiet;
+	joinMost      = 10 * time.Second // while they go on, this at most
+	joinQuiet     = time.Second
+	spentSpacing  = time.Minute // the same where no edit is left
 	listQuiet     = 1500 * time.Millisecond
 	listAgain     = 3 * time.Second
 	listMost      = time.Minute
@@ -131,7 +133,8 @@ func editAt(g store.Group, o Openings) time.Time {
 	switch {
 	case !g.JoinedAt.After(g.SpokeAt) && !g.LeftAt.After(g.SpokeAt):
 	case g.Edits < groupEdits(g):
-		spacing = min(spacing, joinSpacing)
+		calm := later(g.JoinedAt, g.LeftAt).Add(joinQuiet)
+		return later(changed, g.SpokeAt.Add(joinSpacing), earlier(calm, g.SpokeAt.Add(min(spacing, joinMost))))
 	default:
 		spacing = min(spacing, spentSpacing)
 	}
