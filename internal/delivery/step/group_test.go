@@ -50,6 +50,14 @@ func TestNextGroup(t *testing.T) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
 		}, Openings{}, OpWait, 2 * time.Second},
+		"a longer wait with each edit while posts go on joining": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.JoinedAt = 2, noon.Add(-3*time.Second), noon
+		}, Openings{}, OpWait, time.Second},
+		"ten seconds at most while posts go on joining": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-10*time.Second), noon
+		}, Openings{}, OpGroupEdit, 0},
 		"a shorter wait if one left": {func(g *store.Group) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.LeftAt = 4, noon.Add(-time.Second), noon

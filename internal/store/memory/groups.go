@@ -74,13 +74,15 @@ func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) 
 
 // Members implements store.Store.
 func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
+	posts, err := s.GroupPosts(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	return call(ctx, s, func() (members []store.Member, err error) {
-		for _, p := range sorted(s.posts, func(p *store.Post) bool { return id != 0 && p.Group == id }, byKey) {
-			m := store.Member{JoinedAt: p.JoinedAt}
-			if is := s.problems[p.Key]; is == nil {
-				m.Problem = p.UnreadableProblem()
-			} else if m.Problem, err = decode(is.doc); err != nil {
-				m.Problem = p.UnreadableProblem()
+		for _, p := range posts {
+			m := store.Member{JoinedAt: p.JoinedAt, Problem: p.UnreadableProblem()}
+			if found, err := decode([]problem{s.problems.rows[p.Key]}); err == nil {
+				m.Problem = found[0]
 			}
 			if m.Problem.Merge = (alert.Merge{}); m.Problem.Origin == alert.OriginTrigger && m.Problem.Name != "" {
 				m.Problem.Macros = nil
