@@ -69,7 +69,7 @@ func ParseLetter(id string) (DeadLetter, error) {
 	case LetterDigest, LetterList, LetterNotice:
 		d.Number, _ = strconv.ParseInt(rest, 10, 64)
 	}
-	if d.ID() != id || d.Room == "" && d.Number <= 0 {
+	if d.Room == "" && d.Number <= 0 {
 		return d, fmt.Errorf("dead letter %q: %w: expected an id such as post:main/4711@noc, digest:3, list:3 or notice:12", id, ErrNotFound)
 	}
 	return d, nil

@@ -2,7 +2,7 @@ package store
 
 import "sync"
 
-// Topic names what a write may have left to do for somebody.
+// Topic is a kind of work that a write may leave for a subscriber.
 type Topic string
 
 const (
@@ -12,8 +12,8 @@ const (
 	TopicNotices Topic = "notices" // notices to send
 )
 
-// Notifier wakes whoever waits for a topic. A notification carries nothing, may be merged with others and may get lost (between
-// processes, say): who is woken reads the store, and who waits also polls.
+// Notifier wakes the subscribers of a topic. A notification has no content, and may be coalesced with others or lost (between
+// processes, say): subscribers read the store, and poll it as well.
 type Notifier interface {
 	// Notify wakes all subscribers of a topic. It never blocks.
 	Notify(topic Topic)

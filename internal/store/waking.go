@@ -2,8 +2,8 @@ package store
 
 import "context"
 
-// Waking is a Store that wakes those who go on with what is written, after each successful write. Nobody who writes needs to know who
-// that is.
+// Waking returns a Store that notifies the subscribers of what was written after each successful write, so that no writer
+// needs to know them.
 func Waking(s Store, n Notifier) Store { return waking{s, n} }
 
 type waking struct {

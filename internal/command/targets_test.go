@@ -1,0 +1,34 @@
+package command
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+)
+
+// A problem that a command names twice, with and without its source, is acted on once.
+func TestAProblemNamedTwiceIsOneTarget(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		r.hears("M1", Heard{Text: "ack 4711 main/4711 4711 on it", Room: "noc"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1)
+		require.Equal(t, []string{"main/4711"}, w.command("M1").Keys)
+	})
+}
+
+// A press can only name a verb that cards have a button for, whatever its data say.
+func TestAPressOfAVerbWithoutAButton(t *testing.T) {
+	for _, verb := range []Verb{Severity, Show, Problems, Help} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			r.hears("A1", Heard{Button: &Button{Action: string(verb), Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+			synctest.Wait()
+			require.Len(t, w.answers(), 1)
+			require.Contains(t, w.answers()[0], "I don't know this button")
+			require.Equal(t, store.CommandFailed, w.command("A1").State)
+			require.Empty(t, w.calls("main"))
+		})
+	}
+}
