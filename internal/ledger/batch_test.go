@@ -138,8 +138,8 @@ func TestBatches(t *testing.T) {
 		takes       time.Duration
 		least, most int
 	}{
-		"quick": {takes: time.Millisecond, least: 100, most: 512},
-		"slow":  {takes: 50 * time.Millisecond, least: 128, most: 128},
+		"quick": {takes: time.Millisecond, least: 100, most: 1024},
+		"slow":  {takes: 50 * time.Millisecond, least: 256, most: 256},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -50,12 +50,12 @@ type Options struct {
 const (
 	// A batch, and with it a transaction, has minBatch to maxBatch entries. It grows while commits take less than
 	// fastCommit and shrinks when they take more than slowCommit: appends wait while a fold is being written.
-	minBatch, maxBatch     = 128, 512
-	fastCommit, slowCommit = 4 * time.Millisecond, 8 * time.Millisecond
+	minBatch, maxBatch     = 256, 1024
+	fastCommit, slowCommit = 12 * time.Millisecond, 25 * time.Millisecond
 	// After a batch of more than gatherFrom entries the fold waits for gatherFor, since a commit costs the same for
 	// one entry as for many.
 	gatherFrom = 4
-	gatherFor  = 25 * time.Millisecond
+	gatherFor  = 75 * time.Millisecond
 	// pollEvery is how often the journal and the clocks are looked at when nothing wakes the fold.
 	pollEvery = 2 * time.Second
 	// minBackoff and maxBackoff bound the pause while the store fails.

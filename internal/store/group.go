@@ -93,7 +93,7 @@ type RoomGrouping struct {
 	Fresh    []Post // fresh, pending and less severe than Below, longest pending first
 	Recent   int    // posts with JoinedAt after Since
 	Burst    int    // posts with JoinedAt after BurstSince
-	Behind   int    // pending posts, counted to 1000 or Limit, whichever is more
+	Behind   int    // pending posts
 	NewFlaps int    // flap groups opened after Since
 	// Groups are the newest live storm group, the newest live flap group of each opening, and
 	// those asked for by id.

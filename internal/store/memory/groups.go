@@ -156,7 +156,7 @@ func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
 		})
 		g.Recent = min(ask.Limit, count(func(p store.Post) bool { return p.JoinedAt.After(ask.Since) }))
 		g.Burst = min(ask.Limit, count(func(p store.Post) bool { return p.JoinedAt.After(ask.BurstSince) }))
-		g.Behind = min(max(ask.Limit, 1000), count(store.Post.Pending))
+		g.Behind = min(ask.Limit, count(store.Post.Pending))
 		g.NewFlaps = min(ask.Limit, d.groups.count(func(g store.Group) bool {
 			return g.Room == ask.Room && g.Kind == store.GroupFlap && g.OpenedAt.After(ask.Since)
 		}))

@@ -138,7 +138,7 @@ const (
 	roomCounts = `SELECT
 		(SELECT count(*) FROM (SELECT 1 FROM posts WHERE room = ?1 AND joined_at > ?2 LIMIT ?4)),
 		(SELECT count(*) FROM (SELECT 1 FROM posts WHERE room = ?1 AND joined_at > ?3 LIMIT ?4)),
-		(SELECT count(*) FROM (SELECT 1 FROM pending WHERE room = ?1 LIMIT max(?4, 1000))),
+		(SELECT count(*) FROM (SELECT 1 FROM pending WHERE room = ?1 LIMIT ?4)),
 		(SELECT count(*) FROM (SELECT 1 FROM groups WHERE opened_at > ?2 AND room = ?1 AND kind = 'flap' LIMIT ?4))`
 	newestStorm = fromGroups + ` WHERE g.room = ? AND g.kind = 'storm' AND g.name = ''` + liveGroup + ` ORDER BY g.id DESC LIMIT 1`
 	newestFlaps = fromGroups + `

@@ -359,7 +359,7 @@ func testGrouping(t *testing.T, open Opener) {
 	ask.Limit, ask.Groups, ask.Openings = 2, nil, nil
 	got = must(s.Grouping(t.Context(), []store.GroupingAsk{ask}))(t)["noc"]
 	require.Equal(t, []string{"old", "3"}, ids(got.Fresh))
-	require.Equal(t, []int{2, 2, 7, 2}, []int{got.Recent, got.Burst, got.Behind, got.NewFlaps})
+	require.Equal(t, []int{2, 2, 2, 2}, []int{got.Recent, got.Burst, got.Behind, got.NewFlaps})
 
 	require.Equal(t, []string{"db", "noc"}, must(s.FreshRooms(t.Context()))(t))
 	claim(t, s, "1", "db")
