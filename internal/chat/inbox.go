@@ -20,7 +20,7 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// InboxStore is what the inbox needs of store.Store.
+// InboxStore is the part of store.Store that the inbox needs.
 type InboxStore interface {
 	ClaimCommand(ctx context.Context, c store.Command) (bool, error)
 	Command(ctx context.Context, id string) (store.Command, error)
@@ -28,9 +28,9 @@ type InboxStore interface {
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 }
 
-// Commands carries out what people asked for: command.Executor.
+// Commands executes people's commands: command.Executor.
 type Commands interface {
-	// Accept takes over a command that was read. After an error nothing was done or answered.
+	// Accept executes or answers a command that was read. After an error it had no effect and got no reply.
 	Accept(ctx context.Context, c store.Command, h command.Heard) error
 	// Ignore ends a command without a reply.
 	Ignore(ctx context.Context, c store.Command) error
@@ -39,19 +39,18 @@ type Commands interface {
 	GiveUp(ctx context.Context, c store.Command, why error) error
 }
 
-// InboxOptions make an Inbox. All are needed.
+// InboxOptions configure an Inbox. All are required.
 type InboxOptions struct {
 	Reader   *Reader
 	Store    InboxStore
 	Commands Commands
-	Expiry   func() time.Duration // how long after it was sent a message is still carried out
+	Expiry   func() time.Duration // the age at which a message is no longer executed
 	Log      *slog.Logger
 	Metrics  *Metrics
 }
 
-// Inbox takes what Webex delivers, by whatever transport, and hands it to Commands once it is known
-// who said what. A delivery is claimed in the store first and read from Webex afterwards; what isn't
-// read yet survives a restart.
+// Inbox receives deliveries from Webex, by any transport. It claims each one in the store, then reads the message and its author
+// from Webex and passes them to Commands. Claims that aren't read yet survive a restart.
 type Inbox struct {
 	o            InboxOptions
 	unknownRooms *logging.Once // rooms that aren't configured, by bot
@@ -59,26 +58,26 @@ type Inbox struct {
 
 	mu       sync.Mutex
 	arrivals []*arrival
-	more     bool // the store may hold claims that aren't in arrivals
+	more     bool // the store may have claims that aren't in arrivals
 }
 
 const (
-	// readers is how many commands are read from Webex at once.
+	// readers bounds the concurrent reads from Webex.
 	readers = 4
-	// inboxSize bounds the commands that wait in memory to be read; the rest waits in the store.
+	// inboxSize bounds the commands that wait in memory to be read; the rest wait in the store.
 	inboxSize = 1000
 	// minRetry and maxRetry bound the backoff of reading.
 	minRetry, maxRetry = time.Second, time.Minute
-	// maxUnknownRooms bounds how many rooms that aren't configured are remembered.
+	// maxUnknownRooms bounds the remembered ids of rooms that aren't configured.
 	maxUnknownRooms = 1000
 )
 
-// NewInbox makes one.
+// NewInbox returns an Inbox.
 func NewInbox(o InboxOptions) *Inbox {
 	return &Inbox{o: o, unknownRooms: logging.NewOnce(maxUnknownRooms), woken: make(chan struct{}, 1), more: true}
 }
 
-// claimed is what store.Command.Detail holds until a command is accepted.
+// claimed is the content of store.Command.Detail until a command is accepted.
 type claimed struct {
 	Envelope *webex.Envelope `json:"envelope"`
 }
@@ -91,8 +90,8 @@ const (
 	resultStore     = "store_failed"
 )
 
-// Deliver claims what a transport reports of a bot's rooms. Without an error it is on disk, or needs
-// no attention; it is read and carried out afterwards. After an error it must be delivered again.
+// Deliver claims a delivery for a bot. If it succeeds, the delivery is on disk or ignored; it is read and executed later. After
+// an error the transport must deliver it again.
 func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (result string, err error) {
 	if reason := in.ignorable(bot, e); reason != "" {
 		in.o.Metrics.ignored.WithLabelValues(bot, reason).Inc()
@@ -119,8 +118,7 @@ func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (res
 	return resultAccepted, nil
 }
 
-// ignorable is why a delivery needs no attention, by its envelope alone; "" where it may need some.
-// The message decides once it is read.
+// ignorable returns the reason to ignore a delivery by its envelope alone, or "" if only the message can decide.
 func (in *Inbox) ignorable(bot string, e webex.Envelope) string {
 	switch {
 	case e.Event == eventCreated && (e.Resource == resourceMessages || e.Resource == resourceActions):
@@ -147,8 +145,8 @@ func (in *Inbox) ignorable(bot string, e webex.Envelope) string {
 	return ""
 }
 
-// claim stores a delivery as a command. isNew is false where that was done before. An edited message is
-// claimed as its next version, as long as none of its earlier versions had an effect.
+// claim stores a delivery as a command. isNew is false if it was stored before. An edited message is claimed as its
+// next version, as long as none of its earlier versions had an effect.
 func (in *Inbox) claim(ctx context.Context, bot string, e webex.Envelope) (c store.Command, isNew bool, err error) {
 	detail, err := json.Marshal(claimed{&e})
 	if err != nil {
@@ -180,7 +178,7 @@ func (in *Inbox) claim(ctx context.Context, bot string, e webex.Envelope) (c sto
 	return c, false, nil
 }
 
-// arrival is a claimed command that is to be read from Webex.
+// arrival is a claimed command that waits to be read from Webex.
 type arrival struct {
 	c       store.Command
 	due     time.Time
@@ -204,8 +202,8 @@ func (in *Inbox) remove(a *arrival) {
 	in.arrivals = slices.DeleteFunc(in.arrivals, func(other *arrival) bool { return other == a })
 }
 
-// runnable picks the arrivals to read now, and says how long until the next one is due (0 for never).
-// Messages of one room are read in their order, but one whose reading failed lets the later ones pass.
+// runnable picks the arrivals to read now, and returns the wait until the next one is due (0 for never). Messages of
+// one room are read in their order, but one whose reading failed lets the later ones pass.
 func runnable(arrivals []*arrival, free int, now time.Time) (ready []*arrival, wait time.Duration) {
 	busy := make(map[string]bool)
 	for _, a := range arrivals {
@@ -226,7 +224,7 @@ func runnable(arrivals []*arrival, free int, now time.Time) (ready []*arrival, w
 	return ready, wait
 }
 
-// Run reads what was claimed, now and before a restart, until ctx ends.
+// Run reads claimed commands, including those of an earlier run, until ctx ends.
 func (in *Inbox) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -267,8 +265,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 	return nil
 }
 
-// refill enqueues the claims that only the store holds: those of an earlier run, and those that found
-// no place in memory.
+// refill enqueues the claims that are only in the store: those of an earlier run and those beyond inboxSize.
 func (in *Inbox) refill(ctx context.Context) error {
 	unfinished, err := in.o.Store.UnfinishedCommands(ctx)
 	if err != nil {
@@ -285,7 +282,7 @@ func (in *Inbox) refill(ctx context.Context) error {
 	return nil
 }
 
-// handle reads one arrival and hands it on, ends it, or postpones it.
+// handle reads one arrival, then passes it on, ends it, or postpones it.
 func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	c, err := in.o.Store.Command(ctx, a.c.ID)
 	if err == nil && c.State == store.CommandReceived { // it may have ended since the store listed it
@@ -321,7 +318,7 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	}
 	c.NotBefore = time.Now().Add(wait)
 	in.o.Log.Warn("cannot read a command: trying again", "command", c.ID, "bot", c.Bot, "attempt", c.Attempts, "in", wait.Round(time.Millisecond), "error", err)
-	if err := in.o.Store.SaveCommand(context.WithoutCancel(ctx), c); err != nil { // only a restart would have needed it
+	if err := in.o.Store.SaveCommand(context.WithoutCancel(ctx), c); err != nil { // matters only after a restart
 		in.o.Log.Warn("cannot store when a command is read again", "command", c.ID, "error", err)
 	}
 	in.mu.Lock()
@@ -329,7 +326,7 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	a.c, a.due, a.running = c, c.NotBefore, false
 }
 
-// read finds out who said what and hands it to Commands. After an error nothing was done.
+// read reads the message and its author and passes them to Commands. After an error it had no effect.
 func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	e := envelopeOf(*c)
 	if e.Resource == "" {
@@ -366,7 +363,7 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	return in.o.Commands.Accept(ctx, *c, h)
 }
 
-// envelopeOf is the delivery that a command was claimed for; empty if the store has damaged it.
+// envelopeOf returns the delivery that a command was claimed for, or an empty one if the store has damaged it.
 func envelopeOf(c store.Command) (e webex.Envelope) {
 	if json.Unmarshal(c.Detail, &claimed{&e}) != nil {
 		return webex.Envelope{}
@@ -378,12 +375,11 @@ func envelopeOf(c store.Command) (e webex.Envelope) {
 // with room for repeated deliveries.
 const maxVersions = 16
 
-// ignoredPrefix begins the outcome of what was ignored.
+// ignoredPrefix begins the outcome of an ignored command.
 const ignoredPrefix = "ignored: "
 
-// hadEffect reports whether edits of a command's message no longer count. They count until it is read,
-// after it was ignored or couldn't be read, and after it was answered with a question. What was carried
-// out, begun, or denied stays as it is.
+// hadEffect reports whether a command was begun, executed or denied, so that edits of its message are ignored. Edits count while
+// it is unread, and after it was ignored, unreadable, or answered with a question.
 func hadEffect(c store.Command) bool {
 	switch c.State {
 	case store.CommandReceived:
@@ -396,8 +392,8 @@ func hadEffect(c store.Command) bool {
 	return true
 }
 
-// earlierVersion is the version of the message before this one; nil for the first one. While an
-// earlier version is still being read, this one waits; where one had an effect, this one is ignored.
+// earlierVersion returns the version of the message before this one; nil for the first one. While an earlier version is
+// still being read, this one waits; if one had an effect, this one is ignored.
 func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *store.Command, err error) {
 	message, last := c.Version()
 	for version := range last {
@@ -417,9 +413,9 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 
 // unheardError says why a claimed command didn't become a Heard.
 type unheardError struct {
-	// ignored is why it isn't for the relay: one of ignoredReasons; "" if it is.
+	// ignored is the reason to ignore it, one of ignoredReasons; "" if it isn't ignored.
 	ignored string
-	// final is the command's state if it is given up. room is to be told.
+	// final is the command's state if it is given up. room gets the reply.
 	final store.CommandState
 	room  string
 	after time.Duration // when to try again; 0 for the usual backoff

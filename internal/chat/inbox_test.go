@@ -99,7 +99,7 @@ func inMailbox(t *testing.T, story func(t *testing.T, m *mailbox)) {
 	})
 }
 
-// say makes a message of Alice's in a room and delivers it.
+// say creates a message from Alice in a room and delivers it.
 func (m *mailbox) say(t *testing.T, room, id, text string) {
 	t.Helper()
 	m.write(room, id, text, time.Time{})
@@ -112,7 +112,7 @@ func (m *mailbox) write(room, id, text string, edited time.Time) {
 	m.webex.messages[id] = webex.Message{ID: id, RoomID: room, RoomType: "group", PersonID: personID("a11ce"), Text: text, Updated: webex.Time{Time: edited}}
 }
 
-// edit changes a message and delivers that.
+// edit changes a message and delivers the edit.
 func (m *mailbox) edit(t *testing.T, id, text string) {
 	t.Helper()
 	m.write("ROOM-noc", id, text, time.Now())
@@ -240,9 +240,9 @@ func TestLateDeliveriesExpire(t *testing.T) {
 		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
 		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: webex.Time{Time: time.Now().Add(-2 * time.Hour)}}})
 		require.NoError(t, err)
-		m.webex.fails["M2"] = []error{errors.New("Webex is away")}
+		m.webex.fails["M2"] = []error{errors.New("Webex is unreachable")}
 		m.say(t, "ROOM-noc", "M2", "ack 4711")
-		m.webex.fails["M3"] = []error{errors.New("Webex is away")}
+		m.webex.fails["M3"] = []error{errors.New("Webex is unreachable")}
 		m.say(t, "ROOM-unknown", "M3", "ack 4711")
 		synctest.Wait()
 		m.stop()
@@ -365,7 +365,7 @@ func TestUnreadableInOtherRooms(t *testing.T) {
 	})
 }
 
-// A command whose record is missing, or can't be read, is given up and the room is told. It isn't read for ever.
+// A command whose record is missing or unreadable is given up with a reply in the room, and not retried forever.
 func TestMissingRecordIsGivenUp(t *testing.T) {
 	for name, broken := range map[string]error{"missing": store.ErrNotFound, "rejected": store.ErrRejected} {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ type real struct {
 	event     int64 // the problem that was posted in the room noc
 }
 
-func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
+func withSimulators(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -88,7 +88,7 @@ func inReality(t *testing.T, o webexsim.Options, story func(t *testing.T, r *rea
 		})
 		r.start()
 		t.Cleanup(func() { r.stop() })
-		r.told()
+		r.postProblem()
 		story(t, r)
 	})
 }
@@ -158,8 +158,8 @@ func (r *real) start() {
 	}
 }
 
-// told posts the problem to the room noc, as the ledger would.
-func (r *real) told() {
+// postProblem posts the problem to the room noc, as the ledger would.
+func (r *real) postProblem() {
 	k := r.key()
 	high, now := alert.High, time.Now()
 	p, _ := alert.Apply(alert.Problem{}, alert.Event{
@@ -183,7 +183,7 @@ func (r *real) post() store.Post {
 	return posts[r.key()][0]
 }
 
-// pass lets time pass until nothing is running.
+// pass advances the time, then waits until nothing is running.
 func (r *real) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -201,7 +201,7 @@ func (r *real) acks() []zabbixsim.Ack {
 	return p.Acks
 }
 
-// answersTo are the replies of the bot in the thread of a message.
+// answersTo returns the bot's replies in the thread of a message.
 func (r *real) answersTo(room, root string) (texts []string) {
 	for _, m := range r.webex.Timeline(room) {
 		if m.ParentID == root && m.From.Email == botAddr && m.Card == nil && !m.Deleted {
@@ -224,7 +224,7 @@ func (r *real) commands() map[string]store.Command {
 // A mention in the room becomes an acknowledgement in Zabbix and a reply, although Webex delivers each
 // webhook three times and answers 404 for a moment.
 func TestRoomToZabbix(t *testing.T) {
-	inReality(t, webexsim.Options{RepeatDeliveries: 2, MessageDelay: time.Second}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{RepeatDeliveries: 2, MessageDelay: time.Second}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + id + " on it", MentionBot: true})
 		r.pass(20 * time.Second)
@@ -274,7 +274,7 @@ func TestRoomToZabbix(t *testing.T) {
 
 // People without the role get a reply that says so. Strangers, other rooms and other bots get none.
 func TestWhoGetsAReply(t *testing.T) {
-	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		viewer := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "ack " + id, MentionBot: true})
 		stranger := r.say(webexsim.Line{Room: "noc", From: eveAddr, Text: "ack " + id, MentionBot: true})
@@ -299,14 +299,14 @@ func TestWhoGetsAReply(t *testing.T) {
 
 // Webhooks are created, re-enabled after Webex disabled them, and survive a restart.
 func TestWebhooksAreMaintained(t *testing.T) {
-	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		other := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
 		_, err := other.CreateWebhook(t.Context(), webex.Webhook{Name: "another program's", TargetURL: "http://127.0.0.1:9/x", Resource: "rooms", Event: "created"})
 		require.NoError(t, err)
 		r.webex.DisableWebhooks(botAddr)
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(checkInterval + time.Minute)
-		require.Empty(t, r.answersTo("noc", said.ID), "nobody heard it")
+		require.Empty(t, r.answersTo("noc", said.ID), "no webhook delivered it")
 		said = r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "help", MentionBot: true})
 		r.pass(time.Minute)
 		require.Len(t, r.answersTo("noc", said.ID), 1)
@@ -351,7 +351,7 @@ func TestWebhooksAreMaintained(t *testing.T) {
 
 // A command that was given before a restart is executed after it.
 func TestRestart(t *testing.T) {
-	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID + " on it", MentionBot: true})
 		r.pass(10 * time.Second)
@@ -366,8 +366,8 @@ func TestRestart(t *testing.T) {
 }
 
 // While Zabbix is unreachable there is an interim reply; later it becomes the outcome.
-func TestZabbixAwayAndBack(t *testing.T) {
-	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+func TestZabbixOutage(t *testing.T) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.zabbix.SetDown(true)
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 		r.pass(10 * time.Second)
@@ -383,7 +383,7 @@ func TestZabbixAwayAndBack(t *testing.T) {
 
 // The edit of a misspelt command is executed once, and further edits do nothing.
 func TestEditsEndToEnd(t *testing.T) {
-	inReality(t, webexsim.Options{RepeatDeliveries: 2}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{RepeatDeliveries: 2}, func(t *testing.T, r *real) {
 		id := r.key().EventID
 		said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "akc " + id, MentionBot: true})
 		r.pass(20 * time.Second)
@@ -413,7 +413,7 @@ func TestEditsEndToEnd(t *testing.T) {
 // A refused read is retried. Then the room gets a reply.
 func TestUnreadableMessagesEndToEnd(t *testing.T) {
 	for status, times := range map[int]int{403: 1, 404: 3, 409: 2, 400: 1} {
-		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 			r.webex.AddFault(webexsim.Fault{Op: "GET /messages/{id}", Status: status, Count: times})
 			said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 			r.pass(time.Minute)
@@ -422,7 +422,7 @@ func TestUnreadableMessagesEndToEnd(t *testing.T) {
 		})
 	}
 	for _, status := range []int{403, 404, 409, 400} {
-		inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 			r.webex.AddFault(webexsim.Fault{Op: "GET /messages/{id}", Status: status})
 			said := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "ack " + r.key().EventID, MentionBot: true})
 			lobby := r.say(webexsim.Line{Room: "lobby", From: aliceAddr, Text: "ack 1", MentionBot: true})
@@ -437,15 +437,15 @@ func TestUnreadableMessagesEndToEnd(t *testing.T) {
 
 // In the thread of a message that was replaced, a command still finds its problem.
 func TestThreadOfReplacedMessage(t *testing.T) {
-	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		cursor := r.post().Cursor
 		old := cursor.RootID
 		again := r.say(webexsim.Line{Room: "noc", From: bobAddr, Text: "posted anew"})
 		cursor.RootID = again.ID // as delivery does after somebody deleted the root
 		require.NoError(t, r.store.SavePost(t.Context(), r.key(), "noc", cursor))
-		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment I look at the router", ParentID: old, MentionBot: true})
+		r.say(webexsim.Line{Room: "noc", From: aliceAddr, Text: "comment checking the router", ParentID: old, MentionBot: true})
 		r.pass(time.Minute)
 		require.Len(t, r.acks(), 1)
-		require.Contains(t, r.acks()[0].Message, "I look at the router")
+		require.Contains(t, r.acks()[0].Message, "checking the router")
 	})
 }

@@ -110,7 +110,7 @@ func (h *hookHost) secrets() map[string]int {
 	return all
 }
 
-// keeping makes a listener for a hookHost.
+// keeping returns a listener for a hookHost.
 func keeping(h *hookHost, c *claims, log *slog.Logger) (*Listener, *Metrics, Bot) {
 	m := NewMetrics(prometheus.NewRegistry(), []string{"noc"})
 	bot := Bot{Name: "noc", Listen: config.ListenWebhook, Webex: h}
@@ -127,10 +127,10 @@ func emptyClaims() *claims {
 // ready 1.
 func TestEveryWebhookGetsTheSecret(t *testing.T) {
 	down := &webex.Error{Status: 503, Message: "Service Unavailable"}
-	for _, tells := range []bool{false, true} {
+	for _, reveals := range []bool{false, true} {
 		for failing := range 14 {
 			for _, restart := range []bool{false, true} {
-				c, h := emptyClaims(), &hookHost{reveals: tells}
+				c, h := emptyClaims(), &hookHost{reveals: reveals}
 				l, m, bot := keeping(h, c, slog.New(slog.DiscardHandler))
 				require.NoError(t, l.keep(t.Context(), bot))
 				before, err := c.Value(t.Context(), secretName("noc"))
@@ -141,7 +141,7 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 				for i := range h.hooks {
 					h.hooks[i].Secret = "another"
 				}
-				h.reveals = tells
+				h.reveals = reveals
 				require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
 				h.fail = append(make([]error, failing), down)
 				err = l.keep(t.Context(), bot)

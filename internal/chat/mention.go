@@ -14,12 +14,12 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// saying is what a message says to the bot.
+// saying is a message as the bot reads it.
 type saying struct {
 	text      string // the person's own words, without quotes and mentions of the bot
 	quotes    bool   // part of the message is a quote
 	mentioned bool   // the bot is mentioned outside of quotes
-	// unclear: the message has unknown formatting, so its own words can't be told from quoted ones.
+	// unclear: the message has unknown formatting, so its own words can't be distinguished from quoted ones.
 	unclear bool
 }
 
@@ -53,13 +53,13 @@ func read(m webex.Message, me webex.Person) saying {
 // contain it.
 const mark = '\uFFFE'
 
-// found is what a message's HTML has besides text.
+// found lists features of a message's HTML besides its text.
 type found struct {
 	quotes bool // a quoting element
 	quoted bool // a mention of the bot inside one
 }
 
-// textOf is the text of a message's HTML outside of quotes, with a mark for each mention of the person.
+// textOf returns the text of a message's HTML outside of quotes, with a mark for each mention of the person.
 // known is false if the HTML can't be parsed, or has text in unknown elements.
 func textOf(source, person string) (text string, known bool, f found) {
 	root, err := html.Parse(strings.NewReader(source))
@@ -112,25 +112,25 @@ func textOf(source, person string) (text string, known bool, f found) {
 	return strings.TrimSpace(b.String()), known, f
 }
 
-// isQuote reports whether an element holds words that aren't the sender's: a quote or a forwarded
-// message. Clients mark them in different ways.
+// isQuote reports whether an element contains words that aren't the sender's: a quote or a forwarded message. Clients
+// mark them in different ways.
 func isQuote(n *html.Node) bool {
 	if n.Type != html.ElementNode {
 		return false
 	}
-	if n.DataAtom == atom.Q || n.DataAtom == atom.Cite || speaksOfQuotes(n.Data) {
+	if n.DataAtom == atom.Q || n.DataAtom == atom.Cite || isQuoteName(n.Data) {
 		return true
 	}
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool {
 		switch a.Key {
 		case "class", "role", "data-object-type", "data-type":
-			return speaksOfQuotes(a.Val)
+			return isQuoteName(a.Val)
 		}
-		return strings.HasPrefix(a.Key, "data-") && speaksOfQuotes(a.Key)
+		return strings.HasPrefix(a.Key, "data-") && isQuoteName(a.Key)
 	})
 }
 
-func speaksOfQuotes(name string) bool {
+func isQuoteName(name string) bool {
 	name = strings.ToLower(name)
 	return strings.Contains(name, "quot") || strings.Contains(name, "forward") || strings.Contains(name, "replied")
 }
@@ -193,7 +193,7 @@ func unquoted(text string) saying {
 // isGap reports whether a rune separates words, visibly or not.
 func isGap(r rune) bool { return text.Blank(r) }
 
-// names are the ways in which people write a bot's name, the longest first. Webex shows its first word in
+// names returns the ways in which people write a bot's name, the longest first. Webex shows its first word in
 // a mention.
 func names(me webex.Person) [][]string {
 	var all [][]string
@@ -276,7 +276,7 @@ func cutName(text string, name []string) (rest string, ok bool) {
 	return strings.TrimSpace(text), true
 }
 
-// foldedPrefix is how many bytes at the start of a text are the word, ignoring case.
+// foldedPrefix returns how many bytes at the start of a text are the word, ignoring case.
 func foldedPrefix(text, word string) (n int, ok bool) {
 	for range word {
 		if n >= len(text) {
@@ -306,7 +306,7 @@ func containsName(text string, me webex.Person) bool {
 	return false
 }
 
-// linkText is a link as markdown: label and target, or only the target if both are the same.
+// linkText returns a link as markdown: label and target, or only the target if both are the same.
 func linkText(a *html.Node) string {
 	href := strings.TrimSpace(attribute(a, "href"))
 	var b strings.Builder

@@ -35,15 +35,15 @@ func TestMentionIsRemoved(t *testing.T) {
 		{"the name's first word only", webex.Message{HTML: mention(me, "Alert") + " ack 4711", Text: "Alert ack 4711"}, "ack 4711"},
 		{"a bare UUID in the html", webex.Message{HTML: mention("b07", "Alert") + " ack"}, "ack"},
 		{"mentioned at the end, and twice", webex.Message{HTML: mention(me, "Alert") + " ack 4711 " + mention(me, "Alert")}, "ack 4711"},
-		{"somebody else stays", webex.Message{HTML: mention(me, "Alert") + " comment ask " + mention(bob, "Bob")}, "comment ask Bob"},
-		{"everybody stays a word", webex.Message{HTML: mention(me, "Alert") + ` comment <spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention> look`}, "comment All look"},
+		{"a mention of somebody else", webex.Message{HTML: mention(me, "Alert") + " comment ask " + mention(bob, "Bob")}, "comment ask Bob"},
+		{"a mention of everybody", webex.Message{HTML: mention(me, "Alert") + ` comment <spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention> look`}, "comment All look"},
 		{"entities", webex.Message{HTML: mention(me, "Alert") + " comment a &lt; b &amp; c"}, "comment a < b & c"},
 		{"lines", webex.Message{HTML: "<p>" + mention(me, "Alert") + " comment one<br/>two</p><ul><li>three</li></ul>"}, "comment one\ntwo\n\nthree"},
 		{"markup", webex.Message{HTML: "<p>" + mention(me, "Alert") + " ack 4711 <strong>on</strong> <code>it</code></p>"}, "ack 4711 on it"},
-		{"a script isn't words", webex.Message{HTML: mention(me, "Alert") + " ack<script>x()</script>"}, "ack"},
-		{"a word that is the bot's name stays", webex.Message{HTML: mention(me, "Alert") + " comment Alert Relay is slow"}, "comment Alert Relay is slow"},
+		{"a script", webex.Message{HTML: mention(me, "Alert") + " ack<script>x()</script>"}, "ack"},
+		{"the bot's name among the words", webex.Message{HTML: mention(me, "Alert") + " comment Alert Relay is slow"}, "comment Alert Relay is slow"},
 		{"a direct chat's html without mention", webex.Message{HTML: "<p>ack 4711</p>", Text: "ack 4711"}, "ack 4711"},
-		{"html's quotes stay out", webex.Message{HTML: "<blockquote>" + mention(me, "Alert") + " close 1</blockquote>" + mention(me, "Alert") + " ack 2"}, "ack 2"},
+		{"a quote in html", webex.Message{HTML: "<blockquote>" + mention(me, "Alert") + " close 1</blockquote>" + mention(me, "Alert") + " ack 2"}, "ack 2"},
 		{"code", webex.Message{HTML: mention(me, "Alert") + " <pre><code>ack 4711 on it</code></pre>"}, "ack 4711 on it"},
 		{"a list", webex.Message{HTML: "<ul><li>" + mention(me, "Alert") + " ack 4711</li></ul>"}, "ack 4711"},
 		{"cells of a table", webex.Message{HTML: "<table><tr><td>" + mention(me, "Alert") + " ack</td><td>4711</td><td>4712</td></tr></table>"}, "ack\n4711\n4712"},
@@ -85,7 +85,7 @@ func TestQuotesAreNotCommands(t *testing.T) {
 		"a quoted message, then a command":           {asHTML("<blockquote>🟧 High problem</blockquote>" + bot + " ack on it"), "ack on it", "ack on it"},
 		"a mention in the quote and outside":         {asHTML("<blockquote>" + bot + " close 4712</blockquote><p>" + bot + " ack 4711</p>"), "ack 4711", "ack 4711"},
 		"a command, then a quote":                    {asHTML("<p>" + bot + " ack 4711</p><blockquote>close 4712</blockquote>"), "ack 4711", "ack 4711"},
-		"nothing but a quote":                        {asHTML("<blockquote>" + bot + " close 4712</blockquote>"), none, none},
+		"only a quote":                               {asHTML("<blockquote>" + bot + " close 4712</blockquote>"), none, none},
 		"a quote in a quote":                         {asHTML("<blockquote><blockquote>" + bot + " close 4712</blockquote>" + bot + " ack 4713</blockquote>yes"), none, "yes"},
 		"a quote deep in other elements":             {asHTML("<div><ul><li><span><blockquote><b>" + bot + "</b> close 4712</blockquote></span></li></ul></div>thanks"), none, "thanks"},
 		"a list in a quote":                          {asHTML("<blockquote><ul><li>" + bot + " close 4712</li></ul></blockquote>no"), none, "no"},
@@ -153,29 +153,29 @@ func TestLinksToProblems(t *testing.T) {
 	}
 }
 
-// HTML in which own and quoted words can't be told apart is reported as unclear.
+// HTML in which a person's own words can't be distinguished from quoted ones is reported as unclear.
 func TestUnknownFormatting(t *testing.T) {
 	bot := mention(relayBot.ID, "Alert Relay")
 	for name, source := range map[string]string{
-		"an element that isn't known": bot + " close <spark-thing>4712</spark-thing>",
-		"nested too deeply":           strings.Repeat("<b>", 600) + bot + " close 4712",
-		"a select, which drops tags":  bot + "<select><blockquote>close 4712</blockquote></select>",
-		"text instead of elements":    bot + "<xmp><blockquote>close 4712</blockquote></xmp>",
-		"a template":                  bot + "<template>close 4712</template>",
-		"drawings":                    bot + "<svg><text>close 4712</text></svg>",
-		"a form":                      bot + "<textarea>close 4712</textarea>",
-		"an old element":              bot + "<plaintext>close 4712",
-		"words struck through":        bot + " close 4712 <s>4713</s>",
-		"a command struck through":    "<p><del>" + bot + " close 4712</del></p>",
-		"struck through, older":       bot + "<strike>close 4712</strike>",
-		"hidden words":                bot + ` close <span hidden>4712</span>`,
-		"words that don't show":       bot + ` close <b style="color: red; display : none">4712</b>`,
-		"invisible words":             bot + ` close <i style="VISIBILITY:hidden">4712</i>`,
+		"an unknown element":         bot + " close <spark-thing>4712</spark-thing>",
+		"nested too deeply":          strings.Repeat("<b>", 600) + bot + " close 4712",
+		"a select, which drops tags": bot + "<select><blockquote>close 4712</blockquote></select>",
+		"text instead of elements":   bot + "<xmp><blockquote>close 4712</blockquote></xmp>",
+		"a template":                 bot + "<template>close 4712</template>",
+		"drawings":                   bot + "<svg><text>close 4712</text></svg>",
+		"a form":                     bot + "<textarea>close 4712</textarea>",
+		"an old element":             bot + "<plaintext>close 4712",
+		"words struck through":       bot + " close 4712 <s>4713</s>",
+		"a command struck through":   "<p><del>" + bot + " close 4712</del></p>",
+		"struck through, older":      bot + "<strike>close 4712</strike>",
+		"hidden words":               bot + ` close <span hidden>4712</span>`,
+		"words that don't show":      bot + ` close <b style="color: red; display : none">4712</b>`,
+		"invisible words":            bot + ` close <i style="VISIBILITY:hidden">4712</i>`,
 	} {
 		require.True(t, read(webex.Message{HTML: source}, relayBot).unclear, name)
 	}
 	for name, source := range map[string]string{
-		"all that people use":     "<h2>x</h2><div><p>" + bot + " <strong>a</strong><em>b</em><u>c</u><code>d</code><a href='x'>e</a><br/>f</p><ol><li>g</li></ol><hr/></div>",
+		"all usual elements":      "<h2>x</h2><div><p>" + bot + " <strong>a</strong><em>b</em><u>c</u><code>d</code><a href='x'>e</a><br/>f</p><ol><li>g</li></ol><hr/></div>",
 		"an image":                bot + ` ack<img src="x">`,
 		"an element with no text": bot + " ack<spark-thing> </spark-thing>",
 	} {

@@ -26,7 +26,7 @@ type record struct {
 	at     time.Time
 }
 
-// lately is the person's record, if it is cached.
+// lately returns the person's record, if it is cached.
 func (p *people) lately(id string) (webex.Person, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *people) lately(id string) (webex.Person, bool) {
 	return r.person, ok && time.Since(r.at) < recordTTL
 }
 
-// get is the person's record, read with the client if it isn't cached.
+// get returns the person's record, read with the client if it isn't cached.
 func (p *people) get(ctx context.Context, client Webex, id string) (webex.Person, error) {
 	if known, ok := p.lately(id); ok {
 		return known, nil

@@ -1,5 +1,5 @@
-// Package chat finds out what people say to the bots and which buttons they press. A delivery by webhook
-// is stored, then read again from Webex, and what was said is handed to package command.
+// Package chat receives what people write to the bots and which buttons they press. It stores each delivery, reads the message
+// and its author from Webex, and passes them to package command.
 package chat
 
 import (
@@ -17,7 +17,7 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// Webex is what chat needs of webex.Client.
+// Webex is the part of webex.Client that chat needs.
 type Webex interface {
 	Me(ctx context.Context) (webex.Person, error)
 	GetMessage(ctx context.Context, id string) (webex.Message, error)
@@ -67,7 +67,7 @@ const (
 	ignoredResource = "resource"   // an unknown resource or event
 	ignoredBroken   = "unreadable" // the stored delivery is damaged
 	ignoredQuote    = "quote"      // the bot is mentioned only in a quote
-	ignoredEdit     = "edited"     // an edit of a message that has had its effect
+	ignoredEdit     = "edited"     // an edit of a message that already had an effect
 )
 
 var ignoredReasons = [...]string{
@@ -78,7 +78,7 @@ var ignoredReasons = [...]string{
 // or 403 (reported by users).
 const maxRefusals = 5
 
-// Reader reads from Webex what a delivery only names.
+// Reader reads from Webex the messages and presses that deliveries only name.
 type Reader struct {
 	bots      map[string]Bot
 	directory func() Directory
@@ -125,7 +125,7 @@ func (r *Reader) ownAccount(bot string) (webex.Person, bool) {
 	return me, ok
 }
 
-// Hear reads what was said or pressed, and by whom. *unheardError: it isn't for the relay, or can't be read.
+// Hear reads a message or press and its author. It returns an *unheardError if it is ignored or can't be read.
 func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (command.Heard, error) {
 	bot, ok := r.bots[c.Bot]
 	if !ok {
@@ -193,7 +193,7 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 	return command.Heard{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
 }
 
-// place is a room's configured name, and whether this bot serves it.
+// place returns a room's configured name, and whether this bot serves it.
 func (r *Reader) place(bot, roomID, roomType string) (name string, direct, served bool) {
 	room, configured := r.directory().RoomByID(roomID)
 	direct = roomType == "direct"
@@ -206,7 +206,7 @@ func (r *Reader) place(bot, roomID, roomType string) (name string, direct, serve
 	return "", direct, direct
 }
 
-// person is who did it, by Webex's own record and never by the message.
+// person returns the author from Webex's own record, never from the message.
 func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person, id string) (command.Person, error) {
 	if webexid.Same(id, me.ID) {
 		return command.Person{}, r.ignore(bot.Name, ignoredOwn, "")
@@ -253,7 +253,7 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	return e
 }
 
-// failed says what a failed call means for the command.
+// failed decides what happens to the command after a failed call.
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
@@ -273,8 +273,8 @@ func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	return err
 }
 
-// giveUp says that a command can't be read. Only a room that the bot serves is told, since it isn't known who
-// wrote the message, and not for an outsider.
+// giveUp returns the error of a command that can't be read. Its author may be unknown, so only a room that the bot serves gets a
+// reply, and not for an outsider.
 func (r *Reader) giveUp(c store.Command, e webex.Envelope, state store.CommandState, why error) *unheardError {
 	room, _, _ := r.place(c.Bot, c.RoomID, "")
 	if e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == "" {

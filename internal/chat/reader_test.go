@@ -266,7 +266,7 @@ func TestAllAddressesCount(t *testing.T) {
 		"one outside, one in a domain":  {[]string{"x@elsewhere.org", "x@example.com"}, "x@example.com"},
 		"one in a domain, one outside":  {[]string{"x@example.com", "x@elsewhere.org"}, "x@example.com"},
 		"two of one domain":             {[]string{"b@example.com", "a@example.com"}, "a@example.com"},
-		"two of one domain, turned":     {[]string{"a@example.com", "b@example.com"}, "a@example.com"},
+		"two of one domain, reversed":   {[]string{"a@example.com", "b@example.com"}, "a@example.com"},
 		"plus addressing is another":    {[]string{"named+x@example.com", "other@example.com"}, "named+x@example.com"},
 		"all outside":                   {[]string{"x@elsewhere.org", "y@elsewhere.net"}, ""},
 		"none":                          {nil, ""},

@@ -16,13 +16,13 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Store is what keeping the webhooks needs of store.Store.
+// Store is the part of store.Store that the upkeep of webhooks needs.
 type Store interface {
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 }
 
-// Options make a Listener. All are required.
+// Options configure a Listener. All are required.
 type Options struct {
 	Reader    *Reader
 	Inbox     *Inbox
@@ -35,7 +35,7 @@ type Options struct {
 // Listener receives Webex's webhooks, and keeps them registered.
 type Listener struct {
 	o         Options
-	strangers *logging.Limited // for what anybody can cause
+	strangers *logging.Limited // for log lines that anybody can cause
 
 	secrets  sync.Map // by bot
 	suspects sync.Map // bots that got a delivery with a wrong signature, so that Webex may have another secret
@@ -89,7 +89,7 @@ const (
 var deliveryResults = [...]string{resultAccepted, resultDuplicate, resultIgnored, resultSignature, resultMalformed, resultStore}
 
 func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, body []byte) (result string, status int) {
-	secret, err := l.knownSecret(ctx, bot)
+	secret, err := l.storedSecret(ctx, bot)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.o.Log.Error("cannot read the webhooks' secret", "bot", bot, "error", err)
 		return resultStore, http.StatusServiceUnavailable
@@ -113,8 +113,8 @@ func (l *Listener) deliver(ctx context.Context, bot string, header http.Header, 
 // maxID is the longest id that a delivery may carry.
 const maxID = 512
 
-// parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid: other fields of an odd type are
-// left out.
+// parseEnvelope reads the body of a delivery. Only the id, the resource and the event must be valid: other fields of an
+// unexpected type are ignored.
 func parseEnvelope(body []byte) (e webex.Envelope, err error) {
 	if err := json.Unmarshal(body, &e); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return e, err

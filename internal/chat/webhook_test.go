@@ -38,8 +38,8 @@ func TestLenientEnvelopes(t *testing.T) {
 		"a number":              `"created":1763992311123`,
 		"null":                  `"created":null`,
 		"an object":             `"created":{"at":"now"}`,
-		"numbers for texts":     `"roomType":1,"personEmail":false,"messageId":[]`,
-		"more than is known":    `"mentionedPeople":["x"],"isRoomHidden":false,"nested":{"a":[1]}`,
+		"numbers for strings":   `"roomType":1,"personEmail":false,"messageId":[]`,
+		"unknown fields":        `"mentionedPeople":["x"],"isRoomHidden":false,"nested":{"a":[1]}`,
 		"no room and no person": `"roomId":null,"personId":null`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestEditsAreClaimedAsVersions(t *testing.T) {
 		before []store.Command // versions
 		want   string          // the version that is claimed; "" for none
 	}{
-		"never heard of":           {nil, "M1"},
+		"unknown":                  {nil, "M1"},
 		"not read yet":             {[]store.Command{{State: store.CommandReceived}}, "M1/edit/1"},
 		"misspelt":                 {[]store.Command{{State: store.CommandFailed, Detail: []byte(`{}`)}}, "M1/edit/1"},
 		"couldn't be read in time": {[]store.Command{{State: store.CommandExpired, Detail: []byte(`{}`)}}, "M1/edit/1"},

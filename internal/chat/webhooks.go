@@ -17,11 +17,11 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// namePrefix begins the name of every webhook that the relay makes, oldPrefix of those that
-// earlier versions made. The relay touches these, those that lead to it, and no others.
+// namePrefix begins the names of the relay's webhooks, oldPrefix those of its earlier versions. The relay changes only these and
+// webhooks whose target is the relay.
 const namePrefix, oldPrefix = "alert-relay: ", "nms-alert-relay: "
 
-// wanted are the webhooks of a bot: mentions in group rooms, all direct messages, edits of both, and card
+// wanted returns the webhooks of a bot: mentions in group rooms, all direct messages, edits of both, and card
 // buttons. Without the filters the bot would hear itself.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
 	hook := func(what, resource, event, filter string) webex.Webhook {
@@ -40,7 +40,7 @@ func wanted(bot, publicURL, secret string) []webex.Webhook {
 	}
 }
 
-// op is what a step does to a webhook.
+// op is the action of a step on a webhook.
 type op string
 
 const (
@@ -56,9 +56,8 @@ type step struct {
 	why  string
 }
 
-// plan says what to do so that the bot has the wanted webhooks, once each, and no others that are the
-// relay's. Webex lets the name, the target, the secret and the status of a webhook be changed; what it
-// listens to makes it another one.
+// plan returns the steps after which the bot has each wanted webhook once and no other webhook of the relay. Webex can change a
+// webhook's name, target, secret and status; another resource, event or filter needs a new webhook.
 func plan(existing, want []webex.Webhook) []step {
 	var steps []step
 	ours := make(map[string][]webex.Webhook)
@@ -95,19 +94,19 @@ func plan(existing, want []webex.Webhook) []step {
 	return steps
 }
 
-// listensTo is what a webhook listens to, whatever the order of its filter's parts.
+// listensTo returns a webhook's resource, event and filter, independent of the order of the filter's parts.
 func listensTo(h webex.Webhook) string {
 	filter := strings.Split(h.Filter, "&")
 	slices.Sort(filter)
 	return h.Resource + " " + h.Event + " " + strings.Join(filter, "&")
 }
 
-// difference says how a webhook differs from the wanted one; "" for not at all.
+// difference describes how a webhook differs from the wanted one; "" if it doesn't.
 func difference(h, w webex.Webhook) string {
 	switch {
 	case h.TargetURL != w.TargetURL:
 		return "has another target"
-	case h.Secret != "" && h.Secret != w.Secret: // Webex needn't tell it
+	case h.Secret != "" && h.Secret != w.Secret: // Webex may omit it
 		return "has another secret"
 	case h.Status != "" && h.Status != w.Status:
 		return "is " + h.Status
@@ -161,7 +160,7 @@ func (l *Listener) keep(ctx context.Context, bot Bot) error {
 	return err
 }
 
-// retryAfter is the Retry-After of an error.
+// retryAfter returns the Retry-After of an error.
 func retryAfter(err error) time.Duration {
 	var e *webex.Error
 	if errors.As(err, &e) {
@@ -170,7 +169,7 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// repair makes a bot's webhooks what they should be, and reports whether it changed any.
+// repair changes a bot's webhooks to the wanted ones, and reports whether it changed any.
 func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error) {
 	if _, err := l.o.Reader.askMe(ctx, bot.Name); err != nil {
 		if _, known := l.o.Reader.ownAccount(bot.Name); !known {
@@ -191,7 +190,7 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 		clear(set)
 		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
 			l.suspects.Store(bot.Name, true)
-			return false, fmt.Errorf("storing that no webhook is known to have the secret: %w", err)
+			return false, fmt.Errorf("clearing the record of webhooks that have the secret: %w", err)
 		}
 	}
 	existing, err := bot.Webex.Webhooks(ctx)
@@ -199,7 +198,7 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 		return false, fmt.Errorf("listing webhooks: %w", err)
 	}
 	for i, h := range existing {
-		// Whatever Webex says, a secret counts only if the relay set it since the last wrong signature.
+		// Whatever Webex reports, a secret counts only if the relay set it since the last wrong signature.
 		if set[h.ID] != fingerprint(secret) {
 			existing[i].Secret = "(unknown)"
 		}
@@ -240,10 +239,10 @@ func fingerprint(secret string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// secretsSetName is the store's key for which of a bot's webhooks have which secret.
+// secretsSetName returns the store's key for which of a bot's webhooks have which secret.
 func secretsSetName(bot string) string { return "webex/" + bot + "/webhook-secrets-set" }
 
-// secretsSet are the fingerprints of the secrets that the relay set, by webhook id.
+// secretsSet returns the fingerprints of the secrets that the relay set, by webhook id.
 func (l *Listener) secretsSet(ctx context.Context, bot string) (map[string]string, error) {
 	set := make(map[string]string)
 	text, err := l.o.Store.Value(ctx, secretsSetName(bot))
@@ -264,12 +263,12 @@ func (l *Listener) keepSecretsSet(ctx context.Context, bot string, set map[strin
 	return l.o.Store.SetValue(ctx, secretsSetName(bot), string(text))
 }
 
-// secretName is the store's key for the secret of a bot's webhooks.
+// secretName returns the store's key for the secret of a bot's webhooks.
 func secretName(bot string) string { return "webex/" + bot + "/webhook-secret" }
 
-// secret is the secret of a bot's webhooks. It is generated if there is none.
+// secret returns the secret of a bot's webhooks. It is generated if there is none.
 func (l *Listener) secret(ctx context.Context, bot string) (secret string, err error) {
-	if secret, err = l.knownSecret(ctx, bot); !errors.Is(err, store.ErrNotFound) {
+	if secret, err = l.storedSecret(ctx, bot); !errors.Is(err, store.ErrNotFound) {
 		return secret, err
 	}
 	random := make([]byte, 32)
@@ -282,8 +281,8 @@ func (l *Listener) secret(ctx context.Context, bot string) (secret string, err e
 	return secret, nil
 }
 
-// knownSecret is the stored secret. store.ErrNotFound: there is none yet.
-func (l *Listener) knownSecret(ctx context.Context, bot string) (string, error) {
+// storedSecret returns the stored secret, or store.ErrNotFound if there is none yet.
+func (l *Listener) storedSecret(ctx context.Context, bot string) (string, error) {
 	if secret, ok := l.secrets.Load(bot); ok {
 		return secret.(string), nil
 	}

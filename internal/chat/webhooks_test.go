@@ -12,7 +12,7 @@ import (
 
 const public = "https://relay.example.com"
 
-// existing is a webhook as Webex lists it.
+// existing returns a webhook as Webex lists it.
 func existing(id string, w webex.Webhook, change func(*webex.Webhook)) webex.Webhook {
 	w.ID = id
 	if change != nil {
@@ -34,7 +34,7 @@ func TestWantedWebhooks(t *testing.T) {
 	}, want)
 }
 
-// Each way in which webhooks can be wrong, and its repair.
+// Each fault of a bot's webhooks, and its repair.
 func TestPlan(t *testing.T) {
 	want := wanted("noc", public, "s3cret")[:3]
 	good := func() []webex.Webhook {
@@ -54,17 +54,17 @@ func TestPlan(t *testing.T) {
 		{"disabled", []webex.Webhook{good()[0], good()[1], existing("C", want[2], func(w *webex.Webhook) { w.Status = "inactive" })}, []string{"update C is inactive"}},
 		{"another target", []webex.Webhook{good()[0], existing("B", want[1], func(w *webex.Webhook) { w.TargetURL = "https://old.example.com" }), good()[2]}, []string{"update B has another target"}},
 		{"another secret", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "other" }), good()[1], good()[2]}, []string{"update A has another secret"}},
-		{"a secret that isn't told is taken to be right", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "" }), good()[1], good()[2]}, nil},
+		{"a secret that Webex omits counts as right", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Secret = "" }), good()[1], good()[2]}, nil},
 		{"a filter in another order is the same", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "mentionedPeople=me&roomType=group" }), good()[1], good()[2]}, nil},
 		{"another filter can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Filter = "" }), good()[1], good()[2]}, []string{"delete A no longer wanted", "create  missing"}},
 		{"another event can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Event = "all" }), good()[1], good()[2]}, []string{"delete A no longer wanted", "create  missing"}},
 		{"doubles", append(good(), existing("A2", want[0], nil), existing("A3", want[0], nil)), []string{"delete A2 duplicate", "delete A3 duplicate"}},
-		{"of doubles the good one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 duplicate"}},
+		{"of duplicates the valid one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 duplicate"}},
 		{"an old name is taken over", []webex.Webhook{existing("A", want[0], old), existing("B", want[1], old), existing("C", want[2], old)},
 			[]string{"update A has another name", "update B has another name", "update C has another name"}},
 		{"an old name beside the new one", append(good(), existing("O", want[0], old)), []string{"delete O duplicate"}},
 		{"an old name that listens to something else", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name, w.Event = "nms-alert-relay: noc x", "deleted" })), []string{"delete O no longer wanted"}},
-		{"any name that leads to us is taken over", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Name = "made by hand" }), good()[1], good()[2]}, []string{"update A has another name"}},
+		{"a webhook with our target is taken over, whatever its name", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Name = "made by hand" }), good()[1], good()[2]}, []string{"update A has another name"}},
 	} {
 		var got []string
 		for _, s := range plan(c.have, want) {

@@ -12,8 +12,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Accept understands what was heard, checks the person's role, and replies at once or enqueues the command.
-// After an error nothing was done or answered.
+// Accept parses a message or press, checks the person's role, and replies at once or enqueues the command. After an error it had
+// no effect and got no reply.
 func (e *Executor) Accept(ctx context.Context, c store.Command, h Heard) error {
 	select {
 	case <-e.recovered: // commands of an earlier run go first
@@ -120,8 +120,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error 
 	return e.dispatch(ctx, &job{c: *c, d: d})
 }
 
-// understand reads what was said or pressed. For a press it sets c.Text, and c.ParentID to the thread that
-// gets the reply.
+// understand parses a message or press. For a press it sets c.Text, and c.ParentID to the thread that gets the reply.
 func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *question, err error) {
 	switch b := s.Button; {
 	case b != nil:
@@ -162,14 +161,14 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 	return e.finish(ctx, c, "", c.State, unreadable())
 }
 
-// attempt prepares the attempt for one problem. If nothing needs to be done, or can be, it has ended already.
+// attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
 func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room) attempt {
 	a := newAttempt(t.Problem, command, req.Text, s.Person)
-	a.Own, a.Told = t.Own, req.act().closes // the thread shows only that closing was requested
-	if t.Problem.Superseded() || t.Reused { // its event id means another problem in Zabbix
+	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
+	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)
 	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), room.Location); earlier != "" {
-		a.Stage, a.Told, a.Outcome = stageDone, true, earlier
+		a.Stage, a.NeedsReply, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if !ofTrigger(t.Problem) {
 		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, s.Several)
@@ -189,7 +188,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		return Request{}, nil, err
 	}
 	if err == nil {
-		if shown.Key.EarlierOf(key) { // the card still has an event id that another problem took since
+		if shown.Key.EarlierOf(key) { // another problem has taken the card's event id since
 			key = shown.Key
 		}
 		if s.hears(shown.Room) && shown.RootID != "" {

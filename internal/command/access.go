@@ -19,22 +19,22 @@ type Directory interface {
 // may reports whether the role is enough for the verb.
 func may(role config.Role, v Verb) bool { return role.AtLeast(v.entry().role) }
 
-// personRoom is the room name of posts to a person whom {ALERT.SENDTO} names.
+// personRoom returns the room name of posts to a person named by {ALERT.SENDTO}.
 func personRoom(email string) string { return config.PersonRoom + email }
 
-// scope is who speaks and where, in the current configuration.
+// scope is a person, the place where they wrote, and the current configuration.
 type scope struct {
 	Heard
 	View
 }
 
-// addresses are all of the person's.
+// addresses returns all addresses of the person.
 func (s scope) addresses() []string { return append([]string{s.Person.Email}, s.Person.Also...) }
 
-// roleIn is the person's role in a room.
+// roleIn returns the person's role in a room.
 func (s scope) roleIn(room string) config.Role { return s.RoleOf(s.addresses(), room) }
 
-// role is the person's role here, regardless of the problem: in a direct chat the highest that they have
+// role returns the person's role here, regardless of the problem: in a direct chat the highest that they have
 // anywhere.
 func (s scope) role() config.Role {
 	if !s.Direct {
@@ -52,7 +52,7 @@ func (s scope) everywhere() bool {
 	return s.Direct && s.roleIn("").AtLeast(config.RoleViewer)
 }
 
-// listed are the rooms whose problems the person may list from here; nil for all problems.
+// listed returns the rooms whose problems the person may list from here; nil for all problems.
 func (s scope) listed() []string {
 	switch {
 	case !s.Direct:
@@ -75,9 +75,9 @@ func (s scope) listed() []string {
 	return rooms
 }
 
-// roleFor is the person's role from here for a problem with these posts; "" if they may not know of it. A room
-// knows only the problems that were posted to it. In a direct chat it is the highest role that the person has
-// in one of the problem's rooms, so that a direct chat gives nobody more than the rooms do.
+// roleFor returns the person's role for a problem with these posts; "" if it isn't visible from here. A room sees only the
+// problems that were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so
+// that a direct chat gives nobody more than the rooms do.
 func (s scope) roleFor(posts []store.Post) config.Role {
 	if !s.Direct {
 		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
@@ -86,17 +86,17 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 		return ""
 	}
 	var best config.Role
-	told := false // to a configured room, whose role counts, be it higher or lower
+	posted := false // in a configured room: its role counts, whether higher or lower
 	for _, p := range posts {
 		switch {
 		case s.hears(p.Room):
 			best = higher(best, higher(config.RoleViewer, s.roleIn(s.Room)))
 		case !strings.HasPrefix(p.Room, personRoom("")):
 			best = higher(best, s.roleIn(p.Room))
-			told = true
+			posted = true
 		}
 	}
-	if !told {
+	if !posted {
 		best = higher(best, s.roleIn(""))
 	}
 	return best
@@ -114,12 +114,12 @@ type target struct {
 	Key     alert.Key
 	Problem alert.Problem
 	Role    config.Role
-	Own     bool // the command was said in the problem's own thread
+	Own     bool // the command was written in the problem's own thread
 	// Gone says that Zabbix doesn't show the event now; Reused, that the event id is another problem's there.
 	Gone, Reused bool
 }
 
-// hears reports whether a post's room is the one spoken in.
+// hears reports whether a post is in the room of the command.
 func (s scope) hears(room string) bool {
 	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == personRoom(email) }))
 }

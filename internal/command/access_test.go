@@ -24,7 +24,7 @@ func people() *config.Config {
 	}
 }
 
-// as is a person in a room, or in a direct chat.
+// as returns the scope of a person in a room or a direct chat.
 func as(email, room string, direct bool, also ...string) scope {
 	cfg := people()
 	return scope{Heard{Room: room, Direct: direct, Person: Person{Email: email, Also: also}}, View{Directory: cfg, Rooms: cfg.Rooms}}
@@ -49,8 +49,8 @@ func TestRoleForAProblem(t *testing.T) {
 		want   config.Role
 	}{
 		{"an operator everywhere, in a room with the post", "alice@example.com", "noc", false, postsIn("noc"), config.RoleOperator},
-		{"a problem that only another room has", "alice@example.com", "noc", false, postsIn("db"), ""},
-		{"a problem that no room has", "alice@example.com", "noc", false, nil, ""},
+		{"a problem posted only in another room", "alice@example.com", "noc", false, postsIn("db"), ""},
+		{"a problem posted in no room", "alice@example.com", "noc", false, nil, ""},
 		{"an admin of one room", "bob@example.com", "db", false, postsIn("noc", "db"), config.RoleAdmin},
 		{"an admin of one room, in another room", "bob@example.com", "noc", false, postsIn("noc", "db"), ""},
 		{"a viewer", "carol@example.com", "noc", false, postsIn("noc"), config.RoleViewer},
@@ -65,7 +65,7 @@ func TestRoleForAProblem(t *testing.T) {
 		{"direct: the highest role of several rooms", "erin@ops.example.com", "", true, postsIn("noc", "db"), config.RoleOperator},
 		{"direct: a post to the person gives the role viewer", "mallory@example.com", "", true, postsIn("person:mallory@example.com"), config.RoleViewer},
 		{"direct: a post to somebody else gives no role", "mallory@example.com", "", true, postsIn("person:alice@example.com"), ""},
-		{"direct: a post to somebody else leaves an operator's role", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
+		{"direct: a post to somebody else keeps an operator's role", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
 		{"a group room that isn't configured isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
 	} {
 		s := as(c.email, c.room, c.direct)

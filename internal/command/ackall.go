@@ -14,8 +14,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// wide is a command about a whole digest. Thousands of problems are done in parts, so that what is saved at
-// each step stays small. How far it got is saved with each part.
+// wide is the progress of a command about a whole digest. It processes thousands of problems in parts, so that each save stays
+// small, and saves the progress with each part.
 type wide struct {
 	Digest  int64     `json:"digest"`
 	After   alert.Key `json:"after,omitzero"` // the last problem of the parts so far, in the order of orderKeys
@@ -28,16 +28,16 @@ type wide struct {
 }
 
 const (
-	// wideParts is how many problems are one part, and at most in one call. Other commands get their turn between
-	// parts. Progress is reported if there is more than one part.
+	// wideParts is the number of problems in a part, and the maximum in one call. Other commands run between parts. Progress is
+	// reported if there is more than one part.
 	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once
-	// wideSlack is how far Zabbix's clock may be ahead: problems that opened after the person spoke aren't meant.
+	// wideSlack is how far Zabbix's clock may be ahead: problems that opened after the command are excluded.
 	wideSlack = time.Minute
 )
 
-// ended is how many problems have been dealt with.
+// ended returns the number of problems processed so far.
 func (w wide) ended() int { return w.Done + w.Failed + w.Expired }
 
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
@@ -93,11 +93,10 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
 
-// buttonAckAll is the action of the button that confirms.
+// buttonAckAll is the action of the confirmation button.
 const buttonAckAll = "ack_all"
 
-// confirmCard is the question with a button. key is the digest's message, so that a press counts as said in
-// its thread.
+// confirmCard returns the question with a button. key is the digest's message, so that a press counts as written in its thread.
 func confirmCard(n int, key string) []byte {
 	type object map[string]any
 	content, err := json.Marshal(object{
@@ -116,8 +115,8 @@ func confirmCard(n int, key string) []byte {
 	return content
 }
 
-// part is the next problems of the digest to acknowledge, at most n (0 for all): open, not acknowledged, and
-// such as the person may act on. It moves w.After.
+// part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, not acknowledged,
+// and that the person may act on. It advances w.After.
 func (e *Executor) part(ctx context.Context, c store.Command, s scope, words string, w *wide, n int) ([]attempt, error) {
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// digested makes n problems of both sources in the digest of room noc.
+// digested creates n problems of both sources in a digest of the room noc.
 func (w *world) digested(n int) {
 	for i := range n {
 		source := "main"
@@ -97,7 +97,7 @@ func TestAckAllByButton(t *testing.T) {
 			}
 		}
 		require.NoError(t, json.Unmarshal(w.notices()[0].Card, &card))
-		require.Contains(t, w.notices()[0].Markdown, "`ack all yes`", "for who sees no cards")
+		require.Contains(t, w.notices()[0].Markdown, "`ack all yes`", "for clients without cards")
 		data := card.Actions[0].Data
 		require.EqualValues(t, 1, data["relay"])
 		press := &Button{Action: data["action"].(string), Key: data["key"].(string), Comment: "on it", MessageID: "CARD-OF-M1"}
@@ -138,7 +138,7 @@ func TestFlappingThread(t *testing.T) {
 		require.Len(t, w.calls("main"), 1)
 		require.Equal(t, "6001", w.calls("main")[0].EventIDs[0])
 		require.Equal(t, []string{"✅ Acknowledged `main/6001` problem 6001"}, w.answers())
-		require.False(t, w.updates(t)[0].Wide, "it is about this one")
+		require.False(t, w.updates(t)[0].Wide, "the act is about one problem")
 
 		opens(1, false)
 		r.hears("M2", Heard{Text: "comment what was it", Room: "noc", ParentID: "FLAP"})
@@ -150,7 +150,7 @@ func TestFlappingThread(t *testing.T) {
 		opens(2, true)
 		r.hears("M4", Heard{Text: "ack", Room: "noc", ParentID: "FLAP"})
 		synctest.Wait()
-		require.Len(t, w.calls("main"), 2, "which of two it asks")
+		require.Len(t, w.calls("main"), 2, "with two open ones it asks which")
 		require.Equal(t, store.CommandFailed, w.command("M4").State)
 	})
 }

@@ -16,16 +16,15 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// detail is what store.Command.Detail holds of an accepted command: what is needed to continue after a
-// restart.
+// detail is the content of store.Command.Detail for an accepted command: all that it needs to continue after a restart.
 type detail struct {
-	// Envelope is what chat stored when it claimed the command. Chat reads the message again if the relay
-	// crashes before the command has begun.
+	// Envelope is the delivery that chat stored when it claimed the command. Chat reads the message again if the
+	// relay crashes before the command has begun.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
 	Heard    *Heard          `json:"heard,omitempty"`
 	Request  *Request        `json:"request,omitempty"`
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
-	// Waiting: the person was told that it takes longer.
+	// Waiting: the person got an interim reply.
 	Waiting bool `json:"waiting,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
@@ -59,22 +58,22 @@ func Understood(c store.Command) bool {
 type stage string
 
 const (
-	stagePending   stage = ""          // Zabbix wasn't asked, or certainly didn't do it
-	stageExecuting stage = "executing" // Zabbix is being asked, or may have got it
+	stagePending   stage = ""          // no call was made, or it certainly had no effect
+	stageExecuting stage = "executing" // a call is in flight, or Zabbix may have received it
 	stageDone      stage = "done"
 	stageFailed    stage = "failed"
 	stageExpired   stage = "expired"
-	stageUnknown   stage = "unknown" // whether it was done can't be found out
+	stageUnknown   stage = "unknown" // the outcome can't be determined
 )
 
 func (s stage) final() bool { return s != stagePending && s != stageExecuting }
 
-// attempt is what a command does to one problem.
+// attempt is a command's action on one problem.
 type attempt struct {
 	Key      alert.Key      `json:"key"`
 	Name     string         `json:"name,omitempty"` // the problem's, for the answer
 	Severity alert.Severity `json:"severity"`       // the problem's, before
-	Own      bool           `json:"own,omitempty"`  // said in the problem's own thread
+	Own      bool           `json:"own,omitempty"`  // written in the problem's own thread
 	// Generation is the problem's when the command was accepted. Another problem that takes the event id
 	// while Zabbix is unreachable isn't acted on.
 	Generation int       `json:"generation,omitempty"`
@@ -86,19 +85,19 @@ type attempt struct {
 	Plain bool `json:"plain,omitempty"`
 	// Ended: Zabbix answered the last call with a failure of its own, so it is no longer in flight.
 	Ended bool `json:"ended,omitempty"`
-	// Outcome is a sentence of markdown for the person. Told: no line of the thread shows it, so a reply must.
-	Outcome string `json:"outcome,omitempty"`
-	Told    bool   `json:"told,omitempty"`
+	// Outcome is a sentence of markdown for the person. NeedsReply: no line of the thread shows the outcome, so a reply must.
+	Outcome    string `json:"outcome,omitempty"`
+	NeedsReply bool   `json:"told,omitempty"`
 }
 
-// newAttempt is an attempt at a problem for this person's command.
+// newAttempt returns an attempt at a problem for this person's command.
 func newAttempt(p alert.Problem, command, words string, person Person) attempt {
 	a := attempt{Key: p.Key, Name: p.Name, Severity: p.Severity, Generation: p.Generation}
 	a.Message, a.Words = sign(words, person, markOf(command))
 	return a
 }
 
-// call is the batch's call to Zabbix.
+// call returns the batch's call to Zabbix.
 func (b *batch) call() zabbix.Acknowledge {
 	a := b.attempts[0]
 	call := zabbix.Acknowledge{EventIDs: b.ids(), Message: a.Message}
@@ -113,8 +112,8 @@ func (b *batch) call() zabbix.Acknowledge {
 	return call
 }
 
-// update is the attempt as it is journalled once it is done. It is always the same, so that the ledger
-// recognises it. Its time is that of the call, as in Zabbix.
+// update returns the journal entry of a completed attempt. It is always the same, so that the ledger recognises a duplicate. Its
+// time is that of the call, as in Zabbix.
 func (a attempt) update(r Request, p Person) alert.Update {
 	u := alert.Update{
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
@@ -124,17 +123,17 @@ func (a attempt) update(r Request, p Person) alert.Update {
 	return u
 }
 
-// verdict is what Zabbix's record says of an attempt whose answer was lost.
+// verdict is the evidence in Zabbix's record about an attempt whose answer was lost.
 type verdict string
 
 const (
 	happened     verdict = "happened"
 	absent       verdict = "absent"       // Zabbix has no record of it
-	contradicted verdict = "contradicted" // it has one, but the problem isn't so
+	contradicted verdict = "contradicted" // it has one, but the problem's state differs
 	gone         verdict = "gone"         // Zabbix doesn't know the event, or doesn't show it
 )
 
-// judge looks for the attempt's mark in what Zabbix recorded.
+// judge looks for the attempt's mark in Zabbix's record.
 func judge(a attempt, r Request, o alert.Observation) verdict {
 	if o.Gone {
 		return gone
@@ -151,16 +150,16 @@ func judge(a attempt, r Request, o alert.Observation) verdict {
 	return absent
 }
 
-// markOf is the mark of a command in Zabbix's record. It is the same for all of its problems, since one call
+// markOf returns the mark of a command in Zabbix's record. It is the same for all of its problems, since one call
 // has one message, and for all retries.
 func markOf(command string) string {
 	sum := sha256.Sum256([]byte(command))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
 }
 
-// sign is the message for Zabbix's record: the person's name, since Zabbix records everything under the
-// relay's own user, the mark, and the person's words. The signature comes first and has no character of four
-// bytes, so that it survives a database that truncates the text. kept is what fits of the words.
+// sign returns the message for Zabbix's record: the person's name, since Zabbix records everything under the relay's
+// own user, the mark, and the person's words. The signature comes first and has no character of four bytes, so that
+// it survives a database that truncates the text. kept is the part of the words that fits.
 func sign(words string, p Person, mark string) (message, kept string) {
 	name := withoutWide(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
 	signature := strings.TrimSpace(text.Cut(name, 60) + " <" + text.Cut(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Email)), 254) + "> " + alert.MarkPrefix + mark + ")")
@@ -203,7 +202,7 @@ func hasWide(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 0xFFFF }) >= 0
 }
 
-// over is how the command ends once every attempt has ended.
+// over returns the final state of a command; false while an attempt is unfinished.
 func over(attempts []attempt) (store.CommandState, bool) {
 	state := store.CommandDone
 	for _, a := range attempts {

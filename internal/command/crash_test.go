@@ -42,12 +42,12 @@ func TestCrashAnywhere(t *testing.T) {
 				}
 				require.Equal(t, store.CommandDone, w.command("M1").State)
 				require.Equal(t, store.CommandDone, w.command("M2").State)
-				told := map[string]int{}
+				recorded := map[string]int{}
 				for _, u := range w.updates(t) {
-					told[fmt.Sprint(u.At, u.Message)]++
+					recorded[fmt.Sprint(u.At, u.Message)]++
 				}
 				require.NotEmpty(t, w.updates(t))
-				require.LessOrEqual(t, len(told), 2, "an action that is journalled twice is identical")
+				require.LessOrEqual(t, len(recorded), 2, "an action that is journalled twice is identical")
 				answers := w.answers()
 				require.LessOrEqual(t, len(answers), 2)
 				require.Contains(t, strings.Join(answers, "\n"), "- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `lab/7` problem 7")
@@ -113,8 +113,8 @@ func TestEarlierRunGoesFirst(t *testing.T) {
 	})
 }
 
-// Commands that an earlier version of the relay stored, with a mark for each problem, are continued: what is
-// recorded isn't repeated, and each call has its own message.
+// Commands that an earlier version of the relay stored, with a mark for each problem, are continued: recorded actions aren't
+// repeated, and each call has its own message.
 func TestStoredByEarlierVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -178,7 +178,7 @@ func TestMissingRecord(t *testing.T) {
 						replies = append(replies, n.Markdown)
 					}
 				}
-				require.Len(t, replies, 2, "that it takes longer, and the end")
+				require.Len(t, replies, 2, "an interim reply and the final one")
 				require.Equal(t, givenUp(true), replies[1])
 				require.Equal(t, 1.0, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "failed")))
 			})
@@ -209,7 +209,7 @@ func TestMissingRecordBetweenParts(t *testing.T) {
 	})
 }
 
-// A command that needs a problem which the store can't read is given up with a reply, before or after it was accepted.
+// A command that needs a problem that the store can't read is given up with a reply, before or after it was accepted.
 func TestUnreadableProblem(t *testing.T) {
 	for name, accepted := range map[string]bool{"accepted": true, "not accepted": false} {
 		t.Run(name, func(t *testing.T) {

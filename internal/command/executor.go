@@ -34,7 +34,7 @@ type Renderer interface {
 	Problems(list []alert.Problem, total int, room render.Room, now time.Time) string
 }
 
-// Store is what commands need of store.Store.
+// Store is the part of store.Store that commands need.
 type Store interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
@@ -51,7 +51,7 @@ type Store interface {
 	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error)
 }
 
-// View is what commands need of the current configuration.
+// View is the part of the current configuration that commands need.
 type View struct {
 	Directory
 	Rooms    []config.Room
@@ -62,7 +62,7 @@ type View struct {
 	Renderer Renderer
 }
 
-// Options make an Executor. All but Changed are required.
+// Options configure an Executor. All but Changed are required.
 type Options struct {
 	View    func() View // called for each command
 	Store   Store
@@ -72,7 +72,7 @@ type Options struct {
 	Metrics *Metrics
 }
 
-// Executor carries out commands: at most once in Zabbix, and until they have ended, across restarts.
+// Executor executes commands: at most once in Zabbix, and across restarts until each has ended.
 type Executor struct {
 	o         Options
 	limit     limiter
@@ -123,7 +123,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	return nil
 }
 
-// recover resumes what an earlier run didn't finish.
+// recover resumes the unfinished commands of an earlier run.
 func (e *Executor) recover(ctx context.Context) error {
 	var unfinished []store.Command
 	err := e.persist(ctx, "reading unfinished commands", func(ctx context.Context) (err error) {
@@ -155,8 +155,8 @@ func (e *Executor) resume(ctx context.Context, c store.Command) error {
 	return e.dispatch(ctx, &job{c: c, d: d})
 }
 
-// persist retries a store operation until it succeeds or ctx ends, but not after an error that lasts. An
-// operation in flight isn't cancelled.
+// persist retries a store operation until it succeeds or ctx ends, but not after a permanent error. It doesn't cancel an
+// operation in flight.
 func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := write(context.WithoutCancel(ctx))
@@ -174,7 +174,7 @@ func (e *Executor) save(ctx context.Context, c store.Command) error {
 	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
 }
 
-// roomOf is how the room of a command is written for.
+// roomOf returns the settings for messages in the room of a command.
 func roomOf(c store.Command, v View) render.Room {
 	room := render.Room{Location: v.Location}
 	for _, r := range v.Rooms {
@@ -220,7 +220,7 @@ func (e *Executor) finish(ctx context.Context, c store.Command, part string, sta
 	return e.close(ctx, c, state, string(state))
 }
 
-// giveUp ends a command that the store can't continue.
+// giveUp ends a command that can't continue because of the store.
 func (e *Executor) giveUp(ctx context.Context, c store.Command, reply string, why error) error {
 	e.o.Log.Error("giving up a command: the store lost it, or can't read or keep what it needs", "command", c.ID, "error", why)
 	c.Outcome = "given up: " + why.Error()

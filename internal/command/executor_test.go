@@ -18,7 +18,7 @@ import (
 )
 
 // story runs a test with a relay in virtual time.
-func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
+func story(t *testing.T, test func(t *testing.T, w *world, r *relay)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -28,7 +28,7 @@ func story(t *testing.T, tell func(t *testing.T, w *world, r *relay)) {
 		w.problem("lab/4711", "lan")
 		r := w.start(t)
 		defer r.stop()
-		tell(t, w, r)
+		test(t, w, r)
 	})
 }
 
@@ -107,12 +107,12 @@ func TestRefusalsHaveReasons(t *testing.T) {
 		state store.CommandState
 	}{
 		{"misspelt", Heard{Text: "akc 4711", Room: "noc"}, "❔ I don't know the command `akc`. Did you mean `ack`?", store.CommandFailed},
-		{"no problem said", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
+		{"no problem named", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
 		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
 		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
 		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
 		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`.", store.CommandFailed},
-		{"one of two isn't known", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"one of two is unknown", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
 		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ Unknown in this room: problem `1`. Nothing was done.", store.CommandFailed},
 		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
 		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
@@ -125,7 +125,7 @@ func TestRefusalsHaveReasons(t *testing.T) {
 		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
 		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
 		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
-		{"a room's problems are what it was told of", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
+		{"a room lists the problems posted in it", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
 		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
 		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
 		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
@@ -293,7 +293,7 @@ func TestLostAnswer(t *testing.T) {
 			require.Len(t, w.updates(t), 1)
 		})
 	})
-	t.Run("it wasn't, and is done once that is settled", func(t *testing.T) {
+	t.Run("it wasn't done, and is repeated later", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
@@ -305,7 +305,7 @@ func TestLostAnswer(t *testing.T) {
 			require.Equal(t, store.CommandDone, w.command("M1").State)
 		})
 	})
-	t.Run("an error that nobody knows counts as a lost answer", func(t *testing.T) {
+	t.Run("an unknown error counts as a lost answer", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: errors.New("what?"), done: true}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
@@ -315,7 +315,7 @@ func TestLostAnswer(t *testing.T) {
 			require.Equal(t, store.CommandDone, w.command("M1").State)
 		})
 	})
-	t.Run("nobody can say", func(t *testing.T) {
+	t.Run("the outcome can't be determined", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
 			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
@@ -328,7 +328,7 @@ func TestLostAnswer(t *testing.T) {
 			require.Len(t, w.calls("main"), 1)
 		})
 	})
-	t.Run("Zabbix refuses to say", func(t *testing.T) {
+	t.Run("Zabbix refuses the lookup", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
 			w.zabbixes["main"].observeFail = []error{nil, &zabbix.Error{Kind: zabbix.NotAuthorised}}

@@ -19,7 +19,7 @@ import (
 )
 
 // simulated runs a test with the simulated Zabbix as source main, with an open problem in the room noc.
-func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string)) {
+func simulated(t *testing.T, version string, test func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		z, err := zabbixsim.New(zabbixsim.Options{Version: version, Quick: true})
@@ -32,7 +32,7 @@ func simulated(t *testing.T, version string, tell func(t *testing.T, w *world, r
 		w.clients = map[string]Zabbix{"main": zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport})}
 		r := w.start(t)
 		defer r.stop()
-		tell(t, w, r, z, id)
+		test(t, w, r, z, id)
 	})
 }
 
@@ -52,7 +52,7 @@ func TestBreakdowns(t *testing.T) {
 		at      = "" // done without a delay
 	)
 	refused := map[string]string{"refuse-unknown": "Cannot change the moon.”"}
-	says := map[string]string{
+	reply := map[string]string{
 		"database-away": broken + ` \(its database can't be reached\)`, "database-away-old": broken + ` \(its database can't be reached\)`,
 		"database-charset": broken, "system-error": broken + ` \(it reports an internal error\)`, "internal-error": broken,
 		"sql-failed": broken + ` \(its database failed\)`, "sql-failed-code": broken + ` \(its database failed\)`, "no-reason": broken,
@@ -75,12 +75,12 @@ func TestBreakdowns(t *testing.T) {
 					if only != "" {
 						require.NoError(t, z.Break(only))
 					} else if refused[name] != "" {
-						return // apiinfo.version refuses nobody
+						return // apiinfo.version needs no permission
 					}
 					r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 					time.Sleep(20 * time.Second)
 					synctest.Wait()
-					want, known := says[name]
+					want, known := reply[name]
 					if only == "" && want == lost {
 						want = "can't be reached" // the call for the version failed, not the act
 					}
@@ -118,7 +118,7 @@ func TestBreakdowns(t *testing.T) {
 // A command expires with a reply if Zabbix fails for too long. The call that asks for the version is never
 // mistaken for the act.
 func TestFailingUntilExpiry(t *testing.T) {
-	for name, says := range map[string]string{
+	for name, reply := range map[string]string{
 		"database-away": "⌛ Couldn't acknowledge", "page-502": "⌛ Couldn't acknowledge", "login-page": "⌛ Couldn't acknowledge",
 		"sql-failed": "⌛ Couldn't acknowledge", "page-429": "⌛ Couldn't acknowledge", "lost-cut": "⌛ Couldn't acknowledge",
 	} {
@@ -130,9 +130,9 @@ func TestFailingUntilExpiry(t *testing.T) {
 				require.NotContains(t, w.answers()[0], "got the request")
 				time.Sleep(time.Hour)
 				synctest.Wait()
-				require.Zero(t, z.Calls()["event.acknowledge"], "the version isn't known: nothing else was asked")
+				require.Zero(t, z.Calls()["event.acknowledge"], "the version is unknown: no other call was made")
 				require.Len(t, w.answers(), 2)
-				require.Contains(t, w.answers()[1], says)
+				require.Contains(t, w.answers()[1], reply)
 				require.Contains(t, w.answers()[1], "so I gave up")
 				require.Equal(t, store.CommandExpired, w.command("M1").State)
 			})
@@ -157,8 +157,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// An act is done once and keeps the person's name, whatever the database does to wide characters and long texts,
-// also if the answer is lost.
+// An act is executed once and keeps the person's name, however the database changes wide characters and long texts, and even if
+// the answer is lost.
 func TestDatabaseChangesText(t *testing.T) {
 	people := map[string]Person{"alice": alice, "a name with an emoji": {ID: "PERSON-alice", Name: "Alice 🚀", Email: "alice@example.com"}}
 	words := map[string]string{"an emoji": "done 👍 all fine", "only emoji": "👍👍", "a long text": strings.Repeat("wörter und mehr ", 30), "plain": "on it", "an emoji first": "🔥 two\nlines"}
@@ -185,10 +185,10 @@ func TestDatabaseChangesText(t *testing.T) {
 							require.Equal(t, store.CommandDone, w.command("M1").State)
 							require.Len(t, w.updates(t), 1)
 							require.Equal(t, strings.TrimSpace(text), w.updates(t)[0].Comment, "the room has the words as they were said")
-							require.True(t, alert.SameMessage(w.updates(t)[0].Message, acks[0].Message), "known again when it comes back")
+							require.True(t, alert.SameMessage(w.updates(t)[0].Message, acks[0].Message), "recognised when Zabbix sends it back")
 							if kind == "text:strict" && what == "an emoji" && lost == "" {
 								require.True(t, strings.HasSuffix(acks[0].Message, ": done all fine"), acks[0].Message)
-								require.Empty(t, w.answers(), "nobody had to wait")
+								require.Empty(t, w.answers(), "no interim reply")
 							}
 						})
 					})
@@ -205,7 +205,7 @@ func TestCloseGone(t *testing.T) {
 		others  bool // a second open problem that Zabbix still has
 		prepare func(t *testing.T, z *zabbixsim.Server, id int64)
 		gone    bool
-		says    string
+		reply   string
 	}{
 		"close, deleted":               {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
 		"close with words":             {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
@@ -267,7 +267,7 @@ func TestCloseGone(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				require.Len(t, w.answers(), 1)
-				require.Contains(t, w.answers()[0], c.says)
+				require.Contains(t, w.answers()[0], c.reply)
 				seen := w.observations(t)
 				if !c.gone {
 					time.Sleep(2 * time.Hour)

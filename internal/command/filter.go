@@ -134,7 +134,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 	return match.Set, true, nil
 }
 
-// wanted is the filter in words; "" for none.
+// wanted returns the filter in words; "" for none.
 func (f Filter) wanted() string {
 	var parts []string
 	if f.Severity != nil {

@@ -22,24 +22,24 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 	switch {
 	case meaningOf(err) != refuses:
 		l.why = reason(err)
-		log.Warn("Zabbix doesn't say whether it still has an event: retrying", "error", err)
+		log.Warn("cannot find out whether Zabbix still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
 	case err != nil || !gone:
-		return 0, e.settleAs(ctx, b, stageFailed, refused(a, b.req, refusal, e.o.View().Several))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, refusal, e.o.View().Several))
 	case blind:
 		log.Error("problem not closed as gone: Zabbix shows no other event either. Check the permissions of the relay's user")
-		return 0, e.settleAs(ctx, b, stageFailed, showsNothing(a, e.o.View().Several))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, showsNothing(a, e.o.View().Several))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
 	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
 	log.Info("problem closed as gone from Zabbix")
-	return 0, e.settleAs(ctx, b, stageDone, closedGone(a, e.o.View().Several))
+	return 0, e.endAttemptsAs(ctx, b, stageDone, closedGone(a, e.o.View().Several))
 }
 
-// overtaken is the part of a batch whose event ids are other problems' now, in the relay or in Zabbix. asked is
-// Zabbix's error, if it couldn't be asked.
+// overtaken returns the part of a batch whose event ids belong to other problems now, in the relay or in Zabbix. asked is the
+// error of the call to Zabbix.
 func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, asked, err error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
 	var problems map[alert.Key]alert.Problem

@@ -20,7 +20,7 @@ type Button struct {
 	MessageID string `json:"message_id"`
 }
 
-// Heard is what a person said to a bot or pressed, as read from Webex. Its texts are untrusted.
+// Heard is a message to a bot or a press, as read from Webex. Its texts are untrusted.
 type Heard struct {
 	Text     string  // without the mention of the bot; "" for a button
 	Button   *Button // a press, or nil
@@ -29,7 +29,7 @@ type Heard struct {
 	Direct   bool
 	ParentID string // the thread it was said in; "" for none
 	Person   Person
-	// Unclear: the message has unknown formatting, so quotes and the person's own words can't be told apart.
+	// Unclear: the message has unknown formatting, so quotes and the person's own words can't be distinguished.
 	Unclear bool `json:",omitempty"`
 	// EditedAt is when the message was last edited; zero if it wasn't.
 	EditedAt time.Time `json:",omitzero"`

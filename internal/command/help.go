@@ -13,7 +13,7 @@ func answerHelp(_ context.Context, _ *Executor, s scope, r Request, _ []target, 
 	return helpText(r.Topic, s.role(), s.Direct), "", nil
 }
 
-// helpText is help for somebody with this role.
+// helpText returns the help for somebody with this role.
 func helpText(topic Verb, role config.Role, direct bool) string {
 	var b strings.Builder
 	if topic != "" {

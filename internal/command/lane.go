@@ -12,8 +12,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// job is a command that acts, in memory. Its attempts may be in several lanes; mu is held while one is changed
-// and saved.
+// job is a command in execution. Its attempts may be in several lanes; mu is held while one is changed and saved.
 type job struct {
 	mu   sync.Mutex
 	c    store.Command
@@ -35,7 +34,7 @@ type lane struct {
 	zabbix Zabbix
 	woken  chan struct{}
 
-	// Used only by work: why the queue is blocked, and until when by a Retry-After.
+	// Used only by work: the reason why the queue is blocked, and the end of a Retry-After.
 	why       string
 	notBefore time.Time
 
@@ -62,7 +61,7 @@ func (l *lane) dropFirst() {
 	l.queue = l.queue[1:]
 }
 
-// next is the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
+// next returns the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
 func (l *lane) next() *batch {
 	for _, t := range l.turns() {
 		if b := t.batch(l.source); b != nil {
@@ -73,7 +72,7 @@ func (l *lane) next() *batch {
 	return nil
 }
 
-// batch is attempts of one job that one call can do.
+// batch is a set of attempts of one job that share a call.
 type batch struct {
 	turn
 	index    []int     // in the job's attempts
@@ -81,7 +80,7 @@ type batch struct {
 	req      Request
 }
 
-// batch is the next of the turn's attempts at a source; nil if there are none left.
+// batch returns the turn's next attempts at a source; nil if none remain.
 func (t turn) batch(source string) *batch {
 	j := t.job
 	j.mu.Lock()
@@ -106,7 +105,7 @@ func (a attempt) sameCall(b attempt) bool {
 	return a.Stage == b.Stage && a.Message == b.Message && a.Plain == b.Plain && a.StartedAt.Equal(b.StartedAt) && a.Ended == b.Ended
 }
 
-// some is a slice of a batch.
+// some returns a slice of a batch.
 func (b *batch) some(from, to int) *batch {
 	part := *b
 	part.index, part.attempts = b.index[from:to:to], b.attempts[from:to:to]
@@ -134,8 +133,8 @@ func (e *Executor) dispatch(ctx context.Context, j *job) error {
 	return nil
 }
 
-// enqueue puts the job into the lane of each source that it has attempts for. False: none is left. The caller
-// holds j.mu.
+// enqueue adds the job to the lane of each source that it has attempts for. It returns false if none remain. The
+// caller holds j.mu.
 func (e *Executor) enqueue(j *job) bool {
 	lanes := make(map[*lane]bool)
 	for i := range j.d.Attempts {
@@ -177,15 +176,15 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 			continue
 		}
 		try++
-		e.tellQueue(ctx, l)
+		e.replyToQueue(ctx, l)
 		if pace.Pause(ctx, again, l.woken) {
-			e.tellQueue(ctx, l) // new commands get their interim reply before the retry
+			e.replyToQueue(ctx, l) // new commands get their interim reply before the retry
 			pace.Pause(ctx, max(minRetry-time.Since(asked), time.Until(l.notBefore)), nil)
 		}
 	}
 }
 
-// abandon gives up a job that the store can't continue. Every lane drops it then.
+// abandon gives up a job that can't continue because of the store. Every lane drops it then.
 func (e *Executor) abandon(ctx context.Context, j *job, why error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -200,10 +199,10 @@ func (e *Executor) abandon(ctx context.Context, j *job, why error) error {
 	return e.giveUp(ctx, j.c, addressed(presser(*j.d.Heard), givenUp(begun)), why)
 }
 
-// tellQueue sends an interim reply for each command in a blocked lane.
-func (e *Executor) tellQueue(ctx context.Context, l *lane) {
+// replyToQueue sends an interim reply for each command in a blocked lane.
+func (e *Executor) replyToQueue(ctx context.Context, l *lane) {
 	for _, t := range l.turns() {
-		err := e.tellWaiting(ctx, l, t)
+		err := e.replyWaiting(ctx, l, t)
 		if store.Lasting(err) {
 			err = e.abandon(ctx, t.job, err)
 		}
@@ -226,8 +225,8 @@ func (e *Executor) change(ctx context.Context, b *batch, state store.CommandStat
 	return e.save(ctx, j.c)
 }
 
-// settle ends attempts, and the command with the last one.
-func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(attempt) string) error {
+// endAttempts ends attempts, and the command with the last one.
+func (e *Executor) endAttempts(ctx context.Context, b *batch, s stage, words func(attempt) string) error {
 	j := b.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -242,9 +241,9 @@ func (e *Executor) settle(ctx context.Context, b *batch, s stage, words func(att
 	return e.save(ctx, j.c)
 }
 
-// settleAs settles attempts with the same words.
-func (e *Executor) settleAs(ctx context.Context, b *batch, s stage, words string) error {
-	return e.settle(ctx, b, s, func(attempt) string { return words })
+// endAttemptsAs ends attempts with the same words.
+func (e *Executor) endAttemptsAs(ctx context.Context, b *batch, s stage, words string) error {
+	return e.endAttempts(ctx, b, s, func(attempt) string { return words })
 }
 
 // end replies to and closes a command whose attempts have all ended. The caller holds j.mu.
@@ -265,11 +264,11 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	return e.finish(ctx, j.c, part, state, said)
 }
 
-// interim is the part of replies that are replaced later: that it takes longer, or the progress.
+// interim is the part of replies that are replaced later: a notice of a delay, or the progress.
 const interim = ":waiting"
 
-// tellWaiting tells the person once that their command takes longer.
-func (e *Executor) tellWaiting(ctx context.Context, l *lane, t turn) error {
+// replyWaiting sends the interim reply of a command that takes longer, once.
+func (e *Executor) replyWaiting(ctx context.Context, l *lane, t turn) error {
 	view := e.o.View()
 	j := t.job
 	j.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A call has only pending attempts, or only such as may be in flight since the same call, of its source and part.
+// The attempts of a call have one source and part, and all are pending or all may be in flight since the same call.
 func TestBatch(t *testing.T) {
 	began := time.Now()
 	keys := ids("main/1", "main/2", "main/3", "lab/4", "main/5", "main/6")

@@ -21,7 +21,7 @@ var (
 	bareLink     = regexp.MustCompile(`^[^\s/]+\.[^\s]*/[^\s]*(?i:eventids?(\[\]|%5B%5D)?=|/m/)[^\s]*`)
 )
 
-// linkIn is the link at the start of a text and its length in bytes; 0 for none.
+// linkIn returns the link at the start of a text and its length in bytes; 0 for none.
 func linkIn(text string) (target string, size int) {
 	for _, form := range []*regexp.Regexp{markdownLink, plainLink} {
 		if m := form.FindStringSubmatch(text); m != nil {
@@ -40,7 +40,7 @@ func NamesEvent(link string) bool {
 	return strings.Contains(lower, "eventid") || strings.Contains(lower, "/m/")
 }
 
-// follow is the one problem that a link to a configured Zabbix or to the relay leads to.
+// follow returns the one problem that a link to a configured Zabbix or to the relay leads to.
 func (n Names) follow(link string) (alert.Key, bool) {
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
@@ -82,7 +82,7 @@ func (n Names) follow(link string) (alert.Key, bool) {
 	return found[0], true
 }
 
-// linkedIDs are the event ids in a link, wherever it leads.
+// linkedIDs returns the event ids in a link, wherever it leads.
 func linkedIDs(link string) (ids []string) {
 	target, _ := linkIn(link)
 	if u, err := url.Parse(target); err == nil {
@@ -114,7 +114,7 @@ func hostPort(u *url.URL) string {
 	return u.Hostname()
 }
 
-// eventIDs are the values of all parameters for event ids.
+// eventIDs returns the values of all parameters for event ids.
 func eventIDs(u *url.URL) (ids []string) {
 	for name, values := range u.Query() {
 		if name, _, _ := strings.Cut(strings.ToLower(name), "["); name == "eventid" || name == "eventids" {

@@ -1,5 +1,4 @@
-// Package command parses what people ask for in a room, checks their role, and carries it out in Zabbix at
-// most once.
+// Package command parses people's commands, checks their role, and executes each command in Zabbix at most once.
 package command
 
 import (
@@ -30,7 +29,7 @@ type Request struct {
 	Filter   Filter          `json:"filter,omitzero"`
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
 	// All is "ack all …", which means all problems in a digest's thread. Elsewhere "all" is one of the person's
-	// words, so Text has it too. Yes is "ack all yes …", AllText what follows.
+	// words, so Text has it too. Yes is "ack all yes …", AllText the words after it.
 	All     bool   `json:"all,omitempty"`
 	Yes     bool   `json:"yes,omitempty"`
 	AllText string `json:"-"`
@@ -61,14 +60,14 @@ func ask(v Verb, format string, args ...any) *question {
 	return &question{verb: v, text: fmt.Sprintf(format, args...)}
 }
 
-// Parse parses what somebody said to the bot, without the mention. No words at all ask for help.
+// Parse parses a message to the bot, without the mention. An empty message asks for help.
 func (n Names) Parse(words string) (Request, *question) {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
 	word, _ := firstWord(said.plain)
 	if word == "" || strings.Trim(word, "?") == "" {
 		return Request{Verb: Help}, nil
 	}
-	v, rest, q := takeVerb(word, said)
+	v, rest, q := cutVerb(word, said)
 	if q != nil {
 		return Request{}, q
 	}
@@ -81,7 +80,7 @@ func (n Names) Parse(words string) (Request, *question) {
 	if !v.problems {
 		return v.parse(n, v, said, named{rest: rest})
 	}
-	t := n.take(v, rest)
+	t := n.scanIDs(v, rest)
 	switch {
 	case !t.words && asksHelp(t.rest):
 		return Request{Verb: Help, Topic: v.name}, nil
@@ -93,7 +92,7 @@ func (n Names) Parse(words string) (Request, *question) {
 	return v.parse(n, v, said, t)
 }
 
-// request is a command about problems, with the person's own words.
+// request returns a command about problems, with the person's own words.
 func (n Names) request(v *verb, said spoken, t named) Request {
 	return Request{Verb: v.name, Refs: t.refs, Text: said.words(t.rest), Suspects: n.suspectsAfter(v, t)}
 }
@@ -104,7 +103,7 @@ func parseAct(n Names, v *verb, said spoken, t named) (Request, *question) {
 	if len(t.refs) > 0 || t.words {
 		return r, nil
 	}
-	all, yes, words := takeAll(said, t.rest)
+	all, yes, words := cutAll(said, t.rest)
 	switch {
 	case !all:
 	case v.name == Ack:
@@ -141,8 +140,8 @@ func unwrapped(s spoken) spoken {
 	return s.trimmed(from, max(from, to))
 }
 
-// takeVerb splits off the verb, whatever punctuation follows it. A colon stays: it means that no ids follow.
-func takeVerb(word string, said spoken) (*verb, string, *question) {
+// cutVerb splits off the verb, whatever punctuation follows it. A colon stays: it means that no ids follow.
+func cutVerb(word string, said spoken) (*verb, string, *question) {
 	end := strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || !isLetter(byte(r)) })
 	if end < 0 {
 		end = len(word)
@@ -196,7 +195,7 @@ func asksHelp(rest string) bool {
 // only if nothing follows.
 var option = regexp.MustCompile(`^(--[A-Za-z][^\s]*|-[A-Za-z][A-Za-z-]*$)`)
 
-// optionIn is the option that the words after a verb begin with; "" for none.
+// optionIn returns the option that the words after a verb begin with; "" for none.
 func optionIn(rest string) string { return option.FindString(strings.TrimLeft(rest, " \n")) }
 
 // allWords matches "all" or "everything", and perhaps "yes", as words with any punctuation around them.
@@ -207,8 +206,8 @@ const (
 	behind = "[-.!*_~`'\"()]*(?:[ \n,:;]|$)"
 )
 
-// takeAll parses "all" and "all, yes: on it". words are what follows.
-func takeAll(said spoken, rest string) (all, yes bool, words string) {
+// cutAll parses "all" and "all, yes: on it". words are the rest.
+func cutAll(said spoken, rest string) (all, yes bool, words string) {
 	m := allWords.FindStringSubmatchIndex(rest)
 	if m == nil {
 		return false, false, ""
@@ -216,7 +215,7 @@ func takeAll(said spoken, rest string) (all, yes bool, words string) {
 	return true, m[2] >= 0, said.words(strings.TrimLeft(rest[m[1]:], "- \n.,:;!*_~`'\"()"))
 }
 
-// suspectsAfter are the numbers in the words, except the ids that the command names.
+// suspectsAfter returns the numbers in the words, except the ids that the command names.
 func (n Names) suspectsAfter(v *verb, t named) []string {
 	if t.sure && len(t.refs) == 0 {
 		return nil
@@ -227,7 +226,7 @@ func (n Names) suspectsAfter(v *verb, t named) []string {
 	})
 }
 
-// words are the person's words for the rest of the plain form, as written, without the punctuation that
+// words returns the person's words for the rest of the plain form, as written, without the punctuation that
 // separates them from the command.
 func (s spoken) words(rest string) string {
 	rest = strings.TrimLeft(rest, " \n")
@@ -249,7 +248,7 @@ func unknownVerb(word, written string) *question {
 	if keys, used, _ := (Names{}).read(word, false); used == len(word) && len(keys) == 1 {
 		return ask("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
 	}
-	return ask("", "I don't know the command `%s`. Say `help` for those that I know.", echo(written))
+	return ask("", "I don't know the command `%s`. `help` lists the commands.", echo(written))
 }
 
 func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
@@ -271,7 +270,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	if first, after := firstWord(words); strings.EqualFold(first, "to") {
 		words = after
 	}
-	s, after, ok := takeSeverity(words)
+	s, after, ok := cutSeverity(words)
 	switch {
 	case ok:
 		r.Severity, r.Refs = &s, refs
@@ -293,7 +292,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 		return Request{}, unknownSeverity(Severity, word)
 	}
 	// "severity high 4711" would change the thread's problem instead of 4711.
-	behind := n.take(v, after)
+	behind := n.scanIDs(v, after)
 	switch {
 	case behind.ambiguous != "":
 		return Request{}, ask(Severity, "%s", unsure(v, behind.ambiguous, r.Refs, said.words(behind.rest)))
@@ -309,9 +308,9 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	return r, nil
 }
 
-// takeSeverity splits off a severity: a digit, or a name of one or two words. The colon after it stays: it means
-// that no ids follow.
-func takeSeverity(words string) (s alert.Severity, after string, ok bool) {
+// cutSeverity splits off a severity: a digit, or a name of one or two words. The colon after it stays: it means that
+// no ids follow.
+func cutSeverity(words string) (s alert.Severity, after string, ok bool) {
 	first, afterFirst := firstWord(words)
 	second, afterSecond := firstWord(afterFirst)
 	for _, c := range [...]struct{ name, after string }{{first + " " + second, afterSecond}, {first, afterFirst}} {
@@ -343,7 +342,7 @@ func severityWords() []string {
 	return words
 }
 
-// hyphened is the severity as one word.
+// hyphened returns the severity as one word.
 func hyphened(s alert.Severity) string { return strings.ReplaceAll(s.String(), " ", "-") }
 
 func severityList() string { return "`" + strings.Join(severityWords(), "`, `") + "`" }

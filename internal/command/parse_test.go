@@ -106,7 +106,7 @@ func TestMisspeltCommands(t *testing.T) {
 		"problms":                    "Did you mean `problems`?",
 		"hepl":                       "Did you mean `help`?",
 		"help akc":                   "Did you mean `ack`?",
-		"frobnicate":                 "I don't know the command `frobnicate`. Say `help` for those that I know.",
+		"frobnicate":                 "I don't know the command `frobnicate`. `help` lists the commands.",
 		"4711":                       "What should I do with `4711`?",
 		"comment":                    "What should I write?",
 		"comment 4711":               "What should I write?",

@@ -8,8 +8,8 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// spoken is what a person wrote and its plain form. The plain form is parsed; the words that are kept come from
-// the original, with its typography.
+// spoken is a person's text and its plain form. The plain form is parsed; the words that are kept come from the
+// original, with its typography.
 type spoken struct {
 	said  string
 	plain string
@@ -34,7 +34,7 @@ func speak(said string) spoken {
 	return s.trimmed(0, len(s.plain))
 }
 
-// trimmed is a slice of it by offsets in plain, without surrounding spaces.
+// trimmed returns a slice of it by offsets in plain, without surrounding spaces.
 func (s spoken) trimmed(from, to int) spoken {
 	for from < to && (s.plain[from] == ' ' || s.plain[from] == '\n') {
 		from++
@@ -45,12 +45,12 @@ func (s spoken) trimmed(from, to int) spoken {
 	return spoken{said: s.said[:s.at[to]], plain: s.plain[from:to], at: s.at[from : to+1]}
 }
 
-// written is the original for rest, the end of the plain form.
+// written returns the original for rest, the end of the plain form.
 func (s spoken) written(rest string) string {
 	return strings.TrimSpace(s.said[s.at[len(s.plain)-len(rest)]:])
 }
 
-// part is the original for a piece of rest, the end of the plain form.
+// part returns the original for a piece of rest, the end of the plain form.
 func (s spoken) part(rest string, from, to int) string {
 	start := len(s.plain) - len(rest)
 	return strings.TrimSpace(s.said[s.at[start+from]:s.at[start+to]])
@@ -115,7 +115,7 @@ func plainOf(r rune) string {
 	return string(r)
 }
 
-// digitOf is the value of a decimal digit. Each script has its ten in a row.
+// digitOf returns the value of a decimal digit. Each script has its ten in a row.
 func digitOf(r rune) rune {
 	first := r
 	for unicode.Is(unicode.Nd, first-1) {

@@ -16,7 +16,7 @@ import (
 // named is the result of scanning the beginning of a command's words for ids.
 type named struct {
 	refs []alert.Key
-	rest string // what follows: the end of the scanned plain text
+	rest string // the end of the scanned plain text, after the ids
 	// ambiguous is a word that may be an id; "" for none.
 	ambiguous string
 	// words: a colon or "--" marks rest as the person's words. sure: it was "--", or a colon and quotes, which
@@ -49,8 +49,8 @@ var betweens = map[string]bool{
 	"or": true, "oder": true, "to": true, "till": true, "until": true, "through": true, "thru": true, "bis": true, "also": true, "then": true, "without": true, "except": true, "but": true, "not": true,
 }
 
-// take parses the ids at the beginning of plain words.
-func (n Names) take(v *verb, text string) named {
+// scanIDs parses the ids at the beginning of plain words.
+func (n Names) scanIDs(v *verb, text string) named {
 	t := named{rest: strings.TrimLeft(text, " \n")}
 	for {
 		if after, ok := strings.CutPrefix(t.rest, ":"); ok {
@@ -200,7 +200,7 @@ func (n Names) isSource(s string) bool {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// ambiguousIn is the word at the beginning of text that may be an id; "" for none. more: ids precede it.
+// ambiguousIn returns the word at the beginning of text that may be an id; "" for none. more: ids precede it.
 func (n Names) ambiguousIn(v *verb, text string, more bool) string {
 	start, skipped := skip(text, func(word string) bool { return isLabel(word) || joiners[word] || isPunctuation(word) })
 	if target, size := linkIn(start); size > 0 {
@@ -292,7 +292,7 @@ func (n Names) onlyIDs(text string) bool {
 	return true
 }
 
-// suspects are the numbers in a person's words that could be ids: those in the first word, one by one and
+// suspects returns the numbers in a person's words that could be ids: those in the first word, one by one and
 // joined, and with all also those in the other words.
 func (n Names) suspects(text string, all bool) []string {
 	var found []string

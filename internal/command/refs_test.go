@@ -18,7 +18,7 @@ var configured = Names{
 
 const frontend = "https://zabbix.example.com/ui/tr_events.php?triggerid=14300&eventid=4712"
 
-// An unambiguous id is read whatever its punctuation, and what follows it stays as written.
+// An unambiguous id is read whatever its punctuation, and the words after it stay as written.
 func TestIDPunctuation(t *testing.T) {
 	one, two := ids("4712"), ids("4712", "4713")
 	for said, want := range map[string]Request{
@@ -154,22 +154,22 @@ func TestAlmostIDsAreQuestions(t *testing.T) {
 	} {
 		for _, verb := range []string{"ack", "close", "unack"} {
 			r, fault := configured.Parse(verb + " " + words)
-			require.NotNil(t, fault, "%q was taken for %+v", words, r)
+			require.NotNil(t, fault, "%q was parsed as %+v", words, r)
 			require.Contains(t, fault.text, "I did nothing", words)
-			require.Contains(t, fault.text, "`"+verb+" ", "%q: no way to say it exactly", words)
+			require.Contains(t, fault.text, "`"+verb+" ", "%q: no exact form is suggested", words)
 			if !strings.ContainsAny(words, "\"“”") && !configured.onlyIDs(strings.TrimLeft(words, ":- ")) {
 				r, fault := configured.Parse(verb + ": “" + words + "”")
-				require.Nil(t, fault, "%q: the way to say so isn't understood", words)
+				require.Nil(t, fault, "%q: the suggested form isn't understood", words)
 				require.Equal(t, strings.TrimSpace(words), r.Text)
 				require.Empty(t, r.Suspects, words)
 			}
-			require.Contains(t, fault.text, ": \"", "%q: no way to say that these are words", words)
+			require.Contains(t, fault.text, ": \"", "%q: no form for words is suggested", words)
 		}
 	}
 	for _, said := range []string{"comment 10:15 rebooted", "comment https://elsewhere.example.com/?eventid=4712", "comment 4712x see there", "show 4712x", "show 4804-4806", "severity 4712x high", "severity 4804-4806 high",
 		"severity high 4712.", "severity high, 4712", "severity high event 4712", "severity 4711 high and 4712", "severity high 4804-4806", "severity 4711 and 4712x high"} {
 		r, fault := configured.Parse(said)
-		require.NotNil(t, fault, "%q was taken for %+v", said, r)
+		require.NotNil(t, fault, "%q was parsed as %+v", said, r)
 	}
 }
 
@@ -309,8 +309,8 @@ func TestOtherIDNeverMeansThreadProblem(t *testing.T) {
 	}
 }
 
-// A command names exactly ids of its text, or is a question. It is never about the thread's problem if its first
-// word has the digits of another problem of the room.
+// A command acts only on ids in its text, or is answered with a question. It never acts on the thread's problem if its first word
+// contains the id of another problem of the room.
 func FuzzTargets(f *testing.F) {
 	for _, seed := range []string{
 		"4712", "4712.", "x4712", "4712x y", "(4712", "4712,4713", "4712 and 4713x", ": 4712", ":4712 x", "4712-4713 x", "47l2", "“4712”", "#4712:", "no.4712", "[4712](http://x/4713)",

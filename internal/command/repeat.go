@@ -15,8 +15,8 @@ import (
 // repeatWindow is how long after a command's end the same command is a repetition.
 const repeatWindow = time.Minute
 
-// once saves what a command is about to do. If it repeats another one, it is closed without a reply. The store
-// has what was asked for, so this works across restarts.
+// once saves the request of a command. If it repeats another one, it is closed without a reply. Requests are in the store, so
+// this works across restarts.
 func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (repeated bool, err error) {
 	e.accepting.Lock() // two presses may be read at the same time
 	defer e.accepting.Unlock()
@@ -34,7 +34,7 @@ func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets
 	return false, e.save(ctx, *c)
 }
 
-// firstAsked is the id of the command that c repeats, among recent ones in order; "" for none. A command that
+// firstAsked returns the id of the command that c repeats, among recent ones in order; "" for none. A command that
 // failed or was undone may be given again.
 func firstAsked(c store.Command, d detail, recent []store.Command, targets []target) string {
 	first := ""
@@ -54,7 +54,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 	return first
 }
 
-// sameAct reports whether two commands ask for the same.
+// sameAct reports whether two commands request the same act.
 func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	x, y := *ad.Request, *bd.Request
 	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
@@ -70,7 +70,7 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	return slices.Equal(keys, others)
 }
 
-// actionsOf is what a request does to any problem.
+// actionsOf returns the actions of a request, for any problem.
 func actionsOf(r Request) alert.Actions { return r.act().actions(r, alert.NotClassified) }
 
 // undoes reports whether one act undoes an earlier one.

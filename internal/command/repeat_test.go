@@ -45,14 +45,14 @@ func TestRepetitionIsDoneOnce(t *testing.T) {
 		{"other words", []Heard{press("comment", "x", "CARD"), press("comment", "y", "CARD")}, 0, 2},
 		{"words and none", []Heard{say("close"), say("close x")}, 0, 2},
 		{"another person", []Heard{press("close", "", "CARD"), bob(press("close", "", "CARD"))}, 0, 2},
-		{"in another room, which waits for an answer too", []Heard{say("comment x"), {Text: "comment main/4711 x", Direct: true}}, time.Second, 2},
+		{"in another room, which needs its own reply", []Heard{say("comment x"), {Text: "comment main/4711 x", Direct: true}}, time.Second, 2},
 		{"another problem", []Heard{say("comment x"), say("comment 4712 x")}, 0, 2},
 		{"one problem more", []Heard{say("comment x"), say("comment 4711 4712 x")}, 0, 3},
 		{"another verb", []Heard{say("ack x"), say("comment x")}, 0, 2},
 		{"another severity", []Heard{say("severity high"), say("severity disaster")}, 0, 2},
 		{"after more than a minute", []Heard{say("comment x"), say("comment x")}, 61 * time.Second, 2},
-		{"taken back in between", []Heard{say("ack x"), say("unack y"), say("ack x")}, time.Second, 3},
-		{"taken back by somebody else", []Heard{say("ack x"), bob(say("unack y")), say("ack x"), say("ack x")}, time.Second, 3},
+		{"undone in between", []Heard{say("ack x"), say("unack y"), say("ack x")}, time.Second, 3},
+		{"undone by somebody else", []Heard{say("ack x"), bob(say("unack y")), say("ack x"), say("ack x")}, time.Second, 3},
 		{"changed in between", []Heard{say("severity high"), bob(say("severity warning")), say("severity high")}, time.Second, 3},
 	} {
 		for _, away := range []bool{false, true} {

@@ -19,10 +19,10 @@ import (
 
 // All replies to commands are made here. They are markdown, and untrusted text in them is escaped.
 
-// echo is untrusted text for use between backticks.
+// echo prepares untrusted text for use between backticks.
 func echo(s string) string { return webex.EscapeCode(text.Shorten(s, 40)) }
 
-// idIn is an event's id as people write it, with the source if there are several.
+// idIn returns an event's id as people write it, with the source if there are several.
 func idIn(key alert.Key, several bool) string {
 	key = key.Original()
 	if several {
@@ -35,7 +35,7 @@ func nameIn(key alert.Key, several bool) string {
 	return "`" + webex.EscapeCode(idIn(key, several)) + "`"
 }
 
-// titled is a problem's id and the beginning of its name.
+// titled returns a problem's id and the beginning of its name.
 func titled(key alert.Key, name string, several bool) string {
 	if name == "" {
 		return nameIn(key, several)
@@ -51,7 +51,7 @@ func doneWords(a attempt, r Request, several bool) string {
 	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
 
-// doneEarlier is the reply if nothing needs to be done; "" if Zabbix must be asked.
+// doneEarlier returns the reply if nothing needs to be done; "" if Zabbix must be asked.
 func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time.Time, loc *time.Location) string {
 	name := titled(p.Key, p.Name, several)
 	switch {
@@ -100,7 +100,7 @@ func noClient(a attempt, several bool) string {
 	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }
 
-// refused explains Zabbix's refusal, and what to do about it.
+// refused explains Zabbix's refusal and the remedy.
 func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	name, verb, source := titled(a.Key, a.Name, several), r.act().infinitive, webex.EscapeCode(a.Key.Source)
 	said := ""
@@ -132,19 +132,19 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	return fmt.Sprintf("❌ Couldn't %s %s: Zabbix `%s` refused.%s", verb, name, source, said)
 }
 
-// closedGone is the reply to a close of a problem that Zabbix no longer has.
+// closedGone returns the reply to a close of a problem that Zabbix no longer has.
 func closedGone(a attempt, several bool) string {
 	return fmt.Sprintf("✅ Zabbix `%s` no longer has %s: its trigger or host may have been deleted, or the relay's user can no longer see it. I closed it here as gone from Zabbix. If Zabbix shows it again, it reopens.",
 		webex.EscapeCode(a.Key.Source), titled(a.Key, a.Name, several))
 }
 
-// showsNothing is the reply to a close in a Zabbix that shows no other problems either.
+// showsNothing returns the reply to a close in a Zabbix that shows no other problems either.
 func showsNothing(a attempt, several bool) string {
 	return fmt.Sprintf("🚫 Couldn't close %s: Zabbix `%s` shows the relay's user no events at all. The user may have lost its permissions, or Zabbix its database. I changed nothing; tell the relay's administrator.",
 		titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source))
 }
 
-// reason is what an error of Zabbix means, after "Zabbix main".
+// reason describes an error of Zabbix; the words follow "Zabbix main".
 func reason(err error) string {
 	var e *zabbix.Error
 	switch {
@@ -160,7 +160,7 @@ func reason(err error) string {
 	return "can't be reached"
 }
 
-// waiting is the interim reply while Zabbix is unreachable or failing.
+// waiting returns the interim reply while Zabbix is unreachable or failing.
 func waiting(source string, until time.Time, why string, now time.Time, loc *time.Location) string {
 	return fmt.Sprintf("⏳ Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why), render.Moment(until, now, loc))
 }
@@ -179,15 +179,15 @@ func unknown(a attempt, r Request, v verdict, several bool) string {
 		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
 }
 
-// outcome is the reply once every attempt has ended; "" if the problem's thread shows it already.
+// outcome returns the reply once every attempt has ended; "" if the problem's thread shows it already.
 func outcome(attempts []attempt, waited bool) string {
-	told := waited || len(attempts) > 1
+	needed := waited || len(attempts) > 1
 	var lines []string
 	for _, a := range attempts {
-		told = told || a.Told || !a.Own || a.Stage != stageDone
+		needed = needed || a.NeedsReply || !a.Own || a.Stage != stageDone
 		lines = append(lines, a.Outcome)
 	}
-	if !told {
+	if !needed {
 		return ""
 	}
 	if len(lines) == 1 {
@@ -196,7 +196,7 @@ func outcome(attempts []attempt, waited bool) string {
 	return "- " + strings.Join(lines, "\n- ")
 }
 
-// plain is a reply without markup, for the audit log.
+// plain returns a reply without markup, for the audit log.
 func plain(markdown string) string {
 	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
 }
@@ -215,7 +215,7 @@ func problemsInAll(n int) string {
 	return fmt.Sprintf("%d problems", n)
 }
 
-// progress is the interim reply to a command about a whole digest.
+// progress returns the interim reply to a command about a whole digest.
 func progress(done, total int) string {
 	if done == 0 {
 		return fmt.Sprintf("⏳ Acknowledging %d problems. I'll update this message as I go.", total)
@@ -223,12 +223,12 @@ func progress(done, total int) string {
 	return fmt.Sprintf("⏳ Acknowledging %d problems: %d done so far.", total, done)
 }
 
-// stopped replaces the progress when the summary is a new message.
+// stopped returns the text that replaces the progress if the summary is a new message.
 func stopped(w wide) string {
 	return fmt.Sprintf("⚠️ Acknowledged %d of %d problems. The summary is in the next message.", w.Done, w.ended())
 }
 
-// summary is the reply once all of a digest's problems have been dealt with.
+// summary returns the reply once all of a digest's problems have been dealt with.
 func summary(w wide) string {
 	var b strings.Builder
 	failed := w.Failed + w.Expired
@@ -262,7 +262,7 @@ func addressed(who, answer string) string {
 	return mark + " " + who + ": " + said
 }
 
-// presser is the name of the person who pressed a button; "" for a typed command.
+// presser returns the name of the person who pressed a button; "" for a typed command.
 func presser(h Heard) string {
 	if h.Button == nil {
 		return ""
@@ -278,7 +278,7 @@ func noRole(direct bool) string {
 	return fmt.Sprintf("🚫 You have no role %s, so I can't do anything for you here. The relay's administrator can give you one, under `people` in the configuration.", where)
 }
 
-// denied is the reply to somebody whose role, where they spoke or for a problem, is too low.
+// denied returns the reply to somebody whose role in a room or for a problem is too low.
 func denied(v Verb, have config.Role, where string) string {
 	return fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, v.entry().role, where, have)
 }
@@ -287,7 +287,7 @@ func tooFast(perMinute int) string {
 	return fmt.Sprintf("🐢 More than %d commands in a minute: I'm ignoring yours until you slow down. This one was not run.", perMinute)
 }
 
-// noMatch is the reply to a search that found nothing. It must not read as "all is well".
+// noMatch returns the reply to a search that found nothing. It must not read as "all is well".
 func noMatch(wanted string, open int) string {
 	switch open {
 	case 0:
@@ -298,7 +298,7 @@ func noMatch(wanted string, open int) string {
 	return fmt.Sprintf("No open problem matches %s. %d others are open here: `problems` lists them.", wanted, open)
 }
 
-// idOf is a key as a person types it.
+// idOf returns a key as a person types it.
 func idOf(k alert.Key) string {
 	if k.Source == "" {
 		return k.EventID
@@ -328,7 +328,7 @@ func unsure(v *verb, word string, refs []alert.Key, words string) string {
 	return text
 }
 
-// numbersIn are a few numbers in a word that may be event ids. Letters that look like digits count if the
+// numbersIn returns a few numbers in a word that may be event ids. Letters that look like digits count if the
 // whole word looks like a number. Short numbers, as in 10:15 or 4.712, aren't proposed.
 func numbersIn(word string) (ids []string) {
 	if _, size := linkIn(word); size > 0 {
@@ -399,19 +399,19 @@ func unknownButton() string {
 	return "I don't know this button: another version of the relay made its card. Type the command instead, for example `ack on it`."
 }
 
-// unreadable is the reply if Webex doesn't let the bot read what was said or pressed.
+// unreadable returns the reply if Webex doesn't let the bot read a message or press.
 func unreadable() string {
 	return "❔ Webex didn't let me read this or its author, although I tried several times. Nothing was done. To try again, send a new message."
 }
 
-// givenUp is the reply to a command that the store lost, or can't read or keep what it needs. begun: Zabbix may
-// have done some of it.
+// givenUp returns the reply to a command that can't continue because of the store. begun: Zabbix may have done some
+// of it.
 func givenUp(begun bool) string {
 	done := "Nothing was done. To try again, send the command again."
 	if begun {
 		done = "I don't know how much of it was done: check in Zabbix or with `show` before you send it again."
 	}
-	return "❌ I had to give up this command: the relay's store lost it, or can't keep it. " + done + " The relay's administrator finds the reason in its log."
+	return "❌ I had to give up this command: the relay's store lost it, or can't keep it. " + done + " The reason is in the relay's log."
 }
 
 func lost(c store.Command, now time.Time, loc *time.Location) string {

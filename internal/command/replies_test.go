@@ -54,7 +54,7 @@ func TestReplies(t *testing.T) {
 	say("no client", noClient(a, true))
 
 	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}
-	say("acknowledged already, by whom isn't known", doneEarlier(p, Request{Verb: Ack}, false, false, now, nil))
+	say("acknowledged already, by an unknown person", doneEarlier(p, Request{Verb: Ack}, false, false, now, nil))
 	p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "<@all> Bob"}, Actions: alert.Actions{Ack: true}}}}
 	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, false, now, berlin))
 	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, false, now, nil))
@@ -122,9 +122,9 @@ func TestThreadIsTheReply(t *testing.T) {
 		bad.Stage = s
 		require.Equal(t, "✅ done", outcome([]attempt{bad}, false), s)
 	}
-	told := own
-	told.Told = true
-	require.Equal(t, "✅ done", outcome([]attempt{told}, false), "the timeline doesn't show it")
+	unshown := own
+	unshown.NeedsReply = true
+	require.Equal(t, "✅ done", outcome([]attempt{unshown}, false), "the timeline doesn't show it")
 }
 
 // A comment that wasn't sent is offered with the id that the person uses.

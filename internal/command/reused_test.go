@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// overtake does what the ledger does when another problem takes an event id.
+// overtake makes the ledger's changes for a problem whose event id another problem takes.
 func (w *world) overtake(key string) {
 	k := alert.ParseKey(key)
 	old := w.find(k)
@@ -29,7 +29,7 @@ func (w *world) overtake(key string) {
 	}
 }
 
-// A problem whose event id another problem has now can't be acted on, and the other problem stays as it is.
+// A problem whose event id belongs to another problem now can't be acted on, and the other problem isn't changed.
 func TestSupersededProblemIsNotActedOn(t *testing.T) {
 	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done"
 	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
@@ -43,7 +43,7 @@ func TestSupersededProblemIsNotActedOn(t *testing.T) {
 	}{
 		"acknowledge":            {say("ack"), goneWords, 0},
 		"with words":             {say("ack on it"), goneWords, 0},
-		"take it back":           {say("unack"), goneWords, 0},
+		"undo":                   {say("unack"), goneWords, 0},
 		"close":                  {say("close"), goneWords, 0},
 		"comment":                {say("comment hi"), goneWords, 0},
 		"severity":               {say("severity high"), goneWords, 0},

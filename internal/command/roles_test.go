@@ -187,7 +187,7 @@ func TestRepliesHaveDates(t *testing.T) {
 	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
 	p := alert.Problem{Acknowledged: true, Timeline: []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}}
 	tokyo := time.FixedZone("JST", 9*3600)
-	for name, tell := range map[string]func(now time.Time, loc *time.Location) string{
+	for name, reply := range map[string]func(now time.Time, loc *time.Location) string{
 		"acknowledged already": func(now time.Time, loc *time.Location) string {
 			return doneEarlier(p, Request{Verb: Ack}, false, false, now, loc)
 		},
@@ -199,12 +199,12 @@ func TestRepliesHaveDates(t *testing.T) {
 			return lost(store.Command{CreatedAt: at}, now, loc)
 		},
 	} {
-		require.Contains(t, tell(at.Add(time.Hour), nil), " 14:03 UTC"[1:], name)
-		require.NotContains(t, tell(at.Add(time.Hour), nil), "Nov", name)
-		require.Contains(t, tell(at.Add(24*time.Hour), nil), "24 Nov 14:03 UTC", name)
-		require.Contains(t, tell(at.Add(-24*time.Hour), nil), "24 Nov 14:03 UTC", name)
-		require.Contains(t, tell(at.Add(2*time.Hour), tokyo), "24 Nov 23:03 JST", name)
-		require.Contains(t, tell(at.Add(-400*24*time.Hour), nil), "24 Nov 2026 14:03 UTC", name)
+		require.Contains(t, reply(at.Add(time.Hour), nil), " 14:03 UTC"[1:], name)
+		require.NotContains(t, reply(at.Add(time.Hour), nil), "Nov", name)
+		require.Contains(t, reply(at.Add(24*time.Hour), nil), "24 Nov 14:03 UTC", name)
+		require.Contains(t, reply(at.Add(-24*time.Hour), nil), "24 Nov 14:03 UTC", name)
+		require.Contains(t, reply(at.Add(2*time.Hour), tokyo), "24 Nov 23:03 JST", name)
+		require.Contains(t, reply(at.Add(-400*24*time.Hour), nil), "24 Nov 2026 14:03 UTC", name)
 	}
 }
 

@@ -69,12 +69,12 @@ func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []ta
 	return b.String(), "shown", nil
 }
 
-// presentTimeout bounds how long a command waits for Zabbix to say how its problems are.
+// presentTimeout bounds how long a command waits for the state of its problems in Zabbix.
 const presentTimeout = 3 * time.Second
 
-// present updates targets to what Zabbix shows now: Zabbix doesn't report that a maintenance began, that a
-// trigger was deleted, or that a problem resolved after a cancelled escalation. Without an answer in time they
-// stay as they are. Nothing is stored here; Changed has the rooms updated.
+// present updates targets to their state in Zabbix: Zabbix doesn't report that a maintenance began, that a trigger
+// was deleted, or that a problem resolved after a cancelled escalation. Without an answer in time they stay as they
+// are. Nothing is stored here; Changed has the rooms updated.
 func (e *Executor) present(ctx context.Context, targets []target) {
 	ctx, cancel := context.WithTimeout(ctx, presentTimeout)
 	defer cancel()
@@ -87,7 +87,7 @@ func (e *Executor) present(ctx context.Context, targets []target) {
 	for source, asked := range ids {
 		found, err := e.o.Sources[source].Observe(ctx, asked)
 		if err != nil {
-			e.o.Log.Info("Zabbix doesn't answer about problems: using what the relay knows", "source", source, "events", asked, "error", err)
+			e.o.Log.Info("cannot read problems from Zabbix: using their stored state", "source", source, "events", asked, "error", err)
 			continue
 		}
 		for i := range targets {

@@ -71,7 +71,7 @@ func TestShowAndCloseReadZabbixFirst(t *testing.T) {
 		calls   int
 		changed int // how often the problem is read from Zabbix again
 	}{
-		"show, as known":           {nil, "show 4711", "SHOW main/4711 open", "", 0, 0},
+		"show, unchanged":          {nil, "show 4711", "SHOW main/4711 open", "", 0, 0},
 		"show, resolved meanwhile": {func(z *fakeZabbix) { z.events["4711"].Resolved, z.events["4711"].ResolvedAt = true, ended }, "show 4711", "SHOW main/4711 resolved", "", 0, 1},
 		"show, in a maintenance":   {func(z *fakeZabbix) { z.events["4711"].Suppressed = true }, "show 4711", "SHOW main/4711 open suppressed", "", 0, 1},
 		"show, severity changed":   {func(z *fakeZabbix) { z.events["4711"].Severity = alert.Disaster }, "show 4711", "SHOW main/4711 open disaster", "", 0, 1},
@@ -81,7 +81,7 @@ func TestShowAndCloseReadZabbixFirst(t *testing.T) {
 		"show, the id is another problem's": {func(z *fakeZabbix) {
 			z.events["4711"] = &alert.Observation{TriggerID: "2", Opened: ended, Resolved: true, ResolvedAt: ended}
 		}, "show 4711", "SHOW main/4711 open", "its event id is another problem's now", 0, 1},
-		"close, as known":                     {nil, "close 4711 done", "✅ Asked Zabbix to close", "", 1, 3},
+		"close, unchanged":                    {nil, "close 4711 done", "✅ Asked Zabbix to close", "", 1, 3},
 		"close, resolved meanwhile":           {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711", "ℹ️ `main/4711` problem 4711 is already resolved.", "", 0, 2},
 		"close, resolved meanwhile, in words": {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711 done", "ℹ️ `main/4711` problem 4711 is already resolved.", "Your comment was not sent. To send it anyway: `comment main/4711 …`.", 0, 2},
 		"close, one of two resolved":          {func(z *fakeZabbix) { z.events["4711"].Resolved = true }, "close 4711 4712", "- ℹ️ `main/4711` problem 4711 is already resolved.", "Asked Zabbix to close `main/4712`", 1, 5},

@@ -25,7 +25,7 @@ type round struct {
 	late     bool // it has expired
 }
 
-// retry is the wait before a retry, at most until the command expires.
+// retry returns the wait before a retry, at most until the command expires.
 func (r round) retry() time.Duration {
 	in := pace.Backoff(r.failures+1, minRetry, maxRetry, rand.Float64())
 	if left := time.Until(r.until); left > 0 {
@@ -34,7 +34,7 @@ func (r round) retry() time.Duration {
 	return in
 }
 
-// postpone is in, or longer if the error has a Retry-After, but at most until the command expires.
+// postpone returns in, or longer if the error has a Retry-After, but at most until the command expires.
 func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
 	var ze *zabbix.Error
 	if !errors.As(err, &ze) || ze.RetryAfter <= 0 {
@@ -45,7 +45,7 @@ func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
 	return in
 }
 
-// step asks Zabbix to do a batch, or what became of it. 0: the batch has ended; atOnce: take the next step;
+// step makes the call of a batch, or looks up its outcome. 0: the batch has ended; atOnce: take the next step;
 // otherwise the wait before the retry.
 func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (time.Duration, error) {
 	j := b.job
@@ -55,18 +55,18 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		return e.look(ctx, l, b, r)
 	}
 	if r.late {
-		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, r.until) })
+		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, r.until) })
 	}
 	stale, asked, err := e.overtaken(ctx, l, b)
 	switch {
 	case err != nil:
 		return 0, err
 	case len(stale.index) > 0:
-		return atOnce, e.settle(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
+		return atOnce, e.endAttempts(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, r)
 	}
-	// Saved before the call: after a crash Zabbix is asked what became of it.
+	// Saved before the call: after a crash its outcome is looked up in Zabbix.
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	err = e.change(ctx, b, store.CommandExecuting, func(a *attempt) {
 		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
@@ -96,7 +96,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		if meaning == uncertain {
 			in = min(in, 2*time.Second)
 		}
-		return r.postpone(l, err, in), e.tellWaiting(ctx, l, b.turn)
+		return r.postpone(l, err, in), e.replyWaiting(ctx, l, b.turn)
 	case again:
 		return e.tryAgain(ctx, l, b, err, r)
 	}
@@ -125,7 +125,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	} else {
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	return 0, e.settle(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
+	return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
 }
 
 // tryAgain postpones a batch that Zabbix certainly didn't carry out.
@@ -142,7 +142,7 @@ func concernsAll(kind zabbix.ErrorKind) bool {
 	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Invalid
 }
 
-// look reads from Zabbix what became of attempts whose answer was lost.
+// look reads from Zabbix the outcome of attempts whose answer was lost.
 func (e *Executor) look(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
 	each := len(b.index) > 1 && meaningOf(asked) == refuses && asked != nil && !concernsAll(zabbix.KindOf(asked)) // one event may be the reason
@@ -163,7 +163,7 @@ func (e *Executor) look(ctx context.Context, l *lane, b *batch, r round) (time.D
 	return wait, nil
 }
 
-// looked decides how an attempt goes on, by what Zabbix says of its event.
+// looked decides how an attempt continues, by the state of its event in Zabbix.
 func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[string]alert.Observation, err error, r round) (time.Duration, error) {
 	a := b.attempts[0]
 	observation, known := found[a.Key.EventID]
@@ -176,8 +176,8 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	}
 	if err != nil && !(a.Ended && r.late) {
 		e.count(err)
-		e.o.Log.Warn("Zabbix doesn't say what became of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
-		return 0, e.settleAs(ctx, b, stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
+		e.o.Log.Warn("cannot find out the outcome of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
 	}
 	if err == nil {
 		switch judge(a, b.req, observation) {
@@ -187,32 +187,32 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			if b.req.act().closes && !r.late {
 				break // the next call finds out whether Zabbix still has the event
 			}
-			return 0, e.settleAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, e.o.View().Several))
+			return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, e.o.View().Several))
 		case contradicted:
-			return 0, e.settleAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
+			return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
 		}
 	}
 	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
 		return min(left, max(r.retry(), time.Second)), nil
 	}
 	if r.late {
-		return 0, e.settle(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
 	}
 	// It wasn't done and isn't in flight: do it, without wide characters in case they were the reason.
 	return atOnce, e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) })
 }
 
-// meaning is what an error of a call means for the command.
+// meaning is the consequence of a call's error for the command.
 type meaning int
 
 const (
-	refuses   meaning = iota // Zabbix refuses what is asked: final
+	refuses   meaning = iota // Zabbix refuses the action: final
 	again                    // nothing was done: retry
-	failed                   // Zabbix ended the call with an internal failure: look what it did
+	failed                   // Zabbix ended the call with an internal failure: look up its effect
 	uncertain                // the call may still be in flight: look once it has ended
 )
 
-// meaningOf decides which errors end a command. An unknown error says nothing about what Zabbix did.
+// meaningOf decides which errors end a command. An unknown error leaves the effect in Zabbix uncertain.
 func meaningOf(err error) meaning {
 	var ze *zabbix.Error
 	switch {
@@ -232,14 +232,14 @@ func (e *Executor) count(err error) {
 	e.o.Metrics.refusals.WithLabelValues(string(zabbix.KindOf(err))).Inc()
 }
 
-// expired is the reply for an attempt that couldn't be made in time. The caller holds j.mu.
+// expired returns the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
 	view := e.o.View()
 	return expired(a, r, until, view.Several, time.Now(), roomOf(j.c, view).Location)
 }
 
-// succeed journals what was done, so that the rooms show it at once, and then ends the attempts. After a crash
-// in between it is journalled again, and the ledger recognises it.
+// succeed journals the actions, so that the rooms show them at once, and then ends the attempts. After a crash in
+// between it is journalled again, and the ledger recognises it.
 func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	person := b.job.d.Heard.Person
 	errs := make([]error, len(b.attempts))
@@ -261,7 +261,7 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 			e.o.Changed(a.Key, lookLater)
 		}
 	}
-	return e.settle(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
+	return e.endAttempts(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
 }
 
 // journal appends an entry about a problem.

@@ -62,7 +62,7 @@ func meant(refs []alert.Key, own alert.Key) []alert.Key {
 	return refs
 }
 
-// suspect is a number in the person's words that is the id of another problem that they may know of from
+// suspect returns a number in the person's words that is the id of another problem that they may know of from
 // here; "" for none.
 func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.Key) (string, error) {
 	for _, id := range req.Suspects {
@@ -74,7 +74,7 @@ func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.
 	return "", nil
 }
 
-// ownProblem is the problem whose thread a command is in, if any. In a flapping trigger's thread, which its
+// ownProblem returns the problem whose thread a command is in, if any. In a flapping trigger's thread, which its
 // openings share, it is the open one, or else the newest.
 func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (key alert.Key, shared bool, err error) {
 	if parentID == "" {
@@ -98,7 +98,7 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (ke
 	return currentOpening(posts), true, err
 }
 
-// currentOpening is the opening of a flapping trigger that a command without an id is about; none if several
+// currentOpening returns the opening of a flapping trigger that a command without an id is about; none if several
 // are open.
 func currentOpening(posts []store.Post) alert.Key {
 	var newest store.Post
@@ -136,7 +136,7 @@ func (e *Executor) byID(ctx context.Context, s scope, ref alert.Key) (found []ta
 	return found, err
 }
 
-// visible are those of the problems that the person may know of from here.
+// visible returns those of the problems that the person may know of from here.
 func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
 	if len(keys) == 0 {
 		return nil, nil

@@ -19,7 +19,7 @@ func TestAProblemNamedTwiceIsOneTarget(t *testing.T) {
 	})
 }
 
-// A press can only name a verb that cards have a button for, whatever its data say.
+// A press executes only verbs that cards have a button for, whatever its data.
 func TestAPressOfAVerbWithoutAButton(t *testing.T) {
 	for _, verb := range []Verb{Severity, Show, Problems, Help} {
 		story(t, func(t *testing.T, w *world, r *relay) {

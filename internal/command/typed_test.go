@@ -27,12 +27,12 @@ func TestVerbPunctuation(t *testing.T) {
 		"akc!": "Did you mean `ack`?", "“ack 4712”": "Did you mean `ack`?", "4712.": "What should I do with `4712`?", "(4712)": "What should I do with `4712`?", "> close 4712": "I don't know the command",
 	} {
 		r, fault := Names{}.Parse(said)
-		require.NotNil(t, fault, "%q was taken for %+v", said, r)
+		require.NotNil(t, fault, "%q was parsed as %+v", said, r)
 		require.Contains(t, fault.text, want, said)
 	}
 }
 
-// Asking what a command does never executes it.
+// A question about a command never executes it.
 func TestHelpDoesNothing(t *testing.T) {
 	for _, words := range []string{
 		"help", "Help!", "help?", "help.", "--help", "—help", "–help", "-help", "−−help", "－－help", "-h", "—h", "--h", "/?", "/help", "?", "??", "？", "-?", "help me", "help please", "“help”", "--help 4712",
@@ -240,7 +240,7 @@ func TestWordsKeepTypography(t *testing.T) {
 	}
 }
 
-// The plain form maps back to what was written, piece by piece.
+// The plain form maps back to the original text, piece by piece.
 func FuzzPlain(f *testing.F) {
 	for _, seed := range []string{"“a…” № 4７", "\u200b x\u00a0", "４️⃣ – ≥", "\xff"} {
 		f.Add(seed)

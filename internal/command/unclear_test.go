@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A message whose quotes can't be told from its sender's words is answered with a question, whatever its text.
+// A message whose quotes can't be distinguished from its sender's words is answered with a question, whatever its text.
 func TestUnclearFormatting(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		r.hears("M1", Heard{Text: "close 4711", Unclear: true, Room: "noc", ParentID: "ROOT-main/4712@noc"})

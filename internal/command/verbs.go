@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/render"
 )
 
-// Verb is what a command does, by its full name.
+// Verb is the full name of a command's verb.
 type Verb string
 
 // The verbs.
@@ -34,22 +34,22 @@ type verb struct {
 	usage    string
 	does     string // for help: "acknowledges …"
 	examples []string
-	object   string // what follows the id in an example: " high"
+	object   string // the words after the id in an example: " high"
 
 	problems bool // it is about problems, named by their ids or by the thread
-	prose    bool // its words are its purpose, so a number or a link among them isn't taken for an id
-	// parse reads what follows the verb. For a verb about problems the ids are read already.
+	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
+	// parse reads the words after the verb. For a verb about problems the ids have been read.
 	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
 
-	act *act // what it does in Zabbix; nil for a verb that only answers
+	act *act // its act in Zabbix; nil for a verb that only answers
 	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
 	// reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
 }
 
-// act is what a verb does to a problem in Zabbix.
+// act is the action of a verb on a problem in Zabbix.
 type act struct {
-	// actions is what Zabbix will record, besides the message. was is the severity before.
+	// actions are those that Zabbix will record, besides the message. was is the severity before.
 	actions func(r Request, was alert.Severity) alert.Actions
 	// The words of replies: "Couldn't INFINITIVE 4711", "✅ DONE 4711 AFTER".
 	infinitive, done string
@@ -77,7 +77,7 @@ func init() {
 		},
 		{
 			name: Unack, aliases: []string{"unacknowledge"}, role: config.RoleOperator,
-			usage: "unack [ID …] [WORDS]", does: "takes an acknowledgement back",
+			usage: "unack [ID …] [WORDS]", does: "removes an acknowledgement",
 			examples: []string{"unack 4711 not mine after all"},
 			problems: true, parse: parseAct,
 			act: &act{
@@ -139,7 +139,7 @@ func init() {
 	}
 }
 
-// lookup is the verb with this name or alias; nil for none.
+// lookup returns the verb with this name or alias; nil for none.
 func lookup(word string) *verb {
 	for i := range verbs {
 		if v := &verbs[i]; word == string(v.name) || slices.Contains(v.aliases, word) {
@@ -149,7 +149,7 @@ func lookup(word string) *verb {
 	return nil
 }
 
-// entry is the verb's entry. A verb that doesn't exist, as in the row of another version, has an empty one.
+// entry returns the verb's entry. A verb that doesn't exist, as in the row of another version, has an empty one.
 func (v Verb) entry() *verb {
 	if e := lookup(string(v)); e != nil {
 		return e
@@ -157,7 +157,7 @@ func (v Verb) entry() *verb {
 	return &verb{name: v, role: config.RoleViewer}
 }
 
-// act is what the verb does in Zabbix.
+// act returns the verb's action in Zabbix.
 func (r Request) act() *act {
 	if a := r.Verb.entry().act; a != nil {
 		return a
@@ -168,7 +168,7 @@ func (r Request) act() *act {
 // IsVerb reports whether a word is the name or an alias of a verb.
 func IsVerb(word string) bool { return lookup(strings.ToLower(word)) != nil }
 
-// verbNames are all names and aliases.
+// verbNames returns all names and aliases.
 func verbNames() (names []string) {
 	for _, v := range verbs {
 		names = append(append(names, string(v.name)), v.aliases...)

@@ -101,7 +101,7 @@ func newWorld() *world {
 	return w
 }
 
-// must is for what can't fail in the tests' store.
+// must panics on an error that the tests' store can't have.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -281,7 +281,7 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 			for _, id := range a.EventIDs {
 				one := a
 				one.EventIDs = []string{id}
-				z.take(one)
+				z.execute(one)
 			}
 		}
 	})
@@ -291,8 +291,8 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 	return answer
 }
 
-// take executes a call for one event.
-func (z *fakeZabbix) take(a zabbix.Acknowledge) {
+// execute executes a call for one event.
+func (z *fakeZabbix) execute(a zabbix.Acknowledge) {
 	z.calls = append(z.calls, a)
 	o := z.events[a.EventIDs[0]]
 	u := alert.Update{AckID: strconv.Itoa(z.next), At: time.Now(), Message: a.Message, Actions: alert.Actions{Ack: a.Ack, Unack: a.Unack, Comment: a.Message != "", Close: a.Close}}
@@ -385,7 +385,7 @@ func (w *world) start(t *testing.T) *relay {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	unread := make(chan struct{})
-	go func() { // as chat does with what was claimed before a restart
+	go func() { // as chat does with claims of an earlier run
 		defer close(unread)
 		unfinished, _ := w.UnfinishedCommands(ctx)
 		for _, c := range unfinished {
@@ -405,7 +405,7 @@ func (w *world) start(t *testing.T) *relay {
 	}}
 }
 
-// hears has the relay accept what was said, once per id, as chat does.
+// hears passes a message to the relay, once per id, as chat does.
 func (r *relay) hears(id string, h Heard) {
 	if h.Person.Email == "" {
 		h.Person = alice
@@ -425,7 +425,7 @@ func (w *world) command(id string) store.Command {
 	return c
 }
 
-// answers are the texts of the notices so far.
+// answers returns the texts of the notices so far.
 func (w *world) answers() []string {
 	out := []string{}
 	for _, n := range w.notices() {
@@ -440,7 +440,7 @@ func (w *world) calls(source string) []zabbix.Acknowledge {
 	return slices.Clone(w.zabbixes[source].calls)
 }
 
-// observations are the observations in the journal, by event id.
+// observations returns the observations in the journal, by event id.
 func (w *world) observations(t *testing.T) map[string]alert.Observation {
 	out := map[string]alert.Observation{}
 	for _, e := range w.entries() {

@@ -35,7 +35,7 @@ func find[T any](list []T, is func(T) bool) (T, bool) {
 	return none, false
 }
 
-// BotOf is the name of the bot that serves a room: the room's own, or the first bot for rooms that aren't configured and for
+// BotOf returns the name of the bot that serves a room: the room's own, or the first bot for rooms that aren't configured and for
 // "person:ADDRESS".
 func (c *Config) BotOf(room string) string {
 	if r, ok := c.Room(room); ok {
@@ -47,9 +47,9 @@ func (c *Config) BotOf(room string) string {
 	return c.Webex.Bots[0].Name
 }
 
-// RoleOf is the role of a person with these addresses in a room; "" for none. Entries for an address override those for a domain,
-// so one person can have a lower role than everybody else. Of several that apply the highest counts. The empty room is a direct
-// chat: only entries without rooms apply there.
+// RoleOf returns the role of a person with these addresses in a room; "" for none. Entries for an address override those for a
+// domain, so one person can have a lower role than everybody else. Of several that apply the highest counts. The empty room is a
+// direct chat: only entries without rooms apply there.
 func (c *Config) RoleOf(emails []string, room string) Role {
 	var byEmail, byDomain Role
 	for _, email := range emails {
@@ -125,7 +125,7 @@ func domainOf(p Person) string {
 	return afterAt(p.Email)
 }
 
-// afterAt is an address's domain; "" if it isn't an address.
+// afterAt returns an address's domain; "" if it isn't an address.
 func afterAt(email string) string {
 	i := strings.LastIndexByte(email, '@')
 	if i <= 0 {

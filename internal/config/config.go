@@ -34,7 +34,7 @@ type Config struct {
 	Flapping Flapping `yaml:"flapping"`
 	// How commands from rooms are executed.
 	Command Command `yaml:"command"`
-	// Asking Zabbix for what it doesn't send.
+	// Polling Zabbix for changes that it doesn't send.
 	Reconcile Reconcile `yaml:"reconcile"`
 	// How long data is kept.
 	Retention Retention `yaml:"retention"`
@@ -135,15 +135,15 @@ type Source struct {
 	Secrets []Secret `yaml:"secret"`
 	// Time zone of the Zabbix user that receives the alerts; payloads carry times in it. Default: derived from each payload.
 	TimeZone TimeZone `yaml:"time_zone"`
-	// What {ALERT.SENDTO} does: add its rooms to the routes', use only them, or ignore it.
+	// The effect of {ALERT.SENDTO}: add its rooms to the routes', use only them, or ignore it.
 	SendTo SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
 	HTTP   HTTPClient `yaml:",inline"`
 }
 
-// SendTo is what {ALERT.SENDTO} does to the rooms that routing found.
+// SendTo is the effect of {ALERT.SENDTO} on the rooms that routing found.
 type SendTo string
 
-// What {ALERT.SENDTO} does: it adds its rooms, replaces the routes' rooms, or nothing.
+// {ALERT.SENDTO} adds its rooms, replaces the routes' rooms, or has no effect.
 const (
 	SendToAdd    SendTo = "add"
 	SendToOnly   SendTo = "only"
@@ -164,8 +164,8 @@ const (
 	PresentLine   Presentation = "line"
 )
 
-// PersonRoom is the prefix of a room that isn't configured: the direct chat
-// with a person whom {ALERT.SENDTO} names, "person:alice@example.com". Posts are stored under that name.
+// PersonRoom is the prefix of a room that isn't configured: the direct chat with a person named by {ALERT.SENDTO},
+// "person:alice@example.com". Posts are stored under that name.
 const PersonRoom = "person:"
 
 // Room is one Webex space, or a direct chat with a person.
@@ -211,7 +211,7 @@ type Match struct {
 	Tags []TagRule `yaml:"tags"`
 	// RE2 regular expression for the problem's name.
 	Trigger Pattern `yaml:"trigger"`
-	// What raised the event.
+	// The origins of the event.
 	Origins []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
 	// Weekdays and hours.
 	When []When `yaml:"when" validate:"dive"`

@@ -22,7 +22,7 @@ type decoder struct {
 	found Faults
 	bad   map[string]bool    // keys that have a fault already
 	lines map[string]int     // the line of each key
-	refs  map[string][]place // where to read secrets, by their paths
+	refs  map[string][]place // places of secrets, by their paths
 }
 
 func (d *decoder) fault(path, what, hint string) { d.faultAt(d.line(path), path, what, hint) }
@@ -59,7 +59,7 @@ func (d *decoder) faultedBelow(path string) bool {
 // given reports whether the file has the key.
 func (d *decoder) given(path string) bool { _, ok := d.lines[path]; return ok }
 
-// line is the line of a key, or of the nearest key that contains it.
+// line returns the line of a key, or of the nearest key that contains it.
 func (d *decoder) line(path string) int {
 	for path != "" {
 		if line, ok := d.lines[path]; ok {
@@ -70,10 +70,10 @@ func (d *decoder) line(path string) int {
 	return d.lines[""]
 }
 
-// at is the path of a list's element.
+// at returns the path of a list's element.
 func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
-// parent is the path around a path: "a.b[0].c", "a.b[0]", "a.b", "a", "".
+// parent returns the path around a path: "a.b[0].c", "a.b[0]", "a.b", "a", "".
 func parent(path string) string {
 	i := strings.LastIndexAny(path, ".[")
 	if i < 0 {
@@ -82,10 +82,10 @@ func parent(path string) string {
 	return path[:i]
 }
 
-// last is a path's last key.
+// last returns a path's last key.
 func last(path string) string { return path[strings.LastIndex(path, ".")+1:] }
 
-// join is a key below a path.
+// join returns a key below a path.
 func join(path, key string) string {
 	if path == "" {
 		return key
@@ -93,7 +93,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// resolved is the node that an alias stands for.
+// resolved returns the node that an alias stands for.
 func resolved(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -191,7 +191,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// pairs are a mapping's keys with their values, its own before merged ones ("<<"). within are the mappings that contain it:
+// pairs returns a mapping's keys with their values, its own before merged ones ("<<"). within are the mappings that contain it:
 // merging one of those would never end.
 func (d *decoder) pairs(n *yaml.Node, path string, within []*yaml.Node) [][2]*yaml.Node {
 	within = append(within, n)
@@ -299,7 +299,7 @@ func (d *decoder) leaf(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// reference records where to read a secret from.
+// reference records the place of a secret.
 func (d *decoder) reference(n *yaml.Node, path, full string, f field) {
 	var texts []string
 	ok := true
@@ -332,7 +332,7 @@ func (d *decoder) texts(n *yaml.Node, path string) ([]string, bool) {
 	return texts, len(d.found) == before
 }
 
-// scalar is a node's text; anything but a scalar is a fault.
+// scalar returns a node's text; anything but a scalar is a fault.
 func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
 	n = resolved(n)
 	if n.Kind != yaml.ScalarNode {
@@ -369,7 +369,7 @@ var (
 	secretsType = reflect.TypeFor[[]Secret]()
 )
 
-// fieldsOf are the keys of a struct. A Secret has two: NAME_file and NAME_env.
+// fieldsOf returns the keys of a struct. A Secret has two: NAME_file and NAME_env.
 func fieldsOf(v reflect.Value) map[string]field {
 	fields := map[string]field{}
 	for i := range v.NumField() {

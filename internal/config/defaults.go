@@ -12,7 +12,7 @@ import (
 // DefaultWebexURL is Webex's REST API.
 const DefaultWebexURL = "https://webexapis.com/v1"
 
-// defaults is the Config of an empty file.
+// defaults returns the Config of an empty file.
 func defaults() *Config {
 	return &Config{
 		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},

@@ -91,7 +91,7 @@ func TestDocumentedKeysExist(t *testing.T) {
 	require.Equal(t, len(known), described)
 }
 
-// allKeys are the paths of all keys, with lists as "rooms[].name".
+// allKeys returns the paths of all keys, with lists as "rooms[].name".
 func allKeys(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

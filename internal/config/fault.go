@@ -19,7 +19,7 @@ type Fault struct {
 	Hint string `json:"hint,omitempty"` // what to do about it
 }
 
-// invalid is the fault of a value whose key is not known yet.
+// invalid returns the fault of a value whose key is not known yet.
 func invalid(what, hint string) error { return fault.Fault{What: what, Hint: hint} }
 
 // newFault makes a fault. Passwords in addresses that it quotes are left out.

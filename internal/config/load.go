@@ -111,7 +111,7 @@ func document(name string, data []byte) (*yaml.Node, *Fault) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// syntax is the fault of a file with invalid YAML.
+// syntax returns the fault of a file with invalid YAML.
 func syntax(name string, data []byte, err error) *Fault {
 	text := err.Error()
 	line := 1
@@ -132,7 +132,7 @@ func syntax(name string, data []byte, err error) *Fault {
 	return fault
 }
 
-// cause is a file system error without its path.
+// cause returns a file system error without its path.
 func cause(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {

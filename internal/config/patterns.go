@@ -86,7 +86,7 @@ func translateSet(glob []rune) (class string, length int, err error) {
 	return out.String(), i + 1, nil
 }
 
-// String is the pattern as it was written.
+// String returns the pattern as it was written.
 func (g Glob) String() string { return g.pattern }
 
 // parseNameGlob is ParseGlob for a name that can't be empty.
@@ -123,7 +123,7 @@ func ParseTagRule(text string) (TagRule, error) {
 	return rule, nil
 }
 
-// String is the rule as it was written.
+// String returns the rule as it was written.
 func (r TagRule) String() string { return r.text }
 
 // Pattern is a regular expression in RE2 syntax; the zero value is none.

@@ -15,7 +15,7 @@ type place struct {
 	env        bool
 }
 
-// convention is the environment variable of a secret for which the configuration names neither file nor variable:
+// convention returns the environment variable of a secret for which the configuration names neither file nor variable:
 // ALERT_RELAY_WEBEX_NOC_TOKEN.
 func convention(parts ...string) string {
 	name := strings.ToUpper(strings.Join(parts, "_"))
@@ -81,7 +81,7 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	return nil
 }
 
-// secretKey is the key that a secret was given with, or its own name if it is from the conventional variable.
+// secretKey returns the key that a secret was given with, or its own name if it is from the conventional variable.
 func (l *loader) secretKey(path string) string {
 	if refs := l.refs[path]; len(refs) > 0 {
 		return refs[0].key

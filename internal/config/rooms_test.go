@@ -13,7 +13,7 @@ const roomUUID = "52bcf5df-1f44-5574-b5a3-0696bd09baaa"
 
 func restID(clear string) string { return base64.RawURLEncoding.EncodeToString([]byte(clear)) }
 
-// withRoomIDs is a configuration whose rooms have these ids.
+// withRoomIDs returns a configuration whose rooms have these ids.
 func withRoomIDs(ids ...string) string {
 	var rooms []string
 	for i, id := range ids {
@@ -76,7 +76,7 @@ func TestRoomIDsInAllSpellings(t *testing.T) {
 }
 
 // The id of anything but a room is a fault.
-func TestIDsOfOtherThingsThanRooms(t *testing.T) {
+func TestIDsOfOtherKinds(t *testing.T) {
 	for kind, word := range map[string]string{"PEOPLE": "people", "MESSAGE": "message", "MEMBERSHIP": "membership", "TEAM": "team"} {
 		for _, id := range []string{restID("ciscospark://us/" + kind + "/" + roomUUID), "ciscospark://us/" + kind + "/" + roomUUID} {
 			_, faults := parse(t, withRoomIDs(id))

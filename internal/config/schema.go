@@ -26,7 +26,7 @@ var source string
 // node is a JSON Schema, or a part of one.
 type node = map[string]any
 
-// Schema is the JSON Schema (draft 7, which editors know best) of the configuration file, generated from the types of
+// Schema returns the JSON Schema (draft 7, which editors know best) of the configuration file, generated from the types of
 // config.go and their rules. It accepts what Parse accepts, in the spellings that docs/configuration.md describes; Parse
 // finds more.
 func Schema() []byte {
@@ -51,7 +51,7 @@ func Schema() []byte {
 // needed twice.
 type builder struct{ definitions node }
 
-// object is the schema of a struct. defaults is its value where nothing is given; invalid in lists, whose elements have none.
+// object returns the schema of a struct. defaults is its default value; invalid in lists, whose elements have none.
 func (b builder) object(t reflect.Type, defaults reflect.Value, path string) node {
 	properties, required := node{}, []string{}
 	add := func(name string, s node, description string) {
@@ -99,7 +99,7 @@ func (b builder) object(t reflect.Type, defaults reflect.Value, path string) nod
 	return out
 }
 
-// valueOf is the schema of a value with its rules, and whether its key is required.
+// valueOf returns the schema of a value with its rules, and whether its key is required.
 func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, path string) (s node, required bool) {
 	required = hasRule(rules, "required")
 	if scalar, ok := scalars[t]; ok {
@@ -139,18 +139,18 @@ func (b builder) valueOf(t reflect.Type, rules string, defaults reflect.Value, p
 	return s, required
 }
 
-// durationSchema is what ParseDuration accepts.
+// durationSchema matches the texts that ParseDuration accepts.
 const durationSchema = `^ *(0|[0-9]+(\.[0-9]+)?d(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))*|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))+) *$`
 
-// typed is the schema of a value of one of these types. Null is an absent key, as in "routes:".
+// typed returns the schema of a value of one of these types. Null is an absent key, as in "routes:".
 func typed(types ...string) node { return node{"type": append(types, "null")} }
 
-// list is the schema of a list, which may also be one value.
+// list returns the schema of a list, which may also be one value.
 func list(item node) node {
 	return node{"anyOf": []any{node{"type": "array", "items": item}, item}}
 }
 
-// severity is the schema of a severity's name in any case, or its number, after a prefix.
+// severity returns the schema of a severity's name in any case, or its number, after a prefix.
 func severity(prefix string) node {
 	var names []any
 	var spellings []string
@@ -187,7 +187,7 @@ func limited(s node, rules string) node {
 	return s
 }
 
-// defaultOf is a default as the file would say it.
+// defaultOf returns a default in the notation of the file.
 func defaultOf(v reflect.Value) (any, bool) {
 	if !v.IsValid() || v.IsZero() {
 		return nil, false
@@ -205,7 +205,7 @@ func defaultOf(v reflect.Value) (any, bool) {
 	return nil, false
 }
 
-// rule is the parameter of a rule in a validate tag.
+// rule returns the parameter of a rule in a validate tag.
 func rule(rules, name string) (string, bool) {
 	for _, r := range strings.Split(rules, ",") {
 		if key, value, _ := strings.Cut(r, "="); key == name {

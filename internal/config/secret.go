@@ -29,7 +29,7 @@ func secretFrom(value, from string) Secret { return Secret{value: &value, from: 
 
 const hidden = "[secret]"
 
-// Reveal is the value itself. Never log it or put it into an error.
+// Reveal returns the value itself. Never log it or put it into an error.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -40,13 +40,13 @@ func (s Secret) Reveal() string {
 // IsSet reports whether there is a value.
 func (s Secret) IsSet() bool { return s.Reveal() != "" }
 
-// From is where the value comes from: a file or an environment variable.
+// From returns the origin of the value: a file or an environment variable.
 func (s Secret) From() string { return s.from }
 
 // FromFile reports whether the value comes from a file, so that Reread may return another.
 func (s Secret) FromFile() bool { return s.file != "" }
 
-// Reread is the present content of the secret's file, or the value if it isn't from a file. Errors name the file, never its
+// Reread returns the present content of the secret's file, or the value if it isn't from a file. Errors name the file, never its
 // content.
 func (s Secret) Reread() (string, error) {
 	if s.file == "" {
@@ -68,8 +68,7 @@ func ReadSecret(name string) (string, error) {
 	return value, nil
 }
 
-// oneSecret is the secret in a file, without white space around it, or what is wrong with the file. key is the configuration's
-// key.
+// oneSecret returns the secret in a file, without white space around it, or the file's fault. key is the configuration's key.
 func oneSecret(data []byte, key string) (value, wrong, hint string) {
 	value = strings.TrimSpace(strings.TrimPrefix(string(data), string(bom)))
 	switch {
@@ -86,11 +85,12 @@ func oneSecret(data []byte, key string) (value, wrong, hint string) {
 // maxSigning is how many characters of a media type's parameter Zabbix stores.
 const maxSigning = 2048
 
-// macroPattern is what Zabbix resolves anywhere in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD}, {?expression}.
+// macroPattern matches macros that Zabbix resolves anywhere in a parameter: {HOST.NAME}, {$USER.MACRO}, {#LLD},
+// {?expression}.
 var macroPattern = regexp.MustCompile(`\{([$#]?[A-Z0-9_.]*[A-Z][A-Z0-9_.]*(:[^}]*)?|\?[^}]*)\}`)
 
-// SigningSecret says what is wrong with a source's secret; "" for nothing. Zabbix's media type signs events with it, and Zabbix
-// changes some texts, so that their signatures would never match.
+// SigningSecret describes a fault of a source's secret; "" if it has none. Zabbix's media type signs events with it,
+// and Zabbix changes some texts, so that their signatures would never match.
 func SigningSecret(value string) (wrong, hint string) {
 	hint = "openssl rand -hex 32 makes a good one"
 	switch {
@@ -110,12 +110,12 @@ func SigningSecret(value string) (wrong, hint string) {
 	return "", ""
 }
 
-// placeholder is what the shipped media type has for its secret.
+// placeholder is the secret in the shipped media type.
 const placeholder = "<secret of this source>"
 
 const bom = '\uFEFF' // editors on Windows begin a file with it
 
-// mayRead is the hint for a file without read permission; "" for other errors.
+// mayRead returns the hint for a file without read permission; "" for other errors.
 func mayRead(err error, name string) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return ""
@@ -140,7 +140,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // ProxyURL is a proxy's address. It prints without user and password however it is formatted, marshalled or logged.
 type ProxyURL string
 
-// Reveal is the full address, for the transport. Never log it or put it into an error.
+// Reveal returns the full address, for the transport. Never log it or put it into an error.
 func (u ProxyURL) Reveal() string { return string(u) }
 
 // String hides user and password.

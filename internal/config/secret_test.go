@@ -84,7 +84,7 @@ func TestNoFaultShowsAPassword(t *testing.T) {
 	}
 }
 
-// A password in an address is refused, also if the URL parser takes it for part of the path.
+// A password in an address is refused, even if the URL parser treats it as part of the path.
 func TestNoPasswordInAServiceURL(t *testing.T) {
 	for _, address := range []string{"https://admin:hunter2@zbx", "https://admin@zbx", "https://:hunter2@zbx", "https://@zbx", "https://admin:80/hunter2@zbx"} {
 		for _, key := range []string{"api_url", "u2c_url"} {

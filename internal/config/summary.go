@@ -6,7 +6,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Summary is what `check` prints about a valid configuration.
+// Summary is the output of `check` for a valid configuration.
 type Summary struct {
 	Sources      []string      `json:"sources"`
 	Bots         []string      `json:"bots"`

@@ -339,7 +339,7 @@ func (l *loader) exists(path, name, what, section string, names []string) {
 	l.fault(path, fmt.Sprintf("unknown %s %q", what, name), hint)
 }
 
-// distinct is the names without empty ones and repetitions, in their order.
+// distinct returns the names without empty ones and repetitions, in their order.
 func distinct(names []string) []string {
 	var out []string
 	for _, name := range names {

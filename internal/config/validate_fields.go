@@ -69,7 +69,7 @@ var textRules = map[string]struct {
 		func(s string) bool { return validURL(s, true) },
 		"invalid base URL %q", "http:// or https://, a host and optionally a path; no user, query or fragment",
 	},
-	"proxy_url": { // it may hold a password: not shown
+	"proxy_url": { // it may contain a password: not shown
 		func(s string) bool { return validURL(s, false) },
 		"invalid proxy URL", "such as http://proxy.example.com:3128",
 	},

@@ -58,7 +58,7 @@ func (d Duration) String() string {
 	return text
 }
 
-// short is a Go duration without its zero units: "1h" for "1h0m0s".
+// short returns a Go duration without its zero units: "1h" for "1h0m0s".
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -157,7 +157,7 @@ func parseSeverity(text string) (alert.Severity, error) {
 	return s, nil
 }
 
-// unknownSeverity is the fault of an unknown severity, with a suggestion.
+// unknownSeverity returns the fault of an unknown severity, with a suggestion.
 func unknownSeverity(word, hint string) error {
 	names := text.Names(alert.Severities[:], alert.Severity.String)
 	if meant := text.Nearest(strings.ToLower(strings.TrimSpace(word)), names); meant != "" {

@@ -97,7 +97,7 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
-// A pattern matches as the regular expression that it stands for, also where stars at its ends are left out.
+// A pattern matches as the regular expression that it stands for, even if stars at its ends are left out.
 func TestGlobsAgreeWithRegexps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`([ab*?]|\[!a\]|\[a-b\]){0,6}`).Draw(t, "pattern")

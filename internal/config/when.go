@@ -24,7 +24,7 @@ func (w When) Contains(now time.Time) bool {
 	return days[today] && minute >= from || days[yesterday] && minute < to
 }
 
-// End is the end of the span that contains a moment.
+// End returns the end of the span that contains a moment.
 func (w When) End(now time.Time) time.Time {
 	local := w.Local(now)
 	from, to := w.Hours.minutes()
@@ -41,7 +41,7 @@ func (w When) End(now time.Time) time.Time {
 		}
 		return change
 	}
-	// Where clocks go back, an hour (half an hour on Lord Howe) is repeated: the span ends at the first one still ahead.
+	// When clocks go back, an hour (half an hour on Lord Howe) is repeated: the span ends at the first one still ahead.
 	for shift := -time.Hour; shift <= time.Hour; shift += 30 * time.Minute {
 		if t := end.Add(shift); t.After(now) && wallMinute(t) == wallMinute(end) {
 			return t
@@ -50,7 +50,7 @@ func (w When) End(now time.Time) time.Time {
 	return end
 }
 
-// Local is a moment in the span's time zone.
+// Local returns a moment in the span's time zone.
 func (w When) Local(now time.Time) time.Time {
 	if w.TimeZone.Location == nil {
 		return now.UTC()
@@ -125,7 +125,7 @@ func dayOf(text string) (int, bool) {
 	return 0, false
 }
 
-// String is the days as they were written.
+// String returns the days as they were written.
 func (d Days) String() string { return d.text }
 
 // Hours is a part of the day; the zero value is the whole day.
@@ -169,7 +169,7 @@ func (h Hours) minutes() (from, to int) {
 	return h.from, h.to
 }
 
-// String is the hours as they were written.
+// String returns the hours as they were written.
 func (h Hours) String() string { return h.text }
 
 // longestQuiet is the longest time that quiet hours may last without a break.

@@ -159,7 +159,7 @@ func TestSpanEndsAcrossClockChanges(t *testing.T) {
 						end = end.Add(time.Minute)
 					}
 					got := span.End(at)
-					if !span.Contains(end) { // days without hours between them go on for ever
+					if !span.Contains(end) { // days without hours between them never end
 						require.Equal(t, end.UTC().Format(time.RFC3339), got.UTC().Format(time.RFC3339), "%s %s at %s", zone, hours, at)
 					}
 					require.True(t, got.After(at), "%s %s at %s: %s", zone, hours, at, got)

@@ -3,7 +3,7 @@ package fault
 
 import "strings"
 
-// Fault is one mistake in what somebody gave the relay. Its JSON form is part of the public API.
+// Fault is one mistake in an input of the relay. Its JSON form is part of the public API.
 type Fault struct {
 	Field string `json:"field"` // the key, macro or parameter: "event.id"; "" if the input as a whole is meant
 	What  string `json:"what"`  // "missing"

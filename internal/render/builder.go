@@ -27,7 +27,7 @@ const (
 	maxTimeline    = 50   // entries
 )
 
-// builder makes views. scale shortens every field: a message that is too long is made again with the next one.
+// builder makes views. scale shortens every field: a message that is too long is made again with the next scale.
 type builder struct {
 	r       *Renderer
 	p       *alert.Problem
@@ -103,7 +103,7 @@ func (b *builder) lists(v *View) {
 	}
 }
 
-// hosts are the labels of hosts.
+// hosts returns the labels of hosts.
 func (b *builder) hosts(hosts []alert.Host) (labels []Text) {
 	for _, h := range hosts {
 		if label := limited(h.Label(), b.limit(maxHost)); label != "" {
@@ -128,7 +128,7 @@ func (b *builder) runbook(v *View) {
 	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
 }
 
-// idOf is an event's id, with its source if there are several.
+// idOf returns an event's id, with its source if there are several.
 func (r *Renderer) idOf(k alert.Key) Text {
 	k = k.Original()
 	if len(r.sources) > 1 && k.Source != "" {
@@ -137,7 +137,7 @@ func (r *Renderer) idOf(k alert.Key) Text {
 	return limited(k.EventID, maxLabel)
 }
 
-// problemURL is the page of a problem in Zabbix; "" if its source has no address.
+// problemURL returns the page of a problem in Zabbix; "" if its source has no address.
 func (r *Renderer) problemURL(p *alert.Problem) URL {
 	base := r.sources[p.Key.Source]
 	if base == "" {
@@ -190,7 +190,7 @@ func (b *builder) notes(v *View) {
 	slices.SortStableFunc(v.Notes, func(a, b Entry) int { return a.At.Compare(b.At) })
 }
 
-// newestUpdate is the last update with such actions; nil if there is none.
+// newestUpdate returns the last update with such actions; nil if there is none.
 func (b *builder) newestUpdate(with func(alert.Actions) bool) *alert.Update {
 	var newest *alert.Update
 	for _, e := range b.p.Timeline {
@@ -218,7 +218,7 @@ func inEffect(a alert.Actions, p alert.Problem, ack, severity, suppress, closed 
 	return a
 }
 
-// cause names the cause of a symptom, from what the relay knows of it, or else from what Zabbix sent with the symptom.
+// cause names the cause of a symptom: from the stored problem, or else from the macros that Zabbix sent with the symptom.
 func (b *builder) cause(v *View) {
 	if b.p.CauseEventID == "" {
 		return
@@ -233,13 +233,13 @@ func (b *builder) cause(v *View) {
 	v.CauseHosts = b.hosts(known.Hosts)
 }
 
-// The name and the value of a log item often are the same long line. From leastTwice characters on it isn't shown twice.
+// The name and the value of a log item are often the same long line. Above leastTwice characters it is shown only once.
 const (
 	leastTwice = 40
 	sameHead   = 100
 )
 
-// once removes from a value what is in the name already.
+// once removes from a value the text that the name already contains.
 func once(name string, value Text) Text {
 	name, short := text.Line(name), strings.TrimSuffix(text.Line(string(value)), "…")
 	if short == name {

@@ -49,7 +49,7 @@ func actions(p alert.Problem) []string {
 // element is an Adaptive Card or a part of one.
 type element = map[string]any
 
-// Card is the Adaptive Card (1.3) with the buttons of Actions, and its fallback markdown. Its Action.Submit data is
+// Card returns the Adaptive Card (1.3) with the buttons of Actions, and its fallback markdown. Its Action.Submit data is
 // {"relay": 1, "action": "ack", "key": "main/4711"} and the input "comment". In presentation "card" the card is the root message
 // and shows what Root shows; otherwise it is in the root's thread and only names its problem.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
@@ -95,7 +95,7 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	return card, fallback
 }
 
-// buttonWords says what to write in a client that shows no cards.
+// buttonWords lists the commands to write in a client that shows no cards.
 func buttonWords(list []string) string {
 	if len(list) == 0 {
 		return ""
@@ -109,8 +109,9 @@ const (
 	maxCardBytes = 4000
 )
 
-// cardText makes a card's text from a message: one RichTextBlock per line, since not every Webex app breaks lines within a block.
-// No client interprets the runs of a RichTextBlock as markdown, so untrusted text shows as it is. fits reports that nothing was cut.
+// cardText makes a card's text from a message: one RichTextBlock per line, since not every Webex app breaks lines
+// within a block. No client interprets the runs of a RichTextBlock as markdown, so untrusted text shows literally.
+// fits reports that nothing was cut.
 func cardText(message string) (blocks []element, fits bool) {
 	bytes := 0
 	spacing := ""
@@ -138,7 +139,7 @@ func cardText(message string) (blocks []element, fits bool) {
 	return blocks, true
 }
 
-// inlines are the runs of a line. Cards have no block quotes, headings and lists: they become subtle text, bold text and bullets.
+// inlines returns the runs of a line. Cards have no quotes, headings and lists: they become subtle text, bold text and bullets.
 func inlines(line string, first bool) []element {
 	line, quoted := strings.CutPrefix(line, "> ")
 	var heading bool

@@ -17,9 +17,9 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// nativeBlock is what the native renderer of phones shows of a TextBlock, as far as EscapeMarkdown is concerned. It escapes & < >
-// before parsing, so that entities show literally; it removes backslashes only before ] and ); and emphasis doesn't end after a
-// bracket.
+// nativeBlock returns the text that the native renderer of phones shows for a TextBlock, as far as EscapeMarkdown is
+// concerned. It escapes & < > before parsing, so that entities show literally; it removes backslashes only before ]
+// and ); and emphasis doesn't end after a bracket.
 func nativeBlock(markdown string) string {
 	emphasis := regexp.MustCompile(`\*\*([^*]*[^*)\]])\*\*`)
 	markdown = emphasis.ReplaceAllString(markdown, "$1")
@@ -28,10 +28,10 @@ func nativeBlock(markdown string) string {
 
 var dateMacro = regexp.MustCompile(`\{\{(DATE|TIME)\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)(, ?(SHORT|LONG|COMPACT))?\)\}\}`)
 
-// nativeRun is what every renderer shows of a TextRun: the text, except for date macros.
+// nativeRun returns the text that every renderer shows for a TextRun: its own, except for date macros.
 func nativeRun(s string) string { return dateMacro.ReplaceAllString(s, "1/1/2026") }
 
-// The model agrees with what the native parser did in an experiment.
+// The model agrees with an experiment with the native parser.
 func TestModelOfTheNativeParser(t *testing.T) {
 	for name, want := range map[string]string{
 		"**" + webex.EscapeMarkdown("Linux: High memory utilization (>90% for 5m)") + "** · 6500": `**Linux: High memory utilization \(&gt;90% for 5m)** · 6500`,
@@ -48,7 +48,7 @@ type shownCard struct {
 	urls  []string
 }
 
-// shownOf is what a phone shows of a card.
+// shownOf returns the content of a card as a phone shows it.
 func shownOf(t *testing.T, card any) shownCard {
 	t.Helper()
 	raw, err := json.Marshal(card)
@@ -84,7 +84,7 @@ func shownOf(t *testing.T, card any) shownCard {
 	return shown
 }
 
-// named is a problem with the same text in every field that people write.
+// named returns a problem with the same text in every field that people write.
 func named(name string) alert.Problem {
 	at := time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 	update := alert.Update{At: at, Actor: alert.Actor{Name: name}, Message: name, Actions: alert.Actions{Ack: true, Comment: true}}
@@ -124,7 +124,7 @@ func TestCardsShowNamesLiterally(t *testing.T) {
 	}
 }
 
-// Custom templates show names literally too: escaping depends on the type of what they print.
+// Custom templates show names literally too: escaping depends on the type of the printed value.
 func TestCustomCardsShowNamesLiterally(t *testing.T) {
 	for _, template := range []string{
 		"{{.Name}}", "x **{{.Name}}** y", "> {{.Name}}", "# {{.Name}}", "- {{.Name}}", "_{{.Name}}_", "{{link .Name .ZabbixURL}}", "x {{printf \"%v\" .Name}}", "x{{range .Tags}}{{.Tag}}{{end}}",

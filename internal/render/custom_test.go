@@ -89,17 +89,17 @@ func TestFaultyTemplatesAreNamed(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		"doesn't parse":      {map[string]string{"root.md.tmpl": "one\n{{if .Name}", "line.md.tmpl": "{{nosuch}}"}, []string{"root.md.tmpl:2: ", `line.md.tmpl:1: function "nosuch" not defined`}},
-		"misspelt field":     {map[string]string{"root.md.tmpl": "one\ntwo {{.Nmae}}"}, []string{"root.md.tmpl:2:", "can't evaluate field Nmae", `with the sample problem`}},
-		"rare misspelt":      {map[string]string{"lines.md.tmpl": "{{range .Lines}}{{if .ViaWebex}}{{.Bye}}{{end}}{{end}}"}, []string{"lines.md.tmpl:1:", "Bye"}},
-		"out of range":       {map[string]string{"root.md.tmpl": "{{index .Hosts 0}}"}, []string{"root.md.tmpl:1:", "index out of range"}},
-		"unknown file":       {map[string]string{"rot.md.tmpl": "x"}, []string{"rot.md.tmpl: unknown template, expected one of card.md.tmpl, "}},
-		"nothing there":      {map[string]string{"README": "x"}, []string{"no templates"}},
-		"empty":              {map[string]string{"root.md.tmpl": " \n"}, []string{"root.md.tmpl:1: empty template"}},
-		"gives nothing":      {map[string]string{"root.md.tmpl": "{{if .Gone}}gone{{end}}"}, []string{"root.md.tmpl: the message is empty", `with the sample problem`}},
-		"writes without end": {map[string]string{"root.md.tmpl": "{{range 100000}}" + strings.Repeat("x", 1000) + "{{end}}"}, []string{"root.md.tmpl", "wrote more than"}},
-		"broken part":        {map[string]string{"parts.md.tmpl": `{{define "headline"}}{{.Nope}}{{end}}`}, []string{"parts.md.tmpl:1:", "Nope"}},
-		"wrong argument":     {map[string]string{"root.md.tmpl": `{{join ", " .Name}}`}, []string{"root.md.tmpl:1:", "expected a list (.Hosts, .Groups, .Tags)"}},
+		"syntax error":              {map[string]string{"root.md.tmpl": "one\n{{if .Name}", "line.md.tmpl": "{{nosuch}}"}, []string{"root.md.tmpl:2: ", `line.md.tmpl:1: function "nosuch" not defined`}},
+		"misspelt field":            {map[string]string{"root.md.tmpl": "one\ntwo {{.Nmae}}"}, []string{"root.md.tmpl:2:", "can't evaluate field Nmae", `with the sample problem`}},
+		"misspelt in a rare branch": {map[string]string{"lines.md.tmpl": "{{range .Lines}}{{if .ViaWebex}}{{.Bye}}{{end}}{{end}}"}, []string{"lines.md.tmpl:1:", "Bye"}},
+		"out of range":              {map[string]string{"root.md.tmpl": "{{index .Hosts 0}}"}, []string{"root.md.tmpl:1:", "index out of range"}},
+		"unknown file":              {map[string]string{"rot.md.tmpl": "x"}, []string{"rot.md.tmpl: unknown template, expected one of card.md.tmpl, "}},
+		"nothing there":             {map[string]string{"README": "x"}, []string{"no templates"}},
+		"empty":                     {map[string]string{"root.md.tmpl": " \n"}, []string{"root.md.tmpl:1: empty template"}},
+		"empty output":              {map[string]string{"root.md.tmpl": "{{if .Gone}}gone{{end}}"}, []string{"root.md.tmpl: the message is empty", `with the sample problem`}},
+		"endless output":            {map[string]string{"root.md.tmpl": "{{range 100000}}" + strings.Repeat("x", 1000) + "{{end}}"}, []string{"root.md.tmpl", "wrote more than"}},
+		"broken part":               {map[string]string{"parts.md.tmpl": `{{define "headline"}}{{.Nope}}{{end}}`}, []string{"parts.md.tmpl:1:", "Nope"}},
+		"wrong argument":            {map[string]string{"root.md.tmpl": `{{join ", " .Name}}`}, []string{"root.md.tmpl:1:", "expected a list (.Hosts, .Groups, .Tags)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := dirWith(t, c.files)

@@ -94,7 +94,7 @@ func (b *builder) describeDiscovery(v *View) {
 	if len(v.Hosts) > 0 {
 		device = cmp.Or(device, v.Hosts[0])
 		if v.Hosts[0] == device {
-			v.Hosts = nil // the title says it
+			v.Hosts = nil // the title names it
 		}
 	}
 	status, subject := macro("discovery.device.status"), device

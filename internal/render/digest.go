@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// DigestItem is what a digest shows of one problem, and all that is kept of it: there may be thousands.
+// DigestItem is the part of a problem that a digest shows and keeps in memory: there may be thousands.
 type DigestItem struct {
 	Key         alert.Key
 	Title       string
@@ -26,19 +26,19 @@ type DigestItem struct {
 	Link        URL // to the problem in Zabbix
 }
 
-// Digest is what one message shows of many problems.
+// Digest is the content of one message about many problems.
 type Digest struct {
 	Items []DigestItem
-	Left  int  // how many were in it and have messages of their own now
+	Left  int  // the number that left it for messages of their own
 	Flap  bool // they are openings of one trigger
 	Last  bool // the message can't be edited any more before all are resolved
-	// Account says that this is not the message but a reply in its thread, since it can't be edited any more: the current
-	// state, and the problems that left since the message was written (Gone).
+	// Account: this is a reply in the thread of a message that can't be edited any more, with the current state and the problems
+	// that left since the message was written (Gone).
 	Account bool
 	Gone    []DigestItem
 }
 
-// DigestItem makes one of a problem. It copies the texts, so that thousands of items don't keep whole problems in memory.
+// DigestItem returns the item of a problem. It copies the texts, so that thousands of items don't keep whole problems in memory.
 func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	title := p.Name
 	if title == "" || p.Origin != alert.OriginTrigger {
@@ -78,10 +78,10 @@ const (
 	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
 )
 
-// Digest is the message of many problems: counts, then a line for each trigger name with hosts and event ids, the worst first. Of
-// more than wholeItems problems a line names about ten, and names that differ only in host names, numbers and the like share a
-// line. complete reports that the message names every host and event id. It shows no ages, since it is edited only when something
-// changes.
+// Digest returns the message of many problems: counts, then a line per trigger name with hosts and event ids, the worst first.
+// With more than wholeItems problems a line names about ten, and names that differ only in host names, numbers and the like share
+// a line. complete reports that the message names every host and event id. It shows no ages, since it is edited only when
+// something changes.
 func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) {
 	if d.Flap {
 		return r.flapping(d, room)
@@ -185,7 +185,7 @@ func (r *Renderer) heading(d Digest) string {
 	return b.String() + strings.Join(parts, " · ") + left
 }
 
-// leftOf says how many problems have messages of their own now; "" for none.
+// leftOf describes the number of problems that have messages of their own now; "" for none.
 func leftOf(n int) string {
 	switch n {
 	case 0:
@@ -277,7 +277,7 @@ func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
 	return links
 }
 
-// groupLine is the line of one group, with at most items of its hosts, in limit bytes. whole reports that it names all problems.
+// groupLine returns a group's line, with at most items of its hosts, in limit bytes. whole: it names all problems.
 func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole bool) {
 	var b strings.Builder
 	switch {
@@ -340,7 +340,7 @@ func (r *Renderer) itemLabel(i DigestItem, n int) string {
 	return strings.Join(hosts, " + ") + " (" + ids + ")"
 }
 
-// hostLabels are the names of a problem's hosts, escaped.
+// hostLabels returns the names of a problem's hosts, escaped.
 func hostLabels(i DigestItem) (labels []string) {
 	for _, h := range i.Hosts {
 		if label := Text(h.Label()).String(); label != "" {
@@ -350,7 +350,7 @@ func hostLabels(i DigestItem) (labels []string) {
 	return labels
 }
 
-// openOf is how many of the problems are open.
+// openOf returns how many of the problems are open.
 func openOf(items []DigestItem) (open int) {
 	for _, i := range items {
 		if i.Open {
@@ -360,7 +360,7 @@ func openOf(items []DigestItem) (open int) {
 	return open
 }
 
-// firstOf lists the first n with commas, and says how many others there are. all reports that there are none.
+// firstOf lists the first n with commas, and the number of the others. all reports that there are no others.
 func firstOf(n int, list []string) (out string, all bool) {
 	if more := len(list) - n; more > 0 {
 		return strings.Join(list[:n], ", ") + ", … and " + number(more) + " more", false
@@ -368,7 +368,7 @@ func firstOf(n int, list []string) (out string, all bool) {
 	return strings.Join(list, ", "), true
 }
 
-// boldName is a problem's name in bold, cut to a length that leaves room for others.
+// boldName returns a problem's name in bold, cut to a length that leaves room for others.
 func boldName(name string) string {
 	shown := limited(name, maxGroupName)
 	if shown == "" {
@@ -377,7 +377,7 @@ func boldName(name string) string {
 	return "**" + shown.String() + "**"
 }
 
-// resolvedOf is how many of the problems are resolved.
+// resolvedOf returns how many of the problems are resolved.
 func resolvedOf(items []DigestItem) string {
 	resolved := len(items) - openOf(items)
 	if resolved == len(items) {
@@ -386,7 +386,7 @@ func resolvedOf(items []DigestItem) string {
 	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(items)))
 }
 
-// count is "1 problem", "5,000 problems".
+// count returns "1 problem", "5,000 problems".
 func count(n int, what string) string {
 	if n != 1 {
 		what += "s"

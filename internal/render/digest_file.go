@@ -11,8 +11,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// DigestFile is the complete list as plain text, one problem per line, with names as they are, without line breaks and control
-// characters.
+// DigestFile returns the complete list as plain text: one problem per line, names without line breaks and control characters.
 func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 	loc := orUTC(room.Location)
 	items := make([]*DigestItem, len(d.Items))

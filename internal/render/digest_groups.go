@@ -11,12 +11,12 @@ import (
 // group is the problems of one name, or of names that are shown as one.
 type group struct {
 	title string
-	worst alert.Severity // of the open ones; of all where none is open
-	known bool           // worst means anything
+	worst alert.Severity // of the open ones; of all if none is open
+	known bool           // worst is valid
 	n     int
 	open  int
 	hosts int
-	items []groupItem // worst first; no more than are named
+	items []groupItem // the worst first; only those that are named
 }
 
 // groupItem is one problem, or several on the same hosts.
@@ -25,8 +25,8 @@ type groupItem struct {
 	n           int // all of them
 }
 
-// groupsOf groups problems by name; the worst group comes first, resolved ones last. merged says that names which differ only
-// in host names, numbers and the like are one group, and problems on the same hosts one item.
+// groupsOf groups problems by name; the worst group comes first, resolved ones last. With merged, names that differ only in host
+// names, numbers and the like are one group, and problems on the same hosts one item.
 func groupsOf(items []DigestItem, merged bool) []*group {
 	byTitle := map[string]*group{}
 	worst := map[string]*DigestItem{}

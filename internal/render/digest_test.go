@@ -30,7 +30,7 @@ func storm(n int, names int, open func(int) bool) render.Digest {
 	return d
 }
 
-// numbered is a storm of links on a hundred hosts, in which each problem's name contains its host and port.
+// numbered returns a storm of links on a hundred hosts, in which each problem's name contains its host and port.
 func numbered(n int) render.Digest {
 	var d render.Digest
 	for i := range n {

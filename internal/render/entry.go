@@ -109,7 +109,7 @@ func (room Room) wants(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(room.Tell, k) })
 }
 
-// entry is a timeline entry for templates; today is zero in a message that is edited in place.
+// entry returns a timeline entry for templates; today is zero in a message that is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	out := Entry{Kinds: kindsOf(e), At: e.At.In(b.loc)}
 	out.When = stamp(out.At, today, clockShort)
@@ -192,7 +192,7 @@ func (b *builder) actor(a alert.Actor) Text {
 	return by
 }
 
-// did describes the changes of an update. A comment among others isn't mentioned: it follows.
+// did describes the changes of an update. A comment among others isn't mentioned, since its text follows.
 func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
 	var words []string
 	for _, c := range changes {

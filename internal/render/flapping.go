@@ -15,8 +15,8 @@ const (
 	lastFlapEdit = "This message can't be edited again until nothing is open. Until then changes are posted in this thread."
 )
 
-// flapping is the message of a trigger's openings: how often it opened, its present state, and every event id. complete reports
-// that it names all of them, and every host.
+// flapping returns the message of a trigger's openings: how often it opened, its present state, and every event id. complete
+// reports that it names all of them, and every host.
 func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool) {
 	items := newestFirst(d.Items)
 	for _, ids := range []int{len(items), 100, 20} {
@@ -105,7 +105,7 @@ func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out 
 	return b.String(), all
 }
 
-// howOften is "opened again 6 times in 14m": the number of openings, and the time from the first to the last.
+// howOften returns "opened again 6 times in 14m": the number of openings, and the time from the first to the last.
 func howOften(d Digest, items []DigestItem) string {
 	n := len(items) + d.Left
 	if n == 1 {
@@ -122,7 +122,7 @@ func before(words, text string) string {
 	return words + text
 }
 
-// flapLine is one opening. It never says "resolved": people read that as the state of the trigger.
+// flapLine returns the line of one opening. It never says "resolved": people read that as the state of the trigger.
 func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
 	line := "- " + at(i.OpenedAt) + " " + string(id)
@@ -139,7 +139,7 @@ func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	return line + " · open"
 }
 
-// current is the newest open opening, or the newest one, and how many are open.
+// current returns the newest open opening, or the newest one, and how many are open.
 func current(items []DigestItem) (now DigestItem, open int) {
 	now = items[0]
 	for _, i := range items {
@@ -161,7 +161,7 @@ func newestFirst(items []DigestItem) []DigestItem {
 	return items
 }
 
-// flapHostsOf are the hosts of all openings, usually the same ones.
+// flapHostsOf returns the hosts of all openings, usually the same ones.
 func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	var labels []string
 	for _, i := range items {
@@ -174,7 +174,7 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 	return firstOf(flapHosts, labels)
 }
 
-// FlapLine is the notification in a flapping trigger's thread that it is open again and stays open.
+// FlapLine returns the notification in a flapping trigger's thread that it is open again and stays open.
 func (r *Renderer) FlapLine(d Digest, room Room) string {
 	items := newestFirst(d.Items)
 	if len(items) == 0 {
@@ -190,7 +190,7 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	return out
 }
 
-// ordinal is "1st", "2nd", "11th".
+// ordinal returns "1st", "2nd", "11th".
 func ordinal(n int) string {
 	suffix := "th"
 	if n%100/10 != 1 {

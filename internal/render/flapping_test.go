@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// flaps are n openings, three minutes apart, each open for 40 s; open says whether the last one still is.
+// flaps returns n openings, three minutes apart, each open for 40 s; with open the last one is still open.
 func flaps(n int, open bool) render.Digest {
 	d := render.Digest{Flap: true}
 	for i := range n {
@@ -36,8 +36,8 @@ func TestFlappingGolden(t *testing.T) {
 	left.Items, left.Left = left.Items[1:], 1
 	account.Account, account.Gone = true, flaps(3, true).Items[2:]
 	for name, d := range map[string]render.Digest{
-		"first": flaps(1, true), "goes on": flaps(4, true), "resolved": flaps(4, false), "for hours": flaps(40, true),
-		"acknowledged": acked, "one left": left, "account": account, "nothing left": {Flap: true, Left: 2},
+		"first": flaps(1, true), "still open": flaps(4, true), "resolved": flaps(4, false), "many openings": flaps(40, true),
+		"acknowledged": acked, "one removed": left, "account": account, "empty": {Flap: true, Left: 2},
 	} {
 		markdown, complete := r.Digest(d, room)
 		require.True(t, complete, name)
@@ -51,7 +51,7 @@ func TestFlappingGolden(t *testing.T) {
 	golden(t, "digest/last edit.txt", markdown)
 }
 
-// Where several openings are open, the message and its notification are about the newest one.
+// If several openings are open, the message and its notification are about the newest one.
 func TestFlappingShowsTheNewestOpening(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}
 	d := flaps(4, true)

@@ -54,7 +54,7 @@ func join(separator string, list any) (Markdown, error) {
 	return listed(separator, list, 0)
 }
 
-// some is the first n of a list and the number of the others: "a, b, +3 more".
+// some returns the first n of a list and the number of the others: "a, b, +3 more".
 func some(n int, list any) (Markdown, error) {
 	return listed(", ", list, max(n, 1))
 }
@@ -75,7 +75,7 @@ func listed(separator string, list any, limit int) (Markdown, error) {
 	return Markdown(strings.Join(items, separator)), nil
 }
 
-// link is a link, or its label if there is no address.
+// link returns a link, or its label if there is no address.
 func link(label any, to URL) (Markdown, error) {
 	var shown string
 	switch l := label.(type) {
@@ -100,7 +100,7 @@ const (
 	maxQuoteLines = 30
 )
 
-// said is a comment: one line after a colon, several as a quote below.
+// said returns a comment: one line after a colon, several as a quote below.
 func said(t Text) Markdown {
 	if !strings.ContainsAny(strings.TrimSpace(string(t)), "\r\n") {
 		if shown := t.String(); shown != "" {
@@ -111,7 +111,7 @@ func said(t Text) Markdown {
 	return "\n" + quote(t, maxSaidLines)
 }
 
-// quote is a block quote without blank lines.
+// quote returns a block quote without blank lines.
 func quote(t Text, maxLines int) Markdown {
 	var out strings.Builder
 	n := 0

@@ -56,7 +56,7 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// everything is all that a room can see of a problem, on one page.
+// everything renders all messages of a problem on one page.
 func everything(t *testing.T, r *render.Renderer, p alert.Problem, now time.Time) string {
 	t.Helper()
 	room := render.Room{Name: "noc", Location: berlin(t), Presentation: config.PresentThread}
@@ -77,7 +77,7 @@ func everything(t *testing.T, r *render.Renderer, p alert.Problem, now time.Time
 	return out.String()
 }
 
-// cardLines is a card with one line per element and action.
+// cardLines returns a card with one line per element and action.
 func cardLines(t *testing.T, card any) string {
 	t.Helper()
 	encode := func(v any) string {
@@ -96,7 +96,7 @@ func cardLines(t *testing.T, card any) string {
 	return strings.Join(lines, "\n")
 }
 
-// What rooms see of each sample problem.
+// The messages of each sample problem.
 func TestSamplesGolden(t *testing.T) {
 	r := newRenderer(t)
 	for name, p := range render.Samples() {
@@ -111,7 +111,7 @@ type fixtureCase struct {
 	Files []string
 }
 
-// What rooms see of all recorded events; each case applies to the problems of the cases before it.
+// The messages of all recorded events; each case applies to the problems of the cases before it.
 func TestRecordedEventsGolden(t *testing.T) {
 	r := newRenderer(t)
 	for _, version := range []string{"zabbix-6.0", "zabbix-7.0"} {
@@ -147,7 +147,7 @@ func TestRecordedEventsGolden(t *testing.T) {
 	}
 }
 
-// fixtureEvents are a case's events, received when Zabbix sent them.
+// fixtureEvents returns a case's events, received when Zabbix sent them.
 func fixtureEvents(t *testing.T, version string, c fixtureCase) []alert.Event {
 	t.Helper()
 	var events []alert.Event
@@ -156,7 +156,7 @@ func fixtureEvents(t *testing.T, version string, c fixtureCase) []alert.Event {
 		body, err := fs.ReadFile(testdata.Fixtures, path.Join("fixtures", version, file))
 		require.NoError(t, err)
 		if c.Case == "cut-at-64k" {
-			continue // what the media type's script saw: no payload
+			continue // input of the media type's script, not a payload
 		}
 		payload, faults := zabbix.Parse(body)
 		require.Empty(t, faults, file)

@@ -137,7 +137,7 @@ func inDir(err error, dir string) error {
 	return fmt.Errorf("%s: %w", dir, err)
 }
 
-// templateError is an error of text/template without its prefix, so that it begins with "FILE:LINE:".
+// templateError returns an error of text/template without its prefix, so that it begins with "FILE:LINE:".
 func templateError(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "template: "))
 }

@@ -32,7 +32,7 @@ const (
 )
 
 const (
-	hostMark = "…" // what String shows where host names differ
+	hostMark = "…" // shown by String in place of host names that differ
 	// leastLetters is how many letters the words of a pattern must have: "# on …" would say nothing.
 	leastLetters = 3
 )
@@ -65,7 +65,7 @@ func patternOf(name string, hosts []alert.Host) namePattern {
 	return p
 }
 
-// hostNames are the names to look for, the longest first.
+// hostNames returns the names to look for, the longest first.
 func hostNames(hosts []alert.Host) (names []string) {
 	for _, h := range hosts {
 		for _, name := range [2]string{h.Host, h.Name} {
@@ -89,7 +89,7 @@ func (p namePattern) merge(other namePattern) {
 	}
 }
 
-// String is the name with # for values that differ, and without host names that differ: at either end they are left out
+// String returns the name with # for values that differ, and without host names that differ: at either end they are left out
 // with what separates them from the rest.
 func (p namePattern) String() string {
 	var out strings.Builder
@@ -117,7 +117,7 @@ var (
 	hostAtEnd      = regexp.MustCompile(`(?: *[:|,]| +[-–—@]| (?:on|at))+ *` + hostMark + `$`)
 )
 
-// nameScanner splits a name; rest is what is left of it.
+// nameScanner splits a name; rest is the part not read yet.
 type nameScanner struct {
 	rest   string
 	hosts  []string
@@ -179,7 +179,7 @@ func (s *nameScanner) advance(size int) {
 	s.rest = s.rest[size:]
 }
 
-// hostName is the host name at the start of rest, as a whole word; "" for none.
+// hostName returns the host name at the start of rest, as a whole word; "" for none.
 func (s *nameScanner) hostName() string {
 	for _, name := range s.hosts {
 		if len(name) <= len(s.rest) && strings.EqualFold(s.rest[:len(name)], name) && ends(s.rest[len(name):]) {
@@ -199,8 +199,8 @@ func ends(rest string) bool {
 
 var quotes = map[rune]string{'"': `"`, '\'': "'", '`': "`", '“': "”", '„': "“", '«': "»", '‘': "’"}
 
-// quotedValue is the length of the quoted value after an opening quote. More than two words are not a value but a message, whose
-// words count.
+// quotedValue returns the length of the quoted value after an opening quote. More than two words are a message, whose words
+// count.
 func quotedValue(rest string, opening rune) int {
 	closing := quotes[opening]
 	if closing == "" {
@@ -232,7 +232,7 @@ var (
 const interfaceName = `(?:(?:[a-z]{1,24}-?)?\d+(?:/\d+)+(?:[.:]\d+)?` + // Gi0/1, ge-0/0/0.0, 1/0/24
 	`|(?:eth|en[ops]|enx|em|bond|team|br-?|vmbr|virbr|docker|veth|wlan|wl[op]|tun|tap|wg|ppp|vlan|vl|po|port-channel|ae|irb|lag|ib|mgmt)\d[0-9a-z]*(?:[.:@]\w+)*)`
 
-// idAt is the length of the id, address or interface name at the start of rest; 0 for none.
+// idAt returns the length of the id, address or interface name at the start of rest; 0 for none.
 func idAt(rest string) int {
 	if first, _, _ := strings.Cut(rest, " "); !strings.ContainsAny(first, "0123456789") {
 		return 0
@@ -244,7 +244,7 @@ func idAt(rest string) int {
 	return n
 }
 
-// numberAt is the length of the number at the start of rest, and of its unit; 0 for none.
+// numberAt returns the length of the number at the start of rest, and of its unit; 0 for none.
 func numberAt(rest string, before rune) (n, unit int) {
 	m := numberPattern.FindStringSubmatchIndex(rest)
 	if m == nil || strings.ContainsRune("-+", rune(rest[0])) && (alphanumeric(before) || strings.ContainsRune(")]%.", before)) {

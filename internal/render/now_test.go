@@ -15,7 +15,7 @@ import (
 
 var opened = time.Date(2026, 11, 24, 13, 18, 0, 0, time.UTC)
 
-// updated is an open problem with these updates, a minute apart.
+// updated returns an open problem with these updates, a minute apart.
 func updated(change func(*alert.Problem), updates ...alert.Update) alert.Problem {
 	p := alert.Problem{
 		Key: alert.Key{Source: "main", EventID: "4711"}, Origin: alert.OriginTrigger, State: alert.StateOpen, Severity: alert.High, OpenedAt: opened,
@@ -47,7 +47,7 @@ func TestRootShowsOnlyWhatIsInEffect(t *testing.T) {
 	}{
 		"acknowledged with words, unacknowledged without": {updated(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "", unack)),
 			[]string{"💬 **alice** commented", "on my way"}, []string{"acknowledged", "✋"}},
-		"both with words": {updated(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "sorry", unack)),
+		"acknowledged and unacknowledged with words": {updated(func(*alert.Problem) {}, alice("on my way", ack), by("bob", "sorry", unack)),
 			[]string{"↩️ **bob** unacknowledged", "sorry"}, []string{"✋", "on my way"}},
 		"without words": {updated(func(*alert.Problem) {}, alice("", ack), by("bob", "", unack)), nil, []string{"✋", "acknowledged", "💬"}},
 		"acknowledged again by another": {updated(func(p *alert.Problem) { p.Acknowledged = true }, alice("on my way", ack), by("bob", "", unack), by("carol", "", ack)),
@@ -59,16 +59,16 @@ func TestRootShowsOnlyWhatIsInEffect(t *testing.T) {
 		"a suppression that was extended since": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("until noon", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})),
 			[]string{"🔕 Suppressed until " + opened.Add(48*time.Hour).Format("2 Jan"), "💬 **alice** commented", "until noon"}, []string{"suppressed it until", "indefinitely"}},
-		"one without an end since": {updated(func(p *alert.Problem) { p.Suppressed = true },
+		"a suppression that became indefinite": {updated(func(p *alert.Problem) { p.Suppressed = true },
 			alice("", alert.Actions{Suppress: true, SuppressUntil: opened.Add(time.Hour)})), []string{"problem, suppressed"}, []string{"until", "🔕"}},
-		"one that has an end since": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
+		"an indefinite suppression that got an end": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("", alert.Actions{Suppress: true})), []string{"🔕 Suppressed until"}, []string{"indefinitely"}},
-		"one that is as it was reported": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
+		"an unchanged suppression": {updated(func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, opened.Add(48*time.Hour) },
 			alice("", alert.Actions{Suppress: true, SuppressUntil: opened.Add(48 * time.Hour)})), []string{"🔕 **alice** suppressed it until"}, nil},
 		"a severity that was changed again": {updated(func(p *alert.Problem) { p.Severity = alert.Disaster }, alice("it is small", severity(alert.High, alert.Warning)), by("bob", "", severity(alert.Warning, alert.Disaster))),
 			[]string{"⬆️ **bob** changed the severity from Warning to Disaster", "💬 **alice** commented"}, []string{"to Warning"}},
 		"a severity that Zabbix's API contradicts": {updated(func(p *alert.Problem) { p.Severity = alert.Average }, alice("", severity(alert.High, alert.Warning))), nil, []string{"Warning"}},
-		"no symptom any more":                      {updated(func(*alert.Problem) {}, alice("same cable", alert.Actions{ToSymptom: true})), []string{"💬 **alice** commented"}, []string{"symptom"}},
+		"no longer a symptom":                      {updated(func(*alert.Problem) {}, alice("same cable", alert.Actions{ToSymptom: true})), []string{"💬 **alice** commented"}, []string{"symptom"}},
 		"acknowledged and severity, the severity outdated": {updated(func(p *alert.Problem) { p.Acknowledged = true },
 			alice("mine", alert.Actions{Ack: true, Severity: &alert.SeverityChange{Old: alert.High, New: alert.Average}}), by("bob", "", severity(alert.Average, alert.High))),
 			[]string{"✋ **alice** acknowledged (", "mine", "⬆️ **bob**"}, []string{"to Average"}},
@@ -125,7 +125,7 @@ func TestCancelledEscalationOfAResolvedProblem(t *testing.T) {
 	require.Contains(t, r.Lines(p, p.Timeline, render.Room{}, opened), "🚫 Zabbix cancelled the escalation")
 }
 
-// A symptom names its cause from what the relay knows, else from what Zabbix sent, else by its event id.
+// A symptom names its cause from the stored problem, else from Zabbix's macros, else by its event id.
 func TestSymptomNamesItsCause(t *testing.T) {
 	cause := alert.Problem{Key: alert.Key{Source: "main", EventID: "17"}, Origin: alert.OriginTrigger,
 		Facts: alert.Facts{Name: "Core switch [down]", TriggerID: "99", Hosts: []alert.Host{{Host: "core1", Name: "Core 1"}}}}
@@ -145,10 +145,10 @@ func TestSymptomNamesItsCause(t *testing.T) {
 		p          alert.Problem
 		root, line string
 	}{
-		"known":            {symptom("17", ""), `🔗 Symptom of [Core switch \[down\]](https://zabbix.example.com/tr_events.php?triggerid=99&eventid=17) · Core 1 · 17`, `made it a symptom of Core switch \[down\] \(17\)`},
-		"known and sent":   {symptom("17", "sent"), `🔗 Symptom of [Core switch`, `symptom of Core switch`},
-		"sent alone":       {symptom("18", "Uplink <down>"), "🔗 Symptom of Uplink &lt;down&gt; · 18", `made it a symptom of Uplink &lt;down&gt; \(18\)`},
-		"nothing but that": {symptom("18", ""), "🔗 Symptom of event 18", "made it a symptom of event 18"},
+		"stored":          {symptom("17", ""), `🔗 Symptom of [Core switch \[down\]](https://zabbix.example.com/tr_events.php?triggerid=99&eventid=17) · Core 1 · 17`, `made it a symptom of Core switch \[down\] \(17\)`},
+		"stored and sent": {symptom("17", "sent"), `🔗 Symptom of [Core switch`, `symptom of Core switch`},
+		"sent only":       {symptom("18", "Uplink <down>"), "🔗 Symptom of Uplink &lt;down&gt; · 18", `made it a symptom of Uplink &lt;down&gt; \(18\)`},
+		"neither":         {symptom("18", ""), "🔗 Symptom of event 18", "made it a symptom of event 18"},
 	} {
 		require.Contains(t, r.Root(c.p, render.Room{}, opened)+"\n", c.root, name)
 		require.Contains(t, r.Lines(c.p, c.p.Timeline, render.Room{}, opened), c.line, name)
@@ -201,13 +201,13 @@ func TestTimesHaveDates(t *testing.T) {
 		now, opened time.Time
 		line        string
 	}{
-		"the same day":                    {opened.Add(hour), opened, "acknowledged (13:19)"},
-		"the next day":                    {opened.Add(24 * hour), opened, "acknowledged (24 Nov 13:19)"},
-		"opened the day before":           {opened.Add(hour), opened.Add(-24 * hour), "acknowledged (13:19)"},
-		"the year after":                  {opened.Add(100 * 24 * hour), opened, "acknowledged (24 Nov 2026 13:19)"},
-		"the same day of another month":   {opened.Add(30 * 24 * hour), opened, "acknowledged (24 Nov 13:19)"},
-		"the same day of another year":    {opened.Add(365 * 24 * hour), opened, "acknowledged (24 Nov 2026 13:19)"},
-		"in a zone where it is next day ": {opened.Add(11 * hour), opened, "acknowledged (24 Nov 13:19)"},
+		"the same day":                       {opened.Add(hour), opened, "acknowledged (13:19)"},
+		"the next day":                       {opened.Add(24 * hour), opened, "acknowledged (24 Nov 13:19)"},
+		"opened the day before":              {opened.Add(hour), opened.Add(-24 * hour), "acknowledged (13:19)"},
+		"the year after":                     {opened.Add(100 * 24 * hour), opened, "acknowledged (24 Nov 2026 13:19)"},
+		"the same day of another month":      {opened.Add(30 * 24 * hour), opened, "acknowledged (24 Nov 13:19)"},
+		"the same day of another year":       {opened.Add(365 * 24 * hour), opened, "acknowledged (24 Nov 2026 13:19)"},
+		"in a zone where it is the next day": {opened.Add(11 * hour), opened, "acknowledged (24 Nov 13:19)"},
 	} {
 		p.OpenedAt = c.opened
 		require.Contains(t, r.Root(p, render.Room{}, c.now), "acknowledged (24 Nov 13:19)", name)

@@ -27,8 +27,8 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	}
 }
 
-// escalated says between which rooms a step escalates, as a room reads it: "escalated to " and the other rooms, or "escalated
-// from " and the room where it began. step is "" for a step within a room.
+// escalated describes the rooms between which a step escalates, as one of them reads it: "escalated to " and the
+// other rooms, or "escalated from " and the room where it began. step is "" for a step within a room.
 func escalated(n alert.Nudge, room string) (step, rooms string) {
 	switch {
 	case n.Room != room && slices.Contains(n.Rooms, room):
@@ -39,7 +39,7 @@ func escalated(n alert.Nudge, room string) (step, rooms string) {
 	return "", ""
 }
 
-// mentions is the markdown that mentions the people whom the configuration names. It holds no untrusted text.
+// mentions returns the markdown that mentions the people named in the configuration. It contains no untrusted text.
 func mentions(n alert.Nudge) Markdown {
 	all := make([]string, 0, len(n.Mention))
 	for _, who := range n.Mention {
@@ -89,7 +89,7 @@ func mentioned(reply string, lines []Entry) string {
 	return reply
 }
 
-// escalation is the note that the problem was escalated to this room; nil if it wasn't.
+// escalation returns the note that the problem was escalated to this room; nil if it wasn't.
 func (b *builder) escalation() *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
@@ -105,7 +105,7 @@ func (b *builder) escalation() *Entry {
 	return &out
 }
 
-// DigestNudges is the reply in a digest's thread with reminders and escalations: one line per step, whatever the number of
+// DigestNudges returns the reply in a digest's thread with reminders and escalations: one line per step, whatever the number of
 // problems.
 func DigestNudges(nudges []alert.Nudge, room Room) string {
 	type of struct {

@@ -2,7 +2,7 @@ package render
 
 import "nms-alert-relay/internal/config"
 
-// OptionsOf are the Options that a configuration gives.
+// OptionsOf returns the Options of a configuration.
 func OptionsOf(cfg *config.Config) Options {
 	o := Options{Dir: cfg.Templates.Dir, Sources: map[string]string{}}
 	for _, s := range cfg.Zabbix {

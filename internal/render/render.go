@@ -14,10 +14,10 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Options make a Renderer.
+// Options configure a Renderer.
 type Options struct {
 	Dir string // files that override the built-in templates of the same name; "" for none
-	// RouteDirs are the routes' own directories, "" for a route without. Each overrides Dir, and is used for rooms with Room.Templates.
+	// RouteDirs are the routes' own directories ("" for none), for rooms with Room.Templates. Each overrides Dir.
 	RouteDirs []string
 	// Sources are the base URLs of the frontends, by source, for links. Ids are shown with their source if there are several.
 	Sources map[string]string
@@ -27,7 +27,7 @@ type Options struct {
 	TemplateFailed func(template string, err error)
 }
 
-// Room says how a room shows problems.
+// Room is a room's settings for messages.
 type Room struct {
 	Name         string
 	Location     *time.Location // nil: UTC
@@ -36,7 +36,7 @@ type Room struct {
 	Tell         []string // kinds that are posted to the thread (TellKinds); empty for all
 }
 
-// Renderer renders. It is safe for concurrent use.
+// Renderer renders messages and cards. It is safe for concurrent use.
 type Renderer struct {
 	sources map[string]string
 	problem func(alert.Key) (alert.Problem, bool)
@@ -84,7 +84,7 @@ func New(opts Options) (*Renderer, error) {
 	return r, nil
 }
 
-// Root is the markdown of the problem's present state, at most webex.MaxMessageBytes, with who acknowledged it and the last
+// Root returns the markdown of the problem's present state, at most webex.MaxMessageBytes, with who acknowledged it and the last
 // comment. In presentation "line" it is one line.
 func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
 	name := fileRoot
@@ -94,8 +94,8 @@ func (r *Renderer) Root(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(name, p, room, now, nil)
 }
 
-// Lines is one threaded reply with these timeline entries, in order; "" if the room wants none of them. Nudges are only for their
-// own rooms, and only until somebody acts on the problem.
+// Lines returns one threaded reply with these timeline entries, in order; "" if the room wants none of them. Nudges are only for
+// their own rooms, and only until somebody acts on the problem.
 func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now time.Time) string {
 	var wanted []alert.Entry
 	for _, e := range entries {
@@ -123,14 +123,14 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 	return mentioned(out, lines)
 }
 
-// Show is the reply to the command "show": the root, every other detail, and the timeline.
+// Show returns the reply to the command "show": the root, every other detail, and the timeline.
 func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 	return r.fit(fileShow, p, room, now, func(b *builder, v *View) {
 		v.Timeline, v.Earlier = b.newest(p.Timeline, v.Now)
 	})
 }
 
-// Problems is the reply to the command "problems": a line for each problem that fits, and the number of those left out of total.
+// Problems returns the reply to "problems": a line for each problem that fits, and the number of the others.
 func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time.Time) string {
 	total = max(total, len(list))
 	if total == 0 {
@@ -155,15 +155,15 @@ func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time
 	return out
 }
 
-// Test is the message that Zabbix's Test button sends to a room.
+// Test returns the message that Zabbix's Test button sends to a room.
 func (r *Renderer) Test(source string, room Room, now time.Time) string {
 	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(orUTC(room.Location))) +
 		"\nIt reached the relay and this room, so problems will be posted here. Nothing is wrong.")
 	return out
 }
 
-// fit renders with shorter and shorter fields until the message fits, so that the links at its end stay. What is still too long
-// is cut.
+// fit renders with shorter and shorter fields until the message fits, so that the links at its end stay. A message that is still
+// too long is cut.
 func (r *Renderer) fit(name string, p alert.Problem, room Room, now time.Time, add func(*builder, *View)) string {
 	var out string
 	for _, scale := range scales {
@@ -203,7 +203,7 @@ func (r *Renderer) execute(name string, room Room, v *View) string {
 	return v.Emoji + " " + v.Status + " · **" + v.Title.String() + "** · " + v.ID.String()
 }
 
-// maxOutput bounds a template's output, in bytes: far more than a message can hold.
+// maxOutput bounds a template's output, in bytes: far more than a message can contain.
 const maxOutput = 1 << 20
 
 var errTooLong = fmt.Errorf("wrote more than %d bytes", maxOutput)
@@ -217,7 +217,7 @@ func (w *limitedBuilder) Write(b []byte) (int, error) {
 	return w.Builder.Write(b)
 }
 
-// set holds templates that belong together, by file name.
+// set is a set of templates that belong together, by file name.
 type set struct{ all *template.Template }
 
 func (s set) run(name string, v *View) (string, error) {

@@ -105,7 +105,7 @@ func Samples() map[string]alert.Problem {
 	return samples
 }
 
-// sample is an open problem that began before SamplesNow, or an occurrence.
+// sample returns an open problem that began before SamplesNow, or an occurrence.
 func sample(id string, origin alert.Origin, ago time.Duration, facts alert.Facts) alert.Problem {
 	p := alert.Problem{
 		Key: alert.Key{Source: "main", EventID: id}, Origin: origin, OpenedAt: SamplesNow.Add(-ago), Facts: facts,

@@ -13,7 +13,7 @@ import (
 // and len see the original text.
 type Text string
 
-// String is the text as markdown, escaped.
+// String returns the text as markdown, escaped.
 func (t Text) String() string { return webex.EscapeMarkdown(string(t)) }
 
 // Format makes every verb of printf print the escaped text, %#v and %x too.
@@ -79,7 +79,7 @@ func linkTarget(address string) string {
 	return out.String()
 }
 
-// limited is a Text of at most limit characters; "" if none of them is visible.
+// limited returns a Text of at most limit characters; "" if none of them is visible.
 func limited(s string, limit int) Text {
 	s = text.Shorten(s, limit)
 	if text.Visible(s) {
@@ -106,7 +106,7 @@ func finish(s string) (markdown string, fits bool) {
 	return webex.CutMarkdown(out.String(), webex.MaxMessageBytes), out.Len() <= webex.MaxMessageBytes
 }
 
-// zeroWidthSpace is what webex.EscapeMarkdown puts into addresses.
+// zeroWidthSpace is inserted into addresses by webex.EscapeMarkdown.
 const zeroWidthSpace = '\u200B'
 
 // tidy splits text into lines, without dangerous characters, trailing spaces, repeated blank lines and blank lines at the ends.

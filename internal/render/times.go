@@ -13,8 +13,8 @@ const (
 	clockLong    = "15:04:05 MST"
 )
 
-// stamp writes a time: its clock, after the date where that isn't today's, with the year where that isn't this one. today is
-// zero in a message that is edited in place, since people read it on later days too: every time in it has its date.
+// stamp formats a time: its clock, after the date unless that is today's, with the year unless that is this one. today is zero in
+// a message that is edited in place: people read it on later days too, so every time has its date.
 func stamp(t, today time.Time, clock string) string {
 	switch {
 	case t.IsZero():
@@ -33,7 +33,7 @@ func Moment(t, now time.Time, loc *time.Location) string {
 	return stamp(t.In(loc), now.In(loc), clockZone)
 }
 
-// formatTime is a time with date and zone: "24 Nov 14:51:52 CET".
+// formatTime returns a time with date and zone: "24 Nov 14:51:52 CET".
 func formatTime(t time.Time) string { return stamp(t, time.Time{}, clockLong) }
 
 // formatBy writes a time by a layout of Go's; "" for an unknown time.
@@ -69,7 +69,7 @@ func formatPeriod(open bool, from, to time.Time) string {
 	return period
 }
 
-// formatDuration is how long it was from one time to another in its two largest units: "10m 19s", "2d 4h". It is "" where
+// formatDuration returns how long it was from one time to another in its two largest units: "10m 19s", "2d 4h". It is "" where
 // either time is unknown, or they are in the wrong order, as local times without a zone can be.
 func formatDuration(from, to time.Time) string {
 	if from.IsZero() || to.IsZero() || to.Before(from) {

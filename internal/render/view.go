@@ -58,7 +58,7 @@ type View struct {
 	SeverityChange *Entry // the last one
 	ClosedBy       *Entry
 	Notes          []Entry // these, the suppression and the escalation to this room, each once, by time
-	Lines          []Entry // what the reply is about (lines.md.tmpl)
+	Lines          []Entry // the entries of a reply (lines.md.tmpl)
 	Timeline       []Entry // everything that happened (show.md.tmpl)
 	Earlier        int     // how many of Lines or Timeline were left out: only the newest 50 are included
 
@@ -74,7 +74,7 @@ type View struct {
 	limit  func(int) int
 }
 
-// String is the title, so that a template that prints the whole view prints nothing unescaped.
+// String returns the title, so that a template that prints the whole view prints nothing unescaped.
 func (v *View) String() string { return v.Title.String() }
 
 // Format makes every verb of printf print the same.
@@ -83,7 +83,7 @@ func (v *View) Format(f fmt.State, verb rune) { v.Title.Format(f, verb) }
 // Tag is an event tag.
 type Tag struct{ Tag, Value Text }
 
-// String is "tag: value", escaped, or the tag alone.
+// String returns "tag: value", escaped, or the tag alone.
 func (t Tag) String() string {
 	if t.Value == "" {
 		return t.Tag.String()
@@ -94,7 +94,7 @@ func (t Tag) String() string {
 // ownTag is the relay's own tag, which links from Zabbix to the message.
 const ownTag = "relay_link"
 
-// Tag is the value of the first tag of that name; "" for none.
+// Tag returns the value of the first tag of that name; "" for none.
 func (v *View) Tag(name string) Text {
 	for _, t := range v.facts.Tags {
 		if t.Tag == name {
@@ -104,7 +104,7 @@ func (v *View) Tag(name string) Text {
 	return ""
 }
 
-// Macro is the value of a macro that Zabbix sent, by its name in any case ("event.opdata", "EVENT_OPDATA"); "" for none.
+// Macro returns the value of a macro that Zabbix sent, by its name in any case ("event.opdata", "EVENT_OPDATA"); "" for none.
 func (v *View) Macro(name string) Text {
 	name = strings.ReplaceAll(strings.ToLower(strings.Trim(name, "{}")), "_", ".")
 	value, ok := v.macros[name]
@@ -114,7 +114,7 @@ func (v *View) Macro(name string) Text {
 	return limited(value, v.limit(maxOpData))
 }
 
-// Age is how long it has been open; "" if it isn't. Don't use it in messages that stay.
+// Age returns how long it has been open; "" if it isn't. Don't use it in messages that stay.
 func (v *View) Age() string {
 	if !v.Open {
 		return ""

@@ -18,9 +18,9 @@ var dangerous = []*unicode.RangeTable{
 	unicode.Zl,                      // U+2028 LINE SEPARATOR
 	unicode.Zp,                      // U+2029 PARAGRAPH SEPARATOR
 	unicode.Co,                      // private use: a logo in one font, another text in the next
-	unicode.Cs,                      // surrogates, which valid UTF-8 can't hold
+	unicode.Cs,                      // surrogates, which valid UTF-8 can't contain
 	unicode.Noncharacter_Code_Point, // U+FFFE, U+FDD0 …
-	unicode.Other_Default_Ignorable_Code_Point, // invisible letters and marks: Hangul fillers, grapheme joiner, and what is reserved for such
+	unicode.Other_Default_Ignorable_Code_Point, // invisible letters and marks: Hangul fillers, grapheme joiner, and code points reserved for such
 	invisible,
 }
 

@@ -36,7 +36,7 @@ var dangerous = map[string]rune{
 	"noncharacter FFFE": 0xFFFE, "noncharacter FDD0": 0xFDD0, "noncharacter 1FFFF": 0x1FFFF,
 }
 
-// entryPoints are the ways in which untrusted text leaves the program.
+// entryPoints returns the ways in which untrusted text leaves the program.
 func entryPoints(t *testing.T) map[string]func(string) string {
 	r, err := render.New(render.Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
 	require.NoError(t, err)

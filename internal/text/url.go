@@ -21,8 +21,8 @@ func RedactURL(address string) string {
 	if scheme == "" && strings.ContainsAny(rest, "@?#=") {
 		return hiddenPart
 	}
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 { // the last one: a password may hold others
-		if strings.ContainsAny(rest[:i], "?#") { // in a password, or does a query hold the @?
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 { // the last one: a password may contain others
+		if strings.ContainsAny(rest[:i], "?#") { // the @ may be in a password or in a query
 			return scheme + hiddenPart
 		}
 		scheme, rest = scheme+hiddenPart+"@", rest[i+1:]

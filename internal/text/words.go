@@ -20,7 +20,7 @@ func Quoted(s string, n int) string {
 	var out strings.Builder
 	for _, r := range s {
 		quoted := strconv.Quote(string(r))
-		if Dangerous(r) { // Quote escapes what Unicode calls unprintable, which isn't all of it
+		if Dangerous(r) { // Quote escapes only characters that Unicode calls unprintable
 			quoted = strconv.QuoteToASCII(string(r))
 		}
 		out.WriteString(quoted[1 : len(quoted)-1])

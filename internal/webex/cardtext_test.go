@@ -24,7 +24,7 @@ func TestRuns(t *testing.T) {
 		"a ** b":                                 plain("a ** b"),
 		"**open":                                 plain("**open"),
 		"closed**":                               plain("closed**"),
-		"**a *b** c*":                            {{Text: "a b c", Italic: true}}, // as CommonMark has it
+		"**a *b** c*":                            {{Text: "a b c", Italic: true}}, // as in CommonMark
 		"snake_case_name":                        plain("snake_case_name"),
 		`\*\*a\*\* \_b\_ \\`:                     plain(`**a** _b_ \`),
 		"&lt;b&gt; &amp;amp; &#64; &nosuch; & x": plain("<b> &amp; @ &nosuch; & x"),
@@ -106,7 +106,7 @@ func FuzzRuns(f *testing.F) {
 			return
 		}
 		checkRuns(t, s)
-		for _, r := range Runs(s) { // whatever a template of somebody's gives
+		for _, r := range Runs(s) { // whatever a custom template prints
 			require.NotEmpty(t, r.Text)
 			require.True(t, r.URL == "" || strings.HasPrefix(strings.ToLower(r.URL), "http"), r.URL)
 			for _, c := range r.Text {

@@ -16,15 +16,15 @@ import (
 
 const (
 	defaultTimeout = 30 * time.Second
-	// maxAnswer bounds what is read of one answer; a page of a hundred messages of the greatest length is below 2 MiB.
+	// maxAnswer bounds the bytes that are read of one answer; a page of a hundred messages of the greatest length is below 2 MiB.
 	maxAnswer = 16 << 20
 )
 
-// Options make a Client.
+// Options configure a Client.
 type Options struct {
 	BaseURL string // "https://webexapis.com/v1"
 	Token   string
-	// TokenFrom says where the token is kept, for errors: "file /run/secrets/webex-token".
+	// TokenFrom names the place of the token, for errors: "file /run/secrets/webex-token".
 	TokenFrom string
 	// Renew reads the token again from there. It is called before each call for as long as Webex refuses the current one; nil for
 	// a token that can't change.
@@ -85,15 +85,15 @@ func New(opts Options) *Client {
 	return c
 }
 
-// Through returns the same client with a gate before each call. The gate runs the call, or returns an error without running it: that
-// is how other callers of an account keep to the pauses that Webex asked delivery for.
+// Through returns the same client with a gate before each call. The gate runs the call, or returns an error without running it:
+// that is how other callers of an account keep to the pauses that Webex asked delivery for.
 func (c *Client) Through(gate func(ctx context.Context, op string, call func() error) error) *Client {
 	gated := *c
 	gated.gate = gate
 	return &gated
 }
 
-// call is one request and where its answer goes.
+// call is one request and the destination of its answer.
 type call struct {
 	op    string // of Ops
 	path  []string
@@ -162,7 +162,7 @@ func (c *Client) exchange(ctx context.Context, k call) (httpclient.Answer, error
 	return answer, err
 }
 
-// target is the URL of a call. An empty part of the path would be another resource (DELETE /messages/): it is not sent.
+// target returns the URL of a call. An empty part of the path would be another resource (DELETE /messages/): it is not sent.
 func (c *Client) target(k call) (string, error) {
 	if c.base == nil {
 		return "", &Error{Op: k.op, Message: "webex.api_url is not an http(s) URL: expected https://webexapis.com/v1"}

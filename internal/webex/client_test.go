@@ -204,7 +204,7 @@ func TestRefusals(t *testing.T) {
 		{"conflict", status(409, map[string]string{"Trackingid": "T"}, ""), Error{Status: 409, Message: "Conflict", TrackingID: "T"}, Conflict},
 		{"down", status(503, map[string]string{"Trackingid": "T"}, "not JSON"), Error{Status: 503, Message: "not JSON", TrackingID: "T"}, Temporary},
 		{"a gateway that lost the answer", status(502, map[string]string{"Trackingid": "T"}, ""), Error{Status: 502, Message: "Bad Gateway", TrackingID: "T", Unanswered: true}, Temporary},
-		{"a gateway that waited in vain", status(504, map[string]string{"Trackingid": "T"}, ""), Error{Status: 504, Message: "Gateway Timeout", TrackingID: "T", Unanswered: true}, Temporary},
+		{"a gateway that timed out", status(504, map[string]string{"Trackingid": "T"}, ""), Error{Status: 504, Message: "Gateway Timeout", TrackingID: "T", Unanswered: true}, Temporary},
 		{"a server that echoes the token", status(400, map[string]string{"Trackingid": "T"}, `{"message":"bad token `+token+`"}`), Error{Status: 400, Message: "bad token [token]", TrackingID: "T"}, Refused},
 		{"a long reason", status(400, map[string]string{"Trackingid": "T"}, `{"message":"`+strings.Repeat("ä", 400)+`"}`), Error{Status: 400, Message: strings.Repeat("ä", 198) + "…", TrackingID: "T"}, Refused},
 	} {
@@ -274,7 +274,7 @@ func TestUnanswered(t *testing.T) {
 		require.True(t, e.Unanswered)
 		require.Equal(t, Temporary, e.Class())
 	})
-	t.Run("the answer is no JSON", func(t *testing.T) {
+	t.Run("the answer isn't JSON", func(t *testing.T) {
 		c, _ := serve(t, status(200, map[string]string{"Trackingid": "T"}, "<html>log in</html>"))
 		e := post(c)
 		require.True(t, e.Unanswered)
@@ -289,7 +289,7 @@ func TestUnanswered(t *testing.T) {
 		require.ErrorIs(t, e, context.DeadlineExceeded)
 		require.Equal(t, Temporary, e.Class())
 	})
-	t.Run("a transport that tells nothing", func(t *testing.T) {
+	t.Run("a transport that reports nothing", func(t *testing.T) {
 		fail := func(err error) http.RoundTripper {
 			return roundTripper(func(*http.Request) (*http.Response, error) { return nil, err })
 		}

@@ -9,8 +9,8 @@ import (
 
 const ellipsis = "…"
 
-// CutMarkdown shortens s to maxBytes bytes: its beginning and a paragraph "…". It cuts after a whole line, or within the first line
-// if that is too long, but never inside a link, mention, code span, escape or entity. Open emphasis and code fences are closed.
+// CutMarkdown shortens s to maxBytes bytes: its beginning and a paragraph "…". It cuts after a whole line, or within the first
+// line if that is too long, but never inside a link, mention, code span, escape or entity. It closes emphasis and fences.
 func CutMarkdown(s string, maxBytes int) string {
 	valid := strings.ToValidUTF8(window(s, maxBytes), "\uFFFD")
 	switch {
@@ -65,8 +65,8 @@ type place struct {
 	tail     string // to append
 }
 
-// window returns the part of a text that decides where it is cut: a link that ends beyond it doesn't fit anyway. So the cost of a cut
-// depends on maxBytes only.
+// window returns the part of a text that decides where it is cut, so that the cost depends on maxBytes only: a link that ends
+// beyond it doesn't fit anyway.
 func window(s string, maxBytes int) string { return s[:min(len(s), 4*max(maxBytes, 0)+2048)] }
 
 // maxEmphasis bounds nested emphasis: deeper marks are treated as text.
@@ -148,7 +148,7 @@ func (c *scanner) inline(line string, limit int, cut func(offset int)) {
 	}
 }
 
-// tokenLength is the length of what begins s: an escape, an entity, a code span, a link, a mention or tag, or a character.
+// tokenLength returns the length of the first token of s: an escape, an entity, a code span, a link, mention, tag or character.
 func tokenLength(s string) int {
 	switch s[0] {
 	case '\\':

@@ -14,12 +14,12 @@ import (
 const (
 	// defaultRetryAfter is the wait after a 429 without Retry-After.
 	defaultRetryAfter = 10 * time.Second
-	// maxRetryAfter bounds what a faulty answer can make a bot wait. Users have reported up to an hour.
+	// maxRetryAfter bounds the wait that a faulty answer can impose on a bot. Users have reported up to an hour.
 	maxRetryAfter  = 24 * time.Hour
 	maxReasonBytes = 400
 )
 
-// Class is what a failed call means for the caller.
+// Class is the consequence of a failed call for the caller.
 type Class int
 
 const (
@@ -44,11 +44,11 @@ type Error struct {
 	Op         string        // "POST /messages"
 	Status     int           // HTTP status; 0 if there was no answer. Decide by Class, not by this.
 	Message    string        // Webex's reason, or what went wrong on the way
-	Hint       string        // what to do about it, if that is known
-	TrackingID string        // what Webex's support asks for
+	Hint       string        // the remedy, if it is known
+	TrackingID string        // for Webex's support
 	RetryAfter time.Duration // of a 429 (10 s without a header), or of a 423 or 503 with the header; at most a day
-	// Unanswered says that Webex may have done what was asked: the request was sent, and Webex's answer didn't arrive. Repeating
-	// the call may do it twice.
+	// Unanswered says that the call may have had its effect: the request was sent, and Webex's answer didn't arrive.
+	// Repeating the call may do it twice.
 	Unanswered bool
 	// Foreign says that something between the relay and Webex answered: a proxy, a firewall, a login page. Such an answer is never
 	// final, whatever its status.
@@ -79,7 +79,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Class classifies the error.
 func (e *Error) Class() Class {
 	switch {
-	case e.Status == 429: // whoever sent it: waiting does no harm
+	case e.Status == 429: // from anywhere: waiting does no harm
 		return RateLimited
 	case e.Foreign:
 		return Temporary

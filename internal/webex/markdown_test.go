@@ -20,7 +20,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// parser knows more markup than Webex: what it shows as plain text is plain text.
+// parser knows more markup than Webex: text that it shows as plain is plain in Webex too.
 var parser = goldmark.New(
 	goldmark.WithExtensions(extension.GFM, extension.DefinitionList, extension.Footnote, extension.Typographer),
 	goldmark.WithRendererOptions(goldhtml.WithUnsafe(), renderer.WithNodeRenderers()),

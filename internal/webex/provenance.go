@@ -67,8 +67,8 @@ func (a errorAnswer) reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// webexForm reports whether the body is an error in Webex's form: a reason with a tracking id or with a list of descriptions. Other
-// programs send {"message": …} or {"error": …}.
+// webexForm reports whether the body is an error in Webex's form: a reason with a tracking id or with a list of descriptions.
+// Other programs send {"message": …} or {"error": …}.
 func (a errorAnswer) webexForm() bool {
 	return a.Message != "" && (a.TrackingID != "" || len(a.Errors) > 0) || a.TrackingID != "" && len(a.Errors) > 0
 }
@@ -76,7 +76,7 @@ func (a errorAnswer) webexForm() bool {
 // ownError reports whether an answer that isn't 2xx is Webex's own; tracked: it has Webex's tracking id header.
 func ownError(status int, tracked bool, a errorAnswer) bool {
 	switch {
-	case a.webexForm(), status == http.StatusTooManyRequests: // a wait is obeyed, whoever asks for it
+	case a.webexForm(), status == http.StatusTooManyRequests: // every request to wait is obeyed
 		return true
 	case !tracked:
 		return false

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Time is a time in an answer of Webex. Reading one never fails: it is converted from any form that has been seen, else it is zero.
-// A message whose answer can't be read is posted again.
+// Time is a time in an answer of Webex. Reading one never fails: an unknown form gives zero. A message whose answer can't be read
+// is posted again.
 type Time struct{ time.Time }
 
 // layouts are forms of times that have been seen in JSON.
@@ -39,8 +39,8 @@ func (t *Time) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// decode reads an answer of Webex. wrote says that the call changed something: then only the id is indispensable, and other fields of
-// an odd type are dropped.
+// decode reads an answer of Webex. wrote says that the call changed something: then only the id is indispensable, and other
+// fields of an unexpected type are dropped.
 func decode(body []byte, into any, wrote bool) error {
 	err := json.Unmarshal(body, into)
 	var odd *json.UnmarshalTypeError

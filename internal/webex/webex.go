@@ -91,7 +91,7 @@ type Webhook struct {
 	Status    string `json:"status,omitempty"` // "active" or "inactive"
 }
 
-// Envelope is the part that the relay uses of what Webex posts to a webhook's target. It has no text: read the resource by Data.ID.
+// Envelope is the part of a webhook's delivery that the relay uses. It has no text: read the resource by Data.ID.
 type Envelope struct {
 	Resource string       `json:"resource"`
 	Event    string       `json:"event"`

@@ -94,7 +94,7 @@ func parseLink(text string) (ID, bool) {
 	return ID{}, false
 }
 
-// Key returns what all spellings of an id have in common, for maps and tables; for text that isn't an id, the text.
+// Key returns the form that all spellings of an id share, for maps and tables; for text that isn't an id, the text.
 func Key(text string) string {
 	if id, ok := Parse(text); ok {
 		return id.UUID
