@@ -21,7 +21,7 @@ var rivals = []string{"prometheus-alertmanager", "alertmanager"}
 
 const notInstalled = "not installed"
 
-// findAlertmanager looks for an Alertmanager to measure beside. The run goes on without one.
+// findAlertmanager looks for an Alertmanager to compare with. Without one the run continues.
 func (b *bench) findAlertmanager(ctx context.Context) error {
 	b.report.Machine.Alertmanager = notInstalled
 	switch b.alertmanager {
@@ -167,7 +167,7 @@ func (b *bench) rivalStorm(ctx context.Context, wait func(context.Context, [2]*w
 		r.refused, r.late = refusals(calls)
 		r.early, r.dead, r.peak = worlds[i].webex.Stats().TooEarly, int(failed), top.peak
 	}
-	b.logf("Alertmanager after %s: %d of %d told in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
+	b.logf("Alertmanager after %s: %d of %d hosts named in %d messages (a message for each host), %d in %d (its own grouping), %.0f notifications given up until the next interval",
 		b.wait, each.named, b.problems, each.messages, grouped.named, grouped.messages, failed)
 	return each, grouped, err
 }

@@ -123,7 +123,7 @@ func (b *bench) ackAll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	told, _, err := r.until(ctx, began, r.calm, func(m map[string]float64) bool { return m[postsPending]+m[journalPending] == 0 })
+	shown, _, err := r.until(ctx, began, r.calm, func(m map[string]float64) bool { return m[postsPending]+m[journalPending] == 0 })
 	if err != nil {
 		return err
 	}
@@ -134,12 +134,12 @@ func (b *bench) ackAll(ctx context.Context) (err error) {
 		}
 	}
 	b.report.add(fmt.Sprintf("ack all on %d problems in %d digests, Zabbix's API answering in %s: all acknowledged in Zabbix", want, len(digests), ackDelay), "s", took.Seconds()).atMost(30)
-	b.report.add("  the room shows it, nothing pending any more", "s", told.Seconds())
+	b.report.add("  the room shows it, nothing pending any more", "s", shown.Seconds())
 	b.report.add("  replies in the threads", "messages", float64(replies))
 	return nil
 }
 
-// allAcked waits until Zabbix has acknowledged so many problems.
+// allAcked waits until want problems are acknowledged in Zabbix.
 func (r *raining) allAcked(ctx context.Context, ids []int64, want int, began time.Time) (time.Duration, error) {
 	for {
 		n := 0

@@ -197,7 +197,7 @@ func (b *bench) startFold(ctx context.Context, name string) (*foldProcess, error
 	return &foldProcess{process: p, out: json.NewDecoder(out)}, nil
 }
 
-// round folds so many events in the process.
+// round folds this number of events in the process.
 func (p *foldProcess) round(events int) (cost folded, err error) {
 	if _, err = fmt.Fprintln(p.stdin, events); err == nil {
 		err = p.out.Decode(&cost)

@@ -49,7 +49,7 @@ func (s *side) drive(ctx context.Context, b *bench, l *load, d time.Duration) er
 }
 
 // intake measures how many signed events a second the whole relay accepts, each on disk before its answer, beside the reference
-// and an Alertmanager. One generator drives them in turns; the others are paused meanwhile, since they would go on working.
+// and an Alertmanager. One generator drives them in turns; the others are paused meanwhile, since they would keep working.
 func (b *bench) intake(ctx context.Context) (err error) {
 	w, err := newWorld(webexsim.Options{}, 0)
 	if err != nil {
@@ -122,7 +122,7 @@ func (t *turns) turn(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	l := volley(event, t.next, int(t.most*d.Seconds()*2)+10*t.connections, runtime.NumCPU())
-	// The references store nothing, or in their own store, so they can have the same ids.
+	// The references store nothing, or have a store of their own, so they can use the same ids.
 	if err := t.relay.pause(); err != nil {
 		return err
 	}

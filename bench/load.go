@@ -29,7 +29,7 @@ type load struct {
 	next      atomic.Int64
 }
 
-// volley is the requests of one round, made of a template with event ids from first on. So many are signed beforehand, since the
+// volley is the requests of one round, made of a template with event ids from first on. signed of them are signed beforehand, since the
 // generator shares the processors with the process that it measures. A template without a place for a signature needs none.
 func volley(t *template, first int64, signed int, workers int) *load {
 	l := &load{want: status202}
@@ -97,7 +97,7 @@ type shot struct {
 
 func (s shot) rate() float64 { return float64(s.taken) / s.took.Seconds() }
 
-// fire sends the load over so many connections, one request at a time on each, until all are sent or ctx ends. An unexpected answer
+// fire sends the load over this number of connections, one request at a time on each, until all are sent or ctx ends. An unexpected answer
 // is an error. A slow load uses fewer connections, since the server closes idle ones.
 func (l *load) fire(ctx context.Context, addr string, connections int) (shot, error) {
 	if l.perSecond > 0 {

@@ -1,4 +1,4 @@
-// Command bench measures the relay beside a reference in the same run, on this host and its loopback interface: go run ./bench.
+// Command bench measures the relay and a reference in the same run, on this host and its loopback interface: go run ./bench.
 // docs/performance.md explains the output.
 package main
 
@@ -62,10 +62,10 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.IntVar(&o.acks, "acks", 40, "acknowledgements to time, at most 50: two people may give 30 commands a minute each")
 	f.IntVar(&o.problems, "problems", 5000, "problems of a storm")
 	f.Float64Var(&o.stormRate, "storm-rate", 0, "events a second of a storm; 0: as fast as they are accepted, and the second storm within five seconds")
-	f.StringVar(&o.alertmanager, "alertmanager", "", "Alertmanager binary to measure beside (default: the installed one); \"none\" for none")
+	f.StringVar(&o.alertmanager, "alertmanager", "", "Alertmanager binary to compare with (default: the installed one); \"none\" for none")
 	f.DurationVar(&o.wait, "wait", 40*time.Second, "time given to an Alertmanager for the same storm")
 	f.IntVar(&o.open, "open", 100_000, "open problems for measuring a start and its memory")
-	f.BoolVar(&o.big, "big", true, "measure the fold beside a million stored problems; takes two or three minutes and 7 GB of disk")
+	f.BoolVar(&o.big, "big", true, "measure the fold with a million stored problems; takes two or three minutes and 7 GB of disk")
 	f.IntVar(&o.stored, "stored", 1_000_000, "number of these stored problems")
 	f.IntVar(&o.foldRounds, "fold-rounds", 7, "rounds of that; both databases take turns")
 	f.IntVar(&o.foldEvents, "fold-events", 4000, "events folded in each round")

@@ -15,7 +15,7 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	if !b.big {
-		b.logf("without -big nothing is folded beside a million problems")
+		b.logf("without -big, the fold with a million stored problems is not measured")
 		return nil
 	}
 	return b.manyStored(ctx)

@@ -105,9 +105,9 @@ type write struct {
 
 func (w *witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	c := write{at: time.Now(), method: r.Method}
-	told := &statusWriter{ResponseWriter: out, status: http.StatusOK}
-	w.next.ServeHTTP(told, r)
-	if c.status = told.status; r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/messages") {
+	recorder := &statusWriter{ResponseWriter: out, status: http.StatusOK}
+	w.next.ServeHTTP(recorder, r)
+	if c.status = recorder.status; r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/messages") {
 		w.mu.Lock()
 		w.calls = append(w.calls, c)
 		w.mu.Unlock()

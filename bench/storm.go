@@ -154,7 +154,7 @@ func (b *bench) storm(ctx context.Context) (err error) {
 }
 
 func (b *bench) logRained(what string, r rained) {
-	b.logf("%s: sent in %s, told %s after that in %d messages and %d edits, %d answers of 429, load average %s",
+	b.logf("%s: sent in %s, in the room %s after that in %d messages and %d edits, %d answers of 429, load average %s",
 		what, r.sending.Round(time.Millisecond), r.after.Round(time.Millisecond), r.messages, r.edits, r.refused, loadAverage())
 }
 
@@ -222,7 +222,7 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 	}
 	return r.rain(ctx, send, func() (int, bool) {
 		for _, m := range r.webex.Timeline("noc") {
-			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysOver(m.Text) {
+			if m.ParentID == "" && m.From.Bot && !m.Deleted && !saysResolved(m.Text) {
 				return 0, false
 			}
 		}
@@ -230,20 +230,20 @@ func (r *raining) recovers(ctx context.Context, ids []int64) (rained, error) {
 	})
 }
 
-// nothing is done meanwhile.
+// nothing is a meanwhile of opens that does nothing.
 func nothing(context.Context, *load) error { return nil }
 
 // someOpen matches a digest with open problems.
 var someOpen = regexp.MustCompile(`\d open\b`)
 
-// saysOver reports whether a message says that its problem is resolved, or all of its problems are.
-func saysOver(text string) bool {
+// saysResolved reports whether a message says that its problem is resolved, or all of its problems are.
+func saysResolved(text string) bool {
 	return strings.Contains(strings.ToLower(text), "resolved") && !someOpen.MatchString(text)
 }
 
 // rain sends events, and measures until the room shows them and, unless r.restless, nothing is pending any more. send returns when
 // the last event was answered.
-func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Time, error), told func() (named int, all bool)) (out rained, err error) {
+func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Time, error), shown func() (named int, all bool)) (out rained, err error) {
 	messages, edits := countOf(r.webex.Timeline("noc"))
 	early := r.webex.Stats().TooEarly
 	top := watchMemory(r.ours)
@@ -258,7 +258,7 @@ func (r *raining) rain(ctx context.Context, send func(context.Context) (time.Tim
 		// Read the room only after a write to it.
 		if n := r.seen.count(); n != writes {
 			writes = n
-			if out.named, all = told(); all && out.namedAfter == 0 {
+			if out.named, all = shown(); all && out.namedAfter == 0 {
 				out.namedAfter = time.Since(ended)
 			}
 		}

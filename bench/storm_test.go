@@ -56,7 +56,7 @@ func TestTheRoomIsReadCorrectly(t *testing.T) {
 	for _, word := range []string{"sw-storm-00001", "4701", "sw-storm-00002", "sw-storm-00003", "4703", "ack"} {
 		require.True(t, words[word], word)
 	}
-	require.False(t, words["sw-storm-00004"], "a deleted message tells nothing")
+	require.False(t, words["sw-storm-00004"], "a deleted message doesn't count")
 	messages, edits := countOf(said)
 	require.Equal(t, []int{3, 3}, []int{messages, edits})
 
@@ -66,7 +66,7 @@ func TestTheRoomIsReadCorrectly(t *testing.T) {
 		"🌩️ 9 problems at once · 1 open, 8 resolved": false,
 		"🔥 High · Link down":                         false,
 	} {
-		require.Equal(t, over, saysOver(text), text)
+		require.Equal(t, over, saysResolved(text), text)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestFill(t *testing.T) {
 		for _, p := range problems {
 			require.Equal(t, over, p.State == alert.StateResolved)
 			require.True(t, p.Observed)
-			require.NotEmpty(t, p.Facts.Macros, "a document of usual size")
+			require.NotEmpty(t, p.Facts.Macros, "a document of the usual size")
 		}
 	}
 }

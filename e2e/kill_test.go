@@ -101,9 +101,9 @@ func killed(t *testing.T, storm string, individually bool) {
 	require.NoError(t, ctx.Err(), "not all events were accepted in time")
 	r.idle(t)
 
-	told, repeats := tally(sim.Timeline("noc"))
+	posted, repeats := tally(sim.Timeline("noc"))
 	for n := range accepted.Load() {
-		require.Contains(t, told, name(n), "answered 202 but not posted")
+		require.Contains(t, posted, name(n), "answered 202 but not posted")
 	}
 	if individually {
 		require.LessOrEqual(t, repeats, kills*workers, "at most one repeated message per worker and kill")
@@ -138,8 +138,8 @@ var problemName = regexp.MustCompile(`Problem number \d{5} is there`)
 
 // tally returns the problems that were posted to a room, and how many messages were repeated: roots of the same problem, and cards
 // below one root.
-func tally(messages []webexsim.MessageView) (told map[string]bool, repeats int) {
-	told = map[string]bool{}
+func tally(messages []webexsim.MessageView) (posted map[string]bool, repeats int) {
+	posted = map[string]bool{}
 	cards := map[string]int{}
 	for _, m := range messages {
 		text := m.Text
@@ -157,11 +157,11 @@ func tally(messages []webexsim.MessageView) (told map[string]bool, repeats int) 
 				continue
 			}
 			seen[found] = true
-			if told[found] && m.ParentID == "" {
+			if posted[found] && m.ParentID == "" {
 				repeats++
 			}
-			told[found] = told[found] || m.ParentID == "" || len(m.Files) > 0
+			posted[found] = posted[found] || m.ParentID == "" || len(m.Files) > 0
 		}
 	}
-	return told, repeats
+	return posted, repeats
 }

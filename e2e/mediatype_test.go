@@ -136,7 +136,7 @@ func TestMediaType(t *testing.T) {
 		w.trigger(t, "hostile", "Value: {ITEM.VALUE}", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.trigger(t, "long", "Long", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.trigger(t, "longer", "Longer", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
-		w.settle(t)
+		w.awaitItems(t)
 
 		t.Run("a problem arrives, signed, and gets its link", func(t *testing.T) {
 			w.set(t, hostName, "plain", "1")
@@ -205,7 +205,7 @@ func TestMediaType(t *testing.T) {
 			}
 			r.refuse(`{"faults":[{"field":"event.id","what":"is no number","hint":"import the media type again"},{"field":"event.value","what":"is missing"}]}`, always...)
 			w.set(t, hostName, "plain", "1")
-			eventually(t, "the fault stands with the alert", func() error {
+			eventually(t, "the alert shows the fault", func() error {
 				for _, a := range w.rows(t, "alert.get", object{"objectids": []string{w.triggerID["plain"]}, "output": "extend"}) {
 					if strings.Contains(a["error"].(string), "The relay cannot use this event: event.id: is no number (import the media type again); event.value: is missing") {
 						return nil
@@ -268,7 +268,7 @@ func TestMediaType(t *testing.T) {
 		t.Run("the secret may be in a global macro", func(t *testing.T) {
 			w.call(t, "usermacro.createglobal", object{"macro": "{$RELAY.SECRET}", "value": secret, "type": 1})
 			w.changeSecret(t, "{$RELAY.SECRET}")
-			w.settle(t)
+			w.awaitItems(t)
 			w.set(t, hostName, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
 			require.NotContains(t, e, "SALVAGED")
@@ -338,7 +338,7 @@ func (w *world) pressTest(t *testing.T, typed map[string]string) object {
 		}
 		parameters[name] = value
 	}
-	answer, err := w.tell(object{"request": "alert.send", "sid": w.session,
+	answer, err := w.exchange(object{"request": "alert.send", "sid": w.session,
 		"data": object{"mediatypeid": w.mediatype, "parameters": parameters}})
 	require.NoError(t, err)
 	for _, field := range []string{"error", "info"} {

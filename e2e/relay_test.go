@@ -204,7 +204,7 @@ func (r *relayProcess) metric(t *testing.T, name string) float64 {
 // idle waits until nothing is pending.
 func (r *relayProcess) idle(t *testing.T) {
 	t.Helper()
-	eventually(t, "nothing is left to tell", func() error {
+	eventually(t, "nothing is pending", func() error {
 		for _, name := range []string{"alert_relay_journal_pending", "alert_relay_posts_pending"} {
 			if v := r.metric(t, name); v != 0 {
 				return fmt.Errorf("%s is %v", name, v)

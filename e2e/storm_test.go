@@ -64,13 +64,13 @@ func TestStorm(t *testing.T) {
 		return seen
 	}
 	require.Eventually(t, func() bool { return len(named()) == problems }, patience, 100*time.Millisecond)
-	t.Logf("told %v after the last event, in %d messages; %d refused with 429", time.Since(ended).Round(10*time.Millisecond), len(sim.Timeline("noc")), sim.Stats().Limited)
+	t.Logf("posted %v after the last event, in %d messages; %d refused with 429", time.Since(ended).Round(10*time.Millisecond), len(sim.Timeline("noc")), sim.Stats().Limited)
 	r.idle(t)
 	t.Logf("resident memory after the storm: %.0f MiB", r.metric(t, "process_resident_memory_bytes")/(1<<20))
 	require.LessOrEqual(t, len(sim.Timeline("noc")), 20)
 	ended = all("0")
 	r.idle(t)
-	t.Logf("the recovery is told %v after its last event; %d messages; calls %v", time.Since(ended).Round(10*time.Millisecond), len(sim.Timeline("noc")), sim.Stats().Calls)
+	t.Logf("the recovery is shown %v after its last event; %d messages; calls %v", time.Since(ended).Round(10*time.Millisecond), len(sim.Timeline("noc")), sim.Stats().Calls)
 	t.Logf("resident memory after the recovery: %.0f MiB", r.metric(t, "process_resident_memory_bytes")/(1<<20))
 	require.Zero(t, sim.Stats().TooEarly)
 	for _, m := range sim.Timeline("noc") {

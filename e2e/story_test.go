@@ -48,7 +48,7 @@ type story struct {
 }
 
 // titles are the names of the triggers' problems, by the item's key.
-var titles = map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "later": "Told later", "cut": "Cut off", "table": "Table full"}
+var titles = map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "later": "Posted later", "cut": "Cut off", "table": "Table full"}
 
 func begin(t *testing.T, z *server) *story {
 	sim, api := webexWorld(t, webexsim.Options{})
@@ -64,7 +64,7 @@ func begin(t *testing.T, z *server) *story {
 		}
 		s.trigger(t, key, title, more)
 	}
-	s.settle(t)
+	s.awaitItems(t)
 	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
 		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret)
 	s.relay.start(t)
@@ -95,12 +95,12 @@ func (s *story) root(room, event string, words ...string) webexsim.MessageView {
 	sees(s.t, s.webex, fmt.Sprintf("%s shows %s as %q", room, event, words), room, func(messages []webexsim.MessageView) bool {
 		var roots []webexsim.MessageView
 		for _, m := range messages {
-			if m.ParentID == "" && !m.Deleted && m.From.Bot && says(m, s.title[event]) {
+			if m.ParentID == "" && !m.Deleted && m.From.Bot && contains(m, s.title[event]) {
 				roots = append(roots, m)
 			}
 		}
 		require.LessOrEqual(s.t, len(roots), 1, "a problem has one message in a room")
-		if len(roots) == 1 && says(roots[0], words...) {
+		if len(roots) == 1 && contains(roots[0], words...) {
 			found = roots[0]
 			return true
 		}
@@ -115,7 +115,7 @@ func (s *story) thread(room, root string, words ...string) webexsim.MessageView 
 	var found webexsim.MessageView
 	sees(s.t, s.webex, fmt.Sprintf("the thread says %q", words), room, func(messages []webexsim.MessageView) bool {
 		for _, m := range messages {
-			if m.ParentID == root && !m.Deleted && m.From.Bot && says(m, words...) {
+			if m.ParentID == root && !m.Deleted && m.From.Bot && contains(m, words...) {
 				found = m
 				return true
 			}
@@ -141,7 +141,7 @@ func (s *story) card(room, root string) webexsim.MessageView {
 	return found
 }
 
-func says(m webexsim.MessageView, words ...string) bool {
+func contains(m webexsim.MessageView, words ...string) bool {
 	for _, word := range words {
 		if !strings.Contains(strings.ToLower(m.Text), strings.ToLower(word)) {
 			return false
@@ -250,7 +250,7 @@ func TestStory(t *testing.T) {
 		s.relay.stop(t)
 		later := s.raise("later", "1")
 		s.relay.start(t)
-		s.root("noc", later, "Told later")
+		s.root("noc", later, "Posted later")
 
 		// A truncated payload is posted too.
 		cut := s.raise("cut", "1"+strings.Repeat("x", 65000))
@@ -262,7 +262,7 @@ func TestStory(t *testing.T) {
 		require.Equal(t, "success", answer["response"], answer)
 		require.Contains(t, answer["data"], "noc")
 		sees(t, s.webex, "the test message", "noc", func(messages []webexsim.MessageView) bool {
-			return len(messages) > before && says(messages[len(messages)-1], "test")
+			return len(messages) > before && contains(messages[len(messages)-1], "test")
 		})
 
 		s.relay.idle(t)

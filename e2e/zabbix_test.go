@@ -158,8 +158,8 @@ func (z *server) rows(t *testing.T, method string, params object) []object {
 	return rows
 }
 
-// tell speaks the protocol of Zabbix's trapper port: header, length, JSON.
-func (z *server) tell(message any) (object, error) {
+// exchange sends a message to Zabbix's trapper port and returns the answer. Both have a header, a length and JSON.
+func (z *server) exchange(message any) (object, error) {
 	body, err := json.Marshal(message)
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (z *server) send(t *testing.T, host string, values map[string]string) int {
 	for key, value := range values {
 		data = append(data, object{"host": host, "key": key, "value": value})
 	}
-	answer, err := z.tell(object{"request": "sender data", "data": data})
+	answer, err := z.exchange(object{"request": "sender data", "data": data})
 	require.NoError(t, err)
 	var took int
 	_, err = fmt.Sscanf(answer["info"].(string), "processed: %d;", &took)
@@ -317,14 +317,14 @@ func (w *world) trigger(t *testing.T, key, name string, more object) {
 	w.triggerID[key] = w.create(t, "trigger.create", "triggerids", trigger)
 }
 
-// settle waits until the server knows all items; it reloads its cache every second.
-func (w *world) settle(t *testing.T) {
+// awaitItems waits until the server knows all items; it reloads its cache every second.
+func (w *world) awaitItems(t *testing.T) {
 	t.Helper()
 	values := map[string]string{}
 	for key := range w.itemID {
 		values[key] = "0"
 	}
-	eventually(t, "the server takes values for all items", func() error {
+	eventually(t, "the server accepts values for all items", func() error {
 		if took := w.send(t, hostName, values); took != len(values) {
 			return fmt.Errorf("processed %d of %d", took, len(values))
 		}

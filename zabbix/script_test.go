@@ -206,14 +206,14 @@ func TestFaultsNameSettingsFromTheScript(t *testing.T) {
 		answer  string
 		names   string // "" where the form's settings were used
 	}{
-		"URL, no answer":              {[]parameter{address}, long, 0, "", "cut off URL: "},
-		"URL, another site":           {[]parameter{address}, long, 404, "<html>", "cut off URL: "},
-		"URL, a proxy":                {[]parameter{address}, long, 502, "<html>", "cut off URL: "},
-		"URL, a relay of another one": {[]parameter{address}, long, 401, `{"error":"wrong signature"}`, "cut off URL: "},
-		"SECRET":                      {[]parameter{secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET: "},
-		"both":                        {[]parameter{address, secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET and URL: "},
-		"a long value before nothing": {nil, long, 0, "", ""},
-		"a short value":               {[]parameter{address, secret}, event, 401, `{"error":"wrong signature"}`, ""},
+		"URL, no answer":            {[]parameter{address}, long, 0, "", "cut off URL: "},
+		"URL, another site":         {[]parameter{address}, long, 404, "<html>", "cut off URL: "},
+		"URL, a proxy":              {[]parameter{address}, long, 502, "<html>", "cut off URL: "},
+		"URL, another relay":        {[]parameter{address}, long, 401, `{"error":"wrong signature"}`, "cut off URL: "},
+		"SECRET":                    {[]parameter{secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET: "},
+		"both":                      {[]parameter{address, secret}, long, 401, `{"error":"wrong signature"}`, "cut off SECRET and URL: "},
+		"a long value, nothing cut": {nil, long, 0, "", ""},
+		"a short value":             {[]parameter{address, secret}, event, 401, `{"error":"wrong signature"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &call{settings: file, status: c.status, answer: c.answer}
@@ -286,17 +286,17 @@ func TestScriptFaults(t *testing.T) {
 		"the signature":               {401, `{"error":"wrong signature"}`, nil, nil, "The relay does not accept the signature. Compare SECRET"},
 		"a fault":                     {400, `{"faults":[{"field":"event.id","what":"missing","hint":"x"}]}`, nil, nil, "The relay cannot use this event: event.id: missing (x)"},
 		"busy":                        {429, `{"error":"the store can't keep up"}`, nil, nil, "The relay cannot take events just now (429): the store can't keep up. Zabbix tries again as long as"},
-		"out of order":                {503, `{"error":"cannot store it"}`, nil, nil, "The relay cannot take events just now (503): cannot store it."},
+		"store trouble":               {503, `{"error":"cannot store it"}`, nil, nil, "The relay cannot take events just now (503): cannot store it."},
 		"too large":                   {413, `{"error":"the body is larger than 1 byte"}`, nil, nil, "The relay answered 413: the body is larger"},
 		"URL as shipped":              {202, accepted, []setting{{"URL", "<URL of the relay>"}}, nil, "The parameter URL of this media type is not set"},
 		"URL empty":                   {202, accepted, []setting{{"URL", "  "}}, nil, "The parameter URL of this media type is not set"},
-		"URL an unknown macro":        {202, accepted, []setting{{"URL", "{$RELAY.URL}"}}, nil, "The macro {$RELAY.URL} has no value here"},
+		"URL, an unknown macro":       {202, accepted, []setting{{"URL", "{$RELAY.URL}"}}, nil, "The macro {$RELAY.URL} has no value here"},
 		"URL without a scheme":        {202, accepted, []setting{{"URL", "relay.example.com"}}, nil, `must begin with http:// or https://, got "relay.example.com"`},
 		"URL with a login, no scheme": {202, accepted, []setting{{"URL", "admin:hunter2@relay"}}, nil, `must begin with http:// or https://, got "***@relay"`},
 		"URL with a login":            {0, "", []setting{{"URL", "https://admin:hunter2@relay"}}, nil, "No answer from https://***@relay/v1/zabbix/events"},
 		"URL with a query":            {202, accepted, []setting{{"URL", "https://relay/?key=hunter2"}}, nil, "must have no query and no fragment: https://relay/ is enough"},
 		"SECRET as shipped":           {202, accepted, []setting{{"SECRET", "<secret of this source>"}}, nil, "The parameter SECRET of this media type is not set"},
-		"SECRET an unknown macro":     {202, accepted, []setting{{"SECRET", "{$RELAY.SECRET}"}}, nil, "The macro {$RELAY.SECRET} has no value here"},
+		"SECRET, an unknown macro":    {202, accepted, []setting{{"SECRET", "{$RELAY.SECRET}"}}, nil, "The macro {$RELAY.SECRET} has no value here"},
 		"EVENT.ID missing":            {202, accepted, nil, map[string]string{"EVENT.ID": ""}, "The parameter EVENT.ID is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -180,8 +180,8 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error)
 	_ = json.NewEncoder(w).Encode(out) // the client went away: nothing to do
 }
 
-// each calls do for the chosen id, or for each of all until allTime has passed; one of all that is unknown by then is skipped. It
-// returns those done and how many are left.
+// each calls do for the chosen id, or for all ids until allTime has passed. Of all, an id that is unknown by then is skipped. It
+// returns the ids done, and how many are left.
 func (a *API) each(c Choice, all func() ([]string, error), do func(id string) error) (done []string, left int, err error) {
 	if c.ID != "" {
 		return []string{c.ID}, 0, do(c.ID)

@@ -160,7 +160,7 @@ func TestAdminRefuses(t *testing.T) {
 		says                     string
 	}{
 		{"a page of another site", "POST", "/v1/deadletters/drop", id, header("Sec-Fetch-Site", "cross-site"), 403, "cross-origin"},
-		{"an older browser's", "POST", "/v1/deadletters/drop", id, header("Origin", "https://evil.example.com"), 403, "cross-origin"},
+		{"a page in an older browser", "POST", "/v1/deadletters/drop", id, header("Origin", "https://evil.example.com"), 403, "cross-origin"},
 		{"a form", "POST", "/v1/deadletters/drop", id, header("Content-Type", "text/plain"), 415, "application/json"},
 		{"no type", "POST", "/v1/deadletters/replay", id, header("Content-Type", ""), 415, "application/json"},
 		{"a stranger's name for this machine", "POST", "/v1/deadletters/drop", id, func(r *http.Request) { r.Host = "evil.example.com:9090" }, 403, "localhost"},
@@ -170,16 +170,16 @@ func TestAdminRefuses(t *testing.T) {
 		{"an unknown key", "POST", "/v1/deadletters/drop", `{"ids": ["1"]}`, nil, 400, "unknown field"},
 		{"too much", "POST", "/v1/deadletters/drop", `{"id": "` + strings.Repeat("x", maxChoice) + `"}`, nil, 400, "too large"},
 		{"nothing", "POST", "/v1/deadletters/replay", `{}`, nil, 400, "missing id"},
-		{"both", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id excludes all and room"},
+		{"id and all", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "all": true}`, nil, 400, "id excludes all and room"},
 		{"an id and a room", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@noc", "room": "noc"}`, nil, 400, "id excludes all and room"},
-		{"all to be dropped", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "each must be named"},
-		{"an unknown one to replay", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' lists"},
-		{"an unknown one to drop", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' lists"},
+		{"a drop of all", "POST", "/v1/deadletters/drop", `{"all": true}`, nil, 400, "each must be named"},
+		{"a replay of an unknown id", "POST", "/v1/deadletters/replay", `{"id": "post:main/1@db"}`, nil, 404, "'alert-relay deadletter list' lists"},
+		{"a drop of an unknown id", "POST", "/v1/deadletters/drop", `{"id": "notice:99"}`, nil, 404, "'alert-relay deadletter list' lists"},
 		{"an invalid id", "POST", "/v1/deadletters/drop", `{"id": "../../etc"}`, nil, 404, "unknown dead letter"},
 		{"a limit in words", "GET", "/v1/deadletters?limit=many", "", nil, 400, "expected a number"},
-		{"a limit below none", "GET", "/v1/setaside?limit=-1", "", nil, 400, "expected a number"},
+		{"a negative limit", "GET", "/v1/setaside?limit=-1", "", nil, 400, "expected a number"},
 		{"an unknown entry", "POST", "/v1/setaside/retry", `{"id": "99"}`, nil, 404, "'alert-relay setaside list' lists"},
-		{"no entry", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' lists"},
+		{"an invalid entry id", "POST", "/v1/setaside/retry", `{"id": "x"}`, nil, 404, "'alert-relay setaside list' lists"},
 		{"a room's entries", "POST", "/v1/setaside/retry", `{"all": true, "room": "noc"}`, nil, 400, "have no room"},
 		{"an unknown entry to show", "GET", "/v1/setaside/99", "", nil, 404, "'alert-relay setaside list' lists"},
 		{"no such path", "GET", "/v1/nothing", "", nil, 404, "not found"},
@@ -198,8 +198,8 @@ func TestAdminRefuses(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// From another host, the listener may have any name.
-func TestAdminIsAskedByName(t *testing.T) {
+// A request from another host may call the listener by any name.
+func TestAdminFromAnotherHost(t *testing.T) {
 	w := newWorld(t)
 	status, _ := w.do(t, "GET", "/v1/deadletters", "", func(r *http.Request) { r.RemoteAddr, r.Host = "10.0.0.7:1", "alert-relay.monitoring.svc" })
 	require.Equal(t, 200, status)
@@ -219,7 +219,7 @@ func TestReplay(t *testing.T) {
 	require.Contains(t, w.logged.String(), `msg="dead letter replayed" dead_letter=post:main/1@noc by=127.0.0.1:5555`)
 }
 
-// Replaying all, or all of a room, takes them in the order in which they died, and leaves none.
+// Replaying all dead letters, or all of a room, goes in the order in which they died, and leaves none.
 func TestReplayAll(t *testing.T) {
 	w := newWorld(t)
 	w.deadPost(t, "2", "noc", t0)
@@ -317,7 +317,7 @@ func (racedStore) Stats(context.Context) (store.Stats, error) {
 }
 
 // A dead letter that somebody else handles in the meantime doesn't end a replay of all.
-func TestReplayAllSkipsWhatIsGone(t *testing.T) {
+func TestReplayAllSkipsHandledLetters(t *testing.T) {
 	w := newWorld(t)
 	w.API.Store = racedStore{w.store}
 	for i, id := range []string{"1", "2", "3"} {

@@ -50,7 +50,7 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 		return out, refusal(base, answer)
 	}
 	if err := json.Unmarshal(answer.Body, &out); err != nil {
-		return out, fmt.Errorf("%s: not an alert-relay's answer (is the address right?): %w", base, err)
+		return out, fmt.Errorf("%s: not an answer from alert-relay (is the address right?): %w", base, err)
 	}
 	return out, nil
 }
@@ -67,7 +67,7 @@ func refusal(base string, a httpclient.Answer) error {
 	}
 	switch {
 	case len(refused.Faults) == 0:
-		return fmt.Errorf("%s answered %d %s: not an alert-relay's answer (is the address right?)", base, a.Status, http.StatusText(a.Status))
+		return fmt.Errorf("%s answered %d %s: not an answer from alert-relay (is the address right?)", base, a.Status, http.StatusText(a.Status))
 	case a.Status == http.StatusNotFound:
 		return refused.Faults
 	default:

@@ -53,7 +53,7 @@ func TestSendRefused(t *testing.T) {
 	}{
 		{403, `{"error":"this token may not write to people","hint":"persons: true"}`, `answered 403 Forbidden: this token may not write to people (persons: true)`},
 		{400, `{"faults":[{"field":"room","what":"missing"},{"field":"key","what":"empty","hint":"leave it out"}]}`, `answered 400 Bad Request: room: missing; key: empty (leave it out)`},
-		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: not an alert-relay's answer (is the address right?)`},
+		{502, `<html>Bad gateway</html>`, `answered 502 Bad Gateway: not an answer from alert-relay (is the address right?)`},
 		{200, `{}`, `answered without an id: not an alert-relay (is the address right?)`},
 		{202, `{}`, `answered without an id: not an alert-relay (is the address right?)`},
 	} {
@@ -74,7 +74,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
 	_, err := Send(t.Context(), Message{Relay: Relay{server.URL, "s3cr3t"}, To: "noc", Markdown: "x"})
-	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an alert-relay's answer")
+	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an answer from alert-relay")
 }
 
 // A configuration fills in what is missing: this host's relay, and the first sender that may write there and whose token is

@@ -26,7 +26,7 @@ const (
 	maxErrorBytes = 64 << 10
 )
 
-// ClientOptions make a Client.
+// ClientOptions configure a Client.
 type ClientOptions struct {
 	Transport http.RoundTripper // nil for the default
 	Timeout   time.Duration     // of one call; an upload gets a second more per 256 KiB
@@ -120,7 +120,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	defer resp.Body.Close()
 	answer := Answer{Status: resp.StatusCode, Header: resp.Header}
 	if !answer.OK() {
-		answer.Body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // a part says enough
+		answer.Body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // the beginning is enough
 		return answer, nil
 	}
 	answer.Body, err = io.ReadAll(io.LimitReader(resp.Body, c.opts.MaxAnswer+1))

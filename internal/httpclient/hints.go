@@ -23,7 +23,7 @@ func (t *Transport) failure(err error, r *http.Request) error {
 	return err // there is nothing to do but wait
 }
 
-// sibling is a configuration key beside the key of the neighbour's URL.
+// sibling is a configuration key next to the key of the neighbour's URL.
 func (t *Transport) sibling(name string) string {
 	if dot := strings.LastIndexByte(t.opts.Key, '.'); dot >= 0 {
 		return t.opts.Key[:dot+1] + name

@@ -74,7 +74,7 @@ func get(tr *Transport) error {
 		_, err = io.Copy(io.Discard, resp.Body)
 		err = errors.Join(err, resp.Body.Close())
 	}
-	tr.CloseIdleConnections() // the next one shakes hands anew
+	tr.CloseIdleConnections() // so that the next call needs a new handshake
 	return err
 }
 
@@ -84,7 +84,7 @@ func file(t *testing.T, content []byte) string {
 	return name
 }
 
-// Each TLS failure says what is wrong, with whom, and what to do.
+// The error of a TLS failure names the fault, the host and the remedy.
 func TestTLSHints(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -92,7 +92,7 @@ func TestTLSHints(t *testing.T) {
 		old  bool
 		want []string
 	}{
-		{name: "an authority that isn't known", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("webex.test") },
+		{name: "an unknown authority", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("webex.test") },
 			want: []string{"unknown authority", `signed webex.test's certificate ("CN=Company Proxy CA"), add its own certificate to the file in webex.ca_file`}},
 		{name: "expired", cert: func(ours, _ *memnet.Authority) tls.Certificate {
 			return ours.Certificate("webex.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
@@ -173,7 +173,7 @@ func TestDNSHints(t *testing.T) {
 	}}}).DialContext(t.Context(), "tcp", "webex.test:443")
 	require.ErrorAs(t, err, new(*net.DNSError))
 	for _, fault := range []error{
-		err, // as the resolver says it
+		err, // the resolver's own error
 		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "webex.test", Server: "192.0.2.53:53", IsNotFound: true}},
 		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "webex.test", Server: "192.0.2.53:53", IsTimeout: true, IsTemporary: true}},
 		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Name: "webex.test", IsTemporary: true}},
@@ -211,7 +211,7 @@ func TestUnreachable(t *testing.T) {
 	require.ErrorContains(t, get(transport(t, Options{Dial: swallowed})), "a firewall may block the connection")
 }
 
-// proxy answers CONNECT with a status; after 200 it forwards to there.
+// proxy answers CONNECT with a status; after a 200 it connects the client to there.
 func proxy(t *testing.T, status string, there *memnet.Listener) *memnet.Listener {
 	l := memnet.Listen()
 	t.Cleanup(func() { _ = l.Close() })
@@ -251,22 +251,22 @@ func TestProxyHints(t *testing.T) {
 		dial func(t *testing.T) dial
 		want string
 	}{
-		{"a login is wanted", func(t *testing.T) dial { return to(proxy(t, "407 Whatever", nil)) },
+		{"a login is required", func(t *testing.T) dial { return to(proxy(t, "407 Whatever", nil)) },
 			"the proxy proxy.test:3128 answered 407 Proxy Authentication Required (set the proxy's user and password in webex.proxy_url or HTTPS_PROXY)"},
-		{"not to there", func(t *testing.T) dial { return to(proxy(t, "403 Forbidden", nil)) },
+		{"the destination is forbidden", func(t *testing.T) dial { return to(proxy(t, "403 Forbidden", nil)) },
 			"the proxy proxy.test:3128 answered 403 Forbidden (the proxy must allow CONNECT to webex.test"},
-		{"it has no way itself", func(t *testing.T) dial { return to(proxy(t, "502 Bad Gateway", nil)) }, "answered 502 Bad Gateway"},
-		{"it isn't there", func(*testing.T) dial {
+		{"the destination is unreachable", func(t *testing.T) dial { return to(proxy(t, "502 Bad Gateway", nil)) }, "answered 502 Bad Gateway"},
+		{"it isn't running", func(*testing.T) dial {
 			return func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 			}
 		}, "connection refused (cannot reach the proxy: check webex.proxy_url or HTTPS_PROXY, and that it is running)"},
-		{"its name isn't known", func(*testing.T) dial {
+		{"its name is unknown", func(*testing.T) dial {
 			return func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "proxy.test", IsNotFound: true}}
 			}
 		}, "lookup proxy.test: no such host (cannot reach the proxy: check webex.proxy_url"},
-		{"it opens what is sealed", func(t *testing.T) dial {
+		{"it intercepts TLS", func(t *testing.T) dial {
 			return to(proxy(t, "200 OK", behindTLS(t, memnet.NewAuthority("Company Proxy CA").Valid("webex.test")).Listener))
 		}, `signed webex.test's certificate ("CN=Company Proxy CA"), add its own certificate to the file in webex.ca_file`},
 	} {
@@ -278,7 +278,7 @@ func TestProxyHints(t *testing.T) {
 			})
 		})
 	}
-	t.Run("and one that works", func(t *testing.T) {
+	t.Run("a working proxy", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ours := memnet.NewAuthority("Ours")
 			there := behindTLS(t, ours.Valid("webex.test"))

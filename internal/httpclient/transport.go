@@ -20,7 +20,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// Options make a Transport.
+// Options configure a Transport.
 type Options struct {
 	// ProxyURL is http:// or https://, with user and password if needed. If it is empty, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the
 	// environment are used.
@@ -142,7 +142,7 @@ func withoutAddress(proxy func(*http.Request) (*url.URL, error)) func(*http.Requ
 type proxyRefusal struct {
 	proxy  string // host and port
 	status string
-	login  bool // it asks for one, or refuses ours
+	login  bool // it requires one, or rejects ours
 }
 
 func (p *proxyRefusal) Error() string {

@@ -48,7 +48,7 @@ func limited() (*Limited, *output) {
 	return NewLimited(log, time.Minute), o
 }
 
-// An event of strangers costs one line a minute per reason, and the counts are complete.
+// Events that strangers cause are at most one line a minute per reason, and the counts are complete.
 func TestOneLineAMinutePerReason(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -57,8 +57,8 @@ func TestOneLineAMinutePerReason(t *testing.T) {
 	}{
 		{"one event", []time.Duration{0}, []string{""}},
 		{"two at once", []time.Duration{0, 0}, []string{"", "count=1"}},
-		{"a burst", slicesOf(1000, time.Millisecond), []string{"", "count=999"}},
-		{"a flood for three minutes", slicesOf(164, 1100*time.Millisecond), []string{"", "count=54", "count=55", "count=54"}},
+		{"a burst", evenly(1000, time.Millisecond), []string{"", "count=999"}},
+		{"a flood for three minutes", evenly(164, 1100*time.Millisecond), []string{"", "count=54", "count=55", "count=54"}},
 		{"one again after the minute", []time.Duration{0, 61 * time.Second}, []string{"", ""}},
 		{"a burst, a pause, one more", []time.Duration{0, time.Second, 3 * time.Minute}, []string{"", "count=1", ""}},
 	} {
@@ -88,7 +88,8 @@ func TestOneLineAMinutePerReason(t *testing.T) {
 	}
 }
 
-func slicesOf(n int, apart time.Duration) []time.Duration {
+// evenly returns n times at equal distances.
+func evenly(n int, apart time.Duration) []time.Duration {
 	all := make([]time.Duration, n)
 	for i := range all {
 		all[i] = time.Duration(i) * apart
@@ -96,8 +97,7 @@ func slicesOf(n int, apart time.Duration) []time.Duration {
 	return all
 }
 
-// Reasons are limited independently.
-func TestReasonsAreLimitedApart(t *testing.T) {
+func TestReasonsAreLimitedIndependently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, o := limited()
 		for range 10 {

@@ -32,7 +32,7 @@ func invalid(faults fault.Faults) *refusal {
 	return &refusal{status: http.StatusBadRequest, faults: faults, reason: "faults"}
 }
 
-// busy asks the sender to try again soon: Zabbix does so after ten seconds by itself.
+// busy asks the sender to try again soon. Zabbix retries in any case.
 func busy(text string) *refusal {
 	r := refuse(http.StatusTooManyRequests, text, "try again")
 	r.retryAfter = 2 * time.Second

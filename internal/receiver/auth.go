@@ -31,7 +31,7 @@ func sign(secret []byte, timestamp string, body []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// keyring holds secrets with their owners.
+// keyring is a set of secrets with their owners.
 type keyring struct{ keys []*key }
 
 // key is one secret; several owners may share it.
@@ -54,7 +54,7 @@ func (k *keyring) add(secret, owner string) {
 	k.keys = append(k.keys, &key{secret: []byte(secret), owners: []string{owner}})
 }
 
-// find returns the key for which is reports true. It tries every key, so that the time tells nothing.
+// find returns the key for which is reports true. It tries every key, so that the time it takes reveals nothing.
 func (k *keyring) find(is func(secret []byte) bool) (found *key) {
 	for _, known := range k.keys {
 		if is(known.secret) {
@@ -64,7 +64,7 @@ func (k *keyring) find(is func(secret []byte) bool) (found *key) {
 	return found
 }
 
-// credentials are what a request proves itself with.
+// credentials are a request's proof of who sent it.
 type credentials struct {
 	key       *key   // of a bearer token
 	timestamp string // of a signature
@@ -114,7 +114,7 @@ func (k *keyring) authorise(h http.Header) (*key, *refusal) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, refuse(http.StatusUnauthorized, "no signature and no bearer token", authHint)
 	}
-	got := sha256.Sum256([]byte(token)) // of one length, whatever the token's is
+	got := sha256.Sum256([]byte(token)) // the same length for any token
 	key := k.find(func(secret []byte) bool {
 		want := sha256.Sum256(secret)
 		return hmac.Equal(got[:], want[:])

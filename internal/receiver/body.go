@@ -13,14 +13,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// What the bodies of one kind of request may hold together while they arrive.
+// Limits on the bytes of all bodies of one kind that are still arriving.
 const (
 	eventBudget = 32 << 20
 	otherBudget = 8 << 20
 	firstRead   = 4 << 10 // most events fit
 )
 
-// budget bounds the bytes of bodies that are still arriving. When it is spent, the oldest body is aborted: slow senders push out each
+// budget bounds the bytes of bodies that are still arriving. When it is spent, the oldest body is aborted: slow senders evict each
 // other, and a sender that sends its body at once always succeeds. Bytes count as they arrive, not as they are announced.
 type budget struct {
 	limit int64
@@ -66,7 +66,7 @@ func (b *budget) grow(a *arrival, n int64) bool {
 	return !a.evicted
 }
 
-// end releases what a body held.
+// end releases a body's bytes.
 func (b *budget) end(a *arrival) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

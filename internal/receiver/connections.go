@@ -10,8 +10,8 @@ import (
 // maxConnections bounds the connections of the public listener. Each holds at most its header (16 KiB), its buffers and part of a body.
 const maxConnections = 2048
 
-// Limited is a listener with a bound on its connections. One more closes the connection that was useful least recently: a sender that
-// sends at once succeeds, however many connections are idle. A limit that made new connections wait would shut Zabbix out.
+// Limited is a listener with a bound on its connections. One more evicts the connection that has gone longest without an answer: a sender
+// that sends at once succeeds, however many connections are idle. A limit that made new connections wait would shut Zabbix out.
 type Limited struct {
 	net.Listener
 	limit int

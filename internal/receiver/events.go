@@ -73,7 +73,7 @@ func sourceOf(k *key, named string) (string, *fault.Fault) {
 	return named, nil
 }
 
-// notStored is the answer if the store doesn't accept something.
+// notStored is the answer if the store doesn't accept an event or a notice.
 func notStored(err error) *refusal {
 	if errors.Is(err, store.ErrBusy) {
 		return busy("the store can't keep up")

@@ -19,7 +19,7 @@ func listening(t *testing.T, connections int) (f *fixture, addr string) {
 	return listeningFor(t, connections, func() {})
 }
 
-// listeningFor is listening that calls idle each time a connection has had its answer.
+// listeningFor is listening with a call of idle after each answer.
 func listeningFor(t *testing.T, connections int, idle func()) (f *fixture, addr string) {
 	f = newFixture(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,17 +75,16 @@ func halfSent() map[string]string {
 		"half a header":        "POST /v1/zabbix/events HTTP/1.1\r\nHost: relay\r\nX-",
 		"an event":             fmt.Sprintf(head, "/v1/zabbix/events") + plausible,
 		"an event, some bytes": fmt.Sprintf(head, "/v1/zabbix/events") + plausible + strings.Repeat(" ", 3000),
-		"an event, no proof":   fmt.Sprintf(head, "/v1/zabbix/events") + "\r\n",
+		"unsigned event":       fmt.Sprintf(head, "/v1/zabbix/events") + "\r\n",
 		"a webhook":            fmt.Sprintf(strings.Replace(head, "1000000", "60000", 1), "/v1/webex/noc") + "\r\n{",
-		"a webhook of nobody":  fmt.Sprintf(head, "/v1/webex/other") + "\r\n{",
+		"no such bot":          fmt.Sprintf(head, "/v1/webex/other") + "\r\n{",
 		"a notice":             fmt.Sprintf(head, "/v1/notify") + "Authorization: Bearer x\r\n\r\n{",
 		"chunks":               "POST /v1/zabbix/events HTTP/1.1\r\nHost: relay\r\nTransfer-Encoding: chunked\r\n" + plausible + "5\r\n{    \r\n",
 		"no such path":         fmt.Sprintf(head, "/v1/other") + "\r\n{",
 	}
 }
 
-// While strangers hold any number of unfinished requests, an event of Zabbix is answered 202: 1,100 of each kind, and more than
-// the limit.
+// However many requests strangers leave unfinished (1,100 of each kind, more than the limit), an event of Zabbix is answered 202.
 func TestIdleRequestsDoNotBlockOthers(t *testing.T) {
 	for name, begin := range halfSent() {
 		for _, c := range []struct{ idle, room int }{{1100, maxConnections}, {150, 100}} {
@@ -102,7 +101,7 @@ func TestIdleRequestsDoNotBlockOthers(t *testing.T) {
 	}
 }
 
-// The connection that was useful least recently is closed; one in use stays.
+// The connection that has gone longest without an answer is closed; one in use stays.
 func TestTheIdlestConnectionIsClosed(t *testing.T) {
 	idle := make(chan struct{}, 1)
 	_, addr := listeningFor(t, 3, func() { idle <- struct{}{} })
@@ -212,8 +211,8 @@ func TestUnauthorisedBodiesAreNotRead(t *testing.T) {
 	}{
 		"a bot that doesn't listen": {"/v1/webex/other", nil, 10, 404},
 		"a webhook too large":       {"/v1/webex/noc", nil, maxWebhook + 1, 413},
-		"an event without proof":    {"/v1/zabbix/events", nil, 10, 401},
-		"an event with a wrong one": {"/v1/zabbix/events", bearer("wrong"), 10, 401},
+		"an unsigned event":         {"/v1/zabbix/events", nil, 10, 401},
+		"an event, wrong secret":    {"/v1/zabbix/events", bearer("wrong"), 10, 401},
 		"an event too large":        {"/v1/zabbix/events", bearer(secret), MaxBody + 1, 413},
 		"a notice without a token":  {"/v1/notify", nil, 10, 401},
 		"a notice too large":        {"/v1/notify", bearer(token), MaxBody + 1, 413},

@@ -45,7 +45,7 @@ func (r *Receiver) message(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	signed := hmac.Equal([]byte(c.Param("signature")), []byte(r.linkSignature(key)))
 	if signed && r.sources[key.Source] && zabbix.IsEventID(key.EventID) {
-		address, told, err := r.opts.Links.Locate(c.Request.Context(), key)
+		address, posted, err := r.opts.Links.Locate(c.Request.Context(), key)
 		switch {
 		case err != nil:
 			r.opts.Log.Error("cannot find a problem's message for the link in Zabbix's event menu", "problem", key, "error", err)
@@ -54,7 +54,7 @@ func (r *Receiver) message(c *gin.Context) {
 		case isLink(address):
 			redirect(c, address)
 			return
-		case told && address == "":
+		case posted && address == "":
 			c.String(http.StatusNotFound, "This problem was posted, but there is no link to the message: the room's id in the relay's configuration "+
 				"can't be made into a link. Look for event %s in the room.\n", key.EventID)
 			return

@@ -23,7 +23,7 @@ func TestMessageLinks(t *testing.T) {
 	require.True(t, strings.HasPrefix(f.linkPath(alert.Key{Source: "a/b", EventID: "1"}), "/m/a%2Fb/1/"))
 }
 
-// An unsigned link tells nothing: the answer is the same 404 for known and unknown problems.
+// An unsigned link reveals nothing: the answer is the same 404 for known and unknown problems.
 func TestOnlySignedLinksWork(t *testing.T) {
 	f := newFixture(t)
 	known := alert.Key{Source: "main", EventID: "4711"}
@@ -41,8 +41,8 @@ func TestOnlySignedLinksWork(t *testing.T) {
 		"of another problem":     "/m/main/4712/" + signature,
 		"of another source":      "/m/east/4711/" + signature,
 		"of an unknown source":   f.linkPath(alert.Key{Source: "other", EventID: "4711"}),
-		"of no number":           f.linkPath(alert.Key{Source: "main", EventID: "x"}),
-		"of a number too long":   f.linkPath(alert.Key{Source: "main", EventID: strings.Repeat("9", 30)}),
+		"of an id in letters":    f.linkPath(alert.Key{Source: "main", EventID: "x"}),
+		"of an id too long":      f.linkPath(alert.Key{Source: "main", EventID: strings.Repeat("9", 30)}),
 		"of a line break":        f.linkPath(alert.Key{Source: "main", EventID: "\r\n"}),
 		"of markup":              f.linkPath(alert.Key{Source: "<script>", EventID: "1"}),
 		"to a script":            f.linkPath(alert.Key{Source: "main", EventID: "1"}),
@@ -88,7 +88,7 @@ func TestALinkWithoutAMessageSaysWhy(t *testing.T) {
 		answer string
 	}{
 		"4712": {404, "was not posted"},
-		"2":    {404, "Look for event 2 in the room"}, // told, and there is no address
+		"2":    {404, "Look for event 2 in the room"}, // posted, without an address
 		"3":    {503, "Try again in a minute"},        // the store fails
 		"1":    {404, "was not posted"},               // an address that isn't one
 	} {

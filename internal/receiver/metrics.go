@@ -10,7 +10,7 @@ import (
 // levelAccess is the level of the access log.
 const levelAccess = slog.LevelDebug
 
-// What the public listener serves, by its label in metrics.
+// The endpoints of the public listener, as labels of metrics.
 const (
 	endpointEvents  = "events"
 	endpointNotify  = "notify"

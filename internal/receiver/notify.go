@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/text"
 )
 
-// maxMessage is Webex's limit for text and for markdown, in bytes. A test holds that it is webex.MaxMessageBytes.
+// maxMessage is Webex's limit for text and for markdown, in bytes. A test checks that it equals webex.MaxMessageBytes.
 const maxMessage = 7439
 
 // maxUnknown bounds the unknown fields in one answer.
@@ -66,7 +66,7 @@ func parseNotification(body []byte) (notification, fault.Faults) {
 		return n, found // faults of the form would be reported twice
 	}
 	if found := n.faults(); len(found) > 0 {
-		return n, found // among them its size: withoutAll gets no longer text
+		return n, found // also of its size, so that withoutAll never gets a longer text
 	}
 	n.Markdown, n.Text = withoutAll(n.Markdown), withoutAll(n.Text)
 	return n, n.faults() // again: it may have grown

@@ -29,39 +29,39 @@ func TestNotify(t *testing.T) {
 		answer string
 		notice store.Notice
 	}{
-		"markdown to a room": {body: `{"room":"noc","markdown":"**done**"}`, status: 202, answer: `{"id":"notice:1"}`, notice: store.Notice{Room: "noc", Markdown: "**done**", Bot: "bot-of-noc"}},
-		"text with a key":    {body: `{"room":"db","text":"done <b>","key":"deploy/7"}`, status: 202, notice: store.Notice{Room: "db", Text: "done <b>", Dedup: "deploy/7", Bot: "bot-of-db"}},
-		"to a person":        {body: `{"person":"Alice@Example.com","text":"hi","room":null}`, token: "ci-token", status: 202, notice: store.Notice{Person: "alice@example.com", Text: "hi", Bot: "bot-of-"}},
-		"a person mentioned": {body: `{"room":"noc","markdown":"<@personEmail:alice@example.com|Alice> look"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "<@personEmail:alice@example.com|Alice> look", Bot: "bot-of-noc"}},
-		"all mentioned":      {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "‹@all> and ‹ @ALL|x> <‹@all>@all> ‹@all the rest stays, ‹@allison> too ‹spark-mention data-group-type=\"all\">All‹/spark-mention>", Bot: "bot-of-noc"}},
-		"the longest":        {body: `{"room":"noc","text":"` + long + `x"}`, status: 202, notice: store.Notice{Room: "noc", Text: long + "x", Bot: "bot-of-noc"}},
-		"too long":           {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes, Webex accepts 7439","hint":"split it, or send the beginning and a link"}]}`},
-		"too long markdown":  {body: `{"room":"noc","markdown":"` + long + `ü"}`, status: 400},
-		"no target, no body": {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"expected room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"expected room or person, and markdown or text"}]}`},
-		"two targets":        {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"},{"field":"text","what":"conflicts with markdown","hint":"use one of them"}]}`},
-		"blank":              {body: `{"room":"noc","text":" \n"}`, status: 400, answer: `{"faults":[{"field":"text","what":"empty"}]}`},
-		"unknown keys":       {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"expected room, person, markdown, text or key"},{"field":"rooom","what":"unknown","hint":"expected room, person, markdown, text or key"}]}`},
-		"wrong types":        {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a string"},{"field":"text","what":"not a string"}]}`},
-		"no address":         {body: `{"person":"alice","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"not an e-mail address"}]}`},
-		"key too long":       {body: `{"room":"noc","text":"x","key":"` + strings.Repeat("k", 201) + `"}`, status: 400, answer: `{"faults":[{"field":"key","what":"longer than 200 characters"}]}`},
-		"one fault a field":  {body: `{"room":"noc","person":"alice","text":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"}]}`},
-		"long room":          {body: `{"room":"` + strings.Repeat("r", 65) + `","text":"x"}`, status: 400, answer: `{"faults":[{"field":"room","what":"longer than 64 characters"}]}`},
-		"long person":        {body: `{"person":"a@` + strings.Repeat("e", 253) + `","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"longer than 254 characters"}]}`},
-		"blank markdown":     {body: `{"room":"noc","markdown":"\t"}`, status: 400, answer: `{"faults":[{"field":"markdown","what":"empty"}]}`},
-		"key of two lines":   {body: `{"room":"noc","text":"x","key":"a\nb"}`, status: 400, answer: `{"faults":[{"field":"key","what":"contains control characters"}]}`},
-		"not JSON":           {body: `room=noc`, status: 400},
-		"a list":             {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"expected {\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
-		"null":               {body: `null`, status: 400},
-		"nothing":            {body: ``, status: 400},
-		"no token":           {body: `{}`, token: "-", status: 401, answer: `{"error":"no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
-		"wrong token":        {body: `{}`, token: "wrong", status: 401},
-		"a source's secret":  {body: `{}`, token: secret, status: 401},
-		"another room":       {body: `{"room":"lab","text":"x"}`, status: 403, answer: `{"error":"this token may not write to room \"lab\"","hint":"it may write to noc, db"}`},
-		"no rooms":           {body: `{"room":"noc","text":"x"}`, token: "ci-token", status: 403, answer: `{"error":"this token may not write to room \"noc\"","hint":"it may write to no room"}`},
-		"no persons":         {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"set persons: true in the relay's configuration"}`},
-		"too large":          {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, status: 413},
-		"store busy":         {body: `{"room":"noc","text":"x"}`, err: store.ErrBusy, status: 429},
-		"store broken":       {body: `{"room":"noc","text":"x"}`, err: errors.New("disk full"), status: 503},
+		"markdown to a room":  {body: `{"room":"noc","markdown":"**done**"}`, status: 202, answer: `{"id":"notice:1"}`, notice: store.Notice{Room: "noc", Markdown: "**done**", Bot: "bot-of-noc"}},
+		"text with a key":     {body: `{"room":"db","text":"done <b>","key":"deploy/7"}`, status: 202, notice: store.Notice{Room: "db", Text: "done <b>", Dedup: "deploy/7", Bot: "bot-of-db"}},
+		"to a person":         {body: `{"person":"Alice@Example.com","text":"hi","room":null}`, token: "ci-token", status: 202, notice: store.Notice{Person: "alice@example.com", Text: "hi", Bot: "bot-of-"}},
+		"a person mentioned":  {body: `{"room":"noc","markdown":"<@personEmail:alice@example.com|Alice> look"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "<@personEmail:alice@example.com|Alice> look", Bot: "bot-of-noc"}},
+		"all mentioned":       {body: `{"room":"noc","markdown":"<@all> and < @ALL|x> <<@all>@all> <@all the rest stays, <@allison> too <spark-mention data-group-type=\"all\">All</spark-mention>"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "‹@all> and ‹ @ALL|x> <‹@all>@all> ‹@all the rest stays, ‹@allison> too ‹spark-mention data-group-type=\"all\">All‹/spark-mention>", Bot: "bot-of-noc"}},
+		"the longest":         {body: `{"room":"noc","text":"` + long + `x"}`, status: 202, notice: store.Notice{Room: "noc", Text: long + "x", Bot: "bot-of-noc"}},
+		"too long":            {body: `{"room":"noc","text":"` + long + `ü"}`, status: 400, answer: `{"faults":[{"field":"text","what":"7440 bytes, Webex accepts 7439","hint":"split it, or send the beginning and a link"}]}`},
+		"markdown too long":   {body: `{"room":"noc","markdown":"` + long + `ü"}`, status: 400},
+		"no target, no body":  {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"expected room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"expected room or person, and markdown or text"}]}`},
+		"two targets":         {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"},{"field":"text","what":"conflicts with markdown","hint":"use one of them"}]}`},
+		"blank":               {body: `{"room":"noc","text":" \n"}`, status: 400, answer: `{"faults":[{"field":"text","what":"empty"}]}`},
+		"unknown keys":        {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"expected room, person, markdown, text or key"},{"field":"rooom","what":"unknown","hint":"expected room, person, markdown, text or key"}]}`},
+		"wrong types":         {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a string"},{"field":"text","what":"not a string"}]}`},
+		"not an address":      {body: `{"person":"alice","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"not an e-mail address"}]}`},
+		"key too long":        {body: `{"room":"noc","text":"x","key":"` + strings.Repeat("k", 201) + `"}`, status: 400, answer: `{"faults":[{"field":"key","what":"longer than 200 characters"}]}`},
+		"one fault per field": {body: `{"room":"noc","person":"alice","text":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"}]}`},
+		"long room":           {body: `{"room":"` + strings.Repeat("r", 65) + `","text":"x"}`, status: 400, answer: `{"faults":[{"field":"room","what":"longer than 64 characters"}]}`},
+		"long person":         {body: `{"person":"a@` + strings.Repeat("e", 253) + `","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"longer than 254 characters"}]}`},
+		"blank markdown":      {body: `{"room":"noc","markdown":"\t"}`, status: 400, answer: `{"faults":[{"field":"markdown","what":"empty"}]}`},
+		"key of two lines":    {body: `{"room":"noc","text":"x","key":"a\nb"}`, status: 400, answer: `{"faults":[{"field":"key","what":"contains control characters"}]}`},
+		"not JSON":            {body: `room=noc`, status: 400},
+		"a list":              {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"expected {\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
+		"null":                {body: `null`, status: 400},
+		"nothing":             {body: ``, status: 400},
+		"no token":            {body: `{}`, token: "-", status: 401, answer: `{"error":"no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
+		"wrong token":         {body: `{}`, token: "wrong", status: 401},
+		"a source's secret":   {body: `{}`, token: secret, status: 401},
+		"another room":        {body: `{"room":"lab","text":"x"}`, status: 403, answer: `{"error":"this token may not write to room \"lab\"","hint":"it may write to noc, db"}`},
+		"no rooms":            {body: `{"room":"noc","text":"x"}`, token: "ci-token", status: 403, answer: `{"error":"this token may not write to room \"noc\"","hint":"it may write to no room"}`},
+		"no persons":          {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"set persons: true in the relay's configuration"}`},
+		"too large":           {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, status: 413},
+		"store busy":          {body: `{"room":"noc","text":"x"}`, err: store.ErrBusy, status: 429},
+		"store broken":        {body: `{"room":"noc","text":"x"}`, err: errors.New("disk full"), status: 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -164,7 +164,7 @@ func TestServerHasLimits(t *testing.T) {
 	require.NotZero(t, s.MaxHeaderBytes)
 }
 
-// For any requests of strangers, the log has one line a minute per reason, with a count.
+// Whatever strangers send, the log has one line a minute per reason, with a count.
 func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -181,7 +181,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 				f.do(request{path: "/" + strconv.Itoa(i), body: "x"})
 			}
 		}
-		reasons := 6 // no proof, wrong token, clock, signature, no notify token, panic
+		reasons := 6 // no credentials, wrong token, clock, signature, no notify token, panic
 		ask()
 		require.Equal(t, reasons, strings.Count(f.log.String(), "\n"), f.log)
 		ask()
@@ -197,4 +197,4 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 }
 
 // The receiver must not import the Webex client, so it has Webex's limit as a constant of its own.
-func TestTheLimitIsWebexs(t *testing.T) { require.Equal(t, webex.MaxMessageBytes, maxMessage) }
+func TestMaxMessageIsWebexs(t *testing.T) { require.Equal(t, webex.MaxMessageBytes, maxMessage) }

@@ -38,7 +38,7 @@ type Sender struct {
 	Persons bool     // whether it may write to people
 }
 
-// Intake takes events in.
+// Intake accepts events.
 type Intake interface {
 	// Append returns once the entry is on disk. The error is store.ErrBusy if too many entries wait already.
 	Append(ctx context.Context, e store.Entry) (id int64, err error)
@@ -67,10 +67,10 @@ type Webhooks interface {
 // Links finds the message that shows a problem.
 type Links interface {
 	// Locate returns an address that opens the message, or "" if no link leads there, and whether any room has a message.
-	Locate(ctx context.Context, key alert.Key) (address string, told bool, err error)
+	Locate(ctx context.Context, key alert.Key) (address string, posted bool, err error)
 }
 
-// Options make a Receiver.
+// Options configure a Receiver.
 type Options struct {
 	Sources   []Source
 	Senders   []Sender

@@ -81,7 +81,7 @@ func (r *Relay) sources(cfg *config.Config) (map[string]*zabbix.Client, error) {
 	return clients, nil
 }
 
-// each returns the clients as what a part needs of them.
+// each converts the clients to what a part needs of them.
 func each[T any](sources map[string]*zabbix.Client, as func(*zabbix.Client) T) map[string]T {
 	m := make(map[string]T, len(sources))
 	for name, c := range sources {

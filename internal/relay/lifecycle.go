@@ -49,7 +49,7 @@ func runStages(ctx context.Context, log *slog.Logger, grace time.Duration, drain
 				err := p.run(sctx)
 				unasked := sctx.Err() == nil
 				if unasked {
-					// A part that ends without being told stops the relay: it would fail silently otherwise.
+					// A part that ends unasked stops the relay: otherwise its failure would go unnoticed.
 					if err == nil {
 						err = errors.New("stopped by itself")
 					}

@@ -73,7 +73,7 @@ func TestStopping(t *testing.T) {
 		"two of one stage hang":              {stop: true, hangs: []string{"ledger", "retention"}, want: []string{"ledger, retention: still running"}, wanted: time.Minute},
 		"two stages hang":                    {stop: true, hangs: []string{"retention", "delivery"}, want: []string{"retention: still running", "delivery: still running"}, wanted: 2 * time.Minute},
 		"a part fails and another hangs":     {fails: failing, hangs: []string{"ledger"}, want: []string{"listener: no space left", "ledger: still running"}, wanted: time.Minute},
-		"a part fails as it is told to stop": {stop: true, late: true, fails: failing, want: []string{"listener: no space left"}},
+		"a part fails while it stops":        {stop: true, late: true, fails: failing, want: []string{"listener: no space left"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

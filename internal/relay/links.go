@@ -28,8 +28,8 @@ type locator struct {
 const meWait = 2 * time.Second
 
 // Locate returns a link to the message that shows a problem, which may be its digest's. It prefers rooms to direct chats. address is
-// "" if there is no link to any of the rooms; told reports whether any room has a message.
-func (l locator) Locate(ctx context.Context, key alert.Key) (address string, told bool, err error) {
+// "" if there is no link to any of the rooms; posted reports whether any room has a message.
+func (l locator) Locate(ctx context.Context, key alert.Key) (address string, posted bool, err error) {
 	posts, err := l.posts.PostsOf(ctx, []alert.Key{key})
 	if err != nil {
 		return "", false, err
@@ -43,7 +43,7 @@ func (l locator) Locate(ctx context.Context, key alert.Key) (address string, tol
 		if message == "" {
 			continue
 		}
-		told = true
+		posted = true
 		if room, ok := l.cfg().Room(p.Room); ok {
 			if link, ok := webex.MessageLink(room.ID, message); ok {
 				return link, true, nil
@@ -52,7 +52,7 @@ func (l locator) Locate(ctx context.Context, key alert.Key) (address string, tol
 			chat = l.chat(ctx, p.Room)
 		}
 	}
-	return chat, told, nil
+	return chat, posted, nil
 }
 
 // message returns the id of the message that shows a post: its digest's while it is in one.

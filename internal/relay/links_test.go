@@ -51,20 +51,20 @@ func TestLocate(t *testing.T) {
 	for name, c := range map[string]struct {
 		posts   []store.Post
 		address string
-		told    bool
+		posted  bool
 	}{
 		"no post":                        {nil, "", false},
-		"not told yet":                   {[]store.Post{post("noc", "", 0)}, "", false},
+		"not posted yet":                 {[]store.Post{post("noc", "", 0)}, "", false},
 		"its own message":                {[]store.Post{post("noc", own, 0)}, toOwn, true},
 		"in a digest":                    {[]store.Post{post("noc", "", 7)}, toAll, true},
-		"in a digest, and told before":   {[]store.Post{post("noc", own, 7)}, toAll, true},
+		"in a digest, and posted before": {[]store.Post{post("noc", own, 7)}, toAll, true},
 		"in a digest not posted yet":     {[]store.Post{post("noc", "", 8)}, "", false},
 		"in a digest that was pruned":    {[]store.Post{post("noc", own, 9)}, toOwn, true},
 		"a direct chat":                  {[]store.Post{post("person:alice@example.com", own, 0)}, chat, true},
 		"a direct chat's digest":         {[]store.Post{post("person:alice@example.com", "", 7)}, chat, true},
-		"a room counts above a chat":     {[]store.Post{post("person:alice@example.com", own, 0), post("noc", own, 0)}, toOwn, true},
+		"a room comes before a chat":     {[]store.Post{post("person:alice@example.com", own, 0), post("noc", own, 0)}, toOwn, true},
 		"a room id without a UUID":       {[]store.Post{post("odd", own, 0)}, "", true},
-		"that, and a room with one":      {[]store.Post{post("odd", own, 0), post("noc", "", 7)}, toAll, true},
+		"that, and a room with a link":   {[]store.Post{post("odd", own, 0), post("noc", "", 7)}, toAll, true},
 		"that, and a direct chat":        {[]store.Post{post("odd", own, 0), post("person:alice@example.com", own, 0)}, chat, true},
 		"a room not configured any more": {[]store.Post{post("gone", own, 0)}, "", true},
 		"a message id without a UUID":    {[]store.Post{post("noc", "m1", 0)}, space, true},
@@ -73,10 +73,10 @@ func TestLocate(t *testing.T) {
 			require.Equal(t, "b", bot)
 			return webex.Person{Emails: []string{"relay@webex.bot"}}, nil
 		}}
-		address, told, err := l.Locate(t.Context(), key)
+		address, posted, err := l.Locate(t.Context(), key)
 		require.NoError(t, err, name)
 		require.Equal(t, c.address, address, name)
-		require.Equal(t, c.told, told, name)
+		require.Equal(t, c.posted, posted, name)
 	}
 
 	l := locator{located{err: errors.New("no database")}, func() *config.Config { return cfg }, nil}
@@ -85,10 +85,10 @@ func TestLocate(t *testing.T) {
 	l = locator{located{posts: []store.Post{post("person:a@example.com", own, 0)}}, func() *config.Config { return cfg }, func(context.Context, string) (webex.Person, error) {
 		return webex.Person{}, errors.New("no Webex")
 	}}
-	address, told, err := l.Locate(t.Context(), key)
+	address, posted, err := l.Locate(t.Context(), key)
 	require.NoError(t, err)
 	require.Empty(t, address)
-	require.True(t, told)
+	require.True(t, posted)
 }
 
 // values is a store of named values.

@@ -22,7 +22,7 @@ func TestReadyz(t *testing.T) {
 		hangs    bool // the store doesn't answer
 		gone     bool // the prober doesn't wait
 		draining bool
-		want     int // 0: nobody is there to be answered
+		want     int // 0: no answer, since the prober left
 	}
 	full := errors.New("database or disk is full")
 	ok, no := http.StatusOK, http.StatusServiceUnavailable
@@ -30,15 +30,15 @@ func TestReadyz(t *testing.T) {
 		probes        []probe
 		warned, again int
 	}{
-		"ready":                            {[]probe{{want: ok}, {want: ok}}, 0, 0},
-		"the store fails for many probes":  {[]probe{{want: ok}, {fails: full, want: no}, {fails: full, want: no}, {fails: full, want: no}}, 1, 0},
-		"another fault of the same store":  {[]probe{{fails: full, want: no}, {fails: errors.New("readonly"), want: no}}, 1, 0},
-		"it works again":                   {[]probe{{fails: full, want: no}, {want: ok}, {want: ok}}, 1, 1},
-		"it fails twice":                   {[]probe{{fails: full, want: no}, {want: ok}, {fails: full, want: no}, {want: ok}}, 2, 2},
-		"it hangs":                         {[]probe{{hangs: true, want: no}, {hangs: true, want: no}, {want: ok}}, 1, 1},
-		"the prober doesn't wait":          {[]probe{{hangs: true, gone: true}, {want: ok}}, 0, 0},
-		"the prober doesn't wait, in need": {[]probe{{fails: full, want: no}, {hangs: true, gone: true}, {fails: full, want: no}}, 1, 0},
-		"draining":                         {[]probe{{want: ok}, {draining: true, fails: full, want: no}}, 0, 0},
+		"ready":                             {[]probe{{want: ok}, {want: ok}}, 0, 0},
+		"the store fails for many probes":   {[]probe{{want: ok}, {fails: full, want: no}, {fails: full, want: no}, {fails: full, want: no}}, 1, 0},
+		"another fault of the same store":   {[]probe{{fails: full, want: no}, {fails: errors.New("readonly"), want: no}}, 1, 0},
+		"it works again":                    {[]probe{{fails: full, want: no}, {want: ok}, {want: ok}}, 1, 1},
+		"it fails twice":                    {[]probe{{fails: full, want: no}, {want: ok}, {fails: full, want: no}, {want: ok}}, 2, 2},
+		"it hangs":                          {[]probe{{hangs: true, want: no}, {hangs: true, want: no}, {want: ok}}, 1, 1},
+		"the prober doesn't wait":           {[]probe{{hangs: true, gone: true}, {want: ok}}, 0, 0},
+		"the prober leaves while not ready": {[]probe{{fails: full, want: no}, {hangs: true, gone: true}, {fails: full, want: no}}, 1, 0},
+		"draining":                          {[]probe{{want: ok}, {draining: true, fails: full, want: no}}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

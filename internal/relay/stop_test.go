@@ -75,13 +75,13 @@ func TestNotReadyWhileItStops(t *testing.T) {
 		want string // of the error
 	}{
 		"a signal":                   {func(_ *Relay, signal context.CancelFunc, _ chan<- error) { signal() }, ""},
-		"a part fails":               {func(_ *Relay, _ context.CancelFunc, fails chan<- error) { fails <- errors.New("no way on") }, "intake: no way on"},
+		"a part fails":               {func(_ *Relay, _ context.CancelFunc, fails chan<- error) { fails <- errors.New("cannot continue") }, "intake: cannot continue"},
 		"a part ends by itself":      {func(_ *Relay, _ context.CancelFunc, fails chan<- error) { fails <- nil }, "intake: stopped by itself"},
 		"the public listener breaks": {func(r *Relay, _ context.CancelFunc, _ chan<- error) { _ = r.public.Close() }, "public listener: "},
 		"a part fails and the signal": {func(_ *Relay, signal context.CancelFunc, fails chan<- error) {
-			fails <- errors.New("no way on")
+			fails <- errors.New("cannot continue")
 			signal()
-		}, "intake: no way on"},
+		}, "intake: cannot continue"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := &testlog.Lines{}

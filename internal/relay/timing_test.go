@@ -27,9 +27,9 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// nights runs a relay in virtual time: the real ledger, store, router, delivery, renderer and client, and a simulated Webex over
+// simulation runs a relay in virtual time: the real ledger, store, router, delivery, renderer and client, and a simulated Webex over
 // an in-memory network.
-type nights struct {
+type simulation struct {
 	t       *testing.T
 	path    string
 	cfg     *config.Config
@@ -45,12 +45,12 @@ type nights struct {
 
 const nightBot = "relay@webex.bot"
 
-// inNights runs a story; its first call is at. The clock starts on a Saturday at 00:00 UTC. The rooms are noc (with the given
+// simulate runs a story; its first call is at. The clock starts on a Saturday at 00:00 UTC. The rooms are noc (with the given
 // keys), leads, and terse (one line per problem).
-func inNights(t *testing.T, quiet, routes string, story func(n *nights)) {
+func simulate(t *testing.T, quiet, routes string, story func(n *simulation)) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
-		n := &nights{t: t, path: path, sim: webexsim.New(webexsim.Options{})}
+		n := &simulation{t: t, path: path, sim: webexsim.New(webexsim.Options{})}
 		var rooms strings.Builder
 		for name, keys := range map[string]string{"noc": quiet, "leads": "", "terse": "presentation: line"} {
 			fmt.Fprintf(&rooms, "  - {name: %s, id: %s, %s}\n", name, webexsim.RoomID(name), keys)
@@ -81,7 +81,7 @@ rooms:
 }
 
 // start starts a relay on the store as it is.
-func (n *nights) start() {
+func (n *simulation) start() {
 	var err error
 	n.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: n.path})
 	require.NoError(n.t, err)
@@ -126,14 +126,14 @@ func (n *nights) start() {
 }
 
 // restart stops the relay, lets time pass, and starts it again.
-func (n *nights) restart(away time.Duration) {
+func (n *simulation) restart(away time.Duration) {
 	n.stop()
 	time.Sleep(away)
 	n.start()
 }
 
 // at waits for a time of the form "day 15:04:05"; the first day is 0.
-func (n *nights) at(text string) {
+func (n *simulation) at(text string) {
 	n.t.Helper()
 	var day int
 	var clock string
@@ -150,7 +150,7 @@ func (n *nights) at(text string) {
 	synctest.Wait()
 }
 
-func (n *nights) event(id int, e alert.Event) {
+func (n *simulation) event(id int, e alert.Event) {
 	n.t.Helper()
 	now := time.Now()
 	e.Key, e.ReceivedAt, e.SentAt, e.At, e.Exact = alert.Key{Source: "main", EventID: fmt.Sprint(id)}, now, now, now, true
@@ -162,18 +162,20 @@ func (n *nights) event(id int, e alert.Event) {
 	n.notifier.Notify(store.TopicJournal)
 }
 
-func (n *nights) open(id int, s alert.Severity) {
+func (n *simulation) open(id int, s alert.Severity) {
 	n.event(id, alert.Event{Kind: alert.KindProblem, Severity: &s, Facts: alert.Facts{Name: fmt.Sprintf("problem number %d", id), Hosts: []alert.Host{{Host: fmt.Sprintf("sw%d", id)}}}})
 }
 
-func (n *nights) did(id int, a alert.Actions) {
+func (n *simulation) update(id int, a alert.Actions) {
 	n.event(id, alert.Event{Kind: alert.KindUpdate, Update: &alert.Update{Actor: alert.Actor{Name: "Bob"}, Actions: a}})
 }
 
-func (n *nights) resolve(id int) { n.event(id, alert.Event{Kind: alert.KindRecovery, Resolved: true}) }
+func (n *simulation) resolve(id int) {
+	n.event(id, alert.Event{Kind: alert.KindRecovery, Resolved: true})
+}
 
-// said returns the messages of a room, one string each, without cards. Replies are indented by two spaces.
-func (n *nights) said(room string) []string {
+// messages returns the messages of a room, one string each, without cards. Replies are indented by two spaces.
+func (n *simulation) messages(room string) []string {
 	synctest.Wait()
 	var all []string
 	for _, m := range n.sim.Timeline(room) {
@@ -189,21 +191,21 @@ func (n *nights) said(room string) []string {
 	return all
 }
 
-// hears requires exactly these messages in a room, in order; each must contain its string.
-func (n *nights) hears(room string, want ...string) {
+// requireMessages requires exactly these messages in a room, in order; each must contain its string.
+func (n *simulation) requireMessages(room string, want ...string) {
 	n.t.Helper()
-	said := n.said(room)
+	said := n.messages(room)
 	require.Len(n.t, said, len(want), "%s", strings.Join(said, "\n"))
 	for i := range want {
 		require.Contains(n.t, said[i], want[i])
 	}
 }
 
-// saysOnce requires exactly one message with this prefix in a room, and that it contains want.
-func (n *nights) saysOnce(room, prefix, want string) {
+// requireOne requires exactly one message with this prefix in a room, and that it contains want.
+func (n *simulation) requireOne(room, prefix, want string) {
 	n.t.Helper()
 	var found []string
-	for _, text := range n.said(room) {
+	for _, text := range n.messages(room) {
 		if strings.HasPrefix(text, prefix) {
 			found = append(found, text)
 		}
@@ -212,7 +214,7 @@ func (n *nights) saysOnce(room, prefix, want string) {
 	require.Contains(n.t, found[0], want)
 }
 
-func (n *nights) pending() int64 {
+func (n *simulation) pending() int64 {
 	s, err := n.store.Stats(context.Background())
 	require.NoError(n.t, err)
 	return s.PostsPending
@@ -223,7 +225,7 @@ const atNight = `quiet: {when: [{hours: "22:00-07:00"}], below: high}`
 // In quiet hours a room gets only severe problems; at their end it gets the problems that are still open, and never those that
 // came and went.
 func TestQuietHoursEndWithTheOpenProblems(t *testing.T) {
-	inNights(t, atNight, "", func(n *nights) {
+	simulate(t, atNight, "", func(n *simulation) {
 		n.at("0 21:59:00")
 		n.open(1, alert.Average)
 		n.at("0 22:30:00")
@@ -232,39 +234,39 @@ func TestQuietHoursEndWithTheOpenProblems(t *testing.T) {
 		n.open(4, alert.High)    // severe
 		n.open(5, alert.Average) // becomes severe
 		n.at("0 23:00:00")
-		n.hears("noc", "problem number 1", "problem number 4")
+		n.requireMessages("noc", "problem number 1", "problem number 4")
 		require.EqualValues(t, 3, n.pending())
 		n.resolve(3)
-		n.did(5, alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.Disaster}})
+		n.update(5, alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.Disaster}})
 		n.at("0 23:00:20") // later, since the order within one moment is undefined
 		n.resolve(1)
 		n.at("0 23:01:00")
-		n.hears("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ Resolved after 1h 1m")
+		n.requireMessages("noc", "resolved · Average · **problem number 1**", "problem number 4", "Disaster problem · **problem number 5**", "  ✅ Resolved after 1h 1m")
 		require.EqualValues(t, 1, n.pending(), "a problem that resolved in the meantime is not pending")
 		n.restart(7*time.Hour + 55*time.Minute)
 		n.at("1 06:59:59")
-		require.Len(t, n.said("noc"), 4)
+		require.Len(t, n.messages("noc"), 4)
 		n.at("1 07:00:10")
-		n.hears("noc", "number 1", "number 4", "number 5", "Resolved", "Average problem · **problem number 2**")
+		n.requireMessages("noc", "number 1", "number 4", "number 5", "Resolved", "Average problem · **problem number 2**")
 		require.Zero(t, n.pending())
-		n.did(3, alert.Actions{Comment: true})
+		n.update(3, alert.Actions{Comment: true})
 		n.at("1 07:01:00")
-		require.Len(t, n.said("noc"), 5, "a problem that resolved in the night is never posted")
+		require.Len(t, n.messages("noc"), 5, "a problem that resolved in the night is never posted")
 		require.Zero(t, n.pending())
 	})
 }
 
-// A thousand problems that quiet hours held are posted together when those end, also if the route escalates them later.
+// A thousand problems held back by quiet hours are posted together at their end, also if the route escalates them later.
 func TestAThousandHeldProblemsShareADigest(t *testing.T) {
-	inNights(t, atNight, `routes:
+	simulate(t, atNight, `routes:
   - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}}
-`, func(n *nights) {
+`, func(n *simulation) {
 		n.at("0 22:30:00")
 		for id := range 1000 {
 			n.open(id+1, alert.Average)
 		}
 		n.at("1 07:00:05")
-		said := n.said("noc")
+		said := n.messages("noc")
 		require.NotEmpty(t, said)
 		require.LessOrEqual(t, len(said), 2, "a digest, and its list perhaps: %s", strings.Join(said, "\n"))
 		require.Contains(t, said[0], "**1,000 problems at once** · 1,000 open")
@@ -273,17 +275,17 @@ func TestAThousandHeldProblemsShareADigest(t *testing.T) {
 
 // Many problems that are still open at the end of quiet hours become one digest.
 func TestQuietHoursEndInADigest(t *testing.T) {
-	inNights(t, atNight, "", func(n *nights) {
+	simulate(t, atNight, "", func(n *simulation) {
 		n.at("0 22:30:00")
 		for id := range 40 {
 			n.open(id+1, alert.Average)
 			time.Sleep(time.Minute)
 		}
 		n.resolve(7)
-		require.Empty(t, n.said("noc"))
+		require.Empty(t, n.messages("noc"))
 		n.restart(7 * time.Hour)
 		n.at("1 07:00:20")
-		said := n.said("noc")
+		said := n.messages("noc")
 		require.LessOrEqual(t, len(said), 2, "a digest, and its list perhaps: %s", strings.Join(said, "\n"))
 		require.Contains(t, said[0], "**39 problems at once** · 39 open")
 		require.NotContains(t, said[0], "problem number 7 ")
@@ -297,28 +299,28 @@ const delayed = `routes:
 
 // A problem that resolves within its delay is never posted; any other is posted when the delay has passed.
 func TestDelay(t *testing.T) {
-	inNights(t, "", delayed, func(n *nights) {
+	simulate(t, "", delayed, func(n *simulation) {
 		n.at("0 12:00:00")
 		n.open(1, alert.Disaster)
 		n.open(2, alert.High)
 		n.at("0 12:02:00")
 		n.resolve(1)
-		n.did(2, alert.Actions{Comment: true})
+		n.update(2, alert.Actions{Comment: true})
 		n.at("0 12:04:59")
-		require.Empty(t, n.said("noc"))
+		require.Empty(t, n.messages("noc"))
 		require.EqualValues(t, 1, n.pending())
 		n.at("0 12:05:02")
-		n.hears("noc", "problem number 2")
+		n.requireMessages("noc", "problem number 2")
 		n.resolve(2)
 		n.at("0 12:06:00")
-		n.hears("noc", "resolved · High · **problem number 2**", "  ✅ Resolved")
+		n.requireMessages("noc", "resolved · High · **problem number 2**", "  ✅ Resolved")
 		require.Zero(t, n.pending())
 	})
 }
 
 // After a restart during which the delay passed, open problems are posted and resolved ones are not.
 func TestDelayAcrossARestart(t *testing.T) {
-	inNights(t, "", delayed, func(n *nights) {
+	simulate(t, "", delayed, func(n *simulation) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
 		n.open(2, alert.High)
@@ -331,9 +333,9 @@ func TestDelayAcrossARestart(t *testing.T) {
 		n.resolve(3)
 		n.restart(time.Minute)
 		n.at("0 13:10:00")
-		require.Len(t, n.said("noc"), 2, "%s", strings.Join(n.said("noc"), "\n"))
-		require.NotContains(t, strings.Join(n.said("noc"), "\n"), "problem number 1")
-		require.Contains(t, strings.Join(n.said("noc"), "\n"), "resolved · High · **problem number 3**")
+		require.Len(t, n.messages("noc"), 2, "%s", strings.Join(n.messages("noc"), "\n"))
+		require.NotContains(t, strings.Join(n.messages("noc"), "\n"), "problem number 1")
+		require.Contains(t, strings.Join(n.messages("noc"), "\n"), "resolved · High · **problem number 3**")
 		require.Zero(t, n.pending())
 	})
 }
@@ -345,18 +347,18 @@ const escalating = `routes:
 // An unacknowledged problem escalates step by step and sends reminders: in the thread where a room has its message, with a
 // message of its own elsewhere.
 func TestEscalation(t *testing.T) {
-	inNights(t, "", escalating, func(n *nights) {
+	simulate(t, "", escalating, func(n *simulation) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
 		n.at("0 12:14:58")
-		n.hears("noc", "problem number 1")
-		require.Empty(t, n.said("leads"))
+		n.requireMessages("noc", "problem number 1")
+		require.Empty(t, n.messages("leads"))
 		n.restart(time.Second)
 		const to = "  ⏫ Escalated to leads: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>"
 		n.at("0 12:15:10")
-		n.hears("noc", "problem number 1", to)
-		n.hears("terse", "problem number 1", to)
-		n.hears("leads", "⏫ Escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ Escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
+		n.requireMessages("noc", "problem number 1", to)
+		n.requireMessages("terse", "problem number 1", to)
+		n.requireMessages("leads", "⏫ Escalated from noc: nobody acknowledged it for 15m (1 Jan 12:15)", "  ⏫ Escalated from noc: nobody acknowledged it for 15m (12:15) <@personEmail:alice@example.com>")
 		mentioned := 0
 		for _, room := range []string{"noc", "terse", "leads"} {
 			for _, m := range n.sim.Timeline(room) {
@@ -365,83 +367,83 @@ func TestEscalation(t *testing.T) {
 		}
 		require.Equal(t, 3, mentioned, "once in each room, though two steps escalate to leads")
 		n.at("0 13:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ Nobody acknowledged it for 1h (13:00) <@all>")
-		n.hears("leads", "problem number 1", "  ⏫")
+		n.requireMessages("noc", "problem number 1", to, "  ⏫ Nobody acknowledged it for 1h (13:00) <@all>")
+		n.requireMessages("leads", "problem number 1", "  ⏫")
 		n.at("0 14:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h, and nobody has acknowledged it (14:00)")
+		n.requireMessages("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h, and nobody has acknowledged it (14:00)")
 		n.at("0 18:00:10")
-		n.hears("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h", "  ⏰ Still open after 4h", "  ⏰ Still open after 6h")
-		n.hears("leads", "problem number 1", "  ⏫")
-		n.did(1, alert.Actions{Ack: true})
+		n.requireMessages("noc", "problem number 1", to, "  ⏫ Nobody", "  ⏰ Still open after 2h", "  ⏰ Still open after 4h", "  ⏰ Still open after 6h")
+		n.requireMessages("leads", "problem number 1", "  ⏫")
+		n.update(1, alert.Actions{Ack: true})
 		n.at("0 21:00:00")
-		n.hears("leads", "acknowledged", "  ⏫", "  ✋ **Bob** acknowledged")
-		require.Len(t, n.said("noc"), 7)
-		require.Zero(t, n.sim.Timeline("leads")[0].Edits-1, "reminders are no edits")
+		n.requireMessages("leads", "acknowledged", "  ⏫", "  ✋ **Bob** acknowledged")
+		require.Len(t, n.messages("noc"), 7)
+		require.Zero(t, n.sim.Timeline("leads")[0].Edits-1, "reminders cause no edits")
 	})
 }
 
 // An acknowledgement stops escalations and reminders; taking it back starts the clock again.
 func TestAcknowledgementStopsEscalations(t *testing.T) {
-	inNights(t, "", escalating, func(n *nights) {
+	simulate(t, "", escalating, func(n *simulation) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
 		n.at("0 12:14:00")
-		n.did(1, alert.Actions{Ack: true})
+		n.update(1, alert.Actions{Ack: true})
 		n.at("0 16:00:00")
-		require.Empty(t, n.said("leads"))
-		n.hears("noc", "acknowledged", "  ✋")
-		n.did(1, alert.Actions{Unack: true})
+		require.Empty(t, n.messages("leads"))
+		n.requireMessages("noc", "acknowledged", "  ✋")
+		n.update(1, alert.Actions{Unack: true})
 		n.at("0 16:14:58")
-		require.Empty(t, n.said("leads"))
+		require.Empty(t, n.messages("leads"))
 		n.at("0 16:15:10")
-		require.NotEmpty(t, n.said("leads"))
+		require.NotEmpty(t, n.messages("leads"))
 	})
 }
 
 // A suppression with an end postpones escalations and reminders to that end; one without an end stops them.
 func TestSuppressionStopsRemindersAndEscalations(t *testing.T) {
-	inNights(t, "", escalating, func(n *nights) {
+	simulate(t, "", escalating, func(n *simulation) {
 		n.at("0 12:00:00")
 		n.open(1, alert.High)
 		n.open(2, alert.High)
 		n.at("0 12:10:00")
-		n.did(1, alert.Actions{Suppress: true, SuppressUntil: time.Now().Add(time.Hour)})
-		n.did(2, alert.Actions{Suppress: true})
+		n.update(1, alert.Actions{Suppress: true, SuppressUntil: time.Now().Add(time.Hour)})
+		n.update(2, alert.Actions{Suppress: true})
 		n.at("0 13:24:58")
-		require.Empty(t, n.said("leads"))
+		require.Empty(t, n.messages("leads"))
 		n.at("0 13:25:10")
-		require.Contains(t, n.said("leads")[0], "problem number 1")
+		require.Contains(t, n.messages("leads")[0], "problem number 1")
 		n.at("0 20:00:00")
-		require.NotContains(t, strings.Join(n.said("leads"), "\n"), "problem number 2")
+		require.NotContains(t, strings.Join(n.messages("leads"), "\n"), "problem number 2")
 	})
 }
 
 // In quiet hours only severe problems escalate or send reminders.
 func TestQuietHoursPostponeReminders(t *testing.T) {
-	inNights(t, atNight, `routes:
+	simulate(t, atNight, `routes:
   - {rooms: [noc], escalate: {after: 30m, rooms: [leads]}, remind: 1h}
-`, func(n *nights) {
+`, func(n *simulation) {
 		n.at("0 21:45:00")
 		n.open(1, alert.Average)
 		n.open(2, alert.High)
 		n.at("0 22:30:00")
-		require.Len(t, n.said("leads"), 1)
-		require.Contains(t, n.said("leads")[0], "problem number 2")
+		require.Len(t, n.messages("leads"), 1)
+		require.Contains(t, n.messages("leads")[0], "problem number 2")
 		n.restart(8 * time.Hour)
 		n.at("1 06:59:59")
-		require.Len(t, n.said("leads"), 1)
+		require.Len(t, n.messages("leads"), 1)
 		n.at("1 07:00:10")
-		require.Len(t, n.said("leads"), 2)
-		require.Contains(t, n.said("leads")[1], "problem number 1")
+		require.Len(t, n.messages("leads"), 2)
+		require.Contains(t, n.messages("leads")[1], "problem number 1")
 	})
 }
 
 // An unacknowledged storm escalates and sends reminders in one line of its digest's thread; the room that it escalates to gets a
 // digest too.
 func TestAStormEscalatesAsOne(t *testing.T) {
-	inNights(t, "", `routes:
+	simulate(t, "", `routes:
   - {rooms: [noc], escalate: {after: 15m, rooms: [leads], mention: [alice@example.com]}, remind: 1h}
-`, func(n *nights) {
+`, func(n *simulation) {
 		n.at("0 12:00:00")
 		for id := range 200 {
 			n.open(id+1, alert.Average)
@@ -450,17 +452,17 @@ func TestAStormEscalatesAsOne(t *testing.T) {
 		for id := range 20 {
 			n.resolve(id + 1)
 		}
-		n.did(21, alert.Actions{Ack: true})
+		n.update(21, alert.Actions{Ack: true})
 		n.at("0 12:16:00")
-		n.saysOnce("noc", "  ⏫", "  ⏫ 179 problems escalated to leads: nobody acknowledged them for 15m <@personEmail:alice@example.com>")
-		require.Contains(t, n.said("leads")[0], "**179 problems at once** · 179 open")
-		n.saysOnce("leads", "  ⏫", "  ⏫ 179 problems escalated from noc: nobody acknowledged them for 15m <@personEmail:alice@example.com>")
+		n.requireOne("noc", "  ⏫", "  ⏫ 179 problems escalated to leads: nobody acknowledged them for 15m <@personEmail:alice@example.com>")
+		require.Contains(t, n.messages("leads")[0], "**179 problems at once** · 179 open")
+		n.requireOne("leads", "  ⏫", "  ⏫ 179 problems escalated from noc: nobody acknowledged them for 15m <@personEmail:alice@example.com>")
 		require.Zero(t, n.pending())
 		n.at("0 13:05:00")
-		n.saysOnce("noc", "  ⏰", "  ⏰ 179 problems still open, and nobody has acknowledged them")
-		n.saysOnce("noc", "  ⏫", "179 problems")
-		n.saysOnce("leads", "  ⏫", "179 problems")
-		require.NotContains(t, strings.Join(n.said("leads"), "\n"), "⏰")
+		n.requireOne("noc", "  ⏰", "  ⏰ 179 problems still open, and nobody has acknowledged them")
+		n.requireOne("noc", "  ⏫", "179 problems")
+		n.requireOne("leads", "  ⏫", "179 problems")
+		require.NotContains(t, strings.Join(n.messages("leads"), "\n"), "⏰")
 		require.Zero(t, n.pending())
 	})
 }

@@ -111,7 +111,7 @@ func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
 	})
 }
 
-// problemWait bounds how long rendering waits for another problem, of which a symptom says more than the id if it can.
+// problemWait bounds how long rendering waits for the cause of a symptom, to show more of it than its id.
 const problemWait = time.Second
 
 func (r *Relay) problem(key alert.Key) (alert.Problem, bool) {

@@ -9,8 +9,8 @@ import (
 const unknown = "*UNKNOWN*"
 
 // literal matches what Zabbix leaves in place of a macro that it doesn't resolve (measured on 6.0 and 7.0): the macro as it was
-// written. Only a value that is one macro and nothing else matches, and only in the forms that macros have, because people's text may
-// hold braces: "{EVENT.ID}" as a whole comment is taken for a macro, "{done}", "{x}" and "{DONE}" are not.
+// written. Only a value that is exactly one macro matches, and only in the forms that macros have, because people's text may contain
+// braces: the comment "{EVENT.ID}" counts as a macro; "{done}", "{x}" and "{DONE}" don't.
 var literal = regexp.MustCompile(`(?s)^\{(?:` +
 	`[A-Z][A-Z0-9]*(\.[A-Z0-9_]+)+` + // {EVENT.ID}
 	`|(DATE|TIME|TIMESTAMP|STATUS|HOSTNAME|IPADDRESS)[1-9]?` +
@@ -25,7 +25,7 @@ func isLiteral(value string) bool {
 	return len(value) > 2 && value[0] == '{' && literal.MatchString(value)
 }
 
-// isAbsent reports whether a trimmed value is none: empty, unknown or an unresolved macro.
+// isAbsent reports whether a trimmed value counts as missing: empty, unknown or an unresolved macro.
 func isAbsent(value string) bool { return value == "" || value == unknown || isLiteral(value) }
 
 // isOwnMacro reports whether a value is the macro that its key names, in any spelling: "{MY_MACRO}" sent as my.macro.

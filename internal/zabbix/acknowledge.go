@@ -23,7 +23,7 @@ type Acknowledge struct {
 const MaxMessage = 2048
 
 // Acknowledge calls event.acknowledge. Success means that Zabbix accepted it: the server closes a problem later (check with Observe
-// before reporting "closed"), and Zabbix silently skips what is already done. An invalid value is an error of kind Invalid, without a
+// before reporting "closed"), and Zabbix silently skips actions that are already done. An invalid value is an error of kind Invalid, without a
 // call.
 //
 // One bad id fails the whole call, and then nothing was done (measured).

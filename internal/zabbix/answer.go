@@ -60,7 +60,7 @@ func (e envelope) failure() (code int, message, data string, ok bool) {
 // plainText returns a JSON string's text, or any other JSON unchanged.
 func plainText(raw json.RawMessage) string {
 	var s string
-	if json.Unmarshal(raw, &s) == nil { // also null and nothing
+	if json.Unmarshal(raw, &s) == nil { // null is ""
 		return s
 	}
 	return string(raw)
@@ -71,8 +71,8 @@ const maxEnvelopes = 8
 
 var envelopeStart = regexp.MustCompile(`\{\s*"(jsonrpc|id|result|error)"\s*:`)
 
-// find looks for the API's answer in a body. PHP may print notices or a byte order mark before it, or something after it: clean says
-// that it didn't.
+// find looks for the API's answer in a body. PHP may print notices or a byte order mark before it, or something after it; clean is
+// true if the answer is all there is.
 func find(body []byte) (e envelope, clean, ok bool) {
 	if json.Unmarshal(body, &e) == nil {
 		return e, true, e.ours()
@@ -86,7 +86,7 @@ func find(body []byte) (e envelope, clean, ok bool) {
 	return envelope{}, false, false
 }
 
-// read makes sense of an answer. Zabbix sends 200 for errors too: only the body says whether the answer is Zabbix's.
+// read interprets an answer. Zabbix sends 200 for errors too: only the body shows whether the answer is Zabbix's.
 func (c *Client) read(method string, a httpclient.Answer, result any) *Error {
 	if a.Status/100 == 3 {
 		e := c.foreign(method, a)

@@ -31,16 +31,16 @@ func TestAnswersThatAreNotZabbixs(t *testing.T) {
 		unanswered bool
 		says       string
 	}{
-		"a login page":           {answer(200, "text/html", "<html>log in"), Unreachable, true, "text/html"},
-		"a redirect":             {answer(302, "text/html", ""), Unreachable, false, "elsewhere.example.com"},
-		"a gateway":              {answer(502, "text/html", "bad gateway"), Unreachable, true, "502"},
-		"not there":              {answer(404, "text/html", "not found"), Unreachable, false, "base URL"},
-		"a proxy's refusal":      {answer(403, "", ""), Unreachable, false, "403"},
-		"another content type":   {answer(412, "", ""), Unreachable, false, "412"},
-		"empty":                  {answer(200, "application/json", ""), Unreachable, true, "200"},
-		"JSON, but no JSON-RPC":  {answer(200, "application/json", `{"status":"ok"}`), Unreachable, true, "200"},
-		"a list":                 {answer(200, "application/json", `[]`), Unreachable, true, "200"},
-		"a result of other form": {answer(200, "application/json", `{"id":1,"result":[1]}`), Unreachable, true, "form"},
+		"a login page":             {answer(200, "text/html", "<html>log in"), Unreachable, true, "text/html"},
+		"a redirect":               {answer(302, "text/html", ""), Unreachable, false, "elsewhere.example.com"},
+		"a gateway":                {answer(502, "text/html", "bad gateway"), Unreachable, true, "502"},
+		"not there":                {answer(404, "text/html", "not found"), Unreachable, false, "base URL"},
+		"a proxy's refusal":        {answer(403, "", ""), Unreachable, false, "403"},
+		"another content type":     {answer(412, "", ""), Unreachable, false, "412"},
+		"empty":                    {answer(200, "application/json", ""), Unreachable, true, "200"},
+		"JSON, but not JSON-RPC":   {answer(200, "application/json", `{"status":"ok"}`), Unreachable, true, "200"},
+		"a list":                   {answer(200, "application/json", `[]`), Unreachable, true, "200"},
+		"a result of another form": {answer(200, "application/json", `{"id":1,"result":[1]}`), Unreachable, true, "form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, "secret-token", tc.handler)
@@ -73,7 +73,7 @@ func TestAnswersHaveALimit(t *testing.T) {
 func TestTimeoutAndRefusedConnection(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.ReadAll(r.Body) // so that the server sees the client go
+		_, _ = io.ReadAll(r.Body) // so that the server notices when the client is gone
 		select {
 		case <-release:
 		case <-r.Context().Done():

@@ -42,27 +42,27 @@ func TestMayBeBatch(t *testing.T) {
 		err  Error
 		want bool
 	}{
-		"too large for the proxy":         {Error{Kind: Unreachable, Status: 413}, true},
-		"too long for the proxy":          {Error{Kind: Unreachable, Status: 414}, true},
-		"a gateway gave up waiting":       {Error{Kind: Unreachable, Status: 504, Unanswered: true}, true},
-		"PHP ended early":                 {Error{Kind: Unreachable, Status: 500}, true},
-		"the answer was lost":             {Error{Kind: Unreachable, Unanswered: true}, true},
-		"nobody listens":                  {Error{Kind: Unreachable}, false},
-		"the proxy wants a login":         {Error{Kind: Unreachable, Status: 401}, false},
-		"the proxy limits calls":          {Error{Kind: Unreachable, Status: 429}, false},
-		"a statement failed":              {Error{Kind: Broken, Interrupted: true}, true},
-		"the database is away":            {Error{Kind: Broken}, false},
-		"the token is wrong":              {Error{Kind: NotAuthorised}, false},
-		"the role forbids it":             {Error{Kind: RoleForbids}, false},
-		"one id is no number":             {Error{Kind: Invalid}, true},
-		"refused for a reason of its own": {Error{Kind: Other}, true},
+		"too large for the proxy":       {Error{Kind: Unreachable, Status: 413}, true},
+		"too long for the proxy":        {Error{Kind: Unreachable, Status: 414}, true},
+		"a gateway gave up waiting":     {Error{Kind: Unreachable, Status: 504, Unanswered: true}, true},
+		"PHP ended early":               {Error{Kind: Unreachable, Status: 500}, true},
+		"the answer was lost":           {Error{Kind: Unreachable, Unanswered: true}, true},
+		"nobody listens":                {Error{Kind: Unreachable}, false},
+		"the proxy requires a login":    {Error{Kind: Unreachable, Status: 401}, false},
+		"the proxy limits calls":        {Error{Kind: Unreachable, Status: 429}, false},
+		"a statement failed":            {Error{Kind: Broken, Interrupted: true}, true},
+		"the database is unreachable":   {Error{Kind: Broken}, false},
+		"the token is wrong":            {Error{Kind: NotAuthorised}, false},
+		"the role forbids it":           {Error{Kind: RoleForbids}, false},
+		"an id isn't a number":          {Error{Kind: Invalid}, true},
+		"refused for an unknown reason": {Error{Kind: Other}, true},
 	} {
 		require.Equal(t, tc.want, tc.err.MayBeBatch(), name)
 	}
 }
 
-// What an unexpected answer means: whether Zabbix refused, and whether the call may have been carried out.
-func TestWhatAnAnswerMeans(t *testing.T) {
+// An unexpected answer shows whether Zabbix refused, and whether the call may have been carried out.
+func TestMeaningOfUnexpectedAnswers(t *testing.T) {
 	const (
 		notDone = iota // nothing was done
 		ended          // it was begun, and has ended with a failure
@@ -216,12 +216,12 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		z, c, log := simulated(t, "7.0.22")
 		require.NoError(t, z.Break("strip-header"))
 		act := func() error { return c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Message: "x"}) }
-		var told []bool
-		c.opts.HeaderStripped = func(stripped bool) { told = append(told, stripped) }
+		var reported []bool
+		c.opts.HeaderStripped = func(stripped bool) { reported = append(reported, stripped) }
 		require.NoError(t, act())
 		require.NoError(t, z.SetVersion("7.2.13"))
 		require.Equal(t, NotAuthorised, KindOf(act()))
-		require.Equal(t, []bool{true, false}, told)
+		require.Equal(t, []bool{true, false}, reported)
 		require.Contains(t, log.String(), "the Authorization header may not reach Zabbix")
 		z.Mend()
 		require.NoError(t, act())
@@ -229,7 +229,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 	t.Run("a wrong token is wrong in both places", func(t *testing.T) {
 		_, c, _ := simulated(t, "7.0.22")
 		var log bytes.Buffer
-		stripped := func(bool) { t.Error("the header arrives") }
+		stripped := func(bool) { t.Error("reported as stripped, although the header arrives") }
 		c = New(Options{URL: c.opts.URL, Token: strings.Repeat("f", 64), Transport: c.opts.Transport, Log: slog.New(slog.NewTextHandler(&log, nil)), HeaderStripped: stripped})
 		for range 3 {
 			require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
@@ -243,7 +243,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 		require.Equal(t, NotAuthorised, KindOf(c.Acknowledge(t.Context(), Acknowledge{EventIDs: []string{"4701"}, Ack: true})))
 		require.Equal(t, 1, z.Calls()["event.acknowledge"])
 	})
-	t.Run("a page for the second try is no way in", func(t *testing.T) {
+	t.Run("a second try that fails proves nothing", func(t *testing.T) {
 		z, c, _ := simulated(t, "7.0.22")
 		_, err := c.Version(t.Context())
 		require.NoError(t, err)
@@ -254,7 +254,7 @@ func TestTheHeaderIsDropped(t *testing.T) {
 	})
 }
 
-// second rejects requests without Authorization header.
+// second fails requests without an Authorization header, which only the second try lacks.
 type second struct {
 	next http.RoundTripper
 	what string
@@ -319,15 +319,15 @@ func TestARoleWithoutAMethod(t *testing.T) {
 func TestAnUnreadableEventLosesOnlyItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		odd  string
-		lost []string // nothing is known about these
+		lost []string // ids missing from the result
 	}{
-		"acknowledges an object":    {`{"eventid":"2","objectid":"9","value":"1","acknowledges":{"1":{}}}`, []string{"2"}},
-		"hosts a text":              {`{"eventid":"2","objectid":"9","value":"1","hosts":"none"}`, []string{"2"}},
-		"the id a number":           {`{"eventid":2,"objectid":9,"value":1,"tags":5}`, []string{"2"}},
+		"acknowledges is an object": {`{"eventid":"2","objectid":"9","value":"1","acknowledges":{"1":{}}}`, []string{"2"}},
+		"hosts is a string":         {`{"eventid":"2","objectid":"9","value":"1","hosts":"none"}`, []string{"2"}},
+		"the id is a number":        {`{"eventid":2,"objectid":9,"value":1,"tags":5}`, []string{"2"}},
 		"a severity that is a list": {`{"eventid":"2","value":"1","severity":[]}`, []string{"2"}},
 		"no value":                  {`{"eventid":"2"}`, []string{"2"}},
 		"null":                      {`null`, []string{"2", "3"}}, // 3 is gone, or it may be the one without a name
-		"a text":                    {`"2"`, []string{"2", "3"}},
+		"a string":                  {`"2"`, []string{"2", "3"}},
 		"no id":                     {`{"objectid":"9","value":"1"}`, []string{"2", "3"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	untrusted "nms-alert-relay/internal/text"
 )
 
-// Options make a Client.
+// Options configure a Client.
 type Options struct {
 	URL   string // the frontend's base URL; the API is at /api_jsonrpc.php below it
 	Token string

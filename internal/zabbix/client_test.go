@@ -89,7 +89,7 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 					_, _ = w.Write(call.body())
 				}))
 				var result json.RawMessage
-				err := c.unauthenticated(t.Context(), &result) // whatever is asked
+				err := c.unauthenticated(t.Context(), &result) // any call will do
 				code, data, failed := call.fault()
 				if !failed && call.Status == http.StatusOK {
 					require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestKindsOfRecordedErrors(t *testing.T) {
 	}
 }
 
-// otherForm are recorded requests that this client never makes: in the form of another version, or invalid.
+// otherForm reports whether this client never makes a recorded request: it is in the form of another version, or invalid.
 func otherForm(v string, call recordedCall) bool {
 	parts, isJSON := call.parts()
 	switch {
@@ -335,7 +335,7 @@ func TestEachVersionGetsItsForm(t *testing.T) {
 	}
 }
 
-// unauthenticated makes a call without a token, as the one for the version.
+// unauthenticated makes a call without a token, like the call for the version.
 func (c *Client) unauthenticated(ctx context.Context, result any) error {
 	return c.do(ctx, release{}, "user.login", nil, result)
 }

@@ -16,7 +16,7 @@ type zone struct {
 // zoneSlack is how far two clocks may differ, including a message's time on the way, for one to confirm the other.
 const zoneSlack = 150 * time.Second
 
-// believable is how late a message may be for a zone east of UTC to be found all the same.
+// believable is how late a message may be for a zone east of UTC still to be recognised.
 const believable = 20 * time.Minute
 
 // zoneOf finds the time zone. {TIMESTAMP} proves it if it resolves. A configured zone is used unless the message would come from the

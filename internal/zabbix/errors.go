@@ -25,7 +25,7 @@ const (
 	Other          ErrorKind = "other"           // an unknown refusal
 )
 
-// ErrorKinds holds every kind.
+// ErrorKinds lists every kind.
 var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Invalid, Unreachable, Broken, Other}
 
 // Temporary reports whether the same call may succeed later without a change of the token or the permissions.

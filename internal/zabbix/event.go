@@ -11,10 +11,10 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// DecodeOptions are what a payload doesn't contain.
+// DecodeOptions supply what a payload doesn't contain.
 type DecodeOptions struct {
 	Source     string         // the source's configured name
-	Location   *time.Location // of the receiving Zabbix user, if the payload's own clock doesn't tell
+	Location   *time.Location // of the receiving Zabbix user; nil: derived from the payload's own clock
 	ReceivedAt time.Time
 }
 
@@ -211,7 +211,7 @@ func (p Payload) hosts() (hosts []alert.Host) {
 	return hosts
 }
 
-// tags reads {EVENT.TAGSJSON}, which Zabbix's own Slack media type sends as EVENT.TAGS. If it is missing or cut, {EVENT.TAGS} has to do:
+// tags reads {EVENT.TAGSJSON}, which Zabbix's own Slack media type sends as EVENT.TAGS. If it is missing or cut, {EVENT.TAGS} is used:
 // "name:value" joined by ", ", though names and values may contain both.
 func (p Payload) tags() (tags []alert.Tag) {
 	for _, of := range []string{"event.tagsjson", "event.tags"} {

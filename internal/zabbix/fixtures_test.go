@@ -19,7 +19,7 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var versions = []string{"6.0", "7.0"}
 
@@ -126,7 +126,7 @@ func TestRecordedCasesGiveTheirProblems(t *testing.T) {
 				inOrder := forPeople(t, fold(events))
 				golden(t, v+"/"+c.Case+".json", inOrder)
 				slices.Reverse(events)
-				require.Equal(t, string(inOrder), string(forPeople(t, fold(events))), "the other way round")
+				require.Equal(t, string(inOrder), string(forPeople(t, fold(events))), "in reverse order")
 				require.Equal(t, string(inOrder), string(forPeople(t, fold(append(events, events...)))), "twice")
 			})
 		}

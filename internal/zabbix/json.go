@@ -13,9 +13,9 @@ import (
 const parametersLimit = 65_535
 
 // readObject reads a payload's JSON object and calls add for each key, in order, with its value as text; null is empty. There is a
-// fault for each value that is an object or a list. If ok is false, the text as a whole is unusable, and the calls of add are void.
+// fault for each value that is an object or a list. If ok is false, the text as a whole is unusable, and the calls of add don't count.
 //
-// Why it has a scanner of its own is docs/adr/005-payload-scanner.md.
+// docs/adr/005-payload-scanner.md says why it has a scanner of its own.
 func readObject(text string, add func(name, value string)) (faults fault.Faults, ok bool) {
 	s := scanner{text: text}
 	nested, ok := s.object(add)

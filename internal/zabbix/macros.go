@@ -32,7 +32,7 @@ func (m macros) rest() map[string]string {
 	return rest
 }
 
-// maxHosts is how many hosts of a trigger Zabbix tells apart: the first without a number, then 1 to 9.
+// maxHosts is the number of hosts of a trigger for which Zabbix has macros: the first without a number, then 1 to 9.
 const maxHosts = 10
 
 // fields are the macros that an event has a field for, and those that change with every message and say nothing about the problem.
@@ -59,7 +59,7 @@ var fields = func() map[string]bool {
 	return fields
 }()
 
-// spelled has the normalised names of fields as Zabbix spells them: most keys of most payloads, which then cost no memory.
+// spelled maps the names of fields in Zabbix's spelling, as most payloads have them, to their normalised form, without an allocation.
 var spelled = func() map[string]string {
 	spelled := map[string]string{}
 	for name := range fields {
@@ -76,13 +76,13 @@ func hostMacro(name string, i int) string {
 	return name + strconv.Itoa(i)
 }
 
-// secretWords are parts of a parameter's name that tell that its value is a secret of the media type: Zabbix's own Slack type sends
-// bot_token, others send a password or an address that anybody may post to.
+// secretWords in a parameter's name mean that its value is a secret of the media type: Zabbix's own Slack type sends bot_token, others
+// send a password or an address that anybody may post to.
 var secretWords = strings.Fields(`token secret passw passphrase pwd credential apikey api.key api-key accesskey access.key access-key
 	privatekey private.key private-key authorization auth.header webhook endpoint`)
 
-// namesSecret reports whether a parameter holds a secret, by its normalised name. Such a value is dropped, since templates could show
-// it. Zabbix's own macros hold none, unless a tag has such a name.
+// namesSecret reports whether a parameter's normalised name suggests a secret. Such a value is dropped, since templates could show it.
+// Zabbix's own macros contain none, unless a tag has such a name.
 func namesSecret(name string) bool {
 	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }

@@ -1,15 +1,15 @@
 package zabbix
 
-// Needs are all the API methods that the relay calls, each with what is missing if the role of its user doesn't allow it.
+// Needs are all the API methods that the relay calls, each with what is lost if the role of its user doesn't allow it.
 var Needs = map[string]string{
 	"apiinfo.version":   "needs no permission",
 	"event.get":         "details from Zabbix: exact times, who acknowledged, recoveries that the webhook missed",
 	"trigger.get":       "the close button, the item of a problem, and host groups whose names contain commas",
-	"problem.get":       "the begin and end of a maintenance show only when the problem changes otherwise",
+	"problem.get":       "maintenances that begin over an open problem or end early: they show only when the problem changes",
 	"event.acknowledge": "actions from rooms",
 }
 
-// permitted logs when the role begins or stops to forbid a method, and returns err.
+// permitted logs when the role starts or stops forbidding a method, and returns err.
 func (c *Client) permitted(method string, err error) error {
 	switch KindOf(err) {
 	case RoleForbids:

@@ -187,7 +187,7 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 	return nil
 }
 
-// readEvents reads each event by itself, so that an invalid one loses only itself. odd are the ids of invalid events; nameless says
+// readEvents reads each event by itself, so that an invalid one affects no other. odd are the ids of invalid events; nameless says
 // that an invalid event has no readable id.
 func (c *Client) readEvents(raw []json.RawMessage) (events []apiEvent, odd map[string]bool, nameless bool) {
 	odd = map[string]bool{}
@@ -350,7 +350,7 @@ func (a acknowledgement) update() alert.Update {
 	return u
 }
 
-// fullName returns a user's name in the form of {USER.FULLNAME}: "Bob Builder (bob)"; "" for one whom the token's user may not see.
+// fullName returns a user's name in the form of {USER.FULLNAME}: "Bob Builder (bob)"; "" for a user hidden from the token's user.
 func fullName(name, surname, username string) string {
 	full := strings.Join(strings.Fields(name+" "+surname), " ")
 	switch {

@@ -109,7 +109,7 @@ func TestObserveTellsManualSuppressionFromMaintenance(t *testing.T) {
 		"for good":          {`[{"maintenanceid":"0","suppress_until":"0"}]`, true, time.Time{}},
 		"by a maintenance":  {`[{"maintenanceid":"1","suppress_until":"1795532063"}]`, false, hour},
 		"by both, for good": {`[{"maintenanceid":"1","suppress_until":"1795532063"},{"maintenanceid":"0","suppress_until":"0"}]`, false, time.Time{}},
-		"not told":          {`[]`, false, time.Time{}},
+		"without details":   {`[]`, false, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fake{version: "7.0.22", answers: map[string]string{

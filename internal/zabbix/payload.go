@@ -139,7 +139,7 @@ func (p Payload) Kind() alert.Kind {
 		return alert.KindRecovery
 	}
 	if p.salvaged() {
-		// Better one message too many: the API tells right afterwards what it was.
+		// One message too many is better than none: the API says right afterwards what it was.
 		return alert.KindProblem
 	}
 	return ""

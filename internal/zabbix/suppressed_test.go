@@ -67,9 +67,9 @@ func TestSuppressedPages(t *testing.T) {
 		"an id twice":                {func(int64) []string { return []string{`{"eventid":"7"}`, `{"eventid":"7"}`} }, -1, 1},
 		"no id":                      {func(int64) []string { return []string{`{}`} }, -1, 1},
 		"null":                       {func(int64) []string { return []string{`null`} }, -1, 1},
-		"an id that is no number":    {func(int64) []string { return []string{`{"eventid":"<b>"}`} }, -1, 1},
+		"an id that isn't a number":  {func(int64) []string { return []string{`{"eventid":"<b>"}`} }, -1, 1},
 		"an id that is too large":    {func(int64) []string { return []string{`{"eventid":"18446744073709551615"}`} }, -1, 1},
-		"texts in place of problems": {func(int64) []string { return []string{`"7"`} }, -1, 1},
+		"strings, not problems":      {func(int64) []string { return []string{`"7"`} }, -1, 1},
 		"the largest id ends a page": {func(int64) []string { return ids(1<<63-suppressedPage, suppressedPage) }, -1, 2},
 		"a negative id":              {func(int64) []string { return []string{`{"eventid":"-7"}`} }, -1, 1},
 	} {

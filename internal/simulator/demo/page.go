@@ -20,7 +20,7 @@ import (
 //go:embed static
 var static embed.FS
 
-// Limits of what the page is given; a browser could not draw a whole storm.
+// Limits of the page's state: a browser could not draw a whole storm.
 const (
 	maxRoots    = 150
 	maxProblems = 120

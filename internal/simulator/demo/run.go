@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // WrongOption reports an invalid option, by the name of its command-line flag.
 type WrongOption struct{ error }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the underlying error.
 func (w *WrongOption) Unwrap() error { return w.error }
 
 func wrong(format string, args ...any) error { return &WrongOption{fmt.Errorf(format, args...)} }

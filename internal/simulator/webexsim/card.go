@@ -73,7 +73,7 @@ func (c *cardCheck) fault(at, format string, args ...any) {
 // card checks a card, or the card within an Action.ShowCard.
 func (c *cardCheck) card(at string, card map[string]any) {
 	if card["type"] != "AdaptiveCard" {
-		c.fault(at, "type %v: want AdaptiveCard", card["type"])
+		c.fault(at, "type %v: expected AdaptiveCard", card["type"])
 	}
 	c.each(at+".body", card["body"], c.element)
 	c.actions(at+".actions", card["actions"])
@@ -87,14 +87,14 @@ func (c *cardCheck) each(at string, list any, check func(at string, o map[string
 	}
 	items, ok := list.([]any)
 	if !ok {
-		c.fault(at, "want a list")
+		c.fault(at, "expected a list")
 	}
 	for i, item := range items {
 		here := fmt.Sprintf("%s[%d]", at, i)
 		if o, ok := item.(map[string]any); ok {
 			check(here, o)
 		} else {
-			c.fault(here, "want an object")
+			c.fault(here, "expected an object")
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (c *cardCheck) element(at string, e map[string]any) {
 	switch kind {
 	case "TextBlock":
 		if _, ok := e["text"].(string); !ok {
-			c.fault(at, "text must be a text")
+			c.fault(at, "text must be a string")
 		}
 	case "RichTextBlock":
 		c.inlines(at+".inlines", e["inlines"])
@@ -139,7 +139,7 @@ func (c *cardCheck) element(at string, e map[string]any) {
 func (c *cardCheck) inlines(at string, list any) {
 	runs, ok := list.([]any)
 	if !ok || len(runs) == 0 {
-		c.fault(at, "want a list of runs")
+		c.fault(at, "expected a list of runs")
 	}
 	for i, run := range runs {
 		here := fmt.Sprintf("%s[%d]", at, i)
@@ -147,12 +147,12 @@ func (c *cardCheck) inlines(at string, list any) {
 		case string:
 		case map[string]any:
 			if run["type"] != "TextRun" {
-				c.fault(here, "type %v: want TextRun", run["type"])
+				c.fault(here, "type %v: expected TextRun", run["type"])
 			}
 			c.texts(here, run, "text")
 			c.selectAction(here, run)
 		default:
-			c.fault(here, "want a text or a TextRun")
+			c.fault(here, "expected a string or a TextRun")
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (c *cardCheck) inlines(at string, list any) {
 func (c *cardCheck) texts(at string, o map[string]any, names ...string) {
 	for _, name := range names {
 		if _, ok := o[name].(string); !ok {
-			c.fault(at, "%s must be a text", name)
+			c.fault(at, "%s must be a string", name)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func (c *cardCheck) action(at string, a map[string]any) {
 		switch a["data"].(type) {
 		case nil, string, map[string]any:
 		default:
-			c.fault(at, "data must be a text or an object")
+			c.fault(at, "data must be a string or an object")
 		}
 	case "Action.OpenUrl":
 		c.webURL(at, a["url"])

@@ -47,7 +47,7 @@ type bucket struct {
 }
 
 // wait is the pause that a 429 asked for.
-type wait struct{ told, until time.Time }
+type wait struct{ since, until time.Time }
 
 // limitKeys are the buckets of a request: its account, and the account in a room if the request writes to one.
 func (s *Server) limitKeys(req *request, account *person) (whole, inRoom string) {
@@ -119,7 +119,7 @@ func (s *Server) startWait(key string, seconds int) {
 	if before := s.waits[key]; before.until.After(until) {
 		until = before.until
 	}
-	s.waits[key] = wait{told: now, until: until}
+	s.waits[key] = wait{since: now, until: until}
 }
 
 // countEarly counts a request whose client had been told to wait.
@@ -129,7 +129,7 @@ func (s *Server) countEarly(req *request) {
 	now := time.Now()
 	whole, inRoom := s.limitKeys(req, s.tokenOwner(req))
 	for _, key := range []string{whole, inRoom} {
-		if w := s.waits[key]; now.After(w.told) && now.Before(w.until) {
+		if w := s.waits[key]; now.After(w.since) && now.Before(w.until) {
 			s.stats.TooEarly++
 			return
 		}

@@ -43,14 +43,14 @@ func TestRoomsAndModerators(t *testing.T) {
 		token, method, path, body string
 		status                    int
 	}{
-		"no title":                      {bot, "PUT", "/rooms/" + id, `{"title":" "}`, 400},
-		"an unknown room":               {bot, "PUT", "/rooms/" + RoomID("nowhere"), `{"title":"x"}`, 404},
-		"a direct room":                 {bot, "PUT", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), `{"title":"x"}`, 400},
-		"a direct room isn't deleted":   {bot, "DELETE", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), ``, 403},
-		"only a moderator deletes":      {"alice", "DELETE", "/rooms/" + id, ``, 403},
-		"only a moderator makes others": {"alice", "PUT", "/memberships/" + memberID, `{"isModerator":true}`, 403},
-		"nothing to change":             {bot, "PUT", "/memberships/" + memberID, `{}`, 400},
-		"nobody's membership":           {bot, "PUT", "/memberships/x", `{"isModerator":true}`, 404},
+		"no title":                    {bot, "PUT", "/rooms/" + id, `{"title":" "}`, 400},
+		"an unknown room":             {bot, "PUT", "/rooms/" + RoomID("nowhere"), `{"title":"x"}`, 404},
+		"a direct room":               {bot, "PUT", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), `{"title":"x"}`, 400},
+		"a direct room isn't deleted": {bot, "DELETE", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), ``, 403},
+		"only a moderator deletes":    {"alice", "DELETE", "/rooms/" + id, ``, 403},
+		"only a moderator makes more": {"alice", "PUT", "/memberships/" + memberID, `{"isModerator":true}`, 403},
+		"nothing to change":           {bot, "PUT", "/memberships/" + memberID, `{}`, 400},
+		"nobody's membership":         {bot, "PUT", "/memberships/x", `{"isModerator":true}`, 404},
 	} {
 		status, _ := call(c.token, c.method, c.path, c.body)
 		require.Equal(t, c.status, status, name)

@@ -116,7 +116,7 @@ func (s *Server) deleteRoom(req *request) (any, error) {
 	return noContent{}, nil
 }
 
-// moderates reports whether p may do what only moderators do where there are any.
+// moderates reports whether p may do what is reserved for moderators: everybody may in a room without one.
 func (r *room) moderates(p *person) bool {
 	return r.member(p).mod || !slices.ContainsFunc(r.members, func(m *membership) bool { return m.mod })
 }

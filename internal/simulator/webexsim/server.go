@@ -36,7 +36,7 @@ type Rate struct {
 // PerSecond allows n requests a second, in bursts of a second's worth; 0 is no limit.
 func PerSecond(n float64) Rate { return Rate{PerSecond: n, Burst: max(1, int(n))} }
 
-// Options make a Server.
+// Options configure a Server.
 type Options struct {
 	Log  *slog.Logger
 	Seed uint64 // of the ids of messages; 0: random

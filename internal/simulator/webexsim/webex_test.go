@@ -82,7 +82,7 @@ func refused(t *testing.T, status int, err error) *webex.Error {
 	return e
 }
 
-// call makes a call as the bot that the relay's client doesn't make, and requires the answer's status.
+// call makes a call, as the bot, that the relay's client doesn't have, and requires the answer's status.
 func (w *world) call(t *testing.T, status int, method, path, body string, into any) {
 	t.Helper()
 	r := httptest.NewRequest(method, api+path, strings.NewReader(body))

@@ -202,7 +202,7 @@ func TestRefusedWebhooks(t *testing.T) {
 			"unknown resource":      func(h *webex.Webhook) { h.Resource = "message" },
 			"unknown event":         func(h *webex.Webhook) { h.Event = "create" },
 			"unknown filter":        func(h *webex.Webhook) { h.Filter = "room=x" },
-			"filter of another":     func(h *webex.Webhook) { h.Resource, h.Filter = "attachmentActions", "mentionedPeople=me" },
+			"foreign filter":        func(h *webex.Webhook) { h.Resource, h.Filter = "attachmentActions", "mentionedPeople=me" },
 			"filter with no value":  func(h *webex.Webhook) { h.Filter = "roomId" },
 			"all, but only created": func(h *webex.Webhook) { h.Resource = "all" },
 		} {

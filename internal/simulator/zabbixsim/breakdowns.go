@@ -82,7 +82,7 @@ var breakdowns = map[string]breakdown{
 	"server-away":       {does: "the frontend can't reach its server", before: refusing(-32500, "Application error.", "Zabbix server is not running: the information displayed may not be current.")},
 	"unknown-code":      {does: "an error code that the API doesn't have", before: refusing(77, "Something", "Something went wrong")},
 
-	"refuse-unknown": {does: "a refusal in words that are not known", before: refusing(-32500, "Application error.", "Cannot change the moon. [event.php:123 → x]")},
+	"refuse-unknown": {does: "a refusal in unknown words", before: refusing(-32500, "Application error.", "Cannot change the moon. [event.php:123 → x]")},
 
 	"login-page":   {does: "a login page with 200", before: page(200, "<html><head><title>Sign in</title></head><body>Log in</body></html>")},
 	"page-502":     {does: "a gateway's page", before: page(502, "<html><h1>502 Bad Gateway</h1></html>")},
@@ -90,7 +90,7 @@ var breakdowns = map[string]breakdown{
 	"page-504":     {does: "a gateway's time-out", before: page(504, "<h1>Gateway Time-out</h1>")},
 	"page-503":     {does: "overloaded, with Retry-After", before: page(503, "<h1>busy</h1>", "Retry-After", "7")},
 	"page-429":     {does: "too many requests, with Retry-After", before: page(429, "<h1>slow down</h1>", "Retry-After", "90")},
-	"page-401":     {does: "a proxy wants a login", before: page(401, "<h1>Login</h1>", "WWW-Authenticate", "Basic")},
+	"page-401":     {does: "a proxy requires a login", before: page(401, "<h1>Login</h1>", "WWW-Authenticate", "Basic")},
 	"page-403":     {does: "a proxy's block page", before: page(403, "<h1>Access Denied</h1>")},
 	"page-404":     {does: "nothing there", before: page(404, "<h1>Not Found</h1>")},
 	"page-412":     {does: "the content type was changed on the way", before: page(412, "")},
@@ -131,7 +131,7 @@ func Breakdowns() map[string]string {
 		"forbid:METHOD":   "the role forbids an API method",
 		"fail-event:ID":   "a call about this event is answered 500",
 		"odd-event:ID":    "this event is described in an odd form",
-		"slow:DURATION":   "event.get takes so long for each event",
+		"slow:DURATION":   "event.get takes this long for each event",
 		"show-nothing":    "the user sees no object at all",
 		"text:question":   "the database stores ? for a character of 4 bytes",
 		"text:questions":  "it stores ???? for it",

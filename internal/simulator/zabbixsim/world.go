@@ -15,7 +15,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Options make a Server.
+// Options configure a Server.
 type Options struct {
 	Version string // "7.0.22"; decides the API's form and which macros resolve
 	Log     *slog.Logger

@@ -1,5 +1,5 @@
 'use strict';
-// The page draws what GET state says, again whenever the stream tells of a change.
+// The page draws the state that GET state returns, again after each change in the event stream.
 // Message HTML comes sanitised from the simulated Webex; everything else is set as text.
 const $ = id => document.getElementById(id);
 const el = (tag, attrs = {}, ...kids) => {
@@ -14,7 +14,7 @@ const el = (tag, attrs = {}, ...kids) => {
   return e;
 };
 let state = null, room = null, parent = null;
-const seen = new Map();    // room id -> when the newest message looked at was made
+const seen = new Map();    // room id -> time of the newest message that was looked at
 const versions = new Map(); // message id -> edits drawn, to flash what changed
 const drafts = new Map();  // card input -> what was typed, kept over a redraw
 

@@ -29,14 +29,14 @@ func TestAFailingConnectionGivesAHint(t *testing.T) {
 		dial error
 		want string
 	}{
-		{name: "an authority that isn't known", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("zabbix.test") },
+		{name: "an unknown authority", cert: func(_, theirs *memnet.Authority) tls.Certificate { return theirs.Valid("zabbix.test") },
 			want: "add its own certificate to the file in zabbix[1].ca_file"},
 		{name: "expired", cert: func(ours, _ *memnet.Authority) tls.Certificate {
 			return ours.Certificate("zabbix.test", time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
 		}, want: "the certificate of zabbix.test must be renewed"},
 		{name: "another name", cert: func(ours, _ *memnet.Authority) tls.Certificate { return ours.Valid("other.test") },
 			want: "use a name from the certificate in zabbix[1].url"},
-		{name: "the name isn't known", dial: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "zabbix.test", IsNotFound: true}},
+		{name: "an unknown host name", dial: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "zabbix.test", IsNotFound: true}},
 			want: "cannot look up zabbix.test: check zabbix[1].url"},
 		{name: "the resolver doesn't answer", dial: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "zabbix.test", IsTimeout: true}},
 			want: "zabbix[1].proxy_url or HTTPS_PROXY"},
