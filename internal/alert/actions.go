@@ -14,10 +14,10 @@ type Actions struct {
 	Unsuppress    bool            `json:"unsuppress,omitempty"`
 	ToCause       bool            `json:"to_cause,omitempty"`
 	ToSymptom     bool            `json:"to_symptom,omitempty"`
-	Other         string          `json:"other,omitempty"` // Zabbix's words, if none of the above was recognised
+	Other         string          `json:"other,omitempty"` // Zabbix's text, if none of the above was recognised
 }
 
-// SeverityChange is a change of severity, by hand or of a service by its parts.
+// SeverityChange is a change of severity: by hand, or of a service through its parts.
 type SeverityChange struct {
 	Old Severity `json:"old"`
 	New Severity `json:"new"`

@@ -85,13 +85,13 @@ const (
 	OriginService          Origin = "service"
 )
 
-// Kind is what an event says about its problem.
+// Kind is the kind of an event.
 type Kind string
 
 const (
 	// KindProblem opens a problem, or repeats it (a step of Zabbix's escalation).
 	KindProblem Kind = "problem"
-	// KindUpdate is something that a person or Zabbix did to a problem.
+	// KindUpdate is an action of a person or of Zabbix on a problem.
 	KindUpdate Kind = "update"
 	// KindRecovery resolves a problem.
 	KindRecovery Kind = "recovery"
@@ -99,11 +99,11 @@ const (
 	KindOccurrence Kind = "occurrence"
 	// KindObservation is an answer of the Zabbix API about a problem.
 	KindObservation Kind = "observation"
-	// KindAction is what the relay did in Zabbix on behalf of a person.
+	// KindAction is an action of the relay in Zabbix on behalf of a person.
 	KindAction Kind = "action"
 	// KindNudge is an escalation or a reminder of the relay's own.
 	KindNudge Kind = "nudge"
-	// KindClock is time that passed: a suppression may have ended.
+	// KindClock is the passing of time: a suppression may have ended.
 	KindClock Kind = "clock"
 )
 
@@ -151,7 +151,7 @@ type Facts struct {
 	Macros             map[string]string `json:"macros,omitempty"` // all other resolved macros, by lower-case dotted name
 }
 
-// Event is something that a source reported, decoded: absent macros are empty, times are absolute.
+// Event is a decoded report of a source: absent macros are empty, times are absolute.
 type Event struct {
 	Key        Key
 	Kind       Kind
@@ -167,7 +167,7 @@ type Event struct {
 	Facts        Facts
 	Severity     *Severity // at SentAt; nil if unknown
 	Acknowledged *bool     // likewise
-	Resolved     bool      // the problem is over; the update of a manual close says so too
+	Resolved     bool      // the problem is resolved; the update of a manual close sets it too
 	Cancelled    bool      // an "Escalation canceled" note: Zabbix will send no recovery
 	Update       *Update   // for updates and actions
 	Observation  *Observation
@@ -177,19 +177,19 @@ type Event struct {
 	ActionID string // {ACTION.ID}
 }
 
-// Update is something that was done to a problem.
+// Update is an action on a problem.
 type Update struct {
 	AckID   string    `json:"ack_id,omitempty"` // Zabbix's acknowledgeid, if the API returned it
 	At      time.Time `json:"at"`
 	Exact   bool      `json:"exact,omitempty"`
 	Actor   Actor     `json:"actor,omitzero"`
 	Actions Actions   `json:"actions"`
-	Message string    `json:"message,omitempty"` // exactly as Zabbix holds it
-	Comment string    `json:"comment,omitempty"` // of an action: the person's words, without the relay's signature
+	Message string    `json:"message,omitempty"` // exactly as Zabbix stores it
+	Comment string    `json:"comment,omitempty"` // of an action: the person's text, without the relay's signature
 	Wide    bool      `json:"wide,omitempty"`    // of an action: done to many problems at once
 }
 
-// Actor is who did something. Name is from Zabbix or Webex.
+// Actor is the person who did something. Name is from Zabbix or Webex.
 type Actor struct {
 	Name  string `json:"name,omitempty"`
 	Email string `json:"email,omitempty"`
@@ -204,7 +204,7 @@ type Observation struct {
 	Severity     Severity  `json:"severity"`
 	Acknowledged bool      `json:"acknowledged,omitempty"`
 	Suppressed   bool      `json:"suppressed,omitempty"` // by a maintenance or by hand
-	// ByHand says that a person suppressed it, and no maintenance does.
+	// ByHand is set if a person suppressed it and no maintenance does.
 	ByHand          bool      `json:"by_hand,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"` // zero with Suppressed: indefinitely or unknown
 	Resolved        bool      `json:"resolved,omitempty"`
@@ -221,7 +221,7 @@ type Observation struct {
 	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }
 
-// Event makes an event of the answer. received is when the relay got it.
+// Event converts the answer to an event. received is when the relay got it.
 func (o *Observation) Event(key Key, received time.Time) Event {
 	return Event{Key: key, Kind: KindObservation, Origin: OriginTrigger, Observation: o, ReceivedAt: received}
 }

@@ -86,7 +86,8 @@ func normalise(e Event) Event {
 	return e
 }
 
-// knows reports whether the same event came before, maybe from another sender. Updates are recognised by their reports.
+// knows reports whether the same event arrived before, perhaps from another sender. Updates are recognised by their
+// reports.
 func (p *Problem) knows(e Event) bool {
 	switch {
 	case e.Cancelled:
@@ -100,7 +101,7 @@ func (p *Problem) knows(e Event) bool {
 	}
 }
 
-// mergeStates merges what an event says about states that change.
+// mergeStates merges an event's values of the states that change.
 func (p *Problem) mergeStates(e Event) {
 	m := &p.Merge
 	switch {
@@ -128,7 +129,7 @@ func (p *Problem) mergeStates(e Event) {
 	case e.Severity != nil:
 		s := latestOf(e, int(*e.Severity))
 		if e.Origin == OriginService && actions.Severity == nil {
-			// Events of a service's problem repeat the severity that it began with.
+			// Events of a service's problem repeat its initial severity.
 			s.Seen, s.At = micro(e.Opened), micro(e.Opened)
 		}
 		improve(&m.Severity, s)
@@ -173,7 +174,7 @@ func (m *Merge) mergeSuppressed(e Event, suppressed bool, until time.Time) {
 	improve(&m.Suppressed, s)
 }
 
-// mergeTimes merges when the problem began and ended. started says that the event names the start itself.
+// mergeTimes merges when the problem began and ended. started means that the event names the start itself.
 func (p *Problem) mergeTimes(e Event, started bool) {
 	class, received := rankOf(e), micro(e.ReceivedAt)
 	if e.Exact {
@@ -197,7 +198,7 @@ func (p *Problem) mergeTimes(e Event, started bool) {
 	}
 }
 
-// mergeEventFacts merges what describes the problem.
+// mergeEventFacts merges the facts that describe the problem.
 func (p *Problem) mergeEventFacts(e Event) bool {
 	switch {
 	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock:
@@ -218,8 +219,8 @@ func (p *Problem) mergeEventFacts(e Event) bool {
 // maxSendTo is how many different {ALERT.SENDTO} of a problem are kept, maxSendToLength how long each may be.
 const maxSendTo, maxSendToLength = 32, 1024
 
-// mergeSendTo keeps where a message was sent to. Routing uses all of them, whichever event posts the
-// problem. A recovery adds no room.
+// mergeSendTo keeps a message's {ALERT.SENDTO}. Routing uses all of them, whichever event posts the problem. A
+// recovery adds no room.
 func (p *Problem) mergeSendTo(e Event) bool {
 	to := strings.TrimSpace(e.SendTo)
 	if to == "" || len(to) > maxSendToLength || e.Kind == KindRecovery {
@@ -234,7 +235,7 @@ func (p *Problem) mergeSendTo(e Event) bool {
 	return true
 }
 
-// reportsOf returns what an event reports of updates.
+// reportsOf returns an event's reports of updates.
 func reportsOf(e Event) []report {
 	switch {
 	case e.Kind == KindObservation:
@@ -260,8 +261,8 @@ func (p *Problem) derive() {
 	}
 	p.Observed = m.Observation.At != 0
 	p.Announced = m.Problem || m.Confirmed
-	// A problem is cancelled until Zabbix sends another message about it (its host is enabled again, or another action
-	// goes on), or until it resolves.
+	// A problem is cancelled until Zabbix sends another message about it (its host is enabled again, or another
+	// action continues), or until it resolves.
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
 	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && m.Observation.Gone)
 	p.CanClose = m.Observation.CanClose && !m.Observation.Gone
@@ -289,7 +290,7 @@ func (p *Problem) derive() {
 	}
 }
 
-// canBeGone reports whether the API's "no such event" means anything: only problems of triggers are looked up.
+// canBeGone reports whether the API's "no such event" is meaningful: only problems of triggers are looked up.
 func (p *Problem) canBeGone() bool { return p.Origin == OriginTrigger || p.Origin == "" }
 
 // endedAt is when the problem resolved or was first gone from Zabbix; zero for neither.
@@ -308,15 +309,15 @@ func (p *Problem) endedAt() time.Time {
 	}
 }
 
-// timelineStale reports whether a change from was affects timeline entries other than updates and nudges.
+// timelineStale reports whether the timeline entries other than updates and nudges differ from those of was.
 func (p *Problem) timelineStale(was Problem) bool {
 	return p.Announced != was.Announced || p.Origin != was.Origin ||
 		(p.State == StateOccurred) != (was.State == StateOccurred) || p.Merge.Cancelled != was.Merge.Cancelled ||
 		!p.OpenedAt.Equal(was.OpenedAt) || !p.endedAt().Equal(was.endedAt())
 }
 
-// looksSame reports whether a room would see no difference between p and o. Macros don't count: they change together
-// with something that does, or don't matter.
+// looksSame reports whether a room would see no difference between p and o. Macros don't count: those that matter
+// change together with something that counts.
 func (p Problem) looksSame(o Problem) bool {
 	return p.State == o.State && p.Origin == o.Origin && p.Severity == o.Severity && p.Acknowledged == o.Acknowledged &&
 		p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
@@ -344,7 +345,7 @@ func actorOf(u *Update) Actor {
 // ActedOn reports whether somebody did something to this problem in particular.
 func (p Problem) ActedOn() bool { return p.actedSince(0) }
 
-// actedSince is ActedOn of what is in the timeline after an entry.
+// actedSince is ActedOn for the timeline after an entry.
 func (p Problem) actedSince(seq int) bool {
 	return slices.ContainsFunc(p.Timeline, func(e Entry) bool { return e.Seq > seq && e.Update != nil && !e.Update.Wide })
 }

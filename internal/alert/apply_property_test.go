@@ -14,7 +14,7 @@ import (
 
 var epoch = time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
 
-// canonical is a problem without what depends on the order of arrival.
+// canonical is a problem without the fields that depend on the order of arrival.
 func canonical(p Problem) Problem {
 	p.Revision, p.ChangedAt, p.Merge.Seq = 0, time.Time{}, 0
 	p.Timeline = slices.Clone(p.Timeline)
@@ -65,7 +65,7 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 		t.Fatalf("a visible difference isn't reported:\n%s", cmp.Diff(was, p, cmp.AllowUnexported(report{})))
 	}
 	if c.Headline && !c.Visible {
-		t.Fatalf("the headline changed, and nothing visible did")
+		t.Fatalf("the headline changed without a visible change")
 	}
 	if d := cmp.Diff(headlineOf(was), headlineOf(p)); d != "" && !c.Headline {
 		t.Fatalf("a headline changed without Change.Headline: %s", d)
@@ -81,14 +81,14 @@ func checkStep(t interface{ Fatalf(string, ...any) }, was, p Problem, c Change) 
 		}
 		seen[e.Seq], keys[e.Key] = true, true
 	}
-	for _, e := range p.Timeline { // no room can have been told a new entry
+	for _, e := range p.Timeline { // a new entry can't have been posted yet
 		if e.Seq <= was.Merge.Seq && !slices.ContainsFunc(was.Timeline, func(o Entry) bool { return o.Seq == e.Seq }) {
 			t.Fatalf("seq %d was used before", e.Seq)
 		}
 	}
 }
 
-// headline is what a digest shows of a problem, in its message or in the list in its thread.
+// headline is the part of a problem that a digest shows, in its message or in the list in its thread.
 type headline struct {
 	Title, Service, Trigger string
 	Hosts                   []string
@@ -112,7 +112,7 @@ func headlineOf(p Problem) headline {
 	return h
 }
 
-// generator makes events of one problem from small sets of values, so that they often nearly agree.
+// generator draws events of one problem from small sets of values, so that many are nearly equal.
 type generator struct{ *rapid.T }
 
 func (g generator) seconds(label string) time.Duration {
@@ -238,7 +238,7 @@ func (g generator) event() Event {
 	return e
 }
 
-// acknowledgement is what the API returns for one id: always the same, but the author may be hidden.
+// acknowledgement is the API's answer for one id: always the same, except that the author may be hidden.
 func (g generator) acknowledgement(id int) Update {
 	u := Update{
 		AckID: fmt.Sprint(id), At: epoch.Add(time.Duration(id*37%150) * time.Second), Exact: true,
@@ -268,7 +268,7 @@ func TestAnyOrderAndRepetitionGiveTheSameProblem(t *testing.T) {
 		}
 		got := canonical(fold(t, shuffled))
 		if d := cmp.Diff(want, got, cmp.AllowUnexported(report{})); d != "" {
-			t.Fatalf("another order gives another problem: %s", d)
+			t.Fatalf("another order results in another problem: %s", d)
 		}
 	})
 }

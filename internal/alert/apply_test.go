@@ -74,7 +74,8 @@ func inZone(e Event, offset time.Duration) Event {
 	return e
 }
 
-// story applies events in order. It checks that every other order (of up to 5 events) and repetition give the same problem.
+// story applies events in order. It checks that every other order (of up to 5 events) and every repetition result in
+// the same problem.
 func story(t *testing.T, events ...Event) Problem {
 	t.Helper()
 	p := fold(t, events)
@@ -134,7 +135,7 @@ func TestProblemAndRecovery(t *testing.T) {
 	require.Equal(t, StateResolved, p.State)
 	require.Equal(t, epoch, p.OpenedAt)
 	require.Equal(t, at(60), p.ResolvedAt)
-	require.Equal(t, []Tag{{"service", "net"}, {"scope", ""}}, p.Tags, "a recovery's lack some")
+	require.Equal(t, []Tag{{"service", "net"}, {"scope", ""}}, p.Tags, "some are missing from a recovery")
 	require.Equal(t, "down", p.OpData)
 	require.Equal(t, "up", p.RecoveredOpData)
 	require.Equal(t, []string{"opened", "resolved"}, lines(p))
@@ -145,12 +146,12 @@ func TestRecoveryWithoutProblem(t *testing.T) {
 	require.Equal(t, StateResolved, p.State)
 	require.False(t, p.Announced)
 	require.Equal(t, []string{"resolved"}, lines(p))
-	require.Empty(t, p.OpData, "the value it recovered with isn't the one it came with")
+	require.Empty(t, p.OpData, "the value at the recovery isn't the one at the start")
 }
 
 func TestRepeatedProblemIsDuplicate(t *testing.T) {
 	p, _ := Apply(Problem{}, problemEvent())
-	step := problemEvent() // a later step of an escalation: evaluated anew, and now with the tag of our answer
+	step := problemEvent() // a later step of an escalation: evaluated again, and now with the tag of the relay's answer
 	step.SentAt, step.ReceivedAt, step.ActionID = at(62), at(62), "9"
 	step.Facts.Tags = append(slices.Clone(step.Facts.Tags), Tag{"relay_link", "https://relay.example.com/m/1"})
 	step.Facts.OpData = "evaluated later"
@@ -178,7 +179,7 @@ func TestManualCloseInEitherOrder(t *testing.T) {
 
 func TestUpdateAfterRecoveryReopensNothing(t *testing.T) {
 	late := updateEvent(100, 104, Update{Actor: bob, Message: "post mortem follows", Actions: Actions{Comment: true}})
-	p := story(t, problemEvent(), recoveryEvent(60, 63), late) // even one that doesn't say that it is over
+	p := story(t, problemEvent(), recoveryEvent(60, 63), late) // even one without the resolved state
 	require.Equal(t, StateResolved, p.State)
 	require.Equal(t, at(60), p.ResolvedAt)
 	require.Len(t, p.Timeline, 3)
@@ -216,7 +217,7 @@ func TestUpdateSentToSeveralRecipients(t *testing.T) {
 	first, _ = Apply(Problem{}, hidden)
 	require.Empty(t, first.Timeline[0].Update.Actor.Name, "the placeholder isn't a name")
 	named, c := Apply(first, u)
-	require.True(t, c.Visible, "now the room can be told who it was")
+	require.True(t, c.Visible, "now the room can show who it was")
 	require.Equal(t, bob, named.Timeline[0].Update.Actor)
 	require.Equal(t, 1, named.Timeline[0].Seq)
 
@@ -389,17 +390,17 @@ func TestGoneFromZabbix(t *testing.T) {
 	require.True(t, p.Gone)
 	require.Equal(t, StateResolved, p.State)
 	require.Equal(t, at(500), p.ResolvedAt)
-	require.Equal(t, Average, p.Severity, "it says nothing else")
+	require.Equal(t, Average, p.Severity, "a gone answer changes nothing else")
 	require.Equal(t, []string{"opened", "resolved"}, lines(p))
 
 	p = story(t, problemEvent(), recoveryEvent(60, 63), gone)
-	require.False(t, p.Gone, "it was over before the housekeeper removed it")
+	require.False(t, p.Gone, "it was resolved before the housekeeper removed it")
 	require.Equal(t, at(60), p.ResolvedAt)
 	require.Len(t, p.Timeline, 3-1)
 
 	back := answer4711(600, Observation{Opened: epoch, Severity: Average})
 	p = story(t, problemEvent(), gone, back)
-	require.False(t, p.Gone, "the room shows the present: it is known again, and goes on")
+	require.False(t, p.Gone, "Zabbix knows it again, so it is open again")
 	require.Equal(t, StateOpen, p.State)
 	require.Zero(t, p.ResolvedAt)
 
@@ -417,7 +418,7 @@ func TestServiceSeverityFollowsItsUpdates(t *testing.T) {
 	change := func(when, sent int, now Severity) Event {
 		return service(withSeverity(updateEvent(when, sent, Update{Actions: Actions{Severity: &SeverityChange{Average, now}}}), now))
 	}
-	repeated := service(problemEvent()) // a step of the escalation: it tells the severity that it began with
+	repeated := service(problemEvent()) // a step of the escalation: it has the initial severity
 	repeated.SentAt, repeated.ReceivedAt = at(100), at(100)
 	recovered := service(recoveryEvent(90, 95))
 	recovered.Severity = nil

@@ -31,7 +31,7 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// As the ledger does it: read the problem, apply, write it.
+// As the ledger does: read the problem, apply the event, write the problem.
 func BenchmarkFoldOneEvent(b *testing.B) {
 	events := benchmarkEvents()
 	b.ReportAllocs()

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A problem with thousands of updates stays small, and keeps those that explain its state.
+// A problem with thousands of updates stays small, and keeps the ones that explain its state.
 func TestTimelineIsBounded(t *testing.T) {
 	p, _ := Apply(Problem{}, problemEvent())
 	do := func(i int, u Update) { p, _ = Apply(p, updateEvent(i, i+2, u)) }
@@ -56,12 +56,12 @@ func TestBoundedTimelineInAnyOrder(t *testing.T) {
 		shuffled := rapid.Permutation(events).Draw(t, "order")
 		got := canonical(fold(t, append(shuffled, events[len(events)-1])))
 		if d := cmp.Diff(want, got, cmp.AllowUnexported(report{})); d != "" {
-			t.Fatalf("another order ends otherwise: %s", d)
+			t.Fatalf("another order has another result: %s", d)
 		}
 	})
 }
 
-// An acknowledgement that was taken back isn't that of the present one.
+// An acknowledgement that was withdrawn isn't the current one.
 func TestAcknowledgedBy(t *testing.T) {
 	ack := func(when int, who string) Event {
 		return updateEvent(when, when+1, Update{Actor: Actor{Name: who}, Message: "on my way", Actions: Actions{Ack: true, Comment: true}})
@@ -76,10 +76,10 @@ func TestAcknowledgedBy(t *testing.T) {
 	}{
 		"nobody":                          {nil, ""},
 		"alice":                           {[]Event{ack(10, "alice")}, "alice"},
-		"taken back without words":        {[]Event{ack(10, "alice"), unack(20)}, ""},
-		"taken back, then bob":            {[]Event{ack(10, "alice"), unack(20), ack(30, "bob")}, "bob"},
-		"two after each other":            {[]Event{ack(10, "alice"), ack(30, "bob")}, "bob"},
-		"taken back, then by a status":    {[]Event{ack(10, "alice"), unack(20), status}, ""},
+		"withdrawn without a text":        {[]Event{ack(10, "alice"), unack(20)}, ""},
+		"withdrawn, then bob":             {[]Event{ack(10, "alice"), unack(20), ack(30, "bob")}, "bob"},
+		"two in a row":                    {[]Event{ack(10, "alice"), ack(30, "bob")}, "bob"},
+		"withdrawn, then by a status":     {[]Event{ack(10, "alice"), unack(20), status}, ""},
 		"acknowledged by a status, alone": {[]Event{status}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestSendToIsBounded(t *testing.T) {
 	}
 }
 
-// However many comments come, the newest of each action is kept, since it explains the problem's state.
+// However many comments arrive, the newest of each action is kept, since it explains the problem's state.
 func TestActionsOutliveComments(t *testing.T) {
 	for _, bit := range []int{BitClose, BitAck, BitSuppress, BitUnack, BitSeverity} {
 		var reports []report

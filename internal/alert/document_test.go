@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// The file is a document as the first releases wrote it. Databases are full of them: a field that is renamed or
-// dropped would be lost with an upgrade.
+// The file is a document of the first releases, of which databases are full: an upgrade would lose a field that is
+// renamed or dropped.
 func TestStoredProblemsStayReadable(t *testing.T) {
 	raw, err := os.ReadFile("testdata/stored-problem.json")
 	require.NoError(t, err)

@@ -29,8 +29,8 @@ const (
 	factCount
 )
 
-// origins says where each fact is from. From has the stamps, best first; Of has, for each fact, the index of its stamp
-// plus one, 0 for none.
+// origins records which event each fact is from. From has the stamps, best first; Of has, for each fact, the index of
+// its stamp plus one, 0 for none.
 type origins struct {
 	From []stamp `json:"f,omitempty"`
 	Of   []int   `json:"o,omitempty"`
@@ -53,7 +53,7 @@ func collapse(stamps [factCount]stamp) origins {
 	return o
 }
 
-// macroOrigins is the same for macros. Those that aren't in Of are from the first of From.
+// macroOrigins is the same for macros. Macros that aren't in Of are from the first stamp of From.
 type macroOrigins struct {
 	From []stamp        `json:"f,omitempty"`
 	Of   map[string]int `json:"o,omitempty"`
@@ -110,14 +110,14 @@ func compareHosts(a, b Host) int {
 		strings.Compare(a.Name, b.Name), strings.Compare(a.IP, b.IP))
 }
 
-// mergeFacts merges what an event says about the problem's facts. It reports whether anything changed.
+// mergeFacts merges an event's facts. It reports whether anything changed.
 func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	m := &merger{stamps: p.Merge.Facts.expand()}
 	s := stamp{Rank: rankOf(e), At: micro(e.ReceivedAt)}
 	if e.Kind == KindObservation {
 		s.At = micro(e.Observation.At)
 	} else {
-		// Only problems of triggers are looked up in the API, so its answers don't say.
+		// An answer of the API has no origin, since only problems of triggers are looked up.
 		origin := string(p.Origin)
 		text(m, factOrigin, s, &origin, string(e.Origin))
 		p.Origin = Origin(origin)
@@ -148,7 +148,7 @@ func (p *Problem) mergeFacts(e Event, f Facts) bool {
 	return p.mergeMacros(s, f.Macros) || m.changed
 }
 
-// below is the stamp of an answer of the API for a fact that any payload knows better. The later answer wins.
+// below is the stamp of an API answer for a fact that every payload has more reliably. The later answer wins.
 func below(s stamp) stamp { return stamp{Rank: rankNone, At: -s.At} }
 
 // mergeOpData keeps the value that the problem opened with and the one that it recovered with. Zabbix evaluates
@@ -175,7 +175,7 @@ func (p *Problem) mergeOpData(m *merger, e Event, s stamp, value string) {
 func (p *Problem) mergeHosts(m *merger, s stamp, hosts []Host) {
 	payload, api := p.Merge.PayloadHosts, p.Merge.APIHosts
 	if m.stamps[factAPIHosts] == (stamp{}) {
-		payload = p.Hosts // only one is known, and is stored once
+		payload = p.Hosts // the only known hosts are stored once
 	} else if m.stamps[factPayloadHosts] == (stamp{}) {
 		api = p.Hosts
 	}

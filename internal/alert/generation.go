@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Relation says which of the problems with its event id an event is about. Ids repeat when a Zabbix database is made anew,
-// or when two servers send as one source: docs/adr/002-event-ids-that-come-back.md.
+// Relation says which of the problems with its event id an event is about. Ids repeat when a Zabbix database is
+// recreated, or when two servers send as one source: docs/adr/002-event-ids-that-come-back.md.
 type Relation int
 
 // The relations of an event to a problem.
 const (
-	Same    Relation = iota // this one, as far as is known
+	Same    Relation = iota // this one, as far as the relay knows
 	Later                   // one that began after it
 	Earlier                 // one that began before it
 )
@@ -86,8 +86,8 @@ func (p Problem) Relation(e Event) Relation {
 	}
 }
 
-// ofAnotherKind reports whether one of problem and event has a trigger, and the other is of something without one, such as
-// a service. Without a trigger id the origin may be a guess.
+// ofAnotherKind reports whether one of problem and event has a trigger and the other belongs to something without
+// one, such as a service. Without a trigger id the origin may be a guess.
 func (p Problem) ofAnotherKind(e Event) bool {
 	if e.Kind == KindObservation || p.Origin == "" || e.Origin == "" {
 		return false
@@ -98,8 +98,8 @@ func (p Problem) ofAnotherKind(e Event) bool {
 		without(p.Origin, p.TriggerID) && ofTrigger(e.Origin, e.Facts.TriggerID)
 }
 
-// Supersede returns the problem after another one took its event id: under another key and resolved, since Zabbix doesn't
-// know it any more. at is when the other one began.
+// Supersede returns the problem after another one got its event id: under another key and resolved, since Zabbix no
+// longer knows it. at is when the other one began.
 func (p Problem) Supersede(key Key, at, now time.Time) Problem {
 	was := p
 	p.Key, p.Merge.Superseded = key, max(1, micro(normal(at)))
@@ -114,5 +114,5 @@ func (p Problem) Supersede(key Key, at, now time.Time) Problem {
 	return p
 }
 
-// Superseded reports whether another problem took its event id.
+// Superseded reports whether another problem got its event id.
 func (p Problem) Superseded() bool { return p.Merge.Superseded != 0 }

@@ -9,12 +9,12 @@ import (
 // "Alice Example <alice@example.com> (Webex #k3f9q2ab): on it".
 const MarkPrefix = "(Webex #"
 
-// marked matches a mark. It stands before the person's text, and names have no angle brackets, so nobody can forge one.
+// marked matches a mark. It precedes the person's text, and names have no angle brackets, so nobody can forge one.
 var marked = regexp.MustCompile(`^[^<>]{0,200}<[^<>]{0,300}> \(Webex #([0-9a-z]{4,16})\)`)
 
-// SameMessage reports whether two messages can be of one update. Databases change texts: four-byte characters become ? or
-// cut the rest off, long texts are truncated, line ends and spaces differ. The relay's actions are recognised by their
-// mark, all others by their text without regard to white space.
+// SameMessage reports whether two messages can be of one update. Databases change texts: four-byte characters become
+// "?" or end the text, long texts are truncated, line ends and spaces differ. The relay's actions are recognised by
+// their mark, all others by their text without regard to white space.
 func SameMessage(a, b string) bool { return a == b || messageKey(a) == messageKey(b) }
 
 // isMarked reports whether a message has a mark. Marks are unique, so the times of two reports don't matter then.

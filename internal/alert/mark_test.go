@@ -33,11 +33,11 @@ func TestMarkIdentifiesAction(t *testing.T) {
 			did := Event{Key: key, Kind: KindAction, ReceivedAt: at, Update: &Update{At: at, Actor: Actor{Name: "Alice", Email: "alice@example.com"}, Actions: acked, Message: said, Comment: "done 👍\nall fine"}}
 			asked := Event{Key: key, Kind: KindObservation, ReceivedAt: at.Add(2 * time.Second), Observation: &Observation{At: at.Add(2 * time.Second), Name: "x", Opened: at.Add(-time.Hour), Acknowledged: true,
 				Updates: []Update{{AckID: "17", At: at.Add(time.Second + skew), Exact: true, Actor: Actor{Name: "relay"}, Actions: acked, Message: stored}}}}
-			told := Event{Key: key, Kind: KindUpdate, Origin: OriginTrigger, ReceivedAt: at.Add(3 * time.Second), SentAt: at.Add(3*time.Second + skew), At: at.Add(time.Second + skew),
+			echoed := Event{Key: key, Kind: KindUpdate, Origin: OriginTrigger, ReceivedAt: at.Add(3 * time.Second), SentAt: at.Add(3*time.Second + skew), At: at.Add(time.Second + skew),
 				Update: &Update{At: at.Add(time.Second + skew), Actor: Actor{Name: "relay"}, Actions: acked, Message: strings.ReplaceAll(stored, "\r\n", "\n")}}
 			for _, order := range [][]Event{
-				{did, asked, told}, {asked, did, told}, {told, asked, did}, {told, did, asked}, {did, told, asked}, {asked, told, did},
-				{did, asked, did, told, did, asked, told}, {did, told, did}, {did, asked, did}, {told, did, told, did},
+				{did, asked, echoed}, {asked, did, echoed}, {echoed, asked, did}, {echoed, did, asked}, {did, echoed, asked}, {asked, echoed, did},
+				{did, asked, did, echoed, did, asked, echoed}, {did, echoed, did}, {did, asked, did}, {echoed, did, echoed, did},
 			} {
 				var p Problem
 				for _, e := range order {

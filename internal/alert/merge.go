@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Merge is what Apply needs to merge events in any order: for each part of a problem, the best value so far by a total
-// order, and which event it is from. Its JSON names are short, since it is stored with every problem.
+// Merge is what Apply needs to merge events in any order: for each part of a problem, the best value so far by a
+// total order, and the event that it is from. Its JSON names are short, since it is stored with every problem.
 type Merge struct {
 	States
 
@@ -18,8 +18,8 @@ type Merge struct {
 
 	Reports []report `json:"t,omitempty"`
 	Nudges  []Nudge  `json:"nu,omitempty"` // the newest of each key, sorted by key
-	// Seq is the highest Entry.Seq ever given. The Seq of an entry that was merged away isn't reused, since a room may
-	// have been told it.
+	// Seq is the highest Entry.Seq ever given. The Seq of an entry that was merged away isn't reused, since it may
+	// have been posted.
 	Seq int `json:"n,omitempty"`
 }
 
@@ -31,9 +31,9 @@ type States struct {
 	Cancelled  int64 `json:"x,omitempty"`  // the earliest note that the escalation was cancelled
 	Released   int64 `json:"xl,omitempty"` // the latest such note
 	Alive      int64 `json:"al,omitempty"` // the latest message of the problem event
-	Clock      int64 `json:"cl,omitempty"` // suppressions that end up to then have ended
+	Clock      int64 `json:"cl,omitempty"` // suppressions that end at this time or before have ended
 	Superseded int64 `json:"su,omitempty"` // when a later problem with the same event id began
-	Resolved   bool  `json:"e,omitempty"`  // an event says that it is resolved
+	Resolved   bool  `json:"e,omitempty"`  // an event reported that it is resolved
 
 	Opened     estimate `json:"o,omitzero"`
 	ResolvedAt estimate `json:"d,omitzero"`
@@ -45,7 +45,7 @@ type States struct {
 	RootCause  latest[string] `json:"rc,omitzero"`
 
 	Observation observed `json:"ob,omitzero"`
-	GoneAt      int64    `json:"g,omitempty"` // the earliest answer of the API that doesn't know it
+	GoneAt      int64    `json:"g,omitempty"` // the earliest answer of the API without it
 }
 
 // The ranks of events as sources of facts. A recovery comes last: some tags are missing, and its values are those after
@@ -73,7 +73,8 @@ func rankOf(e Event) int {
 	}
 }
 
-// stamp says which event a fact is from. The higher rank wins, then the earlier event, but the later answer of the API.
+// stamp identifies the event that a fact is from. The higher rank wins, then the earlier event, but the later answer
+// of the API.
 type stamp struct {
 	Rank int   `json:"k"`
 	At   int64 `json:"t"`
@@ -99,7 +100,7 @@ type latest[T cmp.Ordered] struct {
 	Until int64 `json:"u,omitempty"` // of a suppression; 0 for indefinitely
 }
 
-// latestOf is what an event says.
+// latestOf returns an event's value.
 func latestOf[T cmp.Ordered](e Event, value T) latest[T] {
 	return latest[T]{Seen: micro(e.SentAt), At: micro(e.At), Rank: rankOf(e), Value: value}
 }

@@ -39,7 +39,7 @@ func (n Nudge) compare(o Nudge) int {
 	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention))
 }
 
-// mergeNudge keeps a nudge unless a newer one is known. It reports whether it did.
+// mergeNudge keeps a nudge unless a newer one is stored. It reports whether it did.
 func (p *Problem) mergeNudge(e Event) bool {
 	if e.Kind != KindNudge || e.Nudge == nil {
 		return false

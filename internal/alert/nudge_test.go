@@ -49,7 +49,7 @@ func TestNudgesOfRoomsAndStepsAreSeparate(t *testing.T) {
 	require.Len(t, p.Timeline, 4)
 	escalated := p.Timeline[2].Nudge
 	require.True(t, escalated.For("noc") && escalated.For("leads") && !escalated.For("db"))
-	// Other events leave them in place.
+	// Other events don't change them.
 	p, _ = Apply(p, Event{Key: Key{"main", "4711"}, Kind: KindRecovery, Origin: OriginTrigger, ReceivedAt: epoch.Add(time.Hour), At: epoch.Add(time.Hour)})
 	require.Len(t, p.Timeline, 5)
 	require.Equal(t, escalated, p.Timeline[2].Nudge)

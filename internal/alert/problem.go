@@ -6,7 +6,7 @@ import "time"
 type State string
 
 const (
-	// StateUnknown is a problem of which only updates have come.
+	// StateUnknown is a problem of which only updates have arrived.
 	StateUnknown State = "unknown"
 	// StateOpen is a problem that isn't resolved.
 	StateOpen State = "open"
@@ -32,7 +32,8 @@ const (
 
 // Entry is an entry of a problem's timeline.
 type Entry struct {
-	// Seq numbers the entries of a problem in their order of arrival, from 1. A post remembers the last one it told.
+	// Seq numbers the entries of a problem in their order of arrival, from 1. A post remembers the last one that was
+	// posted.
 	Seq  int       `json:"seq"`
 	Key  string    `json:"key"` // unique in its problem
 	Kind EntryKind `json:"kind"`
@@ -43,8 +44,7 @@ type Entry struct {
 	Nudge *Nudge `json:"nudge,omitempty"`
 }
 
-// Problem is the state of a Zabbix problem, made from events by Apply. The zero value is a problem about which nothing
-// is known.
+// Problem is the state of a Zabbix problem, made from events by Apply. The zero value is an unknown problem.
 type Problem struct {
 	Key    Key    `json:"key"`
 	Origin Origin `json:"origin"`
@@ -63,8 +63,8 @@ type Problem struct {
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
 	HeldBack        bool      `json:"held_back,omitempty"` // a maintenance suppressed it before Zabbix sent its problem event
 	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation and has sent nothing since
-	Gone            bool      `json:"gone,omitempty"`      // Zabbix doesn't know it any more
-	Announced       bool      `json:"announced,omitempty"` // its problem event came, or the API knows it
+	Gone            bool      `json:"gone,omitempty"`      // Zabbix no longer knows it
+	Announced       bool      `json:"announced,omitempty"` // its problem event arrived, or the API knows it
 	CanClose        bool      `json:"can_close,omitempty"` // its trigger allows manual closing
 	Observed        bool      `json:"observed,omitempty"`  // the API has answered about it
 	RecoveredOpData string    `json:"recovered_opdata,omitempty"`
@@ -79,24 +79,24 @@ type Problem struct {
 	Merge Merge `json:"merge"`
 }
 
-// Change says what one event did to its problem.
+// Change is the effect of one event on its problem.
 type Change struct {
-	Duplicate bool // the event was known, and brought nothing that a room could see
+	Duplicate bool // the event was known, and changed nothing that a room could see
 	Changed   bool // the problem must be written, if only for its bookkeeping
 	Visible   bool // a room could see the difference: Revision went up
-	Headline  bool // what one line about the problem says has changed: a group's message has one for each member
-	Acted     bool // somebody did something to this problem in particular, and it was not known before
-	Opened    bool // the problem became known as open with this event
-	Resolved  bool // the problem became resolved with this event
+	Headline  bool // the one line about the problem in a group's message has changed
+	Acted     bool // somebody acted on this problem in particular, and the relay didn't know that before
+	Opened    bool // with this event the problem became open
+	Resolved  bool // with this event the problem became resolved
 }
 
-// SuppressedAt reports whether the problem is suppressed at that time. Suppressed is what the last message said; the
-// suppression may have ended since.
+// SuppressedAt reports whether the problem is suppressed at that time. Suppressed is the state in the last message;
+// the suppression may have ended since.
 func (p Problem) SuppressedAt(now time.Time) bool {
 	return p.Suppressed && p.Open() && (p.SuppressedUntil.IsZero() || now.Before(p.SuppressedUntil))
 }
 
-// Open reports whether the problem isn't resolved, as far as is known.
+// Open reports whether the problem isn't resolved, as far as the relay knows.
 func (p Problem) Open() bool { return p.State == StateOpen || p.State == StateUnknown }
 
 // LastSeq is the highest Entry.Seq, 0 without entries.
@@ -108,7 +108,8 @@ func (p Problem) LastSeq() int {
 	return last
 }
 
-// AcknowledgedBy is the update that last acknowledged the problem; nil if it isn't acknowledged or nobody knows by whom.
+// AcknowledgedBy is the update that last acknowledged the problem; nil if it isn't acknowledged, or by an unknown
+// person.
 func (p Problem) AcknowledgedBy() *Update {
 	if !p.Acknowledged {
 		return nil
@@ -136,7 +137,7 @@ func (p Problem) LastComment() *Update {
 	return last
 }
 
-// Text is what a person wrote, without the relay's signature.
+// Text is a person's text, without the relay's signature.
 func (u Update) Text() string {
 	if u.Comment != "" {
 		return u.Comment

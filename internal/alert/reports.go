@@ -10,21 +10,22 @@ import (
 	"time"
 )
 
-// HiddenAuthor is Zabbix's name for an author whom the receiving user may not see (measured on 6.0 and 7.0).
+// HiddenAuthor is Zabbix's name for an author that the receiving user may not see (measured on 6.0 and 7.0).
 const HiddenAuthor = "Inaccessible user"
 
-// The three sources from which the relay learns of an update.
+// The three sources of reports about updates.
 const (
-	fromPayload = "t" // local time, English words, maybe no author
+	fromPayload = "t" // local time, English words, perhaps no author
 	fromAPI     = "a" // exact, with an id
-	fromRelay   = "d" // the relay did it, and knows for whom
+	fromRelay   = "d" // the relay did it, on behalf of a known person
 )
 
 // How far apart two reports of one update can be.
 const (
 	second = int64(time.Second / time.Microsecond)
 	minute = 60 * second
-	// zoneStep is what time zones differ by. A payload's times are in the recipient's zone, and are compared modulo this.
+	// zoneStep is the step by which time zones differ. A payload's times are in the recipient's zone, and are
+	// compared modulo this.
 	zoneStep = 15 * minute
 	// actionSlack is how far the relay's clock may be off Zabbix's.
 	actionSlack = 2 * minute
@@ -32,8 +33,8 @@ const (
 	reportWindow = 60 * minute
 )
 
-// report is what one source says about an update. Its message is stored in the timeline entry that it belongs to, since
-// all reports of an update have the same.
+// report is one source's report of an update. Its message is stored in the update's timeline entry, since all reports
+// of an update have the same one.
 type report struct {
 	Origin  string          `json:"o"`
 	Seq     int             `json:"s"` // of the entry it is in
@@ -47,7 +48,7 @@ type report struct {
 	Change  *SeverityChange `json:"v,omitempty"`
 	Until   int64           `json:"u,omitempty"`
 	Other   string          `json:"w,omitempty"`
-	Blank   bool            `json:"z,omitempty"` // it doesn't say what was done
+	Blank   bool            `json:"z,omitempty"` // it doesn't name the actions
 	Seen    int64           `json:"sn,omitempty"`
 	Wide    bool            `json:"wd,omitempty"`
 
@@ -105,7 +106,7 @@ func (c report) key() string {
 	}
 }
 
-// words is a hash of what was done, which is the same in every time zone.
+// words is a hash of the actions, which is the same in every time zone.
 func (c report) words() string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d|%d|%d|%s|%s", c.Bits, c.newSeverity(), c.Until%zoneStep, c.Other, messageKey(c.message))
@@ -173,8 +174,8 @@ func zoneDistance(a, b int64) int64 {
 
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
-// within reports whether what c did can be a part of what o did: Zabbix leaves out what had no effect, and words that
-// it doesn't send.
+// within reports whether c's actions can be a part of o's: Zabbix omits actions without effect, and those for which
+// it has no text.
 func (c report) within(o report) bool {
 	if c.Bits&^o.Bits != 0 {
 		return false
@@ -188,7 +189,7 @@ func orderReports(a, b report) int {
 		strings.Compare(a.AckID, b.AckID), strings.Compare(a.key(), b.key()))
 }
 
-// pair is two reports that can be of one update; the smaller the distance, the likelier.
+// pair is two reports that can be of one update; the smaller their distance, the likelier.
 type pair struct {
 	unlike   int // 0: they did exactly the same
 	distance int64
@@ -211,7 +212,8 @@ func group(reports []report) [][]int {
 		payloadOf[i], relayOf[i], home[i] = none, none, none
 	}
 	mergeZones(reports, home)
-	// pairUp gives the first report of each pair the second one as its home, unless of says that another has that home.
+	// pairUp makes the second report of each pair the home of the first, unless of shows that it is another one's
+	// home.
 	pairUp := func(of []int, pairs []pair) {
 		slices.SortFunc(pairs, orderPairs)
 		for _, p := range pairs {
@@ -255,8 +257,8 @@ func group(reports []report) [][]int {
 	return groups
 }
 
-// mergeZones gives a payload's report the home of an earlier one that says the same in another time zone. The first one
-// of each update stays without a home.
+// mergeZones gives a payload's report the home of an earlier one with the same content in another time zone. The
+// first one of each update stays without a home.
 func mergeZones(reports []report, home []int) {
 	var payloads []int
 	for i, c := range reports {

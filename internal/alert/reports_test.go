@@ -14,7 +14,7 @@ type sent struct {
 	words          string
 }
 
-func TestWhichReportsAreOneUpdate(t *testing.T) {
+func TestReportsOfOneUpdate(t *testing.T) {
 	const h, min, s = time.Hour, time.Minute, time.Second
 	hourly := func(every time.Duration) (all []sent) {
 		for i := range 24 {
@@ -28,21 +28,21 @@ func TestWhichReportsAreOneUpdate(t *testing.T) {
 		known    []time.Duration // when the words were written, by the API
 		want     int
 	}{
-		"a script every hour":                    {hourly(h), nil, 24},
-		"a script every 15 minutes":              {hourly(15 * min), nil, 24},
-		"a script every 30 minutes":              {hourly(30 * min), nil, 24},
-		"a script once a day":                    {hourly(24 * h), nil, 24},
-		"two recipients in two zones":            {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "on it"}}, nil, 1},
-		"three zones, half an hour too":          {[]sent{{0, 2 * s, "on it"}, {-5 * h, 4 * s, "on it"}, {330 * min, 9 * s, "on it"}}, nil, 1},
-		"the next zone":                          {[]sent{{0, 2 * s, "on it"}, {h, 30 * s, "on it"}}, nil, 1},
-		"one recipient, again after two hours":   {[]sent{{0, 2 * s, "on it"}, {0, 2 * h, "on it"}}, nil, 1},
-		"an hour later in another zone":          {[]sent{{0, 2 * s, "on it"}, {10 * h, h + 9*s, "on it"}}, nil, 2},
-		"the zone that comes 40 minutes late":    {[]sent{{0, 2 * s, "on it"}, {9 * h, 40 * min, "on it"}}, nil, 1},
-		"other words":                            {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "done"}}, nil, 2},
-		"another second":                         {[]sent{{0, 2 * s, "on it"}, {9*h + s, 4 * s, "on it"}}, nil, 2},
-		"the API knows both":                     {[]sent{{0, 2 * s, "on it"}, {h, h + 2*s, "on it"}}, []time.Duration{0, h}, 2},
-		"the API knows the first alone so far":   {[]sent{{0, 2 * s, "on it"}, {h, h + 2*s, "on it"}}, []time.Duration{0}, 2},
-		"the API knows what two zones were told": {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "on it"}}, []time.Duration{0}, 1},
+		"a script every hour":                   {hourly(h), nil, 24},
+		"a script every 15 minutes":             {hourly(15 * min), nil, 24},
+		"a script every 30 minutes":             {hourly(30 * min), nil, 24},
+		"a script once a day":                   {hourly(24 * h), nil, 24},
+		"two recipients in two zones":           {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "on it"}}, nil, 1},
+		"three zones, half an hour too":         {[]sent{{0, 2 * s, "on it"}, {-5 * h, 4 * s, "on it"}, {330 * min, 9 * s, "on it"}}, nil, 1},
+		"the next zone":                         {[]sent{{0, 2 * s, "on it"}, {h, 30 * s, "on it"}}, nil, 1},
+		"one recipient, again after two hours":  {[]sent{{0, 2 * s, "on it"}, {0, 2 * h, "on it"}}, nil, 1},
+		"an hour later in another zone":         {[]sent{{0, 2 * s, "on it"}, {10 * h, h + 9*s, "on it"}}, nil, 2},
+		"the zone that comes 40 minutes late":   {[]sent{{0, 2 * s, "on it"}, {9 * h, 40 * min, "on it"}}, nil, 1},
+		"other words":                           {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "done"}}, nil, 2},
+		"another second":                        {[]sent{{0, 2 * s, "on it"}, {9*h + s, 4 * s, "on it"}}, nil, 2},
+		"the API knows both":                    {[]sent{{0, 2 * s, "on it"}, {h, h + 2*s, "on it"}}, []time.Duration{0, h}, 2},
+		"the API knows the first alone so far":  {[]sent{{0, 2 * s, "on it"}, {h, h + 2*s, "on it"}}, []time.Duration{0}, 2},
+		"the API knows the update of two zones": {[]sent{{0, 2 * s, "on it"}, {9 * h, 4 * s, "on it"}}, []time.Duration{0}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			events := []Event{problemEvent()}
@@ -66,7 +66,7 @@ func TestWhichReportsAreOneUpdate(t *testing.T) {
 	}
 }
 
-// The update is shown at the time of the zone that is right.
+// The update is shown at the time of the correct zone.
 func TestUpdateReportedInTwoZones(t *testing.T) {
 	right := updateEvent(60, 62, Update{Message: "on it", Actions: Actions{Comment: true}})
 	wrong := inZone(updateEvent(60, 63, Update{Message: "on it", Actions: Actions{Comment: true}}), -5*time.Hour)

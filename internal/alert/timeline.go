@@ -45,9 +45,9 @@ func (p *Problem) addReports(added []report) (changed bool) {
 // events expensive.
 var keepFirst, keepNewest = 20, 480
 
-// bounded drops reports if there are too many. It keeps the first, the newest, and the newest of each action, which say
-// why the problem is as it is. A dropped report would be dropped in any order of arrival, since its rank only falls as
-// more come.
+// bounded drops reports if there are too many. It keeps the first, the newest, and the newest of each action, which
+// explain the problem's state. A dropped report would be dropped in any order of arrival, since its rank only falls
+// as more come.
 func bounded(reports []report) []report {
 	if len(reports) <= keepFirst+keepNewest {
 		return reports
@@ -94,8 +94,8 @@ func (p *Problem) reports() []report {
 	return reports
 }
 
-// rebuildTimeline makes the timeline from what is known. Entries keep their Seq; one that two were merged into gets the
-// lower one.
+// rebuildTimeline builds the timeline from the known facts. Entries keep their Seq; one that two were merged into
+// gets the lower one.
 func (p *Problem) rebuildTimeline() {
 	var entries []Entry
 	add := func(key string, kind EntryKind, at time.Time) {
@@ -163,7 +163,7 @@ func (p *Problem) rebuildTimeline() {
 	p.Timeline, p.Merge.Reports = entries, reports
 }
 
-// arrivalOrder orders entries that came together.
+// arrivalOrder orders entries that arrived together.
 func arrivalOrder(a, b Entry) int {
 	notFirst := func(e Entry) int { return number(e.Key != keyOpened && e.Key != keyOccurred) }
 	last := func(e Entry) int { return number(e.Key == keyResolved) }
@@ -217,8 +217,8 @@ func newEntry(reports []report, g []int) Entry {
 	return Entry{Key: lead.key(), Kind: EntryUpdate, At: u.At, Update: u}
 }
 
-// chainSeverities makes each change of a service's severity start from the one before: a payload has only the severity
-// that the problem began with.
+// chainSeverities makes each change of a service's severity start from the one before: a payload has only the
+// problem's initial severity.
 func chainSeverities(reports []report, groups [][]int, updates []Entry) {
 	type change struct {
 		seen, at int64

@@ -20,8 +20,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// patience bounds the time until a relay is idle after the last fault: several faults may each pause it three
-// times in a row for five minutes.
+// patience bounds the time until a relay is idle after the last fault: each of several faults may pause it three
+// times for five minutes.
 const patience = 3 * time.Hour
 
 // settle waits until the relay reports that nothing is pending, and checks that this is true. Escalations are
@@ -41,17 +41,17 @@ func (w *world) settle() bool {
 			time.Sleep(quiet)
 			synctest.Wait()
 			if s := w.stats(); s.JournalPending+s.PostsPending+s.NoticesPending != 0 {
-				w.fault("nothing was pending, and with no event it is: %+v", s)
+				w.fault("nothing was pending, and without an event something is: %+v", s)
 			}
 			if n := w.ears.callsMade() - made; n > 0 {
-				w.fault("nothing was pending, and %d more calls were made", n)
+				w.fault("nothing was pending, but %d more calls were made", n)
 			}
 			return true
 		}
 		pause = min(20*time.Second, max(time.Second, waited/8))
 	}
 	posts, _ := w.life.db.PendingPosts(context.Background(), nil, time.Time{})
-	w.fault("not quiet %v after the last trouble: %+v, posts %+v", patience, w.stats(), posts)
+	w.fault("not idle %v after the last fault: %+v, posts %+v", patience, w.stats(), posts)
 	return false
 }
 
@@ -78,7 +78,7 @@ func (w *world) stats() store.Stats {
 	return s
 }
 
-// held is the content of the relay's store at the end.
+// held is the final content of the relay's store.
 type held struct {
 	problems map[alert.Key]alert.Problem
 	posts    map[alert.Key][]store.Post
@@ -87,8 +87,8 @@ type held struct {
 	notices  map[string]store.Notice // by message id
 }
 
-// told is what a problem's events ask for, computed without the ledger.
-type told struct {
+// expected has the rooms and states of a problem that follow from its events, computed without the ledger.
+type expected struct {
 	problem   alert.Problem
 	must, may map[string]bool // rooms
 	states    []state         // after each of its entries
@@ -118,13 +118,13 @@ func (w *world) check() {
 }
 
 // checkJournal checks that each accepted event is in the journal, byte for byte, and folds it again.
-func (w *world) checkJournal() map[alert.Key]*told {
+func (w *world) checkJournal() map[alert.Key]*expected {
 	entries, err := w.life.db.Entries(context.Background(), 0, 1<<20)
 	if err != nil {
 		panic(err)
 	}
 	byID := map[int64]store.Entry{}
-	folded := map[alert.Key]*told{}
+	folded := map[alert.Key]*expected{}
 	for _, e := range entries {
 		byID[e.ID] = e
 		if e.SetAside != "" || !e.Applied {
@@ -136,7 +136,7 @@ func (w *world) checkJournal() map[alert.Key]*told {
 		}
 		t := folded[d.Event.Key]
 		if t == nil {
-			t = &told{must: map[string]bool{}, may: map[string]bool{}}
+			t = &expected{must: map[string]bool{}, may: map[string]bool{}}
 			folded[d.Event.Key] = t
 		}
 		if e.Kind == store.EntryReroute {
@@ -156,8 +156,8 @@ func (w *world) checkJournal() map[alert.Key]*told {
 	return folded
 }
 
-// unnudged returns a problem without the relay's own entries, which aren't in the journal, and without what
-// depends on them.
+// unnudged returns a problem without the relay's own entries, which aren't in the journal, and without the fields
+// that depend on them.
 func unnudged(p alert.Problem) alert.Problem {
 	p.Timeline = slices.Clone(p.Timeline)
 	p.Timeline = slices.DeleteFunc(p.Timeline, func(e alert.Entry) bool { return e.Nudge != nil })
@@ -173,7 +173,7 @@ func unnudged(p alert.Problem) alert.Problem {
 }
 
 // route returns the rooms that get a problem because of one event.
-func (t *told) route(r *route.Router, e alert.Event, change alert.Change, at time.Time) {
+func (t *expected) route(r *route.Router, e alert.Event, change alert.Change, at time.Time) {
 	p := t.problem
 	for _, target := range r.Rooms(p, e.SendTo, at) {
 		t.may[target.Room] = true
@@ -212,7 +212,7 @@ func decodeAny(e store.Entry) (ledger.Decoded, error) {
 }
 
 // read reads everything from the store.
-func (w *world) read(folded map[alert.Key]*told) held {
+func (w *world) read(folded map[alert.Key]*expected) held {
 	h := held{notices: map[string]store.Notice{}, groups: map[int64]store.Group{}}
 	ctx := context.Background()
 	var keys []alert.Key
@@ -252,7 +252,7 @@ func (w *world) read(folded map[alert.Key]*told) held {
 }
 
 // checkFold checks that each entry was applied once, and that each room that should have a problem has a post.
-func (w *world) checkFold(folded map[alert.Key]*told, h held) {
+func (w *world) checkFold(folded map[alert.Key]*expected, h held) {
 	for key, t := range folded {
 		expected, kept := t.problem, h.problems[key]
 		if len(kept.Merge.Nudges) > 0 {
@@ -261,7 +261,7 @@ func (w *world) checkFold(folded map[alert.Key]*told, h held) {
 		want, _ := json.Marshal(expected)
 		got, _ := json.Marshal(kept)
 		if !bytes.Equal(want, got) {
-			w.fault("%s isn't what its entries make, each once:\nwant %s\ngot  %s", key, want, got)
+			w.fault("%s differs from its entries, each applied once:\nwant %s\ngot  %s", key, want, got)
 		}
 		have := map[string]bool{}
 		for _, p := range h.posts[key] {
@@ -286,26 +286,26 @@ func simRoom(room string) string {
 	return room
 }
 
-// checkPost checks that a room shows the problem as it is, or that a dead letter has the reason.
+// checkPost checks that a room shows the current problem, or that a dead letter has the reason.
 func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	where := post.Key.String() + " in " + post.Room
 	if post.State == store.PostDead {
 		if !slices.ContainsFunc(h.dead, func(d store.DeadLetter) bool { return d.Key == post.Key && d.Room == post.Room && d.Reason != "" }) {
-			w.fault("%s is dead, and no dead letter says why", where)
+			w.fault("%s is dead without a dead letter that has the reason", where)
 		}
 		w.checkFallback(h, p, post)
 		return
 	}
 	if post.Pending() {
-		w.fault("%s is pending still: %+v", where, post)
+		w.fault("%s is still pending: %+v", where, post)
 	}
 	if post.Group != 0 {
 		w.checkMember(h, p, post, where)
 		return
 	}
 	if post.RootID == "" {
-		if !p.HeldBack && post.CardID == "" && !overSooner(p, post) {
-			w.fault("%s was never told: %+v", where, post)
+		if !p.HeldBack && post.CardID == "" && !resolvedEarly(p, post) {
+			w.fault("%s was never posted: %+v", where, post)
 		}
 		return
 	}
@@ -317,10 +317,10 @@ func (w *world) checkPost(h held, p alert.Problem, post store.Post) {
 	case w.erased[root.ID]:
 		return // no change since somebody deleted it
 	case root.Deleted:
-		w.fault("%s: its root is deleted, and nobody did", where)
+		w.fault("%s: its root was deleted, but by nobody", where)
 		return
-	case !slices.Contains(standsFor(root), problemOf(post.Key)):
-		w.fault("%s: its root tells of something else: %s", where, root.Text)
+	case !slices.Contains(problemsIn(root), problemOf(post.Key)):
+		w.fault("%s: its root shows something else: %s", where, root.Text)
 	}
 	w.checkRoot(p, post, root, where)
 	w.checkThread(p, post, root, where)
@@ -332,7 +332,7 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 	said := root.Text + string(root.Card)
 	if post.CardID == post.RootID {
 		if !p.Open() || root.Card == nil {
-			w.fault("%s: the card is the root of what isn't open, or no card: %s", where, said)
+			w.fault("%s: the root is a card, but the problem is resolved or the message has no card: %s", where, said)
 		}
 		if p.Severity != alert.NotClassified && !strings.Contains(said, p.Severity.Title()) {
 			w.fault("%s: the card doesn't say %q: %s", where, p.Severity.Title(), said)
@@ -347,16 +347,16 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 		return w.render.Root(p, settings.Room, at) == root.Markdown
 	})
 	if !exact && post.Edits < limit {
-		w.fault("%s: the root isn't the problem as it is (%d edits, %d counted):\nwant %s\ngot  %s", where, root.Edits, post.Edits, w.render.Root(p, settings.Room, root.Updated), root.Markdown)
+		w.fault("%s: the root isn't up to date (%d edits, %d counted):\nwant %s\ngot  %s", where, root.Edits, post.Edits, w.render.Root(p, settings.Room, root.Updated), root.Markdown)
 	}
 	if p.State == alert.StateResolved && !strings.Contains(strings.ToLower(said), "resolved") && !w.has(refuse, lose, slow, fail, crash, diskFull) {
-		w.fault("%s is resolved and its root doesn't say so, though every edit was counted: %s", where, said)
+		w.fault("%s is resolved but its root doesn't say so, though every edit was counted: %s", where, said)
 	}
 	for _, reply := range w.thread(root) {
 		said += "\n" + reply.Text // without edits left, the change is in the thread
 	}
 	if p.State == alert.StateResolved && !strings.Contains(strings.ToLower(said), "resolved") {
-		w.fault("%s is resolved and doesn't say so: %s", where, said)
+		w.fault("%s is resolved but its messages don't say so: %s", where, said)
 	}
 	by := "acknowledged" // a line doesn't say by whom
 	if u := p.AcknowledgedBy(); u != nil && u.Actor.Name != "" && settings.Presentation != config.PresentLine {
@@ -364,9 +364,9 @@ func (w *world) checkRoot(p alert.Problem, post store.Post, root webexsim.Messag
 	}
 	// Without edits left the thread has what people did, but not what only the API reported, or the status of
 	// another update.
-	told := post.Edits < limit || !w.has(observe) && p.AcknowledgedBy() != nil
-	if p.Acknowledged && told && !strings.Contains(said, by) && p.Open() {
-		w.fault("%s is acknowledged (%s) and doesn't say so: %s", where, by, said)
+	visible := post.Edits < limit || !w.has(observe) && p.AcknowledgedBy() != nil
+	if p.Acknowledged && visible && !strings.Contains(said, by) && p.Open() {
+		w.fault("%s is acknowledged (%s) but its messages don't say so: %s", where, by, said)
 	}
 }
 
@@ -383,7 +383,7 @@ func (w *world) thread(root webexsim.MessageView) (replies []webexsim.MessageVie
 // checkThread checks that the right buttons are there, and that every entry was posted.
 func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.MessageView, where string) {
 	if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Seq > post.ToldSeq && (e.Nudge == nil || e.Nudge.For(post.Room)) }) {
-		w.fault("%s: told up to entry %d of %d", where, post.ToldSeq, p.LastSeq())
+		w.fault("%s: posted up to entry %d of %d", where, post.ToldSeq, p.LastSeq())
 	}
 	w.checkOrder(p, root, where)
 	if post.CardID == "" || post.CardID == post.RootID {
@@ -395,7 +395,7 @@ func (w *world) checkThread(p alert.Problem, post store.Post, root webexsim.Mess
 	}
 }
 
-// checkOrder checks that a thread has the changes in the order in which the relay learned of them.
+// checkOrder checks that a thread has the changes in the order in which the relay received them.
 func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where string) {
 	at := map[string]int{} // somebody's text → the first reply that has it
 	for i, reply := range w.thread(root) {
@@ -411,9 +411,9 @@ func (w *world) checkOrder(p alert.Problem, root webexsim.MessageView, where str
 		if e.Update == nil {
 			continue
 		}
-		if i, told := at[e.Update.Message]; told && i < last {
-			w.fault("%s: %q is told before what came before it", where, e.Update.Message)
-		} else if told {
+		if i, posted := at[e.Update.Message]; posted && i < last {
+			w.fault("%s: %q is posted before an earlier entry", where, e.Update.Message)
+		} else if posted {
 			last = i
 		}
 	}
@@ -428,7 +428,7 @@ func (w *world) checkFallback(h held, p alert.Problem, post store.Post) {
 	}
 	// The post there is checked like any other.
 	if !slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == to }) {
-		w.fault("%s was refused in %s (%s), and %s isn't told of it", p.Key, post.Room, post.LastError, to)
+		w.fault("%s was refused in %s (%s), and %s doesn't have it", p.Key, post.Room, post.LastError, to)
 	}
 }
 

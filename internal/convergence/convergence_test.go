@@ -1,8 +1,7 @@
-// Package convergence runs the real ledger, store, delivery, renderer and Webex
-// client against the simulated Webex through random schedules of events, refusals, lost
-// answers, outages and crashes, and checks the promises of docs/guarantees.md: rooms end up
-// showing the present, nothing is lost, and nothing is repeated beyond what the promises
-// allow. Time is virtual; the disk is real.
+// Package convergence runs the real ledger, store, delivery, renderer and Webex client against the simulated Webex
+// through random schedules of events, refusals, lost answers, outages and crashes, and checks the promises of
+// docs/guarantees.md: rooms end up showing the present, nothing is lost, and nothing is repeated beyond what the
+// promises allow. Time is virtual, the disk is real.
 package convergence
 
 import (
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// After any schedule, rooms show the problems as they are, nothing is lost, and only what may be repeated is.
+// After any schedule, rooms show the current problems, nothing is lost, and only messages that may repeat do.
 func TestRoomsConverge(t *testing.T) {
 	first, n := *firstFlag, *schedulesFlag
 	if *seedFlag > 0 {
@@ -80,12 +79,12 @@ func TestRoomsConverge(t *testing.T) {
 	}
 }
 
-// play runs a schedule in a bubble of its own and returns the broken promises. then inspects the idle world.
+// play runs a schedule in a bubble of its own and returns the violated promises. then inspects the idle world.
 func play(t *testing.T, s schedule, then ...func(*world)) (faults []string) {
 	return playIn(t, s, func(*world) {}, then...)
 }
 
-// playIn is play in a world that prepare changes first.
+// playIn is play in a world that before changes first.
 func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world)) (faults []string) {
 	dir := t.TempDir()
 	defer func() { _ = os.RemoveAll(filepath.Join(dir, "relay.db")) }()
@@ -115,7 +114,7 @@ func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world))
 	return faults
 }
 
-// shrink removes steps for as long as promises stay broken.
+// shrink removes steps as long as the schedule still violates promises.
 func shrink(t *testing.T, s schedule, faults []string) (schedule, []string) {
 	tries := 60
 	for size := max(1, len(s.Steps)/2); size > 0 && tries > 0; size /= 2 {

@@ -27,8 +27,7 @@ func (h held) membersOf(id int64) (posts []store.Post, problems []alert.Problem)
 	return posts, problems
 }
 
-// checkMember checks that a post belongs into its digest, and that the digest is alive or a dead letter with a
-// reason.
+// checkMember checks that a post belongs in its digest, and that the digest is live or a dead letter with a reason.
 func (w *world) checkMember(h held, p alert.Problem, post store.Post, where string) {
 	g, ok := h.groups[post.Group]
 	switch {
@@ -40,7 +39,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 		if !slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool {
 			return l.Kind == store.LetterDigest && l.Number == g.ID && l.Room == g.Room && l.Reason != ""
 		}) {
-			w.fault("digest %d is dead, and no dead letter says why", g.ID)
+			w.fault("digest %d is dead without a dead letter that has the reason", g.ID)
 		}
 		post.LastError = g.LastError
 		w.checkFallback(h, p, post)
@@ -51,7 +50,8 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 	}
 }
 
-// checkGroup checks that a digest's message, with its thread, shows each of its problems as it is, and no others.
+// checkGroup checks that a digest's message, with its thread, shows the current state of each of its problems, and no
+// others.
 func (w *world) checkGroup(h held, g store.Group) {
 	if g.State == store.PostDead {
 		return
@@ -71,7 +71,7 @@ func (w *world) checkGroup(h held, g store.Group) {
 	case w.erased[m.ID]:
 		return // nothing has changed since somebody deleted it
 	case m.Deleted:
-		w.fault("%s: its message is deleted, and nobody did", where)
+		w.fault("%s: its message was deleted, but by nobody", where)
 		return
 	}
 	w.checkNames(h, g, posts, m, where)
@@ -157,7 +157,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		}
 	}
 	if over && !strings.Contains(strings.ToLower(m.Text+newest), "resolved") {
-		w.fault("all of %s is resolved and it doesn't say so: %s\n%s", where, m.Text, newest)
+		w.fault("all of %s is resolved but its messages don't say so: %s\n%s", where, m.Text, newest)
 	}
 	want, _ := w.render.Digest(all, settings.Room)
 	all.Last = !over // the text of the last edit before that
@@ -166,13 +166,13 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		all.Last, all.Account = false, true
 		account, _ := w.render.Digest(all, settings.Room)
 		if head, _, _ := strings.Cut(account, "\n\n"); g.Edits < limit || !strings.Contains(newest, head) {
-			w.fault("%s isn't as it should be (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, g.Edits, want, m.Markdown, newest)
+			w.fault("%s isn't up to date (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, g.Edits, want, m.Markdown, newest)
 		}
 		return
 	}
 	if g.Kind == store.GroupFlap {
 		if found := opened.FindStringSubmatch(m.Text); len(problems)+g.Left > 1 && len(problems) > 0 && (found == nil || found[1] != strconv.Itoa(len(problems)+g.Left)) {
-			w.fault("%s opened %d times and says otherwise: %s", where, len(problems)+g.Left, m.Text)
+			w.fault("%s opened %d times but has another count: %s", where, len(problems)+g.Left, m.Text)
 		}
 		return
 	}
@@ -184,7 +184,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		return n
 	}
 	if got, want := [3]int{said(atOnce), said(openOnes), said(ackedOnes)}, [3]int{len(problems), open, acked}; got != want {
-		w.fault("%s says that of all, open, acknowledged there are %v, and it is %v: %s", where, got, want, m.Text)
+		w.fault("%s counts (all, open, acknowledged) %v, expected %v: %s", where, got, want, m.Text)
 	}
 }
 
@@ -198,12 +198,12 @@ func (w *world) checkActedOn(h held, g store.Group, where string) {
 		}
 	}
 	if len(acted) > w.stormIn(g.Room).Threshold {
-		return // so many at once stay in it
+		return // this many at once stay in it
 	}
 	for _, key := range acted {
 		for _, p := range h.posts[key] {
 			if p.Group == g.ID && h.problems[key].Open() {
-				w.fault("somebody acted on %s, and it is in %s still", key, where)
+				w.fault("somebody acted on %s, but it is still in %s", key, where)
 			}
 		}
 	}

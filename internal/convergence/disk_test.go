@@ -19,7 +19,7 @@ import (
 type disk struct {
 	*sqlite.Store
 	life *life
-	most time.Duration // a call takes, before and after
+	most time.Duration // the longest wait before and after a call
 	c    *chance
 	full *atomic.Bool
 }
@@ -144,8 +144,8 @@ func (d *disk) SetValue(ctx context.Context, name, value string) error {
 	return err
 }
 
-// asItIs copies a store's files as they are on disk, while nobody writes.
-func asItIs(from, to string) error {
+// copyStore copies a store's files as they are on disk, while nobody writes.
+func copyStore(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}

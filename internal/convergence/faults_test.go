@@ -26,8 +26,8 @@ import (
 )
 
 // between puts a proxy between the relay and Webex that garbles the first n answers to calls of a method. The
-// requests arrive unless taken is false.
-func between(w *world, method string, n int, taken bool, garble func(w http.ResponseWriter, real *httptest.ResponseRecorder)) {
+// requests arrive unless executed is false.
+func between(w *world, method string, n int, executed bool, garble func(w http.ResponseWriter, real *httptest.ResponseRecorder)) {
 	var mu sync.Mutex
 	next := w.server.Handler
 	w.server.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func between(w *world, method string, n int, taken bool, garble func(w http.Resp
 			return
 		}
 		real := httptest.NewRecorder()
-		if taken {
+		if executed {
 			next.ServeHTTP(real, r)
 		}
 		garble(out, real)
@@ -76,7 +76,7 @@ func TestGarbledAnswers(t *testing.T) {
 		"404 of another program":           says(404, "application/json", `{"error":"not found"}`),
 		"401 with Basic":                   says(401, "text/html", "<h1>Log in</h1>", "WWW-Authenticate", `Basic realm="proxy"`),
 		"403 without a body":               says(403, "text/plain", ""),
-		"half the JSON, as if it were all": func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
+		"the JSON without its end": func(w http.ResponseWriter, real *httptest.ResponseRecorder) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(bytes.TrimRight(real.Body.Bytes(), "}\n"))
 		},
@@ -94,13 +94,13 @@ func TestGarbledAnswers(t *testing.T) {
 	for name, garble := range garbles {
 		t.Run(name, func(t *testing.T) {
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-				for _, taken := range []bool{true, false} {
+				for _, executed := range []bool{true, false} {
 					var n atomic.Int64
 					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n.Add(1); garble(w, real) }
-					tellIn(t, "sw1", func(w *world) { between(w, method, 4, taken, count) }, func(w *world) {
+					playFaultsIn(t, "sw1", func(w *world) { between(w, method, 4, executed, count) }, func(w *world) {
 						require.NotZero(t, n.Load(), "%s was met", method)
 						require.Zero(t, w.stats().DeadPosts)
-						if !taken || method != http.MethodPost {
+						if !executed || method != http.MethodPost {
 							w.shows(t, "noc")
 						}
 					}, lost)
@@ -113,14 +113,14 @@ func TestGarbledAnswers(t *testing.T) {
 // Answers that take 25 s, or longer than the client waits, for half an hour: nothing is lost, and a call that
 // was executed is repeated only if the client gave up on its answer.
 func TestEachAnswerIsSlow(t *testing.T) {
-	tell(t, "sw1", func(w *world) {
+	playFaults(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
-		require.Empty(t, w.ears.lost, "25 s are within the time-out: nothing is given up")
+		require.Empty(t, w.ears.lost, "25 s are within the time-out: no answer is abandoned")
 		for _, a := range w.accepted {
 			require.Less(t, a.took, time.Second, "Zabbix waits for none of it")
 		}
 	}, step{Kind: slow, Count: 1000, For: 25 * time.Second, Taken: true})
-	tell(t, "sw1", func(w *world) {
+	playFaults(t, "sw1", func(w *world) {
 		require.NotZero(t, w.ears.lost)
 		for _, a := range w.accepted {
 			require.Less(t, a.took, time.Second)
@@ -133,7 +133,7 @@ func TestOneRoomIsSlow(t *testing.T) {
 	s := schedule{Seed: 1, Workers: 4, Rate: 10, Steps: []step{{Kind: slow, Room: "db", Count: 1000, For: 25 * time.Second, Taken: true}}}
 	at := func(n int) time.Duration { return time.Duration(1+n) * time.Second }
 	for n := range 30 {
-		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "db1"}
+		l := &sender{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "db1"}
 		if n >= 20 {
 			l.host = "sw1"
 		}
@@ -141,20 +141,20 @@ func TestOneRoomIsSlow(t *testing.T) {
 	}
 	s.sort()
 	require.Empty(t, play(t, s, func(w *world) {
-		told := 0
+		posted := 0
 		for _, m := range w.sim.Timeline("noc") {
 			if m.ParentID == "" {
-				told++
-				require.Less(t, m.Created.Sub(epoch)-at(standsFor(m)[0]), 2*time.Second, m.Text)
+				posted++
+				require.Less(t, m.Created.Sub(epoch)-at(problemsIn(m)[0]), 2*time.Second, m.Text)
 			}
 		}
-		require.Equal(t, 10, told)
+		require.Equal(t, 10, posted)
 		require.Len(t, w.roots("db"), 20)
 	}))
 }
 
-// holds locks a database for a while, as another program would.
-func holds(t *testing.T, path string, d time.Duration) {
+// holdLock locks a database for a while, as another program would.
+func holdLock(t *testing.T, path string, d time.Duration) {
 	other, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, other.Close()) }()
@@ -169,29 +169,29 @@ func holds(t *testing.T, path string, d time.Duration) {
 }
 
 // While a database is locked for longer than a write waits, senders are refused after ten seconds with the reason,
-// and nothing of theirs is stored. Earlier events stay, and work resumes when the lock is gone.
+// and none of their events is stored. Earlier events stay, and work resumes when the lock is gone.
 func TestTheDatabaseStaysLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 		require.NoError(t, err)
 		defer func() { require.NoError(t, s.Close()) }()
-		take := func(payload string) error {
+		accept := func(payload string) error {
 			_, err := s.Append(context.Background(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: []byte(payload)})
 			return err
 		}
-		require.NoError(t, take("before"))
+		require.NoError(t, accept("before"))
 		var held sync.WaitGroup
-		held.Go(func() { holds(t, path, time.Minute) })
+		held.Go(func() { holdLock(t, path, time.Minute) })
 		synctest.Wait()
 		start := time.Now()
-		err = take("refused")
+		err = accept("refused")
 		require.ErrorContains(t, err, "database is locked")
 		require.ErrorContains(t, err, "another program has locked the database")
 		require.NotErrorIs(t, err, store.ErrRejected)
 		require.Equal(t, 10*time.Second, time.Since(start))
 		held.Wait()
-		require.NoError(t, take("after"))
+		require.NoError(t, accept("after"))
 		entries, err := s.Entries(t.Context(), 0, 0)
 		require.NoError(t, err)
 		require.Len(t, entries, 2)
@@ -199,13 +199,13 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 	})
 
 	// End to end: events are sent again, and messages in flight aren't repeated.
-	tellIn(t, "sw1", func(w *world) {
+	playFaultsIn(t, "sw1", func(w *world) {
 		w.sending.Go(func() {
 			time.Sleep(1200 * time.Millisecond)
 			w.mu.Lock()
 			path := w.life.path
 			w.mu.Unlock()
-			holds(t, path, 25*time.Second)
+			holdLock(t, path, 25*time.Second)
 		})
 	}, func(w *world) {
 		w.shows(t, "noc")
@@ -215,12 +215,12 @@ func TestTheDatabaseStaysLocked(t *testing.T) {
 
 // A room that accepts messages and no files: a digest's list becomes a dead letter, and the digest is kept up to date.
 // When files are accepted again and the dead letter is replayed, the thread has the list.
-func TestNoFilesAreWelcome(t *testing.T) {
+func TestARoomThatAcceptsNoFiles(t *testing.T) {
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Storm: config.Storm{Threshold: 5, Individual: alert.Disaster},
 		Steps: []step{{Kind: refuse, Op: "no such call", Count: 1, Status: 400}}} // tells the checks that messages are refused
 	for n := range 30 {
 		at := time.Second + time.Duration(n)*20*time.Millisecond
-		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "sw1" + strings.Repeat("-long", 50)}
+		l := &sender{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "sw1" + strings.Repeat("-long", 50)}
 		tr := truth{Severity: alert.Average, Opened: time.Second}
 		say := func(at time.Duration, k alert.Kind) {
 			s.Steps = append(s.Steps, step{At: at, Kind: send, Problem: n, Payload: l.payload(tr, k, update{}, "", at)})

@@ -32,12 +32,12 @@ type truth struct {
 	Updates      []update
 }
 
-// update is one thing that somebody did to a problem in Zabbix.
+// update is one action on a problem in Zabbix.
 type update struct {
 	ID       int
 	At       time.Duration
 	Who      string
-	Words    string // as Zabbix writes them: {EVENT.UPDATE.ACTION}
+	Words    string // {EVENT.UPDATE.ACTION}
 	Message  string
 	Severity *alert.SeverityChange
 	Ack      bool
@@ -48,17 +48,17 @@ type update struct {
 // epoch is when a synctest bubble begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// lifeOf returns what happens to one problem in Zabbix, and what the relay is sent of it: late, twice, in another
-// order, to several addresses, or not at all.
+// lifeOf returns the payloads that Zabbix sends about the life of one problem: late, twice, out of order, to several
+// addresses, or not at all.
 func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	at := within(r, span/2).Truncate(time.Second) + time.Second
 	t := truth{Severity: alert.Severity(r.IntN(6)), Opened: at, Maintenance: r.IntN(15) == 0}
 	t.Suppressed = t.Maintenance
-	l := &telling{r: r, problem: n, host: pick(r, "sw1", "db1", "line1"), late: r.IntN(3) == 0}
+	l := &sender{r: r, problem: n, host: pick(r, "sw1", "db1", "line1"), late: r.IntN(3) == 0}
 	if !t.Maintenance {
-		l.tell(t, alert.KindProblem, update{}, at)
+		l.send(t, alert.KindProblem, update{}, at)
 		for range r.IntN(3) { // steps of an escalation
-			l.tell(t, alert.KindProblem, update{}, at+within(r, span/2))
+			l.send(t, alert.KindProblem, update{}, at+within(r, span/2))
 		}
 	}
 	updates := r.IntN(5)
@@ -69,7 +69,7 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	for i := range updates {
 		at += time.Second + within(r, step).Truncate(time.Second)
 		u := happen(r, &t, n*100+i, at)
-		l.tell(t, alert.KindUpdate, u, at)
+		l.send(t, alert.KindUpdate, u, at)
 		if r.IntN(4) == 0 {
 			l.see(t, at+time.Second)
 		}
@@ -77,7 +77,7 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	if r.IntN(4) > 0 {
 		at += time.Second + within(r, step).Truncate(time.Second)
 		t.Resolved, t.ResolvedAt = true, at
-		l.tell(t, alert.KindRecovery, update{}, at)
+		l.send(t, alert.KindRecovery, update{}, at)
 	} else if r.IntN(8) == 0 {
 		t.Gone = true
 		l.see(t, at+2*time.Second)
@@ -88,7 +88,7 @@ func lifeOf(r *rand.Rand, n int, span time.Duration) []step {
 	return l.steps
 }
 
-// gust is many problems that open together, as when a switch fails.
+// gust is a group of problems that open together, as when a switch fails.
 type gust struct {
 	first, many int // problems
 	at, lasts   time.Duration
@@ -106,12 +106,12 @@ func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
 		if r.IntN(4) == 0 {
 			t.Severity = alert.Severity(r.IntN(6))
 		}
-		l := &telling{r: r, problem: n, host: g.host, late: r.IntN(8) == 0, most: g.lasts}
-		l.tell(t, alert.KindProblem, update{}, at)
+		l := &sender{r: r, problem: n, host: g.host, late: r.IntN(8) == 0, most: g.lasts}
+		l.send(t, alert.KindProblem, update{}, at)
 		changed := at
 		for i := range max(0, r.IntN(6)-3) {
 			changed += time.Second + within(r, span/4).Truncate(time.Second)
-			l.tell(t, alert.KindUpdate, happen(r, &t, n*100+i, changed), changed)
+			l.send(t, alert.KindUpdate, happen(r, &t, n*100+i, changed), changed)
 		}
 		if changed < end && (wide || r.IntN(12) == 0) {
 			t.Acknowledged = true
@@ -119,7 +119,7 @@ func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
 		}
 		if g.over == 2 || g.over == 1 && r.IntN(4) > 0 {
 			t.Resolved, t.ResolvedAt = true, max(changed, end)+time.Second+within(r, 3*time.Second).Truncate(time.Second)
-			l.tell(t, alert.KindRecovery, update{}, t.ResolvedAt)
+			l.send(t, alert.KindRecovery, update{}, t.ResolvedAt)
 		}
 		if r.IntN(8) == 0 {
 			l.see(t, max(changed, t.ResolvedAt)+within(r, span/2))
@@ -129,7 +129,7 @@ func (g gust) steps(r *rand.Rand, span time.Duration) (steps []step) {
 	return steps
 }
 
-// happen changes a problem.
+// happen changes a problem at random, and returns the update.
 func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
 	u := update{ID: id, At: at, Who: pick(r, "Alice", "Bob", "Carol")}
 	switch r.IntN(5) {
@@ -159,8 +159,8 @@ func happen(r *rand.Rand, t *truth, id int, at time.Duration) update {
 	return u
 }
 
-// telling creates the payloads of one problem.
-type telling struct {
+// sender creates the payloads about one problem.
+type sender struct {
 	r       *rand.Rand
 	problem int
 	host    string
@@ -170,8 +170,8 @@ type telling struct {
 	steps   []step
 }
 
-// tell sends what happened: usually once, sometimes twice or to several addresses.
-func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
+// send sends a change: usually once, sometimes twice or to several addresses.
+func (l *sender) send(t truth, k alert.Kind, u update, at time.Duration) {
 	if l.r.IntN(25) == 0 {
 		return // Zabbix gave up, or an action's condition excluded it
 	}
@@ -192,15 +192,15 @@ func (l *telling) tell(t truth, k alert.Kind, u update, at time.Duration) {
 	}
 }
 
-func (l *telling) see(t truth, at time.Duration) {
+func (l *sender) see(t truth, at time.Duration) {
 	t.Seen, t.Host = at, l.host
 	l.steps = append(l.steps, step{At: at + within(l.r, 2*time.Second), Kind: observe, Problem: l.problem, Truth: t})
 }
 
 func stamp(d time.Duration) string { return strconv.FormatInt(epoch.Add(d).Unix(), 10) }
 
-// payload is what the media type sends, with the macros that matter here.
-func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Duration) string {
+// payload is a payload of the media type, with the macros that matter here.
+func (l *sender) payload(t truth, k alert.Kind, u update, to string, at time.Duration) string {
 	m := map[string]string{
 		"EVENT.ID": eventID(l.problem), "EVENT.NAME": nameOf(l.problem), "EVENT.SOURCE": "0", "EVENT.OBJECT": "0",
 		"EVENT.VALUE": "1", "EVENT.NSEVERITY": strconv.Itoa(int(t.Severity)), "EVENT.TIMESTAMP": stamp(t.Opened), "TIMESTAMP": stamp(at),
@@ -226,7 +226,7 @@ func (l *telling) payload(t truth, k alert.Kind, u update, to string, at time.Du
 	return string(text)
 }
 
-// action is what somebody did through the relay, as internal/command journals it.
+// action is a person's action through the relay, as internal/command journals it.
 func action(wide bool, at time.Time) *alert.Update {
 	return &alert.Update{At: at, Exact: true, Actor: alert.Actor{Name: "Dora", Email: "dora@example.com"}, Actions: alert.Actions{Ack: true}, Wide: wide}
 }

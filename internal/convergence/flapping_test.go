@@ -16,7 +16,7 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 )
 
-// judge reads a room several times a second, and collects what was untrue or late in it.
+// judge reads a room several times a second, and collects false and late statements.
 type judge struct {
 	room     string
 	openings []opening
@@ -30,7 +30,7 @@ type judge struct {
 }
 
 const (
-	lag   = 2 * time.Second  // the way of a payload and of an edit
+	lag   = 2 * time.Second  // for a payload and an edit to arrive
 	tenth = 10 * time.Second // within which an opening that stays is notified, and its end shown
 )
 
@@ -51,7 +51,7 @@ func (j *judge) fault(format string, args ...any) {
 }
 
 func (j *judge) look(w *world, now time.Duration) {
-	var open []opening // and the room ought to show that
+	var open []opening // those that the room must show
 	for _, o := range j.openings {
 		if now > o.opens+o.late+j.delay+j.slow+lag && (o.resolves == 0 || now < o.resolves) && !slices.Contains(j.muted, o.problem) {
 			open = append(open, o)
@@ -93,7 +93,8 @@ func (j *judge) look(w *world, now time.Duration) {
 	}
 }
 
-// checkOpen checks that something is open in a message that says so. It is right while a trigger goes on flapping.
+// checkOpen checks that something is open in a message that says so. A message may say so while a trigger keeps
+// flapping.
 func (j *judge) checkOpen(m webexsim.MessageView, named []opening, now time.Duration) {
 	for _, o := range j.openings {
 		known := max(o.resolves, o.opens+o.late)
@@ -104,13 +105,14 @@ func (j *judge) checkOpen(m webexsim.MessageView, named []opening, now time.Dura
 	j.fault("at %v a message doesn't say resolved: %s", now, m.Text)
 }
 
-// is reports whether two openings are one; sameAs, whether they are openings of the same thing.
+// is reports whether two openings are the same one; sameAs, whether they belong to the same trigger with the same
+// name and tags.
 func (o opening) is(other opening) bool { return o.problem == other.problem }
 func (o opening) sameAs(other opening) bool {
 	return o.trigger == other.trigger && o.name == other.name && maps.Equal(o.tags, other.tags)
 }
 
-// verdict is every fault, once all has been seen.
+// verdict returns all faults at the end.
 func (j *judge) verdict() []string {
 	for _, o := range j.openings {
 		if slices.Contains(j.muted, o.problem) || o.resolves > 0 && o.resolves-o.opens-o.late <= tenth+j.delay+j.slow+time.Second {
@@ -124,7 +126,7 @@ func (j *judge) verdict() []string {
 	return j.faults
 }
 
-// turns returns openings of one trigger that resolve, and a last one that stays if stays.
+// turns returns openings of one trigger that resolve, except the last one if stays is set.
 func turns(n int, down, up time.Duration, stays bool, like opening) (openings []opening) {
 	at := like.opens
 	for i := range n {
@@ -141,7 +143,7 @@ func turns(n int, down, up time.Duration, stays bool, like opening) (openings []
 
 // Whatever else happens while triggers flap, the room says that an opening is open while it is, and "resolved" when all
 // are; an opening that stays is notified within ten seconds; and the room gets few messages.
-func TestFlappingMeetsOtherEvents(t *testing.T) {
+func TestFlappingWithOtherEvents(t *testing.T) {
 	link := opening{trigger: "100", name: "Link down", host: "sw1", severity: alert.Average, opens: time.Second}
 	db := link
 	db.host = "db1"

@@ -52,15 +52,15 @@ type answer struct {
 }
 
 // wait is a pause that a 429 demanded, of the bot or of one room.
-type wait struct{ told, until time.Time }
+type wait struct{ demanded, until time.Time }
 
-// limited names who waits: a bot, in one room or ("") everywhere.
+// limited identifies a bot that must wait, in one room or ("") everywhere.
 type limited struct {
 	bot  int
 	room string
 }
 
-// ears records the traffic on the relay's side: which messages were confirmed to it, and when it was told to wait.
+// ears records the traffic on the relay's side: which messages were confirmed to it, and when it had to wait.
 type ears struct {
 	mu      sync.Mutex
 	known   map[string]answer // by message id
@@ -118,8 +118,8 @@ func (e *ears) begin(bot int, r *http.Request) {
 	e.calls++
 	// A request that begins at the same instant as the 429 couldn't know.
 	for _, who := range []limited{{bot, ""}, {bot, e.roomOf(r)}} {
-		if now, w := time.Now(), e.waits[who]; now.After(w.told) && now.Before(w.until) {
-			e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, told to wait until %v (room %q)", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch), who.room))
+		if now, w := time.Now(), e.waits[who]; now.After(w.demanded) && now.Before(w.until) {
+			e.early = append(e.early, fmt.Sprintf("%v: %s %s by bot %d, which had to wait until %v (room %q)", now.Sub(epoch), r.Method, r.URL.Path, bot, w.until.Sub(epoch), who.room))
 			break
 		}
 	}
@@ -197,16 +197,16 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	}
 }
 
-// forget shortens waits to what the process still knows after a kill: one that was demanded right before it may not
-// have reached the disk.
+// forget shortens waits to those that the process still knows after a kill: one that was demanded right before it may
+// not have reached the disk.
 func (e *ears) forget(bot int, known, lastMoment time.Time) (shortened bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for who, w := range e.waits {
-		if who.bot != bot || !known.Before(w.until) || !time.Now().Before(w.until) || w.told.Before(lastMoment) {
+		if who.bot != bot || !known.Before(w.until) || !time.Now().Before(w.until) || w.demanded.Before(lastMoment) {
 			continue
 		}
-		e.waits[who] = wait{w.told, known}
+		e.waits[who] = wait{w.demanded, known}
 		shortened = true
 	}
 	return shortened

@@ -59,7 +59,7 @@ func (o opening) steps() []step {
 	return steps
 }
 
-// update is what Zabbix sends when somebody does something to it; macros are further ones.
+// update returns what Zabbix sends when somebody acts on it; macros are additional ones.
 func (o opening) update(at time.Duration, words string, macros map[string]string) step {
 	m := o.macros()
 	m["EVENT.UPDATE.STATUS"], m["EVENT.UPDATE.ACTION"], m["EVENT.UPDATE.TIMESTAMP"], m["USER.FULLNAME"], m["TIMESTAMP"] = "1", words, stamp(at), "Alice", stamp(at)
@@ -126,7 +126,7 @@ func saysResolved(m webexsim.MessageView) bool {
 	return strings.Contains(strings.ToLower(m.Text), "resolved")
 }
 
-// Several problems of one trigger that are open at once (ports told apart by a tag, lines of a log) don't flap.
+// Several problems of one trigger that are open at once (ports that differ in a tag, lines of a log) don't flap.
 func TestOpenAtOnceIsNotFlapping(t *testing.T) {
 	var ports, lines []opening
 	for n := range 6 {
@@ -204,7 +204,7 @@ func flaps(n int, severity alert.Severity, down, up time.Duration) (openings []o
 // A flapping message never says resolved while an opening is open. When one stays, the room is notified within ten
 // seconds.
 func TestAFlappingTriggerThatStaysDown(t *testing.T) {
-	const known = 1500 * time.Millisecond // the payload's way, an edit's way
+	const known = 1500 * time.Millisecond // for a payload and an edit to arrive
 	for _, period := range []struct{ down, up time.Duration }{{12 * time.Second, 12 * time.Second}, {3 * time.Second, 3 * time.Second}, {2 * time.Second, 20 * time.Second}, {30 * time.Second, 45 * time.Second}, {55 * time.Second, 5 * time.Second}} {
 		t.Run(fmt.Sprintf("%v down, %v up", period.down, period.up), func(t *testing.T) {
 			openings := flaps(8, alert.High, period.down, period.up)
@@ -292,13 +292,13 @@ func TestManyFlappingTriggersAreAStorm(t *testing.T) {
 		}
 	}
 	require.Empty(t, playIn(t, s, watch(over+9*time.Second, over+10500*time.Millisecond, look), func(w *world) {
-		var told [rounds]int
+		var posted [rounds]int
 		for _, m := range w.standing("noc") {
-			told[min(rounds-1, int(m.Created.Sub(epoch)/round))]++
+			posted[min(rounds-1, int(m.Created.Sub(epoch)/round))]++
 		}
-		t.Logf("messages in each round: %v", told)
+		t.Logf("messages in each round: %v", posted)
 		require.Empty(t, late)
-		for r, n := range told {
+		for r, n := range posted {
 			if r >= 2 {
 				require.LessOrEqual(t, n, 15, "round %d", r+1)
 			}
@@ -317,7 +317,7 @@ func TestAMassAcknowledgementStaysADigest(t *testing.T) {
 	}
 	s := flapRules(openings)
 	for n := range 300 {
-		l := &telling{problem: n, host: openings[n].host}
+		l := &sender{problem: n, host: openings[n].host}
 		at := time.Minute + time.Duration(n/50)*time.Second
 		tr := truth{Severity: alert.Average, Opened: openings[n].opens, Acknowledged: true}
 		payload := l.payload(tr, alert.KindUpdate, update{At: at, Who: "Alice", Words: "acknowledged", Ack: true}, "", at)

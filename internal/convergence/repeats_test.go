@@ -16,8 +16,8 @@ import (
 
 var problemIDs = regexp.MustCompile(`\b7\d{4}\b`)
 
-// standsFor returns the problems that a message is about: one, or those of a digest.
-func standsFor(m webexsim.MessageView) []int {
+// problemsIn returns the problems that a message is about: one, or those of a digest.
+func problemsIn(m webexsim.MessageView) []int {
 	var all []int
 	for _, found := range problemIDs.FindAllString(m.Text+" "+m.Markdown+" "+string(m.Card), -1) {
 		id, _ := strconv.Atoi(found)
@@ -46,7 +46,7 @@ func (w *world) checkRepeats(h held) {
 	for _, g := range h.groups {
 		mine[g.MessageID], groups[g.MessageID] = true, g
 	}
-	inHand := map[string]int{} // kill and bot → messages whose answer arrived and wasn't saved
+	inHand := map[string]int{} // kill and bot → messages whose answer arrived but wasn't saved
 	for _, room := range append(slices.Clone(rooms), simRoom(config.PersonRoom+person)) {
 		words := map[string][]string{}
 		for _, m := range w.sim.Timeline(room) {
@@ -59,11 +59,11 @@ func (w *world) checkRepeats(h held) {
 				}
 				continue
 			}
-			if len(standsFor(m)) == 0 && w.ears.kept[m.ID] {
+			if len(problemsIn(m)) == 0 && w.ears.kept[m.ID] {
 				continue // a notice that can't be edited is posted again, for example about a room that refuses
 			}
 			if excuse := w.excused(m.ID, inHand); !excuse {
-				w.fault("%s holds a message that nobody answers for (of %v, card %v): %s %q", room, standsFor(m), m.Card != nil, m.ID, m.Text)
+				w.fault("%s has a message that no post, group or notice refers to (problems %v, card %v): %s %q", room, problemsIn(m), m.Card != nil, m.ID, m.Text)
 			}
 		}
 		for said, ids := range words {
@@ -74,7 +74,7 @@ func (w *world) checkRepeats(h held) {
 				}
 			}
 			if len(ids)-1 > excused {
-				w.fault("%s is told %d times in %s and %d of that had reason", said, len(ids), room, excused)
+				w.fault("%s is posted %d times in %s, and only %d repeats are excused", said, len(ids), room, excused)
 			}
 		}
 	}
@@ -105,8 +105,8 @@ var untimed = regexp.MustCompile(`as of [^\r\n]*`)
 
 // excused reports whether a message may be a repeat.
 func (w *world) excused(id string, inHand map[string]int) bool {
-	a, heard := w.ears.known[id]
-	if !heard {
+	a, confirmed := w.ears.known[id]
+	if !confirmed {
 		return true // its answer was lost
 	}
 	for _, k := range w.kills {
@@ -118,12 +118,12 @@ func (w *world) excused(id string, inHand map[string]int) bool {
 	return false
 }
 
-// checkManners checks that the relay kept to Webex's limits.
+// checkManners checks that the relay obeyed Webex's limits.
 func (w *world) checkManners(h held) {
 	for _, early := range w.ears.early {
-		w.fault("a request was made while told to wait: %s", early)
+		w.fault("a request was made during a wait: %s", early)
 	}
-	// Webex counts what it answered. The relay heard the same if nothing was lost or late.
+	// Webex counts its answers. The relay received the same answers if none was lost or late.
 	if s := w.sim.Stats(); w.Network == 0 && !w.forgot && !w.has(lose, slow, fail, crash) && s.TooEarly > 0 {
 		w.fault("Webex counts %d requests that came too early", s.TooEarly)
 	}
@@ -135,11 +135,11 @@ func (w *world) checkManners(h held) {
 		}
 	}
 	if !w.has(refuse, expel, erase) && len(h.dead) > 0 {
-		w.fault("dead letters, and nothing was refused: %+v", h.dead)
+		w.fault("dead letters, but nothing was refused: %+v", h.dead)
 	}
 	if !w.has(refuse, expel, erase, lose, slow, fail, crash, diskFull) {
 		if n := w.ears.refused[400] + w.ears.refused[403] + w.ears.refused[404]; n > 0 {
-			w.fault("%d requests were refused, and no step did it: %v", n, w.ears.refused)
+			w.fault("%d requests were refused, but by no step: %v", n, w.ears.refused)
 		}
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// overSooner reports whether a problem resolved before it was due in its room.
-func overSooner(p alert.Problem, post store.Post) bool {
+// resolvedEarly reports whether a problem resolved before it was due in its room.
+func resolvedEarly(p alert.Problem, post store.Post) bool {
 	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && p.ResolvedAt.Before(post.TellAfter)
 }
 
 // checkRules checks the rules of rooms and routes.
-func (w *world) checkRules(folded map[alert.Key]*told, h held) {
+func (w *world) checkRules(folded map[alert.Key]*expected, h held) {
 	for key, posts := range h.posts {
 		for _, post := range posts {
 			w.checkUntold(h, folded[key], post)
@@ -33,7 +33,7 @@ const nudgeSigns = "⏰⏫"
 
 // checkNudges checks that a room has at most one line per escalation. If a problem was acknowledged in between, only
 // its newest escalation is kept.
-func (w *world) checkNudges(folded map[alert.Key]*told, h held) {
+func (w *world) checkNudges(folded map[alert.Key]*expected, h held) {
 	for _, t := range folded {
 		if slices.ContainsFunc(t.states, func(s state) bool {
 			_, unattended := s.problem.Unattended(s.at)
@@ -57,7 +57,7 @@ func (w *world) checkNudges(folded map[alert.Key]*told, h held) {
 			}
 		}
 		if said > steps {
-			w.fault("%s is told of %d escalations, and there were %d", room, said, steps)
+			w.fault("%s has %d lines about escalations, expected at most %d", room, said, steps)
 		}
 	}
 }
@@ -71,22 +71,22 @@ func (w *world) late() time.Duration {
 }
 
 // checkUntold checks that a problem that resolved before it was due isn't in the room.
-func (w *world) checkUntold(h held, t *told, post store.Post) {
+func (w *world) checkUntold(h held, t *expected, post store.Post) {
 	p := h.problems[post.Key]
-	if w.late() == 0 || !overSooner(p, post) || w.has(erase) {
+	if w.late() == 0 || !resolvedEarly(p, post) || w.has(erase) {
 		return
 	}
-	m, told := w.sim.Message(cmp.Or(post.RootID, h.groups[post.Group].MessageID))
-	if told && slices.ContainsFunc(t.states, func(s state) bool {
+	m, posted := w.sim.Message(cmp.Or(post.RootID, h.groups[post.Group].MessageID))
+	if posted && slices.ContainsFunc(t.states, func(s state) bool {
 		return s.problem.State == alert.StateResolved && s.at.Add(w.late()).Before(post.TellAfter)
 	}) {
-		w.fault("%s was over at %v, before %s was to be told at %v, and it was told at %v", post.Key, p.ResolvedAt, post.Room, post.TellAfter, m.Created)
+		w.fault("%s resolved at %v, before it was due in %s at %v, but it was posted at %v", post.Key, p.ResolvedAt, post.Room, post.TellAfter, m.Created)
 	}
 }
 
 // checkEscalation checks that an unacknowledged problem has a post in the room that it escalates to, and that an
 // acknowledged one has none.
-func (w *world) checkEscalation(h held, t *told, post store.Post) {
+func (w *world) checkEscalation(h held, t *expected, post store.Post) {
 	p := h.problems[post.Key]
 	steps := w.router.Timing(post.Room, post.Route).Escalate
 	ignored := !slices.ContainsFunc(t.states, func(s state) bool {
@@ -96,7 +96,7 @@ func (w *world) checkEscalation(h held, t *told, post store.Post) {
 	for _, step := range steps {
 		for _, room := range step.Rooms {
 			if p.Open() && p.Announced && ignored && !slices.ContainsFunc(h.posts[p.Key], func(o store.Post) bool { return o.Room == room }) {
-				w.fault("nobody acknowledged %s in %s, and %s isn't told of it: %+v", p.Key, post.Room, room, post)
+				w.fault("nobody acknowledged %s in %s, but %s doesn't have it: %+v", p.Key, post.Room, room, post)
 			}
 		}
 	}
@@ -116,14 +116,14 @@ func (w *world) checkEscalation(h held, t *told, post store.Post) {
 			}
 		}
 		if known && !runs {
-			w.fault("%s isn't one to speak of at %v, and the relay did: %+v", p.Key, e.At, e.Nudge)
+			w.fault("%s was attended or suppressed at %v, but the relay nudged: %+v", p.Key, e.At, e.Nudge)
 		}
 	}
 }
 
 // checkFlapping checks that a trigger that opened and resolved again and again has one message after its first
 // openings, and that no other problem is shown as flapping.
-func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
+func (w *world) checkFlapping(folded map[alert.Key]*expected, h held) {
 	f := w.Rules.Flapping
 	if f.Count == 0 {
 		return
@@ -153,7 +153,7 @@ func (w *world) checkFlapping(folded map[alert.Key]*told, h held) {
 		for _, p := range posts {
 			earlier := before(p, posts)
 			if g := h.groups[p.Group]; g.Kind == store.GroupFlap && g.Joined == 1 && len(earlier) < int(f.Count)-1 {
-				w.fault("%s is flapping in %s after %d openings in the window before it", p.Key, t.room, len(earlier))
+				w.fault("%s is shown as flapping in %s after only %d openings in the window before it", p.Key, t.room, len(earlier))
 			}
 			if p.Group == 0 && p.LeftGroup == 0 && w.flapped(folded, h, p, earlier, posts) {
 				w.fault("%s has a message of its own in %s, and its trigger opened %d times within %v before it", p.Key, t.room, len(earlier), f.Window)
@@ -183,9 +183,9 @@ func (w *world) checkFlapMessages(h held) {
 	}
 }
 
-// flapped reports whether the relay knew, when a post joined its room, that its trigger is flapping: enough openings
-// before it, each known as resolved.
-func (w *world) flapped(folded map[alert.Key]*told, h held, p store.Post, earlier, all []store.Post) bool {
+// flapped reports whether the relay knew, when a post joined its room, that its trigger was flapping: enough earlier
+// openings, each resolved.
+func (w *world) flapped(folded map[alert.Key]*expected, h held, p store.Post, earlier, all []store.Post) bool {
 	problem := h.problems[p.Key]
 	if w.late() == 0 || len(earlier) < int(w.Rules.Flapping.Count)-1 || problem.ActedOn() || p.Severity >= w.Storm.Individual || !p.TellAfter.IsZero() ||
 		slices.ContainsFunc(folded[p.Key].states, func(s state) bool { return s.problem.Severity >= w.Storm.Individual || s.problem.HeldBack }) {

@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// kind is what a step of a schedule does.
+// kind is the kind of a step.
 type kind string
 
 const (
@@ -35,7 +35,7 @@ const (
 	restart  kind = "restart"  // a stop that drains, and a start later
 )
 
-// step is one thing that happens. Which fields count depends on Kind.
+// step is one event of a schedule. Kind determines which fields apply.
 type step struct {
 	At   time.Duration // since the start
 	Kind kind
@@ -89,7 +89,7 @@ type rules struct {
 	Flapping config.Flapping
 }
 
-// schedule is a whole run: the environment, and what happens in it.
+// schedule is a whole run: the environment, and the steps.
 type schedule struct {
 	Seed    uint64
 	Workers int
@@ -220,12 +220,12 @@ func (s *schedule) rule(r *rand.Rand, first int, span time.Duration) (problems i
 	for problems = range 4 + r.IntN(8) {
 		at = at.Truncate(time.Second) + time.Second + within(r, span/8)
 		t.Opened, t.Resolved = at, false
-		l := &telling{r: r, problem: first + problems, host: host, trigger: "4711", most: time.Second}
-		l.tell(t, alert.KindProblem, update{}, at)
+		l := &sender{r: r, problem: first + problems, host: host, trigger: "4711", most: time.Second}
+		l.send(t, alert.KindProblem, update{}, at)
 		at = at.Truncate(time.Second) + time.Second + within(r, span/8)
 		if r.IntN(8) > 0 {
 			t.Resolved, t.ResolvedAt = true, at
-			l.tell(t, alert.KindRecovery, update{}, at)
+			l.send(t, alert.KindRecovery, update{}, at)
 		}
 		s.Steps = append(s.Steps, l.steps...)
 	}

@@ -15,19 +15,19 @@ import (
 // The schedules of this file are written by hand: one fault each, while problems open, change and resolve.
 // The checks of TestRoomsConverge apply too.
 
-// tell plays faults around three problems in the rooms of a host: the first resolves, the second is acknowledged,
-// the third stays open.
-func tell(t *testing.T, host string, then func(*world), troubles ...step) {
+// playFaults plays faults around three problems in the rooms of a host: the first resolves, the second is
+// acknowledged, the third stays open.
+func playFaults(t *testing.T, host string, then func(*world), troubles ...step) {
 	t.Helper()
-	tellIn(t, host, func(*world) {}, then, troubles...)
+	playFaultsIn(t, host, func(*world) {}, then, troubles...)
 }
 
-// tellIn is tell in a world that prepare changes first.
-func tellIn(t *testing.T, host string, before, then func(*world), troubles ...step) {
+// playFaultsIn is playFaults in a world that before changes first.
+func playFaultsIn(t *testing.T, host string, before, then func(*world), troubles ...step) {
 	t.Helper()
 	s := schedule{Seed: 1, Workers: 2, Rate: 10, Network: 80 * time.Millisecond, Disk: 20 * time.Millisecond, Steps: troubles}
 	for n := range 3 {
-		l := &telling{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: host}
+		l := &sender{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: host}
 		opened := truth{Severity: alert.Average, Opened: time.Duration(1+n) * time.Second}
 		say := func(at time.Duration, k alert.Kind, tr truth, u update) {
 			s.Steps = append(s.Steps, step{At: at, Kind: send, Problem: n, Payload: l.payload(tr, k, u, "", at)})
@@ -57,7 +57,7 @@ func (w *world) roots(room string) (texts []string) {
 	return texts
 }
 
-// shows checks that a room has exactly the three problems of tell, as they are.
+// shows checks that a room has exactly the three problems of playFaults, up to date.
 func (w *world) shows(t *testing.T, room string) {
 	t.Helper()
 	texts := w.roots(room)
@@ -70,18 +70,18 @@ func (w *world) shows(t *testing.T, room string) {
 
 // An hour without Webex only delays messages.
 func TestAnHourOfOutage(t *testing.T) {
-	tell(t, "sw1", func(w *world) {
+	playFaults(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
 		require.Empty(t, w.ears.early)
 	}, step{At: 2 * time.Second, Kind: outage, For: time.Hour})
 }
 
 // A 429 pauses the bot for exactly Retry-After, also across a kill -9.
-func TestToldToWaitAnHour(t *testing.T) {
-	tell(t, "sw1", func(w *world) {
+func TestAnHourOfWaiting(t *testing.T) {
+	playFaults(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
-		require.False(t, w.forgot, "the wait outlived the kill")
-		require.Equal(t, 1, w.ears.refused[429], "and nobody asked before it was over")
+		require.False(t, w.forgot, "the wait survived the kill")
+		require.Equal(t, 1, w.ears.refused[429], "no call was made before its end")
 	},
 		step{At: 2500 * time.Millisecond, Kind: limit, Count: 1, Status: 429, RetryAfter: 3600},
 		step{At: time.Minute, Kind: crash, For: 5 * time.Second})
@@ -89,7 +89,7 @@ func TestToldToWaitAnHour(t *testing.T) {
 
 // A bot with a revoked token posts everything when it has a token again.
 func TestARevokedToken(t *testing.T) {
-	tell(t, "sw1", func(w *world) {
+	playFaults(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
 		require.Less(t, w.ears.refused[401], 70, "one try a minute, for an hour")
 		require.NotZero(t, w.ears.refused[401])
@@ -98,13 +98,13 @@ func TestARevokedToken(t *testing.T) {
 
 // Problems of a room that the bot was removed from are in the default room. When the bot is back and the dead
 // letters are replayed, the room has them all.
-func TestARoomIsGoneAndComesBack(t *testing.T) {
+func TestARemovedBotIsReadmitted(t *testing.T) {
 	out := step{At: 2500 * time.Millisecond, Kind: expel, Room: "line"}
-	tell(t, "line1", func(w *world) {
+	playFaults(t, "line1", func(w *world) {
 		require.NotEmpty(t, w.roots("noc"))
 		require.Contains(t, strings.Join(w.roots("noc"), "\n"), "Room line refuses messages.")
 	}, out)
-	tell(t, "line1", func(w *world) {
+	playFaults(t, "line1", func(w *world) {
 		w.shows(t, "line")
 		require.Zero(t, w.stats().DeadPosts)
 	}, out, step{At: 50 * time.Second, Kind: readmit, Room: "line"})
@@ -112,17 +112,17 @@ func TestARoomIsGoneAndComesBack(t *testing.T) {
 
 // A message that Webex refuses is a dead letter and delays no other.
 func TestOneMessageIsRefused(t *testing.T) {
-	tell(t, "line1", func(w *world) {
+	playFaults(t, "line1", func(w *world) {
 		require.EqualValues(t, 1, w.stats().DeadPosts)
 		require.Len(t, w.roots("line"), 2)
 	}, step{At: 0, Kind: refuse, Op: "POST /messages", Room: "line", Count: 1, Status: 400})
 }
 
-// With answers after 20 s, or after the client gave up, everything is posted, and repeated no more often than an answer
-// was lost.
+// With answers after 20 s, or after the client's time-out, everything is posted, and repeated no more often than
+// answers were lost.
 func TestASlowWebex(t *testing.T) {
 	for _, delay := range []time.Duration{20 * time.Second, 45 * time.Second} {
-		tell(t, "sw1", func(w *world) {
+		playFaults(t, "sw1", func(w *world) {
 			require.Len(t, w.accepted, 5, "Zabbix waits for none of it")
 			for _, a := range w.accepted {
 				require.Less(t, a.took, time.Second)
@@ -134,7 +134,7 @@ func TestASlowWebex(t *testing.T) {
 // While the disk is full, events are refused, and are posted when they are sent again. Messages in flight aren't
 // repeated.
 func TestAFullDisk(t *testing.T) {
-	tell(t, "sw1", func(w *world) {
+	playFaults(t, "sw1", func(w *world) {
 		w.shows(t, "noc")
 		require.Len(t, w.accepted, 5)
 	}, step{At: 1200 * time.Millisecond, Kind: diskFull, For: 15 * time.Second})
@@ -146,12 +146,12 @@ func TestARestartRepeatsNothing(t *testing.T) {
 	for at := time.Second; at < 40*time.Second; at += 2500 * time.Millisecond {
 		stops = append(stops, step{At: at, Kind: restart, For: 100 * time.Millisecond})
 	}
-	tell(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
+	playFaults(t, "sw1", func(w *world) { w.shows(t, "noc") }, stops...)
 }
 
 // After fourteen changes that use up the edits, the last edit is left for the resolution.
 func TestTheLastEditIsForTheResolution(t *testing.T) {
-	l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "sw1"}
+	l := &sender{r: rand.New(rand.NewPCG(1, 1)), host: "sw1"}
 	s := schedule{Seed: 1, Workers: 2, Rate: 10}
 	tr := truth{Severity: alert.Average, Opened: time.Second}
 	at := time.Second
@@ -172,9 +172,9 @@ func TestTheLastEditIsForTheResolution(t *testing.T) {
 }
 
 // An edit is executed, its answer is lost, and the change is undone at once: the room shows the final state.
-func TestALostEditIsTakenBack(t *testing.T) {
+func TestALostEditIsUndone(t *testing.T) {
 	for n := range 10 {
-		l := &telling{r: rand.New(rand.NewPCG(1, 1)), host: "line1"}
+		l := &sender{r: rand.New(rand.NewPCG(1, 1)), host: "line1"}
 		s := schedule{Seed: 1, Workers: 2, Rate: 10, Steps: []step{{Kind: lose, Op: "PUT /messages/{id}", Count: 1, Taken: true}}}
 		say := func(at time.Duration, k alert.Kind, acked bool, u update) {
 			tr := truth{Severity: alert.Average, Opened: time.Second, Acknowledged: acked}
@@ -184,7 +184,7 @@ func TestALostEditIsTakenBack(t *testing.T) {
 		say(10*time.Second, alert.KindUpdate, true, update{At: 10 * time.Second, Who: "Alice", Words: "acknowledged", Ack: true})
 		back := 12*time.Second + time.Duration(n)*150*time.Millisecond
 		say(back, alert.KindUpdate, false, update{At: 12 * time.Second, Who: "Alice", Words: "unacknowledged", Unack: true})
-		require.Empty(t, play(t, s), "taken back after %v", back)
+		require.Empty(t, play(t, s), "undone after %v", back)
 
 		// The same if the relay was killed before the answer arrived.
 		s.Steps = append(s.Steps[1:3:3], step{At: back - 100*time.Millisecond, Kind: crash, For: 2 * time.Second})
@@ -202,7 +202,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		for n := range 12 {
 			at := from + time.Duration(n)*53*time.Millisecond
 			t.Run(fmt.Sprint(at), func(t *testing.T) {
-				tell(t, "sw1", func(*world) {}, step{At: at, Kind: crash, For: 2 * time.Second})
+				playFaults(t, "sw1", func(*world) {}, step{At: at, Kind: crash, For: 2 * time.Second})
 			})
 		}
 	}

@@ -76,7 +76,7 @@ type kill struct {
 	at   time.Time
 }
 
-// moment bounds the time to save an answer: two waits for the disk, or as long as the disk is full.
+// moment bounds the time to save an answer: two waits for the disk, or the time during which the disk is full.
 func (s schedule) moment() time.Duration {
 	if s.has(diskFull) {
 		return 2 * time.Minute
@@ -261,7 +261,7 @@ func (l *life) stop() {
 	}
 	l.over = true
 	if l.full.Load() {
-		// What can't be written is lost, as after a kill.
+		// Data that can't be written is lost, as after a kill.
 		l.kills = append(l.kills, kill{l.number, time.Now()})
 		defer func() { l.rename() }()
 	}
@@ -275,7 +275,7 @@ func (l *life) stop() {
 
 // rename moves the store to where the next life expects it.
 func (l *life) rename() {
-	if err := asItIs(l.path, filepath.Join(l.dir, fmt.Sprint("after-", l.number), "relay.db")); err != nil {
+	if err := copyStore(l.path, filepath.Join(l.dir, fmt.Sprint("after-", l.number), "relay.db")); err != nil {
 		panic(err)
 	}
 }
@@ -307,8 +307,8 @@ func (l *life) release() {
 	}
 }
 
-// take does what the receiver and the inquirer do: 202 once the event is in the journal.
-func (w *world) take(e store.Entry) error {
+// accept does what the receiver and the inquirer do: it answers 202 once the event is in the journal.
+func (w *world) accept(e store.Entry) error {
 	w.mu.Lock()
 	l := w.life
 	w.mu.Unlock()
@@ -323,11 +323,11 @@ func (w *world) take(e store.Entry) error {
 	return nil
 }
 
-// sendUntilTaken does what Zabbix does: three attempts, the default of its media types.
-func (w *world) sendUntilTaken(e store.Entry) {
+// sendUntilAccepted makes three attempts, like Zabbix: the default of its media types.
+func (w *world) sendUntilAccepted(e store.Entry) {
 	w.sending.Go(func() {
 		for range 3 {
-			if w.take(e) == nil {
+			if w.accept(e) == nil {
 				return
 			}
 			time.Sleep(10 * time.Second)
@@ -339,19 +339,19 @@ func (w *world) sendUntilTaken(e store.Entry) {
 func (w *world) do(s step) {
 	switch s.Kind {
 	case send:
-		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryEvent, Payload: []byte(s.Payload)})
+		w.sendUntilAccepted(store.Entry{Source: source, Kind: store.EntryEvent, Payload: []byte(s.Payload)})
 	case observe:
 		payload, err := json.Marshal(store.Envelope{EventID: eventID(s.Problem), Observation: s.Truth.observation(s.Problem)})
 		if err != nil {
 			panic(err)
 		}
-		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload})
+		w.sendUntilAccepted(store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload})
 	case act:
 		payload, err := json.Marshal(store.Envelope{EventID: eventID(s.Problem), Update: action(s.Wide, time.Now())})
 		if err != nil {
 			panic(err)
 		}
-		w.sendUntilTaken(store.Entry{Source: source, Kind: store.EntryAction, Payload: payload})
+		w.sendUntilAccepted(store.Entry{Source: source, Kind: store.EntryAction, Payload: payload})
 	case limit, fail, lose, slow, refuse:
 		f := webexsim.Fault{Op: s.Op, Room: s.Room, Skip: s.Skip, Count: s.Count, Status: s.Status, Taken: s.Taken, Drop: s.Kind == lose}
 		if s.Kind == slow {
@@ -405,7 +405,7 @@ func (w *world) readmit(room string) {
 // erase deletes a message, as moderators may.
 func (w *world) erase(problem int, room string) {
 	for _, m := range w.sim.Timeline(room) {
-		if m.ParentID == "" && !m.Deleted && slices.Contains(standsFor(m), problem) {
+		if m.ParentID == "" && !m.Deleted && slices.Contains(problemsIn(m), problem) {
 			if err := w.sim.Delete(m.ID, human); err == nil {
 				w.erased[m.ID] = true
 			}

@@ -16,7 +16,7 @@ type bot struct {
 	name   string
 	client Webex
 	woken  chan struct{}
-	// remembered is closed once the waits of a previous process are restored.
+	// remembered is closed once the saved waits of a previous process are restored.
 	remembered chan struct{}
 	direct     sync.Map   // e-mail address → Webex room id of the direct chat
 	keeping    sync.Mutex // held while the waits are saved
@@ -25,8 +25,8 @@ type bot struct {
 	queue   *queue.Queue[work]
 	rate    *pace.Limits
 	breaker pace.Breaker
-	flying  int // busy workers
-	// refusing are the Webex rooms that refuse messages, as the default room was told.
+	flying  int // workers with a call in flight
+	// refusing are the Webex rooms that refuse messages, which the default room has been told.
 	refusing map[string]bool
 }
 
@@ -41,9 +41,9 @@ func newBot(d *Delivery, o Bot) *bot {
 	return b
 }
 
-// take enqueues tasks. A known task is woken, since its problem may have resolved while it waited. If found
-// is set, the tasks come from a rescan of the store, and only those with news are woken.
-func (b *bot) take(tasks []*task, found bool) {
+// enqueue enqueues tasks. A queued task is woken, since its problem may have resolved while it waited. If found is
+// set, the tasks are from a rescan of the store, and only those with news are woken.
+func (b *bot) enqueue(tasks []*task, found bool) {
 	b.mu.Lock()
 	now := time.Now()
 	for _, t := range tasks {
@@ -69,8 +69,8 @@ func (b *bot) take(tasks []*task, found bool) {
 	signal(b.woken)
 }
 
-// lives are the contexts of a step: of what it may still begin, of its call to Webex, and of saving its
-// outcome. A shutdown ends them in this order.
+// lives are the contexts of a step: for beginning work, for its call to Webex, and for saving its outcome. A shutdown
+// ends them in this order.
 type lives struct{ begin, call, save context.Context }
 
 // run works until ctx ends, then waits for the calls in flight.
@@ -93,7 +93,7 @@ func (b *bot) run(ctx context.Context) error {
 		case <-alarm:
 		}
 	}
-	// Half of the grace period is for the calls, the rest for saving their outcome.
+	// Half of the grace period is for the calls, the rest for saving their outcomes.
 	defer time.AfterFunc(b.Grace/2, endCalls).Stop()
 	defer time.AfterFunc(b.Grace, endSaves).Stop()
 	workers.Wait()
@@ -137,12 +137,12 @@ func (b *bot) callAt(now time.Time) time.Time {
 	return at
 }
 
-// outcome is what becomes of a task after a step.
+// outcome is the state of a task after a step.
 type outcome struct {
 	called  bool // a call was made
-	done    bool // nothing is left to do; otherwise:
+	done    bool // nothing remains to be done; otherwise:
 	wake    time.Time
-	urgency *queue.Urgency // of what is left; nil if unchanged
+	urgency *queue.Urgency // of the remaining work; nil if unchanged
 	aside   bool           // the tasks behind it in its lane stop waiting
 }
 

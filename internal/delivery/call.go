@@ -44,7 +44,7 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 		return "", true, err
 	}
 	if call != step.Edit && call != step.Remove {
-		b.takesAgain(l, t.Room)
+		b.recordAccepted(l, t.Room)
 		if m.ToPersonEmail != "" {
 			b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
 		}
@@ -68,7 +68,7 @@ func (b *bot) logRefused(l lives, t *task, s step.Step, verdict step.Verdict, er
 	b.logOf(t).Log(l.call, level, "message not accepted", "op", s.Op, "verdict", verdict, "err", err)
 }
 
-// deadLetter counts and logs one. refused says that Webex refused it.
+// deadLetter counts and logs a dead letter. refused means that Webex refused it.
 func (b *bot) deadLetter(t *task, kind string, refused bool, reason, trackingID string) {
 	b.Metrics.DeadLetters.WithLabelValues(kind).Inc()
 	what := "dead letter: it can't be sent"

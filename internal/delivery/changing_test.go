@@ -33,7 +33,7 @@ func (r *racing) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]
 // A change that is committed between two reads of one step is posted, also without a wake-up.
 func TestAChangeBetweenTwoReadsIsPosted(t *testing.T) {
 	for name, tc := range map[string]struct {
-		told   bool
+		posted bool
 		change func(*alert.Problem)
 		shows  string
 	}{
@@ -44,10 +44,10 @@ func TestAChangeBetweenTwoReadsIsPosted(t *testing.T) {
 		"more severe":                        {true, severity(alert.Disaster), "sev=disaster"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for skipped := range 8 { // reads before it happens
+			for skipped := range 8 { // reads before the change
 				r := &racing{between: func() {}}
 				inWorld(t, func(o *Options) { r.testStore = o.Store.(*testStore); o.Store = r }, func(t *testing.T, w *world) {
-					if tc.told {
+					if tc.posted {
 						w.fold(1, nil, "noc")
 						w.pass(10 * time.Second)
 					}
@@ -57,7 +57,7 @@ func TestAChangeBetweenTwoReadsIsPosted(t *testing.T) {
 							once()
 						}
 					}
-					if tc.told {
+					if tc.posted {
 						w.fold(1, say("first"))
 					} else {
 						w.fold(1, nil, "noc")

@@ -26,10 +26,10 @@ type aDeed struct {
 	after   time.Duration
 }
 
-// history is a random history, drawn whole before it is played.
+// history is a random history, drawn completely before it is played.
 type history struct {
 	deeds  []aDeed
-	faults []int // what the nth call meets; 0 is nothing
+	faults []int // the fault that the nth call meets; 0 for none
 }
 
 func drawHistory(t *rapid.T) history {
@@ -64,7 +64,7 @@ func TestRoomsConverge(t *testing.T) {
 	})
 }
 
-// live plays a history and returns the broken promises.
+// live plays a history and returns the violated promises.
 func live(t *testing.T, h history) []string {
 	w := &world{t: t, store: newTestStore(), webex: newFakeWebex("R-noc", "R-card", "R-line", "R-db", "R-default")}
 	w.opts = Options{
@@ -183,10 +183,10 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 			card := w.webex.messages[post.CardID]
 			switch {
 			case root == nil:
-				fault("%s: not told: %+v", where, post.Cursor)
+				fault("%s: not posted: %+v", where, post.Cursor)
 				continue
 			case root.room != room:
-				fault("%s: told in %s", where, root.room)
+				fault("%s: posted in %s", where, root.room)
 			}
 			current := strings.Contains(root.markdown, fmt.Sprintf("rev=%d ", p.Revision))
 			limit := webex.MaxEdits - 1
@@ -207,7 +207,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 			}
 
 			// Every message about the problem, and how often the answer to one was lost.
-			lost, roots, cards, told := 0, 0, 0, 0
+			lost, roots, cards, posted := 0, 0, 0, 0
 			lines := map[string]int{}
 			for _, c := range w.webex.calls {
 				if c.room != room || !strings.Contains(c.markdown+" ", k.String()+" ") || c.op != "post" || c.status >= 300 {
@@ -232,7 +232,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 					}
 				default:
 					rev, _ := strconv.ParseInt(revisionIn.FindStringSubmatch(c.markdown)[1], 10, 64)
-					told = max(told, lastSeq[k][rev])
+					posted = max(posted, lastSeq[k][rev])
 					if !m.deleted {
 						roots++
 					}
@@ -246,7 +246,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 			}
 			for said, times := range lines {
 				if times > 1+lost && strings.HasPrefix(said, "word-") {
-					fault("%s: %q told %d times, though %d answers were lost", where, said, times, lost)
+					fault("%s: %q posted %d times, though %d answers were lost", where, said, times, lost)
 				}
 			}
 			for _, e := range p.Timeline {
@@ -254,8 +254,8 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 				if e.Update != nil {
 					said = e.Update.Message
 				}
-				if e.Seq > told && lines[said] == 0 && settings.Presentation != config.PresentLine {
-					fault("%s: %q was never told", where, said)
+				if e.Seq > posted && lines[said] == 0 && settings.Presentation != config.PresentLine {
+					fault("%s: %q was never posted", where, said)
 				}
 			}
 		}
@@ -264,7 +264,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int) (faults []string) {
 		n := w.store.notice(id)
 		shown := slices.ContainsFunc(w.webex.order, func(m *aMessage) bool { return m.id == n.MessageID && m.markdown == n.Markdown })
 		if n.State != store.NoticeSent || !shown {
-			fault("notice %d (%s) isn't said: %+v", n.ID, n.Markdown, n)
+			fault("notice %d (%s) wasn't posted: %+v", n.ID, n.Markdown, n)
 		}
 	}
 	return faults

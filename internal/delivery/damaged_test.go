@@ -22,16 +22,16 @@ import (
 // the room nor the bot.
 func TestAnUnreadableProblemIsADeadLetter(t *testing.T) {
 	for name, tc := range map[string]struct {
-		rooms []string
-		told  bool // before it was damaged
-		then  func(*alert.Problem)
+		rooms  []string
+		posted bool // before it was damaged
+		then   func(*alert.Problem)
 	}{
 		"new":                             {rooms: []string{"noc"}},
 		"new in several rooms":            {rooms: []string{"noc", "db", "card", "line"}},
-		"posted, then commented":          {rooms: []string{"noc"}, told: true, then: say("I look at it")},
-		"posted, then resolved":           {rooms: []string{"noc", "line"}, told: true, then: resolve},
-		"posted as a card, then resolved": {rooms: []string{"card"}, told: true, then: resolve},
-		"posted, then acknowledged":       {rooms: []string{"db"}, told: true, then: ack},
+		"posted, then commented":          {rooms: []string{"noc"}, posted: true, then: say("I look at it")},
+		"posted, then resolved":           {rooms: []string{"noc", "line"}, posted: true, then: resolve},
+		"posted as a card, then resolved": {rooms: []string{"card"}, posted: true, then: resolve},
+		"posted, then acknowledged":       {rooms: []string{"db"}, posted: true, then: ack},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, nil, func(t *testing.T, w *world) {
@@ -41,7 +41,7 @@ func TestAnUnreadableProblemIsADeadLetter(t *testing.T) {
 						w.fold(n, change, tc.rooms...)
 					}
 				}
-				if tc.told {
+				if tc.posted {
 					tell(nil)
 					w.pass(time.Minute)
 				}

@@ -1,9 +1,9 @@
-// Package delivery brings rooms up to date. It is level-triggered: it compares what a room should show with
-// what it shows (store.Cursor, store.GroupCursor) and makes the next call that closes the gap. It is the
-// only package that posts to rooms.
+// Package delivery brings rooms up to date. It is level-triggered: it compares what a room should show with what it
+// shows (store.Cursor, store.GroupCursor) and makes the next call that closes the gap. It is the only package that
+// posts to rooms.
 //
-// Package step has the decisions, queue the order, pace the speed. One loop for each Webex bot puts them
-// together: it picks a task (a post, a group, a notice), and a worker makes one call for it.
+// Package step decides, queue orders the work, pace sets the speed. One loop for each Webex bot combines them: it
+// picks a task (a post, a group, a notice), and a worker makes one call for it.
 package delivery
 
 import (
@@ -78,7 +78,7 @@ type Options struct {
 	Render func() Renderer // called for each message: the renderer of the current configuration
 	Bots   []Bot           // at least one; the first serves rooms without a bot
 	Rooms  Rooms
-	// Fallback gives the room that is told what another room refuses for good; false, or nil, for none.
+	// Fallback returns the room that gets what another room refuses for good; false, or nil, for none.
 	Fallback func(room string) (string, bool)
 
 	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
@@ -86,14 +86,14 @@ type Options struct {
 	Asks func(source string) bool
 
 	Workers   int     // calls in flight for each bot; 4 by default
-	RateLimit float64 // initial calls a second of each bot; see pace.NewRate
-	// Rescan is how often the store is read for what a lost wake-up missed, 30 s by default. It is the only
-	// net for that: what another process writes is found earlier only if Notifier reaches across processes.
+	RateLimit float64 // initial rate of each bot, in calls a second; see pace.NewRate
+	// Rescan is how often delivery reads the store to find work whose wake-up was lost, 30 s by default. Work that
+	// another process writes is found earlier only if Notifier reaches across processes.
 	Rescan time.Duration
 	Grace  time.Duration // how long calls in flight may take after Run's context ended; 10 s by default
 
 	Notifier store.Notifier // wakes delivery (store.TopicPosts, TopicGroups, TopicNotices); nil: it only polls
-	Metrics  *Metrics       // nil: counted nowhere
+	Metrics  *Metrics       // nil: nothing is counted
 	Log      *slog.Logger
 	Jitter   func() float64 // in [0,1); safe for concurrent use; random by default
 }
@@ -102,7 +102,7 @@ type Options struct {
 type Delivery struct {
 	Options
 	bots map[string]*bot
-	// Wake-ups: to read everything that is pending, groups, notices.
+	// Wake-ups: to read everything that is pending, the groups, the notices.
 	rescan, groups, notices <-chan struct{}
 	// skipped are the tasks whose progress the store rejects (save).
 	skipped sync.Map
@@ -179,18 +179,18 @@ func enqueue[T any](items []T, newTask func(T) *task, found bool) {
 		byBot[t.Value.bot] = append(byBot[t.Value.bot], t)
 	}
 	for b, tasks := range byBot {
-		b.take(tasks, found)
+		b.enqueue(tasks, found)
 	}
 }
 
-// enqueuePending enqueues what a read of the store finds.
+// enqueuePending enqueues the pending items that a read of the store returns.
 func enqueuePending[T any](ctx context.Context, d *Delivery, what string, pending func(context.Context) ([]T, error), newTask func(T) *task) {
 	if items, ok := read(ctx, d, "reading pending "+what, pending); ok {
 		enqueue(items, newTask, true)
 	}
 }
 
-// Pace is how fast the room's bot makes calls there at present, in calls a second.
+// Pace is the current rate of the room's bot there, in calls a second.
 func (d *Delivery) Pace(room string) float64 {
 	b := d.botOf(room, "")
 	b.mu.Lock()
@@ -205,8 +205,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// watch enqueues what is pending in the store: at the start, when woken, and every Options.Rescan in case
-// that a wake-up was lost.
+// watch enqueues pending work from the store: at the start, when woken, and every Options.Rescan in case a wake-up
+// was lost.
 func (d *Delivery) watch(ctx context.Context) error {
 	every := d.Rescan
 	timer := time.NewTimer(every)

@@ -19,14 +19,14 @@ func TestAProblemFromOpenToResolved(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
-		require.Equal(t, []string{"post", "card"}, w.ops(), "told at once")
+		require.Equal(t, []string{"post", "card"}, w.ops(), "posted at once")
 		require.Zero(t, w.store.pending())
 
 		w.fold(1, say("on it"))
 		w.pass(500 * time.Millisecond)
 		w.fold(1, ack)
 		w.pass(time.Second)
-		require.Len(t, w.ops(), 2, "changes are gathered")
+		require.Len(t, w.ops(), 2, "changes are debounced")
 		require.Equal(t, 1, w.store.pending())
 		w.pass(2 * time.Second)
 		require.Equal(t, []string{"edit", "reply", "delete", "card"}, w.ops()[2:])
@@ -91,9 +91,9 @@ func TestTheEditBudget(t *testing.T) {
 			w.pass(5 * time.Second)
 			root := w.webex.live("R-" + room)[0]
 			require.Equal(t, 9, root.edits, "one is kept")
-			require.Contains(t, strings.Join(w.texts(room), "\n"), "line: word 13", "what came then stands in the thread")
+			require.Contains(t, strings.Join(w.texts(room), "\n"), "line: word 13", "later changes are in the thread")
 			require.Zero(t, w.store.pending(), "a spent budget isn't pending")
-			w.fold(1, severity(alert.Disaster)) // no entry of the timeline: nothing can tell it
+			w.fold(1, severity(alert.Disaster)) // without a timeline entry it can't be posted in the thread
 			w.pass(5 * time.Second)
 			require.Zero(t, w.store.pending())
 			w.fold(1, resolve)
@@ -156,8 +156,8 @@ func TestRetryAfterIsExact(t *testing.T) {
 				resumed = c.at
 			}
 		}
-		require.Equal(t, w.webex.quiet.Add(2*slow.slow), resumed, "at once, but for two reads of the store")
-		require.Len(t, w.webex.live("R-noc"), 100, "and nothing was told twice")
+		require.Equal(t, w.webex.quiet.Add(2*slow.slow), resumed, "at once, after two reads of the store")
+		require.Len(t, w.webex.live("R-noc"), 100, "and nothing was posted twice")
 	})
 }
 
@@ -319,14 +319,14 @@ func TestAShutdownFinishesCallsInFlight(t *testing.T) {
 		began := time.Now()
 		w.stop()
 		require.Equal(t, 2*time.Second, time.Since(began))
-		require.Len(t, w.ops(), 4, "nothing new was begun")
+		require.Len(t, w.ops(), 4, "no new call was made")
 		for n := range 4 {
 			require.NotEmpty(t, w.store.post(key(n), []string{"noc", "db"}[n%2]).RootID)
 		}
 		w.webex.took = 100 * time.Millisecond
 		w.start()
 		w.pass(5 * time.Second)
-		require.Len(t, append(w.webex.live("R-noc"), w.webex.live("R-db")...), 20, "and nothing was told twice")
+		require.Len(t, append(w.webex.live("R-noc"), w.webex.live("R-db")...), 20, "and nothing was posted twice")
 	})
 }
 

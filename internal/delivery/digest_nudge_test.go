@@ -23,7 +23,7 @@ func mentioned(p *alert.Problem) {
 	p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Mention: []string{"all"}, After: 15 * time.Minute, At: time.Now()}
 }
 
-// saidIn are a room's live messages with a prefix.
+// saidIn returns a room's live messages with a prefix.
 func (w *world) saidIn(room, prefix string) (out []string) {
 	for _, text := range w.texts(room) {
 		if strings.HasPrefix(text, prefix) {
@@ -83,8 +83,8 @@ func TestAMentionSurvivesALaterRevision(t *testing.T) {
 	})
 }
 
-// A refused reminder is retried once an edit has proved that the digest exists. One that is refused again is given up;
-// the digest goes on.
+// A refused reminder is retried once an edit has proved that the digest exists. One that is refused again is given
+// up; the digest continues.
 func TestARefusedReminderOfADigest(t *testing.T) {
 	for name, c := range map[string]struct {
 		trouble trouble

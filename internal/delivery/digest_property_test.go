@@ -86,16 +86,16 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		return nil
 	}
 	w.start()
-	var away, saved time.Time // since when the store fails, and when every answer from then on is saved
+	var away, saved time.Time // when the store began to fail, and from when on every answer is saved again
 	for n, g := range h.gusts {
-		var told store.Fold
+		var written store.Fold
 		each := func(change func(*alert.Problem), open bool, rooms ...string) {
 			for i := g.from; i < g.to; i++ {
 				p := w.store.problem(key(i))
 				if known := p.Revision > 0; known == (len(rooms) > 0) || known && open && !p.Open() {
 					continue
 				}
-				told = both(told, w.store.fold(key(i), change, rooms...))
+				written = both(written, w.store.fold(key(i), change, rooms...))
 			}
 		}
 		switch g.kind {
@@ -141,7 +141,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 				}
 			}
 			crashed = false
-			clear(w.webex.told)
+			clear(w.webex.waits)
 			w.store.fail = nil
 			w.start()
 		case "deleted":
@@ -158,7 +158,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 			w.store.failUntil(until)
 		}
 		if g.kind != "lost wake" {
-			w.d.Notify(told)
+			w.d.Notify(written)
 		}
 		w.pass(g.after)
 		faults = append(faults, twice(w)...)
@@ -260,7 +260,8 @@ func isDigest(m aMessage) bool {
 	return strings.HasPrefix(m.markdown, "digest ") || strings.HasPrefix(m.markdown, "flapping ")
 }
 
-// shows is the current text of a digest: its message or, once its edits are spent, the newest account in its thread.
+// shows returns the current text of a digest: its message or, once its edits are spent, the newest summary in its
+// thread.
 func shows(m aMessage, live []aMessage) string {
 	for _, reply := range live {
 		if reply.parent == m.id && strings.HasPrefix(reply.markdown, "account ") && reply.written > m.written {

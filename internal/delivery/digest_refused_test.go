@@ -106,7 +106,7 @@ func TestARefusedListIsADeadLetter(t *testing.T) {
 
 // With the edits spent, a digest whose thread refuses the current state becomes a dead letter: the room would be left
 // with an outdated message.
-func TestARefusedLastLineKillsTheDigest(t *testing.T) {
+func TestARefusedLastLineIsTheDigestsDeadLetter(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 8, nil)
 		w.pass(10 * time.Second)

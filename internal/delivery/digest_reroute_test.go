@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A room that refuses its digest owes the default room every problem of it, also those that joined at the
-// last moment, and also if the relay crashes right after the digest became a dead letter.
+// If a room refuses its digest, the default room gets every problem of it, including those that joined at the last
+// moment, even if the relay crashes right after the digest became a dead letter.
 func TestARefusedDigestIsReroutedAfterACrash(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.webex.set(func(f *fakeWebex) { delete(f.rooms, "R-noc") })
@@ -35,9 +35,9 @@ func TestARefusedDigestIsReroutedAfterACrash(t *testing.T) {
 		w.store.setFail(nil)
 		w.start()
 		w.pass(time.Minute)
-		told := strings.Join(w.texts("default"), "\n")
+		texts := strings.Join(w.texts("default"), "\n")
 		for n := range 20 {
-			require.Contains(t, told, fmt.Sprint(key(n), " open"))
+			require.Contains(t, texts, fmt.Sprint(key(n), " open"))
 		}
 		require.Zero(t, w.store.pending())
 		require.EqualValues(t, 20, w.metric("alert_relay_reroutes_total"))

@@ -21,15 +21,15 @@ func (w *world) digestTexts(room string) (out []string) {
 	return out
 }
 
-// rain changes problems in one batch. More than three at once join a group.
+// rain changes problems in one batch, as in a storm. More than three new ones join a group.
 func (w *world) rain(from, to int, change func(*alert.Problem)) {
 	w.store.storm = to-from > 3
 	defer func() { w.store.storm = false }()
-	var told store.Fold
+	var written store.Fold
 	for n := from; n < to; n++ {
-		told = both(told, w.store.fold(key(n), change, "noc"))
+		written = both(written, w.store.fold(key(n), change, "noc"))
 	}
-	w.d.Notify(told)
+	w.d.Notify(written)
 }
 
 func inStorm(t *testing.T, story func(t *testing.T, w *world)) {
@@ -134,9 +134,9 @@ func TestARefusedDigestIsRerouted(t *testing.T) {
 		w.rain(0, 20, nil)
 		w.pass(10 * time.Minute)
 		require.Zero(t, w.store.pending())
-		told := strings.Join(w.texts("default"), "\n")
+		texts := strings.Join(w.texts("default"), "\n")
 		for n := range 20 {
-			require.Contains(t, told, key(n).String()+" open")
+			require.Contains(t, texts, key(n).String()+" open")
 		}
 		require.InDelta(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "digest"), 0)
 

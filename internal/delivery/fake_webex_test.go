@@ -34,7 +34,7 @@ type aCall struct {
 	markdown     string
 	card         bool
 	status       int
-	lost         bool // taken, but the answer was lost
+	lost         bool // executed, but the answer was lost
 }
 
 // fakeWebex is as strict as Webex is documented to be.
@@ -48,14 +48,14 @@ type fakeWebex struct {
 	parentGone int             // status of a reply to a deleted root
 	inFlight   map[string]int  // by room and problem
 	violations []string
-	quiet      time.Time // told to wait until
+	quiet      time.Time // end of the wait that a 429 demanded
 	quietFrom  time.Time
-	told       map[string]aWait // likewise, by room
+	waits      map[string]aWait // likewise, by room
 	// meet is asked before each call; nil accepts it.
 	meet func(c aCall) *trouble
 }
 
-// aWait is what a 429 said.
+// aWait is a wait that a 429 demanded.
 type aWait struct{ from, until time.Time }
 
 // trouble is how the fake fails a call.
@@ -67,7 +67,7 @@ type trouble struct {
 }
 
 func newFakeWebex(rooms ...string) *fakeWebex {
-	f := &fakeWebex{messages: map[string]*aMessage{}, rooms: map[string]bool{}, took: 100 * time.Millisecond, parentGone: 404, inFlight: map[string]int{}, told: map[string]aWait{}}
+	f := &fakeWebex{messages: map[string]*aMessage{}, rooms: map[string]bool{}, took: 100 * time.Millisecond, parentGone: 404, inFlight: map[string]int{}, waits: map[string]aWait{}}
 	for _, r := range rooms {
 		f.rooms[r] = true
 	}
@@ -80,9 +80,9 @@ func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) 
 	if m := f.messages[c.id]; c.op == "delete" && m != nil {
 		c.room = m.room
 	}
-	for _, w := range []aWait{{f.quietFrom, f.quiet}, f.told[c.room]} {
+	for _, w := range []aWait{{f.quietFrom, f.quiet}, f.waits[c.room]} {
 		if c.at.After(w.from) && c.at.Before(w.until) {
-			f.violations = append(f.violations, fmt.Sprintf("%s in %s at %v though told to wait until %v", c.op, c.room, c.at, w.until))
+			f.violations = append(f.violations, fmt.Sprintf("%s in %s at %v although it had to wait until %v", c.op, c.room, c.at, w.until))
 		}
 	}
 	about := c.room + " " + strings.SplitN(c.markdown, " ", 2)[0]
@@ -118,7 +118,7 @@ func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) 
 		f.calls = append(f.calls, c)
 		if ft.status == 429 {
 			if until := c.end.Add(ft.retryAfter); ft.room {
-				f.told[c.room] = aWait{c.end, until}
+				f.waits[c.room] = aWait{c.end, until}
 			} else {
 				f.quietFrom, f.quiet = c.end, until
 			}

@@ -14,8 +14,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// bury makes a dead letter of a post. If the room accepts nothing, the default room is told first: after a
-// crash in between it is told twice rather than never.
+// bury makes a dead letter of a post. If the room accepts nothing, the default room is notified first: after a crash
+// in between it is notified twice rather than never.
 func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	later := outcome{called: called, wake: time.Now().Add(storeMost)}
 	if claimed, ok := b.claim(l, v); !claimed {
@@ -23,7 +23,7 @@ func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trac
 		return later
 	}
 	if verdict == step.Gone {
-		if to, ok := b.fallback(t, reason); ok && (!b.sayRefused(l, t.Room, to, reason) || !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
+		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
 		}
 	}
@@ -35,10 +35,10 @@ func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trac
 	return outcome{called: called, done: true}
 }
 
-// fallback is the room that is told that a task's room refuses messages; false, and a line in the log, for none.
+// fallback returns the room to notify that a task's room refuses messages; false, and a line in the log, for none.
 func (b *bot) fallback(t *task, reason string) (to string, ok bool) {
 	if to, ok = b.Fallback(t.Room); !ok {
-		b.logOf(t).Error("a room refuses messages, and no other default room is configured to be told", "err", reason)
+		b.logOf(t).Error("a room refuses messages, and no other default room is configured", "err", reason)
 	}
 	return to, ok
 }
@@ -52,42 +52,42 @@ func (v *view) shownIn(room string) bool {
 // bot is stopping.
 func (b *bot) reroute(l lives, key alert.Key, to string) bool {
 	payload, _ := json.Marshal(store.Envelope{EventID: key.EventID, Room: to}) // strings always marshal
-	told := b.tell(l, "telling the default room of a problem", func(ctx context.Context) error {
+	stored := b.persistFor(l, "rerouting a problem to the default room", func(ctx context.Context) error {
 		_, err := b.Store.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryReroute, Payload: payload, ReceivedAt: time.Now()})
 		return err
 	})
-	if told {
+	if stored {
 		b.Metrics.Reroutes.Inc()
 	}
-	return told
+	return stored
 }
 
-// tell stores something for the default room; false if the bot is stopping. A permanent failure
+// persistFor stores a reroute or notice for the default room; false if the bot is stopping. A permanent failure
 // (store.ErrNotFound, store.ErrRejected) is logged and ignored, so that the dead letter is written.
-func (b *bot) tell(l lives, what string, do func(ctx context.Context) error) bool {
+func (b *bot) persistFor(l lives, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRejected) {
-		b.Log.Error("telling the default room failed for good; the dead letter has the reason", "bot", b.name, "doing", what, "err", err)
+		b.Log.Error("notifying the default room failed for good; the dead letter has the reason", "bot", b.name, "doing", what, "err", err)
 		return true
 	}
 	return err == nil
 }
 
-// sayRefused tells the default room that another room refuses messages, once until that room accepts a
-// message again. It is a new message each time, since an edit would notify nobody.
-func (b *bot) sayRefused(l lives, from, to, reason string) bool {
+// announceRefusal notifies the default room that another room refuses messages, once until that room accepts a
+// message again. Each time it is a new message, since an edit would notify nobody.
+func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 	room := b.webexRoom(from)
 	b.mu.Lock()
-	said := b.refusing[room]
+	announced := b.refusing[room]
 	b.refusing[room] = true
 	b.mu.Unlock()
-	if said {
+	if announced {
 		return true
 	}
-	if !b.tell(l, "telling the default room that another one refuses", func(ctx context.Context) error {
+	if !b.persistFor(l, "announcing a refusing room in the default room", func(ctx context.Context) error {
 		_, err := b.Store.AddNotice(ctx, store.Notice{
 			Kind: store.NoticeSystem, Sender: "relay", Room: to,
-			Markdown: "**Room " + code(from) + " refuses messages.** Its problems are shown here until it takes messages again. Is the bot still in it?  \n" + code(reason),
+			Markdown: "**Room " + code(from) + " refuses messages.** Its problems are shown here until it accepts messages again. Is the bot still in it?  \n" + code(reason),
 		})
 		return err
 	}) {
@@ -100,8 +100,8 @@ func (b *bot) sayRefused(l lives, from, to, reason string) bool {
 	return true
 }
 
-// takesAgain records that a room accepted a message: the next refusal is announced again.
-func (b *bot) takesAgain(l lives, room string) {
+// recordAccepted records that a room accepted a message, so that its next refusal is announced.
+func (b *bot) recordAccepted(l lives, room string) {
 	webexRoom := b.webexRoom(room)
 	b.mu.Lock()
 	refused := b.refusing[webexRoom]

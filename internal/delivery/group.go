@@ -22,7 +22,7 @@ type groupTask struct {
 	doubt step.Doubt
 }
 
-// groupRank lets a new digest go right after a new disaster.
+// groupRank places a new digest right after a new disaster.
 const groupRank = int(alert.Disaster - alert.High)
 
 func (d *Delivery) newGroupTask(g store.Group) *task {
@@ -66,7 +66,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 		}
 	}
 	var m members
-	if g.Kind == store.GroupFlap { // when a flapping trigger counts as resolved or down, its members say
+	if g.Kind == store.GroupFlap { // whether a flapping trigger counts as resolved or down depends on its members
 		var ok bool
 		if m, ok = b.members(l, g, room); !ok {
 			return later
@@ -105,7 +105,7 @@ func groupUrgency(s step.Step, g store.Group) queue.Urgency {
 	return u
 }
 
-// showGroup makes the call of a step, unless the room shows its outcome already.
+// showGroup makes the call of a step, unless the room shows its result already.
 func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSettings, next step.Step) outcome {
 	now := time.Now()
 	message := room.address()
@@ -160,7 +160,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	before := g
 	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, now)
 	if next.Op == step.OpGroup && !m.mentions() {
-		g.NudgedThrough = before.NudgedAt // nobody is to be mentioned: the digest says the rest
+		g.NudgedThrough = before.NudgedAt // nobody is mentioned, and the digest shows the rest
 	}
 	if next.Op == step.OpGroup || next.Op == step.OpGroupAgain {
 		m.openings.Down = time.Time{}
@@ -180,7 +180,7 @@ func (b *bot) digestText(m members, room RoomSettings) (string, step.Text) {
 	return markdown, t
 }
 
-// shown saves how far a group got, and what it still owes.
+// shown saves a group's progress, and whether it still owes something.
 func (b *bot) shown(l lives, t *task, g store.Group, m members) outcome {
 	g.Owes = step.Owes(g, m.openings)
 	b.saveGroup(l, t, g)
@@ -193,7 +193,7 @@ func (b *bot) saveGroup(l lives, t *task, g store.Group) bool {
 	})
 }
 
-// refusedGroup does what a failed call asks for.
+// refusedGroup handles a failed call.
 func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.Step, err error, now time.Time) outcome {
 	after, doubt, verdict := step.RefusedGroup(s, g, t.Value.group.doubt, err, b.delay(g.Attempts+1, err, now), now)
 	b.logRefused(l, t, s, verdict, err)
@@ -228,13 +228,13 @@ func (b *bot) buryGroup(l lives, t *task, g store.Group, verdict step.Verdict, r
 // rerouteAtOnce is how many reroutes of a group are appended at once: they share a few commits.
 const rerouteAtOnce = 500
 
-// rerouteGroup tells the default room of the problems of a dead group, once nothing joins it any more. A crash
-// on the way tells it again.
+// rerouteGroup reroutes the problems of a dead group to the default room, once no post joins it any more. A crash in
+// between repeats that.
 func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
 	if to, ok := b.fallback(t, g.LastError); ok {
 		posts, ok := b.groupPosts(l, g)
-		if !ok || !b.sayRefused(l, t.Room, to, g.LastError) {
+		if !ok || !b.announceRefusal(l, t.Room, to, g.LastError) {
 			return later
 		}
 		var all errgroup.Group

@@ -36,7 +36,7 @@ type real struct {
 	cfg    *config.Config
 	rate   float64
 	log    *slog.Logger
-	reg    *prometheus.Registry // of the present life
+	reg    *prometheus.Registry // of the current process
 
 	store *sqlite.Store
 	d     *Delivery
@@ -115,8 +115,7 @@ func (r *real) batch(keys []int, event func(n int) alert.Event, rooms ...string)
 	r.fold(events, rooms...)
 }
 
-// fold folds events as the ledger does. With so many new problems below disaster that it is a storm, they
-// join a group.
+// fold folds events as the ledger does. New problems below disaster join a group if there are enough for a storm.
 func (r *real) fold(events []alert.Event, rooms ...string) {
 	ctx := context.Background()
 	keys := make([]alert.Key, 0, len(events))
@@ -170,7 +169,7 @@ func (r *real) fold(events []alert.Event, rooms ...string) {
 	r.d.Notify(fold)
 }
 
-// join gives the group of a room that a new post joins.
+// join returns the group of a room that a new post joins.
 func (r *real) join(groups map[int64]*store.Group, room string, n int64) int64 {
 	for id, g := range groups {
 		if g.Room == room {
@@ -210,7 +209,7 @@ func (r *real) resolve(n int) {
 	r.event(alert.Event{Key: key(n), Kind: alert.KindRecovery, Origin: alert.OriginTrigger, Resolved: true, Exact: true})
 }
 
-// settle waits until nothing is behind.
+// settle waits until every room is up to date.
 func (r *real) settle(within time.Duration) {
 	r.t.Helper()
 	for range int(within / time.Second) {
@@ -226,7 +225,7 @@ func (r *real) settle(within time.Duration) {
 	r.t.Fatalf("still behind after %v: %+v", within, posts)
 }
 
-// roots are the live messages of a room that begin threads, and replies those in threads.
+// said returns the live messages of a room: the roots of threads, and the replies in them.
 func (r *real) said(room string) (roots, replies []webexsim.MessageView) {
 	for _, m := range r.sim.Timeline(room) {
 		switch {
@@ -286,7 +285,7 @@ func TestAStormWithRealNeighbours(t *testing.T) {
 				}
 			}
 			if room == "noc" {
-				require.Equal(t, problems/2, cards, "buttons for what is open, and for nothing else")
+				require.Equal(t, problems/2, cards, "open problems have buttons, others don't")
 			} else {
 				require.Empty(t, replies)
 			}
@@ -313,7 +312,7 @@ func TestAProblemWithRealNeighbours(t *testing.T) {
 		require.NotNil(t, roots[0].Card)
 		require.Len(t, replies, 1)
 
-		// Somebody deletes the root: it is posted again.
+		// A root that somebody deleted is posted again.
 		roots, _ = r.said("noc")
 		require.NoError(t, r.sim.Delete(roots[0].ID, botEmail))
 		r.comment(1, "still on it")
@@ -322,7 +321,7 @@ func TestAProblemWithRealNeighbours(t *testing.T) {
 		require.Len(t, roots, 1)
 		require.Contains(t, roots[0].Text, "still on it")
 
-		// The bot is removed from a room: the default room is told.
+		// When the bot is removed from a room, the default room is notified.
 		require.NoError(t, r.sim.RemoveFromRoom("db", botEmail))
 		r.open(2, "db")
 		r.settle(time.Minute)

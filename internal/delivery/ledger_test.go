@@ -61,13 +61,13 @@ func (s *testStore) commit(key alert.Key, change func(p *alert.Problem), revisio
 		}
 	}
 	s.commitFold(store.Fold{Problems: []alert.Problem{p}, Posts: posts}, groups)
-	told := store.Fold{Posts: s.postsOf(key)}
-	for i := range told.Posts {
-		if p := &told.Posts[i]; p.State != store.PostDead {
+	written := store.Fold{Posts: s.postsOf(key)}
+	for i := range written.Posts {
+		if p := &written.Posts[i]; p.State != store.PostDead {
 			p.Cursor = store.Cursor{State: store.PostLive}
 		}
 	}
-	return told
+	return written
 }
 
 // commitFold commits a fold with the groups that it changes.
@@ -101,7 +101,7 @@ func (d groupDraft) get(id int64) *store.Group {
 	return d.changed[id]
 }
 
-// join gives the group that a new post of a room joins, 0 for none.
+// join returns the group that a new post of a room joins, 0 for none.
 func (d groupDraft) join(room string) int64 {
 	kind, name := store.GroupStorm, ""
 	switch {

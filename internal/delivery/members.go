@@ -11,12 +11,12 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// members is what the posts of a group say.
+// members is the content of a group, from its posts.
 type members struct {
 	digest   render.Digest
 	openings step.Openings // of a flapping trigger
 	nudges   []alert.Nudge // not sent yet
-	joined   []time.Time   // of those that joined since the digest was written: when
+	joined   []time.Time   // when each post joined that did so since the digest was written
 }
 
 func (m members) mentions() bool {
@@ -29,10 +29,10 @@ func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
 	})
 }
 
-// members reads who is in a group.
+// members reads the members of a group.
 func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok bool) {
 	m.digest = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
-	posts, ok := read(l.begin, b.Delivery, "reading who is in a group", func(ctx context.Context) ([]store.Member, error) {
+	posts, ok := read(l.begin, b.Delivery, "reading a group's members", func(ctx context.Context) ([]store.Member, error) {
 		return b.Store.Members(ctx, g.ID)
 	})
 	now := time.Now()
@@ -48,8 +48,7 @@ func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok 
 // unreadable is shown as the name of a problem that can't be read.
 const unreadable = "(this problem can't be read)"
 
-// add takes in one post. What it says of its problem may be newer than the group's row: a revision that is
-// shown early does no harm.
+// add adds one post. Its problem may be newer than the group's row: showing a revision early does no harm.
 func (m *members) add(post store.Member, g store.Group, item render.DigestItem, room RoomSettings, now time.Time) {
 	p := post.Problem
 	if !m.digest.Flap {
@@ -75,15 +74,15 @@ func (m *members) add(post store.Member, g store.Group, item render.DigestItem, 
 	}
 }
 
-// leavers are those that left a group since its message was written.
+// leavers are the members that left a group since its message was written.
 func (b *bot) leavers(l lives, g store.Group) (items []render.DigestItem, ok bool) {
-	posts, ok := read(l.begin, b.Delivery, "reading who left a group", func(ctx context.Context) ([]store.Post, error) {
+	posts, ok := read(l.begin, b.Delivery, "reading the members that left a group", func(ctx context.Context) ([]store.Post, error) {
 		return b.Store.GroupLeavers(ctx, g.ID, g.Shown)
 	})
 	if !ok {
 		return nil, false
 	}
-	problems, _, ok := b.problems(l.begin, "reading who left a group", keysOf(posts))
+	problems, _, ok := b.problems(l.begin, "reading the problems that left a group", keysOf(posts))
 	for _, post := range posts {
 		p := problems[post.Key]
 		p.Key = post.Key

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Metrics count what delivery does. What is still pending is counted by the store, which is exact.
+// Metrics count delivery's work. The store counts pending work, exactly.
 type Metrics struct {
 	Messages    *prometheus.CounterVec // calls to Webex, by bot, op, result
 	Retries     *prometheus.CounterVec // calls that repeat one that failed, by bot
@@ -60,7 +60,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		Told: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_delivery_seconds",
-			Help:    "Time from when a problem was to be shown in a room until it was.",
+			Help:    "Time from when a problem was due in a room until its first message.",
 			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
 		}),
 		StoreErrors: prometheus.NewCounter(prometheus.CounterOpts{
@@ -89,7 +89,7 @@ var ops = []step.Op{
 	step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop,
 }
 
-// addBot initialises every label value of a bot, and registers its gauges, which are computed when they are scraped.
+// addBot initialises every label value of a bot, and registers its gauges, which are computed on scrape.
 func (m *Metrics) addBot(b *bot) {
 	for _, op := range ops {
 		for _, result := range append(slices.Collect(maps.Values(results)), resultOK, resultRefused) {
@@ -104,7 +104,7 @@ func (m *Metrics) addBot(b *bot) {
 			return value()
 		}))
 	}
-	gauge("alert_relay_rate_limit_per_second", "Calls a second that a bot allows itself now.", b.rate.PerSecond)
+	gauge("alert_relay_rate_limit_per_second", "Current rate of a bot, in calls a second.", b.rate.PerSecond)
 	gauge("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429, or 503 with Retry-After).", func() float64 {
 		return max(0, time.Until(b.rate.PausedUntil()).Seconds())
 	})

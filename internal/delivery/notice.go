@@ -17,7 +17,7 @@ import (
 // noticeTask is a notice to be sent. Its body is read when it is its turn.
 type noticeTask struct {
 	id       int64
-	rootless bool // its thread refused it: it goes to the room itself
+	rootless bool // its thread refused it: it is posted outside of the thread
 	doubt    step.Doubt
 }
 
@@ -44,7 +44,7 @@ func (d *Delivery) newNoticeTask(n store.Notice) *task {
 	}
 }
 
-// laneFailures is how often a notice may fail in a row before the ones behind it stop waiting.
+// laneFailures is how often a notice may fail in a row before those behind it stop waiting.
 const laneFailures = 3
 
 // serveNotice makes one call for a notice, or finds that none is needed.
@@ -99,7 +99,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 	after, doubt, verdict := step.RefusedNotice(next, n, t.Value.notice.doubt, err, b.delay(n.Attempts+1, err, now), now)
 	if verdict == step.Dead && message.ParentID != "" {
-		// The thread may be gone: the notice goes to the room.
+		// The thread may be gone: the notice is posted outside of it.
 		t.Value.notice.rootless = true
 		verdict, after = step.Replan, n
 	}

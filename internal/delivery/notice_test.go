@@ -29,7 +29,7 @@ func TestANewBodyEditsTheNotice(t *testing.T) {
 			require.Equal(t, id, w.notice(n))
 		}
 		w.pass(time.Second)
-		require.Equal(t, []string{"run 10", "run 11"}, w.texts("noc"), "ten edits, then anew")
+		require.Equal(t, []string{"run 10", "run 11"}, w.texts("noc"), "after ten edits it is posted again")
 		require.Zero(t, w.store.pending())
 		require.Equal(t, store.NoticeSent, w.noticed(id).State)
 		require.EqualValues(t, 12, w.noticed(id).SentVersion)

@@ -22,8 +22,8 @@ func TestOrder(t *testing.T) {
 			}
 			return nil
 		}
-		w.fold(1, nil, "noc") // will be recovered
-		w.fold(2, nil, "noc") // will be untouched but for its card
+		w.fold(1, nil, "noc") // resolves later
+		w.fold(2, nil, "noc") // gets only its card
 		w.pass(time.Second)
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		before := len(w.ops())
@@ -86,9 +86,9 @@ func TestAStormDoesNotDelayAnotherRoom(t *testing.T) {
 		w.fold(9000, severity(alert.Disaster), "db")
 		w.fold(9001, severity(alert.Warning), "line")
 		w.pass(time.Second)
-		require.Contains(t, strings.Join(w.texts("db"), " "), "main/9000", "equally urgent: the next call but one")
+		require.Contains(t, strings.Join(w.texts("db"), " "), "main/9000", "equally urgent: after one other call")
 		w.pass(queue.Patience + 2*time.Second)
-		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: once it has waited")
+		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: after a wait")
 		w.webex.took = 0
 		w.d.bots["noc"].mu.Lock()
 		w.d.bots["noc"].rate.Rate = pace.NewRate(100000, time.Now())

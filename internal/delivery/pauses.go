@@ -32,7 +32,7 @@ func (b *bot) webexRoom(room string) string {
 	return config.PersonRoom + person
 }
 
-// opens is when the queue may give out a task of a room.
+// opens is when the queue may return a task of a room.
 func (b *bot) opens(room string, now time.Time) time.Time {
 	if b.rate.Unlimited() {
 		return time.Time{}
@@ -57,7 +57,7 @@ func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
 	return false
 }
 
-// waits are what a restart must not forget: the waits that Webex told the bot, which may be an hour, and which
+// waits is the state that a restart must not lose: the waits that Webex demanded, which may be an hour, and which
 // rooms refuse messages, so that they aren't announced again. Rooms are named as webexRoom does.
 type waits struct {
 	Bot      time.Time            `json:"bot"`

@@ -28,8 +28,8 @@ func (r *real) withRooms(names ...string) {
 	r.start()
 }
 
-// toldOnce fails unless each of the problems has one message in its room.
-func (r *real) toldOnce(from, to int, rooms ...string) {
+// postedOnce fails unless each of the problems has one message in its room.
+func (r *real) postedOnce(from, to int, rooms ...string) {
 	r.t.Helper()
 	for _, room := range rooms {
 		roots, _ := r.said(room)
@@ -43,8 +43,8 @@ func (r *real) toldOnce(from, to int, rooms ...string) {
 	}
 }
 
-// After an outage or a wait of an hour, 300 posts of several rooms meet a Webex that allows less than before. The limit
-// is found with at most two 429s in the first minute, and no request is made while told to wait.
+// After an outage or a wait of an hour, 300 posts of several rooms meet a Webex that allows less than before. The
+// limit is found with at most two 429s in the first minute, and no request is made during a wait.
 func TestTheLimitIsFoundAgain(t *testing.T) {
 	outage := func(r *real) { r.sim.Outage(time.Now().Add(time.Hour)) }
 	wait := func(r *real) { r.sim.AddFault(webexsim.Fault{Count: 1, Status: 429, RetryAfter: "3600"}) }
@@ -81,7 +81,7 @@ func TestTheLimitIsFoundAgain(t *testing.T) {
 				r.settle(20 * time.Minute)
 				require.LessOrEqual(t, r.sim.Stats().Limited-before, 8)
 				require.Zero(t, r.sim.Stats().TooEarly)
-				r.toldOnce(0, 80, rooms...)
+				r.postedOnce(0, 80, rooms...)
 			})
 		})
 	}
@@ -105,7 +105,7 @@ func TestABacklogIsSentNearTheLimit(t *testing.T) {
 		t.Logf("1000 posts at 5 a second took %v: %d refusals in the first two minutes, %d after that", took, found, r.sim.Stats().Limited-found)
 		require.Less(t, took, 260*time.Second, "200 s are the least")
 		require.LessOrEqual(t, r.sim.Stats().Limited-found, 2)
-		r.toldOnce(0, 250, rooms...)
+		r.postedOnce(0, 250, rooms...)
 	})
 }
 
@@ -118,7 +118,7 @@ func TestADisasterAndAReplyOvertakeAStorm(t *testing.T) {
 		for from := 0; from < 5000; from += 500 {
 			r.batch(numbers(from, from+500), stormProblem(alert.High), "noc")
 		}
-		time.Sleep(queue.Patience + 10*time.Second) // so that what waits long has its turns
+		time.Sleep(queue.Patience + 10*time.Second) // so that items that waited long get their turns
 		for n, room := range []string{"noc", "a", "db", "noc", "line"} {
 			key := 90000 + n
 			began := time.Now()

@@ -47,14 +47,14 @@ func TestARoomWithItsOwnWait(t *testing.T) {
 			w.fold(30+n, nil, "db")
 		}
 		w.pass(10*time.Minute + 45*time.Second)
-		require.Contains(t, strings.Join(w.texts("db"), "|"), "said:on it", "the others were told first")
+		require.Contains(t, strings.Join(w.texts("db"), "|"), "said:on it", "the other rooms go first")
 		require.Zero(t, w.metric("alert_relay_paused_seconds"), "the second one is the room's own")
 		require.EqualValues(t, 1, w.metric("alert_relay_paused_rooms"))
 
 		for n := range 5 {
 			w.fold(10+n, severity(alert.Warning), "db", "noc")
 			w.pass(4 * time.Second)
-			require.Contains(t, strings.Join(w.texts("db"), "|"), fmt.Sprintf("main/%d ", 10+n), "nobody else waits")
+			require.Contains(t, strings.Join(w.texts("db"), "|"), fmt.Sprintf("main/%d ", 10+n), "no other room waits")
 		}
 		w.stop()
 		w.start()
@@ -66,7 +66,7 @@ func TestARoomWithItsOwnWait(t *testing.T) {
 		for _, c := range w.webex.seen() {
 			if c.status == 429 {
 				require.Equal(t, "R-noc", c.room)
-				refused[c.end] = true // some were under way together
+				refused[c.end] = true // some were in flight together
 			}
 		}
 		require.Len(t, refused, 2)
@@ -155,8 +155,8 @@ func TestADirectChatIsOneRoom(t *testing.T) {
 	})
 }
 
-// Calls of other parts with the bot's account (reading a command, say) obey its wait and count for its pace; their 429s
-// pause delivery.
+// Calls of other parts with the bot's account, such as reading a command, obey its wait and count for its pace; their
+// 429s pause delivery.
 func TestOtherCallsObeyTheWait(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		ctx, calls := context.Background(), 0
@@ -169,8 +169,8 @@ func TestOtherCallsObeyTheWait(t *testing.T) {
 		require.NoError(t, beside(nil))
 		gone := &webex.Error{Status: 404}
 		require.Equal(t, gone, beside(gone))
-		told := &webex.Error{Status: 429, RetryAfter: time.Minute}
-		require.Equal(t, told, beside(told))
+		limited := &webex.Error{Status: 429, RetryAfter: time.Minute}
+		require.Equal(t, limited, beside(limited))
 		require.Equal(t, 3, calls)
 		w.fold(1, nil, "noc")
 		w.pass(20 * time.Second)
@@ -179,7 +179,7 @@ func TestOtherCallsObeyTheWait(t *testing.T) {
 		w.start()
 		err := beside(nil)
 		require.Equal(t, webex.RateLimited, webex.ClassOf(err))
-		require.Equal(t, 40*time.Second, step.Fault(err).RetryAfter, "the rest of it, also after a restart")
+		require.Equal(t, 40*time.Second, step.Fault(err).RetryAfter, "the remaining wait, also after a restart")
 		require.Equal(t, 3, calls, "and nothing was sent")
 		w.pass(41 * time.Second)
 		require.NotEmpty(t, w.ops())
@@ -187,12 +187,12 @@ func TestOtherCallsObeyTheWait(t *testing.T) {
 
 		w.pass(time.Minute)
 		for range 20 {
-			require.NoError(t, beside(nil), "somebody waits: they don't queue")
+			require.NoError(t, beside(nil), "a person waits for them: they don't queue")
 		}
 		before := len(w.ops())
 		w.fold(2, nil, "noc")
 		w.pass(2 * time.Second)
-		require.Len(t, w.ops(), before, "but delivery calls the later for them")
+		require.Len(t, w.ops(), before, "but they delay delivery's next call")
 		w.pass(10 * time.Second)
 		require.Greater(t, len(w.ops()), before)
 	})

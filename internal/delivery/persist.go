@@ -25,7 +25,7 @@ func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context
 	return err == nil
 }
 
-// read is persist for what the store answers.
+// read is persist for calls that return a value.
 func read[T any](ctx context.Context, d *Delivery, what string, do func(context.Context) (T, error)) (got T, ok bool) {
 	ok = d.persist(ctx, what, func(ctx context.Context) (err error) {
 		got, err = do(ctx)
@@ -34,9 +34,9 @@ func read[T any](ctx context.Context, d *Delivery, what string, do func(context.
 	return got, ok
 }
 
-// attempt retries a read or write of the store until it succeeds. It gives up when ctx ends, and on errors
-// that a retry can't mend: store.ErrNotFound, store.ErrRejected, store.ErrClosed. A worker that waits in it
-// makes no calls, so a crash while the store is down repeats one message for each worker at most.
+// attempt retries a read or write of the store until it succeeds. It gives up when ctx ends, and on errors that a
+// retry can't cure: store.ErrNotFound, store.ErrRejected, store.ErrClosed. A worker that waits in it makes no calls,
+// so a crash while the store is down repeats one message for each worker at most.
 func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context.Context) error) error {
 	for n := 1; ; n++ {
 		err := do(ctx)
@@ -87,8 +87,8 @@ func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (foun
 	return found, errors.Join(broken, other), ok
 }
 
-// save writes a task's progress. If the store rejects it, the task is skipped until the relay restarts: every
-// further attempt would repeat a message that the room has.
+// save writes a task's progress. If the store rejects it, the task is skipped until the relay restarts: every further
+// attempt would repeat a message that the room already has.
 func (b *bot) save(l lives, id, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
 	if errors.Is(err, store.ErrRejected) {

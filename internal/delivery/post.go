@@ -37,12 +37,12 @@ func (d *Delivery) newPostTask(p store.Post) *task {
 	}
 }
 
-// hint is the urgency of a known task that is woken. The fold that woke it doesn't know how far delivery got,
-// so the class only changes from a card to an update, and to a resolution.
-func hint(known, told queue.Urgency) queue.Urgency {
-	u := queue.Urgency{Class: known.Class, Rank: told.Rank, Since: known.Since}
+// hint is the urgency of a queued task that is woken. The fold that woke it doesn't know delivery's progress, so the
+// class changes only from a card to an update, and to a resolution.
+func hint(known, woken queue.Urgency) queue.Urgency {
+	u := queue.Urgency{Class: known.Class, Rank: woken.Rank, Since: known.Since}
 	switch {
-	case told.Class == classWrong:
+	case woken.Class == classWrong:
 		u.Class = classWrong
 	case known.Class == classCard:
 		u.Class = classUpdate
@@ -50,7 +50,7 @@ func hint(known, told queue.Urgency) queue.Urgency {
 	return u
 }
 
-// view is everything that a step depends on.
+// view has everything that a step depends on.
 type view struct {
 	post    store.Post
 	rooms   []store.Post // of the problem, this one too
@@ -62,8 +62,8 @@ type view struct {
 	doubt   step.PostDoubt
 }
 
-// plan is the next step of a view, and the text of a root or of lines. It skips entries that the room doesn't
-// want, and edits that would change nothing.
+// plan is the next step of a view, and the text of a root or of lines. It skips entries that the room filters out,
+// and edits that would change nothing.
 func (b *bot) plan(v *view, now time.Time) (s step.Step, text string) {
 	room := v.room.step()
 	for {
@@ -119,8 +119,8 @@ func (b *bot) message(v *view, s step.Step, text string, now time.Time) webex.Ne
 	return m
 }
 
-// left is the outcome of a step: done, a wait, or another step.
-func (b *bot) left(v *view, now time.Time) outcome {
+// remaining returns what follows a step: done, a wait, or another step.
+func (b *bot) remaining(v *view, now time.Time) outcome {
 	s, _ := b.plan(v, now)
 	switch s.Op {
 	case step.OpNone:
@@ -150,7 +150,7 @@ func stepUrgency(s step.Step, v *view) queue.Urgency {
 
 // servePost makes one call for a post, or finds that none is needed.
 func (b *bot) servePost(l lives, t *task, picked int) outcome {
-	v, gone := b.look(l, t)
+	v, gone := b.readView(l, t)
 	if v == nil {
 		return outcome{done: gone, wake: time.Now().Add(storeMost)}
 	}
@@ -158,7 +158,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case v.broken != nil:
 		return b.bury(l, t, v, step.Dead, v.broken.Error(), "", false)
 	case v.problem.Revision == 0:
-		return b.bury(l, t, v, step.Dead, "the problem isn't kept any more", "", false)
+		return b.bury(l, t, v, step.Dead, "the problem was pruned", "", false)
 	case !v.known:
 		return b.bury(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
 	}
@@ -166,7 +166,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	next, text := b.plan(v, now)
 	switch next.Op {
 	case step.OpNone:
-		out := b.left(v, now)
+		out := b.remaining(v, now)
 		b.savePost(l, t, v)
 		return out
 	case step.OpWait:
@@ -185,7 +185,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	}
 
 	if next.Op == step.OpDelete && v.post.CardActions != "" {
-		// Until Webex answers nobody knows whether the card is still there.
+		// Until Webex answers, it is unknown whether the card still exists.
 		v.post.CardActions = ""
 		if !b.savePost(l, t, v) {
 			return outcome{wake: now.Add(storeMost)}
@@ -208,14 +208,14 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
 	t.Value.post.doubt = v.doubt
-	out := b.left(v, now)
+	out := b.remaining(v, now)
 	out.called = true
 	b.savePost(l, t, v)
 	return out
 }
 
-// claim keeps the ledger from grouping or withdrawing a fresh post from now on. It comes right before the first
-// call. false, and ok, if the ledger was faster.
+// claim keeps the ledger from grouping or withdrawing a fresh post from now on. It precedes the first call. false,
+// and ok, if the ledger was faster.
 func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 	if v.post.Claimed {
 		return true, true
@@ -227,9 +227,9 @@ func (b *bot) claim(l lives, v *view) (claimed, ok bool) {
 	return claimed, ok
 }
 
-// look reads a post, then its problem, so that the problem is at least as new as what the post should show.
-// nil and gone if the post isn't pending any more, only nil if the bot is stopping.
-func (b *bot) look(l lives, t *task) (v *view, gone bool) {
+// readView reads a post, then its problem, so that the problem is at least as new as the revision that the post
+// should show. nil and gone if the post isn't pending any more, only nil if the bot is stopping.
+func (b *bot) readView(l lives, t *task) (v *view, gone bool) {
 	keys := []alert.Key{t.Value.post.key}
 	posts, ok := read(l.begin, b.Delivery, "reading a post", func(ctx context.Context) (map[alert.Key][]store.Post, error) {
 		return b.Store.PostsOf(ctx, keys)
@@ -247,7 +247,7 @@ func (b *bot) look(l lives, t *task) (v *view, gone bool) {
 		}
 		v = &view{post: p, rooms: posts[p.Key], problem: problems[p.Key], broken: broken, doubt: t.Value.post.doubt}
 		v.post.Cursor = v.doubt.Believed(p.Cursor)
-		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // told by the group that it left
+		v.post.ToldSeq = max(v.post.ToldSeq, p.FromSeq) // posted by the group that it left
 		v.room, v.known = b.Rooms(p.Room, p.Route)
 		v.actions = b.Render().Actions(v.problem)
 		if b.Asks != nil && b.Asks(p.Key.Source) {
@@ -272,7 +272,7 @@ func (b *bot) refused(l lives, t *task, v *view, s step.Step, err error, now tim
 	case step.Dead, step.Gone:
 		return b.bury(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
 	}
-	out := b.left(v, now)
+	out := b.remaining(v, now)
 	out.called = true
 	if changed {
 		b.savePost(l, t, v)

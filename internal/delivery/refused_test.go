@@ -31,10 +31,10 @@ func TestARefusedPostIsADeadLetterWithItsReason(t *testing.T) {
 		require.False(t, post.DeadAt.IsZero())
 		require.Zero(t, w.store.pending(), "a dead letter isn't pending")
 		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "post"))
-		require.Len(t, w.webex.live("R-noc"), 2, "and holds up nobody")
+		require.Len(t, w.webex.live("R-noc"), 2, "and delays no other post")
 		require.Empty(t, w.texts("default"))
 
-		// Replayed by an operator, once what was wrong is right.
+		// An operator replays it once the fault is repaired.
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		post.State = store.PostLive
 		require.NoError(t, w.store.SavePost(context.Background(), key(1), "noc", post.Cursor))
@@ -44,7 +44,7 @@ func TestARefusedPostIsADeadLetterWithItsReason(t *testing.T) {
 	})
 }
 
-func TestARoomThatIsGoneIsRerouted(t *testing.T) {
+func TestPostsOfAGoneRoomAreRerouted(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.fold(1, nil, "away")
 		w.fold(2, nil, "away", "default")
@@ -132,7 +132,7 @@ func TestOneRootAfterARestartAndReadmission(t *testing.T) {
 			w.refuse(503)
 			w.fold(1, change)
 			w.pass(time.Minute)
-			require.Equal(t, map[string]string{"noc": "post 503", "card": "card 503"}[room], w.ops()[len(w.ops())-1], "the root was taken for deleted")
+			require.Equal(t, map[string]string{"noc": "post 503", "card": "card 503"}[room], w.ops()[len(w.ops())-1], "the root looked deleted")
 			w.stop()
 			w.refuse(404)
 			w.start()
@@ -257,7 +257,7 @@ func TestARefusedReplyWithoutEditsLeft(t *testing.T) {
 				}
 				require.Equal(t, []string{"reply 400", map[bool]string{true: "edit", false: "edit 400"}[open], "reply 400"}, ops)
 				require.Equal(t, store.PostDead, post.State)
-				require.Equal(t, root.id, post.RootID, "it isn't told a second time beside it")
+				require.Equal(t, root.id, post.RootID, "the problem has no second root")
 			})
 		}
 	}
@@ -301,7 +301,7 @@ func TestARefusedCardIsSkipped(t *testing.T) {
 	})
 }
 
-// Each time a room begins to refuse messages, the default room gets one new message about that; none while it goes on
+// Each time a room begins to refuse messages, the default room gets one new message about that; none while it keeps
 // refusing, also after a restart.
 func TestARoomIsAnnouncedEachTimeItRefuses(t *testing.T) {
 	type act func(w *world)
@@ -319,29 +319,29 @@ func TestARoomIsAnnouncedEachTimeItRefuses(t *testing.T) {
 		w.pass(time.Second)
 	}
 	storm := func(w *world) {
-		var told store.Fold
+		var written store.Fold
 		for range 20 {
 			n++
-			told = both(told, w.store.fold(key(n), nil, "db"))
+			written = both(written, w.store.fold(key(n), nil, "db"))
 		}
-		w.d.Notify(told)
+		w.d.Notify(written)
 		w.pass(time.Minute)
 	}
 	for name, tc := range map[string]struct {
 		steps []act
 		want  int
 	}{
-		"it never takes one again":            {[]act{refuses, problem, problem, problem}, 1},
-		"a problem in between":                {[]act{refuses, problem, problem, takes, problem, refuses, problem, problem}, 2},
-		"thrice":                              {[]act{refuses, problem, takes, problem, refuses, problem, takes, problem, refuses, problem}, 3},
-		"a notice in between":                 {[]act{refuses, problem, takes, notice, refuses, problem}, 2},
-		"the answer to a command in between":  {[]act{refuses, problem, takes, answer, refuses, problem}, 2},
-		"a restart in between":                {[]act{refuses, problem, restart, problem, restart, problem}, 1},
-		"a restart before it takes one again": {[]act{refuses, problem, restart, takes, problem, refuses, problem}, 2},
-		"a restart before it refuses again":   {[]act{refuses, problem, takes, problem, restart, refuses, problem}, 2},
-		"nothing is said to it in between":    {[]act{refuses, problem, takes, refuses, problem}, 1},
-		"a storm":                             {[]act{refuses, storm, takes, problem, refuses, storm}, 2},
-		"a digest in between":                 {[]act{refuses, problem, takes, storm, refuses, storm}, 2},
+		"it accepts none again":                 {[]act{refuses, problem, problem, problem}, 1},
+		"a problem in between":                  {[]act{refuses, problem, problem, takes, problem, refuses, problem, problem}, 2},
+		"thrice":                                {[]act{refuses, problem, takes, problem, refuses, problem, takes, problem, refuses, problem}, 3},
+		"a notice in between":                   {[]act{refuses, problem, takes, notice, refuses, problem}, 2},
+		"the answer to a command in between":    {[]act{refuses, problem, takes, answer, refuses, problem}, 2},
+		"a restart in between":                  {[]act{refuses, problem, restart, problem, restart, problem}, 1},
+		"a restart before it accepts one again": {[]act{refuses, problem, restart, takes, problem, refuses, problem}, 2},
+		"a restart before it refuses again":     {[]act{refuses, problem, takes, problem, restart, refuses, problem}, 2},
+		"nothing is sent to it in between":      {[]act{refuses, problem, takes, refuses, problem}, 1},
+		"a storm":                               {[]act{refuses, storm, takes, problem, refuses, storm}, 2},
+		"a digest in between":                   {[]act{refuses, problem, takes, storm, refuses, storm}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n = 0

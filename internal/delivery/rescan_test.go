@@ -35,7 +35,7 @@ func TestARescanWakesOnlyNewWork(t *testing.T) {
 		w.pass(10 * time.Minute)
 		tries := len(w.ops()) - before
 		require.NotZero(t, tries)
-		// An attempt reads once, and once more if the other task's turn comes first.
+		// An attempt reads once, and once more if the other task is served first.
 		require.LessOrEqual(t, read.Load(), int64(2*tries+2), "600 rescans without news")
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		w.pass(5 * time.Minute)
@@ -73,8 +73,8 @@ func TestANewBodyEndsABackoff(t *testing.T) {
 	})
 }
 
-// A post that waits for a possible storm is neither read nor claimed before PendingSince, and is posted at once then. One
-// that joined a group meanwhile is left alone.
+// A post that waits for a possible storm is neither read nor claimed before PendingSince, and is posted at once then.
+// One that joined a group meanwhile isn't claimed.
 func TestAPostIsClaimedWhenDue(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		w.store.burst = 500 * time.Millisecond

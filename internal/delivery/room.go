@@ -40,11 +40,11 @@ func (s RoomSettings) address() webex.NewMessage {
 	return webex.NewMessage{ToPersonEmail: s.Person}
 }
 
-// Rooms gives the settings of a room, by its configured name or config.PersonRoom and an address, for what a
-// route sent there; false if it isn't configured.
+// Rooms returns the settings of a room for a route, by the room's configured name or config.PersonRoom and an
+// address; false if it isn't configured.
 type Rooms func(room, route string) (RoomSettings, bool)
 
-// RoomsOf reads them from a configuration that config.Load returned.
+// RoomsOf returns the Rooms of a configuration that config.Load returned.
 func RoomsOf(cfg *config.Config) Rooms {
 	rooms := make(map[string]config.Room, len(cfg.Rooms))
 	for _, r := range cfg.Rooms {
@@ -95,8 +95,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 	}
 }
 
-// FallbackOf says which room is told what another one refuses: the first of
-// the configuration's default rooms that isn't that one.
+// FallbackOf returns the room that gets what another room refuses: the first other default room of the configuration.
 func FallbackOf(cfg *config.Config) func(room string) (string, bool) {
 	return func(room string) (string, bool) {
 		for _, d := range cfg.DefaultRooms {

@@ -27,8 +27,8 @@ type testStore struct {
 
 	storm   bool             // new posts join a storm group
 	flap    string           // new posts join the group of this flapping trigger
-	burst   time.Duration    // new posts are pending only after so long
-	changed func(store.Fold) // told of folds that the store begins itself: of reroutes
+	burst   time.Duration    // new posts are pending only after this time
+	changed func(store.Fold) // called after folds that the store begins itself, for reroutes
 	keys    []alert.Key      // of all problems, in order of their first fold
 }
 
@@ -38,7 +38,7 @@ func newTestStore() *testStore {
 	return s
 }
 
-// through makes a call of delivery, unless the store is to fail.
+// through makes a call of delivery, unless the store fails it.
 func through[T any](s *testStore, op string, call func() (T, error)) (result T, err error) {
 	time.Sleep(s.slow)
 	s.mu.Lock()
@@ -173,7 +173,7 @@ func (s *testStore) failUntil(end time.Time) {
 	})
 }
 
-// rejects has the store reject one operation for good.
+// rejects makes the store reject one operation permanently.
 func (s *testStore) rejects(op string) {
 	s.setFail(func(asked string) error {
 		if asked == op {
@@ -193,7 +193,7 @@ func (s *testStore) damage(ns ...int) {
 	}
 }
 
-// must is the result of a read past the failures.
+// must returns the result of a read that bypasses the failures.
 func must[T any](result T, err error) T {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		panic(err)

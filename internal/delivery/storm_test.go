@@ -86,7 +86,7 @@ func TestAStormOfFiveThousand(t *testing.T) {
 		synctest.Wait()
 		s, err := r.store.Stats(context.Background())
 		require.NoError(t, err)
-		require.Zero(t, s.PostsPending, "all is told 5 s after the last recovery")
+		require.Zero(t, s.PostsPending, "everything is posted 5 s after the last recovery")
 		roots, _ = r.said("noc")
 		after := 0
 		for _, m := range roots {
@@ -114,7 +114,7 @@ func (r *real) says(room, words string) bool {
 	return false
 }
 
-// accounted fails unless each problem is named by exactly one message or the list in its thread.
+// accounted fails unless exactly one message, or the list in its thread, names each problem.
 func (r *real) accounted(room string, problems int) {
 	r.t.Helper()
 	roots, replies := r.said(room)

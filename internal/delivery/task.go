@@ -11,12 +11,12 @@ import (
 // task is a post, a group or a notice that is behind.
 type task = queue.Item[work]
 
-// work is what a task is about: one of post, group and notice is set. It holds neither cursor nor problem:
-// both are read when it is the task's turn, so that nothing stale is sent.
+// work is the subject of a task: one of post, group and notice is set. It holds neither cursor nor problem: both are
+// read when it is the task's turn, so that nothing stale is sent.
 type work struct {
 	bot     *bot
-	about   []any // which it is, for the log
-	version int64 // the newest that is known: Post.Desired, Group.Revision, Notice.Version
+	about   []any // identifies it in the log
+	version int64 // the newest known version: Post.Desired, Group.Revision, Notice.Version
 	post    *postTask
 	group   *groupTask
 	notice  *noticeTask
@@ -25,11 +25,11 @@ type work struct {
 // The classes of tasks, the most urgent first.
 const (
 	classAnswer = iota // answers to commands: somebody is looking at the room
-	classNew           // problems that their room doesn't know of
-	classWrong         // messages that say open and are resolved, or the other way round
+	classNew           // problems that are new in their room
+	classWrong         // messages that say open although all are resolved, or the reverse
 	classUpdate        // other changes
 	classCard          // buttons
-	classRest          // notices that answer nobody
+	classRest          // notices that aren't answers
 )
 
 // urgencyOf orders the work of a problem.

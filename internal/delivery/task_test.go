@@ -10,12 +10,12 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A new digest goes first, then one whose message says the wrong state, then other changes: when the store reports it, as
-// well as when its next step is known.
+// A new digest goes first, then one whose message says the wrong state, then other changes: both when the store
+// reports it and once its next step is known.
 func TestUrgencyOfDigests(t *testing.T) {
 	for name, c := range map[string]struct {
 		message      string
-		open, saysIt bool // saysIt: the message says that all is resolved
+		open, saysIt bool // saysIt: the message says that all are resolved
 		op           step.Op
 		want         int
 	}{

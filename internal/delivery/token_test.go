@@ -16,8 +16,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// A revoked token raises an alarm that says where the new one belongs, and is retried once a minute. With the new token,
-// messages are posted within a minute, without a restart.
+// A revoked token raises an alarm that names the place for the new one, and is retried once a minute. With the new
+// token, messages are posted within a minute, without a restart.
 func TestAReplacedToken(t *testing.T) {
 	inReality(t, webexsim.Options{}, func(t *testing.T, r *real) {
 		r.stop()

@@ -27,7 +27,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// way is the connection to Webex: TLS, DNS and an optional proxy, each of which can be broken and mended.
+// way is the connection to Webex: TLS, DNS and an optional proxy, each of which can be broken and repaired.
 type way struct {
 	ours, theirs *memnet.Authority // the first is in the ca_file
 	caFile       string
@@ -35,7 +35,7 @@ type way struct {
 	webex        *memnet.Listener
 
 	mu      sync.Mutex
-	dial    func(context.Context) (net.Conn, error) // nil: as it should be
+	dial    func(context.Context) (net.Conn, error) // nil: it works
 	connect string                                  // what the proxy answers; "" for 200
 	dials   int
 }
@@ -106,9 +106,9 @@ func onTheWay(t *testing.T, proxy string, story func(t *testing.T, r *real, w *w
 	})
 }
 
-// The connection to Webex fails for an hour (certificates, DNS or a proxy) and is then mended, at the fault or by ca_file.
-// Every message is posted once and none is a dead letter, the alarm lasts as long as the fault, and one log line says what
-// is wrong, where, and what to do.
+// The connection to Webex fails for an hour (certificates, DNS or a proxy) and is then repaired, at the fault or by
+// ca_file. Every message is posted once and none is a dead letter, the alarm lasts as long as the fault, and one log
+// line names the fault, its place and the remedy.
 func TestAnHourWithoutAWorkingConnection(t *testing.T) {
 	dnsFault := func(e net.DNSError) func(context.Context) (net.Conn, error) {
 		return func(ctx context.Context) (net.Conn, error) {
@@ -141,15 +141,15 @@ func TestAnHourWithoutAWorkingConnection(t *testing.T) {
 			},
 			mend: func(*testing.T, *way) {},
 			log:  "this machine's clock"},
-		{name: "another name is in the certificate",
+		{name: "the certificate is for another name",
 			fail: func(_ *testing.T, w *way) { w.use(w.ours.Valid("other.test")) },
 			mend: func(_ *testing.T, w *way) { w.use(w.ours.Valid("webex.test")) },
 			log:  "valid for other.test, not webex.test"},
-		{name: "an authority that isn't known, and then is in the ca_file",
+		{name: "the authority is unknown, and then in the ca_file",
 			fail: func(_ *testing.T, w *way) { w.use(w.theirs.Valid("webex.test")) },
 			mend: func(t *testing.T, w *way) { require.NoError(t, os.WriteFile(w.caFile, w.theirs.PEM, 0o600)) },
 			log:  "add its own certificate to the file in webex.ca_file"},
-		{name: "the name isn't known",
+		{name: "the name is unknown",
 			fail: func(_ *testing.T, w *way) {
 				w.set(func(w *way) { w.dial = dnsFault(net.DNSError{Err: "no such host", IsNotFound: true}) })
 			},
@@ -169,7 +169,7 @@ func TestAnHourWithoutAWorkingConnection(t *testing.T) {
 			},
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "" }) },
 			log:  "the proxy proxy.test:3128 answered 407 Proxy Authentication Required (set the proxy's user and password in webex.proxy_url"},
-		{name: "the proxy lost its way", proxy: "http://proxy.test:3128",
+		{name: "the proxy can't reach Webex", proxy: "http://proxy.test:3128",
 			fail: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "504 Gateway Timeout" }) },
 			mend: func(_ *testing.T, w *way) { w.set(func(w *way) { w.connect = "" }) },
 			log:  "the proxy must allow CONNECT to webex.test"},

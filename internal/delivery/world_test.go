@@ -46,7 +46,7 @@ func inWorld(t *testing.T, set func(*Options), story func(t *testing.T, w *world
 			set(&w.opts)
 		}
 		w.start()
-		t.Cleanup(func() { w.stop() }) // whatever the story asserts
+		t.Cleanup(func() { w.stop() }) // even if the story fails
 		story(t, w)
 		w.stop()
 		require.Empty(t, w.webex.violations)

@@ -21,8 +21,8 @@ import (
 	"nms-alert-relay/internal/store/memory"
 )
 
-// journal is a store in memory that counts how often each entry is folded. A commit takes a while, and may fail before or
-// after it is done.
+// journal is a store in memory that counts how often each entry is folded. A commit takes a while, and may fail
+// before or after it is executed.
 type journal struct {
 	*memory.Store
 	mu       sync.Mutex
@@ -81,7 +81,7 @@ func (j *journal) run(t *testing.T) *ledger.Ledger {
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
 	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
-	synctest.Wait() // it has looked at what there is
+	synctest.Wait() // the first read is done
 	return l
 }
 
@@ -106,7 +106,7 @@ func (j *journal) foldedOnce(t *testing.T) {
 }
 
 // An appended entry is folded at once when the fold is woken, and with the next poll when nobody wakes it.
-func TestWokenOrPolled(t *testing.T) {
+func TestFoldIsWokenOrPolls(t *testing.T) {
 	for name, c := range map[string]struct {
 		wake   bool
 		within time.Duration
@@ -160,7 +160,7 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// Whoever wakes the fold or doesn't, and whatever becomes of commits: each entry is folded once.
+// Whether or not somebody wakes the fold, and whichever commits fail, each entry is folded once.
 func TestEachEntryIsFoldedOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")

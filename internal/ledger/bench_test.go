@@ -24,8 +24,8 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// BenchmarkFold folds recorded problems with ids of their own out of the journal. Compare the processor time: it suffers
-// least from other load.
+// BenchmarkFold folds recorded problems with ids of their own out of the journal. Compare the processor time: other
+// load affects it least.
 func BenchmarkFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)

@@ -13,24 +13,24 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// The entry that is set aside is the one that the store rejected, whatever becomes pending in that moment.
+// Whatever else becomes pending at that moment, the entry that the store rejected is the one set aside.
 func TestTheRejectedEntryIsSetAside(t *testing.T) {
 	for name, c := range map[string]struct {
-		older    int  // entries set aside before that are retried in that moment
-		newer    int  // entries that come in that moment
+		older    int  // entries set aside before that are retried at that moment
+		newer    int  // entries that arrive at that moment
 		damaged  bool // the problem can't be read; else the commit is rejected
 		behind   int  // good entries before it
-		together bool // the good entries come together with it
+		together bool // the good entries arrive together with it
 	}{
 		"an older one is retried":                   {older: 1},
 		"several older ones are retried":            {older: 5},
 		"its problem is damaged":                    {older: 2, damaged: true},
-		"newer ones come":                           {newer: 3},
+		"newer ones arrive":                         {newer: 3},
 		"older and newer ones":                      {older: 2, newer: 2},
 		"found by halving, an older one is retried": {older: 1, behind: 7, together: true},
 		"found by halving, its problem is damaged":  {older: 3, behind: 40, together: true, damaged: true},
 		"after good ones, an older one is retried":  {older: 1, behind: 3},
-		"nothing else is there":                     {},
+		"alone": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

@@ -14,7 +14,7 @@ import (
 // storm share their messages.
 const gatherNudges = time.Second
 
-// clock does one batch of what is due, if it is time to look. more says that there is more to do at once.
+// clock handles one batch of due posts if it is time to check. more reports that others are due already.
 func (l *Ledger) clock(ctx context.Context) (more bool) {
 	now := time.Now()
 	if now.Before(l.clockAt) {
@@ -36,7 +36,7 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 		err = l.doDue(ctx, due, rooms, now)
 	}
 	if err != nil && ctx.Err() == nil {
-		l.opts.Log.Error("looking at what is due failed, retrying", "due", len(due), "in", pollEvery, "error", err)
+		l.opts.Log.Error("handling due posts failed, retrying", "due", len(due), "in", pollEvery, "error", err)
 		l.opts.Metrics.Failures.Inc()
 	}
 	if more = more && err == nil; more {
@@ -48,7 +48,7 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 // looks reports whether a post is due for more than an escalation or a reminder.
 func looks(p store.Post, now time.Time) bool { return !p.LookAt.IsZero() && !p.LookAt.After(now) }
 
-// gatheredAt is when the escalations and reminders that are due are done; zero if none is.
+// gatheredAt is when the due escalations and reminders are handled; zero if there are none.
 func gatheredAt(due []store.Post, now time.Time) (at time.Time) {
 	for _, p := range due {
 		for _, nudge := range []time.Time{p.EscalateAt, p.RemindAt} {
@@ -63,7 +63,7 @@ func gatheredAt(due []store.Post, now time.Time) (at time.Time) {
 	return at.Add(gatherNudges)
 }
 
-// doDue does what is due. If the store rejects it, the post that is at fault is found, and its clocks are stopped.
+// doDue handles due posts. If the store rejects the batch, it finds the post at fault and stops its clocks.
 func (l *Ledger) doDue(ctx context.Context, due []store.Post, rooms []string, now time.Time) error {
 	err := l.commitDue(ctx, due, rooms, now)
 	if !errors.Is(err, store.ErrRejected) || len(due) == 0 {
@@ -74,7 +74,7 @@ func (l *Ledger) doDue(ctx context.Context, due []store.Post, rooms []string, no
 		return errors.Join(l.doDue(ctx, due[:half], rooms, now), l.doDue(ctx, due[half:], rooms, now))
 	}
 	post := due[0]
-	l.opts.Log.Error("the clocks of a post are stopped", "key", post.Key.String(), "room", post.Room, "error", err)
+	l.opts.Log.Error("escalation and reminders of a post are stopped: the store rejects them", "key", post.Key.String(), "room", post.Room, "error", err)
 	post.EscalateAt, post.RemindAt, post.LookAt = time.Time{}, time.Time{}, time.Time{}
 	return l.opts.Store.CommitFold(ctx, store.Fold{Posts: []store.Post{post}})
 }
@@ -98,7 +98,7 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string
 			l.opts.Log.Info("problem escalated", "key", n.Key.String(), "room", n.Nudge.Room, "after", n.Nudge.After, "to", n.Nudge.Rooms, "mention", n.Nudge.Mention)
 		case alert.EntryReminded:
 			l.opts.Metrics.Reminders.Inc()
-			l.opts.Log.Info("problem reminded of", "key", n.Key.String(), "room", n.Nudge.Room)
+			l.opts.Log.Info("reminder sent", "key", n.Key.String(), "room", n.Nudge.Room)
 		}
 	}
 	l.done(out)

@@ -130,11 +130,11 @@ func TestDamagedProblemStopsItsClockAlone(t *testing.T) {
 	require.Zero(t, b.posts("7")[0].DueAt())
 }
 
-// The clocks of a post whose commit the store rejects are stopped, all of them, and the posts beside it are done.
+// If the store rejects the commit of a post, all of that post's clocks are stopped, and the other posts are handled.
 func TestARejectedPostStopsItsClocksAlone(t *testing.T) {
 	b, o := overdue(t, 20)
 	bad := alert.Key{Source: "main", EventID: "7"}
-	ended := b.problem("7") // every look at it ends its suppression
+	ended := b.problem("7") // each time it is due, its suppression ends
 	ended.Suppressed, ended.SuppressedUntil = true, time.Now().Add(-time.Minute)
 	posts := b.posts("7")
 	posts[0].LookAt = ended.SuppressedUntil

@@ -11,15 +11,15 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Nudged is a problem that somebody was reminded of, or that escalated.
+// Nudged is a problem that escalated, or of which a room was reminded.
 type Nudged struct {
 	Key   alert.Key
 	Nudge alert.Nudge
 }
 
-// PlanDue plans what is due for posts, and looks at rooms with posts that wait for their first message, since a room
-// falls behind too when Webex becomes slow. known has all posts of the problems. Nothing is done twice, since the plan
-// is written in one transaction:
+// PlanDue plans the actions of due posts. It also groups the posts that wait for their first message in rooms, since
+// a slow Webex can make a room fall behind without new events. known has all posts of the problems. Nothing is done
+// twice, since the plan is written in one transaction:
 //   - a problem may be posted once its delay or the room's quiet hours end;
 //   - a suppression whose time has passed ends, and every room shows that;
 //   - escalation and reminders stop once the problem is resolved, acknowledged, suppressed or cancelled by Zabbix, and
@@ -42,7 +42,7 @@ func PlanDue(due []store.Post, rooms []string, known Known, rules Rules, now tim
 	return d
 }
 
-// due does what is due for one post. Whatever goes wrong, even a panic, stops the clocks of that post alone.
+// due handles one due post. A fault, even a panic, stops the clocks of that post alone.
 func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	e := effect{problem: d.problem(stale.Key), posts: d.postsOf(stale.Key)}
 	i := slices.IndexFunc(e.posts, func(p draftPost) bool { return p.Room == stale.Room })
@@ -64,7 +64,7 @@ func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	if from, runs := e.problem.Unattended(d.now); !runs {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	} else if from.After(d.now) {
-		d.wind(&post.Post, t, from)
+		d.setClocks(&post.Post, t, from)
 	} else if until := t.Quiet.Until(e.problem.Severity, d.now); !until.IsZero() {
 		for _, at := range []*time.Time{&post.EscalateAt, &post.RemindAt} {
 			if !at.IsZero() {
@@ -90,7 +90,7 @@ func (d *Draft) endSuppression(e *effect) {
 	d.out.Learned = append(d.out.Learned, e.problem.Key)
 }
 
-// nudge sets the expired clocks of a post again, and returns the escalation or reminder that is due; nil for none.
+// nudge resets the expired clocks of a post, and returns the escalation or reminder that is due; nil for none.
 func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 	var nudge *alert.Nudge
 	n := post.Escalated
@@ -103,7 +103,7 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, Rooms: step.Rooms, Mention: step.Mention, After: time.Duration(step.After), At: d.now}
 		post.EscalateAt = time.Time{}
 		if post.Escalated++; n+1 < len(t.Escalate) {
-			// From now on, even if the relay was down for longer: each step gets its time.
+			// Counted from now, even after a long downtime: each step gets its full time.
 			post.EscalateAt = d.now.Add(time.Duration(t.Escalate[n+1].After - step.After))
 		}
 	}
@@ -112,7 +112,7 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 	}
 	if post.RemindAt = d.now.Add(t.Remind); t.Remind == 0 || post.State == store.PostDead {
 		post.RemindAt = time.Time{}
-	} else if nudge == nil && !untold(*post) {
+	} else if nudge == nil && !unposted(*post) {
 		nudge = &alert.Nudge{Kind: alert.EntryReminded, Room: post.Room, At: d.now}
 	}
 	return nudge

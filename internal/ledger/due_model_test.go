@@ -12,29 +12,29 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// model is what a route's timing means, minute by minute: what a person with a watch and the configuration would do.
+// model implements a route's timing minute by minute, as a person with a watch and the configuration would.
 type model struct {
 	timing     route.Timing
 	joined     time.Time
-	told       bool
-	never      bool      // it resolved before the room was to be told
-	since      time.Time // when it was told, or became unattended
+	posted     bool
+	never      bool      // it resolved before it was due in the room
+	since      time.Time // when it was posted, or became unattended
 	step       int
 	stepped    time.Time // when the last step was taken
-	said       time.Time // when people were last reminded, or a reminder was left out
+	reminded   time.Time // when the last reminder was sent or left out
 	unattended bool
 }
 
-// minute returns what is to be said in a minute, after what happened in it.
-func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) {
+// minute returns the escalations and reminders that are due in a minute, after the events of that minute.
+func (m *model) minute(p alert.Problem, now time.Time) (nudges []alert.EntryKind) {
 	over := p.State == alert.StateResolved
 	quiet := !m.timing.Quiet.Until(p.Severity, now).IsZero()
-	if !m.told && !m.never {
+	if !m.posted && !m.never {
 		switch may := !quiet && !now.Before(m.joined.Add(m.timing.Delay)); {
 		case over && !may:
 			m.never = true
 		case may:
-			m.told = true
+			m.posted = true
 			m.unattended = false // the clocks begin
 		}
 	}
@@ -42,10 +42,10 @@ func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) 
 	from, _ := p.Unattended(now)
 	unattended = unattended && !from.After(now)
 	if unattended && !m.unattended {
-		m.since, m.step, m.stepped, m.said = now, 0, now, now
+		m.since, m.step, m.stepped, m.reminded = now, 0, now, now
 	}
 	m.unattended = unattended
-	if !unattended || !m.told || quiet {
+	if !unattended || !m.posted || quiet {
 		return nil
 	}
 	if m.step < len(m.timing.Escalate) {
@@ -55,19 +55,19 @@ func (m *model) minute(p alert.Problem, now time.Time) (says []alert.EntryKind) 
 		}
 		if now.Sub(m.stepped) >= wait {
 			m.step, m.stepped = m.step+1, now
-			says = append(says, alert.EntryEscalated)
+			nudges = append(nudges, alert.EntryEscalated)
 		}
 	}
-	if m.timing.Remind > 0 && now.Sub(m.said) >= m.timing.Remind {
-		m.said = now
-		if len(says) == 0 {
-			says = append(says, alert.EntryReminded)
+	if m.timing.Remind > 0 && now.Sub(m.reminded) >= m.timing.Remind {
+		m.reminded = now
+		if len(nudges) == 0 {
+			nudges = append(nudges, alert.EntryReminded)
 		}
 	}
-	return says
+	return nudges
 }
 
-// The ledger reminds and escalates in the same minutes as the model, whatever happens to the problem.
+// Whatever happens to a problem, the ledger reminds and escalates in the same minutes as the model.
 func TestClocksFollowTheModel(t *testing.T) {
 	quiet := quietAtNight(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -92,7 +92,7 @@ func TestClocksFollowTheModel(t *testing.T) {
 					does(alert.Actions{Ack: true}), does(alert.Actions{Unack: true}), does(alert.Actions{Comment: true}), does(alert.Actions{Suppress: true}),
 					does(alert.Actions{Unsuppress: true}), does(alert.Actions{Suppress: true, SuppressUntil: w.now.Add(minutes("until", 1, 10, 30))}), ends,
 				}
-				if !m.told && timing.Quiet.Until(alert.Average, w.now) == timing.Quiet.Until(alert.Average, begin.Add(timing.Delay)) {
+				if !m.posted && timing.Quiet.Until(alert.Average, w.now) == timing.Quiet.Until(alert.Average, begin.Add(timing.Delay)) {
 					acts = append(acts, becomes(alert.Average), becomes(alert.High))
 				}
 				w.later(0, rapid.SampledFrom(acts).Draw(rt, "act"))
@@ -100,16 +100,16 @@ func TestClocksFollowTheModel(t *testing.T) {
 			p := w.known.Problems[k4711]
 			want := m.minute(p, w.now)
 			var got []alert.EntryKind
-			for _, said := range w.due().Nudged {
-				got = append(got, said.Nudge.Kind)
+			for _, nudged := range w.due().Nudged {
+				got = append(got, nudged.Nudge.Kind)
 			}
-			// Delivery, as it would.
+			// As delivery would.
 			post := &w.known.Posts[k4711][0]
 			require.Equal(rt, "noc", post.Room)
-			if untold(*post) && post.Pending() {
+			if unposted(*post) && post.Pending() {
 				post.Claimed, post.RootID, post.Delivered, post.PendingSince = true, "ROOT", post.Desired, time.Time{}
 			}
-			require.Equal(rt, m.told, post.RootID != "", "minute %d: told at %s", n, post.TellAfter)
+			require.Equal(rt, m.posted, post.RootID != "", "minute %d: posted at %s", n, post.TellAfter)
 			require.Equal(rt, want, got, "minute %d: %+v", n, w.known.Posts[k4711][0])
 			posts := w.known.Posts[k4711]
 			require.LessOrEqual(rt, len(posts), 2)

@@ -104,15 +104,15 @@ func TestScheduleOfNewPost(t *testing.T) {
 		escalate      string
 		again         string // reminded
 	}{
-		"at once, and never again":            {severity: alert.High, joined: "22:30"},
-		"a delay":                             {delay: 5 * minute, severity: alert.High, joined: "12:00", tell: "12:05"},
-		"clocks count from the end of it":     {delay: 5 * minute, remind: 60 * minute, steps: twoSteps, severity: alert.High, joined: "12:00", tell: "12:05", escalate: "12:20", again: "13:05"},
-		"quiet hours":                         {severity: alert.Average, joined: "22:30", tell: "07:00"},
-		"and clocks from the end of them":     {remind: 60 * minute, steps: twoSteps, severity: alert.Average, joined: "22:30", tell: "07:00", escalate: "07:15", again: "08:00"},
-		"not for what is severe":              {remind: 60 * minute, severity: alert.High, joined: "22:30", again: "23:30"},
-		"a delay that ends in quiet hours":    {delay: 5 * minute, severity: alert.Average, joined: "21:57", tell: "07:00"},
-		"quiet hours that end in the delay":   {delay: 5 * minute, severity: alert.Average, joined: "06:57", tell: "07:02"},
-		"a reminder that is due in the night": {remind: 60 * minute, severity: alert.Average, joined: "21:30", again: "22:30"},
+		"posted at once, no clocks":                {severity: alert.High, joined: "22:30"},
+		"a delay":                                  {delay: 5 * minute, severity: alert.High, joined: "12:00", tell: "12:05"},
+		"clocks count from the delay's end":        {delay: 5 * minute, remind: 60 * minute, steps: twoSteps, severity: alert.High, joined: "12:00", tell: "12:05", escalate: "12:20", again: "13:05"},
+		"quiet hours":                              {severity: alert.Average, joined: "22:30", tell: "07:00"},
+		"clocks count from the end of quiet hours": {remind: 60 * minute, steps: twoSteps, severity: alert.Average, joined: "22:30", tell: "07:00", escalate: "07:15", again: "08:00"},
+		"no quiet hours for severe problems":       {remind: 60 * minute, severity: alert.High, joined: "22:30", again: "23:30"},
+		"a delay that ends in quiet hours":         {delay: 5 * minute, severity: alert.Average, joined: "21:57", tell: "07:00"},
+		"quiet hours that end in the delay":        {delay: 5 * minute, severity: alert.Average, joined: "06:57", tell: "07:02"},
+		"a reminder that is due in the night":      {remind: 60 * minute, severity: alert.Average, joined: "21:30", again: "22:30"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := timed(t, route.Timing{Delay: c.delay, Remind: c.remind, Escalate: c.steps, Quiet: quietAtNight(t)}, at(c.joined))
@@ -125,7 +125,7 @@ func TestScheduleOfNewPost(t *testing.T) {
 			require.Equal(t, at(c.escalate), p.EscalateAt)
 			require.Equal(t, at(c.again), p.RemindAt)
 			require.Equal(t, c.tell == "", p.Pending())
-			require.Equal(t, !p.Pending(), !p.LookAt.IsZero(), "the ledger looks at it again when it may be told")
+			require.Equal(t, !p.Pending(), !p.LookAt.IsZero(), "the ledger checks it again when it may be posted")
 		})
 	}
 }
@@ -140,21 +140,21 @@ func TestScheduleFollowsTheProblem(t *testing.T) {
 		escalate time.Duration        // after now; 0 for never
 		remind   time.Duration
 	}{
-		"a comment changes nothing":         {[]func(*alert.Event){does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
-		"acknowledged":                      {[]func(*alert.Event){ack}, 0, 0},
-		"acknowledged twice":                {[]func(*alert.Event){ack, ack}, 0, 0},
-		"the acknowledgement is taken back": {[]func(*alert.Event){ack, unack}, 15 * minute, 60 * minute},
-		"taken back and commented on":       {[]func(*alert.Event){ack, unack, does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
-		"suppressed for good":               {[]func(*alert.Event){suppress}, 0, 0},
-		"unsuppressed, from then on":        {[]func(*alert.Event){suppress, does(alert.Actions{Unsuppress: true})}, 15 * minute, 60 * minute},
-		"suppressed for a time":             {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 105 * minute, 150 * minute},
-		"the end is put off":                {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(50 * minute)}), does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 95 * minute, 140 * minute},
-		"acknowledged while suppressed":     {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)}), ack}, 0, 0},
-		"over":                              {[]func(*alert.Event){ends}, 0, 0},
-		"a comment after the end":           {[]func(*alert.Event){ends, does(alert.Actions{Comment: true})}, 0, 0},
-		"unacknowledged after the end":      {[]func(*alert.Event){ack, ends, unack}, 0, 0},
-		"severer, outside of quiet hours":   {[]func(*alert.Event){becomes(alert.Disaster)}, 5 * minute, 50 * minute},
-		"a maintenance says nothing of it":  {[]func(*alert.Event){does(alert.Actions{ToCause: true})}, 5 * minute, 50 * minute},
+		"a comment changes nothing":           {[]func(*alert.Event){does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
+		"acknowledged":                        {[]func(*alert.Event){ack}, 0, 0},
+		"acknowledged twice":                  {[]func(*alert.Event){ack, ack}, 0, 0},
+		"the acknowledgement is taken back":   {[]func(*alert.Event){ack, unack}, 15 * minute, 60 * minute},
+		"taken back and commented on":         {[]func(*alert.Event){ack, unack, does(alert.Actions{Comment: true})}, 5 * minute, 50 * minute},
+		"suppressed for good":                 {[]func(*alert.Event){suppress}, 0, 0},
+		"unsuppressed, from then on":          {[]func(*alert.Event){suppress, does(alert.Actions{Unsuppress: true})}, 15 * minute, 60 * minute},
+		"suppressed for a time":               {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 105 * minute, 150 * minute},
+		"the end is postponed":                {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(50 * minute)}), does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)})}, 95 * minute, 140 * minute},
+		"acknowledged while suppressed":       {[]func(*alert.Event){does(alert.Actions{Suppress: true, SuppressUntil: epoch.Add(100 * minute)}), ack}, 0, 0},
+		"over":                                {[]func(*alert.Event){ends}, 0, 0},
+		"a comment after the end":             {[]func(*alert.Event){ends, does(alert.Actions{Comment: true})}, 0, 0},
+		"unacknowledged after the end":        {[]func(*alert.Event){ack, ends, unack}, 0, 0},
+		"more severe, outside of quiet hours": {[]func(*alert.Event){becomes(alert.Disaster)}, 5 * minute, 50 * minute},
+		"made a cause":                        {[]func(*alert.Event){does(alert.Actions{ToCause: true})}, 5 * minute, 50 * minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := timed(t, timing, epoch)
@@ -192,13 +192,13 @@ func TestScheduleInQuietHours(t *testing.T) {
 	}
 	w := begin()
 	w.later(2*minute, becomes(alert.Disaster))
-	require.Equal(t, night.Add(5*minute), w.post("noc").TellAfter, "but for its delay")
+	require.Equal(t, night.Add(5*minute), w.post("noc").TellAfter, "after its delay")
 	require.Equal(t, night.Add(20*minute), w.post("noc").EscalateAt)
 
 	w = begin()
 	w.later(60*minute, becomes(alert.Disaster))
 	require.Equal(t, night.Add(5*minute), w.post("noc").TellAfter, "long ago")
-	require.Equal(t, w.now.Add(15*minute), w.post("noc").EscalateAt, "but it can only be told now")
+	require.Equal(t, w.now.Add(15*minute), w.post("noc").EscalateAt, "clocks count from its first possible message")
 	w.later(minute, becomes(alert.Warning))
 	require.Equal(t, night.Add(510*minute), w.post("noc").TellAfter, "nothing has been posted yet")
 	require.Equal(t, night.Add(525*minute), w.post("noc").EscalateAt)
@@ -208,7 +208,7 @@ func TestScheduleInQuietHours(t *testing.T) {
 	require.Equal(t, night.Add(510*minute), w.post("noc").TellAfter)
 	require.Zero(t, w.post("noc").DueAt())
 
-	// In a room that knows the problem, what quiet hours put off happens at once.
+	// In a room that has the problem, postponed reminders and escalations happen at once.
 	w = timed(t, timing, night.Add(-60*minute))
 	e := opened()
 	e.Severity = &average
@@ -275,8 +275,8 @@ func TestPlanDue(t *testing.T) {
 	leads := w.post("leads")
 	require.True(t, leads.Pending())
 	require.Equal(t, w.now, leads.JoinedAt)
-	require.Zero(t, leads.DueAt(), "there is no endless escalation")
-	require.Empty(t, w.due().Nudged, "nothing is said twice")
+	require.Zero(t, leads.DueAt(), "an escalation doesn't escalate again")
+	require.Empty(t, w.due().Nudged, "no escalation or reminder repeats")
 
 	// A reminder that comes with an escalation is left out.
 	w.deliver("noc")
@@ -288,7 +288,7 @@ func TestPlanDue(t *testing.T) {
 	require.Equal(t, 1, out.Nudged[0].Nudge.Step)
 	require.Zero(t, w.post("noc").EscalateAt, "there is no third step")
 	require.Equal(t, epoch.Add(120*minute), w.post("noc").RemindAt)
-	require.False(t, w.post("leads").Pending(), "this step says nothing to it")
+	require.False(t, w.post("leads").Pending(), "this step isn't for it")
 
 	// The next reminder counts from the last one. Those that were missed while the relay was down aren't made up for.
 	w.deliver("noc")
@@ -302,7 +302,7 @@ func TestPlanDue(t *testing.T) {
 	require.Zero(t, w.post("noc").DueAt())
 }
 
-// What was due is left out if problem, route or post have changed.
+// A due escalation or reminder is skipped if problem, route or post have changed.
 func TestPlanDueAfterChanges(t *testing.T) {
 	timing := route.Timing{Remind: 60 * minute, Escalate: twoSteps}
 	for name, c := range map[string]struct {
@@ -316,20 +316,20 @@ func TestPlanDueAfterChanges(t *testing.T) {
 		"suppressed":   {func(_ *world, p *alert.Problem, _ *store.Post) { p.Suppressed = true }, 0, 0},
 		"suppressed until later": {func(w *world, p *alert.Problem, _ *store.Post) {
 			p.Suppressed, p.SuppressedUntil = true, w.now.Add(minute)
-		}, 0, minute}, // looked at again when that ends
+		}, 0, minute}, // checked again when that ends
 		"suppressed until now":    {func(w *world, p *alert.Problem, _ *store.Post) { p.Suppressed, p.SuppressedUntil = true, w.now }, 1, 45 * minute},
 		"the route is gone":       {func(w *world, _ *alert.Problem, _ *store.Post) { w.rules.Timing = nil }, 0, 45 * minute},
 		"no reminders any more":   {func(w *world, _ *alert.Problem, p *store.Post) { w.rules.Timing = nil; p.RemindAt = w.now }, 0, 0},
 		"fewer steps":             {func(_ *world, _ *alert.Problem, p *store.Post) { p.Escalated = 2 }, 0, 45 * minute},
 		"a dead letter escalates": {func(_ *world, _ *alert.Problem, p *store.Post) { p.State = store.PostDead }, 1, 45 * minute},
-		"and isn't reminded of": {func(w *world, _ *alert.Problem, p *store.Post) {
+		"a dead letter has no reminders": {func(w *world, _ *alert.Problem, p *store.Post) {
 			p.State, p.RemindAt, p.EscalateAt = store.PostDead, w.now, time.Time{}
 		}, 0, 0},
-		"untold, it escalates": {func(_ *world, _ *alert.Problem, p *store.Post) { p.Claimed, p.RootID = false, "" }, 1, 45 * minute},
-		"untold, it isn't reminded": {func(w *world, _ *alert.Problem, p *store.Post) {
+		"not yet posted, it escalates": {func(_ *world, _ *alert.Problem, p *store.Post) { p.Claimed, p.RootID = false, "" }, 1, 45 * minute},
+		"not yet posted, no reminder": {func(w *world, _ *alert.Problem, p *store.Post) {
 			p.Claimed, p.RootID, p.RemindAt, p.EscalateAt = false, "", w.now, time.Time{}
 		}, 0, 60 * minute},
-		"the problem isn't kept": {func(w *world, p *alert.Problem, _ *store.Post) { *p = alert.Problem{} }, 0, 0},
+		"the problem was pruned": {func(w *world, p *alert.Problem, _ *store.Post) { *p = alert.Problem{} }, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := timed(t, timing, epoch)
@@ -348,7 +348,7 @@ func TestPlanDueAfterChanges(t *testing.T) {
 			require.Equal(t, want, w.post("noc").DueAt())
 		})
 	}
-	require.Empty(t, PlanDue([]store.Post{{Key: k4711, Room: "noc", EscalateAt: epoch}}, nil, Known{}, Rules{}, epoch).Finish(nil, nil).Fold.Posts, "the post isn't kept either")
+	require.Empty(t, PlanDue([]store.Post{{Key: k4711, Room: "noc", EscalateAt: epoch}}, nil, Known{}, Rules{}, epoch).Finish(nil, nil).Fold.Posts, "the post was pruned too")
 }
 
 // A panic at one post stops its clocks alone.
@@ -379,7 +379,7 @@ func TestPlanDuePanic(t *testing.T) {
 	require.Zero(t, w.post("noc").DueAt())
 }
 
-// Whatever clocks, problem and rules: a post that was due isn't any more afterwards, and is nudged at most once.
+// For any clocks, problem and rules, a due post is no longer due once it is handled, and is nudged at most once.
 func TestDueIsDoneOnce(t *testing.T) {
 	quiet := quietAtNight(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// item decodes an entry. Whatever goes wrong, even a panic, is that entry's fault alone.
+// item decodes an entry. A fault, even a panic, affects that entry alone.
 func (l *Ledger) item(e store.Entry) (item Item) {
 	item.Entry = e
 	defer func() {
@@ -49,7 +49,7 @@ func own(e store.Entry) (d Decoded, err error) {
 	return d, nil
 }
 
-// note counts and logs what became of an entry.
+// note counts and logs the result of an entry.
 func (l *Ledger) note(r Result) {
 	switch {
 	case r.SetAside != "":
@@ -66,7 +66,7 @@ func (l *Ledger) note(r Result) {
 			l.noteSendTo(r)
 		}
 		if r.Replaced != "" {
-			l.opts.Log.Warn("an event id came back as another problem, and the earlier one is closed as gone: was Zabbix's database made anew, or do two servers send as one source?",
+			l.opts.Log.Warn("another problem has the event id of an earlier one, which is closed as gone: was Zabbix's database recreated, or do two servers send as one source?",
 				"key", r.Decoded.Event.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)
 		}
 		level := slog.LevelInfo
@@ -80,7 +80,7 @@ func (l *Ledger) note(r Result) {
 	}
 }
 
-// noteGathered counts and logs the openings of flapping triggers, and how many problems each room's digest took in.
+// noteGathered counts and logs the openings of flapping triggers, and how many problems joined each room's digest.
 func (l *Ledger) noteGathered(all []Gathered) {
 	for i, g := range all {
 		if g.Kind == store.GroupFlap {
@@ -89,7 +89,7 @@ func (l *Ledger) noteGathered(all []Gathered) {
 			continue
 		}
 		if i+1 == len(all) || all[i+1].Room != g.Room || all[i+1].Kind != g.Kind {
-			l.opts.Log.Info("problems gathered into a digest", "room", g.Room, "problems", g.Joined)
+			l.opts.Log.Info("problems joined a digest", "room", g.Room, "problems", g.Joined)
 		}
 	}
 }

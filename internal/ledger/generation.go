@@ -8,7 +8,7 @@ import (
 // maxEarlier bounds how many earlier problems of one event id are kept apart.
 const maxEarlier = 8
 
-// superseded is a problem whose event id another one took, or that counts one more earlier problem.
+// superseded is a problem whose event id another one has now, or whose count of earlier problems rose.
 type superseded struct {
 	problem alert.Problem
 	posts   []draftPost
@@ -33,8 +33,8 @@ func (d *Draft) supersede(e *effect, was alert.Problem, by alert.Event) alert.Pr
 	return fresh
 }
 
-// overtaken returns the earlier problem that an event is about; was has its event id now. If the relay never heard of the
-// earlier one, it is new and gets no post.
+// overtaken returns the earlier problem that an event is about; was has its event id now. If the relay doesn't know
+// the earlier one, it is new and gets no post.
 func (d *Draft) overtaken(e *effect, was alert.Problem, event alert.Event) alert.Problem {
 	for n := was.Generation; n > 0; n-- {
 		if p := d.problem(was.Key.Earlier(n)); p.Revision != 0 && p.Relation(event) == alert.Same {

@@ -39,7 +39,7 @@ func TestReusedEventID(t *testing.T) {
 		gone   bool
 	}{
 		"while the first is open":   {[]alert.Event{first(opened())}, true},
-		"after the first was over":  {[]alert.Event{first(opened()), first(recovered(time.Minute))}, false},
+		"after the first resolved":  {[]alert.Event{first(opened()), first(recovered(time.Minute))}, false},
 		"after an update alone":     {[]alert.Event{first(commented(time.Minute, "on it"))}, true},
 		"after the API's answer":    {[]alert.Event{first(opened()), observed(time.Second, alert.Observation{TriggerID: "51"})}, true},
 		"after it was acknowledged": {[]alert.Event{first(opened()), first(commented(time.Minute, "on it"))}, true},
@@ -68,8 +68,8 @@ func TestReusedEventID(t *testing.T) {
 			require.Len(t, w.known.Posts[k4711Before], 1)
 			old := w.known.Posts[k4711Before][0]
 			require.Equal(t, root, old.RootID)
-			require.Equal(t, c.gone, old.Pending(), "the message of the first is to say that it is gone")
-			require.Greater(t, w.post("noc").Desired, old.Delivered, "a cursor of the first, saved late, doesn't pass for the second's")
+			require.Equal(t, c.gone, old.Pending(), "the first one's message is still to show that it is gone")
+			require.Greater(t, w.post("noc").Desired, old.Delivered, "a cursor of the first, saved late, isn't mistaken for the second's")
 
 			// Late events of the first problem change the first alone, and post nothing new.
 			w.plan(first(commented(2*time.Minute, "late")), first(opened()))
@@ -80,7 +80,7 @@ func TestReusedEventID(t *testing.T) {
 	}
 }
 
-// The order and batches in which the events of both come don't matter.
+// The order and the batches in which the events of both arrive don't matter.
 func TestReusedEventIDInAnyOrder(t *testing.T) {
 	events := []alert.Event{
 		first(opened()), first(commented(time.Minute, "on it")), first(recovered(2 * time.Minute)),
@@ -113,7 +113,7 @@ func TestReusedEventIDInAnyOrder(t *testing.T) {
 	require.Equal(t, 120, n)
 }
 
-// If two servers send as one source in turn, each problem is kept, and neither is told twice.
+// If two servers send as one source in turn, each problem is kept, and neither is posted twice.
 func TestTwoServersWithOneEventID(t *testing.T) {
 	w := newWorld(t)
 	w.plan(first(opened()))
@@ -127,7 +127,7 @@ func TestTwoServersWithOneEventID(t *testing.T) {
 	require.Len(t, w.known.Problems, 2)
 	require.Equal(t, alert.StateOpen, w.known.Problems[k4711].State)
 	before := w.known.Problems[k4711Before]
-	require.False(t, before.Gone, "its recovery came after all")
+	require.False(t, before.Gone, "its recovery arrived after all")
 	require.Equal(t, epoch.Add(time.Hour), before.ResolvedAt)
 	require.Len(t, w.known.Posts[k4711Before], 1)
 }

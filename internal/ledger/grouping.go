@@ -25,19 +25,20 @@ type Grouping struct {
 }
 
 const (
-	// recent is how long a new problem counts for a storm, and a member that left for a mass action.
+	// recent is how long a new problem counts towards a storm, and a member that left its group towards a mass
+	// action.
 	recent = 10 * time.Second
 	// More than burst new problems within burstTime wait for burstTime, to see whether a storm begins.
 	burst     = 3
 	burstTime = 500 * time.Millisecond
 	// More than newFlaps triggers that begin to flap within recent are a storm.
 	newFlaps = 3
-	// A digest takes in problems until it was edited stormEdits times, is stormAge old or has had stormMembers:
-	// an edit of an old message notifies nobody.
+	// A digest accepts problems until it was edited stormEdits times, is stormAge old or has had stormMembers: an
+	// edit of an old message notifies nobody.
 	stormEdits   = 5
 	stormAge     = 10 * time.Minute
 	stormMembers = 50_000
-	// A flapping trigger's message takes in openings until it was edited flapEdits times or has had flapMembers: it
+	// A flapping trigger's message accepts openings until it was edited flapEdits times or has had flapMembers: it
 	// names each of them.
 	flapEdits   = 8
 	flapMembers = 100
@@ -59,7 +60,7 @@ type inflow struct {
 	joined   int  // posts that joined the room within recent
 	behind   int  // posts that the room is behind with
 	newFlaps int  // triggers that began to flap within recent
-	raining  bool // a digest took in a problem within recent
+	ongoing  bool // a problem joined a digest within recent
 }
 
 // storm reports whether new problems share a digest.
@@ -69,31 +70,31 @@ func (g Grouping) storm(in inflow) bool {
 		return false
 	case in.fresh > g.Threshold || in.newFlaps > newFlaps:
 		return true
-	case in.raining && in.joined > g.Threshold:
+	case in.ongoing && in.joined > g.Threshold:
 		return true
 	}
 	budget := g.Window.Seconds() * g.Pace
 	return budget > 0 && (in.fresh > 1 || in.joined > burst) && float64(in.behind) > budget
 }
 
-// takesProblems reports whether a digest may take in more problems.
-func takesProblems(g store.Group, now time.Time) bool {
+// acceptsProblems reports whether a digest accepts more problems.
+func acceptsProblems(g store.Group, now time.Time) bool {
 	if g.State == store.PostDead || g.Joined >= stormMembers {
 		return false
 	}
 	return g.MessageID == "" || g.Open && g.Edits < stormEdits && now.Sub(g.OpenedAt) < stormAge
 }
 
-// takesOpenings reports whether a flapping trigger's message may take in another opening.
-func takesOpenings(g store.Group, window time.Duration, now time.Time) bool {
+// acceptsOpenings reports whether a flapping trigger's message accepts another opening.
+func acceptsOpenings(g store.Group, window time.Duration, now time.Time) bool {
 	if g.State == store.PostDead || g.Joined >= flapMembers {
 		return false
 	}
 	return g.MessageID == "" || g.Edits < flapEdits && now.Sub(g.JoinedAt) < window
 }
 
-// flaps reports whether an opening is one of a flapping trigger: none of the others is open, and a message for them
-// takes it, or enough of them opened in the window before it and were resolved.
+// flaps reports whether an opening belongs to a flapping trigger: no other opening of the trigger is open, and either
+// its message accepts another opening (taken), or enough openings precede it within the window.
 func (g Grouping) flaps(own store.Opening, others []store.Opening, taken bool) bool {
 	resolved := 0
 	for _, o := range others {
@@ -108,13 +109,13 @@ func (g Grouping) flaps(own store.Opening, others []store.Opening, taken bool) b
 	return g.FlapCount >= 2 && (taken || 1+resolved >= g.FlapCount)
 }
 
-// gatherable reports whether a post may share a message: it may be told now, and no message shows or showed it.
+// gatherable reports whether a post may share a message: it may be posted now, and no message shows or showed it.
 func (g Grouping) gatherable(p store.Post) bool {
 	return p.Fresh() && !p.PendingSince.IsZero() && p.FromSeq == 0 && p.Severity < g.Individual
 }
 
-// Asks returns what Finish must know of the rooms that the batch touches. Unknown says which problems of the answer it
-// must know as well.
+// Asks returns the queries whose answers Finish needs about the rooms that the batch touches. Unknown returns the
+// problems in those answers that it needs as well.
 func (d *Draft) Asks() []store.GroupingAsk {
 	byRoom := map[string]*store.GroupingAsk{}
 	ask := func(room string, g Grouping, storms bool) *store.GroupingAsk {
@@ -171,7 +172,7 @@ func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) 
 	return keys
 }
 
-// asOpening is a post as an opening of its trigger, by Zabbix's time if that is known.
+// asOpening returns a post as an opening of its trigger, with Zabbix's time if that is known.
 func asOpening(post store.Post) store.Opening {
 	o := store.Opening{Key: post.Key, OpenedAt: post.OpenedAt, Open: post.Open}
 	if o.OpenedAt.IsZero() {

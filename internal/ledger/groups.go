@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// roomDraft is what the batch does to the groups of one room.
+// roomDraft holds the changes of a batch to the groups of one room.
 type roomDraft struct {
 	*Draft
 	room    string
@@ -22,7 +22,7 @@ type roomDraft struct {
 	groups  []*store.Group
 	changed []*store.Group                // to be written, in the order of their first change
 	leaving map[*store.Group][]*draftPost // members that somebody acted on
-	said    map[*store.Group]bool         // groups with members that were nudged
+	nudged  map[*store.Group]bool         // groups with members that were nudged
 }
 
 // group decides, room by room, in which messages the batch's posts are shown.
@@ -30,7 +30,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 	byRoom := map[string]*roomDraft{}
 	of := func(room string) *roomDraft {
 		if byRoom[room] == nil {
-			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}, said: map[*store.Group]bool{}}
+			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}, nudged: map[*store.Group]bool{}}
 			for i := range r.known.Groups {
 				r.groups = append(r.groups, &r.known.Groups[i])
 			}
@@ -134,8 +134,8 @@ func (r *roomDraft) updateMembers() {
 	}
 }
 
-// joinFlapping puts openings of flapping triggers into the messages of these. It returns those whose trigger has no
-// message that takes them.
+// joinFlapping puts openings of flapping triggers into the messages of their triggers. It returns those whose trigger
+// has no message that accepts them.
 func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*draftPost) {
 	openings := map[int64][]store.Opening{}
 	for opening, known := range r.known.Openings {
@@ -156,7 +156,7 @@ func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*draftPost
 			return false
 		}
 		g := r.newest(store.GroupFlap, flapName(post.Opening))
-		takes := g != nil && takesOpenings(*g, r.rules.FlapWindow, r.now)
+		takes := g != nil && acceptsOpenings(*g, r.rules.FlapWindow, r.now)
 		if !r.rules.flaps(asOpening(post.Post), openings[post.Opening], takes || begun[post.Opening]) {
 			return false
 		}
@@ -184,24 +184,24 @@ func (r *roomDraft) inflow(begin []*draftPost) inflow {
 	}
 	in.newFlaps += len(begun)
 	if g := r.newest(store.GroupStorm, ""); g != nil {
-		in.raining = g.State != store.PostDead && r.now.Sub(g.JoinedAt) < recent
+		in.ongoing = g.State != store.PostDead && r.now.Sub(g.JoinedAt) < recent
 	}
 	return in
 }
 
-// joinStorm puts everything that waits into the newest digest that takes it, or a new one.
+// joinStorm puts all waiting posts into the newest digest that accepts them, or into a new one.
 func (r *roomDraft) joinStorm() {
 	g := r.newest(store.GroupStorm, "")
 	for _, post := range r.waiting {
-		if g == nil || !takesProblems(*g, r.now) {
+		if g == nil || !acceptsProblems(*g, r.now) {
 			g = r.open(store.GroupStorm, "")
 		}
 		r.join(g, post)
 	}
 }
 
-// holdBurst puts off the messages of new problems that come in a burst: it costs a moment, and saves the room a
-// message for each if it is the beginning of a storm.
+// holdBurst delays the first messages of problems that arrive in a burst for a moment: if a storm begins, they share
+// one message.
 func (r *roomDraft) holdBurst() {
 	if r.rules.Threshold <= 0 || r.known.Burst+r.joined <= burst {
 		return
@@ -213,8 +213,8 @@ func (r *roomDraft) holdBurst() {
 	}
 }
 
-// leaveActed takes out members that somebody acted on. If more than the threshold of them would leave within a short
-// time they stay: their group shows what was done.
+// leaveActed takes out members that somebody acted on. If more than the threshold would leave within a short time,
+// they stay, and their group shows the action.
 func (r *roomDraft) leaveActed() {
 	for _, g := range r.groups {
 		if len(r.leaving[g]) == 0 {
@@ -231,7 +231,7 @@ func (r *roomDraft) leaveActed() {
 	}
 }
 
-// endBurst forgets the members that left for a mass action some time ago.
+// endBurst resets the count of members that left in a row once the last of them left some time ago.
 func (r *roomDraft) endBurst(g *store.Group) {
 	if r.now.Sub(g.LeftAt) >= recent {
 		g.LeftBurst = 0
@@ -247,7 +247,7 @@ func (r *roomDraft) groupOf(post *draftPost) *store.Group {
 	return r.groups[i]
 }
 
-// newest is the group of a kind and name that was opened last; nil for none.
+// newest is the group of a kind and name that was opened most recently; nil for none.
 func (r *roomDraft) newest(kind store.GroupKind, name string) (newest *store.Group) {
 	for _, g := range r.groups {
 		if g.Kind == kind && g.Name == name && (newest == nil || !g.OpenedAt.Before(newest.OpenedAt)) {
@@ -261,7 +261,7 @@ func flapName(opening int64) string { return strconv.FormatInt(opening, 10) }
 
 // flapGroup is the group for a trigger that begins to flap.
 func (r *roomDraft) flapGroup(opening int64) *store.Group {
-	if g := r.newest(store.GroupFlap, flapName(opening)); g != nil && takesOpenings(*g, r.rules.FlapWindow, r.now) {
+	if g := r.newest(store.GroupFlap, flapName(opening)); g != nil && acceptsOpenings(*g, r.rules.FlapWindow, r.now) {
 		return g // opened by this batch
 	}
 	return r.open(store.GroupFlap, flapName(opening))
@@ -275,7 +275,7 @@ func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
 	return g
 }
 
-// touch marks a group whose message has to change.
+// touch marks a group whose message must change.
 func (r *roomDraft) touch(g *store.Group) {
 	if slices.Contains(r.changed, g) {
 		return
@@ -287,11 +287,11 @@ func (r *roomDraft) touch(g *store.Group) {
 	r.changed = append(r.changed, g)
 }
 
-// nudge marks a group with a member that was reminded of, or escalated.
+// nudge marks a group with a member that escalated or had a reminder.
 func (r *roomDraft) nudge(g *store.Group) {
 	r.touch(g)
-	if !r.said[g] {
-		r.said[g] = true
+	if !r.nudged[g] {
+		r.nudged[g] = true
 		g.NudgedAt = later(r.now, g.NudgedAt.Add(time.Microsecond))
 	}
 }
@@ -314,12 +314,13 @@ func (r *roomDraft) leave(g *store.Group, post *draftPost) {
 	g.Left++
 	g.LeftAt = r.now
 	post.Group, post.LeftGroup, post.LeftRevision = 0, g.ID, g.Revision
-	post.FromSeq = toldThrough(r.problem(post.Key), r.room, g.NudgedThrough)
+	post.FromSeq = postedThrough(r.problem(post.Key), r.room, g.NudgedThrough)
 	post.TellAfter, post.HoldUntil, post.PendingSince = time.Time{}, time.Time{}, r.now
 }
 
-// toldThrough is the last entry of a problem's timeline that its group posted in the room: nudges up to a time.
-func toldThrough(p alert.Problem, room string, nudged time.Time) int {
+// postedThrough is the last timeline entry of a problem that its group has posted in the room; nudges count if they
+// aren't later than nudged.
+func postedThrough(p alert.Problem, room string, nudged time.Time) int {
 	seq := 1
 	for _, e := range p.Timeline {
 		if e.Nudge != nil && e.Nudge.For(room) && !e.Nudge.At.After(nudged) {

@@ -28,20 +28,20 @@ func TestStorm(t *testing.T) {
 		in    inflow
 		want  bool
 	}{
-		"as many as the threshold":           {defaults, inflow{fresh: 10, joined: 10, behind: 10}, false},
-		"more":                               {defaults, inflow{fresh: 11, joined: 11, behind: 11}, true},
-		"it never is":                        {never, inflow{fresh: 5000, joined: 5000, behind: 5000, newFlaps: 9, raining: true}, false},
-		"two, and the room is far behind":    {defaults, inflow{fresh: 2, behind: 26}, true},
-		"two, and it catches up in time":     {defaults, inflow{fresh: 2, behind: 25}, false},
-		"one, and the room is far behind":    {defaults, inflow{fresh: 1, joined: 1, behind: 26}, false},
-		"one of several":                     {defaults, inflow{fresh: 1, joined: 4, behind: 26}, true},
-		"the pace isn't known":               {noPace, inflow{fresh: 2, behind: 26}, false},
-		"the pace doesn't count":             {noWindow, inflow{fresh: 2, behind: 26}, false},
-		"a storm that goes on":               {defaults, inflow{fresh: 1, joined: 11, raining: true}, true},
-		"one that is over":                   {defaults, inflow{fresh: 1, joined: 10, raining: true}, false},
-		"three triggers that begin to flap":  {defaults, inflow{fresh: 1, newFlaps: 3}, false},
-		"four":                               {defaults, inflow{fresh: 1, newFlaps: 4}, true},
-		"nothing waits for a message at all": {defaults, inflow{joined: 100, behind: 100, newFlaps: 9, raining: true}, false},
+		"as many as the threshold":          {defaults, inflow{fresh: 10, joined: 10, behind: 10}, false},
+		"more":                              {defaults, inflow{fresh: 11, joined: 11, behind: 11}, true},
+		"storms are disabled":               {never, inflow{fresh: 5000, joined: 5000, behind: 5000, newFlaps: 9, ongoing: true}, false},
+		"two, and the room is far behind":   {defaults, inflow{fresh: 2, behind: 26}, true},
+		"two, and it catches up in time":    {defaults, inflow{fresh: 2, behind: 25}, false},
+		"one, and the room is far behind":   {defaults, inflow{fresh: 1, joined: 1, behind: 26}, false},
+		"one of several":                    {defaults, inflow{fresh: 1, joined: 4, behind: 26}, true},
+		"the pace is unknown":               {noPace, inflow{fresh: 2, behind: 26}, false},
+		"the pace is disabled":              {noWindow, inflow{fresh: 2, behind: 26}, false},
+		"a storm continues":                 {defaults, inflow{fresh: 1, joined: 11, ongoing: true}, true},
+		"a storm is over":                   {defaults, inflow{fresh: 1, joined: 10, ongoing: true}, false},
+		"three triggers that begin to flap": {defaults, inflow{fresh: 1, newFlaps: 3}, false},
+		"four":                              {defaults, inflow{fresh: 1, newFlaps: 4}, true},
+		"nothing waits for a message":       {defaults, inflow{joined: 100, behind: 100, newFlaps: 9, ongoing: true}, false},
 	} {
 		require.Equal(t, c.want, c.rules.storm(c.in), name)
 	}
@@ -61,23 +61,23 @@ func TestFlaps(t *testing.T) {
 		taken  bool
 		want   bool
 	}{
-		"the first":                       {defaults, nil, false, false},
-		"itself doesn't count":            {defaults, []store.Opening{own, own, own}, false, false},
-		"the second":                      {defaults, []store.Opening{opening(1, 29, false)}, false, false},
-		"the third":                       {defaults, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, false, true},
-		"another one is open":             {defaults, []store.Opening{opening(1, 27, false), opening(2, 28, false), opening(3, 29, true)}, true, false},
-		"the others are long ago":         {defaults, []store.Opening{opening(1, 15, false), opening(2, 29, false)}, false, false},
-		"just within":                     {defaults, []store.Opening{opening(1, 16, false), opening(2, 29, false)}, false, true},
-		"arrived late, it opened before":  {defaults, []store.Opening{opening(1, 31, false), opening(2, 32, false)}, false, false},
-		"its trigger's message takes it":  {defaults, []store.Opening{opening(1, 29, false)}, true, true},
-		"never in this room":              {off, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, true, false},
-		"openings in one second count so": {defaults, []store.Opening{opening(1, 30, false), opening(2, 30, false)}, false, true},
+		"the first":                         {defaults, nil, false, false},
+		"itself doesn't count":              {defaults, []store.Opening{own, own, own}, false, false},
+		"the second":                        {defaults, []store.Opening{opening(1, 29, false)}, false, false},
+		"the third":                         {defaults, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, false, true},
+		"another one is open":               {defaults, []store.Opening{opening(1, 27, false), opening(2, 28, false), opening(3, 29, true)}, true, false},
+		"the others are too old":            {defaults, []store.Opening{opening(1, 15, false), opening(2, 29, false)}, false, false},
+		"just within the window":            {defaults, []store.Opening{opening(1, 16, false), opening(2, 29, false)}, false, true},
+		"arrived late, opened earlier":      {defaults, []store.Opening{opening(1, 31, false), opening(2, 32, false)}, false, false},
+		"its trigger's message accepts it":  {defaults, []store.Opening{opening(1, 29, false)}, true, true},
+		"flapping is disabled":              {off, []store.Opening{opening(1, 28, false), opening(2, 29, false)}, true, false},
+		"openings in the same second count": {defaults, []store.Opening{opening(1, 30, false), opening(2, 30, false)}, false, true},
 	} {
 		require.Equal(t, c.want, c.rules.flaps(own, c.others, c.taken), name)
 	}
 }
 
-func TestGroupsTakeMembers(t *testing.T) {
+func TestGroupsAcceptMembers(t *testing.T) {
 	message := func(change func(*store.Group)) store.Group {
 		g := store.Group{OpenedAt: epoch, JoinedAt: epoch, Joined: 11, Open: true, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Edits: 2}}
 		change(&g)
@@ -90,7 +90,7 @@ func TestGroupsTakeMembers(t *testing.T) {
 	}{
 		"a young message":          {message(func(*store.Group) {}), time.Minute, true, true},
 		"an old one":               {message(func(*store.Group) {}), 10 * time.Minute, false, true},
-		"nothing joined for long":  {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
+		"nothing joined recently":  {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
 		"all is resolved":          {message(func(g *store.Group) { g.Open = false }), time.Minute, false, true},
 		"edited often":             {message(func(g *store.Group) { g.Edits = 5 }), time.Minute, false, true},
 		"edited very often":        {message(func(g *store.Group) { g.Edits = 8 }), time.Minute, false, false},
@@ -100,8 +100,8 @@ func TestGroupsTakeMembers(t *testing.T) {
 		"fifty thousand problems":  {message(func(g *store.Group) { g.Joined = 50_000 }), time.Minute, false, false},
 		"the same without message": {message(func(g *store.Group) { g.Joined, g.MessageID = 50_000, "" }), time.Minute, false, false},
 	} {
-		require.Equal(t, c.digest, takesProblems(c.g, epoch.Add(c.after)), name)
-		require.Equal(t, c.flaping, takesOpenings(c.g, 15*time.Minute, epoch.Add(c.after)), name)
+		require.Equal(t, c.digest, acceptsProblems(c.g, epoch.Add(c.after)), name)
+		require.Equal(t, c.flaping, acceptsOpenings(c.g, 15*time.Minute, epoch.Add(c.after)), name)
 	}
 }
 
@@ -112,7 +112,7 @@ func grouped(t *testing.T) *world {
 	return w
 }
 
-// problems are new problems of triggers of their own, from an id on.
+// problems returns new problems with consecutive ids, each of a trigger of its own.
 func problems(from, n int, severity alert.Severity) (events []alert.Event) {
 	for i := range n {
 		e := opened()
@@ -152,8 +152,8 @@ func (w *world) postOf(id int) *store.Post {
 	return &posts[i]
 }
 
-// A batch of more new problems than the threshold is a digest. Problems that waited from earlier batches join it, severe
-// ones don't, and neither do those that delivery has begun with.
+// A batch of more new problems than the threshold becomes a digest. Problems that wait from earlier batches join it;
+// severe ones and those that delivery has claimed don't.
 func TestAStormSharesADigest(t *testing.T) {
 	w := grouped(t)
 	w.plan(w.at(0, problems(1, 2, alert.Average)...)...)
@@ -172,7 +172,7 @@ func TestAStormSharesADigest(t *testing.T) {
 		require.Equal(t, id == 1 || id == 23, p.Pending(), "problem %d", id)
 	}
 
-	// It goes on while it rains, and ends when it doesn't.
+	// The storm lasts while new problems keep arriving.
 	w.plan(w.at(5*time.Second, problems(30, 1, alert.Average)...)...)
 	require.EqualValues(t, 1, w.postOf(30).Group)
 	w.plan(w.at(30*time.Second, problems(31, 1, alert.Average)...)...)
@@ -180,7 +180,7 @@ func TestAStormSharesADigest(t *testing.T) {
 }
 
 // A full digest is followed by another one while the storm lasts.
-func TestAStormGoesOnInTheNextDigest(t *testing.T) {
+func TestAStormContinuesInTheNextDigest(t *testing.T) {
 	w := grouped(t)
 	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
 	w.groups[0].MessageID, w.groups[0].Edits, w.groups[0].Shown = "M", 5, 1
@@ -207,7 +207,7 @@ func TestAStormByPace(t *testing.T) {
 	}
 }
 
-// The fourth new problem within half a second waits for half a second, in case that more come; a disaster doesn't.
+// The fourth new problem within half a second waits for half a second, in case more arrive; a disaster doesn't.
 func TestABurstWaits(t *testing.T) {
 	w := grouped(t)
 	w.plan(w.at(0, problems(1, 3, alert.Average)...)...)
@@ -224,7 +224,8 @@ func TestABurstWaits(t *testing.T) {
 	require.Equal(t, w.now, w.postOf(7).PendingSince)
 }
 
-// A trigger that opens and resolves again and again is flapping from its third opening on, which goes on in one message.
+// A trigger that opens and resolves again and again is flapping from its third opening on: further openings share one
+// message.
 func TestFlappingOpeningsShareAMessage(t *testing.T) {
 	w := grouped(t)
 	open := func(id int, after time.Duration) *store.Post {
@@ -250,11 +251,11 @@ func TestFlappingOpeningsShareAMessage(t *testing.T) {
 	resolve(4, 4*time.Minute)
 	require.EqualValues(t, 1, open(5, 17*time.Minute).Group)
 	resolve(5, 18*time.Minute)
-	require.Zero(t, open(6, 33*time.Minute).Group, "it didn't open for the window")
+	require.Zero(t, open(6, 33*time.Minute).Group, "it hasn't opened for the length of the window")
 }
 
 // Openings count by Zabbix's times, not by their arrival. An escalation or a reroute isn't an opening.
-func TestWhatIsNoOpening(t *testing.T) {
+func TestEscalationsAndReroutesAreNoOpenings(t *testing.T) {
 	w := grouped(t)
 	var backlog []alert.Event
 	for n := range 4 {
@@ -316,9 +317,9 @@ func TestManyFlappingTriggersShareADigest(t *testing.T) {
 	require.NotZero(t, kinds[store.GroupStorm])
 }
 
-// A member that somebody acts on, or that becomes severe, leaves for a message of its own; others stay, and their group
-// says when what it shows of them changed.
-func TestLeaving(t *testing.T) {
+// A member that somebody acts on, or that becomes severe, leaves for a message of its own; others stay, and their
+// group changes with their headlines.
+func TestMembersLeave(t *testing.T) {
 	ack := func(id int, wide bool) alert.Event {
 		e := of(event(alert.KindAction, 0), id)
 		e.Update = &alert.Update{Actor: alert.Actor{Name: "Alice", Email: "alice@example.com"}, Actions: alert.Actions{Ack: true}, Wide: wide}
@@ -337,7 +338,7 @@ func TestLeaving(t *testing.T) {
 		"acknowledged with many":  {ack(1, true), false, true},
 		"it became severe":        {severe, true, true},
 		"resolved":                {over, false, true},
-		"it may be closed by now": {closable, false, false},
+		"closing became possible": {closable, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := grouped(t)
@@ -415,7 +416,7 @@ func TestNudgesOfMembers(t *testing.T) {
 	require.Len(t, w.known.Problems[w.postOf(1).Key].Timeline, 3)
 }
 
-// A storm that escalates to another room is a digest there. Its thread mentions the people whom the escalation names.
+// A storm that escalates to another room is a digest there. Its thread mentions the people that the escalation names.
 func TestAnEscalatedStormIsNudged(t *testing.T) {
 	w := grouped(t)
 	w.rules.Timing = func(room, _ string) route.Timing {
@@ -435,7 +436,7 @@ func TestAnEscalatedStormIsNudged(t *testing.T) {
 }
 
 // After any sequence of events, each post has its own message or is in one group, and groups count their members.
-func TestEveryPostIsToldInOnePlace(t *testing.T) {
+func TestEveryPostIsInOneMessage(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := grouped(t)
 		after, next := time.Duration(0), 1
@@ -516,7 +517,7 @@ func (w *world) checkGroups(rt *rapid.T) {
 				left[p.LeftGroup-1]++
 			}
 			if (p.LeftGroup > 0) != (p.FromSeq > 0) {
-				rt.Fatalf("%s left group %d and is told from entry %d on", key, p.LeftGroup, p.FromSeq)
+				rt.Fatalf("%s left group %d and its own message starts after entry %d", key, p.LeftGroup, p.FromSeq)
 			}
 		}
 	}

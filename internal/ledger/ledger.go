@@ -37,9 +37,9 @@ type Options struct {
 	// Changed is called after a commit of posts, groups or notices, with what was written. Groups that are new have
 	// no id yet.
 	Changed func(written store.Fold)
-	// Learned is called after a commit with the problems that a payload brought something new about.
+	// Learned is called after a commit with the problems that a payload changed.
 	Learned func(keys []alert.Key)
-	// UnknownSendTo says in words what an {ALERT.SENDTO} holds that names nothing; nil: nothing ever does.
+	// UnknownSendTo explains each name in an {ALERT.SENDTO} that refers to nothing; nil if none ever does.
 	UnknownSendTo func(source, sendTo string) []string
 	// Notifier wakes the fold (store.TopicJournal). Without one only Wake does.
 	Notifier store.Notifier
@@ -56,11 +56,12 @@ const (
 	// one entry as for many.
 	gatherFrom = 4
 	gatherFor  = 75 * time.Millisecond
-	// pollEvery is how often the journal and the clocks are looked at when nothing wakes the fold.
+	// pollEvery is how often the fold checks the journal and the clocks when nothing wakes it.
 	pollEvery = 2 * time.Second
 	// minBackoff and maxBackoff bound the pause while the store fails.
 	minBackoff, maxBackoff = 50 * time.Millisecond, 5 * time.Second
-	// maxConflicts is how often a batch is planned again because what it read has changed, before that is a failure.
+	// maxConflicts is how many conflicts a batch may meet, each of which makes the fold plan it again, before it
+	// fails.
 	maxConflicts = 10
 )
 
@@ -70,7 +71,7 @@ type Ledger struct {
 	woken <-chan struct{}
 
 	// Used by Run alone.
-	clockAt time.Time     // when the clocks are looked at next
+	clockAt time.Time     // when the clocks are checked next
 	unknown *logging.Once // of UnknownSendTo
 }
 
@@ -119,7 +120,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 	return nil
 }
 
-// await waits until Wake is called, something known is due, or for the next poll.
+// await waits for a wake-up, the next due post or the next poll.
 func (l *Ledger) await(ctx context.Context) {
 	pace.Pause(ctx, min(pollEvery, max(0, time.Until(l.clockAt))), l.woken)
 }
@@ -149,8 +150,8 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	return entries, took, nil
 }
 
-// commit plans and writes a batch about problems with these keys, again if what it read has changed meanwhile. It
-// returns how long writing took.
+// commit plans and writes a batch about problems with these keys. After a conflict it reads and plans again. It
+// returns how long the write took.
 func (l *Ledger) commit(ctx context.Context, keys []alert.Key, plan func(Known) *Draft) (out Outcome, took time.Duration, err error) {
 	for range maxConflicts {
 		known, err := l.known(ctx, keys)
@@ -174,7 +175,7 @@ func (l *Ledger) commit(ctx context.Context, keys []alert.Key, plan func(Known) 
 	return out, 0, fmt.Errorf("gave up after %d attempts: %w", maxConflicts, store.ErrConflict)
 }
 
-// rooms reads what a draft must know of the rooms that it touches, and the problems that wait there.
+// rooms reads the groups and fresh posts of the rooms that a draft touches, and the problems that wait there.
 func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.RoomGrouping, waiting map[alert.Key]alert.Problem, err error) {
 	asks := d.Asks()
 	if len(asks) == 0 {
@@ -188,8 +189,8 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 		return rooms, nil, nil
 	}
 	if waiting, err = l.opts.Store.Problems(ctx, keys); errors.Is(err, store.ErrRejected) {
-		// One of them is damaged, which is no fault of this batch: they don't share messages.
-		l.opts.Log.Error("problems that wait for their message can't be read", "error", err)
+		// One of them is damaged, which isn't the fault of this batch: those that wait don't share messages.
+		l.opts.Log.Error("problems that wait for their first message can't be read", "error", err)
 		for room, r := range rooms {
 			r.Fresh = nil
 			rooms[room] = r
@@ -222,12 +223,12 @@ func (l *Ledger) done(out Outcome) {
 	}
 }
 
-// known reads what the store has of problems.
+// known reads the stored problems with these keys, and their posts.
 func (l *Ledger) known(ctx context.Context, keys []alert.Key) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
-	var earlier []alert.Key // of a Zabbix database that was made anew: see alert.Relation
+	var earlier []alert.Key // from before Zabbix's database was recreated: see alert.Relation
 	for _, p := range k.Problems {
 		for n := range p.Generation {
 			earlier = append(earlier, p.Key.Earlier(n+1))

@@ -320,7 +320,7 @@ func TestSetAside(t *testing.T) {
 	require.Equal(t, alert.StateOpen, b.problem("666").State)
 }
 
-// A damaged problem costs the entries about it, and no others.
+// A damaged problem affects only the entries about it.
 func TestDamagedProblem(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("1", "1"))
@@ -394,7 +394,7 @@ func TestConflictIsPlannedAgain(t *testing.T) {
 	require.Len(t, p.Timeline, 3)
 }
 
-// Everything that real Zabbix servers sent is folded. Sent a second time it changes nothing.
+// All recorded payloads of real Zabbix servers are folded. A repetition changes nothing.
 func TestFixtures(t *testing.T) {
 	for _, version := range []string{"6.0", "7.0"} {
 		t.Run(version, func(t *testing.T) {

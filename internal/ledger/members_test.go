@@ -26,8 +26,8 @@ func storm(t *testing.T) *world {
 	return w
 }
 
-// Problems that left a digest never join another one, even if they are no longer severe before delivery begins with them.
-// They are pending from when they left.
+// Problems that left a digest never join another one, even if they are no longer severe before delivery begins with
+// them. They are pending from the moment they left.
 func TestLeaversJoinNoOtherDigest(t *testing.T) {
 	w := storm(t)
 	var rise, fall []alert.Event
@@ -53,7 +53,7 @@ func TestASevereMemberThatIsResolvedStays(t *testing.T) {
 }
 
 // The dead letter of a digest stands for all of its members: they don't leave it, and its revision stays.
-func TestNobodyLeavesADeadDigest(t *testing.T) {
+func TestMembersStayInADeadDigest(t *testing.T) {
 	w := storm(t)
 	w.groups[0].State = store.PostDead
 	w.plan(w.at(5*time.Second, severity(1, alert.Average, alert.Disaster), of(commented(0, "on it"), 2))...)
@@ -87,7 +87,7 @@ func TestActedOnBeforeTheFirstMessage(t *testing.T) {
 	}
 }
 
-// A trigger whose openings of the last minutes arrive in one batch gets one message that names all of those that flap.
+// If a trigger's openings of the last minutes arrive in one batch, one message names all of those that flap.
 func TestFlappingThatArrivesAtOnce(t *testing.T) {
 	w := grouped(t)
 	w.now = epoch.Add(10 * time.Minute)

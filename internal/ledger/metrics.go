@@ -37,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 	m := &Metrics{
 		Events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_events_total",
-			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate, refused (not taken in).",
+			Help: "Events by source, kind (problem, update, recovery, occurrence) and result: accepted, duplicate, refused (not journalled).",
 		}, []string{"source", "kind", "result"}),
 		SendToUnknown: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_send_to_unknown_total",
@@ -53,7 +53,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		}),
 		Failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_fold_failures_total",
-			Help: "Batches of the journal that couldn't be folded and were retried.",
+			Help: "Batches of journal entries that couldn't be folded and were retried.",
 		}),
 		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_fold_entries",
@@ -98,8 +98,7 @@ func (m *Metrics) addEvents(source string) {
 	m.Events.WithLabelValues(source, unknown, "refused")
 }
 
-// Refused counts an event that the receiver didn't take; source and kind are ""
-// where they can't be told.
+// Refused counts an event that the receiver refused; source and kind are "" if unknown.
 func (m *Metrics) Refused(source, kind string) {
 	if _, known := m.sources.Load(source); !known {
 		source = unknown

@@ -30,23 +30,23 @@ func TestOpeningOf(t *testing.T) {
 		require.Equal(t, same, of(change), name)
 	}
 	for name, change := range map[string]func(*alert.Problem){
-		"another trigger":       func(p *alert.Problem) { p.TriggerID = "18" },
-		"another name":          func(p *alert.Problem) { p.Name = "Port 8 down" },
-		"another tag":           func(p *alert.Problem) { p.Tags[0].Value = "8" },
-		"fewer tags":            func(p *alert.Problem) { p.Tags = p.Tags[:1] },
-		"tags cut otherwise":    func(p *alert.Problem) { p.Tags[0] = alert.Tag{Tag: "por", Value: "t7"} },
-		"another source":        func(p *alert.Problem) { p.Key.Source = "lab" },
-		"another origin":        func(p *alert.Problem) { p.Origin = alert.OriginInternal },
-		"no trigger, by hosts":  func(p *alert.Problem) { p.TriggerID = "" },
-		"another host, by host": func(p *alert.Problem) { p.TriggerID, p.Hosts[0].Host = "", "sw2" },
+		"another trigger":        func(p *alert.Problem) { p.TriggerID = "18" },
+		"another name":           func(p *alert.Problem) { p.Name = "Port 8 down" },
+		"another tag":            func(p *alert.Problem) { p.Tags[0].Value = "8" },
+		"fewer tags":             func(p *alert.Problem) { p.Tags = p.Tags[:1] },
+		"tags split differently": func(p *alert.Problem) { p.Tags[0] = alert.Tag{Tag: "por", Value: "t7"} },
+		"another source":         func(p *alert.Problem) { p.Key.Source = "lab" },
+		"another origin":         func(p *alert.Problem) { p.Origin = alert.OriginInternal },
+		"no trigger, by hosts":   func(p *alert.Problem) { p.TriggerID = "" },
+		"another host, by host":  func(p *alert.Problem) { p.TriggerID, p.Hosts[0].Host = "", "sw2" },
 	} {
 		require.NotEqual(t, same, of(change), name)
 		require.Positive(t, of(change), name)
 	}
 	for name, change := range map[string]func(*alert.Problem){
-		"discovery, which never resolves": func(p *alert.Problem) { p.Origin = alert.OriginDiscovery },
-		"nor this":                        func(p *alert.Problem) { p.Origin = alert.OriginAutoregistration },
-		"nothing identifies it":           func(p *alert.Problem) { p.TriggerID, p.Name = "", "" },
+		"discovery, which never resolves":        func(p *alert.Problem) { p.Origin = alert.OriginDiscovery },
+		"autoregistration, which never resolves": func(p *alert.Problem) { p.Origin = alert.OriginAutoregistration },
+		"nothing identifies it":                  func(p *alert.Problem) { p.TriggerID, p.Name = "", "" },
 	} {
 		require.Zero(t, of(change), name)
 	}

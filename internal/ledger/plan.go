@@ -12,7 +12,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Decoded is what a journal entry asks for.
+// Decoded is a decoded journal entry.
 type Decoded struct {
 	Event alert.Event
 	Test  bool // from Zabbix's Test button: of the event, only SendTo is set
@@ -27,7 +27,7 @@ type Item struct {
 	Err     error
 }
 
-// Known is what the store has of the problems of a batch.
+// Known has the stored problems of a batch, and their posts.
 type Known struct {
 	Problems map[alert.Key]alert.Problem
 	Posts    map[alert.Key][]store.Post
@@ -43,7 +43,7 @@ type Rules struct {
 	OrphanWait time.Duration
 	// Grouping returns when the problems of a room share messages; nil means never.
 	Grouping func(room string) Grouping
-	// Timing returns when a room hears of what a route sends there: route.Router.Timing. nil means at once.
+	// Timing returns when a room gets the problems that a route sends there: route.Router.Timing. nil means at once.
 	Timing func(room, rule string) route.Timing
 }
 
@@ -61,7 +61,7 @@ func (r Rules) grouping(room string) Grouping {
 	return r.Grouping(room)
 }
 
-// Result is what became of an entry, for metrics and the log.
+// Result is the outcome of one entry, for metrics and the log.
 type Result struct {
 	*Item
 	Change   alert.Change
@@ -73,8 +73,8 @@ type Result struct {
 type Outcome struct {
 	Fold    store.Fold
 	Results []Result
-	// Learned are problems that a payload brought something new about, so that Zabbix's API may know more. A problem is
-	// listed once for each such payload.
+	// Learned are problems that a payload changed, about which Zabbix's API may know more. A problem is listed once
+	// for each such payload.
 	Learned  []alert.Key
 	Nudged   []Nudged
 	Faults   []error // of posts whose clocks were stopped because of them
@@ -92,7 +92,7 @@ type Draft struct {
 	known Known
 	rules Rules
 	now   time.Time
-	rooms []string // to be looked at for a storm, though the batch may have nothing for them
+	rooms []string // to be checked for a storm, even if the batch changes nothing there
 	out   Outcome
 
 	problems map[alert.Key]*draftProblem
@@ -101,7 +101,7 @@ type Draft struct {
 	opened   int64                       // id of the group that was opened last: -1, -2, …
 }
 
-// draftProblem is a problem that the batch concerns, as it is by now.
+// draftProblem is a problem with the changes that the batch has made so far.
 type draftProblem struct {
 	alert.Problem
 	posts    []draftPost // all of the problem's
@@ -110,16 +110,16 @@ type draftProblem struct {
 	acted    bool        // somebody acted on it
 }
 
-// draftPost is a post, and what the batch does to it.
+// draftPost is a post with the changes that the batch has made so far.
 type draftPost struct {
 	store.Post
-	touched  bool // it is to be written
+	touched  bool // to be written
 	joins    bool // it is new
 	released bool // delivery may post it from this batch on
 	nudged   bool // the room is reminded of the problem, or the problem escalated to or from it
 }
 
-// Plan applies a batch of entries, in order, to what is known. Plan, Asks and Finish are pure.
+// Plan applies a batch of entries, in order, to the known problems. Plan, Asks and Finish are pure.
 func Plan(items []Item, known Known, rules Rules, now time.Time) *Draft {
 	d := newDraft(known, rules, now, len(items))
 	for i := range items {
@@ -129,7 +129,7 @@ func Plan(items []Item, known Known, rules Rules, now time.Time) *Draft {
 	return d
 }
 
-// newDraft begins a batch of about so many entries.
+// newDraft begins a batch of about this many entries.
 func newDraft(known Known, rules Rules, now time.Time, entries int) *Draft {
 	d := &Draft{
 		known: known, rules: rules, now: now,
@@ -175,7 +175,7 @@ func (d *Draft) touchedPosts() iter.Seq2[*draftProblem, *draftPost] {
 	}
 }
 
-// add applies one entry. Whatever goes wrong with it, even a panic, sets the entry aside and leaves the batch as it was.
+// add applies one entry. A fault, even a panic, sets the entry aside and leaves the batch unchanged.
 func (d *Draft) add(item *Item) {
 	e, err := d.effect(item)
 	if err != nil {
@@ -189,7 +189,7 @@ func (d *Draft) add(item *Item) {
 	if item.Decoded.Test {
 		return
 	}
-	// The API knows more about problems of triggers alone.
+	// The API knows more only about problems of triggers.
 	if !e.change.Duplicate && item.Entry.Kind == store.EntryEvent && e.problem.Origin == alert.OriginTrigger {
 		d.out.Learned = append(d.out.Learned, item.Decoded.Event.Key)
 	}
@@ -197,7 +197,7 @@ func (d *Draft) add(item *Item) {
 	d.merge(e)
 }
 
-// merge adds to the batch what an entry, or a clock, does.
+// merge adds the effect of an entry or a clock to the batch.
 func (d *Draft) merge(e effect) {
 	key := e.problem.Key
 	p := d.problems[key]
@@ -212,15 +212,16 @@ func (d *Draft) merge(e effect) {
 	p.acted = p.acted || e.change.Acted
 }
 
-// effect is what one entry does.
+// effect is the effect of one entry or clock.
 type effect struct {
 	problem alert.Problem
 	change  alert.Change
 	posts   []draftPost // all of the problem's
 	notices []store.Notice
-	// old are problems whose event id this one took, or that are found to be older than one known by their event id.
+	// old are problems whose event id this one has now, or that turn out to be older than the stored one with their
+	// event id.
 	old      []superseded
-	replaced string // the name of such a problem, where that is news
+	replaced string // the name of the problem that this one supersedes; "" for none
 }
 
 func (d *Draft) effect(item *Item) (e effect, err error) {
@@ -256,7 +257,7 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 		was = d.overtaken(&e, was, event)
 	}
 	e.problem, e.change = alert.Apply(was, event)
-	d.tell(&e, was, event)
+	d.updatePosts(&e, was, event)
 	return e, nil
 }
 
@@ -295,15 +296,15 @@ func (d *Draft) postsOf(key alert.Key) []draftPost {
 	return posts
 }
 
-// tell updates the problem's posts, and adds posts in the rooms that should show it too.
-func (d *Draft) tell(e *effect, was alert.Problem, event alert.Event) {
+// updatePosts updates the problem's posts, and adds posts in further rooms that should show it.
+func (d *Draft) updatePosts(e *effect, was alert.Problem, event alert.Event) {
 	if e.change.Visible {
 		for i := range e.posts {
 			d.desire(&e.posts[i], e.problem, event.ReceivedAt)
 			d.schedule(&e.posts[i].Post, was, e.problem)
 		}
 	}
-	if !tellable(e.problem, event.Kind, e.change) {
+	if !addsRooms(e.problem, event.Kind, e.change) {
 		return
 	}
 	opening := openingOf(e.problem)
@@ -312,8 +313,8 @@ func (d *Draft) tell(e *effect, was alert.Problem, event alert.Event) {
 	}
 }
 
-// tellable reports whether an event posts its problem in further rooms.
-func tellable(p alert.Problem, kind alert.Kind, change alert.Change) bool {
+// addsRooms reports whether an event may add rooms to its problem.
+func addsRooms(p alert.Problem, kind alert.Kind, change alert.Change) bool {
 	switch {
 	case p.HeldBack || p.Gone || p.Superseded():
 		return false
@@ -322,13 +323,14 @@ func tellable(p alert.Problem, kind alert.Kind, change alert.Change) bool {
 	case kind == alert.KindUpdate && p.Open():
 		return change.Visible || change.Duplicate
 	case p.Open():
-		// A change may make another rule match, and a rumour may be confirmed.
+		// A change may make another rule match, or confirm a problem of which only updates had come.
 		return change.Visible
 	}
 	return false // a recovery alone isn't posted
 }
 
-// desire makes the problem as it is now the post's target. received is when the relay got the event that changed it.
+// desire makes the current state of the problem the post's target. received is when the relay got the event that
+// changed it.
 func (d *Draft) desire(post *draftPost, p alert.Problem, received time.Time) {
 	post.touched = true
 	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt
@@ -336,7 +338,7 @@ func (d *Draft) desire(post *draftPost, p alert.Problem, received time.Time) {
 	switch {
 	case p.Announced:
 		post.HoldUntil = time.Time{}
-	case post.HoldUntil.IsZero() && untold(post.Post):
+	case post.HoldUntil.IsZero() && unposted(post.Post):
 		post.HoldUntil = received.Add(d.rules.OrphanWait)
 	}
 }

@@ -18,7 +18,7 @@ var (
 	k4711 = alert.Key{Source: "main", EventID: "4711"}
 )
 
-// world is a store for plans: what one writes, the next one reads.
+// world is a store for plans: each reads what the ones before wrote.
 type world struct {
 	t     *testing.T
 	now   time.Time
@@ -201,7 +201,7 @@ func (w *world) post(room string) store.Post {
 	return store.Post{}
 }
 
-// deliver makes a room show everything.
+// deliver marks everything as shown in a room.
 func (w *world) deliver(room string) {
 	w.t.Helper()
 	w.post(room)
@@ -241,7 +241,7 @@ func observed(after time.Duration, o alert.Observation) alert.Event {
 	return e
 }
 
-// A problem gets a post in each room that routing names, and is to be looked up in the API.
+// A problem gets a post in each room that routing names, and is looked up in the API.
 func TestProblemOpensPosts(t *testing.T) {
 	w := newWorld(t)
 	e := opened()
@@ -277,7 +277,7 @@ func TestDuplicate(t *testing.T) {
 	require.Equal(t, []int64{2}, out.Fold.Applied)
 }
 
-// A duplicate may know a later state, which is kept without telling a room.
+// A duplicate may have a later state, which is kept without posting anything.
 func TestDuplicateWithLaterKnowledge(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -290,7 +290,7 @@ func TestDuplicateWithLaterKnowledge(t *testing.T) {
 	require.Empty(t, out.Fold.Posts)
 	require.False(t, w.post("noc").Pending())
 
-	stale := event(alert.KindUpdate, time.Minute) // overtaken by the step, and wrong by now
+	stale := event(alert.KindUpdate, time.Minute) // overtaken by the step, and outdated
 	low := alert.Warning
 	stale.Severity = &low
 	stale.Update = &alert.Update{At: stale.At, Actions: alert.Actions{Comment: true}, Message: "late"}
@@ -307,7 +307,7 @@ func TestUnionOfRooms(t *testing.T) {
 	w.deliver("db")
 	out := w.planItems(w.item(opened(), "storage"))
 	require.True(t, out.Results[0].Change.Duplicate)
-	require.Len(t, out.Fold.Posts, 1, "rooms that know it are left alone")
+	require.Len(t, out.Fold.Posts, 1, "rooms that have it don't change")
 	require.Equal(t, "storage", out.Fold.Posts[0].Room)
 	require.Equal(t, "send_to", out.Fold.Posts[0].Route)
 
@@ -350,7 +350,7 @@ func TestSeverityAddsRooms(t *testing.T) {
 	require.Equal(t, alert.Warning, w.post("db").Severity)
 }
 
-// PendingSince is when the room fell behind, not when the last change came.
+// PendingSince is when the room fell behind, not when the last change arrived.
 func TestPendingSince(t *testing.T) {
 	w := newWorld(t)
 	w.plan(opened())
@@ -363,7 +363,7 @@ func TestPendingSince(t *testing.T) {
 	require.Equal(t, w.now, w.post("noc").PendingSince)
 }
 
-// A problem that opens and resolves in one batch is posted, also if the recovery comes first.
+// A problem that opens and resolves in one batch is posted, even if the recovery arrives first.
 func TestOpenedAndResolvedTogether(t *testing.T) {
 	for name, events := range map[string][]alert.Event{
 		"in order":  {opened(), recovered(time.Minute)},
@@ -382,7 +382,7 @@ func TestOpenedAndResolvedTogether(t *testing.T) {
 	}
 }
 
-// A recovery without its problem is kept and told nobody, whatever the API says later.
+// A recovery without its problem is kept and not posted, whatever the API answers later.
 func TestRecoveryAlone(t *testing.T) {
 	w := newWorld(t)
 	w.plan(recovered(time.Minute))
@@ -391,7 +391,7 @@ func TestRecoveryAlone(t *testing.T) {
 	w.plan(observed(2*time.Minute, alert.Observation{Severity: alert.High, Resolved: true, ResolvedAt: epoch.Add(time.Minute)}))
 	require.Empty(t, w.known.Posts[k4711])
 	w.plan(opened())
-	require.True(t, w.post("noc").Pending(), "until its problem comes, late")
+	require.True(t, w.post("noc").Pending(), "until its problem arrives, late")
 }
 
 // An update without its problem waits for it for two minutes.
@@ -420,7 +420,7 @@ func TestOrphanConfirmed(t *testing.T) {
 	require.True(t, w.post("noc").Pending())
 }
 
-// A problem that a maintenance holds back is posted nowhere until its problem event comes.
+// A problem that a maintenance holds back is posted nowhere until its problem event arrives.
 func TestHeldBack(t *testing.T) {
 	w := newWorld(t)
 	w.plan(commented(time.Minute, "on it"))
@@ -439,7 +439,7 @@ func TestHeldBack(t *testing.T) {
 	require.Zero(t, w.post("noc").HoldUntil)
 }
 
-// A problem that only the API reports is posted like any other. Rooms that have it learn that it is gone from Zabbix.
+// A problem that only the API reports is posted like any other. Rooms that have it show when it is gone from Zabbix.
 func TestFoundByReconciliation(t *testing.T) {
 	w := newWorld(t)
 	w.plan(observed(time.Minute, alert.Observation{Name: "Disk full", Severity: alert.High}))
@@ -530,7 +530,7 @@ func TestBadEntriesAreSetAside(t *testing.T) {
 	require.Equal(t, w.known.Problems[k4711].Revision, w.post("noc").Desired)
 }
 
-// The same events give the same problem and posts, however they are cut into batches.
+// The same events result in the same problem and posts, however they are split into batches.
 func TestBatchBoundariesDontMatter(t *testing.T) {
 	events := []alert.Event{commented(time.Second, "first"), opened(), opened(), commented(time.Minute, "two"), recovered(time.Hour), commented(time.Hour, "over")}
 	whole := newWorld(t)

@@ -13,7 +13,7 @@ func TestReroute(t *testing.T) {
 	b := newBench(t)
 	b.append(payload("1", "1"))
 	b.own(store.EntryReroute, store.Envelope{EventID: "1", Room: "elsewhere"})
-	b.own(store.EntryReroute, store.Envelope{EventID: "1", Room: "elsewhere"}) // twice is once
+	b.own(store.EntryReroute, store.Envelope{EventID: "1", Room: "elsewhere"}) // a repetition changes nothing
 	b.own(store.EntryReroute, store.Envelope{EventID: "99", Room: "elsewhere"})
 	b.run()
 	rooms := func() (names []string) {

@@ -8,18 +8,18 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// untold reports whether no message of the room shows the problem, and none is about to.
-func untold(post store.Post) bool { return post.Fresh() && post.FromSeq == 0 }
+// unposted reports whether no message of the room shows the problem, and none is about to.
+func unposted(post store.Post) bool { return post.Fresh() && post.FromSeq == 0 }
 
 // schedule sets when the problem may be posted, and the clocks of escalation and reminders, by what it was and is.
 func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 	t := d.rules.timing(*post)
 	moved := false
-	// The end of the delay stays once the problem is resolved: it says whether that was before it.
-	if untold(*post) && (p.State != alert.StateResolved || was.Revision == 0) {
+	// Once the problem is resolved the end of the delay stays: it shows whether the problem resolved before it.
+	if unposted(*post) && (p.State != alert.StateResolved || was.Revision == 0) {
 		tell := tellAfter(t, *post, p, d.now)
 		if !post.TellAfter.After(d.now) {
-			// It has passed, and stays: later events don't undo that the problem resolved before it.
+			// An end that has passed stays: later events don't undo that the problem resolved before it.
 			tell = later(tell, post.TellAfter)
 		}
 		moved = !tell.Equal(post.TellAfter)
@@ -32,11 +32,11 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	case !ran || !from.Equal(before):
 		post.Escalated = 0
-		d.wind(post, t, from)
+		d.setClocks(post, t, from)
 	case moved:
-		d.wind(post, t, from)
+		d.setClocks(post, t, from)
 	case !t.Quiet.Until(was.Severity, d.now).IsZero() && t.Quiet.Until(p.Severity, d.now).IsZero():
-		// It became too severe for quiet hours, which no longer put anything off.
+		// The problem became too severe for quiet hours: they no longer delay anything.
 		if !post.EscalateAt.IsZero() && post.Escalated < len(t.Escalate) {
 			post.EscalateAt = earlier(post.EscalateAt, later(d.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
 		}
@@ -46,9 +46,9 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 	}
 }
 
-// wind sets the clocks. They start when the problem may be posted.
-func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
-	if untold(*post) {
+// setClocks sets the clocks of escalation and reminders. They start when the problem may be posted.
+func (d *Draft) setClocks(post *store.Post, t route.Timing, from time.Time) {
+	if unposted(*post) {
 		from = later(from, post.HeldUntil())
 	}
 	post.EscalateAt, post.RemindAt = time.Time{}, time.Time{}
@@ -60,7 +60,7 @@ func (d *Draft) wind(post *store.Post, t route.Timing, from time.Time) {
 	}
 }
 
-// release decides, for each post of the batch, whether delivery may post it now, and when the ledger looks at it again.
+// release decides for each post of the batch whether delivery may post it now, and when the ledger checks it again.
 func (d *Draft) release() {
 	for p, post := range d.touchedPosts() {
 		was := post.PendingSince
@@ -76,7 +76,7 @@ func pendingSince(post store.Post, p alert.Problem, now time.Time) time.Time {
 	switch {
 	case post.Group != 0 || post.State == store.PostDead:
 		return time.Time{}
-	case untold(post) && (p.HeldBack || now.Before(post.HeldUntil()) || resolvedInTime(post, p, now)):
+	case unposted(post) && (p.HeldBack || now.Before(post.HeldUntil()) || resolvedInTime(post, p, now)):
 		return time.Time{}
 	case post.PendingSince.IsZero():
 		return now // nothing happens if the room shows everything already
@@ -89,13 +89,13 @@ func resolvedInTime(post store.Post, p alert.Problem, now time.Time) bool {
 	return p.State == alert.StateResolved && !post.TellAfter.IsZero() && (now.Before(post.TellAfter) || p.ResolvedAt.Before(post.TellAfter))
 }
 
-// lookAt is when the ledger looks at a post again: when a suppression ends by itself, or when delivery may post it.
+// lookAt is when the ledger checks a post again: when a suppression ends by itself, or when delivery may post it.
 // Zero means never.
 func lookAt(post store.Post, p alert.Problem, now time.Time) (at time.Time) {
 	if p.SuppressedAt(now) {
 		at = p.SuppressedUntil
 	}
-	if held := post.HeldUntil(); untold(post) && held.After(now) && !resolvedInTime(post, p, now) && (at.IsZero() || held.Before(at)) {
+	if held := post.HeldUntil(); unposted(post) && held.After(now) && !resolvedInTime(post, p, now) && (at.IsZero() || held.Before(at)) {
 		at = held
 	}
 	return at

@@ -31,7 +31,7 @@ func byAll(p alert.Problem, sendTo string, _ time.Time) (targets []route.Target)
 
 // A "Send to" counts for all later events of its problem, also after a restart.
 func TestSendToIsKept(t *testing.T) {
-	told := func(w *world) (rooms []string) {
+	targetRooms := func(w *world) (rooms []string) {
 		for _, p := range w.known.Posts[k4711] {
 			rooms = append(rooms, p.Room)
 		}
@@ -46,7 +46,7 @@ func TestSendToIsKept(t *testing.T) {
 			w.planItems(to(w, opened(), "lab"))
 			w.plan(observed(2*time.Second, alert.Observation{Severity: alert.Disaster}))
 		}, []string{"lab"}},
-		"an act of the relay's": {func(w *world) {
+		"an action of the relay": {func(w *world) {
 			w.planItems(to(w, opened(), "lab"))
 			e := event(alert.KindAction, 3*time.Second)
 			e.Severity, e.Facts, e.Update = nil, alert.Facts{}, &alert.Update{At: e.At, Actions: alert.Actions{Ack: true}}
@@ -74,7 +74,7 @@ func TestSendToIsKept(t *testing.T) {
 			w := newWorld(t)
 			w.rules.Rooms = byAll
 			c.happens(w)
-			require.Equal(t, c.want, told(w))
+			require.Equal(t, c.want, targetRooms(w))
 		})
 	}
 }

@@ -27,7 +27,7 @@ func (w *world) suppressed(after, until time.Duration) {
 	w.later(after, does(a))
 }
 
-// When a suppression ends by time the problem is shown as open again, and escalates as if it had begun then.
+// When a suppression ends by time, the problem is shown as open again, and escalates as if it had begun then.
 func TestSuppressionEndsByTime(t *testing.T) {
 	maintenance := func(until time.Duration) alert.Observation {
 		return alert.Observation{Suppressed: true, SuppressedUntil: epoch.Add(until)}
@@ -46,7 +46,7 @@ func TestSuppressionEndsByTime(t *testing.T) {
 		"in a maintenance":             {func(w *world) { w.answers(minute, maintenance(30*minute)) }, 30 * minute, true},
 		"extended":                     {func(w *world) { w.suppressed(minute, 10*minute); w.suppressed(minute, 30*minute) }, 30 * minute, true},
 		"shortened":                    {func(w *world) { w.suppressed(minute, 300*minute); w.suppressed(minute, 30*minute) }, 30 * minute, true},
-		"extended without a word":      {func(w *world) { w.suppressed(minute, 10*minute); w.answers(minute, hand(30*minute)) }, 30 * minute, true},
+		"extended without a message":   {func(w *world) { w.suppressed(minute, 10*minute); w.answers(minute, hand(30*minute)) }, 30 * minute, true},
 		"by hand and by a maintenance": {func(w *world) { w.suppressed(minute, 10*minute); w.answers(minute, maintenance(30*minute)) }, 30 * minute, true},
 		"then indefinitely":            {func(w *world) { w.suppressed(minute, 10*minute); w.suppressed(minute, 0) }, 0, false},
 		"indefinitely, then until":     {func(w *world) { w.suppressed(minute, 0); w.suppressed(minute, 30*minute) }, 30 * minute, true},
@@ -77,7 +77,7 @@ func TestSuppressionEndsByTime(t *testing.T) {
 			require.Equal(t, name == "then indefinitely", p.SuppressedAt(w.now))
 			if c.ends != 0 {
 				require.Equal(t, []alert.Key{k4711}, out.Learned)
-				require.True(t, w.post("noc").Pending(), "the room is to show it")
+				require.True(t, w.post("noc").Pending(), "the room must show it")
 				require.Zero(t, nudged, "an escalation counts from now")
 			}
 			w.deliver("noc")
@@ -134,7 +134,7 @@ func TestSuppressionEndsInQuietHours(t *testing.T) {
 // cancels is Zabbix's note that it cancelled the escalation.
 func cancels(e *alert.Event) { e.Update, e.Cancelled = nil, true }
 
-// A cancelled problem neither escalates nor reminds, until Zabbix sends another message about it.
+// A cancelled problem neither escalates nor has reminders until Zabbix sends another message about it.
 func TestCancelledProblemDoesNotEscalate(t *testing.T) {
 	again := func(w *world, sent time.Duration) {
 		e := opened()
@@ -149,12 +149,12 @@ func TestCancelledProblemDoesNotEscalate(t *testing.T) {
 		"cancelled by two actions":      {func(w *world) { w.later(minute, cancels); w.later(minute, cancels) }, false},
 		"cancelled, a comment later":    {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Comment: true})) }, false},
 		"cancelled, an unack later":     {func(w *world) { w.later(minute, cancels); w.later(minute, does(alert.Actions{Unack: true})) }, false},
-		"cancelled, and told again":     {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 2*minute) }, true},
+		"cancelled, then sent again":    {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 2*minute) }, true},
 		"cancelled, a late retry of it": {func(w *world) { w.later(minute, cancels); w.now = w.now.Add(minute); again(w, 0) }, false},
 		"repeated, and cancelled again": {func(w *world) { w.later(minute, cancels); again(w, 2*minute); w.later(2*minute, cancels) }, false},
-		"another action goes on":        {func(w *world) { w.later(minute, cancels); again(w, 3*minute) }, true},
+		"another action continues":      {func(w *world) { w.later(minute, cancels); again(w, 3*minute) }, true},
 		"gone from Zabbix":              {func(w *world) { w.answers(minute, alert.Observation{Gone: true}) }, false},
-		"gone, and known again": {func(w *world) {
+		"gone, then found again": {func(w *world) {
 			w.answers(minute, alert.Observation{Gone: true})
 			w.answers(minute, alert.Observation{})
 		}, true},

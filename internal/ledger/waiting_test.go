@@ -19,8 +19,8 @@ import (
 	"nms-alert-relay/internal/store/memory"
 )
 
-// waiting runs a ledger for one room, with six problems that wait there for their first message. pace is how many calls
-// a second Webex takes.
+// waiting runs a ledger for one room, with six problems that wait there for their first message. pace is how many
+// calls a second Webex accepts.
 func waiting(t *testing.T, s interface {
 	ledger.Store
 	store.Journal
@@ -56,7 +56,7 @@ func groupOf(t *testing.T, s ledger.Store, id int) int64 {
 	return posts[key][0].Group
 }
 
-// Problems that wait share a digest once Webex becomes slow, although nothing new comes.
+// Waiting problems share a digest once Webex becomes slow, even without new problems.
 func TestWaitingProblemsShareADigestWhenWebexBecomesSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New(time.Now)

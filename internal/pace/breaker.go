@@ -2,18 +2,18 @@ package pace
 
 import "time"
 
-// Breaker stops a bot from hammering a Webex that is unreachable or refuses its token. While it is open, one
-// call at a time is let through; its answer decides. The zero value is closed. Not safe for concurrent use.
+// Breaker keeps a bot from hammering a Webex that is unreachable or refuses its token. While it is open, it admits
+// one call at a time, whose answer decides. The zero value is closed. Not safe for concurrent use.
 type Breaker struct {
 	failed map[string]bool // ids that failed since the last answer
-	opened int             // times in a row that it opened
+	opened int             // how many times in a row it opened
 	state  BreakerState
 	since  time.Time // of the last opening
 	first  time.Time // of the first opening in the row
 	until  time.Time
 }
 
-// BreakerState is why a bot doesn't call.
+// BreakerState is why a bot makes no calls.
 type BreakerState string
 
 // The states.
@@ -32,7 +32,7 @@ const (
 	unauthorizedIn = time.Minute // a bad token stays bad until it is replaced
 )
 
-// State is whether the breaker is open, and why.
+// State reports whether the breaker is open, and why.
 func (b *Breaker) State() BreakerState {
 	if b.state == "" {
 		return BreakerClosed
@@ -40,7 +40,7 @@ func (b *Breaker) State() BreakerState {
 	return b.state
 }
 
-// Open reports whether only single calls are let through, not before At.
+// Open reports whether only single calls are admitted, not before At.
 func (b *Breaker) Open() bool { return b.State() != BreakerClosed }
 
 // At is when the next attempt may be made.

@@ -2,13 +2,13 @@ package pace
 
 import "time"
 
-// Limits is what one bot knows of Webex's limits. Webex limits an account, and an account in one room,
-// and a 429 doesn't say which. So the first 429 pauses the whole bot. A second one in a row in the same
-// room, although others were answered in between, gives that room a wait of its own: until the room is
-// answered, or another room gets a 429, its 429s pause that room only, ownMost times. Then the next one
-// is a first one again, since a busy account can refuse a room for ever. A room that was answered as
-// well, but less often than the others, is slowed down. If account and room are limited at the same time,
-// a 429 can be taken for the room's, and other rooms are called while the account should wait.
+// Limits tracks Webex's limits for one bot. Webex limits an account, and an account in one room, and a 429 doesn't
+// name which. So the first 429 pauses the whole bot. A second one in a row in the same room, although others were
+// answered in between, gives that room a wait of its own: until the room is answered, or another room gets a 429, its
+// 429s pause that room only, ownMost times. The next one then counts as a first one, since a busy account can refuse
+// a room for ever. A room that was answered as well, but less often than the others, is slowed down. If account and
+// room are limited at the same time, a 429 can be taken for the room's, and other rooms are called while the account
+// should wait.
 //
 // Rooms are named by their Webex id. Not safe for concurrent use.
 type Limits struct {
@@ -30,8 +30,8 @@ type roomLimit struct {
 }
 
 const (
-	// othersProve is how many calls must be answered elsewhere between two 429s of a room. Fewer don't
-	// tell a limited room from a bot that is too fast: that is refused again after a few calls.
+	// othersProve is how many calls must be answered elsewhere between two 429s of a room. Fewer don't distinguish a
+	// limited room from a bot that is too fast, which is refused again after a few calls.
 	othersProve = 20
 	// ownMost is how many 429s in a row are the room's own.
 	ownMost = 20
@@ -54,7 +54,7 @@ func (l *Limits) SpeedIn(room string) float64 {
 	return l.perSecond
 }
 
-// OpensAt is when the room's own limit allows a call; zero where it has none.
+// OpensAt is when the room's own limit allows a call; zero if it has none.
 func (l *Limits) OpensAt(room string, now time.Time) time.Time {
 	if x := l.rooms[room]; x != nil {
 		return x.ReadyAt(now)
@@ -62,11 +62,11 @@ func (l *Limits) OpensAt(room string, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// Unlimited reports that no room has a limit of its own, and none yields.
+// Unlimited reports whether no room has a limit of its own, and none yields.
 func (l *Limits) Unlimited() bool { return len(l.rooms) == 0 && l.refused == "" }
 
-// Yields reports whether other rooms should be called before this one: their answers tell whose its
-// 429 was.
+// Yields reports whether other rooms should be called before this one: their answers show whether its 429 was the
+// account's.
 func (l *Limits) Yields(room string) bool {
 	return l.refused == room && l.own == 0 && l.others < othersProve
 }
@@ -145,7 +145,7 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 	return false
 }
 
-// paceIn is a new pace for the room that was refused twice: the speed that it was called at.
+// paceIn is a new pace for the room that was refused twice: the rate at which it was called.
 func (l *Limits) paceIn(now time.Time) *Rate {
 	speed := l.perSecond
 	if l.own > 0 {
@@ -165,7 +165,7 @@ func (l *Limits) BeginBeside(now time.Time) bool {
 	return true
 }
 
-// PauseRoom restores a room's wait that a previous process was told.
+// PauseRoom restores a room's wait from a previous process.
 func (l *Limits) PauseRoom(room string, until, now time.Time) {
 	if !until.After(now) || !until.After(l.until) {
 		return

@@ -40,7 +40,7 @@ func calls(t *testing.T, l *Limits, n int, room string, now time.Time) time.Time
 	return now
 }
 
-// twoStrikes gives limits where noc had two 429s in a row although db was answered, and the end of its wait.
+// twoStrikes returns limits where noc had two 429s in a row although db was answered, and the end of its wait.
 func twoStrikes(t *testing.T) (l *Limits, until time.Time) {
 	l = NewLimits(5, noon)
 	require.False(t, refuseIn(t, l, "noc", noon, 10*time.Second))
@@ -48,7 +48,7 @@ func twoStrikes(t *testing.T) (l *Limits, until time.Time) {
 	now = calls(t, l, othersProve, "db", now)
 	speed := l.PerSecond()
 	require.True(t, refuseIn(t, l, "noc", now, time.Minute))
-	require.Equal(t, speed, l.PerSecond(), "nobody else is slowed down")
+	require.Equal(t, speed, l.PerSecond(), "no other room is slowed down")
 	return l, now.Add(time.Minute)
 }
 
@@ -58,7 +58,7 @@ func TestFirst429PausesTheBot(t *testing.T) {
 	require.Equal(t, noon.Add(17*time.Second), l.ReadyAt(noon))
 	require.False(t, l.MayBegin("db", noon.Add(17*time.Second-1)))
 	require.True(t, l.MayBegin("db", noon.Add(17*time.Second)))
-	require.Empty(t, l.PausedRooms(noon), "no room waits by itself")
+	require.Empty(t, l.PausedRooms(noon), "no room has its own wait")
 }
 
 func TestTwoStrikesGiveTheRoomItsOwnWait(t *testing.T) {
@@ -78,20 +78,20 @@ func TestTwoStrikesGiveTheRoomItsOwnWait(t *testing.T) {
 // that gets a 429. want says whose wait each 429 is.
 func TestWhose429(t *testing.T) {
 	for name, c := range map[string]struct{ story, want string }{
-		"a first one":                            {"noc!", "bot"},
-		"a second in a row, others answered":     {"noc! db*20 noc!", "bot room"},
-		"nobody else was answered":               {"noc! noc!", "bot bot"},
-		"few others were answered":               {"noc! db*19 noc!", "bot bot"},
-		"the room was answered in between":       {"noc! db*20 noc noc!", "bot bot"},
-		"another room got one in between":        {"noc! db*20 db! noc!", "bot bot bot"},
-		"the next ones of a room":                {"noc! db*20 noc! noc! noc!", "bot room room room"},
-		"an answer ends the room's own wait":     {"noc! db*20 noc! noc noc!", "bot room bot"},
-		"so does one elsewhere":                  {"noc! db*20 noc! db! noc!", "bot room bot bot"},
-		"so do twenty":                           {"noc! db*20 noc!*21", "bot" + strings.Repeat(" room", 20) + " bot"},
-		"then it is proved again":                {"noc! db*20 noc!*21 db*20 noc!", "bot" + strings.Repeat(" room", 20) + " bot room"},
-		"two rooms":                              {"noc! db*20 noc! web! db*20 web! noc!", "bot room bot room bot"},
-		"the account's, taken for a room's":      {"noc! db*20 noc! noc! db", "bot room room"}, // db is called although the account should wait
-		"the account's, known by the other room": {"noc! db*20 noc! noc! db! noc!", "bot room room bot bot"},
+		"a first one":                          {"noc!", "bot"},
+		"a second in a row, others answered":   {"noc! db*20 noc!", "bot room"},
+		"nobody else was answered":             {"noc! noc!", "bot bot"},
+		"few others were answered":             {"noc! db*19 noc!", "bot bot"},
+		"the room was answered in between":     {"noc! db*20 noc noc!", "bot bot"},
+		"another room got one in between":      {"noc! db*20 db! noc!", "bot bot bot"},
+		"the next ones of a room":              {"noc! db*20 noc! noc! noc!", "bot room room room"},
+		"an answer ends the room's own wait":   {"noc! db*20 noc! noc noc!", "bot room bot"},
+		"so does a 429 elsewhere":              {"noc! db*20 noc! db! noc!", "bot room bot bot"},
+		"so do twenty 429s":                    {"noc! db*20 noc!*21", "bot" + strings.Repeat(" room", 20) + " bot"},
+		"then a new proof is needed":           {"noc! db*20 noc!*21 db*20 noc!", "bot" + strings.Repeat(" room", 20) + " bot room"},
+		"two rooms":                            {"noc! db*20 noc! web! db*20 web! noc!", "bot room bot room bot"},
+		"the account's, mistaken for a room's": {"noc! db*20 noc! noc! db", "bot room room"}, // db is called although the account should wait
+		"the account's, seen in another room":  {"noc! db*20 noc! noc! db! noc!", "bot room room bot bot"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, now := NewLimits(5, noon), noon
@@ -173,18 +173,18 @@ type aWebex struct {
 	account *bucket // nil: no limit
 	rooms   map[string]*bucket
 	blocked map[string]time.Time // room → until when
-	told    map[string]time.Time // until when: of "" (the account) or a room
+	waits   map[string]time.Time // the demanded waits: of "" (the account) or a room
 	early   int
 	refused int
 }
 
-// take is 0 for a call that it accepts.
+// take returns 0 for a call that it accepts, otherwise the Retry-After.
 func (w *aWebex) take(room string, now time.Time) (wait time.Duration) {
-	if now.Before(w.told[""]) || now.Before(w.told[room]) {
+	if now.Before(w.waits[""]) || now.Before(w.waits[room]) {
 		w.early++
 	}
 	tell := func(who string, wait time.Duration) time.Duration {
-		w.told[who] = now.Add(wait)
+		w.waits[who] = now.Add(wait)
 		w.refused++
 		return wait
 	}
@@ -204,16 +204,16 @@ func (w *aWebex) take(room string, now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// talker is a room that wants to show something every so often.
+// talker is a room with something to show at intervals.
 type talker struct {
 	every        time.Duration
-	since        time.Time // it has something to show; zero for nothing
+	since        time.Time // when it last had something new to show; zero for nothing
 	served, next time.Time
 }
 
-// simulate runs a bot with one worker. It gives the accepted calls by room, and the longest wait of each.
+// simulate runs a bot with one worker. It returns the accepted calls by room, and the longest wait of each.
 func simulate(t rapid.TB, w *aWebex, every map[string]time.Duration, d time.Duration) (said map[string]int, waited map[string]time.Duration) {
-	w.told = map[string]time.Time{}
+	w.waits = map[string]time.Time{}
 	l, now := NewLimits(5, noon), noon
 	said, waited = map[string]int{}, map[string]time.Duration{}
 	rooms := map[string]*talker{}
@@ -249,7 +249,7 @@ func simulate(t rapid.TB, w *aWebex, every map[string]time.Duration, d time.Dura
 		}
 		l.TakeIn(pick, now)
 		if !l.MayBegin(pick, now) {
-			t.Fatal("ready although told to wait")
+			t.Fatal("ready during a wait")
 		}
 		rooms[pick].served = now
 		if wait := w.take(pick, now); wait > 0 {
@@ -271,9 +271,9 @@ func minTime(a, b time.Time) time.Time {
 	return b
 }
 
-// No call is made while told to wait, and no room starves, whether the account or rooms are limited. If both are at once,
+// No call is made during a wait, and no room starves, whether the account or rooms are limited. If both are at once,
 // a 429 in a room with its own wait can be the account's: then a few calls come too early.
-func TestNoCallWhileToldToWait(t *testing.T) {
+func TestNoCallDuringAWait(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"noc", "db", "net", "web"}[:rapid.IntRange(1, 4).Draw(t, "rooms")]
 		w := &aWebex{rooms: map[string]*bucket{}, blocked: map[string]time.Time{}}
@@ -310,11 +310,11 @@ func TestNoCallWhileToldToWait(t *testing.T) {
 		}
 		said, _ := simulate(t, w, every, 15*time.Minute)
 		if both := w.account != nil && len(w.rooms)+len(w.blocked) > 0; w.early > 0 && !both {
-			t.Fatalf("%d calls while told to wait", w.early)
+			t.Fatalf("%d calls during a wait", w.early)
 		}
 		for _, room := range names {
 			if said[room] == 0 {
-				t.Fatalf("nothing was said in %s", room)
+				t.Fatalf("nothing was posted in %s", room)
 			}
 		}
 	})
@@ -325,10 +325,10 @@ func TestASlowRoomDoesNotSlowTheOthers(t *testing.T) {
 	for _, limit := range []float64{0.3, 0.5, 1} {
 		w := &aWebex{rooms: map[string]*bucket{"noc": newBucket(limit, 2, noon)}}
 		said, _ := simulate(t, w, map[string]time.Duration{"noc": 0, "db": 0, "net": 0}, 20*time.Minute)
-		require.Zero(t, w.early, "calls while told to wait")
+		require.Zero(t, w.early, "calls during a wait")
 		require.Greater(t, float64(said["noc"]), 0.3*limit*1200)
-		require.Greater(t, said["db"]+said["net"], 3*1200, "in calls a second many times what the room accepts")
-		t.Logf("%d refused, %v said", w.refused, said)
+		require.Greater(t, said["db"]+said["net"], 3*1200, "many times the rate that the room accepts")
+		t.Logf("%d refused, %v posted", w.refused, said)
 		require.LessOrEqual(t, w.refused, 20)
 	}
 }
@@ -343,7 +343,7 @@ func TestABlockedRoomStopsTheOthersOnce(t *testing.T) {
 		}
 		_, waited := simulate(t, w, every, 3*time.Minute)
 		if w.early > 0 {
-			t.Fatalf("%d calls while told to wait", w.early)
+			t.Fatalf("%d calls during a wait", w.early)
 		}
 		for _, room := range []string{"db", "net"} {
 			if waited[room] > 7*time.Second+3*time.Second {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Rate is the speed of a bot, or of a bot in one room: a token bucket whose rate grows while calls succeed
-// and is halved by a 429. Webex publishes no limit for messages ("dynamically adjusted"), so it is searched
-// for. Like TCP's CUBIC, the rate grows quickly up to near the last refused one, slowly past it, and quickly
-// again beyond, so that a long backlog is refused once in minutes. Not safe for concurrent use.
+// Rate is the speed of a bot, or of a bot in one room: a token bucket whose rate grows while calls succeed and is
+// halved by a 429. Webex publishes no limit for messages ("dynamically adjusted"), so the rate searches for it. Like
+// TCP's CUBIC, the rate grows quickly up to near the last refused one, slowly past it, and quickly again beyond, so
+// that a long backlog is refused once in minutes. Not safe for concurrent use.
 type Rate struct {
 	perSecond, floor, ceiling float64
 	slow                      float64 // divides the growth
@@ -28,7 +28,7 @@ const (
 	rateRoom   = 4   // the ceiling, as a multiple of the configured rate
 	rateBurst  = 0.8 // seconds
 	pauseLeast = time.Second
-	// pauseMost bounds a saved pause after the clock was set back. Webex is known to ask for up to an hour.
+	// pauseMost bounds a saved pause after the clock was set back. Webex has been seen to ask for up to an hour.
 	pauseMost = 24 * time.Hour
 
 	// Growth around the known rate: from half of it to rateNear in rateBack, from there to ratePast in
@@ -154,7 +154,7 @@ func (r *Rate) Resume(away time.Duration, now time.Time) {
 	r.begun = max(1, r.begun)
 }
 
-// aged halves the rate for each minute that it is old, down to rateAfter.
+// aged halves the rate for each of these minutes, down to rateAfter.
 func (r *Rate) aged(minutes int) {
 	r.perSecond = min(r.perSecond, max(rateAfter, r.perSecond/math.Exp2(float64(minutes))))
 }

@@ -84,7 +84,7 @@ func newBucket(perSecond, burst float64, now time.Time) *bucket {
 	return &bucket{perSecond: perSecond, burst: burst, tokens: burst, at: now}
 }
 
-// take is 0 for an accepted call, otherwise the Retry-After.
+// take returns 0 for an accepted call, otherwise the Retry-After.
 func (b *bucket) take(now time.Time) time.Duration {
 	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.perSecond)
 	b.at = now
@@ -95,7 +95,8 @@ func (b *bucket) take(now time.Time) time.Duration {
 	return time.Duration(math.Ceil((1-b.tokens)/b.perSecond)) * time.Second
 }
 
-// against calls as fast as the rate allows for d. It returns how many calls were refused and accepted.
+// against makes calls against a bucket as fast as the rate allows for d. It returns how many were refused and
+// accepted.
 func against(r *Rate, b *bucket, now time.Time, d time.Duration) (refused, taken int, end time.Time) {
 	for end = now.Add(d); now.Before(end); {
 		if at := r.ReadyAt(now); at.After(now) {
@@ -136,7 +137,7 @@ func TestRateFindsTheLimitAgain(t *testing.T) {
 		"an outage": func(perSecond float64) (*Rate, time.Time) {
 			r := NewRate(perSecond, noon)
 			now := noon.Add(time.Hour)
-			r.Take(now) // the call that finds out
+			r.Take(now) // the first call that is answered
 			r.Resume(time.Hour, now)
 			require.True(t, r.ReadyAt(now).After(now), "no burst")
 			return r, now
@@ -199,10 +200,10 @@ func TestRateNeverExceedsItsPace(t *testing.T) {
 			now = now.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond)
 			at := r.ReadyAt(now)
 			if at.Before(until) {
-				t.Fatalf("ready at %v though told to wait until %v", at, until)
+				t.Fatalf("ready at %v although it had to wait until %v", at, until)
 			}
 			if again := r.ReadyAt(at); again.After(at) {
-				t.Fatalf("said %v, then %v", at, again)
+				t.Fatalf("ReadyAt returned %v, then %v", at, again)
 			}
 			now = at
 			r.Take(now)

@@ -11,7 +11,7 @@ import (
 const (
 	// growAfter is how many calls in a row must succeed before batches grow again.
 	growAfter = 8
-	// minExclusion and maxExclusion bound how long a problem is excluded that Zabbix can't answer about.
+	// minExclusion and maxExclusion bound how long a problem is excluded if Zabbix can't answer about it.
 	minExclusion, maxExclusion = time.Minute, time.Hour
 )
 
@@ -45,16 +45,16 @@ const (
 	holdOff      // the source is failing: wait
 )
 
-// pace is how many problems one call asks about. It halves when Zabbix fails, down to the one problem that is
-// the reason, and grows again.
+// pace is how many problems one call asks about. It halves when Zabbix fails, down to the one problem that is the
+// cause, and grows again.
 type pace struct {
 	size   int
 	streak int // successful calls in a row
-	// proven: a call succeeded since a problem was last excluded, so if one fails alone, it is the reason.
+	// proven: a call succeeded since a problem was last excluded, so if one fails alone, it is the cause.
 	proven bool
 }
 
-// after is the pace after a call about n problems, and what to do with them.
+// after is the pace after a call about n problems, and the next step.
 func (p pace) after(n int, r result) (pace, step) {
 	switch {
 	case r == answered:
@@ -78,18 +78,18 @@ func (p pace) after(n int, r result) (pace, step) {
 	return p, exclude
 }
 
-// exclusion is of a problem that Zabbix can't answer about.
+// exclusion excludes a problem that Zabbix can't answer about.
 type exclusion struct {
 	times int
 	until time.Time
 }
 
-// batcher decides what a source is asked next. It makes no calls.
+// batcher decides which problems to ask a source about next. It makes no calls.
 type batcher struct {
 	pace     pace
 	alone    []alert.Key // excluded problems that are due: each in a call of its own
 	queue    []alert.Key // other problems that are due
-	suspects []alert.Key // failed alone while no call succeeded: asked about last
+	suspects []alert.Key // those that failed alone while no call succeeded: asked about last
 	excluded map[alert.Key]exclusion
 }
 
@@ -113,7 +113,7 @@ func (a *batcher) enqueue(due []alert.Key, now time.Time, later func(alert.Key, 
 
 func (a *batcher) idle() bool { return len(a.alone)+len(a.queue)+len(a.suspects) == 0 }
 
-// next is what to ask about now, and the queue that it is the head of; nothing if nothing is due.
+// next returns the problems to ask about now, and the queue that they are the head of; nothing if nothing is due.
 func (a *batcher) next() (keys []alert.Key, from *[]alert.Key) {
 	switch {
 	case len(a.alone) > 0:
@@ -130,7 +130,7 @@ func (a *batcher) next() (keys []alert.Key, from *[]alert.Key) {
 // returns the problems that are excluded now, and whether to wait before the next call.
 func (a *batcher) done(known func(alert.Key) bool, r result, now time.Time) (excluded []alert.Key, wait bool) {
 	asked, from := a.next()
-	s := exclude // an excluded problem that fails again is the reason itself
+	s := exclude // an excluded problem that fails again is itself the cause
 	if from != &a.alone || r != overloaded {
 		a.pace, s = a.pace.after(len(asked), r)
 	}
@@ -163,5 +163,5 @@ func (a *batcher) exclude(key alert.Key, now time.Time) {
 	a.excluded[key] = e
 }
 
-// backoff is how long a problem is excluded after this many vain calls before.
+// backoff is how long a problem is excluded after this many earlier failures.
 func backoff(times int) time.Duration { return min(minExclusion<<min(times, 10), maxExclusion) }

@@ -22,7 +22,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// Which errors make batches smaller, and which mean that no call can succeed.
+// Some errors make batches smaller, others mean that no call can succeed.
 func TestResultOfErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
@@ -36,7 +36,7 @@ func TestResultOfErrors(t *testing.T) {
 		"too large":                     {&zabbix.Error{Kind: zabbix.Unreachable, Status: 413}, overloaded},
 		"an exception":                  {&zabbix.Error{Kind: zabbix.Broken, Interrupted: true}, overloaded},
 		"a parameter":                   {&zabbix.Error{Kind: zabbix.Invalid}, overloaded},
-		"words that are not known":      {&zabbix.Error{Kind: zabbix.Other}, overloaded},
+		"an unknown text":               {&zabbix.Error{Kind: zabbix.Other}, overloaded},
 		"no connection":                 {&zabbix.Error{Kind: zabbix.Unreachable}, unreachable},
 		"a proxy that wants a login":    {&zabbix.Error{Kind: zabbix.Unreachable, Status: 401}, unreachable},
 		"too many requests":             {&zabbix.Error{Kind: zabbix.Unreachable, Status: 429}, unreachable},
@@ -57,16 +57,16 @@ func TestPace(t *testing.T) {
 		want pace
 		step step
 	}{
-		"it answers":                            {pace{size: 100}, 100, answered, pace{size: 100, streak: 1, proven: true}, proceed},
-		"it grows when it answered for a while": {pace{size: 25, streak: growAfter - 1}, 25, answered, pace{size: 50, proven: true}, proceed},
-		"and not beyond a batch":                {pace{size: 80, streak: growAfter - 1}, 80, answered, pace{size: batch, proven: true}, proceed},
-		"away":                                  {pace{size: 50, streak: 3, proven: true}, 50, unreachable, pace{size: 50, proven: true}, holdOff},
-		"too much":                              {pace{size: 100, streak: 3, proven: true}, 100, overloaded, pace{size: 50, proven: true}, split},
-		"too much, fewer than the size":         {pace{size: 100}, 7, overloaded, pace{size: 3}, split},
-		"two":                                   {pace{size: 2}, 2, overloaded, pace{size: 1}, split},
-		"one, while others are answered":        {pace{size: 1, proven: true}, 1, overloaded, pace{size: 1}, exclude},
-		"one, and nothing was answered":         {pace{size: 1}, 1, overloaded, pace{size: 1}, holdOff},
-		"one, away":                             {pace{size: 1, proven: true}, 1, unreachable, pace{size: 1, proven: true}, holdOff},
+		"it answers":                           {pace{size: 100}, 100, answered, pace{size: 100, streak: 1, proven: true}, proceed},
+		"it grows after enough answers":        {pace{size: 25, streak: growAfter - 1}, 25, answered, pace{size: 50, proven: true}, proceed},
+		"it doesn't grow beyond a batch":       {pace{size: 80, streak: growAfter - 1}, 80, answered, pace{size: batch, proven: true}, proceed},
+		"away":                                 {pace{size: 50, streak: 3, proven: true}, 50, unreachable, pace{size: 50, proven: true}, holdOff},
+		"too much":                             {pace{size: 100, streak: 3, proven: true}, 100, overloaded, pace{size: 50, proven: true}, split},
+		"too much, fewer than the size":        {pace{size: 100}, 7, overloaded, pace{size: 3}, split},
+		"two":                                  {pace{size: 2}, 2, overloaded, pace{size: 1}, split},
+		"one alone, while others are answered": {pace{size: 1, proven: true}, 1, overloaded, pace{size: 1}, exclude},
+		"one alone, and nothing was answered":  {pace{size: 1}, 1, overloaded, pace{size: 1}, holdOff},
+		"one, away":                            {pace{size: 1, proven: true}, 1, unreachable, pace{size: 1, proven: true}, holdOff},
 	} {
 		got, s := c.p.after(c.n, c.r)
 		require.Equal(t, c.want, got, name)
@@ -147,10 +147,10 @@ func TestBadProblemsAreFound(t *testing.T) {
 			}
 		}
 		if down == 0 && len(excluded) > 0 {
-			t.Fatalf("set apart for nothing: %v", excluded)
+			t.Fatalf("excluded without a reason: %v", excluded)
 		}
 		if len(excluded) > 1+down {
-			t.Fatalf("an outage of %d calls set %d apart", down, len(excluded))
+			t.Fatalf("an outage of %d calls excluded %d", down, len(excluded))
 		}
 	})
 }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// catchUpAfter is when problems are read that were never read before.
+// catchUpAfter is how soon problems that were never read are read.
 const catchUpAfter = time.Second
 
-// catchUp schedules the problems that the store says were never read: at the start, and when there is room again
-// after problems were dropped.
+// catchUp schedules the stored problems that were never read: at the start, and when there is room again after
+// problems were dropped.
 func (q *Inquirer) catchUp(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause := minRetry

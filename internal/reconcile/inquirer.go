@@ -1,5 +1,5 @@
-// Package reconcile reads from the Zabbix API what a payload doesn't say: exact times, who did what, whether a
-// trigger allows closing. It appends what it learns to the journal, as observations.
+// Package reconcile reads from the Zabbix API what payloads lack: exact times, the authors of updates, whether a
+// trigger allows closing. It appends the answers to the journal, as observations.
 package reconcile
 
 import (
@@ -23,7 +23,7 @@ type Observer interface {
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 }
 
-// Journal takes what was learned: store.Store.
+// Journal stores the answers: store.Store.
 type Journal interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 }
@@ -140,7 +140,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			e := a.excluded[key]
 			q.askAgain(key, e.until)
 			if e.times == 1 {
-				q.opts.Log.Warn("Zabbix fails to answer about one problem: reading the others without it", "key", key, "retry_in", time.Until(e.until).Round(time.Second), "error", err)
+				q.opts.Log.Warn("Zabbix can't answer about one problem: reading the others without it", "key", key, "retry_in", time.Until(e.until).Round(time.Second), "error", err)
 			}
 		}
 		q.opts.Metrics.Excluded.WithLabelValues(source).Set(float64(len(a.excluded)))

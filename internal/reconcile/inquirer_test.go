@@ -53,7 +53,7 @@ func (f *fake) Append(_ context.Context, e store.Entry) (int64, error) {
 	return int64(len(f.entries)), nil
 }
 
-// learned are the events with journalled observations.
+// learned returns the events with journalled observations.
 func (f *fake) learned(t *testing.T) map[string]bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +116,7 @@ func TestReadsAreBatched(t *testing.T) {
 	})
 }
 
-// That Zabbix doesn't show an event doesn't make the problem gone.
+// A problem isn't gone just because Zabbix doesn't show its event.
 func TestHiddenEventIsNotGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}

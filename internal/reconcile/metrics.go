@@ -16,7 +16,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 	}, []string{"source", "result"})}
 	m.Excluded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_relay_observations_set_apart",
-		Help: "Problems that the Zabbix API fails to answer about and that are therefore read separately, by source.",
+		Help: "Problems that the Zabbix API can't answer about and that are therefore read separately, by source.",
 	}, []string{"source"})
 	m.Add(sources)
 	reg.MustRegister(m.Asked, m.Excluded)

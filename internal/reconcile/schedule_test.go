@@ -19,8 +19,8 @@ import (
 
 func keyOf(n int) alert.Key { return alert.Key{Source: "main", EventID: fmt.Sprint(n)} }
 
-// Whatever happens while a Zabbix is unreachable, problems and reads of a problem are bounded. The first and the
-// last read stay.
+// While a Zabbix is unreachable, the number of problems and of reads of a problem is bounded. The first and the last
+// read stay.
 func TestScheduleIsBounded(t *testing.T) {
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) time.Time { return start.Add(d) }
@@ -33,8 +33,8 @@ func TestScheduleIsBounded(t *testing.T) {
 		"one problem, updates for a day":     {1, 86_400, time.Second, 1, maxReads, false},
 		"one problem, updates all at once":   {1, 10_000, 0, 1, 1, false},
 		"a few updates":                      {1, 3, time.Minute, 1, 3, false},
-		"a storm as large as there is room":  {maxKeys, 1, 0, maxKeys, 1, false},
-		"a storm larger than there is room":  {maxKeys + 5000, 1, 0, maxKeys, 1, true},
+		"a storm as large as the bound":      {maxKeys, 1, 0, maxKeys, 1, false},
+		"a storm larger than the bound":      {maxKeys + 5000, 1, 0, maxKeys, 1, true},
 		"a large storm, updated for an hour": {2 * maxKeys, 10, 6 * time.Minute, maxKeys, maxReads, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,16 +96,16 @@ func TestScheduleLosesNothing(t *testing.T) {
 			due, _ := a.popDue(now)
 			for key, p := range a.planned {
 				if len(due) < batch && !p.reads[0].After(now) {
-					t.Fatalf("%v is due and wasn't given", key)
+					t.Fatalf("%v is due and wasn't popped", key)
 				}
 			}
 			for _, key := range due {
 				if first[key].After(now.Add(mergeWindow)) {
-					t.Fatalf("%v was given before its time", key)
+					t.Fatalf("%v was popped before its time", key)
 				}
 				if p := a.planned[key]; p == nil {
 					if last[key].After(now.Add(mergeWindow)) {
-						t.Fatalf("the look at %v of %v is lost", last[key], key)
+						t.Fatalf("the read at %v of %v is lost", last[key], key)
 					}
 					delete(first, key)
 					delete(last, key)
@@ -116,14 +116,14 @@ func TestScheduleLosesNothing(t *testing.T) {
 		}
 		for key, p := range a.planned {
 			if d := last[key].Sub(p.reads[len(p.reads)-1]); d > mergeWindow {
-				t.Fatalf("the last look at %v is %s too early", key, d)
+				t.Fatalf("the last read at %v is %s too early", key, d)
 			}
 		}
 	})
 }
 
-// Problems that were dropped during an outage, and those that the store failed to list at the start, are read in
-// the end.
+// Problems that were dropped during an outage, and those that the store failed to list at the start, are read
+// eventually.
 func TestCatchUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		before      int // problems that were never read before the start
@@ -131,13 +131,13 @@ func TestCatchUp(t *testing.T) {
 		comes       int // problems during the outage
 		unreachable bool
 	}{
-		"nothing is left":                            {},
-		"some are left from before":                  {before: 250},
-		"the store fails once at the start":          {before: 250, fails: 1},
-		"the store fails for a while":                {before: 250, fails: 20},
-		"Zabbix is away, there is room":              {comes: 500, unreachable: true},
-		"Zabbix is away, there is no room for all":   {comes: maxKeys + 2500, unreachable: true},
-		"no room for all, and some left from before": {before: 100, comes: maxKeys + 100, unreachable: true, fails: 1},
+		"none":                                   {},
+		"some from before":                       {before: 250},
+		"the store fails once at the start":      {before: 250, fails: 1},
+		"the store fails for a while":            {before: 250, fails: 20},
+		"Zabbix is unreachable, there is room":   {comes: 500, unreachable: true},
+		"Zabbix is unreachable, not enough room": {comes: maxKeys + 2500, unreachable: true},
+		"not enough room, and some from before":  {before: 100, comes: maxKeys + 100, unreachable: true, fails: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -90,9 +90,9 @@ func (s *Suppressions) compare(ctx context.Context, source string, suppressor Su
 	return keys, after, nil
 }
 
-// difference is a problem whose suppression in Zabbix isn't that in the store.
+// difference is a problem whose suppression differs between Zabbix and the store.
 type difference struct {
-	suppressed bool // what Zabbix says
+	suppressed bool // in Zabbix
 	times      int  // it was read
 	again      time.Time
 }

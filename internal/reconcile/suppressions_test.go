@@ -40,18 +40,18 @@ func TestDiffering(t *testing.T) {
 		ask        []string
 		after      map[string]difference
 	}{
-		"nothing is held":                {nil, []string{"1"}, nil, nil, nil},
+		"nothing is stored":              {nil, []string{"1"}, nil, nil, nil},
 		"nothing is suppressed":          {map[string]bool{"1": false}, nil, nil, nil, nil},
-		"as held":                        {map[string]bool{"1": true, "2": false}, []string{"1"}, nil, nil, nil},
-		"not held here":                  {map[string]bool{"1": true}, []string{"1", "9"}, nil, nil, nil},
+		"as stored":                      {map[string]bool{"1": true, "2": false}, []string{"1"}, nil, nil, nil},
+		"not stored here":                {map[string]bool{"1": true}, []string{"1", "9"}, nil, nil, nil},
 		"a maintenance began":            {map[string]bool{"1": false}, []string{"1"}, nil, []string{"1"}, map[string]difference{"1": {true, 1, now.Add(time.Minute)}}},
 		"it ended early":                 {map[string]bool{"1": true}, nil, nil, []string{"1"}, map[string]difference{"1": {false, 1, now.Add(time.Minute)}}},
 		"asked just now":                 {map[string]bool{"1": false}, []string{"1"}, map[string]difference{"1": {true, 1, now.Add(1)}}, nil, map[string]difference{"1": {true, 1, now.Add(1)}}},
 		"asked a while ago":              {map[string]bool{"1": false}, []string{"1"}, map[string]difference{"1": {true, 1, now}}, []string{"1"}, map[string]difference{"1": {true, 2, now.Add(2 * time.Minute)}}},
 		"asked for a day":                {map[string]bool{"1": false}, []string{"1"}, map[string]difference{"1": {true, 30, now}}, []string{"1"}, map[string]difference{"1": {true, 31, now.Add(time.Hour)}}},
-		"asked, and now as held":         {map[string]bool{"1": true}, []string{"1"}, map[string]difference{"1": {true, 3, now.Add(time.Hour)}}, nil, nil},
-		"asked, and now the other way":   {map[string]bool{"1": true}, nil, map[string]difference{"1": {true, 3, now.Add(time.Hour)}}, []string{"1"}, map[string]difference{"1": {false, 1, now.Add(time.Minute)}}},
-		"asked, and now over":            {nil, []string{"1"}, map[string]difference{"1": {true, 3, now}}, nil, nil},
+		"asked, and now as stored":       {map[string]bool{"1": true}, []string{"1"}, map[string]difference{"1": {true, 3, now.Add(time.Hour)}}, nil, nil},
+		"asked, and now the reverse":     {map[string]bool{"1": true}, nil, map[string]difference{"1": {true, 3, now.Add(time.Hour)}}, []string{"1"}, map[string]difference{"1": {false, 1, now.Add(time.Minute)}}},
+		"asked, and now resolved":        {nil, []string{"1"}, map[string]difference{"1": {true, 3, now}}, nil, nil},
 		"one was asked, the other not":   {map[string]bool{"1": false, "2": false}, []string{"1", "2"}, map[string]difference{"1": {true, 1, now.Add(1)}}, []string{"2"}, map[string]difference{"1": {true, 1, now.Add(1)}, "2": {true, 1, now.Add(time.Minute)}}},
 		"an id is compared as it stands": {map[string]bool{"1": false}, []string{"01", "11"}, nil, nil, nil},
 	} {
@@ -134,7 +134,7 @@ func (c *compared) maintain(t *testing.T, id string, d time.Duration) {
 	require.NoError(t, c.z.Maintain(n, d))
 }
 
-// said are the journalled suppressions, in order.
+// said returns the journalled suppressions, in order.
 func (c *compared) said(t *testing.T) (said []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,8 +179,8 @@ func TestSuppressionsAreFound(t *testing.T) {
 	}
 }
 
-// Whatever Zabbix answers instead of the list, nothing changes by itself, the log has one line, and differences are
-// found once it answers.
+// Whatever Zabbix answers instead of the list, nothing changes, the log has one line, and differences are found once
+// the list is back.
 func TestSuppressionsOfFailingZabbix(t *testing.T) {
 	for _, c := range []struct {
 		breaks   string
@@ -226,7 +226,7 @@ func TestSuppressionsOfFailingZabbix(t *testing.T) {
 	}
 }
 
-// A failing store is retried, and a problem that always differs is read once an hour in the end.
+// A failing store is retried, and a problem that always differs is eventually read once an hour.
 func TestSuppressionsThatNeverAgree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := compare(t, "7.0.22", time.Minute, 1)

@@ -14,7 +14,7 @@ import (
 // condition is one condition of a route.
 type condition interface {
 	holds(s *subject) bool
-	// why explains why it holds, or why it doesn't.
+	// why explains why the condition holds or doesn't.
 	why(s *subject, held bool) string
 }
 
@@ -48,7 +48,7 @@ type commaGlob struct {
 	parts int
 }
 
-// commaGlobs finds these patterns, those with most parts first.
+// commaGlobs returns these patterns, those with the most parts first.
 func commaGlobs(routes []config.Route) (found []commaGlob) {
 	for _, r := range routes {
 		for _, g := range r.Match.Groups {

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A payload joins host groups with ", ". A name with a comma isn't split where the configuration knows the name, whatever the
-// order of its routes.
+// A payload joins host groups with ", ". A name with a comma isn't split if a pattern in the configuration matches
+// it, whatever the order of the routes.
 func TestHostGroupsWithCommas(t *testing.T) {
 	both := []string{
 		`routes: [{match: {groups: ["Berlin, DC 1"]}, rooms: [db]}, {match: {groups: ["DC 1"]}, rooms: [night]}]`,
@@ -24,7 +24,7 @@ func TestHostGroupsWithCommas(t *testing.T) {
 		"the name alone":                {both, []string{"Berlin", "DC 1"}, true, "db"},
 		"with others":                   {both, []string{"Berlin", "DC 1", "Linux"}, true, "db"},
 		"at the end":                    {both, []string{"Linux", "Berlin", "DC 1"}, true, "db"},
-		"in other letters":              {both, []string{"berlin", "dc 1"}, true, "db"},
+		"in another case":               {both, []string{"berlin", "dc 1"}, true, "db"},
 		"the other group":               {both, []string{"DC 1", "Linux"}, true, "night"},
 		"not neighbours":                {both, []string{"Berlin", "Linux", "DC 1"}, true, "night"},
 		"the API's answer":              {both, []string{"Berlin", "DC 1"}, false, "night"},

@@ -293,10 +293,10 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 		require.NotEmpty(t, targets)
 		require.Len(t, steps, len(cfg.Routes)+1+min(1, len(sendTo)))
 
-		var told []string
+		var seen []string
 		for _, target := range targets {
-			require.NotContains(t, told, target.Room)
-			told = append(told, target.Room)
+			require.NotContains(t, seen, target.Room)
+			seen = append(seen, target.Room)
 			if _, ok := cfg.Room(target.Room); !ok {
 				require.Equal(t, "person:a@example.com", target.Room)
 			}
@@ -322,11 +322,11 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 				}
 			}
 		}
-		require.Equal(t, want, told)
+		require.Equal(t, want, seen)
 	})
 }
 
-// A router never changes: concurrent calls give the same result.
+// A router never changes: concurrent calls return the same result.
 func TestRouterIsSafeForConcurrentUse(t *testing.T) {
 	r := router(t, `routes: [{match: {hosts: "s[a-z]?", tags: "service=*", trigger: "core"}, rooms: [db]}]`)
 	want := r.Rooms(problem(), "lab", noon)

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// named is what the "Send to" fields of a problem's messages refer to.
+// named has the rooms that the "Send to" fields of a problem's messages refer to.
 type named struct {
 	rooms   []string // without duplicates
 	why     []string // an explanation for each name
@@ -45,7 +45,7 @@ func (r *Router) Unknown(source, sendTo string) []string {
 	return r.named(alert.Problem{Key: alert.Key{Source: source}}, sendTo).unknown
 }
 
-// mode is what a source's {ALERT.SENDTO} does.
+// mode is the effect of a source's {ALERT.SENDTO}.
 func (r *Router) mode(source string) config.SendTo {
 	if mode := r.sources[source]; mode != "" {
 		return mode

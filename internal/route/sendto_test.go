@@ -45,7 +45,7 @@ func TestSendToWithSeveralNames(t *testing.T) {
 			p.Key.Source = "quiet"
 			require.Equal(t, c.only, strings.Join(rooms(r.Rooms(p, sendTo, noon)), " "))
 			p.SendTo = []string{sendTo}
-			require.Equal(t, c.only, strings.Join(rooms(r.Rooms(p, "", noon)), " "), "the same where an earlier message said it")
+			require.Equal(t, c.only, strings.Join(rooms(r.Rooms(p, "", noon)), " "), "the same if it is from an earlier message")
 			unknown := r.Unknown("quiet", sendTo)
 			if c.unknown == "" {
 				require.Empty(t, unknown)
@@ -78,7 +78,7 @@ func TestSendToOnlyCountsEveryMessage(t *testing.T) {
 		event string
 		want  []string
 	}{
-		"nothing said yet":            {nil, "", []string{"db"}},
+		"no name yet":                 {nil, "", []string{"db"}},
 		"the API's answer":            {[]string{"Lab"}, "", []string{"Lab"}},
 		"another recipient":           {[]string{"Lab"}, "noc", []string{"Lab", "noc"}},
 		"a recipient that is unknown": {[]string{"Lab"}, "typo", []string{"Lab"}},

@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// Timing says when a room gets a problem later, or again. The zero value is at once, and never again.
+// Timing is when a room gets a problem, and when again. The zero value means at once, and never again.
 type Timing struct {
 	Delay    time.Duration
 	Remind   time.Duration       // 0: never
@@ -29,7 +29,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	return t
 }
 
-// When describes the timing of a target for a problem that begins now; "" for at once, and never again.
+// When describes the timing of a target for a problem that begins now; "" means at once, and never again.
 func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
 	timing := r.Timing(t.Room, t.Route)
 	var words []string

@@ -14,7 +14,7 @@ import (
 type Stats struct {
 	JournalPending  int64
 	SetAside        int64
-	PostsPending    int64 // posts and groups that will be told something, also if they wait for their time
+	PostsPending    int64 // posts and groups with something to send, now or at a later time
 	NoticesPending  int64
 	DeadPosts       int64
 	DeadGroups      int64
@@ -27,7 +27,7 @@ type Stats struct {
 	OldestPending time.Time
 }
 
-// LetterKind says what a dead letter is.
+// LetterKind is the kind of a dead letter.
 type LetterKind string
 
 const (
@@ -56,8 +56,8 @@ func (d DeadLetter) ID() string {
 	return string(d.Kind) + ":" + strconv.FormatInt(d.Number, 10)
 }
 
-// ParseLetter returns the dead letter that an id stands for, without what only the store knows. ErrNotFound if the id
-// is malformed.
+// ParseLetter returns the dead letter of an id, with the fields that the id names. ErrNotFound if the id is
+// malformed.
 func ParseLetter(id string) (DeadLetter, error) {
 	kind, rest, _ := strings.Cut(id, ":")
 	d := DeadLetter{Kind: LetterKind(kind)}
@@ -84,14 +84,14 @@ type Admin interface {
 	// DropDead removes a dead letter. ErrNotFound.
 	DropDead(ctx context.Context, id string) error
 
-	// Prune removes what is past its retention, at most limit rows of each kind, and returns how
-	// many rows it removed; 0 means that nothing is left to remove. It removes:
+	// Prune removes rows past their retention, at most limit of each kind, and returns how many it removed; 0 means
+	// that there is nothing more to remove. It removes:
 	//   - applied journal entries received before journalBefore;
 	//   - problems that are over and were last written before problemsBefore, with their posts
 	//     and groups, and notices sent before it;
 	//   - finished commands, and journal entries set aside, before auditBefore.
-	// Whatever a room is still to be told stays. So do dead letters, with everything that
-	// replaying one needs, until somebody replays or drops them.
+	// Everything that is still to be sent stays. So do dead letters, with everything that replaying one needs, until
+	// somebody replays or drops them.
 	Prune(ctx context.Context, journalBefore, problemsBefore, auditBefore time.Time, limit int) (int, error)
 
 	Stats(ctx context.Context) (Stats, error)

@@ -18,8 +18,7 @@ const (
 	CommandExpired   CommandState = "expired"
 )
 
-// Command is one thing that a person asked for: an entry of the audit log, and the guard against
-// doing it twice.
+// Command is a person's request: an entry of the audit log, and the guard against executing it twice.
 type Command struct {
 	ID        string // of the Webex message or attachment action
 	Bot       string
@@ -38,12 +37,12 @@ type Command struct {
 	NotBefore time.Time
 	CreatedAt time.Time
 	DoneAt    time.Time
-	Detail    []byte // what package command needs to go on after a restart
+	Detail    []byte // state with which package command continues after a restart
 }
 
 // Commands keeps commands.
 type Commands interface {
-	// ClaimCommand writes a new command; false if its ID is known already.
+	// ClaimCommand writes a new command; false if its ID exists already.
 	ClaimCommand(ctx context.Context, c Command) (bool, error)
 	SaveCommand(ctx context.Context, c Command) error        // ErrNotFound
 	Command(ctx context.Context, id string) (Command, error) // ErrNotFound

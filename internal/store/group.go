@@ -7,7 +7,7 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// GroupKind says why posts share a message.
+// GroupKind is why posts share a message.
 type GroupKind string
 
 const (
@@ -29,14 +29,14 @@ type Group struct {
 	Joined   int       // posts that ever joined
 	Left     int       // of them, those that left for a message of their own
 	Revision int64     // raised when a post joins or leaves, when a member's headline changes or when it is nudged
-	NudgedAt time.Time // when a member was last reminded of or escalated
-	// LeftAt and LeftBurst bound how many members leave at once: when one last left because
-	// somebody acted on it, and how many did in a row.
+	NudgedAt time.Time // when a member last escalated or had a reminder
+	// LeftAt and LeftBurst bound how many members leave at once: when a member last left because somebody acted on
+	// it, and how many did in a row.
 	LeftAt    time.Time
 	LeftBurst int
 
-	// PendingSince is when the group fell behind: its Revision is more than the message shows, or
-	// delivery owes it something. Zero otherwise.
+	// PendingSince is when the group fell behind: its message shows less than its Revision, or delivery owes it
+	// something. Zero otherwise.
 	PendingSince time.Time
 
 	GroupCursor
@@ -44,25 +44,25 @@ type Group struct {
 	Open bool // derived: a member's problem is open
 }
 
-// Pending says whether delivery has something to do for the group.
+// Pending reports whether delivery has something to do for the group.
 func (g Group) Pending() bool {
 	return g.Owes || g.State != PostDead && g.Revision > g.Shown
 }
 
-// GroupCursor is how far delivery has got with a group.
+// GroupCursor is delivery's progress with a group.
 type GroupCursor struct {
 	State         PostState
 	MessageID     string    // Webex message id; "" before it is posted
-	Hash          string    // of the text that the message shows; "" if it isn't known
+	Hash          string    // of the text that the message shows; "" if unknown
 	Complete      bool      // that text names every host and event id
 	Edits         int       // of the message
 	Shown         int64     // the group's revision that the message and its thread show
-	SaysResolved  bool      // the message says that all is resolved
-	Listed        int       // of Joined, when the list was attached last; 0 for never
-	SaidThrough   time.Time // members with JoinedAt up to then were notified of
-	NudgedThrough time.Time // nudges up to then were notified of
-	SpokeAt       time.Time // when the message was posted or edited, or its thread was told something
-	Owes          bool      // something besides Shown is still to be sent: a list, a line; of a dead group: its problems, to another room
+	SaysResolved  bool      // the message says that all are resolved
+	Listed        int       // Joined when the list was last attached; 0 for never
+	SaidThrough   time.Time // the room was notified of members that joined at this time or before
+	NudgedThrough time.Time // nudges at this time or before were posted
+	SpokeAt       time.Time // when the message or its thread last changed
+	Owes          bool      // something besides Shown is still to be sent: a list or a line; for a dead group, its problems to another room
 
 	Attempts   int // failures in a row
 	NotBefore  time.Time
@@ -76,7 +76,7 @@ type GroupCursor struct {
 	ListTrackingID string
 }
 
-// GroupingAsk is what the ledger wants to know of a room before it groups the room's posts.
+// GroupingAsk is the ledger's query about a room before it groups the room's posts.
 type GroupingAsk struct {
 	Room        string
 	Below       alert.Severity // Fresh has only posts less severe than this
@@ -88,7 +88,7 @@ type GroupingAsk struct {
 	Groups      []int64   // asked for by id, whatever their age and state
 }
 
-// RoomGrouping is what the store knows of a room.
+// RoomGrouping is the store's answer about a room.
 type RoomGrouping struct {
 	Fresh    []Post // fresh, pending and less severe than Below, longest pending first
 	Recent   int    // posts with JoinedAt after Since
@@ -102,7 +102,7 @@ type RoomGrouping struct {
 	Openings map[int64][]Opening
 }
 
-// MaxOpenings bounds what is read of one opening: a trigger of a log may have thousands.
+// MaxOpenings bounds how many posts of one opening are read: a trigger on a log may have thousands.
 const MaxOpenings = 100
 
 // Opening is a post of an opening.
@@ -112,15 +112,15 @@ type Opening struct {
 	Open     bool
 }
 
-// Member is a post of a group, with its problem. The problem comes without Merge, and without Macros if it has a name and
-// a trigger: a digest may have tens of thousands of members. One that can't be read has Revision 0, and what its post
-// says.
+// Member is a post of a group, with its problem. The problem comes without Merge, and without Macros if it has a name
+// and a trigger: a digest may have tens of thousands of members. A problem that can't be read has Revision 0, and the
+// data of its post.
 type Member struct {
 	JoinedAt time.Time
 	Problem  alert.Problem
 }
 
-// UnreadableProblem is what a post says of a problem that can't be read.
+// UnreadableProblem returns a post's data of a problem that can't be read.
 func (p Post) UnreadableProblem() alert.Problem {
 	problem := alert.Problem{Key: p.Key, Origin: alert.OriginTrigger, State: alert.StateResolved, Severity: p.Severity, OpenedAt: p.OpenedAt}
 	if p.Open {
@@ -131,7 +131,7 @@ func (p Post) UnreadableProblem() alert.Problem {
 
 // Groups keeps groups. The ledger writes them by CommitFold, delivery their cursors by SaveGroup.
 type Groups interface {
-	// Grouping returns what the fold must know of rooms to group their posts.
+	// Grouping returns the data that the fold needs to group the posts of rooms.
 	Grouping(ctx context.Context, asks []GroupingAsk) (map[string]RoomGrouping, error)
 	// FreshRooms returns the rooms with fresh pending posts.
 	FreshRooms(ctx context.Context) ([]string, error)
@@ -140,7 +140,7 @@ type Groups interface {
 	PendingGroups(ctx context.Context, room string) ([]Group, error)
 	// GroupPosts returns the posts of a group.
 	GroupPosts(ctx context.Context, id int64) ([]Post, error)
-	// Members returns what the message of a group needs to know of its posts.
+	// Members returns the posts of a group with the data that its message shows.
 	Members(ctx context.Context, id int64) ([]Member, error)
 	// GroupLeavers returns the posts that left a group after its revision.
 	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]Post, error)

@@ -7,15 +7,15 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// EntryKind says how to read a journal entry's payload.
+// EntryKind determines how to read a journal entry's payload.
 type EntryKind string
 
 const (
 	// EntryEvent is the body of a POST to /v1/zabbix/events, unchanged.
 	EntryEvent EntryKind = "event"
-	// EntryObservation is an Envelope with an alert.Observation: what Zabbix's API answered.
+	// EntryObservation is an Envelope with an alert.Observation: an answer of Zabbix's API.
 	EntryObservation EntryKind = "observation"
-	// EntryAction is an Envelope with an alert.Update: what the relay did in Zabbix.
+	// EntryAction is an Envelope with an alert.Update: an action of the relay in Zabbix.
 	EntryAction EntryKind = "action"
 	// EntryReroute is an Envelope that names another room for a problem, since its own refuses it.
 	EntryReroute EntryKind = "reroute"
@@ -42,10 +42,9 @@ type Entry struct {
 
 // Journal keeps every event as it arrived.
 type Journal interface {
-	// Append writes an entry and returns once it is on disk. Concurrent calls share a commit.
-	// ErrBusy when too many calls are waiting. If ctx ends first, its error is returned, and the
-	// entry may be written all the same. The payload must not be changed afterwards, whatever is
-	// returned.
+	// Append writes an entry and returns once it is on disk. Concurrent calls share a commit. ErrBusy when too many
+	// calls are waiting. If ctx ends first, its error is returned, and the entry may be written nevertheless. The
+	// payload must not be changed afterwards, whatever the result.
 	Append(ctx context.Context, e Entry) (id int64, err error)
 	// PendingEntries returns entries that are neither applied nor set aside, oldest first.
 	PendingEntries(ctx context.Context, limit int) ([]Entry, error)

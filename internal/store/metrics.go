@@ -27,9 +27,9 @@ func NewCollector(s interface {
 	return &Collector{
 		stats: s.Stats, clock: clock,
 		journal:  d("journal_pending", "Journal entries that aren't folded yet."),
-		setAside: d("journal_set_aside", "Journal entries that couldn't be applied and wait for somebody to look at them."),
-		posts:    d("posts_pending", "What rooms are still to be told: posts, with their cards and threads, digests and notices. 0: nothing more until something happens."),
-		oldest:   d("oldest_pending_seconds", "Age of the oldest thing that a room is still to be told; 0 for none."),
+		setAside: d("journal_set_aside", "Journal entries that couldn't be applied and wait for an operator."),
+		posts:    d("posts_pending", "Posts (with their cards and threads), digests and notices still to be sent. 0: nothing more is sent until something happens."),
+		oldest:   d("oldest_pending_seconds", "Age of the oldest pending journal entry, post, digest or notice; 0 for none."),
 		dead:     d("dead_letters", "Posts, digests, lists and notices that Webex refused for good, by kind: post, digest, list (of a digest), notice.", "kind"),
 		open:     d("problems_open", "Open problems by severity.", "severity"),
 		commands: d("commands_pending", "Commands that aren't finished."),
@@ -47,8 +47,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // scrapeTime bounds how long a scrape waits for the store.
 const scrapeTime = 5 * time.Second
 
-// Collect implements prometheus.Collector. If the store can't be read, it only
-// reports that.
+// Collect implements prometheus.Collector. If the store can't be read, it reports only that.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()

@@ -22,8 +22,8 @@ type counted struct {
 
 func (c *counted) Stats(context.Context) (store.Stats, error) { return c.stats, c.err }
 
-// Gauges are what the store says at the moment of the scrape; a store that can't
-// be read says so and nothing that isn't true.
+// Gauges have the store's counts at the moment of the scrape. If the store can't be read, only alert_relay_store_up
+// is exported.
 func TestCollector(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	c := &counted{}
@@ -34,7 +34,7 @@ func TestCollector(t *testing.T) {
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(text), names...))
 	}
 	expect(`
-# HELP alert_relay_oldest_pending_seconds Age of the oldest thing that a room is still to be told; 0 for none.
+# HELP alert_relay_oldest_pending_seconds Age of the oldest pending journal entry, post, digest or notice; 0 for none.
 # TYPE alert_relay_oldest_pending_seconds gauge
 alert_relay_oldest_pending_seconds 0
 `, "alert_relay_oldest_pending_seconds")
@@ -50,7 +50,7 @@ alert_relay_oldest_pending_seconds 0
 	}
 	require.Equal(t, want, gather(t, reg))
 
-	// A clock that went back makes nothing younger than now.
+	// After a clock went back, no age is negative.
 	c.stats.OldestPending = now.Add(time.Hour)
 	require.Zero(t, gather(t, reg)["alert_relay_oldest_pending_seconds"])
 

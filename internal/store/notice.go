@@ -14,7 +14,7 @@ const (
 	NoticeDead    NoticeState = "dead"
 )
 
-// NoticeKind says whom a notice serves, and so how urgent it is.
+// NoticeKind is the purpose of a notice, which determines its urgency.
 type NoticeKind string
 
 // The kinds of notices, most urgent first.
@@ -57,14 +57,13 @@ type Notice struct {
 
 // Notices keeps notices.
 type Notices interface {
-	// AddNotice queues a notice and returns once it is on disk. If its Dedup is known already, it
-	// replaces that notice's body, makes it pending again and returns its id.
+	// AddNotice queues a notice and returns once it is on disk. If a notice with its Dedup exists, it replaces that
+	// notice's body, makes it pending again and returns its id.
 	AddNotice(ctx context.Context, n Notice) (id int64, err error)
 	Notice(ctx context.Context, id int64) (Notice, error) // ErrNotFound
 	// PendingNotices returns the notices still to be sent, oldest first.
 	PendingNotices(ctx context.Context) ([]Notice, error)
-	// SaveNotice writes what delivery knows of a notice: State, MessageID, SentVersion, Edits,
-	// Attempts, NotBefore, LastError and TrackingID. A notice whose body was replaced meanwhile
-	// stays pending. ErrNotFound.
+	// SaveNotice writes delivery's progress with a notice: State, MessageID, SentVersion, Edits, Attempts, NotBefore,
+	// LastError and TrackingID. A notice whose body was replaced meanwhile stays pending. ErrNotFound.
 	SaveNotice(ctx context.Context, n Notice) error
 }

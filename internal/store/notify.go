@@ -7,7 +7,7 @@ type Topic string
 
 const (
 	TopicJournal Topic = "journal" // entries to fold
-	TopicPosts   Topic = "posts"   // posts to look at again, whose room or revision the writer doesn't name
+	TopicPosts   Topic = "posts"   // posts to check again; the writer names neither room nor revision
 	TopicGroups  Topic = "groups"  // groups to show
 	TopicNotices Topic = "notices" // notices to send
 )

@@ -17,10 +17,10 @@ func woken(c <-chan struct{}) bool {
 	}
 }
 
-// Each subscriber of a topic is woken, once for many notifications, and never makes the notifier wait.
+// Each subscriber of a topic is woken, once for many notifications, and never blocks the notifier.
 func TestNotifierMergesAndNeverBlocks(t *testing.T) {
 	var n Local
-	n.Notify(TopicJournal) // nobody listens
+	n.Notify(TopicJournal) // no subscriber yet
 	one, cancelOne := n.Subscribe(TopicJournal)
 	two, cancelTwo := n.Subscribe(TopicJournal)
 	other, cancelOther := n.Subscribe(TopicNotices)
@@ -42,7 +42,7 @@ func TestNotifierMergesAndNeverBlocks(t *testing.T) {
 	require.True(t, woken(two))
 }
 
-// written is a Store whose writes end with err.
+// written is a Store whose writes return err.
 type written struct {
 	Store
 	err error
@@ -54,7 +54,7 @@ func (w written) CommitFold(context.Context, Fold) error           { return w.er
 func (w written) AddNotice(context.Context, Notice) (int64, error) { return 7, w.err }
 func (w written) ReplayDead(context.Context, string) error         { return w.err }
 
-// A write wakes those who go on with it, and nobody else; one that failed wakes nobody.
+// A write wakes the subscribers of its topics, and no others; a failed write wakes nobody.
 func TestWritesWake(t *testing.T) {
 	for name, c := range map[string]struct {
 		write func(s Store) error
@@ -75,7 +75,7 @@ func TestWritesWake(t *testing.T) {
 	}
 }
 
-// wokenBy are the topics that somebody is woken for.
+// wokenBy returns the topics whose subscribers are woken.
 func wokenBy(do func(n Notifier)) (topics []Topic) {
 	var n Local
 	all := []Topic{TopicJournal, TopicPosts, TopicGroups, TopicNotices}

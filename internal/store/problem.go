@@ -9,8 +9,8 @@ import (
 
 // Fold is one transaction of the ledger.
 type Fold struct {
-	// Read has the revision of each problem that the fold was planned on, 0 for one that wasn't
-	// stored. If one differs by the time of the commit, CommitFold returns ErrConflict.
+	// Read has the revision of each problem that the fold was planned on, 0 for one that wasn't stored. If one has
+	// changed by the commit, CommitFold returns ErrConflict.
 	Read     map[alert.Key]int64
 	Moved    []Move           // done first
 	Applied  []int64          // journal entries
@@ -19,23 +19,22 @@ type Fold struct {
 	// Groups are written in the ledger's columns. A new group has a negative ID, unique in the
 	// fold, to which posts of the fold may refer; the store replaces it by the real one.
 	Groups []Group
-	// Posts are written in the ledger's columns; their cursors are left alone. A post with
-	// PendingSince becomes pending unless it is already (its older time stays), or is dead, or has
-	// been delivered in full meanwhile. A fresh post without PendingSince is withdrawn, and one
-	// with a Group has no message of its own: neither is pending any more. Claimed is whether
-	// the fold read the post so.
+	// Posts are written in the ledger's columns; their cursors are left alone. A post with PendingSince becomes
+	// pending unless it is already (its older time stays), or is dead, or has been delivered in full meanwhile. A
+	// fresh post without PendingSince is withdrawn, and one with a Group has no message of its own: neither is
+	// pending any more. Claimed is whether the post was claimed when the fold read it.
 	Posts   []Post
 	Notices []Notice // new ones
 }
 
-// Move gives the posts of a problem to another key.
+// Move moves the posts of a problem to another key.
 type Move struct{ From, To alert.Key }
 
 // Filter selects problems.
 type Filter struct {
 	Source       string
 	Open         bool     // only open ones
-	Rooms        []string // posted in one of these rooms, or to be posted there after a delay; nil for all
+	Rooms        []string // posted, or to be posted later, in one of these rooms; nil for all
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case
 	Acknowledged *bool
@@ -43,7 +42,7 @@ type Filter struct {
 	Limit        int
 }
 
-// Suppression says whether an open problem is suppressed.
+// Suppression is whether an open problem is suppressed.
 type Suppression struct {
 	Key        alert.Key
 	Suppressed bool
@@ -51,10 +50,10 @@ type Suppression struct {
 
 // Problems keeps the ledger's problems.
 type Problems interface {
-	// CommitFold writes one batch of the ledger, whole or not at all, and nothing into the caller's
-	// values. ErrConflict when a problem changed since it was read, when a post that was read as
-	// fresh and is grouped or withdrawn was claimed meanwhile, or when a group that takes in posts
-	// is dead by now. ErrRejected when something in the batch can't be stored.
+	// CommitFold writes one batch of the ledger, whole or not at all. It doesn't change the caller's values.
+	// ErrConflict when a problem changed since it was read, when a post that was read as fresh and is grouped or
+	// withdrawn was claimed meanwhile, or when a group that posts join has become dead. ErrRejected when something in
+	// the batch can't be stored.
 	CommitFold(ctx context.Context, f Fold) error
 	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when
 	// a stored problem can't be read any more.

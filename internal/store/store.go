@@ -1,5 +1,5 @@
-// Package store is the contract of the relay's database: the journal, problems, posts, groups,
-// notices and commands. storetest holds every implementation to it.
+// Package store is the contract of the relay's database: the journal, problems, posts, groups, notices and commands.
+// storetest tests every implementation against it.
 package store
 
 import (
@@ -18,7 +18,7 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrRejected means that the data can't be stored, or can't be read any more. Trying again
 	// doesn't help.
-	ErrRejected = errors.New("the store can't take this")
+	ErrRejected = errors.New("the store can't process this")
 	// ErrConflict means that what a fold was planned on has changed since it was read. Nothing
 	// was written; the caller reads and plans again.
 	ErrConflict = errors.New("the store has changed since it was read")
@@ -26,7 +26,7 @@ var (
 	ErrLocked = errors.New("another relay uses this store")
 )
 
-// Lasting reports whether an error stays however often a call is repeated: ErrNotFound or ErrRejected.
+// Lasting reports whether repeating a call can't help: the error is ErrNotFound or ErrRejected.
 func Lasting(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrRejected) }
 
 // Store is the whole contract. All times are kept in UTC to the microsecond. Every method returns
@@ -47,7 +47,7 @@ type Store interface {
 	Close() error
 }
 
-// Values keeps small things by name, such as a webhook's secret.
+// Values stores small values by name, such as a webhook's secret.
 type Values interface {
 	Value(ctx context.Context, name string) (string, error) // ErrNotFound
 	SetValue(ctx context.Context, name, value string) error

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// An edited message is claimed again as another version. Each version is a command of its own, so
-// that what was claimed once is never done twice.
+// An edited message is claimed again as another version. Each version is a command of its own, so that a claimed
+// command is never executed twice.
 
 // versionMark separates a message's id from the number of its version. Webex ids never contain it.
 const versionMark = "/edit/"

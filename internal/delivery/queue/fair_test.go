@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// crowd is a queue with rooms that open and close, and a pick each 200 ms, or as often as every says.
+// crowd is a queue with rooms that open and close, and a pick each 200 ms, or at the interval every.
 type crowd struct {
 	q     *Queue[int]
 	every time.Duration
@@ -32,7 +32,7 @@ func (c *crowd) add(room string, class int, rank int) *Item[int] {
 	return t
 }
 
-// step picks one task and does it.
+// step picks one item and finishes it.
 func (c *crowd) step() *Item[int] {
 	t := c.q.Pick(c.now)
 	if t != nil {
@@ -44,7 +44,7 @@ func (c *crowd) step() *Item[int] {
 
 // No item starves, whatever more urgent items arrive and whichever rooms open and close. Once an item has waited for
 // Patience, its room gets at least one pick in ten, in turn with the other rooms that wait as long.
-func TestNothingStarvesWhateverComes(t *testing.T) {
+func TestNothingStarvesUnderAnyLoad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd()
 		rooms := rapid.IntRange(1, 5).Draw(t, "rooms")
@@ -129,11 +129,11 @@ func TestRoomsShare(t *testing.T) {
 			}
 			for _, room := range open {
 				if said[room] < rounds-1 || said[room] > rounds+1 {
-					t.Fatalf("%d rounds, and %s was told %d times: %v", rounds, room, said[room], said)
+					t.Fatalf("%d rounds, and %s got %d picks: %v", rounds, room, said[room], said)
 				}
 			}
 			if len(said) > len(open) {
-				t.Fatalf("a room that was told to wait was told something: %v", said)
+				t.Fatalf("a room that had to wait got a pick: %v", said)
 			}
 		}
 		var all, others []string
@@ -171,5 +171,5 @@ func TestAQueueWithOnlyAClosedRoomSleepsUntilItOpens(t *testing.T) {
 	require.Equal(t, "db", c.step().Room)
 	require.Equal(t, "noc", c.q.Pick(noon.Add(time.Minute)).Room)
 	_, ok = c.q.ReadyAt(noon)
-	require.False(t, ok, "nothing is left that time could bring")
+	require.False(t, ok, "no item becomes ready by time alone")
 }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Urgency orders items: by class, then by rank, then by age. The lower number is more urgent.
+// Urgency orders items: by class, then by rank, then by age. Lower numbers are more urgent.
 type Urgency struct {
-	Class, Rank int // class 0: somebody is waiting for it right now
+	Class, Rank int // class 0: somebody is waiting for it
 	Since       time.Time
 }
 
@@ -52,7 +52,7 @@ const (
 )
 
 const (
-	// turnEvery: one pick in so many goes to an item that has waited for Patience, the rooms in turn.
+	// turnEvery: one pick in turnEvery goes to an item that has waited for Patience, the rooms in turn.
 	turnEvery = 4
 	// firstTurnEvery is the same while items of class 0 are ready.
 	firstTurnEvery = 10
@@ -94,16 +94,16 @@ func New[T any]() *Queue[T] {
 	}
 }
 
-// Get gives the item with this id, or nil.
+// Get returns the item with this id, or nil.
 func (q *Queue[T]) Get(id string) *Item[T] { return q.items[id] }
 
 // Len is the number of items, picked ones included.
 func (q *Queue[T]) Len() int { return len(q.items) }
 
-// ReadyRooms gives the rooms with a ready item.
+// ReadyRooms returns the rooms with a ready item.
 func (q *Queue[T]) ReadyRooms() iter.Seq[string] { return maps.Keys(q.rooms) }
 
-// Add enqueues a new item, ready at wake, or at once where that isn't after now.
+// Add enqueues a new item, ready at wake, or at once if that isn't after now.
 func (q *Queue[T]) Add(i *Item[T], wake, now time.Time) {
 	q.arrivals++
 	i.arrival = q.arrivals
@@ -154,9 +154,9 @@ func (q *Queue[T]) Reorder(i *Item[T], u Urgency) {
 	q.push(i)
 }
 
-// Pick dequeues the next item; nil where there is none. The item stays picked until Back or Done. The
-// most urgent goes first, and one pick in turnEvery to the longest waiting one. Equally urgent rooms
-// take turns. Rooms that can't take a call now are left out.
+// Pick dequeues the next item; nil if there is none. The item stays picked until Back or Done. The most urgent goes
+// first, and one pick in turnEvery to the longest waiting one. Equally urgent rooms take turns. Rooms that can't take
+// a call now are left out.
 func (q *Queue[T]) Pick(now time.Time) *Item[T] {
 	q.expire(now)
 	var urgent, oldest *Item[T]
@@ -195,7 +195,7 @@ func (q *Queue[T]) Pick(now time.Time) *Item[T] {
 	return i
 }
 
-// ReadyAt is when Pick gives an item; false where only Add or Wake can change that.
+// ReadyAt is when Pick returns an item; false if only Add or Wake can change that.
 func (q *Queue[T]) ReadyAt(now time.Time) (at time.Time, ok bool) {
 	q.expire(now)
 	if q.waiting.Len() > 0 {
@@ -212,7 +212,7 @@ func (q *Queue[T]) ReadyAt(now time.Time) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// Back returns a picked item, to be picked again at wake, or at once where it was woken meanwhile.
+// Back returns a picked item, to be picked again at wake, or at once if it was woken meanwhile.
 func (q *Queue[T]) Back(i *Item[T], wake, now time.Time) {
 	q.release(i)
 	if i.again || !wake.After(now) {
@@ -264,7 +264,7 @@ func (q *Queue[T]) advance(lane string) {
 	q.push(rest[0])
 }
 
-// expire makes the items ready whose wait is over.
+// expire makes items ready whose wait has ended.
 func (q *Queue[T]) expire(now time.Time) {
 	for q.waiting.Len() > 0 && !q.waiting.items[0].wake.After(now) {
 		i := q.waiting.items[0]
@@ -325,7 +325,7 @@ func (q *Queue[T]) push(i *Item[T]) {
 	heap.Push(&r.oldest, i)
 }
 
-// remove takes an item out of its heaps.
+// remove removes an item from its heaps.
 func (q *Queue[T]) remove(i *Item[T]) {
 	switch i.state {
 	case ready:

@@ -151,7 +151,7 @@ func TestWakeEndsAWait(t *testing.T) {
 	q.Wake(x)
 	require.Same(t, x, q.Pick(noon))
 
-	q.Wake(x) // while it is held: it is looked at again
+	q.Wake(x) // while it is picked: it becomes ready again
 	q.Done(x)
 	require.Same(t, x, q.Pick(noon))
 	q.Done(x)
@@ -281,7 +281,7 @@ func TestARoomLeavesAWorkerForTheOthers(t *testing.T) {
 	require.Equal(t, "slow 2", q.Pick(now).ID)
 	later := now.Add(2 * time.Minute)
 	_, ready = q.ReadyAt(later)
-	require.False(t, ready, "what has waited long enough has to wait for its room, and wakes nobody")
+	require.False(t, ready, "an item that has waited for Patience still waits for its room")
 	q.Done(second)
 	require.Equal(t, first, q.Pick(later))
 }

@@ -12,23 +12,23 @@ import (
 const (
 	OpGroup      Op = "digest"        // post the digest
 	OpGroupEdit  Op = "digest_edit"   // update it
-	OpGroupLine  Op = "digest_line"   // say in its thread how things are: its edits are spent
+	OpGroupLine  Op = "digest_line"   // post the current state in its thread: its edits are spent
 	OpGroupList  Op = "digest_file"   // attach the complete list to its thread
-	OpGroupNudge Op = "digest_nudge"  // remind of its problems in its thread, or say that they escalated
+	OpGroupNudge Op = "digest_nudge"  // post a reminder or escalation of its problems in its thread
 	OpGroupDrop  Op = "digest_delete" // delete a digest that says "resolved" and can't be edited: it is posted again
-	OpGroupAgain Op = "digest_again"  // say in its thread that a flapping trigger is down and stays so
+	OpGroupAgain Op = "digest_again"  // post in its thread that a flapping trigger is down and stays down
 )
 
 const (
-	firstQuiet    = time.Second // a first digest waits until no post joined for so long,
+	firstQuiet    = time.Second // a first digest waits until no post has joined for this long,
 	firstMost     = 3 * time.Second
 	groupDebounce = time.Second     // changes this close together share an edit
 	spacingLeast  = 2 * time.Second // between a digest and its first edit; it doubles with each edit
 	spacingMost   = 10 * time.Minute
 	joinSpacing   = 3 * time.Second  // the same where posts joined or left, once none has for joinQuiet;
-	joinMost      = 10 * time.Second // while they go on, this at most
+	joinMost      = 10 * time.Second // while they keep joining or leaving, at most this
 	joinQuiet     = time.Second
-	spentSpacing  = time.Minute // the same where no edit is left
+	spentSpacing  = time.Minute // the same if no edit is left
 	listQuiet     = 1500 * time.Millisecond
 	listAgain     = 3 * time.Second
 	listMost      = time.Minute
@@ -37,19 +37,19 @@ const (
 
 	flapSpacing     = 10 * time.Second // between edits that only count; it doubles
 	flapSpacingMost = 5 * time.Minute
-	flapCalm        = 6 * time.Second // a flapping trigger counts as resolved after so long
-	flapStays       = 5 * time.Second // and as down
+	flapCalm        = 6 * time.Second // after this long a flapping trigger counts as resolved
+	flapStays       = 5 * time.Second // and after this long as down
 )
 
-// Openings is what the members of a flapping trigger's group say.
+// Openings is the state of the members of a flapping trigger's group.
 type Openings struct {
 	Resolved time.Time // when the last one resolved
-	Down     time.Time // when the room heard of the first open one that it wasn't notified of; zero for none
+	Down     time.Time // when the first open one that the room wasn't notified of joined; zero for none
 }
 
-// NextGroup decides the next step for a group. Webex allows ten edits of a message, so edits are further
-// apart the more were used, and the last one is kept for "all resolved". A digest that says "resolved"
-// although a problem is open is edited at once.
+// NextGroup decides the next step for a group. Webex allows ten edits of a message, so edits get further apart the
+// more were used, and the last one is kept for "all resolved". A digest that says "resolved" although a problem is
+// open is edited at once.
 func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
 	switch {
 	case g.State == store.PostDead:
@@ -95,7 +95,7 @@ func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
 	return next
 }
 
-// at is a step once its time has come.
+// at returns a step if it is due, else a wait.
 func at(due time.Time, s Step, now time.Time) Step {
 	if now.Before(due) {
 		return Step{Op: OpWait, Reason: ReasonDebounce, Until: due}
@@ -141,8 +141,7 @@ func editAt(g store.Group, o Openings) time.Time {
 	return later(changed, g.SpokeAt.Add(spacing))
 }
 
-// Wrong reports whether a digest says that all is resolved although something is open, or the other way
-// round.
+// Wrong reports whether a digest says that all are resolved although one is open, or the reverse.
 func Wrong(g store.Group) bool { return g.MessageID != "" && g.SaysResolved == g.Open }
 
 // groupEdits is how many edits of a digest may be used.
@@ -168,7 +167,7 @@ func listAt(g store.Group) time.Time {
 	return earlier(g.JoinedAt.Add(listQuiet), g.OpenedAt.Add(listMost))
 }
 
-// Owes reports whether something is left to be sent for a group whose message shows its revision.
+// Owes reports whether something is still to be sent for a group whose message shows its revision.
 func Owes(g store.Group, o Openings) bool {
 	return g.MessageID != "" && (owesList(g) || g.NudgedAt.After(g.NudgedThrough) || !o.Down.IsZero())
 }
@@ -177,11 +176,11 @@ func earlier(times ...time.Time) time.Time { return slices.MinFunc(times, time.T
 
 func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
-// Text is a text of a group that is sent.
+// Text describes a text of a group that is sent.
 type Text struct {
 	Hash     string
 	Complete bool // it names every host and event id
-	Resolved bool // it says that all is resolved
+	Resolved bool // it says that all are resolved
 }
 
 // ShownGroup is a group whose message, with its thread, shows its revision.
@@ -242,7 +241,7 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 		g.Shown = min(g.Shown, g.Revision-1) // it is posted again
 	}
 	if s.Op == OpGroupEdit && m.Edits == webex.MaxEdits && g.JoinedAt.After(g.SpokeAt) {
-		g.Complete = false // the message doesn't name those who joined: the list does
+		g.Complete = false // the message doesn't name the posts that joined: the list does
 	}
 	if verdict == Retry || verdict == Replan || s.Call() != Reply && s.Call() != Attach || s.Op == OpGroupLine || webex.ClassOf(err) == webex.Forbidden && s.Op != OpGroupList {
 		return withDigest(g, m), m.Doubt, verdict
@@ -258,8 +257,8 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 	return withDigest(g, m.succeeded()), m.Doubt, GiveUp
 }
 
-// DeadGroup is a group that Webex refused for good, with all of its posts. Where the room accepts nothing, it
-// owes the default room its problems: a group that is dead takes in no more of them.
+// DeadGroup is a group that Webex refused for good, with all of its posts. If the room accepts nothing, the group
+// owes its problems to the default room; no more posts join a dead group.
 func DeadGroup(g store.Group, v Verdict, reason, trackingID string, now time.Time) store.Group {
 	g = withoutDeadList(g) // one dead letter stands for all
 	g.Owes = v == Gone
@@ -277,7 +276,7 @@ func BelievedGroup(g store.Group, d Doubt) store.Group {
 	return withDigest(g, digestOf(g, d).believed())
 }
 
-// StoredGroup is a group as the store is to have it.
+// StoredGroup is a group as it is stored.
 func StoredGroup(g store.Group, d Doubt) store.Group { return withDigest(g, digestOf(g, d).Stored()) }
 
 func digestOf(g store.Group, d Doubt) Message {

@@ -10,7 +10,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// aStorm is a digest of 20 problems that shows the present, an hour old.
+// aStorm is an hour-old digest of 20 problems that is up to date.
 func aStorm(change func(g *store.Group)) store.Group {
 	g := store.Group{
 		ID: 1, Room: "noc", Kind: store.GroupStorm, OpenedAt: noon.Add(-time.Hour), JoinedAt: noon.Add(-time.Hour), Joined: 20, Revision: 20, Open: true,
@@ -20,7 +20,7 @@ func aStorm(change func(g *store.Group)) store.Group {
 	return g
 }
 
-// behind is a change of a member, so long ago.
+// behind changes a member, the given time ago.
 func behind(g *store.Group, ago time.Duration) {
 	g.Revision, g.PendingSince = g.Revision+1, noon.Add(-ago)
 }
@@ -31,7 +31,7 @@ func TestNextGroup(t *testing.T) {
 		change func(g *store.Group)
 		o      Openings
 		want   Op
-		in     time.Duration // of a wait: until
+		in     time.Duration // how long an OpWait lasts
 	}{
 		"nothing is left to do": {func(*store.Group) {}, Openings{}, OpNone, 0},
 		"a dead letter":         {func(g *store.Group) { behind(g, time.Hour); g.State = store.PostDead }, Openings{}, OpNone, 0},
@@ -143,11 +143,11 @@ func TestRefusedGroup(t *testing.T) {
 		"403: the room is gone": {OpGroupEdit, Doubt{}, 403, Gone, nil},
 		"a digest that somebody deleted is posted again": {OpGroupEdit, Doubt{}, 404, Replan, func(t *testing.T, g store.Group, d Doubt) {
 			require.Equal(t, OpGroup, NextGroup(g, d, Openings{}, noon).Op)
-			require.Equal(t, "M", StoredGroup(g, d).MessageID, "the store keeps it until then")
+			require.Equal(t, "M", StoredGroup(g, d).MessageID, "the store keeps it until the repost")
 			for _, status := range []int{401, 429, 503} {
 				g, d, v := RefusedGroup(Step{Op: OpGroup}, g, d, &webex.Error{Status: status}, time.Minute, noon)
 				require.Equal(t, Retry, v)
-				require.Equal(t, "M", g.MessageID, "it is asked for again")
+				require.Equal(t, "M", g.MessageID, "the next attempt looks for it again")
 				require.Equal(t, Doubt{}, d)
 			}
 		}},

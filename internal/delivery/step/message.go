@@ -7,10 +7,10 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Message is a message of ours that is edited as what it shows changes.
+// Message is a message of the relay that is edited when its content changes.
 type Message struct {
 	ID         string // Webex message id; "" before it is posted
-	Hash       string // of the text that it shows; "" where that isn't known
+	Hash       string // of the text that it shows; "" if unknown
 	Edits      int
 	Attempts   int // failures in a row
 	NotBefore  time.Time
@@ -19,28 +19,28 @@ type Message struct {
 	Doubt
 }
 
-// Doubt is what failed calls suggest about a message. It is kept until the message is up to date, and not
-// stored: a restart costs one more call.
+// Doubt is what failed calls suggest about a message. It lasts until the message is up to date, and isn't stored: a
+// restart costs one more call.
 type Doubt struct {
 	// Missing is the id of a message that Webex doesn't find. The store keeps it until another is posted
 	// in its place: if the room turns out to accept nothing at all, the message is still there.
 	Missing  string
-	Reposted bool // the message was missing once and is posted again
+	Reposted bool // the message was missing once, and was posted again
 	Probe    Probe
 }
 
-// Probe is what an edit tells about a message whose thread refused a reply: Webex refuses replies to a
-// deleted message with a status that it doesn't document.
+// Probe is the state of checking by an edit whether a message exists whose thread refused a reply: Webex refuses
+// replies to a deleted message with a status that it doesn't document.
 type Probe int
 
 // The states of a probe.
 const (
 	ProbeNone Probe = iota
-	ProbeDue        // the next edit tells
+	ProbeDue        // the next edit shows it
 	ProbeDone       // the message exists
 )
 
-// Stored is the message as the store has it.
+// Stored is the message as it is stored.
 func (m Message) Stored() Message {
 	if m.ID == "" {
 		m.ID = m.Missing
@@ -56,7 +56,7 @@ func (m Message) believed() Message {
 	return m
 }
 
-// restored gives the message its id back: it wasn't the message that is missing.
+// restored gives the message its id back, since it may still exist.
 func (m Message) restored() Message {
 	if m.ID == "" {
 		m.ID = m.Missing
@@ -102,7 +102,7 @@ func (m Message) probed() Message {
 func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time) (Message, Verdict) {
 	f, class := Fault(err), webex.ClassOf(err)
 	if c == Post && again(class) && m.Missing != "" {
-		// The missing message is asked for again: the bot may be back in the room by then.
+		// The next attempt looks for the missing message again: the bot may be back in the room by then.
 		m = m.restored()
 		m.Reposted = false
 	}
@@ -132,7 +132,7 @@ func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time
 	case c == Edit && missing:
 		m.Reposted, m.Missing = true, m.ID
 		return m.believed(), Replan
-	case c == Edit: // the message can't be edited, or had more edits than we know of
+	case c == Edit: // the message can't be edited, or had more edits than were counted
 		m.Edits = webex.MaxEdits
 		return m.probed(), Replan
 	}
@@ -140,12 +140,12 @@ func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time
 	return m, Replan
 }
 
-// again reports whether a call that failed so is repeated.
+// again reports whether a call that failed with this class is repeated.
 func again(c webex.Class) bool {
 	return c == webex.RateLimited || c == webex.Unauthorized || c == webex.Temporary
 }
 
-// Fault is what Webex said; the zero value where it said nothing.
+// Fault is Webex's error; the zero value if Webex didn't answer.
 func Fault(err error) webex.Error {
 	if e := (*webex.Error)(nil); errors.As(err, &e) {
 		return *e

@@ -7,8 +7,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// NextNotice decides the next step for a notice. A message with a card can't be edited: it is deleted, so
-// that its buttons go, and posted again. So is one without edits left.
+// NextNotice decides the next step for a notice. A message with a card can't be edited: it is deleted, with its
+// buttons, and posted again. So is one without edits left.
 func NextNotice(n store.Notice, now time.Time) Step {
 	switch {
 	case n.State == store.NoticeDead:
@@ -66,7 +66,7 @@ func BelievedNotice(n store.Notice, d Doubt) store.Notice {
 	return withNotice(n, messageOfNotice(n, d).believed())
 }
 
-// StoredNotice is a notice as the store is to have it.
+// StoredNotice is a notice as it is stored.
 func StoredNotice(n store.Notice, d Doubt) store.Notice {
 	return withNotice(n, messageOfNotice(n, d).Stored())
 }

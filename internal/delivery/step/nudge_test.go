@@ -84,7 +84,7 @@ func TestNudgesArePostedAsLines(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			seqs, last := linesOf(t, c.p, c.c, c.room)
 			require.Equal(t, c.want, seqs)
-			require.Equal(t, c.p.LastSeq(), last.ToldSeq, "every entry counts as told")
+			require.Equal(t, c.p.LastSeq(), last.ToldSeq, "every entry counts as posted")
 		})
 	}
 	// A root that is posted again doesn't repeat a mention.

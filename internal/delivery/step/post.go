@@ -14,19 +14,19 @@ import (
 // maxLines bounds the timeline entries in one reply.
 const maxLines = 20
 
-// NextPost decides the next step that makes a room show a problem as it is. actions are the buttons that
-// make sense now (Renderer.Actions).
+// NextPost decides the next step towards showing a problem's current state in a room. actions are the buttons that
+// apply now (Renderer.Actions).
 //
-// The root comes first, then its edits, the lines of its thread, the card. The first message and a
-// resolution wait for nothing; other changes wait for room.Debounce. The last edit is kept for the
-// resolution: before that, changes are told in the thread.
+// The root comes first, then its edits, the lines of its thread, the card. The first message and a resolution wait
+// for nothing; other changes wait for room.Debounce. The last edit is kept for the resolution: before that, changes
+// are posted in the thread.
 //
-// A card that is the root can't be edited: comments go to its thread, and it is deleted and posted again
-// when its buttons or severity change. On resolution a plain root is posted before the card is deleted, so
-// that the room always has the outcome.
+// A card that is the root can't be edited: comments go to its thread, and it is deleted and posted again when its
+// buttons or severity change. On resolution a plain root is posted before the card is deleted, so that the room
+// always has the outcome.
 //
-// A line is edited and has neither card nor thread, until its edits are spent. Nudges (alert.Nudge) are
-// told in the thread of every room that they are for.
+// A line is edited and has neither card nor thread, until its edits are spent. Nudges (alert.Nudge) are posted in the
+// thread of every room that they are for.
 func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions string, now time.Time) Step {
 	c := post.Cursor
 	switch {
@@ -52,7 +52,7 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 			return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
 		}
 	case OpCard:
-		// The first card waits for the API's answer alone: it would have to be replaced a second later.
+		// Only the first card waits for the API's answer: without it, it would have to be replaced a second later.
 		if until := post.PendingSince.Add(room.CardWait); !p.Observed && now.Before(until) {
 			return Step{Op: OpWait, Reason: ReasonUnobserved, Until: until}
 		}
@@ -60,8 +60,8 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 	return step
 }
 
-// debounced is when the changes that come together are shown: debounce after the last one, and at most
-// maxDebounces of it after the first.
+// debounced is when changes that arrive together are shown: debounce after the last one, and at most maxDebounces
+// times that after the first.
 func debounced(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
 	return earlier(later(post.PendingSince, p.ChangedAt).Add(debounce), post.PendingSince.Add(maxDebounces*debounce))
 }
@@ -102,7 +102,7 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 	switch {
 	case c.CardID != "" && want == "":
 		return Step{Op: OpDelete, Reason: ReasonNoButtons}
-	case want == "" || c.CardActions == want: // also where Webex refused such a card
+	case want == "" || c.CardActions == want: // also if Webex refused such a card
 		return Step{Op: OpNone, Reason: ReasonCaughtUp}
 	case c.CardID != "":
 		return Step{Op: OpDelete, Reason: ReasonNewButtons}
@@ -118,8 +118,8 @@ func editLimit(p alert.Problem) int {
 	return webex.MaxEdits
 }
 
-// newEntries are the first maxLines timeline entries that the room hasn't been told, by Seq. A line that
-// can be edited shows all but nudges itself.
+// newEntries are the first maxLines timeline entries that weren't posted in the room, by Seq. A line that can be
+// edited shows all but nudges itself.
 func newEntries(p alert.Problem, c store.Cursor, room Room) []alert.Entry {
 	inRoot := room.Line && c.Shown >= p.Revision
 	var entries []alert.Entry
@@ -132,8 +132,8 @@ func newEntries(p alert.Problem, c store.Cursor, room Room) []alert.Entry {
 	return entries[:min(maxLines, len(entries))]
 }
 
-// ToldByRoot is the last entry up to which a root tells everything. A nudge that mentions somebody is never
-// told by a root, and no nudge by an edit, which notifies nobody.
+// ToldByRoot is the last entry up to which a root includes everything. A root never includes a nudge that mentions
+// somebody, and an edit includes no nudge, since it notifies nobody.
 func ToldByRoot(p alert.Problem, c store.Cursor, room Room, edited bool) int {
 	last := p.LastSeq()
 	for _, e := range p.Timeline {
@@ -144,7 +144,7 @@ func ToldByRoot(p alert.Problem, c store.Cursor, room Room, edited bool) int {
 	return max(last, c.ToldSeq)
 }
 
-// ToldLines is the cursor after entries were told, or passed over.
+// ToldLines is the cursor after entries were posted or skipped.
 func ToldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room) store.Cursor {
 	c.ToldSeq = entries[len(entries)-1].Seq
 	if room.Line && c.Shown >= p.Revision {
@@ -153,7 +153,7 @@ func ToldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room
 	return c
 }
 
-// face is what Cursor.CardActions holds: the buttons and the severity. A card is replaced when it changes.
+// face is the value of Cursor.CardActions: the buttons and the severity. A card is replaced when it changes.
 func face(p alert.Problem, actions string) string {
 	if actions != "" {
 		return actions + ";severity=" + strconv.Itoa(int(p.Severity))
@@ -186,7 +186,7 @@ func AcceptedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, room Roo
 	return c, d
 }
 
-// withoutCard is the cursor without its card, and without its root where that is the card.
+// withoutCard is the cursor without its card, and without its root if that is the card.
 func withoutCard(c store.Cursor) store.Cursor {
 	if c.RootID == c.CardID {
 		c.RootID = ""
@@ -195,7 +195,7 @@ func withoutCard(c store.Cursor) store.Cursor {
 	return c
 }
 
-// Unchanged is the cursor where the root shows the problem as it is already: that costs no call.
+// Unchanged is the cursor if the root already shows the problem's current state: that costs no call.
 func Unchanged(p alert.Problem, c store.Cursor, room Room) store.Cursor {
 	c.Shown = p.Revision
 	if room.Line {
@@ -204,8 +204,8 @@ func Unchanged(p alert.Problem, c store.Cursor, room Room) store.Cursor {
 	return c
 }
 
-// CaughtUp is the cursor of a room that shows all that it will be shown of the problem. It ends the post's
-// being pending, even where the edits are spent.
+// CaughtUp is the cursor of a room that shows everything it will show of the problem. The post is no longer pending,
+// even if its edits are spent.
 func CaughtUp(p alert.Problem, post store.Post, now time.Time) store.Cursor {
 	c := post.Cursor
 	c.Delivered = max(p.Revision, post.Desired)

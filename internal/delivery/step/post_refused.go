@@ -8,7 +8,7 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// PostDoubt is the doubt about a post: that about its root, and a card that Webex doesn't find.
+// PostDoubt is the doubt about a post: about its root, and about a card that Webex doesn't find.
 type PostDoubt struct {
 	Doubt
 	CardID, CardActions string
@@ -26,7 +26,7 @@ func (d PostDoubt) Believed(c store.Cursor) store.Cursor {
 	return c
 }
 
-// Stored is a cursor as the store is to have it.
+// Stored is a cursor as it is stored.
 func (d PostDoubt) Stored(c store.Cursor) store.Cursor {
 	if c.RootID == "" && d.Missing != "" {
 		c.RootID = d.Missing
@@ -60,7 +60,7 @@ func RefusedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, actions s
 			after.CardID = d.CardID // the missing root was the card
 		}
 	case s.Op == OpCard && class != webex.Forbidden && (d.Probe == ProbeDone || c.Edits >= editLimit(p)):
-		// A card is a convenience: the problem is told without it.
+		// A card is a convenience: the problem is shown without it.
 		m.Probe, after.RootHash = d.Probe, c.RootHash
 		after.CardID, after.CardActions = "", face(p, actions)
 		verdict = Replan
@@ -77,7 +77,7 @@ func RefusedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, actions s
 	case s.Call() == Reply && c.CardID == c.RootID && d.Reposted:
 		verdict = Dead
 	case s.Call() == Reply && c.CardID == c.RootID:
-		// A card can't be edited: it is replaced, which also tells whether it exists.
+		// A card can't be edited: it is replaced, which also shows whether it exists.
 		m.Probe, m.Reposted, after.CardActions = ProbeNone, true, ""
 		verdict = Replan
 	}

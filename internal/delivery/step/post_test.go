@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// aProblem is an open one of the given revision with so many timeline entries.
+// aProblem returns an open problem of a revision with this number of timeline entries.
 func aProblem(revision int64, entries int) alert.Problem {
 	p := alert.Problem{
 		Key: alert.Key{Source: "main", EventID: "4711"}, State: alert.StateOpen, Severity: alert.High,
@@ -65,7 +65,7 @@ func TestNextPost(t *testing.T) {
 		c       store.Cursor
 		present config.Presentation
 		actions string
-		dirty   time.Time // how long ago: zero for long enough
+		dirty   time.Time // when it last changed; zero for long ago
 		op      Op
 		reason  Reason
 		check   func(t *testing.T, s Step)
@@ -91,7 +91,7 @@ func TestNextPost(t *testing.T) {
 		{promise: "there is no eleventh edit", p: over, c: with(withCard, func(c *store.Cursor) { c.Edits = 10 }), op: OpLines, reason: ReasonTimeline},
 		{promise: "nothing is sent before NotBefore", p: open, c: live(store.Cursor{NotBefore: noon.Add(time.Hour)}), op: OpWait, reason: ReasonBackoff},
 		{promise: "a dead letter is never sent", p: open, c: store.Cursor{State: store.PostDead}, op: OpNone, reason: ReasonDead},
-		{promise: "a room that is up to date is left alone", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a room that is up to date gets no call", p: open, c: with(withCard, func(c *store.Cursor) { c.Delivered = 9 }), op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a refused card isn't retried until its buttons change", p: open, c: with(shown, func(c *store.Cursor) { c.CardActions = "ack;severity=4" }), actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a card of an old root is replaced", p: open, c: with(shown, func(c *store.Cursor) { c.CardID = "m2" }), actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 
@@ -133,16 +133,16 @@ func TestNextPost(t *testing.T) {
 func TestManyEntriesAreSplitIntoReplies(t *testing.T) {
 	p := aProblem(2, 50)
 	post := store.Post{Desired: 2, Cursor: store.Cursor{State: store.PostLive, RootID: "m", Shown: 2, ToldSeq: 1}}
-	told := 1
+	posted := 1
 	for range 3 {
 		s := NextPost(p, post, PostDoubt{}, aRoom(config.PresentThread), "", noon)
 		require.Equal(t, OpLines, s.Op)
 		require.LessOrEqual(t, len(s.Entries), maxLines)
-		require.Equal(t, told+1, s.Entries[0].Seq)
+		require.Equal(t, posted+1, s.Entries[0].Seq)
 		post.Cursor, _ = AcceptedPost(s, p, post.Cursor, PostDoubt{}, aRoom(config.PresentThread), "", "x")
-		told = post.ToldSeq
+		posted = post.ToldSeq
 	}
-	require.Equal(t, 50, told)
+	require.Equal(t, 50, posted)
 }
 
 func TestAcceptedPost(t *testing.T) {
@@ -198,9 +198,9 @@ func TestRefusedPost(t *testing.T) {
 		verdict Verdict
 		check   func(t *testing.T, c store.Cursor, d PostDoubt)
 	}{
-		{promise: "429: the cursor stays as it is", op: OpRoot, err: refusal(429), verdict: Retry,
+		{promise: "429: the cursor doesn't change", op: OpRoot, err: refusal(429), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
-		{promise: "401: the cursor stays as it is", op: OpRoot, err: refusal(401), verdict: Retry,
+		{promise: "401: the cursor doesn't change", op: OpRoot, err: refusal(401), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) { require.Equal(t, root, c) }},
 		{promise: "5xx backs off, and the wait is stored", op: OpRoot, err: refusal(503), verdict: Retry,
 			check: func(t *testing.T, c store.Cursor, _ PostDoubt) {
@@ -264,8 +264,8 @@ func TestRefusedPost(t *testing.T) {
 	}
 }
 
-// For any changes and any presentation, planning ends within a few calls. The room then shows the present, or its edits
-// are spent and the thread has the rest.
+// For any changes and any presentation, planning ends within a few calls. The room then shows the current state, or
+// its edits are spent and the thread has the rest.
 func TestPlanningConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		room := aRoom(rapid.SampledFrom([]config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine}).Draw(t, "presentation"))
@@ -330,7 +330,7 @@ func TestPlanningConverges(t *testing.T) {
 				t.Fatal("still pending")
 			}
 			if post.RootID == "" || post.ToldSeq != p.LastSeq() {
-				t.Fatalf("not all was told: %+v", post.Cursor)
+				t.Fatalf("not every entry was posted: %+v", post.Cursor)
 			}
 			if plain := post.RootID != post.CardID; plain && post.Shown < p.Revision && post.Edits < editLimit(p) {
 				t.Fatalf("the root is stale: %+v", post.Cursor)
@@ -340,7 +340,7 @@ func TestPlanningConverges(t *testing.T) {
 			}
 			for _, e := range p.Timeline {
 				if lines[e.Seq] > 1 || lines[e.Seq] == 0 && e.Nudge != nil && e.Nudge.For(room.Name) && len(e.Nudge.Mention) > 0 {
-					t.Fatalf("entry %d was told in %d lines", e.Seq, lines[e.Seq])
+					t.Fatalf("entry %d was posted in %d lines", e.Seq, lines[e.Seq])
 				}
 			}
 			now = now.Add(time.Minute)
@@ -367,7 +367,7 @@ func TestACardWaitsForTheAPI(t *testing.T) {
 	room := Room{CardWait: 3 * time.Second}
 	s := NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second))
 	require.Equal(t, Step{Op: OpWait, Reason: ReasonUnobserved, Until: noon.Add(room.CardWait)}, s)
-	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(room.CardWait)).Op, "Zabbix is away: the buttons come all the same")
+	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(room.CardWait)).Op, "Zabbix is unreachable: the card is posted anyway")
 	p.Observed = true
 	require.Equal(t, OpCard, NextPost(p, post, PostDoubt{}, room, "ack", noon.Add(time.Second)).Op)
 }

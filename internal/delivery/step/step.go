@@ -8,12 +8,12 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Op is what one step does in a room.
+// Op is the operation of one step.
 type Op string
 
 // Each but OpNone and OpWait is one call to Webex.
 const (
-	OpNone Op = "none" // the room shows everything it will be shown
+	OpNone Op = "none" // the room shows everything it will show
 	OpWait Op = "wait" // until Step.Until
 
 	OpRoot   Op = "root"   // post the message of a problem
@@ -36,11 +36,11 @@ const (
 	ReasonBurst      Reason = "waits to see whether a storm begins"
 	ReasonBackoff    Reason = "backing off after a failure"
 	ReasonDebounce   Reason = "collecting changes"
-	ReasonUnobserved Reason = "the API hasn't said yet which buttons apply"
-	ReasonNew        Reason = "the room doesn't know of it"
+	ReasonUnobserved Reason = "waiting for the API's answer on which buttons apply"
+	ReasonNew        Reason = "new in the room"
 	ReasonChanged    Reason = "changed"
 	ReasonResolved   Reason = "resolved"
-	ReasonProbe      Reason = "a reply was refused: does the message still exist"
+	ReasonProbe      Reason = "checking whether the message exists after a refused reply"
 	ReasonTimeline   Reason = "new timeline entries"
 	ReasonNewButtons Reason = "the buttons changed"
 	ReasonNoButtons  Reason = "no buttons any more"
@@ -56,7 +56,7 @@ type Step struct {
 	Hash    string        // of OpRoot and OpEdit: of the text that the root will show
 }
 
-// Call is what a step does to a message.
+// Call is the kind of call to Webex.
 type Call int
 
 // The calls.
@@ -83,14 +83,14 @@ func (s Step) Call() Call {
 	return Post
 }
 
-// Verdict is what follows from a call that failed.
+// Verdict is the consequence of a call that failed.
 type Verdict string
 
 // The verdicts.
 const (
-	Retry  Verdict = "retry"   // the same again, not before NotBefore
+	Retry  Verdict = "retry"   // repeat the call, not before NotBefore
 	Replan Verdict = "replan"  // ask for the next step at once
 	Dead   Verdict = "dead"    // refused for its content: a dead letter
-	GiveUp Verdict = "give up" // do without; ask for the next step
-	Gone   Verdict = "gone"    // the room accepts nothing from this bot: a dead letter, and the fallback room is told
+	GiveUp Verdict = "give up" // skip it; ask for the next step
+	Gone   Verdict = "gone"    // the room accepts nothing from this bot: a dead letter, and the default room is notified
 )

@@ -8,7 +8,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// needed says whether a group is still to be told something, or is a dead letter.
+// needed reports whether something is still to be sent for a group, or it is a dead letter.
 func needed(g store.Group) bool {
 	return !g.PendingSince.IsZero() || g.State == store.PostDead || !g.ListDeadAt.IsZero()
 }
@@ -50,7 +50,7 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 	})
 }
 
-// keeps says whether a post of a problem is still needed.
+// keeps reports whether a post of a problem is still needed.
 func (d *data) keeps(key alert.Key) bool {
 	return d.posts.count(func(p store.Post) bool {
 		return p.Key == key && (p.Pending() || p.State == store.PostDead || needed(d.groups.rows[p.Group]))

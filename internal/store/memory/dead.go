@@ -43,7 +43,7 @@ func (d *data) deadLetters() (all []store.DeadLetter) {
 	return all
 }
 
-// onDead does something with a dead letter.
+// onDead applies a function to a dead letter.
 func (s *Store) onDead(ctx context.Context, id string, do func(d store.DeadLetter)) error {
 	return s.do(ctx, func() error {
 		d, err := store.ParseLetter(id)

@@ -28,7 +28,7 @@ func (d *data) fold(f store.Fold, now time.Time) error {
 			return err
 		}
 	}
-	ids := map[int64]int64{} // of the new groups, by those that stand for them in the fold
+	ids := map[int64]int64{} // of the new groups, by their negative ids in the fold
 	for _, g := range f.Groups {
 		id, err := d.putGroup(g, now)
 		if err != nil {
@@ -75,7 +75,7 @@ func (d *data) mark(id int64, applied bool, setAside string) error {
 	return nil
 }
 
-// move gives posts to another key, with the messages that show them.
+// move moves posts to another key, with the messages that show them.
 func (d *data) move(m store.Move) {
 	for id, p := range d.posts.rows {
 		if id.key == m.From {

@@ -42,7 +42,7 @@ func (d *data) findGroups(pass func(store.Group) bool) []store.Group {
 	return found
 }
 
-// isOpen says whether a member's problem is open.
+// isOpen reports whether a member's problem is open.
 func (d *data) isOpen(id int64) bool {
 	return d.posts.count(func(p store.Post) bool { return p.Group == id && p.Open }) > 0
 }
@@ -186,7 +186,7 @@ func (d *data) openings(ask store.GroupingAsk, opening int64) (all []store.Openi
 	return all
 }
 
-// removeGroup removes a group with what is known of its messages.
+// removeGroup removes a group, and the records of its messages.
 func (d *data) removeGroup(g store.Group) {
 	d.groups.delete(g.ID)
 	d.forget(shows{group: g.ID})

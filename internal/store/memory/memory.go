@@ -1,5 +1,4 @@
-// Package memory keeps everything in maps: a store.Store for tests. What is written is gone with
-// the process.
+// Package memory keeps everything in maps: a store.Store for tests. Its data is lost when the process ends.
 package memory
 
 import (
@@ -19,7 +18,7 @@ type Store struct {
 	closed *atomic.Bool
 }
 
-// data is what a store holds, for all its handles.
+// data is the content of a store, shared by its handles.
 type data struct {
 	mu    sync.Mutex
 	clock func() time.Time
@@ -54,7 +53,7 @@ type command struct {
 	Row int64 // in order of insertion
 }
 
-// shows is what a Webex message shows or showed: a post, a group or a notice.
+// shows is the post, group or notice that a Webex message shows or showed.
 type shows struct {
 	post   postID
 	group  int64
@@ -88,7 +87,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func() error { return nil })
 }
 
-// do runs one call alone, unless its context has ended. A call that fails writes nothing.
+// do runs one call at a time, unless its context has ended. A call that fails writes nothing.
 func (s *Store) do(ctx context.Context, call func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

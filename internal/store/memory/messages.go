@@ -6,14 +6,14 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// show records what a message shows, unless it has shown that before.
+// show records what a message shows, unless that is recorded already.
 func (d *data) show(messageID, before string, what shows) {
 	if messageID != "" && messageID != before {
 		d.messages.put(messageID, what)
 	}
 }
 
-// forget removes what is known of the messages of a post, group or notice.
+// forget removes the records of the messages of a post, group or notice.
 func (d *data) forget(what shows) {
 	for id, shown := range d.messages.rows {
 		if shown == what {

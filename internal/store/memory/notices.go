@@ -50,8 +50,7 @@ func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
 	})
 }
 
-// SaveNotice implements store.Store. n.Version is the body that was tried; its outcome doesn't apply
-// to a newer one.
+// SaveNotice implements store.Store. n.Version is the body that was sent; the outcome doesn't apply to a newer one.
 func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 	return s.do(ctx, func() error {
 		return s.notices.update(n.ID, noticeName(n.ID), func(is *store.Notice) {
@@ -73,7 +72,7 @@ func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 	})
 }
 
-// removeNotice removes a notice with what is known of its messages.
+// removeNotice removes a notice, and the records of its messages.
 func (d *data) removeNotice(n store.Notice) {
 	d.notices.delete(n.ID)
 	d.forget(shows{notice: n.ID})

@@ -115,7 +115,7 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 			return fmt.Errorf("%s: %w", name, store.ErrNotFound)
 		}
 		if by := s.messages.rows[c.RootID].post.key; by.Source == key.Source && strings.HasPrefix(by.EventID, key.EventID+"~") {
-			return fmt.Errorf("%s: its root shows %s by now: %w", name, by, store.ErrNotFound)
+			return fmt.Errorf("%s: its root shows %s now: %w", name, by, store.ErrNotFound)
 		}
 		return s.posts.update(id, name, func(p *store.Post) {
 			s.show(c.RootID, p.RootID, shows{post: id})
@@ -126,7 +126,7 @@ func (s *Store) SavePost(ctx context.Context, key alert.Key, room string, c stor
 	})
 }
 
-// removePost removes a post with what is known of its messages.
+// removePost removes a post, and the records of its messages.
 func (d *data) removePost(p store.Post) {
 	id := postID{p.Key, p.Room}
 	d.posts.delete(id)

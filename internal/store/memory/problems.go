@@ -75,7 +75,7 @@ func (d *data) matches(p problem, f store.Filter) bool {
 			return false
 		})
 	}
-	heard := func() bool {
+	posted := func() bool {
 		return slices.ContainsFunc(f.Rooms, func(room string) bool {
 			is := d.posts.rows[postID{p.Key, room}]
 			return is.Group > 0 || is.Shown > 0 || is.Delivered > 0 || !is.TellAfter.IsZero() && (is.Open || is.Pending())
@@ -83,7 +83,7 @@ func (d *data) matches(p problem, f store.Filter) bool {
 	}
 	return (!f.Open || p.Open()) && (f.Source == "" || f.Source == p.Key.Source) && (len(f.Severity) == 0 || f.Severity[p.Severity]) &&
 		(f.Acknowledged == nil || *f.Acknowledged == p.Acknowledged) && strings.Contains(strings.ToLower(p.Name), strings.ToLower(f.Search)) &&
-		(f.Host == "" || named()) && (f.Rooms == nil || heard())
+		(f.Host == "" || named()) && (f.Rooms == nil || posted())
 }
 
 // FindProblems implements store.Store.

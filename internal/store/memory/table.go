@@ -16,7 +16,7 @@ type table[K comparable, V any] struct {
 	undo *undo
 }
 
-// undo are the steps back to the tables before a call, in the order of its writes.
+// undo are the steps that undo the writes of a call, in the order of the writes.
 type undo []func()
 
 func newTable[K comparable, V any](u *undo) table[K, V] { return table[K, V]{map[K]V{}, u} }
@@ -40,7 +40,7 @@ func (t table[K, V]) remember(key K) {
 	})
 }
 
-// get returns a row. name is what is looked for.
+// get returns a row. name describes it in errors.
 func (t table[K, V]) get(key K, name string) (row V, err error) {
 	row, ok := t.rows[key]
 	if !ok {

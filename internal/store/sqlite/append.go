@@ -11,8 +11,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Bounds of what waits for a commit. Beyond them Append returns store.ErrBusy at once, so that memory
-// is bounded; the sender tries again.
+// Bounds of the appends that wait for a commit. Beyond them Append returns store.ErrBusy at once, so that memory is
+// bounded; the sender retries.
 const (
 	maxWaiting      = 4096
 	maxWaitingBytes = 64 << 20
@@ -21,8 +21,8 @@ const (
 
 // intake is the group commit: while one commit runs, the next batch of appends grows.
 //
-// A request is in waiting exactly as long as its caller waits for it and no commit has started on
-// it, so that senders who give up leave nothing behind for others to wait for.
+// A request is in waiting exactly as long as its caller waits for it and no commit has started on it, so that senders
+// that give up leave nothing for others to wait for.
 type intake struct {
 	w *writer
 	s *Store
@@ -102,7 +102,7 @@ func (q *intake) enqueue(r *request) error {
 	return nil
 }
 
-// run commits what is waiting, until close.
+// run commits waiting appends until close.
 func (q *intake) run() {
 	defer close(q.done)
 	for range q.wake {
@@ -158,7 +158,7 @@ func (q *intake) withdraw(r *request) bool {
 	return true
 }
 
-// close writes what is waiting and returns once it is on disk.
+// close writes the waiting appends and returns once they are on disk.
 func (q *intake) close() {
 	q.mu.Lock()
 	q.closed = true

@@ -17,8 +17,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Appends a second by concurrent callers, each of which waits until its entry is on disk.
-// 2,000 bytes is about what our media type sends.
+// Appends a second by concurrent callers, each of which waits until its entry is on disk. The relay's media type
+// sends about 2,000 bytes.
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {

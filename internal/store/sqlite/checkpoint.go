@@ -11,10 +11,10 @@ import (
 // When to checkpoint: rarely enough that a burst isn't written twice while it goes on, and before the
 // log takes long to recover after a crash. In pages of 4 KiB.
 const (
-	checkpointPages    = 8192             // with this much to copy
+	checkpointPages    = 8192             // with this many pages to copy
 	checkpointAfter    = 10 * time.Second // or after this time with less
 	checkpointInterval = 500 * time.Millisecond
-	longLog            = 32768 // from this length on, the rest is copied while no one writes
+	longLog            = 32768 // from this length on, the remainder is copied while nobody writes
 )
 
 // checkpointer copies the write-ahead log into the database on a connection of its own, so that no
@@ -103,8 +103,8 @@ func (c *checkpointer) due(age time.Duration) (bool, error) {
 	return length-copied >= checkpointPages, err
 }
 
-// copy copies what it can while others commit. Under steady load that always leaves a rest, and the
-// log never restarts at its beginning: once it is long, the rest is copied in the writer's turn.
+// copy copies as much as it can while others commit. Under steady load some pages always remain, and the log never
+// restarts at its beginning: once it is long, they are copied in the writer's turn.
 func (c *checkpointer) copy() error {
 	length, copied, err := c.pragma("PASSIVE")
 	if err != nil || copied >= length || length < c.long {
@@ -118,8 +118,7 @@ func (c *checkpointer) copy() error {
 	return err
 }
 
-// pragma runs a checkpoint in a mode and returns the log's length and how much of it is copied, in
-// pages.
+// pragma runs a checkpoint in a mode and returns the length of the log and of its copied part, in pages.
 func (c *checkpointer) pragma(mode string) (length, copied int, err error) {
 	var busy int
 	err = c.db.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &length, &copied)

@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Under steady load each checkpoint leaves a rest. Once the log is long, that rest is copied in the
-// writer's turn, so that the log can restart at its beginning.
-func TestTheRestOfALongLogIsCopied(t *testing.T) {
+// Under steady load each checkpoint leaves pages to copy. Once the log is long, these are copied in the writer's
+// turn, so that the log can restart at its beginning.
+func TestTheRemainderOfALongLogIsCopied(t *testing.T) {
 	for name, c := range map[string]struct {
 		long int
-		rest bool // is copied in the writer's turn
+		rest bool // the remainder is copied in the writer's turn
 	}{
 		"a long log":  {1, true},
 		"a short log": {1 << 20, false},
@@ -44,7 +44,7 @@ func TestTheRestOfALongLogIsCopied(t *testing.T) {
 			if !c.rest {
 				require.NoError(t, <-done)
 			}
-			require.Eventually(t, func() bool { // what may be copied beside the commits is
+			require.Eventually(t, func() bool { // the pages that can be copied beside the commits are
 				_, copied, err := s.check.pragma("NOOP")
 				return err == nil && copied > before
 			}, time.Minute, time.Millisecond)

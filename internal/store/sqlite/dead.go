@@ -30,8 +30,8 @@ func (s *Store) DeadLetters(ctx context.Context) ([]store.DeadLetter, error) {
 	}, deadLetters)
 }
 
-// onDead runs the statements of the letter's kind with the letter's number, or key and room, as the first
-// arguments. The first statement says whether there is such a letter.
+// onDead runs the statements of the letter's kind with the letter's number, or key and room, as the first arguments.
+// The first statement checks whether there is such a letter.
 func (s *Store) onDead(ctx context.Context, id, what string, statements map[store.LetterKind][]string, args ...any) error {
 	return s.write(ctx, what, func(t *tx) error {
 		d, err := store.ParseLetter(id)

@@ -11,7 +11,7 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// advised is an error with a hint what to do about it.
+// advised is an error with a hint for the operator.
 type advised struct {
 	error
 	hint string
@@ -50,12 +50,10 @@ func explained(err error, path string) error {
 	return &advised{err, hint}
 }
 
-// health records which operations met a damaged page, of those that every event needs. While one is
-// recorded, appends are refused: an entry that can't be read or folded again isn't safe, whatever a
-// commit says.
+// health records which of the operations that every event needs met a damaged page. While one is recorded, appends
+// are refused: an entry that can't be read back or folded isn't safe, even if its commit succeeds.
 //
-// What is recorded must be cleared by something that happens without new events, since none are
-// accepted.
+// A record must be cleared by an operation that needs no new events, since none are accepted.
 type health struct {
 	mu      sync.Mutex
 	damaged map[operation]error
@@ -102,7 +100,7 @@ func (d *health) works(operations ...operation) {
 	}
 }
 
-// refuses is why appends are refused; nil while they aren't.
+// refuses returns why appends are refused; nil while they aren't.
 func (d *health) refuses() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

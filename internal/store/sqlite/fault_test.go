@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A read-only store refuses every write with a hint, writes nothing of it, and recovers by itself.
+// A read-only store refuses every write with a hint, and recovers by itself.
 func TestReadOnly(t *testing.T) {
 	s := openHere(t)
 	only := func(on int) {
@@ -70,8 +70,8 @@ func filled(t *testing.T, path string) *Store {
 	return s
 }
 
-// Errors of a damaged database say so and what to do, and don't blame an entry. The file is left as it
-// is, also at the next start.
+// Errors of a damaged database name the damage and the remedy, and don't blame an entry. The file isn't changed, not
+// even at the next start.
 func TestDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s := filled(t, path)
@@ -140,12 +140,12 @@ func TestDamageThatPasses(t *testing.T) {
 		"the journal, read, nothing pending":    {met: []operation{readJournal}, then: []step{read}, taken: true},
 		"the journal, read, an entry pending":   {pending: true, met: []operation{readJournal}, then: []step{read}, taken: true},
 		"the journal, a commit alone":           {pending: true, met: []operation{readJournal}, then: []step{commit(1)}},
-		"a commit, not yet again":               {met: []operation{commitFold}},
+		"a commit, not yet repeated":            {met: []operation{commitFold}},
 		"a commit, its entry still pending":     {pending: true, met: []operation{commitFold}, then: []step{read}},
 		"a commit, its entry folded":            {pending: true, met: []operation{commitFold}, then: []step{read, commit(1)}, taken: true},
-		"a commit of what is no entry's":        {met: []operation{commitFold}, then: []step{read}, taken: true},
+		"a commit without entries":              {met: []operation{commitFold}, then: []step{read}, taken: true},
 		"both, and the journal is read":         {pending: true, met: []operation{readJournal, commitFold}, then: []step{read}},
-		"both, and all of it works":             {pending: true, met: []operation{readJournal, commitFold}, then: []step{read, commit(1)}, taken: true},
+		"both, and both work again":             {pending: true, met: []operation{readJournal, commitFold}, then: []step{read, commit(1)}, taken: true},
 		"both, and nothing is pending any more": {met: []operation{readJournal, commitFold}, then: []step{read}, taken: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestDamageThatPasses(t *testing.T) {
 	}
 }
 
-// Only statements that stay prepared count against their limit.
+// Only statements that stay prepared count towards the limit.
 func TestPreparedStatements(t *testing.T) {
 	const good = `SELECT name, value FROM kept_values WHERE name = `
 	run := func(t *testing.T, s *Store, ctx context.Context, text string) error {
@@ -227,8 +227,8 @@ func TestPreparedStatements(t *testing.T) {
 	}
 }
 
-// The error for a path that can't be opened says what to do.
-func TestCantBeOpened(t *testing.T) {
+// The error for a path that can't be opened has a hint.
+func TestAFileThatCannotBeOpened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	require.NoError(t, os.Mkdir(path, 0o700))
 	_, err := Open(t.Context(), Options{Path: path})

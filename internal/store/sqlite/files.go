@@ -65,7 +65,7 @@ func (f *files) close() {
 	_ = f.check()
 }
 
-// err is why nothing may be written; nil while the files are in place.
+// err returns why nothing may be written; nil while the files are in place.
 func (f *files) err() error {
 	if gone := f.gone.Load(); gone != nil {
 		return gone

@@ -34,9 +34,9 @@ func reopen(t *testing.T, path string) (*Store, *testlog.Lines) {
 	return s, log
 }
 
-// A second after the database or its log was deleted, moved or replaced, the store refuses every
-// write, isn't ready, and has logged once what to do. It stays so until it is opened again.
-func TestFileGone(t *testing.T) {
+// A second after the database or its log was deleted, moved or replaced, the store refuses every write, isn't ready,
+// and has logged the remedy once, until it is opened again.
+func TestAMissingFile(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, path string){
 		"deleted": func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
 		"deleted with its log": func(t *testing.T, path string) {

@@ -83,7 +83,7 @@ func (t *tx) checkRevisions(read map[alert.Key]int64) error {
 	return err
 }
 
-// move gives posts to another key, with the messages that show them.
+// move moves posts to another key, with the messages that show them.
 func (t *tx) move(moves []store.Move) error {
 	for _, m := range moves {
 		for _, table := range []string{"posts", "messages"} { // the cursors follow their posts
@@ -206,8 +206,8 @@ const (
 			due_at = excluded.due_at, escalated = excluded.escalated, opening = excluded.opening, grp = excluded.grp,
 			left_group = excluded.left_group, left_revision = excluded.left_revision, from_seq = excluded.from_seq`
 
-	// A claimed post is pending until it is dead or delivered, a fresh one if the ledger says so. If
-	// delivery caught up after the ledger read the post, it is pending since then at the earliest.
+	// A claimed post is pending until it is dead or delivered, a fresh one if the ledger says so. If delivery caught
+	// up after the ledger read the post, it counts as pending from that moment at the earliest.
 	putPending = `
 		INSERT INTO pending (room, event_id, source, since, fresh)
 		SELECT ?1, ?2, ?3, max(CASE WHEN ?4 > 0 THEN ?4 ELSE ?5 END, coalesce(c.delivered_at, 0)), c.state IS NULL

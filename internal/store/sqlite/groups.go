@@ -74,7 +74,7 @@ func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
 		}
 		m.JoinedAt, p.OpenedAt = at(joined), at(opened)
 		if m.Problem, err = shownProblem(doc); err != nil {
-			s.logOnce("a problem can't be read, and its group's message shows what its post says", "problem", p.Key.String(), "error", err)
+			s.logOnce("a problem can't be read: its group's message shows the data of its post", "problem", p.Key.String(), "error", err)
 			m.Problem = p.UnreadableProblem()
 		}
 		return m, nil
@@ -86,7 +86,7 @@ const groupLeavers = `SELECT ` + postColumns + ` FROM posts t` + withCursor + wi
 
 // GroupLeavers implements store.Store.
 func (s *Store) GroupLeavers(ctx context.Context, id, afterRevision int64) ([]store.Post, error) {
-	return queryReadable(ctx, s, "read who left a group", scanPost, groupLeavers, id, afterRevision)
+	return queryReadable(ctx, s, "read the posts that left a group", scanPost, groupLeavers, id, afterRevision)
 }
 
 // SaveGroup implements store.Store.

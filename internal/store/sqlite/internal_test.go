@@ -93,7 +93,7 @@ func commits(t testing.TB, s *Store) (n int) {
 	return n
 }
 
-// Beyond the limit of waiting appends ErrBusy is returned at once; those that wait are written.
+// Beyond the limit of waiting appends Append returns ErrBusy at once; those that wait are written.
 func TestBusy(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -135,8 +135,8 @@ func TestBusyByBytes(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// A caller that gives up while waiting writes nothing and delays no one.
-func TestGiveUp(t *testing.T) {
+// A caller that gives up while waiting writes nothing and delays nobody.
+func TestACallerGivesUp(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -161,7 +161,7 @@ func TestGiveUp(t *testing.T) {
 	require.Equal(t, "kept", string(entries[0].Payload))
 }
 
-// Close writes what is waiting before it closes.
+// Close writes the waiting appends before it closes.
 func TestCloseDrains(t *testing.T) {
 	s := openHere(t)
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -205,7 +205,7 @@ func TestFullDisk(t *testing.T) {
 	limit(1 << 30)
 	id, err := s.Append(t.Context(), entry("after"))
 	require.NoError(t, err)
-	require.EqualValues(t, 2, id, "the failed one took no id")
+	require.EqualValues(t, 2, id, "the failed one used no id")
 	require.NoError(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{1, 2}, Problems: []alert.Problem{p}}))
 }
 
@@ -236,7 +236,7 @@ func TestPruneInPieces(t *testing.T) {
 	before, later := commits(t, s), time.Now().Add(time.Hour)
 	n, err := s.Prune(t.Context(), later, later, later, 90)
 	require.NoError(t, err)
-	require.Equal(t, 180, n, "as many problems as may go at most, with their posts")
+	require.Equal(t, 180, n, "the bound of problems for one transaction, with their posts")
 	require.Equal(t, before+3, commits(t, s))
 	n, err = s.Prune(t.Context(), later, later, later, 0)
 	require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestPruneInPieces(t *testing.T) {
 }
 
 // Prunable problems are found before the transaction; one that is needed by then stays.
-func TestPruneLooksAgain(t *testing.T) {
+func TestPruneChecksAgain(t *testing.T) {
 	needed := map[string]func(t *testing.T, s *Store, key alert.Key){
 		"nothing happened": nil,
 		"it is open again": func(t *testing.T, s *Store, key alert.Key) {
@@ -254,7 +254,7 @@ func TestPruneLooksAgain(t *testing.T) {
 			s.clock = func() time.Time { return time.Now().Add(time.Hour) }
 			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{{Key: key, State: alert.StateResolved}}}))
 		},
-		"its room is to be told": func(t *testing.T, s *Store, key alert.Key) {
+		"its room is behind": func(t *testing.T, s *Store, key alert.Key) {
 			require.NoError(t, s.CommitFold(t.Context(), store.Fold{Posts: []store.Post{{Key: key, Room: "noc", Desired: 2, PendingSince: time.Now()}}}))
 		},
 		"its post is a dead letter": func(t *testing.T, s *Store, key alert.Key) {
@@ -294,8 +294,8 @@ func TestPruneLooksAgain(t *testing.T) {
 	}
 }
 
-// The cost of frequent statements doesn't grow with the store: none scans a table, only partial indexes
-// that hold what is asked for.
+// The cost of frequent statements doesn't grow with the store: none scans a table, only partial indexes of the wanted
+// rows.
 func TestPlans(t *testing.T) {
 	s := openHere(t)
 	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists

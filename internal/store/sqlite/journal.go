@@ -81,7 +81,7 @@ func (t *tx) markApplied(ids []int64) error {
 	}
 	n, err := t.exec(markApplied, string(list))
 	if err == nil && n != int64(len(ids)) {
-		err = fmt.Errorf("%w: %d of %d entries to be marked as applied aren't in the journal", store.ErrRejected, int64(len(ids))-n, len(ids))
+		err = fmt.Errorf("%w: %d of %d applied entries aren't in the journal", store.ErrRejected, int64(len(ids))-n, len(ids))
 	}
 	return err
 }

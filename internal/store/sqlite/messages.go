@@ -9,7 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// shownBy is what a message shows or showed: a post or a group.
+// shownBy is the post or group that a message shows or showed.
 type shownBy struct {
 	key    alert.Key // Source is "" for a group
 	room   string

@@ -13,7 +13,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// After an upgrade messages still lead to what they show.
+// After an upgrade messages still lead to the posts and groups that they show.
 func TestMessagesOfAnOlderStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	require.NoError(t, makeFile(path))
@@ -49,7 +49,7 @@ func TestMessagesOfAnOlderStore(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, d.ID)
 
-	// A message's row is removed with what it showed.
+	// A message's row is removed together with its post, group or notice.
 	count := func() (n int) {
 		require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM messages`).Scan(&n))
 		return n

@@ -40,7 +40,7 @@ func olderStore(t *testing.T, path string, version int64) (newest int64) {
 // sees its progress on a large file.
 func TestMigrationIsLogged(t *testing.T) {
 	newest := olderStore(t, filepath.Join(t.TempDir(), "relay.db"), 0)
-	for name, from := range map[string]int64{"from the first version": 1, "from the third": 3, "from the last but one": newest - 1, "up to date": newest} {
+	for name, from := range map[string]int64{"from the first version": 1, "from the third": 3, "from the version before": newest - 1, "up to date": newest} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "relay.db")
 			olderStore(t, path, from)
@@ -130,8 +130,8 @@ func TestMigrationFails(t *testing.T) {
 		break_, fix string
 		want        string
 	}{
-		"a table is in its way": {break_: `CREATE TABLE messages (x)`, fix: `DROP TABLE messages`, want: "migrating from schema version 8"},
-		"it is stopped": {ctx: func(ctx context.Context) context.Context {
+		"a table exists already": {break_: `CREATE TABLE messages (x)`, fix: `DROP TABLE messages`, want: "migrating from schema version 8"},
+		"the relay is stopped": {ctx: func(ctx context.Context) context.Context {
 			ctx, stop := context.WithCancel(ctx)
 			stop()
 			return ctx

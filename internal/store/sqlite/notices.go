@@ -70,8 +70,7 @@ func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
 	return queryReadable(ctx, s, "read pending notices", scanNotice, pendingNotices)
 }
 
-// SaveNotice implements store.Store. n.Version is the body that was tried; its outcome doesn't apply
-// to a newer one.
+// SaveNotice implements store.Store. n.Version is the body that was sent; the outcome doesn't apply to a newer one.
 func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 	return s.write(ctx, "save a notice", func(t *tx) error {
 		changed, err := t.exec(`

@@ -12,7 +12,7 @@ const (
 	packedS2
 )
 
-// maxUnpacked is more than any payload has. A packed one that claims more is damaged.
+// maxUnpacked is more than the size of any payload. A packed payload that claims more is damaged.
 const maxUnpacked = 1 << 30
 
 // pack compresses a payload if that makes it smaller. Zabbix's payloads are mostly names of macros and

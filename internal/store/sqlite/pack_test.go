@@ -19,7 +19,7 @@ func TestPackedAndBack(t *testing.T) {
 		came := bytes.Repeat(rapid.SliceOf(rapid.Byte()).Draw(t, "payload"), rapid.IntRange(1, 50).Draw(t, "times"))
 		kept, how := pack(came)
 		if len(kept) > len(came) {
-			t.Fatalf("%d bytes are kept of %d", len(kept), len(came))
+			t.Fatalf("%d bytes are stored for %d", len(kept), len(came))
 		}
 		back, err := unpack(kept, how)
 		if err != nil || !bytes.Equal(back, came) {
@@ -43,9 +43,9 @@ func TestPackedPayload(t *testing.T) {
 	require.Equal(t, string(came), string(entries[0].Payload))
 }
 
-// Entries written before payloads were packed can be read. One that can't be unpacked hides no other and
-// can be set aside.
-func TestUnpackedAndUnpackable(t *testing.T) {
+// Entries written before payloads were packed can be read. One that can't be unpacked doesn't hide others and can be
+// set aside.
+func TestUnpackedAndDamagedPayloads(t *testing.T) {
 	s := openHere(t)
 	ctx := context.Background()
 	require.NoError(t, s.write(ctx, "journal as it was", func(t *tx) error {

@@ -28,7 +28,7 @@ const (
 	isPending = `EXISTS (SELECT 1 FROM pending q WHERE q.room = t.room AND q.event_id = t.event_id AND q.source = t.source)`
 	isClaimed = `EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room)`
 	// The room has a message of the problem.
-	heard = `EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room AND (c.shown > 0 OR c.delivered > 0))`
+	hasMessage = `EXISTS (SELECT 1 FROM cursors c WHERE c.event_id = t.event_id AND c.source = t.source AND c.room = t.room AND (c.shown > 0 OR c.delivered > 0))`
 )
 
 func scanPost(rows *sql.Rows) (store.Post, error) {
@@ -66,7 +66,7 @@ func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]
 	return byKey, nil
 }
 
-// pending holds nothing but what is to be done.
+// The table pending has only pending posts.
 const (
 	pendingOf = ` CROSS JOIN posts t ON t.event_id = q.event_id AND t.source = q.source AND t.room = q.room` + withCursor + `
 		WHERE max(q.since, coalesce(c.not_before, 0)) <= ? ORDER BY q.since, t.event_id, t.source, t.room`

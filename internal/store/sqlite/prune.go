@@ -64,7 +64,7 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 	return removed, nil
 }
 
-// removing runs a statement that removes by a time and a limit.
+// removing runs a DELETE with a time and a limit.
 func removing(what string) func(t *tx, before int64, limit int) (int, int, error) {
 	return func(t *tx, before int64, limit int) (int, int, error) {
 		n, err := t.exec(what, before, limit)
@@ -72,13 +72,13 @@ func removing(what string) func(t *tx, before int64, limit int) (int, int, error
 	}
 }
 
-// pruneApplied looks at the oldest applied entries only: received_at has no index, and entries
-// arrive in the order of their ids.
+// pruneApplied considers only the oldest applied entries: received_at has no index, and entries arrive in the order
+// of their ids.
 const pruneApplied = `
 	DELETE FROM journal WHERE id IN (
 		SELECT id FROM (SELECT id, received_at FROM journal WHERE pending = 0 AND set_aside = '' ORDER BY id LIMIT ?2) WHERE received_at < ?1)`
 
-// What is still to be told stays, and everything that replaying a dead letter needs.
+// Everything that is still to be sent stays, and everything that replaying a dead letter needs.
 const (
 	groupNeeded = `(EXISTS (SELECT 1 FROM pending_groups w WHERE w.grp = g.id)
 		OR EXISTS (SELECT 1 FROM group_cursors c WHERE c.grp = g.id AND (c.state = 'dead' OR c.list_dead_at > 0)))`
@@ -94,9 +94,8 @@ const (
 
 func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }
 
-// pruneProblems removes problems that are over, with their posts. They were found outside the
-// transaction, since the search steps over everything that dead letters keep; a problem that is needed
-// by now stays.
+// pruneProblems removes resolved problems, with their posts. They were found outside the transaction, since the
+// search passes over everything that dead letters keep; a problem that is needed again by now stays.
 func (t *tx) pruneProblems(ids []int64, before int64) (found, removed int, err error) {
 	for _, id := range ids {
 		var one int

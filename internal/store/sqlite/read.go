@@ -41,7 +41,7 @@ func query[T any](ctx context.Context, s *Store, what string, scan func(*sql.Row
 	return all, nil
 }
 
-// queryOne is query for one row, and store.ErrNotFound without one. name is what is looked for.
+// queryOne is query for one row; store.ErrNotFound if there is none. name describes it in errors.
 func queryOne[T any](ctx context.Context, s *Store, what, name string, scan func(*sql.Rows) (T, error), text string, args ...any) (one T, err error) {
 	found, err := query(ctx, s, what, scan, text, args...)
 	if err != nil {

@@ -61,9 +61,9 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// process sets what can only be set for the whole process. fdatasync leaves out timestamps and is as
-// durable as fsync. Open file description locks, unlike POSIX locks, survive if other code of this
-// process opens and closes the file. Other systems than Linux have neither, and need neither.
+// process changes settings that apply to the whole process. fdatasync leaves out timestamps and is as durable as
+// fsync. Open file description locks, unlike POSIX locks, survive if other code of this process opens and closes the
+// file. Other systems than Linux have neither, and need neither.
 var process = sync.OnceFunc(func() {
 	_, _ = driver.Fdatasync(true)
 	_, _ = driver.OFDLocking(true)
@@ -174,8 +174,8 @@ func (s *Store) acquireLock() error {
 	return nil
 }
 
-// makeFile creates an empty file that only its owner may read; SQLite would create one that everybody
-// may. SQLite gives -wal and -shm the same mode.
+// makeFile creates an empty file that only its owner may read; SQLite would create one that everybody can read.
+// SQLite gives -wal and -shm the same mode.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -215,7 +215,7 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// openReaders connects all readers at once: by a later time the file may have been replaced.
+// openReaders connects all readers now, since the file may be replaced later.
 func openReaders(ctx context.Context, path string) (*sql.DB, error) {
 	db, err := open(path, "query_only(1)", "cache_size(-8000)")
 	if err != nil {

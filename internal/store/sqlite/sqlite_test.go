@@ -54,7 +54,7 @@ func TestLocked(t *testing.T) {
 }
 
 // Only the owner may read the files.
-func TestMode(t *testing.T) {
+func TestFileMode(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	require.NoError(t, s.Ping(t.Context()))

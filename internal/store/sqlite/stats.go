@@ -8,8 +8,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// waiting are fresh posts that the ledger makes pending when they may be told, as the partial index
-// has them.
+// waiting is the condition of the partial index on fresh posts that the ledger makes pending once they may be posted.
 const waiting = `t.grp = 0 AND t.look_at > 0 AND t.look_at = max(t.hold_until, t.tell_after) AND NOT ` + isClaimed + ` AND NOT ` + isPending
 
 const counts = `
@@ -31,8 +30,8 @@ const counts = `
 
 const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`
 
-// Stats implements store.Store. Every count comes from an index that holds only what is counted, and
-// all from one snapshot.
+// Stats implements store.Store. Every count uses an index of only the rows that it counts, and all are from one
+// snapshot.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if s.closed.Load() {
 		return store.Stats{}, store.ErrClosed

@@ -16,7 +16,7 @@ import (
 // largePayload is 1 MiB, the most that the receiver accepts.
 var largePayload = bytes.Repeat([]byte("x"), 1<<20)
 
-// giveUp has n senders append large payloads while the writer is busy, and give up while they wait.
+// giveUp lets n senders append large payloads while the writer is busy, and give up while they wait.
 func giveUp(t *testing.T, s *Store, n int) {
 	t.Helper()
 	require.NoError(t, s.writer.lock(t.Context()))
@@ -61,17 +61,16 @@ func pragma(t *testing.T, s *Store, text string) {
 	require.NoError(t, err)
 }
 
-// After each kind of trouble, however often, appends work at once, and nothing is left in the counts of
-// what is waiting.
+// After each kind of trouble, however often, appends work at once, and nothing counts as waiting.
 func TestAppendsGoOnAfterTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		rounds  int
 		trouble func(t *testing.T, s *Store)
 	}{
 		"senders give up": {100, func(t *testing.T, s *Store) { giveUp(t, s, 1) }},
-		"more senders give up than one commit takes": {5, func(t *testing.T, s *Store) { giveUp(t, s, 20) }},
-		"as many give up as may wait, in bytes":      {2, func(t *testing.T, s *Store) { giveUp(t, s, maxWaitingBytes>>20) }},
-		"more give up in one long turn than may ever wait": {2, func(t *testing.T, s *Store) {
+		"more senders give up than fit into a commit": {5, func(t *testing.T, s *Store) { giveUp(t, s, 20) }},
+		"as many give up as may wait, in bytes":       {2, func(t *testing.T, s *Store) { giveUp(t, s, maxWaitingBytes>>20) }},
+		"more give up in one long turn than may wait": {2, func(t *testing.T, s *Store) {
 			require.NoError(t, s.writer.lock(t.Context()))
 			defer s.writer.unlock()
 			for range 3 {

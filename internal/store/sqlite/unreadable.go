@@ -33,7 +33,7 @@ func queryReadable[T any](ctx context.Context, s *Store, what string, scan func(
 	}, text, args...)
 }
 
-// logOnce logs what can't be read. The last of args is the error: each is logged once.
+// logOnce logs a failed read. The last of args is the error: each error is logged once.
 func (s *Store) logOnce(message string, args ...any) {
 	if _, logged := s.unreadable.LoadOrStore(fmt.Sprint(args[len(args)-1]), true); !logged {
 		s.log.Error(message, args...)

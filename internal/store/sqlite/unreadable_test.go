@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A row that can't be read hides no other row of a list. The log names it once, and reading it by itself
+// A row that can't be read doesn't hide the other rows of a list. The log names it once, and reading it by itself
 // returns store.ErrRejected.
 func TestUnreadableRows(t *testing.T) {
 	for name, tc := range map[string]struct{ damage, named string }{
@@ -87,7 +87,7 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-// A group's message shows of a problem that can't be read what its post says.
+// For a problem that can't be read, a group's message shows the data of its post.
 func TestUnreadableMember(t *testing.T) {
 	var log bytes.Buffer
 	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db"), Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -11,7 +11,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// An upgrade keeps what rooms have been told, what is still to be told, when, and by which message.
+// An upgrade keeps what was posted in rooms, what is still to be posted and when, and the messages.
 func TestUpgradeOfPosts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	olderStore(t, path, 8)
@@ -33,19 +33,19 @@ func TestUpgradeOfPosts(t *testing.T) {
 		hold, tell, due, fail time.Time
 	}
 	for _, p := range []old{
-		{id: "told", desired: 2, delivered: 2, root: "ROOT1", told: 1, open: true},
+		{id: "posted", desired: 2, delivered: 2, root: "ROOT1", told: 1, open: true},
 		{id: "behind", desired: 3, delivered: 2, root: "ROOT2", told: 1, open: true, tell: past},
 		{id: "behind and dead", desired: 3, delivered: 2, root: "ROOT3", told: 1, state: "dead"},
 		{id: "refused", desired: 1, state: "dead", open: true},
 		{id: "failing", desired: 1, open: true, fail: future},
 		{id: "left a digest", desired: 2, delivered: 1, told: 1, open: true},
 		{id: "new", desired: 1, open: true},
-		{id: "delay over", desired: 1, open: true, tell: past},
+		{id: "delay ended", desired: 1, open: true, tell: past},
 		{id: "delayed", desired: 1, open: true, tell: future},
 		{id: "delayed, suppressed", desired: 1, open: true, tell: future, due: past},
 		{id: "held", desired: 1, open: true, hold: future},
-		{id: "over sooner", desired: 1, tell: past},
-		{id: "over sooner, marked", desired: 1, delivered: 1, tell: past},
+		{id: "resolved early", desired: 1, tell: past},
+		{id: "resolved early, marked", desired: 1, delivered: 1, tell: past},
 		{id: "held back", desired: 1, open: true},
 		{id: "in a digest", desired: 2, delivered: 2, told: 2, digest: 1, open: true},
 		{id: "in a digest, behind", desired: 2, delivered: 1, told: 1, digest: 2, open: true},
@@ -90,19 +90,19 @@ func TestUpgradeOfPosts(t *testing.T) {
 		told                          int
 	}
 	for id, want := range map[string]state{
-		"told":                     {claimed: true, told: 1},
+		"posted":                   {claimed: true, told: 1},
 		"behind":                   {claimed: true, pending: true, told: 1},
 		"behind and dead":          {claimed: true, dead: true, told: 1},
 		"refused":                  {claimed: true, dead: true},
 		"failing":                  {claimed: true, pending: true},
 		"left a digest":            {claimed: true, pending: true, told: 1},
 		"new":                      {pending: true},
-		"delay over":               {pending: true},
+		"delay ended":              {pending: true},
 		"delayed":                  {waits: true},
-		"delayed, suppressed":      {}, // looked at for its suppression first
+		"delayed, suppressed":      {}, // checked for its suppression first
 		"held":                     {waits: true},
-		"over sooner":              {},
-		"over sooner, marked":      {},
+		"resolved early":           {},
+		"resolved early, marked":   {},
 		"held back":                {},
 		"in a digest":              {group: 1},
 		"in a digest, behind":      {group: 2},
@@ -126,7 +126,7 @@ func TestUpgradeOfPosts(t *testing.T) {
 			require.Equal(t, 3, p.Attempts)
 			require.WithinDuration(t, future, p.NotBefore, 0)
 		}
-		if id == "delay over" {
+		if id == "delay ended" {
 			require.WithinDuration(t, past, p.PendingSince, 0, "since the end of the delay")
 		}
 	}
@@ -150,7 +150,7 @@ func TestUpgradeOfPosts(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, group{kind: g.Kind, message: g.MessageID, pending: !g.PendingSince.IsZero(), dead: g.State == store.PostDead, resolved: g.SaysResolved,
 			open: g.Open, list: !g.ListDeadAt.IsZero()}, id)
-		require.Equal(t, !want.dead && g.Pending(), !g.PendingSince.IsZero(), "%d: one that died before the upgrade owes nothing", id)
+		require.Equal(t, !want.dead && g.Pending(), !g.PendingSince.IsZero(), "%d: a dead letter from before the upgrade owes nothing", id)
 		require.Equal(t, []int{3, 1, 2, 1}, []int{g.Joined, g.Left, g.Edits, g.Listed})
 		if g.MessageID != "" {
 			found, err := s.GroupByMessage(t.Context(), g.MessageID)
@@ -161,10 +161,10 @@ func TestUpgradeOfPosts(t *testing.T) {
 	require.NoError(t, s.CommitFold(t.Context(), store.Fold{Read: map[alert.Key]int64{{Source: "main", EventID: "new"}: 7, {Source: "main", EventID: "held back"}: 3},
 		Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Revision: 1}}}))
 	_, err = s.Group(t.Context(), 7)
-	require.NoError(t, err, "the id of a digest that was removed isn't given again")
+	require.NoError(t, err, "the id of a removed digest isn't reused")
 	post, err := s.PostByMessage(t.Context(), "ROOT1")
 	require.NoError(t, err)
-	require.Equal(t, "told", post.Key.EventID)
+	require.Equal(t, "posted", post.Key.EventID)
 	st, err := s.Stats(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 5+2+2, st.PostsPending, "posts, groups, and those that wait")

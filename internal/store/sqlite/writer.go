@@ -21,7 +21,7 @@ type writer struct {
 	db   *sql.DB
 	conn *sql.Conn
 
-	// BEGIN IMMEDIATE, so that a transaction never finds out half-way that it can't get the lock.
+	// BEGIN IMMEDIATE, so that a transaction gets the lock at its start or not at all.
 	begin, commit, rollback *sql.Stmt
 	prepared                map[string]*sql.Stmt
 }
@@ -82,8 +82,7 @@ func (w *writer) finish() (err error) {
 	return err
 }
 
-// close closes the connection. With keepLog the file under the log's name stays: it isn't ours any
-// more.
+// close closes the connection. With keepLog the file under the log's name stays: it belongs to another database.
 func (w *writer) close(keepLog bool) error {
 	w.turn <- struct{}{} // for good: nobody writes after this
 	var errs []error
@@ -130,7 +129,7 @@ func (s *Store) inTurn(do func(t *tx) error) error {
 	return s.writer.transaction(do)
 }
 
-// background is the context of statements that aren't interrupted.
+// background is the context of statements that must not be interrupted.
 var background = context.Background()
 
 // judged marks errors that are the fault of the data, by SQLite's result codes.

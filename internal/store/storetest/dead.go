@@ -56,8 +56,8 @@ func testDeadLetters(t *testing.T, open Opener) {
 	}
 }
 
-// A group that Webex refused is a dead letter with all of its posts: it is replayed or dropped as
-// one. Its id isn't given again.
+// A group that Webex refused is a dead letter with all of its posts: it is replayed or dropped as one. Its id isn't
+// reused.
 func testDeadGroups(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateResolved), problem("2", alert.StateResolved)}})
@@ -79,7 +79,7 @@ func testDeadGroups(t *testing.T, open Opener) {
 	show(t, s, g)
 	require.Zero(t, stats(t, s).PostsPending)
 
-	// A group that shows all and is refused then is pending once it is replayed, too.
+	// A group that was up to date when it was refused is pending once it is replayed, too.
 	dead.Shown, dead.MessageID = g.Revision, "DIGEST"
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
 	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))

@@ -12,14 +12,14 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// member is a post in a group.
+// member returns a post in a group.
 func member(id, room string, group int64) store.Post {
 	p := post(id, room, 1)
 	p.Group, p.PendingSince, p.JoinedAt = group, time.Time{}, t0
 	return p
 }
 
-// storm is a new group of so many posts.
+// storm returns a new group with this number of posts.
 func storm(room string, joined int) store.Group {
 	return store.Group{ID: -1, Room: room, Kind: store.GroupStorm, OpenedAt: t0, JoinedAt: t0, Joined: joined, Revision: 1, PendingSince: t0}
 }
@@ -36,7 +36,7 @@ func makeGroup(t testing.TB, s store.Store, room string, ids ...string) store.Gr
 	return all[len(all)-1]
 }
 
-// show saves that a group's message shows its present revision.
+// show saves that a group's message shows its current revision.
 func show(t testing.TB, s store.Store, g store.Group) {
 	t.Helper()
 	c := g.GroupCursor
@@ -59,8 +59,7 @@ func leave(t testing.TB, s store.Store, id int64, members ...string) {
 	fold(t, s, store.Fold{Groups: []store.Group{g}, Posts: posts})
 }
 
-// The ledger and delivery write the same group without overwriting each other; it is kept to the
-// last field.
+// The ledger and delivery write the same group without overwriting each other; every field is kept.
 func testGroups(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -70,7 +69,7 @@ func testGroups(t *testing.T, open Opener) {
 	posts := []store.Post{member("1", "noc", -7), member("2", "noc", -7), member("1", "db", -1)}
 	posts[1].Open = false
 	fold(t, s, store.Fold{Groups: groups, Posts: posts})
-	require.EqualValues(t, -7, groups[0].ID, "the caller's values are left alone")
+	require.EqualValues(t, -7, groups[0].ID, "the caller's values don't change")
 	require.EqualValues(t, -7, posts[0].Group)
 
 	p := onePost(t, s, "1", "noc")
@@ -163,7 +162,7 @@ func testPendingGroups(t *testing.T, open Opener) {
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
 	require.False(t, pending())
 
-	// A change of a member that isn't its headline's raises nothing.
+	// A change of a member without a changed headline raises no revision.
 	other := makeGroup(t, s, "noc", "3")
 	show(t, s, other)
 	p := onePost(t, s, "3", "noc")
@@ -173,7 +172,7 @@ func testPendingGroups(t *testing.T, open Opener) {
 	require.Empty(t, must(s.PendingPosts(t.Context(), nil, time.Time{}))(t))
 }
 
-// A member leaves for a message of its own, and who left after a revision can be asked.
+// A member leaves for a message of its own, and GroupLeavers returns the posts that left after a revision.
 func testLeavers(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	g := makeGroup(t, s, "noc", "1", "2", "3", "4")
@@ -200,7 +199,7 @@ func testLeavers(t *testing.T, open Opener) {
 	claim(t, s, "1", "noc")
 }
 
-// A fold whose groups and posts don't fit what is stored by now is a conflict, and writes nothing.
+// A fold whose groups and posts no longer match the store is a conflict, and writes nothing.
 func testGroupConflicts(t *testing.T, open Opener) {
 	withdrawn := post("9", "noc", 2)
 	withdrawn.PendingSince = time.Time{}
@@ -278,7 +277,7 @@ func testGroupConflicts(t *testing.T, open Opener) {
 	}
 }
 
-// Grouping returns what is known of the rooms asked for, and of no other.
+// Grouping returns the data of the rooms asked for, and of no other.
 func testGrouping(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	at := func(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
@@ -366,7 +365,7 @@ func testGrouping(t *testing.T, open Opener) {
 	require.Equal(t, []string{"noc"}, must(s.FreshRooms(t.Context()))(t))
 }
 
-// A trigger may have thousands of posts: a fold reads the newest, of each opening that it asks for.
+// A trigger may have thousands of posts: a fold reads the newest of each opening that it asks for.
 func testManyOpenings(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	var posts []store.Post
@@ -388,7 +387,7 @@ func testManyOpenings(t *testing.T, open Opener) {
 	}
 }
 
-// Members are the posts of a group with what its message shows of their problems.
+// Members returns the posts of a group with the data of their problems that its message shows.
 func testMembers(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	known := map[string]alert.Problem{"named": problem("named", alert.StateOpen), "unnamed": problem("unnamed", alert.StateOpen), "discovered": problem("discovered", alert.StateOccurred)}

@@ -14,8 +14,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Two handles are one store: what either appends is pending for both, once applied for neither,
-// and no id is given twice.
+// Two handles are one store: an entry that either appends is pending for both, and once applied for neither. No id is
+// given twice.
 func testHandlesJournal(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
@@ -100,8 +100,8 @@ func testHandlesConflict(t *testing.T, open Opener) {
 	}
 }
 
-// Of two handles that fold the same problem at the same time, again and again, each commits on
-// what the other has written: no change is lost.
+// If two handles fold the same problem concurrently, again and again, each commits on top of the other's writes: no
+// change is lost.
 func testHandlesRace(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	const each = 20
@@ -131,7 +131,7 @@ func testHandlesRace(t *testing.T, open Opener) {
 	require.EqualValues(t, 2*each, must(s.Problems(t.Context(), []alert.Key{key("1")}))(t)[key("1")].Revision)
 }
 
-// A command is claimed by one handle only, and what one saves the other sees.
+// Only one handle can claim a command, and each sees what the other saves.
 func testHandlesClaim(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)

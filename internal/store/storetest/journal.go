@@ -95,7 +95,7 @@ func testFoldAnyOrder(t *testing.T, open Opener) {
 	s = open(t, dir)
 	require.Equal(t, []int64{all[0], all[4]}, ids(must(s.PendingEntries(t.Context(), 10))(t)))
 	fold(t, s, store.Fold{Applied: []int64{all[0], all[4]}})
-	fold(t, s, store.Fold{Applied: []int64{all[0]}}) // again: nothing happens
+	fold(t, s, store.Fold{Applied: []int64{all[0]}}) // a repetition changes nothing
 	require.Zero(t, stats(t, s).JournalPending)
 	for _, e := range must(s.Entries(t.Context(), 0, 10))(t) {
 		require.True(t, e.Applied, e.ID)
@@ -103,7 +103,7 @@ func testFoldAnyOrder(t *testing.T, open Opener) {
 	require.Error(t, s.CommitFold(t.Context(), store.Fold{Applied: []int64{all[5] + 1}}), "there is no such entry")
 }
 
-// Concurrent callers get distinct ids, and find their own payloads under them after reopening.
+// Concurrent callers get distinct ids, under which their payloads are found after reopening.
 func testConcurrentAppend(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -145,8 +145,8 @@ func testConcurrentAppend(t *testing.T, open Opener) {
 	same(t, want, got)
 }
 
-// Everything acknowledged before a crash survives it: a copy of the files at any moment is a consistent
-// store. (This doesn't show what the disk itself hasn't written yet; synchronous writes are for that.)
+// Everything acknowledged before a crash survives it: a copy of the files at any moment is a consistent store. (This
+// doesn't cover data that the disk itself hasn't written yet; synchronous writes do.)
 func testCrash(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -193,7 +193,7 @@ func testCrash(t *testing.T, open Opener) {
 		for id, p := range want {
 			require.Equal(t, p, got[id], "entry %d", id)
 		}
-		appendOne(t, after, "it goes on")
+		appendOne(t, after, "appending works")
 		require.NoError(t, after.Close())
 		fold(t, s, store.Fold{Applied: ids(must(s.PendingEntries(t.Context(), 20))(t))})
 	}
@@ -238,7 +238,7 @@ func copyFiles(t *testing.T, from, to string) {
 	}
 }
 
-// A caller whose context ended gets its error; others aren't affected.
+// A caller whose context has ended gets the context's error; others aren't affected.
 func testAppendContext(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	over, cancel := context.WithCancel(t.Context())

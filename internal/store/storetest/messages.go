@@ -16,8 +16,8 @@ const messageUUID = "d0c0ffee-0000-4000-8000-00000000beef"
 
 func messageID(clear string) string { return base64.RawURLEncoding.EncodeToString([]byte(clear)) }
 
-// A message leads to what it shows or showed, also after it was replaced and after a restart: roots,
-// cards, digests, and the notices in their threads.
+// A message leads to the post or group that it shows or showed, even after it was replaced and after a restart:
+// roots, cards, digests, and the notices in their threads.
 func testReplacedMessages(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -31,13 +31,13 @@ func testReplacedMessages(t *testing.T, open Opener) {
 	save("1", "noc", "ROOT1", "CARD2") // the card was replaced
 	save("1", "noc", "ROOT1", "")      // and removed
 	save("1", "noc", "", "")           // somebody deleted the root
-	save("1", "noc", "ROOT2", "")      // posted anew
+	save("1", "noc", "ROOT2", "")      // posted again
 	save("1", "db", "ROOT3", "")
 	rest := messageID("ciscospark://us/MESSAGE/" + messageUUID)
 	save("2", "noc", rest, "")
 
 	g := makeGroup(t, s, "noc", "3")
-	for _, id := range []string{"DIGEST1", "", "DIGEST2"} { // deleted, and posted anew
+	for _, id := range []string{"DIGEST1", "", "DIGEST2"} { // deleted, and posted again
 		require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: id}))
 	}
 	leave(t, s, g.ID, "3")
@@ -93,14 +93,14 @@ func testReplacedMessages(t *testing.T, open Opener) {
 // A message leads to its problem, digest or notice until that is pruned.
 func testPrunedMessages(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
-	told := func(id string, state alert.State) {
+	postTwice := func(id string, state alert.State) {
 		p := post(id, "noc", 1)
 		fold(t, s, store.Fold{Problems: []alert.Problem{problem(id, state)}, Posts: []store.Post{p}})
 		save(t, s, id, "noc", store.Cursor{State: store.PostLive, Delivered: 1, RootID: "OLD" + id})
 		require.NoError(t, s.SavePost(t.Context(), key(id), "noc", store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT" + id}))
 	}
-	told("1", alert.StateOpen)
-	told("2", alert.StateResolved)
+	postTwice("1", alert.StateOpen)
+	postTwice("2", alert.StateResolved)
 	found := func(id string) bool {
 		_, err := s.PostByMessage(t.Context(), id)
 		if err != nil {

@@ -9,8 +9,7 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Posts that move to another key take their cursors and messages along. The new problem under the old
-// key starts without.
+// Posts that move to another key take their cursors and messages along. The new problem under the old key has none.
 func testMovedPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	fold(t, s, store.Fold{Problems: []alert.Problem{problem("1", alert.StateOpen)}, Posts: []store.Post{post("1", "noc", 1), post("1", "db", 1), post("2", "noc", 1)}})

@@ -61,7 +61,7 @@ func testNoticeDedup(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, got.SentVersion)
 	require.Equal(t, "**done**", got.Markdown)
 	require.Empty(t, got.Text)
-	require.Equal(t, "M1", got.MessageID, "the message that is to be edited")
+	require.Equal(t, "M1", got.MessageID, "the message to edit")
 	require.Equal(t, 2, got.Edits)
 	require.Equal(t, t0, got.CreatedAt)
 

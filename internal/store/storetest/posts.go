@@ -97,7 +97,7 @@ func testDuePosts(t *testing.T, open Opener) {
 	require.Equal(t, []string{"5", "2", "1"}, ids(third, 10))
 	require.Equal(t, []string{"5"}, ids(third, 1))
 
-	// What the ledger has looked at is due no more.
+	// A post that the ledger has handled is no longer due.
 	fold(t, s, store.Fold{Posts: []store.Post{due("5", never, never), due("2", t0.Add(time.Hour), never)}})
 	require.Equal(t, []string{"1"}, ids(third, 10))
 }
@@ -128,7 +128,7 @@ func testPending(t *testing.T, open Opener) {
 		since time.Time
 	}{
 		"new":                                    {[]step{ledger(1, t0)}, t0},
-		"new, not to be told":                    {[]step{ledger(1, never)}, never},
+		"new, not to be posted":                  {[]step{ledger(1, never)}, never},
 		"released":                               {[]step{ledger(1, never), ledger(1, later)}, later},
 		"pending already":                        {[]step{ledger(1, t0), ledger(2, later)}, t0},
 		"withdrawn":                              {[]step{ledger(1, t0), ledger(2, never)}, never},
@@ -186,7 +186,7 @@ func testClaimPost(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, onePost(t, s, "1", "noc").Delivered)
 }
 
-// PendingPosts returns what is to be told in the rooms asked for, longest pending first.
+// PendingPosts returns the pending posts of the rooms asked for, longest pending first.
 func testPendingPosts(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	older := post("2", "noc", 1)
@@ -209,7 +209,7 @@ func testPendingPosts(t *testing.T, open Opener) {
 	require.Empty(t, pending("nowhere"))
 	require.EqualValues(t, 3, stats(t, s).PostsPending)
 
-	// What isn't due yet can be left out.
+	// Posts that aren't due yet can be left out.
 	burst := post("6", "ops", 1)
 	burst.PendingSince = t0.Add(time.Hour)
 	fold(t, s, store.Fold{Posts: []store.Post{burst, post("7", "ops", 1), post("8", "ops", 1)}})

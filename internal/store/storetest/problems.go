@@ -143,11 +143,11 @@ func testFind(t *testing.T, open Opener) {
 		{"technical name", store.Filter{Host: "db*"}, []string{"4"}},
 		{"visible name", store.Filter{Host: "datenbank s?d"}, []string{"4"}},
 		{"a glob matches the whole name", store.Filter{Host: "db"}, nil},
-		{"to be told in the room, later", store.Filter{Rooms: []string{"later"}}, []string{"3"}},
-		{"told in the room", store.Filter{Rooms: []string{"noc"}}, []string{"2", "1"}},
-		{"told in one of several rooms", store.Filter{Rooms: []string{"db", "noc", "elsewhere"}}, []string{"2", "4", "1"}},
-		{"told in several rooms is once", store.Filter{Rooms: []string{"noc", "later"}, Open: true}, []string{"3", "1"}},
-		{"told in no room", store.Filter{Rooms: []string{}}, nil},
+		{"to be posted in the room later", store.Filter{Rooms: []string{"later"}}, []string{"3"}},
+		{"posted in the room", store.Filter{Rooms: []string{"noc"}}, []string{"2", "1"}},
+		{"posted in one of several rooms", store.Filter{Rooms: []string{"db", "noc", "elsewhere"}}, []string{"2", "4", "1"}},
+		{"posted in several rooms, listed once", store.Filter{Rooms: []string{"noc", "later"}, Open: true}, []string{"3", "1"}},
+		{"posted in no room", store.Filter{Rooms: []string{}}, nil},
 		{"together", store.Filter{Rooms: []string{"noc"}, Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
 	} {
 		var got []string

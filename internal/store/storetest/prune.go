@@ -33,7 +33,7 @@ func testPruneJournal(t *testing.T, open Opener) {
 	require.EqualValues(t, 2, stats(t, s).JournalPending)
 	require.EqualValues(t, 1, stats(t, s).SetAside)
 
-	// An old entry that was retried and applied is pruned, too, although younger ones went before it.
+	// An old entry that was retried and applied is pruned, too, although newer ones were pruned before.
 	require.NoError(t, s.RetryEntry(t.Context(), all[0]))
 	require.Equal(t, 0, prune(3), "it is pending")
 	fold(t, s, store.Fold{Applied: all[:1]})
@@ -42,8 +42,8 @@ func testPruneJournal(t *testing.T, open Opener) {
 	require.Equal(t, all[8:], ids(must(s.PendingEntries(t.Context(), 0))(t)))
 }
 
-// Problems that are over, their posts, sent notices, finished commands and entries set aside are pruned
-// after their retention. What is still to be done stays.
+// Resolved problems, their posts, sent notices, finished commands and entries set aside are pruned after their
+// retention. Unfinished work stays.
 func testPruneRest(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	a := appendOne(t, s, "a")
@@ -85,11 +85,11 @@ func testPruneRest(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.DeadNotices)
 }
 
-// Retention keeps a dead letter, with everything that replaying it needs, until somebody replays or
-// drops it. Then it keeps what is still to be told, and after that nothing.
+// Retention keeps a dead letter, with everything that replaying it needs, until somebody replays or drops it. Then it
+// keeps what is still to be posted, and after that nothing.
 func testPruneDead(t *testing.T, open Opener) {
 	die := store.Cursor{State: store.PostDead, LastError: "404 Not Found", DeadAt: t0}
-	told := store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT", DeliveredAt: t0}
+	shown := store.Cursor{State: store.PostLive, Delivered: 1, RootID: "ROOT", DeliveredAt: t0}
 	told2 := store.Cursor{State: store.PostLive, Delivered: 2, RootID: "ROOT", DeliveredAt: t0}
 	dieGroup := store.GroupCursor{State: store.PostDead, LastError: "404 Not Found", DeadAt: t0}
 	for name, c := range map[string]struct {
@@ -98,18 +98,18 @@ func testPruneDead(t *testing.T, open Opener) {
 		letters  []string
 		problems []string // kept for them
 		posts    int
-		// done is what delivery writes once the replayed letters are sent.
+		// done writes what delivery does once the replayed letters are sent.
 		done func(t *testing.T, s store.Store)
 	}{
 		"a post": {
-			begin:   func(t *testing.T, s store.Store) { save(t, s, "1", "noc", die); save(t, s, "1", "db", told) },
+			begin:   func(t *testing.T, s store.Store) { save(t, s, "1", "noc", die); save(t, s, "1", "db", shown) },
 			letters: []string{"post:main/1@noc"}, problems: []string{"1"}, posts: 2,
-			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told) },
+			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", shown) },
 		},
 		"posts of one problem in two rooms": {
 			begin:   func(t *testing.T, s store.Store) { save(t, s, "1", "noc", die); save(t, s, "1", "db", die) },
 			letters: []string{"post:main/1@noc", "post:main/1@db"}, problems: []string{"1"}, posts: 2,
-			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told); save(t, s, "1", "db", told) },
+			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", shown); save(t, s, "1", "db", shown) },
 		},
 		"a post that left a group": {
 			begin: func(t *testing.T, s store.Store) {
@@ -117,7 +117,7 @@ func testPruneDead(t *testing.T, open Opener) {
 				leave(t, s, g.ID, "1")
 				show(t, s, must(s.Group(t.Context(), g.ID))(t))
 				save(t, s, "1", "noc", die)
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"post:main/1@noc"}, problems: []string{"1"}, posts: 2,
 			done: func(t *testing.T, s store.Store) { save(t, s, "1", "noc", told2) },
@@ -126,7 +126,7 @@ func testPruneDead(t *testing.T, open Opener) {
 			begin: func(t *testing.T, s store.Store) {
 				g := makeGroup(t, s, "noc", "1", "2")
 				require.NoError(t, s.SaveGroup(t.Context(), g.ID, dieGroup))
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"digest:1"}, problems: []string{"1", "2"}, posts: 3,
 			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
@@ -138,34 +138,34 @@ func testPruneDead(t *testing.T, open Opener) {
 				c := dieGroup
 				c.Shown, c.MessageID = g.Revision, "DIGEST"
 				require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"digest:1"}, problems: []string{"1", "2"}, posts: 3,
 			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
 		},
-		"the list of a group that lives": {
+		"the list of a live group": {
 			begin: func(t *testing.T, s store.Store) {
 				g := makeGroup(t, s, "noc", "1", "2")
 				require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: g.Revision, ListDeadAt: t0, ListError: "400 Bad Request"}))
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"list:1"}, problems: []string{"1", "2"}, posts: 3,
 			done: func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
 		},
-		"a group that all posts have left": {
+		"a group without members": {
 			begin: func(t *testing.T, s store.Store) {
 				g := makeGroup(t, s, "noc", "1")
 				leave(t, s, g.ID, "1")
 				require.NoError(t, s.SaveGroup(t.Context(), g.ID, dieGroup))
 				save(t, s, "1", "noc", told2)
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"digest:1"},
 			done:    func(t *testing.T, s store.Store) { show(t, s, must(s.Group(t.Context(), 1))(t)) },
 		},
 		"a notice": {
 			begin: func(t *testing.T, s store.Store) {
-				save(t, s, "1", "db", told)
+				save(t, s, "1", "db", shown)
 				n := must(s.Notice(t.Context(), must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Text: "x"}))(t)))(t)
 				n.State, n.LastError = store.NoticeDead, "403 Forbidden"
 				require.NoError(t, s.SaveNotice(t.Context(), n))
@@ -188,7 +188,7 @@ func testPruneDead(t *testing.T, open Opener) {
 				for _, posts := range must(s.PostsOf(t.Context(), []alert.Key{key("1"), key("2")}))(t) {
 					for _, p := range posts {
 						if p.Pending() { // of another problem than the letter's
-							save(t, s, p.Key.EventID, p.Room, told)
+							save(t, s, p.Key.EventID, p.Room, shown)
 						}
 					}
 				}
@@ -225,7 +225,7 @@ func testPruneDead(t *testing.T, open Opener) {
 					prune()
 					holds(c.problems, c.posts)
 					st := stats(t, s)
-					require.NotZero(t, st.PostsPending+st.NoticesPending, "it is told again")
+					require.NotZero(t, st.PostsPending+st.NoticesPending, "it is sent again")
 					c.done(t, s)
 				} else {
 					for _, id := range c.letters {

@@ -49,7 +49,7 @@ func testStats(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, st.OpenProblems[alert.High])
 	require.Equal(t, t0, st.OldestPending)
 
-	// A post that waits until it may be told counts as pending, but isn't late.
+	// A post that waits until it may be posted counts as pending, but isn't late.
 	waits, never := post("3", "noc", 1), post("4", "noc", 1)
 	waits.TellAfter, waits.LookAt, waits.PendingSince = t0.Add(-time.Hour), t0.Add(-time.Hour), time.Time{}
 	never.TellAfter, never.PendingSince = t0.Add(-time.Hour), time.Time{}

@@ -13,9 +13,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// Opener opens the store that lives in a directory of the test's own, empty at first. Opened again,
-// after Close or while it is open, it is another handle on the same store. It closes what the test
-// leaves open.
+// Opener opens the store that lives in a directory of the test's own, empty at first. Opened again, after Close or
+// while it is open, it is another handle on the same store. It closes handles that the test leaves open.
 type Opener func(t testing.TB, dir string) store.Store
 
 // Run tests a store against the contract.
@@ -68,13 +67,12 @@ func Run(t *testing.T, open Opener) {
 	}
 }
 
-// RunFiles tests what Run can't ask of every store: a copy of the files at any moment is a consistent
-// store.
+// RunFiles tests stores that are files: a copy of the files at any moment is a consistent store.
 func RunFiles(t *testing.T, open Opener) {
 	t.Run("after a crash", func(t *testing.T) { testCrash(t, open) })
 }
 
-// t0 has a fraction of whole microseconds.
+// t0 has a fraction, in whole microseconds.
 var t0 = time.Date(2026, 11, 24, 13, 51, 51, 123456000, time.UTC)
 
 func key(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
