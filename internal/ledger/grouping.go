@@ -37,7 +37,7 @@ const (
 	// edit of an old message notifies nobody.
 	stormEdits   = 5
 	stormAge     = 10 * time.Minute
-	stormMembers = 50_000
+	stormMembers = 10_000
 	// A flapping trigger's message accepts openings until it was edited flapEdits times or has had flapMembers: it
 	// names each of them.
 	flapEdits   = 8
