@@ -18,8 +18,8 @@ type bot struct {
 	woken  chan struct{}
 	// remembered is closed once the saved waits of a previous process are restored.
 	remembered chan struct{}
-	direct     sync.Map   // e-mail address → Webex room id of the direct chat
-	keeping    sync.Mutex // held while the waits are saved
+	direct     sync.Map      // e-mail address → Webex room id of the direct chat
+	keeping    chan struct{} // holds a token while the waits are saved
 
 	mu      sync.Mutex
 	queue   *queue.Queue[work]
@@ -32,7 +32,7 @@ type bot struct {
 
 func newBot(d *Delivery, o Bot) *bot {
 	b := &bot{
-		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}),
+		Delivery: d, name: o.Name, client: o.Client, woken: make(chan struct{}, 1), remembered: make(chan struct{}), keeping: make(chan struct{}, 1),
 		queue: queue.New[work](), refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.Opens = b.opens

@@ -41,7 +41,8 @@ func (d *Delivery) newGroupTask(g store.Group) *task {
 
 // serveGroup makes one call for a group, or finds that none is needed.
 func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
-	later := outcome{wake: time.Now().Add(storeMost)}
+	began := time.Now() // a post that joins from now on may be missing in what is read
+	later := outcome{wake: began.Add(storeMost)}
 	var g store.Group
 	err := b.attempt(l.begin, "reading a group", func(ctx context.Context) (err error) {
 		g, err = b.Store.Group(ctx, t.Value.group.id)
@@ -91,7 +92,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 			return later
 		}
 	}
-	return b.showGroup(l, t, g, m, room, next)
+	return b.showGroup(l, t, g, m, room, next, began)
 }
 
 func groupUrgency(s step.Step, g store.Group) queue.Urgency {
@@ -106,7 +107,7 @@ func groupUrgency(s step.Step, g store.Group) queue.Urgency {
 }
 
 // showGroup makes the call of a step, unless the room shows its result already.
-func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSettings, next step.Step) outcome {
+func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSettings, next step.Step, began time.Time) outcome {
 	now := time.Now()
 	message := room.address()
 	if next.Op != step.OpGroup && next.Op != step.OpGroupEdit {
@@ -158,7 +159,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}
 	before := g
-	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, now)
+	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, began)
 	if next.Op == step.OpGroup && !m.mentions() {
 		g.NudgedThrough = before.NudgedAt // nobody is mentioned, and the digest shows the rest
 	}

@@ -69,8 +69,8 @@ func (b *bot) waitsName() string { return "delivery/waits/" + b.name }
 
 // keepWaits saves the bot's waits.
 func (b *bot) keepWaits(ctx context.Context) {
-	b.keeping.Lock()
-	defer b.keeping.Unlock()
+	b.keeping <- struct{}{}
+	defer func() { <-b.keeping }()
 	b.mu.Lock()
 	text, _ := json.Marshal(waits{b.rate.PausedUntil(), b.rate.PausedRooms(time.Now()), b.refusing}) // always marshals
 	b.mu.Unlock()

@@ -61,7 +61,7 @@ type GroupCursor struct {
 	Listed        int       // Joined when the list was last attached; 0 for never
 	SaidThrough   time.Time // the room was notified of members that joined at this time or before
 	NudgedThrough time.Time // nudges at this time or before were posted
-	SpokeAt       time.Time // when the message or its thread last changed
+	SpokeAt       time.Time // when the group was read for what its message or thread said last
 	Owes          bool      // something besides Shown is still to be sent: a list or a line; for a dead group, its problems to another room
 
 	Attempts   int // failures in a row

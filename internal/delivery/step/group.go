@@ -131,7 +131,7 @@ func editAt(g store.Group, o Openings) time.Time {
 	}
 	spacing := min(spacingMost, spacingLeast<<min(g.Edits, 20))
 	switch {
-	case !g.JoinedAt.After(g.SpokeAt) && !g.LeftAt.After(g.SpokeAt):
+	case g.JoinedAt.Before(g.SpokeAt) && g.LeftAt.Before(g.SpokeAt):
 	case g.Edits < groupEdits(g):
 		calm := later(g.JoinedAt, g.LeftAt).Add(joinQuiet)
 		return later(changed, g.SpokeAt.Add(joinSpacing), earlier(calm, g.SpokeAt.Add(min(spacing, joinMost))))
@@ -189,8 +189,9 @@ func ShownGroup(g store.Group) store.Group {
 	return g
 }
 
-// AcceptedGroup is a group after a step that Webex accepted. id is the message that a step posted.
-func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now time.Time) (store.Group, Doubt) {
+// AcceptedGroup is a group after a step that Webex accepted. id is the message that a step posted, began when the
+// group was read.
+func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, began time.Time) (store.Group, Doubt) {
 	m := digestOf(g, d)
 	switch s.Op {
 	case OpGroupDrop:
@@ -213,7 +214,7 @@ func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, now tim
 	g = withDigest(g, m)
 	switch s.Op {
 	case OpGroup, OpGroupEdit, OpGroupLine:
-		g.SpokeAt = now
+		g.SpokeAt = began
 		g = ShownGroup(g)
 		if g.Complete {
 			g = withoutDeadList(g)

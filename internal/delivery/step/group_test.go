@@ -50,6 +50,10 @@ func TestNextGroup(t *testing.T) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
 		}, Openings{}, OpWait, 2 * time.Second},
+		"a shorter wait if a post joined while the group was read": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon.Add(-time.Second)
+		}, Openings{}, OpWait, 2 * time.Second},
 		"a longer wait with each edit while posts go on joining": {func(g *store.Group) {
 			behind(g, time.Minute)
 			g.Edits, g.SpokeAt, g.JoinedAt = 2, noon.Add(-3*time.Second), noon
