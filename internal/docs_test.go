@@ -26,6 +26,7 @@ var (
 	linkPattern   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	codePattern   = regexp.MustCompile("`[^`]*`")
 	headerPattern = regexp.MustCompile(`^#{1,6} (.*)$`)
+	logsPattern   = regexp.MustCompile("(?:log says|logs)\\s+`([^`]+)`")
 )
 
 // markdownLine is a line outside of code fences.
@@ -238,7 +239,9 @@ func TestDocumentedLogMessagesExist(t *testing.T) {
 	}
 	for name, lines := range markdownFiles(t) {
 		column := -1
+		text := ""
 		for _, line := range lines {
+			text += line.text + " "
 			for _, m := range regexp.MustCompile("msg=\"([^\"]+)\"").FindAllStringSubmatch(line.text, -1) {
 				check(name, line.number, m[1])
 			}
@@ -253,6 +256,9 @@ func TestDocumentedLogMessagesExist(t *testing.T) {
 					check(name, line.number, strings.Trim(span, "`"))
 				}
 			}
+		}
+		for _, m := range logsPattern.FindAllStringSubmatch(text, -1) {
+			check(name, 0, m[1])
 		}
 	}
 	require.Greater(t, count, 20)
