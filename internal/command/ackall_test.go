@@ -125,7 +125,7 @@ func TestFlappingThread(t *testing.T) {
 		w := newWorld()
 		at := time.Now()
 		var keys []alert.Key
-		opens := func(n int, open bool) { w.member(keys[n], "FLAP", open, at.Add(time.Duration(n)*time.Minute)) }
+		opens := func(n int, open bool) { w.member(keys[n], "FLAP", open, at.Add(time.Duration(n-3)*time.Minute)) }
 		for n, open := range []bool{false, true, false} {
 			k := w.problem(fmt.Sprintf("main/%d", 6000+n))
 			keys = append(keys, k)
@@ -153,6 +153,27 @@ func TestFlappingThread(t *testing.T) {
 		require.Len(t, w.calls("main"), 2, "with two open ones it asks which")
 		require.Equal(t, store.CommandFailed, w.command("M4").State)
 	})
+}
+
+// A command that was read late is about the opening that the person saw.
+func TestOpeningOfALateCommand(t *testing.T) {
+	sent := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	post := func(id string, joined time.Duration, open bool) store.Post {
+		return store.Post{Key: alert.Key{Source: "main", EventID: id}, JoinedAt: sent.Add(joined), Open: open}
+	}
+	for name, c := range map[string]struct {
+		posts []store.Post
+		want  string
+	}{
+		"it is open":                       {[]store.Post{post("1", -2, false), post("2", -1, true)}, "2"},
+		"it resolved, and another opened":  {[]store.Post{post("2", -1, false), post("3", time.Minute, true)}, "2"},
+		"it is open, and so is a later":    {[]store.Post{post("2", -1, true), post("3", time.Minute, true)}, "2"},
+		"two were open":                    {[]store.Post{post("1", -2, true), post("2", -1, true)}, ""},
+		"all of them opened afterwards":    {[]store.Post{post("3", time.Minute, true)}, ""},
+		"none is open: the newest of then": {[]store.Post{post("2", -1, false), post("1", -2, false), post("3", 1, false)}, "2"},
+	} {
+		require.Equal(t, c.want, currentOpening(c.posts, sent).EventID, name)
+	}
 }
 
 // "ack all" needs the role. Outside of a digest's thread "all" is one of the person's words.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
@@ -13,7 +14,7 @@ import (
 // targets finds the problems that a command is about, among those that the person may know of from here.
 // refusal is the reply if they can't be determined.
 func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Request, button bool) (found []target, refusal string, err error) {
-	own, shared, err := e.ownProblem(ctx, s, c.ParentID)
+	own, shared, err := e.ownProblem(ctx, s, c.ParentID, c.CreatedAt)
 	if err != nil {
 		return nil, "", err
 	}
@@ -76,7 +77,7 @@ func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.
 
 // ownProblem returns the problem whose thread a command is in, if any. In a flapping trigger's thread, which its
 // openings share, it is the open one, or else the newest.
-func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (key alert.Key, shared bool, err error) {
+func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string, sent time.Time) (key alert.Key, shared bool, err error) {
 	if parentID == "" {
 		return alert.Key{}, false, nil
 	}
@@ -95,16 +96,17 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string) (ke
 		return alert.Key{}, false, err
 	}
 	posts, err := e.o.Store.GroupPosts(ctx, digest.ID)
-	return currentOpening(posts), true, err
+	return currentOpening(posts, sent), true, err
 }
 
 // currentOpening returns the opening of a flapping trigger that a command without an id is about; none if several
-// are open.
-func currentOpening(posts []store.Post) alert.Key {
+// are open. The command may have waited for hours: openings after it was sent are not meant.
+func currentOpening(posts []store.Post, sent time.Time) alert.Key {
 	var newest store.Post
 	open := 0
 	for _, p := range posts {
 		switch {
+		case p.JoinedAt.After(sent):
 		case p.Open:
 			open++
 			newest = p

@@ -70,6 +70,8 @@ func (w *world) checkGroup(h held, g store.Group) {
 		return
 	case w.erased[m.ID]:
 		return // nothing has changed since somebody deleted it
+	case g.Hash == "" && len(posts) == 0:
+		return // Webex said that the message was gone, when the bot wasn't in the room, and nothing is left to post anew
 	case m.Deleted:
 		w.fault("%s: its message was deleted, but by nobody", where)
 		return
@@ -192,12 +194,19 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 // thread of its own.
 func (w *world) checkActedOn(h held, g store.Group, where string) {
 	var acted []alert.Key
+	all := 0 // with those that one command acted on together: the relay may have heard of that only later
 	for key, p := range h.problems {
-		if slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && !e.Update.Wide }) {
+		updated := func(wide bool) bool {
+			return slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool { return e.Update != nil && (wide || !e.Update.Wide) })
+		}
+		if updated(true) {
+			all++
+		}
+		if updated(false) {
 			acted = append(acted, key)
 		}
 	}
-	if len(acted) > w.stormIn(g.Room).Threshold {
+	if all > w.stormIn(g.Room).Threshold {
 		return // this many at once stay in it
 	}
 	for _, key := range acted {

@@ -82,7 +82,7 @@ func acceptsProblems(g store.Group, now time.Time) bool {
 	if g.State == store.PostDead || g.Joined >= stormMembers {
 		return false
 	}
-	return g.MessageID == "" || g.Open && g.Edits < stormEdits && now.Sub(g.OpenedAt) < stormAge
+	return awaitsMessage(g) || g.Open && g.Edits < stormEdits && now.Sub(g.OpenedAt) < stormAge
 }
 
 // acceptsOpenings reports whether a flapping trigger's message accepts another opening.
@@ -90,8 +90,12 @@ func acceptsOpenings(g store.Group, window time.Duration, now time.Time) bool {
 	if g.State == store.PostDead || g.Joined >= flapMembers {
 		return false
 	}
-	return g.MessageID == "" || g.Edits < flapEdits && now.Sub(g.JoinedAt) < window
+	return awaitsMessage(g) || g.MessageID != "" && g.Edits < flapEdits && now.Sub(g.JoinedAt) < window
 }
+
+// awaitsMessage reports whether a group waits for its first message. One that all members left before that has shown its
+// revision, and stays without.
+func awaitsMessage(g store.Group) bool { return g.MessageID == "" && g.Revision > g.Shown }
 
 // flaps reports whether an opening belongs to a flapping trigger: no other opening of the trigger is open, and either
 // its message accepts another opening (taken), or enough openings precede it within the window.

@@ -79,7 +79,7 @@ func TestFlaps(t *testing.T) {
 
 func TestGroupsAcceptMembers(t *testing.T) {
 	message := func(change func(*store.Group)) store.Group {
-		g := store.Group{OpenedAt: epoch, JoinedAt: epoch, Joined: 11, Open: true, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Edits: 2}}
+		g := store.Group{OpenedAt: epoch, JoinedAt: epoch, Joined: 11, Open: true, Revision: 1, GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Edits: 2}}
 		change(&g)
 		return g
 	}
@@ -88,17 +88,18 @@ func TestGroupsAcceptMembers(t *testing.T) {
 		after           time.Duration
 		digest, flaping bool
 	}{
-		"a young message":          {message(func(*store.Group) {}), time.Minute, true, true},
-		"an old one":               {message(func(*store.Group) {}), 10 * time.Minute, false, true},
-		"nothing joined recently":  {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
-		"all is resolved":          {message(func(g *store.Group) { g.Open = false }), time.Minute, false, true},
-		"edited often":             {message(func(g *store.Group) { g.Edits = 5 }), time.Minute, false, true},
-		"edited very often":        {message(func(g *store.Group) { g.Edits = 8 }), time.Minute, false, false},
-		"no message yet":           {message(func(g *store.Group) { g.MessageID, g.Open = "", false }), time.Hour, true, true},
-		"refused for good":         {message(func(g *store.Group) { g.State = store.PostDead }), time.Minute, false, false},
-		"a hundred openings":       {message(func(g *store.Group) { g.Joined = 100 }), time.Minute, true, false},
-		"ten thousand problems":    {message(func(g *store.Group) { g.Joined = 10_000 }), time.Minute, false, false},
-		"the same without message": {message(func(g *store.Group) { g.Joined, g.MessageID = 10_000, "" }), time.Minute, false, false},
+		"a young message":            {message(func(*store.Group) {}), time.Minute, true, true},
+		"an old one":                 {message(func(*store.Group) {}), 10 * time.Minute, false, true},
+		"nothing joined recently":    {message(func(g *store.Group) { g.OpenedAt = epoch.Add(14 * time.Minute) }), 15 * time.Minute, true, false},
+		"all is resolved":            {message(func(g *store.Group) { g.Open = false }), time.Minute, false, true},
+		"edited often":               {message(func(g *store.Group) { g.Edits = 5 }), time.Minute, false, true},
+		"edited very often":          {message(func(g *store.Group) { g.Edits = 8 }), time.Minute, false, false},
+		"no message yet":             {message(func(g *store.Group) { g.MessageID, g.Open = "", false }), time.Hour, true, true},
+		"emptied before its message": {message(func(g *store.Group) { g.MessageID, g.Open, g.Edits, g.Shown = "", false, 0, 1 }), time.Minute, false, false},
+		"refused for good":           {message(func(g *store.Group) { g.State = store.PostDead }), time.Minute, false, false},
+		"a hundred openings":         {message(func(g *store.Group) { g.Joined = 100 }), time.Minute, true, false},
+		"ten thousand problems":      {message(func(g *store.Group) { g.Joined = 10_000 }), time.Minute, false, false},
+		"the same without message":   {message(func(g *store.Group) { g.Joined, g.MessageID = 10_000, "" }), time.Minute, false, false},
 	} {
 		require.Equal(t, c.digest, acceptsProblems(c.g, epoch.Add(c.after)), name)
 		require.Equal(t, c.flaping, acceptsOpenings(c.g, 15*time.Minute, epoch.Add(c.after)), name)

@@ -78,6 +78,7 @@ func (s *Store) ReplayDead(ctx context.Context, id string) error {
 				g.Listed, g.ListDeadAt, g.ListError, g.ListTrackingID = 0, time.Time{}, "", ""
 			} else {
 				g.State, g.Attempts, g.NotBefore, g.LastError, g.TrackingID, g.DeadAt = store.PostLive, 0, time.Time{}, "", "", time.Time{}
+				g.Shown = min(g.Shown, g.Revision-1)
 			}
 			if g.Pending() {
 				g.PendingSince = cmp.Or(g.PendingSince, s.now())

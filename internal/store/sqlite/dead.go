@@ -70,7 +70,8 @@ var (
 			WHERE grp = ?1 AND list_dead_at > 0 AND ?2 > 0`,
 			groupReplayed},
 		store.LetterDigest: {`
-			UPDATE group_cursors SET state = 'live', owes = 1, attempts = 0, not_before = 0, last_error = '', tracking_id = '', dead_at = 0
+			UPDATE group_cursors SET state = 'live', owes = 1, attempts = 0, not_before = 0, last_error = '', tracking_id = '', dead_at = 0,
+				shown = min(shown, (SELECT revision FROM groups WHERE id = ?1) - 1)
 			WHERE grp = ?1 AND state = 'dead' AND ?2 > 0`,
 			groupReplayed},
 	}

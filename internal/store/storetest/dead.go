@@ -83,7 +83,9 @@ func testDeadGroups(t *testing.T, open Opener) {
 	dead.Shown, dead.MessageID = g.Revision, "DIGEST"
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
 	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
-	require.True(t, must(s.Group(t.Context(), g.ID))(t).Pending())
+	replayed := must(s.Group(t.Context(), g.ID))(t)
+	require.True(t, replayed.Pending())
+	require.Less(t, replayed.Shown, replayed.Revision, "its members may have changed since")
 
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
 	require.NoError(t, s.DropDead(t.Context(), "digest:1"))
