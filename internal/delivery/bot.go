@@ -57,7 +57,7 @@ func (b *bot) enqueue(tasks []*task, found bool) {
 		default:
 			news := !found || t.Value.version > known.Value.version
 			known.Value.version = max(known.Value.version, t.Value.version)
-			if known.Value.post != nil {
+			if known.Value.post != nil || known.Value.group != nil {
 				b.queue.Reorder(known, hint(known.Urgency, t.Urgency))
 			}
 			if news {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/delivery/step"
@@ -31,4 +32,15 @@ func TestUrgencyOfDigests(t *testing.T) {
 		require.Equal(t, c.want, d.newGroupTask(g).Class, name)
 		require.Equal(t, c.want, groupUrgency(step.Step{Op: c.op}, g).Class, name)
 	}
+}
+
+// A queued digest that becomes wrong goes before all but replies and new problems.
+func TestAQueuedDigestThatBecomesWrongMovesUp(t *testing.T) {
+	g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: true, GroupCursor: store.GroupCursor{MessageID: "M", Shown: 1}}
+	d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}, Metrics: NewMetrics(prometheus.NewRegistry())}}
+	b := newBot(d, d.Bots[0])
+	b.enqueue([]*task{d.newGroupTask(g)}, false)
+	g.SaysResolved = true
+	b.enqueue([]*task{d.newGroupTask(g)}, false)
+	require.Equal(t, classWrong, b.queue.Get("group:1").Class)
 }

@@ -85,7 +85,7 @@ func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key,
 // FindProblems implements store.Store.
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	where, args := conditions(f)
-	return query(ctx, s, "find problems", scanProblem,
+	return queryReadable(ctx, s, "find problems", scanProblem,
 		`SELECT p.source, p.event_id, p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 		append(args, limited(f.Limit))...)
 }
@@ -103,7 +103,8 @@ func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) 
 
 // SQLite reads the documents itself: after a storm thousands of problems may be answered already.
 const unobservedProblems = `SELECT p.source, p.event_id FROM problems p
-	WHERE p.open = 1 AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0
+	WHERE p.open = 1 AND CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger'
+		AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0 END
 	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`
 
 // UnobservedProblems implements store.Store.
@@ -114,7 +115,8 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 }
 
 const suppressions = `SELECT p.event_id, coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed'), 0), coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed_until'), '')
-	FROM problems p WHERE p.open = 1 AND p.source = ? AND json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger'
+	FROM problems p WHERE p.open = 1 AND p.source = ?
+		AND CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' END
 	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC`
 
 // Suppressions implements store.Store.

@@ -119,3 +119,30 @@ func TestUnreadableMember(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "can't be read"), log.String())
 	require.Contains(t, log.String(), "problem=main/2")
 }
+
+// A problem whose document is damaged is missing in lists, and hides no other.
+func TestDamagedDocumentInLists(t *testing.T) {
+	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db")})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	for _, id := range []string{"1", "2", "3"} {
+		p := alert.Problem{Key: alert.Key{Source: "main", EventID: id}, Revision: 1, State: alert.StateOpen, Origin: alert.OriginTrigger}
+		p.Suppressed = true
+		require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
+	}
+	for _, doc := range []string{`{"origin": "trig`, `{"revision": "one", "origin": "internal"}`} {
+		require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error {
+			_, err := t.exec(`UPDATE problems SET doc = ? WHERE event_id = '2'`, doc)
+			return err
+		}))
+		found, err := s.FindProblems(t.Context(), store.Filter{})
+		require.NoError(t, err)
+		require.Len(t, found, 2, doc)
+		keys, err := s.UnobservedProblems(t.Context(), 10)
+		require.NoError(t, err)
+		require.Len(t, keys, 2, doc)
+		suppressed, err := s.Suppressions(t.Context(), "main", time.Now())
+		require.NoError(t, err)
+		require.Len(t, suppressed, 2, doc)
+	}
+}
