@@ -100,14 +100,14 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		}
 		switch g.kind {
 		case "open", "lost wake":
-			w.store.storm = g.to-g.from > 3
+			w.store.set(func() { w.store.storm = g.to-g.from > 3 })
 			each(nil, false, rooms...)
-			w.store.storm = false
+			w.store.set(func() { w.store.storm = false })
 		case "flap", "severe flap":
 			s := map[string]alert.Severity{"flap": alert.High, "severe flap": alert.Disaster}[g.kind]
-			w.store.flap = fmt.Sprint("trigger-", g.from%3)
+			w.store.set(func() { w.store.flap = fmt.Sprint("trigger-", g.from%3) })
 			each(severity(s), false, rooms...)
-			w.store.flap = ""
+			w.store.set(func() { w.store.flap = "" })
 		case "resolve":
 			each(resolve, true)
 		case "ack":

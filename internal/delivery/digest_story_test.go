@@ -23,8 +23,8 @@ func (w *world) digestTexts(room string) (out []string) {
 
 // rain changes problems in one batch, as in a storm. More than three new ones join a group.
 func (w *world) rain(from, to int, change func(*alert.Problem)) {
-	w.store.storm = to-from > 3
-	defer func() { w.store.storm = false }()
+	w.store.set(func() { w.store.storm = to-from > 3 })
+	defer w.store.set(func() { w.store.storm = false })
 	var written store.Fold
 	for n := from; n < to; n++ {
 		written = both(written, w.store.fold(key(n), change, "noc"))

@@ -77,14 +77,14 @@ func TestANewBodyEndsABackoff(t *testing.T) {
 // One that joined a group meanwhile isn't claimed.
 func TestAPostIsClaimedWhenDue(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.store.burst = 500 * time.Millisecond
+		w.store.set(func() { w.store.burst = 500 * time.Millisecond })
 		for n := range 2 {
 			w.fold(n, nil, "noc")
 		}
 		w.pass(499 * time.Millisecond)
 		require.Empty(t, w.ops())
 		require.False(t, w.store.post(key(0), "noc").Claimed)
-		w.store.storm = true
+		w.store.set(func() { w.store.storm = true })
 		w.store.setPost(key(1), "noc", func(p *store.Post, groups groupDraft) { p.Group = groups.join("noc") })
 		w.pass(time.Second)
 		require.NotEmpty(t, w.store.post(key(0), "noc").RootID)

@@ -156,6 +156,13 @@ func (s *testStore) Members(ctx context.Context, id int64) ([]store.Member, erro
 	return members, err
 }
 
+// set changes how new posts are grouped.
+func (s *testStore) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // setFail replaces fail; nil for none.
 func (s *testStore) setFail(fail func(op string) error) {
 	s.mu.Lock()
@@ -220,7 +227,10 @@ func (s *testStore) post(key alert.Key, room string) store.Post {
 }
 
 func (s *testStore) allPosts() (all []store.Post) {
-	for _, k := range s.keys {
+	s.mu.Lock()
+	keys := slices.Clone(s.keys)
+	s.mu.Unlock()
+	for _, k := range keys {
 		all = append(all, s.postsOf(k)...)
 	}
 	return all
