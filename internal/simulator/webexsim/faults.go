@@ -106,7 +106,7 @@ func (s *Server) faultMatches(f *fault, req *request) bool {
 func (s *Server) startFaultWait(f Fault, req *request) {
 	seconds, err := strconv.Atoi(f.RetryAfter)
 	if at, bad := http.ParseTime(f.RetryAfter); bad == nil {
-		seconds, err = int(math.Ceil(at.Sub(time.Now()).Seconds())), nil
+		seconds, err = int(math.Ceil(time.Until(at).Seconds())), nil
 	}
 	caller := s.tokenOwner(req)
 	if f.Status != http.StatusTooManyRequests || err != nil || caller == nil {
