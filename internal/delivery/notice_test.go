@@ -36,20 +36,31 @@ func TestANewBodyEditsTheNotice(t *testing.T) {
 	})
 }
 
-// A second message with the same key arrives while the first is being sent.
+// A new body that arrives while the old one is being sent follows at once, also if that call fails.
 func TestANewBodyDuringTheCall(t *testing.T) {
-	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.took = 5 * time.Second
-		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "started", Dedup: "run"}
-		w.notice(n)
-		w.pass(time.Second)
-		n.Markdown = "done"
-		w.notice(n)
-		w.pass(20 * time.Second)
-		require.Equal(t, []string{"post", "edit"}, w.ops())
-		require.Equal(t, []string{"done"}, w.texts("noc"))
-		require.Zero(t, w.store.pending())
-	})
+	for _, status := range []int{200, 500} {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			w.webex.took = 5 * time.Second
+			w.webex.meet = func(c aCall) *trouble {
+				if c.markdown == "started" && status == 500 {
+					return &trouble{status: status}
+				}
+				return nil
+			}
+			n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "started", Dedup: "run"}
+			w.notice(n)
+			w.pass(time.Second)
+			n.Markdown = "done"
+			w.notice(n)
+			w.pass(20 * time.Second)
+			calls := w.webex.seen()
+			require.Len(t, calls, 2)
+			require.Equal(t, status, calls[0].status)
+			require.Equal(t, calls[0].end, calls[1].at)
+			require.Equal(t, []string{"done"}, w.texts("noc"))
+			require.Zero(t, w.store.pending())
+		})
+	}
 }
 
 func TestNoticesGoToRoomsAndPeople(t *testing.T) {

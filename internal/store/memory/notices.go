@@ -59,14 +59,14 @@ func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 			if is.State = n.State; replaced || n.State == store.NoticeSent && is.Version > n.SentVersion {
 				is.State = store.NoticePending
 			}
-			is.MessageID, is.SentVersion, is.Edits, is.Attempts = n.MessageID, n.SentVersion, n.Edits, n.Attempts
-			is.NotBefore, is.LastError, is.TrackingID = n.NotBefore, n.LastError, n.TrackingID
-			switch {
-			case replaced:
-			case n.State == store.NoticePending:
-				is.ChangedAt = cmp.Or(n.ChangedAt, s.now())
-			default:
-				is.ChangedAt = s.now()
+			is.MessageID, is.SentVersion, is.Edits = n.MessageID, n.SentVersion, n.Edits
+			if replaced {
+				return
+			}
+			is.Attempts, is.NotBefore, is.LastError, is.TrackingID = n.Attempts, n.NotBefore, n.LastError, n.TrackingID
+			is.ChangedAt = s.now()
+			if n.State == store.NoticePending {
+				is.ChangedAt = cmp.Or(n.ChangedAt, is.ChangedAt)
 			}
 		})
 	})

@@ -76,8 +76,10 @@ func (s *Store) SaveNotice(ctx context.Context, n store.Notice) error {
 		changed, err := t.exec(`
 			UPDATE notices SET
 				state = CASE WHEN version > ?1 OR ?2 = 'sent' AND version > ?3 THEN 'pending' ELSE ?2 END,
-				message_id = ?4, sent_version = ?3, edits = ?5, attempts = ?6, not_before = ?7, last_error = ?8, tracking_id = ?9,
-				changed_at = CASE WHEN version > ?1 THEN changed_at ELSE ?10 END
+				message_id = ?4, sent_version = ?3, edits = ?5,
+				(attempts, not_before, last_error, tracking_id, changed_at) = (
+					SELECT attempts, not_before, last_error, tracking_id, changed_at WHERE version > ?1
+					UNION ALL SELECT ?6, ?7, ?8, ?9, ?10 WHERE version <= ?1)
 			WHERE id = ?11`,
 			n.Version, string(n.State), n.SentVersion, n.MessageID, n.Edits, n.Attempts, micro(n.NotBefore), n.LastError, n.TrackingID,
 			micro(changedAt(n, s.clock())), n.ID)
