@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"internal/config":     {"internal/alert", "internal/fault", "internal/webexid"},
 	"internal/zabbix":     {"internal/alert", "internal/fault", "internal/httpclient"},
 	"internal/webex":      {"internal/httpclient", "internal/webexid"},
-	"internal/store":      {"internal/alert", "internal/store", "internal/webexid"},
+	"internal/store":      {"internal/alert", "internal/pace", "internal/store", "internal/webexid"},
 	"internal/route":      {"internal/alert", "internal/config", "internal/webexid"},
 	"internal/render":     {"internal/alert", "internal/config", "internal/webex", "templates"},
 	"internal/ledger":     {"internal/alert", "internal/logging", "internal/pace", "internal/store", "internal/route"},
@@ -47,7 +47,7 @@ var may = map[string][]string{
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},
-	"internal/reconcile": {"internal/alert", "internal/store", "internal/zabbix"},
+	"internal/reconcile": {"internal/alert", "internal/pace", "internal/store", "internal/zabbix"},
 	"internal/simulator": {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
 }
 

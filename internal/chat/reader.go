@@ -257,7 +257,7 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
-		return &unheardError{after: retryAfter(err), err: err}
+		return &unheardError{after: webex.ErrorOf(err).RetryAfter, err: err}
 	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
 		if c.Attempts < maxRefusals {
 			return &unheardError{after: 500 * time.Millisecond << c.Attempts, err: err}

@@ -138,7 +138,7 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 			if webex.ClassOf(err) == webex.Unauthorized { // somebody must replace the token first
 				wait = checkInterval
 			}
-			wait = max(wait, retryAfter(err))
+			wait = max(wait, webex.ErrorOf(err).RetryAfter)
 			try++
 			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may not hear its rooms", "bot", bot.Name, "retry_in", wait, "error", err)
 		}
@@ -158,15 +158,6 @@ func (l *Listener) keep(ctx context.Context, bot Bot) error {
 		err = errors.New("webhooks changed again right after they were repaired: does another relay use the same bot?")
 	}
 	return err
-}
-
-// retryAfter returns the Retry-After of an error.
-func retryAfter(err error) time.Duration {
-	var e *webex.Error
-	if errors.As(err, &e) {
-		return e.RetryAfter
-	}
-	return 0
 }
 
 // repair changes a bot's webhooks to the wanted ones, and reports whether it changed any.

@@ -12,7 +12,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -155,19 +154,9 @@ func (e *Executor) resume(ctx context.Context, c store.Command) error {
 	return e.dispatch(ctx, &job{c: c, d: d})
 }
 
-// persist retries a store operation until it succeeds or ctx ends, but not after a permanent error. It doesn't cancel an
-// operation in flight.
-func (e *Executor) persist(ctx context.Context, what string, write func(context.Context) error) error {
-	for try := 1; ; try++ {
-		err := write(context.WithoutCancel(ctx))
-		if err == nil || store.Lasting(err) || errors.Is(err, store.ErrClosed) {
-			return err
-		}
-		e.o.Log.Error("the store failed: retrying", "operation", what, "error", err)
-		if !pace.Pause(ctx, pace.Backoff(try, 200*time.Millisecond, 10*time.Second, rand.Float64()), nil) {
-			return ctx.Err()
-		}
-	}
+// persist is store.Retry, but it doesn't cancel a call in flight.
+func (e *Executor) persist(ctx context.Context, what string, call func(context.Context) error) error {
+	return store.Retry(ctx, e.o.Log, rand.Float64, what, func(ctx context.Context) error { return call(context.WithoutCancel(ctx)) })
 }
 
 func (e *Executor) save(ctx context.Context, c store.Command) error {

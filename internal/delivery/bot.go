@@ -66,7 +66,7 @@ func (b *bot) enqueue(tasks []*task, found bool) {
 		}
 	}
 	b.mu.Unlock()
-	signal(b.woken)
+	pace.Wake(b.woken)
 }
 
 // lives are the contexts of a step: for beginning work, for its call to Webex, and for saving its outcome. A shutdown
@@ -179,5 +179,5 @@ func (b *bot) serve(l lives, t *task, picked int) {
 		b.queue.Back(t, out.wake, now)
 	}
 	b.mu.Unlock()
-	signal(b.woken)
+	pace.Wake(b.woken)
 }

@@ -37,7 +37,7 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
 	}
 	b.learn(t.ID, room, err, started, now)
-	if step.Fault(err).RetryAfter > 0 {
+	if webex.ErrorOf(err).RetryAfter > 0 {
 		b.keepWaits(l.save)
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (b *bot) logOf(t *task) *slog.Logger {
 // be a line for each message.
 func (b *bot) logRefused(l lives, t *task, s step.Step, verdict step.Verdict, err error) {
 	level := slog.LevelWarn
-	if step.Fault(err).Foreign {
+	if webex.ErrorOf(err).Foreign {
 		level = slog.LevelDebug
 	}
 	b.logOf(t).Log(l.call, level, "message not accepted", "op", s.Op, "verdict", verdict, "err", err)
@@ -94,7 +94,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case err == nil:
 		b.rate.Answered(room, started, now)
 	case class == webex.RateLimited:
-		retryAfter := step.Fault(err).RetryAfter
+		retryAfter := webex.ErrorOf(err).RetryAfter
 		alone := b.rate.LimitedIn(room, started, now, retryAfter)
 		who := "bot"
 		if alone {
@@ -108,7 +108,7 @@ func (b *bot) learn(id, room string, err error, started, now time.Time) {
 	case webex.Temporary:
 		if err != nil {
 			b.breaker.Failed(id, started, now, b.Jitter())
-			if wait := step.Fault(err).RetryAfter; wait > 0 {
+			if wait := webex.ErrorOf(err).RetryAfter; wait > 0 {
 				b.rate.PauseUntil(now.Add(wait), now) // Webex is down, and says until when
 			}
 		}
@@ -133,7 +133,7 @@ const (
 // delay is the backoff after the nth failure in a row. While the breaker is open, no task waits longer than
 // until its next attempt, so that everything continues as soon as Webex is back.
 func (b *bot) delay(n int, err error, now time.Time) time.Duration {
-	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), step.Fault(err).RetryAfter)
+	d := max(pace.Backoff(n, retryBase, retryMost, b.Jitter()), webex.ErrorOf(err).RetryAfter)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.breaker.Open() {

@@ -198,13 +198,6 @@ func (d *Delivery) Pace(room string) float64 {
 	return b.rate.SpeedIn(b.webexRoom(room))
 }
 
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // a signal is pending already
-	}
-}
-
 // watch enqueues pending work from the store: at the start, when woken, and every Options.Rescan in case a wake-up
 // was lost.
 func (d *Delivery) watch(ctx context.Context) error {

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -66,7 +65,7 @@ func (b *bot) reroute(l lives, key alert.Key, to string) bool {
 // (store.ErrNotFound, store.ErrRejected) is logged and ignored, so that the dead letter is written.
 func (b *bot) persistFor(l lives, what string, do func(ctx context.Context) error) bool {
 	err := b.attempt(l.save, what, do)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRejected) {
+	if store.Lasting(err) {
 		b.Log.Error("notifying the default room failed for good; the dead letter has the reason", "bot", b.name, "doing", what, "err", err)
 		return true
 	}

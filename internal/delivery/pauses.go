@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -69,7 +69,11 @@ func (b *bot) waitsName() string { return "delivery/waits/" + b.name }
 
 // keepWaits saves the bot's waits.
 func (b *bot) keepWaits(ctx context.Context) {
-	b.keeping <- struct{}{}
+	select {
+	case b.keeping <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
 	defer func() { <-b.keeping }()
 	b.mu.Lock()
 	text, _ := json.Marshal(waits{b.rate.PausedUntil(), b.rate.PausedRooms(time.Now()), b.refusing}) // always marshals
@@ -124,12 +128,12 @@ func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() e
 	}
 	b.mu.Lock()
 	now := time.Now()
-	b.rate.Limited(started, now, step.Fault(err).RetryAfter)
-	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", step.Fault(err).RetryAfter, "rate", b.rate.PerSecond())
+	b.rate.Limited(started, now, webex.ErrorOf(err).RetryAfter)
+	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", webex.ErrorOf(err).RetryAfter, "rate", b.rate.PerSecond())
 	b.mu.Unlock()
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)
 	defer cancel()
 	b.keepWaits(save)
-	signal(b.woken)
+	pace.Wake(b.woken)
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -179,7 +178,7 @@ func TestOtherCallsObeyTheWait(t *testing.T) {
 		w.start()
 		err := beside(nil)
 		require.Equal(t, webex.RateLimited, webex.ClassOf(err))
-		require.Equal(t, 40*time.Second, step.Fault(err).RetryAfter, "the remaining wait, also after a restart")
+		require.Equal(t, 40*time.Second, webex.ErrorOf(err).RetryAfter, "the remaining wait, also after a restart")
 		require.Equal(t, 3, calls, "and nothing was sent")
 		w.pass(41 * time.Second)
 		require.NotEmpty(t, w.ops())

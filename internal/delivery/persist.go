@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
-const (
-	storeBase = 100 * time.Millisecond
-	storeMost = 5 * time.Second
-)
+// storeMost is when a task is served again that the store's trouble stopped.
+const storeMost = 5 * time.Second
 
 // persist is attempt for callers that don't need the error.
 func (d *Delivery) persist(ctx context.Context, what string, do func(ctx context.Context) error) bool {
@@ -34,31 +31,16 @@ func read[T any](ctx context.Context, d *Delivery, what string, do func(context.
 	return got, ok
 }
 
-// attempt retries a read or write of the store until it succeeds. It gives up when ctx ends, and on errors that a
-// retry can't cure: store.ErrNotFound, store.ErrRejected, store.ErrClosed. A worker that waits in it makes no calls,
-// so a crash while the store is down repeats one message for each worker at most.
+// attempt is store.Retry, with a metric. A worker that waits in it makes no calls, so a crash while the store is down
+// repeats one message for each worker at most.
 func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context.Context) error) error {
-	for n := 1; ; n++ {
+	return store.Retry(ctx, d.Log, d.Jitter, what, func(ctx context.Context) error {
 		err := do(ctx)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrClosed):
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrClosed) {
+			d.Metrics.StoreErrors.Inc()
 		}
-		d.Metrics.StoreErrors.Inc()
-		if errors.Is(err, store.ErrRejected) {
-			return err
-		}
-		d.Log.Error("the store failed; retrying", "doing", what, "attempt", n, "err", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pace.Backoff(n, storeBase, storeMost, d.Jitter())):
-		}
-	}
+		return err
+	})
 }
 
 // problems reads problems. Unreadable ones are left out like missing ones, so that one damaged document stops

@@ -45,17 +45,17 @@ const (
 	holdOff      // the source is failing: wait
 )
 
-// pace is how many problems one call asks about. It halves when Zabbix fails, down to the one problem that is the
+// sizing is how many problems one call asks about. It halves when Zabbix fails, down to the one problem that is the
 // cause, and grows again.
-type pace struct {
+type sizing struct {
 	size   int
 	streak int // successful calls in a row
 	// proven: a call succeeded since a problem was last excluded, so if one fails alone, it is the cause.
 	proven bool
 }
 
-// after is the pace after a call about n problems, and the next step.
-func (p pace) after(n int, r result) (pace, step) {
+// after is the sizing after a call about n problems, and the next step.
+func (p sizing) after(n int, r result) (sizing, step) {
 	switch {
 	case r == answered:
 		p.proven = true
@@ -86,7 +86,7 @@ type exclusion struct {
 
 // batcher decides which problems to ask a source about next. It makes no calls.
 type batcher struct {
-	pace     pace
+	sizing   sizing
 	alone    []alert.Key // excluded problems that are due: each in a call of its own
 	queue    []alert.Key // other problems that are due
 	suspects []alert.Key // those that failed alone while no call succeeded: asked about last
@@ -94,7 +94,7 @@ type batcher struct {
 }
 
 func newBatcher() *batcher {
-	return &batcher{pace: pace{size: batch}, excluded: map[alert.Key]exclusion{}}
+	return &batcher{sizing: sizing{size: batch}, excluded: map[alert.Key]exclusion{}}
 }
 
 // enqueue adds due problems. Those that are still excluded are passed to later.
@@ -119,7 +119,7 @@ func (a *batcher) next() (keys []alert.Key, from *[]alert.Key) {
 	case len(a.alone) > 0:
 		return a.alone[:1], &a.alone
 	case len(a.queue) > 0:
-		return a.queue[:min(len(a.queue), a.pace.size)], &a.queue
+		return a.queue[:min(len(a.queue), a.sizing.size)], &a.queue
 	case len(a.suspects) > 0:
 		return a.suspects[:1], &a.suspects
 	}
@@ -132,7 +132,7 @@ func (a *batcher) done(known func(alert.Key) bool, r result, now time.Time) (exc
 	asked, from := a.next()
 	s := exclude // an excluded problem that fails again is itself the cause
 	if from != &a.alone || r != overloaded {
-		a.pace, s = a.pace.after(len(asked), r)
+		a.sizing, s = a.sizing.after(len(asked), r)
 	}
 	switch {
 	case s == split:

@@ -49,24 +49,24 @@ func TestResultOfErrors(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
+func TestSizing(t *testing.T) {
 	for name, c := range map[string]struct {
-		p    pace
+		p    sizing
 		n    int
 		r    result
-		want pace
+		want sizing
 		step step
 	}{
-		"it answers":                           {pace{size: 100}, 100, answered, pace{size: 100, streak: 1, proven: true}, proceed},
-		"it grows after enough answers":        {pace{size: 25, streak: growAfter - 1}, 25, answered, pace{size: 50, proven: true}, proceed},
-		"it doesn't grow beyond a batch":       {pace{size: 80, streak: growAfter - 1}, 80, answered, pace{size: batch, proven: true}, proceed},
-		"away":                                 {pace{size: 50, streak: 3, proven: true}, 50, unreachable, pace{size: 50, proven: true}, holdOff},
-		"too much":                             {pace{size: 100, streak: 3, proven: true}, 100, overloaded, pace{size: 50, proven: true}, split},
-		"too much, fewer than the size":        {pace{size: 100}, 7, overloaded, pace{size: 3}, split},
-		"two":                                  {pace{size: 2}, 2, overloaded, pace{size: 1}, split},
-		"one alone, while others are answered": {pace{size: 1, proven: true}, 1, overloaded, pace{size: 1}, exclude},
-		"one alone, and nothing was answered":  {pace{size: 1}, 1, overloaded, pace{size: 1}, holdOff},
-		"one, away":                            {pace{size: 1, proven: true}, 1, unreachable, pace{size: 1, proven: true}, holdOff},
+		"it answers":                           {sizing{size: 100}, 100, answered, sizing{size: 100, streak: 1, proven: true}, proceed},
+		"it grows after enough answers":        {sizing{size: 25, streak: growAfter - 1}, 25, answered, sizing{size: 50, proven: true}, proceed},
+		"it doesn't grow beyond a batch":       {sizing{size: 80, streak: growAfter - 1}, 80, answered, sizing{size: batch, proven: true}, proceed},
+		"away":                                 {sizing{size: 50, streak: 3, proven: true}, 50, unreachable, sizing{size: 50, proven: true}, holdOff},
+		"too much":                             {sizing{size: 100, streak: 3, proven: true}, 100, overloaded, sizing{size: 50, proven: true}, split},
+		"too much, fewer than the size":        {sizing{size: 100}, 7, overloaded, sizing{size: 3}, split},
+		"two":                                  {sizing{size: 2}, 2, overloaded, sizing{size: 1}, split},
+		"one alone, while others are answered": {sizing{size: 1, proven: true}, 1, overloaded, sizing{size: 1}, exclude},
+		"one alone, and nothing was answered":  {sizing{size: 1}, 1, overloaded, sizing{size: 1}, holdOff},
+		"one, away":                            {sizing{size: 1, proven: true}, 1, unreachable, sizing{size: 1, proven: true}, holdOff},
 	} {
 		got, s := c.p.after(c.n, c.r)
 		require.Equal(t, c.want, got, name)
@@ -168,7 +168,7 @@ func countNew(a, b map[int]bool) (n int) {
 func TestExclusion(t *testing.T) {
 	key, now := alert.Key{Source: "main", EventID: "1"}, time.Unix(0, 0)
 	a := newBatcher()
-	a.pace.proven = true
+	a.sizing.proven = true
 	var waits []time.Duration
 	for range 9 {
 		a.enqueue([]alert.Key{key, {Source: "main", EventID: "2"}}, now, func(k alert.Key, at time.Time) { t.Fatalf("%s isn't due", k) })
@@ -176,7 +176,7 @@ func TestExclusion(t *testing.T) {
 			asked, _ := a.next()
 			require.Equal(t, []alert.Key{key}, asked, "in a call of its own")
 		} else {
-			a.pace.size = 1
+			a.sizing.size = 1
 		}
 		_, wait := a.done(func(alert.Key) bool { return true }, overloaded, now)
 		require.False(t, wait, "others don't wait for it")

@@ -2,7 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
+
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/store"
 )
 
 // catchUpAfter is how soon problems that were never read are read.
@@ -12,19 +16,13 @@ const catchUpAfter = time.Second
 // problems were dropped.
 func (q *Inquirer) catchUp(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause := minRetry
-		for {
+		err := store.Retry(ctx, q.opts.Log, rand.Float64, "listing the problems that were never read from Zabbix", func(ctx context.Context) error {
 			keys, err := q.opts.Unobserved(ctx, maxKeys)
-			if err == nil {
-				q.AskAll(keys, catchUpAfter)
-				break
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			q.opts.Log.Warn("cannot list the problems that were never read from Zabbix: retrying", "in", pause, "error", err)
-			sleep(ctx, pause, nil)
-			pause = min(2*pause, maxRetry)
+			q.AskAll(keys, catchUpAfter)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			q.opts.Log.Error("cannot list the problems that were never read from Zabbix: they stay unread", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -37,11 +35,7 @@ func (q *Inquirer) catchUp(ctx context.Context) {
 func (q *Inquirer) catchUpIfRoom(source string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.due[source].hasRoomAgain() {
-		return
-	}
-	select {
-	case q.missed <- struct{}{}:
-	default:
+	if q.due[source].hasRoomAgain() {
+		pace.Wake(q.missed)
 	}
 }

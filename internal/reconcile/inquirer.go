@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -86,10 +87,7 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 		if !due.add(key, at) && !full {
 			q.opts.Log.Warn("too many problems wait to be read from Zabbix: the rest is found in the store once Zabbix answers", "source", key.Source, "waiting", maxKeys)
 		}
-		select {
-		case q.wake[key.Source] <- struct{}{}:
-		default:
-		}
+		pace.Wake(q.wake[key.Source])
 	}
 }
 
@@ -123,7 +121,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			due, idle := q.due[source].popDue(time.Now())
 			q.mu.Unlock()
 			if a.enqueue(due, time.Now(), q.askAgain); len(due) == 0 && a.idle() {
-				sleep(ctx, idle, q.wake[source])
+				pace.Pause(ctx, idle, q.wake[source])
 			}
 		}
 		keys, _ := a.next()
@@ -157,7 +155,7 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 			q.opts.Log.Warn("cannot read problems from Zabbix: retrying", "source", source, "problems", len(keys), "in", in, "error", err)
 			logged = what
 		}
-		sleep(ctx, in, nil)
+		pace.Pause(ctx, in, nil)
 		wait = min(2*wait, maxRetry)
 	}
 }
@@ -177,17 +175,6 @@ func retryAfter(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
-}
-
-// sleep waits for d, or less when woken.
-func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-wake:
-	case <-timer.C:
-	}
 }
 
 // ask makes a call and journals the answers.

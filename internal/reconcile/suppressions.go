@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -49,7 +50,7 @@ func (s *Suppressions) loop(ctx context.Context, source string, suppressor Suppr
 	differences := map[alert.Key]difference{}
 	wait, pause, logged := s.opts.Interval, minRetry, ""
 	for {
-		if sleep(ctx, wait, nil); ctx.Err() != nil {
+		if !pace.Pause(ctx, wait, nil) {
 			return
 		}
 		keys, after, err := s.compare(ctx, source, suppressor, differences)

@@ -106,6 +106,14 @@ func ClassOf(err error) Class {
 	return Temporary
 }
 
+// ErrorOf returns the *Error in err, or the zero value if there is none.
+func ErrorOf(err error) Error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return *e
+	}
+	return Error{}
+}
+
 // refusal returns the error of an answer that isn't 2xx.
 func (c *Client) refusal(op string, a httpclient.Answer) error {
 	answer := parseError(a.Body)

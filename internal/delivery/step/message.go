@@ -1,7 +1,6 @@
 package step
 
 import (
-	"errors"
 	"time"
 
 	"nms-alert-relay/internal/webex"
@@ -100,7 +99,7 @@ func (m Message) probed() Message {
 
 // refused is the message after a call that failed. backoff is the wait before the same call is repeated.
 func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time) (Message, Verdict) {
-	f, class := Fault(err), webex.ClassOf(err)
+	f, class := webex.ErrorOf(err), webex.ClassOf(err)
 	if c == Post && again(class) && m.Missing != "" {
 		// The next attempt looks for the missing message again: the bot may be back in the room by then.
 		m = m.restored()
@@ -143,12 +142,4 @@ func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time
 // again reports whether a call that failed with this class is repeated.
 func again(c webex.Class) bool {
 	return c == webex.RateLimited || c == webex.Unauthorized || c == webex.Temporary
-}
-
-// Fault is Webex's error; the zero value if Webex didn't answer.
-func Fault(err error) webex.Error {
-	if e := (*webex.Error)(nil); errors.As(err, &e) {
-		return *e
-	}
-	return webex.Error{}
 }
