@@ -212,7 +212,7 @@ func (r *real) answersTo(room, root string) (texts []string) {
 }
 
 func (r *real) commands() map[string]store.Command {
-	list, err := r.store.Commands(context.Background(), 100)
+	list, err := r.store.RecentCommands(context.Background(), time.Time{}, time.Time{})
 	require.NoError(r.t, err)
 	out := map[string]store.Command{}
 	for _, c := range list {

@@ -50,11 +50,8 @@ func New(o Options) *Listener {
 func (l *Listener) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	for _, bot := range l.o.Reader.bots {
-		switch bot.Listen {
-		case config.ListenWebhook:
+		if bot.Listen == config.ListenWebhook {
 			loops.Go(func() { l.keepWebhooks(ctx, bot) })
-		case config.ListenWebsocket:
-			l.o.Log.Warn("listen: websocket is not implemented yet, so the bot hears nothing: use listen: webhook, with server.public_url", "bot", bot.Name)
 		}
 	}
 	loops.Wait()

@@ -35,9 +35,9 @@ func story(t *testing.T, test func(t *testing.T, w *world, r *relay)) {
 // signed is Alice's message for a problem of the first command.
 func signed(t *testing.T, w *world, key, words string) string {
 	t.Helper()
-	commands, err := w.Commands(t.Context(), 0)
+	commands, err := w.RecentCommands(t.Context(), time.Time{}, time.Time{})
 	require.NoError(t, err)
-	message, _ := sign(words, alice, markOf(commands[len(commands)-1].ID))
+	message, _ := sign(words, alice, markOf(commands[0].ID))
 	return message
 }
 

@@ -58,7 +58,7 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_fold_entries",
 			Help:    "Journal entries folded in one transaction.",
-			Buckets: []float64{1, 4, 16, 64, 256},
+			Buckets: []float64{1, 4, 16, 64, 256, 512, 1024},
 		}),
 		Seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_fold_seconds",

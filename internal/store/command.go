@@ -18,7 +18,7 @@ const (
 	CommandExpired   CommandState = "expired"
 )
 
-// Command is a person's request: an entry of the audit log, and the guard against executing it twice.
+// Command is a person's request: an record of who did what, and the guard against executing it twice.
 type Command struct {
 	ID        string // of the Webex message or attachment action
 	Bot       string
@@ -51,6 +51,4 @@ type Commands interface {
 	// RecentCommands returns the commands that are unfinished or ended at or after since, oldest
 	// first. Commands claimed before claimedSince are left out.
 	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]Command, error)
-	// Commands is the audit log, newest first.
-	Commands(ctx context.Context, limit int) ([]Command, error)
 }

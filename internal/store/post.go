@@ -39,7 +39,7 @@ type Post struct {
 	LeftRevision int64 // that group's revision when it left
 	FromSeq      int   // last timeline entry posted by the group that it left; > 0 exactly if it left one
 
-	// PendingSince is when the room fell behind; zero if delivery has nothing to do. In a burst it may lie up to a
+	// PendingSince is when the room fell behind; zero if delivery has nothing to do. In a burst it may lie up to half a
 	// second ahead: until then delivery leaves the post alone.
 	PendingSince time.Time
 

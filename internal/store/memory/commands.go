@@ -45,10 +45,10 @@ func oldestCommand(a, b command) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Row, b.Row))
 }
 
-// findCommands returns the first commands that pass, in an order.
-func (s *Store) findCommands(ctx context.Context, limit int, order func(a, b command) int, pass func(c command) bool) ([]store.Command, error) {
+// findCommands returns the commands that pass, oldest first.
+func (s *Store) findCommands(ctx context.Context, pass func(c command) bool) ([]store.Command, error) {
 	return call(ctx, s, func() (all []store.Command, err error) {
-		for _, c := range s.commands.find(limit, order, pass) {
+		for _, c := range s.commands.find(0, oldestCommand, pass) {
 			all = append(all, c.Command)
 		}
 		return all, nil
@@ -61,19 +61,13 @@ func unfinished(c command) bool {
 
 // UnfinishedCommands implements store.Store.
 func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
-	return s.findCommands(ctx, 0, oldestCommand, unfinished)
+	return s.findCommands(ctx, unfinished)
 }
 
 // RecentCommands implements store.Store.
 func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
 	since, claimedSince = own(since), own(claimedSince)
-	return s.findCommands(ctx, 0, oldestCommand, func(c command) bool {
+	return s.findCommands(ctx, func(c command) bool {
 		return !c.CreatedAt.Before(claimedSince) && (unfinished(c) || !c.DoneAt.Before(since))
 	})
-}
-
-// Commands implements store.Store.
-func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
-	newest := func(a, b command) int { return oldestCommand(b, a) }
-	return s.findCommands(ctx, limit, newest, func(command) bool { return true })
 }

@@ -77,7 +77,6 @@ const (
 	unfinished         = `state IN ('received', 'executing', 'retrying')`
 	unfinishedCommands = `SELECT ` + commandColumns + ` FROM commands WHERE ` + unfinished + ` ORDER BY created_at, rowid`
 	recentCommands     = `SELECT ` + commandColumns + ` FROM commands WHERE created_at >= ?2 AND (` + unfinished + ` OR done_at >= ?1) ORDER BY created_at, rowid`
-	commandLog         = `SELECT ` + commandColumns + ` FROM commands ORDER BY created_at DESC, rowid DESC LIMIT ?`
 )
 
 // UnfinishedCommands implements store.Store.
@@ -93,11 +92,6 @@ func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Tim
 // Command implements store.Store.
 func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
 	return queryOne(ctx, s, "read a command", "command "+id, scanCommand, `SELECT `+commandColumns+` FROM commands WHERE id = ?`, id)
-}
-
-// Commands implements store.Store.
-func (s *Store) Commands(ctx context.Context, limit int) ([]store.Command, error) {
-	return query(ctx, s, "read the commands", scanCommand, commandLog, limited(limit))
 }
 
 // Value implements store.Store.

@@ -300,8 +300,7 @@ func TestPlans(t *testing.T) {
 	s := openHere(t)
 	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists
 		"INDEX group_cursors_dead", "INDEX group_cursors_list_dead", "w", "pending_groups", "q", "pending", "o",
-		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open",
-		"INDEX commands_log"} // read from an end, up to a limit
+		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open"} // read from an end, up to a limit
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "set aside": setAsideEntries, "changed problem": changedProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"by message":          messageByID,
@@ -309,7 +308,7 @@ func TestPlans(t *testing.T) {
 		"a group's messages":  `DELETE FROM messages WHERE grp > 0 AND grp = ?`,
 		"a notice's messages": `DELETE FROM messages WHERE notice > 0 AND notice = ?`,
 		"pending notices":     pendingNotices, "unfinished commands": unfinishedCommands,
-		"command log": commandLog, "dead letters": deadLetters, "counts": counts, "open problems": openProblems,
+		"dead letters": deadLetters, "counts": counts, "open problems": openProblems,
 		"pending groups": pendingGroups, "group's posts": groupPosts, "members": members, "group's leavers": groupLeavers,
 		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
 		"openings": openings, "claimed post": claimedPost, "not pending": notPending, "all pending": allPending,

@@ -27,8 +27,7 @@ func testCommands(t *testing.T, open Opener) {
 	s = open(t, dir)
 	require.False(t, must(s.ClaimCommand(t.Context(), want))(t))
 	same(t, []store.Command{want, later}, must(s.UnfinishedCommands(t.Context()))(t))
-	same(t, []store.Command{later, want}, must(s.Commands(t.Context(), 0))(t))
-	same(t, []store.Command{later}, must(s.Commands(t.Context(), 1))(t))
+	same(t, []store.Command{want, later}, must(s.RecentCommands(t.Context(), time.Time{}, time.Time{}))(t))
 	same(t, want, must(s.Command(t.Context(), "MSG1"))(t))
 	for _, id := range []string{"", "MSG3", "msg1"} {
 		_, err := s.Command(t.Context(), id)
@@ -42,7 +41,7 @@ func testCommands(t *testing.T, open Opener) {
 	} {
 		want.State, want.Outcome, want.Attempts = state, "acknowledged", want.Attempts+1
 		require.NoError(t, s.SaveCommand(t.Context(), want))
-		same(t, want, must(s.Commands(t.Context(), 0))(t)[1])
+		same(t, want, must(s.Command(t.Context(), want.ID))(t))
 		unfinished := len(must(s.UnfinishedCommands(t.Context()))(t))
 		require.Equal(t, finished, unfinished == 1, state)
 	}

@@ -78,7 +78,7 @@ func testPruneRest(t *testing.T, open Opener) {
 	}
 	require.ElementsMatch(t, []string{"1", "3"}, left)
 	require.Len(t, must(s.PostsOf(t.Context(), []alert.Key{key("2"), key("3")}))(t), 1)
-	require.Len(t, must(s.Commands(t.Context(), 0))(t), 1)
+	require.Len(t, must(s.RecentCommands(t.Context(), time.Time{}, time.Time{}))(t), 1)
 	st := stats(t, s)
 	require.Zero(t, st.SetAside)
 	require.EqualValues(t, 1, st.NoticesPending)
