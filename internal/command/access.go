@@ -115,6 +115,8 @@ type target struct {
 	Problem alert.Problem
 	Role    config.Role
 	Own     bool // the command was written in the problem's own thread
+	// Unreadable: the store can't read the problem any more.
+	Unreadable bool
 	// Gone says that Zabbix doesn't show the event now; Reused, that the event id is another problem's there.
 	Gone, Reused bool
 }

@@ -116,7 +116,7 @@ func confirmCard(n int, key string) []byte {
 }
 
 // part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, not acknowledged,
-// and that the person may act on. It advances w.After.
+// and that the person may act on. An unreadable one has failed already. It advances w.After.
 func (e *Executor) part(ctx context.Context, c store.Command, s scope, words string, w *wide, n int) ([]attempt, error) {
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {
@@ -143,6 +143,10 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 			}
 			if n > 0 {
 				w.After = k
+			}
+			if t.Unreadable && may(t.Role, Ack) {
+				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.Several)})
+				continue
 			}
 			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
 				continue

@@ -326,6 +326,49 @@ func TestAckAllLostAnswer(t *testing.T) {
 	})
 }
 
+// Of a digest, only the problem that the store can't read isn't acknowledged, whether it was damaged before or after the command
+// was accepted. The reply names it.
+func TestAckAllUnreadableProblem(t *testing.T) {
+	for name, accepted := range map[string]bool{"before": false, "after": true} {
+		for _, n := range []int{30, wideParts + 30} {
+			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld()
+					w.digested(n)
+					r := w.start(t)
+					defer r.stop()
+					damaged := alert.ParseKey("main/1001")
+					if accepted {
+						w.setDown("main", true)
+						w.setDown("lab", true)
+					} else {
+						w.unread.Store(damaged, true)
+						r.hears("M0", Heard{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+						synctest.Wait()
+						require.Contains(t, w.answers()[0], fmt.Sprintf("**%d problems**", n))
+					}
+					r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+					synctest.Wait()
+					w.unread.Store(damaged, true)
+					w.setDown("main", false)
+					w.setDown("lab", false)
+					time.Sleep(5 * time.Minute)
+					synctest.Wait()
+					calls := append(w.calls("main"), w.calls("lab")...)
+					require.Len(t, calls, n-1)
+					for _, c := range calls {
+						require.NotEqual(t, []string{damaged.EventID}, c.EventIDs)
+					}
+					answers := w.answers()
+					require.Contains(t, answers[len(answers)-1], fmt.Sprintf("Acknowledged %d of %d problems", n-1, n))
+					require.Contains(t, answers[len(answers)-1], damagedProblem(damaged, true))
+					require.Equal(t, store.CommandFailed, w.command("M1").State)
+				})
+			})
+		}
+	}
+}
+
 // A problem in a digest can be acted on and shown by its id like any other. Then it leaves the digest.
 func TestIDsInDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

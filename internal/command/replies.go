@@ -96,6 +96,10 @@ func superseded(key alert.Key, name string, several bool) string {
 	return fmt.Sprintf("🚫 %s is gone from Zabbix, and its event id is another problem's now. Nothing was done. To act on that one, reply in its thread.", titled(key, name, several))
 }
 
+func damagedProblem(key alert.Key, several bool) string {
+	return fmt.Sprintf("🚫 The relay can't read %s in its store any more, so nothing was done to it. The relay's log has the reason.", nameIn(key, several))
+}
+
 func noClient(a attempt, several bool) string {
 	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }

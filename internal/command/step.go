@@ -57,12 +57,12 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	if r.late {
 		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, r.until) })
 	}
-	stale, asked, err := e.overtaken(ctx, l, b)
+	stale, why, asked, err := e.overtaken(ctx, l, b)
 	switch {
 	case err != nil:
 		return 0, err
 	case len(stale.index) > 0:
-		return atOnce, e.endAttempts(ctx, stale, stageFailed, func(a attempt) string { return superseded(a.Key, a.Name, e.o.View().Several) })
+		return atOnce, e.endAttempts(ctx, stale, stageFailed, func(a attempt) string { return why[a.Key] })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, r)
 	}

@@ -40,6 +40,8 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 			missing = append(missing, ref)
 		case len(here) > 1:
 			return nil, whichSource(req.Verb, ref.EventID, here), nil
+		case here[0].Unreadable:
+			return nil, damagedProblem(here[0].Key, s.Several), nil
 		case !slices.ContainsFunc(found, func(t target) bool { return t.Key == here[0].Key }):
 			here[0].Own = here[0].Key == own && !shared
 			found = append(found, here[0])
@@ -138,12 +140,12 @@ func (e *Executor) byID(ctx context.Context, s scope, ref alert.Key) (found []ta
 	return found, err
 }
 
-// visible returns those of the problems that the person may know of from here.
+// visible returns those of the problems that the person may know of from here, unreadable ones included.
 func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[alert.Key]target, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	problems, err := e.o.Store.Problems(ctx, keys)
+	problems, damaged, err := e.readable(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +156,19 @@ func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[
 	out := make(map[alert.Key]target, len(keys))
 	for _, k := range keys {
 		p, ok := problems[k]
-		if role := s.roleFor(posts[k]); ok && may(role, Show) {
-			out[k] = target{Key: k, Problem: p, Role: role}
+		if role := s.roleFor(posts[k]); (ok || damaged) && may(role, Show) {
+			out[k] = target{Key: k, Problem: p, Role: role, Unreadable: !ok}
 		}
 	}
 	return out, nil
+}
+
+// readable reads problems. If damaged, those that are missing can't be read: a command leaves out only them.
+func (e *Executor) readable(ctx context.Context, keys []alert.Key) (problems map[alert.Key]alert.Problem, damaged bool, err error) {
+	problems, err = e.o.Store.Problems(ctx, keys)
+	if damaged = errors.Is(err, store.ErrRejected); damaged {
+		e.o.Log.Error("the store can't read problems of a command: only they are left out", "error", err)
+		err = nil
+	}
+	return problems, damaged, err
 }

@@ -58,6 +58,7 @@ type world struct {
 
 	broken  map[string]error // answered by SaveCommand instead of saving, by the command's id
 	damaged atomic.Bool      // no problem, and no list of commands, can be read
+	unread  sync.Map         // alert.Key → true: problems that can't be read
 }
 
 // fakeZabbix is a Zabbix with its record and its failures.
@@ -215,10 +216,14 @@ func (w *world) SaveCommand(ctx context.Context, c store.Command) (err error) {
 }
 
 func (w *world) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
-	if w.damaged.Load() {
-		return nil, fmt.Errorf("%w: a damaged document", store.ErrRejected)
+	found, err := w.Store.Problems(ctx, keys)
+	for _, k := range keys {
+		if _, unread := w.unread.Load(k); unread || w.damaged.Load() {
+			delete(found, k)
+			err = fmt.Errorf("%w: a damaged document", store.ErrRejected)
+		}
 	}
-	return w.Store.Problems(ctx, keys)
+	return found, err
 }
 
 func (w *world) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {

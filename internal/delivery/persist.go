@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -43,30 +42,18 @@ func (d *Delivery) attempt(ctx context.Context, what string, do func(ctx context
 	})
 }
 
-// problems reads problems. Unreadable ones are left out like missing ones, so that one damaged document stops
-// neither its bot nor its digest; broken is the reason. false if ctx ended.
+// problems reads problems. Unreadable ones are left out like missing ones, so that a damaged document stops neither
+// its bot nor its digest; broken is the reason. false if ctx ended.
 func (b *bot) problems(ctx context.Context, what string, keys []alert.Key) (found map[alert.Key]alert.Problem, broken error, ok bool) {
 	err := b.attempt(ctx, what, func(ctx context.Context) (err error) {
 		found, err = b.Store.Problems(ctx, keys)
 		return err
 	})
-	switch {
-	case err == nil:
-		return found, nil, true
-	case !errors.Is(err, store.ErrRejected):
-		return nil, nil, false
-	case len(keys) == 1:
-		b.Log.Error("a problem can't be read; only this problem is affected", "key", keys[0].String(), "bot", b.name, "err", err)
-		return map[alert.Key]alert.Problem{}, err, true
+	if errors.Is(err, store.ErrRejected) {
+		b.Log.Error("problems can't be read; only these problems are affected", "bot", b.name, "err", err)
+		return found, err, true
 	}
-	// Bisect to find the unreadable ones.
-	found, broken, ok = b.problems(ctx, what, keys[:len(keys)/2])
-	if !ok {
-		return nil, nil, false
-	}
-	rest, other, ok := b.problems(ctx, what, keys[len(keys)/2:])
-	maps.Copy(found, rest)
-	return found, errors.Join(broken, other), ok
+	return found, nil, err == nil
 }
 
 // save writes a task's progress. If the store rejects it, the task is skipped until the relay restarts: every further

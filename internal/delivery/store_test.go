@@ -59,12 +59,14 @@ func (s *testStore) write(op string, call func() error) error {
 
 func (s *testStore) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
 	return through(s, "Problems", func() (map[alert.Key]alert.Problem, error) {
+		found, err := s.Store.Problems(ctx, keys)
 		for _, k := range keys {
 			if s.unread[k] {
-				return nil, fmt.Errorf("%w: problem %s can't be read", store.ErrRejected, k)
+				delete(found, k)
+				err = errors.Join(err, fmt.Errorf("%w: problem %s can't be read", store.ErrRejected, k))
 			}
 		}
-		return s.Store.Problems(ctx, keys)
+		return found, err
 	})
 }
 

@@ -55,8 +55,8 @@ type Problems interface {
 	// withdrawn was claimed meanwhile, or when a group that posts join has become dead. ErrRejected when something in
 	// the batch can't be stored.
 	CommitFold(ctx context.Context, f Fold) error
-	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when
-	// a stored problem can't be read any more.
+	// Problems returns the problems with these keys; unknown keys are left out. ErrRejected when some of them can't
+	// be read any more; the others are returned all the same.
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
 	// FindProblems returns the problems that match, worst first, then newest first.
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)

@@ -19,10 +19,11 @@ func scanCommand(rows *sql.Rows) (store.Command, error) {
 	var keys string
 	err := rows.Scan(&c.ID, &c.Bot, &c.RoomID, &c.Room, &c.ParentID, &c.PersonID, &c.Email, &c.Name, &c.Text, &c.Action, &keys,
 		&c.State, &c.Outcome, &c.Attempts, stamp{&c.NotBefore}, stamp{&c.CreatedAt}, stamp{&c.DoneAt}, &c.Detail)
-	if err == nil {
-		err = json.Unmarshal([]byte(keys), &c.Keys)
+	what := "command " + c.ID
+	if err == nil && json.Unmarshal([]byte(keys), &c.Keys) != nil {
+		return c, fmt.Errorf("%w: the keys of %s can't be read", store.ErrRejected, what)
 	}
-	return c, err
+	return c, unreadable(what, err)
 }
 
 func commandArgs(c store.Command) ([]any, error) {
@@ -81,12 +82,12 @@ const (
 
 // UnfinishedCommands implements store.Store.
 func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error) {
-	return query(ctx, s, "read unfinished commands", scanCommand, unfinishedCommands)
+	return queryReadable(ctx, s, "read unfinished commands", scanCommand, unfinishedCommands)
 }
 
 // RecentCommands implements store.Store.
 func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
-	return query(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(claimedSince))
+	return queryReadable(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(claimedSince))
 }
 
 // Command implements store.Store.

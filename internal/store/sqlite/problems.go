@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,7 +64,15 @@ func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]a
 	if err != nil {
 		return nil, err
 	}
-	found, err := query(ctx, s, "read problems", scanProblem, problemsByKey, list)
+	const what = "read problems"
+	var damaged error
+	found, err := query(ctx, s, what, func(rows *sql.Rows) (alert.Problem, error) {
+		p, err := scanProblem(rows)
+		if errors.Is(err, store.ErrRejected) {
+			damaged, err = errors.Join(damaged, err), errSkip
+		}
+		return p, err
+	}, problemsByKey, list)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +80,10 @@ func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]a
 	for _, p := range found {
 		byKey[p.Key] = p
 	}
-	return byKey, nil
+	if damaged != nil {
+		damaged = s.readError(what, damaged)
+	}
+	return byKey, damaged
 }
 
 // KeysByEventID implements store.Store.

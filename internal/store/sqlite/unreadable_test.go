@@ -26,6 +26,8 @@ func TestUnreadableRows(t *testing.T) {
 		"a cursor's counter": {`UPDATE cursors SET edits = 'all' WHERE event_id = '2'`, "post of main/2 in noc"},
 		"a group's counter":  {`UPDATE groups SET joined = 'all' WHERE id = 2`, "group 2"},
 		"a group's flag":     {`UPDATE group_cursors SET complete = 'no idea' WHERE grp = 2`, "group 2"},
+		"a command's count":  {`UPDATE commands SET attempts = 'many' WHERE id = '2'`, "command 2"},
+		"a command's keys":   {`UPDATE commands SET keys = '["main/1' WHERE id = '2'`, "command 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -44,6 +46,10 @@ func TestUnreadableRows(t *testing.T) {
 				_, err := s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeSystem, Room: "noc", Markdown: "x"})
 				require.NoError(t, err)
 			}
+			for _, id := range []string{"1", "2", "3"} {
+				_, err := s.ClaimCommand(t.Context(), store.Command{ID: id})
+				require.NoError(t, err)
+			}
 			for i, k := range keys[3:] {
 				require.NoError(t, s.CommitFold(t.Context(), store.Fold{Groups: []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Joined: 1, Revision: 2}},
 					Posts: []store.Post{{Key: k, Room: "noc", Desired: 1, Open: true, Group: -1}}}))
@@ -52,7 +58,7 @@ func TestUnreadableRows(t *testing.T) {
 			claimed, err := s.ClaimPost(t.Context(), keys[1], "noc")
 			require.NoError(t, err)
 			require.True(t, claimed)
-			rows := func() (posts, of, notices, groups int) {
+			rows := func() (posts, of, notices, groups, commands int) {
 				pending, err := s.PendingPosts(t.Context(), nil, time.Time{})
 				require.NoError(t, err)
 				byKey, err := s.PostsOf(t.Context(), keys)
@@ -61,23 +67,32 @@ func TestUnreadableRows(t *testing.T) {
 				require.NoError(t, err)
 				pendingGroups, err := s.PendingGroups(t.Context(), "noc")
 				require.NoError(t, err)
-				return len(pending), len(byKey), len(letters), len(pendingGroups)
+				unfinished, err := s.UnfinishedCommands(t.Context())
+				require.NoError(t, err)
+				recent, err := s.RecentCommands(t.Context(), time.Time{}, time.Time{})
+				require.NoError(t, err)
+				require.Equal(t, unfinished, recent)
+				return len(pending), len(byKey), len(letters), len(pendingGroups), len(recent)
 			}
-			posts, of, notices, groups := rows()
-			require.Equal(t, []int{3, 5, 3, 2}, []int{posts, of, notices, groups})
+			posts, of, notices, groups, commands := rows()
+			require.Equal(t, []int{3, 5, 3, 2, 3}, []int{posts, of, notices, groups, commands})
 			require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error { _, err := t.exec(tc.damage); return err }))
 			for range 3 {
-				p, o, n, d := rows()
+				p, o, n, d, c := rows()
 				switch sort, _, _ := strings.Cut(tc.named, " "); sort {
 				case "post":
-					require.Equal(t, []int{2, 4, 3, 2}, []int{p, o, n, d})
+					require.Equal(t, []int{2, 4, 3, 2, 3}, []int{p, o, n, d, c})
 				case "notice":
-					require.Equal(t, []int{3, 5, 2, 2}, []int{p, o, n, d})
+					require.Equal(t, []int{3, 5, 2, 2, 3}, []int{p, o, n, d, c})
 					_, err = s.Notice(t.Context(), 2)
 					require.ErrorIs(t, err, store.ErrRejected)
 				case "group":
-					require.Equal(t, []int{3, 5, 3, 1}, []int{p, o, n, d})
+					require.Equal(t, []int{3, 5, 3, 1, 3}, []int{p, o, n, d, c})
 					_, err = s.Group(t.Context(), 2)
+					require.ErrorIs(t, err, store.ErrRejected)
+				case "command":
+					require.Equal(t, []int{3, 5, 3, 2, 2}, []int{p, o, n, d, c})
+					_, err = s.Command(t.Context(), "2")
 					require.ErrorIs(t, err, store.ErrRejected)
 				}
 			}
@@ -120,7 +135,8 @@ func TestUnreadableMember(t *testing.T) {
 	require.Contains(t, log.String(), "problem=main/2")
 }
 
-// A problem whose document is damaged is missing in lists, and hides no other.
+// A problem whose document is damaged is missing in lists, and hides no other. Reading it by its key returns
+// store.ErrRejected, beside those that can be read.
 func TestDamagedDocumentInLists(t *testing.T) {
 	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db")})
 	require.NoError(t, err)
@@ -144,5 +160,9 @@ func TestDamagedDocumentInLists(t *testing.T) {
 		suppressed, err := s.Suppressions(t.Context(), "main", time.Now())
 		require.NoError(t, err)
 		require.Len(t, suppressed, 2, doc)
+		problems, err := s.Problems(t.Context(), []alert.Key{{Source: "main", EventID: "1"}, {Source: "main", EventID: "2"}, {Source: "main", EventID: "3"}, {Source: "main", EventID: "4"}})
+		require.ErrorIs(t, err, store.ErrRejected, doc)
+		require.ErrorContains(t, err, "problem main/2 can't be read")
+		require.Len(t, problems, 2, doc)
 	}
 }
