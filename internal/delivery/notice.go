@@ -57,15 +57,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 	now := time.Now()
 	n = step.BelievedNotice(n, t.Value.notice.doubt)
-	message, known := b.addressNotice(l, n)
-	if !known {
-		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
-		return b.buryNotice(l, t, n, false)
-	}
 	next := step.NextNotice(n, now)
-	if next.Op == step.OpNoticeEdit && message.RoomID == "" { // a direct chat whose room id was lost
-		next.Op = step.OpNotice
-	}
 	switch next.Op {
 	case step.OpNone:
 		if n.State == store.NoticePending {
@@ -75,6 +67,14 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 		return outcome{done: true}
 	case step.OpWait:
 		return outcome{wake: next.Until, aside: n.Attempts >= laneFailures}
+	}
+	message, known := b.addressNotice(l, n)
+	if !known {
+		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
+		return b.buryNotice(l, t, n, false)
+	}
+	if next.Op == step.OpNoticeEdit && message.RoomID == "" { // a direct chat whose room id was lost
+		next.Op = step.OpNotice
 	}
 
 	message.Markdown, message.Text = n.Markdown, n.Text

@@ -206,3 +206,16 @@ func TestAReasonCannotMentionAnybody(t *testing.T) {
 	require.Equal(t, 2, strings.Count(quoted, "`"))
 	require.Less(t, len(quoted), 600)
 }
+
+// A wake-up can be based on an earlier state of the store: the notice is read again before anything is done.
+func TestASettledNoticeThatIsWokenLateIsLeftAlone(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		n := store.Notice{Kind: store.NoticeNotify, Room: "nowhere", Markdown: "x", State: store.NoticePending, Version: 1}
+		n.ID = w.notice(n)
+		w.pass(time.Second)
+		enqueue([]store.Notice{n}, w.d.newNoticeTask, true)
+		w.pass(time.Second)
+		require.EqualValues(t, 1, w.metric("alert_relay_dead_letters_total", "kind", "notice"))
+		require.Equal(t, store.NoticeDead, w.noticed(n.ID).State)
+	})
+}
