@@ -152,7 +152,7 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 	}
 	f.Groups, f.GroupsSplit = groups(p.Macro("trigger.hostgroup.name"))
 	f.Name = cmp.Or(f.Name, f.TriggerName, p.occurrence(e.Origin), p.subject())
-	f.Macros = p.macros.rest()
+	f.Macros = p.macros.rest
 	return f
 }
 
@@ -198,9 +198,8 @@ func (p Payload) occurrence(origin alert.Origin) string {
 
 // hosts returns the trigger's hosts, or a discovered device.
 func (p Payload) hosts() (hosts []alert.Host) {
-	for i := range maxHosts {
-		part := func(name string) string { return p.Macro(hostMacro(name, i)) }
-		h := alert.Host{ID: part("host.id"), Host: part("host.host"), Name: part("host.name"), IP: part("host.ip")}
+	for i, names := range hostMacros {
+		h := alert.Host{ID: p.Macro(names[0]), Host: p.Macro(names[1]), Name: p.Macro(names[2]), IP: p.Macro(names[3])}
 		if h != (alert.Host{}) && (i != 1 || hosts == nil) {
 			hosts = append(hosts, h)
 		}

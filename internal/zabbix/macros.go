@@ -6,8 +6,30 @@ import (
 	"strings"
 )
 
-// macros are a payload's values by normalised name, without those that are absent.
-type macros map[string]string
+// macros are a payload's values, without those that are absent. Most are fields, so that those are kept by number: a map of all of
+// them costs each event several microseconds, twice.
+type macros struct {
+	fields []string          // by the numbers of fieldNumbers
+	rest   map[string]string // all others by normalised name, which are kept for templates; nil for none
+}
+
+func (m *macros) get(name string) string {
+	if i, ok := fieldNumbers[name]; ok {
+		return m.fields[i]
+	}
+	return m.rest[name]
+}
+
+func (m *macros) set(name, value string) {
+	if i, ok := fieldNumbers[name]; ok {
+		m.fields[i] = value
+		return
+	}
+	if m.rest == nil {
+		m.rest = map[string]string{}
+	}
+	m.rest[name] = value
+}
 
 // normaliseKey makes one form of all the ways to write a macro's name: EVENT.NSEVERITY, event_nseverity and event.nseverity.
 func normaliseKey(name string) string {
@@ -17,27 +39,13 @@ func normaliseKey(name string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", ".")
 }
 
-// rest returns the macros that an event has no field for, by name: they are kept for templates. It is nil for none.
-func (m macros) rest() map[string]string {
-	var rest map[string]string
-	for name, value := range m {
-		if fields[name] {
-			continue
-		}
-		if rest == nil {
-			rest = map[string]string{}
-		}
-		rest[name] = value
-	}
-	return rest
-}
-
 // maxHosts is the number of hosts of a trigger for which Zabbix has macros: the first without a number, then 1 to 9.
 const maxHosts = 10
 
-// fields are the macros that an event has a field for, and those that change with every message and say nothing about the problem.
-var fields = func() map[string]bool {
-	fields := map[string]bool{}
+// fieldNumbers numbers the macros that an event has a field for, and those that change with every message and say nothing about the
+// problem.
+var fieldNumbers = func() map[string]int {
+	numbers := map[string]int{}
 	for name := range strings.FieldsSeq(`
 		event.id event.source event.object event.value event.status event.name event.opdata event.nseverity
 		event.date event.time event.timestamp event.age event.duration event.ack.status
@@ -49,32 +57,36 @@ var fields = func() map[string]bool {
 		trigger.id trigger.name trigger.description trigger.url trigger.url.name trigger.hostgroup.name
 		trigger.status trigger.value trigger.nseverity trigger.severity trigger.events.problem.unack
 		item.id item.name service.name service.rootcause source`) {
-		fields[name] = true
+		numbers[name] = len(numbers)
 	}
-	for i := range maxHosts {
-		for _, part := range []string{"host.id", "host.host", "host.name", "host.ip"} {
-			fields[hostMacro(part, i)] = true
+	for _, host := range hostMacros {
+		for _, name := range host {
+			numbers[name] = len(numbers)
 		}
 	}
-	return fields
+	return numbers
 }()
 
 // spelled maps the names of fields in Zabbix's spelling, as most payloads have them, to their normalised form, without an allocation.
 var spelled = func() map[string]string {
 	spelled := map[string]string{}
-	for name := range fields {
+	for name := range fieldNumbers {
 		spelled[strings.ToUpper(name)] = name
 	}
 	return spelled
 }()
 
-// hostMacro is the name of a macro of the i-th host.
-func hostMacro(name string, i int) string {
-	if i == 0 {
-		return name
+// hostMacros are the macros of each host: its id, technical name, visible name and address.
+var hostMacros = func() (names [maxHosts][4]string) {
+	for i := range names {
+		for j, name := range []string{"host.id", "host.host", "host.name", "host.ip"} {
+			if names[i][j] = name; i > 0 {
+				names[i][j] += strconv.Itoa(i)
+			}
+		}
 	}
-	return name + strconv.Itoa(i)
-}
+	return names
+}()
 
 // secretWords in a parameter's name mean that its value is a secret of the media type: Zabbix's own Slack type sends bot_token, others
 // send a password or an address that anybody may post to.

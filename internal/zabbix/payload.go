@@ -22,15 +22,15 @@ type Payload struct {
 }
 
 // Macro returns a macro's value by its normalised name (lower case, "." for "_"); "" if it is absent.
-func (p Payload) Macro(name string) string { return p.macros[name] }
+func (p Payload) Macro(name string) string { return p.macros.get(name) }
 
 // has reports whether a macro has a value.
-func (p Payload) has(name string) bool { return p.macros[name] != "" }
+func (p Payload) has(name string) bool { return p.macros.get(name) != "" }
 
 // Parse reads a payload and names every fault that makes it unusable. A payload of the Test button needs only the right form. If a
 // key is given several times, the first one with a value counts.
 func Parse(body []byte) (Payload, fault.Faults) {
-	p := Payload{macros: make(macros, 64)} // about what our media type sends
+	p := Payload{macros: macros{fields: make([]string, len(fieldNumbers))}}
 	faults, ok := readObject(string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))), p.add)
 	if !ok {
 		return Payload{}, faults
@@ -52,8 +52,9 @@ func (p *Payload) add(name, value string) {
 	if isAbsent(trimmed) {
 		return
 	}
-	if key := normaliseKey(name); !p.has(key) && (fields[key] || !namesSecret(key)) {
-		p.macros[key] = value
+	key := normaliseKey(name)
+	if _, isField := fieldNumbers[key]; !p.has(key) && (isField || !namesSecret(key)) {
+		p.macros.set(key, value)
 	}
 }
 
