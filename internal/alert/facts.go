@@ -214,7 +214,7 @@ func withAddresses(hosts, known []Host) []Host {
 // mergeMacros merges each macro by itself.
 func (p *Problem) mergeMacros(s stamp, macros map[string]string) bool {
 	if len(p.Macros) == 0 && len(macros) > 0 && s != (stamp{}) { // the first event of nearly every problem
-		p.Macros, p.Merge.Macros = maps.Clone(macros), macroOrigins{From: []stamp{s}}
+		p.Macros, p.Merge.Macros = macros, macroOrigins{From: []stamp{s}}
 		return true
 	}
 	current := p.Merge.Macros

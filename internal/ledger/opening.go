@@ -3,9 +3,8 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
-	"hash"
 	"slices"
+	"strconv"
 
 	"nms-alert-relay/internal/alert"
 )
@@ -17,26 +16,27 @@ func openingOf(p alert.Problem) int64 {
 	if p.Origin == alert.OriginDiscovery || p.Origin == alert.OriginAutoregistration || p.TriggerID == "" && p.Name == "" {
 		return 0
 	}
-	sum := sha256.New()
-	part(sum, p.Key.Source, string(p.Origin), p.TriggerID, p.Name)
+	id := part(nil, p.Key.Source, string(p.Origin), p.TriggerID, p.Name)
 	if p.TriggerID == "" {
-		part(sum, p.Service)
+		id = part(id, p.Service)
 		for _, h := range p.Hosts {
-			part(sum, h.Host, h.Name)
+			id = part(id, h.Host, h.Name)
 		}
 	}
 	tags := make([]string, 0, len(p.Tags))
 	for _, t := range p.Tags {
-		tags = append(tags, fmt.Sprintf("%d:%s%s", len(t.Tag), t.Tag, t.Value))
+		tags = append(tags, string(part(nil, t.Tag, t.Value)))
 	}
 	slices.Sort(tags)
-	part(sum, tags...)
-	return int64(binary.BigEndian.Uint64(sum.Sum(nil))>>1 | 1)
+	sum := sha256.Sum256(part(id, tags...))
+	return int64(binary.BigEndian.Uint64(sum[:])>>1 | 1)
 }
 
-// part adds texts, each with its length, so that no two lists of texts are the same.
-func part(sum hash.Hash, texts ...string) {
+// part appends texts, each with its length, so that no two lists of texts are the same.
+func part(to []byte, texts ...string) []byte {
 	for _, text := range texts {
-		fmt.Fprintf(sum, "%d:%s", len(text), text)
+		to = append(strconv.AppendInt(to, int64(len(text)), 10), ':')
+		to = append(to, text...)
 	}
+	return to
 }

@@ -9,12 +9,12 @@ import (
 // macros are a payload's values, without those that are absent. Most are fields, so that those are kept by number: a map of all of
 // them costs each event several microseconds, twice.
 type macros struct {
-	fields []string          // by the numbers of fieldNumbers
+	fields []string          // by the numbers of fieldNumbers; nil for none
 	rest   map[string]string // all others by normalised name, which are kept for templates; nil for none
 }
 
 func (m *macros) get(name string) string {
-	if i, ok := fieldNumbers[name]; ok {
+	if i, ok := fieldNumbers[name]; ok && m.fields != nil {
 		return m.fields[i]
 	}
 	return m.rest[name]
@@ -22,6 +22,9 @@ func (m *macros) get(name string) string {
 
 func (m *macros) set(name, value string) {
 	if i, ok := fieldNumbers[name]; ok {
+		if m.fields == nil {
+			m.fields = make([]string, len(fieldNumbers))
+		}
 		m.fields[i] = value
 		return
 	}

@@ -30,7 +30,7 @@ func (p Payload) has(name string) bool { return p.macros.get(name) != "" }
 // Parse reads a payload and names every fault that makes it unusable. A payload of the Test button needs only the right form. If a
 // key is given several times, the first one with a value counts.
 func Parse(body []byte) (Payload, fault.Faults) {
-	p := Payload{macros: macros{fields: make([]string, len(fieldNumbers))}}
+	var p Payload
 	faults, ok := readObject(string(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))), p.add)
 	if !ok {
 		return Payload{}, faults

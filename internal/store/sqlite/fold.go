@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
@@ -43,7 +45,7 @@ func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := t.putPosts(f.Posts, ids, now); err != nil {
+	if err := t.putPosts(f, ids, now); err != nil {
 		return err
 	}
 	for _, n := range f.Notices {
@@ -104,7 +106,7 @@ type problemRow struct {
 }
 
 func rowOf(p *alert.Problem) (problemRow, error) {
-	doc, err := json.Marshal(p)
+	doc, err := fastjson.Marshal(p)
 	if err != nil {
 		return problemRow{}, err
 	}
@@ -222,12 +224,12 @@ const (
 		WHERE (room, event_id, source) IN (SELECT k.value ->> 2, k.value ->> 0, k.value ->> 1 FROM json_each(?) k)`
 )
 
-// putPosts writes posts in the ledger's columns. groups are the ids of the fold's new groups.
-func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time) error {
-	if err := t.withdraw(posts); err != nil {
+// putPosts writes a fold's posts in the ledger's columns. groups are the ids of its new groups.
+func (t *tx) putPosts(f store.Fold, groups map[int64]int64, now time.Time) error {
+	if err := t.withdraw(f); err != nil {
 		return err
 	}
-	for _, p := range posts {
+	for _, p := range f.Posts {
 		if p.Group < 0 {
 			id, ok := groups[p.Group]
 			if !ok {
@@ -250,10 +252,12 @@ func (t *tx) putPosts(posts []store.Post, groups map[int64]int64, now time.Time)
 }
 
 // withdraw makes the posts that the fold groups or withdraws not pending. It fails if delivery has claimed one of them.
-func (t *tx) withdraw(posts []store.Post) error {
+func (t *tx) withdraw(f store.Fold) error {
 	var fresh [][3]string
-	for _, p := range posts {
-		if p.NeedsFresh() {
+	for _, p := range f.Posts {
+		revision, read := f.Read[p.Key]
+		isNew := read && revision == 0 && len(f.Moved) == 0 // a new problem has no posts that could be claimed
+		if p.NeedsFresh() && !isNew {
 			fresh = append(fresh, [3]string{p.Key.EventID, p.Key.Source, p.Room})
 		}
 	}
