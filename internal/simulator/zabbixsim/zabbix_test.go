@@ -117,6 +117,18 @@ func TestOldParameterNames(t *testing.T) {
 	}
 }
 
+// awaitAlerts waits until so many messages of the media type were sent and failed.
+func awaitAlerts(s *Server, sent, failed int) {
+	changed, cancel := s.Watch()
+	defer cancel()
+	for {
+		if _, done, lost := s.AlertCounts(); done == sent && lost == failed {
+			return
+		}
+		<-changed
+	}
+}
+
 // The relay gets a problem, its updates and its recovery, signed, in the version's order.
 func TestEventsReachTheRelay(t *testing.T) {
 	for version, order := range map[string][]string{
@@ -154,14 +166,7 @@ func TestEventsReachTheRelay(t *testing.T) {
 				seen = append(seen, m["EVENT.VALUE"]+"/"+m["EVENT.UPDATE.STATUS"])
 			}
 			require.Equal(t, order, seen)
-			changed, cancel := s.Watch()
-			for {
-				if _, sent, _ := s.AlertCounts(); sent == 4 {
-					break
-				}
-				<-changed
-			}
-			cancel()
+			awaitAlerts(s, 4, 0)
 			p, _ := s.Problem(id)
 			require.Equal(t, "https://relay.example.com/m/1", p.Tags["relay_link"])
 			stop()
@@ -183,18 +188,11 @@ func TestDeletedWhileItsAlertIsInFlight(t *testing.T) {
 	s, err := New(Options{Version: "7.0.22", Relay: relay.URL})
 	require.NoError(t, err)
 	servers <- s
-	changed, cancel := s.Watch()
-	defer cancel()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	s.Raise(s.triggers[0])
-	for {
-		if _, sent, _ := s.AlertCounts(); sent == 1 {
-			break
-		}
-		<-changed
-	}
+	awaitAlerts(s, 1, 0)
 	stop()
 	require.NoError(t, <-done)
 }
@@ -211,18 +209,11 @@ func TestRetryLimit(t *testing.T) {
 	defer relay.Close()
 	s, err := New(Options{Version: "7.0.22", Relay: relay.URL, Attempts: 3, Interval: time.Nanosecond, Sessions: 1})
 	require.NoError(t, err)
-	changed, cancel := s.Watch()
-	defer cancel()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	s.Raise(s.triggers[0])
-	for {
-		if _, _, failed := s.AlertCounts(); failed == 1 {
-			break
-		}
-		<-changed
-	}
+	awaitAlerts(s, 0, 1)
 	stop()
 	require.NoError(t, <-done)
 	require.Len(t, bodies, 3)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -41,41 +42,42 @@ func entry(payload string) store.Entry {
 	return store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(payload), ReceivedAt: time.Unix(1, 0)}
 }
 
-// waitFor returns once n appends are waiting.
-func (q *intake) waitFor(t testing.TB, n int) {
+// requireWaiting fails unless n appends are waiting once nothing moves any more. It needs a synctest bubble.
+func (q *intake) requireWaiting(t *testing.T, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return len(q.waiting) == n
-	}, time.Minute, 100*time.Microsecond)
+	synctest.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	require.Len(t, q.waiting, n)
 }
 
 // Appends that wait for a commit share the next one.
 func TestGroupCommit(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.writer.lock(t.Context()))
-	var wg sync.WaitGroup
-	ids := make([]int64, 100)
-	for i := range ids {
-		wg.Go(func() {
-			id, err := s.Append(context.Background(), entry(fmt.Sprint(i)))
-			if err != nil {
-				t.Error(err)
-			}
-			ids[i] = id
-		})
-	}
-	s.intake.waitFor(t, len(ids))
-	before := commits(t, s)
-	s.writer.unlock()
-	wg.Wait()
-	require.Equal(t, before+1, commits(t, s), "one transaction for all")
-	seen := map[int64]bool{}
-	for _, id := range ids {
-		require.False(t, seen[id])
-		seen[id] = true
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := openHere(t)
+		require.NoError(t, s.writer.lock(t.Context()))
+		var wg sync.WaitGroup
+		ids := make([]int64, 100)
+		for i := range ids {
+			wg.Go(func() {
+				id, err := s.Append(context.Background(), entry(fmt.Sprint(i)))
+				if err != nil {
+					t.Error(err)
+				}
+				ids[i] = id
+			})
+		}
+		s.intake.requireWaiting(t, len(ids))
+		before := commits(t, s)
+		s.writer.unlock()
+		wg.Wait()
+		require.Equal(t, before+1, commits(t, s), "one transaction for all")
+		seen := map[int64]bool{}
+		for _, id := range ids {
+			require.False(t, seen[id])
+			seen[id] = true
+		}
+	})
 }
 
 // commits counts the transactions in the log: the last frame of each has the database's length
@@ -95,86 +97,94 @@ func commits(t testing.TB, s *Store) (n int) {
 
 // Beyond the limit of waiting appends Append returns ErrBusy at once; those that wait are written.
 func TestBusy(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.writer.lock(t.Context()))
-	var wg sync.WaitGroup
-	for range maxWaiting {
-		wg.Go(func() {
-			if _, err := s.Append(context.Background(), entry("x")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	s.intake.waitFor(t, maxWaiting)
-	_, err := s.Append(t.Context(), entry("one too many"))
-	require.ErrorIs(t, err, store.ErrBusy)
-	s.writer.unlock()
-	wg.Wait()
-	_, err = s.Append(t.Context(), entry("welcome again"))
-	require.NoError(t, err)
-	st, err := s.Stats(t.Context())
-	require.NoError(t, err)
-	require.EqualValues(t, maxWaiting+1, st.JournalPending)
+	synctest.Test(t, func(t *testing.T) {
+		s := openHere(t)
+		require.NoError(t, s.writer.lock(t.Context()))
+		var wg sync.WaitGroup
+		for range maxWaiting {
+			wg.Go(func() {
+				if _, err := s.Append(context.Background(), entry("x")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		s.intake.requireWaiting(t, maxWaiting)
+		_, err := s.Append(t.Context(), entry("one too many"))
+		require.ErrorIs(t, err, store.ErrBusy)
+		s.writer.unlock()
+		wg.Wait()
+		_, err = s.Append(t.Context(), entry("welcome again"))
+		require.NoError(t, err)
+		st, err := s.Stats(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, maxWaiting+1, st.JournalPending)
+	})
 }
 
 // Waiting appends are bounded in bytes, too. A single entry is never too large.
 func TestBusyByBytes(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.writer.lock(t.Context()))
-	large := entry("")
-	large.Payload = bytes.Repeat([]byte("x"), maxWaitingBytes/2+1)
-	done := make(chan error, 1)
-	go func() {
-		_, err := s.Append(context.Background(), large)
-		done <- err
-	}()
-	s.intake.waitFor(t, 1)
-	_, err := s.Append(t.Context(), large)
-	require.ErrorIs(t, err, store.ErrBusy)
-	s.writer.unlock()
-	require.NoError(t, <-done)
+	synctest.Test(t, func(t *testing.T) {
+		s := openHere(t)
+		require.NoError(t, s.writer.lock(t.Context()))
+		large := entry("")
+		large.Payload = bytes.Repeat([]byte("x"), maxWaitingBytes/2+1)
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Append(context.Background(), large)
+			done <- err
+		}()
+		s.intake.requireWaiting(t, 1)
+		_, err := s.Append(t.Context(), large)
+		require.ErrorIs(t, err, store.ErrBusy)
+		s.writer.unlock()
+		require.NoError(t, <-done)
+	})
 }
 
 // A caller that gives up while waiting writes nothing and delays nobody.
 func TestACallerGivesUp(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.writer.lock(t.Context()))
-	ctx, cancel := context.WithCancel(t.Context())
-	gone, stays := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := s.Append(ctx, entry("given up"))
-		gone <- err
-	}()
-	s.intake.waitFor(t, 1)
-	cancel()
-	require.ErrorIs(t, <-gone, context.Canceled)
-	go func() {
-		_, err := s.Append(context.Background(), entry("kept"))
-		stays <- err
-	}()
-	s.intake.waitFor(t, 1)
-	s.writer.unlock()
-	require.NoError(t, <-stays)
-	entries, err := s.Entries(t.Context(), 0, 0)
-	require.NoError(t, err)
-	require.Len(t, entries, 1)
-	require.Equal(t, "kept", string(entries[0].Payload))
+	synctest.Test(t, func(t *testing.T) {
+		s := openHere(t)
+		require.NoError(t, s.writer.lock(t.Context()))
+		ctx, cancel := context.WithCancel(t.Context())
+		gone, stays := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := s.Append(ctx, entry("given up"))
+			gone <- err
+		}()
+		s.intake.requireWaiting(t, 1)
+		cancel()
+		require.ErrorIs(t, <-gone, context.Canceled)
+		go func() {
+			_, err := s.Append(context.Background(), entry("kept"))
+			stays <- err
+		}()
+		s.intake.requireWaiting(t, 1)
+		s.writer.unlock()
+		require.NoError(t, <-stays)
+		entries, err := s.Entries(t.Context(), 0, 0)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, "kept", string(entries[0].Payload))
+	})
 }
 
 // Close writes the waiting appends before it closes.
 func TestCloseDrains(t *testing.T) {
-	s := openHere(t)
-	require.NoError(t, s.writer.lock(t.Context()))
-	appended, closed := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := s.Append(context.Background(), entry("x"))
-		appended <- err
-	}()
-	s.intake.waitFor(t, 1)
-	go func() { closed <- s.Close() }()
-	s.writer.unlock()
-	require.NoError(t, <-appended)
-	require.NoError(t, <-closed)
+	synctest.Test(t, func(t *testing.T) {
+		s := openHere(t)
+		require.NoError(t, s.writer.lock(t.Context()))
+		appended, closed := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := s.Append(context.Background(), entry("x"))
+			appended <- err
+		}()
+		s.intake.requireWaiting(t, 1)
+		go func() { closed <- s.Close() }()
+		s.writer.unlock()
+		require.NoError(t, <-appended)
+		require.NoError(t, <-closed)
+	})
 }
 
 // On a full disk writes fail and leave nothing behind. Once there is space, writing works again.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,7 +39,7 @@ func leave(t *testing.T, s *Store, n int) {
 			}
 		})
 	}
-	s.intake.waitFor(t, n)
+	s.intake.requireWaiting(t, n)
 	cancel()
 	senders.Wait()
 }
@@ -84,7 +85,7 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 				_, err := s.Append(t.Context(), entry("stays"))
 				done <- err
 			}()
-			s.intake.waitFor(t, 1)
+			s.intake.requireWaiting(t, 1)
 			func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				gone := make(chan error, 1)
@@ -94,7 +95,7 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 					_, err := s.Append(ctx, e)
 					gone <- err
 				}()
-				s.intake.waitFor(t, 2)
+				s.intake.requireWaiting(t, 2)
 				cancel()
 				require.ErrorContains(t, <-gone, "nothing was written")
 			}()
@@ -130,20 +131,22 @@ func TestAppendsGoOnAfterTrouble(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
-			var want []string
-			for i := range c.rounds {
-				c.trouble(t, s)
-				s.intake.waitFor(t, 0)
-				require.Zero(t, s.intake.counted(), "bytes that count as waiting")
-				id, err := s.Append(t.Context(), entry(fmt.Sprint("after ", i)))
-				require.NoError(t, err)
-				require.NotZero(t, id)
-				require.NoError(t, s.Ping(t.Context()))
-				want = append(want, fmt.Sprint("after ", i))
-			}
-			require.Subset(t, payloads(t, s), want)
-			require.ErrorIs(t, func() error { _, err := s.Value(t.Context(), "half"); return err }(), store.ErrNotFound)
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := reopen(t, filepath.Join(t.TempDir(), "relay.db"))
+				var want []string
+				for i := range c.rounds {
+					c.trouble(t, s)
+					s.intake.requireWaiting(t, 0)
+					require.Zero(t, s.intake.counted(), "bytes that count as waiting")
+					id, err := s.Append(t.Context(), entry(fmt.Sprint("after ", i)))
+					require.NoError(t, err)
+					require.NotZero(t, id)
+					require.NoError(t, s.Ping(t.Context()))
+					want = append(want, fmt.Sprint("after ", i))
+				}
+				require.Subset(t, payloads(t, s), want)
+				require.ErrorIs(t, func() error { _, err := s.Value(t.Context(), "half"); return err }(), store.ErrNotFound)
+			})
 		})
 	}
 }
