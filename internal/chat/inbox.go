@@ -31,7 +31,7 @@ type InboxStore interface {
 // Commands executes people's commands: command.Executor.
 type Commands interface {
 	// Accept executes or answers a command that was read. After an error it had no effect and got no reply.
-	Accept(ctx context.Context, c store.Command, h command.Heard) error
+	Accept(ctx context.Context, c store.Command, h command.Input) error
 	// Ignore ends a command without a reply.
 	Ignore(ctx context.Context, c store.Command) error
 	// GiveUp ends a command that couldn't be read: c.State is failed, or expired. If c.Room is set,
@@ -292,15 +292,15 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 		c = a.c
 		err = in.o.Reader.giveUp(c, envelopeOf(c), store.CommandFailed, err)
 	}
-	var unheard *unheardError
-	errors.As(err, &unheard)
+	var unread *unreadError
+	errors.As(err, &unread)
 	switch {
-	case unheard == nil:
-	case unheard.ignored != "":
-		c.Outcome = unheard.Error()
+	case unread == nil:
+	case unread.ignored != "":
+		c.Outcome = unread.Error()
 		err = in.o.Commands.Ignore(ctx, c)
-	case unheard.final != "":
-		c.Room, c.State, c.Outcome = unheard.room, unheard.final, unheard.Error()
+	case unread.final != "":
+		c.Room, c.State, c.Outcome = unread.room, unread.final, unread.Error()
 		err = in.o.Commands.GiveUp(ctx, c, err)
 	}
 	switch {
@@ -313,8 +313,8 @@ func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	c = a.c
 	c.Attempts++
 	wait := pace.Backoff(c.Attempts, minRetry, maxRetry, rand.Float64())
-	if unheard != nil && unheard.after > 0 {
-		wait = unheard.after
+	if unread != nil && unread.after > 0 {
+		wait = unread.after
 	}
 	c.NotBefore = time.Now().Add(wait)
 	in.o.Log.Warn("cannot read a command: trying again", "command", c.ID, "bot", c.Bot, "attempt", c.Attempts, "in", wait.Round(time.Millisecond), "error", err)
@@ -349,7 +349,7 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	if err != nil {
 		return err
 	}
-	h, err := in.o.Reader.Hear(ctx, *c, e)
+	h, err := in.o.Reader.Read(ctx, *c, e)
 	if err != nil {
 		return err
 	}
@@ -402,7 +402,7 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 		case err != nil:
 			return nil, err
 		case v.State == store.CommandReceived:
-			return nil, &unheardError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
+			return nil, &unreadError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
 		case hadEffect(v):
 			return nil, in.o.Reader.ignore(c.Bot, ignoredEdit, "an earlier version of the message was carried out")
 		}
@@ -411,8 +411,8 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 	return earlier, nil
 }
 
-// unheardError says why a claimed command didn't become a Heard.
-type unheardError struct {
+// unreadError says why a claimed command didn't become an Input.
+type unreadError struct {
 	// ignored is the reason to ignore it, one of ignoredReasons; "" if it isn't ignored.
 	ignored string
 	// final is the command's state if it is given up. room gets the reply.
@@ -422,7 +422,7 @@ type unheardError struct {
 	err   error
 }
 
-func (e *unheardError) Error() string {
+func (e *unreadError) Error() string {
 	switch {
 	case e.ignored == "":
 		return "couldn't be read: " + e.err.Error()
@@ -432,4 +432,4 @@ func (e *unheardError) Error() string {
 	return fmt.Sprintf(ignoredPrefix+"%s (%v)", e.ignored, e.err)
 }
 
-func (e *unheardError) Unwrap() error { return e.err }
+func (e *unreadError) Unwrap() error { return e.err }

@@ -29,7 +29,7 @@ type fakeCommands struct {
 	fail     int // how many more calls of Accept fail
 }
 
-func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Heard) error {
+func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Input) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail > 0 {
@@ -125,7 +125,7 @@ func (m *mailbox) deliver(t *testing.T, room, id, event string) {
 	require.NoError(t, err)
 }
 
-func (m *mailbox) heard() []string {
+func (m *mailbox) passedOn() []string {
 	m.commands.mu.Lock()
 	defer m.commands.mu.Unlock()
 	return append([]string{}, m.commands.accepted...)
@@ -142,7 +142,7 @@ func TestRedeliveryIsAcceptedOnce(t *testing.T) {
 			pace.Wake(m.woken)
 			synctest.Wait()
 		}
-		require.Equal(t, []string{"ack 4711"}, m.heard())
+		require.Equal(t, []string{"ack 4711"}, m.passedOn())
 	})
 }
 
@@ -151,7 +151,7 @@ func TestIgnoredDeliveriesGetNoReply(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.deliver(t, "ROOM-noc", "EVE", "created")
 		synctest.Wait()
-		require.Empty(t, m.heard())
+		require.Empty(t, m.passedOn())
 		require.Empty(t, m.commands.gaveUp)
 		require.Equal(t, store.CommandDone, m.store.command("EVE").State)
 		require.Equal(t, "ignored: person (eve@elsewhere.org)", m.store.command("EVE").Outcome)
@@ -166,18 +166,18 @@ func TestReadingIsRetried(t *testing.T) {
 		m.say(t, "ROOM-noc", "M1", "ack 4711 one")
 		m.say(t, "ROOM-noc", "M2", "ack 4711 two")
 		synctest.Wait()
-		require.Equal(t, []string{"ack 4711 two"}, m.heard(), "the second message passes the first")
+		require.Equal(t, []string{"ack 4711 two"}, m.passedOn(), "the second message passes the first")
 		require.Equal(t, 1, m.store.command("M1").Attempts, "a restart continues from there")
 		time.Sleep(30 * time.Second)
-		require.Len(t, m.heard(), 1, "not before Retry-After has passed")
+		require.Len(t, m.passedOn(), 1, "not before Retry-After has passed")
 		time.Sleep(time.Minute)
-		require.Len(t, m.heard(), 2)
+		require.Len(t, m.passedOn(), 2)
 
 		m.commands.fail = 2
 		m.say(t, "ROOM-noc", "M3", "ack 4711 three")
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		require.Len(t, m.heard(), 3)
+		require.Len(t, m.passedOn(), 3)
 		require.Empty(t, m.arrivals)
 	})
 }
@@ -191,10 +191,10 @@ func TestReadAfterARestart(t *testing.T) {
 		m.stop()
 		m.start(t)
 		synctest.Wait()
-		require.Empty(t, m.heard(), "not before its retry is due")
+		require.Empty(t, m.passedOn(), "not before its retry is due")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"ack 4711"}, m.heard())
+		require.Equal(t, []string{"ack 4711"}, m.passedOn())
 	})
 }
 
@@ -212,7 +212,7 @@ func TestInboxOverflow(t *testing.T) {
 		}
 		m.webex.mu.Unlock()
 		synctest.Wait()
-		require.Len(t, m.heard(), n)
+		require.Len(t, m.passedOn(), n)
 		m.stop()
 	})
 }
@@ -249,7 +249,7 @@ func TestLateDeliveriesExpire(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		m.start(t)
 		synctest.Wait()
-		require.Empty(t, m.heard())
+		require.Empty(t, m.passedOn())
 		rooms := map[string]string{}
 		for _, c := range m.commands.gaveUp {
 			require.Equal(t, store.CommandExpired, c.State)
@@ -290,7 +290,7 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 					synctest.Wait()
 				}
 				acked := 0
-				for _, text := range m.heard() {
+				for _, text := range m.passedOn() {
 					if strings.HasPrefix(text, "ack 47") {
 						acked++
 					}
@@ -308,7 +308,7 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 		m.deliver(t, "ROOM-noc", "M", "updated")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"ack 4711"}, m.heard())
+		require.Equal(t, []string{"ack 4711"}, m.passedOn())
 		require.Equal(t, done, m.store.command("M/edit/1").Outcome)
 	})
 }
@@ -321,11 +321,11 @@ func TestEditDuringRead(t *testing.T) {
 		synctest.Wait()
 		m.edit(t, "M", "ack 4711 on it")
 		synctest.Wait()
-		require.Empty(t, m.heard())
+		require.Empty(t, m.passedOn())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Contains(t, m.heard(), "ack 4711 on it")
-		require.LessOrEqual(t, len(m.heard()), 2)
+		require.Contains(t, m.passedOn(), "ack 4711 on it")
+		require.LessOrEqual(t, len(m.passedOn()), 2)
 	})
 }
 
@@ -345,11 +345,11 @@ func TestEditOfUnreadableMessage(t *testing.T) {
 		m.write("ROOM-noc", "M", "ack 4711 on it", time.Now().Add(-2*time.Hour))
 		m.deliver(t, "ROOM-noc", "M", "updated")
 		synctest.Wait()
-		require.Empty(t, m.heard())
+		require.Empty(t, m.passedOn())
 		require.Equal(t, store.CommandExpired, m.store.command("M/edit/1").State)
 		m.edit(t, "M", "ack 4711 on it")
 		synctest.Wait()
-		require.Equal(t, []string{"ack 4711 on it"}, m.heard())
+		require.Equal(t, []string{"ack 4711 on it"}, m.passedOn())
 	})
 }
 
@@ -376,7 +376,7 @@ func TestMissingRecordIsGivenUp(t *testing.T) {
 				m.say(t, "ROOM-noc", "M", "ack 4711")
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				require.Empty(t, m.heard())
+				require.Empty(t, m.passedOn())
 				require.Len(t, m.commands.gaveUp, 1)
 				require.Equal(t, "noc", m.commands.gaveUp[0].Room)
 				require.Empty(t, m.arrivals)
@@ -413,7 +413,7 @@ func TestStoredByEarlierVersions(t *testing.T) {
 		}
 		m.start(t)
 		synctest.Wait()
-		require.ElementsMatch(t, []string{"ack 4711", "help"}, m.heard())
+		require.ElementsMatch(t, []string{"ack 4711", "help"}, m.passedOn())
 		require.Contains(t, m.store.command("DAMAGED").Outcome, "ignored: unreadable")
 		require.Contains(t, m.store.command("EMPTY").Outcome, "ignored: unreadable")
 		m.stop()

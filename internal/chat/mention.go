@@ -14,8 +14,8 @@ import (
 	"nms-alert-relay/internal/webexid"
 )
 
-// saying is a message as the bot reads it.
-type saying struct {
+// ownWords is a message as the bot reads it.
+type ownWords struct {
 	text      string // the person's own words, without quotes and mentions of the bot
 	quotes    bool   // part of the message is a quote
 	mentioned bool   // the bot is mentioned outside of quotes
@@ -26,7 +26,7 @@ type saying struct {
 // read separates a person's own words from quotes and from the mention of the bot. If the message has
 // HTML, that decides: mentions are elements of it. In plain text, lines that begin with ">" are quotes, and
 // the bot's name at the start is its mention.
-func read(m webex.Message, me webex.Person) saying {
+func read(m webex.Message, me webex.Person) ownWords {
 	listed := slices.ContainsFunc(m.MentionedPeople, func(id string) bool { return webexid.Same(id, me.ID) })
 	if m.HTML == "" {
 		s := unquoted(m.Text)
@@ -174,8 +174,8 @@ func attribute(n *html.Node, name string) string {
 
 // unquoted removes the quoted lines of a text: those that begin with ">", possibly after a mention, which
 // is kept.
-func unquoted(text string) saying {
-	var s saying
+func unquoted(text string) ownWords {
+	var s ownWords
 	var own []string
 	for line := range strings.Lines(text) {
 		start := strings.TrimLeftFunc(line, func(r rune) bool { return isGap(r) || r == mark })

@@ -120,16 +120,16 @@ func TestQuotesAreNotCommands(t *testing.T) {
 				m.ID, m.RoomID, m.RoomType, m.PersonID = "M", "ROOM-noc", room, personID("a11ce")
 				f.messages["M"] = m
 				r, _ := newReader(f)
-				heard, err := r.Hear(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
+				got, err := r.Read(t.Context(), store.Command{ID: "M", Bot: "noc"}, envelope("messages", "M"))
 				if want == none {
-					var ignored *unheardError
+					var ignored *unreadError
 					require.ErrorAs(t, err, &ignored, room)
 					require.Equal(t, ignoredQuote, ignored.ignored)
 					continue
 				}
 				require.NoError(t, err, room)
-				require.Equal(t, want, heard.Text, room)
-				require.False(t, heard.Unclear)
+				require.Equal(t, want, got.Text, room)
+				require.False(t, got.Unclear)
 			}
 		})
 	}

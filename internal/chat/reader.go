@@ -125,15 +125,15 @@ func (r *Reader) ownAccount(bot string) (webex.Person, bool) {
 	return me, ok
 }
 
-// Hear reads a message or press and its author. It returns an *unheardError if it is ignored or can't be read.
-func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (command.Heard, error) {
+// Read reads a message or press and its author. It returns an *unreadError if it is ignored or can't be read.
+func (r *Reader) Read(ctx context.Context, c store.Command, e webex.Envelope) (command.Input, error) {
 	bot, ok := r.bots[c.Bot]
 	if !ok {
-		return command.Heard{}, r.ignore(c.Bot, ignoredBot, "bot %q is no longer configured", c.Bot)
+		return command.Input{}, r.ignore(c.Bot, ignoredBot, "bot %q is no longer configured", c.Bot)
 	}
 	me, err := r.Me(ctx, c.Bot)
 	if err != nil {
-		return command.Heard{}, r.failed(c, e, err)
+		return command.Input{}, r.failed(c, e, err)
 	}
 	switch e.Resource {
 	case resourceMessages:
@@ -141,56 +141,56 @@ func (r *Reader) Hear(ctx context.Context, c store.Command, e webex.Envelope) (c
 	case resourceActions:
 		return r.press(ctx, c, e, bot, me)
 	}
-	return command.Heard{}, r.ignore(c.Bot, ignoredResource, "%.40q", e.Resource)
+	return command.Input{}, r.ignore(c.Bot, ignoredResource, "%.40q", e.Resource)
 }
 
-func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Heard, error) {
+func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Input, error) {
 	m, err := bot.Webex.GetMessage(ctx, e.Data.ID)
 	if err != nil {
-		return command.Heard{}, r.failed(c, e, err)
+		return command.Input{}, r.failed(c, e, err)
 	}
 	room, direct, served := r.place(bot.Name, m.RoomID, m.RoomType)
 	if !served {
-		return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
+		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
 	}
 	who, err := r.person(ctx, c, e, bot, me, m.PersonID)
 	if err != nil {
-		return command.Heard{}, err
+		return command.Input{}, err
 	}
 	s := read(m, me)
 	if s.quotes && !s.mentioned && (!direct || s.text == "") {
-		return command.Heard{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
+		return command.Input{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
 	}
-	return command.Heard{
+	return command.Input{
 		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated.Time,
 	}, nil
 }
 
-func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Heard, error) {
+func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, me webex.Person) (command.Input, error) {
 	a, err := bot.Webex.GetAttachmentAction(ctx, e.Data.ID)
 	if err != nil {
-		return command.Heard{}, r.failed(c, e, err)
+		return command.Input{}, r.failed(c, e, err)
 	}
 	button, ours := buttonOf(a)
 	if !ours {
-		return command.Heard{}, r.ignore(bot.Name, ignoredCard, "message %s", a.MessageID)
+		return command.Input{}, r.ignore(bot.Name, ignoredCard, "message %s", a.MessageID)
 	}
 	// A press doesn't have the room's type.
 	room, direct, served := r.place(bot.Name, a.RoomID, "")
 	if !served {
 		m, err := bot.Webex.GetMessage(ctx, a.MessageID)
 		if err != nil {
-			return command.Heard{}, r.failed(c, e, err)
+			return command.Input{}, r.failed(c, e, err)
 		}
 		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || !webexid.Same(m.RoomID, a.RoomID) {
-			return command.Heard{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
+			return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 		}
 	}
 	who, err := r.person(ctx, c, e, bot, me, a.PersonID)
 	if err != nil {
-		return command.Heard{}, err
+		return command.Input{}, err
 	}
-	return command.Heard{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
+	return command.Input{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
 }
 
 // place returns a room's configured name, and whether this bot serves it.
@@ -246,7 +246,7 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 	r.metrics.ignored.WithLabelValues(bot, reason).Inc()
-	e := &unheardError{ignored: reason}
+	e := &unreadError{ignored: reason}
 	if format != "" {
 		e.err = fmt.Errorf(format, args...)
 	}
@@ -257,10 +257,10 @@ func (r *Reader) ignore(bot, reason, format string, args ...any) error {
 func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 	switch class := webex.ClassOf(err); class {
 	case webex.RateLimited:
-		return &unheardError{after: webex.ErrorOf(err).RetryAfter, err: err}
+		return &unreadError{after: webex.ErrorOf(err).RetryAfter, err: err}
 	case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
 		if c.Attempts < maxRefusals {
-			return &unheardError{after: 500 * time.Millisecond << c.Attempts, err: err}
+			return &unreadError{after: 500 * time.Millisecond << c.Attempts, err: err}
 		}
 		if e := r.giveUp(c, e, store.CommandFailed, err); e.room != "" {
 			return e
@@ -275,10 +275,10 @@ func (r *Reader) failed(c store.Command, e webex.Envelope, err error) error {
 
 // giveUp returns the error of a command that can't be read. Its author may be unknown, so only a room that the bot serves gets a
 // reply, and not for an outsider.
-func (r *Reader) giveUp(c store.Command, e webex.Envelope, state store.CommandState, why error) *unheardError {
+func (r *Reader) giveUp(c store.Command, e webex.Envelope, state store.CommandState, why error) *unreadError {
 	room, _, _ := r.place(c.Bot, c.RoomID, "")
 	if e.Data.PersonEmail != "" && r.directory().AddressOf([]string{e.Data.PersonEmail}) == "" {
 		room = ""
 	}
-	return &unheardError{final: state, room: room, err: why}
+	return &unreadError{final: state, room: room, err: why}
 }

@@ -143,7 +143,7 @@ var heardAlice = command.Person{ID: personID("a11ce"), Name: "Alice Example", Em
 // The words and the person are read from Webex, not from the delivery.
 func TestHear(t *testing.T) {
 	r, _ := newReader(newFake())
-	for id, want := range map[string]command.Heard{
+	for id, want := range map[string]command.Input{
 		"M1":      {Text: "ack 4711", Room: "noc", RoomID: "ROOM-noc", ParentID: "ROOT", Person: heardAlice},
 		"DIRECT":  {Text: "help", RoomID: "ROOM-x", Direct: true, Person: heardAlice},
 		"DM":      {Text: "help", Room: "dm", RoomID: "ROOM-dm", Direct: true, Person: heardAlice},
@@ -155,7 +155,7 @@ func TestHear(t *testing.T) {
 		if id[0] == 'A' {
 			resource = "attachmentActions"
 		}
-		got, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
+		got, err := r.Read(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
 		require.NoError(t, err, id)
 		require.Equal(t, want, got, id)
 	}
@@ -174,20 +174,20 @@ func TestIgnoredReasons(t *testing.T) {
 			resource = "attachmentActions"
 		}
 		before := testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason))
-		_, err := r.Hear(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
-		require.Equal(t, reason, unheard(t, err).ignored, id)
+		_, err := r.Read(t.Context(), store.Command{ID: id, Bot: "noc"}, envelope(resource, id))
+		require.Equal(t, reason, unread(t, err).ignored, id)
 		require.InDelta(t, before+1, testutil.ToFloat64(m.ignored.WithLabelValues("noc", reason)), 0)
 	}
-	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("rooms", "R"))
+	_, err := r.Read(t.Context(), store.Command{Bot: "noc"}, envelope("rooms", "R"))
 	require.ErrorContains(t, err, "resource")
-	_, err = r.Hear(t.Context(), store.Command{Bot: "gone"}, envelope("messages", "M1"))
+	_, err = r.Read(t.Context(), store.Command{Bot: "gone"}, envelope("messages", "M1"))
 	require.ErrorContains(t, err, "is no longer configured")
 }
 
-// unheard is err as an *unheardError.
-func unheard(t *testing.T, err error) *unheardError {
+// unread is err as an *unreadError.
+func unread(t *testing.T, err error) *unreadError {
 	t.Helper()
-	var u *unheardError
+	var u *unreadError
 	require.ErrorAs(t, err, &u)
 	return u
 }
@@ -197,34 +197,34 @@ func unheard(t *testing.T, err error) *unheardError {
 func TestReadFailures(t *testing.T) {
 	f := newFake()
 	r, _ := newReader(f)
-	hear := func(room string, attempts int, from string) error {
+	read := func(room string, attempts int, from string) error {
 		e := envelope("messages", "M1")
 		e.Data.PersonEmail = from
-		_, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc", RoomID: room, Attempts: attempts}, e)
+		_, err := r.Read(t.Context(), store.Command{ID: "M1", Bot: "noc", RoomID: room, Attempts: attempts}, e)
 		return err
 	}
-	require.NoError(t, hear("ROOM-noc", 0, "")) // the bot's own account is cached now
+	require.NoError(t, read("ROOM-noc", 0, "")) // the bot's own account is cached now
 	refusals := []string{ignoredGone, ignoredRefused}
 	for _, status := range []int{400, 403, 404, 405, 409, 410, 451} {
 		f.err = &webex.Error{Status: status, Message: "Failed to get activity.", TrackingID: "T"}
 		if webex.ClassOf(f.err) == webex.Temporary {
 			t.Fatalf("%d is Webex's own refusal", status)
 		}
-		require.Equal(t, 500*time.Millisecond, unheard(t, hear("ROOM-noc", 0, "")).after, "%d", status)
-		require.Equal(t, 8*time.Second, unheard(t, hear("ROOM-noc", maxRefusals-1, "")).after)
-		require.NotEmpty(t, unheard(t, hear("ROOM-noc", maxRefusals, "")).final, "%d: the room gets a reply", status)
-		require.NotEmpty(t, unheard(t, hear("ROOM-noc", maxRefusals, "alice@example.com")).final)
-		require.Contains(t, refusals, unheard(t, hear("ROOM-noc", maxRefusals, "eve@elsewhere.org")).ignored, "%d: strangers get no reply", status)
+		require.Equal(t, 500*time.Millisecond, unread(t, read("ROOM-noc", 0, "")).after, "%d", status)
+		require.Equal(t, 8*time.Second, unread(t, read("ROOM-noc", maxRefusals-1, "")).after)
+		require.NotEmpty(t, unread(t, read("ROOM-noc", maxRefusals, "")).final, "%d: the room gets a reply", status)
+		require.NotEmpty(t, unread(t, read("ROOM-noc", maxRefusals, "alice@example.com")).final)
+		require.Contains(t, refusals, unread(t, read("ROOM-noc", maxRefusals, "eve@elsewhere.org")).ignored, "%d: strangers get no reply", status)
 		for _, room := range []string{"ROOM-unknown", "ROOM-other", "ROOM-x", ""} {
-			require.Positive(t, unheard(t, hear(room, 0, "")).after, room)
-			require.Contains(t, refusals, unheard(t, hear(room, maxRefusals, "")).ignored, "%d: rooms of other bots get no reply", status)
+			require.Positive(t, unread(t, read(room, 0, "")).after, room)
+			require.Contains(t, refusals, unread(t, read(room, maxRefusals, "")).ignored, "%d: rooms of other bots get no reply", status)
 		}
 	}
 	f.err = &webex.Error{Status: 429, RetryAfter: 7 * time.Second}
-	require.Equal(t, 7*time.Second, unheard(t, hear("ROOM-noc", 0, "")).after)
+	require.Equal(t, 7*time.Second, unread(t, read("ROOM-noc", 0, "")).after)
 	for _, temporary := range []error{&webex.Error{Status: 502}, &webex.Error{Status: 423}, &webex.Error{Status: 401}, errors.New("network")} {
 		f.err = temporary
-		require.Equal(t, temporary, hear("ROOM-noc", 99, ""))
+		require.Equal(t, temporary, read("ROOM-noc", 99, ""))
 	}
 }
 
@@ -243,12 +243,12 @@ func TestEveryReadIsRetried(t *testing.T) {
 			f := newFake()
 			c.damage(f)
 			r, _ := newReader(f)
-			hear := func(attempts int) error {
-				_, err := r.Hear(t.Context(), store.Command{ID: c.id, Bot: "noc", RoomID: "ROOM-noc", Attempts: attempts}, envelope(c.resource, c.id))
+			read := func(attempts int) error {
+				_, err := r.Read(t.Context(), store.Command{ID: c.id, Bot: "noc", RoomID: "ROOM-noc", Attempts: attempts}, envelope(c.resource, c.id))
 				return err
 			}
-			require.Positive(t, unheard(t, hear(0)).after)
-			require.NotEmpty(t, unheard(t, hear(maxRefusals)).final)
+			require.Positive(t, unread(t, read(0)).after)
+			require.NotEmpty(t, unread(t, read(maxRefusals)).final)
 		})
 	}
 }
@@ -282,15 +282,15 @@ func TestAllAddressesCount(t *testing.T) {
 			cfg := settings()
 			cfg.People = append(cfg.People, config.Person{Email: "named@example.com", Role: config.RoleAdmin})
 			r.directory = func() Directory { return cfg }
-			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
+			got, err := r.Read(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
 			if c.want == "" {
-				require.Contains(t, []string{ignoredPerson, ignoredBot}, unheard(t, err).ignored)
+				require.Contains(t, []string{ignoredPerson, ignoredBot}, unread(t, err).ignored)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, c.want, heard.Person.Email)
-			require.Len(t, heard.Person.Also, len(c.emails)-1)
-			require.NotContains(t, heard.Person.Also, c.want)
+			require.Equal(t, c.want, got.Person.Email)
+			require.Len(t, got.Person.Also, len(c.emails)-1)
+			require.NotContains(t, got.Person.Also, c.want)
 		})
 	}
 }
@@ -312,9 +312,9 @@ func TestRoomIDSpellings(t *testing.T) {
 			message := f.messages["M1"]
 			message.RoomID = said
 			f.messages["M1"] = message
-			heard, err := r.Hear(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
+			got, err := r.Read(t.Context(), store.Command{ID: "M1", Bot: "noc"}, envelope("messages", "M1"))
 			require.NoError(t, err)
-			require.Equal(t, "noc", heard.Room)
+			require.Equal(t, "noc", got.Room)
 			in := NewInbox(InboxOptions{Reader: r, Log: slog.New(slog.DiscardHandler), Metrics: m})
 			e := envelope("messages", "M1")
 			e.Data.RoomType, e.Data.RoomID = "group", said
@@ -328,12 +328,12 @@ func TestPeopleAreCached(t *testing.T) {
 	f := newFake()
 	r, _ := newReader(f)
 	for range 3 {
-		_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
+		_, err := r.Read(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, f.asked)
 	r.people.known[personID("a11ce")] = record{f.people[personID("a11ce")], time.Now().Add(-recordTTL)}
-	_, err := r.Hear(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
+	_, err := r.Read(t.Context(), store.Command{Bot: "noc"}, envelope("messages", "M1"))
 	require.NoError(t, err)
 	require.Equal(t, 2, f.asked)
 }

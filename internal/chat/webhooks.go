@@ -22,7 +22,7 @@ import (
 const namePrefix, oldPrefix = "alert-relay: ", "nms-alert-relay: "
 
 // wanted returns the webhooks of a bot: mentions in group rooms, all direct messages, edits of both, and card
-// buttons. Without the filters the bot would hear itself.
+// buttons. Without the filters the bot would receive its own messages.
 func wanted(bot, publicURL, secret string) []webex.Webhook {
 	hook := func(what, resource, event, filter string) webex.Webhook {
 		return webex.Webhook{
@@ -40,7 +40,7 @@ func wanted(bot, publicURL, secret string) []webex.Webhook {
 	}
 }
 
-// op is the action of a step on a webhook.
+// op is what a fix does to a webhook.
 type op string
 
 const (
@@ -49,17 +49,17 @@ const (
 	opDelete op = "delete"
 )
 
-// step is one call of a repair.
-type step struct {
+// fix is one call of a repair.
+type fix struct {
 	op   op
 	hook webex.Webhook
 	why  string
 }
 
-// plan returns the steps after which the bot has each wanted webhook once and no other webhook of the relay. Webex can change a
+// plan returns the fixes after which the bot has each wanted webhook once and no other webhook of the relay. Webex can change a
 // webhook's name, target, secret and status; another resource, event or filter needs a new webhook.
-func plan(existing, want []webex.Webhook) []step {
-	var steps []step
+func plan(existing, want []webex.Webhook) []fix {
+	var fixes []fix
 	ours := make(map[string][]webex.Webhook)
 	for _, w := range want {
 		ours[listensTo(w)] = nil
@@ -71,27 +71,27 @@ func plan(existing, want []webex.Webhook) []step {
 		case isOurs && wanted:
 			ours[listensTo(h)] = append(ours[listensTo(h)], h)
 		case isOurs:
-			steps = append(steps, step{opDelete, h, "no longer wanted"})
+			fixes = append(fixes, fix{opDelete, h, "no longer wanted"})
 		}
 	}
 	for _, w := range want {
 		candidates := ours[listensTo(w)]
 		if len(candidates) == 0 {
-			steps = append(steps, step{opCreate, w, "missing"})
+			fixes = append(fixes, fix{opCreate, w, "missing"})
 			continue
 		}
 		keep := max(0, slices.IndexFunc(candidates, func(h webex.Webhook) bool { return difference(h, w) == "" }))
 		for i, h := range candidates {
 			switch why := difference(h, w); {
 			case i != keep:
-				steps = append(steps, step{opDelete, h, "duplicate"})
+				fixes = append(fixes, fix{opDelete, h, "duplicate"})
 			case why != "":
 				w.ID = h.ID
-				steps = append(steps, step{opUpdate, w, why})
+				fixes = append(fixes, fix{opUpdate, w, why})
 			}
 		}
 	}
-	return steps
+	return fixes
 }
 
 // listensTo returns a webhook's resource, event and filter, independent of the order of the filter's parts.
@@ -140,7 +140,7 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 			}
 			wait = max(wait, webex.ErrorOf(err).RetryAfter)
 			try++
-			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may not hear its rooms", "bot", bot.Name, "retry_in", wait, "error", err)
+			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may miss messages", "bot", bot.Name, "retry_in", wait, "error", err)
 		}
 		pace.Pause(ctx, wait, nil)
 	}
@@ -194,25 +194,25 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 			existing[i].Secret = "(unknown)"
 		}
 	}
-	for _, s := range plan(existing, wanted(bot.Name, l.o.PublicURL, secret)) {
-		hook := s.hook
-		switch s.op {
+	for _, f := range plan(existing, wanted(bot.Name, l.o.PublicURL, secret)) {
+		hook := f.hook
+		switch f.op {
 		case opCreate:
-			hook, err = bot.Webex.CreateWebhook(ctx, s.hook)
+			hook, err = bot.Webex.CreateWebhook(ctx, f.hook)
 		case opUpdate:
-			_, err = bot.Webex.UpdateWebhook(ctx, s.hook)
+			_, err = bot.Webex.UpdateWebhook(ctx, f.hook)
 		case opDelete:
-			if err = bot.Webex.DeleteWebhook(ctx, s.hook.ID); webex.ClassOf(err) == webex.NotFound {
+			if err = bot.Webex.DeleteWebhook(ctx, f.hook.ID); webex.ClassOf(err) == webex.NotFound {
 				err = nil
 			}
 		}
 		if err != nil {
-			return changed, fmt.Errorf("%s webhook %q: %w", s.op, s.hook.Name, err)
+			return changed, fmt.Errorf("%s webhook %q: %w", f.op, f.hook.Name, err)
 		}
 		changed = true
-		l.o.Metrics.repairs.WithLabelValues(bot.Name, string(s.op)).Inc()
-		l.o.Log.Info("webhook repaired", "bot", bot.Name, "op", s.op, "webhook", s.hook.Name, "id", hook.ID, "why", s.why)
-		if s.op == opDelete {
+		l.o.Metrics.repairs.WithLabelValues(bot.Name, string(f.op)).Inc()
+		l.o.Log.Info("webhook repaired", "bot", bot.Name, "op", f.op, "webhook", f.hook.Name, "id", hook.ID, "why", f.why)
+		if f.op == opDelete {
 			delete(set, hook.ID)
 		} else {
 			set[hook.ID] = fingerprint(secret)

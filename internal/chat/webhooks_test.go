@@ -21,8 +21,8 @@ func existing(id string, w webex.Webhook, change func(*webex.Webhook)) webex.Web
 	return w
 }
 
-// A bot needs webhooks for mentions, direct messages and card buttons, filtered so that it doesn't hear
-// itself.
+// A bot needs webhooks for mentions, direct messages and card buttons, filtered so that it doesn't receive its
+// own messages.
 func TestWantedWebhooks(t *testing.T) {
 	want := wanted("noc", public+"/", "s3cret")
 	require.Equal(t, []webex.Webhook{

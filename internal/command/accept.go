@@ -14,7 +14,7 @@ import (
 
 // Accept parses a message or press, checks the person's role, and replies at once or enqueues the command. After an error it had
 // no effect and got no reply.
-func (e *Executor) Accept(ctx context.Context, c store.Command, h Heard) error {
+func (e *Executor) Accept(ctx context.Context, c store.Command, h Input) error {
 	select {
 	case <-e.recovered: // commands of an earlier run go first
 	case <-ctx.Done():
@@ -27,9 +27,9 @@ func (e *Executor) Accept(ctx context.Context, c store.Command, h Heard) error {
 	return err
 }
 
-func (e *Executor) accept(ctx context.Context, c *store.Command, h Heard) error {
+func (e *Executor) accept(ctx context.Context, c *store.Command, h Input) error {
 	before, _ := decodeDetail(c.Detail)
-	d := detail{Envelope: before.Envelope, Heard: &h}
+	d := detail{Envelope: before.Envelope, Input: &h}
 	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
 	s := scope{h, e.o.View()}
@@ -191,7 +191,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		if shown.Key.EarlierOf(key) { // another problem has taken the card's event id since
 			key = shown.Key
 		}
-		if s.hears(shown.Room) && shown.RootID != "" {
+		if s.isHere(shown.Room) && shown.RootID != "" {
 			c.ParentID = shown.RootID
 		}
 	}
@@ -200,7 +200,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		return Request{}, nil, err
 	}
 	for _, p := range posts[key] {
-		if s.hears(p.Room) && p.RootID != "" {
+		if s.isHere(p.Room) && p.RootID != "" {
 			c.ParentID = p.RootID
 			break
 		}

@@ -24,7 +24,7 @@ func personRoom(email string) string { return config.PersonRoom + email }
 
 // scope is a person, the place where they wrote, and the current configuration.
 type scope struct {
-	Heard
+	Input
 	View
 }
 
@@ -89,7 +89,7 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 	posted := false // in a configured room: its role counts, whether higher or lower
 	for _, p := range posts {
 		switch {
-		case s.hears(p.Room):
+		case s.isHere(p.Room):
 			best = higher(best, higher(config.RoleViewer, s.roleIn(s.Room)))
 		case !strings.HasPrefix(p.Room, personRoom("")):
 			best = higher(best, s.roleIn(p.Room))
@@ -121,7 +121,7 @@ type target struct {
 	Gone, Reused bool
 }
 
-// hears reports whether a post is in the room of the command.
-func (s scope) hears(room string) bool {
+// isHere reports whether a post is in the room of the command.
+func (s scope) isHere(room string) bool {
 	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == personRoom(email) }))
 }

@@ -27,7 +27,7 @@ func people() *config.Config {
 // as returns the scope of a person in a room or a direct chat.
 func as(email, room string, direct bool, also ...string) scope {
 	cfg := people()
-	return scope{Heard{Room: room, Direct: direct, Person: Person{Email: email, Also: also}}, View{Directory: cfg, Rooms: cfg.Rooms}}
+	return scope{Input{Room: room, Direct: direct, Person: Person{Email: email, Also: also}}, View{Directory: cfg, Rooms: cfg.Rooms}}
 }
 
 func postsIn(rooms ...string) []store.Post {
@@ -106,9 +106,9 @@ func TestRolesByAllAddresses(t *testing.T) {
 		s := as(c.emails[0], c.room, false, c.emails[1:]...)
 		require.Equal(t, cfg.RoleOf([]string{"alice@example.com"}, c.room), s.role())
 		s.Direct, s.Room = true, ""
-		require.True(t, s.hears(personRoom(c.emails[0])))
-		require.True(t, s.hears(personRoom(c.emails[1])))
-		require.False(t, s.hears(personRoom("other@example.com")))
+		require.True(t, s.isHere(personRoom(c.emails[0])))
+		require.True(t, s.isHere(personRoom(c.emails[1])))
+		require.False(t, s.isHere(personRoom("other@example.com")))
 	}
 	s := as("old@example.org", "noc", false, "alice+x@example.org")
 	require.Equal(t, cfg.RoleOf([]string{"old@example.org"}, "noc"), s.role())

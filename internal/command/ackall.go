@@ -53,7 +53,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 		return false, nil
 	}
 	digest, err := e.o.Store.GroupByMessage(ctx, message)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !s.hears(digest.Room) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !s.isHere(digest.Room) {
 		return false, nil
 	}
 	if err != nil {
@@ -181,7 +181,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		before := w.After
 		err := e.persist(ctx, "reading the rest of a digest", func(ctx context.Context) (err error) {
 			w.After = before
-			attempts, err = e.part(ctx, j.c, scope{*j.d.Heard, view}, j.d.Request.Text, &w, wideParts)
+			attempts, err = e.part(ctx, j.c, scope{*j.d.Input, view}, j.d.Request.Text, &w, wideParts)
 			return err
 		})
 		if err != nil {

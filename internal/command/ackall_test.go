@@ -49,14 +49,14 @@ func TestAckAll(t *testing.T) {
 		r := w.start(t)
 		defer r.stop()
 
-		r.hears("M1", Heard{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M1", Input{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Len(t, w.answers(), 1)
 		require.Contains(t, w.answers()[0], "**72 problems**")
 		require.Contains(t, w.answers()[0], "`ack all yes`")
 
-		r.hears("M2", Heard{Text: "ack ALL yes on it", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M2", Input{Text: "ack ALL yes on it", Room: "noc", ParentID: "DIGEST"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		seen := map[string]int{}
@@ -88,7 +88,7 @@ func TestAckAllByButton(t *testing.T) {
 		w.digested(30)
 		r := w.start(t)
 		defer r.stop()
-		r.hears("M1", Heard{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M1", Input{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
 		synctest.Wait()
 		var card struct {
 			Actions []struct {
@@ -102,10 +102,10 @@ func TestAckAllByButton(t *testing.T) {
 		require.EqualValues(t, 1, data["relay"])
 		press := &Button{Action: data["action"].(string), Key: data["key"].(string), Comment: "on it", MessageID: "CARD-OF-M1"}
 
-		r.hears("M2", Heard{Button: press, Room: "db", ParentID: "CARD-OF-M1"})
+		r.receives("M2", Input{Button: press, Room: "db", ParentID: "CARD-OF-M1"})
 		synctest.Wait()
 		require.Empty(t, append(w.calls("main"), w.calls("lab")...), "another room's digest")
-		r.hears("M3", Heard{Button: press, Room: "noc", ParentID: "CARD-OF-M1"})
+		r.receives("M3", Input{Button: press, Room: "noc", ParentID: "CARD-OF-M1"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Len(t, append(w.calls("main"), w.calls("lab")...), 30)
@@ -133,7 +133,7 @@ func TestFlappingThread(t *testing.T) {
 		}
 		r := w.start(t)
 		defer r.stop()
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "FLAP"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "FLAP"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 		require.Equal(t, "6001", w.calls("main")[0].EventIDs[0])
@@ -141,14 +141,14 @@ func TestFlappingThread(t *testing.T) {
 		require.False(t, w.updates(t)[0].Wide, "the act is about one problem")
 
 		opens(1, false)
-		r.hears("M2", Heard{Text: "comment what was it", Room: "noc", ParentID: "FLAP"})
-		r.hears("M3", Heard{Text: "comment not here", Room: "db", ParentID: "FLAP"})
+		r.receives("M2", Input{Text: "comment what was it", Room: "noc", ParentID: "FLAP"})
+		r.receives("M3", Input{Text: "comment not here", Room: "db", ParentID: "FLAP"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2)
 		require.Equal(t, "6002", w.calls("main")[1].EventIDs[0])
 		opens(1, true)
 		opens(2, true)
-		r.hears("M4", Heard{Text: "ack", Room: "noc", ParentID: "FLAP"})
+		r.receives("M4", Input{Text: "ack", Room: "noc", ParentID: "FLAP"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2, "with two open ones it asks which")
 		require.Equal(t, store.CommandFailed, w.command("M4").State)
@@ -180,12 +180,12 @@ func TestOpeningOfALateCommand(t *testing.T) {
 func TestAckAllElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.digested(3)
-		r.hears("M1", Heard{Text: "ack all good again", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack all good again", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 		require.True(t, strings.HasSuffix(w.calls("main")[0].Message, "): all good again"))
 		require.False(t, w.updates(t)[0].Wide)
-		r.hears("M2", Heard{Text: "ack all yes", Room: "db", ParentID: "DIGEST"})
+		r.receives("M2", Input{Text: "ack all yes", Room: "db", ParentID: "DIGEST"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1, "another room's digest")
 	})
@@ -200,7 +200,7 @@ func TestAckAllCrashes(t *testing.T) {
 				w.digested(130)
 				w.crash, w.lost = crash, lost
 				r := w.start(t)
-				r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+				r.receives("M1", Input{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				r.stop()
@@ -244,7 +244,7 @@ func TestAckAllOfThousands(t *testing.T) {
 				r := w.start(t)
 				defer r.stop()
 				began := time.Now()
-				r.hears("M1", Heard{Text: "ack all yes on it", Room: "noc", ParentID: "DIGEST"})
+				r.receives("M1", Input{Text: "ack all yes on it", Room: "noc", ParentID: "DIGEST"})
 				synctest.Wait()
 				require.Equal(t, []string{"⏳ Acknowledging 3000 problems. I'll update this message as I go."}, w.answers())
 				bodies := map[string]bool{}
@@ -295,7 +295,7 @@ func TestBadIDFailsAlone(t *testing.T) {
 				}
 				text += " " + k.EventID
 			}
-			r.hears("M1", Heard{Text: text + " on it", Room: "noc"})
+			r.receives("M1", Input{Text: text + " on it", Room: "noc"})
 			synctest.Wait()
 			require.Len(t, w.answers(), 1)
 			for i := range 5 {
@@ -316,7 +316,7 @@ func TestAckAllLostAnswer(t *testing.T) {
 		w.zabbixes["main"].fail = []failure{{err: errors.New("odd")}}
 		r := w.start(t)
 		defer r.stop()
-		r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M1", Input{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 20)
@@ -343,11 +343,11 @@ func TestAckAllUnreadableProblem(t *testing.T) {
 						w.setDown("lab", true)
 					} else {
 						w.unread.Store(damaged, true)
-						r.hears("M0", Heard{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+						r.receives("M0", Input{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
 						synctest.Wait()
 						require.Contains(t, w.answers()[0], fmt.Sprintf("**%d problems**", n))
 					}
-					r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+					r.receives("M1", Input{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
 					synctest.Wait()
 					w.unread.Store(damaged, true)
 					w.setDown("main", false)
@@ -376,9 +376,9 @@ func TestIDsInDigest(t *testing.T) {
 		w.digested(5)
 		r := w.start(t)
 		defer r.stop()
-		r.hears("M1", Heard{Text: "ack 1001 on it", Room: "noc", ParentID: "DIGEST"})
-		r.hears("M2", Heard{Text: "close 1002", Room: "noc"})
-		r.hears("M3", Heard{Text: "show 1004", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M1", Input{Text: "ack 1001 on it", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M2", Input{Text: "close 1002", Room: "noc"})
+		r.receives("M3", Input{Text: "show 1004", Room: "noc", ParentID: "DIGEST"})
 		synctest.Wait()
 		calls := w.calls("main")
 		require.Len(t, calls, 2)
@@ -393,7 +393,7 @@ func TestIDsInDigest(t *testing.T) {
 		for _, u := range w.updates(t) {
 			require.False(t, u.Wide)
 		}
-		r.hears("M4", Heard{Text: "ack 1001", Room: "db"})
+		r.receives("M4", Input{Text: "ack 1001", Room: "db"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2, "another room doesn't know it")
 	})

@@ -21,7 +21,7 @@ type detail struct {
 	// Envelope is the delivery that chat stored when it claimed the command. Chat reads the message again if the
 	// relay crashes before the command has begun.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
-	Heard    *Heard          `json:"heard,omitempty"`
+	Input    *Input          `json:"heard,omitempty"`
 	Request  *Request        `json:"request,omitempty"`
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting: the person got an interim reply.
@@ -102,7 +102,7 @@ func (b *batch) call() zabbix.Acknowledge {
 	a := b.attempts[0]
 	call := zabbix.Acknowledge{EventIDs: b.ids(), Message: a.Message}
 	if a.Plain {
-		call.Message = withoutWide(a.Message)
+		call.Message = withoutFourByte(a.Message)
 	}
 	does := b.req.act().actions(b.req, a.Severity)
 	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
@@ -161,7 +161,7 @@ func markOf(command string) string {
 // own user, the mark, and the person's words. The signature comes first and has no character of four bytes, so that
 // it survives a database that truncates the text. kept is the part of the words that fits.
 func sign(words string, p Person, mark string) (message, kept string) {
-	name := withoutWide(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
+	name := withoutFourByte(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
 	signature := strings.TrimSpace(text.Cut(name, 60) + " <" + text.Cut(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Email)), 254) + "> " + alert.MarkPrefix + mark + ")")
 	kept = text.Block(words)
 	if kept == "" {
@@ -175,30 +175,30 @@ func sign(words string, p Person, mark string) (message, kept string) {
 	return signature + ": " + kept, kept
 }
 
-// withoutWide removes characters of four bytes in UTF-8, with the spaces and joiners around them.
-func withoutWide(s string) string {
-	if !hasWide(s) {
+// withoutFourByte removes characters of four bytes in UTF-8, with the spaces and joiners around them.
+func withoutFourByte(s string) string {
+	if !hasFourByte(s) {
 		return s
 	}
 	var out []rune
-	wide := false // the last character was removed
+	removed := false // the last character was
 	for _, r := range s {
 		switch {
 		case r > 0xFFFF:
-			wide = true
+			removed = true
 			continue
-		case wide && (r == '\u200d' || r == '\ufe0f'):
+		case removed && (r == '\u200d' || r == '\ufe0f'):
 			continue
-		case wide && r == ' ' && (len(out) == 0 || out[len(out)-1] == ' '):
+		case removed && r == ' ' && (len(out) == 0 || out[len(out)-1] == ' '):
 			continue
 		}
-		wide = false
+		removed = false
 		out = append(out, r)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-func hasWide(s string) bool {
+func hasFourByte(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 0xFFFF }) >= 0
 }
 

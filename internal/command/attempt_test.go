@@ -79,7 +79,7 @@ func TestJudgeChangedTexts(t *testing.T) {
 		"surrounded by spaces":   " \n" + message + "\n",
 		"without the words":      message[:strings.Index(message, ")")+1],
 		"letters of two bytes":   strings.ReplaceAll(message, "all", "?ll"),
-		"sent without the emoji": withoutWide(message),
+		"sent without the emoji": withoutFourByte(message),
 	} {
 		a := attempt{Message: message}
 		require.Equal(t, happened, judge(a, Request{Verb: Comment}, alert.Observation{Updates: []alert.Update{{AckID: "8", Message: stored}}}), name)

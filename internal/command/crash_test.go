@@ -26,8 +26,8 @@ func TestCrashAnywhere(t *testing.T) {
 				w.problem("lab/7", "noc")
 				w.crash, w.lost = crash, lost
 				r := w.start(t)
-				r.hears("M1", Heard{Text: "ack main/4711 lab/7 on it", Room: "noc"})
-				r.hears("M2", Heard{Text: "help", Room: "noc"})
+				r.receives("M1", Input{Text: "ack main/4711 lab/7 on it", Room: "noc"})
+				r.receives("M2", Input{Text: "help", Room: "noc"})
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				r.stop()
@@ -63,7 +63,7 @@ func TestExpiredDuringRestart(t *testing.T) {
 		w.problem("main/4711", "noc")
 		w.setDown("main", true)
 		r := w.start(t)
-		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		r.receives("M1", Input{Text: "ack 4711", Room: "noc"})
 		synctest.Wait()
 		synctest.Wait()
 		r.stop()
@@ -87,7 +87,7 @@ func TestEarlierRunGoesFirst(t *testing.T) {
 		w.problem("main/4711", "noc")
 		w.setDown("main", true)
 		r := w.start(t)
-		r.hears("M1", Heard{Text: "ack 4711 first", Room: "noc"})
+		r.receives("M1", Input{Text: "ack 4711 first", Room: "noc"})
 		synctest.Wait()
 		r.stop()
 		w.setDown("main", false)
@@ -97,7 +97,7 @@ func TestEarlierRunGoesFirst(t *testing.T) {
 			_, err := w.ClaimCommand(ctx, c)
 			require.NoError(t, err)
 			accepted.Go(func() {
-				require.NoError(t, e.Accept(ctx, c, Heard{Text: "comment 4711 second", Room: "noc", Person: alice}))
+				require.NoError(t, e.Accept(ctx, c, Input{Text: "comment 4711 second", Room: "noc", Person: alice}))
 			})
 			synctest.Wait()
 			require.Empty(t, w.calls("main"))
@@ -160,8 +160,8 @@ func TestMissingRecord(t *testing.T) {
 				w.setDown("main", true)
 				r := w.start(t)
 				defer r.stop()
-				r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
-				r.hears("M2", Heard{Text: "ack 4712", Room: "noc"})
+				r.receives("M1", Input{Text: "ack 4711", Room: "noc"})
+				r.receives("M2", Input{Text: "ack 4712", Room: "noc"})
 				time.Sleep(time.Minute)
 				w.mu.Lock()
 				w.broken = map[string]error{"M1": broken}
@@ -196,7 +196,7 @@ func TestMissingRecordBetweenParts(t *testing.T) {
 		w.zabbixes["main"].took = time.Second
 		r := w.start(t)
 		defer r.stop()
-		r.hears("M1", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
+		r.receives("M1", Input{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"})
 		time.Sleep(1500 * time.Millisecond) // the first call is in flight
 		w.mu.Lock()
 		w.broken = map[string]error{"M1": store.ErrNotFound}
@@ -217,7 +217,7 @@ func TestUnreadableProblem(t *testing.T) {
 			story(t, func(t *testing.T, w *world, r *relay) {
 				w.damaged.Store(!accepted)
 				w.setDown("main", true)
-				r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+				r.receives("M1", Input{Text: "ack 4711", Room: "noc"})
 				synctest.Wait()
 				w.damaged.Store(true)
 				w.setDown("main", false)
@@ -241,7 +241,7 @@ func TestDamagedRecordOfEarlierRun(t *testing.T) {
 		r := w.start(t)
 		defer r.stop()
 		w.damaged.Store(false)
-		r.hears("M1", Heard{Text: "ack 4711", Room: "noc"})
+		r.receives("M1", Input{Text: "ack 4711", Room: "noc"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, store.CommandDone, w.command("M1").State)

@@ -147,7 +147,7 @@ func (e *Executor) recover(ctx context.Context) error {
 
 func (e *Executor) resume(ctx context.Context, c store.Command) error {
 	d, err := decodeDetail(c.Detail)
-	if err != nil || d.Heard == nil || d.Request == nil || len(d.Attempts) == 0 {
+	if err != nil || d.Input == nil || d.Request == nil || len(d.Attempts) == 0 {
 		return e.giveUp(ctx, c, givenUp(true), cmp.Or(err, errors.New("its stored detail is incomplete")))
 	}
 	e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)

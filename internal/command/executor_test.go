@@ -45,7 +45,7 @@ func signed(t *testing.T, w *world, key, words string) string {
 // reply.
 func TestAckInThread(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Equal(t, []zabbix.Acknowledge{{EventIDs: []string{"4711"}, Ack: true, Message: signed(t, w, "main/4711", "on it")}}, w.calls("main"))
 		require.Empty(t, w.answers())
@@ -70,7 +70,7 @@ func TestAckInThread(t *testing.T) {
 // Outside of the problem's thread the reply says what was done, in the message's thread.
 func TestAckElsewhere(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("M1", Heard{Text: "ack 4711 4712 on it", Room: "noc"})
+		r.receives("M1", Input{Text: "ack 4711 4712 on it", Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2)
 		require.Equal(t, []string{"- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `main/4712` problem 4712"}, w.answers())
@@ -85,7 +85,7 @@ func TestAckElsewhere(t *testing.T) {
 func TestOrder(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i, text := range []string{"ack one", "unack two", "ack three", "unack four", "comment five"} {
-			r.hears(fmt.Sprint("M", i), Heard{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives(fmt.Sprint("M", i), Input{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		}
 		synctest.Wait()
 		var words []string
@@ -102,39 +102,39 @@ func TestRefusalsHaveReasons(t *testing.T) {
 	bob, carol, mallory := Person{Email: "bob@example.com"}, Person{Email: "carol@example.com"}, Person{Email: "mallory@example.com"}
 	for _, c := range []struct {
 		why   string
-		heard Heard
+		input Input
 		want  string
 		state store.CommandState
 	}{
-		{"misspelt", Heard{Text: "akc 4711", Room: "noc"}, "❔ I don't know the command `akc`. Did you mean `ack`?", store.CommandFailed},
-		{"no problem named", Heard{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
-		{"a thread of something else", Heard{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
-		{"a thread of another room", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
-		{"another room's problem", Heard{Text: "ack 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
-		{"another room's problem isn't shown either", Heard{Text: "show 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`.", store.CommandFailed},
-		{"one of two is unknown", Heard{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
-		{"no such problem", Heard{Text: "ack 1 x", Room: "noc"}, "❔ Unknown in this room: problem `1`. Nothing was done.", store.CommandFailed},
-		{"a number among words", Heard{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
-		{"a viewer", Heard{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
-		{"nobody", Heard{Text: "help", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
-		{"an admin of another room", Heard{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 You have no role in this room", store.CommandDenied},
-		{"nobody, misspelt", Heard{Text: "akc", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
-		{"nobody, direct", Heard{Text: "show 4711", Direct: true, Person: mallory}, "🚫 You have no role in any room", store.CommandDenied},
-		{"direct, another room's", Heard{Text: "ack main/4711", Direct: true, Person: bob}, "❔ Unknown, or not visible to you: problem `main/4711`. Nothing was done.", store.CommandFailed},
-		{"direct, in two Zabbix", Heard{Text: "ack 4711", Direct: true}, "❔ `4711` exists in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
-		{"help", Heard{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
-		{"show", Heard{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
-		{"show in the thread", Heard{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
-		{"a room lists the problems posted in it", Heard{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
-		{"direct, everywhere", Heard{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
-		{"direct, one room", Heard{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
-		{"another relay's button", Heard{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
-		{"a forged button", Heard{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
-		{"a button without a source", Heard{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
-		{"a viewer's press", Heard{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
+		{"misspelt", Input{Text: "akc 4711", Room: "noc"}, "❔ I don't know the command `akc`. Did you mean `ack`?", store.CommandFailed},
+		{"no problem named", Input{Text: "ack", Room: "noc"}, "❔ Which problem? Give its event id", store.CommandFailed},
+		{"a thread of something else", Input{Text: "ack", Room: "noc", ParentID: "SOMETHING"}, "❔ This thread isn't about a single problem", store.CommandFailed},
+		{"a thread of another room", Input{Text: "ack", Room: "noc", ParentID: "ROOT-main/5000@db"}, "❔ This thread isn't about a single problem", store.CommandFailed},
+		{"another room's problem", Input{Text: "ack 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"another room's problem isn't shown either", Input{Text: "show 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`.", store.CommandFailed},
+		{"one of two is unknown", Input{Text: "ack 4711 5000", Room: "noc"}, "❔ Unknown in this room: problem `5000`. Nothing was done.", store.CommandFailed},
+		{"no such problem", Input{Text: "ack 1 x", Room: "noc"}, "❔ Unknown in this room: problem `1`. Nothing was done.", store.CommandFailed},
+		{"a number among words", Input{Text: "ack 5 minutes", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "put a colon before them: `ack: 5 …`", store.CommandFailed},
+		{"a viewer", Input{Text: "ack 4711", Room: "noc", Person: carol}, "🚫 `ack` needs the role **operator**. Your role in this room is **viewer**.", store.CommandDenied},
+		{"nobody", Input{Text: "help", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
+		{"an admin of another room", Input{Text: "ack 4711", Room: "noc", Person: bob}, "🚫 You have no role in this room", store.CommandDenied},
+		{"nobody, misspelt", Input{Text: "akc", Room: "noc", Person: mallory}, "🚫 You have no role in this room", store.CommandDenied},
+		{"nobody, direct", Input{Text: "show 4711", Direct: true, Person: mallory}, "🚫 You have no role in any room", store.CommandDenied},
+		{"direct, another room's", Input{Text: "ack main/4711", Direct: true, Person: bob}, "❔ Unknown, or not visible to you: problem `main/4711`. Nothing was done.", store.CommandFailed},
+		{"direct, in two Zabbix", Input{Text: "ack 4711", Direct: true}, "❔ `4711` exists in more than one Zabbix. Which one?\n\n- `ack lab/4711`: problem 4711\n- `ack main/4711`: problem 4711", store.CommandFailed},
+		{"help", Input{Text: "", Room: "noc"}, "What I can do for you (your role: **operator**)", store.CommandDone},
+		{"show", Input{Text: "show 4711", Room: "noc"}, "SHOW main/4711", store.CommandDone},
+		{"show in the thread", Input{Text: "show", Room: "noc", ParentID: "CARD-main/4711@noc"}, "SHOW main/4711", store.CommandDone},
+		{"a room lists the problems posted in it", Input{Text: "problems", Room: "noc"}, "LIST 2: main/4712 main/4711", store.CommandDone},
+		{"direct, everywhere", Input{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
+		{"direct, one room", Input{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
+		{"another relay's button", Input{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
+		{"a forged button", Input{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
+		{"a button without a source", Input{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
+		{"a viewer's press", Input{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
-			r.hears("M1", c.heard)
+			r.receives("M1", c.input)
 			synctest.Wait()
 			require.Len(t, w.answers(), 1, c.why)
 			require.Contains(t, w.answers()[0], c.want, c.why)
@@ -150,7 +150,7 @@ func TestRefusalsHaveReasons(t *testing.T) {
 // A reply in a direct chat is addressed by the chat's id.
 func TestReplyInDirectChat(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("M1", Heard{Text: "ack main/4711", Direct: true})
+		r.receives("M1", Input{Text: "ack main/4711", Direct: true})
 		synctest.Wait()
 		require.Equal(t, []string{"✅ Acknowledged `main/4711` problem 4711"}, w.answers())
 		require.Empty(t, w.notices()[0].Room)
@@ -161,10 +161,10 @@ func TestReplyInDirectChat(t *testing.T) {
 // A button does what the command does, and its reply goes into the problem's thread.
 func TestButtons(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("A1", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		r.receives("A1", Input{Button: &Button{Action: "ack", Key: "main/4711", Comment: "on\x00 it ", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.changed, 1, "read again at once")
-		r.hears("A2", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		r.receives("A2", Input{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
 		require.True(t, w.calls("main")[1].Close)
@@ -183,8 +183,8 @@ func TestAlreadyDone(t *testing.T) {
 		p.Acknowledged = true
 		p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC), Actor: alert.Actor{Name: "Bob"}, Actions: alert.Actions{Ack: true}}}}
 		w.put(p)
-		r.hears("M1", Heard{Text: "ack", Room: "noc", ParentID: "ROOT-main/4711@noc"})
-		r.hears("M2", Heard{Text: "sev average", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M2", Input{Text: "sev average", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Equal(t, []string{
@@ -193,14 +193,14 @@ func TestAlreadyDone(t *testing.T) {
 		}, w.answers())
 		require.Equal(t, store.CommandDone, w.command("M1").State)
 
-		r.hears("M3", Heard{Text: "ack me too", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M3", Input{Text: "ack me too", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 
 		p.State = alert.StateResolved
 		w.put(p)
-		r.hears("M4", Heard{Text: "close 4711", Room: "noc"})
-		r.hears("A5", Heard{Button: &Button{Action: "ack", Key: "main/4711", Comment: "x", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		r.receives("M4", Input{Text: "close 4711", Room: "noc"})
+		r.receives("A5", Input{Button: &Button{Action: "ack", Key: "main/4711", Comment: "x", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 		require.Contains(t, w.answers()[2], "is already resolved")
@@ -213,7 +213,7 @@ func TestZabbixRefuses(t *testing.T) {
 	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Invalid, zabbix.Other} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "Zabbix's words"}}}
-			r.hears("M1", Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
 			require.Empty(t, w.calls("main"))
 			require.Len(t, w.answers(), 1)
@@ -233,15 +233,15 @@ func TestZabbixUnreachable(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
 		began := time.Now()
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		until := began.Add(time.Hour).UTC().Format("15:04")
 		require.Equal(t, []string{"⏳ Zabbix `main` can't be reached. I'll keep trying until " + until + " UTC and report back here; the command runs at most once."}, w.answers())
 		require.Equal(t, store.CommandRetrying, w.command("M1").State)
 
 		time.Sleep(time.Minute)
-		r.hears("M2", Heard{Text: "unack 4711", Room: "noc"}) // waits behind the first
-		r.hears("M3", Heard{Text: "ack lab/4711", Room: "lan"})
+		r.receives("M2", Input{Text: "unack 4711", Room: "noc"}) // waits behind the first
+		r.receives("M3", Input{Text: "ack lab/4711", Room: "lan"})
 		time.Sleep(20 * time.Second)
 		require.Len(t, w.answers(), 3, "another command gets the interim reply too, and another Zabbix isn't blocked")
 		require.Len(t, w.calls("lab"), 1)
@@ -263,7 +263,7 @@ func TestZabbixUnreachable(t *testing.T) {
 func TestExpired(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.setDown("main", true)
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		require.Len(t, w.answers(), 2)
@@ -282,7 +282,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("it was done", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
 			require.Contains(t, w.answers()[0], "got the request but didn't answer")
 			require.Equal(t, store.CommandExecuting, w.command("M1").State)
@@ -296,7 +296,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("it wasn't done, and is repeated later", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(settleTime - time.Second)
 			require.Empty(t, w.calls("main"), "the call may still be in flight")
 			time.Sleep(10 * time.Second)
@@ -308,7 +308,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("an unknown error counts as a lost answer", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: errors.New("what?"), done: true}}
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 1)
@@ -318,7 +318,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Run("the outcome can't be determined", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
 			w.setDown("main", true)
 			time.Sleep(time.Hour + time.Minute)
@@ -332,7 +332,7 @@ func TestLostAnswer(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered, done: true}}
 			w.zabbixes["main"].observeFail = []error{nil, &zabbix.Error{Kind: zabbix.NotAuthorised}}
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Contains(t, w.answers()[1], "❓ I don't know whether")
@@ -342,7 +342,7 @@ func TestLostAnswer(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			delete(w.zabbixes["main"].events, "4711")
-			r.hears("M1", Heard{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Contains(t, w.answers()[1], "event not found")
@@ -354,16 +354,16 @@ func TestLostAnswer(t *testing.T) {
 func TestTooManyCommands(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		for i := range perMinute + 10 {
-			r.hears(fmt.Sprint("M", i), Heard{Text: "help", Room: "noc"})
+			r.receives(fmt.Sprint("M", i), Input{Text: "help", Room: "noc"})
 		}
-		r.hears("N", Heard{Text: "help", Room: "noc", Person: Person{Email: "carol@example.com"}})
+		r.receives("N", Input{Text: "help", Room: "noc", Person: Person{Email: "carol@example.com"}})
 		synctest.Wait()
 		answers := w.answers()
 		require.Len(t, answers, perMinute+2, "thirty replies, one warning, and a reply to another person")
 		require.Contains(t, strings.Join(answers, "\n"), "🐢 More than 30 commands in a minute")
 		require.Equal(t, store.CommandDenied, w.command(fmt.Sprint("M", perMinute+5)).State)
 		time.Sleep(time.Minute)
-		r.hears("M", Heard{Text: "help", Room: "noc"})
+		r.receives("M", Input{Text: "help", Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.answers(), perMinute+3)
 	})
@@ -375,7 +375,7 @@ func TestOnlyProblemsOfTriggersAreActedOn(t *testing.T) {
 		p := w.find(alert.Key{Source: "main", EventID: "4711"})
 		p.Origin = alert.OriginService
 		w.put(p)
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Len(t, w.answers(), 1)

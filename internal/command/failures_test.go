@@ -77,7 +77,7 @@ func TestBreakdowns(t *testing.T) {
 					} else if refused[name] != "" {
 						return // apiinfo.version needs no permission
 					}
-					r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+					r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 					time.Sleep(20 * time.Second)
 					synctest.Wait()
 					want, known := reply[name]
@@ -125,7 +125,7 @@ func TestFailingUntilExpiry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 				require.NoError(t, z.Break(name))
-				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(2 * time.Minute)
 				require.NotContains(t, w.answers()[0], "got the request")
 				time.Sleep(time.Hour)
@@ -144,9 +144,9 @@ func TestFailingUntilExpiry(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 		require.NoError(t, z.Break("page-429")) // in 90 s
-		r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+		r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 		time.Sleep(30 * time.Second)
-		r.hears("M2", Heard{Text: "comment " + id + " more", Room: "noc"}) // it doesn't shorten the wait
+		r.receives("M2", Input{Text: "comment " + id + " more", Room: "noc"}) // it doesn't shorten the wait
 		time.Sleep(55 * time.Second)
 		synctest.Wait()
 		require.Equal(t, 1, z.Calls()["apiinfo.version"])
@@ -175,7 +175,7 @@ func TestDatabaseChangesText(t *testing.T) {
 								require.NoError(t, z.Break("only:event.acknowledge"))
 								require.NoError(t, z.Break(lost))
 							}
-							r.hears("M1", Heard{Person: person, Text: "comment " + text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+							r.receives("M1", Input{Person: person, Text: "comment " + text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 							time.Sleep(time.Minute)
 							synctest.Wait()
 							acks := acksOf(z, id)
@@ -263,7 +263,7 @@ func TestCloseGone(t *testing.T) {
 					require.NoError(t, err)
 				}
 				c.prepare(t, z, 4701)
-				r.hears("M1", Heard{Text: c.text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				r.receives("M1", Input{Text: c.text, Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				require.Len(t, w.answers(), 1)
@@ -289,10 +289,10 @@ func TestInternalErrorsUntilExpiry(t *testing.T) {
 	for _, name := range []string{"system-error", "sql-failed", "internal-error"} {
 		t.Run(name, func(t *testing.T) {
 			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
-				r.hears("M0", Heard{Text: "comment first", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"}) // the version is known then
+				r.receives("M0", Input{Text: "comment first", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"}) // the version is known then
 				synctest.Wait()
 				require.NoError(t, z.Break(name))
-				r.hears("M1", Heard{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+				r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(2 * time.Hour)
 				synctest.Wait()
 				require.Positive(t, z.Calls()["event.acknowledge"])
@@ -313,7 +313,7 @@ func TestCloseGoneAfterLostAnswer(t *testing.T) {
 		z.Delete(4701)
 		require.NoError(t, z.Break("only:event.acknowledge"))
 		require.NoError(t, z.Break("lost-502"))
-		r.hears("M1", Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
+		r.receives("M1", Input{Text: "close", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 		time.Sleep(settleTime + 10*time.Second)
 		synctest.Wait()
 		require.Empty(t, w.observations(t))

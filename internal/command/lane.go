@@ -196,7 +196,7 @@ func (e *Executor) abandon(ctx context.Context, j *job, why error) error {
 	begun := j.d.Wide != nil || slices.ContainsFunc(j.d.Attempts, func(a attempt) bool {
 		return a.Stage == stageExecuting || a.Stage == stageDone || a.Stage == stageUnknown
 	})
-	return e.giveUp(ctx, j.c, addressed(presser(*j.d.Heard), givenUp(begun)), why)
+	return e.giveUp(ctx, j.c, addressed(presser(*j.d.Input), givenUp(begun)), why)
 }
 
 // replyToQueue sends an interim reply for each command in a blocked lane.
@@ -258,7 +258,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 		part = interim // the interim reply becomes the final one
 	}
 	if state != store.CommandDone {
-		said = addressed(presser(*j.d.Heard), said)
+		said = addressed(presser(*j.d.Input), said)
 	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(outcome(j.d.Attempts, true), 2000)), j.d.encode()
 	return e.finish(ctx, j.c, part, state, said)

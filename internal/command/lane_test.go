@@ -17,7 +17,7 @@ func TestBatch(t *testing.T) {
 		{Key: keys[0], Stage: stageDone}, {Key: keys[1]}, {Key: keys[2], Stage: stageExecuting, StartedAt: began}, {Key: keys[3]}, {Key: keys[4]},
 		{Key: keys[5], Stage: stageExecuting, StartedAt: began},
 	}
-	j := &job{c: store.Command{ID: "M1"}, d: detail{Request: &Request{Verb: Ack}, Heard: &Heard{}, Attempts: attempts}}
+	j := &job{c: store.Command{ID: "M1"}, d: detail{Request: &Request{Verb: Ack}, Input: &Input{}, Attempts: attempts}}
 	main, lab := &lane{source: "main", woken: make(chan struct{}, 1)}, &lane{source: "lab", woken: make(chan struct{}, 1)}
 	for _, l := range []*lane{main, lab} {
 		l.add(turn{j, 0})

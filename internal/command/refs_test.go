@@ -294,7 +294,7 @@ func TestOtherIDNeverMeansThreadProblem(t *testing.T) {
 			w.names = configured
 			r := w.start(t)
 			defer r.stop()
-			r.hears("M1", Heard{Text: c.said, Room: "noc", ParentID: "ROOT-main/8001@noc"})
+			r.receives("M1", Input{Text: c.said, Room: "noc", ParentID: "ROOT-main/8001@noc"})
 			synctest.Wait()
 			var asked []string
 			for _, call := range w.calls("main") {

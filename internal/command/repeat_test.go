@@ -17,43 +17,43 @@ import (
 // The same act by the same person, while the first is in progress or within a minute, is one call and one reply.
 func TestRepetitionIsDoneOnce(t *testing.T) {
 	const thread = "ROOT-main/4711@noc"
-	press := func(action, comment, card string) Heard {
-		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: card}, Room: "noc"}
+	press := func(action, comment, card string) Input {
+		return Input{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: card}, Room: "noc"}
 	}
-	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
-	by := func(email string, h Heard) Heard {
+	say := func(text string) Input { return Input{Text: text, Room: "noc", ParentID: thread} }
+	by := func(email string, h Input) Input {
 		h.Person = Person{Email: email}
 		return h
 	}
-	bob := func(h Heard) Heard { return by("pat@ops.example.com", h) }
+	bob := func(h Input) Input { return by("pat@ops.example.com", h) }
 	for _, c := range []struct {
 		why   string
-		heard []Heard
+		input []Input
 		pause time.Duration // between them
 		calls int
 	}{
-		{"the same button at once", []Heard{press("ack", "", "CARD"), press("ack", "", "CARD"), press("ack", "", "CARD")}, 0, 1},
-		{"the same button a little later", []Heard{press("close", "", "CARD"), press("close", "", "CARD")}, 300 * time.Millisecond, 1},
-		{"the button of the card that replaced it", []Heard{press("ack", "on it", "CARD"), press("ack", "on it", "CARD2")}, time.Second, 1},
-		{"a comment by button", []Heard{press("comment", "x", "CARD"), press("comment", "x", "CARD")}, 59 * time.Second, 1},
-		{"the same words", []Heard{say("comment x"), say("comment x")}, 30 * time.Second, 1},
-		{"the same words with an id", []Heard{say("comment x"), say("comment 4711: x"), say("note #4711. x")}, time.Second, 1},
-		{"several problems in another order", []Heard{say("ack 4711 4712 x"), say("ack 4712, 4711 x")}, time.Second, 2},
-		{"a severity", []Heard{say("severity high"), say("severity 4"), say("sev HIGH!")}, time.Second, 1},
-		{"in a direct chat", []Heard{{Text: "ack main/4711", Direct: true}, {Text: "ack main/4711", Direct: true}}, time.Second, 1},
+		{"the same button at once", []Input{press("ack", "", "CARD"), press("ack", "", "CARD"), press("ack", "", "CARD")}, 0, 1},
+		{"the same button a little later", []Input{press("close", "", "CARD"), press("close", "", "CARD")}, 300 * time.Millisecond, 1},
+		{"the button of the card that replaced it", []Input{press("ack", "on it", "CARD"), press("ack", "on it", "CARD2")}, time.Second, 1},
+		{"a comment by button", []Input{press("comment", "x", "CARD"), press("comment", "x", "CARD")}, 59 * time.Second, 1},
+		{"the same words", []Input{say("comment x"), say("comment x")}, 30 * time.Second, 1},
+		{"the same words with an id", []Input{say("comment x"), say("comment 4711: x"), say("note #4711. x")}, time.Second, 1},
+		{"several problems in another order", []Input{say("ack 4711 4712 x"), say("ack 4712, 4711 x")}, time.Second, 2},
+		{"a severity", []Input{say("severity high"), say("severity 4"), say("sev HIGH!")}, time.Second, 1},
+		{"in a direct chat", []Input{{Text: "ack main/4711", Direct: true}, {Text: "ack main/4711", Direct: true}}, time.Second, 1},
 
-		{"other words", []Heard{press("comment", "x", "CARD"), press("comment", "y", "CARD")}, 0, 2},
-		{"words and none", []Heard{say("close"), say("close x")}, 0, 2},
-		{"another person", []Heard{press("close", "", "CARD"), bob(press("close", "", "CARD"))}, 0, 2},
-		{"in another room, which needs its own reply", []Heard{say("comment x"), {Text: "comment main/4711 x", Direct: true}}, time.Second, 2},
-		{"another problem", []Heard{say("comment x"), say("comment 4712 x")}, 0, 2},
-		{"one problem more", []Heard{say("comment x"), say("comment 4711 4712 x")}, 0, 3},
-		{"another verb", []Heard{say("ack x"), say("comment x")}, 0, 2},
-		{"another severity", []Heard{say("severity high"), say("severity disaster")}, 0, 2},
-		{"after more than a minute", []Heard{say("comment x"), say("comment x")}, 61 * time.Second, 2},
-		{"undone in between", []Heard{say("ack x"), say("unack y"), say("ack x")}, time.Second, 3},
-		{"undone by somebody else", []Heard{say("ack x"), bob(say("unack y")), say("ack x"), say("ack x")}, time.Second, 3},
-		{"changed in between", []Heard{say("severity high"), bob(say("severity warning")), say("severity high")}, time.Second, 3},
+		{"other words", []Input{press("comment", "x", "CARD"), press("comment", "y", "CARD")}, 0, 2},
+		{"words and none", []Input{say("close"), say("close x")}, 0, 2},
+		{"another person", []Input{press("close", "", "CARD"), bob(press("close", "", "CARD"))}, 0, 2},
+		{"in another room, which needs its own reply", []Input{say("comment x"), {Text: "comment main/4711 x", Direct: true}}, time.Second, 2},
+		{"another problem", []Input{say("comment x"), say("comment 4712 x")}, 0, 2},
+		{"one problem more", []Input{say("comment x"), say("comment 4711 4712 x")}, 0, 3},
+		{"another verb", []Input{say("ack x"), say("comment x")}, 0, 2},
+		{"another severity", []Input{say("severity high"), say("severity disaster")}, 0, 2},
+		{"after more than a minute", []Input{say("comment x"), say("comment x")}, 61 * time.Second, 2},
+		{"undone in between", []Input{say("ack x"), say("unack y"), say("ack x")}, time.Second, 3},
+		{"undone by somebody else", []Input{say("ack x"), bob(say("unack y")), say("ack x"), say("ack x")}, time.Second, 3},
+		{"changed in between", []Input{say("severity high"), bob(say("severity warning")), say("severity high")}, time.Second, 3},
 	} {
 		for _, away := range []bool{false, true} {
 			if away && c.pause > 10*time.Second {
@@ -61,8 +61,8 @@ func TestRepetitionIsDoneOnce(t *testing.T) {
 			}
 			story(t, func(t *testing.T, w *world, r *relay) {
 				w.setDown("main", away) // the first command stays in progress
-				for i, h := range c.heard {
-					r.hears(fmt.Sprint("M", i), h)
+				for i, h := range c.input {
+					r.receives(fmt.Sprint("M", i), h)
 					time.Sleep(c.pause)
 				}
 				synctest.Wait()
@@ -71,7 +71,7 @@ func TestRepetitionIsDoneOnce(t *testing.T) {
 				synctest.Wait()
 				require.Len(t, w.calls("main"), c.calls, "%s, away %v", c.why, away)
 				repeated := 0
-				for i := range c.heard {
+				for i := range c.input {
 					cmd := w.command(fmt.Sprint("M", i))
 					require.Equal(t, store.CommandDone, cmd.State, c.why)
 					if cmd.Outcome == "a repetition of command M0" || cmd.Outcome == "a repetition of command M2" {
@@ -97,14 +97,14 @@ func TestRepetitionAcrossRestart(t *testing.T) {
 			w := newWorld()
 			w.problem("main/4711", "noc")
 			w.setDown("main", away)
-			press := Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
+			press := Input{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
 			r := w.start(t)
-			r.hears("M1", press)
+			r.receives("M1", press)
 			synctest.Wait()
 			r.stop()
 			r = w.start(t)
 			defer r.stop()
-			r.hears("M2", press)
+			r.receives("M2", press)
 			synctest.Wait()
 			w.setDown("main", false)
 			time.Sleep(5 * time.Minute)
@@ -123,11 +123,11 @@ func TestRepetitionCrashes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			w.problem("main/4711", "noc")
-			press := Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
+			press := Input{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}
 			w.crash = crash
 			r := w.start(t)
-			r.hears("M1", press)
-			r.hears("M2", press)
+			r.receives("M1", press)
+			r.receives("M2", press)
 			synctest.Wait()
 			r.stop()
 			w.crash = -1
@@ -148,14 +148,14 @@ func TestFailedCommandCanBeRepeated(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
 		w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}
 		for _, id := range []string{"M1", "M2"} {
-			r.hears(id, Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			r.receives(id, Input{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
 		}
 		require.Len(t, w.calls("main"), 1)
 		require.Len(t, w.answers(), 2)
 		for _, id := range []string{"M3", "M4"} { // misspelt, and a list: answered each time
-			r.hears(id, Heard{Text: "akc", Room: "noc"})
-			r.hears(id+"L", Heard{Text: "problems", Room: "noc"})
+			r.receives(id, Input{Text: "akc", Room: "noc"})
+			r.receives(id+"L", Input{Text: "problems", Room: "noc"})
 			synctest.Wait()
 		}
 		require.Len(t, w.answers(), 6)
@@ -178,9 +178,9 @@ func TestUndoneInZabbix(t *testing.T) {
 		{"comment x", alert.Actions{Unack: true}, 1},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
-			h := Heard{Text: c.said, Room: "noc", ParentID: "ROOT-main/4711@noc"}
+			h := Input{Text: c.said, Room: "noc", ParentID: "ROOT-main/4711@noc"}
 			before := time.Now().Add(-time.Minute) // an undo before the command doesn't count
-			r.hears("M1", h)
+			r.receives("M1", h)
 			time.Sleep(5 * time.Second)
 			w.mu.Lock()
 			p := w.find(alert.ParseKey("main/4711"))
@@ -191,7 +191,7 @@ func TestUndoneInZabbix(t *testing.T) {
 			p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, Update: &alert.Update{At: time.Now(), Actions: c.then}})
 			w.put(p)
 			w.mu.Unlock()
-			r.hears("M2", h)
+			r.receives("M2", h)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), c.calls, "%s %+v", c.said, c.then)
 		})
@@ -205,15 +205,15 @@ func TestAckAllRepetition(t *testing.T) {
 		w.digested(45)
 		r := w.start(t)
 		defer r.stop()
-		for i, h := range []Heard{
+		for i, h := range []Input{
 			{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}, {Text: "ack all, yes!", Room: "noc", ParentID: "DIGEST"},
 			{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "noc"},
 		} {
-			r.hears(fmt.Sprint("M", i), h)
+			r.receives(fmt.Sprint("M", i), h)
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		r.hears("M9", Heard{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}) // and once more after it has ended
+		r.receives("M9", Input{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}) // and once more after it has ended
 		synctest.Wait()
 		require.Len(t, append(w.calls("main"), w.calls("lab")...), 45)
 		require.Len(t, w.answers(), 1)

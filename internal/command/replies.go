@@ -267,7 +267,7 @@ func addressed(who, answer string) string {
 }
 
 // presser returns the name of the person who pressed a button; "" for a typed command.
-func presser(h Heard) string {
+func presser(h Input) string {
 	if h.Button == nil {
 		return ""
 	}

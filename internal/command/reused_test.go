@@ -32,12 +32,12 @@ func (w *world) overtake(key string) {
 // A problem whose event id belongs to another problem now can't be acted on, and the other problem isn't changed.
 func TestSupersededProblemIsNotActedOn(t *testing.T) {
 	const thread, goneWords = "ROOT-main/4711@noc", "`main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done"
-	say := func(text string) Heard { return Heard{Text: text, Room: "noc", ParentID: thread} }
-	press := func(action, comment string) Heard {
-		return Heard{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: "CARD-main/4711@noc"}, Room: "noc"}
+	say := func(text string) Input { return Input{Text: text, Room: "noc", ParentID: thread} }
+	press := func(action, comment string) Input {
+		return Input{Button: &Button{Action: action, Key: "main/4711", Comment: comment, MessageID: "CARD-main/4711@noc"}, Room: "noc"}
 	}
 	for why, c := range map[string]struct {
-		heard Heard
+		input Input
 		want  string
 		calls int
 	}{
@@ -57,14 +57,14 @@ func TestSupersededProblemIsNotActedOn(t *testing.T) {
 		"show by its old id":     {say("show 4711"), "This problem is gone from Zabbix", 0},
 
 		"another problem from there": {say("ack 4712"), "", 1},
-		"the present one":            {Heard{Text: "ack 4711", Room: "noc"}, "", 1},
-		"in the present one's":       {Heard{Text: "ack", Room: "noc", ParentID: "NEW-ROOT"}, "", 1},
-		"the present one's card": {Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "NEW-CARD"}, Room: "noc"},
+		"the present one":            {Input{Text: "ack 4711", Room: "noc"}, "", 1},
+		"in the present one's":       {Input{Text: "ack", Room: "noc", ParentID: "NEW-ROOT"}, "", 1},
+		"the present one's card": {Input{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "NEW-CARD"}, Room: "noc"},
 			"", 1},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.overtake("main/4711")
-			r.hears("M1", c.heard)
+			r.receives("M1", c.input)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), c.calls, "%s: %v", why, w.answers())
 			for _, call := range w.calls("main") {
@@ -92,7 +92,7 @@ func TestEventIDReusedDuringRetry(t *testing.T) {
 				r := w.start(t)
 				defer func() { r.stop() }()
 				w.setDown("main", true)
-				r.hears("M1", Heard{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
+				r.receives("M1", Input{Text: text, Room: "noc", ParentID: "ROOT-main/4711@noc"})
 				time.Sleep(10 * time.Second)
 				asked := len(w.calls("main"))
 				if restart {
@@ -114,7 +114,7 @@ func TestEventIDReusedDuringRetry(t *testing.T) {
 
 // An event id that Zabbix reused before the relay knows of it isn't acted on, by any verb or "ack all".
 func TestEventIDReusedUnnoticed(t *testing.T) {
-	for _, said := range []Heard{
+	for _, said := range []Input{
 		{Text: "ack", ParentID: "ROOT-main/4711@noc"}, {Text: "ack on it", ParentID: "ROOT-main/4711@noc"}, {Text: "comment hi", ParentID: "ROOT-main/4711@noc"},
 		{Text: "severity high", ParentID: "ROOT-main/4711@noc"}, {Text: "close", ParentID: "ROOT-main/4711@noc"}, {Text: "ack 4711 4712"},
 		{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, {Text: "ack all yes", ParentID: "DIGEST"},
@@ -130,7 +130,7 @@ func TestEventIDReusedUnnoticed(t *testing.T) {
 			w.put(p)
 			w.zabbixes["main"].events[key.EventID] = &alert.Observation{TriggerID: "2", Opened: time.Now()}
 			said.Room = "noc"
-			r.hears("M1", said)
+			r.receives("M1", said)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			for _, call := range w.calls("main") {

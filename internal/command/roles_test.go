@@ -18,18 +18,18 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 	frank := Person{Email: "frank@example.com"} // operator in noc, viewer in db
 	for _, c := range []struct {
 		why   string
-		heard Heard
+		input Input
 		calls int
 		want  string
 	}{
-		{"posted where they are an operator", Heard{Text: "ack main/4711"}, 1, "Acknowledged"},
-		{"posted where they are a viewer", Heard{Text: "ack main/5000"}, 0, "`ack` needs the role **operator**. Your role for this problem is **viewer**"},
-		{"posted in both rooms", Heard{Text: "ack main/4712"}, 1, "Acknowledged"},
-		{"one of two", Heard{Text: "close main/4711 main/5000"}, 0, "Your role for `main/5000` is **viewer**. The relay's administrator can change that, under `people` in the configuration. Nothing was done to the others either."},
-		{"by a button", Heard{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
-		{"a comment", Heard{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
-		{"a viewer may show it", Heard{Text: "show main/5000"}, 0, "SHOW main/5000"},
-		{"posted where they have no role", Heard{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
+		{"posted where they are an operator", Input{Text: "ack main/4711"}, 1, "Acknowledged"},
+		{"posted where they are a viewer", Input{Text: "ack main/5000"}, 0, "`ack` needs the role **operator**. Your role for this problem is **viewer**"},
+		{"posted in both rooms", Input{Text: "ack main/4712"}, 1, "Acknowledged"},
+		{"one of two", Input{Text: "close main/4711 main/5000"}, 0, "Your role for `main/5000` is **viewer**. The relay's administrator can change that, under `people` in the configuration. Nothing was done to the others either."},
+		{"by a button", Input{Button: &Button{Action: "close", Key: "main/5000", MessageID: "CARD"}}, 0, "frank&#64;example.com: `close` needs the role"},
+		{"a comment", Input{Text: "comment main/5000 x"}, 0, "`comment` needs the role"},
+		{"a viewer may show it", Input{Text: "show main/5000"}, 0, "SHOW main/5000"},
+		{"posted where they have no role", Input{Text: "ack lab/4711"}, 0, "Unknown, or not visible to you"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -42,8 +42,8 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 			w.problem("lab/4711", "lan")
 			r := w.start(t)
 			defer r.stop()
-			c.heard.Person, c.heard.Direct = frank, true
-			r.hears("M1", c.heard)
+			c.input.Person, c.input.Direct = frank, true
+			r.receives("M1", c.input)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), c.calls, "%s: %v", c.why, w.answers())
 			require.Empty(t, w.calls("lab"), c.why)
@@ -54,7 +54,7 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 
 // "ack all" on a digest in a direct chat skips problems of rooms in which the person may not acknowledge.
 func TestAckAllRoleByProblem(t *testing.T) {
-	for _, yes := range []Heard{
+	for _, yes := range []Input{
 		{Text: "ack all yes", ParentID: "DIRECT"},
 		{Button: &Button{Action: buttonAckAll, Key: "DIRECT", MessageID: "CARD"}},
 	} {
@@ -72,10 +72,10 @@ func TestAckAllRoleByProblem(t *testing.T) {
 			r := w.start(t)
 			defer r.stop()
 			yes.Person, yes.Direct = Person{Email: "frank@example.com"}, true
-			r.hears("M0", Heard{Person: yes.Person, Direct: true, Text: "ack all", ParentID: "DIRECT"})
+			r.receives("M0", Input{Person: yes.Person, Direct: true, Text: "ack all", ParentID: "DIRECT"})
 			synctest.Wait()
 			require.Contains(t, w.answers()[0], "2 problems")
-			r.hears("M1", yes)
+			r.receives("M1", yes)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Len(t, w.calls("main"), 2)
@@ -89,7 +89,7 @@ func TestAckAllRoleByProblem(t *testing.T) {
 // The reply to a person without the role says only that, and nothing about which problems exist.
 func TestRoleIsCheckedFirst(t *testing.T) {
 	carol := Person{Email: "carol@example.com"}
-	for _, h := range []Heard{
+	for _, h := range []Input{
 		{Text: "ack 99999", Room: "noc"}, // no such problem
 		{Text: "ack", Room: "noc"},
 		{Text: "close 12th", Room: "noc", ParentID: "ROOT-main/4711@noc"},
@@ -101,7 +101,7 @@ func TestRoleIsCheckedFirst(t *testing.T) {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.digested(3)
 			h.Person = carol
-			r.hears("M1", h)
+			r.receives("M1", h)
 			synctest.Wait()
 			require.Equal(t, store.CommandDenied, w.command("M1").State, h)
 			require.Contains(t, w.answers()[0], "needs the role **operator**", h)
@@ -111,7 +111,7 @@ func TestRoleIsCheckedFirst(t *testing.T) {
 
 // A digest can be acted on only from its own room, by text and by button.
 func TestDigestOfAnotherRoom(t *testing.T) {
-	for _, h := range []Heard{
+	for _, h := range []Input{
 		{Text: "ack all yes", Room: "db", ParentID: "DIGEST"},
 		{Text: "ack all", Room: "db", ParentID: "DIGEST"},
 		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "db"},
@@ -127,7 +127,7 @@ func TestDigestOfAnotherRoom(t *testing.T) {
 			}
 			r := w.start(t)
 			defer r.stop()
-			r.hears("M1", h)
+			r.receives("M1", h)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Empty(t, append(w.calls("main"), w.calls("lab")...), h)
@@ -156,7 +156,7 @@ func TestFaultyPressIsAnsweredInThread(t *testing.T) {
 		{Button{Action: "ack", Key: "main/99", MessageID: "CARD-main/5000@db"}, "CARD-main/5000@db"}, // a thread of another room
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
-			r.hears("M1", Heard{Button: &c.button, Room: "noc", ParentID: c.button.MessageID})
+			r.receives("M1", Input{Button: &c.button, Room: "noc", ParentID: c.button.MessageID})
 			synctest.Wait()
 			require.Len(t, w.answers(), 1)
 			require.Equal(t, c.thread, w.notices()[0].ParentID, c.button)
@@ -211,15 +211,15 @@ func TestRepliesHaveDates(t *testing.T) {
 // The reply to a refused press names the person. A typed command has its own thread.
 func TestRefusedPressNamesPerson(t *testing.T) {
 	for _, c := range []struct {
-		heard Heard
+		input Input
 		want  string
 	}{
-		{Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}, "🚫 Alice Example: Couldn't close"},
-		{Heard{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "🚫 Couldn't close"},
+		{Input{Button: &Button{Action: "close", Key: "main/4711", MessageID: "CARD"}, Room: "noc"}, "🚫 Alice Example: Couldn't close"},
+		{Input{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"}, "🚫 Couldn't close"},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.CloseForbidden}}}
-			r.hears("M1", c.heard)
+			r.receives("M1", c.input)
 			synctest.Wait()
 			require.Len(t, w.answers(), 1)
 			require.Contains(t, w.answers()[0], c.want)
@@ -233,20 +233,20 @@ func TestActOnReusedEventID(t *testing.T) {
 	root, card := "ROOT-main/4711~1@noc", "CARD-main/4711~1@noc"
 	for _, c := range []struct {
 		why   string
-		heard Heard
+		input Input
 		want  string // in the reply; "" if the present problem is acted on
 	}{
-		{"ack in its thread", Heard{Text: "ack", ParentID: root}, "its event id is another problem's now"},
-		{"a comment in its thread", Heard{Text: "comment post mortem", ParentID: root}, "its event id is another problem's now"},
-		{"close in its thread", Heard{Text: "close", ParentID: root}, "its event id is another problem's now"},
-		{"severity in its thread", Heard{Text: "severity high", ParentID: root}, "its event id is another problem's now"},
-		{"a button of its card", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
-		{"close by a button of its card", Heard{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
-		{"a button, the source in capitals", Heard{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "its event id is another problem's now"},
-		{"the earlier problem can still be shown", Heard{Text: "show", ParentID: root}, "SHOW main/4711~1"},
-		{"by its id, as the root shows it", Heard{Text: "ack 4711", ParentID: root}, "its event id is another problem's now"},
-		{"a button of the present one", Heard{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
-		{"a longer id isn't a later one", Heard{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
+		{"ack in its thread", Input{Text: "ack", ParentID: root}, "its event id is another problem's now"},
+		{"a comment in its thread", Input{Text: "comment post mortem", ParentID: root}, "its event id is another problem's now"},
+		{"close in its thread", Input{Text: "close", ParentID: root}, "its event id is another problem's now"},
+		{"severity in its thread", Input{Text: "severity high", ParentID: root}, "its event id is another problem's now"},
+		{"a button of its card", Input{Button: &Button{Action: "ack", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"close by a button of its card", Input{Button: &Button{Action: "close", Key: "main/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"a button, the source in capitals", Input{Button: &Button{Action: "ack", Key: "MAIN/4711", MessageID: card}}, "its event id is another problem's now"},
+		{"the earlier problem can still be shown", Input{Text: "show", ParentID: root}, "SHOW main/4711~1"},
+		{"by its id, as the root shows it", Input{Text: "ack 4711", ParentID: root}, "its event id is another problem's now"},
+		{"a button of the present one", Input{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}}, ""},
+		{"a longer id isn't a later one", Input{Text: "ack", ParentID: "ROOT-main/47110@noc"}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -256,8 +256,8 @@ func TestActOnReusedEventID(t *testing.T) {
 			w.put(w.find(earlier).Supersede(earlier, time.Now(), time.Now()))
 			r := w.start(t)
 			defer r.stop()
-			c.heard.Person, c.heard.Room = alice, "noc"
-			r.hears("M1", c.heard)
+			c.input.Person, c.input.Room = alice, "noc"
+			r.receives("M1", c.input)
 			synctest.Wait()
 			if c.want == "" {
 				require.Len(t, w.calls("main"), 1, c.why)

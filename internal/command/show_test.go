@@ -17,13 +17,13 @@ import (
 func TestLongListReadsOnlyWhatItShows(t *testing.T) {
 	for _, c := range []struct {
 		n     int
-		heard Heard
+		input Input
 	}{
-		{maxListed - 1, Heard{Text: "problems", Room: "noc"}},
-		{maxListed, Heard{Text: "problems", Room: "noc"}},
-		{3 * maxListed, Heard{Text: "problems", Room: "noc"}},
-		{3 * maxListed, Heard{Text: "problems", Direct: true}},
-		{3 * maxListed, Heard{Text: "problems", Direct: true, Person: Person{Email: "dave@example.com"}}}, // noc alone
+		{maxListed - 1, Input{Text: "problems", Room: "noc"}},
+		{maxListed, Input{Text: "problems", Room: "noc"}},
+		{3 * maxListed, Input{Text: "problems", Room: "noc"}},
+		{3 * maxListed, Input{Text: "problems", Direct: true}},
+		{3 * maxListed, Input{Text: "problems", Direct: true, Person: Person{Email: "dave@example.com"}}}, // noc alone
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -32,7 +32,7 @@ func TestLongListReadsOnlyWhatItShows(t *testing.T) {
 			}
 			r := w.start(t)
 			defer r.stop()
-			r.hears("M1", c.heard)
+			r.receives("M1", c.input)
 			synctest.Wait()
 			require.Contains(t, w.answers()[0], fmt.Sprintf("LIST %d: ", c.n))
 			require.Equal(t, min(c.n, maxListed), w.read)
@@ -99,7 +99,7 @@ func TestShowAndCloseReadZabbixFirst(t *testing.T) {
 					c.zabbix(w.zabbixes["main"])
 				}
 				w.changed = nil
-				r.hears("M1", Heard{Text: c.say, Room: "noc"})
+				r.receives("M1", Input{Text: c.say, Room: "noc"})
 				synctest.Wait()
 				require.Len(t, w.answers(), 1)
 				require.Contains(t, w.answers()[0], c.answer)
@@ -120,7 +120,7 @@ func TestShowDoesNotWaitForZabbix(t *testing.T) {
 		r := w.start(t)
 		defer r.stop()
 		began := time.Now()
-		r.hears("M1", Heard{Text: "show 4711", Room: "noc"})
+		r.receives("M1", Input{Text: "show 4711", Room: "noc"})
 		for len(w.answers()) == 0 && time.Since(began) < time.Minute {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()

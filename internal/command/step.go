@@ -86,7 +86,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	case uncertain, failed:
 		e.count(err)
 		l.why = reason(err)
-		plain := ze != nil && ze.MayBeText() && hasWide(b.attempts[0].Message) && !b.attempts[0].Plain
+		plain := ze != nil && ze.MayBeText() && hasFourByte(b.attempts[0].Message) && !b.attempts[0].Plain
 		log.Warn("unknown whether Zabbix carried out a command: looking into its record")
 		saved := e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Ended = meaning == failed })
 		if saved != nil || plain {
@@ -199,7 +199,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
 	}
 	// It wasn't done and isn't in flight: do it, without wide characters in case they were the reason.
-	return atOnce, e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.Plain = stagePending, hasWide(a.Message) })
+	return atOnce, e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.Plain = stagePending, hasFourByte(a.Message) })
 }
 
 // meaning is the consequence of a call's error for the command.
@@ -241,7 +241,7 @@ func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string
 // succeed journals the actions, so that the rooms show them at once, and then ends the attempts. After a crash in
 // between it is journalled again, and the ledger recognises it.
 func (e *Executor) succeed(ctx context.Context, b *batch) error {
-	person := b.job.d.Heard.Person
+	person := b.job.d.Input.Person
 	errs := make([]error, len(b.attempts))
 	var appends sync.WaitGroup // concurrent, so that the store commits them together
 	for n, a := range b.attempts {

@@ -31,7 +31,7 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 		refs = []alert.Key{own}
 	}
 	var missing []alert.Key
-	for _, ref := range meant(refs, own) {
+	for _, ref := range resolve(refs, own) {
 		here, err := e.byID(ctx, s, ref)
 		switch {
 		case err != nil:
@@ -53,9 +53,9 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	return found, "", nil
 }
 
-// meant resolves ids in the thread of own. An event id that another problem took from own still means own
-// there, since the thread's root shows it.
-func meant(refs []alert.Key, own alert.Key) []alert.Key {
+// resolve resolves ids in the thread of own. In the thread of an earlier problem, its reused event id means the
+// earlier problem.
+func resolve(refs []alert.Key, own alert.Key) []alert.Key {
 	refs = slices.Clone(refs)
 	for i, ref := range refs {
 		if was := own.Original(); was != own && ref.EventID == was.EventID && (ref.Source == "" || strings.EqualFold(ref.Source, was.Source)) {
@@ -84,14 +84,14 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string, sen
 		return alert.Key{}, false, nil
 	}
 	post, err := e.o.Store.PostByMessage(ctx, parentID)
-	if err == nil && s.hears(post.Room) {
+	if err == nil && s.isHere(post.Room) {
 		return post.Key, false, nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return alert.Key{}, false, err
 	}
 	digest, err := e.o.Store.GroupByMessage(ctx, parentID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Kind != store.GroupFlap || !s.hears(digest.Room)) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Kind != store.GroupFlap || !s.isHere(digest.Room)) {
 		return alert.Key{}, false, nil
 	}
 	if err != nil {

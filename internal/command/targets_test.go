@@ -12,7 +12,7 @@ import (
 // A problem that a command names twice, with and without its source, is acted on once.
 func TestAProblemNamedTwiceIsOneTarget(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("M1", Heard{Text: "ack 4711 main/4711 4711 on it", Room: "noc"})
+		r.receives("M1", Input{Text: "ack 4711 main/4711 4711 on it", Room: "noc"})
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 1)
 		require.Equal(t, []string{"main/4711"}, w.command("M1").Keys)
@@ -23,7 +23,7 @@ func TestAProblemNamedTwiceIsOneTarget(t *testing.T) {
 func TestAPressOfAVerbWithoutAButton(t *testing.T) {
 	for _, verb := range []Verb{Severity, Show, Problems, Help} {
 		story(t, func(t *testing.T, w *world, r *relay) {
-			r.hears("A1", Heard{Button: &Button{Action: string(verb), Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+			r.receives("A1", Input{Button: &Button{Action: string(verb), Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 			synctest.Wait()
 			require.Len(t, w.answers(), 1)
 			require.Contains(t, w.answers()[0], "I don't know this button")

@@ -12,7 +12,7 @@ import (
 // A message whose quotes can't be distinguished from its sender's words is answered with a question, whatever its text.
 func TestUnclearFormatting(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		r.hears("M1", Heard{Text: "close 4711", Unclear: true, Room: "noc", ParentID: "ROOT-main/4712@noc"})
+		r.receives("M1", Input{Text: "close 4711", Unclear: true, Room: "noc", ParentID: "ROOT-main/4712@noc"})
 		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 		require.Len(t, w.answers(), 1)

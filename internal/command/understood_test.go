@@ -35,7 +35,7 @@ func TestUnderstood(t *testing.T) {
 			story(t, func(t *testing.T, w *world, r *relay) {
 				w.zabbixes["main"].fail = c.fail
 				w.setDown("main", c.away)
-				r.hears("M1", Heard{Text: c.said, Room: "noc"})
+				r.receives("M1", Input{Text: c.said, Room: "noc"})
 				time.Sleep(3 * time.Hour)
 				synctest.Wait()
 				require.Contains(t, []store.CommandState{store.CommandFailed, store.CommandExpired}, w.command("M1").State)

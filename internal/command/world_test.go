@@ -39,7 +39,7 @@ type world struct {
 
 	mu      sync.Mutex
 	changed []alert.Key
-	heard   map[string]Heard
+	inputs  map[string]Input
 
 	early func(context.Context, *Executor) // called before Run
 
@@ -83,7 +83,7 @@ type failure struct {
 
 func newWorld() *world {
 	w := &world{
-		Store: memory.New(nil), groups: map[string]int64{}, heard: map[string]Heard{},
+		Store: memory.New(nil), groups: map[string]int64{}, inputs: map[string]Input{},
 		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
 	}
 	for _, source := range []string{"main", "lab"} {
@@ -395,7 +395,7 @@ func (w *world) start(t *testing.T) *relay {
 		unfinished, _ := w.UnfinishedCommands(ctx)
 		for _, c := range unfinished {
 			if c.State == store.CommandReceived {
-				_ = e.Accept(ctx, c, w.heard[c.ID])
+				_ = e.Accept(ctx, c, w.inputs[c.ID])
 			}
 		}
 	}()
@@ -410,8 +410,8 @@ func (w *world) start(t *testing.T) *relay {
 	}}
 }
 
-// hears passes a message to the relay, once per id, as chat does.
-func (r *relay) hears(id string, h Heard) {
+// receives passes a message to the relay, once per id, as chat does.
+func (r *relay) receives(id string, h Input) {
 	if h.Person.Email == "" {
 		h.Person = alice
 	}
@@ -419,7 +419,7 @@ func (r *relay) hears(id string, h Heard) {
 	c := store.Command{ID: id, Bot: "relay", RoomID: h.RoomID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: []byte(`{"envelope":{"resource":"messages"}}`)}
 	if claimed, err := r.w.ClaimCommand(r.ctx, c); err == nil && claimed {
 		r.w.mu.Lock()
-		r.w.heard[id] = h
+		r.w.inputs[id] = h
 		r.w.mu.Unlock()
 		_ = r.Accept(r.ctx, c, h) // it fails if the relay has crashed
 	}

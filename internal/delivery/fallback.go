@@ -13,9 +13,9 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// bury makes a dead letter of a post. If the room accepts nothing, the default room is notified first: after a crash
-// in between it is notified twice rather than never.
-func (b *bot) bury(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+// markDead makes a dead letter of a post. If the room accepts nothing, the default room is notified first. A crash in
+// between repeats the notification.
+func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	later := outcome{called: called, wake: time.Now().Add(storeMost)}
 	if claimed, ok := b.claim(l, v); !claimed {
 		later.done = ok

@@ -58,7 +58,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	}
 	room, known := b.Rooms(t.Room, "")
 	if !known {
-		return b.buryGroup(l, t, g, step.Gone, "the room isn't configured (any more)", "", false)
+		return b.markGroupDead(l, t, g, step.Gone, "the room isn't configured (any more)", "", false)
 	}
 	g = step.BelievedGroup(g, t.Value.group.doubt)
 	if room.Person != "" && room.ID == "" && g.MessageID != "" {
@@ -201,7 +201,7 @@ func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.St
 	t.Value.group.doubt = doubt
 	switch verdict {
 	case step.Dead, step.Gone:
-		return b.buryGroup(l, t, after, verdict, after.LastError, after.TrackingID, true)
+		return b.markGroupDead(l, t, after, verdict, after.LastError, after.TrackingID, true)
 	case step.GiveUp:
 		if s.Op == step.OpGroupList {
 			b.deadLetter(t, kindList, true, after.ListError, after.ListTrackingID)
@@ -217,8 +217,8 @@ func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.St
 	return outcome{called: true, wake: now}
 }
 
-// buryGroup makes a dead letter of a group, with all of its posts.
-func (b *bot) buryGroup(l lives, t *task, g store.Group, verdict step.Verdict, reason, trackingID string, called bool) outcome {
+// markGroupDead makes a dead letter of a group, with all of its posts.
+func (b *bot) markGroupDead(l lives, t *task, g store.Group, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	if b.saveGroup(l, t, step.DeadGroup(g, verdict, reason, trackingID, time.Now())) {
 		t.Value.group.doubt = step.Doubt{} // a replay starts without doubts
 		b.deadLetter(t, kindDigest, called, reason, trackingID)

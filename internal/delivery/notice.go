@@ -71,7 +71,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	message, known := b.addressNotice(l, n)
 	if !known {
 		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
-		return b.buryNotice(l, t, n, false)
+		return b.markNoticeDead(l, t, n, false)
 	}
 	if next.Op == step.OpNoticeEdit && message.RoomID == "" { // a direct chat whose room id was lost
 		next.Op = step.OpNotice
@@ -108,7 +108,7 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	stored := step.StoredNotice(after, doubt)
 	switch {
 	case verdict == step.Dead:
-		return b.buryNotice(l, t, stored, true)
+		return b.markNoticeDead(l, t, stored, true)
 	case after.LastError != n.LastError || after.Attempts != n.Attempts || verdict == step.Replan:
 		b.saveNotice(l, t, stored)
 	}
@@ -137,7 +137,7 @@ func (b *bot) addressNotice(l lives, n store.Notice) (webex.NewMessage, bool) {
 	return m, true
 }
 
-func (b *bot) buryNotice(l lives, t *task, n store.Notice, called bool) outcome {
+func (b *bot) markNoticeDead(l lives, t *task, n store.Notice, called bool) outcome {
 	if b.saveNotice(l, t, n) {
 		b.deadLetter(t, kindNotice, called, n.LastError, n.TrackingID)
 	}

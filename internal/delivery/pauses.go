@@ -101,10 +101,10 @@ func (b *bot) rememberWaits(ctx context.Context) {
 	maps.Copy(b.refusing, w.Refusing)
 }
 
-// Beside makes a call with a bot's account that isn't delivery's own, such as reading a command. It is made at
-// once, except while the account has to wait: then nothing is sent, and the error is a 429 with the rest of
-// that wait. A 429 that it gets counts for delivery too. op names the call. Beside blocks until Run has begun.
-func (d *Delivery) Beside(ctx context.Context, botName, op string, call func() error) error {
+// CallPaced makes a call of another package with a bot's account, such as reading a command. It is made at once,
+// except while the account has to wait: then nothing is sent, and the error is a 429 with the rest of that wait. A
+// 429 that it gets counts for delivery too. op names the call. CallPaced blocks until Run has begun.
+func (d *Delivery) CallPaced(ctx context.Context, botName, op string, call func() error) error {
 	b := d.bots[botName]
 	if b == nil {
 		return call()

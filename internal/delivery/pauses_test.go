@@ -160,7 +160,7 @@ func TestOtherCallsObeyTheWait(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		ctx, calls := context.Background(), 0
 		beside := func(answer error) error {
-			return w.d.Beside(ctx, "noc", "GET /messages/{id}", func() error {
+			return w.d.CallPaced(ctx, "noc", "GET /messages/{id}", func() error {
 				calls++
 				return answer
 			})

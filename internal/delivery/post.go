@@ -156,11 +156,11 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	}
 	switch {
 	case v.broken != nil:
-		return b.bury(l, t, v, step.Dead, v.broken.Error(), "", false)
+		return b.markDead(l, t, v, step.Dead, v.broken.Error(), "", false)
 	case v.problem.Revision == 0:
-		return b.bury(l, t, v, step.Dead, "the problem was pruned", "", false)
+		return b.markDead(l, t, v, step.Dead, "the problem was pruned", "", false)
 	case !v.known:
-		return b.bury(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
+		return b.markDead(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
 	}
 	now := time.Now()
 	next, text := b.plan(v, now)
@@ -270,7 +270,7 @@ func (b *bot) refused(l lives, t *task, v *view, s step.Step, err error, now tim
 	v.post.Cursor, v.doubt, t.Value.post.doubt = cursor, doubt, doubt
 	switch verdict {
 	case step.Dead, step.Gone:
-		return b.bury(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
+		return b.markDead(l, t, v, verdict, cursor.LastError, cursor.TrackingID, true)
 	}
 	out := b.remaining(v, now)
 	out.called = true

@@ -35,14 +35,14 @@ func resultOf(err error) result {
 	return unreachable
 }
 
-// step is what to do after a call.
-type step int
+// reaction is what to do after a call.
+type reaction int
 
 const (
-	proceed step = iota
-	split        // ask about the same problems in smaller batches, at once
-	exclude      // exclude the one problem for a while
-	holdOff      // the source is failing: wait
+	proceed reaction = iota
+	split            // ask about the same problems in smaller batches, at once
+	exclude          // exclude the one problem for a while
+	holdOff          // the source is failing: wait
 )
 
 // sizing is how many problems one call asks about. It halves when Zabbix fails, down to the one problem that is the
@@ -54,8 +54,8 @@ type sizing struct {
 	proven bool
 }
 
-// after is the sizing after a call about n problems, and the next step.
-func (p sizing) after(n int, r result) (sizing, step) {
+// after is the sizing after a call about n problems, and the reaction.
+func (p sizing) after(n int, r result) (sizing, reaction) {
 	switch {
 	case r == answered:
 		p.proven = true

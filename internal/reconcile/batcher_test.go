@@ -55,7 +55,7 @@ func TestSizing(t *testing.T) {
 		n    int
 		r    result
 		want sizing
-		step step
+		next reaction
 	}{
 		"it answers":                           {sizing{size: 100}, 100, answered, sizing{size: 100, streak: 1, proven: true}, proceed},
 		"it grows after enough answers":        {sizing{size: 25, streak: growAfter - 1}, 25, answered, sizing{size: 50, proven: true}, proceed},
@@ -70,7 +70,7 @@ func TestSizing(t *testing.T) {
 	} {
 		got, s := c.p.after(c.n, c.r)
 		require.Equal(t, c.want, got, name)
-		require.Equal(t, c.step, s, name)
+		require.Equal(t, c.next, s, name)
 	}
 }
 

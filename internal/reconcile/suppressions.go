@@ -95,7 +95,7 @@ func (s *Suppressions) compare(ctx context.Context, source string, suppressor Su
 type difference struct {
 	suppressed bool // in Zabbix
 	times      int  // it was read
-	again      time.Time
+	nextRead   time.Time
 }
 
 // differing returns the problems to read: those whose suppression differs. One that keeps differing is read with
@@ -103,17 +103,17 @@ type difference struct {
 func differing(held []store.Suppression, suppressed map[string]bool, before map[alert.Key]difference, now time.Time) (ask []alert.Key, after map[alert.Key]difference) {
 	after = map[alert.Key]difference{}
 	for _, h := range held {
-		says := suppressed[h.Key.EventID]
-		if says == h.Suppressed {
+		inZabbix := suppressed[h.Key.EventID]
+		if inZabbix == h.Suppressed {
 			continue
 		}
 		d, known := before[h.Key]
-		if !known || d.suppressed != says {
-			d = difference{suppressed: says, again: now}
+		if !known || d.suppressed != inZabbix {
+			d = difference{suppressed: inZabbix, nextRead: now}
 		}
-		if !now.Before(d.again) {
+		if !now.Before(d.nextRead) {
 			ask = append(ask, h.Key)
-			d.again = now.Add(backoff(d.times))
+			d.nextRead = now.Add(backoff(d.times))
 			d.times++
 		}
 		after[h.Key] = d

@@ -56,7 +56,7 @@ func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
 	var list []chat.Bot
 	for _, one := range b {
 		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: one.client.Through(func(ctx context.Context, op string, call func() error) error {
-			return d.Beside(ctx, one.Name, op, call)
+			return d.CallPaced(ctx, one.Name, op, call)
 		})})
 	}
 	return list

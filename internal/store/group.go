@@ -62,7 +62,7 @@ type GroupCursor struct {
 	SaidThrough   time.Time // the room was notified of members that joined at this time or before
 	NudgedThrough time.Time // nudges at this time or before were posted
 	SpokeAt       time.Time // when the group was read for what its message or thread said last
-	Owes          bool      // something besides Shown is still to be sent: a list or a line; for a dead group, its problems to another room
+	Owes          bool      // a list or a thread line is still to be sent; for a dead group, its problems are to be rerouted
 
 	Attempts   int // failures in a row
 	NotBefore  time.Time

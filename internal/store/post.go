@@ -37,7 +37,7 @@ type Post struct {
 	Group        int64 // the group that stands for this post; 0 if it has a message of its own
 	LeftGroup    int64 // the group that it left last; 0 for none
 	LeftRevision int64 // that group's revision when it left
-	FromSeq      int   // last timeline entry posted by the group that it left; > 0 exactly if it left one
+	FromSeq      int   // last timeline entry posted by the group that it left; 0 if the post was never in a group
 
 	// PendingSince is when the room fell behind; zero if delivery has nothing to do. In a burst it may lie up to half a
 	// second ahead: until then delivery leaves the post alone.

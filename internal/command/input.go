@@ -20,8 +20,8 @@ type Button struct {
 	MessageID string `json:"message_id"`
 }
 
-// Heard is a message to a bot or a press, as read from Webex. Its texts are untrusted.
-type Heard struct {
+// Input is a message to a bot or a press, as read from Webex. Its texts are untrusted.
+type Input struct {
 	Text     string  // without the mention of the bot; "" for a button
 	Button   *Button // a press, or nil
 	Room     string  // configured name; "" in a direct chat that isn't configured
