@@ -27,41 +27,21 @@ func (e *Executor) Accept(ctx context.Context, c store.Command, h Input) error {
 	return err
 }
 
-func (e *Executor) accept(ctx context.Context, c *store.Command, h Input) error {
+func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error {
 	before, _ := decodeDetail(c.Detail)
-	d := detail{Envelope: before.Envelope, Input: &h}
-	c.RoomID, c.Room, c.ParentID = h.RoomID, h.Room, h.ParentID
-	c.PersonID, c.Email, c.Name, c.Text = h.Person.ID, h.Person.Email, h.Person.Name, h.Text
-	s := scope{h, e.o.View()}
+	d := detail{Envelope: before.Envelope, Input: &in}
+	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
+	c.PersonID, c.Email, c.Name, c.Text = in.Person.ID, in.Person.Email, in.Person.Name, in.Text
+	s := scope{in, e.o.View()}
 	req, q, err := e.understand(ctx, c, s)
 	if err != nil {
 		return err
 	}
-	room := roomOf(*c, s.View)
-	refuse := func(state store.CommandState, answer string) error {
-		return e.finish(ctx, *c, "", state, addressed(presser(h), answer))
+	if ok, warn := e.limit.allow(in.Person.Email, time.Now()); !ok {
+		return e.limited(ctx, *c, warn)
 	}
-
-	if ok, warn := e.limit.allow(h.Person.Email, time.Now()); !ok {
-		c.Outcome = "not run: too many commands"
-		if warn {
-			if err := e.answer(ctx, *c, "", tooFast(perMinute), nil); err != nil {
-				return err
-			}
-		}
-		return e.close(ctx, *c, store.CommandDenied, "limited")
-	}
-	role, where := s.role(), "in this room"
-	if s.Direct {
-		where = "for this problem"
-	}
-	switch {
-	case role == "":
-		return refuse(store.CommandDenied, noRole(s.Direct))
-	case q != nil:
-		return refuse(store.CommandFailed, "❔ "+q.text)
-	case !may(role, req.Verb):
-		return refuse(store.CommandDenied, denied(req.Verb, role, where))
+	if r := forbidden(s, req, q); r != nil {
+		return e.refuse(ctx, *c, in, r)
 	}
 	v := req.Verb.entry()
 	var targets []target
@@ -70,38 +50,23 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Input) error 
 			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
 				return err
 			}
-			switch {
-			case h.Button != nil:
-				return refuse(store.CommandFailed, "❔ "+unknownButton())
-			case req.Yes || req.AllText == "":
-				return refuse(store.CommandFailed, allOfWhat(c.ParentID != ""))
+			if r := notAll(in, req); r != nil {
+				return e.refuse(ctx, *c, in, r)
 			}
 			req.All = false // "all" is one of the person's own words
 		}
-		var refusal string
-		if targets, refusal, err = e.targets(ctx, s, *c, req, h.Button != nil); err != nil {
+		var r *refusal
+		if targets, r, err = e.allowed(ctx, s, c, req); err != nil {
 			return err
 		}
-		c.Keys = nil // a command that is read again after a crash has them already
-		for _, t := range targets {
-			c.Keys = append(c.Keys, t.Key.String())
-		}
-		if refusal != "" {
-			return refuse(store.CommandFailed, refusal)
-		}
-		for _, t := range targets {
-			if may(t.Role, req.Verb) {
-				continue
-			}
-			if len(targets) > 1 { // in a direct chat the role differs by problem
-				return refuse(store.CommandDenied, denied(req.Verb, t.Role, "for "+nameIn(t.Key, s.Several))+" Nothing was done to the others either.")
-			}
-			return refuse(store.CommandDenied, denied(req.Verb, t.Role, where))
+		if r != nil {
+			return e.refuse(ctx, *c, in, r)
 		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
 		}
 	}
+	room := roomOf(*c, s.View)
 	if v.answer != nil {
 		var reply string
 		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
@@ -118,6 +83,85 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, h Input) error 
 	}
 	c.Detail = d.encode()
 	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// refusal is why a command isn't begun.
+type refusal struct {
+	state store.CommandState
+	reply string
+}
+
+func (e *Executor) refuse(ctx context.Context, c store.Command, in Input, r *refusal) error {
+	return e.finish(ctx, c, "", r.state, addressed(presser(in), r.reply))
+}
+
+// limited ends a command of a person who sends too many. warn: this is the first one.
+func (e *Executor) limited(ctx context.Context, c store.Command, warn bool) error {
+	c.Outcome = "not run: too many commands"
+	if warn {
+		if err := e.answer(ctx, c, "", tooFast(perMinute), nil); err != nil {
+			return err
+		}
+	}
+	return e.close(ctx, c, store.CommandDenied, "limited")
+}
+
+// forbidden refuses what the person may not do here, whatever it is about, and what isn't understood.
+func forbidden(s scope, req Request, q *question) *refusal {
+	switch role := s.role(); {
+	case role == "":
+		return &refusal{store.CommandDenied, noRole(s.Direct)}
+	case q != nil:
+		return &refusal{store.CommandFailed, "❔ " + q.text}
+	case !may(role, req.Verb):
+		return &refusal{store.CommandDenied, denied(req.Verb, role, s.where())}
+	}
+	return nil
+}
+
+// notAll refuses "all" outside of a digest, unless it may be one of the person's own words.
+func notAll(in Input, req Request) *refusal {
+	switch {
+	case in.Button != nil:
+		return &refusal{store.CommandFailed, "❔ " + unknownButton()}
+	case req.Yes || req.AllText == "":
+		return &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")}
+	}
+	return nil
+}
+
+// allowed finds the problems that a command is about, and records them in c. It refuses the command if they can't be
+// determined, or if the person may not act on one of them.
+func (e *Executor) allowed(ctx context.Context, s scope, c *store.Command, req Request) ([]target, *refusal, error) {
+	targets, question, err := e.targets(ctx, s, *c, req, s.Button != nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Keys = nil // a command that is read again after a crash has them already
+	for _, t := range targets {
+		c.Keys = append(c.Keys, t.Key.String())
+	}
+	if question != "" {
+		return nil, &refusal{store.CommandFailed, question}, nil
+	}
+	for _, t := range targets {
+		switch {
+		case may(t.Role, req.Verb):
+		case len(targets) > 1: // in a direct chat the role differs by problem
+			return nil, &refusal{store.CommandDenied, denied(req.Verb, t.Role, "for "+nameIn(t.Key, s.Several)) + " Nothing was done to the others either."}, nil
+		default:
+			return nil, &refusal{store.CommandDenied, denied(req.Verb, t.Role, s.where())}, nil
+		}
+	}
+	return targets, nil, nil
+}
+
+// where says what the person's role is for.
+func (s scope) where() string {
+	if s.Direct {
+		return "for this problem"
+	}
+	return "in this room"
 }
 
 // understand parses a message or press. For a press it sets c.Text, and c.ParentID to the thread that gets the reply.
