@@ -50,40 +50,8 @@ must be there, as for 'serve'.`,
 			if len(args) > 0 {
 				file = args[0]
 			}
-			result := struct {
-				OK      bool            `json:"ok"`
-				Faults  config.Faults   `json:"faults"`
-				Summary *config.Summary `json:"summary,omitempty"`
-			}{Faults: config.Faults{}}
-			cfg, err := readConfig(cmd, file, config.Options{Env: os.Getenv, Elsewhere: !strict && !secrets, Strict: strict})
-			if err == nil {
-				err = tryout.CheckTemplates(cfg)
-			}
-			var faults config.Faults
-			switch {
-			case errors.As(err, &faults):
-				result.Faults = faults
-			case err != nil:
-				result.Faults = templateFaults(cfg.File, err)
-			default:
-				summary := cfg.Summary()
-				result.OK, result.Summary = true, &summary
-			}
-			err = g.print(cmd, result, func(w io.Writer) {
-				for _, f := range result.Faults {
-					fmt.Fprintln(cmd.ErrOrStderr(), f)
-				}
-				if s := result.Summary; s != nil {
-					for _, f := range s.Warnings {
-						fmt.Fprintln(cmd.ErrOrStderr(), "warning:", f)
-					}
-					fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", cfg.File, count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
-						count(len(s.Rooms), "room"), count(s.Routes, "route"), strings.Join(s.DefaultRooms, ", "))
-					for _, t := range s.Timing {
-						fmt.Fprintln(w, "  "+t)
-					}
-				}
-			})
+			result := check(readConfig(cmd, file, config.Options{Env: os.Getenv, Elsewhere: !strict && !secrets, Strict: strict}))
+			err := g.print(cmd, result, func(w io.Writer) { result.print(w, cmd.ErrOrStderr()) })
 			if err == nil && !result.OK {
 				return &exitError{}
 			}
@@ -96,6 +64,49 @@ must be there, as for 'serve'.`,
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "secrets and other files must be there")
 	_ = cmd.Flags().MarkHidden("secrets") // the old name of half of --strict, for scripts that use it
 	return cmd
+}
+
+// checked is the result of a check.
+type checked struct {
+	OK      bool            `json:"ok"`
+	Faults  config.Faults   `json:"faults"`
+	Summary *config.Summary `json:"summary,omitempty"`
+	file    string
+}
+
+// check checks a configuration that was read, or couldn't be.
+func check(cfg *config.Config, err error) checked {
+	if err == nil {
+		err = tryout.CheckTemplates(cfg)
+	}
+	var faults config.Faults
+	switch {
+	case errors.As(err, &faults):
+		return checked{Faults: faults}
+	case err != nil:
+		return checked{Faults: templateFaults(cfg.File, err)}
+	}
+	summary := cfg.Summary()
+	return checked{OK: true, Faults: config.Faults{}, Summary: &summary, file: cfg.File}
+}
+
+// print prints a summary, and faults or warnings to stderr.
+func (c checked) print(w, stderr io.Writer) {
+	for _, f := range c.Faults {
+		fmt.Fprintln(stderr, f)
+	}
+	s := c.Summary
+	if s == nil {
+		return
+	}
+	for _, f := range s.Warnings {
+		fmt.Fprintln(stderr, "warning:", f)
+	}
+	fmt.Fprintf(w, "%s: ok: %s, %s, %s, %s, default rooms: %s\n", c.file, count(len(s.Sources), "source"), count(len(s.Bots), "bot"),
+		count(len(s.Rooms), "room"), count(s.Routes, "route"), strings.Join(s.DefaultRooms, ", "))
+	for _, t := range s.Timing {
+		fmt.Fprintln(w, "  "+t)
+	}
 }
 
 // stdinName is the file name in faults of a configuration from standard input.

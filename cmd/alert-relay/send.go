@@ -54,27 +54,9 @@ relay's own host.`,
 			if m.Markdown = strings.TrimSpace(m.Markdown); m.Markdown == "" {
 				return errors.New("send: TEXT is empty")
 			}
-			if tokenFile != "" {
-				var err error
-				if m.Token, err = readSecret("token-file", tokenFile); err != nil {
-					return err
-				}
-			}
-			m.URL, m.Token = cmp.Or(m.URL, os.Getenv(envURL)), cmp.Or(m.Token, strings.TrimSpace(os.Getenv(envToken)))
-			if err := webAddress("url", m.URL); err != nil {
+			m, err := toRelay(cmd, g, m, tokenFile)
+			if err != nil {
 				return err
-			}
-			if m.URL == "" || m.Token == "" {
-				if g.file() == "" {
-					return fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(m), " and "), envConfig)
-				}
-				cfg, err := g.elsewhere(cmd)
-				if err != nil {
-					return err
-				}
-				if m, err = m.FromConfig(cfg); err != nil {
-					return failed(err)
-				}
 			}
 			id, err := client.Send(cmd.Context(), m)
 			if err != nil {
@@ -91,6 +73,33 @@ relay's own host.`,
 	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	cmd.Flags().BoolVar(&m.Person, "person", false, "ROOM is an e-mail address: a direct message")
 	return cmd
+}
+
+// toRelay completes a message with the relay's address and token: from flags, the environment, or the configuration.
+func toRelay(cmd *cobra.Command, g *globals, m client.Message, tokenFile string) (_ client.Message, err error) {
+	if tokenFile != "" {
+		if m.Token, err = readSecret("token-file", tokenFile); err != nil {
+			return m, err
+		}
+	}
+	m.URL, m.Token = cmp.Or(m.URL, os.Getenv(envURL)), cmp.Or(m.Token, strings.TrimSpace(os.Getenv(envToken)))
+	if err := webAddress("url", m.URL); err != nil {
+		return m, err
+	}
+	if m.URL != "" && m.Token != "" {
+		return m, nil
+	}
+	if g.file() == "" {
+		return m, fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(m), " and "), envConfig)
+	}
+	cfg, err := g.elsewhere(cmd)
+	if err != nil {
+		return m, err
+	}
+	if m, err = m.FromConfig(cfg); err != nil {
+		return m, failed(err)
+	}
+	return m, nil
 }
 
 // missing returns the flags that are needed to find the relay.
