@@ -79,6 +79,7 @@ func (w *world) checkGroup(h held, g store.Group) {
 	w.checkNames(h, g, posts, m, where)
 	w.checkCounts(g, problems, m, where)
 	w.checkActedOn(h, g, where)
+	w.checkWords(h, g, posts, where)
 }
 
 // checkNames checks that a digest names each of its problems, and none with a message of its own. If no edit is
@@ -154,7 +155,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 	}
 	newest := "" // summary in its thread, without the members that left
 	for _, r := range w.thread(m) {
-		if len(r.Files) == 0 && !strings.ContainsAny(r.Text, nudgeSigns) {
+		if len(r.Files) == 0 && !strings.ContainsAny(r.Text, nudgeSigns) && !comments.MatchString(r.Text) {
 			newest = noLonger.ReplaceAllString(r.Markdown, "")
 		}
 	}
@@ -214,6 +215,28 @@ func (w *world) checkActedOn(h held, g store.Group, where string) {
 			if p.Group == g.ID && h.problems[key].Open() {
 				w.fault("somebody acted on %s, but it is still in %s", key, where)
 			}
+		}
+	}
+}
+
+// checkWords checks that what people wrote about problems of a digest is in its thread, or in that of a message that the
+// digest replaced.
+func (w *world) checkWords(h held, g store.Group, posts []store.Post, where string) {
+	var thread strings.Builder
+	for _, m := range w.sim.Timeline(simRoom(g.Room)) {
+		if m.ParentID != "" && !m.Deleted {
+			thread.WriteString(m.Text + "\n")
+		}
+	}
+	for _, p := range posts {
+		for _, e := range h.problems[p.Key].Timeline {
+			if e.Seq > p.FromSeq && (e.Nudge == nil || e.Nudge.For(g.Room)) {
+				w.fault("%s provides for entries of %s up to %d, and there is %d", where, p.Key, p.FromSeq, e.Seq)
+			}
+			if e.Update == nil || strings.Contains(thread.String(), comments.FindString(e.Update.Text())) || w.has(refuse, expel, erase) {
+				continue
+			}
+			w.fault("%s: nothing in the room says %q, which is about %s", where, e.Update.Text(), p.Key)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func sayings(m webexsim.MessageView, of store.Group) []string {
 		return nil
 	case len(m.Files) > 0: // without its time
 		return []string{untimed.ReplaceAllString(string(m.Files[0].Content), "")}
-	case of.ID != 0 && !strings.ContainsAny(m.Text, nudgeSigns) && !strings.Contains(m.Text, "opened again"):
+	case of.ID != 0 && (comments.MatchString(m.Text) || !strings.ContainsAny(m.Text, nudgeSigns) && !strings.Contains(m.Text, "opened again")):
 		return []string{m.Text}
 	}
 	return comments.FindAllString(m.Text, -1)

@@ -319,6 +319,11 @@ func (plainRenderer) FlapLine(d render.Digest, _ render.Room) string {
 	return fmt.Sprintf("again: %d", len(d.Items))
 }
 
+// DigestLines is the real one: it uses no template.
+func (plainRenderer) DigestLines(lines []render.DigestLine, room render.Room) (string, int) {
+	return new(render.Renderer).DigestLines(lines, room)
+}
+
 func (plainRenderer) DigestFile(d render.Digest, _ render.Room, _ time.Time) []byte {
 	var b strings.Builder
 	for _, i := range d.Items {

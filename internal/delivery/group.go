@@ -11,7 +11,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/delivery/step"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -69,15 +68,15 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	var m members
 	if g.Kind == store.GroupFlap { // whether a flapping trigger counts as resolved or down depends on its members
 		var ok bool
-		if m, ok = b.members(l, g, room); !ok {
+		if m, ok = b.members(l, g); !ok {
 			return later
 		}
+		g.Down = !m.openings.Down.IsZero()
 	}
 	now := time.Now()
 	next := step.NextGroup(g, t.Value.group.doubt, m.openings, now)
 	switch next.Op {
 	case step.OpNone:
-		g.Owes = false
 		b.saveGroup(l, t, g)
 		return outcome{done: true}
 	case step.OpWait:
@@ -88,7 +87,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	}
 	if g.Kind != store.GroupFlap {
 		var ok bool
-		if m, ok = b.members(l, g, room); !ok {
+		if m, ok = b.members(l, g); !ok {
 			return later
 		}
 	}
@@ -117,7 +116,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	switch next.Op {
 	case step.OpGroup, step.OpGroupEdit, step.OpGroupLine:
 		if next.Op == step.OpGroup && len(m.digest.Items) == 0 {
-			return b.shown(l, t, step.ShownGroup(g), m) // all have left before anything was posted
+			return b.shown(l, t, step.ShownGroup(g)) // all have left before anything was posted
 		}
 		m.digest.Last = next.Op == step.OpGroupEdit && step.LastEdit(g)
 		if next.Op == step.OpGroupLine {
@@ -130,14 +129,21 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		message.Markdown, text = b.digestText(m, room)
 		if next.Op != step.OpGroup && next.Reason != step.ReasonProbe && text.Hash == g.Hash {
 			g.SaysResolved = text.Resolved
-			return b.shown(l, t, step.ShownGroup(g), m)
+			return b.shown(l, t, step.ShownGroup(g))
+		}
+		if next.Lines = g.LinesPosted; next.Op == step.OpGroup && !m.separate() {
+			next.Lines = m.lastLine
 		}
 	case step.OpGroupNudge:
-		if len(m.nudges) == 0 {
-			g.NudgedThrough = g.NudgedAt
-			return b.shown(l, t, g, m)
+		next.Lines = m.lastLine
+		if len(m.lines) == 0 {
+			g.LinesPosted = next.Lines
+			return b.shown(l, t, g)
 		}
-		message.Markdown = render.DigestNudges(m.nudges, room.Room)
+		var n int
+		if message.Markdown, n = b.Render().DigestLines(m.lines, room.Room); n < len(m.lines) {
+			next.Lines = m.lines[n].N - 1
+		}
 	case step.OpGroupAgain:
 		message.Markdown = b.Render().FlapLine(m.digest, room.Room)
 	case step.OpGroupList:
@@ -150,7 +156,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		return outcome{wake: now}
 	}
 	if err != nil {
-		return b.refusedGroup(l, t, g, m, next, err, now)
+		return b.refusedGroup(l, t, g, next, err, now)
 	}
 	if text.Hash != "" {
 		for _, since := range m.joined {
@@ -158,15 +164,8 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		}
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}
-	before := g
 	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, began)
-	if next.Op == step.OpGroup && !m.mentions() {
-		g.NudgedThrough = before.NudgedAt // nobody is mentioned, and the digest shows the rest
-	}
-	if next.Op == step.OpGroup || next.Op == step.OpGroupAgain {
-		m.openings.Down = time.Time{}
-	}
-	out := b.shown(l, t, g, m)
+	out := b.shown(l, t, g)
 	out.called = true
 	return out
 }
@@ -181,9 +180,8 @@ func (b *bot) digestText(m members, room RoomSettings) (string, step.Text) {
 	return markdown, t
 }
 
-// shown saves a group's progress, and whether it still owes something.
-func (b *bot) shown(l lives, t *task, g store.Group, m members) outcome {
-	g.Owes = step.Owes(g, m.openings)
+// shown saves a group's progress.
+func (b *bot) shown(l lives, t *task, g store.Group) outcome {
 	b.saveGroup(l, t, g)
 	return outcome{wake: time.Now()}
 }
@@ -195,7 +193,7 @@ func (b *bot) saveGroup(l lives, t *task, g store.Group) bool {
 }
 
 // refusedGroup handles a failed call.
-func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.Step, err error, now time.Time) outcome {
+func (b *bot) refusedGroup(l lives, t *task, g store.Group, s step.Step, err error, now time.Time) outcome {
 	after, doubt, verdict := step.RefusedGroup(s, g, t.Value.group.doubt, err, b.delay(g.Attempts+1, err, now), now)
 	b.logRefused(l, t, s, verdict, err)
 	t.Value.group.doubt = doubt
@@ -206,10 +204,6 @@ func (b *bot) refusedGroup(l lives, t *task, g store.Group, m members, s step.St
 		if s.Op == step.OpGroupList {
 			b.deadLetter(t, kindList, true, after.ListError, after.ListTrackingID)
 		}
-		if s.Op == step.OpGroupAgain {
-			m.openings.Down = time.Time{}
-		}
-		after.Owes = step.Owes(after, m.openings)
 	}
 	if after.GroupCursor != g.GroupCursor {
 		b.saveGroup(l, t, after)
@@ -252,7 +246,7 @@ func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 			return later
 		}
 	}
-	g.Owes = false
+	g.Reroute = false
 	b.saveGroup(l, t, g)
 	return outcome{done: true}
 }

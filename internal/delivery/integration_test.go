@@ -186,7 +186,7 @@ func (r *real) join(groups map[int64]*store.Group, room string, n int64) int64 {
 		}
 	}
 	g.Joined++
-	g.JoinedAt = time.Now()
+	g.JoinedAt, g.JoinedRevision = time.Now(), g.Revision+1
 	groups[g.ID] = &g
 	return g.ID
 }

@@ -55,7 +55,7 @@ func (s *testStore) commit(key alert.Key, change func(p *alert.Problem), revisio
 			groups.leave(post)
 		}
 		if post.Group != 0 {
-			groups.raise(post.Group, p)
+			groups.raise(post, p)
 		} else if post.PendingSince.IsZero() {
 			post.PendingSince = time.Now()
 		}
@@ -133,7 +133,7 @@ func (d groupDraft) join(room string) int64 {
 	}
 	g := d.get(joins)
 	g.Joined++
-	g.JoinedAt = now
+	g.JoinedAt, g.JoinedRevision = now, g.Revision+1
 	return joins
 }
 
@@ -141,20 +141,36 @@ func (d groupDraft) join(room string) int64 {
 func (d groupDraft) leave(p *store.Post) {
 	g := d.get(p.Group)
 	g.Left++
-	g.LeftAt = time.Now()
 	g.Revision++
-	p.LeftGroup, p.LeftRevision, p.Group, p.FromSeq = g.ID, g.Revision, 0, 1
-}
-
-// raise records that a member changed.
-func (d groupDraft) raise(id int64, p alert.Problem) {
-	g := d.get(id)
-	g.Revision++
-	for _, e := range p.Timeline {
-		if e.Nudge != nil && e.Nudge.For(g.Room) && e.Nudge.At.After(g.NudgedAt) {
-			g.NudgedAt = e.Nudge.At
+	g.LeftAt, g.LeftRevision = time.Now(), g.Revision
+	p.LeftGroup, p.LeftRevision, p.Group, p.FromSeq = g.ID, g.Revision, 0, max(1, p.FromSeq)
+	for _, l := range p.Lines {
+		if l.N > g.LinesPosted {
+			p.FromSeq = min(p.FromSeq, l.Seq-1)
 		}
 	}
+	p.Lines = nil
+}
+
+// raise records that a member joined or changed.
+func (d groupDraft) raise(post *store.Post, p alert.Problem) {
+	g := d.get(post.Group)
+	g.Revision++
+	if post.GroupRevision == 0 {
+		post.GroupRevision = g.Revision
+	}
+	for _, e := range p.Timeline {
+		if e.Seq <= post.FromSeq || (e.Nudge == nil || !e.Nudge.For(g.Room)) && (e.Update == nil || e.Update.Text() == "") {
+			continue
+		}
+		if g.Lines == g.LinesPosted {
+			g.LinesSince = time.Now()
+		}
+		g.Lines++
+		g.LinesAt = time.Now()
+		post.Lines = append(post.Lines, store.Line{Seq: e.Seq, N: g.Lines})
+	}
+	post.FromSeq = p.LastSeq()
 }
 
 // acted reports whether somebody acted on a problem.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -14,13 +15,16 @@ import (
 // members is the content of a group, from its posts.
 type members struct {
 	digest   render.Digest
-	openings step.Openings // of a flapping trigger
-	nudges   []alert.Nudge // not sent yet
-	joined   []time.Time   // when each post joined that did so since the digest was written
+	openings step.Openings       // of a flapping trigger
+	lines    []render.DigestLine // that weren't posted, in their order
+	lastLine int                 // the number of the last line that any member got
+	joined   []time.Time         // when each post joined that did so since the digest was written
 }
 
-func (m members) mentions() bool {
-	return slices.ContainsFunc(m.nudges, func(n alert.Nudge) bool { return len(n.Mention) > 0 })
+// separate reports whether its first message leaves something to its thread: it stands for reminders and escalations
+// that mention nobody.
+func (m members) separate() bool {
+	return slices.ContainsFunc(m.lines, func(l render.DigestLine) bool { return l.Words != "" || len(l.Nudge.Mention) > 0 })
 }
 
 func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
@@ -30,38 +34,81 @@ func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
 }
 
 // members reads the members of a group.
-func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok bool) {
-	m.digest = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
+func (b *bot) members(l lives, g store.Group) (m members, ok bool) {
+	m.digest, m.lastLine = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}, g.Lines
 	posts, ok := read(l.begin, b.Delivery, "reading a group's members", func(ctx context.Context) ([]store.Member, error) {
 		return b.Store.Members(ctx, g.ID)
 	})
 	now := time.Now()
+	words := map[said]string{}
 	for _, post := range posts {
 		if post.Problem.Revision == 0 {
 			post.Problem.Name = unreadable
 		}
-		m.add(post, g, b.Render().DigestItem(post.Problem), room, now)
+		item := b.Render().DigestItem(post.Problem)
+		b.addLines(&m, post, g, item, words, now)
+		m.add(post, g, item)
 	}
+	slices.SortFunc(m.lines, func(a, b render.DigestLine) int { return cmp.Compare(a.N, b.N) })
 	return m, ok
+}
+
+// said is what one line about several problems has in common.
+type said struct {
+	route, text string
+	by          alert.Actor
+	did         alert.Actions
+	severity    alert.SeverityChange
+}
+
+// addLines adds the lines of a member that weren't posted. words has the rendered texts: a script may write the same about
+// thousands of problems.
+func (b *bot) addLines(m *members, post store.Member, g store.Group, item render.DigestItem, words map[said]string, now time.Time) {
+	for _, l := range post.Lines {
+		m.lastLine = max(m.lastLine, l.N)
+		i := slices.IndexFunc(post.Problem.Timeline, func(e alert.Entry) bool { return e.Seq == l.Seq })
+		if l.N <= g.LinesPosted || i < 0 {
+			continue
+		}
+		line := render.DigestLine{N: l.N, Item: item}
+		room, _ := b.Rooms(g.Room, post.Route)
+		e := post.Problem.Timeline[i]
+		if e.Nudge != nil {
+			if !render.Timely(*e.Nudge, post.Problem, room.Room, now) {
+				continue
+			}
+			line.Nudge = *e.Nudge
+		} else if e.Update != nil {
+			key := said{route: post.Route, text: e.Update.Text(), by: e.Update.Actor, did: e.Update.Actions}
+			if key.did.Severity != nil {
+				key.did.Severity, key.severity = nil, *key.did.Severity
+			}
+			text, known := words[key]
+			if !known {
+				text = b.Render().Lines(post.Problem, []alert.Entry{e}, room.Room, now)
+				words[key] = text
+			}
+			if text == "" {
+				continue // the route doesn't want it
+			}
+			line.Words = text
+		}
+		m.lines = append(m.lines, line)
+	}
 }
 
 // unreadable is shown as the name of a problem that can't be read.
 const unreadable = "(this problem can't be read)"
 
 // add adds one post. Its problem may be newer than the group's row: showing a revision early does no harm.
-func (m *members) add(post store.Member, g store.Group, item render.DigestItem, room RoomSettings, now time.Time) {
+func (m *members) add(post store.Member, g store.Group, item render.DigestItem) {
 	p := post.Problem
 	if !m.digest.Flap {
 		item.Link = "" // a storm's digest has no room for it
 	}
 	m.digest.Items = append(m.digest.Items, item)
-	if post.JoinedAt.After(g.SpokeAt) {
+	if post.GroupRevision > g.Shown {
 		m.joined = append(m.joined, post.JoinedAt)
-	}
-	for _, e := range p.Timeline {
-		if e.Nudge != nil && e.Nudge.At.After(g.NudgedThrough) && render.Timely(*e.Nudge, p, room.Room, now) {
-			m.nudges = append(m.nudges, *e.Nudge)
-		}
 	}
 	if !m.digest.Flap {
 		return
@@ -69,7 +116,7 @@ func (m *members) add(post store.Member, g store.Group, item render.DigestItem, 
 	if !p.Open() && p.ResolvedAt.After(m.openings.Resolved) {
 		m.openings.Resolved = p.ResolvedAt
 	}
-	if p.Open() && g.MessageID != "" && post.JoinedAt.After(g.SaidThrough) && (m.openings.Down.IsZero() || post.JoinedAt.Before(m.openings.Down)) {
+	if p.Open() && g.MessageID != "" && post.GroupRevision > g.Notified && (m.openings.Down.IsZero() || post.JoinedAt.Before(m.openings.Down)) {
 		m.openings.Down = post.JoinedAt
 	}
 }

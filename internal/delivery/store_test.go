@@ -25,6 +25,8 @@ type testStore struct {
 	slow   time.Duration         // before each call of delivery
 	unread map[alert.Key]bool    // problems whose documents can't be read
 
+	beforeMembers func() // called before delivery reads the members of a group
+
 	storm   bool             // new posts join a storm group
 	flap    string           // new posts join the group of this flapping trigger
 	burst   time.Duration    // new posts are pending only after this time
@@ -146,6 +148,9 @@ func (s *testStore) Append(ctx context.Context, e store.Entry) (int64, error) {
 
 // Members returns what posts say of the problems that are unreadable.
 func (s *testStore) Members(ctx context.Context, id int64) ([]store.Member, error) {
+	if s.beforeMembers != nil {
+		s.beforeMembers()
+	}
 	members, err := through(s, "Members", func() ([]store.Member, error) { return s.Store.Members(ctx, id) })
 	s.mu.Lock()
 	defer s.mu.Unlock()

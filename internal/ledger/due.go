@@ -128,7 +128,6 @@ func (d *Draft) addNudge(e *effect, n alert.Nudge, rule string) {
 	for i := range e.posts {
 		if n.For(e.posts[i].Room) { // the others have nothing new to show
 			d.desire(&e.posts[i], e.problem, d.now)
-			e.posts[i].nudged = true
 		}
 	}
 	for _, room := range n.Rooms {

@@ -22,7 +22,6 @@ type roomDraft struct {
 	groups  []*store.Group
 	changed []*store.Group                // to be written, in the order of their first change
 	leaving map[*store.Group][]*draftPost // members that somebody acted on
-	nudged  map[*store.Group]bool         // groups with members that were nudged
 }
 
 // group decides, room by room, in which messages the batch's posts are shown.
@@ -30,7 +29,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 	byRoom := map[string]*roomDraft{}
 	of := func(room string) *roomDraft {
 		if byRoom[room] == nil {
-			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}, nudged: map[*store.Group]bool{}}
+			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}}
 			for i := range r.known.Groups {
 				r.groups = append(r.groups, &r.known.Groups[i])
 			}
@@ -67,6 +66,9 @@ func (r *roomDraft) decide() {
 			r.waiting = append(r.waiting, post)
 		}
 	}
+	for _, m := range r.out.Fold.Moved {
+		inBatch[m.From] = true // read under the key that another problem has now
+	}
 	for _, post := range r.known.Fresh {
 		if !inBatch[post.Key] {
 			r.fresh = append(r.fresh, draftPost{Post: post})
@@ -86,8 +88,12 @@ func (r *roomDraft) decide() {
 		r.holdBurst()
 	}
 	r.leaveActed()
-	for _, post := range r.fresh {
-		if post.Group != 0 {
+	for _, post := range r.posts {
+		r.addLines(post)
+	}
+	for i := range r.fresh {
+		if post := &r.fresh[i]; post.Group != 0 {
+			r.addLines(post)
 			r.out.Fold.Posts = append(r.out.Fold.Posts, post.Post)
 		}
 	}
@@ -114,7 +120,7 @@ func (r *roomDraft) excludeActed() {
 func (r *roomDraft) updateMembers() {
 	for _, post := range r.posts {
 		g := r.groupOf(post)
-		if g == nil {
+		if g == nil || g.State == store.PostDead {
 			continue
 		}
 		p := r.problems[post.Key]
@@ -127,9 +133,6 @@ func (r *roomDraft) updateMembers() {
 		}
 		if p.headline {
 			r.touch(g)
-		}
-		if post.nudged {
-			r.nudge(g)
 		}
 	}
 }
@@ -238,10 +241,10 @@ func (r *roomDraft) endBurst(g *store.Group) {
 	}
 }
 
-// groupOf is the live group that a post is in; nil for none.
+// groupOf is the group that a post is in; nil for none.
 func (r *roomDraft) groupOf(post *draftPost) *store.Group {
 	i := slices.IndexFunc(r.groups, func(g *store.Group) bool { return g.ID == post.Group })
-	if i < 0 || r.groups[i].State == store.PostDead {
+	if i < 0 {
 		return nil
 	}
 	return r.groups[i]
@@ -275,57 +278,77 @@ func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
 	return g
 }
 
-// touch marks a group whose message must change.
+// touch marks a group whose message or thread must change. A dead one keeps its revision: a replay raises it.
 func (r *roomDraft) touch(g *store.Group) {
 	if slices.Contains(r.changed, g) {
+		return
+	}
+	r.changed = append(r.changed, g)
+	if g.State == store.PostDead {
 		return
 	}
 	if g.Revision <= g.Shown {
 		g.PendingSince = r.now
 	}
 	g.Revision++
-	r.changed = append(r.changed, g)
-}
-
-// nudge marks a group with a member that escalated or had a reminder.
-func (r *roomDraft) nudge(g *store.Group) {
-	r.touch(g)
-	if !r.nudged[g] {
-		r.nudged[g] = true
-		g.NudgedAt = later(r.now, g.NudgedAt.Add(time.Microsecond))
-	}
 }
 
 func (r *roomDraft) join(g *store.Group, post *draftPost) {
 	r.touch(g)
-	if slices.ContainsFunc(r.problem(post.Key).Timeline, func(e alert.Entry) bool { return e.Nudge != nil && e.Nudge.For(r.room) }) {
-		r.nudge(g) // the problem escalated to this room
-	}
 	g.Joined++
-	g.JoinedAt = r.now
-	post.Group, post.PendingSince = g.ID, time.Time{}
+	g.JoinedAt, g.JoinedRevision = r.now, g.Revision
+	post.Group, post.GroupRevision, post.PendingSince = g.ID, g.Revision, time.Time{}
 	r.out.Gathered = append(r.out.Gathered, Gathered{Key: post.Key, Room: r.room, Kind: g.Kind, Joined: g.Joined})
 }
 
-// leave gives a member a message of its own.
+// leave gives a member a message of its own, which begins with the first line that its group hasn't posted.
 func (r *roomDraft) leave(g *store.Group, post *draftPost) {
 	r.touch(g)
 	r.endBurst(g)
 	g.Left++
-	g.LeftAt = r.now
-	post.Group, post.LeftGroup, post.LeftRevision = 0, g.ID, g.Revision
-	post.FromSeq = postedThrough(r.problem(post.Key), r.room, g.NudgedThrough)
+	g.LeftAt, g.LeftRevision = r.now, g.Revision
+	for _, l := range unpostedLines(post.Lines, g) {
+		post.FromSeq = min(post.FromSeq, l.Seq-1)
+	}
+	post.FromSeq = max(1, post.FromSeq)
+	post.Group, post.Lines, post.LeftGroup, post.LeftRevision = 0, nil, g.ID, g.Revision
 	post.TellAfter, post.HoldUntil, post.PendingSince = time.Time{}, time.Time{}, r.now
 }
 
-// postedThrough is the last timeline entry of a problem that its group has posted in the room; nudges count if they
-// aren't later than nudged.
-func postedThrough(p alert.Problem, room string, nudged time.Time) int {
-	seq := 1
+// addLines adds a member's new timeline entries that its group posts in its thread.
+func (r *roomDraft) addLines(post *draftPost) {
+	g := r.groupOf(post)
+	if g == nil {
+		return
+	}
+	p := r.problem(post.Key)
+	post.Lines = unpostedLines(post.Lines, g)
+	var added []int
 	for _, e := range p.Timeline {
-		if e.Nudge != nil && e.Nudge.For(room) && !e.Nudge.At.After(nudged) {
-			seq = max(seq, e.Seq)
+		if e.Seq > post.FromSeq && isLine(e, r.room) {
+			added = append(added, e.Seq)
 		}
 	}
-	return seq
+	slices.Sort(added)
+	for _, seq := range added {
+		r.touch(g)
+		if g.Lines == g.LinesPosted {
+			g.LinesSince = r.now
+		}
+		g.Lines++
+		g.LinesAt = r.now
+		post.Lines = append(post.Lines, store.Line{Seq: seq, N: g.Lines})
+	}
+	post.FromSeq = p.LastSeq()
+}
+
+// isLine reports whether a group posts a member's entry in its thread: a nudge, and what people write. The rest is in
+// its message.
+func isLine(e alert.Entry, room string) bool {
+	return e.Nudge != nil && e.Nudge.For(room) || e.Update != nil && e.Update.Text() != ""
+}
+
+// unpostedLines returns the lines that a group hasn't posted yet.
+func unpostedLines(lines []store.Line, g *store.Group) []store.Line {
+	return slices.DeleteFunc(slices.Clone(lines), func(l store.Line) bool { return l.N <= g.LinesPosted })
 }

@@ -406,9 +406,9 @@ func TestNudgesOfMembers(t *testing.T) {
 	w.now = epoch.Add(time.Hour)
 	w.due()
 	require.EqualValues(t, 2, w.groups[0].Revision)
-	require.Equal(t, w.now, w.groups[0].NudgedAt)
+	require.Equal(t, []any{20, w.now, w.now}, []any{w.groups[0].Lines, w.groups[0].LinesAt, w.groups[0].LinesSince})
 	require.False(t, w.postOf(1).Pending())
-	w.groups[0].NudgedThrough = w.now
+	w.groups[0].LinesPosted = 20
 	e := of(commented(0, "on it"), 1)
 	w.at(time.Hour+time.Minute, e)
 	e.Update.At, e.ReceivedAt, e.SentAt, e.At = w.now, w.now, w.now, w.now
@@ -432,7 +432,7 @@ func TestAnEscalatedStormIsNudged(t *testing.T) {
 	require.Len(t, w.groups, 2)
 	for _, g := range w.groups {
 		require.Equal(t, 20, g.Joined, g.Room)
-		require.Equal(t, w.now, g.NudgedAt, g.Room)
+		require.Equal(t, []any{20, w.now}, []any{g.Lines, g.LinesAt}, g.Room)
 	}
 }
 
@@ -517,8 +517,8 @@ func (w *world) checkGroups(rt *rapid.T) {
 			if p.LeftGroup > 0 {
 				left[p.LeftGroup-1]++
 			}
-			if (p.LeftGroup > 0) != (p.FromSeq > 0) {
-				rt.Fatalf("%s left group %d and its own message starts after entry %d", key, p.LeftGroup, p.FromSeq)
+			if (p.Group > 0 || p.LeftGroup > 0) != (p.FromSeq > 0) {
+				rt.Fatalf("%s is in group %d, left group %d, and entries up to %d are provided for", key, p.Group, p.LeftGroup, p.FromSeq)
 			}
 		}
 	}

@@ -116,7 +116,6 @@ type draftPost struct {
 	touched  bool // to be written
 	joins    bool // it is new
 	released bool // delivery may post it from this batch on
-	nudged   bool // the room is reminded of the problem, or the problem escalated to or from it
 }
 
 // Plan applies a batch of entries, in order, to the known problems. Plan, Asks and Finish are pure.

@@ -23,21 +23,23 @@ type Group struct {
 	Kind GroupKind
 	Name string // of a flap: its Opening, in decimal; "" for a storm
 
-	// The ledger's.
-	OpenedAt time.Time
-	JoinedAt time.Time // when a post joined last
-	Joined   int       // posts that ever joined
-	Left     int       // of them, those that left for a message of their own
-	Revision int64     // raised when a post joins or leaves, when a member's headline changes or when it is nudged
-	NudgedAt time.Time // when a member last escalated or had a reminder
+	// The ledger's. Progress is compared by the counters alone (record 030): the times only space messages.
+	OpenedAt       time.Time
+	JoinedAt       time.Time // when a post joined last
+	Joined         int       // posts that ever joined
+	JoinedRevision int64     // Revision when a post joined last
+	Left           int       // posts that joined and left for a message of their own
+	LeftRevision   int64     // Revision when a post left last
+	Revision       int64     // raised when a post joins or leaves, when a member's headline changes or when it gets a line
+	Lines          int       // lines that members ever got (Post.Lines)
+	LinesAt        time.Time // when a member got a line last
+	LinesSince     time.Time // when the first line of those was added that weren't posted then
 	// LeftAt and LeftBurst bound how many members leave at once: when a member last left because somebody acted on
 	// it, and how many did in a row.
 	LeftAt    time.Time
 	LeftBurst int
 
-	// PendingSince is when the group fell behind: its message shows less than its Revision, or delivery owes it
-	// something. Zero otherwise.
-	PendingSince time.Time
+	PendingSince time.Time // when the group became pending; zero if it isn't
 
 	GroupCursor
 
@@ -46,23 +48,30 @@ type Group struct {
 
 // Pending reports whether delivery has something to do for the group.
 func (g Group) Pending() bool {
-	return g.Owes || g.State != PostDead && g.Revision > g.Shown
+	if g.State == PostDead {
+		return g.Reroute
+	}
+	return g.Revision > g.Shown || g.MessageID != "" && (g.OwesList() || g.Lines > g.LinesPosted || g.Down)
 }
+
+// OwesList reports whether the complete list is still to be attached.
+func (g Group) OwesList() bool { return !g.Complete && g.Listed < g.Joined }
 
 // GroupCursor is delivery's progress with a group.
 type GroupCursor struct {
-	State         PostState
-	MessageID     string    // Webex message id; "" before it is posted
-	Hash          string    // of the text that the message shows; "" if unknown
-	Complete      bool      // that text names every host and event id
-	Edits         int       // of the message
-	Shown         int64     // the group's revision that the message and its thread show
-	SaysResolved  bool      // the message says that all are resolved
-	Listed        int       // Joined when the list was last attached; 0 for never
-	SaidThrough   time.Time // the room was notified of members that joined at this time or before
-	NudgedThrough time.Time // nudges at this time or before were posted
-	SpokeAt       time.Time // when the group was read for what its message or thread said last
-	Owes          bool      // a list or a thread line is still to be sent; for a dead group, its problems are to be rerouted
+	State        PostState
+	MessageID    string    // Webex message id; "" before it is posted
+	Hash         string    // of the text that the message shows; "" if unknown
+	Complete     bool      // that text names every host and event id
+	Edits        int       // of the message
+	Shown        int64     // the group's revision that the message and its thread show
+	SaysResolved bool      // the message says that all are resolved
+	Listed       int       // Joined when the list was last attached, or refused for good; 0 for never
+	Notified     int64     // the room was notified of members that joined at this revision or before
+	Down         bool      // an opening of a flapping trigger is open that the room wasn't notified of
+	LinesPosted  int       // lines up to this one were posted
+	SpokeAt      time.Time // when the group was read for what its message or thread said last; only spaces edits
+	Reroute      bool      // of a dead group: its problems are still to be rerouted to the default room
 
 	Attempts   int // failures in a row
 	NotBefore  time.Time
@@ -116,8 +125,11 @@ type Opening struct {
 // and a trigger: a digest may have tens of thousands of members. A problem that can't be read has Revision 0, and the
 // data of its post.
 type Member struct {
-	JoinedAt time.Time
-	Problem  alert.Problem
+	Route         string
+	JoinedAt      time.Time
+	GroupRevision int64
+	Lines         []Line
+	Problem       alert.Problem
 }
 
 // UnreadableProblem returns a post's data of a problem that can't be read.
@@ -144,7 +156,7 @@ type Groups interface {
 	Members(ctx context.Context, id int64) ([]Member, error)
 	// GroupLeavers returns the posts that left a group after its revision.
 	GroupLeavers(ctx context.Context, id, afterRevision int64) ([]Post, error)
-	// SaveGroup writes a group's cursor. The group is pending afterwards unless it is dead, or its
-	// stored Revision is shown, and nothing is owed. ErrNotFound.
+	// SaveGroup writes a group's cursor. Whether the group is pending afterwards follows from what the ledger stored
+	// meanwhile, too (Group.Pending). ErrNotFound.
 	SaveGroup(ctx context.Context, id int64, c GroupCursor) error
 }

@@ -34,10 +34,14 @@ type Post struct {
 	// trigger, name and tags. 0 for none.
 	Opening int64
 
-	Group        int64 // the group that stands for this post; 0 if it has a message of its own
-	LeftGroup    int64 // the group that it left last; 0 for none
-	LeftRevision int64 // that group's revision when it left
-	FromSeq      int   // last timeline entry posted by the group that it left; 0 if the post was never in a group
+	Group         int64  // the group that stands for this post; 0 if it has a message of its own
+	GroupRevision int64  // that group's revision when the post joined
+	Lines         []Line // what the group's thread shows of its timeline; those that were posted are removed at some time
+	LeftGroup     int64  // the group that it left last; 0 for none
+	LeftRevision  int64  // that group's revision when it left
+	// FromSeq is the last timeline entry for which the post's group has provided: its message or thread shows it, or
+	// Lines has it. Of a post that left its group, the last one that was posted there. 0 if it never was in a group.
+	FromSeq int
 
 	// PendingSince is when the room fell behind; zero if delivery has nothing to do. In a burst it may lie up to half a
 	// second ahead: until then delivery leaves the post alone.
@@ -45,6 +49,12 @@ type Post struct {
 
 	Claimed bool // derived: a cursor exists
 	Cursor
+}
+
+// Line is a timeline entry that a group posts in its thread.
+type Line struct {
+	Seq int `json:"s"` // alert.Entry.Seq
+	N   int `json:"n"` // its number among the lines of the group, from 1: GroupCursor.LinesPosted
 }
 
 // Pending reports whether delivery has something to do for the post.

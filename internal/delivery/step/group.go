@@ -14,7 +14,7 @@ const (
 	OpGroupEdit  Op = "digest_edit"   // update it
 	OpGroupLine  Op = "digest_line"   // post the current state in its thread: its edits are spent
 	OpGroupList  Op = "digest_file"   // attach the complete list to its thread
-	OpGroupNudge Op = "digest_nudge"  // post a reminder or escalation of its problems in its thread
+	OpGroupNudge Op = "digest_nudge"  // post what waits in store.Post.Lines in its thread: nudges, and what people wrote
 	OpGroupDrop  Op = "digest_delete" // delete a digest that says "resolved" and can't be edited: it is posted again
 	OpGroupAgain Op = "digest_again"  // post in its thread that a flapping trigger is down and stays down
 )
@@ -32,8 +32,8 @@ const (
 	listQuiet     = 1500 * time.Millisecond
 	listAgain     = 3 * time.Second
 	listMost      = time.Minute
-	nudgeQuiet    = 5 * time.Second // nudges this close together share a line
-	nudgeMost     = time.Minute
+	linesQuiet    = 5 * time.Second // lines this close together share a reply
+	linesMost     = time.Minute     // but none waits for longer
 
 	flapSpacing     = 10 * time.Second // between edits that only count; it doubles
 	flapSpacingMost = 5 * time.Minute
@@ -86,10 +86,10 @@ func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
 	if !o.Down.IsZero() {
 		consider(o.Down.Add(flapStays), Step{Op: OpGroupAgain, Reason: ReasonNew})
 	}
-	if g.NudgedAt.After(g.NudgedThrough) {
-		consider(earlier(g.NudgedAt.Add(nudgeQuiet), g.PendingSince.Add(nudgeMost)), Step{Op: OpGroupNudge, Reason: ReasonTimeline})
+	if g.Lines > g.LinesPosted {
+		consider(earlier(g.LinesAt.Add(linesQuiet), g.LinesSince.Add(linesMost)), Step{Op: OpGroupNudge, Reason: ReasonTimeline})
 	}
-	if owesList(g) {
+	if g.OwesList() {
 		consider(listAt(g), Step{Op: OpGroupList, Reason: ReasonNew})
 	}
 	return next
@@ -131,7 +131,7 @@ func editAt(g store.Group, o Openings) time.Time {
 	}
 	spacing := min(spacingMost, spacingLeast<<min(g.Edits, 20))
 	switch {
-	case g.JoinedAt.Before(g.SpokeAt) && g.LeftAt.Before(g.SpokeAt):
+	case g.JoinedRevision <= g.Shown && g.LeftRevision <= g.Shown:
 	case g.Edits < groupEdits(g):
 		calm := later(g.JoinedAt, g.LeftAt).Add(joinQuiet)
 		return later(changed, g.SpokeAt.Add(joinSpacing), earlier(calm, g.SpokeAt.Add(min(spacing, joinMost))))
@@ -155,21 +155,12 @@ func groupEdits(g store.Group) int {
 // LastEdit reports whether the next edit of a digest is the last before all are resolved.
 func LastEdit(g store.Group) bool { return g.Open && g.Edits >= webex.MaxEdits-2 }
 
-func owesList(g store.Group) bool {
-	return !g.Complete && g.Listed < g.Joined && g.ListDeadAt.Before(g.JoinedAt)
-}
-
 // listAt is when the list is attached: once no more posts join, or the group has been growing for long.
 func listAt(g store.Group) time.Time {
 	if g.Listed > 0 {
 		return g.JoinedAt.Add(listAgain)
 	}
 	return earlier(g.JoinedAt.Add(listQuiet), g.OpenedAt.Add(listMost))
-}
-
-// Owes reports whether something is still to be sent for a group whose message shows its revision.
-func Owes(g store.Group, o Openings) bool {
-	return g.MessageID != "" && (owesList(g) || g.NudgedAt.After(g.NudgedThrough) || !o.Down.IsZero())
 }
 
 func earlier(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
@@ -199,8 +190,12 @@ func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, began t
 		g.Shown, g.SaysResolved = min(g.Shown, g.Revision-1), false
 	case OpGroup:
 		m = m.posted(id, text.Hash)
-		g.Complete, g.Listed, g.SaysResolved = text.Complete, 0, text.Resolved
-		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+		g.Complete, g.SaysResolved = text.Complete, text.Resolved
+		if g.ListDeadAt.IsZero() {
+			g.Listed = 0 // its thread has no list yet
+		}
+		g = notified(g)
+		g.LinesPosted = s.Lines
 	case OpGroupEdit:
 		m = m.edited(text.Hash)
 		g.Complete, g.SaysResolved = text.Complete, text.Resolved
@@ -223,11 +218,17 @@ func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, began t
 		g.Listed = g.Joined
 		g = withoutDeadList(g)
 	case OpGroupNudge:
-		g.NudgedThrough = g.NudgedAt
+		g.LinesPosted = s.Lines
 	case OpGroupAgain:
-		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+		g = notified(g)
 	}
 	return g, m.Doubt
+}
+
+// notified is a group whose room was notified of all members as of its revision.
+func notified(g store.Group) store.Group {
+	g.Notified, g.Down = g.Revision, false
+	return g
 }
 
 // RefusedGroup is a group after a call that failed. A list, reminder or line that its thread refuses for
@@ -241,7 +242,7 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 	if m.ID == "" && g.MessageID != "" {
 		g.Shown = min(g.Shown, g.Revision-1) // it is posted again
 	}
-	if s.Op == OpGroupEdit && m.Edits == webex.MaxEdits && g.JoinedAt.After(g.SpokeAt) {
+	if s.Op == OpGroupEdit && m.Edits == webex.MaxEdits && g.JoinedRevision > g.Shown {
 		g.Complete = false // the message doesn't name the posts that joined: the list does
 	}
 	if verdict == Retry || verdict == Replan || s.Call() != Reply && s.Call() != Attach || s.Op == OpGroupLine || webex.ClassOf(err) == webex.Forbidden && s.Op != OpGroupList {
@@ -251,18 +252,18 @@ func RefusedGroup(s Step, g store.Group, d Doubt, err error, backoff time.Durati
 	case OpGroupList: // a dead letter of its own
 		g.ListDeadAt, g.ListError, g.ListTrackingID, g.Listed = now, m.LastError, m.TrackingID, g.Joined
 	case OpGroupNudge:
-		g.NudgedThrough = g.NudgedAt
+		g.LinesPosted = s.Lines
 	case OpGroupAgain:
-		g.SaidThrough = later(g.SaidThrough, g.JoinedAt)
+		g = notified(g)
 	}
 	return withDigest(g, m.succeeded()), m.Doubt, GiveUp
 }
 
-// DeadGroup is a group that Webex refused for good, with all of its posts. If the room accepts nothing, the group
-// owes its problems to the default room; no more posts join a dead group.
+// DeadGroup is a group that Webex refused for good, with all of its posts. If the room accepts nothing, its problems are
+// rerouted to the default room; no more posts join a dead group.
 func DeadGroup(g store.Group, v Verdict, reason, trackingID string, now time.Time) store.Group {
 	g = withoutDeadList(g) // one dead letter stands for all
-	g.Owes = v == Gone
+	g.Reroute = v == Gone
 	g.State, g.LastError, g.TrackingID, g.DeadAt = store.PostDead, reason, trackingID, now
 	return g
 }

@@ -13,7 +13,7 @@ import (
 // aStorm is an hour-old digest of 20 problems that is up to date.
 func aStorm(change func(g *store.Group)) store.Group {
 	g := store.Group{
-		ID: 1, Room: "noc", Kind: store.GroupStorm, OpenedAt: noon.Add(-time.Hour), JoinedAt: noon.Add(-time.Hour), Joined: 20, Revision: 20, Open: true,
+		ID: 1, Room: "noc", Kind: store.GroupStorm, OpenedAt: noon.Add(-time.Hour), JoinedAt: noon.Add(-time.Hour), Joined: 20, JoinedRevision: 20, Revision: 20, Open: true,
 		GroupCursor: store.GroupCursor{State: store.PostLive, MessageID: "M", Hash: "H", Shown: 20, Complete: true, SpokeAt: noon.Add(-time.Hour)},
 	}
 	change(&g)
@@ -23,6 +23,11 @@ func aStorm(change func(g *store.Group)) store.Group {
 // behind changes a member, the given time ago.
 func behind(g *store.Group, ago time.Duration) {
 	g.Revision, g.PendingSince = g.Revision+1, noon.Add(-ago)
+}
+
+// lines gives members lines that aren't posted; the first and the last came the given times ago.
+func lines(g *store.Group, first, last time.Duration) {
+	g.Lines, g.LinesPosted, g.LinesSince, g.LinesAt = 7, 4, noon.Add(-first), noon.Add(-last)
 }
 
 func TestNextGroup(t *testing.T) {
@@ -48,23 +53,27 @@ func TestNextGroup(t *testing.T) {
 		"each edit doubles the wait for the next one": {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt = 4, noon }, Openings{}, OpWait, 32 * time.Second},
 		"a shorter wait if posts joined": {func(g *store.Group) {
 			behind(g, time.Minute)
-			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
+			g.Edits, g.SpokeAt, g.JoinedAt, g.JoinedRevision = 4, noon.Add(-time.Second), noon, g.Revision
 		}, Openings{}, OpWait, 2 * time.Second},
-		"a shorter wait if a post joined while the group was read": {func(g *store.Group) {
+		"a shorter wait if a post joined that was planned before the group was read": {func(g *store.Group) {
 			behind(g, time.Minute)
-			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon.Add(-time.Second)
+			g.Edits, g.SpokeAt, g.JoinedAt, g.JoinedRevision = 4, noon.Add(-time.Second), noon.Add(-time.Minute), g.Revision
 		}, Openings{}, OpWait, 2 * time.Second},
+		"no shorter wait for a post that the message shows, by whatever clock": {func(g *store.Group) {
+			behind(g, time.Minute)
+			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-time.Second), noon
+		}, Openings{}, OpWait, 31 * time.Second},
 		"a longer wait with each edit while posts go on joining": {func(g *store.Group) {
 			behind(g, time.Minute)
-			g.Edits, g.SpokeAt, g.JoinedAt = 2, noon.Add(-3*time.Second), noon
+			g.Edits, g.SpokeAt, g.JoinedAt, g.JoinedRevision = 2, noon.Add(-3*time.Second), noon, g.Revision
 		}, Openings{}, OpWait, time.Second},
 		"ten seconds at most while posts go on joining": {func(g *store.Group) {
 			behind(g, time.Minute)
-			g.Edits, g.SpokeAt, g.JoinedAt = 4, noon.Add(-10*time.Second), noon
+			g.Edits, g.SpokeAt, g.JoinedAt, g.JoinedRevision = 4, noon.Add(-10*time.Second), noon, g.Revision
 		}, Openings{}, OpGroupEdit, 0},
 		"a shorter wait if one left": {func(g *store.Group) {
 			behind(g, time.Minute)
-			g.Edits, g.SpokeAt, g.LeftAt = 4, noon.Add(-time.Second), noon
+			g.Edits, g.SpokeAt, g.LeftAt, g.LeftRevision = 4, noon.Add(-time.Second), noon, g.Revision
 		}, Openings{}, OpWait, 2 * time.Second},
 		"a resolution doesn't wait":                             {func(g *store.Group) { behind(g, time.Minute); g.Edits, g.SpokeAt, g.Open = 8, noon, false }, Openings{}, OpGroupEdit, 0},
 		"nine edits used: a line in the thread":                 {func(g *store.Group) { behind(g, time.Hour); g.Edits = 9 }, Openings{}, OpGroupLine, 0},
@@ -75,11 +84,17 @@ func TestNextGroup(t *testing.T) {
 		"a list follows when no post joins any more": {func(g *store.Group) {
 			g.Complete, g.JoinedAt, g.OpenedAt = false, noon.Add(-time.Second), noon.Add(-2*time.Second)
 		}, Openings{}, OpWait, 500 * time.Millisecond},
-		"a list follows after a minute at most":             {func(g *store.Group) { g.Complete, g.JoinedAt, g.OpenedAt = false, noon, noon.Add(-time.Minute) }, Openings{}, OpGroupList, 0},
-		"a new list after posts joined":                     {func(g *store.Group) { g.Complete, g.Listed, g.JoinedAt = false, 19, noon.Add(-3*time.Second) }, Openings{}, OpGroupList, 0},
-		"no list after it became a dead letter":             {func(g *store.Group) { g.Complete, g.ListDeadAt = false, noon }, Openings{}, OpNone, 0},
-		"reminders within five seconds share a line":        {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon.Add(-2*time.Second), noon.Add(-10*time.Second) }, Openings{}, OpWait, 3 * time.Second},
-		"reminders wait a minute at most":                   {func(g *store.Group) { g.NudgedAt, g.PendingSince = noon, noon.Add(-time.Minute) }, Openings{}, OpGroupNudge, 0},
+		"a list follows after a minute at most":          {func(g *store.Group) { g.Complete, g.JoinedAt, g.OpenedAt = false, noon, noon.Add(-time.Minute) }, Openings{}, OpGroupList, 0},
+		"a new list after posts joined":                  {func(g *store.Group) { g.Complete, g.Listed, g.JoinedAt = false, 19, noon.Add(-3*time.Second) }, Openings{}, OpGroupList, 0},
+		"no list after it became a dead letter":          {func(g *store.Group) { g.Complete, g.Listed, g.ListDeadAt = false, 20, noon }, Openings{}, OpNone, 0},
+		"a list after a dead one, if posts joined since": {func(g *store.Group) { g.Complete, g.Listed, g.ListDeadAt = false, 19, noon }, Openings{}, OpGroupList, 0},
+		"reminders within five seconds share a reply":    {func(g *store.Group) { lines(g, 10*time.Second, 2*time.Second) }, Openings{}, OpWait, 3 * time.Second},
+		"however long the message itself has been behind": {func(g *store.Group) {
+			behind(g, time.Hour)
+			g.Edits, g.SpokeAt = 8, noon
+			lines(g, 2*time.Second, 2*time.Second)
+		}, Openings{}, OpWait, 3 * time.Second},
+		"reminders wait a minute at most":                   {func(g *store.Group) { lines(g, time.Minute, 0) }, Openings{}, OpGroupNudge, 0},
 		"flapping: posted at once":                          {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.JoinedAt, g.OpenedAt = "", 0, noon, noon }, Openings{}, OpGroup, 0},
 		"flapping: not posted right after it resolved":      {func(g *store.Group) { flap(g); g.MessageID, g.Shown, g.Open = "", 0, false }, Openings{Resolved: noon.Add(-time.Second)}, OpWait, 5 * time.Second},
 		"flapping: resolved for six seconds is resolved":    {func(g *store.Group) { flap(g); behind(g, 6*time.Second); g.Open, g.Edits, g.SpokeAt = false, 5, noon }, Openings{Resolved: noon.Add(-6 * time.Second)}, OpGroupEdit, 0},
@@ -107,29 +122,36 @@ func TestAcceptedGroup(t *testing.T) {
 	text := Text{Hash: "N", Complete: false, Resolved: true}
 	g := aStorm(func(g *store.Group) {
 		behind(g, time.Minute)
-		g.Attempts, g.LastError, g.Listed, g.NudgedAt, g.ListDeadAt = 3, "x", 20, noon, noon
+		lines(g, 0, 0)
+		g.Attempts, g.LastError, g.Listed, g.Down, g.ListDeadAt = 3, "x", 20, true, noon
 	})
 	accepted := func(op Op) store.Group {
-		after, _ := AcceptedGroup(Step{Op: op}, g, Doubt{}, text, "new", noon)
+		after, _ := AcceptedGroup(Step{Op: op, Lines: 6}, g, Doubt{}, text, "new", noon)
 		require.Zero(t, after.Attempts)
 		require.Empty(t, after.LastError)
 		return after
 	}
 	posted := accepted(OpGroup)
 	require.Equal(t, "new", posted.MessageID)
-	require.Zero(t, posted.Listed, "its thread has no list yet")
+	require.Equal(t, 20, posted.Listed, "its list is a dead letter")
 	require.Equal(t, g.Revision, posted.Shown)
-	require.Equal(t, g.JoinedAt, posted.SaidThrough)
+	require.Equal(t, g.Revision, posted.Notified)
+	require.False(t, posted.Down)
+	require.Equal(t, 6, posted.LinesPosted)
 	edited := accepted(OpGroupEdit)
 	require.Equal(t, []any{"M", "N", 1, true, g.Revision}, []any{edited.MessageID, edited.Hash, edited.Edits, edited.SaysResolved, edited.Shown})
 	require.Equal(t, noon, edited.ListDeadAt)
 	require.Equal(t, g.Shown, accepted(OpGroupNudge).Shown, "a reminder doesn't show the revision")
-	require.Equal(t, noon, accepted(OpGroupNudge).NudgedThrough)
-	require.Equal(t, g.JoinedAt, accepted(OpGroupAgain).SaidThrough)
+	require.Equal(t, 6, accepted(OpGroupNudge).LinesPosted)
+	require.Equal(t, []any{4, true}, []any{edited.LinesPosted, edited.Down})
+	require.Equal(t, g.Revision, accepted(OpGroupAgain).Notified)
+	require.False(t, accepted(OpGroupAgain).Down)
 	listed := accepted(OpGroupList)
 	require.Equal(t, 20, listed.Listed)
 	require.Zero(t, listed.ListDeadAt)
 	require.Equal(t, g.Shown, listed.Shown)
+	g.ListDeadAt = time.Time{}
+	require.Zero(t, accepted(OpGroup).Listed, "its thread has no list yet")
 }
 
 func TestRefusedGroup(t *testing.T) {
@@ -163,14 +185,21 @@ func TestRefusedGroup(t *testing.T) {
 			require.Equal(t, noon, g.ListDeadAt)
 			require.NotEmpty(t, g.ListError)
 			require.Empty(t, g.LastError)
-			require.False(t, owesList(g))
+			require.False(t, g.OwesList())
 		}},
-		"a reminder refused again is given up":       {OpGroupNudge, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, g.NudgedAt, g.NudgedThrough) }},
+		"a reminder refused again is given up": {OpGroupNudge, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) { require.Equal(t, 6, g.LinesPosted) }},
+		"that an opening stays down, refused again": {OpGroupAgain, Doubt{Probe: ProbeDone}, 400, GiveUp, func(t *testing.T, g store.Group, _ Doubt) {
+			require.False(t, g.Down)
+			require.Equal(t, g.Revision, g.Notified)
+		}},
 		"a last line refused again kills the digest": {OpGroupLine, Doubt{Probe: ProbeDone}, 400, Dead, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := aStorm(func(g *store.Group) { g.Complete, g.NudgedAt = false, noon })
-			after, d, v := RefusedGroup(Step{Op: c.op}, g, c.doubt, &webex.Error{Status: c.status}, time.Minute, noon)
+			g := aStorm(func(g *store.Group) {
+				lines(g, 0, 0)
+				g.Complete, g.Down = false, true
+			})
+			after, d, v := RefusedGroup(Step{Op: c.op, Lines: 6}, g, c.doubt, &webex.Error{Status: c.status}, time.Minute, noon)
 			require.Equal(t, c.verdict, v)
 			if c.check != nil {
 				c.check(t, after, d)
@@ -185,12 +214,12 @@ func TestARefusedEditOwesTheList(t *testing.T) {
 		g := aStorm(func(g *store.Group) {
 			behind(g, time.Minute)
 			if joined {
-				g.JoinedAt = noon
+				g.JoinedRevision = g.Revision
 			}
 		})
 		after, _, v := RefusedGroup(Step{Op: OpGroupEdit}, g, Doubt{}, &webex.Error{Status: 400}, time.Minute, noon)
 		require.Equal(t, Replan, v)
-		require.Equal(t, joined, Owes(ShownGroup(after), Openings{}))
+		require.Equal(t, joined, ShownGroup(after).Pending())
 	}
 }
 

@@ -54,6 +54,7 @@ type Step struct {
 	AsCard  bool          // of OpRoot: the card is the root
 	Entries []alert.Entry // of OpLines, by Seq
 	Hash    string        // of OpRoot and OpEdit: of the text that the root will show
+	Lines   int           // of OpGroup and OpGroupNudge: GroupCursor.LinesPosted afterwards
 }
 
 // Call is the kind of call to Webex.

@@ -74,10 +74,10 @@ func (s *Store) ReplayDead(ctx context.Context, id string) error {
 			s.notices.put(d.Number, n)
 		default:
 			g := s.groups.rows[d.Number]
-			if g.Owes = true; d.Kind == store.LetterList {
+			if d.Kind == store.LetterList {
 				g.Listed, g.ListDeadAt, g.ListError, g.ListTrackingID = 0, time.Time{}, "", ""
 			} else {
-				g.State, g.Attempts, g.NotBefore, g.LastError, g.TrackingID, g.DeadAt = store.PostLive, 0, time.Time{}, "", "", time.Time{}
+				g.State, g.Reroute, g.Attempts, g.NotBefore, g.LastError, g.TrackingID, g.DeadAt = store.PostLive, false, 0, time.Time{}, "", "", time.Time{}
 				g.Shown = min(g.Shown, g.Revision-1)
 			}
 			if g.Pending() {

@@ -25,12 +25,13 @@ func (d *data) putGroup(g store.Group, now time.Time) (int64, error) {
 	case is.State == store.PostDead && g.Joined > is.Joined:
 		return 0, fmt.Errorf("%w: group %d is dead and takes no more posts", store.ErrConflict, g.ID)
 	}
-	is.JoinedAt, is.Joined, is.Left, is.Revision, is.NudgedAt, is.LeftAt, is.LeftBurst = g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst
-	if is.State != store.PostDead && is.Revision > is.Shown && is.PendingSince.IsZero() {
-		is.PendingSince = cmp.Or(g.PendingSince, now)
+	g.ID, g.Room, g.Kind, g.Name, g.OpenedAt, g.Open, g.GroupCursor = is.ID, is.Room, is.Kind, is.Name, is.OpenedAt, false, is.GroupCursor
+	since := cmp.Or(g.PendingSince, now)
+	if g.PendingSince = is.PendingSince; g.Pending() {
+		g.PendingSince = cmp.Or(g.PendingSince, since)
 	}
-	d.groups.put(is.ID, is)
-	return is.ID, nil
+	d.groups.put(g.ID, g)
+	return g.ID, nil
 }
 
 // findGroups returns the groups that pass as callers see them, by id.
@@ -80,7 +81,7 @@ func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
 	}
 	return call(ctx, s, func() (members []store.Member, err error) {
 		for _, p := range posts {
-			m := store.Member{JoinedAt: p.JoinedAt, Problem: p.UnreadableProblem()}
+			m := store.Member{Route: p.Route, JoinedAt: p.JoinedAt, GroupRevision: p.GroupRevision, Lines: p.Lines, Problem: p.UnreadableProblem()}
 			if found, err := decode([]problem{s.problems.rows[p.Key]}); err == nil {
 				m.Problem = found[0]
 			}

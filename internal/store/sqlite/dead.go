@@ -66,11 +66,11 @@ var (
 			UPDATE notices SET state = 'pending', changed_at = ?2, attempts = 0, not_before = 0, last_error = '', tracking_id = ''
 			WHERE id = ?1 AND state = 'dead'`},
 		store.LetterList: {`
-			UPDATE group_cursors SET listed = 0, owes = 1, list_dead_at = 0, list_error = '', list_tracking_id = ''
+			UPDATE group_cursors SET listed = 0, list_dead_at = 0, list_error = '', list_tracking_id = ''
 			WHERE grp = ?1 AND list_dead_at > 0 AND ?2 > 0`,
 			groupReplayed},
 		store.LetterDigest: {`
-			UPDATE group_cursors SET state = 'live', owes = 1, attempts = 0, not_before = 0, last_error = '', tracking_id = '', dead_at = 0,
+			UPDATE group_cursors SET state = 'live', reroute = 0, attempts = 0, not_before = 0, last_error = '', tracking_id = '', dead_at = 0,
 				shown = min(shown, (SELECT revision FROM groups WHERE id = ?1) - 1)
 			WHERE grp = ?1 AND state = 'dead' AND ?2 > 0`,
 			groupReplayed},

@@ -148,9 +148,11 @@ func (t *tx) putGroups(groups []store.Group, now time.Time) (map[int64]int64, er
 			continue
 		}
 		id, err := t.insert(`
-			INSERT INTO groups (room, kind, name, opened_at, joined_at, joined, left_count, revision, nudged_at, left_at, left_burst)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			g.Room, string(g.Kind), g.Name, micro(g.OpenedAt), micro(g.JoinedAt), g.Joined, g.Left, g.Revision, micro(g.NudgedAt), micro(g.LeftAt), g.LeftBurst)
+			INSERT INTO groups (room, kind, name, opened_at, joined_at, joined, joined_revision, left_count, left_revision, revision,
+				lines, lines_at, lines_since, left_at, left_burst)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.Room, string(g.Kind), g.Name, micro(g.OpenedAt), micro(g.JoinedAt), g.Joined, g.JoinedRevision, g.Left, g.LeftRevision, g.Revision,
+			g.Lines, micro(g.LinesAt), micro(g.LinesSince), micro(g.LeftAt), g.LeftBurst)
 		if err != nil {
 			return nil, err
 		}
@@ -177,8 +179,10 @@ func (t *tx) updateGroup(g store.Group, now time.Time) error {
 		return fmt.Errorf("%w: group %d is dead and takes no more posts", store.ErrConflict, g.ID)
 	}
 	if _, err := t.exec(`
-		UPDATE groups SET joined_at = ?, joined = ?, left_count = ?, revision = ?, nudged_at = ?, left_at = ?, left_burst = ? WHERE id = ?`,
-		micro(g.JoinedAt), g.Joined, g.Left, g.Revision, micro(g.NudgedAt), micro(g.LeftAt), g.LeftBurst, g.ID); err != nil {
+		UPDATE groups SET joined_at = ?, joined = ?, joined_revision = ?, left_count = ?, left_revision = ?, revision = ?,
+			lines = ?, lines_at = ?, lines_since = ?, left_at = ?, left_burst = ? WHERE id = ?`,
+		micro(g.JoinedAt), g.Joined, g.JoinedRevision, g.Left, g.LeftRevision, g.Revision,
+		g.Lines, micro(g.LinesAt), micro(g.LinesSince), micro(g.LeftAt), g.LeftBurst, g.ID); err != nil {
 		return err
 	}
 	return t.groupPending(g, now)
@@ -200,13 +204,13 @@ func (t *tx) groupPending(g store.Group, now time.Time) error {
 const (
 	putPost = `
 		INSERT INTO posts (event_id, source, room, route, desired, severity, open, opened_at, joined_at, hold_until, tell_after,
-			remind_at, escalate_at, look_at, due_at, escalated, opening, grp, left_group, left_revision, from_seq)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			remind_at, escalate_at, look_at, due_at, escalated, opening, grp, group_revision, lines, left_group, left_revision, from_seq)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (event_id, source, room) DO UPDATE SET route = excluded.route, desired = excluded.desired, severity = excluded.severity,
 			open = excluded.open, opened_at = excluded.opened_at, joined_at = excluded.joined_at, hold_until = excluded.hold_until,
 			tell_after = excluded.tell_after, remind_at = excluded.remind_at, escalate_at = excluded.escalate_at, look_at = excluded.look_at,
 			due_at = excluded.due_at, escalated = excluded.escalated, opening = excluded.opening, grp = excluded.grp,
-			left_group = excluded.left_group, left_revision = excluded.left_revision, from_seq = excluded.from_seq`
+			group_revision = excluded.group_revision, lines = excluded.lines, left_group = excluded.left_group, left_revision = excluded.left_revision, from_seq = excluded.from_seq`
 
 	// A claimed post is pending until it is dead or delivered, a fresh one if the ledger says so. If delivery caught
 	// up after the ledger read the post, it counts as pending from that moment at the earliest.
@@ -239,7 +243,7 @@ func (t *tx) putPosts(f store.Fold, groups map[int64]int64, now time.Time) error
 		}
 		if _, err := t.exec(putPost, p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt),
 			micro(p.JoinedAt), micro(p.HoldUntil), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.LookAt), micro(p.DueAt()),
-			p.Escalated, p.Opening, p.Group, p.LeftGroup, p.LeftRevision, p.FromSeq); err != nil {
+			p.Escalated, p.Opening, p.Group, p.GroupRevision, linesText(p.Lines), p.LeftGroup, p.LeftRevision, p.FromSeq); err != nil {
 			return err
 		}
 		if p.Group == 0 {

@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	groupColumns = `g.id, g.room, g.kind, g.name, g.opened_at, g.joined_at, g.joined, g.left_count, g.revision, g.nudged_at, g.left_at, g.left_burst,
+	groupColumns = `g.id, g.room, g.kind, g.name, g.opened_at, g.joined_at, g.joined, g.joined_revision, g.left_count, g.left_revision, g.revision,
+	g.lines, g.lines_at, g.lines_since, g.left_at, g.left_burst,
 	coalesce(w.since, 0),
 	coalesce(c.state, 'live'), coalesce(c.message_id, ''), coalesce(c.hash, ''), coalesce(c.complete, 0), coalesce(c.edits, 0), coalesce(c.shown, 0),
-	coalesce(c.says_resolved, 0), coalesce(c.listed, 0), coalesce(c.said_through, 0), coalesce(c.nudged_through, 0), coalesce(c.spoke_at, 0),
-	coalesce(c.owes, 0), coalesce(c.attempts, 0), coalesce(c.not_before, 0), coalesce(c.last_error, ''), coalesce(c.tracking_id, ''), coalesce(c.dead_at, 0),
+	coalesce(c.says_resolved, 0), coalesce(c.listed, 0), coalesce(c.notified, 0), coalesce(c.down, 0), coalesce(c.lines_posted, 0), coalesce(c.spoke_at, 0),
+	coalesce(c.reroute, 0), coalesce(c.attempts, 0), coalesce(c.not_before, 0), coalesce(c.last_error, ''), coalesce(c.tracking_id, ''), coalesce(c.dead_at, 0),
 	coalesce(c.list_dead_at, 0), coalesce(c.list_error, ''), coalesce(c.list_tracking_id, ''),
 	EXISTS (SELECT 1 FROM posts t WHERE t.grp = g.id AND t.grp > 0 AND t.open = 1)`
 	withGroupCursor = ` LEFT JOIN group_cursors c ON c.grp = g.id LEFT JOIN pending_groups w ON w.grp = g.id`
@@ -26,12 +27,12 @@ const (
 
 func scanGroup(rows *sql.Rows) (store.Group, error) {
 	var g store.Group
-	err := rows.Scan(&g.ID, &g.Room, &g.Kind, &g.Name, stamp{&g.OpenedAt}, stamp{&g.JoinedAt}, &g.Joined, &g.Left, &g.Revision,
-		stamp{&g.NudgedAt}, stamp{&g.LeftAt}, &g.LeftBurst,
+	err := rows.Scan(&g.ID, &g.Room, &g.Kind, &g.Name, stamp{&g.OpenedAt}, stamp{&g.JoinedAt}, &g.Joined, &g.JoinedRevision, &g.Left, &g.LeftRevision, &g.Revision,
+		&g.Lines, stamp{&g.LinesAt}, stamp{&g.LinesSince}, stamp{&g.LeftAt}, &g.LeftBurst,
 		stamp{&g.PendingSince},
 		&g.State, &g.MessageID, &g.Hash, &g.Complete, &g.Edits, &g.Shown,
-		&g.SaysResolved, &g.Listed, stamp{&g.SaidThrough}, stamp{&g.NudgedThrough}, stamp{&g.SpokeAt},
-		&g.Owes, &g.Attempts, stamp{&g.NotBefore}, &g.LastError, &g.TrackingID, stamp{&g.DeadAt},
+		&g.SaysResolved, &g.Listed, &g.Notified, &g.Down, &g.LinesPosted, stamp{&g.SpokeAt},
+		&g.Reroute, &g.Attempts, stamp{&g.NotBefore}, &g.LastError, &g.TrackingID, stamp{&g.DeadAt},
 		stamp{&g.ListDeadAt}, &g.ListError, &g.ListTrackingID,
 		&g.Open)
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) 
 	return queryReadable(ctx, s, "read a group's posts", scanPost, groupPosts, id)
 }
 
-const members = `SELECT t.event_id, t.source, t.joined_at, t.severity, t.open, t.opened_at, coalesce(p.doc, '')
+const members = `SELECT t.event_id, t.source, t.route, t.joined_at, t.group_revision, t.lines, t.severity, t.open, t.opened_at, coalesce(p.doc, '')
 	FROM posts t LEFT JOIN problems p ON p.event_id = t.event_id AND p.source = t.source WHERE t.grp = ? AND t.grp > 0`
 
 // Members implements store.Store.
@@ -69,7 +70,7 @@ func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
 		var p store.Post
 		var joined, opened int64
 		var doc sql.RawBytes
-		if err = rows.Scan(&p.Key.EventID, &p.Key.Source, &joined, &p.Severity, &p.Open, &opened, &doc); err != nil {
+		if err = rows.Scan(&p.Key.EventID, &p.Key.Source, &m.Route, &joined, &m.GroupRevision, lines{&m.Lines}, &p.Severity, &p.Open, &opened, &doc); err != nil {
 			return m, unreadable(fmt.Sprintf("post of %s in group %d", p.Key, id), err)
 		}
 		m.JoinedAt, p.OpenedAt = at(joined), at(opened)
@@ -95,8 +96,8 @@ func (s *Store) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) er
 		c.State = store.PostLive
 	}
 	return s.write(ctx, "save a group", func(t *tx) error {
-		var revision int64
-		found, err := t.one(`SELECT revision FROM groups WHERE id = ?`, []any{id}, &revision)
+		g := store.Group{GroupCursor: c}
+		found, err := t.one(`SELECT revision, joined, lines FROM groups WHERE id = ?`, []any{id}, &g.Revision, &g.Joined, &g.Lines)
 		if err == nil && !found {
 			err = fmt.Errorf("group %d: %w", id, store.ErrNotFound)
 		}
@@ -104,20 +105,20 @@ func (s *Store) SaveGroup(ctx context.Context, id int64, c store.GroupCursor) er
 			return err
 		}
 		if _, err := t.exec(`
-			INSERT INTO group_cursors (grp, state, message_id, hash, complete, edits, shown, says_resolved, listed, said_through, nudged_through,
-				spoke_at, owes, attempts, not_before, last_error, tracking_id, dead_at, list_dead_at, list_error, list_tracking_id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			INSERT INTO group_cursors (grp, state, message_id, hash, complete, edits, shown, says_resolved, listed, notified, down, lines_posted,
+				spoke_at, reroute, attempts, not_before, last_error, tracking_id, dead_at, list_dead_at, list_error, list_tracking_id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (grp) DO UPDATE SET state = excluded.state, message_id = excluded.message_id, hash = excluded.hash, complete = excluded.complete,
 				edits = excluded.edits, shown = excluded.shown, says_resolved = excluded.says_resolved, listed = excluded.listed,
-				said_through = excluded.said_through, nudged_through = excluded.nudged_through, spoke_at = excluded.spoke_at, owes = excluded.owes,
-				attempts = excluded.attempts, not_before = excluded.not_before, last_error = excluded.last_error, tracking_id = excluded.tracking_id,
+				notified = excluded.notified, down = excluded.down, lines_posted = excluded.lines_posted, spoke_at = excluded.spoke_at,
+				reroute = excluded.reroute, attempts = excluded.attempts, not_before = excluded.not_before, last_error = excluded.last_error, tracking_id = excluded.tracking_id,
 				dead_at = excluded.dead_at, list_dead_at = excluded.list_dead_at, list_error = excluded.list_error,
 				list_tracking_id = excluded.list_tracking_id`,
-			id, string(c.State), c.MessageID, c.Hash, c.Complete, c.Edits, c.Shown, c.SaysResolved, c.Listed, micro(c.SaidThrough), micro(c.NudgedThrough),
-			micro(c.SpokeAt), c.Owes, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.ListDeadAt), c.ListError, c.ListTrackingID); err != nil {
+			id, string(c.State), c.MessageID, c.Hash, c.Complete, c.Edits, c.Shown, c.SaysResolved, c.Listed, c.Notified, c.Down, c.LinesPosted,
+			micro(c.SpokeAt), c.Reroute, c.Attempts, micro(c.NotBefore), c.LastError, c.TrackingID, micro(c.DeadAt), micro(c.ListDeadAt), c.ListError, c.ListTrackingID); err != nil {
 			return err
 		}
-		if (store.Group{Revision: revision, GroupCursor: c}).Pending() {
+		if g.Pending() {
 			_, err = t.exec(`INSERT INTO pending_groups (grp, since) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, micro(s.clock()))
 		} else {
 			_, err = t.exec(`DELETE FROM pending_groups WHERE grp = ?`, id)

@@ -16,7 +16,7 @@ import (
 // pending.
 const (
 	postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.joined_at, t.hold_until, t.tell_after,
-	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.left_group, t.left_revision, t.from_seq,
+	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.group_revision, t.lines, t.left_group, t.left_revision, t.from_seq,
 	coalesce(q.since, 0), c.state IS NOT NULL,
 	coalesce(c.state, 'live'), coalesce(c.delivered, 0), coalesce(c.shown, 0), coalesce(c.told_seq, 0), coalesce(c.root_id, ''), coalesce(c.root_hash, ''),
 	coalesce(c.card_id, ''), coalesce(c.card_actions, ''), coalesce(c.edits, 0), coalesce(c.attempts, 0), coalesce(c.not_before, 0),
@@ -35,7 +35,7 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
 	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open,
 		stamp{&p.OpenedAt}, stamp{&p.JoinedAt}, stamp{&p.HoldUntil}, stamp{&p.TellAfter},
-		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
+		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.GroupRevision, lines{&p.Lines}, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
 		stamp{&p.PendingSince}, &p.Claimed,
 		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash,
 		&p.CardID, &p.CardActions, &p.Edits, &p.Attempts, stamp{&p.NotBefore},
@@ -44,6 +44,30 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 		err = unreadable(fmt.Sprintf("post of %s in %s", p.Key, p.Room), err)
 	}
 	return p, err
+}
+
+// lines scans what linesText wrote.
+type lines struct{ to *[]store.Line }
+
+// Scan implements sql.Scanner.
+func (l lines) Scan(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("lines are %T, expected a text", value)
+	}
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), l.to)
+}
+
+// linesText is "" for no lines: most posts have none.
+func linesText(all []store.Line) string {
+	if len(all) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(all) // numbers always marshal
+	return string(text)
 }
 
 const postsByKey = `SELECT ` + postColumns + fromKeys +

@@ -40,7 +40,7 @@ func makeGroup(t testing.TB, s store.Store, room string, ids ...string) store.Gr
 func show(t testing.TB, s store.Store, g store.Group) {
 	t.Helper()
 	c := g.GroupCursor
-	c.State, c.MessageID, c.Shown, c.Owes = store.PostLive, "DIGEST", g.Revision, false
+	c.State, c.MessageID, c.Shown, c.Complete = store.PostLive, "DIGEST", g.Revision, true
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
 }
 
@@ -63,8 +63,8 @@ func leave(t testing.TB, s store.Store, id int64, members ...string) {
 func testGroups(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	new1 := store.Group{ID: -7, Room: "noc", Kind: store.GroupFlap, Name: "-4611686018427387904", OpenedAt: t0, JoinedAt: t0.Add(time.Second), Joined: 2, Left: 0,
-		Revision: 1, NudgedAt: t0.Add(time.Minute), LeftAt: t0.Add(time.Hour), LeftBurst: 3, PendingSince: t0.Add(time.Second)}
+	new1 := store.Group{ID: -7, Room: "noc", Kind: store.GroupFlap, Name: "-4611686018427387904", OpenedAt: t0, JoinedAt: t0.Add(time.Second), Joined: 2, JoinedRevision: 1,
+		LeftRevision: 7, Revision: 1, Lines: 8, LinesAt: t0.Add(time.Minute), LinesSince: t0.Add(2 * time.Minute), LeftAt: t0.Add(time.Hour), LeftBurst: 3, PendingSince: t0.Add(time.Second)}
 	groups := []store.Group{new1, {ID: -1, Room: "db", Kind: store.GroupStorm, Joined: 1, Revision: 1}}
 	posts := []store.Post{member("1", "noc", -7), member("2", "noc", -7), member("1", "db", -1)}
 	posts[1].Open = false
@@ -84,7 +84,7 @@ func testGroups(t *testing.T, open Opener) {
 	require.EqualValues(t, 2, stats(t, s).PostsPending, "two groups")
 
 	c := store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Hash: "H", Complete: true, Edits: 2, Shown: 1, SaysResolved: true, Listed: 4,
-		SaidThrough: t0.Add(time.Second), NudgedThrough: t0.Add(2 * time.Second), SpokeAt: t0.Add(3 * time.Second), Owes: true,
+		Notified: 6, Down: true, LinesPosted: 7, SpokeAt: t0.Add(3 * time.Second), Reroute: true,
 		Attempts: 5, NotBefore: t0.Add(4 * time.Second), LastError: "503", TrackingID: "T1", DeadAt: t0.Add(5 * time.Second),
 		ListDeadAt: t0.Add(6 * time.Second), ListError: "400", ListTrackingID: "T2"}
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
@@ -95,9 +95,11 @@ func testGroups(t *testing.T, open Opener) {
 	same(t, want, must(s.GroupByMessage(t.Context(), "DIGEST"))(t))
 
 	// The ledger read the group before that, and writes it now: the cursor stays.
-	g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst = t0.Add(2*time.Hour), 3, 1, 2, t0.Add(3*time.Hour), t0.Add(4*time.Hour), 5
+	g.JoinedAt, g.Joined, g.JoinedRevision, g.Left, g.LeftRevision, g.Revision = t0.Add(2*time.Hour), 3, 2, 1, 3, 2
+	g.Lines, g.LinesAt, g.LinesSince, g.LeftAt, g.LeftBurst = 9, t0.Add(3*time.Hour), t0.Add(5*time.Hour), t0.Add(4*time.Hour), 5
 	fold(t, s, store.Fold{Groups: []store.Group{g}})
-	want.JoinedAt, want.Joined, want.Left, want.Revision, want.NudgedAt, want.LeftAt, want.LeftBurst = g.JoinedAt, g.Joined, g.Left, g.Revision, g.NudgedAt, g.LeftAt, g.LeftBurst
+	want = g
+	want.GroupCursor = c
 	same(t, want, must(s.Group(t.Context(), g.ID))(t))
 
 	require.Len(t, must(s.GroupPosts(t.Context(), g.ID))(t), 2)
@@ -111,8 +113,8 @@ func testGroups(t *testing.T, open Opener) {
 	require.Empty(t, must(s.GroupPosts(t.Context(), 0))(t))
 }
 
-// A group is pending while its message doesn't show its revision, unless it is dead, and while delivery
-// owes something. Its time stays until it is shown.
+// A group is pending while its message doesn't show its revision, and while its thread lacks a list, a line or that an
+// opening stays down; a dead one only while its problems are to be rerouted. Its time stays until then.
 func testPendingGroups(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	g := makeGroup(t, s, "noc", "1", "2")
@@ -138,16 +140,28 @@ func testPendingGroups(t *testing.T, open Opener) {
 	raise(t0.Add(time.Hour)) // revision 2
 	require.Equal(t, t0, must(s.Group(t.Context(), g.ID))(t).PendingSince, "it was pending already")
 
-	c := store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: 1}
+	c := store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Complete: true, Shown: 1}
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
 	require.True(t, pending(), "the revision was raised while the message was posted")
-	c.Shown, c.Owes = 2, true
+	c.Shown, c.Down = 2, true
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
-	require.True(t, pending())
-	c.Owes = false
+	require.True(t, pending(), "an opening that stays down")
+	c.Down, c.Complete = false, false
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.True(t, pending(), "a list")
+	c.Listed = 2
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
 	require.False(t, pending())
-	raise(t0.Add(2 * time.Hour)) // revision 3
+	lined := must(s.Group(t.Context(), g.ID))(t)
+	lined.Revision, lined.Lines, lined.PendingSince = 3, 4, t0.Add(90*time.Minute)
+	fold(t, s, store.Fold{Groups: []store.Group{lined}})
+	c.Shown, c.LinesPosted = 3, 3
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.True(t, pending(), "a line")
+	c.LinesPosted = 4
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
+	require.False(t, pending())
+	raise(t0.Add(2 * time.Hour)) // revision 4
 	require.True(t, pending())
 	require.Equal(t, t0.Add(2*time.Hour), stats(t, s).OldestPending)
 	c.State, c.DeadAt = store.PostDead, t0
@@ -155,10 +169,10 @@ func testPendingGroups(t *testing.T, open Opener) {
 	require.False(t, pending())
 	raise(t0)
 	require.False(t, pending(), "a dead letter stays dead")
-	c.Owes = true
+	c.Reroute = true
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
-	require.True(t, pending(), "a dead letter that owes another room its problems")
-	c.Owes = false
+	require.True(t, pending(), "a dead letter whose problems are to be rerouted")
+	c.Reroute = false
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, c))
 	require.False(t, pending())
 
@@ -410,11 +424,14 @@ func testMembers(t *testing.T, open Opener) {
 		f.Posts = append(f.Posts, p)
 	}
 	f.Groups = []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, OpenedAt: t0, Joined: 4, Revision: 1}}
+	for i := range f.Posts {
+		f.Posts[i].Route, f.Posts[i].GroupRevision, f.Posts[i].Lines = "db", 5, []store.Line{{Seq: 2, N: 3}, {Seq: 4, N: 6}}
+	}
 	fold(t, s, f)
 	members := must(s.Members(t.Context(), onePost(t, s, "named", "noc").Group))(t)
 	require.Len(t, members, 4)
 	for _, m := range members {
-		require.Equal(t, t0.Add(time.Minute), m.JoinedAt)
+		require.Equal(t, store.Member{Route: "db", JoinedAt: t0.Add(time.Minute), GroupRevision: 5, Lines: f.Posts[0].Lines, Problem: m.Problem}, m)
 		want, found := known[m.Problem.Key.EventID]
 		if !found {
 			want = post("missing", "noc", 1).UnreadableProblem()

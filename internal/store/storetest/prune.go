@@ -146,7 +146,7 @@ func testPruneDead(t *testing.T, open Opener) {
 		"the list of a live group": {
 			begin: func(t *testing.T, s store.Store) {
 				g := makeGroup(t, s, "noc", "1", "2")
-				require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: g.Revision, ListDeadAt: t0, ListError: "400 Bad Request"}))
+				require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostLive, MessageID: "DIGEST", Shown: g.Revision, Listed: g.Joined, ListDeadAt: t0, ListError: "400 Bad Request"}))
 				save(t, s, "1", "db", shown)
 			},
 			letters: []string{"list:1"}, problems: []string{"1", "2"}, posts: 3,

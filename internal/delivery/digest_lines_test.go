@@ -1,0 +1,154 @@
+package delivery
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+)
+
+// replies returns the live messages of a room with a text in them.
+func (w *world) replies(room, words string) (out []string) {
+	for _, text := range w.texts(room) {
+		if strings.Contains(text, words) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// A reminder that is committed between the reads of a group and of its members is posted once.
+func TestANudgeBetweenTwoReadsIsPostedOnce(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.pass(time.Minute)
+		w.rain(0, 10, reminded)
+		w.pass(4 * time.Second)
+		late := 10
+		w.store.beforeMembers = func() {
+			if g := w.store.group(1); late < 15 && time.Since(g.LinesAt) >= 5*time.Second {
+				w.store.beforeMembers = nil
+				for ; late < 15; late++ {
+					w.fold(late, reminded)
+				}
+			}
+		}
+		w.pass(5 * time.Minute)
+		require.Equal(t, 15, late)
+		require.Equal(t, []string{"⏰ 15 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// The fold commits the reminders of a large digest in several transactions. They share a reply, however long the message
+// itself has waited for its next edit.
+func TestRemindersOfSeveralFoldsShareAReply(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 40, nil)
+		for n := range 6 {
+			w.pass(5 * time.Minute)
+			w.rain(n, n+1, resolve)
+		}
+		w.pass(10 * time.Second)
+		require.Equal(t, 6, w.store.group(1).Edits)
+		w.rain(6, 7, resolve)
+		w.pass(70 * time.Second)
+		g := w.store.group(1)
+		require.Equal(t, []any{6, true}, []any{g.Edits, g.Pending()}, "the message is behind")
+		w.rain(10, 30, mentioned)
+		w.pass(300 * time.Millisecond)
+		w.rain(30, 40, mentioned)
+		w.pass(5 * time.Minute)
+		require.Equal(t, []string{"⏫ 30 problems open, and nobody acknowledged them for 15m <@all>"}, w.saidIn("noc", "⏫"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// What people write about members of a digest is in its thread: the same words once, with the problems.
+func TestWordsInADigestsThread(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.pass(time.Minute)
+		w.rain(0, 15, resolve)
+		w.pass(time.Minute)
+		w.rain(0, 1, say("replaced the PSU"))
+		w.pass(2 * time.Second)
+		w.rain(1, 15, say("planned work"))
+		w.pass(time.Minute)
+		replies := w.replies("noc", "planned work")
+		require.Len(t, replies, 1)
+		require.Equal(t, "About 0  \nmain/0 line: replaced the PSU\n\nAbout 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … and 4 more  \nmain/1 line: planned work", replies[0])
+		require.Len(t, w.digestTexts("noc"), 1)
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// Comments on problems whose digest isn't posted yet follow it; reminders that mention nobody don't.
+func TestWordsBeforeTheDigest(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.rain(0, 20, resolve)
+		w.rain(0, 20, say("planned work"))
+		w.pass(time.Minute)
+		require.Len(t, w.replies("noc", "planned work"), 1)
+		require.Zero(t, w.store.pending())
+
+		w.rain(30, 50, reminded)
+		w.pass(time.Minute)
+		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// Words that don't fit into one reply are in several, each once.
+func TestManyWordsAreSeveralReplies(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 40, nil)
+		w.rain(0, 40, resolve)
+		w.pass(time.Minute)
+		for n := range 40 {
+			w.rain(n, n+1, say(fmt.Sprintf("comment no. %d. %s", n, strings.Repeat("x", 500))))
+		}
+		w.pass(5 * time.Minute)
+		for n := range 40 {
+			require.Len(t, w.replies("noc", fmt.Sprintf("comment no. %d. ", n)), 1, n)
+		}
+		require.Len(t, w.replies("noc", "comment no. "), 4)
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// A route that doesn't want comments has none in its digests either.
+func TestARouteWithoutCommentsHasNoneInDigests(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.rain(0, 20, resolve)
+		w.store.setPost(key(0), "noc", func(p *store.Post, _ groupDraft) { p.Route = "terse" })
+		w.pass(time.Minute)
+		w.rain(0, 2, say("planned work"))
+		w.pass(time.Minute)
+		require.Equal(t, []string{"About 1  \nmain/1 line: planned work"}, w.replies("noc", "planned work"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// A digest that is posted again after a replay posts what people wrote while it was a dead letter.
+func TestAReplayedDigestHasTheWords(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, nil)
+		w.webex.set(func(f *fakeWebex) { f.meet = func(aCall) *trouble { return &trouble{status: 400} } })
+		w.pass(time.Minute)
+		require.Equal(t, store.PostDead, w.store.group(1).State)
+		w.rain(0, 20, resolve)
+		w.rain(0, 1, say("replaced the PSU"))
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		w.replay("digest:1")
+		w.pass(time.Minute)
+		require.Len(t, w.replies("noc", "replaced the PSU"), 1)
+		require.Zero(t, w.store.pending())
+	})
+}
