@@ -8,8 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -21,19 +19,13 @@ type groupTask struct {
 	doubt step.Doubt
 }
 
-// groupRank places a new digest right after a new disaster.
-const groupRank = int(alert.Disaster - alert.High)
-
 func (d *Delivery) newGroupTask(g store.Group) *task {
-	u := queue.Urgency{Class: classUpdate, Rank: groupRank, Since: g.PendingSince}
-	switch {
-	case g.MessageID == "":
-		u.Class = classNew
-	case step.Wrong(g):
-		u.Class = classWrong
+	op := step.OpGroupEdit
+	if g.MessageID == "" {
+		op = step.OpGroup
 	}
 	return &task{
-		ID: fmt.Sprintf("group:%d", g.ID), Room: g.Room, Urgency: u,
+		ID: fmt.Sprintf("group:%d", g.ID), Room: g.Room, Urgency: urgencyOf(op, step.Wrong(g), groupRank, g.PendingSince),
 		Value: work{bot: d.botOf(g.Room, ""), about: []any{"group", g.ID}, version: g.Revision, group: &groupTask{id: g.ID}},
 	}
 }
@@ -82,7 +74,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	case step.OpWait:
 		return outcome{wake: next.Until}
 	}
-	if u := groupUrgency(next, g); u.Class > picked {
+	if u := urgencyOf(next.Op, step.Wrong(g), groupRank, g.PendingSince); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
 	}
 	if g.Kind != store.GroupFlap {
@@ -92,17 +84,6 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 		}
 	}
 	return b.showGroup(l, t, g, m, room, next, began)
-}
-
-func groupUrgency(s step.Step, g store.Group) queue.Urgency {
-	u := queue.Urgency{Class: classUpdate, Rank: groupRank, Since: g.PendingSince}
-	switch {
-	case s.Op == step.OpGroup, s.Op == step.OpGroupAgain:
-		u.Class = classNew
-	case (s.Op == step.OpGroupEdit || s.Op == step.OpGroupDrop) && step.Wrong(g):
-		u.Class = classWrong
-	}
-	return u
 }
 
 // showGroup makes the call of a step, unless the room shows its result already.

@@ -21,15 +21,12 @@ type postTask struct {
 }
 
 func (d *Delivery) newPostTask(p store.Post) *task {
-	u := urgencyOf(classUpdate, p.Severity, p.PendingSince)
-	switch {
-	case !p.Open:
-		u.Class = classWrong
-	case p.RootID == "":
-		u.Class = classNew
+	op := step.OpEdit
+	if p.Open && p.RootID == "" {
+		op = step.OpRoot
 	}
 	return &task{
-		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: u,
+		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: urgencyOf(op, !p.Open, rankOf(p.Severity), p.PendingSince),
 		Value: work{
 			bot: d.botOf(p.Room, p.Route), about: []any{"key", p.Key.String()}, version: p.Desired,
 			post: &postTask{key: p.Key, notBefore: p.PendingSince},
@@ -131,21 +128,12 @@ func (b *bot) remaining(v *view, now time.Time) outcome {
 	case step.OpWait:
 		return outcome{wake: s.Until}
 	}
-	u := stepUrgency(s, v)
+	u := v.urgency(s)
 	return outcome{wake: now, urgency: &u}
 }
 
-func stepUrgency(s step.Step, v *view) queue.Urgency {
-	u := urgencyOf(classUpdate, v.problem.Severity, v.post.PendingSince)
-	switch {
-	case s.Op == step.OpRoot && v.problem.Open():
-		u.Class = classNew
-	case s.Op == step.OpEdit && !v.problem.Open():
-		u.Class = classWrong
-	case s.Op == step.OpCard || s.Op == step.OpDelete:
-		u.Class = classCard
-	}
-	return u
+func (v *view) urgency(s step.Step) queue.Urgency {
+	return urgencyOf(s.Op, !v.problem.Open(), rankOf(v.problem.Severity), v.post.PendingSince)
 }
 
 // servePost makes one call for a post, or finds that none is needed.
@@ -172,7 +160,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case step.OpWait:
 		return outcome{wake: next.Until}
 	}
-	if u := stepUrgency(next, v); u.Class > picked {
+	if u := v.urgency(next); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
 	}
 	if claimed, ok := b.claim(l, v); !claimed {

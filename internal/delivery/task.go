@@ -5,6 +5,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/queue"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 )
 
@@ -32,9 +33,30 @@ const (
 	classRest          // notices that aren't answers
 )
 
-// urgencyOf orders the work of a problem.
-func urgencyOf(class int, s alert.Severity, since time.Time) queue.Urgency {
-	return queue.Urgency{Class: class, Rank: int(alert.Disaster - s), Since: since}
+// groupRank places a new digest right after a new disaster.
+const groupRank = int(alert.Disaster - alert.High)
+
+func rankOf(s alert.Severity) int { return int(alert.Disaster - s) }
+
+// urgencyOf is the urgency of a call, which may be a guess. wrong is set if the room's message, if there is one, says open
+// of what is resolved, or the reverse.
+func urgencyOf(op step.Op, wrong bool, rank int, since time.Time) queue.Urgency {
+	u := queue.Urgency{Class: classUpdate, Rank: rank, Since: since}
+	switch op {
+	case step.OpGroup, step.OpGroupAgain:
+		u.Class = classNew
+	case step.OpRoot:
+		if !wrong {
+			u.Class = classNew
+		}
+	case step.OpEdit, step.OpGroupEdit, step.OpGroupDrop:
+		if wrong {
+			u.Class = classWrong
+		}
+	case step.OpCard, step.OpDelete:
+		u.Class = classCard
+	}
+	return u
 }
 
 // noticeKinds are the kinds of notices, the most urgent first.

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 )
@@ -30,8 +31,36 @@ func TestUrgencyOfDigests(t *testing.T) {
 		d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}}}
 		g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: c.open, PendingSince: time.Unix(1, 0), GroupCursor: store.GroupCursor{MessageID: c.message, Shown: 1, SaysResolved: c.saysIt}}
 		require.Equal(t, c.want, d.newGroupTask(g).Class, name)
-		require.Equal(t, c.want, groupUrgency(step.Step{Op: c.op}, g).Class, name)
+		require.Equal(t, c.want, urgencyOf(c.op, step.Wrong(g), groupRank, g.PendingSince).Class, name)
 	}
+}
+
+// A post that is found pending has the class of the step that it probably needs.
+func TestUrgencyOfPosts(t *testing.T) {
+	for name, c := range map[string]struct {
+		root string
+		open bool
+		op   step.Op
+		want int
+	}{
+		"new":                            {"", true, step.OpRoot, classNew},
+		"resolved":                       {"M", false, step.OpEdit, classWrong},
+		"changed":                        {"M", true, step.OpEdit, classUpdate},
+		"an entry for the thread":        {"M", true, step.OpLines, classUpdate},
+		"resolved, perhaps never posted": {"", false, step.OpEdit, classWrong},
+	} {
+		d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}}}
+		v := &view{post: store.Post{Key: key(1), Room: "noc", Severity: alert.High, Open: c.open, PendingSince: time.Unix(1, 0), Cursor: store.Cursor{RootID: c.root}}}
+		v.problem = alert.Problem{State: alert.StateResolved, Severity: alert.High}
+		if c.open {
+			v.problem.State = alert.StateOpen
+		}
+		known := v.urgency(step.Step{Op: c.op})
+		require.Equal(t, c.want, known.Class, name)
+		require.Equal(t, known, d.newPostTask(v.post).Urgency, name)
+	}
+	require.Equal(t, classUpdate, urgencyOf(step.OpRoot, true, 0, time.Time{}).Class, "a resolved problem that was never posted isn't new")
+	require.Equal(t, classCard, urgencyOf(step.OpCard, false, 0, time.Time{}).Class)
 }
 
 // A queued digest that becomes wrong goes before all but replies and new problems.

@@ -134,7 +134,7 @@ func (d *Draft) Asks() []store.GroupingAsk {
 		return a
 	}
 	for _, post := range d.touchedPosts() {
-		g := d.rules.grouping(post.Room)
+		g := d.grouping(post.Room)
 		switch {
 		case post.Group != 0:
 			if a := ask(post.Room, g, false); !slices.Contains(a.Groups, post.Group) {
@@ -154,7 +154,7 @@ func (d *Draft) Asks() []store.GroupingAsk {
 		}
 	}
 	for _, room := range d.rooms {
-		ask(room, d.rules.grouping(room), true)
+		ask(room, d.grouping(room), true)
 	}
 	asks := make([]store.GroupingAsk, 0, len(byRoom))
 	for _, a := range byRoom {

@@ -29,7 +29,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 	byRoom := map[string]*roomDraft{}
 	of := func(room string) *roomDraft {
 		if byRoom[room] == nil {
-			r := &roomDraft{Draft: d, room: room, rules: d.rules.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}}
+			r := &roomDraft{Draft: d, room: room, rules: d.grouping(room), known: known[room], leaving: map[*store.Group][]*draftPost{}}
 			for i := range r.known.Groups {
 				r.groups = append(r.groups, &r.known.Groups[i])
 			}

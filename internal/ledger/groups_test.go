@@ -106,6 +106,20 @@ func TestGroupsAcceptMembers(t *testing.T) {
 	}
 }
 
+// A plan reads a room's settings once: the pace changes all the time.
+func TestAPlanHasOnePace(t *testing.T) {
+	w := grouped(t)
+	reads := map[string]int{}
+	w.rules.Grouping = func(room string) Grouping {
+		reads[room]++
+		g := defaults
+		g.Pace = float64(reads[room])
+		return g
+	}
+	w.plan(w.at(0, problems(1, 20, alert.Average)...)...)
+	require.Equal(t, map[string]int{"noc": 1}, reads)
+}
+
 // grouped is a world with default settings in each room.
 func grouped(t *testing.T) *world {
 	w := newWorld(t)

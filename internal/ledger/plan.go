@@ -41,7 +41,7 @@ type Rules struct {
 	Test func(source, sendTo string, now time.Time) []store.Notice
 	// OrphanWait is how long an update waits for its problem.
 	OrphanWait time.Duration
-	// Grouping returns when the problems of a room share messages; nil means never.
+	// Grouping returns when the problems of a room share messages; nil means never. A plan calls it once for each room.
 	Grouping func(room string) Grouping
 	// Timing returns when a room gets the problems that a route sends there: route.Router.Timing. nil means at once.
 	Timing func(room, rule string) route.Timing
@@ -52,13 +52,6 @@ func (r Rules) timing(post store.Post) route.Timing {
 		return route.Timing{}
 	}
 	return r.Timing(post.Room, post.Route)
-}
-
-func (r Rules) grouping(room string) Grouping {
-	if r.Grouping == nil {
-		return Grouping{Individual: alert.Disaster + 1}
-	}
-	return r.Grouping(room)
 }
 
 // Result is the outcome of one entry, for metrics and the log.
@@ -95,10 +88,11 @@ type Draft struct {
 	rooms []string // to be checked for a storm, even if the batch changes nothing there
 	out   Outcome
 
-	problems map[alert.Key]*draftProblem
-	order    []alert.Key                 // of problems
-	waiting  map[alert.Key]alert.Problem // problems that wait for their first message, of earlier batches
-	opened   int64                       // id of the group that was opened last: -1, -2, …
+	groupings map[string]Grouping // by room
+	problems  map[alert.Key]*draftProblem
+	order     []alert.Key                 // of problems
+	waiting   map[alert.Key]alert.Problem // problems that wait for their first message, of earlier batches
+	opened    int64                       // id of the group that was opened last: -1, -2, …
 }
 
 // draftProblem is a problem with the changes that the batch has made so far.
@@ -132,13 +126,26 @@ func Plan(items []Item, known Known, rules Rules, now time.Time) *Draft {
 func newDraft(known Known, rules Rules, now time.Time, entries int) *Draft {
 	d := &Draft{
 		known: known, rules: rules, now: now,
-		problems: make(map[alert.Key]*draftProblem, entries), order: make([]alert.Key, 0, entries),
+		problems: make(map[alert.Key]*draftProblem, entries), order: make([]alert.Key, 0, entries), groupings: map[string]Grouping{},
 	}
 	d.out.Fold.SetAside = map[int64]string{}
 	d.out.Fold.Applied = make([]int64, 0, entries)
 	d.out.Results = make([]Result, 0, entries)
 	d.out.Learned = make([]alert.Key, 0, entries)
 	return d
+}
+
+// grouping returns Rules.Grouping of a room. It is the same for the whole plan: the pace of a room may change meanwhile.
+func (d *Draft) grouping(room string) Grouping {
+	g, known := d.groupings[room]
+	if !known {
+		g = Grouping{Individual: alert.Disaster + 1}
+		if d.rules.Grouping != nil {
+			g = d.rules.Grouping(room)
+		}
+		d.groupings[room] = g
+	}
+	return g
 }
 
 // Finish decides which messages show the batch's posts, and returns the whole plan. rooms answers Asks, problems Unknown.

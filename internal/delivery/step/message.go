@@ -120,13 +120,13 @@ func (m Message) refused(c Call, err error, backoff time.Duration, now time.Time
 		m.NotBefore = now.Add(backoff)
 		return m, Retry
 	}
-	missing, again := class == webex.NotFound, m.Probe == ProbeDone && (c == Reply || c == Attach)
+	missing, probed := class == webex.NotFound, m.Probe == ProbeDone && (c == Reply || c == Attach)
 	switch {
 	case c == Remove:
 		return m, Replan // as good as deleted
-	case class == webex.Forbidden && c != Attach, missing && (c == Post || again):
+	case class == webex.Forbidden && c != Attach, missing && (c == Post || probed):
 		return m.restored(), Gone
-	case c == Post, again, missing && c == Edit && m.Reposted:
+	case c == Post, probed, missing && c == Edit && m.Reposted:
 		return m, Dead
 	case c == Edit && missing:
 		m.Reposted, m.Missing = true, m.ID
