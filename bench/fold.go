@@ -20,6 +20,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
@@ -108,10 +109,7 @@ func (f *folder) CommitFold(ctx context.Context, batch store.Fold) error {
 	err := f.Store.CommitFold(ctx, batch)
 	if err == nil {
 		f.applied.Add(int64(len(batch.Applied)))
-		select {
-		case f.committed <- struct{}{}:
-		default:
-		}
+		pace.Wake(f.committed)
 	}
 	return err
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"nms-alert-relay/internal/pace"
 )
 
 // options are the flags.
@@ -194,12 +196,8 @@ type bench struct {
 
 // sleep waits for d, or returns an error if the run ends.
 func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+	pace.Pause(ctx, d, nil)
+	return ctx.Err()
 }
 
 func (b *bench) logf(format string, args ...any) { fmt.Fprintf(b.log, format+"\n", args...) }

@@ -48,7 +48,7 @@ var may = map[string][]string{
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},
 	"internal/reconcile": {"internal/alert", "internal/pace", "internal/store", "internal/zabbix"},
-	"internal/simulator": {"internal/alert", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
+	"internal/simulator": {"internal/alert", "internal/pace", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
 }
 
 // everywhere may be imported by each package that imports any of ours.

@@ -50,17 +50,20 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
 				return err
 			}
-			if r := notAll(in, req); r != nil {
-				return e.refuse(ctx, *c, in, r)
+			switch {
+			case in.Button != nil:
+				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, "❔ " + unknownButton()})
+			case req.Yes || req.AllText == "":
+				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")})
 			}
 			req.All = false // "all" is one of the person's own words
 		}
 		var r *refusal
-		if targets, r, err = e.allowed(ctx, s, c, req); err != nil {
-			return err
-		}
-		if r != nil {
+		if targets, r, err = e.allowed(ctx, s, c, req); r != nil {
 			return e.refuse(ctx, *c, in, r)
+		}
+		if err != nil {
+			return err
 		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
@@ -115,17 +118,6 @@ func forbidden(s scope, req Request, q *question) *refusal {
 		return &refusal{store.CommandFailed, "❔ " + q.text}
 	case !may(role, req.Verb):
 		return &refusal{store.CommandDenied, denied(req.Verb, role, s.where())}
-	}
-	return nil
-}
-
-// notAll refuses "all" outside of a digest, unless it may be one of the person's own words.
-func notAll(in Input, req Request) *refusal {
-	switch {
-	case in.Button != nil:
-		return &refusal{store.CommandFailed, "❔ " + unknownButton()}
-	case req.Yes || req.AllText == "":
-		return &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"nms-alert-relay/internal/pace"
 )
 
 const (
@@ -31,10 +33,8 @@ func prune(ctx context.Context, log *slog.Logger, batch func(now time.Time) (int
 		case n > 0:
 			wait = prunePause
 		}
-		select {
-		case <-ctx.Done():
+		if !pace.Pause(ctx, wait, nil) {
 			return nil
-		case <-time.After(wait):
 		}
 	}
 }

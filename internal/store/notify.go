@@ -1,6 +1,10 @@
 package store
 
-import "sync"
+import (
+	"sync"
+
+	"nms-alert-relay/internal/pace"
+)
 
 // Topic is a kind of work that a write may leave for a subscriber.
 type Topic string
@@ -32,10 +36,7 @@ func (l *Local) Notify(topic Topic) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for woken := range l.subscribers[topic] {
-		select {
-		case woken <- struct{}{}:
-		default:
-		}
+		pace.Wake(woken)
 	}
 }
 

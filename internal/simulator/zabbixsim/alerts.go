@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 )
 
 // Run sends alerts and runs delayed tasks until ctx ends.
@@ -36,15 +37,9 @@ func (s *Server) Run(ctx context.Context) error {
 			})
 			continue
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pace.Pause(ctx, wait, s.wake) {
 			return nil
-		case <-s.wake:
-		case <-timer.C:
 		}
-		timer.Stop()
 	}
 }
 

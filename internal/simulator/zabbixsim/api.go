@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/pace"
 )
 
 // rpcError is a JSON-RPC error in Zabbix's words, as recorded.
@@ -126,16 +128,7 @@ func (b broken) survives(w http.ResponseWriter, r *http.Request, req request) bo
 			return false
 		}
 	}
-	if b.perEvent > 0 && req.Method == "event.get" {
-		timer := time.NewTimer(b.perEvent * time.Duration(len(ids)))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-			return false
-		}
-	}
-	return true
+	return b.perEvent == 0 || req.Method != "event.get" || pace.Pause(r.Context(), b.perEvent*time.Duration(len(ids)), nil)
 }
 
 func (s *Server) call(req request, header string) (any, *rpcError) {

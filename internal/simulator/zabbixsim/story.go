@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 )
 
-// Story plays the demo: a few problems at once, then people and machines act. It returns at its end or when ctx ends. pace is the
+// Story plays the demo: a few problems at once, then people and machines act. It returns at its end or when ctx ends. interval is the
 // pause between two acts; there are about twelve.
-func (s *Server) Story(ctx context.Context, pace time.Duration) {
+func (s *Server) Story(ctx context.Context, interval time.Duration) {
 	t := s.triggers
 	var link, cpu, edge, lag, disk, shop int64
 	acts := []func(){
@@ -30,7 +31,7 @@ func (s *Server) Story(ctx context.Context, pace time.Duration) {
 	}
 	for _, act := range acts {
 		act()
-		if !sleep(ctx, pace) {
+		if !pace.Pause(ctx, interval, nil) {
 			return
 		}
 	}
@@ -42,15 +43,15 @@ func (s *Server) act(user string, id int64, action int, message string, severity
 	}
 }
 
-// Everyday opens and resolves one problem at a time until ctx ends, with pauses around pace.
-func (s *Server) Everyday(ctx context.Context, pace time.Duration, rnd *rand.Rand) {
+// Everyday opens and resolves one problem at a time until ctx ends, with pauses around interval.
+func (s *Server) Everyday(ctx context.Context, interval time.Duration, rnd *rand.Rand) {
 	for {
 		id := s.Raise(s.triggers[rnd.IntN(len(s.triggers))])
-		if !sleep(ctx, pace/2+time.Duration(rnd.Int64N(int64(pace)))) {
+		if !pace.Pause(ctx, interval/2+time.Duration(rnd.Int64N(int64(interval))), nil) {
 			return
 		}
 		s.Resolve(id)
-		if !sleep(ctx, pace/2+time.Duration(rnd.Int64N(int64(pace)))) {
+		if !pace.Pause(ctx, interval/2+time.Duration(rnd.Int64N(int64(interval))), nil) {
 			return
 		}
 	}
@@ -63,15 +64,4 @@ func (s *Server) Storm(n int) []int64 {
 		ids[i] = s.Raise(StormTrigger(i))
 	}
 	return ids
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 )
 
 // Options configure a Server.
@@ -299,15 +300,9 @@ func (s *Server) after(d time.Duration, do func()) {
 
 // notify wakes the loop and everybody who waits for a change. mu is held.
 func (s *Server) notify() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	pace.Wake(s.wake)
 	for ch := range s.changed {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
+		pace.Wake(ch)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -93,10 +94,7 @@ func (q *intake) enqueue(r *request) error {
 	q.waiting = append(q.waiting, r)
 	q.bytes += r.size
 	if first { // under the lock, since close closes the channel
-		select {
-		case q.wake <- struct{}{}:
-		default:
-		}
+		pace.Wake(q.wake)
 	}
 	q.mu.Unlock()
 	return nil

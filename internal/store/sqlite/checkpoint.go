@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"nms-alert-relay/internal/pace"
 )
 
 // When to checkpoint: rarely enough that a burst isn't written twice while it goes on, and before the
@@ -47,12 +49,7 @@ func newCheckpointer(ctx context.Context, path string, w *writer, log *slog.Logg
 }
 
 // wrote tells the checkpointer that the log has grown.
-func (c *checkpointer) wrote() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
+func (c *checkpointer) wrote() { pace.Wake(c.wake) }
 
 func (c *checkpointer) close() error {
 	close(c.stop)
