@@ -9,8 +9,8 @@ import (
 
 // Fold is one transaction of the ledger.
 type Fold struct {
-	// Read has the revision of each problem that the fold was planned on, 0 for one that wasn't stored. If one has
-	// changed by the commit, CommitFold returns ErrConflict.
+	// Read has the revision at which each of Problems was read, 0 for one that wasn't stored. If one has changed by
+	// the commit, CommitFold returns ErrConflict.
 	Read     map[alert.Key]int64
 	Moved    []Move           // done first
 	Applied  []int64          // journal entries

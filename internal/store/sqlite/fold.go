@@ -30,15 +30,17 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 }
 
 func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
-	if err := t.checkRevisions(f.Read); err != nil {
-		return err
-	}
 	if err := t.move(f.Moved); err != nil {
 		return err
 	}
 	for _, p := range problems {
-		if err := t.putProblem(p, micro(now)); err != nil {
+		read, checked := f.Read[p.Key]
+		written, err := t.putProblem(p, read, checked, micro(now))
+		if err != nil {
 			return err
+		}
+		if written == 0 {
+			return fmt.Errorf("%w: problem %s", store.ErrConflict, p.Key)
 		}
 	}
 	ids, err := t.putGroups(f.Groups, now)
@@ -57,32 +59,6 @@ func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
 		return err
 	}
 	return t.markSetAside(f.SetAside)
-}
-
-const changedProblem = `
-	SELECT k.value ->> 1, k.value ->> 0 FROM json_each(?) k
-	LEFT JOIN problems p ON p.event_id = k.value ->> 0 AND p.source = k.value ->> 1
-	WHERE coalesce(p.revision, 0) <> k.value ->> 2 LIMIT 1`
-
-// checkRevisions fails unless the problems are stored at these revisions.
-func (t *tx) checkRevisions(read map[alert.Key]int64) error {
-	if len(read) == 0 {
-		return nil
-	}
-	rows := make([][3]any, 0, len(read))
-	for k, revision := range read {
-		rows = append(rows, [3]any{k.EventID, k.Source, revision})
-	}
-	list, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
-	var k alert.Key
-	changed, err := t.one(changedProblem, []any{string(list)}, &k.Source, &k.EventID)
-	if err == nil && changed {
-		err = fmt.Errorf("%w: problem %s", store.ErrConflict, k)
-	}
-	return err
 }
 
 // move moves posts to another key, with the messages that show them.
@@ -124,16 +100,17 @@ func rowOf(p *alert.Problem) (problemRow, error) {
 
 const putProblem = `
 	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+	WHERE NOT ? OR ? = coalesce((SELECT revision FROM problems WHERE event_id = ? AND source = ?), 0)
 	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
 		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
 		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts,
 		revision = excluded.revision, doc = excluded.doc`
 
-func (t *tx) putProblem(p problemRow, now int64) error {
-	_, err := t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
-		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc)
-	return err
+// putProblem writes a problem. With checked it writes nothing if the stored one has another revision than read.
+func (t *tx) putProblem(p problemRow, read int64, checked bool, now int64) (written int64, err error) {
+	return t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
+		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc, checked, read, p.Key.EventID, p.Key.Source)
 }
 
 // putGroups writes groups in the ledger's columns, and returns the ids of the new ones by the negative

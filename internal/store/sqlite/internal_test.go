@@ -312,7 +312,7 @@ func TestPlans(t *testing.T) {
 		"INDEX group_cursors_dead", "INDEX group_cursors_list_dead", "w", "pending_groups", "q", "pending", "o",
 		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open"} // read from an end, up to a limit
 	for name, text := range map[string]string{
-		"pending entries": pendingEntries, "set aside": setAsideEntries, "changed problem": changedProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
+		"pending entries": pendingEntries, "set aside": setAsideEntries, "put problem": putProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"by message":          messageByID,
 		"a post's messages":   `DELETE FROM messages WHERE event_id <> '' AND event_id = ? AND source = ? AND room = ?`, // as the triggers have them
 		"a group's messages":  `DELETE FROM messages WHERE grp > 0 AND grp = ?`,
