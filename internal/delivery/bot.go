@@ -114,6 +114,7 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 		if b.flying >= slots {
 			return time.Time{}
 		}
+		b.rate.HaveWork(b.queue.ReadyRooms(now), b.webexRoom, now)
 		if at, ok := b.queue.ReadyAt(now); !ok || at.After(now) {
 			return at
 		}
@@ -164,9 +165,7 @@ func (b *bot) serve(l lives, t *task, picked int) {
 	b.mu.Lock()
 	now := time.Now()
 	b.flying--
-	if !out.called {
-		b.rate.GiveBackIn(b.webexRoom(t.Room), now)
-	}
+	b.rate.EndIn(b.webexRoom(t.Room), out.called, now)
 	if out.aside {
 		b.queue.LeaveLane(t)
 	}

@@ -170,7 +170,7 @@ func (d *Delivery) CallPaced(ctx context.Context, botName, op string, call func(
 	}
 	b.mu.Lock()
 	now := time.Now()
-	b.rate.Limited(started, now, webex.ErrorOf(err).RetryAfter)
+	b.rate.Pause("", started, now, webex.ErrorOf(err).RetryAfter)
 	b.Log.Warn("Webex told the bot to wait", "bot", b.name, "op", op, "retry_after", webex.ErrorOf(err).RetryAfter, "rate", b.rate.PerSecond())
 	b.mu.Unlock()
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.Grace)

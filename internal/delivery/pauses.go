@@ -32,22 +32,5 @@ func (b *bot) opens(room string, now time.Time) time.Time {
 	if b.rate.Unlimited() {
 		return time.Time{}
 	}
-	webexRoom := b.webexRoom(room)
-	if b.rate.Yields(webexRoom) && b.busyBeside(webexRoom, now) {
-		return now.Add(yieldFor)
-	}
-	return b.rate.OpensAt(webexRoom, now)
-}
-
-// yieldFor is when a room that yields is considered again; any answer does so earlier.
-const yieldFor = time.Second
-
-// busyBeside reports whether another room has something to send now.
-func (b *bot) busyBeside(webexRoom string, now time.Time) bool {
-	for room := range b.queue.ReadyRooms() {
-		if other := b.webexRoom(room); other != webexRoom && !b.rate.OpensAt(other, now).After(now) {
-			return true
-		}
-	}
-	return false
+	return b.rate.OpensAt(b.webexRoom(room), now)
 }

@@ -1,40 +1,54 @@
 package pace
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // Limits tracks Webex's limits for one bot. Webex limits an account, and an account in one room, and a 429 doesn't
-// name which. So the first 429 pauses the whole bot. A second one in a row in the same room, although others were
-// answered in between, gives that room a wait of its own: until the room is answered, or another room gets a 429, its
-// 429s pause that room only, ownMost times. The next one then counts as a first one, since a busy account can refuse
-// a room for ever. A room that was answered as well, but less often than the others, is slowed down. If account and
-// room are limited at the same time, a 429 can be taken for the room's, and other rooms are called while the account
-// should wait.
+// name which. It pauses the whole bot, unless it must be the room's: since the bot was last paused, enough calls were
+// answered elsewhere and none in the room, and this one came after a silence in which a limited account recovers.
+// A room that was answered as well, but less often than the others, is slowed down.
 //
 // Rooms are named by their Webex id. Not safe for concurrent use.
 type Limits struct {
 	*Rate
-	rooms map[string]*roomLimit
+	rooms    map[string]*roomLimit
+	answered int       // calls
+	last     time.Time // when a call last began or was answered
+	trial    string    // the suspect room whose call, after a silence, is in flight
 
 	// Since the last 429 that paused the bot:
 	refused string    // the room that got it
 	at      time.Time // when
 	own     int       // calls answered in that room
 	others  int       // calls answered elsewhere
+
+	suspectsReady, othersReady bool // which rooms have something to send, or have a trial
 }
 
-// roomLimit is a room with a wait of its own.
+// roomLimit is a room that got a 429.
 type roomLimit struct {
-	*Rate
-	refused time.Time // its last 429
-	alone   int       // how many more 429s are its own; 0 if the next one pauses the bot
+	*Rate              // at most this fast
+	kept     bool      // it keeps that pace after an answer
+	suspect  bool      // it wasn't answered since its last 429
+	refused  time.Time // when that was
+	answered int       // how many calls of the bot had been answered then
+	silent   time.Time // its first call after a silence since the bot was paused; zero if there was none
 }
 
 const (
-	// othersProve is how many calls must be answered elsewhere between two 429s of a room. Fewer don't distinguish a
+	// othersProve is how many calls must be answered elsewhere since the bot was paused. Fewer don't distinguish a
 	// limited room from a bot that is too fast, which is refused again after a few calls.
 	othersProve = 20
-	// ownMost is how many 429s in a row are the room's own.
-	ownMost = 20
+	// yieldMost is how many calls elsewhere go before a suspect room's. A bot that is paused again and again doesn't
+	// get to othersProve.
+	yieldMost = 5 * othersProve
+	// yieldFor is when a room that yields is considered again; any answer does so earlier.
+	yieldFor = time.Second
+	// silence is how long the bot is silent before a call in a suspect room, as a number of calls that it leaves out.
+	// A limited account can take one then, since it took othersProve calls at about this pace.
+	silence = 3
 	// roomMemory is how long a room keeps a pace of its own after its last 429.
 	roomMemory = 10 * time.Minute
 	// roomSlow divides the growth of a room's pace.
@@ -54,33 +68,81 @@ func (l *Limits) SpeedIn(room string) float64 {
 	return l.perSecond
 }
 
-// OpensAt is when the room's own limit allows a call; zero if it has none.
-func (l *Limits) OpensAt(room string, now time.Time) time.Time {
-	if x := l.rooms[room]; x != nil {
-		return x.ReadyAt(now)
+// Unlimited reports whether no room has a limit of its own, or is suspected of one.
+func (l *Limits) Unlimited() bool { return len(l.rooms) == 0 }
+
+// HaveWork records which rooms have something to send, for OpensAt. id returns the Webex id of such a room.
+func (l *Limits) HaveWork(rooms iter.Seq[string], id func(string) string, now time.Time) {
+	l.suspectsReady, l.othersReady = l.trial != "", false
+	if l.Unlimited() {
+		return
 	}
-	return time.Time{}
+	for name := range rooms {
+		if room := id(name); l.MayBegin(room, now) {
+			suspect := l.suspects(room)
+			l.suspectsReady = l.suspectsReady || suspect
+			l.othersReady = l.othersReady || !suspect
+		}
+	}
 }
 
-// Unlimited reports whether no room has a limit of its own, and none yields.
-func (l *Limits) Unlimited() bool { return len(l.rooms) == 0 && l.refused == "" }
-
-// Yields reports whether other rooms should be called before this one: their answers show whether its 429 was the
-// account's.
-func (l *Limits) Yields(room string) bool {
-	return l.refused == room && l.own == 0 && l.others < othersProve
+// OpensAt is when a room's limit, or another room that goes first, allows a call; zero for at once. A suspect room
+// yields until enough calls were answered elsewhere. Then the others yield: its call has a silence before it and is alone.
+func (l *Limits) OpensAt(room string, now time.Time) (at time.Time) {
+	x, suspect, first := l.rooms[room], l.suspects(room), time.Time{}
+	quiet := l.last.Add(time.Duration(silence / l.perSecond * float64(time.Second)))
+	switch {
+	case suspect && l.proven():
+		first = quiet
+	case suspect && l.othersReady && l.answered-x.answered < yieldMost:
+		first = now.Add(yieldFor)
+	case !suspect && l.proven() && l.suspectsReady:
+		first = quiet.Add(yieldFor) // not for ever: its call may hang
+	}
+	if x != nil {
+		at = x.ReadyAt(now)
+	}
+	if first.After(at) {
+		at = first
+	}
+	return at
 }
+
+// suspects reports whether a room's last call got a 429.
+func (l *Limits) suspects(room string) bool {
+	x := l.rooms[room]
+	return x != nil && x.suspect
+}
+
+// proven reports whether a 429 of a suspect room is its own, if its call comes after a silence. All answered calls
+// were elsewhere.
+func (l *Limits) proven() bool { return l.own+l.others >= othersProve }
 
 // TakeIn counts a call in a room that begins now.
 func (l *Limits) TakeIn(room string, now time.Time) {
 	l.Take(now)
-	if x := l.rooms[room]; x != nil {
-		x.Take(now)
+	l.last, l.trial = now, ""
+	x := l.rooms[room]
+	if x == nil {
+		return
+	}
+	x.Take(now)
+	if x.suspect && l.proven() {
+		l.trial = room
+		if x.silent.IsZero() {
+			x.silent = now
+		}
 	}
 }
 
-// GiveBackIn undoes TakeIn: no call was made.
-func (l *Limits) GiveBackIn(room string, now time.Time) {
+// EndIn records the end of what TakeIn began. made is false if no call was made: then it doesn't count.
+func (l *Limits) EndIn(room string, made bool, now time.Time) {
+	if l.trial == room {
+		l.trial = ""
+	}
+	if made {
+		return
+	}
 	l.GiveBack(now)
 	if x := l.rooms[room]; x != nil {
 		x.GiveBack(now)
@@ -96,6 +158,8 @@ func (l *Limits) MayBegin(room string, now time.Time) bool {
 // Answered records that Webex accepted a call in a room that began at started.
 func (l *Limits) Answered(room string, started, now time.Time) {
 	l.Succeeded(now)
+	l.last = now
+	l.answered++
 	switch {
 	case !started.After(l.at): // it was in flight before the 429
 	case room == l.refused:
@@ -104,11 +168,11 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 		l.others++
 	}
 	if x := l.rooms[room]; x != nil && started.After(x.refused) {
-		x.alone = 0
+		x.suspect = false
 		x.Succeeded(now)
 	}
 	for name, x := range l.rooms {
-		if x.alone == 0 && now.Sub(x.until) > roomMemory {
+		if !x.suspect && (!x.kept || now.Sub(x.until) > roomMemory) {
 			delete(l.rooms, name)
 		}
 	}
@@ -118,39 +182,40 @@ func (l *Limits) Answered(room string, started, now time.Time) {
 // has to wait; otherwise the whole bot does.
 func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.Duration) (alone bool) {
 	x := l.rooms[room]
-	again := l.refused == room && started.After(l.at) && l.others >= max(othersProve, l.own)
-	if x == nil && again {
-		x = &roomLimit{Rate: l.paceIn(now)}
+	if x == nil {
+		x = &roomLimit{Rate: l.paceIn(l.perSecond, now)}
 		l.rooms[room] = x
 	}
-	if x != nil {
-		if x.alone > 0 {
-			x.alone--
-		} else if again && l.own == 0 {
-			x.alone = ownMost
+	alone = x.suspect && !x.silent.IsZero() && !started.Before(x.silent)
+	slower := l.refused == room && started.After(l.at) && l.own > 0 && l.others >= max(othersProve, l.own)
+	if !x.kept && (alone || slower) {
+		speed := l.perSecond
+		if slower {
+			speed = min(speed, float64(l.own+1)/max(1, now.Sub(l.at).Seconds()))
 		}
-		x.refused = now
-		x.Limited(started, now, retryAfter)
-		if x.alone > 0 {
-			return true
-		}
+		x.Rate, x.kept = l.paceIn(speed, now), true
 	}
-	if l.refused == "" || started.After(l.at) {
+	x.Limited(started, now, retryAfter)
+	x.suspect, x.refused, x.answered = true, now, l.answered
+	if !alone {
+		l.Pause(room, started, now, retryAfter)
+	}
+	return alone
+}
+
+// Pause records a 429 that pauses the whole bot, for a call in a room or ("") in none.
+func (l *Limits) Pause(room string, started, now time.Time, retryAfter time.Duration) {
+	if started.After(l.at) {
 		l.refused, l.at, l.own, l.others = room, now, 0, 0
 		for _, x := range l.rooms {
-			x.alone = 0 // the account may be limited as well
+			x.silent = time.Time{}
 		}
 	}
 	l.Limited(started, now, retryAfter)
-	return false
 }
 
-// paceIn is a new pace for the room that was refused twice: the rate at which it was called.
-func (l *Limits) paceIn(now time.Time) *Rate {
-	speed := l.perSecond
-	if l.own > 0 {
-		speed = min(speed, float64(l.own+1)/max(1, now.Sub(l.at).Seconds()))
-	}
+// paceIn is a new pace for a room.
+func (l *Limits) paceIn(speed float64, now time.Time) *Rate {
 	r := NewRate(max(l.floor, speed), now)
 	r.floor, r.ceiling, r.slow = l.floor, l.ceiling, roomSlow
 	return r
@@ -161,7 +226,7 @@ func (l *Limits) BeginBeside(now time.Time) bool {
 	if now.Before(l.until) {
 		return false
 	}
-	l.Take(now)
+	l.TakeIn("", now)
 	return true
 }
 
@@ -170,9 +235,10 @@ func (l *Limits) PauseRoom(room string, until, now time.Time) {
 	if !until.After(now) || !until.After(l.until) {
 		return
 	}
-	x := &roomLimit{Rate: l.paceIn(now), refused: now, alone: ownMost}
+	x := &roomLimit{Rate: l.paceIn(l.perSecond, now), kept: true, suspect: true, refused: now}
 	x.PauseUntil(until, now)
 	l.rooms[room] = x
+	l.others = othersProve // the previous process had the proof
 }
 
 // PausedRooms are the rooms that must wait longer than the bot, and until when.

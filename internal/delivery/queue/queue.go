@@ -101,7 +101,10 @@ func (q *Queue[T]) Get(id string) *Item[T] { return q.items[id] }
 func (q *Queue[T]) Len() int { return len(q.items) }
 
 // ReadyRooms returns the rooms with a ready item.
-func (q *Queue[T]) ReadyRooms() iter.Seq[string] { return maps.Keys(q.rooms) }
+func (q *Queue[T]) ReadyRooms(now time.Time) iter.Seq[string] {
+	q.expire(now)
+	return maps.Keys(q.rooms)
+}
 
 // Add enqueues a new item, ready at wake, or at once if that isn't after now.
 func (q *Queue[T]) Add(i *Item[T], wake, now time.Time) {
