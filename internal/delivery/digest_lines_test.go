@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -68,7 +70,7 @@ func TestRemindersOfSeveralFoldsShareAReply(t *testing.T) {
 	})
 }
 
-// What people write about members of a digest is in its thread: the same words once, with the problems.
+// What people write about members of a digest is in its thread, with the problems.
 func TestWordsInADigestsThread(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, nil)
@@ -77,11 +79,10 @@ func TestWordsInADigestsThread(t *testing.T) {
 		w.pass(time.Minute)
 		w.rain(0, 1, say("replaced the PSU"))
 		w.pass(2 * time.Second)
-		w.rain(1, 15, say("planned work"))
+		w.rain(1, 3, say("planned work"))
 		w.pass(time.Minute)
 		replies := w.replies("noc", "planned work")
-		require.Len(t, replies, 1)
-		require.Equal(t, "About 0  \nmain/0 line: replaced the PSU\n\nAbout 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … and 4 more  \nmain/1 line: planned work", replies[0])
+		require.Equal(t, []string{"About 0  \nmain/0 line: replaced the PSU\n\nAbout 1  \nmain/1 line: planned work\n\nAbout 2  \nmain/2 line: planned work"}, replies)
 		require.Len(t, w.digestTexts("noc"), 1)
 		require.Zero(t, w.store.pending())
 	})
@@ -151,4 +152,17 @@ func TestAReplayedDigestHasTheWords(t *testing.T) {
 		require.Len(t, w.replies("noc", "replaced the PSU"), 1)
 		require.Zero(t, w.store.pending())
 	})
+}
+
+// Whether a room was notified of an opening follows from the group's revision when it joined, not from any clock: a delay may
+// have kept the post from joining for long.
+func TestAnOpeningIsDownUntilTheRoomWasNotified(t *testing.T) {
+	for notified, down := range map[int64]bool{4: true, 5: false} {
+		joined := time.Unix(1000, 0)
+		g := store.Group{Kind: store.GroupFlap, JoinedAt: joined.Add(time.Hour), Revision: 5, GroupCursor: store.GroupCursor{MessageID: "M", Notified: notified, Shown: notified, SpokeAt: joined.Add(time.Hour)}}
+		m := members{digest: render.Digest{Flap: true}}
+		m.add(store.Member{JoinedAt: joined, GroupRevision: 5, Problem: alert.Problem{State: alert.StateOpen}}, g, render.DigestItem{})
+		require.Equal(t, down, !m.openings.Down.IsZero(), "notified up to revision %d", notified)
+		require.Equal(t, down, len(m.joined) > 0, "the message shows revision %d", notified)
+	}
 }

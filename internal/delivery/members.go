@@ -40,60 +40,38 @@ func (b *bot) members(l lives, g store.Group) (m members, ok bool) {
 		return b.Store.Members(ctx, g.ID)
 	})
 	now := time.Now()
-	words := map[said]string{}
 	for _, post := range posts {
 		if post.Problem.Revision == 0 {
 			post.Problem.Name = unreadable
 		}
 		item := b.Render().DigestItem(post.Problem)
-		b.addLines(&m, post, g, item, words, now)
+		b.addLines(&m, post, g, item, now)
 		m.add(post, g, item)
 	}
 	slices.SortFunc(m.lines, func(a, b render.DigestLine) int { return cmp.Compare(a.N, b.N) })
 	return m, ok
 }
 
-// said is what one line about several problems has in common.
-type said struct {
-	route, text string
-	by          alert.Actor
-	did         alert.Actions
-	severity    alert.SeverityChange
-}
-
-// addLines adds the lines of a member that weren't posted. words has the rendered texts: a script may write the same about
-// thousands of problems.
-func (b *bot) addLines(m *members, post store.Member, g store.Group, item render.DigestItem, words map[said]string, now time.Time) {
+// addLines adds the lines of a member that weren't posted, without nudges that came too late and what its route filters out.
+func (b *bot) addLines(m *members, post store.Member, g store.Group, item render.DigestItem, now time.Time) {
+	p := post.Problem
 	for _, l := range post.Lines {
 		m.lastLine = max(m.lastLine, l.N)
-		i := slices.IndexFunc(post.Problem.Timeline, func(e alert.Entry) bool { return e.Seq == l.Seq })
+		i := slices.IndexFunc(p.Timeline, func(e alert.Entry) bool { return e.Seq == l.Seq })
 		if l.N <= g.LinesPosted || i < 0 {
 			continue
 		}
-		line := render.DigestLine{N: l.N, Item: item}
 		room, _ := b.Rooms(g.Room, post.Route)
-		e := post.Problem.Timeline[i]
-		if e.Nudge != nil {
-			if !render.Timely(*e.Nudge, post.Problem, room.Room, now) {
-				continue
-			}
+		line, e := render.DigestLine{N: l.N, Item: item}, p.Timeline[i]
+		switch {
+		case e.Nudge == nil:
+			line.Words = b.Render().Lines(p, []alert.Entry{e}, room.Room, now)
+		case render.Timely(*e.Nudge, p, room.Room, now):
 			line.Nudge = *e.Nudge
-		} else if e.Update != nil {
-			key := said{route: post.Route, text: e.Update.Text(), by: e.Update.Actor, did: e.Update.Actions}
-			if key.did.Severity != nil {
-				key.did.Severity, key.severity = nil, *key.did.Severity
-			}
-			text, known := words[key]
-			if !known {
-				text = b.Render().Lines(post.Problem, []alert.Entry{e}, room.Room, now)
-				words[key] = text
-			}
-			if text == "" {
-				continue // the route doesn't want it
-			}
-			line.Words = text
 		}
-		m.lines = append(m.lines, line)
+		if line.Words != "" || line.Nudge.Kind != "" {
+			m.lines = append(m.lines, line)
+		}
 	}
 }
 

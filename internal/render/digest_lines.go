@@ -1,7 +1,6 @@
 package render
 
 import (
-	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
@@ -30,65 +29,45 @@ func (r *Renderer) DigestLines(lines []DigestLine, room Room) (markdown string, 
 }
 
 func (r *Renderer) digestLines(lines []DigestLine, room Room) string {
-	var nudges []alert.Nudge
 	var texts []string
-	about := map[string][]DigestItem{}
+	same := map[string][]DigestLine{}
 	for _, l := range lines {
-		switch {
-		case l.Words == "":
-			nudges = append(nudges, l.Nudge)
-			continue
-		case about[l.Words] == nil:
-			texts = append(texts, l.Words)
+		text := l.Words
+		if text == "" {
+			text = digestNudge(l.Nudge, room.Name)
 		}
-		about[l.Words] = append(about[l.Words], l.Item)
+		if same[text] == nil {
+			texts = append(texts, text)
+		}
+		same[text] = append(same[text], l)
 	}
 	var out strings.Builder
-	out.WriteString(digestNudges(nudges, room))
 	for _, text := range texts {
-		items := about[text]
-		var labels []string
-		for _, i := range items[:min(len(items), labelsMost)] {
-			labels = append(labels, r.itemLabel(i, 1))
+		of := same[text]
+		if of[0].Words != "" {
+			out.WriteString("\nAbout " + r.labelsOf(of) + "\n" + text + "\n\n")
+			continue
 		}
-		if rest := len(items) - labelsMost; rest > 0 {
-			labels = append(labels, "… and "+number(rest)+" more")
+		them := "them"
+		if len(of) == 1 {
+			them = "it"
 		}
-		out.WriteString("\nAbout " + strings.Join(labels, ", ") + "\n" + text + "\n")
+		line := strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them).Replace(text)
+		out.WriteString(line + before(" ", string(mentions(of[0].Nudge))) + "\n")
 	}
 	return out.String()
 }
 
-// digestNudges has one line per step, whatever the number of problems.
-func digestNudges(nudges []alert.Nudge, room Room) string {
-	type of struct {
-		line string
-		n    int
-		m    Markdown
+// labelsOf names the problems of lines, labelsMost at most.
+func (r *Renderer) labelsOf(lines []DigestLine) string {
+	var labels []string
+	for _, l := range lines[:min(len(lines), labelsMost)] {
+		labels = append(labels, r.itemLabel(l.Item, 1))
 	}
-	var lines []*of
-	for _, n := range nudges {
-		words := digestNudge(n, room.Name)
-		i := slices.IndexFunc(lines, func(l *of) bool { return l.line == words })
-		if i < 0 {
-			lines = append(lines, &of{line: words, m: mentions(n)})
-			i = len(lines) - 1
-		}
-		lines[i].n++
+	if rest := len(lines) - labelsMost; rest > 0 {
+		labels = append(labels, "… and "+number(rest)+" more")
 	}
-	var out strings.Builder
-	for _, l := range lines {
-		them := "them"
-		if l.n == 1 {
-			them = "it"
-		}
-		out.WriteString(strings.NewReplacer("{n}", count(l.n, "problem"), "{them}", them).Replace(l.line))
-		if l.m != "" {
-			out.WriteString(" " + string(l.m))
-		}
-		out.WriteString("\n")
-	}
-	return out.String()
+	return strings.Join(labels, ", ")
 }
 
 // digestNudge describes a nudge; {n} and {them} stand for the problems.

@@ -119,6 +119,7 @@ func TestUpgradeOfPosts(t *testing.T) {
 		require.Equal(t, want, got, id)
 		require.Equal(t, at(5), p.JoinedAt)
 		require.Equal(t, p.LookAt, p.DueAt(), id)
+		require.Equal(t, p.Group > 0, p.FromSeq > 0, "%s: members get no lines for what happened before the upgrade", id)
 		if got.waits {
 			require.WithinDuration(t, future, p.LookAt, 0)
 		}
