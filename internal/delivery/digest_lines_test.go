@@ -31,14 +31,16 @@ func TestANudgeBetweenTwoReadsIsPostedOnce(t *testing.T) {
 		w.rain(0, 10, reminded)
 		w.pass(4 * time.Second)
 		late := 10
-		w.store.beforeMembers = func() {
-			if g := w.store.group(1); late < 15 && time.Since(g.LinesAt) >= 5*time.Second {
-				w.store.beforeMembers = nil
-				for ; late < 15; late++ {
-					w.fold(late, reminded)
-				}
+		betweenReads := func() {
+			if time.Since(w.store.group(1).LinesAt) < 5*time.Second {
+				return
+			}
+			w.store.set(func() { w.store.beforeMembers = nil })
+			for ; late < 15; late++ {
+				w.fold(late, reminded)
 			}
 		}
+		w.store.set(func() { w.store.beforeMembers = betweenReads })
 		w.pass(5 * time.Minute)
 		require.Equal(t, 15, late)
 		require.Equal(t, []string{"⏰ 15 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))

@@ -148,8 +148,11 @@ func (s *testStore) Append(ctx context.Context, e store.Entry) (int64, error) {
 
 // Members returns what posts say of the problems that are unreadable.
 func (s *testStore) Members(ctx context.Context, id int64) ([]store.Member, error) {
-	if s.beforeMembers != nil {
-		s.beforeMembers()
+	s.mu.Lock()
+	before := s.beforeMembers
+	s.mu.Unlock()
+	if before != nil {
+		before()
 	}
 	members, err := through(s, "Members", func() ([]store.Member, error) { return s.Store.Members(ctx, id) })
 	s.mu.Lock()
