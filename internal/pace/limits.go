@@ -16,6 +16,7 @@ type Limits struct {
 	rooms    map[string]*roomLimit
 	answered int       // calls
 	last     time.Time // when a call last began or was answered
+	before   time.Time // last, without the call that began last
 	trial    string    // the suspect room whose call, after a silence, is in flight
 
 	// Since the last 429 that paused the bot:
@@ -34,7 +35,7 @@ type roomLimit struct {
 	suspect  bool      // it wasn't answered since its last 429
 	refused  time.Time // when that was
 	answered int       // how many calls of the bot had been answered then
-	silent   time.Time // its first call after a silence since the bot was paused; zero if there was none
+	silent   time.Time // its first call after a silence since then; zero if there was none since the bot was paused
 }
 
 const (
@@ -121,7 +122,7 @@ func (l *Limits) proven() bool { return l.own+l.others >= othersProve }
 // TakeIn counts a call in a room that begins now.
 func (l *Limits) TakeIn(room string, now time.Time) {
 	l.Take(now)
-	l.last, l.trial = now, ""
+	l.before, l.last, l.trial = l.last, now, ""
 	x := l.rooms[room]
 	if x == nil {
 		return
@@ -129,7 +130,7 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 	x.Take(now)
 	if x.suspect && l.proven() {
 		l.trial = room
-		if x.silent.IsZero() {
+		if !x.silent.After(x.refused) {
 			x.silent = now
 		}
 	}
@@ -137,14 +138,20 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 
 // EndIn records the end of what TakeIn began. made is false if no call was made: then it doesn't count.
 func (l *Limits) EndIn(room string, made bool, now time.Time) {
+	x := l.rooms[room]
 	if l.trial == room {
 		l.trial = ""
+		if !made {
+			l.last = l.before // the silence goes on
+		} else if x != nil && x.refused.Before(x.silent) {
+			x.suspect = false // no 429, whatever else came
+		}
 	}
 	if made {
 		return
 	}
 	l.GiveBack(now)
-	if x := l.rooms[room]; x != nil {
+	if x != nil {
 		x.GiveBack(now)
 	}
 }
@@ -158,7 +165,7 @@ func (l *Limits) MayBegin(room string, now time.Time) bool {
 // Answered records that Webex accepted a call in a room that began at started.
 func (l *Limits) Answered(room string, started, now time.Time) {
 	l.Succeeded(now)
-	l.last = now
+	l.before, l.last = now, now
 	l.answered++
 	switch {
 	case !started.After(l.at): // it was in flight before the 429

@@ -209,6 +209,21 @@ func TestWhoGoesFirst(t *testing.T) {
 	require.Less(t, opens("noc", now, "noc", "db"), opens("db", now, "noc", "db"))
 }
 
+// A task of a suspect room that needs no call doesn't end the silence. A call with another outcome than a 429 ends the
+// suspicion: a room that answers 404 doesn't go first for ever.
+func TestATrialWithout429(t *testing.T) {
+	l, until := twoStrikes(t)
+	callIn(t, l, "db", until)
+	now := l.OpensAt("noc", until)
+	l.TakeIn("noc", now)
+	l.EndIn("noc", false, now)
+	require.Equal(t, now, l.OpensAt("noc", until), "the silence goes on")
+	l.TakeIn("noc", now)
+	l.EndIn("noc", true, now.Add(time.Second))
+	l.HaveWork(slices.Values([]string{"noc", "db"}), sameID, now)
+	require.Zero(t, l.OpensAt("db", now))
+}
+
 // A bot that is paused again and again has no proof. A suspect room doesn't yield for ever.
 func TestASuspectRoomYieldsForAWhile(t *testing.T) {
 	l, now := NewLimits(5, noon), noon
