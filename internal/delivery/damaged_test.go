@@ -189,6 +189,21 @@ func TestARejectedWriteDelaysNothingElse(t *testing.T) {
 }
 
 // A call of the store is retried only after errors that a retry can mend.
+// A read of several problems returns those that can be read, and why the others can't.
+func TestReadableProblemsBesideDamagedOnes(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		for n := range 3 {
+			w.fold(n, nil, "noc")
+		}
+		w.store.damage(1)
+		found, broken, ok := w.d.bots["noc"].problems(t.Context(), "testing", []alert.Key{key(0), key(1), key(2)})
+		require.True(t, ok)
+		require.ErrorContains(t, broken, key(1).String())
+		require.Len(t, found, 2)
+		require.NotContains(t, found, key(1))
+	})
+}
+
 // Failures of the store are counted, but not a missing row or the end of the relay.
 func TestFailuresOfTheStoreAreCounted(t *testing.T) {
 	for _, tc := range []struct {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,31 +42,33 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// A retry ends with its context, during a call or between two, but a call that succeeded is a success.
+// A retry ends with its context, during a call or between two, but a call that succeeded is a success. An error that the
+// end of the context causes isn't logged.
 func TestRetryEndsWithItsContext(t *testing.T) {
 	for _, tc := range []struct {
-		after time.Duration
-		err   error
-		want  error
-		calls int
+		after         time.Duration
+		err, want     error
+		calls, logged int
 	}{
-		{0, ErrBusy, context.Canceled, 1},
-		{0, ErrRejected, ErrRejected, 1},
-		{0, nil, nil, 1},
-		{time.Second, ErrBusy, context.Canceled, 4},
+		{0, ErrBusy, context.Canceled, 1, 0},
+		{0, ErrRejected, ErrRejected, 1, 0},
+		{0, nil, nil, 1, 0},
+		{time.Second, ErrBusy, context.Canceled, 4, 4},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			time.AfterFunc(tc.after, cancel)
 			synctest.Wait()
+			var log bytes.Buffer
 			calls := 0
-			err := Retry(ctx, slog.New(slog.DiscardHandler), func() float64 { return 1 }, "testing", func(context.Context) error {
+			err := Retry(ctx, slog.New(slog.NewTextHandler(&log, nil)), func() float64 { return 1 }, "testing", func(context.Context) error {
 				calls++
 				return tc.err
 			})
 			require.ErrorIs(t, err, tc.want)
 			require.Equal(t, tc.calls, calls)
+			require.Equal(t, tc.logged, strings.Count(log.String(), "retrying"))
 		})
 	}
 }
