@@ -487,6 +487,20 @@ func TestNoCallDuringAWait(t *testing.T) {
 	})
 }
 
+// A slow account isn't taken for a limited room, wherever its limit is reached.
+func TestASlowAccountIsNotTakenForALimitedRoom(t *testing.T) {
+	for seed := range uint64(20) {
+		for _, limit := range []float64{0.5, 1, 2, 5} {
+			o := &office{webex: &aWebex{account: newBucket(limit, 1, noon)}, workers: 1 + int(seed%4)}
+			o.network = []time.Duration{0, 80 * time.Millisecond, 900 * time.Millisecond}[seed%3]
+			o.chance = rand.New(rand.NewPCG(seed, 0)).Float64
+			every := time.Duration(seed%5) * 300 * time.Millisecond
+			o.work(map[string]time.Duration{"noc": 0, "db": every, "net": every}, 15*time.Minute)
+			require.Zero(t, o.early, "calls during a wait, with seed %d and %v calls a second", seed, limit)
+		}
+	}
+}
+
 // A room that accepts less than the others gets a slower pace of its own.
 func TestASlowRoomDoesNotSlowTheOthers(t *testing.T) {
 	for _, limit := range []float64{0.3, 0.5, 1} {
