@@ -33,6 +33,8 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 	switch {
 	case !ok || g.Room != post.Room:
 		w.fault("%s is in digest %d, which isn't one of that room: %+v", where, post.Group, g)
+	case post.LeftGroup != 0:
+		w.fault("%s is in digest %d, though it had left digest %d", where, post.Group, post.LeftGroup)
 	case post.RootID != "" || post.CardID != "":
 		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Group, post)
 	case g.State == store.PostDead:

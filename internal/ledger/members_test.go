@@ -26,22 +26,41 @@ func storm(t *testing.T) *world {
 	return w
 }
 
-// Problems that left a digest never join another one, even if they are no longer severe before delivery begins with
-// them. They are pending from the moment they left.
-func TestLeaversJoinNoOtherDigest(t *testing.T) {
-	w := storm(t)
-	var rise, fall []alert.Event
-	for id := 1; id <= 20; id++ {
-		rise, fall = append(rise, severity(id, alert.Average, alert.Disaster)), append(fall, severity(id, alert.Disaster, alert.Average))
+// Problems that left a digest never join one again, even if they are no longer severe before delivery begins with them.
+// They are pending from the moment they left.
+func TestLeaversJoinNoDigestAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		posted, together bool // the digest is posted; the problems change again in the batch of the next storm
+	}{
+		"a storm while they change again": {posted: true, together: true},
+		"a storm after that":              {posted: true},
+		"their digest isn't posted yet":   {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := storm(t)
+			if !c.posted {
+				w.groups[0].MessageID, w.groups[0].Shown = "", 0
+			}
+			var rise, fall []alert.Event
+			for id := 1; id <= 20; id++ {
+				rise, fall = append(rise, severity(id, alert.Average, alert.Disaster)), append(fall, severity(id, alert.Disaster, alert.Average))
+			}
+			w.plan(w.at(5*time.Second, rise...)...)
+			left := w.now
+			next := problems(40, 20, alert.Average)
+			if c.together {
+				next = append(next, fall...)
+			} else {
+				w.plan(w.at(6*time.Second, fall...)...)
+			}
+			w.plan(w.at(7*time.Second, next...)...)
+			for id := 1; id <= 20; id++ {
+				require.Zero(t, w.postOf(id).Group)
+				require.Equal(t, left, w.postOf(id).PendingSince)
+			}
+			require.EqualValues(t, 1, w.postOf(40).Group)
+		})
 	}
-	w.plan(w.at(5*time.Second, rise...)...)
-	left := w.now
-	w.plan(w.at(6*time.Second, append(fall, problems(40, 20, alert.Average)...)...)...)
-	for id := 1; id <= 20; id++ {
-		require.Zero(t, w.postOf(id).Group)
-		require.Equal(t, left, w.postOf(id).PendingSince)
-	}
-	require.EqualValues(t, 1, w.postOf(40).Group)
 }
 
 // A member that becomes severe and resolves in one batch stays: it needs no notification any more.

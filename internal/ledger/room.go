@@ -16,7 +16,7 @@ type roomDraft struct {
 	rules   Grouping
 	known   store.RoomGrouping
 	posts   []*draftPost // of the batch, in its order
-	fresh   []draftPost  // known.Fresh without the batch's
+	fresh   []draftPost  // gatherable posts of known.Fresh, without the batch's
 	waiting []*draftPost // that could share a message: of posts and fresh
 	joined  int          // posts that join the room with this batch
 	groups  []*store.Group
@@ -70,7 +70,7 @@ func (r *roomDraft) decide() {
 		inBatch[m.From] = true // read under the key that another problem has now
 	}
 	for _, post := range r.known.Fresh {
-		if !inBatch[post.Key] {
+		if !inBatch[post.Key] && r.rules.gatherable(post) {
 			r.fresh = append(r.fresh, draftPost{Post: post})
 		}
 	}

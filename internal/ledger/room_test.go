@@ -366,6 +366,9 @@ func TestAnEscalatedStormIsNudged(t *testing.T) {
 func TestEveryPostIsInOneMessage(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := grouped(t)
+		rules := defaults
+		rules.Threshold = rapid.SampledFrom([]int{2, defaults.Threshold}).Draw(rt, "threshold")
+		w.rules.Grouping = func(string) Grouping { return rules }
 		after, next := time.Duration(0), 1
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
 			after += time.Duration(rapid.SampledFrom([]int{1, 100, 3000, 60_000}).Draw(rt, "ms")) * time.Millisecond
@@ -428,6 +431,9 @@ func (w *world) checkGroups(rt *rapid.T) {
 				rt.Fatalf("%s is in group %d, which doesn't exist", key, p.Group)
 			case p.Group > 0:
 				members[p.Group-1]++
+				if p.LeftGroup > 0 {
+					rt.Fatalf("%s joined group %d after it had left group %d", key, p.Group, p.LeftGroup)
+				}
 				if p.Pending() || p.Claimed {
 					rt.Fatalf("%s has its own message and a group: %+v", key, p)
 				}
