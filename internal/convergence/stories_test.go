@@ -1,15 +1,20 @@
 package convergence
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 )
 
 // The schedules of this file are written by hand: one fault each, while problems open, change and resolve.
@@ -116,6 +121,66 @@ func TestOneMessageIsRefused(t *testing.T) {
 		require.EqualValues(t, 1, w.stats().DeadPosts)
 		require.Len(t, w.roots("line"), 2)
 	}, step{At: 0, Kind: refuse, Op: "POST /messages", Room: "line", Count: 1, Status: 400})
+}
+
+// A digest that Webex refuses is a dead letter. A member that becomes a disaster afterwards, and one that somebody acts on,
+// are posted at once, and the digest doesn't name them when it is replayed.
+func TestMembersLeaveARefusedDigest(t *testing.T) {
+	s := schedule{Seed: 1, Workers: 2, Rate: 10, Storm: config.Storm{Threshold: 4, Individual: alert.Disaster},
+		Steps: []step{{Kind: refuse, Op: "no such call", Count: 1, Status: 400}}} // tells the checks that messages are refused
+	for n := range 12 {
+		l := &sender{r: rand.New(rand.NewPCG(1, 1)), problem: n, host: "sw1"}
+		tr := truth{Severity: alert.Average, Opened: time.Second}
+		say := func(at time.Duration, k alert.Kind, u update) {
+			s.Steps = append(s.Steps, step{At: at, Kind: send, Problem: n, Payload: l.payload(tr, k, u, "", at)})
+		}
+		switch at := time.Minute; n {
+		case 0:
+			say(1300*time.Millisecond, alert.KindProblem, update{}) // the digest has begun
+			tr.Severity = alert.Disaster
+			say(at, alert.KindUpdate, update{At: at, Who: "Bob", Words: "changed severity from Average to Disaster"})
+		case 1:
+			say(1300*time.Millisecond, alert.KindProblem, update{})
+			tr.Acknowledged = true
+			say(at, alert.KindUpdate, update{At: at, Who: "Alice", Words: "acknowledged"})
+		default:
+			say(tr.Opened, alert.KindProblem, update{})
+		}
+	}
+	s.sort()
+	var welcome atomic.Bool
+	refuseDigests := func(w *world) {
+		next := w.server.Handler
+		w.server.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil && !welcome.Load() && strings.Contains(string(body), "problems at once") {
+				out.Header().Set("Content-Type", "application/json")
+				out.WriteHeader(http.StatusBadRequest)
+				_, _ = fmt.Fprint(out, `{"message": "no digests here", "trackingId": "T"}`)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(out, r)
+		})
+	}
+	require.Empty(t, playIn(t, s, refuseDigests, func(w *world) {
+		alone := func() (n int) {
+			for _, text := range w.roots("noc") {
+				if !strings.Contains(text, "at once") && (strings.Contains(text, nameOf(0)) || strings.Contains(text, nameOf(1))) {
+					n++
+				}
+			}
+			return n
+		}
+		require.Equal(t, 2, alone())
+		require.NotContains(t, strings.Join(w.roots("noc"), "\n"), "at once")
+		welcome.Store(true)
+		w.readmit("noc") // replays all dead letters
+		require.True(t, w.settle())
+		w.check()
+		require.Equal(t, 2, alone())
+		require.Contains(t, strings.Join(w.roots("noc"), "\n"), "at once")
+	}))
 }
 
 // With answers after 20 s, or after the client's time-out, everything is posted, and repeated no more often than

@@ -140,15 +140,15 @@ func TestAnEscalationBeforeJoiningIsALine(t *testing.T) {
 	require.Equal(t, 10, w.groups[0].Lines)
 }
 
-// A digest that is a dead letter gets lines too: a replay posts them. Its revision stays.
+// A digest that is a dead letter gets lines too: a replay posts them.
 func TestADeadDigestGetsLines(t *testing.T) {
 	w := storm(t)
 	w.groups[0].State = store.PostDead
 	w.now = epoch.Add(time.Minute)
-	w.plan(w.comment(1, "replaced the PSU"))
+	w.plan(w.ackedWide("replaced the PSU"))
 	require.Equal(t, []store.Line{{Seq: 2, N: 1}}, w.postOf(1).Lines)
 	require.Equal(t, 1, w.groups[0].Lines)
-	require.EqualValues(t, 1, w.groups[0].Revision)
+	require.EqualValues(t, 2, w.groups[0].Revision)
 }
 
 // A fresh post of a problem that loses its event id keeps its own problem: a storm in its room doesn't show the new one

@@ -120,7 +120,7 @@ func (r *roomDraft) excludeActed() {
 func (r *roomDraft) updateMembers() {
 	for _, post := range r.posts {
 		g := r.groupOf(post)
-		if g == nil || g.State == store.PostDead {
+		if g == nil {
 			continue
 		}
 		p := r.problems[post.Key]
@@ -278,15 +278,12 @@ func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
 	return g
 }
 
-// touch marks a group whose message or thread must change. A dead one keeps its revision: a replay raises it.
+// touch marks a group whose message or thread must change, which a dead one's do once it is replayed.
 func (r *roomDraft) touch(g *store.Group) {
 	if slices.Contains(r.changed, g) {
 		return
 	}
 	r.changed = append(r.changed, g)
-	if g.State == store.PostDead {
-		return
-	}
 	if g.Revision <= g.Shown {
 		g.PendingSince = r.now
 	}

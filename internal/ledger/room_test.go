@@ -401,7 +401,7 @@ func TestEveryPostIsInOneMessage(t *testing.T) {
 			}
 			w.plan(events...)
 			w.checkGroups(rt)
-			// Delivery claims some, and shows some groups.
+			// Delivery claims some, and shows some groups. Some are refused, some are replayed.
 			for _, posts := range w.known.Posts {
 				for i := range posts {
 					if p := &posts[i]; p.Fresh() && p.Pending() && rapid.Bool().Draw(rt, "claimed") {
@@ -413,9 +413,11 @@ func TestEveryPostIsInOneMessage(t *testing.T) {
 				}
 			}
 			for i := range w.groups {
-				if g := &w.groups[i]; rapid.Bool().Draw(rt, "shown") {
+				g := &w.groups[i]
+				if rapid.Bool().Draw(rt, "shown") {
 					g.MessageID, g.Shown, g.Edits = "M", g.Revision, g.Edits+1
 				}
+				g.State = rapid.SampledFrom([]store.PostState{store.PostLive, store.PostLive, store.PostDead}).Draw(rt, "state")
 			}
 		}
 	})

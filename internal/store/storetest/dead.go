@@ -87,6 +87,18 @@ func testDeadGroups(t *testing.T, open Opener) {
 	require.True(t, replayed.Pending())
 	require.Less(t, replayed.Shown, replayed.Revision, "its members may have changed since")
 
+	// A fold that changes a dead group doesn't make it pending, but its replay shows the change.
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
+	g = must(s.Group(t.Context(), g.ID))(t)
+	g.Revision, g.PendingSince = g.Revision+1, t0
+	fold(t, s, store.Fold{Groups: []store.Group{g}})
+	require.Zero(t, stats(t, s).PostsPending)
+	require.Empty(t, must(s.PendingGroups(t.Context(), ""))(t))
+	require.NoError(t, s.ReplayDead(t.Context(), "digest:1"))
+	pending := must(s.PendingGroups(t.Context(), ""))(t)
+	require.Len(t, pending, 1)
+	require.Less(t, pending[0].Shown, pending[0].Revision)
+
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, dead))
 	require.NoError(t, s.DropDead(t.Context(), "digest:1"))
 	require.Empty(t, must(s.DeadLetters(t.Context()))(t))
