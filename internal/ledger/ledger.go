@@ -188,14 +188,10 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 	if len(keys) == 0 {
 		return rooms, nil, nil
 	}
-	if waiting, err = l.opts.Store.Problems(ctx, keys); errors.Is(err, store.ErrRejected) {
-		// One of them is damaged, which isn't the fault of this batch: those that wait don't share messages.
-		l.opts.Log.Error("problems that wait for their first message can't be read", "error", err)
-		for room, r := range rooms {
-			r.Fresh = nil
-			rooms[room] = r
-		}
-		return rooms, nil, nil
+	waiting, err = l.opts.Store.Problems(ctx, keys)
+	if errors.Is(err, store.ErrRejected) { // one of them is damaged, which isn't the fault of this batch
+		l.opts.Log.Error("problems that wait for their first message can't be read: they share no message", "error", err)
+		return rooms, waiting, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading problems: %w", err)

@@ -70,7 +70,7 @@ func (r *roomDraft) decide() {
 		inBatch[m.From] = true // read under the key that another problem has now
 	}
 	for _, post := range r.known.Fresh {
-		if !inBatch[post.Key] && r.rules.gatherable(post) {
+		if !inBatch[post.Key] && r.rules.gatherable(post) && r.problem(post.Key).Revision > 0 {
 			r.fresh = append(r.fresh, draftPost{Post: post})
 		}
 	}
