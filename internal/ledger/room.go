@@ -278,7 +278,7 @@ func (r *roomDraft) open(kind store.GroupKind, name string) *store.Group {
 	return g
 }
 
-// touch marks a group whose message or thread must change, which a dead one's do once it is replayed.
+// touch marks a group whose message or thread must change. A dead group shows the change once it is replayed.
 func (r *roomDraft) touch(g *store.Group) {
 	if slices.Contains(r.changed, g) {
 		return
