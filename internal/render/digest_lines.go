@@ -17,8 +17,8 @@ type DigestLine struct {
 // labelsMost bounds how many problems a text in a digest's thread names.
 const labelsMost = 10
 
-// DigestLines returns the reply in a digest's thread with these lines. Each kind of nudge, and each text, is there once, whatever
-// the number of problems. included is the number of lines that fit, at least one.
+// DigestLines returns the reply in a digest's thread with these lines. Each kind of nudge for the same people, and each text, is
+// there once, whatever the number of problems. included is the number of lines that fit, at least one.
 func (r *Renderer) DigestLines(lines []DigestLine, room Room) (markdown string, included int) {
 	for included = len(lines); ; included /= 2 {
 		markdown, fits := finish(r.digestLines(lines[:included], room))
@@ -34,7 +34,7 @@ func (r *Renderer) digestLines(lines []DigestLine, room Room) string {
 	for _, l := range lines {
 		text := l.Words
 		if text == "" {
-			text = digestNudge(l.Nudge, room.Name)
+			text = digestNudge(l.Nudge, room.Name) + before(" ", string(mentions(l.Nudge)))
 		}
 		if same[text] == nil {
 			texts = append(texts, text)
@@ -52,8 +52,7 @@ func (r *Renderer) digestLines(lines []DigestLine, room Room) string {
 		if len(of) == 1 {
 			them = "it"
 		}
-		line := strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them).Replace(text)
-		out.WriteString(line + before(" ", string(mentions(of[0].Nudge))) + "\n")
+		out.WriteString(strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them).Replace(text) + "\n")
 	}
 	return out.String()
 }

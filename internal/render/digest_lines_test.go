@@ -36,7 +36,10 @@ func TestDigestLines(t *testing.T) {
 		"the same about two": {[]render.DigestLine{line(1, "hm"), line(2, "oh"), line(3, "hm")}, "About sw0001 (4701), sw0003 (4703)  \nhm\n\nAbout sw0002 (4702)  \noh"},
 		"with nudges":        {[]render.DigestLine{nudge(), line(1, "hm"), nudge()}, "⏫ 2 problems open, and nobody acknowledged them for 5m\n\nAbout sw0001 (4701)  \nhm"},
 		"a mention":          {[]render.DigestLine{line(1, "> hm"), nudge("all")}, "About sw0001 (4701)  \n> hm\n\n⏫ 1 problem open, and nobody acknowledged it for 5m <@all>"},
-		"a strange host":     {[]render.DigestLine{strange}, "About &gt; sw &lt;&#64;all&gt; \\[x\\]\\(http:\u200b//evil\\) (4701)  \n💬 **Alice** commented: hm"},
+		"for other people": {[]render.DigestLine{nudge("dba@example.com"), nudge("net@example.com"), nudge(), nudge("dba@example.com"), nudge("all", "net@example.com")},
+			"⏫ 2 problems open, and nobody acknowledged them for 5m <@personEmail:dba@example.com>  \n⏫ 1 problem open, and nobody acknowledged it for 5m <@personEmail:net@example.com>  \n" +
+				"⏫ 1 problem open, and nobody acknowledged it for 5m  \n⏫ 1 problem open, and nobody acknowledged it for 5m <@all> <@personEmail:net@example.com>"},
+		"a strange host": {[]render.DigestLine{strange}, "About &gt; sw &lt;&#64;all&gt; \\[x\\]\\(http:\u200b//evil\\) (4701)  \n💬 **Alice** commented: hm"},
 		"300 problems": {many, "About sw0000 (4700), sw0001 (4701), sw0002 (4702), sw0003 (4703), sw0004 (4704), sw0005 (4705), sw0006 (4706), sw0007 (4707), " +
 			"sw0008 (4708), sw0009 (4709), … and 290 more  \n💬 **Script** commented: planned"},
 	} {
