@@ -133,10 +133,10 @@ const suppressions = `SELECT p.event_id, coalesce(json_extract(CAST(p.doc AS TEX
 
 // Suppressions implements store.Store.
 func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) ([]store.Suppression, error) {
-	return query(ctx, s, "find suppressed problems", func(rows *sql.Rows) (store.Suppression, error) {
+	return queryReadable(ctx, s, "find suppressed problems", func(rows *sql.Rows) (store.Suppression, error) {
 		p, until := alert.Problem{Key: alert.Key{Source: source}, State: alert.StateOpen}, ""
 		if err := rows.Scan(&p.Key.EventID, &p.Suppressed, &until); err != nil {
-			return store.Suppression{}, err
+			return store.Suppression{}, unreadable("problem "+p.Key.String(), err)
 		}
 		if until != "" {
 			var err error

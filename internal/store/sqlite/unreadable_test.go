@@ -146,7 +146,11 @@ func TestDamagedDocumentInLists(t *testing.T) {
 		p.Suppressed = true
 		require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
 	}
-	for _, doc := range []string{`{"origin": "trig`, `{"revision": "one", "origin": "internal"}`} {
+	for _, doc := range []string{
+		`{"origin": "trig`, `{"revision": "one", "origin": "internal"}`,
+		`{"origin": "trigger", "observed": true, "suppressed_until": "soon"}`, `{"origin": "trigger", "observed": true, "suppressed_until": 7}`,
+		`{"origin": "trigger", "observed": true, "suppressed": "perhaps"}`, `{"origin": "trigger", "observed": true, "suppressed": {}}`,
+	} {
 		require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error {
 			_, err := t.exec(`UPDATE problems SET doc = ? WHERE event_id = '2'`, doc)
 			return err
