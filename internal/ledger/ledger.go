@@ -73,6 +73,7 @@ type Ledger struct {
 	// Used by Run alone.
 	clockAt time.Time     // when the clocks are checked next
 	unknown *logging.Once // of UnknownSendTo
+	damaged *logging.Once // of problems that wait for their first message
 }
 
 // New makes a Ledger; Run starts it.
@@ -81,7 +82,7 @@ func New(o Options) *Ledger {
 		o.Notifier = new(store.Local)
 	}
 	woken, _ := o.Notifier.Subscribe(store.TopicJournal)
-	return &Ledger{opts: o, woken: woken, unknown: logging.NewOnce(maxUnknown)}
+	return &Ledger{opts: o, woken: woken, unknown: logging.NewOnce(maxLogged), damaged: logging.NewOnce(maxLogged)}
 }
 
 // Run folds until ctx ends. A batch that has begun is finished.
@@ -190,7 +191,9 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 	}
 	waiting, err = l.opts.Store.Problems(ctx, keys)
 	if errors.Is(err, store.ErrRejected) { // one of them is damaged, which isn't the fault of this batch
-		l.opts.Log.Error("problems that wait for their first message can't be read: they share no message", "error", err)
+		if l.damaged.First(err.Error()) {
+			l.opts.Log.Error("problems that wait for their first message can't be read: they share no message", "error", err)
+		}
 		return rooms, waiting, nil
 	}
 	if err != nil {

@@ -52,8 +52,8 @@ func (l *Ledger) noteGathered(all []Gathered) {
 	}
 }
 
-// maxUnknown bounds how many unknown names are remembered as logged. Further ones are counted only.
-const maxUnknown = 256
+// maxLogged bounds how many errors, or unknown names, are remembered as logged. Further ones aren't logged.
+const maxLogged = 256
 
 // noteSendTo counts a "Send to" that names nothing, and logs each such name once.
 func (l *Ledger) noteSendTo(r Result) {

@@ -102,8 +102,8 @@ func TestUnknownSendToIsLoggedOnce(t *testing.T) {
 	require.InDelta(t, 6, testutil.ToFloat64(metrics.SendToUnknown.WithLabelValues("main")), 0)
 	require.InDelta(t, 3, testutil.ToFloat64(metrics.SendToUnknown.WithLabelValues("lab")), 0)
 
-	for i := range 2 * maxUnknown {
+	for i := range 2 * maxLogged {
 		note("main", "typo"+strings.Repeat("x", i+1))
 	}
-	require.Equal(t, maxUnknown, strings.Count(log.String(), "Send to names no room"), "bounded")
+	require.Equal(t, maxLogged, strings.Count(log.String(), "Send to names no room"), "bounded")
 }

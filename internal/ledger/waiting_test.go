@@ -1,10 +1,12 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,13 +26,13 @@ import (
 func waiting(t *testing.T, s interface {
 	ledger.Store
 	store.Journal
-}, pace *atomic.Int64) (open func(id int)) {
+}, pace *atomic.Int64, log *slog.Logger) (open func(id int)) {
 	l := ledger.New(ledger.Options{
 		Store: s, Decode: decode,
 		Rules: ledger.Rules{Rooms: toNoc, Grouping: func(string) ledger.Grouping {
 			return ledger.Grouping{Threshold: 10, Window: 5 * time.Second, Pace: float64(pace.Load()), Individual: alert.Disaster}
 		}},
-		Log: slog.New(slog.DiscardHandler), Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
+		Log: log, Metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"}),
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -62,7 +64,7 @@ func TestWaitingProblemsShareADigestWhenWebexBecomesSlow(t *testing.T) {
 		s := memory.New(time.Now)
 		var pace atomic.Int64
 		pace.Store(5)
-		waiting(t, s, &pace)
+		waiting(t, s, &pace, slog.New(slog.DiscardHandler))
 		time.Sleep(5 * time.Second)
 		require.Zero(t, groupOf(t, s, 1))
 		pace.Store(1)
@@ -75,13 +77,14 @@ func TestWaitingProblemsShareADigestWhenWebexBecomesSlow(t *testing.T) {
 }
 
 // A damaged problem that waits in a room doesn't block the events of other problems, nor keep the others there from sharing
-// a message.
+// a message. The log names it once, however long it waits.
 func TestDamagedProblemThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &damagedProblem{Store: memory.New(time.Now), key: alert.Key{Source: "main", EventID: "3"}}
 		var pace atomic.Int64
 		pace.Store(5)
-		open := waiting(t, s, &pace)
+		var log bytes.Buffer
+		open := waiting(t, s, &pace, slog.New(slog.NewTextHandler(&log, nil)))
 		s.damaged.Store(true)
 		for id := 7; id <= 20; id++ {
 			open(id)
@@ -92,6 +95,9 @@ func TestDamagedProblemThatWaits(t *testing.T) {
 		for id := 1; id <= 20; id++ {
 			require.Equal(t, id != 3, groupOf(t, s, id) != 0, "problem %d", id)
 		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(log.String(), "problem main/3 can't be read"), log.String())
 	})
 }
 
