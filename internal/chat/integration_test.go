@@ -331,12 +331,12 @@ func TestWebhooksAreMaintained(t *testing.T) {
 		r.start()
 		r.pass(time.Minute)
 		require.Equal(t, first, secret(), "the same webhooks with the stored secret")
-		// Webhooks of an earlier version are renamed, not duplicated.
+		// Webhooks with another name that lead to the relay are renamed, not duplicated.
 		hooks, err := other.Webhooks(t.Context())
 		require.NoError(t, err)
 		for _, h := range hooks {
 			if strings.HasPrefix(h.Name, namePrefix) {
-				h.Name = "nms-" + h.Name
+				h.Name = "old " + h.Name
 				_, err := other.UpdateWebhook(t.Context(), h)
 				require.NoError(t, err)
 			}

@@ -17,9 +17,8 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// namePrefix begins the names of the relay's webhooks, oldPrefix those of its earlier versions. The relay changes only these and
-// webhooks whose target is the relay.
-const namePrefix, oldPrefix = "alert-relay: ", "nms-alert-relay: "
+// namePrefix begins the names of the relay's webhooks. The relay changes only these and webhooks whose target is the relay.
+const namePrefix = "alert-relay: "
 
 // wanted returns the webhooks of a bot: mentions in group rooms, all direct messages, edits of both, and card
 // buttons. Without the filters the bot would receive its own messages.
@@ -65,7 +64,7 @@ func plan(existing, want []webex.Webhook) []fix {
 		ours[listensTo(w)] = nil
 	}
 	for _, h := range existing {
-		isOurs := strings.HasPrefix(h.Name, namePrefix) || strings.HasPrefix(h.Name, oldPrefix) || h.TargetURL == want[0].TargetURL
+		isOurs := strings.HasPrefix(h.Name, namePrefix) || h.TargetURL == want[0].TargetURL
 		_, wanted := ours[listensTo(h)]
 		switch {
 		case isOurs && wanted:

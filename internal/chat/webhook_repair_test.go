@@ -41,8 +41,7 @@ func TestPlan(t *testing.T) {
 		return []webex.Webhook{existing("A", want[0], nil), existing("B", want[1], nil), existing("C", want[2], nil)}
 	}
 	foreign := webex.Webhook{ID: "F", Name: "somebody's", TargetURL: "https://elsewhere.example.com", Resource: "messages", Event: "created", Status: "inactive"}
-	// As earlier versions named them.
-	old := func(w *webex.Webhook) { w.Name = "nms-" + w.Name }
+	renamed := func(w *webex.Webhook) { w.Name, w.TargetURL = "alert-relay: noc old", "https://old.example.com" } // known by the prefix alone
 	for _, c := range []struct {
 		why  string
 		have []webex.Webhook
@@ -60,10 +59,10 @@ func TestPlan(t *testing.T) {
 		{"another event can't be changed", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Event = "all" }), good()[1], good()[2]}, []string{"delete A no longer wanted", "create  missing"}},
 		{"doubles", append(good(), existing("A2", want[0], nil), existing("A3", want[0], nil)), []string{"delete A2 duplicate", "delete A3 duplicate"}},
 		{"of duplicates the valid one is kept", []webex.Webhook{existing("A0", want[0], func(w *webex.Webhook) { w.Status = "inactive" }), good()[0], good()[1], good()[2]}, []string{"delete A0 duplicate"}},
-		{"an old name is taken over", []webex.Webhook{existing("A", want[0], old), existing("B", want[1], old), existing("C", want[2], old)},
-			[]string{"update A has another name", "update B has another name", "update C has another name"}},
-		{"an old name beside the new one", append(good(), existing("O", want[0], old)), []string{"delete O duplicate"}},
-		{"an old name that listens to something else", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name, w.Event = "nms-alert-relay: noc x", "deleted" })), []string{"delete O no longer wanted"}},
+		{"another name of the relay", []webex.Webhook{existing("A", want[0], renamed), good()[1], good()[2]}, []string{"update A has another target"}},
+		{"another name beside the right one", append(good(), existing("O", want[0], renamed)), []string{"delete O duplicate"}},
+		{"another name that listens to something else", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name, w.Event = "alert-relay: noc x", "deleted" })), []string{"delete O no longer wanted"}},
+		{"a name that only contains the relay's prefix is another program's", append(good(), existing("O", want[0], func(w *webex.Webhook) { w.Name, w.TargetURL = "nms-"+w.Name, "https://elsewhere.example.com" })), nil},
 		{"a webhook with our target is taken over, whatever its name", []webex.Webhook{existing("A", want[0], func(w *webex.Webhook) { w.Name = "made by hand" }), good()[1], good()[2]}, []string{"update A has another name"}},
 	} {
 		var got []string
@@ -87,7 +86,7 @@ func TestPlanConverges(t *testing.T) {
 		for i := range rapid.IntRange(0, 8).Draw(t, "n") {
 			have = append(have, webex.Webhook{
 				ID:        fmt.Sprint("W", i),
-				Name:      pick("name", want[0].Name, want[1].Name, want[2].Name, "nms-alert-relay: x", "alert-relay: x", "another's"),
+				Name:      pick("name", want[0].Name, want[1].Name, want[2].Name, "alert-relay: x", "another's"),
 				TargetURL: pick("target", want[0].TargetURL, "https://old.example.com"), Resource: pick("resource", "messages", "attachmentActions"),
 				Event: pick("event", "created", "all"), Filter: pick("filter", "", want[0].Filter, want[1].Filter),
 				Secret: pick("secret", "", "s3cret", "other"), Status: pick("status", "active", "inactive"),

@@ -53,6 +53,7 @@ func TestOnlySignedLinksWork(t *testing.T) {
 			require.Equal(t, 404, rec.Code)
 			require.NotContains(t, rec.Body.String(), "script")
 			require.Empty(t, rec.Header().Get("Location"))
+			require.Equal(t, strings.HasPrefix(name, "unsigned"), strings.Contains(rec.Body.String(), "no such path"))
 			if strings.Count(path, "/") == 4 && !strings.HasSuffix(path, "/") {
 				require.Equal(t, missing.Body.String(), rec.Body.String())
 			}

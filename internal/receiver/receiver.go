@@ -144,7 +144,6 @@ func (r *Receiver) routes() http.Handler {
 	e.POST("/v1/webex/:bot", r.serve(endpointWebex, r.webhook))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/m/:source/:eventid/:signature", r.serve(endpointMessage, r.message))
-		e.Handle(method, "/m/:source/:eventid", r.serve(endpointMessage, r.message)) // unsigned links of earlier versions
 		e.Handle(method, "/", r.serve(endpointOther, func(c *gin.Context) {
 			c.String(http.StatusOK, "alert-relay: this is the listener for Zabbix and Webex.\n")
 		}))
