@@ -336,13 +336,11 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 		return in.o.Reader.giveUp(*c, e, store.CommandExpired, errors.New("it took too long"))
 	}
 	expiry := in.o.Expiry()
-	edited := e.Event == eventUpdated
-	sent := c.CreatedAt
 	// Webex may deliver hours later. The envelope of an edit doesn't say when the edit was made.
-	if created := e.Data.Created.Time; !edited && !created.IsZero() && created.Before(sent) {
-		sent = created
+	if created := e.Data.Created.Time; e.Event != eventUpdated && !created.IsZero() && created.Before(c.CreatedAt) {
+		c.CreatedAt = created
 	}
-	if time.Now().After(sent.Add(expiry)) {
+	if time.Now().After(c.CreatedAt.Add(expiry)) {
 		return late()
 	}
 	earlier, err := in.earlierVersion(ctx, *c)
@@ -353,7 +351,10 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 	if err != nil {
 		return err
 	}
-	if edited && !h.EditedAt.IsZero() && time.Now().After(h.EditedAt.Add(expiry)) {
+	if !h.EditedAt.IsZero() {
+		c.CreatedAt = h.EditedAt
+	}
+	if time.Now().After(c.CreatedAt.Add(expiry)) {
 		return late()
 	}
 	if earlier != nil && earlier.Text == h.Text {

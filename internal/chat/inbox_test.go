@@ -259,6 +259,44 @@ func TestLateDeliveriesExpire(t *testing.T) {
 	})
 }
 
+// A command has the time at which the person wrote it, however late Webex delivers it: what it means depends on that.
+func TestCommandsHaveTheTimeOfTheirMessage(t *testing.T) {
+	for name, c := range map[string]struct {
+		event           string
+		created, edited time.Duration // before the delivery; 0 if Webex has no such time
+		want            time.Duration // before the delivery
+	}{
+		"delivered late":                {"created", 40 * time.Minute, 0, 40 * time.Minute},
+		"no time in the envelope":       {"created", 0, 0, 0},
+		"the clock of Webex is ahead":   {"created", -time.Minute, 0, 0},
+		"an edit":                       {"updated", 40 * time.Minute, 30 * time.Minute, 30 * time.Minute},
+		"an edit without a time":        {"updated", 40 * time.Minute, 0, 0},
+		"edited before it is delivered": {"created", 40 * time.Minute, 30 * time.Minute, 30 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMailbox(t, func(t *testing.T, m *mailbox) {
+				now := time.Now()
+				before := func(d time.Duration) time.Time {
+					if d == 0 {
+						return time.Time{}
+					}
+					return now.Add(-d)
+				}
+				m.write("ROOM-noc", "M", "ack 4711", before(c.edited))
+				_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: c.event, Data: webex.EnvelopeData{ID: "M", RoomID: "ROOM-noc", Created: webex.Time{Time: before(c.created)}}})
+				require.NoError(t, err)
+				synctest.Wait()
+				require.Equal(t, []string{"ack 4711"}, m.passedOn())
+				id := "M"
+				if c.event == "updated" {
+					id = store.VersionID("M", 0)
+				}
+				require.True(t, m.store.command(id).CreatedAt.Equal(now.Add(-c.want)), m.store.command(id).CreatedAt)
+			})
+		})
+	}
+}
+
 // An edit is executed if the earlier versions were misspelt, answered with a question, or unreadable,
 // and never if one of them had an effect.
 func TestEditsAreAcceptedOnce(t *testing.T) {

@@ -33,8 +33,8 @@ const (
 	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once
-	// wideSlack is how far Zabbix's clock may be ahead: problems that opened after the command are excluded.
-	wideSlack = time.Minute
+	// clockSlack is how far the clocks of Zabbix, Webex and the relay may differ: problems that opened after the command are excluded.
+	clockSlack = time.Minute
 )
 
 // ended returns the number of problems processed so far.
@@ -148,7 +148,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.Several)})
 				continue
 			}
-			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(wideSlack)) {
+			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(clockSlack)) {
 				continue
 			}
 			out = append(out, newAttempt(p, c.ID, words, s.Person))

@@ -152,27 +152,42 @@ func TestFlappingThread(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.calls("main"), 2, "with two open ones it asks which")
 		require.Equal(t, store.CommandFailed, w.command("M4").State)
+
+		opens(1, false)
+		id := w.groups["FLAP"]
+		w.commit(store.Fold{Posts: []store.Post{{Key: keys[2], Room: "noc", Desired: 1, Open: true, JoinedAt: at.Add(-time.Minute), Group: id, GroupRevision: 2}}})
+		r.receives("M5", Input{Text: "ack", Room: "noc", ParentID: "FLAP"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 2, "the open one isn't shown yet")
+		must(w.SaveGroup(t.Context(), id, store.GroupCursor{MessageID: "FLAP", Shown: 1, Notified: 2}))
+		r.receives("M6", Input{Text: "ack", Room: "noc", ParentID: "FLAP"})
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 3, "the room was notified of it")
 	})
 }
 
-// A command that was read late is about the opening that the person saw.
+// A command that was read late is about the opening that the person saw. It is never about one that they may not have seen.
 func TestOpeningOfALateCommand(t *testing.T) {
 	sent := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	post := func(id string, joined time.Duration, open bool) store.Post {
-		return store.Post{Key: alert.Key{Source: "main", EventID: id}, JoinedAt: sent.Add(joined), Open: open}
+	post := func(id string, joined time.Duration, open bool, revision int64) store.Post {
+		return store.Post{Key: alert.Key{Source: "main", EventID: id}, JoinedAt: sent.Add(joined), Open: open, GroupRevision: revision}
 	}
 	for name, c := range map[string]struct {
 		posts []store.Post
 		want  string
 	}{
-		"it is open":                       {[]store.Post{post("1", -2, false), post("2", -1, true)}, "2"},
-		"it resolved, and another opened":  {[]store.Post{post("2", -1, false), post("3", time.Minute, true)}, "2"},
-		"it is open, and so is a later":    {[]store.Post{post("2", -1, true), post("3", time.Minute, true)}, "2"},
-		"two were open":                    {[]store.Post{post("1", -2, true), post("2", -1, true)}, ""},
-		"all of them opened afterwards":    {[]store.Post{post("3", time.Minute, true)}, ""},
-		"none is open: the newest of then": {[]store.Post{post("2", -1, false), post("1", -2, false), post("3", 1, false)}, "2"},
+		"it is open":                          {[]store.Post{post("1", -2, false, 1), post("2", -1, true, 2)}, "2"},
+		"it resolved, and another opened":     {[]store.Post{post("2", -1, false, 2), post("3", time.Hour, true, 3)}, "2"},
+		"it is open, and so is a later":       {[]store.Post{post("2", -1, true, 2), post("3", time.Hour, true, 3)}, "2"},
+		"another opened in the same moment":   {[]store.Post{post("2", -1, true, 2), post("3", time.Second, true, 2)}, ""},
+		"two were open":                       {[]store.Post{post("1", -2, true, 1), post("2", -1, true, 2)}, ""},
+		"all of them opened afterwards":       {[]store.Post{post("3", time.Hour, true, 3)}, ""},
+		"none is open: the newest of then":    {[]store.Post{post("2", -1, false, 2), post("1", -2, false, 1), post("3", 1, false, 2)}, "2"},
+		"an open one isn't shown yet":         {[]store.Post{post("2", -2, false, 2), post("3", -1, true, 3)}, ""},
+		"an open one is shown, another isn't": {[]store.Post{post("2", -2, true, 2), post("3", -1, true, 3)}, ""},
+		"a resolved one was never shown":      {[]store.Post{post("2", -2, false, 2), post("3", -1, false, 3)}, "2"},
 	} {
-		require.Equal(t, c.want, currentOpening(c.posts, sent).EventID, name)
+		require.Equal(t, c.want, currentOpening(c.posts, 2, sent).EventID, name)
 	}
 }
 

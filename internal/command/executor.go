@@ -47,7 +47,7 @@ type Store interface {
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
-	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error)
+	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
 }
 
 // View is the part of the current configuration that commands need.

@@ -31,7 +31,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "alert_relay_command_refusals_total", Help: "Calls that Zabbix didn't carry out, by kind. not_authorised: the API token is invalid.",
 		}, []string{"kind"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "alert_relay_command_duration_seconds", Help: "Time from receiving a command to its end.",
+			Name: "alert_relay_command_duration_seconds", Help: "Time from a message or press to the end of its command.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		}, []string{"action"}),
 	}

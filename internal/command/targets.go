@@ -98,28 +98,25 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string, sen
 		return alert.Key{}, false, err
 	}
 	posts, err := e.o.Store.GroupPosts(ctx, digest.ID)
-	return currentOpening(posts, sent), true, err
+	return currentOpening(posts, max(digest.Shown, digest.Notified), sent), true, err
 }
 
 // currentOpening returns the opening of a flapping trigger that a command without an id is about; none if several
-// are open. The command may have waited for hours: openings after it was sent are not meant.
-func currentOpening(posts []store.Post, sent time.Time) alert.Key {
-	var newest store.Post
-	open := 0
+// are open, or one that the room doesn't show yet: its revision is above shown. The command may have waited for hours:
+// openings after it was sent are not meant.
+func currentOpening(posts []store.Post, shown int64, sent time.Time) alert.Key {
+	var current store.Post
 	for _, p := range posts {
+		unseen := p.GroupRevision > shown || p.JoinedAt.After(sent)
 		switch {
-		case p.JoinedAt.After(sent):
-		case p.Open:
-			open++
-			newest = p
-		case open == 0 && !p.JoinedAt.Before(newest.JoinedAt):
-			newest = p
+		case unseen && (!p.Open || p.JoinedAt.After(sent.Add(clockSlack))):
+		case unseen, p.Open && current.Open:
+			return alert.Key{}
+		case p.Open, !current.Open && !p.JoinedAt.Before(current.JoinedAt):
+			current = p
 		}
 	}
-	if open > 1 {
-		return alert.Key{}
-	}
-	return newest.Key
+	return current.Key
 }
 
 // ofTrigger reports whether a problem is a trigger's. Zabbix allows no actions on others.

@@ -35,7 +35,7 @@ type Command struct {
 	Outcome   string // in plain words
 	Attempts  int
 	NotBefore time.Time
-	CreatedAt time.Time
+	CreatedAt time.Time // when the person wrote or pressed, once it was read from Webex; until then when it was claimed
 	DoneAt    time.Time
 	Detail    []byte // state with which package command continues after a restart
 }
@@ -49,6 +49,6 @@ type Commands interface {
 	// UnfinishedCommands returns the commands received, executing or retrying, oldest first.
 	UnfinishedCommands(ctx context.Context) ([]Command, error)
 	// RecentCommands returns the commands that are unfinished or ended at or after since, oldest
-	// first. Commands claimed before claimedSince are left out.
-	RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]Command, error)
+	// first. Commands created before createdSince are left out.
+	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]Command, error)
 }

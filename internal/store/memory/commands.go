@@ -65,9 +65,9 @@ func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 }
 
 // RecentCommands implements store.Store.
-func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
-	since, claimedSince = own(since), own(claimedSince)
+func (s *Store) RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error) {
+	since, createdSince = own(since), own(createdSince)
 	return s.findCommands(ctx, func(c command) bool {
-		return !c.CreatedAt.Before(claimedSince) && (unfinished(c) || !c.DoneAt.Before(since))
+		return !c.CreatedAt.Before(createdSince) && (unfinished(c) || !c.DoneAt.Before(since))
 	})
 }

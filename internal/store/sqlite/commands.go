@@ -86,8 +86,8 @@ func (s *Store) UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 }
 
 // RecentCommands implements store.Store.
-func (s *Store) RecentCommands(ctx context.Context, since, claimedSince time.Time) ([]store.Command, error) {
-	return queryReadable(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(claimedSince))
+func (s *Store) RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error) {
+	return queryReadable(ctx, s, "read recent commands", scanCommand, recentCommands, micro(since), micro(createdSince))
 }
 
 // Command implements store.Store.
