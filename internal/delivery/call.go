@@ -18,6 +18,9 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 	b.mu.Lock()
 	started := time.Now()
 	wait := b.breaker.Open() && started.Before(b.breaker.At()) || l.begin.Err() != nil || !b.rate.MayBegin(room, started)
+	if !wait {
+		b.rate.Began(room, started)
+	}
 	b.mu.Unlock()
 	if wait {
 		return "", false, nil

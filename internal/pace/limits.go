@@ -16,8 +16,9 @@ type Limits struct {
 	rooms    map[string]*roomLimit
 	answered int       // calls
 	last     time.Time // when a call last began or was answered
-	before   time.Time // last, without the call that began last
-	trial    string    // the suspect room whose call, after a silence, is in flight
+	before   time.Time // last, without the call that was picked last
+	trial    string    // the suspect room whose call, after a silence, is in flight, and no other call began since
+	yield    time.Time // until when the rooms that aren't suspect yield, at most
 
 	// Since the last 429 that paused the bot:
 	refused string    // the room that got it
@@ -35,7 +36,8 @@ type roomLimit struct {
 	suspect  bool      // it wasn't answered since its last 429
 	refused  time.Time // when that was
 	answered int       // how many calls of the bot had been answered then
-	silent   time.Time // its first call after a silence since then; zero if there was none since the bot was paused
+	tried    time.Time // when its last call since then was picked
+	alone    bool      // that call came after a silence, and no other began since
 }
 
 const (
@@ -45,8 +47,13 @@ const (
 	// yieldMost is how many calls elsewhere go before a suspect room's. A bot that is paused again and again doesn't
 	// get to othersProve.
 	yieldMost = 5 * othersProve
+	// yieldLong is how long it yields after its wait, if the others aren't answered.
+	yieldLong = 2 * time.Minute
 	// yieldFor is when a room that yields is considered again; any answer does so earlier.
 	yieldFor = time.Second
+	// yieldAgain is how long the others don't yield again after they did in vain: the silence was broken by calls
+	// that don't yield, or the suspect room's call hangs.
+	yieldAgain = 10 * time.Second
 	// silence is how long the bot is silent before a call in a suspect room, as a number of calls that it leaves out.
 	// A limited account can take one then, since it took othersProve calls at about this pace.
 	silence = 3
@@ -85,20 +92,27 @@ func (l *Limits) HaveWork(rooms iter.Seq[string], id func(string) string, now ti
 			l.othersReady = l.othersReady || !suspect
 		}
 	}
+	if l.suspectsReady && l.proven() && now.After(l.yield.Add(yieldAgain)) {
+		l.yield = l.quiet().Add(yieldFor)
+	}
+}
+
+// quiet is when the bot will have been silent for long enough.
+func (l *Limits) quiet() time.Time {
+	return l.last.Add(time.Duration(silence / l.perSecond * float64(time.Second)))
 }
 
 // OpensAt is when a room's limit, or another room that goes first, allows a call; zero for at once. A suspect room
 // yields until enough calls were answered elsewhere. Then the others yield: its call has a silence before it and is alone.
 func (l *Limits) OpensAt(room string, now time.Time) (at time.Time) {
 	x, suspect, first := l.rooms[room], l.suspects(room), time.Time{}
-	quiet := l.last.Add(time.Duration(silence / l.perSecond * float64(time.Second)))
 	switch {
 	case suspect && l.proven():
-		first = quiet
-	case suspect && l.othersReady && l.answered-x.answered < yieldMost:
+		first = l.quiet()
+	case suspect && l.othersReady && l.answered-x.answered < yieldMost && now.Before(x.until.Add(yieldLong)):
 		first = now.Add(yieldFor)
 	case !suspect && l.proven() && l.suspectsReady:
-		first = quiet.Add(yieldFor) // not for ever: its call may hang
+		first = l.yield
 	}
 	if x != nil {
 		at = x.ReadyAt(now)
@@ -119,32 +133,46 @@ func (l *Limits) suspects(room string) bool {
 // were elsewhere.
 func (l *Limits) proven() bool { return l.own+l.others >= othersProve }
 
-// TakeIn counts a call in a room that begins now.
+// TakeIn counts a call in a room that is picked now.
 func (l *Limits) TakeIn(room string, now time.Time) {
 	l.Take(now)
-	l.before, l.last, l.trial = l.last, now, ""
+	before := l.last
+	l.Began(room, now)
+	l.before = before
 	x := l.rooms[room]
 	if x == nil {
 		return
 	}
 	x.Take(now)
-	if x.suspect && l.proven() {
-		l.trial = room
-		if !x.silent.After(x.refused) {
-			x.silent = now
-		}
+	if x.suspect {
+		x.tried, x.alone = now, l.proven()
 	}
+	if x.alone {
+		l.trial, l.yield = room, l.quiet().Add(yieldFor)
+	}
+}
+
+// Began records that a call in a room, or ("") in none, begins: it breaks the silence of another room's trial.
+func (l *Limits) Began(room string, now time.Time) {
+	if l.trial != "" && l.trial != room {
+		l.rooms[l.trial].alone = false
+		l.trial = ""
+	}
+	l.last = now
 }
 
 // EndIn records the end of what TakeIn began. made is false if no call was made: then it doesn't count.
 func (l *Limits) EndIn(room string, made bool, now time.Time) {
 	x := l.rooms[room]
+	if made && x != nil && x.refused.Before(x.tried) {
+		x.suspect = false // no 429, whatever else came
+	}
 	if l.trial == room {
 		l.trial = ""
-		if !made {
+		if made {
+			l.yield = time.Time{}
+		} else {
 			l.last = l.before // the silence goes on
-		} else if x != nil && x.refused.Before(x.silent) {
-			x.suspect = false // no 429, whatever else came
 		}
 	}
 	if made {
@@ -193,7 +221,7 @@ func (l *Limits) LimitedIn(room string, started, now time.Time, retryAfter time.
 		x = &roomLimit{Rate: l.paceIn(l.perSecond, now)}
 		l.rooms[room] = x
 	}
-	alone = x.suspect && !x.silent.IsZero() && !started.Before(x.silent)
+	alone = x.suspect && x.alone && !started.Before(x.tried)
 	slower := l.refused == room && started.After(l.at) && l.own > 0 && l.others >= max(othersProve, l.own)
 	if !x.kept && (alone || slower) {
 		speed := l.perSecond
@@ -215,7 +243,7 @@ func (l *Limits) Pause(room string, started, now time.Time, retryAfter time.Dura
 	if started.After(l.at) {
 		l.refused, l.at, l.own, l.others = room, now, 0, 0
 		for _, x := range l.rooms {
-			x.silent = time.Time{}
+			x.alone = false
 		}
 	}
 	l.Limited(started, now, retryAfter)
@@ -233,7 +261,8 @@ func (l *Limits) BeginBeside(now time.Time) bool {
 	if now.Before(l.until) {
 		return false
 	}
-	l.TakeIn("", now)
+	l.Take(now)
+	l.Began("", now)
 	return true
 }
 

@@ -241,6 +241,72 @@ func TestASuspectRoomYieldsForAWhile(t *testing.T) {
 	require.False(t, refuseIn(t, l, "noc", now, time.Second))
 }
 
+// A suspect room whose turn never comes, since the others' calls hang, is called in the end.
+func TestASuspectRoomDoesNotWaitForHangingCalls(t *testing.T) {
+	l := NewLimits(5, noon)
+	refuseIn(t, l, "noc", noon, time.Second)
+	for now := noon.Add(time.Second); now.Before(noon.Add(yieldLong)); now = now.Add(10 * time.Second) {
+		l.TakeIn("db", now)
+		l.HaveWork(slices.Values([]string{"noc", "db"}), sameID, now)
+		require.True(t, l.OpensAt("noc", now).After(now))
+	}
+	now := noon.Add(time.Second + yieldLong)
+	l.HaveWork(slices.Values([]string{"noc", "db"}), sameID, now)
+	require.False(t, l.OpensAt("noc", now).After(now))
+}
+
+// Calls that don't yield, such as reads for chat, may break every silence, and a suspect room's call may hang. Then the others
+// go on, and yield again some time later.
+func TestTheOthersDoNotYieldForEver(t *testing.T) {
+	for name, breaks := range map[string]func(l *Limits, now time.Time){
+		"reads": func(l *Limits, now time.Time) { require.True(t, l.BeginBeside(now)) },
+		"a call that hangs": func(l *Limits, now time.Time) {
+			if l.trial == "" && !l.OpensAt("noc", now).After(now) {
+				l.TakeIn("noc", now)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, until := twoStrikes(t)
+			calls(t, l, 2*othersProve, "db", until)
+			begin, free := l.last, 0
+			const looks = 600 // ten a second
+			for n := range looks {
+				now := begin.Add(time.Duration(n) * time.Second / 10)
+				breaks(l, now)
+				l.HaveWork(slices.Values([]string{"noc", "db"}), sameID, now)
+				if !l.OpensAt("db", now).After(now) {
+					free++
+					l.TakeIn("db", now)
+				}
+			}
+			require.Greater(t, free, looks*2/3)
+			require.Less(t, free, looks, "they yield now and then")
+		})
+	}
+}
+
+// A 429 of a suspect room's call is the bot's if another call begins meanwhile: that may have used what the silence had
+// left for the room's.
+func TestATrialIsAlone(t *testing.T) {
+	for name, other := range map[string]func(l *Limits, now time.Time){
+		"a read for chat":                     func(l *Limits, now time.Time) { require.True(t, l.BeginBeside(now)) },
+		"a call elsewhere":                    func(l *Limits, now time.Time) { l.TakeIn("db", now) },
+		"a call that was picked much earlier": func(l *Limits, now time.Time) { l.Began("db", now) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, until := twoStrikes(t)
+			calls(t, l, 2*othersProve, "db", until)
+			now := l.OpensAt("noc", l.last)
+			l.TakeIn("noc", now)
+			l.Began("noc", now)
+			other(l, now.Add(time.Millisecond))
+			require.False(t, l.LimitedIn("noc", now, now.Add(time.Second), time.Minute))
+			require.False(t, l.MayBegin("db", now.Add(2*time.Second)))
+		})
+	}
+}
+
 func TestACalmRoomIsForgotten(t *testing.T) {
 	l, now := twoStrikes(t)
 	for range 12 {
@@ -292,20 +358,22 @@ type talker struct {
 	waited       time.Duration // the longest wait until a call was accepted
 }
 
-// aCall is a call on its way to Webex, or its answer on its way back.
+// aCall is a call that was picked, is on its way to Webex, or its answer on its way back.
 type aCall struct {
-	room         string
-	started, due time.Time
-	arrived      bool
-	wait         time.Duration
-	account      bool
+	room           string
+	started, due   time.Time
+	begun, arrived bool
+	wait           time.Duration
+	account        bool
 }
 
 // office is a bot with workers in some rooms. Its calls are delayed on the way to Webex and back.
 type office struct {
 	webex   *aWebex
 	workers int
+	store   time.Duration  // the longest time between picking a call and making it
 	network time.Duration  // the longest way
+	reads   time.Duration  // between two calls beside these, in no room; 0 for none
 	chance  func() float64 // in [0,1)
 
 	limits *Limits
@@ -313,6 +381,7 @@ type office struct {
 	calls  []*aCall
 	waits  map[string]time.Time // the demanded waits that the bot knows: of "" (the account) or a room
 	early  int                  // calls that began although the bot knew better
+	read   time.Time            // when the last call beside these began
 }
 
 // work runs the office for d. Each room has something to show so often.
@@ -326,20 +395,41 @@ func (o *office) work(every map[string]time.Duration, d time.Duration) {
 	}
 }
 
-func (o *office) way(now time.Time) time.Time {
-	if o.network == 0 {
+func (o *office) way(now time.Time) time.Time { return o.after(now, o.network) }
+
+// after is some time at most after now.
+func (o *office) after(now time.Time, most time.Duration) time.Time {
+	if most == 0 {
 		return now
 	}
-	return now.Add(time.Duration(o.chance() * float64(o.network)))
+	return now.Add(time.Duration(o.chance() * float64(most)))
+}
+
+// beside makes a call in no room, which only the account limits.
+func (o *office) beside(now time.Time) {
+	o.read = now
+	if !o.limits.BeginBeside(now) || o.webex.account == nil {
+		return
+	}
+	if wait := o.webex.account.take(now); wait > 0 {
+		o.waits[""] = latest(o.waits[""], now.Add(wait))
+		o.limits.Pause("", now, now, wait)
+	}
 }
 
 // next does what is due now, and returns when something is due next.
 func (o *office) next(now time.Time) time.Time {
 	wake := now.Add(time.Second)
+	if o.reads > 0 && !now.Before(o.read.Add(o.reads)) {
+		o.beside(now)
+	}
 	for _, c := range slices.Clone(o.calls) {
 		switch {
 		case c.due.After(now):
 			wake = minTime(wake, c.due)
+		case !c.begun:
+			o.call(c, now)
+			return now
 		case !c.arrived:
 			c.arrived = true
 			c.wait, c.account = o.webex.take(c.room, now)
@@ -390,12 +480,24 @@ func (o *office) ready(now time.Time) (names []string) {
 }
 
 func (o *office) begin(room string, now time.Time) {
-	if now.Before(o.waits[""]) || now.Before(o.waits[room]) {
-		o.early++
-	}
 	o.limits.TakeIn(room, now)
 	o.rooms[room].served, o.rooms[room].calling = now, true
-	o.calls = append(o.calls, &aCall{room: room, started: now, due: o.way(now)})
+	o.calls = append(o.calls, &aCall{room: room, due: o.after(now, o.store)})
+}
+
+// call makes a call that was picked, unless a 429 came meanwhile.
+func (o *office) call(c *aCall, now time.Time) {
+	if !o.limits.MayBegin(c.room, now) {
+		o.rooms[c.room].calling = false
+		o.limits.EndIn(c.room, false, now)
+		o.calls = slices.DeleteFunc(o.calls, func(other *aCall) bool { return other == c })
+		return
+	}
+	if now.Before(o.waits[""]) || now.Before(o.waits[c.room]) {
+		o.early++
+	}
+	o.limits.Began(c.room, now)
+	c.begun, c.started, c.due = true, now, o.way(now)
 }
 
 func (o *office) answer(c *aCall, now time.Time) {
@@ -474,6 +576,8 @@ func TestNoCallDuringAWait(t *testing.T) {
 		}
 		o := &office{webex: w, workers: rapid.IntRange(1, 4).Draw(t, "workers")}
 		o.network = time.Duration(rapid.SampledFrom([]int{0, 5, 80, 900}).Draw(t, "network ms")) * time.Millisecond
+		o.store = time.Duration(rapid.SampledFrom([]int{0, 0, 30, 2000}).Draw(t, "store ms")) * time.Millisecond
+		o.reads = time.Duration(rapid.SampledFrom([]int{0, 0, 20}).Draw(t, "reads s")) * time.Second
 		o.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "delays"), 0)).Float64
 		o.work(every, 15*time.Minute)
 		if o.early > 0 {

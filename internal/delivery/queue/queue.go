@@ -5,7 +5,6 @@ package queue
 import (
 	"container/heap"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 )
@@ -100,10 +99,16 @@ func (q *Queue[T]) Get(id string) *Item[T] { return q.items[id] }
 // Len is the number of items, picked ones included.
 func (q *Queue[T]) Len() int { return len(q.items) }
 
-// ReadyRooms returns the rooms with a ready item.
+// ReadyRooms yields the rooms with an item that could be picked if they were open.
 func (q *Queue[T]) ReadyRooms(now time.Time) iter.Seq[string] {
 	q.expire(now)
-	return maps.Keys(q.rooms)
+	return func(yield func(string) bool) {
+		for name := range q.rooms {
+			if !q.full(name) && !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // Add enqueues a new item, ready at wake, or at once if that isn't after now.
