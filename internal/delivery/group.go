@@ -17,10 +17,6 @@ import (
 type groupTask struct {
 	id    int64
 	doubt step.Doubt
-	// posted is what the last call posted, and revision the group's then: a list or an edit that follows within a second
-	// often shows the same ten thousand members. nil if that call failed.
-	posted   *members
-	revision int64
 }
 
 func (d *Delivery) newGroupTask(g store.Group) *task {
@@ -81,17 +77,12 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	if u := urgencyOf(next.Op, step.Wrong(g), groupRank, g.PendingSince); u.Class > picked {
 		return outcome{wake: now, urgency: &u} // there may be more urgent work
 	}
-	switch posted := t.Value.group.posted; {
-	case g.Kind == store.GroupFlap:
-	case posted != nil && t.Value.group.revision == g.Revision && (next.Op == step.OpGroupList || next.Op == step.OpGroupEdit):
-		m = *posted
-	default:
+	if g.Kind != store.GroupFlap {
 		var ok bool
 		if m, ok = b.members(l, g); !ok {
 			return later
 		}
 	}
-	t.Value.group.posted = nil
 	return b.showGroup(l, t, g, m, room, next, began)
 }
 
@@ -153,11 +144,8 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 			b.Metrics.Told.Observe(now.Sub(since).Seconds())
 		}
 		b.Metrics.Digested.Add(float64(len(m.joined)))
-		m.joined = nil
 	}
 	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, began)
-	m.digest.Gone, m.digest.Account = nil, false // of a line only
-	t.Value.group.posted, t.Value.group.revision = &m, g.Revision
 	out := b.shown(l, t, g)
 	out.called = true
 	return out

@@ -50,24 +50,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "alert_relay_dead_letters_total",
 			Help: "Posts, digests, lists of digests and notices that Webex refused for good.",
 		}, []string{"kind"}),
-		Digested: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_digested_posts_total",
-			Help: "Problems first shown in a digest.",
-		}),
-		Reroutes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_reroutes_total",
-			Help: "Problems rerouted to the default room because their own room refuses messages.",
-		}),
+		Digested: counter("alert_relay_digested_posts_total", "Problems first shown in a digest."),
+		Reroutes: counter("alert_relay_reroutes_total", "Problems rerouted to the default room because their own room refuses messages."),
 		Told: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_delivery_seconds",
 			Help:    "Time from when a problem was due in a room until its first message.",
 			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
 		}),
-		StoreErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_delivery_store_errors_total",
-			Help: "Reads and writes of the store that failed and were retried.",
-		}),
-		reg: reg,
+		StoreErrors: counter("alert_relay_delivery_store_errors_total", "Reads and writes of the store that failed and were retried."),
+		reg:         reg,
 	}
 	for _, kind := range []string{kindPost, kindNotice, kindDigest, kindList} {
 		m.DeadLetters.WithLabelValues(kind)
@@ -132,4 +123,8 @@ func (m *Metrics) called(bot string, op step.Op, err error) {
 		result = cmp.Or(results[webex.ClassOf(err)], resultRefused)
 	}
 	m.Messages.WithLabelValues(bot, string(op), result).Inc()
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }

@@ -29,8 +29,5 @@ func (b *bot) webexRoom(room string) string {
 
 // opens is when the queue may return a task of a room.
 func (b *bot) opens(room string, now time.Time) time.Time {
-	if b.rate.Unlimited() {
-		return time.Time{}
-	}
 	return b.rate.OpensAt(b.webexRoom(room), now)
 }

@@ -43,18 +43,9 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Name: "alert_relay_send_to_unknown_total",
 			Help: "Messages of Zabbix whose Send to has a name that is neither a room nor an allowed address.",
 		}, []string{"source"}),
-		SetAside: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_entries_set_aside_total",
-			Help: "Journal entries that couldn't be applied and were set aside.",
-		}),
-		Flapping: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_flapping_total",
-			Help: "Openings of flapping triggers that joined a shared message, counted per room.",
-		}),
-		Failures: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_fold_failures_total",
-			Help: "Batches of journal entries that couldn't be folded and were retried.",
-		}),
+		SetAside: counter("alert_relay_entries_set_aside_total", "Journal entries that couldn't be applied and were set aside."),
+		Flapping: counter("alert_relay_flapping_total", "Openings of flapping triggers that joined a shared message, counted per room."),
+		Failures: counter("alert_relay_fold_failures_total", "Batches of journal entries that couldn't be folded and were retried."),
 		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "alert_relay_fold_entries",
 			Help:    "Journal entries folded in one transaction.",
@@ -65,14 +56,8 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Help:    "Duration of one batch of the fold.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5},
 		}),
-		Escalations: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_escalations_total",
-			Help: "Escalation steps taken because nobody had acknowledged the problem in time.",
-		}),
-		Reminders: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alert_relay_reminders_total",
-			Help: "Reminders of open, unacknowledged problems.",
-		}),
+		Escalations: counter("alert_relay_escalations_total", "Escalation steps taken because nobody had acknowledged the problem in time."),
+		Reminders:   counter("alert_relay_reminders_total", "Reminders of open, unacknowledged problems."),
 	}
 	m.addEvents(unknown)
 	m.Add(sources)
@@ -115,4 +100,8 @@ func (m *Metrics) count(r Result) {
 		result = "duplicate"
 	}
 	m.Events.WithLabelValues(r.Entry.Source, string(r.Decoded.Event.Kind), result).Inc()
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }

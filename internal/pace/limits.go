@@ -76,13 +76,10 @@ func (l *Limits) SpeedIn(room string) float64 {
 	return l.perSecond
 }
 
-// Unlimited reports whether no room has a limit of its own, or is suspected of one.
-func (l *Limits) Unlimited() bool { return len(l.rooms) == 0 }
-
 // HaveWork records which rooms have something to send, for OpensAt. id returns the Webex id of such a room.
 func (l *Limits) HaveWork(rooms iter.Seq[string], id func(string) string, now time.Time) {
 	l.suspectsReady, l.othersReady = l.trial != "", false
-	if l.Unlimited() {
+	if len(l.rooms) == 0 {
 		return
 	}
 	for name := range rooms {
