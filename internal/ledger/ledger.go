@@ -190,14 +190,13 @@ func (l *Ledger) rooms(ctx context.Context, d *Draft) (rooms map[string]store.Ro
 		return rooms, nil, nil
 	}
 	waiting, err = l.opts.Store.Problems(ctx, keys)
-	if errors.Is(err, store.ErrRejected) { // one of them is damaged, which isn't the fault of this batch
-		if l.damaged.First(err.Error()) {
-			l.opts.Log.Error("problems that wait for their first message can't be read: they share no message", "error", err)
-		}
-		return rooms, waiting, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one isn't the fault of this batch
 		return nil, nil, fmt.Errorf("reading problems: %w", err)
+	}
+	for _, key := range keys {
+		if err != nil && waiting[key].Revision == 0 && l.damaged.First(key.String()) {
+			l.opts.Log.Error("a problem that waits for its first message can't be read: it shares no message", "key", key.String(), "error", err)
+		}
 	}
 	return rooms, waiting, nil
 }

@@ -52,7 +52,7 @@ func (l *Ledger) noteGathered(all []Gathered) {
 	}
 }
 
-// maxLogged bounds how many errors, or unknown names, are remembered as logged. Further ones aren't logged.
+// maxLogged bounds how many unknown names, or damaged problems, are remembered as logged. Further ones aren't logged.
 const maxLogged = 256
 
 // noteSendTo counts a "Send to" that names nothing, and logs each such name once.

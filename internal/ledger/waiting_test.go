@@ -97,7 +97,8 @@ func TestDamagedProblemThatWaits(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, 1, strings.Count(log.String(), "problem main/3 can't be read"), log.String())
+		require.Equal(t, 1, strings.Count(log.String(), "it shares no message"), log.String())
+		require.Contains(t, log.String(), "key=main/3")
 	})
 }
 
@@ -112,7 +113,7 @@ func (d *damagedProblem) Problems(ctx context.Context, keys []alert.Key) (map[al
 	if d.damaged.Load() && slices.Contains(keys, d.key) {
 		found, _ := d.Store.Problems(ctx, keys)
 		delete(found, d.key)
-		return found, fmt.Errorf("%w: problem %s can't be read", store.ErrRejected, d.key)
+		return found, fmt.Errorf("%w: problem %s, one of %d, can't be read", store.ErrRejected, d.key, len(keys))
 	}
 	return d.Store.Problems(ctx, keys)
 }
