@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -257,10 +258,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 				pace.Wake(in.woken)
 			})
 		}
-		if wait == 0 {
-			wait = time.Hour
-		}
-		pace.Pause(ctx, wait, in.woken)
+		pace.Pause(ctx, cmp.Or(wait, time.Hour), in.woken)
 	}
 	return nil
 }

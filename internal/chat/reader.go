@@ -197,13 +197,10 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 func (r *Reader) place(bot, roomID, roomType string) (name string, direct, served bool) {
 	room, configured := r.directory().RoomByID(roomID)
 	direct = roomType == "direct"
-	switch {
-	case configured && (room.Bot == "" || room.Bot == bot):
+	if configured && (room.Bot == "" || room.Bot == bot) {
 		return room.Name, direct, true
-	case configured:
-		return "", direct, false
 	}
-	return "", direct, direct
+	return "", direct, direct && !configured
 }
 
 // person returns the author from Webex's own record, never from the message.

@@ -63,10 +63,10 @@ func gatheredAt(due []store.Post, now time.Time) (at time.Time) {
 	return at.Add(gatherNudges)
 }
 
-// doDue handles due posts. If the store rejects the batch, it finds the post at fault and stops its clocks.
+// doDue handles due posts. If the store rejects them, it finds the post at fault and stops its clocks, except after conflicts.
 func (l *Ledger) doDue(ctx context.Context, due []store.Post, rooms []string, now time.Time) error {
 	err := l.commitDue(ctx, due, rooms, now)
-	if !errors.Is(err, store.ErrRejected) || len(due) == 0 {
+	if !errors.Is(err, store.ErrRejected) || len(due) == 0 || len(due) == 1 && errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	if len(due) > 1 {

@@ -151,29 +151,28 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	return entries, took, nil
 }
 
-// commit plans and writes a batch about problems with these keys. After a conflict it reads and plans again. It
-// returns how long the write took.
+// commit plans and writes a batch about problems with these keys. After a conflict it reads and plans again; a batch that
+// meets only conflicts counts as rejected. It returns how long the write took.
 func (l *Ledger) commit(ctx context.Context, keys []alert.Key, plan func(Known) *Draft) (out Outcome, took time.Duration, err error) {
-	for range maxConflicts {
-		known, err := l.known(ctx, keys)
-		if err != nil {
-			return out, 0, err
+	for conflicts := range maxConflicts {
+		known, failed := l.known(ctx, keys, conflicts)
+		if failed != nil {
+			return out, 0, failed
 		}
 		draft := plan(known)
-		rooms, waiting, err := l.rooms(ctx, draft)
-		if err != nil {
-			return out, 0, err
+		rooms, waiting, failed := l.rooms(ctx, draft)
+		if failed != nil {
+			return out, 0, failed
 		}
 		if out = draft.Finish(rooms, waiting); out.empty() {
 			return out, 0, nil
 		}
 		writing := time.Now()
-		err = l.opts.Store.CommitFold(ctx, out.Fold)
-		if !errors.Is(err, store.ErrConflict) {
+		if err = l.opts.Store.CommitFold(ctx, out.Fold); !errors.Is(err, store.ErrConflict) {
 			return out, time.Since(writing), err
 		}
 	}
-	return out, 0, fmt.Errorf("gave up after %d attempts: %w", maxConflicts, store.ErrConflict)
+	return out, 0, fmt.Errorf("%w: gave up after %d attempts: %w", store.ErrRejected, maxConflicts, err)
 }
 
 // rooms reads the groups and fresh posts of the rooms that a draft touches, and the problems that wait there.
@@ -221,15 +220,16 @@ func (l *Ledger) done(out Outcome) {
 	}
 }
 
-// known reads the stored problems with these keys, and their posts.
-func (l *Ledger) known(ctx context.Context, keys []alert.Key) (k Known, err error) {
+// known reads the stored problems with these keys, the earlier problems with their event ids, and their posts. A problem that was
+// pruned may have left earlier ones, which are the conflict when its id comes back: after each conflict it looks for one more.
+func (l *Ledger) known(ctx context.Context, keys []alert.Key, conflicts int) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
 	var earlier []alert.Key // from before Zabbix's database was recreated: see alert.Relation
-	for _, p := range k.Problems {
-		for n := range p.Generation {
-			earlier = append(earlier, p.Key.Earlier(n+1))
+	for _, key := range keys {
+		for n := range k.Problems[key].Generation + conflicts {
+			earlier = append(earlier, key.Earlier(n+1))
 		}
 	}
 	if len(earlier) > 0 {
@@ -238,6 +238,11 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key) (k Known, err erro
 			return k, fmt.Errorf("reading earlier problems: %w", err)
 		}
 		maps.Copy(k.Problems, more)
+		for _, key := range keys {
+			for p := k.Problems[key]; k.Problems[key.Earlier(p.Generation+1)].Revision != 0; k.Problems[key] = p {
+				p.Generation++
+			}
+		}
 	}
 	// In a storm nearly all problems are new, and have no posts.
 	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {
@@ -246,7 +251,7 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key) (k Known, err erro
 	return k, nil
 }
 
-// giveUp sets aside an entry that the store rejected when it was alone in its batch.
+// giveUp sets aside an entry that failed alone in its batch.
 func (l *Ledger) giveUp(ctx context.Context, e store.Entry, cause error) bool {
 	if err := l.opts.Store.CommitFold(ctx, store.Fold{SetAside: map[int64]string{e.ID: cause.Error()}}); err != nil {
 		return false

@@ -367,33 +367,6 @@ func TestWake(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// A problem that another process changed between the fold's read and its commit is read and planned again: neither
-// change is lost.
-func TestConflictIsPlannedAgain(t *testing.T) {
-	b := newBench(t)
-	b.append(payload("4711", "1"))
-	b.run()
-	other := 0
-	b.store.fail = func(f store.Fold) (before, after error) {
-		if other++; other > 1 {
-			return nil, nil
-		}
-		e := alert.Event{Key: f.Problems[0].Key, Kind: alert.KindAction, At: t0.Add(time.Minute), ReceivedAt: t0.Add(time.Minute), Update: &alert.Update{
-			At: t0.Add(time.Minute), Actor: alert.Actor{Name: "Alice", Email: "alice@example.com"}, Actions: alert.Actions{Ack: true}}}
-		was := b.problem("4711")
-		p, _ := alert.Apply(was, e)
-		require.NoError(t, b.store.Store.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}, Read: map[alert.Key]int64{p.Key: was.Revision}}))
-		return nil, nil
-	}
-	b.append(payload("4711", "0"))
-	b.run()
-	require.Equal(t, 2, other)
-	p := b.problem("4711")
-	require.Equal(t, alert.StateResolved, p.State)
-	require.Equal(t, "Alice", p.Timeline[1].Update.Actor.Name)
-	require.Len(t, p.Timeline, 3)
-}
-
 // All recorded payloads of real Zabbix servers are folded. A repetition changes nothing.
 func TestFixtures(t *testing.T) {
 	for _, version := range []string{"6.0", "7.0"} {

@@ -30,9 +30,6 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 }
 
 func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
-	if err := t.move(f.Moved); err != nil {
-		return err
-	}
 	for _, p := range problems {
 		read, checked := f.Read[p.Key]
 		written, err := t.putProblem(p, read, checked, micro(now))
@@ -42,6 +39,9 @@ func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
 		if written == 0 {
 			return fmt.Errorf("%w: problem %s", store.ErrConflict, p.Key)
 		}
+	}
+	if err := t.move(f.Moved); err != nil { // after conflicts were found: another post may have the key that it moves to
+		return err
 	}
 	ids, err := t.putGroups(f.Groups, now)
 	if err != nil {
