@@ -152,7 +152,9 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 // Began records that a call in a room, or ("") in none, begins: it breaks the silence of another room's trial.
 func (l *Limits) Began(room string, now time.Time) {
 	if l.trial != "" && l.trial != room {
-		l.rooms[l.trial].alone = false
+		if x := l.rooms[l.trial]; x != nil { // it may have been answered, and forgotten
+			x.alone = false
+		}
 		l.trial = ""
 	}
 	l.last = now

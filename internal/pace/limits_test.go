@@ -286,6 +286,21 @@ func TestTheOthersDoNotYieldForEver(t *testing.T) {
 	}
 }
 
+// Another call may begin between the answer of a suspect room's call, which ends the suspicion, and its end.
+func TestACallBeginsAfterATrialWasAnswered(t *testing.T) {
+	l := NewLimits(5, noon)
+	refuseIn(t, l, "noc", noon, time.Second)
+	calls(t, l, othersProve, "db", noon.Add(time.Second))
+	now := l.OpensAt("noc", l.last)
+	l.TakeIn("noc", now)
+	l.Began("noc", now)
+	l.Answered("noc", now, now.Add(time.Second))
+	require.Empty(t, l.rooms, "the room is forgotten")
+	l.TakeIn("db", now.Add(time.Second))
+	l.EndIn("noc", true, now.Add(time.Second))
+	require.True(t, l.MayBegin("noc", now.Add(time.Second)))
+}
+
 // A 429 of a suspect room's call is the bot's if another call begins meanwhile: that may have used what the silence had
 // left for the room's.
 func TestATrialIsAlone(t *testing.T) {
