@@ -143,9 +143,9 @@ func (l *Limits) TakeIn(room string, now time.Time) {
 	x.Take(now)
 	if x.suspect {
 		x.tried, x.alone = now, l.proven()
-	}
-	if x.alone {
-		l.trial, l.yield = room, l.quiet().Add(yieldFor)
+		if x.alone {
+			l.trial, l.yield = room, l.quiet().Add(yieldFor)
+		}
 	}
 }
 

@@ -286,6 +286,19 @@ func TestTheOthersDoNotYieldForEver(t *testing.T) {
 	}
 }
 
+// A room that keeps a pace of its own makes nobody yield once it is answered.
+func TestACallInAnAnsweredRoomIsNoTrial(t *testing.T) {
+	l, until := twoStrikes(t)
+	now := l.OpensAt("noc", until)
+	callIn(t, l, "noc", now)
+	require.Contains(t, l.rooms, "noc", "it keeps its pace")
+	calls(t, l, othersProve, "db", now.Add(time.Second))
+	now = l.last.Add(time.Second)
+	l.TakeIn("noc", now)
+	l.HaveWork(slices.Values([]string{"db"}), sameID, now)
+	require.False(t, l.OpensAt("db", now).After(now))
+}
+
 // Another call may begin between the answer of a suspect room's call, which ends the suspicion, and its end.
 func TestACallBeginsAfterATrialWasAnswered(t *testing.T) {
 	l := NewLimits(5, noon)
