@@ -27,6 +27,7 @@ var may = map[string][]string{
 	"internal/logging":    {},
 	"internal/webexid":    {},
 	"internal/pace":       {},
+	"internal/systemd":    {},
 	"internal/testdata":   {},
 	"internal/testlog":    {},
 	"internal/text":       {},

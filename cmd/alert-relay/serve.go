@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/relay"
+	"nms-alert-relay/internal/systemd"
 )
 
 func newServe(g *globals) *cobra.Command {
@@ -20,7 +21,8 @@ anything. Logs go to standard error; see 'log' in the configuration.`,
 			if err != nil {
 				return err
 			}
-			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: version, Log: logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)})
+			log := logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)
+			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: version, Log: log, Manager: systemd.New(log)})
 			if err != nil {
 				return failed(err)
 			}

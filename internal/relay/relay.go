@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/systemd"
 )
 
 // Options configure a Relay.
@@ -24,6 +25,7 @@ type Options struct {
 	Config  *config.Config
 	Version string
 	Log     *slog.Logger
+	Manager *systemd.Manager // nil: nobody
 	// Public and Admin replace the listeners of the configuration; nil: the relay opens its own.
 	Public, Admin net.Listener
 }
@@ -34,6 +36,7 @@ type Relay struct {
 	metrics  *metrics
 	version  string
 	log      *slog.Logger
+	manager  *systemd.Manager
 	store    store.Store
 	notifier store.Notifier
 	registry *prometheus.Registry
@@ -45,7 +48,7 @@ type Relay struct {
 
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
-	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
@@ -106,6 +109,7 @@ const gcPercent = 200
 // drain makes /readyz fail from now on.
 func (r *Relay) drain() {
 	r.draining.Store(true)
+	r.manager.Stopping()
 	r.log.Info("relay stopping: requests are refused, calls in flight may finish", "at_most", stopTime*time.Duration(len(r.stages)))
 }
 

@@ -90,7 +90,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
 	}
 	r.stages = []stage{
-		{{"admin listener", serving(private, r.private)}},
+		{{"admin listener", serving(private, r.private)}, {"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }}},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}},
 		{{"commands", executor.Run}},
