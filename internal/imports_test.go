@@ -27,6 +27,7 @@ var may = map[string][]string{
 	"internal/logging":    {},
 	"internal/webexid":    {},
 	"internal/pace":       {},
+	"internal/build":      {},
 	"internal/systemd":    {},
 	"internal/testdata":   {},
 	"internal/testlog":    {},

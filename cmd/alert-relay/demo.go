@@ -3,11 +3,12 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/build"
 	"nms-alert-relay/internal/simulator/demo"
 )
 
 func newDemo() *cobra.Command {
-	o := demo.Options{Version: version}
+	o := demo.Options{Version: build.Current().Version}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: the relay between a simulated Zabbix and a simulated Webex",

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"nms-alert-relay/internal/build"
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/systemd"
 )
@@ -22,7 +23,7 @@ anything. Logs go to standard error; see 'log' in the configuration.`,
 				return err
 			}
 			log := logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)
-			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: version, Log: log, Manager: systemd.New(log)})
+			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: build.Current().Version, Log: log, Manager: systemd.New(log)})
 			if err != nil {
 				return failed(err)
 			}

@@ -37,3 +37,24 @@ func TestAsk(t *testing.T) {
 	_, err = Ask[[]string](t.Context(), relay, "/list", nil)
 	require.ErrorIs(t, err, ErrNoRelay)
 }
+
+// A probe passes on a relay's word, and believes nobody else's 200.
+func TestProbe(t *testing.T) {
+	status, body := http.StatusOK, "alive\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "/healthz", r.URL.Path)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	defer server.Close()
+	relay := Relay{URL: server.URL}
+	word, err := Probe(t.Context(), relay, Alive)
+	require.NoError(t, err)
+	require.Equal(t, "alive", word)
+	body = "<html>Sign in</html>"
+	_, err = Probe(t.Context(), relay, Alive)
+	require.EqualError(t, err, server.URL+"/healthz: not an answer from alert-relay (is the address right?)")
+	status, body = http.StatusServiceUnavailable, "draining\n"
+	_, err = Probe(t.Context(), relay, Alive)
+	require.EqualError(t, err, server.URL+"/healthz answered 503: draining")
+}

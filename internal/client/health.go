@@ -1,0 +1,43 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/text"
+)
+
+// probeTimeout bounds a probe. It is longer than the relay waits for its store.
+const probeTimeout = 5 * time.Second
+
+// The paths of the admin listener that a Probe asks, with their good answers.
+const (
+	Alive = "/healthz"
+	Ready = "/readyz"
+)
+
+var healthy = map[string]string{Alive: "alive", Ready: "ready"}
+
+// Probe asks the admin listener how the relay is: Alive or Ready. It returns the answer, a word.
+func Probe(ctx context.Context, r Relay, path string) (string, error) {
+	base := strings.TrimRight(r.URL, "/")
+	shown := text.RedactURL(base) + path
+	answer, err := httpclient.NewClient(httpclient.ClientOptions{
+		Timeout: probeTimeout, MaxAnswer: 1 << 20, Token: httpclient.NewToken("the token", r.Token, "", nil, nil),
+	}).Do(ctx, httpclient.Call{Method: http.MethodGet, URL: base + path, Bearer: r.Token})
+	if err != nil {
+		return "", fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, shown, err)
+	}
+	word := text.Shorten(text.Line(strings.TrimSpace(string(answer.Body))), 100)
+	switch {
+	case !answer.OK():
+		return "", fmt.Errorf("%s answered %d: %s", shown, answer.Status, word)
+	case word != healthy[path]:
+		return "", fmt.Errorf("%s: not an answer from alert-relay (is the address right?)", shown)
+	}
+	return word, nil
+}
