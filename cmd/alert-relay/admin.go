@@ -23,23 +23,34 @@ import (
 // envAdmin is the environment variable for --admin.
 const envAdmin = "ALERT_RELAY_ADMIN"
 
+// envAdminToken is the environment variable with the admin listener's token, for the relay and for the commands that call it.
+const envAdminToken = "ALERT_RELAY_ADMIN_TOKEN"
+
 // adminFlags find a running relay's admin listener.
 type adminFlags struct {
 	*globals
-	url string
+	url, tokenFile string
 }
 
 func (a *adminFlags) add(cmd *cobra.Command) {
 	a.configFlag(cmd)
 	a.outputFlag(cmd)
 	cmd.Flags().StringVar(&a.url, "admin", "", "`URL` of the relay's admin listener (or "+envAdmin+")")
+	cmd.Flags().StringVar(&a.tokenFile, "admin-token-file", "", "`FILE` with the admin listener's token (or "+envAdminToken+")")
+	_ = cmd.MarkFlagFilename("admin-token-file") // the flag is defined just above
 }
 
 // relay finds the admin listener by its address or by the relay's configuration.
 func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
-	address := cmp.Or(a.url, os.Getenv(envAdmin))
-	if err := webAddress("admin", address); err != nil || address != "" {
-		return client.Relay{URL: address}, err
+	r := client.Relay{URL: cmp.Or(a.url, os.Getenv(envAdmin)), Token: os.Getenv(envAdminToken)}
+	if a.tokenFile != "" {
+		var err error
+		if r.Token, err = readSecret("admin-token-file", a.tokenFile); err != nil {
+			return r, err
+		}
+	}
+	if err := webAddress("admin", r.URL); err != nil || r.URL != "" {
+		return r, err
 	}
 	if a.file() == "" {
 		return client.Relay{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
@@ -48,8 +59,14 @@ func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
 	if err != nil {
 		return client.Relay{}, err
 	}
-	address, err = config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
-	return client.Relay{URL: address}, failed(err)
+	if tokens := cfg.Server.AdminTokens; r.Token == "" && len(tokens) > 0 {
+		r.Token = tokens[0].Reveal()
+	}
+	if cfg.Server.AdminTLS.On() {
+		return r, failed(errors.New("server.admin_tls is set: use --admin with the relay's address, so that its certificate can be verified"))
+	}
+	r.URL, err = config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
+	return r, failed(err)
 }
 
 // whichRelay ends the help of commands that need a running relay.

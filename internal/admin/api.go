@@ -31,8 +31,8 @@ type Store interface {
 	Stats(ctx context.Context) (store.Stats, error)
 }
 
-// API lets operators list and handle dead letters and set-aside entries. It has no authentication, so it refuses every request that a
-// web page could make a browser send.
+// API lets operators list and handle dead letters and set-aside entries. On loopback it needs no token (Guard), so it refuses every
+// request that a web page could make a browser send.
 //
 //	GET  /v1/deadletters?room=NAME&limit=N   DeadLetterList
 //	POST /v1/deadletters/replay              Choice → Done

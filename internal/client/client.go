@@ -18,7 +18,7 @@ import (
 // Relay is one listener of a running relay.
 type Relay struct {
 	URL   string // "http://127.0.0.1:9090"
-	Token string // of a notify sender; the admin API needs none
+	Token string // of a notify sender, or server.admin_token; "" for none
 }
 
 const (

@@ -39,8 +39,8 @@ func (m Message) tokenIn(cfg *config.Config) (string, error) {
 	for i, n := range cfg.Notify {
 		switch {
 		case m.Person && !n.Persons || !m.Person && !slices.Contains(n.Rooms, m.To):
-		case n.Token.IsSet():
-			return n.Token.Reveal(), nil
+		case len(n.Tokens) > 0:
+			return n.Tokens[0].Reveal(), nil
 		default:
 			absent = fmt.Sprintf("missing token of notify sender %q%s", n.Name, cfg.WhyMissing(fmt.Sprintf("notify[%d].token", i)))
 		}

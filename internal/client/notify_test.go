@@ -83,7 +83,7 @@ func TestSendFromConfig(t *testing.T) {
 	sender := func(name, token string, persons bool, rooms ...string) config.Notify {
 		n := config.Notify{Name: name, Rooms: rooms, Persons: persons}
 		if token != "" {
-			n.Token = config.NewSecret(token)
+			n.Tokens = []config.Secret{config.NewSecret(token)}
 		}
 		return n
 	}

@@ -56,23 +56,34 @@ type Config struct {
 
 // Server is the relay's two listeners.
 type Server struct {
-	// Address for Zabbix's events, the notify API and Webex's webhooks: host:port, or :port for every interface.
-	Listen string `yaml:"listen" validate:"address"`
-	// Address for /metrics, /healthz, /readyz and the admin API. It has no password: keep it on loopback or a private network.
-	AdminListen string `yaml:"admin_listen" validate:"address"`
+	// Address for Zabbix's events, the notify API and Webex's webhooks: host:port, or :port for every interface. A change needs a restart.
+	Listen string `yaml:"listen" validate:"address" reload:"restart"`
+	// Address for /metrics, /healthz, /readyz and the admin API. Anything but loopback requires admin_token, a client_ca_file in admin_tls, or admin_insecure. A change needs a restart.
+	AdminListen string `yaml:"admin_listen" validate:"address" reload:"restart"`
+	// Bearer token that the admin listener requires, except for /healthz and /readyz. Several during a rotation: all are accepted.
+	AdminTokens []Secret `yaml:"admin_token"`
+	// Whether everybody who reaches the admin listener may use it, although it isn't on loopback.
+	AdminInsecure bool `yaml:"admin_insecure"`
 	// URL at which Webex and browsers reach `listen`. Required for webhooks and for links in Zabbix's event menu.
 	PublicURL string `yaml:"public_url" validate:"omitempty,service_url"`
-	// Certificate of `listen`. Without it the listener speaks plain HTTP, for a proxy in front.
+	// Certificate of `listen`. Without it the listener speaks plain HTTP, for a proxy in front. Adding or removing it needs a restart.
 	TLS TLS `yaml:"tls"`
+	// Certificate of `admin_listen`. Adding or removing it needs a restart.
+	AdminTLS TLS `yaml:"admin_tls"`
 }
 
-// TLS is a listener's certificate; both empty means plain HTTP.
+// TLS is a listener's certificate; all empty means plain HTTP.
 type TLS struct {
 	// PEM file with the certificate and its chain.
-	CertFile string `yaml:"cert_file" validate:"required_with=KeyFile"`
+	CertFile string `yaml:"cert_file" validate:"required_with=KeyFile ClientCAFile"`
 	// PEM file with the certificate's key.
-	KeyFile string `yaml:"key_file" validate:"required_with=CertFile"`
+	KeyFile string `yaml:"key_file" validate:"required_with=CertFile ClientCAFile"`
+	// PEM file with the authorities of client certificates. `listen` then requires such a certificate from everybody; `admin_listen` accepts it instead of a token.
+	ClientCAFile string `yaml:"client_ca_file"`
 }
+
+// On reports whether the listener speaks TLS.
+func (t TLS) On() bool { return t.CertFile != "" }
 
 // Store is where events are kept.
 type Store struct {
@@ -312,8 +323,8 @@ type Person struct {
 type Notify struct {
 	// Name of the sender, for logs. A message's key counts per sender and room.
 	Name string `yaml:"name" validate:"required,name"`
-	// The sender's bearer token.
-	Token Secret `yaml:"token"`
+	// The sender's bearer token. Several during a rotation: all are accepted.
+	Tokens []Secret `yaml:"token"`
 	// Rooms that it may post to.
 	Rooms []string `yaml:"rooms"`
 	// Whether it may write to people directly.

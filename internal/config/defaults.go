@@ -34,7 +34,12 @@ func (l *loader) complete(cfg *Config) {
 	cfg.Server.PublicURL = strings.TrimRight(cfg.Server.PublicURL, "/")
 	cfg.Webex.APIURL = strings.TrimRight(cfg.Webex.APIURL, "/")
 	cfg.Webex.U2CURL = strings.TrimRight(cfg.Webex.U2CURL, "/")
-	for _, path := range []*string{&cfg.Store.Path, &cfg.Server.TLS.CertFile, &cfg.Server.TLS.KeyFile, &cfg.Webex.HTTP.CAFile, &cfg.Templates.Dir} {
+	for _, path := range []*string{
+		&cfg.Store.Path,
+		&cfg.Server.TLS.CertFile, &cfg.Server.TLS.KeyFile, &cfg.Server.TLS.ClientCAFile,
+		&cfg.Server.AdminTLS.CertFile, &cfg.Server.AdminTLS.KeyFile, &cfg.Server.AdminTLS.ClientCAFile,
+		&cfg.Webex.HTTP.CAFile, &cfg.Templates.Dir,
+	} {
 		*path = l.resolve(*path)
 	}
 	for i := range cfg.Webex.Bots {

@@ -140,7 +140,7 @@ func TestStrict(t *testing.T) {
 	require.Empty(t, strict(small, Options{}))
 	for name, c := range map[string]struct{ text, want string }{
 		"a key without effect":  {small + "reconcile: {max_age: 2d}\n", "relay.yaml:8: reconcile.max_age: has no effect in this version (remove it)"},
-		"an open admin port":    {small + "server: {admin_listen: ':9090'}\n", "relay.yaml:8: server.admin_listen: :9090 listens on every interface and has no password (127.0.0.1:9090 for this machine only; 0.0.0.0:9090 if you mean every interface)"},
+		"a short token":         {small + "server: {admin_token_env: SHORT}\n", "relay.yaml:8: server.admin_token_file: token 1 is short (at least 16 characters: openssl rand -hex 32)"},
 		"an unreachable route":  {small + "routes:\n- rooms: noc\n- rooms: db\n", "relay.yaml:10: routes[1]: unreachable: route 1 above matches everything (move it up, or set continue: true there)"},
 		"nobody may act":        {strings.Replace(small, "people: [{domain: example.com, role: operator}]\n", "", 1), "relay.yaml:1: people: not set: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])"},
 		"a short secret":        {strings.Replace(small, "name: main,", "name: main, secret_env: SHORT,", 1), "relay.yaml:4: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)"},

@@ -27,8 +27,17 @@ func convention(parts ...string) string {
 	}, name)
 }
 
+// credential returns the systemd credential of such a secret: webex-noc-token.
+func credential(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "ALERT_RELAY_")), "_", "-")
+}
+
+// credentialsDirectory is the variable with the directory of the credentials that systemd passes to a service.
+const credentialsDirectory = "CREDENTIALS_DIRECTORY"
+
 // secrets reads every secret that the configuration refers to.
 func (l *loader) secrets(cfg *Config) {
+	cfg.Server.AdminTokens = l.secretList("server.admin_token", convention("admin_token"), "admin", false)
 	for i := range cfg.Webex.Bots {
 		b := &cfg.Webex.Bots[i]
 		b.Token = l.secret(at("webex.bots", i)+".token", convention("webex", b.Name, "token"), b.Name, true)
@@ -40,7 +49,7 @@ func (l *loader) secrets(cfg *Config) {
 	}
 	for i := range cfg.Notify {
 		n := &cfg.Notify[i]
-		n.Token = l.secret(at("notify", i)+".token", convention("notify", n.Name, "token"), n.Name, true)
+		n.Tokens = l.secretList(at("notify", i)+".token", convention("notify", n.Name, "token"), n.Name, true)
 	}
 }
 
@@ -57,7 +66,7 @@ func (l *loader) secret(path, variable, owner string, required bool) Secret {
 	return found[0]
 }
 
-// secretList reads the secrets at a path from files and named variables, or else from the conventional variable.
+// secretList reads the secrets at a path from files and named variables, or else from the conventional credential or variable.
 func (l *loader) secretList(path, variable, owner string, required bool) []Secret {
 	var found []Secret
 	for _, p := range l.refs[path] {
@@ -72,6 +81,15 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	if len(l.refs[path]) > 0 || !namePattern.MatchString(owner) {
 		return found
 	}
+	if dir := l.env(credentialsDirectory); dir != "" {
+		name := filepath.Join(dir, credential(variable))
+		if _, _, err := l.opts.ReadFile(name); !errors.Is(err, fs.ErrNotExist) {
+			if s, ok := l.secretFile(place{key: path, value: name}); ok {
+				return []Secret{s}
+			}
+			return nil
+		}
+	}
 	if value := strings.TrimSpace(l.env(variable)); value != "" {
 		return []Secret{secretFrom(value, "environment variable "+variable)}
 	}
@@ -81,10 +99,10 @@ func (l *loader) secretList(path, variable, owner string, required bool) []Secre
 	return nil
 }
 
-// secretKey returns the key that a secret was given with, or its own name if it is from the conventional variable.
-func (l *loader) secretKey(path string) string {
-	if refs := l.refs[path]; len(refs) > 0 {
-		return refs[0].key
+// secretKey returns the key that the ith secret at a path was given with, or the path if it has the conventional name.
+func (l *loader) secretKey(path string, i int) string {
+	if refs := l.refs[path]; i < len(refs) {
+		return refs[i].key
 	}
 	return path
 }
@@ -140,15 +158,22 @@ func (l *loader) read(key, name string) ([]byte, fs.FileMode, bool) {
 	data, mode, err := l.opts.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.absent(key, "cannot read "+name+": "+cause(err), "")
+		hint := ""
+		if strings.Contains(name, "$"+credentialsDirectory) {
+			hint = "$" + credentialsDirectory + " is set by systemd, for a unit with LoadCredential="
+		}
+		l.absent(key, "cannot read "+name+": "+cause(err), hint)
 	case err != nil:
 		l.fault(key, "cannot read "+name+": "+cause(err), mayRead(err, name))
 	}
 	return data, mode, err == nil
 }
 
-// resolve makes a path relative to the configuration file's directory.
+// resolve makes a path relative to the configuration file's directory, or to systemd's directory of credentials.
 func (l *loader) resolve(name string) string {
+	if in, ok := strings.CutPrefix(name, "$"+credentialsDirectory+"/"); ok && l.env(credentialsDirectory) != "" {
+		return filepath.Join(l.env(credentialsDirectory), in)
+	}
 	if name == "" || filepath.IsAbs(name) {
 		return name
 	}

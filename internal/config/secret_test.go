@@ -165,19 +165,3 @@ func TestKeysWithoutEffectAreWarnings(t *testing.T) {
 	}
 	require.Empty(t, valid(t, small+"reconcile: {interval: 5m}\n").Warnings)
 }
-
-// An admin listener on every interface is a warning unless the address is explicit, since it has no password.
-func TestAdminListener(t *testing.T) {
-	for address, want := range map[string]string{
-		"127.0.0.1:9090": "", "[::1]:9090": "", "localhost:9090": "", "10.0.0.5:9090": "", "0.0.0.0:9090": "", "[::]:9090": "", "127.0.0.1:0": "",
-		":9090": ":9090 listens on every interface and has no password (127.0.0.1:9090 for this machine only; 0.0.0.0:9090 if you mean every interface)",
-		":9999": ":9999 listens on every interface and has no password (127.0.0.1:9999 for this machine only; 0.0.0.0:9999 if you mean every interface)",
-	} {
-		cfg := valid(t, small+"server: {admin_listen: '"+address+"'}\n")
-		if want == "" {
-			require.Empty(t, cfg.Warnings, address)
-		} else {
-			require.Contains(t, cfg.Warnings.Error(), want)
-		}
-	}
-}

@@ -35,21 +35,29 @@ func (l *loader) check(cfg *Config) {
 func (l *loader) checkServer(cfg *Config) {
 	s := cfg.Server
 	l.checkAdmin(s)
-	if s.TLS.CertFile != "" && s.TLS.KeyFile != "" {
-		cert, _, ok1 := l.read("server.tls.cert_file", s.TLS.CertFile)
-		key, _, ok2 := l.read("server.tls.key_file", s.TLS.KeyFile)
-		if ok1 && ok2 {
-			if _, err := tls.X509KeyPair(cert, key); err != nil {
-				l.fault("server.tls.cert_file", "cannot use certificate and key: "+err.Error(), "PEM: the certificate with its chain, and its key")
-			}
-		}
-	}
+	l.checkTLS("server.tls", s.TLS)
+	l.checkTLS("server.admin_tls", s.AdminTLS)
 	if cfg.Store.Path == "" {
 		l.fault("store.path", "is empty", "a file, such as /var/lib/alert-relay/relay.db")
 	}
 }
 
-// checkAdmin checks the admin listener, which has no password.
+func (l *loader) checkTLS(path string, t TLS) {
+	l.authority(path+".client_ca_file", t.ClientCAFile)
+	if t.CertFile == "" || t.KeyFile == "" {
+		return
+	}
+	cert, _, ok1 := l.read(path+".cert_file", t.CertFile)
+	key, _, ok2 := l.read(path+".key_file", t.KeyFile)
+	if !ok1 || !ok2 {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		l.fault(path+".cert_file", "cannot use certificate and key: "+err.Error(), "PEM: the certificate with its chain, and its key")
+	}
+}
+
+// checkAdmin checks who may use the admin listener.
 func (l *loader) checkAdmin(s Server) {
 	host, port, err := net.SplitHostPort(s.Listen)
 	adminHost, adminPort, adminErr := net.SplitHostPort(s.AdminListen)
@@ -60,9 +68,16 @@ func (l *loader) checkAdmin(s Server) {
 		l.fault("server.admin_listen", "port "+port+" is already used by server.listen", "metrics and the admin API must not be public: use another port")
 		return
 	}
-	if adminHost == "" {
-		l.warn("server.admin_listen", s.AdminListen+" listens on every interface and has no password",
-			"127.0.0.1:"+adminPort+" for this machine only; 0.0.0.0:"+adminPort+" if you mean every interface")
+	for i, token := range s.AdminTokens {
+		l.checkLength("server.admin_token_file", "token", i, token)
+	}
+	open := !text.Loopback(adminHost) && len(s.AdminTokens) == 0 && len(l.refs["server.admin_token"]) == 0 && s.AdminTLS.ClientCAFile == ""
+	switch {
+	case open && !s.AdminInsecure:
+		l.fault("server.admin_listen", s.AdminListen+" isn't loopback, and everybody who reaches it could read payloads and drop messages",
+			"127.0.0.1:"+adminPort+", or set admin_token_file, or client_ca_file in admin_tls; admin_insecure: true if a firewall protects it")
+	case !open && s.AdminInsecure:
+		l.warn("server.admin_insecure", "has no effect: the listener is on loopback, or requires a token or a client certificate", "remove it")
 	}
 }
 
@@ -90,7 +105,7 @@ func (l *loader) checkWebex(cfg *Config) {
 	for i, b := range cfg.Webex.Bots {
 		path := at("webex.bots", i)
 		l.uniqueName(names, path+".name", b.Name, "bot")
-		l.unique(tokens, l.secretKey(path+".token"), b.Token.Reveal(), "token")
+		l.unique(tokens, l.secretKey(path+".token", 0), b.Token.Reveal(), "token")
 		if b.Listen == ListenWebsocket {
 			l.fault(path+".listen", "websocket is not supported in this version: the bot would receive nothing",
 				"use webhook, with server.public_url; or off, for a bot that only posts")
@@ -128,8 +143,8 @@ func (l *loader) checkZabbix(cfg *Config) {
 		for j, secret := range s.Secrets {
 			if wrong, hint := SigningSecret(secret.Reveal()); wrong != "" {
 				l.fault(path+".secret_file", fmt.Sprintf("secret %d (%s) %s", j+1, secret.From(), wrong), hint)
-			} else if len(secret.Reveal()) < minSecret {
-				l.warn(path+".secret_file", fmt.Sprintf("secret %d is short", j+1), fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
+			} else {
+				l.checkLength(path+".secret_file", "secret", j, secret)
 			}
 		}
 	}
@@ -238,17 +253,27 @@ func (l *loader) checkPeople(cfg *Config) {
 
 func (l *loader) checkNotify(cfg *Config) {
 	names, tokens := uses{}, uses{}
+	for i, token := range cfg.Server.AdminTokens {
+		l.unique(tokens, l.secretKey("server.admin_token", i), token.Reveal(), "token")
+	}
 	for i, n := range cfg.Notify {
 		path := at("notify", i)
 		l.uniqueName(names, path+".name", n.Name, "sender")
-		l.unique(tokens, l.secretKey(path+".token"), n.Token.Reveal(), "token")
-		if n.Token.IsSet() && len(n.Token.Reveal()) < minSecret {
-			l.warn(path+".token_file", "the token is short", fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
+		for j, token := range n.Tokens {
+			l.unique(tokens, l.secretKey(path+".token", j), token.Reveal(), "token")
+			l.checkLength(path+".token_file", "token", j, token)
 		}
 		l.roomsExist(cfg, path+".rooms", n.Rooms)
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
 			l.fault(path, "cannot write to anybody", "rooms: [noc], or persons: true")
 		}
+	}
+}
+
+// checkLength warns about a secret that is easily guessed. i is its place in the list.
+func (l *loader) checkLength(path, what string, i int, secret Secret) {
+	if len(secret.Reveal()) < minSecret {
+		l.warn(path, fmt.Sprintf("%s %d is short", what, i+1), fmt.Sprintf("at least %d characters: openssl rand -hex 32", minSecret))
 	}
 }
 

@@ -7,8 +7,12 @@ import (
 	"sync"
 )
 
-// maxConnections bounds the connections of the public listener. Each holds at most its header (16 KiB), its buffers and part of a body.
-const maxConnections = 2048
+// Bounds on the connections of the public and the admin listener. Each holds at most its header (16 KiB), its buffers and part of a
+// body.
+const (
+	MaxConnections      = 2048
+	MaxAdminConnections = 128
+)
 
 // Limited is a listener with a bound on its connections. One more evicts the connection that has gone longest without an answer: a sender
 // that sends at once succeeds, however many connections are idle. A limit that made new connections wait would shut Zabbix out.
@@ -20,12 +24,10 @@ type Limited struct {
 	conns list.List // of *conn, the next one to close in front
 }
 
-// Limit bounds the connections of a listener. TLS goes on top of it, so that handshakes count too.
-func Limit(l net.Listener) *Limited {
-	return limit(l, max(1, min(maxConnections, descriptors()/2))) // the other half is for the store and our own calls
+// Limit bounds the connections of a listener to most. TLS goes on top of it, so that handshakes count too.
+func Limit(l net.Listener, most int) *Limited {
+	return &Limited{Listener: l, limit: max(1, min(most, descriptors()/2))} // the other half is for the store and our own calls
 }
-
-func limit(l net.Listener, n int) *Limited { return &Limited{Listener: l, limit: n} }
 
 // Accept implements net.Listener.
 func (l *Limited) Accept() (net.Conn, error) {

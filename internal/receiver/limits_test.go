@@ -32,7 +32,7 @@ func listeningFor(t *testing.T, connections int, idle func()) (f *fixture, addr 
 		}
 	}
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(limit(l, connections)) }()
+	go func() { done <- server.Serve(Limit(l, connections)) }()
 	t.Cleanup(func() {
 		require.NoError(t, server.Close())
 		require.ErrorIs(t, <-done, http.ErrServerClosed)
@@ -87,7 +87,7 @@ func halfSent() map[string]string {
 // However many requests strangers leave unfinished (1,100 of each kind, more than the limit), an event of Zabbix is answered 202.
 func TestIdleRequestsDoNotBlockOthers(t *testing.T) {
 	for name, begin := range halfSent() {
-		for _, c := range []struct{ idle, room int }{{1100, maxConnections}, {150, 100}} {
+		for _, c := range []struct{ idle, room int }{{1100, MaxConnections}, {150, 100}} {
 			t.Run(fmt.Sprintf("%d of %s", c.idle, name), func(t *testing.T) {
 				_, addr := listening(t, c.room)
 				for range c.idle {
@@ -138,7 +138,7 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	limited := limit(l, 2)
+	limited := Limit(l, 2)
 	for range 5 {
 		open(t, l.Addr().String(), "")
 		c, err := limited.Accept()
@@ -147,8 +147,8 @@ func TestClosedConnectionsAreForgotten(t *testing.T) {
 		require.Error(t, c.Close())
 		require.Zero(t, limited.conns.Len())
 	}
-	require.LessOrEqual(t, Limit(l).limit, maxConnections)
-	require.Positive(t, Limit(l).limit)
+	require.LessOrEqual(t, Limit(l, MaxConnections).limit, MaxConnections)
+	require.Positive(t, Limit(l, MaxConnections).limit)
 }
 
 // Bytes count when they arrive. When the budget is spent, the oldest body is evicted and the new one succeeds.
@@ -181,7 +181,7 @@ func TestTheOldestBodyIsEvicted(t *testing.T) {
 // Slow bodies that fill the budget for events evict each other: other events succeed, and webhooks and notices have their own
 // budgets.
 func TestSlowBodiesDoNotBlockOthers(t *testing.T) {
-	f, addr := listening(t, maxConnections)
+	f, addr := listening(t, MaxConnections)
 	f.eventBodies.mu.Lock()
 	f.eventBodies.limit = 256 << 10
 	f.eventBodies.mu.Unlock()

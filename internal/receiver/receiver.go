@@ -33,7 +33,7 @@ type Source struct {
 // Sender is one client of the notify API.
 type Sender struct {
 	Name    string
-	Token   string
+	Tokens  []string // any of them is accepted
 	Rooms   []string // where it may write
 	Persons bool     // whether it may write to people
 }
@@ -122,7 +122,9 @@ func New(o Options) *Receiver {
 		}
 	}
 	for _, s := range o.Senders {
-		r.tokens.add(s.Token, s.Name)
+		for _, token := range s.Tokens {
+			r.tokens.add(token, s.Name)
+		}
 		r.senders[s.Name] = s
 	}
 	r.handler = r.routes()

@@ -130,7 +130,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{kept: &kept{}, registry: prometheus.NewRegistry(), log: &logged{}}
 	f.Receiver = New(Options{
 		Sources: []Source{{"main", []string{secret, rotated}}, {"east", []string{shared}}, {"west", []string{shared}}},
-		Senders: []Sender{{Name: "ansible", Token: token, Rooms: []string{"noc", "db"}}, {Name: "ci", Token: "ci-token", Persons: true}},
+		Senders: []Sender{{Name: "ansible", Tokens: []string{"next-token", token}, Rooms: []string{"noc", "db"}}, {Name: "ci", Tokens: []string{"ci-token"}, Persons: true}},
 		Intake:  f, Notices: f, Webhooks: hook{f},
 		Links:     locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)", {Source: "main", EventID: "2"}: "", {Source: "main", EventID: "3"}: "fails"},
 		PublicURL: "https://relay.example.com", LinkKey: []byte("link-key"),

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -33,25 +32,24 @@ func (r *Relay) listen(cfg config.Server) error {
 		}
 		*l.to = listener
 	}
-	r.public = receiver.Limit(r.public)
-	if cert := cfg.TLS.CertFile; cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, cfg.TLS.KeyFile)
-		if err != nil {
-			return fmt.Errorf("server.tls: %w", err)
-		}
-		r.public = tls.NewListener(r.public, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
-	}
+	r.public, r.private = receiver.Limit(r.public, receiver.MaxConnections), receiver.Limit(r.private, receiver.MaxAdminConnections)
 	return nil
 }
+
+// The paths of probes.
+const (
+	pathHealthy = "/healthz"
+	pathReady   = "/readyz"
+)
 
 // adminHandler serves the admin listener: metrics, probes and the operators' API.
 func (r *Relay) adminHandler(gatherer prometheus.Gatherer, api *admin.API) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", api.Handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive") })
-	mux.Handle("GET /readyz", &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})
-	return mux
+	mux.HandleFunc("GET "+pathHealthy, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive") })
+	mux.Handle("GET "+pathReady, &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})
+	return admin.Guard(mux, func() admin.Access { return r.live.Load().access }, r.log, pathHealthy, pathReady)
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

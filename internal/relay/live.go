@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"crypto/tls"
 	"sync/atomic"
 	"time"
 
+	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
@@ -22,6 +24,9 @@ type snapshot struct {
 	fallback func(room string) (string, bool)
 	grouping func(room string) ledger.Grouping
 	names    command.Names
+
+	publicTLS, adminTLS *tls.Config // nil: plain HTTP
+	access              admin.Access
 }
 
 // newSnapshot compiles a configuration. It registers no metrics and touches no running part, so a faulty configuration leaves
@@ -38,6 +43,14 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 		return nil, err
 	}
 	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg), grouping: groupingOf(cfg)}
+	if s.publicTLS, err = tlsOf("server.tls", cfg.Server.TLS, tls.RequireAndVerifyClientCert); err != nil {
+		return nil, err
+	}
+	// Probes have no certificate: the handler decides who needs one.
+	if s.adminTLS, err = tlsOf("server.admin_tls", cfg.Server.AdminTLS, tls.VerifyClientCertIfGiven); err != nil {
+		return nil, err
+	}
+	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Certificates: cfg.Server.AdminTLS.ClientCAFile != ""}
 	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
 	for _, source := range cfg.Zabbix {
 		s.names.Sources[source.Name] = source.URL

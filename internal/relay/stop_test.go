@@ -23,16 +23,27 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// idle returns a relay that has nothing to do.
-func idle(t *testing.T, log *testlog.Lines) *Relay {
-	t.Helper()
-	cfg, err := config.Parse("relay.yaml", []byte(`
+// quiet is a configuration with nothing to do.
+const quiet = `
 webex: {api_url: "http://127.0.0.1:1", bots: [{name: relay, token_env: BOT}]}
 zabbix: [{name: main, url: "http://127.0.0.1:1", secret_env: SECRET}]
 rooms: [{name: noc, id: ROOM}]
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
-`), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
+`
+
+// secretEnv has a secret for everything but the admin listener.
+func secretEnv(name string) string {
+	if name == "ALERT_RELAY_ADMIN_TOKEN" || name == "CREDENTIALS_DIRECTORY" {
+		return ""
+	}
+	return name + "-0123456789abcdef"
+}
+
+// idle returns a relay that has nothing to do.
+func idle(t *testing.T, log *testlog.Lines) *Relay {
+	t.Helper()
+	cfg, err := config.Parse("relay.yaml", []byte(quiet), config.Options{Env: secretEnv})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
 	return newIdle(t, cfg, log)

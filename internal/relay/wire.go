@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -90,12 +91,15 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
 	}
 	r.stages = []stage{
-		{{"admin listener", serving(private, r.private)}, {"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }}},
+		{
+			{"admin listener", serving(private, now.secured(r.private, func(s *snapshot) *tls.Config { return s.adminTLS }))},
+			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
+		},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
-		{{"public listener", serving(public, r.public)}, {"webhooks", listener.Run}},
+		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -25,17 +26,15 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 		Log:   r.log, Metrics: r.metrics.receiver,
 	}
 	for _, s := range cfg.Zabbix {
-		src := receiver.Source{Name: s.Name}
-		for _, secret := range s.Secrets {
-			src.Secrets = append(src.Secrets, secret.Reveal())
-		}
-		o.Sources = append(o.Sources, src)
+		o.Sources = append(o.Sources, receiver.Source{Name: s.Name, Secrets: revealed(s.Secrets)})
 	}
 	for _, n := range cfg.Notify {
-		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Token: n.Token.Reveal(), Rooms: n.Rooms, Persons: n.Persons})
+		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Tokens: revealed(n.Tokens), Rooms: n.Rooms, Persons: n.Persons})
 	}
 	return receiver.New(o), nil
 }
+
+func revealed(secrets []config.Secret) []string { return text.Names(secrets, config.Secret.Reveal) }
 
 // inbound is where the receiver's events and notices go.
 type inbound struct {
