@@ -219,7 +219,6 @@ func TestZabbixRefuses(t *testing.T) {
 			require.Len(t, w.answers(), 1)
 			require.Contains(t, w.answers()[0], "Zabbix says: “Zabbix's words”")
 			require.Equal(t, store.CommandFailed, w.command("M1").State)
-			require.InDelta(t, 1, testutil.ToFloat64(r.o.Metrics.refusals.WithLabelValues(string(kind))), 0)
 			time.Sleep(2 * time.Hour)
 			synctest.Wait()
 			require.Empty(t, w.calls("main"))

@@ -4,14 +4,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"nms-alert-relay/internal/zabbix"
 )
 
 // Metrics of commands.
 type Metrics struct {
 	commands *prometheus.CounterVec
-	refusals *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 }
 
@@ -25,13 +22,10 @@ var results = [...]string{"done", "failed", "denied", "expired", "limited", "ign
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_commands_total", Help: "Commands that have ended, by text or button.",
+			Name: "alert_relay_commands_total", Help: "Commands that have ended, by text or button. Results: done, failed, denied, expired, limited, ignored, repeated.",
 		}, []string{"action", "result"}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alert_relay_command_refusals_total", Help: "Calls that Zabbix didn't carry out, by kind. not_authorised: the API token is invalid.",
-		}, []string{"kind"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "alert_relay_command_duration_seconds", Help: "Time from a message or press to the end of its command.",
+			Name: "alert_relay_command_duration_seconds", Help: "Time from a message or press to the end of its command. Ignored and repeated ones don't count.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		}, []string{"action"}),
 	}
@@ -45,10 +39,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			m.commands.WithLabelValues(a, r)
 		}
 	}
-	for _, k := range zabbix.ErrorKinds {
-		m.refusals.WithLabelValues(string(k))
-	}
-	reg.MustRegister(m.commands, m.refusals, m.took)
+	reg.MustRegister(m.commands, m.took)
 	return m
 }
 

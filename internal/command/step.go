@@ -84,7 +84,6 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	log := e.o.Log.With("command", j.c.ID, "keys", b.keys(), "error", err)
 	switch meaning := meaningOf(err); meaning {
 	case uncertain, failed:
-		e.count(err)
 		l.why = reason(err)
 		plain := ze != nil && ze.MayBeText() && hasFourByte(b.attempts[0].Message) && !b.attempts[0].Plain
 		log.Warn("unknown whether Zabbix carried out a command: looking into its record")
@@ -100,7 +99,6 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	case again:
 		return e.tryAgain(ctx, l, b, err, r)
 	}
-	e.count(err)
 	if n := len(b.index); n > 1 && !concernsAll(ze.Kind) {
 		// One bad event id fails the whole call, without an effect: halve.
 		if err := e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage = stagePending }); err != nil {
@@ -163,7 +161,6 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 // tryAgain postpones a batch that Zabbix certainly didn't carry out.
 func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
 	in := r.postpone(l, err, r.retry())
-	e.count(err)
 	l.why = reason(err)
 	e.o.Log.Warn("Zabbix is unreachable or failing: the command will be retried", "command", b.job.c.ID, "keys", b.keys(), "in", in.Round(time.Millisecond), "error", err)
 	return in, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
@@ -207,7 +204,6 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 		return r.postpone(l, err, r.retry()), nil
 	}
 	if err != nil && !(a.Ended && r.late) {
-		e.count(err)
 		e.o.Log.Warn("cannot find out the outcome of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
 		return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
 	}
@@ -258,10 +254,6 @@ func meaningOf(err error) meaning {
 		return again
 	}
 	return refuses
-}
-
-func (e *Executor) count(err error) {
-	e.o.Metrics.refusals.WithLabelValues(string(zabbix.KindOf(err))).Inc()
 }
 
 // expired returns the reply for an attempt that couldn't be made in time. The caller holds j.mu.

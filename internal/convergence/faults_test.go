@@ -99,7 +99,7 @@ func TestGarbledAnswers(t *testing.T) {
 					count := func(w http.ResponseWriter, real *httptest.ResponseRecorder) { n.Add(1); garble(w, real) }
 					playFaultsIn(t, "sw1", func(w *world) { between(w, method, 4, executed, count) }, func(w *world) {
 						require.NotZero(t, n.Load(), "%s was met", method)
-						require.Zero(t, w.stats().DeadPosts)
+						require.Zero(t, w.stats().Dead(store.LetterPost))
 						if !executed || method != http.MethodPost {
 							w.shows(t, "noc")
 						}
@@ -247,14 +247,14 @@ func TestARoomThatAcceptsNoFiles(t *testing.T) {
 			})
 		}, func(w *world) {
 			st := w.stats()
-			require.EqualValues(t, 2, st.DeadLists, "in noc and ops")
-			require.Zero(t, st.DeadGroups+st.DeadPosts)
+			require.EqualValues(t, 2, st.Dead(store.LetterList), "in noc and ops")
+			require.Zero(t, st.Dead(store.LetterDigest)+st.Dead(store.LetterPost))
 			require.Zero(t, w.ears.refused[http.StatusNotFound])
 			welcome.Store(true)
 			w.readmit("noc") // replays all dead letters
 			require.True(t, w.settle())
 			w.check()
-			require.Zero(t, w.stats().DeadLists)
+			require.Zero(t, w.stats().Dead(store.LetterList))
 			for _, room := range []string{"noc", "ops"} {
 				files := 0
 				for _, m := range w.sim.Timeline(room) {

@@ -15,6 +15,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
 )
 
 // The schedules of this file are written by hand: one fault each, while problems open, change and resolve.
@@ -111,14 +112,14 @@ func TestARemovedBotIsReadmitted(t *testing.T) {
 	}, out)
 	playFaults(t, "line1", func(w *world) {
 		w.shows(t, "line")
-		require.Zero(t, w.stats().DeadPosts)
+		require.Zero(t, w.stats().Dead(store.LetterPost))
 	}, out, step{At: 50 * time.Second, Kind: readmit, Room: "line"})
 }
 
 // A message that Webex refuses is a dead letter and delays no other.
 func TestOneMessageIsRefused(t *testing.T) {
 	playFaults(t, "line1", func(w *world) {
-		require.EqualValues(t, 1, w.stats().DeadPosts)
+		require.EqualValues(t, 1, w.stats().Dead(store.LetterPost))
 		require.Len(t, w.roots("line"), 2)
 	}, step{At: 0, Kind: refuse, Op: "POST /messages", Room: "line", Count: 1, Status: 400})
 }

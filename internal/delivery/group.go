@@ -140,8 +140,8 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		return b.refusedGroup(l, t, g, next, err, now)
 	}
 	if text.Hash != "" {
-		for _, since := range m.joined {
-			b.Metrics.Told.Observe(now.Sub(since).Seconds())
+		for _, post := range m.joined {
+			b.Metrics.shown(post.Problem.Severity, post.JoinedAt, now)
 		}
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}

@@ -18,7 +18,7 @@ type members struct {
 	openings step.Openings       // of a flapping trigger
 	lines    []render.DigestLine // that weren't posted, in their order
 	lastLine int                 // the number of the last line that any member got
-	joined   []time.Time         // when each post joined that did so since the digest was written
+	joined   []store.Member      // those that joined since the digest was written
 }
 
 // separate reports whether its first message leaves something to its thread: it stands for reminders and escalations
@@ -86,7 +86,7 @@ func (m *members) add(post store.Member, g store.Group, item render.DigestItem) 
 	}
 	m.digest.Items = append(m.digest.Items, item)
 	if post.GroupRevision > g.Shown {
-		m.joined = append(m.joined, post.JoinedAt)
+		m.joined = append(m.joined, post)
 	}
 	if !m.digest.Flap {
 		return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/webex"
@@ -15,13 +16,13 @@ import (
 
 // Metrics count delivery's work. The store counts pending work, exactly.
 type Metrics struct {
-	Messages    *prometheus.CounterVec // calls to Webex, by bot, op, result
-	Retries     *prometheus.CounterVec // calls that repeat one that failed, by bot
-	DeadLetters *prometheus.CounterVec // by kind: post, digest, list, notice
-	Digested    prometheus.Counter     // posts that joined a digest
-	Reroutes    prometheus.Counter     // problems rerouted to the default room
-	Told        prometheus.Histogram   // from when a post was pending until its first message
-	StoreErrors prometheus.Counter     // failed reads and writes of the store
+	Messages    *prometheus.CounterVec   // calls to Webex, by bot, op, result
+	Retries     *prometheus.CounterVec   // calls that repeat one that failed, by bot
+	DeadLetters *prometheus.CounterVec   // by kind: post, digest, list, notice
+	Digested    prometheus.Counter       // posts that joined a digest
+	Reroutes    prometheus.Counter       // problems rerouted to the default room
+	Latency     *prometheus.HistogramVec // from an event's receipt to its first message, by severity
+	StoreErrors prometheus.Counter       // failed reads and writes of the store
 	reg         prometheus.Registerer
 }
 
@@ -40,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_messages_total",
-			Help: "Calls to Webex that post, edit or delete a message, by result.",
+			Help: "Calls to Webex that post, edit or delete a message. Results: ok, rate_limited, temporary, unauthorized, gone, refused.",
 		}, []string{"bot", "op", "result"}),
 		Retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_message_retries_total",
@@ -48,22 +49,26 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"bot"}),
 		DeadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_dead_letters_total",
-			Help: "Posts, digests, lists of digests and notices that Webex refused for good.",
+			Help: "Dead letters created: messages that Webex refused for good.",
 		}, []string{"kind"}),
-		Digested: counter("alert_relay_digested_posts_total", "Problems first shown in a digest."),
+		Digested: counter("alert_relay_digested_posts_total", "Problems that a room first saw in a digest."),
 		Reroutes: counter("alert_relay_reroutes_total", "Problems rerouted to the default room because their own room refuses messages."),
-		Told: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "alert_relay_delivery_seconds",
-			Help:    "Time from when a problem was due in a room until its first message.",
-			Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
-		}),
+		Latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "alert_relay_delivery_seconds",
+			Help: "Time from an event's receipt until a room's first message about its problem, by the problem's severity. " +
+				"A delay or quiet hours of the route don't count.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
+		}, []string{"severity"}),
 		StoreErrors: counter("alert_relay_delivery_store_errors_total", "Reads and writes of the store that failed and were retried."),
 		reg:         reg,
 	}
 	for _, kind := range []string{kindPost, kindNotice, kindDigest, kindList} {
 		m.DeadLetters.WithLabelValues(kind)
 	}
-	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Told, m.StoreErrors)
+	for _, severity := range alert.Severities {
+		m.Latency.WithLabelValues(severity.String())
+	}
+	reg.MustRegister(m.Digested, m.Messages, m.Retries, m.DeadLetters, m.Reroutes, m.Latency, m.StoreErrors)
 	return m
 }
 
@@ -114,6 +119,11 @@ func yes(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// shown measures a room's first message about a problem, alone or in a digest.
+func (m *Metrics) shown(severity alert.Severity, due, now time.Time) {
+	m.Latency.WithLabelValues(severity.String()).Observe(now.Sub(due).Seconds())
 }
 
 // called counts one call.

@@ -192,7 +192,11 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 		return b.refused(l, t, v, next, err, now)
 	}
 	if next.Op == step.OpRoot && v.post.RootID == "" && v.post.ToldSeq == 0 {
-		b.Metrics.Told.Observe(now.Sub(v.post.PendingSince).Seconds())
+		due := v.post.JoinedAt
+		if held := v.post.HeldUntil(); held.After(due) {
+			due = held
+		}
+		b.Metrics.shown(v.problem.Severity, due, now)
 	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
 	t.Value.post.doubt = v.doubt

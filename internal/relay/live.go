@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
 )
 
 // snapshot is a configuration and what is compiled from it. It is immutable: another configuration is another snapshot.
@@ -69,6 +70,17 @@ func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback
 func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
 func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
+
+// bots returns the rooms, and store.OtherRooms, with their bots.
+func (l *live) bots() map[string]string {
+	cfg := l.Load().cfg
+	bots := map[string]string{store.OtherRooms: cfg.BotOf("")}
+	for _, room := range cfg.Rooms {
+		bots[room.Name] = room.Bot
+	}
+	return bots
+}
+
 func (l *live) unknown(source, sendTo string) []string {
 	return l.Load().router.Unknown(source, sendTo)
 }

@@ -1,6 +1,10 @@
 package relay
 
 import (
+	"runtime"
+	"runtime/debug"
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -32,8 +36,8 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer, version string) *metrics {
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1, with the version as a label."}, []string{"version"})
-	build.WithLabelValues(version).Set(1)
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1. The labels say which build runs."}, []string{"version", "commit", "goversion"})
+	build.WithLabelValues(version, commit(), runtime.Version()).Set(1)
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
@@ -51,16 +55,31 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 // their values; those of a source or bot that is gone stay as they are.
 func (m *metrics) add(cfg *config.Config) {
 	m.ledger.Add(text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name }))
-	bots := text.Names(cfg.Webex.Bots, func(b config.Bot) string { return b.Name })
-	m.chat.Add(bots)
-	var asked []string
+	var listening, asked []string
+	for _, b := range cfg.Webex.Bots {
+		m.webex.For(b.Name)
+		if b.Listen == config.ListenWebhook {
+			listening = append(listening, b.Name)
+		}
+	}
+	m.chat.Add(listening)
 	for _, s := range cfg.Zabbix {
 		if s.APIToken.IsSet() {
 			asked = append(asked, s.Name)
 		}
 	}
 	m.reconcile.Add(asked)
-	for _, bot := range bots {
-		m.webex.For(bot)
+}
+
+// commit is the revision that the program was built from; "unknown" without a checkout.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
 	}
+	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" })
+	if i < 0 {
+		return "unknown"
+	}
+	return info.Settings[i].Value
 }

@@ -37,7 +37,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	r.registry.MustRegister(store.NewCollector(r.store, time.Now))
+	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots))
 
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,

@@ -13,15 +13,37 @@ type Stats struct {
 	SetAside        int64
 	PostsPending    int64 // posts and groups with something to send, now or at a later time
 	NoticesPending  int64
-	DeadPosts       int64
-	DeadGroups      int64
-	DeadLists       int64 // of live groups
-	DeadNotices     int64
 	OpenProblems    map[alert.Severity]int64
 	CommandsPending int64
 	// OldestPending is the time of the oldest pending journal entry, post, group or notice; zero
 	// for none. A post that is held counts from the end of its hold, and not before.
 	OldestPending time.Time
+	// Rooms has the rooms with something to send or with dead letters. The room of a notice to a person or to a direct
+	// chat is "".
+	Rooms map[string]RoomStats
+}
+
+// RoomStats are the counts of one room.
+type RoomStats struct {
+	Pending       int64     // posts, groups and notices to send now
+	OldestPending time.Time // as in Stats
+	Dead          map[LetterKind]int64
+}
+
+// Add adds n posts, groups or notices to send, the oldest of which is pending since then; zero for none that is due.
+func (r *RoomStats) Add(n int64, since time.Time) {
+	r.Pending += n
+	if !since.IsZero() && (r.OldestPending.IsZero() || since.Before(r.OldestPending)) {
+		r.OldestPending = since
+	}
+}
+
+// Dead returns the number of dead letters of a kind in all rooms.
+func (s Stats) Dead(kind LetterKind) (n int64) {
+	for _, room := range s.Rooms {
+		n += room.Dead[kind]
+	}
+	return n
 }
 
 // Admin is for operators.

@@ -19,6 +19,9 @@ const (
 	LetterNotice LetterKind = "notice"
 )
 
+// LetterKinds lists every kind.
+var LetterKinds = [...]LetterKind{LetterPost, LetterDigest, LetterList, LetterNotice}
+
 // DeadLetter is a post, a digest, a digest's list or a notice that Webex refused for good.
 type DeadLetter struct {
 	Kind       LetterKind

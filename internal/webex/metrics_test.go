@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,13 +15,27 @@ func TestCallsAreCounted(t *testing.T) {
 	m := NewMetrics(reg)
 	c, _ := serve(t, status(200, htmlPage, "<title>Log in</title>"))
 	c.opts.Observe = m.For("noc")
-	for _, name := range []string{"alert_relay_webex_api_seconds", "alert_relay_webex_foreign_answers_total"} {
-		n, err := testutil.GatherAndCount(reg, name)
+	series := func() int {
+		n, err := testutil.GatherAndCount(reg)
 		require.NoError(t, err)
-		require.Equal(t, len(Ops), n, name)
+		return n
 	}
+	before := series()
+	require.Equal(t, len(Ops)*(2+len(errorStatuses)), before)
 	_, err := c.Me(t.Context())
 	require.Error(t, err)
 	require.Equal(t, 1.0, testutil.ToFloat64(m.foreign.WithLabelValues("noc", "GET /people/me")))
 	require.Equal(t, 0.0, testutil.ToFloat64(m.foreign.WithLabelValues("noc", "POST /messages")))
+	for _, status := range []int{0, 101, 302, 403, 429, 503} {
+		m.For("noc")(Call{Op: "POST /messages", Status: status})
+	}
+	m.For("noc")(Call{Op: "POST /messages", Status: http.StatusOK})
+	for _, status := range errorStatuses {
+		want := 1.0
+		if status == "other" {
+			want = 2
+		}
+		require.Equal(t, want, testutil.ToFloat64(m.errors.WithLabelValues("noc", "POST /messages", status)), status)
+	}
+	require.Equal(t, before, series(), "no new label value")
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -385,10 +386,15 @@ func TestCallsAreCounted(t *testing.T) {
 	f := &fake{version: "7.0.22", token: "t"}
 	c := serve(t, "t", f)
 	c.opts.Observe = m.For("main")
+	state := func() [2]float64 {
+		return [2]float64{testutil.ToFloat64(m.refused.WithLabelValues("main")), testutil.ToFloat64(m.away.WithLabelValues("main"))}
+	}
+	require.Equal(t, [2]float64{0, 0}, state())
 	require.NoError(t, c.Call(t.Context(), "event.get", map[string]any{}, nil))
 	require.NoError(t, c.Call(t.Context(), "user.get", map[string]any{}, nil))
 	f.token = "another"
 	require.Error(t, c.Call(t.Context(), "event.get", map[string]any{}, nil))
+	require.Equal(t, [2]float64{1, 0}, state())
 
 	families, err := reg.Gather()
 	require.NoError(t, err)
@@ -413,4 +419,10 @@ func TestCallsAreCounted(t *testing.T) {
 	want := map[string]float64{"apiinfo.version ok": 2, "event.get ok": 1, "event.get not_authorised": 2 /* header and body */, "user.get ok": 1}
 	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
 	require.Equal(t, want, got)
+
+	observe := m.For("main")
+	for result, want := range map[string][2]float64{"unreachable": {0, 1}, "broken": {0, 1}, "no_object": {0, 0}, "not_authorised": {1, 0}, "ok": {0, 0}} {
+		observe("event.get", result, 0)
+		require.Equal(t, want, state(), result)
+	}
 }

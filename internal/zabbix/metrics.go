@@ -12,6 +12,8 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	stripped *prometheus.GaugeVec
+	refused  *prometheus.GaugeVec
+	away     *prometheus.GaugeVec
 }
 
 // NewMetrics registers them.
@@ -20,30 +22,41 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		calls: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_zabbix_calls_total",
-			Help: "Calls to Zabbix's API, by source, method and result: ok, or the kind of error.",
+			Help: "Calls to Zabbix's API. Results: ok, or the kind of error; broken is a failure of Zabbix itself, such as its database.",
 		}, []string{"source", "method", "result"}),
 		seconds: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "alert_relay_zabbix_call_seconds",
-			Help:    "Duration of calls to Zabbix's API, by source.",
+			Help:    "Duration of calls to Zabbix's API.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"source"}),
 		stripped: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "alert_relay_zabbix_header_stripped",
-			Help: "1 while the Authorization header doesn't reach Zabbix's API and the token is sent in the body, by source.",
+			Help: "1 while a proxy drops the Authorization header and the token is sent in the body.",
 		}, []string{"source"}),
+		refused: factory.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "alert_relay_zabbix_unauthorized",
+			Help: "1 while Zabbix refuses the API token: the result of the last call was not_authorised.",
+		}, []string{"source"}),
+		away: factory.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "alert_relay_zabbix_away",
+			Help: "1 while Zabbix's API doesn't answer or fails: the result of the last call was unreachable or broken.",
+		}, []string{"source"}),
+	}
+}
+
+// set sets a gauge to 1 or 0.
+func set(gauge prometheus.Gauge, on bool) {
+	if on {
+		gauge.Set(1)
+	} else {
+		gauge.Set(0)
 	}
 }
 
 // HeaderFor returns the HeaderStripped function of a source's client.
 func (m *Metrics) HeaderFor(source string) func(bool) {
 	gauge := m.stripped.WithLabelValues(source)
-	return func(stripped bool) {
-		if stripped {
-			gauge.Set(1)
-		} else {
-			gauge.Set(0)
-		}
-	}
+	return func(stripped bool) { set(gauge, stripped) }
 }
 
 // For returns the Observe function of a source's client. The source's label values exist from then on.
@@ -54,9 +67,13 @@ func (m *Metrics) For(source string) func(method, result string, took time.Durat
 			m.calls.WithLabelValues(source, method, string(kind))
 		}
 	}
-	seconds := m.seconds.WithLabelValues(source)
+	seconds, refused, away := m.seconds.WithLabelValues(source), m.refused.WithLabelValues(source), m.away.WithLabelValues(source)
 	return func(method, result string, took time.Duration) {
 		m.calls.WithLabelValues(source, method, result).Inc()
 		seconds.Observe(took.Seconds())
+		if method != "apiinfo.version" { // which is called without the token
+			set(refused, ErrorKind(result) == NotAuthorised)
+		}
+		set(away, ErrorKind(result).Temporary())
 	}
 }

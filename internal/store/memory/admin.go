@@ -63,12 +63,17 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 }
 
 func (d *data) stats(now time.Time) store.Stats {
-	st := store.Stats{OpenProblems: map[alert.Severity]int64{}}
-	pendingSince := func(n *int64, at time.Time) {
+	st := store.Stats{OpenProblems: map[alert.Severity]int64{}, Rooms: map[string]store.RoomStats{}}
+	var all store.RoomStats
+	pendingSince := func(n *int64, room string, at time.Time) {
 		*n++
-		if !at.After(now) && (st.OldestPending.IsZero() || at.Before(st.OldestPending)) {
-			st.OldestPending = at
+		if at.After(now) {
+			at = time.Time{}
 		}
+		all.Add(1, at)
+		r := st.Rooms[room]
+		r.Add(1, at)
+		st.Rooms[room] = r
 	}
 	for _, severity := range alert.Severities {
 		st.OpenProblems[severity] = int64(d.problems.count(func(p problem) bool { return p.Open() && p.Severity == severity }))
@@ -76,31 +81,39 @@ func (d *data) stats(now time.Time) store.Stats {
 	st.SetAside = int64(d.journal.count(setAside))
 	for i, e := range d.journal.find(0, oldestEntry, pending) {
 		if st.JournalPending++; i == 0 {
-			st.OldestPending = e.ReceivedAt
+			all.Add(0, e.ReceivedAt)
 		}
 	}
 	for _, p := range d.posts.rows {
 		if p.Pending() {
-			pendingSince(&st.PostsPending, p.PendingSince)
+			pendingSince(&st.PostsPending, p.Room, p.PendingSince)
 		} else if p.Fresh() && !p.LookAt.IsZero() && p.LookAt.Equal(p.HeldUntil()) {
 			st.PostsPending++
 		}
 	}
 	for _, g := range d.groups.rows {
 		if !g.PendingSince.IsZero() {
-			pendingSince(&st.PostsPending, g.PendingSince)
+			pendingSince(&st.PostsPending, g.Room, g.PendingSince)
 		}
 	}
 	for _, n := range d.notices.rows {
 		if n.State == store.NoticePending {
-			pendingSince(&st.NoticesPending, n.ChangedAt)
+			pendingSince(&st.NoticesPending, n.Room, n.ChangedAt)
 		}
 	}
-	dead := map[store.LetterKind]int64{}
+	st.OldestPending = all.OldestPending
 	for _, l := range d.deadLetters() {
-		dead[l.Kind]++
+		room := l.Room
+		if l.Kind == store.LetterNotice {
+			room = d.notices.rows[l.Number].Room
+		}
+		r := st.Rooms[room]
+		if r.Dead == nil {
+			r.Dead = map[store.LetterKind]int64{}
+		}
+		r.Dead[l.Kind]++
+		st.Rooms[room] = r
 	}
-	st.DeadPosts, st.DeadGroups, st.DeadLists, st.DeadNotices = dead[store.LetterPost], dead[store.LetterDigest], dead[store.LetterList], dead[store.LetterNotice]
 	st.CommandsPending = int64(d.commands.count(unfinished))
 	return st
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
@@ -17,16 +18,19 @@ const counts = `
 			(SELECT count(*) FROM journal WHERE set_aside <> ''),
 			(SELECT count(*) FROM pending) + (SELECT count(*) FROM pending_groups) + (SELECT count(*) FROM posts t WHERE ` + waiting + `),
 			(SELECT count(*) FROM notices WHERE state = 'pending'),
-			(SELECT count(*) FROM cursors WHERE state = 'dead'),
-			(SELECT count(*) FROM group_cursors WHERE state = 'dead'),
-			(SELECT count(*) FROM group_cursors WHERE list_dead_at > 0),
-			(SELECT count(*) FROM notices WHERE state = 'dead'),
 			(SELECT count(*) FROM commands WHERE ` + unfinished + `),
-			coalesce((SELECT min(at) FROM (
-				SELECT * FROM (SELECT received_at AS at FROM journal WHERE pending = 1 ORDER BY id LIMIT 1)
-				UNION ALL SELECT min(since) FROM pending WHERE since <= ?1
-				UNION ALL SELECT min(since) FROM pending_groups
-				UNION ALL SELECT min(changed_at) FROM notices WHERE state = 'pending')), 0)`
+			coalesce((SELECT received_at FROM journal WHERE pending = 1 ORDER BY id LIMIT 1), 0)`
+
+// byRoom counts pending work and dead letters: the kind of the letters (” for work), the room, their number, and the oldest
+// pending since.
+const byRoom = `
+		SELECT '', room, count(*), coalesce(min(CASE WHEN since <= ?1 THEN since END), 0) FROM pending GROUP BY room
+		UNION ALL SELECT '', g.room, count(*), min(w.since) FROM pending_groups w CROSS JOIN groups g ON g.id = w.grp GROUP BY g.room
+		UNION ALL SELECT '', room, count(*), min(changed_at) FROM notices WHERE state = 'pending' GROUP BY room
+		UNION ALL SELECT 'post', room, count(*), 0 FROM cursors WHERE state = 'dead' GROUP BY room
+		UNION ALL SELECT 'digest', g.room, count(*), 0 FROM group_cursors c CROSS JOIN groups g ON g.id = c.grp WHERE c.state = 'dead' GROUP BY g.room
+		UNION ALL SELECT 'list', g.room, count(*), 0 FROM group_cursors c CROSS JOIN groups g ON g.id = c.grp WHERE c.list_dead_at > 0 GROUP BY g.room
+		UNION ALL SELECT 'notice', room, count(*), 0 FROM notices WHERE state = 'dead' GROUP BY room`
 
 const openProblems = `SELECT severity, count(*) FROM problems WHERE open = 1 GROUP BY severity`
 
@@ -53,13 +57,21 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 		return st, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	err = tx.QueryRowContext(ctx, counts, micro(s.clock())).
+	var all store.RoomStats
+	err = tx.QueryRowContext(ctx, counts).
 		Scan(&st.JournalPending, &st.SetAside, &st.PostsPending, &st.NoticesPending,
-			&st.DeadPosts, &st.DeadGroups, &st.DeadLists, &st.DeadNotices, &st.CommandsPending, stamp{&st.OldestPending})
+			&st.CommandsPending, stamp{&all.OldestPending})
 	if err != nil {
 		return st, err
 	}
 
+	if st.Rooms, err = roomStats(ctx, tx, micro(s.clock())); err != nil {
+		return st, err
+	}
+	for _, room := range st.Rooms {
+		all.Add(0, room.OldestPending)
+	}
+	st.OldestPending = all.OldestPending
 	st.OpenProblems = make(map[alert.Severity]int64, len(alert.Severities))
 	for _, v := range alert.Severities {
 		st.OpenProblems[v] = 0
@@ -76,4 +88,33 @@ func (s *Store) stats(ctx context.Context) (st store.Stats, err error) {
 		return none, err
 	})
 	return st, err
+}
+
+func roomStats(ctx context.Context, tx *sql.Tx, now int64) (map[string]store.RoomStats, error) {
+	rows, err := tx.QueryContext(ctx, byRoom, now)
+	if err != nil {
+		return nil, err
+	}
+	rooms := map[string]store.RoomStats{}
+	_, err = collect(rows, func(rows *sql.Rows) (none struct{}, err error) {
+		var kind store.LetterKind
+		var name string
+		var n int64
+		var since time.Time
+		if err := rows.Scan(&kind, &name, &n, stamp{&since}); err != nil {
+			return none, err
+		}
+		room := rooms[name]
+		if kind == "" {
+			room.Add(n, since)
+		} else {
+			if room.Dead == nil {
+				room.Dead = map[store.LetterKind]int64{}
+			}
+			room.Dead[kind] += n
+		}
+		rooms[name] = room
+		return none, nil
+	})
+	return rooms, err
 }

@@ -169,5 +169,5 @@ func TestUpgradeOfPosts(t *testing.T) {
 	st, err := s.Stats(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 5+2+2, st.PostsPending, "posts, groups, and those that wait")
-	require.EqualValues(t, []int64{2, 1, 1}, []int64{st.DeadPosts, st.DeadGroups, st.DeadLists})
+	require.EqualValues(t, []int64{2, 1, 1}, []int64{st.Dead(store.LetterPost), st.Dead(store.LetterDigest), st.Dead(store.LetterList)})
 }

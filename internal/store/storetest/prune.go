@@ -82,7 +82,7 @@ func testPruneRest(t *testing.T, open Opener) {
 	st := stats(t, s)
 	require.Zero(t, st.SetAside)
 	require.EqualValues(t, 1, st.NoticesPending)
-	require.EqualValues(t, 1, st.DeadNotices)
+	require.EqualValues(t, 1, st.Dead(store.LetterNotice))
 }
 
 // Retention keeps a dead letter, with everything that replaying it needs, until somebody replays or drops it. Then it

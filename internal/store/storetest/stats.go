@@ -14,7 +14,8 @@ import (
 func testStats(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	st := stats(t, s)
-	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.DeadPosts+st.DeadGroups+st.DeadNotices+st.CommandsPending)
+	require.Zero(t, st.JournalPending+st.SetAside+st.PostsPending+st.NoticesPending+st.CommandsPending)
+	require.Empty(t, st.Rooms)
 	require.Zero(t, st.OldestPending)
 	for _, v := range alert.Severities {
 		n, ok := st.OpenProblems[v]
@@ -64,4 +65,42 @@ func testStats(t *testing.T, open Opener) {
 	st = stats(t, s)
 	require.EqualValues(t, 3, st.PostsPending)
 	require.Equal(t, waits.TellAfter, st.OldestPending)
+}
+
+// Work and dead letters are counted by room. A notice to a person or a direct chat has none.
+func testRoomStats(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	older, later := post("1", "noc", 1), post("2", "noc", 1)
+	older.PendingSince, later.PendingSince = t0.Add(-time.Hour), t0
+	burst := post("3", "db", 1)
+	burst.PendingSince = time.Now().AddDate(10, 0, 0)
+	fold(t, s, store.Fold{
+		Problems: []alert.Problem{problem("1", alert.StateOpen), problem("2", alert.StateOpen), problem("3", alert.StateOpen)},
+		Posts:    []store.Post{later, older, burst},
+	})
+	g := makeGroup(t, s, "noc", "4", "5")
+	for _, n := range []store.Notice{{Room: "noc"}, {Room: "db"}, {Person: "alice@example.com"}, {RoomID: "DIRECT"}} {
+		n.Kind, n.Bot, n.Markdown = store.NoticeNotify, "noc", "text"
+		must(s.AddNotice(t.Context(), n))(t)
+	}
+	st := stats(t, s)
+	require.Equal(t, []int64{4, 2, 2}, []int64{st.Rooms["noc"].Pending, st.Rooms["db"].Pending, st.Rooms[""].Pending}, "two posts, a digest and a notice in noc")
+	require.Equal(t, older.PendingSince, st.Rooms["noc"].OldestPending)
+	require.Equal(t, older.PendingSince, st.OldestPending)
+	require.True(t, st.Rooms["db"].OldestPending.After(t0), "the notice: the post isn't due yet")
+
+	save(t, s, "1", "noc", store.Cursor{State: store.PostDead, DeadAt: t0})
+	require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0, ListDeadAt: t0}))
+	for _, n := range must(s.PendingNotices(t.Context()))(t) {
+		if n.Room == "db" || n.Person != "" {
+			n.State = store.NoticeDead
+			require.NoError(t, s.SaveNotice(t.Context(), n))
+		}
+	}
+	st = stats(t, s)
+	require.Equal(t, map[store.LetterKind]int64{store.LetterPost: 1, store.LetterDigest: 1, store.LetterList: 1}, st.Rooms["noc"].Dead)
+	require.Equal(t, map[store.LetterKind]int64{store.LetterNotice: 1}, st.Rooms["db"].Dead)
+	require.Equal(t, map[store.LetterKind]int64{store.LetterNotice: 1}, st.Rooms[""].Dead)
+	require.EqualValues(t, 2, st.Dead(store.LetterNotice))
+	require.Equal(t, later.PendingSince, st.OldestPending)
 }

@@ -54,6 +54,7 @@ func Run(t *testing.T, open Opener) {
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,
+		"stats by room":             testRoomStats,
 		"prune/journal":             testPruneJournal,
 		"prune/the rest":            testPruneRest,
 		"prune/dead letters":        testPruneDead,
