@@ -47,7 +47,7 @@ func TestAProblemFromOpenToResolved(t *testing.T) {
 		require.Zero(t, w.store.pending())
 		require.Zero(t, w.metric("alert_relay_delivery_queue", "bot", "noc"))
 		require.EqualValues(t, 2, w.metric("alert_relay_messages_total", "op", "edit", "result", "ok"))
-		require.EqualValues(t, 1, w.metric("alert_relay_delivery_seconds"))
+		require.EqualValues(t, 1, w.metric("alert_relay_delivery_seconds", "severity", "high"))
 	})
 }
 
