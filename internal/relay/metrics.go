@@ -1,14 +1,13 @@
 package relay
 
 import (
-	"runtime"
-	"runtime/debug"
-	"slices"
+	"cmp"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/build"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
@@ -36,9 +35,10 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer, version string) *metrics {
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1. The labels say which build runs."}, []string{"version", "commit", "goversion"})
-	build.WithLabelValues(version, commit(), runtime.Version()).Set(1)
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_relay_build_info", Help: "1. The labels say which build runs."}, []string{"version", "commit", "goversion"})
+	current := build.Current()
+	info.WithLabelValues(version, cmp.Or(current.Commit, "unknown"), current.Go).Set(1)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
 		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
@@ -69,17 +69,4 @@ func (m *metrics) add(cfg *config.Config) {
 		}
 	}
 	m.reconcile.Add(asked)
-}
-
-// commit is the revision that the program was built from; "unknown" without a checkout.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" })
-	if i < 0 {
-		return "unknown"
-	}
-	return info.Settings[i].Value
 }
