@@ -14,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var update = flag.Bool("update", false, "write docs/config.schema.json")
+var update = flag.Bool("update", false, "write docs/config.schema.json and the chart's values.schema.json")
 
 const schemaPath = "../../docs/config.schema.json"
 

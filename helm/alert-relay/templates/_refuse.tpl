@@ -1,0 +1,50 @@
+{{/* What would start and then not work is refused when it is rendered. */}}
+{{- define "alert-relay.refuse" -}}
+{{- if and (gt (int .Values.replicas) 1) (eq (.Values.config.store.driver | default "sqlite") "sqlite") }}
+{{- fail (printf "replicas: %d relays can't share a SQLite store (config.store.driver): use replicas: 1" (int .Values.replicas)) }}
+{{- end }}
+{{- if not (hasPrefix "/var/lib/alert-relay/" .Values.config.store.path) }}
+{{- fail (printf "config.store.path: %s isn't on the volume: use a file below /var/lib/alert-relay/" .Values.config.store.path) }}
+{{- end }}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\])" .Values.config.server.admin_listen }}
+{{- fail (printf "config.server.admin_listen: nothing outside of the container reaches %s, not even the probes: use 0.0.0.0 and a port" .Values.config.server.admin_listen) }}
+{{- end }}
+{{- $server := .Values.config.server }}
+{{- $variables := dict }}
+{{- range .Values.extraEnv }}{{ $_ := set $variables .name true }}{{ end }}
+{{- if not (or $server.admin_token_file $server.admin_token_env (dig "admin_tls" "client_ca_file" "" $server) $server.admin_insecure
+  (hasKey $variables "ALERT_RELAY_ADMIN_TOKEN") .Values.extraEnvFrom) }}
+{{- fail "config.server: the admin listener is open to the whole cluster: set admin_token_file to a file of secrets, or admin_insecure: true if networkPolicy protects it" }}
+{{- end }}
+{{- $files := dict }}
+{{- range .Values.secrets }}
+{{- $secret := .existingSecret }}
+{{- range .keys }}
+{{- $file := . }}
+{{- if not (kindIs "string" .) }}{{ $file = .file | default .key }}{{ end }}
+{{- if hasKey $files $file }}
+{{- fail (printf "secrets: %s and %s both have a file %s: give one of them another name with {key: %s, file: NAME}" (get $files $file) $secret $file $file) }}
+{{- end }}
+{{- $_ := set $files $file $secret }}
+{{- end }}
+{{- end }}
+{{- include "alert-relay.refuseFiles" (dict "files" $files "key" "config" "value" .Values.config) }}
+{{- end }}
+
+{{/* Each file of the configuration below /etc/alert-relay/secrets is one of secrets. */}}
+{{- define "alert-relay.refuseFiles" -}}
+{{- $all := . }}
+{{- if kindIs "map" .value }}
+{{- range $key, $value := .value }}
+{{- include "alert-relay.refuseFiles" (dict "files" $all.files "key" (printf "%s.%s" $all.key $key) "value" $value) }}
+{{- end }}
+{{- else if kindIs "slice" .value }}
+{{- range $i, $value := .value }}
+{{- include "alert-relay.refuseFiles" (dict "files" $all.files "key" (printf "%s[%d]" $all.key $i) "value" $value) }}
+{{- end }}
+{{- else if kindIs "string" .value }}
+{{- if and (hasPrefix "/etc/alert-relay/secrets/" .value) (not (hasKey .files (trimPrefix "/etc/alert-relay/secrets/" .value))) }}
+{{- fail (printf "%s: no key in secrets makes the file %s: add it to the keys of an existingSecret (there %s)" .key .value (ternary "is none" (printf "are %s" (keys .files | sortAlpha | join ", ")) (empty .files))) }}
+{{- end }}
+{{- end }}
+{{- end }}
