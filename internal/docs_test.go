@@ -115,7 +115,7 @@ func TestMarkdownLinksResolve(t *testing.T) {
 
 // Code spans that look like a path of the repository name one that exists.
 func TestDocumentedPathsExist(t *testing.T) {
-	path := regexp.MustCompile("^`((?:internal|cmd|bench|e2e|templates|zabbix|docs)/[a-z0-9_/.-]*(?:README\\.md)?)`$")
+	path := regexp.MustCompile("^`((?:internal|cmd|bench|e2e|helm|monitoring|templates|zabbix|docs)/[a-z0-9_/.-]*(?:README\\.md)?)`$")
 	for name, lines := range markdownFiles(t) {
 		for _, line := range lines {
 			for _, span := range codePattern.FindAllString(line.text, -1) {
