@@ -34,7 +34,7 @@ func check(t *testing.T, r rendering, pod core.Pod) (*config.Config, error) {
 			case v.Name != mount.Name:
 			case mount.Name == "config":
 				name = path.Join(mount.MountPath, "config.yaml")
-				text = all[*core.ConfigMap](t, r)[0].Data["config.yaml"]
+				text = typed(t, r.find(t, "ConfigMap", v.ConfigMap.Name)).(*core.ConfigMap).Data["config.yaml"]
 			case v.Projected != nil:
 				for _, source := range v.Projected.Sources {
 					for _, item := range source.Secret.Items {
