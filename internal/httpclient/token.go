@@ -10,12 +10,12 @@ import (
 // Token is a neighbour's bearer token. While the neighbour refuses it, it is read again from where it is kept, so that a new token
 // needs no restart. It is safe for concurrent use.
 type Token struct {
-	name   string // for the log: "the bot's token"
-	source string // for the log: "file /run/secrets/webex-token"
-	read   func() (string, error)
-	log    *slog.Logger
+	name string // for the log: "the bot's token"
+	log  *slog.Logger
 
 	mu      sync.Mutex
+	source  string // for the log: "file /run/secrets/webex-token"
+	read    func() (string, error)
 	used    []string // the current one last
 	refused bool     // whether the neighbour refused the current one
 }
@@ -23,6 +23,22 @@ type Token struct {
 // NewToken makes a token that isn't known to be refused. read reads it again from source; nil for a token that can't change.
 func NewToken(name, token, source string, read func() (string, error), log *slog.Logger) *Token {
 	return &Token{name: name, used: []string{token}, source: source, read: read, log: log}
+}
+
+// Replace makes another token the current one, which isn't known to be refused. The same token changes only its source.
+func (t *Token) Replace(token, source string, read func() (string, error)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.source, t.read = source, read
+	if token != t.last() {
+		t.replace(token)
+	}
+}
+
+// replace makes another token the current one. The caller holds mu.
+func (t *Token) replace(token string) {
+	t.log.Info(t.name+" was replaced", "from", t.source)
+	t.used, t.refused = append(t.used, token), false
 }
 
 // Current returns the token to call with.
@@ -37,8 +53,7 @@ func (t *Token) Current() string {
 	case err != nil:
 		t.log.Warn("cannot read "+t.name+" again", "from", t.source, "error", err)
 	case renewed != t.last():
-		t.log.Info(t.name+" was replaced", "from", t.source)
-		t.used, t.refused = append(t.used, renewed), false
+		t.replace(renewed)
 	}
 	return t.last()
 }
@@ -57,6 +72,8 @@ func (t *Token) Judge(token string, refused bool) (news bool) {
 
 // Hint completes the advice to make a new token: where to put it.
 func (t *Token) Hint() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	hint := ""
 	if t.source != "" {
 		hint = " and put it into " + t.source

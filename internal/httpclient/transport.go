@@ -74,6 +74,14 @@ func New(o Options) (*Transport, error) {
 	}}, nil
 }
 
+// Unchanged reports whether New would make the same transport from o now, the content of its CAFile included.
+func (t *Transport) Unchanged(o Options) bool {
+	pem, _, err := rootsWith(o.CAFile)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return err == nil && o.ProxyURL == t.opts.ProxyURL && o.CAFile == t.opts.CAFile && o.Key == t.opts.Key && bytes.Equal(pem, t.pem)
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	next := t.current()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/httpclient"
@@ -55,34 +56,51 @@ var Ops = []string{
 // Client calls the Webex REST API as one bot. It never retries: the caller decides by the error's Class. Every method returns an
 // *Error if the call failed. It is safe for concurrent use.
 type Client struct {
-	opts   Options
-	base   *url.URL // nil if BaseURL is invalid: every call returns that error
-	http   *httpclient.Client
+	opts   Options                    // of New; what Reconfigure changes is in to
+	to     *atomic.Pointer[neighbour] // shared with the clients that Through returns
 	token  *httpclient.Token
 	outage *outage
 	gate   func(ctx context.Context, op string, call func() error) error
 }
 
+// neighbour is where a client's calls go, and how.
+type neighbour struct {
+	base *url.URL // nil if BaseURL is invalid: every call returns that error
+	http *httpclient.Client
+}
+
 // New makes a client. An invalid BaseURL is an error of every call.
 func New(opts Options) *Client {
-	if opts.Timeout <= 0 {
-		opts.Timeout = defaultTimeout
-	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Observe == nil {
 		opts.Observe = func(Call) {}
 	}
-	token := httpclient.NewToken("the bot's token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log)
-	c := &Client{opts: opts, token: token, outage: &outage{}, http: httpclient.NewClient(httpclient.ClientOptions{
-		Transport: opts.Transport, Timeout: opts.Timeout, MaxAnswer: maxAnswer, Version: opts.Version, Token: token,
-	})}
-	base, err := url.Parse(strings.TrimRight(opts.BaseURL, "/"))
-	if err == nil && (base.Scheme == "http" || base.Scheme == "https") && base.Host != "" {
-		c.base = base
-	}
+	c := &Client{opts: opts, outage: &outage{}, to: new(atomic.Pointer[neighbour])}
+	c.token = httpclient.NewToken("the bot's token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log)
+	c.connect(opts)
 	return c
+}
+
+// Reconfigure changes address, token, transport and timeout for the calls that begin from now on.
+func (c *Client) Reconfigure(o Options) {
+	c.token.Replace(o.Token, o.TokenFrom, o.Renew)
+	c.connect(o)
+}
+
+func (c *Client) connect(o Options) {
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	to := &neighbour{http: httpclient.NewClient(httpclient.ClientOptions{
+		Transport: o.Transport, Timeout: o.Timeout, MaxAnswer: maxAnswer, Version: c.opts.Version, Token: c.token,
+	})}
+	base, err := url.Parse(strings.TrimRight(o.BaseURL, "/"))
+	if err == nil && (base.Scheme == "http" || base.Scheme == "https") && base.Host != "" {
+		to.base = base
+	}
+	c.to.Store(to)
 }
 
 // Through returns the same client with a gate before each call. The gate runs the call, or returns an error without running it:
@@ -141,12 +159,13 @@ func (c *Client) doNow(ctx context.Context, k call) (http.Header, error) {
 
 func (c *Client) exchange(ctx context.Context, k call) (httpclient.Answer, error) {
 	method, _, _ := strings.Cut(k.op, " ")
-	target, err := c.target(k)
+	to := c.to.Load()
+	target, err := to.target(k)
 	if err != nil {
 		return httpclient.Answer{}, err
 	}
 	token := c.token.Current()
-	answer, err := c.http.Do(ctx, httpclient.Call{Method: method, URL: target, Bearer: token, ContentType: k.ctype, Body: k.body})
+	answer, err := to.http.Do(ctx, httpclient.Call{Method: method, URL: target, Bearer: token, ContentType: k.ctype, Body: k.body})
 	var failed *httpclient.Error
 	if errors.As(err, &failed) {
 		return answer, &Error{Op: k.op, Message: failed.What, TrackingID: c.trackingID(answer.Header), Unanswered: failed.Sent, Err: failed.Err}
@@ -163,14 +182,14 @@ func (c *Client) exchange(ctx context.Context, k call) (httpclient.Answer, error
 }
 
 // target returns the URL of a call. An empty part of the path would be another resource (DELETE /messages/): it is not sent.
-func (c *Client) target(k call) (string, error) {
-	if c.base == nil {
+func (to *neighbour) target(k call) (string, error) {
+	if to.base == nil {
 		return "", &Error{Op: k.op, Message: "webex.api_url is not an http(s) URL: expected https://webexapis.com/v1"}
 	}
 	if k.url != "" {
 		return k.url, nil
 	}
-	target := c.base.String()
+	target := to.base.String()
 	for _, part := range k.path {
 		if part == "" || part == "." || part == ".." {
 			return "", &Error{Op: k.op, Status: http.StatusNotFound, Message: fmt.Sprintf("not sent: %q is not an id", part)}

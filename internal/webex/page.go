@@ -51,14 +51,15 @@ func (c *Client) next(header http.Header, k call) (string, error) {
 	if link == "" {
 		return "", nil
 	}
-	u, err := c.base.Parse(link)
+	base := c.to.Load().base
+	u, err := base.Parse(link)
 	if err != nil {
 		return "", &Error{Op: k.op, Message: "the link to the next page isn't a URL"}
 	}
-	if u.Scheme != c.base.Scheme || !strings.EqualFold(u.Host, c.base.Host) || u.User != nil {
+	if u.Scheme != base.Scheme || !strings.EqualFold(u.Host, base.Host) || u.User != nil {
 		return "", &Error{Op: k.op, Message: fmt.Sprintf(
 			"the next page is at %s://%s, not at webex.api_url (%s://%s): not followed, since the token would go there",
-			text.Line(u.Scheme), text.Line(u.Host), c.base.Scheme, c.base.Host)}
+			text.Line(u.Scheme), text.Line(u.Host), base.Scheme, base.Host)}
 	}
 	u.Fragment = ""
 	return u.String(), nil

@@ -122,5 +122,5 @@ func (c *Client) describeForeign(a httpclient.Answer) string {
 	if a.Status/100 == 3 {
 		said = "redirects are not followed: " + said
 	}
-	return said + c.http.Glimpse(a)
+	return said + c.to.Load().http.Glimpse(a)
 }

@@ -99,7 +99,7 @@ func (c *Client) read(method string, a httpclient.Answer, result any) *Error {
 	}
 	if !clean && c.printed.CompareAndSwap(false, true) {
 		c.opts.Log.Warn("the Zabbix frontend prints text around the API's answers; set display_errors=Off in its PHP configuration, and check PHP's log",
-			"url", c.display(), "method", method, "prints", c.http.Glimpse(a))
+			"url", c.display(), "method", method, "prints", c.to.Load().http.Glimpse(a))
 	}
 	if e.Error != nil && string(e.Error) != "null" {
 		code, message, data, _ := e.failure()
@@ -120,7 +120,7 @@ func (c *Client) foreign(method string, a httpclient.Answer) *Error {
 	e := &Error{
 		Method: method, Kind: Unreachable, Status: a.Status,
 		Unanswered: a.OK() || a.Status >= 500, // the call may have been carried out all the same
-		Message:    fmt.Sprintf("HTTP %d from %s is not an answer of Zabbix's API (%s): %s", a.Status, c.display(), c.http.Glimpse(a), statusHint(a.Status)),
+		Message:    fmt.Sprintf("HTTP %d from %s is not an answer of Zabbix's API (%s): %s", a.Status, c.display(), c.to.Load().http.Glimpse(a), statusHint(a.Status)),
 	}
 	e.RetryAfter, _ = httpclient.RetryAfter(a.Header, time.Now(), maxRetryAfter)
 	return e

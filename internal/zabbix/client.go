@@ -45,9 +45,8 @@ const (
 // Client calls the JSON-RPC API of one Zabbix, 6.0 to 8.0, in the form of its version. It repeats a call only if Zabbix refused its form
 // and has been upgraded. It is safe for concurrent use.
 type Client struct {
-	opts     Options
-	endpoint string
-	http     *httpclient.Client
+	opts Options // of New; what Reconfigure changes is in to
+	to   atomic.Pointer[neighbour]
 
 	mu      sync.Mutex
 	version release // zero until asked
@@ -58,11 +57,14 @@ type Client struct {
 	denied  sync.Map    // the methods that the role forbids, so that each is logged once
 }
 
+// neighbour is where a client's calls go, and how.
+type neighbour struct {
+	endpoint string
+	http     *httpclient.Client
+}
+
 // New makes a client. The first call that needs the version asks for it.
 func New(opts Options) *Client {
-	if opts.Timeout <= 0 {
-		opts.Timeout = defaultTimeout
-	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,12 +74,33 @@ func New(opts Options) *Client {
 	if opts.HeaderStripped == nil {
 		opts.HeaderStripped = func(bool) {}
 	}
-	c := &Client{opts: opts, endpoint: strings.TrimRight(opts.URL, "/") + "/api_jsonrpc.php"}
-	c.token = httpclient.NewToken("the API token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log.With("url", c.display()))
-	c.http = httpclient.NewClient(httpclient.ClientOptions{
-		Transport: opts.Transport, Timeout: opts.Timeout, MaxAnswer: maxAnswer, Version: opts.Version, Token: c.token,
-	})
+	c := &Client{opts: opts}
+	c.token = httpclient.NewToken("the API token", opts.Token, opts.TokenFrom, opts.Renew, opts.Log)
+	c.connect(opts)
 	return c
+}
+
+// Reconfigure changes address, token, transport and timeout for the calls that begin from now on.
+func (c *Client) Reconfigure(o Options) {
+	c.token.Replace(o.Token, o.TokenFrom, o.Renew)
+	before := c.to.Load().endpoint
+	c.connect(o)
+	if c.to.Load().endpoint == before {
+		return
+	}
+	c.mu.Lock()
+	c.version = release{} // perhaps of another version
+	c.mu.Unlock()
+	c.useBody(false)
+}
+
+func (c *Client) connect(o Options) {
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	c.to.Store(&neighbour{endpoint: strings.TrimRight(o.URL, "/") + "/api_jsonrpc.php", http: httpclient.NewClient(httpclient.ClientOptions{
+		Transport: o.Transport, Timeout: o.Timeout, MaxAnswer: maxAnswer, Version: c.opts.Version, Token: c.token,
+	})})
 }
 
 // Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
@@ -196,7 +219,8 @@ func (c *Client) observed(ctx context.Context, token string, body bool, method s
 // post makes one HTTP call, with the token in its body or in the header.
 func (c *Client) post(ctx context.Context, token string, body bool, method string, params, result any) *Error {
 	r := request{Version: "2.0", Method: method, Params: params, ID: callID}
-	call := httpclient.Call{Method: http.MethodPost, URL: c.endpoint, ContentType: contentType}
+	to := c.to.Load()
+	call := httpclient.Call{Method: http.MethodPost, URL: to.endpoint, ContentType: contentType}
 	if body {
 		r.Auth = token
 	} else {
@@ -206,7 +230,7 @@ func (c *Client) post(ctx context.Context, token string, body bool, method strin
 	if call.Body, err = json.Marshal(r); err != nil {
 		return &Error{Method: method, Kind: Invalid, Err: err, Message: "cannot write the parameters as JSON: " + err.Error()}
 	}
-	answer, err := c.http.Do(ctx, call)
+	answer, err := to.http.Do(ctx, call)
 	var failed *httpclient.Error
 	if errors.As(err, &failed) {
 		return &Error{Method: method, Kind: Unreachable, Unanswered: failed.Sent, Err: failed.Err, Message: c.display() + ": " + failed.Error()}
@@ -215,4 +239,4 @@ func (c *Client) post(ctx context.Context, token string, body bool, method strin
 }
 
 // display is the API's address as logs and errors may show it.
-func (c *Client) display() string { return untrusted.RedactURL(c.endpoint) }
+func (c *Client) display() string { return untrusted.RedactURL(c.to.Load().endpoint) }
