@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/pace"
 )
@@ -20,6 +22,7 @@ type bot struct {
 	remembered chan struct{}
 	direct     sync.Map      // e-mail address → Webex room id of the direct chat
 	keeping    chan struct{} // holds a token while the waits are saved
+	gauges     []prometheus.Collector
 
 	mu      sync.Mutex
 	queue   *queue.Queue[work]
@@ -36,7 +39,7 @@ func newBot(d *Delivery, o Bot) *bot {
 		queue: queue.New[work](), refusing: map[string]bool{}, rate: pace.NewLimits(d.RateLimit, time.Now()),
 	}
 	b.queue.Opens = b.opens
-	b.queue.PerRoom = max(1, d.Workers-1) // one worker is left for the other rooms
+	b.queue.PerRoom = perRoom(d.Workers)
 	d.Metrics.addBot(b)
 	return b
 }
@@ -73,8 +76,8 @@ func (b *bot) enqueue(tasks []*task, found bool) {
 // ends them in this order.
 type lives struct{ begin, call, save context.Context }
 
-// run works until ctx ends, then waits for the calls in flight.
-func (b *bot) run(ctx context.Context) error {
+// run works until ctx ends, then waits for the calls in flight. Only the end of stop, which is the end of the relay, limits these.
+func (b *bot) run(ctx, stop context.Context) {
 	call, endCalls := context.WithCancel(context.WithoutCancel(ctx))
 	defer endCalls()
 	save, endSaves := context.WithCancel(context.WithoutCancel(ctx))
@@ -94,10 +97,11 @@ func (b *bot) run(ctx context.Context) error {
 		}
 	}
 	// Half of the grace period is for the calls, the rest for saving their outcomes.
-	defer time.AfterFunc(b.Grace/2, endCalls).Stop()
-	defer time.AfterFunc(b.Grace, endSaves).Stop()
+	defer context.AfterFunc(stop, func() {
+		time.AfterFunc(b.Grace/2, endCalls)
+		time.AfterFunc(b.Grace, endSaves)
+	})()
 	workers.Wait()
-	return nil
 }
 
 // dispatch starts a worker for every task that may run now. It returns when to call it again; zero if only
@@ -107,7 +111,7 @@ func (b *bot) dispatch(l lives, workers *sync.WaitGroup) time.Time {
 	defer b.mu.Unlock()
 	for {
 		now := time.Now()
-		slots := b.Workers
+		slots := int(b.workers.Load())
 		if b.breaker.Open() {
 			slots = 1
 		}
@@ -152,16 +156,30 @@ func (b *bot) serve(l lives, t *task, picked int) {
 	switch {
 	case b.skips(t.ID):
 		out.done = true
-	case t.Value.post != nil:
-		out = b.servePost(l, t, picked)
-	case t.Value.group != nil:
-		out = b.serveGroup(l, t, picked)
+	case !b.tenancy.enter(tenure(t), b):
+		out.wake = time.Now().Add(tenancyRetry)
 	default:
-		out = b.serveNotice(l, t)
+		out = b.serveIn(l, t, picked)
+		b.tenancy.leave(tenure(t))
 	}
 	if b.skips(t.ID) {
 		out = outcome{called: out.called, done: true}
 	}
+	b.finished(t, out)
+}
+
+func (b *bot) serveIn(l lives, t *task, picked int) outcome {
+	switch {
+	case t.Value.post != nil:
+		return b.servePost(l, t, picked)
+	case t.Value.group != nil:
+		return b.serveGroup(l, t, picked)
+	}
+	return b.serveNotice(l, t)
+}
+
+// finished returns a task to the queue, or removes it.
+func (b *bot) finished(t *task, out outcome) {
 	b.mu.Lock()
 	now := time.Now()
 	b.flying--

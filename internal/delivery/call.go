@@ -150,7 +150,7 @@ func (b *bot) delay(n int, err error, now time.Time) time.Duration {
 // except while the account has to wait: then nothing is sent, and the error is a 429 with the rest of that wait. A
 // 429 that it gets counts for delivery too. op names the call. CallPaced blocks until Run has begun.
 func (d *Delivery) CallPaced(ctx context.Context, botName, op string, call func() error) error {
-	b := d.bots[botName]
+	b := d.bot(botName)
 	if b == nil {
 		return call()
 	}

@@ -196,7 +196,7 @@ func TestReadableProblemsBesideDamagedOnes(t *testing.T) {
 			w.fold(n, nil, "noc")
 		}
 		w.store.damage(1)
-		found, broken, ok := w.d.bots["noc"].problems(t.Context(), "testing", []alert.Key{key(0), key(1), key(2)})
+		found, broken, ok := w.d.bot("noc").problems(t.Context(), "testing", []alert.Key{key(0), key(1), key(2)})
 		require.True(t, ok)
 		require.ErrorContains(t, broken, key(1).String())
 		require.Len(t, found, 2)

@@ -10,10 +10,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +21,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -102,7 +103,11 @@ type Options struct {
 // Delivery serves every room, each by its bot.
 type Delivery struct {
 	Options
-	bots map[string]*bot
+	bots    roster.Roster[*bot]
+	first   atomic.Pointer[string] // the name of the bot of rooms without one
+	workers atomic.Int64           // Options.Workers, or what SetBots made it
+	changed chan struct{}          // wakes watch after SetBots
+	tenancy tenancy
 	// Wake-ups: to read everything that is pending, the groups, the notices.
 	rescan, groups, notices <-chan struct{}
 	// skipped are the tasks whose progress the store rejects (save).
@@ -136,16 +141,11 @@ func New(o Options) (*Delivery, error) {
 	if o.Notifier == nil {
 		o.Notifier = new(store.Local)
 	}
-	d := &Delivery{Options: o, started: time.Now(), bots: map[string]*bot{}}
+	d := &Delivery{Options: o, started: time.Now(), changed: make(chan struct{}, 1)}
 	d.rescan, _ = o.Notifier.Subscribe(store.TopicPosts)
 	d.groups, _ = o.Notifier.Subscribe(store.TopicGroups)
 	d.notices, _ = o.Notifier.Subscribe(store.TopicNotices)
-	for _, b := range o.Bots {
-		if d.bots[b.Name] != nil {
-			return nil, fmt.Errorf("delivery: two bots are named %q", b.Name)
-		}
-		d.bots[b.Name] = newBot(d, b)
-	}
+	d.SetBots(o.Bots, o.Workers)
 	return d, nil
 }
 
@@ -153,9 +153,10 @@ func New(o Options) (*Delivery, error) {
 // It may be called once.
 func (d *Delivery) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, b := range d.bots {
-		g.Go(func() error { return b.run(ctx) })
-	}
+	g.Go(func() error {
+		d.bots.Run(ctx, func(own context.Context, _ string, b *bot) { b.run(own, ctx) })
+		return nil
+	})
 	g.Go(func() error { return d.watch(ctx) })
 	return g.Wait()
 }
@@ -231,6 +232,7 @@ func (d *Delivery) watch(ctx context.Context) error {
 		case <-d.notices:
 			posts, groups = false, false
 		case <-d.rescan:
+		case <-d.changed:
 		case <-timer.C:
 		}
 	}
@@ -240,14 +242,4 @@ func (d *Delivery) watch(ctx context.Context) error {
 // rescans take at most a hundredth of the time. It at most doubles, since each rescan covers two pauses.
 func rescanAfter(took, last, least time.Duration) time.Duration {
 	return max(least, min(100*took, 2*last))
-}
-
-// botOf is the bot that serves a room, the first one if the room isn't configured.
-func (d *Delivery) botOf(room, route string) *bot {
-	if s, ok := d.Rooms(room, route); ok {
-		if b := d.bots[s.Bot]; b != nil {
-			return b
-		}
-	}
-	return d.bots[d.Bots[0].Name]
 }

@@ -364,7 +364,7 @@ func TestADirectChat(t *testing.T) {
 		w.fold(2, nil, room)
 		w.pass(time.Second)
 		w.stop()
-		require.NoError(t, w.store.SetValue(t.Context(), w.d.bots["noc"].directName("alice@example.com"), ""))
+		require.NoError(t, w.store.SetValue(t.Context(), w.d.bot("noc").directName("alice@example.com"), ""))
 		w.start()
 		w.fold(2, resolve)
 		w.pass(time.Second)

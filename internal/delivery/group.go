@@ -51,6 +51,9 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	if !known {
 		return b.markGroupDead(l, t, g, step.Gone, "the room isn't configured (any more)", "", false)
 	}
+	if b.left(room) {
+		return outcome{done: true}
+	}
 	g = step.BelievedGroup(g, t.Value.group.doubt)
 	if room.Person != "" && room.ID == "" && g.MessageID != "" {
 		if room.ID = b.directRoom(l.begin, room.Person); room.ID == "" {

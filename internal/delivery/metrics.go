@@ -94,11 +94,13 @@ func (m *Metrics) addBot(b *bot) {
 	}
 	m.Retries.WithLabelValues(b.name)
 	gauge := func(name, help string, value func() float64) {
-		m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"bot": b.name}}, func() float64 {
+		g := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"bot": b.name}}, func() float64 {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			return value()
-		}))
+		})
+		m.reg.MustRegister(g)
+		b.gauges = append(b.gauges, g)
 	}
 	gauge("alert_relay_rate_limit_per_second", "Current rate of a bot, in calls a second.", b.rate.PerSecond)
 	gauge("alert_relay_paused_seconds", "How much longer Webex told a bot to wait in every room (429, or 503 with Retry-After).", func() float64 {
@@ -112,6 +114,13 @@ func (m *Metrics) addBot(b *bot) {
 	})
 	gauge("alert_relay_webex_away", "1 while Webex doesn't answer a bot.", func() float64 { return yes(b.breaker.State() == pace.BreakerAway) })
 	gauge("alert_relay_delivery_queue", "Posts, groups and notices in a bot's queue.", func() float64 { return float64(b.queue.Len()) })
+}
+
+// removeBot removes the gauges of a bot that is gone; its counters stay.
+func (m *Metrics) removeBot(b *bot) {
+	for _, g := range b.gauges {
+		m.reg.Unregister(g)
+	}
 }
 
 func yes(b bool) float64 {

@@ -22,7 +22,7 @@ type noticeTask struct {
 }
 
 func (d *Delivery) newNoticeTask(n store.Notice) *task {
-	b := d.bots[n.Bot]
+	b := d.bot(n.Bot)
 	if b == nil {
 		b = d.botOf(n.Room, "")
 	}

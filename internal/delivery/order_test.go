@@ -90,9 +90,9 @@ func TestAStormDoesNotDelayAnotherRoom(t *testing.T) {
 		w.pass(queue.Patience + 2*time.Second)
 		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: after a wait")
 		w.webex.took = 0
-		w.d.bots["noc"].mu.Lock()
-		w.d.bots["noc"].rate.Rate = pace.NewRate(100000, time.Now())
-		w.d.bots["noc"].mu.Unlock()
+		w.d.bot("noc").mu.Lock()
+		w.d.bot("noc").rate.Rate = pace.NewRate(100000, time.Now())
+		w.d.bot("noc").mu.Unlock()
 		w.pass(time.Minute)
 		require.Zero(t, w.store.pending())
 		require.Zero(t, w.metric("alert_relay_delivery_queue"))

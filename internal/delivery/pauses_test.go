@@ -142,7 +142,7 @@ func TestA503WithRetryAfterPausesTheBot(t *testing.T) {
 // A direct chat has one wait, whether it is addressed by its person or by its id.
 func TestADirectChatIsOneRoom(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		b := w.d.bots["noc"]
+		b := w.d.bot("noc")
 		require.Equal(t, "person:alice@example.com", b.webexRoom("person:alice@example.com"))
 		w.fold(1, nil, "person:alice@example.com")
 		w.pass(2 * time.Second)

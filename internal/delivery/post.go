@@ -149,6 +149,8 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 		return b.markDead(l, t, v, step.Dead, "the problem was pruned", "", false)
 	case !v.known:
 		return b.markDead(l, t, v, step.Gone, "the room isn't configured (any more)", "", false)
+	case b.left(v.room):
+		return outcome{done: true}
 	}
 	now := time.Now()
 	next, text := b.plan(v, now)

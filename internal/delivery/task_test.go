@@ -28,7 +28,7 @@ func TestUrgencyOfDigests(t *testing.T) {
 		"other changes of a resolved one":       {"M", false, true, step.OpGroupEdit, classUpdate},
 		"a list":                                {"M", true, false, step.OpGroupList, classUpdate},
 	} {
-		d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}}}
+		d := withOneBot()
 		g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: c.open, PendingSince: time.Unix(1, 0), GroupCursor: store.GroupCursor{MessageID: c.message, Shown: 1, SaysResolved: c.saysIt}}
 		require.Equal(t, c.want, d.newGroupTask(g).Class, name)
 		require.Equal(t, c.want, urgencyOf(c.op, step.Wrong(g), groupRank, g.PendingSince).Class, name)
@@ -49,7 +49,7 @@ func TestUrgencyOfPosts(t *testing.T) {
 		"an entry for the thread":        {"M", true, step.OpLines, classUpdate},
 		"resolved, perhaps never posted": {"", false, step.OpEdit, classWrong},
 	} {
-		d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}}}
+		d := withOneBot()
 		v := &view{post: store.Post{Key: key(1), Room: "noc", Severity: alert.High, Open: c.open, PendingSince: time.Unix(1, 0), Cursor: store.Cursor{RootID: c.root}}}
 		v.problem = alert.Problem{State: alert.StateResolved, Severity: alert.High}
 		if c.open {
@@ -63,11 +63,17 @@ func TestUrgencyOfPosts(t *testing.T) {
 	require.Equal(t, classCard, urgencyOf(step.OpCard, false, 0, time.Time{}).Class)
 }
 
+func withOneBot() *Delivery {
+	d := &Delivery{Options: Options{Rooms: someRooms, Metrics: NewMetrics(prometheus.NewRegistry())}}
+	d.SetBots([]Bot{{Name: "noc"}}, 4)
+	return d
+}
+
 // A queued digest that becomes wrong goes before all but replies and new problems.
 func TestAQueuedDigestThatBecomesWrongMovesUp(t *testing.T) {
 	g := store.Group{ID: 1, Room: "noc", Revision: 2, Open: true, GroupCursor: store.GroupCursor{MessageID: "M", Shown: 1}}
-	d := &Delivery{Options: Options{Rooms: someRooms, Bots: []Bot{{Name: "noc"}}, Metrics: NewMetrics(prometheus.NewRegistry())}}
-	b := newBot(d, d.Bots[0])
+	d := withOneBot()
+	b := d.bot("noc")
 	b.enqueue([]*task{d.newGroupTask(g)}, false)
 	g.SaysResolved = true
 	b.enqueue([]*task{d.newGroupTask(g)}, false)
