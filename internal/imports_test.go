@@ -44,13 +44,13 @@ var may = map[string][]string{
 	"internal/ledger":     {"internal/alert", "internal/logging", "internal/pace", "internal/store", "internal/route"},
 	"internal/receiver":   {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/zabbix"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/render"},
-	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
-	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/store", "internal/webex", "internal/webexid", "internal/command"},
+	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/zabbix", "internal/render"},
+	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command"},
 	"internal/admin":      {"internal/alert", "internal/fault", "internal/logging", "internal/store"},
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},
-	"internal/reconcile": {"internal/alert", "internal/pace", "internal/store", "internal/zabbix"},
+	"internal/reconcile": {"internal/alert", "internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
 	"internal/simulator": {"internal/alert", "internal/pace", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
 }
 

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -75,8 +78,8 @@ type Options struct {
 type Executor struct {
 	o         Options
 	limit     limiter
-	recovered chan struct{}    // closed once the commands of an earlier run are in their lanes
-	lanes     map[string]*lane // never changes
+	recovered chan struct{} // closed once the commands of an earlier run are in their lanes
+	lanes     roster.Roster[*lane]
 
 	accepting sync.Mutex // held while a command is compared with earlier ones
 }
@@ -93,14 +96,20 @@ const (
 
 // New makes an Executor.
 func New(o Options) *Executor {
-	e := &Executor{o: o, recovered: make(chan struct{}), lanes: make(map[string]*lane, len(o.Sources))}
-	for name, client := range o.Sources {
-		e.lanes[name] = &lane{source: name, zabbix: client, woken: make(chan struct{}, 1)}
-	}
+	e := &Executor{o: o, recovered: make(chan struct{})}
+	e.SetSources(o.Sources)
 	if e.o.Changed == nil {
 		e.o.Changed = func(alert.Key, time.Duration) {}
 	}
 	return e
+}
+
+// SetSources makes these the sources, while the executor runs too. Those that stay keep their client. Commands that wait for a source
+// that goes end with a reply that says so.
+func (e *Executor) SetSources(sources map[string]Zabbix) {
+	e.lanes.Set(slices.Collect(maps.Keys(sources)), func(name string) *lane {
+		return &lane{source: name, zabbix: sources[name], woken: make(chan struct{}, 1)}
+	})
 }
 
 // Run works until ctx ends. Then it finishes the calls in flight and saves their outcomes; the next start
@@ -113,12 +122,12 @@ func (e *Executor) Run(ctx context.Context) error {
 		return fmt.Errorf("resuming the commands of an earlier run: %w", err)
 	}
 	close(e.recovered)
-	var loops sync.WaitGroup
-	for _, l := range e.lanes {
-		loops.Go(func() { e.work(ctx, l) })
-	}
-	<-ctx.Done() // also without any source, and so without a loop
-	loops.Wait()
+	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
+		e.work(own, l)
+		if ctx.Err() == nil { // the source is gone
+			e.disband(ctx, l)
+		}
+	})
 	return nil
 }
 

@@ -38,15 +38,29 @@ type lane struct {
 	why       string
 	notBefore time.Time
 
-	mu    sync.Mutex
-	queue []turn
+	mu     sync.Mutex
+	queue  []turn
+	closed bool // nobody works on the queue any more
 }
 
-func (l *lane) add(t turn) {
+// add enqueues a turn. It returns false if the lane is closed.
+func (l *lane) add(t turn) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
 	l.queue = append(l.queue, t)
-	l.mu.Unlock()
 	pace.Wake(l.woken)
+	return true
+}
+
+// close closes the lane and returns what was queued.
+func (l *lane) close() []turn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.queue
 }
 
 func (l *lane) turns() []turn {
@@ -139,18 +153,38 @@ func (e *Executor) enqueue(j *job) bool {
 	lanes := make(map[*lane]bool)
 	for i := range j.d.Attempts {
 		a := &j.d.Attempts[i]
-		switch l := e.lanes[a.Key.Source]; {
+		switch l, ok := e.lanes.Get(a.Key.Source); {
 		case a.Stage.final():
-		case l == nil:
+		case !ok && a.Stage == stageExecuting:
+			a.Stage, a.Outcome = stageUnknown, unknown(*a, *j.d.Request, absent, e.o.View().Several)
+		case !ok:
 			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.View().Several)
 		default:
 			lanes[l] = true
 		}
 	}
 	for l := range lanes {
-		l.add(turn{j, j.part})
+		if !l.add(turn{j, j.part}) {
+			return e.enqueue(j) // the source was removed just now
+		}
 	}
 	return len(lanes) > 0
+}
+
+// disband ends the attempts that wait for a source that is gone.
+func (e *Executor) disband(ctx context.Context, l *lane) {
+	for _, t := range l.close() {
+		if t.batch(l.source) == nil {
+			continue // it has ended
+		}
+		err := e.dispatch(ctx, t.job)
+		if store.Lasting(err) {
+			err = e.abandon(ctx, t.job, err)
+		}
+		if err != nil {
+			return // ctx ended: the next start resumes
+		}
+	}
 }
 
 // work runs a lane until ctx ends.

@@ -80,12 +80,16 @@ func (e *Executor) present(ctx context.Context, targets []target) {
 	defer cancel()
 	ids := map[string][]string{}
 	for _, t := range targets {
-		if e.o.Sources[t.Key.Source] != nil && t.Problem.Open() && !t.Problem.Superseded() && ofTrigger(t.Problem) {
+		if t.Problem.Open() && !t.Problem.Superseded() && ofTrigger(t.Problem) {
 			ids[t.Key.Source] = append(ids[t.Key.Source], t.Key.EventID)
 		}
 	}
 	for source, asked := range ids {
-		found, err := e.o.Sources[source].Observe(ctx, asked)
+		lane, ok := e.lanes.Get(source)
+		if !ok {
+			continue
+		}
+		found, err := lane.zabbix.Observe(ctx, asked)
 		if err != nil {
 			e.o.Log.Info("cannot read problems from Zabbix: using their stored state", "source", source, "events", asked, "error", err)
 			continue

@@ -12,8 +12,8 @@ import (
 // catchUpAfter is how soon problems that were never read are read.
 const catchUpAfter = time.Second
 
-// catchUp schedules the stored problems that were never read: at the start, and when there is room again after
-// problems were dropped.
+// catchUp schedules the stored problems that were never read: at the start, when there is another source, and when there is
+// room again after problems were dropped.
 func (q *Inquirer) catchUp(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := store.Retry(ctx, q.opts.Log, rand.Float64, "listing the problems that were never read from Zabbix", func(ctx context.Context) error {
@@ -32,10 +32,10 @@ func (q *Inquirer) catchUp(ctx context.Context) {
 }
 
 // catchUpIfRoom starts a catch-up once a source that dropped problems has room again.
-func (q *Inquirer) catchUpIfRoom(source string) {
+func (q *Inquirer) catchUpIfRoom(source *asked) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.due[source].hasRoomAgain() {
+	if source.due.hasRoomAgain() {
 		pace.Wake(q.missed)
 	}
 }

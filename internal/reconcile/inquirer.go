@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -53,21 +56,36 @@ type Options struct {
 // Inquirer reads problems from Zabbix soon after they changed. While a Zabbix is unreachable they wait in memory,
 // within bounds. After a restart, or an overflow, it reads every open problem that was never read.
 type Inquirer struct {
-	opts   Options
-	mu     sync.Mutex
-	due    map[string]*schedule // by source
-	wake   map[string]chan struct{}
-	missed chan struct{} // a schedule dropped problems and has room again
+	opts    Options
+	sources roster.Roster[*asked]
+	missed  chan struct{} // a schedule dropped problems and has room again, or there is another source
+
+	mu sync.Mutex // guards the schedules
+}
+
+// asked is a source that is asked about its problems.
+type asked struct {
+	observer Observer
+	due      *schedule
+	woken    chan struct{}
 }
 
 // NewInquirer makes an Inquirer.
 func NewInquirer(opts Options) *Inquirer {
-	q := &Inquirer{opts: opts, due: map[string]*schedule{}, wake: map[string]chan struct{}{}, missed: make(chan struct{}, 1)}
-	for name := range opts.Sources {
-		q.due[name] = newSchedule()
-		q.wake[name] = make(chan struct{}, 1)
-	}
+	q := &Inquirer{opts: opts, missed: make(chan struct{}, 1)}
+	q.SetSources(opts.Sources)
 	return q
+}
+
+// SetSources makes these the sources, while the inquirer runs too. Those that stay keep their observer and what waits for it. What a
+// source that goes had waiting is forgotten: the store knows what was never read.
+func (q *Inquirer) SetSources(sources map[string]Observer) {
+	added, _ := q.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *asked {
+		return &asked{observer: sources[name], due: newSchedule(), woken: make(chan struct{}, 1)}
+	})
+	if len(added) > 0 {
+		pace.Wake(q.missed)
+	}
 }
 
 // Ask schedules a read of a problem. Reads that are close together become one.
@@ -79,56 +97,60 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 	defer q.mu.Unlock()
 	at := time.Now().Add(in)
 	for _, key := range keys {
-		due, ok := q.due[key.Source]
+		source, ok := q.sources.Get(key.Source)
 		if !ok {
 			continue
 		}
-		full := due.dropped
-		if !due.add(key, at) && !full {
+		full := source.due.dropped
+		if !source.due.add(key, at) && !full {
 			q.opts.Log.Warn("too many problems wait to be read from Zabbix: the rest is found in the store once Zabbix answers", "source", key.Source, "waiting", maxKeys)
 		}
-		pace.Wake(q.wake[key.Source])
+		pace.Wake(source.woken)
 	}
 }
 
-// askAgain schedules a read from within a loop, which needs no waking.
-func (q *Inquirer) askAgain(key alert.Key, at time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.due[key.Source].add(key, at)
+// askAgain schedules a read from within the source's loop, which needs no waking.
+func (q *Inquirer) askAgain(source *asked) func(key alert.Key, at time.Time) {
+	return func(key alert.Key, at time.Time) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		source.due.add(key, at)
+	}
 }
 
 // Run reads problems until ctx ends.
 func (q *Inquirer) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
-	for source, observer := range q.opts.Sources {
-		loops.Go(func() { q.loop(ctx, source, observer) })
-	}
+	loops.Go(func() { q.sources.Run(ctx, q.loop) })
 	if q.opts.Unobserved != nil {
 		loops.Go(func() { q.catchUp(ctx) })
 	}
 	loops.Wait()
-	<-ctx.Done() // also without a source
 	return nil
 }
 
-func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
-	a := newBatcher()
+func (q *Inquirer) loop(ctx context.Context, name string, source *asked) {
+	defer func() {
+		if _, ok := q.sources.Get(name); !ok {
+			q.opts.Metrics.Excluded.DeleteLabelValues(name)
+		}
+	}()
+	a, askAgain := newBatcher(), q.askAgain(source)
 	wait, logged := minRetry, ""
 	for ctx.Err() == nil {
 		if len(a.queue) < batch {
 			q.mu.Lock()
-			due, idle := q.due[source].popDue(time.Now())
+			due, idle := source.due.popDue(time.Now())
 			q.mu.Unlock()
-			if a.enqueue(due, time.Now(), q.askAgain); len(due) == 0 && a.idle() {
-				pace.Pause(ctx, idle, q.wake[source])
+			if a.enqueue(due, time.Now(), askAgain); len(due) == 0 && a.idle() {
+				pace.Pause(ctx, idle, source.woken)
 			}
 		}
 		keys, _ := a.next()
 		if len(keys) == 0 {
 			continue
 		}
-		seen, err := q.ask(ctx, source, observer, keys)
+		seen, err := q.ask(ctx, name, source.observer, keys)
 		if ctx.Err() != nil {
 			return
 		}
@@ -136,23 +158,23 @@ func (q *Inquirer) loop(ctx context.Context, source string, observer Observer) {
 		excluded, holdOff := a.done(known, resultOf(err), time.Now())
 		for _, key := range excluded {
 			e := a.excluded[key]
-			q.askAgain(key, e.until)
+			askAgain(key, e.until)
 			if e.times == 1 {
 				q.opts.Log.Warn("Zabbix can't answer about one problem: reading the others without it", "key", key, "retry_in", time.Until(e.until).Round(time.Second), "error", err)
 			}
 		}
-		q.opts.Metrics.Excluded.WithLabelValues(source).Set(float64(len(a.excluded)))
+		q.opts.Metrics.Excluded.WithLabelValues(name).Set(float64(len(a.excluded)))
 		if !holdOff {
 			q.catchUpIfRoom(source)
 			if err == nil && logged != "" {
-				q.opts.Log.Info("Zabbix answers about problems again", "source", source)
+				q.opts.Log.Info("Zabbix answers about problems again", "source", name)
 				wait, logged = minRetry, ""
 			}
 			continue
 		}
 		in := max(wait, retryAfter(err))
 		if what := outageOf(err); what != logged {
-			q.opts.Log.Warn("cannot read problems from Zabbix: retrying", "source", source, "problems", len(keys), "in", in, "error", err)
+			q.opts.Log.Warn("cannot read problems from Zabbix: retrying", "source", name, "problems", len(keys), "in", in, "error", err)
 			logged = what
 		}
 		pace.Pause(ctx, in, nil)

@@ -3,11 +3,14 @@ package reconcile
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -30,42 +33,64 @@ type SuppressionOptions struct {
 
 // Suppressions finds problems whose suppression changed without a message: Zabbix sends none when a maintenance
 // begins over an open problem or ends early. It only has the inquirer read each problem that differs.
-type Suppressions struct{ opts SuppressionOptions }
+type Suppressions struct {
+	opts     SuppressionOptions
+	sources  roster.Roster[*polled]
+	interval atomic.Int64 // a time.Duration
+}
 
 // NewSuppressions makes a Suppressions.
-func NewSuppressions(opts SuppressionOptions) *Suppressions { return &Suppressions{opts} }
+func NewSuppressions(opts SuppressionOptions) *Suppressions {
+	s := &Suppressions{opts: opts}
+	s.SetSources(opts.Sources, opts.Interval)
+	return s
+}
+
+// polled is a source whose suppressed problems are compared.
+type polled struct {
+	Suppressor
+	woken chan struct{} // the interval has changed
+}
+
+// SetSources makes these the sources, while it runs too. Those that stay keep their suppressor.
+func (s *Suppressions) SetSources(sources map[string]Suppressor, interval time.Duration) {
+	s.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *polled { return &polled{sources[name], make(chan struct{}, 1)} })
+	if s.interval.Swap(int64(interval)) == int64(interval) {
+		return
+	}
+	for _, source := range s.sources.All() {
+		pace.Wake(source.woken)
+	}
+}
+
+func (s *Suppressions) every() time.Duration { return time.Duration(s.interval.Load()) }
 
 // Run compares every interval until ctx ends.
 func (s *Suppressions) Run(ctx context.Context) error {
-	var loops sync.WaitGroup
-	for source, suppressor := range s.opts.Sources {
-		loops.Go(func() { s.loop(ctx, source, suppressor) })
-	}
-	loops.Wait()
-	<-ctx.Done() // also without a source
+	s.sources.Run(ctx, s.loop)
 	return nil
 }
 
-func (s *Suppressions) loop(ctx context.Context, source string, suppressor Suppressor) {
+func (s *Suppressions) loop(ctx context.Context, source string, polled *polled) {
 	differences := map[alert.Key]difference{}
-	wait, pause, logged := s.opts.Interval, minRetry, ""
+	wait, pause, logged := s.every(), minRetry, ""
 	for {
-		if !pace.Pause(ctx, wait, nil) {
+		if pace.Pause(ctx, wait, polled.woken); ctx.Err() != nil {
 			return
 		}
-		keys, after, err := s.compare(ctx, source, suppressor, differences)
+		keys, after, err := s.compare(ctx, source, polled, differences)
 		if err == nil {
 			if logged != "" {
 				s.opts.Log.Info("Zabbix lists suppressed problems again", "source", source)
 			}
-			differences, wait, pause, logged = after, s.opts.Interval, minRetry, ""
+			differences, wait, pause, logged = after, s.every(), minRetry, ""
 			if len(keys) > 0 {
 				s.opts.Log.Debug("suppressed problems differ from the store: reading them", "source", source, "problems", len(keys))
 				s.opts.Ask(keys, 0)
 			}
 			continue
 		}
-		wait, pause = max(s.opts.Interval, pause, retryAfter(err)), min(2*pause, maxRetry)
+		wait, pause = max(s.every(), pause, retryAfter(err)), min(2*pause, maxRetry)
 		if zabbix.KindOf(err) == zabbix.RoleForbids || ctx.Err() != nil {
 			continue // the client logs a missing permission
 		}
