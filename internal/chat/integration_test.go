@@ -130,7 +130,7 @@ func (r *real) start() {
 	inbox := NewInbox(InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,
 	})
-	listener := New(Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: "http://127.0.0.1:8080", Log: log, Metrics: metrics})
+	listener := New(Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return "http://127.0.0.1:8080" }, Log: log, Metrics: metrics})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		w.WriteHeader(listener.Deliver(req.Context(), strings.TrimPrefix(req.URL.Path, "/v1/webex/"), req.Header, body))

@@ -90,7 +90,7 @@ func (h *hookHost) UpdateWebhook(_ context.Context, w webex.Webhook) (webex.Webh
 	}
 	for i := range h.hooks {
 		if h.hooks[i].ID == w.ID {
-			h.hooks[i].Secret = w.Secret
+			h.hooks[i].Name, h.hooks[i].TargetURL, h.hooks[i].Secret = w.Name, w.TargetURL, w.Secret
 			if !h.stuck {
 				h.hooks[i].Status = w.Status
 			}
@@ -196,12 +196,12 @@ func TestReadyOnlyWithAllWebhooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines testlog.Lines
 		c, h := emptyClaims(), &hookHost{}
-		l, m, bot := keeping(h, c, lines.Logger())
+		l, m, _ := keeping(h, c, lines.Logger())
 		ready := func() float64 { return testutil.ToFloat64(m.ready.WithLabelValues("noc")) }
 		h.fail = []error{nil, nil, nil, errors.New("network")} // two of five are created
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { l.keepWebhooks(ctx, bot); close(ended) }()
+		go func() { l.keepWebhooks(ctx, "noc", nil); close(ended) }()
 		synctest.Wait()
 		require.Zero(t, ready())
 		time.Sleep(checkRetry)
@@ -243,10 +243,10 @@ func TestWebhookChecksHonourRetryAfter(t *testing.T) {
 	for _, wait := range []time.Duration{time.Second, 7 * time.Minute, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			c, h := emptyClaims(), &hookHost{fail: []error{&webex.Error{Status: 429, RetryAfter: wait}}}
-			l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
+			l, _, _ := keeping(h, c, slog.New(slog.DiscardHandler))
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
-			go func() { l.keepWebhooks(ctx, bot); close(ended) }()
+			go func() { l.keepWebhooks(ctx, "noc", nil); close(ended) }()
 			time.Sleep(2 * time.Hour)
 			synctest.Wait()
 			cancel()

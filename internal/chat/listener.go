@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/logging"
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -27,7 +28,7 @@ type Options struct {
 	Reader    *Reader
 	Inbox     *Inbox
 	Store     Store
-	PublicURL string // server.public_url
+	PublicURL func() string // server.public_url
 	Log       *slog.Logger
 	Metrics   *Metrics
 }
@@ -37,32 +38,41 @@ type Listener struct {
 	o         Options
 	strangers *logging.Limited // for log lines that anybody can cause
 
-	secrets  sync.Map // by bot
-	suspects sync.Map // bots that got a delivery with a wrong signature, so that Webex may have another secret
+	hooked   roster.Roster[chan struct{}] // bots that listen by webhook; the channel wakes the bot's next check
+	secrets  sync.Map                     // by bot
+	suspects sync.Map                     // bots that got a delivery with a wrong signature, so that Webex may have another secret
 }
 
 // New makes a Listener.
 func New(o Options) *Listener {
-	return &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute)}
+	l := &Listener{o: o, strangers: logging.NewLimited(o.Log, time.Minute)}
+	l.hook()
+	return l
+}
+
+// SetBots makes these the bots, while the listener runs too, and checks their webhooks: their targets may have changed.
+func (l *Listener) SetBots(bots []Bot) {
+	l.o.Reader.setBots(bots)
+	for _, woken := range l.hooked.All() {
+		pace.Wake(woken)
+	}
+	l.hook()
+}
+
+func (l *Listener) hook() {
+	l.hooked.Set(l.o.Reader.listening(), func(string) chan struct{} { return make(chan struct{}, 1) })
 }
 
 // Run checks and repairs each bot's webhooks until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
-	var loops sync.WaitGroup
-	for _, bot := range l.o.Reader.bots {
-		if bot.Listen == config.ListenWebhook {
-			loops.Go(func() { l.keepWebhooks(ctx, bot) })
-		}
-	}
-	loops.Wait()
-	<-ctx.Done()
+	l.hooked.Run(ctx, l.keepWebhooks)
 	return nil
 }
 
 // Listens reports whether the bot listens by webhook.
 func (l *Listener) Listens(bot string) bool {
-	b, ok := l.o.Reader.bots[bot]
-	return ok && b.Listen == config.ListenWebhook
+	_, ok := l.hooked.Get(bot)
+	return ok
 }
 
 // Deliver takes a webhook's request for a bot and returns the HTTP status to answer with: 2xx once the

@@ -80,22 +80,49 @@ const maxRefusals = 5
 
 // Reader reads from Webex the messages and presses that deliveries only name.
 type Reader struct {
-	bots      map[string]Bot
 	directory func() Directory
 	metrics   *Metrics
 
 	people people
 	mu     sync.Mutex
+	bots   map[string]Bot
 	me     map[string]webex.Person
 }
 
 // NewReader makes a Reader. directory is called each time it is needed.
 func NewReader(bots []Bot, directory func() Directory, metrics *Metrics) *Reader {
-	r := &Reader{bots: make(map[string]Bot, len(bots)), directory: directory, metrics: metrics, me: make(map[string]webex.Person)}
+	r := &Reader{directory: directory, metrics: metrics}
+	r.setBots(bots)
+	return r
+}
+
+// setBots makes these the bots. A bot may be another account now: who it is is read again.
+func (r *Reader) setBots(bots []Bot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bots, r.me = make(map[string]Bot, len(bots)), make(map[string]webex.Person)
 	for _, b := range bots {
 		r.bots[b.Name] = b
 	}
-	return r
+}
+
+func (r *Reader) bot(name string) (Bot, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, ok := r.bots[name]
+	return b, ok
+}
+
+// listening returns the bots that listen by webhook.
+func (r *Reader) listening() (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, b := range r.bots {
+		if b.Listen == config.ListenWebhook {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Me returns the bot's own account.
@@ -107,13 +134,20 @@ func (r *Reader) Me(ctx context.Context, bot string) (webex.Person, error) {
 }
 
 // askMe reads the bot's own account from Webex: its name may have changed.
-func (r *Reader) askMe(ctx context.Context, bot string) (webex.Person, error) {
-	me, err := r.bots[bot].Webex.Me(ctx)
+func (r *Reader) askMe(ctx context.Context, name string) (webex.Person, error) {
+	bot, ok := r.bot(name)
+	if !ok {
+		return webex.Person{}, fmt.Errorf("unknown bot %q", name)
+	}
+	r.mu.Lock()
+	known := r.me
+	r.mu.Unlock()
+	me, err := bot.Webex.Me(ctx)
 	if err != nil {
 		return webex.Person{}, err
 	}
 	r.mu.Lock()
-	r.me[bot] = me
+	known[name] = me // for the bots that were asked: after setBots it is read again
 	r.mu.Unlock()
 	return me, nil
 }
@@ -127,7 +161,7 @@ func (r *Reader) ownAccount(bot string) (webex.Person, bool) {
 
 // Read reads a message or press and its author. It returns an *unreadError if it is ignored or can't be read.
 func (r *Reader) Read(ctx context.Context, c store.Command, e webex.Envelope) (command.Input, error) {
-	bot, ok := r.bots[c.Bot]
+	bot, ok := r.bot(c.Bot)
 	if !ok {
 		return command.Input{}, r.ignore(c.Bot, ignoredBot, "bot %q is no longer configured", c.Bot)
 	}

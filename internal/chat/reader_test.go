@@ -412,7 +412,7 @@ func (c *claims) command(id string) store.Command {
 // newListener makes a listener whose inbox isn't running.
 func newListener(r *Reader, c *claims, m *Metrics, log *slog.Logger) *Listener {
 	inbox := NewInbox(InboxOptions{Reader: r, Store: c, Log: log, Metrics: m})
-	return New(Options{Reader: r, Inbox: inbox, Store: c, PublicURL: public, Log: log, Metrics: m})
+	return New(Options{Reader: r, Inbox: inbox, Store: c, PublicURL: func() string { return public }, Log: log, Metrics: m})
 }
 
 // A delivery is checked and stored before it is answered with 2xx.

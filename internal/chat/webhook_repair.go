@@ -121,8 +121,17 @@ const (
 )
 
 // keepWebhooks creates and repairs a bot's webhooks until ctx ends.
-func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
+func (l *Listener) keepWebhooks(ctx context.Context, name string, woken chan struct{}) {
+	defer func() {
+		if !l.Listens(name) {
+			l.o.Metrics.ready.DeleteLabelValues(name)
+		}
+	}()
 	for try := 0; ctx.Err() == nil; {
+		bot, ok := l.o.Reader.bot(name)
+		if !ok {
+			return // removed: ctx ends now
+		}
 		err := l.keep(ctx, bot)
 		if ctx.Err() != nil {
 			return
@@ -141,7 +150,7 @@ func (l *Listener) keepWebhooks(ctx context.Context, bot Bot) {
 			try++
 			l.o.Log.Error("cannot check or repair the bot's webhooks, so it may miss messages", "bot", bot.Name, "retry_in", wait, "error", err)
 		}
-		pace.Pause(ctx, wait, nil)
+		pace.Pause(ctx, wait, woken)
 	}
 }
 
@@ -193,7 +202,7 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 			existing[i].Secret = "(unknown)"
 		}
 	}
-	for _, f := range plan(existing, wanted(bot.Name, l.o.PublicURL, secret)) {
+	for _, f := range plan(existing, wanted(bot.Name, l.o.PublicURL(), secret)) {
 		hook := f.hook
 		switch f.op {
 		case opCreate:

@@ -77,7 +77,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat,
 	})
-	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: cfg.Server.PublicURL, Log: log, Metrics: r.metrics.chat})
+	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.Load().cfg.Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
 	intake, err := r.receiver(ctx, cfg, listener, reader.Me)
 	if err != nil {
 		return err
