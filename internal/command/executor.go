@@ -124,7 +124,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	close(e.recovered)
 	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
 		e.work(own, l)
-		if ctx.Err() == nil { // the source is gone
+		if own.Err() != nil && ctx.Err() == nil { // the source is gone
 			e.disband(ctx, l)
 		}
 	})

@@ -42,6 +42,7 @@ type Suppressions struct {
 // NewSuppressions makes a Suppressions.
 func NewSuppressions(opts SuppressionOptions) *Suppressions {
 	s := &Suppressions{opts: opts}
+	s.interval.Store(int64(opts.Interval))
 	s.SetSources(opts.Sources, opts.Interval)
 	return s
 }
