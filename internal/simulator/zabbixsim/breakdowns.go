@@ -229,6 +229,17 @@ func (s *Server) LimitRelay() {
 	}
 }
 
+// SetRelayToken gives the relay's user another API token: RelayToken is refused from then on.
+func (s *Server) SetRelayToken(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.users {
+		if s.users[i].Token == RelayToken {
+			s.users[i].Token = token
+		}
+	}
+}
+
 // SetVersion changes the version while clients are connected.
 func (s *Server) SetVersion(version string) error {
 	f, err := formsOf(version)
