@@ -8,13 +8,16 @@ import (
 	"encoding/pem"
 	"io/fs"
 	"math/big"
+	"os"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chartutil"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -86,8 +89,8 @@ func selfSigned(t *testing.T) (certificate, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
-// Each example's configuration passes `alert-relay check` with the files that the pods have. The minimal one has warnings: nobody can
-// act on its problems.
+// Each example's configuration is valid, with the files that the pods have. Only the minimal one has warnings: nobody can act on its
+// problems.
 func TestConfigurationsAreValid(t *testing.T) {
 	eachExample(t, func(t *testing.T, r rendering) {
 		for name, pod := range pods(t, r) {
@@ -102,14 +105,34 @@ func TestConfigurationsAreValid(t *testing.T) {
 	})
 }
 
-// A file that no volume has is a fault of the check: otherwise the test above would hold nothing.
+// The values in the documentation are valid, and so is their configuration.
+func TestDocumentedValuesAreValid(t *testing.T) {
+	block := regexp.MustCompile("(?sm)^( *)```yaml\n( *image:.*?)^ *```$")
+	for _, file := range []string{"alert-relay/README.md", "../docs/install.md"} {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		found := block.FindAllStringSubmatch(string(raw), -1)
+		require.NotEmpty(t, found, file)
+		for _, match := range found {
+			text := regexp.MustCompile("(?m)^"+match[1]).ReplaceAllString(match[2], "")
+			values, err := chartutil.ReadValues([]byte(strings.ReplaceAll(text, "…", "bm9j")))
+			require.NoError(t, err, file)
+			r, err := render(t, values)
+			require.NoError(t, err, file)
+			_, err = check(t, r, pods(t, r)["relay"])
+			require.NoError(t, err, file)
+		}
+	}
+}
+
+// The check reports a file that is in no volume: otherwise the test above would check nothing.
 func TestMissingFilesAreFaults(t *testing.T) {
 	r := mustRender(t, "minimal", "config.zabbix[0].secret_file=/etc/elsewhere/secret")
 	_, err := check(t, r, pods(t, r)["relay"])
 	require.ErrorContains(t, err, "cannot read /etc/elsewhere/secret")
 }
 
-// Helm reads a bare off as false; the relay gets off.
+// Helm reads a bare off as false; the rendered configuration has off.
 func TestOffStaysOff(t *testing.T) {
 	r := mustRender(t, "minimal", "config.webex.bots[0].listen=false", "config.flapping.count=false",
 		"config.rooms[0].flapping.count=false", "config.rooms[0].storm.threshold=3")
@@ -140,7 +163,7 @@ func TestPortsFollowTheConfiguration(t *testing.T) {
 	}
 }
 
-// Prometheus gets the token from the Secret whose key is the file that the configuration names, unless told otherwise.
+// The ServiceMonitor refers to the Secret and key that admin_token_file is made from, unless authorization names others.
 func TestPrometheusHasTheToken(t *testing.T) {
 	credentials := func(sets ...string) *core.SecretKeySelector {
 		monitors := all[*monitoring.ServiceMonitor](t, mustRender(t, "prometheus-operator", sets...))

@@ -25,7 +25,7 @@ func golden(t *testing.T, file, got string) {
 	require.Equal(t, string(want), got, "go test . -update writes %s", file)
 }
 
-// The manifests of each example are those in testdata, and its notes. Rules and dashboard, which are others' files, aren't in there.
+// Each example gives the manifests and notes in testdata. Rules and dashboard are left out: they are files of monitoring/.
 func TestExamplesRenderAsBefore(t *testing.T) {
 	eachExample(t, func(t *testing.T, r rendering) {
 		name := filepath.Base(t.Name())

@@ -103,7 +103,7 @@ func TestManifestsAreOfTheirTypes(t *testing.T) {
 	})
 }
 
-// A type refuses a field that it doesn't know: otherwise the test above would hold nothing.
+// Decoding reports a field that the type doesn't have: otherwise the test above would check nothing.
 func TestUnknownFieldsAreFound(t *testing.T) {
 	_, err := kjson.UnmarshalStrict([]byte(`{"spec": {"replica": 1}}`), &apps.StatefulSet{})
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	})
 }
 
-// The relay follows a change of its configuration and secrets by itself: they are directories, and no annotation restarts the pod.
+// ConfigMap and Secrets are mounted as directories, which follow their changes, and no annotation restarts the pod on a change.
 func TestChangesReachTheRunningRelay(t *testing.T) {
 	eachExample(t, func(t *testing.T, r rendering) {
 		for name, pod := range pods(t, r) {
@@ -156,7 +156,7 @@ func TestNoSecretIsMade(t *testing.T) {
 	})
 }
 
-// The store's volume outlives the release, and one pod at a time has it.
+// The store's volume outlives the release; there is one pod.
 func TestTheStoreStays(t *testing.T) {
 	r := mustRender(t, "minimal")
 	claims := all[*core.PersistentVolumeClaim](t, r)
@@ -282,7 +282,7 @@ func TestNetworkPolicy(t *testing.T) {
 	require.Empty(t, all[*networking.NetworkPolicy](t, mustRender(t, "minimal", "networkPolicy.enabled=false")))
 }
 
-// What needs resources of others is off unless asked for.
+// Optional resources are off by default.
 func TestExtrasAreOffByDefault(t *testing.T) {
 	for _, o := range mustRender(t, "minimal").objects {
 		require.Contains(t, []string{"ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "Service", "ServiceAccount", "StatefulSet"}, o.GetKind())

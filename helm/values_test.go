@@ -27,7 +27,7 @@ func values(t testing.TB, example string, sets ...string) map[string]any {
 	return changed
 }
 
-// What can't work is refused when the chart is rendered, with a message that names the key.
+// Rendering fails for values that can't work, with a message that names the key.
 func TestMistakesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  string

@@ -1,4 +1,4 @@
-{{/* What would start and then not work is refused when it is rendered. */}}
+{{/* Refuses values with which the relay would not start or not work. */}}
 {{- define "alert-relay.refuse" -}}
 {{- if and (gt (int .Values.replicas) 1) (eq (.Values.config.store.driver | default "sqlite") "sqlite") }}
 {{- fail (printf "replicas: %d relays can't share a SQLite store (config.store.driver): use replicas: 1" (int .Values.replicas)) }}
@@ -31,7 +31,7 @@
 {{- include "alert-relay.refuseFiles" (dict "files" $files "key" "config" "value" .Values.config) }}
 {{- end }}
 
-{{/* Each file of the configuration below /etc/alert-relay/secrets is one of secrets. */}}
+{{/* Refuses a file below /etc/alert-relay/secrets that no key of secrets makes. */}}
 {{- define "alert-relay.refuseFiles" -}}
 {{- $all := . }}
 {{- if kindIs "map" .value }}
