@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/build"
@@ -23,7 +25,7 @@ anything. Logs go to standard error; see 'log' in the configuration.`,
 				return err
 			}
 			log := logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)
-			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Version: build.Current().Version, Log: log, Manager: systemd.New(log)})
+			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Env: os.Getenv, Version: build.Current().Version, Log: log, Manager: systemd.New(log)})
 			if err != nil {
 				return failed(err)
 			}

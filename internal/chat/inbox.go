@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/webexid"
 )
@@ -40,7 +41,7 @@ type Commands interface {
 	GiveUp(ctx context.Context, c store.Command, why error) error
 }
 
-// InboxOptions configure an Inbox. All are required.
+// InboxOptions configure an Inbox. All but Trace are required.
 type InboxOptions struct {
 	Reader   *Reader
 	Store    InboxStore
@@ -48,6 +49,7 @@ type InboxOptions struct {
 	Expiry   func() time.Duration // the age at which a message is no longer executed
 	Log      *slog.Logger
 	Metrics  *Metrics
+	Trace    *tracing.Tracer // nil while tracing is off
 }
 
 // Inbox receives deliveries from Webex, by any transport. It claims each one in the store, then reads the message and its author
@@ -102,15 +104,20 @@ func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (res
 		}
 		return resultIgnored, nil
 	}
+	ctx, span := in.o.Trace.Receive(ctx, "receive command", nil, time.Now(), tracing.About{Bot: bot, Command: e.Data.ID}) // no header: Webex has no trace of ours
 	c, isNew, err := in.claim(ctx, bot, e)
 	switch {
 	case err != nil:
+		span.End("not stored")
 		in.o.Log.Error("cannot store a command: Webex will deliver it again", "bot", bot, "id", e.Data.ID, "error", err)
 		return resultStore, err
 	case !isNew:
+		span.Set(tracing.About{Result: resultDuplicate})
+		span.End("")
 		in.o.Log.Debug("delivered again", "bot", bot, "id", e.Data.ID, "event", e.Event)
 		return resultDuplicate, nil
 	}
+	span.End("")
 	in.o.Log.Info("command received", "command", c.ID, "bot", bot, "resource", e.Resource, "event", e.Event)
 	in.mu.Lock()
 	in.add(c)
@@ -154,7 +161,7 @@ func (in *Inbox) claim(ctx context.Context, bot string, e webex.Envelope) (c sto
 		return c, false, err
 	}
 	c = store.Command{
-		ID: e.Data.ID, Bot: bot, RoomID: e.Data.RoomID, PersonID: e.Data.PersonID, State: store.CommandReceived, CreatedAt: time.Now(), Detail: detail,
+		ID: e.Data.ID, Bot: bot, RoomID: e.Data.RoomID, PersonID: e.Data.PersonID, State: store.CommandReceived, CreatedAt: time.Now(), Trace: tracing.Of(ctx), Detail: detail,
 	}
 	if e.Resource == resourceActions {
 		c.ParentID = e.Data.MessageID
@@ -284,7 +291,9 @@ func (in *Inbox) refill(ctx context.Context) error {
 func (in *Inbox) handle(ctx context.Context, a *arrival) {
 	c, err := in.o.Store.Command(ctx, a.c.ID)
 	if err == nil && c.State == store.CommandReceived { // it may have ended since the store listed it
+		began := time.Now()
 		err = in.read(ctx, &c)
+		in.traceRead(a, began, err)
 	}
 	if store.Lasting(err) {
 		c = a.c

@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -64,7 +65,7 @@ type View struct {
 	Renderer Renderer
 }
 
-// Options configure an Executor. All but Changed are required.
+// Options configure an Executor. All but Changed and Trace are required.
 type Options struct {
 	View    func() View // called for each command
 	Store   Store
@@ -72,6 +73,7 @@ type Options struct {
 	Changed func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
 	Log     *slog.Logger
 	Metrics *Metrics
+	Trace   *tracing.Tracer // nil while tracing is off
 }
 
 // Executor executes commands: at most once in Zabbix, and across restarts until each has ended.
@@ -193,6 +195,7 @@ func (e *Executor) answer(ctx context.Context, c store.Command, part, markdown s
 		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.ParentID,
 		Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes),
 		Card:     card,
+		Trace:    c.Trace,
 		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.ParentID == "" {
@@ -236,6 +239,7 @@ func (e *Executor) close(ctx context.Context, c store.Command, state store.Comma
 	} else if err != nil {
 		return err
 	}
+	e.traceEnd(c, result)
 	e.o.Metrics.ended(c.Action, result, c.DoneAt.Sub(c.CreatedAt))
 	e.o.Log.Info("command ended", "command", c.ID, "bot", c.Bot, "room", cmp.Or(c.Room, c.RoomID), "person", c.Email,
 		"action", c.Action, "keys", c.Keys, "result", result, "outcome", c.Outcome)

@@ -31,7 +31,7 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 		return 0, e.endAttemptsAs(ctx, b, stageFailed, showsNothing(a, e.o.View().Several))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
-	if err := e.journal(ctx, a.Key, store.EntryObservation, envelope); err != nil {
+	if err := e.journal(ctx, b.job.c.Trace, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
 	log.Info("problem closed as gone from Zabbix")

@@ -75,7 +75,9 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		return 0, err
 	}
 	// A call in flight isn't cancelled; the client's own timeout bounds it.
+	span := e.beginCall(b, failures)
 	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.call())
+	span.End(resultOf(err))
 	if err == nil {
 		return 0, e.succeed(ctx, b)
 	}
@@ -271,7 +273,7 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	for n, a := range b.attempts {
 		update := a.update(b.req, person)
 		appends.Go(func() {
-			errs[n] = e.journal(ctx, a.Key, store.EntryAction, store.Envelope{EventID: a.Key.EventID, Update: &update})
+			errs[n] = e.journal(ctx, b.job.c.Trace, a.Key, store.EntryAction, store.Envelope{EventID: a.Key.EventID, Update: &update})
 		})
 	}
 	appends.Wait()
@@ -288,13 +290,13 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	return e.endAttempts(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
 }
 
-// journal appends an entry about a problem.
-func (e *Executor) journal(ctx context.Context, key alert.Key, kind store.EntryKind, envelope store.Envelope) error {
+// journal appends an entry about a problem, as part of a trace.
+func (e *Executor) journal(ctx context.Context, trace string, key alert.Key, kind store.EntryKind, envelope store.Envelope) error {
 	payload, err := json.Marshal(envelope)
 	if err != nil {
 		return fmt.Errorf("encoding the journal entry of a command: %w", err)
 	}
-	entry := store.Entry{Source: key.Source, Kind: kind, Payload: payload, ReceivedAt: time.Now()}
+	entry := store.Entry{Source: key.Source, Kind: kind, Payload: payload, ReceivedAt: time.Now(), Trace: trace}
 	return e.persist(ctx, "journalling what a command did", func(ctx context.Context) error {
 		_, err := e.o.Store.Append(ctx, entry)
 		return err

@@ -46,6 +46,8 @@ type Config struct {
 	TimeZone TimeZone `yaml:"time_zone"`
 	// The relay's log, on standard error.
 	Log Log `yaml:"log"`
+	// OpenTelemetry traces. Off unless there is an endpoint.
+	Tracing Tracing `yaml:"tracing"`
 
 	// File is where the configuration was read from. Relative paths in it are
 	// relative to its directory; Read has resolved them already.
@@ -397,4 +399,15 @@ type Log struct {
 	Level string `yaml:"level" validate:"oneof=debug info warn error"`
 	// Format of the log.
 	Format string `yaml:"format" validate:"oneof=text json"`
+}
+
+// Tracing is where traces are sent.
+type Tracing struct {
+	// Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318; traces go to /v1/traces below it. Default: OTEL_EXPORTER_OTLP_ENDPOINT of the environment.
+	Endpoint string `yaml:"endpoint" validate:"omitempty,service_url"`
+	// Bearer token for the receiver.
+	Token Secret `yaml:"token"`
+	// Share of traces that is kept, 0 to 1. The decision of a sender whose request has a traceparent wins.
+	SampleRatio float64    `yaml:"sample_ratio" validate:"min=0,max=1"`
+	HTTP        HTTPClient `yaml:",inline"`
 }

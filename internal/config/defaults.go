@@ -26,6 +26,7 @@ func defaults() *Config {
 		Delivery:  Delivery{Workers: 4, RateLimit: 5, Debounce: Duration(2 * time.Second), OrphanWait: Duration(2 * time.Minute)},
 		TimeZone:  TimeZone{time.UTC},
 		Log:       Log{Level: "info", Format: "text"},
+		Tracing:   Tracing{SampleRatio: 1, HTTP: HTTPClient{Timeout: Duration(10 * time.Second)}},
 	}
 }
 
@@ -34,11 +35,12 @@ func (l *loader) complete(cfg *Config) {
 	cfg.Server.PublicURL = strings.TrimRight(cfg.Server.PublicURL, "/")
 	cfg.Webex.APIURL = strings.TrimRight(cfg.Webex.APIURL, "/")
 	cfg.Webex.U2CURL = strings.TrimRight(cfg.Webex.U2CURL, "/")
+	cfg.Tracing.Endpoint = strings.TrimRight(cfg.Tracing.Endpoint, "/")
 	for _, path := range []*string{
 		&cfg.Store.Path,
 		&cfg.Server.TLS.CertFile, &cfg.Server.TLS.KeyFile, &cfg.Server.TLS.ClientCAFile,
 		&cfg.Server.AdminTLS.CertFile, &cfg.Server.AdminTLS.KeyFile, &cfg.Server.AdminTLS.ClientCAFile,
-		&cfg.Webex.HTTP.CAFile, &cfg.Templates.Dir,
+		&cfg.Webex.HTTP.CAFile, &cfg.Tracing.HTTP.CAFile, &cfg.Templates.Dir,
 	} {
 		*path = l.resolve(*path)
 	}

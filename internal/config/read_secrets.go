@@ -47,6 +47,7 @@ func (l *loader) secrets(cfg *Config) {
 		s.APIToken = l.secret(at("zabbix", i)+".api_token", convention("zabbix", s.Name, "api_token"), s.Name, false)
 		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
 	}
+	cfg.Tracing.Token = l.secret("tracing.token", convention("tracing", "token"), "tracing", false)
 	for i := range cfg.Notify {
 		n := &cfg.Notify[i]
 		n.Tokens = l.secretList(at("notify", i)+".token", convention("notify", n.Name, "token"), n.Name, true)

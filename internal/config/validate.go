@@ -100,6 +100,7 @@ func (l *loader) checkUnread() {
 
 func (l *loader) checkWebex(cfg *Config) {
 	l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
+	l.authority("tracing.ca_file", cfg.Tracing.HTTP.CAFile)
 	l.clearText("webex.api_url", cfg.Webex.APIURL)
 	names, tokens := uses{}, uses{}
 	for i, b := range cfg.Webex.Bots {

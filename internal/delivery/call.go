@@ -7,6 +7,7 @@ import (
 
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -25,6 +26,8 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 	if wait {
 		return "", false, nil
 	}
+	span := b.beginCall(t, s, attempts, started)
+	t.Value.traced.last = span
 	var got webex.Message
 	call := s.Call()
 	switch call {
@@ -36,6 +39,8 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 		got, err = b.client.CreateMessage(l.call, m)
 	}
 	now := time.Now()
+	span.Set(tracing.About{Message: got.ID})
+	span.EndAt(now, resultOf(err))
 	b.Metrics.called(b.name, s.Op, err)
 	if attempts > 0 {
 		b.Metrics.Retries.WithLabelValues(b.name).Inc()
@@ -59,7 +64,11 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 
 // logOf logs about a task.
 func (b *bot) logOf(t *task) *slog.Logger {
-	return b.Log.With(t.Value.about...).With("room", t.Room, "bot", b.name)
+	log := b.Log.With(t.Value.about...).With("room", t.Room, "bot", b.name)
+	if span := t.Value.traced.last; span != nil {
+		log = log.With("trace", span.TraceID())
+	}
+	return log
 }
 
 // logRefused logs a call that failed. If a proxy answers for Webex, the client logs that once; here it would

@@ -23,6 +23,7 @@ import (
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -97,7 +98,8 @@ type Options struct {
 	Notifier store.Notifier // wakes delivery (store.TopicPosts, TopicGroups, TopicNotices); nil: it only polls
 	Metrics  *Metrics       // nil: nothing is counted
 	Log      *slog.Logger
-	Jitter   func() float64 // in [0,1); safe for concurrent use; random by default
+	Trace    *tracing.Tracer // nil while tracing is off
+	Jitter   func() float64  // in [0,1); safe for concurrent use; random by default
 }
 
 // Delivery serves every room, each by its bot.

@@ -42,7 +42,7 @@ func (s *testStore) commit(key alert.Key, change func(p *alert.Problem), revisio
 		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == room }) {
 			continue
 		}
-		post := store.Post{Key: key, Room: room, JoinedAt: time.Now(), PendingSince: time.Now().Add(s.burst)}
+		post := store.Post{Key: key, Room: room, JoinedAt: time.Now(), PendingSince: time.Now().Add(s.burst), Causes: s.causes}
 		if p.Severity < alert.Disaster && !acted(before, p) {
 			post.Group = groups.join(room)
 		}

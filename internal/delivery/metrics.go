@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -130,18 +131,14 @@ func yes(b bool) float64 {
 	return 0
 }
 
-// shown measures a room's first message about a problem, alone or in a digest.
-func (m *Metrics) shown(severity alert.Severity, due, now time.Time) {
-	m.Latency.WithLabelValues(severity.String()).Observe(now.Sub(due).Seconds())
+// shown measures a room's first message about a problem, alone or in a digest. Its trace, if it has one, is the exemplar.
+func (m *Metrics) shown(severity alert.Severity, due, now time.Time, traced *tracing.Span) {
+	traced.Observe(m.Latency.WithLabelValues(severity.String()), now.Sub(due).Seconds())
 }
 
 // called counts one call.
 func (m *Metrics) called(bot string, op step.Op, err error) {
-	result := resultOK
-	if err != nil {
-		result = cmp.Or(results[webex.ClassOf(err)], resultRefused)
-	}
-	m.Messages.WithLabelValues(bot, string(op), result).Inc()
+	m.Messages.WithLabelValues(bot, string(op), cmp.Or(resultOf(err), resultOK)).Inc()
 }
 
 func counter(name, help string) prometheus.Counter {

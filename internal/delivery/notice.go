@@ -55,6 +55,9 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	if !found {
 		return outcome{done: l.begin.Err() == nil, wake: time.Now().Add(storeMost)}
 	}
+	if n.Trace != "" {
+		t.Value.traced.causes = []store.Cause{{Trace: n.Trace, At: n.ChangedAt}}
+	}
 	now := time.Now()
 	n = step.BelievedNotice(n, t.Value.notice.doubt)
 	next := step.NextNotice(n, now)

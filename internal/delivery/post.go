@@ -152,6 +152,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case b.left(v.room):
 		return outcome{done: true}
 	}
+	t.Value.traced.causes, t.Value.traced.route = v.post.Causes, v.post.Route
 	now := time.Now()
 	next, text := b.plan(v, now)
 	switch next.Op {
@@ -198,7 +199,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 		if held := v.post.HeldUntil(); held.After(due) {
 			due = held
 		}
-		b.Metrics.shown(v.problem.Severity, due, now)
+		b.Metrics.shown(v.problem.Severity, due, now, t.Value.traced.last)
 	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
 	t.Value.post.doubt = v.doubt

@@ -31,6 +31,7 @@ type testStore struct {
 	flap    string           // new posts join the group of this flapping trigger
 	burst   time.Duration    // new posts are pending only after this time
 	changed func(store.Fold) // called after folds that the store begins itself, for reroutes
+	causes  []store.Cause    // of new posts
 	keys    []alert.Key      // of all problems, in order of their first fold
 }
 

@@ -21,6 +21,7 @@ type work struct {
 	post    *postTask
 	group   *groupTask
 	notice  *noticeTask
+	traced  traced // used by the worker that serves the task
 }
 
 // The classes of tasks, the most urgent first.

@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/tracing"
 )
 
 // Store is what the ledger needs of store.Store.
@@ -45,6 +46,7 @@ type Options struct {
 	Notifier store.Notifier
 	Log      *slog.Logger
 	Metrics  *Metrics
+	Trace    *tracing.Tracer // nil while tracing is off
 }
 
 const (
@@ -148,6 +150,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 	l.opts.Metrics.Batch.Observe(float64(len(items)))
 	l.opts.Metrics.Seconds.Observe(time.Since(began).Seconds())
 	l.done(out)
+	l.trace(out, began)
 	return entries, took, nil
 }
 

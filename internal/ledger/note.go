@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/tracing"
 )
 
 // note counts and logs the result of an entry.
@@ -32,8 +33,12 @@ func (l *Ledger) note(r Result) {
 			level = slog.LevelDebug
 		}
 		if ctx := context.Background(); l.opts.Log.Enabled(ctx, level) {
+			trace := slog.Attr{} // an empty one isn't logged
+			if r.Entry.Trace != "" {
+				trace = slog.String("trace", tracing.ID(r.Entry.Trace))
+			}
 			l.opts.Log.LogAttrs(ctx, level, "event", slog.String("key", r.Decoded.Event.Key.String()), slog.String("kind", string(r.Decoded.Event.Kind)), slog.Int64("entry", r.Entry.ID),
-				slog.Bool("duplicate", r.Change.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved))
+				slog.Bool("duplicate", r.Change.Duplicate), slog.Bool("opened", r.Change.Opened), slog.Bool("resolved", r.Change.Resolved), trace)
 		}
 	}
 }

@@ -89,6 +89,7 @@ type Draft struct {
 	out   Outcome
 
 	groupings map[string]Grouping // by room
+	trace     string              // of the entry that is being applied
 	problems  map[alert.Key]*draftProblem
 	order     []alert.Key                 // of problems
 	waiting   map[alert.Key]alert.Problem // problems that wait for their first message, of earlier batches
@@ -238,6 +239,7 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 	}()
 	event := item.Decoded.Event
 	key := event.Key
+	d.trace = item.Entry.Trace
 	switch {
 	case item.Err != nil:
 		return e, item.Err
@@ -340,6 +342,7 @@ func addsRooms(p alert.Problem, kind alert.Kind, change alert.Change) bool {
 func (d *Draft) desire(post *draftPost, p alert.Problem, received time.Time) {
 	post.touched = true
 	post.Severity, post.Open, post.OpenedAt = p.Severity, p.Open(), p.OpenedAt
+	post.Causes = causesOf(post.Post, store.Cause{Trace: d.trace, At: received})
 	post.Desired = p.Revision
 	switch {
 	case p.Announced:

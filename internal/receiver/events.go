@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -45,7 +46,11 @@ func (r *Receiver) event(c *gin.Context) {
 		return
 	}
 	start := r.opts.Now()
-	if _, err := r.opts.Intake.Append(c.Request.Context(), store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now}); err != nil {
+	ctx, span := r.opts.Trace.Receive(c.Request.Context(), "receive event", c.Request.Header, now,
+		tracing.About{Source: source, EventID: payload.Macro("event.id"), Kind: string(payload.Kind())})
+	_, err := r.opts.Intake.Append(ctx, store.Entry{Source: source, Kind: store.EntryEvent, Payload: body, ReceivedAt: now})
+	span.End(notStoredWord(err))
+	if err != nil {
 		r.refuseEvent(c, notStored(err), source, payload.Kind())
 		return
 	}
@@ -81,6 +86,14 @@ func notStored(err error) *refusal {
 	r := refuse(http.StatusServiceUnavailable, "cannot store it", "try again; see the relay's log")
 	r.retryAfter, r.cause, r.reason = 10*time.Second, err, "store"
 	return r
+}
+
+// notStoredWord is notStored for spans.
+func notStoredWord(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "not stored"
 }
 
 // refuseEvent answers, counts and logs an event that is not accepted.

@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tracing"
 )
 
 // maxMessage is Webex's limit for text and for markdown, in bytes. A test checks that it equals webex.MaxMessageBytes.
@@ -146,10 +147,13 @@ func (r *Receiver) notify(c *gin.Context) {
 		return
 	}
 	now := r.opts.Now()
-	id, err := r.opts.Notices.AddNotice(c.Request.Context(), store.Notice{
+	ctx, span := r.opts.Trace.Receive(c.Request.Context(), "receive notice", c.Request.Header, now, tracing.About{Sender: sender.Name, Room: n.Room})
+	id, err := r.opts.Notices.AddNotice(ctx, store.Notice{
 		Kind: store.NoticeNotify, Sender: sender.Name, Room: n.Room, Person: strings.ToLower(n.Person), Bot: r.opts.Notices.BotOf(n.Room),
 		Markdown: n.Markdown, Text: n.Text, Dedup: n.Key, State: store.NoticePending, CreatedAt: now, ChangedAt: now,
 	})
+	span.Set(tracing.About{Notice: id})
+	span.End(notStoredWord(err))
 	if err != nil {
 		r.refuseNotice(c, notStored(err), sender.Name)
 		return

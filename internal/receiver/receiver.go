@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/tracing"
 )
 
 const (
@@ -85,6 +86,7 @@ type Options struct {
 	Now     func() time.Time // time.Now by default
 	Log     *slog.Logger     // nil for none
 	Metrics *Metrics
+	Trace   *tracing.Tracer // nil while tracing is off
 }
 
 // Receiver answers requests. It has no state of its own but limits: a new configuration is a new Receiver with the same Metrics.

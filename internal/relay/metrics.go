@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -31,6 +32,7 @@ type metrics struct {
 	admin     *admin.Metrics
 	zabbix    *zabbix.Metrics
 	webex     *webex.Metrics
+	tracing   *tracing.Metrics
 	templates prometheus.Counter
 }
 
@@ -42,6 +44,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
 		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
+		tracing: tracing.NewMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",
 			Help: "Custom templates that failed while rendering; the built-in one was used instead.",

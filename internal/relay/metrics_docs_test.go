@@ -101,6 +101,7 @@ var metricTables = []struct {
 	}},
 	{"process", []described{
 		{"alert_relay_build_info", `count by (version, commit) (alert_relay_build_info)`},
+		{"alert_relay_trace_spans_total", `increase(alert_relay_trace_spans_total{result="lost"}[1h]) > 0`},
 	}},
 }
 

@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/systemd"
+	"nms-alert-relay/internal/tracing"
 )
 
 // Options configure a Relay.
@@ -26,6 +27,8 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 	Manager *systemd.Manager // nil: nobody
+	// Env is the environment, for tracing; nil: an empty one.
+	Env func(name string) string
 	// Public and Admin replace the listeners of the configuration; nil: the relay opens its own.
 	Public, Admin net.Listener
 }
@@ -34,6 +37,7 @@ type Options struct {
 type Relay struct {
 	live     live
 	metrics  *metrics
+	tracer   *tracing.Tracer // nil while tracing is off
 	version  string
 	log      *slog.Logger
 	manager  *systemd.Manager
@@ -53,12 +57,15 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
 	}
-	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
-	if err != nil {
+	if r.tracer, err = newTracer(ctx, o, r.metrics.tracing); err != nil {
 		return nil, err
 	}
+	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
+	if err != nil {
+		return nil, errors.Join(err, r.stopTracing())
+	}
 	r.notifier = new(store.Local)
-	r.store = store.Waking(opened, r.notifier)
+	r.store = tracing.Store(store.Waking(opened, r.notifier), r.tracer)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -78,7 +85,7 @@ func (r *Relay) Close() error {
 			faults = append(faults, l.Close())
 		}
 	}
-	return errors.Join(append(faults, r.store.Close())...)
+	return errors.Join(append(faults, r.store.Close(), r.stopTracing())...)
 }
 
 // Addr is the address of the public listener.
@@ -97,7 +104,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.log.Info("relay started", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
-	err = errors.Join(err, r.store.Close())
+	err = errors.Join(err, r.stopTracing(), r.store.Close())
 	r.log.Info("relay stopped")
 	return err
 }

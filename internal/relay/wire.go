@@ -42,7 +42,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
 		Asks:    func(source string) bool { return sources[source] != nil },
-		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
+		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log, Trace: r.tracer,
 	})
 	if err != nil {
 		return err
@@ -66,16 +66,16 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		},
 		Changed:       deliver.Notify,
 		Learned:       func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
-		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger,
+		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger, Trace: r.tracer,
 	})
 	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, func(c *zabbix.Client) command.Zabbix { return c }),
-		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command,
+		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command, Trace: r.tracer,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
-		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat,
+		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.Load().cfg.Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
 	intake, err := r.receiver(ctx, cfg, listener, reader.Me)

@@ -23,7 +23,7 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 		PublicURL: cfg.Server.PublicURL, LinkKey: key,
 		Intake: in, Notices: in, Webhooks: listener,
 		Links: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
-		Log:   r.log, Metrics: r.metrics.receiver,
+		Log:   r.log, Metrics: r.metrics.receiver, Trace: r.tracer,
 	}
 	for _, s := range cfg.Zabbix {
 		o.Sources = append(o.Sources, receiver.Source{Name: s.Name, Secrets: revealed(s.Secrets)})

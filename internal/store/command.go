@@ -37,6 +37,7 @@ type Command struct {
 	NotBefore time.Time
 	CreatedAt time.Time // when the person wrote or pressed, once it was read from Webex; until then when it was claimed
 	DoneAt    time.Time
+	Trace     string // of the delivery that it was claimed for; "" while tracing is off
 	Detail    []byte // state with which package command continues after a restart
 }
 

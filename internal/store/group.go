@@ -129,6 +129,7 @@ type Member struct {
 	JoinedAt      time.Time
 	GroupRevision int64
 	Lines         []Line
+	Causes        []Cause
 	Problem       alert.Problem
 }
 

@@ -36,6 +36,7 @@ type Entry struct {
 	Kind       EntryKind
 	Payload    []byte
 	ReceivedAt time.Time
+	Trace      string // of the intake, a W3C traceparent; "" while tracing is off
 	SetAside   string // why the entry couldn't be applied; "" for all others
 	Applied    bool
 }

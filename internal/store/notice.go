@@ -41,6 +41,7 @@ type Notice struct {
 	// Dedup is the idempotency key within (Sender, Room or Person). A second notice with the same
 	// key replaces the first one's body and edits its message.
 	Dedup string
+	Trace string // of what it replies to, or of the request that sent it; "" while tracing is off
 
 	State       NoticeState
 	MessageID   string

@@ -43,6 +43,8 @@ type Post struct {
 	// Lines has it. Of a post that left its group, the last one that was posted there. 0 if it never was in a group.
 	FromSeq int
 
+	Causes []Cause // of what the room doesn't show yet, oldest first; a few at most, none while tracing is off
+
 	// PendingSince is when the room fell behind; zero if delivery has nothing to do. In a burst it may lie up to half a
 	// second ahead: until then delivery leaves the post alone.
 	PendingSince time.Time

@@ -20,7 +20,7 @@ func (d *data) addNotice(n store.Notice) int64 {
 			continue
 		}
 		// Failures of the earlier body don't count for the new one.
-		is.Kind, is.Bot, is.Markdown, is.Text, is.Card, is.State = n.Kind, n.Bot, n.Markdown, n.Text, n.Card, store.NoticePending
+		is.Kind, is.Bot, is.Markdown, is.Text, is.Card, is.Trace, is.State = n.Kind, n.Bot, n.Markdown, n.Text, n.Card, n.Trace, store.NoticePending
 		is.Attempts, is.NotBefore, is.LastError, is.TrackingID, is.ChangedAt = 0, time.Time{}, "", "", d.now()
 		is.Version++
 		d.notices.put(is.ID, is)
@@ -29,7 +29,7 @@ func (d *data) addNotice(n store.Notice) int64 {
 	d.lastNotice++
 	d.notices.put(d.lastNotice, store.Notice{
 		ID: d.lastNotice, Kind: n.Kind, Sender: n.Sender, Room: n.Room, RoomID: n.RoomID, Person: n.Person, Bot: n.Bot, ParentID: n.ParentID,
-		Markdown: n.Markdown, Text: n.Text, Card: n.Card, Dedup: n.Dedup, NotBefore: n.NotBefore,
+		Markdown: n.Markdown, Text: n.Text, Card: n.Card, Dedup: n.Dedup, Trace: n.Trace, NotBefore: n.NotBefore,
 		State: store.NoticePending, Version: 1, CreatedAt: cmp.Or(n.CreatedAt, d.now()), ChangedAt: d.now(),
 	})
 	return d.lastNotice

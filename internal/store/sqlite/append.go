@@ -180,11 +180,11 @@ func (q *intake) insert(t *tx, batch []*request) (err error) {
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
 		}
-		if r.id, err = t.insert(insertEntry, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), r.packed, payload); err != nil {
+		if r.id, err = t.insert(insertEntry, r.entry.Source, string(r.entry.Kind), r.entry.ReceivedAt.UnixMicro(), r.packed, payload, r.entry.Trace); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const insertEntry = `INSERT INTO journal (source, kind, received_at, packed, payload) VALUES (?, ?, ?, ?, ?)`
+const insertEntry = `INSERT INTO journal (source, kind, received_at, packed, payload, trace) VALUES (?, ?, ?, ?, ?, ?)`

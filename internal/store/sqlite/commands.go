@@ -12,13 +12,13 @@ import (
 )
 
 const commandColumns = `id, bot, room_id, room, parent_id, person_id, email, name, text, action, keys,
-	state, outcome, attempts, not_before, created_at, done_at, detail`
+	state, outcome, attempts, not_before, created_at, done_at, detail, trace`
 
 func scanCommand(rows *sql.Rows) (store.Command, error) {
 	var c store.Command
 	var keys string
 	err := rows.Scan(&c.ID, &c.Bot, &c.RoomID, &c.Room, &c.ParentID, &c.PersonID, &c.Email, &c.Name, &c.Text, &c.Action, &keys,
-		&c.State, &c.Outcome, &c.Attempts, stamp{&c.NotBefore}, stamp{&c.CreatedAt}, stamp{&c.DoneAt}, &c.Detail)
+		&c.State, &c.Outcome, &c.Attempts, stamp{&c.NotBefore}, stamp{&c.CreatedAt}, stamp{&c.DoneAt}, &c.Detail, &c.Trace)
 	what := "command " + c.ID
 	if err == nil && json.Unmarshal([]byte(keys), &c.Keys) != nil {
 		return c, fmt.Errorf("%w: the keys of %s can't be read", store.ErrRejected, what)
@@ -29,7 +29,7 @@ func scanCommand(rows *sql.Rows) (store.Command, error) {
 func commandArgs(c store.Command) ([]any, error) {
 	keys, err := json.Marshal(c.Keys)
 	return []any{c.ID, c.Bot, c.RoomID, c.Room, c.ParentID, c.PersonID, c.Email, c.Name, c.Text, c.Action, string(keys),
-		string(c.State), c.Outcome, c.Attempts, micro(c.NotBefore), micro(c.CreatedAt), micro(c.DoneAt), c.Detail}, err
+		string(c.State), c.Outcome, c.Attempts, micro(c.NotBefore), micro(c.CreatedAt), micro(c.DoneAt), c.Detail, c.Trace}, err
 }
 
 // ClaimCommand implements store.Store.
@@ -49,7 +49,7 @@ func (s *Store) ClaimCommand(ctx context.Context, c store.Command) (claimed bool
 			return errors.New("a command needs an id to be claimed")
 		}
 		n, err := t.exec(`INSERT INTO commands (`+commandColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`, args...)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`, args...)
 		claimed = n == 1
 		return err
 	})
@@ -65,7 +65,7 @@ func (s *Store) SaveCommand(ctx context.Context, c store.Command) error {
 	return s.write(ctx, "save a command", func(t *tx) error {
 		n, err := t.exec(`
 			UPDATE commands SET bot = ?2, room_id = ?3, room = ?4, parent_id = ?5, person_id = ?6, email = ?7, name = ?8, text = ?9,
-				action = ?10, keys = ?11, state = ?12, outcome = ?13, attempts = ?14, not_before = ?15, created_at = ?16, done_at = ?17, detail = ?18
+				action = ?10, keys = ?11, state = ?12, outcome = ?13, attempts = ?14, not_before = ?15, created_at = ?16, done_at = ?17, detail = ?18, trace = ?19
 			WHERE id = ?1`, args...)
 		if err == nil && n == 0 {
 			return fmt.Errorf("command %s: %w", c.ID, store.ErrNotFound)

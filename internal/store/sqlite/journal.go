@@ -11,12 +11,12 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-const entryColumns = `id, source, kind, received_at, payload, packed, set_aside, pending = 0 AND set_aside = ''`
+const entryColumns = `id, source, kind, received_at, payload, packed, set_aside, pending = 0 AND set_aside = '', trace`
 
 func scanEntry(rows *sql.Rows) (store.Entry, error) {
 	var e store.Entry
 	var how int64
-	err := rows.Scan(&e.ID, &e.Source, &e.Kind, stamp{&e.ReceivedAt}, &e.Payload, &how, &e.SetAside, &e.Applied)
+	err := rows.Scan(&e.ID, &e.Source, &e.Kind, stamp{&e.ReceivedAt}, &e.Payload, &how, &e.SetAside, &e.Applied, &e.Trace)
 	if err != nil {
 		return e, err
 	}

@@ -10,13 +10,13 @@ import (
 )
 
 const noticeColumns = `id, kind, sender, room, room_id, person, bot, parent_id, markdown, text, card, dedup,
-	state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at`
+	state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at, trace`
 
 func scanNotice(rows *sql.Rows) (store.Notice, error) {
 	var n store.Notice
 	err := rows.Scan(&n.ID, &n.Kind, &n.Sender, &n.Room, &n.RoomID, &n.Person, &n.Bot, &n.ParentID, &n.Markdown, &n.Text, &n.Card, &n.Dedup,
 		&n.State, &n.MessageID, &n.Version, &n.SentVersion, &n.Edits, &n.Attempts, stamp{&n.NotBefore}, &n.LastError, &n.TrackingID,
-		stamp{&n.CreatedAt}, stamp{&n.ChangedAt})
+		stamp{&n.CreatedAt}, stamp{&n.ChangedAt}, &n.Trace)
 	if err != nil {
 		err = unreadable(fmt.Sprintf("notice %d", n.ID), err)
 	}
@@ -40,21 +40,21 @@ func (t *tx) addNotice(n store.Notice, now time.Time) (id int64, err error) {
 		// Failures of the earlier body don't count for the new one.
 		known, err := t.one(`
 			UPDATE notices SET kind = ?, bot = ?, markdown = ?, text = ?, card = ?, version = version + 1,
-				state = 'pending', attempts = 0, not_before = 0, last_error = '', tracking_id = '', changed_at = ?
+				state = 'pending', attempts = 0, not_before = 0, last_error = '', tracking_id = '', changed_at = ?, trace = ?
 			WHERE sender = ? AND room = ? AND room_id = ? AND person = ? AND dedup = ? AND dedup <> ''
 			RETURNING id`,
-			[]any{string(n.Kind), n.Bot, n.Markdown, n.Text, n.Card, micro(now), n.Sender, n.Room, n.RoomID, n.Person, n.Dedup}, &id)
+			[]any{string(n.Kind), n.Bot, n.Markdown, n.Text, n.Card, micro(now), n.Trace, n.Sender, n.Room, n.RoomID, n.Person, n.Dedup}, &id)
 		if err != nil || known {
 			return id, err
 		}
 	}
 	_, err = t.one(`
 		INSERT INTO notices (kind, sender, room, room_id, person, bot, parent_id, markdown, text, card, dedup,
-			state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', '', 1, 0, 0, 0, ?, '', '', ?, ?)
+			state, message_id, version, sent_version, edits, attempts, not_before, last_error, tracking_id, created_at, changed_at, trace)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', '', 1, 0, 0, 0, ?, '', '', ?, ?, ?)
 		RETURNING id`,
 		[]any{string(n.Kind), n.Sender, n.Room, n.RoomID, n.Person, n.Bot, n.ParentID, n.Markdown, n.Text, n.Card, n.Dedup,
-			micro(n.NotBefore), micro(n.CreatedAt), micro(now)}, &id)
+			micro(n.NotBefore), micro(n.CreatedAt), micro(now), n.Trace}, &id)
 	return id, err
 }
 

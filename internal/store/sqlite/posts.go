@@ -16,7 +16,7 @@ import (
 // pending.
 const (
 	postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.joined_at, t.hold_until, t.tell_after,
-	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.group_revision, t.lines, t.left_group, t.left_revision, t.from_seq,
+	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.group_revision, t.lines, t.left_group, t.left_revision, t.from_seq, t.causes,
 	coalesce(q.since, 0), c.state IS NOT NULL,
 	coalesce(c.state, 'live'), coalesce(c.delivered, 0), coalesce(c.shown, 0), coalesce(c.told_seq, 0), coalesce(c.root_id, ''), coalesce(c.root_hash, ''),
 	coalesce(c.card_id, ''), coalesce(c.card_actions, ''), coalesce(c.edits, 0), coalesce(c.attempts, 0), coalesce(c.not_before, 0),
@@ -35,7 +35,7 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
 	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open,
 		stamp{&p.OpenedAt}, stamp{&p.JoinedAt}, stamp{&p.HoldUntil}, stamp{&p.TellAfter},
-		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.GroupRevision, lines{&p.Lines}, &p.LeftGroup, &p.LeftRevision, &p.FromSeq,
+		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.GroupRevision, list[store.Line]{&p.Lines}, &p.LeftGroup, &p.LeftRevision, &p.FromSeq, list[store.Cause]{&p.Causes},
 		stamp{&p.PendingSince}, &p.Claimed,
 		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash,
 		&p.CardID, &p.CardActions, &p.Edits, &p.Attempts, stamp{&p.NotBefore},
@@ -46,14 +46,14 @@ func scanPost(rows *sql.Rows) (store.Post, error) {
 	return p, err
 }
 
-// lines scans what linesText wrote.
-type lines struct{ to *[]store.Line }
+// list scans what listText wrote.
+type list[T any] struct{ to *[]T }
 
 // Scan implements sql.Scanner.
-func (l lines) Scan(value any) error {
+func (l list[T]) Scan(value any) error {
 	text, ok := value.(string)
 	if !ok {
-		return fmt.Errorf("lines are %T, expected a text", value)
+		return fmt.Errorf("a list is %T, expected a text", value)
 	}
 	if text == "" {
 		return nil
@@ -61,12 +61,12 @@ func (l lines) Scan(value any) error {
 	return json.Unmarshal([]byte(text), l.to)
 }
 
-// linesText is "" for no lines: most posts have none.
-func linesText(all []store.Line) string {
+// listText is "" for an empty list: most posts have none.
+func listText[T store.Line | store.Cause](all []T) string {
 	if len(all) == 0 {
 		return ""
 	}
-	text, _ := json.Marshal(all) // numbers always marshal
+	text, _ := json.Marshal(all) // numbers, texts and times always marshal
 	return string(text)
 }
 

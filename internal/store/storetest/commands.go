@@ -15,7 +15,7 @@ func testCommands(t *testing.T, open Opener) {
 	s := open(t, dir)
 	want := store.Command{ID: "MSG1", Bot: "noc", RoomID: "R1", Room: "noc", ParentID: "P1", PersonID: "U1", Email: "alice@example.com", Name: "Alice",
 		Text: "ack 4711 on it", Action: "ack", Keys: []string{"main/4711", "main/4712"}, State: store.CommandReceived,
-		NotBefore: t0.Add(time.Second), CreatedAt: t0, Detail: []byte(`{"message":"on it"}`)}
+		NotBefore: t0.Add(time.Second), CreatedAt: t0, Trace: trace, Detail: []byte(`{"message":"on it"}`)}
 	require.True(t, must(s.ClaimCommand(t.Context(), want))(t))
 	again := want
 	again.Text, again.State = "something else", store.CommandDone

@@ -24,6 +24,9 @@ func testAppend(t *testing.T, open Opener) {
 	var want []store.Entry
 	for i, p := range payloads {
 		e := store.Entry{Source: "main", Kind: store.EntryEvent, Payload: []byte(p), ReceivedAt: t0.Add(time.Duration(i) * time.Microsecond)}
+		if i > 0 {
+			e.Trace = trace
+		}
 		id, err := s.Append(t.Context(), e)
 		require.NoError(t, err)
 		e.ID = id

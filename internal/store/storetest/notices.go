@@ -14,7 +14,7 @@ func testNotices(t *testing.T, open Opener) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	want := store.Notice{Kind: store.NoticeAnswer, Sender: "x", Room: "noc", RoomID: "R1", Person: "alice@example.com", Bot: "noc", ParentID: "P1",
-		Markdown: "**done**", Text: "done", Card: []byte(`{"type":"AdaptiveCard"}`), NotBefore: t0, CreatedAt: t0}
+		Markdown: "**done**", Text: "done", Card: []byte(`{"type":"AdaptiveCard"}`), NotBefore: t0, CreatedAt: t0, Trace: trace}
 	first := must(s.AddNotice(t.Context(), want))(t)
 	second := must(s.AddNotice(t.Context(), store.Notice{Kind: store.NoticeNotify, Room: "noc", Text: "next"}))(t)
 	require.NotEqual(t, first, second)
@@ -53,7 +53,7 @@ func testNoticeDedup(t *testing.T, open Opener) {
 	sent.State, sent.SentVersion, sent.MessageID, sent.Edits = store.NoticeSent, 1, "M1", 2
 	require.NoError(t, s.SaveNotice(t.Context(), sent))
 
-	n.Text, n.Markdown, n.CreatedAt = "", "**done**", t0.Add(time.Hour)
+	n.Text, n.Markdown, n.CreatedAt, n.Trace = "", "**done**", t0.Add(time.Hour), trace
 	require.Equal(t, id, add(n))
 	got := must(s.Notice(t.Context(), id))(t)
 	require.Equal(t, store.NoticePending, got.State)
@@ -61,6 +61,7 @@ func testNoticeDedup(t *testing.T, open Opener) {
 	require.EqualValues(t, 1, got.SentVersion)
 	require.Equal(t, "**done**", got.Markdown)
 	require.Empty(t, got.Text)
+	require.Equal(t, trace, got.Trace)
 	require.Equal(t, "M1", got.MessageID, "the message to edit")
 	require.Equal(t, 2, got.Edits)
 	require.Equal(t, t0, got.CreatedAt)

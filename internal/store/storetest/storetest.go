@@ -76,6 +76,9 @@ func RunFiles(t *testing.T, open Opener) {
 // t0 has a fraction, in whole microseconds.
 var t0 = time.Date(2026, 11, 24, 13, 51, 51, 123456000, time.UTC)
 
+// trace is a traceparent.
+const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 func key(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
 
 func problem(id string, state alert.State) alert.Problem {
