@@ -5,11 +5,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"io/fs"
 	"math/big"
 	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,64 +23,71 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"nms-alert-relay/internal/config"
 )
 
-// check checks the rendered configuration as `serve` does in a container of a pod: with the files and variables that the container
-// has, and no others.
-func check(t *testing.T, r rendering, pod core.Pod) (*config.Config, error) {
+// fault is one that `alert-relay check` reports.
+type fault struct{ Key, What string }
+
+// check runs `alert-relay check --strict` on the rendered configuration, with the files and variables that a container of the pod has,
+// and no others. It returns the faults.
+func check(t *testing.T, r rendering, pod core.Pod) []fault {
 	t.Helper()
+	root := t.TempDir()
 	container := pod.Spec.Containers[0]
-	var name, text string
-	files := map[string]fs.FileMode{}
+	certificate, key := selfSigned(t)
+	add := func(file, content string, mode fs.FileMode) {
+		switch {
+		case strings.HasSuffix(file, ".crt"), strings.HasSuffix(file, ".pem"):
+			content = certificate
+		case strings.HasSuffix(file, ".key"):
+			content = key
+		}
+		write(t, filepath.Join(root, file), content, mode)
+	}
 	for _, mount := range container.VolumeMounts {
 		for _, v := range pod.Spec.Volumes {
 			switch {
 			case v.Name != mount.Name:
 			case mount.Name == "config":
-				name = path.Join(mount.MountPath, "config.yaml")
-				text = typed(t, r.find(t, "ConfigMap", v.ConfigMap.Name)).(*core.ConfigMap).Data["config.yaml"]
+				for name, text := range typed(t, r.find(t, "ConfigMap", v.ConfigMap.Name)).(*core.ConfigMap).Data {
+					add(path.Join(mount.MountPath, name), strings.ReplaceAll(text, "/etc/alert-relay/", root+"/etc/alert-relay/"), 0o644)
+				}
 			case v.Projected != nil:
 				for _, source := range v.Projected.Sources {
 					for _, item := range source.Secret.Items {
-						files[path.Join(mount.MountPath, item.Path)] = fs.FileMode(*v.Projected.DefaultMode)
+						add(path.Join(mount.MountPath, item.Path), secret+item.Path, fs.FileMode(*v.Projected.DefaultMode))
 					}
 				}
 			case v.ConfigMap != nil:
-				files[path.Join(mount.MountPath, "ca.pem")] = 0o644
+				add(path.Join(mount.MountPath, "ca.pem"), "", 0o644)
 			}
 		}
 	}
-	variables := map[string]string{}
+	cmd := exec.Command(relay(t), "check", "--strict", "--output", "json")
 	for _, e := range container.Env {
-		if variables[e.Name] = e.Value; e.ValueFrom != nil {
-			variables[e.Name] = secret + e.Name
+		switch {
+		case e.ValueFrom != nil:
+			cmd.Env = append(cmd.Env, e.Name+"="+secret+e.Name)
+		case e.Name == "ALERT_RELAY_CONFIG":
+			cmd.Env = append(cmd.Env, e.Name+"="+filepath.Join(root, e.Value))
+		default:
+			cmd.Env = append(cmd.Env, e.Name+"="+e.Value)
 		}
 	}
-	require.Equal(t, name, variables["ALERT_RELAY_CONFIG"])
-	certificate, key := selfSigned(t)
-	return config.Parse(name, []byte(text), config.Options{
-		Env: func(name string) string { return variables[name] },
-		ReadFile: func(name string) ([]byte, fs.FileMode, error) {
-			mode, ok := files[name]
-			switch {
-			case !ok:
-				return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-			case strings.HasSuffix(name, ".crt"), strings.HasSuffix(name, ".pem"):
-				return certificate, mode, nil
-			case strings.HasSuffix(name, ".key"):
-				return key, mode, nil
-			}
-			return []byte(secret + path.Base(name)), mode, nil
-		},
-	})
+	out, err := cmd.Output()
+	var result struct {
+		OK     bool
+		Faults []fault
+	}
+	require.NoError(t, json.Unmarshal(out, &result), "%v\n%s", err, out)
+	require.Equal(t, result.OK, err == nil && len(result.Faults) == 0)
+	return result.Faults
 }
 
 const secret = "a-long-secret-of-"
 
 // selfSigned returns a certificate and its key, in PEM.
-func selfSigned(t *testing.T) (certificate, key []byte) {
+func selfSigned(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -86,19 +96,17 @@ func selfSigned(t *testing.T) (certificate, key []byte) {
 	require.NoError(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
 	require.NoError(t, err)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-// Each example's configuration is valid, with the files that the pods have. Only the minimal one has warnings: nobody can act on its
-// problems.
+// Each example's configuration passes `alert-relay check --strict`. Only the minimal one has warnings: nobody can act on its problems.
 func TestConfigurationsAreValid(t *testing.T) {
 	eachExample(t, func(t *testing.T, r rendering) {
 		for name, pod := range pods(t, r) {
-			cfg, err := check(t, r, pod)
-			require.NoError(t, err, name)
-			for _, warning := range cfg.Warnings {
-				if !strings.HasSuffix(t.Name(), "/minimal") || !strings.HasPrefix(warning.What, "not set: nobody can acknowledge") {
-					t.Errorf("%s: %s", name, warning)
+			for _, f := range check(t, r, pod) {
+				if !strings.HasSuffix(t.Name(), "/minimal") || !strings.HasPrefix(f.What, "not set: nobody can acknowledge") {
+					t.Errorf("%s: %s: %s", name, f.Key, f.What)
 				}
 			}
 		}
@@ -119,28 +127,26 @@ func TestDocumentedValuesAreValid(t *testing.T) {
 			require.NoError(t, err, file)
 			r, err := render(t, values)
 			require.NoError(t, err, file)
-			_, err = check(t, r, pods(t, r)["relay"])
-			require.NoError(t, err, file)
+			for _, f := range check(t, r, pods(t, r)["relay"]) {
+				require.Contains(t, f.What, "nobody can acknowledge", "%s: %s", file, f.Key)
+			}
 		}
 	}
 }
 
-// The check reports a file that is in no volume: otherwise the test above would check nothing.
+// The check reports a file that is in no volume: otherwise the tests above would check nothing.
 func TestMissingFilesAreFaults(t *testing.T) {
-	r := mustRender(t, "minimal", "config.zabbix[0].secret_file=/etc/elsewhere/secret")
-	_, err := check(t, r, pods(t, r)["relay"])
-	require.ErrorContains(t, err, "cannot read /etc/elsewhere/secret")
+	r := mustRender(t, "ingress", "config.zabbix[0].secret_file=/etc/elsewhere/secret")
+	require.Equal(t, []fault{{"zabbix[0].secret_file", "cannot read /etc/elsewhere/secret: no such file or directory"}}, check(t, r, pods(t, r)["relay"]))
 }
 
 // Helm reads a bare off as false; the rendered configuration has off.
 func TestOffStaysOff(t *testing.T) {
-	r := mustRender(t, "minimal", "config.webex.bots[0].listen=false", "config.flapping.count=false",
-		"config.rooms[0].flapping.count=false", "config.rooms[0].storm.threshold=3")
-	cfg, err := check(t, r, pods(t, r)["relay"])
-	require.NoError(t, err)
-	require.Equal(t, config.ListenOff, cfg.Webex.Bots[0].Listen)
-	require.Zero(t, cfg.Flapping.Count)
-	require.Zero(t, cfg.Rooms[0].Flapping.Count)
+	r := mustRender(t, "ingress", "config.webex.bots[0].listen=false", "config.flapping.count=false", "config.rooms[0].flapping.count=false")
+	require.Empty(t, check(t, r, pods(t, r)["relay"]))
+	text := typed(t, r.find(t, "ConfigMap", "relay-alert-relay")).(*core.ConfigMap).Data["config.yaml"]
+	require.Equal(t, 3, strings.Count(text, `: "off"`), text)
+	require.NotContains(t, text, "false")
 }
 
 // The pod's ports and the scheme of the probes are those of the configuration.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -26,13 +25,7 @@ import (
 // reads the metrics with the token of the ServiceMonitor, and SIGTERM ends it in time. Needs root.
 func TestTheRenderedPodRuns(t *testing.T) {
 	dir := t.TempDir()
-	relay := filepath.Join(dir, "alert-relay")
-	build := exec.Command("go", "build", "-trimpath", "-o", relay, "./cmd/alert-relay")
-	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-
-	webex := start(t, relay, "simulate", "webex", "--listen", "127.0.0.1:0")
+	webex := start(t, relay(t), "simulate", "webex", "--listen", "127.0.0.1:0")
 	api := webex.after(t, "api_url ")
 	rooms := webex.after(t, "noc, id ")
 	public, admin, zabbix := freeAddress(t), freeAddress(t), freeAddress(t)
@@ -44,7 +37,7 @@ func TestTheRenderedPodRuns(t *testing.T) {
 		"webex-token": "simulated-relay-token", "zabbix-token": "simulated-zabbix-token-of-the-relay", "relay-secret": "a-secret-that-signs-events",
 		"admin-token": "a-token-of-operators-and-prometheus",
 	}
-	node := kubelet{t: t, dir: dir, relay: relay, r: r, secrets: secrets}
+	node := kubelet{t: t, dir: dir, r: r, secrets: secrets}
 
 	pod := pods(t, r)["relay"]
 	container := pod.Spec.Containers[0]
@@ -60,7 +53,7 @@ func TestTheRenderedPodRuns(t *testing.T) {
 
 	secretFile := filepath.Join(dir, "secret")
 	require.NoError(t, os.WriteFile(secretFile, []byte(secrets["relay-secret"]), 0o600))
-	start(t, relay, "simulate", "zabbix", "--listen", zabbix, "--pace", "0", "--storm", "1",
+	start(t, relay(t), "simulate", "zabbix", "--listen", zabbix, "--pace", "0", "--storm", "1",
 		"--relay", "http://"+public+"/v1/zabbix/events", "--secret-file", secretFile)
 	posted := regexp.MustCompile(`(?m)^alert_relay_messages_total\{.*op="root",result="ok".*\} 1$`)
 	endpoint := all[*monitoring.ServiceMonitor](t, r)[0].Spec.Endpoints[0]
@@ -79,10 +72,10 @@ func TestTheRenderedPodRuns(t *testing.T) {
 
 // kubelet runs containers of the chart's pods.
 type kubelet struct {
-	t          *testing.T
-	dir, relay string
-	r          rendering
-	secrets    map[string]string // by key
+	t       *testing.T
+	dir     string
+	r       rendering
+	secrets map[string]string // by key
 }
 
 // run starts a container.
@@ -90,7 +83,7 @@ func (k kubelet) run(pod core.Pod, c core.Container) *process {
 	k.t.Helper()
 	root := filepath.Join(k.dir, "roots", c.Name)
 	write(k.t, filepath.Join(root, "etc/hosts"), "127.0.0.1 localhost relay-alert-relay-admin\n", 0o644)
-	program, err := os.ReadFile(k.relay)
+	program, err := os.ReadFile(relay(k.t))
 	require.NoError(k.t, err)
 	write(k.t, filepath.Join(root, "alert-relay"), string(program), 0o755)
 	script := []string{"set -e", "mount --bind " + root + " " + root, "mount -o remount,bind,ro " + root}
@@ -157,11 +150,4 @@ func (k kubelet) links(dir string, files map[string]string, mode fs.FileMode, gr
 	}
 	require.NoError(k.t, os.Symlink(filepath.Base(data), filepath.Join(dir, "..data_tmp")))
 	require.NoError(k.t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
-}
-
-func write(t *testing.T, file, content string, mode fs.FileMode) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	require.NoError(t, os.WriteFile(file, []byte(content), mode))
-	require.NoError(t, os.Chmod(file, mode))
 }
