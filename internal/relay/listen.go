@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"time"
@@ -28,7 +29,11 @@ func (r *Relay) listen(cfg config.Server) error {
 		}
 		listener, err := net.Listen("tcp", l.addr)
 		if err != nil {
-			return fmt.Errorf("%s: %w (is another relay running?)", l.key, err)
+			hint := "is another relay running?"
+			if errors.Is(err, fs.ErrPermission) {
+				hint = "a port below 1024 requires the capability CAP_NET_BIND_SERVICE"
+			}
+			return fmt.Errorf("%s: %w (%s)", l.key, err, hint)
 		}
 		*l.to = listener
 	}
