@@ -131,6 +131,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	case step.OpGroupAgain:
 		message.Markdown = b.Render().FlapLine(m.digest, room.Room)
 	case step.OpGroupList:
+		g.Joined += m.late // the list has them, too
 		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
 		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render().DigestFile(m.digest, room.Room, now)}
 	}

@@ -19,6 +19,7 @@ type members struct {
 	lines    []render.DigestLine // that weren't posted, in their order
 	lastLine int                 // the number of the last line that any member got
 	joined   []store.Member      // those that joined since the digest was written
+	late     int                 // how many joined after the group itself was read
 }
 
 // separate reports whether its first message leaves something to its thread: it stands for reminders and escalations
@@ -87,6 +88,9 @@ func (m *members) add(post store.Member, g store.Group, item render.DigestItem) 
 	m.digest.Items = append(m.digest.Items, item)
 	if post.GroupRevision > g.Shown {
 		m.joined = append(m.joined, post)
+	}
+	if post.GroupRevision > g.Revision {
+		m.late++
 	}
 	if !m.digest.Flap {
 		return

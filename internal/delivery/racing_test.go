@@ -72,3 +72,26 @@ func TestAChangeBetweenTwoReadsIsPosted(t *testing.T) {
 		})
 	}
 }
+
+// A list names the problems that joined between the reads of its digest and of the members. It isn't attached again.
+func TestAListIsAttachedOnceForWhatItNames(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		joined := false
+		w.store.set(func() {
+			w.store.beforeMembers = func() {
+				g := w.store.group(1)
+				if joined || g.MessageID == "" || time.Since(g.JoinedAt) < 1500*time.Millisecond {
+					return
+				}
+				joined = true
+				w.rain(8, 12, nil)
+			}
+		})
+		w.rain(0, 8, nil)
+		w.pass(time.Minute)
+		require.True(t, joined)
+		require.Equal(t, []string{"post", "reply", "edit"}, w.ops())
+		require.Contains(t, w.digestTexts("noc")[0], "main/11=open")
+		require.Zero(t, w.store.pending())
+	})
+}
