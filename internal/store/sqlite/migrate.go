@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -24,12 +25,7 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files,
-		goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true))
+	p, err := provider(db)
 	if err != nil {
 		return err
 	}
@@ -49,6 +45,24 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 		return err
 	}
 	return upgrade(ctx, p, path, current, newest, log)
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true))
+}
+
+// newestSchema is the schema version that this relay writes.
+func newestSchema() (newest int64, err error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	for _, name := range names {
+		version, notNumeric := goose.NumericComponent(name)
+		err, newest = errors.Join(err, notNumeric), max(newest, version)
+	}
+	return newest, err
 }
 
 // upgrade runs the missing migrations one by one. It logs each before it begins: on a large file one

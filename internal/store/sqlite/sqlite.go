@@ -211,8 +211,12 @@ func open(path string, pragmas ...string) (*sql.DB, error) {
 		q.Add("_pragma", p)
 	}
 	q.Set("mode", "rw") // makeFile creates the file; a lost one isn't created again
+	return sql.Open("sqlite", fileURL(path, q))
+}
+
+func fileURL(path string, q url.Values) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
-	return sql.Open("sqlite", u.String())
+	return u.String()
 }
 
 // openReaders connects all readers now, since the file may be replaced later.
