@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,7 @@ func TestServiceManager(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "300000")
 	state := func() string {
 		var buffer [256]byte
+		require.NoError(t, l.SetReadDeadline(time.Now().Add(time.Minute)))
 		n, err := l.Read(buffer[:])
 		require.NoError(t, err)
 		first, _, _ := strings.Cut(string(buffer[:n]), "\n")
