@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds a release.
 #
-#   packaging/release.sh build DIR     archives, deb, rpm, image context, SBOMs and SHA256SUMS, into the empty directory DIR
+#   packaging/release.sh build DIR     archives, deb, rpm, image context, chart, SBOMs and SHA256SUMS, into the empty directory DIR
 #   packaging/release.sh verify DIR    builds the first target of DIR again, elsewhere, and requires the same files
 #
 # The environment may set TARGETS, VERSION, COMMIT and SOURCE_DATE_EPOCH; by default they come from git. The same values give the
@@ -81,6 +81,12 @@ build() {
 		fi
 		archive "$out/$name.tar.gz" "$work/$name"
 	done
+	# As helm package makes it, but reproducible: the links to monitoring/ resolved, under the version of the relay.
+	echo "release: alert-relay-$VERSION.tgz"
+	cp -rL helm/alert-relay "$work/alert-relay"
+	sed -i "s/^\(version\|appVersion\): .*/\1: $VERSION/" "$work/alert-relay/Chart.yaml"
+	archive "$out/alert-relay-$VERSION.tgz" "$work/alert-relay"
+
 	(cd "$out" && find . -maxdepth 1 -type f -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 }
 
