@@ -231,7 +231,7 @@ func isOfCounters(node parser.Node) bool {
 }
 
 func matcherFaults(name string, m metric, matcher *labels.Matcher) (found []string) {
-	if matcher.Name == labels.MetricName || slices.Contains(targetLabels, matcher.Name) {
+	if matcher.Name == "__name__" || slices.Contains(targetLabels, matcher.Name) {
 		return nil
 	}
 	values, ok := m.labels[matcher.Name]
