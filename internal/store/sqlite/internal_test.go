@@ -318,7 +318,7 @@ func TestPlans(t *testing.T) {
 		"a group's messages":  `DELETE FROM messages WHERE grp > 0 AND grp = ?`,
 		"a notice's messages": `DELETE FROM messages WHERE notice > 0 AND notice = ?`,
 		"pending notices":     pendingNotices, "unfinished commands": unfinishedCommands,
-		"dead letters": deadLetters, "counts": counts, "open problems": openProblems,
+		"dead letters": deadLetters, "counts": counts, "counts by room": byRoom, "open problems": openProblems,
 		"pending groups": pendingGroups, "group's posts": groupPosts, "members": members, "group's leavers": groupLeavers,
 		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
 		"openings": openings, "claimed post": claimedPost, "not pending": notPending, "all pending": allPending,
