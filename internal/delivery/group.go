@@ -145,7 +145,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	}
 	if text.Hash != "" {
 		for _, post := range m.joined {
-			b.Metrics.shown(post.Problem.Severity, post.JoinedAt, now, b.traceMember(t, g, post, now))
+			b.Metrics.shown(post.Problem.Severity, post.FirstDue, now, b.traceMember(t, g, post, now))
 		}
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}

@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/tracing"
 	"nms-alert-relay/internal/webex"
 )
@@ -134,6 +135,11 @@ func yes(b bool) float64 {
 // shown measures a room's first message about a problem, alone or in a digest. Its trace, if it has one, is the exemplar.
 func (m *Metrics) shown(severity alert.Severity, due, now time.Time, traced *tracing.Span) {
 	traced.Observe(m.Latency.WithLabelValues(severity.String()), now.Sub(due).Seconds())
+}
+
+// isFirst reports whether a step is a room's first message about a problem. A post that left its group was in the group's message.
+func isFirst(next step.Step, post store.Post) bool {
+	return next.Op == step.OpRoot && post.RootID == "" && post.ToldSeq == 0 && post.LeftGroup == 0
 }
 
 // called counts one call.

@@ -194,12 +194,8 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if err != nil {
 		return b.refused(l, t, v, next, err, now)
 	}
-	if next.Op == step.OpRoot && v.post.RootID == "" && v.post.ToldSeq == 0 {
-		due := v.post.JoinedAt
-		if held := v.post.HeldUntil(); held.After(due) {
-			due = held
-		}
-		b.Metrics.shown(v.problem.Severity, due, now, t.Value.traced.last)
+	if isFirst(next, v.post) {
+		b.Metrics.shown(v.problem.Severity, v.post.FirstDue(), now, t.Value.traced.last)
 	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
 	t.Value.post.doubt = v.doubt

@@ -275,7 +275,7 @@ func (d *Draft) join(e *effect, t route.Target, received time.Time, opening int6
 		return
 	}
 	post := draftPost{touched: true, joins: true, Post: store.Post{
-		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: d.now, Opening: opening, Cursor: store.Cursor{State: store.PostLive},
+		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: d.now, ReceivedAt: received, Opening: opening, Cursor: store.Cursor{State: store.PostLive},
 	}}
 	d.desire(&post, e.problem, received)
 	d.schedule(&post.Post, alert.Problem{}, e.problem)

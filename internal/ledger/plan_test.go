@@ -246,6 +246,7 @@ func TestProblemOpensPosts(t *testing.T) {
 	w := newWorld(t)
 	e := opened()
 	*e.Severity = alert.Disaster
+	e.ReceivedAt = epoch.Add(-time.Minute) // it waited in the journal
 	out := w.plan(e)
 	p := w.known.Problems[k4711]
 	require.Equal(t, alert.StateOpen, p.State)
@@ -260,6 +261,7 @@ func TestProblemOpensPosts(t *testing.T) {
 		require.True(t, post.Open)
 		require.Equal(t, p.OpenedAt, post.OpenedAt)
 		require.Equal(t, epoch, post.PendingSince)
+		require.Equal(t, []time.Time{epoch.Add(-time.Minute), epoch}, []time.Time{post.ReceivedAt, post.JoinedAt})
 		require.Zero(t, post.HoldUntil)
 		require.Equal(t, store.PostLive, post.State)
 	}
@@ -305,9 +307,12 @@ func TestUnionOfRooms(t *testing.T) {
 	require.Len(t, w.known.Posts[k4711], 2)
 	w.deliver("noc")
 	w.deliver("db")
-	out := w.planItems(w.item(opened(), "storage"))
+	later := opened()
+	later.ReceivedAt = epoch.Add(time.Hour)
+	out := w.planItems(w.item(later, "storage"))
 	require.True(t, out.Results[0].Change.Duplicate)
 	require.Len(t, out.Fold.Posts, 1, "rooms that have it don't change")
+	require.Equal(t, later.ReceivedAt, out.Fold.Posts[0].ReceivedAt, "of the event that added the room")
 	require.Equal(t, "storage", out.Fold.Posts[0].Room)
 	require.Equal(t, "send_to", out.Fold.Posts[0].Route)
 

@@ -166,14 +166,21 @@ func TestMetricsFollowConventions(t *testing.T) {
 	require.Empty(t, problems)
 }
 
+// A bot that doesn't listen has no webhooks, so that none of them is missing.
+func TestOnlyBotsThatListenHaveWebhooks(t *testing.T) {
+	for _, series := range registered(t)["alert_relay_webhooks_ready"].GetMetric() {
+		require.Equal(t, "relay", series.GetLabel()[0].GetValue())
+	}
+}
+
 // documentedRelay has every kind of neighbour, so that every metric has its series.
 func documentedRelay(t *testing.T) *Relay {
 	t.Helper()
 	cfg, err := config.Parse("relay.yaml", []byte(`
 server: {public_url: "https://relay.example.com"}
-webex: {api_url: "http://127.0.0.1:1", bots: [{name: relay, token_env: BOT, listen: webhook}]}
+webex: {api_url: "http://127.0.0.1:1", bots: [{name: relay, token_env: BOT, listen: webhook}, {name: deaf, token_env: BOT2, listen: "off"}]}
 zabbix: [{name: main, url: "http://127.0.0.1:1", secret_env: SECRET, api_token_env: TOKEN}]
-rooms: [{name: noc, id: ROOM}]
+rooms: [{name: noc, id: ROOM, bot: relay}]
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})

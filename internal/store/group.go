@@ -127,6 +127,7 @@ type Opening struct {
 type Member struct {
 	Route         string
 	JoinedAt      time.Time
+	FirstDue      time.Time // Post.FirstDue
 	GroupRevision int64
 	Lines         []Line
 	Causes        []Cause

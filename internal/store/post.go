@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -17,12 +18,14 @@ type Post struct {
 	Route string // the route's name; "" for the default rooms, "send_to" for {ALERT.SENDTO}
 
 	// The ledger's.
-	Desired   int64          // revision of the problem that the room should show
-	Severity  alert.Severity // of the problem
-	Open      bool           // of the problem
-	OpenedAt  time.Time      // of the problem
-	JoinedAt  time.Time      // when the ledger created the post
-	HoldUntil time.Time      // not posted before: an update that waits for its problem
+	Desired  int64          // revision of the problem that the room should show
+	Severity alert.Severity // of the problem
+	Open     bool           // of the problem
+	OpenedAt time.Time      // of the problem
+	JoinedAt time.Time      // when the ledger created the post
+	// ReceivedAt is when the relay received the event that created the post; zero in a post of an older version.
+	ReceivedAt time.Time
+	HoldUntil  time.Time // not posted before: an update that waits for its problem
 	// TellAfter is the end of the route's delay or of the room's quiet hours. A problem that
 	// resolves before is never posted.
 	TellAfter  time.Time
@@ -78,6 +81,16 @@ func (p Post) HeldUntil() time.Time {
 		return p.TellAfter
 	}
 	return p.HoldUntil
+}
+
+// FirstDue is when the room should have the first message about the problem: when the relay received the event, or when the
+// post's hold ended.
+func (p Post) FirstDue() time.Time {
+	received := cmp.Or(p.ReceivedAt, p.JoinedAt)
+	if held := p.HeldUntil(); held.After(received) {
+		return held
+	}
+	return received
 }
 
 // PostState is whether a post or a group is live.

@@ -81,7 +81,7 @@ func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
 	}
 	return call(ctx, s, func() (members []store.Member, err error) {
 		for _, p := range posts {
-			m := store.Member{Route: p.Route, JoinedAt: p.JoinedAt, GroupRevision: p.GroupRevision, Lines: p.Lines, Causes: p.Causes, Problem: p.UnreadableProblem()}
+			m := store.Member{Route: p.Route, JoinedAt: p.JoinedAt, FirstDue: p.FirstDue(), GroupRevision: p.GroupRevision, Lines: p.Lines, Causes: p.Causes, Problem: p.UnreadableProblem()}
 			if found, err := decode([]problem{s.problems.rows[p.Key]}); err == nil {
 				m.Problem = found[0]
 			}

@@ -180,11 +180,11 @@ func (t *tx) groupPending(g store.Group, now time.Time) error {
 
 const (
 	putPost = `
-		INSERT INTO posts (event_id, source, room, route, desired, severity, open, opened_at, joined_at, hold_until, tell_after,
+		INSERT INTO posts (event_id, source, room, route, desired, severity, open, opened_at, joined_at, received_at, hold_until, tell_after,
 			remind_at, escalate_at, look_at, due_at, escalated, opening, grp, group_revision, lines, left_group, left_revision, from_seq, causes)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (event_id, source, room) DO UPDATE SET route = excluded.route, desired = excluded.desired, severity = excluded.severity,
-			open = excluded.open, opened_at = excluded.opened_at, joined_at = excluded.joined_at, hold_until = excluded.hold_until,
+			open = excluded.open, opened_at = excluded.opened_at, joined_at = excluded.joined_at, received_at = excluded.received_at, hold_until = excluded.hold_until,
 			tell_after = excluded.tell_after, remind_at = excluded.remind_at, escalate_at = excluded.escalate_at, look_at = excluded.look_at,
 			due_at = excluded.due_at, escalated = excluded.escalated, opening = excluded.opening, grp = excluded.grp,
 			group_revision = excluded.group_revision, lines = excluded.lines, left_group = excluded.left_group, left_revision = excluded.left_revision, from_seq = excluded.from_seq,
@@ -220,7 +220,7 @@ func (t *tx) putPosts(f store.Fold, groups map[int64]int64, now time.Time) error
 			p.Group = id
 		}
 		if _, err := t.exec(putPost, p.Key.EventID, p.Key.Source, p.Room, p.Route, p.Desired, int64(p.Severity), p.Open, micro(p.OpenedAt),
-			micro(p.JoinedAt), micro(p.HoldUntil), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.LookAt), micro(p.DueAt()),
+			micro(p.JoinedAt), micro(p.ReceivedAt), micro(p.HoldUntil), micro(p.TellAfter), micro(p.RemindAt), micro(p.EscalateAt), micro(p.LookAt), micro(p.DueAt()),
 			p.Escalated, p.Opening, p.Group, p.GroupRevision, listText(p.Lines), p.LeftGroup, p.LeftRevision, p.FromSeq, listText(p.Causes)); err != nil {
 			return err
 		}

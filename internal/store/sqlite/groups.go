@@ -61,7 +61,7 @@ func (s *Store) GroupPosts(ctx context.Context, id int64) ([]store.Post, error) 
 	return queryReadable(ctx, s, "read a group's posts", scanPost, groupPosts, id)
 }
 
-const members = `SELECT t.event_id, t.source, t.route, t.joined_at, t.group_revision, t.lines, t.causes, t.severity, t.open, t.opened_at, coalesce(p.doc, '')
+const members = `SELECT t.event_id, t.source, t.route, t.joined_at, t.received_at, max(t.hold_until, t.tell_after), t.group_revision, t.lines, t.causes, t.severity, t.open, t.opened_at, coalesce(p.doc, '')
 	FROM posts t LEFT JOIN problems p ON p.event_id = t.event_id AND p.source = t.source WHERE t.grp = ? AND t.grp > 0`
 
 // Members implements store.Store.
@@ -70,10 +70,11 @@ func (s *Store) Members(ctx context.Context, id int64) ([]store.Member, error) {
 		var p store.Post
 		var joined, opened int64
 		var doc sql.RawBytes
-		if err = rows.Scan(&p.Key.EventID, &p.Key.Source, &m.Route, &joined, &m.GroupRevision, list[store.Line]{&m.Lines}, list[store.Cause]{&m.Causes}, &p.Severity, &p.Open, &opened, &doc); err != nil {
+		if err = rows.Scan(&p.Key.EventID, &p.Key.Source, &m.Route, &joined, stamp{&p.ReceivedAt}, stamp{&p.HoldUntil}, &m.GroupRevision, list[store.Line]{&m.Lines}, list[store.Cause]{&m.Causes}, &p.Severity, &p.Open, &opened, &doc); err != nil {
 			return m, unreadable(fmt.Sprintf("post of %s in group %d", p.Key, id), err)
 		}
-		m.JoinedAt, p.OpenedAt = at(joined), at(opened)
+		m.JoinedAt, p.JoinedAt, p.OpenedAt = at(joined), at(joined), at(opened)
+		m.FirstDue = p.FirstDue()
 		if m.Problem, err = shownProblem(doc); err != nil {
 			s.logOnce("a problem can't be read: its group's message shows the data of its post", "problem", p.Key.String(), "error", err)
 			m.Problem = p.UnreadableProblem()

@@ -15,7 +15,7 @@ import (
 // A post is a row of posts, with one of cursors once it is claimed and one of pending while it is
 // pending.
 const (
-	postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.joined_at, t.hold_until, t.tell_after,
+	postColumns = `t.event_id, t.source, t.room, t.route, t.desired, t.severity, t.open, t.opened_at, t.joined_at, t.received_at, t.hold_until, t.tell_after,
 	t.remind_at, t.escalate_at, t.look_at, t.escalated, t.opening, t.grp, t.group_revision, t.lines, t.left_group, t.left_revision, t.from_seq, t.causes,
 	coalesce(q.since, 0), c.state IS NOT NULL,
 	coalesce(c.state, 'live'), coalesce(c.delivered, 0), coalesce(c.shown, 0), coalesce(c.told_seq, 0), coalesce(c.root_id, ''), coalesce(c.root_hash, ''),
@@ -34,7 +34,7 @@ const (
 func scanPost(rows *sql.Rows) (store.Post, error) {
 	var p store.Post
 	err := rows.Scan(&p.Key.EventID, &p.Key.Source, &p.Room, &p.Route, &p.Desired, &p.Severity, &p.Open,
-		stamp{&p.OpenedAt}, stamp{&p.JoinedAt}, stamp{&p.HoldUntil}, stamp{&p.TellAfter},
+		stamp{&p.OpenedAt}, stamp{&p.JoinedAt}, stamp{&p.ReceivedAt}, stamp{&p.HoldUntil}, stamp{&p.TellAfter},
 		stamp{&p.RemindAt}, stamp{&p.EscalateAt}, stamp{&p.LookAt}, &p.Escalated, &p.Opening, &p.Group, &p.GroupRevision, list[store.Line]{&p.Lines}, &p.LeftGroup, &p.LeftRevision, &p.FromSeq, list[store.Cause]{&p.Causes},
 		stamp{&p.PendingSince}, &p.Claimed,
 		&p.State, &p.Delivered, &p.Shown, &p.ToldSeq, &p.RootID, &p.RootHash,

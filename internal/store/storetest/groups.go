@@ -427,12 +427,13 @@ func testMembers(t *testing.T, open Opener) {
 	for i := range f.Posts {
 		f.Posts[i].Route, f.Posts[i].GroupRevision, f.Posts[i].Lines = "db", 5, []store.Line{{Seq: 2, N: 3}, {Seq: 4, N: 6}}
 		f.Posts[i].Causes = []store.Cause{{Trace: trace, At: t0}}
+		f.Posts[i].ReceivedAt, f.Posts[i].TellAfter = t0.Add(-time.Hour), t0.Add(-time.Minute)
 	}
 	fold(t, s, f)
 	members := must(s.Members(t.Context(), onePost(t, s, "named", "noc").Group))(t)
 	require.Len(t, members, 4)
 	for _, m := range members {
-		require.Equal(t, store.Member{Route: "db", JoinedAt: t0.Add(time.Minute), GroupRevision: 5, Lines: f.Posts[0].Lines, Causes: f.Posts[0].Causes, Problem: m.Problem}, m)
+		require.Equal(t, store.Member{Route: "db", JoinedAt: t0.Add(time.Minute), FirstDue: t0.Add(-time.Minute), GroupRevision: 5, Lines: f.Posts[0].Lines, Causes: f.Posts[0].Causes, Problem: m.Problem}, m)
 		want, found := known[m.Problem.Key.EventID]
 		if !found {
 			want = post("missing", "noc", 1).UnreadableProblem()

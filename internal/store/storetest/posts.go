@@ -57,6 +57,7 @@ func testPosts(t *testing.T, open Opener) {
 
 	// The ledger read the post before that, and writes it now: the cursor stays.
 	p.Desired, p.Severity, p.Open, p.Route, p.HoldUntil, p.OpenedAt = 5, alert.Disaster, false, "route 2", time.Time{}, t0.Add(-time.Hour)
+	p.ReceivedAt = t0.Add(-time.Minute)
 	p.JoinedAt, p.TellAfter, p.RemindAt, p.EscalateAt, p.LookAt, p.Escalated = t0, t0.Add(time.Minute), t0.Add(time.Hour), t0.Add(time.Second), t0.Add(2*time.Second), 2
 	p.Opening, p.GroupRevision, p.Lines, p.LeftGroup, p.LeftRevision, p.FromSeq = -1<<62, 6, []store.Line{{Seq: 7, N: 8}}, 3, 4, 2
 	p.Causes = []store.Cause{{Trace: trace, At: t0}, {Trace: trace, At: t0.Add(time.Microsecond)}}

@@ -70,13 +70,14 @@ func testStats(t *testing.T, open Opener) {
 // Work and dead letters are counted by room. A notice to a person or a direct chat has none.
 func testRoomStats(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
-	older, later := post("1", "noc", 1), post("2", "noc", 1)
+	older, later, early := post("1", "noc", 1), post("2", "noc", 1), post("2", "ops", 1)
 	older.PendingSince, later.PendingSince = t0.Add(-time.Hour), t0
 	burst := post("3", "db", 1)
 	burst.PendingSince = time.Now().AddDate(10, 0, 0)
+	early.PendingSince = burst.PendingSince
 	fold(t, s, store.Fold{
 		Problems: []alert.Problem{problem("1", alert.StateOpen), problem("2", alert.StateOpen), problem("3", alert.StateOpen)},
-		Posts:    []store.Post{later, older, burst},
+		Posts:    []store.Post{later, older, burst, early},
 	})
 	g := makeGroup(t, s, "noc", "4", "5")
 	for _, n := range []store.Notice{{Room: "noc"}, {Room: "db"}, {Person: "alice@example.com"}, {RoomID: "DIRECT"}} {
@@ -88,6 +89,7 @@ func testRoomStats(t *testing.T, open Opener) {
 	require.Equal(t, older.PendingSince, st.Rooms["noc"].OldestPending)
 	require.Equal(t, older.PendingSince, st.OldestPending)
 	require.True(t, st.Rooms["db"].OldestPending.After(t0), "the notice: the post isn't due yet")
+	require.Equal(t, store.RoomStats{Pending: 1}, st.Rooms["ops"], "nothing is due yet")
 
 	save(t, s, "1", "noc", store.Cursor{State: store.PostDead, DeadAt: t0})
 	require.NoError(t, s.SaveGroup(t.Context(), g.ID, store.GroupCursor{State: store.PostDead, DeadAt: t0, ListDeadAt: t0}))
