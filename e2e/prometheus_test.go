@@ -71,7 +71,7 @@ func watch(t *testing.T, targets []string) *watcher {
 		"--storage.path="+filepath.Join(dir, "alertmanager"), "--web.listen-address="+alertmanager, "--cluster.listen-address=")
 
 	rules := replaced(t, "../monitoring/rules.yaml")
-	rules = regexp.MustCompile(`for: \d+[smhd]`).ReplaceAllString(rules, "for: 1s")
+	rules = regexp.MustCompile(`for: \d+[smhd]`).ReplaceAllString(rules, "for: 2s")
 	rules = regexp.MustCompile(`\[\d+[smhd]\]`).ReplaceAllString(rules, "[10s]")
 	config := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%s]\n"+
 		"scrape_configs: [{job_name: alert-relay, static_configs: [{targets: [%s]}]}]\n"+
