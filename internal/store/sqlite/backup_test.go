@@ -215,6 +215,15 @@ func TestAStoppedBackupLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 
+	_, finish, err := newFile(to)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, []byte("another's"), 0o600))
+	require.ErrorIs(t, finish(nil), os.ErrExist, "a file that appears meanwhile isn't overwritten")
+	kept, err := os.ReadFile(to)
+	require.NoError(t, err)
+	require.Equal(t, "another's", string(kept))
+	require.NoError(t, os.Remove(to))
+
 	killed, _, err := newFile(to) // and nothing else
 	require.NoError(t, err)
 	require.NotEqual(t, to, killed)
