@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -118,7 +119,7 @@ func (m *machine) installed(w way) {
 	}
 }
 
-// configure follows steps 2 to 5 of docs/install.md, with a simulated Webex, and a simulated Zabbix that goes on reporting problems.
+// configure follows steps 2 to 5 of docs/install.md, with a simulated Webex, and waits for what a simulated Zabbix reports.
 func (m *machine) configure() {
 	m.t.Helper()
 	m.run("systemd-run --quiet --unit webex alert-relay simulate webex --listen 127.0.0.1:9001")
@@ -133,14 +134,22 @@ func (m *machine) configure() {
 		"webex:\n", "webex:\n  api_url: http://127.0.0.1:9001/v1\n",
 		"https://relay.example.com", "http://127.0.0.1:8080", "https://zabbix.example.com", "http://127.0.0.1:9",
 	).Replace(blocks(m.t, "install.md", "## 4. Write the configuration", "yaml")[0])
-	m.runWith("cat > /etc/alert-relay/config.yaml", config)
+	sender := blocks(m.t, "install.md", "## Messages from scripts", "yaml")[0]
+	m.run(blocks(m.t, "install.md", "## Messages from scripts", "sh")[0])
+	m.runWith("cat > /etc/alert-relay/config.yaml", config+sender)
 	m.run(blocks(m.t, "install.md", "## 4. Write the configuration", "sh")[0])
 	run := blocks(m.t, "install.md", "## 5. Run it", "sh")[0]
 	require.True(m.t, strings.HasSuffix(m.run(run), "ready"))
 	m.run("systemd-run --quiet --unit zabbix alert-relay simulate zabbix --listen 127.0.0.1:9002 --relay http://127.0.0.1:8080/v1/zabbix/events --secret-file /etc/alert-relay/relay-secret --pace 1s")
+	eventually(m.t, "the room shows a problem", func() error {
+		if m.posted() == 0 {
+			return errors.New("no messages")
+		}
+		return nil
+	})
 }
 
-// serves requires a relay that systemd knows to be ready, and that posts what Zabbix reports.
+// serves requires a relay that systemd knows to be ready, and that posts what it is given.
 func (m *machine) serves() {
 	m.t.Helper()
 	require.Equal(m.t, "Type=notify\nStatusText=running\nActiveState=active\nSubState=running", m.run("systemctl show alert-relay --property Type,ActiveState,SubState,StatusText"))
@@ -148,7 +157,8 @@ func (m *machine) serves() {
 	require.Equal(m.t, "600 alert-relay:alert-relay", m.run("stat -c '%a %U:%G' /var/lib/alert-relay/relay.db"))
 	require.Equal(m.t, "alert-relay", m.run("stat -c %U /proc/$(systemctl show --value --property MainPID alert-relay)"))
 	before := m.posted()
-	eventually(m.t, "the room shows problems", func() error {
+	m.run("alert-relay send noc 'The relay serves' --config /etc/alert-relay/config.yaml")
+	eventually(m.t, "the room shows the message", func() error {
 		if now := m.posted(); now <= before {
 			return fmt.Errorf("%d messages, as before", now)
 		}
@@ -196,21 +206,24 @@ func (m *machine) credentials() {
 	m.run(`install -d -m 700 /etc/alert-relay/secrets /etc/systemd/system/alert-relay.service.d
 cd /etc/alert-relay && cp config.yaml /root/files.yaml && mv webex-token zabbix-token relay-secret secrets/ && chmod 600 secrets/* && chown root:root secrets/*
 cp /usr/share/doc/alert-relay/credentials.conf /etc/systemd/system/alert-relay.service.d/
-sed -i -E '/(api_token|secret)_file:/d; s/ token_file: [^,]*,//' config.yaml
+sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//' config.yaml
 systemctl daemon-reload && systemctl restart alert-relay`)
 	require.Equal(m.t, "active", m.run("systemctl is-active alert-relay"))
-	require.NotContains(m.t, m.run("cat /etc/alert-relay/config.yaml"), "_file")
+	require.NotRegexp(m.t, "(webex|zabbix)-token|relay-secret", m.run("cat /etc/alert-relay/config.yaml"))
 	m.run(`cd /etc/alert-relay && mv secrets/* . && chgrp alert-relay webex-token zabbix-token relay-secret && chmod 640 webex-token zabbix-token relay-secret
 cat /root/files.yaml > config.yaml && rm -r secrets /etc/systemd/system/alert-relay.service.d
 systemctl daemon-reload && systemctl restart alert-relay`)
 }
 
-// upgraded follows "Upgrade" and "Roll back" of docs/operations.md.
+// upgraded follows "Back up and restore", "Upgrade" and "Roll back" of docs/operations.md.
 func (m *machine) upgraded(w way) {
 	m.t.Helper()
 	pid := func() string { return m.run("systemctl show --value --property MainPID alert-relay") }
 	m.run("echo GOMEMLIMIT=400MiB >> " + w.environment)
 	before := pid()
+	copies := blocks(m.t, "operations.md", "## Back up and restore", "sh")
+	require.Len(m.t, copies, 2)
+	m.run(copies[0])
 	m.run("cd /newer\n" + w.upgrade)
 	require.NotEqual(m.t, before, pid(), "the newer one runs")
 	require.NotContains(m.t, m.run("alert-relay version"), "0.0.0-alpha")
@@ -219,6 +232,7 @@ func (m *machine) upgraded(w way) {
 
 	m.run("cd /older\n" + w.rollBack)
 	require.Contains(m.t, m.run("alert-relay version"), "0.0.0-alpha")
+	m.run(strings.Replace(copies[1], "2026-11-24", "$(date +%F)", 1))
 	m.serves()
 
 	// A configuration that the newer one refuses keeps the older one running.
