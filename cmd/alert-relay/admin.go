@@ -16,7 +16,6 @@ import (
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/client"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/text"
 )
 
@@ -59,14 +58,9 @@ func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
 	if err != nil {
 		return client.Relay{}, err
 	}
-	if tokens := cfg.Server.AdminTokens; r.Token == "" && len(tokens) > 0 {
-		r.Token = tokens[0].Reveal()
-	}
-	if cfg.Server.AdminTLS.On() {
-		return r, failed(errors.New("server.admin_tls is set: use --admin with the relay's address, so that its certificate can be verified"))
-	}
-	r.URL, err = config.LocalURL("server.admin_listen", cfg.Server.AdminListen, "--admin")
-	return r, failed(err)
+	local, err := client.LocalAdmin(cfg)
+	local.Token = cmp.Or(r.Token, local.Token)
+	return local, failed(err)
 }
 
 // whichRelay ends the help of commands that need a running relay.

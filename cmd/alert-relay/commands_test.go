@@ -36,7 +36,7 @@ const patience = time.Minute
 //	exits CODE ARGS…           runs alert-relay and requires this exit code
 //	start NAME ARGS…           starts alert-relay in the background; "terminate" or the script's end ends it
 //	await NAME REGEXP          waits for a line of its output; named groups become variables
-//	signal NAME                sends SIGTERM
+//	signal NAME [HUP]          sends SIGTERM, or SIGHUP
 //	terminate NAME             sends SIGTERM and requires exit code 0; stdout and stderr are its own. With !: repeats SIGTERM until
 //	                           the program dies of it
 //	post URL SECRET FILE       posts an event as the media type does
@@ -198,7 +198,11 @@ func setGroups(ts *testscript.TestScript, pattern *regexp.Regexp, groups []strin
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(programs(ts)[args[0]].cmd.Process.Signal(syscall.SIGTERM))
+	s := syscall.SIGTERM
+	if len(args) > 1 && args[1] == "HUP" {
+		s = syscall.SIGHUP
+	}
+	ts.Check(programs(ts)[args[0]].cmd.Process.Signal(s))
 }
 
 func terminate(ts *testscript.TestScript, neg bool, args []string) {

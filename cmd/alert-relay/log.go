@@ -5,11 +5,9 @@ import (
 	"log/slog"
 )
 
-// logger returns a logger with the level and format of the configuration's log section.
-func logger(w io.Writer, level, format string) *slog.Logger {
-	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // validated by config; info otherwise
-	opts := &slog.HandlerOptions{Level: l}
+// logger returns a logger with a format of the configuration's log section.
+func logger(w io.Writer, level *slog.LevelVar, format string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		opts.ReplaceAttr = readableDuration
 		return slog.New(slog.NewJSONHandler(w, opts))

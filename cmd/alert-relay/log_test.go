@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 func TestDurationsAreLoggedReadably(t *testing.T) {
 	for format, want := range map[string]string{"json": `"took":"1.5s"`, "text": `took=1.5s`} {
 		var out bytes.Buffer
-		logger(&out, "info", format).Info("done", "took", 1500*time.Millisecond)
+		logger(&out, new(slog.LevelVar), format).Info("done", "took", 1500*time.Millisecond)
 		require.Contains(t, strings.TrimSpace(out.String()), want)
 	}
 }

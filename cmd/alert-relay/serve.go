@@ -1,11 +1,15 @@
 package main
 
 import (
+	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/build"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/systemd"
 )
@@ -16,16 +20,29 @@ func newServe(g *globals) *cobra.Command {
 		Short: "Run the relay",
 		Long: `Run the relay until SIGTERM or SIGINT: then it stops accepting requests, lets calls in flight
 finish, and closes its store (exit code 0). A second signal ends it immediately, without losing
-anything. Logs go to standard error; see 'log' in the configuration.`,
+anything. Logs go to standard error; see 'log' in the configuration.
+
+The configuration, its secrets, certificates and templates are read again when they change, on
+SIGHUP, and on 'alert-relay reload'. A faulty configuration changes nothing.`,
 		Example: "  alert-relay serve --config /etc/alert-relay/config.yaml",
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
 			cfg, err := g.load(cmd)
 			if err != nil {
 				return err
 			}
-			log := logger(cmd.ErrOrStderr(), cfg.Log.Level, cfg.Log.Format)
-			r, err := relay.New(cmd.Context(), relay.Options{Config: cfg, Env: os.Getenv, Version: build.Current().Version, Log: log, Manager: systemd.New(log)})
+			level := new(slog.LevelVar)
+			_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
+			log := logger(cmd.ErrOrStderr(), level, cfg.Log.Format)
+			r, err := relay.New(cmd.Context(), relay.Options{
+				Config: cfg, Env: os.Getenv, Version: build.Current().Version, Log: log, Level: level, Manager: systemd.New(log), Signal: reload,
+				Read: func(seen func(string, []byte)) (*config.Config, error) {
+					return config.Read(cfg.File, config.Options{Env: os.Getenv, Seen: seen})
+				},
+			})
 			if err != nil {
 				return failed(err)
 			}

@@ -41,6 +41,7 @@ type Store interface {
 //	GET  /v1/setaside/{id}                   Entry, with its payload
 //	GET  /v1/journal/{id}                    Entry, with its payload
 //	POST /v1/setaside/retry                  Choice → Done
+//	POST /-/reload                           Reloaded
 //
 // A refusal is answered with {"error", "hint"}.
 type API struct {
@@ -48,7 +49,28 @@ type API struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Now     func() time.Time
+	// Reload reads the configuration again. by is who asked. Its error may be a *Rejected.
+	Reload func(ctx context.Context, by string) (Reloaded, error)
 }
+
+// Reloaded is what a reload did.
+type Reloaded struct {
+	// Hash identifies the configuration file, as the metric alert_relay_config_info does.
+	Hash string `json:"hash"`
+	// Changed are the keys that have another value now. Without any, only files that the configuration refers to may have changed.
+	Changed []string `json:"changed"`
+	// RestartNeeded are keys whose new value counts only after a restart.
+	RestartNeeded []string `json:"restart_needed"`
+	Warnings      []string `json:"warnings"`
+}
+
+// Rejected is the error of a reload that changed nothing.
+type Rejected struct {
+	What, Hint string
+	Faults     []string // of the configuration, as 'alert-relay check' prints them
+}
+
+func (r *Rejected) Error() string { return fault.Fault{What: r.What, Hint: r.Hint}.Error() }
 
 const (
 	// listLimit is the default of ?limit.
@@ -87,7 +109,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fault.Fault{What: r.what, Hint: r.hint}.Error() }
 
-// Handler serves the API below /v1/.
+// Handler serves the API below /v1/ and /-/.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]func(*http.Request) (any, error){
@@ -98,6 +120,7 @@ func (a *API) Handler() http.Handler {
 		"GET /v1/setaside/{id}":       a.setAsideEntry,
 		"POST /v1/setaside/retry":     a.choosing(a.retry),
 		"GET /v1/journal/{id}":        a.journalEntry,
+		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			out, err := do(r)
@@ -165,7 +188,16 @@ func limitOf(r *http.Request) (int, error) {
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error) {
 	status := http.StatusOK
-	if err != nil {
+	var rejected *Rejected
+	switch {
+	case errors.As(err, &rejected):
+		status = http.StatusUnprocessableEntity
+		out = struct {
+			Error  string   `json:"error"`
+			Hint   string   `json:"hint"`
+			Faults []string `json:"faults,omitempty"`
+		}{rejected.What, rejected.Hint, rejected.Faults}
+	case err != nil:
 		var no *refusal
 		if !errors.As(err, &no) {
 			a.Log.Error("admin request failed", "request", r.Method+" "+r.URL.Path, "by", r.RemoteAddr, "error", err)

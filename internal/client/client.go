@@ -19,6 +19,8 @@ import (
 type Relay struct {
 	URL   string // "http://127.0.0.1:9090"
 	Token string // of a notify sender, or server.admin_token; "" for none
+	// CertFile is the certificate of a listener on this host, which isn't verified by its name; "" for any other.
+	CertFile string
 }
 
 const (
@@ -40,8 +42,12 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 		}
 	}
 	base := text.RedactURL(strings.TrimRight(r.URL, "/"))
+	transport, err := r.transport()
+	if err != nil {
+		return out, err
+	}
 	answer, err := httpclient.NewClient(httpclient.ClientOptions{
-		Timeout: timeout, MaxAnswer: maxAnswer, Token: httpclient.NewToken("the token", r.Token, "", nil, nil),
+		Transport: transport, Timeout: timeout, MaxAnswer: maxAnswer, Token: httpclient.NewToken("the token", r.Token, "", nil, nil),
 	}).Do(ctx, call)
 	if err != nil {
 		return out, fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, base, err)
@@ -58,19 +64,26 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 // refusal makes an error of a relay's refusal. Its 404 is passed on as it is: it names an unknown id, not a wrong address.
 func refusal(base string, a httpclient.Answer) error {
 	var refused struct {
-		Error  string       `json:"error"`
-		Hint   string       `json:"hint"`
-		Faults fault.Faults `json:"faults"`
+		Error  string          `json:"error"`
+		Hint   string          `json:"hint"`
+		Faults json.RawMessage `json:"faults"`
 	}
+	var faults fault.Faults
+	var lines []string // of a configuration
 	if err := json.Unmarshal(a.Body, &refused); err == nil && refused.Error != "" {
-		refused.Faults = fault.Faults{{What: refused.Error, Hint: refused.Hint}}
+		faults = fault.Faults{{What: refused.Error, Hint: refused.Hint}}
+		_ = json.Unmarshal(refused.Faults, &lines) // there may be none
+	} else if err == nil {
+		_ = json.Unmarshal(refused.Faults, &faults) // likewise: then it isn't a relay's answer
 	}
 	switch {
-	case len(refused.Faults) == 0:
+	case len(lines) > 0:
+		return errors.New(faults.Error() + "\n" + strings.Join(lines, "\n"))
+	case len(faults) == 0:
 		return fmt.Errorf("%s answered %d %s: not an answer from alert-relay (is the address right?)", base, a.Status, http.StatusText(a.Status))
 	case a.Status == http.StatusNotFound:
-		return refused.Faults
+		return faults
 	default:
-		return fmt.Errorf("%s answered %d %s: %w", base, a.Status, http.StatusText(a.Status), refused.Faults)
+		return fmt.Errorf("%s answered %d %s: %w", base, a.Status, http.StatusText(a.Status), faults)
 	}
 }

@@ -61,7 +61,7 @@ func TestSendRefused(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.answer)
 		}))
-		_, err := Send(t.Context(), Message{Relay: Relay{server.URL, "s3cr3t"}, To: "noc", Markdown: "x"})
+		_, err := Send(t.Context(), Message{Relay: Relay{URL: server.URL, Token: "s3cr3t"}, To: "noc", Markdown: "x"})
 		server.Close()
 		require.EqualError(t, err, server.URL+" "+c.want)
 	}
@@ -73,7 +73,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	_, err := Send(t.Context(), Message{Relay: Relay{server.URL, "s3cr3t"}, To: "noc", Markdown: "x"})
+	_, err := Send(t.Context(), Message{Relay: Relay{URL: server.URL, Token: "s3cr3t"}, To: "noc", Markdown: "x"})
 	require.ErrorContains(t, err, "answered 307 Temporary Redirect: not an answer from alert-relay")
 }
 

@@ -46,8 +46,8 @@ type Config struct {
 	TimeZone TimeZone `yaml:"time_zone"`
 	// The relay's log, on standard error.
 	Log Log `yaml:"log"`
-	// OpenTelemetry traces. Off unless there is an endpoint.
-	Tracing Tracing `yaml:"tracing"`
+	// OpenTelemetry traces. Off unless there is an endpoint. A change needs a restart.
+	Tracing Tracing `yaml:"tracing" reload:"restart"`
 
 	// File is where the configuration was read from. Relative paths in it are
 	// relative to its directory; Read has resolved them already.
@@ -89,10 +89,10 @@ func (t TLS) On() bool { return t.CertFile != "" }
 
 // Store is where events are kept.
 type Store struct {
-	// The kind of store.
-	Driver string `yaml:"driver" validate:"oneof=sqlite"`
-	// The SQLite file, on a local disk. A relative path is relative to the configuration file.
-	Path string `yaml:"path"`
+	// The kind of store. A change needs a restart.
+	Driver string `yaml:"driver" validate:"oneof=sqlite" reload:"restart"`
+	// The SQLite file, on a local disk. A relative path is relative to the configuration file. A change needs a restart.
+	Path string `yaml:"path" reload:"restart"`
 }
 
 // HTTPClient is how Webex or a Zabbix is reached.
@@ -379,12 +379,12 @@ type Retention struct {
 type Delivery struct {
 	// Concurrent calls per bot.
 	Workers int `yaml:"workers" validate:"min=1,max=64"`
-	// Calls per second and bot to start with; it adapts to what Webex allows.
-	RateLimit float64 `yaml:"rate_limit" validate:"gt=0,max=1000"`
+	// Calls per second and bot to start with; it adapts to what Webex allows. A change needs a restart.
+	RateLimit float64 `yaml:"rate_limit" validate:"gt=0,max=1000" reload:"restart"`
 	// Changes within this time share one edit, at most 10m.
 	Debounce Duration `yaml:"debounce" validate:"least=0s,most=10m"`
-	// How long an update waits for its problem before it is posted alone, at most 1d.
-	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d"`
+	// How long an update waits for its problem before it is posted alone, at most 1d. A change needs a restart.
+	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d" reload:"restart"`
 }
 
 // Templates is where messages come from.
@@ -397,8 +397,8 @@ type Templates struct {
 type Log struct {
 	// The lowest level that is logged.
 	Level string `yaml:"level" validate:"oneof=debug info warn error"`
-	// Format of the log.
-	Format string `yaml:"format" validate:"oneof=text json"`
+	// Format of the log. A change needs a restart.
+	Format string `yaml:"format" validate:"oneof=text json" reload:"restart"`
 }
 
 // Tracing is where traces are sent.

@@ -20,6 +20,8 @@ type Options struct {
 	Env func(name string) string
 	// ReadFile reads a file that the configuration refers to, with its mode; nil for the disk.
 	ReadFile func(name string) ([]byte, fs.FileMode, error)
+	// Seen is called with each file that is read, the configuration file too; content is nil for one that can't be read. nil for none.
+	Seen func(name string, content []byte)
 	// Elsewhere says that the relay runs on another machine: secrets, certificates and directories that don't exist here are
 	// warnings, not faults.
 	Elsewhere bool
@@ -30,6 +32,9 @@ type Options struct {
 // Read reads a configuration file. Its error is a Faults with everything that is wrong.
 func Read(path string, opts Options) (*Config, error) {
 	data, err := os.ReadFile(path)
+	if opts.Seen != nil {
+		opts.Seen(path, data)
+	}
 	if err != nil {
 		return nil, Faults{{File: path, What: "cannot read the file: " + cause(err)}}
 	}
@@ -40,6 +45,13 @@ func Read(path string, opts Options) (*Config, error) {
 func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if opts.ReadFile == nil {
 		opts.ReadFile = readFile
+	}
+	if seen, read := opts.Seen, opts.ReadFile; seen != nil {
+		opts.ReadFile = func(name string) ([]byte, fs.FileMode, error) {
+			data, mode, err := read(name)
+			seen(name, data)
+			return data, mode, err
+		}
 	}
 	l := &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string][]place{}}}
 	root, fault := document(name, data)

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 
 // SetBots makes these the bots, while delivery runs too; there is at least one, and the first serves rooms without a bot. Bots that
 // stay keep queue and pace. A bot that goes finishes its calls; what it had queued is read from the store again, for the bots that
-// serve the rooms now. Call it with the old and the new bots before Rooms changes, and with the new ones after.
+// serve the rooms now. Before Rooms returns the name of a new bot, call AddBots.
 func (d *Delivery) SetBots(bots []Bot, workers int) {
 	named := make(map[string]Bot, len(bots))
 	for _, b := range bots {
@@ -29,6 +31,21 @@ func (d *Delivery) SetBots(bots []Bot, workers int) {
 		pace.Wake(b.woken)
 	}
 	pace.Wake(d.changed)
+}
+
+// AddBots adds those of the bots that are new.
+func (d *Delivery) AddBots(bots []Bot) {
+	named := make(map[string]Bot, len(bots))
+	for _, b := range bots {
+		named[b.Name] = b
+	}
+	all := slices.Collect(maps.Keys(d.bots.All()))
+	for name := range named {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	d.bots.Set(all, func(name string) *bot { return newBot(d, named[name]) })
 }
 
 // perRoom is how many workers a room may have at once: one is left for the other rooms.

@@ -54,7 +54,7 @@ func TestARoomPassesToAnotherBot(t *testing.T) {
 				w.pass(time.Second)
 				require.Empty(t, w.webex.seen(), "all calls are still in flight")
 				old, next := Bot{"noc", w.webex}, Bot{"second", second}
-				w.d.SetBots([]Bot{old, next}, 3)
+				w.d.AddBots([]Bot{next})
 				serving = "second"
 				if removed {
 					w.d.SetBots([]Bot{next}, 3)

@@ -6,34 +6,85 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
 
-// bot is one Webex account and its client.
-type bot struct {
-	config.Bot
-	client *webex.Client
+// transports are how a configuration reaches its neighbours.
+type transports struct {
+	webex  *httpclient.Transport
+	zabbix map[string]*httpclient.Transport // by source, for those with an API token
 }
 
-type bots []bot
-
-func (r *Relay) bots(cfg *config.Config) (bots, error) {
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+// newTransports makes the transports of a configuration. It takes those of before that would be the same, with their connections.
+func newTransports(cfg *config.Config, before transports) (now transports, err error) {
+	renewed := func(old *httpclient.Transport, o httpclient.Options) (*httpclient.Transport, error) {
+		if old != nil && old.Unchanged(o) {
+			return old, nil
+		}
+		return httpclient.New(o)
+	}
+	now.webex, err = renewed(before.webex, httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
 	if err != nil {
-		return nil, fmt.Errorf("webex: %w", err)
+		return now, fmt.Errorf("webex: %w", err)
 	}
-	var list bots
-	for _, b := range cfg.Webex.Bots {
-		list = append(list, bot{b, webex.New(webex.Options{
-			BaseURL: cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: transport, Timeout: time.Duration(cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log,
-			Observe: r.metrics.webex.For(b.Name),
-		})})
+	now.zabbix = map[string]*httpclient.Transport{}
+	for i, s := range cfg.Zabbix {
+		if !s.APIToken.IsSet() {
+			continue
+		}
+		o := httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)}
+		if now.zabbix[s.Name], err = renewed(before.zabbix[s.Name], o); err != nil {
+			return now, fmt.Errorf("zabbix %q: %w", s.Name, err)
+		}
 	}
-	return list, nil
+	return now, nil
+}
+
+// clients are the clients of Webex, by bot, and of Zabbix, by source. A client stays the same for as long as its bot or source is
+// configured: parts keep it, and a reload reconfigures it.
+type clients struct {
+	webex  map[string]*webex.Client
+	zabbix map[string]*zabbix.Client
+}
+
+// connected returns the clients of a snapshot, and reconfigures those of before.
+func (r *Relay) connected(s *snapshot, before clients) clients {
+	now := clients{map[string]*webex.Client{}, map[string]*zabbix.Client{}}
+	for _, b := range s.cfg.Webex.Bots {
+		o := webex.Options{
+			BaseURL: s.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: s.via.webex,
+			Timeout: time.Duration(s.cfg.Webex.HTTP.Timeout), Version: r.version, Log: r.log, Observe: r.metrics.webex.For(b.Name),
+		}
+		if c := before.webex[b.Name]; c != nil {
+			c.Reconfigure(o)
+			now.webex[b.Name] = c
+		} else {
+			now.webex[b.Name] = webex.New(o)
+		}
+	}
+	for _, source := range s.cfg.Zabbix {
+		if !source.APIToken.IsSet() {
+			continue
+		}
+		o := zabbix.Options{
+			URL: source.URL, Token: source.APIToken.Reveal(), TokenFrom: source.APIToken.From(), Renew: renewed(source.APIToken), Transport: s.via.zabbix[source.Name],
+			Timeout: time.Duration(source.HTTP.Timeout), Log: r.log, Version: r.version,
+			Observe: r.metrics.zabbix.For(source.Name), HeaderStripped: r.metrics.zabbix.HeaderFor(source.Name),
+		}
+		if c := before.zabbix[source.Name]; c != nil {
+			c.Reconfigure(o)
+			now.zabbix[source.Name] = c
+		} else {
+			now.zabbix[source.Name] = zabbix.New(o)
+		}
+	}
+	return now
 }
 
 // renewed returns a function that reads a token's file again, or nil if the token isn't from a file.
@@ -44,41 +95,22 @@ func renewed(s config.Secret) func() (string, error) {
 	return s.Reread
 }
 
-func (b bots) delivering() []delivery.Bot {
-	var list []delivery.Bot
-	for _, one := range b {
-		list = append(list, delivery.Bot{Name: one.Name, Client: one.client})
+// delivering returns the bots as delivery needs them, in the order of the configuration.
+func (c clients) delivering(cfg *config.Config) (list []delivery.Bot) {
+	for _, b := range cfg.Webex.Bots {
+		list = append(list, delivery.Bot{Name: b.Name, Client: c.webex[b.Name]})
 	}
 	return list
 }
 
-func (b bots) hearing(d *delivery.Delivery) []chat.Bot {
-	var list []chat.Bot
-	for _, one := range b {
-		list = append(list, chat.Bot{Name: one.Name, Listen: one.Listen, Webex: one.client.Through(func(ctx context.Context, op string, call func() error) error {
-			return d.CallPaced(ctx, one.Name, op, call)
+// hearing returns the bots as chat needs them.
+func (c clients) hearing(cfg *config.Config, d *delivery.Delivery) (list []chat.Bot) {
+	for _, b := range cfg.Webex.Bots {
+		list = append(list, chat.Bot{Name: b.Name, Listen: b.Listen, Webex: c.webex[b.Name].Through(func(ctx context.Context, op string, call func() error) error {
+			return d.CallPaced(ctx, b.Name, op, call)
 		})})
 	}
 	return list
-}
-
-// sources makes a client for each source that has an API token.
-func (r *Relay) sources(cfg *config.Config) (map[string]*zabbix.Client, error) {
-	clients := map[string]*zabbix.Client{}
-	for i, s := range cfg.Zabbix {
-		if !s.APIToken.IsSet() {
-			continue
-		}
-		transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
-		if err != nil {
-			return nil, fmt.Errorf("zabbix %q: %w", s.Name, err)
-		}
-		clients[s.Name] = zabbix.New(zabbix.Options{
-			URL: s.URL, Token: s.APIToken.Reveal(), TokenFrom: s.APIToken.From(), Renew: renewed(s.APIToken), Transport: transport, Timeout: time.Duration(s.HTTP.Timeout), Log: r.log,
-			Version: r.version, Observe: r.metrics.zabbix.For(s.Name), HeaderStripped: r.metrics.zabbix.HeaderFor(s.Name),
-		})
-	}
-	return clients, nil
 }
 
 // each converts the clients to what a part needs of them.
@@ -89,3 +121,7 @@ func each[T any](sources map[string]*zabbix.Client, as func(*zabbix.Client) T) m
 	}
 	return m
 }
+
+func observer(c *zabbix.Client) reconcile.Observer     { return c }
+func suppressor(c *zabbix.Client) reconcile.Suppressor { return c }
+func acting(c *zabbix.Client) command.Zabbix           { return c }

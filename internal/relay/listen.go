@@ -51,6 +51,7 @@ const (
 func (r *Relay) adminHandler(gatherer prometheus.Gatherer, api *admin.API) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", api.Handler())
+	mux.Handle("/-/", api.Handler())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{EnableOpenMetrics: r.tracer != nil}))
 	mux.HandleFunc("GET "+pathHealthy, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive") })
 	mux.Handle("GET "+pathReady, &readiness{draining: r.draining.Load, ping: r.store.Ping, log: r.log})

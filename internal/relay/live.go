@@ -25,14 +25,16 @@ type snapshot struct {
 	fallback func(room string) (string, bool)
 	grouping func(room string) ledger.Grouping
 	names    command.Names
+	via      transports
 
 	publicTLS, adminTLS *tls.Config // nil: plain HTTP
 	access              admin.Access
 }
 
 // newSnapshot compiles a configuration. It registers no metrics and touches no running part, so a faulty configuration leaves
-// everything as it was. problem looks up a problem that a message refers to; failed is called for each custom template that fails.
-func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error)) (*snapshot, error) {
+// everything as it was. before are the transports in use, to keep their connections. problem looks up a problem that a message refers
+// to; failed is called for each custom template that fails.
+func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error)) (*snapshot, error) {
 	router, err := route.New(cfg)
 	if err != nil {
 		return nil, err
@@ -49,6 +51,9 @@ func newSnapshot(cfg *config.Config, problem func(alert.Key) (alert.Problem, boo
 	}
 	// Probes have no certificate: the handler decides who needs one.
 	if s.adminTLS, err = tlsOf("server.admin_tls", cfg.Server.AdminTLS, tls.VerifyClientCertIfGiven); err != nil {
+		return nil, err
+	}
+	if s.via, err = newTransports(cfg, before); err != nil {
 		return nil, err
 	}
 	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Certificates: cfg.Server.AdminTLS.ClientCAFile != ""}
@@ -69,6 +74,8 @@ func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
 func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
+func (l *live) asks(source string) bool               { return l.Load().via.zabbix[source] != nil }
+func (l *live) config() *config.Config                { return l.Load().cfg }
 func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
 
 // bots returns the rooms, and store.OtherRooms, with their bots.

@@ -34,6 +34,7 @@ type metrics struct {
 	webex     *webex.Metrics
 	tracing   *tracing.Metrics
 	templates prometheus.Counter
+	config    *configMetrics
 }
 
 func newMetrics(reg prometheus.Registerer, version string) *metrics {
@@ -44,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
 		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
-		tracing: tracing.NewMetrics(reg),
+		tracing: tracing.NewMetrics(reg), config: newConfigMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",
 			Help: "Custom templates that failed while rendering; the built-in one was used instead.",

@@ -101,12 +101,16 @@ var metricTables = []struct {
 	}},
 	{"process", []described{
 		{"alert_relay_build_info", `count by (version, commit) (alert_relay_build_info)`},
+		{"alert_relay_config_last_reload_successful", `alert_relay_config_last_reload_successful == 0`},
+		{"alert_relay_config_last_reload_success_timestamp_seconds", `time() - alert_relay_config_last_reload_success_timestamp_seconds`},
+		{"alert_relay_config_restart_needed", `alert_relay_config_restart_needed == 1`},
+		{"alert_relay_config_info", `count by (hash) (alert_relay_config_info)`},
 		{"alert_relay_trace_spans_total", `increase(alert_relay_trace_spans_total{result="lost"}[1h]) > 0`},
 	}},
 }
 
 // openLabels have values that the configuration or the build decides; all others have the same values everywhere.
-var openLabels = []string{"bot", "room", "source", "version", "commit", "goversion"}
+var openLabels = []string{"bot", "room", "source", "version", "commit", "goversion", "hash"}
 
 // docs/metrics.md describes every metric as it is registered, and the other pages name no other. -update writes its tables.
 func TestEveryMetricIsDocumented(t *testing.T) {

@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/systemd"
@@ -29,6 +31,12 @@ type Options struct {
 	Manager *systemd.Manager // nil: nobody
 	// Env is the environment, for tracing; nil: an empty one.
 	Env func(name string) string
+	// Read reads the configuration again, for a reload, and calls seen with each file that it reads; nil: there is no file.
+	Read func(seen func(name string, content []byte)) (*config.Config, error)
+	// Signal asks for a reload, as SIGHUP does; nil for never.
+	Signal <-chan os.Signal
+	// Level is the level of Log, which a reload changes; nil: it stays.
+	Level *slog.LevelVar
 	// Public and Admin replace the listeners of the configuration; nil: the relay opens its own.
 	Public, Admin net.Listener
 }
@@ -48,11 +56,24 @@ type Relay struct {
 	private  net.Listener
 	stages   []stage
 	draining atomic.Bool
+
+	started *config.Config // the configuration of the start: a running relay keeps its listeners and its store
+	read    func(seen func(name string, content []byte)) (*config.Config, error)
+	signal  <-chan os.Signal
+	level   *slog.LevelVar
+	linkKey []byte
+	intake  atomic.Pointer[receiver.Receiver]
+	parts   parts
+
+	reloading sync.Mutex // guards what follows
+	clients   clients
+	files     files // of the last attempt
 }
 
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
-	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry()}
+	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry(),
+		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level}
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
@@ -74,7 +95,17 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	if err := r.listen(o.Config.Server); err != nil {
 		return nil, err
 	}
-	return r, r.connect(ctx, o.Config)
+	if err := r.connect(ctx, o.Config); err != nil {
+		return nil, err
+	}
+	hash := "unknown"
+	if r.read != nil {
+		if cfg, seen, err := r.readFiles(); err == nil && len(config.Diff(o.Config, cfg)) == 0 {
+			r.files, hash = seen, seen.hash(cfg.File)
+		} // otherwise they have changed since: watch reloads them
+	}
+	r.metrics.config.loaded(hash, false, time.Now())
+	return r, nil
 }
 
 // Close releases what New opened. Call it only instead of Run.

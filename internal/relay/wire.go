@@ -17,7 +17,6 @@ import (
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // connect makes the parts and connects them.
@@ -27,32 +26,29 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if r.linkKey, err = linkKey(ctx, r.store); err != nil {
+		return err
+	}
 	now.Store(first)
 	r.metrics.add(cfg)
-	bots, err := r.bots(cfg)
-	if err != nil {
-		return err
-	}
-	sources, err := r.sources(cfg)
-	if err != nil {
-		return err
-	}
+	r.clients = r.connected(first, clients{})
+	sources := r.clients.zabbix
 	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots))
 
 	deliver, err := delivery.New(delivery.Options{
-		Store: r.store, Render: now.renderer, Bots: bots.delivering(), Rooms: now.settings, Fallback: now.fallback,
-		Asks:    func(source string) bool { return sources[source] != nil },
-		Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log, Trace: r.tracer,
+		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
+		Asks: now.asks, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
+		Trace: r.tracer,
 	})
 	if err != nil {
 		return err
 	}
 	inquirer := reconcile.NewInquirer(reconcile.Options{
-		Sources: each(sources, func(c *zabbix.Client) reconcile.Observer { return c }), Journal: r.store, Log: log,
+		Sources: each(sources, observer), Journal: r.store, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: r.metrics.reconcile,
 	})
 	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
-		Sources: each(sources, func(c *zabbix.Client) reconcile.Suppressor { return c }), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
+		Sources: each(sources, suppressor), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
 	})
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
@@ -68,24 +64,22 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Learned:       func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
 		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger, Trace: r.tracer,
 	})
-	reader := chat.NewReader(bots.hearing(deliver), func() chat.Directory { return now.Load().cfg }, r.metrics.chat)
+	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return now.config() }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
-		Store: r.store, Sources: each(sources, func(c *zabbix.Client) command.Zabbix { return c }),
+		Store: r.store, Sources: each(sources, acting),
 		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command, Trace: r.tracer,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
-	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.Load().cfg.Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
-	intake, err := r.receiver(ctx, cfg, listener, reader.Me)
-	if err != nil {
-		return err
-	}
+	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
+	r.parts = parts{deliver, inquirer, suppressions, executor, listener, reader}
+	r.intake.Store(r.receiver(cfg))
 
-	public := receiver.NewServer("", intake.Handler())
+	public := receiver.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.intake.Load().Handler().ServeHTTP(w, req) }))
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
-		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now,
+		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
@@ -96,7 +90,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -107,9 +101,23 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 // askAfter is the delay before Zabbix is asked about problems that just changed: problems that change together share one call.
 const askAfter = time.Second
 
+// parts are the parts that a reload changes.
+type parts struct {
+	delivery     *delivery.Delivery
+	inquirer     *reconcile.Inquirer
+	suppressions *reconcile.Suppressions
+	executor     *command.Executor
+	listener     *chat.Listener
+	reader       *chat.Reader
+}
+
 // snapshot compiles a configuration for this relay.
 func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
-	return newSnapshot(cfg, r.problem, func(template string, err error) {
+	var via transports
+	if s := r.live.Load(); s != nil {
+		via = s.via
+	}
+	return newSnapshot(cfg, via, r.problem, func(template string, err error) {
 		r.metrics.templates.Inc()
 		r.log.Error("custom template failed; the built-in one was used (try it with 'alert-relay preview')", "template", template, "error", err)
 	})

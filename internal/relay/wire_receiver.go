@@ -1,28 +1,21 @@
 package relay
 
 import (
-	"context"
 	"time"
 
-	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
-	"nms-alert-relay/internal/webex"
 )
 
-// receiver makes the handler of the public listener. me returns the account of a bot.
-func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat.Listener, me func(ctx context.Context, bot string) (webex.Person, error)) (*receiver.Receiver, error) {
-	key, err := linkKey(ctx, r.store)
-	if err != nil {
-		return nil, err
-	}
+// receiver makes the handler of the public listener.
+func (r *Relay) receiver(cfg *config.Config) *receiver.Receiver {
 	in := inbound{r.store, r}
 	o := receiver.Options{
-		PublicURL: cfg.Server.PublicURL, LinkKey: key,
-		Intake: in, Notices: in, Webhooks: listener,
-		Links: locator{r.store, func() *config.Config { return r.live.Load().cfg }, me},
+		PublicURL: cfg.Server.PublicURL, LinkKey: r.linkKey,
+		Intake: in, Notices: in, Webhooks: r.parts.listener,
+		Links: locator{r.store, r.live.config, r.parts.reader.Me},
 		Log:   r.log, Metrics: r.metrics.receiver, Trace: r.tracer,
 	}
 	for _, s := range cfg.Zabbix {
@@ -31,7 +24,7 @@ func (r *Relay) receiver(ctx context.Context, cfg *config.Config, listener *chat
 	for _, n := range cfg.Notify {
 		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Tokens: revealed(n.Tokens), Rooms: n.Rooms, Persons: n.Persons})
 	}
-	return receiver.New(o), nil
+	return receiver.New(o)
 }
 
 func revealed(secrets []config.Secret) []string { return text.Names(secrets, config.Secret.Reveal) }

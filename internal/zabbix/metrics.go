@@ -44,6 +44,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
+// Remove removes the gauges of a source that is gone; its counters stay.
+func (m *Metrics) Remove(source string) {
+	for _, gauge := range []*prometheus.GaugeVec{m.stripped, m.refused, m.away} {
+		gauge.DeleteLabelValues(source)
+	}
+}
+
 // set sets a gauge to 1 or 0.
 func set(gauge prometheus.Gauge, on bool) {
 	if on {

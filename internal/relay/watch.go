@@ -1,0 +1,117 @@
+package relay
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"nms-alert-relay/internal/config"
+)
+
+const (
+	// pollEvery is how often files are compared in any case: some file systems report no changes.
+	pollEvery = time.Minute
+	// settle is how long files must be unchanged before they are read: a change is often several.
+	settle = 500 * time.Millisecond
+)
+
+// watch reloads the configuration when a signal asks for it, and when one of its files has changed: the configuration, secrets,
+// certificates, templates.
+func (r *Relay) watch(ctx context.Context) error {
+	if r.read == nil {
+		<-ctx.Done()
+		return nil
+	}
+	var events chan fsnotify.Event
+	var faults chan error
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		r.log.Warn("cannot watch the configuration's files: they are compared once a minute instead", "error", err)
+	} else {
+		defer watcher.Close()
+		events, faults = watcher.Events, watcher.Errors
+	}
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	settled := time.NewTimer(0) // files may have changed since they were read for the start
+	defer settled.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.signal:
+			_, _ = r.Reload(ctx, "signal") // it logs its error
+		case <-settled.C:
+			r.reloadChanged("changed files")
+		case <-poll.C:
+			r.reloadChanged("changed files")
+		case e := <-events:
+			if r.concerns(e) {
+				settled.Reset(settle)
+			}
+			continue
+		case err := <-faults:
+			r.log.Debug("watching the configuration's files", "error", err)
+			continue
+		}
+		if watcher != nil {
+			r.follow(watcher)
+		}
+	}
+}
+
+// concerns reports whether an event may be a change of the configuration. The store may be in the same directory.
+func (r *Relay) concerns(e fsnotify.Event) bool {
+	return e.Op != fsnotify.Chmod && !strings.HasPrefix(filepath.Clean(e.Name), filepath.Clean(r.started.Store.Path))
+}
+
+// follow watches the directories of all files: an editor replaces a file, and Kubernetes a link beside it.
+func (r *Relay) follow(watcher *fsnotify.Watcher) {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	for name := range r.files {
+		_ = watcher.Add(filepath.Dir(name)) // a directory that doesn't exist is found by the next poll
+	}
+}
+
+// reloadChanged reloads the configuration if a file differs from what the last attempt read.
+func (r *Relay) reloadChanged(by string) {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	cfg, seen, err := r.readFiles()
+	if maps.Equal(seen, r.files) {
+		return
+	}
+	_, _ = r.reload(cfg, seen, err, by) // it logs its error
+}
+
+// readFiles reads the configuration, and remembers every file that it consists of.
+func (r *Relay) readFiles() (*config.Config, files, error) {
+	seen := files{}
+	cfg, err := r.read(seen.add)
+	if err != nil {
+		return nil, seen, err
+	}
+	dirs := map[string]bool{cfg.Templates.Dir: true}
+	for _, route := range cfg.Routes {
+		dirs[route.Templates] = true
+	}
+	delete(dirs, "")
+	for dir := range dirs {
+		entries, _ := os.ReadDir(dir) // loading the templates reports an error
+		for _, e := range entries {
+			if e.IsDir() {
+				continue
+			}
+			name := filepath.Join(dir, e.Name())
+			content, _ := os.ReadFile(name)
+			seen.add(name, content)
+		}
+	}
+	return cfg, seen, nil
+}

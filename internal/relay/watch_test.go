@@ -1,0 +1,75 @@
+package relay
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/stretchr/testify/require"
+)
+
+// awaitReloads waits until the log has so many reloads that succeeded.
+func (o *onDisk) awaitReloads(n int) {
+	o.t.Helper()
+	require.Eventually(o.t, func() bool { return strings.Count(o.log.String(), "configuration reloaded") >= n }, time.Minute, time.Millisecond)
+}
+
+// A changed configuration, secret or template is reloaded without being asked, and a signal reloads in any case. A fault is logged once.
+func TestFilesAreWatched(t *testing.T) {
+	o := startWatching(t, room("noc"))
+	o.configure(room("db"))
+	o.awaitReloads(1)
+	o.write("secret", secondSecret)
+	o.awaitReloads(2)
+	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1"), secondSecret))
+	o.write("secret", secondSecret) // the same content again
+
+	o.faultyTemplate()
+	require.Eventually(t, func() bool { return strings.Contains(o.log.String(), "configuration not reloaded") }, time.Minute, time.Millisecond)
+	o.reloadChanged("poll")
+	o.reloadChanged("poll")
+	require.Equal(t, 1, strings.Count(o.log.String(), "configuration not reloaded"))
+	o.write("templates/root.md.tmpl", "{{.Name}} resolved")
+	o.awaitReloads(3)
+	o.signal <- syscall.SIGHUP
+	o.awaitReloads(4)
+	require.Contains(t, o.log.String(), "by=signal changed=[]")
+}
+
+// Kubernetes replaces the files of a ConfigMap or a Secret by a link to a new directory.
+func TestLinksAreFollowed(t *testing.T) {
+	// As in a volume: relay.yaml → ..data/relay.yaml, ..data → ..1.
+	version := func(o *onDisk, n int, secret, text string) {
+		dir := fmt.Sprintf("..%d", n)
+		require.NoError(t, os.Mkdir(o.file(dir), 0o700))
+		o.write(dir+"/secret", secret)
+		o.write(dir+"/relay.yaml", o.base()+text)
+		require.NoError(t, os.Symlink(dir, o.file("..next")))
+		require.NoError(t, os.Rename(o.file("..next"), o.file("..data")))
+	}
+	o := start(t, true, func(o *onDisk) {
+		version(o, 1, firstSecret, room("noc"))
+		require.NoError(t, os.Remove(o.file("secret")))
+		for _, name := range []string{"relay.yaml", "secret"} {
+			require.NoError(t, os.Symlink("..data/"+name, o.file(name)))
+		}
+	})
+	version(o, 2, secondSecret, room("db"))
+	o.awaitReloads(1)
+	require.Contains(t, o.log.String(), "changed=\"[zabbix rooms default_rooms]\"")
+	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1"), secondSecret))
+}
+
+// The store's own files, and changes of permissions, are no changes of the configuration.
+func TestTheStoreIsNotWatched(t *testing.T) {
+	o := startOnDisk(t, room("noc"))
+	for name, want := range map[string]bool{"relay.db": false, "relay.db-wal": false, "./relay.db-shm": false, "relay.yaml": true, "..data": true} {
+		require.Equal(t, want, o.concerns(fsnotify.Event{Name: o.file(name), Op: fsnotify.Write}), name)
+	}
+	require.False(t, o.concerns(fsnotify.Event{Name: o.file("relay.yaml"), Op: fsnotify.Chmod}))
+}
