@@ -8,8 +8,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/simulator/memnet"
+	"nms-alert-relay/internal/testlog"
 )
+
+// Both listeners bound their connections.
+func TestConnectionsAreLimited(t *testing.T) {
+	r := idle(t, new(testlog.Lines))
+	defer r.Close()
+	require.IsType(t, &receiver.Limited{}, r.public)
+	require.IsType(t, &receiver.Limited{}, r.private)
+}
 
 // A client's open but unused connection does not make a stop fail.
 func TestStopsBesideSilentConnection(t *testing.T) {

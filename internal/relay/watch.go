@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -51,7 +50,7 @@ func (r *Relay) watch(ctx context.Context) error {
 		case <-poll.C:
 			r.reloadChanged("changed files")
 		case e := <-events:
-			if r.concerns(e) {
+			if e.Op != fsnotify.Chmod {
 				settled.Reset(settle)
 			}
 			continue
@@ -65,18 +64,23 @@ func (r *Relay) watch(ctx context.Context) error {
 	}
 }
 
-// concerns reports whether an event may be a change of the configuration. The store may be in the same directory.
-func (r *Relay) concerns(e fsnotify.Event) bool {
-	return e.Op != fsnotify.Chmod && !strings.HasPrefix(filepath.Clean(e.Name), filepath.Clean(r.started.Store.Path))
-}
-
-// follow watches the directories of all files: an editor replaces a file, and Kubernetes a link beside it.
+// follow watches all files.
 func (r *Relay) follow(watcher *fsnotify.Watcher) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	for name := range r.files {
-		_ = watcher.Add(filepath.Dir(name)) // a directory that doesn't exist is found by the next poll
+		_ = watcher.Add(watched(name, r.started.Store.Path)) // what doesn't exist is found by the next poll
 	}
+}
+
+// watched returns the path to watch for changes of a file: its directory, since an editor replaces the file, and Kubernetes a link
+// beside it. In the store's directory it is the file: each commit changes that directory.
+func watched(file, store string) string {
+	dir := filepath.Dir(file)
+	if dir == filepath.Dir(store) {
+		return file
+	}
+	return dir
 }
 
 // reloadChanged reloads the configuration if a file differs from what the last attempt read.

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,24 +52,24 @@ func TestLinksAreFollowed(t *testing.T) {
 		require.NoError(t, os.Symlink(dir, o.file("..next")))
 		require.NoError(t, os.Rename(o.file("..next"), o.file("..data")))
 	}
+	elsewhere := fmt.Sprintf("store: {path: %q}\n", filepath.Join(t.TempDir(), "relay.db"))
 	o := start(t, true, func(o *onDisk) {
-		version(o, 1, firstSecret, room("noc"))
+		version(o, 1, firstSecret, room("noc")+elsewhere)
 		require.NoError(t, os.Remove(o.file("secret")))
 		for _, name := range []string{"relay.yaml", "secret"} {
 			require.NoError(t, os.Symlink("..data/"+name, o.file(name)))
 		}
 	})
-	version(o, 2, secondSecret, room("db"))
+	version(o, 2, secondSecret, room("db")+elsewhere)
 	o.awaitReloads(1)
 	require.Contains(t, o.log.String(), "changed=\"[zabbix rooms default_rooms]\"")
 	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1"), secondSecret))
 }
 
-// The store's own files, and changes of permissions, are no changes of the configuration.
+// The directory of the store isn't watched: each commit would wake the relay.
 func TestTheStoreIsNotWatched(t *testing.T) {
-	o := startOnDisk(t, room("noc"))
-	for name, want := range map[string]bool{"relay.db": false, "relay.db-wal": false, "./relay.db-shm": false, "relay.yaml": true, "..data": true} {
-		require.Equal(t, want, o.concerns(fsnotify.Event{Name: o.file(name), Op: fsnotify.Write}), name)
-	}
-	require.False(t, o.concerns(fsnotify.Event{Name: o.file("relay.yaml"), Op: fsnotify.Chmod}))
+	require.Equal(t, "/etc/relay", watched("/etc/relay/token", "/var/lib/relay/relay.db"))
+	require.Equal(t, "/var/lib/relay/token", watched("/var/lib/relay/token", "/var/lib/relay/relay.db"))
+	require.Equal(t, "relay.yaml", watched("relay.yaml", "relay.db"))
+	require.Equal(t, ".", watched("relay.yaml", "store/relay.db"))
 }
