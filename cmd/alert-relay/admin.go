@@ -16,6 +16,7 @@ import (
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/client"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/text"
 )
 
@@ -29,6 +30,7 @@ const envAdminToken = "ALERT_RELAY_ADMIN_TOKEN"
 type adminFlags struct {
 	*globals
 	url, tokenFile string
+	probing        bool // the address is enough, also from a faulty configuration
 }
 
 func (a *adminFlags) add(cmd *cobra.Command) {
@@ -55,8 +57,12 @@ func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
 		return client.Relay{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
 	}
 	cfg, err := a.elsewhere(cmd)
+	if err != nil && a.probing {
+		cfg = new(config.Config)
+		cfg.Server, err = config.ReadServer(a.file(), config.Options{Env: os.Getenv})
+	}
 	if err != nil {
-		return client.Relay{}, err
+		return client.Relay{}, failed(err)
 	}
 	local, err := client.LocalAdmin(cfg)
 	local.Token = cmp.Or(r.Token, local.Token)

@@ -11,7 +11,7 @@ import (
 )
 
 func newHealth(g *globals) *cobra.Command {
-	a := adminFlags{globals: g}
+	a := adminFlags{globals: g, probing: true}
 	var ready bool
 	cmd := &cobra.Command{
 		Use:   "health",

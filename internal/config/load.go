@@ -53,7 +53,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 			return data, mode, err
 		}
 	}
-	l := &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string][]place{}}}
+	l := newLoader(name, opts)
 	root, fault := document(name, data)
 	if fault != nil {
 		return nil, Faults{*fault}
@@ -82,6 +82,10 @@ type loader struct {
 	decoder
 	opts     Options
 	warnings Faults
+}
+
+func newLoader(name string, opts Options) *loader {
+	return &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string][]place{}}}
 }
 
 func (l *loader) warn(path, what, hint string) {

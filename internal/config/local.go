@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net"
+	"os"
+	"reflect"
 	"strings"
 )
 
@@ -20,6 +22,26 @@ func LocalURL(key, address, flag string) (string, error) {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// ReadServer reads the server section of a configuration file, whatever else is wrong with it. A health check finds the relay by it: a
+// relay runs on when its configuration becomes faulty.
+func ReadServer(path string, opts Options) (Server, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Server{}, Faults{{File: path, What: "cannot read the file: " + cause(err)}}
+	}
+	l := newLoader(path, opts)
+	root, fault := document(path, data)
+	if fault != nil {
+		return Server{}, Faults{*fault}
+	}
+	cfg := defaults()
+	if root != nil {
+		l.decode(root, reflect.ValueOf(cfg).Elem(), "")
+	}
+	l.complete(cfg)
+	return cfg.Server, nil
 }
 
 // WhyMissing returns the warning about a secret that couldn't be read on this host, as the end of an error; "" if there is none.
