@@ -72,10 +72,25 @@ type ears struct {
 	stays   map[string]bool // messages that Webex refused to delete, or didn't find because the bot was removed
 	kept    map[string]bool // messages that Webex refused to edit although they exist
 	lost    int             // requests without an answer, or 5xx: their effect is unknown
+	pace    map[int]*paced  // by bot
+	fooled  bool            // a step refused a call as the account's that the account would have accepted
 }
 
+// paced is what a bot knows about its account's limit.
+type paced struct {
+	answered int // calls since the last 429
+	inFlight int
+	last     time.Time // when a call last ended
+}
+
+// proof is a call after a silence, after that many answered ones: an account with a limit accepts it (ADR 012).
+const (
+	proofCalls   = 20
+	proofSilence = 250 * time.Millisecond
+)
+
 func newEars() *ears {
-	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}, kept: map[string]bool{}}
+	return &ears{known: map[string]answer{}, waits: map[limited]wait{}, rooms: map[string]string{}, refused: map[int]int{}, stays: map[string]bool{}, kept: map[string]bool{}, pace: map[int]*paced{}}
 }
 
 // line is one bot's connection to Webex in one life of the process. After a kill nothing is sent any more.
@@ -89,7 +104,8 @@ type line struct {
 var errKilled = errors.New("the process is gone")
 
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
-	l.ears.begin(l.bot, r)
+	proven := l.ears.begin(l.bot, r)
+	defer l.ears.end(l.bot)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer context.AfterFunc(l.life.alive, func() { cancel(errKilled) })()
@@ -108,14 +124,21 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	l.ears.hear(l, r, resp, body)
+	l.ears.hear(l, r, resp, body, proven)
 	return resp, nil
 }
 
-func (e *ears) begin(bot int, r *http.Request) {
+// begin records a request. It reports whether a 429 for it can't be the account's.
+func (e *ears) begin(bot int, r *http.Request) (proven bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls++
+	if e.pace[bot] == nil {
+		e.pace[bot] = &paced{}
+	}
+	p := e.pace[bot]
+	proven = p.answered >= proofCalls && p.inFlight == 0 && time.Since(p.last) >= proofSilence
+	p.inFlight++
 	// A request that begins at the same instant as the 429 couldn't know.
 	for _, who := range []limited{{bot, ""}, {bot, e.roomOf(r)}} {
 		if now, w := time.Now(), e.waits[who]; now.After(w.demanded) && now.Before(w.until) {
@@ -123,6 +146,14 @@ func (e *ears) begin(bot int, r *http.Request) {
 			break
 		}
 	}
+	return proven
+}
+
+func (e *ears) end(bot int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pace[bot].inFlight--
+	e.pace[bot].last = time.Now()
 }
 
 var roomInForm = regexp.MustCompile(`name="roomId"\r\n\r\n([^\r]+)\r\n`)
@@ -153,7 +184,7 @@ func (e *ears) nothing() {
 	e.lost++
 }
 
-func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) {
+func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte, proven bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
@@ -165,7 +196,12 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 	case resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		who := limited{bot: l.bot}
-		if resp.Header.Get(webexsim.LimitHeader) != "account" { // a step of the schedule, for one operation only
+		whole := resp.Header.Get(webexsim.LimitHeader) == "account"
+		if whole && proven && bytes.Contains(body, []byte("Injected fault")) {
+			e.fooled, whole = true, false
+		}
+		e.pace[l.bot].answered = 0
+		if !whole { // a step of the schedule, for one operation only
 			if who.room = e.roomOf(r); who.room == "" {
 				break
 			}
@@ -175,7 +211,11 @@ func (e *ears) hear(l *line, r *http.Request, resp *http.Response, body []byte) 
 		}
 	case resp.StatusCode >= 500:
 		e.lost++
-	case resp.StatusCode < 300 && r.Method == http.MethodPost:
+	case resp.StatusCode < 300:
+		e.pace[l.bot].answered++
+		if r.Method != http.MethodPost {
+			break
+		}
 		var m struct {
 			ID     string `json:"id"`
 			RoomID string `json:"roomId"`

@@ -256,9 +256,6 @@ func trouble(r *rand.Rand, problems int, span time.Duration) []step {
 	case 3:
 		s.Kind, s.Op, s.Room, s.Skip, s.Count = limit, any(), somewhere(), r.IntN(4), 1+r.IntN(3)
 		s.Status, s.RetryAfter = 429, pick(r, 1, 5, 30, 300)
-		if s.Room == "" && s.Count > 1 {
-			s.Op = "" // an account's limit counts all calls: it doesn't answer twenty others between two refusals
-		}
 	case 4:
 		s.Kind, s.Op, s.Room, s.Skip, s.Count = fail, any(), somewhere(), r.IntN(4), 1+r.IntN(6)
 		s.Status, s.Taken = pick(r, 500, 502, 503, 504), r.IntN(3) == 0
