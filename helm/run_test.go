@@ -21,8 +21,9 @@ import (
 )
 
 // The rendered pod runs: its containers, with their commands, variables, users, volumes and read-only root file system, in a mount
-// namespace and a chroot instead of a cluster. It gets ready, `helm test` passes, an event of Zabbix becomes a message, Prometheus
-// reads the metrics with the token of the ServiceMonitor, and SIGTERM ends it in time. Needs root.
+// namespace and a chroot instead of a cluster. It becomes ready, `helm test` passes, an event of Zabbix becomes a message, the
+// ServiceMonitor's token reads the metrics, changes of ConfigMap and Secret reach the running relay, and SIGTERM stops it in time.
+// Needs root.
 func TestTheRenderedPodRuns(t *testing.T) {
 	dir := t.TempDir()
 	webex := start(t, relay(t), "simulate", "webex", "--listen", "127.0.0.1:0")
@@ -31,8 +32,11 @@ func TestTheRenderedPodRuns(t *testing.T) {
 	public, admin, zabbix := freeAddress(t), freeAddress(t), freeAddress(t)
 	_, adminPort, err := net.SplitHostPort(admin)
 	require.NoError(t, err)
-	r := mustRender(t, "prometheus-operator", "config.webex.api_url="+api, "config.zabbix[0].url=http://"+zabbix, "config.rooms[0].id="+rooms,
-		"config.server.public_url=http://"+public, "config.server.listen="+public, "config.server.admin_listen=0.0.0.0:"+adminPort)
+	sets := []string{
+		"config.webex.api_url=" + api, "config.zabbix[0].url=http://" + zabbix, "config.rooms[0].id=" + rooms,
+		"config.server.public_url=http://" + public, "config.server.listen=" + public, "config.server.admin_listen=0.0.0.0:" + adminPort,
+	}
+	r := mustRender(t, "prometheus-operator", sets...)
 	secrets := map[string]string{
 		"webex-token": "simulated-relay-token", "zabbix-token": "simulated-zabbix-token-of-the-relay", "relay-secret": "a-secret-that-signs-events",
 		"admin-token": "a-token-of-operators-and-prometheus",
@@ -40,6 +44,9 @@ func TestTheRenderedPodRuns(t *testing.T) {
 	node := kubelet{t: t, dir: dir, r: r, secrets: secrets}
 
 	pod := pods(t, r)["relay"]
+	for _, v := range pod.Spec.Volumes {
+		node.fill(pod, v.Name)
+	}
 	container := pod.Spec.Containers[0]
 	serve := node.run(pod, container)
 	ready := "http://" + admin + container.ReadinessProbe.HTTPGet.Path
@@ -63,12 +70,28 @@ func TestTheRenderedPodRuns(t *testing.T) {
 		return posted.MatchString(body("http://"+admin+endpoint.Path, token))
 	}, "a message in the room")
 
+	// A changed ConfigMap and a changed Secret reach the running relay.
+	hash := func() string {
+		return configHash.FindString(body("http://"+admin+endpoint.Path, secrets[endpoint.Authorization.Credentials.Key]))
+	}
+	before := hash()
+	require.NotEmpty(t, before)
+	node.r = mustRender(t, "prometheus-operator", append(sets, "config.storm.threshold=3")...)
+	node.fill(pod, "config")
+	serve.until(t, func() bool { now := hash(); return now != "" && now != before }, "the new configuration")
+	secrets["admin-token"] = "another-token-of-operators-and-prometheus"
+	node.fill(pod, "secrets")
+	serve.until(t, func() bool { return hash() != "" }, "the new token")
+	require.Equal(t, http.StatusUnauthorized, get("http://"+admin+endpoint.Path, token))
+
 	began := time.Now()
 	require.NoError(t, serve.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, serve.wait())
 	require.Less(t, time.Since(began), time.Duration(*pod.Spec.TerminationGracePeriodSeconds)*time.Second)
 	require.FileExists(t, filepath.Join(dir, "volumes/store/relay.db"))
 }
+
+var configHash = regexp.MustCompile(`(?m)^alert_relay_config_info\{.*\} 1$`)
 
 // kubelet runs containers of the chart's pods.
 type kubelet struct {
@@ -89,7 +112,6 @@ func (k kubelet) run(pod core.Pod, c core.Container) *process {
 	script := []string{"set -e", "mount --bind " + root + " " + root, "mount -o remount,bind,ro " + root}
 	for _, mount := range c.VolumeMounts {
 		source, target := filepath.Join(k.dir, "volumes", mount.Name), filepath.Join(root, mount.MountPath)
-		k.volume(pod, mount.Name, source)
 		require.NoError(k.t, os.MkdirAll(target, 0o755))
 		script = append(script, "mount --bind "+source+" "+target)
 		if mount.ReadOnly {
@@ -109,9 +131,11 @@ func (k kubelet) run(pod core.Pod, c core.Container) *process {
 	return p
 }
 
-// volume fills a volume as a kubelet does. A ConfigMap or Secret is a directory of links, which change all at once.
-func (k kubelet) volume(pod core.Pod, name, dir string) {
+// fill fills a volume, or writes what has changed, as a kubelet does: a ConfigMap or Secret is a directory of links, which change all
+// at once.
+func (k kubelet) fill(pod core.Pod, name string) {
 	k.t.Helper()
+	dir := filepath.Join(k.dir, "volumes", name)
 	group := int(*pod.Spec.SecurityContext.FSGroup)
 	require.NoError(k.t, os.MkdirAll(dir, 0o755))
 	for _, v := range pod.Spec.Volumes {
