@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -58,19 +59,24 @@ func (r *Relay) watch(ctx context.Context) error {
 			r.log.Debug("watching the configuration's files", "error", err)
 			continue
 		}
-		if watcher != nil {
-			r.follow(watcher)
+		if watcher != nil && r.follow(watcher) {
+			settled.Reset(settle) // a file may have changed after it was read and before it was watched
 		}
 	}
 }
 
-// follow watches all files.
-func (r *Relay) follow(watcher *fsnotify.Watcher) {
+// follow watches all files. It reports whether any wasn't watched yet, or no longer.
+func (r *Relay) follow(watcher *fsnotify.Watcher) (added bool) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	already := watcher.WatchList()
 	for name := range r.files {
-		_ = watcher.Add(watched(name, r.started.Store.Path)) // what doesn't exist is found by the next poll
+		path := watched(name, r.started.Store.Path)
+		if !slices.Contains(already, path) && watcher.Add(path) == nil { // what doesn't exist is found by the next poll
+			already, added = append(already, path), true
+		}
 	}
+	return added
 }
 
 // watched returns the path to watch for changes of a file: its directory, since an editor replaces the file, and Kubernetes a link

@@ -16,7 +16,7 @@ import (
 // awaitReloads waits until the log has so many reloads that succeeded.
 func (o *onDisk) awaitReloads(n int) {
 	o.t.Helper()
-	require.Eventually(o.t, func() bool { return strings.Count(o.log.String(), "configuration reloaded") >= n }, time.Minute, time.Millisecond)
+	require.Eventually(o.t, func() bool { return strings.Count(o.log.String(), "configuration reloaded") >= n }, 3*time.Minute, time.Millisecond)
 }
 
 // A changed configuration, secret or template is reloaded without being asked, and a signal reloads in any case. A fault is logged once.
@@ -30,7 +30,7 @@ func TestFilesAreWatched(t *testing.T) {
 	o.write("secret", secondSecret) // the same content again
 
 	o.faultyTemplate()
-	require.Eventually(t, func() bool { return strings.Contains(o.log.String(), "configuration not reloaded") }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(o.log.String(), "configuration not reloaded") }, 3*time.Minute, time.Millisecond)
 	o.reloadChanged("poll")
 	o.reloadChanged("poll")
 	require.Equal(t, 1, strings.Count(o.log.String(), "configuration not reloaded"))
