@@ -372,6 +372,8 @@ func (c *claims) Command(_ context.Context, id string) (store.Command, error) {
 }
 
 func (c *claims) Value(_ context.Context, name string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if v, ok := c.values[name]; ok {
 		return v, nil
 	}
@@ -379,6 +381,8 @@ func (c *claims) Value(_ context.Context, name string) (string, error) {
 }
 
 func (c *claims) SetValue(_ context.Context, name, value string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err != nil {
 		return c.err
 	}
