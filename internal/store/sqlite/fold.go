@@ -1,8 +1,8 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -94,7 +94,7 @@ func rowOf(p *alert.Problem) (problemRow, error) {
 			}
 		}
 	}
-	hosts, err := json.Marshal(names)
+	hosts, err := fastjson.Marshal(names)
 	return problemRow{p, strings.ToLower(p.Name), string(hosts), doc}, err
 }
 
@@ -133,8 +133,7 @@ func (t *tx) putGroups(groups []store.Group, now time.Time) (map[int64]int64, er
 		if err != nil {
 			return nil, err
 		}
-		ids[g.ID] = id
-		g.ID = id
+		ids[g.ID], g.ID = id, id
 		if err := t.groupPending(g, now); err != nil {
 			return nil, err
 		}
@@ -167,14 +166,10 @@ func (t *tx) updateGroup(g store.Group, now time.Time) error {
 
 // groupPending makes a group pending whose message doesn't show the revision.
 func (t *tx) groupPending(g store.Group, now time.Time) error {
-	since := g.PendingSince
-	if since.IsZero() {
-		since = now
-	}
 	_, err := t.exec(`
 		INSERT INTO pending_groups (grp, since)
 		SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM group_cursors c WHERE c.grp = ?1 AND (c.state = 'dead' OR c.shown >= ?3))
-		ON CONFLICT DO NOTHING`, g.ID, micro(since), g.Revision)
+		ON CONFLICT DO NOTHING`, g.ID, micro(cmp.Or(g.PendingSince, now)), g.Revision)
 	return err
 }
 
@@ -246,7 +241,7 @@ func (t *tx) withdraw(f store.Fold) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	list, err := json.Marshal(fresh)
+	list, err := fastjson.Marshal(fresh)
 	if err != nil {
 		return err
 	}
