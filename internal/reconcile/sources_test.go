@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,10 @@ import (
 )
 
 // suppressor counts how often it is asked.
-type suppressor struct{ asked int }
+type suppressor struct{ asked atomic.Int64 }
 
 func (s *suppressor) Suppressed(context.Context) (map[string]bool, error) {
-	s.asked++
+	s.asked.Add(1)
 	return nil, nil
 }
 
@@ -49,19 +50,19 @@ func TestSourcesComeAndGo(t *testing.T) {
 		s.SetSources(map[string]Suppressor{"main": polledMain, "lab": polledLab}, time.Minute)
 		pass(150 * time.Second)
 		require.Len(t, lab.calls, 1, "the problem that was never read")
-		require.GreaterOrEqual(t, polledMain.asked, 2)
-		require.GreaterOrEqual(t, polledLab.asked, 2)
+		require.GreaterOrEqual(t, polledMain.asked.Load(), int64(2))
+		require.GreaterOrEqual(t, polledLab.asked.Load(), int64(2))
 
 		q.Ask(alert.Key{Source: "main", EventID: "1"}, time.Hour)
 		q.SetSources(map[string]Observer{"lab": lab})
 		s.SetSources(map[string]Suppressor{"lab": polledLab}, time.Minute)
 		q.Ask(alert.Key{Source: "main", EventID: "2"}, 0)
 		q.Ask(alert.Key{Source: "lab", EventID: "8"}, 0)
-		before := polledMain.asked
+		before := polledMain.asked.Load()
 		pass(2 * time.Hour)
 		require.Empty(t, main.calls)
 		require.Len(t, lab.calls, 2)
-		require.Equal(t, before, polledMain.asked)
+		require.Equal(t, before, polledMain.asked.Load())
 		families, err := reg.Gather()
 		require.NoError(t, err)
 		for _, f := range families {
