@@ -49,7 +49,7 @@ func valueOf(s tracetest.SpanStub, key attribute.Key) string {
 	if i < 0 {
 		return ""
 	}
-	return s.Attributes[i].Value.Emit()
+	return s.Attributes[i].Value.String()
 }
 
 // Each call for a problem is in the trace of its event, with its attempt and result. After an outage of an hour, the calls

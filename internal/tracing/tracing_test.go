@@ -216,7 +216,7 @@ func TestAttributes(t *testing.T) {
 	list := About{Room: "person:alice@example.com", EventIDs: ids, Attempt: 2}.attributes()
 	got := map[string]string{}
 	for _, a := range list {
-		got[string(a.Key)] = a.Value.Emit()
+		got[string(a.Key)] = a.Value.String()
 	}
 	require.Equal(t, "direct chat", got["relay.room"])
 	require.Equal(t, "100", got["relay.events"])
