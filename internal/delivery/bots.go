@@ -14,11 +14,7 @@ import (
 // stay keep queue and pace. A bot that goes finishes its calls; what it had queued is read from the store again, for the bots that
 // serve the rooms now. Before Rooms returns the name of a new bot, call AddBots.
 func (d *Delivery) SetBots(bots []Bot, workers int) {
-	named := make(map[string]Bot, len(bots))
-	for _, b := range bots {
-		named[b.Name] = b
-	}
-	_, gone := d.bots.Set(text.Names(bots, func(b Bot) string { return b.Name }), func(name string) *bot { return newBot(d, named[name]) })
+	_, gone := d.bots.Set(text.Names(bots, func(b Bot) string { return b.Name }), d.maker(bots))
 	for _, b := range gone {
 		d.Metrics.removeBot(b)
 	}
@@ -35,17 +31,22 @@ func (d *Delivery) SetBots(bots []Bot, workers int) {
 
 // AddBots adds those of the bots that are new.
 func (d *Delivery) AddBots(bots []Bot) {
+	all := slices.Collect(maps.Keys(d.bots.All()))
+	for _, b := range bots {
+		if !slices.Contains(all, b.Name) {
+			all = append(all, b.Name)
+		}
+	}
+	d.bots.Set(all, d.maker(bots))
+}
+
+// maker returns a function that makes one of these bots, by its name.
+func (d *Delivery) maker(bots []Bot) func(name string) *bot {
 	named := make(map[string]Bot, len(bots))
 	for _, b := range bots {
 		named[b.Name] = b
 	}
-	all := slices.Collect(maps.Keys(d.bots.All()))
-	for name := range named {
-		if !slices.Contains(all, name) {
-			all = append(all, name)
-		}
-	}
-	d.bots.Set(all, func(name string) *bot { return newBot(d, named[name]) })
+	return func(name string) *bot { return newBot(d, named[name]) }
 }
 
 // perRoom is how many workers a room may have at once: one is left for the other rooms.
