@@ -162,7 +162,7 @@ func TestIgnoredDeliveriesGetNoReply(t *testing.T) {
 func TestReadingIsRetried(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		away := &webex.Error{Status: 502}
-		m.webex.fails["M1"] = []error{away, away, &webex.Error{Status: 429, RetryAfter: time.Minute}}
+		m.webex.failNext("M1", away, away, &webex.Error{Status: 429, RetryAfter: time.Minute})
 		m.say(t, "ROOM-noc", "M1", "ack 4711 one")
 		m.say(t, "ROOM-noc", "M2", "ack 4711 two")
 		synctest.Wait()
@@ -185,7 +185,7 @@ func TestReadingIsRetried(t *testing.T) {
 // Commands that were claimed before a restart are read after it, and retries keep their schedule.
 func TestReadAfterARestart(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
-		m.webex.fails["M1"] = []error{errors.New("network"), errors.New("network")}
+		m.webex.failNext("M1", errors.New("network"), errors.New("network"))
 		m.say(t, "ROOM-noc", "M1", "ack 4711")
 		synctest.Wait()
 		m.stop()
@@ -240,9 +240,9 @@ func TestLateDeliveriesExpire(t *testing.T) {
 		m.write("ROOM-noc", "M1", "ack 4711", time.Time{})
 		_, err := m.Deliver(t.Context(), "noc", webex.Envelope{Resource: "messages", Event: "created", Data: webex.EnvelopeData{ID: "M1", RoomID: "ROOM-noc", Created: webex.Time{Time: time.Now().Add(-2 * time.Hour)}}})
 		require.NoError(t, err)
-		m.webex.fails["M2"] = []error{errors.New("Webex is unreachable")}
+		m.webex.failNext("M2", errors.New("Webex is unreachable"))
 		m.say(t, "ROOM-noc", "M2", "ack 4711")
-		m.webex.fails["M3"] = []error{errors.New("Webex is unreachable")}
+		m.webex.failNext("M3", errors.New("Webex is unreachable"))
 		m.say(t, "ROOM-unknown", "M3", "ack 4711")
 		synctest.Wait()
 		m.stop()
@@ -340,7 +340,7 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 	}
 	// An edit that was claimed before its first version had an effect.
 	inMailbox(t, func(t *testing.T, m *mailbox) {
-		m.webex.fails["M"] = []error{errors.New("503")}
+		m.webex.failNext("M", errors.New("503"))
 		m.say(t, "ROOM-noc", "M", "ack 4711")
 		synctest.Wait()
 		m.deliver(t, "ROOM-noc", "M", "updated")
@@ -354,7 +354,7 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 // An edit waits while the version before it is still being read.
 func TestEditDuringRead(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
-		m.webex.fails["M"] = []error{errors.New("503"), errors.New("503")}
+		m.webex.failNext("M", errors.New("503"), errors.New("503"))
 		m.say(t, "ROOM-noc", "M", "akc 4711")
 		synctest.Wait()
 		m.edit(t, "M", "ack 4711 on it")
@@ -371,7 +371,7 @@ func TestEditDuringRead(t *testing.T) {
 func TestEditOfUnreadableMessage(t *testing.T) {
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		for range maxRefusals + 1 {
-			m.webex.fails["M"] = append(m.webex.fails["M"], &webex.Error{Status: 403, Message: "Failed to get activity"})
+			m.webex.failNext("M", &webex.Error{Status: 403, Message: "Failed to get activity"})
 		}
 		m.say(t, "ROOM-noc", "M", "ack 4711")
 		time.Sleep(time.Minute)

@@ -38,6 +38,13 @@ type fakeWebex struct {
 
 func (f *fakeWebex) Me(context.Context) (webex.Person, error) { return relayBot, f.err }
 
+// failNext lets the next reads of an id fail.
+func (f *fakeWebex) failNext(id string, errs ...error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fails[id] = append(f.fails[id], errs...)
+}
+
 func lookup[T any](f *fakeWebex, m map[string]T, id string) (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

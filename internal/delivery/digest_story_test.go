@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
 // digestTexts are the digests that a room shows.
@@ -181,4 +182,55 @@ func TestLeavingADigestWithoutEdits(t *testing.T) {
 		w.pass(time.Hour)
 		require.Len(t, w.ops(), before, "one line only")
 	})
+}
+
+// A digest that all problems have left says so. If somebody deleted it, nothing is posted in its place, and it is left
+// alone.
+func TestADigestThatAllHaveLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		listed, deleted bool
+		edits           int
+	}{
+		"at once": {}, "after its list": {listed: true}, "at once, no edit left": {edits: webex.MaxEdits},
+		"deleted, at once": {deleted: true}, "deleted, after its list": {listed: true, deleted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inStorm(t, func(t *testing.T, w *world) {
+				w.rain(0, 4, nil)
+				for len(w.digestTexts("noc")) == 0 {
+					w.pass(100 * time.Millisecond)
+				}
+				w.store.setGroup(1, func(g *store.GroupCursor) { g.Edits = c.edits })
+				if c.listed {
+					w.pass(5 * time.Second)
+				}
+				if c.deleted {
+					w.webex.deleteBySomebody(w.store.group(1).MessageID)
+				}
+				for n := range 4 {
+					w.rain(n, n+1, ack)
+				}
+				w.pass(5 * time.Minute)
+				require.Zero(t, w.store.pending())
+				switch {
+				case c.deleted:
+					require.Empty(t, w.digestTexts("noc"))
+				case c.edits > 0:
+					require.Len(t, w.saidIn("noc", "account "), 1)
+				default:
+					require.Equal(t, []string{"digest left=4"}, w.digestTexts("noc"))
+				}
+				require.Empty(t, w.saidIn("noc", "📎 The complete list: 0 problems"))
+				before := len(w.ops())
+				w.pass(time.Hour)
+				require.Len(t, w.ops(), before)
+				require.Equal(t, 4, w.roots("R-noc")-len(w.digestTexts("noc")))
+
+				w.rain(8, 16, nil) // a later storm is shown
+				w.pass(5 * time.Minute)
+				require.Contains(t, w.digestTexts("noc")[len(w.digestTexts("noc"))-1], "main/15=open")
+				require.Zero(t, w.store.pending())
+			})
+		})
+	}
 }

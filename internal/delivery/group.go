@@ -100,7 +100,8 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	switch next.Op {
 	case step.OpGroup, step.OpGroupEdit, step.OpGroupLine:
 		if next.Op == step.OpGroup && len(m.digest.Items) == 0 {
-			return b.shown(l, t, step.ShownGroup(g)) // all have left before anything was posted
+			g, t.Value.group.doubt = step.EmptyGroup(g)
+			return b.shown(l, t, g)
 		}
 		m.digest.Last = next.Op == step.OpGroupEdit && step.LastEdit(g)
 		if next.Op == step.OpGroupLine {

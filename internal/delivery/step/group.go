@@ -180,6 +180,12 @@ func ShownGroup(g store.Group) store.Group {
 	return g
 }
 
+// EmptyGroup is a group without a message that all members left: there is nothing to post, and nothing to post again
+// where a message is missing.
+func EmptyGroup(g store.Group) (store.Group, Doubt) {
+	return ShownGroup(withDigest(g, Message{})), Doubt{}
+}
+
 // AcceptedGroup is a group after a step that Webex accepted. id is the message that a step posted, began when the
 // group was read.
 func AcceptedGroup(s Step, g store.Group, d Doubt, text Text, id string, began time.Time) (store.Group, Doubt) {

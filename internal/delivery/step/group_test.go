@@ -247,3 +247,18 @@ func TestTheLastEditIsAnnounced(t *testing.T) {
 		require.Equal(t, NextGroup(next, Doubt{}, Openings{}, noon.Add(time.Hour)).Op == OpGroupLine, LastEdit(g), "%d edits", edits)
 	}
 }
+
+// A group whose message is missing and whose members have all left owes nothing, whatever its thread was owed.
+func TestAnEmptyGroupOwesNothing(t *testing.T) {
+	g := aStorm(func(g *store.Group) {
+		behind(g, time.Minute)
+		lines(g, 0, 0)
+		g.Complete, g.Down = false, true
+	})
+	require.True(t, g.Pending())
+	g, _, _ = RefusedGroup(Step{Op: OpGroupEdit}, g, Doubt{}, &webex.Error{Status: 404}, time.Minute, noon)
+	g, d := EmptyGroup(g)
+	g = StoredGroup(g, d)
+	require.False(t, g.Pending())
+	require.Equal(t, OpNone, NextGroup(g, d, Openings{}, noon).Op)
+}
