@@ -62,6 +62,10 @@ func (l *loader) secret(path, variable, owner string, required bool) Secret {
 	}
 	found := l.secretList(path, variable, owner, required)
 	if len(found) == 0 {
+		if refs := l.refs[path]; l.opts.Elsewhere && len(refs) == 1 && !refs[0].env {
+			name := l.resolve(refs[0].value)
+			return Secret{from: "file " + name, file: name}
+		}
 		return Secret{}
 	}
 	return found[0]

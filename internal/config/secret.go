@@ -46,6 +46,9 @@ func (s Secret) From() string { return s.from }
 // FromFile reports whether the value comes from a file, so that Reread may return another.
 func (s Secret) FromFile() bool { return s.file != "" }
 
+// File returns the name of the file, "" if the value isn't from one. With Options.Elsewhere the file of a single secret may be missing.
+func (s Secret) File() string { return s.file }
+
 // Reread returns the present content of the secret's file, or the value if it isn't from a file. Errors name the file, never its
 // content.
 func (s Secret) Reread() (string, error) {

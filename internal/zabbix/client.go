@@ -103,6 +103,12 @@ func (c *Client) connect(o Options) {
 	})})
 }
 
+// Version returns Zabbix's version, such as "7.0.22".
+func (c *Client) Version(ctx context.Context) (string, error) {
+	v, _, err := c.release(ctx)
+	return v.text, err
+}
+
 // Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	return c.call(ctx, method, func(release) any { return params }, result)

@@ -1,5 +1,10 @@
 package zabbix
 
+import (
+	"maps"
+	"slices"
+)
+
 // Needs are all the API methods that the relay calls, each with what is lost if the role of its user doesn't allow it.
 var Needs = map[string]string{
 	"apiinfo.version":   "needs no permission",
@@ -8,6 +13,9 @@ var Needs = map[string]string{
 	"problem.get":       "maintenances that begin over an open problem or end early: they show only when the problem changes",
 	"event.acknowledge": "actions from rooms",
 }
+
+// Methods are the names of all those methods, sorted.
+func Methods() []string { return slices.Sorted(maps.Keys(Needs)) }
 
 // permitted logs when the role starts or stops forbidding a method, and returns err.
 func (c *Client) permitted(method string, err error) error {
