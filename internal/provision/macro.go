@@ -10,7 +10,7 @@ type macro struct {
 }
 
 // wantedMacro has the relay's address, for URLs in triggers and dashboards.
-func wantedMacro(o Options, s *state) (object, bool) {
+func wantedMacro(o Options) (object, bool) {
 	m := macro{Macro: macroName, Value: str(o.URL), Type: "0"}
 	if o.URL == "" {
 		return object{}, false

@@ -80,7 +80,7 @@ func (p *Setup) read(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	if err := p.mayDoAll(ctx); err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	var faults []error
 	for _, part := range []struct {

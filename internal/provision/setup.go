@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -78,14 +79,14 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 			list = append(list, wanted{slot{actions, source}, wantedAction(s, source)})
 		}
 	}
-	if m, ok := wantedMacro(o, s); ok {
+	if m, ok := wantedMacro(o); ok {
 		list = append(list, wanted{slot{kind: macros}, m})
 	}
 	for _, w := range list {
 		out.Steps = append(out.Steps, compare(w.object, s.found[w.at], o.Adopt))
 	}
 	if hidden := hiddenGroups(o, s); len(hidden) > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("problems of hosts that are only in these host groups aren't reported: %s (--host-group adds one)", strings.Join(hidden, ", ")))
+		out.Notes = append(out.Notes, fmt.Sprintf("problems of hosts that are only in these host groups aren't reported: %s (--host-group adds one)", text.Some(hidden, 10)))
 	}
 	for _, name := range s.others {
 		out.Notes = append(out.Notes, fmt.Sprintf("the action %q uses our media type too: the relay drops the copies that it sends", name))

@@ -161,7 +161,7 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 	if !known {
 		return nil, &rpcError{-32601, "Method not found.", fmt.Sprintf("Incorrect method %q.", req.Method)}
 	}
-	if slices.Contains(s.broken.forbidden, req.Method) {
+	if slices.Contains(s.broken.forbidden, req.Method) || methodRules[req.Method].superAdmin && !user.SuperAdmin || user.Methods != nil && !slices.Contains(user.Methods, req.Method) {
 		text := fmt.Sprintf("No permissions to call %q.", req.Method)
 		if s.forms.strict {
 			return nil, application(text)
@@ -174,12 +174,15 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 			return nil, invalid(`Invalid parameter "/": an array is expected.`)
 		}
 	}
-	if s.forms.strict {
+	if s.forms.strict && !methodRules[req.Method].open {
 		for _, name := range slices.Sorted(maps.Keys(params)) {
 			if !slices.Contains(do.params, name) && (name != do.deprecated || !s.forms.deprecated) {
 				return nil, invalid(`Invalid parameter "/": unexpected parameter %q.`, name)
 			}
 		}
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(req.Params), []byte("[")) {
+		params[listParam] = req.Params
 	}
 	return do.call(s, user, args(params))
 }
@@ -197,6 +200,9 @@ func (s *Server) authorise(token string) (User, *rpcError) {
 		}
 		return u, nil
 	}
+	if u, ok := s.tokenUser(token); ok {
+		return u, nil
+	}
 	if len(token) != 64 {
 		return User{}, invalid("Session terminated, re-login, please.")
 	}
@@ -210,6 +216,9 @@ type method struct {
 	call       func(*Server, User, args) (any, *rpcError)
 }
 
+// listParam is where a method finds its parameters if they are a list.
+const listParam = ""
+
 var methods = map[string]method{
 	"event.acknowledge": {[]string{"eventids", "action", "message", "severity", "suppress_until", "cause_eventid"}, "", (*Server).eventAcknowledge},
 	"event.get": {[]string{"eventids", "output", "selectHosts", "selectTags", "selectRelatedObject", "selectSuppressionData", "sortfield", "sortorder", "limit",
@@ -219,7 +228,6 @@ var methods = map[string]method{
 		"", (*Server).problemGet},
 	"trigger.get": {[]string{"triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit",
 		"selectHostGroups"}, "selectGroups", (*Server).triggerGet},
-	"user.get": {[]string{"userids", "output", "selectMedias", "selectRole", "selectUsrgrps", "filter", "limit", "preservekeys"}, "", (*Server).userGet},
 }
 
 // args are a call's parameters.

@@ -218,10 +218,6 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 	return out, nil
 }
 
-func (s *Server) userGet(u User, _ args) (any, *rpcError) {
-	return []any{map[string]any{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname}}, nil
-}
-
 func flag(b bool) string {
 	if b {
 		return "1"

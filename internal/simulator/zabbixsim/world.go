@@ -41,6 +41,10 @@ type User struct {
 	Token    string
 	Expired  bool // the token
 	ReadOnly bool // may not close or change the severity
+	// SuperAdmin may change the configuration.
+	SuperAdmin bool
+	// Methods are those that the role allows; nil for all.
+	Methods []string
 }
 
 func (u User) fullName() string { return fmt.Sprintf("%s %s (%s)", u.Name, u.Surname, u.Username) }
@@ -125,6 +129,9 @@ type Server struct {
 	broken   broken
 	changed  map[chan struct{}]bool
 	wake     chan struct{}
+	// objects are the configuration, by kind.
+	objects    map[string][]row
+	nextObject int
 }
 
 type task struct {
@@ -150,7 +157,7 @@ func New(opts Options) (*Server, error) {
 	return &Server{
 		opts: opts, forms: f,
 		users: []User{
-			{ID: "1", Username: "Admin", Name: "Zabbix", Surname: "Administrator"},
+			{ID: "1", Username: "Admin", Name: "Zabbix", Surname: "Administrator", Token: SetupToken, SuperAdmin: true},
 			{ID: "3", Username: "relay-api", Name: "Alert", Surname: "Relay", Token: RelayToken},
 			{ID: "4", Username: "bob", Name: "Bob", Surname: "Builder"},
 		},
@@ -159,6 +166,7 @@ func New(opts Options) (*Server, error) {
 		calls:    map[string]int{},
 		changed:  map[chan struct{}]bool{},
 		nextID:   4700, nextAck: 100,
+		objects: map[string][]row{"role": defaultRoles()}, nextObject: 100,
 		wake: make(chan struct{}, 1),
 	}, nil
 }
