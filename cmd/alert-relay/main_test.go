@@ -31,6 +31,7 @@ var secrets = map[string]string{
 	"API_TOKEN":    zabbixsim.RelayToken,
 	"RELAY_SECRET": "s3cr3t-that-signs-events",
 	"NOTIFY_TOKEN": "s3cr3t-of-a-notify-sender",
+	"SETUP_TOKEN":  zabbixsim.SetupToken,
 	"LEFT_OVER":    "s3cr3t-in-the-wrong-place",
 }
 
@@ -108,7 +109,7 @@ func leaks(t *testing.T, records string) []string {
 func meant(command, name string) bool {
 	switch command {
 	case "simulate":
-		return name == "BOT_TOKEN" || name == "API_TOKEN"
+		return name == "BOT_TOKEN" || name == "API_TOKEN" || name == "SETUP_TOKEN"
 	case "mediatype":
 		return name == "RELAY_SECRET"
 	}

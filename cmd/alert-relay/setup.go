@@ -128,9 +128,8 @@ func runSetup(cmd *cobra.Command, g *globals, f setupFlags) error {
 	}
 	result := setupResult{Source: source.Name, Plan: plan}
 	if g.output != formatJSON {
-		fmt.Fprintf(cmd.OutOrStdout(), "Zabbix %s at %s, source %s\n\n", plan.Version, text.RedactURL(source.URL), source.Name)
+		fmt.Fprintf(cmd.ErrOrStderr(), "Zabbix %s at %s, source %s\n", plan.Version, text.RedactURL(source.URL), source.Name)
 		plan.Write(cmd.OutOrStdout())
-		fmt.Fprintln(cmd.OutOrStdout())
 	}
 	says, err := f.carryOut(cmd, p, &result)
 	if g.output == formatJSON {

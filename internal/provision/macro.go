@@ -29,6 +29,6 @@ func (m macro) fields() []field {
 	return []field{
 		{property: "value", name: "value", value: string(m.Value)},
 		{property: "type", name: "type", value: word(string(m.Type), "text", "secret", "vault"), routine: true},
-		{property: "description", name: "description", value: string(m.Description), routine: true},
+		{property: "description", name: "description", value: withoutChecksum(string(m.Description)), routine: true},
 	}
 }

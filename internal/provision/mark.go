@@ -26,6 +26,11 @@ func marked(description string, fields []field) string {
 	return description + "\n\n" + mark
 }
 
+// withoutChecksum is a description to compare: the checksum follows from the other fields.
+func withoutChecksum(description string) string {
+	return markPattern.ReplaceAllString(strings.ReplaceAll(description, "\r\n", "\n"), "\n\n"+markWords)
+}
+
 // readMark reports whether a description carries our mark, and whether the object was edited since it was written.
 func readMark(description string, fields []field) (ours, edited bool) {
 	m := markPattern.FindStringSubmatch(description)

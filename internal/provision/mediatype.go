@@ -147,7 +147,7 @@ func (m mediaType) fields() []field {
 		{property: "event_menu_url", name: "event menu URL", value: string(m.EventMenuURL), routine: true},
 		{property: "event_menu_name", name: "event menu name", value: string(m.EventMenuName), routine: true},
 		{property: "script", name: "script", value: strings.ReplaceAll(strings.TrimSpace(string(m.Script)), "\r\n", "\n"), secret: true, routine: true}, // it has the secret too
-		{property: "description", name: "description", value: strings.ReplaceAll(string(m.Description), "\r\n", "\n"), routine: true},
+		{property: "description", name: "description", value: withoutChecksum(string(m.Description)), routine: true},
 	}
 	for _, p := range m.Parameters {
 		name, value := string(p.Name), string(p.Value)

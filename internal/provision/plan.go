@@ -57,6 +57,9 @@ func compare(want object, found *object, adopt bool) Step {
 		s.Action = Keep
 	default:
 		s.Action = Update
+		if _, described := want.params["description"]; described && !slices.Contains(s.properties, "description") {
+			s.properties = append(s.properties, "description") // its mark has a checksum of the others
+		}
 		switch {
 		case !found.marked:
 			s.Note = "made by somebody else, and taken over"

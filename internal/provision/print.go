@@ -41,7 +41,7 @@ func (c Change) words() string {
 	case c.Secret && c.new:
 		return "[secret]"
 	case c.Secret:
-		return "[secret], another one"
+		return "changes"
 	case c.From == "":
 		return shown(c.To)
 	case c.To == "":

@@ -71,7 +71,7 @@ func (t token) fields(file, missing string, now time.Time) []field {
 	return []field{
 		{property: "status", name: "status", value: word(string(t.Status), "enabled", "disabled"), routine: true},
 		{property: "expires_at", name: "expired", value: expired, routine: true},
-		{property: "description", name: "description", value: string(t.Description), routine: true},
+		{property: "description", name: "description", value: withoutChecksum(string(t.Description)), routine: true},
 		{property: secretProperty, name: "secret", value: secret},
 	}
 }

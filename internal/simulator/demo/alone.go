@@ -102,7 +102,8 @@ func RunZabbix(ctx context.Context, o ZabbixOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, "simulated Zabbix %s: url http://%s\n  API token %s\n", o.Version, l.Addr(), zabbixsim.RelayToken)
+	fmt.Fprintf(o.Out, "simulated Zabbix %s: url http://%s\n  API token %s\n  of a Super admin, for 'alert-relay setup zabbix': %s\n",
+		o.Version, l.Addr(), zabbixsim.RelayToken, zabbixsim.SetupToken)
 	sim.Storm(o.Storm)
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return sim.Run(ctx) })
