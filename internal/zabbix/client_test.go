@@ -341,12 +341,6 @@ func (c *Client) unauthenticated(ctx context.Context, result any) error {
 	return c.do(ctx, release{}, "user.login", nil, result)
 }
 
-// Version is the API's version.
-func (c *Client) Version(ctx context.Context) (string, error) {
-	v, _, err := c.release(ctx)
-	return v.text, err
-}
-
 func TestAnUpgradeIsNoticed(t *testing.T) {
 	for _, to := range []string{"7.2.0", "8.0.0"} {
 		for _, from := range []string{"6.0.14", "6.2.0", "6.4.1"} {
