@@ -1,0 +1,112 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/zabbix"
+)
+
+const setupConfig = `
+webex:
+  api_url: %s
+  bots: [{name: noc, token_env: E2E_BOT, listen: webhook}]
+zabbix:
+  - {name: main, url: %q, api_token_file: zabbix-token, secret_file: relay-secret}
+rooms:
+  - {name: noc, id: %s, bot: noc}
+default_rooms: [noc]
+people:
+  - {email: alice@example.com, role: operator}
+allowed_domains: [example.com]
+delivery: {debounce: 200ms, rate_limit: 50}
+log: {level: debug}
+`
+
+// From a fresh Zabbix to a problem that is acknowledged and closed from the room, by one command; and back.
+func TestSetup(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		sim, api := webexWorld(t, webexsim.Options{})
+		s := &story{webex: sim, t: t, relay: newRelay(t), title: map[string]string{}}
+		s.world = &world{server: z, itemID: map[string]string{}, triggerID: map[string]string{}}
+		s.group = z.create(t, "hostgroup.create", "groupids", object{"name": "Network"})
+		s.host = z.create(t, "host.create", "hostids", object{"host": hostName, "name": visibleName, "groups": []object{{"groupid": s.group}}})
+		s.trigger(t, "link", titles["link"], object{})
+		s.relay.configure(t, fmt.Sprintf(setupConfig, api, z.url, webexsim.RoomID("noc")), "E2E_BOT="+webexsim.DefaultBotToken)
+		file := func(name, text string) string {
+			path := filepath.Join(filepath.Dir(s.relay.config), name)
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			return path
+		}
+		file("relay-secret", secret)
+		admin := s.token(t, z.rows(t, "user.get", object{"filter": object{"username": "Admin"}})[0]["userid"].(string))
+		adminFile := file("admin-token", admin)
+		setup := func(args ...string) string {
+			t.Helper()
+			cmd := exec.Command(buildRelay(t), append([]string{"setup", "zabbix", "--config", s.relay.config, "--token-file", adminFile}, args...)...)
+			cmd.Env = append(os.Environ(), s.relay.env...)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.NotContains(t, string(out), secret)
+			require.NotContains(t, string(out), admin)
+			return string(out)
+		}
+		ours := func() int {
+			return len(z.rows(t, "mediatype.get", object{"filter": object{"name": zabbix.Name}})) +
+				len(z.rows(t, "user.get", object{"filter": object{"username": "alert-relay"}})) +
+				len(z.rows(t, "role.get", object{"search": object{"name": "alert-relay"}})) +
+				len(z.rows(t, "usergroup.get", object{"search": object{"name": "alert-relay"}})) +
+				len(z.rows(t, "action.get", object{"search": object{"name": "alert-relay"}})) +
+				len(z.rows(t, "usermacro.get", object{"globalmacro": true, "search": object{"macro": "ALERT_RELAY"}}))
+		}
+
+		everything := []string{"--write-host-group", "Network"}
+		for _, source := range strings.Fields("service discovery autoregistration internal") {
+			everything = append(everything, "--action-source", source)
+		}
+		require.Contains(t, setup(append(everything, "--dry-run")...), "nothing was changed: 11 to create.")
+		require.Zero(t, ours())
+		require.Contains(t, setup(everything...), "Done, and read back from Zabbix: everything is as it should be.")
+		require.Equal(t, 10, ours())
+		require.Contains(t, setup(everything...), "Nothing to do: everything is as it should be.")
+		require.Contains(t, setup(), "Nothing to do: everything is as it should be.")
+		token, err := os.ReadFile(filepath.Join(filepath.Dir(s.relay.config), "zabbix-token"))
+		require.NoError(t, err)
+		_, err = z.try(strings.TrimSpace(string(token)), "user.get", object{})
+		require.ErrorContains(t, err, `No permissions to call "user.get"`)
+
+		// A problem reaches the room, and what people do there reaches Zabbix.
+		s.relay.start(t)
+		s.awaitItems(t)
+		link := s.raise("link", "1")
+		root := s.root("noc", link, "Link down on "+visibleName)
+		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "ack on it", ParentID: root.ID, MentionBot: true})
+		require.NoError(t, err)
+		ack := s.acknowledgements(link, 1)
+		require.Equal(t, "6", ack["action"], "acknowledged, with a message")
+		require.Contains(t, ack["message"], "alice@example.com")
+		s.root("noc", link, "acknowledged")
+		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "close", ParentID: root.ID, MentionBot: true})
+		require.NoError(t, err)
+		s.root("noc", link, "resolved")
+		require.NotContains(t, s.relay.log.String(), "forbids an API method", "the role allows what the relay calls")
+		s.relay.stop(t)
+
+		// The removal leaves what somebody else made.
+		require.Contains(t, setup("--remove", "--yes"), "Done: 11 objects removed.")
+		require.Zero(t, ours())
+		z.call(t, "configuration.import", object{"format": "yaml", "source": string(zabbix.MediaType),
+			"rules": object{"mediaTypes": object{"createMissing": true}}})
+		require.Contains(t, setup("--remove", "--yes"), "left alone  media type "+zabbix.Name)
+		require.Equal(t, 1, ours())
+	})
+}
