@@ -130,6 +130,7 @@ func runSetup(cmd *cobra.Command, g *globals, f setupFlags) error {
 	if g.output != formatJSON {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Zabbix %s at %s, source %s\n", plan.Version, text.RedactURL(source.URL), source.Name)
 		plan.Write(cmd.OutOrStdout())
+		fmt.Fprintln(cmd.OutOrStdout())
 	}
 	says, err := f.carryOut(cmd, p, &result)
 	if g.output == formatJSON {
@@ -147,7 +148,7 @@ func (f setupFlags) carryOut(cmd *cobra.Command, p *provision.Setup, r *setupRes
 	plan := r.Plan
 	switch pending := len(plan.Pending()); {
 	case f.dryRun && len(plan.Steps) == 0, f.remove && pending == 0:
-		return "Nothing to remove: nothing here carries alert-relay's mark. What a token may not see looks absent.", nil
+		return "Nothing to remove: nothing carries alert-relay's mark. What a token may not see looks absent.", nil
 	case f.dryRun && len(plan.Refused()) > 0:
 		return "", errors.New("dry run, nothing was changed: objects of others are in the way (--adopt takes them over)")
 	case f.dryRun:

@@ -28,6 +28,7 @@ type role struct {
 		UIDefault     str    `json:"ui.default_access"`
 		ServicesRead  str    `json:"services.read.mode"`
 		ServicesWrite str    `json:"services.write.mode"`
+		Writable      []any  `json:"services.write.list"`
 		Modules       []struct {
 			ID     str `json:"moduleid"`
 			Status str `json:"status"`
@@ -77,7 +78,7 @@ func wantedRole(o Options, s *state) object {
 	}
 	return object{kind: roles, name: string(r.Name), fields: r.fields(), params: map[string]any{"name": r.Name, "type": r.Type, "rules": map[string]any{
 		"ui": r.Rules.UI, "ui.default_access": r.Rules.UIDefault, "services.read.mode": r.Rules.ServicesRead, "services.write.mode": r.Rules.ServicesWrite,
-		"modules": modules, "modules.default_access": r.Rules.ModulesDefault, "api.access": r.Rules.API, "api.mode": r.Rules.APIMode, "api": r.Rules.Methods,
+		"services.write.list": []any{}, "modules": modules, "modules.default_access": r.Rules.ModulesDefault, "api.access": r.Rules.API, "api.mode": r.Rules.APIMode, "api": r.Rules.Methods,
 		"actions": r.Rules.Actions, "actions.default_access": r.Rules.ActionsDefault,
 	}}}
 }
@@ -130,7 +131,7 @@ func (r role) fields() []field {
 		}
 	}
 	add("modules", map[bool]string{true: "none", false: fmt.Sprintf("%d allowed", modules)}[modules == 0])
-	add("services", word(string(r.Rules.ServicesRead), "read some", "read all")+", "+word(string(r.Rules.ServicesWrite), "write some or none", "write all"))
+	add("services", word(string(r.Rules.ServicesRead), "read some", "read all")+", "+word(string(r.Rules.ServicesWrite), map[bool]string{true: "write none", false: "write some"}[len(r.Rules.Writable) == 0], "write all"))
 	add("pages that Zabbix adds later", word(string(r.Rules.UIDefault), "denied", "allowed"))
 	add("permissions that Zabbix adds later", word(string(r.Rules.ActionsDefault), "denied", "allowed"))
 	add("modules that Zabbix adds later", word(string(r.Rules.ModulesDefault), "denied", "allowed"))

@@ -26,8 +26,8 @@ type Options struct {
 	HTTPProxy string // "" keeps the one in Zabbix
 	// Methods are those that the relay calls.
 	Methods []string
-	// ReadGroups and WriteGroups are host groups by name, or Everything. With both empty, an existing user group keeps its permissions
-	// and a new one may read all.
+	// ReadGroups and WriteGroups are host groups by name, or Everything. With both empty, a user group keeps the permissions that it
+	// has; one without any may read all.
 	ReadGroups, WriteGroups []string
 	// ActionSources are the event sources besides trigger.
 	ActionSources []string
@@ -73,7 +73,7 @@ var permissionWords = map[string]string{"0": "denied", mayRead: "read", mayWrite
 // permissions returns the permission for each host group's id.
 func (o Options) permissions(s *state) (map[string]string, error) {
 	if len(o.ReadGroups)+len(o.WriteGroups) == 0 {
-		if s.found[slot{kind: userGroups}] != nil {
+		if len(s.granted) > 0 {
 			return s.granted, nil
 		}
 		o.ReadGroups = []string{Everything}

@@ -65,8 +65,8 @@ func TestMark(t *testing.T) {
 
 // Permissions on host groups: those of the flags, else those there are, else read on all.
 func TestPermissions(t *testing.T) {
-	s := &state{found: map[slot]*object{}, hostGroups: map[string]string{"1": "Linux", "2": "Network", "3": "Web"}}
-	existing := &state{found: map[slot]*object{{kind: userGroups}: {}}, hostGroups: s.hostGroups, granted: map[string]string{"3": "0"}}
+	s := &state{hostGroups: map[string]string{"1": "Linux", "2": "Network", "3": "Web"}}
+	existing := &state{hostGroups: s.hostGroups, granted: map[string]string{"3": "0"}}
 	for name, c := range map[string]struct {
 		state *state
 		o     Options

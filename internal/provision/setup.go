@@ -89,7 +89,7 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 		out.Notes = append(out.Notes, fmt.Sprintf("problems of hosts that are only in these host groups aren't reported: %s (--host-group adds one)", text.Some(hidden, 10)))
 	}
 	for _, name := range s.others {
-		out.Notes = append(out.Notes, fmt.Sprintf("the action %q uses our media type too: the relay drops the copies that it sends", name))
+		out.Notes = append(out.Notes, fmt.Sprintf("the action %q uses our media type too: what both actions report is sent twice, and the relay drops the copy", name))
 	}
 	return out, nil
 }
@@ -293,6 +293,10 @@ func explain(err error) error {
 	switch zabbix.KindOf(err) {
 	case zabbix.RoleForbids:
 		return fmt.Errorf("%w (the role of the token's user must be of type Super admin and allow this method)", err)
+	case zabbix.Invalid:
+		if strings.Contains(err.Error(), `Language "en_US" is not supported`) {
+			return fmt.Errorf("%w (the relay's user needs English: install the locale en_US.UTF-8 on the frontend's machine)", err)
+		}
 	case zabbix.NoObject:
 		return fmt.Errorf("%w (it may exist and not be visible to this token)", err)
 	}
