@@ -3,7 +3,7 @@ package zabbix
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"strings"
 )
@@ -13,6 +13,20 @@ import (
 //
 //go:embed mediatype-webex-relay.yaml
 var MediaType []byte
+
+// files has the template too, if there is one.
+//
+//go:embed *.yaml
+var files embed.FS
+
+// Template is the template that monitors the relay, for configuration.import of Zabbix 6.0 to 8.0; nil if there is none.
+func Template() []byte {
+	file, err := files.ReadFile("template_alert_relay.yaml")
+	if err != nil {
+		return nil
+	}
+	return file
+}
 
 // Name is the media type's name in Zabbix, by which an import finds an existing one.
 const Name = "Webex (alert-relay)"

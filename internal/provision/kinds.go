@@ -19,12 +19,16 @@ var (
 	users      = kindOf("user", "user", "userid")
 	tokens     = kindOf("API token", "token", "tokenid")
 	actions    = kindOf("action", "action", "actionid")
+	templates  = &kind{word: "template", get: "template.get", create: importMethod, update: importMethod, remove: "template.delete", id: "templateid"}
 	macros     = &kind{word: "global macro", get: "usermacro.get", create: "usermacro.createglobal", update: "usermacro.updateglobal",
 		remove: "usermacro.deleteglobal", id: "globalmacroid"}
 )
 
+// importMethod creates and updates what is in a file.
+const importMethod = "configuration.import"
+
 // removal is the order in which objects can be removed: Zabbix keeps what another object refers to.
-var removal = []*kind{actions, macros, tokens, users, userGroups, roles, mediaTypes}
+var removal = []*kind{templates, actions, macros, tokens, users, userGroups, roles, mediaTypes}
 
 // ref is a property whose value is the id of our object of a kind, which may not exist yet.
 type ref struct{ kind *kind }

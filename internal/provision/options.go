@@ -31,7 +31,9 @@ type Options struct {
 	ReadGroups, WriteGroups []string
 	// ActionSources are the event sources besides trigger.
 	ActionSources []string
-	Adopt         bool
+	// Template is the export file of the template that monitors the relay; nil for none.
+	Template []byte
+	Adopt    bool
 	// Token is the API token of a Super admin, with which all this is done.
 	Token string
 	// TokenFile is where the relay finds its own API token.

@@ -89,10 +89,10 @@ func TestPermissions(t *testing.T) {
 
 func TestFormsOfVersions(t *testing.T) {
 	for version, want := range map[string]forms{
-		"6.0.14": {rights: "rights", selectRights: "selectRights", permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}},
-		"6.2.9": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights",
+		"6.0.14": {rights: "rights", selectRights: "selectRights", importGroups: []string{"groups"}, permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}},
+		"6.2.9": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights", importGroups: []string{"host_groups", "template_groups"},
 			permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity", "suppress_problems"}},
-		"7.4.0rc1": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights", symptoms: true,
+		"7.4.0rc1": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights", importGroups: []string{"host_groups", "template_groups"}, symptoms: true,
 			permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity", "suppress_problems", "change_problem_ranking"}},
 	} {
 		want.text = version

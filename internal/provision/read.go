@@ -89,6 +89,7 @@ func (p *Setup) read(ctx context.Context) (*state, error) {
 	}{
 		{"host groups", p.readHostGroups}, {"settings", p.readSettings}, {mediaTypes.word, p.readMediaType}, {roles.word, p.readRole},
 		{userGroups.word, p.readUserGroup}, {users.word, p.readUser}, {tokens.word, p.readTokens}, {actions.word, p.readActions}, {macros.word, p.readMacro},
+		{templates.word, p.readTemplate},
 	} {
 		if err := part.read(ctx, s); err != nil {
 			if ctx.Err() != nil || hopeless(err) {
@@ -298,4 +299,22 @@ func objects[T any](rows []T, as func(T) object) []object {
 		out = append(out, as(r))
 	}
 	return out
+}
+
+func (p *Setup) readTemplate(ctx context.Context, s *state) error {
+	if p.opts.Template == nil {
+		return nil
+	}
+	want, err := wantedTemplate(p.opts.Template, s.forms)
+	if err != nil {
+		return err
+	}
+	var rows []template
+	err = p.call(ctx, templates.get, map[string]any{"output": []string{"templateid", "host", "description"}, "filter": map[string]any{"host": []string{want.name}}}, &rows)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	o := rows[0].object()
+	s.found[slot{kind: templates}] = &o
+	return nil
 }

@@ -82,6 +82,13 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 	if m, ok := wantedMacro(o); ok {
 		list = append(list, wanted{slot{kind: macros}, m})
 	}
+	if o.Template != nil {
+		t, err := wantedTemplate(o.Template, s.forms)
+		if err != nil {
+			return Plan{}, err
+		}
+		list = append(list, wanted{slot{kind: templates}, t})
+	}
 	for _, w := range list {
 		out.Steps = append(out.Steps, compare(w.object, s.found[w.at], o.Adopt))
 	}
@@ -206,6 +213,9 @@ func (p *Setup) prepare(plan Plan) (func(string) error, error) {
 // write creates or updates one object.
 func (p *Setup) write(ctx context.Context, s Step, ids map[*kind]string) error {
 	k := s.want.kind
+	if k == templates {
+		return p.call(ctx, importMethod, s.want.params, nil)
+	}
 	var answer map[string][]str
 	if s.Action == Create {
 		if err := p.call(ctx, k.create, resolved(s.want.params, ids), &answer); err != nil {

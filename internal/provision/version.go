@@ -14,6 +14,7 @@ type forms struct {
 	text         string
 	rights       string   // the property of a user group with its permissions on host groups
 	selectRights string   // selects it
+	importGroups []string // what configuration.import calls the rules for host groups
 	symptoms     bool     // actions can pause for symptoms
 	permitted    []string // what a role can permit to do with problems, and we want
 }
@@ -31,10 +32,11 @@ func formsOf(version string) (forms, error) {
 	case v < 600:
 		return forms{}, fmt.Errorf("this is Zabbix %s: alert-relay needs 6.0 or later", version)
 	}
-	f := forms{text: version, rights: "rights", selectRights: "selectRights",
+	f := forms{text: version, rights: "rights", selectRights: "selectRights", importGroups: []string{"groups"},
 		permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}}
 	if v >= 602 {
 		f.rights, f.selectRights = "hostgroup_rights", "selectHostGroupRights"
+		f.importGroups = []string{"host_groups", "template_groups"}
 		f.permitted = append(f.permitted, "suppress_problems")
 	}
 	if v >= 604 {

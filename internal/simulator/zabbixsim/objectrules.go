@@ -1,10 +1,13 @@
 package zabbixsim
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // What each kind of configuration object accepts and shows, as measured on 6.0.14 and 7.0.22; for other versions from documents.
@@ -306,4 +309,39 @@ func defaulted(r, defaults row) row {
 		}
 	}
 	return r
+}
+
+// configurationImport imports templates: their names and descriptions.
+func (s *Server) configurationImport(_ User, a args) (any, *rpcError) {
+	groups := []string{"groups"}
+	if s.forms.hostGroups {
+		groups = []string{"host_groups", "template_groups"}
+	}
+	var rules map[string]json.RawMessage
+	_ = json.Unmarshal(a["rules"], &rules) // a part of valid JSON
+	for _, name := range []string{"groups", "host_groups", "template_groups"} {
+		if _, given := rules[name]; given && !slices.Contains(groups, name) {
+			return nil, invalid(`Invalid parameter "/rules": unexpected parameter %q.`, name)
+		}
+	}
+	var file struct {
+		Export struct {
+			Templates []struct {
+				Template, Name, Description string
+			}
+		} `yaml:"zabbix_export"`
+	}
+	if yaml.Unmarshal([]byte(a.text("source")), &file) != nil {
+		return nil, invalid("Cannot read YAML.")
+	}
+	for _, t := range file.Export.Templates {
+		r := s.object("template", "host", t.Template)
+		if r == nil {
+			s.nextObject++
+			r = row{"templateid": fmt.Sprint(s.nextObject), "host": t.Template}
+			s.objects["template"] = append(s.objects["template"], r)
+		}
+		r["name"], r["description"] = t.Name, strings.TrimSpace(t.Description)
+	}
+	return true, nil
 }

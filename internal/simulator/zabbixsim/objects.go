@@ -43,6 +43,7 @@ var collections = []collection{
 	{object: "token", id: "tokenid", unique: "name", exists: `API token %q already exists.`, accepts: fixed("name userid description status expires_at"), check: checkToken,
 		view: tokenView},
 	{object: "action", id: "actionid", unique: "name", exists: `Action %q already exists.`, accepts: actionProperties, check: checkAction, view: actionView},
+	{object: "template", id: "templateid", unique: "host", exists: `Template with host name %q already exists.`, accepts: fixed("host name description groups")},
 	{object: "usermacro", suffix: "global", id: "globalmacroid", unique: "macro", exists: `Macro %q already exists.`, accepts: fixed("macro value description type")},
 }
 
@@ -76,6 +77,7 @@ func init() {
 			rule(c.object+"."+verb+c.suffix, method{call: call}, true, true)
 		}
 	}
+	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
 	rule("hostgroup.get", method{params: []string{"output", "filter"}, call: func(s *Server, _ User, _ args) (any, *rpcError) { return s.hostGroups(), nil }},
 		false, false)
