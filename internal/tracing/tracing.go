@@ -49,7 +49,7 @@ type Metrics struct{ spans *prometheus.CounterVec }
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{spans: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "alert_relay_trace_spans_total",
-		Help: "Spans that were exported to the endpoint of tracing, and those lost because it did not accept them.",
+		Help: "Spans that were exported to the endpoint of tracing, and those lost because it did not accept them or was too slow.",
 	}, []string{"result"})}
 	for _, result := range []string{spansExported, spansLost} {
 		m.spans.WithLabelValues(result)
@@ -65,7 +65,7 @@ type Tracer struct {
 }
 
 // queueSize is how many ended spans wait for the exporter: a storm of some thousand problems ends in seconds. Spans beyond it are
-// dropped.
+// lost.
 const queueSize = 16384
 
 // New makes a Tracer; nil if neither the configuration nor the environment has an endpoint.
@@ -94,9 +94,10 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		errs.Warn("sdk", "cannot read the resource attributes of the environment", "error", redact(err, hide))
 	}
+	r := &reporter{next: next, errs: errs, hide: hide, spans: o.Metrics.spans}
 	provider := sdk.NewTracerProvider(
 		sdk.WithResource(from), sdk.WithSampler(sampler{sdk.TraceIDRatioBased(o.Ratio)}),
-		sdk.WithBatcher(&reporter{next: next, errs: errs, hide: hide, spans: o.Metrics.spans}, sdk.WithMaxQueueSize(queueSize)),
+		sdk.WithSpanProcessor(bounded{sdk.NewBatchSpanProcessor(r, sdk.WithMaxQueueSize(queueSize)), r}),
 	)
 	return &Tracer{provider, provider.Tracer("nms-alert-relay/internal/tracing", trace.WithInstrumentationVersion(o.Version))}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"nms-alert-relay/internal/store"
@@ -206,6 +207,31 @@ func TestExportErrorsAreLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
 	require.InDelta(t, 6, testutil.ToFloat64(m.spans.WithLabelValues(spansLost)), 0)
 	require.Zero(t, testutil.ToFloat64(m.spans.WithLabelValues(spansExported)))
 }
+
+// Spans that end faster than the endpoint accepts them are lost beyond the queue. They are counted, and logged once a minute.
+func TestSpansBeyondTheQueueAreCounted(t *testing.T) {
+	exporter := &slow{released: make(chan struct{})}
+	metrics, log := NewMetrics(prometheus.NewRegistry()), new(testlog.Lines)
+	tracer, err := New(t.Context(), Options{Exporter: exporter, Ratio: 1, Log: log.Logger(), Metrics: metrics})
+	require.NoError(t, err)
+	const beyond = 100
+	for range queueSize + beyond {
+		tracer.Begin("fold", now, About{}).End("")
+	}
+	require.EqualValues(t, beyond, testutil.ToFloat64(metrics.spans.WithLabelValues(spansLost)))
+	require.Equal(t, 1, strings.Count(log.String(), "cannot export traces fast enough"))
+	close(exporter.released)
+	require.NoError(t, tracer.provider.ForceFlush(t.Context()))
+	tracer.Begin("fold", now, About{}).End("")
+	require.NoError(t, tracer.Shutdown(t.Context()))
+	require.EqualValues(t, queueSize+1, testutil.ToFloat64(metrics.spans.WithLabelValues(spansExported)))
+}
+
+// slow exports nothing until it is released.
+type slow struct{ released chan struct{} }
+
+func (s *slow) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { <-s.released; return nil }
+func (s *slow) Shutdown(context.Context) error                        { return nil }
 
 // A person's address doesn't leave the relay, and a call about many events names a few.
 func TestAttributes(t *testing.T) {
