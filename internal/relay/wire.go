@@ -53,7 +53,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
-			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: time.Duration(cfg.Delivery.OrphanWait),
+			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: now.orphanWait,
 			Grouping: func(room string) ledger.Grouping {
 				g := now.Load().grouping(room)
 				g.Pace = deliver.Pace(room)
