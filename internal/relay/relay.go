@@ -62,6 +62,7 @@ type Relay struct {
 	signal  <-chan os.Signal
 	level   *slog.LevelVar
 	linkKey []byte
+	limits  *receiver.Limits
 	intake  atomic.Pointer[receiver.Receiver]
 	parts   parts
 
@@ -73,7 +74,7 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry(),
-		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level}
+		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level, limits: receiver.NewLimits(o.Log)}
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
