@@ -50,6 +50,7 @@ type Relay struct {
 	log      *slog.Logger
 	manager  *systemd.Manager
 	store    store.Store
+	free     func() (bytes uint64, known bool) // for the store
 	notifier store.Notifier
 	registry *prometheus.Registry
 	public   net.Listener
@@ -86,7 +87,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	if err != nil {
 		return nil, errors.Join(err, r.stopTracing())
 	}
-	r.notifier = new(store.Local)
+	r.notifier, r.free = new(store.Local), opened.FreeBytes
 	r.store = tracing.Store(store.Waking(opened, r.notifier), r.tracer)
 	defer func() {
 		if err != nil {

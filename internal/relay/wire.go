@@ -33,7 +33,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	r.metrics.add(cfg)
 	r.clients = r.connected(first, clients{})
 	sources := r.clients.zabbix
-	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots))
+	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots, r.free))
 
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
