@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -116,9 +117,16 @@ func TestContainer(t *testing.T) {
 	}
 	write("webex-token", webexsim.DefaultBotToken)
 	write("relay-secret", secret)
-	write("config.yaml", fmt.Sprintf("server: {listen: %q, admin_listen: %q}\nstore: {path: /var/lib/alert-relay/relay.db}\n", public, admin)+
+	write("config.yaml", fmt.Sprintf("server:\n  listen: %q\nstore: {path: /var/lib/alert-relay/relay.db}\n", public)+
 		strings.NewReplacer("token_env: E2E_BOT", "token_file: webex-token", "secret_env: E2E_SECRET", "secret_file: relay-secret").Replace(
 			fmt.Sprintf(oneRoom, api, webexsim.RoomID("noc"), "{}", "{}")))
+	const heading = "### Prometheus on another machine"
+	_, port, err := net.SplitHostPort(admin)
+	require.NoError(t, err)
+	open := exec.Command("sh", "-ec", strings.NewReplacer("-g alert-relay", fmt.Sprint("-g ", imageUser), "/dev/stdin /etc/alert-relay", "/dev/stdin "+etc, " /etc/alert-relay/config.yaml", " "+etc+"/config.yaml",
+		"0.0.0.0:9091", "0.0.0.0:"+port).Replace(blocks(t, "install.md", heading, "sh")[0]))
+	out, err := open.CombinedOutput()
+	require.NoError(t, err, string(out))
 	inside := func(args ...string) *exec.Cmd {
 		return b.command(append([]string{"run", "--volume", etc + ":/etc/alert-relay:ro", "--volume", state + ":/var/lib/alert-relay", container, "--", "/alert-relay"}, args...)...)
 	}
@@ -152,6 +160,28 @@ func TestContainer(t *testing.T) {
 	require.NoError(t, err)
 	sees(t, sim, "the problem is posted", "noc", func(messages []webexsim.MessageView) bool {
 		return slices.ContainsFunc(messages, func(m webexsim.MessageView) bool { return strings.Contains(m.Text, "In a container") })
+	})
+
+	// Prometheus needs the token.
+	answer, err := http.Get("http://" + admin + "/metrics")
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+	dir := t.TempDir()
+	prometheus, _ := freeAddresses(t)
+	for name, from := range map[string]string{"relay-admin-token": filepath.Join(etc, "admin-token"), "alert-relay.yaml": "../monitoring/rules.yaml"} {
+		content, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	scrape := blocks(t, "install.md", heading, "yaml")[0]
+	require.Contains(t, scrape, "relay.example.com:9091")
+	file := filepath.Join(dir, "prometheus.yml")
+	require.NoError(t, os.WriteFile(file, []byte("global: {scrape_interval: 1s}\n"+strings.Replace(scrape, "relay.example.com:9091", admin, 1)), 0o600))
+	daemon(t, "http://"+prometheus+"/-/ready", "prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+prometheus)
+	scraped(t, func(query string) (string, error) {
+		out, err := exec.Command("sh", "-ec", strings.Replace(query, "127.0.0.1:9090", prometheus, 1)).CombinedOutput()
+		return strings.TrimSpace(string(out)), err
 	})
 
 	require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))

@@ -78,13 +78,14 @@ func TestPackages(t *testing.T) {
 	older, newer := releases(t)
 	for name, w := range ways(t) {
 		t.Run(name, func(t *testing.T) {
-			m := boot(t, map[string]string{"older": older, "newer": newer})
+			m := boot(t, map[string]string{"older": older, "newer": newer, "host": "/usr/bin"})
 			m.run("cd /older\n" + w.install)
 			m.installed(w)
 			m.configure()
 			m.serves()
 			switch name {
 			case "deb":
+				m.measured()
 				m.watched()
 				m.confined()
 				m.credentials()
@@ -164,6 +165,44 @@ func (m *machine) serves() {
 		}
 		return nil
 	})
+}
+
+// measured follows "Prometheus on the same machine" of docs/install.md, with the host's Prometheus.
+func (m *machine) measured() {
+	m.t.Helper()
+	const heading = "### Prometheus on the same machine"
+	steps := blocks(m.t, "install.md", heading, "sh")
+	require.Len(m.t, steps, 2)
+	m.run("mkdir /etc/prometheus && ln -s /host/promtool /usr/local/bin/")
+	m.run(steps[0])
+	m.run(`echo 'global: {scrape_interval: 1s}' > /etc/prometheus/prometheus.yml
+systemd-run --quiet --unit prometheus --property 'ExecReload=/bin/bash -c "kill -HUP $MAINPID"' /host/prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/tmp/prometheus`)
+	eventually(m.t, "Prometheus is ready", func() error {
+		answer, err := m.get(9090, "/-/ready")
+		if err == nil && !strings.Contains(answer, "is Ready") {
+			err = errors.New(answer)
+		}
+		return err
+	})
+	m.runWith("cat >> /etc/prometheus/prometheus.yml", blocks(m.t, "install.md", heading, "yaml")[0])
+	m.run(steps[1])
+	scraped(m.t, func(query string) (string, error) { return m.try(query, "") })
+}
+
+// scraped follows "Look" of docs/install.md: each query prints one series, whose value is 1. run runs a command where Prometheus is.
+func scraped(t *testing.T, run func(command string) (string, error)) {
+	t.Helper()
+	queries := strings.Split(strings.TrimSpace(blocks(t, "install.md", "### Look", "sh")[0]), "\n")
+	require.Len(t, queries, 2)
+	for _, query := range queries {
+		eventually(t, query, func() error {
+			out, err := run(query)
+			if err == nil && !regexp.MustCompile(`^(up|alert_relay_build_info)\{.*job="alert-relay".*\} => 1 @\[.*\]$`).MatchString(out) {
+				err = errors.New(out)
+			}
+			return err
+		})
+	}
 }
 
 // posted counts the messages that the simulated Webex accepted.

@@ -70,6 +70,8 @@ func TestTheRenderedPodRuns(t *testing.T) {
 		return posted.MatchString(body("http://"+admin+endpoint.Path, token))
 	}, "a message in the room")
 
+	prometheusScrapes(t, r, pod, secrets)
+
 	// A changed ConfigMap and a changed Secret reach the running relay.
 	hash := func() string {
 		return configHash.FindString(body("http://"+admin+endpoint.Path, secrets[endpoint.Authorization.Credentials.Key]))
