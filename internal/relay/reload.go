@@ -126,11 +126,8 @@ func (r *Relay) apply(next *snapshot) {
 	r.metrics.add(next.cfg)
 	gone := r.clients.zabbix
 	r.clients = r.connected(next, r.clients)
-	bots := r.clients.delivering(next.cfg)
-	r.parts.delivery.AddBots(bots)
 	r.parts.inquirer.SetSources(each(r.clients.zabbix, observer))
-	r.live.Store(next)
-	r.parts.delivery.SetBots(bots, next.cfg.Delivery.Workers)
+	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() { r.live.Store(next) })
 	r.parts.listener.SetBots(r.clients.hearing(next.cfg, r.parts.delivery))
 	r.parts.executor.SetSources(each(r.clients.zabbix, acting))
 	r.parts.suppressions.SetSources(each(r.clients.zabbix, suppressor), time.Duration(next.cfg.Reconcile.Interval))
