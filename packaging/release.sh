@@ -87,7 +87,7 @@ build() {
 	sed -i "s/^\(version\|appVersion\): .*/\1: $VERSION/" "$work/alert-relay/Chart.yaml"
 	archive "$out/alert-relay-$VERSION.tgz" "$work/alert-relay"
 
-	(cd "$out" && find . -maxdepth 1 -type f -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
+	(cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >"$work/sums" && mv "$work/sums" SHA256SUMS)
 }
 
 verify() {
