@@ -49,6 +49,7 @@ type broken struct {
 	webex                   *webexsim.Server
 	zabbix                  *zabbixsim.Server
 	webexToken, zabbixToken string // files
+	api, frontend           string // URLs of the neighbours
 }
 
 // breakages are what is broken, the alerts that must fire, and how it is mended. In between, problems are posted all the time.
@@ -177,6 +178,7 @@ func TestAlertsFireAndEnd(t *testing.T) {
 		require.Empty(t, w.query(t, fmt.Sprintf("ALERTS{alertname=%q,alertstate=\"firing\"}", c.alert)), "%s has ended", c.alert)
 	}
 	dashboardAnswers(t, w)
+	runbooksWork(t, w, relays[0])
 	conventions(t, relays[0].admin)
 	for i, c := range breakages {
 		require.Subset(t, before, series(t, relays[i].admin), "%s: every series is there from the start", c.name)
@@ -241,18 +243,18 @@ func conventions(t *testing.T, admin string) {
 // prepare starts the neighbours, and writes the configuration and the secrets.
 func (b *broken) prepare(t *testing.T) {
 	t.Helper()
-	var api string
 	var err error
-	b.webex, api = webexWorld(t, webexsim.Options{})
+	b.webex, b.api = webexWorld(t, webexsim.Options{})
 	b.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22"})
 	require.NoError(t, err)
 	server := httptest.NewServer(b.zabbix)
 	t.Cleanup(server.Close)
+	b.frontend = server.URL
 	dir := filepath.Dir(b.config)
 	b.webexToken, b.zabbixToken = filepath.Join(dir, "webex-token"), filepath.Join(dir, "zabbix-token")
 	keep(t, b.webexToken, webexsim.DefaultBotToken)
 	keep(t, b.zabbixToken, zabbixsim.RelayToken)
-	b.configure(t, fmt.Sprintf(watched, api, b.webexToken, server.URL, b.zabbixToken, webexsim.RoomID("noc"), webexsim.RoomID("db")), "E2E_SECRET="+secret)
+	b.configure(t, fmt.Sprintf(watched, b.api, b.webexToken, b.frontend, b.zabbixToken, webexsim.RoomID("noc"), webexsim.RoomID("db")), "E2E_SECRET="+secret)
 }
 
 // keep writes a secret's file.
