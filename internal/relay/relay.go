@@ -80,9 +80,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
 	}
-	if r.tracer, err = newTracer(ctx, o, r.metrics.tracing); err != nil {
-		return nil, err
-	}
+	r.tracer = newTracer(ctx, o, r.metrics.tracing)
 	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
 		return nil, errors.Join(err, r.stopTracing())
