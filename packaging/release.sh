@@ -5,7 +5,7 @@
 #   packaging/release.sh verify DIR    builds the first target of DIR again, elsewhere, and requires the same files
 #
 # The environment may set TARGETS, VERSION, COMMIT and SOURCE_DATE_EPOCH; by default they come from git. The same values give the
-# same files, byte for byte, wherever and whenever they are built with the Go version of go.mod.
+# same files, byte for byte, wherever and whenever they are built with the toolchain of go.mod.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,8 @@ identify() {
 	fi
 	export VERSION TARGETS=${TARGETS:-linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 windows/amd64}
 	export TZ=UTC LC_ALL=C CGO_ENABLED=0 GOFLAGS= GOWORK=off
+	GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)
+	export GOTOOLCHAIN
 	umask 022
 }
 
@@ -40,7 +42,7 @@ archive() {
 }
 
 build() {
-	local out=$1 target os arch name program native
+	local out=$1 target os arch name program host native
 	mkdir -p "$out"
 	[ -z "$(ls -A "$out")" ] || { echo "release: $out isn't empty (choose another directory)" >&2; return 1; }
 	work=$(mktemp -d)
@@ -49,8 +51,8 @@ build() {
 	GOBIN=$work/tools go install -trimpath "$NFPM"
 	GOBIN=$work/tools go install -trimpath "$GOMOD" # the SBOM has its checksum
 
-	native=$work/native
-	compile "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$native"
+	host=$(go env GOHOSTOS)/$(go env GOHOSTARCH) native=$work/native
+	compile "${host%/*}" "${host#*/}" "$native"
 	mkdir "$work/completion"
 	for shell in bash zsh fish; do "$native" completion $shell >"$work/completion/$shell"; done
 
@@ -60,7 +62,7 @@ build() {
 		name=alert-relay_${VERSION}_${os}_${arch}
 		echo "release: $name"
 		mkdir "$work/$name"
-		compile "$os" "$arch" "$work/$name/$program"
+		if [ "$target" = "$host" ]; then cp "$native" "$work/$name/$program"; else compile "$os" "$arch" "$work/$name/$program"; fi
 		"$work/tools/cyclonedx-gomod" bin -json -noserial -notimestamp -version "v$VERSION" -output "$out/$name.cdx.json" "$work/$name/$program" 2>"$work/log" ||
 			{ cat "$work/log" >&2; return 1; }
 		cp LICENSE README.md CHANGELOG.md config.example.yaml "$work/$name"
