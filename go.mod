@@ -2,8 +2,6 @@ module nms-alert-relay
 
 go 1.26.0
 
-toolchain go1.26.11
-
 require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coreos/go-systemd/v22 v22.7.0

@@ -5,10 +5,11 @@
 #   packaging/release.sh verify DIR    builds the first target of DIR again, elsewhere, and requires the same files
 #
 # The environment may set TARGETS, VERSION, COMMIT and SOURCE_DATE_EPOCH; by default they come from git. The same values give the
-# same files, byte for byte, wherever and whenever they are built with the toolchain of go.mod.
+# same files, byte for byte, wherever and whenever they are built: the Go that compiles them is GO, which the go command downloads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+GO=go1.26.11
 NFPM=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GOMOD=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
@@ -23,8 +24,7 @@ identify() {
 	fi
 	export VERSION TARGETS=${TARGETS:-linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 windows/amd64}
 	export TZ=UTC LC_ALL=C CGO_ENABLED=0 GOFLAGS= GOWORK=off
-	GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)
-	export GOTOOLCHAIN
+	export GOTOOLCHAIN=$GO
 	umask 022
 }
 
