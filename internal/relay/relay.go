@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/client"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
@@ -68,6 +69,7 @@ type Relay struct {
 	parts   parts
 
 	reloading sync.Mutex // guards what follows
+	announced client.Running
 	clients   clients
 	files     files // of the last attempt
 }
@@ -105,11 +107,13 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 		} // otherwise they have changed since: watch reloads them
 	}
 	r.metrics.config.loaded(hash, false, time.Now())
+	r.announce()
 	return r, nil
 }
 
 // Close releases what New opened. Call it only instead of Run.
 func (r *Relay) Close() error {
+	r.unannounce()
 	var faults []error
 	for _, l := range []net.Listener{r.public, r.private} {
 		if l != nil {
@@ -135,6 +139,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.log.Info("relay started", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
+	r.unannounce()
 	err = errors.Join(err, r.stopTracing(), r.store.Close())
 	r.log.Info("relay stopped")
 	return err

@@ -81,6 +81,7 @@ func (r *Relay) reload(cfg *config.Config, seen files, err error, by string) (ad
 		}
 	}
 	r.apply(next)
+	r.announce()
 	r.metrics.config.loaded(done.Hash, len(done.RestartNeeded) > 0, time.Now())
 	for _, w := range done.Warnings {
 		r.log.Warn(w)
